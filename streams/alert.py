@@ -1,0 +1,166 @@
+"""What the handoff and lead-scores topics carry: CloudEvents 1.0 with the reasons, and one line per score. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from streams.scoring.event import LeadEvent
+from streams.scoring.lead import Lead, decode
+from streams.scoring.rules import UNIT, CardRule, Rules
+from streams.scoring.score import Explanation, explain, published, read
+from streams.scoring.scorer import Crossing
+from streams.scoring.stages import Transition, current_stage
+
+CONTENT_TYPE: Final = "application/cloudevents+json"
+MOST_REASONS: Final = 10
+MOST_RECENT: Final = 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(at_ms: float) -> str:
+    """Milliseconds since the epoch as RFC 3339 in UTC, to the millisecond."""
+    moment = _EPOCH + timedelta(milliseconds=int(at_ms))
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def alert(crossing: Crossing, rules: Rules, link_base: str) -> bytes:
+    """The CloudEvent of a crossing, structured JSON. ``link_base`` is the address of the board."""
+    transition = crossing.transition
+    lead = decode(crossing.snapshot)
+    assert isinstance(lead, Lead)
+    card = next(c for c in rules.cards if c.name == transition.card)
+    event = {
+        "specversion": "1.0",
+        "id": transition.alert_id,
+        "source": f"/leadglow/{card.name}",
+        "type": f"leadglow.stage.{transition.kind}.v1",
+        "subject": transition.lead_id,
+        "time": rfc3339(transition.at_ms),
+        "datacontenttype": "application/json",
+        "dataschema": "urn:leadglow:schema:handoff:1",
+        "partitionkey": transition.lead_id,
+        "data": _data(crossing, lead, card, rules, link_base),
+    }
+    return orjson.dumps(event)
+
+
+def _data(crossing: Crossing, lead: Lead, card: CardRule, rules: Rules, link_base: str) -> dict[str, Any]:
+    t = crossing.transition
+    why = explain(card, lead, t.at_ms, rules)
+    rule = next(r for r in card.stages if r.stage.name == t.stage)
+    entered = t.kind == "entered"
+    data: dict[str, Any] = {
+        "handoff_id": t.alert_id,
+        "lead": _lead(t.lead_id, lead),
+        "score": {
+            "value": why.exact,
+            "previous": t.previous / UNIT,
+            "delta": (round(why.exact * UNIT) - t.previous) / UNIT,
+            "published": why.score,
+            "grade": why.grade,
+            "fit": why.fit,
+            "engagement": why.engagement,
+            "categories": why.categories,
+        },
+        "stage": {"name": t.stage, "kind": t.kind, "episode": t.episode},
+        "threshold": {
+            "name": t.stage,
+            "value": rule.stage.enter if entered else rule.stage.leave,
+            "direction": "up" if entered else "down",
+            "rearm_below": rule.stage.leave,
+            "cooldown_seconds": rule.stage.cooldown_ms / 1000,
+            "crossing_number": t.episode,
+        },
+        "reasons": _reasons(why),
+        "activity": _activity(lead, why),
+        "scorecard": {"name": card.name, "label": card.card.label, "version": rules.version},
+        "model": {"name": card.name, "version": rules.version[:12], "checksum": f"sha256:{rules.version}"},
+        "cause": t.cause,
+        "triggering_event": _trigger(t, crossing.event),
+        "channels": _channels(lead),
+    }
+    if link_base:
+        data["links"] = {"lead": f"{link_base.rstrip('/')}/leads/{t.lead_id}"}
+    return data
+
+
+def _lead(lead_id: str, lead: Lead) -> dict[str, Any]:
+    traits = lead.trait_values()
+    email = traits.get("email")
+    row: dict[str, Any] = {"lead_id": lead_id, "anonymous_ids": lead.aliases[:20], "traits": traits}
+    if isinstance(email, str):
+        row["email"] = email
+    return row
+
+
+def _reasons(why: Explanation) -> list[dict[str, Any]]:
+    """The parts of the score, the weightiest first; what does not fit into the list is summed in its last line."""
+    parts = sorted(why.parts, key=lambda part: -abs(part.points))
+    kept, rest = parts[:MOST_REASONS], parts[MOST_REASONS:]
+    if rest:
+        rest = parts[MOST_REASONS - 1 :]
+        kept = parts[: MOST_REASONS - 1]
+    rows = []
+    for part in kept:
+        row: dict[str, Any] = {"rule": part.name, "kind": part.kind, "points": part.points, "count": part.count}
+        if part.last_at is not None:
+            row["last_at"] = rfc3339(part.last_at)
+        rows.append(row)
+    if rest:
+        total = sum(round(part.points * UNIT) for part in rest) / UNIT
+        rows.append({"rule": "others", "kind": "others", "points": total, "count": sum(p.count for p in rest)})
+    return rows
+
+
+def _activity(lead: Lead, why: Explanation) -> dict[str, Any]:
+    """When each signal happened last: what sales asks for first."""
+    happened = sorted((p for p in why.parts if p.last_at is not None), key=lambda p: -(p.last_at or 0))
+    return {
+        "first_seen_at": rfc3339(lead.first_seen),
+        "last_seen_at": rfc3339(lead.last_seen),
+        "events_total": sum(lead.count),
+        "recent": [
+            {"type": p.name, "at": rfc3339(p.last_at or 0), "points": p.points} for p in happened[:MOST_RECENT]
+        ],
+    }
+
+
+def _trigger(transition: Transition, event: LeadEvent | None) -> dict[str, Any]:
+    """The event that caused the crossing; where none did, the cause itself at its instant."""
+    if event is None:
+        at = rfc3339(transition.at_ms)
+        return {"event_id": "", "type": transition.cause, "occurred_at": at, "received_at": at}
+    return {
+        "event_id": event.message_id,
+        "type": event.name,
+        "occurred_at": rfc3339(event.at),
+        "received_at": rfc3339(event.arrival),
+    }
+
+
+def _channels(lead: Lead) -> dict[str, Any]:
+    """First and last touch."""
+    names = ("source", "medium", "campaign")
+    touches = [{"at": rfc3339(at), **dict(zip(names, rest, strict=True))} for at, *rest in lead.touches]
+    return {"first_touch": touches[0], "last_touch": touches[-1]} if touches else {}
+
+
+def score_record(lead_id: str, card: CardRule, lead: Lead, version: str, now_ms: int) -> bytes:
+    """One record of lead-scores."""
+    reading = read(card, lead, now_ms)
+    row: Mapping[str, Any] = {
+        "lead_id": lead_id,
+        "scorecard": card.name,
+        "score": published(reading.exact),
+        "grade": card.grade(reading.exact / UNIT),
+        "stage": current_stage(card, lead),
+        "fit": reading.fit / UNIT,
+        "engagement": reading.engagement / UNIT,
+        "version": version,
+        "at": rfc3339(now_ms),
+    }
+    return orjson.dumps(row)

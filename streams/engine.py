@@ -1,0 +1,194 @@
+"""The engine of one worker: which lanes run, and what watches over them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from faust.types import TP
+
+from streams.clock import monotonic_s
+from streams.handoff import Channel
+from streams.intake import Intake
+from streams.lanes import IntakeLane, ShardLane
+from streams.pipeline import Environment, Refused, Shard
+from streams.scoring.rules import Rules
+from streams.transport.consumer import Consumer
+
+log = logging.getLogger(__name__)
+STUCK_S = 30.0
+"""Lag without progress for so long means that something is stuck: a fresh process is the cure."""
+TELEMETRY_S = 3.0
+WATCH_S = 0.25
+
+EXIT_REFUSED = 78
+"""The state, the topics and the settings do not belong together; a person must decide."""
+EXIT_CONFLICT = 75
+"""Another worker owns what this one writes; starting again is right."""
+EXIT_STUCK = 70
+"""No progress, or an error that should not be: starting again is right."""
+
+Fail = Callable[[int, str], None]
+
+
+class Engine:
+    """Runs a lane per shard that this worker owns; the Handler of the consumer."""
+
+    def __init__(self, rules: Rules, env: Environment, channel: Channel, fail: Fail, real_ends: bool) -> None:
+        """``fail`` ends the process; ``real_ends``: the broker's end offsets can be trusted."""
+        self.rules = rules
+        self.env = env
+        self._channel = channel
+        self._fail = fail
+        self._real_ends = real_ends
+        self._consumer: Consumer | None = None
+        self._lanes: dict[TP, ShardLane] = {}
+        self._retired: dict[int, Shard] = {}
+        """Shards given up in a rebalance: if they come back unwritten, their leads are still in memory."""
+        self._intake = IntakeLane(Intake(env.topics, env.partitioner), channel)
+        self._committed: dict[TP, int] = {}
+        self._telemetry_s = monotonic_s()
+        self.rebuild_when_lost = False
+
+    # The Handler ----------------------------------------------------------------------------------------------
+
+    async def assigned(self, consumer: Consumer, partitions: Iterable[TP]) -> Mapping[TP, int]:
+        """Open the shards and say where to read from."""
+        self._consumer = consumer
+        partitions = set(partitions)
+        first = await consumer.first_offsets(partitions) if partitions else {}
+        ends = await consumer.end_offsets(partitions) if partitions and self._real_ends else {}
+        try:
+            seeks = await asyncio.gather(
+                *(self._position(tp, first[tp], ends.get(tp), consumer) for tp in partitions)
+            )
+        except Refused as refused:
+            self._fail(EXIT_REFUSED, str(refused))
+            raise
+        for lane in self._lanes.values():
+            lane.start()
+        self._intake.start()
+        self._retired.clear()
+        self.env.metrics.shards.set(len(self._lanes))
+        return dict(zip(partitions, seeks, strict=True))
+
+    async def _position(self, tp: TP, first: int, end: int | None, consumer: Consumer) -> int:
+        if tp.topic != self.env.topics.lead_events:
+            committed = await consumer.committed(tp)
+            return first if committed is None else max(committed, first)
+        shard = self._retired.get(tp.partition) or Shard(tp.partition, self.rules, self.env)
+        lane = ShardLane(shard, self._channel, lambda offset: consumer.seek_wait({tp: offset}))
+        offset = await lane.open(first, end)
+        if shard.fresh and await consumer.committed(tp) and not self.rebuild_when_lost:
+            raise Refused(_LOST.format(partition=tp.partition))
+        if shard.scorer.rules is not self.rules:
+            lane.use(self.rules)
+        self._lanes[tp] = lane
+        return offset
+
+    async def revoked(self, consumer: Consumer, partitions: Iterable[TP]) -> None:
+        """Finish what is in flight and let go."""
+        gone = set(partitions)
+        lanes = [self._lanes.pop(tp) for tp in gone if tp in self._lanes]
+        await asyncio.gather(*(lane.stop() for lane in lanes))
+        self._retired.update({lane.shard.partition: lane.shard for lane in lanes})
+        await self._intake.drain()
+        await self._tell_kafka(lanes)
+        self._intake.positions = {tp: at for tp, at in self._intake.positions.items() if tp not in gone}
+        self.env.metrics.shards.set(len(self._lanes))
+
+    def full(self, partition: TP) -> bool:
+        """Whether a partition's lane has enough to do."""
+        lane = self._lanes.get(partition)
+        return lane.full if lane is not None else self._intake.full
+
+    def offer(self, records: Mapping[TP, Sequence[Any]], highwaters: Mapping[TP, int]) -> None:
+        """Give each lane what was fetched for it."""
+        fetched: dict[TP, Sequence[Any]] = {}
+        for tp, batch in records.items():
+            lane = self._lanes.get(tp)
+            if lane is not None:
+                lane.offer(batch, highwaters[tp])
+            elif tp.topic != self.env.topics.lead_events:
+                fetched[tp] = batch
+        if fetched:
+            self._intake.offer(fetched)
+
+    # Watching -------------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether Redis and Kafka answered the last time."""
+        return self.env.store.healthy and self._channel.producer.healthy and self._consumer is not None
+
+    def use(self, rules: Rules) -> None:
+        """Score by other rules, everybody at once, from the next batch on."""
+        self.rules = rules
+        self.env.metrics.model.info({"version": rules.version})
+        for lane in self._lanes.values():
+            lane.use(rules)
+
+    async def watch(self) -> None:
+        """Look after the lanes, for ever."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            self._look()
+            if monotonic_s() - self._telemetry_s >= TELEMETRY_S:
+                self._telemetry_s = monotonic_s()
+                await self._tell_kafka(list(self._lanes.values()))
+
+    def _look(self) -> None:
+        ready = self.ready
+        self.env.metrics.ready.set(int(ready))
+        for tp, lane in list(self._lanes.items()):
+            failure = lane.failure
+            if failure is not None:
+                self._fail_for(failure)
+            if not ready or not lane.lag:
+                lane.progress_s = monotonic_s()
+            elif monotonic_s() - lane.progress_s > STUCK_S:
+                self._fail(EXIT_STUCK, f"{tp} has {lane.lag} records to score and made no progress for {STUCK_S} s")
+            self.env.metrics.lag.labels(str(tp.partition)).set(lane.lag)
+        if self._intake.failure is not None:
+            self._fail_for(self._intake.failure)
+        lanes = self._lanes.values()
+        self.env.metrics.cached.set(sum(len(lane.shard.scorer.states) for lane in lanes))
+        self.env.metrics.outbox.set(sum(len(lane.shard.outbox) for lane in lanes))
+
+    def _fail_for(self, failure: BaseException) -> None:
+        if isinstance(failure, Refused):
+            self._fail(EXIT_REFUSED, str(failure))
+        elif type(failure).__name__ == "Giving":
+            self._fail(EXIT_CONFLICT, str(failure))
+        else:
+            log.error("a lane ended", exc_info=failure)
+            self._fail(EXIT_STUCK, f"a lane ended: {failure!r}")
+
+    async def _tell_kafka(self, lanes: Sequence[ShardLane]) -> None:
+        """Commit positions to Kafka: telemetry for lag tools, and where intake starts again."""
+        topic = self.env.topics.lead_events
+        offsets = {TP(topic, lane.shard.partition): lane.shard.position.checkpoint for lane in lanes}
+        offsets |= self._intake.positions
+        news = {tp: at for tp, at in offsets.items() if at and self._committed.get(tp) != at}
+        if not news or self._consumer is None:
+            return
+        if await self._consumer.commit_offsets(news):
+            self._committed.update(news)
+            await self.env.reached("telemetry_committed")
+        else:
+            self.env.metrics.telemetry_errors.inc()
+
+    async def stop(self) -> None:
+        """Finish what is in flight."""
+        await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
+        await self._intake.stop()
+
+
+_LOST = (
+    "Redis has no state for partition {partition}, but Kafka says that its events were scored: Redis was emptied or is "
+    "another one. Point LEADGLOW_REDIS at the right one; or run `leadglow rebuild` to score everything that Kafka "
+    "still has again"
+)
+Reached = Callable[[str], Awaitable[None]]

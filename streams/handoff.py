@@ -1,0 +1,126 @@
+"""The relay: what steps put into the outbox goes to Kafka, in order, and is ticked off when acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from streams.alert import score_record
+from streams.clock import now_ms
+from streams.metrics import Metrics
+from streams.outgoing import Outgoing, decode_outgoing
+from streams.pipeline import Shard
+from streams.scoring.lead import Lead
+from streams.store.base import Entry
+from streams.topics import Topics
+from streams.transport.producer import Producer
+
+CHUNK = 500
+OUTBOX_MOST = 10_000
+"""Entries waiting at which a shard stops taking records."""
+
+AlreadySent = Callable[[int, int], Awaitable[set[str]]]
+"""(partition of handoff, offset) -> the alert ids that stand there from that offset on."""
+
+
+@dataclass(slots=True)
+class Channel:
+    """What relays send through."""
+
+    producer: Producer
+    topics: Topics
+    metrics: Metrics
+    already_sent: AlreadySent
+    handoff_partitions: int
+    score_partitions: int
+    reached: Callable[[str], Awaitable[None]]
+
+
+class Relay:
+    """Sends the outbox of one shard. The order of entries is the order of sending."""
+
+    def __init__(self, shard: Shard, channel: Channel) -> None:
+        """``run`` must be running for anything to be sent."""
+        self._shard = shard
+        self._channel = channel
+        self._queue: list[Entry] = []
+        self._wake = asyncio.Event()
+        self._sent_before: set[str] | None = None
+        shard.relay = self.put
+
+    @property
+    def full(self) -> bool:
+        """Whether the shard should wait before it takes more."""
+        return len(self._queue) >= OUTBOX_MOST
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Take the entries of a committed step."""
+        self._queue += entries
+        self._wake.set()
+
+    def reset(self) -> None:
+        """Forget what is queued: the shard reads its outbox again."""
+        self._queue.clear()
+        self._sent_before = None
+
+    async def run(self) -> None:
+        """Send, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                chunk = self._queue[:CHUNK]
+                offset = await self._deliver([decode_outgoing(entry.payload) for entry in chunk])
+                if self._queue[: len(chunk)] == chunk:
+                    del self._queue[: len(chunk)]
+                    self._shard.sent(chunk, offset)
+
+    async def _deliver(self, records: Sequence[Outgoing]) -> int | None:
+        """Send what is not there yet; returns the offset after the last alert, if there was one."""
+        topics, channel = self._channel.topics, self._channel
+        home = self._shard.partition % channel.handoff_partitions
+        known = await self._known(home)
+        alerts = [r for r in records if r.topic == topics.handoff and r.alert_id not in known]
+        others = [r for r in records if r.topic != topics.handoff]
+        await channel.reached("produced")
+        results = await asyncio.gather(
+            channel.producer.deliver(alerts, home) if alerts else _none(),
+            channel.producer.deliver(others) if others else _none(),
+        )
+        await channel.reached("acknowledged")
+        self._tell(alerts)
+        return results[0][-1].offset + 1 if results[0] else None
+
+    async def _known(self, home: int) -> set[str]:
+        """Alerts that a former owner has sent already, without having lived to say so."""
+        if self._sent_before is None and not self._shard.catching_up:
+            self._sent_before = set()
+        if self._sent_before is None:
+            self._sent_before = await self._channel.already_sent(home, self._shard.handoff_offset)
+        return self._sent_before
+
+    def _tell(self, alerts: Sequence[Outgoing]) -> None:
+        now = now_ms()
+        for record in alerts:
+            self._channel.metrics.alerts.inc()
+            if record.arrived_ms is not None:
+                self._channel.metrics.handoff_seconds.observe(max(now - record.arrived_ms, 0) / 1000)
+
+
+async def _none() -> list[object]:
+    return []
+
+
+def score_rows(shard: Shard, lead_id: str, at_ms: int) -> list[tuple[int, bytes, bytes | None, list[object]]]:
+    """(timestamp, key, value, headers), one a scorecard; tombstones for a lead that was joined or erased."""
+    rules = shard.scorer.rules
+    lead = shard.scorer.states.get(lead_id)
+    rows: list[tuple[int, bytes, bytes | None, list[object]]] = []
+    for i, card in enumerate(rules.cards):
+        key = lead_id if i == 0 else f"{lead_id}/{card.name}"
+        value = None
+        if isinstance(lead, Lead):
+            value = score_record(lead_id, card, lead, rules.version, max(at_ms, lead.clock))
+        rows.append((at_ms, key.encode(), value, []))
+    return rows

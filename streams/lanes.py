@@ -1,0 +1,343 @@
+"""Lanes: one task per shard that does everything to it in turn, and one for intake.
+
+A shard's lane alternates between batches of records and what time brings: due crossings, scores to publish, leads
+to read by new scorecards. Nothing else touches the shard, so nothing in a process needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+from faust.types import TP
+
+from streams.clock import monotonic_s, now_ms
+from streams.handoff import Channel, Relay, score_rows
+from streams.intake import Intake
+from streams.pipeline import Conflict, Refused, Shard, fingerprint
+from streams.scoring.rules import Rules
+
+log = logging.getLogger(__name__)
+TURN_S = 0.1
+"""How long a lane waits for records before it looks at the time."""
+MOST_RECORDS = 20_000
+"""Records waiting in a lane at which fetching pauses; also the most in one step."""
+GRACE_MS = 250
+"""The timer stays behind the wall clock by this, so that records on their way come first."""
+BEHIND_MS = 60_000
+"""A backlog older than this is worked off without timers: they would change promptness only."""
+PUBLISH_S, PUBLISH_BEHIND_S = 0.25, 5.0
+TIDY_S = 1.0
+SWEEP = 500
+"""Leads read by new scorecards in one go."""
+CONFLICTS = 3
+"""Conflicts in a row after which the worker gives up."""
+
+
+class Giving(Exception):
+    """The lane cannot go on; the message says why and what to do."""
+
+
+class ShardLane:
+    """Does everything to one shard, one thing at a time."""
+
+    def __init__(self, shard: Shard, channel: Channel, reseek: Callable[[int], Any]) -> None:
+        """``reseek`` is awaited with the offset to read from after a conflict."""
+        self.shard = shard
+        self.relay = Relay(shard, channel)
+        self._channel = channel
+        self._reseek = reseek
+        self._queue: list[Sequence[Any]] = []
+        self._waiting = 0
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._relaying: asyncio.Task[None] | None = None
+        self._publishing: asyncio.Task[None] | None = None
+        self._rules: Rules | None = None
+        self._awaited: int | None = None
+        self._highwater = 0
+        self._conflicts = 0
+        self._published_s = self._tidied_s = self.progress_s = monotonic_s()
+        self._sweep: AsyncIterator[tuple[str, bytes]] | None = None
+
+    # For the worker -------------------------------------------------------------------------------------------
+
+    async def open(self, first_offset: int, end_offset: int | None) -> int:
+        """Read where the shard stands; returns the offset to read from.
+
+        Raises:
+            Refused: the state and the topic do not belong together.
+        """
+        self.relay.reset()
+        await self.shard.open()
+        checkpoint = self.shard.position.checkpoint
+        if end_offset is not None and checkpoint > end_offset:
+            raise Refused(_CUT.format(partition=self.shard.partition, checkpoint=checkpoint, end=end_offset))
+        self._queue.clear()
+        self._waiting = 0
+        self._highwater = end_offset or 0
+        self._awaited = checkpoint - 1 if checkpoint > first_offset else None
+        return checkpoint - 1 if checkpoint > first_offset else max(checkpoint, first_offset)
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run())
+        self._relaying = asyncio.create_task(self.relay.run())
+
+    async def stop(self) -> None:
+        """Finish the step in flight, drop what waits, stop sending."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        for task in (self._relaying, self._publishing):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the lane, if something did."""
+        for task in (self._task, self._relaying, self._publishing):
+            if task is not None and task.done() and not task.cancelled() and task.exception() is not None:
+                return task.exception()
+        return None
+
+    @property
+    def full(self) -> bool:
+        """Whether the lane has enough to do."""
+        return self._waiting >= MOST_RECORDS or self.relay.full
+
+    @property
+    def lag(self) -> int:
+        """Records of the partition that are not scored yet."""
+        return max(self._highwater - self.shard.position.checkpoint, self._waiting)
+
+    def offer(self, records: Sequence[Any], highwater: int) -> None:
+        """Take what was fetched."""
+        self._queue.append(records)
+        self._waiting += len(records)
+        self._highwater = max(highwater, records[-1].offset + 1)
+        self._wake.set()
+
+    def use(self, rules: Rules) -> None:
+        """Score by other rules after the step in flight."""
+        self._rules = rules
+
+    # The loop -------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            await self._turn()
+
+    async def _turn(self) -> None:
+        if not self._queue or self.relay.full:
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), TURN_S)
+            except TimeoutError:
+                pass
+        if self._stopping:
+            return
+        try:
+            if self._rules is not None:
+                self.shard.use(self._rules)
+                self._rules, self._sweep = None, None
+            if self._queue and not self.relay.full:
+                await self._take()
+            else:
+                self.progress_s = monotonic_s() if not self.lag else self.progress_s
+            await self._keep_time()
+            self._conflicts = 0
+        except Conflict as conflict:
+            await self._start_over(conflict)
+
+    async def _take(self) -> None:
+        records: Sequence[Any] = self._queue.pop(0)
+        while self._queue and len(records) + len(self._queue[0]) <= MOST_RECORDS:
+            records = [*records, *self._queue.pop(0)]
+        self._waiting = sum(map(len, self._queue))
+        records = self._checked(records)
+        if records:
+            await self.shard.take(records)
+            self._channel.metrics.records.labels("scoring").inc(len(records))
+            self.progress_s = monotonic_s()
+
+    def _checked(self, records: Sequence[Any]) -> Sequence[Any]:
+        """After a seek, the record before the checkpoint comes first and must be the one that was scored."""
+        awaited = self._awaited
+        if awaited is None:
+            return records
+        first = records[0]
+        if first.offset > awaited:
+            return []  # fetched before the seek
+        known = self.shard.position.fingerprint
+        if first.offset < awaited or (known and fingerprint(first) != known):
+            raise Refused(_OTHER.format(partition=self.shard.partition, offset=awaited))
+        self._awaited = None
+        return records[1:]
+
+    async def _start_over(self, conflict: Conflict) -> None:
+        """Read the shard again and go on from where it stands, if it is still ours."""
+        self._conflicts += 1
+        log.warning("%s; reading the shard again", conflict)
+        if self._conflicts >= CONFLICTS:
+            raise Giving(f"{conflict}, {CONFLICTS} times in a row: another worker owns it. Stopping.") from conflict
+        self._sweep = None
+        position = await self.open(0, None)
+        await self._reseek(position)
+
+    # Time -----------------------------------------------------------------------------------------------------
+
+    def _clock(self) -> int | None:
+        """The shard's clock: the wall's when caught up, else the last record's; None far behind."""
+        wall = now_ms() - GRACE_MS
+        if not self._queue and self.shard.position.checkpoint >= self._highwater:
+            return wall
+        arrived = self.shard.position.arrived_ms
+        return None if wall - arrived > BEHIND_MS else min(arrived, wall)
+
+    async def _keep_time(self) -> None:
+        clock = self._clock()
+        if clock is not None:
+            await self._tick(clock)
+            if self.shard.scorer.rescoring:
+                await self._rescore(clock)
+        now_s = monotonic_s()
+        if now_s - self._published_s >= (PUBLISH_S if clock is not None else PUBLISH_BEHIND_S):
+            self._published_s = now_s
+            await self._publish(clock or self.shard.position.arrived_ms)
+        if now_s - self._tidied_s >= TIDY_S:
+            self._tidied_s = now_s
+            await self.shard.tidy()
+
+    async def _tick(self, clock: int) -> None:
+        due = self.shard.next_due
+        if due > clock:
+            return
+        if not self.lag:
+            self._channel.metrics.timer_lateness_seconds.observe(max(now_ms() - due, 0) / 1000)
+        await self.shard.tick(clock)
+
+    async def _rescore(self, clock: int) -> None:
+        """Read some more leads by the new scorecards."""
+        if self._sweep is None:
+            self._sweep = self.shard.env.store.scan(self.shard.partition)
+        lead_ids = []
+        async for lead_id, _ in self._sweep:
+            lead_ids.append(lead_id)
+            if len(lead_ids) >= SWEEP:
+                break
+        if lead_ids:
+            await self.shard.rescore(lead_ids, clock)
+        else:
+            self._sweep = None
+            await self.shard.rescored()
+
+    async def _publish(self, at_ms: int) -> None:
+        """Send the scores that changed, in the background, one sending at a time."""
+        if self._publishing is not None and not self._publishing.done():
+            return
+        shard = self.shard
+        versions = {lead_id: at for lead_id, at in shard.dirty.items() if lead_id not in shard.clean}
+        if versions:
+            await shard.load(set(versions))
+            rows = [row for lead_id in versions for row in score_rows(shard, lead_id, at_ms)]
+            self._publishing = asyncio.create_task(self._send_scores(rows, versions))
+
+    async def _send_scores(self, rows: list[tuple[Any, ...]], versions: dict[str, int]) -> None:
+        partition = self.shard.partition % self._channel.score_partitions
+        await self._channel.producer.deliver_batches(self._channel.topics.lead_scores, {partition: rows})
+        self._channel.metrics.scores.inc(len(rows))
+        self.shard.published(versions)
+
+
+_CUT = (
+    "partition {partition} of the lead events ends at {end}, but its leads were scored up to {checkpoint}: the topic was "
+    "recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
+)
+_OTHER = (
+    "partition {partition} of the lead events has another record at {offset} than the one that was scored: the topic was "
+    "recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
+)
+
+
+class IntakeLane:
+    """Carries what was fetched from the source topics over to ``lead-events``, in order."""
+
+    def __init__(self, intake: Intake, channel: Channel) -> None:
+        """``start`` begins."""
+        self._intake = intake
+        self._channel = channel
+        self._queue: list[Mapping[TP, Sequence[Any]]] = []
+        self._waiting = 0
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
+        self.positions: dict[TP, int] = {}
+        """Source partition -> the offset before which everything was acknowledged on lead-events."""
+
+    def start(self) -> None:
+        """Begin."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop at once: what was not acknowledged will be fetched again."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the lane, if something did."""
+        task = self._task
+        return task.exception() if task is not None and task.done() and not task.cancelled() else None
+
+    @property
+    def full(self) -> bool:
+        """Whether the lane has enough to do."""
+        return self._waiting >= MOST_RECORDS
+
+    def offer(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
+        """Take what was fetched."""
+        self._queue.append(fetched)
+        self._waiting += sum(map(len, fetched.values()))
+        self._idle.clear()
+        self._wake.set()
+
+    async def drain(self) -> None:
+        """Drop what waits and finish what is on its way, before partitions are given up."""
+        self._queue.clear()
+        self._waiting = 0
+        if self._task is None or not self._task.done():
+            await self._idle.wait()
+
+    async def _run(self) -> None:
+        while True:
+            if not self._queue:
+                self._idle.set()
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            fetched = self._queue.pop(0)
+            self._waiting -= sum(map(len, fetched.values()))
+            await self._carry(fetched)
+
+    async def _carry(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
+        places = {f"{tp.topic}:{tp.partition}": records for tp, records in fetched.items()}
+        output = self._intake.adapt(places, now_ms())
+        await asyncio.gather(
+            self._channel.producer.deliver_batches(self._channel.topics.lead_events, output.rows),
+            self._channel.producer.deliver(output.rejects),
+        )
+        for reason in output.reasons:
+            self._channel.metrics.rejected.labels(reason).inc()
+        self._channel.metrics.records.labels("intake").inc(sum(map(len, fetched.values())))
+        for tp, records in fetched.items():
+            self.positions[tp] = records[-1].offset + 1

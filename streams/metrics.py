@@ -1,0 +1,86 @@
+"""Every metric of the engine: its kind, unit and meaning. Dashboards and alert rules may use only these.
+
+All names start with ``leadglow_``. Labels are sets that the configuration bounds; never a lead, an address or a key.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Metrics:
+    """The metrics of one worker, in a registry of their own."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """Register everything; a fresh registry unless one is given."""
+        r = self.registry = registry or CollectorRegistry()
+        self.records = Counter(
+            "leadglow_records", "Records taken from a topic, by stage (intake, scoring)", ["stage"], registry=r
+        )
+        self.rejected = Counter(
+            "leadglow_events_rejected", "Records sent to rejected-events, by reason code", ["reason"], registry=r
+        )
+        self.events = Counter(
+            "leadglow_events",
+            "What became of events beyond being counted: duplicates, limited (over a limit), late (its bucket had "
+            "closed), skipped (a repeated delivery), forwarded (to the lead it is part of), misrouted (to its partition), "
+            "future (clamped to arrival), erased (of an erased lead), joins, join_conflicts, erasures, leads (new ones)",
+            ["outcome"],
+            registry=r,
+        )
+        self.transitions = Counter(
+            "leadglow_stage_transitions",
+            "Stages entered and left; silenced ones were kept back by a cooldown",
+            ["scorecard", "stage", "kind", "silenced"],
+            registry=r,
+        )
+        self.alerts = Counter("leadglow_alerts_sent", "Alerts acknowledged on the handoff topic", registry=r)
+        self.scores = Counter("leadglow_scores_published", "Records acknowledged on lead-scores", registry=r)
+        self.commits = Counter(
+            "leadglow_commits", "Steps committed to the store, by verdict (OK, DUP, CONFLICT)", ["verdict"], registry=r
+        )
+        self.orderly_conflicts = Counter(
+            "leadglow_orderly_conflicts", "Conflicts in an orderly rebalance: stays 0", registry=r
+        )
+        self.step_seconds = Histogram(
+            "leadglow_step_seconds", "Time of one step of a shard, decode to commit", buckets=LATENCY_S, registry=r
+        )
+        self.handoff_seconds = Histogram(
+            "leadglow_event_to_handoff_seconds",
+            "From an event's arrival at its source topic to the acknowledgement of the alert that it caused",
+            buckets=LATENCY_S,
+            registry=r,
+        )
+        self.timer_lateness_seconds = Histogram(
+            "leadglow_timer_lateness_seconds",
+            "How long after a due time the timer acted, while caught up",
+            buckets=LATENCY_S,
+            registry=r,
+        )
+        self.lag = Gauge(
+            "leadglow_lag_records", "Records of lead-events not yet scored", ["partition"], registry=r
+        )
+        self.shards = Gauge("leadglow_shards", "Shards that this worker owns", registry=r)
+        self.cached = Gauge("leadglow_leads_cached", "Leads held in memory", registry=r)
+        self.outbox = Gauge("leadglow_outbox_entries", "Entries waiting to be acknowledged by Kafka", registry=r)
+        self.outbox_oldest = Gauge(
+            "leadglow_outbox_oldest_seconds", "Age of the oldest entry waiting in the outbox", registry=r
+        )
+        self.store_errors = Counter(
+            "leadglow_store_errors", "Failed attempts to reach Redis, by operation", ["operation"], registry=r
+        )
+        self.ready = Gauge("leadglow_ready", "1 while Kafka and Redis can be reached", registry=r)
+        self.scorecard_errors = Counter(
+            "leadglow_scorecard_reload_errors", "Changed scorecard files that were refused", registry=r
+        )
+        self.model = Info("leadglow_scorecards", "Version of the scorecards in use", registry=r)
+        self.telemetry_errors = Counter(
+            "leadglow_telemetry_errors", "Failed commits of offsets to Kafka (telemetry only)", registry=r
+        )
+
+
+def names() -> list[tuple[str, str, str]]:
+    """(name, kind, meaning) of every metric, for the documentation."""
+    return [(m.name, m.type, m.documentation) for m in Metrics().registry.collect()]

@@ -1,0 +1,29 @@
+"""``/metrics``, ``/live`` and ``/ready`` of a process, on a port of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+
+async def serve(host: str, port: int, registry: CollectorRegistry, ready: Callable[[], bool]) -> web.AppRunner:
+    """Serve until the runner is cleaned up; ``runner.addresses`` tells the port that was taken."""
+
+    async def metrics(request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def live(request: web.Request) -> web.Response:
+        return web.json_response({"live": True})
+
+    async def readiness(request: web.Request) -> web.Response:
+        up = ready()
+        return web.json_response({"ready": up}, status=200 if up else 503)
+
+    site = web.Application()
+    site.add_routes([web.get("/metrics", metrics), web.get("/live", live), web.get("/ready", readiness)])
+    runner = web.AppRunner(site, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner

@@ -1,0 +1,145 @@
+"""What the grammar cannot say: names that must exist, bounds that must be reachable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from streams.scorefile.kinds import Item, Struct, nearest
+from streams.scorefile.models import scorecard_of, signal_of
+from streams.scorefile.tree import Node, Report
+from streams.scoring.scorecard import Scorecard
+
+Signals = Mapping[str, Item]
+
+
+def check(file: Struct, report: Report) -> None:
+    """Report what is wrong across a file; parts that could not be read are passed over."""
+    signals: Signals = file.get("signals", {})
+    _check_ids(signals, report)
+    for name, item in file.get("scorecards", {}).items():
+        if item.value is not None:
+            _check_scorecard(name, item.value, signals, report)
+
+
+def _check_ids(signals: Signals, report: Report) -> None:
+    seen: dict[int, str] = {}
+    for name, item in signals.items():
+        if item.value is None or item.value.broken:
+            continue
+        other = seen.setdefault(signal_of(name, item.value).id, name)
+        if other != name:
+            report.add(item.node, f"`{name}` and `{other}` have the same 32-bit id", "rename one of the two")
+
+
+def _check_scorecard(name: str, card: Struct, signals: Signals, report: Report) -> None:
+    for signal, item in card.get("points", {}).items():
+        _check_known(Item(item.node, signal), signals, report)
+    _check_categories(card.get("categories", {}), signals, report)
+    stages = [stage for stage in card.get("stages", ()) if stage is not None]
+    for stage in stages:
+        for item in stage.get("blocked_by", ()):
+            _check_known(item, signals, report)
+        _check_order(stage, report)
+    _check_unique((stage.get("name") for stage in stages), "stage", report)
+    if not card.broken - {"stages", "label"}:
+        _check_bounds(scorecard_of(name, card, ()), card, stages, signals, report)
+
+
+def _check_known(item: Item, signals: Signals, report: Report) -> None:
+    if item.value is not None and item.value not in signals:
+        report.add(item.node, f"unknown signal `{item.value}`", nearest(item.value, signals))
+
+
+def _check_unique(items: Iterable[Item | None], what: str, report: Report) -> None:
+    seen: dict[str, Node] = {}
+    for item in items:
+        if item is None or item.value is None:
+            continue
+        first = seen.setdefault(item.value, item.node)
+        if first is not item.node:
+            message = f"{what} `{item.value}` is here for the second time, after line {first.line}"
+            report.add(item.node, message, "keep one of the two")
+
+
+def _check_categories(categories: Mapping[str, Item], signals: Signals, report: Report) -> None:
+    readable = [item.value for item in categories.values() if item.value is not None]
+    references = [item for category in readable for item in category.get("signals", ())]
+    for item in references:
+        _check_known(item, signals, report)
+    _check_unique(references, "signal", report)
+    for category in readable:
+        low, high = category.get("min", -math.inf), category.get("max", math.inf)
+        if low > high:
+            report.add(category.nodes["min"], f"`min` {low:g} is above `max` {high:g}", "swap the two")
+
+
+def _check_order(stage: Struct, report: Report) -> None:
+    enter, leave = stage.get("enter"), stage.get("leave")
+    if enter is not None and leave is not None and leave >= enter:
+        message = f"`leave` {leave:g} is not below `enter` {enter:g}"
+        report.add(stage.nodes["leave"], message, f"write a `leave` below {enter:g}")
+
+
+def _check_bounds(
+    card: Scorecard, struct: Struct, stages: list[Struct], signals: Signals, report: Report
+) -> None:
+    _check_grades(card, struct, report)
+    fit = min(card.fit_max, sum(max(0.0, line.points) for line in card.fit))
+    engagement = _most_engagement(card, signals)
+    for stage in stages:
+        _check_reach(stage, card, (fit, engagement), report)
+        needs = stage.get("needs")
+        for key, most in (("fit", fit), ("engagement", engagement)):
+            if needs is not None and needs.get(key, -math.inf) > most:
+                message = f"no lead reaches {key} {needs.get(key):g}: the most is {most:g}"
+                report.add(needs.nodes[key], message, f"write {most:g} or less")
+
+
+def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float], report: Report) -> None:
+    enter = stage.get("enter")
+    if enter is None:
+        return
+    if not card.minimum <= enter <= card.maximum:
+        message = f"`enter` {enter:g} is outside the range {card.minimum:g} to {card.maximum:g}"
+        remedy = f"write a number from {card.minimum:g} to {card.maximum:g}"
+        report.add(stage.nodes["enter"], message, remedy)
+    elif enter > max(sum(most), card.minimum):
+        message = f"no score reaches {enter:g}: fit gives at most {most[0]:g} and the signals {most[1]:g}"
+        report.add(stage.nodes["enter"], message, f"write {sum(most):g} or less, or raise a maximum")
+
+
+def _most_engagement(card: Scorecard, signals: Signals) -> float:
+    """An upper bound of engagement: what every signal gives at most, within its category."""
+    worth = {name: _most_worth(card, name, item.value) for name, item in signals.items()}
+    total = 0.0
+    for category in card.categories:
+        inside = sum(worth.pop(name, 0.0) for name in category.signals)
+        total += max(category.minimum, min(category.maximum, inside))
+    return total + sum(worth.values())
+
+
+def _most_worth(card: Scorecard, name: str, signal: Struct | None) -> float:
+    points = card.points.get(name)
+    if points is None or points.points <= 0:
+        return 0.0
+    limit: Any = signal.get("limit") if signal is not None and not signal.broken else None
+    ever = signal is not None and limit is not None and limit.period == "ever" and not signal.get("amount")
+    return min(points.cap, points.points * limit.count) if ever else points.cap
+
+
+def _check_grades(card: Scorecard, struct: Struct, report: Report) -> None:
+    grades: Mapping[str, Item] = struct.get("grades", {})
+    seen: dict[float, str] = {}
+    for name, item in grades.items():
+        bound = item.value
+        if not card.minimum <= bound <= card.maximum:
+            message = f"grade `{name}` begins at {bound:g}, outside the range"
+            report.add(item.node, message, f"write a number from {card.minimum:g} to {card.maximum:g}")
+        elif seen.setdefault(bound, name) != name:
+            message = f"grades `{seen[bound]}` and `{name}` both begin at {bound:g}"
+            report.add(item.node, message, "give each grade its own bound")
+    if grades and min(item.value for item in grades.values()) > card.minimum:
+        message = f"scores just above {card.minimum:g} have no grade"
+        report.add(struct.nodes["grades"], message, f"let one grade begin at {card.minimum:g}")

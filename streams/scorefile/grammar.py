@@ -1,0 +1,232 @@
+"""What a scorecard file may say: one table a mapping, read by the loader and written as JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+from streams.scorefile import kinds
+from streams.scorefile.kinds import Field, Kind, Struct, list_of, named, nearest, placed, struct_of
+from streams.scorefile.tree import Node, Report
+from streams.scoring.conditions import PatternError, compile_condition
+from streams.scoring.scorecard import OPERATORS, Condition, Group, Points, Test
+
+GROUPS: dict[str, Literal["all", "any", "none"]] = {"all": "all", "any": "any", "none": "none"}
+_SCALARS = list_of(kinds.OPERAND)
+_OPERANDS = {
+    "equals": kinds.OPERAND,
+    "not": list_of(kinds.OPERAND, or_one=True),
+    "in": _SCALARS,
+    "contains_any": list_of(kinds.TEXT),
+    "exists": kinds.BOOLEAN,
+    **dict.fromkeys(("contains", "prefix", "suffix", "glob", "matches"), kinds.TEXT),
+    **dict.fromkeys(("gt", "gte", "lt", "lte"), kinds.COMPARABLE),
+}
+
+ReadCondition = Callable[[Node, Report], Condition | None]
+
+
+def _where(node: Node, report: Report) -> Condition | None:
+    """``{path: test, …}``: all must hold."""
+    if not isinstance(node.value, dict) or not node.value:
+        report.add(node, f"{node} is not a condition", "write `{properties.url: {contains: /pricing}}`, say")
+        return None
+    return _combined("all", [_where_entry(key, value, report) for key, value in node.value.items()])
+
+
+def _where_entry(key: Node, node: Node, report: Report) -> Condition | None:
+    if key.value in GROUPS:
+        return _group(str(key.value), node, report, _where)
+    path = kinds.PATH.read(key, report)
+    return _test(path or "", node, report)
+
+
+def _test(path: str, node: Node, report: Report) -> Condition | None:
+    """``value`` or ``{operator: operand, …}``: what must hold for the value at a path."""
+    if not isinstance(node.value, dict) or not node.value:
+        value = kinds.OPERAND.read(node, report)
+        return None if value is None else Test(path, "equals", value)
+    return _combined("all", [_operation(path, key, value, report) for key, value in node.value.items()])
+
+
+def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | None:
+    operator = str(key.value)
+    if operator in GROUPS:
+        return _group(operator, node, report, partial(_test, path))
+    if operator not in _OPERANDS:
+        report.add(key, f"unknown operator {key}", nearest(operator, (*OPERATORS, *GROUPS)))
+        return None
+    operand = _OPERANDS[operator].read(node, report)
+    if operand is None:
+        return None
+    test = Test(path, operator, operand)
+    try:
+        compile_condition(test, {path: 0})
+    except PatternError as error:
+        report.add(node, f"{node} is not a pattern: {error}", "write it as RE2 reads it, in single quotes")
+    return test
+
+
+def _group(kind: str, node: Node, report: Report, read: ReadCondition) -> Condition | None:
+    """A list of conditions, or a mapping of which each entry is one."""
+    if isinstance(node.value, dict):
+        members = [Node(key.line, key.column, {key: value}) for key, value in node.value.items()]
+    else:
+        members = node.value if isinstance(node.value, list) else []
+    if not members:
+        report.add(node, f"`{kind}` has no conditions", "write a list of at least one condition")
+        return None
+    return _combined(GROUPS[kind], [read(member, report) for member in members])
+
+
+def _combined(kind: Literal["all", "any", "none"], members: list[Condition | None]) -> Condition | None:
+    whole = tuple(member for member in members if member is not None)
+    if len(whole) < len(members):
+        return None
+    return whole[0] if len(whole) == 1 and kind != "none" else Group(kind, whole)
+
+
+def _points(node: Node, report: Report) -> Points | None:
+    if not isinstance(node.value, dict):
+        points = kinds.NUMBER.read(node, report)
+        return None if points is None else Points(points)
+    struct: Struct = _CAPPED.read(node, report)
+    return None if struct.broken else Points(struct.get("points"), struct.get("max", float("inf")))
+
+
+def _range(node: Node, report: Report) -> tuple[float, float] | None:
+    bounds = _NUMBERS.read(node, report)
+    if bounds is None:
+        return None
+    if len(bounds) != 2 or bounds[0] >= bounds[1]:
+        report.add(node, "a range is two numbers, the lower one first", "write `[0, 100]`, for example")
+        return None
+    return bounds[0], bounds[1]
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _group_schema(member: str, mapping: str) -> dict[str, Any]:
+    return {"anyOf": [{"type": "array", "items": _ref(member), "minItems": 1}, _ref(mapping)]}
+
+
+_DEFS = {
+    "where": {
+        "type": "object",
+        "minProperties": 1,
+        "properties": dict.fromkeys(GROUPS, _group_schema("where", "where")),
+        "patternProperties": {f"^(?!({'|'.join(GROUPS)})$){kinds.PATH.schema['pattern'][1:]}": _ref("test")},
+        "additionalProperties": False,
+    },
+    "test": {"anyOf": [kinds.OPERAND.schema, _ref("operators")]},
+    "operators": {
+        "type": "object",
+        "minProperties": 1,
+        "properties": {name: kind.schema for name, kind in _OPERANDS.items()}
+        | dict.fromkeys(GROUPS, _group_schema("test", "operators")),
+        "additionalProperties": False,
+    },
+}
+
+_WHERE = Kind(_where, _ref("where"), "{properties.url: {contains: /pricing}}")
+_WHEN = Kind(partial(_test, ""), _ref("test"), "{gte: 200}")
+_NUMBERS = list_of(kinds.NUMBER)
+_RANGE = Kind(_range, {**_NUMBERS.schema, "minItems": 2, "maxItems": 2}, "[0, 100]")
+_SIGNALS = list_of(placed(kinds.NAME))
+
+_SIGNAL = struct_of(
+    "a signal",
+    {
+        "event": Field(
+            list_of(kinds.EVENT, or_one=True), "Call types or names of track calls.", required=True
+        ),
+        "where": Field(_WHERE, "Conditions on the event, all of which must hold."),
+        "half_life": Field(kinds.HALF_LIFE, "The time in which its amount halves; left out: `never`."),
+        "limit": Field(kinds.LIMIT, "At most so many events in a UTC hour, day, week or ever."),
+        "distinct": Field(kinds.PATH, "Each value at this path counts once."),
+        "amount": Field(kinds.PATH, "The number at this path counts instead of 1."),
+    },
+    "{event: page, half_life: 14d}",
+)
+_CAPPED = struct_of(
+    "the worth of a signal",
+    {
+        "points": Field(kinds.NUMBER, "Points for each unit of the signal's amount.", required=True),
+        "max": Field(kinds.CAP, "The most points, up or down, that the signal contributes."),
+    },
+    "{points: 3, max: 15}",
+)
+_POINTS = Kind(_points, {"anyOf": [kinds.NUMBER.schema, _CAPPED.schema]}, "10")
+_CATEGORY = struct_of(
+    "a category",
+    {
+        "signals": Field(_SIGNALS, "Its signals; a signal is in at most one category.", required=True),
+        "min": Field(kinds.NUMBER, "The least points of the category."),
+        "max": Field(kinds.NUMBER, "The most points of the category."),
+    },
+    "{signals: [pricing_visit], max: 70}",
+)
+_FIT_LINE = struct_of(
+    "a line of fit",
+    {
+        "trait": Field(kinds.PATH, "The trait; `group.NAME` is one of the lead's company.", required=True),
+        "when": Field(
+            _WHEN, "The value that the trait must have, or operators that must hold.", required=True
+        ),
+        "points": Field(kinds.NUMBER, "Points if it holds.", required=True),
+    },
+    "{trait: employees, when: {gte: 200}, points: 15}",
+)
+_NEEDS = struct_of(
+    "the needs of a stage",
+    {
+        "fit": Field(kinds.NUMBER, "The least fit to enter."),
+        "engagement": Field(kinds.NUMBER, "The least engagement to enter."),
+    },
+    "{fit: 10, engagement: 20}",
+)
+_STAGE = struct_of(
+    "a stage",
+    {
+        "name": Field(placed(kinds.NAME), "Its name.", required=True),
+        "enter": Field(kinds.NUMBER, "A lead enters at this score.", required=True),
+        "leave": Field(kinds.NUMBER, "A lead leaves below this score.", required=True),
+        "needs": Field(_NEEDS, "What else a lead must have to enter."),
+        "blocked_by": Field(_SIGNALS, "Signals that keep a lead out as long as they count."),
+        "cooldown": Field(kinds.COOLDOWN, "So long after an entry was published, no other entry is."),
+        "handoff": Field(kinds.BOOLEAN, "Whether entering and leaving are published."),
+    },
+    "{name: qualified, enter: 70, leave: 50}",
+)
+_SCORECARD = struct_of(
+    "a scorecard",
+    {
+        "label": Field(kinds.LABEL, "What people read as its name."),
+        "points": Field(named(kinds.NAME, _POINTS), "What each signal is worth."),
+        "categories": Field(named(kinds.CATEGORY_NAME, _CATEGORY), "Subscores."),
+        "fit": Field(list_of(_FIT_LINE), "Points for traits."),
+        "fit_max": Field(kinds.CAP, "The most points for traits."),
+        "range": Field(_RANGE, "The lowest and the highest score; left out: [0, 100]."),
+        "grades": Field(named(kinds.GRADE, kinds.NUMBER, 1), "The least score of each grade."),
+        "stages": Field(list_of(_STAGE), "Stages, the first one first."),
+    },
+    "{points: {pricing_visit: 10}}",
+)
+FILE = struct_of(
+    "a scorecard file",
+    {
+        "leadglow": Field(kinds.VERSION, "The version of this format.", required=True),
+        "signals": Field(named(kinds.NAME, _SIGNAL, 1), "What happens and how fast it fades.", required=True),
+        "scorecards": Field(named(kinds.NAME, _SCORECARD, 1), "What signals are worth.", required=True),
+    },
+    "leadglow: 1",
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a scorecard file, for editors; the loader checks more than it can say."""
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "title": "Leadglow scorecard", **FILE.schema, "$defs": _DEFS}

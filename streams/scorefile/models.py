@@ -1,0 +1,122 @@
+"""From what was read to the plain values of ``streams.scoring``, and their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from streams.scorefile.kinds import Item, Struct
+from streams.scoring.scorecard import (
+    EVERYTHING,
+    Category,
+    Condition,
+    FitLine,
+    Model,
+    Scorecard,
+    Signal,
+    Stage,
+    Test,
+)
+
+
+def model_of(file: Struct) -> Model:
+    """The model of a file without mistakes."""
+    signals = tuple(signal_of(name, item.value) for name, item in file.get("signals").items())
+    cards: Mapping[str, Item] = file.get("scorecards")
+    scorecards = tuple(
+        scorecard_of(name, item.value, item.value.get("stages", ())) for name, item in cards.items()
+    )
+    model = Model(signals, scorecards)
+    return replace(model, version=hashlib.sha256(canonical(model).encode()).hexdigest())
+
+
+def signal_of(name: str, signal: Struct) -> Signal:
+    """A signal."""
+    return Signal(
+        name,
+        events=tuple(dict.fromkeys(signal.get("event"))),
+        where=signal.get("where", EVERYTHING),
+        half_life_ms=signal.get("half_life", math.inf),
+        limit=signal.get("limit"),
+        distinct=signal.get("distinct"),
+        amount=signal.get("amount"),
+    )
+
+
+def scorecard_of(name: str, card: Struct, stages: Iterable[Struct]) -> Scorecard:
+    """A scorecard with these of its stages."""
+    minimum, maximum = card.get("range", (0.0, 100.0))
+    grades = {grade: item.value for grade, item in card.get("grades", {}).items()}
+    return Scorecard(
+        name,
+        points={signal: item.value for signal, item in card.get("points", {}).items()},
+        label=card.get("label", ""),
+        categories=tuple(_category(key, item.value) for key, item in card.get("categories", {}).items()),
+        fit=tuple(_fit_line(line) for line in card.get("fit", ())),
+        fit_max=card.get("fit_max", math.inf),
+        minimum=minimum,
+        maximum=maximum,
+        grades=tuple(sorted(grades.items(), key=lambda grade: -grade[1])),
+        stages=tuple(_stage(stage) for stage in stages),
+    )
+
+
+def _category(name: str, category: Struct) -> Category:
+    low, high = category.get("min", -math.inf), category.get("max", math.inf)
+    return Category(name, _names(category.get("signals")), low, high)
+
+
+def _names(items: Iterable[Item]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item.value for item in items))
+
+
+def _fit_line(line: Struct) -> FitLine:
+    trait = line.get("trait")
+    return FitLine(trait, _on_path(line.get("when"), trait), line.get("points"))
+
+
+def _on_path(condition: Condition, path: str) -> Condition:
+    if isinstance(condition, Test):
+        return replace(condition, path=path)
+    return replace(condition, members=tuple(_on_path(member, path) for member in condition.members))
+
+
+def _stage(stage: Struct) -> Stage:
+    needs = stage.get("needs")
+    return Stage(
+        stage.get("name").value,
+        enter=stage.get("enter"),
+        leave=stage.get("leave"),
+        needs_fit=needs.get("fit") if needs else None,
+        needs_engagement=needs.get("engagement") if needs else None,
+        blocked_by=_names(stage.get("blocked_by", ())),
+        cooldown_ms=stage.get("cooldown", 0),
+        handoff=stage.get("handoff", False),
+    )
+
+
+_ORDERED = ("fit", "stages", "grades")
+
+
+def canonical(model: Model) -> str:
+    """The canonical form: JSON in which whatever has no order in the file is sorted."""
+    whole = asdict(model)
+    del whole["version"]
+    return _json(_sorted(whole))
+
+
+def _sorted(value: Any, ordered: bool = False) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(item, key in _ORDERED) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [_sorted(item, isinstance(item, list | tuple)) for item in value]
+        return items if ordered else sorted(items, key=_json)
+    return value
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,166 @@
+"""How a limited or distinct signal counts, whatever the order of arrival.
+
+A limit counts the earliest N events of a UTC calendar bucket of event time. The entries of a bucket stay until
+it is too old to change (its end plus the allowed lateness has passed), then their sum is folded into ``closed``.
+A distinct signal counts each value once, at its earliest time; the earliest 64 values of a lead count, so that
+the outcome does not depend on the order in which they came.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from bisect import insort
+from typing import Any
+
+from streams.scoring.lead import Lead, Window
+from streams.scoring.scorecard import Limit
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+WEEK_MS = 7 * DAY_MS
+_THURSDAY_MS = 3 * DAY_MS
+"""The epoch began on a Thursday; ISO weeks begin on Mondays."""
+DISTINCT_VALUES = 64
+
+
+class Counted(enum.Enum):
+    """What became of an event of a limited or distinct signal."""
+
+    ADDED = "added"
+    MOVED = "moved"
+    """It took the place of a later one: the amount may have gone down."""
+    LIMITED = "limited"
+    LATE = "late"
+
+
+class Counter:
+    """The counting rule of one limited or distinct signal."""
+
+    def __init__(
+        self, signal: int, inverse_half_life: float, limit: Limit | None, distinct: bool, lateness_ms: int
+    ) -> None:
+        """``inverse_half_life`` is in 1/ms, 0 for a signal that never fades."""
+        self._signal = signal
+        self._inverse_half_life = inverse_half_life
+        self._distinct = distinct
+        self._lateness_ms = lateness_ms
+        self._most = limit.count if limit else DISTINCT_VALUES
+        period = limit.period if limit else "ever"
+        self._limited = limit is not None
+        self._width_ms = {"hour": HOUR_MS, "day": DAY_MS, "week": WEEK_MS, "ever": 0}[period]
+        self._shift_ms = _THURSDAY_MS if period == "week" else 0
+
+    def count(self, lead: Lead, entry: list[Any], now_ms: int) -> Counted:
+        """Count one event: ``entry`` is [ms after base, message id, amount, value hash]."""
+        if self._closed(entry[0] + lead.base, now_ms):
+            return Counted.LATE
+        window = lead.windows.get(self._signal)
+        if window is None:
+            lead.windows[self._signal] = Window([entry])
+            lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
+            return Counted.ADDED
+        if self._distinct:
+            return self._count_distinct(lead, window, entry)
+        return self._count_limited(lead, window, entry, now_ms)
+
+    def _bucket(self, at_ms: int) -> int:
+        return (at_ms + self._shift_ms) // self._width_ms if self._width_ms else 0
+
+    def _closed(self, at_ms: int, now_ms: int) -> bool:
+        """Whether the bucket of an event time is too old to change."""
+        if not self._width_ms:
+            return False
+        end_ms = (self._bucket(at_ms) + 1) * self._width_ms - self._shift_ms
+        return now_ms > end_ms + self._lateness_ms
+
+    def _count_limited(self, lead: Lead, window: Window, entry: list[Any], now_ms: int) -> Counted:
+        self._fold(lead, window, now_ms)
+        base = lead.base
+        bucket = self._bucket(entry[0] + base)
+        mates = [e for e in window.entries if self._bucket(e[0] + base) == bucket]
+        if len(mates) < self._most:
+            insort(window.entries, entry)
+            lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
+            return Counted.ADDED
+        if entry >= mates[-1]:
+            return Counted.LIMITED
+        window.entries.remove(mates[-1])
+        insort(window.entries, entry)
+        self.restate(lead)
+        return Counted.MOVED
+
+    def _count_distinct(self, lead: Lead, window: Window, entry: list[Any]) -> Counted:
+        entries = window.entries
+        known = next((e for e in entries if e[3] == entry[3]), None)
+        if known is not None:
+            if entry >= known:
+                return Counted.LIMITED
+            entries.remove(known)
+        elif len(entries) >= DISTINCT_VALUES:
+            if entry >= entries[-1]:
+                return Counted.LIMITED
+            entries.pop()
+        elif not self._limited:
+            insort(entries, entry)
+            lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
+            return Counted.ADDED
+        insort(entries, entry)
+        self.restate(lead)
+        return Counted.MOVED
+
+    def _fold(self, lead: Lead, window: Window, now_ms: int) -> None:
+        """Move the entries that can no longer change into ``closed``."""
+        while window.entries and self._closed(window.entries[0][0] + lead.base, now_ms):
+            at, _, amount, _ = window.entries.pop(0)
+            self._close(window, at, amount)
+
+    def _close(self, window: Window, at: int, amount: float) -> None:
+        """Add to ``closed``, which stands at its latest time."""
+        later = max(at, window.closed_ref) if window.closed else at
+        fade, fresh = (window.closed_ref - later), (at - later)
+        window.closed = window.closed * math.exp2(fade * self._inverse_half_life) + amount * math.exp2(
+            fresh * self._inverse_half_life
+        )
+        window.closed_ref = later
+
+    def restate(self, lead: Lead) -> None:
+        """Work the amount out again from what is closed and the entries that count."""
+        window = lead.windows[self._signal]
+        counting = self._counting(window.entries, lead.base)
+        ref = max([e[0] for e in counting] + ([window.closed_ref] if window.closed else []), default=0)
+        total = window.closed * math.exp2((window.closed_ref - ref) * self._inverse_half_life)
+        for at, _, amount, _ in counting:
+            total += amount * math.exp2((at - ref) * self._inverse_half_life)
+        i = lead.signals.index(self._signal) if self._signal in lead.signals else -1
+        count = max(lead.count[i], len(counting)) if i >= 0 else len(counting)
+        lead.put(self._signal, ref, total, count)
+
+    def _counting(self, entries: list[list[Any]], base: int) -> list[list[Any]]:
+        """The earliest N entries of each bucket."""
+        kept: list[list[Any]] = []
+        room: dict[int, int] = {}
+        for entry in entries:
+            bucket = self._bucket(entry[0] + base)
+            room[bucket] = room.get(bucket, self._most) - 1
+            if room[bucket] >= 0:
+                kept.append(entry)
+        return kept
+
+    def merge(self, lead: Lead, other: Window) -> None:
+        """Count what another lead's window holds as if it had happened here."""
+        window = lead.windows.setdefault(self._signal, Window([]))
+        if other.closed:
+            self._close(window, other.closed_ref, other.closed)
+        for entry in other.entries:
+            known = next((e for e in window.entries if self._distinct and e[3] == entry[3]), None)
+            if known is None:
+                insort(window.entries, entry)
+            elif entry < known:
+                window.entries.remove(known)
+                insort(window.entries, entry)
+        window.entries = self._kept(window.entries, lead.base)
+        self.restate(lead)
+
+    def _kept(self, entries: list[list[Any]], base: int) -> list[list[Any]]:
+        return entries[:DISTINCT_VALUES] if self._distinct else self._counting(entries, base)

@@ -1,0 +1,225 @@
+"""What is kept of one lead: decayed counts per signal and the latest traits, never points.
+
+Amounts use forward decay (Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009): ``amount[i]`` is the decayed
+count as it stood at ``ref[i]``, the latest event time of that signal, so that reading it at any later t
+multiplies by ``2^-((t - ref) / half_life)`` and changes nothing.
+
+Stored as one MessagePack array; times relative to ``base``, because small integers are short ones.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import msgspec
+
+from streams.scoring.event import Identity
+
+VERSION: Final = 1
+REDIRECT: Final = -1
+ERASED: Final = -2
+RING_BYTES: Final = 6
+"""Bytes of a message id's hash kept for deduplication: a false match once in 10^12 events."""
+RING_SIZE: Final = 128 * RING_BYTES
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+
+
+class Latch:
+    """Where a lead stands with one stage, and what was told about it."""
+
+    __slots__ = ("episode", "inside", "published_at", "silent", "since")
+
+    def __init__(
+        self,
+        inside: bool = False,
+        since: int = 0,
+        episode: int = 0,
+        published_at: int | None = None,
+        silent: bool = False,
+    ) -> None:
+        """Start outside; ``since`` is the instant of the last crossing, in ms since the epoch."""
+        self.inside = inside
+        self.since = since
+        self.episode = episode
+        self.published_at = published_at
+        self.silent = silent
+
+    def row(self) -> tuple[bool, int, int, int | None, bool]:
+        """Everything, in the order of the constructor."""
+        return (self.inside, self.since, self.episode, self.published_at, self.silent)
+
+
+class Window:
+    """The events of a limited or distinct signal that may still change what counts.
+
+    ``entries`` are [time, message id, amount, value hash], sorted; ``closed`` is what older buckets came to at
+    ``closed_ref``. Times are relative to the lead's base. The message id is kept only where it can matter
+    (signals with an ``amount``).
+    """
+
+    __slots__ = ("closed", "closed_ref", "entries")
+
+    def __init__(self, entries: list[list[Any]], closed: float = 0.0, closed_ref: int = 0) -> None:
+        """Start with these entries."""
+        self.entries = entries
+        self.closed = closed
+        self.closed_ref = closed_ref
+
+
+class Redirect:
+    """A lead that was joined to another: everything for it goes to the ``target`` identity."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, target: Identity) -> None:
+        """Point to the greater identity."""
+        self.target = target
+
+
+class Erased:
+    """A lead that was erased at ``at_ms``: what had arrived by then must not come back."""
+
+    __slots__ = ("at_ms",)
+
+    def __init__(self, at_ms: int) -> None:
+        """Remember the instant."""
+        self.at_ms = at_ms
+
+
+class Lead:
+    """The state of one lead. ``clock`` is the instant up to which its stages are decided."""
+
+    __slots__ = (
+        "aliases", "amount", "base", "calm_until", "clock", "count", "due", "first_seen", "fits", "last_seen",
+        "latches", "published", "ref", "ring", "signals", "slack", "touches", "traits", "windows",
+    )  # fmt: skip
+
+    def __init__(self, base: int) -> None:
+        """Start empty; ``base`` is any instant near the first event, in ms since the epoch."""
+        self.base = base
+        self.clock = base
+        self.first_seen = base
+        self.last_seen = base
+        self.signals: list[int] = []
+        self.amount: list[float] = []
+        self.ref: list[int] = []
+        self.count: list[int] = []
+        self.ring = b""
+        self.published: dict[str, int] = {}
+        self.due: int | None = None
+        self.traits: dict[str, list[Any]] = {}
+        self.latches: dict[str, Latch] = {}
+        self.windows: dict[int, Window] = {}
+        self.aliases: list[str] = []
+        self.touches: list[list[Any]] = []
+        self.forget_derived()
+
+    def forget_derived(self) -> None:
+        """Drop what is derived from the scorecards, so that the next touch decides afresh."""
+        self.fits: dict[str, float] = {}
+        self.calm_until: float = -math.inf
+        """No stage can change before this instant unless an event arrives."""
+        self.slack = -math.inf
+        """Points that may be added before any stage could be entered."""
+
+    def add(self, signal: int, inverse_half_life: float, at: int, amount: float) -> None:
+        """Count ``amount`` of a signal at ``at`` ms after base."""
+        try:
+            i = self.signals.index(signal)
+        except ValueError:
+            self.signals.append(signal)
+            self.amount.append(amount)
+            self.ref.append(at)
+            self.count.append(1)
+            return
+        ahead = at - self.ref[i]
+        if ahead >= 0:
+            self.amount[i] = self.amount[i] * math.exp2(-ahead * inverse_half_life) + amount
+            self.ref[i] = at
+        else:
+            self.amount[i] += amount * math.exp2(ahead * inverse_half_life)
+        self.count[i] += 1
+
+    def put(self, signal: int, at: int, amount: float, count: int) -> None:
+        """Replace what is known of a signal."""
+        if signal not in self.signals:
+            self.add(signal, 0.0, at, 0.0)
+        i = self.signals.index(signal)
+        self.amount[i], self.ref[i], self.count[i] = amount, at, count
+
+    def amount_at(self, signal: int, inverse_half_life: float, now_ms: int) -> float:
+        """The decayed amount of a signal at ``now_ms``; 0 for one that never happened."""
+        if signal not in self.signals:
+            return 0.0
+        i = self.signals.index(signal)
+        return self.amount[i] * math.exp2((self.ref[i] + self.base - now_ms) * inverse_half_life)
+
+    def trait_values(self) -> dict[str, Any]:
+        """The latest traits, by name."""
+        return {name: row[0] for name, row in self.traits.items()}
+
+
+def encode(lead: Lead) -> bytes:
+    """The stored form. The rarely used parts come last and only where there are any."""
+    base = lead.base
+    core = [
+        VERSION,
+        base,
+        lead.clock - base,
+        lead.first_seen - base,
+        lead.last_seen - base,
+        lead.signals,
+        lead.amount,
+        lead.ref,
+        lead.count,
+        lead.ring,
+        lead.published,
+        lead.due,
+    ]
+    if lead.latches or lead.traits or lead.windows or lead.aliases or lead.touches:
+        core += (
+            {key: latch.row() for key, latch in lead.latches.items()},
+            lead.traits,
+            {key: (w.entries, w.closed, w.closed_ref) for key, w in lead.windows.items()},
+            lead.aliases,
+            lead.touches,
+        )
+    return _encode(core)
+
+
+def decode(blob: bytes) -> Lead | Redirect | Erased:
+    """Read a stored form.
+
+    Raises:
+        ValueError: the blob was written by a newer version.
+    """
+    row = _decode(blob)
+    kind = row[0]
+    if kind == REDIRECT:
+        return Redirect(Identity(*row[1]))
+    if kind == ERASED:
+        return Erased(row[1])
+    if kind != VERSION:
+        raise ValueError(f"a lead stored by version {kind} of the format; this program reads up to {VERSION}")
+    lead = Lead(row[1])
+    base = lead.base
+    lead.clock, lead.first_seen, lead.last_seen = row[2] + base, row[3] + base, row[4] + base
+    lead.signals, lead.amount, lead.ref, lead.count, lead.ring, lead.published, lead.due = row[5:12]
+    if len(row) > 12:
+        latches, lead.traits, windows, lead.aliases, lead.touches = row[12:17]
+        lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
+        lead.windows = {key: Window(*window) for key, window in windows.items()}
+    return lead
+
+
+def encode_redirect(redirect: Redirect) -> bytes:
+    """The stored form of a redirect."""
+    return _encode((REDIRECT, redirect.target))
+
+
+def encode_erased(erased: Erased) -> bytes:
+    """The stored form of an erasure."""
+    return _encode((ERASED, erased.at_ms))

@@ -1,0 +1,194 @@
+"""A scorecard file made ready to run: signals indexed by event, points by signal, conditions compiled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from streams.scoring.conditions import compile_condition, paths
+from streams.scoring.counting import DAY_MS, Counter
+from streams.scoring.scorecard import CALL_TYPES, FitLine, Model, Scorecard, Signal, Stage
+
+LATENESS_MS: Final = 3 * DAY_MS
+"""The allowed lateness unless a setting says otherwise."""
+MOST_AMOUNT: Final = 1_000_000.0
+UNIT: Final = 10**9
+"""Scores are kept in whole units of 10^-9 points, so that parts sum to the score to the last digit."""
+MEMORY: Final = 20_000
+"""Distinct (event, values) whose matches are remembered; beyond it the memory starts again."""
+
+Values = tuple[Any, ...]
+
+
+class SignalRule:
+    """One signal: when it matches, how it fades and counts, and whether it may lower a score."""
+
+    __slots__ = (
+        "amount_at", "counter", "distinct_at", "gain", "half_life_ms", "holds", "id", "inverse_half_life",
+        "name", "risky",
+    )  # fmt: skip
+
+    def __init__(self, signal: Signal, index: Mapping[str, int], cards: Sequence[Scorecard], lateness_ms: int):
+        """``index`` tells where a path's value stands among the values of an event."""
+        self.id = signal.id
+        self.name = signal.name
+        self.half_life_ms = signal.half_life_ms
+        self.inverse_half_life = 0.0 if math.isinf(signal.half_life_ms) else 1.0 / signal.half_life_ms
+        self.holds: Callable[[Sequence[Any]], bool] = compile_condition(signal.where, index)
+        self.amount_at = index[signal.amount] if signal.amount else None
+        self.distinct_at = index[signal.distinct] if signal.distinct else None
+        counted = signal.limit is not None or signal.distinct is not None
+        self.counter = (
+            Counter(self.id, self.inverse_half_life, signal.limit, signal.distinct is not None, lateness_ms)
+            if counted
+            else None
+        )
+        worth = [card.points[signal.name].points for card in cards if signal.name in card.points]
+        self.gain = max([0.0, *worth]) * UNIT
+        """The most units that one event of amount 1 can add to any scorecard."""
+        blocks = any(signal.name in stage.blocked_by for card in cards for stage in card.stages)
+        self.risky = blocks or any(points < 0 for points in worth)
+        """Whether an event of it may take a lead out of a stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A signal that an event matched, with the amount and the value that count."""
+
+    rule: SignalRule
+    amount: float
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageRule:
+    """One stage of one scorecard; ``key`` names its latch in a lead's state. Bounds are in units."""
+
+    key: str
+    stage: Stage
+    blocking: tuple[int, ...]
+    enter: float
+    leave: float
+    needs_fit: float
+    needs_engagement: float
+
+
+class CardRule:
+    """One scorecard: what each signal id is worth, and the bounds that apply in turn."""
+
+    def __init__(self, card: Scorecard, signals: Mapping[str, SignalRule]) -> None:
+        """``signals`` by name."""
+        self.card = card
+        self.name = card.name
+        category_of = {name: i for i, category in enumerate(card.categories) for name in category.signals}
+        self.bounds = [(units(c.minimum), units(c.maximum)) for c in card.categories] + [(-math.inf, math.inf)]
+        self.minimum, self.maximum, self.fit_max = units(card.minimum), units(card.maximum), units(card.fit_max)
+        self.category_names = [c.name for c in card.categories] + ["other"]
+        other = len(card.categories)
+        self.weights: dict[int, tuple[float, float, int, float]] = {
+            signals[name].id: (p.points * UNIT, units(p.cap), category_of.get(name, other), signals[name].inverse_half_life)
+            for name, p in card.points.items()
+        }
+        """Signal id -> (points and cap in units, category, 1 / half-life in 1/ms)."""
+        self.stages = tuple(_stage_rule(card.name, stage, signals) for stage in card.stages)
+        self.fit_lines = [(line, _fit_test(line)) for line in card.fit]
+
+    def fit(self, traits: Mapping[str, Any]) -> float:
+        """The explicit score of these traits, in units."""
+        return min(self.fit_max, sum(units(line.points) for line, holds in self.fit_lines if holds(traits)))
+
+    def grade(self, exact: float) -> str:
+        """The highest grade whose bound the exact score (in points) reaches."""
+        for grade, bound in self.card.grades:
+            if exact >= bound:
+                return grade
+        return self.card.grades[-1][0] if self.card.grades else ""
+
+
+def units(points: float) -> float:
+    """Points as whole units; infinite bounds stay infinite."""
+    return points if math.isinf(points) else round(points * UNIT)
+
+
+def _stage_rule(card: str, stage: Stage, signals: Mapping[str, SignalRule]) -> StageRule:
+    return StageRule(
+        f"{card}/{stage.name}",
+        stage,
+        tuple(signals[name].id for name in stage.blocked_by),
+        *(units(bound) for bound in (stage.enter, stage.leave)),
+        *(-math.inf if need is None else units(need) for need in (stage.needs_fit, stage.needs_engagement)),
+    )
+
+
+def _fit_test(line: FitLine) -> Callable[[Mapping[str, Any]], bool]:
+    names = sorted(paths(line.when) | {line.trait})
+    holds = compile_condition(line.when, {name: i for i, name in enumerate(names)})
+    return lambda traits: holds([traits.get(name) for name in names])
+
+
+class Rules:
+    """A whole scorecard file, ready to score with."""
+
+    def __init__(self, model: Model, lateness_ms: int = LATENESS_MS) -> None:
+        """Compile; an event that comes more than ``lateness_ms`` after its bucket closed does not count."""
+        self.model = model
+        self.version = model.version
+        wanted = {p for s in model.signals for p in paths(s.where) | {s.distinct, s.amount} - {None}}
+        self.paths: tuple[str, ...] = tuple(sorted(str(p) for p in wanted))
+        """The paths that conditions read; an event's values come in this order."""
+        index = {path: i for i, path in enumerate(self.paths)}
+        rules = [SignalRule(s, index, model.scorecards, lateness_ms) for s in model.signals]
+        self.signals = {rule.name: rule for rule in rules}
+        self.by_id = {rule.id: rule for rule in rules}
+        self.by_event: dict[str, list[SignalRule]] = {}
+        for signal, rule in zip(model.signals, rules, strict=True):
+            for event in signal.events:
+                self.by_event.setdefault(event, []).append(rule)
+        self.cards = tuple(CardRule(card, self.signals) for card in model.scorecards)
+        self._memory: dict[tuple[str, Values], tuple[Hit, ...]] = {}
+
+    def match(self, event: str, values: Values) -> tuple[Hit, ...]:
+        """The signals that an event matches."""
+        try:
+            return self._memory[event, values]
+        except KeyError:
+            hits = self._match(event, values)
+        except TypeError:  # a list or an object among the values cannot be remembered
+            return self._match(event, values)
+        if len(self._memory) >= MEMORY:
+            self._memory.clear()
+        self._memory[event, values] = hits
+        return hits
+
+    def _match(self, event: str, values: Values) -> tuple[Hit, ...]:
+        hits = (self._hit(rule, values) for rule in self.by_event.get(event, ()))
+        return tuple(hit for hit in hits if hit is not None)
+
+    def _hit(self, rule: SignalRule, values: Values) -> Hit | None:
+        if not rule.holds(values):
+            return None
+        amount = 1.0
+        if rule.amount_at is not None:
+            try:
+                amount = float(values[rule.amount_at])
+            except (TypeError, ValueError, OverflowError):
+                return None
+            if math.isnan(amount):
+                return None
+            amount = min(max(amount, 0.0), MOST_AMOUNT)
+        if rule.distinct_at is None:
+            return Hit(rule, amount)
+        value = values[rule.distinct_at]
+        return None if value is None else Hit(rule, amount, value)
+
+
+def event_name(call: str, track: str | None) -> str:
+    """What a signal's ``event`` is compared with: the call's type, or the name of a track call.
+
+    A track call that is named like a call type matches nothing.
+    """
+    if call != "track":
+        return call
+    return f"track {track}" if track in CALL_TYPES else track or ""

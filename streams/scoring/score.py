@@ -1,0 +1,191 @@
+"""Reading a lead through a scorecard: the exact score, its explanation, and how soon it may change.
+
+A reading changes nothing in the state. Every part is rounded to a whole unit (10^-9 points) before anything is
+summed or compared, so that parts, subscores, total, grade and stage agree to the last printed digit, and the
+order in which floats were once added decides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from math import exp2, log2
+from typing import Any, NamedTuple
+
+from streams.scoring.lead import Lead
+from streams.scoring.rules import UNIT, CardRule, Rules
+
+HALF = UNIT // 2
+
+
+class Reading(NamedTuple):
+    """A score at an instant, in units, and the pull of decay on it.
+
+    ``falling`` is the sum of the positive contributions, ``rising`` that of the negative ones (what would come
+    back if they faded); ``*_rate`` is the same with each divided by its half-life.
+    """
+
+    exact: float
+    engagement: float
+    fit: float
+    falling: float
+    falling_rate: float
+    rising: float
+    rising_rate: float
+
+    def fall_ms(self, by: float) -> float:
+        """A lower bound of the time that decay needs to lower the score by so many units.
+
+        By convexity sum(c_i 2^(-t/h_i)) >= C 2^(-t/h) with 1/h = sum(c_i/h_i)/C: exact where all half-lives are equal.
+        """
+        return _fade_ms(by, self.falling, self.falling_rate)
+
+    def rise_ms(self, by: float) -> float:
+        """The same for a rise, as negative contributions fade."""
+        return _fade_ms(by, self.rising, self.rising_rate)
+
+
+def _fade_ms(by: float, total: float, rate: float) -> float:
+    if by <= 0.0:
+        return 0.0
+    if by >= total or rate <= 0.0:
+        return math.inf
+    return -log2(1.0 - by / total) * total / rate
+
+
+def published(exact: float) -> int:
+    """The published score of an exact one in units: rounded half up to a whole point."""
+    return int((exact + HALF) // UNIT)
+
+
+def fit_of(card: CardRule, lead: Lead) -> float:
+    """The explicit score of a lead in units, remembered until its traits change."""
+    fit = lead.fits.get(card.name)
+    if fit is None:
+        fit = lead.fits[card.name] = card.fit(lead.trait_values())
+    return fit
+
+
+def read(card: CardRule, lead: Lead, now_ms: int) -> Reading:
+    """The score of a lead at ``now_ms``, an instant not before its clock."""
+    now = now_ms - lead.base
+    weights = card.weights
+    sums: list[float] = [0] * len(card.bounds)
+    falling = falling_rate = rising = rising_rate = 0.0
+    for signal, amount, ref in zip(lead.signals, lead.amount, lead.ref):  # noqa: B905 - one length, and this is hot
+        weight = weights.get(signal)
+        if weight is None:
+            continue
+        points, cap, category, inverse_half_life = weight
+        part: float = round(points * amount * exp2((ref - now) * inverse_half_life))
+        if part >= 0:
+            if part > cap:
+                part = cap
+            falling += part
+            falling_rate += part * inverse_half_life
+        else:
+            if part < -cap:
+                part = -cap
+            rising -= part
+            rising_rate -= part * inverse_half_life
+        sums[category] += part
+    engagement: float = 0
+    for total, (low, high) in zip(sums, card.bounds):  # noqa: B905
+        engagement += low if total < low else high if total > high else total
+    fit = fit_of(card, lead)
+    exact = min(max(engagement + fit, card.minimum), card.maximum)
+    return Reading(exact, engagement, fit, falling, falling_rate, rising, rising_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of an explanation, in points. ``kind`` is signal, fit, cap or clamp."""
+
+    kind: str
+    name: str
+    points: float
+    amount: float | None = None
+    """Signals only: the decayed amount."""
+    count: int = 0
+    last_at: int | None = None
+
+    def row(self) -> dict[str, Any]:
+        """As people read it."""
+        row: dict[str, Any] = {"kind": self.kind, "name": self.name}
+        if self.amount is not None:
+            row["amount"] = self.amount
+        row["points"] = self.points
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A score in points with the parts that sum to it."""
+
+    exact: float
+    score: int
+    grade: str
+    fit: float
+    engagement: float
+    categories: dict[str, float]
+    parts: tuple[Part, ...]
+
+
+def explain(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> Explanation:
+    """Why the score is what ``read`` says."""
+    parts: list[Part] = []
+    sums: list[float] = [0] * len(card.bounds)
+    for i, signal in enumerate(lead.signals):
+        if signal in card.weights:
+            _explain_signal(card, lead, i, now_ms, rules.by_id[signal].name, parts, sums)
+    engagement: float = 0
+    categories: dict[str, float] = {}
+    for name, total, (low, high) in zip(card.category_names, sums, card.bounds, strict=True):
+        clamped = min(max(total, low), high)
+        _adjust(parts, "cap", name, clamped - total)
+        categories[name] = clamped / UNIT
+        engagement += clamped
+    fit = _explain_fit(card, lead, parts)
+    exact = min(max(engagement + fit, card.minimum), card.maximum)
+    _adjust(parts, "clamp", "range", exact - engagement - fit)
+    return Explanation(
+        exact / UNIT,
+        published(exact),
+        card.grade(exact / UNIT),
+        fit / UNIT,
+        engagement / UNIT,
+        categories,
+        tuple(parts),
+    )
+
+
+def _explain_signal(
+    card: CardRule, lead: Lead, i: int, now_ms: int, name: str, parts: list[Part], sums: list[float]
+) -> None:
+    points, cap, category, inverse_half_life = card.weights[lead.signals[i]]
+    amount = lead.amount[i]
+    fade = exp2((lead.ref[i] - now_ms + lead.base) * inverse_half_life)
+    part = round(points * amount * fade)
+    capped = min(max(part, -cap), cap)
+    parts.append(
+        Part("signal", name, part / UNIT, round(amount * fade, 9), lead.count[i], lead.ref[i] + lead.base)
+    )
+    _adjust(parts, "cap", name, capped - part)
+    sums[category] += capped
+
+
+def _explain_fit(card: CardRule, lead: Lead, parts: list[Part]) -> float:
+    traits = lead.trait_values()
+    total = 0.0
+    for line, holds in card.fit_lines:
+        if holds(traits):
+            parts.append(Part("fit", line.trait, line.points))
+            total += round(line.points * UNIT)
+    capped = min(total, card.fit_max)
+    _adjust(parts, "cap", "fit", capped - total)
+    return capped
+
+
+def _adjust(parts: list[Part], kind: str, name: str, by: float) -> None:
+    if by:
+        parts.append(Part(kind, name, by / UNIT))

@@ -1,0 +1,151 @@
+"""What a scorecard file says, as plain values: signals, scorecards, stages.
+
+``streams.scorefile`` reads and validates the file into these; the rest of
+``streams.scoring`` works on them. Every duration is in milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from zlib import crc32
+
+CALL_TYPES = ("page", "screen", "identify", "group", "alias")
+"""Segment call types that a signal may name in ``event``; ``track`` is named by its event."""
+
+Period = Literal["hour", "day", "week", "ever"]
+
+OPERATORS = (
+    "equals",
+    "not",
+    "in",
+    "contains",
+    "contains_any",
+    "prefix",
+    "suffix",
+    "glob",
+    "matches",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "exists",
+)
+"""Every operator of a condition; a bare value in the file is ``equals``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One operator on one path: ``properties.url`` contains ``/pricing``."""
+
+    path: str
+    operator: str
+    operand: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Nested conditions: ``all`` of them, ``any`` of them or ``none`` of them hold."""
+
+    kind: Literal["all", "any", "none"]
+    members: tuple[Condition, ...]
+
+
+Condition = Test | Group
+EVERYTHING = Group("all", ())
+"""The condition that always holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``count`` events of a signal within one UTC calendar bucket of event time."""
+
+    count: int
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What happened and how fast it fades: ``half_life_ms`` is infinite for ``never``."""
+
+    name: str
+    events: tuple[str, ...]
+    where: Condition = EVERYTHING
+    half_life_ms: float = math.inf
+    limit: Limit | None = None
+    distinct: str | None = None
+    amount: str | None = None
+
+    @property
+    def id(self) -> int:
+        """The 32-bit name of the signal in stored states: a new half-life is a new signal."""
+        return crc32(f"{self.name}|{self.half_life_ms}".encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """What one unit of a signal's amount is worth; ``cap`` bounds the contribution's magnitude."""
+
+    points: float
+    cap: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A subscore: the sum of its signals' contributions, clamped to [minimum, maximum]."""
+
+    name: str
+    signals: tuple[str, ...]
+    minimum: float = -math.inf
+    maximum: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class FitLine:
+    """Points for an explicit trait; in ``when``, a test's path is the trait's own name."""
+
+    trait: str
+    when: Condition
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A latch with hysteresis: in at ``enter`` points, out below ``leave``."""
+
+    name: str
+    enter: float
+    leave: float
+    needs_fit: float | None = None
+    needs_engagement: float | None = None
+    blocked_by: tuple[str, ...] = ()
+    cooldown_ms: int = 0
+    handoff: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """What signals and traits are worth to one line of business."""
+
+    name: str
+    points: Mapping[str, Points]
+    label: str = ""
+    categories: tuple[Category, ...] = ()
+    fit: tuple[FitLine, ...] = ()
+    fit_max: float = math.inf
+    minimum: float = 0.0
+    maximum: float = 100.0
+    grades: tuple[tuple[str, float], ...] = ()
+    """(grade, bound), highest bound first; the last one is the grade of everything below."""
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A whole scorecard file. ``version`` is the SHA-256 (hex) of its canonical form."""
+
+    signals: tuple[Signal, ...]
+    scorecards: tuple[Scorecard, ...]
+    version: str = field(default="0" * 64)

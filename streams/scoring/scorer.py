@@ -1,0 +1,366 @@
+"""Score events: pure decisions over the states of one shard, in the order in which records arrive.
+
+A Scorer holds the leads that were loaded for a step. ``apply`` takes one input after another; ``finish`` says what
+the step changed. Nothing here reads a clock, waits, or fails: what cannot be scored was refused by the codec.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter as Tally
+from dataclasses import dataclass, field
+
+import msgspec
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
+
+from streams.scoring.counting import Counted
+from streams.scoring.crossing import next_change, soonest
+from streams.scoring.event import Arrived, Control, Erase, Identity, Join, LeadEvent, join
+from streams.scoring.identity import add_aliases, merge, note_touch, set_trait
+from streams.scoring.lead import RING_BYTES, RING_SIZE, Erased, Lead, Redirect, decode, encode
+from streams.scoring.lead import encode_erased, encode_redirect
+from streams.scoring.rules import Hit, Rules
+from streams.scoring.score import published, read
+from streams.scoring.stages import Transition, advance, note_calm, settle
+
+MOST_TRAITS = 64
+MOST_HOPS = 8
+"""Redirects that a state follows before it stays where it is: a ring, made of ids used as two kinds, ends there."""
+State = Lead | Redirect | Erased
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A transition with the lead as it stood at that instant, and the event that caused it."""
+
+    transition: Transition
+    snapshot: bytes
+    event: LeadEvent | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Something that goes on to another lead; ``at`` is the offset of the record that it comes from."""
+
+    target: str
+    item: LeadEvent | Control
+    at: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a step decided: every value that changed, and what is to be told."""
+
+    blobs: dict[str, bytes | None] = field(default_factory=dict)
+    due: dict[str, float | None] = field(default_factory=dict)
+    ranks: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    dirty: set[str] = field(default_factory=set)
+    crossings: list[Crossing] = field(default_factory=list)
+    forwards: list[Forward] = field(default_factory=list)
+    tally: Tally[str] = field(default_factory=Tally)
+    """Counts of what happened, named like the metrics that tell them."""
+
+
+class Scorer:
+    """The leads of one shard and the rules that they are scored by."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Start with no lead loaded."""
+        self.rules = rules
+        self.states: dict[str, State | None] = {}
+        """Loaded leads; None for one that is known to have no state."""
+        self.at = 0
+        """The offset of the record that is being applied."""
+        self.rescoring = False
+        """The scorecards changed and not every lead was read by the new ones yet."""
+        self._touched: dict[str, Lead] = {}
+        self._outcome = Outcome()
+
+    def use(self, rules: Rules) -> None:
+        """Score by other rules from here on."""
+        self.rules = rules
+        self.rescoring = True
+        for state in self.states.values():
+            if isinstance(state, Lead):
+                state.forget_derived()
+
+    def put(self, lead_id: str, blob: bytes | None) -> None:
+        """Take in what the store holds of a lead."""
+        self.states[lead_id] = None if blob is None else decode(blob)
+
+    # One input ------------------------------------------------------------------------------------------------
+
+    def apply(self, event: LeadEvent) -> None:
+        """Apply one event to its lead, which must be loaded."""
+        lead_id = event.lead_id
+        lead = self.states[lead_id]
+        if type(lead) is not Lead:
+            lead = self._open(lead_id, lead, event)
+            if lead is None:
+                return
+        arrival = event.arrival
+        if arrival > lead.clock:
+            if arrival >= lead.calm_until:
+                self._advance(lead_id, lead, arrival)
+            lead.clock = arrival
+        self._touched[lead_id] = lead
+        if event.at > lead.last_seen:
+            lead.last_seen = event.at
+        elif event.at < lead.first_seen:
+            lead.first_seen = event.at
+        hits = self.rules.match(event.name, event.values)
+        changed = event.traits is not None and self._set_traits(lead, event)
+        if event.touch is not None:
+            note_touch(lead, [event.at, *event.touch])
+        if not hits:
+            if changed:
+                self._settle(lead_id, lead, event)
+            return
+        digest = xxh3_64_digest(event.message_id.encode())[:RING_BYTES]
+        if digest in lead.ring:
+            self._outcome.tally["duplicates"] += 1
+            if changed:
+                self._settle(lead_id, lead, event)
+            return
+        lead.ring = (lead.ring + digest)[-RING_SIZE:]
+        self._count(lead_id, lead, event, hits, changed)
+
+    def _count(
+        self, lead_id: str, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...], changed: bool
+    ) -> None:
+        """Count every signal that the event matched; read the stages only if one could change."""
+        slack = lead.slack
+        settle_now = changed
+        for hit in hits:
+            slack -= hit.rule.gain * hit.amount
+            settle_now = settle_now or hit.rule.risky
+        before = None
+        if settle_now or slack < 0:
+            before = {card.name: read(card, lead, lead.clock).exact for card in self.rules.cards}
+        at = event.at - lead.base
+        for hit in hits:
+            rule = hit.rule
+            if rule.counter is None:
+                lead.add(rule.id, rule.inverse_half_life, at, hit.amount)
+            elif self._count_limited(lead, event, hit) is Counted.MOVED:
+                settle_now = True
+        lead.slack = slack
+        if settle_now or slack < 0:
+            self._settle(lead_id, lead, event, before)
+
+    def _count_limited(self, lead: Lead, event: LeadEvent, hit: Hit) -> Counted:
+        rule = hit.rule
+        amount = int(hit.amount) if hit.amount.is_integer() else hit.amount
+        message_id = event.message_id if rule.amount_at is not None else ""
+        value = 0 if hit.value is None else xxh3_64_intdigest(repr(hit.value).encode())
+        assert rule.counter is not None
+        counted = rule.counter.count(lead, [event.at - lead.base, message_id, amount, value], lead.clock)
+        if counted is Counted.LIMITED or counted is Counted.LATE:
+            self._outcome.tally[counted.value] += 1
+        return counted
+
+    def _open(self, lead_id: str, state: State | None, event: LeadEvent) -> Lead | None:
+        """A fresh lead for an unknown id; None where the event is not this lead's to have."""
+        if isinstance(state, Redirect):
+            self._forward(state.target.id, event)
+            self._outcome.tally["forwarded"] += 1
+            return None
+        if isinstance(state, Erased) and event.arrival <= state.at_ms:
+            self._outcome.tally["erased"] += 1
+            return None
+        lead = Lead(event.at)
+        lead.clock = event.arrival
+        self.states[lead_id] = lead
+        self._outcome.tally["leads"] += 1
+        self._outcome.dirty.add(lead_id)
+        return lead
+
+    def _set_traits(self, lead: Lead, event: LeadEvent) -> bool:
+        changed = False
+        for name, value in (event.traits or {}).items():
+            known = name in lead.traits or len(lead.traits) < MOST_TRAITS
+            if known and set_trait(lead, name, [value, event.at, event.message_id]):
+                changed = True
+        if changed:
+            lead.fits = {}
+        return changed
+
+    def _advance(self, lead_id: str, lead: Lead, to_ms: int) -> None:
+        """Let the crossings that fell due by then happen first."""
+        if lead.calm_until == -math.inf:
+            cause = "scorecard_changed" if self.rescoring else "decay"
+            now_ms = max(lead.clock, to_ms) if self.rescoring else lead.clock
+            self._tell(lead_id, lead, settle(self.rules, lead_id, lead, now_ms, cause), None)
+            lead.clock = now_ms
+        if to_ms >= lead.calm_until:
+            self._tell(lead_id, lead, advance(self.rules, lead_id, lead, to_ms), None)
+            self._recalm(lead, to_ms)
+
+    def _recalm(self, lead: Lead, now_ms: int) -> None:
+        """Work out anew how long the stages can stand."""
+        bounds = [soonest(c, lead, r, published(r.exact)) for c in self.rules.cards for r in [read(c, lead, now_ms)]]
+        note_calm(lead, now_ms, min((b[0] for b in bounds), default=math.inf), min((b[2] for b in bounds), default=0))
+
+    def _settle(
+        self, lead_id: str, lead: Lead, event: LeadEvent, before: dict[str, float] | None = None
+    ) -> None:
+        self._tell(lead_id, lead, settle(self.rules, lead_id, lead, lead.clock, "event", before), event)
+
+    def _tell(
+        self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None
+    ) -> None:
+        for transition in transitions:
+            self._outcome.dirty.add(lead_id)
+            snapshot = encode(lead) if transition.told else b""
+            self._outcome.crossings.append(Crossing(transition, snapshot, event))
+
+    def _forward(self, target: str, item: LeadEvent | Control) -> None:
+        self._outcome.forwards.append(Forward(target, item, self.at))
+
+    def misroute(self, item: LeadEvent | Control) -> None:
+        """Send on an input whose lead belongs to another partition."""
+        self._forward(item.lead_id, item)
+        self._outcome.tally["misrouted"] += 1
+
+    # Control records and time ---------------------------------------------------------------------------------
+
+    def control(self, record: Control) -> None:
+        """Apply a control record to its lead, which must be loaded."""
+        state = self.states[record.lead_id]
+        if isinstance(state, Erased) and record.arrival <= state.at_ms:
+            return
+        if isinstance(record, Join):
+            self._join(record, state)
+        elif isinstance(record, Arrived):
+            self._arrive(record, state)
+        else:
+            self._erase(record, state)
+
+    def _join(self, record: Join, state: State | None) -> None:
+        if isinstance(state, Redirect):
+            if state.target == record.greater:
+                return
+            onward = join(state.target, record.greater, record.arrival, record.explicit)
+            if onward is None:
+                self._outcome.tally["join_conflicts"] += 1
+            else:
+                self._forward(onward.lead_id, onward)
+            return
+        blob = b""
+        if isinstance(state, Lead):
+            self._advance(record.lead_id, state, record.arrival)
+            blob = encode(state)
+        self._give_way(record.lead_id, record.greater)
+        arrived = Arrived(record.greater.id, record.lead_id, blob, record.arrival)
+        self._forward(record.greater.id, arrived)
+        self._outcome.tally["joins"] += 1
+
+    def _give_way(self, lead_id: str, target: Identity) -> None:
+        redirect = Redirect(target)
+        self.states[lead_id] = redirect
+        self._remove(lead_id)
+        self._outcome.blobs[lead_id] = encode_redirect(redirect)
+
+    def _remove(self, lead_id: str) -> None:
+        """Take a lead out of the schedule and every ranking."""
+        self._touched.pop(lead_id, None)
+        self._outcome.due[lead_id] = None
+        for card in self.rules.cards:
+            self._outcome.ranks.setdefault(card.name, {})[lead_id] = None
+        self._outcome.dirty.add(lead_id)
+
+    def _arrive(self, record: Arrived, state: State | None) -> None:
+        if isinstance(state, Redirect) and record.hops < MOST_HOPS:
+            target = state.target.id
+            onward = msgspec.structs.replace(record, lead_id=target, hops=record.hops + 1)
+            self._forward(target, onward)
+            return
+        other = decode(record.blob) if record.blob else None
+        lead = state if isinstance(state, Lead) else None
+        if lead is None:
+            if not isinstance(other, Lead):
+                lead = Lead(record.arrival)
+            else:
+                lead = Lead(other.base)
+                lead.first_seen, lead.last_seen, lead.clock = other.first_seen, other.last_seen, other.clock
+            self.states[record.lead_id] = lead
+            self._outcome.tally["leads"] += 1
+        if record.arrival > lead.clock:
+            self._advance(record.lead_id, lead, record.arrival)
+            lead.clock = record.arrival
+        if isinstance(other, Lead):
+            merge(self.rules, lead, other, record.origin)
+            told = settle(self.rules, record.lead_id, lead, lead.clock, "merged")
+            self._tell(record.lead_id, lead, told, None)
+        else:
+            add_aliases(lead, [record.origin])
+        self._touched[record.lead_id] = lead
+        self._outcome.dirty.add(record.lead_id)
+
+    def _erase(self, record: Erase, state: State | None) -> None:
+        onward = [state.target.id] if isinstance(state, Redirect) else []
+        onward += state.aliases if isinstance(state, Lead) else []
+        if not isinstance(state, Erased):
+            for lead_id in onward:
+                self._forward(lead_id, Erase(lead_id, record.arrival))
+        erased = Erased(record.arrival)
+        self.states[record.lead_id] = erased
+        self._remove(record.lead_id)
+        self._outcome.blobs[record.lead_id] = encode_erased(erased)
+        self._outcome.tally["erasures"] += 1
+
+    def tick(self, lead_id: str, now_ms: int) -> None:
+        """Do what fell due for a lead by ``now_ms``, and find out when it is due again."""
+        lead = self.states[lead_id]
+        if not isinstance(lead, Lead):
+            self._outcome.due[lead_id] = None
+            return
+        now_ms = max(now_ms, lead.clock)
+        self._advance(lead_id, lead, now_ms)
+        changes = [next_change(card, lead, now_ms) for card in self.rules.cards]
+        lead.due = min((at for at in changes if at is not None), default=None)
+        self._outcome.due[lead_id] = lead.due
+        self._publish(lead_id, lead, now_ms)
+        self._touched.pop(lead_id, None)
+        self._outcome.blobs[lead_id] = encode(lead)
+
+    # The end of a step ----------------------------------------------------------------------------------------
+
+    def finish(self) -> Outcome:
+        """What the step changed. The scorer is ready for the next one."""
+        outcome = self._outcome
+        for lead_id, lead in self._touched.items():
+            self._close(lead_id, lead)
+            outcome.blobs[lead_id] = encode(lead)
+        self._touched = {}
+        self._outcome = Outcome()
+        return outcome
+
+    def _close(self, lead_id: str, lead: Lead) -> None:
+        """Publish the score that an event left behind, and see that the lead is due early enough."""
+        calm, slack, due = math.inf, math.inf, math.inf
+        now_ms = lead.clock
+        for card in self.rules.cards:
+            reading = read(card, lead, now_ms)
+            shown = published(reading.exact)
+            if lead.published.get(card.name) != shown:
+                self._show(card.name, lead_id, lead, shown)
+            card_calm, card_due, card_slack = soonest(card, lead, reading, shown)
+            calm, due, slack = min(calm, card_calm), min(due, card_due), min(slack, card_slack)
+        note_calm(lead, now_ms, calm, slack)
+        if due != math.inf:
+            due_ms = now_ms + max(math.ceil(due), 1)
+            if lead.due is None or due_ms < lead.due:
+                lead.due = due_ms
+                self._outcome.due[lead_id] = due_ms
+
+    def _publish(self, lead_id: str, lead: Lead, now_ms: int) -> None:
+        for card in self.rules.cards:
+            shown = published(read(card, lead, now_ms).exact)
+            if lead.published.get(card.name) != shown:
+                self._show(card.name, lead_id, lead, shown)
+
+    def _show(self, card: str, lead_id: str, lead: Lead, shown: int) -> None:
+        lead.published[card] = shown
+        self._outcome.ranks.setdefault(card, {})[lead_id] = shown
+        self._outcome.dirty.add(lead_id)

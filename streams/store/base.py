@@ -1,0 +1,116 @@
+"""The narrow door to stored state: one shard per partition of ``lead-events``.
+
+Two implementations, ``memory`` and ``redis``, pass one suite of contract
+tests. A shard has one control record, one blob per lead, a schedule (``due``),
+a ranking per scorecard, an outbox and a set of leads whose published score
+has changed (``dirty``). Only ``commit`` writes, and it writes all of them or none.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Verdict(enum.Enum):
+    """What became of a commit."""
+
+    OK = "OK"
+    DUP = "DUP"
+    """Applied before: the reply to the first attempt was lost."""
+    CONFLICT = "CONFLICT"
+    """The shard is not at the expected version: another writer, or a store that rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The control record of a shard. Version 0 means that nothing was ever committed."""
+
+    version: int = 0
+    step: str = ""
+    """The id of the last step taken; a repeated commit of the same step is a DUP."""
+    fields: Mapping[str, bytes] = field(default_factory=dict)
+    """Whatever the engine keeps there: checkpoint, fingerprint, source offsets, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record waiting in the outbox. ``seq`` grows by one per entry within a shard."""
+
+    seq: int
+    payload: bytes
+
+
+@dataclass(slots=True)
+class Commit:
+    """One atomic step: everything that changes, and the version that it changes from."""
+
+    version: int
+    """The version that the shard must be at; it is version + 1 afterwards."""
+    step: str
+    fields: dict[str, bytes]
+    leads: dict[str, bytes | None] = field(default_factory=dict)
+    """Lead id -> blob; None removes the lead from leads, due and every ranking."""
+    due: dict[str, float | None] = field(default_factory=dict)
+    """Lead id -> due time in ms since the epoch; None removes it."""
+    ranks: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    """Scorecard -> lead id -> published score; None removes it."""
+    outbox: list[Entry] = field(default_factory=list)
+    trim_to: int = 0
+    """Remove outbox entries with seq <= trim_to (they were acknowledged); 0 removes none."""
+    clean: list[str] = field(default_factory=list)
+    """Leads whose scores were published: taken out of dirty before `dirty` is put in."""
+    dirty: list[str] = field(default_factory=list)
+
+
+class Store(Protocol):
+    """All shards of one Leadglow.
+
+    Errors of the connection (and LOADING, READONLY, OOM, CLUSTERDOWN, TRYAGAIN) are retried inside,
+    with capped backoff, for ever; ``healthy`` is False meanwhile.
+    """
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last attempt to reach the store worked."""
+
+    async def control(self, partition: int) -> Control:
+        """Read the control record."""
+
+    async def load(self, partition: int, lead_ids: Sequence[str]) -> list[bytes | None]:
+        """Read the blobs of these leads, None for an unknown one."""
+
+    async def commit(self, partition: int, commit: Commit) -> Verdict:
+        """Take one step, atomically and guarded by version and step id."""
+
+    async def due(self, partition: int, until_ms: float, limit: int) -> list[str]:
+        """Leads that are due at or before ``until_ms``, earliest first."""
+
+    async def next_due(self, partition: int) -> float | None:
+        """The earliest due time in the shard, in ms since the epoch."""
+
+    async def outbox(self, partition: int, limit: int = 1000) -> list[Entry]:
+        """The first entries still waiting, in order."""
+
+    async def dirty(self, partition: int) -> list[str]:
+        """Leads whose published score is not yet on lead-scores."""
+
+    async def top(self, partition: int, scorecard: str, limit: int) -> list[tuple[str, float]]:
+        """The highest published scores, highest first, ties by lead id."""
+
+    def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+        """Every lead of the shard; one that changes meanwhile may come twice."""
+
+    async def counts(self, partition: int) -> Mapping[str, int]:
+        """Sizes: ``leads``, ``due``, ``outbox``, ``dirty``."""
+
+    async def wipe(self, partition: int) -> None:
+        """Remove everything of the shard."""
+
+    async def meta(self, name: str, value: str) -> str:
+        """The value under ``name``, set to ``value`` first if there was none."""
+
+    async def close(self) -> None:
+        """Let the connections go."""

@@ -1,0 +1,79 @@
+#!lua
+-- Take one step of a shard: all of it, or nothing if the shard is not at the expected version.
+-- `#!lua` lets Redis refuse the whole script up front (OOM, READONLY, MISCONF, NOREPLICAS).
+-- Two arguments hold everything, because every argument costs the worker more than the bytes in it.
+--
+-- KEYS  1 ctl  2 leads  3 due  4 outbox  5 dirty  6 rank (the ranking of scorecard s is KEYS[6]:s)
+-- ARGV  1 msgpack list of
+--           version expected, version afterwards, step id (texts),
+--           highest outbox seq acknowledged (text, '0' for none),
+--           fields    {name, length, ...}        leads  {id, length, ...}
+--           outbox    {'<seq>-0', length, ...}   (lengths in bytes of what is in ARGV 2)
+--           due       {ms since the epoch, id, ...}, {id to take out, ...}
+--           rankings  {scorecard, {points, id, ...}, {id to take out, ...}, ...}
+--           clean     {id, ...}                  dirty  {id, ...}
+--           leads to remove {id, ...}
+--       2 the blobs of fields, leads and outbox joined, as cmsgpack knows no binary type
+-- Returns 'OK', 'DUP' (this step was the last one taken) or 'CONFLICT'.
+
+local CHUNK = 4000 -- values a call: Lua's C stack holds 8000; even, so that pairs stay together
+
+local expected, afterwards, step, acknowledged, fields, leads, outbox, due, not_due, rankings, clean, dirty,
+  removed = unpack(cmsgpack.unpack(ARGV[1]))
+
+local ctl = redis.call('HMGET', KEYS[1], 'version', 'step')
+if (ctl[1] or '0') ~= expected then
+  if ctl[2] == step then return 'DUP' end
+  return 'CONFLICT'
+end
+
+local function write(command, key, values)
+  for first = 1, #values, CHUNK do
+    redis.call(command, key, unpack(values, first, math.min(first + CHUNK - 1, #values)))
+  end
+end
+
+local at = 1
+local function cut(values) -- lengths become blobs
+  for i = 2, #values, 2 do
+    local length = values[i]
+    values[i] = string.sub(ARGV[2], at, at + length - 1)
+    at = at + length
+  end
+end
+cut(fields)
+cut(leads)
+cut(outbox)
+
+-- First, as the only command that can refuse its values (a seq that was used before).
+for i = 1, #outbox, 2 do
+  redis.call('XADD', KEYS[4], outbox[i], 'm', outbox[i + 1])
+end
+if acknowledged ~= '0' then
+  redis.call('XTRIM', KEYS[4], 'MINID', '=', acknowledged .. '-1') -- entries are <seq>-0
+end
+
+write('SREM', KEYS[5], clean)
+write('SADD', KEYS[5], dirty)
+write('HSET', KEYS[2], leads)
+write('ZADD', KEYS[3], due)
+write('ZREM', KEYS[3], not_due)
+
+for i = 1, #rankings, 3 do
+  local key, scores = KEYS[6] .. ':' .. rankings[i], rankings[i + 1]
+  for j = 1, #scores, 2 do scores[j] = -scores[j] end
+  write('ZADD', key, scores)
+  write('ZREM', key, rankings[i + 2])
+  redis.call('SADD', KEYS[6], rankings[i])
+end
+
+if #removed > 0 then
+  write('HDEL', KEYS[2], removed)
+  write('ZREM', KEYS[3], removed)
+  for _, scorecard in ipairs(redis.call('SMEMBERS', KEYS[6])) do
+    write('ZREM', KEYS[6] .. ':' .. scorecard, removed)
+  end
+end
+
+redis.call('HSET', KEYS[1], 'version', afterwards, 'step', step, unpack(fields))
+return 'OK'

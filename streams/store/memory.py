@@ -1,0 +1,165 @@
+"""All shards in memory: for tests, backtests and the contract that the Redis store must meet."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from streams.store.base import Commit, Control, Entry, Verdict
+from streams.store.checks import require_finite, require_sound, split
+
+
+class _Due:
+    """Due times with lazy deletion: an entry of the heap counts only if ``times`` agrees."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+
+    def put(self, times: Mapping[str, float]) -> None:
+        for lead_id, due_ms in times.items():
+            if self.times.get(lead_id) != due_ms:
+                self.times[lead_id] = due_ms
+                heapq.heappush(self._heap, (due_ms, lead_id))
+
+    def first(self, until_ms: float, limit: int) -> list[tuple[float, str]]:
+        found: dict[tuple[float, str], None] = {}
+        while self._heap and self._heap[0][0] <= until_ms and len(found) < limit:
+            due_ms, lead_id = heapq.heappop(self._heap)
+            if self.times.get(lead_id) == due_ms:
+                found[due_ms, lead_id] = None
+        for entry in found:
+            heapq.heappush(self._heap, entry)
+        return list(found)
+
+
+@dataclass(slots=True)
+class _Shard:
+    version: int = 0
+    step: str = ""
+    fields: dict[str, bytes] = field(default_factory=dict)
+    leads: dict[str, bytes] = field(default_factory=dict)
+    due: _Due = field(default_factory=_Due)
+    ranks: defaultdict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    outbox: list[Entry] = field(default_factory=list)
+    last_seq: int = 0
+    dirty: set[str] = field(default_factory=set)
+
+    def apply(self, commit: Commit) -> None:
+        leads, removed = split(commit.leads)
+        due, not_due = split(commit.due)
+        ranks = {scorecard: split(scores) for scorecard, scores in commit.ranks.items()}
+        self._refuse(commit, due, [scores for scores, _ in ranks.values()])
+
+        self._move_outbox(commit)
+        self.dirty = self.dirty.difference(commit.clean).union(commit.dirty)
+        self.leads.update(leads)
+        self.due.put(due)
+        _drop(self.due.times, not_due)
+        for scorecard, (scores, unranked) in ranks.items():
+            self.ranks[scorecard].update(scores)
+            _drop(self.ranks[scorecard], unranked)
+        _drop(self.leads, removed)
+        for times_or_scores in (self.due.times, *self.ranks.values()):
+            _drop(times_or_scores, removed)
+        self.fields.update(commit.fields)
+        self.version, self.step = commit.version + 1, commit.step
+
+    def _refuse(self, commit: Commit, due: dict[str, float], ranks: list[dict[str, float]]) -> None:
+        for scores in (due, *ranks):
+            require_finite(scores.values())
+        if commit.outbox and commit.outbox[0].seq <= self.last_seq:
+            msg = f"outbox seq {commit.outbox[0].seq} was used before"
+            raise ValueError(msg)
+
+    def _move_outbox(self, commit: Commit) -> None:
+        self.outbox = [entry for entry in self.outbox if entry.seq > commit.trim_to] + commit.outbox
+        if commit.outbox:
+            self.last_seq = commit.outbox[-1].seq
+
+
+def _drop(table: dict[str, bytes] | dict[str, float], lead_ids: Sequence[str]) -> None:
+    for lead_id in lead_ids:
+        table.pop(lead_id, None)
+
+
+class MemoryStore:
+    """The store protocol over dictionaries."""
+
+    def __init__(self) -> None:
+        self._shards: defaultdict[int, _Shard] = defaultdict(_Shard)
+        self._meta: dict[str, str] = {}
+
+    @property
+    def healthy(self) -> bool:
+        """Memory is always there."""
+        return True
+
+    async def control(self, partition: int) -> Control:
+        """Read the control record."""
+        shard = self._shards[partition]
+        return Control(shard.version, shard.step, dict(shard.fields))
+
+    async def load(self, partition: int, lead_ids: Sequence[str]) -> list[bytes | None]:
+        """Read the blobs of these leads, None for an unknown one."""
+        leads = self._shards[partition].leads
+        return [leads.get(lead_id) for lead_id in lead_ids]
+
+    async def commit(self, partition: int, commit: Commit) -> Verdict:
+        """Take one step, guarded by version and step id."""
+        require_sound(commit)
+        shard = self._shards[partition]
+        if shard.version != commit.version:
+            return Verdict.DUP if shard.step == commit.step else Verdict.CONFLICT
+        shard.apply(commit)
+        return Verdict.OK
+
+    async def due(self, partition: int, until_ms: float, limit: int) -> list[str]:
+        """Leads that are due at or before ``until_ms``, earliest first, ties by lead id."""
+        return [lead_id for _, lead_id in self._shards[partition].due.first(until_ms, limit)]
+
+    async def next_due(self, partition: int) -> float | None:
+        """The earliest due time in the shard, in ms since the epoch."""
+        first = self._shards[partition].due.first(float("inf"), 1)
+        return first[0][0] if first else None
+
+    async def outbox(self, partition: int, limit: int = 1000) -> list[Entry]:
+        """The first entries still waiting, in order."""
+        return self._shards[partition].outbox[:limit]
+
+    async def dirty(self, partition: int) -> list[str]:
+        """Leads whose published score is not yet on lead-scores."""
+        return list(self._shards[partition].dirty)
+
+    async def top(self, partition: int, scorecard: str, limit: int) -> list[tuple[str, float]]:
+        """The highest published scores, highest first, ties by lead id."""
+        scores = self._shards[partition].ranks[scorecard]
+        return heapq.nsmallest(limit, scores.items(), key=lambda item: (-item[1], item[0]))
+
+    async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+        """Every lead of the shard."""
+        for item in list(self._shards[partition].leads.items()):
+            yield item
+
+    async def counts(self, partition: int) -> Mapping[str, int]:
+        """Sizes: ``leads``, ``due``, ``outbox``, ``dirty``."""
+        shard = self._shards[partition]
+        return {
+            "leads": len(shard.leads),
+            "due": len(shard.due.times),
+            "outbox": len(shard.outbox),
+            "dirty": len(shard.dirty),
+        }
+
+    async def wipe(self, partition: int) -> None:
+        """Remove everything of the shard."""
+        self._shards.pop(partition, None)
+
+    async def meta(self, name: str, value: str) -> str:
+        """The value under ``name``, set to ``value`` first if there was none."""
+        return self._meta.setdefault(name, value)
+
+    async def close(self) -> None:
+        """Nothing to let go."""

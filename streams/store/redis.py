@@ -1,0 +1,250 @@
+"""Shards in Redis or Valkey, one node or a cluster: see ``keys`` for the layout, ``lua`` for the step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from hashlib import sha1
+from importlib.resources import files
+from itertools import chain
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from msgspec.msgpack import Encoder
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, NoScriptError
+
+from streams.store.base import Commit, Control, Entry, Verdict
+from streams.store.checks import (
+    AccessDenied,
+    ClusterExpected,
+    EvictingStore,
+    require_finite,
+    require_sound,
+    split,
+)
+from streams.store.keys import ShardKeys, meta_key, shard_keys
+from streams.store.retry import Patience
+
+COMMIT = files("streams.store").joinpath("lua/commit.lua").read_text("utf-8")
+COMMIT_SHA = sha1(COMMIT.encode(), usedforsecurity=False).hexdigest()
+SCAN_COUNT = 500
+
+_encode = Encoder().encode
+
+
+def connect(url: str) -> Redis | RedisCluster:
+    """A client for the URL; ``?cluster=true`` makes it one for a cluster. Retries are ours, not its."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    cluster = query.pop("cluster", "false").lower() == "true"
+    kind: Any = RedisCluster if cluster else Redis
+    client: Redis | RedisCluster = kind.from_url(
+        urlunsplit(parts._replace(query=urlencode(query))),
+        decode_responses=False,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return client
+
+
+def _sized(names: Iterable[str], blobs: Iterable[bytes]) -> list[object]:
+    return list(chain.from_iterable(zip(names, map(len, blobs), strict=True)))
+
+
+def _scored(scores: Mapping[str, float]) -> list[object]:
+    require_finite(scores.values())
+    return list(chain.from_iterable(zip(scores.values(), scores, strict=True)))
+
+
+def _ranked(ranks: Mapping[str, dict[str, float | None]]) -> Iterator[object]:
+    for scorecard, scores in ranks.items():
+        kept, removed = split(scores)
+        yield from (scorecard, _scored(kept), removed)
+
+
+def arguments(commit: Commit) -> tuple[bytes, bytes]:
+    """ARGV of ``commit.lua``."""
+    fields = commit.fields
+    leads, removed = split(commit.leads)
+    due, not_due = split(commit.due)
+    payloads = [entry.payload for entry in commit.outbox]
+    body = (
+        *(str(commit.version), str(commit.version + 1), commit.step, str(commit.trim_to)),
+        _sized(fields, fields.values()),
+        _sized(leads, leads.values()),
+        _sized((f"{entry.seq}-0" for entry in commit.outbox), payloads),
+        *(_scored(due), not_due),
+        list(_ranked(commit.ranks)),
+        *(commit.clean, commit.dirty),
+        removed,
+    )
+    return _encode(body), b"".join(chain(fields.values(), leads.values(), payloads))
+
+
+class RedisStore:
+    """The store protocol over redis-py."""
+
+    def __init__(
+        self,
+        client: str | Redis | RedisCluster,
+        namespace: str = "leadglow",
+        *,
+        partitions: int,
+        on_error: Callable[[str], None] = lambda op: None,
+    ) -> None:
+        """Take a URL or a client, and what counts a failed attempt of an operation."""
+        self._client: Any = connect(client) if isinstance(client, str) else client
+        self._namespace = namespace
+        self._partitions = partitions
+        self._patience = Patience(self._drop_stale, on_error)
+        self._call = self._patience.call
+
+    @property
+    def healthy(self) -> bool:
+        """Whether no call is waiting for the store."""
+        return self._patience.healthy
+
+    async def verify(self) -> None:
+        """Refuse a Redis that could lose leads silently, or that needs the other kind of client.
+
+        Raises:
+            StoreRefused: with what is wrong and what to do.
+        """
+        try:
+            reports = await self._call("verify", self._info)
+        except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
+            raise AccessDenied(error=error) from error
+        for node, report in reports.items():
+            if report.get("cluster_enabled") and not isinstance(self._client, RedisCluster):
+                raise ClusterExpected(node=node)
+            if (policy := report.get("maxmemory_policy")) != "noeviction":
+                raise EvictingStore(node=node, policy=policy)
+
+    async def control(self, partition: int) -> Control:
+        """Read the control record."""
+        key = self._keys(partition).ctl
+        raw: dict[bytes, bytes] = await self._call("control", lambda: self._client.hgetall(key))
+        fields = {name.decode(): value for name, value in raw.items()}
+        return Control(int(fields.pop("version", 0)), fields.pop("step", b"").decode(), fields)
+
+    async def load(self, partition: int, lead_ids: Sequence[str]) -> list[bytes | None]:
+        """Read the blobs of these leads, None for an unknown one."""
+        if not lead_ids:
+            return []
+        key = self._keys(partition).leads
+        blobs: list[bytes | None] = await self._call("load", lambda: self._client.hmget(key, lead_ids))
+        return blobs
+
+    async def commit(self, partition: int, commit: Commit) -> Verdict:
+        """Take one step, atomically and guarded by version and step id; so it is safe to repeat."""
+        require_sound(commit)
+        keys = self._keys(partition)
+        shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
+        argv = arguments(commit)  # once: the bytes of a repeated attempt are the same
+
+        async def send() -> bytes:
+            try:
+                reply: bytes = await self._client.evalsha(COMMIT_SHA, len(shard), *shard, *argv)
+            except NoScriptError:
+                reply = await self._client.eval(COMMIT, len(shard), *shard, *argv)
+            return reply
+
+        return Verdict((await self._call("commit", send)).decode())
+
+    async def due(self, partition: int, until_ms: float, limit: int) -> list[str]:
+        """Leads that are due at or before ``until_ms``, earliest first, ties by lead id."""
+        key = self._keys(partition).due
+        found: list[bytes] = await self._call(
+            "due",
+            lambda: self._client.zrange(key, "-inf", until_ms, byscore=True, offset=0, num=limit),
+        )
+        return [lead_id.decode() for lead_id in found]
+
+    async def next_due(self, partition: int) -> float | None:
+        """The earliest due time in the shard, in ms since the epoch."""
+        key = self._keys(partition).due
+        first = await self._call("next_due", lambda: self._client.zrange(key, 0, 0, withscores=True))
+        return float(first[0][1]) if first else None
+
+    async def outbox(self, partition: int, limit: int = 1000) -> list[Entry]:
+        """The first entries still waiting, in order."""
+        key = self._keys(partition).outbox
+        raw = await self._call("outbox", lambda: self._client.xrange(key, count=limit))
+        return [Entry(int(entry_id.partition(b"-")[0]), message[b"m"]) for entry_id, message in raw]
+
+    async def dirty(self, partition: int) -> list[str]:
+        """Leads whose published score is not yet on lead-scores."""
+        key = self._keys(partition).dirty
+        raw: set[bytes] = await self._call("dirty", lambda: self._client.smembers(key))
+        return [lead_id.decode() for lead_id in raw]
+
+    async def top(self, partition: int, scorecard: str, limit: int) -> list[tuple[str, float]]:
+        """The highest published scores, highest first, ties by lead id."""
+        if limit <= 0:
+            return []
+        key = self._keys(partition).ranking(scorecard)
+        raw = await self._call("top", lambda: self._client.zrange(key, 0, limit - 1, withscores=True))
+        return [(lead_id.decode(), -negated) for lead_id, negated in raw]
+
+    async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+        """Every lead of the shard; one that changes meanwhile may come twice."""
+        key = self._keys(partition).leads
+        cursor = 0
+        while True:
+            scan_page = partial(self._client.hscan, key, cursor, count=SCAN_COUNT)
+            cursor, page = await self._call("scan", scan_page)
+            for lead_id, blob in page.items():
+                yield lead_id.decode(), blob
+            if cursor == 0:
+                return
+
+    async def counts(self, partition: int) -> Mapping[str, int]:
+        """Sizes: ``leads``, ``due``, ``outbox``, ``dirty``."""
+        keys, client = self._keys(partition), self._client
+        leads, due, outbox, dirty = await asyncio.gather(
+            self._call("counts", lambda: client.hlen(keys.leads)),
+            self._call("counts", lambda: client.zcard(keys.due)),
+            self._call("counts", lambda: client.xlen(keys.outbox)),
+            self._call("counts", lambda: client.scard(keys.dirty)),
+        )
+        return {"leads": leads, "due": due, "outbox": outbox, "dirty": dirty}
+
+    async def wipe(self, partition: int) -> None:
+        """Remove everything of the shard."""
+        keys = self._keys(partition)
+        ranked: set[bytes] = await self._call("wipe", lambda: self._client.smembers(keys.rank))
+        rankings = [keys.ranking(scorecard.decode()) for scorecard in ranked]
+        shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
+        await self._call("wipe", lambda: self._client.unlink(*shard, *rankings))
+
+    async def meta(self, name: str, value: str) -> str:
+        """The value under ``name``, set to ``value`` first if there was none."""
+        key = meta_key(self._namespace)
+        await self._call("meta", lambda: self._client.hsetnx(key, name, value))
+        kept: bytes = await self._call("meta", lambda: self._client.hget(key, name))
+        return kept.decode()
+
+    async def close(self) -> None:
+        """Finish what is in flight and let the connections go."""
+        await self._patience.settle()
+        await self._client.aclose()
+
+    def _keys(self, partition: int) -> ShardKeys:
+        return shard_keys(self._namespace, partition, self._partitions)
+
+    async def _info(self) -> dict[str, dict[str, Any]]:
+        """INFO of every primary. CONFIG GET would do for one setting, but ACLs often forbid it."""
+        if not isinstance(self._client, RedisCluster):
+            return {"the configured address": await self._client.info()}
+        await self._client.initialize()
+        primaries = self._client.get_primaries()
+        return {node.name: await self._client.info(target_nodes=node) for node in primaries}
+
+    async def _drop_stale(self) -> None:
+        """Let idle connections go, so that a name that now points elsewhere is resolved anew."""
+        if isinstance(self._client, Redis):
+            await self._client.connection_pool.disconnect(inuse_connections=False)

@@ -1,0 +1,42 @@
+"""Names of the topics, and which partition a lead belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiokafka.partitioner import murmur2
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one Leadglow."""
+
+    sources: tuple[str, ...] = ("web-events", "email-events", "crm-events")
+    lead_events: str = "lead-events"
+    handoff: str = "handoff"
+    lead_scores: str = "lead-scores"
+    rejected: str = "rejected-events"
+
+
+def partition_of(lead_id: str, partitions: int) -> int:
+    """The partition of ``lead-events`` that a lead belongs to: Kafka's own murmur2 over the id in UTF-8."""
+    return (murmur2(lead_id.encode()) & 0x7FFFFFFF) % partitions
+
+
+class Partitioner:
+    """``partition_of`` with a memory, because murmur2 in Python costs more than everything else about an event."""
+
+    def __init__(self, partitions: int, most: int = 500_000) -> None:
+        """Remember up to ``most`` ids."""
+        self.partitions = partitions
+        self._most = most
+        self._known: dict[str, int] = {}
+
+    def __call__(self, lead_id: str) -> int:
+        """The partition of a lead id."""
+        partition = self._known.get(lead_id)
+        if partition is None:
+            if len(self._known) >= self._most:
+                self._known.clear()
+            partition = self._known[lead_id] = partition_of(lead_id, self.partitions)
+        return partition

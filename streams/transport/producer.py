@@ -1,0 +1,130 @@
+"""Sending to Kafka: everything acknowledged by all replicas, in order, and sent again until it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from streams.outgoing import Outgoing
+
+log = logging.getLogger(__name__)
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+BATCH_BYTES = 512 * 1024
+
+
+class Producer:
+    """An idempotent producer that is replaced when it fails, for as long as it takes.
+
+    A repeated send may put a record on the topic twice, never out of order; every record has an id or coordinates
+    that tell.
+    """
+
+    def __init__(self, create: Callable[[], AIOKafkaProducer]) -> None:
+        """``create`` makes a producer that is not started yet."""
+        self._create = create
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+        self.healthy = False
+
+    async def start(self) -> None:
+        """Connect, for as long as it takes."""
+        await self._connected()
+
+    async def stop(self) -> None:
+        """Send what is waiting and disconnect."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def deliver(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
+        """Send records in order and wait for every acknowledgement; returns the metadata of each."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            producer = await self._connected()
+            try:
+                sent = [await self._send(producer, record, partition) for record in records]
+                return list(await asyncio.gather(*sent))
+            except MessageSizeTooLargeError:
+                raise
+            except KafkaError as error:
+                pause_s = await self._again(producer, error, pause_s)
+
+    async def deliver_batches(self, topic: str, rows: dict[int, list[tuple[Any, ...]]]) -> None:
+        """Send many (timestamp, key, value, headers) rows per partition, in order within each."""
+        pause_s = FIRST_PAUSE_S
+        while rows:
+            producer = await self._connected()
+            try:
+                await asyncio.gather(*(self._send_rows(producer, topic, p, part) for p, part in rows.items()))
+                return
+            except KafkaError as error:
+                pause_s = await self._again(producer, error, pause_s)
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions a topic has."""
+        producer = await self._connected()
+        return len(await producer.partitions_for(topic))
+
+    async def _send(self, producer: AIOKafkaProducer, record: Outgoing, partition: int | None) -> Any:
+        return await producer.send(
+            record.topic,
+            record.value,
+            key=record.key,
+            partition=partition,
+            timestamp_ms=max(record.timestamp_ms, 0),
+            headers=record.headers,
+        )
+
+    async def _send_rows(
+        self, producer: AIOKafkaProducer, topic: str, partition: int, rows: list[tuple[Any, ...]]
+    ) -> None:
+        sent = []
+        batch = producer.create_batch()
+        for row in rows:
+            if not _append(batch, row):
+                sent.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                _append(batch, row)
+        sent.append(await producer.send_batch(batch, topic, partition=partition))
+        await asyncio.gather(*sent)
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._starting:
+            pause_s = FIRST_PAUSE_S
+            while self._producer is None:
+                producer = self._create()
+                try:
+                    await producer.start()
+                    self._producer = producer
+                except KafkaError as error:
+                    log.warning("Kafka cannot be reached (%s); trying again in %.1f s", error, pause_s)
+                    await producer.stop()
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            self.healthy = True
+            return self._producer
+
+    async def _again(self, failed: AIOKafkaProducer, error: Exception, pause_s: float) -> float:
+        """Replace a producer that failed; a failed idempotent one cannot be used again."""
+        self.healthy = False
+        log.warning("sending to Kafka failed (%r); trying again in %.1f s", error, pause_s)
+        if self._producer is failed:
+            self._producer = None
+            try:
+                await asyncio.wait_for(failed.stop(), 5.0)
+            except (KafkaError, TimeoutError):
+                log.debug("the failed producer did not stop in time")
+        await asyncio.sleep(pause_s)
+        return min(pause_s * 2, LONGEST_PAUSE_S)
+
+
+def _append(batch: BatchBuilder, row: tuple[Any, ...]) -> bool:
+    timestamp, key, value, headers = row
+    return batch.append(timestamp=timestamp, key=key, value=value, headers=headers) is not None

@@ -1,0 +1,269 @@
+"""The worker: a Faust app around the engine. ``build`` makes everything; ``Worker`` starts and ends it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import faust
+from aiohttp import web
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import TopicPartition
+from prometheus_client import CollectorRegistry
+
+from streams import probes
+from streams.engine import EXIT_REFUSED, Engine
+from streams.handoff import Channel
+from streams.metrics import Metrics
+from streams.outgoing import Outgoing
+from streams.pipeline import Environment
+from streams.scorefile import ScorefileError, load_file
+from streams.scoring.rules import Rules
+from streams.store.base import Store
+from streams.topics import Partitioner, Topics
+from streams.transport.consumer import Transport
+from streams.transport.producer import BATCH_BYTES, Producer
+
+log = logging.getLogger(__name__)
+RELOAD_S = 1.0
+GC_THRESHOLD = 200_000
+"""Allocations between collections: leads are many, have no cycles, and need no looking at."""
+
+
+async def _nothing(step: str) -> None:
+    """Do nothing when a step is reached."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a worker is to do. ``kafka`` are options of aiokafka's clients: security, credentials."""
+
+    bootstrap: str
+    store: Store
+    scorecards: Path
+    partitions: int
+    topics: Topics = field(default_factory=Topics)
+    kafka: Mapping[str, Any] = field(default_factory=dict)
+    credentials: Any = None
+    """The same for Faust."""
+    idempotent: bool = True
+    group: str = "leadglow"
+    lateness_ms: int = 72 * 3_600_000
+    cache_leads: int = 200_000
+    link_base: str = ""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    rebuild_when_lost: bool = False
+    reached: Callable[[str], Awaitable[None]] = _nothing
+
+
+class WorkerApp(faust.App):  # type: ignore[misc]
+    """Faust with our transport, and no files, tables or web of its own."""
+
+    handler: Engine
+
+    def _new_transport(self) -> Any:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Faust's folders are for tables; we have none."""
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, plan: Plan, fail: Callable[[int, str], None] | None = None) -> None:
+        """``fail(exit status, message)`` ends the process at once; tests may do otherwise."""
+        self.plan = plan
+        self.metrics = Metrics(CollectorRegistry())
+        self._fail = fail or end_process
+        self._runner: web.AppRunner | None = None
+        self._producer = Producer(self._new_producer)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.app: WorkerApp | None = None
+        self.engine: Engine | None = None
+
+    @property
+    def metrics_port(self) -> int:
+        """The port that ``/metrics`` was given."""
+        assert self._runner is not None
+        return int(self._runner.addresses[0][1])
+
+    async def start(self) -> None:
+        """Start everything; records flow when Kafka has assigned partitions.
+
+        Raises:
+            ScorefileError: the scorecard file is no good.
+        """
+        gc.set_threshold(GC_THRESHOLD, 20, 100)
+        plan = self.plan
+        rules = Rules(load_file(plan.scorecards), plan.lateness_ms)
+        self._runner = await probes.serve(
+            plan.metrics_host, plan.metrics_port, self.metrics.registry, lambda: bool(self.engine and self.engine.ready)
+        )
+        await self._producer.start()
+        await self._check_partitions()
+        env = Environment(
+            plan.store,
+            plan.topics,
+            Partitioner(plan.partitions),
+            self.metrics,
+            f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}",
+            plan.link_base,
+            plan.cache_leads,
+            plan.reached,
+        )
+        channel = Channel(
+            self._producer,
+            plan.topics,
+            self.metrics,
+            self._already_sent,
+            await self._producer.partitions(plan.topics.handoff),
+            await self._producer.partitions(plan.topics.lead_scores),
+            plan.reached,
+        )
+        self.engine = Engine(rules, env, channel, self._fail, real_ends=plan.idempotent)
+        self.engine.rebuild_when_lost = plan.rebuild_when_lost
+        self.engine.use(rules)
+        self.app = self._new_app(self.engine)
+        self._tasks = [asyncio.create_task(self.engine.watch()), asyncio.create_task(self._reload())]
+        await self.app.start()
+
+    async def stop(self) -> None:
+        """Finish the steps in flight and let go of everything."""
+        for task in self._tasks:
+            task.cancel()
+        if self.engine is not None:
+            await self.engine.stop()
+        if self.app is not None:
+            await self.app.stop()
+        await self._producer.stop()
+        await self.plan.store.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # Making things --------------------------------------------------------------------------------------------
+
+    def _new_app(self, engine: Engine) -> WorkerApp:
+        plan = self.plan
+        app = WorkerApp(
+            plan.group,
+            broker=[f"kafka://{server.strip()}" for server in plan.bootstrap.split(",")],
+            broker_credentials=plan.credentials,
+            broker_session_timeout=12.0,
+            broker_heartbeat_interval=3.0,
+            broker_max_poll_interval=90.0,
+            broker_max_poll_records=20_000,
+            consumer_max_fetch_size=4 * 1024 * 1024,
+            consumer_auto_offset_reset="earliest",
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            web_enabled=False,
+            store="memory://",
+        )
+        app.handler = engine
+        for name in (*plan.topics.sources, plan.topics.lead_events):
+            app.topics.add(app.topic(name, acks=False, value_type=bytes, value_serializer="raw"))
+        return app
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        plan = self.plan
+        return AIOKafkaProducer(
+            bootstrap_servers=plan.bootstrap,
+            enable_idempotence=plan.idempotent,
+            acks="all",
+            linger_ms=0,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=4 * 1024 * 1024,
+            **plan.kafka,
+        )
+
+    async def _check_partitions(self) -> None:
+        """The number of partitions is asked for once; leads would be lost sight of if it changed."""
+        plan = self.plan
+        actual = await self._producer.partitions(plan.topics.lead_events)
+        agreed = int(await plan.store.meta("partitions", str(plan.partitions)))
+        if not actual == agreed == plan.partitions:
+            self._fail(
+                EXIT_REFUSED,
+                f"LEADGLOW_PARTITIONS is {plan.partitions}, the topic {plan.topics.lead_events} has {actual} partitions and "
+                f"Redis holds state for {agreed}. They must be the same: set LEADGLOW_PARTITIONS={agreed}, or start with "
+                "fresh topics and another LEADGLOW_NAMESPACE",
+            )
+
+    async def _already_sent(self, partition: int, offset: int) -> set[str]:
+        """The alert ids on a partition of handoff from an offset on."""
+        plan = self.plan
+        consumer = AIOKafkaConsumer(bootstrap_servers=plan.bootstrap, enable_auto_commit=False, **plan.kafka)
+        tp = TopicPartition(plan.topics.handoff, partition)
+        await consumer.start()
+        try:
+            consumer.assign([tp])
+            first = (await consumer.beginning_offsets([tp]))[tp]
+            end = (await consumer.end_offsets([tp]))[tp]
+            consumer.seek(tp, max(first, offset))
+            found: set[str] = set()
+            while await consumer.position(tp) < end:
+                for records in (await consumer.getmany(tp, timeout_ms=500)).values():
+                    found.update(_alert_id(record.value) for record in records)
+            return found
+        finally:
+            await consumer.stop()
+
+    async def _reload(self) -> None:
+        """Take a changed scorecard file; keep the old one if the new one is no good."""
+        path = self.plan.scorecards
+        seen = _stamp(path)
+        while True:
+            await asyncio.sleep(RELOAD_S)
+            stamp = _stamp(path)
+            if stamp == seen or self.engine is None:
+                continue
+            seen = stamp
+            try:
+                model = await asyncio.to_thread(load_file, path)
+            except ScorefileError as error:
+                self.metrics.scorecard_errors.inc()
+                log.error("the changed scorecards are refused, the old ones stay in use:\n%s", error)
+                continue
+            if model.version != self.engine.rules.version:
+                log.info("scoring by scorecards %s from here on", model.version[:12])
+                self.engine.use(Rules(model, self.plan.lateness_ms))
+
+
+def _alert_id(value: bytes | None) -> str:
+    import orjson
+
+    try:
+        event = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return ""
+    return str(event.get("id", "")) if isinstance(event, dict) else ""
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_size)
+
+
+def end_process(status: int, message: str) -> None:
+    """End at once: what is not committed will be done again by whoever comes next."""
+    log.critical("%s", message)
+    sys.stderr.flush()
+    logging.shutdown()
+    os._exit(status)
+
+
+__all__ = ["Outgoing", "Plan", "Worker", "WorkerApp", "end_process"]

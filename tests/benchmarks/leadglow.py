@@ -1,0 +1,151 @@
+"""Leadglow itself: one real worker process over a backlog, watched through its checkpoints in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.store.redis import RedisStore
+from tests.benchmarks import measure
+from tests.benchmarks.decayed import SCORECARD
+from tests.benchmarks.rig import PART_S, Rig, spawn, tail
+from tests.benchmarks.workload import PARTITIONS, create_topics
+
+CHECKPOINT = "ckpt"
+"""The field of a shard's control record that holds the next offset of lead-events, in ASCII digits."""
+POLL_S = 0.02
+STOP_S = 20
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A running worker process."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self.process.pid
+
+    def require_alive(self) -> None:
+        """Say why a worker ended that should not have."""
+        if self.process.returncode is not None:
+            msg = f"the worker ended with status {self.process.returncode}:\n{tail(self.log)}"
+            raise RuntimeError(msg)
+
+
+def topics(rig: Rig, part: str) -> dict[str, str]:
+    """The topics of one part, by the setting that names each."""
+    settings = ("sources", "lead_events", "handoff", "lead_scores", "rejected")
+    return {setting: rig.name(part, setting.replace("_", "-")) for setting in settings}
+
+
+@asynccontextmanager
+async def working(rig: Rig, part: str, names: dict[str, str]) -> AsyncIterator[Worker]:
+    """A worker on these topics, with a namespace of its own, stopped in the end."""
+    settings = {
+        "kafka": rig.kafka.address,
+        "kafka_idempotence": str(rig.kafka.idempotent),
+        "redis": rig.redis.address,
+        "namespace": rig.name(part),
+        "scorecards": str(SCORECARD),
+        "partitions": str(PARTITIONS),
+        "metrics_port": "0",
+        **names,
+    }
+    env = {f"LEADGLOW_{name.upper()}": value for name, value in settings.items()}
+    log = rig.folder / f"{part}.log"
+    worker = Worker(await spawn(log, "app", "worker", env=env), log)
+    try:
+        yield worker
+    except TimeoutError as error:
+        error.add_note(tail(log))
+        raise
+    finally:
+        await _stop(worker.process)
+
+
+async def backlog(rig: Rig, part: str, names: dict[str, str], events: int) -> dict[str, Any]:
+    """Work off a backlog that ends as ``events`` records of lead-events.
+
+    The clock runs from the first commit seen to the last one, and counts the events between the two.
+    """
+    await rig.empty_redis()
+    empty_bytes = await rig.used_redis_bytes()
+    store = RedisStore(rig.redis.address, rig.name(part), partitions=PARTITIONS)
+    async with working(rig, part, names) as worker:
+        result = await _watch(worker, store, events)
+        used_bytes = await rig.used_redis_bytes() - empty_bytes
+        counts = [await store.counts(partition) for partition in range(PARTITIONS)]
+    await store.close()
+    leads = sum(count["leads"] for count in counts)
+    result |= {"leads": leads, "redis_bytes_per_lead": round(used_bytes / leads)}
+    result["alerts"] = await entries(rig.kafka.address, names["handoff"])
+    return result
+
+
+async def _watch(worker: Worker, store: RedisStore, events: int) -> dict[str, Any]:
+    """Poll the checkpoints until they add up to ``events``."""
+    before = done = half_bytes = 0
+    wall_s = cpu_s = 0.0
+    async with asyncio.timeout(PART_S):
+        while done < events:
+            await asyncio.sleep(POLL_S)
+            worker.require_alive()
+            done = await _checkpoints(store)
+            if done and not before:
+                before, wall_s, cpu_s = done, time.perf_counter(), measure.cpu_s(worker.pid)
+            if done >= events / 2 and not half_bytes:
+                half_bytes = measure.memory_bytes(worker.pid)
+    wall_s, cpu_s = time.perf_counter() - wall_s, measure.cpu_s(worker.pid) - cpu_s
+    return {
+        **measure.figures(done - before, wall_s, cpu_s),
+        "rss_half_bytes": half_bytes,
+        "rss_end_bytes": measure.memory_bytes(worker.pid),
+        "rss_peak_bytes": measure.memory_bytes(worker.pid, "VmHWM"),
+    }
+
+
+async def _checkpoints(store: RedisStore) -> int:
+    controls = await asyncio.gather(*(store.control(partition) for partition in range(PARTITIONS)))
+    return sum(int(control.fields.get(CHECKPOINT, b"0")) for control in controls)
+
+
+async def entries(kafka: str, topic: str) -> int:
+    """How many different alerts say that a lead entered a stage."""
+    async with AIOKafkaConsumer(bootstrap_servers=kafka) as consumer:
+        partitions = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning()
+        ends = await consumer.end_offsets(partitions)
+        found: set[bytes] = set()
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found |= {record.value for record in records if b".stage.entered." in record.value}
+    return len(found)
+
+
+async def prepare(rig: Rig, names: dict[str, str], *loaded: str) -> None:
+    """Create the topics of a part that are not there yet."""
+    await create_topics(rig.kafka.address, *(name for name in names.values() if name not in loaded))
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

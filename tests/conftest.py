@@ -1,0 +1,57 @@
+"""Servers for the tests that ask for them, started once, on first use."""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.kafka import start_kafka
+from tests.servers import Running, start_redis
+
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
+
+_used: dict[str, str] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which servers the run used."""
+    for name in ("Kafka", "Redis"):
+        terminalreporter.write_line(f"{name}: {_used.get(name, 'no test asked for it')}")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A Kafka; its ``address`` is the list of bootstrap servers."""
+    yield from _serve("Kafka", start_kafka, tmp_path_factory.mktemp("kafka"))
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A Redis; its ``address`` is the URL."""
+    yield from _serve("Redis", start_redis, tmp_path_factory.mktemp("redis"))
+
+
+@pytest.fixture
+def redis_url(redis_server: Running) -> str:
+    """The URL of a Redis that other tests use too: keep to names from ``unique``."""
+    return redis_server.address
+
+
+@pytest.fixture
+def unique() -> str:
+    """A prefix for topics and keys that no other test has."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+def _serve(name: str, start: Callable[[Path], Running], directory: Path) -> Iterator[Running]:
+    began = time.monotonic()
+    running = start(directory)
+    _used[name] = f"{running.where_from} (ready after {time.monotonic() - began:.1f} s)"
+    yield running
+    running.stop()

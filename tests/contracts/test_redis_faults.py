@@ -1,0 +1,221 @@
+"""What the Redis store does when Redis is not well. These tests break a server of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import redis
+
+from streams.store.base import Commit, Entry, Verdict
+from streams.store.checks import AccessDenied, ClusterExpected, EvictingStore
+from streams.store.keys import SLOTS, shard_keys, slot, tag
+from streams.store.redis import COMMIT, RedisStore, connect
+from tests.contracts.conftest import free_port, server
+
+BIG = b"\xff" * 1_000_000
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """A server with persistence that can be stopped and started again."""
+    port = free_port()
+    with ExitStack() as stack:
+
+        def start() -> None:
+            options = ("--appendonly", "yes", "--appendfsync", "always")
+            running.process = stack.enter_context(server(tmp_path / "data", port, *options))
+
+        running = SimpleNamespace(url=f"redis://127.0.0.1:{port}", port=port, start=start)
+        start()
+        running.admin = stack.enter_context(redis.Redis(port=port))
+        yield running
+
+
+@asynccontextmanager
+async def opened(url: str, on_error: Callable[[str], None] = lambda op: None) -> AsyncIterator[RedisStore]:
+    store = RedisStore(url, "faults", partitions=4, on_error=on_error)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(15):
+        while not condition():  # noqa: ASYNC110  the condition is another process's
+            await asyncio.sleep(0.01)
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_full_redis_stalls_the_step_whole_until_there_is_room(
+    valkey: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: list[str] = []
+    async with opened(valkey.url, failures.append) as store:
+        valkey.admin.config_set("maxmemory", 1)
+        task = asyncio.create_task(store.commit(0, Commit(0, "s", {}, leads={"ann": BIG})))
+        await until(lambda: len(failures) >= 3)
+        assert not store.healthy
+        assert (await store.control(0)).version == 0
+        assert not store.healthy, "a read that works does not end the outage of the writes"
+        valkey.admin.config_set("maxmemory", 0)
+        assert await task is Verdict.OK
+        assert store.healthy
+        assert set(failures) == {"commit"}
+        said = warnings_in(caplog)
+        assert len(said) == 2
+        assert "raise maxmemory or add nodes" in said[0]
+        assert said[1] == "Redis works again."
+
+
+async def test_a_killed_redis_is_waited_for_and_the_step_is_taken_once(valkey: SimpleNamespace) -> None:
+    async with opened(valkey.url) as store:
+        assert await store.commit(0, Commit(0, "s0", {}, leads={"ann": b"1"})) is Verdict.OK
+        valkey.process.kill()
+        valkey.process.wait()
+        task = asyncio.create_task(store.commit(0, Commit(1, "s1", {}, leads={"ann": b"2"})))
+        await until(lambda: not store.healthy)
+        valkey.start()
+        assert await task is Verdict.OK
+        assert await store.load(0, ["ann"]) == [b"2"]
+        assert (await store.control(0)).version == 2
+
+
+async def test_a_step_whose_reply_was_lost_is_repeated_and_found_to_be_taken(valkey: SimpleNamespace) -> None:
+    client = connect(valkey.url)
+    evalsha, attempts = client.evalsha, 0
+
+    async def lose_first_reply(*args: Any) -> Any:
+        nonlocal attempts
+        attempts += 1
+        reply = await evalsha(*args)
+        if attempts == 1:
+            raise redis.ConnectionError
+        return reply
+
+    await client.script_load(COMMIT)
+    client.evalsha = lose_first_reply  # type: ignore[method-assign, assignment]
+    store = RedisStore(client, "faults", partitions=4)
+    assert await store.commit(0, Commit(0, "s", {}, outbox=[Entry(1, b"alert")])) is Verdict.DUP
+    assert await store.outbox(0) == [Entry(1, b"alert")]
+    await store.close()
+
+
+async def test_an_error_that_repeating_cannot_help_is_raised(valkey: SimpleNamespace) -> None:
+    valkey.admin.set(shard_keys("faults", 0, 4).ctl, "of another program")
+    async with opened(valkey.url) as store, asyncio.timeout(15):
+        with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+            await store.control(0)
+
+
+async def test_a_read_only_replica_is_waited_for(valkey: SimpleNamespace) -> None:
+    async with opened(valkey.url) as store:
+        valkey.admin.config_set("replica-serve-stale-data", "yes")
+        valkey.admin.replicaof("127.0.0.1", free_port())
+        task = asyncio.create_task(store.commit(0, Commit(0, "s", {})))
+        await until(lambda: not store.healthy)
+        valkey.admin.replicaof("NO", "ONE")
+        assert await task is Verdict.OK
+
+
+async def test_too_few_replicas_are_waited_for(valkey: SimpleNamespace) -> None:
+    async with opened(valkey.url) as store:
+        valkey.admin.config_set("min-replicas-to-write", 1)
+        task = asyncio.create_task(store.commit(0, Commit(0, "s", {})))
+        await until(lambda: not store.healthy)
+        valkey.admin.config_set("min-replicas-to-write", 0)
+        assert await task is Verdict.OK
+
+
+async def test_a_script_that_redis_forgot_is_sent_again(valkey: SimpleNamespace) -> None:
+    async with opened(valkey.url) as store:
+        for version in range(3):
+            valkey.admin.script_flush()
+            assert await store.commit(0, Commit(version, f"s{version}", {})) is Verdict.OK
+        assert store.healthy
+
+
+async def test_a_cancelled_caller_leaves_the_answers_in_step(valkey: SimpleNamespace) -> None:
+    async with opened(valkey.url) as store:
+        await store.commit(0, Commit(0, "s0", {}, leads={"ann": BIG, "bob": b"bob"}))
+        for _ in range(30):
+            task = asyncio.create_task(store.load(0, ["ann"]))
+            await asyncio.sleep(0)
+            task.cancel()
+            assert await store.load(0, ["bob"]) == [b"bob"]
+            assert task.cancelled()
+
+
+async def test_a_step_cancelled_in_flight_is_a_duplicate_when_repeated(valkey: SimpleNamespace) -> None:
+    async with opened(valkey.url) as store:
+        await store.control(0)
+        again = Commit(0, "s0", {}, leads={"ann": BIG})
+        task = asyncio.create_task(store.commit(0, again))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: bool(valkey.admin.exists(shard_keys("faults", 0, 4).ctl)))
+        assert await store.commit(0, again) is Verdict.DUP
+
+
+@pytest.mark.parametrize("maxmemory", [0, 100_000_000])
+async def test_a_redis_that_may_evict_is_refused_with_the_remedy(
+    valkey: SimpleNamespace, maxmemory: int
+) -> None:
+    async with opened(valkey.url) as store:
+        await store.verify()
+        valkey.admin.config_set("maxmemory", maxmemory)
+        valkey.admin.config_set("maxmemory-policy", "allkeys-lru")
+        with pytest.raises(EvictingStore, match=r"allkeys-lru.*Set `maxmemory-policy noeviction`"):
+            await store.verify()
+
+
+async def test_the_check_at_start_needs_no_right_to_read_the_configuration(valkey: SimpleNamespace) -> None:
+    port = valkey.port
+    valkey.admin.acl_setuser("w", enabled=True, passwords=["+pw"], keys=["*"], commands=["+info"])
+    async with opened(f"redis://w:pw@127.0.0.1:{port}") as store:
+        await store.verify()
+    valkey.admin.acl_setuser("w", commands=["-info"])
+    for url in (f"redis://w:pw@127.0.0.1:{port}", f"redis://w:wrong@127.0.0.1:{port}"):
+        async with opened(url) as store:
+            with pytest.raises(AccessDenied, match="Correct user and password"):
+                await store.verify()
+
+
+async def test_a_cluster_is_verified_node_by_node_and_needs_the_cluster_client(cluster_url: str) -> None:
+    async with opened(cluster_url) as store:
+        await store.verify()
+    async with opened(cluster_url.partition("?")[0]) as store:
+        with pytest.raises(ClusterExpected, match="cluster=true"):
+            await store.verify()
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 8, 12, 64])
+def test_slots_of_partitions_lie_in_equal_segments(partitions: int) -> None:
+    for partition in range(partitions):
+        keys = shard_keys("ns", partition, partitions)
+        assert f":{{{tag(partition, partitions)}}}:" in keys.leads
+        found = slot(tag(partition, partitions))
+        assert partition * SLOTS <= found * partitions < (partition + 1) * SLOTS
+
+
+def test_slots_are_those_of_redis() -> None:
+    assert slot("123456789") == 0x31C3
+    assert slot("user1000") == 3443
+
+
+@pytest.mark.parametrize("namespace", ["a{b", "a}b"])
+def test_a_namespace_may_not_break_the_hash_tag(namespace: str) -> None:
+    with pytest.raises(ValueError, match="leave the braces out"):
+        shard_keys(namespace, 0, 1)

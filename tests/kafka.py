@@ -1,0 +1,128 @@
+"""Kafka for tests and benchmarks: the most real one that this machine offers.
+
+In this order: the one named in LEADGLOW_TEST_KAFKA; a container, where a Docker engine answers; Apache
+Kafka from Maven's jars, where Java 17 and Maven are; the embedded broker.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from app.embedded.broker import start_broker
+from app.embedded.server import Server, free_port
+from tests.servers import Running, docker_answers
+
+POM = Path(__file__).with_name("pom.xml")
+LIBS = POM.parent.parent / "build" / "kafka-libs"
+VERSION = re.search(r"<kafka.version>(.+)</kafka.version>", POM.read_text())[1]  # type: ignore[index]
+IMAGE = f"apache/kafka:{VERSION}"
+JAVA_NEEDED = 17
+CLUSTER_ID = "bGVhZGdsb3ctdGVzdHMxMg"
+
+SINGLE_BROKER = {
+    "node.id": "1",
+    "process.roles": "broker,controller",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "group.initial.rebalance.delay.ms": "0",
+    "log.retention.check.interval.ms": "86400000",  # records of years ago stay for the test
+    "offsets.topic.num.partitions": "4",
+    "offsets.topic.replication.factor": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+}
+
+
+def start_kafka(directory: Path) -> Running:
+    """Start, or find, a Kafka; files go to ``directory``.
+
+    Raises:
+        RuntimeError: under CI=true, where nothing but the embedded broker is to be had.
+    """
+    if named := os.environ.get("LEADGLOW_TEST_KAFKA"):
+        return Running(named, "named in LEADGLOW_TEST_KAFKA", lambda: None)
+    if docker_answers():
+        return _container()
+    if shutil.which("mvn") and _java_version() >= JAVA_NEEDED:
+        server = start_apache_kafka(directory)
+        server.wait_ready()
+        return Running(server.address, f"Apache Kafka {VERSION} from Maven's jars", server.stop)
+    if os.environ.get("CI") == "true":
+        msg = f"CI needs a real Kafka: Docker, or Java {JAVA_NEEDED} and Maven, or LEADGLOW_TEST_KAFKA"
+        raise RuntimeError(msg)
+    server = start_broker(directory)
+    server.wait_ready()
+    return Running(server.address, "embedded broker", server.stop, idempotent=False)
+
+
+def start_apache_kafka(directory: Path, port: int = 0) -> Server:
+    """Start a broker from Maven's jars, in KRaft mode; it is not ready yet.
+
+    Given the directory and the port of one that was stopped, it goes on with its data.
+    """
+    _fetch_jars()
+    port, controller = port or free_port(), free_port()
+    config = directory / "server.properties"
+    listeners = _listeners(f"127.0.0.1:{port}", f"127.0.0.1:{controller}", f"127.0.0.1:{port}")
+    settings = SINGLE_BROKER | listeners | {"log.dirs": str(directory / "data")}
+    config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    java = [str(shutil.which("java")), "-cp", f"{LIBS}/*", "-XX:+UseSerialGC"]
+    storage = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", str(config)]
+    _run([*java, "-XX:TieredStopAtLevel=1", *storage])
+    return Server([*java, "-Xmx512m", "kafka.Kafka", str(config)], port, directory)
+
+
+def _listeners(broker: str, controller: str, advertised: str) -> dict[str, str]:
+    return {
+        "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{advertised}",
+        "controller.quorum.voters": f"1@{controller}",
+    }
+
+
+def _container() -> Running:
+    """The port is chosen here, because a broker tells clients its own address."""
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+    port = free_port()
+    listeners = _listeners("0.0.0.0:9092", "localhost:9093", f"localhost:{port}")
+    container = DockerContainer(IMAGE).with_bind_ports(9092, port)
+    for key, value in (SINGLE_BROKER | listeners).items():
+        container.with_env("KAFKA_" + key.upper().replace(".", "_"), value)
+    container.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
+    container.start()
+    return Running(f"localhost:{port}", f"container {IMAGE}", container.stop)
+
+
+def _java_version() -> int:
+    """The major version on PATH, 0 for none."""
+    if not shutil.which("java"):
+        return 0
+    says = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', says)
+    return int(found[1]) if found else 0
+
+
+def _fetch_jars() -> None:
+    """Fill build/kafka-libs, once for each content of pom.xml."""
+    stamp = LIBS / "pom.xml"
+    if stamp.exists() and stamp.read_bytes() == POM.read_bytes():
+        return
+    shutil.rmtree(LIBS, ignore_errors=True)
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={LIBS}", "-DincludeScope=runtime"]
+    _run(["mvn", "-q", "-B", "-f", str(POM), *goal])
+    shutil.copy(POM, stamp)
+
+
+def _run(argv: list[str]) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:
+        msg = f"{argv[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        raise RuntimeError(msg)

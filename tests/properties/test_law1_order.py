@@ -1,0 +1,51 @@
+"""Law 1: the order of events within the lateness does not matter."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.scoring.counting import DAY_MS, HOUR_MS
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Model, Points, Scorecard, Signal
+from tests.properties.driver import close, readings, run
+from tests.properties.strategies import START_MS, Fact, arrivals, facts, models
+
+LATER_MS = (0, 1, HOUR_MS, 5 * DAY_MS, 400 * DAY_MS)
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_events_that_arrive_within_the_lateness_in_any_order_give_the_same_score(data: st.DataObject) -> None:
+    rules = Rules(data.draw(models()))
+    known = data.draw(facts(span_ms=data.draw(st.sampled_from((HOUR_MS, 2 * DAY_MS, 20 * DAY_MS)))))
+    one, other = (data.draw(arrivals(known)) for _ in range(2))
+    mine = run(rules, [fact.event(rules, at) for fact, at in one]).lead()
+    theirs = run(rules, [fact.event(rules, at) for fact, at in other]).lead()
+    end_ms = max(at for _, at in one + other)
+    for later_ms in LATER_MS:
+        now_ms = end_ms + later_ms
+        assert close(readings(rules, mine, now_ms), readings(rules, theirs, now_ms))
+    assert mine.trait_values() == theirs.trait_values()
+    assert mine.touches == theirs.touches
+    assert (mine.first_seen, mine.last_seen) == (theirs.first_seen, theirs.last_seen)
+
+
+@given(st.randoms(use_true_random=False), st.booleans())
+def test_the_earliest_64_distinct_values_count_in_any_order(order: random.Random, again: bool) -> None:
+    signal = Signal("depth", ("page",), half_life_ms=float(DAY_MS), distinct="properties.value")
+    rules = Rules(Model((signal,), (Scorecard("card", {"depth": Points(1.0)}, maximum=1000.0),)))
+    known = [
+        Fact("page", f"{i}", START_MS + i * 60_000, {"properties.value": f"v{i * 7 % 90}"})
+        for i in range(100 if again else 90)
+    ]
+    arrival = START_MS + HOUR_MS * 2
+    straight = run(rules, [fact.event(rules, arrival) for fact in known]).lead()
+    order.shuffle(known)
+    shuffled = run(rules, [fact.event(rules, arrival) for fact in known]).lead()
+    (first,), (second,) = readings(rules, straight, arrival), readings(rules, shuffled, arrival)
+    assert abs(first.exact - second.exact) <= 1000
+    fades = [2 ** -((arrival - START_MS - i * 60_000) / DAY_MS) for i in range(64)]
+    assert abs(first.exact / 1e9 - sum(fades)) < 1e-6

@@ -1,0 +1,47 @@
+"""Law 2: the same event twice counts once."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.scoring.counting import DAY_MS, HOUR_MS
+from streams.scoring.event import LeadEvent
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Model, Points, Scorecard, Signal
+from tests.properties.driver import readings, run, told
+from tests.properties.strategies import START_MS, Fact, arrivals, facts, models
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_an_event_that_comes_again_changes_nothing(data: st.DataObject) -> None:
+    rules = Rules(data.draw(models()))
+    once = [fact.event(rules, at) for fact, at in data.draw(arrivals(data.draw(facts())))]
+    twice: list[LeadEvent] = []
+    for event in once:
+        twice += [
+            LeadEvent("u", e.name, e.values, e.message_id, e.at, event.arrival, e.traits, e.touch)
+            for e in data.draw(st.lists(st.sampled_from([event, *twice]), max_size=2))
+            if e in twice
+        ]
+        twice += [event] * data.draw(st.integers(1, 2))
+    end_ms = once[-1].arrival
+    mine = run(rules, once, until_ms=end_ms + DAY_MS)
+    theirs = run(rules, twice, until_ms=end_ms + DAY_MS)
+    for now_ms in (end_ms + DAY_MS, end_ms + 30 * DAY_MS):
+        assert readings(rules, mine.lead(), now_ms) == readings(rules, theirs.lead(), now_ms)
+    assert told(mine.transitions) == told(theirs.transitions)
+    assert mine.lead().trait_values() == theirs.lead().trait_values()
+    assert mine.lead().count == theirs.lead().count
+
+
+@given(st.integers(0, 127))
+def test_an_event_is_known_again_after_127_others(others: int) -> None:
+    rules = Rules(
+        Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}, maximum=1000.0),))
+    )
+    first = Fact("page", "first", START_MS).event(rules, START_MS)
+    rest = [Fact("page", f"{i}", START_MS).event(rules, START_MS) for i in range(others)]
+    (reading,) = readings(rules, run(rules, [first, *rest, first]).lead(), START_MS + HOUR_MS)
+    assert reading.exact == (1 + others) * 10**9

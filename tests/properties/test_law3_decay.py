@@ -1,0 +1,102 @@
+"""Law 3: decay is exact and never applied in steps."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from streams.scoring.counting import DAY_MS, HOUR_MS
+from streams.scoring.crossing import next_change
+from streams.scoring.lead import Lead, decode, encode
+from streams.scoring.rules import Rules
+from streams.scoring.score import published
+from streams.scoring.scorecard import Model, Points, Scorecard, Signal
+from streams.scoring.stages import advance
+from tests.properties.driver import readings, run
+from tests.properties.strategies import START_MS, Fact, arrivals, facts, models
+
+ages_ms = st.integers(0, 100 * DAY_MS)
+
+
+@settings(max_examples=100)
+@given(st.data(), ages_ms, ages_ms)
+def test_a_score_read_later_is_the_same_in_one_step_or_two(data: st.DataObject, a: int, b: int) -> None:
+    rules = Rules(data.draw(models()))
+    events = [fact.event(rules, at) for fact, at in data.draw(arrivals(data.draw(facts())))]
+    shard = run(rules, events)
+    end_ms = events[-1].arrival
+    untouched = readings(rules, shard.lead(), end_ms + a + b)
+    readings(rules, shard.lead(), end_ms + a)
+    shard.tick("u", end_ms + a, "reload")
+    assert readings(rules, shard.lead(), end_ms + a + b) == untouched
+    shard.tick("u", end_ms + a + b)
+    assert readings(rules, shard.lead(), end_ms + a + b) == untouched
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_what_was_stored_reads_back_byte_for_byte(data: st.DataObject) -> None:
+    rules = Rules(data.draw(models()))
+    events = [fact.event(rules, at) for fact, at in data.draw(arrivals(data.draw(facts())))]
+    blob = run(rules, events).blobs["u"]
+    lead = decode(blob)
+    assert isinstance(lead, Lead)
+    assert encode(lead) == blob
+
+
+@given(st.floats(1.0, 1e12), st.integers(1, 1000), st.integers(0, 100 * DAY_MS))
+def test_half_is_left_after_each_half_life(half_life_ms: float, amount: int, age_ms: int) -> None:
+    half_life_ms = float(round(half_life_ms))
+    lead = Lead(START_MS)
+    lead.add(1, 1 / half_life_ms, 0, float(amount))
+    now = lead.amount_at(1, 1 / half_life_ms, START_MS + age_ms)
+    later = lead.amount_at(1, 1 / half_life_ms, START_MS + age_ms + round(half_life_ms))
+    assert math.isclose(later, now / 2, rel_tol=1e-9, abs_tol=1e-300)
+    assert lead.amount_at(1, 1 / half_life_ms, START_MS) == amount
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_the_next_change_is_the_first_ms_at_which_the_score_or_a_stage_differs(data: st.DataObject) -> None:
+    rules = Rules(data.draw(models()))
+    events = [fact.event(rules, at) for fact, at in data.draw(arrivals(data.draw(facts())))]
+    now_ms = events[-1].arrival + data.draw(st.sampled_from((0, 1, HOUR_MS, DAY_MS)))
+    blob = run(rules, events, until_ms=now_ms).blobs["u"]
+
+    def shows(index: int, at_ms: int) -> tuple[int, int]:
+        lead = decode(blob)
+        assert isinstance(lead, Lead)
+        turns = [t for t in advance(rules, "u", lead, at_ms) if t.card == rules.cards[index].name]
+        return published(readings(rules, lead, at_ms)[index].exact), len(turns)
+
+    for index, card in enumerate(rules.cards):
+        lead = decode(blob)
+        assert isinstance(lead, Lead)
+        at_ms = next_change(card, lead, now_ms)
+        if at_ms is None:
+            far_ms = now_ms + 2000 * DAY_MS
+            assert shows(index, now_ms) == shows(index, far_ms)
+            continue
+        assert at_ms > now_ms
+        assert shows(index, at_ms - 1) == shows(index, now_ms)
+        assert shows(index, at_ms) != shows(index, now_ms)
+
+
+@given(st.integers(2, 100), st.integers(1, 99), st.sampled_from((HOUR_MS, DAY_MS, 45 * DAY_MS)))
+def test_the_time_of_a_fall_agrees_with_the_score_read_then(score: int, by: int, half_life_ms: int) -> None:
+    assume(by < score)
+    rules = Rules(
+        Model(
+            (Signal("view", ("page",), half_life_ms=float(half_life_ms)),),
+            (Scorecard("card", {"view": Points(float(score))}),),
+        )
+    )
+    lead = run(rules, [Fact("page", "m", START_MS).event(rules, START_MS)]).lead()
+    (now,) = readings(rules, lead, START_MS)
+    fall_ms = now.fall_ms(by * 1e9)
+    (before,) = readings(rules, lead, START_MS + math.floor(fall_ms) - 10)
+    (after,) = readings(rules, lead, START_MS + math.ceil(fall_ms) + 10)
+    assert before.exact > (score - by) * 10**9 > after.exact
+    assert now.rise_ms(1.0) == math.inf

@@ -1,0 +1,94 @@
+"""Law 5: the parts sum to the score exactly as printed, and nothing that is shown disagrees."""
+
+from __future__ import annotations
+
+import json
+from decimal import ROUND_HALF_UP, Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.alert import alert, score_record
+from streams.scoring.counting import DAY_MS, HOUR_MS
+from streams.scoring.lead import Lead
+from streams.scoring.rules import CardRule, Rules
+from streams.scoring.score import Explanation, explain, read
+from streams.scoring.stages import current_stage
+from tests.properties.driver import Shard, run
+from tests.properties.strategies import arrivals, facts, models
+
+
+def printed(number: float) -> Decimal:
+    return Decimal(json.dumps(number))
+
+
+def total(numbers: list[float]) -> Decimal:
+    return sum((printed(number) for number in numbers), Decimal(0))
+
+
+@st.composite
+def played(draw: st.DrawFn) -> tuple[Rules, Shard, int]:
+    rules = Rules(draw(models()))
+    events = [fact.event(rules, at) for fact, at in draw(arrivals(draw(facts())))]
+    now_ms = events[-1].arrival + draw(st.sampled_from((0, 1, HOUR_MS, DAY_MS, 50 * DAY_MS)))
+    return rules, run(rules, events, until_ms=now_ms), now_ms
+
+
+@settings(max_examples=150)
+@given(played())
+def test_the_parts_sum_to_the_score_as_printed(history: tuple[Rules, Shard, int]) -> None:
+    rules, shard, now_ms = history
+    for card in rules.cards:
+        why = explain(card, shard.lead(), now_ms, rules)
+        assert total([part.points for part in why.parts]) == printed(why.exact)
+        assert total(list(why.categories.values())) == printed(why.engagement)
+        clamp = total([part.points for part in why.parts if part.kind == "clamp"])
+        assert printed(why.engagement) + printed(why.fit) + clamp == printed(why.exact)
+
+
+@settings(max_examples=150)
+@given(played())
+def test_score_grade_and_stages_agree_with_the_exact_score(history: tuple[Rules, Shard, int]) -> None:
+    rules, shard, now_ms = history
+    lead = shard.lead()
+    for card in rules.cards:
+        why = explain(card, lead, now_ms, rules)
+        reading = read(card, lead, now_ms)
+        assert (why.exact, why.fit, why.engagement) == tuple(
+            units / 10**9 for units in (reading.exact, reading.fit, reading.engagement)
+        )
+        assert why.score == (printed(why.exact) + Decimal("0.5")).to_integral_value("ROUND_FLOOR")
+        if why.exact >= 0:
+            assert why.score == printed(why.exact).to_integral_value(ROUND_HALF_UP)
+        bounds = dict(card.card.grades)
+        assert why.exact >= bounds[why.grade] or why.grade == "C"
+        assert all(why.exact < bound for grade, bound in card.card.grades if grade < why.grade)
+        check_stages(card, lead, why)
+        row = json.loads(score_record("u", card, lead, rules.version, now_ms))
+        assert (row["score"], row["grade"], row["stage"]) == (why.score, why.grade, current_stage(card, lead))
+
+
+def check_stages(card: CardRule, lead: Lead, why: Explanation) -> None:
+    amounts = {part.name: part.amount for part in why.parts if part.kind == "signal"}
+    for rule in card.stages:
+        stage, latch = rule.stage, lead.latches.get(rule.key)
+        blocked = any(amounts.get(name) for name in stage.blocked_by)
+        if latch is not None and latch.inside:
+            assert why.exact >= stage.leave
+            assert not blocked
+        elif not any(s in rule.blocking for s in lead.signals):
+            wanting = stage.needs_fit is not None and why.fit < stage.needs_fit
+            wanting |= stage.needs_engagement is not None and why.engagement < stage.needs_engagement
+            assert why.exact < stage.enter or wanting
+
+
+@settings(max_examples=100)
+@given(played())
+def test_the_reasons_of_an_alert_sum_to_its_score(history: tuple[Rules, Shard, int]) -> None:
+    rules, shard, _ = history
+    for crossing in shard.crossings:
+        if crossing.transition.told:
+            data = json.loads(alert(crossing, rules, "https://board.example"))["data"]
+            assert total([reason["points"] for reason in data["reasons"]]) == printed(data["score"]["value"])
+            value, previous, delta = (printed(data["score"][k]) for k in ("value", "previous", "delta"))
+            assert value - previous == delta

@@ -1,0 +1,165 @@
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsError, load_settings, settings_table
+
+ROOT = Path(__file__).parents[2]
+
+
+def problems(**env: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({f"LEADGLOW_{name}": value for name, value in env.items()})
+    return caught.value.problems
+
+
+def settings_file(directory: Path, text: str) -> str:
+    path = directory / "leadglow.toml"
+    path.write_bytes(text.encode("latin-1"))
+    return str(path)
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert load_settings({}) == Settings()
+
+
+def test_the_process_environment_is_read_when_no_other_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADGLOW_NAMESPACE", "from-process")
+
+    assert load_settings().namespace == "from-process"
+
+
+def test_built_by_hand_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADGLOW_NAMESPACE", "from-process")
+
+    assert Settings().namespace == "leadglow"
+
+
+def test_values_come_from_the_environment() -> None:
+    settings = load_settings(
+        {"LEADGLOW_KAFKA": "a:1,b:2", "LEADGLOW_PARTITIONS": "3", "LEADGLOW_KAFKA_IDEMPOTENCE": "false"}
+    )
+
+    assert (settings.kafka, settings.partitions, settings.kafka_idempotence) == ("a:1,b:2", 3, False)
+
+
+def test_sources_are_separated_by_commas() -> None:
+    assert load_settings({"LEADGLOW_SOURCES": "web, mail ,"}).sources == ("web", "mail")
+
+
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    assert load_settings({"LEADGLOW_KAFKA_SASL_MECHANISM": "", "LEADGLOW_SETTINGS": ""}) == Settings()
+
+
+def test_a_file_gives_what_the_environment_does_not(tmp_path: Path) -> None:
+    path = settings_file(tmp_path, 'namespace = "filed"\npartitions = 4\nsources = ["one", "two"]\n')
+
+    settings = load_settings({"LEADGLOW_SETTINGS": path, "LEADGLOW_PARTITIONS": "5"})
+
+    assert (settings.namespace, settings.partitions, settings.sources) == ("filed", 5, ("one", "two"))
+
+
+def test_an_unknown_variable_names_the_nearest_known_one() -> None:
+    assert problems(KAFFKA="x") == ["LEADGLOW_KAFFKA: unknown; did you mean LEADGLOW_KAFKA?"]
+
+
+def test_an_unknown_key_of_the_file_names_the_nearest_known_one(tmp_path: Path) -> None:
+    path = settings_file(tmp_path, "partitons = 4\n")
+
+    assert problems(SETTINGS=path) == ["partitons (in the settings file): unknown; did you mean partitions?"]
+
+
+def test_variables_of_the_tests_are_let_through() -> None:
+    env = {"LEADGLOW_TEST_KAFKA": "x:1", "LEADGLOW_CRASH_AT": "scored:3"}
+
+    assert load_settings(env) == Settings()
+
+
+def test_everything_wrong_is_told_at_once_a_line_each(tmp_path: Path) -> None:
+    path = settings_file(tmp_path, 'metrics_port = 70000\nnamespace = "No Good"\n')
+
+    found = problems(KAFFKA="x", PARTITIONS="none", LOG="xml", REDIS="localhost:6379", SETTINGS=path)
+
+    assert [line.split(":")[0] for line in found] == [
+        "LEADGLOW_KAFFKA",
+        "LEADGLOW_REDIS",
+        "namespace (in the settings file)",
+        "LEADGLOW_PARTITIONS",
+        "metrics_port (in the settings file)",
+        "LEADGLOW_LOG",
+    ]
+    assert not any("\n" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a = 1\npartitions = \n", "(at line 2, column 14)"), ('log = "\xff"', "utf-8")],
+)
+def test_a_file_that_is_not_toml_is_told_with_the_place(tmp_path: Path, text: str, expected: str) -> None:
+    [problem] = problems(SETTINGS=settings_file(tmp_path, text))
+
+    assert "leadglow.toml: " in problem
+    assert expected in problem
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    assert problems(SETTINGS="/nowhere/at/all.toml") == [
+        "LEADGLOW_SETTINGS: cannot read /nowhere/at/all.toml: No such file or directory"
+    ]
+
+
+SASL = {
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "leadglow",
+    "KAFKA_SASL_PASSWORD": "hunter2",
+}
+
+
+def test_a_log_in_without_tls_is_refused() -> None:
+    [problem] = problems(**SASL)
+
+    assert "LEADGLOW_KAFKA_TLS=true" in problem
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize("allowed_by", ["KAFKA_TLS", "KAFKA_INSECURE_SASL"])
+def test_a_log_in_is_taken_with_tls_or_when_asked_for_by_name(allowed_by: str) -> None:
+    settings = load_settings({f"LEADGLOW_{k}": v for k, v in {**SASL, allowed_by: "true"}.items()})
+
+    assert settings.kafka_sasl_password is not None
+    assert settings.kafka_sasl_password.get_secret_value() == "hunter2"
+
+
+def test_no_secret_shows_when_the_settings_are_printed() -> None:
+    env = {**SASL, "KAFKA_TLS": "true", "REDIS": "redis://me:opensesame@host"}
+
+    shown = repr(load_settings({f"LEADGLOW_{k}": v for k, v in env.items()}))
+
+    assert "hunter2" not in shown
+    assert "opensesame" not in shown
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_TLS": "1"}, "needs LEADGLOW_KAFKA_SASL_USERNAME"),
+        ({"KAFKA_SASL_USERNAME": "me"}, "do nothing without LEADGLOW_KAFKA_SASL_MECHANISM"),
+        ({"KAFKA_CA_FILE": __file__}, "does nothing without LEADGLOW_KAFKA_TLS=true"),
+        ({"KAFKA_CA_FILE": "/nowhere.pem"}, "there is no file /nowhere.pem"),
+        ({"SOURCES": "web,handoff"}, "every topic needs its own name"),
+        ({"SOURCES": ","}, "LEADGLOW_SOURCES"),
+        ({"MIN_INSYNC_REPLICAS": "2"}, "more than LEADGLOW_REPLICATION_FACTOR"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(env: dict[str, str], expected: str) -> None:
+    [problem] = problems(**env)
+
+    assert expected in problem
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_page_of_settings_is_current() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text() == settings_table()
