@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 
@@ -84,7 +85,7 @@ def _data(crossing: Crossing, lead: Lead, card: CardRule, rules: Rules, link_bas
         "channels": _channels(lead),
     }
     if link_base:
-        data["links"] = {"lead": f"{link_base.rstrip('/')}/leads/{t.lead_id}"}
+        data["links"] = {"lead": f"{link_base.rstrip('/')}/leads/{quote(t.lead_id, safe='')}"}
     return data
 
 
@@ -92,7 +93,7 @@ def _lead(lead_id: str, lead: Lead) -> dict[str, Any]:
     traits = lead.trait_values()
     email = traits.get("email")
     row: dict[str, Any] = {"lead_id": lead_id, "anonymous_ids": lead.aliases[:20], "traits": traits}
-    if isinstance(email, str):
+    if isinstance(email, str) and "@" in email:
         row["email"] = email
     return row
 
@@ -123,9 +124,7 @@ def _activity(lead: Lead, why: Explanation) -> dict[str, Any]:
         "first_seen_at": rfc3339(lead.first_seen),
         "last_seen_at": rfc3339(lead.last_seen),
         "events_total": sum(lead.count),
-        "recent": [
-            {"type": p.name, "at": rfc3339(p.last_at or 0), "points": p.points} for p in happened[:MOST_RECENT]
-        ],
+        "recent": [{"type": p.name, "at": rfc3339(p.last_at or 0), "points": p.points} for p in happened[:MOST_RECENT]],
     }
 
 

@@ -6,7 +6,7 @@ fields that the scorecards read; whatever does not fit it goes a slower way thro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -18,6 +18,7 @@ from xxhash import xxh3_128_hexdigest
 
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Control, Erase, Identity, Join, LeadEvent
 from streams.scoring.rules import event_name
+from streams.scoring.scorecard import CALL_TYPES
 
 TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias"})
 MOST_ID_CHARS: Final = 512
@@ -72,27 +73,37 @@ class Refused(Exception):
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_minutes: dict[str, int] = {}
+_MOST_MINUTES = 100_000
+
+
+class _Minutes(dict[str, int]):
+    """``2026-11-22T01:02`` -> ms since the epoch, for the times that browsers send: parsed once a minute."""
+
+    def __missing__(self, text: str) -> int:
+        at_ms = _parse(text + ":00Z")
+        if len(self) >= _MOST_MINUTES:
+            self.clear()
+        self[text] = at_ms
+        return at_ms
+
+
+_minutes = _Minutes()
+_millis = {f":{ms // 1000:02d}.{ms % 1000:03d}Z": ms for ms in range(60_000)}
+
+
+def _parse(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def parse_ms(text: Any) -> int | None:
     """RFC 3339 to ms since the epoch; None if it cannot be read. A time without a zone is UTC."""
     try:
-        if len(text) == 24 and text[23] == "Z":  # 2026-11-22T01:02:03.456Z, what browsers send
-            minute = _minutes.get(text[:16])
-            if minute is not None and text[16] == ":" and text[19] == ".":
-                return minute + int(text[17:19]) * 1000 + int(text[20:23])
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        at_ms = (moment - _EPOCH) // _MILLISECOND
+        return _parse(text)
     except (TypeError, ValueError, OverflowError):
         return None
-    if len(text) == 24 and text[23] == "Z":
-        if len(_minutes) > 100_000:
-            _minutes.clear()
-        _minutes[text[:16]] = at_ms - at_ms % 60_000
-    return at_ms
 
 
 def event_time(sent: Mapping[str, Any], arrival: int) -> int:
@@ -151,12 +162,21 @@ def owner_of(sent: Mapping[str, Any]) -> Identity:
 
 
 def identities(sent: Mapping[str, Any]) -> list[Identity]:
-    """Everything that an event knows its lead by, the lead's own id first."""
-    known = [
-        Identity(kind, name)
-        for kind, name in ((USER, clean_id(sent.get("userId"))), (ANONYMOUS, clean_id(sent.get("anonymousId"))))
-        if name is not None
-    ]
+    """Everything that an event knows its lead by, the lead's own id first.
+
+    Raises:
+        Refused: the lead's own id is not fit for one; an unfit further one is no identity.
+    """
+    known: list[Identity] = []
+    for kind, field in ((USER, "userId"), (ANONYMOUS, "anonymousId")):
+        try:
+            name = clean_id(sent.get(field))
+        except Refused:
+            if not known:
+                raise
+            continue
+        if name is not None:
+            known.append(Identity(kind, name))
     address = _email(sent)
     if address is not None:
         known.append(Identity(EMAIL, email_id(address)))
@@ -246,26 +266,43 @@ class Codec:
     def __init__(self, paths: tuple[str, ...]) -> None:
         """``paths`` are what the scorecards read; an event's values come in their order."""
         self._keys = [tuple(path.split(".")) for path in paths]
-        self._fast, self._getter = _structure(self._keys)
+        self._keys += [("type",)] * (2 - len(self._keys))  # a getter of fewer than two gives no tuple
+        self._fast, where = _structure(self._keys)
+        self._values = attrgetter(*(where[path] for path in self._keys))
+        self._campaigns = attrgetter(*(where[path] for path in _CAMPAIGN))
+        self._campaign = attrgetter(where[_CAMPAIGN[0]])
 
     def event(self, record: Record, lead_id: str | None = None) -> LeadEvent | Reject:
-        """Read an event. ``lead_id`` is given where intake has determined it already."""
-        raw = record.value or b""
-        arrival = record.timestamp
-        try:
-            sent = self._fast(raw)
-            name = sent.event if sent.type == "track" else sent.type
-            owner = lead_id or sent.userId or sent.anonymousId
-            at = parse_ms(sent.timestamp) if sent.sentAt is None else event_time(_times(sent), arrival)
-            if at is None or at > arrival:
-                at = arrival
-            if name and name not in CALLS and owner and sent.messageId and _plain(owner):
-                *values, source, medium, campaign = self._getter(sent)
-                touch = _touch(source, medium, campaign) if source is not None else None
-                return LeadEvent(owner, name, tuple(values), sent.messageId, at, arrival, None, touch, raw)
-        except (msgspec.MsgspecError, AttributeError, UnicodeError, RecursionError, ValueError):
-            pass  # it is of a rarer shape
-        return self._rare(raw, arrival, lead_id)
+        """Read one event. ``lead_id`` is given where intake has determined it already."""
+        return next(self.events([record], lead_id))
+
+    def events(self, records: Iterable[Record], lead_id: str | None = None) -> Iterator[LeadEvent | Reject]:
+        """Read events, each an item, in order. One loop for all of them, because a call each would cost as much."""
+        fast, campaign, values, minutes, millis = self._fast, self._campaign, self._values, _minutes, _millis
+        for record in records:
+            arrival = record.timestamp
+            raw = record.value or b""
+            try:
+                sent = fast(raw)
+                name = _TRACKED.get(sent.event, sent.event) if sent.type == "track" else sent.type
+                owner = lead_id or sent.userId or sent.anonymousId
+                stamp, message_id = sent.timestamp, sent.messageId
+                if sent.sentAt is not None and stamp:
+                    at = event_time({"timestamp": stamp, "sentAt": sent.sentAt}, arrival)
+                else:
+                    at = minutes[stamp[:16]] + millis[stamp[16:]]
+                if name not in NOT_PLAIN and message_id and len(owner) <= MOST_ID_CHARS and owner.isprintable():
+                    if at > arrival:
+                        at = arrival
+                    touch = None if campaign(sent) is None else self._touch(sent)
+                    yield LeadEvent(owner, name, values(sent), message_id, at, arrival, None, touch, raw)
+                    continue
+            except _RARER:
+                pass
+            yield self._rare(raw, arrival, lead_id)
+
+    def _touch(self, sent: Any) -> tuple[str, str, str] | None:
+        return _touch(*self._campaigns(sent))
 
     def _rare(self, raw: bytes, arrival: int, lead_id: str | None) -> LeadEvent | Reject:
         """Read any event, by way of dictionaries."""
@@ -284,17 +321,15 @@ class Codec:
         return LeadEvent(lead_id, name, values, message_id, at, arrival, traits_of(sent), touch, raw)
 
 
-CALLS: Final = TYPES - {"track", "page", "screen"}
-"""Calls that carry traits or identities, and names that a track call shares with a call: read the longer way."""
+_RARER = (
+    msgspec.MsgspecError, AttributeError, UnicodeError, RecursionError, LookupError, TypeError, ValueError,
+)  # fmt: skip
+"""What reading an event of a rarer shape as a plain one may raise."""
+NOT_PLAIN: Final = (TYPES - {"track", "page", "screen"}) | {None, ""}
+"""Names that a plain call cannot have."""
+_TRACKED: Final[dict[str | None, None]] = dict.fromkeys(CALL_TYPES)
+"""Track calls that are named like a call type: read the longer way."""
 _CAMPAIGN = [("context", "campaign", key) for key in ("source", "medium", "name")]
-
-
-def _plain(owner: str) -> bool:
-    return len(owner) <= MOST_ID_CHARS and owner.isprintable()
-
-
-def _times(sent: Any) -> dict[str, Any]:
-    return {"timestamp": sent.timestamp, "sentAt": sent.sentAt}
 
 
 _ENVELOPE: Final[list[tuple[str, Any, Any]]] = [
@@ -304,24 +339,30 @@ _ENVELOPE: Final[list[tuple[str, Any, Any]]] = [
 ]
 
 
-def _structure(keys: list[tuple[str, ...]]) -> tuple[Callable[[bytes], Any], Callable[[Any], tuple[Any, ...]]]:
-    """A decoder of the fields that matter, and a getter of the values of ``keys`` and the campaign from it."""
+def _structure(keys: list[tuple[str, ...]]) -> tuple[Callable[[bytes], Any], Mapping[tuple[str, ...], str]]:
+    """A decoder of the fields that matter, and where in its result the value of each path stands."""
     tree: dict[str, Any] = {"context": {"traits": None}}
     wanted = [*keys, *_CAMPAIGN]
+    scalars = {name for name, _, _ in _ENVELOPE}
     for path in wanted:
         node = tree
+        if len(path) > 1 and path[0] in scalars:
+            return _unreadable, dict.fromkeys(wanted, "type")
         for key in path[:-1]:
             node = node.setdefault(key, {})
             if node is None:  # a path into a value that is read whole, too: dictionaries will do
-                return _unreadable, attrgetter("type", "event")
+                return _unreadable, dict.fromkeys(wanted, "type")
         if node.setdefault(path[-1], None) is not None:
-            return _unreadable, attrgetter("type", "event")
-    kind, attributes = _struct("Sent", tree, _ENVELOPE)
-    return msgspec.json.Decoder(kind).decode, attrgetter(*(attributes[path] for path in wanted))
+            return _unreadable, dict.fromkeys(wanted, "type")
+    try:
+        kind, attributes = _struct("Sent", tree, _ENVELOPE)
+    except ValueError:  # a key with a quote or a backslash
+        return _unreadable, dict.fromkeys(wanted, "type")
+    return msgspec.json.Decoder(kind).decode, attributes
 
 
 def _unreadable(raw: bytes) -> Any:
-    raise ValueError("these scorecards read paths that no structure can hold")
+    raise LookupError  # these scorecards read paths that no structure can hold
 
 
 def _struct(
@@ -373,6 +414,7 @@ def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: i
         if value is None:
             return Erase(key.decode(), arrival) if key else Reject("empty", REASONS["empty"])
         control: Control = msgspec.msgpack.decode(value, type=_KINDS[kind])
-        return control
-    except (KeyError, UnicodeError, msgspec.MsgspecError):
+        sound = not isinstance(control, Join) or control.greater < control.lesser
+        return control if sound else Reject("bad_control", REASONS["bad_control"])
+    except (KeyError, UnicodeError, RecursionError, msgspec.MsgspecError):
         return Reject("bad_control", REASONS["bad_control"])

@@ -12,7 +12,7 @@ from faust.types import TP
 from streams.clock import monotonic_s
 from streams.handoff import Channel
 from streams.intake import Intake
-from streams.lanes import IntakeLane, ShardLane
+from streams.lanes import GivingUp, IntakeLane, ShardLane
 from streams.pipeline import Environment, Refused, Shard
 from streams.scoring.rules import Rules
 from streams.transport.consumer import Consumer
@@ -50,6 +50,8 @@ class Engine:
         self._intake = IntakeLane(Intake(env.topics, env.partitioner), channel)
         self._committed: dict[TP, int] = {}
         self._telemetry_s = monotonic_s()
+        self._telling: asyncio.Task[None] | None = None
+        self._source_ends: list[Mapping[TP, int]] = []
         self.rebuild_when_lost = False
 
     # The Handler ----------------------------------------------------------------------------------------------
@@ -61,12 +63,12 @@ class Engine:
         first = await consumer.first_offsets(partitions) if partitions else {}
         ends = await consumer.end_offsets(partitions) if partitions and self._real_ends else {}
         try:
-            seeks = await asyncio.gather(
-                *(self._position(tp, first[tp], ends.get(tp), consumer) for tp in partitions)
-            )
+            seeks = await asyncio.gather(*(self._position(tp, first[tp], ends.get(tp), consumer) for tp in partitions))
         except Refused as refused:
             self._fail(EXIT_REFUSED, str(refused))
             raise
+        self._source_ends.clear()
+        await self._look_at_sources()
         for lane in self._lanes.values():
             lane.start()
         self._intake.start()
@@ -137,7 +139,29 @@ class Engine:
             self._look()
             if monotonic_s() - self._telemetry_s >= TELEMETRY_S:
                 self._telemetry_s = monotonic_s()
-                await self._tell_kafka(list(self._lanes.values()))
+                await self._channel.producer.look()
+                if self._telling is None or self._telling.done():  # it waits for as long as Kafka is away
+                    self._telling = asyncio.create_task(self._compare_notes())
+
+    async def _compare_notes(self) -> None:
+        """Tell Kafka how far we are, and ask how far the group is with the sources."""
+        await self._tell_kafka(list(self._lanes.values()))
+        await self._look_at_sources()
+
+    async def _look_at_sources(self) -> None:
+        """Timers wait for what stood on the source topics two looks ago: it may keep a lead from cooling."""
+        consumer = self._consumer
+        sources = list(consumer.partitions_of(self.env.topics.sources)) if consumer is not None else []
+        if consumer is None or not sources:
+            return
+        first, ends = await consumer.first_offsets(sources), await consumer.end_offsets(sources)
+        committed = await asyncio.gather(*(consumer.committed(tp) for tp in sources))
+        self._source_ends = [*self._source_ends[-2:], ends]
+        self.env.sources_behind = any(
+            max(at or 0, first[tp]) < self._source_ends[0][tp]
+            for tp, at in zip(sources, committed, strict=True)
+            if tp in self._source_ends[0]
+        )
 
     def _look(self) -> None:
         ready = self.ready
@@ -160,7 +184,7 @@ class Engine:
     def _fail_for(self, failure: BaseException) -> None:
         if isinstance(failure, Refused):
             self._fail(EXIT_REFUSED, str(failure))
-        elif type(failure).__name__ == "Giving":
+        elif isinstance(failure, GivingUp):
             self._fail(EXIT_CONFLICT, str(failure))
         else:
             log.error("a lane ended", exc_info=failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,8 @@ class Relay:
         self._channel = channel
         self._queue: list[Entry] = []
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._sent_before: set[str] | None = None
         shard.relay = self.put
 
@@ -56,17 +59,25 @@ class Relay:
 
     def put(self, entries: Sequence[Entry]) -> None:
         """Take the entries of a committed step."""
-        self._queue += entries
-        self._wake.set()
+        if entries:
+            self._queue += entries
+            self._idle.clear()
+            self._wake.set()
 
     def reset(self) -> None:
         """Forget what is queued: the shard reads its outbox again."""
         self._queue.clear()
         self._sent_before = None
 
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until everything was acknowledged, but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+
     async def run(self) -> None:
         """Send, for ever."""
         while True:
+            self._idle.set()
             await self._wake.wait()
             self._wake.clear()
             while self._queue:

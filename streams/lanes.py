@@ -7,6 +7,7 @@ to read by new scorecards. Nothing else touches the shard, so nothing in a proce
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
@@ -30,14 +31,19 @@ BEHIND_MS = 60_000
 """A backlog older than this is worked off without timers: they would change promptness only."""
 PUBLISH_S, PUBLISH_BEHIND_S = 0.25, 5.0
 TIDY_S = 1.0
+DRAIN_S = 2.0
+"""How long a lane that stops waits for its last entries to be acknowledged; the next owner sends what is left."""
 SWEEP = 500
 """Leads read by new scorecards in one go."""
 CONFLICTS = 3
 """Conflicts in a row after which the worker gives up."""
 
 
-class Giving(Exception):
-    """The lane cannot go on; the message says why and what to do."""
+class GivingUp(Exception):
+    """The shard is written by somebody else, again and again."""
+
+    def __init__(self, conflict: Conflict) -> None:
+        super().__init__(f"{conflict}, {CONFLICTS} times in a row: another worker owns it. Stopping.")
 
 
 class ShardLane:
@@ -76,11 +82,14 @@ class ShardLane:
         checkpoint = self.shard.position.checkpoint
         if end_offset is not None and checkpoint > end_offset:
             raise Refused(_CUT.format(partition=self.shard.partition, checkpoint=checkpoint, end=end_offset))
+        if 0 < checkpoint < first_offset:
+            raise Refused(_GONE.format(partition=self.shard.partition, checkpoint=checkpoint, first=first_offset))
+        self.shard.position.checkpoint = checkpoint = max(checkpoint, first_offset)
         self._queue.clear()
         self._waiting = 0
         self._highwater = end_offset or 0
         self._awaited = checkpoint - 1 if checkpoint > first_offset else None
-        return checkpoint - 1 if checkpoint > first_offset else max(checkpoint, first_offset)
+        return checkpoint - 1 if checkpoint > first_offset else checkpoint
 
     def start(self) -> None:
         """Begin."""
@@ -93,6 +102,7 @@ class ShardLane:
         self._wake.set()
         if self._task is not None:
             await self._task
+        await self.relay.drain(DRAIN_S)
         for task in (self._relaying, self._publishing):
             if task is not None:
                 task.cancel()
@@ -136,10 +146,8 @@ class ShardLane:
     async def _turn(self) -> None:
         if not self._queue or self.relay.full:
             self._wake.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), TURN_S)
-            except TimeoutError:
-                pass
         if self._stopping:
             return
         try:
@@ -185,7 +193,7 @@ class ShardLane:
         self._conflicts += 1
         log.warning("%s; reading the shard again", conflict)
         if self._conflicts >= CONFLICTS:
-            raise Giving(f"{conflict}, {CONFLICTS} times in a row: another worker owns it. Stopping.") from conflict
+            raise GivingUp(conflict) from conflict
         self._sweep = None
         position = await self.open(0, None)
         await self._reseek(position)
@@ -195,7 +203,8 @@ class ShardLane:
     def _clock(self) -> int | None:
         """The shard's clock: the wall's when caught up, else the last record's; None far behind."""
         wall = now_ms() - GRACE_MS
-        if not self._queue and self.shard.position.checkpoint >= self._highwater:
+        caught_up = not self._queue and self.shard.position.checkpoint >= self._highwater
+        if caught_up and not self.shard.env.sources_behind:
             return wall
         arrived = self.shard.position.arrived_ms
         return None if wall - arrived > BEHIND_MS else min(arrived, wall)
@@ -256,12 +265,17 @@ class ShardLane:
 
 
 _CUT = (
-    "partition {partition} of the lead events ends at {end}, but its leads were scored up to {checkpoint}: the topic was "
-    "recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
+    "partition {partition} of the lead events ends at {end}, but its leads were scored up to {checkpoint}: the topic "
+    "was recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
+)
+_GONE = (
+    "partition {partition} of the lead events begins at {first}, but its leads were scored up to {checkpoint}: what "
+    "lies between was deleted before it was scored (retention, or another topic). To go on without it, run `leadglow "
+    "rebuild`, which scores what Kafka still has; if the topic is the wrong one, point LEADGLOW_KAFKA at the right cluster"
 )
 _OTHER = (
-    "partition {partition} of the lead events has another record at {offset} than the one that was scored: the topic was "
-    "recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
+    "partition {partition} of the lead events has another record at {offset} than the one that was scored: the topic "
+    "was recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
 )
 
 
@@ -315,7 +329,7 @@ class IntakeLane:
         """Drop what waits and finish what is on its way, before partitions are given up."""
         self._queue.clear()
         self._waiting = 0
-        if self._task is None or not self._task.done():
+        if self._task is not None and not self._task.done():
             await self._idle.wait()
 
     async def _run(self) -> None:

@@ -26,7 +26,7 @@ class Metrics:
             "leadglow_events",
             "What became of events beyond being counted: duplicates, limited (over a limit), late (its bucket had "
             "closed), skipped (a repeated delivery), forwarded (to the lead it is part of), misrouted (to its partition), "
-            "future (clamped to arrival), erased (of an erased lead), joins, join_conflicts, erasures, leads (new ones)",
+            "erased (of an erased lead), joins, join_conflicts, erasures, leads (new ones)",
             ["outcome"],
             registry=r,
         )
@@ -59,9 +59,7 @@ class Metrics:
             buckets=LATENCY_S,
             registry=r,
         )
-        self.lag = Gauge(
-            "leadglow_lag_records", "Records of lead-events not yet scored", ["partition"], registry=r
-        )
+        self.lag = Gauge("leadglow_lag_records", "Records of lead-events not yet scored", ["partition"], registry=r)
         self.shards = Gauge("leadglow_shards", "Shards that this worker owns", registry=r)
         self.cached = Gauge("leadglow_leads_cached", "Leads held in memory", registry=r)
         self.outbox = Gauge("leadglow_outbox_entries", "Entries waiting to be acknowledged by Kafka", registry=r)

@@ -39,6 +39,9 @@ MOST_FORWARDS = 4096
 class Conflict(Exception):
     """Somebody else has written the shard, or the store went back in time: read it again."""
 
+    def __init__(self, partition: int) -> None:
+        super().__init__(f"partition {partition} was written by somebody else")
+
 
 class Refused(Exception):
     """The state and the log do not belong together; working on would corrupt scores."""
@@ -62,6 +65,8 @@ class Environment:
     cache_leads: int = 200_000
     reached: Callable[[str], Awaitable[None]] = _nothing
     """Called at the named steps; the fault tests end the process there."""
+    sources_behind: bool = False
+    """Events wait on the source topics that may keep leads from cooling."""
 
 
 class Batch(Protocol):
@@ -93,7 +98,7 @@ class Shard:
         """``open`` must be awaited before anything else."""
         self.partition = partition
         self.env = env
-        self.scorer = Scorer(rules)
+        self.scorer = Scorer(rules, lambda lead_id: env.partitioner(lead_id) == partition)
         self.codec = Codec(rules.paths)
         self.position = Position()
         self.version = -1
@@ -122,6 +127,8 @@ class Shard:
         """Read where the shard stands. Leads stay in memory if nobody has written since."""
         control = await self.env.store.control(self.partition)
         if control.version == self.version:
+            self.catching_up = self.catching_up or bool(self.outbox)
+            self.relay(self.outbox)
             return
         self.version = control.version
         self.fresh = control.version == 0
@@ -172,8 +179,8 @@ class Shard:
             return
         await self.env.reached("fetched")
         inputs, rejects = self._decode(records)
-        await self.load({item.lead_id for _, item in inputs})
-        self._score(inputs)
+        await self.load(inputs.keys())
+        self.scorer.run(inputs)
         outcome = self.scorer.finish()
         await self.env.reached("scored")
         last = records[-1]
@@ -190,17 +197,25 @@ class Shard:
             return records
         return [record for record in records if record.offset >= checkpoint]
 
-    def _decode(self, records: Iterable[Any]) -> tuple[list[Input], list[Outgoing]]:
-        inputs: list[Input] = []
+    def _decode(self, records: Sequence[Any]) -> tuple[dict[str, list[Input]], list[Outgoing]]:
+        """What the records say, by lead."""
+        inputs: dict[str, list[Input]] = {}
         rejects: list[Outgoing] = []
-        read = self.codec.event
-        for record in records:
-            item = read(record) if not record.headers and record.value is not None else self._read_marked(record)
+        for record, item in zip(records, self._items(records), strict=True):
             if type(item) is Reject:
                 rejects.append(self._reject(record, item))
             elif item is not None:
-                inputs.append((record.offset, item))  # type: ignore[arg-type]
+                lead_id = item.lead_id  # type: ignore[union-attr]
+                if lead_id in inputs:
+                    inputs[lead_id].append((record.offset, item))  # type: ignore[arg-type]
+                else:
+                    inputs[lead_id] = [(record.offset, item)]  # type: ignore[list-item]
         return inputs, rejects
+
+    def _items(self, records: Sequence[Any]) -> Iterable[LeadEvent | ControlRecord | Reject | None]:
+        if not any(record.headers or record.value is None for record in records):
+            return self.codec.events(records)
+        return (self._read_marked(record) for record in records)
 
     def _read_marked(self, record: Any) -> LeadEvent | ControlRecord | Reject | None:
         """Read a record that has headers or no value: from intake, from another shard, or a request to erase."""
@@ -233,7 +248,7 @@ class Shard:
         place = f"{self.env.topics.lead_events}:{self.partition}:{record.offset}"
         return rejected(self.env.topics.rejected, record, place, reject)
 
-    async def load(self, lead_ids: set[str]) -> None:
+    async def load(self, lead_ids: Iterable[str]) -> None:
         """Load the leads that are not in memory."""
         states = self.scorer.states
         missing = [lead_id for lead_id in lead_ids if lead_id not in states]
@@ -241,17 +256,6 @@ class Shard:
             return
         for lead_id, blob in zip(missing, await self.env.store.load(self.partition, missing), strict=True):
             self.scorer.put(lead_id, blob)
-
-    def _score(self, inputs: Iterable[Input]) -> None:
-        scorer, states, mine, home = self.scorer, self.scorer.states, self.partition, self.env.partitioner
-        for offset, item in inputs:
-            scorer.at = offset
-            if states[item.lead_id] is None and home(item.lead_id) != mine:
-                scorer.misroute(item)
-            elif type(item) is LeadEvent:
-                scorer.apply(item)
-            else:
-                scorer.control(item)  # type: ignore[arg-type]
 
     # The atomic part ------------------------------------------------------------------------------------------
 
@@ -264,7 +268,7 @@ class Shard:
         self.env.metrics.commits.labels(verdict.value).inc()
         if verdict is Verdict.CONFLICT:
             self.version = -1
-            raise Conflict(f"partition {self.partition} was written by somebody else")
+            raise Conflict(self.partition)
         self._committed(commit, outcome)
         await self.env.reached("committed")
         if commit.trim_to:
@@ -344,7 +348,7 @@ class Shard:
         """Records for other shards, with coordinates that are the same in every replay: the offset they come from."""
         sent: list[Outgoing] = []
         offset, i = -1, 0
-        for forward in outcome.forwards:
+        for forward in sorted(outcome.forwards, key=lambda forward: forward.at):
             offset, i = (offset, i + 1) if forward.at == offset else (forward.at, 0)
             outgoing = forwarded(self.env.topics.lead_events, forward.target, forward.item)
             place = f"~{self.partition}:{offset * MOST_FORWARDS + min(i, MOST_FORWARDS - 1)}"
@@ -379,9 +383,12 @@ class Shard:
         return len(lead_ids)
 
     async def tidy(self) -> None:
-        """Let the store know what was acknowledged, where no other step does."""
+        """Let the store know what was acknowledged, where no other step does; see that it is as we left it."""
         if self.clean or self.acknowledged:
             await self._commit(Outcome(), [])
+        elif (await self.env.store.control(self.partition)).version != self.version:
+            self.version = -1
+            raise Conflict(self.partition)
 
     async def rescore(self, lead_ids: Sequence[str], now_ms: int) -> None:
         """Read these leads by the scorecards in use, at ``now_ms``."""

@@ -20,7 +20,7 @@ class Topics:
 
 def partition_of(lead_id: str, partitions: int) -> int:
     """The partition of ``lead-events`` that a lead belongs to: Kafka's own murmur2 over the id in UTF-8."""
-    return (murmur2(lead_id.encode()) & 0x7FFFFFFF) % partitions
+    return int(murmur2(lead_id.encode()) & 0x7FFFFFFF) % partitions
 
 
 class Partitioner:

@@ -66,7 +66,7 @@ class Plan:
     reached: Callable[[str], Awaitable[None]] = _nothing
 
 
-class WorkerApp(faust.App):  # type: ignore[misc]
+class WorkerApp(faust.App):
     """Faust with our transport, and no files, tables or web of its own."""
 
     handler: Engine
@@ -195,9 +195,9 @@ class Worker:
         if not actual == agreed == plan.partitions:
             self._fail(
                 EXIT_REFUSED,
-                f"LEADGLOW_PARTITIONS is {plan.partitions}, the topic {plan.topics.lead_events} has {actual} partitions and "
-                f"Redis holds state for {agreed}. They must be the same: set LEADGLOW_PARTITIONS={agreed}, or start with "
-                "fresh topics and another LEADGLOW_NAMESPACE",
+                f"LEADGLOW_PARTITIONS is {plan.partitions}, the topic {plan.topics.lead_events} has {actual} partitions "
+                f"and Redis holds state for {agreed}. They must be the same: set LEADGLOW_PARTITIONS={agreed}, or start "
+                "with fresh topics and another LEADGLOW_NAMESPACE",
             )
 
     async def _already_sent(self, partition: int, offset: int) -> set[str]:

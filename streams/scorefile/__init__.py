@@ -19,9 +19,7 @@ class ScorefileError(Exception):
     def __init__(self, name: str, mistakes: list[Mistake]) -> None:
         self.name = name
         self.mistakes = mistakes
-        super().__init__(
-            "\n".join(f"{name}:{m.line}:{m.column}: {m.message}; {m.remedy}" for m in self.mistakes)
-        )
+        super().__init__("\n".join(f"{name}:{m.line}:{m.column}: {m.message}; {m.remedy}" for m in self.mistakes))
 
 
 def load(text: str, name: str = "scorecard.yaml") -> Model:

@@ -82,9 +82,7 @@ def _check_order(stage: Struct, report: Report) -> None:
         report.add(stage.nodes["leave"], message, f"write a `leave` below {enter:g}")
 
 
-def _check_bounds(
-    card: Scorecard, struct: Struct, stages: list[Struct], signals: Signals, report: Report
-) -> None:
+def _check_bounds(card: Scorecard, struct: Struct, stages: list[Struct], signals: Signals, report: Report) -> None:
     _check_grades(card, struct, report)
     fit = min(card.fit_max, sum(max(0.0, line.points) for line in card.fit))
     engagement = _most_engagement(card, signals)

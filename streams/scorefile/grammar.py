@@ -140,9 +140,7 @@ _SIGNALS = list_of(placed(kinds.NAME))
 _SIGNAL = struct_of(
     "a signal",
     {
-        "event": Field(
-            list_of(kinds.EVENT, or_one=True), "Call types or names of track calls.", required=True
-        ),
+        "event": Field(list_of(kinds.EVENT, or_one=True), "Call types or names of track calls.", required=True),
         "where": Field(_WHERE, "Conditions on the event, all of which must hold."),
         "half_life": Field(kinds.HALF_LIFE, "The time in which its amount halves; left out: `never`."),
         "limit": Field(kinds.LIMIT, "At most so many events in a UTC hour, day, week or ever."),
@@ -173,9 +171,7 @@ _FIT_LINE = struct_of(
     "a line of fit",
     {
         "trait": Field(kinds.PATH, "The trait; `group.NAME` is one of the lead's company.", required=True),
-        "when": Field(
-            _WHEN, "The value that the trait must have, or operators that must hold.", required=True
-        ),
+        "when": Field(_WHEN, "The value that the trait must have, or operators that must hold.", required=True),
         "points": Field(kinds.NUMBER, "Points if it holds.", required=True),
     },
     "{trait: employees, when: {gte: 200}, points: 15}",

@@ -154,9 +154,7 @@ EVENT = _text(
     "Demo Requested",
     r"^(?!track$)[\s\S]{1,200}$",
 )
-COOLDOWN = _text(
-    "a duration above 0 and up to 36500d", "7d", _DURATION, lambda text: round(_duration_ms(text))
-)
+COOLDOWN = _text("a duration above 0 and up to 36500d", "7d", _DURATION, lambda text: round(_duration_ms(text)))
 HALF_LIFE = _text(
     "a duration above 0 and up to 36500d (a number with s, m, h, d or w), or `never`",
     "14d",
@@ -203,15 +201,11 @@ def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
         if not isinstance(node.value, dict) or len(node.value) < at_least:
             report.add(node, f"{node} is not a mapping of names", f"write names, for example `{example}`")
             return None
-        read_items = [
-            (key_kind.read(k, report), Item(k, kind.read(v, report))) for k, v in node.value.items()
-        ]
+        read_items = [(key_kind.read(k, report), Item(k, kind.read(v, report))) for k, v in node.value.items()]
         return {name: item for name, item in read_items if name is not None}
 
     schema = {"type": "object", "propertyNames": key_kind.schema, "additionalProperties": kind.schema}
-    return Kind(
-        read, schema | ({"minProperties": at_least} if at_least else {}), f"{{{key_kind.example}: …}}"
-    )
+    return Kind(read, schema | ({"minProperties": at_least} if at_least else {}), f"{{{key_kind.example}: …}}")
 
 
 def struct_of(what: str, fields: Mapping[str, Field], example: str) -> Kind:
@@ -236,9 +230,7 @@ def struct_of(what: str, fields: Mapping[str, Field], example: str) -> Kind:
     return Kind(read, schema | ({"required": required} if required else {}), example)
 
 
-def _read_field(
-    struct: Struct, fields: Mapping[str, Field], entry: tuple[Node, Node], report: Report
-) -> None:
+def _read_field(struct: Struct, fields: Mapping[str, Field], entry: tuple[Node, Node], report: Report) -> None:
     key, node = entry
     name, before = str(key.value), len(report.mistakes)
     if name not in fields:

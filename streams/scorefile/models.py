@@ -27,9 +27,7 @@ def model_of(file: Struct) -> Model:
     """The model of a file without mistakes."""
     signals = tuple(signal_of(name, item.value) for name, item in file.get("signals").items())
     cards: Mapping[str, Item] = file.get("scorecards")
-    scorecards = tuple(
-        scorecard_of(name, item.value, item.value.get("stages", ())) for name, item in cards.items()
-    )
+    scorecards = tuple(scorecard_of(name, item.value, item.value.get("stages", ())) for name, item in cards.items())
     model = Model(signals, scorecards)
     return replace(model, version=hashlib.sha256(canonical(model).encode()).hexdigest())
 

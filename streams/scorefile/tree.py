@@ -100,9 +100,7 @@ def _syntax_mistake(error: Exception, text: str) -> Mistake:
     mark = error.problem_mark or error.context_mark if isinstance(error, MarkedYAMLError) else None
     if not isinstance(error, MarkedYAMLError) or mark is None:
         return Mistake(1, 1, "this is not YAML", remedy)
-    return Mistake(
-        mark.line + 1, mark.column + 1, f"this is not YAML: {error.problem or error.context}", remedy
-    )
+    return Mistake(mark.line + 1, mark.column + 1, f"this is not YAML: {error.problem or error.context}", remedy)
 
 
 class _Builder:

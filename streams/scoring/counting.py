@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import math
-from bisect import insort
+from bisect import bisect_left, insort
 from typing import Any
 
 from streams.scoring.lead import Lead, Window
@@ -22,6 +22,8 @@ WEEK_MS = 7 * DAY_MS
 _THURSDAY_MS = 3 * DAY_MS
 """The epoch began on a Thursday; ISO weeks begin on Mondays."""
 DISTINCT_VALUES = 64
+KEPT = 32
+"""Entries of closed buckets that are kept all the same: a merge counts them once, too."""
 
 
 class Counted(enum.Enum):
@@ -57,7 +59,7 @@ class Counter:
             return Counted.LATE
         window = lead.windows.get(self._signal)
         if window is None:
-            lead.windows[self._signal] = Window([entry])
+            lead.windows[self._signal] = Window([entry], *self._before(lead))
             lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
             return Counted.ADDED
         if self._distinct:
@@ -76,9 +78,7 @@ class Counter:
 
     def _count_limited(self, lead: Lead, window: Window, entry: list[Any], now_ms: int) -> Counted:
         self._fold(lead, window, now_ms)
-        base = lead.base
-        bucket = self._bucket(entry[0] + base)
-        mates = [e for e in window.entries if self._bucket(e[0] + base) == bucket]
+        mates = self._mates(window.entries, entry[0], lead.base)
         if len(mates) < self._most:
             insort(window.entries, entry)
             lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
@@ -89,6 +89,20 @@ class Counter:
         insort(window.entries, entry)
         self.restate(lead)
         return Counted.MOVED
+
+    def _mates(self, entries: list[list[Any]], at: int, base: int) -> list[list[Any]]:
+        """The entries in the same bucket, in order."""
+        if not self._width_ms:
+            return entries
+        start = self._bucket(at + base) * self._width_ms - self._shift_ms - base
+        return entries[bisect_left(entries, [start]) : bisect_left(entries, [start + self._width_ms])]
+
+    def _before(self, lead: Lead) -> tuple[float, int]:
+        """What the signal came to before it was limited."""
+        if self._signal not in lead.signals:
+            return 0.0, 0
+        i = lead.signals.index(self._signal)
+        return lead.amount[i], lead.ref[i]
 
     def _count_distinct(self, lead: Lead, window: Window, entry: list[Any]) -> Counted:
         entries = window.entries
@@ -111,13 +125,16 @@ class Counter:
 
     def _fold(self, lead: Lead, window: Window, now_ms: int) -> None:
         """Move the entries that can no longer change into ``closed``."""
-        while window.entries and self._closed(window.entries[0][0] + lead.base, now_ms):
+        while len(window.entries) > KEPT and self._closed(window.entries[0][0] + lead.base, now_ms):
             at, _, amount, _ = window.entries.pop(0)
             self._close(window, at, amount)
 
     def _close(self, window: Window, at: int, amount: float) -> None:
         """Add to ``closed``, which stands at its latest time."""
-        later = max(at, window.closed_ref) if window.closed else at
+        if not window.closed:
+            window.closed, window.closed_ref = amount, at
+            return
+        later = max(at, window.closed_ref)
         fade, fresh = (window.closed_ref - later), (at - later)
         window.closed = window.closed * math.exp2(fade * self._inverse_half_life) + amount * math.exp2(
             fresh * self._inverse_half_life
@@ -129,7 +146,9 @@ class Counter:
         window = lead.windows[self._signal]
         counting = self._counting(window.entries, lead.base)
         ref = max([e[0] for e in counting] + ([window.closed_ref] if window.closed else []), default=0)
-        total = window.closed * math.exp2((window.closed_ref - ref) * self._inverse_half_life)
+        total = 0.0
+        if window.closed:
+            total = window.closed * math.exp2((window.closed_ref - ref) * self._inverse_half_life)
         for at, _, amount, _ in counting:
             total += amount * math.exp2((at - ref) * self._inverse_half_life)
         i = lead.signals.index(self._signal) if self._signal in lead.signals else -1

@@ -15,6 +15,8 @@ from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import UNIT, CardRule, StageRule
 from streams.scoring.score import HALF, Reading, fit_of, published, read
 
+MARGIN = 1000
+"""Units by which rounding the parts to whole units may bring a bound closer than their exact sum would."""
 PATIENCE = 4096
 """Halvings after which the search goes on in steps of a second: a score that grazes a bound for ever."""
 
@@ -89,17 +91,17 @@ def decay_can_flip(rule: StageRule, latch: Latch | None, card: CardRule, lead: L
     return not is_blocked(rule, lead) and fit_of(card, lead) >= rule.needs_fit
 
 
-def horizon_ms(card: CardRule, lead: Lead, reading: Reading) -> int:
+def horizon_ms(card: CardRule, lead: Lead) -> int:
     """How long decay can still move the score before every part rounds to 0; 0 where nothing fades."""
-    rates = [card.weights[s][3] for s in lead.signals if s in card.weights and card.weights[s][3] > 0]
-    if not rates:
-        return 0
-    return ceil((log2(reading.falling + reading.rising + 1) + 2) / min(rates))
+    fading = [
+        (abs(weight[0] * amount), weight[3])
+        for signal, amount in zip(lead.signals, lead.amount, strict=True)
+        if (weight := card.weights.get(signal)) is not None and weight[3] > 0
+    ]  # what a cap hides fades, too
+    return max((ceil((log2(worth + 1) + 2) / rate) for worth, rate in fading), default=0)
 
 
-def _first(
-    may: Callable[[int, int], bool], holds: Callable[[int], bool], start_ms: int, end_ms: int
-) -> int | None:
+def _first(may: Callable[[int, int], bool], holds: Callable[[int], bool], start_ms: int, end_ms: int) -> int | None:
     """The first whole ms in (start, end] at which a condition holds that did not hold at ``start``."""
     pending = [(start_ms, end_ms)]
     looks = 0
@@ -139,7 +141,7 @@ def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> int | N
 def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     """The first instant after ``now_ms`` at which the published score or a stage changes by decay; None if never."""
     reading = read(card, lead, now_ms)
-    end_ms = now_ms + horizon_ms(card, lead, reading)
+    end_ms = now_ms + horizon_ms(card, lead)
     shown = published(reading.exact)
     low, high = shown * UNIT - HALF, shown * UNIT + HALF
     rounding = _first(
@@ -168,15 +170,15 @@ def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[f
     for rule in card.stages:
         latch = lead.latches.get(rule.key)
         if latch is not None and latch.inside:
-            calm = min(calm, reading.fall_ms(total - rule.leave))
+            calm = min(calm, reading.fall_ms(total - rule.leave - MARGIN))
         elif decay_can_flip(rule, latch, card, lead):
-            missing = max(rule.enter - total, rule.needs_engagement - reading.engagement)
+            missing = max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN
             calm = min(calm, reading.rise_ms(missing))
             slack = min(slack, missing - reading.rising)
     bound = shown * UNIT
     change = calm
     if bound - HALF > card.minimum:
-        change = min(change, reading.fall_ms(total - bound + HALF))
+        change = min(change, reading.fall_ms(total - bound + HALF - MARGIN))
     if bound + HALF <= card.maximum:
-        change = min(change, reading.rise_ms(bound + HALF - total))
+        change = min(change, reading.rise_ms(bound + HALF - total - MARGIN))
     return calm, change, slack

@@ -10,6 +10,7 @@ Stored as one MessagePack array; times relative to ``base``, because small integ
 from __future__ import annotations
 
 import math
+from math import exp2
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +26,13 @@ RING_SIZE: Final = 128 * RING_BYTES
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+
+
+class NewerFormat(ValueError):
+    """A lead was stored by a newer version of the format than this program reads."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"a lead stored by version {version} of the format; this program reads up to {VERSION}")
 
 
 class Latch:
@@ -93,8 +101,8 @@ class Lead:
     """The state of one lead. ``clock`` is the instant up to which its stages are decided."""
 
     __slots__ = (
-        "aliases", "amount", "base", "calm_until", "clock", "count", "due", "first_seen", "fits", "last_seen",
-        "latches", "published", "ref", "ring", "signals", "slack", "touches", "traits", "windows",
+        "aliases", "amount", "base", "calm_until", "clock", "count", "due", "erased_at", "first_seen", "fits", "inside",
+        "last_seen", "latches", "published", "ref", "ring", "signals", "slack", "touches", "traits", "windows",
     )  # fmt: skip
 
     def __init__(self, base: int) -> None:
@@ -112,9 +120,13 @@ class Lead:
         self.due: int | None = None
         self.traits: dict[str, list[Any]] = {}
         self.latches: dict[str, Latch] = {}
+        self.inside = 0
+        """In how many stages it is."""
         self.windows: dict[int, Window] = {}
         self.aliases: list[str] = []
         self.touches: list[list[Any]] = []
+        self.erased_at = 0
+        """What had arrived by then was erased, and must not come back."""
         self.forget_derived()
 
     def forget_derived(self) -> None:
@@ -135,12 +147,13 @@ class Lead:
             self.ref.append(at)
             self.count.append(1)
             return
-        ahead = at - self.ref[i]
+        refs, amounts = self.ref, self.amount
+        ahead = at - refs[i]
         if ahead >= 0:
-            self.amount[i] = self.amount[i] * math.exp2(-ahead * inverse_half_life) + amount
-            self.ref[i] = at
+            amounts[i] = amounts[i] * exp2(-ahead * inverse_half_life) + amount
+            refs[i] = at
         else:
-            self.amount[i] += amount * math.exp2(ahead * inverse_half_life)
+            amounts[i] += amount * exp2(ahead * inverse_half_life)
         self.count[i] += 1
 
     def put(self, signal: int, at: int, amount: float, count: int) -> None:
@@ -155,7 +168,7 @@ class Lead:
         if signal not in self.signals:
             return 0.0
         i = self.signals.index(signal)
-        return self.amount[i] * math.exp2((self.ref[i] + self.base - now_ms) * inverse_half_life)
+        return self.amount[i] * exp2((self.ref[i] + self.base - now_ms) * inverse_half_life)
 
     def trait_values(self) -> dict[str, Any]:
         """The latest traits, by name."""
@@ -179,7 +192,7 @@ def encode(lead: Lead) -> bytes:
         lead.published,
         lead.due,
     ]
-    if lead.latches or lead.traits or lead.windows or lead.aliases or lead.touches:
+    if lead.latches or lead.traits or lead.windows or lead.aliases or lead.touches or lead.erased_at:
         core += (
             {key: latch.row() for key, latch in lead.latches.items()},
             lead.traits,
@@ -187,6 +200,8 @@ def encode(lead: Lead) -> bytes:
             lead.aliases,
             lead.touches,
         )
+        if lead.erased_at:
+            core.append(lead.erased_at)
     return _encode(core)
 
 
@@ -194,7 +209,7 @@ def decode(blob: bytes) -> Lead | Redirect | Erased:
     """Read a stored form.
 
     Raises:
-        ValueError: the blob was written by a newer version.
+        NewerFormat: the blob was written by a newer version.
     """
     row = _decode(blob)
     kind = row[0]
@@ -203,7 +218,7 @@ def decode(blob: bytes) -> Lead | Redirect | Erased:
     if kind == ERASED:
         return Erased(row[1])
     if kind != VERSION:
-        raise ValueError(f"a lead stored by version {kind} of the format; this program reads up to {VERSION}")
+        raise NewerFormat(kind)
     lead = Lead(row[1])
     base = lead.base
     lead.clock, lead.first_seen, lead.last_seen = row[2] + base, row[3] + base, row[4] + base
@@ -211,7 +226,9 @@ def decode(blob: bytes) -> Lead | Redirect | Erased:
     if len(row) > 12:
         latches, lead.traits, windows, lead.aliases, lead.touches = row[12:17]
         lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
+        lead.inside = sum(latch.inside for latch in lead.latches.values())
         lead.windows = {key: Window(*window) for key, window in windows.items()}
+        lead.erased_at = row[17] if len(row) > 17 else 0
     return lead
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from streams.scoring.conditions import compile_condition, paths
 from streams.scoring.counting import DAY_MS, Counter
@@ -20,6 +20,7 @@ MEMORY: Final = 20_000
 """Distinct (event, values) whose matches are remembered; beyond it the memory starts again."""
 
 Values = tuple[Any, ...]
+_TEXT = {str, type(None)}
 
 
 class SignalRule:
@@ -53,13 +54,25 @@ class SignalRule:
         """Whether an event of it may take a lead out of a stage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A signal that an event matched, with the amount and the value that count."""
 
     rule: SignalRule
+    signal: int
+    inverse_half_life: float
     amount: float
+    counter: Counter | None
     value: Any = None
+
+
+class Match(NamedTuple):
+    """Everything that an event matched."""
+
+    hits: tuple[Hit, ...]
+    gain: float
+    """The most units that it can add to any scorecard."""
+    risky: bool
+    """Whether it may lower a score or block a stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,12 @@ class CardRule:
         self.category_names = [c.name for c in card.categories] + ["other"]
         other = len(card.categories)
         self.weights: dict[int, tuple[float, float, int, float]] = {
-            signals[name].id: (p.points * UNIT, units(p.cap), category_of.get(name, other), signals[name].inverse_half_life)
+            signals[name].id: (
+                p.points * UNIT,
+                units(p.cap),
+                category_of.get(name, other),
+                signals[name].inverse_half_life,
+            )
             for name, p in card.points.items()
         }
         """Signal id -> (points and cap in units, category, 1 / half-life in 1/ms)."""
@@ -147,24 +165,33 @@ class Rules:
             for event in signal.events:
                 self.by_event.setdefault(event, []).append(rule)
         self.cards = tuple(CardRule(card, self.signals) for card in model.scorecards)
-        self._memory: dict[tuple[str, Values], tuple[Hit, ...]] = {}
+        self._memory: dict[Any, Match] = {}
 
-    def match(self, event: str, values: Values) -> tuple[Hit, ...]:
+    def match(self, event: str, values: Values) -> Match:
         """The signals that an event matches."""
         try:
             return self._memory[event, values]
-        except KeyError:
-            hits = self._match(event, values)
-        except TypeError:  # a list or an object among the values cannot be remembered
+        except (KeyError, TypeError):  # a list or an object cannot be looked up
+            pass
+        key: Any = (event, values)
+        kinds = {type(value) for value in values}
+        if not kinds <= _TEXT:
+            key = (event, values, tuple(map(type, values)))  # True, 1 and 1.0 are one to a dict
+        try:
+            known = self._memory.get(key)
+        except TypeError:
             return self._match(event, values)
-        if len(self._memory) >= MEMORY:
-            self._memory.clear()
-        self._memory[event, values] = hits
-        return hits
+        if known is None:
+            if len(self._memory) >= MEMORY:
+                self._memory.clear()
+            known = self._memory[key] = self._match(event, values)
+        return known
 
-    def _match(self, event: str, values: Values) -> tuple[Hit, ...]:
-        hits = (self._hit(rule, values) for rule in self.by_event.get(event, ()))
-        return tuple(hit for hit in hits if hit is not None)
+    def _match(self, event: str, values: Values) -> Match:
+        found = (self._hit(rule, values) for rule in self.by_event.get(event, ()))
+        hits = tuple(hit for hit in found if hit is not None)
+        gain = sum(hit.rule.gain * hit.amount for hit in hits)
+        return Match(hits, gain, any(hit.rule.risky or hit.counter is not None for hit in hits))
 
     def _hit(self, rule: SignalRule, values: Values) -> Hit | None:
         if not rule.holds(values):
@@ -178,10 +205,12 @@ class Rules:
             if math.isnan(amount):
                 return None
             amount = min(max(amount, 0.0), MOST_AMOUNT)
-        if rule.distinct_at is None:
-            return Hit(rule, amount)
-        value = values[rule.distinct_at]
-        return None if value is None else Hit(rule, amount, value)
+        value = None
+        if rule.distinct_at is not None:
+            value = values[rule.distinct_at]
+            if value is None:
+                return None
+        return Hit(rule, rule.id, rule.inverse_half_life, amount, rule.counter, value)
 
 
 def event_name(call: str, track: str | None) -> str:

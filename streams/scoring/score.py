@@ -16,6 +16,8 @@ from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, CardRule, Rules
 
 HALF = UNIT // 2
+FAR_MS = 2.0**50
+"""35,000 years: a change that far away never comes."""
 
 
 class Reading(NamedTuple):
@@ -50,7 +52,8 @@ def _fade_ms(by: float, total: float, rate: float) -> float:
         return 0.0
     if by >= total or rate <= 0.0:
         return math.inf
-    return -log2(1.0 - by / total) * total / rate
+    fade_ms = -log2(1.0 - by / total) * total / rate
+    return fade_ms if fade_ms < FAR_MS else math.inf
 
 
 def published(exact: float) -> int:
@@ -159,7 +162,7 @@ def explain(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> Explanatio
     )
 
 
-def _explain_signal(
+def _explain_signal(  # noqa: PLR0913, PLR0917 - half of it is where the result goes
     card: CardRule, lead: Lead, i: int, now_ms: int, name: str, parts: list[Part], sums: list[float]
 ) -> None:
     points, cap, category, inverse_half_life = card.weights[lead.signals[i]]
@@ -167,9 +170,7 @@ def _explain_signal(
     fade = exp2((lead.ref[i] - now_ms + lead.base) * inverse_half_life)
     part = round(points * amount * fade)
     capped = min(max(part, -cap), cap)
-    parts.append(
-        Part("signal", name, part / UNIT, round(amount * fade, 9), lead.count[i], lead.ref[i] + lead.base)
-    )
+    parts.append(Part("signal", name, part / UNIT, round(amount * fade, 9), lead.count[i], lead.ref[i] + lead.base))
     _adjust(parts, "cap", name, capped - part)
     sums[category] += capped
 

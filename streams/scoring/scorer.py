@@ -8,18 +8,30 @@ from __future__ import annotations
 
 import math
 from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
+from streams.scoring.bulk import BulkCard
 from streams.scoring.counting import Counted
 from streams.scoring.crossing import next_change, soonest
 from streams.scoring.event import Arrived, Control, Erase, Identity, Join, LeadEvent, join
 from streams.scoring.identity import add_aliases, merge, note_touch, set_trait
-from streams.scoring.lead import RING_BYTES, RING_SIZE, Erased, Lead, Redirect, decode, encode
-from streams.scoring.lead import encode_erased, encode_redirect
-from streams.scoring.rules import Hit, Rules
+from streams.scoring.lead import (
+    RING_BYTES,
+    RING_SIZE,
+    Erased,
+    Lead,
+    Redirect,
+    decode,
+    encode,
+    encode_erased,
+    encode_redirect,
+)
+from streams.scoring.rules import CardRule, Hit, Rules
 from streams.scoring.score import published, read
 from streams.scoring.stages import Transition, advance, note_calm, settle
 
@@ -61,12 +73,34 @@ class Outcome:
     """Counts of what happened, named like the metrics that tell them."""
 
 
+class Before:
+    """What a lead was before an event, kept for the case that a stage changes."""
+
+    __slots__ = ("_kept", "_lead")
+
+    def __init__(self, lead: Lead) -> None:
+        """Keep what a reading needs."""
+        self._lead = lead
+        traits = dict(lead.traits)
+        self._kept = (lead.signals[:], lead.amount[:], lead.ref[:], traits, lead.fits)
+
+    def exact(self, card: CardRule) -> float:
+        """The exact score then, in units."""
+        lead = self._lead
+        now = (lead.signals, lead.amount, lead.ref, lead.traits, lead.fits)
+        lead.signals, lead.amount, lead.ref, lead.traits, lead.fits = self._kept
+        exact = read(card, lead, lead.clock).exact
+        lead.signals, lead.amount, lead.ref, lead.traits, lead.fits = now
+        return exact
+
+
 class Scorer:
     """The leads of one shard and the rules that they are scored by."""
 
-    def __init__(self, rules: Rules) -> None:
-        """Start with no lead loaded."""
-        self.rules = rules
+    def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
+        """Start with no lead loaded; ``at_home`` tells whether an unknown lead belongs here."""
+        self.at_home = at_home
+        self._take(rules)
         self.states: dict[str, State | None] = {}
         """Loaded leads; None for one that is known to have no state."""
         self.at = 0
@@ -78,77 +112,103 @@ class Scorer:
 
     def use(self, rules: Rules) -> None:
         """Score by other rules from here on."""
-        self.rules = rules
+        self._take(rules)
         self.rescoring = True
         for state in self.states.values():
             if isinstance(state, Lead):
                 state.forget_derived()
 
+    def _take(self, rules: Rules) -> None:
+        self.rules = rules
+        self._bulk = [BulkCard(card) for card in rules.cards]
+        empty = [bulk.glance([Lead(0)]) for bulk in self._bulk]
+        self._fresh_slack = min((float(glance.slack[0]) for glance in empty), default=math.inf)
+
     def put(self, lead_id: str, blob: bytes | None) -> None:
         """Take in what the store holds of a lead."""
         self.states[lead_id] = None if blob is None else decode(blob)
 
-    # One input ------------------------------------------------------------------------------------------------
+    # Inputs ---------------------------------------------------------------------------------------------------
 
     def apply(self, event: LeadEvent) -> None:
         """Apply one event to its lead, which must be loaded."""
-        lead_id = event.lead_id
-        lead = self.states[lead_id]
-        if type(lead) is not Lead:
-            lead = self._open(lead_id, lead, event)
-            if lead is None:
-                return
-        arrival = event.arrival
-        if arrival > lead.clock:
-            if arrival >= lead.calm_until:
-                self._advance(lead_id, lead, arrival)
-            lead.clock = arrival
-        self._touched[lead_id] = lead
-        if event.at > lead.last_seen:
-            lead.last_seen = event.at
-        elif event.at < lead.first_seen:
-            lead.first_seen = event.at
-        hits = self.rules.match(event.name, event.values)
-        changed = event.traits is not None and self._set_traits(lead, event)
-        if event.touch is not None:
-            note_touch(lead, [event.at, *event.touch])
-        if not hits:
-            if changed:
-                self._settle(lead_id, lead, event)
-            return
-        digest = xxh3_64_digest(event.message_id.encode())[:RING_BYTES]
-        if digest in lead.ring:
-            self._outcome.tally["duplicates"] += 1
-            if changed:
-                self._settle(lead_id, lead, event)
-            return
-        lead.ring = (lead.ring + digest)[-RING_SIZE:]
-        self._count(lead_id, lead, event, hits, changed)
+        self.run({event.lead_id: [(self.at, event)]})
 
-    def _count(
-        self, lead_id: str, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...], changed: bool
+    def run(  # noqa: C901, PLR0912, PLR0915 - see below
+        self, inputs: Mapping[str, Iterable[tuple[int, LeadEvent | Control]]]
     ) -> None:
-        """Count every signal that the event matched; read the stages only if one could change."""
-        slack = lead.slack
-        settle_now = changed
-        for hit in hits:
-            slack -= hit.rule.gain * hit.amount
-            settle_now = settle_now or hit.rule.risky
-        before = None
-        if settle_now or slack < 0:
-            before = {card.name: read(card, lead, lead.clock).exact for card in self.rules.cards}
-        at = event.at - lead.base
-        for hit in hits:
-            rule = hit.rule
-            if rule.counter is None:
-                lead.add(rule.id, rule.inverse_half_life, at, hit.amount)
-            elif self._count_limited(lead, event, hit) is Counted.MOVED:
-                settle_now = True
-        lead.slack = slack
-        if settle_now or slack < 0:
-            self._settle(lead_id, lead, event, before)
+        """Apply (offset, input) pairs, lead by lead and in order within each; the leads must be loaded.
 
-    def _count_limited(self, lead: Lead, event: LeadEvent, hit: Hit) -> Counted:
+        The hot loop: one amount changed an event, and no stage looked at unless one could change. Lead by lead,
+        because fetching a lead from memory costs more than counting an event; long, because calls would, too.
+        """
+        states, touched, tally, match = self.states, self._touched, self._outcome.tally, self.rules.match
+        for lead_id, items in inputs.items():
+            for offset, event in items:
+                self.at = offset
+                if type(event) is not LeadEvent:
+                    self.control(event)  # type: ignore[arg-type]
+                    continue
+                lead = states[lead_id]
+                if type(lead) is not Lead:
+                    lead = self._open(lead_id, lead, event)
+                    if lead is None:
+                        continue
+                touched[lead_id] = lead
+                arrival, at = event.arrival, event.at
+                if arrival > lead.clock:
+                    if arrival >= lead.calm_until:
+                        self._advance(lead_id, lead, arrival)
+                    lead.clock = arrival
+                elif arrival <= lead.erased_at:
+                    tally["erased"] += 1
+                    continue
+                if at > lead.last_seen:
+                    lead.last_seen = at
+                elif at < lead.first_seen:
+                    lead.first_seen = at
+                if event.touch is not None:
+                    note_touch(lead, [at, *event.touch])
+                hits, gain, risky = match(event.name, event.values)
+                if hits:
+                    digest = xxh3_64_digest(event.message_id.encode())[:RING_BYTES]
+                    ring = lead.ring
+                    if digest in ring:
+                        tally["duplicates"] += 1
+                        hits, gain = (), 0.0
+                    else:
+                        lead.ring = ring + digest if len(ring) < RING_SIZE else ring[RING_BYTES:] + digest
+                slack = lead.slack - gain
+                if event.traits is not None or (hits and (slack <= 0 or (risky and lead.inside))):
+                    self._settle(lead_id, lead, event, hits)
+                elif hits:
+                    lead.slack = slack
+                    if risky:
+                        self._count(lead, event, hits)
+                    else:
+                        since = at - lead.base
+                        for _, signal, rate, amount, _, _ in hits:
+                            lead.add(signal, rate, since, amount)
+
+    def _settle(self, lead_id: str, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...]) -> None:
+        """Apply an event that could change a stage, and see whether it does."""
+        before = Before(lead)
+        for name, value in (event.traits or {}).items():
+            if name in lead.traits or len(lead.traits) < MOST_TRAITS:
+                set_trait(lead, name, [value, event.at, event.message_id])
+        lead.fits = {} if event.traits else lead.fits
+        self._count(lead, event, hits)
+        transitions = settle(self.rules, lead_id, lead, lead.clock, "event", before.exact)
+        self._tell(lead_id, lead, transitions, event)
+
+    def _count(self, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...]) -> None:
+        for hit in hits:
+            if hit.counter is None:
+                lead.add(hit.signal, hit.inverse_half_life, event.at - lead.base, hit.amount)
+            else:
+                self._count_limited(lead, event, hit)
+
+    def _count_limited(self, lead: Lead, event: LeadEvent, hit: Hit) -> None:
         rule = hit.rule
         amount = int(hit.amount) if hit.amount.is_integer() else hit.amount
         message_id = event.message_id if rule.amount_at is not None else ""
@@ -157,10 +217,12 @@ class Scorer:
         counted = rule.counter.count(lead, [event.at - lead.base, message_id, amount, value], lead.clock)
         if counted is Counted.LIMITED or counted is Counted.LATE:
             self._outcome.tally[counted.value] += 1
-        return counted
 
     def _open(self, lead_id: str, state: State | None, event: LeadEvent) -> Lead | None:
         """A fresh lead for an unknown id; None where the event is not this lead's to have."""
+        if state is None and not self.at_home(lead_id):
+            self._misroute(event)
+            return None
         if isinstance(state, Redirect):
             self._forward(state.target.id, event)
             self._outcome.tally["forwarded"] += 1
@@ -170,20 +232,13 @@ class Scorer:
             return None
         lead = Lead(event.at)
         lead.clock = event.arrival
+        lead.erased_at = state.at_ms if isinstance(state, Erased) else 0
+        if self._fresh_slack > 0:
+            lead.calm_until, lead.slack = math.inf, self._fresh_slack
         self.states[lead_id] = lead
         self._outcome.tally["leads"] += 1
         self._outcome.dirty.add(lead_id)
         return lead
-
-    def _set_traits(self, lead: Lead, event: LeadEvent) -> bool:
-        changed = False
-        for name, value in (event.traits or {}).items():
-            known = name in lead.traits or len(lead.traits) < MOST_TRAITS
-            if known and set_trait(lead, name, [value, event.at, event.message_id]):
-                changed = True
-        if changed:
-            lead.fits = {}
-        return changed
 
     def _advance(self, lead_id: str, lead: Lead, to_ms: int) -> None:
         """Let the crossings that fell due by then happen first."""
@@ -201,14 +256,7 @@ class Scorer:
         bounds = [soonest(c, lead, r, published(r.exact)) for c in self.rules.cards for r in [read(c, lead, now_ms)]]
         note_calm(lead, now_ms, min((b[0] for b in bounds), default=math.inf), min((b[2] for b in bounds), default=0))
 
-    def _settle(
-        self, lead_id: str, lead: Lead, event: LeadEvent, before: dict[str, float] | None = None
-    ) -> None:
-        self._tell(lead_id, lead, settle(self.rules, lead_id, lead, lead.clock, "event", before), event)
-
-    def _tell(
-        self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None
-    ) -> None:
+    def _tell(self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None) -> None:
         for transition in transitions:
             self._outcome.dirty.add(lead_id)
             snapshot = encode(lead) if transition.told else b""
@@ -217,7 +265,7 @@ class Scorer:
     def _forward(self, target: str, item: LeadEvent | Control) -> None:
         self._outcome.forwards.append(Forward(target, item, self.at))
 
-    def misroute(self, item: LeadEvent | Control) -> None:
+    def _misroute(self, item: LeadEvent | Control) -> None:
         """Send on an input whose lead belongs to another partition."""
         self._forward(item.lead_id, item)
         self._outcome.tally["misrouted"] += 1
@@ -227,7 +275,11 @@ class Scorer:
     def control(self, record: Control) -> None:
         """Apply a control record to its lead, which must be loaded."""
         state = self.states[record.lead_id]
-        if isinstance(state, Erased) and record.arrival <= state.at_ms:
+        if state is None and not self.at_home(record.lead_id):
+            self._misroute(record)
+            return
+        erased_at = state.at_ms if isinstance(state, Erased) else state.erased_at if isinstance(state, Lead) else 0
+        if record.arrival <= erased_at:
             return
         if isinstance(record, Join):
             self._join(record, state)
@@ -283,6 +335,7 @@ class Scorer:
             else:
                 lead = Lead(other.base)
                 lead.first_seen, lead.last_seen, lead.clock = other.first_seen, other.last_seen, other.clock
+            lead.erased_at = state.at_ms if isinstance(state, Erased) else 0
             self.states[record.lead_id] = lead
             self._outcome.tally["leads"] += 1
         if record.arrival > lead.clock:
@@ -329,30 +382,34 @@ class Scorer:
     def finish(self) -> Outcome:
         """What the step changed. The scorer is ready for the next one."""
         outcome = self._outcome
-        for lead_id, lead in self._touched.items():
-            self._close(lead_id, lead)
-            outcome.blobs[lead_id] = encode(lead)
+        if self._touched:
+            self._close(self._touched)
+        outcome.blobs.update({lead_id: encode(lead) for lead_id, lead in self._touched.items()})
         self._touched = {}
         self._outcome = Outcome()
         return outcome
 
-    def _close(self, lead_id: str, lead: Lead) -> None:
-        """Publish the score that an event left behind, and see that the lead is due early enough."""
-        calm, slack, due = math.inf, math.inf, math.inf
-        now_ms = lead.clock
-        for card in self.rules.cards:
-            reading = read(card, lead, now_ms)
-            shown = published(reading.exact)
-            if lead.published.get(card.name) != shown:
-                self._show(card.name, lead_id, lead, shown)
-            card_calm, card_due, card_slack = soonest(card, lead, reading, shown)
-            calm, due, slack = min(calm, card_calm), min(due, card_due), min(slack, card_slack)
-        note_calm(lead, now_ms, calm, slack)
-        if due != math.inf:
-            due_ms = now_ms + max(math.ceil(due), 1)
-            if lead.due is None or due_ms < lead.due:
-                lead.due = due_ms
-                self._outcome.due[lead_id] = due_ms
+    def _close(self, touched: dict[str, Lead]) -> None:
+        """Publish the scores that events left behind, and see that every lead is due early enough."""
+        leads = list(touched.values())
+        calm, due, slack = (np.full(len(leads), np.inf) for _ in range(3))
+        for bulk in self._bulk:
+            glance = bulk.glance(leads)
+            name = bulk.card.name
+            for lead_id, lead, shown in zip(touched, leads, glance.shown, strict=True):
+                if lead.published.get(name) != shown:
+                    self._show(name, lead_id, lead, shown)
+            calm, due = np.minimum(calm, glance.calm), np.minimum(due, glance.due)
+            slack = np.minimum(slack, glance.slack)
+        schedule = self._outcome.due
+        rows = zip(touched, leads, calm.tolist(), due.tolist(), slack.tolist(), strict=True)
+        for lead_id, lead, calm_ms, due_ms, points in rows:
+            lead.calm_until = lead.clock + calm_ms - 1
+            lead.slack = points
+            if due_ms != math.inf:
+                at_ms = lead.clock + max(math.ceil(due_ms), 1)
+                if lead.due is None or at_ms < lead.due:
+                    lead.due = schedule[lead_id] = at_ms
 
     def _publish(self, lead_id: str, lead: Lead, now_ms: int) -> None:
         for card in self.rules.cards:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -37,18 +37,16 @@ class Transition:
     @property
     def alert_id(self) -> str:
         """The same for ever: uuid5 over lead, scorecard, stage, episode, kind and cause."""
-        name = "\x1f".join(
-            (self.lead_id, self.card, self.stage, str(self.episode), self.kind, self.cause)
-        )
+        name = "\x1f".join((self.lead_id, self.card, self.stage, str(self.episode), self.kind, self.cause))
         return str(uuid5(ALERT_NAMESPACE, name))
 
 
 def settle(
-    rules: Rules, lead_id: str, lead: Lead, now_ms: int, cause: str, before: Mapping[str, float] | None = None
+    rules: Rules, lead_id: str, lead: Lead, now_ms: int, cause: str, before: Callable[[CardRule], float] | None = None
 ) -> list[Transition]:
     """Bring every latch in line with the score at ``now_ms``, and note how long that can stand.
 
-    ``before`` gives each card's exact score (units) before the cause; without it, that of a millisecond ago.
+    ``before`` tells a card's exact score (units) before the cause; without it, it is that of a millisecond ago.
     """
     transitions: list[Transition] = []
     calm, slack = inf, inf
@@ -59,7 +57,7 @@ def settle(
         for rule in card.stages:
             latch = lead.latches.get(rule.key)
             if flips(rule, latch, lead, reading):
-                previous = before[card.name] if before else read(card, lead, now_ms - 1).exact
+                previous = before(card) if before else read(card, lead, now_ms - 1).exact
                 transitions.append(_turn(rule, lead_id, lead, now_ms, cause, previous))
         card_calm, _, card_slack = soonest(card, lead, reading, published(reading.exact))
         calm, slack = min(calm, card_calm), min(slack, card_slack)
@@ -93,16 +91,16 @@ def _next(rules: Rules, lead: Lead, to_ms: int) -> int | None:
     return found
 
 
-def _turn(
-    rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: str, previous: float
-) -> Transition:
+def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: str, previous: float) -> Transition:
     """Turn one latch over, deciding whether the world is told."""
     stage = rule.stage
     latch = lead.latches.setdefault(rule.key, Latch())
     if latch.inside:
         kind, latch.inside, silenced = "left", False, latch.silent
+        lead.inside -= 1
     else:
         kind, latch.inside = "entered", True
+        lead.inside += 1
         latch.episode += 1
         cooling = latch.published_at is not None and now_ms - latch.published_at < stage.cooldown_ms
         silenced = latch.silent = stage.handoff and cooling
@@ -111,9 +109,7 @@ def _turn(
     latch.since = now_ms
     told = stage.handoff and not silenced
     card = rule.key.rpartition("/")[0]
-    return Transition(
-        lead_id, card, stage.name, kind, now_ms, cause, latch.episode, told, silenced, previous
-    )
+    return Transition(lead_id, card, stage.name, kind, now_ms, cause, latch.episode, told, silenced, previous)
 
 
 def current_stage(card: CardRule, lead: Lead) -> str | None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -40,13 +40,13 @@ class Handler(Protocol):
         """Take what was fetched."""
 
 
-class Consumer(driver.Consumer):  # type: ignore[misc]
+class Consumer(driver.Consumer):
     """Hands record batches to a Handler."""
 
     @property
     def handler(self) -> Handler:
         """Set on the Faust app by ``streams.worker``."""
-        handler: Handler = self.app.handler
+        handler: Handler = self.app.handler  # type: ignore[attr-defined]
         return handler
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
@@ -65,13 +65,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         try:
             while not (self.should_stop or fetcher.should_stop):
                 await self._drain_once()
-        except driver.ConsumerStoppedError:
+        except ConsumerStoppedError:
             if not self.app.should_stop:
                 raise
 
     async def _drain_once(self) -> None:
         if not self.flow_active:
-            await self.wait(self.can_resume_flow)
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
             return
         active = self._get_active_partitions()
         ready = {tp for tp in active if not self.handler.full(_tp(tp))}
@@ -89,6 +89,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             )
 
     # What the handler asks ------------------------------------------------------------------------------------
+
+    def partitions_of(self, topics: Iterable[str]) -> set[TP]:
+        """Every partition of these topics, whoever reads it."""
+        cluster = self._thread._ensure_consumer()
+        return {TP(topic, p) for topic in topics for p in cluster.partitions_for_topic(topic) or ()}
 
     async def first_offsets(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
         """The earliest offset that each partition still has."""
@@ -117,7 +122,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return await thread.call_thread(getattr(thread._ensure_consumer(), method), *args)
 
 
-class Transport(driver.Transport):  # type: ignore[misc]
+class Transport(driver.Transport):
     """Faust's aiokafka transport with our consumer."""
 
     Consumer = Consumer

@@ -16,6 +16,8 @@ from streams.outgoing import Outgoing
 log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+LOOK_S = 2.0
+"""How long Kafka may take to answer and still be there."""
 BATCH_BYTES = 512 * 1024
 
 
@@ -66,6 +68,15 @@ class Producer:
                 return
             except KafkaError as error:
                 pause_s = await self._again(producer, error, pause_s)
+
+    async def look(self) -> None:
+        """Find out whether Kafka is there: a producer that waits for it does not say."""
+        producer = self._producer
+        if producer is not None:
+            try:
+                self.healthy = bool(await asyncio.wait_for(producer.client.force_metadata_update(), LOOK_S))
+            except (KafkaError, TimeoutError):
+                self.healthy = False
 
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""

@@ -17,7 +17,7 @@ from streams.scoring.stages import Transition
 
 Input = LeadEvent | Control
 Cut = Literal["", "step", "reload"]
-"""What comes after an input: nothing, the end of a step, or that and a new scorer that knows only the store."""
+"""After an input comes nothing, the end of a step, or that and a new scorer that knows only the store."""
 
 
 class Shard:
@@ -56,9 +56,10 @@ class Shard:
         self.blobs |= {lead_id: blob for lead_id, blob in outcome.blobs.items() if blob is not None}
         self.crossings += outcome.crossings
         self.tally += outcome.tally
-        for lead_id, record in outcome.forwards:
-            event = isinstance(record, LeadEvent)
-            self.waiting.append(msgspec.structs.replace(record, lead_id=lead_id) if event else record)
+        self.waiting += [
+            msgspec.structs.replace(f.item, lead_id=f.target) if isinstance(f.item, LeadEvent) else f.item
+            for f in outcome.forwards
+        ]
         if cut == "reload":
             self._scorer = Scorer(self.rules)
 
@@ -72,7 +73,8 @@ class Shard:
             if not self.waiting:
                 return
             self.deliver()
-        raise AssertionError("records are forwarded for ever")
+        msg = "records are forwarded for ever"
+        raise AssertionError(msg)
 
     def lead(self, lead_id: str = "u") -> Lead:
         """The state of a lead, as stored."""

@@ -1,12 +1,16 @@
 """Random scorecards, built as plain values, and random histories of one lead.
 
-Numbers are round and instants coarse on purpose: bounds are met exactly, times and scores are equal often.
+Everything comes from a generator whose seed Hypothesis chooses: ten times as many cases a second as drawing
+every value, at the price of less shrinking. Numbers are round and instants coarse on purpose: bounds are met
+exactly, times and scores are equal often.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -17,6 +21,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import (
     EVERYTHING,
     Category,
+    Condition,
     FitLine,
     Limit,
     Model,
@@ -27,103 +32,92 @@ from streams.scoring.scorecard import (
     Stage,
     Test,
 )
+from tests.properties.driver import Cut
 
 MINUTE_MS = 60_000
 START_MS = 1_767_657_600_000
 """2026-01-06T00:00:00Z, a Tuesday: the bounds of hours, days and weeks are near."""
 EVENTS = ("page", "Asked", "Bought", "Called")
 PERIODS: tuple[Period, ...] = ("hour", "day", "week", "ever")
-TITLES = ("CTO", "Intern", "Cook")
 HALF_LIVES_MS = (math.inf, 20.0 * MINUTE_MS, float(HOUR_MS), 6.0 * HOUR_MS, float(DAY_MS), 14.0 * DAY_MS)
-
-limits = st.none() | st.builds(Limit, st.integers(1, 3), st.sampled_from(PERIODS))
-wheres = st.just(EVERYTHING) | st.builds(
-    Test, st.just("properties.kind"), st.sampled_from(("equals", "not")), st.sampled_from(("x", "y"))
+WORTHS = (1.0, 10.0, 5.0, 20.0, 40.0, 0.5, 2.3, -10.0, -3.0, -25.5)
+SPANS_MS = (HOUR_MS, DAY_MS, 3 * DAY_MS, 20 * DAY_MS)
+CUTS: tuple[Cut, ...] = ("", "", "step", "reload")
+FIT_LINES = (
+    FitLine("title", Test("title", "equals", "CTO"), 20.0),
+    FitLine("title", Test("title", "equals", "Intern"), -15.5),
+    FitLine("employees", Test("employees", "gte", 200), 12.25),
 )
 
+chances = st.integers(0, 2**32 - 1).map(Random)
+"""Where the randomness of a case comes from."""
 
-@st.composite
-def signals(draw: st.DrawFn, half_lives_ms: tuple[float, ...] = HALF_LIVES_MS) -> tuple[Signal, ...]:
-    """One to five signals, of every way to count."""
-    return tuple(
-        Signal(
-            f"s{i}",
-            tuple(draw(st.lists(st.sampled_from(EVENTS), min_size=1, max_size=3, unique=True))),
-            draw(wheres),
-            draw(st.sampled_from(half_lives_ms)),
-            draw(limits),
-            draw(st.sampled_from((None, None, "properties.value"))),
-            draw(st.sampled_from((None, None, "properties.amount"))),
-        )
-        for i in range(draw(st.integers(1, 5)))
+
+def some(chance: Random, things: Sequence[Any], least: int = 0, most: int = 99) -> list[Any]:
+    """A few of these, in any order."""
+    return chance.sample(things, chance.randint(min(least, len(things)), min(most, len(things))))
+
+
+def a_signal(chance: Random, name: str) -> Signal:
+    """A signal, of any way to count."""
+    where: Condition = EVERYTHING
+    if chance.random() < 0.2:
+        where = Test("properties.kind", chance.choice(("equals", "not")), "x")
+    limit = Limit(chance.randint(1, 3), chance.choice(PERIODS)) if chance.random() < 0.4 else None
+    return Signal(
+        name,
+        tuple(some(chance, EVENTS, 1, 3)),
+        where,
+        chance.choice(HALF_LIVES_MS),
+        limit,
+        "properties.value" if chance.random() < 0.25 else None,
+        "properties.amount" if chance.random() < 0.25 else None,
     )
 
 
-points = st.builds(
-    Points,
-    st.sampled_from((1.0, 10.0, 5.0, 20.0, 40.0, 0.5, 2.3, -10.0, -3.0, -25.5)),
-    st.sampled_from((math.inf, math.inf, 15.0, 4.5)),
-)
-fits = st.lists(
-    st.sampled_from(
-        (
-            FitLine("title", Test("title", "equals", "CTO"), 20.0),
-            FitLine("title", Test("title", "equals", "Intern"), -15.5),
-            FitLine("employees", Test("employees", "gte", 200), 12.25),
-        )
-    ),
-    unique=True,
-    max_size=3,
-)
+def a_stage(chance: Random, name: str, signals: Sequence[str]) -> Stage:
+    """A latch."""
+    enter = chance.choice((10.0, 5.0, 20.0, 30.0, 12.5, 60.0))
+    return Stage(
+        name,
+        enter,
+        chance.choice((0.5, 0.9, 0.2)) * enter,
+        chance.choice((None, None, None, 10.0)),
+        chance.choice((None, None, 5.0)),
+        tuple(some(chance, signals, 1, 1)) if chance.random() < 0.2 else (),
+        chance.choice((0, HOUR_MS, 7 * DAY_MS)),
+        chance.random() < 0.6,
+    )
 
 
-@st.composite
-def stages(draw: st.DrawFn, names: list[str]) -> tuple[Stage, ...]:
-    """Up to three latches."""
-    found = []
-    for i in range(draw(st.integers(0, 3))):
-        enter = draw(st.sampled_from((10.0, 5.0, 20.0, 30.0, 12.5, 60.0)))
-        found.append(
-            Stage(
-                f"stage{i}",
-                enter,
-                draw(st.sampled_from((0.5, 0.9, 0.2))) * enter,
-                draw(st.sampled_from((None, None, 10.0))),
-                draw(st.sampled_from((None, None, 5.0))),
-                tuple(draw(st.lists(st.sampled_from(names), max_size=1))) if draw(st.booleans()) else (),
-                draw(st.sampled_from((0, HOUR_MS, 7 * DAY_MS))),
-                draw(st.booleans()),
-            )
-        )
-    return tuple(found)
-
-
-@st.composite
-def scorecards(draw: st.DrawFn, name: str, known: tuple[Signal, ...]) -> Scorecard:
+def a_scorecard(chance: Random, name: str, signals: Sequence[str]) -> Scorecard:
     """What some of the signals are worth."""
-    names = [signal.name for signal in known]
-    valued = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
-    cut = draw(st.integers(0, len(valued)))
-    top, floor = draw(st.sampled_from(((math.inf, -math.inf), (30.0, -10.0), (7.5, -40.0))))
-    low, high = draw(st.sampled_from(((0.0, 100.0), (0.0, 100.0), (0.0, 1000.0), (-50.0, 60.0))))
+    valued = some(chance, signals, 1)
+    grouped = valued[: chance.randint(0, len(valued))]
+    floor, top = chance.choice(((-math.inf, math.inf), (-10.0, 30.0), (-40.0, 7.5)))
+    low, high = chance.choice(((0.0, 100.0), (0.0, 100.0), (0.0, 1000.0), (-50.0, 60.0)))
     return Scorecard(
         name,
-        {signal: draw(points) for signal in valued},
-        categories=(Category("first", tuple(valued[:cut]), floor, top),) if cut else (),
-        fit=tuple(draw(fits)),
-        fit_max=draw(st.sampled_from((math.inf, 25.0))),
+        {
+            signal: Points(chance.choice(WORTHS), chance.choice((math.inf, math.inf, 15.0, 4.5)))
+            for signal in valued
+        },
+        categories=(Category("first", tuple(grouped), floor, top),) if grouped else (),
+        fit=tuple(some(chance, FIT_LINES)),
+        fit_max=chance.choice((math.inf, 25.0)),
         minimum=low,
         maximum=high,
         grades=(("A", 60.0), ("B", 20.0), ("C", 0.0)),
-        stages=draw(stages(names)),
+        stages=tuple(a_stage(chance, f"stage{i}", signals) for i in range(chance.randint(0, 3))),
     )
 
 
-@st.composite
-def models(draw: st.DrawFn, half_lives_ms: tuple[float, ...] = HALF_LIVES_MS) -> Model:
-    """One or two scorecards over the same signals."""
-    known = draw(signals(half_lives_ms))
-    return Model(known, tuple(draw(scorecards(f"card{i}", known)) for i in range(draw(st.integers(1, 2)))))
+def a_model(chance: Random) -> Model:
+    """One or two scorecards over one to five signals."""
+    signals = tuple(a_signal(chance, f"s{i}") for i in range(chance.randint(1, 5)))
+    names = [signal.name for signal in signals]
+    cards = tuple(a_scorecard(chance, f"card{i}", names) for i in range(chance.randint(1, 2)))
+    return Model(signals, cards)
 
 
 @dataclass(frozen=True)
@@ -144,55 +138,69 @@ class Fact:
         return LeadEvent(lead_id, self.name, values, self.message_id, self.at, arrival, traits, self.touch)
 
 
-properties = st.fixed_dictionaries(
-    {},
-    optional={
-        "properties.kind": st.sampled_from(("x", "y")),
-        "properties.value": st.sampled_from(("v1", "v2", "v3", 4, True, 1)),
-        "properties.amount": st.sampled_from((1, 2.5, 0, 40, -3, "7", "much", 1000)),
-    },
-)
-traits = st.none() | st.fixed_dictionaries(
-    {}, optional={"title": st.sampled_from(TITLES), "employees": st.sampled_from((5, 200, 900))}
-)
-touches = st.none() | st.sampled_from((("google", "cpc", "spring"), ("news", "", "")))
+Inputs = list[tuple[Fact, int]]
+"""Facts, each with the instant of its arrival, in that order."""
 
 
-def instants(span_ms: int) -> st.SearchStrategy[int]:
-    """Instants after START_MS: whole hours and the odd ms around them."""
-    hours = st.integers(0, span_ms // HOUR_MS).map(lambda h: h * HOUR_MS)
-    return st.one_of(
-        hours,
-        st.builds(lambda h, off: min(max(h + off, 0), span_ms), hours, st.integers(-1, 1)),
-        st.integers(0, span_ms),
-    ).map(lambda after: START_MS + after)
+def an_instant(chance: Random, span_ms: int) -> int:
+    """An instant within the span: a whole hour, the ms before or after one, or any."""
+    hour_ms = chance.randint(0, min(span_ms // HOUR_MS, 30)) * HOUR_MS
+    off_ms = chance.choice((0, 0, 0, -1, 1))
+    after_ms = chance.randint(0, span_ms) if chance.random() < 0.4 else hour_ms + off_ms
+    return START_MS + min(max(after_ms, 0), span_ms)
 
 
-@st.composite
-def facts(draw: st.DrawFn, span_ms: int = 3 * DAY_MS, most: int = 14) -> list[Fact]:
+def _some_of(chance: Random, choices: dict[str, tuple[Any, ...]], share: float) -> dict[str, Any]:
+    return {name: chance.choice(values) for name, values in choices.items() if chance.random() < share}
+
+
+def some_facts(chance: Random, span_ms: int | None = None, most: int = 14) -> list[Fact]:
     """What a lead did, in order of time; equal times are likely."""
-    times = sorted(draw(st.lists(instants(span_ms), min_size=1, max_size=most)))
+    span_ms = span_ms or chance.choice(SPANS_MS)
+    times = sorted(an_instant(chance, span_ms) for _ in range(chance.randint(1, most)))
+    properties = {
+        "properties.kind": ("x", "y"),
+        "properties.value": ("v1", "v2", "v3", 4, True, 1),
+        "properties.amount": (1, 2.5, 0, 40, -3, "7", "much", 1000),
+    }
+    traits = {"title": ("CTO", "Intern", "Cook"), "employees": (5, 200, 900)}
+    touches = (None, None, ("google", "cpc", "spring"), ("news", "", ""))
     return [
         Fact(
-            draw(st.sampled_from(EVENTS)),
-            f"m{draw(st.integers(0, 9))}-{i}",
+            chance.choice(EVENTS),
+            f"m{chance.randint(0, 9)}-{i}",
             at,
-            draw(properties),
-            draw(traits),
-            draw(touches),
+            _some_of(chance, properties, 0.7),
+            _some_of(chance, traits, 0.2) or None,
+            chance.choice(touches),
         )
         for i, at in enumerate(times)
     ]
 
 
-delays = st.one_of(st.just(0), st.sampled_from((1, HOUR_MS, DAY_MS, 3 * DAY_MS)), st.integers(0, 3 * DAY_MS))
-"""How long an event may be under way: no longer than the allowed lateness."""
-
-
-@st.composite
-def arrivals(draw: st.DrawFn, known: list[Fact]) -> list[tuple[Fact, int]]:
-    """The facts with an instant of arrival each, in that order."""
-    late = [(fact, fact.at + draw(delays)) for fact in known]
-    if draw(st.booleans()):
-        late = draw(st.permutations(late))
+def some_arrivals(chance: Random, facts: Sequence[Fact]) -> Inputs:
+    """The facts as they arrive: none later than the allowed lateness, equal arrivals in any order."""
+    most_ms = chance.choice((0, 1, HOUR_MS, 3 * DAY_MS))
+    late = [(fact, fact.at + chance.choice((0, most_ms, chance.randint(0, most_ms)))) for fact in facts]
+    chance.shuffle(late)
     return sorted(late, key=lambda pair: pair[1])
+
+
+def some_inputs(chance: Random, span_ms: int | None = None, most: int = 14) -> Inputs:
+    """A history as it arrives."""
+    return some_arrivals(chance, some_facts(chance, span_ms, most))
+
+
+def events_of(rules: Rules, inputs: Inputs) -> list[LeadEvent]:
+    """The events of one lead."""
+    return [fact.event(rules, arrival) for fact, arrival in inputs]
+
+
+def some_cuts(chance: Random, count: int) -> list[Cut]:
+    """Where steps end."""
+    return chance.choices(CUTS, k=count)
+
+
+def some_ticks(chance: Random, until_ms: int) -> list[tuple[int, Cut]]:
+    """When the timer strikes."""
+    return [(chance.randint(START_MS, until_ms), chance.choice(CUTS)) for _ in range(chance.randint(0, 6))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,19 +11,19 @@ from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from tests.properties.driver import close, readings, run
-from tests.properties.strategies import START_MS, Fact, arrivals, facts, models
+from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_arrivals, some_facts
 
 LATER_MS = (0, 1, HOUR_MS, 5 * DAY_MS, 400 * DAY_MS)
 
 
-@settings(max_examples=150)
-@given(st.data())
-def test_events_that_arrive_within_the_lateness_in_any_order_give_the_same_score(data: st.DataObject) -> None:
-    rules = Rules(data.draw(models()))
-    known = data.draw(facts(span_ms=data.draw(st.sampled_from((HOUR_MS, 2 * DAY_MS, 20 * DAY_MS)))))
-    one, other = (data.draw(arrivals(known)) for _ in range(2))
-    mine = run(rules, [fact.event(rules, at) for fact, at in one]).lead()
-    theirs = run(rules, [fact.event(rules, at) for fact, at in other]).lead()
+@settings(max_examples=280)
+@given(chances)
+def test_events_that_arrive_within_the_lateness_in_any_order_give_the_same_score(chance: Random) -> None:
+    rules = Rules(a_model(chance))
+    facts = some_facts(chance)
+    one, other = (some_arrivals(chance, facts) for _ in range(2))
+    mine = run(rules, events_of(rules, one)).lead()
+    theirs = run(rules, events_of(rules, other)).lead()
     end_ms = max(at for _, at in one + other)
     for later_ms in LATER_MS:
         now_ms = end_ms + later_ms
@@ -33,8 +33,9 @@ def test_events_that_arrive_within_the_lateness_in_any_order_give_the_same_score
     assert (mine.first_seen, mine.last_seen) == (theirs.first_seen, theirs.last_seen)
 
 
-@given(st.randoms(use_true_random=False), st.booleans())
-def test_the_earliest_64_distinct_values_count_in_any_order(order: random.Random, again: bool) -> None:
+@settings(max_examples=30)
+@given(chances, st.booleans())
+def test_the_earliest_64_distinct_values_count_in_any_order(order: Random, again: bool) -> None:
     signal = Signal("depth", ("page",), half_life_ms=float(DAY_MS), distinct="properties.value")
     rules = Rules(Model((signal,), (Scorecard("card", {"depth": Points(1.0)}, maximum=1000.0),)))
     known = [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from random import Random
+
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,22 +13,19 @@ from streams.scoring.event import LeadEvent
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from tests.properties.driver import readings, run, told
-from tests.properties.strategies import START_MS, Fact, arrivals, facts, models
+from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 
-@settings(max_examples=150)
-@given(st.data())
-def test_an_event_that_comes_again_changes_nothing(data: st.DataObject) -> None:
-    rules = Rules(data.draw(models()))
-    once = [fact.event(rules, at) for fact, at in data.draw(arrivals(data.draw(facts())))]
+@settings(max_examples=170)
+@given(chances)
+def test_an_event_that_comes_again_changes_nothing(chance: Random) -> None:
+    rules = Rules(a_model(chance))
+    once = events_of(rules, some_inputs(chance))
     twice: list[LeadEvent] = []
     for event in once:
-        twice += [
-            LeadEvent("u", e.name, e.values, e.message_id, e.at, event.arrival, e.traits, e.touch)
-            for e in data.draw(st.lists(st.sampled_from([event, *twice]), max_size=2))
-            if e in twice
-        ]
-        twice += [event] * data.draw(st.integers(1, 2))
+        for old in chance.sample(twice, min(len(twice), chance.randint(0, 2))):
+            twice.append(msgspec.structs.replace(old, arrival=event.arrival))
+        twice += [event] * chance.randint(1, 2)
     end_ms = once[-1].arrival
     mine = run(rules, once, until_ms=end_ms + DAY_MS)
     theirs = run(rules, twice, until_ms=end_ms + DAY_MS)

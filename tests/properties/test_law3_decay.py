@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -15,16 +16,16 @@ from streams.scoring.score import published
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from streams.scoring.stages import advance
 from tests.properties.driver import readings, run
-from tests.properties.strategies import START_MS, Fact, arrivals, facts, models
+from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 ages_ms = st.integers(0, 100 * DAY_MS)
 
 
 @settings(max_examples=100)
-@given(st.data(), ages_ms, ages_ms)
-def test_a_score_read_later_is_the_same_in_one_step_or_two(data: st.DataObject, a: int, b: int) -> None:
-    rules = Rules(data.draw(models()))
-    events = [fact.event(rules, at) for fact, at in data.draw(arrivals(data.draw(facts())))]
+@given(chances, ages_ms, ages_ms)
+def test_a_score_read_later_is_the_same_in_one_step_or_two(chance: Random, a: int, b: int) -> None:
+    rules = Rules(a_model(chance))
+    events = events_of(rules, some_inputs(chance))
     shard = run(rules, events)
     end_ms = events[-1].arrival
     untouched = readings(rules, shard.lead(), end_ms + a + b)
@@ -36,10 +37,10 @@ def test_a_score_read_later_is_the_same_in_one_step_or_two(data: st.DataObject, 
 
 
 @settings(max_examples=100)
-@given(st.data())
-def test_what_was_stored_reads_back_byte_for_byte(data: st.DataObject) -> None:
-    rules = Rules(data.draw(models()))
-    events = [fact.event(rules, at) for fact, at in data.draw(arrivals(data.draw(facts())))]
+@given(chances)
+def test_what_was_stored_reads_back_byte_for_byte(chance: Random) -> None:
+    rules = Rules(a_model(chance))
+    events = events_of(rules, some_inputs(chance))
     blob = run(rules, events).blobs["u"]
     lead = decode(blob)
     assert isinstance(lead, Lead)
@@ -58,11 +59,11 @@ def test_half_is_left_after_each_half_life(half_life_ms: float, amount: int, age
 
 
 @settings(max_examples=100)
-@given(st.data())
-def test_the_next_change_is_the_first_ms_at_which_the_score_or_a_stage_differs(data: st.DataObject) -> None:
-    rules = Rules(data.draw(models()))
-    events = [fact.event(rules, at) for fact, at in data.draw(arrivals(data.draw(facts())))]
-    now_ms = events[-1].arrival + data.draw(st.sampled_from((0, 1, HOUR_MS, DAY_MS)))
+@given(chances)
+def test_the_next_change_is_the_first_ms_at_which_the_score_or_a_stage_differs(chance: Random) -> None:
+    rules = Rules(a_model(chance))
+    events = events_of(rules, some_inputs(chance))
+    now_ms = events[-1].arrival + chance.choice((0, 1, HOUR_MS, DAY_MS))
     blob = run(rules, events, until_ms=now_ms).blobs["u"]
 
     def shows(index: int, at_ms: int) -> tuple[int, int]:

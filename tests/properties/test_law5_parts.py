@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from decimal import ROUND_HALF_UP, Decimal
+from random import Random
 
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from streams.alert import alert, score_record
 from streams.scoring.counting import DAY_MS, HOUR_MS
@@ -15,7 +15,7 @@ from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import Explanation, explain, read
 from streams.scoring.stages import current_stage
 from tests.properties.driver import Shard, run
-from tests.properties.strategies import arrivals, facts, models
+from tests.properties.strategies import a_model, chances, events_of, some_inputs
 
 
 def printed(number: float) -> Decimal:
@@ -26,16 +26,15 @@ def total(numbers: list[float]) -> Decimal:
     return sum((printed(number) for number in numbers), Decimal(0))
 
 
-@st.composite
-def played(draw: st.DrawFn) -> tuple[Rules, Shard, int]:
-    rules = Rules(draw(models()))
-    events = [fact.event(rules, at) for fact, at in draw(arrivals(draw(facts())))]
-    now_ms = events[-1].arrival + draw(st.sampled_from((0, 1, HOUR_MS, DAY_MS, 50 * DAY_MS)))
+def played(chance: Random) -> tuple[Rules, Shard, int]:
+    rules = Rules(a_model(chance))
+    events = events_of(rules, some_inputs(chance))
+    now_ms = events[-1].arrival + chance.choice((0, 1, HOUR_MS, DAY_MS, 50 * DAY_MS))
     return rules, run(rules, events, until_ms=now_ms), now_ms
 
 
-@settings(max_examples=150)
-@given(played())
+@settings(max_examples=140)
+@given(chances.map(played))
 def test_the_parts_sum_to_the_score_as_printed(history: tuple[Rules, Shard, int]) -> None:
     rules, shard, now_ms = history
     for card in rules.cards:
@@ -46,8 +45,8 @@ def test_the_parts_sum_to_the_score_as_printed(history: tuple[Rules, Shard, int]
         assert printed(why.engagement) + printed(why.fit) + clamp == printed(why.exact)
 
 
-@settings(max_examples=150)
-@given(played())
+@settings(max_examples=140)
+@given(chances.map(played))
 def test_score_grade_and_stages_agree_with_the_exact_score(history: tuple[Rules, Shard, int]) -> None:
     rules, shard, now_ms = history
     lead = shard.lead()
@@ -82,8 +81,8 @@ def check_stages(card: CardRule, lead: Lead, why: Explanation) -> None:
             assert why.exact < stage.enter or wanting
 
 
-@settings(max_examples=100)
-@given(played())
+@settings(max_examples=140)
+@given(chances.map(played))
 def test_the_reasons_of_an_alert_sum_to_its_score(history: tuple[Rules, Shard, int]) -> None:
     rules, shard, _ = history
     for crossing in shard.crossings:

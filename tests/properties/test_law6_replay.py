@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from streams.alert import alert
 from streams.scoring.counting import DAY_MS
 from streams.scoring.lead import Lead, encode
 from streams.scoring.rules import Rules
-from tests.properties.driver import Cut, run, told
-from tests.properties.strategies import START_MS, arrivals, facts, models
-
-cuts: st.SearchStrategy[Cut] = st.sampled_from(("", "step", "reload"))
+from tests.properties.driver import run, told
+from tests.properties.strategies import a_model, chances, events_of, some_cuts, some_inputs, some_ticks
 
 
 @settings(max_examples=100)
-@given(st.data())
-def test_a_replay_of_the_same_steps_is_the_same_byte_for_byte(data: st.DataObject) -> None:
-    model = data.draw(models())
+@given(chances)
+def test_a_replay_of_the_same_steps_is_the_same_byte_for_byte(chance: Random) -> None:
+    model = a_model(chance)
     rules, again = Rules(model), Rules(model)
-    inputs = data.draw(arrivals(data.draw(facts())))
-    random_cuts = data.draw(st.lists(cuts, min_size=len(inputs), max_size=len(inputs)))
+    inputs = some_inputs(chance)
+    cuts = some_cuts(chance, len(inputs))
     until_ms = inputs[-1][1] + DAY_MS
-    ticks = data.draw(st.lists(st.tuples(st.integers(START_MS, until_ms), cuts), max_size=4))
-    live = run(rules, [fact.event(rules, at) for fact, at in inputs], random_cuts, ticks, until_ms)
-    replay = run(again, [fact.event(again, at) for fact, at in inputs], random_cuts, ticks, until_ms)
+    ticks = some_ticks(chance, until_ms)
+    live = run(rules, events_of(rules, inputs), cuts, ticks, until_ms)
+    replay = run(again, events_of(again, inputs), cuts, ticks, until_ms)
     assert live.blobs == replay.blobs
     assert [alert(c, rules, "") for c in live.crossings if c.transition.told] == [
         alert(c, again, "") for c in replay.crossings if c.transition.told
@@ -38,19 +37,19 @@ def lasting(lead: Lead) -> bytes:
     return encode(lead)
 
 
-@settings(max_examples=150)
-@given(st.data())
-def test_a_rebuild_in_other_batches_gives_the_same_states_and_alert_ids(data: st.DataObject) -> None:
-    model = data.draw(models())
+@settings(max_examples=140)
+@given(chances)
+def test_a_rebuild_in_other_batches_gives_the_same_states_and_alert_ids(chance: Random) -> None:
+    model = a_model(chance)
     rules, again = Rules(model), Rules(model)
-    inputs = data.draw(arrivals(data.draw(facts())))
+    inputs = some_inputs(chance)
     until_ms = inputs[-1][1] + DAY_MS
-    ticks = data.draw(st.lists(st.tuples(st.integers(START_MS, until_ms), cuts), max_size=4))
-    random_cuts = data.draw(st.lists(cuts, min_size=len(inputs), max_size=len(inputs)))
-    other_lead = [fact.event(again, at) for fact, at in reversed(inputs)]
-    live = run(rules, [fact.event(rules, at) for fact, at in inputs], random_cuts, ticks, until_ms)
+    ticks = some_ticks(chance, until_ms)
+    cuts = some_cuts(chance, len(inputs))
+    other_lead = events_of(again, inputs[::-1])
+    live = run(rules, events_of(rules, inputs), cuts, ticks, until_ms)
     run(again, other_lead)  # what the rules remember of other leads must leave no trace
-    rebuilt = run(again, [fact.event(again, at) for fact, at in inputs], until_ms=until_ms)
+    rebuilt = run(again, events_of(again, inputs), until_ms=until_ms)
     assert lasting(live.lead()) == lasting(rebuilt.lead())
     assert told(live.transitions) == told(rebuilt.transitions)
     assert [t.previous for t in live.transitions] == [t.previous for t in rebuilt.transitions]

@@ -1,0 +1,171 @@
+"""What the commands share: exit statuses, mistakes in one sentence, clients with a deadline."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from enum import IntEnum
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from redis.exceptions import (
+    AuthenticationError,
+    RedisClusterException,
+    RedisError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from rich.console import Console
+
+from app.settings import Settings, load_settings
+from app.wiring import admin_of, store_of
+from streams.scorefile import ScorefileError, load_file
+from streams.scoring.rules import Rules
+from streams.store.keys import meta_key
+from streams.store.redis import RedisStore, connect
+
+T = TypeVar("T")
+_UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)  # asyncio's TimeoutError is an OSError
+PIPE_WIDTH = 160
+REDIS_S = 10.0
+"""How long a command waits for an answer of Redis; a worker waits for ever."""
+
+
+class Exit(IntEnum):
+    """Every exit status."""
+
+    OK = 0
+    CHECK_FAILED = 1
+    USAGE = 2
+    UNKNOWN_LEAD = 3
+    TROUBLE = 70
+    CONFLICT = 75
+    REFUSED = 78
+
+    @property
+    def meaning(self) -> str:
+        """For people."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Exit.OK: "done",
+    Exit.CHECK_FAILED: "a check failed: mistakes in a scorecard file, a mismatch, not confirmed",
+    Exit.USAGE: "the command line is wrong",
+    Exit.UNKNOWN_LEAD: "there is no such lead",
+    Exit.TROUBLE: "Kafka or Redis cannot be reached, or no progress, or an internal error: try again",
+    Exit.CONFLICT: "another worker owns the same partitions: starting again is right",
+    Exit.REFUSED: "settings, topics and state do not fit together: a person must decide",
+}
+
+
+class Fault(Exception):  # noqa: N818 - it is what a command ends with
+    """A command cannot do what it was asked for; the message says what to do about it."""
+
+    def __init__(self, status: Exit, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def settings() -> Settings:
+    """The settings of this command."""
+    return load_settings()
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The scorecards in use.
+
+    Raises:
+        Fault: the scorecard file is no good.
+    """
+    try:
+        return Rules(load_file(settings.scorecards), settings.lateness_hours * 3_600_000)
+    except ScorefileError as error:
+        message = f"{error}\nCorrect the file, or name another one in LEADGLOW_SCORECARDS."
+        raise Fault(Exit.REFUSED, message) from None
+
+
+def console() -> Console:
+    """Where tables go; a pipe or a file is as wide as it takes."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work; only its own words are for people, not the libraries' grumbling."""
+    logging.basicConfig(level=logging.CRITICAL)
+    return asyncio.run(work)
+
+
+@asynccontextmanager
+async def opened_store(settings: Settings, deadline_s: float | None = REDIS_S) -> AsyncIterator[RedisStore]:
+    """The state in Redis, closed afterwards.
+
+    Raises:
+        Fault: Redis does not answer, or the whole block takes longer than ``deadline_s`` (None: no limit).
+    """
+    await _look_at_redis(settings)
+    store = store_of(settings)
+    try:
+        async with asyncio.timeout(deadline_s):
+            yield store
+    except (TimeoutError, RedisError, OSError) as error:
+        raise Fault(Exit.TROUBLE, redis_away(settings, error)) from None
+    finally:
+        with suppress(RedisError, OSError, TimeoutError):
+            await asyncio.wait_for(store.close(), 1.0)
+
+
+async def _look_at_redis(settings: Settings) -> None:
+    """See that Redis answers, at once, and that its state is for as many partitions as the settings say."""
+    client = connect(settings.redis)
+    try:
+        async with asyncio.timeout(REDIS_S):
+            agreed = await client.hget(meta_key(settings.namespace), "partitions")
+    except (TimeoutError, RedisError, RedisClusterException, OSError) as error:
+        raise Fault(Exit.TROUBLE, redis_away(settings, error)) from None
+    finally:
+        await client.aclose()
+    if agreed is not None and int(agreed) != settings.partitions:
+        message = (
+            f"LEADGLOW_PARTITIONS is {settings.partitions}, but Redis holds state for {int(agreed)} "
+            f"partitions: set LEADGLOW_PARTITIONS={int(agreed)}."
+        )
+        raise Fault(Exit.REFUSED, message)
+
+
+def redis_away(settings: Settings, error: BaseException) -> str:
+    """That Redis does not answer, or not as it should, and what to look at; never the password in its URL."""
+    parts = urlsplit(settings.redis)
+    place = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+    if isinstance(error, _UNREACHABLE) and not isinstance(error, AuthenticationError):
+        return f"Redis at {place} cannot be reached: see that it runs, and what LEADGLOW_REDIS says."
+    return f"Redis at {place} refuses ({error}): see its log, and what LEADGLOW_REDIS says."
+
+
+@asynccontextmanager
+async def opened_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client for topics, closed afterwards.
+
+    Raises:
+        Fault: Kafka does not answer.
+    """
+    admin = admin_of(settings)
+    try:
+        await admin.start()
+        yield admin
+    except (KafkaError, TimeoutError) as error:
+        raise Fault(Exit.TROUBLE, kafka_away(settings, error)) from None
+    finally:
+        await admin.close()
+
+
+def kafka_away(settings: Settings, error: BaseException) -> str:
+    """That Kafka does not answer, or not as it should, and what to look at."""
+    if isinstance(error, (KafkaConnectionError, TimeoutError)):
+        how = "cannot be reached: see that it runs"
+    else:
+        how = f"refuses ({error}): see its log"
+    return f"Kafka at {settings.kafka} {how}, and what LEADGLOW_KAFKA says."

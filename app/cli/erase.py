@@ -1,0 +1,101 @@
+"""``leadglow erase``: forget a person."""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from app import reading
+from app.cli.common import Exit, Fault, kafka_away, opened_store, run
+from app.cli.common import settings as read_settings
+from app.cli.topics import require_lead_events
+from app.settings import Settings
+from app.wiring import producer_of
+from streams.scoring.lead import Erased, Lead
+from streams.store.redis import RedisStore
+from streams.topics import partition_of
+
+WAIT_S = 30.0
+LOOK_S = 0.1
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command()(erase)
+
+
+def erase(
+    lead_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The lead's id, or any id that was joined to it.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase a lead for good.
+
+    Its state, its other ids, its place in every ranking. The request goes through Kafka: a worker must run.
+    Events of the lead that arrived before the request do not bring it back, not even in a rebuild; events
+    that arrive afterwards make a new lead. What stands in Kafka topics goes with their retention.
+    """
+    settings = read_settings()
+    if not lead_id:
+        raise Fault(Exit.USAGE, "an empty id names no lead.")
+    names, known = run(_names(settings, lead_id))
+    others = f" (also known as {', '.join(names[1:])})" if names[1:] else ""
+    if not known:
+        typer.echo(
+            f"There is no lead {lead_id!r} now; events of it that are on their way will not bring it in."
+        )
+    if not yes and not typer.confirm(f"Erase lead {lead_id!r}{others} for good?"):
+        raise Fault(Exit.CHECK_FAILED, "nothing was erased.")
+    run(_erase(settings, names))
+    typer.echo(f"lead {lead_id!r} is erased{others}")
+
+
+async def _names(settings: Settings, lead_id: str) -> tuple[list[str], bool]:
+    """Every id of the lead, the given one first; whether there is such a lead."""
+    async with opened_store(settings) as store:
+        found_id, state = await reading.find(store, settings.partitions, lead_id)
+    aliases = state.aliases if isinstance(state, Lead) else []
+    return list(dict.fromkeys([lead_id, found_id, *aliases])), isinstance(state, Lead)
+
+
+async def _erase(settings: Settings, names: list[str]) -> None:
+    requested_ms = await _request(settings, names[0])
+    async with opened_store(settings, None) as store:
+        try:
+            async with asyncio.timeout(WAIT_S):
+                for name in names:
+                    await _until_erased(settings, store, name, requested_ms)
+        except TimeoutError:
+            message = (
+                f"the request is in Kafka, but no worker carried it out within {WAIT_S:.0f} s: "
+                "start one with `leadglow worker`; there is no need to ask again."
+            )
+            raise Fault(Exit.TROUBLE, message) from None
+
+
+async def _request(settings: Settings, lead_id: str) -> int:
+    """Put a tombstone on the lead's partition; returns its time."""
+    await require_lead_events(settings)
+    producer: AIOKafkaProducer = producer_of(settings)
+    try:
+        await producer.start()
+        partition = partition_of(lead_id, settings.partitions)
+        sent: Any = await producer.send_and_wait(
+            settings.lead_events, None, key=lead_id.encode(), partition=partition
+        )
+        return int(sent.timestamp)
+    except (KafkaError, TimeoutError) as error:
+        raise Fault(Exit.TROUBLE, kafka_away(settings, error)) from None
+    finally:
+        await producer.stop()
+
+
+async def _until_erased(settings: Settings, store: RedisStore, lead_id: str, since_ms: int) -> None:
+    while True:
+        state = await reading.state_of(store, settings.partitions, lead_id)
+        if isinstance(state, Erased) and state.at_ms >= since_ms:
+            return
+        await asyncio.sleep(LOOK_S)

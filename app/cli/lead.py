@@ -1,0 +1,123 @@
+"""``leadglow lead show``: one lead and why it scores what it does."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from app import reading
+from app.cli.common import Exit, Fault, console, opened_store, rules_of, run
+from app.cli.common import settings as read_settings
+from app.cli.times import AT_HELP, parse_time
+from app.settings import Settings
+from app.views import View, lead_view
+from streams.alert import rfc3339
+from streams.scoring.lead import Lead
+from streams.scoring.rules import Rules
+
+lead = typer.Typer(no_args_is_help=True, help="One lead.")
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.add_typer(lead, name="lead")
+
+
+@lead.callback()
+def _group() -> None:
+    """Keep ``show`` a subcommand although it is the only one."""
+
+
+@lead.command()
+def show(
+    lead_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The lead's id, or any id that was joined to it.")
+    ],
+    at: Annotated[str | None, typer.Option(metavar="TIME", help=AT_HELP)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show a lead and why it scores so.
+
+    Scores, stages and, for each score, the parts that sum to it.
+
+    Exit status 3 if there is no such lead.
+    """
+    at_ms = parse_time(at)
+    settings = read_settings()
+    rules = rules_of(settings)
+    view = run(_view(settings, rules, lead_id, at_ms))
+    if as_json:
+        typer.echo(json.dumps(view, ensure_ascii=False))
+    else:
+        console().print(render(view))
+
+
+async def _view(settings: Settings, rules: Rules, lead_id: str, at_ms: int) -> View:
+    async with opened_store(settings) as store:
+        found_id, state = await reading.find(store, settings.partitions, lead_id)
+    if isinstance(state, Lead):
+        return lead_view(found_id, state, rules, at_ms)
+    if state is None:
+        raise Fault(
+            Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: no event with this id has been scored."
+        )
+    raise Fault(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: it was erased at {rfc3339(state.at_ms)}.")
+
+
+def render(view: View) -> Group:
+    """The view for people."""
+    head = Table.grid(padding=(0, 2))
+    head.add_column(style="dim")
+    head.add_column(overflow="fold")
+    head.add_row("lead", f"[bold]{escape(view['lead_id'])}[/]")
+    if view["aliases"]:
+        head.add_row("also", escape(", ".join(view["aliases"])))
+    head.add_row("as of", _second(view["as_of"]))
+    head.add_row("seen", f"{_second(view['first_seen_at'])} to {_second(view['last_seen_at'])}")
+    for name, value in view["traits"].items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        head.add_row(escape(name), escape(text))
+    return Group(head, *(_card(name, card) for name, card in view["scorecards"].items()))
+
+
+def _card(name: str, card: View) -> Group:
+    stage = f", {escape(card['stage'])}" if card["stage"] else ""
+    grade = f", grade {escape(card['grade'])}" if card["grade"] else ""
+    lines = [f"\n[bold]{escape(name)}: {card['score']}[/] points{grade}{stage}"]
+    subscores = {"fit": card["fit"], "engagement": card["engagement"], **card["categories"]}
+    lines.append(
+        "[dim]" + "  ".join(f"{escape(key)} {_points(value)}" for key, value in subscores.items()) + "[/]"
+    )
+    inside = [f"{'●' if inside else '○'} {escape(stage)}" for stage, inside in card["stages"].items()]
+    if inside:
+        lines.append("  ".join(inside))
+    if change := card["next_change"]:
+        lines.append(
+            f"[dim]will be {change['to']} from {_second(change['at'])} on, if nothing else arrives[/]"
+        )
+    return Group("\n".join(lines), _parts(card))
+
+
+def _parts(card: View) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
+    table.add_column("why")
+    table.add_column("amount", justify="right")
+    table.add_column("points", justify="right")
+    for part in sorted(card["parts"], key=lambda part: -abs(part["points"])):
+        kind = "" if part["kind"] == "signal" else f" [dim]({part['kind']})[/]"
+        amount = f"{part['amount']:.2f}" if "amount" in part else ""
+        table.add_row(escape(part["name"]) + kind, amount, _points(part["points"]))
+    table.add_row("[bold]sum[/]", "", f"[bold]{_points(card['exact'])}[/]")
+    return table
+
+
+def _second(time: str) -> str:
+    """A time of a view without its milliseconds."""
+    return f"{time[:10]} {time[11:19]}Z"
+
+
+def _points(value: float) -> str:
+    return f"{value:.2f}"

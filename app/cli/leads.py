@@ -1,0 +1,109 @@
+"""``leadglow leads``: the ranking, and everybody."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from app import reading
+from app.cli.common import REDIS_S, Exit, Fault, console, opened_store, rules_of, run
+from app.cli.common import settings as read_settings
+from app.cli.times import AT_HELP, parse_time
+from app.settings import Settings
+from app.views import View, lead_view, row_view
+from streams.clock import now_ms
+from streams.scoring.rules import CardRule, Rules
+
+leads = typer.Typer(no_args_is_help=True, help="All leads.")
+MOST_REASONS = 3
+
+
+def register(root: typer.Typer) -> None:
+    """Add the commands."""
+    root.add_typer(leads, name="leads")
+
+
+@leads.command()
+def top(
+    scorecard: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The scorecard; without it, the first in the file.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the highest scores and why.
+
+    The leads are as they are now, the highest score first.
+    """
+    settings = read_settings()
+    rules = rules_of(settings)
+    card = _card(rules, scorecard)
+    rows = run(_top(settings, rules, card, limit))
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+    elif not rows:
+        typer.echo("there are no leads yet")
+    else:
+        console().print(_table(rows))
+
+
+@leads.command()
+def export(at: Annotated[str | None, typer.Option(metavar="TIME", help=AT_HELP)] = None) -> None:
+    """Print every lead as a line of JSON.
+
+    Each line is what `lead show --json` prints.
+    """
+    at_ms = parse_time(at)
+    settings = read_settings()
+    run(_export(settings, rules_of(settings), at_ms))
+
+
+def _card(rules: Rules, name: str | None) -> CardRule:
+    for card in rules.cards:
+        if name in (None, card.name):
+            return card
+    names = ", ".join(card.name for card in rules.cards)
+    raise Fault(Exit.USAGE, f"there is no scorecard {name!r}; there are: {names}")
+
+
+async def _top(settings: Settings, rules: Rules, card: CardRule, limit: int) -> list[View]:
+    async with opened_store(settings) as store:
+        found = await reading.top(store, settings.partitions, card.name, limit)
+    now = now_ms()
+    rows = [row_view(lead_id, lead, card, rules, now) for lead_id, lead in found]
+    return sorted(rows, key=lambda row: (-row["exact"], row["lead_id"]))
+
+
+async def _export(settings: Settings, rules: Rules, at_ms: int) -> None:
+    """Stream; the deadline is for each answer of Redis, however long the whole takes."""
+    loop = asyncio.get_running_loop()
+    async with opened_store(settings, None) as store, asyncio.timeout(REDIS_S) as deadline:
+        async for lead_id, lead in reading.every(store, settings.partitions):
+            typer.echo(json.dumps(lead_view(lead_id, lead, rules, at_ms), ensure_ascii=False))
+            deadline.reschedule(loop.time() + REDIS_S)
+
+
+def _table(rows: list[View]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
+    table.add_column("", justify="right", style="dim")
+    table.add_column("lead", overflow="fold")
+    table.add_column("score", justify="right", style="bold")
+    table.add_column("grade")
+    table.add_column("stage")
+    table.add_column("why", overflow="fold")
+    for place, row in enumerate(rows, 1):
+        table.add_row(
+            str(place), escape(row["lead_id"]), str(row["score"]), row["grade"], escape(row["stage"] or ""),
+            escape(_why(row)),
+        )  # fmt: skip
+    return table
+
+
+def _why(row: View) -> str:
+    """The weightiest of what happened and what is known; not the bounds that cut it."""
+    reasons = [part for part in row["parts"] if part["kind"] in {"signal", "fit"}]
+    parts = sorted(reasons, key=lambda part: -abs(part["points"]))[:MOST_REASONS]
+    return ", ".join(f"{part['name']} {part['points']:+.1f}" for part in parts)

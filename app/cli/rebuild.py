@@ -1,0 +1,103 @@
+"""``leadglow rebuild``: score everything again from Kafka."""
+
+import uuid
+from typing import Annotated, Any
+
+import typer
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from app.cli.common import Exit, Fault, kafka_away, opened_store, rules_of, run
+from app.cli.common import settings as read_settings
+from app.cli.topics import require_lead_events
+from app.settings import Settings
+from app.wiring import consumer_of
+from streams.store.base import Commit, Store, Verdict
+
+ATTEMPTS = 10
+FEW_STEPS = 16
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command()(rebuild)
+
+
+def rebuild(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Score all events in Kafka again.
+
+    Empties the state in Redis, so that workers begin at the first event that Kafka still has. For a Redis
+    that was lost, or a scorecard file with new signals or half-lives. Workers may run or be started later;
+    scores are incomplete until they have caught up. Alerts keep their ids: what is on the handoff topic
+    already is not sent again.
+    """
+    settings = read_settings()
+    version = rules_of(settings).version
+    gone = run(_events_gone(settings))
+    typer.echo(
+        f"All leads of {settings.namespace!r} will be taken out of Redis and scored anew from "
+        f"{settings.lead_events} ({settings.partitions} partitions)."
+    )
+    if gone:
+        typer.echo(f"{gone} older events are gone from Kafka (retention) and will not count any more.")
+    if not yes and not typer.confirm("Rebuild?"):
+        raise Fault(Exit.CHECK_FAILED, "nothing was changed.")
+    run(_rebuild(settings, version))
+    typer.echo(
+        "The state is empty. Workers score everything from the beginning now, or when they are started."
+    )
+
+
+async def _events_gone(settings: Settings) -> int:
+    """How many events of the topic can no longer be read.
+
+    Raises:
+        Fault: the topic is not the one that the settings describe.
+    """
+    await require_lead_events(settings)
+    consumer: Any = consumer_of(settings)
+    try:
+        await consumer.start()
+        first = await consumer.beginning_offsets(
+            [TopicPartition(settings.lead_events, p) for p in range(settings.partitions)]
+        )
+        return sum(first.values())
+    except (KafkaError, TimeoutError) as error:
+        raise Fault(Exit.TROUBLE, kafka_away(settings, error)) from None
+    finally:
+        await consumer.stop()
+
+
+async def _rebuild(settings: Settings, version: str) -> None:
+    async with opened_store(settings) as store:
+        await store.meta("partitions", str(settings.partitions))
+        for partition in range(settings.partitions):
+            await empty_shard(store, partition, version)
+
+
+async def empty_shard(store: Store, partition: int, version: str) -> None:
+    """Remove a shard's state and note that its events are to be read from the first one on.
+
+    ``version`` is that of the scorecards: causes, and with them the ids of alerts, stay what they were.
+    A worker that owns the shard finds at its next step that it was written, and starts over.
+
+    Raises:
+        Fault: a worker wrote the shard every time.
+    """
+    for _ in range(ATTEMPTS):
+        before = (await store.control(partition)).version
+        await store.wipe(partition)
+        # A shard at the very version that a worker remembers would be taken for its own.
+        steps = 1 if before > FEW_STEPS else before + FEW_STEPS
+        if await _note(store, partition, version, steps):
+            return
+    raise Fault(Exit.CONFLICT, f"a worker wrote partition {partition} at every attempt: try again.")
+
+
+async def _note(store: Store, partition: int, version: str, steps: int) -> bool:
+    name = f"rebuild-{uuid.uuid4().hex[:8]}"
+    for at in range(steps):
+        fields = {"ckpt": b"0", "scorecards": version.encode(), "owner": b"rebuild"}
+        if await store.commit(partition, Commit(at, f"{name}:{at + 1}", fields)) is Verdict.CONFLICT:
+            return False
+    return True

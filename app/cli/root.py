@@ -1,0 +1,82 @@
+"""The command ``leadglow``: its subcommands, and how every mistake is told."""
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from app.cli.common import Exit, Fault
+from app.settings import SettingsError
+
+COMMANDS = ("demo", "worker", "topics", "scorecards", "lead", "leads", "erase", "rebuild")
+"""Each is a module beside this one with ``register``; in the order of ``--help``."""
+
+
+class Commands(TyperGroup):
+    """Ends a command that cannot go on with a sentence and a status instead of a traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In our order."""
+        return [name for name in COMMANDS if name in self.commands]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            _end(Exit.REFUSED, f"the settings are wrong:\n{error}")
+        except Fault as fault:
+            _end(fault.status, str(fault))
+
+
+def build() -> typer.Typer:
+    """Put the commands together."""
+    root = typer.Typer(
+        name="leadglow",
+        cls=Commands,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help=_HELP,
+        epilog=_epilog(),
+    )
+    root.callback()(_root)
+    for name in COMMANDS:
+        module = f"app.cli.{name}"
+        if importlib.util.find_spec(module):
+            importlib.import_module(module).register(root)
+    return root
+
+
+def main() -> None:
+    """Run the command line; an error that should not be ends it with a traceback and status 70."""
+    try:
+        build()(prog_name="leadglow")
+    except Exception:
+        traceback.print_exc()
+        print("leadglow: this should not happen: please report it with the lines above.", file=sys.stderr)
+        sys.exit(Exit.TROUBLE)
+
+
+def _root() -> None:
+    """Take no options of its own."""
+
+
+def _end(status: Exit, message: str) -> None:
+    typer.echo(f"leadglow: {message}", err=True)
+    raise typer.Exit(status)
+
+
+_HELP = """Real-time lead scoring on event streams.
+
+Leads glow while they engage and cool when they stop. Settings come from variables LEADGLOW_... and from the
+file that LEADGLOW_SETTINGS names; docs/settings.md lists them."""
+
+
+def _epilog() -> str:
+    return "Exit status: " + "; ".join(f"{status} {status.meaning}" for status in Exit) + "."

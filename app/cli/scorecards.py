@@ -1,0 +1,62 @@
+"""``leadglow scorecards``: check a file, and the schema that editors check it by."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.common import Exit
+from streams.scorefile import ScorefileError, json_schema, load_file
+from streams.scoring.scorecard import Model, Scorecard
+
+scorecards = typer.Typer(no_args_is_help=True, help="Scorecard files.")
+
+
+def register(root: typer.Typer) -> None:
+    """Add the commands."""
+    root.add_typer(scorecards, name="scorecards")
+
+
+@scorecards.command()
+def check(file: Annotated[Path, typer.Argument(help="The scorecard file.")]) -> None:
+    """Check a scorecard file.
+
+    Prints every mistake at once, with line, column and remedy. Exit status 1 if there is any.
+    """
+    try:
+        model = load_file(file)
+    except ScorefileError as error:
+        typer.echo(str(error), err=True)
+        count = len(error.mistakes)
+        typer.echo(f"{count} mistake{'s' if count > 1 else ''}", err=True)
+        raise typer.Exit(Exit.CHECK_FAILED) from None
+    typer.echo(_summary(file, model))
+
+
+@scorecards.command()
+def schema() -> None:
+    """Print the JSON Schema for editors.
+
+    Save it and begin the file with: # yaml-language-server: $schema=scorecard.schema.json
+    """
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def _summary(file: Path, model: Model) -> str:
+    lines = [
+        f"{file}: no mistakes",
+        f"version     {model.version}",
+        f"signals     {len(model.signals)}: {', '.join(signal.name for signal in model.signals)}",
+    ]
+    return "\n".join(lines + [_line(card) for card in model.scorecards])
+
+
+def _line(card: Scorecard) -> str:
+    stages = ", ".join(
+        f"{s.name} at {s.enter:g} (left below {s.leave:g}{', handed off' if s.handoff else ''})"
+        for s in card.stages
+    )
+    label = f" ({card.label})" if card.label else ""
+    size = f"{len(card.points)} signals, {len(card.fit)} fit lines"
+    return f"scorecard   {card.name}{label}: {size}; stages: {stages or 'none'}"

@@ -1,0 +1,179 @@
+"""``leadglow topics create``: every topic as it should be."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import InvalidConfigurationError, TopicAlreadyExistsError, for_code
+
+from app.cli.common import Exit, Fault, opened_admin, run
+from app.cli.common import settings as read_settings
+from app.settings import Settings
+
+DAY_MS = 86_400_000
+LISTED_S = 10.0
+ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
+"""Whatever time of arrival a source topic took, our topics take, too; else a wrong clock would stop all."""
+topics = typer.Typer(no_args_is_help=True, help="The Kafka topics that Leadglow works with.")
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.add_typer(topics, name="topics")
+
+
+@topics.callback()
+def _group() -> None:
+    """Keep ``create`` a subcommand although it is the only one."""
+
+
+@topics.command()
+def create(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
+    """Create missing topics, check the others.
+
+    Safe to repeat: what exists is never changed. Exit status 78 if an existing topic has the wrong
+    number of partitions.
+    """
+    run(_create(read_settings(), dry_run))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A topic as it should be."""
+
+    name: str
+    partitions: int
+    exactly: bool
+    """Whether any other number of partitions is a fault."""
+    configs: dict[str, str]
+
+
+def wanted(settings: Settings) -> list[Wanted]:
+    """Every topic of the settings."""
+    count = settings.partitions
+    common = {
+        "min.insync.replicas": str(settings.min_insync_replicas),
+        "message.timestamp.type": "CreateTime",
+    }
+    kept = common | {"retention.ms": str(settings.retention_days * DAY_MS), "cleanup.policy": "delete"}
+    compacted = common | {"cleanup.policy": "compact"}
+    return [
+        *(Wanted(name, count, False, kept) for name in settings.sources),
+        Wanted(settings.lead_events, count, True, kept),
+        Wanted(settings.handoff, count, False, kept),
+        Wanted(settings.rejected, count, False, kept),
+        Wanted(settings.lead_scores, count, False, compacted),
+    ]
+
+
+async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """Every topic of the cluster with its number of partitions. Asking for all creates none."""
+    return {row["topic"]: len(row["partitions"]) for row in await admin.describe_topics()}
+
+
+async def require_lead_events(settings: Settings) -> None:
+    """See that the topic of the events is the one that the settings describe.
+
+    Raises:
+        Fault: it is not there, or has another number of partitions.
+    """
+    async with opened_admin(settings) as admin:
+        actual = (await partition_counts(admin)).get(settings.lead_events)
+    if actual is None:
+        message = f"Kafka has no topic {settings.lead_events}: run `leadglow topics create` first."
+        raise Fault(Exit.REFUSED, message)
+    if actual != settings.partitions:
+        raise Fault(Exit.REFUSED, _misfit(settings.lead_events, actual))
+
+
+async def _create(settings: Settings, dry_run: bool) -> None:
+    async with opened_admin(settings) as admin:
+        existing = await partition_counts(admin)
+        misfits = [
+            _check(topic, existing[topic.name]) for topic in wanted(settings) if topic.name in existing
+        ]
+        for topic in wanted(settings):
+            if topic.name in existing:
+                continue
+            if dry_run:
+                _say(topic, "would be created")
+            else:
+                await _create_one(admin, settings, topic)
+        if not dry_run:
+            await _until_listed(admin, {topic.name for topic in wanted(settings)})
+    if any(misfits):
+        raise Fault(Exit.REFUSED, "\n".join(filter(None, misfits)))
+
+
+def _check(topic: Wanted, actual: int) -> str:
+    """Say that a topic exists; what is wrong with it, if anything is."""
+    if actual == topic.partitions:
+        typer.echo(f"{topic.name}: exists, {_partitions(actual)}")
+        return ""
+    if not topic.exactly:
+        typer.echo(f"{topic.name}: exists, {_partitions(actual)} (new: {topic.partitions}; any number works)")
+        return ""
+    typer.echo(f"{topic.name}: exists, but with {_partitions(actual)} instead of {topic.partitions}")
+    return _misfit(topic.name, actual)
+
+
+def _misfit(name: str, actual: int) -> str:
+    return (
+        f"{name} has {_partitions(actual)}, and a lead's partition depends on that number: "
+        f"set LEADGLOW_PARTITIONS={actual}, or name a fresh topic in LEADGLOW_LEAD_EVENTS."
+    )
+
+
+async def _create_one(admin: AIOKafkaAdminClient, settings: Settings, topic: Wanted) -> None:
+    """Create a topic with as many of its settings as the broker knows."""
+    code, why = await _send(admin, settings, topic, topic.configs | ANY_TIME)
+    note = ""
+    if _unknown_setting(code):  # brokers know it from Kafka 3.6 on
+        code, why = await _send(admin, settings, topic, topic.configs)
+    if _unknown_setting(code):
+        note = ", without its settings, which this broker does not know"
+        code, why = await _send(admin, settings, topic, {})
+    if code == 0:
+        _say(topic, f"created{note}")
+    elif for_code(code) is TopicAlreadyExistsError:
+        _say(topic, "created by somebody else at this moment")
+    else:
+        reason = why or for_code(code).__name__
+        raise Fault(Exit.REFUSED, f"Kafka refused to create {topic.name}: {reason}")
+
+
+async def _until_listed(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Wait until the brokers know of the topics, so that a worker may be started right after this."""
+    async with asyncio.timeout(LISTED_S):
+        while True:
+            if names <= (await partition_counts(admin)).keys():
+                return
+            await asyncio.sleep(0.05)
+
+
+def _unknown_setting(code: int) -> bool:
+    return for_code(code) is InvalidConfigurationError
+
+
+async def _send(
+    admin: AIOKafkaAdminClient, settings: Settings, topic: Wanted, configs: Mapping[str, str]
+) -> tuple[int, str]:
+    """The error code (0 for none) and what Kafka says about it."""
+    new = NewTopic(topic.name, topic.partitions, settings.replication_factor, topic_configs=dict(configs))
+    reply: Any = await admin.create_topics([new])
+    _, code, *why = reply.topic_errors[0]
+    return code, str(why[0] or "") if why else ""
+
+
+def _say(topic: Wanted, what: str) -> None:
+    compacted = ", compacted" if topic.configs.get("cleanup.policy") == "compact" else ""
+    typer.echo(f"{topic.name}: {what}, {_partitions(topic.partitions)}{compacted}")
+
+
+def _partitions(count: int) -> str:
+    return f"{count} partition" if count == 1 else f"{count} partitions"

@@ -1,0 +1,79 @@
+"""Plays the records of one lead in memory. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from streams.codec import encode_control, kind_of
+from streams.scoring.event import Arrived, Control, LeadEvent
+from streams.scoring.lead import Lead, decode
+from streams.scoring.rules import Rules
+from streams.scoring.scorer import Scorer, State
+from streams.scoring.stages import advance
+
+Input = tuple[int, LeadEvent | Control]
+"""(offset, what the record says)."""
+Tick = tuple[int, int]
+"""(before which input, at which instant in ms): a timer that acted there."""
+
+
+@dataclass(slots=True)
+class Played:
+    """One lead as the scorer leaves it."""
+
+    state: State | None
+    told: dict[str, int]
+    """Alert id -> instant."""
+    forwards: dict[int, list[Any]]
+    duplicates: int
+
+
+def play(lead_id: str, inputs: list[Input], rules: Rules, until_ms: int, tick: Tick | None = None) -> Played:
+    """Apply a lead's records one after another, then let time pass."""
+    scorer = Scorer(rules)
+    scorer.put(lead_id, None)
+    for i, (offset, item) in enumerate(inputs):
+        if tick is not None and tick[0] == i:
+            scorer.tick(lead_id, tick[1])
+        scorer.at = offset
+        if isinstance(item, LeadEvent):
+            scorer.apply(item)
+        else:
+            scorer.control(item)
+    state = scorer.states[lead_id]
+    outcome = scorer.finish()
+    transitions = [crossing.transition for crossing in outcome.crossings]
+    if isinstance(state, Lead):
+        transitions += advance(rules, lead_id, state, until_ms)
+    forwards: dict[int, list[Any]] = defaultdict(list)
+    for forward in outcome.forwards:
+        forwards[forward.at].append(essence(forward.target, forward.item))
+    told = {t.alert_id: t.at_ms for t in transitions if t.told}
+    return Played(state, told, forwards, outcome.tally["duplicates"])
+
+
+def facts(state: State | None) -> dict[str, Any]:
+    """What is the same of a lead whatever its timers did: all but what was published last and is due next."""
+    if not isinstance(state, Lead):
+        slots = type(state).__slots__ if state is not None else ()
+        return {"kind": type(state).__name__, **{name: getattr(state, name) for name in slots}}
+    same = ("clock", "first_seen", "last_seen", "count", "ring", "traits", "aliases", "touches")
+    at = {
+        signal: (ref + state.base, amount)
+        for signal, ref, amount in zip(state.signals, state.ref, state.amount, strict=True)
+    }
+    windows = {key: (w.entries, w.closed, w.closed_ref) for key, w in state.windows.items()}
+    latches = {key: latch.row() for key, latch in state.latches.items()}
+    plain = {name: getattr(state, name) for name in same}
+    return {"kind": "Lead", "amounts": at, "windows": windows, "latches": latches, **plain}
+
+
+def essence(target: str, item: LeadEvent | Control) -> Any:
+    """What is compared of a forwarded record: of a state its facts, because its bytes tell of timers."""
+    if isinstance(item, LeadEvent):
+        return (target, item.raw)
+    if isinstance(item, Arrived):
+        return (target, item.origin, item.hops, facts(decode(item.blob) if item.blob else None))
+    return (target, kind_of(item), encode_control(item))

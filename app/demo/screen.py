@@ -1,0 +1,263 @@
+"""The live view of a demo in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from app.demo.feed import Feed
+from app.demo.generator import Traffic
+from app.demo.stack import Stack
+from app.demo.watch import Seen, watching
+from streams.clock import monotonic_s, now_ms
+from streams.scorefile import load_file
+from streams.scoring.lead import Lead, decode
+from streams.scoring.rules import CardRule, Rules
+from streams.scoring.score import Explanation, Part, explain
+from streams.scoring.stages import current_stage
+from streams.topics import Partitioner
+
+REFRESH_S = 0.5
+PLAIN_S = 2.0
+"""Between two lines, where there is no terminal to draw on."""
+MOST_ROWS = 12
+RATE_S = 5.0
+"""Events per second are those of so many seconds."""
+STAGE_COLOURS = ("white", "yellow", "bright_red", "magenta")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One of the hottest leads."""
+
+    lead_id: str
+    traits: dict[str, Any]
+    stage: str | None
+    why: Explanation
+
+
+@dataclass(slots=True)
+class View:
+    """Everything that is shown."""
+
+    stages: tuple[str, ...]
+    seen: Seen
+    rate: float
+    sent: int = 0
+    taken: int = 0
+    per_second: float = 0.0
+    duplicates: int = 0
+    rows: list[Row] = field(default_factory=list)
+    passed: list[tuple[float, int]] = field(default_factory=list)
+
+    def note(self, at_s: float, taken: int, duplicates: int) -> None:
+        """Take in what the worker has counted."""
+        self.taken, self.duplicates = taken, duplicates
+        self.passed = [(s, n) for s, n in self.passed if s > at_s - RATE_S] + [(at_s, taken)]
+        (first_s, first), (last_s, last) = self.passed[0], self.passed[-1]
+        self.per_second = (last - first) / (last_s - first_s) if last_s > first_s else 0.0
+
+
+async def show(stack: Stack, rate: float, leads: int, seed: int, console: Console) -> None:
+    """Send traffic and show what comes of it, until cancelled."""
+    rules = Rules(load_file(stack.settings.scorecards))
+    feed = Feed(stack, Traffic(seed, leads), rate)
+    async with watching(stack) as seen:
+        view = View(tuple(rule.stage.name for rule in rules.cards[0].stages), seen, rate)
+        sending = asyncio.create_task(feed.run())
+        try:
+            await _follow(stack, rules, feed, view, console, sending)
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            console.print(f"stopped: {goodbye(view)}")
+
+
+async def _follow(
+    stack: Stack, rules: Rules, feed: Feed, view: View, console: Console, sending: asyncio.Task[None]
+) -> None:
+    """Look and draw, again and again."""
+    if not console.is_terminal:
+        while not sending.done():
+            await _look(stack, rules, feed, view)
+            console.print(goodbye(view))
+            await asyncio.sleep(PLAIN_S)
+    else:
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while not sending.done():
+                await _look(stack, rules, feed, view)
+                live.update(render(view, now_ms(), console.height), refresh=True)
+                await asyncio.sleep(REFRESH_S)
+    await sending
+
+
+async def _look(stack: Stack, rules: Rules, feed: Feed, view: View) -> None:
+    """Ask the worker for its counts and Redis for the hottest leads."""
+    metrics = await stack.metrics()
+    view.sent = feed.sent
+    taken = int(metrics.get(("leadglow_records_total", "intake"), 0))
+    view.note(monotonic_s(), taken, int(metrics.get(("leadglow_events_total", "duplicates"), 0)))
+    view.rows = await hottest(stack, rules, now_ms())
+
+
+async def hottest(stack: Stack, rules: Rules, at_ms: int, most: int = MOST_ROWS) -> list[Row]:
+    """The leads with the highest scores, as of ``at_ms``."""
+    card, home = rules.cards[0], Partitioner(stack.settings.partitions)
+    tops = [await stack.store.top(p, card.name, most) for p in range(stack.settings.partitions)]
+    best = nsmallest(most, (pair for top in tops for pair in top), key=lambda pair: (-pair[1], pair[0]))
+    rows = []
+    for lead_id, _ in best:
+        blob = (await stack.store.load(home(lead_id), [lead_id]))[0]
+        lead = decode(blob) if blob else None
+        if isinstance(lead, Lead):
+            rows.append(_row(lead_id, lead, card, rules, at_ms))
+    return sorted(rows, key=lambda row: -row.why.exact)
+
+
+def _row(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> Row:
+    why = explain(card, lead, max(at_ms, lead.clock), rules)
+    return Row(lead_id, lead.trait_values(), current_stage(card, lead), why)
+
+
+# Drawing --------------------------------------------------------------------------------------------------
+
+
+def render(view: View, at_ms: int, height: int) -> RenderableType:
+    """The whole screen, for a terminal of so many lines."""
+    room = max(height - 15, 6)
+    hot = min(room * 3 // 5, MOST_ROWS)
+    return Group(
+        _headline(),
+        Panel(_counts(view), title="events", title_align="left", border_style="dim"),
+        Panel(_hottest(view, hot), title="hottest leads, and why", title_align="left", border_style="dim"),
+        Panel(_alerts(view, room - hot), title=_alert_title(view), title_align="left", border_style="dim"),
+    )
+
+
+def goodbye(view: View) -> str:
+    """Everything on one line."""
+    by_stage = ", ".join(f"{count} {name}" for name, count in _by_stage(view))
+    rejected, alerts = view.seen.reasons.total(), view.seen.alerts
+    return (
+        f"{view.taken} events ({view.per_second:.0f}/s), {rejected} rejected, {view.duplicates} duplicates; "
+        f"leads: {by_stage}; {alerts} alerts, event to handoff {_latency(view.seen)}"
+    )
+
+
+def _headline() -> Text:
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(" Leadglow demo ", "bold black on yellow")
+    text.append("  made-up visitors of a made-up site; Ctrl-C stops everything\n")
+    text.append(" Half-lives here are 20 s to 1 min, so that you see leads cool; real ones: days.", "dim")
+    return text
+
+
+def _counts(view: View) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    waiting = max(view.sent - view.taken, 0)
+    reasons = ", ".join(f"{name} {n}" for name, n in view.seen.reasons.most_common(3))
+    grid.add_row(
+        "traffic", f"[bold]{view.per_second:.0f}[/] events/s, {view.taken:,} so far, {waiting} on their way"
+    )
+    grid.add_row("handoff", f"[bold]{_latency(view.seen)}[/] from an event to its alert")
+    bad = f"{view.seen.reasons.total()} rejected" + (f" ({reasons})" if reasons else "")
+    grid.add_row("set aside", f"{bad}; {view.duplicates} duplicates")
+    stages = Text("  ".join(f"{count} {name}" for name, count in _by_stage(view)))
+    grid.add_row("leads", stages)
+    return grid
+
+
+def _by_stage(view: View) -> list[tuple[str, int]]:
+    found = list(view.seen.stages.values())
+    return [*((name, found.count(name)) for name in view.stages), ("in no stage", found.count(""))]
+
+
+def _latency(seen: Seen) -> str:
+    half, most = seen.latency_ms(0.5), seen.latency_ms(0.99)
+    return "-" if half is None else f"p50 {half} ms, p99 {most} ms"
+
+
+def _hottest(view: View, most: int) -> Table:
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(justify="right", width=3)
+    table.add_column(width=5)
+    table.add_column(width=9, no_wrap=True)
+    table.add_column(ratio=2, no_wrap=True, overflow="ellipsis")
+    table.add_column(ratio=3, no_wrap=True, overflow="ellipsis", style="dim")
+    for row in view.rows[:most]:
+        colour = _colour(view, row.stage)
+        bar = "█" * round(row.why.exact / 20)
+        who, why = person(row.lead_id, row.traits), reasons(row.why.parts)
+        table.add_row(
+            Text(str(row.why.score), "bold"), Text(bar, colour), Text(row.stage or "", colour), who, why
+        )
+    for _ in range(most - len(view.rows[:most])):
+        table.add_row()
+    return table
+
+
+def _alert_title(view: View) -> str:
+    return f"alerts on the topic handoff ({view.seen.alerts})"
+
+
+def _alerts(view: View, most: int) -> Table:
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(width=8)
+    table.add_column(width=11, no_wrap=True)
+    table.add_column(ratio=2, no_wrap=True, overflow="ellipsis")
+    table.add_column(ratio=3, no_wrap=True, overflow="ellipsis", style="dim")
+    recent = list(view.seen.recent)[:most]
+    for event in recent:
+        table.add_row(*_alert(event))
+    if not recent:
+        table.add_row("", "", Text("none yet: a lead must get hot first", "dim"))
+    for _ in range(most - max(len(recent), 1)):
+        table.add_row()
+    return table
+
+
+def _alert(event: dict[str, Any]) -> Iterable[RenderableType]:
+    data = event["data"]
+    entered = data["stage"]["kind"] == "entered"
+    what = Text(f"{'▲' if entered else '▼'} {data['stage']['name']}", "green" if entered else "blue")
+    cause = _CAUSES.get((data["cause"], entered), data["triggering_event"]["type"])
+    why = f"{data['score']['published']} points: {cause}"
+    return Text(event["time"][11:19], "dim"), what, person(event["subject"], data["lead"]["traits"]), why
+
+
+_CAUSES = {
+    ("decay", True): "a malus faded",
+    ("decay", False): "cooled down",
+    ("merged", True): "joined what a visitor had done",
+    ("merged", False): "joined what a visitor had done",
+}
+
+
+def _colour(view: View, stage: str | None) -> str:
+    place = view.stages.index(stage) + 1 if stage in view.stages else 0
+    return STAGE_COLOURS[min(place, len(STAGE_COLOURS) - 1)]
+
+
+def person(lead_id: str, traits: dict[str, Any]) -> str:
+    """A lead in a few words."""
+    if "name" not in traits:
+        return f"visitor {lead_id[:8]}"
+    return f"{traits['name']}, {traits.get('title', '')}, {traits.get('company', '')}"
+
+
+def reasons(parts: Iterable[Part], most: int = 4) -> str:
+    """The weightiest parts of a score."""
+    said = [part for part in parts if part.kind in ("signal", "fit") and round(part.points)]
+    weighty = sorted(said, key=lambda part: -abs(part.points))
+    return "  ".join(f"{part.name} {part.points:+.0f}" for part in weighty[:most])

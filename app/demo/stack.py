@@ -1,0 +1,266 @@
+"""Everything that a demo runs on: Kafka and Redis (yours or embedded ones), topics, and a worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+
+import app
+from app.embedded.broker import embedded_broker
+from app.embedded.redis import embedded_redis
+from app.embedded.server import Server, ServerError, free_port
+from app.settings import Settings, variable
+from streams.store.redis import RedisStore, connect
+from streams.topics import Topics
+
+SCORECARD = Path(__file__).with_name("scorecard.yaml")
+PARTITIONS = 2
+READY_S = 40.0
+FETCH_WAIT_MS = 20
+"""The embedded broker holds a fetch back for about this long although records come."""
+ANSWER_S = 15.0
+"""How long Kafka or Redis may take to answer at all."""
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says why."""
+
+
+@dataclass(slots=True)
+class Stack:
+    """What the parts of a demo work with. ``kafka`` are options of aiokafka's clients."""
+
+    settings: Settings
+    topics: Topics
+    store: RedisStore
+    kafka: Mapping[str, Any]
+    worker: Server | None = None
+
+    def check(self) -> None:
+        """See that the worker still runs.
+
+        Raises:
+            DemoError: it has ended, with the last lines of its log.
+        """
+        worker = self.worker
+        if worker is not None and worker.process.poll() is not None:
+            msg = f"the worker ended by itself; the end of its log:\n{_tail(worker.log_path)}"
+            raise DemoError(msg)
+
+    async def metrics(self) -> dict[tuple[str, str], float]:
+        """The worker's metrics by (name, value of its first label)."""
+        self.check()
+        text = await _get(f"http://{self.settings.metrics_host}:{self.settings.metrics_port}/metrics")
+        families = text_string_to_metric_families(text or "")
+        return {(s.name, next(iter(s.labels.values()), "")): s.value for f in families for s in f.samples}
+
+    @asynccontextmanager
+    async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        """A producer for the source topics."""
+        producer = AIOKafkaProducer(**self.kafka, acks="all", linger_ms=5, max_batch_size=256 * 1024)
+        await producer.start()
+        try:
+            yield producer
+        finally:
+            await producer.stop()
+
+    @asynccontextmanager
+    async def consumer(self, *names: str) -> AsyncIterator[AIOKafkaConsumer]:
+        """A consumer of all partitions of these topics, from their beginning, without a group."""
+        consumer = AIOKafkaConsumer(
+            **self.kafka,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+        await consumer.start()
+        try:
+            consumer.assign([TopicPartition(name, p) for name in names for p in range(PARTITIONS)])
+            yield consumer
+        finally:
+            await consumer.stop()
+
+
+@asynccontextmanager
+async def servers(base: Settings, kafka: str | None, redis: str | None) -> AsyncIterator[Settings]:
+    """The settings of a demo: unique names on the servers given, or on embedded ones.
+
+    ``base`` says how to log in to the Kafka that is given.
+    """
+    name = f"leadglow-demo-{uuid.uuid4().hex[:8]}"
+    plain = Topics()
+    async with AsyncExitStack() as stack:
+        address = kafka or await stack.enter_async_context(embedded_broker())
+        url = redis or await stack.enter_async_context(embedded_redis())
+        yield (base if kafka else Settings()).model_copy(
+            update={
+                "kafka": address,
+                "kafka_idempotence": kafka is not None and base.kafka_idempotence,
+                "redis": url,
+                "namespace": name,
+                "scorecards": SCORECARD,
+                "partitions": PARTITIONS,
+                "sources": tuple(f"{name}.{source}" for source in plain.sources),
+                "lead_events": f"{name}.{plain.lead_events}",
+                "handoff": f"{name}.{plain.handoff}",
+                "lead_scores": f"{name}.{plain.lead_scores}",
+                "rejected": f"{name}.{plain.rejected}",
+                "metrics_host": "127.0.0.1",
+                "metrics_port": free_port(),
+                "log": "text",
+            }
+        )
+
+
+@asynccontextmanager
+async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
+    """Topics and a worker; both are gone afterwards, the topics where servers are ``lasting``."""
+    await _reach(stack)
+    try:
+        await _create_topics(stack)
+        with tempfile.TemporaryDirectory(prefix="leadglow-demo-") as directory:
+            worker = start_worker(stack.settings, Path(directory))
+            stack.worker = worker
+            try:
+                await _until_ready(stack)
+                yield stack
+            finally:
+                await asyncio.to_thread(worker.stop)
+    finally:
+        await asyncio.wait_for(stack.store.close(), ANSWER_S)
+        if lasting:
+            await _remove(stack)
+
+
+def start_worker(settings: Settings, directory: Path) -> Server:
+    """The worker as a child that dies with the thread that calls this: the main one."""
+    argv = [sys.executable, "-m", "app", "worker"]
+    return Server(argv, settings.metrics_port, directory, environment(settings))
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as a child of this process reads them; nothing of the caller's own environment."""
+    values = {name: getattr(settings, name) for name in settings.model_fields_set}
+    text = {variable(name): _text(value) for name, value in values.items() if value is not None}
+    return {"PYTHONPATH": str(Path(app.__file__ or "").parents[1]), **text}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+async def _reach(stack: Stack) -> None:
+    """See that both servers answer.
+
+    Raises:
+        DemoError: one does not.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await stack.store.control(0)
+    except TimeoutError:
+        msg = "Redis does not answer: see that it runs, and what --redis says"
+        raise DemoError(msg) from None
+    try:
+        async with asyncio.timeout(ANSWER_S), _admin(stack):
+            pass
+    except (KafkaError, TimeoutError) as error:
+        place = stack.settings.kafka
+        msg = f"Kafka at {place} cannot be reached ({error or 'no answer'}): see what --kafka says"
+        raise DemoError(msg) from None
+
+
+async def _create_topics(stack: Stack) -> None:
+    topics = stack.topics
+    plain = [*topics.sources, topics.lead_events, topics.handoff, topics.rejected]
+    alone = {"min.insync.replicas": "1"}
+    wanted = [NewTopic(name, PARTITIONS, 1, topic_configs=alone) for name in plain]
+    wanted.append(
+        NewTopic(topics.lead_scores, PARTITIONS, 1, topic_configs={**alone, "cleanup.policy": "compact"})
+    )
+    async with _admin(stack) as admin:
+        reply: Any = await admin.create_topics(wanted)
+    refused = [f"{row[0]} (error {row[1]})" for row in reply.topic_errors if row[1]]
+    if refused:
+        msg = f"Kafka refused to create topics: {', '.join(refused)}"
+        raise DemoError(msg)
+
+
+async def _until_ready(stack: Stack) -> None:
+    """Wait until the worker says that it is ready."""
+    deadline = asyncio.get_running_loop().time() + READY_S
+    url = f"http://{stack.settings.metrics_host}:{stack.settings.metrics_port}/ready"
+    while await _get(url) is None:
+        stack.check()
+        if asyncio.get_running_loop().time() > deadline:
+            assert stack.worker is not None
+            msg = f"the worker was not ready in {READY_S:.0f} s; its log:\n{_tail(stack.worker.log_path)}"
+            raise DemoError(msg)
+        await asyncio.sleep(0.05)
+
+
+async def _get(url: str) -> str | None:
+    """What a page says; None while it does not answer, or with an error."""
+    try:
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return await answer.text() if answer.ok else None
+    except aiohttp.ClientError:
+        return None
+
+
+async def _remove(stack: Stack) -> None:
+    """Take every trace off servers that stay; what cannot be removed is named."""
+    namespace, topics = stack.settings.namespace, stack.topics
+    names = [*topics.sources, topics.lead_events, topics.handoff, topics.lead_scores, topics.rejected]
+    try:
+        async with asyncio.timeout(ANSWER_S), _admin(stack) as admin:
+            await admin.delete_topics(names)
+    except (KafkaError, TimeoutError, OSError) as error:
+        print(f"the topics {namespace}.* could not be removed: {error!r}", file=sys.stderr)
+    client: Any = connect(stack.settings.redis)
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            keys = [key async for key in client.scan_iter(match=f"{namespace}:*", count=1000)]
+            for key in keys:
+                await client.unlink(key)
+    except Exception as error:
+        print(f"the keys {namespace}:* could not be removed: {error!r}", file=sys.stderr)
+    finally:
+        await client.aclose()
+
+
+@asynccontextmanager
+async def _admin(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**stack.kafka)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        with contextlib.suppress(KafkaError):
+            await admin.close()
+
+
+def _tail(path: Path, lines: int = 15) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+
+
+__all__ = ["DemoError", "ServerError", "Stack", "environment", "running", "servers", "start_worker"]

@@ -1,0 +1,275 @@
+"""Plays what a run read and wrote once more in memory, and says where the two differ. Pure.
+
+1. The source topics, through intake: the same records must be on lead-events and on rejected-events.
+2. Each lead's records of lead-events, in order, through a scorer without any timer: the same state must be in
+   Redis, the same alerts on handoff, the same records forwarded to other leads.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from app.demo.play import Input, Played, Tick, essence, facts, play
+from streams.codec import KIND_HEADER, SOURCE_HEADER, Codec, Reject, decode_control
+from streams.intake import Intake
+from streams.pipeline import MOST_FORWARDS
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.lead import Lead, decode
+from streams.scoring.rules import Rules
+from streams.scoring.scorer import State
+from streams.topics import Partitioner, Topics
+
+
+class Record(Protocol):
+    """A consumed record."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Iterable[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What is compared of a handoff record."""
+
+    id: str
+    lead_id: str
+    at_ms: int
+    cause: str
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run left behind, read back. No record arrived after ``done_ms``."""
+
+    done_ms: int
+    topics: Topics
+    partitions: int
+    sources: Mapping[str, Sequence[Record]]
+    """By ``topic:partition``."""
+    lead_events: Sequence[Sequence[Record]]
+    """By partition."""
+    rejected: Sequence[Record]
+    alerts: Sequence[Alert]
+    states: Mapping[tuple[int, str], bytes]
+    """(partition, lead id) -> blob, as Redis holds it."""
+    duplicates: int
+    """As the worker counted them."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the comparison came to."""
+
+    mismatches: list[str] = field(default_factory=list)
+    leads: int = 0
+    alerts: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    early_timers: int = 0
+    """Leads whose timer acted while an older record of theirs was still on its way through intake."""
+
+
+def verify(run: Run, rules: Rules) -> Findings:
+    """Compare a run with the same records played in memory."""
+    findings = Findings()
+    rejects = _compare_intake(run, findings)
+    codec = Codec(rules.paths)
+    inputs, further = _inputs(run, codec)
+    _compare("rejected-events", rejects | further, _rejected(run), findings)
+    findings.rejected = len(rejects | further)
+    _compare_leads(run, rules, codec, inputs, findings)
+    _compare("duplicates", findings.duplicates, run.duplicates, findings)
+    return findings
+
+
+# Intake ---------------------------------------------------------------------------------------------------
+
+
+def _compare_intake(run: Run, findings: Findings) -> dict[bytes, Any]:
+    """Returns what intake must have rejected, by place."""
+    intake = Intake(run.topics, Partitioner(run.partitions))
+    expected: dict[bytes, Any] = {}
+    rejects: dict[bytes, Any] = {}
+    for place, records in run.sources.items():
+        output = intake.adapt({place: records}, run.done_ms)
+        for partition, rows in output.rows.items():
+            for at_ms, key, value, headers in rows:
+                expected[dict(headers)[SOURCE_HEADER]] = (partition, at_ms, key, value)
+        rejects |= {r.key: (dict(r.headers)["reason"], r.value) for r in output.rejects}
+    actual = {
+        source: (record.partition, record.timestamp, record.key, record.value)
+        for record in _each(run.lead_events)
+        if not (source := _source(record)).startswith(b"~")
+    }
+    _compare("lead-events", expected, actual, findings)
+    return rejects
+
+
+def _rejected(run: Run) -> dict[bytes, Any]:
+    return {_source(r): (dict(r.headers)["reason"], r.value) for r in run.rejected}
+
+
+# Scoring --------------------------------------------------------------------------------------------------
+
+
+def _inputs(run: Run, codec: Codec) -> tuple[dict[tuple[int, str], list[Input]], dict[bytes, Any]]:
+    """The records of each lead in order, each place once; and those that scoring must have rejected."""
+    inputs: dict[tuple[int, str], list[Input]] = defaultdict(list)
+    rejects: dict[bytes, Any] = {}
+    seen: set[bytes] = set()
+    for record in _each(run.lead_events):
+        source = _source(record)
+        if source in seen:
+            continue
+        seen.add(source)
+        item = read(codec, record)
+        if isinstance(item, Reject):
+            place = f"{run.topics.lead_events}:{record.partition}:{record.offset}".encode()
+            rejects[place] = (item.reason.encode(), record.value)
+        else:
+            inputs[record.partition, item.lead_id].append((record.offset, item))
+    return inputs, rejects
+
+
+def read(codec: Codec, record: Record) -> LeadEvent | Control | Reject:
+    """What a record of lead-events says."""
+    kind = dict(record.headers).get(KIND_HEADER, b"").decode()
+    if kind or record.value is None:
+        return decode_control(kind, record.value, record.key, record.timestamp)
+    return codec.event(record, (record.key or b"").decode())
+
+
+def _compare_leads(
+    run: Run, rules: Rules, codec: Codec, inputs: Mapping[tuple[int, str], list[Input]], findings: Findings
+) -> None:
+    sent_on = _sent_on(run, codec)
+    alerts: dict[str, list[Alert]] = defaultdict(list)
+    for alert in run.alerts:
+        alerts[alert.lead_id].append(alert)
+    for place in sorted(inputs.keys() | run.states.keys()):
+        partition, lead_id = place
+        mine = inputs.get(place, [])
+        live = Live(run.states.get(place), alerts.pop(lead_id, []), sent_on.get(partition, {}), run.done_ms)
+        played = _explained(lead_id, mine, rules, live, findings)
+        findings.duplicates += played.duplicates
+        findings.leads += isinstance(played.state, Lead)
+        findings.alerts += sum(at_ms <= run.done_ms for at_ms in played.told.values())
+    for lead_id in alerts:
+        findings.mismatches.append(f"handoff has alerts of {lead_id}, a lead without any event")
+
+
+@dataclass(slots=True)
+class Live:
+    """What a run left behind of one lead."""
+
+    blob: bytes | None
+    alerts: list[Alert]
+    sent_on: Mapping[int, list[Any]]
+    """Offset -> what was forwarded because of the record there."""
+    done_ms: int
+
+    @property
+    def state(self) -> State | None:
+        """Decoded."""
+        return None if self.blob is None else decode(self.blob)
+
+    def until_ms(self) -> int:
+        """The instant at which states are compared."""
+        state = self.state
+        return max(self.done_ms, state.clock) if isinstance(state, Lead) else self.done_ms
+
+    def differences(self, lead_id: str, played: Played) -> list[str]:
+        """Where it is not what was played, in sentences."""
+        findings = Findings()
+        _compare(f"lead {lead_id}", facts(played.state), facts(self.state), findings)
+        told = {i for i, at_ms in played.told.items() if at_ms <= self.done_ms}
+        there = {alert.id for alert in self.alerts if alert.at_ms <= self.done_ms}
+        _compare(f"alerts of {lead_id}", dict.fromkeys(told, "told"), dict.fromkeys(there, "told"), findings)
+        for offset, items in played.forwards.items():
+            _compare(f"forwarded by {lead_id}", items, self.sent_on.get(offset, []), findings)
+        return findings.mismatches
+
+
+def _explained(lead_id: str, inputs: list[Input], rules: Rules, live: Live, findings: Findings) -> Played:
+    """Play a lead; where that differs, play it with its timers where they can have acted.
+
+    A timer waits a moment for records on their way, not for ever: intake that lags (a start, a machine
+    that is too busy) makes a crossing happen before an event that is older. That is as right as the reverse,
+    but nothing that records tell; so it is accepted if it explains everything, and counted.
+    """
+    played = play(lead_id, inputs, rules, live.until_ms())
+    differences = live.differences(lead_id, played)
+    if not differences:
+        return played
+    for tick in _possible_ticks(inputs, live):
+        other = play(lead_id, inputs, rules, live.until_ms(), tick)
+        if not live.differences(lead_id, other):
+            findings.early_timers += 1
+            return other
+    findings.mismatches += differences
+    return played
+
+
+def _possible_ticks(inputs: list[Input], live: Live) -> Iterable[Tick]:
+    """Crossings by decay that the run shows, before each record that is older than they are."""
+    instants = {alert.at_ms for alert in live.alerts if alert.cause == "decay"}
+    state = live.state
+    if isinstance(state, Lead):
+        instants |= {latch.since for latch in state.latches.values()} | {state.clock}
+    for at_ms in sorted(instants):
+        yield from ((i, at_ms) for i, (_, item) in enumerate(inputs) if item.arrival < at_ms)
+
+
+# Forwarded records ----------------------------------------------------------------------------------------
+
+
+def _sent_on(run: Run, codec: Codec) -> dict[int, dict[int, list[Any]]]:
+    """Partition -> offset of the record that caused it -> what was forwarded, in order."""
+    found: dict[int, dict[int, dict[int, Any]]] = defaultdict(lambda: defaultdict(dict))
+    for record in _each(run.lead_events):
+        source = _source(record)
+        if not source.startswith(b"~"):
+            continue
+        partition, _, number = source[1:].partition(b":")
+        offset, i = divmod(int(number), MOST_FORWARDS)
+        item = read(codec, record)
+        target = (record.key or b"").decode()
+        found[int(partition)][offset][i] = item if isinstance(item, Reject) else essence(target, item)
+    return {p: {at: [rows[i] for i in sorted(rows)] for at, rows in by.items()} for p, by in found.items()}
+
+
+# Comparing ------------------------------------------------------------------------------------------------
+
+
+def _compare(what: str, expected: Any, actual: Any, findings: Findings) -> None:
+    """Note each key of two dictionaries, or the two values, that differ."""
+    if expected == actual:
+        return
+    if not isinstance(expected, dict):
+        findings.mismatches.append(f"{what}: expected {_short(expected)}, found {_short(actual)}")
+        return
+    for key in sorted(expected.keys() | actual.keys(), key=str):
+        if expected.get(key) != actual.get(key):
+            name = key.decode(errors="replace") if isinstance(key, bytes) else key
+            mine, theirs = _short(expected.get(key)), _short(actual.get(key))
+            findings.mismatches.append(f"{what}, {name}: expected {mine}, found {theirs}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 160 else f"{text[:157]}..."
+
+
+def _source(record: Record) -> bytes:
+    return dict(record.headers).get(SOURCE_HEADER, b"")
+
+
+def _each(partitions: Sequence[Sequence[Record]]) -> Iterable[Record]:
+    return (record for records in partitions for record in records)

@@ -1,0 +1,142 @@
+"""Builds each object once, from the settings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from app.settings import PREFIX, Settings
+from streams.store.redis import RedisStore
+from streams.topics import Topics
+
+if TYPE_CHECKING:
+    from streams.worker import Worker
+
+CRASH_AT = f"{PREFIX}CRASH_AT"
+KAFKA_MS = 10_000
+"""How long a command waits for an answer of Kafka."""
+
+
+def topics_of(settings: Settings) -> Topics:
+    """The names of the topics."""
+    return Topics(
+        settings.sources, settings.lead_events, settings.handoff, settings.lead_scores, settings.rejected
+    )
+
+
+def store_of(settings: Settings, on_error: Callable[[str], None] = lambda op: None) -> RedisStore:
+    """The state in Redis; ``on_error`` is told each operation that failed and will be repeated."""
+    return RedisStore(settings.redis, settings.namespace, partitions=settings.partitions, on_error=on_error)
+
+
+def kafka_options(settings: Settings) -> dict[str, Any]:
+    """What aiokafka's clients need for security and log-in."""
+    tls = _tls(settings)
+    if settings.kafka_sasl_mechanism is None:
+        return {"security_protocol": "SSL", "ssl_context": tls} if tls else {}
+    return {
+        "security_protocol": "SASL_SSL" if tls else "SASL_PLAINTEXT",
+        "ssl_context": tls,
+        "sasl_mechanism": settings.kafka_sasl_mechanism,
+        "sasl_plain_username": settings.kafka_sasl_username,
+        "sasl_plain_password": _password(settings),
+    }
+
+
+def faust_credentials(settings: Settings) -> Any:
+    """The same for Faust."""
+    import faust
+
+    tls = _tls(settings)
+    if settings.kafka_sasl_mechanism is None:
+        return faust.SSLCredentials(context=tls) if tls else None
+    return faust.SASLCredentials(
+        username=settings.kafka_sasl_username,
+        password=_password(settings),
+        ssl_context=tls,
+        mechanism=settings.kafka_sasl_mechanism,
+    )
+
+
+def admin_of(settings: Settings) -> AIOKafkaAdminClient:
+    """A client that looks at topics and creates them; not started."""
+    return AIOKafkaAdminClient(
+        bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings)
+    )
+
+
+def producer_of(settings: Settings) -> AIOKafkaProducer:
+    """A producer whose records are kept when it says so; not started."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka,
+        acks="all",
+        enable_idempotence=settings.kafka_idempotence,
+        request_timeout_ms=KAFKA_MS,
+        **kafka_options(settings),
+    )
+
+
+def consumer_of(settings: Settings) -> AIOKafkaConsumer:
+    """A consumer without a group; not started."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings)
+    )
+
+
+def worker_of(settings: Settings) -> Worker:
+    """The worker with its store; not started."""
+    from streams.worker import Plan, Worker  # Faust takes a second that the other commands need not wait
+
+    store = store_of(settings, lambda op: worker.metrics.store_errors.labels(op).inc())
+    plan = Plan(
+        bootstrap=settings.kafka,
+        store=store,
+        scorecards=settings.scorecards,
+        partitions=settings.partitions,
+        topics=topics_of(settings),
+        kafka=kafka_options(settings),
+        credentials=faust_credentials(settings),
+        idempotent=settings.kafka_idempotence,
+        group=settings.namespace,
+        lateness_ms=settings.lateness_hours * 3_600_000,
+        cache_leads=settings.cache_leads,
+        link_base=settings.link_base_url,
+        metrics_host=settings.metrics_host,
+        metrics_port=settings.metrics_port,
+        rebuild_when_lost=settings.rebuild_when_lost,
+    )
+    if crash_at := os.environ.get(CRASH_AT):  # noqa: TID251 - for the fault tests alone, so it is no setting
+        plan.reached = crash_point(crash_at)
+    worker = Worker(plan)
+    return worker
+
+
+def crash_point(at: str) -> Callable[[str], Coroutine[Any, Any, None]]:
+    """Kill this process when a step is reached for the n-th time; ``at`` is ``step:n``."""
+    name, _, number = at.partition(":")
+    reached: Counter[str] = Counter()
+
+    async def crash(step: str) -> None:
+        reached[step] += 1
+        if step == name and reached[step] == int(number or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return crash
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.kafka_tls:
+        return None
+    return ssl.create_default_context(cafile=settings.kafka_ca_file)
+
+
+def _password(settings: Settings) -> str:
+    assert settings.kafka_sasl_password is not None
+    return settings.kafka_sasl_password.get_secret_value()

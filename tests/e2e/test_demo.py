@@ -1,0 +1,113 @@
+"""``leadglow demo`` as a newcomer runs it: a process of its own, on the embedded servers."""
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+
+COMMAND = [sys.executable, "-m", "app", "demo"]
+RUN_S = 240
+START_S = 120
+STOP_S = 40
+
+
+def test_it_scores_what_it_sends_verifies_itself_and_leaves_nothing_behind() -> None:
+    with subprocess.Popen([*COMMAND, "--events", "3000", "--json"], stdout=-1, stderr=-1, text=True) as demo:
+        children = Children(demo.pid)
+        wait_until(lambda: len(children.look()) >= 3 or demo.poll() is not None, START_S)
+        out, err = demo.communicate(timeout=RUN_S)
+    assert demo.returncode == 0, err
+    summary = json.loads(out)
+    assert summary["mismatches"] == 0
+    assert summary["events"] == 3000
+    assert min(summary[key] for key in ("rejected", "duplicates", "leads", "alerts", "events_per_second")) > 0
+    assert 0 < summary["event_to_handoff_ms_p50"] <= summary["event_to_handoff_ms_p99"]
+    assert len(children.seen) >= 3
+    assert children.left() == []
+
+
+def test_the_live_view_shows_leads_and_ctrl_c_ends_it_with_everything_it_started() -> None:
+    screen, terminal = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}  # noqa: TID251
+    with subprocess.Popen(COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=env) as demo:
+        os.close(terminal)
+        shown = read_until(screen, b"qualified", START_S)
+        children = Children(demo.pid)
+        children.look()
+        demo.send_signal(signal.SIGINT)
+        shown += read_until(screen, b"stopped:", STOP_S)
+        assert demo.wait(STOP_S) == 0
+    os.close(screen)
+    assert b"hottest leads" in shown
+    assert b"Traceback" not in shown
+    assert len(children.seen) >= 3
+    assert children.left() == []
+
+
+def test_killed_without_warning_it_takes_its_children_along() -> None:
+    with subprocess.Popen(COMMAND, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
+        children = Children(demo.pid)
+        wait_until(lambda: len(children.look()) >= 3, START_S)
+        demo.kill()
+    wait_until(lambda: children.left() == [], STOP_S)
+    assert len(children.seen) >= 3
+
+
+def test_a_kafka_that_is_not_there_is_told_in_a_sentence() -> None:
+    done = subprocess.run(
+        [*COMMAND, "--events", "10", "--kafka", "127.0.0.1:1"],
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        check=False,
+    )
+    assert done.returncode == 70
+    assert "127.0.0.1:1 cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+class Children:
+    """The processes below one, as long as it runs and afterwards."""
+
+    def __init__(self, pid: int) -> None:
+        self._parent = psutil.Process(pid)
+        self.seen: set[psutil.Process] = set()
+
+    def look(self) -> set[psutil.Process]:
+        """Note those that there are."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self.seen |= set(self._parent.children(recursive=True))
+        return self.seen
+
+    def left(self) -> list[psutil.Process]:
+        """Those that still run."""
+        return [child for child in self.seen if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def wait_until(holds: Callable[[], bool], deadline_s: float) -> None:
+    end_s = time.monotonic() + deadline_s
+    while not holds():
+        assert time.monotonic() < end_s, "waited for too long"
+        time.sleep(0.05)
+
+
+def read_until(screen: int, sign: bytes, deadline_s: float) -> bytes:
+    """What the terminal shows, up to a sign. On Linux a terminal whose program has ended raises an error."""
+    os.set_blocking(screen, False)
+    shown = b""
+
+    def found() -> bool:
+        nonlocal shown
+        with contextlib.suppress(OSError):
+            shown += os.read(screen, 65536)
+        return sign in shown
+
+    wait_until(found, deadline_s)
+    return shown

@@ -1,0 +1,28 @@
+"""A Leadglow for each test that wants to break one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest_asyncio
+
+from tests.faults.rig import Rig
+from tests.faults.workload import Workload
+from tests.servers import Running
+
+
+@pytest_asyncio.fixture
+async def rig(kafka: Running, tmp_path: Path, unique: str) -> AsyncIterator[Rig]:
+    """Topics and a Redis, no worker yet."""
+    made = Rig(kafka, tmp_path, unique)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture
+async def workload() -> Workload:
+    """The same events for every test, but for the time of day."""
+    return Workload(7, datetime.now(UTC))

@@ -1,0 +1,182 @@
+"""What must have come out: the log of ``lead-events`` played once through codec and scorer, one record at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streams.codec import KIND_HEADER, SOURCE_HEADER, Codec, Reject, decode_control
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.lead import Erased, Lead, Redirect, decode, encode
+from streams.scoring.rules import Rules
+from streams.scoring.scorer import Outcome, Scorer, State
+from streams.topics import partition_of
+
+VOLATILE = frozenset({"published", "due", "clock", "fits", "inside", "calm_until", "slack"})
+"""What timers and the sizes of steps may leave different."""
+
+
+@dataclass
+class Found:
+    """What the system holds once it is quiet."""
+
+    lead_events: Mapping[int, Sequence[Any]]
+    """Partition -> its records, in order."""
+    states: Mapping[int, Mapping[str, bytes]]
+    checkpoints: Mapping[int, int]
+    alerts: Sequence[str]
+    """Ids on handoff, in order, repeated ones too."""
+    rejected: frozenset[str]
+    """Coordinates on the topic of rejected events."""
+
+
+class Model:
+    """One process, one record after another, no store."""
+
+    def __init__(self, rules: Rules, topic: str) -> None:
+        """``topic`` is the name of lead-events."""
+        self.rules = rules
+        self.topic = topic
+        self.states: dict[int, dict[str, State | None]] = {}
+        self.alerts: list[str] = []
+        self.rejected: set[str] = set()
+        self.forwarded: Counter[int] = Counter()
+        """Partition -> how many records it had to send on."""
+        self._codec = Codec(rules.paths)
+
+    def play(self, found: Found) -> None:
+        """Take everything that stands on ``lead-events``; then let time pass for a lead where it did."""
+        for partition, records in found.lead_events.items():
+            scorer = Scorer(self.rules, _at_home(partition, len(found.lead_events)))
+            self.states[partition] = scorer.states
+            sources: dict[str, int] = {}
+            for record in records:
+                if not _repeated(record, sources):
+                    self._one(scorer, partition, record)
+            for lead_id, blob in found.states[partition].items():
+                state, mine = decode(blob), scorer.states.get(lead_id)
+                if isinstance(state, Lead) and isinstance(mine, Lead) and state.clock > mine.clock:
+                    scorer.tick(lead_id, state.clock)
+                    self._note(scorer.finish(), partition)
+
+    def _one(self, scorer: Scorer, partition: int, record: Any) -> None:
+        item = self._read(record)
+        if isinstance(item, Reject):
+            self.rejected.add(f"{self.topic}:{partition}:{record.offset}")
+            return
+        scorer.states.setdefault(item.lead_id, None)
+        scorer.run({item.lead_id: [(record.offset, item)]})
+        self._note(scorer.finish(), partition)
+
+    def _read(self, record: Any) -> LeadEvent | Control | Reject:
+        headers = dict(record.headers)
+        kind = headers.get(KIND_HEADER, b"").decode()
+        if kind or record.value is None:
+            return decode_control(kind, record.value, record.key, record.timestamp)
+        known = record.key.decode() if SOURCE_HEADER in headers and record.key is not None else None
+        return self._codec.event(record, known)
+
+    def _note(self, outcome: Outcome, partition: int) -> None:
+        self.alerts += [c.transition.alert_id for c in outcome.crossings if c.transition.told]
+        self.forwarded[partition] += len(outcome.forwards)
+
+
+def _at_home(partition: int, partitions: int) -> Callable[[str], bool]:
+    return lambda lead_id: partition_of(lead_id, partitions) == partition
+
+
+def differences(rules: Rules, topic: str, found: Found) -> list[str]:
+    """Everything in which the system differs from the model, one line each; empty is the promise kept."""
+    model = Model(rules, topic)
+    model.play(found)
+    return [*_of_positions(found), *_of_leads(model, found), *_of_output(model, found)]
+
+
+def _of_positions(found: Found) -> list[str]:
+    ends = {partition: records[-1].offset + 1 if records else 0 for partition, records in found.lead_events.items()}
+    return [
+        f"partition {p}: scored up to {found.checkpoints[p]} of {end}"
+        for p, end in ends.items()
+        if found.checkpoints[p] != end
+    ]
+
+
+def _of_leads(model: Model, found: Found) -> list[str]:
+    problems = []
+    for partition, expected in model.states.items():
+        actual = found.states[partition]
+        wanted = {lead_id: state for lead_id, state in expected.items() if state is not None}
+        problems += [f"{lead_id} should not be there" for lead_id in actual.keys() - wanted.keys()]
+        for lead_id, state in wanted.items():
+            mine = facts(state)
+            theirs = facts(decode(actual[lead_id])) if lead_id in actual else {}
+            problems += [
+                f"{lead_id}.{name}: {theirs.get(name)!r} instead of {mine.get(name)!r}"
+                for name in mine.keys() | theirs.keys()
+                if mine.get(name) != theirs.get(name)
+            ]
+    return problems
+
+
+def _of_output(model: Model, found: Found) -> list[str]:
+    arrived = _forwarded(found)
+    told, expected = set(found.alerts), set(model.alerts)
+    problems = [f"alert {alert} is missing" for alert in expected - told]
+    problems += [f"alert {alert} should not be there" for alert in told - expected]
+    problems += [f"{place} was not rejected" for place in model.rejected - found.rejected]
+    wrongly = {place for place in found.rejected - model.rejected if place.startswith(f"{model.topic}:")}
+    problems += [f"{place} was rejected" for place in wrongly]
+    problems += [
+        f"partition {p} sent {arrived[p]} records on instead of {count}"
+        for p, count in model.forwarded.items()
+        if arrived[p] != count
+    ]
+    return problems
+
+
+def _forwarded(found: Found) -> Counter[int]:
+    """Partition -> how many of its forwarded records have arrived, however often."""
+    places = {
+        dict(record.headers).get(SOURCE_HEADER, b"") for records in found.lead_events.values() for record in records
+    }
+    return Counter(int(place[1:].partition(b":")[0]) for place in places if place.startswith(b"~"))
+
+
+def facts(state: State) -> dict[str, Any]:
+    """What must be the same of a lead, in the form in which it is stored."""
+    if isinstance(state, Redirect):
+        return {"redirect": state.target}
+    if isinstance(state, Erased):
+        return {"erased": state.at_ms}
+    stored = decode(encode(state))
+    assert isinstance(stored, Lead)
+    rows = {name: getattr(stored, name) for name in Lead.__slots__ if name not in VOLATILE}
+    rows["latches"] = {key: latch.row() for key, latch in stored.latches.items()}
+    rows["windows"] = {key: (w.entries, w.closed, w.closed_ref) for key, w in stored.windows.items()}
+    return rows
+
+
+def counted(rules: Rules, found: Found, signal: str) -> int:
+    """How often a signal was counted, over all leads."""
+    number = rules.signals[signal].id
+    total = 0
+    for states in found.states.values():
+        for blob in states.values():
+            lead = decode(blob)
+            if isinstance(lead, Lead) and number in lead.signals:
+                total += lead.count[lead.signals.index(number)]
+    return total
+
+
+def _repeated(record: Any, sources: dict[str, int]) -> bool:
+    """Whether a record with these coordinates, or later ones of the same source, stands on the log before it."""
+    source = dict(record.headers).get(SOURCE_HEADER)
+    if source is None:
+        return False
+    place, _, offset = source.decode().rpartition(":")
+    if int(offset) <= sources.get(place, -1):
+        return True
+    sources[place] = int(offset)
+    return False

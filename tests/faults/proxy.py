@@ -1,0 +1,99 @@
+"""A TCP proxy in front of Redis that loses a reply."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Self
+
+
+class Proxy:
+    """Passes bytes on until it is told to misbehave. One command is in flight on a connection at a time."""
+
+    def __init__(self, port: int) -> None:
+        """``port`` is the server's, on this machine."""
+        self._lost = asyncio.Event()
+        self._upstream = port
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._command = b""
+        self._cut = False
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let everybody go."""
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        await self._server.wait_closed()
+
+    @property
+    def url(self) -> str:
+        """Where clients connect to."""
+        assert self._server is not None
+        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def lose_reply(self, command: bytes, *, cut: bool) -> None:
+        """Keep the next reply to this command; then cut the connection, or leave the client waiting."""
+        self._lost.clear()
+        self._command, self._cut = command, cut
+
+    async def until_lost(self) -> None:
+        """Return once a reply was kept: the server has done what the client asked for."""
+        await asyncio.wait_for(self._lost.wait(), 20)
+
+    def cut(self) -> None:
+        """Cut every connection."""
+        for writer in self._writers:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        try:
+            upstream, to_upstream = await asyncio.open_connection("127.0.0.1", self._upstream)
+        except OSError:
+            writer.close()
+            return
+        connection = {writer, to_upstream}
+        self._writers |= connection
+        marked = asyncio.Event()
+        await asyncio.gather(
+            self._requests(reader, to_upstream, marked),
+            self._replies(upstream, writer, marked),
+            return_exceptions=True,  # either end may go away
+        )
+        self._writers -= connection
+        await asyncio.gather(*(each.wait_closed() for each in connection), return_exceptions=True)
+
+    async def _requests(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, marked: asyncio.Event
+    ) -> None:
+        with contextlib.closing(writer):
+            while data := await reader.read(1 << 16):
+                if self._command and self._command in data:
+                    self._command = b""
+                    marked.set()
+                writer.write(data)
+                await writer.drain()
+
+    async def _replies(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, marked: asyncio.Event
+    ) -> None:
+        with contextlib.closing(writer):
+            while data := await reader.read(1 << 16):
+                if not marked.is_set():
+                    writer.write(data)
+                    await writer.drain()
+                    continue
+                self._lost.set()
+                if self._cut:
+                    return

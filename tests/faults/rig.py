@@ -1,0 +1,360 @@
+"""A whole Leadglow to break: topics, a Redis of its own, workers as processes, and the log of what they wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
+from aiokafka.protocol.group import LeaveGroupRequest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.embedded.redis import start_redis
+from app.embedded.server import Server, free_port
+from streams.codec import SOURCE_HEADER
+from streams.scorefile import load_file
+from streams.scoring.rules import Rules
+from streams.store.redis import RedisStore
+from streams.worker import _alert_id
+from tests.faults.oracle import Found, differences
+from tests.faults.workload import SOURCES, Sent
+from tests.servers import Running
+
+ROOT = Path(__file__).parents[2]
+SCORECARDS = Path(__file__).with_name("scorecards.yaml")
+DEADLINE_S = 40.0
+LATENESS_MS = 72 * 3_600_000
+Value = TypeVar("Value")
+
+
+async def until(what: str, probe: Callable[[], Awaitable[Value]], deadline_s: float = DEADLINE_S) -> Value:
+    """Probe until the answer is true."""
+    end = time.monotonic() + deadline_s
+    while not (answer := await probe()):
+        assert time.monotonic() < end, f"{what}: not within {deadline_s} s"
+        await asyncio.sleep(0.03)
+    return answer
+
+
+class Worker:
+    """A worker process."""
+
+    def __init__(self, server: Server) -> None:
+        """``server`` is running."""
+        self._server = server
+
+    @property
+    def status(self) -> int | None:
+        """The exit status; negative for a signal; None while it runs."""
+        return self._server.process.poll()
+
+    @property
+    def log(self) -> str:
+        """Everything it said."""
+        return self._server.log_path.read_text(errors="replace")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._server.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self._server.process.kill()
+        self._server.process.wait()
+
+    async def ended(self, deadline_s: float = DEADLINE_S) -> int:
+        """The exit status, once it has ended."""
+
+        async def over() -> bool:
+            return self.status is not None
+
+        await until(f"the end of a worker that said\n{self.log[-3000:]}", over, deadline_s)
+        assert self.status is not None
+        return self.status
+
+    async def ready(self) -> bool | None:
+        """What ``/ready`` says; None when nobody answers."""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
+                session.get(f"http://{self._server.address}/ready") as reply,
+            ):
+                return reply.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples with these labels; 0 when nobody answers."""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
+                session.get(f"http://{self._server.address}/metrics") as reply,
+            ):
+                text = await reply.text()
+        except (aiohttp.ClientError, TimeoutError):
+            return 0
+        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+
+
+class Rig:
+    """One Leadglow. ``open`` first, ``close`` last; names of topics are those of the defaults, with a prefix."""
+
+    def __init__(self, kafka: Running, directory: Path, name: str, partitions: int = 4) -> None:
+        """Everything is called after ``name``."""
+        self.kafka = kafka
+        self.name = name
+        self.directory = directory
+        self.partitions = partitions
+        self.scorecards = directory / "scorecards.yaml"
+        self.scorecards.write_bytes(SCORECARDS.read_bytes())
+        self.workers: list[Worker] = []
+        self.records: dict[TopicPartition, list[Any]] = defaultdict(list)
+        self.sent: dict[str, int] = {}
+        """Source partition -> records that were acknowledged there."""
+        self._redis_directory = directory / "redis"
+        self._redis_directory.mkdir()
+        self._servers: list[Server] = []
+
+    # Servers --------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Start what a worker needs."""
+        await self.start_redis()
+        self.store = RedisStore(f"redis://{self.redis.address}", self.name, partitions=self.partitions)
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka.address)
+        await self._admin.start()
+        await self.create_topics()
+        self._producer = AIOKafkaProducer(bootstrap_servers=self.kafka.address, acks="all")
+        await self._producer.start()
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka.address, auto_offset_reset="earliest")
+        await self._consumer.start()
+        names = ("lead-events", "handoff", "rejected-events", "lead-scores")
+        self._followed = [TopicPartition(self.topic(n), p) for n in names for p in range(self.partitions)]
+        self._consumer.assign(self._followed)
+
+    async def create_topics(self) -> None:
+        """Create every topic."""
+        counts = dict(SOURCES) | dict.fromkeys(
+            ("lead-events", "handoff", "rejected-events", "lead-scores"), self.partitions
+        )
+        await self._admin.create_topics([NewTopic(self.topic(name), count, 1) for name, count in counts.items()])
+
+    async def recreate(self, topic: str) -> None:
+        """Delete a topic and create it anew."""
+        await self._admin.delete_topics([self.topic(topic)])
+
+        async def created() -> bool:
+            if self.topic(topic) not in await self._admin.list_topics():
+                await self._admin.create_topics([NewTopic(self.topic(topic), self.partitions, 1)])
+                return True
+            return False
+
+        await until("the end of a topic", created)
+
+    async def add_partitions(self, topic: str, total: int) -> None:
+        """Make a topic wider."""
+        await self._admin.create_partitions({self.topic(topic): NewPartitions(total)})
+
+    async def delete_records(self, topic: str) -> None:
+        """Delete every record of a topic."""
+        partitions = [TopicPartition(self.topic(topic), p) for p in range(self.partitions)]
+        await self._admin.delete_records({tp: RecordsToDelete(-1) for tp in partitions})
+
+    def filler(self, counts: Mapping[int, int]) -> list[Sent]:
+        """Records for lead-events, so many for each partition."""
+        value = b'{"type":"page","userId":"filler"}'
+        return [Sent("lead-events", p, value) for p, count in counts.items() for _ in range(count)]
+
+    async def start_redis(self) -> None:
+        """Start Redis, or start it again with its data."""
+        options = ("--appendonly", "yes", "--appendfsync", "everysec")
+        port = self.redis.port if self._servers else 0
+        self.redis = start_redis(self._redis_directory, *options, port=port)
+        self._servers.append(self.redis)
+        await asyncio.to_thread(self.redis.wait_ready)
+
+    def kill_redis(self) -> None:
+        """End Redis without a word."""
+        self.redis.process.kill()
+        self.redis.process.wait()
+
+    @property
+    def append_only_file(self) -> Path:
+        """What Redis writes its changes to."""
+        return max(self._redis_directory.glob("appendonlydir/*.incr.aof"))
+
+    def topic(self, name: str) -> str:
+        """The name of a topic in this rig."""
+        return f"{self.name}-{name}"
+
+    async def close(self) -> None:
+        """Stop everything, whatever state it is in."""
+        for worker in self.workers:
+            worker.kill()
+        for client in (self._consumer, self._producer):
+            await client.stop()
+        await self._admin.close()
+        await self.store.close()
+        for server in self._servers:
+            await asyncio.to_thread(server.stop)
+
+    # Workers --------------------------------------------------------------------------------------------------
+
+    def start_worker(self, crash_at: str = "", **settings: object) -> Worker:
+        """Start a worker, which ends itself at ``crash_at`` (step:n)."""
+        worker = Worker(self._start(("worker",), f"worker-{len(self.workers)}", settings, crash_at))
+        self.workers.append(worker)
+        return worker
+
+    def _start(
+        self, arguments: Iterable[str], name: str, settings: Mapping[str, object], crash_at: str = ""
+    ) -> Server:
+        port = free_port()
+        values: dict[str, object] = {
+            "kafka": self.kafka.address,
+            "kafka_idempotence": self.kafka.idempotent,
+            "redis": f"redis://{self.redis.address}",
+            "namespace": self.name,
+            "scorecards": self.scorecards,
+            "partitions": self.partitions,
+            "sources": ",".join(self.topic(source) for source, _ in SOURCES),
+            "lead_events": self.topic("lead-events"),
+            "handoff": self.topic("handoff"),
+            "lead_scores": self.topic("lead-scores"),
+            "rejected": self.topic("rejected-events"),
+            "metrics_port": port,
+            **settings,
+        }
+        env = {f"LEADGLOW_{key.upper()}": str(value) for key, value in values.items()}
+        env |= {"PYTHONPATH": str(ROOT)} | ({"LEADGLOW_CRASH_AT": crash_at} if crash_at else {})
+        directory = self.directory / name
+        directory.mkdir()
+        return Server([sys.executable, "-m", "app", *arguments], port, directory, env)
+
+    async def command(self, *arguments: str, **settings: object) -> tuple[int, str]:
+        """Run a command to its end; returns its exit status and what it printed."""
+        server = self._start(arguments, f"command-{len(self._servers)}", settings)
+        self._servers.append(server)
+        worker = Worker(server)
+        return await worker.ended(), worker.log
+
+    async def forget_dead(self) -> None:
+        """Let the group's coordinator drop the members that are gone now, instead of after the session timeout."""
+        for member in await self.members():
+            node = await self._admin.find_coordinator(self.name)
+            await self._admin._send_request(LeaveGroupRequest(self.name, member), node)
+
+    async def members(self) -> list[str]:
+        """The ids of the group's members."""
+        described = await self._admin.describe_consumer_groups([self.name])
+        return [member[0] for _, _, _, _, _, members, *_ in described[0].groups for member in members]
+
+    # Traffic --------------------------------------------------------------------------------------------------
+
+    async def send(self, records: Iterable[Sent]) -> None:
+        """Produce and wait for the acknowledgements."""
+        waiting = [
+            (r, await self._producer.send(self.topic(r.topic), r.value, key=r.key, partition=r.partition))
+            for r in records
+        ]
+        for record, future in waiting:
+            metadata = await future
+            if record.topic != "lead-events":
+                self.sent[f"{metadata.topic}:{metadata.partition}"] = metadata.offset + 1
+
+    async def read(self) -> None:
+        """Read what the workers have written since."""
+        ends = await self._consumer.end_offsets(self._followed)
+        while True:
+            behind = [tp for tp in self._followed if await self._consumer.position(tp) < ends[tp]]
+            if not behind:
+                return
+            for tp, records in (await self._consumer.getmany(*behind, timeout_ms=1000)).items():
+                self.records[tp] += records
+
+    def of(self, topic: str) -> dict[int, list[Any]]:
+        """What was read of a topic."""
+        return {p: self.records[TopicPartition(self.topic(topic), p)] for p in range(self.partitions)}
+
+    # The outcome ----------------------------------------------------------------------------------------------
+
+    async def settled(self, deadline_s: float = DEADLINE_S) -> Found:
+        """Wait until nothing is left to do; returns what came out."""
+        end = time.monotonic() + deadline_s
+        while isinstance(found := await self._settled(), str):
+            assert time.monotonic() < end, f"{found}; workers said\n{self.said()}"
+            await asyncio.sleep(0.05)
+        return found
+
+    def said(self) -> str:
+        """The end of each worker's log."""
+        return "\n--\n".join(f"[{w.status}] {w.log[-2500:]}" for w in self.workers)
+
+    async def _settled(self) -> Found | str:
+        """What came out, or what is missing."""
+        before = await self.versions()
+        for p in range(self.partitions):
+            counts = await self.store.counts(p)
+            if counts["outbox"] or counts["dirty"]:
+                return f"partition {p} has still something to send: {counts}"
+        await self.read()
+        if missing := self._not_carried():
+            return f"{len(missing)} records were not carried over, such as {sorted(missing)[:5]}"
+        found = await self._found()
+        ends = {p: records[-1].offset + 1 if records else 0 for p, records in found.lead_events.items()}
+        if ends != found.checkpoints:
+            return f"scored up to {found.checkpoints} of {ends}"
+        return found if before == await self.versions() else "the state moves"
+
+    def _not_carried(self) -> set[bytes]:
+        """The coordinates of source records that became neither one of lead-events nor a rejected one."""
+        places = {f"{tp}:{i}".encode() for tp, end in self.sent.items() for i in range(end)}
+        for topic in ("lead-events", "rejected-events"):
+            for records in self.of(topic).values():
+                places -= {header(record, SOURCE_HEADER) for record in records}
+        return places
+
+    async def versions(self) -> list[int]:
+        return [(await self.store.control(p)).version for p in range(self.partitions)]
+
+    async def _found(self) -> Found:
+        controls = {p: await self.store.control(p) for p in range(self.partitions)}
+        return Found(
+            {p: list(records) for p, records in self.of("lead-events").items()},
+            {p: {lead_id: blob async for lead_id, blob in self.store.scan(p)} for p in range(self.partitions)},
+            {p: int(control.fields.get("ckpt", b"0")) for p, control in controls.items()},
+            self.alerts(),
+            frozenset(r.key.decode() for p in self.of("rejected-events").values() for r in p),
+        )
+
+    def alerts(self) -> list[str]:
+        """The ids on handoff, in order."""
+        return [_alert_id(record.value) for records in self.of("handoff").values() for record in records]
+
+    @property
+    def rules(self) -> Rules:
+        """The scorecards as they are now."""
+        return Rules(load_file(self.scorecards), LATENESS_MS)
+
+    async def promise_kept(self, deadline_s: float = DEADLINE_S) -> Found:
+        """Wait until all is quiet and compare every lead and alert with the model."""
+        found = await self.settled(deadline_s)
+        problems = differences(self.rules, self.topic("lead-events"), found)
+        assert not problems, "\n".join([*problems[:20], f"... {len(problems)} in all", self.said()])
+        assert found.alerts, "a workload without alerts proves nothing"
+        return found
+
+
+def header(record: Any, name: str) -> bytes:
+    """A header of a record."""
+    headers: Mapping[str, bytes] = dict(record.headers)
+    return headers.get(name, b"")

@@ -1,0 +1,66 @@
+"""A worker that dies at any step: the next one goes on, and everything counts once."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.faults.feeding import feed
+from tests.faults.oracle import counted
+from tests.faults.proxy import Proxy
+from tests.faults.rig import Rig
+from tests.faults.workload import Workload
+
+STEPS = {
+    "fetched": (1, 6),
+    "scored": (1, 6),
+    "commit_sent": (2, 7),
+    "committed": (1, 6),
+    "trimmed": (1, 4),
+    "produced": (1, 6),
+    "acknowledged": (1, 6),
+    "telemetry_committed": (1,),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_everything_counts_once_when_workers_die_at_a_step(rig: Rig, workload: Workload, step: str) -> None:
+    for n in STEPS[step]:
+        worker = rig.start_worker(f"{step}:{n}")
+        await feed(rig, workload, 60, until_dead=worker)
+        assert await worker.ended() == -signal.SIGKILL, worker.log
+        await rig.forget_dead()
+    await rig.send(workload.take(600))
+    rig.start_worker()
+    found = await rig.promise_kept()
+    assert counted(rig.rules, found, "email_click") == workload.clicks
+
+
+async def test_a_step_whose_reply_is_lost_is_taken_once(rig: Rig, workload: Workload) -> None:
+    async with Proxy(rig.redis.port) as proxy:
+        worker = rig.start_worker(redis=proxy.url)
+        for _ in range(3):
+            await feed(rig, workload, 3)
+            proxy.lose_reply(b"EVALSHA", cut=True)
+            await rig.send(workload.take(60))
+            await proxy.until_lost()
+        found = await rig.promise_kept()
+        assert counted(rig.rules, found, "email_click") == workload.clicks
+        assert await worker.metric("leadglow_commits_total", verdict="DUP") == 3
+        assert await worker.metric("leadglow_commits_total", verdict="CONFLICT") == 0
+
+
+async def test_a_worker_may_die_between_a_step_and_its_reply(rig: Rig, workload: Workload) -> None:
+    async with Proxy(rig.redis.port) as proxy:
+        for _ in range(2):
+            worker = rig.start_worker(redis=proxy.url)
+            await feed(rig, workload, 4)
+            proxy.lose_reply(b"EVALSHA", cut=False)
+            await rig.send(workload.take(60))
+            await proxy.until_lost()
+            worker.kill()
+            await rig.forget_dead()
+        rig.start_worker()
+        found = await rig.promise_kept()
+        assert counted(rig.rules, found, "email_click") == workload.clicks

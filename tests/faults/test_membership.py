@@ -1,0 +1,63 @@
+"""Workers that come, go, die and wake up late."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.faults.feeding import feed
+from tests.faults.oracle import counted
+from tests.faults.rig import Rig, Worker, until
+from tests.faults.workload import Workload
+
+
+async def sharing(rig: Rig, *workers: Worker) -> None:
+    """Wait until these workers, and no others, own all shards."""
+
+    async def shared() -> bool:
+        shards = [await worker.metric("leadglow_shards") for worker in workers]
+        return min(shards) > 0 and sum(shards) == rig.partitions
+
+    await until(f"{len(workers)} workers that share; they said\n{rig.said()}", shared)
+
+
+async def test_workers_come_and_go_under_load(rig: Rig, workload: Workload) -> None:
+    first = rig.start_worker()
+    await feed(rig, workload, 3)
+    for _ in range(2):
+        await rig.send(workload.take(400))
+        second = rig.start_worker()
+        await sharing(rig, first, second)
+        await feed(rig, workload, 4)
+        await rig.send(workload.take(400))
+        first.send(signal.SIGTERM)
+        await feed(rig, workload, 4)
+        assert await first.ended() == 0, first.log
+        first = second
+    assert not [worker.log for worker in rig.workers if "somebody else" in worker.log]
+    second = rig.start_worker()
+    await sharing(rig, first, second)
+    await rig.send(workload.take(400))
+    await feed(rig, workload, 2)
+    first.kill()
+    await rig.forget_dead()
+    await feed(rig, workload, 4)
+    rig.start_worker()
+    await feed(rig, workload, 4)
+    found = await rig.promise_kept()
+    assert counted(rig.rules, found, "email_click") == workload.clicks
+
+
+async def test_a_worker_that_wakes_after_losing_its_partitions_changes_nothing(rig: Rig, workload: Workload) -> None:
+    sleeper = rig.start_worker()
+    await feed(rig, workload, 3)
+    await rig.send(workload.take(900))
+    sleeper.send(signal.SIGSTOP)
+    other = rig.start_worker()
+    await sharing(rig, other)
+    await feed(rig, workload, 5)
+    await rig.send(workload.take(900))
+    sleeper.send(signal.SIGCONT)
+    await feed(rig, workload, 5)
+    found = await rig.promise_kept()
+    assert counted(rig.rules, found, "email_click") == workload.clicks
+    assert sleeper.status in {None, 75}

@@ -1,0 +1,388 @@
+"""Every command against real servers and a real worker."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from app.embedded.redis import start_redis
+from app.embedded.server import free_port
+from app.wiring import admin_of, store_of
+from streams.clock import now_ms
+from streams.topics import partition_of
+from tests.servers import Running
+from tests.system import PARTITIONS, System, wait_for
+
+PEOPLE = [f"u{i}" for i in range(12)]
+
+
+@pytest.fixture
+def system(kafka: Running, redis_url: str, unique: str) -> System:
+    """Nothing is there yet."""
+    return System(kafka, redis_url, unique)
+
+
+@pytest.fixture(scope="module")
+def running(kafka: Running, redis_server: Running) -> Iterator[System]:
+    """A worker that has scored PEOPLE, each with an anonymous visit before."""
+    system = System(kafka, redis_server.address, f"cli{now_ms()}")
+    assert system.run("topics", "create").exit_code == 0
+    with system.worker() as worker:
+        worker.wait_ready()
+        system.send((now_ms(), event) for person in PEOPLE for event in story(person))
+        wait_for(lambda: len(system.run("leads", "export").stdout.splitlines()) == len(PEOPLE), "joined")
+        wait_for(lambda: is_hot(system, PEOPLE[-1]), "scored")
+        yield system
+        assert worker.stop()[0] == 0
+
+
+def story(person: str) -> list[dict[str, Any]]:
+    """Later people have more fit: a ranking without ties."""
+    anonymous = f"anonymous-{person}"
+    traits = {"title": "CTO", "employees": 500} if int(person[1:]) > 5 else {"employees": 500}
+    return [
+        {"type": "track", "event": "Demo Requested", "messageId": f"d-{person}", "anonymousId": anonymous},
+        {"type": "identify", "messageId": f"i-{person}", "anonymousId": anonymous, "userId": person,
+         "traits": traits},
+        {"type": "page", "messageId": f"p-{person}", "userId": person, "properties": {"url": "https://a/pricing"}},
+    ]  # fmt: skip
+
+
+def is_hot(system: System, lead_id: str) -> bool:
+    result = system.run("lead", "show", lead_id, "--json")
+    return result.exit_code == 0 and json.loads(result.stdout)["scorecards"]["default"]["score"] == 86
+
+
+def elsewhere(first: str, second: str) -> bool:
+    return partition_of(first, PARTITIONS) != partition_of(second, PARTITIONS)
+
+
+# topics create ----------------------------------------------------------------------------------------------
+
+
+async def configs_of(system: System, topic: str) -> dict[str, str]:
+    admin = admin_of(system.settings)
+    await admin.start()
+    try:
+        (reply,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        return {row[0]: row[1] for row in reply.resources[0][4]}
+    finally:
+        await admin.close()
+
+
+def test_a_dry_run_creates_nothing(system: System) -> None:
+    first = system.run("topics", "create", "--dry-run")
+    second = system.run("topics", "create", "--dry-run")
+
+    assert (first.exit_code, first.stdout) == (0, second.stdout)
+    assert first.stdout.count("would be created") == 5
+
+
+def test_topics_are_created_once_and_then_checked(system: System) -> None:
+    first = system.run("topics", "create")
+    second = system.run("topics", "create")
+
+    assert (first.exit_code, first.stdout.count(": created, ")) == (0, 5)
+    assert (second.exit_code, second.stdout.count(f": exists, {PARTITIONS} partitions")) == (0, 5)
+
+
+def test_topics_keep_what_they_should_for_as_long_as_they_should(system: System, kafka: Running) -> None:
+    if not kafka.idempotent:
+        pytest.skip("the embedded broker keeps no settings of topics")
+    system.run("topics", "create", retention_days="3")
+
+    scores = asyncio.run(configs_of(system, system.settings.lead_scores))
+    events = asyncio.run(configs_of(system, system.settings.lead_events))
+
+    assert scores["cleanup.policy"] == "compact"
+    assert (events["cleanup.policy"], events["retention.ms"]) == ("delete", str(3 * 86_400_000))
+    assert (events["message.timestamp.type"], events["min.insync.replicas"]) == ("CreateTime", "1")
+
+
+def test_another_number_of_partitions_is_refused_only_where_it_matters(system: System) -> None:
+    system.run("topics", "create")
+
+    result = system.run("topics", "create", partitions="8")
+
+    assert result.exit_code == 78
+    assert f"set LEADGLOW_PARTITIONS={PARTITIONS}" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_more_copies_than_brokers_are_refused_in_kafkas_words(system: System, kafka: Running) -> None:
+    if not kafka.idempotent:
+        pytest.skip("the embedded broker does not count its copies")
+    result = system.run("topics", "create", replication_factor="99")
+
+    assert result.exit_code == 78
+    assert "Kafka refused to create" in result.stderr
+    assert "eplication" in result.stderr
+
+
+# worker -----------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_without_topics_says_what_to_run(system: System) -> None:
+    with system.worker() as worker:
+        status, stderr = worker.ended()
+
+    assert status == 78
+    assert stderr.splitlines()[-1].endswith("run `leadglow topics create` first.")
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_stops_in_order_when_asked(system: System, number: int) -> None:
+    system.run("topics", "create")
+    with system.worker() as worker:
+        worker.wait_ready()
+        status, stderr = worker.stop(number)
+
+    assert status == 0
+    assert "stopping" in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("away", ["redis", "kafka"])
+def test_a_worker_waits_for_a_server_that_is_away(system: System, away: str) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    url = f"redis://{address}" if away == "redis" else address
+    with system.worker(**{away: url}) as worker:
+        wait_for(lambda: worker.probe("/live") == 200, "alive")
+        said = worker.says(f"{away.capitalize()} ")
+        ready = worker.probe("/ready")
+        status, _ = worker.stop()
+
+    assert (ready, status) == (503, 0)
+    assert "again" in said or "repeated" in said
+
+
+def test_a_worker_refuses_a_redis_that_evicts(system: System, tmp_path: Path) -> None:
+    server = start_redis(tmp_path, "--maxmemory-policy", "allkeys-lru")
+    server.wait_ready()
+    try:
+        with system.worker(redis=f"redis://{server.address}") as worker:
+            status, stderr = worker.ended()
+    finally:
+        server.stop()
+
+    assert status == 78
+    assert "noeviction" in stderr
+
+
+def test_a_worker_names_the_port_that_is_taken(running: System) -> None:
+    with running.worker() as first:
+        port = first.address.rpartition(":")[2]
+        with running.worker(metrics_port=port) as second:
+            status, stderr = second.ended()
+
+    assert status == 78
+    assert "LEADGLOW_METRICS_PORT" in stderr
+
+
+def test_log_lines_are_json_objects_on_request(system: System) -> None:
+    system.run("topics", "create")
+    with system.worker(log="json") as worker:
+        worker.wait_ready()
+        _, stderr = worker.stop()
+
+    lines = [json.loads(line) for line in stderr.splitlines()]
+    assert lines[-1]["event"].startswith("stopping")
+    assert {"event", "level", "logger", "timestamp"} <= lines[-1].keys()
+
+
+def test_a_crash_point_kills_the_worker(system: System) -> None:
+    system.run("topics", "create")
+    with system.worker(crash_at="committed:1") as worker:
+        worker.wait_ready()
+        system.send([(now_ms(), {"userId": "ana", "type": "page", "messageId": "1"})])
+        status, _ = worker.ended()
+
+    assert status == -signal.SIGKILL
+
+
+# lead show, leads top, leads export -------------------------------------------------------------------------
+
+
+def test_a_lead_is_shown_with_the_parts_that_sum_to_its_score(running: System) -> None:
+    view = running.json("lead", "show", "u7")
+    card = view["scorecards"]["default"]
+
+    assert (view["lead_id"], view["aliases"], view["traits"]["title"]) == ("u7", ["anonymous-u7"], "CTO")
+    assert (card["score"], card["grade"], card["stage"], card["stages"]["qualified"]) == (
+        86,
+        "A",
+        "qualified",
+        True,
+    )
+    assert sum(part["points"] for part in card["parts"]) == pytest.approx(card["exact"], abs=1e-8)
+    assert card["next_change"]["to"] == 85
+
+
+def test_a_lead_is_found_by_every_id_whatever_the_shard(running: System) -> None:
+    person = next(p for p in PEOPLE if elsewhere(p, f"anonymous-{p}"))
+
+    assert running.json("lead", "show", f"anonymous-{person}")["lead_id"] == person
+
+
+def test_a_lead_is_shown_as_it_will_be(running: System) -> None:
+    card = running.json("lead", "show", "u7", "--at", "+60d")["scorecards"]["default"]
+
+    assert [part["amount"] for part in card["parts"] if part["name"] == "demo_request"] == [
+        pytest.approx(0.5, 1e-3)
+    ]
+    assert card["stages"] == {"engaged": True, "qualified": True}
+    assert running.json("lead", "show", "u7", "--at", "+1000d")["scorecards"]["default"]["stage"] == "engaged"
+
+
+def test_looking_ahead_changes_nothing(running: System) -> None:
+    running.json("lead", "show", "u7", "--at", "+1000d")
+
+    assert is_hot(running, "u7")
+
+
+def test_people_read_the_same_as_programs(running: System) -> None:
+    text = running.run("lead", "show", "u7").stdout
+
+    for word in ("u7", "anonymous-u7", "86", "grade A", "demo_request", "will be 85"):
+        assert word in text
+
+
+def test_an_unknown_lead_has_a_status_of_its_own(running: System) -> None:
+    result = running.run("lead", "show", "nobody", "--json")
+
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "there is no lead 'nobody'" in result.stderr
+
+
+def test_the_ranking_merges_the_shards(running: System) -> None:
+    rows = running.json("leads", "top")
+
+    assert {row["lead_id"] for row in rows[:6]} == {f"u{i}" for i in range(6, 12)}
+    assert {row["lead_id"] for row in rows} == set(PEOPLE)
+    assert [row["exact"] for row in rows] == sorted((row["exact"] for row in rows), reverse=True)
+    assert {"lead_id", "scorecard", "score", "exact", "grade", "stage"} <= rows[0].keys()
+
+
+def test_the_ranking_is_as_long_as_asked_for(running: System) -> None:
+    assert len(running.json("leads", "top", "--limit", "3", "--scorecard", "default")) == 3
+    assert len(running.run("leads", "top", "--limit", "3").stdout.splitlines()) == 4
+
+
+def test_everybody_is_exported_once_and_as_shown(running: System) -> None:
+    lines = [json.loads(line) for line in running.run("leads", "export", "--at", "+30d").stdout.splitlines()]
+    parts = {line["lead_id"]: line["scorecards"]["default"]["parts"][0]["name"] for line in lines}
+
+    assert sorted(line["lead_id"] for line in lines) == sorted(PEOPLE)
+    assert (
+        parts["u7"]
+        == running.json("lead", "show", "u7", "--at", "+30d")["scorecards"]["default"]["parts"][0]["name"]
+    )
+
+
+def test_state_for_another_number_of_partitions_is_not_misread(running: System) -> None:
+    result = running.run("lead", "show", "u7", partitions="5")
+
+    assert result.exit_code == 78
+    assert "set LEADGLOW_PARTITIONS=4" in result.stderr
+
+
+def test_reading_leaves_no_trace_in_an_empty_redis(system: System) -> None:
+    assert system.run("lead", "show", "ana").exit_code == 3
+    assert asyncio.run(agreed_partitions(system, "7")) == "7"
+
+
+async def agreed_partitions(system: System, proposed: str) -> str:
+    store = store_of(system.settings)
+    try:
+        return await store.meta("partitions", proposed)
+    finally:
+        await store.close()
+
+
+# erase ------------------------------------------------------------------------------------------------------
+
+
+def test_erasing_by_any_id_forgets_the_whole_lead(running: System) -> None:
+    result = running.run("erase", "anonymous-u0", "--yes")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    for lead_id in ("u0", "anonymous-u0"):
+        shown = running.run("lead", "show", lead_id)
+        assert shown.exit_code == 3
+        assert "erased" in shown.stderr
+    assert "u0" not in {row["lead_id"] for row in running.json("leads", "top")}
+
+
+def test_nothing_is_erased_without_a_yes(running: System) -> None:
+    result = running.run("erase", "u1", stdin="n\n")
+
+    assert result.exit_code == 1
+    assert running.json("lead", "show", "u1")["lead_id"] == "u1"
+
+
+def test_an_erasure_that_no_worker_takes_up_says_so(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.cli.erase.WAIT_S", 0.3)
+    system.run("topics", "create")
+
+    result = system.run("erase", "ana", "--yes")
+
+    assert result.exit_code == 70
+    assert "leadglow worker" in result.stderr
+    (tombstone,) = system.records(system.settings.lead_events)
+    assert (tombstone.key, tombstone.value, tombstone.partition) == (
+        b"ana",
+        None,
+        partition_of("ana", PARTITIONS),
+    )
+
+
+# rebuild ----------------------------------------------------------------------------------------------------
+
+
+def test_a_rebuild_restores_everything_and_sends_no_alert_again(running: System) -> None:
+    before = running.json("leads", "top")
+    alerts = len(running.records(running.settings.handoff))
+
+    result = running.run("rebuild", "--yes")
+
+    assert result.exit_code == 0
+    wait_for(lambda: names(running.json("leads", "top")) == names(before), "rebuilt")
+    running.wait_until_scored()
+    assert len(running.records(running.settings.handoff)) == alerts >= 6
+
+
+def names(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return sorted((row["lead_id"], row["score"]) for row in rows)
+
+
+def test_a_worker_that_starts_after_a_rebuild_begins_at_the_beginning(system: System) -> None:
+    system.run("topics", "create")
+    event = {"type": "page", "messageId": "1", "userId": "ana"}
+    with system.worker() as worker:
+        worker.wait_ready()
+        system.send([(now_ms(), event)])
+        wait_for(lambda: system.run("lead", "show", "ana").exit_code == 0, "scored")
+        assert worker.stop()[0] == 0
+
+    assert system.run("rebuild", "--yes").exit_code == 0
+    assert system.run("lead", "show", "ana").exit_code == 3
+    with system.worker():
+        wait_for(lambda: system.run("lead", "show", "ana").exit_code == 0, "scored again")
+
+
+def test_nothing_is_rebuilt_without_a_yes(running: System) -> None:
+    assert running.run("rebuild", stdin="n\n").exit_code == 1
+    assert running.run("lead", "show", "u7").exit_code == 0
+
+
+def test_a_rebuild_needs_the_topic_of_the_events(system: System) -> None:
+    result = system.run("rebuild", "--yes")
+
+    assert result.exit_code == 78
+    assert "topics create" in result.stderr

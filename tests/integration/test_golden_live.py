@@ -1,0 +1,104 @@
+"""The worked cases, through the running system: records on Kafka, a worker process, ``lead show --at``.
+
+The cases are moved by whole weeks into the future: the wall clock has no say there, and TIME is now or later.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.alert import rfc3339
+from streams.clock import now_ms
+from tests.servers import Running
+from tests.system import System
+
+GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data/golden/cases.json").read_text())
+CASES = {case["name"]: case for case in GOLDEN["cases"]}
+POINTS = GOLDEN["tolerance"]["points"]
+MS = GOLDEN["tolerance"]["seconds"] * 1000
+WEEK_MS = 7 * 86_400_000
+TIMES = ("timestamp", "originalTimestamp", "sentAt")
+
+
+@pytest.fixture(scope="module")
+def system(kafka: Running, redis_server: Running) -> Iterator[System]:
+    """One worker for all cases."""
+    system = System(kafka, redis_server.address, f"golden{now_ms()}")
+    assert system.run("topics", "create").exit_code == 0
+    with system.worker() as worker:
+        worker.wait_ready()
+        yield system
+        assert worker.stop()[0] == 0
+
+
+def at_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def shift_ms(case: dict[str, Any]) -> int:
+    """Whole weeks, so that days and weeks of the calendar stay what they are; no event may be due now."""
+    first = min(at_ms(item["arrival"]) for item in case["events"])
+    return (now_ms() - first) // WEEK_MS * WEEK_MS + 2 * WEEK_MS
+
+
+def moved(text: str, shift: int) -> str:
+    return rfc3339(at_ms(text) + shift)
+
+
+def events_of(case: dict[str, Any], shift: int) -> list[tuple[int, dict[str, Any]]]:
+    """(arrival, event), for a lead of the case's own."""
+    found = []
+    for item in case["events"]:
+        event = {**item["event"], "userId": case["name"]}
+        event |= {key: moved(event[key], shift) for key in TIMES if key in event}
+        found.append((at_ms(item["arrival"]) + shift, event))
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_worked_case_holds_in_the_running_system(name: str, system: System) -> None:
+    case = CASES[name]
+    shift = shift_ms(case)
+    waiting = events_of(case, shift)
+
+    for expected in case["expect"]:
+        at = at_ms(expected["at"]) + shift
+        system.send([item for item in waiting if item[0] <= at], system.settings.lead_events)
+        waiting = [item for item in waiting if item[0] > at]
+        system.wait_until_scored()
+        shown = system.json("lead", "show", name, "--at", rfc3339(at))["scorecards"]["default"]
+
+        assert_as_expected(shown, expected)
+    assert alerts_of(system, name, shift) == expected_alerts(case)
+
+
+def assert_as_expected(shown: dict[str, Any], expected: dict[str, Any]) -> None:
+    for key in ("exact", "fit", "engagement", "categories"):
+        assert shown[key] == pytest.approx(expected[key], abs=POINTS), key
+    for key in ("score", "grade", "stages"):
+        assert shown[key] == expected[key], key
+    assert sum(part["points"] for part in shown["parts"]) == pytest.approx(shown["exact"], abs=1e-8)
+
+
+def alerts_of(system: System, lead_id: str, shift: int) -> list[tuple[str, str, Any]]:
+    events = [json.loads(record.value) for record in system.records(system.settings.handoff)]
+    mine = sorted((event for event in events if event["subject"] == lead_id), key=lambda event: event["time"])
+    return [
+        (event["data"]["stage"]["name"], event["data"]["stage"]["kind"], at_ms(event["time"]) - shift)
+        for event in mine
+    ]
+
+
+def expected_alerts(case: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    """What was told by the last event; the timer tells the rest when its time has come."""
+    last = max(at_ms(item["arrival"]) for item in case["events"])
+    told = [t for t in case["transitions"] if t["published"] and at_ms(t["at"]) <= last]
+    return [(t["stage"], t["kind"], pytest.approx(at_ms(t["at"]), abs=MS)) for t in told]
+
+
+def test_the_cases_have_alerts_to_compare() -> None:
+    assert sum(len(expected_alerts(case)) for case in CASES.values()) > 3

@@ -1,0 +1,160 @@
+"""Law 8: unscored is 0, and a merge counts everything once."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+from hypothesis import given, settings
+
+from streams.alert import score_record
+from streams.scoring.counting import DAY_MS, HOUR_MS
+from streams.scoring.event import ANONYMOUS, EMAIL, USER, Erase, Identity, Join, LeadEvent, join
+from streams.scoring.lead import Lead, Redirect, decode
+from streams.scoring.rules import Rules
+from streams.scoring.score import explain
+from streams.scoring.scorecard import Model, Points, Scorecard, Signal
+from tests.properties.driver import Shard, close, readings, run
+from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
+
+USER_ID, ANONYMOUS_ID = Identity(USER, "u"), Identity(ANONYMOUS, "a")
+ONE_EACH = Rules(
+    Model(
+        (Signal("view", ("page",), half_life_ms=math.inf),),
+        (Scorecard("card", {"view": Points(1.0)}, maximum=1000.0),),
+    )
+)
+"""Scores count the events."""
+
+
+@given(chances)
+def test_an_unscored_lead_has_0_points_and_the_lowest_grade(chance: Random) -> None:
+    rules = Rules(a_model(chance))
+    unheard = Fact("Unheard", "m", START_MS).event(rules, START_MS)
+    for lead in (Lead(START_MS), run(rules, [unheard]).lead()):
+        for card in rules.cards:
+            why = explain(card, lead, START_MS + DAY_MS, rules)
+            assert (why.score, why.exact, why.grade, why.parts) == (0, 0.0, "C", ())
+            assert set(why.categories.values()) == {0.0}
+            assert b'"score":0,' in score_record("u", card, lead, "v", START_MS)
+
+
+@settings(max_examples=220)
+@given(chances)
+def test_a_merge_counts_everything_once(chance: Random) -> None:
+    rules = Rules(a_model(chance))
+    inputs = [  # no bucket is too old to change yet when the two are joined
+        (fact, min(arrival, START_MS + 3 * DAY_MS))
+        for fact, arrival in some_inputs(chance, chance.choice((HOUR_MS, DAY_MS, 2 * DAY_MS)))
+    ]
+    join_at = chance.randint(0, len(inputs) - 1)
+    now_ms = inputs[-1][1]
+    apart = Shard(rules)
+    for i, (fact, arrival) in enumerate(inputs):
+        if i == join_at:
+            apart.take(Join(ANONYMOUS_ID, USER_ID, arrival), chance.choice(("", "step", "reload")))
+        apart.take(fact.event(rules, arrival, chance.choice("ua")), chance.choice(("", "step", "reload")))
+        if chance.random() < 0.3:
+            apart.cut("step")
+            if apart.waiting:
+                apart.deliver()
+    apart.cut("step")
+    apart.drain()
+    for fact, _ in inputs:  # what either has counted is known to the one that they are now
+        apart.take(fact.event(rules, now_ms, chance.choice("ua")))
+    apart.drain()
+    together = run(rules, events_of(rules, inputs))
+    assert isinstance(decode(apart.blobs["a"]), Redirect)
+    mine, theirs = apart.lead(), together.lead()
+    for later_ms in (0, 1, DAY_MS, 30 * DAY_MS):
+        at_ms = now_ms + later_ms
+        assert close(readings(rules, mine, at_ms), readings(rules, theirs, at_ms))
+    assert mine.trait_values() == theirs.trait_values()
+    assert mine.touches == theirs.touches
+    assert mine.aliases == ["a"]
+
+
+def final_owner(shard: Shard, identity: Identity) -> Identity:
+    """Follow the redirects, each of which must lead to a greater identity."""
+    while isinstance(state := decode(shard.blobs[identity.id]), Redirect):
+        assert state.target < identity
+        identity = state.target
+    return identity
+
+
+def total(shard: Shard) -> int:
+    """Events counted, over all leads."""
+    leads = [state for state in map(decode, shard.blobs.values()) if isinstance(state, Lead)]
+    return round(sum(sum(lead.amount) for lead in leads))
+
+
+@settings(max_examples=170)
+@given(chances)
+def test_joins_in_any_order_form_no_ring_and_lose_nothing(chance: Random) -> None:
+    people = [Identity(kind, f"{kind}{i}") for kind in (USER, EMAIL, ANONYMOUS) for i in range(3)]
+    shard = Shard(ONE_EACH)
+    events, joined = 0, []
+    for step in range(chance.randint(1, 30)):
+        arrival = START_MS + step
+        pair = chance.sample(people, 2)
+        record = join(pair[0], pair[1], arrival, explicit=chance.random() < 0.5)
+        if chance.random() < 0.5 and record is not None:
+            joined.append(pair)
+            shard.take(record)
+        else:
+            events += 1
+            shard.take(Fact("page", f"m{step}", arrival).event(ONE_EACH, arrival, pair[0].id))
+        while shard.waiting and chance.random() < 0.5:
+            shard.deliver(chance.randint(0, 99))
+    while shard.waiting:
+        shard.deliver(chance.randint(0, 99))
+    assert total(shard) == events
+    for identity in people:
+        if identity.id in shard.blobs:
+            final_owner(shard, identity)
+    if not shard.tally["join_conflicts"]:
+        assert all(final_owner(shard, one) == final_owner(shard, other) for one, other in joined)
+
+
+def test_a_join_may_not_take_two_users_together_unless_it_says_so() -> None:
+    ann, bob = Identity(USER, "ann"), Identity(USER, "bob")
+    assert join(ann, bob, START_MS) is None
+    assert join(ann, ann, START_MS, explicit=True) is None
+    assert join(ann, bob, START_MS, explicit=True) == Join(bob, ann, START_MS, True)
+    assert join(Identity(ANONYMOUS, "0"), bob, START_MS) == Join(Identity(ANONYMOUS, "0"), bob, START_MS)
+
+
+@settings(max_examples=170)
+@given(chances)
+def test_what_was_erased_does_not_come_back_and_what_follows_counts(chance: Random) -> None:
+    shard = Shard(ONE_EACH)
+    erase_at = chance.randint(1, 12)
+    join_at = chance.randint(0, 14)
+    for step in range(15):
+        arrival = START_MS + step
+        if step == join_at:
+            shard.take(Join(ANONYMOUS_ID, USER_ID, arrival))
+        if step == erase_at:
+            shard.take(Erase("u", arrival))
+            if join_at > step:
+                shard.take(Erase("a", arrival))
+        else:
+            shard.take(Fact("page", f"m{step}", arrival).event(ONE_EACH, arrival, chance.choice("ua")))
+        while shard.waiting and chance.random() < 0.4:
+            shard.deliver(chance.randint(0, 99))
+    while shard.waiting:
+        shard.deliver(chance.randint(0, 99))
+    assert total(shard) == 14 - erase_at
+
+
+def test_a_record_from_before_the_erasure_is_refused_after_it() -> None:
+    shard = Shard(ONE_EACH)
+    old, new = (
+        LeadEvent("u", "page", (), name, START_MS, arrival)
+        for name, arrival in (("old", START_MS), ("new", START_MS + 2))
+    )
+    shard.take(Erase("u", START_MS + 1))
+    shard.take(old)
+    assert total(shard) == 0
+    shard.take(new)
+    assert total(shard) == 1

@@ -1,0 +1,188 @@
+"""A whole Leadglow for tests: topics and keys of its own on shared servers, commands, worker processes."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import TopicPartition
+from typer.testing import CliRunner, Result
+
+from app.cli.root import build
+from app.settings import Settings, load_settings
+from app.wiring import store_of
+from streams.topics import partition_of
+from tests.servers import Running
+
+ROOT = Path(__file__).parent.parent
+SCORECARDS = ROOT / "tests/data/scorecards/golden.yaml"
+PARTITIONS = 4
+
+
+class System:
+    """The settings of one Leadglow, as the environment gives them."""
+
+    def __init__(self, kafka: Running, redis_url: str, name: str, **settings: str) -> None:
+        topics = ("lead_events", "handoff", "lead_scores", "rejected")
+        values = {
+            "kafka": kafka.address,
+            "kafka_idempotence": str(kafka.idempotent).lower(),
+            "redis": redis_url,
+            "namespace": name,
+            "scorecards": str(SCORECARDS),
+            "partitions": str(PARTITIONS),
+            "sources": f"{name}-web",
+            "metrics_port": "0",
+            **{topic: f"{name}-{topic}" for topic in topics},
+            **settings,
+        }
+        self.env = {f"LEADGLOW_{key.upper()}": value for key, value in values.items()}
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.env)
+
+    def run(self, *args: str, stdin: str = "", **changed: str) -> Result:
+        """One command, in this process."""
+        env = self.env | {f"LEADGLOW_{key.upper()}": value for key, value in changed.items()}
+        return CliRunner().invoke(build(), list(args), input=stdin, env=env)
+
+    def json(self, *args: str) -> Any:
+        result = self.run(*args, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    @contextmanager
+    def worker(self, **changed: str) -> Iterator["WorkerProcess"]:
+        """A worker process, killed afterwards if it still runs."""
+        env = self.env | {f"LEADGLOW_{key.upper()}": value for key, value in changed.items()}
+        argv = [sys.executable, "-m", "app", "worker"]
+        env = {**os.environ, **env}  # noqa: TID251 - a child needs its PATH
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(argv, cwd=ROOT, env=env, text=True, stdout=pipe, stderr=pipe)
+        with process:
+            try:
+                yield WorkerProcess(process)
+            finally:
+                process.kill()
+
+    def send(self, events: Iterable[tuple[int, dict[str, Any]]], topic: str | None = None) -> None:
+        """Put (arrival, event) on a topic: the source, or, keyed by lead, the one given."""
+        asyncio.run(self._send(events, topic))
+
+    async def _send(self, events: Iterable[tuple[int, dict[str, Any]]], topic: str | None) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka)
+        await producer.start()
+        try:
+            for arrival, event in events:
+                where: dict[str, Any] = {}
+                if topic is not None:
+                    lead_id = event["userId"]
+                    where = {"key": lead_id.encode(), "partition": partition_of(lead_id, PARTITIONS)}
+                value = json.dumps(event).encode()
+                name = topic or self.settings.sources[0]
+                await producer.send_and_wait(name, value, timestamp_ms=arrival, **where)
+        finally:
+            await producer.stop()
+
+    def records(self, topic: str) -> list[Any]:
+        """Everything that a topic holds now."""
+        return asyncio.run(self._records(topic))
+
+    async def _records(self, topic: str) -> list[Any]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            places = [TopicPartition(topic, p) for p in range(PARTITIONS)]
+            consumer.assign(places)
+            ends = await consumer.end_offsets(places)
+            found: list[Any] = []
+            for place in places:
+                while await consumer.position(place) < ends[place]:
+                    for batch in (await consumer.getmany(place, timeout_ms=200)).values():
+                        found += batch
+            return found
+        finally:
+            await consumer.stop()
+
+    def wait_until_scored(self) -> None:
+        """Return when the shards have taken every record that lead-events holds now."""
+        ends = [0] * PARTITIONS
+        for record in self.records(self.settings.lead_events):
+            ends[record.partition] = record.offset + 1
+        wait_for(lambda: all(at >= end for at, end in zip(self.checkpoints(), ends, strict=True)), "scored")
+
+    def checkpoints(self) -> list[int]:
+        return asyncio.run(self._checkpoints())
+
+    async def _checkpoints(self) -> list[int]:
+        store = store_of(self.settings)
+        try:
+            controls = [await store.control(p) for p in range(PARTITIONS)]
+            return [int(control.fields.get("ckpt", b"0")) for control in controls]
+        finally:
+            await store.close()
+
+
+class WorkerProcess:
+    """A worker as others see it."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self._address = ""
+
+    @property
+    def address(self) -> str:
+        """Where the probes are; the first line of a worker tells."""
+        if not self._address:
+            assert self.process.stdout is not None
+            line = self.process.stdout.readline()
+            assert "metrics on" in line, line + self.ended()[1]
+            self._address = line.split()[-1].removesuffix("/metrics")
+        return self._address
+
+    def probe(self, path: str) -> int:
+        """The HTTP status of /live or /ready; 0 if nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.address}{path}", timeout=5) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except OSError:
+            return 0
+
+    def wait_ready(self) -> None:
+        wait_for(lambda: self.probe("/ready") == 200, "ready")
+
+    def says(self, words: str) -> str:
+        """The next line on stderr with these words."""
+        assert self.process.stderr is not None
+        return next(line for line in self.process.stderr if words in line)
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Ask it to end; its exit status and what it said on stderr."""
+        self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> tuple[int, str]:
+        _, stderr = self.process.communicate(timeout=40)
+        return self.process.returncode, stderr
+
+
+def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 30) -> None:
+    """Return when a condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not {what} within {timeout_s} s"
+        time.sleep(0.05)

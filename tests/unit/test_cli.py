@@ -1,0 +1,338 @@
+"""Commands without a server: help, mistakes, statuses, settings made into clients."""
+
+import asyncio
+import json
+import os
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import worker as worker_command
+from app.cli.common import Exit, Fault, redis_away, rules_of
+from app.cli.rebuild import empty_shard
+from app.cli.reference import commands_page
+from app.cli.root import build, main
+from app.cli.topics import wanted
+from app.settings import Settings
+from app.wiring import crash_point, faust_credentials, kafka_options, worker_of
+from streams.engine import EXIT_CONFLICT, EXIT_REFUSED, EXIT_STUCK
+from streams.store.base import Commit, Verdict
+from streams.store.memory import MemoryStore
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests/data/scorecards"
+NOWHERE = {"LEADGLOW_KAFKA": "127.0.0.1:1", "LEADGLOW_REDIS": "redis://:secret@127.0.0.1:1"}
+GOLDEN = {"LEADGLOW_SCORECARDS": str(DATA / "golden.yaml")}
+
+
+def run(*args: str, **env: str) -> Result:
+    return CliRunner().invoke(build(), list(args), env=NOWHERE | GOLDEN | env)
+
+
+def sasl(**more: Any) -> Settings:
+    return Settings(
+        kafka_sasl_mechanism="SCRAM-SHA-512", kafka_sasl_username="ana", kafka_sasl_password="secret", **more
+    )
+
+
+# What people read -------------------------------------------------------------------------------------------
+
+
+def test_the_page_about_the_commands_is_up_to_date() -> None:
+    assert (ROOT / "docs/commands.md").read_text() == commands_page()
+
+
+def test_help_lists_every_command_in_a_readable_order() -> None:
+    said = run("--help").stdout
+
+    places = [
+        said.index(f"\n  {name} ") for name in ("worker", "topics", "scorecards", "lead", "leads", "erase")
+    ]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "path", [("worker",), ("topics", "create"), ("lead", "show"), ("erase",), ("rebuild",)]
+)
+def test_every_command_explains_itself_without_a_server(path: tuple[str, ...]) -> None:
+    result = run(*path, "--help")
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) > 5
+
+
+def test_the_statuses_are_those_of_the_engine() -> None:
+    assert (Exit.TROUBLE, Exit.CONFLICT, Exit.REFUSED) == (EXIT_STUCK, EXIT_CONFLICT, EXIT_REFUSED)
+
+
+# Mistakes ---------------------------------------------------------------------------------------------------
+
+
+def test_wrong_settings_are_told_all_at_once_and_end_with_78() -> None:
+    result = run("leads", "top", LEADGLOW_KAFKAA="x", LEADGLOW_PARTITIONS="many")
+
+    assert (result.exit_code, result.stdout) == (78, "")
+    assert "did you mean LEADGLOW_KAFKA?" in result.stderr
+    assert "LEADGLOW_PARTITIONS" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "args", [("worker",), ("leads", "top"), ("lead", "show", "ana"), ("rebuild", "--yes")]
+)
+def test_a_bad_scorecard_file_ends_with_78_and_its_mistakes(args: tuple[str, ...]) -> None:
+    result = run(*args, LEADGLOW_SCORECARDS=str(DATA / "mistakes.yaml"))
+
+    assert result.exit_code == 78
+    assert "mistakes.yaml:3:24" in result.stderr
+    assert "LEADGLOW_SCORECARDS" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "args", [("leads", "top"), ("leads", "export"), ("lead", "show", "ana"), ("erase", "ana")]
+)
+def test_a_redis_that_is_away_is_told_without_its_password(args: tuple[str, ...]) -> None:
+    result = run(*args)
+
+    assert result.exit_code == 70
+    assert result.stderr == (
+        "leadglow: Redis at 127.0.0.1:1 cannot be reached: see that it runs, and what LEADGLOW_REDIS says.\n"
+    )
+
+
+def test_a_redis_that_refuses_the_user_is_told_in_its_words() -> None:
+    from redis.exceptions import AuthenticationError
+
+    said = redis_away(Settings(redis="redis://ana:secret@r:1"), AuthenticationError("WRONGPASS invalid"))
+
+    assert said.startswith("Redis at r:1 refuses (WRONGPASS invalid)")
+
+
+@pytest.mark.parametrize("args", [("topics", "create"), ("rebuild", "--yes")])
+def test_a_kafka_that_is_away_is_told(args: tuple[str, ...]) -> None:
+    result = run(*args)
+
+    assert result.exit_code == 70
+    assert "leadglow: Kafka at 127.0.0.1:1 cannot be reached" in result.stderr
+
+
+@pytest.mark.parametrize("at", ["tomorrow", "+7", "-7d", "2026-13-01", "+999999999d", ""])
+def test_what_is_not_a_time_is_a_mistake_of_usage(at: str) -> None:
+    result = run("lead", "show", "ana", f"--at={at}")
+
+    assert result.exit_code == 2
+    assert "is not a time" in result.stderr
+
+
+def test_a_time_that_is_over_is_a_mistake_of_usage() -> None:
+    result = run("leads", "export", "--at", "2020-01-01T00:00:00Z")
+
+    assert result.exit_code == 2
+    assert "is over" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "at", ["+7d", "+1.5h", "2999-12-24", "2999-12-24T18:00:00Z", "2999-12-24T18:00:00+02:00"]
+)
+def test_times_to_come_are_understood(at: str) -> None:
+    assert "Redis" in run("lead", "show", "ana", "--at", at).stderr
+
+
+def test_an_unknown_scorecard_is_told_with_the_known_ones() -> None:
+    result = run("leads", "top", "--scorecard", "sales")
+
+    assert result.exit_code == 2
+    assert "there are: default" in result.stderr
+
+
+def test_an_error_that_should_not_be_ends_with_70_and_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("app.cli.leads.rules_of", lambda settings: 1 / 0)
+    monkeypatch.setattr("sys.argv", ["leadglow", "leads", "top"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 70
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_an_empty_id_is_not_erased() -> None:
+    assert run("erase", "", "--yes").exit_code == 2
+
+
+# Scorecard files --------------------------------------------------------------------------------------------
+
+
+def test_checking_a_good_file_says_what_is_in_it() -> None:
+    result = run("scorecards", "check", str(DATA / "golden.yaml"))
+
+    assert result.exit_code == 0
+    for word in (
+        "no mistakes",
+        "12: page_view",
+        "default (Whole company)",
+        "qualified at 70",
+        rules_version(),
+    ):
+        assert word in result.stdout
+
+
+def rules_version() -> str:
+    return rules_of(Settings(scorecards=DATA / "golden.yaml")).version
+
+
+def test_checking_a_bad_file_tells_every_mistake() -> None:
+    result = run("scorecards", "check", str(DATA / "mistakes.yaml"))
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 11
+    assert result.stderr.endswith("10 mistakes\n")
+
+
+def test_a_missing_file_is_one_mistake() -> None:
+    result = run("scorecards", "check", "nowhere.yaml")
+
+    assert result.exit_code == 1
+    assert result.stderr.endswith("1 mistake\n")
+
+
+def test_the_schema_printed_is_the_one_in_the_documentation() -> None:
+    printed = json.loads(run("scorecards", "schema").stdout)
+
+    assert printed == json.loads((ROOT / "docs/scorecard.schema.json").read_text())
+
+
+# Clients from settings --------------------------------------------------------------------------------------
+
+
+def test_without_security_kafka_needs_no_options() -> None:
+    assert kafka_options(Settings()) == {}
+    assert faust_credentials(Settings()) is None
+
+
+def test_tls_gives_both_clients_a_context_that_verifies() -> None:
+    options = kafka_options(Settings(kafka_tls=True))
+    credentials = faust_credentials(Settings(kafka_tls=True))
+
+    assert options["security_protocol"] == credentials.protocol.value == "SSL"
+    for context in (options["ssl_context"], credentials.context):
+        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+@pytest.mark.parametrize(
+    ("more", "protocol"),
+    [({"kafka_tls": True}, "SASL_SSL"), ({"kafka_insecure_sasl": True}, "SASL_PLAINTEXT")],
+)
+def test_a_log_in_is_the_same_for_both_clients(more: dict[str, Any], protocol: str) -> None:
+    options, credentials = kafka_options(sasl(**more)), faust_credentials(sasl(**more))
+
+    assert options["security_protocol"] == credentials.protocol.value == protocol
+    assert options["sasl_mechanism"] == credentials.mechanism.value == "SCRAM-SHA-512"
+    assert options["sasl_plain_username"] == credentials.username == "ana"
+    assert options["sasl_plain_password"] == credentials.password == "secret"
+
+
+def test_a_worker_is_built_as_the_settings_say() -> None:
+    settings = Settings(namespace="acme", lateness_hours=1, partitions=3, kafka_idempotence=False)
+
+    plan = worker_of(settings).plan
+
+    assert (plan.group, plan.lateness_ms, plan.partitions, plan.idempotent) == ("acme", 3_600_000, 3, False)
+
+
+def test_every_topic_is_wanted_once_and_only_scores_are_compacted() -> None:
+    topics = {topic.name: topic for topic in wanted(Settings(partitions=6, retention_days=2))}
+
+    assert len(topics) == 7
+    assert [name for name, t in topics.items() if t.configs["cleanup.policy"] == "compact"] == ["lead-scores"]
+    assert [name for name, t in topics.items() if t.exactly] == ["lead-events"]
+    assert {t.partitions for t in topics.values()} == {6}
+
+
+def test_a_crash_point_strikes_at_the_nth_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    reached = crash_point("committed:2")
+
+    asyncio.run(reached("committed"))
+    asyncio.run(reached("fetched"))
+    assert killed == []
+    asyncio.run(reached("committed"))
+    asyncio.run(reached("committed"))
+    assert killed == [os.getpid()]
+
+
+class Ended:
+    """A worker whose Faust app ended by itself."""
+
+    crash_reason = RuntimeError("lost")
+
+    @property
+    def app(self) -> "Ended":
+        return self
+
+    async def wait_for_stopped(self, coroutine: Any) -> bool:
+        coroutine.close()
+        return True
+
+
+def test_a_consumer_that_ends_by_itself_ends_the_worker_with_70() -> None:
+    ended: Any = Ended()
+
+    assert asyncio.run(worker_command._until_stopped(ended, asyncio.Event())) == 70
+
+
+# Rebuild ----------------------------------------------------------------------------------------------------
+
+
+def step(version: int) -> Commit:
+    return Commit(version, f"s{version}", {"ckpt": b"9"}, leads={"ana": b"state"})
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 16, 17, 40])
+async def test_a_rebuilt_shard_is_empty_and_no_worker_takes_it_for_its_own(before: int) -> None:
+    store = MemoryStore()
+    for version in range(before):
+        await store.commit(0, step(version))
+
+    await empty_shard(store, 0, "v1")
+
+    control = await store.control(0)
+    assert (control.fields["ckpt"], control.fields["scorecards"]) == (b"0", b"v1")
+    assert await store.load(0, ["ana"]) == [None]
+    assert control.version > 0
+    assert await store.commit(0, step(before)) is Verdict.CONFLICT
+
+
+async def test_a_worker_that_writes_in_between_is_overcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = busy_store(times=2)
+
+    await empty_shard(store, 0, "v1")
+
+    assert (await store.control(0)).fields["ckpt"] == b"0"
+
+
+async def test_a_worker_that_writes_every_time_is_told() -> None:
+    with pytest.raises(Fault) as caught:
+        await empty_shard(busy_store(times=1000), 0, "v1")
+
+    assert caught.value.status == 75
+
+
+def busy_store(times: int) -> MemoryStore:
+    """A worker commits right after each of the first wipes."""
+
+    class Busy(MemoryStore):
+        left = times
+
+        async def wipe(self, partition: int) -> None:
+            await super().wipe(partition)
+            if self.left > 0:
+                self.left -= 1
+                await self.commit(partition, step(0))
+
+    return Busy()

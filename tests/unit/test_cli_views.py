@@ -1,0 +1,163 @@
+"""A lead as JSON: what a program reads."""
+
+from datetime import datetime
+from math import log2
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import reading
+from app.views import lead_view, row_view
+from streams.scorefile import load_file
+from streams.scoring.event import Identity
+from streams.scoring.lead import Erased, Lead, Redirect, encode, encode_erased, encode_redirect
+from streams.scoring.rules import Rules
+from streams.store.base import Commit
+from streams.store.memory import MemoryStore
+from streams.topics import partition_of
+
+RULES = Rules(load_file(Path(__file__).parents[1] / "data/scorecards/golden.yaml"))
+NOON = 1_795_262_400_000
+DAY = 86_400_000
+
+
+def lead_of(**amounts: float) -> Lead:
+    lead = Lead(NOON)
+    for name, amount in amounts.items():
+        rule = RULES.signals[name]
+        lead.add(rule.id, rule.inverse_half_life, 0, amount)
+    return lead
+
+
+def card_of(lead: Lead, at_ms: int = NOON) -> dict[str, Any]:
+    card: dict[str, Any] = lead_view("ana", lead, RULES, at_ms)["scorecards"]["default"]
+    return card
+
+
+def test_a_view_has_exactly_the_documented_keys() -> None:
+    view = lead_view("ana", lead_of(download=1), RULES, NOON)
+
+    assert " ".join(view) == "lead_id as_of first_seen_at last_seen_at aliases traits scorecards"
+    assert " ".join(view["scorecards"]["default"]) == (
+        "score exact grade stage stages fit engagement categories parts next_change"
+    )
+
+
+def test_times_are_rfc_3339_in_utc() -> None:
+    assert lead_view("ana", lead_of(), RULES, NOON)["as_of"] == "2026-11-21T12:00:00.000Z"
+
+
+def test_caps_are_parts_so_that_parts_sum_to_the_score() -> None:
+    card = card_of(lead_of(demo_request=3, download=9))
+
+    assert {"kind": "cap", "name": "intent", "points": -50.0} in card["parts"]
+    assert sum(part["points"] for part in card["parts"]) == card["exact"] == 100.0
+
+
+def test_only_signals_have_an_amount() -> None:
+    lead = lead_of(demo_request=3)
+    lead.traits["title"] = ["CTO", NOON, "m"]
+
+    assert [(p["kind"], "amount" in p) for p in card_of(lead)["parts"]] == [
+        ("signal", True), ("cap", False), ("fit", False),
+    ]  # fmt: skip
+
+
+def test_the_next_change_is_where_the_rounded_score_drops() -> None:
+    change = card_of(lead_of(download=1))["next_change"]
+
+    at_ms = datetime.fromisoformat(change["at"]).timestamp() * 1000
+    assert change["to"] == 9
+    assert at_ms == pytest.approx(NOON + 45 * DAY * log2(10 / 9.5), abs=2)
+
+
+def test_what_never_fades_has_no_next_change() -> None:
+    assert card_of(lead_of(unsubscribe=1))["next_change"] is None
+
+
+def test_stages_are_what_they_will_be() -> None:
+    hot = lead_of(demo_request=1)
+
+    assert card_of(hot)["stages"] == {"engaged": True, "qualified": False}
+    assert card_of(lead_of(demo_request=1), NOON + 30 * DAY)["stage"] == "engaged"
+    assert card_of(lead_of(demo_request=1), NOON + 61 * DAY)["stage"] is None
+
+
+def test_a_lead_is_never_shown_before_its_own_clock() -> None:
+    lead = lead_of(download=1)
+    lead.clock = NOON + DAY
+
+    assert lead_view("ana", lead, RULES, NOON)["as_of"] == "2026-11-22T12:00:00.000Z"
+
+
+def test_a_row_agrees_with_the_whole_view() -> None:
+    card = card_of(lead_of(demo_request=1), NOON + DAY)
+    row = row_view("ana", lead_of(demo_request=1), RULES.cards[0], RULES, NOON + DAY)
+
+    assert (row["lead_id"], row["scorecard"]) == ("ana", "default")
+    for key in ("score", "exact", "grade", "stage", "fit", "engagement", "parts"):
+        assert row[key] == card[key], key
+
+
+# Finding leads ----------------------------------------------------------------------------------------------
+
+
+async def store_with(partitions: int, **blobs: bytes) -> MemoryStore:
+    store = MemoryStore()
+    for lead_id, blob in blobs.items():
+        partition = partition_of(lead_id, partitions)
+        version = (await store.control(partition)).version
+        await store.commit(partition, Commit(version, f"s{version}", {}, leads={lead_id: blob}))
+    return store
+
+
+async def test_a_chain_of_redirects_leads_to_the_lead() -> None:
+    store = await store_with(
+        8,
+        a=encode_redirect(Redirect(Identity(0, "b"))),
+        b=encode_redirect(Redirect(Identity(0, "c"))),
+        c=encode(lead_of(download=1)),
+    )
+
+    found_id, state = await reading.find(store, 8, "a")
+
+    assert found_id == "c"
+    assert isinstance(state, Lead)
+
+
+async def test_a_ring_of_redirects_is_nobody() -> None:
+    store = await store_with(
+        8,
+        a=encode_redirect(Redirect(Identity(0, "b"))),
+        b=encode_redirect(Redirect(Identity(0, "a"))),
+    )
+
+    assert (await reading.find(store, 8, "a"))[1] is None
+
+
+async def test_everybody_is_every_lead_and_nothing_else() -> None:
+    store = await store_with(
+        4,
+        ana=encode(lead_of(download=1)),
+        ben=encode(lead_of()),
+        gone=encode_erased(Erased(NOON)),
+        old=encode_redirect(Redirect(Identity(0, "ana"))),
+    )
+
+    assert sorted([lead_id async for lead_id, _ in reading.every(store, 4)]) == ["ana", "ben"]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+async def test_the_ranking_of_all_shards_is_one_ranking(limit: int) -> None:
+    scores = {f"lead-{i}": float(i % 7) for i in range(30)}
+    store = MemoryStore()
+    for partition in range(4):
+        mine = {name: score for name, score in scores.items() if partition_of(name, 4) == partition}
+        blobs: dict[str, bytes | None] = dict.fromkeys(mine, encode(lead_of()))
+        ranks: dict[str, dict[str, float | None]] = {"default": dict(mine)}
+        await store.commit(partition, Commit(0, "s", {}, leads=blobs, ranks=ranks))
+
+    found = [lead_id for lead_id, _ in await reading.top(store, 4, "default", limit)]
+
+    assert found == sorted(scores, key=lambda name: (-scores[name], name))[:limit]

@@ -1,0 +1,89 @@
+"""The worked cases of the scorecard format, from records to scores and transitions, without any I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.codec import Codec, Reject, parse_ms
+from streams.scorefile import load
+from streams.scoring.rules import Rules
+from streams.scoring.score import explain
+from tests.properties.driver import Shard
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+FILE: dict[str, Any] = json.loads((GOLDEN / "cases.json").read_text())
+CASES: dict[str, dict[str, Any]] = {case["name"]: case for case in FILE["cases"]}
+POINTS, SECONDS = FILE["tolerance"]["points"], FILE["tolerance"]["seconds"]
+
+
+@dataclass
+class Arriving:
+    """A record of ``lead-events``."""
+
+    value: bytes | None
+    timestamp: int
+    key: bytes | None = b"lead-1"
+    headers: Iterable[tuple[str, bytes]] = ()
+
+
+def instant(text: str) -> int:
+    at_ms = parse_ms(text)
+    assert at_ms is not None
+    return at_ms
+
+
+@pytest.fixture(scope="module")
+def rules() -> Rules:
+    return Rules(load((GOLDEN / "scorecard.yaml").read_text()))
+
+
+def play(rules: Rules, case: dict[str, Any], until_ms: int) -> Shard:
+    codec, shard = Codec(rules.paths), Shard(rules)
+    for row in case["events"]:
+        arrival = instant(row["arrival"])
+        if arrival <= until_ms:
+            event = codec.event(Arriving(json.dumps(row["event"]).encode(), arrival))
+            assert not isinstance(event, Reject)
+            shard.take(event, "reload")
+    shard.tick("lead-1", until_ms, "reload")
+    return shard
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_worked_case_reads_as_expected_at_every_instant(name: str, rules: Rules) -> None:
+    (card,) = rules.cards
+    for expected in CASES[name]["expect"]:
+        now_ms = instant(expected["at"])
+        lead = play(rules, CASES[name], now_ms).lead("lead-1")
+        why = explain(card, lead, now_ms, rules)
+        assert (why.score, why.grade) == (expected["score"], expected["grade"])
+        assert why.exact == pytest.approx(expected["exact"], abs=POINTS)
+        assert why.fit == pytest.approx(expected["fit"], abs=POINTS)
+        assert why.engagement == pytest.approx(expected["engagement"], abs=POINTS)
+        assert why.categories == pytest.approx(expected["categories"], abs=POINTS)
+        inside = {stage: f"default/{stage}" in lead.latches for stage in expected["stages"]}
+        inside = {s: known and lead.latches[f"default/{s}"].inside for s, known in inside.items()}
+        assert inside == expected["stages"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_worked_case_makes_the_expected_transitions(name: str, rules: Rules) -> None:
+    case = CASES[name]
+    made = play(rules, case, max(instant(row["at"]) for row in case["expect"])).transitions
+    wanted = case["transitions"]
+    assert [(t.stage, t.kind, t.told) for t in made] == [
+        (row["stage"], row["kind"], row["published"]) for row in wanted
+    ]
+    for transition, row in zip(made, wanted, strict=True):
+        assert transition.at_ms / 1000 == pytest.approx(instant(row["at"]) / 1000, abs=SECONDS)
+
+
+def test_the_golden_file_has_all_its_cases() -> None:
+    assert len(CASES) == 16
+    assert sum(len(case["transitions"]) for case in CASES.values()) > 10

@@ -1,0 +1,249 @@
+"""What a step of the scorer says, case by case; the laws are in tests/properties."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from streams.scoring.counting import DAY_MS, HOUR_MS, WEEK_MS
+from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent
+from streams.scoring.lead import Erased, Redirect, decode
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, Signal, Stage
+from streams.scoring.scorecard import Test as Where
+from streams.scoring.scorer import Scorer
+from tests.properties.driver import Shard, readings, run
+from tests.properties.strategies import START_MS, Fact
+
+VIEW = Signal("view", ("page",), half_life_ms=float(DAY_MS))
+STAY = Signal("stay", ("Stayed",))
+STOP = Signal("stop", ("Stopped",))
+CTO = FitLine("title", Where("title", "equals", "CTO"), 20.0)
+
+
+def rules_of(*stages: Stage, signals: tuple[Signal, ...] = (VIEW, STAY, STOP), **card: Any) -> Rules:
+    worth = {"view": Points(10.0), "stay": Points(10.0), "stop": Points(-10.0)}
+    points = {signal.name: worth.get(signal.name, Points(1.0)) for signal in signals}
+    return Rules(Model(signals, (Scorecard("card", points, stages=stages, **card),)))
+
+
+def at(rules: Rules, name: str, after_ms: int, late_ms: int = 0, **more: Any) -> LeadEvent:
+    message_id = more.pop("message_id", f"{name}-{after_ms}-{late_ms}-{more}")
+    return Fact(name, message_id, START_MS + after_ms, **more).event(rules, START_MS + after_ms + late_ms)
+
+
+def points_of(rules: Rules, shard: Shard, after_ms: int) -> float:
+    (reading,) = readings(rules, shard.lead(), START_MS + after_ms)
+    return reading.exact / 1e9
+
+
+def turns(shard: Shard) -> list[tuple[str, str, int, str, bool]]:
+    return [(t.stage, t.kind, t.at_ms - START_MS, t.cause, t.told) for t in shard.transitions]
+
+
+def test_a_crossing_that_fell_due_comes_before_the_event_that_finds_it() -> None:
+    rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
+    shard = run(rules, [at(rules, "page", 0), at(rules, "page", 3 * DAY_MS)], [""])
+    assert turns(shard) == [
+        ("hot", "entered", 0, "event", True),
+        ("hot", "left", DAY_MS + 1, "decay", True),
+        ("hot", "entered", 3 * DAY_MS, "event", True),
+    ]
+
+
+def test_within_the_cooldown_a_stage_changes_in_silence() -> None:
+    rules = rules_of(Stage("hot", 10.0, 9.0, cooldown_ms=WEEK_MS, handoff=True))
+    shard = run(rules, [at(rules, "page", day * DAY_MS) for day in (0, 3, 7)], until_ms=START_MS + 9 * DAY_MS)
+    assert [(kind, heard) for _, kind, _, _, heard in turns(shard)] == [
+        ("entered", True),
+        ("left", True),
+        ("entered", False),
+        ("left", False),
+        ("entered", True),
+        ("left", True),
+    ]
+    assert [t.silenced for t in shard.transitions] == [False, False, True, True, False, False]
+
+
+def test_a_block_takes_a_lead_out_and_keeps_it_out() -> None:
+    rules = rules_of(Stage("hot", 10.0, 5.0, blocked_by=("stop",), handoff=True))
+    events = [at(rules, "Stayed", i) for i in range(3)]
+    shard = run(rules, [*events, at(rules, "Stopped", 3), at(rules, "Stayed", 4)])
+    assert turns(shard) == [("hot", "entered", 0, "event", True), ("hot", "left", 3, "event", True)]
+
+
+def test_a_stage_is_entered_when_the_last_of_its_needs_is_met() -> None:
+    rules = rules_of(Stage("hot", 30.0, 5.0, needs_fit=20.0, needs_engagement=20.0), fit=(CTO,))
+    stays = [at(rules, "Stayed", i) for i in range(3)]
+    named = at(rules, "identify", 5, traits={"title": "cto"})
+    assert [turn[2] for turn in turns(run(rules, [*stays, named]))] == [5]
+    first = at(rules, "identify", -5, traits={"title": "CTO"})
+    assert [turn[2] for turn in turns(run(rules, [first, *stays]))] == [1]
+
+
+def test_a_transition_knows_the_score_before_its_cause() -> None:
+    rules = rules_of(Stage("hot", 30.0, 5.0, handoff=True), fit=(CTO,))
+    stays = [at(rules, "Stayed", i) for i in range(2)]
+    (by_event,) = run(rules, [*stays, at(rules, "Stayed", 2)]).transitions
+    assert by_event.previous == 20e9
+    (by_trait,) = run(rules, [*stays, at(rules, "identify", 2, traits={"title": "CTO"})]).transitions
+    assert by_trait.previous == 20e9
+
+
+@pytest.mark.parametrize(
+    ("period", "width_ms"), [("hour", HOUR_MS), ("day", DAY_MS), ("week", WEEK_MS), ("ever", 1000 * DAY_MS)]
+)
+def test_a_limit_counts_the_earliest_of_its_bucket(period: Any, width_ms: int) -> None:
+    rules = rules_of(signals=(Signal("view", ("page",), limit=Limit(2, period), amount="properties.n"),))
+    monday_ms = -DAY_MS  # START_MS is a Tuesday
+    within = [monday_ms + step for step in (5, 3, 9, width_ms - 1)]
+    amounts = dict(zip(within, (1, 10, 100, 1000), strict=True))
+    end_ms = monday_ms + width_ms
+    events = [
+        Fact("page", f"{i}", START_MS + when, {"properties.n": amounts[when]}).event(rules, START_MS + end_ms)
+        for i, when in enumerate(within)
+    ]
+    shard = run(rules, events)
+    assert shard.lead().amount == [11.0]
+    after = Fact("page", "next", START_MS + end_ms, {"properties.n": 5}).event(rules, START_MS + end_ms)
+    shard.take(after)
+    assert shard.lead().amount == [11.0 if period == "ever" else 16.0]
+    assert shard.tally["limited"] == (3 if period == "ever" else 2)
+
+
+def test_an_event_that_comes_after_its_bucket_is_too_old_does_not_count() -> None:
+    rules = rules_of(signals=(Signal("view", ("page",), limit=Limit(1, "day")),))
+    for late_ms, count in ((4 * DAY_MS, 1), (4 * DAY_MS + 1, 0)):
+        shard = run(rules, [at(rules, "page", 0, late_ms)])
+        assert sum(shard.lead().amount) == count
+        assert shard.tally["late"] == 1 - count
+
+
+@pytest.mark.parametrize(
+    ("amount", "counted"),
+    [(2, 2.0), ("2.5", 2.5), (-1, 0.0), (2e6, 1e6), (None, None), ("much", None), ([], None), ("nan", None)],
+)
+def test_an_amount_is_clamped_and_one_that_cannot_be_read_does_not_match(amount: Any, counted: Any) -> None:
+    rules = rules_of(signals=(Signal("view", ("page",), amount="properties.n"),))
+    lead = run(rules, [at(rules, "page", 0, properties={"properties.n": amount})]).lead()
+    assert lead.amount == ([] if counted is None else [counted])
+
+
+def test_a_step_names_everything_that_it_changed() -> None:
+    rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
+    scorer = Scorer(rules)
+    scorer.put("u", None)
+    scorer.apply(at(rules, "page", 0))
+    outcome = scorer.finish()
+    assert list(outcome.blobs) == ["u"]
+    assert outcome.ranks == {"card": {"u": 10}}
+    assert outcome.dirty == {"u"}
+    due = outcome.due["u"]
+    assert due is not None
+    assert START_MS < due <= START_MS + DAY_MS * 0.075
+    assert [crossing.transition.kind for crossing in outcome.crossings] == ["entered"]
+    assert outcome.tally["leads"] == 1
+    again = scorer.finish()
+    assert (again.blobs, again.due, again.ranks, again.dirty, again.crossings) == ({}, {}, {}, set(), [])
+
+
+def test_a_lead_whose_score_cannot_fall_is_never_due() -> None:
+    rules = rules_of()
+    scorer = Scorer(rules)
+    scorer.put("u", None)
+    scorer.apply(at(rules, "Stayed", 0))
+    assert scorer.finish().due.get("u") is None
+    scorer.tick("u", START_MS + DAY_MS)
+    assert scorer.finish().due == {"u": None}
+
+
+def test_a_tick_says_when_the_score_changes_next() -> None:
+    rules = rules_of()
+    scorer = Scorer(rules)
+    scorer.put("u", None)
+    scorer.apply(at(rules, "page", 0))
+    scorer.finish()
+    scorer.tick("u", START_MS + DAY_MS)
+    outcome = scorer.finish()
+    assert outcome.ranks == {"card": {"u": 5}}
+    expected = START_MS + DAY_MS * math.log2(10 / 4.5)
+    assert outcome.due["u"] == pytest.approx(expected, abs=2)
+
+
+def test_new_weights_apply_at_once_and_say_why() -> None:
+    signals = (VIEW, STAY, STOP)
+    before = rules_of(Stage("hot", 15.0, 5.0, handoff=True), signals=signals)
+    card = before.model.scorecards[0]
+    after = Rules(Model(signals, (Scorecard("card", {"stay": Points(20.0)}, stages=card.stages),), "1" * 64))
+    scorer = Scorer(before)
+    scorer.put("u", None)
+    scorer.apply(at(before, "Stayed", 0))
+    assert scorer.finish().crossings == []
+    scorer.use(after)
+    scorer.tick("u", START_MS + HOUR_MS)
+    (crossing,) = scorer.finish().crossings
+    assert crossing.transition.cause == "scorecard_changed"
+    assert crossing.transition.kind == "entered"
+
+
+def test_a_join_leaves_a_redirect_and_sends_the_state_on() -> None:
+    rules = rules_of()
+    anonymous, user = Identity(ANONYMOUS, "a"), Identity(USER, "u")
+    shard = Shard(rules)
+    shard.take(Fact("Stayed", "1", START_MS).event(rules, START_MS, "a"))
+    shard.take(Join(anonymous, user, START_MS + 1))
+    state = decode(shard.blobs["a"])
+    assert isinstance(state, Redirect)
+    assert state.target == user
+    (arrived,) = shard.waiting
+    assert isinstance(arrived, Arrived)
+    assert (arrived.lead_id, arrived.origin) == ("u", "a")
+    shard.drain()
+    assert points_of(rules, shard, 1) == 10.0
+    shard.take(Fact("Stayed", "2", START_MS + 2).event(rules, START_MS + 2, "a"))
+    shard.drain()
+    assert points_of(rules, shard, 2) == 20.0
+    shard.take(Join(anonymous, user, START_MS + 3))
+    assert shard.waiting == []
+
+
+def test_a_merge_that_enters_a_stage_says_so() -> None:
+    rules = rules_of(Stage("hot", 20.0, 5.0, handoff=True))
+    shard = Shard(rules)
+    for lead_id in "ua":
+        shard.take(Fact("Stayed", lead_id, START_MS).event(rules, START_MS, lead_id))
+    shard.take(Join(Identity(ANONYMOUS, "a"), Identity(USER, "u"), START_MS + 1))
+    shard.drain()
+    assert turns(shard) == [("hot", "entered", 1, "merged", True)]
+
+
+def test_a_merged_lead_that_was_inside_leaves_by_decay() -> None:
+    rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
+    shard = Shard(rules)
+    shard.take(Fact("page", "1", START_MS).event(rules, START_MS, "a"))
+    shard.take(Join(Identity(ANONYMOUS, "a"), Identity(USER, "u"), START_MS + 1))
+    shard.drain()
+    shard.tick("u", START_MS + 3 * DAY_MS)
+    assert [turn[1:3] for turn in turns(shard)] == [("entered", 0), ("left", DAY_MS + 1)]
+
+
+def test_an_erasure_follows_the_aliases_both_ways() -> None:
+    rules = rules_of()
+    for erased in "ua":
+        shard = Shard(rules)
+        shard.take(Fact("Stayed", "1", START_MS).event(rules, START_MS, "a"))
+        shard.take(Join(Identity(ANONYMOUS, "a"), Identity(USER, "u"), START_MS + 1))
+        shard.drain()
+        shard.take(Erase(erased, START_MS + 2))
+        shard.drain()
+        assert all(isinstance(decode(blob), Erased) for blob in shard.blobs.values())
+        assert set(shard.blobs) == {"u", "a"}
+
+
+def test_alert_ids_differ_by_lead_and_episode_and_are_the_same_for_ever() -> None:
+    rules = rules_of(Stage("hot", 10.0, 9.0, handoff=True))
+    shard = run(rules, [at(rules, "page", day * DAY_MS) for day in (0, 3)], until_ms=START_MS + 9 * DAY_MS)
+    ids = [t.alert_id for t in shard.transitions]
+    assert len(set(ids)) == 4
