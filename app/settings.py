@@ -42,9 +42,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    kafka: str = Field(
-        "localhost:9092", min_length=1, description="Kafka's bootstrap servers, `host:port,host:port`."
-    )
+    kafka: str = Field("localhost:9092", min_length=1, description="Kafka's bootstrap servers, `host:port,host:port`.")
     kafka_tls: bool = Field(False, description="Talk TLS to Kafka.")
     kafka_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that sign Kafka's certificates; else the system's."
@@ -72,9 +70,7 @@ class Settings(BaseSettings):
         description="Prefix of every Redis key, and the consumer group's id.",
     )
     scorecards: Path = Field(Path("scorecards.yaml"), description="The scorecard file.")
-    partitions: int = Field(
-        8, ge=1, le=4096, description="Partitions of `lead-events`: asked for once, then checked."
-    )
+    partitions: int = Field(8, ge=1, le=4096, description="Partitions of `lead-events`: asked for once, then checked.")
     sources: Annotated[tuple[TopicName, ...], NoDecode] = Field(
         ("web-events", "email-events", "crm-events"),
         min_length=1,
@@ -88,12 +84,8 @@ class Settings(BaseSettings):
         28, ge=1, description="How long `topics create` lets topics keep records, in days; not `lead-scores`."
     )
     replication_factor: int = Field(1, ge=1, description="Copies of each partition, for `topics create`.")
-    min_insync_replicas: int = Field(
-        1, ge=1, description="Copies that must have a record before it counts as written."
-    )
-    lateness_hours: int = Field(
-        72, ge=0, description="How late an event may come and still count exactly, in hours."
-    )
+    min_insync_replicas: int = Field(1, ge=1, description="Copies that must have a record before it counts as written.")
+    lateness_hours: int = Field(72, ge=0, description="How late an event may come and still count exactly, in hours.")
     cache_leads: int = Field(200_000, ge=0, description="Leads kept in memory for each shard.")
     rebuild_when_lost: bool = Field(
         False,

@@ -26,9 +26,7 @@ KAFKA_MS = 10_000
 
 def topics_of(settings: Settings) -> Topics:
     """The names of the topics."""
-    return Topics(
-        settings.sources, settings.lead_events, settings.handoff, settings.lead_scores, settings.rejected
-    )
+    return Topics(settings.sources, settings.lead_events, settings.handoff, settings.lead_scores, settings.rejected)
 
 
 def store_of(settings: Settings, on_error: Callable[[str], None] = lambda op: None) -> RedisStore:
@@ -67,9 +65,7 @@ def faust_credentials(settings: Settings) -> Any:
 
 def admin_of(settings: Settings) -> AIOKafkaAdminClient:
     """A client that looks at topics and creates them; not started."""
-    return AIOKafkaAdminClient(
-        bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings)
-    )
+    return AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
 
 
 def producer_of(settings: Settings) -> AIOKafkaProducer:
@@ -85,9 +81,7 @@ def producer_of(settings: Settings) -> AIOKafkaProducer:
 
 def consumer_of(settings: Settings) -> AIOKafkaConsumer:
     """A consumer without a group; not started."""
-    return AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings)
-    )
+    return AIOKafkaConsumer(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
 
 
 def worker_of(settings: Settings) -> Worker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ import orjson
 from streams.scoring.event import LeadEvent
 from streams.scoring.lead import Lead, decode
 from streams.scoring.rules import UNIT, CardRule, Rules
-from streams.scoring.score import Explanation, explain, published, read
+from streams.scoring.score import Explanation, Reading, Score, explain, published, read
 from streams.scoring.scorer import Crossing
 from streams.scoring.stages import Transition, current_stage
 
@@ -22,10 +23,10 @@ MOST_RECENT: Final = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(1024)
 def rfc3339(at_ms: float) -> str:
     """Milliseconds since the epoch as RFC 3339 in UTC, to the millisecond."""
-    moment = _EPOCH + timedelta(milliseconds=int(at_ms))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return (_EPOCH + timedelta(milliseconds=int(at_ms))).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def alert(crossing: Crossing, rules: Rules, link_base: str) -> bytes:
@@ -148,9 +149,11 @@ def _channels(lead: Lead) -> dict[str, Any]:
     return {"first_touch": touches[0], "last_touch": touches[-1]} if touches else {}
 
 
-def score_record(lead_id: str, card: CardRule, lead: Lead, version: str, now_ms: int) -> bytes:
-    """One record of lead-scores."""
-    reading = read(card, lead, now_ms)
+def score_record(
+    lead_id: str, card: CardRule, lead: Lead, version: str, now_ms: int, score: Score | None = None
+) -> bytes:
+    """One record of lead-scores. ``score`` is what the card says of the lead at ``now_ms``, if that is known."""
+    reading: Score | Reading = score or read(card, lead, now_ms)
     row: Mapping[str, Any] = {
         "lead_id": lead_id,
         "scorecard": card.name,

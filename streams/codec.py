@@ -274,12 +274,15 @@ class Codec:
 
     def event(self, record: Record, lead_id: str | None = None) -> LeadEvent | Reject:
         """Read one event. ``lead_id`` is given where intake has determined it already."""
-        return next(self.events([record], lead_id))
+        return next(self.events([record], [lead_id or ""]))
 
-    def events(self, records: Iterable[Record], lead_id: str | None = None) -> Iterator[LeadEvent | Reject]:
-        """Read events, each an item, in order. One loop for all of them, because a call each would cost as much."""
+    def events(self, records: Iterable[Record], owners: Iterable[str]) -> Iterator[LeadEvent | Reject]:
+        """Read events in order; ``owners`` are their leads where intake has determined them, else empty.
+
+        One loop for all of them, because a call each would cost as much again.
+        """
         fast, campaign, values, minutes, millis = self._fast, self._campaign, self._values, _minutes, _millis
-        for record in records:
+        for record, lead_id in zip(records, owners, strict=True):
             arrival = record.timestamp
             raw = record.value or b""
             try:
@@ -299,7 +302,7 @@ class Codec:
                     continue
             except _RARER:
                 pass
-            yield self._rare(raw, arrival, lead_id)
+            yield self._rare(raw, arrival, lead_id or None)
 
     def _touch(self, sent: Any) -> tuple[str, str, str] | None:
         return _touch(*self._campaigns(sent))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streams.clock import monotonic_s
 from streams.handoff import Channel
 from streams.intake import Intake
-from streams.lanes import GivingUp, IntakeLane, ShardLane
+from streams.lanes import LOST, GivingUp, IntakeLane, ShardLane
 from streams.pipeline import Environment, Refused, Shard
+from streams.scoring.lead import NewerFormat
 from streams.scoring.rules import Rules
 from streams.transport.consumer import Consumer
 
@@ -48,11 +51,11 @@ class Engine:
         self._retired: dict[int, Shard] = {}
         """Shards given up in a rebalance: if they come back unwritten, their leads are still in memory."""
         self._intake = IntakeLane(Intake(env.topics, env.partitioner), channel)
+        channel.intake_clock = self._intake.clock
         self._committed: dict[TP, int] = {}
         self._telemetry_s = monotonic_s()
         self._telling: asyncio.Task[None] | None = None
         self._source_ends: list[Mapping[TP, int]] = []
-        self.rebuild_when_lost = False
 
     # The Handler ----------------------------------------------------------------------------------------------
 
@@ -83,8 +86,8 @@ class Engine:
         shard = self._retired.get(tp.partition) or Shard(tp.partition, self.rules, self.env)
         lane = ShardLane(shard, self._channel, lambda offset: consumer.seek_wait({tp: offset}))
         offset = await lane.open(first, end)
-        if shard.fresh and await consumer.committed(tp) and not self.rebuild_when_lost:
-            raise Refused(_LOST.format(partition=tp.partition))
+        if shard.fresh and await consumer.committed(tp) and not self.env.rebuild_when_lost:
+            raise Refused(LOST.format(partition=tp.partition))
         if shard.scorer.rules is not self.rules:
             lane.use(self.rules)
         self._lanes[tp] = lane
@@ -145,8 +148,9 @@ class Engine:
 
     async def _compare_notes(self) -> None:
         """Tell Kafka how far we are, and ask how far the group is with the sources."""
-        await self._tell_kafka(list(self._lanes.values()))
-        await self._look_at_sources()
+        with suppress(KafkaError):  # away: another time, then
+            await self._tell_kafka(list(self._lanes.values()))
+            await self._look_at_sources()
 
     async def _look_at_sources(self) -> None:
         """Timers wait for what stood on the source topics two looks ago: it may keep a lead from cooling."""
@@ -175,6 +179,9 @@ class Engine:
             elif monotonic_s() - lane.progress_s > STUCK_S:
                 self._fail(EXIT_STUCK, f"{tp} has {lane.lag} records to score and made no progress for {STUCK_S} s")
             self.env.metrics.lag.labels(str(tp.partition)).set(lane.lag)
+        waiting = [lane.relay.waiting_since_s for lane in self._lanes.values()]
+        oldest_s = min((since_s for since_s in waiting if since_s is not None), default=monotonic_s())
+        self.env.metrics.outbox_oldest.set(monotonic_s() - oldest_s)
         if self._intake.failure is not None:
             self._fail_for(self._intake.failure)
         lanes = self._lanes.values()
@@ -182,7 +189,7 @@ class Engine:
         self.env.metrics.outbox.set(sum(len(lane.shard.outbox) for lane in lanes))
 
     def _fail_for(self, failure: BaseException) -> None:
-        if isinstance(failure, Refused):
+        if isinstance(failure, Refused | NewerFormat):
             self._fail(EXIT_REFUSED, str(failure))
         elif isinstance(failure, GivingUp):
             self._fail(EXIT_CONFLICT, str(failure))
@@ -208,11 +215,3 @@ class Engine:
         """Finish what is in flight."""
         await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
         await self._intake.stop()
-
-
-_LOST = (
-    "Redis has no state for partition {partition}, but Kafka says that its events were scored: Redis was emptied or is "
-    "another one. Point LEADGLOW_REDIS at the right one; or run `leadglow rebuild` to score everything that Kafka "
-    "still has again"
-)
-Reached = Callable[[str], Awaitable[None]]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from streams.alert import score_record
-from streams.clock import now_ms
+from streams.clock import monotonic_s, now_ms
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing, decode_outgoing
 from streams.pipeline import Shard
@@ -21,6 +21,8 @@ CHUNK = 500
 OUTBOX_MOST = 10_000
 """Entries waiting at which a shard stops taking records."""
 
+ScoreRow = tuple[int, bytes, bytes | None, list[object]]
+"""(timestamp, key, value, headers) of a record of lead-scores."""
 AlreadySent = Callable[[int, int], Awaitable[set[str]]]
 """(partition of handoff, offset) -> the alert ids that stand there from that offset on."""
 
@@ -36,6 +38,8 @@ class Channel:
     handoff_partitions: int
     score_partitions: int
     reached: Callable[[str], Awaitable[None]]
+    intake_clock: Callable[[], int] = now_ms
+    """Before which instant no record is still on its way through this worker's intake."""
 
 
 class Relay:
@@ -50,6 +54,8 @@ class Relay:
         self._idle = asyncio.Event()
         self._idle.set()
         self._sent_before: set[str] | None = None
+        self.waiting_since_s: float | None = None
+        """Since when, on the monotonic clock, something has waited without an acknowledgement."""
         shard.relay = self.put
 
     @property
@@ -61,6 +67,7 @@ class Relay:
         """Take the entries of a committed step."""
         if entries:
             self._queue += entries
+            self.waiting_since_s = self.waiting_since_s or monotonic_s()
             self._idle.clear()
             self._wake.set()
 
@@ -86,6 +93,7 @@ class Relay:
                 if self._queue[: len(chunk)] == chunk:
                     del self._queue[: len(chunk)]
                     self._shard.sent(chunk, offset)
+                    self.waiting_since_s = monotonic_s() if self._queue else None
 
     async def _deliver(self, records: Sequence[Outgoing]) -> int | None:
         """Send what is not there yet; returns the offset after the last alert, if there was one."""
@@ -123,15 +131,20 @@ async def _none() -> list[object]:
     return []
 
 
-def score_rows(shard: Shard, lead_id: str, at_ms: int) -> list[tuple[int, bytes, bytes | None, list[object]]]:
-    """(timestamp, key, value, headers), one a scorecard; tombstones for a lead that was joined or erased."""
-    rules = shard.scorer.rules
-    lead = shard.scorer.states.get(lead_id)
-    rows: list[tuple[int, bytes, bytes | None, list[object]]] = []
-    for i, card in enumerate(rules.cards):
-        key = lead_id if i == 0 else f"{lead_id}/{card.name}"
-        value = None
-        if isinstance(lead, Lead):
-            value = score_record(lead_id, card, lead, rules.version, max(at_ms, lead.clock))
-        rows.append((at_ms, key.encode(), value, []))
+def score_rows(shard: Shard, lead_ids: Sequence[str], at_ms: int) -> list[ScoreRow]:
+    """The rows of these leads, one a scorecard; tombstones for leads that were joined or erased."""
+    states = shard.scorer.states
+    live = {lead_id: lead for lead_id in lead_ids if isinstance(lead := states.get(lead_id), Lead)}
+    version = shard.scorer.rules.version
+    rows: list[ScoreRow] = []
+    for i, bulk in enumerate(shard.scorer.bulk):
+        card = bulk.card
+        suffix = f"/{card.name}" if i else ""
+        scores = dict(zip(live, bulk.scores(list(live.values()), at_ms), strict=True))
+        for lead_id in lead_ids:
+            lead, value = live.get(lead_id), None
+            if lead is not None:
+                now_ms = max(at_ms, lead.clock)
+                value = score_record(lead_id, card, lead, version, now_ms, scores[lead_id])
+            rows.append((at_ms, f"{lead_id}{suffix}".encode(), value, []))
     return rows

@@ -30,11 +30,15 @@ GRACE_MS = 250
 BEHIND_MS = 60_000
 """A backlog older than this is worked off without timers: they would change promptness only."""
 PUBLISH_S, PUBLISH_BEHIND_S = 0.25, 5.0
+ROWS = 200
+"""Score records made in one go."""
 TIDY_S = 1.0
 DRAIN_S = 2.0
 """How long a lane that stops waits for its last entries to be acknowledged; the next owner sends what is left."""
 SWEEP = 500
 """Leads read by new scorecards in one go."""
+REBUILD_S = 3.0
+"""How long an emptied shard may take to be marked by a rebuild."""
 CONFLICTS = 3
 """Conflicts in a row after which the worker gives up."""
 
@@ -196,13 +200,20 @@ class ShardLane:
             raise GivingUp(conflict) from conflict
         self._sweep = None
         position = await self.open(0, None)
+        if self.shard.fresh and not self.shard.env.rebuild_when_lost:
+            await asyncio.sleep(REBUILD_S)  # `leadglow rebuild` empties a shard before it marks it
+            position = await self.open(0, None)
+            if self.shard.fresh:
+                raise Refused(LOST.format(partition=self.shard.partition))
         await self._reseek(position)
 
     # Time -----------------------------------------------------------------------------------------------------
 
     def _clock(self) -> int | None:
-        """The shard's clock: the wall's when caught up, else the last record's; None far behind."""
-        wall = now_ms() - GRACE_MS
+        """The shard's clock: the wall's when caught up, intake too; else the last record's; None far behind."""
+        wall = min(now_ms() - GRACE_MS, self._channel.intake_clock())
+        if now_ms() - wall > BEHIND_MS:
+            return None
         caught_up = not self._queue and self.shard.position.checkpoint >= self._highwater
         if caught_up and not self.shard.env.sources_behind:
             return wall
@@ -254,7 +265,10 @@ class ShardLane:
         versions = {lead_id: at for lead_id, at in shard.dirty.items() if lead_id not in shard.clean}
         if versions:
             await shard.load(set(versions))
-            rows = [row for lead_id in versions for row in score_rows(shard, lead_id, at_ms)]
+            rows, lead_ids = [], list(versions)
+            for first in range(0, len(lead_ids), ROWS):
+                rows += score_rows(shard, lead_ids[first : first + ROWS], at_ms)
+                await asyncio.sleep(0)  # other lanes first: nobody waits for a score as for an alert
             self._publishing = asyncio.create_task(self._send_scores(rows, versions))
 
     async def _send_scores(self, rows: list[tuple[Any, ...]], versions: dict[str, int]) -> None:
@@ -264,6 +278,11 @@ class ShardLane:
         self.shard.published(versions)
 
 
+LOST = (
+    "Redis has no state for partition {partition}, but Kafka says that its events were scored: Redis was emptied or is "
+    "another one. Point LEADGLOW_REDIS at the right one; or run `leadglow rebuild` to score everything that Kafka "
+    "still has again"
+)
 _CUT = (
     "partition {partition} of the lead events ends at {end}, but its leads were scored up to {checkpoint}: the topic "
     "was recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
@@ -271,7 +290,7 @@ _CUT = (
 _GONE = (
     "partition {partition} of the lead events begins at {first}, but its leads were scored up to {checkpoint}: what "
     "lies between was deleted before it was scored (retention, or another topic). To go on without it, run `leadglow "
-    "rebuild`, which scores what Kafka still has; if the topic is the wrong one, point LEADGLOW_KAFKA at the right cluster"
+    "rebuild`, which scores what Kafka still has; if it is the wrong topic, point LEADGLOW_KAFKA at the right cluster"
 )
 _OTHER = (
     "partition {partition} of the lead events has another record at {offset} than the one that was scored: the topic "
@@ -292,6 +311,7 @@ class IntakeLane:
         self._idle = asyncio.Event()
         self._idle.set()
         self._task: asyncio.Task[None] | None = None
+        self._carrying_ms = 0
         self.positions: dict[TP, int] = {}
         """Source partition -> the offset before which everything was acknowledged on lead-events."""
 
@@ -318,6 +338,10 @@ class IntakeLane:
         """Whether the lane has enough to do."""
         return self._waiting >= MOST_RECORDS
 
+    def clock(self) -> int:
+        """Everything fetched from the sources that arrived before this instant was carried over."""
+        return now_ms() if self._idle.is_set() else self._carrying_ms
+
     def offer(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
         """Take what was fetched."""
         self._queue.append(fetched)
@@ -339,8 +363,13 @@ class IntakeLane:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            fetched = self._queue.pop(0)
-            self._waiting -= sum(map(len, fetched.values()))
+            fetched: dict[TP, list[Any]] = {}
+            for waiting in self._queue:
+                for tp, records in waiting.items():
+                    fetched.setdefault(tp, []).extend(records)
+            self._queue.clear()
+            self._waiting = 0
+            self._carrying_ms = min(records[0].timestamp for records in fetched.values())
             await self._carry(fetched)
 
     async def _carry(self, fetched: Mapping[TP, Sequence[Any]]) -> None:

@@ -25,8 +25,8 @@ class Metrics:
         self.events = Counter(
             "leadglow_events",
             "What became of events beyond being counted: duplicates, limited (over a limit), late (its bucket had "
-            "closed), skipped (a repeated delivery), forwarded (to the lead it is part of), misrouted (to its partition), "
-            "erased (of an erased lead), joins, join_conflicts, erasures, leads (new ones)",
+            "closed), skipped (a repeated delivery), forwarded (to the lead it is part of), misrouted (to its "
+            "partition), erased (of an erased lead), joins, join_conflicts, erasures, leads (new ones)",
             ["outcome"],
             registry=r,
         )
@@ -39,10 +39,10 @@ class Metrics:
         self.alerts = Counter("leadglow_alerts_sent", "Alerts acknowledged on the handoff topic", registry=r)
         self.scores = Counter("leadglow_scores_published", "Records acknowledged on lead-scores", registry=r)
         self.commits = Counter(
-            "leadglow_commits", "Steps committed to the store, by verdict (OK, DUP, CONFLICT)", ["verdict"], registry=r
-        )
-        self.orderly_conflicts = Counter(
-            "leadglow_orderly_conflicts", "Conflicts in an orderly rebalance: stays 0", registry=r
+            "leadglow_commits",
+            "Steps committed, by verdict: OK, DUP (a lost reply), CONFLICT (stays 0 in orderly rebalances)",
+            ["verdict"],
+            registry=r,
         )
         self.step_seconds = Histogram(
             "leadglow_step_seconds", "Time of one step of a shard, decode to commit", buckets=LATENCY_S, registry=r
@@ -64,7 +64,7 @@ class Metrics:
         self.cached = Gauge("leadglow_leads_cached", "Leads held in memory", registry=r)
         self.outbox = Gauge("leadglow_outbox_entries", "Entries waiting to be acknowledged by Kafka", registry=r)
         self.outbox_oldest = Gauge(
-            "leadglow_outbox_oldest_seconds", "Age of the oldest entry waiting in the outbox", registry=r
+            "leadglow_outbox_oldest_seconds", "How long an outbox has been waiting for an acknowledgement", registry=r
         )
         self.store_errors = Counter(
             "leadglow_store_errors", "Failed attempts to reach Redis, by operation", ["operation"], registry=r

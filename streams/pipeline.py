@@ -65,6 +65,7 @@ class Environment:
     cache_leads: int = 200_000
     reached: Callable[[str], Awaitable[None]] = _nothing
     """Called at the named steps; the fault tests end the process there."""
+    rebuild_when_lost: bool = False
     sources_behind: bool = False
     """Events wait on the source topics that may keep leads from cooling."""
 
@@ -212,24 +213,38 @@ class Shard:
                     inputs[lead_id] = [(record.offset, item)]  # type: ignore[list-item]
         return inputs, rejects
 
-    def _items(self, records: Sequence[Any]) -> Iterable[LeadEvent | ControlRecord | Reject | None]:
-        if not any(record.headers or record.value is None for record in records):
-            return self.codec.events(records)
-        return (self._read_marked(record) for record in records)
+    def _items(self, records: Sequence[Any]) -> Sequence[LeadEvent | ControlRecord | Reject | None]:
+        """What each record says; None for one that was taken before."""
+        items: list[LeadEvent | ControlRecord | Reject | None] = [None] * len(records)
+        places, owners = [], []
+        for i, record in enumerate(records):
+            item = self._read_marked(record) if record.headers or record.value is None else ""
+            if isinstance(item, str):
+                places.append(i)
+                owners.append(item)
+            else:
+                items[i] = item
+        events = self.codec.events([records[i] for i in places], owners)
+        for i, event in zip(places, events, strict=True):
+            items[i] = event
+        return items
 
-    def _read_marked(self, record: Any) -> LeadEvent | ControlRecord | Reject | None:
-        """Read a record that has headers or no value: from intake, from another shard, or a request to erase."""
+    def _read_marked(self, record: Any) -> str | ControlRecord | Reject | None:
+        """Read a record that has headers or no value: from intake, from another shard, or a request to erase.
+
+        Returns:
+            The lead of an event, where intake or another shard has determined it, else ""; a control record; None
+            for a record that was taken before.
+        """
         headers = dict(record.headers)
         source = headers.get(SOURCE_HEADER)
         if source is not None and not self._first_time(source):
             self.env.metrics.events.labels("skipped").inc()
             return None
-        kind = headers.get(KIND_HEADER, b"").decode("ascii", "replace")
-        if kind or record.value is None:
+        if KIND_HEADER in headers or record.value is None:
+            kind = headers.get(KIND_HEADER, b"").decode("ascii", "replace")
             return wire.decode_control(kind, record.value, record.key, record.timestamp)
-        if source is None or record.key is None:
-            return self.codec.event(record)
-        return self.codec.event(record, record.key.decode("utf-8", "replace"))
+        return record.key.decode("utf-8", "replace") if source is not None and record.key else ""
 
     def _first_time(self, source: bytes) -> bool:
         """Whether a record with these coordinates was not taken before."""

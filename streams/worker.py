@@ -1,4 +1,4 @@
-"""The worker: a Faust app around the engine. ``build`` makes everything; ``Worker`` starts and ends it in order."""
+"""The worker: a Faust app around the engine. ``Worker`` makes everything, and starts and ends it in order."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ from streams.transport.producer import BATCH_BYTES, Producer
 
 log = logging.getLogger(__name__)
 RELOAD_S = 1.0
+FETCH_WAIT_MS, EMBEDDED_FETCH_WAIT_MS = 1500, 20
+"""How long a broker may hold back a fetch that finds nothing; the embedded one does so although records come."""
 GC_THRESHOLD = 200_000
 """Allocations between collections: leads are many, have no cycles, and need no looking at."""
 
@@ -70,6 +72,7 @@ class WorkerApp(faust.App):
     """Faust with our transport, and no files, tables or web of its own."""
 
     handler: Engine
+    fetch_wait_ms: int
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
@@ -121,6 +124,7 @@ class Worker:
             plan.link_base,
             plan.cache_leads,
             plan.reached,
+            plan.rebuild_when_lost,
         )
         channel = Channel(
             self._producer,
@@ -132,7 +136,6 @@ class Worker:
             plan.reached,
         )
         self.engine = Engine(rules, env, channel, self._fail, real_ends=plan.idempotent)
-        self.engine.rebuild_when_lost = plan.rebuild_when_lost
         self.engine.use(rules)
         self.app = self._new_app(self.engine)
         self._tasks = [asyncio.create_task(self.engine.watch()), asyncio.create_task(self._reload())]
@@ -159,8 +162,9 @@ class Worker:
             plan.group,
             broker=[f"kafka://{server.strip()}" for server in plan.bootstrap.split(",")],
             broker_credentials=plan.credentials,
-            broker_session_timeout=12.0,
-            broker_heartbeat_interval=3.0,
+            # The embedded broker lets the first member of a group wait for half a session, in case others come.
+            broker_session_timeout=12.0 if plan.idempotent else 2.0,
+            broker_heartbeat_interval=3.0 if plan.idempotent else 0.5,
             broker_max_poll_interval=90.0,
             broker_max_poll_records=20_000,
             consumer_max_fetch_size=4 * 1024 * 1024,
@@ -171,6 +175,7 @@ class Worker:
             store="memory://",
         )
         app.handler = engine
+        app.fetch_wait_ms = FETCH_WAIT_MS if plan.idempotent else EMBEDDED_FETCH_WAIT_MS
         for name in (*plan.topics.sources, plan.topics.lead_events):
             app.topics.add(app.topic(name, acks=False, value_type=bytes, value_serializer="raw"))
         return app
@@ -195,8 +200,8 @@ class Worker:
         if not actual == agreed == plan.partitions:
             self._fail(
                 EXIT_REFUSED,
-                f"LEADGLOW_PARTITIONS is {plan.partitions}, the topic {plan.topics.lead_events} has {actual} partitions "
-                f"and Redis holds state for {agreed}. They must be the same: set LEADGLOW_PARTITIONS={agreed}, or start "
+                f"LEADGLOW_PARTITIONS is {plan.partitions}, topic {plan.topics.lead_events} has {actual} partitions "
+                f"and Redis holds state for {agreed}. They must agree: set LEADGLOW_PARTITIONS={agreed}, or start "
                 "with fresh topics and another LEADGLOW_NAMESPACE",
             )
 
@@ -205,8 +210,8 @@ class Worker:
         plan = self.plan
         consumer = AIOKafkaConsumer(bootstrap_servers=plan.bootstrap, enable_auto_commit=False, **plan.kafka)
         tp = TopicPartition(plan.topics.handoff, partition)
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign([tp])
             first = (await consumer.beginning_offsets([tp]))[tp]
             end = (await consumer.end_offsets([tp]))[tp]

@@ -62,7 +62,7 @@ _MEANINGS = {
 }
 
 
-class Fault(Exception):  # noqa: N818 - it is what a command ends with
+class Fault(Exception):
     """A command cannot do what it was asked for; the message says what to do about it."""
 
     def __init__(self, status: Exit, message: str) -> None:

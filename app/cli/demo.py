@@ -32,9 +32,7 @@ def register(root: typer.Typer) -> None:
 
 
 def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    events: Annotated[
-        int | None, typer.Option(min=1, help="Send so many, verify the outcome, and end.")
-    ] = None,
+    events: Annotated[int | None, typer.Option(min=1, help="Send so many, verify the outcome, and end.")] = None,
     json: Annotated[bool, typer.Option("--json", help="With --events: one JSON object on stdout.")] = False,
     rate: Annotated[
         float | None,
@@ -42,9 +40,7 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     ] = None,
     leads: Annotated[int, typer.Option(min=1, help="How many people visit the site.")] = 3000,
     seed: Annotated[int, typer.Option(help="The same seed sends the same events.")] = 1,
-    kafka: Annotated[
-        str | None, typer.Option(help="Use this Kafka (host:port); else an embedded broker.")
-    ] = None,
+    kafka: Annotated[str | None, typer.Option(help="Use this Kafka (host:port); else an embedded broker.")] = None,
     redis: Annotated[str | None, typer.Option(help="Use this Redis (a URL); else an embedded one.")] = None,
 ) -> None:
     """See leads glow and cool: broker, Redis, worker and believable traffic, live in the terminal.

@@ -27,9 +27,7 @@ def register(root: typer.Typer) -> None:
 
 
 def erase(
-    lead_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The lead's id, or any id that was joined to it.")
-    ],
+    lead_id: Annotated[str, typer.Argument(metavar="ID", help="The lead's id, or any id that was joined to it.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Erase a lead for good.
@@ -44,9 +42,7 @@ def erase(
     names, known = run(_names(settings, lead_id))
     others = f" (also known as {', '.join(names[1:])})" if names[1:] else ""
     if not known:
-        typer.echo(
-            f"There is no lead {lead_id!r} now; events of it that are on their way will not bring it in."
-        )
+        typer.echo(f"There is no lead {lead_id!r} now; events of it that are on their way will not bring it in.")
     if not yes and not typer.confirm(f"Erase lead {lead_id!r}{others} for good?"):
         raise Fault(Exit.CHECK_FAILED, "nothing was erased.")
     run(_erase(settings, names))
@@ -83,9 +79,7 @@ async def _request(settings: Settings, lead_id: str) -> int:
     try:
         await producer.start()
         partition = partition_of(lead_id, settings.partitions)
-        sent: Any = await producer.send_and_wait(
-            settings.lead_events, None, key=lead_id.encode(), partition=partition
-        )
+        sent: Any = await producer.send_and_wait(settings.lead_events, None, key=lead_id.encode(), partition=partition)
         return int(sent.timestamp)
     except (KafkaError, TimeoutError) as error:
         raise Fault(Exit.TROUBLE, kafka_away(settings, error)) from None

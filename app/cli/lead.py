@@ -33,9 +33,7 @@ def _group() -> None:
 
 @lead.command()
 def show(
-    lead_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The lead's id, or any id that was joined to it.")
-    ],
+    lead_id: Annotated[str, typer.Argument(metavar="ID", help="The lead's id, or any id that was joined to it.")],
     at: Annotated[str | None, typer.Option(metavar="TIME", help=AT_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -61,9 +59,7 @@ async def _view(settings: Settings, rules: Rules, lead_id: str, at_ms: int) -> V
     if isinstance(state, Lead):
         return lead_view(found_id, state, rules, at_ms)
     if state is None:
-        raise Fault(
-            Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: no event with this id has been scored."
-        )
+        raise Fault(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: no event with this id has been scored.")
     raise Fault(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: it was erased at {rfc3339(state.at_ms)}.")
 
 
@@ -88,16 +84,12 @@ def _card(name: str, card: View) -> Group:
     grade = f", grade {escape(card['grade'])}" if card["grade"] else ""
     lines = [f"\n[bold]{escape(name)}: {card['score']}[/] points{grade}{stage}"]
     subscores = {"fit": card["fit"], "engagement": card["engagement"], **card["categories"]}
-    lines.append(
-        "[dim]" + "  ".join(f"{escape(key)} {_points(value)}" for key, value in subscores.items()) + "[/]"
-    )
+    lines.append("[dim]" + "  ".join(f"{escape(key)} {_points(value)}" for key, value in subscores.items()) + "[/]")
     inside = [f"{'●' if inside else '○'} {escape(stage)}" for stage, inside in card["stages"].items()]
     if inside:
         lines.append("  ".join(inside))
     if change := card["next_change"]:
-        lines.append(
-            f"[dim]will be {change['to']} from {_second(change['at'])} on, if nothing else arrives[/]"
-        )
+        lines.append(f"[dim]will be {change['to']} from {_second(change['at'])} on, if nothing else arrives[/]")
     return Group("\n".join(lines), _parts(card))
 
 

@@ -43,9 +43,7 @@ def rebuild(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fa
     if not yes and not typer.confirm("Rebuild?"):
         raise Fault(Exit.CHECK_FAILED, "nothing was changed.")
     run(_rebuild(settings, version))
-    typer.echo(
-        "The state is empty. Workers score everything from the beginning now, or when they are started."
-    )
+    typer.echo("The state is empty. Workers score everything from the beginning now, or when they are started.")
 
 
 async def _events_gone(settings: Settings) -> int:

@@ -54,8 +54,7 @@ def _summary(file: Path, model: Model) -> str:
 
 def _line(card: Scorecard) -> str:
     stages = ", ".join(
-        f"{s.name} at {s.enter:g} (left below {s.leave:g}{', handed off' if s.handoff else ''})"
-        for s in card.stages
+        f"{s.name} at {s.enter:g} (left below {s.leave:g}{', handed off' if s.handoff else ''})" for s in card.stages
     )
     label = f" ({card.label})" if card.label else ""
     size = f"{len(card.points)} signals, {len(card.fit)} fit lines"

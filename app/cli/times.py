@@ -24,9 +24,7 @@ def parse_time(text: str | None) -> int:
         return now
     at_ms = _read(text, now)
     if at_ms is None or at_ms > _LATEST_MS:
-        message = (
-            f"{text!r} is not a time: write 2026-12-24T18:00:00Z, 2026-12-24 (UTC), or +7d (s, m, h, d, w)."
-        )
+        message = f"{text!r} is not a time: write 2026-12-24T18:00:00Z, 2026-12-24 (UTC), or +7d (s, m, h, d, w)."
         raise typer.BadParameter(message, param_hint="--at")
     if at_ms < now:
         message = f"{text} is over: states are kept as they are now, so TIME is now or later."

@@ -94,9 +94,7 @@ async def require_lead_events(settings: Settings) -> None:
 async def _create(settings: Settings, dry_run: bool) -> None:
     async with opened_admin(settings) as admin:
         existing = await partition_counts(admin)
-        misfits = [
-            _check(topic, existing[topic.name]) for topic in wanted(settings) if topic.name in existing
-        ]
+        misfits = [_check(topic, existing[topic.name]) for topic in wanted(settings) if topic.name in existing]
         for topic in wanted(settings):
             if topic.name in existing:
                 continue

@@ -232,9 +232,7 @@ class Traffic:
             "email": person.traits["email"],
             **properties,
         }
-        return Message(
-            EMAIL, None, self._written({"type": "track", "event": event, "properties": properties})
-        )
+        return Message(EMAIL, None, self._written({"type": "track", "event": event, "properties": properties}))
 
     def _written(self, event: dict[str, Any]) -> bytes:
         """With an id and a time, which is not always the right one."""

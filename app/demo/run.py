@@ -99,14 +99,10 @@ async def read_back(stack: Stack, done_ms: int) -> Run:
         done_ms=done_ms,
         topics=topics,
         partitions=len(partitions),
-        sources={
-            f"{t.topic}:{t.partition}": found for t, found in topic.items() if t.topic in topics.sources
-        },
+        sources={f"{t.topic}:{t.partition}": found for t, found in topic.items() if t.topic in topics.sources},
         lead_events=[topic[TopicPartition(topics.lead_events, p)] for p in partitions],
         rejected=[record for t, found in topic.items() if t.topic == topics.rejected for record in found],
-        alerts=[
-            _alert(record) for t, found in topic.items() if t.topic == topics.handoff for record in found
-        ],
+        alerts=[_alert(record) for t, found in topic.items() if t.topic == topics.handoff for record in found],
         states=states,
         duplicates=int(metrics.get(("leadglow_events_total", "duplicates"), 0)),
     )

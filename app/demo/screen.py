@@ -167,9 +167,7 @@ def _counts(view: View) -> Table:
     grid.add_column()
     waiting = max(view.sent - view.taken, 0)
     reasons = ", ".join(f"{name} {n}" for name, n in view.seen.reasons.most_common(3))
-    grid.add_row(
-        "traffic", f"[bold]{view.per_second:.0f}[/] events/s, {view.taken:,} so far, {waiting} on their way"
-    )
+    grid.add_row("traffic", f"[bold]{view.per_second:.0f}[/] events/s, {view.taken:,} so far, {waiting} on their way")
     grid.add_row("handoff", f"[bold]{_latency(view.seen)}[/] from an event to its alert")
     bad = f"{view.seen.reasons.total()} rejected" + (f" ({reasons})" if reasons else "")
     grid.add_row("set aside", f"{bad}; {view.duplicates} duplicates")
@@ -199,9 +197,7 @@ def _hottest(view: View, most: int) -> Table:
         colour = _colour(view, row.stage)
         bar = "█" * round(row.why.exact / 20)
         who, why = person(row.lead_id, row.traits), reasons(row.why.parts)
-        table.add_row(
-            Text(str(row.why.score), "bold"), Text(bar, colour), Text(row.stage or "", colour), who, why
-        )
+        table.add_row(Text(str(row.why.score), "bold"), Text(bar, colour), Text(row.stage or "", colour), who, why)
     for _ in range(most - len(view.rows[:most])):
         table.add_row()
     return table

@@ -194,9 +194,7 @@ async def _create_topics(stack: Stack) -> None:
     plain = [*topics.sources, topics.lead_events, topics.handoff, topics.rejected]
     alone = {"min.insync.replicas": "1"}
     wanted = [NewTopic(name, PARTITIONS, 1, topic_configs=alone) for name in plain]
-    wanted.append(
-        NewTopic(topics.lead_scores, PARTITIONS, 1, topic_configs={**alone, "cleanup.policy": "compact"})
-    )
+    wanted.append(NewTopic(topics.lead_scores, PARTITIONS, 1, topic_configs={**alone, "cleanup.policy": "compact"}))
     async with _admin(stack) as admin:
         reply: Any = await admin.create_topics(wanted)
     refused = [f"{row[0]} (error {row[1]})" for row in reply.topic_errors if row[1]]

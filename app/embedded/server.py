@@ -34,9 +34,7 @@ def free_port() -> int:
 class Server:
     """One running child. Linux kills it when the thread that started it dies, whatever the cause."""
 
-    def __init__(
-        self, argv: Sequence[str], port: int, directory: Path, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, argv: Sequence[str], port: int, directory: Path, env: Mapping[str, str] | None = None) -> None:
         self.name = Path(argv[0]).name
         self.port = port
         self.log_path = directory / f"{self.name}.log"

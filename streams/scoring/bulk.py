@@ -16,7 +16,7 @@ import numpy.typing as npt
 from streams.scoring.crossing import MARGIN, soonest
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, CardRule
-from streams.scoring.score import FAR_MS, HALF, fit_of, published, read
+from streams.scoring.score import FAR_MS, HALF, Score, fit_of, published, read
 
 WORTHWHILE: Final = 24
 """Fewer leads are read faster one by one."""
@@ -52,9 +52,10 @@ class BulkCard:
         """Read every lead at its clock."""
         if len(leads) < WORTHWHILE or not len(self._ids):
             return self._one_by_one(leads)
-        falling, falling_rate, rising, rising_rate, engagement = self._sums(leads)
+        clocks = [lead.clock for lead in leads]
+        falling, falling_rate, rising, rising_rate, engagement = self._sums(leads, clocks)
         card = self.card
-        fit = np.fromiter((fit_of(card, lead) for lead in leads), np.float64, len(leads))
+        fit = self._fit(leads)
         total = engagement + fit
         shown = np.floor((np.clip(total, card.minimum, card.maximum) + HALF) / UNIT)
         calm = np.full(len(leads), np.inf)
@@ -74,8 +75,21 @@ class BulkCard:
         self._mend(leads, glance)
         return glance
 
-    def _sums(self, leads: Sequence[Lead]) -> tuple[Floats, ...]:
-        """Falling and rising contributions with their rates, and engagement, of each lead."""
+    def scores(self, leads: Sequence[Lead], at_ms: int) -> list[Score]:
+        """The score of every lead at ``at_ms``, or at its clock where that is later."""
+        nows = [max(at_ms, lead.clock) for lead in leads]
+        if len(leads) < WORTHWHILE or not len(self._ids):
+            return [Score(*read(self.card, lead, now)[:3]) for lead, now in zip(leads, nows, strict=True)]
+        engagement = self._sums(leads, nows)[-1]
+        fit = self._fit(leads)
+        exact = np.clip(engagement + fit, self.card.minimum, self.card.maximum)
+        return list(map(Score, exact.tolist(), engagement.tolist(), fit.tolist()))
+
+    def _fit(self, leads: Sequence[Lead]) -> Floats:
+        return np.fromiter((fit_of(self.card, lead) for lead in leads), np.float64, len(leads))
+
+    def _sums(self, leads: Sequence[Lead], nows: Sequence[int]) -> tuple[Floats, ...]:
+        """Falling and rising contributions with their rates, and engagement, of each lead at its instant."""
         n = len(leads)
         sizes = np.fromiter((len(lead.signals) for lead in leads), np.int64, n)
         size = int(sizes.sum())
@@ -83,7 +97,7 @@ class BulkCard:
         signals = np.fromiter(chain.from_iterable([lead.signals for lead in leads]), np.int64, size)
         amount = np.fromiter(chain.from_iterable([lead.amount for lead in leads]), np.float64, size)
         ref = np.fromiter(chain.from_iterable([lead.ref for lead in leads]), np.float64, size)
-        now = np.fromiter((lead.clock - lead.base for lead in leads), np.float64, n)
+        now = np.array(nows, np.float64) - np.fromiter((lead.base for lead in leads), np.float64, n)
         at = np.minimum(np.searchsorted(self._ids, signals), len(self._ids) - 1)
         rate = self._rate[at]
         part = np.rint(self._points[at] * amount * np.exp2((ref - now[row]) * rate))

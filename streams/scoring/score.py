@@ -20,6 +20,14 @@ FAR_MS = 2.0**50
 """35,000 years: a change that far away never comes."""
 
 
+class Score(NamedTuple):
+    """What a scorecard says of a lead, in units."""
+
+    exact: float
+    engagement: float
+    fit: float
+
+
 class Reading(NamedTuple):
     """A score at an instant, in units, and the pull of decay on it.
 

@@ -120,8 +120,8 @@ class Scorer:
 
     def _take(self, rules: Rules) -> None:
         self.rules = rules
-        self._bulk = [BulkCard(card) for card in rules.cards]
-        empty = [bulk.glance([Lead(0)]) for bulk in self._bulk]
+        self.bulk = [BulkCard(card) for card in rules.cards]
+        empty = [bulk.glance([Lead(0)]) for bulk in self.bulk]
         self._fresh_slack = min((float(glance.slack[0]) for glance in empty), default=math.inf)
 
     def put(self, lead_id: str, blob: bytes | None) -> None:
@@ -393,7 +393,7 @@ class Scorer:
         """Publish the scores that events left behind, and see that every lead is due early enough."""
         leads = list(touched.values())
         calm, due, slack = (np.full(len(leads), np.inf) for _ in range(3))
-        for bulk in self._bulk:
+        for bulk in self.bulk:
             glance = bulk.glance(leads)
             name = bulk.card.name
             for lead_id, lead, shown in zip(touched, leads, glance.shown, strict=True):

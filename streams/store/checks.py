@@ -15,7 +15,7 @@ RESERVED = frozenset({"version", "step"})
 V = TypeVar("V")
 
 
-class StoreRefused(Exception):  # noqa: N818  a verdict, like the others of the store
+class StoreRefused(Exception):
     """The store cannot be used as it is set up."""
 
     def __init__(self, **details: object) -> None:

@@ -40,6 +40,15 @@ class Handler(Protocol):
         """Take what was fetched."""
 
 
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's, but for how long a fetch may wait, which Faust has no setting for."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = self.app.fetch_wait_ms  # type: ignore[attr-defined]
+        return consumer
+
+
 class Consumer(driver.Consumer):
     """Hands record batches to a Handler."""
 
@@ -48,6 +57,9 @@ class Consumer(driver.Consumer):
         """Set on the Faust app by ``streams.worker``."""
         handler: Handler = self.app.handler  # type: ignore[attr-defined]
         return handler
+
+    def _new_consumer_thread(self) -> Any:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to the checkpoints. Called after each assignment, before records flow."""

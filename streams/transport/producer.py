@@ -122,11 +122,12 @@ class Producer:
             self.healthy = True
             return self._producer
 
-    async def _again(self, failed: AIOKafkaProducer, error: Exception, pause_s: float) -> float:
+    async def _again(self, failed: Any, error: Exception, pause_s: float) -> float:
         """Replace a producer that failed; a failed idempotent one cannot be used again."""
         self.healthy = False
         log.warning("sending to Kafka failed (%r); trying again in %.1f s", error, pause_s)
-        if self._producer is failed:
+        is_current = self._producer is failed
+        if is_current:
             self._producer = None
             try:
                 await asyncio.wait_for(failed.stop(), 5.0)

@@ -146,9 +146,7 @@ def table(results: dict[str, Any]) -> str:
         )
     rows += [f"{name}: {value}" for name, value in results["ratios"].items()]
     rows += [f"latency, ms, {name}: {value}" for name, value in results.get("latency_ms", {}).items()]
-    rows += [
-        f"{name}: {results[name]}" for name in ("redis_bytes_per_lead", "expected_alerts") if name in results
-    ]
+    rows += [f"{name}: {results[name]}" for name in ("redis_bytes_per_lead", "expected_alerts") if name in results]
     return "\n".join(rows)
 
 
@@ -158,9 +156,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peer-events", type=int, default=100_000, help="how many of these the peers handle")
     parser.add_argument("--seconds", type=float, default=20, help="duration of each latency measurement")
     parser.add_argument("--quick", action="store_true", help="100,000 events, 30,000 for peers, 5 seconds")
-    parser.add_argument(
-        "--only", default="scoring,end_to_end,faust_take,quix,latency", help="parts, by comma"
-    )
+    parser.add_argument("--only", default="scoring,end_to_end,faust_take,quix,latency", help="parts, by comma")
     options = parser.parse_args()
     if options.quick:
         options.events, options.peer_events, options.seconds = 100_000, 30_000, 5
@@ -168,9 +164,7 @@ def _options() -> argparse.Namespace:
     options.only = options.only.split(",")
     unknown = set(options.only) - LABELS.keys() - {"latency"}
     if unknown:
-        parser.error(
-            f"no such part: {', '.join(sorted(unknown))}; there are {', '.join([*LABELS, 'latency'])}"
-        )
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join([*LABELS, 'latency'])}")
     return options
 
 

@@ -38,9 +38,7 @@ def build(kafka: str, topic: str, events: int, handoff: str, datadir: str, redis
         async for batch in stream.take(1000, within=LATENCY_S):
             leads = list({event["userId"] for event in batch})
             stored = await redis.mget(leads)
-            states = {
-                lead: orjson.loads(blob) if blob else COLD for lead, blob in zip(leads, stored, strict=True)
-            }
+            states = {lead: orjson.loads(blob) if blob else COLD for lead, blob in zip(leads, stored, strict=True)}
             for event in batch:
                 lead = event["userId"]
                 states[lead], entered = model.step(states[lead], event)

@@ -92,9 +92,7 @@ async def alone(rig: Rig) -> list[float]:
         for n in range(ROUND_TRIPS + 100):  # the first hundred warm up
             event = demo_request(f"r-{n}", now_ms())
             sent_s = time.perf_counter()
-            acknowledged = await producer.send(
-                topic, event.value, key=event.key.encode(), timestamp_ms=event.at_ms
-            )
+            acknowledged = await producer.send(topic, event.value, key=event.key.encode(), timestamp_ms=event.at_ms)
             await consumer.getone()
             trips_ms.append((time.perf_counter() - sent_s) * 1000)
             await acknowledged
@@ -122,9 +120,7 @@ async def raw(rig: Rig, seconds: float) -> Figures:
     """Kafka without Leadglow: one record at a time, and under the load."""
     topic = rig.name("raw")
     await create_topics(rig.kafka.address, topic)
-    return summary("raw", await alone(rig)) | summary(
-        "raw_loaded", await under_load(rig, topic, topic, seconds)
-    )
+    return summary("raw", await alone(rig)) | summary("raw_loaded", await under_load(rig, topic, topic, seconds))
 
 
 async def handoff(rig: Rig, seconds: float) -> Figures:

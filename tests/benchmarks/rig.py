@@ -67,9 +67,7 @@ def started() -> Iterator[Rig]:
         yield Rig(servers[0], servers[1], folder, f"bench-{now_ms()}")
 
 
-async def spawn(
-    log: Path, *arguments: str, env: Mapping[str, str] | None = None
-) -> asyncio.subprocess.Process:
+async def spawn(log: Path, *arguments: str, env: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
     """Start ``python -m ARGUMENTS`` with only our own settings, its output into ``log``."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEADGLOW_")}
     with log.open("wb") as output:

@@ -51,9 +51,7 @@ def server(directory: Path, port: int, *options: str) -> Iterator[subprocess.Pop
     """A server process that is up, and gone afterwards."""
     directory.mkdir(exist_ok=True)
     place = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory))
-    with subprocess.Popen(
-        [get_binary_path(), *place, "--save", "", *options], stdout=subprocess.DEVNULL
-    ) as process:
+    with subprocess.Popen([get_binary_path(), *place, "--save", "", *options], stdout=subprocess.DEVNULL) as process:
         try:
             wait_until(lambda: answers(port))
             yield process
@@ -68,15 +66,11 @@ def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     nodes = [(free_port(), free_port()) for _ in range(3)]
     with ExitStack() as stack:
         for port, bus in nodes:
-            stack.enter_context(
-                server(root / str(port), port, "--cluster-enabled", "yes", "--cluster-port", str(bus))
-            )
+            stack.enter_context(server(root / str(port), port, "--cluster-enabled", "yes", "--cluster-port", str(bus)))
         clients = [stack.enter_context(redis.Redis(port=port)) for port, _ in nodes]
         for number, client in enumerate(clients):
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            client.execute_command(
-                "CLUSTER", "ADDSLOTSRANGE", number * 16384 // 3, (number + 1) * 16384 // 3 - 1
-            )
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", number * 16384 // 3, (number + 1) * 16384 // 3 - 1)
             client.execute_command("CLUSTER", "MEET", "127.0.0.1", *nodes[0])
         wait_until(lambda: all(len(client.execute_command("CLUSTER", "SLOTS")) == 3 for client in clients))
         wait_until(lambda: all(client.cluster("info")["cluster_state"] == "ok" for client in clients))

@@ -170,9 +170,7 @@ async def test_a_step_cancelled_in_flight_is_a_duplicate_when_repeated(valkey: S
 
 
 @pytest.mark.parametrize("maxmemory", [0, 100_000_000])
-async def test_a_redis_that_may_evict_is_refused_with_the_remedy(
-    valkey: SimpleNamespace, maxmemory: int
-) -> None:
+async def test_a_redis_that_may_evict_is_refused_with_the_remedy(valkey: SimpleNamespace, maxmemory: int) -> None:
     async with opened(valkey.url) as store:
         await store.verify()
         valkey.admin.config_set("maxmemory", maxmemory)

@@ -72,9 +72,7 @@ async def test_a_repeated_step_is_a_duplicate_and_changes_nothing(store: Store) 
 
 
 @pytest.mark.parametrize("version", [0, 2, 7])
-async def test_a_step_from_another_version_is_a_conflict_and_changes_nothing(
-    store: Store, version: int
-) -> None:
+async def test_a_step_from_another_version_is_a_conflict_and_changes_nothing(store: Store, version: int) -> None:
     await store.commit(P, full_step())
     before = await snapshot(store)
     other = full_step(version)
@@ -106,9 +104,7 @@ async def test_a_removed_lead_leaves_leads_due_and_every_ranking(store: Store) -
     await store.commit(
         P, step(0, leads=dict.fromkeys(lead_ids, b"x"), due=dict.fromkeys(lead_ids, EPOCH_MS), ranks=ranks)
     )
-    await store.commit(
-        P, step(1, leads={"ann": None}, due={"ann": EPOCH_MS + 1}, ranks={"sales": {"ann": 9.0}})
-    )
+    await store.commit(P, step(1, leads={"ann": None}, due={"ann": EPOCH_MS + 1}, ranks={"sales": {"ann": 9.0}}))
     assert await store.load(P, ["ann", "bob"]) == [None, b"x"]
     assert await store.due(P, float("inf"), 10) == ["bob"]
     for scorecard in ranks:

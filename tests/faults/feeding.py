@@ -9,16 +9,16 @@ from tests.faults.workload import Workload
 async def feed(rig: Rig, workload: Workload, rounds: int, until_dead: Worker | None = None) -> None:
     """Send a few events at a time, each time once something was done with those before."""
     for _ in range(rounds):
-        before = await rig.versions()
-        await rig.send(workload.take(60))
-
-        async def moved() -> bool:
-            return _dead(until_dead) or before != await rig.versions()
-
-        await until(f"progress; workers said\n{rig.said()}", moved)
-        if _dead(until_dead):
+        await _feed_once(rig, workload)
+        if until_dead is not None and until_dead.status is not None:
             return
 
 
-def _dead(worker: Worker | None) -> bool:
-    return worker is not None and worker.status is not None
+async def _feed_once(rig: Rig, workload: Workload) -> None:
+    before = await rig.versions()
+    await rig.send(workload.take(60))
+
+    async def moved() -> bool:
+        return before != await rig.versions() or all(worker.status is not None for worker in rig.workers)
+
+    await until("progress", moved, rig.said)

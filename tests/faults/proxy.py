@@ -85,9 +85,7 @@ class Proxy:
                 writer.write(data)
                 await writer.drain()
 
-    async def _replies(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, marked: asyncio.Event
-    ) -> None:
+    async def _replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, marked: asyncio.Event) -> None:
         with contextlib.closing(writer):
             while data := await reader.read(1 << 16):
                 if not marked.is_set():

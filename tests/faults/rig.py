@@ -35,11 +35,16 @@ LATENESS_MS = 72 * 3_600_000
 Value = TypeVar("Value")
 
 
-async def until(what: str, probe: Callable[[], Awaitable[Value]], deadline_s: float = DEADLINE_S) -> Value:
-    """Probe until the answer is true."""
+async def until(
+    what: str,
+    probe: Callable[[], Awaitable[Value]],
+    said: Callable[[], str] = str,
+    deadline_s: float = DEADLINE_S,
+) -> Value:
+    """Probe until the answer is true; ``said`` tells what is worth knowing if it never is."""
     end = time.monotonic() + deadline_s
     while not (answer := await probe()):
-        assert time.monotonic() < end, f"{what}: not within {deadline_s} s"
+        assert time.monotonic() < end, f"{what}: not within {deadline_s} s\n{said()}"
         await asyncio.sleep(0.03)
     return answer
 
@@ -76,7 +81,7 @@ class Worker:
         async def over() -> bool:
             return self.status is not None
 
-        await until(f"the end of a worker that said\n{self.log[-3000:]}", over, deadline_s)
+        await until("the end of a worker", over, lambda: self.log[-3000:], deadline_s)
         assert self.status is not None
         return self.status
 
@@ -117,6 +122,8 @@ class Rig:
         self.scorecards = directory / "scorecards.yaml"
         self.scorecards.write_bytes(SCORECARDS.read_bytes())
         self.workers: list[Worker] = []
+        self.redis: Server
+        self.store: RedisStore
         self.records: dict[TopicPartition, list[Any]] = defaultdict(list)
         self.sent: dict[str, int] = {}
         """Source partition -> records that were acknowledged there."""
@@ -215,9 +222,7 @@ class Rig:
         self.workers.append(worker)
         return worker
 
-    def _start(
-        self, arguments: Iterable[str], name: str, settings: Mapping[str, object], crash_at: str = ""
-    ) -> Server:
+    def _start(self, arguments: Iterable[str], name: str, settings: Mapping[str, object], crash_at: str = "") -> Server:
         port = free_port()
         values: dict[str, object] = {
             "kafka": self.kafka.address,

@@ -14,12 +14,12 @@ from tests.faults.workload import Workload
 
 STEPS = {
     "fetched": (1, 6),
-    "scored": (1, 6),
-    "commit_sent": (2, 7),
+    "scored": (6,),
+    "commit_sent": (7,),
     "committed": (1, 6),
-    "trimmed": (1, 4),
+    "trimmed": (4,),
     "produced": (1, 6),
-    "acknowledged": (1, 6),
+    "acknowledged": (6,),
     "telemetry_committed": (1,),
 }
 

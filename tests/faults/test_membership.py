@@ -17,7 +17,7 @@ async def sharing(rig: Rig, *workers: Worker) -> None:
         shards = [await worker.metric("leadglow_shards") for worker in workers]
         return min(shards) > 0 and sum(shards) == rig.partitions
 
-    await until(f"{len(workers)} workers that share; they said\n{rig.said()}", shared)
+    await until(f"{len(workers)} workers that share", shared, rig.said)
 
 
 async def test_workers_come_and_go_under_load(rig: Rig, workload: Workload) -> None:

@@ -23,7 +23,9 @@ def stages_in_line(rig: Rig, found: Found) -> list[str]:
                 for card in rig.rules.cards:
                     reading = read(card, lead, lead.clock)
                     wrong += [
-                        f"{lead_id} {rule.key}" for rule in card.stages if flips(rule, lead.latches.get(rule.key), lead, reading)
+                        f"{lead_id} {rule.key}"
+                        for rule in card.stages
+                        if flips(rule, lead.latches.get(rule.key), lead, reading)
                     ]
     return wrong
 
@@ -34,7 +36,9 @@ async def test_new_weights_hold_for_everybody_at_once(rig: Rig, workload: Worklo
     await rig.settled()
     old = rig.scorecards.read_text()
     await rig.send(workload.take(300))
-    rig.scorecards.write_text(old.replace("email_click: 3", "email_click: 30").replace("demo_request: 40", "demo_request: 4"))
+    rig.scorecards.write_text(
+        old.replace("email_click: 3", "email_click: 30").replace("demo_request: 40", "demo_request: 4")
+    )
     await feed(rig, workload, 4)
     version = rig.rules.version
 

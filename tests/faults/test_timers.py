@@ -40,7 +40,7 @@ async def told(rig: Rig, count: int) -> None:
         await rig.read()
         return len(rig.alerts()) >= count
 
-    await until(f"{count} alerts; workers said\n{rig.said()}", arrived)
+    await until(f"{count} alerts", arrived, rig.said)
 
 
 async def test_a_backlog_at_the_sources_causes_no_false_cooling(rig: Rig) -> None:

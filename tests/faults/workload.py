@@ -92,9 +92,16 @@ class Workload:
         names = ("Email Link Clicked", "Email Opened", "Order Completed", "Demo Requested", "Unsubscribed")
         event = self._random.choices(names, [10, 5, 3, 2, 0.3])[0]
         self.clicks += event == names[0]
-        properties = {"total": self._random.choice([1, 2, 0.5]), "automated": self._random.random() < 0.2}
-        who = {"properties": {"email": f"l{lead}@a.example"}} if self._random.random() < 0.2 else self._who(lead)
-        return {"type": "track", "event": event, **who, "properties": properties | dict(who.get("properties", {}))}
+        properties: dict[str, Any] = {
+            "total": self._random.choice([1, 2, 0.5]),
+            "automated": self._random.random() < 0.2,
+        }
+        who: dict[str, str] = {}
+        if self._random.random() < 0.2:
+            properties["email"] = f"l{lead}@a.example"
+        else:
+            who = self._who(lead)
+        return {"type": "track", "event": event, "properties": properties, **who}
 
     def _identify(self, lead: int) -> dict[str, Any]:
         traits = {

@@ -233,9 +233,7 @@ def test_a_lead_is_found_by_every_id_whatever_the_shard(running: System) -> None
 def test_a_lead_is_shown_as_it_will_be(running: System) -> None:
     card = running.json("lead", "show", "u7", "--at", "+60d")["scorecards"]["default"]
 
-    assert [part["amount"] for part in card["parts"] if part["name"] == "demo_request"] == [
-        pytest.approx(0.5, 1e-3)
-    ]
+    assert [part["amount"] for part in card["parts"] if part["name"] == "demo_request"] == [pytest.approx(0.5, 1e-3)]
     assert card["stages"] == {"engaged": True, "qualified": True}
     assert running.json("lead", "show", "u7", "--at", "+1000d")["scorecards"]["default"]["stage"] == "engaged"
 
@@ -280,8 +278,7 @@ def test_everybody_is_exported_once_and_as_shown(running: System) -> None:
 
     assert sorted(line["lead_id"] for line in lines) == sorted(PEOPLE)
     assert (
-        parts["u7"]
-        == running.json("lead", "show", "u7", "--at", "+30d")["scorecards"]["default"]["parts"][0]["name"]
+        parts["u7"] == running.json("lead", "show", "u7", "--at", "+30d")["scorecards"]["default"]["parts"][0]["name"]
     )
 
 

@@ -88,8 +88,7 @@ def alerts_of(system: System, lead_id: str, shift: int) -> list[tuple[str, str, 
     events = [json.loads(record.value) for record in system.records(system.settings.handoff)]
     mine = sorted((event for event in events if event["subject"] == lead_id), key=lambda event: event["time"])
     return [
-        (event["data"]["stage"]["name"], event["data"]["stage"]["kind"], at_ms(event["time"]) - shift)
-        for event in mine
+        (event["data"]["stage"]["name"], event["data"]["stage"]["kind"], at_ms(event["time"]) - shift) for event in mine
     ]
 
 

@@ -118,10 +118,7 @@ def run(
 
 def told(transitions: Iterable[Transition]) -> list[tuple[object, ...]]:
     """What must be the same of transitions, whoever made them."""
-    return [
-        (t.alert_id, t.card, t.stage, t.kind, t.at_ms, t.cause, t.episode, t.told, t.silenced)
-        for t in transitions
-    ]
+    return [(t.alert_id, t.card, t.stage, t.kind, t.at_ms, t.cause, t.episode, t.told, t.silenced) for t in transitions]
 
 
 def readings(rules: Rules, lead: Lead, now_ms: int) -> list[Reading]:

@@ -98,10 +98,7 @@ def a_scorecard(chance: Random, name: str, signals: Sequence[str]) -> Scorecard:
     low, high = chance.choice(((0.0, 100.0), (0.0, 100.0), (0.0, 1000.0), (-50.0, 60.0)))
     return Scorecard(
         name,
-        {
-            signal: Points(chance.choice(WORTHS), chance.choice((math.inf, math.inf, 15.0, 4.5)))
-            for signal in valued
-        },
+        {signal: Points(chance.choice(WORTHS), chance.choice((math.inf, math.inf, 15.0, 4.5))) for signal in valued},
         categories=(Category("first", tuple(grouped), floor, top),) if grouped else (),
         fit=tuple(some(chance, FIT_LINES)),
         fit_max=chance.choice((math.inf, 25.0)),

@@ -21,25 +21,19 @@ def a_fading_lead(chance: Random, half_lives_ms: tuple[float, ...]) -> tuple[Car
     names = [f"s{i}" for i in range(chance.randint(1, 4))]
     signals = tuple(Signal(name, (name,), half_life_ms=chance.choice(half_lives_ms)) for name in names)
     worth = {
-        name: Points(chance.choice((10.0, 20.0, 3.3, -10.0, -4.0)), chance.choice((math.inf, 12.0)))
-        for name in names
+        name: Points(chance.choice((10.0, 20.0, 3.3, -10.0, -4.0)), chance.choice((math.inf, 12.0))) for name in names
     }
     top = chance.choice((math.inf, 25.0))
     enter = chance.choice((5.0, 10.0, 20.0, 1.5))
     stages = tuple(
-        Stage(f"stage{i}", enter + i, enter * 0.6, needs_engagement=chance.choice((None, 8.0)))
-        for i in range(2)
+        Stage(f"stage{i}", enter + i, enter * 0.6, needs_engagement=chance.choice((None, 8.0))) for i in range(2)
     )
     category = Category("all", tuple(names[1:]), -15.0, top)
-    card = Scorecard(
-        "card", worth, categories=(category,), minimum=chance.choice((0.0, -30.0)), stages=stages
-    )
+    card = Scorecard("card", worth, categories=(category,), minimum=chance.choice((0.0, -30.0)), stages=stages)
     rules = Rules(Model(signals, (card,)))
     lead = Lead(START_MS)
     for rule in rules.signals.values():
-        lead.add(
-            rule.id, rule.inverse_half_life, -chance.randint(0, 50), chance.choice((1.0, 2.0, 5.5, 40.0))
-        )
+        lead.add(rule.id, rule.inverse_half_life, -chance.randint(0, 50), chance.choice((1.0, 2.0, 5.5, 40.0)))
     (card_rule,) = rules.cards
     for stage in card_rule.stages:
         if chance.random() < 0.5:

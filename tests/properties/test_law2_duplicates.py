@@ -38,9 +38,7 @@ def test_an_event_that_comes_again_changes_nothing(chance: Random) -> None:
 
 @given(st.integers(0, 127))
 def test_an_event_is_known_again_after_127_others(others: int) -> None:
-    rules = Rules(
-        Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}, maximum=1000.0),))
-    )
+    rules = Rules(Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}, maximum=1000.0),)))
     first = Fact("page", "first", START_MS).event(rules, START_MS)
     rest = [Fact("page", f"{i}", START_MS).event(rules, START_MS) for i in range(others)]
     (reading,) = readings(rules, run(rules, [first, *rest, first]).lead(), START_MS + HOUR_MS)

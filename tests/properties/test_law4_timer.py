@@ -56,9 +56,7 @@ def test_a_meaningless_event_next_to_a_crossing_does_not_move_it(
         stages=(Stage("hot", leave * 2, leave, handoff=True),),
     )
     rules = Rules(Model(signals, (card,)))
-    events = [
-        Fact(name, f"{name}{i}", START_MS + i).event(rules, START_MS + i) for i in range(3) for name in names
-    ]
+    events = [Fact(name, f"{name}{i}", START_MS + i).event(rules, START_MS + i) for i in range(3) for name in names]
     until_ms = START_MS + round(half_life_ms) * 40
     quiet = run(rules, events, [""] * len(events), until_ms=until_ms)
     falls = [t.at_ms for t in quiet.transitions if t.cause == "decay"]
@@ -69,9 +67,7 @@ def test_a_meaningless_event_next_to_a_crossing_does_not_move_it(
 
 
 @given(st.integers(1, 6), st.lists(st.sampled_from(CUTS), min_size=6, max_size=6))
-def test_a_bound_that_is_met_exactly_is_entered_by_the_event_that_meets_it(
-    steps: int, random_cuts: list[Cut]
-) -> None:
+def test_a_bound_that_is_met_exactly_is_entered_by_the_event_that_meets_it(steps: int, random_cuts: list[Cut]) -> None:
     card = Scorecard("card", {"view": Points(1.0)}, stages=(Stage("hot", float(steps), 0.5, handoff=True),))
     rules = Rules(Model((Signal("view", ("page",), half_life_ms=math.inf),), (card,)))
     events = [Fact("page", f"{i}", START_MS + i).event(rules, START_MS + i) for i in range(6)]

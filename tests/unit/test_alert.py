@@ -117,9 +117,7 @@ def test_of_many_reasons_the_weightiest_are_named_and_the_rest_summed() -> None:
     assert left["reasons"][-1]["rule"] == "others"
     weights = [abs(reason["points"]) for reason in left["reasons"][:-1]]
     assert weights == sorted(weights, reverse=True)
-    assert sum(round(reason["points"] * 1e9) for reason in left["reasons"]) == round(
-        left["score"]["value"] * 1e9
-    )
+    assert sum(round(reason["points"] * 1e9) for reason in left["reasons"]) == round(left["score"]["value"] * 1e9)
 
 
 @pytest.mark.parametrize("lead_id", ["a b", "ä/ö?", "x#y", "a%2Fb", "<script>", "u:1"])

@@ -48,15 +48,11 @@ def test_the_page_about_the_commands_is_up_to_date() -> None:
 def test_help_lists_every_command_in_a_readable_order() -> None:
     said = run("--help").stdout
 
-    places = [
-        said.index(f"\n  {name} ") for name in ("worker", "topics", "scorecards", "lead", "leads", "erase")
-    ]
+    places = [said.index(f"\n  {name} ") for name in ("worker", "topics", "scorecards", "lead", "leads", "erase")]
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize(
-    "path", [("worker",), ("topics", "create"), ("lead", "show"), ("erase",), ("rebuild",)]
-)
+@pytest.mark.parametrize("path", [("worker",), ("topics", "create"), ("lead", "show"), ("erase",), ("rebuild",)])
 def test_every_command_explains_itself_without_a_server(path: tuple[str, ...]) -> None:
     result = run(*path, "--help")
 
@@ -79,9 +75,7 @@ def test_wrong_settings_are_told_all_at_once_and_end_with_78() -> None:
     assert "LEADGLOW_PARTITIONS" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "args", [("worker",), ("leads", "top"), ("lead", "show", "ana"), ("rebuild", "--yes")]
-)
+@pytest.mark.parametrize("args", [("worker",), ("leads", "top"), ("lead", "show", "ana"), ("rebuild", "--yes")])
 def test_a_bad_scorecard_file_ends_with_78_and_its_mistakes(args: tuple[str, ...]) -> None:
     result = run(*args, LEADGLOW_SCORECARDS=str(DATA / "mistakes.yaml"))
 
@@ -90,9 +84,7 @@ def test_a_bad_scorecard_file_ends_with_78_and_its_mistakes(args: tuple[str, ...
     assert "LEADGLOW_SCORECARDS" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "args", [("leads", "top"), ("leads", "export"), ("lead", "show", "ana"), ("erase", "ana")]
-)
+@pytest.mark.parametrize("args", [("leads", "top"), ("leads", "export"), ("lead", "show", "ana"), ("erase", "ana")])
 def test_a_redis_that_is_away_is_told_without_its_password(args: tuple[str, ...]) -> None:
     result = run(*args)
 
@@ -133,9 +125,7 @@ def test_a_time_that_is_over_is_a_mistake_of_usage() -> None:
     assert "is over" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "at", ["+7d", "+1.5h", "2999-12-24", "2999-12-24T18:00:00Z", "2999-12-24T18:00:00+02:00"]
-)
+@pytest.mark.parametrize("at", ["+7d", "+1.5h", "2999-12-24", "2999-12-24T18:00:00Z", "2999-12-24T18:00:00+02:00"])
 def test_times_to_come_are_understood(at: str) -> None:
     assert "Redis" in run("lead", "show", "ana", "--at", at).stderr
 

@@ -169,15 +169,11 @@ def test_no_bytes_make_the_codec_raise(value: bytes) -> None:
     assert reason(value) in {*REASONS, "event"}
 
 
-words = st.sampled_from(
-    ("", "x", "u-1", "page", "a@b.example", "2026-01-05T10:00:00.000Z", "2026-01-05T11:00:00Z")
-)
+words = st.sampled_from(("", "x", "u-1", "page", "a@b.example", "2026-01-05T10:00:00.000Z", "2026-01-05T11:00:00Z"))
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | words | st.text(max_size=5)
 values = st.recursive(
     scalars,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(words | st.text(max_size=3), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
 objects = st.dictionaries(st.sampled_from(("url", "amount", "email", "a", "q'\"")), values, max_size=4)
@@ -206,13 +202,11 @@ def test_no_json_makes_the_codec_raise(sent: Any) -> None:
     assert reason(json.dumps(sent).encode()) in {*REASONS, "event"}
 
 
-steps = st.sampled_from(
-    ("url", "amount", "traits", "campaign", "page", "source", "a", "q'\"", "größe", "userId", "")
-)
+steps = st.sampled_from(("url", "amount", "traits", "campaign", "page", "source", "a", "q'\"", "größe", "userId", ""))
 paths = st.lists(steps, min_size=1, max_size=3).flatmap(
-    lambda tail: st.sampled_from(
-        ("properties", "context", "traits", "event", "type", "userId", "timestamp", "x")
-    ).map(lambda head: ".".join((head, *tail[: len(tail) - 1])))
+    lambda tail: st.sampled_from(("properties", "context", "traits", "event", "type", "userId", "timestamp", "x")).map(
+        lambda head: ".".join((head, *tail[: len(tail) - 1]))
+    )
 )
 
 
@@ -253,9 +247,7 @@ def sound(sent: Any) -> bool:
     None,
 )
 @example({"type": "page", "userId": "u", "messageId": "m"}, ["traits.title", "event.x"], None)
-@example(
-    {"type": "page", "userId": "u", "messageId": "m", "context": {"a": 1}}, ["context", "context.a"], None
-)
+@example({"type": "page", "userId": "u", "messageId": "m", "context": {"a": 1}}, ["context", "context.a"], None)
 @example({"type": "page", "userId": "u", "messageId": "m", "properties": {"a": 1}}, ['properties.q"\\'], None)
 def test_the_fast_way_and_the_other_read_the_same(sent: Any, asked: list[str], lead_id: str | None) -> None:
     codec = Codec(tuple(sorted(asked)))

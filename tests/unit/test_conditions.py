@@ -11,9 +11,7 @@ from streams.scoring.scorecard import EVERYTHING, OPERATORS, Condition, Group
 from streams.scoring.scorecard import Test as Check
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
-JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
-)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
 
 
 def holds(operator: str, operand: Any, value: Any) -> bool:
@@ -138,16 +136,12 @@ def test_groups_nest(condition: Condition, expected: bool) -> None:
 
 
 def test_the_paths_of_a_condition_are_those_of_all_its_tests() -> None:
-    nested = Group(
-        "any", (Check("a", "equals", 1), Group("none", (Check("b.c", "gt", 1), Check("a", "lt", 0))))
-    )
+    nested = Group("any", (Check("a", "equals", 1), Group("none", (Check("b.c", "gt", 1), Check("a", "lt", 0)))))
     assert paths(nested) == {"a", "b.c"}
     assert paths(EVERYTHING) == set()
 
 
-@pytest.mark.parametrize(
-    ("operator", "pattern"), [("matches", "(a"), ("matches", r"(?=x)"), ("glob", "[z-a]")]
-)
+@pytest.mark.parametrize(("operator", "pattern"), [("matches", "(a"), ("matches", r"(?=x)"), ("glob", "[z-a]")])
 def test_a_bad_pattern_is_refused_when_it_is_compiled(operator: str, pattern: str) -> None:
     with pytest.raises(PatternError, match=r"missing|invalid"):
         compile_condition(Check("p", operator, pattern), {"p": 0})

@@ -144,9 +144,7 @@ TAMPERED: dict[str, Callable[[Run], Run]] = {
         run, states={place: blob for place, blob in run.states.items() if place != first_lead(run)[0]}
     ),
     "an alert that is missing": lambda run: replace(run, alerts=run.alerts[1:]),
-    "an alert too many": lambda run: replace(
-        run, alerts=[*run.alerts, Alert("x", run.alerts[0].lead_id, 0, "event")]
-    ),
+    "an alert too many": lambda run: replace(run, alerts=[*run.alerts, Alert("x", run.alerts[0].lead_id, 0, "event")]),
     "an alert of nobody": lambda run: replace(run, alerts=[*run.alerts, Alert("x", "nobody", 0, "event")]),
     "a rejected record that is missing": lambda run: replace(run, rejected=run.rejected[1:]),
     "an event that was lost on the way": lambda run: replace(
@@ -155,8 +153,7 @@ TAMPERED: dict[str, Callable[[Run], Run]] = {
     "a record forwarded and lost": lambda run: replace(
         run,
         lead_events=[
-            [r for r in log if not dict(r.headers)["leadglow-source"].startswith(b"~")]
-            for log in run.lead_events
+            [r for r in log if not dict(r.headers)["leadglow-source"].startswith(b"~")] for log in run.lead_events
         ],
     ),
     "a duplicate that was counted": lambda run: replace(run, duplicates=run.duplicates - 1),

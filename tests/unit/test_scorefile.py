@@ -132,9 +132,7 @@ def test_every_key_and_operator_is_read() -> None:
     ],
 )
 def test_a_half_life_is_read(duration: str, milliseconds: float) -> None:
-    assert (
-        load(with_signal(f"{{event: page, half_life: {duration}}}")).signals[0].half_life_ms == milliseconds
-    )
+    assert load(with_signal(f"{{event: page, half_life: {duration}}}")).signals[0].half_life_ms == milliseconds
 
 
 def test_what_is_left_out_has_a_default() -> None:
@@ -266,9 +264,7 @@ BAD = [
     ),
     (with_stage("enter: §6, leave: 1", "points: {bye: 5}"), "no score reaches 6", "5 or less"),
     (
-        with_stage(
-            "enter: §16, leave: 1", "points: {visit: 1}, categories: {c: {signals: [visit], max: 15}}"
-        ),
+        with_stage("enter: §16, leave: 1", "points: {visit: 1}, categories: {c: {signals: [visit], max: 15}}"),
         "no score reaches 16: fit gives at most 0 and the signals 15",
         "15 or less",
     ),
@@ -278,18 +274,14 @@ BAD = [
         "8 or less",
     ),
     (
-        with_stage(
-            "enter: 5, leave: 1, needs: {engagement: §6}", "points: {visit: {points: 9, max: 5}, bye: -9}"
-        ),
+        with_stage("enter: 5, leave: 1, needs: {engagement: §6}", "points: {visit: {points: 9, max: 5}, bye: -9}"),
         "no lead reaches engagement 6: the most is 5",
         "5 or less",
     ),
 ]
 
 
-@pytest.mark.parametrize(
-    ("marked", "message", "remedy"), BAD, ids=[f"{i}-{case[1]}" for i, case in enumerate(BAD)]
-)
+@pytest.mark.parametrize(("marked", "message", "remedy"), BAD, ids=[f"{i}-{case[1]}" for i, case in enumerate(BAD)])
 def test_a_mistake_is_reported_where_it_is_with_what_to_write(marked: str, message: str, remedy: str) -> None:
     before = marked[: marked.index(HERE)]
     place = (before.count("\n") + 1, len(before) - before.rfind("\n"))

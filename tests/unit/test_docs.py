@@ -1,0 +1,205 @@
+"""The documentation names what exists, and all of what it claims to list."""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from app.cli.common import Exit
+from app.cli.metrics_reference import metrics_page, stored_names
+from app.cli.reference import commands_page
+from app.cli.root import COMMANDS
+from app.settings import Settings, variable
+from streams.codec import REASONS
+from streams.metrics import Metrics
+from streams.pipeline import Environment, Shard
+from streams.scorefile import load_file
+from streams.scoring.rules import Rules
+from streams.store.memory import MemoryStore
+from streams.topics import Partitioner, Topics
+
+ROOT = Path(__file__).parents[2]
+README, DESIGN = ROOT / "README.md", ROOT / "docs/design.md"
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = {page: page.read_text() for page in PAGES}
+NO_SETTINGS = {"LEADGLOW_SETTINGS", "LEADGLOW_TEST_KAFKA", "LEADGLOW_TEST_REDIS"}
+FOLDERS = ("streams/", "app/", "tests/", "docs/", "deploy/")
+DAY_MS = 86_400_000
+
+
+def code(text: str) -> Iterator[str]:
+    """Every code span, and every line of a code block."""
+    for block in re.findall(r"```\w*\n(.*?)```", text, re.S):
+        yield from block.splitlines()
+    yield from re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+
+
+def section(page: Path, title: str) -> str:
+    """What stands under a heading of the second level."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", TEXT[page], re.M | re.S)
+    assert found, f"{page.name} has no section {title}"
+    return found[1]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def first_column(table: str) -> list[str]:
+    """The first cell of every row, without the head and the line below it."""
+    return re.findall(r"^\| `?([^|`]+?)`? \|", table, re.M)[2:]
+
+
+def fenced(text: str, language: str) -> str:
+    """The first code block in a language."""
+    found = re.search(rf"```{language}\n(.*?)```", text, re.S)
+    assert found, f"no {language} block"
+    return found[1]
+
+
+# Links and names ----------------------------------------------------------------------------------------------
+
+
+def test_every_link_leads_to_a_file_and_a_heading() -> None:
+    links = [(page, link) for page in PAGES for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", TEXT[page])]
+
+    broken = []
+    for page, link in links:
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.is_file() or (anchor and anchor not in anchors(target)):
+            broken.append(f"{page.name}: {link}")
+    assert len(links) > 10
+    assert broken == []
+
+
+def test_every_path_in_the_text_exists() -> None:
+    paths = {(page.name, span) for page in PAGES for span in code(TEXT[page]) if span.startswith(FOLDERS)}
+    paths = {(name, re.split(r"[\s:]", span)[0]) for name, span in paths}
+
+    assert len(paths) > 30
+    assert [(name, path) for name, path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+def test_every_setting_in_the_text_exists() -> None:
+    known = {variable(name) for name in Settings.model_fields} | NO_SETTINGS
+    named = set(re.findall(r"\bLEADGLOW_[A-Z_]*[A-Z]\b", "".join(TEXT.values())))
+
+    assert len(named) > 10
+    assert named - known == set()
+
+
+def test_every_metric_in_the_text_exists() -> None:
+    known = {name for name, _, _ in stored_names()}
+    named = set(re.findall(r"\bleadglow_[a-z_]*[a-z]\b", "".join(TEXT.values())))
+
+    assert named >= known
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in named} - known == set()
+
+
+def test_every_command_and_option_in_the_text_exists() -> None:
+    helps = dict(re.findall(r"^## leadglow ([a-z ]+)\n(.*?)(?=^## |\Z)", commands_page(), re.M | re.S))
+    pages = [page for page in PAGES if page.name != "commands.md"]
+    lines = [line for page in pages for line in code(TEXT[page])]
+    used = [found for line in lines if (found := re.search(rf"\bleadglow ((?:{'|'.join(COMMANDS)})\b.*)", line))]
+
+    assert len(used) > 10
+    for line in (found[1] for found in used):
+        paths = [path for path in helps if f"{line.split('#')[0]} ".startswith((f"{path} ", f"{path},"))]
+        assert paths or line in {path.split()[0] for path in helps}, f"no such command: leadglow {line}"
+        unknown = [o for o in re.findall(r"--[a-z]+", line) if not any(o in helps[path] for path in paths)]
+        assert unknown == [], line
+
+
+def test_every_make_target_in_the_text_exists_and_the_readme_names_the_two_that_matter() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = {target for page in PAGES for line in code(TEXT[page]) for target in re.findall(r"^make ([a-z]+)", line)}
+
+    assert named - targets == set()
+    assert re.findall(r"^make ([a-z]+)", section(README, "Two commands"), re.M) == ["demo", "test"]
+
+
+def test_every_exit_status_in_the_text_exists() -> None:
+    named = set(re.findall(r"\b[Ee]xit(?: status(?:es)?)? (\d+)", "".join(TEXT.values())))
+
+    assert named >= {"70", "75", "78"}
+    assert {int(status) for status in named} - {int(status) for status in Exit} == set()
+
+
+# Lists that claim to be complete ------------------------------------------------------------------------------
+
+
+def test_the_page_about_the_metrics_is_up_to_date() -> None:
+    assert TEXT[ROOT / "docs/metrics.md"] == metrics_page()
+
+
+def test_the_file_map_names_every_file_of_streams_and_app_and_no_other() -> None:
+    listed = re.findall(r"^((?:streams|app)/\S+)", fenced(section(DESIGN, "File map"), "text"), re.M)
+    files = chain((ROOT / "streams").rglob("*"), (ROOT / "app").rglob("*"))
+    there = {
+        str(f.relative_to(ROOT)) for f in files if f.is_file() and "__pycache__" not in f.parts and f.stat().st_size
+    }
+
+    assert len(listed) == len(set(listed))
+    assert set(listed) ^ there == set()
+
+
+def test_the_statuses_of_a_worker_in_the_design_are_statuses() -> None:
+    listed = {int(status) for status in first_column(section(DESIGN, "Exit statuses"))}
+
+    assert listed == {Exit.OK, Exit.TROUBLE, Exit.CONFLICT, Exit.REFUSED}
+
+
+def test_the_reasons_of_rejection_in_the_design_are_those_of_the_codec() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section(DESIGN, "What cannot be scored"), re.M)
+
+    assert {reason: sentence.replace("`", "") for reason, sentence in rows} == {
+        reason: sentence.replace("`", "") for reason, sentence in REASONS.items()
+    }
+
+
+async def test_the_fields_of_a_control_record_in_the_design_are_those_of_a_shard() -> None:
+    store = MemoryStore()
+    env = Environment(store, Topics(), Partitioner(1), Metrics(), "worker")
+    shard = Shard(0, Rules(load_file(ROOT / "scorecards.yaml"), DAY_MS), env)
+    await shard.open()
+    await shard.take([SimpleNamespace(offset=0, key=b"a", value=b"?", timestamp=DAY_MS, headers=())])
+
+    listed = first_column(section(DESIGN, "The shard in Redis").split("The control record:")[1])
+    assert set(listed) == {"version", "step", *(await store.control(0)).fields}
+
+
+# Examples -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["scorecards.yaml", "README.md"])
+def test_the_example_scorecards_have_no_mistakes(source: str, tmp_path: Path) -> None:
+    text = (ROOT / source).read_text()
+    example = tmp_path / "scorecards.yaml"
+    example.write_text(fenced(text, "yaml") if source.endswith(".md") else text)
+
+    assert load_file(example).scorecards
+
+
+async def test_the_event_of_the_readme_scores_what_the_readme_says() -> None:
+    event = re.search(r"echo '(\{.+\})'", TEXT[README])
+    told = re.search(r"Ana has (\d+) points", TEXT[README])
+    assert event
+    assert told
+    store = MemoryStore()
+    shard = Shard(
+        0,
+        Rules(load_file(ROOT / "scorecards.yaml"), DAY_MS),
+        Environment(store, Topics(), Partitioner(1), Metrics(), "worker"),
+    )
+    await shard.open()
+    await shard.take([SimpleNamespace(offset=0, key=b"ana", value=event[1].encode(), timestamp=DAY_MS, headers=())])
+
+    assert await store.top(0, "default", 1) == [("ana", float(told[1]))]
+    [entry] = await store.outbox(0)
+    assert b"leadglow.stage.entered.v1" in entry.payload
