@@ -21,12 +21,15 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 MOST_REASONS: Final = 10
 MOST_RECENT: Final = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = 253_402_300_799_999
 
 
 @lru_cache(1024)
 def rfc3339(at_ms: float) -> str:
-    """Milliseconds since the epoch as RFC 3339 in UTC, to the millisecond."""
-    return (_EPOCH + timedelta(milliseconds=int(at_ms))).isoformat(timespec="milliseconds")[:-6] + "Z"
+    """Milliseconds since the epoch as RFC 3339 in UTC, to the millisecond; from 1970 to 9999."""
+    return (_EPOCH + timedelta(milliseconds=min(max(int(at_ms), 0), _LAST_MS))).isoformat(timespec="milliseconds")[
+        :-6
+    ] + "Z"
 
 
 def alert(crossing: Crossing, rules: Rules, link_base: str) -> bytes:

@@ -17,11 +17,16 @@ import msgspec
 from xxhash import xxh3_128_hexdigest
 
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Control, Erase, Identity, Join, LeadEvent
+from streams.scoring.lead import decode as decode_lead
 from streams.scoring.rules import event_name
 from streams.scoring.scorecard import CALL_TYPES
 
 TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias"})
 MOST_ID_CHARS: Final = 512
+MOST_MESSAGE_ID_CHARS: Final = 200
+"""Longer ones are known by their hash."""
+MOST_EVENT_BYTES: Final = 900_000
+"""What fits into a record of Kafka's usual 1 MB with all that is added to it."""
 MOST_TRAIT_CHARS: Final = 1024
 MOST_TRAIT_DEPTH: Final = 3
 SOURCE_HEADER: Final = "leadglow-source"
@@ -55,6 +60,7 @@ REASONS: Final = {
     "no_event": "a track call needs `event`, its name as a string",
     "no_lead": "there is no `userId`, `anonymousId` or e-mail address to know the lead by",
     "bad_id": f"an id must be a string of 1 to {MOST_ID_CHARS} characters without control characters",
+    "too_large": f"the value has more than {MOST_EVENT_BYTES} bytes",
     "bad_control": "the record claims to be one of Leadglow's own, but cannot be read",
 }
 """Every reason code, with the sentence that goes with it."""
@@ -113,7 +119,7 @@ def event_time(sent: Mapping[str, Any], arrival: int) -> int:
         return arrival
     sent_at = parse_ms(sent.get("sentAt"))
     at = said if sent_at is None else arrival - (sent_at - said)
-    return min(at, arrival)
+    return max(min(at, arrival), 0)
 
 
 # Identity -------------------------------------------------------------------------------------------------------
@@ -294,7 +300,12 @@ class Codec:
                     at = event_time({"timestamp": stamp, "sentAt": sent.sentAt}, arrival)
                 else:
                     at = minutes[stamp[:16]] + millis[stamp[16:]]
-                if name not in NOT_PLAIN and message_id and len(owner) <= MOST_ID_CHARS and owner.isprintable():
+                if (
+                    name not in NOT_PLAIN
+                    and 0 < len(message_id) <= MOST_MESSAGE_ID_CHARS
+                    and len(owner) <= MOST_ID_CHARS
+                    and owner.isprintable()
+                ):
                     if at > arrival:
                         at = arrival
                     touch = None if campaign(sent) is None else self._touch(sent)
@@ -318,6 +329,8 @@ class Codec:
         message_id = sent.get("messageId")
         if not isinstance(message_id, str) or not message_id:
             message_id = xxh3_128_hexdigest(raw)
+        elif len(message_id) > MOST_MESSAGE_ID_CHARS:
+            message_id = xxh3_128_hexdigest(message_id.encode())
         values = tuple(_lookup(sent, keys) for keys in self._keys)
         touch = _touch(*(_lookup(sent, keys) for keys in _CAMPAIGN))
         at = event_time(sent, arrival)
@@ -415,9 +428,13 @@ def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: i
     """Read a control record; a record without a value asks to erase the lead of its key."""
     try:
         if value is None:
-            return Erase(key.decode(), arrival) if key else Reject("empty", REASONS["empty"])
+            if kind or not key:
+                return Reject("empty", REASONS["empty"])
+            return Erase(key.decode(), arrival)
         control: Control = msgspec.msgpack.decode(value, type=_KINDS[kind])
         sound = not isinstance(control, Join) or control.greater < control.lesser
+        if isinstance(control, Arrived) and control.blob:
+            decode_lead(control.blob)
         return control if sound else Reject("bad_control", REASONS["bad_control"])
-    except (KeyError, UnicodeError, RecursionError, msgspec.MsgspecError):
+    except (LookupError, TypeError, ValueError, RecursionError, msgspec.MsgspecError):
         return Reject("bad_control", REASONS["bad_control"])

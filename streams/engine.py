@@ -25,6 +25,10 @@ STUCK_S = 30.0
 """Lag without progress for so long means that something is stuck: a fresh process is the cure."""
 TELEMETRY_S = 3.0
 WATCH_S = 0.25
+UNSETTLED_S = 90.0
+"""A rebalance that takes longer, with Kafka and Redis there, will not end: Faust gives up on it silently."""
+LAST_WORD_S = 3.0
+"""How long a worker that stops waits for Kafka to take its positions."""
 
 EXIT_REFUSED = 78
 """The state, the topics and the settings do not belong together; a person must decide."""
@@ -52,6 +56,8 @@ class Engine:
         """Shards given up in a rebalance: if they come back unwritten, their leads are still in memory."""
         self._intake = IntakeLane(Intake(env.topics, env.partitioner), channel)
         channel.intake_clock = self._intake.clock
+        self._unsettled_s: float | None = None
+        """Since when a rebalance has been going on."""
         self._committed: dict[TP, int] = {}
         self._telemetry_s = monotonic_s()
         self._telling: asyncio.Task[None] | None = None
@@ -62,7 +68,10 @@ class Engine:
     async def assigned(self, consumer: Consumer, partitions: Iterable[TP]) -> Mapping[TP, int]:
         """Open the shards and say where to read from."""
         self._consumer = consumer
+        self._unsettled_s = monotonic_s()
         partitions = set(partitions)
+        await self._let_go(list(self._lanes.values()))
+        self._lanes.clear()
         first = await consumer.first_offsets(partitions) if partitions else {}
         ends = await consumer.end_offsets(partitions) if partitions and self._real_ends else {}
         try:
@@ -76,12 +85,15 @@ class Engine:
             lane.start()
         self._intake.start()
         self._retired.clear()
+        self._unsettled_s = None
         self.env.metrics.shards.set(len(self._lanes))
         return dict(zip(partitions, seeks, strict=True))
 
     async def _position(self, tp: TP, first: int, end: int | None, consumer: Consumer) -> int:
         if tp.topic != self.env.topics.lead_events:
             committed = await consumer.committed(tp)
+            if committed is not None and end is not None and committed > end:
+                raise Refused(_SOURCE_CUT.format(tp=tp, committed=committed, end=end))
             return first if committed is None else max(committed, first)
         shard = self._retired.get(tp.partition) or Shard(tp.partition, self.rules, self.env)
         lane = ShardLane(shard, self._channel, lambda offset: consumer.seek_wait({tp: offset}))
@@ -97,12 +109,22 @@ class Engine:
         """Finish what is in flight and let go."""
         gone = set(partitions)
         lanes = [self._lanes.pop(tp) for tp in gone if tp in self._lanes]
-        await asyncio.gather(*(lane.stop() for lane in lanes))
-        self._retired.update({lane.shard.partition: lane.shard for lane in lanes})
+        self._unsettled_s = monotonic_s()
+        await self._let_go(lanes)
         await self._intake.drain()
         await self._tell_kafka(lanes)
         self._intake.positions = {tp: at for tp, at in self._intake.positions.items() if tp not in gone}
         self.env.metrics.shards.set(len(self._lanes))
+
+    async def _let_go(self, lanes: Sequence[ShardLane]) -> None:
+        """Stop these lanes and keep their shards in mind."""
+        await asyncio.gather(*(lane.stop() for lane in lanes))
+        for lane in lanes:
+            if lane.failure is not None:
+                self._fail_for(lane.failure)
+            self._retired[lane.shard.partition] = lane.shard
+            with suppress(KeyError):
+                self.env.metrics.lag.remove(str(lane.shard.partition))
 
     def full(self, partition: TP) -> bool:
         """Whether a partition's lane has enough to do."""
@@ -170,6 +192,10 @@ class Engine:
     def _look(self) -> None:
         ready = self.ready
         self.env.metrics.ready.set(int(ready))
+        if self._unsettled_s is not None and not ready:
+            self._unsettled_s = monotonic_s()
+        elif self._unsettled_s is not None and monotonic_s() - self._unsettled_s > UNSETTLED_S:
+            self._fail(EXIT_STUCK, f"a rebalance was not finished within {UNSETTLED_S} s")
         for tp, lane in list(self._lanes.items()):
             failure = lane.failure
             if failure is not None:
@@ -200,7 +226,8 @@ class Engine:
     async def _tell_kafka(self, lanes: Sequence[ShardLane]) -> None:
         """Commit positions to Kafka: telemetry for lag tools, and where intake starts again."""
         topic = self.env.topics.lead_events
-        offsets = {TP(topic, lane.shard.partition): lane.shard.position.checkpoint for lane in lanes}
+        taken = [lane.shard for lane in lanes if not lane.shard.fresh]
+        offsets = {TP(topic, shard.partition): shard.position.checkpoint for shard in taken}
         offsets |= self._intake.positions
         news = {tp: at for tp, at in offsets.items() if at and self._committed.get(tp) != at}
         if not news or self._consumer is None:
@@ -212,6 +239,15 @@ class Engine:
             self.env.metrics.telemetry_errors.inc()
 
     async def stop(self) -> None:
-        """Finish what is in flight."""
-        await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
+        """Finish what is in flight, and tell Kafka how far that was."""
+        lanes = list(self._lanes.values())
+        await asyncio.gather(*(lane.stop() for lane in lanes))
         await self._intake.stop()
+        with suppress(KafkaError, TimeoutError):  # the next start finds out from the shards
+            await asyncio.wait_for(self._tell_kafka(lanes), LAST_WORD_S)
+
+
+_SOURCE_CUT = (
+    "{tp.topic}, partition {tp.partition}, ends at {end}, but was read up to {committed}: the topic was recreated or "
+    "cut. Its new events would be taken for repeated ones; use a new topic name in LEADGLOW_SOURCES"
+)

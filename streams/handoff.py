@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+
+from aiokafka.errors import KafkaError
 
 from streams.alert import score_record
 from streams.clock import monotonic_s, now_ms
@@ -17,6 +20,8 @@ from streams.store.base import Entry
 from streams.topics import Topics
 from streams.transport.producer import Producer
 
+log = logging.getLogger(__name__)
+AGAIN_S = 1.0
 CHUNK = 500
 OUTBOX_MOST = 10_000
 """Entries waiting at which a shard stops taking records."""
@@ -75,6 +80,8 @@ class Relay:
         """Forget what is queued: the shard reads its outbox again."""
         self._queue.clear()
         self._sent_before = None
+        self.waiting_since_s = None
+        self._idle.set()
 
     async def drain(self, timeout_s: float) -> None:
         """Wait until everything was acknowledged, but not for ever."""
@@ -84,7 +91,8 @@ class Relay:
     async def run(self) -> None:
         """Send, for ever."""
         while True:
-            self._idle.set()
+            if not self._queue:
+                self._idle.set()
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
@@ -115,8 +123,12 @@ class Relay:
         """Alerts that a former owner has sent already, without having lived to say so."""
         if self._sent_before is None and not self._shard.catching_up:
             self._sent_before = set()
-        if self._sent_before is None:
-            self._sent_before = await self._channel.already_sent(home, self._shard.handoff_offset)
+        while self._sent_before is None:
+            try:
+                self._sent_before = await self._channel.already_sent(home, self._shard.handoff_offset)
+            except KafkaError as error:
+                log.warning("cannot read %s (%r); trying again", self._channel.topics.handoff, error)
+                await asyncio.sleep(AGAIN_S)
         return self._sent_before
 
     def _tell(self, alerts: Sequence[Outgoing]) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from streams.codec import (
     KIND_HEADER,
+    MOST_EVENT_BYTES,
     MOST_ID_CHARS,
     SOURCE_HEADER,
     Refused,
@@ -73,6 +74,9 @@ class Intake:
 
     def _adapt(self, place: str, record: Any, arrival: int, output: Output) -> None:
         source = (SOURCE_HEADER, f"{place}:{record.offset}".encode())
+        if record.value is not None and len(record.value) > MOST_EVENT_BYTES:
+            self._refuse(record, source, Refused("too_large").reject, output)
+            return
         try:
             call = self._decode(record.value or b"")
             owner = call.userId or call.anonymousId

@@ -29,7 +29,7 @@ GRACE_MS = 250
 """The timer stays behind the wall clock by this, so that records on their way come first."""
 BEHIND_MS = 60_000
 """A backlog older than this is worked off without timers: they would change promptness only."""
-PUBLISH_S, PUBLISH_BEHIND_S = 0.25, 5.0
+PUBLISH_S, PUBLISH_BEHIND_S = 0.25, 30.0
 ROWS = 200
 """Score records made in one go."""
 TIDY_S = 1.0
@@ -69,6 +69,8 @@ class ShardLane:
         self._rules: Rules | None = None
         self._awaited: int | None = None
         self._highwater = 0
+        self._real_ends = False
+        """The broker's end offsets can be trusted, so a topic that was cut is found when the shard is opened."""
         self._conflicts = 0
         self._published_s = self._tidied_s = self.progress_s = monotonic_s()
         self._sweep: AsyncIterator[tuple[str, bytes]] | None = None
@@ -82,6 +84,7 @@ class ShardLane:
             Refused: the state and the topic do not belong together.
         """
         self.relay.reset()
+        self._real_ends = self._real_ends or end_offset is not None
         await self.shard.open()
         checkpoint = self.shard.position.checkpoint
         if end_offset is not None and checkpoint > end_offset:
@@ -91,7 +94,7 @@ class ShardLane:
         self.shard.position.checkpoint = checkpoint = max(checkpoint, first_offset)
         self._queue.clear()
         self._waiting = 0
-        self._highwater = end_offset or 0
+        self._highwater = max(self._highwater, end_offset or 0)
         self._awaited = checkpoint - 1 if checkpoint > first_offset else None
         return checkpoint - 1 if checkpoint > first_offset else checkpoint
 
@@ -105,7 +108,7 @@ class ShardLane:
         self._stopping = True
         self._wake.set()
         if self._task is not None:
-            await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         await self.relay.drain(DRAIN_S)
         for task in (self._relaying, self._publishing):
             if task is not None:
@@ -163,20 +166,20 @@ class ShardLane:
             else:
                 self.progress_s = monotonic_s() if not self.lag else self.progress_s
             await self._keep_time()
-            self._conflicts = 0
         except Conflict as conflict:
             await self._start_over(conflict)
 
     async def _take(self) -> None:
-        records: Sequence[Any] = self._queue.pop(0)
-        while self._queue and len(records) + len(self._queue[0]) <= MOST_RECORDS:
-            records = [*records, *self._queue.pop(0)]
+        batch = list(self._queue.pop(0))
+        while self._queue and len(batch) + len(self._queue[0]) <= MOST_RECORDS:
+            batch += self._queue.pop(0)
         self._waiting = sum(map(len, self._queue))
-        records = self._checked(records)
+        records = self._checked(batch)
         if records:
             await self.shard.take(records)
             self._channel.metrics.records.labels("scoring").inc(len(records))
             self.progress_s = monotonic_s()
+            self._conflicts = 0
 
     def _checked(self, records: Sequence[Any]) -> Sequence[Any]:
         """After a seek, the record before the checkpoint comes first and must be the one that was scored."""
@@ -186,8 +189,13 @@ class ShardLane:
         first = records[0]
         if first.offset > awaited:
             return []  # fetched before the seek
+        if first.offset < awaited and self._real_ends:  # an older seek was carried out last
+            records = [record for record in records if record.offset >= awaited]
+            if not records:
+                return []
+            first = records[0]
         known = self.shard.position.fingerprint
-        if first.offset < awaited or (known and fingerprint(first) != known):
+        if first.offset != awaited or (known and fingerprint(first) != known):
             raise Refused(_OTHER.format(partition=self.shard.partition, offset=awaited))
         self._awaited = None
         return records[1:]
@@ -206,6 +214,8 @@ class ShardLane:
             if self.shard.fresh:
                 raise Refused(LOST.format(partition=self.shard.partition))
         await self._reseek(position)
+        self._queue.clear()  # whatever came before the seek was done
+        self._waiting = 0
 
     # Time -----------------------------------------------------------------------------------------------------
 

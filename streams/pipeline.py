@@ -6,6 +6,7 @@ depends on that: each step is guarded by the version that it started from, so wh
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,9 @@ Input = tuple[int, LeadEvent | ControlRecord]
 """(offset, what its record says)."""
 MOST_FORWARDS = 4096
 """Forwards that one record can cause: an erasure reaches every alias."""
+
+
+_openings = itertools.count(1)
 
 
 class Conflict(Exception):
@@ -103,6 +107,8 @@ class Shard:
         self.codec = Codec(rules.paths)
         self.position = Position()
         self.version = -1
+        self._opening = 0
+        """Which reading of the shard this is: two of one process never take the same step."""
         self.fresh: bool = False
         """Nothing was ever committed for this shard."""
         self.catching_up = False
@@ -132,13 +138,14 @@ class Shard:
             self.relay(self.outbox)
             return
         self.version = control.version
+        self._opening = next(_openings)
         self.fresh = control.version == 0
         self.scorer.states.clear()
         self._read(control)
         waiting = await self._waiting()
         self.outbox = waiting
         self.catching_up = bool(waiting) or self.handoff_offset == 0
-        self.dirty = dict.fromkeys(await self.env.store.dirty(self.partition), 0)
+        self.dirty = dict.fromkeys(await self.env.store.dirty(self.partition), -self._opening)
         self.clean = {}
         self.next_due = await self.env.store.next_due(self.partition) or math.inf
         self.relay(waiting)
@@ -242,7 +249,7 @@ class Shard:
             self.env.metrics.events.labels("skipped").inc()
             return None
         if KIND_HEADER in headers or record.value is None:
-            kind = headers.get(KIND_HEADER, b"").decode("ascii", "replace")
+            kind = (headers.get(KIND_HEADER) or b"").decode("ascii", "replace")
             return wire.decode_control(kind, record.value, record.key, record.timestamp)
         return record.key.decode("utf-8", "replace") if source is not None and record.key else ""
 
@@ -297,7 +304,7 @@ class Shard:
         known = self.dirty.keys() - self.clean.keys()
         return Commit(
             self.version,
-            f"{self.env.owner}:{self.version + 1}",
+            f"{self.env.owner}:{self._opening}:{self.version + 1}",
             self._fields(),
             outcome.blobs,
             outcome.due,
@@ -330,9 +337,10 @@ class Shard:
             self.fresh, self.scored_by = False, self.scorer.rules.version
         for lead_id in commit.clean:
             self.dirty.pop(lead_id, None)
-        self.clean.clear()
+            self.clean.pop(lead_id, None)
         for lead_id in outcome.dirty:
             self.dirty[lead_id] = self.version
+            self.clean.pop(lead_id, None)
         self.outbox += commit.outbox
         self.next_due = min([self.next_due, *(due for due in outcome.due.values() if due is not None)])
         events = self.env.metrics.events

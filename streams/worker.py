@@ -21,7 +21,7 @@ from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from streams import probes
-from streams.engine import EXIT_REFUSED, Engine
+from streams.engine import EXIT_REFUSED, EXIT_STUCK, Engine
 from streams.handoff import Channel
 from streams.metrics import Metrics
 from streams.outgoing import Outgoing
@@ -109,6 +109,7 @@ class Worker:
         """
         gc.set_threshold(GC_THRESHOLD, 20, 100)
         plan = self.plan
+        stamp = _stamp(plan.scorecards)
         rules = Rules(load_file(plan.scorecards), plan.lateness_ms)
         self._runner = await probes.serve(
             plan.metrics_host, plan.metrics_port, self.metrics.registry, lambda: bool(self.engine and self.engine.ready)
@@ -138,7 +139,9 @@ class Worker:
         self.engine = Engine(rules, env, channel, self._fail, real_ends=plan.idempotent)
         self.engine.use(rules)
         self.app = self._new_app(self.engine)
-        self._tasks = [asyncio.create_task(self.engine.watch()), asyncio.create_task(self._reload())]
+        self._tasks = [asyncio.create_task(self.engine.watch()), asyncio.create_task(self._reload(stamp))]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
         await self.app.start()
 
     async def stop(self) -> None:
@@ -224,10 +227,14 @@ class Worker:
         finally:
             await consumer.stop()
 
-    async def _reload(self) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that watches has ended, which it should not."""
+        if not task.cancelled() and task.exception() is not None:
+            self._fail(EXIT_STUCK, f"a watching task ended: {task.exception()!r}")
+
+    async def _reload(self, seen: tuple[int, int]) -> None:
         """Take a changed scorecard file; keep the old one if the new one is no good."""
         path = self.plan.scorecards
-        seen = _stamp(path)
         while True:
             await asyncio.sleep(RELOAD_S)
             stamp = _stamp(path)

@@ -53,9 +53,9 @@ class Counter:
         self._width_ms = {"hour": HOUR_MS, "day": DAY_MS, "week": WEEK_MS, "ever": 0}[period]
         self._shift_ms = _THURSDAY_MS if period == "week" else 0
 
-    def count(self, lead: Lead, entry: list[Any], now_ms: int) -> Counted:
+    def count(self, lead: Lead, entry: list[Any], arrival: int) -> Counted:
         """Count one event: ``entry`` is [ms after base, message id, amount, value hash]."""
-        if self._closed(entry[0] + lead.base, now_ms):
+        if self._closed(entry[0] + lead.base, arrival):
             return Counted.LATE
         window = lead.windows.get(self._signal)
         if window is None:
@@ -64,7 +64,7 @@ class Counter:
             return Counted.ADDED
         if self._distinct:
             return self._count_distinct(lead, window, entry)
-        return self._count_limited(lead, window, entry, now_ms)
+        return self._count_limited(lead, window, entry)
 
     def _bucket(self, at_ms: int) -> int:
         return (at_ms + self._shift_ms) // self._width_ms if self._width_ms else 0
@@ -76,8 +76,8 @@ class Counter:
         end_ms = (self._bucket(at_ms) + 1) * self._width_ms - self._shift_ms
         return now_ms > end_ms + self._lateness_ms
 
-    def _count_limited(self, lead: Lead, window: Window, entry: list[Any], now_ms: int) -> Counted:
-        self._fold(lead, window, now_ms)
+    def _count_limited(self, lead: Lead, window: Window, entry: list[Any]) -> Counted:
+        self._fold(lead, window, lead.clock)
         mates = self._mates(window.entries, entry[0], lead.base)
         if len(mates) < self._most:
             insort(window.entries, entry)
@@ -168,7 +168,7 @@ class Counter:
 
     def merge(self, lead: Lead, other: Window) -> None:
         """Count what another lead's window holds as if it had happened here."""
-        window = lead.windows.setdefault(self._signal, Window([]))
+        window = lead.windows.setdefault(self._signal, Window([], *self._before(lead)))
         if other.closed:
             self._close(window, other.closed_ref, other.closed)
         for entry in other.entries:

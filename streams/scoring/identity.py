@@ -15,8 +15,8 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
     shift = other.base - lead.base
     for i, signal in enumerate(other.signals):
         rule = rules.by_id.get(signal)
-        window = other.windows.get(signal)
-        if rule is not None and rule.counter is not None and window is not None:
+        if rule is not None and rule.counter is not None:
+            window = other.windows.get(signal) or Window([], other.amount[i], other.ref[i])
             rule.counter.merge(lead, _shifted(window, shift))
         elif rule is not None:
             lead.add(signal, rule.inverse_half_life, other.ref[i] + shift, other.amount[i])

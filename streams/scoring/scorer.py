@@ -214,7 +214,7 @@ class Scorer:
         message_id = event.message_id if rule.amount_at is not None else ""
         value = 0 if hit.value is None else xxh3_64_intdigest(repr(hit.value).encode())
         assert rule.counter is not None
-        counted = rule.counter.count(lead, [event.at - lead.base, message_id, amount, value], lead.clock)
+        counted = rule.counter.count(lead, [event.at - lead.base, message_id, amount, value], event.arrival)
         if counted is Counted.LIMITED or counted is Counted.LATE:
             self._outcome.tally[counted.value] += 1
 
@@ -342,8 +342,9 @@ class Scorer:
             self._advance(record.lead_id, lead, record.arrival)
             lead.clock = record.arrival
         if isinstance(other, Lead):
+            before = Before(lead)
             merge(self.rules, lead, other, record.origin)
-            told = settle(self.rules, record.lead_id, lead, lead.clock, "merged")
+            told = settle(self.rules, record.lead_id, lead, lead.clock, "merged", before.exact)
             self._tell(record.lead_id, lead, told, None)
         else:
             add_aliases(lead, [record.origin])

@@ -114,12 +114,12 @@ class Producer:
                 try:
                     await producer.start()
                     self._producer = producer
+                    self.healthy = True
                 except KafkaError as error:
                     log.warning("Kafka cannot be reached (%s); trying again in %.1f s", error, pause_s)
                     await producer.stop()
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-            self.healthy = True
             return self._producer
 
     async def _again(self, failed: Any, error: Exception, pause_s: float) -> float:

