@@ -28,6 +28,7 @@ from streams.codec import (
     traits_of,
 )
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Erase, Identity, Join, LeadEvent
+from streams.scoring.lead import Lead, encode
 
 NOW_MS = 1_767_657_600_000
 PATHS = ("context.campaign.source", "context.page.url", "properties.amount", "properties.url")
@@ -330,7 +331,8 @@ def test_identities_come_with_the_greatest_first() -> None:
     "control",
     [
         Join(Identity(ANONYMOUS, "a"), Identity(USER, "u"), NOW_MS, True),
-        Arrived("u", "a", b"\x00\xff", NOW_MS),
+        Arrived("u", "a", encode(Lead(NOW_MS)), NOW_MS),
+        Arrived("u", "a", b"", NOW_MS),
         Erase("u", NOW_MS),
     ],
 )
@@ -360,3 +362,19 @@ def test_a_tombstone_without_a_lead_is_rejected(key: bytes | None) -> None:
 @given(st.sampled_from(("join", "arrived", "erase")), st.binary(max_size=60))
 def test_no_control_bytes_make_the_codec_raise(kind: str, value: bytes) -> None:
     assert decode_control(kind, value, b"u", NOW_MS) is not None
+
+
+@pytest.mark.parametrize("blob", [b"\x00\xff", b"nonsense", b"\x91\x63"])
+def test_a_forged_state_is_rejected_not_raised(blob: bytes) -> None:
+    read = decode_control("arrived", encode_control(Arrived("u", "a", blob, NOW_MS)), b"u", NOW_MS)
+    assert isinstance(read, Reject)
+
+
+def test_a_join_in_the_wrong_direction_is_rejected() -> None:
+    forged = Join(Identity(USER, "u"), Identity(ANONYMOUS, "a"), NOW_MS)
+    assert isinstance(decode_control("join", encode_control(forged), b"u", NOW_MS), Reject)
+
+
+def test_a_clock_far_ahead_puts_an_event_no_earlier_than_1970() -> None:
+    sent = {"timestamp": "2026-01-01T00:00:00Z", "sentAt": "9999-12-31T23:59:59Z"}
+    assert event_time(sent, NOW_MS) == 0
