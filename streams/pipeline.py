@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -20,7 +20,7 @@ from streams.alert import CONTENT_TYPE, alert
 from streams.clock import monotonic_s
 from streams.codec import KIND_HEADER, SOURCE_HEADER, Codec, Record, Reject
 from streams.metrics import Metrics
-from streams.outgoing import Outgoing, decode_outgoing, encode_outgoing
+from streams.outgoing import Outgoing, encode_outgoing
 from streams.scoring.event import Control as ControlRecord
 from streams.scoring.event import LeadEvent
 from streams.scoring.rules import Rules
@@ -51,7 +51,7 @@ class Refused(Exception):
     """The state and the log do not belong together; working on would corrupt scores."""
 
 
-async def _nothing(step: str) -> None:
+async def nothing(step: str) -> None:
     """Do nothing when a step is reached."""
 
 
@@ -67,17 +67,11 @@ class Environment:
     """Names this worker in control records; also makes step ids unique."""
     link_base: str = ""
     cache_leads: int = 200_000
-    reached: Callable[[str], Awaitable[None]] = _nothing
+    reached: Callable[[str], Awaitable[None]] = nothing
     """Called at the named steps; the fault tests end the process there."""
     rebuild_when_lost: bool = False
     sources_behind: bool = False
     """Events wait on the source topics that may keep leads from cooling."""
-
-
-class Batch(Protocol):
-    """A fetched record, as much as a shard reads of it."""
-
-    offset: int
 
 
 @dataclass(slots=True)
@@ -465,6 +459,3 @@ def rejected(topic: str, record: Record, place: str, reject: Reject) -> Outgoing
         headers.append(("truncated", b"%d" % len(value)))
         value = value[:REJECTED_BYTES]
     return Outgoing(topic, place.encode(), value, record.timestamp, headers)
-
-
-__all__ = ["Conflict", "Environment", "Refused", "Shard", "decode_outgoing", "fingerprint", "forwarded", "rejected"]

@@ -24,8 +24,7 @@ from streams import probes
 from streams.engine import EXIT_REFUSED, EXIT_STUCK, Engine
 from streams.handoff import Channel
 from streams.metrics import Metrics
-from streams.outgoing import Outgoing
-from streams.pipeline import Environment
+from streams.pipeline import Environment, nothing
 from streams.scorefile import ScorefileError, load_file
 from streams.scoring.rules import Rules
 from streams.store.base import Store
@@ -39,10 +38,6 @@ FETCH_WAIT_MS, EMBEDDED_FETCH_WAIT_MS = 1500, 20
 """How long a broker may hold back a fetch that finds nothing; the embedded one does so although records come."""
 GC_THRESHOLD = 200_000
 """Allocations between collections: leads are many, have no cycles, and need no looking at."""
-
-
-async def _nothing(step: str) -> None:
-    """Do nothing when a step is reached."""
 
 
 @dataclass(slots=True)
@@ -65,7 +60,7 @@ class Plan:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     rebuild_when_lost: bool = False
-    reached: Callable[[str], Awaitable[None]] = _nothing
+    reached: Callable[[str], Awaitable[None]] = nothing
 
 
 class WorkerApp(faust.App):
@@ -276,6 +271,3 @@ def end_process(status: int, message: str) -> None:
     sys.stderr.flush()
     logging.shutdown()
     os._exit(status)
-
-
-__all__ = ["Outgoing", "Plan", "Worker", "WorkerApp", "end_process"]
