@@ -7,7 +7,7 @@ from streams.scoring.crossing import next_change
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import explain, published, read
-from streams.scoring.stages import advance, current_stage, settle
+from streams.scoring.stages import DECAY, advance, current_stage, settle
 
 View = dict[str, Any]
 
@@ -47,7 +47,7 @@ def row_view(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int)
 def _moved(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> int:
     """Let time pass up to ``at_ms``, or to the lead's own clock if that is ahead; returns which."""
     at_ms = max(at_ms, lead.clock)
-    settle(rules, lead_id, lead, lead.clock, "decay")  # the scorecards may be newer than the state
+    settle(rules, lead_id, lead, lead.clock, DECAY)  # the scorecards may be newer than the state
     if at_ms >= lead.calm_until:
         advance(rules, lead_id, lead, at_ms)
     return at_ms

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from operator import attrgetter
-from typing import Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 from xxhash import xxh3_128_hexdigest
 
-from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Control, Erase, Identity, Join, LeadEvent
+from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Control, Erase, Identity, Join, LeadEvent, Retract
 from streams.scoring.lead import decode as decode_lead
 from streams.scoring.rules import event_name
 from streams.scoring.scorecard import CALL_TYPES
@@ -32,7 +32,12 @@ MOST_TRAIT_DEPTH: Final = 3
 SOURCE_HEADER: Final = "leadglow-source"
 """Where a record came from: ``topic:partition:offset`` of a source, or ``~partition:number`` of another shard."""
 KIND_HEADER: Final = "leadglow-kind"
-"""``join``, ``arrived`` or ``erase`` on control records; absent on events."""
+"""``join``, ``arrived``, ``erase`` or ``retract`` on control records; absent on events."""
+RETRACTION: Final = "Event Retracted"
+"""The track call that takes back what the event with the id in ``properties.messageId`` gave."""
+
+
+Other = TypeVar("Other")
 
 
 class Record(Protocol):
@@ -58,10 +63,12 @@ REASONS: Final = {
     "not_an_object": "the value is JSON, but not an object",
     "unknown_type": "`type` must be track, page, screen, identify, group or alias",
     "no_event": "a track call needs `event`, its name as a string",
+    "no_target": "a retraction needs the id of the event that it takes back, in `properties.messageId`",
     "no_lead": "there is no `userId`, `anonymousId` or e-mail address to know the lead by",
     "bad_id": f"an id must be a string of 1 to {MOST_ID_CHARS} characters without control characters",
     "too_large": f"the value has more than {MOST_EVENT_BYTES} bytes",
     "bad_control": "the record claims to be one of Leadglow's own, but cannot be read",
+    "not_allowed": "a public write key may not say this: send it with a server key",
 }
 """Every reason code, with the sentence that goes with it."""
 
@@ -189,6 +196,12 @@ def identities(sent: Mapping[str, Any]) -> list[Identity]:
     return known
 
 
+def from_public_key(sent: Mapping[str, Any]) -> bool:
+    """Whether the collector took an event by a public write key, which anybody can use."""
+    stamp = sent.get("leadglow")
+    return isinstance(stamp, dict) and stamp.get("public") is True
+
+
 # Traits ---------------------------------------------------------------------------------------------------------
 
 
@@ -278,79 +291,96 @@ class Codec:
         self._campaigns = attrgetter(*(where[path] for path in _CAMPAIGN))
         self._campaign = attrgetter(where[_CAMPAIGN[0]])
 
-    def event(self, record: Record, lead_id: str | None = None) -> LeadEvent | Reject:
+    def event(self, record: Record, lead_id: str | None = None) -> LeadEvent | Retract | Reject:
         """Read one event. ``lead_id`` is given where intake has determined it already."""
         return next(self.events([record], [lead_id or ""]))
 
-    def events(self, records: Iterable[Record], owners: Iterable[str]) -> Iterator[LeadEvent | Reject]:
+    def events(
+        self, records: Iterable[Record], owners: Iterable[str | Other]
+    ) -> Iterator[LeadEvent | Retract | Reject | Other]:
         """Read events in order; ``owners`` are their leads where intake has determined them, else empty.
 
-        One loop for all of them, because a call each would cost as much again.
+        What stands among the owners and is no string is passed on in place of an event. One loop for all of them,
+        because a call each would cost as much again.
         """
         fast, campaign, values, minutes, millis = self._fast, self._campaign, self._values, _minutes, _millis
         for record, lead_id in zip(records, owners, strict=True):
+            if type(lead_id) is not str:
+                yield lead_id  # type: ignore[misc]
+                continue
             arrival = record.timestamp
-            raw = record.value or b""
+            raw = record.value
             try:
-                sent = fast(raw)
-                name = _TRACKED.get(sent.event, sent.event) if sent.type == "track" else sent.type
+                sent = fast(raw)  # type: ignore[arg-type]
+                name = sent.type
+                if name == "track" and (name := sent.event) in NOT_PLAIN:
+                    raise LookupError
                 owner = lead_id or sent.userId or sent.anonymousId
-                stamp, message_id = sent.timestamp, sent.messageId
+                if len(owner) > MOST_ID_CHARS or not owner.isprintable():
+                    raise LookupError
+                stamp = sent.timestamp
                 if sent.sentAt is not None and stamp:
                     at = event_time({"timestamp": stamp, "sentAt": sent.sentAt}, arrival)
                 else:
                     at = minutes[stamp[:16]] + millis[stamp[16:]]
-                if (
-                    name not in NOT_PLAIN
-                    and 0 < len(message_id) <= MOST_MESSAGE_ID_CHARS
-                    and len(owner) <= MOST_ID_CHARS
-                    and owner.isprintable()
-                ):
-                    if at > arrival:
-                        at = arrival
-                    touch = None if campaign(sent) is None else self._touch(sent)
-                    yield LeadEvent(owner, name, values(sent), message_id, at, arrival, None, touch, raw)
-                    continue
+                touch = None if campaign(sent) is None else self._touch(sent)
+                at = at if at < arrival else arrival
+                known = sent.userId == owner
+                yield LeadEvent(owner, name, values(sent), sent.messageId, at, arrival, None, touch, raw, False, known)  # type: ignore[arg-type]
             except _RARER:
-                pass
-            yield self._rare(raw, arrival, lead_id or None)
+                yield self._rare(raw or b"", arrival, lead_id or None)
 
     def _touch(self, sent: Any) -> tuple[str, str, str] | None:
         return _touch(*self._campaigns(sent))
 
-    def _rare(self, raw: bytes, arrival: int, lead_id: str | None) -> LeadEvent | Reject:
+    def _rare(self, raw: bytes, arrival: int, lead_id: str | None) -> LeadEvent | Retract | Reject:
         """Read any event, by way of dictionaries."""
         try:
             sent = parse(raw)
             name = check(sent)
             lead_id = lead_id or owner_of(sent).id
+            if name == RETRACTION:
+                return _retraction(sent, lead_id, arrival)
         except Refused as refused:
             return refused.reject
-        message_id = sent.get("messageId")
-        if not isinstance(message_id, str) or not message_id:
-            message_id = xxh3_128_hexdigest(raw)
-        elif len(message_id) > MOST_MESSAGE_ID_CHARS:
-            message_id = xxh3_128_hexdigest(message_id.encode())
+        message_id = known_id(sent.get("messageId")) or xxh3_128_hexdigest(raw)
         values = tuple(_lookup(sent, keys) for keys in self._keys)
         touch = _touch(*(_lookup(sent, keys) for keys in _CAMPAIGN))
         at = event_time(sent, arrival)
-        return LeadEvent(lead_id, name, values, message_id, at, arrival, traits_of(sent), touch, raw)
+        traits = traits_of(sent)
+        public = traits is not None and from_public_key(sent)
+        known = str(sent.get("userId")) == lead_id
+        return LeadEvent(lead_id, name, values, message_id, at, arrival, traits, touch, raw, public, known)
+
+
+def known_id(message_id: Any) -> str:
+    """A message id as it is remembered: a very long one by its hash, none as an empty text."""
+    if not isinstance(message_id, str):
+        return ""
+    return message_id if len(message_id) <= MOST_MESSAGE_ID_CHARS else xxh3_128_hexdigest(message_id.encode())
+
+
+def _retraction(sent: Mapping[str, Any], lead_id: str, arrival: int) -> Retract:
+    target = known_id(_lookup(sent, ("properties", "messageId")))
+    if not target:
+        raise Refused("no_target")
+    return Retract(lead_id, target, arrival)
 
 
 _RARER = (
     msgspec.MsgspecError, AttributeError, UnicodeError, RecursionError, LookupError, TypeError, ValueError,
 )  # fmt: skip
 """What reading an event of a rarer shape as a plain one may raise."""
-NOT_PLAIN: Final = (TYPES - {"track", "page", "screen"}) | {None, ""}
-"""Names that a plain call cannot have."""
-_TRACKED: Final[dict[str | None, None]] = dict.fromkeys(CALL_TYPES)
-"""Track calls that are named like a call type: read the longer way."""
+NOT_PLAIN: Final = frozenset(CALL_TYPES) | {None, "", RETRACTION}
+"""Names of a track call that are read the longer way: none, that of a call type, a retraction."""
 _CAMPAIGN = [("context", "campaign", key) for key in ("source", "medium", "name")]
 
 
+_MESSAGE_ID: Final = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_MESSAGE_ID_CHARS)]
 _ENVELOPE: Final[list[tuple[str, Any, Any]]] = [
     ("type", Literal["track", "page", "screen"], msgspec.NODEFAULT),
-    *((name, str | None, None) for name in ("event", "messageId", "userId", "anonymousId", "timestamp", "sentAt")),
+    ("messageId", _MESSAGE_ID, msgspec.NODEFAULT),
+    *((name, str | None, None) for name in ("event", "userId", "anonymousId", "timestamp", "sentAt")),
     ("traits", None, None),
 ]
 
@@ -411,7 +441,7 @@ _CONTEXT_TRAITS = ("Sent_0", "traits")
 
 # Control records ------------------------------------------------------------------------------------------------
 
-_KINDS: Final[dict[str, Any]] = {"join": Join, "arrived": Arrived, "erase": Erase}
+_KINDS: Final[dict[str, Any]] = {"join": Join, "arrived": Arrived, "erase": Erase, "retract": Retract}
 
 
 def kind_of(control: Control) -> str:

@@ -24,6 +24,7 @@ from streams.codec import (
     check,
     clean_id,
     encode_control,
+    from_public_key,
     identities,
     parse,
 )
@@ -115,7 +116,10 @@ class Intake:
 
 
 def joins_of(sent: Mapping[str, Any], known: list[Identity], arrival: int) -> list[Join]:
-    """The joins that an ``identify`` or ``alias`` asks for: each further identity with the first."""
+    """The joins that an ``identify`` or ``alias`` asks for: each further identity with the first.
+
+    A public key, which anybody can use, never joins two known users.
+    """
     call = sent.get("type")
     if call not in ("identify", "alias"):
         return []
@@ -124,7 +128,7 @@ def joins_of(sent: Mapping[str, Any], known: list[Identity], arrival: int) -> li
         previous = clean_id(sent.get("previousId"))
         if previous is not None:
             kind = ANONYMOUS if previous == sent.get("anonymousId") else USER
-            joins.append(join(known[0], Identity(kind, previous), arrival, explicit=True))
+            joins.append(join(known[0], Identity(kind, previous), arrival, explicit=not from_public_key(sent)))
     return [control for control in joins if control is not None]
 
 

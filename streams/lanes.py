@@ -30,6 +30,8 @@ GRACE_MS = 250
 BEHIND_MS = 60_000
 """A backlog older than this is worked off without timers: they would change promptness only."""
 PUBLISH_S, PUBLISH_BEHIND_S = 0.25, 30.0
+SHOWN = 5000
+"""Leads brought in line with ranking and schedule in one step."""
 ROWS = 200
 """Score records made in one go."""
 TIDY_S = 1.0
@@ -273,17 +275,19 @@ class ShardLane:
             return
         shard = self.shard
         versions = {lead_id: at for lead_id, at in shard.dirty.items() if lead_id not in shard.clean}
-        if versions:
-            await shard.load(set(versions))
-            rows, lead_ids = [], list(versions)
-            for first in range(0, len(lead_ids), ROWS):
-                rows += score_rows(shard, lead_ids[first : first + ROWS], at_ms)
+        rows, lead_ids = [], list(versions)
+        for first in range(0, len(lead_ids), SHOWN):
+            changed = list(await shard.show(lead_ids[first : first + SHOWN]))
+            for start in range(0, len(changed), ROWS):
+                rows += score_rows(shard, changed[start : start + ROWS], at_ms)
                 await asyncio.sleep(0)  # other lanes first: nobody waits for a score as for an alert
+        if versions:
             self._publishing = asyncio.create_task(self._send_scores(rows, versions))
 
     async def _send_scores(self, rows: list[tuple[Any, ...]], versions: dict[str, int]) -> None:
         partition = self.shard.partition % self._channel.score_partitions
-        await self._channel.producer.deliver_batches(self._channel.topics.lead_scores, {partition: rows})
+        if rows:
+            await self._channel.producer.deliver_batches(self._channel.topics.lead_scores, {partition: rows})
         self._channel.metrics.scores.inc(len(rows))
         self.shard.published(versions)
 

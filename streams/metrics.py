@@ -26,7 +26,8 @@ class Metrics:
             "leadglow_events",
             "What became of events beyond being counted: duplicates, limited (over a limit), late (its bucket had "
             "closed), skipped (a repeated delivery), forwarded (to the lead it is part of), misrouted (to its "
-            "partition), erased (of an erased lead), joins, join_conflicts, erasures, leads (new ones)",
+            "partition), erased (of an erased lead), retracted (taken back), retracted_late (too old to be), joins, "
+            "join_conflicts, erasures, leads (new ones)",
             ["outcome"],
             registry=r,
         )

@@ -90,6 +90,14 @@ class Position:
     """The last outbox entry's number."""
 
 
+class _Places(dict[bytes, str]):
+    """Source partitions as they stand in headers -> as text; few, so none is forgotten."""
+
+    def __missing__(self, place: bytes) -> str:
+        name = self[place] = place.decode("ascii", "replace")
+        return name
+
+
 class Shard:
     """One partition of ``lead-events``: its leads, its position, its outbox."""
 
@@ -100,6 +108,7 @@ class Shard:
         self.scorer = Scorer(rules, lambda lead_id: env.partitioner(lead_id) == partition)
         self.codec = Codec(rules.paths)
         self.position = Position()
+        self._places = _Places()
         self.version = -1
         self._opening = 0
         """Which reading of the shard this is: two of one process never take the same step."""
@@ -203,34 +212,18 @@ class Shard:
         """What the records say, by lead."""
         inputs: dict[str, list[Input]] = {}
         rejects: list[Outgoing] = []
-        for record, item in zip(records, self._items(records), strict=True):
+        marked = (self._marked(record) if record.headers or record.value is None else "" for record in records)
+        for record, item in zip(records, self.codec.events(records, marked), strict=True):
             if type(item) is Reject:
                 rejects.append(self._reject(record, item))
             elif item is not None:
-                lead_id = item.lead_id  # type: ignore[union-attr]
-                if lead_id in inputs:
-                    inputs[lead_id].append((record.offset, item))  # type: ignore[arg-type]
-                else:
-                    inputs[lead_id] = [(record.offset, item)]  # type: ignore[list-item]
+                try:
+                    inputs[item.lead_id].append((record.offset, item))  # type: ignore[union-attr, arg-type]
+                except KeyError:
+                    inputs[item.lead_id] = [(record.offset, item)]  # type: ignore[union-attr, list-item]
         return inputs, rejects
 
-    def _items(self, records: Sequence[Any]) -> Sequence[LeadEvent | ControlRecord | Reject | None]:
-        """What each record says; None for one that was taken before."""
-        items: list[LeadEvent | ControlRecord | Reject | None] = [None] * len(records)
-        places, owners = [], []
-        for i, record in enumerate(records):
-            item = self._read_marked(record) if record.headers or record.value is None else ""
-            if isinstance(item, str):
-                places.append(i)
-                owners.append(item)
-            else:
-                items[i] = item
-        events = self.codec.events([records[i] for i in places], owners)
-        for i, event in zip(places, events, strict=True):
-            items[i] = event
-        return items
-
-    def _read_marked(self, record: Any) -> str | ControlRecord | Reject | None:
+    def _marked(self, record: Any) -> str | ControlRecord | Reject | None:
         """Read a record that has headers or no value: from intake, from another shard, or a request to erase.
 
         Returns:
@@ -242,21 +235,21 @@ class Shard:
         if source is not None and not self._first_time(source):
             self.env.metrics.events.labels("skipped").inc()
             return None
-        if KIND_HEADER in headers or record.value is None:
+        if record.value is None or KIND_HEADER in headers:
             kind = (headers.get(KIND_HEADER) or b"").decode("ascii", "replace")
             return wire.decode_control(kind, record.value, record.key, record.timestamp)
         return record.key.decode("utf-8", "replace") if source is not None and record.key else ""
 
     def _first_time(self, source: bytes) -> bool:
         """Whether a record with these coordinates was not taken before."""
-        place, _, number = source.decode("ascii", "replace").rpartition(":")
+        place, _, number = source.rpartition(b":")
         try:
-            at = int(number)
+            name, at = self._places[place], int(number)
         except ValueError:
             return True
-        if at <= self.position.sources.get(place, -1):
+        if at <= self.position.sources.get(name, -1):
             return False
-        self.position.sources[place] = at
+        self.position.sources[name] = at
         return True
 
     def _reject(self, record: Any, reject: Reject) -> Outgoing:
@@ -294,8 +287,8 @@ class Shard:
         self._bound_cache()
 
     def _step(self, outcome: Outcome, entries: list[Entry]) -> Commit:
-        published = [i for i, at in self.clean.items() if self.dirty.get(i) == at and i not in outcome.dirty]
-        known = self.dirty.keys() - self.clean.keys()
+        dirty, clean = self.dirty, self.clean
+        published = [i for i, at in clean.items() if dirty.get(i) == at and i not in outcome.dirty]
         return Commit(
             self.version,
             f"{self.env.owner}:{self._opening}:{self.version + 1}",
@@ -306,7 +299,7 @@ class Shard:
             entries,
             self.acknowledged,
             published,
-            [lead_id for lead_id in outcome.dirty if lead_id not in known],
+            [lead_id for lead_id in outcome.dirty if lead_id not in dirty or lead_id in clean],
         )
 
     def _fields(self) -> dict[str, bytes]:
@@ -398,6 +391,15 @@ class Shard:
         else:
             self.next_due = now_ms
         return len(lead_ids)
+
+    async def show(self, lead_ids: Sequence[str]) -> set[str]:
+        """Bring ranking and schedule in line with these leads; returns those whose score is to be published."""
+        await self.load(lead_ids)
+        changed = self.scorer.show(lead_ids)
+        outcome = self.scorer.finish()
+        if outcome.ranks or outcome.due:
+            await self._commit(outcome, [])
+        return changed
 
     async def tidy(self) -> None:
         """Let the store know what was acknowledged, where no other step does; see that it is as we left it."""

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 RELOAD_S = 1.0
 FETCH_WAIT_MS, EMBEDDED_FETCH_WAIT_MS = 1500, 20
 """How long a broker may hold back a fetch that finds nothing; the embedded one does so although records come."""
+SWITCH_S = 0.0005
+"""The thread that talks to Kafka has to wait as long for its turn; Python's default is ten times as much."""
 GC_THRESHOLD = 200_000
 """Allocations between collections: leads are many, have no cycles, and need no looking at."""
 
@@ -103,6 +105,7 @@ class Worker:
             ScorefileError: the scorecard file is no good.
         """
         gc.set_threshold(GC_THRESHOLD, 20, 100)
+        sys.setswitchinterval(SWITCH_S)
         plan = self.plan
         stamp = _stamp(plan.scorecards)
         rules = Rules(load_file(plan.scorecards), plan.lateness_ms)

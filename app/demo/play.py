@@ -59,7 +59,7 @@ def facts(state: State | None) -> dict[str, Any]:
     if not isinstance(state, Lead):
         slots = type(state).__slots__ if state is not None else ()
         return {"kind": type(state).__name__, **{name: getattr(state, name) for name in slots}}
-    same = ("clock", "first_seen", "last_seen", "count", "ring", "traits", "aliases", "touches")
+    same = ("clock", "first_seen", "last_seen", "count", "recent", "details", "ring", "traits", "aliases", "touches")
     at = {
         signal: (ref + state.base, amount)
         for signal, ref, amount in zip(state.signals, state.ref, state.amount, strict=True)

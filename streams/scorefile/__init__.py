@@ -10,7 +10,7 @@ from streams.scorefile.models import model_of
 from streams.scorefile.tree import MAX_CHARS, Mistake, Report, parse
 from streams.scoring.scorecard import Model
 
-__all__ = ["Mistake", "ScorefileError", "json_schema", "load", "load_file"]
+__all__ = ["Mistake", "ScorefileError", "json_schema", "load", "load_file", "read_text"]
 
 
 class ScorefileError(Exception):
@@ -40,6 +40,15 @@ def load(text: str, name: str = "scorecard.yaml") -> Model:
 
 def load_file(path: Path | str) -> Model:
     """Read a scorecard file from disk; a file that cannot be read is a ScorefileError, too."""
+    return load(read_text(path), str(path))
+
+
+def read_text(path: Path | str) -> str:
+    """The text of a file.
+
+    Raises:
+        ScorefileError: it cannot be read, is no UTF-8, or too large.
+    """
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_CHARS + 1)
@@ -53,7 +62,7 @@ def load_file(path: Path | str) -> Model:
     if len(data) > MAX_CHARS:
         mistake = Mistake(1, 1, "the file is too large", f"keep it below {MAX_CHARS} bytes")
         raise ScorefileError(str(path), [mistake])
-    return load(text, str(path))
+    return text
 
 
 def _not_utf8(error: UnicodeDecodeError) -> Mistake:

@@ -141,7 +141,11 @@ _SIGNAL = struct_of(
     "a signal",
     {
         "event": Field(list_of(kinds.EVENT, or_one=True), "Call types or names of track calls.", required=True),
-        "where": Field(_WHERE, "Conditions on the event, all of which must hold."),
+        "where": Field(
+            _WHERE,
+            "Conditions on the event, all of which must hold. What a machine did (properties.automated: true) "
+            "matches no signal, unless its conditions read properties.automated.",
+        ),
         "half_life": Field(kinds.HALF_LIFE, "The time in which its amount halves; left out: `never`."),
         "limit": Field(kinds.LIMIT, "At most so many events in a UTC hour, day, week or ever."),
         "distinct": Field(kinds.PATH, "Each value at this path counts once."),

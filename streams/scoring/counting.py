@@ -123,6 +123,32 @@ class Counter:
         self.restate(lead)
         return Counted.MOVED
 
+    def take(self, lead: Lead, entry: list[Any], others: list[list[Any]]) -> None:
+        """Undo ``count``. Of ``others``, the remembered events of the signal, those count that now have room.
+
+        What was folded, or did not count, stays as it is.
+        """
+        window = lead.windows.get(self._signal)
+        if window is None or entry not in window.entries:
+            return
+        window.entries.remove(entry)
+        for other in sorted(others):
+            if other not in window.entries and self._has_room(window, entry, other, lead.base):
+                insort(window.entries, other)
+        lead.count[lead.signals.index(self._signal)] -= 1
+        if window.entries or window.closed:
+            self.restate(lead)
+        else:
+            del lead.windows[self._signal]
+            lead.drop(self._signal)
+
+    def _has_room(self, window: Window, gone: list[Any], other: list[Any], base: int) -> bool:
+        """Whether an event that did not count does so in the place of one that is gone."""
+        if self._distinct:
+            return other[3] == gone[3] and all(entry[3] != other[3] for entry in window.entries)
+        same = self._bucket(other[0] + base) == self._bucket(gone[0] + base)
+        return same and len(self._mates(window.entries, other[0], base)) < self._most
+
     def _fold(self, lead: Lead, window: Window, now_ms: int) -> None:
         """Move the entries that can no longer change into ``closed``."""
         while len(window.entries) > KEPT and self._closed(window.entries[0][0] + lead.base, now_ms):

@@ -36,6 +36,10 @@ class LeadEvent(msgspec.Struct, gc=False):
     """Campaign source, medium and name."""
     raw: bytes = b""
     """The record's own bytes, to send on as they are."""
+    public: bool = False
+    """Whether it came by a public write key and carries traits, which give way to all others then."""
+    known: bool = False
+    """Whether it calls its lead by ``userId``: a known user, whatever else has the same id."""
 
 
 class Join(msgspec.Struct, frozen=True):
@@ -71,7 +75,15 @@ class Erase(msgspec.Struct, frozen=True):
     arrival: int
 
 
-Control = Join | Arrived | Erase
+class Retract(msgspec.Struct, frozen=True):
+    """Take back what the event with this message id gave to the lead: it was no person's doing."""
+
+    lead_id: str
+    message_id: str
+    arrival: int
+
+
+Control = Join | Arrived | Erase | Retract
 
 
 def join(a: Identity, b: Identity, arrival: int, explicit: bool = False) -> Join | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from streams.scoring.lead import RING_SIZE, Latch, Lead, Window
+from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, RING_SIZE, Latch, Lead, Window
 from streams.scoring.rules import Rules
 
 MOST_ALIASES = 1000
+MOST_TRAITS = 64
+PUBLIC: Final = 1
+"""Ends the row of a trait that came by a public write key, which anybody can use."""
 
 
 def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
@@ -22,6 +25,7 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
             lead.add(signal, rule.inverse_half_life, other.ref[i] + shift, other.amount[i])
             lead.count[lead.signals.index(signal)] += other.count[i] - 1
     lead.ring = (other.ring + lead.ring)[-RING_SIZE:]
+    _join_recent(lead, other, shift)
     for name, row in other.traits.items():
         set_trait(lead, name, row)
     for touch in other.touches:
@@ -36,18 +40,53 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
     lead.forget_derived()
 
 
+def _join_recent(lead: Lead, other: Lead, shift: int) -> None:
+    """Remember the recent events of both: the other's first."""
+    mine, lead.recent = lead.recent, b""
+    for start in range(0, len(other.recent), ENTRY_BYTES):
+        entry = other.recent[start : start + ENTRY_BYTES]
+        at = int.from_bytes(entry[ID_BYTES : ID_BYTES + AT_BYTES], "big", signed=True) + shift
+        moved = entry[:ID_BYTES] + at.to_bytes(AT_BYTES, "big", signed=True) + entry[ID_BYTES + AT_BYTES :]
+        if entry in other.details:
+            lead.details[moved] = other.details[entry]
+        lead.recent += moved
+    lead.remember(mine)
+
+
 def add_aliases(lead: Lead, ids: list[str]) -> None:
     """Remember the other names of a lead, sorted, so that the order of joins leaves no trace."""
     lead.aliases = sorted({*lead.aliases, *ids})[:MOST_ALIASES]
 
 
+def note_trait(lead: Lead, name: str, row: list[Any]) -> None:
+    """Take in what an event says, MOST_TRAITS at most: where there are so many, those of public keys make room."""
+    if name not in lead.traits and len(lead.traits) >= MOST_TRAITS:
+        idle = max((known for known, other in lead.traits.items() if _public(other)), default=None)
+        if idle is None or _public(row):
+            return
+        del lead.traits[idle]
+    set_trait(lead, name, row)
+
+
 def set_trait(lead: Lead, name: str, row: list[Any]) -> bool:
-    """Keep the latest by event time, then by message id: ``row`` is [value, ms since the epoch, message id]."""
+    """Keep the latest by event time, then by message id; what a public key said gives way to all else.
+
+    ``row`` is [value, ms since the epoch, message id], with PUBLIC after it where a public key said so.
+    """
     known = lead.traits.get(name)
-    if known is not None and (row[1], row[2]) <= (known[1], known[2]):
+    if known is not None and _standing(row) <= _standing(known):
         return False
     lead.traits[name] = row
     return True
+
+
+def _standing(row: list[Any]) -> tuple[bool, int, str]:
+    """Of two rows the one that stands higher is kept: one total order, so that the order of arrival leaves no trace."""
+    return not _public(row), row[1], row[2]
+
+
+def _public(row: list[Any]) -> bool:
+    return len(row) > 3
 
 
 def note_touch(lead: Lead, touch: list[Any]) -> None:
@@ -74,4 +113,5 @@ def _joined(mine: Latch | None, other: Latch) -> Latch:
         max(mine.episode, other.episode),
         max(told, default=None),
         leading.silent,
+        leading.by,
     )

@@ -17,12 +17,17 @@ import msgspec
 
 from streams.scoring.event import Identity
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""1 held published scores and the due time, which the ranking and the schedule hold, and no recent events."""
 REDIRECT: Final = -1
 ERASED: Final = -2
-RING_BYTES: Final = 6
+ID_BYTES: Final = 6
 """Bytes of a message id's hash kept for deduplication: a false match once in 10^12 events."""
-RING_SIZE: Final = 128 * RING_BYTES
+RING_SIZE: Final = 128 * ID_BYTES
+AT_BYTES: Final = 6
+KEY_BYTES: Final = 4
+ENTRY_BYTES: Final = ID_BYTES + AT_BYTES + KEY_BYTES
+RECENT_SIZE: Final = 60 * ENTRY_BYTES
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -38,7 +43,7 @@ class NewerFormat(ValueError):
 class Latch:
     """Where a lead stands with one stage, and what was told about it."""
 
-    __slots__ = ("episode", "inside", "published_at", "silent", "since")
+    __slots__ = ("by", "episode", "inside", "published_at", "silent", "since")
 
     def __init__(
         self,
@@ -47,17 +52,22 @@ class Latch:
         episode: int = 0,
         published_at: int | None = None,
         silent: bool = False,
+        by: bytes = b"",
     ) -> None:
-        """Start outside; ``since`` is the instant of the last crossing, in ms since the epoch."""
+        """Start outside; ``since`` is the instant of the last crossing, in ms since the epoch.
+
+        ``by`` is the hash of the message id whose event caused the last entry; empty if none did.
+        """
         self.inside = inside
         self.since = since
         self.episode = episode
         self.published_at = published_at
         self.silent = silent
+        self.by = by
 
-    def row(self) -> tuple[bool, int, int, int | None, bool]:
+    def row(self) -> tuple[bool, int, int, int | None, bool, bytes]:
         """Everything, in the order of the constructor."""
-        return (self.inside, self.since, self.episode, self.published_at, self.silent)
+        return (self.inside, self.since, self.episode, self.published_at, self.silent, self.by)
 
 
 class Window:
@@ -78,13 +88,17 @@ class Window:
 
 
 class Redirect:
-    """A lead that was joined to another: everything for it goes to the ``target`` identity."""
+    """A lead that was joined to another: everything for it goes to the ``target`` identity.
 
-    __slots__ = ("target",)
+    Where its id was a ``visitor``'s, a known user who turns out to have the same id is somebody else.
+    """
 
-    def __init__(self, target: Identity) -> None:
+    __slots__ = ("target", "visitor")
+
+    def __init__(self, target: Identity, visitor: bool = False) -> None:
         """Point to the greater identity."""
         self.target = target
+        self.visitor = visitor
 
 
 class Erased:
@@ -101,11 +115,12 @@ class Lead:
     """The state of one lead. ``clock`` is the instant up to which its stages are decided."""
 
     __slots__ = (
-        "aliases", "amount", "base", "calm_until", "clock", "count", "due", "erased_at", "first_seen", "fits", "inside",
-        "last_seen", "latches", "published", "ref", "ring", "signals", "slack", "touches", "traits", "windows",
+        "aliases", "amount", "base", "calm_until", "clock", "count", "details", "due", "erased_at", "first_seen",
+        "fits", "inside", "known", "last_seen", "latches", "recent", "ref", "ring", "shown", "signals", "slack",
+        "touches", "traits", "windows",
     )  # fmt: skip
 
-    def __init__(self, base: int) -> None:
+    def __init__(self, base: int) -> None:  # noqa: PLR0915 - one line a part
         """Start empty; ``base`` is any instant near the first event, in ms since the epoch."""
         self.base = base
         self.clock = base
@@ -115,9 +130,16 @@ class Lead:
         self.amount: list[float] = []
         self.ref: list[int] = []
         self.count: list[int] = []
+        self.recent = b""
+        """The last events that counted: 6 bytes of the message id's hash, 6 of ms after base, 4 of a signal, each."""
+        self.details: dict[bytes, list[Any]] = {}
+        """Entry of ``recent`` -> [message id, amount, value hash], for signals that have an amount or a value."""
         self.ring = b""
-        self.published: dict[str, int] = {}
+        """Hashes of the message ids before those in ``recent``."""
+        self.shown: dict[str, int] = {}
+        """Scorecard -> the score in the ranking, as far as this process knows."""
         self.due: int | None = None
+        """When the schedule has it, as far as this process knows."""
         self.traits: dict[str, list[Any]] = {}
         self.latches: dict[str, Latch] = {}
         self.inside = 0
@@ -125,6 +147,8 @@ class Lead:
         self.windows: dict[int, Window] = {}
         self.aliases: list[str] = []
         self.touches: list[list[Any]] = []
+        self.known = False
+        """Whether events called it by ``userId``: only ``alias`` joins it to another user."""
         self.erased_at = 0
         """What had arrived by then was erased, and must not come back."""
         self.forget_derived()
@@ -155,6 +179,38 @@ class Lead:
         else:
             amounts[i] += amount * exp2(ahead * inverse_half_life)
         self.count[i] += 1
+
+    def take(self, signal: int, inverse_half_life: float, at: int, amount: float) -> None:
+        """Undo ``add``; where nothing is left, nothing is kept, to the last bit."""
+        i = self.signals.index(signal)
+        self.count[i] -= 1
+        self.amount[i] -= amount * exp2((at - self.ref[i]) * inverse_half_life)
+        if self.count[i] <= 0:
+            self.drop(signal)
+
+    def drop(self, signal: int) -> None:
+        """Forget a signal."""
+        i = self.signals.index(signal)
+        for column in (self.signals, self.amount, self.ref, self.count):
+            del column[i]
+
+    def remember(self, entries: bytes) -> None:
+        """Note what an event was counted as; of the oldest only the ids are kept."""
+        recent = self.recent + entries
+        over = len(recent) - RECENT_SIZE
+        if over > 0:
+            for start in range(0, over, ENTRY_BYTES):
+                following = start + ENTRY_BYTES
+                if recent[start : start + ID_BYTES] != recent[following : following + ID_BYTES]:
+                    self.note_id(recent[start : start + ID_BYTES])
+                if self.details:
+                    self.details.pop(recent[start:following], None)
+            recent = recent[over:]
+        self.recent = recent
+
+    def note_id(self, digest: bytes) -> None:
+        """Know a message id again."""
+        self.ring = (self.ring + digest)[-RING_SIZE:]
 
     def put(self, signal: int, at: int, amount: float, count: int) -> None:
         """Replace what is known of a signal."""
@@ -189,19 +245,19 @@ def encode(lead: Lead) -> bytes:
         lead.ref,
         lead.count,
         lead.ring,
-        lead.published,
-        lead.due,
+        lead.recent,
+        lead.known,
     ]
-    if lead.latches or lead.traits or lead.windows or lead.aliases or lead.touches or lead.erased_at:
+    if lead.latches or lead.traits or lead.windows or lead.aliases or lead.touches or lead.erased_at or lead.details:
         core += (
             {key: latch.row() for key, latch in lead.latches.items()},
             lead.traits,
             {key: (w.entries, w.closed, w.closed_ref) for key, w in lead.windows.items()},
             lead.aliases,
             lead.touches,
+            lead.erased_at,
+            lead.details,
         )
-        if lead.erased_at:
-            core.append(lead.erased_at)
     return _encode(core)
 
 
@@ -214,27 +270,31 @@ def decode(blob: bytes) -> Lead | Redirect | Erased:
     row = _decode(blob)
     kind = row[0]
     if kind == REDIRECT:
-        return Redirect(Identity(*row[1]))
+        return Redirect(Identity(*row[1]), len(row) > 2 and row[2])
     if kind == ERASED:
         return Erased(row[1])
-    if kind != VERSION:
+    if not 0 < kind <= VERSION:
         raise NewerFormat(kind)
     lead = Lead(row[1])
     base = lead.base
     lead.clock, lead.first_seen, lead.last_seen = row[2] + base, row[3] + base, row[4] + base
-    lead.signals, lead.amount, lead.ref, lead.count, lead.ring, lead.published, lead.due = row[5:12]
-    if len(row) > 12:
-        latches, lead.traits, windows, lead.aliases, lead.touches = row[12:17]
+    lead.signals, lead.amount, lead.ref, lead.count, lead.ring = row[5:10]
+    if kind == VERSION:
+        lead.recent, lead.known = row[10:12]
+    rare = row[12:]
+    if rare:
+        latches, lead.traits, windows, lead.aliases, lead.touches = rare[:5]
         lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
         lead.inside = sum(latch.inside for latch in lead.latches.values())
         lead.windows = {key: Window(*window) for key, window in windows.items()}
-        lead.erased_at = row[17] if len(row) > 17 else 0
+        lead.erased_at = rare[5] if len(rare) > 5 else 0
+        lead.details = rare[6] if len(rare) > 6 else {}
     return lead
 
 
 def encode_redirect(redirect: Redirect) -> bytes:
     """The stored form of a redirect."""
-    return _encode((REDIRECT, redirect.target))
+    return _encode((REDIRECT, redirect.target, redirect.visitor))
 
 
 def encode_erased(erased: Erased) -> bytes:

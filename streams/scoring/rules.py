@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from streams.scoring.conditions import compile_condition, paths
 from streams.scoring.counting import DAY_MS, Counter
+from streams.scoring.lead import KEY_BYTES
 from streams.scoring.scorecard import CALL_TYPES, FitLine, Model, Scorecard, Signal, Stage
 
 LATENESS_MS: Final = 3 * DAY_MS
@@ -18,24 +19,34 @@ UNIT: Final = 10**9
 """Scores are kept in whole units of 10^-9 points, so that parts sum to the score to the last digit."""
 MEMORY: Final = 20_000
 """Distinct (event, values) whose matches are remembered; beyond it the memory starts again."""
+AUTOMATED: Final = "properties.automated"
+"""True on what a machine did: worth nothing, unless a signal's `where` reads it and decides for itself."""
 
 Values = tuple[Any, ...]
-_TEXT = {str, type(None)}
+_SIMPLE = {str, bool, type(None)}
 
 
 class SignalRule:
     """One signal: when it matches, how it fades and counts, and whether it may lower a score."""
 
     __slots__ = (
-        "amount_at", "counter", "distinct_at", "gain", "half_life_ms", "holds", "id", "inverse_half_life",
-        "name", "risky",
+        "amount_at", "counter", "distinct_at", "gain", "half_life_ms", "heeds_automated", "holds", "id",
+        "inverse_half_life", "key", "name", "risky",
     )  # fmt: skip
+
+    @property
+    def detailed(self) -> bool:
+        """Whether an event of it has an amount or a value of its own."""
+        return self.amount_at is not None or self.distinct_at is not None
 
     def __init__(self, signal: Signal, index: Mapping[str, int], cards: Sequence[Scorecard], lateness_ms: int):
         """``index`` tells where a path's value stands among the values of an event."""
         self.id = signal.id
+        self.key = self.id.to_bytes(KEY_BYTES, "big")
+        """How recent events name it."""
         self.name = signal.name
         self.half_life_ms = signal.half_life_ms
+        self.heeds_automated = AUTOMATED in paths(signal.where)
         self.inverse_half_life = 0.0 if math.isinf(signal.half_life_ms) else 1.0 / signal.half_life_ms
         self.holds: Callable[[Sequence[Any]], bool] = compile_condition(signal.where, index)
         self.amount_at = index[signal.amount] if signal.amount else None
@@ -72,7 +83,9 @@ class Match(NamedTuple):
     gain: float
     """The most units that it can add to any scorecard."""
     risky: bool
-    """Whether it may lower a score or block a stage."""
+    """Whether it may lower a score or block a stage, or has more to be remembered than when it happened."""
+    keys: tuple[bytes, ...]
+    """How recent events name the signals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +166,11 @@ class Rules:
         """Compile; an event that comes more than ``lateness_ms`` after its bucket closed does not count."""
         self.model = model
         self.version = model.version
-        wanted = {p for s in model.signals for p in paths(s.where) | {s.distinct, s.amount} - {None}}
+        wanted = {AUTOMATED} | {p for s in model.signals for p in paths(s.where) | {s.distinct, s.amount} - {None}}
         self.paths: tuple[str, ...] = tuple(sorted(str(p) for p in wanted))
         """The paths that conditions read; an event's values come in this order."""
         index = {path: i for i, path in enumerate(self.paths)}
+        self._automated_at = index[AUTOMATED]
         rules = [SignalRule(s, index, model.scorecards, lateness_ms) for s in model.signals]
         self.signals = {rule.name: rule for rule in rules}
         self.by_id = {rule.id: rule for rule in rules}
@@ -165,33 +179,37 @@ class Rules:
             for event in signal.events:
                 self.by_event.setdefault(event, []).append(rule)
         self.cards = tuple(CardRule(card, self.signals) for card in model.scorecards)
-        self._memory: dict[Any, Match] = {}
+        self._memory: dict[tuple[str, Values], tuple[Match, tuple[tuple[int, bool], ...]]] = {}
 
     def match(self, event: str, values: Values) -> Match:
         """The signals that an event matches."""
         try:
-            return self._memory[event, values]
+            match, flags = self._memory[event, values]
         except (KeyError, TypeError):  # a list or an object cannot be looked up
-            pass
-        key: Any = (event, values)
-        kinds = {type(value) for value in values}
-        if not kinds <= _TEXT:
-            key = (event, values, tuple(map(type, values)))  # True, 1 and 1.0 are one to a dict
-        try:
-            known = self._memory.get(key)
-        except TypeError:
-            return self._match(event, values)
-        if known is None:
+            return self._remembered(event, values)
+        for i, flag in flags:
+            if values[i] is not flag:  # True, 1 and 1.0 are one to a dict
+                return self._match(event, values)
+        return match
+
+    def _remembered(self, event: str, values: Values) -> Match:
+        """Match, and remember it where the values tell all that matters: texts, truths and what is missing."""
+        match = self._match(event, values)
+        if {type(value) for value in values} <= _SIMPLE:
             if len(self._memory) >= MEMORY:
                 self._memory.clear()
-            known = self._memory[key] = self._match(event, values)
-        return known
+            flags = tuple((i, value) for i, value in enumerate(values) if type(value) is bool)
+            self._memory[event, values] = match, flags
+        return match
 
     def _match(self, event: str, values: Values) -> Match:
-        found = (self._hit(rule, values) for rule in self.by_event.get(event, ()))
+        automated = values[self._automated_at] is True
+        rules = (rule for rule in self.by_event.get(event, ()) if not automated or rule.heeds_automated)
+        found = (self._hit(rule, values) for rule in rules)
         hits = tuple(hit for hit in found if hit is not None)
         gain = sum(hit.rule.gain * hit.amount for hit in hits)
-        return Match(hits, gain, any(hit.rule.risky or hit.counter is not None for hit in hits))
+        risky = any(hit.rule.risky or hit.rule.detailed or hit.counter is not None for hit in hits)
+        return Match(hits, gain, risky, tuple(hit.rule.key for hit in hits))
 
     def _hit(self, rule: SignalRule, values: Values) -> Hit | None:
         if not rule.holds(values):

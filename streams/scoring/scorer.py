@@ -10,19 +10,20 @@ import math
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import numpy as np
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from streams.scoring.bulk import BulkCard
-from streams.scoring.counting import Counted
+from streams.scoring.counting import Counted, Counter
 from streams.scoring.crossing import next_change, soonest
-from streams.scoring.event import Arrived, Control, Erase, Identity, Join, LeadEvent, join
-from streams.scoring.identity import add_aliases, merge, note_touch, set_trait
+from streams.scoring.event import ANONYMOUS, Arrived, Control, Erase, Join, LeadEvent, Retract, join
+from streams.scoring.identity import PUBLIC, add_aliases, merge, note_touch, note_trait
 from streams.scoring.lead import (
-    RING_BYTES,
-    RING_SIZE,
+    AT_BYTES,
+    ID_BYTES,
     Erased,
     Lead,
     Redirect,
@@ -31,11 +32,21 @@ from streams.scoring.lead import (
     encode_erased,
     encode_redirect,
 )
+from streams.scoring.retraction import take_back
 from streams.scoring.rules import CardRule, Hit, Rules
 from streams.scoring.score import published, read
-from streams.scoring.stages import Transition, advance, note_calm, settle
+from streams.scoring.stages import (
+    DECAY,
+    MERGED,
+    RETRACTED,
+    SCORECARD,
+    Cause,
+    Transition,
+    advance,
+    note_calm,
+    settle,
+)
 
-MOST_TRAITS = 64
 MOST_HOPS = 8
 """Redirects that a state follows before it stays where it is: a ring, made of ids used as two kinds, ends there."""
 State = Lead | Redirect | Erased
@@ -71,6 +82,11 @@ class Outcome:
     forwards: list[Forward] = field(default_factory=list)
     tally: Tally[str] = field(default_factory=Tally)
     """Counts of what happened, named like the metrics that tell them."""
+
+
+def id_hash(message_id: str) -> bytes:
+    """What a lead keeps of a message id."""
+    return xxh3_64_digest(message_id.encode())[:ID_BYTES]
 
 
 class Before:
@@ -144,17 +160,17 @@ class Scorer:
         """
         states, touched, tally, match = self.states, self._touched, self._outcome.tally, self.rules.match
         for lead_id, items in inputs.items():
+            lead = states[lead_id]
             for offset, event in items:
                 self.at = offset
                 if type(event) is not LeadEvent:
                     self.control(event)  # type: ignore[arg-type]
+                    lead = states[lead_id]
                     continue
-                lead = states[lead_id]
                 if type(lead) is not Lead:
                     lead = self._open(lead_id, lead, event)
-                    if lead is None:
+                    if type(lead) is not Lead:
                         continue
-                touched[lead_id] = lead
                 arrival, at = event.arrival, event.at
                 if arrival > lead.clock:
                     if arrival >= lead.calm_until:
@@ -163,21 +179,23 @@ class Scorer:
                 elif arrival <= lead.erased_at:
                     tally["erased"] += 1
                     continue
+                if event.known:
+                    lead.known = True
                 if at > lead.last_seen:
                     lead.last_seen = at
                 elif at < lead.first_seen:
                     lead.first_seen = at
                 if event.touch is not None:
                     note_touch(lead, [at, *event.touch])
-                hits, gain, risky = match(event.name, event.values)
+                hits, gain, risky, keys = match(event.name, event.values)
                 if hits:
-                    digest = xxh3_64_digest(event.message_id.encode())[:RING_BYTES]
-                    ring = lead.ring
-                    if digest in ring:
+                    digest = xxh3_64_digest(event.message_id.encode())[:ID_BYTES]
+                    if digest in lead.recent or digest in lead.ring:
                         tally["duplicates"] += 1
                         hits, gain = (), 0.0
                     else:
-                        lead.ring = ring + digest if len(ring) < RING_SIZE else ring[RING_BYTES:] + digest
+                        mark = digest + (at - lead.base).to_bytes(AT_BYTES, "big", signed=True)
+                        lead.remember(mark + keys[0] if len(keys) == 1 else b"".join([mark + key for key in keys]))
                 slack = lead.slack - gain
                 if event.traits is not None or (hits and (slack <= 0 or (risky and lead.inside))):
                     self._settle(lead_id, lead, event, hits)
@@ -189,64 +207,73 @@ class Scorer:
                         since = at - lead.base
                         for _, signal, rate, amount, _, _ in hits:
                             lead.add(signal, rate, since, amount)
+            if type(lead) is Lead:
+                touched[lead_id] = lead
 
     def _settle(self, lead_id: str, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...]) -> None:
         """Apply an event that could change a stage, and see whether it does."""
         before = Before(lead)
         for name, value in (event.traits or {}).items():
-            if name in lead.traits or len(lead.traits) < MOST_TRAITS:
-                set_trait(lead, name, [value, event.at, event.message_id])
+            row = [value, event.at, event.message_id]
+            note_trait(lead, name, [*row, PUBLIC] if event.public else row)
         lead.fits = {} if event.traits else lead.fits
         self._count(lead, event, hits)
-        transitions = settle(self.rules, lead_id, lead, lead.clock, "event", before.exact)
+        cause = Cause("event", id_hash(event.message_id))
+        transitions = settle(self.rules, lead_id, lead, lead.clock, cause, before.exact)
         self._tell(lead_id, lead, transitions, event)
 
     def _count(self, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...]) -> None:
         for hit in hits:
+            rule, at = hit.rule, event.at - lead.base
+            amount = int(hit.amount) if hit.amount.is_integer() else hit.amount
+            message_id = event.message_id if rule.amount_at is not None else ""
+            value = 0 if hit.value is None else xxh3_64_intdigest(repr(hit.value).encode())
+            if rule.detailed:
+                entry = id_hash(event.message_id) + at.to_bytes(AT_BYTES, "big", signed=True) + rule.key
+                lead.details[entry] = [message_id, amount, value]
             if hit.counter is None:
-                lead.add(hit.signal, hit.inverse_half_life, event.at - lead.base, hit.amount)
+                lead.add(hit.signal, hit.inverse_half_life, at, hit.amount)
             else:
-                self._count_limited(lead, event, hit)
+                self._count_limited(lead, hit.counter, [at, message_id, amount, value], event.arrival)
 
-    def _count_limited(self, lead: Lead, event: LeadEvent, hit: Hit) -> None:
-        rule = hit.rule
-        amount = int(hit.amount) if hit.amount.is_integer() else hit.amount
-        message_id = event.message_id if rule.amount_at is not None else ""
-        value = 0 if hit.value is None else xxh3_64_intdigest(repr(hit.value).encode())
-        assert rule.counter is not None
-        counted = rule.counter.count(lead, [event.at - lead.base, message_id, amount, value], event.arrival)
+    def _count_limited(self, lead: Lead, counter: Counter, row: list[Any], arrival: int) -> None:
+        counted = counter.count(lead, row, arrival)
         if counted is Counted.LIMITED or counted is Counted.LATE:
             self._outcome.tally[counted.value] += 1
 
-    def _open(self, lead_id: str, state: State | None, event: LeadEvent) -> Lead | None:
-        """A fresh lead for an unknown id; None where the event is not this lead's to have."""
+    def _open(self, lead_id: str, state: State | None, event: LeadEvent) -> State | None:
+        """A fresh lead for an unknown id; the state as it is where the event is not this lead's to have."""
         if state is None and not self.at_home(lead_id):
             self._misroute(event)
-            return None
-        if isinstance(state, Redirect):
+            return state
+        if isinstance(state, Redirect) and not (state.visitor and event.known):
             self._forward(state.target.id, event)
             self._outcome.tally["forwarded"] += 1
-            return None
+            return state
         if isinstance(state, Erased) and event.arrival <= state.at_ms:
             self._outcome.tally["erased"] += 1
-            return None
-        lead = Lead(event.at)
-        lead.clock = event.arrival
+            return state
+        return self._fresh(lead_id, event.at, event.arrival, state)
+
+    def _fresh(self, lead_id: str, at_ms: int, arrival: int, state: State | None) -> Lead:
+        lead = Lead(at_ms)
+        lead.clock = arrival
         lead.erased_at = state.at_ms if isinstance(state, Erased) else 0
         if self._fresh_slack > 0:
             lead.calm_until, lead.slack = math.inf, self._fresh_slack
         self.states[lead_id] = lead
         self._outcome.tally["leads"] += 1
-        self._outcome.dirty.add(lead_id)
         return lead
 
     def _advance(self, lead_id: str, lead: Lead, to_ms: int) -> None:
         """Let the crossings that fell due by then happen first."""
         if lead.calm_until == -math.inf:
-            cause = "scorecard_changed" if self.rescoring else "decay"
+            cause = SCORECARD if self.rescoring else DECAY
             now_ms = max(lead.clock, to_ms) if self.rescoring else lead.clock
             self._tell(lead_id, lead, settle(self.rules, lead_id, lead, now_ms, cause), None)
             lead.clock = now_ms
+        if to_ms >= lead.calm_until:
+            self._recalm(lead, lead.clock)  # the bound is older than the events since, and a search costs more
         if to_ms >= lead.calm_until:
             self._tell(lead_id, lead, advance(self.rules, lead_id, lead, to_ms), None)
             self._recalm(lead, to_ms)
@@ -257,8 +284,10 @@ class Scorer:
         note_calm(lead, now_ms, min((b[0] for b in bounds), default=math.inf), min((b[2] for b in bounds), default=0))
 
     def _tell(self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None) -> None:
+        if transitions:
+            self._touched[lead_id] = lead
+            lead.shown = {}  # the stage is published with the score
         for transition in transitions:
-            self._outcome.dirty.add(lead_id)
             snapshot = encode(lead) if transition.told else b""
             self._outcome.crossings.append(Crossing(transition, snapshot, event))
 
@@ -285,8 +314,10 @@ class Scorer:
             self._join(record, state)
         elif isinstance(record, Arrived):
             self._arrive(record, state)
-        else:
+        elif isinstance(record, Erase):
             self._erase(record, state)
+        else:
+            self._retract(record, state)
 
     def _join(self, record: Join, state: State | None) -> None:
         if isinstance(state, Redirect):
@@ -300,15 +331,17 @@ class Scorer:
             return
         blob = b""
         if isinstance(state, Lead):
+            if record.lesser.kind == ANONYMOUS and (state.known or state.aliases) and not record.explicit:
+                self._outcome.tally["join_conflicts"] += 1  # it is no anonymous visitor
+                return
             self._advance(record.lead_id, state, record.arrival)
             blob = encode(state)
-        self._give_way(record.lead_id, record.greater)
+        self._give_way(record.lead_id, Redirect(record.greater, record.lesser.kind == ANONYMOUS))
         arrived = Arrived(record.greater.id, record.lead_id, blob, record.arrival)
         self._forward(record.greater.id, arrived)
         self._outcome.tally["joins"] += 1
 
-    def _give_way(self, lead_id: str, target: Identity) -> None:
-        redirect = Redirect(target)
+    def _give_way(self, lead_id: str, redirect: Redirect) -> None:
         self.states[lead_id] = redirect
         self._remove(lead_id)
         self._outcome.blobs[lead_id] = encode_redirect(redirect)
@@ -344,12 +377,11 @@ class Scorer:
         if isinstance(other, Lead):
             before = Before(lead)
             merge(self.rules, lead, other, record.origin)
-            told = settle(self.rules, record.lead_id, lead, lead.clock, "merged", before.exact)
+            told = settle(self.rules, record.lead_id, lead, lead.clock, MERGED, before.exact)
             self._tell(record.lead_id, lead, told, None)
         else:
             add_aliases(lead, [record.origin])
         self._touched[record.lead_id] = lead
-        self._outcome.dirty.add(record.lead_id)
 
     def _erase(self, record: Erase, state: State | None) -> None:
         onward = [state.target.id] if isinstance(state, Redirect) else []
@@ -363,6 +395,27 @@ class Scorer:
         self._outcome.blobs[record.lead_id] = encode_erased(erased)
         self._outcome.tally["erasures"] += 1
 
+    def _retract(self, record: Retract, state: State | None) -> None:
+        if isinstance(state, Redirect):
+            self._forward(state.target.id, msgspec.structs.replace(record, lead_id=state.target.id))
+            return
+        lead_id, arrival, digest = record.lead_id, record.arrival, id_hash(record.message_id)
+        lead = state if isinstance(state, Lead) else self._fresh(lead_id, arrival, arrival, state)
+        self._touched[lead_id] = lead
+        if arrival > lead.clock:
+            self._advance(lead_id, lead, arrival)
+            lead.clock = arrival
+        before = Before(lead)
+        if take_back(self.rules, lead, digest):
+            told = settle(self.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact)
+            self._tell(lead_id, lead, told, None)
+            self._outcome.tally["retracted"] += 1
+        elif digest in lead.ring:
+            self._outcome.tally["retracted_late"] += 1
+        else:  # it came before its event, which will be known by its id
+            lead.note_id(digest)
+            self._outcome.tally["retracted"] += 1
+
     def tick(self, lead_id: str, now_ms: int) -> None:
         """Do what fell due for a lead by ``now_ms``, and find out when it is due again."""
         lead = self.states[lead_id]
@@ -371,54 +424,64 @@ class Scorer:
             return
         now_ms = max(now_ms, lead.clock)
         self._advance(lead_id, lead, now_ms)
+        if self.rescoring:
+            self._touched[lead_id] = lead
         changes = [next_change(card, lead, now_ms) for card in self.rules.cards]
         lead.due = min((at for at in changes if at is not None), default=None)
         self._outcome.due[lead_id] = lead.due
-        self._publish(lead_id, lead, now_ms)
-        self._touched.pop(lead_id, None)
-        self._outcome.blobs[lead_id] = encode(lead)
+        for card in self.rules.cards:
+            if self._show(card.name, lead_id, lead, published(read(card, lead, now_ms).exact)):
+                self._outcome.dirty.add(lead_id)
 
     # The end of a step ----------------------------------------------------------------------------------------
 
     def finish(self) -> Outcome:
         """What the step changed. The scorer is ready for the next one."""
         outcome = self._outcome
-        if self._touched:
-            self._close(self._touched)
-        outcome.blobs.update({lead_id: encode(lead) for lead_id, lead in self._touched.items()})
+        blobs = outcome.blobs
+        for lead_id, lead in self._touched.items():
+            blobs[lead_id] = encode(lead)
+        outcome.dirty.update(self._touched)
         self._touched = {}
         self._outcome = Outcome()
         return outcome
 
-    def _close(self, touched: dict[str, Lead]) -> None:
-        """Publish the scores that events left behind, and see that every lead is due early enough."""
+    def show(self, lead_ids: Iterable[str]) -> set[str]:
+        """Read leads that steps have changed: their place in the ranking, and when each is due.
+
+        Many at a time cost a tenth of one by one, and no stage waits for it: these are decided by bounds and single
+        readings.
+
+        Returns:
+            The leads whose published score or stage is another than was shown last; redirects and erasures, too.
+        """
+        states = self.states
+        touched = {lead_id: lead for lead_id in lead_ids if type(lead := states.get(lead_id)) is Lead}
+        changed = {lead_id for lead_id in lead_ids if lead_id not in touched}
         leads = list(touched.values())
         calm, due, slack = (np.full(len(leads), np.inf) for _ in range(3))
         for bulk in self.bulk:
             glance = bulk.glance(leads)
-            name = bulk.card.name
             for lead_id, lead, shown in zip(touched, leads, glance.shown, strict=True):
-                if lead.published.get(name) != shown:
-                    self._show(name, lead_id, lead, shown)
+                if self._show(bulk.card.name, lead_id, lead, shown):
+                    changed.add(lead_id)
             calm, due = np.minimum(calm, glance.calm), np.minimum(due, glance.due)
             slack = np.minimum(slack, glance.slack)
         schedule = self._outcome.due
         rows = zip(touched, leads, calm.tolist(), due.tolist(), slack.tolist(), strict=True)
         for lead_id, lead, calm_ms, due_ms, points in rows:
-            lead.calm_until = lead.clock + calm_ms - 1
-            lead.slack = points
+            if lead.calm_until != -math.inf:  # its stages were decided by these scorecards
+                lead.calm_until = lead.clock + calm_ms - 1
+                lead.slack = points
             if due_ms != math.inf:
                 at_ms = lead.clock + max(math.ceil(due_ms), 1)
                 if lead.due is None or at_ms < lead.due:
                     lead.due = schedule[lead_id] = at_ms
+        return changed
 
-    def _publish(self, lead_id: str, lead: Lead, now_ms: int) -> None:
-        for card in self.rules.cards:
-            shown = published(read(card, lead, now_ms).exact)
-            if lead.published.get(card.name) != shown:
-                self._show(card.name, lead_id, lead, shown)
-
-    def _show(self, card: str, lead_id: str, lead: Lead, shown: int) -> None:
-        lead.published[card] = shown
+    def _show(self, card: str, lead_id: str, lead: Lead, shown: int) -> bool:
+        if lead.shown.get(card) == shown:
+            return False
+        lead.shown[card] = shown
         self._outcome.ranks.setdefault(card, {})[lead_id] = shown
-        self._outcome.dirty.add(lead_id)
+        return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from streams.scoring.crossing import flips, next_flip, soonest
@@ -13,6 +14,17 @@ from streams.scoring.rules import CardRule, Rules, StageRule
 from streams.scoring.score import published, read
 
 ALERT_NAMESPACE: UUID = uuid5(NAMESPACE_URL, "urn:leadglow:alert")
+
+
+class Cause(NamedTuple):
+    """Why stages are looked at; ``event`` is the hash of the message id of the event, where one is the reason."""
+
+    name: str
+    event: bytes = b""
+
+
+DECAY, SCORECARD, MERGED = Cause("decay"), Cause("scorecard_changed"), Cause("merged")
+RETRACTED = "retracted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +38,7 @@ class Transition:
     """``entered`` or ``left``."""
     at_ms: int
     cause: str
-    """``event``, ``decay``, ``scorecard_changed`` or ``merged``."""
+    """``event``, ``decay``, ``scorecard_changed``, ``merged`` or ``retracted``."""
     episode: int
     told: bool
     silenced: bool
@@ -42,7 +54,7 @@ class Transition:
 
 
 def settle(
-    rules: Rules, lead_id: str, lead: Lead, now_ms: int, cause: str, before: Callable[[CardRule], float] | None = None
+    rules: Rules, lead_id: str, lead: Lead, now_ms: int, cause: Cause, before: Callable[[CardRule], float] | None = None
 ) -> list[Transition]:
     """Bring every latch in line with the score at ``now_ms``, and note how long that can stand.
 
@@ -56,7 +68,13 @@ def settle(
         reading = read(card, lead, now_ms)
         for rule in card.stages:
             latch = lead.latches.get(rule.key)
-            if flips(rule, latch, lead, reading):
+            if flips(rule, latch, lead, reading) or (
+                cause.name == RETRACTED
+                and latch is not None
+                and latch.inside
+                and latch.by == cause.event
+                and reading.exact < rule.enter
+            ):
                 previous = before(card) if before else read(card, lead, now_ms - 1).exact
                 transitions.append(_turn(rule, lead_id, lead, now_ms, cause, previous))
         card_calm, _, card_slack = soonest(card, lead, reading, published(reading.exact))
@@ -71,7 +89,7 @@ def note_calm(lead: Lead, now_ms: int, calm_ms: float, slack: float) -> None:
     lead.slack = slack
 
 
-def advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int, cause: str = "decay") -> list[Transition]:
+def advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int) -> list[Transition]:
     """Let time pass up to ``to_ms``: every crossing that falls due happens at its own instant.
 
     The clock of the lead moves to the last of them and no further, so that looking early changes nothing.
@@ -79,7 +97,7 @@ def advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int, cause: str = "de
     transitions: list[Transition] = []
     while (at_ms := _next(rules, lead, to_ms)) is not None:
         lead.clock = at_ms
-        transitions += settle(rules, lead_id, lead, at_ms, cause)
+        transitions += settle(rules, lead_id, lead, at_ms, DECAY)
     return transitions
 
 
@@ -91,7 +109,7 @@ def _next(rules: Rules, lead: Lead, to_ms: int) -> int | None:
     return found
 
 
-def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: str, previous: float) -> Transition:
+def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: Cause, previous: float) -> Transition:
     """Turn one latch over, deciding whether the world is told."""
     stage = rule.stage
     latch = lead.latches.setdefault(rule.key, Latch())
@@ -102,6 +120,7 @@ def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: str, pr
         kind, latch.inside = "entered", True
         lead.inside += 1
         latch.episode += 1
+        latch.by = cause.event
         cooling = latch.published_at is not None and now_ms - latch.published_at < stage.cooldown_ms
         silenced = latch.silent = stage.handoff and cooling
         if stage.handoff and not silenced:
@@ -109,7 +128,7 @@ def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: str, pr
     latch.since = now_ms
     told = stage.handoff and not silenced
     card = rule.key.rpartition("/")[0]
-    return Transition(lead_id, card, stage.name, kind, now_ms, cause, latch.episode, told, silenced, previous)
+    return Transition(lead_id, card, stage.name, kind, now_ms, cause.name, latch.episode, told, silenced, previous)
 
 
 def current_stage(card: CardRule, lead: Lead) -> str | None:

@@ -58,14 +58,22 @@ class Producer:
             except KafkaError as error:
                 pause_s = await self._again(producer, error, pause_s)
 
-    async def deliver_batches(self, topic: str, rows: dict[int, list[tuple[Any, ...]]]) -> None:
-        """Send many (timestamp, key, value, headers) rows per partition, in order within each."""
+    async def deliver_batches(
+        self, topic: str, rows: dict[int, list[tuple[Any, ...]]], give_up_on: tuple[type[KafkaError], ...] = ()
+    ) -> None:
+        """Send many (timestamp, key, value, headers) rows per partition, in order within each.
+
+        Raises:
+            KafkaError: one of ``give_up_on``; some of the rows may have been written.
+        """
         pause_s = FIRST_PAUSE_S
         while rows:
             producer = await self._connected()
             try:
                 await asyncio.gather(*(self._send_rows(producer, topic, p, part) for p, part in rows.items()))
                 return
+            except give_up_on:
+                raise
             except KafkaError as error:
                 pause_s = await self._again(producer, error, pause_s)
 

@@ -37,13 +37,14 @@ class Workload:
     def __init__(self, seed: int, now: datetime, leads: int = 300, partitions: int = 4) -> None:
         """Events happened within ten hours before ``now``."""
         self.clicks = 0
-        """Distinct events that each lead must have counted exactly once: they have no limit."""
+        """Distinct events that each lead must have counted exactly once: they have no limit and are people's."""
         self._random = random.Random(seed)
         self._now = now
         self._leads = leads
         self._partitions = partitions
         self._number = 0
         self._recent: list[Sent] = []
+        self._visits: dict[int, tuple[str, dict[str, Any]]] = {}
         self._stream = self._records()
 
     def take(self, count: int) -> list[Sent]:
@@ -78,8 +79,17 @@ class Workload:
             "messageId": f"m{self._number}",
             "timestamp": (self._now - ago).astimezone(UTC).isoformat(),
         }
-        call |= self._random.choices([self._page, self._track, self._identify, self._alias], [10, 8, 3, 1])[0](lead)
+        kinds = [self._page, self._track, self._identify, self._alias, self._retraction]
+        call |= self._random.choices(kinds, [10, 8, 3, 1, 1])[0](lead)
+        if call["type"] == "page":
+            self._visits[lead] = (call["messageId"], call)
         return json.dumps(call).encode()
+
+    def _retraction(self, lead: int) -> dict[str, Any]:
+        """Take a visit back, or one that never was."""
+        message_id, call = self._visits.get(lead, ("none", self._who(lead)))
+        retraction = {"type": "track", "event": "Event Retracted", "properties": {"messageId": message_id}}
+        return retraction | {name: call[name] for name in ("userId", "anonymousId") if name in call}
 
     def _who(self, lead: int) -> dict[str, str]:
         return {"userId": f"u{lead}"} if self._random.random() < 0.4 else {"anonymousId": f"x{lead}"}
@@ -91,11 +101,9 @@ class Workload:
     def _track(self, lead: int) -> dict[str, Any]:
         names = ("Email Link Clicked", "Email Opened", "Order Completed", "Demo Requested", "Unsubscribed")
         event = self._random.choices(names, [10, 5, 3, 2, 0.3])[0]
-        self.clicks += event == names[0]
-        properties: dict[str, Any] = {
-            "total": self._random.choice([1, 2, 0.5]),
-            "automated": self._random.random() < 0.2,
-        }
+        automated = self._random.random() < 0.2
+        self.clicks += event == names[0] and not automated
+        properties: dict[str, Any] = {"total": self._random.choice([1, 2, 0.5]), "automated": automated}
         who: dict[str, str] = {}
         if self._random.random() < 0.2:
             properties["email"] = f"l{lead}@a.example"

@@ -16,7 +16,7 @@ from streams.scoring.scorer import Crossing, Scorer
 from streams.scoring.stages import Transition
 
 Input = LeadEvent | Control
-Cut = Literal["", "step", "reload"]
+Cut = Literal["", "step", "show", "reload"]
 """After an input comes nothing, the end of a step, or that and a new scorer that knows only the store."""
 
 
@@ -60,6 +60,9 @@ class Shard:
             msgspec.structs.replace(f.item, lead_id=f.target) if isinstance(f.item, LeadEvent) else f.item
             for f in outcome.forwards
         ]
+        if cut == "show":
+            self._scorer.show(list(self.blobs))
+            self._scorer.finish()
         if cut == "reload":
             self._scorer = Scorer(self.rules)
 

@@ -42,7 +42,7 @@ PERIODS: tuple[Period, ...] = ("hour", "day", "week", "ever")
 HALF_LIVES_MS = (math.inf, 20.0 * MINUTE_MS, float(HOUR_MS), 6.0 * HOUR_MS, float(DAY_MS), 14.0 * DAY_MS)
 WORTHS = (1.0, 10.0, 5.0, 20.0, 40.0, 0.5, 2.3, -10.0, -3.0, -25.5)
 SPANS_MS = (HOUR_MS, DAY_MS, 3 * DAY_MS, 20 * DAY_MS)
-CUTS: tuple[Cut, ...] = ("", "", "step", "reload")
+CUTS: tuple[Cut, ...] = ("", "", "step", "show", "reload")
 FIT_LINES = (
     FitLine("title", Test("title", "equals", "CTO"), 20.0),
     FitLine("title", Test("title", "equals", "Intern"), -15.5),

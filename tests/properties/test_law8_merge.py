@@ -150,7 +150,7 @@ def test_what_was_erased_does_not_come_back_and_what_follows_counts(chance: Rand
 def test_a_record_from_before_the_erasure_is_refused_after_it() -> None:
     shard = Shard(ONE_EACH)
     old, new = (
-        LeadEvent("u", "page", (), name, START_MS, arrival)
+        LeadEvent("u", "page", (None,), name, START_MS, arrival)
         for name, arrival in (("old", START_MS), ("new", START_MS + 2))
     )
     shard.take(Erase("u", START_MS + 1))

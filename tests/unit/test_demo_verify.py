@@ -82,6 +82,7 @@ async def a_run(events: int = 1200) -> Run:  # noqa: C901 - the whole system in 
             waiting = log.logs[TOPICS.lead_events, shard.partition][shard.position.checkpoint :]
             await shard.take(waiting)
     for shard in shards:
+        await shard.show(list(shard.dirty))
         while await shard.tick(done_ms):
             pass
     return Run(

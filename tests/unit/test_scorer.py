@@ -138,15 +138,27 @@ def test_a_step_names_everything_that_it_changed() -> None:
     scorer.apply(at(rules, "page", 0))
     outcome = scorer.finish()
     assert list(outcome.blobs) == ["u"]
-    assert outcome.ranks == {"card": {"u": 10}}
     assert outcome.dirty == {"u"}
-    due = outcome.due["u"]
-    assert due is not None
-    assert START_MS < due <= START_MS + DAY_MS * 0.075
     assert [crossing.transition.kind for crossing in outcome.crossings] == ["entered"]
     assert outcome.tally["leads"] == 1
     again = scorer.finish()
     assert (again.blobs, again.due, again.ranks, again.dirty, again.crossings) == ({}, {}, {}, set(), [])
+
+
+def test_what_is_shown_of_a_changed_lead_is_its_rank_and_when_it_is_due() -> None:
+    rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
+    scorer = Scorer(rules)
+    scorer.put("u", None)
+    scorer.apply(at(rules, "page", 0))
+    scorer.finish()
+    assert scorer.show(["u", "unknown"]) == {"u", "unknown"}
+    outcome = scorer.finish()
+    assert outcome.ranks == {"card": {"u": 10}}
+    due = outcome.due["u"]
+    assert due is not None
+    assert START_MS < due <= START_MS + DAY_MS * 0.075
+    assert (outcome.blobs, outcome.dirty) == ({}, set())
+    assert scorer.show(["u"]) == set()
 
 
 def test_a_lead_whose_score_cannot_fall_is_never_due() -> None:
@@ -154,6 +166,7 @@ def test_a_lead_whose_score_cannot_fall_is_never_due() -> None:
     scorer = Scorer(rules)
     scorer.put("u", None)
     scorer.apply(at(rules, "Stayed", 0))
+    scorer.show(["u"])
     assert scorer.finish().due.get("u") is None
     scorer.tick("u", START_MS + DAY_MS)
     assert scorer.finish().due == {"u": None}

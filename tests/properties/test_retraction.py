@@ -1,0 +1,120 @@
+"""Taking an event back: as if it had given nothing, in any order of arrival."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+from hypothesis import given, settings
+
+from streams.scoring.counting import DAY_MS, HOUR_MS
+from streams.scoring.event import USER, Arrived, Identity, Join, LeadEvent, Retract
+from streams.scoring.lead import ENTRY_BYTES, RECENT_SIZE
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
+from tests.properties.driver import Input, Shard, close, readings, run
+from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_cuts, some_inputs
+
+VIEW = Signal("view", ("page",), half_life_ms=DAY_MS)
+STAGE = Stage("hot", 10.0, 5.0, handoff=True)
+
+
+def rules_of(signal: Signal = VIEW, *stages: Stage) -> Rules:
+    return Rules(Model((signal,), (Scorecard("card", {signal.name: Points(8.0)}, stages=stages),)))
+
+
+def page(rules: Rules, name: str, after_ms: int = 0, lead_id: str = "u") -> LeadEvent:
+    return Fact("page", name, START_MS + after_ms).event(rules, START_MS + after_ms, lead_id)
+
+
+def play(rules: Rules, *inputs: Input) -> Shard:
+    shard = Shard(rules)
+    for record in inputs:
+        shard.take(record)
+        shard.drain()
+    return shard
+
+
+def exact(shard: Shard, after_ms: int = 0, lead_id: str = "u") -> float:
+    (reading,) = readings(shard.rules, shard.lead(lead_id), START_MS + after_ms)
+    return reading.exact / 10**9
+
+
+@settings(max_examples=200)
+@given(chances)
+def test_a_lead_scores_as_if_what_was_taken_back_had_given_nothing(chance: Random) -> None:
+    rules = Rules(a_model(chance))
+    events = events_of(rules, some_inputs(chance))
+    gone = chance.sample(events, chance.randint(1, min(3, len(events))))
+    mixed: list[Input] = list(events)
+    for event in gone:
+        place = chance.randint(0, len(mixed))
+        arrival = mixed[place - 1].arrival if place else events[0].arrival
+        mixed.insert(place, Retract(event.lead_id, event.message_id, arrival))
+    mine = Shard(rules)
+    for record, cut in zip(mixed, some_cuts(chance, len(mixed)), strict=True):
+        mine.take(record, cut)
+    mine.cut("step")
+    ids = {event.message_id for event in gone}
+    empty = [msgspec.structs.replace(e, name="Nothing") if e.message_id in ids else e for e in events]
+    theirs = run(rules, empty)
+    for now_ms in (events[-1].arrival + DAY_MS, events[-1].arrival + 30 * DAY_MS):
+        assert close(readings(rules, mine.lead(), now_ms), readings(rules, theirs.lead(), now_ms))
+
+
+def test_an_alert_is_followed_by_a_leaving_that_says_retracted() -> None:
+    rules = rules_of(VIEW, STAGE)
+    shard = play(rules, page(rules, "a"), page(rules, "b"), Retract("u", "b", START_MS + 1))
+    assert [(t.kind, t.cause, t.told) for t in shard.transitions] == [
+        ("entered", "event", True),
+        ("left", "retracted", True),
+    ]
+    assert exact(shard) == 8.0
+
+
+def test_a_stage_that_others_keep_above_its_bound_is_not_left() -> None:
+    rules = rules_of(VIEW, STAGE)
+    shard = play(rules, page(rules, "a"), page(rules, "b"), page(rules, "c"), Retract("u", "b", START_MS))
+    assert [t.kind for t in shard.transitions] == ["entered"]
+
+
+def test_taking_back_twice_is_taking_back_once_and_the_event_stays_known() -> None:
+    rules = rules_of()
+    back = Retract("u", "a", START_MS)
+    shard = play(rules, page(rules, "a"), page(rules, "b"), back, back, page(rules, "a"))
+    assert exact(shard) == 8.0
+    assert shard.lead().count == [1]
+
+
+def test_a_place_under_a_limit_goes_to_the_next_event() -> None:
+    rules = rules_of(Signal("view", ("page",), half_life_ms=DAY_MS, limit=Limit(1, "day")))
+    shard = play(rules, page(rules, "a"), page(rules, "b", HOUR_MS), Retract("u", "a", START_MS + HOUR_MS))
+    assert exact(shard, HOUR_MS) == 8.0
+
+
+def test_nothing_is_left_of_the_only_event() -> None:
+    rules = rules_of(Signal("view", ("page",), half_life_ms=DAY_MS, limit=Limit(1, "ever")))
+    lead = play(rules, page(rules, "a"), Retract("u", "a", START_MS)).lead()
+    assert (lead.signals, lead.windows, lead.recent) == ([], {}, b"")
+
+
+def test_what_is_too_old_stays_and_is_counted() -> None:
+    rules = rules_of()
+    events = [page(rules, f"m{i}") for i in range(RECENT_SIZE // ENTRY_BYTES + 1)]
+    shard = play(rules, *events, Retract("u", "m0", START_MS))
+    assert shard.tally["retracted_late"] == 1
+    assert sum(shard.lead().count) == len(events)
+
+
+def test_an_event_of_a_visitor_is_taken_back_from_the_user_that_it_became() -> None:
+    rules = rules_of()
+    visitor, user = Identity(USER, "v"), Identity(USER, "u")
+    shard = play(
+        rules,
+        page(rules, "a", lead_id="v"),
+        page(rules, "b", 5),
+        Join(visitor, user, START_MS + 10, explicit=True),
+        Retract("v", "a", START_MS + 20),
+    )
+    assert exact(shard, 5) == 8.0
+    assert not any(isinstance(record, Arrived) for record in shard.waiting)
