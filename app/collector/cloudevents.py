@@ -1,0 +1,125 @@
+"""CloudEvents 1.0 over HTTP: structured, binary and batched. Pure.
+
+If ``data`` is a call of the Segment spec (a known ``type`` and an id), it is that call; what it lacks is taken from
+the CloudEvent. Everything else becomes a track call:
+
+| CloudEvents | Here |
+| --- | --- |
+| ``type`` | event |
+| ``id`` | messageId |
+| ``time`` | timestamp |
+| ``subject`` | userId; an e-mail address becomes ``context.traits.email`` instead |
+| ``data`` | properties; data that are no object stand in ``properties.data`` |
+| ``source``, ``dataschema``, further attributes | ``context.cloudevent.NAME`` |
+
+``userId``, ``anonymousId`` or ``traits.email`` in the data win over ``subject``; so do the extension attributes
+``userid`` and ``anonymousid``. A ``subject`` that is no person's id needs one of them beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import unquote
+
+import orjson
+
+from app.collector.calls import Sorting, bounded, decode, not_events, text, unbase64, write_key
+from app.collector.inbound import Call, Delivery, Inbound, Refusal
+from streams.codec import TYPES
+
+_EXPECTED: Final = "a CloudEvent or an array of CloudEvents"
+_PREFIX: Final = "ce-"
+_MAPPED: Final = frozenset({"id", "type", "time", "data", "data_base64", "datacontenttype", "userid", "anonymousid"})
+_CALL_FIELDS: Final = ("messageId", "userId", "anonymousId")
+
+
+def read(inbound: Inbound) -> Delivery:
+    """The calls of ``/v1/cloudevents``.
+
+    Raises:
+        Refusal: nothing in the request can be used.
+    """
+    sorting = Sorting(inbound, write_key(inbound))
+    structured = inbound.header("content-type").lower().startswith("application/cloudevents")
+    for event in _structured(inbound) if structured or "ce-type" not in inbound.headers else [_binary(inbound)]:
+        if isinstance(event, dict):
+            sorting.put(_call(event), event)
+        else:
+            sorting.refuse(event, "not_an_object")
+    return sorting.done()
+
+
+def _structured(inbound: Inbound) -> list[Any]:
+    sent = decode(inbound.body)
+    if isinstance(sent, list):
+        return bounded(sent)
+    if not isinstance(sent, dict):
+        raise not_events(_EXPECTED)
+    return [sent]
+
+
+def _binary(inbound: Inbound) -> dict[str, Any]:
+    """The event of ``ce-`` headers (whose values are percent-encoded) and a body of data."""
+    event: dict[str, Any] = {
+        text(name.removeprefix(_PREFIX)): unquote(text(value))
+        for name, value in ((name.lower(), value) for name, value in inbound.headers.items())
+        if name.startswith(_PREFIX)
+    }
+    event.pop("data", None)
+    event.pop("data_base64", None)
+    if inbound.body:
+        event["data"] = _read_data(inbound.body, inbound.header("content-type"))
+    return event
+
+
+def _read_data(raw: bytes, content_type: str) -> Any:
+    """Data of any kind: JSON, else text.
+
+    Raises:
+        Refusal: it is said to be JSON, and is not.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        if "json" in content_type.lower():
+            raise Refusal(400, "invalid_json", "The data is not valid JSON in UTF-8.") from None
+        return raw.decode("utf-8", "replace")
+
+
+def _call(event: dict[str, Any]) -> Call:
+    data = event.get("data")
+    coded = event.get("data_base64")
+    if data is None and isinstance(coded, str):
+        raw = unbase64(coded)
+        data = _read_data(raw, "") if raw is not None else coded
+    call = data if isinstance(data, dict) and _is_call(data) else _track(event, data)
+    if not call.get("messageId") and event.get("id"):
+        call["messageId"] = event["id"]
+    if not (call.get("timestamp") or call.get("originalTimestamp")) and isinstance(event.get("time"), str):
+        call["timestamp"] = event["time"]
+    return call
+
+
+def _is_call(data: dict[str, Any]) -> bool:
+    kind = data.get("type")
+    return isinstance(kind, str) and kind in TYPES and any(data.get(name) for name in _CALL_FIELDS)
+
+
+def _track(event: dict[str, Any], data: Any) -> Call:
+    properties = data if isinstance(data, dict) else {} if data is None else {"data": data}
+    about = {name: value for name, value in event.items() if name not in _MAPPED}
+    call: Call = {"type": "track", "event": event.get("type"), "properties": properties}
+    context: dict[str, Any] = {"cloudevent": about}
+    for field in ("userId", "anonymousId"):
+        said = properties.get(field) or event.get(field.lower())
+        if said:
+            call[field] = said
+    if isinstance(properties.get("traits"), dict):
+        context["traits"] = dict(properties["traits"])
+    subject = event.get("subject")
+    if isinstance(subject, str) and subject and "userId" not in call and "anonymousId" not in call:
+        if "@" not in subject:
+            call["userId"] = subject
+        else:
+            context.setdefault("traits", {}).setdefault("email", subject)
+    return call | {"context": context}

@@ -1,0 +1,74 @@
+"""What adapters take and give: one request in, calls in the shape of the Segment spec out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Call = dict[str, Any]
+"""One event in the shape of the Segment spec, ready to be written to a source topic as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One HTTP request, without the framework that received it."""
+
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Found by lower-cased name; listed, names may stand as they were sent."""
+    body: bytes = b""
+    """Inflated, within the size limit."""
+    received_ms: int = 0
+    """When it came, in ms since the epoch."""
+    remote: str = ""
+    """The sender's address."""
+
+    def header(self, name: str) -> str:
+        """A header by its lower-cased name, empty if missing."""
+        return self.headers.get(name, "")
+
+    def parameter(self, name: str) -> str:
+        """The first query parameter of that name, empty if missing."""
+        return next((value for key, value in self.query if key == name), "")
+
+
+@dataclass(frozen=True, slots=True)
+class BadCall:
+    """One event inside a request that cannot be used: it goes to ``rejected-events``, the rest counts."""
+
+    raw: bytes
+    reason: str
+    """A code of ``streams.codec.REASONS``."""
+    sentence: str
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What a request said."""
+
+    calls: list[Call] = field(default_factory=list)
+    bad: list[BadCall] = field(default_factory=list)
+    write_key: str = ""
+    """What the sender showed to be let in; empty where the way in has its own proof (a signature)."""
+    confirm: str = ""
+    """An address to fetch before answering: a mail service asks whether its webhook is wanted."""
+    once: str = ""
+    """To be given to ``Replay.keep`` when the calls are in Kafka; empty if the request has no id."""
+
+
+class Refusal(Exception):
+    """A request that is not taken.
+
+    ``status`` is what its sender understands; ``code`` and ``message`` go into the body.
+    """
+
+    def __init__(self, status: int, code: str, message: str, retry_after_s: int | None = None) -> None:
+        """``retry_after_s`` goes into ``Retry-After``."""
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s

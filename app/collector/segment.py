@@ -1,0 +1,181 @@
+"""The Segment protocol, spoken by the SDKs of Segment and RudderStack, and JSON from anybody. Pure.
+
+The body says what it is, not its Content-Type and not its path: a call, an array of calls, or a batch. The path gives
+a type to calls that have none or an unknown one; a known type in the body wins over the path, because it is what the
+caller's code said. Calls stay as they were sent, but for:
+
+* a batch's ``context``, ``sentAt`` and time, which go into each call that has none of its own. The batch's time is
+  left out where a call has ``originalTimestamp``: RudderStack puts the time of sending there.
+* RudderStack's ``AnonymousId`` (base64) and ``SentAt`` headers, where the call says nothing.
+* RudderStack's ``$direct``, which stands for no referrer.
+* ``writeKey``, which is taken out: a key has no place in a topic.
+* a missing ``messageId``, which becomes a hash of the call without ``sentAt``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from app.collector.calls import Sorting, bounded, decode, not_events, text, unbase64, write_key
+from app.collector.inbound import Call, Delivery, Inbound, Refusal
+from streams.codec import MOST_ID_CHARS, TYPES
+
+_IMPLIED: Final = {kind[0]: kind for kind in TYPES - {"alias"}} | {"a": "alias"} | {kind: kind for kind in TYPES}
+PATHS: Final = (*sorted(_IMPLIED), "b", "batch", "import")
+"""Under ``/v1/``."""
+_EXPECTED: Final = "an event, an array of events or a batch"
+_TIMES: Final = ("timestamp", "originalTimestamp")
+_MOST_TIME_CHARS: Final = 100
+_MOST_REPEATED_BYTES: Final = 20_000_000
+"""What a batch's context may amount to in all its calls."""
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What a request says for all its calls."""
+
+    context: dict[str, Any] = field(default_factory=dict)
+    fallbacks: list[tuple[str, str]] = field(default_factory=list)
+    """Fields for calls that have none of that name."""
+    time: tuple[str, str] | None = None
+    """The same, for calls that have no time of their own."""
+
+
+def read(inbound: Inbound) -> Delivery:
+    """The calls of ``/v1/track`` and its like, ``/v1/batch`` and ``/v1/import``.
+
+    Raises:
+        Refusal: nothing in the request can be used.
+    """
+    sent = decode(inbound.body)
+    implied = _IMPLIED.get(inbound.path.rstrip("/").rpartition("/")[2])
+    whole: dict[str, Any] = {}
+    if isinstance(sent, list):
+        events = bounded(sent)
+    elif not isinstance(sent, dict):
+        raise not_events(_EXPECTED)
+    elif implied is None and isinstance(sent.get("batch"), list):
+        whole, events = sent, bounded(sent["batch"])
+    else:
+        events = [sent]
+    shared = _shared(inbound, whole, len(events))
+    sorting = Sorting(inbound, write_key(inbound, whole.get("writeKey") or _first_key(events)))
+    for event in events:
+        if isinstance(event, dict):
+            sorting.put(_normal(event, implied, shared))
+        else:
+            sorting.refuse(event, "not_an_object")
+    return sorting.done()
+
+
+def _first_key(events: list[Any]) -> Any:
+    return events[0].get("writeKey") if events and isinstance(events[0], dict) else None
+
+
+def _shared(inbound: Inbound, whole: dict[str, Any], count: int) -> _Shared | None:
+    """What goes into each call; None if nothing does.
+
+    Raises:
+        Refusal: repeated in each call it would be too much.
+    """
+    if not whole and "sentat" not in inbound.headers and "anonymousid" not in inbound.headers:
+        return None
+    shared = _Shared()
+    context = whole.get("context")
+    if isinstance(context, dict) and context:
+        shared.context = context
+        if count > 1 and _size(context) * count > _MOST_REPEATED_BYTES:
+            message = "The batch's context is too large to go into each of its events: send smaller batches."
+            raise Refusal(413, "too_large", message)
+    for name in _TIMES:
+        if shared.time is None and _is_time(whole.get(name)):
+            shared.time = (name, whole[name])
+    sent_at = whole.get("sentAt") or text(inbound.header("sentat"))
+    if _is_time(sent_at):
+        shared.fallbacks.append(("sentAt", sent_at))
+    anonymous = _anonymous(inbound.header("anonymousid"))
+    if anonymous:
+        shared.fallbacks.append(("anonymousId", anonymous))
+    return shared if shared.context or shared.fallbacks or shared.time else None
+
+
+def _size(context: dict[str, Any]) -> int:
+    try:
+        return len(orjson.dumps(context))
+    except TypeError:  # too deep: each call is refused for it
+        return 0
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MOST_TIME_CHARS
+
+
+def _anonymous(header: str) -> str:
+    """The id in RudderStack's ``AnonymousId`` header; empty where there is none."""
+    if not 0 < len(header) <= 4 * MOST_ID_CHARS:
+        return ""
+    try:
+        name = (unbase64(header) or b"").decode()
+    except UnicodeDecodeError:
+        return ""
+    return name if len(name) <= MOST_ID_CHARS and name.isprintable() else ""
+
+
+def _normal(call: Call, implied: str | None, shared: _Shared | None) -> Call:
+    """The call with all that belongs to it."""
+    if implied is not None:
+        kind = call.get("type")
+        if not isinstance(kind, str) or kind not in TYPES:
+            call["type"] = implied
+    call.pop("writeKey", None)
+    if shared is not None:
+        _complete(call, shared)
+    if call.get("channel") == "web":
+        _plain_referrer(call)
+    return call
+
+
+def _complete(call: Call, shared: _Shared) -> None:
+    if shared.context:
+        own = call.get("context")
+        if own is None or isinstance(own, dict):
+            copies = {key: dict(value) if isinstance(value, dict) else value for key, value in shared.context.items()}
+            call["context"] = copies | (own or {})
+    for name, value in shared.fallbacks:
+        if not call.get(name):
+            call[name] = value
+    if shared.time and not (call.get("timestamp") or call.get("originalTimestamp")):
+        call[shared.time[0]] = shared.time[1]
+
+
+def _plain_referrer(call: Call) -> None:
+    context = call.get("context")
+    for place in (call.get("properties"), context.get("page") if isinstance(context, dict) else None):
+        if isinstance(place, dict) and place.get("referrer") == "$direct":
+            place["referrer"] = ""
+
+
+def settings_stub(write_key: str, base_url: str) -> dict[str, Any]:
+    """What analytics-next asks for at ``GET /v1/projects/<key>/settings``: send everything here."""
+    scheme, _, host = base_url.rstrip("/").rpartition("://")
+    where = {"apiKey": write_key, "apiHost": f"{host}/v1", "protocol": scheme or "https"}
+    return {"integrations": {"Segment.io": where}}
+
+
+def source_config_stub(write_key: str) -> dict[str, Any]:
+    """What the RudderStack SDK asks for at ``GET /sourceConfig/``: an enabled source with no destinations."""
+    source = {
+        "id": "leadglow",
+        "name": "leadglow",
+        "writeKey": write_key,
+        "enabled": True,
+        "workspaceId": "leadglow",
+        "config": {"statsCollection": {"errors": {"enabled": False}, "metrics": {"enabled": False}}},
+        "connections": [],
+        "destinations": [],
+        "dataplanes": {},
+    }
+    return {"updatedAt": "2026-11-22T00:00:00.000Z", "source": source}

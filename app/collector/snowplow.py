@@ -1,0 +1,289 @@
+"""The Snowplow tracker protocol: ``POST /com.snowplowanalytics.snowplow/tp2`` and ``GET /i``. Pure.
+
+| Snowplow | Here |
+| --- | --- |
+| ``pv`` | page with url, path, search, title, referrer |
+| ``pp`` | track "Page Ping" with the scroll offsets |
+| ``se`` | track named by ``se_ac``, with category, label, property, value |
+| ``ue`` | track named by its schema, ``demo_requested`` -> "Demo Requested"; its data are the properties |
+| ``uid``, ``duid`` (else ``nuid``, ``tnuid``) | userId, anonymousId |
+| ``eid`` | messageId |
+| ``ttm``, else ``dtm`` with ``stm`` | timestamp; timestamp with sentAt, which corrects the sender's clock |
+| entities (``cx``, ``co``) | ``context.entities.NAME``, the first of each name |
+| an address in an entity, see EMAIL_FIELDS | ``context.traits.email`` |
+| ``utm_`` parameters of the url | ``context.campaign`` |
+| ``aid``, the app id | the write key, if no header and no ``?writeKey=`` gives one |
+
+In Snowplow an event with both ``uid`` and ``duid`` says that they are one person. So with the first such event of a
+request comes an identify call. Its messageId is made of the identities and the session: repeats of it are one.
+
+Entities that cannot be read are left out; the event still counts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+from xxhash import xxh3_128_hexdigest
+
+from app.collector.addresses import campaign_of, page_of
+from app.collector.calls import Sorting, bounded, decode, not_events, rfc3339, text, unbase64, write_key
+from app.collector.inbound import Call, Delivery, Inbound
+from streams.codec import Refused
+
+EMAIL_FIELDS: Final[Mapping[str, str]] = {
+    "com.snowplowanalytics.snowplow.ecommerce/user": "email",
+    "lead": "email",
+    "user": "email",
+    "customer": "email",
+}
+"""Entity -> its field with the visitor's e-mail address; ``vendor/name`` first, then ``name`` of any vendor."""
+_EXPECTED: Final = "an object with the events in the array `data`"
+_NO_EVENT: Final = "no_event"
+_NOT_JSON: Final = "not_json"
+_UNKNOWN: Final = "`e` must be pv, pp, se or ue"
+_SCHEMA: Final = re.compile(r"iglu:([A-Za-z0-9_.-]+)/([A-Za-z0-9_-]+)/[A-Za-z0-9_-]+/[0-9-]+")
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_MOST_DIGITS: Final = 15
+
+Event = Mapping[str, Any]
+
+
+def read(inbound: Inbound, email_fields: Mapping[str, str] = EMAIL_FIELDS) -> Delivery:
+    """The calls of a tracker's request.
+
+    Raises:
+        Refusal: nothing in the request can be used.
+    """
+    events = _events(inbound)
+    sorting = Sorting(inbound, write_key(inbound) or _app_id(events))
+    told: set[str] = set()
+    for event in events:
+        if not isinstance(event, dict):
+            sorting.refuse(event, "not_an_object")
+            continue
+        shape = _SHAPES.get(_text(event, "e"))
+        if shape is None:
+            sorting.refuse(event, "unknown_type", _UNKNOWN)
+            continue
+        try:
+            call = _call(event, shape(event), inbound, email_fields)
+        except Refused as refused:
+            sorting.refuse(event, refused.reject.reason)
+            continue
+        identify = _identify(event, call) if sorting.put(call, event) else None
+        if identify is not None and identify["messageId"] not in told:
+            told.add(identify["messageId"])
+            sorting.put(identify)
+    return sorting.done()
+
+
+def _events(inbound: Inbound) -> list[Any]:
+    if inbound.method != "POST":
+        return [{text(name): text(value) for name, value in reversed(inbound.query)}]  # the first of a name counts
+    sent = decode(inbound.body)
+    data = sent.get("data") if isinstance(sent, dict) else None
+    if not isinstance(data, list):
+        raise not_events(_EXPECTED)
+    return bounded(data)
+
+
+def _app_id(events: list[Any]) -> str:
+    return _text(events[0], "aid") if events and isinstance(events[0], dict) else ""
+
+
+# Events ---------------------------------------------------------------------------------------------------------
+
+
+def _call(event: Event, call: Call, inbound: Inbound, email_fields: Mapping[str, str]) -> Call:
+    """The call with its identities, times and context."""
+    message_id = _text(event, "eid")
+    if message_id:
+        call["messageId"] = message_id
+    user, anonymous = _text(event, "uid"), next(filter(None, (_text(event, name) for name in _ANONYMOUS)), "")
+    if user:
+        call["userId"] = user
+    if anonymous:
+        call["anonymousId"] = anonymous
+    call |= _times(event)
+    call["context"] = _context(event, inbound, email_fields)
+    return call
+
+
+_ANONYMOUS: Final = ("duid", "nuid", "tnuid")
+
+
+def _times(event: Event) -> dict[str, str]:
+    true_time = _time(event, "ttm")
+    if true_time:  # set by the application: no clock to correct
+        return {"timestamp": true_time}
+    named = (("timestamp", _time(event, "dtm")), ("sentAt", _time(event, "stm")))
+    return {name: time for name, time in named if time}
+
+
+def _identify(event: Event, call: Call) -> Call | None:
+    """The call that joins the identities of an event; None if it has no user or nothing to join to it."""
+    email = call["context"].get("traits", {}).get("email", "")
+    anonymous = call.get("anonymousId", "")
+    if "userId" not in call or not (anonymous or email):
+        return None
+    said = orjson.dumps([call["userId"], anonymous, email, _text(event, "sid")])
+    kept = {name: call[name] for name in _IDENTIFYING if name in call}
+    context = {name: value for name, value in call["context"].items() if name != "entities"}
+    return {"type": "identify", "messageId": f"snowplow-{xxh3_128_hexdigest(said)}", **kept, "context": context}
+
+
+_IDENTIFYING: Final[tuple[str, ...]] = ("userId", "anonymousId", "timestamp", "sentAt")
+
+
+def _page_view(event: Event) -> Call:
+    return {"type": "page", "properties": _page(event)}
+
+
+def _page_ping(event: Event) -> Call:
+    offsets = {name: _number(event, key) for key, name in _OFFSETS.items()}
+    properties = _page(event) | {name: value for name, value in offsets.items() if value is not None}
+    return {"type": "track", "event": "Page Ping", "properties": properties}
+
+
+_OFFSETS: Final = {"pp_mix": "min_x", "pp_max": "max_x", "pp_miy": "min_y", "pp_may": "max_y"}
+
+
+def _structured(event: Event) -> Call:
+    said: dict[str, Any] = {name: _text(event, key) for key, name in _STRUCTURED.items()}
+    properties = {name: value for name, value in said.items() if value}
+    value = _number(event, "se_va")
+    if value is not None:
+        properties["value"] = value
+    return {"type": "track", "event": _text(event, "se_ac"), "properties": properties}
+
+
+_STRUCTURED: Final = {"se_ca": "category", "se_la": "label", "se_pr": "property"}
+
+
+def _self_describing(event: Event) -> Call:
+    outer = _json(event, "ue_px", "ue_pr")
+    inner = outer.get("data") if isinstance(outer, dict) else None
+    schema = inner.get("schema") if isinstance(inner, dict) else None
+    known = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
+    if known is None:
+        raise Refused(_NO_EVENT)
+    data = inner.get("data") if isinstance(inner, dict) else None
+    properties = data if isinstance(data, dict) else {}
+    return {"type": "track", "event": readable(known[2]), "properties": properties}
+
+
+def readable(name: str) -> str:
+    """The name of a schema as people write events: ``demo_requested``, ``demoRequested`` -> ``Demo Requested``."""
+    return " ".join(word[:1].upper() + word[1:] for word in _WORD.findall(name))
+
+
+_SHAPES: Final[dict[str, Callable[[Event], Call]]] = {
+    "pv": _page_view,
+    "pp": _page_ping,
+    "se": _structured,
+    "ue": _self_describing,
+}
+
+
+# Context --------------------------------------------------------------------------------------------------------
+
+
+def _page(event: Event) -> dict[str, Any]:
+    url = _text(event, "url")
+    return dict(page_of(url, _text(event, "page"), _text(event, "refr"))) if url else {}
+
+
+def _context(event: Event, inbound: Inbound, email_fields: Mapping[str, str]) -> dict[str, Any]:
+    page = _page(event)
+    agent = _text(event, "ua")
+    if not agent and _text(event, "p") == "web":  # another platform's header names the library of a server
+        agent = text(inbound.header("user-agent"))
+    entities, email = _entities(event, email_fields)
+    context = {
+        "library": {"name": "snowplow", "version": _text(event, "tv")},
+        "page": page,
+        "userAgent": agent,
+        "ip": _text(event, "ip"),
+        "locale": _text(event, "lang"),
+        "timezone": _text(event, "tz"),
+        "sessionId": _text(event, "sid"),
+        "campaign": campaign_of(page.get("search", "")),
+        "entities": entities,
+        "traits": {"email": email} if email else {},
+    }
+    return {name: value for name, value in context.items() if value}
+
+
+def _entities(event: Event, email_fields: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """The entities by name, and the e-mail address that one of them has."""
+    found: dict[str, Any] = {}
+    email = ""
+    for vendor, name, data in _described(event):
+        found.setdefault(name, data)
+        address = data.get(email_fields.get(f"{vendor}/{name}") or email_fields.get(name) or "")
+        if not email and isinstance(address, str) and "@" in address:
+            email = address
+    return found, email
+
+
+def _described(event: Event) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Vendor, name and data of each entity that can be read."""
+    try:
+        outer = _json(event, "cx", "co")
+    except Refused:
+        return
+    listed = outer.get("data") if isinstance(outer, dict) else None
+    for entity in listed if isinstance(listed, list) else []:
+        schema, data = (entity.get("schema"), entity.get("data")) if isinstance(entity, dict) else (None, None)
+        known = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
+        if known is not None and isinstance(data, dict):
+            yield known[1], known[2], data
+
+
+# Values ---------------------------------------------------------------------------------------------------------
+
+
+def _text(event: Event, name: str) -> str:
+    """A value as text, as the protocol sends all of them."""
+    value = event.get(name)
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def _number(event: Event, name: str) -> int | float | None:
+    try:
+        number = float(_text(event, name))
+    except ValueError:
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def _time(event: Event, name: str) -> str | None:
+    said = _text(event, name)
+    return rfc3339(int(said)) if said.isascii() and said.isdigit() and len(said) <= _MOST_DIGITS else None
+
+
+def _json(event: Event, coded: str, plain: str) -> Any:
+    """A value that is JSON, in base64 or as it is; None if it is missing.
+
+    Raises:
+        Refused: it cannot be read.
+    """
+    said = event.get(coded)
+    raw = unbase64(said) if isinstance(said, str) and said else event.get(plain)
+    if isinstance(said, str) and said and raw is None:
+        raise Refused(_NOT_JSON)
+    if not isinstance(raw, str | bytes) or not raw:
+        return raw or None
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise Refused(_NOT_JSON) from None

@@ -1,0 +1,51 @@
+"""Webhooks of mail services: one table, one file a service. Pure: nothing here fetches, waits or reads a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from app.collector.inbound import Delivery, Inbound, Refusal
+from app.collector.webhooks import brevo, mailchimp, mailgun, mandrill, postmark, resend, sendgrid, ses
+from app.collector.webhooks.hook import Hook, Service
+from app.collector.webhooks.replay import Replay
+
+SERVICES: Final[Mapping[str, Service]] = {
+    "sendgrid": sendgrid.SERVICE,
+    "mailgun": mailgun.SERVICE,
+    "postmark": postmark.SERVICE,
+    "ses": ses.SERVICE,
+    "resend": resend.SERVICE,
+    "mandrill": mandrill.SERVICE,
+    "mailchimp": mailchimp.SERVICE,
+    "brevo": brevo.SERVICE,
+}
+"""``service`` in the keys file -> how its requests are read, and the fields that its webhooks have there."""
+
+REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
+    name: tuple(field for field, about in service.fields.items() if about.required)
+    for name, service in SERVICES.items()
+}
+"""The fields that a webhook of each service must have in the keys file."""
+
+
+def read(
+    name: str,
+    service: str,
+    options: Mapping[str, Any],
+    inbound: Inbound,
+    replay: Replay,
+    certificates: Mapping[str, bytes] | None = None,
+) -> Delivery:
+    """What a request to the webhook ``name`` says.
+
+    When the calls are in Kafka, ``replay.keep(delivery.once, now)`` must follow if ``once`` is not empty.
+
+    Raises:
+        Refusal: it is not the service's, or it came too late.
+        NeedsCertificate: only for ``ses``; fetch it, put it into ``certificates`` and read again.
+    """
+    row = SERVICES.get(service)
+    if row is None:
+        raise Refusal(404, "unknown_service", f"There is no mail service `{service}`: known are {', '.join(SERVICES)}.")
+    return row.read(Hook(name, options, inbound, replay, certificates or {}))

@@ -1,0 +1,91 @@
+"""Brevo: one JSON object a request, or an array where batching is on, not signed;
+a password or a token is shown.
+
+Wrong secret: 401. Repeated requests have the same event ids, so they count once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from app.collector.inbound import Delivery, Refusal
+from app.collector.webhooks import mail
+from app.collector.webhooks.hook import Hook, Service
+from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.postmark import SHARED_SECRET
+from app.collector.webhooks.signatures import shows_secret
+from streams.codec import Refused, parse
+
+_Details = dict[str, str]
+_EVENTS: Final[dict[str, tuple[str, _Details] | None]] = {
+    "delivered": (DELIVERED, {}),
+    "opened": (OPENED, {}),
+    "unique_opened": (OPENED, {}),
+    "proxy_open": (OPENED, {}),
+    "unique_proxy_open": (OPENED, {}),
+    "click": (CLICKED, {}),
+    "hard_bounce": (BOUNCED, mail.HARD),
+    "invalid_email": (BOUNCED, mail.HARD),
+    "soft_bounce": (BOUNCED, mail.SOFT),
+    "spam": (SPAM, {}),
+    "complaint": (SPAM, {}),
+    "unsubscribe": (UNSUBSCRIBED, {"kind": "all"}),
+    "unsubscribed": (UNSUBSCRIBED, {"kind": "all"}),
+    "list_addition": (SUBSCRIBED, {}),
+    "request": None,
+    "sent": None,
+    "deferred": None,
+    "blocked": None,
+    "error": None,
+    "contact_updated": None,
+    "contact_deleted": None,
+    "reply": None,
+}
+_TIMES: Final = ("ts_epoch", "ts_event", "ts")
+"""What Brevo says in UTC, the best first."""
+
+
+def _read(hook: Hook) -> Delivery:
+    hook.only("POST")
+    if not shows_secret(hook.inbound, hook.options):
+        sentence = "The secret is missing or wrong: check the webhook's authentication in Brevo."
+        raise Refusal(401, "bad_credentials", sentence)
+    return mail.collect("brevo", mail.split(hook.inbound.body), lambda sent: _event(hook, sent))
+
+
+def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
+    kind = mail.text(sent, "event")
+    what = mail.known(_EVENTS, kind)
+    if what is None:
+        return None
+    name, details = what
+    email = mail.address(mail.text(sent, "email"))
+    said_at = next((sent[field] for field in _TIMES if mail.epoch_ms(sent.get(field))), None)
+    message_id, url, list_id = (mail.text(sent, field) for field in ("message-id", "link", "list_id"))
+    custom = _custom(sent)
+    campaigns = (mail.text(sent, field) for field in ("camp_id", "campaign name", "tags", "tag"))
+    return MailEvent(
+        name,
+        key=mail.made_id(kind, message_id, email.lower(), str(said_at or mail.text(sent, "date")), url, list_id),
+        email=email,
+        at_ms=mail.epoch_ms(said_at),
+        user_id=mail.user_of(hook, custom),
+        message_id=message_id,
+        campaign_id=mail.campaign_of(custom, *campaigns),
+        url=url,
+        ip=mail.text(sent, "ip"),
+        user_agent=mail.text(sent, "user_agent"),
+        automated=mail.IMAGE_PROXY if kind.endswith("proxy_open") else "",
+        details=details | {"list_id": list_id},
+    )
+
+
+def _custom(sent: dict[str, Any]) -> dict[str, Any]:
+    """What the sender put into the header ``X-Mailin-custom``, if it is a JSON object."""
+    try:
+        return parse(mail.text(sent, "X-Mailin-custom").encode())
+    except Refused:
+        return {}
+
+
+SERVICE: Final = Service(_read, SHARED_SECRET)

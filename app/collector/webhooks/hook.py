@@ -1,0 +1,84 @@
+"""What a mail service's adapter is given, and what the table of services says about each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.collector.inbound import Delivery, Inbound, Refusal
+from app.collector.webhooks.replay import Replay
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One request to one webhook of the keys file."""
+
+    name: str
+    options: Mapping[str, Any]
+    """The webhook's own fields in the keys file."""
+    inbound: Inbound
+    replay: Replay
+    certificates: Mapping[str, bytes] = field(default_factory=dict)
+    """Signing certificates in PEM by their address, as far as they were fetched."""
+
+    def option(self, name: str) -> str:
+        """A field of the webhook, empty if it is not given."""
+        return str(self.options.get(name, ""))
+
+    def request_id(self, part: str) -> str:
+        """What ``Replay`` knows this request by."""
+        return f"{self.name}:{part}"
+
+    def only(self, *methods: str) -> None:
+        """Refuse any other method."""
+        if self.inbound.method not in methods:
+            sentence = f"This webhook takes {' and '.join(methods)} only."
+            raise Refusal(405, "method_not_allowed", sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a webhook in the keys file."""
+
+    meaning: str
+    required: bool = False
+    check: Callable[[str], object] | None = None
+    """Raises ValueError with a sentence if the value cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A row of the table of services."""
+
+    read: Callable[[Hook], Delivery]
+    fields: Mapping[str, Field]
+
+    def mistakes(self, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What is wrong with the fields of a webhook: (field, sentence), all at once."""
+        fields = {**self.fields, **COMMON}
+        found = [(name, f"unknown field; known are {', '.join(fields)}") for name in options if name not in fields]
+        found += [
+            (name, f"is missing: {f.meaning}") for name, f in fields.items() if f.required and name not in options
+        ]
+        for name, known in fields.items():
+            if name in options and (sentence := _mistake(known, options[name])):
+                found.append((name, sentence))
+        return found
+
+
+COMMON: Mapping[str, Field] = {
+    "user_field": Field("the custom argument that holds the userId; else user_id or userId is taken"),
+}
+"""Fields that every webhook may have."""
+
+
+def _mistake(known: Field, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        return "must be a text that is not empty"
+    try:
+        if known.check:
+            known.check(value)
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,208 @@
+"""From a mail service's events to calls in the shape of the Segment spec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from app.collector.inbound import BadCall, Call, Delivery
+from app.collector.webhooks.hook import Hook
+from streams.codec import REASONS, Refused, clean_id, parse
+
+DELIVERED: Final = "Email Delivered"
+OPENED: Final = "Email Opened"
+CLICKED: Final = "Email Link Clicked"
+BOUNCED: Final = "Email Bounced"
+SPAM: Final = "Email Marked as Spam"
+UNSUBSCRIBED: Final = "Unsubscribed"
+SUBSCRIBED: Final = "Subscribed"
+
+HARD: Final = {"kind": "hard"}
+"""The address will never take mail."""
+SOFT: Final = {"kind": "soft"}
+"""It did not take this one."""
+
+APPLE: Final = "apple_mpp"
+"""Apple's Mail Privacy Protection loads the pictures of every mail."""
+IMAGE_PROXY: Final = "image_proxy"
+PROVIDER: Final = "provider"
+"""The service takes a machine for the cause, and does not say which."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS = 253_402_300_799_999  # the year 9999
+
+
+@dataclass(frozen=True, slots=True)
+class MailEvent:
+    """What a service says happened to a message."""
+
+    name: str
+    key: str
+    """The service's id of the event, the same in every repetition."""
+    email: str
+    at_ms: int | None = None
+    user_id: str = ""
+    message_id: str = ""
+    campaign_id: str = ""
+    url: str = ""
+    ip: str = ""
+    user_agent: str = ""
+    automated: str = ""
+    """Why the service takes a machine for the cause; empty if it does not."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """Further properties: ``kind`` of a bounce or an unsubscription, ``list_id``."""
+
+
+class Unknown(Exception):
+    """The service reports something that is in no table."""
+
+
+class NoRecipient(Exception):
+    """The service does not say whom the event is about."""
+
+
+def collect(service: str, raws: Iterable[bytes], read: Callable[[dict[str, Any]], MailEvent | None]) -> Delivery:
+    """The calls of authentic events; None from ``read`` is an event that says nothing about a lead."""
+    delivery = Delivery()
+    for raw in raws:
+        try:
+            event = read(parse(raw))
+            if event is not None:
+                delivery.calls.append(call(service, event))
+        except Refused as refused:
+            delivery.bad.append(BadCall(raw, refused.reject.reason, refused.reject.sentence))
+        except Unknown as unknown:
+            delivery.bad.append(
+                BadCall(raw, "unknown_type", f"{service} reports {unknown}, which is not a known event")
+            )
+        except NoRecipient as nobody:
+            delivery.bad.append(BadCall(raw, "no_lead", str(nobody) or REASONS["no_lead"]))
+    return delivery
+
+
+def call(service: str, event: MailEvent) -> Call:
+    """The call of one event.
+
+    Raises:
+        NoRecipient: it names neither an address nor a user.
+    """
+    if not event.email and not event.user_id:
+        raise NoRecipient
+    properties: Call = {
+        "service": service,
+        "message_id": event.message_id,
+        "url": event.url,
+        "campaign_id": event.campaign_id,
+        **event.details,
+    }
+    if event.automated:
+        properties |= {"automated": True, "automated_reason": event.automated}
+    context: Call = {"ip": event.ip, "userAgent": event.user_agent}
+    if event.email:
+        context["traits"] = {"email": event.email}
+    return _filled(
+        {
+            "type": "track",
+            "event": event.name,
+            "messageId": f"{service}:{event.key}",
+            "timestamp": timestamp(event.at_ms),
+            "userId": event.user_id,
+            "context": _filled(context),
+            "properties": _filled(properties),
+        }
+    )
+
+
+def _filled(fields: Call) -> Call:
+    return {name: value for name, value in fields.items() if value != "" and value is not None}
+
+
+# Reading what may be anything --------------------------------------------------------------------------------------
+
+
+def split(body: bytes) -> list[bytes]:
+    """The elements of a JSON array as they were sent; anything else is one element."""
+    try:
+        return [bytes(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+        return [body]
+
+
+def dig(sent: Any, *path: str) -> Any:
+    """The value at a path of objects; None where there is none."""
+    for key in path:
+        if not isinstance(sent, dict):
+            return None
+        sent = sent.get(key)
+    return sent
+
+
+def text(sent: Any, *path: str) -> str:
+    """The text or number at a path, the first one of a list; empty where there is none."""
+    value = dig(sent, *path)
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, str):
+        return value.strip()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def address(value: Any) -> str:
+    """The address in ``jane@acme.example`` or ``Jane <jane@acme.example>``; empty if there is none."""
+    given = value if isinstance(value, str) else ""
+    bare = given.rpartition("<")[2].partition(">")[0].strip()
+    return bare if "@" in bare and len(bare) <= 320 and bare.isprintable() else ""
+
+
+def epoch_ms(value: Any) -> int | None:
+    """Unix seconds (or ms, above 10^11) to ms; None if it is neither."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LATEST_MS:
+        return None
+    return round(value if value > 1e11 else value * 1000)
+
+
+def timestamp(at_ms: int | None) -> str:
+    """RFC 3339 in UTC with milliseconds; empty if there is no time, or none that a calendar has."""
+    if at_ms is None or not 0 <= at_ms <= _LATEST_MS:
+        return ""
+    return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def user_of(hook: Hook, custom: Any) -> str:
+    """The userId in what the sender of the mail attached to it."""
+    named = hook.option("user_field")
+    for name in (named,) if named else ("user_id", "userId"):
+        try:
+            if user_id := clean_id(text(custom, name)):
+                return user_id
+        except Refused:
+            continue
+    return ""
+
+
+def campaign_of(custom: Any, *others: str) -> str:
+    """What the sender attached as campaign, else the first of the service's own fields that says something."""
+    return next(filter(None, (text(custom, "campaign_id"), text(custom, "campaign"), *others)), "")
+
+
+def made_id(*parts: str) -> str:
+    """An id for services that send none: the same whenever the same event is sent."""
+    return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def known(table: Mapping[str, Any], kind: str) -> Any:
+    """What a service's table says about a kind of event.
+
+    Raises:
+        Unknown: nothing.
+    """
+    if kind not in table:
+        raise Unknown(f"`{kind[:100]}`" if kind else "no kind of event")
+    return table[kind]

@@ -1,0 +1,75 @@
+"""Mailchimp's audience webhooks: forms without a signature; a secret in the address, ``/webhooks/NAME?secret=...``.
+
+Set-up asks with GET and wants 200. Wrong secret: 403. Repeated requests have the same event ids, so they count once.
+Mailchimp reports neither opens nor clicks.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.collector.inbound import BadCall, Delivery, Refusal
+from app.collector.webhooks import mail
+from app.collector.webhooks.hook import Field, Hook, Service
+from app.collector.webhooks.mail import BOUNCED, SPAM, SUBSCRIBED, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.mandrill import form_of
+from app.collector.webhooks.signatures import same
+from streams.codec import REASONS, parse_ms
+
+_EVENTS: Final[dict[str, str | None]] = {
+    "subscribe": SUBSCRIBED,
+    "unsubscribe": UNSUBSCRIBED,
+    "cleaned": BOUNCED,
+    "profile": None,
+    "upemail": None,
+    "campaign": None,
+    "pending": None,
+}
+_MERGE: Final = "data[merges]["
+
+
+def _read(hook: Hook) -> Delivery:
+    hook.only("POST", "GET", "HEAD")
+    secret = hook.option("secret")
+    if not secret or not same(hook.inbound.parameter("secret"), secret):
+        sentence = "The secret in the webhook's address is missing or wrong: check it in Mailchimp."
+        raise Refusal(403, "bad_credentials", sentence)
+    if hook.inbound.method != "POST":
+        return Delivery()
+    body = hook.inbound.body
+    form = dict(form_of(body))
+    delivery = Delivery()
+    try:
+        event = _event(hook, form)
+        if event is not None:
+            delivery.calls.append(mail.call("mailchimp", event))
+    except mail.Unknown as unknown:
+        delivery.bad.append(BadCall(body, "unknown_type", f"mailchimp reports {unknown}, which is not a known event"))
+    except mail.NoRecipient:
+        delivery.bad.append(BadCall(body, "no_lead", REASONS["no_lead"]))
+    return delivery
+
+
+def _event(hook: Hook, form: dict[str, str]) -> MailEvent | None:
+    kind = form.get("type", "")
+    name = mail.known(_EVENTS, kind)
+    if name is None:
+        return None
+    if form.get("data[reason]") == "abuse":
+        name = SPAM
+    details = {BOUNCED: mail.HARD, UNSUBSCRIBED: {"kind": "list"}}.get(name, {})
+    email, list_id, fired_at = form.get("data[email]", ""), form.get("data[list_id]", ""), form.get("fired_at", "")
+    merges = {key[len(_MERGE) : -1]: value for key, value in form.items() if key.startswith(_MERGE)}
+    return MailEvent(
+        name,
+        key=mail.made_id(kind, list_id, email.lower(), fired_at),
+        email=mail.address(email),
+        at_ms=parse_ms(fired_at),  # in UTC, without saying so
+        user_id=mail.user_of(hook, merges | {key.lower(): value for key, value in merges.items()}),
+        campaign_id=form.get("data[campaign_id]", ""),
+        ip=form.get("data[ip_opt]", ""),
+        details=details | {"list_id": list_id},
+    )
+
+
+SERVICE: Final = Service(_read, {"secret": Field("what `?secret=` of the webhook's address must be", required=True)})

@@ -1,0 +1,99 @@
+"""Mandrill: a form with a JSON array, signed with HMAC-SHA1 over the webhook's URL and the form's fields.
+
+Any answer but 200 is retried. Wrong signature: 403. No time is signed; repeated requests have the same event ids, so
+they count once. When a webhook is set up, Mandrill asks with HEAD, then posts no events, signed with a well-known key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from app.collector.inbound import Delivery
+from app.collector.webhooks import mail
+from app.collector.webhooks.hook import Field, Hook, Service
+from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.signatures import same, wrong
+
+SIGNATURE: Final = "x-mandrill-signature"
+MOST_FIELDS: Final = 500
+_SETUP_KEY: Final = "test-webhook"
+
+_EVENTS: Final[dict[str, tuple[str, dict[str, str]] | None]] = {
+    "delivered": (DELIVERED, {}),
+    "open": (OPENED, {}),
+    "click": (CLICKED, {}),
+    "hard_bounce": (BOUNCED, mail.HARD),
+    "soft_bounce": (BOUNCED, mail.SOFT),
+    "spam": (SPAM, {}),
+    "unsub": (UNSUBSCRIBED, {"kind": "all"}),
+    "send": None,
+    "deferral": None,
+    "reject": None,
+    "inbound": None,
+    "whitelist": None,
+    "blacklist": None,
+    "allowlist": None,
+    "denylist": None,
+}
+
+
+def _read(hook: Hook) -> Delivery:
+    hook.only("POST", "HEAD")
+    if hook.inbound.method == "HEAD":
+        return Delivery()
+    form = form_of(hook.inbound.body)
+    signature = hook.inbound.header(SIGNATURE)
+    events = dict(form).get("mandrill_events", "")
+    if not same(signature, _signature(hook.option("key"), hook.option("url"), form)):
+        if events == "[]" and same(signature, _signature(_SETUP_KEY, hook.option("url"), form)):
+            return Delivery()
+        raise wrong(403)
+    return mail.collect("mandrill", mail.split(events.encode()), lambda sent: _event(hook, sent))
+
+
+def form_of(body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form; none if it is no form, or has more fields than any service sends."""
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return []
+
+
+def _signature(key: str, url: str, form: list[tuple[str, str]]) -> str:
+    signed = url + "".join(name + value for name, value in sorted(form))
+    return base64.b64encode(hmac.digest(key.encode(), signed.encode(), "sha1")).decode()
+
+
+def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
+    kind = mail.text(sent, "event") or mail.text(sent, "type")
+    what = mail.known(_EVENTS, kind)
+    if what is None:
+        return None
+    name, details = what
+    message_id, url = mail.text(sent, "_id"), mail.text(sent, "url")
+    custom = mail.dig(sent, "msg", "metadata")
+    return MailEvent(
+        name,
+        key=mail.made_id(kind, message_id, str(sent.get("ts")), url),  # `_id` is the message's, not the event's
+        email=mail.address(mail.dig(sent, "msg", "email")),
+        at_ms=mail.epoch_ms(sent.get("ts")),
+        user_id=mail.user_of(hook, custom),
+        message_id=message_id,
+        campaign_id=mail.campaign_of(custom, mail.text(sent, "msg", "tags")),
+        url=url,
+        ip=mail.text(sent, "ip"),
+        user_agent=mail.text(sent, "user_agent"),
+        details=details,
+    )
+
+
+SERVICE: Final = Service(
+    _read,
+    {
+        "key": Field("the webhook's authentication key", required=True),
+        "url": Field("the webhook's address exactly as Mandrill has it; it is part of what is signed", required=True),
+    },
+)

@@ -1,0 +1,100 @@
+"""Postmark: one JSON object a request, not signed; a password in the webhook's URL or a header of one's own.
+
+200 is done; 403 is never retried. Wrong secret: 403. Repeated requests have the same event ids, so they count once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from app.collector.inbound import Delivery, Refusal
+from app.collector.webhooks import mail
+from app.collector.webhooks.hook import Field, Hook, Service
+from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.signatures import shows_secret
+from streams.codec import parse_ms
+
+_EVENTS: Final[dict[str, str | None]] = {
+    "Delivery": DELIVERED,
+    "Open": OPENED,
+    "Click": CLICKED,
+    "Bounce": BOUNCED,
+    "SpamComplaint": SPAM,
+    "SubscriptionChange": UNSUBSCRIBED,
+    "SMTPApiError": None,
+}
+_BOUNCES: Final[dict[str, tuple[str, dict[str, str]] | None]] = {
+    "HardBounce": (BOUNCED, mail.HARD),
+    "BadEmailAddress": (BOUNCED, mail.HARD),
+    "ManuallyDeactivated": (BOUNCED, mail.HARD),
+    "SpamNotification": (SPAM, {}),
+    "SpamComplaint": (SPAM, {}),
+    "ManualSuppression": (UNSUBSCRIBED, {"kind": "all"}),
+    "Unsubscribe": (UNSUBSCRIBED, {"kind": "all"}),
+    "Subscribe": (SUBSCRIBED, {}),
+    "AutoResponder": None,
+    "AddressChange": None,
+    "ChallengeVerification": None,
+    "OpenRelayTest": None,
+    "Unconfirmed": None,
+    "SMTPApiError": None,
+    "InboundError": None,
+    "TemplateRenderingFailed": None,
+}
+"""What a bounce or a suppression is; other types are soft bounces."""
+_TIMES: Final = ("ReceivedAt", "DeliveredAt", "BouncedAt", "ChangedAt")
+
+
+def _read(hook: Hook) -> Delivery:
+    hook.only("POST")
+    if not shows_secret(hook.inbound, hook.options):
+        sentence = "The secret is missing or wrong: check the webhook's URL or headers in Postmark."
+        raise Refusal(403, "bad_credentials", sentence)
+    return mail.collect("postmark", [hook.inbound.body], lambda sent: _event(hook, sent))
+
+
+def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
+    what = _what(sent)
+    if what is None:
+        return None
+    name, details = what
+    email = mail.address(mail.text(sent, "Recipient") or mail.text(sent, "Email"))
+    said_at = next(filter(None, (mail.text(sent, field) for field in _TIMES)), "")
+    message_id = mail.text(sent, "MessageID")
+    url = mail.text(sent, "OriginalLink")
+    # A hard bounce is reported as a bounce and as a suppression, at different times: one event.
+    when = "" if name in {BOUNCED, SPAM} else said_at
+    custom = sent.get("Metadata")
+    return MailEvent(
+        name,
+        key=mail.made_id(message_id, name, details.get("kind", ""), email.lower(), when, url),
+        email=email,
+        at_ms=parse_ms(said_at),
+        user_id=mail.user_of(hook, custom),
+        message_id=message_id,
+        campaign_id=mail.campaign_of(custom, mail.text(sent, "Tag")),
+        url=url,
+        ip=mail.text(sent, "Geo", "IP"),
+        user_agent=mail.text(sent, "UserAgent"),
+        details=details,
+    )
+
+
+def _what(sent: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
+    """The name of the event, and its kind."""
+    kind = mail.text(sent, "RecordType")
+    name = mail.known(_EVENTS, kind)
+    if kind == "Bounce":
+        return _BOUNCES.get(mail.text(sent, "Type"), (BOUNCED, mail.SOFT))
+    if kind == "SubscriptionChange":
+        if sent.get("SuppressSending") is False:
+            return SUBSCRIBED, {}
+        return _BOUNCES.get(mail.text(sent, "SuppressionReason"), (UNSUBSCRIBED, {"kind": "all"}))
+    return None if name is None else (name, {})
+
+
+SHARED_SECRET: Final = {
+    "secret": Field("`user:password` of the webhook's URL, or a token", required=True),
+    "header": Field("the header that shows it; `Authorization` if not given"),
+}
+SERVICE: Final = Service(_read, SHARED_SECRET)

@@ -1,0 +1,99 @@
+"""Whether a request is its sender's: signatures and secrets, compared in constant time, garbage being simply wrong."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from app.collector.inbound import Inbound, Refusal
+
+WINDOW_S: Final = 300
+"""How far a signed time may be from ours, either way: the tolerance of Standard Webhooks."""
+
+
+def wrong(status: int) -> Refusal:
+    """The refusal of a request that is not signed by the service."""
+    sentence = "The signature is missing or wrong: check the key of this webhook in the keys file."
+    return Refusal(status, "bad_signature", sentence)
+
+
+def stale(status: int) -> Refusal:
+    """The refusal of a request that was signed too long ago, or in the future."""
+    sentence = "The signed time is too far from the time here: check the clocks, and send the request anew."
+    return Refusal(status, "stale_signature", sentence)
+
+
+def same(given: str | bytes, expected: str | bytes) -> bool:
+    """Compare in a time that does not tell where they differ."""
+    return hmac.compare_digest(_bytes(given), _bytes(expected))
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+
+
+def whole_seconds(text: Any) -> int | None:
+    """Unix seconds as digits, as they were signed; None for anything else."""
+    if isinstance(text, str) and len(text) <= 12 and text.isascii() and text.isdigit():
+        return int(text)
+    return None
+
+
+def is_fresh(at_ms: int, now_ms: int, past_s: int = WINDOW_S) -> bool:
+    """Whether a signed time is at most ``past_s`` ago and at most five minutes ahead."""
+    return -WINDOW_S * 1000 <= now_ms - at_ms <= past_s * 1000
+
+
+def from_base64(text: str) -> bytes:
+    """The bytes of a base64 text; empty if it is none."""
+    try:
+        return base64.b64decode(_bytes(text), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+@lru_cache(maxsize=64)
+def ecdsa_key(text: str) -> ec.EllipticCurvePublicKey:
+    """An ECDSA public key from base64 DER.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        key = load_der_public_key(from_base64(text))
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        sentence = "it must be an ECDSA public key: base64 of DER, as the service's settings show it"
+        raise ValueError(sentence)
+    return key
+
+
+def ecdsa_signed(public_key: str, signature: str, message: bytes) -> bool:
+    """Whether a base64 DER signature (ECDSA, SHA-256) fits the message."""
+    try:
+        ecdsa_key(public_key).verify(from_base64(signature), message, ec.ECDSA(SHA256()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def shows_secret(inbound: Inbound, options: Mapping[str, Any]) -> bool:
+    """Whether a request shows the secret of its webhook, for services that sign nothing.
+
+    In ``Authorization``, or the header that ``header`` names: as Basic, where the secret is ``user:password``, as
+    Bearer, or as it is.
+    """
+    secret = str(options.get("secret", ""))
+    given = inbound.header(str(options.get("header", "authorization")).lower())
+    basic = base64.b64encode(_bytes(secret)).decode()
+    return bool(secret) and any(same(given, shown) for shown in (f"Basic {basic}", f"Bearer {secret}", secret))

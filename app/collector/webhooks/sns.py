@@ -1,0 +1,139 @@
+"""The envelope of Amazon SNS: who signed it, for which topic, when. Fetches nothing.
+
+The certificate is named by its address in the message. Where it is not known yet, ``NeedsCertificate`` asks the caller
+for it; HTTPS to Amazon's host is what makes it trustworthy.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
+
+from app.collector.inbound import Refusal
+from app.collector.webhooks.hook import Hook
+from app.collector.webhooks.signatures import from_base64, is_fresh, stale, wrong
+from streams.codec import Refused, parse, parse_ms
+
+NOTIFICATION: Final = "Notification"
+CONFIRMATION: Final = "SubscriptionConfirmation"
+
+RETRIED_S: Final = 9 * 3600
+"""How old a message may be: its time is that of publishing, and SNS may repeat it for long."""
+_HOST = r"https://sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/"
+_CERTIFICATE = re.compile(_HOST + r"SimpleNotificationService-[A-Za-z0-9]{1,100}\.pem")
+_SUBSCRIBE = re.compile(_HOST + r"\?[!-~]{1,2000}")
+_SIGNED: Final = {
+    NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    CONFIRMATION: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+    "UnsubscribeConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+}
+_HASHES: Final[dict[Any, type[HashAlgorithm]]] = {
+    "1": SHA1,
+    "2": SHA256,
+}  # SHA-1 is what SNS uses unless told otherwise
+
+
+class NeedsCertificate(Exception):
+    """Fetch the certificate at ``url`` (always one of Amazon's) and read the request again with it."""
+
+    def __init__(self, url: str) -> None:
+        """``url`` is the key under which the certificate is expected."""
+        super().__init__(url)
+        self.url = url
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message of a permitted topic, signed by SNS."""
+
+    type: str
+    message_id: str
+    message: str
+    subscribe_url: str
+    """Where a confirmation is given; empty in notifications."""
+
+
+def open_envelope(hook: Hook) -> Envelope:
+    """The message in a request.
+
+    Raises:
+        Refusal: 403, which SNS does not retry: not signed by SNS, not now, or not for a permitted topic.
+        NeedsCertificate: it cannot be told yet.
+    """
+    try:
+        sent = parse(hook.inbound.body)
+    except Refused:
+        raise wrong(403) from None
+    kind, url = sent.get("Type"), sent.get("SigningCertURL")
+    fields = _SIGNED.get(kind) if isinstance(kind, str) else None
+    if fields is None or not isinstance(url, str) or not _CERTIFICATE.fullmatch(url):
+        raise wrong(403)
+    message = canonical(sent, fields)
+    if sent.get("TopicArn") not in hook.option("topics").split():
+        sentence = "This topic is not allowed: add its ARN to `topics` of the webhook in the keys file."
+        raise Refusal(403, "unknown_topic", sentence)
+    at_ms = parse_ms(sent["Timestamp"])
+    if at_ms is None or not is_fresh(at_ms, hook.inbound.received_ms, RETRIED_S):
+        raise stale(403)
+    if url not in hook.certificates:
+        raise NeedsCertificate(url)
+    if not _signed(sent, message, hook.certificates[url], hook.inbound.received_ms):
+        raise wrong(403)
+    return Envelope(sent["Type"], sent["MessageId"], sent["Message"], _subscribe_url(sent))
+
+
+def canonical(sent: dict[str, Any], fields: tuple[str, ...]) -> bytes:
+    """What SNS signs: names and values of the fields, a line each.
+
+    Raises:
+        Refusal: one is missing, or is not text.
+    """
+    values = {name: sent.get(name) for name in fields if name in sent or name != "Subject"}
+    values = {name: value for name, value in values.items() if (name, value) != ("Subject", None)}
+    if not all(isinstance(value, str) for value in values.values()):
+        raise wrong(403)
+    return "".join(f"{name}\n{value}\n" for name, value in values.items()).encode("utf-8", "surrogatepass")
+
+
+def _signed(sent: dict[str, Any], message: bytes, certificate: bytes, now_ms: int) -> bool:
+    version, signature = sent.get("SignatureVersion"), sent.get("Signature")
+    if not isinstance(version, str) or version not in _HASHES or not isinstance(signature, str):
+        return False
+    try:
+        key = _key(certificate, datetime.fromtimestamp(now_ms // 1000, UTC))
+        key.verify(from_base64(signature), message, padding.PKCS1v15(), _HASHES[version]())
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, OverflowError, OSError):
+        return False
+    return True
+
+
+def _key(pem: bytes, now: datetime) -> rsa.RSAPublicKey:
+    certificate = _certificate(pem)
+    key = certificate.public_key()
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise InvalidSignature
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise InvalidSignature
+    return key
+
+
+@lru_cache(maxsize=32)
+def _certificate(pem: bytes) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(pem)
+
+
+def _subscribe_url(sent: dict[str, Any]) -> str:
+    if sent["Type"] != CONFIRMATION:
+        return ""
+    url: str = sent["SubscribeURL"]
+    if not _SUBSCRIBE.fullmatch(url):
+        raise wrong(403)
+    return url

@@ -1,0 +1,165 @@
+"""One-click unsubscription, RFC 8058: a POST to a signed address unsubscribes, a GET shows a button.
+
+Mail scanners follow every link, so a GET changes nothing. No cookies, no scripts, no login, no redirect. A mail's
+headers are ``List-Unsubscribe: <https://HOST/unsubscribe/TOKEN>`` and
+``List-Unsubscribe-Post: List-Unsubscribe=One-Click``. The token does not expire: people unsubscribe from old mails.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from dataclasses import dataclass
+from email.parser import BytesParser
+from email.policy import compat32
+from hashlib import sha256
+from html import escape
+from typing import Final
+
+import msgspec
+
+from app.collector.inbound import Delivery, Inbound, Refusal
+from app.collector.webhooks import mail
+from app.collector.webhooks.mandrill import form_of
+from app.collector.webhooks.signatures import same
+
+ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
+MOST_BYTES: Final = 8192
+"""Of a body that says one word; a long one could be nested deeper than can be parsed."""
+_LABEL: Final = b"leadglow unsubscribe\n"
+"""Keeps what the same secret signs elsewhere from being of use here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Who unsubscribes from what; a user or an address at least."""
+
+    user_id: str = ""
+    email: str = ""
+    list_id: str = ""
+    campaign_id: str = ""
+
+
+def token(secret: bytes, ticket: Ticket) -> str:
+    """The last part of an unsubscribe address: base64url of a JSON array, a dot, base64url of its HMAC-SHA256.
+
+    The array is ``[userId, e-mail, list, campaign]``, the HMAC over "leadglow unsubscribe", a line feed and the part
+    before the dot; neither part is padded. Whoever sends mail in another language can make it in five lines.
+
+    Raises:
+        ValueError: the ticket names nobody, or there is no secret.
+    """
+    if not secret or not (ticket.user_id or mail.address(ticket.email)):
+        sentence = "a secret, and a userId or an e-mail address, are needed"
+        raise ValueError(sentence)
+    said = msgspec.json.encode([ticket.user_id, ticket.email, ticket.list_id, ticket.campaign_id])
+    payload = _base64url(said)
+    return f"{payload}.{_signature(secret, payload)}"
+
+
+def page(inbound: Inbound, secret: bytes) -> str:
+    """The page of an unsubscribe address: a button that sends what a mail program would send.
+
+    Raises:
+        Refusal: 404, the address was not made with this secret.
+    """
+    ticket = _ticket(inbound, secret)
+    name, value = ONE_CLICK
+    button = (
+        f'<form method="post"><input type="hidden" name="{name}" value="{value}">'
+        '<button type="submit">Unsubscribe</button></form>'
+    )
+    return _html("Unsubscribe", f"<p>Stop sending{_what(ticket)}{_whom(ticket)}?</p>{button}")
+
+
+def done(inbound: Inbound, secret: bytes) -> str:
+    """The page that follows the button.
+
+    Raises:
+        Refusal: 404, the address was not made with this secret.
+    """
+    ticket = _ticket(inbound, secret)
+    return _html("Unsubscribed", f"<p>No more{_what(ticket)}{_whom(ticket)}.</p>")
+
+
+def unsubscribe(inbound: Inbound, secret: bytes) -> Delivery:
+    """One call "Unsubscribed", the same whenever the request is repeated.
+
+    The sender's address and agent are left out: they are those of the mailbox service.
+
+    Raises:
+        Refusal: 405, 400 or 404: no POST, not one click, not an address made with this secret.
+    """
+    ticket = _ticket(inbound, secret)
+    if inbound.method != "POST":
+        raise Refusal(405, "method_not_allowed", "A POST unsubscribes; a GET shows the page.")
+    if ONE_CLICK not in _fields(inbound):
+        sentence = "The body must be List-Unsubscribe=One-Click, as a form."
+        raise Refusal(400, "not_one_click", sentence)
+    event = mail.MailEvent(
+        mail.UNSUBSCRIBED,
+        key=mail.made_id(ticket.user_id, ticket.email.lower(), ticket.list_id, ticket.campaign_id),
+        email=mail.address(ticket.email),
+        at_ms=inbound.received_ms,
+        user_id=ticket.user_id,
+        campaign_id=ticket.campaign_id,
+        details={"kind": "one_click", "list_id": ticket.list_id},
+    )
+    return Delivery(calls=[mail.call("unsubscribe", event)])
+
+
+def _ticket(inbound: Inbound, secret: bytes) -> Ticket:
+    payload, _, signature = inbound.path.rpartition("/")[2].partition(".")
+    if secret and same(signature, _signature(secret, payload)):
+        try:
+            ticket = Ticket(*msgspec.json.decode(base64.urlsafe_b64decode(payload + "=="), type=list[str]))
+        except (ValueError, TypeError, msgspec.MsgspecError):  # signed by somebody else who has the secret
+            ticket = Ticket()
+        if ticket.user_id or mail.address(ticket.email):
+            return ticket
+    sentence = "This unsubscribe address is not valid: use the one in the mail as it is."
+    raise Refusal(404, "unknown_address", sentence)
+
+
+def _signature(secret: bytes, payload: str) -> str:
+    signed = _LABEL + payload.encode("utf-8", "surrogatepass")
+    return _base64url(hmac.digest(secret, signed, sha256))
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _fields(inbound: Inbound) -> list[tuple[str, str]]:
+    """The fields of a form in either encoding; none if it is no form."""
+    if len(inbound.body) > MOST_BYTES:
+        return []
+    content_type = inbound.header("content-type")
+    if not content_type.lower().startswith("multipart/form-data"):
+        return form_of(inbound.body.strip())
+    head = "".join(char for char in content_type if char.isprintable()).encode("utf-8", "replace")
+    whole = BytesParser(policy=compat32).parsebytes(b"Content-Type: " + head + b"\r\n\r\n" + inbound.body)
+    parts = [part for part in whole.walk() if not part.is_multipart()]
+    return [
+        (str(part.get_param("name", "", header="content-disposition")), str(part.get_payload()).strip())
+        for part in parts
+    ]
+
+
+# The page ------------------------------------------------------------------------------------------------------------
+
+
+def _what(ticket: Ticket) -> str:
+    return f" <b>{escape(ticket.list_id)}</b>" if ticket.list_id else " these mails"
+
+
+def _whom(ticket: Ticket) -> str:
+    return f" to <b>{escape(ticket.email)}</b>" if ticket.email else ""
+
+
+def _html(title: str, body: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="robots" content="noindex">'
+        '<meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title></head><body><main><h1>{title}</h1>{body}</main></body></html>\n"
+    )

@@ -1,0 +1,201 @@
+"""CloudEvents in: every way of sending them becomes calls that the engine takes, or is refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.collector import cloudevents
+from app.collector.inbound import Call, Delivery
+from tests.collecting import (
+    NOW_MS,
+    check_safe,
+    check_sound,
+    event_of,
+    inbounds,
+    objects,
+    post,
+    refusal,
+    scalars,
+    values,
+)
+
+PATH = "/v1/cloudevents"
+STRUCTURED = {"content-type": "application/cloudevents+json; charset=utf-8"}
+BATCH = {"content-type": "application/cloudevents-batch+json"}
+ASKED = {
+    "specversion": "1.0",
+    "id": "c-1",
+    "source": "/crm",
+    "type": "Demo Requested",
+    "subject": "u-1",
+    "time": "2026-11-22T01:02:03.456Z",
+    "datacontenttype": "application/json",
+    "data": {"form": "demo"},
+}
+CALL = {
+    "type": "track",
+    "event": "Demo Requested",
+    "messageId": "c-1",
+    "timestamp": "2026-11-22T01:02:03.456Z",
+    "userId": "u-1",
+    "properties": {"form": "demo"},
+    "context": {"cloudevent": {"specversion": "1.0", "source": "/crm", "subject": "u-1"}},
+}
+HEADERS = {
+    **{f"ce-{name}": value for name, value in ASKED.items() if isinstance(value, str) and name != "datacontenttype"},
+    "content-type": "application/json",
+}
+
+
+def read(body: Any, headers: dict[str, str]) -> Delivery:
+    delivery = cloudevents.read(post(PATH, body, headers))
+    check_sound(delivery)
+    return delivery
+
+
+def one(**changes: Any) -> Call:
+    event = {name: value for name, value in (ASKED | changes).items() if value is not None}
+    (call,) = read(event, STRUCTURED).calls
+    return call
+
+
+def test_the_three_ways_of_sending_an_event_give_the_same_call() -> None:
+    assert read(ASKED, STRUCTURED).calls == [CALL]
+    assert read([ASKED, ASKED], BATCH).calls == [CALL, CALL]
+    assert read(ASKED["data"], HEADERS).calls == [CALL]
+
+
+def test_the_body_says_whether_it_is_a_batch() -> None:
+    assert read([ASKED], STRUCTURED).calls == read(ASKED, {}).calls == [CALL]
+
+
+def test_header_values_are_unescaped() -> None:
+    call = read({}, {**HEADERS, "ce-type": "Caf%C3%A9%20Visited"}).calls[0]
+    assert call["event"] == "Café Visited"
+
+
+def test_an_id_number_or_time_that_is_missing_is_made_good() -> None:
+    call = one(id=None, time=None)
+    assert call["messageId"] == one(id=None, time=None)["messageId"]
+    assert event_of(call).at == NOW_MS
+
+
+@pytest.mark.parametrize(
+    ("changes", "user", "anonymous", "email"),
+    [
+        ({}, "u-1", None, None),
+        ({"subject": "ana@acme.example"}, None, None, "ana@acme.example"),
+        ({"data": {"userId": "u-2"}}, "u-2", None, None),
+        ({"data": {"anonymousId": "a-1"}}, None, "a-1", None),
+        ({"userid": "u-3", "anonymousid": "a-3"}, "u-3", "a-3", None),
+        ({"data": {"traits": {"email": "bo@acme.example"}}, "subject": None}, None, None, "bo@acme.example"),
+        ({"data": {"traits": {"email": "bo@acme.example"}}}, "u-1", None, "bo@acme.example"),
+    ],
+)
+def test_the_subject_is_the_user_unless_the_event_says_who(
+    changes: dict[str, Any], user: str | None, anonymous: str | None, email: str | None
+) -> None:
+    call = one(**changes)
+    assert (call.get("userId"), call.get("anonymousId")) == (user, anonymous)
+    assert call["context"].get("traits", {}).get("email") == email
+
+
+@pytest.mark.parametrize(
+    ("changes", "properties"),
+    [
+        ({"data": None}, {}),
+        ({"data": [1]}, {"data": [1]}),
+        ({"data": "text"}, {"data": "text"}),
+        ({"data": None, "data_base64": base64.b64encode(b'{"form":"demo"}').decode()}, {"form": "demo"}),
+        ({"data": None, "data_base64": base64.b64encode(b"a\xff").decode()}, {"data": "a\N{REPLACEMENT CHARACTER}"}),
+        ({"data": None, "data_base64": "!!"}, {"data": "!!"}),
+    ],
+)
+def test_data_are_the_properties(changes: dict[str, Any], properties: dict[str, Any]) -> None:
+    assert one(**changes)["properties"] == properties
+
+
+def test_binary_data_of_any_kind_are_the_properties() -> None:
+    plain = {**HEADERS, "content-type": "text/plain"}
+    assert read(b"hello", plain).calls[0]["properties"] == {"data": "hello"}
+    assert read(b"", plain).calls[0]["properties"] == {}
+    assert refusal(lambda: read(b"{", HEADERS)) == (400, "invalid_json")
+
+
+def test_extension_attributes_stand_in_the_context() -> None:
+    assert one(traceparent="00-1", dataschema="urn:x")["context"]["cloudevent"] == {
+        **CALL["context"]["cloudevent"],  # type: ignore[index]
+        "traceparent": "00-1",
+        "dataschema": "urn:x",
+    }
+
+
+def test_data_that_are_a_call_of_the_segment_spec_are_that_call() -> None:
+    sent = {"type": "identify", "userId": "u-9", "traits": {"email": "ana@acme.example"}}
+    assert one(data=sent) == {**sent, "messageId": "c-1", "timestamp": ASKED["time"]}
+    own = {**sent, "messageId": "m-1", "originalTimestamp": "2026-11-22T00:00:00Z"}
+    assert one(data=own) == own
+
+
+def test_data_with_a_type_of_their_own_and_no_id_are_properties() -> None:
+    assert one(data={"type": "page", "size": 3})["properties"] == {"type": "page", "size": 3}
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (7, "not_an_object"),
+        ({**ASKED, "type": ""}, "no_event"),
+        ({**ASKED, "type": 7}, "no_event"),
+        ({**ASKED, "subject": None}, "no_lead"),
+        ({**ASKED, "subject": "u\n"}, "bad_id"),
+        ({**ASKED, "data": {"type": "track", "userId": "u-1"}}, "no_event"),
+    ],
+)
+def test_an_event_that_cannot_be_used_goes_apart_and_the_rest_counts(event: Any, reason: str) -> None:
+    delivery = read([event, ASKED], BATCH)
+    assert [bad.reason for bad in delivery.bad] == [reason]
+    assert reason == "not_an_object" or json.loads(delivery.bad[0].raw)["id"] == ASKED["id"]
+    assert delivery.calls == [CALL]
+    assert refusal(lambda: read([event], BATCH)) == (400, reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(b"", "invalid_json"), (b"{", "invalid_json"), (b"7", "not_an_object"), (b'"x"', "not_an_object")],
+)
+def test_a_body_without_events_is_refused(body: bytes, code: str) -> None:
+    assert refusal(lambda: read(body, STRUCTURED)) == (400, code)
+
+
+def test_the_write_key_is_the_header_s_else_the_query_s() -> None:
+    assert read(ASKED, {**STRUCTURED, "authorization": "Bearer WK"}).write_key == "WK"
+    assert cloudevents.read(post(PATH, ASKED, STRUCTURED, [("writeKey", "Q")])).write_key == "Q"
+
+
+ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "data", "data_base64", "userid", "anonymousid")
+events = objects(scalars | values, *ATTRIBUTES).map(lambda event: ASKED | event)
+requests = inbounds(
+    events | st.lists(events, max_size=3), (PATH,), [f"ce-{name}" for name in ATTRIBUTES], ("writeKey",)
+)
+
+
+@given(requests)
+def test_whatever_comes_is_taken_by_the_engine_or_refused(inbound: Any) -> None:
+    check_safe(cloudevents.read, inbound)
+
+
+@given(st.dictionaries(st.sampled_from([f"ce-{name}" for name in ATTRIBUTES]), st.text(max_size=9)), st.binary())
+def test_whatever_headers_say_is_taken_by_the_engine_or_refused(headers: dict[str, str], body: bytes) -> None:
+    check_safe(cloudevents.read, post(PATH, body, {"ce-type": "Asked", "ce-subject": "u-1"} | headers))
+
+
+def test_an_event_that_is_nested_too_deep_is_bad() -> None:
+    bomb = json.dumps(ASKED)[:-1].encode() + b',"data":' + b"[" * 300 + b"]" * 300 + b"}"
+    assert refusal(lambda: read(bomb, STRUCTURED)) == (400, "too_large")

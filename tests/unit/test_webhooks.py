@@ -1,0 +1,253 @@
+"""The table of services, the memory of requests, and what no request may do to any of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app.collector import webhooks
+from app.collector.inbound import Inbound, Refusal
+from app.collector.machines import REASONS as MACHINES
+from app.collector.webhooks import mail, mailgun, sns
+from app.collector.webhooks.replay import KEPT_S, Replay
+from app.collector.webhooks.sendgrid import SIGNATURE, TIMESTAMP
+from app.collector.webhooks.sns import NeedsCertificate
+from streams.codec import REASONS
+from tests import mailservices as services
+from tests.mailservices import NOW_MS, options, post, read
+
+OPEN = {"event": "open", "email": "jane@acme.example", "sg_event_id": "e", "timestamp": 1_795_310_000}
+SIGNED: dict[str, Callable[[Any], Inbound]] = {
+    "sendgrid": services.sendgrid,
+    "mailgun": services.mailgun,
+    "postmark": services.postmark,
+    "brevo": services.brevo,
+    "resend": services.resend,
+    "mandrill": lambda event: services.mandrill([event]),
+    "mailchimp": lambda event: services.mailchimp(event if isinstance(event, dict) else {}),
+    "ses": lambda event: services.ses(services.notification(event)),
+}
+EVENTS: dict[str, Any] = {
+    "sendgrid": [OPEN],
+    "mailgun": {"event": "opened", "id": "i", "recipient": "jane@acme.example", "timestamp": 1_795_310_000.5},
+    "postmark": {"RecordType": "Open", "Recipient": "jane@acme.example", "MessageID": "m"},
+    "brevo": {"event": "opened", "email": "jane@acme.example"},
+    "resend": {"type": "email.opened", "data": {"to": ["jane@acme.example"]}},
+    "mandrill": {"event": "open", "_id": "m", "ts": 1_795_310_000, "msg": {"email": "jane@acme.example"}},
+    "mailchimp": {"type": "unsubscribe", "data[email]": "jane@acme.example"},
+    "ses": {"eventType": "Open", "mail": {"destination": ["jane@acme.example"]}, "open": {}},
+}
+EVERY = pytest.mark.parametrize("service", sorted(webhooks.SERVICES))
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+words = [
+    *OPEN,
+    "user_id",
+    "event-data",
+    "data",
+    "msg",
+    "mail",
+    "tags",
+    "to",
+    "recipient",
+    "destination",
+    "client-info",
+    "bot",
+]
+words += [
+    "open",
+    "click",
+    "bounce",
+    "subscription",
+    "RecordType",
+    "Type",
+    "Metadata",
+    "eventType",
+    "type",
+    "ts",
+    "signature",
+]
+kinds = [
+    "open",
+    "opened",
+    "Open",
+    "Click",
+    "click",
+    "Bounce",
+    "bounce",
+    "failed",
+    "email.bounced",
+    "SubscriptionChange",
+]
+kinds += ["Subscription", "contact.updated", "unsubscribed", "hard_bounce", "email.clicked", "Complaint"]
+near_events = st.dictionaries(st.sampled_from(words), json_values | st.sampled_from(kinds), max_size=10)
+headers = st.dictionaries(
+    st.sampled_from(
+        [SIGNATURE, TIMESTAMP, "authorization", "svix-id", "svix-timestamp", "svix-signature", "x-mandrill-signature"]
+    ),
+    st.text(max_size=60) | st.characters(codec=None),
+)
+
+
+def outcome(service: str, inbound: Inbound) -> Any:
+    """What a request gives: its calls and bad events, or its refusal."""
+    try:
+        delivery = read(service, inbound)
+    except Refusal as refused:
+        return refused.status
+    except NeedsCertificate as needed:
+        return needed.url
+    for bad in delivery.bad:
+        assert bad.reason in REASONS
+        assert bad.sentence
+    for call in delivery.calls:
+        json.dumps(call)
+        assert call["messageId"].startswith(f"{service}:")
+        assert call.get("userId") or call["context"]["traits"]["email"]
+    return delivery
+
+
+@EVERY
+def test_the_signed_example_is_taken(service: str) -> None:
+    assert len(outcome(service, SIGNED[service](EVENTS[service])).calls) == 1
+
+
+@EVERY
+@given(body=st.binary(max_size=300) | json_values.map(lambda value: json.dumps(value).encode()), headers=headers)
+def test_nothing_but_a_refusal_meets_an_arbitrary_request(service: str, body: bytes, headers: dict[str, str]) -> None:
+    outcome(service, post(body, headers))
+
+
+@EVERY
+@given(event=near_events | json_values)
+@example(event={"event": "open", "timestamp": 1e300, "email": "a@b"})
+def test_nothing_but_bad_events_comes_of_arbitrary_signed_ones(service: str, event: Any) -> None:
+    if service == "mailchimp":
+        event = {key: str(value) for key, value in event.items()} if isinstance(event, dict) else {}
+    assert not isinstance(outcome(service, SIGNED[service](event)), str | int)
+
+
+@pytest.mark.parametrize("service", ["sendgrid", "resend"])
+@given(data=st.data())
+def test_a_signed_body_with_one_flipped_bit_is_refused(service: str, data: st.DataObject) -> None:
+    inbound = SIGNED[service](EVENTS[service])
+    assert outcome(service, flipped(inbound, data)) in (401, 403)
+
+
+@pytest.mark.parametrize("service", ["mandrill", "ses"])
+@given(data=st.data())
+def test_a_flipped_bit_in_a_signed_form_or_envelope_changes_nothing_that_is_taken(
+    service: str, data: st.DataObject
+) -> None:
+    inbound = SIGNED[service](EVENTS[service])
+    after = outcome(service, flipped(inbound, data))
+    assert after == outcome(service, inbound) or isinstance(after, str | int)
+
+
+@given(data=st.data())
+def test_a_flipped_bit_in_what_mailgun_signs_is_refused(data: st.DataObject) -> None:
+    """Its signature covers a time and a token; that the rest cannot be signed is why a token is worth one request."""
+    inbound = SIGNED["mailgun"](EVENTS["mailgun"])
+    signed = inbound.body.index(b'"event-data"')
+    assert outcome("mailgun", flipped(inbound, data, signed - 3)) == 406
+
+
+def flipped(inbound: Inbound, data: st.DataObject, among: int = 0) -> Inbound:
+    """The request with one bit of the first ``among`` bytes of its body (0: all) the other way."""
+    at = data.draw(st.integers(0, (among or len(inbound.body)) - 1))
+    body = bytearray(inbound.body)
+    body[at] ^= 1 << data.draw(st.integers(0, 7))
+    return replace(inbound, body=bytes(body))
+
+
+def test_an_unknown_service_is_no_error() -> None:
+    with pytest.raises(Refusal) as refused:
+        webhooks.read("news", "pigeon", {}, post(b""), Replay())
+    assert refused.value.status == 404
+
+
+@EVERY
+def test_a_webhook_as_the_tests_have_it_has_no_mistake(service: str) -> None:
+    assert webhooks.SERVICES[service].mistakes(options(service) | {"user_field": "lead_id"}) == []
+    assert set(webhooks.REQUIRED[service]) <= set(options(service))
+
+
+@EVERY
+def test_every_missing_and_unknown_field_is_named(service: str) -> None:
+    named = {field for field, _ in webhooks.SERVICES[service].mistakes({"colour": "red"})}
+    assert named == {"colour", *webhooks.REQUIRED[service]}
+
+
+@pytest.mark.parametrize(
+    ("service", "field", "value"),
+    [
+        ("sendgrid", "public_key", "garbage"),
+        ("sendgrid", "public_key", "AAAA"),
+        ("sendgrid", "public_key", "é"),
+        ("resend", "secret", "whsec_"),
+        ("resend", "secret", "whsec_!"),
+        ("resend", "secret", "whsec_é"),
+        ("mailgun", "signing_key", ""),
+        ("mailgun", "signing_key", 7),
+    ],
+)
+def test_a_field_that_cannot_be_used_is_named(service: str, field: str, value: Any) -> None:
+    found = webhooks.SERVICES[service].mistakes(options(service) | {field: value})
+    assert [name for name, _ in found] == [field]
+
+
+def test_reasons_are_those_that_are_known_of_machines() -> None:
+    assert {mail.APPLE, mail.IMAGE_PROXY, mail.PROVIDER} <= MACHINES
+
+
+# The memory --------------------------------------------------------------------------------------------------------
+
+
+def test_an_id_is_known_after_it_was_kept_for_a_while() -> None:
+    replay = Replay(kept_s=10)
+    assert not replay.check("a", NOW_MS)
+    replay.keep("a", NOW_MS)
+    assert replay.check("a", NOW_MS + 9_999)
+    assert not replay.check("a", NOW_MS + 10_000)
+    assert not replay.check("b", NOW_MS)
+
+
+def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
+    replay = Replay(most=3)
+    for name in "abcad":
+        replay.keep(name, NOW_MS)
+    assert len(replay) == 3
+    assert [name for name in "abcd" if replay.check(name, NOW_MS)] == ["a", "c", "d"]
+
+
+def test_what_is_out_of_date_is_forgotten() -> None:
+    replay = Replay(kept_s=10)
+    replay.keep("a", NOW_MS)
+    replay.keep("b", NOW_MS + 10_000)
+    assert len(replay) == 1
+
+
+def test_ids_are_kept_longer_than_any_signature_is_good() -> None:
+    longest_s = max(mailgun.RETRIED_S, sns.RETRIED_S)
+    assert longest_s + 300 < KEPT_S
+
+
+def test_webhooks_do_not_share_ids() -> None:
+    replay = Replay()
+    inbound = SIGNED["mailgun"](EVENTS["mailgun"])
+    replay.keep(read("mailgun", inbound, replay).once, NOW_MS)
+    assert webhooks.read("other", "mailgun", options("mailgun"), inbound, replay).calls
