@@ -1,0 +1,201 @@
+"""Machines are not people: opens, clicks and visits that no person made are marked, never dropped.
+
+Pure: the time is an argument. What is remembered of a mail is bounded, and lost with the process: a verdict that
+would need more than that is not made.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from crawleruseragents import is_crawler  # type: ignore[import-untyped]
+
+from app.collector.authority import FIELD, MAIL_EVENTS, RETRACTED
+from app.collector.inbound import Call
+from app.collector.mailings import Mailing, Seen
+from streams.codec import parse_ms
+
+OPENED: Final = "Email Opened"
+CLICKED: Final = "Email Link Clicked"
+DELIVERED: Final = "Email Delivered"
+_BELIEVED: Final = (MAIL_EVENTS | {RETRACTED}) - {OPENED, CLICKED}
+"""Believed whatever the agent: mailbox services unsubscribe for people."""
+PROVIDER, APPLE, IMAGE_PROXY, LINK_SCANNER, TOO_SOON, CRAWLER, HEAD = (
+    "provider", "apple_mpp", "image_proxy", "link_scanner", "too_soon", "crawler", "head_request",
+)  # fmt: skip
+REASONS: Final = frozenset({PROVIDER, APPLE, IMAGE_PROXY, LINK_SCANNER, TOO_SOON, CRAWLER, HEAD})
+MOST_EVENTS: Final = 50_000
+"""Opens, clicks and deliveries remembered, over all mails."""
+MEMORY_MS: Final = 3_600_000
+"""How long a mail is remembered after the last that was heard of it."""
+_MOST_AGENT_CHARS: Final = 512
+_MOST_ID_CHARS: Final = 512
+_IMAGE_PROXIES: Final = ("googleimageproxy", "yahoomailproxy", "ggpht.com")
+_SCANNERS: Final = (
+    "barracuda", "proofpoint", "mimecast", "ironport", "fireeye", "trendmicro", "trend micro", "symantec",
+    "messagelabs", "forcepoint", "websense", "sophos", "fortinet", "fortiguard", "zscaler", "safelinks", "bitdefender",
+    "kaspersky", "mailguard", "cloudmark", "vade secure", "spamtitan", "urlscan", "virustotal",
+)  # fmt: skip
+"""Parts of the agents of mail security services, in lower case."""
+
+
+class Machines:
+    """Tells machines from people, and remembers what each mail has met lately."""
+
+    def __init__(self, most_events: int = MOST_EVENTS) -> None:
+        """Start knowing nothing."""
+        self._most = most_events
+        self._count = 0
+        self._mailings: OrderedDict[tuple[str, str], Mailing] = OrderedDict()
+
+    def judge(self, call: Call, now_ms: int) -> list[Call]:
+        """Mark a call in place if a machine made it; its stamp must be on it already.
+
+        Sets ``properties.automated`` and ``properties.automated_reason``. Returns retractions to be published with
+        it: of earlier opens and clicks of the same mail that turn out to be a machine's. Judging a call again, after
+        a publication that failed, gives the same.
+        """
+        event = call.get("event") if call.get("type") == "track" else None
+        reason = _given(call) or _by_agent(_agent_of(call), event)
+        retractions: list[Call] = []
+        if event in (OPENED, CLICKED, DELIVERED):
+            seen = _seen(call, event, reason, now_ms)
+            if seen is not None:
+                found, earlier = self._remember(seen, call, now_ms)
+                reason = reason or found
+                retractions = [_retraction(each, call, now_ms) for each in earlier]
+        if reason is not None:
+            mark(call, reason)
+        return retractions
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _remember(self, seen: Seen, call: Call, now_ms: int) -> tuple[str | None, list[Seen]]:
+        """The verdict about an event of a mail, and the earlier ones that it convicts."""
+        mail_id = _properties(call).get("message_id")
+        if not isinstance(mail_id, str) or not 0 < len(mail_id) <= _MOST_ID_CHARS:
+            return None, []
+        at = (mail_id, seen.recipient)
+        self._forget(now_ms)
+        mailing = self._mailings.setdefault(at, Mailing())
+        self._mailings.move_to_end(at)
+        self._count -= len(mailing)
+        seen = mailing.add(seen, now_ms)
+        self._count += len(mailing)
+        return seen.reason, mailing.convicted(seen)
+
+    def _forget(self, now_ms: int) -> None:
+        """Let go of the mails that were heard of longest ago."""
+        while self._mailings:
+            mailing = next(iter(self._mailings.values()))
+            if self._count < self._most and now_ms - mailing.heard_ms <= MEMORY_MS:
+                return
+            self._mailings.popitem(last=False)
+            self._count -= len(mailing)
+
+
+def _given(call: Call) -> str | None:
+    """The verdict that a call brings along: a mail service's, or that of the way it came in."""
+    properties = _properties(call)
+    if properties.get("automated") is not True:
+        return None
+    reason = properties.get("automated_reason")
+    return reason if isinstance(reason, str) and reason in REASONS else PROVIDER
+
+
+def _by_agent(agent: str, event: Any) -> str | None:
+    """What a user agent says; opens and clicks of mails know more kinds of machines."""
+    if not agent or event in _BELIEVED:
+        return None
+    if event in (OPENED, CLICKED):
+        if agent == "Mozilla/5.0":
+            return APPLE
+        folded = agent.lower()
+        if any(part in folded for part in _IMAGE_PROXIES):
+            return IMAGE_PROXY
+        if any(part in folded for part in _SCANNERS):
+            return LINK_SCANNER
+    return CRAWLER if _crawls(agent) else None
+
+
+@lru_cache(maxsize=10_000)
+def _crawls(agent: str) -> bool:
+    return bool(is_crawler(agent))
+
+
+def _agent_of(call: Call) -> str:
+    context = call.get("context")
+    agent = context.get("userAgent") if isinstance(context, dict) else None
+    return agent[:_MOST_AGENT_CHARS].strip() if isinstance(agent, str) else ""
+
+
+def _properties(call: Call) -> dict[str, Any]:
+    properties = call.get("properties")
+    return properties if isinstance(properties, dict) else {}
+
+
+def mark(call: Call, reason: str) -> None:
+    """Say in place that a machine made a call; properties that are no object give way."""
+    call["properties"] = _properties(call) | {"automated": True, "automated_reason": reason}
+
+
+def _seen(call: Call, event: str, reason: str | None, now_ms: int) -> Seen | None:
+    """What is remembered of an open, click or delivery; None where nothing could be retracted later."""
+    message_id = call.get("messageId")
+    identity = _identity(call)
+    if not isinstance(message_id, str) or not 0 < len(message_id) <= _MOST_ID_CHARS or not identity:
+        return None
+    at_ms = parse_ms(call.get("timestamp"))
+    url = _properties(call).get("url") if event == CLICKED else None
+    return Seen(
+        message_id,
+        event,
+        now_ms if at_ms is None else at_ms,
+        hash(url) if isinstance(url, str) else 0,
+        _recipient(identity),
+        identity,
+        reason,
+    )
+
+
+def _identity(call: Call) -> dict[str, str]:
+    """Whatever names the lead, short enough for an id."""
+    context = call.get("context")
+    traits = context.get("traits") if isinstance(context, dict) else None
+    address = traits.get("email") if isinstance(traits, dict) else None
+    named = {"userId": call.get("userId"), "anonymousId": call.get("anonymousId"), "email": address}
+    return {name: each for name, each in named.items() if isinstance(each, str) and 0 < len(each) <= _MOST_ID_CHARS}
+
+
+def _recipient(identity: dict[str, str]) -> str:
+    """Who got the mail: the address, if it is known."""
+    address = identity.get("email", "").strip().lower()
+    return address or identity.get("userId") or identity.get("anonymousId", "")
+
+
+def _retraction(earlier: Seen, cause: Call, now_ms: int) -> Call:
+    """Take an event back. Said again, it has the same message id, and counts once."""
+    identity = dict(earlier.identity)
+    address = identity.pop("email", None)
+    call: Call = {
+        "type": "track",
+        "event": RETRACTED,
+        "messageId": f"retract:{earlier.message_id}",
+        "timestamp": _rfc3339(now_ms),
+        **identity,
+        "properties": {"messageId": earlier.message_id, "reason": earlier.reason},
+    }
+    if address is not None:
+        call["context"] = {"traits": {"email": address}}
+    if FIELD in cause:
+        call[FIELD] = cause[FIELD]
+    return call
+
+
+def _rfc3339(at_ms: int) -> str:
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

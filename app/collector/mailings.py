@@ -1,0 +1,98 @@
+"""One mail to one recipient: what opened and clicked it, and what the whole says about each. Pure.
+
+The verdict about an open or click depends on what is known of the mail, not on the order in which it became known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+SCANNER_LINKS: Final = 3
+"""So many distinct links within WINDOW_MS are no person's doing."""
+WINDOW_MS: Final = 2000
+SOON_MS: Final = 2000
+"""A click sooner after the delivery is no person's."""
+SCAN_MS: Final = 60_000
+"""Mail is inspected before it counts as delivered: a click up to this long before the delivery is no person's."""
+MOST_OF_ONE: Final = 64
+"""Events remembered of one mail, the latest to come."""
+_CLICKED, _DELIVERED = "Email Link Clicked", "Email Delivered"
+
+
+@dataclass(slots=True)
+class Seen:
+    """One open, click or delivery."""
+
+    message_id: str
+    event: str
+    at_ms: int
+    link: int
+    """The hash of what was clicked."""
+    recipient: str
+    identity: dict[str, str]
+    reason: str | None
+    """Why it is a machine's; None for a person's, as far as is known."""
+    passed: bool = False
+    """It went on without a mark."""
+    convicted_by: str = ""
+    """The message id of the event that made a machine's of what had gone on as a person's."""
+
+
+class Mailing:
+    """Everything remembered of one mail."""
+
+    __slots__ = ("_events", "heard_ms")
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._events: dict[str, Seen] = {}
+        self.heard_ms = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def add(self, seen: Seen, now_ms: int) -> Seen:
+        """Take in an event, and decide anew about all; returns what is known of it, also from its first coming."""
+        self.heard_ms = max(self.heard_ms, now_ms)
+        known = self._events.get(seen.message_id)
+        if known is None:
+            if len(self._events) >= MOST_OF_ONE:
+                del self._events[next(iter(self._events))]
+            self._events[seen.message_id] = known = seen
+        for other, reason in self._verdicts():
+            if other.passed and not other.convicted_by:
+                other.convicted_by = known.message_id
+            other.reason = reason
+        known.passed = known.passed or (known.reason is None and known.event != _DELIVERED)
+        return known
+
+    def convicted(self, by: Seen) -> list[Seen]:
+        """The events that had gone on as a person's until ``by`` came."""
+        return [each for each in self._events.values() if each.convicted_by == by.message_id]
+
+    def _verdicts(self) -> list[tuple[Seen, str]]:
+        """The events that passed for a person's until now, with the reason why they do not."""
+        events = list(self._events.values())
+        bursts = _bursts([each for each in events if each.event == _CLICKED])
+        delivered = [each.at_ms for each in events if each.event == _DELIVERED]
+        found: list[tuple[Seen, str]] = []
+        for each in events:
+            if each.reason is not None or each.event == _DELIVERED:
+                continue
+            if any(first <= each.at_ms <= last for first, last in bursts):
+                found.append((each, "link_scanner"))
+            elif each.event == _CLICKED and any(-SCAN_MS <= each.at_ms - at < SOON_MS for at in delivered):
+                found.append((each, "too_soon"))
+        return found
+
+
+def _bursts(clicks: list[Seen]) -> list[tuple[int, int]]:
+    """Spans of at most WINDOW_MS from click to click, each with SCANNER_LINKS distinct links."""
+    ordered = sorted(clicks, key=lambda each: each.at_ms)
+    spans: list[tuple[int, int]] = []
+    for i, first in enumerate(ordered):
+        inside = [each for each in ordered[i:] if each.at_ms - first.at_ms <= WINDOW_MS]
+        if len({each.link for each in inside}) >= SCANNER_LINKS:
+            spans.append((first.at_ms, inside[-1].at_ms))
+    return spans

@@ -1,0 +1,121 @@
+"""How much a sender may send: token buckets, as many as memory is given for. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+MOST_ADDRESSES: Final = 50_000
+"""Addresses whose buckets are kept, over all keys; of one that was not seen for long, nothing is known any more."""
+
+_ROUNDING: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many calls a period: the bucket holds one period's calls, and fills evenly."""
+
+    calls: float
+    period_s: float
+
+    def share(self, part: float) -> Rate:
+        """A part of it, one call a period at least."""
+        return Rate(max(self.calls * part, 1.0), self.period_s)
+
+
+class _Bucket:
+    __slots__ = ("at_s", "tokens")
+
+    def __init__(self, tokens: float, at_s: float) -> None:
+        self.tokens = tokens
+        self.at_s = at_s
+
+    def fill(self, rate: Rate, now_s: float) -> None:
+        """Add what came in since the last look; a clock that goes back adds nothing."""
+        more = max(now_s - self.at_s, 0.0) * rate.calls / rate.period_s
+        self.tokens = min(self.tokens + more, rate.calls)
+        self.at_s = max(self.at_s, now_s)
+
+    def wait_s(self, rate: Rate) -> int:
+        """Whole seconds until there is a token again; 0 if there is one."""
+        if self.tokens >= 1.0 - _ROUNDING:
+            return 0
+        return max(math.ceil((1.0 - self.tokens) * rate.period_s / rate.calls), 1)
+
+
+class Buckets:
+    """The buckets of every key, and of every key and address.
+
+    A request is let in while there is a token left, whatever its size, and may leave a debt of one period's calls at
+    most: a batch larger than a bucket gets through, and what follows it waits.
+    """
+
+    def __init__(self, most_addresses: int = MOST_ADDRESSES) -> None:
+        """Start with all of them full."""
+        self._most = most_addresses
+        self._keys: dict[str, _Bucket] = {}
+        self._addresses: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
+
+    def take(self, name: str, remote: str, rates: tuple[Rate | None, Rate | None], calls: int, now_s: float) -> int:
+        """Take ``calls`` tokens of a key and of an address, both or neither.
+
+        ``rates`` are those of the key and of one address with it, None for no limit. Returns 0, or the whole seconds
+        to wait where nothing was taken.
+        """
+        rate, address_rate = rates
+        asked: list[tuple[_Bucket, Rate]] = []
+        if rate is not None:
+            asked.append((self._of_key(name, rate, now_s), rate))
+        if address_rate is not None:
+            asked.append((self._of_address((name, network_of(remote)), address_rate, now_s), address_rate))
+        wait_s = 0
+        for bucket, each in asked:
+            bucket.fill(each, now_s)
+            wait_s = max(wait_s, bucket.wait_s(each))
+        if not wait_s:
+            for bucket, each in asked:
+                bucket.tokens = max(bucket.tokens - calls, -each.calls)
+        return wait_s
+
+    def carry_over(self, old: Buckets, names: Collection[str]) -> None:
+        """Go on with the buckets of these keys."""
+        self._keys = {name: bucket for name, bucket in old._keys.items() if name in names}
+        rows = ((at, bucket) for at, bucket in old._addresses.items() if at[0] in names)
+        self._addresses = OrderedDict(rows)
+
+    def __len__(self) -> int:
+        return len(self._keys) + len(self._addresses)
+
+    def _of_key(self, name: str, rate: Rate, now_s: float) -> _Bucket:
+        bucket = self._keys.get(name)
+        if bucket is None:
+            bucket = self._keys[name] = _Bucket(rate.calls, now_s)
+        return bucket
+
+    def _of_address(self, at: tuple[str, str], rate: Rate, now_s: float) -> _Bucket:
+        bucket = self._addresses.get(at)
+        if bucket is None:
+            while len(self._addresses) >= self._most:
+                self._addresses.popitem(last=False)
+            bucket = self._addresses[at] = _Bucket(rate.calls, now_s)
+        else:
+            self._addresses.move_to_end(at)
+        return bucket
+
+
+@lru_cache(maxsize=10_000)
+def network_of(remote: str) -> str:
+    """Who shares a bucket: an IPv4 address by itself, of IPv6 the /64 that one customer has to choose from."""
+    try:
+        address = ip_address(remote.partition("%")[0])
+    except ValueError:
+        return remote[:64]
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    mapped = address.ipv4_mapped
+    return str(mapped) if mapped is not None else f"{IPv6Address(int(address) >> 64 << 64)}/64"

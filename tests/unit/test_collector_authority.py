@@ -1,0 +1,100 @@
+"""What a key may say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.collector.authority import MAIL_EVENTS, RETRACTED, VERDICTS, stamp
+from app.collector.inbound import BadCall, Call
+from app.collector.keys import Key
+
+SITE, BACKEND = Key("site", True), Key("backend", False)
+FORGED = {"key": "backend", "public": False}
+
+
+def track(event: str, **properties: Any) -> Call:
+    return {"type": "track", "event": event, "messageId": "m", "anonymousId": "a", "properties": properties}
+
+
+def stamped(call: Call, key: Key | None, webhook_name: str = "") -> Call:
+    result = stamp(call, key, webhook_name)
+    assert not isinstance(result, BadCall)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("key", "webhook", "expected"),
+    [
+        (SITE, "", {"key": "site", "public": True}),
+        (BACKEND, "", {"key": "backend"}),
+        (None, "news", {"key": "news"}),
+    ],
+)
+def test_a_call_carries_its_key_and_not_what_its_sender_says(key: Key | None, webhook: str, expected: Any) -> None:
+    for call in (track("Asked"), track("Asked") | {"leadglow": FORGED}, track("Asked") | {"leadglow": None}):
+        assert stamped(call, key, webhook) == track("Asked") | {"leadglow": expected}
+
+
+@pytest.mark.parametrize("event", sorted(MAIL_EVENTS | VERDICTS | {RETRACTED}))
+def test_what_only_others_can_know_is_refused_to_public_keys_only(event: str) -> None:
+    bad = stamp(track(event), SITE)
+    assert isinstance(bad, BadCall)
+    assert json.loads(bad.raw) == track(event)
+    assert bad.reason == "not_allowed"
+    assert event in bad.sentence
+    assert stamped(track(event), BACKEND)["event"] == event
+    assert stamped(track(event), None, "news")["event"] == event
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"type": "identify", "userId": "u", "anonymousId": "a", "traits": {"email": "ana@acme.example"}},
+        {"type": "alias", "userId": "u", "previousId": "v"},
+        {"type": "page", "event": "Email Opened", "anonymousId": "a"},
+        {"type": "track", "event": 7, "anonymousId": "a"},
+        {"type": "track", "event": "Email Signup", "anonymousId": "a", "properties": "none"},
+        {},
+    ],
+)
+def test_everything_else_goes_on_as_it_came(call: Call) -> None:
+    assert stamped(call, SITE) == call | {"leadglow": {"key": "site", "public": True}}
+
+
+def test_a_public_key_cannot_say_that_no_machine_did_it() -> None:
+    call = track("Asked", automated=False, automated_reason="crawler", plan="pro")
+    assert stamped(call, SITE)["properties"] == {"plan": "pro"}
+    assert stamped(call, BACKEND)["properties"] == call["properties"]
+
+
+_values: st.SearchStrategy[Any] = (
+    st.none()
+    | st.booleans()
+    | st.text(max_size=5)
+    | st.dictionaries(st.sampled_from(("automated", "automated_reason", "x")), st.booleans())
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(("type", "event", "leadglow", "properties", "userId", "y")),
+        _values | st.sampled_from(("track", "alias", *MAIL_EVENTS)),
+    ),
+    st.sampled_from((SITE, BACKEND, None)),
+)
+def test_no_call_loses_more_than_it_may_not_say_and_none_is_changed_in_place(call: Call, key: Key | None) -> None:
+    before = json.dumps(call)
+    result = stamp(call, key, "news")
+    assert json.dumps(call) == before
+    if isinstance(result, BadCall):
+        assert key is SITE
+        return
+    public = key is not None and key.public
+    assert result["leadglow"] == ({"key": key.name if key else "news"} | ({"public": True} if public else {}))
+    unchanged = {"leadglow", "properties"} if public else {"leadglow"}
+    assert all(result[name] == value for name, value in call.items() if name not in unchanged)

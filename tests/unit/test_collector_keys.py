@@ -1,0 +1,409 @@
+"""The keys file, who is let in, and how much they may send."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from app.cli.root import build
+from app.collector.inbound import Refusal
+from app.collector.keys import PUBLIC_RATE, Key, KeyRing, KeysError, load, read
+from app.collector.origins import parse
+from app.collector.rates import Buckets, Rate, network_of
+from app.collector.webhooks import SERVICES
+
+SECRET = "lgs_a-secret-of-a-server"
+DIGEST = sha256(SECRET.encode()).hexdigest()
+HERE = "§"
+"""Stands in a bad file just before the place that a mistake must name; it is taken out."""
+GOOD = f"""\
+leadglow_keys: 1
+keys:
+  - {{name: site, write_key: wk_abc, origins: ["https://acme.example", "https://*.acme.example"], rate: 20/s}}
+  - {{name: app, write_key: wk_app, origins: any, rate: 5000/m, address_rate: 2/s}}
+  - {{name: backend, server: true, sha256: "{DIGEST}"}}
+webhooks:
+  - {{name: news, service: mailgun, signing_key: "MFkw"}}
+links: {{secret: "0123456789abcdef"}}
+"""
+PAGE = "https://acme.example"
+
+
+def with_key(key: str) -> str:
+    return f"leadglow_keys: 1\nkeys:\n  - {{{key}}}\n"
+
+
+def refusal(ring: KeyRing, key: str, origin: str = "", remote: str = "", **more: bool) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        ring.admit(key, origin, remote, 1, 0.0, **more)
+    return caught.value
+
+
+# The file --------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "keys.yaml").write_text(GOOD)
+    ring = load(tmp_path / "keys.yaml")
+
+    assert [(key.name, key.public, key.any_origin) for key in ring.keys] == [
+        ("site", True, False),
+        ("app", True, True),
+        ("backend", False, False),
+    ]
+    assert [(key.rate, key.address_rate) for key in ring.keys] == [
+        (Rate(20, 1), Rate(2, 1)),
+        (Rate(5000, 60), Rate(2, 1)),
+        (None, None),
+    ]
+    assert ring.link_secret == b"0123456789abcdef"
+    assert (ring.webhooks["news"].service, dict(ring.webhooks["news"].options)) == ("mailgun", {"signing_key": "MFkw"})
+
+
+def test_a_public_key_without_a_rate_has_one() -> None:
+    ring = read(with_key(f"name: a, write_key: w, origins: {PAGE}"))
+    assert (ring.keys[0].rate, ring.keys[0].address_rate) == (PUBLIC_RATE, Rate(100, 1))
+
+
+def test_a_file_without_links_has_no_secret_and_one_may_have_no_keys() -> None:
+    assert read("leadglow_keys: 1").link_secret == b""
+
+
+def test_what_is_shown_of_a_ring_has_no_secret() -> None:
+    ring = read(GOOD)
+    shown = repr([*ring.keys, *ring.webhooks.values()])
+    assert not any(secret in shown for secret in ("wk_abc", DIGEST, "MFkw"))
+
+
+SERVER = f'server: true, sha256: "{DIGEST}"'
+MISTAKES = [
+    ("§leadglow_keys: 1\nkays: []", "unknown key `kays`"),
+    ("§keys: [{name: a, server: true, sha256: §nope}]", "needs `leadglow_keys`"),
+    ("leadglow_keys: §2", "is not the version"),
+    ("leadglow_keys: 1\nkeys: §[]", "is not a list"),
+    ("leadglow_keys: 1\nkeys: [§wk_abc]", "is not a key"),
+    (with_key("write_key: w, origins: any").replace("{", "§{"), "needs `name`"),
+    (with_key("name: §A B, write_key: w, origins: any"), "is not a name"),
+    (with_key("name: a, write_key: §w x, origins: any"), "is not a write key"),
+    (with_key("name: a, write_key: §7, origins: any"), "is not a write key"),
+    (with_key("name: a, origins: any").replace("{", "§{"), "needs `write_key`"),
+    (with_key("name: a, write_key: w").replace("{", "§{"), "needs `origins`"),
+    (with_key("name: a, write_key: w, origins: §[]"), "is not a list"),
+    (with_key("name: a, write_key: w, origins: [§https://acme.example/]"), "is not an origin"),
+    (with_key("name: a, write_key: w, origins: [§acme.example]"), "is not an origin"),
+    (with_key("name: a, write_key: w, origins: [§'https://*.com']"), "every site under `com`"),
+    (with_key("name: a, write_key: w, origins: §[any, https://a.example]"), "idle"),
+    (with_key("name: a, write_key: w, origins: any, rate: §5"), "is not a rate"),
+    (with_key("name: a, write_key: w, origins: any, rate: §0/s"), "is not a rate"),
+    (with_key("name: a, write_key: w, origins: any, rate: §5/d"), "is not a rate"),
+    (with_key(f"name: a, write_key: w, origins: any, sha256: §{DIGEST}"), "only a server key"),
+    (with_key("name: a, server: §sure, write_key: w"), "is not true or false"),
+    (with_key(f"name: a, {SERVER}, origins: §any"), "no web page"),
+    (with_key(f"name: a, {SERVER}, write_key: §w"), "is not written down"),
+    (with_key("name: a, server: true").replace("{", "§{"), "needs `sha256`"),
+    (with_key(f"name: a, server: true, sha256: §{SECRET}"), "is not the SHA-256"),
+    (with_key(f"name: a, {SERVER}}}\n  - {{name: §a, write_key: w, origins: any"), "second time, after line 3"),
+    (with_key(f"name: a, {SERVER}}}\n  - {{name: b, server: true, sha256: §{DIGEST}"), "this secret is here for"),
+    (with_key("name: a, write_key: w, origins: any}\n  - {name: b, write_key: §w, origins: any"), "this write key"),
+    (with_key(f"name: a, {SERVER}") + "webhooks: [{name: §a, service: sendgrid}]", "second time"),
+    ("leadglow_keys: 1\nwebhooks: [§{name: a}]", "needs `service`"),
+    ("leadglow_keys: 1\nwebhooks: [§s3cret]", "is not a webhook"),
+    ("leadglow_keys: 1\nwebhooks: [{name: a, service: b, key: §[]}]", "is not a text"),
+    ("leadglow_keys: 1\nwebhooks: [{name: a, service: b, key: §0123}]", "is not a text"),
+    ("leadglow_keys: 1\nwebhooks: [{name: a, service: b, §K: x}]", "is not a name of a field"),
+    ("leadglow_keys: 1\nlinks: §s3cret-s3cret-s3cret", "is not the settings of links"),
+    ("leadglow_keys: 1\nlinks: {secret: §s3cret}", "16 to 1000 characters"),
+    ("leadglow_keys: 1\nkeys: §", "is not a list"),
+    ("leadglow_keys: 1\nkeys: [{name: a, name: b, §}]", "second time"),
+    ("a: [§", "not YAML"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), MISTAKES)
+def test_a_mistake_is_told_without_what_may_be_a_secret(text: str, said: str) -> None:
+    with pytest.raises(KeysError) as caught:
+        read(text.replace(HERE, ""), "k.yaml")
+
+    message = str(caught.value)
+    assert said in message
+    assert not re.search(rf"s3cret|{SECRET}|{DIGEST}", message)
+    assert re.search(r"^k\.yaml:\d+:\d+: .+; .+$", message, re.M)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [row for row in MISTAKES if row[0].count(HERE) == 1 and "kays" not in row[0]]
+)
+def test_a_mistake_names_its_place(text: str, said: str) -> None:
+    before = text.partition(HERE)[0]
+    place = f"k.yaml:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}:"
+    with pytest.raises(KeysError) as caught:
+        read(text.replace(HERE, ""), "k.yaml")
+
+    lines = [line for line in str(caught.value).splitlines() if said in line]
+    if said not in ("not YAML", "second time") and not text.endswith(HERE):
+        assert any(line.startswith(place) for line in lines), caught.value
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    text = "leadglow_keys: 2\nkeys:\n  - {name: a}\n  - {name: a, server: true, rate: x}\nlinks: {}\n"
+    with pytest.raises(KeysError) as caught:
+        read(text)
+    assert len(caught.value.mistakes) == 7
+
+
+@pytest.mark.parametrize(
+    ("hook", "said"),
+    [
+        ("service: sendgird", "k:2:31: unknown service `sendgird`; write `sendgrid`"),
+        ("service: mailgun", "k:2:12: `signing_key` of `mailgun` is missing"),
+        ("service: sendgrid, public_key: x", "k:2:53: `public_key` of `sendgrid`: "),
+        ("service: sendgrid, kay: x", "k:2:46: `kay` of `sendgrid`: unknown field"),
+    ],
+)
+def test_a_webhook_must_be_of_a_known_service_with_what_it_needs(hook: str, said: str) -> None:
+    with pytest.raises(KeysError) as caught:
+        read(f"leadglow_keys: 1\nwebhooks: [{{name: a, {hook}}}]", "k", SERVICES)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [None, b"\xff", b"a" * 1_000_001])
+def test_a_file_that_cannot_be_read_is_a_mistake_too(tmp_path: Path, data: bytes | None) -> None:
+    if data is not None:
+        (tmp_path / "keys.yaml").write_bytes(data)
+    with pytest.raises(KeysError, match=r"keys\.yaml:1:1: the file"):
+        load(tmp_path / "keys.yaml")
+
+
+@given(st.text(max_size=200) | st.binary(max_size=60).map(lambda data: GOOD[: len(data) * 6] + data.decode("latin-1")))
+def test_no_text_makes_reading_fail_otherwise_than_with_mistakes(text: str) -> None:
+    with suppress(KeysError):
+        read(text)
+
+
+# Who is let in ---------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_known_by_what_is_shown() -> None:
+    ring = read(GOOD)
+    assert ring.admit("wk_abc", PAGE, "", 1, 0.0).name == "site"
+    assert ring.admit("wk_app", "", "", 1, 0.0).name == "app"
+    assert ring.admit(SECRET, "", "", 1, 0.0).name == "backend"
+
+
+@pytest.mark.parametrize("shown", ["", "wk_ab", "WK_ABC", "wk_abc ", DIGEST, "\ud800", "site", "x" * 100_000])
+def test_what_is_no_key_is_refused_with_401(shown: str) -> None:
+    error = refusal(read(GOOD), shown, PAGE)
+    assert (error.status, error.code) == (401, "unknown_key")
+
+
+def test_a_server_key_in_an_address_is_refused_and_told_why_and_a_public_one_is_not() -> None:
+    ring = read(GOOD)
+    error = refusal(ring, SECRET, in_query=True)
+    assert (error.status, error.code) == (403, "secret_in_url")
+    assert "basic authentication" in error.message
+    assert SECRET not in error.message
+    assert ring.admit("wk_abc", PAGE, "", 1, 0.0, in_query=True).public
+
+
+ALLOWED = [
+    (PAGE, True),
+    ("HTTPS://ACME.example", True),
+    ("https://acme.example:443", True),
+    ("https://shop.acme.example", True),
+    ("https://a.b.acme.example", True),
+    ("https://acme.example:8443", False),
+    ("http://acme.example", False),
+    ("https://evilacme.example", False),
+    ("https://acme.example.evil.example", False),
+    ("https://*.acme.example", False),
+    ("https://acme.example/", False),
+    ("https://acme.example\n", False),
+    ("null", False),
+    ("", False),
+]
+
+
+@pytest.mark.parametrize(("origin", "allowed"), ALLOWED)
+def test_a_public_key_is_for_its_pages(origin: str, allowed: bool) -> None:
+    ring = KeyRing([key for key in read(GOOD).keys if key.name == "site"])
+    assert ring.allows_origin(origin) is allowed
+    if allowed:
+        assert ring.admit("wk_abc", origin, "", 1, 0.0).name == "site"
+    else:
+        error = refusal(ring, "wk_abc", origin)
+        assert (error.status, error.code) == (403, "origin_not_allowed")
+        assert ("no Origin" in error.message) is (origin == "")
+
+
+def test_a_key_for_any_origin_is_for_every_page_and_for_senders_that_are_none() -> None:
+    ring = read(GOOD)
+    for i, origin in enumerate(("", "null", "https://evil.example", "capacitor://localhost")):
+        assert ring.admit("wk_app", origin, f"192.0.2.{i}", 1, 0.0).name == "app"
+        assert ring.allows_origin(origin)
+
+
+def test_server_keys_open_no_origin() -> None:
+    assert not KeyRing([key for key in read(GOOD).keys if not key.public]).allows_origin(PAGE)
+
+
+@given(st.from_regex(r"\A[a-z]{1,5}\.acme\.example(:[0-9]{1,4})?\Z"))
+def test_a_host_below_is_covered_by_the_star_unless_its_port_is_another(host: str) -> None:
+    star, page = parse("https://*.acme.example"), parse(f"https://{host}")
+    assert star is not None
+    assert page is not None
+    assert star.covers(page) is (page.port == "")
+
+
+# Rates -----------------------------------------------------------------------------------------------------------
+
+
+def ring_of(rate: Rate | None, address_rate: Rate | None = None, name: str = "a") -> KeyRing:
+    return KeyRing([Key(name, True, (), True, rate, address_rate, "w")])
+
+
+def let_in(ring: KeyRing, remote: str, calls: int, now_s: float) -> bool:
+    try:
+        ring.admit("w", "", remote, calls, now_s)
+    except Refusal:
+        return False
+    return True
+
+
+def test_a_bucket_holds_a_period_and_fills_evenly() -> None:
+    ring = ring_of(Rate(3, 60))
+    assert [let_in(ring, "", 1, 0.0) for _ in range(4)] == [True, True, True, False]
+    assert not let_in(ring, "", 1, 0.0)
+    assert let_in(ring, "", 1, 21.0)
+    assert not let_in(ring, "", 1, 38.0)
+    assert let_in(ring, "", 1, 41.0)
+    assert not let_in(ring, "", 1, 0.0)
+
+
+def test_a_batch_larger_than_the_bucket_gets_through_and_what_follows_waits_a_period() -> None:
+    ring = ring_of(Rate(10, 1))
+    assert let_in(ring, "", 1000, 0.0)
+    assert not let_in(ring, "", 1, 0.9)
+    assert let_in(ring, "", 1, 1.2)
+
+
+def test_waiting_as_long_as_was_said_is_enough() -> None:
+    ring = ring_of(Rate(7, 60))
+    assert let_in(ring, "", 50, 0.0)
+    with pytest.raises(Refusal) as caught:
+        ring.admit("w", "", "", 1, 3.0)
+    assert (caught.value.status, caught.value.code) == (429, "too_many_events")
+    assert caught.value.retry_after_s is not None
+    assert let_in(ring, "", 1, 3.0 + caught.value.retry_after_s)
+
+
+def test_one_address_cannot_use_up_what_others_need() -> None:
+    ring = ring_of(Rate(100, 1), Rate(5, 1))
+    assert sum(let_in(ring, "192.0.2.1", 1, 0.0) for _ in range(50)) == 5
+    assert let_in(ring, "192.0.2.2", 1, 0.0)
+
+
+def test_what_an_address_was_refused_is_not_taken_from_the_key() -> None:
+    ring = ring_of(Rate(6, 1), Rate(5, 1))
+    for _ in range(50):
+        let_in(ring, "192.0.2.1", 1, 0.0)
+    assert let_in(ring, "192.0.2.2", 1, 0.0)
+    assert not let_in(ring, "192.0.2.2", 1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2", True),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("proxy", "proxy", True),
+    ],
+)
+def test_a_customers_addresses_share_a_bucket(one: str, other: str, same: bool) -> None:
+    assert (network_of(one) == network_of(other)) is same
+
+
+@given(st.integers(0, 2**32).map(Random))
+def test_buckets_stay_bounded_and_never_let_more_in_than_a_period_and_what_flows_in(chance: Random) -> None:
+    buckets, let, now_s = Buckets(most_addresses=10), 0, 0.0
+    for _ in range(300):
+        now_s += chance.choice((0.0, 0.01, -1.0, 0.2))
+        wait_s = buckets.take("a", f"192.0.2.{chance.randint(0, 99)}", (Rate(20, 1), Rate(3, 1)), 1, now_s)
+        let += not wait_s
+        assert len(buckets) <= 11
+    assert let <= 20 + 20 * 300 * 0.2 + 1
+
+
+def test_a_reload_goes_on_counting_by_the_names_of_keys() -> None:
+    old = ring_of(Rate(3, 60), Rate(3, 60))
+    for _ in range(3):
+        assert let_in(old, "192.0.2.1", 1, 0.0)
+    same, lower, other = ring_of(Rate(3, 60), Rate(3, 60)), ring_of(Rate(1, 60)), ring_of(Rate(3, 60), name="b")
+    for ring in (same, lower, other):
+        ring.carry_over(old)
+    assert not let_in(same, "192.0.2.1", 1, 0.0)
+    assert not let_in(lower, "192.0.2.1", 1, 0.0)
+    assert let_in(other, "192.0.2.1", 1, 0.0)
+
+
+# The commands ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("site", "--origin", PAGE, "--rate", "200/s"), ("app", "--origin", "any"), ("backend", "--server")],
+)
+def test_a_new_key_is_let_in_by_the_line_that_comes_with_it(args: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(build(), ["keys", "new", *args])
+
+    assert result.exit_code == 0
+    said = result.stdout.splitlines()
+    ring = read("leadglow_keys: 1\nkeys:\n" + said[-1])
+    assert ring.admit(said[1], PAGE, "", 1, 0.0).name == args[0]
+    assert (said[1] in said[-1]) is ("--server" not in args)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("site",), "needs `origins`"),
+        (("site", "--origin", "acme.example"), "is not an origin"),
+        (("site", "--origin", "any", "--rate", "5"), "is not a rate"),
+        (("Site", "--server"), "is not a name"),
+        (("backend", "--server", "--origin", "any"), "no web page"),
+    ],
+)
+def test_a_key_that_no_file_would_take_is_not_made(args: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(build(), ["keys", "new", *args])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+def test_a_good_file_is_summed_up_without_its_secrets(tmp_path: Path) -> None:
+    (tmp_path / "keys.yaml").write_text(GOOD)
+    result = CliRunner().invoke(build(), ["keys", "check", str(tmp_path / "keys.yaml")])
+
+    assert result.exit_code == 0
+    assert "no mistakes" in result.stdout
+    assert "write key   site: 2 origins; 20 calls in 1 s" in result.stdout
+    assert not any(secret in result.stdout for secret in ("wk_abc", DIGEST, "MFkw", "0123456789abcdef"))
+
+
+def test_a_bad_file_ends_with_1_and_every_mistake(tmp_path: Path) -> None:
+    (tmp_path / "keys.yaml").write_text("leadglow_keys: 2\nkeys: [{name: a}]\n")
+    result = CliRunner().invoke(build(), ["keys", "check", str(tmp_path / "keys.yaml")])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "keys.yaml:1:16:" in result.stderr
+    assert result.stderr.endswith("3 mistakes\n")
