@@ -132,8 +132,11 @@ class Counter:
         if window is None or entry not in window.entries:
             return
         window.entries.remove(entry)
+        there = list(window.entries)
         for other in sorted(others):
-            if other not in window.entries and self._has_room(window, entry, other, lead.base):
+            if other in there:
+                there.remove(other)  # equal ones happened in the same millisecond: each stands for itself
+            elif self._has_room(window, entry, other, lead.base):
                 insort(window.entries, other)
         lead.count[lead.signals.index(self._signal)] -= 1
         if window.entries or window.closed:

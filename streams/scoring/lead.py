@@ -117,7 +117,7 @@ class Lead:
     __slots__ = (
         "aliases", "amount", "base", "calm_until", "clock", "count", "details", "due", "erased_at", "first_seen",
         "fits", "inside", "known", "last_seen", "latches", "recent", "ref", "ring", "shown", "signals", "slack",
-        "touches", "traits", "windows",
+        "stale", "touches", "traits", "windows",
     )  # fmt: skip
 
     def __init__(self, base: int) -> None:  # noqa: PLR0915 - one line a part
@@ -140,6 +140,8 @@ class Lead:
         """Scorecard -> the score in the ranking, as far as this process knows."""
         self.due: int | None = None
         """When the schedule has it, as far as this process knows."""
+        self.stale = True
+        """Whether ranking and schedule may not know yet what it came to."""
         self.traits: dict[str, list[Any]] = {}
         self.latches: dict[str, Latch] = {}
         self.inside = 0

@@ -424,11 +424,13 @@ class Scorer:
             return
         now_ms = max(now_ms, lead.clock)
         self._advance(lead_id, lead, now_ms)
-        if self.rescoring:
-            self._touched[lead_id] = lead
+        if self._touched.pop(lead_id, None) is not None or self.rescoring:
+            self._outcome.blobs[lead_id] = encode(lead)
+            self._outcome.dirty.add(lead_id)
         changes = [next_change(card, lead, now_ms) for card in self.rules.cards]
         lead.due = min((at for at in changes if at is not None), default=None)
         self._outcome.due[lead_id] = lead.due
+        lead.stale = False
         for card in self.rules.cards:
             if self._show(card.name, lead_id, lead, published(read(card, lead, now_ms).exact)):
                 self._outcome.dirty.add(lead_id)
@@ -441,22 +443,23 @@ class Scorer:
         blobs = outcome.blobs
         for lead_id, lead in self._touched.items():
             blobs[lead_id] = encode(lead)
+            lead.stale = True
         outcome.dirty.update(self._touched)
         self._touched = {}
         self._outcome = Outcome()
         return outcome
 
     def show(self, lead_ids: Iterable[str]) -> set[str]:
-        """Read leads that steps have changed: their place in the ranking, and when each is due.
+        """Read leads that steps have changed, each at its clock: their place in the ranking, and when each is due.
 
         Many at a time cost a tenth of one by one, and no stage waits for it: these are decided by bounds and single
-        readings.
+        readings. What the timer has read since is not read again.
 
         Returns:
             The leads whose published score or stage is another than was shown last; redirects and erasures, too.
         """
         states = self.states
-        touched = {lead_id: lead for lead_id in lead_ids if type(lead := states.get(lead_id)) is Lead}
+        touched = {i: lead for i in lead_ids if type(lead := states.get(i)) is Lead and lead.stale}
         changed = {lead_id for lead_id in lead_ids if lead_id not in touched}
         leads = list(touched.values())
         calm, due, slack = (np.full(len(leads), np.inf) for _ in range(3))
@@ -470,6 +473,7 @@ class Scorer:
         schedule = self._outcome.due
         rows = zip(touched, leads, calm.tolist(), due.tolist(), slack.tolist(), strict=True)
         for lead_id, lead, calm_ms, due_ms, points in rows:
+            lead.stale = False
             if lead.calm_until != -math.inf:  # its stages were decided by these scorecards
                 lead.calm_until = lead.clock + calm_ms - 1
                 lead.slack = points

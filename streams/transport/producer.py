@@ -19,6 +19,7 @@ LONGEST_PAUSE_S = 5.0
 LOOK_S = 2.0
 """How long Kafka may take to answer and still be there."""
 BATCH_BYTES = 512 * 1024
+FEW_ROWS = 200
 
 
 class Producer:
@@ -70,7 +71,7 @@ class Producer:
         while rows:
             producer = await self._connected()
             try:
-                await asyncio.gather(*(self._send_rows(producer, topic, p, part) for p, part in rows.items()))
+                await self._send_all(producer, topic, rows)
                 return
             except give_up_on:
                 raise
@@ -100,6 +101,20 @@ class Producer:
             timestamp_ms=max(record.timestamp_ms, 0),
             headers=record.headers,
         )
+
+    async def _send_all(self, producer: AIOKafkaProducer, topic: str, rows: dict[int, list[tuple[Any, ...]]]) -> None:
+        """Few rows one partition after another, which costs no tasks; many at the same time."""
+        if sum(map(len, rows.values())) > FEW_ROWS:
+            await asyncio.gather(*(self._send_rows(producer, topic, p, part) for p, part in rows.items()))
+            return
+        sent = []
+        for partition, part in rows.items():
+            batch = producer.create_batch()
+            if all(_append(batch, row) for row in part):
+                sent.append(await producer.send_batch(batch, topic, partition=partition))
+            else:
+                sent.append(asyncio.ensure_future(self._send_rows(producer, topic, partition, part)))
+        await asyncio.gather(*sent)
 
     async def _send_rows(
         self, producer: AIOKafkaProducer, topic: str, partition: int, rows: list[tuple[Any, ...]]

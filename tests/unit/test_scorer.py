@@ -158,6 +158,8 @@ def test_what_is_shown_of_a_changed_lead_is_its_rank_and_when_it_is_due() -> Non
     assert due is not None
     assert START_MS < due <= START_MS + DAY_MS * 0.075
     assert (outcome.blobs, outcome.dirty) == ({}, set())
+    scorer.apply(at(rules, "Nothing", 1))
+    scorer.finish()
     assert scorer.show(["u"]) == set()
 
 
@@ -183,6 +185,19 @@ def test_a_tick_says_when_the_score_changes_next() -> None:
     assert outcome.ranks == {"card": {"u": 5}}
     expected = START_MS + DAY_MS * math.log2(10 / 4.5)
     assert outcome.due["u"] == pytest.approx(expected, abs=2)
+
+
+def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None:
+    rules = rules_of()
+    scorer = Scorer(rules)
+    scorer.put("u", None)
+    scorer.apply(at(rules, "page", 0))
+    scorer.finish()
+    scorer.tick("u", START_MS + DAY_MS)
+    assert scorer.finish().ranks == {"card": {"u": 5}}
+    assert scorer.show(["u"]) == {"u"}
+    again = scorer.finish()
+    assert (again.ranks, again.due) == ({}, {})
 
 
 def test_new_weights_apply_at_once_and_say_why() -> None:
