@@ -97,6 +97,51 @@ class Settings(BaseSettings):
     metrics_host: str = Field("127.0.0.1", description="Address of `/metrics`, `/live` and `/ready`.")
     metrics_port: int = Field(9095, ge=0, le=65535, description="Their port; 0 takes any free one.")
     log: Literal["json", "text"] = Field("text", description="Form of the log.")
+    collector_host: str = Field("127.0.0.1", description="Address that the collector takes requests on.")
+    collector_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes any free one.")
+    collector_metrics_port: int = Field(
+        9096,
+        ge=0,
+        le=65535,
+        description="Port of the collector's `/metrics`, `/live` and `/ready`, on `LEADGLOW_METRICS_HOST`.",
+    )
+    collector_keys: Path | None = Field(
+        None, description="The keys file: who may send to the collector. `leadglow keys new` makes one."
+    )
+    collector_web_topic: TopicName = Field(
+        "web-events", description="The one of `LEADGLOW_SOURCES` that the collector writes web events to."
+    )
+    collector_mail_topic: TopicName = Field(
+        "email-events", description="The one of `LEADGLOW_SOURCES` that the collector writes mail events to."
+    )
+    collector_public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+[^\s]*)?$",
+        description="Where the world reaches the collector, `https://events.acme.example`; else what requests name.",
+    )
+    collector_trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description="Proxies in front of the collector that append to `X-Forwarded-For`; with 0 it is not believed.",
+    )
+    collector_honour_gpc: bool = Field(
+        True, description="Drop what browsers send with `Sec-GPC: 1` or `DNT: 1`; the answer is 200 all the same."
+    )
+    collector_consent_path: str = Field(
+        "context.consent.categoryPreferences.Advertising",
+        pattern=r"^([^\s.]+(\.[^\s.]+)*)?$",
+        description="Dotted path in an event; if the visitor refused there (`false`, `denied`), the event is dropped. "
+        "Empty: nowhere.",
+    )
+    collector_max_body_bytes: int = Field(
+        5 * 1024 * 1024, ge=1024, description="Largest request body, in bytes after inflating it."
+    )
+    collector_max_in_flight_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Bytes of requests that the collector holds at a time; above that it answers 503.",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -15,13 +15,16 @@ from aiokafka.admin import AIOKafkaAdminClient
 from app.settings import PREFIX, Settings
 from streams.store.redis import RedisStore
 from streams.topics import Topics
+from streams.transport.producer import BATCH_BYTES
 
 if TYPE_CHECKING:
+    from app.collector.collector import Collector
     from streams.worker import Worker
 
 CRASH_AT = f"{PREFIX}CRASH_AT"
 KAFKA_MS = 10_000
 """How long a command waits for an answer of Kafka."""
+REQUEST_BYTES = 4 * 1024 * 1024
 
 
 def topics_of(settings: Settings) -> Topics:
@@ -79,6 +82,20 @@ def producer_of(settings: Settings) -> AIOKafkaProducer:
     )
 
 
+def batch_producer_of(settings: Settings) -> AIOKafkaProducer:
+    """The same for many records at once, which wait for nothing but each other."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka,
+        acks="all",
+        enable_idempotence=settings.kafka_idempotence,
+        request_timeout_ms=KAFKA_MS,
+        linger_ms=0,
+        max_batch_size=BATCH_BYTES,
+        max_request_size=REQUEST_BYTES,
+        **kafka_options(settings),
+    )
+
+
 def consumer_of(settings: Settings) -> AIOKafkaConsumer:
     """A consumer without a group; not started."""
     return AIOKafkaConsumer(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
@@ -110,6 +127,33 @@ def worker_of(settings: Settings) -> Worker:
         plan.reached = crash_point(crash_at)
     worker = Worker(plan)
     return worker
+
+
+def collector_of(settings: Settings) -> Collector:
+    """The collector; not started.
+
+    Raises:
+        KeysError: the keys file has mistakes.
+    """
+    from app.collector.collector import Collector
+    from app.collector.reception import Rules
+    from app.collector.site import Limits
+
+    assert settings.collector_keys is not None
+    rules = Rules(
+        settings.collector_web_topic,
+        settings.collector_mail_topic,
+        settings.rejected,
+        tuple(filter(None, settings.collector_consent_path.split("."))),
+        settings.collector_honour_gpc,
+    )
+    limits = Limits(
+        settings.collector_max_body_bytes,
+        settings.collector_max_in_flight_bytes,
+        settings.collector_trusted_proxies,
+        settings.collector_public_url,
+    )
+    return Collector(lambda: batch_producer_of(settings), settings.collector_keys, rules, limits)
 
 
 def crash_point(at: str) -> Callable[[str], Coroutine[Any, Any, None]]:

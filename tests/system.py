@@ -65,14 +65,26 @@ class System:
     @contextmanager
     def worker(self, **changed: str) -> Iterator["WorkerProcess"]:
         """A worker process, killed afterwards if it still runs."""
+        with self._process("worker", changed) as process:
+            yield WorkerProcess(process)
+
+    @contextmanager
+    def collector(self, keys: Path, **changed: str) -> Iterator["CollectorProcess"]:
+        """A collector process with a keys file, killed afterwards if it still runs."""
+        ports = {"collector_port": "0", "collector_metrics_port": "0"}
+        with self._process("collector", {"collector_keys": str(keys), **ports, **changed}) as process:
+            yield CollectorProcess(process)
+
+    @contextmanager
+    def _process(self, command: str, changed: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
         env = self.env | {f"LEADGLOW_{key.upper()}": value for key, value in changed.items()}
-        argv = [sys.executable, "-m", "app", "worker"]
+        argv = [sys.executable, "-m", "app", command]
         env = {**os.environ, **env}  # noqa: TID251 - a child needs its PATH
         pipe = subprocess.PIPE
         process = subprocess.Popen(argv, cwd=ROOT, env=env, text=True, stdout=pipe, stderr=pipe)
         with process:
             try:
-                yield WorkerProcess(process)
+                yield process
             finally:
                 process.kill()
 
@@ -178,6 +190,25 @@ class WorkerProcess:
     def ended(self) -> tuple[int, str]:
         _, stderr = self.process.communicate(timeout=40)
         return self.process.returncode, stderr
+
+
+class CollectorProcess(WorkerProcess):
+    """A collector as others see it."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        super().__init__(process)
+        self._url = ""
+
+    @property
+    def url(self) -> str:
+        """Where events go; the second line of a collector tells."""
+        if not self._url:
+            assert self.address
+            assert self.process.stdout is not None
+            line = self.process.stdout.readline()
+            assert "listening on" in line, line
+            self._url = line.split()[-1]
+        return self._url
 
 
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 30) -> None:

@@ -1,17 +1,29 @@
 """The page about every metric, for docs/metrics.md."""
 
-from streams.metrics import names
+from app.collector import metrics as collector
+from streams import metrics as worker
 
 _HEAD = """\
 # Metrics
 
 Made by `python -m app.cli.metrics_reference > docs/metrics.md`; a test keeps the two alike.
 
-A worker serves them on `http://LEADGLOW_METRICS_HOST:LEADGLOW_METRICS_PORT/metrics`, beside `/live` (the process
-answers) and `/ready` (200 while Kafka and Redis can be reached, else 503). All are defined in
-`streams/metrics.py`, and nothing else is published. Names are as Prometheus stores them; a histogram has `_bucket`,
-`_sum` and `_count` after its name. Times are seconds.
+Names are as Prometheus stores them; a histogram has `_bucket`, `_sum` and `_count` after its name. Times are seconds.
+Nothing else is published.
+"""
+_WORKER = """
+## Worker
 
+On `http://LEADGLOW_METRICS_HOST:LEADGLOW_METRICS_PORT/metrics`, beside `/live` (the process answers) and `/ready` (200
+while Kafka and Redis can be reached, else 503). Defined in `streams/metrics.py`.
+"""
+_COLLECTOR = """
+## Collector
+
+On `http://LEADGLOW_METRICS_HOST:LEADGLOW_COLLECTOR_METRICS_PORT/metrics`, beside `/live` (the process answers) and
+`/ready` (200 while Kafka can be reached, else 503). Defined in `app/collector/metrics.py`.
+"""
+_TABLE = """
 | Metric | Kind | Meaning |
 | --- | --- | --- |
 """
@@ -20,12 +32,20 @@ _SUFFIXES = {"counter": "_total", "info": "_info"}
 
 def stored_names() -> list[tuple[str, str, str]]:
     """(name as Prometheus stores it, kind, meaning) of every metric."""
-    return [(name + _SUFFIXES.get(kind, ""), kind, meaning) for name, kind, meaning in names()]
+    return _stored(worker.names()) + _stored(collector.names())
 
 
 def metrics_page() -> str:
     """Every metric with its kind and meaning, as Markdown."""
-    return _HEAD + "".join(f"| `{name}` | {kind} | {meaning} |\n" for name, kind, meaning in stored_names())
+    return _HEAD + _WORKER + _table(worker.names()) + _COLLECTOR + _table(collector.names())
+
+
+def _stored(names: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    return [(name + _SUFFIXES.get(kind, ""), kind, meaning) for name, kind, meaning in names]
+
+
+def _table(names: list[tuple[str, str, str]]) -> str:
+    return _TABLE + "".join(f"| `{name}` | {kind} | {meaning} |\n" for name, kind, meaning in _stored(names))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from app.cli.common import Exit, Fault
 from app.settings import SettingsError
 
-COMMANDS = ("demo", "worker", "topics", "scorecards", "lead", "leads", "erase", "rebuild")
+COMMANDS = ("demo", "worker", "collector", "topics", "scorecards", "keys", "lead", "leads", "erase", "rebuild")
 """Each is a module beside this one with ``register``; in the order of ``--help``."""
 
 

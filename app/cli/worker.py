@@ -48,12 +48,13 @@ def worker() -> None:
     settings = read_settings()
     rules_of(settings)
     set_up_logs(settings.log)
-    status = _run(_work(settings))
+    status = run_long(_work(settings))
     sys.stdout.flush()
     raise typer.Exit(status)
 
 
-def _run(work: Coroutine[Any, Any, int]) -> int:
+def run_long(work: Coroutine[Any, Any, int]) -> int:
+    """Run what serves until it is stopped, on uvloop where there is one; returns the exit status."""
     try:
         import uvloop
     except ImportError:  # there is none for Windows
@@ -121,15 +122,15 @@ async def _waiting_room(settings: Settings, built: Worker) -> AsyncIterator[None
 
 async def _check_topics(settings: Settings) -> None:
     """Refuse to start without the topics: a broker that makes them up would make them wrong."""
-    existing = await _existing_topics(settings)
+    existing = await existing_topics(settings)
     missing = [topic.name for topic in wanted(settings) if topic.name not in existing]
     if missing:
         names = ", ".join(missing)
         raise Fault(Exit.REFUSED, f"Kafka has no topic {names}: run `leadglow topics create` first.")
 
 
-async def _existing_topics(settings: Settings) -> dict[str, int]:
-    """Ask for as long as it takes."""
+async def existing_topics(settings: Settings) -> dict[str, int]:
+    """Every topic with its number of partitions: ask Kafka for as long as it takes."""
     while True:
         admin = admin_of(settings)
         try:

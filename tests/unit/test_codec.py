@@ -27,7 +27,7 @@ from streams.codec import (
     parse_ms,
     traits_of,
 )
-from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Erase, Identity, Join, LeadEvent
+from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Erase, Identity, Join, LeadEvent, Retract
 from streams.scoring.lead import Lead, encode
 
 NOW_MS = 1_767_657_600_000
@@ -45,7 +45,9 @@ class Arriving:
 
 
 def read(value: bytes | None, paths: tuple[str, ...] = PATHS) -> LeadEvent | Reject:
-    return Codec(paths).event(Arriving(value))
+    found = Codec(paths).event(Arriving(value))
+    assert not isinstance(found, Retract)
+    return found
 
 
 def page(**changes: Any) -> bytes:

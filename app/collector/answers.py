@@ -1,0 +1,113 @@
+"""What the site answers: JSON that SDKs understand, headers that keep browsers careful, and who may read it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from multidict import CIMultiDict
+from xxhash import xxh3_128_hexdigest
+
+from app.collector.inbound import Refusal
+from app.collector.links import GIF
+
+ACCEPTED: Final = b'{"success":true}'
+JSON: Final = "application/json"
+PREFLIGHT_S: Final = 600
+PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+_NAMES: Final = re.compile(r"[A-Za-z0-9_, -]{1,2000}")
+_ORIGIN: Final = re.compile(r"[!-~]{1,300}")
+
+_encode = msgspec.json.Encoder().encode
+_COMMON: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Vary": "Origin",
+    "Server": "leadglow",
+}
+
+
+@cache
+def _headers(kind: str) -> CIMultiDict[str]:
+    """Of an answer of this content type; aiohttp copies them."""
+    return CIMultiDict({**_COMMON, "Content-Type": kind})
+
+
+def answer(status: int, body: bytes = b"", kind: str = JSON) -> web.Response:
+    """An answer that is neither cached nor guessed at."""
+    return web.Response(status=status, body=body, headers=_headers(kind))
+
+
+def accepted() -> web.Response:
+    """Every event of the request is kept: 200, because some SDKs take nothing else for a yes."""
+    return answer(200, ACCEPTED)
+
+
+def image() -> web.Response:
+    """The same as a picture of one transparent point."""
+    return answer(200, GIF, "image/gif")
+
+
+def json(value: object) -> web.Response:
+    """A JSON document."""
+    return answer(200, _encode(value))
+
+
+def kept(request: web.Request, body: bytes, kind: str) -> web.Response:
+    """A file that browsers may keep for an hour, and ask for again by its ETag."""
+    tag = xxh3_128_hexdigest(body)
+    known = request.if_none_match
+    unchanged = known is not None and any(each.value in (tag, "*") for each in known)
+    found = answer(304 if unchanged else 200, b"" if unchanged else body, kind)
+    found.headers["Cache-Control"] = "public, max-age=3600"
+    found.headers["ETag"] = f'"{tag}"'
+    return found
+
+
+def page(html: str) -> web.Response:
+    """A page that loads nothing, runs nothing, and tells nobody its address."""
+    found = answer(200, html.encode(), "text/html; charset=utf-8")
+    found.headers["Content-Security-Policy"] = PAGE_POLICY
+    found.headers["Referrer-Policy"] = "no-referrer"
+    return found
+
+
+def redirect(target: str) -> web.Response:
+    """Send the visitor on."""
+    found = answer(302)
+    found.headers["Location"] = target
+    found.headers["Referrer-Policy"] = "no-referrer"
+    return found
+
+
+def refusal(refused: Refusal) -> web.Response:
+    """Why nothing is kept, and what to do about it."""
+    found = answer(refused.status, _encode({"code": refused.code, "message": refused.message}))
+    if refused.retry_after_s is not None:
+        found.headers["Retry-After"] = str(refused.retry_after_s)
+    return found
+
+
+def preflight(headers: str) -> web.Response:
+    """A browser may send, with the headers that it asked for."""
+    found = answer(200)
+    if _NAMES.fullmatch(headers):
+        found.headers["Access-Control-Allow-Headers"] = headers
+    found.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
+    found.headers["Access-Control-Max-Age"] = str(PREFLIGHT_S)
+    return found
+
+
+def open_to(found: web.Response, origin: str) -> None:
+    """Let pages of an origin read the answer."""
+    if not _ORIGIN.fullmatch(origin):
+        return
+    found.headers["Access-Control-Allow-Origin"] = origin
+    found.headers["Access-Control-Allow-Credentials"] = "true"
+    found.headers["Access-Control-Expose-Headers"] = "Retry-After"

@@ -1,0 +1,63 @@
+"""One collector process: its parts, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+from aiokafka import AIOKafkaProducer
+
+from app.collector.metrics import Metrics
+from app.collector.publish import Publisher
+from app.collector.reception import Reception, Rules
+from app.collector.site import Limits, Site
+from app.collector.watched import WatchedKeys
+from streams import probes
+from streams.clock import monotonic_s
+from streams.transport.producer import Producer
+
+log = logging.getLogger(__name__)
+
+
+class Collector:
+    """Everything between a socket and Kafka."""
+
+    def __init__(self, create: Callable[[], AIOKafkaProducer], keys: Path, rules: Rules, limits: Limits) -> None:
+        """``create`` makes a producer that is not started yet.
+
+        Raises:
+            KeysError: the keys file has mistakes.
+        """
+        self.metrics = Metrics()
+        self._keys = WatchedKeys(keys, self.metrics)
+        topics = {rules.web_topic, rules.mail_topic, rules.rejected_topic}
+        self._publisher = Publisher(Producer(create), topics, self.metrics, monotonic_s)
+        self._site = Site(Reception(rules, self._publisher, self._keys, self.metrics), limits, self.metrics)
+        self._probes: web.AppRunner | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    async def probe(self, host: str, port: int) -> str:
+        """Serve the metrics and probes, and return their address."""
+        self._probes = await probes.serve(host, port, self.metrics.registry, lambda: self._publisher.ready)
+        return f"http://{host}:{self._probes.addresses[0][1]}"
+
+    async def listen(self, host: str, port: int) -> str:
+        """Take requests, and return the address; they get 503 before ``connect`` is through."""
+        self._watching = asyncio.create_task(self._keys.watch())
+        return await self._site.start(host, port)
+
+    async def connect(self) -> None:
+        """Reach Kafka, for as long as it takes."""
+        await self._publisher.start()
+
+    async def stop(self) -> None:
+        """1. Take no more requests. 2. Finish those in flight. 3. Leave Kafka. 4. End the probes."""
+        await self._site.stop()
+        await self._publisher.stop()
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._probes is not None:
+            await self._probes.cleanup()

@@ -1,0 +1,218 @@
+"""Calls -> Kafka. What waits is sent together; a request is answered when Kafka has acknowledged all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Final
+
+import orjson
+from aiokafka.errors import MessageSizeTooLargeError
+
+from app.collector.inbound import BadCall, Call, Refusal
+from app.collector.metrics import Metrics
+from streams.codec import MOST_EVENT_BYTES, REASONS, Reject
+from streams.outgoing import Outgoing
+from streams.pipeline import rejected
+from streams.topics import Partitioner
+from streams.transport.producer import Producer
+
+log = logging.getLogger(__name__)
+DEADLINE_S: Final = 5.0
+"""How long a request waits for Kafka's acknowledgement."""
+RETRY_AFTER_S: Final = 2
+LOOK_S: Final = 2.0
+"""Between two looks whether Kafka is there."""
+TICK_S: Final = 0.2
+"""How often requests are looked through for those that have waited too long."""
+REMEMBERED: Final = 100_000
+"""Keys of each topic whose partition is remembered."""
+
+_FINAL: Final = (MessageSizeTooLargeError,)
+
+
+def record_of(call: Call, topic: str, received_ms: int) -> Outgoing | BadCall:
+    """A call as a record of a source topic, keyed by whom it is about."""
+    try:
+        value = orjson.dumps(call)
+    except TypeError:
+        value = json.dumps(call, default=str).encode()  # what only Python can write, the engine will judge
+    if len(value) > MOST_EVENT_BYTES:
+        return BadCall(value, "too_large", REASONS["too_large"])
+    return Outgoing(topic, key_of(call), value, received_ms, [])
+
+
+def key_of(call: Call) -> bytes:
+    """Who a call is about: user, else anonymous id, else e-mail address in small letters, else nobody."""
+    known = call.get("userId") or call.get("anonymousId") or _email(call)
+    return str(known).encode(errors="replace") if isinstance(known, str | int) else b""
+
+
+def reject_of(bad: BadCall, topic: str, route: str, received_ms: int) -> Outgoing:
+    """A bad call as a record of the topic of rejects."""
+    raw = SimpleNamespace(key=None, value=bad.raw, timestamp=received_ms, headers=())
+    return rejected(topic, raw, f"collector:{route}", Reject(bad.reason, bad.sentence))
+
+
+def _email(call: Call) -> str | None:
+    context = call.get("context")
+    inner = context.get("traits") if isinstance(context, dict) else None
+    for place in (call.get("traits"), inner, call.get("properties")):
+        address = place.get("email") if isinstance(place, dict) else None
+        if isinstance(address, str) and address:
+            return address.strip().lower()
+    return None
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """Records that are acknowledged together."""
+
+    records: Sequence[Outgoing]
+    answered: asyncio.Future[None]
+    since_s: float
+
+
+class Publisher:
+    """Sends what all requests bring, one sending at a time: whatever comes meanwhile goes with the next.
+
+    A request that has waited too long gets 503. If its records were on their way they may reach Kafka all the same;
+    its sender sends them again with the same ``messageId``, and scoring counts them once.
+    """
+
+    def __init__(self, producer: Producer, topics: Iterable[str], metrics: Metrics, now_s: Callable[[], float]) -> None:
+        """``topics`` are all that will be written to; ``now_s`` is a clock that only grows."""
+        self._producer = producer
+        self._topics = tuple(topics)
+        self._metrics = metrics
+        self._now_s = now_s
+        self._partitioners: dict[str, Partitioner] = {}
+        self._turns = itertools.count()
+        self._waiting: deque[_Request] = deque()
+        self._sent: list[_Request] = []
+        self._since_s = 0.0
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether Kafka was there a moment ago."""
+        return self._started and self._producer.healthy and not self._stuck()
+
+    async def start(self) -> None:
+        """Connect, for as long as it takes; until then every request gets 503."""
+        await self._producer.start()
+        for topic in self._topics:
+            self._partitioners[topic] = Partitioner(await self._producer.partitions(topic), REMEMBERED)
+        self._tasks = [asyncio.create_task(work()) for work in (self._send, self._watch, self._look)]
+        self._started = True
+
+    async def stop(self) -> None:
+        """Disconnect; whoever still waits gets 503."""
+        self._started = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._refuse([*self._sent, *self._waiting])
+        await self._producer.stop()
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Return when Kafka has acknowledged every record.
+
+        Raises:
+            Refusal: 503, it does not answer.
+        """
+        if not records:
+            return
+        if not self._started or self._stuck():
+            raise away()
+        request = _Request(records, asyncio.get_running_loop().create_future(), self._now_s())
+        self._waiting.append(request)
+        self._wake.set()
+        await request.answered
+
+    async def _send(self) -> None:
+        while True:
+            if not self._waiting:
+                self._wake.clear()
+                await self._wake.wait()
+            self._sent = list(self._waiting)
+            self._waiting.clear()
+            self._since_s = self._now_s()
+            try:
+                await self._deliver(self._sent)
+            except MessageSizeTooLargeError as error:
+                log.error("Kafka takes no record of this size (%s): raise max.message.bytes of %s", error, self._topics)
+                self._refuse(self._sent)
+            except Exception:
+                log.exception("a sending failed; its requests get 503")
+                self._refuse(self._sent)
+            self._metrics.publish_seconds.observe(self._now_s() - self._since_s)
+            for request in self._sent:
+                if not request.answered.done():
+                    request.answered.set_result(None)
+            self._sent = []
+
+    async def _deliver(self, requests: Iterable[_Request]) -> None:
+        batches: dict[str, dict[int, list[tuple[Any, ...]]]] = {}
+        for request in requests:
+            for record in request.records:
+                rows = batches.setdefault(record.topic, {})
+                row = (record.timestamp_ms, record.key or None, record.value, record.headers)
+                rows.setdefault(self._partition(record), []).append(row)
+        sending = [self._producer.deliver_batches(topic, rows, _FINAL) for topic, rows in batches.items()]
+        await (sending[0] if len(sending) == 1 else asyncio.gather(*sending))
+
+    def _partition(self, record: Outgoing) -> int:
+        partitioner = self._partitioners[record.topic]
+        if not record.key:
+            return next(self._turns) % partitioner.partitions
+        return partitioner(record.key.decode())
+
+    def _stuck(self) -> bool:
+        return bool(self._sent) and self._now_s() - self._since_s > DEADLINE_S
+
+    async def _watch(self) -> None:
+        """Answer those who have waited too long; what was not sent yet is not sent at all."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            before_s = self._now_s() - DEADLINE_S
+            while self._waiting and self._waiting[0].since_s < before_s:
+                self._refuse([self._waiting.popleft()])
+            self._refuse(request for request in self._sent if request.since_s < before_s)
+
+    def _refuse(self, requests: Iterable[_Request]) -> None:
+        for request in requests:
+            if not request.answered.done():
+                self._metrics.late.inc()
+                request.answered.set_exception(away())
+
+    async def _look(self) -> None:
+        """Tell once whenever Kafka goes or comes."""
+        was = True
+        while True:
+            await self._producer.look()
+            ready = self.ready
+            self._metrics.ready.set(ready)
+            if ready != was:
+                log.log(logging.INFO if ready else logging.ERROR, _BACK if ready else _GONE)
+            was = ready
+            await asyncio.sleep(LOOK_S)
+
+
+_GONE: Final = "Kafka does not answer: requests get 503 until it does"
+_BACK: Final = "Kafka answers again"
+
+
+def away() -> Refusal:
+    """What a request gets that cannot be kept now."""
+    return Refusal(
+        503, "kafka_away", "The events could not be stored: send the same request again later.", RETRY_AFTER_S
+    )

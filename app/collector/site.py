@@ -1,0 +1,275 @@
+"""The collector's HTTP site: routes, bodies, who sent them, and which answer each gets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from app.collector import answers, cloudevents, links, segment, snowplow
+from app.collector.bodies import Held, Room, inflate, too_large
+from app.collector.calls import text, write_key
+from app.collector.inbound import Delivery, Inbound, Refusal
+from app.collector.metrics import Metrics
+from app.collector.openapi import SEGMENT_BATCHES, SEGMENT_CALLS, TP2, document
+from app.collector.post import Post
+from app.collector.reception import Reception
+from streams.clock import monotonic_s, now_ms
+
+log = logging.getLogger(__name__)
+BODY_S: Final = 20.0
+"""How long a sender may take over a body."""
+FOLLOW_S: Final = 1.0
+"""How long somebody who clicked waits for Kafka before being sent on."""
+STOP_S: Final = 8.0
+"""Longest orderly stop: less than the 10 s that Docker waits before it kills."""
+LONGEST_LINE: Final = 64 * 1024
+"""Of a request's head: Snowplow's GET requests carry whole events."""
+SNIPPET: Final = Path(__file__).with_name("static") / "leadglow.js"
+SEGMENT_PATHS: Final = (*SEGMENT_CALLS, *SEGMENT_CALLS.values(), *SEGMENT_BATCHES)
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+Read = Callable[[Inbound], Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the settings say about HTTP."""
+
+    body_bytes: int = 5 * 1024 * 1024
+    in_flight_bytes: int = 64 * 1024 * 1024
+    proxies: int = 0
+    """How many stand in front and append to X-Forwarded-For."""
+    public_url: str = ""
+
+
+class Site:
+    """One listening site."""
+
+    def __init__(self, reception: Reception, limits: Limits, metrics: Metrics) -> None:
+        """Nothing listens before ``start``."""
+        self._reception = reception
+        self._limits = limits
+        self._metrics = metrics
+        self._post = Post(reception)
+        self._room = Room(limits.in_flight_bytes)
+        metrics.in_flight.set_function(lambda: self._room.held)
+        self._runner: web.AppRunner | None = None
+        self._clicks: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str, port: int) -> str:
+        """Listen, and return the address."""
+        self._runner = web.AppRunner(
+            self.application(),
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=LONGEST_LINE,
+            max_field_size=LONGEST_LINE,
+            shutdown_timeout=STOP_S,
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        """Take no more connections and finish what is in flight."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._clicks:
+            await asyncio.wait(self._clicks, timeout=STOP_S)
+
+    def application(self) -> web.Application:
+        """Every route."""
+        site = web.Application()
+        for method, path, route, handler in self._routes():
+            site.router.add_route(method, path, self._answering(route, handler))
+        return site
+
+    def _routes(self) -> list[tuple[str, str, str, Handler]]:
+        track, post = self._tracking, self._posting
+        return [
+            *(("POST", f"/v1/{name}", "segment", track("segment", segment.read)) for name in SEGMENT_PATHS),
+            ("GET", "/v1/projects/{write_key}/settings", "settings", self._settings),
+            ("GET", "/sourceConfig", "settings", self._source_config),
+            ("GET", "/sourceConfig/", "settings", self._source_config),
+            ("POST", TP2, "snowplow", track("snowplow", snowplow.read)),
+            ("GET", "/i", "snowplow", track("snowplow", snowplow.read, answers.image)),
+            ("POST", "/v1/cloudevents", "cloudevents", track("cloudevents", cloudevents.read)),
+            *((method, "/v1/pixel.gif", "pixel", track("pixel", links.pixel, answers.image)) for method in _LOOKING),
+            *((method, "/v1/link", "links", self._follow) for method in _LOOKING),
+            *((method, "/webhooks/{name}", "webhooks", post(self._post.webhook)) for method in (*_LOOKING, "POST")),
+            *((method, "/unsubscribe/{token}", "unsubscribe", post(self._post.page)) for method in _LOOKING),
+            ("POST", "/unsubscribe/{token}", "unsubscribe", post(self._post.unsubscribe)),
+            ("GET", "/leadglow.js", "snippet", self._snippet),
+            ("GET", "/openapi.json", "openapi", self._openapi),
+            ("OPTIONS", "/{path:.*}", "preflight", self._preflight),
+            ("*", "/{path:.*}", "unknown", self._unknown),
+        ]
+
+    def _answering(self, route: str, handle: Handler) -> Handler:
+        """A handler whose refusals are answers, too, and which is measured."""
+        seconds = self._metrics.request_seconds.labels(route)
+        by_status: dict[int, Callable[[], None]] = {}
+
+        async def answered(request: web.Request) -> web.Response:
+            began_s = monotonic_s()
+            try:
+                found = await handle(request)
+            except Refusal as refused:
+                found = self._refused(refused)
+            except Exception:
+                log.exception("a request to %s failed", route)
+                found = self._refused(Refusal(500, "internal", "The collector failed at this: see its log."))
+            origin = request.headers.get("Origin")
+            if origin and self._reception.ring.allows_origin(origin):
+                answers.open_to(found, origin)
+            seconds.observe(monotonic_s() - began_s)
+            count = by_status.get(found.status)
+            if count is None:
+                count = by_status[found.status] = self._metrics.requests.labels(route, found.status).inc
+            count()
+            return found
+
+        return answered
+
+    def _refused(self, refused: Refusal) -> web.Response:
+        self._metrics.refused.labels(refused.code).inc()
+        return answers.refusal(refused)
+
+    # Requests -----------------------------------------------------------------------------------------------------
+
+    async def _inbound(self, request: web.Request, held: Held) -> Inbound:
+        """The request without aiohttp, its body inflated.
+
+        Raises:
+            Refusal: the body cannot be had.
+        """
+        body = b""
+        if request.body_exists:
+            body = await self._body(request, held)
+        encoding = request.headers.get("Content-Encoding")
+        if encoding and body:
+            body = inflate(body, encoding, self._limits.body_bytes)
+            held.add(len(body))
+        return Inbound(
+            request.method,
+            request.path,
+            tuple(request.query.items()) if request.query_string else (),
+            request.headers,
+            body,
+            now_ms(),
+            self._remote(request),
+        )
+
+    async def _body(self, request: web.Request, held: Held) -> bytes:
+        most, content = self._limits.body_bytes, request.content
+        if (request.content_length or 0) > most:
+            raise too_large(most)
+        body = bytearray()
+        try:
+            if content.is_eof() and content.total_bytes <= most:  # small ones come with the head
+                held.add(content.total_bytes)
+                return content.read_nowait()
+            async with asyncio.timeout(BODY_S):
+                async for chunk in content.iter_any():
+                    held.add(len(chunk))
+                    body += chunk
+                    if len(body) > most:
+                        raise too_large(most)
+        except TimeoutError:
+            raise Refusal(408, "too_slow", f"The body did not arrive in {BODY_S:g} s: send it again.") from None
+        except (ConnectionError, web.RequestPayloadError):
+            raise Refusal(400, "broken_body", "The body did not arrive whole: send it again.") from None
+        return bytes(body)
+
+    def _remote(self, request: web.Request) -> str:
+        """Who sent it: what the outermost of our own proxies saw."""
+        proxies = self._limits.proxies
+        if proxies:
+            hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
+            if len(hops) >= proxies and hops[-proxies]:
+                return hops[-proxies]
+        return request.remote or ""
+
+    def _base(self, request: web.Request) -> str:
+        """Where the world reaches this site."""
+        return self._limits.public_url.rstrip("/") or text(f"{request.scheme}://{request.host}")
+
+    # Handlers -----------------------------------------------------------------------------------------------------
+
+    def _tracking(self, route: str, read: Read, answer: Callable[[], web.Response] = answers.accepted) -> Handler:
+        """A handler that takes what trackers send."""
+
+        async def tracked(request: web.Request) -> web.Response:
+            with self._room.request() as held:
+                await self._reception.tracked(route, await self._inbound(request, held), read)
+            return answer()
+
+        return tracked
+
+    def _posting(self, handle: Callable[[Inbound, str], Awaitable[web.Response]]) -> Handler:
+        """A handler that takes what mail services and their readers send; the last part of the path says for what."""
+
+        async def posted(request: web.Request) -> web.Response:
+            with self._room.request() as held:
+                return await handle(await self._inbound(request, held), request.path.rpartition("/")[2])
+
+        return posted
+
+    async def _follow(self, request: web.Request) -> web.Response:
+        """Send the visitor on even if Kafka is away: who clicked must get there."""
+        with self._room.request() as held:
+            inbound = await self._inbound(request, held)
+            delivery, target = links.follow(inbound, self._reception.ring.link_secret, inbound.received_ms)
+            keeping = asyncio.create_task(self._reception.visited(inbound, delivery))
+            self._clicks.add(keeping)
+            keeping.add_done_callback(self._click_kept)
+            await asyncio.wait([keeping], timeout=FOLLOW_S)
+        return answers.redirect(target)
+
+    def _click_kept(self, task: asyncio.Task[None]) -> None:
+        self._clicks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Refusal):
+            self._metrics.refused.labels(error.code).inc()
+        elif error is not None:
+            log.error("a click was not kept", exc_info=error)
+
+    async def _settings(self, request: web.Request) -> web.Response:
+        return answers.json(segment.settings_stub(text(request.match_info["write_key"]), self._base(request)))
+
+    async def _source_config(self, request: web.Request) -> web.Response:
+        headers = {"authorization": request.headers.get("Authorization", "")}
+        shown = write_key(Inbound("GET", request.path, tuple(request.query.items()), headers))
+        return answers.json(segment.source_config_stub(shown))
+
+    async def _snippet(self, request: web.Request) -> web.Response:
+        return answers.kept(request, SNIPPET.read_bytes(), "text/javascript; charset=utf-8")
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        return answers.json(document(self._base(request)))
+
+    async def _preflight(self, request: web.Request) -> web.Response:
+        if not self._reception.ring.allows_origin(request.headers.get("Origin", "")):
+            raise Refusal(403, "origin_not_allowed", "No key is for pages of this origin: add it to a key's `origins`.")
+        return answers.preflight(request.headers.get("Access-Control-Request-Headers", ""))
+
+    async def _unknown(self, request: web.Request) -> web.Response:
+        allowed: set[str] = set()
+        for resource in request.app.router.resources():
+            allowed |= (await resource.resolve(request))[1]
+        allowed -= {"*", "OPTIONS"}
+        if not allowed:
+            raise Refusal(404, "not_found", "There is nothing here: /openapi.json lists what there is.")
+        methods = ", ".join(sorted(allowed))
+        found = self._refused(Refusal(405, "method_not_allowed", f"This address takes {methods}."))
+        found.headers["Allow"] = methods
+        return found
+
+
+_LOOKING: Final = ("GET", "HEAD")

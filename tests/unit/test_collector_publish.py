@@ -1,0 +1,245 @@
+"""What waits is sent together, and nobody waits for ever."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError
+
+from app.collector import publish
+from app.collector.inbound import BadCall, Refusal
+from app.collector.metrics import Metrics
+from app.collector.publish import DEADLINE_S, Publisher, key_of, record_of
+from streams.outgoing import Outgoing
+from streams.topics import partition_of
+
+PARTITIONS = 4
+Rows = dict[int, list[tuple[Any, ...]]]
+
+
+class Kafka:
+    """A producer whose sendings wait while ``open`` is not set."""
+
+    def __init__(self) -> None:
+        self.sendings: list[tuple[str, Rows]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked = asyncio.Event()
+        self.fails: list[Exception] = []
+        self.healthy = True
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def look(self) -> None:
+        pass
+
+    async def partitions(self, topic: str) -> int:
+        return PARTITIONS
+
+    async def deliver_batches(self, topic: str, rows: Rows, give_up_on: tuple[type[Exception], ...] = ()) -> None:
+        self.sendings.append((topic, rows))
+        self.asked.set()
+        await self.open.wait()
+        if self.fails:
+            raise self.fails.pop()
+
+    @property
+    def values(self) -> list[bytes]:
+        return sorted(row[2] for _, rows in self.sendings for part in rows.values() for row in part)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+async def kafka() -> Kafka:
+    return Kafka()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def publisher(kafka: Kafka, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Publisher]:
+    monkeypatch.setattr(publish, "TICK_S", 0.001)
+    made: Any = kafka
+    it = Publisher(made, ("web", "mail"), Metrics(), clock)
+    await it.start()
+    yield it
+    kafka.open.set()
+    await it.stop()
+
+
+def record(value: bytes, key: bytes = b"u-1", topic: str = "web") -> Outgoing:
+    return Outgoing(topic, key, value, 7, [])
+
+
+async def waiting(publisher: Publisher, value: bytes, topic: str = "web") -> "asyncio.Task[None]":
+    """A request that has handed its record over."""
+    task = asyncio.create_task(publisher.publish([record(value, topic=topic)]))
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_what_comes_while_a_sending_is_out_goes_with_the_next(publisher: Publisher, kafka: Kafka) -> None:
+    kafka.open.clear()
+    first = await waiting(publisher, b"0")
+    await kafka.asked.wait()
+    others = [await waiting(publisher, b"%d" % i) for i in range(1, 10)]
+    assert not first.done()
+
+    kafka.open.set()
+    await asyncio.gather(first, *others)
+
+    assert len(kafka.sendings) == 2
+    assert kafka.values == [b"%d" % i for i in range(10)]
+
+
+async def test_records_go_where_their_key_belongs_with_time_and_key(publisher: Publisher, kafka: Kafka) -> None:
+    await publisher.publish([record(b"a", b"u-1"), record(b"b", b"u-2")])
+
+    [(topic, rows)] = kafka.sendings
+    assert topic == "web"
+    assert rows[partition_of("u-1", PARTITIONS)][0] == (7, b"u-1", b"a", [])
+    assert rows[partition_of("u-2", PARTITIONS)][-1] == (7, b"u-2", b"b", [])
+
+
+async def test_records_about_nobody_are_spread(publisher: Publisher, kafka: Kafka) -> None:
+    await publisher.publish([record(b"x", b"") for _ in range(PARTITIONS)])
+
+    [(_, rows)] = kafka.sendings
+    assert sorted(rows) == list(range(PARTITIONS))
+    assert rows[0][0][1] is None
+
+
+async def test_a_request_of_several_topics_waits_for_all(publisher: Publisher, kafka: Kafka) -> None:
+    await publisher.publish([record(b"a"), record(b"b", topic="mail")])
+
+    assert {topic for topic, _ in kafka.sendings} == {"web", "mail"}
+
+
+async def test_who_waits_too_long_gets_503_and_what_was_not_sent_is_not(
+    publisher: Publisher, kafka: Kafka, clock: Clock
+) -> None:
+    kafka.open.clear()
+    sent = await waiting(publisher, b"sent")
+    await kafka.asked.wait()
+    queued = await waiting(publisher, b"queued")
+
+    clock.now_s += DEADLINE_S + 1
+    for task in (sent, queued):
+        with pytest.raises(Refusal) as refused:
+            await task
+        assert (refused.value.status, refused.value.retry_after_s) == (503, 2)
+
+    assert b"queued" not in kafka.values
+
+
+async def test_while_kafka_is_stuck_nobody_waits_and_then_all_is_well(
+    publisher: Publisher, kafka: Kafka, clock: Clock
+) -> None:
+    kafka.open.clear()
+    stuck = await waiting(publisher, b"stuck")
+    await kafka.asked.wait()
+    clock.now_s += DEADLINE_S + 1
+    with pytest.raises(Refusal):
+        await stuck
+    assert not publisher.ready
+    with pytest.raises(Refusal):
+        await publisher.publish([record(b"at once")])
+
+    kafka.open.set()
+    async with asyncio.timeout(5):
+        while not publisher.ready:  # noqa: ASYNC110 - it has no event for this
+            await asyncio.sleep(0)
+    await publisher.publish([record(b"later")])
+
+    assert kafka.values == [b"later", b"stuck"]
+
+
+@pytest.mark.parametrize("error", [MessageSizeTooLargeError(), ValueError("odd")])
+async def test_a_sending_that_fails_is_503_and_the_next_is_none_the_worse(
+    publisher: Publisher, kafka: Kafka, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka.fails = [error]
+    with pytest.raises(Refusal):
+        await publisher.publish([record(b"a")])
+
+    await publisher.publish([record(b"b")])
+
+    assert caplog.records
+
+
+async def test_before_the_start_and_after_the_end_there_is_503(kafka: Kafka, clock: Clock) -> None:
+    made: Any = kafka
+    publisher = Publisher(made, ("web",), Metrics(), clock)
+    with pytest.raises(Refusal):
+        await publisher.publish([record(b"a")])
+    await publisher.start()
+    await publisher.stop()
+    with pytest.raises(Refusal):
+        await publisher.publish([record(b"a")])
+    assert kafka.sendings == []
+
+
+async def test_the_end_leaves_nobody_waiting(publisher: Publisher, kafka: Kafka) -> None:
+    kafka.open.clear()
+    task = await waiting(publisher, b"a")
+
+    await publisher.stop()
+
+    with pytest.raises(Refusal):
+        await task
+
+
+async def test_nothing_needs_no_kafka(publisher: Publisher, kafka: Kafka) -> None:
+    await publisher.publish([])
+
+    assert kafka.sendings == []
+
+
+# Records ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "key"),
+    [
+        ({"userId": "u", "anonymousId": "a"}, b"u"),
+        ({"userId": "", "anonymousId": "a"}, b"a"),
+        ({"traits": {"email": " Ana@Acme.Example"}}, b"ana@acme.example"),
+        ({"context": {"traits": {"email": "ana@acme.example"}}}, b"ana@acme.example"),
+        ({"context": 1, "traits": [], "properties": {"email": 7}}, b""),
+        ({"userId": "\ud800"}, b"?"),
+        ({}, b""),
+    ],
+)
+def test_the_key_says_whom_it_is_about(call: dict[str, Any], key: bytes) -> None:
+    assert key_of(call) == key
+
+
+@pytest.mark.parametrize("call", [{"type": "track", "n": 10**30}, {"type": "track", "x": "\ud800"}])
+def test_whatever_json_can_say_is_written(call: dict[str, Any]) -> None:
+    made = record_of(call, "web", 7)
+
+    assert isinstance(made, Outgoing)
+    assert json.loads(made.value or b"") == call
+
+
+def test_what_is_too_large_for_a_record_is_bad() -> None:
+    made = record_of({"type": "track", "x": "y" * 900_000}, "web", 7)
+
+    assert isinstance(made, BadCall)
+    assert made.reason == "too_large"
