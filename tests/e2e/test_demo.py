@@ -4,10 +4,13 @@ import contextlib
 import json
 import os
 import pty
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 
 import psutil
@@ -15,21 +18,24 @@ import psutil
 COMMAND = [sys.executable, "-m", "app", "demo"]
 RUN_S = 240
 START_S = 120
+CHILDREN = 4
+"""Broker, Redis, worker, collector."""
 STOP_S = 40
 
 
 def test_it_scores_what_it_sends_verifies_itself_and_leaves_nothing_behind() -> None:
     with subprocess.Popen([*COMMAND, "--events", "3000", "--json"], stdout=-1, stderr=-1, text=True) as demo:
         children = Children(demo.pid)
-        wait_until(lambda: len(children.look()) >= 3 or demo.poll() is not None, START_S)
+        wait_until(lambda: len(children.look()) >= CHILDREN or demo.poll() is not None, START_S)
         out, err = demo.communicate(timeout=RUN_S)
     assert demo.returncode == 0, err
     summary = json.loads(out)
     assert summary["mismatches"] == 0
     assert summary["events"] == 3000
     assert min(summary[key] for key in ("rejected", "duplicates", "leads", "alerts", "events_per_second")) > 0
+    assert summary["collector"].startswith("http://127.0.0.1:")
     assert 0 < summary["event_to_handoff_ms_p50"] <= summary["event_to_handoff_ms_p99"]
-    assert len(children.seen) >= 3
+    assert len(children.seen) >= CHILDREN
     assert children.left() == []
 
 
@@ -47,17 +53,33 @@ def test_the_live_view_shows_leads_and_ctrl_c_ends_it_with_everything_it_started
     os.close(screen)
     assert b"hottest leads" in shown
     assert b"Traceback" not in shown
-    assert len(children.seen) >= 3
+    assert len(children.seen) >= CHILDREN
     assert children.left() == []
+
+
+def test_what_the_live_view_tells_to_paste_makes_a_lead_that_it_shows() -> None:
+    screen, terminal = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}  # noqa: TID251
+    with subprocess.Popen(COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=env) as demo:
+        os.close(terminal)
+        shown = plain(read_until(screen, b"hottest leads", START_S))
+        _, address, _, body = shlex.split(shown[shown.index("curl ") : shown.index("]}'") + 3])
+        with urllib.request.urlopen(f"http://{address}", data=body.encode()) as answer:
+            assert json.load(answer) == {"success": True}
+        read_until(screen, b"visitor you", START_S)
+        demo.send_signal(signal.SIGINT)
+        read_until(screen, b"stopped:", STOP_S)
+        assert demo.wait(STOP_S) == 0
+    os.close(screen)
 
 
 def test_killed_without_warning_it_takes_its_children_along() -> None:
     with subprocess.Popen(COMMAND, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
         children = Children(demo.pid)
-        wait_until(lambda: len(children.look()) >= 3, START_S)
+        wait_until(lambda: len(children.look()) >= CHILDREN, START_S)
         demo.kill()
     wait_until(lambda: children.left() == [], STOP_S)
-    assert len(children.seen) >= 3
+    assert len(children.seen) >= CHILDREN
 
 
 def test_a_kafka_that_is_not_there_is_told_in_a_sentence() -> None:
@@ -89,6 +111,11 @@ class Children:
     def left(self) -> list[psutil.Process]:
         """Those that still run."""
         return [child for child in self.seen if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def plain(shown: bytes) -> str:
+    """What stands on a terminal, without colours."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode(errors="replace"))
 
 
 def wait_until(holds: Callable[[], bool], deadline_s: float) -> None:

@@ -1,0 +1,45 @@
+"""What the tests of the SDKs share, started once, on first use."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.node import Chromium, Visitor, bundle, install_sdks
+from tests.servers import Running
+from tests.stack import Stack, start_stack
+
+
+@pytest.fixture(scope="session")
+def stack(kafka: Running, redis_server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A running Leadglow with its collector."""
+    with start_stack(kafka, redis_server.address, tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sdks() -> Path:
+    """The folder with the installed SDKs and our programs that use them."""
+    return install_sdks()
+
+
+@pytest.fixture(scope="session")
+def chromium(sdks: Path) -> Iterator[Chromium]:
+    """A browser; each test is a visitor of its own."""
+    browser = Chromium(sdks)
+    yield browser
+    browser.stop()
+
+
+@pytest.fixture
+def visitor(chromium: Chromium) -> Iterator[Visitor]:
+    """Somebody new."""
+    somebody = chromium.visitor()
+    yield somebody
+    somebody.close()
+
+
+@pytest.fixture(scope="session")
+def bundled(sdks: Path) -> Callable[[str], str]:
+    """One of the SDKs for browsers as a script element, by name."""
+    return lambda name: "<script>" + bundle(sdks, f"{name}.js").replace("</script", r"<\/script") + "</script>"

@@ -1,0 +1,65 @@
+"""The SDKs for servers, as their packages are, deliver into a running Leadglow.
+
+Each first delivery arrives but is answered 503: the SDK sends it again, and it must count once.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.node import SOURCES, run
+from tests.stack import APPS_KEY, SECRET, Stack
+from tests.web import Stumbling, Web, serve
+
+POINTS = 1 + 7 + 30 + 20 + 1
+WITHOUT_TRAITS = POINTS - 20
+PYTHON = {
+    "segment": (SECRET, POINTS),
+    "rudder": (APPS_KEY, POINTS),
+    "snowplow-post": (APPS_KEY, WITHOUT_TRAITS),
+    "snowplow-get": (APPS_KEY, WITHOUT_TRAITS),
+}
+
+
+def story(name: str) -> list[dict[str, Any]]:
+    """An anonymous visit, then somebody with a name."""
+    nobody, somebody = f"anonymous-{name}", f"user-{name}"
+    return [
+        {"type": "page", "anonymousId": nobody, "properties": {"url": "https://acme.example/pricing"}},
+        {"type": "track", "anonymousId": nobody, "event": "Demo Requested", "properties": {"form": "demo"}},
+        {"type": "identify", "anonymousId": nobody, "userId": somebody, "traits": {"title": "CTO"}},
+        {"type": "page", "anonymousId": nobody, "userId": somebody, "properties": {"url": "https://acme.example/docs"}},
+    ]
+
+
+def deliveries(web: Web) -> int:
+    return sum(request.method == "POST" or request.path.startswith("/i?") for request in web.requests)
+
+
+@pytest.mark.parametrize("sdk", PYTHON)
+def test_a_python_sdk_delivers_a_story_that_counts_once(stack: Stack, sdk: str) -> None:
+    key, points = PYTHON[sdk]
+    name = f"python-{sdk}"
+    with serve(Stumbling(stack.url)) as web:
+        argv = [sys.executable, "-W", "ignore", "servers.py", sdk, web.address, key]
+        run(argv, SOURCES, json.dumps(story(name)))
+        assert deliveries(web) >= 2
+
+    lead = stack.wait_scored(f"user-{name}", f"anonymous-{name}", points)
+
+    assert lead["traits"] == ({"title": "CTO"} if points == POINTS else {})
+
+
+@pytest.mark.parametrize("sdk", ["segment", "rudder"])
+def test_a_node_sdk_delivers_a_story_that_counts_once(stack: Stack, sdks: Path, sdk: str) -> None:
+    name = f"node-{sdk}"
+    with serve(Stumbling(stack.url)) as web:
+        run(["node", "servers.mjs", sdk, web.address, APPS_KEY], sdks, json.dumps(story(name)))
+        assert deliveries(web) >= 2
+
+    lead = stack.wait_scored(f"user-{name}", f"anonymous-{name}", POINTS)
+
+    assert lead["traits"] == {"title": "CTO"}

@@ -1,0 +1,141 @@
+"""Node programs of the tests: the tracker SDKs from their packages, and Chromium, driven by lines of JSON."""
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+SOURCES = Path(__file__).parent / "e2e" / "sdks"
+CACHE = Path(__file__).parent.parent / "build"
+NODE_NEEDED = 20
+INSTALL_S = 300
+RUN_S = 60
+
+
+def install_sdks() -> Path:
+    """The folder where the SDKs are installed, beside our programs that use them.
+
+    The packages are fetched once for each content of the lock file, whose hashes they must have.
+    """
+    if _node_version() < NODE_NEEDED or not shutil.which("npm"):
+        missing(f"Node {NODE_NEEDED} or later, and npm")
+    lock = (SOURCES / "package-lock.json").read_bytes()
+    folder = CACHE / f"sdks-{hashlib.sha256(lock).hexdigest()[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in filter(Path.is_file, SOURCES.iterdir()):
+        shutil.copy(source, folder)
+    installed = folder / "installed"
+    if not installed.exists():
+        run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+            folder,
+            timeout_s=INSTALL_S,
+        )
+        installed.touch()
+    return folder
+
+
+def bundle(folder: Path, name: str) -> str:
+    """A program of the folder as one script for browsers."""
+    options = ["--bundle", "--format=iife", "--log-level=error", '--define:process.env.NODE_ENV="production"']
+    return run(["node_modules/.bin/esbuild", name, *options], folder)
+
+
+def run(argv: list[str], folder: Path, stdin: str = "", timeout_s: float = RUN_S) -> str:
+    """What a program prints; it must end well."""
+    done = subprocess.run(argv, cwd=folder, input=stdin, capture_output=True, text=True, check=False, timeout=timeout_s)
+    assert done.returncode == 0, f"{argv[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def missing(what: str) -> NoReturn:
+    """Fail under CI=true, where everything must be tested; skip elsewhere."""
+    in_ci = os.environ.get("CI") == "true"  # noqa: TID251 - it is no setting of Leadglow's
+    (pytest.fail if in_ci else pytest.skip)(f"this test needs {what}")
+
+
+def _node_version() -> int:
+    """The major version on PATH, 0 for none."""
+    if not shutil.which("node"):
+        return 0
+    says = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(says.removeprefix("v").partition(".")[0])
+
+
+class Chromium:
+    """One browser, in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        executable = shutil.which("chromium") or shutil.which("chromium-browser")
+        if executable is None:
+            missing("Chromium")
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            ["node", "chromium.mjs", executable], cwd=folder, stdin=pipe, stdout=pipe, text=True
+        )
+        self._names = itertools.count()
+
+    def visitor(self, before: str = "") -> "Visitor":
+        """Somebody new; the script runs at the start of each of their pages."""
+        name = f"visitor-{next(self._names)}"
+        self.tell("visitor", visitor=name, before=before)
+        return Visitor(self, name)
+
+    def new_page(self, visitor: str, url: str) -> "Page":
+        name = f"page-{next(self._names)}"
+        self.tell("open", visitor=visitor, page=name, url=url)
+        return Page(self, name)
+
+    def tell(self, command: str, **rest: str) -> Any:
+        """Have something done; its value."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"command": command, **rest}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "Chromium has ended"
+        answer = json.loads(line)
+        assert "error" not in answer, answer["error"]
+        return answer["value"]
+
+    def stop(self) -> None:
+        self._process.communicate(timeout=RUN_S)
+
+
+class Visitor:
+    """Somebody with cookies and storage of their own."""
+
+    def __init__(self, chromium: Chromium, name: str) -> None:
+        self._chromium = chromium
+        self._name = name
+
+    def open(self, url: str) -> "Page":
+        return self._chromium.new_page(self._name, url)
+
+    def cookies(self) -> dict[str, str]:
+        return {each["name"]: each["value"] for each in self._chromium.tell("cookies", visitor=self._name)}
+
+    def close(self) -> None:
+        """Close the pages, and forget everything of theirs."""
+        self._chromium.tell("leave", visitor=self._name)
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, chromium: Chromium, name: str) -> None:
+        self._chromium = chromium
+        self._name = name
+
+    def go(self, url: str) -> None:
+        self._chromium.tell("go", page=self._name, url=url)
+
+    def run(self, code: str) -> Any:
+        """The value of an expression in the page; a promise is waited for."""
+        return self._chromium.tell("run", page=self._name, code=code)
