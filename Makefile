@@ -1,5 +1,5 @@
 # make setup   everything into .venv, pinned by hash       make test    the whole suite
-# make demo    broker, Redis, worker and traffic, live     make lint    ruff, mypy, import contracts
+# make demo    the whole system on traffic, live           make lint    ruff, mypy, import contracts
 # make bench   measure against the floor and the peers     make pins    resolve constraints.txt anew
 PYTHON ?= python3
 BIN := .venv/bin

@@ -43,11 +43,12 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     kafka: Annotated[str | None, typer.Option(help="Use this Kafka (host:port); else an embedded broker.")] = None,
     redis: Annotated[str | None, typer.Option(help="Use this Redis (a URL); else an embedded one.")] = None,
 ) -> None:
-    """See leads glow and cool: broker, Redis, worker and believable traffic, live in the terminal.
+    """See leads glow and cool: the whole system on believable traffic, live in the terminal.
 
-    Needs nothing but this program: pip install 'leadglow[embedded]'. Ctrl-C stops everything. With
-    --kafka or --redis, topics and keys get names of their own, and are removed afterwards. With
-    --events, everything is scored a second time in memory: exit status 1 if anything differs.
+    Broker, Redis, worker and collector need nothing but this program: pip install 'leadglow[embedded]'. The screen
+    shows a command to paste that sends events of your own to the collector. Ctrl-C stops everything. With --kafka or
+    --redis, topics and keys get names of their own, and are removed afterwards. With --events, everything is scored a
+    second time in memory: exit status 1 if anything differs.
     """
     if json and events is None:
         msg = "--json needs --events: the live view has no end"
@@ -92,7 +93,7 @@ async def _stack(kafka: str | None, redis: str | None, console: Console) -> Asyn
 
     base = read_settings()
     try:
-        with console.status("starting a broker, Redis and a worker …") as status:
+        with console.status("starting a broker, Redis, a worker and a collector …") as status:
             async with servers(base, kafka, redis) as settings:
                 options = {"bootstrap_servers": settings.kafka, **kafka_options(settings)}
                 stack = Stack(settings, topics_of(settings), store_of(settings), options)

@@ -40,6 +40,8 @@ class Summary:
     seconds: float
     kafka: str
     redis: str
+    collector: str
+    """Its address."""
     explained: list[str] = field(default_factory=list)
 
     def json(self) -> str:
@@ -85,6 +87,7 @@ async def run(stack: Stack, order: Order, kafka: str, redis: str) -> Summary:
         round(monotonic_s() - began_s, 2),
         kafka,
         redis,
+        stack.collector,
         findings.mismatches,
     )
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from app.demo.feed import Feed
 from app.demo.generator import Traffic
+from app.demo.guest import GUEST, command
 from app.demo.stack import Stack
 from app.demo.watch import Seen, watching
 from streams.clock import monotonic_s, now_ms
@@ -52,6 +53,8 @@ class View:
     stages: tuple[str, ...]
     seen: Seen
     rate: float
+    invitation: str = ""
+    """What to paste to send events of one's own."""
     sent: int = 0
     taken: int = 0
     per_second: float = 0.0
@@ -72,7 +75,8 @@ async def show(stack: Stack, rate: float, leads: int, seed: int, console: Consol
     rules = Rules(load_file(stack.settings.scorecards))
     feed = Feed(stack, Traffic(seed, leads), rate)
     async with watching(stack) as seen:
-        view = View(tuple(rule.stage.name for rule in rules.cards[0].stages), seen, rate)
+        stages = tuple(rule.stage.name for rule in rules.cards[0].stages)
+        view = View(stages, seen, rate, command(stack.collector.removeprefix("http://")))
         sending = asyncio.create_task(feed.run())
         try:
             await _follow(stack, rules, feed, view, console, sending)
@@ -87,6 +91,7 @@ async def _follow(
 ) -> None:
     """Look and draw, again and again."""
     if not console.is_terminal:
+        console.print(f"To be a lead of your own:\n{view.invitation}", markup=False, highlight=False, soft_wrap=True)
         while not sending.done():
             await _look(stack, rules, feed, view)
             console.print(goodbye(view))
@@ -110,12 +115,12 @@ async def _look(stack: Stack, rules: Rules, feed: Feed, view: View) -> None:
 
 
 async def hottest(stack: Stack, rules: Rules, at_ms: int, most: int = MOST_ROWS) -> list[Row]:
-    """The leads with the highest scores, as of ``at_ms``."""
+    """The leads with the highest scores, as of ``at_ms``, and the newcomer's own."""
     card, home = rules.cards[0], Partitioner(stack.settings.partitions)
     tops = [await stack.store.top(p, card.name, most) for p in range(stack.settings.partitions)]
     best = nsmallest(most, (pair for top in tops for pair in top), key=lambda pair: (-pair[1], pair[0]))
     rows = []
-    for lead_id, _ in best:
+    for lead_id in dict.fromkeys([*(lead_id for lead_id, _ in best), GUEST]):
         blob = (await stack.store.load(home(lead_id), [lead_id]))[0]
         lead = decode(blob) if blob else None
         if isinstance(lead, Lead):
@@ -133,10 +138,11 @@ def _row(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> 
 
 def render(view: View, at_ms: int, height: int) -> RenderableType:
     """The whole screen, for a terminal of so many lines."""
-    room = max(height - 15, 6)
+    room = max(height - 18, 6)
     hot = min(room * 3 // 5, MOST_ROWS)
     return Group(
         _headline(),
+        _invitation(view),
         Panel(_counts(view), title="events", title_align="left", border_style="dim"),
         Panel(_hottest(view, hot), title="hottest leads, and why", title_align="left", border_style="dim"),
         Panel(_alerts(view, room - hot), title=_alert_title(view), title_align="left", border_style="dim"),
@@ -158,6 +164,13 @@ def _headline() -> Text:
     text.append(" Leadglow demo ", "bold black on yellow")
     text.append("  made-up visitors of a made-up site; Ctrl-C stops everything\n")
     text.append(" Half-lives here are 20 s to 1 min, so that you see leads cool; real ones: days.", "dim")
+    return text
+
+
+def _invitation(view: View) -> Text:
+    """Without a frame, so that it can be marked and pasted as it is."""
+    text = Text(" Be a lead yourself: paste this into another terminal.\n", no_wrap=True, overflow="ignore")
+    text.append(view.invitation, "cyan")
     return text
 
 
@@ -193,14 +206,22 @@ def _hottest(view: View, most: int) -> Table:
     table.add_column(width=9, no_wrap=True)
     table.add_column(ratio=2, no_wrap=True, overflow="ellipsis")
     table.add_column(ratio=3, no_wrap=True, overflow="ellipsis", style="dim")
-    for row in view.rows[:most]:
+    rows = shown(view.rows, most)
+    for row in rows:
         colour = _colour(view, row.stage)
         bar = "█" * round(row.why.exact / 20)
-        who, why = person(row.lead_id, row.traits), reasons(row.why.parts)
+        mine = "bold cyan" if row.lead_id == GUEST else ""
+        who, why = Text(person(row.lead_id, row.traits), mine), reasons(row.why.parts)
         table.add_row(Text(str(row.why.score), "bold"), Text(bar, colour), Text(row.stage or "", colour), who, why)
-    for _ in range(most - len(view.rows[:most])):
+    for _ in range(most - len(rows)):
         table.add_row()
     return table
+
+
+def shown(rows: list[Row], most: int) -> list[Row]:
+    """The hottest; the newcomer's own lead among them, however cool it is."""
+    mine = [row for row in rows[most:] if row.lead_id == GUEST]
+    return rows[: most - len(mine)] + mine
 
 
 def _alert_title(view: View) -> str:

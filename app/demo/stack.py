@@ -1,4 +1,4 @@
-"""Everything that a demo runs on: Kafka and Redis (yours or embedded ones), topics, and a worker process."""
+"""Everything that a demo runs on: Kafka and Redis (yours or embedded ones), topics, a worker and a collector."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from streams.store.redis import RedisStore, connect
 from streams.topics import Topics
 
 SCORECARD = Path(__file__).with_name("scorecard.yaml")
+KEYS = Path(__file__).with_name("keys.yaml")
 PARTITIONS = 2
 READY_S = 40.0
 FETCH_WAIT_MS = 20
@@ -49,18 +50,24 @@ class Stack:
     topics: Topics
     store: RedisStore
     kafka: Mapping[str, Any]
-    worker: Server | None = None
+    children: dict[str, Server] = field(default_factory=dict)
+    """The worker and the collector, by these names."""
+
+    @property
+    def collector(self) -> str:
+        """Where the collector takes requests."""
+        return f"http://{self.settings.collector_host}:{self.settings.collector_port}"
 
     def check(self) -> None:
-        """See that the worker still runs.
+        """See that the worker and the collector still run.
 
         Raises:
-            DemoError: it has ended, with the last lines of its log.
+            DemoError: one has ended, with the last lines of its log.
         """
-        worker = self.worker
-        if worker is not None and worker.process.poll() is not None:
-            msg = f"the worker ended by itself; the end of its log:\n{_tail(worker.log_path)}"
-            raise DemoError(msg)
+        for name, child in self.children.items():
+            if child.process.poll() is not None:
+                msg = f"the {name} ended by itself; the end of its log:\n{_tail(child.log_path)}"
+                raise DemoError(msg)
 
     async def metrics(self) -> dict[tuple[str, str], float]:
         """The worker's metrics by (name, value of its first label)."""
@@ -122,6 +129,12 @@ async def servers(base: Settings, kafka: str | None, redis: str | None) -> Async
                 "rejected": f"{name}.{plain.rejected}",
                 "metrics_host": "127.0.0.1",
                 "metrics_port": free_port(),
+                "collector_host": "127.0.0.1",
+                "collector_port": free_port(),
+                "collector_metrics_port": free_port(),
+                "collector_keys": KEYS,
+                "collector_web_topic": f"{name}.{plain.sources[0]}",
+                "collector_mail_topic": f"{name}.{plain.sources[1]}",
                 "log": "text",
             }
         )
@@ -129,28 +142,30 @@ async def servers(base: Settings, kafka: str | None, redis: str | None) -> Async
 
 @asynccontextmanager
 async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
-    """Topics and a worker; both are gone afterwards, the topics where servers are ``lasting``."""
+    """Topics, a worker and a collector; gone afterwards, the topics where servers are ``lasting``."""
     await _reach(stack)
     try:
         await _create_topics(stack)
         with tempfile.TemporaryDirectory(prefix="leadglow-demo-") as directory:
-            worker = start_worker(stack.settings, Path(directory))
-            stack.worker = worker
             try:
+                start_children(stack, Path(directory))
                 await _until_ready(stack)
                 yield stack
             finally:
-                await asyncio.to_thread(worker.stop)
+                await asyncio.gather(*(asyncio.to_thread(child.stop) for child in stack.children.values()))
     finally:
         await asyncio.wait_for(stack.store.close(), ANSWER_S)
         if lasting:
             await _remove(stack)
 
 
-def start_worker(settings: Settings, directory: Path) -> Server:
-    """The worker as a child that dies with the thread that calls this: the main one."""
-    argv = [sys.executable, "-m", "app", "worker"]
-    return Server(argv, settings.metrics_port, directory, environment(settings))
+def start_children(stack: Stack, directory: Path) -> None:
+    """The worker and the collector as children that die with the thread that calls this: the main one."""
+    settings = stack.settings
+    for name, port in (("worker", settings.metrics_port), ("collector", settings.collector_metrics_port)):
+        own = directory / name
+        own.mkdir()
+        stack.children[name] = Server([sys.executable, "-m", "app", name], port, own, environment(settings))
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -204,16 +219,15 @@ async def _create_topics(stack: Stack) -> None:
 
 
 async def _until_ready(stack: Stack) -> None:
-    """Wait until the worker says that it is ready."""
+    """Wait until both children say that they are ready."""
     deadline = asyncio.get_running_loop().time() + READY_S
-    url = f"http://{stack.settings.metrics_host}:{stack.settings.metrics_port}/ready"
-    while await _get(url) is None:
-        stack.check()
-        if asyncio.get_running_loop().time() > deadline:
-            assert stack.worker is not None
-            msg = f"the worker was not ready in {READY_S:.0f} s; its log:\n{_tail(stack.worker.log_path)}"
-            raise DemoError(msg)
-        await asyncio.sleep(0.05)
+    for name, child in stack.children.items():
+        while await _get(f"http://{child.address}/ready") is None:
+            stack.check()
+            if asyncio.get_running_loop().time() > deadline:
+                msg = f"the {name} was not ready in {READY_S:.0f} s; its log:\n{_tail(child.log_path)}"
+                raise DemoError(msg)
+            await asyncio.sleep(0.05)
 
 
 async def _get(url: str) -> str | None:
@@ -261,4 +275,4 @@ def _tail(path: Path, lines: int = 15) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
 
 
-__all__ = ["DemoError", "ServerError", "Stack", "environment", "running", "servers", "start_worker"]
+__all__ = ["DemoError", "ServerError", "Stack", "environment", "running", "servers", "start_children"]
