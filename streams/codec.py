@@ -101,7 +101,8 @@ class _Minutes(dict[str, int]):
 
 
 _minutes = _Minutes()
-_millis = {f":{ms // 1000:02d}.{ms % 1000:03d}Z": ms for ms in range(60_000)}
+_seconds = {f":{s:02d}.": 1000 * s for s in range(60)}
+_millis = {f"{ms:03d}Z": ms for ms in range(1000)}
 
 
 def _parse(text: str) -> int:
@@ -303,7 +304,8 @@ class Codec:
         What stands among the owners and is no string is passed on in place of an event. One loop for all of them,
         because a call each would cost as much again.
         """
-        fast, campaign, values, minutes, millis = self._fast, self._campaign, self._values, _minutes, _millis
+        fast, campaign, values = self._fast, self._campaign, self._values
+        minutes, seconds, millis = _minutes, _seconds, _millis
         for record, lead_id in zip(records, owners, strict=True):
             if type(lead_id) is not str:
                 yield lead_id  # type: ignore[misc]
@@ -322,7 +324,7 @@ class Codec:
                 if sent.sentAt is not None and stamp:
                     at = event_time({"timestamp": stamp, "sentAt": sent.sentAt}, arrival)
                 else:
-                    at = minutes[stamp[:16]] + millis[stamp[16:]]
+                    at = minutes[stamp[:16]] + seconds[stamp[16:20]] + millis[stamp[20:]]
                 touch = None if campaign(sent) is None else self._touch(sent)
                 at = at if at < arrival else arrival
                 known = sent.userId == owner
