@@ -318,7 +318,7 @@ class Codec:
                 if name == "track" and (name := sent.event) in NOT_PLAIN:
                     raise LookupError
                 owner = lead_id or sent.userId or sent.anonymousId
-                if len(owner) > MOST_ID_CHARS or not owner.isprintable():
+                if not lead_id and (len(owner) > MOST_ID_CHARS or not owner.isprintable()):
                     raise LookupError
                 stamp = sent.timestamp
                 if sent.sentAt is not None and stamp:
