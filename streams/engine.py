@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -94,7 +95,9 @@ class Engine:
             committed = await consumer.committed(tp)
             if committed is not None and end is not None and committed > end:
                 raise Refused(_SOURCE_CUT.format(tp=tp, committed=committed, end=end))
-            return first if committed is None else max(committed, first)
+            at = first if committed is None else max(committed, first)
+            self._intake.positions[tp] = at
+            return at
         shard = self._retired.get(tp.partition) or Shard(tp.partition, self.rules, self.env)
         lane = ShardLane(shard, self._channel, lambda offset: consumer.seek_wait({tp: offset}))
         offset = await lane.open(first, end)
@@ -183,6 +186,11 @@ class Engine:
         first, ends = await consumer.first_offsets(sources), await consumer.end_offsets(sources)
         committed = await asyncio.gather(*(consumer.committed(tp) for tp in sources))
         self._source_ends = [*self._source_ends[-2:], ends]
+        behind: Counter[str] = Counter()
+        for tp, at in zip(sources, committed, strict=True):
+            behind[tp.topic] += max(ends[tp] - max(at or 0, first[tp]), 0)
+        for name, records in behind.items():
+            self.env.metrics.source_lag.labels(name).set(records)
         self.env.sources_behind = any(
             max(at or 0, first[tp]) < self._source_ends[0][tp]
             for tp, at in zip(sources, committed, strict=True)
@@ -196,10 +204,16 @@ class Engine:
             self._unsettled_s = monotonic_s()
         elif self._unsettled_s is not None and monotonic_s() - self._unsettled_s > UNSETTLED_S:
             self._fail(EXIT_STUCK, f"a rebalance was not finished within {UNSETTLED_S} s")
+        self._look_at_lanes(ready)
+        self._look_at_intake(ready)
+        lanes = self._lanes.values()
+        self.env.metrics.cached.set(sum(len(lane.shard.scorer.states) for lane in lanes))
+        self.env.metrics.outbox.set(sum(len(lane.shard.outbox) for lane in lanes))
+
+    def _look_at_lanes(self, ready: bool) -> None:
         for tp, lane in list(self._lanes.items()):
-            failure = lane.failure
-            if failure is not None:
-                self._fail_for(failure)
+            if lane.failure is not None:
+                self._fail_for(lane.failure)
             if not ready or not lane.lag:
                 lane.progress_s = monotonic_s()
             elif monotonic_s() - lane.progress_s > STUCK_S:
@@ -208,11 +222,14 @@ class Engine:
         waiting = [lane.relay.waiting_since_s for lane in self._lanes.values()]
         oldest_s = min((since_s for since_s in waiting if since_s is not None), default=monotonic_s())
         self.env.metrics.outbox_oldest.set(monotonic_s() - oldest_s)
+
+    def _look_at_intake(self, ready: bool) -> None:
         if self._intake.failure is not None:
             self._fail_for(self._intake.failure)
-        lanes = self._lanes.values()
-        self.env.metrics.cached.set(sum(len(lane.shard.scorer.states) for lane in lanes))
-        self.env.metrics.outbox.set(sum(len(lane.shard.outbox) for lane in lanes))
+        if not ready or self._intake.idle:
+            self._intake.progress_s = monotonic_s()
+        elif monotonic_s() - self._intake.progress_s > STUCK_S:
+            self._fail(EXIT_STUCK, f"intake has records to carry over and made no progress for {STUCK_S} s")
 
     def _fail_for(self, failure: BaseException) -> None:
         if isinstance(failure, Refused | NewerFormat):
@@ -228,7 +245,7 @@ class Engine:
         topic = self.env.topics.lead_events
         taken = [lane.shard for lane in lanes if not lane.shard.fresh]
         offsets = {TP(topic, shard.partition): shard.position.checkpoint for shard in taken}
-        offsets |= self._intake.positions
+        offsets |= await self._carried()
         news = {tp: at for tp, at in offsets.items() if at and self._committed.get(tp) != at}
         if not news or self._consumer is None:
             return
@@ -237,6 +254,15 @@ class Engine:
             await self.env.reached("telemetry_committed")
         else:
             self.env.metrics.telemetry_errors.inc()
+
+    async def _carried(self) -> Mapping[TP, int]:
+        """Where intake would go on: past the marks of transactions, too, which are no records."""
+        carried = dict(self._intake.positions)
+        if self._consumer is not None:
+            ahead = {tp: await self._consumer.next_offset(tp) for tp in carried}
+            if self._intake.idle:  # so all that was handed over before was carried over
+                carried |= {tp: at for tp, at in ahead.items() if tp in self._intake.positions}
+        return carried
 
     async def stop(self) -> None:
         """Finish what is in flight, and tell Kafka how far that was."""

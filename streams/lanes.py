@@ -328,6 +328,8 @@ class IntakeLane:
         self._carrying_ms = 0
         self.positions: dict[TP, int] = {}
         """Source partition -> the offset before which everything was acknowledged on lead-events."""
+        self.progress_s = monotonic_s()
+        """When something was carried over last, or began to wait, on the monotonic clock."""
 
     def start(self) -> None:
         """Begin."""
@@ -352,6 +354,11 @@ class IntakeLane:
         """Whether the lane has enough to do."""
         return self._waiting >= MOST_RECORDS
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything fetched was carried over and acknowledged."""
+        return self._idle.is_set()
+
     def clock(self) -> int:
         """Everything fetched from the sources that arrived before this instant was carried over."""
         return now_ms() if self._idle.is_set() else self._carrying_ms
@@ -360,6 +367,8 @@ class IntakeLane:
         """Take what was fetched."""
         self._queue.append(fetched)
         self._waiting += sum(map(len, fetched.values()))
+        if self.idle:
+            self.progress_s = monotonic_s()
         self._idle.clear()
         self._wake.set()
 
@@ -398,3 +407,4 @@ class IntakeLane:
         self._channel.metrics.records.labels("intake").inc(sum(map(len, fetched.values())))
         for tp, records in fetched.items():
             self.positions[tp] = records[-1].offset + 1
+        self.progress_s = monotonic_s()

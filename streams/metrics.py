@@ -61,6 +61,12 @@ class Metrics:
             registry=r,
         )
         self.lag = Gauge("leadglow_lag_records", "Records of lead-events not yet scored", ["partition"], registry=r)
+        self.source_lag = Gauge(
+            "leadglow_source_lag_records",
+            "Records of a source topic that the group has not carried over yet, as of the last look (every 3 s)",
+            ["topic"],
+            registry=r,
+        )
         self.shards = Gauge("leadglow_shards", "Shards that this worker owns", registry=r)
         self.cached = Gauge("leadglow_leads_cached", "Leads held in memory", registry=r)
         self.outbox = Gauge("leadglow_outbox_entries", "Entries waiting to be acknowledged by Kafka", registry=r)

@@ -70,6 +70,7 @@ class WorkerApp(faust.App):
 
     handler: Engine
     fetch_wait_ms: int
+    isolation_level: str
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
@@ -177,6 +178,7 @@ class Worker:
         )
         app.handler = engine
         app.fetch_wait_ms = FETCH_WAIT_MS if plan.idempotent else EMBEDDED_FETCH_WAIT_MS
+        app.isolation_level = "read_committed" if plan.idempotent else "read_uncommitted"
         for name in (*plan.topics.sources, plan.topics.lead_events):
             app.topics.add(app.topic(name, acks=False, value_type=bytes, value_serializer="raw"))
         return app

@@ -41,11 +41,12 @@ class Handler(Protocol):
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's, but for how long a fetch may wait, which Faust has no setting for."""
+    """Faust's, but for what it has no setting for: how long a fetch may wait, and what of transactions is read."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.app.fetch_wait_ms  # type: ignore[attr-defined]
+        consumer._isolation_level = self.app.isolation_level  # type: ignore[attr-defined]
         return consumer
 
 
@@ -118,6 +119,11 @@ class Consumer(driver.Consumer):
     async def committed(self, partition: TP) -> int | None:
         """The offset that the group has committed for a partition."""
         offset: int | None = await self._ask("committed", _topic_partition(partition))
+        return offset
+
+    async def next_offset(self, partition: TP) -> int:
+        """The offset that the next fetch starts from: past what was handed over, and past the marks of transactions."""
+        offset: int = await self._ask("position", _topic_partition(partition))
         return offset
 
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 
+from aiokafka import AIOKafkaProducer
+
 from tests.faults.rig import Rig, until
 from tests.faults.workload import Sent
 
@@ -31,6 +33,15 @@ def glances(number: int) -> list[Sent]:
         {"type": "track", "event": "Glanced", "userId": f"u{i}", "messageId": f"{number}-{i}"} for i in range(LEADS)
     ]
     return [Sent("web-events", 0, json.dumps(call).encode()) for call in calls]
+
+
+async def transacted(rig: Rig, records: list[Sent], keep: bool) -> None:
+    """Write records in a transaction, and commit or abort it."""
+    async with AIOKafkaProducer(bootstrap_servers=rig.kafka.address, transactional_id=rig.name) as producer:
+        await producer.begin_transaction()
+        for record in records:
+            await producer.send_and_wait(rig.topic(record.topic), record.value, partition=record.partition)
+        await (producer.commit_transaction() if keep else producer.abort_transaction())
 
 
 async def told(rig: Rig, count: int) -> None:
@@ -66,3 +77,15 @@ async def test_a_backlog_at_the_sources_causes_no_false_cooling(rig: Rig) -> Non
     await told(rig, 2 * LEADS)
     found = await rig.promise_kept()
     assert len(found.alerts) == 2 * LEADS
+
+
+async def test_leads_cool_although_a_source_ends_in_a_transaction_and_aborted_events_count_for_nothing(
+    rig: Rig,
+) -> None:
+    rig.scorecards.write_text(SCORECARDS)
+    rig.start_worker()
+    await transacted(rig, glances(1), keep=False)
+    await transacted(rig, glances(2), keep=True)
+    await told(rig, 2 * LEADS)  # in and out again
+    alerts = [json.loads(record.value) for records in rig.of("handoff").values() for record in records]
+    assert {alert["data"]["triggering_event"]["event_id"].partition("-")[0] for alert in alerts} == {"2", ""}
