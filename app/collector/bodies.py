@@ -9,6 +9,8 @@ from app.collector.inbound import Refusal
 
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's name for each format that is read."""
+MOST_MEMBERS: Final = 16
+"""Of one gzip body: each further one costs a copy of what is left, and no SDK sends more than one."""
 
 
 def inflate(body: bytes, encoding: str, most: int) -> bytes:
@@ -32,7 +34,7 @@ def inflate(body: bytes, encoding: str, most: int) -> bytes:
 def _all_members(body: bytes, window: int, most: int) -> bytes:
     """Inflate one member after another; a gzip file may have several."""
     found = b""
-    while True:
+    for _ in range(MOST_MEMBERS):
         inflater = zlib.decompressobj(_raw_if_headless(body, window))
         found += inflater.decompress(body, most + 1 - len(found))
         if len(found) > most:
@@ -42,6 +44,7 @@ def _all_members(body: bytes, window: int, most: int) -> bytes:
         body = inflater.unused_data
         if not body or window != _WINDOWS["gzip"]:
             return found
+    raise zlib.error
 
 
 def _raw_if_headless(body: bytes, window: int) -> int:

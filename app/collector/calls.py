@@ -25,7 +25,7 @@ from streams.codec import (
     owner_of,
 )
 
-MOST_CALLS: Final = 20_000
+MOST_CALLS: Final = 5_000
 """In one request; the clients send 2,500 at most."""
 MOST_CALL_BYTES: Final = MOST_EVENT_BYTES - 1_000
 """Leaves room for what the collector adds to a call."""

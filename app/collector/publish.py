@@ -148,9 +148,8 @@ class Publisher:
             self._since_s = self._now_s()
             try:
                 await self._deliver(self._sent)
-            except MessageSizeTooLargeError as error:
-                log.error("Kafka takes no record of this size (%s): raise max.message.bytes of %s", error, self._topics)
-                self._refuse(self._sent)
+            except MessageSizeTooLargeError:
+                await self._one_by_one(self._sent)
             except Exception:
                 log.exception("a sending failed; its requests get 503")
                 self._refuse(self._sent)
@@ -159,6 +158,16 @@ class Publisher:
                 if not request.answered.done():
                     request.answered.set_result(None)
             self._sent = []
+
+    async def _one_by_one(self, requests: Iterable[_Request]) -> None:
+        """Send each request by itself, so that only those with too large a record are refused."""
+        for request in requests:
+            try:
+                await self._deliver([request])
+            except MessageSizeTooLargeError as error:
+                log.error("Kafka takes no record of this size (%s): raise max.message.bytes of %s", error, self._topics)
+                if not request.answered.done():
+                    request.answered.set_exception(_oversized())
 
     async def _deliver(self, requests: Iterable[_Request]) -> None:
         batches: dict[str, dict[int, list[tuple[Any, ...]]]] = {}
@@ -209,6 +218,10 @@ class Publisher:
 
 _GONE: Final = "Kafka does not answer: requests get 503 until it does"
 _BACK: Final = "Kafka answers again"
+
+
+def _oversized() -> Refusal:
+    return Refusal(413, "too_large", "The broker takes no event of this size: send smaller ones.")
 
 
 def away() -> Refusal:

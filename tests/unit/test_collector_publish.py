@@ -170,11 +170,24 @@ async def test_while_kafka_is_stuck_nobody_waits_and_then_all_is_well(
     assert kafka.values == [b"later", b"stuck"]
 
 
-@pytest.mark.parametrize("error", [MessageSizeTooLargeError(), ValueError("odd")])
-async def test_a_sending_that_fails_is_503_and_the_next_is_none_the_worse(
-    publisher: Publisher, kafka: Kafka, error: Exception, caplog: pytest.LogCaptureFixture
+async def test_of_requests_sent_together_only_the_one_that_is_too_large_is_refused(
+    publisher: Publisher, kafka: Kafka, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kafka.fails = [error]
+    kafka.fails = [MessageSizeTooLargeError(), MessageSizeTooLargeError()]  # both together, then the first alone
+    large, small = (asyncio.ensure_future(publisher.publish([record(value)])) for value in (b"large", b"small"))
+    await small
+    with pytest.raises(Refusal) as caught:
+        await large
+
+    assert (caught.value.status, caught.value.code) == (413, "too_large")
+    assert [row[2] for part in kafka.sendings[-1][1].values() for row in part] == [b"small"]
+    assert caplog.records
+
+
+async def test_a_sending_that_fails_is_503_and_the_next_is_none_the_worse(
+    publisher: Publisher, kafka: Kafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka.fails = [ValueError("odd")]
     with pytest.raises(Refusal):
         await publisher.publish([record(b"a")])
 

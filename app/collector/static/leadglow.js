@@ -129,7 +129,7 @@ leadglow.reset()                    for a log-out
     timer = clearTimeout(timer);
     if (sending[0] || !batch[0] || consented() != "yes") return;
     sending = batch;
-    fetch(url, { method: "POST", body: bodyOf(batch), credentials: "omit", keepalive: true })
+    fetch(url, { method: "POST", body: bodyOf(batch), credentials: "omit", keepalive: bodyOf(batch).length < MOST_CHARS })
       .then((answer) => {
         if (answer.status > 499 || [408, 429].includes(answer.status)) throw answer;
         if (!answer.ok) console.warn("leadglow: refused", answer);
