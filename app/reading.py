@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from heapq import merge
 from itertools import islice
 
-from streams.scoring.lead import Erased, Lead, Redirect, decode
-from streams.scoring.scorer import MOST_HOPS
+from streams.scoring.control import MOST_HOPS
+from streams.scoring.lead import Erased, Lead, Redirect
+from streams.scoring.stored import decode
 from streams.store.base import Store
 from streams.topics import partition_of
 

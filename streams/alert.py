@@ -11,11 +11,12 @@ from urllib.parse import quote
 import orjson
 
 from streams.scoring.event import LeadEvent
-from streams.scoring.lead import Lead, decode
+from streams.scoring.lead import Lead
+from streams.scoring.outcome import Crossing
 from streams.scoring.rules import UNIT, CardRule, Rules
 from streams.scoring.score import Explanation, Reading, Score, explain, published, read
-from streams.scoring.scorer import Crossing
 from streams.scoring.stages import Transition, current_stage
+from streams.scoring.stored import decode
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 MOST_REASONS: Final = 10

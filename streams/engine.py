@@ -12,13 +12,18 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from streams.channel import Channel
 from streams.clock import monotonic_s
-from streams.handoff import Channel
+from streams.environment import Environment
+from streams.exits import Exit
 from streams.intake import Intake
-from streams.lanes import LOST, GivingUp, IntakeLane, ShardLane
-from streams.pipeline import Environment, Refused, Shard
-from streams.scoring.lead import NewerFormat
+from streams.intake_lane import IntakeLane
+from streams.mismatch import LOST, SOURCE_CUT, Mismatch
+from streams.pipeline import Shard
 from streams.scoring.rules import Rules
+from streams.scoring.stored import NewerFormat
+from streams.shard_clock import ShardClock
+from streams.shard_lane import GivingUp, ShardLane
 from streams.transport.consumer import Consumer
 
 log = logging.getLogger(__name__)
@@ -30,13 +35,6 @@ UNSETTLED_S = 90.0
 """A rebalance that takes longer, with Kafka and Redis there, will not end: Faust gives up on it silently."""
 LAST_WORD_S = 3.0
 """How long a worker that stops waits for Kafka to take its positions."""
-
-EXIT_REFUSED = 78
-"""The state, the topics and the settings do not belong together; a person must decide."""
-EXIT_CONFLICT = 75
-"""Another worker owns what this one writes; starting again is right."""
-EXIT_STUCK = 70
-"""No progress, or an error that should not be: starting again is right."""
 
 Fail = Callable[[int, str], None]
 
@@ -56,7 +54,7 @@ class Engine:
         self._retired: dict[int, Shard] = {}
         """Shards given up in a rebalance: if they come back unwritten, their leads are still in memory."""
         self._intake = IntakeLane(Intake(env.topics, env.partitioner), channel)
-        channel.intake_clock = self._intake.clock
+        self._clock = ShardClock(self._intake.clock)
         self._unsettled_s: float | None = None
         """Since when a rebalance has been going on."""
         self._committed: dict[TP, int] = {}
@@ -77,8 +75,8 @@ class Engine:
         ends = await consumer.end_offsets(partitions) if partitions and self._real_ends else {}
         try:
             seeks = await asyncio.gather(*(self._position(tp, first[tp], ends.get(tp), consumer) for tp in partitions))
-        except Refused as refused:
-            self._fail(EXIT_REFUSED, str(refused))
+        except Mismatch as mismatch:
+            self._fail(Exit.REFUSED, str(mismatch))
             raise
         self._source_ends.clear()
         await self._look_at_sources()
@@ -94,15 +92,15 @@ class Engine:
         if tp.topic != self.env.topics.lead_events:
             committed = await consumer.committed(tp)
             if committed is not None and end is not None and committed > end:
-                raise Refused(_SOURCE_CUT.format(tp=tp, committed=committed, end=end))
+                raise Mismatch(SOURCE_CUT.format(tp=tp, committed=committed, end=end))
             at = first if committed is None else max(committed, first)
             self._intake.positions[tp] = at
             return at
         shard = self._retired.get(tp.partition) or Shard(tp.partition, self.rules, self.env)
-        lane = ShardLane(shard, self._channel, lambda offset: consumer.seek_wait({tp: offset}))
+        lane = ShardLane(shard, self._channel, self._clock, lambda offset: consumer.seek_wait({tp: offset}))
         offset = await lane.open(first, end)
         if shard.fresh and await consumer.committed(tp) and not self.env.rebuild_when_lost:
-            raise Refused(LOST.format(partition=tp.partition))
+            raise Mismatch(LOST.format(partition=tp.partition))
         if shard.scorer.rules is not self.rules:
             lane.use(self.rules)
         self._lanes[tp] = lane
@@ -191,7 +189,7 @@ class Engine:
             behind[tp.topic] += max(ends[tp] - max(at or 0, first[tp]), 0)
         for name, records in behind.items():
             self.env.metrics.source_lag.labels(name).set(records)
-        self.env.sources_behind = any(
+        self._clock.sources_behind = any(
             max(at or 0, first[tp]) < self._source_ends[0][tp]
             for tp, at in zip(sources, committed, strict=True)
             if tp in self._source_ends[0]
@@ -203,7 +201,7 @@ class Engine:
         if self._unsettled_s is not None and not ready:
             self._unsettled_s = monotonic_s()
         elif self._unsettled_s is not None and monotonic_s() - self._unsettled_s > UNSETTLED_S:
-            self._fail(EXIT_STUCK, f"a rebalance was not finished within {UNSETTLED_S} s")
+            self._fail(Exit.TROUBLE, f"a rebalance was not finished within {UNSETTLED_S} s")
         self._look_at_lanes(ready)
         self._look_at_intake(ready)
         lanes = self._lanes.values()
@@ -217,7 +215,7 @@ class Engine:
             if not ready or not lane.lag:
                 lane.progress_s = monotonic_s()
             elif monotonic_s() - lane.progress_s > STUCK_S:
-                self._fail(EXIT_STUCK, f"{tp} has {lane.lag} records to score and made no progress for {STUCK_S} s")
+                self._fail(Exit.TROUBLE, f"{tp} has {lane.lag} records to score and made no progress for {STUCK_S} s")
             self.env.metrics.lag.labels(str(tp.partition)).set(lane.lag)
         waiting = [lane.relay.waiting_since_s for lane in self._lanes.values()]
         oldest_s = min((since_s for since_s in waiting if since_s is not None), default=monotonic_s())
@@ -229,16 +227,16 @@ class Engine:
         if not ready or self._intake.idle:
             self._intake.progress_s = monotonic_s()
         elif monotonic_s() - self._intake.progress_s > STUCK_S:
-            self._fail(EXIT_STUCK, f"intake has records to carry over and made no progress for {STUCK_S} s")
+            self._fail(Exit.TROUBLE, f"intake has records to carry over and made no progress for {STUCK_S} s")
 
     def _fail_for(self, failure: BaseException) -> None:
-        if isinstance(failure, Refused | NewerFormat):
-            self._fail(EXIT_REFUSED, str(failure))
+        if isinstance(failure, Mismatch | NewerFormat):
+            self._fail(Exit.REFUSED, str(failure))
         elif isinstance(failure, GivingUp):
-            self._fail(EXIT_CONFLICT, str(failure))
+            self._fail(Exit.CONFLICT, str(failure))
         else:
             log.error("a lane ended", exc_info=failure)
-            self._fail(EXIT_STUCK, f"a lane ended: {failure!r}")
+            self._fail(Exit.TROUBLE, f"a lane ended: {failure!r}")
 
     async def _tell_kafka(self, lanes: Sequence[ShardLane]) -> None:
         """Commit positions to Kafka: telemetry for lag tools, and where intake starts again."""
@@ -271,9 +269,3 @@ class Engine:
         await self._intake.stop()
         with suppress(KafkaError, TimeoutError):  # the next start finds out from the shards
             await asyncio.wait_for(self._tell_kafka(lanes), LAST_WORD_S)
-
-
-_SOURCE_CUT = (
-    "{tp.topic}, partition {tp.partition}, ends at {end}, but was read up to {committed}: the topic was recreated or "
-    "cut. Its new events would be taken for repeated ones; use a new topic name in LEADGLOW_SOURCES"
-)

@@ -14,22 +14,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from streams.codec import (
-    KIND_HEADER,
-    MOST_EVENT_BYTES,
-    MOST_ID_CHARS,
-    SOURCE_HEADER,
-    Refused,
-    Reject,
-    check,
-    clean_id,
-    encode_control,
-    from_public_key,
-    identities,
-    parse,
-)
+from streams.calls import Id, check, clean_id, from_public_key, identities, parse
+from streams.control_codec import encode_control
 from streams.outgoing import Outgoing
-from streams.pipeline import rejected
+from streams.records import KIND_HEADER, SOURCE_HEADER
+from streams.rejects import MOST_EVENT_BYTES, Refused, Reject, rejected
 from streams.scoring.event import ANONYMOUS, USER, Identity, Join, join
 from streams.topics import Partitioner, Topics
 
@@ -42,8 +31,8 @@ class _Call(msgspec.Struct, frozen=True, gc=False):
 
     type: Literal["track", "page", "screen"]
     event: str | None = None
-    userId: str | None = None  # noqa: N815 - the Segment spec's names
-    anonymousId: str | None = None  # noqa: N815
+    userId: Id | None = None  # noqa: N815 - the Segment spec's names
+    anonymousId: Id | None = None  # noqa: N815
 
 
 @dataclass(slots=True)
@@ -81,7 +70,7 @@ class Intake:
         try:
             call = self._decode(record.value or b"")
             owner = call.userId or call.anonymousId
-            if owner and len(owner) <= MOST_ID_CHARS and owner.isprintable() and (call.type != "track" or call.event):
+            if owner and owner.isprintable() and (call.type != "track" or call.event):
                 self._put(output, owner, arrival, record.value, [source])
                 return
         except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):

@@ -21,10 +21,11 @@ from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from streams import probes
-from streams.engine import EXIT_REFUSED, EXIT_STUCK, Engine
-from streams.handoff import Channel
+from streams.channel import Channel
+from streams.engine import Engine
+from streams.environment import Environment, nothing
+from streams.exits import Exit
 from streams.metrics import Metrics
-from streams.pipeline import Environment, nothing
 from streams.scorefile import ScorefileError, load_file
 from streams.scoring.rules import Rules
 from streams.store.base import Store
@@ -202,7 +203,7 @@ class Worker:
         agreed = int(await plan.store.meta("partitions", str(plan.partitions)))
         if not actual == agreed == plan.partitions:
             self._fail(
-                EXIT_REFUSED,
+                Exit.REFUSED,
                 f"LEADGLOW_PARTITIONS is {plan.partitions}, topic {plan.topics.lead_events} has {actual} partitions "
                 f"and Redis holds state for {agreed}. They must agree: set LEADGLOW_PARTITIONS={agreed}, or start "
                 "with fresh topics and another LEADGLOW_NAMESPACE",
@@ -230,7 +231,7 @@ class Worker:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A task that watches has ended, which it should not."""
         if not task.cancelled() and task.exception() is not None:
-            self._fail(EXIT_STUCK, f"a watching task ended: {task.exception()!r}")
+            self._fail(Exit.TROUBLE, f"a watching task ended: {task.exception()!r}")
 
     async def _reload(self, seen: tuple[int, int]) -> None:
         """Take a changed scorecard file; keep the old one if the new one is no good."""

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from app.cli.common import Exit, Fault
+from app.cli.common import Fault
 from app.cli.common import settings as read_settings
 from app.cli.worker import existing_topics, run_long
 from app.collector.collector import Collector
@@ -18,6 +18,7 @@ from app.collector.keys import KeysError
 from app.logs import set_up_logs
 from app.settings import Settings, variable
 from app.wiring import collector_of
+from streams.exits import Exit
 
 log = logging.getLogger(__name__)
 GC_THRESHOLD = 50_000

@@ -1,11 +1,10 @@
-"""What the commands share: exit statuses, mistakes in one sentence, clients with a deadline."""
+"""What the commands share: mistakes in one sentence, clients with a deadline."""
 
 import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from enum import IntEnum
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from rich.console import Console
 
 from app.settings import Settings, load_settings
 from app.wiring import admin_of, store_of
+from streams.exits import Exit
 from streams.scorefile import ScorefileError, load_file
 from streams.scoring.rules import Rules
 from streams.store.keys import meta_key
@@ -32,34 +32,6 @@ _UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)  # asyncio's T
 PIPE_WIDTH = 160
 REDIS_S = 10.0
 """How long a command waits for an answer of Redis; a worker waits for ever."""
-
-
-class Exit(IntEnum):
-    """Every exit status."""
-
-    OK = 0
-    CHECK_FAILED = 1
-    USAGE = 2
-    UNKNOWN_LEAD = 3
-    TROUBLE = 70
-    CONFLICT = 75
-    REFUSED = 78
-
-    @property
-    def meaning(self) -> str:
-        """For people."""
-        return _MEANINGS[self]
-
-
-_MEANINGS = {
-    Exit.OK: "done",
-    Exit.CHECK_FAILED: "a check failed: mistakes in a scorecard file, a mismatch, not confirmed",
-    Exit.USAGE: "the command line is wrong",
-    Exit.UNKNOWN_LEAD: "there is no such lead",
-    Exit.TROUBLE: "Kafka or Redis cannot be reached, or no progress, or an internal error: try again",
-    Exit.CONFLICT: "another worker owns the same partitions: starting again is right",
-    Exit.REFUSED: "settings, topics and state do not fit together: a person must decide",
-}
 
 
 class Fault(Exception):

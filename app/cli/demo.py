@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from app.cli.common import Exit, Fault, run
+from app.cli.common import Fault, run
 from app.cli.common import settings as read_settings
 from app.wiring import kafka_options, store_of, topics_of
+from streams.exits import Exit
 
 if TYPE_CHECKING:
     from app.demo.run import Summary

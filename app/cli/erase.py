@@ -8,11 +8,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from app import reading
-from app.cli.common import Exit, Fault, kafka_away, opened_store, run
+from app.cli.common import Fault, kafka_away, opened_store, run
 from app.cli.common import settings as read_settings
 from app.cli.topics import require_lead_events
 from app.settings import Settings
 from app.wiring import producer_of
+from streams.exits import Exit
 from streams.scoring.lead import Erased, Lead
 from streams.store.redis import RedisStore
 from streams.topics import partition_of

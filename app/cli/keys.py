@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import Exit
 from app.collector.keys import Key, KeyRing, KeysError, load, read
 from app.collector.webhooks import SERVICES
+from streams.exits import Exit
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the collector.")
 

@@ -9,12 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import reading
-from app.cli.common import Exit, Fault, console, opened_store, rules_of, run
+from app.cli.common import Fault, console, opened_store, rules_of, run
 from app.cli.common import settings as read_settings
 from app.cli.times import AT_HELP, parse_time
 from app.settings import Settings
 from app.views import View, lead_view
 from streams.alert import rfc3339
+from streams.exits import Exit
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
 

@@ -9,12 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import reading
-from app.cli.common import REDIS_S, Exit, Fault, console, opened_store, rules_of, run
+from app.cli.common import REDIS_S, Fault, console, opened_store, rules_of, run
 from app.cli.common import settings as read_settings
 from app.cli.times import AT_HELP, parse_time
 from app.settings import Settings
 from app.views import View, lead_view, row_view
 from streams.clock import now_ms
+from streams.exits import Exit
 from streams.scoring.rules import CardRule, Rules
 
 leads = typer.Typer(no_args_is_help=True, help="All leads.")

@@ -7,11 +7,12 @@ import typer
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from app.cli.common import Exit, Fault, kafka_away, opened_store, rules_of, run
+from app.cli.common import Fault, kafka_away, opened_store, rules_of, run
 from app.cli.common import settings as read_settings
 from app.cli.topics import require_lead_events
 from app.settings import Settings
 from app.wiring import consumer_of
+from streams.exits import Exit
 from streams.store.base import Commit, Store, Verdict
 
 ATTEMPTS = 10

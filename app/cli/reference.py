@@ -5,8 +5,8 @@ from typing import Any
 
 import typer
 
-from app.cli.common import Exit
 from app.cli.root import build
+from streams.exits import Exit
 
 WIDTH = 100
 _HEAD = """\

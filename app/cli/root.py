@@ -9,8 +9,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from app.cli.common import Exit, Fault
+from app.cli.common import Fault
 from app.settings import SettingsError
+from streams.exits import Exit
 
 COMMANDS = ("demo", "worker", "collector", "topics", "scorecards", "keys", "lead", "leads", "erase", "rebuild")
 """Each is a module beside this one with ``register``; in the order of ``--help``."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import Exit
+from streams.exits import Exit
 from streams.scorefile import ScorefileError, json_schema, load_file
 from streams.scoring.scorecard import Model, Scorecard
 

@@ -9,9 +9,10 @@ import typer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidConfigurationError, TopicAlreadyExistsError, for_code
 
-from app.cli.common import Exit, Fault, opened_admin, run
+from app.cli.common import Fault, opened_admin, run
 from app.cli.common import settings as read_settings
 from app.settings import Settings
+from streams.exits import Exit
 
 DAY_MS = 86_400_000
 LISTED_S = 10.0

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 from aiokafka.errors import KafkaError
 
-from app.cli.common import Exit, Fault, kafka_away, rules_of
+from app.cli.common import Fault, kafka_away, rules_of
 from app.cli.common import settings as read_settings
 from app.cli.topics import partition_counts, wanted
 from app.logs import set_up_logs
 from app.settings import Settings
 from app.wiring import admin_of, worker_of
+from streams.exits import Exit
 from streams.store.checks import StoreRefused
 from streams.store.redis import RedisStore
 

@@ -41,7 +41,7 @@ class BadCall:
 
     raw: bytes
     reason: str
-    """A code of ``streams.codec.REASONS``."""
+    """A code of ``streams.rejects.REASONS``."""
     sentence: str
 
 

@@ -16,7 +16,7 @@ from crawleruseragents import is_crawler  # type: ignore[import-untyped]
 from app.collector.authority import FIELD, MAIL_EVENTS, RETRACTED
 from app.collector.inbound import Call
 from app.collector.mailings import Mailing, Seen
-from streams.codec import parse_ms
+from streams.times import parse_ms
 
 OPENED: Final = "Email Opened"
 CLICKED: Final = "Email Link Clicked"

@@ -17,9 +17,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from app.collector.inbound import BadCall, Call, Refusal
 from app.collector.metrics import Metrics
-from streams.codec import MOST_EVENT_BYTES, REASONS, Reject
 from streams.outgoing import Outgoing
-from streams.pipeline import rejected
+from streams.rejects import MOST_EVENT_BYTES, REASONS, Reject, rejected
 from streams.topics import Partitioner
 from streams.transport.producer import Producer
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.collector.calls import MOST_CALLS
-from streams.codec import MOST_ID_CHARS, TYPES
+from streams.calls import TYPES
+from streams.rejects import MOST_ID_CHARS
 
 Part = dict[str, Any]
 

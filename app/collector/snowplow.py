@@ -33,7 +33,7 @@ from xxhash import xxh3_128_hexdigest
 from app.collector.addresses import campaign_of, page_of
 from app.collector.calls import Sorting, bounded, decode, not_events, rfc3339, text, unbase64, write_key
 from app.collector.inbound import Call, Delivery, Inbound
-from streams.codec import Refused
+from streams.rejects import Refused
 
 EMAIL_FIELDS: Final[Mapping[str, str]] = {
     "com.snowplowanalytics.snowplow.ecommerce/user": "email",

@@ -6,12 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from streams.codec import encode_control, kind_of
+from streams.control_codec import encode_control, kind_of
 from streams.scoring.event import Arrived, Control, LeadEvent
-from streams.scoring.lead import Lead, decode
+from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
-from streams.scoring.scorer import Scorer, State
+from streams.scoring.scorer import Scorer
 from streams.scoring.stages import advance
+from streams.scoring.stored import decode
 
 Input = tuple[int, LeadEvent | Control]
 """(offset, what the record says)."""

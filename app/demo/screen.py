@@ -21,10 +21,11 @@ from app.demo.stack import Stack
 from app.demo.watch import Seen, watching
 from streams.clock import monotonic_s, now_ms
 from streams.scorefile import load_file
-from streams.scoring.lead import Lead, decode
+from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import Explanation, Part, explain
 from streams.scoring.stages import current_stage
+from streams.scoring.stored import decode
 from streams.topics import Partitioner
 
 REFRESH_S = 0.5

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.demo.play import Input, Played, Tick, essence, facts, play
-from streams.codec import KIND_HEADER, SOURCE_HEADER, Codec, Reject, decode_control
+from streams.codec import Codec
+from streams.control_codec import decode_control
 from streams.intake import Intake
-from streams.pipeline import MOST_FORWARDS
+from streams.outbox import MOST_FORWARDS
+from streams.records import KIND_HEADER, SOURCE_HEADER
+from streams.rejects import Reject
 from streams.scoring.event import Control, LeadEvent
-from streams.scoring.lead import Lead, decode
+from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
-from streams.scoring.scorer import State
+from streams.scoring.stored import decode
 from streams.topics import Partitioner, Topics
 
 

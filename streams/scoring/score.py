@@ -198,3 +198,24 @@ def _explain_fit(card: CardRule, lead: Lead, parts: list[Part]) -> float:
 def _adjust(parts: list[Part], kind: str, name: str, by: float) -> None:
     if by:
         parts.append(Part(kind, name, by / UNIT))
+
+
+class Before:
+    """What a lead was before an event, kept for the case that a stage changes."""
+
+    __slots__ = ("_kept", "_lead")
+
+    def __init__(self, lead: Lead) -> None:
+        """Keep what a reading needs."""
+        self._lead = lead
+        traits = dict(lead.traits)
+        self._kept = (lead.signals[:], lead.amount[:], lead.ref[:], traits, lead.fits)
+
+    def exact(self, card: CardRule) -> float:
+        """The exact score then, in units."""
+        lead = self._lead
+        now = (lead.signals, lead.amount, lead.ref, lead.traits, lead.fits)
+        lead.signals, lead.amount, lead.ref, lead.traits, lead.fits = self._kept
+        exact = read(card, lead, lead.clock).exact
+        lead.signals, lead.amount, lead.ref, lead.traits, lead.fits = now
+        return exact

@@ -7,8 +7,9 @@ import signal
 
 from redis.asyncio import Redis
 
-from streams.codec import email_id
-from streams.scoring.lead import Erased, Lead, decode
+from streams.calls import email_id
+from streams.scoring.lead import Erased, Lead
+from streams.scoring.stored import decode
 from streams.topics import partition_of
 from tests.faults.feeding import feed
 from tests.faults.oracle import Found

@@ -5,8 +5,9 @@ from __future__ import annotations
 import orjson
 
 from streams.scoring.crossing import flips
-from streams.scoring.lead import Lead, decode
+from streams.scoring.lead import Lead
 from streams.scoring.score import read
+from streams.scoring.stored import decode
 from tests.faults.feeding import feed
 from tests.faults.oracle import Found, differences
 from tests.faults.rig import Rig, until

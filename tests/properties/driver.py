@@ -9,11 +9,13 @@ from typing import Literal
 import msgspec
 
 from streams.scoring.event import Control, LeadEvent
-from streams.scoring.lead import Lead, decode
+from streams.scoring.lead import Lead
+from streams.scoring.outcome import Crossing
 from streams.scoring.rules import Rules
 from streams.scoring.score import Reading, read
-from streams.scoring.scorer import Crossing, Scorer
+from streams.scoring.scorer import Scorer
 from streams.scoring.stages import Transition
+from streams.scoring.stored import decode
 
 Input = LeadEvent | Control
 Cut = Literal["", "step", "show", "reload"]

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.crossing import next_change
-from streams.scoring.lead import Lead, decode, encode
+from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
 from streams.scoring.score import published
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from streams.scoring.stages import advance
+from streams.scoring.stored import decode, encode
 from tests.properties.driver import readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 

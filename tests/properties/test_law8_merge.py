@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from streams.alert import score_record
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Erase, Identity, Join, LeadEvent, join
-from streams.scoring.lead import Lead, Redirect, decode
+from streams.scoring.lead import Lead, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.score import explain
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
+from streams.scoring.stored import decode
 from tests.properties.driver import Shard, close, readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 

@@ -12,11 +12,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from streams.alert import alert, rfc3339, score_record
-from streams.codec import parse_ms
 from streams.scoring.counting import DAY_MS
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
+from streams.times import parse_ms
 from tests.properties.driver import Shard, run
 from tests.properties.strategies import START_MS, Fact
 

@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from streams.codec import Codec, Reject, decode_control, owner_of
+from streams.calls import owner_of
+from streams.codec import Codec
+from streams.control_codec import decode_control
 from streams.intake import Intake
+from streams.rejects import Reject
 from streams.scorefile import load
 from streams.scoring.event import ANONYMOUS, USER, Identity, Join
 from streams.scoring.identity import set_trait
-from streams.scoring.lead import Lead, Redirect, decode
+from streams.scoring.lead import Lead, Redirect
 from streams.scoring.rules import Rules
+from streams.scoring.stored import decode
 from streams.topics import Partitioner, Topics
 from tests.properties.driver import Shard
 from tests.properties.strategies import chances

@@ -11,14 +11,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import worker as worker_command
-from app.cli.common import Exit, Fault, redis_away, rules_of
+from app.cli.common import Fault, redis_away, rules_of
 from app.cli.rebuild import empty_shard
 from app.cli.reference import commands_page
 from app.cli.root import build, main
 from app.cli.topics import wanted
 from app.settings import Settings
 from app.wiring import crash_point, faust_credentials, kafka_options, worker_of
-from streams.engine import EXIT_CONFLICT, EXIT_REFUSED, EXIT_STUCK
 from streams.store.base import Commit, Verdict
 from streams.store.memory import MemoryStore
 
@@ -58,10 +57,6 @@ def test_every_command_explains_itself_without_a_server(path: tuple[str, ...]) -
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) > 5
-
-
-def test_the_statuses_are_those_of_the_engine() -> None:
-    assert (Exit.TROUBLE, Exit.CONFLICT, Exit.REFUSED) == (EXIT_STUCK, EXIT_CONFLICT, EXIT_REFUSED)
 
 
 # Mistakes ---------------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from app import reading
 from app.views import lead_view, row_view
 from streams.scorefile import load_file
 from streams.scoring.event import Identity
-from streams.scoring.lead import Erased, Lead, Redirect, encode, encode_erased, encode_redirect
+from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules
+from streams.scoring.stored import encode, encode_erased, encode_redirect
 from streams.store.base import Commit
 from streams.store.memory import MemoryStore
 from streams.topics import partition_of

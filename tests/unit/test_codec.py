@@ -14,21 +14,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.codec import (
-    REASONS,
-    TYPES,
-    Codec,
-    Reject,
-    decode_control,
-    encode_control,
-    event_time,
-    identities,
-    kind_of,
-    parse_ms,
-    traits_of,
-)
+from streams.calls import TYPES, identities, traits_of
+from streams.codec import Codec
+from streams.control_codec import decode_control, encode_control, kind_of
+from streams.rejects import REASONS, Reject
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Erase, Identity, Join, LeadEvent, Retract
-from streams.scoring.lead import Lead, encode
+from streams.scoring.lead import Lead
+from streams.scoring.stored import encode
+from streams.times import event_time, parse_ms
 
 NOW_MS = 1_767_657_600_000
 PATHS = ("context.campaign.source", "context.page.url", "properties.amount", "properties.url")

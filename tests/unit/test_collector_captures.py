@@ -10,7 +10,7 @@ import pytest
 
 from app.collector import segment, snowplow
 from app.collector.inbound import Call, Delivery, Inbound
-from streams.codec import event_time
+from streams.times import event_time
 from tests.collecting import NOW_MS, event_of
 
 DATA = Path(__file__).parent.parent / "data"

@@ -11,8 +11,9 @@ from app.collector.publish import record_of
 from app.collector.webhooks import SERVICES
 from app.demo.guest import GUEST, command
 from app.demo.stack import KEYS, SCORECARD
+from streams.environment import Environment
 from streams.metrics import Metrics
-from streams.pipeline import Environment, Shard
+from streams.pipeline import Shard
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.store.memory import MemoryStore

@@ -11,13 +11,15 @@ from app.demo.generator import Traffic
 from app.demo.run import _alert
 from app.demo.stack import SCORECARD
 from app.demo.verify import Alert, Run, verify
+from streams.environment import Environment
 from streams.intake import Intake
 from streams.metrics import Metrics
 from streams.outgoing import decode_outgoing
-from streams.pipeline import Environment, Shard
+from streams.pipeline import Shard
 from streams.scorefile import load_file
-from streams.scoring.lead import Lead, decode, encode
+from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
+from streams.scoring.stored import decode, encode
 from streams.store.base import Entry
 from streams.store.memory import MemoryStore
 from streams.topics import Partitioner, Topics

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from app.cli.common import Exit
 from app.cli.metrics_reference import metrics_page, stored_names
 from app.cli.reference import commands_page
 from app.cli.root import COMMANDS
@@ -17,9 +16,11 @@ from app.collector import keys, links, machines
 from app.collector.inbound import Inbound
 from app.collector.webhooks import REQUIRED, SERVICES, unsubscribe
 from app.settings import Settings, variable
-from streams.codec import REASONS
+from streams.environment import Environment
+from streams.exits import Exit
 from streams.metrics import Metrics
-from streams.pipeline import Environment, Shard
+from streams.pipeline import Shard
+from streams.rejects import REASONS
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.store.memory import MemoryStore

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from streams.codec import Codec, Reject, parse_ms
+from streams.codec import Codec
+from streams.rejects import Reject
 from streams.scorefile import load
 from streams.scoring.rules import Rules
 from streams.scoring.score import explain
+from streams.times import parse_ms
 from tests.properties.driver import Shard
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"

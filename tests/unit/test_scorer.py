@@ -9,11 +9,12 @@ import pytest
 
 from streams.scoring.counting import DAY_MS, HOUR_MS, WEEK_MS
 from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent
-from streams.scoring.lead import Erased, Redirect, decode
+from streams.scoring.lead import Erased, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.scorer import Scorer
+from streams.scoring.stored import decode
 from tests.properties.driver import Shard, readings, run
 from tests.properties.strategies import START_MS, Fact
 

@@ -12,7 +12,8 @@ import msgspec
 
 from app.collector.inbound import BadCall, Call, Delivery
 from app.collector.webhooks.hook import Hook
-from streams.codec import REASONS, Refused, clean_id, parse
+from streams.calls import clean_id, parse
+from streams.rejects import REASONS, Refused
 
 DELIVERED: Final = "Email Delivered"
 OPENED: Final = "Email Opened"

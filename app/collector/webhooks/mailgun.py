@@ -15,7 +15,8 @@ from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
 from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, UNSUBSCRIBED, MailEvent
 from app.collector.webhooks.signatures import is_fresh, same, stale, whole_seconds, wrong
-from streams.codec import Refused, parse
+from streams.calls import parse
+from streams.rejects import Refused
 
 RETRIED_S: Final = 9 * 3600
 """How old a signature may be."""

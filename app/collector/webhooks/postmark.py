@@ -12,7 +12,7 @@ from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
 from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED, MailEvent
 from app.collector.webhooks.signatures import shows_secret
-from streams.codec import parse_ms
+from streams.times import parse_ms
 
 _EVENTS: Final[dict[str, str | None]] = {
     "Delivery": DELIVERED,

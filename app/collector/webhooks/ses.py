@@ -14,7 +14,9 @@ from app.collector.inbound import BadCall, Delivery
 from app.collector.webhooks import mail, sns
 from app.collector.webhooks.hook import Field, Hook, Service
 from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED, MailEvent
-from streams.codec import Refused, parse, parse_ms
+from streams.calls import parse
+from streams.rejects import Refused
+from streams.times import parse_ms
 
 _EVENTS: Final[dict[str, tuple[str, str] | None]] = {
     "Delivery": (DELIVERED, "delivery"),

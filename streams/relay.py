@@ -5,46 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
-from streams.alert import score_record
+from streams.channel import Channel
 from streams.clock import monotonic_s, now_ms
-from streams.metrics import Metrics
 from streams.outgoing import Outgoing, decode_outgoing
 from streams.pipeline import Shard
-from streams.scoring.lead import Lead
 from streams.store.base import Entry
-from streams.topics import Topics
-from streams.transport.producer import Producer
 
 log = logging.getLogger(__name__)
 AGAIN_S = 1.0
 CHUNK = 500
 OUTBOX_MOST = 10_000
 """Entries waiting at which a shard stops taking records."""
-
-ScoreRow = tuple[int, bytes, bytes | None, list[object]]
-"""(timestamp, key, value, headers) of a record of lead-scores."""
-AlreadySent = Callable[[int, int], Awaitable[set[str]]]
-"""(partition of handoff, offset) -> the alert ids that stand there from that offset on."""
-
-
-@dataclass(slots=True)
-class Channel:
-    """What relays send through."""
-
-    producer: Producer
-    topics: Topics
-    metrics: Metrics
-    already_sent: AlreadySent
-    handoff_partitions: int
-    score_partitions: int
-    reached: Callable[[str], Awaitable[None]]
-    intake_clock: Callable[[], int] = now_ms
-    """Before which instant no record is still on its way through this worker's intake."""
 
 
 class Relay:
@@ -141,22 +116,3 @@ class Relay:
 
 async def _none() -> list[object]:
     return []
-
-
-def score_rows(shard: Shard, lead_ids: Sequence[str], at_ms: int) -> list[ScoreRow]:
-    """The rows of these leads, one a scorecard; tombstones for leads that were joined or erased."""
-    states = shard.scorer.states
-    live = {lead_id: lead for lead_id in lead_ids if isinstance(lead := states.get(lead_id), Lead)}
-    version = shard.scorer.rules.version
-    rows: list[ScoreRow] = []
-    for i, bulk in enumerate(shard.scorer.bulk):
-        card = bulk.card
-        suffix = f"/{card.name}" if i else ""
-        scores = dict(zip(live, bulk.scores(list(live.values()), at_ms), strict=True))
-        for lead_id in lead_ids:
-            lead, value = live.get(lead_id), None
-            if lead is not None:
-                now_ms = max(at_ms, lead.clock)
-                value = score_record(lead_id, card, lead, version, now_ms, scores[lead_id])
-            rows.append((at_ms, f"{lead_id}{suffix}".encode(), value, []))
-    return rows

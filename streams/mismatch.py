@@ -1,0 +1,33 @@
+"""State in Redis and topics in Kafka that do not belong together: what may have happened, and the remedy."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class Mismatch(Exception):
+    """The state and the log do not belong together; working on would corrupt scores."""
+
+
+LOST: Final = (
+    "Redis has no state for partition {partition}, but Kafka says that its events were scored: Redis was emptied or is "
+    "another one. Point LEADGLOW_REDIS at the right one; or run `leadglow rebuild` to score everything that Kafka "
+    "still has again"
+)
+CUT: Final = (
+    "partition {partition} of the lead events ends at {end}, but its leads were scored up to {checkpoint}: the topic "
+    "was recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
+)
+GONE: Final = (
+    "partition {partition} of the lead events begins at {first}, but its leads were scored up to {checkpoint}: what "
+    "lies between was deleted before it was scored (retention, or another topic). To go on without it, run `leadglow "
+    "rebuild`, which scores what Kafka still has; if it is the wrong topic, point LEADGLOW_KAFKA at the right cluster"
+)
+OTHER: Final = (
+    "partition {partition} of the lead events has another record at {offset} than the one that was scored: the topic "
+    "was recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
+)
+SOURCE_CUT: Final = (
+    "{tp.topic}, partition {tp.partition}, ends at {end}, but was read up to {committed}: the topic was recreated or "
+    "cut. Its new events would be taken for repeated ones; use a new topic name in LEADGLOW_SOURCES"
+)

@@ -1,0 +1,70 @@
+"""Publishing: the scores that changed go to ``lead-scores``, in the background."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from streams.alert import score_record
+from streams.channel import Channel
+from streams.pipeline import Shard
+from streams.scoring.lead import Lead
+
+SHOWN = 5000
+"""Leads brought in line with ranking and schedule in one step."""
+ROWS = 200
+"""Score records made in one go."""
+ScoreRow = tuple[int, bytes, bytes | None, list[object]]
+"""(timestamp, key, value, headers) of a record of lead-scores."""
+
+
+class Publisher:
+    """Publishes the scores of one shard, one sending at a time."""
+
+    def __init__(self, shard: Shard, channel: Channel) -> None:
+        """``publish`` does something only where scores have changed."""
+        self._shard = shard
+        self._channel = channel
+        self.sending: asyncio.Task[None] | None = None
+        """The last sending; it fails if Kafka can never take it."""
+
+    async def publish(self, at_ms: int) -> None:
+        """Bring ranking and schedule in line with what changed, and send the scores, unless some are on their way."""
+        if self.sending is not None and not self.sending.done():
+            return
+        shard = self._shard
+        versions = {lead_id: at for lead_id, at in shard.dirty.items() if lead_id not in shard.clean}
+        rows, lead_ids = [], list(versions)
+        for first in range(0, len(lead_ids), SHOWN):
+            changed = list(await shard.show(lead_ids[first : first + SHOWN]))
+            for start in range(0, len(changed), ROWS):
+                rows += _score_rows(shard, changed[start : start + ROWS], at_ms)
+                await asyncio.sleep(0)  # other lanes first: nobody waits for a score as for an alert
+        if versions:
+            self.sending = asyncio.create_task(self._send(rows, versions))
+
+    async def _send(self, rows: list[ScoreRow], versions: dict[str, int]) -> None:
+        partition = self._shard.partition % self._channel.score_partitions
+        if rows:
+            await self._channel.producer.deliver_batches(self._channel.topics.lead_scores, {partition: rows})
+        self._channel.metrics.scores.inc(len(rows))
+        self._shard.published(versions)
+
+
+def _score_rows(shard: Shard, lead_ids: Sequence[str], at_ms: int) -> list[ScoreRow]:
+    """The rows of these leads, one a scorecard; tombstones for leads that were joined or erased."""
+    states = shard.scorer.states
+    live = {lead_id: lead for lead_id in lead_ids if isinstance(lead := states.get(lead_id), Lead)}
+    version = shard.scorer.rules.version
+    rows: list[ScoreRow] = []
+    for i, bulk in enumerate(shard.scorer.bulk):
+        card = bulk.card
+        suffix = f"/{card.name}" if i else ""
+        scores = dict(zip(live, bulk.scores(list(live.values()), at_ms), strict=True))
+        for lead_id in lead_ids:
+            lead, value = live.get(lead_id), None
+            if lead is not None:
+                now_ms = max(at_ms, lead.clock)
+                value = score_record(lead_id, card, lead, version, now_ms, scores[lead_id])
+            rows.append((at_ms, f"{lead_id}{suffix}".encode(), value, []))
+    return rows

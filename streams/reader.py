@@ -1,0 +1,72 @@
+"""What the records of a batch say: events, control records and rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from streams.codec import Codec
+from streams.control_codec import decode_control
+from streams.environment import Environment
+from streams.outgoing import Outgoing
+from streams.position import Position
+from streams.records import KIND_HEADER, SOURCE_HEADER
+from streams.rejects import Reject, rejected
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.rules import Rules
+
+Input = tuple[int, LeadEvent | Control]
+"""(offset, what its record says)."""
+
+
+class Reader:
+    """Reads the records of one shard."""
+
+    def __init__(self, partition: int, rules: Rules, env: Environment) -> None:
+        """``partition`` is that of ``lead-events``."""
+        self._partition = partition
+        self._env = env
+        self.use(rules)
+
+    def use(self, rules: Rules) -> None:
+        """Read what other rules ask for."""
+        self._codec = Codec(rules.paths)
+
+    def read(self, records: Sequence[Any], position: Position) -> tuple[dict[str, list[Input]], list[Outgoing]]:
+        """What the records say, by lead; ``position`` knows which were taken before, and takes note of the others."""
+        inputs: dict[str, list[Input]] = {}
+        rejects: list[Outgoing] = []
+        marked = (
+            self._marked(record, position) if record.headers or record.value is None else "" for record in records
+        )
+        for record, item in zip(records, self._codec.events(records, marked), strict=True):
+            if type(item) is Reject:
+                rejects.append(self._reject(record, item))
+            elif item is not None:
+                try:
+                    inputs[item.lead_id].append((record.offset, item))  # type: ignore[union-attr, arg-type]
+                except KeyError:
+                    inputs[item.lead_id] = [(record.offset, item)]  # type: ignore[union-attr, list-item]
+        return inputs, rejects
+
+    def _marked(self, record: Any, position: Position) -> str | Control | Reject | None:
+        """Read a record that has headers or no value: from intake, from another shard, or a request to erase.
+
+        Returns:
+            The lead of an event, where intake or another shard has determined it, else ""; a control record; None
+            for a record that was taken before.
+        """
+        headers = dict(record.headers)
+        source = headers.get(SOURCE_HEADER)
+        if source is not None and not position.first_time(source):
+            self._env.metrics.events.labels("skipped").inc()
+            return None
+        if record.value is None or KIND_HEADER in headers:
+            kind = (headers.get(KIND_HEADER) or b"").decode("ascii", "replace")
+            return decode_control(kind, record.value, record.key, record.timestamp)
+        return record.key.decode("utf-8", "replace") if source is not None and record.key else ""
+
+    def _reject(self, record: Any, reject: Reject) -> Outgoing:
+        self._env.metrics.rejected.labels(reject.reason).inc()
+        place = f"{self._env.topics.lead_events}:{self._partition}:{record.offset}"
+        return rejected(self._env.topics.rejected, record, place, reject)

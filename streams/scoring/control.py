@@ -1,0 +1,139 @@
+"""Control records applied to the leads of a shard: joins, states that arrive, erasures, retractions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from streams.scoring.event import ANONYMOUS, Arrived, Control, Erase, Join, Retract, join
+from streams.scoring.identity import add_aliases, merge
+from streams.scoring.lead import Erased, Lead, Redirect, State, id_hash
+from streams.scoring.leads import Leads
+from streams.scoring.retraction import take_back
+from streams.scoring.score import Before
+from streams.scoring.stages import MERGED, RETRACTED, Cause, settle
+from streams.scoring.stored import decode, encode, encode_erased, encode_redirect
+
+MOST_HOPS = 8
+"""Redirects that a state follows before it stays where it is: a ring, made of ids used as two kinds, ends there."""
+
+
+def apply(leads: Leads, record: Control) -> None:
+    """Apply a control record to its lead, which must be loaded."""
+    state = leads.states[record.lead_id]
+    if state is None and not leads.at_home(record.lead_id):
+        leads.misroute(record)
+        return
+    erased_at = state.at_ms if isinstance(state, Erased) else state.erased_at if isinstance(state, Lead) else 0
+    if record.arrival <= erased_at:
+        return
+    if isinstance(record, Join):
+        _join(leads, record, state)
+    elif isinstance(record, Arrived):
+        _arrive(leads, record, state)
+    elif isinstance(record, Erase):
+        _erase(leads, record, state)
+    else:
+        _retract(leads, record, state)
+
+
+def _join(leads: Leads, record: Join, state: State | None) -> None:
+    if isinstance(state, Redirect):
+        if state.target == record.greater:
+            return
+        onward = join(state.target, record.greater, record.arrival, record.explicit)
+        if onward is None:
+            leads.outcome.tally["join_conflicts"] += 1
+        else:
+            leads.forward(onward.lead_id, onward)
+        return
+    blob = b""
+    if isinstance(state, Lead):
+        if record.lesser.kind == ANONYMOUS and (state.known or state.aliases) and not record.explicit:
+            leads.outcome.tally["join_conflicts"] += 1  # it is no anonymous visitor
+            return
+        leads.advance(record.lead_id, state, record.arrival)
+        blob = encode(state)
+    _give_way(leads, record.lead_id, Redirect(record.greater, record.lesser.kind == ANONYMOUS))
+    arrived = Arrived(record.greater.id, record.lead_id, blob, record.arrival)
+    leads.forward(record.greater.id, arrived)
+    leads.outcome.tally["joins"] += 1
+
+
+def _give_way(leads: Leads, lead_id: str, redirect: Redirect) -> None:
+    leads.states[lead_id] = redirect
+    _remove(leads, lead_id)
+    leads.outcome.blobs[lead_id] = encode_redirect(redirect)
+
+
+def _remove(leads: Leads, lead_id: str) -> None:
+    """Take a lead out of the schedule and every ranking."""
+    leads.touched.pop(lead_id, None)
+    leads.outcome.due[lead_id] = None
+    for card in leads.rules.cards:
+        leads.outcome.ranks.setdefault(card.name, {})[lead_id] = None
+    leads.outcome.dirty.add(lead_id)
+
+
+def _arrive(leads: Leads, record: Arrived, state: State | None) -> None:
+    if isinstance(state, Redirect) and record.hops < MOST_HOPS:
+        target = state.target.id
+        onward = msgspec.structs.replace(record, lead_id=target, hops=record.hops + 1)
+        leads.forward(target, onward)
+        return
+    other = decode(record.blob) if record.blob else None
+    lead = state if isinstance(state, Lead) else None
+    if lead is None:
+        if not isinstance(other, Lead):
+            lead = Lead(record.arrival)
+        else:
+            lead = Lead(other.base)
+            lead.first_seen, lead.last_seen, lead.clock = other.first_seen, other.last_seen, other.clock
+        lead.erased_at = state.at_ms if isinstance(state, Erased) else 0
+        leads.states[record.lead_id] = lead
+        leads.outcome.tally["leads"] += 1
+    if record.arrival > lead.clock:
+        leads.advance(record.lead_id, lead, record.arrival)
+        lead.clock = record.arrival
+    if isinstance(other, Lead):
+        before = Before(lead)
+        merge(leads.rules, lead, other, record.origin)
+        told = settle(leads.rules, record.lead_id, lead, lead.clock, MERGED, before.exact)
+        leads.tell(record.lead_id, lead, told, None)
+    else:
+        add_aliases(lead, [record.origin])
+    leads.touched[record.lead_id] = lead
+
+
+def _erase(leads: Leads, record: Erase, state: State | None) -> None:
+    onward = [state.target.id] if isinstance(state, Redirect) else []
+    onward += state.aliases if isinstance(state, Lead) else []
+    if not isinstance(state, Erased):
+        for lead_id in onward:
+            leads.forward(lead_id, Erase(lead_id, record.arrival))
+    erased = Erased(record.arrival)
+    leads.states[record.lead_id] = erased
+    _remove(leads, record.lead_id)
+    leads.outcome.blobs[record.lead_id] = encode_erased(erased)
+    leads.outcome.tally["erasures"] += 1
+
+
+def _retract(leads: Leads, record: Retract, state: State | None) -> None:
+    if isinstance(state, Redirect):
+        leads.forward(state.target.id, msgspec.structs.replace(record, lead_id=state.target.id))
+        return
+    lead_id, arrival, digest = record.lead_id, record.arrival, id_hash(record.message_id)
+    lead = state if isinstance(state, Lead) else leads.fresh(lead_id, arrival, arrival, state)
+    leads.touched[lead_id] = lead
+    if arrival > lead.clock:
+        leads.advance(lead_id, lead, arrival)
+        lead.clock = arrival
+    before = Before(lead)
+    if take_back(leads.rules, lead, digest):
+        told = settle(leads.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact)
+        leads.tell(lead_id, lead, told, None)
+        leads.outcome.tally["retracted"] += 1
+    elif digest in lead.ring:
+        leads.outcome.tally["retracted_late"] += 1
+    else:  # it came before its event, which will be known by its id
+        lead.note_id(digest)
+        leads.outcome.tally["retracted"] += 1

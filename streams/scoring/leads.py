@@ -1,0 +1,100 @@
+"""The leads of one shard while a step is made: what is in memory, what has changed, and how time passes for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from streams.scoring.bulk import BulkCard
+from streams.scoring.crossing import soonest
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.lead import Erased, Lead, State
+from streams.scoring.outcome import Crossing, Forward, Outcome
+from streams.scoring.rules import Rules
+from streams.scoring.score import published, read
+from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
+from streams.scoring.stored import decode, encode
+
+
+class Leads:
+    """Leads that were loaded, the rules that they are scored by, and the outcome so far."""
+
+    def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
+        """Start with no lead loaded; ``at_home`` tells whether an unknown lead belongs here."""
+        self.at_home = at_home
+        self._take(rules)
+        self.states: dict[str, State | None] = {}
+        """Loaded leads; None for one that is known to have no state."""
+        self.at = 0
+        """The offset of the record that is being applied."""
+        self.rescoring = False
+        """The scorecards changed and not every lead was read by the new ones yet."""
+        self.touched: dict[str, Lead] = {}
+        """Leads that inputs have changed."""
+        self.outcome = Outcome()
+        """What the step has come to so far."""
+
+    def use(self, rules: Rules) -> None:
+        """Score by other rules from here on."""
+        self._take(rules)
+        self.rescoring = True
+        for state in self.states.values():
+            if isinstance(state, Lead):
+                state.forget_derived()
+
+    def _take(self, rules: Rules) -> None:
+        self.rules = rules
+        self.bulk = [BulkCard(card) for card in rules.cards]
+        empty = [bulk.glance([Lead(0)]) for bulk in self.bulk]
+        self._fresh_slack = min((float(glance.slack[0]) for glance in empty), default=math.inf)
+
+    def put(self, lead_id: str, blob: bytes | None) -> None:
+        """Take in what the store holds of a lead."""
+        self.states[lead_id] = None if blob is None else decode(blob)
+
+    def fresh(self, lead_id: str, at_ms: int, arrival: int, state: State | None) -> Lead:
+        """A lead begins, where there was none or an erased one."""
+        lead = Lead(at_ms)
+        lead.clock = arrival
+        lead.erased_at = state.at_ms if isinstance(state, Erased) else 0
+        if self._fresh_slack > 0:
+            lead.calm_until, lead.slack = math.inf, self._fresh_slack
+        self.states[lead_id] = lead
+        self.outcome.tally["leads"] += 1
+        return lead
+
+    def advance(self, lead_id: str, lead: Lead, to_ms: int) -> None:
+        """Let the crossings that fell due by then happen first."""
+        if lead.calm_until == -math.inf:
+            cause = SCORECARD if self.rescoring else DECAY
+            now_ms = max(lead.clock, to_ms) if self.rescoring else lead.clock
+            self.tell(lead_id, lead, settle(self.rules, lead_id, lead, now_ms, cause), None)
+            lead.clock = now_ms
+        if to_ms >= lead.calm_until:
+            self._recalm(lead, lead.clock)  # the bound is older than the events since, and a search costs more
+        if to_ms >= lead.calm_until:
+            self.tell(lead_id, lead, advance(self.rules, lead_id, lead, to_ms), None)
+            self._recalm(lead, to_ms)
+
+    def _recalm(self, lead: Lead, now_ms: int) -> None:
+        """Work out anew how long the stages can stand."""
+        bounds = [soonest(c, lead, r, published(r.exact)) for c in self.rules.cards for r in [read(c, lead, now_ms)]]
+        note_calm(lead, now_ms, min((b[0] for b in bounds), default=math.inf), min((b[2] for b in bounds), default=0))
+
+    def tell(self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None) -> None:
+        """Note the crossings of a lead."""
+        if transitions:
+            self.touched[lead_id] = lead
+            lead.shown = {}  # the stage is published with the score
+        for transition in transitions:
+            snapshot = encode(lead) if transition.told else b""
+            self.outcome.crossings.append(Crossing(transition, snapshot, event))
+
+    def forward(self, target: str, item: LeadEvent | Control) -> None:
+        """Send an input on to another lead."""
+        self.outcome.forwards.append(Forward(target, item, self.at))
+
+    def misroute(self, item: LeadEvent | Control) -> None:
+        """Send on an input whose lead belongs to another partition."""
+        self.forward(item.lead_id, item)
+        self.outcome.tally["misrouted"] += 1

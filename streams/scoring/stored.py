@@ -1,0 +1,99 @@
+"""The stored form of a lead: one MessagePack array.
+
+Times are relative to ``base``, because small integers are short ones.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from streams.scoring.event import Identity
+from streams.scoring.lead import Erased, Latch, Lead, Redirect, State, Window
+
+VERSION: Final = 2
+"""1 held published scores and the due time, which the ranking and the schedule hold, and no recent events."""
+REDIRECT: Final = -1
+ERASED: Final = -2
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+
+
+class NewerFormat(ValueError):
+    """A lead was stored by a newer version of the format than this program reads."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"a lead stored by version {version} of the format; this program reads up to {VERSION}")
+
+
+def encode(lead: Lead) -> bytes:
+    """The stored form. The rarely used parts come last and only where there are any."""
+    base = lead.base
+    core = [
+        VERSION,
+        base,
+        lead.clock - base,
+        lead.first_seen - base,
+        lead.last_seen - base,
+        lead.signals,
+        lead.amount,
+        lead.ref,
+        lead.count,
+        lead.ring,
+        lead.recent,
+        lead.known,
+    ]
+    if lead.latches or lead.traits or lead.windows or lead.aliases or lead.touches or lead.erased_at or lead.details:
+        core += (
+            {key: latch.row() for key, latch in lead.latches.items()},
+            lead.traits,
+            {key: (w.entries, w.closed, w.closed_ref) for key, w in lead.windows.items()},
+            lead.aliases,
+            lead.touches,
+            lead.erased_at,
+            lead.details,
+        )
+    return _encode(core)
+
+
+def decode(blob: bytes) -> State:
+    """Read a stored form.
+
+    Raises:
+        NewerFormat: the blob was written by a newer version.
+    """
+    row = _decode(blob)
+    kind = row[0]
+    if kind == REDIRECT:
+        return Redirect(Identity(*row[1]), len(row) > 2 and row[2])
+    if kind == ERASED:
+        return Erased(row[1])
+    if not 0 < kind <= VERSION:
+        raise NewerFormat(kind)
+    lead = Lead(row[1])
+    base = lead.base
+    lead.clock, lead.first_seen, lead.last_seen = row[2] + base, row[3] + base, row[4] + base
+    lead.signals, lead.amount, lead.ref, lead.count, lead.ring = row[5:10]
+    if kind == VERSION:
+        lead.recent, lead.known = row[10:12]
+    rare = row[12:]
+    if rare:
+        latches, lead.traits, windows, lead.aliases, lead.touches = rare[:5]
+        lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
+        lead.inside = sum(latch.inside for latch in lead.latches.values())
+        lead.windows = {key: Window(*window) for key, window in windows.items()}
+        lead.erased_at = rare[5] if len(rare) > 5 else 0
+        lead.details = rare[6] if len(rare) > 6 else {}
+    return lead
+
+
+def encode_redirect(redirect: Redirect) -> bytes:
+    """The stored form of a redirect."""
+    return _encode((REDIRECT, redirect.target, redirect.visitor))
+
+
+def encode_erased(erased: Erased) -> bytes:
+    """The stored form of an erasure."""
+    return _encode((ERASED, erased.at_ms))
