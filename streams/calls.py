@@ -19,6 +19,7 @@ from streams.scoring.rules import event_name
 TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias"})
 MOST_MESSAGE_ID_CHARS: Final = 200
 """Longer ones are known by their hash."""
+MOST_TRAIT_NAME_CHARS: Final = 200
 MOST_TRAIT_CHARS: Final = 1024
 MOST_TRAIT_DEPTH: Final = 3
 RETRACTION: Final = "Event Retracted"
@@ -156,6 +157,8 @@ def _flatten(traits: Any, prefix: str, found: dict[str, Any], depth: int = 1) ->
     if not isinstance(traits, dict):
         return
     for name, value in traits.items():
+        if len(prefix) + len(name) > MOST_TRAIT_NAME_CHARS:
+            continue
         if isinstance(value, dict):
             if depth < MOST_TRAIT_DEPTH:
                 _flatten(value, f"{prefix}{name}.", found, depth + 1)

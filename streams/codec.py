@@ -28,7 +28,7 @@ from streams.records import Record
 from streams.rejects import Refused, Reject
 from streams.scoring.event import LeadEvent, Retract
 from streams.scoring.scorecard import CALL_TYPES
-from streams.times import event_time, millis, minutes, seconds
+from streams.times import LAST_MS, event_time, millis, minutes, seconds
 
 Other = TypeVar("Other")
 
@@ -64,6 +64,8 @@ class Codec:
                 yield lead_id  # type: ignore[misc]
                 continue
             arrival = record.timestamp
+            if not 0 <= arrival <= LAST_MS:
+                arrival = min(max(arrival, 0), LAST_MS)
             raw = record.value
             try:
                 sent = fast(raw)  # type: ignore[arg-type]
@@ -79,7 +81,7 @@ class Codec:
                 else:
                     at = minute[stamp[:16]] + second[stamp[16:20]] + milli[stamp[20:]]
                 touch = None if campaign(sent) is None else self._touch(sent)
-                at = at if at < arrival else arrival
+                at = arrival if at > arrival else at if at > 0 else 0
                 known = sent.userId == owner
                 yield LeadEvent(owner, name, values(sent), sent.messageId, at, arrival, None, touch, raw, False, known)  # type: ignore[arg-type]
             except _RARER:
@@ -104,7 +106,7 @@ class Codec:
         at = event_time(sent, arrival)
         traits = traits_of(sent)
         public = traits is not None and from_public_key(sent)
-        known = str(sent.get("userId")) == lead_id
+        known = sent.get("userId") not in (None, "") and str(sent["userId"]) == lead_id
         return LeadEvent(lead_id, name, values, message_id, at, arrival, traits, touch, raw, public, known)
 
 

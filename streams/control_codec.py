@@ -8,7 +8,9 @@ import msgspec
 
 from streams.rejects import REASONS, Reject
 from streams.scoring.event import Arrived, Control, Erase, Join, Retract
+from streams.scoring.lead import Lead
 from streams.scoring.stored import decode
+from streams.times import LAST_MS
 
 _KINDS: Final[dict[str, Any]] = {"join": Join, "arrived": Arrived, "erase": Erase, "retract": Retract}
 
@@ -25,15 +27,19 @@ def encode_control(control: Control) -> bytes:
 
 def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: int) -> Control | Reject:
     """Read a control record; a record without a value asks to erase the lead of its key."""
+    arrival = min(max(arrival, 0), LAST_MS)
     try:
         if value is None:
             if kind or not key:
                 return Reject("empty", REASONS["empty"])
             return Erase(key.decode(), arrival)
         control: Control = msgspec.msgpack.decode(value, type=_KINDS[kind])
-        sound = not isinstance(control, Join) or control.greater < control.lesser
+        sound = 0 <= control.arrival <= LAST_MS
+        if isinstance(control, Join):
+            sound = sound and control.greater < control.lesser
         if isinstance(control, Arrived) and control.blob:
-            decode(control.blob)
+            state = decode(control.blob)
+            sound = sound and not (isinstance(state, Lead) and not 0 <= state.base <= LAST_MS)
         return control if sound else Reject("bad_control", REASONS["bad_control"])
     except (LookupError, TypeError, ValueError, RecursionError, msgspec.MsgspecError):
         return Reject("bad_control", REASONS["bad_control"])

@@ -243,14 +243,13 @@ class Shard:
             self.next_due = now_ms
         return len(lead_ids)
 
-    async def show(self, lead_ids: Sequence[str]) -> set[str]:
-        """Bring ranking and schedule in line with these leads; returns those whose score is to be published."""
+    async def show(self, lead_ids: Sequence[str]) -> None:
+        """Bring ranking and schedule in line with these leads."""
         await self.load(lead_ids)
-        changed = self.scorer.show(lead_ids)
+        self.scorer.show(lead_ids)
         outcome = self.scorer.finish()
         if outcome.ranks or outcome.due:
             await self._commit(outcome, [])
-        return changed
 
     async def tidy(self) -> None:
         """Let the store know what was acknowledged, where no other step does; see that it is as we left it."""
@@ -284,4 +283,6 @@ class Shard:
 
     def published(self, versions: dict[str, int]) -> None:
         """The scores of these leads, as of these versions, were acknowledged."""
-        self.clean.update({i: at for i, at in versions.items() if self.dirty.get(i) == at})
+        clean = {i: at for i, at in versions.items() if self.dirty.get(i) == at}
+        self.scorer.sent(clean)
+        self.clean.update(clean)

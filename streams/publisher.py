@@ -25,23 +25,30 @@ class Publisher:
         """``publish`` does something only where scores have changed."""
         self._shard = shard
         self._channel = channel
+        self._shown: dict[str, int] = {}
+        """Leads in line with ranking and schedule, with the version as of which they are."""
         self.sending: asyncio.Task[None] | None = None
         """The last sending; it fails if Kafka can never take it."""
 
     async def publish(self, at_ms: int) -> None:
         """Bring ranking and schedule in line with what changed, and send the scores, unless some are on their way."""
-        if self.sending is not None and not self.sending.done():
-            return
         shard = self._shard
         versions = {lead_id: at for lead_id, at in shard.dirty.items() if lead_id not in shard.clean}
-        rows, lead_ids = [], list(versions)
+        lead_ids = [lead_id for lead_id, at in versions.items() if self._shown.get(lead_id) != at]
         for first in range(0, len(lead_ids), SHOWN):
-            changed = list(await shard.show(lead_ids[first : first + SHOWN]))
-            for start in range(0, len(changed), ROWS):
-                rows += _score_rows(shard, changed[start : start + ROWS], at_ms)
-                await asyncio.sleep(0)  # other lanes first: nobody waits for a score as for an alert
-        if versions:
-            self.sending = asyncio.create_task(self._send(rows, versions))
+            await shard.show(lead_ids[first : first + SHOWN])
+        self._shown = versions
+        if versions and (self.sending is None or self.sending.done()):
+            self.sending = asyncio.create_task(self._send(await self._rows(list(versions), at_ms), versions))
+
+    async def _rows(self, lead_ids: Sequence[str], at_ms: int) -> list[ScoreRow]:
+        rows: list[ScoreRow] = []
+        for first in range(0, len(lead_ids), ROWS):
+            chunk = lead_ids[first : first + ROWS]
+            await self._shard.load(chunk)  # some may have had to make room since
+            rows += _score_rows(self._shard, self._shard.scorer.unsent(chunk), at_ms)
+            await asyncio.sleep(0)  # other lanes first: nobody waits for a score as for an alert
+        return rows
 
     async def _send(self, rows: list[ScoreRow], versions: dict[str, int]) -> None:
         partition = self._shard.partition % self._channel.score_partitions

@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from streams.channel import Channel
 from streams.clock import monotonic_s, now_ms
 from streams.outgoing import Outgoing, decode_outgoing
 from streams.pipeline import Shard
+from streams.rejects import REASONS, Reject, rejected
 from streams.store.base import Entry
 
 log = logging.getLogger(__name__)
@@ -87,12 +90,30 @@ class Relay:
         others = [r for r in records if r.topic != topics.handoff]
         await channel.reached("produced")
         results = await asyncio.gather(
-            channel.producer.deliver(alerts, home) if alerts else _none(),
-            channel.producer.deliver(others) if others else _none(),
+            self._sent(alerts, home) if alerts else _none(),
+            self._sent(others) if others else _none(),
         )
         await channel.reached("acknowledged")
         self._tell(alerts)
         return results[0][-1].offset + 1 if results[0] else None
+
+    async def _sent(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
+        """Send records; one that the broker takes in no case goes to the rejects, or nothing else would go on."""
+        producer = self._channel.producer
+        try:
+            return await producer.deliver(records, partition)
+        except MessageSizeTooLargeError:
+            if len(records) > 1:
+                return [done for record in records for done in await self._sent([record], partition)]
+            log.error("the broker takes no record of this size: raise max.message.bytes of %s", records[0].topic)
+            await producer.deliver([self._rejected(records[0])])
+            return []
+
+    def _rejected(self, record: Outgoing) -> Outgoing:
+        self._channel.metrics.rejected.labels("too_large").inc()
+        place = f"{record.topic}:{self._shard.partition}:{record.alert_id}"
+        raw = SimpleNamespace(key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=())
+        return rejected(self._channel.topics.rejected, raw, place, Reject("too_large", REASONS["too_large"]))
 
     async def _known(self, home: int) -> set[str]:
         """Alerts that a former owner has sent already, without having lived to say so."""

@@ -22,6 +22,8 @@ class _Minutes(dict[str, int]):
         return at_ms
 
 
+LAST_MS: Final = 2**46
+"""Far beyond the year 4000: no record is taken to be later, so that times fit wherever they are kept."""
 minutes: Final = _Minutes()
 seconds: Final = {f":{s:02d}.": 1000 * s for s in range(60)}
 millis: Final = {f"{ms:03d}Z": ms for ms in range(1000)}

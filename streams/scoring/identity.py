@@ -27,7 +27,7 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
     lead.ring = (other.ring + lead.ring)[-RING_SIZE:]
     _join_recent(lead, other, shift)
     for name, row in other.traits.items():
-        set_trait(lead, name, row)
+        note_trait(lead, name, row)
     for touch in other.touches:
         note_touch(lead, touch)
     for key, latch in other.latches.items():

@@ -108,7 +108,7 @@ class Lead:
     __slots__ = (
         "aliases", "amount", "base", "calm_until", "clock", "count", "details", "due", "erased_at", "first_seen",
         "fits", "inside", "known", "last_seen", "latches", "recent", "ref", "ring", "shown", "signals", "slack",
-        "stale", "touches", "traits", "windows",
+        "stale", "touches", "traits", "unsent", "windows",
     )  # fmt: skip
 
     def __init__(self, base: int) -> None:  # noqa: PLR0915 - one line a part
@@ -133,6 +133,8 @@ class Lead:
         """When the schedule has it, as far as this process knows."""
         self.stale = True
         """Whether ranking and schedule may not know yet what it came to."""
+        self.unsent = True
+        """Whether its published score or stage may not be on lead-scores yet."""
         self.traits: dict[str, list[Any]] = {}
         self.latches: dict[str, Latch] = {}
         self.inside = 0

@@ -85,7 +85,7 @@ class Leads:
         """Note the crossings of a lead."""
         if transitions:
             self.touched[lead_id] = lead
-            lead.shown = {}  # the stage is published with the score
+            lead.unsent = True  # the stage is published with the score
         for transition in transitions:
             snapshot = encode(lead) if transition.told else b""
             self.outcome.crossings.append(Crossing(transition, snapshot, event))

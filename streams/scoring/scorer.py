@@ -162,9 +162,11 @@ class Scorer(Leads):
         lead.due = min((at for at in changes if at is not None), default=None)
         self.outcome.due[lead_id] = lead.due
         lead.stale = False
+        lead.unsent = lead.unsent or self.rescoring
         for card in self.rules.cards:
-            if self._show(card.name, lead_id, lead, published(read(card, lead, now_ms).exact)):
-                self.outcome.dirty.add(lead_id)
+            self._show(card.name, lead_id, lead, published(read(card, lead, now_ms).exact))
+        if lead.unsent:
+            self.outcome.dirty.add(lead_id)
 
     # The end of a step ----------------------------------------------------------------------------------------
 
@@ -180,25 +182,20 @@ class Scorer(Leads):
         self.outcome = Outcome()
         return outcome
 
-    def show(self, lead_ids: Iterable[str]) -> set[str]:
+    def show(self, lead_ids: Iterable[str]) -> None:
         """Read leads that steps have changed, each at its clock: their place in the ranking, and when each is due.
 
         Many at a time cost a tenth of one by one, and no stage waits for it: these are decided by bounds and single
         readings. What the timer has read since is not read again.
-
-        Returns:
-            The leads whose published score or stage is another than was shown last; redirects and erasures, too.
         """
         states = self.states
         touched = {i: lead for i in lead_ids if type(lead := states.get(i)) is Lead and lead.stale}
-        changed = {lead_id for lead_id in lead_ids if lead_id not in touched}
         leads = list(touched.values())
         calm, due, slack = (np.full(len(leads), np.inf) for _ in range(3))
         for bulk in self.bulk:
             glance = bulk.glance(leads)
             for lead_id, lead, shown in zip(touched, leads, glance.shown, strict=True):
-                if self._show(bulk.card.name, lead_id, lead, shown):
-                    changed.add(lead_id)
+                self._show(bulk.card.name, lead_id, lead, shown)
             calm, due = np.minimum(calm, glance.calm), np.minimum(due, glance.due)
             slack = np.minimum(slack, glance.slack)
         schedule = self.outcome.due
@@ -212,11 +209,20 @@ class Scorer(Leads):
                 at_ms = lead.clock + max(math.ceil(due_ms), 1)
                 if lead.due is None or at_ms < lead.due:
                     lead.due = schedule[lead_id] = at_ms
-        return changed
 
-    def _show(self, card: str, lead_id: str, lead: Lead, shown: int) -> bool:
-        if lead.shown.get(card) == shown:
-            return False
-        lead.shown[card] = shown
-        self.outcome.ranks.setdefault(card, {})[lead_id] = shown
-        return True
+    def _show(self, card: str, lead_id: str, lead: Lead, shown: int) -> None:
+        if lead.shown.get(card) != shown:
+            lead.shown[card] = shown
+            lead.unsent = True
+            self.outcome.ranks.setdefault(card, {})[lead_id] = shown
+
+    def unsent(self, lead_ids: Iterable[str]) -> list[str]:
+        """Of these leads those whose score or stage is to be published; redirects and erasures, too."""
+        states = self.states
+        return [i for i in lead_ids if type(lead := states.get(i)) is not Lead or lead.unsent]
+
+    def sent(self, lead_ids: Iterable[str]) -> None:
+        """What is shown of these leads was published."""
+        for lead_id in lead_ids:
+            if type(lead := self.states.get(lead_id)) is Lead:
+                lead.unsent = False

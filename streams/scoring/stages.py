@@ -115,6 +115,8 @@ def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: Cause, 
     latch = lead.latches.setdefault(rule.key, Latch())
     if latch.inside:
         kind, latch.inside, silenced = "left", False, latch.silent
+        if cause.name == RETRACTED and not silenced:
+            latch.published_at = None  # what should not have been told keeps nobody quiet
         lead.inside -= 1
     else:
         kind, latch.inside = "entered", True

@@ -118,3 +118,11 @@ def test_an_event_of_a_visitor_is_taken_back_from_the_user_that_it_became() -> N
     )
     assert exact(shard, 5) == 8.0
     assert not any(isinstance(record, Arrived) for record in shard.waiting)
+
+
+def test_an_alert_that_was_taken_back_keeps_no_true_one_quiet() -> None:
+    patient = Stage("hot", 10.0, 5.0, cooldown_ms=7 * DAY_MS, handoff=True)
+    rules = rules_of(VIEW, patient)
+    false: list[Input] = [page(rules, "a"), page(rules, "b"), Retract("u", "b", START_MS), Retract("u", "a", START_MS)]
+    shard = play(rules, *false, page(rules, "c", HOUR_MS), page(rules, "d", HOUR_MS))
+    assert [(t.kind, t.told) for t in shard.transitions] == [("entered", True), ("left", True), ("entered", True)]

@@ -21,7 +21,7 @@ from streams.rejects import REASONS, Reject
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Erase, Identity, Join, LeadEvent, Retract
 from streams.scoring.lead import Lead
 from streams.scoring.stored import encode
-from streams.times import event_time, parse_ms
+from streams.times import LAST_MS, event_time, parse_ms
 
 NOW_MS = 1_767_657_600_000
 PATHS = ("context.campaign.source", "context.page.url", "properties.amount", "properties.url")
@@ -373,3 +373,31 @@ def test_a_join_in_the_wrong_direction_is_rejected() -> None:
 def test_a_clock_far_ahead_puts_an_event_no_earlier_than_1970() -> None:
     sent = {"timestamp": "2026-01-01T00:00:00Z", "sentAt": "9999-12-31T23:59:59Z"}
     assert event_time(sent, NOW_MS) == 0
+
+
+@pytest.mark.parametrize("timestamp", [-1, 2**62])
+@pytest.mark.parametrize("traits", [None, {"title": "CTO"}])
+def test_a_record_of_an_impossible_time_is_read_as_of_a_possible_one(timestamp: int, traits: Any) -> None:
+    sent = {"type": "page", "messageId": "m", "userId": "u", "timestamp": "1969-12-31T00:00:00.000Z"}
+    value = json.dumps(sent | ({"traits": traits} if traits else {})).encode()
+    event = Codec(PATHS).event(Arriving(value, timestamp=timestamp))
+    assert isinstance(event, LeadEvent)
+    assert (event.at, event.arrival) == (0, min(max(timestamp, 0), LAST_MS))
+
+
+def test_a_visitor_called_none_is_no_known_user() -> None:
+    event = read(json.dumps({"type": "identify", "messageId": "m", "anonymousId": "None"}).encode())
+    assert isinstance(event, LeadEvent)
+    assert not event.known
+
+
+def test_an_empty_id_is_no_lead() -> None:
+    event = read(json.dumps({"type": "page", "messageId": "m", "anonymousId": ""}).encode())
+    assert event == Reject("no_lead", REASONS["no_lead"])
+
+
+def test_a_trait_of_a_very_long_name_is_left_out() -> None:
+    traits = {"n" * 300: 1, "title": "CTO", "company": {"x" * 300: 1}}
+    event = read(json.dumps({"type": "identify", "messageId": "m", "userId": "u", "traits": traits}).encode())
+    assert isinstance(event, LeadEvent)
+    assert event.traits == {"title": "CTO"}

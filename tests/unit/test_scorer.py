@@ -152,16 +152,19 @@ def test_what_is_shown_of_a_changed_lead_is_its_rank_and_when_it_is_due() -> Non
     scorer.put("u", None)
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
-    assert scorer.show(["u", "unknown"]) == {"u", "unknown"}
+    scorer.show(["u", "unknown"])
+    assert scorer.unsent(["u", "unknown"]) == ["u", "unknown"]
     outcome = scorer.finish()
     assert outcome.ranks == {"card": {"u": 10}}
     due = outcome.due["u"]
     assert due is not None
     assert START_MS < due <= START_MS + DAY_MS * 0.075
     assert (outcome.blobs, outcome.dirty) == ({}, set())
+    scorer.sent(["u"])
     scorer.apply(at(rules, "Nothing", 1))
     scorer.finish()
-    assert scorer.show(["u"]) == set()
+    scorer.show(["u"])
+    assert scorer.unsent(["u"]) == []
 
 
 def test_a_lead_whose_score_cannot_fall_is_never_due() -> None:
@@ -196,7 +199,8 @@ def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None
     scorer.finish()
     scorer.tick("u", START_MS + DAY_MS)
     assert scorer.finish().ranks == {"card": {"u": 5}}
-    assert scorer.show(["u"]) == {"u"}
+    scorer.show(["u"])
+    assert scorer.unsent(["u"]) == ["u"]
     again = scorer.finish()
     assert (again.ranks, again.due) == ({}, {})
 

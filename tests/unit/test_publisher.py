@@ -1,0 +1,132 @@
+"""Scores on lead-scores: every change is published once it happened, whatever else happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.environment import Environment
+from streams.metrics import Metrics
+from streams.pipeline import Shard
+from streams.publisher import Publisher
+from streams.scorefile import load
+from streams.scoring.rules import Rules
+from streams.store.memory import MemoryStore
+from streams.topics import Partitioner, Topics
+
+START_MS = 1_795_400_000_000
+HOUR_MS = 3_600_000
+RULES = Rules(
+    load(
+        "leadglow: 1\n"
+        "signals: {visit: {event: page, half_life: 1h}}\n"
+        "scorecards:\n"
+        "  main:\n"
+        "    points: {visit: 20}\n"
+        "    stages: [{name: hot, enter: 20, leave: 15}]\n"
+    )
+)
+
+
+class Scores:
+    """A producer that keeps what is sent to lead-scores, and can be made to wait."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, Any]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def deliver_batches(self, topic: str, rows: dict[int, list[Any]]) -> None:
+        await self.open.wait()
+        for _, key, value, _ in rows[0]:
+            self.rows.append((key.decode(), value and json.loads(value)))
+
+
+def record(offset: int, lead_id: str, call: str = "page", after_ms: int = 0) -> Any:
+    event = {"type": "track", "event": call} if call != "page" else {"type": "page"}
+    value = json.dumps(event | {"messageId": str(offset), "userId": lead_id}).encode()
+    return SimpleNamespace(offset=offset, key=lead_id.encode(), value=value, timestamp=START_MS + after_ms, headers=())
+
+
+class Published:
+    """One shard with its publisher."""
+
+    def __init__(self, **settings: Any) -> None:
+        metrics = Metrics()
+        self.scores = Scores()
+        self.shard = Shard(0, RULES, Environment(MemoryStore(), Topics(), Partitioner(1), metrics, "test", **settings))
+        channel: Any = SimpleNamespace(producer=self.scores, topics=Topics(), metrics=metrics, score_partitions=1)
+        self.publisher = Publisher(self.shard, channel)
+
+    async def publish(self, after_ms: int = 0) -> list[tuple[str, Any]]:
+        """What is sent when scores are published."""
+        self.scores.rows.clear()
+        await self.publisher.publish(START_MS + after_ms)
+        if self.publisher.sending is not None and self.scores.open.is_set():
+            await self.publisher.sending
+        return [(key, value and (value["score"], value["stage"])) for key, value in self.scores.rows]
+
+
+@pytest.fixture
+async def published() -> Published:
+    found = Published()
+    await found.shard.open()
+    return found
+
+
+async def test_a_change_is_published_once(published: Published) -> None:
+    await published.shard.take([record(0, "u")])
+    assert await published.publish() == [("u", (20, "hot"))]
+    assert await published.publish() == []
+
+
+async def test_an_event_that_changes_nothing_publishes_nothing(published: Published) -> None:
+    await published.shard.take([record(0, "u")])
+    await published.publish()
+    await published.shard.take([record(1, "u", "Heartbeat")])
+    assert await published.publish() == []
+
+
+async def test_what_the_timer_has_found_is_published_although_an_event_that_says_nothing_follows(
+    published: Published,
+) -> None:
+    await published.shard.take([record(0, "u")])
+    await published.publish()
+    while await published.shard.tick(START_MS + HOUR_MS):
+        pass
+    await published.shard.take([record(1, "u", "Heartbeat", HOUR_MS)])
+    assert await published.publish(HOUR_MS) == [("u", (10, None))]
+
+
+async def test_what_a_sending_that_was_cut_off_held_is_sent_with_the_next(published: Published) -> None:
+    await published.shard.take([record(0, "u")])
+    published.scores.open.clear()
+    await published.publish()
+    assert published.publisher.sending is not None
+    published.publisher.sending.cancel()
+    await asyncio.gather(published.publisher.sending, return_exceptions=True)
+    await published.shard.take([record(1, "u", "Heartbeat")])
+    published.scores.open.set()
+    assert await published.publish() == [("u", (20, "hot"))]
+
+
+async def test_leads_are_scheduled_although_their_scores_cannot_be_sent(published: Published) -> None:
+    published.scores.open.clear()
+    for offset, lead_id in enumerate("uv"):
+        await published.shard.take([record(offset, lead_id)])
+        await published.publish()
+    assert published.publisher.sending is not None
+    published.publisher.sending.cancel()
+    assert await published.shard.env.store.due(0, START_MS + HOUR_MS, 10) == ["u", "v"]
+
+
+async def test_a_lead_that_had_to_make_room_in_memory_is_published_and_not_buried() -> None:
+    small = Published(cache_leads=3)
+    await small.shard.open()
+    ids = [f"u{i}" for i in range(12)]
+    await small.shard.take([record(i, lead_id) for i, lead_id in enumerate(ids)])
+    assert sorted(await small.publish()) == sorted((lead_id, (20, "hot")) for lead_id in ids)

@@ -1,0 +1,61 @@
+"""The relay goes on, whatever stands in the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from aiokafka.errors import MessageSizeTooLargeError
+
+from streams.channel import Channel
+from streams.metrics import Metrics
+from streams.outgoing import Outgoing, encode_outgoing
+from streams.relay import Relay
+from streams.store.base import Entry
+from streams.topics import Topics
+
+MOST = 200_000
+
+
+class Broker:
+    """A producer that takes no value of more than MOST bytes."""
+
+    def __init__(self) -> None:
+        self.taken: list[Outgoing] = []
+
+    async def deliver(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
+        if any(len(record.value or b"") > MOST for record in records):
+            raise MessageSizeTooLargeError
+        self.taken += records
+        return [SimpleNamespace(offset=len(self.taken) - 1) for _ in records]
+
+
+async def nothing(step: str) -> None:
+    """No step is of interest."""
+
+
+async def test_a_record_that_the_broker_takes_in_no_case_goes_to_the_rejects_and_the_rest_goes_on() -> None:
+    metrics, broker, done = Metrics(), Broker(), asyncio.Event()
+    told: list[int] = []
+
+    def sent(entries: Sequence[Entry], offset: int | None) -> None:
+        told.extend([entry.seq for entry in entries])
+        done.set()
+
+    shard: Any = SimpleNamespace(partition=0, catching_up=False, handoff_offset=0, sent=sent)
+    producer: Any = broker
+    channel = Channel(producer, Topics(), metrics, SimpleNamespace, 1, 1, nothing)  # type: ignore[arg-type]
+    relay = Relay(shard, channel)
+    values = (b"a", b"x" * (MOST + 1), b"b")
+    alerts = [Outgoing("handoff", b"u", value, 0, [], f"id-{i}") for i, value in enumerate(values)]
+    relay.put([Entry(i, encode_outgoing(alert)) for i, alert in enumerate(alerts)])
+    running = asyncio.create_task(relay.run())
+    await asyncio.wait_for(done.wait(), 5)
+    running.cancel()
+
+    assert told == [0, 1, 2]
+    assert [(r.topic, r.value) for r in broker.taken if r.topic == "handoff"] == [("handoff", b"a"), ("handoff", b"b")]
+    [reject] = [r for r in broker.taken if r.topic == "rejected-events"]
+    assert dict(reject.headers)["reason"] == b"too_large"
