@@ -232,8 +232,7 @@ class Shard:
             return 0
         lead_ids = await self.env.store.due(self.partition, now_ms, most)
         await self.load(set(lead_ids))
-        for lead_id in lead_ids:
-            self.scorer.tick(lead_id, now_ms)
+        self.scorer.tick(lead_ids, now_ms)
         if lead_ids:
             self.next_due = math.inf
             await self._commit(self.scorer.finish(), [])
@@ -262,8 +261,7 @@ class Shard:
     async def rescore(self, lead_ids: Sequence[str], now_ms: int) -> None:
         """Read these leads by the scorecards in use, at ``now_ms``."""
         await self.load(set(lead_ids))
-        for lead_id in lead_ids:
-            self.scorer.tick(lead_id, now_ms)
+        self.scorer.tick(lead_ids, now_ms)
         await self._commit(self.scorer.finish(), [])
 
     async def rescored(self) -> None:

@@ -37,7 +37,7 @@ def play(lead_id: str, inputs: list[Input], rules: Rules, until_ms: int, tick: T
     scorer.put(lead_id, None)
     for i, (offset, item) in enumerate(inputs):
         if tick is not None and tick[0] == i:
-            scorer.tick(lead_id, tick[1])
+            scorer.tick([lead_id], tick[1])
         scorer.at = offset
         if isinstance(item, LeadEvent):
             scorer.apply(item)

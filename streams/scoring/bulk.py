@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.scoring.crossing import MARGIN, soonest
+from streams.scoring.crossing import CERTAIN, MARGIN, soonest
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, CardRule
 from streams.scoring.score import FAR_MS, HALF, Score, fit_of, published, read
@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Glance:
-    """What one scorecard says of many leads, each at its own clock; times in ms from there, points in units."""
+    """What one scorecard says of many leads, each at an instant; times in ms from there, points in units."""
 
     def __init__(self, shown: list[int], calm: Floats, due: Floats, slack: Floats) -> None:
         """``shown`` are published scores; the rest is as ``crossing.soonest`` returns it."""
@@ -48,12 +48,11 @@ class BulkCard:
         self._low, self._high = np.array(card.bounds, dtype=np.float64).T
         self._blocking = {signal for rule in card.stages for signal in rule.blocking}
 
-    def glance(self, leads: Sequence[Lead]) -> Glance:
-        """Read every lead at its clock."""
+    def glance(self, leads: Sequence[Lead], nows: Sequence[int]) -> Glance:
+        """Read every lead at an instant of its own, not before its clock."""
         if len(leads) < WORTHWHILE or not len(self._ids):
-            return self._one_by_one(leads)
-        clocks = [lead.clock for lead in leads]
-        falling, falling_rate, rising, rising_rate, engagement = self._sums(leads, clocks)
+            return self._one_by_one(leads, nows)
+        falling, falling_rate, rising, rising_rate, engagement = self._sums(leads, nows)
         card = self.card
         fit = self._fit(leads)
         total = engagement + fit
@@ -66,13 +65,13 @@ class BulkCard:
             np.minimum(calm, _fade(missing, rising, rising_rate), out=calm)
             np.minimum(slack, missing - rising, out=slack)
         bound = shown * UNIT
-        fall = _fade(total - bound + HALF - MARGIN, falling, falling_rate)
-        rise = _fade(bound + HALF - total - MARGIN, rising, rising_rate)
+        fall = _fade(total - bound + HALF + CERTAIN, falling, falling_rate)
+        rise = _fade(bound + HALF - total + CERTAIN, rising, rising_rate)
         fall[bound - HALF <= card.minimum] = np.inf
         rise[bound + HALF > card.maximum] = np.inf
         due = np.minimum(calm, np.minimum(fall, rise))
         glance = Glance(shown.astype(np.int64).tolist(), calm, due, slack)
-        self._mend(leads, glance)
+        self._mend(leads, nows, glance)
         return glance
 
     def scores(self, leads: Sequence[Lead], at_ms: int) -> list[Score]:
@@ -112,19 +111,19 @@ class BulkCard:
         sums = (np.bincount(row, values, n) for values in (up, up * rate, down, down * rate))
         return (*sums, engagement)
 
-    def _mend(self, leads: Sequence[Lead], glance: Glance) -> None:
+    def _mend(self, leads: Sequence[Lead], nows: Sequence[int], glance: Glance) -> None:
         """Leads that are or were in a stage, or may be blocked, are read one by one: their stages differ."""
         for i, lead in enumerate(leads):
             if lead.latches or (self._blocking and not self._blocking.isdisjoint(lead.signals)):
-                _, glance.calm[i], glance.due[i], glance.slack[i] = self._single(lead)
+                _, glance.calm[i], glance.due[i], glance.slack[i] = self._single(lead, nows[i])
 
-    def _one_by_one(self, leads: Sequence[Lead]) -> Glance:
-        rows = [self._single(lead) for lead in leads]
+    def _one_by_one(self, leads: Sequence[Lead], nows: Sequence[int]) -> Glance:
+        rows = [self._single(lead, now) for lead, now in zip(leads, nows, strict=True)]
         shown, *columns = zip(*rows, strict=True) if rows else ([], [], [], [])
         return Glance(list(shown), *(np.array(column, dtype=np.float64) for column in columns))
 
-    def _single(self, lead: Lead) -> tuple[int, float, float, float]:
-        reading = read(self.card, lead, lead.clock)
+    def _single(self, lead: Lead, now_ms: int) -> tuple[int, float, float, float]:
+        reading = read(self.card, lead, now_ms)
         shown = published(reading.exact)
         return (shown, *soonest(self.card, lead, reading, shown))
 

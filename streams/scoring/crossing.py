@@ -17,6 +17,8 @@ from streams.scoring.score import HALF, Reading, fit_of, published, read
 
 MARGIN = 1000
 """Units by which rounding the parts to whole units may bring a bound closer than their exact sum would."""
+CERTAIN = 50
+"""Units beyond a whole point at which it has certainly been passed: when a lead is looked at, it has changed."""
 PATIENCE = 4096
 """Halvings after which the search goes on in steps of a second: a score that grazes a bound for ever."""
 
@@ -162,8 +164,9 @@ def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[f
     """Cheap lower bounds, in ms from the reading and in units.
 
     Returns:
-        The time before which no stage can change by decay, the time before which neither a stage nor the
-        published score can, and the units that may be added before a stage could be entered.
+        The time before which no stage can change by decay, the time at which a stage or the published score is
+        worth a look (with one half-life, CERTAIN units of decay after it has changed; with several, before), and
+        the units that may be added before a stage could be entered.
     """
     total = reading.engagement + reading.fit
     calm, slack = inf, inf
@@ -178,7 +181,7 @@ def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[f
     bound = shown * UNIT
     change = calm
     if bound - HALF > card.minimum:
-        change = min(change, reading.fall_ms(total - bound + HALF - MARGIN))
+        change = min(change, reading.fall_ms(total - bound + HALF + CERTAIN))
     if bound + HALF <= card.maximum:
-        change = min(change, reading.rise_ms(bound + HALF - total - MARGIN))
+        change = min(change, reading.rise_ms(bound + HALF - total + CERTAIN))
     return calm, change, slack

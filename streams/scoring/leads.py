@@ -45,7 +45,7 @@ class Leads:
     def _take(self, rules: Rules) -> None:
         self.rules = rules
         self.bulk = [BulkCard(card) for card in rules.cards]
-        empty = [bulk.glance([Lead(0)]) for bulk in self.bulk]
+        empty = [bulk.glance([Lead(0)], [0]) for bulk in self.bulk]
         self._fresh_slack = min((float(glance.slack[0]) for glance in empty), default=math.inf)
 
     def put(self, lead_id: str, blob: bytes | None) -> None:

@@ -7,13 +7,14 @@ changed. Nothing here reads a clock, waits, or fails: what cannot be scored was 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from streams.scoring import control
+from streams.scoring.bulk import Floats
 from streams.scoring.counting import Counted, Counter
 from streams.scoring.crossing import next_change
 from streams.scoring.event import Control, LeadEvent
@@ -22,7 +23,7 @@ from streams.scoring.lead import AT_BYTES, ID_BYTES, Erased, Lead, Redirect, Sta
 from streams.scoring.leads import Leads
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Hit
-from streams.scoring.score import Before, published, read
+from streams.scoring.score import Before
 from streams.scoring.stages import Cause, settle
 from streams.scoring.stored import encode
 
@@ -147,26 +148,35 @@ class Scorer(Leads):
 
     # Time -----------------------------------------------------------------------------------------------------
 
-    def tick(self, lead_id: str, now_ms: int) -> None:
-        """Do what fell due for a lead by ``now_ms``, and find out when it is due again."""
-        lead = self.states[lead_id]
-        if not isinstance(lead, Lead):
-            self.outcome.due[lead_id] = None
-            return
-        now_ms = max(now_ms, lead.clock)
-        self.advance(lead_id, lead, now_ms)
-        if self.touched.pop(lead_id, None) is not None or self.rescoring:
-            self.outcome.blobs[lead_id] = encode(lead)
-            self.outcome.dirty.add(lead_id)
+    def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
+        """Do what fell due for leads by ``now_ms``, and find out when each is due again.
+
+        A bound says when, which many leads at a time have nearly for nothing; where it proves to have been too early,
+        because nothing changed, the very instant is searched for.
+        """
+        live: dict[str, Lead] = {}
+        for lead_id in lead_ids:
+            lead = self.states[lead_id]
+            if isinstance(lead, Lead):
+                live[lead_id] = lead
+                self.advance(lead_id, lead, max(now_ms, lead.clock))
+            else:
+                self.outcome.due[lead_id] = None
+        nows = [max(now_ms, lead.clock) for lead in live.values()]
+        changed = {i for i, lead in live.items() if self.touched.pop(i, None) is not None or self.rescoring}
+        self.outcome.blobs.update({lead_id: encode(live[lead_id]) for lead_id in changed})
+        shown, _, due, _ = self._read(live, nows)
+        changed |= shown
+        for (lead_id, lead), now, due_ms in zip(live.items(), nows, due.tolist(), strict=True):
+            lead.unsent = lead.unsent or self.rescoring
+            if lead.unsent:
+                self.outcome.dirty.add(lead_id)
+            lead.due = _after(now, due_ms) if lead_id in changed else self._next_change(lead, now)
+            self.outcome.due[lead_id] = lead.due
+
+    def _next_change(self, lead: Lead, now_ms: int) -> int | None:
         changes = [next_change(card, lead, now_ms) for card in self.rules.cards]
-        lead.due = min((at for at in changes if at is not None), default=None)
-        self.outcome.due[lead_id] = lead.due
-        lead.stale = False
-        lead.unsent = lead.unsent or self.rescoring
-        for card in self.rules.cards:
-            self._show(card.name, lead_id, lead, published(read(card, lead, now_ms).exact))
-        if lead.unsent:
-            self.outcome.dirty.add(lead_id)
+        return min((at for at in changes if at is not None), default=None)
 
     # The end of a step ----------------------------------------------------------------------------------------
 
@@ -189,32 +199,40 @@ class Scorer(Leads):
         readings. What the timer has read since is not read again.
         """
         states = self.states
-        touched = {i: lead for i in lead_ids if type(lead := states.get(i)) is Lead and lead.stale}
-        leads = list(touched.values())
-        calm, due, slack = (np.full(len(leads), np.inf) for _ in range(3))
-        for bulk in self.bulk:
-            glance = bulk.glance(leads)
-            for lead_id, lead, shown in zip(touched, leads, glance.shown, strict=True):
-                self._show(bulk.card.name, lead_id, lead, shown)
-            calm, due = np.minimum(calm, glance.calm), np.minimum(due, glance.due)
-            slack = np.minimum(slack, glance.slack)
-        schedule = self.outcome.due
-        rows = zip(touched, leads, calm.tolist(), due.tolist(), slack.tolist(), strict=True)
-        for lead_id, lead, calm_ms, due_ms, points in rows:
-            lead.stale = False
+        stale = {i: lead for i in lead_ids if type(lead := states.get(i)) is Lead and lead.stale}
+        _, calm, due, slack = self._read(stale, [lead.clock for lead in stale.values()])
+        rows = zip(stale.items(), calm.tolist(), due.tolist(), slack.tolist(), strict=True)
+        for (lead_id, lead), calm_ms, due_ms, points in rows:
             if lead.calm_until != -math.inf:  # its stages were decided by these scorecards
                 lead.calm_until = lead.clock + calm_ms - 1
                 lead.slack = points
-            if due_ms != math.inf:
-                at_ms = lead.clock + max(math.ceil(due_ms), 1)
-                if lead.due is None or at_ms < lead.due:
-                    lead.due = schedule[lead_id] = at_ms
+            at_ms = _after(lead.clock, due_ms)
+            if at_ms is not None and (lead.due is None or at_ms < lead.due):
+                lead.due = self.outcome.due[lead_id] = at_ms
 
-    def _show(self, card: str, lead_id: str, lead: Lead, shown: int) -> None:
-        if lead.shown.get(card) != shown:
-            lead.shown[card] = shown
-            lead.unsent = True
-            self.outcome.ranks.setdefault(card, {})[lead_id] = shown
+    def _read(self, leads: Mapping[str, Lead], nows: Sequence[int]) -> tuple[set[str], Floats, Floats, Floats]:
+        """Show what leads come to, each at its instant.
+
+        Returns:
+            Those whose published score is another than was shown, and of each how long its stages stand, when it
+            changes at the earliest, and how much may be added before a stage could be entered.
+        """
+        rows = list(leads.values())
+        changed: set[str] = set()
+        calm, due, slack = (np.full(len(rows), np.inf) for _ in range(3))
+        for bulk in self.bulk:
+            glance = bulk.glance(rows, nows)
+            name = bulk.card.name
+            for lead_id, lead, shown in zip(leads, rows, glance.shown, strict=True):
+                lead.stale = False
+                if lead.shown.get(name) != shown:
+                    lead.shown[name] = shown
+                    lead.unsent = True
+                    changed.add(lead_id)
+                    self.outcome.ranks.setdefault(name, {})[lead_id] = shown
+            calm, due = np.minimum(calm, glance.calm), np.minimum(due, glance.due)
+            slack = np.minimum(slack, glance.slack)
+        return changed, calm, due, slack
 
     def unsent(self, lead_ids: Iterable[str]) -> list[str]:
         """Of these leads those whose score or stage is to be published; redirects and erasures, too."""
@@ -226,3 +244,8 @@ class Scorer(Leads):
         for lead_id in lead_ids:
             if type(lead := self.states.get(lead_id)) is Lead:
                 lead.unsent = False
+
+
+def _after(now_ms: int, delay_ms: float) -> int | None:
+    """The first whole ms that is at least so far away; None for never."""
+    return None if delay_ms == math.inf else now_ms + max(math.ceil(delay_ms), 1)

@@ -63,7 +63,7 @@ class Model:
             for lead_id, blob in found.states[partition].items():
                 state, mine = decode(blob), scorer.states.get(lead_id)
                 if isinstance(state, Lead) and isinstance(mine, Lead) and state.clock > mine.clock:
-                    scorer.tick(lead_id, state.clock)
+                    scorer.tick([lead_id], state.clock)
                     self._note(scorer.finish(), partition)
 
     def _one(self, scorer: Scorer, partition: int, record: Any) -> None:

@@ -47,7 +47,7 @@ class Shard:
     def tick(self, lead_id: str, now_ms: int, cut: Cut = "step") -> None:
         """The timer's part."""
         self._load(lead_id)
-        self._scorer.tick(lead_id, now_ms)
+        self._scorer.tick([lead_id], now_ms)
         self.cut(cut)
 
     def cut(self, cut: Cut) -> None:

@@ -28,7 +28,7 @@ def test_many_leads_read_together_read_like_each_alone(chance: Random) -> None:
     rules = Rules(a_model(chance))
     leads = some_leads(chance, rules)
     for card in rules.cards:
-        glance = BulkCard(card).glance(leads)
+        glance = BulkCard(card).glance(leads, [lead.clock for lead in leads])
         for i, lead in enumerate(leads):
             reading = read(card, lead, lead.clock)
             shown = published(reading.exact)

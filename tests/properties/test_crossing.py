@@ -8,10 +8,10 @@ from random import Random
 from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
-from streams.scoring.crossing import flips, horizon_ms, next_change, next_flip, soonest
+from streams.scoring.crossing import CERTAIN, flips, horizon_ms, next_change, next_flip, soonest
 from streams.scoring.lead import Latch, Lead
-from streams.scoring.rules import CardRule, Rules
-from streams.scoring.score import published, read
+from streams.scoring.rules import UNIT, CardRule, Rules
+from streams.scoring.score import HALF, published, read
 from streams.scoring.scorecard import Category, Model, Points, Scorecard, Signal, Stage
 from tests.properties.strategies import START_MS, chances
 
@@ -74,7 +74,9 @@ def test_no_stage_or_score_changes_before_the_cheap_bounds(chance: Random) -> No
     flip_ms = next_flip(card, lead, now_ms, now_ms + horizon_ms(card, lead))
     assert flip_ms is None or now_ms + calm - 1 < flip_ms
     change_ms = next_change(card, lead, now_ms)
-    assert change_ms is None or now_ms + math.ceil(change) <= change_ms
+    if change_ms is not None and (look_ms := now_ms + math.floor(change)) > change_ms:
+        exact = read(card, lead, look_ms).exact
+        assert min(abs(exact - shown * UNIT - half) for half in (-HALF, HALF)) <= 2 * CERTAIN
     assert change <= calm
     if 0 < slack < math.inf:
         first = next(iter(card.weights))

@@ -174,7 +174,7 @@ def test_a_lead_whose_score_cannot_fall_is_never_due() -> None:
     scorer.apply(at(rules, "Stayed", 0))
     scorer.show(["u"])
     assert scorer.finish().due.get("u") is None
-    scorer.tick("u", START_MS + DAY_MS)
+    scorer.tick(["u"], START_MS + DAY_MS)
     assert scorer.finish().due == {"u": None}
 
 
@@ -184,7 +184,7 @@ def test_a_tick_says_when_the_score_changes_next() -> None:
     scorer.put("u", None)
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
-    scorer.tick("u", START_MS + DAY_MS)
+    scorer.tick(["u"], START_MS + DAY_MS)
     outcome = scorer.finish()
     assert outcome.ranks == {"card": {"u": 5}}
     expected = START_MS + DAY_MS * math.log2(10 / 4.5)
@@ -197,7 +197,7 @@ def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None
     scorer.put("u", None)
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
-    scorer.tick("u", START_MS + DAY_MS)
+    scorer.tick(["u"], START_MS + DAY_MS)
     assert scorer.finish().ranks == {"card": {"u": 5}}
     scorer.show(["u"])
     assert scorer.unsent(["u"]) == ["u"]
@@ -215,7 +215,7 @@ def test_new_weights_apply_at_once_and_say_why() -> None:
     scorer.apply(at(before, "Stayed", 0))
     assert scorer.finish().crossings == []
     scorer.use(after)
-    scorer.tick("u", START_MS + HOUR_MS)
+    scorer.tick(["u"], START_MS + HOUR_MS)
     (crossing,) = scorer.finish().crossings
     assert crossing.transition.cause == "scorecard_changed"
     assert crossing.transition.kind == "entered"
