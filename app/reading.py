@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from heapq import merge
 from itertools import islice
 
+from streams.calls import email_id
 from streams.scoring.control import MOST_HOPS
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.stored import decode
@@ -25,6 +26,16 @@ async def find(store: Store, partitions: int, lead_id: str) -> tuple[str, Lead |
             return lead_id, state
         lead_id = state.target.id
     return lead_id, None
+
+
+async def find_named(store: Store, partitions: int, said: str) -> tuple[str, Lead | Erased | None]:
+    """The lead of an id, else of an e-mail address."""
+    found_id, state = await find(store, partitions, said)
+    if state is None and "@" in said:
+        by_address_id, by_address = await find(store, partitions, email_id(said))
+        if by_address is not None:
+            return by_address_id, by_address
+    return found_id, state
 
 
 async def top(store: Store, partitions: int, scorecard: str, limit: int) -> list[tuple[str, Lead]]:

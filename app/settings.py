@@ -139,8 +139,9 @@ class Settings(BaseSettings):
     )
     collector_max_in_flight_bytes: int = Field(
         64 * 1024 * 1024,
-        ge=1024 * 1024,
-        description="Bytes of requests that the collector holds at a time; above that it answers 503.",
+        ge=4 * 1024 * 1024,
+        description="Bytes of requests that the collector holds at a time, a quarter of them of one address; above "
+        "that it answers 503.",
     )
 
     @classmethod

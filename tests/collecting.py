@@ -12,8 +12,9 @@ import pytest
 from hypothesis import strategies as st
 
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
-from streams.codec import REASONS, Codec
+from streams.codec import Codec
 from streams.intake import Intake
+from streams.rejects import REASONS
 from streams.scoring.event import LeadEvent
 from streams.topics import Partitioner, Topics
 

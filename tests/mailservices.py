@@ -84,7 +84,7 @@ def options(service: str) -> dict[str, str]:
 def read(service: str, inbound: Inbound, replay: Replay | None = None, **changed: str) -> Delivery:
     """Read a request to a webhook that is set up as ``options`` says."""
     certificates = {CERTIFICATE_URL: certificate()}
-    memory = Replay() if replay is None else replay
+    memory = Replay(0) if replay is None else replay
     return webhooks.read("news", service, options(service) | changed, inbound, memory, certificates)
 
 

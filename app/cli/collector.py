@@ -56,8 +56,8 @@ def collector() -> None:
 def _check_settings(settings: Settings) -> None:
     if settings.collector_keys is None:
         message = (
-            f"{variable('collector_keys')} names no keys file, so nobody may send: make a key with "
-            "`leadglow keys new`, put it into a file, and name the file there."
+            f"{variable('collector_keys')} names no keys file, so nobody may send: make one with "
+            "`leadglow keys new NAME --file keys.yaml`, and name it there."
         )
         raise Fault(Exit.REFUSED, message)
     for name in ("collector_web_topic", "collector_mail_topic"):

@@ -1,18 +1,22 @@
 """``leadglow keys``: make a key for the collector, and check the file that holds them."""
 
 import json
+import re
 import secrets
 from hashlib import sha256
 from pathlib import Path
+from shutil import copymode
 from typing import Annotated
 
 import typer
 
+from app.cli.common import Fault
 from app.collector.keys import Key, KeyRing, KeysError, load, read
 from app.collector.webhooks import SERVICES
 from streams.exits import Exit
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the collector.")
+_START = "leadglow_keys: 1\n\nkeys:\n"
 
 
 def register(root: typer.Typer) -> None:
@@ -26,27 +30,98 @@ def new(
     server: Annotated[bool, typer.Option("--server", help="A secret for servers, not a public write key.")] = False,
     origin: Annotated[
         list[str] | None,
-        typer.Option(help="The origin of pages that may use the key; again for more; `any` for apps."),
+        typer.Option(help="The origin of pages that may use the key; again for more; `any` for apps and servers."),
     ] = None,
     rate: Annotated[str, typer.Option(help="The most calls, such as 200/s or 5000/m.")] = "",
+    file: Annotated[Path | None, typer.Option(help="The keys file to add it to; made if it is not there.")] = None,
 ) -> None:
     """Make a key.
 
-    Prints the key and the line to paste into the keys file. A server's secret is shown this once: the file holds
-    only its SHA-256.
+    Prints the key, and adds its line to a keys file or prints it to be pasted there. A server's secret is shown this
+    once: the file holds only its SHA-256.
     """
     shown = f"lgs_{secrets.token_urlsafe(32)}" if server else f"wk_{secrets.token_urlsafe(16)}"
     fields: dict[str, object] = {"name": name}
     fields |= {"server": True, "sha256": sha256(shown.encode()).hexdigest()} if server else {"write_key": shown}
     fields |= {"origins": origin} if origin else {}
     fields |= {"rate": rate} if rate else {}
-    line = "  - {" + ", ".join(f"{field}: {json.dumps(value)}" for field, value in fields.items()) + "}"
+    entry = "- {" + ", ".join(f"{field}: {json.dumps(value)}" for field, value in fields.items()) + "}"
     try:
-        read(f"leadglow_keys: 1\nkeys:\n{line}\n")
+        read(f"{_START}  {entry}\n")
     except KeysError as error:
         raise typer.BadParameter("; ".join(f"{m.message}: {m.remedy}" for m in error.mistakes)) from None
+    done = f"below `keys:` in the keys file:\n  {entry}" if file is None else _put(file, name, entry)
     what = "secret (keep it now: it is not shown again)" if server else "write key (public: it may stand in a page)"
-    typer.echo(f"{what}:\n{shown}\n\nbelow `keys:` in the keys file:\n{line}")
+    typer.echo(f"{what}:\n{shown}\n\n{done}")
+
+
+def _put(file: Path, name: str, entry: str) -> str:
+    """Add an entry to a keys file, and tell what was done.
+
+    Raises:
+        Fault: the file cannot take it, and is as it was.
+    """
+    if not file.exists():
+        _write(file, f"{_START}  {entry}\n")
+        return f"{file} made, with this key"
+    try:
+        before = load(file)
+    except KeysError as error:
+        raise Fault(Exit.REFUSED, f"{error}\nCorrect the keys file first.") from None
+    if name in {*(key.name for key in before.keys), *before.webhooks}:
+        raise Fault(Exit.REFUSED, f"{file} has the name {name!r} already: choose another one.")
+    text = _with_entry(file.read_text("utf-8-sig"), entry)
+    if not _adds(text, before):
+        raise Fault(Exit.REFUSED, f"{file} is not laid out to be added to: make a key without --file, and paste it.")
+    _write(file, text)
+    return f"added to {file}"
+
+
+def _adds(text: str, before: KeyRing) -> bool:
+    """Whether a text says all that was said before, and has one key more."""
+    try:
+        after = read(text)
+    except KeysError:
+        return False
+    same = (after.webhooks, after.link_secret) == (before.webhooks, before.link_secret)
+    return same and len(after.keys) > len(before.keys) and after.keys[:-1] == before.keys
+
+
+def _with_entry(text: str, entry: str) -> str:
+    """The text of a keys file with an entry after the last one below ``keys:``, where that is a line of its own."""
+    lines = text.split("\n")
+    head = next((number for number, line in enumerate(lines) if re.fullmatch(r"keys:\s*(#.*)?", line)), None)
+    if head is None:
+        return f"{text.rstrip()}\n\nkeys:\n  {entry}\n"
+    last, indent = head, "  "
+    for number, line in enumerate(lines[head + 1 :], head + 1):
+        bare = line.lstrip()
+        if not bare or bare.startswith("#"):
+            continue
+        if not line.startswith((" ", "-")):
+            break
+        if last == head:
+            indent = line[: len(line) - len(bare)]
+        last = number
+    return "\n".join([*lines[: last + 1], indent + entry, *lines[last + 1 :]])
+
+
+def _write(file: Path, text: str) -> None:
+    """Put a whole file in the place of the old one: a collector may look at any moment.
+
+    Raises:
+        Fault: it cannot be written.
+    """
+    target = file.resolve()
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.write_text(text, "utf-8")
+        if target.exists():
+            copymode(target, part)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise Fault(Exit.REFUSED, f"{file} cannot be written: {error.strerror}.") from None
 
 
 @keys.command()

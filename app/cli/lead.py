@@ -34,7 +34,9 @@ def _group() -> None:
 
 @lead.command()
 def show(
-    lead_id: Annotated[str, typer.Argument(metavar="ID", help="The lead's id, or any id that was joined to it.")],
+    lead_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The lead's id, any id that was joined to it, or its e-mail address.")
+    ],
     at: Annotated[str | None, typer.Option(metavar="TIME", help=AT_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -56,11 +58,11 @@ def show(
 
 async def _view(settings: Settings, rules: Rules, lead_id: str, at_ms: int) -> View:
     async with opened_store(settings) as store:
-        found_id, state = await reading.find(store, settings.partitions, lead_id)
+        found_id, state = await reading.find_named(store, settings.partitions, lead_id)
     if isinstance(state, Lead):
         return lead_view(found_id, state, rules, at_ms)
     if state is None:
-        raise Fault(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: no event with this id has been scored.")
+        raise Fault(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: no event with this id or address was scored.")
     raise Fault(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: it was erased at {rfc3339(state.at_ms)}.")
 
 

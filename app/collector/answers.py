@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import msgspec
@@ -60,14 +61,31 @@ def json(value: object) -> web.Response:
 
 
 def kept(request: web.Request, body: bytes, kind: str) -> web.Response:
-    """A file that browsers may keep for an hour, and ask for again by its ETag."""
+    """A file that browsers may keep for an hour, and ask for again by its ETag, which is the same of both forms."""
     tag = xxh3_128_hexdigest(body)
     known = request.if_none_match
     unchanged = known is not None and any(each.value in (tag, "*") for each in known)
-    found = answer(304 if unchanged else 200, b"" if unchanged else body, kind)
+    packed = _takes_gzip(request.headers.get("Accept-Encoding", ""))
+    found = answer(304) if unchanged else answer(200, _gzip(body) if packed else body, kind)
+    if packed and not unchanged:
+        found.headers["Content-Encoding"] = "gzip"
     found.headers["Cache-Control"] = "public, max-age=3600"
-    found.headers["ETag"] = f'"{tag}"'
+    found.headers["ETag"] = f'W/"{tag}"'
+    found.headers["Vary"] = "Origin, Accept-Encoding"
     return found
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for each in accepted.lower().split(","):
+        name, _, quality = each.replace(" ", "").partition(";")
+        if name == "gzip":
+            return not re.fullmatch(r"q=0(\.0*)?", quality)
+    return False
+
+
+@lru_cache(maxsize=4)
+def _gzip(body: bytes) -> bytes:
+    return gzip.compress(body, mtime=0)
 
 
 def page(html: str) -> web.Response:

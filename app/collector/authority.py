@@ -11,22 +11,12 @@ from typing import Final
 
 from app.collector.inbound import BadCall, Call
 from app.collector.keys import Key
+from app.collector.vocabulary import MAIL_EVENTS
+from streams.calls import RETRACTION
 
 FIELD: Final = "leadglow"
 """Where a call says by which key it came; what a client sends there is never kept."""
 NOT_ALLOWED: Final = "not_allowed"
-RETRACTED: Final = "Event Retracted"
-MAIL_EVENTS: Final = frozenset(
-    {
-        "Email Bounced",
-        "Email Delivered",
-        "Email Link Clicked",
-        "Email Marked as Spam",
-        "Email Opened",
-        "Subscribed",
-        "Unsubscribed",
-    }
-)
 VERDICTS: Final = frozenset(
     {
         "Deal Lost",
@@ -42,7 +32,7 @@ VERDICTS: Final = frozenset(
 )
 """What a CRM says became of a lead."""
 _TRUSTED_ONLY: Final = (
-    (frozenset({RETRACTED}), "takes points back, which"),
+    (frozenset({RETRACTION}), "takes points back, which"),
     (MAIL_EVENTS, "is an event of a mail service, which"),
     (VERDICTS, "is a verdict of a CRM, which"),
 )
@@ -53,7 +43,8 @@ def stamp(call: Call, key: Key | None, webhook_name: str = "") -> Call | BadCall
     """The call as it may go on, with the key that it came by; a BadCall where the key may not say this.
 
     ``key`` is None where the way in has its own proof, a signature: ``webhook_name`` is its name then. To be done
-    before machines are judged, whose marks a public key may not set.
+    before machines are judged, whose marks a public key may not set. The ids of a public key's events are its own:
+    else it could use up that of an event to come.
     """
     if key is None or not key.public:
         return {**call, FIELD: {"key": key.name if key is not None else webhook_name}}
@@ -61,6 +52,9 @@ def stamp(call: Call, key: Key | None, webhook_name: str = "") -> Call | BadCall
     if sentence is not None:
         return BadCall(json.dumps(call).encode(), NOT_ALLOWED, sentence)
     stamped: Call = {**call, FIELD: {"key": key.name, "public": True}}
+    message_id = call.get("messageId")
+    if isinstance(message_id, str) and message_id:
+        stamped["messageId"] = f"public:{key.name}:{message_id}"
     properties = call.get("properties")
     if isinstance(properties, dict) and not _MARKS.isdisjoint(properties):
         stamped["properties"] = {name: value for name, value in properties.items() if name not in _MARKS}

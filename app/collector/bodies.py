@@ -66,28 +66,32 @@ def too_large(most: int) -> Refusal:
 BUSY_S: Final = 1
 REQUEST_BYTES: Final = 16 * 1024
 """What a request costs beside its body."""
+SHARE: Final = 4
+"""One address may hold one part in so many: who sends slowly from one place leaves room for others."""
 
 
 class Room:
-    """How many bytes the requests in flight may hold together."""
+    """How many bytes the requests in flight may hold together, and those of one address."""
 
     def __init__(self, most: int) -> None:
         """``most`` bytes."""
         self.most = most
         self.held = 0
+        self.by_remote: dict[str, int] = {}
 
-    def request(self) -> Held:
-        """What one request holds, for as long as the block runs."""
-        return Held(self)
+    def request(self, remote: str) -> Held:
+        """What one request of an address holds, for as long as the block runs."""
+        return Held(self, remote)
 
 
 class Held:
     """The bytes that one request holds."""
 
-    __slots__ = ("_bytes", "_room")
+    __slots__ = ("_bytes", "_remote", "_room")
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, remote: str) -> None:
         self._room = room
+        self._remote = remote
         self._bytes = 0
 
     def add(self, size: int) -> None:
@@ -97,10 +101,12 @@ class Held:
             Refusal: 503, there is no room.
         """
         room = self._room
-        if room.held + size > room.most:
+        mine = room.by_remote.get(self._remote, 0) + size
+        if room.held + size > room.most or mine > room.most // SHARE:
             message = "The collector has all that it can hold: send the same request again later."
             raise Refusal(503, "too_busy", message, BUSY_S)
         room.held += size
+        room.by_remote[self._remote] = mine
         self._bytes += size
 
     def __enter__(self) -> Held:
@@ -108,4 +114,8 @@ class Held:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._room.held -= self._bytes
+        room = self._room
+        room.held -= self._bytes
+        left = room.by_remote.pop(self._remote, 0) - self._bytes
+        if left > 0:
+            room.by_remote[self._remote] = left

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+import math
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -20,11 +23,16 @@ MOST_CALLS: Final = 5_000
 """In one request; the clients send 2,500 at most."""
 MOST_CALL_BYTES: Final = MOST_EVENT_BYTES - 1_000
 """Leaves room for what the collector adds to a call."""
+MOST_ODD_BYTES: Final = 1024 * 1024
+"""Of a body that is no strict JSON: reading it takes ten times as long."""
 TOO_DEEP: Final = "the event is nested more than 254 levels deep"
 _NO_TARGET: Final = "no_target"
 _RAW_BYTES: Final = 1_000
 """Of the request, for an event that cannot be written as JSON again."""
 _AUTHORIZATION_CHARS: Final = 1_000
+_HALVES: Final = re.compile("[\ud800-\udfff]")
+_DIGITS: Final = 19
+"""Whole numbers of fewer fit into 64 bits."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,10 +43,45 @@ def decode(body: bytes) -> Any:
         Refusal: it is none.
     """
     try:
-        return orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError:
+        return loads(body.removeprefix(b"\xef\xbb\xbf"))
+    except ValueError:
         what = "is not valid JSON in UTF-8" if body else "is empty"
         raise Refusal(400, "invalid_json", f"The body {what}. Send one event or a batch of events as JSON.") from None
+
+
+def loads(raw: bytes | str) -> Any:
+    """The value of JSON, or of what some senders take for it.
+
+    ``NaN``, ``Infinity`` and numbers beyond every float become null, and halves of surrogate pairs U+FFFD: one odd
+    event must not cost those beside it. No more than MOST_ODD_BYTES are read so.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        if len(raw) > MOST_ODD_BYTES:
+            raise
+        said = raw if isinstance(raw, str) else raw.decode()
+    try:
+        value = json.loads(said, parse_constant=_nothing, parse_float=_finite, parse_int=_whole)
+        return orjson.loads(_HALVES.sub("\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False)))
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _whole(digits: str) -> float | None:
+    return int(digits) if len(digits) < _DIGITS else _finite(digits)
 
 
 def not_events(expected: str) -> Refusal:

@@ -6,7 +6,7 @@ the CloudEvent. Everything else becomes a track call:
 | CloudEvents | Here |
 | --- | --- |
 | ``type`` | event |
-| ``id`` | messageId |
+| ``source`` and ``id``, which are unique together | messageId: both, with a blank between |
 | ``time`` | timestamp |
 | ``subject`` | userId; an e-mail address becomes ``context.traits.email`` instead |
 | ``data`` | properties; data that are no object stand in ``properties.data`` |
@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from app.collector.calls import Sorting, bounded, decode, not_events, text, unbase64, write_key
+from app.collector.calls import Sorting, bounded, decode, loads, not_events, text, unbase64, write_key
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from streams.calls import TYPES
 
@@ -79,8 +79,8 @@ def _read_data(raw: bytes, content_type: str) -> Any:
         Refusal: it is said to be JSON, and is not.
     """
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        return loads(raw) if "json" in content_type.lower() else orjson.loads(raw)
+    except ValueError:
         if "json" in content_type.lower():
             raise Refusal(400, "invalid_json", "The data is not valid JSON in UTF-8.") from None
         return raw.decode("utf-8", "replace")
@@ -94,10 +94,17 @@ def _call(event: dict[str, Any]) -> Call:
         data = _read_data(raw, "") if raw is not None else coded
     call = data if isinstance(data, dict) and _is_call(data) else _track(event, data)
     if not call.get("messageId") and event.get("id"):
-        call["messageId"] = event["id"]
+        call["messageId"] = _message_id(event)
     if not (call.get("timestamp") or call.get("originalTimestamp")) and isinstance(event.get("time"), str):
         call["timestamp"] = event["time"]
     return call
+
+
+def _message_id(event: dict[str, Any]) -> Any:
+    source, own = event.get("source"), event["id"]
+    if not (isinstance(source, str) and source and isinstance(own, str | int)):
+        return own
+    return f"{source.replace(' ', '%20')} {own}"
 
 
 def _is_call(data: dict[str, Any]) -> bool:

@@ -65,6 +65,16 @@ def _read_origin(node: Node, report: Report) -> Origin | str | None:
     return origin
 
 
+_LISTED = list_of(Kind(_read_origin, {}, "https://acme.example"), or_one=True)
+
+
+def _read_origins(node: Node, report: Report) -> Any:
+    if node.value == []:
+        report.add(node, "`origins` is empty, so no page may use this key", "name its pages, or write `origins: any`")
+        return None
+    return _LISTED.read(node, report)
+
+
 _WRITE_KEY_KIND = _kind("one that `leadglow keys new NAME` makes", "a write key: 1 to 200 letters, digits or _ . ~ -",
                         _write_key)  # fmt: skip
 _SHA256_KIND = _kind(
@@ -73,7 +83,7 @@ _SHA256_KIND = _kind(
 )  # fmt: skip
 _RATE = _kind("a number a second, minute or hour, for example `200/s` or `5000/m`", "a rate", _rate)
 _BOOLEAN = _kind("`true` or `false`", "true or false", lambda value: value if isinstance(value, bool) else None)
-_ORIGINS = list_of(Kind(_read_origin, {}, "https://acme.example"), or_one=True)
+_ORIGINS = Kind(_read_origins, {}, "https://acme.example")
 _SERVICE = _kind("the name of a service, for example `sendgrid`", "the name of a service", _text(1, 64))
 _SECRET = _kind(
     "a random one, for example what `openssl rand -hex 32` prints, in quotes",

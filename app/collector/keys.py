@@ -98,8 +98,8 @@ class KeyRing:
             Refusal: 401 ``unknown_key``, 403 ``origin_not_allowed`` or ``secret_in_url``, 429 ``too_many_events``.
         """
         key = self._find(write_key)
-        if not key.public and in_query:
-            raise Refusal(403, "secret_in_url", _IN_URL)
+        if in_query:
+            self.shown(write_key)
         if key.public and not key.allows(parse(origin)):
             raise Refusal(403, "origin_not_allowed", _not_allowed(key, origin))
         wait_s = self._buckets.take(key.name, remote, (key.rate, key.address_rate), calls, now_s)
@@ -107,6 +107,16 @@ class KeyRing:
             message = f"the key `{key.name}` sends more than its rate allows: send again in {wait_s} s"
             raise Refusal(429, "too_many_events", message, retry_after_s=wait_s)
         return key
+
+    def shown(self, write_key: str) -> str:
+        """What stood in an address and may be shown again: anything but a server key.
+
+        Raises:
+            Refusal: 403 ``secret_in_url``.
+        """
+        if write_key not in self._public and self._server(write_key) is not None:
+            raise Refusal(403, "secret_in_url", _IN_URL)
+        return write_key
 
     def allows_origin(self, origin: str) -> bool:
         """Whether any public key is for pages of this origin: what a preflight, which shows no key, asks."""
@@ -125,11 +135,15 @@ class KeyRing:
         public = self._public.get(shown)
         if public is not None:
             return public
+        server = self._server(shown)
+        if server is None:
+            raise Refusal(401, "unknown_key", _UNKNOWN)
+        return server
+
+    def _server(self, shown: str) -> Key | None:
         digest = sha256(shown.encode("utf-8", "surrogatepass")).hexdigest().encode()
         found = [key for known, key in self._servers if compare_digest(known, digest)]
-        if not found:
-            raise Refusal(401, "unknown_key", _UNKNOWN)
-        return found[0]
+        return found[0] if found else None
 
 
 _NO_KEY = "the request has no write key: send one as the user name of basic authentication, or as `writeKey`"

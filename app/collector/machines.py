@@ -7,26 +7,32 @@ would need more than that is not made.
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
 from crawleruseragents import is_crawler  # type: ignore[import-untyped]
 
-from app.collector.authority import FIELD, MAIL_EVENTS, RETRACTED
+from app.collector.authority import FIELD
+from app.collector.calls import rfc3339
 from app.collector.inbound import Call
 from app.collector.mailings import Mailing, Seen
+from app.collector.vocabulary import (
+    APPLE,
+    CLICKED,
+    CRAWLER,
+    DELIVERED,
+    IMAGE_PROXY,
+    LINK_SCANNER,
+    MAIL_EVENTS,
+    OPENED,
+    PROVIDER,
+    REASONS,
+)
+from streams.calls import RETRACTION
 from streams.times import parse_ms
 
-OPENED: Final = "Email Opened"
-CLICKED: Final = "Email Link Clicked"
-DELIVERED: Final = "Email Delivered"
-_BELIEVED: Final = (MAIL_EVENTS | {RETRACTED}) - {OPENED, CLICKED}
+_BELIEVED: Final = (MAIL_EVENTS | {RETRACTION}) - {OPENED, CLICKED}
 """Believed whatever the agent: mailbox services unsubscribe for people."""
-PROVIDER, APPLE, IMAGE_PROXY, LINK_SCANNER, TOO_SOON, CRAWLER, HEAD = (
-    "provider", "apple_mpp", "image_proxy", "link_scanner", "too_soon", "crawler", "head_request",
-)  # fmt: skip
-REASONS: Final = frozenset({PROVIDER, APPLE, IMAGE_PROXY, LINK_SCANNER, TOO_SOON, CRAWLER, HEAD})
 MOST_EVENTS: Final = 50_000
 """Opens, clicks and deliveries remembered, over all mails."""
 MEMORY_MS: Final = 3_600_000
@@ -183,9 +189,9 @@ def _retraction(earlier: Seen, cause: Call, now_ms: int) -> Call:
     address = identity.pop("email", None)
     call: Call = {
         "type": "track",
-        "event": RETRACTED,
+        "event": RETRACTION,
         "messageId": f"retract:{earlier.message_id}",
-        "timestamp": _rfc3339(now_ms),
+        "timestamp": rfc3339(now_ms),
         **identity,
         "properties": {"messageId": earlier.message_id, "reason": earlier.reason},
     }
@@ -194,8 +200,3 @@ def _retraction(earlier: Seen, cause: Call, now_ms: int) -> Call:
     if FIELD in cause:
         call[FIELD] = cause[FIELD]
     return call
-
-
-def _rfc3339(at_ms: int) -> str:
-    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

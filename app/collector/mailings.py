@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from app.collector.vocabulary import CLICKED, DELIVERED, LINK_SCANNER, TOO_SOON
+
 SCANNER_LINKS: Final = 3
 """So many distinct links within WINDOW_MS are no person's doing."""
 WINDOW_MS: Final = 2000
@@ -17,7 +19,6 @@ SCAN_MS: Final = 60_000
 """Mail is inspected before it counts as delivered: a click up to this long before the delivery is no person's."""
 MOST_OF_ONE: Final = 64
 """Events remembered of one mail, the latest to come."""
-_CLICKED, _DELIVERED = "Email Link Clicked", "Email Delivered"
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Mailing:
             if other.passed and not other.convicted_by:
                 other.convicted_by = known.message_id
             other.reason = reason
-        known.passed = known.passed or (known.reason is None and known.event != _DELIVERED)
+        known.passed = known.passed or (known.reason is None and known.event != DELIVERED)
         return known
 
     def convicted(self, by: Seen) -> list[Seen]:
@@ -74,16 +75,16 @@ class Mailing:
     def _verdicts(self) -> list[tuple[Seen, str]]:
         """The events that passed for a person's until now, with the reason why they do not."""
         events = list(self._events.values())
-        bursts = _bursts([each for each in events if each.event == _CLICKED])
-        delivered = [each.at_ms for each in events if each.event == _DELIVERED]
+        bursts = _bursts([each for each in events if each.event == CLICKED])
+        delivered = [each.at_ms for each in events if each.event == DELIVERED]
         found: list[tuple[Seen, str]] = []
         for each in events:
-            if each.reason is not None or each.event == _DELIVERED:
+            if each.reason is not None or each.event == DELIVERED:
                 continue
             if any(first <= each.at_ms <= last for first, last in bursts):
-                found.append((each, "link_scanner"))
-            elif each.event == _CLICKED and any(-SCAN_MS <= each.at_ms - at < SOON_MS for at in delivered):
-                found.append((each, "too_soon"))
+                found.append((each, LINK_SCANNER))
+            elif each.event == CLICKED and any(-SCAN_MS <= each.at_ms - at < SOON_MS for at in delivered):
+                found.append((each, TOO_SOON))
         return found
 
 

@@ -15,6 +15,7 @@ from app.collector.reception import Reception
 from app.collector.webhooks import unsubscribe
 from app.collector.webhooks.replay import Replay
 from app.collector.webhooks.sns import NeedsCertificate
+from streams.clock import now_ms
 
 FETCH_S: Final = 5.0
 FETCHED_BYTES: Final = 64 * 1024
@@ -28,7 +29,7 @@ class Post:
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
-        self._replay = Replay()
+        self._replay = Replay(now_ms())
         self._certificates: OrderedDict[str, bytes] = OrderedDict()
         self._fetched_ms = 0
 

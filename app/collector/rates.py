@@ -108,6 +108,14 @@ class Buckets:
         return bucket
 
 
+def without_port(hop: str) -> str:
+    """The address in ``8.8.4.4:5001`` or ``[::1]:80``, as some proxies write who sent a request."""
+    if hop.startswith("["):
+        address, closing, _ = hop[1:].partition("]")
+        return address if closing else hop
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+
+
 @lru_cache(maxsize=10_000)
 def network_of(remote: str) -> str:
     """Who shares a bucket: an IPv4 address by itself, of IPv6 the /64 that one customer has to choose from."""

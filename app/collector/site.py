@@ -14,10 +14,12 @@ from aiohttp import web
 from app.collector import answers, cloudevents, links, segment, snowplow
 from app.collector.bodies import Held, Room, inflate, too_large
 from app.collector.calls import text, write_key
+from app.collector.corners import Anywhere, go_on, quiet
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.metrics import Metrics
 from app.collector.openapi import SEGMENT_BATCHES, SEGMENT_CALLS, TP2, document
 from app.collector.post import Post
+from app.collector.rates import without_port
 from app.collector.reception import Reception
 from streams.clock import monotonic_s, now_ms
 
@@ -66,6 +68,7 @@ class Site:
         self._runner = web.AppRunner(
             self.application(),
             access_log=None,
+            logger=quiet(log),
             auto_decompress=False,
             max_line_size=LONGEST_LINE,
             max_field_size=LONGEST_LINE,
@@ -81,13 +84,17 @@ class Site:
         if self._runner is not None:
             await self._runner.cleanup()
         if self._clicks:
-            await asyncio.wait(self._clicks, timeout=STOP_S)
+            await asyncio.wait(self._clicks, timeout=FOLLOW_S)
 
     def application(self) -> web.Application:
         """Every route."""
         site = web.Application()
         for method, path, route, handler in self._routes():
-            site.router.add_route(method, path, self._answering(route, handler))
+            site.router.add_route(method, path, self._answering(route, handler), expect_handler=go_on)
+        rest = Anywhere("/")
+        rest.add_route("OPTIONS", self._answering("preflight", self._preflight), expect_handler=go_on)
+        rest.add_route("*", self._answering("unknown", self._unknown), expect_handler=go_on)
+        site.router.register_resource(rest)
         return site
 
     def _routes(self) -> list[tuple[str, str, str, Handler]]:
@@ -107,8 +114,6 @@ class Site:
             ("POST", "/unsubscribe/{token}", "unsubscribe", post(self._post.unsubscribe)),
             ("GET", "/leadglow.js", "snippet", self._snippet),
             ("GET", "/openapi.json", "openapi", self._openapi),
-            ("OPTIONS", "/{path:.*}", "preflight", self._preflight),
-            ("*", "/{path:.*}", "unknown", self._unknown),
         ]
 
     def _answering(self, route: str, handle: Handler) -> Handler:
@@ -193,7 +198,7 @@ class Site:
         if proxies:
             hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
             if len(hops) >= proxies and hops[-proxies]:
-                return hops[-proxies]
+                return without_port(hops[-proxies])
         return request.remote or ""
 
     def _base(self, request: web.Request) -> str:
@@ -206,7 +211,7 @@ class Site:
         """A handler that takes what trackers send."""
 
         async def tracked(request: web.Request) -> web.Response:
-            with self._room.request() as held:
+            with self._room.request(self._remote(request)) as held:
                 await self._reception.tracked(route, await self._inbound(request, held), read)
             return answer()
 
@@ -216,14 +221,14 @@ class Site:
         """A handler that takes what mail services and their readers send; the last part of the path says for what."""
 
         async def posted(request: web.Request) -> web.Response:
-            with self._room.request() as held:
+            with self._room.request(self._remote(request)) as held:
                 return await handle(await self._inbound(request, held), request.path.rpartition("/")[2])
 
         return posted
 
     async def _follow(self, request: web.Request) -> web.Response:
         """Send the visitor on even if Kafka is away: who clicked must get there."""
-        with self._room.request() as held:
+        with self._room.request(self._remote(request)) as held:
             inbound = await self._inbound(request, held)
             delivery, target = links.follow(inbound, self._reception.ring.link_secret, inbound.received_ms)
             keeping = asyncio.create_task(self._reception.visited(inbound, delivery))
@@ -241,12 +246,16 @@ class Site:
             log.error("a click was not kept", exc_info=error)
 
     async def _settings(self, request: web.Request) -> web.Response:
-        return answers.json(segment.settings_stub(text(request.match_info["write_key"]), self._base(request)))
+        return answers.json(
+            segment.settings_stub(
+                self._reception.ring.shown(text(request.match_info["write_key"])), self._base(request)
+            )
+        )
 
     async def _source_config(self, request: web.Request) -> web.Response:
         headers = {"authorization": request.headers.get("Authorization", "")}
         shown = write_key(Inbound("GET", request.path, tuple(request.query.items()), headers))
-        return answers.json(segment.source_config_stub(shown))
+        return answers.json(segment.source_config_stub(self._reception.ring.shown(shown)))
 
     async def _snippet(self, request: web.Request) -> web.Response:
         return answers.kept(request, SNIPPET.read_bytes(), "text/javascript; charset=utf-8")

@@ -31,7 +31,7 @@ import orjson
 from xxhash import xxh3_128_hexdigest
 
 from app.collector.addresses import campaign_of, page_of
-from app.collector.calls import Sorting, bounded, decode, not_events, rfc3339, text, unbase64, write_key
+from app.collector.calls import Sorting, bounded, decode, loads, not_events, rfc3339, text, unbase64, write_key
 from app.collector.inbound import Call, Delivery, Inbound
 from streams.rejects import Refused
 
@@ -284,6 +284,6 @@ def _json(event: Event, coded: str, plain: str) -> Any:
     if not isinstance(raw, str | bytes) or not raw:
         return raw or None
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        return loads(raw)
+    except ValueError:
         raise Refused(_NOT_JSON) from None

@@ -9,6 +9,7 @@ import pytest
 
 from app import reading
 from app.views import lead_view, row_view
+from streams.calls import email_id
 from streams.scorefile import load_file
 from streams.scoring.event import Identity
 from streams.scoring.lead import Erased, Lead, Redirect
@@ -135,6 +136,30 @@ async def test_a_ring_of_redirects_is_nobody() -> None:
     )
 
     assert (await reading.find(store, 8, "a"))[1] is None
+
+
+async def test_an_address_leads_to_its_lead_unless_it_is_an_id_itself() -> None:
+    store = await store_with(
+        8,
+        **{
+            email_id("ana@a.example"): encode_redirect(Redirect(Identity(0, "ana"))),
+            "ana": encode(lead_of(download=1)),
+            email_id("ben@a.example"): encode(lead_of()),
+            "cid@a.example": encode(lead_of()),
+            email_id("cid@a.example"): encode(lead_of()),
+        },
+    )
+
+    for said, lead_id in (
+        (" Ana@A.example", "ana"),
+        ("ben@a.example", email_id("ben@a.example")),
+        ("cid@a.example", "cid@a.example"),
+    ):
+        found_id, state = await reading.find_named(store, 8, said)
+        assert found_id == lead_id
+        assert isinstance(state, Lead)
+    assert await reading.find_named(store, 8, "dan@a.example") == ("dan@a.example", None)
+    assert await reading.find_named(store, 8, "dan") == ("dan", None)
 
 
 async def test_everybody_is_every_lead_and_nothing_else() -> None:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.collector.authority import MAIL_EVENTS, RETRACTED, VERDICTS, stamp
+from app.collector.authority import VERDICTS, stamp
 from app.collector.inbound import BadCall, Call
 from app.collector.keys import Key
+from app.collector.vocabulary import MAIL_EVENTS
+from streams.calls import RETRACTION
 
 SITE, BACKEND = Key("site", True), Key("backend", False)
 FORGED = {"key": "backend", "public": False}
@@ -28,19 +30,21 @@ def stamped(call: Call, key: Key | None, webhook_name: str = "") -> Call:
 
 
 @pytest.mark.parametrize(
-    ("key", "webhook", "expected"),
+    ("key", "webhook", "expected", "message_id"),
     [
-        (SITE, "", {"key": "site", "public": True}),
-        (BACKEND, "", {"key": "backend"}),
-        (None, "news", {"key": "news"}),
+        (SITE, "", {"key": "site", "public": True}, "public:site:m"),
+        (BACKEND, "", {"key": "backend"}, "m"),
+        (None, "news", {"key": "news"}, "m"),
     ],
 )
-def test_a_call_carries_its_key_and_not_what_its_sender_says(key: Key | None, webhook: str, expected: Any) -> None:
+def test_a_call_carries_its_key_and_not_what_its_sender_says(
+    key: Key | None, webhook: str, expected: Any, message_id: str
+) -> None:
     for call in (track("Asked"), track("Asked") | {"leadglow": FORGED}, track("Asked") | {"leadglow": None}):
-        assert stamped(call, key, webhook) == track("Asked") | {"leadglow": expected}
+        assert stamped(call, key, webhook) == track("Asked") | {"leadglow": expected, "messageId": message_id}
 
 
-@pytest.mark.parametrize("event", sorted(MAIL_EVENTS | VERDICTS | {RETRACTED}))
+@pytest.mark.parametrize("event", sorted(MAIL_EVENTS | VERDICTS | {RETRACTION}))
 def test_what_only_others_can_know_is_refused_to_public_keys_only(event: str) -> None:
     bad = stamp(track(event), SITE)
     assert isinstance(bad, BadCall)
@@ -64,6 +68,18 @@ def test_what_only_others_can_know_is_refused_to_public_keys_only(event: str) ->
 )
 def test_everything_else_goes_on_as_it_came(call: Call) -> None:
     assert stamped(call, SITE) == call | {"leadglow": {"key": "site", "public": True}}
+
+
+@pytest.mark.parametrize("message_id", ["", None, 7, ["m"]])
+def test_what_is_no_id_stays_what_it_is(message_id: Any) -> None:
+    assert stamped(track("Asked") | {"messageId": message_id}, SITE)["messageId"] == message_id
+
+
+def test_no_public_key_can_use_up_an_id_of_another_key_a_webhook_or_a_retraction() -> None:
+    ids = ["m", "sendgrid:m", "retract:sendgrid:m", "public:app:m"]
+    taken = {stamped(track("Asked") | {"messageId": each}, SITE)["messageId"] for each in ids}
+    assert taken == {f"public:site:{each}" for each in ids}
+    assert not taken & {stamped(track("Asked") | {"messageId": each}, Key("app", True))["messageId"] for each in ids}
 
 
 def test_a_public_key_cannot_say_that_no_machine_did_it() -> None:

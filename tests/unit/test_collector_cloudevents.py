@@ -41,7 +41,7 @@ ASKED = {
 CALL = {
     "type": "track",
     "event": "Demo Requested",
-    "messageId": "c-1",
+    "messageId": "/crm c-1",
     "timestamp": "2026-11-22T01:02:03.456Z",
     "userId": "u-1",
     "properties": {"form": "demo"},
@@ -128,6 +128,29 @@ def test_binary_data_of_any_kind_are_the_properties() -> None:
     assert refusal(lambda: read(b"{", HEADERS)) == (400, "invalid_json")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message_id"),
+    [
+        ({"source": "/shop"}, "/shop c-1"),
+        ({"source": "/a b", "id": "c"}, "/a%20b c"),
+        ({"source": "/a", "id": "b c"}, "/a b c"),
+        ({"id": 7}, "/crm 7"),
+        ({"source": None}, "c-1"),
+        ({"source": 7}, "c-1"),
+    ],
+)
+def test_the_message_id_is_source_and_id_which_are_unique_together(changes: dict[str, Any], message_id: str) -> None:
+    assert one(**changes)["messageId"] == message_id
+
+
+def test_data_that_no_json_has_become_what_json_has() -> None:
+    for body, headers in (
+        (json.dumps(ASKED | {"data": {"n": float("nan")}}).encode(), STRUCTURED),
+        (b'{"n":NaN}', HEADERS),
+    ):
+        assert read(body, headers).calls[0]["properties"] == {"n": None}
+
+
 def test_extension_attributes_stand_in_the_context() -> None:
     assert one(traceparent="00-1", dataschema="urn:x")["context"]["cloudevent"] == {
         **CALL["context"]["cloudevent"],  # type: ignore[index]
@@ -138,7 +161,7 @@ def test_extension_attributes_stand_in_the_context() -> None:
 
 def test_data_that_are_a_call_of_the_segment_spec_are_that_call() -> None:
     sent = {"type": "identify", "userId": "u-9", "traits": {"email": "ana@acme.example"}}
-    assert one(data=sent) == {**sent, "messageId": "c-1", "timestamp": ASKED["time"]}
+    assert one(data=sent) == {**sent, "messageId": "/crm c-1", "timestamp": ASKED["time"]}
     own = {**sent, "messageId": "m-1", "originalTimestamp": "2026-11-22T00:00:00Z"}
     assert one(data=own) == own
 

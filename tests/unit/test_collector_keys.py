@@ -11,13 +11,13 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from app.cli.root import build
 from app.collector.inbound import Refusal
 from app.collector.keys import PUBLIC_RATE, Key, KeyRing, KeysError, load, read
 from app.collector.origins import parse
-from app.collector.rates import Buckets, Rate, network_of
+from app.collector.rates import Buckets, Rate, network_of, without_port
 from app.collector.webhooks import SERVICES
 
 SECRET = "lgs_a-secret-of-a-server"
@@ -96,7 +96,7 @@ MISTAKES = [
     (with_key("name: a, write_key: §7, origins: any"), "is not a write key"),
     (with_key("name: a, origins: any").replace("{", "§{"), "needs `write_key`"),
     (with_key("name: a, write_key: w").replace("{", "§{"), "needs `origins`"),
-    (with_key("name: a, write_key: w, origins: §[]"), "is not a list"),
+    (with_key("name: a, write_key: w, origins: §[]"), "no page may use this key"),
     (with_key("name: a, write_key: w, origins: [§https://acme.example/]"), "is not an origin"),
     (with_key("name: a, write_key: w, origins: [§acme.example]"), "is not an origin"),
     (with_key("name: a, write_key: w, origins: [§'https://*.com']"), "every site under `com`"),
@@ -211,6 +211,14 @@ def test_a_server_key_in_an_address_is_refused_and_told_why_and_a_public_one_is_
     assert "basic authentication" in error.message
     assert SECRET not in error.message
     assert ring.admit("wk_abc", PAGE, "", 1, 0.0, in_query=True).public
+
+
+def test_no_answer_shows_a_server_key_again() -> None:
+    ring = read(GOOD)
+    assert [ring.shown(each) for each in ("wk_abc", "", "unknown", "\ud800")] == ["wk_abc", "", "unknown", "\ud800"]
+    with pytest.raises(Refusal) as caught:
+        ring.shown(SECRET)
+    assert (caught.value.status, caught.value.code) == (403, "secret_in_url")
 
 
 ALLOWED = [
@@ -356,6 +364,25 @@ def test_a_reload_goes_on_counting_by_the_names_of_keys() -> None:
     assert let_in(other, "192.0.2.1", 1, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("hop", "address"),
+    [
+        ("8.8.4.4", "8.8.4.4"),
+        ("8.8.4.4:5001", "8.8.4.4"),
+        ("[2001:db8::1]:80", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("::ffff:8.8.4.4", "::ffff:8.8.4.4"),
+        ("[2001:db8::1", "[2001:db8::1"),
+        ("unknown", "unknown"),
+        ("_hidden:77", "_hidden"),
+        ("", ""),
+    ],
+)
+def test_the_port_of_an_address_does_not_count(hop: str, address: str) -> None:
+    assert without_port(hop) == address
+
+
 # The commands ----------------------------------------------------------------------------------------------------
 
 
@@ -388,6 +415,82 @@ def test_a_key_that_no_file_would_take_is_not_made(args: tuple[str, ...], said: 
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in result.stderr
+
+
+SITE_ARGS = ("site", "--origin", PAGE)
+ENTRY = "  - {name: old, write_key: wk_old, origins: any}\n"
+
+
+def new_in(file: Path, *args: str) -> Result:
+    return CliRunner().invoke(build(), ["keys", "new", *args, "--file", str(file)])
+
+
+def test_a_new_key_makes_the_file_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    result = new_in(file, *SITE_ARGS)
+
+    assert result.exit_code == 0
+    assert result.stdout.endswith(f"\n{file} made, with this key\n")
+    assert load(file).admit(result.stdout.splitlines()[1], PAGE, "", 1, 0.0).name == "site"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "leadglow_keys: 1",
+        "leadglow_keys: 1\nlinks: {secret: 0123456789abcdef-}\n",
+        f"keys: # all of them\n{ENTRY}leadglow_keys: 1\n",
+        f"# ours\nleadglow_keys: 1\n\nkeys:\n\n{ENTRY}  # end\n\n# ways in\nwebhooks:\n  - {{name: a, service: b}}\n",
+        f"leadglow_keys: 1\nkeys:\n{ENTRY}",
+        f"leadglow_keys: 1\nkeys:\n{ENTRY}".rstrip(),
+        "leadglow_keys: 1\nkeys:\n- name: old\n  write_key: wk\n  origins: any\nwebhooks:\n- {name: a, service: b}\n",
+        "leadglow_keys: 1\nkeys:\n    - name: old\n      write_key: wk_old\n      origins:\n      - any\n",
+    ],
+)
+def test_a_new_key_is_added_to_a_file_and_nothing_else_of_it_changes(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(text)
+    file.chmod(0o640)
+    before = read(text)
+    result = new_in(file, *SITE_ARGS)
+
+    assert result.exit_code == 0, result.stderr
+    assert f"added to {file}" in result.stdout
+    after = load(file)
+    assert after.keys[:-1] == before.keys
+    assert (after.keys[-1].name, after.webhooks, after.link_secret) == ("site", before.webhooks, before.link_secret)
+    lines = file.read_text().splitlines()
+    assert [line for line in text.splitlines() if line not in lines] == []
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"leadglow_keys: 1\nkeys:\n{ENTRY}".replace("old", "site"), "has the name"),
+        ("leadglow_keys: 2\n", "is not the version"),
+        ("{leadglow_keys: 1}\n", "paste it"),
+        ("leadglow_keys: 1\nkeys: [{name: old, write_key: wk_old, origins: any}]\n", "paste it"),
+    ],
+)
+def test_a_file_that_cannot_take_the_key_stays_as_it_is(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(text)
+    result = new_in(file, *SITE_ARGS)
+
+    assert result.exit_code != 0
+    assert said in result.stderr
+    assert "wk_" not in result.stdout
+    assert file.read_text() == text
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    result = new_in(tmp_path / "none" / "keys.yaml", *SITE_ARGS)
+
+    assert result.exit_code != 0
+    assert "cannot be written" in result.stderr
+    assert "wk_" not in result.stdout
 
 
 def test_a_good_file_is_summed_up_without_its_secrets(tmp_path: Path) -> None:

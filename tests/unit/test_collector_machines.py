@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.collector import machines
+from app.collector.calls import rfc3339
 from app.collector.inbound import Call
 from app.collector.machines import MEMORY_MS, Machines
 from app.collector.mailings import MOST_OF_ONE
@@ -28,7 +28,7 @@ def mail(event: str, name: str, at_ms: int = 0, agent: str = PERSON, **more: Any
         "type": "track",
         "event": event,
         "messageId": name,
-        "timestamp": machines._rfc3339(NOW_MS + at_ms),
+        "timestamp": rfc3339(NOW_MS + at_ms),
         "context": {"traits": {"email": more.pop("email", ANA)}, "userAgent": agent},
         "properties": {"service": "sendgrid", "message_id": "m1", **more},
     }

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.collector import segment
-from app.collector.calls import MOST_CALLS
+from app.collector.calls import MOST_CALLS, MOST_ODD_BYTES
 from app.collector.inbound import Call, Delivery
 from streams.rejects import MOST_EVENT_BYTES, REASONS
 from tests.collecting import check_safe, check_sound, event_of, inbounds, objects, post, refusal, scalars, values
@@ -182,12 +182,14 @@ def test_as_many_events_are_taken_as_one_may_send_and_no_more() -> None:
     [
         b"",
         b"{",
-        b"NaN",
-        b'{"x":Infinity}',
-        b'{"x":1e999}',
+        b"[NaN",
+        b"[nan]",
+        b"[NaN,]",
         b'{"x":"\xff"}',
-        b'{"x":"\\ud800"}',
+        b'[NaN, "\xff"]',
         b"[" * 100_000,
+        b"[NaN" + b",[" * 100_000,
+        b"[NaN" + b" " * MOST_ODD_BYTES + b"]",
         b"{}{}",
     ],
 )
@@ -198,6 +200,26 @@ def test_what_is_not_json_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"7", b'"x"', b"null", b"true", b"1.5"])
 def test_json_that_holds_no_events_is_refused(body: bytes) -> None:
     assert refusal(lambda: read("/v1/batch", body)) == (400, "not_an_object")
+
+
+ODD = [
+    (b"NaN", None),
+    (b"[Infinity, -Infinity, 1e999, -1e999]", [None] * 4),
+    (b"9" * 400, None),
+    (b'"NaN \\ud83d"', "NaN \N{REPLACEMENT CHARACTER}"),
+    (b'"\\udca9\\ud83d\\udca9"', "\N{REPLACEMENT CHARACTER}\N{PILE OF POO}"),
+    (b'{"\\ud83d": "\\\\ud83d"}', {"\N{REPLACEMENT CHARACTER}": "\\ud83d"}),
+]
+
+
+@pytest.mark.parametrize(("odd", "kept"), ODD)
+def test_what_some_senders_take_for_json_costs_no_event(odd: bytes, kept: Any) -> None:
+    numbers = b'[1, 1.5, -0.0, 1e3, 9007199254740993, 18446744073709551616, "\xc3\xa9"]'
+    event = b'{"type":"track","event":"Asked","userId":"u","properties":{"odd":%s,"even":%s}}' % (odd, numbers)
+    first, second = read("/v1/batch", b'{"batch":[%s,%s]}' % (event, json.dumps(PAGE).encode())).calls
+
+    assert first["properties"] == {"odd": kept, "even": [1, 1.5, -0.0, 1000.0, 9007199254740993, 2.0**64, "é"]}
+    assert second == PAGE
 
 
 def test_a_byte_order_mark_is_let_pass() -> None:

@@ -19,7 +19,8 @@ from aiohttp import web
 
 from app.collector import links, site
 from app.collector.answers import ACCEPTED
-from app.collector.inbound import Delivery, Inbound
+from app.collector.bodies import Room, inflate
+from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.metrics import Metrics
 from app.collector.openapi import document, operations
 from app.collector.publish import away
@@ -148,7 +149,8 @@ async def test_an_event_is_kept_with_its_key_before_200_is_answered(running: Run
     answer = await running.post(CALL, f"/v1/{path}")
 
     assert (answer.status, answer.body) == (200, ACCEPTED)
-    assert running.kept.calls("web") == [{**CALL, "leadglow": {"key": "app", "public": True}}]
+    stamped = {"messageId": "public:app:m-1", "leadglow": {"key": "app", "public": True}}
+    assert running.kept.calls("web") == [CALL | stamped]
     assert running.kept.records[0].key == b"u-1"
     assert running.kept.records[0].timestamp_ms > 1_700_000_000_000
 
@@ -299,7 +301,7 @@ async def test_a_body_that_never_ends_is_given_up(running: Running, monkeypatch:
 
 
 async def test_more_than_the_collector_can_hold_is_put_off(keys: Path) -> None:
-    async with serving(keys, limits=Limits(in_flight_bytes=1024 * 1024)) as running:
+    async with serving(keys, limits=Limits(in_flight_bytes=4 * 1024 * 1024)) as running:
         running.kept.open.clear()
         first = asyncio.create_task(running.post({"batch": [{**CALL, "properties": {"x": "y" * 800_000}}]}))
         await until(lambda: running.kept.waiting == 1)
@@ -397,6 +399,47 @@ async def test_what_should_not_happen_is_500_with_a_code(
 
     assert (answer.status, answer.code) == (500, "internal")
     assert "ZeroDivisionError" in caplog.text
+
+
+async def talk(running: Running, request: bytes) -> bytes:
+    """Bytes for bytes, until the other side closes."""
+    reader, writer = await asyncio.open_connection(*running.url.removeprefix("http://").split(":"))
+    writer.write(request)
+    said = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("expect", "status"),
+    [(b"100-continue", b"HTTP/1.1 100"), (b"more", b"HTTP/1.1 200"), (b"\xff\xfe", b"HTTP/1.1 200")],
+)
+async def test_who_expects_something_is_told_to_go_on_or_not_minded(
+    running: Running, expect: bytes, status: bytes
+) -> None:
+    body = json.dumps({**CALL, "writeKey": "wk_app"}).encode()
+    head = b"POST /v1/t HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: %s\r\nContent-Length: %d\r\n\r\n"
+
+    said = await talk(running, head % (expect, len(body)) + body)
+
+    assert said.startswith(status)
+    assert said.endswith(ACCEPTED)
+
+
+@pytest.mark.parametrize("target", ["*", "/", "/nowhere", "//"])
+async def test_a_preflight_is_answered_whatever_its_target(running: Running, target: str) -> None:
+    said = await talk(
+        running, f"OPTIONS {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: \xff\r\n\r\n".encode()
+    )
+    assert said.startswith(b"HTTP/1.1 200")
+
+
+async def test_what_is_no_http_gets_400_and_fills_no_log(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    said = await talk(running, b"POST /v1/t HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n")
+
+    assert said.startswith(b"HTTP/1.0 400") or said.startswith(b"HTTP/1.1 400")
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("raw", [b"Origin: \xff\xfe", b"Host: \xc3\x28", b"Access-Control-Request-Headers: \xff"])
@@ -528,6 +571,25 @@ async def test_our_own_tracker_is_served(running: Running) -> None:
     assert b"leadglow" in answer.body
     again = await running.send("GET", "/leadglow.js", headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status, again.body) == (304, b"")
+    assert "Content-Encoding" not in again.headers
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [("gzip, deflate, br", True), ("br;q=1.0, GZIP ; q=0.5", True), ("gzip;q=0", False), ("gzip; q=0.00", False),
+     ("br", False), ("", False), ("x-gzip-x", False)],
+)  # fmt: skip
+async def test_our_own_tracker_is_compressed_for_who_takes_it(running: Running, accepted: str, packed: bool) -> None:
+    headers = {"Accept-Encoding": accepted}
+    async with (
+        aiohttp.ClientSession(auto_decompress=False) as session,
+        session.get(f"{running.url}/leadglow.js", headers=headers) as reply,
+    ):
+        body = await reply.read()
+
+    assert reply.headers.get("Content-Encoding") == ("gzip" if packed else None)
+    assert (gzip.decompress(body) if packed else body) == site.SNIPPET.read_bytes()
+    assert reply.headers["Vary"] == "Origin, Accept-Encoding"
 
 
 @pytest.mark.parametrize("properties", [None, [], "x", 5])
@@ -715,7 +777,7 @@ async def test_the_document_has_every_route_and_no_other(running: Running) -> No
     routes = {
         (route.method, route.resource.canonical)
         for route in running.site.application().router.routes()
-        if route.resource is not None and route.resource.canonical != "/{path}"
+        if route.resource is not None and route.resource.canonical != "/"
     }
 
     told = json.loads((await running.send("GET", "/openapi.json")).body)
@@ -805,3 +867,20 @@ async def until(condition: Callable[[], Any], timeout_s: float = 5.0) -> None:
             if found:
                 return
             await asyncio.sleep(0.005)
+
+
+def test_a_body_of_a_thousand_empty_gzip_members_is_refused_before_it_costs_anything() -> None:
+    assert inflate(gzip.compress(b"a") + gzip.compress(b"b"), "gzip", 10) == b"ab"
+    with pytest.raises(Refusal) as caught:
+        inflate(gzip.compress(b"") * 1000, "gzip", 10)
+    assert caught.value.status == 400
+
+
+def test_an_address_leaves_room_for_others() -> None:
+    room = Room(4 * 100_000)
+    with room.request("203.0.113.9") as one, room.request("203.0.113.10") as other:
+        one.add(80_000)
+        with pytest.raises(Refusal):
+            one.add(80_000)
+        other.add(80_000)
+    assert (room.held, room.by_remote) == (0, {})

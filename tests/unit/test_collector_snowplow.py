@@ -111,6 +111,11 @@ def test_a_self_describing_event_is_a_track_call_named_by_its_schema(padded: boo
         assert (call["type"], call["event"], call["properties"]) == ("track", "Demo Requested", {"form": "démo?>"})
 
 
+def test_numbers_that_no_json_has_cost_no_self_describing_event() -> None:
+    said = json.dumps(described("iglu:com.acme/asked/jsonschema/1-0-0", {"budget": float("nan"), "seats": 3}))
+    assert one({**VIEW, "e": "ue", "ue_pr": said})["properties"] == {"budget": None, "seats": 3}
+
+
 @pytest.mark.parametrize(
     ("name", "event"),
     [("demo_requested", "Demo Requested"), ("demoRequested", "Demo Requested"), ("HTMLPageSaved", "HTML Page Saved"),

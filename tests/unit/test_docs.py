@@ -12,7 +12,7 @@ import pytest
 from app.cli.metrics_reference import metrics_page, stored_names
 from app.cli.reference import commands_page
 from app.cli.root import COMMANDS
-from app.collector import keys, links, machines
+from app.collector import keys, links, vocabulary
 from app.collector.inbound import Inbound
 from app.collector.webhooks import REQUIRED, SERVICES, unsubscribe
 from app.settings import Settings, variable
@@ -179,7 +179,7 @@ def test_the_mail_services_and_their_fields_are_those_of_the_table() -> None:
 
 
 def test_the_reasons_of_automated_events_are_those_of_the_code() -> None:
-    assert set(first_column(section(COLLECTOR, "Machines are not people"))) == machines.REASONS
+    assert set(first_column(section(COLLECTOR, "Machines are not people"))) == vocabulary.REASONS
 
 
 def test_the_errors_of_the_collector_are_those_of_the_code() -> None:

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from app.collector import webhooks
 from app.collector.inbound import Inbound, Refusal
-from app.collector.machines import REASONS as MACHINES
-from app.collector.webhooks import mail, mailgun, sns
+from app.collector.webhooks import mailgun, sns
 from app.collector.webhooks.replay import KEPT_S, Replay
 from app.collector.webhooks.sendgrid import SIGNATURE, TIMESTAMP
 from app.collector.webhooks.sns import NeedsCertificate
@@ -176,7 +175,7 @@ def flipped(inbound: Inbound, data: st.DataObject, among: int = 0) -> Inbound:
 
 def test_an_unknown_service_is_no_error() -> None:
     with pytest.raises(Refusal) as refused:
-        webhooks.read("news", "pigeon", {}, post(b""), Replay())
+        webhooks.read("news", "pigeon", {}, post(b""), Replay(0))
     assert refused.value.status == 404
 
 
@@ -210,15 +209,11 @@ def test_a_field_that_cannot_be_used_is_named(service: str, field: str, value: A
     assert [name for name, _ in found] == [field]
 
 
-def test_reasons_are_those_that_are_known_of_machines() -> None:
-    assert {mail.APPLE, mail.IMAGE_PROXY, mail.PROVIDER} <= MACHINES
-
-
 # The memory --------------------------------------------------------------------------------------------------------
 
 
 def test_an_id_is_known_after_it_was_kept_for_a_while() -> None:
-    replay = Replay(kept_s=10)
+    replay = Replay(0, kept_s=10)
     assert not replay.check("a", NOW_MS)
     replay.keep("a", NOW_MS)
     assert replay.check("a", NOW_MS + 9_999)
@@ -227,15 +222,23 @@ def test_an_id_is_known_after_it_was_kept_for_a_while() -> None:
 
 
 def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
-    replay = Replay(most=3)
+    replay = Replay(0, most=3)
     for name in "abcad":
         replay.keep(name, NOW_MS)
     assert len(replay) == 3
     assert [name for name in "abcd" if replay.check(name, NOW_MS)] == ["a", "c", "d"]
 
 
+def test_the_memory_is_whole_since_it_began_or_since_what_it_had_no_room_for() -> None:
+    replay = Replay(NOW_MS, most=2)
+    for second, name in enumerate("abc", 1):
+        assert replay.since_ms == NOW_MS
+        replay.keep(name, NOW_MS + second * 1000)
+    assert replay.since_ms == NOW_MS + 1000
+
+
 def test_what_is_out_of_date_is_forgotten() -> None:
-    replay = Replay(kept_s=10)
+    replay = Replay(0, kept_s=10)
     replay.keep("a", NOW_MS)
     replay.keep("b", NOW_MS + 10_000)
     assert len(replay) == 1
@@ -247,7 +250,7 @@ def test_ids_are_kept_longer_than_any_signature_is_good() -> None:
 
 
 def test_webhooks_do_not_share_ids() -> None:
-    replay = Replay()
+    replay = Replay(0)
     inbound = SIGNED["mailgun"](EVENTS["mailgun"])
     replay.keep(read("mailgun", inbound, replay).once, NOW_MS)
     assert webhooks.read("other", "mailgun", options("mailgun"), inbound, replay).calls

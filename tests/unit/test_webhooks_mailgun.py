@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.collector.inbound import Refusal
 from app.collector.webhooks.replay import Replay
 from tests.mailservices import CAPTURES, NOW_MS, NOW_S, brief, later, mailgun, only_call, post, read, refusal
 
@@ -131,7 +132,7 @@ def test_a_signature_is_good_while_mailgun_retries_because_retries_carry_the_fir
 
 
 def test_a_token_is_worth_one_request_that_was_kept() -> None:
-    replay = Replay()
+    replay = Replay(0)
     first = read("mailgun", mailgun(EVENT), replay)
     assert read("mailgun", mailgun(EVENT), replay).calls == first.calls
     replay.keep(first.once, NOW_MS)
@@ -139,6 +140,15 @@ def test_a_token_is_worth_one_request_that_was_kept() -> None:
     assert read("mailgun", forged, replay).calls == []
     assert read("mailgun", later(forged, 9 * 3600), replay).calls == []
     assert read("mailgun", mailgun(EVENT, token="token-2"), replay).calls
+
+
+def test_a_token_that_was_signed_before_the_memory_began_must_be_fresh() -> None:
+    signed = mailgun(EVENT)
+    assert read("mailgun", later(signed, 300), Replay(NOW_MS + 1)).calls
+    assert read("mailgun", later(signed, 301), Replay(NOW_MS)).calls
+    with pytest.raises(Refusal) as caught:
+        read("mailgun", later(signed, 301), Replay(NOW_MS + 1))
+    assert (caught.value.status, caught.value.code) == (406, "stale_signature")
 
 
 def test_a_signed_request_without_a_token_is_refused_because_it_could_come_again() -> None:

@@ -141,7 +141,7 @@ def test_five_minutes_are_the_window(age_s: int, taken: bool) -> None:
 
 
 def test_an_id_is_taken_until_it_was_kept_however_often_it_is_signed() -> None:
-    replay, sent = Replay(), event("email.opened")
+    replay, sent = Replay(0), event("email.opened")
     first = read("resend", resend(sent), replay)
     retry = later(resend(sent, at_s=NOW_S + 600), 600)
     assert read("resend", retry, replay).calls == first.calls

@@ -168,7 +168,7 @@ def test_five_minutes_are_the_window(age_s: int, taken: bool) -> None:
 
 
 def test_a_request_is_read_again_until_it_was_kept_and_does_nothing_then() -> None:
-    replay, inbound = Replay(), sendgrid([EVENT])
+    replay, inbound = Replay(0), sendgrid([EVENT])
     first, after_503 = read("sendgrid", inbound, replay), read("sendgrid", inbound, replay)
     assert first == after_503
     assert len(first.calls) == 1

@@ -259,17 +259,17 @@ def test_only_topics_of_the_list_are_taken() -> None:
 def test_an_unknown_certificate_is_asked_for_once_the_rest_is_in_order() -> None:
     inbound = ses(notification(OPEN))
     with pytest.raises(NeedsCertificate) as needed:
-        webhooks.read("news", "ses", options("ses"), inbound, Replay())
+        webhooks.read("news", "ses", options("ses"), inbound, Replay(0))
     assert needed.value.url == CERTIFICATE_URL
     fetched = {needed.value.url: certificate()}
-    assert webhooks.read("news", "ses", options("ses"), inbound, Replay(), fetched).calls
+    assert webhooks.read("news", "ses", options("ses"), inbound, Replay(0), fetched).calls
 
 
 @pytest.mark.parametrize("pem", [b"", b"garbage", certificate(-3, -1), certificate(1, 3)])
 def test_a_certificate_that_is_none_or_not_of_today_signs_nothing(pem: bytes) -> None:
     inbound = ses(notification(OPEN))
     with pytest.raises(Refusal) as refused:
-        webhooks.read("news", "ses", options("ses"), inbound, Replay(), {CERTIFICATE_URL: pem})
+        webhooks.read("news", "ses", options("ses"), inbound, Replay(0), {CERTIFICATE_URL: pem})
     assert (refused.value.status, refused.value.code) == (403, "bad_signature")
 
 
@@ -282,7 +282,7 @@ def test_a_message_is_good_while_sns_repeats_it_because_it_carries_the_time_of_p
 
 
 def test_a_message_is_taken_until_it_was_kept() -> None:
-    replay, inbound = Replay(), ses(notification(OPEN))
+    replay, inbound = Replay(0), ses(notification(OPEN))
     first = read("ses", inbound, replay)
     assert read("ses", inbound, replay) == first
     replay.keep(first.once, NOW_MS)

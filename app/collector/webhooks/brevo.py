@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.collector.inbound import Delivery, Refusal
+from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, IMAGE_PROXY, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Hook, Service
-from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.postmark import SHARED_SECRET
 from app.collector.webhooks.signatures import shows_secret
 from streams.calls import parse
@@ -76,7 +77,7 @@ def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
         url=url,
         ip=mail.text(sent, "ip"),
         user_agent=mail.text(sent, "user_agent"),
-        automated=mail.IMAGE_PROXY if kind.endswith("proxy_open") else "",
+        automated=IMAGE_PROXY if kind.endswith("proxy_open") else "",
         details=details | {"list_id": list_id},
     )
 

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
+from app.collector.calls import rfc3339
 from app.collector.inbound import BadCall, Call, Delivery
 from app.collector.webhooks.hook import Hook
 from streams.calls import clean_id, parse
 from streams.rejects import REASONS, Refused
-
-DELIVERED: Final = "Email Delivered"
-OPENED: Final = "Email Opened"
-CLICKED: Final = "Email Link Clicked"
-BOUNCED: Final = "Email Bounced"
-SPAM: Final = "Email Marked as Spam"
-UNSUBSCRIBED: Final = "Unsubscribed"
-SUBSCRIBED: Final = "Subscribed"
 
 HARD: Final = {"kind": "hard"}
 """The address will never take mail."""
 SOFT: Final = {"kind": "soft"}
 """It did not take this one."""
 
-APPLE: Final = "apple_mpp"
-"""Apple's Mail Privacy Protection loads the pictures of every mail."""
-IMAGE_PROXY: Final = "image_proxy"
-PROVIDER: Final = "provider"
-"""The service takes a machine for the cause, and does not say which."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MS = 253_402_300_799_999  # the year 9999
 
 
@@ -171,9 +156,7 @@ def epoch_ms(value: Any) -> int | None:
 
 def timestamp(at_ms: int | None) -> str:
     """RFC 3339 in UTC with milliseconds; empty if there is no time, or none that a calendar has."""
-    if at_ms is None or not 0 <= at_ms <= _LATEST_MS:
-        return ""
-    return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (rfc3339(at_ms) if at_ms is not None and at_ms >= 0 else None) or ""
 
 
 def user_of(hook: Hook, custom: Any) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from app.collector.inbound import BadCall, Delivery, Refusal
+from app.collector.vocabulary import BOUNCED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
-from app.collector.webhooks.mail import BOUNCED, SPAM, SUBSCRIBED, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.mandrill import form_of
 from app.collector.webhooks.signatures import same
 from streams.rejects import REASONS

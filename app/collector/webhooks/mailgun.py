@@ -2,7 +2,8 @@
 
 200 is done and 406 is "do not send again"; any other answer is retried for eight hours. Wrong or stale signature: 406.
 The signature does not cover the event, so a token is worth one request: a second one with it is answered 200 and does
-nothing. Retries carry the signature of the first attempt, so a signature is good for as long as Mailgun retries.
+nothing. Retries carry the signature of the first attempt, so a signature is good for as long as Mailgun retries; one
+that is older than the memory of tokens must be fresh.
 """
 
 from __future__ import annotations
@@ -11,15 +12,26 @@ import hmac
 from typing import Any, Final
 
 from app.collector.inbound import Delivery
+from app.collector.vocabulary import (
+    APPLE,
+    BOUNCED,
+    CLICKED,
+    DELIVERED,
+    IMAGE_PROXY,
+    OPENED,
+    PROVIDER,
+    SPAM,
+    UNSUBSCRIBED,
+)
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
-from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, UNSUBSCRIBED, MailEvent
-from app.collector.webhooks.signatures import is_fresh, same, stale, whole_seconds, wrong
+from app.collector.webhooks.mail import MailEvent
+from app.collector.webhooks.signatures import WINDOW_S, is_fresh, same, stale, whole_seconds, wrong
 from streams.calls import parse
 from streams.rejects import Refused
 
 RETRIED_S: Final = 9 * 3600
-"""How old a signature may be."""
+"""How old a signature may be, if its token would be remembered."""
 
 _EVENTS: Final[dict[str, str | None]] = {
     "delivered": DELIVERED,
@@ -32,7 +44,7 @@ _EVENTS: Final[dict[str, str | None]] = {
     "rejected": None,
     "stored": None,
 }
-_BOTS: Final = {"apple": mail.APPLE, "gmail": mail.IMAGE_PROXY}
+_BOTS: Final = {"apple": APPLE, "gmail": IMAGE_PROXY}
 
 
 def _read(hook: Hook) -> Delivery:
@@ -43,7 +55,7 @@ def _read(hook: Hook) -> Delivery:
     except Refused:
         raise wrong(406) from None
     at_s, token = _signed(hook, mail.dig(sent, "signature"))
-    if not is_fresh(at_s * 1000, now_ms, RETRIED_S):
+    if not is_fresh(at_s * 1000, now_ms, RETRIED_S if at_s * 1000 >= hook.replay.since_ms else WINDOW_S):
         raise stale(406)
     once = hook.request_id(token)
     if hook.replay.check(once, now_ms):
@@ -83,7 +95,7 @@ def _event(hook: Hook, sent: Any) -> MailEvent | None:
         url=mail.text(sent, "url"),
         ip=mail.text(sent, "ip"),
         user_agent=mail.text(sent, "client-info", "user-agent"),
-        automated=_BOTS.get(bot, mail.PROVIDER) if bot and name in {OPENED, CLICKED} else "",
+        automated=_BOTS.get(bot, PROVIDER) if bot and name in {OPENED, CLICKED} else "",
         details=_details(name, sent),
     )
 

@@ -12,9 +12,10 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from app.collector.inbound import Delivery
+from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, UNSUBSCRIBED
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
-from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.signatures import same, wrong
 
 SIGNATURE: Final = "x-mandrill-signature"

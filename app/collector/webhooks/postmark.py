@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.collector.inbound import Delivery, Refusal
+from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
-from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.signatures import shows_secret
 from streams.times import parse_ms
 

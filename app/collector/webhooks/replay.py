@@ -18,8 +18,10 @@ class Replay:
     with the same id, and must be taken then.
     """
 
-    def __init__(self, most: int = MOST_IDS, kept_s: int = KEPT_S) -> None:
+    def __init__(self, began_ms: int, most: int = MOST_IDS, kept_s: int = KEPT_S) -> None:
         """``most`` ids for ``kept_s`` seconds each."""
+        self.since_ms = began_ms
+        """Of requests before, some may be unknown here: the memory is the process's."""
         self._most = most
         self._kept_ms = kept_s * 1000
         self._seen: dict[bytes, int] = {}  # in the order of arrival
@@ -36,9 +38,12 @@ class Replay:
         self._seen[digest] = now_ms
         while self._seen:
             oldest = next(iter(self._seen))
-            if len(self._seen) <= self._most and now_ms - self._seen[oldest] < self._kept_ms:
+            in_time = now_ms - self._seen[oldest] < self._kept_ms
+            if in_time and len(self._seen) <= self._most:
                 return
-            del self._seen[oldest]
+            kept_at = self._seen.pop(oldest)
+            if in_time:
+                self.since_ms = max(self.since_ms, kept_at)
 
     def __len__(self) -> int:
         return len(self._seen)

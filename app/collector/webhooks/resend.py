@@ -14,9 +14,10 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from app.collector.inbound import Delivery, Inbound
+from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, UNSUBSCRIBED
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
-from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.signatures import is_fresh, same, stale, whole_seconds, wrong
 from streams.times import parse_ms
 

@@ -10,9 +10,10 @@ from hashlib import sha256
 from typing import Any, Final
 
 from app.collector.inbound import Delivery
+from app.collector.vocabulary import APPLE, BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
-from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.signatures import ecdsa_key, ecdsa_signed, is_fresh, stale, whole_seconds, wrong
 
 SIGNATURE: Final = "x-twilio-email-event-webhook-signature"
@@ -70,7 +71,7 @@ def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
         url=mail.text(sent, "url") if name == CLICKED else "",
         ip=mail.text(sent, "ip"),
         user_agent=mail.text(sent, "useragent"),
-        automated=mail.APPLE if kind == "open" and sent.get("sg_machine_open") is True else "",
+        automated=APPLE if kind == "open" and sent.get("sg_machine_open") is True else "",
         details=_details(name, kind, sent),
     )
 

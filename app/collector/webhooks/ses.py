@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from app.collector.inbound import BadCall, Delivery
+from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail, sns
 from app.collector.webhooks.hook import Field, Hook, Service
-from app.collector.webhooks.mail import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED, MailEvent
+from app.collector.webhooks.mail import MailEvent
 from streams.calls import parse
 from streams.rejects import Refused
 from streams.times import parse_ms

@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from app.collector.inbound import Delivery, Inbound, Refusal
+from app.collector.vocabulary import UNSUBSCRIBED
 from app.collector.webhooks import mail
 from app.collector.webhooks.mandrill import form_of
 from app.collector.webhooks.signatures import same
@@ -97,7 +98,7 @@ def unsubscribe(inbound: Inbound, secret: bytes) -> Delivery:
         sentence = "The body must be List-Unsubscribe=One-Click, as a form."
         raise Refusal(400, "not_one_click", sentence)
     event = mail.MailEvent(
-        mail.UNSUBSCRIBED,
+        UNSUBSCRIBED,
         key=mail.made_id(ticket.user_id, ticket.email.lower(), ticket.list_id, ticket.campaign_id),
         email=mail.address(ticket.email),
         at_ms=inbound.received_ms,
