@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import latency, leadglow, workload
+from tests.benchmarks import collector, latency, leadglow, workload
 from tests.benchmarks.decayed import expected_entries
 from tests.benchmarks.rig import Rig, now_ms, run_peer, started
 
@@ -27,6 +27,7 @@ LABELS = {
     "faust_take": "Faust, take(1000) and Redis pipeline",
     "quix": "Quix Streams, RocksDB and changelog",
 }
+OTHERS = ("latency", "collector")
 
 
 class Bench:
@@ -107,6 +108,9 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
         _say("latency")
         results["latency_ms"] = await latency.raw(rig, options.seconds)
         results["latency_ms"] |= await latency.handoff(rig, options.seconds)
+    if "collector" in options.only:
+        _say("collector")
+        results["collector"] = await collector.measured(rig, options.seconds / 5)
     return results
 
 
@@ -136,8 +140,10 @@ def _ratios(results: dict[str, Any]) -> dict[str, float]:
 
 def table(results: dict[str, Any]) -> str:
     """The one table, for people."""
-    rows = [f"{'':38}{'events':>10}{'events/s':>10}{'us CPU/event':>14}{'peak MiB':>10}{'alerts':>8}"]
-    for name in [name for name in LABELS if name in results]:
+    parts = [name for name in LABELS if name in results]
+    heads = f"{'':38}{'events':>10}{'events/s':>10}{'us CPU/event':>14}{'peak MiB':>10}{'alerts':>8}"
+    rows = [heads] if parts else []
+    for name in parts:
         part = results[name]
         alerts = "-" if part["alerts"] is None else part["alerts"]
         rows.append(
@@ -147,24 +153,38 @@ def table(results: dict[str, Any]) -> str:
     rows += [f"{name}: {value}" for name, value in results["ratios"].items()]
     rows += [f"latency, ms, {name}: {value}" for name, value in results.get("latency_ms", {}).items()]
     rows += [f"{name}: {results[name]}" for name in ("redis_bytes_per_lead", "expected_alerts") if name in results]
+    for kind, found in results.get("collector", {}).items():
+        rows += [_requests(f"collector, {kind}: {name}", found[name]) for name in ("leadglow", "bare")]
+        rows += [f"collector, {kind}: {name}: {found[name]}" for name in ("ratio", "cpu_ratio")]
     return "\n".join(rows)
+
+
+def _requests(label: str, part: dict[str, Any]) -> str:
+    return f"{label:38}{part['requests_per_second']:>10,} requests/s{part['cpu_us_per_request']:>10.1f} us CPU/request"
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--events", type=int, default=500_000, help="backlog of Leadglow and the floor")
     parser.add_argument("--peer-events", type=int, default=100_000, help="how many of these the peers handle")
-    parser.add_argument("--seconds", type=float, default=20, help="duration of each latency measurement")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=20,
+        help="duration of each latency measurement; five times that of a measurement of the collector",
+    )
     parser.add_argument("--quick", action="store_true", help="100,000 events, 30,000 for peers, 5 seconds")
-    parser.add_argument("--only", default="scoring,end_to_end,faust_take,quix,latency", help="parts, by comma")
+    parser.add_argument(
+        "--only", default="scoring,end_to_end,faust_take,quix,latency,collector", help="parts, by comma"
+    )
     options = parser.parse_args()
     if options.quick:
         options.events, options.peer_events, options.seconds = 100_000, 30_000, 5
     options.peer_events = min(options.peer_events, options.events)
     options.only = options.only.split(",")
-    unknown = set(options.only) - LABELS.keys() - {"latency"}
+    unknown = set(options.only) - LABELS.keys() - set(OTHERS)
     if unknown:
-        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join([*LABELS, 'latency'])}")
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join([*LABELS, *OTHERS])}")
     return options
 
 

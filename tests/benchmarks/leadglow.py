@@ -71,7 +71,7 @@ async def working(rig: Rig, part: str, names: dict[str, str]) -> AsyncIterator[W
         error.add_note(tail(log))
         raise
     finally:
-        await _stop(worker.process)
+        await stop(worker.process)
 
 
 async def backlog(rig: Rig, part: str, names: dict[str, str], events: int) -> dict[str, Any]:
@@ -84,6 +84,9 @@ async def backlog(rig: Rig, part: str, names: dict[str, str], events: int) -> di
     store = RedisStore(rig.redis.address, rig.name(part), partitions=PARTITIONS)
     async with working(rig, part, names) as worker:
         result = await _watch(worker, store, events)
+        scored_s = measure.cpu_s(worker.pid)
+        await _at_rest(worker, store)
+        result["publishing_cpu_us_per_event"] = round((measure.cpu_s(worker.pid) - scored_s) / events * 1e6, 1)
         used_bytes = await rig.used_redis_bytes() - empty_bytes
         counts = [await store.counts(partition) for partition in range(PARTITIONS)]
     await store.close()
@@ -91,6 +94,14 @@ async def backlog(rig: Rig, part: str, names: dict[str, str], events: int) -> di
     result |= {"leads": leads, "redis_bytes_per_lead": round(used_bytes / leads)}
     result["alerts"] = await entries(rig.kafka.address, names["handoff"])
     return result
+
+
+async def _at_rest(worker: Worker, store: RedisStore) -> None:
+    """Wait until every changed lead has its place in ranking and schedule, and its score is published."""
+    async with asyncio.timeout(PART_S):
+        while any([(await store.counts(partition))["dirty"] for partition in range(PARTITIONS)]):
+            await asyncio.sleep(POLL_S)
+            worker.require_alive()
 
 
 async def _watch(worker: Worker, store: RedisStore, events: int) -> dict[str, Any]:
@@ -139,7 +150,8 @@ async def prepare(rig: Rig, names: dict[str, str], *loaded: str) -> None:
     await create_topics(rig.kafka.address, *(name for name in names.values() if name not in loaded))
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """Ask a process to end, then make it."""
     if process.returncode is not None:
         return
     process.terminate()
