@@ -60,14 +60,14 @@ def facts(state: State | None) -> dict[str, Any]:
     if not isinstance(state, Lead):
         slots = type(state).__slots__ if state is not None else ()
         return {"kind": type(state).__name__, **{name: getattr(state, name) for name in slots}}
-    same = ("clock", "first_seen", "last_seen", "count", "recent", "details", "ring", "traits", "aliases", "touches")
+    same = ("clock", "first_seen", "last_seen", "count", "details", "ring", "traits", "aliases", "touches")
     at = {
         signal: (ref + state.base, amount)
         for signal, ref, amount in zip(state.signals, state.ref, state.amount, strict=True)
     }
     windows = {key: (w.entries, w.closed, w.closed_ref) for key, w in state.windows.items()}
     latches = {key: latch.row() for key, latch in state.latches.items()}
-    plain = {name: getattr(state, name) for name in same}
+    plain = {name: getattr(state, name) for name in same} | {"recent": state.remembered()}
     return {"kind": "Lead", "amounts": at, "windows": windows, "latches": latches, **plain}
 
 

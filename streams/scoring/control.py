@@ -132,7 +132,7 @@ def _retract(leads: Leads, record: Retract, state: State | None) -> None:
         told = settle(leads.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact)
         leads.tell(lead_id, lead, told, None)
         leads.outcome.tally["retracted"] += 1
-    elif digest in lead.ring:
+    elif lead.knows(digest):
         leads.outcome.tally["retracted_late"] += 1
     else:  # it came before its event, which will be known by its id
         lead.note_id(digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, RING_SIZE, Latch, Lead, Window
+from streams.scoring.lead import ID_BYTES, OLDER, Latch, Lead, Window, detail_key
 from streams.scoring.rules import Rules
 
 MOST_ALIASES = 1000
@@ -24,7 +24,7 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
         elif rule is not None:
             lead.add(signal, rule.inverse_half_life, other.ref[i] + shift, other.amount[i])
             lead.count[lead.signals.index(signal)] += other.count[i] - 1
-    lead.ring = (other.ring + lead.ring)[-RING_SIZE:]
+    lead.ring = (other.ring + lead.ring)[-OLDER * ID_BYTES :]
     _join_recent(lead, other, shift)
     for name, row in other.traits.items():
         note_trait(lead, name, row)
@@ -42,15 +42,14 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
 
 def _join_recent(lead: Lead, other: Lead, shift: int) -> None:
     """Remember the recent events of both: the other's first."""
-    mine, lead.recent = lead.recent, b""
-    for start in range(0, len(other.recent), ENTRY_BYTES):
-        entry = other.recent[start : start + ENTRY_BYTES]
-        at = int.from_bytes(entry[ID_BYTES : ID_BYTES + AT_BYTES], "big", signed=True) + shift
-        moved = entry[:ID_BYTES] + at.to_bytes(AT_BYTES, "big", signed=True) + entry[ID_BYTES + AT_BYTES :]
-        if entry in other.details:
-            lead.details[moved] = other.details[entry]
-        lead.recent += moved
-    lead.remember(mine)
+    mine, lead.recent, lead.sets = lead.remembered(), b"", []
+    for digest, at, signals in other.remembered():
+        for signal in signals if other.details else ():
+            if (detail := other.details.get(detail_key(digest, at, signal))) is not None:
+                lead.details[detail_key(digest, at + shift, signal)] = detail
+        lead.remember(digest, at + shift, signals)
+    for digest, at, signals in mine:
+        lead.remember(digest, at, signals)
 
 
 def add_aliases(lead: Lead, ids: list[str]) -> None:

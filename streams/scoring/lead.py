@@ -19,16 +19,25 @@ from streams.scoring.event import Identity
 
 ID_BYTES: Final = 6
 """Bytes of a message id's hash kept for deduplication: a false match once in 10^12 events."""
-RING_SIZE: Final = 128 * ID_BYTES
-AT_BYTES: Final = 6
-KEY_BYTES: Final = 4
-ENTRY_BYTES: Final = ID_BYTES + AT_BYTES + KEY_BYTES
-RECENT_SIZE: Final = 60 * ENTRY_BYTES
+AT_BYTES: Final = 5
+NEAR_MS: Final = 2 ** (8 * AT_BYTES - 1)
+"""Seventeen years: of an event that is further from a lead's base only the id is kept."""
+ENTRY_BYTES: Final = ID_BYTES + AT_BYTES + 1
+RECENT: Final = 60
+"""Events that are remembered one by one."""
+OLDER: Final = 68
+"""Message ids that are remembered of those before: duplicates are found among 128 events."""
+MOST_SETS: Final = 255
 
 
 def id_hash(message_id: str) -> bytes:
     """What a lead keeps of a message id."""
     return xxh3_64_digest(message_id.encode())[:ID_BYTES]
+
+
+def detail_key(digest: bytes, at: int, signal: int) -> bytes:
+    """Under which the amount and the value of an event are kept, for one of its signals."""
+    return digest + at.to_bytes(6, "big", signed=True) + signal.to_bytes(4, "big")
 
 
 class Latch:
@@ -107,8 +116,8 @@ class Lead:
 
     __slots__ = (
         "aliases", "amount", "base", "calm_until", "clock", "count", "details", "due", "erased_at", "first_seen",
-        "fits", "inside", "known", "last_seen", "latches", "recent", "ref", "ring", "shown", "signals", "slack",
-        "stale", "touches", "traits", "unsent", "windows",
+        "fits", "inside", "known", "last_seen", "latches", "recent", "ref", "ring", "sets", "shown", "signals",
+        "slack", "stale", "touches", "traits", "unsent", "windows",
     )  # fmt: skip
 
     def __init__(self, base: int) -> None:  # noqa: PLR0915 - one line a part
@@ -122,9 +131,12 @@ class Lead:
         self.ref: list[int] = []
         self.count: list[int] = []
         self.recent = b""
-        """The last events that counted: 6 bytes of the message id's hash, 6 of ms after base, 4 of a signal, each."""
+        """The last events that counted, the oldest first: ID_BYTES of the message id's hash, AT_BYTES of ms after base
+        (signed, big-endian), and where in ``sets`` its signals stand, in one byte."""
+        self.sets: list[tuple[int, ...]] = []
+        """The sets of signals that recent events were counted as."""
         self.details: dict[bytes, list[Any]] = {}
-        """Entry of ``recent`` -> [message id, amount, value hash], for signals that have an amount or a value."""
+        """``detail_key`` -> [message id, amount, value hash], for signals that have an amount or a value."""
         self.ring = b""
         """Hashes of the message ids before those in ``recent``."""
         self.shown: dict[str, int] = {}
@@ -189,23 +201,59 @@ class Lead:
         for column in (self.signals, self.amount, self.ref, self.count):
             del column[i]
 
-    def remember(self, entries: bytes) -> None:
-        """Note what an event was counted as; of the oldest only the ids are kept."""
-        recent = self.recent + entries
-        over = len(recent) - RECENT_SIZE
-        if over > 0:
-            for start in range(0, over, ENTRY_BYTES):
-                following = start + ENTRY_BYTES
-                if recent[start : start + ID_BYTES] != recent[following : following + ID_BYTES]:
-                    self.note_id(recent[start : start + ID_BYTES])
-                if self.details:
-                    self.details.pop(recent[start:following], None)
-            recent = recent[over:]
-        self.recent = recent
+    def knows(self, digest: bytes) -> bool:
+        """Whether an event with this hash of its message id has been counted, or was taken back."""
+        return _stands_in(digest, self.recent, ENTRY_BYTES) or _stands_in(digest, self.ring, ID_BYTES)
+
+    def remember(self, digest: bytes, at: int, signals: tuple[int, ...]) -> None:
+        """Note what an event was counted as, at ``at`` ms after base; of the oldest only the ids are kept."""
+        if not -NEAR_MS <= at < NEAR_MS:
+            self.note_id(digest)
+            for signal in signals:
+                self.details.pop(detail_key(digest, at, signal), None)
+            return
+        if signals not in self.sets:
+            self._make_room_for_set()
+            self.sets.append(signals)
+        mark = self.sets.index(signals).to_bytes(1, "big")
+        self.recent += digest + at.to_bytes(AT_BYTES, "big", signed=True) + mark
+        if len(self.recent) > RECENT * ENTRY_BYTES:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        (digest, at, signals), *_ = self.remembered(1)
+        self.recent = self.recent[ENTRY_BYTES:]
+        self.note_id(digest)
+        if self.details:
+            for signal in signals:
+                self.details.pop(detail_key(digest, at, signal), None)
+
+    def remembered(self, most: int = RECENT) -> list[tuple[bytes, int, tuple[int, ...]]]:
+        """(hash of the message id, ms after base, signals) of the recent events, the oldest first."""
+        recent, found = self.recent, []
+        for start in range(0, min(len(recent), most * ENTRY_BYTES), ENTRY_BYTES):
+            digest, at = recent[start : start + ID_BYTES], recent[start + ID_BYTES : start + ID_BYTES + AT_BYTES]
+            found.append((digest, int.from_bytes(at, "big", signed=True), self.sets[recent[start + ENTRY_BYTES - 1]]))
+        return found
+
+    def tidy_sets(self) -> None:
+        """Keep the sets that recent events name, in the order in which they first do: one form for one history."""
+        marks = self.recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]
+        used = list(dict.fromkeys(marks))
+        if used == list(range(len(self.sets))):
+            return
+        new = bytearray(self.recent)
+        new[ENTRY_BYTES - 1 :: ENTRY_BYTES] = bytes(map(used.index, marks))
+        self.recent = bytes(new)
+        self.sets = [self.sets[mark] for mark in used]
+
+    def _make_room_for_set(self) -> None:
+        if len(self.sets) >= MOST_SETS:
+            self.tidy_sets()
 
     def note_id(self, digest: bytes) -> None:
         """Know a message id again."""
-        self.ring = (self.ring + digest)[-RING_SIZE:]
+        self.ring = (self.ring + digest)[-OLDER * ID_BYTES :]
 
     def put(self, signal: int, at: int, amount: float, count: int) -> None:
         """Replace what is known of a signal."""
@@ -224,6 +272,14 @@ class Lead:
     def trait_values(self) -> dict[str, Any]:
         """The latest traits, by name."""
         return {name: row[0] for name, row in self.traits.items()}
+
+
+def _stands_in(digest: bytes, entries: bytes, width: int) -> bool:
+    """Whether an entry of so many bytes begins with the digest."""
+    at = entries.find(digest)
+    while at >= 0 and at % width:
+        at = entries.find(digest, at + 1)
+    return at >= 0
 
 
 State = Lead | Redirect | Erased

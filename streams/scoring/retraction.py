@@ -8,42 +8,46 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, Lead
+from streams.scoring.lead import Lead, detail_key
 from streams.scoring.rules import Rules
 
 
 class Given(NamedTuple):
     """One signal that an event was counted as."""
 
-    entry: bytes
+    digest: bytes
+    """The hash of the event's message id."""
     signal: int
     row: list[Any]
     """[ms after base, message id, amount, value hash], as windows have it."""
 
+    @property
+    def key(self) -> bytes:
+        """Under which its amount and value are kept."""
+        return detail_key(self.digest, self.row[0], self.signal)
+
 
 def given(lead: Lead) -> list[Given]:
     """What is remembered of the recent events, the oldest first."""
-    recent = lead.recent
-    found = []
-    for start in range(0, len(recent), ENTRY_BYTES):
-        entry = recent[start : start + ENTRY_BYTES]
-        at = int.from_bytes(entry[ID_BYTES : ID_BYTES + AT_BYTES], "big", signed=True)
-        signal = int.from_bytes(entry[ID_BYTES + AT_BYTES :], "big")
-        found.append(Given(entry, signal, [at, *lead.details.get(entry, ("", 1, 0))]))
-    return found
+    details = lead.details
+    return [
+        Given(digest, signal, [at, *details.get(detail_key(digest, at, signal), _PLAIN)])
+        for digest, at, signals in lead.remembered()
+        for signal in signals
+    ]
 
 
 def take_back(rules: Rules, lead: Lead, digest: bytes) -> bool:
     """Undo what the event with this id was counted as; False where it is not among the recent ones."""
     everything = given(lead)
-    gone = [item for item in everything if item.entry.startswith(digest)]
+    gone = [item for item in everything if item.digest == digest]
     if not gone:
         return False
-    kept = [item for item in everything if not item.entry.startswith(digest)]
-    lead.recent = b"".join(item.entry for item in kept)
+    kept = [item for item in everything if item.digest != digest]
+    _forget(lead, digest)
     lead.note_id(digest)
     for item in gone:
-        lead.details.pop(item.entry, None)
+        lead.details.pop(item.key, None)
         rule = rules.by_id.get(item.signal)
         if rule is None:
             continue  # a signal that the scorecards no longer have
@@ -52,3 +56,14 @@ def take_back(rules: Rules, lead: Lead, digest: bytes) -> bool:
         else:
             rule.counter.take(lead, item.row, [other.row for other in kept if other.signal == item.signal])
     return True
+
+
+def _forget(lead: Lead, digest: bytes) -> None:
+    others = [entry for entry in lead.remembered() if entry[0] != digest]
+    lead.recent, lead.sets = b"", []
+    for entry in others:
+        lead.remember(*entry)
+
+
+_PLAIN = ("", 1, 0)
+"""Message id, amount and value of an event whose signal asks for none of them."""

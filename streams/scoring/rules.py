@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 
 from streams.scoring.conditions import compile_condition, paths
 from streams.scoring.counting import DAY_MS, Counter
-from streams.scoring.lead import KEY_BYTES
 from streams.scoring.scorecard import CALL_TYPES, FitLine, Model, Scorecard, Signal, Stage
 
 LATENESS_MS: Final = 3 * DAY_MS
@@ -31,7 +30,7 @@ class SignalRule:
 
     __slots__ = (
         "amount_at", "counter", "distinct_at", "gain", "half_life_ms", "heeds_automated", "holds", "id",
-        "inverse_half_life", "key", "name", "risky",
+        "inverse_half_life", "name", "risky",
     )  # fmt: skip
 
     @property
@@ -42,8 +41,6 @@ class SignalRule:
     def __init__(self, signal: Signal, index: Mapping[str, int], cards: Sequence[Scorecard], lateness_ms: int):
         """``index`` tells where a path's value stands among the values of an event."""
         self.id = signal.id
-        self.key = self.id.to_bytes(KEY_BYTES, "big")
-        """How recent events name it."""
         self.name = signal.name
         self.half_life_ms = signal.half_life_ms
         self.heeds_automated = AUTOMATED in paths(signal.where)
@@ -84,8 +81,7 @@ class Match(NamedTuple):
     """The most units that it can add to any scorecard."""
     risky: bool
     """Whether it may lower a score or block a stage, or has more to be remembered than when it happened."""
-    keys: tuple[bytes, ...]
-    """How recent events name the signals."""
+    signals: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +205,7 @@ class Rules:
         hits = tuple(hit for hit in found if hit is not None)
         gain = sum(hit.rule.gain * hit.amount for hit in hits)
         risky = any(hit.rule.risky or hit.rule.detailed or hit.counter is not None for hit in hits)
-        return Match(hits, gain, risky, tuple(hit.rule.key for hit in hits))
+        return Match(hits, gain, risky, tuple(hit.signal for hit in hits))
 
     def _hit(self, rule: SignalRule, values: Values) -> Hit | None:
         if not rule.holds(values):

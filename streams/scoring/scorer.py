@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from xxhash import xxh3_64_digest, xxh3_64_intdigest
+from xxhash import xxh3_64_intdigest
 
 from streams.scoring import control
 from streams.scoring.bulk import Floats
@@ -19,7 +19,7 @@ from streams.scoring.counting import Counted, Counter
 from streams.scoring.crossing import next_change
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.identity import PUBLIC, note_touch, note_trait
-from streams.scoring.lead import AT_BYTES, ID_BYTES, Erased, Lead, Redirect, State, id_hash
+from streams.scoring.lead import NEAR_MS, Erased, Lead, Redirect, State, detail_key, id_hash
 from streams.scoring.leads import Leads
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Hit
@@ -74,15 +74,14 @@ class Scorer(Leads):
                     lead.first_seen = at
                 if event.touch is not None:
                     note_touch(lead, [at, *event.touch])
-                hits, gain, risky, keys = match(event.name, event.values)
+                hits, gain, risky, signals = match(event.name, event.values)
                 if hits:
-                    digest = xxh3_64_digest(event.message_id.encode())[:ID_BYTES]
-                    if digest in lead.recent or digest in lead.ring:
+                    digest = id_hash(event.message_id)
+                    if lead.knows(digest):
                         tally["duplicates"] += 1
                         hits, gain = (), 0.0
                     else:
-                        mark = digest + (at - lead.base).to_bytes(AT_BYTES, "big", signed=True)
-                        lead.remember(mark + keys[0] if len(keys) == 1 else b"".join([mark + key for key in keys]))
+                        lead.remember(digest, at - lead.base, signals)
                 slack = lead.slack - gain
                 if event.traits is not None or (hits and (slack <= 0 or (risky and lead.inside))):
                     self._settle(lead_id, lead, event, hits)
@@ -115,9 +114,9 @@ class Scorer(Leads):
             amount = int(hit.amount) if hit.amount.is_integer() else hit.amount
             message_id = event.message_id if rule.amount_at is not None else ""
             value = 0 if hit.value is None else xxh3_64_intdigest(repr(hit.value).encode())
-            if rule.detailed:
-                entry = id_hash(event.message_id) + at.to_bytes(AT_BYTES, "big", signed=True) + rule.key
-                lead.details[entry] = [message_id, amount, value]
+            if rule.detailed and -NEAR_MS <= at < NEAR_MS:
+                key = detail_key(id_hash(event.message_id), at, rule.id)
+                lead.details[key] = [message_id, amount, value]
             if hit.counter is None:
                 lead.add(hit.signal, hit.inverse_half_life, at, hit.amount)
             else:

@@ -5,6 +5,7 @@ Times are relative to ``base``, because small integers are short ones.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -12,8 +13,10 @@ import msgspec
 from streams.scoring.event import Identity
 from streams.scoring.lead import Erased, Latch, Lead, Redirect, State, Window
 
-VERSION: Final = 2
-"""1 held published scores and the due time, which the ranking and the schedule hold, and no recent events."""
+VERSION: Final = 3
+"""2, which can still be read, held recent events signal by signal."""
+_CORE: Final = {2: 12, 3: 13}
+"""Version -> how many values every lead has; what few have comes after them."""
 REDIRECT: Final = -1
 ERASED: Final = -2
 
@@ -31,6 +34,7 @@ class NewerFormat(ValueError):
 def encode(lead: Lead) -> bytes:
     """The stored form. The rarely used parts come last and only where there are any."""
     base = lead.base
+    lead.tidy_sets()
     core = [
         VERSION,
         base,
@@ -43,6 +47,7 @@ def encode(lead: Lead) -> bytes:
         lead.count,
         lead.ring,
         lead.recent,
+        lead.sets,
         lead.known,
     ]
     if lead.latches or lead.traits or lead.windows or lead.aliases or lead.touches or lead.erased_at or lead.details:
@@ -70,15 +75,19 @@ def decode(blob: bytes) -> State:
         return Redirect(Identity(*row[1]), len(row) > 2 and row[2])
     if kind == ERASED:
         return Erased(row[1])
-    if not 0 < kind <= VERSION:
+    if kind not in _CORE:
         raise NewerFormat(kind)
     lead = Lead(row[1])
     base = lead.base
     lead.clock, lead.first_seen, lead.last_seen = row[2] + base, row[3] + base, row[4] + base
     lead.signals, lead.amount, lead.ref, lead.count, lead.ring = row[5:10]
     if kind == VERSION:
-        lead.recent, lead.known = row[10:12]
-    rare = row[12:]
+        lead.recent, sets = row[10:12]
+        lead.sets = list(map(tuple, sets))
+    else:
+        _read_recent(lead, row[10])
+    lead.known = row[_CORE[kind] - 1]
+    rare = row[_CORE[kind] :]
     if rare:
         latches, lead.traits, windows, lead.aliases, lead.touches = rare[:5]
         lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
@@ -87,6 +96,14 @@ def decode(blob: bytes) -> State:
         lead.erased_at = rare[5] if len(rare) > 5 else 0
         lead.details = rare[6] if len(rare) > 6 else {}
     return lead
+
+
+def _read_recent(lead: Lead, recent: bytes) -> None:
+    """Recent events as version 2 had them: 6 bytes of the id, 6 of ms after base and 4 of a signal, for each signal."""
+    rows = [recent[start : start + 16] for start in range(0, len(recent), 16)]
+    for event, entries in groupby(rows, key=lambda entry: entry[:12]):
+        signals = tuple(int.from_bytes(entry[12:], "big") for entry in entries)
+        lead.remember(event[:6], int.from_bytes(event[6:], "big", signed=True), signals)
 
 
 def encode_redirect(redirect: Redirect) -> bytes:

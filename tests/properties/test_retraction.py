@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import USER, Arrived, Identity, Join, LeadEvent, Retract
-from streams.scoring.lead import ENTRY_BYTES, RECENT_SIZE
+from streams.scoring.lead import RECENT
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from tests.properties.driver import Input, Shard, close, readings, run
@@ -100,7 +100,7 @@ def test_nothing_is_left_of_the_only_event() -> None:
 
 def test_what_is_too_old_stays_and_is_counted() -> None:
     rules = rules_of()
-    events = [page(rules, f"m{i}") for i in range(RECENT_SIZE // ENTRY_BYTES + 1)]
+    events = [page(rules, f"m{i}") for i in range(RECENT + 1)]
     shard = play(rules, *events, Retract("u", "m0", START_MS))
     assert shard.tally["retracted_late"] == 1
     assert sum(shard.lead().count) == len(events)
