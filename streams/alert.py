@@ -14,8 +14,8 @@ from streams.scoring.event import LeadEvent
 from streams.scoring.lead import Lead
 from streams.scoring.outcome import Crossing
 from streams.scoring.rules import UNIT, CardRule, Rules
-from streams.scoring.score import Explanation, Reading, Score, explain, published, read
-from streams.scoring.stages import Transition, current_stage
+from streams.scoring.score import Explanation, Standing, explain, published
+from streams.scoring.stages import Transition
 from streams.scoring.stored import decode
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -153,20 +153,18 @@ def _channels(lead: Lead) -> dict[str, Any]:
     return {"first_touch": touches[0], "last_touch": touches[-1]} if touches else {}
 
 
-def score_record(
-    lead_id: str, card: CardRule, lead: Lead, version: str, now_ms: int, score: Score | None = None
-) -> bytes:
-    """One record of lead-scores. ``score`` is what the card says of the lead at ``now_ms``, if that is known."""
-    reading: Score | Reading = score or read(card, lead, now_ms)
+def score_record(lead_id: str, card: CardRule, standing: Standing, version: str) -> bytes:
+    """One record of lead-scores."""
+    score = standing.score
     row: Mapping[str, Any] = {
         "lead_id": lead_id,
         "scorecard": card.name,
-        "score": published(reading.exact),
-        "grade": card.grade(reading.exact / UNIT),
-        "stage": current_stage(card, lead),
-        "fit": reading.fit / UNIT,
-        "engagement": reading.engagement / UNIT,
+        "score": published(score.exact),
+        "grade": card.grade(score.exact / UNIT),
+        "stage": standing.stage,
+        "fit": score.fit / UNIT,
+        "engagement": score.engagement / UNIT,
         "version": version,
-        "at": rfc3339(now_ms),
+        "at": rfc3339(standing.at_ms),
     }
     return orjson.dumps(row)

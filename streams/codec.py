@@ -6,7 +6,7 @@ fields that the scorecards read; whatever does not fit it goes a slower way thro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -31,19 +31,34 @@ from streams.scoring.scorecard import CALL_TYPES
 from streams.times import LAST_MS, event_time, millis, minutes, seconds
 
 Other = TypeVar("Other")
+Kind = Callable[[tuple[str, ...]], Any]
+"""The type of a path's value."""
 
 
 class Codec:
     """Reads the records of ``lead-events`` for one set of scorecards."""
 
-    def __init__(self, paths: tuple[str, ...]) -> None:
-        """``paths`` are what the scorecards read; an event's values come in their order."""
+    def __init__(self, paths: tuple[str, ...], numeric: Collection[str] | None = None) -> None:
+        """``paths`` are what the scorecards read; an event's values come in their order.
+
+        Where ``numeric`` says which of them are compared with numbers, an event with a value that is neither text nor
+        truth, nor such a number, is read the longer way.
+        """
         self._keys = [tuple(path.split(".")) for path in paths]
+        self._numeric = None if numeric is None else {tuple(path.split(".")) for path in numeric}
         self._keys += [("type",)] * (2 - len(self._keys))  # a getter of fewer than two gives no tuple
-        self._fast, where = _structure(self._keys)
+        self._fast, where = _structure(self._keys, self._kind, nullable=numeric is None)
         self._values = attrgetter(*(where[path] for path in self._keys))
         self._campaigns = attrgetter(*(where[path] for path in _CAMPAIGN))
         self._campaign = attrgetter(where[_CAMPAIGN[0]])
+
+    def _kind(self, path: tuple[str, ...]) -> Any:
+        """What the value of a path may be in a plain event."""
+        if path == _CONTEXT_TRAITS:
+            return None  # an event that has any is read the longer way
+        if self._numeric is None or path in _CAMPAIGN:
+            return Any
+        return str | int | float | None if path in self._numeric else str | bool | None
 
     def event(self, record: Record, lead_id: str | None = None) -> LeadEvent | Retract | Reject:
         """Read one event. ``lead_id`` is given where intake has determined it already."""
@@ -84,7 +99,7 @@ class Codec:
                 at = arrival if at > arrival else at if at > 0 else 0
                 known = sent.userId == owner
                 yield LeadEvent(owner, name, values(sent), sent.messageId, at, arrival, None, touch, raw, False, known)  # type: ignore[arg-type]
-            except _RARER:
+            except RARER:
                 yield self._rare(raw or b"", arrival, lead_id or None)
 
     def _touch(self, sent: Any) -> tuple[str, str, str] | None:
@@ -133,7 +148,7 @@ def _retraction(sent: Mapping[str, Any], lead_id: str, arrival: int) -> Retract:
     return Retract(lead_id, target, arrival)
 
 
-_RARER = (
+RARER = (
     msgspec.MsgspecError, AttributeError, UnicodeError, RecursionError, LookupError, TypeError, ValueError,
 )  # fmt: skip
 """What reading an event of a rarer shape as a plain one may raise."""
@@ -152,7 +167,9 @@ _ENVELOPE: Final[list[tuple[str, Any, Any]]] = [
 ]
 
 
-def _structure(keys: list[tuple[str, ...]]) -> tuple[Callable[[bytes], Any], Mapping[tuple[str, ...], str]]:
+def _structure(
+    keys: list[tuple[str, ...]], kind_of: Kind, nullable: bool
+) -> tuple[Callable[[bytes], Any], Mapping[tuple[str, ...], str]]:
     """A decoder of the fields that matter, and where in its result the value of each path stands."""
     tree: dict[str, Any] = {"context": {"traits": None}}
     wanted = [*keys, *_CAMPAIGN]
@@ -168,7 +185,7 @@ def _structure(keys: list[tuple[str, ...]]) -> tuple[Callable[[bytes], Any], Map
         if node.setdefault(path[-1], None) is not None:
             return _unreadable, dict.fromkeys(wanted, "type")
     try:
-        kind, attributes = _struct("Sent", tree, _ENVELOPE)
+        kind, attributes = _struct((), tree, _ENVELOPE, kind_of, nullable)
     except ValueError:  # a key with a quote or a backslash
         return _unreadable, dict.fromkeys(wanted, "type")
     return msgspec.json.Decoder(kind).decode, attributes
@@ -179,7 +196,7 @@ def _unreadable(raw: bytes) -> Any:
 
 
 def _struct(
-    name: str, tree: Mapping[str, Any], fixed: list[tuple[str, Any, Any]]
+    place: tuple[str, ...], tree: Mapping[str, Any], fixed: list[tuple[str, Any, Any]], kind_of: Kind, nullable: bool
 ) -> tuple[type[msgspec.Struct], dict[tuple[str, ...], str]]:
     """A structure for the keys of ``tree``, with the attribute path of every leaf."""
     fields = list(fixed)
@@ -192,15 +209,14 @@ def _struct(
         attribute = f"field_{i}"
         rename[attribute] = key
         if isinstance(below, dict):
-            inner, inside = _struct(f"{name}_{i}", below, [])
-            fields.append((attribute, inner | None, inner()))
+            inner, inside = _struct((*place, key), below, [], kind_of, nullable)
+            fields.append((attribute, inner | None if nullable else inner, inner()))
             attributes |= {(key, *path): f"{attribute}.{where}" for path, where in inside.items()}
         else:
-            kind = None if (name, key) == _CONTEXT_TRAITS else Any
-            fields.append((attribute, kind, None))
+            fields.append((attribute, kind_of((*place, key)), None))
             attributes[(key,)] = attribute
+    name = "_".join(("Sent", *map(str.title, filter(str.isidentifier, place))))
     return msgspec.defstruct(name, fields, rename=rename, frozen=True, gc=False), attributes
 
 
-_CONTEXT_TRAITS = ("Sent_0", "traits")
-"""Typed as null: an event that has any is read the longer way."""
+_CONTEXT_TRAITS = ("context", "traits")

@@ -205,7 +205,7 @@ class Engine:
         self._look_at_lanes(ready)
         self._look_at_intake(ready)
         lanes = self._lanes.values()
-        self.env.metrics.cached.set(sum(len(lane.shard.scorer.states) for lane in lanes))
+        self.env.metrics.cached.set(sum(len(lane.shard.scorer) for lane in lanes))
         self.env.metrics.outbox.set(sum(len(lane.shard.outbox) for lane in lanes))
 
     def _look_at_lanes(self, ready: bool) -> None:

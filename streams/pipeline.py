@@ -17,13 +17,15 @@ from streams.outbox import alerts, forwards
 from streams.outgoing import Outgoing, encode_outgoing
 from streams.position import Position
 from streams.reader import Reader
+from streams.scoring.fast import FastScorer
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
-from streams.scoring.scorer import Scorer
 from streams.store.base import Commit, Control, Entry, Verdict
 
 MOST_WAITING = 1_000_000
 """Entries of an outbox that are read: all there are."""
+PORTION = 1000
+"""Records that are read and scored in one go: more do not fit into the processor's cache."""
 _openings = itertools.count(1)
 
 
@@ -41,7 +43,7 @@ class Shard:
         """``open`` must be awaited before anything else."""
         self.partition = partition
         self.env = env
-        self.scorer = Scorer(rules, lambda lead_id: env.partitioner(lead_id) == partition)
+        self.scorer = FastScorer(rules, lambda lead_id: env.partitioner(lead_id) == partition)
         self.reader = Reader(partition, rules, env)
         self.position = Position()
         self.version = -1
@@ -78,7 +80,7 @@ class Shard:
         self.version = control.version
         self._opening = next(_openings)
         self.fresh = control.version == 0
-        self.scorer.states.clear()
+        self.scorer.clear()
         self._read(control)
         waiting = await self.env.store.outbox(self.partition, MOST_WAITING)
         self.outbox = waiting
@@ -114,9 +116,12 @@ class Shard:
         if not records:
             return
         await self.env.reached("fetched")
-        inputs, rejects = self.reader.read(records, self.position)
-        await self.load(inputs.keys())
-        self.scorer.run(inputs)
+        rejects: list[Outgoing] = []
+        for first in range(0, len(records), PORTION):
+            batch, refused = self.reader.read(records[first : first + PORTION], self.position)
+            rejects += refused
+            await self._load(self.scorer.missing(batch))
+            self.scorer.run(batch)
         outcome = self.scorer.finish()
         await self.env.reached("scored")
         self.position.move_past(records[-1])
@@ -132,8 +137,9 @@ class Shard:
 
     async def load(self, lead_ids: Iterable[str]) -> None:
         """Load the leads that are not in memory."""
-        states = self.scorer.states
-        missing = [lead_id for lead_id in lead_ids if lead_id not in states]
+        await self._load([lead_id for lead_id in lead_ids if not self.scorer.knows(lead_id)])
+
+    async def _load(self, missing: Sequence[str]) -> None:
         if not missing:
             return
         for lead_id, blob in zip(missing, await self.env.store.load(self.partition, missing), strict=True):
@@ -219,10 +225,8 @@ class Shard:
 
     def _bound_cache(self) -> None:
         """Forget the leads that were loaded first, when there are too many."""
-        states = self.scorer.states
-        if len(states) > self.env.cache_leads:
-            for lead_id in list(states)[: len(states) // 2]:
-                del states[lead_id]
+        if len(self.scorer) > self.env.cache_leads:
+            self.scorer.forget(self.env.cache_leads // 2)
 
     # Time -----------------------------------------------------------------------------------------------------
 
@@ -231,7 +235,7 @@ class Shard:
         if now_ms < self.next_due:
             return 0
         lead_ids = await self.env.store.due(self.partition, now_ms, most)
-        await self.load(set(lead_ids))
+        await self.load(lead_ids)
         self.scorer.tick(lead_ids, now_ms)
         if lead_ids:
             self.next_due = math.inf
@@ -260,7 +264,7 @@ class Shard:
 
     async def rescore(self, lead_ids: Sequence[str], now_ms: int) -> None:
         """Read these leads by the scorecards in use, at ``now_ms``."""
-        await self.load(set(lead_ids))
+        await self.load(lead_ids)
         self.scorer.tick(lead_ids, now_ms)
         await self._commit(self.scorer.finish(), [])
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from streams.alert import score_record
 from streams.channel import Channel
 from streams.pipeline import Shard
-from streams.scoring.lead import Lead
 
 SHOWN = 5000
 """Leads brought in line with ranking and schedule in one step."""
@@ -60,18 +59,13 @@ class Publisher:
 
 def _score_rows(shard: Shard, lead_ids: Sequence[str], at_ms: int) -> list[ScoreRow]:
     """The rows of these leads, one a scorecard; tombstones for leads that were joined or erased."""
-    states = shard.scorer.states
-    live = {lead_id: lead for lead_id in lead_ids if isinstance(lead := states.get(lead_id), Lead)}
-    version = shard.scorer.rules.version
+    rules = shard.scorer.rules
+    standings = shard.scorer.standings(lead_ids, at_ms)
     rows: list[ScoreRow] = []
-    for i, bulk in enumerate(shard.scorer.bulk):
-        card = bulk.card
+    for i, card in enumerate(rules.cards):
         suffix = f"/{card.name}" if i else ""
-        scores = dict(zip(live, bulk.scores(list(live.values()), at_ms), strict=True))
         for lead_id in lead_ids:
-            lead, value = live.get(lead_id), None
-            if lead is not None:
-                now_ms = max(at_ms, lead.clock)
-                value = score_record(lead_id, card, lead, version, now_ms, scores[lead_id])
+            known = standings.get(lead_id)
+            value = None if known is None else score_record(lead_id, card, known[i], rules.version)
             rows.append((at_ms, f"{lead_id}{suffix}".encode(), value, []))
     return rows

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from streams.codec import Codec
+from streams.batch_codec import BatchCodec
 from streams.control_codec import decode_control
 from streams.environment import Environment
 from streams.outgoing import Outgoing
 from streams.position import Position
 from streams.records import KIND_HEADER, SOURCE_HEADER
 from streams.rejects import Reject, rejected
-from streams.scoring.event import Control, LeadEvent
+from streams.scoring.batch import Batch
+from streams.scoring.event import Control
 from streams.scoring.rules import Rules
-
-Input = tuple[int, LeadEvent | Control]
-"""(offset, what its record says)."""
 
 
 class Reader:
@@ -30,24 +28,15 @@ class Reader:
 
     def use(self, rules: Rules) -> None:
         """Read what other rules ask for."""
-        self._codec = Codec(rules.paths)
+        self._codec = BatchCodec(rules.paths, rules.numeric)
 
-    def read(self, records: Sequence[Any], position: Position) -> tuple[dict[str, list[Input]], list[Outgoing]]:
-        """What the records say, by lead; ``position`` knows which were taken before, and takes note of the others."""
-        inputs: dict[str, list[Input]] = {}
-        rejects: list[Outgoing] = []
-        marked = (
+    def read(self, records: Sequence[Any], position: Position) -> tuple[Batch, list[Outgoing]]:
+        """What the records say; ``position`` knows which were taken before, and takes note of the others."""
+        owners = [
             self._marked(record, position) if record.headers or record.value is None else "" for record in records
-        )
-        for record, item in zip(records, self._codec.events(records, marked), strict=True):
-            if type(item) is Reject:
-                rejects.append(self._reject(record, item))
-            elif item is not None:
-                try:
-                    inputs[item.lead_id].append((record.offset, item))  # type: ignore[union-attr, arg-type]
-                except KeyError:
-                    inputs[item.lead_id] = [(record.offset, item)]  # type: ignore[union-attr, list-item]
-        return inputs, rejects
+        ]
+        read = self._codec.batch(records, owners)
+        return read.batch, [self._reject(record, reject) for record, reject in read.rejects]
 
     def _marked(self, record: Any, position: Position) -> str | Control | Reject | None:
         """Read a record that has headers or no value: from intake, from another shard, or a request to erase.

@@ -27,6 +27,7 @@ from streams.environment import Environment, nothing
 from streams.exits import Exit
 from streams.metrics import Metrics
 from streams.scorefile import ScorefileError, load_file
+from streams.scoring.fast import warm_up
 from streams.scoring.rules import Rules
 from streams.store.base import Store
 from streams.topics import Partitioner, Topics
@@ -35,11 +36,12 @@ from streams.transport.producer import BATCH_BYTES, Producer
 
 log = logging.getLogger(__name__)
 RELOAD_S = 1.0
-FETCH_WAIT_MS, EMBEDDED_FETCH_WAIT_MS = 1500, 20
-"""How long a broker may hold back a fetch that finds nothing; the embedded one does so although records come."""
+FETCH_WAIT_MS = 20
+"""How long a broker may hold back a fetch that finds nothing. The client asks a broker for one thing at a time: while
+it waits for news of idle partitions, nothing comes from busy ones, nor from those that have just had something."""
 SWITCH_S = 0.0005
 """The thread that talks to Kafka has to wait as long for its turn; Python's default is ten times as much."""
-GC_THRESHOLD = 200_000
+GC_THRESHOLD = 1_000_000
 """Allocations between collections: leads are many, have no cycles, and need no looking at."""
 
 
@@ -109,6 +111,7 @@ class Worker:
         gc.set_threshold(GC_THRESHOLD, 20, 100)
         sys.setswitchinterval(SWITCH_S)
         plan = self.plan
+        warm_up()
         stamp = _stamp(plan.scorecards)
         rules = Rules(load_file(plan.scorecards), plan.lateness_ms)
         self._runner = await probes.serve(
@@ -178,7 +181,7 @@ class Worker:
             store="memory://",
         )
         app.handler = engine
-        app.fetch_wait_ms = FETCH_WAIT_MS if plan.idempotent else EMBEDDED_FETCH_WAIT_MS
+        app.fetch_wait_ms = FETCH_WAIT_MS
         app.isolation_level = "read_committed" if plan.idempotent else "read_uncommitted"
         for name in (*plan.topics.sources, plan.topics.lead_events):
             app.topics.add(app.topic(name, acks=False, value_type=bytes, value_serializer="raw"))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from streams.scoring.crossing import CERTAIN, MARGIN, soonest
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, CardRule
-from streams.scoring.score import FAR_MS, HALF, Score, fit_of, published, read
+from streams.scoring.score import FAR_MS, HALF, fit_of, published, read
 
 WORTHWHILE: Final = 24
 """Fewer leads are read faster one by one."""
@@ -73,16 +73,6 @@ class BulkCard:
         glance = Glance(shown.astype(np.int64).tolist(), calm, due, slack)
         self._mend(leads, nows, glance)
         return glance
-
-    def scores(self, leads: Sequence[Lead], at_ms: int) -> list[Score]:
-        """The score of every lead at ``at_ms``, or at its clock where that is later."""
-        nows = [max(at_ms, lead.clock) for lead in leads]
-        if len(leads) < WORTHWHILE or not len(self._ids):
-            return [Score(*read(self.card, lead, now)[:3]) for lead, now in zip(leads, nows, strict=True)]
-        engagement = self._sums(leads, nows)[-1]
-        fit = self._fit(leads)
-        exact = np.clip(engagement + fit, self.card.minimum, self.card.maximum)
-        return list(map(Score, exact.tolist(), engagement.tolist(), fit.tolist()))
 
     def _fit(self, leads: Sequence[Lead]) -> Floats:
         return np.fromiter((fit_of(self.card, lead) for lead in leads), np.float64, len(leads))

@@ -35,6 +35,14 @@ def paths(condition: Condition) -> set[str]:
     return set().union(*map(paths, condition.members))
 
 
+def numeric_paths(condition: Condition) -> set[str]:
+    """The paths whose values the condition compares with numbers."""
+    if isinstance(condition, Group):
+        return set().union(*map(numeric_paths, condition.members))
+    operands = condition.operand if isinstance(condition.operand, list | tuple) else (condition.operand,)
+    return {condition.path} if any(type(operand) in (int, float) for operand in operands) else set()
+
+
 def compile_condition(condition: Condition, index: Mapping[str, int]) -> Holds:
     """Compile a condition; ``index`` maps each of its paths to a position among the values.
 

@@ -2,7 +2,8 @@
 
 Every positive contribution only falls and every negative one only rises towards 0, so over an interval the score
 lies between two sums taken at its ends. An interval in which no bound can be met is skipped whole; any other is
-halved, the earlier half first, down to the millisecond. Works with several half-lives, caps and negative points.
+halved, the earlier half first, down to the millisecond. The search begins where a cheap lower bound says that nothing
+happens before, with short intervals. Works with several half-lives, caps and negative points.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from math import ceil, exp2, inf, log2
 
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import UNIT, CardRule, StageRule
-from streams.scoring.score import HALF, Reading, fit_of, published, read
+from streams.scoring.score import FAR_MS, HALF, Reading, fit_of, published, read
 
 MARGIN = 1000
 """Units by which rounding the parts to whole units may bring a bound closer than their exact sum would."""
@@ -123,18 +124,35 @@ def _first(may: Callable[[int, int], bool], holds: Callable[[int], bool], start_
     return None
 
 
+def _first_from(
+    may: Callable[[int, int], bool], holds: Callable[[int], bool], start_ms: int, end_ms: int, quiet_ms: float
+) -> int | None:
+    """The same, for what does not happen within ``quiet_ms`` and may happen soon after."""
+    start = min(start_ms + max(int(quiet_ms) - 1, 0), end_ms) if quiet_ms < FAR_MS else end_ms
+    length = 1
+    while start < end_ms:
+        end = min(start + length, end_ms)
+        at = _first(may, holds, start, end)
+        if at is not None:
+            return at
+        start, length = end, 2 * length
+    return None
+
+
 def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> int | None:
     """The first instant in (start, end] at which decay changes a stage of the card."""
     found: int | None = None
+    reading = read(card, lead, start_ms) if card.stages else None
     for rule in card.stages:
         latch = lead.latches.get(rule.key)
-        if not decay_can_flip(rule, latch, card, lead):
+        if reading is None or not decay_can_flip(rule, latch, card, lead):
             continue
-        at = _first(
+        at = _first_from(
             lambda a, b: may_flip(rule, latch, envelope(card, lead, a, b)),  # noqa: B023 - used at once
             lambda t: flips(rule, latch, lead, read(card, lead, t)),  # noqa: B023
             start_ms,
             end_ms if found is None else found,
+            _calm_ms(rule, latch, reading),
         )
         found = at if at is not None else found
     return found
@@ -146,11 +164,13 @@ def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     end_ms = now_ms + horizon_ms(card, lead)
     shown = published(reading.exact)
     low, high = shown * UNIT - HALF, shown * UNIT + HALF
-    rounding = _first(
+    total = reading.engagement + reading.fit
+    rounding = _first_from(
         lambda a, b: _leaves(envelope(card, lead, a, b), low, high),
         lambda t: published(read(card, lead, t).exact) != shown,
         now_ms,
         end_ms,
+        min(reading.fall_ms(total - low - MARGIN), reading.rise_ms(high - total - MARGIN)),
     )
     flip = next_flip(card, lead, now_ms, end_ms if rounding is None else rounding)
     return rounding if flip is None else flip
@@ -158,6 +178,14 @@ def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
 
 def _leaves(bounds: Envelope, low: float, high: float) -> bool:
     return bounds.low < low or bounds.high >= high
+
+
+def _calm_ms(rule: StageRule, latch: Latch | None, reading: Reading) -> float:
+    """How long decay certainly leaves a stage as it is that it can change at all."""
+    total = reading.engagement + reading.fit
+    if latch is not None and latch.inside:
+        return reading.fall_ms(total - rule.leave - MARGIN)
+    return reading.rise_ms(max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN)
 
 
 def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[float, float, float]:
@@ -173,7 +201,7 @@ def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[f
     for rule in card.stages:
         latch = lead.latches.get(rule.key)
         if latch is not None and latch.inside:
-            calm = min(calm, reading.fall_ms(total - rule.leave - MARGIN))
+            calm = min(calm, _calm_ms(rule, latch, reading))
         elif decay_can_flip(rule, latch, card, lead):
             missing = max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN
             calm = min(calm, reading.rise_ms(missing))

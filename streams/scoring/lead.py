@@ -174,7 +174,7 @@ class Lead:
             i = self.signals.index(signal)
         except ValueError:
             self.signals.append(signal)
-            self.amount.append(amount)
+            self.amount.append(float(amount))
             self.ref.append(at)
             self.count.append(1)
             return
@@ -260,7 +260,7 @@ class Lead:
         if signal not in self.signals:
             self.add(signal, 0.0, at, 0.0)
         i = self.signals.index(signal)
-        self.amount[i], self.ref[i], self.count[i] = amount, at, count
+        self.amount[i], self.ref[i], self.count[i] = float(amount), at, count
 
     def amount_at(self, signal: int, inverse_half_life: float, now_ms: int) -> float:
         """The decayed amount of a signal at ``now_ms``; 0 for one that never happened."""

@@ -46,7 +46,7 @@ class Leads:
         self.rules = rules
         self.bulk = [BulkCard(card) for card in rules.cards]
         empty = [bulk.glance([Lead(0)], [0]) for bulk in self.bulk]
-        self._fresh_slack = min((float(glance.slack[0]) for glance in empty), default=math.inf)
+        self.fresh_slack = min((float(glance.slack[0]) for glance in empty), default=math.inf)
 
     def put(self, lead_id: str, blob: bytes | None) -> None:
         """Take in what the store holds of a lead."""
@@ -57,8 +57,8 @@ class Leads:
         lead = Lead(at_ms)
         lead.clock = arrival
         lead.erased_at = state.at_ms if isinstance(state, Erased) else 0
-        if self._fresh_slack > 0:
-            lead.calm_until, lead.slack = math.inf, self._fresh_slack
+        if self.fresh_slack > 0:
+            lead.calm_until, lead.slack = math.inf, self.fresh_slack
         self.states[lead_id] = lead
         self.outcome.tally["leads"] += 1
         return lead

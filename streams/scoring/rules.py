@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from streams.scoring.conditions import compile_condition, paths
+from streams.scoring.conditions import compile_condition, numeric_paths, paths
 from streams.scoring.counting import DAY_MS, Counter
 from streams.scoring.scorecard import CALL_TYPES, FitLine, Model, Scorecard, Signal, Stage
 
@@ -22,7 +22,8 @@ AUTOMATED: Final = "properties.automated"
 """True on what a machine did: worth nothing, unless a signal's `where` reads it and decides for itself."""
 
 Values = tuple[Any, ...]
-_SIMPLE = {str, bool, type(None)}
+SIMPLE: Final = frozenset({str, bool, type(None)})
+"""Types of values that tell all that matters to a match."""
 
 
 class SignalRule:
@@ -165,6 +166,13 @@ class Rules:
         wanted = {AUTOMATED} | {p for s in model.signals for p in paths(s.where) | {s.distinct, s.amount} - {None}}
         self.paths: tuple[str, ...] = tuple(sorted(str(p) for p in wanted))
         """The paths that conditions read; an event's values come in this order."""
+        self.numeric = frozenset(
+            path
+            for signal in model.signals
+            for path in numeric_paths(signal.where) | {signal.amount, signal.distinct}
+            if path is not None
+        )
+        """Of these the ones whose values may be numbers."""
         index = {path: i for i, path in enumerate(self.paths)}
         self._automated_at = index[AUTOMATED]
         rules = [SignalRule(s, index, model.scorecards, lateness_ms) for s in model.signals]
@@ -191,7 +199,7 @@ class Rules:
     def _remembered(self, event: str, values: Values) -> Match:
         """Match, and remember it where the values tell all that matters: texts, truths and what is missing."""
         match = self._match(event, values)
-        if {type(value) for value in values} <= _SIMPLE:
+        if {type(value) for value in values} <= SIMPLE:
             if len(self._memory) >= MEMORY:
                 self._memory.clear()
             flags = tuple((i, value) for i, value in enumerate(values) if type(value) is bool)

@@ -28,6 +28,14 @@ class Score(NamedTuple):
     fit: float
 
 
+class Standing(NamedTuple):
+    """Where a lead stands on a scorecard at an instant."""
+
+    score: Score
+    stage: str | None
+    at_ms: int
+
+
 class Reading(NamedTuple):
     """A score at an instant, in units, and the pull of decay on it.
 

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from streams.scoring.crossing import flips, next_flip, soonest
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import CardRule, Rules, StageRule
-from streams.scoring.score import published, read
+from streams.scoring.score import Score, Standing, published, read
 
 ALERT_NAMESPACE: UUID = uuid5(NAMESPACE_URL, "urn:leadglow:alert")
 
@@ -131,6 +131,11 @@ def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: Cause, 
     told = stage.handoff and not silenced
     card = rule.key.rpartition("/")[0]
     return Transition(lead_id, card, stage.name, kind, now_ms, cause.name, latch.episode, told, silenced, previous)
+
+
+def standing(card: CardRule, lead: Lead, now_ms: int) -> Standing:
+    """Where a lead stands at ``now_ms``, an instant not before its clock."""
+    return Standing(Score(*read(card, lead, now_ms)[:3]), current_stage(card, lead), now_ms)
 
 
 def current_stage(card: CardRule, lead: Lead) -> str | None:

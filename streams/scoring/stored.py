@@ -6,7 +6,7 @@ Times are relative to ``base``, because small integers are short ones.
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -35,7 +35,8 @@ def encode(lead: Lead) -> bytes:
     """The stored form. The rarely used parts come last and only where there are any."""
     base = lead.base
     lead.tidy_sets()
-    core = [
+    rare = encode_rare(lead)
+    core = (
         VERSION,
         base,
         lead.clock - base,
@@ -47,20 +48,46 @@ def encode(lead: Lead) -> bytes:
         lead.count,
         lead.ring,
         lead.recent,
-        lead.sets,
+        [[_place(lead, signal) for signal in signals] for signals in lead.sets],
         lead.known,
-    ]
-    if lead.latches or lead.traits or lead.windows or lead.aliases or lead.touches or lead.erased_at or lead.details:
-        core += (
-            {key: latch.row() for key, latch in lead.latches.items()},
-            lead.traits,
-            {key: (w.entries, w.closed, w.closed_ref) for key, w in lead.windows.items()},
-            lead.aliases,
-            lead.touches,
-            lead.erased_at,
-            lead.details,
-        )
-    return _encode(core)
+    )
+    return b"\xdc\x00\x14" + _encode(core)[1:] + rare if rare else _encode(core)
+
+
+def encode_rare(lead: Lead) -> bytes:
+    """The parts that few leads have, one after another; empty where there is none."""
+    if not (
+        lead.latches or lead.traits or lead.windows or lead.aliases or lead.touches or lead.erased_at or lead.details
+    ):
+        return b""
+    parts = (
+        {key: latch.row() for key, latch in lead.latches.items()},
+        lead.traits,
+        {key: (w.entries, w.closed, w.closed_ref) for key, w in lead.windows.items()},
+        lead.aliases,
+        lead.touches,
+        lead.erased_at,
+        lead.details,
+    )
+    return _encode(parts)[1:]
+
+
+def decode_rare(lead: Lead, rare: bytes) -> None:
+    """Read what ``encode_rare`` has written."""
+    _take_rare(lead, _decode(b"\x97" + rare))
+
+
+def _take_rare(lead: Lead, rare: list[Any]) -> None:
+    latches, lead.traits, windows, lead.aliases, lead.touches = rare[:5]
+    lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
+    lead.inside = sum(latch.inside for latch in lead.latches.values())
+    lead.windows = {key: Window(*window) for key, window in windows.items()}
+    lead.erased_at, lead.details = rare[5:]
+
+
+def _place(lead: Lead, signal: int) -> int:
+    """Where a signal stands among those of the lead; where it does not, its id, as a negative number."""
+    return lead.signals.index(signal) if signal in lead.signals else -1 - signal
 
 
 def decode(blob: bytes) -> State:
@@ -83,18 +110,13 @@ def decode(blob: bytes) -> State:
     lead.signals, lead.amount, lead.ref, lead.count, lead.ring = row[5:10]
     if kind == VERSION:
         lead.recent, sets = row[10:12]
-        lead.sets = list(map(tuple, sets))
+        lead.sets = [tuple(lead.signals[at] if at >= 0 else -1 - at for at in places) for places in sets]
     else:
         _read_recent(lead, row[10])
     lead.known = row[_CORE[kind] - 1]
     rare = row[_CORE[kind] :]
     if rare:
-        latches, lead.traits, windows, lead.aliases, lead.touches = rare[:5]
-        lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
-        lead.inside = sum(latch.inside for latch in lead.latches.values())
-        lead.windows = {key: Window(*window) for key, window in windows.items()}
-        lead.erased_at = rare[5] if len(rare) > 5 else 0
-        lead.details = rare[6] if len(rare) > 6 else {}
+        _take_rare(lead, rare)
     return lead
 
 

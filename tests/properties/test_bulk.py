@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 
 from streams.scoring.bulk import WORTHWHILE, BulkCard
-from streams.scoring.counting import DAY_MS
 from streams.scoring.crossing import soonest
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, Rules
@@ -38,14 +37,3 @@ def test_many_leads_read_together_read_like_each_alone(chance: Random) -> None:
             assert glance.calm[i] == pytest.approx(calm, rel=1e-6, abs=2)
             assert glance.due[i] == pytest.approx(due, rel=1e-6, abs=2) or on_the_edge
             assert glance.slack[i] == pytest.approx(slack, rel=1e-6, abs=2000)
-
-
-@settings(max_examples=60)
-@given(chances)
-def test_scores_read_together_are_those_of_each_alone(chance: Random) -> None:
-    rules = Rules(a_model(chance))
-    leads = some_leads(chance, rules)
-    at_ms = max(lead.clock for lead in leads) + chance.choice((0, 1, DAY_MS, 100 * DAY_MS))
-    for card in rules.cards:
-        for lead, score in zip(leads, BulkCard(card).scores(leads, at_ms), strict=True):
-            assert score == pytest.approx(tuple(read(card, lead, at_ms)[:3]), abs=50)

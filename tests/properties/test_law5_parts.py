@@ -13,7 +13,7 @@ from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import Explanation, explain, read
-from streams.scoring.stages import current_stage
+from streams.scoring.stages import current_stage, standing
 from tests.properties.driver import Shard, run
 from tests.properties.strategies import a_model, chances, events_of, some_inputs
 
@@ -63,7 +63,7 @@ def test_score_grade_and_stages_agree_with_the_exact_score(history: tuple[Rules,
         assert why.exact >= bounds[why.grade] or why.grade == "C"
         assert all(why.exact < bound for grade, bound in card.card.grades if grade < why.grade)
         check_stages(card, lead, why)
-        row = json.loads(score_record("u", card, lead, rules.version, now_ms))
+        row = json.loads(score_record("u", card, standing(card, lead, now_ms), rules.version))
         assert (row["score"], row["grade"], row["stage"]) == (why.score, why.grade, current_stage(card, lead))
 
 

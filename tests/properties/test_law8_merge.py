@@ -14,6 +14,7 @@ from streams.scoring.lead import Lead, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.score import explain
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
+from streams.scoring.stages import standing
 from streams.scoring.stored import decode
 from tests.properties.driver import Shard, close, readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
@@ -37,7 +38,7 @@ def test_an_unscored_lead_has_0_points_and_the_lowest_grade(chance: Random) -> N
             why = explain(card, lead, START_MS + DAY_MS, rules)
             assert (why.score, why.exact, why.grade, why.parts) == (0, 0.0, "C", ())
             assert set(why.categories.values()) == {0.0}
-            assert b'"score":0,' in score_record("u", card, lead, "v", START_MS)
+            assert b'"score":0,' in score_record("u", card, standing(card, lead, START_MS), "v")
 
 
 @settings(max_examples=220)

@@ -16,6 +16,7 @@ from streams.scoring.counting import DAY_MS
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
+from streams.scoring.stages import standing
 from streams.times import parse_ms
 from tests.properties.driver import Shard, run
 from tests.properties.strategies import START_MS, Fact
@@ -144,7 +145,9 @@ def test_an_email_that_is_none_is_left_to_the_traits(email: Any) -> None:
 def test_a_line_of_lead_scores_has_what_the_format_names() -> None:
     (card,) = RULES.cards
     shard = history()
-    row = json.loads(score_record("u-42", card, shard.lead("u-42"), RULES.version, START_MS + 80 * DAY_MS))
+    row = json.loads(
+        score_record("u-42", card, standing(card, shard.lead("u-42"), START_MS + 80 * DAY_MS), RULES.version)
+    )
     assert set(row) == {
         "lead_id", "scorecard", "score", "grade", "stage", "fit", "engagement", "version", "at",
     }  # fmt: skip

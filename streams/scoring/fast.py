@@ -1,0 +1,336 @@
+"""The scorer of a shard: plain events in compiled code over columns, all else by ``Scorer``, to the same bytes.
+
+A lead stands in the table, or, where it has limits, values or amounts to remember, as an object with ``Scorer``.
+For an input that is not plain a lead is lent to ``Scorer`` until the step is finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from streams.scoring import kernel, kernel_reading
+from streams.scoring.batch import Batch
+from streams.scoring.bulk import Floats
+from streams.scoring.columns import INPUT, NEVER, Column
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.lead import Lead, State
+from streams.scoring.outcome import Outcome
+from streams.scoring.rules import MEMORY, UNIT, Rules
+from streams.scoring.score import HALF, Score, Standing
+from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
+from streams.scoring.scorer import Scorer
+from streams.scoring.stages import standing
+from streams.scoring.stored import decode
+from streams.scoring.table import Table
+
+
+class FastScorer:
+    """The leads of one shard that are in memory, and what a step does to them."""
+
+    def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
+        """Start with no lead loaded; ``at_home`` tells whether an unknown lead belongs here."""
+        self._scorer = Scorer(rules, at_home)
+        self._table = Table(rules)
+        self._numbers: dict[tuple[str, tuple[Any, ...]], int] = {}
+        self._lent: set[str] = set()
+
+    @property
+    def rules(self) -> Rules:
+        """The scorecards in use."""
+        return self._scorer.rules
+
+    @property
+    def rescoring(self) -> bool:
+        """Whether the scorecards changed and not every lead was read by the new ones yet."""
+        return self._scorer.rescoring
+
+    @rescoring.setter
+    def rescoring(self, value: bool) -> None:
+        self._scorer.rescoring = value
+
+    def use(self, rules: Rules) -> None:
+        """Score by other rules from here on."""
+        self._scorer.use(rules)
+        self._table.use(rules)
+        self._numbers.clear()
+
+    # What is in memory ----------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._table.rows) + len(self._scorer.states)
+
+    def knows(self, lead_id: str) -> bool:
+        """Whether a lead is in memory, or known to have no state."""
+        return lead_id in self._table.rows or lead_id in self._scorer.states
+
+    def missing(self, batch: Batch) -> list[str]:
+        """The leads of a batch of which nothing is in memory, each once."""
+        batch.rows = list(map(self._table.rows.get, batch.lead_ids))
+        if None not in batch.rows:
+            return []
+        states = self._scorer.states
+        strangers = {lead_id for lead_id, row in zip(batch.lead_ids, batch.rows, strict=True) if row is None}
+        return [lead_id for lead_id in strangers if lead_id not in states]
+
+    def put(self, lead_id: str, blob: bytes | None) -> None:
+        """Take in what the store holds of a lead."""
+        self._keep(lead_id, None if blob is None else decode(blob))
+
+    def state(self, lead_id: str) -> State | None:
+        """What is in memory of a lead, to look at."""
+        row = self._table.rows.get(lead_id)
+        return self._scorer.states.get(lead_id) if row is None else self._table.lead(row)
+
+    def forget(self, most: int) -> None:
+        """Keep ``most`` leads in memory: those that came last."""
+        rows, states = self._table.rows, self._scorer.states
+        for lead_id in list(states)[: max(len(states) - most // 2, 0)]:
+            del states[lead_id]
+        for row in list(rows.values())[: max(len(rows) - most // 2, 0)]:
+            self._table.remove(row)
+
+    def clear(self) -> None:
+        """Forget every lead."""
+        self._scorer.states.clear()
+        self._table = Table(self.rules)
+        self._numbers.clear()
+
+    def _keep(self, lead_id: str, state: State | None) -> None:
+        if isinstance(state, Lead) and not state.windows and not state.details:
+            self._table.put(lead_id, state)
+            self._scorer.states.pop(lead_id, None)
+        else:
+            self._scorer.states[lead_id] = state
+
+    def _lend(self, lead_id: str) -> None:
+        """Hand a lead to ``Scorer`` for the rest of the step."""
+        row = self._table.rows.get(lead_id)
+        if row is None:
+            return
+        lead = self._scorer.states[lead_id] = self._table.lead(row)
+        if self._table.leads[row]["touched"]:
+            self._scorer.touched[lead_id] = lead
+        self._table.remove(row)
+        self._lent.add(lead_id)
+
+    # Inputs ---------------------------------------------------------------------------------------------------
+
+    def run(self, batch: Batch) -> None:
+        """Apply the inputs, of which ``missing`` was asked; their leads must be loaded."""
+        table = self._table
+        events = np.empty(len(batch.offsets), INPUT)
+        events["match"], events["row"] = self._matches(batch), self._rows(batch)
+        events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
+        events["known"] = batch.known
+        left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(2, np.int64), 0, 0
+        while True:
+            state, begin, more = kernel.apply(
+                table.leads, table.slots, table.cards, table.recent, table.model, table.plain.columns, events,
+                begin, self.rescoring, left[lefts:], counts,
+            )  # fmt: skip
+            lefts += more
+            if state == kernel.DONE:
+                break
+            table.make_room(int(events[begin]["row"]), table.plain.most_hits)
+        tally = self._scorer.outcome.tally
+        tally["duplicates"] += int(counts[kernel.DUPLICATE])
+        tally["erased"] += int(counts[kernel.GONE])
+        self._run_left(batch, left[:lefts].tolist())
+
+    def _matches(self, batch: Batch) -> list[int]:
+        """What each event matches, as ``kernel`` knows it."""
+        numbers = list(map(self._numbers.get, zip(batch.names, batch.values, strict=True)))
+        for i in batch.alone:
+            numbers[i] = kernel.PARTICULAR
+        if None in numbers:
+            for i, number in enumerate(numbers):
+                if number is None:
+                    numbers[i] = self._number(batch.names[i], batch.values[i])
+        return numbers  # type: ignore[return-value]
+
+    def _number(self, name: str, values: tuple[Any, ...]) -> int:
+        known = self._numbers.get((name, values))
+        if known is None:
+            if len(self._numbers) >= MEMORY:
+                self._numbers.clear()
+            known = self._numbers[name, values] = self._table.plain.number(self.rules.match(name, values))
+        return known
+
+    def _rows(self, batch: Batch) -> list[int]:
+        """The row of each event; leads begin where there was none."""
+        known, rows = self._table.rows, batch.rows
+        places = [i for i, row in enumerate(rows) if row is None] if None in rows else []
+        first: dict[str, int] = {}
+        for i in places:
+            rows[i] = known.get(batch.lead_ids[i])
+            first.setdefault(batch.lead_ids[i], i)
+        first = {lead_id: i for lead_id, i in first.items() if rows[i] is None}
+        states, at_home = self._scorer.states, self._scorer.at_home
+        new = [
+            i for lead_id, i in first.items() if i not in batch.alone and states[lead_id] is None and at_home(lead_id)
+        ]
+        if new:
+            ids = [batch.lead_ids[i] for i in new]
+            self._table.fresh(ids, batch.ats[new], batch.arrivals[new], self._scorer.fresh_slack)
+            for lead_id in ids:
+                del states[lead_id]
+            self._scorer.outcome.tally["leads"] += len(new)
+            for i in places:
+                rows[i] = known.get(batch.lead_ids[i])
+        return [-1 if row is None else row for row in rows] if places else rows  # type: ignore[return-value]
+
+    def _run_left(self, batch: Batch, left: Sequence[int]) -> None:
+        inputs: dict[str, list[tuple[int, LeadEvent | Control]]] = {}
+        for i in left:
+            inputs.setdefault(batch.lead_ids[i], []).append((batch.offsets[i], batch.input(i)))
+        for lead_id in inputs:
+            self._lend(lead_id)
+        self._scorer.run(inputs)
+
+    # Time -----------------------------------------------------------------------------------------------------
+
+    def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
+        """Do what fell due for leads by ``now_ms``, and find out when each is due again."""
+        lead_ids = list(lead_ids)
+        for lead_id in lead_ids:
+            self._lend(lead_id)
+        self._scorer.tick(lead_ids, now_ms)
+
+    # The end of a step ----------------------------------------------------------------------------------------
+
+    def finish(self) -> Outcome:
+        """What the step changed. The scorer is ready for the next one."""
+        outcome = self._scorer.finish()
+        back = self._lent.union(outcome.blobs)
+        table, leads = self._table, self._table.leads
+        rows = np.flatnonzero(leads["touched"][: len(table.ids)])
+        if len(rows):
+            leads["touched"][rows], leads["stuck"][rows], leads["stale"][rows] = 0, 0, 1
+            ids = [table.ids[row] for row in rows.tolist()]
+            outcome.blobs.update(zip(ids, table.encode(rows), strict=True))
+            outcome.dirty.update(ids)
+        for lead_id in back:
+            if (state := self._scorer.states.get(lead_id)) is not None:
+                self._keep(lead_id, state)
+        self._lent.clear()
+        return outcome
+
+    def show(self, lead_ids: Iterable[str]) -> None:
+        """Read leads that steps have changed: their place in the ranking, and when each is due."""
+        lead_ids = list(lead_ids)
+        known, leads = self._table.rows, self._table.leads
+        rows = np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
+        self._scorer.show([lead_id for lead_id in lead_ids if lead_id not in known])
+        rows = rows[leads["stale"][rows] == 1]
+        if not len(rows):
+            return
+        nows = leads["clock"][rows]
+        _, calm, change, slack = self._look(rows, nows)
+        decided = leads["calm_until"][rows] != -np.inf
+        leads["calm_until"][rows[decided]] = nows[decided] + calm[decided] - 1
+        leads["slack"][rows[decided]] = slack[decided]
+        at = _after(nows, change)
+        due = leads["due"][rows]
+        sooner = (at != NEVER) & ((due == NEVER) | (at < due))
+        leads["due"][rows[sooner]] = at[sooner]
+        ids = self._table.ids
+        outcome = self._scorer.outcome.due
+        for row, at_ms in zip(rows[sooner].tolist(), at[sooner].tolist(), strict=True):
+            outcome[ids[row]] = at_ms
+
+    def _look(self, rows: Column, nows: Column) -> tuple[Column, Floats, Floats, Floats]:
+        """Show what leads come to: which have another score than was shown, and the bounds of what may change."""
+        table = self._table
+        exact, _, calm, change, slack = self._read(rows, nows)
+        scores = (exact.astype(np.int64) + HALF) // UNIT
+        new = scores != table.cards.scores["shown"][rows]
+        table.cards.scores["shown"][rows] = scores
+        table.leads["stale"][rows] = 0
+        anyhow = new.any(axis=1)
+        table.leads["unsent"][rows[anyhow]] = 1
+        for i, card in enumerate(self.rules.cards):
+            places = np.flatnonzero(new[:, i])
+            if len(places):
+                ranks = self._scorer.outcome.ranks.setdefault(card.name, {})
+                found = zip(rows[places].tolist(), scores[places, i].tolist(), strict=True)
+                ranks.update((table.ids[row], score) for row, score in found)
+        return anyhow, calm, change, slack
+
+    def _read(self, rows: Column, nows: Column) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        table, n, cards = self._table, len(rows), len(self.rules.cards)
+        exact, engagement = np.zeros((n, cards)), np.zeros((n, cards))
+        calm, change, slack = np.zeros(n), np.zeros(n), np.zeros(n)
+        kernel_reading.look(
+            table.leads, table.slots, table.cards, table.model, rows, nows, exact, engagement, calm, change, slack
+        )
+        return exact, engagement, calm, change, slack
+
+    def standings(self, lead_ids: Iterable[str], at_ms: int) -> dict[str, list[Standing]]:
+        """What each scorecard says of each of these that is a lead, at ``at_ms`` or at its clock if that is later."""
+        known, table = self._table.rows, self._table
+        found: dict[str, list[Standing]] = {}
+        rows = []
+        for lead_id in lead_ids:
+            if (row := known.get(lead_id)) is not None:
+                rows.append(row)
+            elif isinstance(lead := self._scorer.states.get(lead_id), Lead):
+                found[lead_id] = [standing(card, lead, max(at_ms, lead.clock)) for card in self.rules.cards]
+        places = np.array(rows, np.int64)
+        nows = np.maximum(table.leads["clock"][places], at_ms)
+        exact, engagement, *_ = self._read(places, nows)
+        read_out = zip(
+            rows, nows.tolist(), exact.tolist(), engagement.tolist(), table.cards.scores["fit"][places].tolist(),
+            table.stages(places), strict=True,
+        )  # fmt: skip
+        for row, now_ms, *scores, stages in read_out:
+            found[table.ids[row]] = [
+                Standing(Score(*score), stage, now_ms) for *score, stage in zip(*scores, stages, strict=True)
+            ]
+        return found
+
+    def unsent(self, lead_ids: Iterable[str]) -> list[str]:
+        """Of these leads those whose score or stage is to be published; redirects and erasures, too."""
+        rows, unsent = self._table.rows, self._table.leads["unsent"]
+        return [
+            i for i in lead_ids if (unsent[row] if (row := rows.get(i)) is not None else bool(self._scorer.unsent([i])))
+        ]
+
+    def sent(self, lead_ids: Iterable[str]) -> None:
+        """What is shown of these leads was published."""
+        rows, unsent = self._table.rows, self._table.leads["unsent"]
+        for lead_id in lead_ids:
+            if (row := rows.get(lead_id)) is not None:
+                unsent[row] = 0
+            else:
+                self._scorer.sent([lead_id])
+
+
+def warm_up() -> None:
+    """Have everything compiled, or fetched from where it was kept, before the first event waits for it."""
+    signal = Signal("visit", ("page",))
+    card = Scorecard("card", {"visit": Points(1.0)}, stages=(Stage("stage", 2.0, 1.0),))
+    scorer = FastScorer(Rules(Model((signal,), (card,))))
+    event = LeadEvent("lead", "page", (None,), "event", 0, 0)
+    moments = np.zeros(1, np.int64)
+    for message in range(3):
+        digests = np.full(1, message, np.uint64)
+        known = np.zeros(1, np.uint8)
+        batch = Batch([0], ["lead"], ["page"], [(None,)], digests, moments, moments, known, lambda i: event)
+        for lead_id in scorer.missing(batch):
+            scorer.put(lead_id, None)
+        scorer.run(batch)
+    scorer.finish()
+    scorer.show(["lead"])
+    scorer.tick(["lead"], 1)
+    scorer.finish()
+
+
+def _after(nows: Column, delays: Floats) -> Column:
+    """The first whole ms that is at least so far away; NEVER for never."""
+    at = np.full(len(nows), NEVER)
+    finite = delays != np.inf
+    at[finite] = nows[finite] + np.maximum(np.ceil(delays[finite]), 1).astype(np.int64)
+    return at

@@ -1,0 +1,127 @@
+"""What leads in columns remember of their events, by compiled code: ``Lead.knows``, ``remember`` and ``note_id``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.scoring.columns import LEAST_ROOM, Recent
+from streams.scoring.compiled import compiled
+from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, NEAR_MS, OLDER, RECENT
+
+
+@compiled
+def has_room(lead, hit, width, used, places, blocks):
+    """Whether one more event can be taken without making the columns longer."""
+    if lead.size + hit.last - hit.first > width:
+        return False
+    wanted = 0
+    if lead.recents < RECENT and (lead.room < 0 or lead.recents == LEAST_ROOM << lead.room):
+        wanted = LEAST_ROOM << (lead.room + 1)
+    return used[0] + wanted <= places and (lead.old_block >= 0 or used[1] < blocks)
+
+
+@compiled
+def knows(lead, digests, old, digest):
+    """``Lead.knows``."""
+    places = LEAST_ROOM << lead.room if lead.first else np.int64(lead.recents)
+    for i in range(places):  # a ring that has turned is looked through whole
+        if digests[lead.block + i] == digest and (i - lead.first) & (places - 1 if lead.first else -1) < lead.recents:
+            return True
+    for i in range(lead.olds):
+        if old[lead.old_block, i] == digest:
+            return True
+    return False
+
+
+@compiled
+def remember(c, r, row, digest, at, group):
+    """``Lead.remember``."""
+    if at < -NEAR_MS or at >= NEAR_MS:
+        note_id(c, r, row, digest)
+        return
+    if c[row].recents == RECENT:
+        oldest = c[row].block + c[row].first
+        note_id(c, r, row, r.digests[oldest])
+        c[row].first = (c[row].first + 1) & ((LEAST_ROOM << c[row].room) - 1)
+        c[row].recents -= 1
+    elif c[row].room < 0 or c[row].recents == LEAST_ROOM << c[row].room:
+        _enlarge(c, r, row)
+    place = c[row].block + ((c[row].first + c[row].recents) & ((LEAST_ROOM << c[row].room) - 1))
+    r.digests[place], r.events[place].at, r.events[place].group = digest, at, group
+    c[row].recents += 1
+
+
+@compiled
+def _enlarge(c, r, row):
+    """Move recent events to a block of twice the size; there is room."""
+    room = c[row].room + 1
+    block = r.free[room]
+    if block >= 0:
+        r.free[room] = r.events[block].at
+    else:
+        block = r.used[0]
+        r.used[0] += LEAST_ROOM << room
+    for i in range(c[row].recents):
+        place = c[row].block + ((c[row].first + i) & ((LEAST_ROOM << c[row].room) - 1))
+        r.digests[block + i], r.events[block + i] = r.digests[place], r.events[place]
+    forget(c, r, row, False)
+    c[row].room, c[row].block, c[row].first = room, block, 0
+
+
+@compiled
+def forget(c, r: Recent, row, everything):
+    """Give the block of recent events back, and the other one, too, if ``everything`` goes."""
+    if c[row].room >= 0:
+        r.events[c[row].block].at = r.free[c[row].room]
+        r.free[c[row].room] = c[row].block
+    if everything:
+        if c[row].old_block >= 0:
+            r.old[c[row].old_block, 0] = r.used[2] + 1
+            r.used[2] = c[row].old_block
+        c[row].room, c[row].recents, c[row].old_block, c[row].olds, c[row].old_first = -1, 0, -1, 0, 0
+
+
+@compiled
+def note_id(c, r: Recent, row, digest):
+    """``Lead.note_id``."""
+    if c[row].old_block < 0:
+        if r.used[2] >= 0:
+            c[row].old_block = r.used[2]
+            r.used[2] = np.int64(r.old[r.used[2], 0]) - 1
+        else:
+            c[row].old_block = r.used[1]
+            r.used[1] += 1
+    if c[row].olds < OLDER:
+        r.old[c[row].old_block, c[row].olds] = digest
+        c[row].olds += 1
+    else:
+        r.old[c[row].old_block, c[row].old_first] = digest
+        c[row].old_first = (c[row].old_first + 1) % OLDER
+
+
+@compiled
+def unpack(c, r: Recent, row, recent, groups, ring):
+    """Take in what a lead remembers, in the form that ``Lead`` has it in; there is room."""
+    for at in range(0, recent.shape[0], ENTRY_BYTES):
+        when = _number(recent, at + ID_BYTES, AT_BYTES)
+        if when >= NEAR_MS:
+            when -= 2 * NEAR_MS
+        remember(c, r, row, np.uint64(_number(recent, at, ID_BYTES)), when, groups[recent[at + ENTRY_BYTES - 1]])
+    for at in range(0, ring.shape[0], ID_BYTES):
+        note_id(c, r, row, np.uint64(_number(ring, at, ID_BYTES)))
+
+
+@compiled
+def _number(text, at, width):
+    """So many bytes, big-endian."""
+    value = np.int64(0)
+    for i in range(width):
+        value = (value << 8) | np.int64(text[at + i])
+    return value
+
+
+@compiled
+def event(c, r: Recent, row, i):
+    """The i-th of the recent events, the oldest first: hash of its id, ms after base, set of signals."""
+    place = c[row].block + ((c[row].first + i) & ((LEAST_ROOM << c[row].room) - 1))
+    return r.digests[place], r.events[place].at, r.events[place].group

@@ -1,0 +1,352 @@
+"""Leads in columns: what a Lead says, row by row, for ``kernel``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from streams.scoring import kernel, kernel_memory, kernel_stored
+from streams.scoring.columns import (
+    BITS,
+    BOUND,
+    CARD,
+    HIT,
+    MATCH,
+    NEVER,
+    SIGNAL,
+    STAGE,
+    WEIGHT,
+    Cards,
+    Column,
+    Groups,
+    Matches,
+    Model,
+    Recent,
+    Slots,
+    enlarged,
+    new_cards,
+    new_leads,
+    new_recent,
+    new_slots,
+)
+from streams.scoring.lead import Lead
+from streams.scoring.rules import Match, Rules, StageRule
+from streams.scoring.score import fit_of
+from streams.scoring.stored import VERSION, decode, decode_rare, encode_rare
+
+_AS_IT_IS = (
+    "base", "clock", "first_seen", "last_seen", "erased_at", "calm_until", "slack", "known", "stale", "unsent",
+)  # fmt: skip
+"""Parts of a lead that rows have by the same names."""
+ROWS, PLACES, BLOCKS, WIDTH = 1024, 8192, 64, 8
+BLOB_BYTES = 1 << 20
+
+
+class Signals:
+    """Numbers for the ids of signals, of sets of them, and of what events match; the same as long as the table is."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, int] = {}
+        self._groups: dict[tuple[int, ...], int] = {}
+        self._starts, self._members = [0], list[int]()
+        self.groups = Groups(np.zeros(1, np.int64), np.zeros(0, np.int64))
+
+    def number(self, signal: int) -> int:
+        """The number of a signal's id."""
+        return self.numbers.setdefault(signal, len(self.numbers))
+
+    def group(self, signals: tuple[int, ...]) -> int:
+        """The number of a set of ids."""
+        known = self._groups.get(signals)
+        if known is None:
+            known = self._groups[signals] = len(self._groups)
+            self._members += map(self.number, signals)
+            self._starts.append(len(self._members))
+            self.groups = Groups(np.array(self._starts), np.array(self._members, np.int64))
+        return known
+
+    def ids_of(self, group: int) -> tuple[int, ...]:
+        """The ids of a set."""
+        ids = list(self.numbers)
+        return tuple(ids[number] for number in self._members[self._starts[group] : self._starts[group + 1]])
+
+
+class Plain:
+    """What events may match, as ``kernel`` takes it; only matches without limit, value or amount."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+        self._numbers: dict[tuple[int, ...], int] = {}
+        self._matches: list[Match] = []
+        self.columns = self._columns()
+
+    def number(self, match: Match) -> int:
+        """The number of a match, ``kernel.PARTICULAR`` for one that is not plain."""
+        if any(hit.counter is not None or hit.rule.detailed for hit in match.hits):
+            return kernel.PARTICULAR
+        known = self._numbers.get(match.signals)
+        if known is None:
+            known = self._numbers[match.signals] = len(self._matches)
+            self._matches.append(match)
+            self.columns = self._columns()
+        return known
+
+    @property
+    def most_hits(self) -> int:
+        """The most signals that one event matches."""
+        return max((len(match.hits) for match in self._matches), default=0)
+
+    def _columns(self) -> Matches:
+        matches, hits = np.zeros(len(self._matches), MATCH), list[tuple[int, float]]()
+        for row, match in zip(matches, self._matches, strict=True):
+            first = len(hits)
+            hits += [(self._signals.number(hit.signal), hit.amount) for hit in match.hits]
+            group = self._signals.group(match.signals)
+            row["first"], row["last"], row["gain"], row["risky"], row["group"] = (
+                first, len(hits), match.gain, match.risky, group,
+            )  # fmt: skip
+        return Matches(matches, np.array(hits, HIT))
+
+
+def model_of(rules: Rules, signals: Signals) -> Model:
+    """The scorecards as arrays."""
+    for rule in rules.by_id.values():
+        signals.number(rule.id)
+    cards, count = rules.cards, len(signals.numbers)
+    weights, known = np.zeros((len(cards), count), WEIGHT), np.zeros(count, SIGNAL)
+    weights["worth"] = np.nan
+    known["id"] = list(signals.numbers)
+    for rule in rules.by_id.values():
+        known["rate"][signals.number(rule.id)] = rule.inverse_half_life
+    bounds = np.zeros((len(cards), max((len(card.bounds) for card in cards), default=1)), BOUND)
+    rows, stages = np.zeros(len(cards), CARD), list[StageRule]()
+    for i, card in enumerate(cards):
+        for signal, weight in card.weights.items():
+            weights[i, signals.number(signal)] = weight[:3]
+        bounds[i, : len(card.bounds)] = card.bounds
+        rows[i] = (card.minimum, card.maximum, len(stages), len(stages) + len(card.stages))
+        stages += card.stages
+    blocked = np.zeros((len(stages), count), np.uint8)
+    for i, stage in enumerate(stages):
+        blocked[i, [signals.number(signal) for signal in stage.blocking]] = 1
+    limits = [(stage.enter, stage.leave, stage.needs_fit, stage.needs_engagement) for stage in stages]
+    return Model(weights, known, bounds, rows, np.array(limits, STAGE), blocked)
+
+
+class Table:
+    """Rows of leads, by id."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rows: dict[str, int] = {}
+        self.ids: list[str] = []
+        """Lead ids by row, empty for a row that is free."""
+        self._free: list[int] = []
+        self._rare: dict[int, bytes] = {}
+        self.signals = Signals()
+        self.leads = new_leads(ROWS)
+        self.slots = new_slots(ROWS, WIDTH)
+        self.recent = new_recent(PLACES, BLOCKS)
+        self.cards: Any = None
+        self._names: list[str] = []
+        self._out = np.zeros(BLOB_BYTES, np.uint8)
+        self.use(rules)
+
+    def use(self, rules: Rules) -> None:
+        """Read leads by these scorecards."""
+        self.rules = rules
+        self.plain = Plain(self.signals)
+        self.model = model_of(rules, self.signals)
+        stages = sum(len(card.stages) for card in rules.cards)
+        old = {} if self.cards is None else dict(zip(self._names, self.cards.scores["shown"].T, strict=True))
+        self.cards = new_cards(len(self.leads), len(rules.cards), stages)
+        self._names = [card.name for card in rules.cards]
+        for i, card in enumerate(rules.cards):
+            self.cards.scores["fit"][:, i] = card.fit({})
+            if card.name in old:
+                self.cards.scores["shown"][:, i] = old[card.name]
+        self.leads["calm_until"] = self.leads["slack"] = -np.inf
+        for row in self._rare:
+            self._derive(row, self._rare_lead(row))
+
+    # Leads in and out -----------------------------------------------------------------------------------------
+
+    def put(self, lead_id: str, lead: Lead) -> int:
+        """Take a lead in; it must be fit for columns."""
+        row = self._new_rows([lead_id])[0]
+        size = len(lead.signals)
+        while size > self.slots.names.shape[1]:
+            self._widen()
+        kept, slots = self.leads[row], self.slots.slots[row, :size]
+        for name in _AS_IT_IS:
+            kept[name] = getattr(lead, name)
+        kept["due"], kept["size"] = NEVER if lead.due is None else lead.due, size
+        self.slots.names[row, :size] = [self._numbered(signal) for signal in lead.signals]
+        slots["amount"], slots["ref"], slots["count"] = lead.amount, lead.ref, lead.count
+        self._put_recent(row, lead)
+        if rare := encode_rare(lead):
+            self._rare[row], kept["rare"] = rare, 1
+        self._derive(row, lead)
+        for i, name in enumerate(self._names):
+            self.cards.scores["shown"][row, i] = lead.shown.get(name, NEVER)
+        return row
+
+    def _numbered(self, signal: int) -> int:
+        """The number of a signal, which the scorecards may not know."""
+        if signal not in self.signals.numbers:
+            self.signals.number(signal)
+            self.model = model_of(self.rules, self.signals)
+        return self.signals.number(signal)
+
+    def _put_recent(self, row: int, lead: Lead) -> None:
+        if not (lead.recent or lead.ring):
+            return
+        for signals in lead.sets:
+            for signal in signals:
+                self._numbered(signal)
+        self._make_room(128, 1)
+        groups = np.array([self.signals.group(signals) for signals in lead.sets], np.int64)
+        kernel_memory.unpack(self.leads, self.recent, row, _octets(lead.recent), groups, _octets(lead.ring))
+
+    def _derive(self, row: int, lead: Lead) -> None:
+        """What traits and latches come to."""
+        stage = 0
+        for i, card in enumerate(self.rules.cards):
+            self.cards.scores["fit"][row, i] = fit_of(card, lead)
+            for rule in card.stages:
+                latch = lead.latches.get(rule.key)
+                self.cards.inside[row, stage] = latch is not None and latch.inside
+                stage += 1
+
+    def _rare_lead(self, row: int) -> Lead:
+        lead = Lead(0)
+        if row in self._rare:
+            decode_rare(lead, self._rare[row])
+        return lead
+
+    def lead(self, row: int) -> Lead:
+        """The lead of a row; the row stays as it is."""
+        lead = decode(self.encode(np.array([row]))[0])
+        assert isinstance(lead, Lead)
+        kept = self.leads[row]
+        lead.calm_until, lead.slack = kept["calm_until"].item(), kept["slack"].item()
+        lead.due = None if kept["due"] == NEVER else kept["due"].item()
+        lead.stale, lead.unsent = bool(kept["stale"]), bool(kept["unsent"])
+        shown = zip(self._names, self.cards.scores["shown"][row].tolist(), strict=True)
+        lead.shown = {name: score for name, score in shown if score != NEVER}
+        return lead
+
+    def remove(self, row: int) -> None:
+        """Forget a row."""
+        kernel_memory.forget(self.leads, self.recent, row, True)
+        self.leads["touched"][row] = self.leads["stuck"][row] = 0
+        del self.rows[self.ids[row]]
+        self.ids[row] = ""
+        self._rare.pop(row, None)
+        self._free.append(row)
+
+    def fresh(self, lead_ids: Sequence[str], ats: Column, arrivals: Column, slack: float) -> list[int]:
+        """Leads begin, with their first events."""
+        rows = self._new_rows(lead_ids)
+        for name in ("base", "first_seen", "last_seen"):
+            self.leads[name][rows] = ats
+        self.leads["clock"][rows] = arrivals
+        self.leads["calm_until"][rows], self.leads["slack"][rows] = (np.inf, slack) if slack > 0 else (-np.inf, -np.inf)
+        return rows
+
+    def stages(self, rows: Column) -> list[list[str | None]]:
+        """The stage of each row, by scorecard: the last one it is inside of in file order."""
+        columns: list[list[str | None]] = []
+        first = 0
+        for card in self.rules.cards:
+            names = [None, *(rule.stage.name for rule in card.stages)]
+            inside = self.cards.inside[rows, first : first + len(card.stages)]
+            last = (inside * np.arange(1, len(names))).max(axis=1, initial=0)
+            columns.append([names[at] for at in last.tolist()])
+            first += len(card.stages)
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    # Room -----------------------------------------------------------------------------------------------------
+
+    def _new_rows(self, lead_ids: Iterable[str]) -> list[int]:
+        rows = []
+        for lead_id in lead_ids:
+            if self._free:
+                row = self._free.pop()
+                self.ids[row] = lead_id
+            else:
+                row = len(self.ids)
+                self.ids.append(lead_id)
+            self.rows[lead_id] = row
+            rows.append(row)
+        while len(self.ids) > len(self.leads):
+            self._lengthen()
+        self._blank(rows)
+        return rows
+
+    def _blank(self, rows: list[int]) -> None:
+        for name in ("size", "known", "rare", "touched", "stuck", "erased_at", "first"):
+            self.leads[name][rows] = 0
+        self.leads["due"][rows] = NEVER
+        self.leads["stale"][rows] = self.leads["unsent"][rows] = 1
+        self.cards.scores["shown"][rows], self.cards.inside[rows] = NEVER, 0
+        for i, card in enumerate(self.rules.cards):
+            self.cards.scores["fit"][rows, i] = card.fit({})
+
+    def _lengthen(self) -> None:
+        size, cards = len(self.leads) * 2, new_cards(2 * len(self.leads), len(self._names), self.cards.inside.shape[1])
+        self.leads = enlarged(self.leads, new_leads(size))
+        self.slots = Slots(*map(enlarged, self.slots, new_slots(size, self.slots.names.shape[1])))
+        self.cards = Cards(*map(enlarged, self.cards, cards))
+
+    def _widen(self) -> None:
+        rows, width = self.slots.names.shape
+        self.slots = Slots(*map(enlarged, self.slots, new_slots(rows, 2 * width)))
+
+    def _make_room(self, places: int, blocks: int) -> None:
+        r = self.recent
+        most, old = len(r.events), len(r.old)
+        while most < r.used[0] + places:
+            most *= 2
+        while old < r.used[1] + blocks:
+            old *= 2
+        if (most, old) != (len(r.events), len(r.old)):
+            self.recent = Recent(*map(enlarged, r, new_recent(most, old)))
+
+    def make_room(self, row: int, hits: int) -> None:
+        """Make the columns longer, so that one more event of this lead can be taken."""
+        if self.leads[row]["size"] + hits > self.slots.names.shape[1]:
+            self._widen()
+        self._make_room(128, 1)
+
+    # The stored form ------------------------------------------------------------------------------------------
+
+    def encode(self, rows: Column) -> list[bytes]:
+        """The stored forms of these rows."""
+        blobs: list[bytes] = []
+        ends = np.zeros(len(rows), np.int64)
+        begin, bits = 0, self.slots.slots.view(BITS)
+        while begin < len(rows):
+            done = kernel_stored.encode(
+                self.leads, self.slots, bits, self.recent, self.model, self.signals.groups, VERSION, rows, begin,
+                self._out, ends,
+            )  # fmt: skip
+            if done == begin:
+                self._out = np.zeros(2 * len(self._out), np.uint8)
+                continue
+            written = self._out[: ends[done - 1]].tobytes()
+            at = 0
+            for end in ends[begin:done].tolist():
+                blobs.append(written[at:end])
+                at = end
+            begin = done
+        if self._rare:
+            for i, row in enumerate(rows.tolist()):
+                if (rare := self._rare.get(row)) is not None:
+                    blobs[i] += rare
+        return blobs
+
+
+def _octets(text: bytes) -> Column:
+    return np.frombuffer(text, np.uint8)

@@ -1,0 +1,115 @@
+"""Compiled or not: the same bytes, the same alerts, the same counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from random import Random
+
+import msgspec
+import numpy as np
+from hypothesis import given, settings
+
+from streams.scoring.batch import Batch
+from streams.scoring.event import LeadEvent
+from streams.scoring.fast import FastScorer
+from streams.scoring.lead import id_hash
+from streams.scoring.outcome import Outcome
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Model
+from streams.scoring.scorer import Scorer
+from tests.properties.strategies import a_model, chances, events_of, some_inputs
+
+
+def batch_of(rules: Rules, events: Sequence[LeadEvent]) -> Batch:
+    odd = {i: e for i, e in enumerate(events) if e.traits is not None or e.touch is not None or not plain(e)}
+    return Batch(
+        list(range(len(events))),
+        [event.lead_id for event in events],
+        [event.name for event in events],
+        [event.values if i not in odd else () for i, event in enumerate(events)],
+        np.array([int.from_bytes(id_hash(e.message_id), "big") for e in events], np.uint64),
+        np.array([event.arrival for event in events], np.int64),
+        np.array([event.at for event in events], np.int64),
+        np.array([event.known for event in events], np.uint8),
+        events.__getitem__,
+        alone=odd,
+    )
+
+
+def some_model(chance: Random, ordinary: bool) -> Model:
+    """Scorecards; ``ordinary`` ones without what is not compiled."""
+    model = a_model(chance)
+    if not ordinary:
+        return model
+    return replace(model, signals=tuple(replace(s, limit=None, distinct=None, amount=None) for s in model.signals))
+
+
+def some_events(chance: Random, rules: Rules, ordinary: bool) -> list[LeadEvent]:
+    """Events of three leads; of ``ordinary`` ones few have traits or campaigns."""
+    found = []
+    for lead_id in "abc":
+        for _ in range(chance.choice((1, 1, 6))):
+            for event in events_of(rules, some_inputs(chance)):
+                more = {"traits": None, "touch": None} if ordinary and chance.random() < 0.95 else {}
+                found.append(msgspec.structs.replace(event, lead_id=lead_id, **more))
+    return found
+
+
+def plain(event: LeadEvent) -> bool:
+    return all(value is None or type(value) in (str, bool) for value in event.values)
+
+
+def same(mine: Outcome, theirs: Outcome) -> None:
+    assert mine.blobs == theirs.blobs
+    assert mine.dirty == theirs.dirty
+    assert mine.ranks == theirs.ranks
+    assert mine.due == theirs.due
+    assert +mine.tally == +theirs.tally
+    assert sorted((c.transition.alert_id, c.transition, c.snapshot) for c in mine.crossings) == sorted(
+        (c.transition.alert_id, c.transition, c.snapshot) for c in theirs.crossings
+    )
+
+
+def load(fast: FastScorer, slow: Scorer, stored: Mapping[str, bytes | None], lead_ids: set[str]) -> None:
+    for lead_id in sorted(lead_ids):
+        if not fast.knows(lead_id):
+            fast.put(lead_id, stored.get(lead_id))
+    for lead_id in lead_ids - slow.states.keys():
+        slow.put(lead_id, stored.get(lead_id))
+
+
+@settings(max_examples=150, deadline=None)
+@given(chances)
+def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
+    ordinary = chance.random() < 0.7
+    rules = Rules(some_model(chance, ordinary))
+    events = sorted(some_events(chance, rules, ordinary), key=lambda event: event.arrival)
+    fast, slow = FastScorer(rules), Scorer(rules)
+    stored: dict[str, bytes | None] = {}
+    while events:
+        size = chance.randint(1, 40)
+        step, events = events[:size], events[size:]
+        load(fast, slow, stored, {event.lead_id for event in step})
+        batch = batch_of(rules, step)
+        assert fast.missing(batch) == []
+        fast.run(batch)
+        for i, event in enumerate(step):
+            slow.run({event.lead_id: [(i, event)]})
+        mine, theirs = fast.finish(), slow.finish()
+        same(mine, theirs)
+        stored |= theirs.blobs
+        if chance.random() < 0.3:
+            fast.show(sorted(stored))
+            slow.show(sorted(stored))
+            assert fast.unsent(sorted(stored)) == slow.unsent(sorted(stored))
+            same(fast.finish(), slow.finish())
+        if chance.random() < 0.2:
+            load(fast, slow, stored, set(stored))
+            now_ms = step[-1].arrival + chance.choice((0, 1, 10**6, 10**8))
+            fast.tick(sorted(stored), now_ms)
+            slow.tick(sorted(stored), now_ms)
+            same(fast.finish(), slow.finish())
+        if chance.random() < 0.1:
+            fast.clear()
+            slow.states.clear()
