@@ -50,7 +50,9 @@ def record_of(call: Call, topic: str, received_ms: int) -> Outgoing | BadCall:
 def key_of(call: Call) -> bytes:
     """Who a call is about: user, else anonymous id, else e-mail address in small letters, else nobody."""
     known = call.get("userId") or call.get("anonymousId") or _email(call)
-    return str(known).encode(errors="replace") if isinstance(known, str | int) else b""
+    if type(known) is not str:
+        known = str(known) if isinstance(known, int) else ""
+    return known.encode(errors="replace")
 
 
 def reject_of(bad: BadCall, topic: str, route: str, received_ms: int) -> Outgoing:

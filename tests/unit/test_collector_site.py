@@ -774,11 +774,7 @@ async def test_one_click_unsubscribes(running: Running) -> None:
 
 
 async def test_the_document_has_every_route_and_no_other(running: Running) -> None:
-    routes = {
-        (route.method, route.resource.canonical)
-        for route in running.site.application().router.routes()
-        if route.resource is not None and route.resource.canonical != "/"
-    }
+    routes = {(method, path) for method, path, *_ in running.site.routes()}
 
     told = json.loads((await running.send("GET", "/openapi.json")).body)
 
