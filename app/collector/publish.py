@@ -148,9 +148,7 @@ class Publisher:
             self._waiting.clear()
             self._since_s = self._now_s()
             try:
-                await self._deliver(self._sent)
-            except MessageSizeTooLargeError:
-                await self._one_by_one(self._sent)
+                await self._together(self._sent)
             except Exception:
                 log.exception("a sending failed; its requests get 503")
                 self._refuse(self._sent)
@@ -160,15 +158,21 @@ class Publisher:
                     request.answered.set_result(None)
             self._sent = []
 
-    async def _one_by_one(self, requests: Iterable[_Request]) -> None:
-        """Send each request by itself, so that only those with too large a record are refused."""
-        for request in requests:
-            try:
-                await self._deliver([request])
-            except MessageSizeTooLargeError as error:
-                log.error("Kafka takes no record of this size (%s): raise max.message.bytes of %s", error, self._topics)
-                if not request.answered.done():
-                    request.answered.set_exception(_oversized())
+    async def _together(self, requests: Sequence[_Request]) -> None:
+        """Send all; if a record is too large, each request by itself, so that only those with one are refused."""
+        try:
+            await self._deliver(requests)
+        except MessageSizeTooLargeError:
+            for request in requests:
+                await self._alone(request)
+
+    async def _alone(self, request: _Request) -> None:
+        try:
+            await self._deliver([request])
+        except MessageSizeTooLargeError as error:
+            log.error("Kafka takes no record of this size (%s): raise max.message.bytes of %s", error, self._topics)
+            if not request.answered.done():
+                request.answered.set_exception(_oversized())
 
     async def _deliver(self, requests: Iterable[_Request]) -> None:
         batches: dict[str, dict[int, list[tuple[Any, ...]]]] = {}

@@ -27,6 +27,8 @@ from streams.clock import monotonic_s, now_ms
 log = logging.getLogger(__name__)
 BODY_S: Final = 20.0
 """How long a sender may take over a body."""
+IDLE_S: Final = 120.0
+"""How long a connection may take over the head of its next request; more than the proxies in front wait by default."""
 FOLLOW_S: Final = 1.0
 """How long somebody who clicked waits for Kafka before being sent on."""
 STOP_S: Final = 8.0
@@ -71,6 +73,7 @@ class Site:
         server = web.Server(
             self._handle,
             access_log=None,
+            keepalive_timeout=IDLE_S,
             logger=quiet(log),
             auto_decompress=False,
             max_line_size=LONGEST_LINE,
