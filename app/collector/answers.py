@@ -60,7 +60,7 @@ def json(value: object) -> web.Response:
     return answer(200, _encode(value))
 
 
-def kept(request: web.Request, body: bytes, kind: str) -> web.Response:
+def kept(request: web.BaseRequest, body: bytes, kind: str) -> web.Response:
     """A file that browsers may keep for an hour, and ask for again by its ETag, which is the same of both forms."""
     tag = xxh3_128_hexdigest(body)
     known = request.if_none_match
@@ -124,8 +124,18 @@ def preflight(headers: str) -> web.Response:
 
 def open_to(found: web.Response, origin: str) -> None:
     """Let pages of an origin read the answer."""
+    found.headers.update(_opening(origin))
+
+
+@lru_cache(maxsize=1_000)
+def _opening(origin: str) -> CIMultiDict[str]:
+    """The headers that do so."""
     if not _ORIGIN.fullmatch(origin):
-        return
-    found.headers["Access-Control-Allow-Origin"] = origin
-    found.headers["Access-Control-Allow-Credentials"] = "true"
-    found.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        return CIMultiDict()
+    return CIMultiDict(
+        {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Expose-Headers": "Retry-After",
+        }
+    )

@@ -76,6 +76,7 @@ class Room:
     def __init__(self, most: int) -> None:
         """``most`` bytes."""
         self.most = most
+        self.most_of_one = most // SHARE
         self.held = 0
         self.by_remote: dict[str, int] = {}
 
@@ -87,11 +88,11 @@ class Room:
 class Held:
     """The bytes that one request holds."""
 
-    __slots__ = ("_bytes", "_remote", "_room")
+    __slots__ = ("_bytes", "_room", "remote")
 
     def __init__(self, room: Room, remote: str) -> None:
         self._room = room
-        self._remote = remote
+        self.remote = remote
         self._bytes = 0
 
     def add(self, size: int) -> None:
@@ -101,12 +102,13 @@ class Held:
             Refusal: 503, there is no room.
         """
         room = self._room
-        mine = room.by_remote.get(self._remote, 0) + size
-        if room.held + size > room.most or mine > room.most // SHARE:
+        held = room.held + size
+        mine = room.by_remote.get(self.remote, 0) + size
+        if held > room.most or mine > room.most_of_one:
             message = "The collector has all that it can hold: send the same request again later."
             raise Refusal(503, "too_busy", message, BUSY_S)
-        room.held += size
-        room.by_remote[self._remote] = mine
+        room.held = held
+        room.by_remote[self.remote] = mine
         self._bytes += size
 
     def __enter__(self) -> Held:
@@ -116,6 +118,8 @@ class Held:
     def __exit__(self, *_: object) -> None:
         room = self._room
         room.held -= self._bytes
-        left = room.by_remote.pop(self._remote, 0) - self._bytes
+        left = room.by_remote[self.remote] - self._bytes
         if left > 0:
-            room.by_remote[self._remote] = left
+            room.by_remote[self.remote] = left
+        else:
+            del room.by_remote[self.remote]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 Call = dict[str, Any]
 """One event in the shape of the Segment spec, ready to be written to a source topic as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(Struct, frozen=True):
     """One HTTP request, without the framework that received it."""
 
     method: str
@@ -35,8 +35,7 @@ class Inbound:
         return next((value for key, value in self.query if key == name), "")
 
 
-@dataclass(frozen=True, slots=True)
-class BadCall:
+class BadCall(Struct, frozen=True):
     """One event inside a request that cannot be used: it goes to ``rejected-events``, the rest counts."""
 
     raw: bytes
@@ -45,8 +44,7 @@ class BadCall:
     sentence: str
 
 
-@dataclass(slots=True)
-class Delivery:
+class Delivery(Struct):
     """What a request said."""
 
     calls: list[Call] = field(default_factory=list)

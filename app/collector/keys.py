@@ -100,7 +100,7 @@ class KeyRing:
         key = self._find(write_key)
         if in_query:
             self.shown(write_key)
-        if key.public and not key.allows(parse(origin)):
+        if key.public and not key.any_origin and not key.allows(parse(origin)):
             raise Refusal(403, "origin_not_allowed", _not_allowed(key, origin))
         wait_s = self._buckets.take(key.name, remote, (key.rate, key.address_rate), calls, now_s)
         if wait_s:

@@ -50,7 +50,9 @@ def record_of(call: Call, topic: str, received_ms: int) -> Outgoing | BadCall:
 def key_of(call: Call) -> bytes:
     """Who a call is about: user, else anonymous id, else e-mail address in small letters, else nobody."""
     known = call.get("userId") or call.get("anonymousId") or _email(call)
-    return str(known).encode(errors="replace") if isinstance(known, str | int) else b""
+    if type(known) is not str:
+        known = str(known) if isinstance(known, int) else ""
+    return known.encode(errors="replace")
 
 
 def reject_of(bad: BadCall, topic: str, route: str, received_ms: int) -> Outgoing:
@@ -146,9 +148,7 @@ class Publisher:
             self._waiting.clear()
             self._since_s = self._now_s()
             try:
-                await self._deliver(self._sent)
-            except MessageSizeTooLargeError:
-                await self._one_by_one(self._sent)
+                await self._together(self._sent)
             except Exception:
                 log.exception("a sending failed; its requests get 503")
                 self._refuse(self._sent)
@@ -158,15 +158,21 @@ class Publisher:
                     request.answered.set_result(None)
             self._sent = []
 
-    async def _one_by_one(self, requests: Iterable[_Request]) -> None:
-        """Send each request by itself, so that only those with too large a record are refused."""
-        for request in requests:
-            try:
-                await self._deliver([request])
-            except MessageSizeTooLargeError as error:
-                log.error("Kafka takes no record of this size (%s): raise max.message.bytes of %s", error, self._topics)
-                if not request.answered.done():
-                    request.answered.set_exception(_oversized())
+    async def _together(self, requests: Sequence[_Request]) -> None:
+        """Send all; if a record is too large, each request by itself, so that only those with one are refused."""
+        try:
+            await self._deliver(requests)
+        except MessageSizeTooLargeError:
+            for request in requests:
+                await self._alone(request)
+
+    async def _alone(self, request: _Request) -> None:
+        try:
+            await self._deliver([request])
+        except MessageSizeTooLargeError as error:
+            log.error("Kafka takes no record of this size (%s): raise max.message.bytes of %s", error, self._topics)
+            if not request.answered.done():
+                request.answered.set_exception(_oversized())
 
     async def _deliver(self, requests: Iterable[_Request]) -> None:
         batches: dict[str, dict[int, list[tuple[Any, ...]]]] = {}

@@ -35,17 +35,23 @@ class _Bucket:
         self.tokens = tokens
         self.at_s = at_s
 
-    def fill(self, rate: Rate, now_s: float) -> None:
-        """Add what came in since the last look; a clock that goes back adds nothing."""
-        more = max(now_s - self.at_s, 0.0) * rate.calls / rate.period_s
-        self.tokens = min(self.tokens + more, rate.calls)
-        self.at_s = max(self.at_s, now_s)
+    def wait_s(self, rate: Rate, now_s: float) -> int:
+        """Add what came in since the last look; whole seconds until there is a token again, 0 if there is one.
 
-    def wait_s(self, rate: Rate) -> int:
-        """Whole seconds until there is a token again; 0 if there is one."""
+        A clock that goes back adds nothing.
+        """
+        if now_s > self.at_s:
+            filled = self.tokens + (now_s - self.at_s) * rate.calls / rate.period_s
+            self.tokens = filled if filled < rate.calls else rate.calls
+            self.at_s = now_s
         if self.tokens >= 1.0 - _ROUNDING:
             return 0
         return max(math.ceil((1.0 - self.tokens) * rate.period_s / rate.calls), 1)
+
+    def take(self, calls: int, rate: Rate) -> None:
+        """Take so many tokens, down to a debt of one period."""
+        left = self.tokens - calls
+        self.tokens = left if left > -rate.calls else -rate.calls
 
 
 class Buckets:
@@ -68,18 +74,19 @@ class Buckets:
         to wait where nothing was taken.
         """
         rate, address_rate = rates
-        asked: list[tuple[_Bucket, Rate]] = []
-        if rate is not None:
-            asked.append((self._of_key(name, rate, now_s), rate))
-        if address_rate is not None:
-            asked.append((self._of_address((name, network_of(remote)), address_rate, now_s), address_rate))
+        of_key = of_address = None
         wait_s = 0
-        for bucket, each in asked:
-            bucket.fill(each, now_s)
-            wait_s = max(wait_s, bucket.wait_s(each))
+        if rate is not None:
+            of_key = self._of_key(name, rate, now_s)
+            wait_s = of_key.wait_s(rate, now_s)
+        if address_rate is not None:
+            of_address = self._of_address((name, network_of(remote)), address_rate, now_s)
+            wait_s = max(wait_s, of_address.wait_s(address_rate, now_s))
         if not wait_s:
-            for bucket, each in asked:
-                bucket.tokens = max(bucket.tokens - calls, -each.calls)
+            if of_key is not None and rate is not None:
+                of_key.take(calls, rate)
+            if of_address is not None and address_rate is not None:
+                of_address.take(calls, address_rate)
         return wait_s
 
     def carry_over(self, old: Buckets, names: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from app.collector import authority, consent
 from app.collector.inbound import BadCall, Call, Delivery, Inbound
-from app.collector.keys import KeyRing
+from app.collector.keys import Key, KeyRing
 from app.collector.machines import Machines, mark
 from app.collector.metrics import Metrics
 from app.collector.publish import record_of, reject_of
@@ -17,8 +17,6 @@ from app.collector.vocabulary import HEAD
 from app.collector.watched import WatchedKeys
 from streams.clock import monotonic_s
 from streams.outgoing import Outgoing
-
-Stamp = Callable[[Call], Call | BadCall]
 
 
 class Publishes(Protocol):
@@ -78,7 +76,7 @@ class Reception:
             in_query=bool(inbound.query) and any(value == shown for _, value in inbound.query),
         )
         delivery.calls = self._consented(inbound, calls)
-        await self._keep(route, inbound, self._rules.web_topic, delivery, lambda call: authority.stamp(call, key))
+        await self._keep(route, inbound, self._rules.web_topic, delivery, key)
 
     async def mailed(self, inbound: Inbound, delivery: Delivery, webhook: str) -> None:
         """What a mail service says of a mail, or its reader; let in by a signature.
@@ -86,8 +84,7 @@ class Reception:
         Raises:
             Refusal: nothing of it is kept.
         """
-        topic = self._rules.mail_topic
-        await self._keep("webhooks", inbound, topic, delivery, lambda call: authority.stamp(call, None, webhook))
+        await self._keep("webhooks", inbound, self._rules.mail_topic, delivery, None, webhook)
 
     async def visited(self, inbound: Inbound, delivery: Delivery) -> None:
         """A click on a signed link, of a visitor who may have refused to be counted.
@@ -96,8 +93,7 @@ class Reception:
             Refusal: nothing of it is kept.
         """
         delivery.calls = self._consented(inbound, delivery.calls)
-        topic = self._rules.web_topic
-        await self._keep("links", inbound, topic, delivery, lambda call: authority.stamp(call, None, "links"))
+        await self._keep("links", inbound, self._rules.web_topic, delivery, None, "links")
 
     def _consented(self, inbound: Inbound, calls: list[Call]) -> list[Call]:
         cause = consent.refused_by_browser(inbound) if self._rules.honour_gpc else ""
@@ -111,19 +107,21 @@ class Reception:
             self._metrics.dropped.labels("consent").inc(len(calls) - len(kept))
         return kept
 
-    async def _keep(self, route: str, inbound: Inbound, topic: str, delivery: Delivery, stamp: Stamp) -> None:
+    async def _keep(
+        self, route: str, inbound: Inbound, topic: str, delivery: Delivery, key: Key | None, way: str = ""
+    ) -> None:
         """Stamp, mark, and return when Kafka has it all."""
-        at_ms = inbound.received_ms
+        at_ms, bad = inbound.received_ms, delivery.bad
         records: list[Outgoing] = []
-        bad = list(delivery.bad)
         for call in delivery.calls:
-            stamped = stamp(call)
-            judged = [stamped] if isinstance(stamped, BadCall) else self._judged(stamped, inbound)
+            stamped = authority.stamp(call, key, way)
+            judged = (stamped,) if isinstance(stamped, BadCall) else self._judged(stamped, inbound)
             for each in judged:
                 record = each if isinstance(each, BadCall) else record_of(each, topic, at_ms)
                 bad.append(record) if isinstance(record, BadCall) else records.append(record)
         kept = len(records)
-        records += (reject_of(each, self._rules.rejected_topic, route, at_ms) for each in bad)
+        if bad:
+            records += (reject_of(each, self._rules.rejected_topic, route, at_ms) for each in bad)
         await self._publisher.publish(records)
         count = self._counts.get(route)
         if count is None:
@@ -132,7 +130,7 @@ class Reception:
         for each in bad:
             self._metrics.rejected.labels(each.reason).inc()
 
-    def _judged(self, call: Call, inbound: Inbound) -> list[Call]:
+    def _judged(self, call: Call, inbound: Inbound) -> Sequence[Call]:
         """The call, marked if a machine made it, and what it takes back."""
         if inbound.method == "HEAD":  # no person's browser looks before it fetches
             mark(call, HEAD)
@@ -141,9 +139,9 @@ class Reception:
         if isinstance(properties, dict) and properties.get("automated") is True:
             self._metrics.automated.labels(properties["automated_reason"]).inc()
         if not retractions:
-            return [call]
+            return (call,)
         self._metrics.retractions.inc(len(retractions))
-        return [call, *retractions]
+        return (call, *retractions)
 
 
 def origin_of(inbound: Inbound) -> str:

@@ -14,7 +14,8 @@ from aiohttp import web
 from app.collector import answers, cloudevents, links, segment, snowplow
 from app.collector.bodies import Held, Room, inflate, too_large
 from app.collector.calls import text, write_key
-from app.collector.corners import Anywhere, go_on, quiet
+from app.collector.corners import go_on, quiet
+from app.collector.doors import Doors, Handler
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.metrics import Metrics
 from app.collector.openapi import SEGMENT_BATCHES, SEGMENT_CALLS, TP2, document
@@ -26,6 +27,8 @@ from streams.clock import monotonic_s, now_ms
 log = logging.getLogger(__name__)
 BODY_S: Final = 20.0
 """How long a sender may take over a body."""
+IDLE_S: Final = 120.0
+"""How long a connection may take over the head of its next request; more than the proxies in front wait by default."""
 FOLLOW_S: Final = 1.0
 """How long somebody who clicked waits for Kafka before being sent on."""
 STOP_S: Final = 8.0
@@ -34,7 +37,6 @@ LONGEST_LINE: Final = 64 * 1024
 """Of a request's head: Snowplow's GET requests carry whole events."""
 SNIPPET: Final = Path(__file__).with_name("static") / "leadglow.js"
 SEGMENT_PATHS: Final = (*SEGMENT_CALLS, *SEGMENT_CALLS.values(), *SEGMENT_BATCHES)
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 Read = Callable[[Inbound], Delivery]
 
 
@@ -60,20 +62,24 @@ class Site:
         self._post = Post(reception)
         self._room = Room(limits.in_flight_bytes)
         metrics.in_flight.set_function(lambda: self._room.held)
-        self._runner: web.AppRunner | None = None
+        self._runner: web.ServerRunner | None = None
         self._clicks: set[asyncio.Task[None]] = set()
+        self._doors = Doors((method, path, self._answering(name, do)) for method, path, name, do in self.routes())
+        self._preflights = self._answering("preflight", self._preflight)
+        self._others = self._answering("unknown", self._unknown)
 
     async def start(self, host: str, port: int) -> str:
         """Listen, and return the address."""
-        self._runner = web.AppRunner(
-            self.application(),
+        server = web.Server(
+            self._handle,
             access_log=None,
+            keepalive_timeout=IDLE_S,
             logger=quiet(log),
             auto_decompress=False,
             max_line_size=LONGEST_LINE,
             max_field_size=LONGEST_LINE,
-            shutdown_timeout=STOP_S,
         )
+        self._runner = web.ServerRunner(server, shutdown_timeout=STOP_S)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         shown = f"[{host}]" if ":" in host else host
@@ -86,18 +92,17 @@ class Site:
         if self._clicks:
             await asyncio.wait(self._clicks, timeout=FOLLOW_S)
 
-    def application(self) -> web.Application:
-        """Every route."""
-        site = web.Application()
-        for method, path, route, handler in self._routes():
-            site.router.add_route(method, path, self._answering(route, handler), expect_handler=go_on)
-        rest = Anywhere("/")
-        rest.add_route("OPTIONS", self._answering("preflight", self._preflight), expect_handler=go_on)
-        rest.add_route("*", self._answering("unknown", self._unknown), expect_handler=go_on)
-        site.router.register_resource(rest)
-        return site
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        """What every request goes to."""
+        handle = self._doors.at(request.path).get(request.method)
+        if "Expect" in request.headers:
+            await go_on(request)
+        if handle is None:
+            handle = self._preflights if request.method == "OPTIONS" else self._others
+        return await handle(request)
 
-    def _routes(self) -> list[tuple[str, str, str, Handler]]:
+    def routes(self) -> list[tuple[str, str, str, Handler]]:
+        """Every method and path, the route that metrics know it by, and its handler."""
         track, post = self._tracking, self._posting
         return [
             *(("POST", f"/v1/{name}", "segment", track("segment", segment.read)) for name in SEGMENT_PATHS),
@@ -121,7 +126,7 @@ class Site:
         seconds = self._metrics.request_seconds.labels(route)
         by_status: dict[int, Callable[[], None]] = {}
 
-        async def answered(request: web.Request) -> web.Response:
+        async def answered(request: web.BaseRequest) -> web.Response:
             began_s = monotonic_s()
             try:
                 found = await handle(request)
@@ -148,38 +153,30 @@ class Site:
 
     # Requests -----------------------------------------------------------------------------------------------------
 
-    async def _inbound(self, request: web.Request, held: Held) -> Inbound:
+    async def _inbound(self, request: web.BaseRequest, held: Held) -> Inbound:
         """The request without aiohttp, its body inflated.
 
         Raises:
             Refusal: the body cannot be had.
         """
-        body = b""
-        if request.body_exists:
-            body = await self._body(request, held)
-        encoding = request.headers.get("Content-Encoding")
+        headers, most = request.headers, self._limits.body_bytes
+        body = await self._body(request, held, most)
+        encoding = headers.get("Content-Encoding")
         if encoding and body:
-            body = inflate(body, encoding, self._limits.body_bytes)
+            body = inflate(body, encoding, most)
             held.add(len(body))
-        return Inbound(
-            request.method,
-            request.path,
-            tuple(request.query.items()) if request.query_string else (),
-            request.headers,
-            body,
-            now_ms(),
-            self._remote(request),
-        )
+        query = tuple(request.query.items()) if request.query_string else ()
+        return Inbound(request.method, request.path, query, headers, body, now_ms(), held.remote)
 
-    async def _body(self, request: web.Request, held: Held) -> bytes:
-        most, content = self._limits.body_bytes, request.content
-        if (request.content_length or 0) > most:
-            raise too_large(most)
-        body = bytearray()
+    async def _body(self, request: web.BaseRequest, held: Held, most: int) -> bytes:
+        content = request.content
         try:
             if content.is_eof() and content.total_bytes <= most:  # small ones come with the head
                 held.add(content.total_bytes)
                 return content.read_nowait()
+            if (request.content_length or 0) > most:
+                raise too_large(most)
+            body = bytearray()
             async with asyncio.timeout(BODY_S):
                 async for chunk in content.iter_any():
                     held.add(len(chunk))
@@ -192,7 +189,7 @@ class Site:
             raise Refusal(400, "broken_body", "The body did not arrive whole: send it again.") from None
         return bytes(body)
 
-    def _remote(self, request: web.Request) -> str:
+    def _remote(self, request: web.BaseRequest) -> str:
         """Who sent it: what the outermost of our own proxies saw."""
         proxies = self._limits.proxies
         if proxies:
@@ -201,7 +198,7 @@ class Site:
                 return without_port(hops[-proxies])
         return request.remote or ""
 
-    def _base(self, request: web.Request) -> str:
+    def _base(self, request: web.BaseRequest) -> str:
         """Where the world reaches this site."""
         return self._limits.public_url.rstrip("/") or text(f"{request.scheme}://{request.host}")
 
@@ -210,7 +207,7 @@ class Site:
     def _tracking(self, route: str, read: Read, answer: Callable[[], web.Response] = answers.accepted) -> Handler:
         """A handler that takes what trackers send."""
 
-        async def tracked(request: web.Request) -> web.Response:
+        async def tracked(request: web.BaseRequest) -> web.Response:
             with self._room.request(self._remote(request)) as held:
                 await self._reception.tracked(route, await self._inbound(request, held), read)
             return answer()
@@ -220,13 +217,13 @@ class Site:
     def _posting(self, handle: Callable[[Inbound, str], Awaitable[web.Response]]) -> Handler:
         """A handler that takes what mail services and their readers send; the last part of the path says for what."""
 
-        async def posted(request: web.Request) -> web.Response:
+        async def posted(request: web.BaseRequest) -> web.Response:
             with self._room.request(self._remote(request)) as held:
                 return await handle(await self._inbound(request, held), request.path.rpartition("/")[2])
 
         return posted
 
-    async def _follow(self, request: web.Request) -> web.Response:
+    async def _follow(self, request: web.BaseRequest) -> web.Response:
         """Send the visitor on even if Kafka is away: who clicked must get there."""
         with self._room.request(self._remote(request)) as held:
             inbound = await self._inbound(request, held)
@@ -245,37 +242,31 @@ class Site:
         elif error is not None:
             log.error("a click was not kept", exc_info=error)
 
-    async def _settings(self, request: web.Request) -> web.Response:
+    async def _settings(self, request: web.BaseRequest) -> web.Response:
         return answers.json(
-            segment.settings_stub(
-                self._reception.ring.shown(text(request.match_info["write_key"])), self._base(request)
-            )
+            segment.settings_stub(self._reception.ring.shown(text(request.path.split("/")[3])), self._base(request))
         )
 
-    async def _source_config(self, request: web.Request) -> web.Response:
+    async def _source_config(self, request: web.BaseRequest) -> web.Response:
         headers = {"authorization": request.headers.get("Authorization", "")}
         shown = write_key(Inbound("GET", request.path, tuple(request.query.items()), headers))
         return answers.json(segment.source_config_stub(self._reception.ring.shown(shown)))
 
-    async def _snippet(self, request: web.Request) -> web.Response:
+    async def _snippet(self, request: web.BaseRequest) -> web.Response:
         return answers.kept(request, SNIPPET.read_bytes(), "text/javascript; charset=utf-8")
 
-    async def _openapi(self, request: web.Request) -> web.Response:
+    async def _openapi(self, request: web.BaseRequest) -> web.Response:
         return answers.json(document(self._base(request)))
 
-    async def _preflight(self, request: web.Request) -> web.Response:
+    async def _preflight(self, request: web.BaseRequest) -> web.Response:
         if not self._reception.ring.allows_origin(request.headers.get("Origin", "")):
             raise Refusal(403, "origin_not_allowed", "No key is for pages of this origin: add it to a key's `origins`.")
         return answers.preflight(request.headers.get("Access-Control-Request-Headers", ""))
 
-    async def _unknown(self, request: web.Request) -> web.Response:
-        allowed: set[str] = set()
-        for resource in request.app.router.resources():
-            allowed |= (await resource.resolve(request))[1]
-        allowed -= {"*", "OPTIONS"}
-        if not allowed:
+    async def _unknown(self, request: web.BaseRequest) -> web.Response:
+        methods = ", ".join(sorted(self._doors.at(request.path)))
+        if not methods:
             raise Refusal(404, "not_found", "There is nothing here: /openapi.json lists what there is.")
-        methods = ", ".join(sorted(allowed))
         found = self._refused(Refusal(405, "method_not_allowed", f"This address takes {methods}."))
         found.headers["Allow"] = methods
         return found

@@ -4,13 +4,14 @@ Each first delivery arrives but is answered 503: the SDK sends it again, and it 
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.node import SOURCES, run
+from tests.node import INSTALL_S, SOURCES, missing, run
 from tests.stack import APPS_KEY, SECRET, Stack
 from tests.web import Stumbling, Web, serve
 
@@ -39,6 +40,16 @@ def deliveries(web: Web) -> int:
     return sum(request.method == "POST" or request.path.startswith("/i?") for request in web.requests)
 
 
+@pytest.fixture(scope="module")
+def go_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our program with the SDK for Go; its modules must have the hashes of go.sum."""
+    if not shutil.which("go"):
+        missing("Go")
+    program = tmp_path_factory.mktemp("go") / "servers"
+    run(["go", "build", "-mod=readonly", "-o", str(program), "."], SOURCES / "go", timeout_s=INSTALL_S)
+    return program
+
+
 @pytest.mark.parametrize("sdk", PYTHON)
 def test_a_python_sdk_delivers_a_story_that_counts_once(stack: Stack, sdk: str) -> None:
     key, points = PYTHON[sdk]
@@ -61,5 +72,15 @@ def test_a_node_sdk_delivers_a_story_that_counts_once(stack: Stack, sdks: Path, 
         assert deliveries(web) >= 2
 
     lead = stack.wait_scored(f"user-{name}", f"anonymous-{name}", POINTS)
+
+    assert lead["traits"] == {"title": "CTO"}
+
+
+def test_the_go_sdk_delivers_a_story_that_counts_once(stack: Stack, go_program: Path) -> None:
+    with serve(Stumbling(stack.url)) as web:
+        run([str(go_program), web.address, APPS_KEY], SOURCES, json.dumps(story("go")))
+        assert deliveries(web) >= 2
+
+    lead = stack.wait_scored("user-go", "anonymous-go", POINTS)
 
     assert lead["traits"] == {"title": "CTO"}

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import aiohttp
 import pytest
 
 from app.collector import segment, snowplow
 from app.collector.inbound import Call, Delivery, Inbound
+from app.collector.metrics import Metrics
+from app.collector.reception import Reception, Rules
+from app.collector.site import Limits, Site
+from app.collector.watched import WatchedKeys
+from streams.outgoing import Outgoing
 from streams.times import event_time
 from tests.collecting import NOW_MS, event_of
 
@@ -130,3 +139,65 @@ def test_preflights_are_for_known_paths_and_settings_are_answered(client: str) -
             assert segment.source_config_stub(request["query"]["writeKey"])["source"]["writeKey"] == "WRITEKEY1"
         elif path.endswith("/settings"):
             assert segment.settings_stub("WRITEKEY1", "http://localhost:9911")["integrations"]
+
+
+# The same over a socket -------------------------------------------------------------------------------------------
+
+KEYS = """
+leadglow_keys: 1
+keys:
+  - {name: all, write_key: WRITEKEY1, origins: any}
+  - {name: snowplow, write_key: site, origins: any}
+"""
+SET_ANEW = {"Host", "Content-Length", "Connection", "Accept-Encoding"}
+"""Headers that the client of the test writes itself."""
+
+
+class Kept:
+    """A publisher that keeps everything."""
+
+    ready = True
+
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        self.records += records
+
+
+async def replayed(url: str, request: dict[str, Any]) -> int:
+    """The status of a request that is sent as it was captured, packed if it was."""
+    headers = {name: value for name, value in request["headers"].items() if name not in SET_ANEW}
+    body = None if request["body"] is None else json.dumps(request["body"]).encode()
+    if body and headers.get("Content-Encoding") == "gzip":
+        body = gzip.compress(body)
+    query = f"?{urlencode(request['query'])}" if request["query"] else ""
+    async with (
+        aiohttp.ClientSession(skip_auto_headers=["User-Agent", "Accept", "Content-Type"]) as session,
+        session.request(request["method"], url + request["path"] + query, data=body, headers=headers) as reply,
+    ):
+        await reply.read()
+        if request["method"] == "OPTIONS":
+            assert reply.headers["Access-Control-Allow-Origin"] == headers["Origin"]
+            assert reply.headers["Access-Control-Allow-Headers"] == headers["Access-Control-Request-Headers"]
+        return reply.status
+
+
+@pytest.mark.parametrize("client", EXPECTED)
+async def test_a_captured_client_is_answered_200_to_everything(client: str, tmp_path: Path) -> None:
+    path, metrics, kept = tmp_path / "keys.yaml", Metrics(), Kept()
+    path.write_text(KEYS)
+    site = Site(
+        Reception(Rules("web", "mail", "rejected"), kept, WatchedKeys(path, metrics), metrics), Limits(), metrics
+    )
+    url = await site.start("127.0.0.1", 0)
+    try:
+        statuses = {await replayed(url, request) for request in requests(client)}
+    finally:
+        await site.stop()
+
+    found = [json.loads(record.value or b"") for record in kept.records]
+    for call in found:
+        call["messageId"] = call["messageId"].split(":", 2)[2]
+    assert statuses == {200}
+    assert [row(call) for call in found] == EXPECTED[client]

@@ -196,6 +196,18 @@ async def test_a_sending_that_fails_is_503_and_the_next_is_none_the_worse(
     assert caplog.records
 
 
+async def test_a_failure_while_the_too_large_one_is_looked_for_does_not_end_the_sending(
+    publisher: Publisher, kafka: Kafka
+) -> None:
+    kafka.fails = [RuntimeError("anything"), MessageSizeTooLargeError()]
+    with pytest.raises(Refusal) as refused:
+        await publisher.publish([record(b"a")])
+    assert refused.value.code == "kafka_away"
+
+    async with asyncio.timeout(1):
+        await publisher.publish([record(b"b")])
+
+
 async def test_before_the_start_and_after_the_end_there_is_503(kafka: Kafka, clock: Clock) -> None:
     made: Any = kafka
     publisher = Publisher(made, ("web",), Metrics(), clock)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.mailservices import CAPTURES, MANDRILL_URL, NOW_S, brief, form, mandrill, only_call, post, read, refusal
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from app.collector.webhooks.replay import Replay
 from tests.mailservices import CAPTURES, NOW_MS, NOW_S, brief, later, only_call, post, read, refusal, resend

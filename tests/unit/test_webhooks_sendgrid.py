@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sendgrid.helpers.eventwebhook import EventWebhook  # type: ignore[import-untyped]
 
 from app.collector.inbound import Inbound
