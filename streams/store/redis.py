@@ -73,7 +73,7 @@ def arguments(commit: Commit) -> tuple[bytes, bytes]:
     due, not_due = split(commit.due)
     payloads = [entry.payload for entry in commit.outbox]
     body = (
-        *(str(commit.version), str(commit.version + 1), commit.step, str(commit.trim_to)),
+        *(commit.after, commit.step, str(commit.version + 1), str(commit.trim_to)),
         _sized(fields, fields.values()),
         _sized(leads, leads.values()),
         _sized((f"{entry.seq}-0" for entry in commit.outbox), payloads),
@@ -140,7 +140,7 @@ class RedisStore:
         return blobs
 
     async def commit(self, partition: int, commit: Commit) -> Verdict:
-        """Take one step, atomically and guarded by version and step id; so it is safe to repeat."""
+        """Take one step, atomically, if the last one is the one that it follows; so it is safe to repeat."""
         require_sound(commit)
         keys = self._keys(partition)
         shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
