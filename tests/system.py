@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 from typer.testing import CliRunner, Result
 
 from app.cli.root import build
 from app.settings import Settings, load_settings
-from app.wiring import store_of
+from app.wiring import consumer_of, producer_of, store_of
 from streams.topics import partition_of
 from tests.servers import Running
 
@@ -93,7 +92,7 @@ class System:
         asyncio.run(self._send(events, topic))
 
     async def _send(self, events: Iterable[tuple[int, dict[str, Any]]], topic: str | None) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka)
+        producer = producer_of(self.settings)
         await producer.start()
         try:
             for arrival, event in events:
@@ -112,12 +111,13 @@ class System:
         return asyncio.run(self._records(topic))
 
     async def _records(self, topic: str) -> list[Any]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka, auto_offset_reset="earliest")
+        consumer = consumer_of(self.settings)
         await consumer.start()
         try:
             places = [TopicPartition(topic, p) for p in range(PARTITIONS)]
             consumer.assign(places)
             ends = await consumer.end_offsets(places)
+            await consumer.seek_to_beginning(*places)
             found: list[Any] = []
             for place in places:
                 while await consumer.position(place) < ends[place]:

@@ -8,7 +8,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from app import reading
-from app.cli.common import Fault, kafka_away, opened_store, run
+from app.cli.away import kafka_away
+from app.cli.common import Fault, opened_store, run
 from app.cli.common import settings as read_settings
 from app.cli.topics import require_lead_events
 from app.settings import Settings

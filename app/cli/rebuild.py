@@ -7,7 +7,8 @@ import typer
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from app.cli.common import Fault, kafka_away, opened_store, rules_of, run
+from app.cli.away import kafka_away
+from app.cli.common import Fault, opened_store, rules_of, run
 from app.cli.common import settings as read_settings
 from app.cli.topics import require_lead_events
 from app.settings import Settings

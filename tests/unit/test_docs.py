@@ -156,12 +156,6 @@ def test_the_file_map_names_every_file_of_streams_and_app_and_no_other() -> None
     assert set(listed) ^ there == set()
 
 
-def test_the_statuses_of_a_worker_in_the_design_are_statuses() -> None:
-    listed = {int(status) for status in first_column(section(DESIGN, "Exit statuses"))}
-
-    assert listed == {Exit.OK, Exit.TROUBLE, Exit.CONFLICT, Exit.REFUSED}
-
-
 def test_the_reasons_of_rejection_in_the_design_are_those_of_the_codec() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section(DESIGN, "What cannot be scored"), re.M)
 
