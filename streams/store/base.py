@@ -112,8 +112,8 @@ class Store(Protocol):
     async def wipe(self, partition: int) -> None:
         """Remove everything of the shard."""
 
-    async def meta(self, name: str, value: str) -> str:
-        """The value under ``name``, set to ``value`` first if there was none."""
+    async def meta(self, name: str, value: str = "") -> str:
+        """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
 
     async def close(self) -> None:
         """Let the connections go."""

@@ -157,9 +157,9 @@ class MemoryStore:
         """Remove everything of the shard."""
         self._shards.pop(partition, None)
 
-    async def meta(self, name: str, value: str) -> str:
-        """The value under ``name``, set to ``value`` first if there was none."""
-        return self._meta.setdefault(name, value)
+    async def meta(self, name: str, value: str = "") -> str:
+        """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
+        return self._meta.setdefault(name, value) if value else self._meta.get(name, "")
 
     async def close(self) -> None:
         """Nothing to let go."""

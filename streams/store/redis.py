@@ -221,12 +221,13 @@ class RedisStore:
         shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
         await self._call("wipe", lambda: self._client.unlink(*shard, *rankings))
 
-    async def meta(self, name: str, value: str) -> str:
-        """The value under ``name``, set to ``value`` first if there was none."""
+    async def meta(self, name: str, value: str = "") -> str:
+        """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
         key = meta_key(self._namespace)
-        await self._call("meta", lambda: self._client.hsetnx(key, name, value))
-        kept: bytes = await self._call("meta", lambda: self._client.hget(key, name))
-        return kept.decode()
+        if value:
+            await self._call("meta", lambda: self._client.hsetnx(key, name, value))
+        kept: bytes | None = await self._call("meta", lambda: self._client.hget(key, name))
+        return (kept or b"").decode()
 
     async def close(self) -> None:
         """Finish what is in flight and let the connections go."""

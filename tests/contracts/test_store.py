@@ -249,6 +249,8 @@ async def test_shards_do_not_touch_each_other_and_wipe_takes_one(store: Store) -
 
 
 async def test_meta_keeps_the_first_value(store: Store) -> None:
+    assert await store.meta("partitions") == ""
     assert await store.meta("partitions", "8") == "8"
+    assert await store.meta("partitions") == "8"
     assert await store.meta("partitions", "16") == "8"
     assert await store.meta("scorecard", "a") == "a"
