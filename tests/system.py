@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 from typer.testing import CliRunner, Result
 
 from app.cli.root import build
 from app.settings import Settings, load_settings
-from app.wiring import consumer_of, producer_of, store_of
+from app.wiring import kafka_options, producer_of, store_of
 from streams.topics import partition_of
 from tests.servers import Running
 
@@ -111,13 +112,13 @@ class System:
         return asyncio.run(self._records(topic))
 
     async def _records(self, topic: str) -> list[Any]:
-        consumer = consumer_of(self.settings)
+        options = kafka_options(self.settings)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka, auto_offset_reset="earliest", **options)
         await consumer.start()
         try:
             places = [TopicPartition(topic, p) for p in range(PARTITIONS)]
             consumer.assign(places)
             ends = await consumer.end_offsets(places)
-            await consumer.seek_to_beginning(*places)
             found: list[Any] = []
             for place in places:
                 while await consumer.position(place) < ends[place]:

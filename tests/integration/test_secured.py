@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import shutil
 import ssl
 import threading
@@ -18,7 +19,7 @@ from tests.certificates import Certificates, make_certificates
 from tests.kafka import start_apache_kafka
 from tests.proxy import Proxy
 from tests.servers import Running
-from tests.system import System, wait_for
+from tests.system import ROOT, System, wait_for
 
 pytestmark = [
     pytest.mark.skipif(
@@ -29,8 +30,7 @@ pytestmark = [
 ]
 MECHANISM = "SCRAM-SHA-512"
 PASSWORD = "of-the-worker"
-RIGHTS = ("~leadglow-secured:*", "+@read", "+@write", "+@scripting", "+@connection", "-@dangerous", "+info")
-"""What docs/settings.md asks for."""
+RIGHTS = re.findall(r"^~leadglow:\*(.+)$", (ROOT / "docs/settings.md").read_text(), re.M)[0].split()
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         broker.wait_ready()
         store.wait_ready()
         with redis.Redis(port=store.port) as client:
-            client.execute_command("ACL", "SETUSER", "worker", "reset", "on", f">{PASSWORD}", *RIGHTS)
+            client.execute_command(
+                "ACL", "SETUSER", "worker", "reset", "on", f">{PASSWORD}", "~leadglow-secured:*", *RIGHTS
+            )
             client.execute_command("ACL", "SETUSER", "default", "off")
         with tls_for(store.port, certificates) as port:
             kafka = Running(broker.address, "secured", broker.stop)
@@ -128,7 +130,7 @@ def test_a_worker_and_the_commands_work_on_secured_servers(secured: Secured) -> 
                  "context": {"traits": {"title": "CTO", "employees": 500}}}  # fmt: skip
         system.send([(now_ms(), event)])
         wait_for(lambda: system.run("lead", "show", "ana").exit_code == 0, "scored")
-        assert [row["lead_id"] for row in system.json("leads", "top")] == ["ana"]
+        wait_for(lambda: [row["lead_id"] for row in system.json("leads", "top")] == ["ana"], "ranked")
         wait_for(lambda: len(system.records(system.settings.handoff)) == 1, "an alert")
         erased = system.run("erase", "ana", "--yes")
         assert erased.exit_code == 0, erased.output
