@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Redis that loses a reply, or takes TLS from clients."""
+"""A TCP proxy in front of Redis that loses a reply, is slow, leads elsewhere, or takes TLS from clients."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ class Proxy:
         self._tls = tls
         self._lost = asyncio.Event()
         self._upstream = port
+        self.delay_s = 0.0
+        """How long each reply takes on its way."""
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._command = b""
@@ -54,6 +56,11 @@ class Proxy:
     async def until_lost(self) -> None:
         """Return once a reply was kept: the server has done what the client asked for."""
         await asyncio.wait_for(self._lost.wait(), 20)
+
+    def lead_to(self, port: int) -> None:
+        """Lead to another server from now on."""
+        self._upstream = port
+        self.cut()
 
     def cut(self) -> None:
         """Cut every connection."""
@@ -96,6 +103,7 @@ class Proxy:
         with contextlib.closing(writer):
             while data := await reader.read(1 << 16):
                 if not marked.is_set():
+                    await asyncio.sleep(self.delay_s)
                     writer.write(data)
                     await writer.drain()
                     continue

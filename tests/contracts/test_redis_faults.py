@@ -17,7 +17,7 @@ from streams.store.base import Commit, Entry, Verdict
 from streams.store.checks import AccessDenied, ClusterExpected, EvictingStore
 from streams.store.keys import SLOTS, shard_keys, slot, tag
 from streams.store.redis import COMMIT, RedisStore, connect
-from tests.contracts.conftest import free_port, server
+from tests.cluster import free_port, server
 
 BIG = b"\xff" * 1_000_000
 
