@@ -196,8 +196,8 @@ class Engine:
         ends = await consumer.end_offsets([*lanes, *self._intake.positions])
         for tp, lane in lanes.items():
             lane.look(ends[tp], await consumer.next_offset(tp))
-        unread = [ends[tp] > await consumer.next_offset(tp) for tp in self._intake.positions if tp in ends]
-        self._intake.behind = any(unread)
+        places = {tp: await consumer.next_offset(tp) for tp in self._intake.positions if tp in ends}
+        self._intake.behind = any(at is not None and ends[tp] > at for tp, at in places.items())
 
     def _look(self) -> None:
         ready = self.ready
@@ -267,12 +267,14 @@ class Engine:
         if self._consumer is not None:
             ahead = {tp: await self._consumer.next_offset(tp) for tp in carried}
             if self._intake.idle:  # so all that was handed over before was carried over
-                carried |= {tp: at for tp, at in ahead.items() if tp in self._intake.positions}
+                carried |= {tp: at for tp, at in ahead.items() if at is not None and tp in self._intake.positions}
         return carried
 
     async def stop(self) -> None:
         """Finish what is in flight, and tell Kafka how far that was."""
         lanes = list(self._lanes.values())
+        if self._telling is not None:
+            self._telling.cancel()
         await asyncio.gather(*(lane.stop() for lane in lanes))
         await self._intake.stop()
         with suppress(KafkaError, TimeoutError):  # the next start finds out from the shards

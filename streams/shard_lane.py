@@ -66,7 +66,8 @@ class ShardLane:
         self._highwater = 0
         self._taking = False
         """A step is in flight."""
-        self._position = self._passed = 0
+        self._position: int | None = None
+        self._passed = 0
         """Where the next fetch starts, as of the last look; up to where there is nothing left to take."""
         self._real_ends = False
         """The broker's end offsets can be trusted, so a topic that was cut is found when the shard is opened."""
@@ -94,7 +95,7 @@ class ShardLane:
         self._queue.clear()
         self._waiting = 0
         self._highwater = max(self._highwater, end_offset or 0)
-        self._position = self._passed = 0
+        self._position, self._passed = None, 0
         self._taking = False
         self._awaited = checkpoint - 1 if checkpoint > first_offset else None
         return checkpoint - 1 if checkpoint > first_offset else checkpoint
@@ -141,13 +142,13 @@ class ShardLane:
         self._highwater = max(highwater, records[-1].offset + 1)
         self._wake.set()
 
-    def look(self, end: int, position: int) -> None:
-        """Take note of where the partition ends, and where the next fetch starts.
+    def look(self, end: int, position: int | None) -> None:
+        """Take note of where the partition ends, and where the next fetch starts, if that is settled.
 
         Records that no fetch brings are lag, too. The marks of transactions are none: where the position stays
         beyond the checkpoint from one look to the next, nothing but marks lies between.
         """
-        if position == self._position and not self._waiting and not self._taking:
+        if position is not None and position == self._position and not self._waiting and not self._taking:
             self._passed = position
         self._position = position
         self._highwater = max(self._highwater, end)
