@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         "redis://localhost:6379",
         repr=False,  # it may hold a password
         description="Redis or Valkey: `redis://user:password@host:port/db`, `rediss://` for TLS, "
-        "`?cluster=true` for a cluster's entry node.",
+        "`?cluster=true` for a cluster's entry node, `?ssl_ca_certs=FILE` for an authority of your own.",
     )
     namespace: str = Field(
         "leadglow",
@@ -215,7 +215,7 @@ def settings_table() -> str:
         f"| `{variable(name)}` | {_shown_default(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
-    return "\n".join([_PAGE_HEAD, "| Variable | Default | Meaning |", "| --- | --- | --- |", *rows, ""])
+    return "\n".join([_PAGE_HEAD, "| Variable | Default | Meaning |", "| --- | --- | --- |", *rows, _PAGE_END])
 
 
 def variable(field: str) -> str:
@@ -230,6 +230,18 @@ Made by `make settings` from `app/settings.py`; a test keeps the two alike.
 
 A setting is an environment variable, or, without the prefix and in small letters, a key of the TOML file
 that `{FILE}` names. The environment wins. An unknown name is an error that names the nearest known one.
+"""
+
+
+_PAGE_END = """
+## Rights
+
+A worker, and every command, may log in to Redis as a user with these rights (`ACL SETUSER`), where `leadglow` is
+`LEADGLOW_NAMESPACE`; on a cluster it also needs `+cluster`:
+
+```text
+~leadglow:* +@read +@write +@scripting +@connection -@dangerous +info
+```
 """
 
 

@@ -157,14 +157,15 @@ def collector_of(settings: Settings) -> Collector:
 
 
 def crash_point(at: str) -> Callable[[str], Coroutine[Any, Any, None]]:
-    """Kill this process when a step is reached for the n-th time; ``at`` is ``step:n``."""
-    name, _, number = at.partition(":")
+    """Kill this process when a step is reached for the n-th time, or halt it: ``step:n`` or ``step:n:STOP``."""
+    name, _, rest = at.partition(":")
+    number, _, how = rest.partition(":")
     reached: Counter[str] = Counter()
 
     async def crash(step: str) -> None:
         reached[step] += 1
         if step == name and reached[step] == int(number or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.Signals[f"SIG{how or 'KILL'}"])
 
     return crash
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -24,6 +23,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.stored import NewerFormat
 from streams.shard_clock import ShardClock
 from streams.shard_lane import GivingUp, ShardLane
+from streams.sources import Sources
 from streams.transport.consumer import Consumer
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,8 @@ class Engine:
         self._committed: dict[TP, int] = {}
         self._telemetry_s = monotonic_s()
         self._telling: asyncio.Task[None] | None = None
-        self._source_ends: list[Mapping[TP, int]] = []
+        self._told_s = monotonic_s()
+        self._sources = Sources(env, channel.producer)
 
     # The Handler ----------------------------------------------------------------------------------------------
 
@@ -74,11 +75,13 @@ class Engine:
         first = await consumer.first_offsets(partitions) if partitions else {}
         ends = await consumer.end_offsets(partitions) if partitions and self._real_ends else {}
         try:
+            with suppress(KafkaError):  # away: the next look will tell
+                await self._sources.require_same()
             seeks = await asyncio.gather(*(self._position(tp, first[tp], ends.get(tp), consumer) for tp in partitions))
         except Mismatch as mismatch:
             self._fail(Exit.REFUSED, str(mismatch))
             raise
-        self._source_ends.clear()
+        self._sources.forget()
         await self._look_at_sources()
         for lane in self._lanes.values():
             lane.start()
@@ -171,29 +174,30 @@ class Engine:
 
     async def _compare_notes(self) -> None:
         """Tell Kafka how far we are, and ask how far the group is with the sources."""
-        with suppress(KafkaError):  # away: another time, then
+        try:
+            await self._sources.require_same()
             await self._tell_kafka(list(self._lanes.values()))
+            await self._look_at_ends()
             await self._look_at_sources()
+        except KafkaError:
+            log.debug("Kafka is away: another time, then", exc_info=True)
+        except Mismatch as mismatch:
+            self._fail_for(mismatch)
 
     async def _look_at_sources(self) -> None:
-        """Timers wait for what stood on the source topics two looks ago: it may keep a lead from cooling."""
-        consumer = self._consumer
-        sources = list(consumer.partitions_of(self.env.topics.sources)) if consumer is not None else []
-        if consumer is None or not sources:
+        if self._consumer is not None:
+            self._clock.sources_behind = await self._sources.behind(self._consumer)
+
+    async def _look_at_ends(self) -> None:
+        """Find out what was not even fetched."""
+        consumer, lanes = self._consumer, dict(self._lanes)
+        if consumer is None:
             return
-        first, ends = await consumer.first_offsets(sources), await consumer.end_offsets(sources)
-        committed = await asyncio.gather(*(consumer.committed(tp) for tp in sources))
-        self._source_ends = [*self._source_ends[-2:], ends]
-        behind: Counter[str] = Counter()
-        for tp, at in zip(sources, committed, strict=True):
-            behind[tp.topic] += max(ends[tp] - max(at or 0, first[tp]), 0)
-        for name, records in behind.items():
-            self.env.metrics.source_lag.labels(name).set(records)
-        self._clock.sources_behind = any(
-            max(at or 0, first[tp]) < self._source_ends[0][tp]
-            for tp, at in zip(sources, committed, strict=True)
-            if tp in self._source_ends[0]
-        )
+        ends = await consumer.end_offsets([*lanes, *self._intake.positions])
+        for tp, lane in lanes.items():
+            lane.look(ends[tp], await consumer.next_offset(tp))
+        places = {tp: await consumer.next_offset(tp) for tp in self._intake.positions if tp in ends}
+        self._intake.behind = any(at is not None and ends[tp] > at for tp, at in places.items())
 
     def _look(self) -> None:
         ready = self.ready
@@ -202,6 +206,10 @@ class Engine:
             self._unsettled_s = monotonic_s()
         elif self._unsettled_s is not None and monotonic_s() - self._unsettled_s > UNSETTLED_S:
             self._fail(Exit.TROUBLE, f"a rebalance was not finished within {UNSETTLED_S} s")
+        if not ready or self._unsettled_s is not None or self._telling is None or self._telling.done():
+            self._told_s = monotonic_s()
+        elif monotonic_s() - self._told_s > STUCK_S:
+            self._fail(Exit.TROUBLE, f"Kafka answers, but has not answered the consumer for {STUCK_S} s")
         self._look_at_lanes(ready)
         self._look_at_intake(ready)
         lanes = self._lanes.values()
@@ -224,7 +232,7 @@ class Engine:
     def _look_at_intake(self, ready: bool) -> None:
         if self._intake.failure is not None:
             self._fail_for(self._intake.failure)
-        if not ready or self._intake.idle:
+        if not ready or (self._intake.idle and not self._intake.behind):
             self._intake.progress_s = monotonic_s()
         elif monotonic_s() - self._intake.progress_s > STUCK_S:
             self._fail(Exit.TROUBLE, f"intake has records to carry over and made no progress for {STUCK_S} s")
@@ -259,12 +267,14 @@ class Engine:
         if self._consumer is not None:
             ahead = {tp: await self._consumer.next_offset(tp) for tp in carried}
             if self._intake.idle:  # so all that was handed over before was carried over
-                carried |= {tp: at for tp, at in ahead.items() if tp in self._intake.positions}
+                carried |= {tp: at for tp, at in ahead.items() if at is not None and tp in self._intake.positions}
         return carried
 
     async def stop(self) -> None:
         """Finish what is in flight, and tell Kafka how far that was."""
         lanes = list(self._lanes.values())
+        if self._telling is not None:
+            self._telling.cancel()
         await asyncio.gather(*(lane.stop() for lane in lanes))
         await self._intake.stop()
         with suppress(KafkaError, TimeoutError):  # the next start finds out from the shards

@@ -1,4 +1,4 @@
-"""Every exit status of the program."""
+"""Every exit status of the program, and what it means."""
 
 from __future__ import annotations
 
@@ -8,26 +8,19 @@ from enum import IntEnum
 class Exit(IntEnum):
     """The status with which a process ends."""
 
-    OK = 0
-    CHECK_FAILED = 1
-    USAGE = 2
-    UNKNOWN_LEAD = 3
-    TROUBLE = 70
-    CONFLICT = 75
-    REFUSED = 78
+    meaning: str
 
-    @property
-    def meaning(self) -> str:
-        """For people."""
-        return _MEANINGS[self]
+    def __new__(cls, status: int, meaning: str) -> Exit:
+        """Keep what it means, for people, with the number."""
+        member = int.__new__(cls, status)
+        member._value_ = status
+        member.meaning = meaning
+        return member
 
-
-_MEANINGS = {
-    Exit.OK: "done",
-    Exit.CHECK_FAILED: "a check failed: mistakes in a scorecard file, a mismatch, not confirmed",
-    Exit.USAGE: "the command line is wrong",
-    Exit.UNKNOWN_LEAD: "there is no such lead",
-    Exit.TROUBLE: "Kafka or Redis cannot be reached, or no progress, or an internal error: try again",
-    Exit.CONFLICT: "another worker owns the same partitions: starting again is right",
-    Exit.REFUSED: "settings, topics and state do not fit together: a person must decide",
-}
+    OK = 0, "done"
+    CHECK_FAILED = 1, "a check failed: mistakes in a scorecard file, a mismatch, not confirmed"
+    USAGE = 2, "the command line is wrong"
+    UNKNOWN_LEAD = 3, "there is no such lead"
+    TROUBLE = 70, "Kafka or Redis cannot be reached, or no progress, or an internal error: try again"
+    CONFLICT = 75, "another worker owns the same partitions: starting again is right"
+    REFUSED = 78, "settings, topics and state do not fit together: a person must decide"

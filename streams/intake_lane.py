@@ -31,6 +31,8 @@ class IntakeLane:
         """Source partition -> the offset before which everything was acknowledged on lead-events."""
         self.progress_s = monotonic_s()
         """When something was carried over last, or began to wait, on the monotonic clock."""
+        self.behind = False
+        """Whether something lies on the source partitions that was not even fetched, as of the last look."""
 
     def start(self) -> None:
         """Begin."""

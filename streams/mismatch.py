@@ -27,7 +27,12 @@ OTHER: Final = (
     "partition {partition} of the lead events has another record at {offset} than the one that was scored: the topic "
     "was recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
 )
+SOURCE_NEW: Final = (
+    "{topic} was deleted and created again under its name. Its events would be taken for those that it held before: "
+    "write to a topic of a new name, and put that into LEADGLOW_SOURCES"
+)
 SOURCE_CUT: Final = (
     "{tp.topic}, partition {tp.partition}, ends at {end}, but was read up to {committed}: the topic was recreated or "
-    "cut. Its new events would be taken for repeated ones; use a new topic name in LEADGLOW_SOURCES"
+    "cut. Its new events would be taken for repeated ones: write to a topic of a new name, and put that into "
+    "LEADGLOW_SOURCES"
 )

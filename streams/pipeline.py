@@ -1,7 +1,7 @@
 """The life of a batch: read, load, score, commit, relay. Read this file first.
 
 A Shard is one partition of ``lead-events`` with its leads. It is the only writer of their state, but nothing
-depends on that: each step is guarded by the version that it started from, so whoever makes a step is right.
+depends on that: each step names the one that it follows, so whoever makes a step is right.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Shard:
         self.reader = Reader(partition, rules, env)
         self.position = Position()
         self.version = -1
+        self.step = ""
+        """The id of the last step taken: the next one follows it, or nothing is written."""
         self._opening = 0
         """Which reading of the shard this is: two of one process never take the same step."""
         self.fresh: bool = False
@@ -73,11 +75,11 @@ class Shard:
     async def open(self) -> None:
         """Read where the shard stands. Leads stay in memory if nobody has written since."""
         control = await self.env.store.control(self.partition)
-        if control.version == self.version:
+        if (control.version, control.step) == (self.version, self.step):
             self.catching_up = self.catching_up or bool(self.outbox)
             self.relay(self.outbox)
             return
-        self.version = control.version
+        self.version, self.step = control.version, control.step
         self._opening = next(_openings)
         self.fresh = control.version == 0
         self.scorer.clear()
@@ -170,6 +172,7 @@ class Shard:
         published = [i for i, at in clean.items() if dirty.get(i) == at and i not in outcome.dirty]
         return Commit(
             self.version,
+            self.step,
             f"{self.env.owner}:{self._opening}:{self.version + 1}",
             self._fields(),
             outcome.blobs,
@@ -191,7 +194,7 @@ class Shard:
         }
 
     def _committed(self, commit: Commit, outcome: Outcome) -> None:
-        self.version += 1
+        self.version, self.step = self.version + 1, commit.step
         if self.acknowledged == commit.trim_to:
             self.acknowledged = 0
         if self.fresh:
@@ -258,7 +261,7 @@ class Shard:
         """Let the store know what was acknowledged, where no other step does; see that it is as we left it."""
         if self.clean or self.acknowledged:
             await self._commit(Outcome(), [])
-        elif (await self.env.store.control(self.partition)).version != self.version:
+        elif (await self.env.store.control(self.partition)).step != self.step:
             self.version = -1
             raise Conflict(self.partition)
 

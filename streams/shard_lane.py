@@ -64,6 +64,11 @@ class ShardLane:
         self._rules: Rules | None = None
         self._awaited: int | None = None
         self._highwater = 0
+        self._taking = False
+        """A step is in flight."""
+        self._position: int | None = None
+        self._passed = 0
+        """Where the next fetch starts, as of the last look; up to where there is nothing left to take."""
         self._real_ends = False
         """The broker's end offsets can be trusted, so a topic that was cut is found when the shard is opened."""
         self._conflicts = 0
@@ -90,6 +95,8 @@ class ShardLane:
         self._queue.clear()
         self._waiting = 0
         self._highwater = max(self._highwater, end_offset or 0)
+        self._position, self._passed = None, 0
+        self._taking = False
         self._awaited = checkpoint - 1 if checkpoint > first_offset else None
         return checkpoint - 1 if checkpoint > first_offset else checkpoint
 
@@ -126,7 +133,7 @@ class ShardLane:
     @property
     def lag(self) -> int:
         """Records of the partition that are not scored yet."""
-        return max(self._highwater - self.shard.position.checkpoint, self._waiting)
+        return max(self._highwater - max(self.shard.position.checkpoint, self._passed), self._waiting)
 
     def offer(self, records: Sequence[Any], highwater: int) -> None:
         """Take what was fetched."""
@@ -134,6 +141,17 @@ class ShardLane:
         self._waiting += len(records)
         self._highwater = max(highwater, records[-1].offset + 1)
         self._wake.set()
+
+    def look(self, end: int, position: int | None) -> None:
+        """Take note of where the partition ends, and where the next fetch starts, if that is settled.
+
+        Records that no fetch brings are lag, too. The marks of transactions are none: where the position stays
+        beyond the checkpoint from one look to the next, nothing but marks lies between.
+        """
+        if position is not None and position == self._position and not self._waiting and not self._taking:
+            self._passed = position
+        self._position = position
+        self._highwater = max(self._highwater, end)
 
     def use(self, rules: Rules) -> None:
         """Score by other rules after the step in flight."""
@@ -171,7 +189,9 @@ class ShardLane:
         self._waiting = sum(map(len, self._queue))
         records = self._checked(batch)
         if records:
+            self._taking = True
             await self.shard.take(records)
+            self._taking = False
             self._metrics.records.labels("scoring").inc(len(records))
             self.progress_s = monotonic_s()
             self._conflicts = 0
@@ -215,7 +235,7 @@ class ShardLane:
     # Time -----------------------------------------------------------------------------------------------------
 
     async def _keep_time(self) -> None:
-        caught_up = not self._queue and self.shard.position.checkpoint >= self._highwater
+        caught_up = not self._queue and not self.lag
         clock = self._clock.now(self.shard.position.arrived_ms, caught_up)
         if clock is not None:
             await self._tick(clock)

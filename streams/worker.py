@@ -203,13 +203,15 @@ class Worker:
         """The number of partitions is asked for once; leads would be lost sight of if it changed."""
         plan = self.plan
         actual = await self._producer.partitions(plan.topics.lead_events)
-        agreed = int(await plan.store.meta("partitions", str(plan.partitions)))
-        if not actual == agreed == plan.partitions:
+        agreed = await plan.store.meta("partitions", str(actual) if actual == plan.partitions else "")
+        wanted = int(agreed or actual)
+        if not actual == wanted == plan.partitions:
+            state = f" and Redis holds state for {agreed}" if agreed else ""
             self._fail(
                 Exit.REFUSED,
-                f"LEADGLOW_PARTITIONS is {plan.partitions}, topic {plan.topics.lead_events} has {actual} partitions "
-                f"and Redis holds state for {agreed}. They must agree: set LEADGLOW_PARTITIONS={agreed}, or start "
-                "with fresh topics and another LEADGLOW_NAMESPACE",
+                f"LEADGLOW_PARTITIONS is {plan.partitions}, topic {plan.topics.lead_events} has {actual} partitions"
+                f"{state}. They must agree: set LEADGLOW_PARTITIONS={wanted}, or start with fresh topics and another "
+                "LEADGLOW_NAMESPACE",
             )
 
     async def _already_sent(self, partition: int, offset: int) -> set[str]:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.embedded.broker import start_broker
@@ -25,7 +26,6 @@ SINGLE_BROKER = {
     "node.id": "1",
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",
     "log.retention.check.interval.ms": "86400000",  # records of years ago stay for the test
@@ -61,27 +61,37 @@ def start_kafka(directory: Path) -> Running:
     return Running(server.address, "embedded broker", server.stop, idempotent=False)
 
 
-def start_apache_kafka(directory: Path, port: int = 0) -> Server:
+def start_apache_kafka(
+    directory: Path,
+    port: int = 0,
+    protocol: str = "PLAINTEXT",
+    settings: Mapping[str, str] | None = None,
+    users: Sequence[str] = (),
+) -> Server:
     """Start a broker from Maven's jars, in KRaft mode; it is not ready yet.
 
-    Given the directory and the port of one that was stopped, it goes on with its data.
+    Given the directory and the port of one that was stopped, it goes on with its data. ``protocol`` is what it talks
+    to clients and ``settings`` what that takes; ``users`` can log in by SCRAM, as StorageTool wants them written.
     """
     _fetch_jars()
     port, controller = port or free_port(), free_port()
     config = directory / "server.properties"
-    listeners = _listeners(f"127.0.0.1:{port}", f"127.0.0.1:{controller}", f"127.0.0.1:{port}")
-    settings = SINGLE_BROKER | listeners | {"log.dirs": str(directory / "data")}
-    config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    listeners = _listeners(f"127.0.0.1:{port}", f"127.0.0.1:{controller}", f"127.0.0.1:{port}", protocol)
+    lines = SINGLE_BROKER | listeners | {"log.dirs": str(directory / "data")} | dict(settings or {})
+    config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
     java = [str(shutil.which("java")), "-cp", f"{LIBS}/*", "-XX:+UseSerialGC"]
     storage = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", str(config)]
+    storage += [f"--add-scram={user}" for user in users]
     _run([*java, "-XX:TieredStopAtLevel=1", *storage])
     return Server([*java, "-Xmx512m", "kafka.Kafka", str(config)], port, directory)
 
 
-def _listeners(broker: str, controller: str, advertised: str) -> dict[str, str]:
+def _listeners(broker: str, controller: str, advertised: str, protocol: str = "PLAINTEXT") -> dict[str, str]:
     return {
-        "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{advertised}",
+        "listeners": f"{protocol}://{broker},CONTROLLER://{controller}",
+        "advertised.listeners": f"{protocol}://{advertised}",
+        "listener.security.protocol.map": f"{protocol}:{protocol},CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": protocol,
         "controller.quorum.voters": f"1@{controller}",
     }
 

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 from typer.testing import CliRunner, Result
 
 from app.cli.root import build
 from app.settings import Settings, load_settings
-from app.wiring import store_of
+from app.wiring import kafka_options, producer_of, store_of
 from streams.topics import partition_of
 from tests.servers import Running
 
@@ -93,7 +93,7 @@ class System:
         asyncio.run(self._send(events, topic))
 
     async def _send(self, events: Iterable[tuple[int, dict[str, Any]]], topic: str | None) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka)
+        producer = producer_of(self.settings)
         await producer.start()
         try:
             for arrival, event in events:
@@ -112,7 +112,8 @@ class System:
         return asyncio.run(self._records(topic))
 
     async def _records(self, topic: str) -> list[Any]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka, auto_offset_reset="earliest")
+        options = kafka_options(self.settings)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka, auto_offset_reset="earliest", **options)
         await consumer.start()
         try:
             places = [TopicPartition(topic, p) for p in range(PARTITIONS)]

@@ -6,19 +6,13 @@ import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
-from redis.exceptions import (
-    AuthenticationError,
-    RedisClusterException,
-    RedisError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from aiokafka.errors import KafkaError
+from redis.exceptions import RedisClusterException, RedisError
 from rich.console import Console
 
+from app.cli.away import Ear, kafka_away, redis_away
 from app.settings import Settings, load_settings
 from app.wiring import admin_of, store_of
 from streams.exits import Exit
@@ -28,7 +22,6 @@ from streams.store.keys import meta_key
 from streams.store.redis import RedisStore, connect
 
 T = TypeVar("T")
-_UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)  # asyncio's TimeoutError is an OSError
 PIPE_WIDTH = 160
 REDIS_S = 10.0
 """How long a command waits for an answer of Redis; a worker waits for ever."""
@@ -67,7 +60,7 @@ def console() -> Console:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work; only its own words are for people, not the libraries' grumbling."""
-    logging.basicConfig(level=logging.CRITICAL)
+    logging.basicConfig(handlers=[logging.NullHandler()])
     return asyncio.run(work)
 
 
@@ -108,15 +101,6 @@ async def _look_at_redis(settings: Settings) -> None:
         raise Fault(Exit.REFUSED, message)
 
 
-def redis_away(settings: Settings, error: BaseException) -> str:
-    """That Redis does not answer, or not as it should, and what to look at; never the password in its URL."""
-    parts = urlsplit(settings.redis)
-    place = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
-    if isinstance(error, _UNREACHABLE) and not isinstance(error, AuthenticationError):
-        return f"Redis at {place} cannot be reached: see that it runs, and what LEADGLOW_REDIS says."
-    return f"Redis at {place} refuses ({error}): see its log, and what LEADGLOW_REDIS says."
-
-
 @asynccontextmanager
 async def opened_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A client for topics, closed afterwards.
@@ -125,19 +109,11 @@ async def opened_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
         Fault: Kafka does not answer.
     """
     admin = admin_of(settings)
-    try:
-        await admin.start()
-        yield admin
-    except (KafkaError, TimeoutError) as error:
-        raise Fault(Exit.TROUBLE, kafka_away(settings, error)) from None
-    finally:
-        await admin.close()
-
-
-def kafka_away(settings: Settings, error: BaseException) -> str:
-    """That Kafka does not answer, or not as it should, and what to look at."""
-    if isinstance(error, (KafkaConnectionError, TimeoutError)):
-        how = "cannot be reached: see that it runs"
-    else:
-        how = f"refuses ({error}): see its log"
-    return f"Kafka at {settings.kafka} {how}, and what LEADGLOW_KAFKA says."
+    with Ear() as ear:
+        try:
+            await admin.start()
+            yield admin
+        except (KafkaError, TimeoutError) as error:
+            raise Fault(Exit.TROUBLE, kafka_away(settings, ear.reason or error)) from None
+        finally:
+            await admin.close()

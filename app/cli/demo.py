@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from app.cli.common import Fault, run
+from app.cli.common import Fault, console, run
 from app.cli.common import settings as read_settings
 from app.wiring import kafka_options, store_of, topics_of
 from streams.exits import Exit
@@ -33,20 +33,27 @@ def register(root: typer.Typer) -> None:
 
 
 def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    events: Annotated[int | None, typer.Option(min=1, help="Send so many, verify the outcome, and end.")] = None,
+    events: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Send so many, verify the outcome, and end.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="With --events: one JSON object on stdout.")] = False,
     rate: Annotated[
         float | None,
-        typer.Option(min=0.1, help="Events per second. [live: 150; with --events: as many as possible]"),
+        typer.Option(
+            min=0.1, metavar="RATE", help="Events per second. [live: 150; with --events: as many as possible]"
+        ),
     ] = None,
-    leads: Annotated[int, typer.Option(min=1, help="How many people visit the site.")] = 3000,
-    seed: Annotated[int, typer.Option(help="The same seed sends the same events.")] = 1,
-    kafka: Annotated[str | None, typer.Option(help="Use this Kafka (host:port); else an embedded broker.")] = None,
-    redis: Annotated[str | None, typer.Option(help="Use this Redis (a URL); else an embedded one.")] = None,
+    leads: Annotated[int, typer.Option(min=1, metavar="N", help="How many people visit the site.")] = 3000,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed sends the same events.")] = 1,
+    kafka: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Use this Kafka; else an embedded broker.")
+    ] = None,
+    redis: Annotated[str | None, typer.Option(metavar="URL", help="Use this Redis; else an embedded one.")] = None,
 ) -> None:
-    """See leads glow and cool: the whole system on believable traffic, live in the terminal.
+    """See leads glow and cool, live in the terminal.
 
-    Broker, Redis, worker and collector need nothing but this program: pip install 'leadglow[embedded]'. The screen
+    The whole system on believable traffic. Broker, Redis, worker and collector need nothing but this program:
+    pip install 'leadglow[embedded]'. The screen
     shows a command to paste that sends events of your own to the collector. Ctrl-C stops everything. With --kafka or
     --redis, topics and keys get names of their own, and are removed afterwards. With --events, everything is scored a
     second time in memory: exit status 1 if anything differs.
@@ -66,9 +73,9 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 async def _live(kafka: str | None, redis: str | None, traffic: tuple[float, int, int]) -> None:
     from app.demo.screen import show
 
-    console = Console()
-    async with _stack(kafka, redis, console) as stack:
-        await show(stack, *traffic, console)
+    out = console()
+    async with _stack(kafka, redis, out) as stack:
+        await show(stack, *traffic, out)
 
 
 async def _check(kafka: str | None, redis: str | None, order: tuple[int, float, int, int]) -> Summary:

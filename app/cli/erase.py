@@ -8,11 +8,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from app import reading
-from app.cli.common import Fault, kafka_away, opened_store, run
+from app.cli.away import kafka_away
+from app.cli.common import Fault, opened_store, run
 from app.cli.common import settings as read_settings
 from app.cli.topics import require_lead_events
 from app.settings import Settings
 from app.wiring import producer_of
+from streams.calls import email_id
 from streams.exits import Exit
 from streams.scoring.lead import Erased, Lead
 from streams.store.redis import RedisStore
@@ -28,7 +30,9 @@ def register(root: typer.Typer) -> None:
 
 
 def erase(
-    lead_id: Annotated[str, typer.Argument(metavar="ID", help="The lead's id, or any id that was joined to it.")],
+    lead_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The lead's id, any id that was joined to it, or its e-mail address.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Erase a lead for good.
@@ -50,10 +54,13 @@ def erase(
     typer.echo(f"lead {lead_id!r} is erased{others}")
 
 
-async def _names(settings: Settings, lead_id: str) -> tuple[list[str], bool]:
-    """Every id of the lead, the given one first; whether there is such a lead."""
+async def _names(settings: Settings, said: str) -> tuple[list[str], bool]:
+    """Every id of the lead, the one that was said first; whether there is such a lead."""
+    lead_id, partitions = said, settings.partitions
     async with opened_store(settings) as store:
-        found_id, state = await reading.find(store, settings.partitions, lead_id)
+        if "@" in said and await reading.state_of(store, partitions, said) is None:
+            lead_id = email_id(said)
+        found_id, state = await reading.find(store, partitions, lead_id)
     aliases = state.aliases if isinstance(state, Lead) else []
     return list(dict.fromkeys([lead_id, found_id, *aliases])), isinstance(state, Lead)
 

@@ -30,10 +30,15 @@ def new(
     server: Annotated[bool, typer.Option("--server", help="A secret for servers, not a public write key.")] = False,
     origin: Annotated[
         list[str] | None,
-        typer.Option(help="The origin of pages that may use the key; again for more; `any` for apps and servers."),
+        typer.Option(
+            metavar="ORIGIN",
+            help="The origin of pages that may use the key; again for more; `any` for apps and servers.",
+        ),
     ] = None,
-    rate: Annotated[str, typer.Option(help="The most calls, such as 200/s or 5000/m.")] = "",
-    file: Annotated[Path | None, typer.Option(help="The keys file to add it to; made if it is not there.")] = None,
+    rate: Annotated[str, typer.Option(metavar="RATE", help="The most calls, such as 200/s or 5000/m.")] = "",
+    file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The keys file to add it to; made if it is not there.")
+    ] = None,
 ) -> None:
     """Make a key.
 
@@ -125,7 +130,7 @@ def _write(file: Path, text: str) -> None:
 
 
 @keys.command()
-def check(file: Annotated[Path, typer.Argument(help="The keys file.")]) -> None:
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The keys file.")]) -> None:
     """Check a keys file.
 
     Prints every mistake at once, with line, column and remedy, and never a secret. Exit status 1 if there is any.

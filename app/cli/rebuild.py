@@ -7,7 +7,8 @@ import typer
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from app.cli.common import Fault, kafka_away, opened_store, rules_of, run
+from app.cli.away import kafka_away
+from app.cli.common import Fault, opened_store, rules_of, run
 from app.cli.common import settings as read_settings
 from app.cli.topics import require_lead_events
 from app.settings import Settings
@@ -16,7 +17,6 @@ from streams.exits import Exit
 from streams.store.base import Commit, Store, Verdict
 
 ATTEMPTS = 10
-FEW_STEPS = 16
 
 
 def register(root: typer.Typer) -> None:
@@ -83,20 +83,10 @@ async def empty_shard(store: Store, partition: int, version: str) -> None:
     Raises:
         Fault: a worker wrote the shard every time.
     """
+    fields = {"ckpt": b"0", "scorecards": version.encode(), "owner": b"rebuild"}
     for _ in range(ATTEMPTS):
-        before = (await store.control(partition)).version
         await store.wipe(partition)
-        # A shard at the very version that a worker remembers would be taken for its own.
-        steps = 1 if before > FEW_STEPS else before + FEW_STEPS
-        if await _note(store, partition, version, steps):
+        first = Commit(0, "", f"rebuild:{uuid.uuid4().hex}", fields)
+        if await store.commit(partition, first) is not Verdict.CONFLICT:
             return
     raise Fault(Exit.CONFLICT, f"a worker wrote partition {partition} at every attempt: try again.")
-
-
-async def _note(store: Store, partition: int, version: str, steps: int) -> bool:
-    name = f"rebuild-{uuid.uuid4().hex[:8]}"
-    for at in range(steps):
-        fields = {"ckpt": b"0", "scorecards": version.encode(), "owner": b"rebuild"}
-        if await store.commit(partition, Commit(at, f"{name}:{at + 1}", fields)) is Verdict.CONFLICT:
-            return False
-    return True

@@ -19,7 +19,7 @@ def register(root: typer.Typer) -> None:
 
 
 @scorecards.command()
-def check(file: Annotated[Path, typer.Argument(help="The scorecard file.")]) -> None:
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file.")]) -> None:
     """Check a scorecard file.
 
     Prints every mistake at once, with line, column and remedy. Exit status 1 if there is any.

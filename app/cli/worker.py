@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from aiokafka.errors import KafkaError
 
-from app.cli.common import Fault, kafka_away, rules_of
+from app.cli.away import Ear, kafka_away
+from app.cli.common import Fault, rules_of
 from app.cli.common import settings as read_settings
 from app.cli.topics import partition_counts, wanted
 from app.logs import set_up_logs
@@ -134,13 +135,14 @@ async def existing_topics(settings: Settings) -> dict[str, int]:
     """Every topic with its number of partitions: ask Kafka for as long as it takes."""
     while True:
         admin = admin_of(settings)
-        try:
-            await admin.start()
-            return await partition_counts(admin)
-        except (KafkaError, TimeoutError) as error:
-            log.warning("%s Trying again.", kafka_away(settings, error))
-        finally:
-            await admin.close()
+        with Ear() as ear:
+            try:
+                await admin.start()
+                return await partition_counts(admin)
+            except (KafkaError, TimeoutError) as error:
+                log.warning("%s Trying again.", kafka_away(settings, ear.reason or error))
+            finally:
+                await admin.close()
         await asyncio.sleep(AGAIN_S)
 
 

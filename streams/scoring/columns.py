@@ -1,6 +1,6 @@
 """How leads stand in memory for the kernel: arrays of records, a row a lead, so that one lead is in one place.
 
-Names are those of ``Lead`` where not said otherwise; times are ms since the epoch or, where it says so there, after base.
+Names are those of ``Lead`` where not said otherwise, and times are meant as there: ms since the epoch, or after base.
 """
 
 from __future__ import annotations

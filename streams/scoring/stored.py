@@ -14,8 +14,8 @@ from streams.scoring.event import Identity
 from streams.scoring.lead import Erased, Latch, Lead, Redirect, State, Window
 
 VERSION: Final = 3
-"""2, which can still be read, held recent events signal by signal."""
-_CORE: Final = {2: 12, 3: 13}
+"""2 held recent events signal by signal; 1 none, but published scores and the due time."""
+_CORE: Final = {1: 12, 2: 12, 3: 13}
 """Version -> how many values every lead has; what few have comes after them."""
 REDIRECT: Final = -1
 ERASED: Final = -2
@@ -82,7 +82,8 @@ def _take_rare(lead: Lead, rare: list[Any]) -> None:
     lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
     lead.inside = sum(latch.inside for latch in lead.latches.values())
     lead.windows = {key: Window(*window) for key, window in windows.items()}
-    lead.erased_at, lead.details = rare[5:]
+    lead.erased_at = rare[5] if len(rare) > 5 else 0
+    lead.details = rare[6] if len(rare) > 6 else {}
 
 
 def _place(lead: Lead, signal: int) -> int:
@@ -111,9 +112,9 @@ def decode(blob: bytes) -> State:
     if kind == VERSION:
         lead.recent, sets = row[10:12]
         lead.sets = [tuple(lead.signals[at] if at >= 0 else -1 - at for at in places) for places in sets]
-    else:
+    elif kind == 2:
         _read_recent(lead, row[10])
-    lead.known = row[_CORE[kind] - 1]
+    lead.known = kind > 1 and row[_CORE[kind] - 1]
     rare = row[_CORE[kind] :]
     if rare:
         _take_rare(lead, rare)

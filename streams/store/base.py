@@ -21,7 +21,7 @@ class Verdict(enum.Enum):
     DUP = "DUP"
     """Applied before: the reply to the first attempt was lost."""
     CONFLICT = "CONFLICT"
-    """The shard is not at the expected version: another writer, or a store that rolled back."""
+    """The last step is another one than expected: another writer, or a store that rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,14 @@ class Entry:
 
 @dataclass(slots=True)
 class Commit:
-    """One atomic step: everything that changes, and the version that it changes from."""
+    """One atomic step: everything that changes, and the step that it follows."""
 
     version: int
-    """The version that the shard must be at; it is version + 1 afterwards."""
+    """How many steps the shard has taken; one more afterwards."""
+    after: str
+    """The id of the step that the shard must have taken last, empty for none: the guard."""
     step: str
+    """An id that no other step has, whoever takes it."""
     fields: dict[str, bytes]
     leads: dict[str, bytes | None] = field(default_factory=dict)
     """Lead id -> blob; None removes the lead from leads, due and every ranking."""
@@ -83,7 +86,7 @@ class Store(Protocol):
         """Read the blobs of these leads, None for an unknown one."""
 
     async def commit(self, partition: int, commit: Commit) -> Verdict:
-        """Take one step, atomically and guarded by version and step id."""
+        """Take one step, atomically, if the last one is the one that it follows."""
 
     async def due(self, partition: int, until_ms: float, limit: int) -> list[str]:
         """Leads that are due at or before ``until_ms``, earliest first."""
@@ -109,8 +112,8 @@ class Store(Protocol):
     async def wipe(self, partition: int) -> None:
         """Remove everything of the shard."""
 
-    async def meta(self, name: str, value: str) -> str:
-        """The value under ``name``, set to ``value`` first if there was none."""
+    async def meta(self, name: str, value: str = "") -> str:
+        """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
 
     async def close(self) -> None:
         """Let the connections go."""

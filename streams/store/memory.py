@@ -108,10 +108,10 @@ class MemoryStore:
         return [leads.get(lead_id) for lead_id in lead_ids]
 
     async def commit(self, partition: int, commit: Commit) -> Verdict:
-        """Take one step, guarded by version and step id."""
+        """Take one step, if the last one is the one that it follows."""
         require_sound(commit)
         shard = self._shards[partition]
-        if shard.version != commit.version:
+        if shard.step != commit.after:
             return Verdict.DUP if shard.step == commit.step else Verdict.CONFLICT
         shard.apply(commit)
         return Verdict.OK
@@ -157,9 +157,9 @@ class MemoryStore:
         """Remove everything of the shard."""
         self._shards.pop(partition, None)
 
-    async def meta(self, name: str, value: str) -> str:
-        """The value under ``name``, set to ``value`` first if there was none."""
-        return self._meta.setdefault(name, value)
+    async def meta(self, name: str, value: str = "") -> str:
+        """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
+        return self._meta.setdefault(name, value) if value else self._meta.get(name, "")
 
     async def close(self) -> None:
         """Nothing to let go."""

@@ -73,7 +73,7 @@ def arguments(commit: Commit) -> tuple[bytes, bytes]:
     due, not_due = split(commit.due)
     payloads = [entry.payload for entry in commit.outbox]
     body = (
-        *(str(commit.version), str(commit.version + 1), commit.step, str(commit.trim_to)),
+        *(commit.after, commit.step, str(commit.version + 1), str(commit.trim_to)),
         _sized(fields, fields.values()),
         _sized(leads, leads.values()),
         _sized((f"{entry.seq}-0" for entry in commit.outbox), payloads),
@@ -140,7 +140,7 @@ class RedisStore:
         return blobs
 
     async def commit(self, partition: int, commit: Commit) -> Verdict:
-        """Take one step, atomically and guarded by version and step id; so it is safe to repeat."""
+        """Take one step, atomically, if the last one is the one that it follows; so it is safe to repeat."""
         require_sound(commit)
         keys = self._keys(partition)
         shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
@@ -221,12 +221,13 @@ class RedisStore:
         shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
         await self._call("wipe", lambda: self._client.unlink(*shard, *rankings))
 
-    async def meta(self, name: str, value: str) -> str:
-        """The value under ``name``, set to ``value`` first if there was none."""
+    async def meta(self, name: str, value: str = "") -> str:
+        """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
         key = meta_key(self._namespace)
-        await self._call("meta", lambda: self._client.hsetnx(key, name, value))
-        kept: bytes = await self._call("meta", lambda: self._client.hget(key, name))
-        return kept.decode()
+        if value:
+            await self._call("meta", lambda: self._client.hsetnx(key, name, value))
+        kept: bytes | None = await self._call("meta", lambda: self._client.hget(key, name))
+        return (kept or b"").decode()
 
     async def close(self) -> None:
         """Finish what is in flight and let the connections go."""

@@ -121,10 +121,22 @@ class Consumer(driver.Consumer):
         offset: int | None = await self._ask("committed", _topic_partition(partition))
         return offset
 
-    async def next_offset(self, partition: TP) -> int:
-        """The offset that the next fetch starts from: past what was handed over, and past the marks of transactions."""
-        offset: int = await self._ask("position", _topic_partition(partition))
+    async def next_offset(self, partition: TP) -> int | None:
+        """The offset that the next fetch starts from: past what was handed over, and past the marks of transactions.
+
+        None while that is not settled. aiokafka's own ``position`` would wait, and hold up the very seek that it waits
+        for: the thread answers two questions at a time. Asked there, because what was fetched before is here by then.
+        """
+        offset: int | None = await self._thread.call_thread(self._position, _topic_partition(partition))
         return offset
+
+    async def _position(self, partition: TopicPartition) -> int | None:
+        subscription = self._thread._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None or partition not in assignment.tps:
+            return None
+        state = assignment.state_value(partition)
+        return state.position if state.has_valid_position else None
 
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:
         """Tell Kafka how far we are; False if it did not take it (another time, then)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.outgoing import Outgoing
+from streams.transport.topic_ids import topic_ids
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.1
@@ -86,6 +87,14 @@ class Producer:
                 self.healthy = bool(await asyncio.wait_for(producer.client.force_metadata_update(), LOOK_S))
             except (KafkaError, TimeoutError):
                 self.healthy = False
+
+    async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
+        """The ids of those topics that are there, from a broker that knows ids.
+
+        Raises:
+            KafkaError: Kafka is away.
+        """
+        return await topic_ids((await self._connected()).client, topics)
 
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""

@@ -17,7 +17,7 @@ from streams.store.base import Commit, Entry, Verdict
 from streams.store.checks import AccessDenied, ClusterExpected, EvictingStore
 from streams.store.keys import SLOTS, shard_keys, slot, tag
 from streams.store.redis import COMMIT, RedisStore, connect
-from tests.contracts.conftest import free_port, server
+from tests.cluster import free_port, server
 
 BIG = b"\xff" * 1_000_000
 
@@ -63,7 +63,7 @@ async def test_a_full_redis_stalls_the_step_whole_until_there_is_room(
     failures: list[str] = []
     async with opened(valkey.url, failures.append) as store:
         valkey.admin.config_set("maxmemory", 1)
-        task = asyncio.create_task(store.commit(0, Commit(0, "s", {}, leads={"ann": BIG})))
+        task = asyncio.create_task(store.commit(0, Commit(0, "", "s", {}, leads={"ann": BIG})))
         await until(lambda: len(failures) >= 3)
         assert not store.healthy
         assert (await store.control(0)).version == 0
@@ -80,10 +80,10 @@ async def test_a_full_redis_stalls_the_step_whole_until_there_is_room(
 
 async def test_a_killed_redis_is_waited_for_and_the_step_is_taken_once(valkey: SimpleNamespace) -> None:
     async with opened(valkey.url) as store:
-        assert await store.commit(0, Commit(0, "s0", {}, leads={"ann": b"1"})) is Verdict.OK
+        assert await store.commit(0, Commit(0, "", "s0", {}, leads={"ann": b"1"})) is Verdict.OK
         valkey.process.kill()
         valkey.process.wait()
-        task = asyncio.create_task(store.commit(0, Commit(1, "s1", {}, leads={"ann": b"2"})))
+        task = asyncio.create_task(store.commit(0, Commit(1, "s0", "s1", {}, leads={"ann": b"2"})))
         await until(lambda: not store.healthy)
         valkey.start()
         assert await task is Verdict.OK
@@ -106,7 +106,7 @@ async def test_a_step_whose_reply_was_lost_is_repeated_and_found_to_be_taken(val
     await client.script_load(COMMIT)
     client.evalsha = lose_first_reply  # type: ignore[method-assign, assignment]
     store = RedisStore(client, "faults", partitions=4)
-    assert await store.commit(0, Commit(0, "s", {}, outbox=[Entry(1, b"alert")])) is Verdict.DUP
+    assert await store.commit(0, Commit(0, "", "s", {}, outbox=[Entry(1, b"alert")])) is Verdict.DUP
     assert await store.outbox(0) == [Entry(1, b"alert")]
     await store.close()
 
@@ -122,7 +122,7 @@ async def test_a_read_only_replica_is_waited_for(valkey: SimpleNamespace) -> Non
     async with opened(valkey.url) as store:
         valkey.admin.config_set("replica-serve-stale-data", "yes")
         valkey.admin.replicaof("127.0.0.1", free_port())
-        task = asyncio.create_task(store.commit(0, Commit(0, "s", {})))
+        task = asyncio.create_task(store.commit(0, Commit(0, "", "s", {})))
         await until(lambda: not store.healthy)
         valkey.admin.replicaof("NO", "ONE")
         assert await task is Verdict.OK
@@ -131,7 +131,7 @@ async def test_a_read_only_replica_is_waited_for(valkey: SimpleNamespace) -> Non
 async def test_too_few_replicas_are_waited_for(valkey: SimpleNamespace) -> None:
     async with opened(valkey.url) as store:
         valkey.admin.config_set("min-replicas-to-write", 1)
-        task = asyncio.create_task(store.commit(0, Commit(0, "s", {})))
+        task = asyncio.create_task(store.commit(0, Commit(0, "", "s", {})))
         await until(lambda: not store.healthy)
         valkey.admin.config_set("min-replicas-to-write", 0)
         assert await task is Verdict.OK
@@ -139,15 +139,15 @@ async def test_too_few_replicas_are_waited_for(valkey: SimpleNamespace) -> None:
 
 async def test_a_script_that_redis_forgot_is_sent_again(valkey: SimpleNamespace) -> None:
     async with opened(valkey.url) as store:
-        for version in range(3):
+        for version, after in enumerate(("", "s0", "s1")):
             valkey.admin.script_flush()
-            assert await store.commit(0, Commit(version, f"s{version}", {})) is Verdict.OK
+            assert await store.commit(0, Commit(version, after, f"s{version}", {})) is Verdict.OK
         assert store.healthy
 
 
 async def test_a_cancelled_caller_leaves_the_answers_in_step(valkey: SimpleNamespace) -> None:
     async with opened(valkey.url) as store:
-        await store.commit(0, Commit(0, "s0", {}, leads={"ann": BIG, "bob": b"bob"}))
+        await store.commit(0, Commit(0, "", "s0", {}, leads={"ann": BIG, "bob": b"bob"}))
         for _ in range(30):
             task = asyncio.create_task(store.load(0, ["ann"]))
             await asyncio.sleep(0)
@@ -159,7 +159,7 @@ async def test_a_cancelled_caller_leaves_the_answers_in_step(valkey: SimpleNames
 async def test_a_step_cancelled_in_flight_is_a_duplicate_when_repeated(valkey: SimpleNamespace) -> None:
     async with opened(valkey.url) as store:
         await store.control(0)
-        again = Commit(0, "s0", {}, leads={"ann": BIG})
+        again = Commit(0, "", "s0", {}, leads={"ann": BIG})
         task = asyncio.create_task(store.commit(0, again))
         await asyncio.sleep(0)
         task.cancel()

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.protocol.group import LeaveGroupRequest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -60,6 +62,11 @@ class Worker:
     def status(self) -> int | None:
         """The exit status; negative for a signal; None while it runs."""
         return self._server.process.poll()
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it was halted."""
+        return psutil.Process(self._server.process.pid).status() == psutil.STATUS_STOPPED
 
     @property
     def log(self) -> str:
@@ -113,8 +120,8 @@ class Worker:
 class Rig:
     """One Leadglow. ``open`` first, ``close`` last; names of topics are those of the defaults, with a prefix."""
 
-    def __init__(self, kafka: Running, directory: Path, name: str, partitions: int = 4) -> None:
-        """Everything is called after ``name``."""
+    def __init__(self, kafka: Running, directory: Path, name: str, partitions: int = 4, redis_url: str = "") -> None:
+        """Everything is called after ``name``; ``redis_url`` is that of a Redis that is there already."""
         self.kafka = kafka
         self.name = name
         self.directory = directory
@@ -123,6 +130,7 @@ class Rig:
         self.scorecards.write_bytes(SCORECARDS.read_bytes())
         self.workers: list[Worker] = []
         self.redis: Server
+        self._redis_url = redis_url
         self.store: RedisStore
         self.records: dict[TopicPartition, list[Any]] = defaultdict(list)
         self.sent: dict[str, int] = {}
@@ -135,8 +143,9 @@ class Rig:
 
     async def open(self) -> None:
         """Start what a worker needs."""
-        await self.start_redis()
-        self.store = RedisStore(f"redis://{self.redis.address}", self.name, partitions=self.partitions)
+        if not self._redis_url:
+            await self.start_redis()
+        self.store = RedisStore(self.redis_url, self.name, partitions=self.partitions)
         self._admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka.address)
         await self._admin.start()
         await self.create_topics()
@@ -147,6 +156,11 @@ class Rig:
         names = ("lead-events", "handoff", "rejected-events", "lead-scores")
         self._followed = [TopicPartition(self.topic(n), p) for n in names for p in range(self.partitions)]
         self._consumer.assign(self._followed)
+
+    @property
+    def redis_url(self) -> str:
+        """Where the state is."""
+        return self._redis_url or f"redis://{self.redis.address}"
 
     async def create_topics(self) -> None:
         """Create every topic."""
@@ -161,7 +175,8 @@ class Rig:
 
         async def created() -> bool:
             if self.topic(topic) not in await self._admin.list_topics():
-                await self._admin.create_topics([NewTopic(self.topic(topic), self.partitions, 1)])
+                count = dict(SOURCES).get(topic, self.partitions)
+                await self._admin.create_topics([NewTopic(self.topic(topic), count, 1)])
                 return True
             return False
 
@@ -170,6 +185,11 @@ class Rig:
     async def add_partitions(self, topic: str, total: int) -> None:
         """Make a topic wider."""
         await self._admin.create_partitions({self.topic(topic): NewPartitions(total)})
+
+    async def set_topic(self, topic: str, **settings: str) -> None:
+        """Set something of a topic; dots are written as underlines."""
+        values = {name.replace("_", "."): value for name, value in settings.items()}
+        await self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, self.topic(topic), values)])
 
     async def delete_records(self, topic: str) -> None:
         """Delete every record of a topic."""
@@ -194,6 +214,19 @@ class Rig:
         self.redis.process.kill()
         self.redis.process.wait()
 
+    async def fail_over(self, replica: Server) -> None:
+        """End Redis without a word; another one has its place from now on."""
+        self.kill_redis()
+        await self.store.close()
+        self.redis = replica
+        self._servers.append(replica)
+        self.store = RedisStore(self.redis_url, self.name, partitions=self.partitions)
+
+    @property
+    def snapshot(self) -> Path:
+        """Where Redis writes its snapshot."""
+        return self._redis_directory / "dump.rdb"
+
     @property
     def append_only_file(self) -> Path:
         """What Redis writes its changes to."""
@@ -216,18 +249,25 @@ class Rig:
 
     # Workers --------------------------------------------------------------------------------------------------
 
-    def start_worker(self, crash_at: str = "", **settings: object) -> Worker:
-        """Start a worker, which ends itself at ``crash_at`` (step:n)."""
-        worker = Worker(self._start(("worker",), f"worker-{len(self.workers)}", settings, crash_at))
+    def start_worker(self, crash_at: str = "", module: str = "app", **settings: object) -> Worker:
+        """Start a worker, which ends itself at ``crash_at`` (step:n, or step:n:STOP); ``module`` may make it worse."""
+        worker = Worker(self._start(("worker",), f"worker-{len(self.workers)}", settings, crash_at, module))
         self.workers.append(worker)
         return worker
 
-    def _start(self, arguments: Iterable[str], name: str, settings: Mapping[str, object], crash_at: str = "") -> Server:
+    def _start(
+        self,
+        arguments: Iterable[str],
+        name: str,
+        settings: Mapping[str, object],
+        crash_at: str = "",
+        module: str = "app",
+    ) -> Server:
         port = free_port()
         values: dict[str, object] = {
             "kafka": self.kafka.address,
             "kafka_idempotence": self.kafka.idempotent,
-            "redis": f"redis://{self.redis.address}",
+            "redis": self.redis_url,
             "namespace": self.name,
             "scorecards": self.scorecards,
             "partitions": self.partitions,
@@ -243,7 +283,7 @@ class Rig:
         env |= {"PYTHONPATH": str(ROOT)} | ({"LEADGLOW_CRASH_AT": crash_at} if crash_at else {})
         directory = self.directory / name
         directory.mkdir()
-        return Server([sys.executable, "-m", "app", *arguments], port, directory, env)
+        return Server([sys.executable, "-m", module, *arguments], port, directory, env)
 
     async def command(self, *arguments: str, **settings: object) -> tuple[int, str]:
         """Run a command to its end; returns its exit status and what it printed."""

@@ -8,9 +8,9 @@ import pytest
 
 from tests.faults.feeding import feed
 from tests.faults.oracle import counted
-from tests.faults.proxy import Proxy
 from tests.faults.rig import Rig
 from tests.faults.workload import Workload
+from tests.proxy import Proxy
 
 STEPS = {
     "fetched": (1, 6),

@@ -43,7 +43,7 @@ async def test_an_erased_lead_stays_gone(rig: Rig, workload: Workload) -> None:
     found = await rig.promise_kept()
     assert isinstance(state(found, rig, "gone"), Lead)
 
-    status, said = await rig.command("erase", "gone", "--yes")
+    status, said = await rig.command("erase", "gone@a.example", "--yes")
     assert status == 0, said
     await feed(rig, workload, 2)
     found = await rig.promise_kept()

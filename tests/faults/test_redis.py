@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
+from app.embedded.redis import start_redis
 from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, Worker, until
 from tests.faults.workload import Workload
+from tests.proxy import Proxy
 
 
 async def not_ready(worker: Worker) -> bool:
@@ -74,19 +80,99 @@ async def test_what_redis_forgot_comes_back_without_new_events(rig: Rig, workloa
     assert counted(rig.rules, found, "email_click") == workload.clicks
 
 
-async def test_a_full_redis_stops_the_worker_until_there_is_room(rig: Rig, workload: Workload) -> None:
+async def spoil_snapshots(rig: Rig, redis: Redis) -> None:
+    """Let Redis fail to write its snapshot, as it does when its disk is full."""
+    rig.snapshot.mkdir()
+    (rig.snapshot / "in the way").touch()
+    await redis.config_set("save", "3600 1")
+    await redis.bgsave()
+
+    async def failed() -> bool:
+        return bool((await redis.info("persistence"))["rdb_last_bgsave_status"] == "err")
+
+    await until("a snapshot that fails", failed)
+
+
+async def mend_snapshots(rig: Rig, redis: Redis) -> None:
+    (rig.snapshot / "in the way").unlink()
+    rig.snapshot.rmdir()
+    await redis.bgsave()
+
+
+async def fill_up(rig: Rig, redis: Redis) -> None:
+    await redis.config_set("maxmemory", "1mb")
+
+
+async def make_room(rig: Rig, redis: Redis) -> None:
+    await redis.config_set("maxmemory", 0)
+
+
+async def lose_replicas(rig: Rig, redis: Redis) -> None:
+    await redis.config_set("min-replicas-to-write", 1)
+
+
+async def need_no_replicas(rig: Rig, redis: Redis) -> None:
+    await redis.config_set("min-replicas-to-write", 0)
+
+
+Change = Callable[[Rig, Redis], Awaitable[None]]
+TROUBLES = {
+    "memory is full": (fill_up, make_room),
+    "the disk is full": (spoil_snapshots, mend_snapshots),
+    "no replica follows": (lose_replicas, need_no_replicas),
+}
+
+
+@pytest.mark.parametrize(("spoil", "mend"), TROUBLES.values(), ids=TROUBLES.keys())
+async def test_a_redis_that_takes_no_writes_stops_the_worker_until_it_does(
+    rig: Rig, workload: Workload, spoil: Change, mend: Change
+) -> None:
     worker = rig.start_worker()
     async with Redis(port=rig.redis.port) as redis:
         await feed(rig, workload, 3)
-        await redis.config_set("maxmemory", "1mb")
+        await spoil(rig, redis)
         before = await rig.versions()
         await rig.send(workload.take(300))
         await until("readiness off", lambda: not_ready(worker))
         assert await rig.versions() == before
-        await redis.config_set("maxmemory", 0)
+        await mend(rig, redis)
     found = await rig.promise_kept()
     await until("readiness on", worker.ready)
     assert counted(rig.rules, found, "email_click") == workload.clicks
+
+
+async def test_a_failover_that_loses_the_last_steps_costs_nothing(rig: Rig, workload: Workload, tmp_path: Path) -> None:
+    directory = tmp_path / "replica"
+    directory.mkdir()
+    async with Proxy(rig.redis.port) as link, Proxy(rig.redis.port) as proxy:
+        replica = start_redis(directory, "--replicaof", "127.0.0.1", str(link.port))
+        await asyncio.to_thread(replica.wait_ready)
+        worker = rig.start_worker(redis=proxy.url)
+        await feed(rig, workload, 5)
+        async with Redis(port=replica.port) as redis:
+
+            async def follows() -> bool:
+                return bool((await redis.info("replication"))["master_link_status"] == "up")
+
+            await until("a replica that follows", follows)
+            link.lead_to(1)  # where nobody listens
+            await feed(rig, workload, 3)
+            await rig.fail_over(replica)
+            await redis.replicaof("NO", "ONE")
+            proxy.lead_to(replica.port)
+            found = await rig.promise_kept()
+        assert await worker.metric("leadglow_commits_total", verdict="CONFLICT") > 0
+        assert counted(rig.rules, found, "email_click") == workload.clicks
+
+
+async def test_a_slow_redis_changes_nothing(rig: Rig, workload: Workload) -> None:
+    async with Proxy(rig.redis.port) as proxy:
+        proxy.delay_s = 0.02
+        worker = rig.start_worker(redis=proxy.url)
+        await rig.send(workload.take(3000))
+        found = await rig.promise_kept()
+        assert await worker.ready()
+        assert counted(rig.rules, found, "email_click") == workload.clicks
 
 
 async def empty(rig: Rig, workload: Workload) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
 from streams.scoring.crossing import flips
@@ -9,7 +11,7 @@ from streams.scoring.lead import Lead
 from streams.scoring.score import read
 from streams.scoring.stored import decode
 from tests.faults.feeding import feed
-from tests.faults.oracle import Found, differences
+from tests.faults.oracle import Found, counted, differences
 from tests.faults.rig import Rig, until
 from tests.faults.workload import Workload
 
@@ -31,28 +33,43 @@ def stages_in_line(rig: Rig, found: Found) -> list[str]:
     return wrong
 
 
-async def test_new_weights_hold_for_everybody_at_once(rig: Rig, workload: Workload) -> None:
-    worker = rig.start_worker()
-    await feed(rig, workload, 6)
-    await rig.settled()
+def change(rig: Rig) -> None:
+    """Give signals other weights."""
     old = rig.scorecards.read_text()
-    await rig.send(workload.take(300))
     rig.scorecards.write_text(
         old.replace("email_click: 3", "email_click: 30").replace("demo_request: 40", "demo_request: 4")
     )
-    await feed(rig, workload, 4)
-    version = rig.rules.version
 
-    async def rescored() -> bool:
+
+def handed_off(rig: Rig) -> list[Any]:
+    return [orjson.loads(record.value) for records in rig.of("handoff").values() for record in records]
+
+
+async def rescored(rig: Rig) -> Found:
+    """Wait until every lead was read by the new scorecards; all but alerts must then be as they say."""
+
+    async def done() -> bool:
         controls = [await rig.store.control(p) for p in range(rig.partitions)]
-        return all(control.fields["scorecards"].decode() == version for control in controls)
+        return all(control.fields["scorecards"].decode() == rig.rules.version for control in controls)
 
-    await until("every lead read by the new scorecards", rescored)
+    await until("every lead read by the new scorecards", done, rig.said)
     found = await rig.settled()
     assert stages_in_line(rig, found) == []
     problems = differences(rig.rules, rig.topic("lead-events"), found)
     assert [p for p in problems if "alert" not in p and ".latches" not in p] == []
-    values = [orjson.loads(record.value) for records in rig.of("handoff").values() for record in records]
+    return found
+
+
+async def test_new_weights_hold_for_everybody_at_once(rig: Rig, workload: Workload) -> None:
+    worker = rig.start_worker()
+    await feed(rig, workload, 6)
+    await rig.settled()
+    await rig.send(workload.take(300))
+    change(rig)
+    await feed(rig, workload, 4)
+    version = rig.rules.version
+    found = await rescored(rig)
+    values = handed_off(rig)
     assert [value for value in values if value["data"]["cause"] == "scorecard_changed"]
     last = {record.key: orjson.loads(record.value) for records in rig.of("lead-scores").values()
             for record in records if record.value is not None}  # fmt: skip
@@ -79,3 +96,23 @@ async def test_a_bad_file_changes_nothing(rig: Rig, workload: Workload) -> None:
     rig.scorecards.write_text(good)
     await rig.promise_kept()
     assert worker.status is None
+
+
+async def test_a_worker_that_dies_while_leads_are_read_anew_leaves_none_out(rig: Rig, workload: Workload) -> None:
+    worker = rig.start_worker()
+    await feed(rig, workload, 6)
+    await rig.settled()
+    await rig.send(workload.take(600))
+    change(rig)
+
+    async def begun() -> bool:
+        await rig.read()
+        return any(value["data"]["cause"] == "scorecard_changed" for value in handed_off(rig))
+
+    await until("an alert because the scorecards changed", begun, rig.said)
+    worker.kill()
+    await rig.forget_dead()
+    rig.start_worker()
+    await feed(rig, workload, 4)
+    found = await rescored(rig)
+    assert counted(rig.rules, found, "email_click") == workload.clicks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.faults.rig import Rig, until
@@ -28,11 +29,11 @@ COOL_S = 4 * 1.33
 LEADS = 20
 
 
-def glances(number: int) -> list[Sent]:
+def glances(number: int, topic: str = "web-events") -> list[Sent]:
     calls = [
         {"type": "track", "event": "Glanced", "userId": f"u{i}", "messageId": f"{number}-{i}"} for i in range(LEADS)
     ]
-    return [Sent("web-events", 0, json.dumps(call).encode()) for call in calls]
+    return [Sent(topic, 0, json.dumps(call).encode()) for call in calls]
 
 
 async def transacted(rig: Rig, records: list[Sent], keep: bool) -> None:
@@ -79,13 +80,15 @@ async def test_a_backlog_at_the_sources_causes_no_false_cooling(rig: Rig) -> Non
     assert len(found.alerts) == 2 * LEADS
 
 
-async def test_leads_cool_although_a_source_ends_in_a_transaction_and_aborted_events_count_for_nothing(
-    rig: Rig,
+@pytest.mark.parametrize("topic", ["web-events", "lead-events"])
+async def test_leads_cool_although_a_topic_ends_in_a_transaction_and_aborted_events_count_for_nothing(
+    rig: Rig, topic: str
 ) -> None:
     rig.scorecards.write_text(SCORECARDS)
     rig.start_worker()
-    await transacted(rig, glances(1), keep=False)
-    await transacted(rig, glances(2), keep=True)
+    await transacted(rig, glances(1, topic), keep=False)
+    await transacted(rig, glances(2, topic), keep=True)
     await told(rig, 2 * LEADS)  # in and out again
+    assert [worker.status for worker in rig.workers] == [None]
     alerts = [json.loads(record.value) for records in rig.of("handoff").values() for record in records]
     assert {alert["data"]["triggering_event"]["event_id"].partition("-")[0] for alert in alerts} == {"2", ""}

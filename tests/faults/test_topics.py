@@ -6,7 +6,7 @@ import signal
 
 from tests.faults.feeding import feed
 from tests.faults.rig import Rig
-from tests.faults.workload import Workload
+from tests.faults.workload import Sent, Workload
 
 REFUSED = 78
 
@@ -53,3 +53,21 @@ async def test_another_number_of_partitions_is_refused(rig: Rig, workload: Workl
     worker = rig.start_worker()
     assert await worker.ended() == REFUSED
     assert f"LEADGLOW_PARTITIONS={rig.partitions}" in worker.log
+
+
+async def test_a_recreated_source_with_as_many_events_is_refused(rig: Rig, workload: Workload) -> None:
+    await stopped(rig, workload)
+    await rig.recreate("crm-events")
+    await rig.send([Sent("crm-events", 0, visit.value) for visit in workload.take(1000)])
+    worker = rig.start_worker()
+    assert await worker.ended() == REFUSED, worker.log
+    assert "LEADGLOW_SOURCES" in worker.log
+
+
+async def test_a_source_that_is_recreated_while_a_worker_runs_is_refused(rig: Rig, workload: Workload) -> None:
+    worker = rig.start_worker()
+    await feed(rig, workload, 2)
+    await rig.settled()
+    await rig.recreate("crm-events")
+    assert await worker.ended() == REFUSED, worker.log
+    assert "LEADGLOW_SOURCES" in worker.log

@@ -34,13 +34,14 @@ class Sent:
 class Workload:
     """Endless and seeded; counts what can be told apart at the end."""
 
-    def __init__(self, seed: int, now: datetime, leads: int = 300, partitions: int = 4) -> None:
-        """Events happened within ten hours before ``now``."""
+    def __init__(self, seed: int, now: datetime, leads: int = 300, partitions: int = 4, hot: float = 0) -> None:
+        """Events happened within ten hours before ``now``; ``hot`` of them are of one lead."""
         self.clicks = 0
         """Distinct events that each lead must have counted exactly once: they have no limit and are people's."""
         self._random = random.Random(seed)
         self._now = now
         self._leads = leads
+        self._hot = hot
         self._partitions = partitions
         self._number = 0
         self._recent: list[Sent] = []
@@ -74,6 +75,8 @@ class Workload:
     def _event(self) -> bytes:
         self._number += 1
         lead = int(self._random.random() ** 2 * self._leads)  # some are much more active than others
+        if self._hot and self._random.random() < self._hot:
+            lead = 0
         ago = timedelta(seconds=self._random.randrange(36_000))
         call: dict[str, Any] = {
             "messageId": f"m{self._number}",

@@ -175,6 +175,18 @@ def test_a_worker_refuses_a_redis_that_evicts(system: System, tmp_path: Path) ->
     assert "noeviction" in stderr
 
 
+def test_a_worker_with_a_wrong_number_of_partitions_is_refused_and_leaves_no_trace(system: System) -> None:
+    system.run("topics", "create")
+    with system.worker(partitions=str(PARTITIONS - 1)) as worker:
+        status, stderr = worker.ended()
+
+    assert status == 78
+    assert f"set LEADGLOW_PARTITIONS={PARTITIONS}" in stderr
+    with system.worker() as worker:
+        worker.wait_ready()
+        assert worker.stop()[0] == 0
+
+
 def test_a_worker_names_the_port_that_is_taken(running: System) -> None:
     with running.worker() as first:
         port = first.address.rpartition(":")[2]

@@ -17,7 +17,7 @@ from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from streams.scoring.stages import advance
 from streams.scoring.stored import decode, encode
 from tests.properties.driver import readings, run
-from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
+from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_cuts, some_inputs, some_ticks
 
 ages_ms = st.integers(0, 100 * DAY_MS)
 
@@ -35,6 +35,25 @@ def test_a_score_read_later_is_the_same_in_one_step_or_two(chance: Random, a: in
     assert readings(rules, shard.lead(), end_ms + a + b) == untouched
     shard.tick("u", end_ms + a + b)
     assert readings(rules, shard.lead(), end_ms + a + b) == untouched
+
+
+@settings(max_examples=100)
+@given(chances)
+def test_an_amount_is_the_sum_of_its_events_each_decayed_once(chance: Random) -> None:
+    rules = Rules(a_model(chance))
+    events = events_of(rules, some_inputs(chance))
+    now_ms = events[-1].arrival + chance.choice((0, HOUR_MS, 7 * DAY_MS))
+    ticks = some_ticks(chance, now_ms)
+    lead = run(rules, events, some_cuts(chance, len(events)), ticks, now_ms).lead()
+    sums: dict[tuple[int, float], float] = {}
+    for event in events:
+        for hit in rules.match(event.name, event.values)[0]:
+            if hit.counter is None:
+                key = (hit.signal, hit.inverse_half_life)
+                decayed = hit.amount * 2.0 ** ((event.at - now_ms) * hit.inverse_half_life)
+                sums[key] = sums.get(key, 0.0) + decayed
+    for (signal, inverse_half_life), amount in sums.items():
+        assert math.isclose(lead.amount_at(signal, inverse_half_life, now_ms), amount, rel_tol=1e-9, abs_tol=1e-300)
 
 
 @settings(max_examples=100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from copy import deepcopy
 from typing import Any, TypeVar
 
 from hypothesis import settings
@@ -29,64 +30,77 @@ def now(awaitable: Coroutine[Any, Any, T]) -> T:
 
 
 class TwoWriters(RuleBasedStateMachine):
-    """Two workers that both believe to own the shard; each adds 1 to a lead's blob per step."""
+    """Two workers that both believe to own the shard; each adds its step to a lead's blob. The store may forget."""
 
     @initialize()
     def start(self) -> None:
         self.store = MemoryStore()
-        self.known = [(0, 0), (0, 0)]
+        self.known: list[list[str]] = [[], []]
+        """What each worker remembers of the lead: the steps that it has counted."""
         self.last: list[Commit | None] = [None, None]
         self.steps = 0
-        self.taken = 0
+        self.history = [(deepcopy(self.store), list[str]())]
+        """The store as it was after each step taken, and these steps."""
+
+    @property
+    def taken(self) -> list[str]:
+        return self.history[-1][1]
 
     def commit_of(self, writer: int) -> Commit:
-        version, total = self.known[writer]
+        known = self.known[writer]
         self.steps += 1
+        step = f"{writer}-{self.steps}"
+        total = len(known) + 1
         return Commit(
-            version,
-            f"{writer}-{self.steps}",
-            {"ckpt": b"%d" % (total + 1)},
-            leads={"lead": b"%d" % (total + 1)},
-            due={"lead": float(total + 1)},
-            ranks={"card": {"lead": float(total + 1)}},
-            outbox=[Entry(total + 1, b"%d" % (total + 1))],
+            len(known),
+            known[-1] if known else "",
+            step,
+            {"ckpt": b"%d" % total},
+            leads={"lead": " ".join([*known, step]).encode()},
+            due={"lead": float(total)},
+            ranks={"card": {"lead": float(total)}},
+            outbox=[Entry(total, b"%d" % total)],
         )
 
     @rule(writer=writers)
     def commit(self, writer: int) -> None:
         self.last[writer] = commit = self.commit_of(writer)
-        current = self.known[writer][0] == self.taken
+        current = self.known[writer] == self.taken
         verdict = now(self.store.commit(P, commit))
         assert verdict is (Verdict.OK if current else Verdict.CONFLICT)
         if current:
-            self.taken += 1
-            self.known[writer] = (self.taken, self.taken)
+            self.known[writer] = [*self.taken, commit.step]
+            self.history.append((deepcopy(self.store), self.known[writer]))
 
     @rule(writer=writers)
     def repeat_the_last_commit(self, writer: int) -> None:
         commit = self.last[writer]
-        if commit is None:
+        if commit is None or commit.after == (self.taken[-1] if self.taken else ""):
             return
         mine = now(self.store.control(P)).step == commit.step
         assert now(self.store.commit(P, commit)) is (Verdict.DUP if mine else Verdict.CONFLICT)
 
     @rule(writer=writers)
     def read_again(self, writer: int) -> None:
-        control = now(self.store.control(P))
         (blob,) = now(self.store.load(P, ["lead"]))
-        self.known[writer] = (control.version, int(blob or b"0"))
+        self.known[writer] = (blob or b"").decode().split()
+
+    @rule(lost=st.integers(1, 3))
+    def forget_the_last_steps(self, lost: int) -> None:
+        del self.history[max(len(self.history) - lost, 1) :]
+        self.store = deepcopy(self.history[-1][0])
 
     @invariant()
     def everything_is_of_the_same_step(self) -> None:
-        control = now(self.store.control(P))
-        assert control.version == self.taken
-        total = int(control.fields.get("ckpt", b"0"))
-        assert total == self.taken
-        assert now(self.store.load(P, ["lead"])) == ([b"%d" % total] if total else [None])
+        control, total = now(self.store.control(P)), len(self.taken)
+        assert control.version == total
+        assert control.step == (self.taken[-1] if total else "")
+        assert int(control.fields.get("ckpt", b"0")) == total
+        assert now(self.store.load(P, ["lead"])) == ([" ".join(self.taken).encode()] if total else [None])
         assert (now(self.store.next_due(P)) or 0) == total
         assert now(self.store.top(P, "card", 5)) == ([("lead", total)] if total else [])
         assert [entry.seq for entry in now(self.store.outbox(P))] == list(range(1, total + 1))
 
 
-def test_of_two_writers_with_one_version_exactly_one_is_right() -> None:
+def test_of_two_writers_who_follow_one_step_exactly_one_is_right() -> None:
     run_state_machine_as_test(TwoWriters, settings=settings(max_examples=60, stateful_step_count=25))

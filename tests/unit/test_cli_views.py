@@ -109,8 +109,8 @@ async def store_with(partitions: int, **blobs: bytes) -> MemoryStore:
     store = MemoryStore()
     for lead_id, blob in blobs.items():
         partition = partition_of(lead_id, partitions)
-        version = (await store.control(partition)).version
-        await store.commit(partition, Commit(version, f"s{version}", {}, leads={lead_id: blob}))
+        last = await store.control(partition)
+        await store.commit(partition, Commit(last.version, last.step, f"s{lead_id}", {}, leads={lead_id: blob}))
     return store
 
 
@@ -182,7 +182,7 @@ async def test_the_ranking_of_all_shards_is_one_ranking(limit: int) -> None:
         mine = {name: score for name, score in scores.items() if partition_of(name, 4) == partition}
         blobs: dict[str, bytes | None] = dict.fromkeys(mine, encode(lead_of()))
         ranks: dict[str, dict[str, float | None]] = {"default": dict(mine)}
-        await store.commit(partition, Commit(0, "s", {}, leads=blobs, ranks=ranks))
+        await store.commit(partition, Commit(0, "", "s", {}, leads=blobs, ranks=ranks))
 
     found = [lead_id for lead_id, _ in await reading.top(store, 4, "default", limit)]
 

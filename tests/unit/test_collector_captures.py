@@ -97,7 +97,7 @@ def test_a_captured_client_is_accepted_and_mapped_to_the_expected_calls(client: 
 
 @pytest.mark.parametrize("client", CANONICAL)
 def test_a_canonical_request_is_mapped_to_calls_of_its_client(client: str) -> None:
-    expected = {str(row) for row in EXPECTED[client]}
+    expected = {str(each) for each in EXPECTED[client]}
     for request in CANONICAL[client]:
         delivery = deliver(request)
         if delivery is not None:

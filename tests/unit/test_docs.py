@@ -156,10 +156,13 @@ def test_the_file_map_names_every_file_of_streams_and_app_and_no_other() -> None
     assert set(listed) ^ there == set()
 
 
-def test_the_statuses_of_a_worker_in_the_design_are_statuses() -> None:
-    listed = {int(status) for status in first_column(section(DESIGN, "Exit statuses"))}
+def test_every_fault_in_the_design_is_proven_by_tests_that_exist() -> None:
+    rows = [row.split(" | ") for row in section(DESIGN, "What each fault leads to").splitlines() if " | " in row][2:]
+    named = [name for *_, proof in rows for name in re.findall(r"`([\w/]+)`", proof)]
+    files = [Path("faults") / name if "/" not in name else Path(name) for name in named]
 
-    assert listed == {Exit.OK, Exit.TROUBLE, Exit.CONFLICT, Exit.REFUSED}
+    assert all(len(row) == 3 and "`" in row[2] for row in rows)
+    assert [str(file) for file in files if not (ROOT / "tests" / file.parent / f"test_{file.name}.py").is_file()] == []
 
 
 def test_the_reasons_of_rejection_in_the_design_are_those_of_the_codec() -> None:

@@ -1,11 +1,11 @@
 #!lua
--- Take one step of a shard: all of it, or nothing if the shard is not at the expected version.
+-- Take one step of a shard: all of it, or nothing if the last step is not the one that it follows.
 -- `#!lua` lets Redis refuse the whole script up front (OOM, READONLY, MISCONF, NOREPLICAS).
 -- Two arguments hold everything, because every argument costs the worker more than the bytes in it.
 --
 -- KEYS  1 ctl  2 leads  3 due  4 outbox  5 dirty  6 rank (the ranking of scorecard s is KEYS[6]:s)
 -- ARGV  1 msgpack list of
---           version expected, version afterwards, step id (texts),
+--           id of the step that it follows ('' for none), its own id, version afterwards (texts),
 --           highest outbox seq acknowledged (text, '0' for none),
 --           fields    {name, length, ...}        leads  {id, length, ...}
 --           outbox    {'<seq>-0', length, ...}   (lengths in bytes of what is in ARGV 2)
@@ -18,13 +18,12 @@
 
 local CHUNK = 4000 -- values a call: Lua's C stack holds 8000; even, so that pairs stay together
 
-local expected, afterwards, step, acknowledged, fields, leads, outbox, due, not_due, rankings, clean, dirty,
+local after, step, version, acknowledged, fields, leads, outbox, due, not_due, rankings, clean, dirty,
   removed = unpack(cmsgpack.unpack(ARGV[1]))
 
-local ctl = redis.call('HMGET', KEYS[1], 'version', 'step')
-if (ctl[1] or '0') ~= expected then
-  if ctl[2] == step then return 'DUP' end
-  return 'CONFLICT'
+local last = redis.call('HGET', KEYS[1], 'step') or ''
+if last ~= after then
+  return last == step and 'DUP' or 'CONFLICT'
 end
 
 local function write(command, key, values)
@@ -75,5 +74,5 @@ if #removed > 0 then
   end
 end
 
-redis.call('HSET', KEYS[1], 'version', afterwards, 'step', step, unpack(fields))
+redis.call('HSET', KEYS[1], 'version', version, 'step', step, unpack(fields))
 return 'OK'

@@ -1,19 +1,23 @@
-"""A TCP proxy in front of Redis that loses a reply."""
+"""A TCP proxy in front of Redis that loses a reply, is slow, leads elsewhere, or takes TLS from clients."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from typing import Self
 
 
 class Proxy:
     """Passes bytes on until it is told to misbehave. One command is in flight on a connection at a time."""
 
-    def __init__(self, port: int) -> None:
-        """``port`` is the server's, on this machine."""
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        """``port`` is the server's, on this machine; ``tls`` what clients are shown."""
+        self._tls = tls
         self._lost = asyncio.Event()
         self._upstream = port
+        self.delay_s = 0.0
+        """How long each reply takes on its way."""
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._command = b""
@@ -22,7 +26,7 @@ class Proxy:
 
     async def __aenter__(self) -> Self:
         """Listen."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -34,10 +38,15 @@ class Proxy:
         await self._server.wait_closed()
 
     @property
-    def url(self) -> str:
+    def port(self) -> int:
         """Where clients connect to."""
         assert self._server is not None
-        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """The same for Redis."""
+        return f"redis://127.0.0.1:{self.port}"
 
     def lose_reply(self, command: bytes, *, cut: bool) -> None:
         """Keep the next reply to this command; then cut the connection, or leave the client waiting."""
@@ -47,6 +56,11 @@ class Proxy:
     async def until_lost(self) -> None:
         """Return once a reply was kept: the server has done what the client asked for."""
         await asyncio.wait_for(self._lost.wait(), 20)
+
+    def lead_to(self, port: int) -> None:
+        """Lead to another server from now on."""
+        self._upstream = port
+        self.cut()
 
     def cut(self) -> None:
         """Cut every connection."""
@@ -89,6 +103,7 @@ class Proxy:
         with contextlib.closing(writer):
             while data := await reader.read(1 << 16):
                 if not marked.is_set():
+                    await asyncio.sleep(self.delay_s)
                     writer.write(data)
                     await writer.drain()
                     continue

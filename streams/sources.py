@@ -1,0 +1,64 @@
+"""The source topics as the group sees them: are they what they were, and how far are they carried over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
+from faust.types import TP
+
+from streams.environment import Environment
+from streams.mismatch import SOURCE_NEW, Mismatch
+from streams.transport.consumer import Consumer
+from streams.transport.producer import Producer
+
+
+class Sources:
+    """Looked at every few seconds, whoever reads them."""
+
+    def __init__(self, env: Environment, producer: Producer) -> None:
+        """``producer`` is whom Kafka is asked through for the ids of topics."""
+        self._env = env
+        self._producer = producer
+        self._ids: Mapping[str, str] = {}
+        self._ends: list[Mapping[TP, int]] = []
+        """Where they ended, at each of the last looks."""
+
+    async def require_same(self) -> None:
+        """See that each source is the topic that it was: events are known by their offsets.
+
+        What was agreed holds for these lead events; new ones have counted nothing yet.
+
+        Raises:
+            Mismatch: a source was deleted and created again.
+        """
+        topics = self._env.topics
+        ids = await self._producer.topic_ids([topics.lead_events, *topics.sources])
+        if ids == self._ids:
+            return
+        for topic in topics.sources:
+            name = f"id of {topic} in {ids.get(topics.lead_events)}"
+            if topic in ids and await self._env.store.meta(name, ids[topic]) != ids[topic]:
+                raise Mismatch(SOURCE_NEW.format(topic=topic))
+        self._ids = ids
+
+    def forget(self) -> None:
+        """Begin anew: partitions were assigned."""
+        self._ends.clear()
+
+    async def behind(self, consumer: Consumer) -> bool:
+        """Whether timers should wait for what stood on the sources two looks ago: it may keep a lead from cooling."""
+        places = list(consumer.partitions_of(self._env.topics.sources))
+        if not places:
+            return False
+        first, ends = await consumer.first_offsets(places), await consumer.end_offsets(places)
+        committed = await asyncio.gather(*(consumer.committed(tp) for tp in places))
+        reached = {tp: max(at or 0, first[tp]) for tp, at in zip(places, committed, strict=True)}
+        self._ends = [*self._ends[-2:], ends]
+        lag: Counter[str] = Counter()
+        for tp, at in reached.items():
+            lag[tp.topic] += max(ends[tp] - at, 0)
+        for topic, records in lag.items():
+            self._env.metrics.source_lag.labels(topic).set(records)
+        return any(at < self._ends[0][tp] for tp, at in reached.items() if tp in self._ends[0])

