@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.refusal import Refusal
+
+__all__ = ["BadCall", "Call", "Delivery", "Inbound", "Refusal"]
+
 Call = dict[str, Any]
 """One event in the shape of the Segment spec, ready to be written to a source topic as JSON."""
 
@@ -57,18 +61,3 @@ class Delivery:
     """An address to fetch before answering: a mail service asks whether its webhook is wanted."""
     once: str = ""
     """To be given to ``Replay.keep`` when the calls are in Kafka; empty if the request has no id."""
-
-
-class Refusal(Exception):
-    """A request that is not taken.
-
-    ``status`` is what its sender understands; ``code`` and ``message`` go into the body.
-    """
-
-    def __init__(self, status: int, code: str, message: str, retry_after_s: int | None = None) -> None:
-        """``retry_after_s`` goes into ``Retry-After``."""
-        super().__init__(f"{status} {code}: {message}")
-        self.status = status
-        self.code = code
-        self.message = message
-        self.retry_after_s = retry_after_s

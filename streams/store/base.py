@@ -100,6 +100,16 @@ class Store(Protocol):
     async def top(self, partition: int, scorecard: str, limit: int) -> list[tuple[str, float]]:
         """The highest published scores, highest first, ties by lead id."""
 
+    async def ranked(
+        self,
+        partition: int,
+        scorecard: str,
+        after: tuple[float, str] | None,
+        limit: int,
+        at_most: float | None = None,
+    ) -> list[tuple[str, float]]:
+        """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
+
     def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard; one that changes meanwhile may come twice."""
 

@@ -138,6 +138,24 @@ class MemoryStore:
         scores = self._shards[partition].ranks[scorecard]
         return heapq.nsmallest(limit, scores.items(), key=lambda item: (-item[1], item[0]))
 
+    async def ranked(
+        self,
+        partition: int,
+        scorecard: str,
+        after: tuple[float, str] | None,
+        limit: int,
+        at_most: float | None = None,
+    ) -> list[tuple[str, float]]:
+        """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
+        scores = self._shards[partition].ranks[scorecard]
+        place = None if after is None else (-after[0], after[1])
+        found = {
+            lead_id: score
+            for lead_id, score in scores.items()
+            if (place is None or (-score, lead_id) > place) and (at_most is None or score <= at_most)
+        }
+        return heapq.nsmallest(limit, found.items(), key=lambda item: (-item[1], item[0]))
+
     async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard."""
         for item in list(self._shards[partition].leads.items()):

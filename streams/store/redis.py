@@ -29,8 +29,15 @@ from streams.store.checks import (
 from streams.store.keys import ShardKeys, meta_key, shard_keys
 from streams.store.retry import Patience
 
-COMMIT = files("streams.store").joinpath("lua/commit.lua").read_text("utf-8")
-COMMIT_SHA = sha1(COMMIT.encode(), usedforsecurity=False).hexdigest()
+
+def _script(name: str) -> tuple[str, str]:
+    """A script, and the name that Redis gives it."""
+    text = files("streams.store").joinpath(f"lua/{name}.lua").read_text("utf-8")
+    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+COMMIT, COMMIT_SHA = _script("commit")
+RANKED, RANKED_SHA = _script("ranked")
 SCAN_COUNT = 500
 
 _encode = Encoder().encode
@@ -189,6 +196,31 @@ class RedisStore:
         key = self._keys(partition).ranking(scorecard)
         raw = await self._call("top", lambda: self._client.zrange(key, 0, limit - 1, withscores=True))
         return [(lead_id.decode(), -negated) for lead_id, negated in raw]
+
+    async def ranked(
+        self,
+        partition: int,
+        scorecard: str,
+        after: tuple[float, str] | None,
+        limit: int,
+        at_most: float | None = None,
+    ) -> list[tuple[str, float]]:
+        """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
+        if limit <= 0:
+            return []
+        key = self._keys(partition).ranking(scorecard)
+        place = ("", "") if after is None else (repr(-float(after[0])), after[1])
+        argv = (*place, limit, "" if at_most is None else repr(-float(at_most)))
+
+        async def send() -> list[bytes]:
+            try:  # the read-only forms, which replicas take, too
+                found: list[bytes] = await self._client.evalsha_ro(RANKED_SHA, 1, key, *argv)
+            except NoScriptError:
+                found = await self._client.eval_ro(RANKED, 1, key, *argv)
+            return found
+
+        raw = await self._call("ranked", send)
+        return [(raw[i].decode(), -float(raw[i + 1])) for i in range(0, len(raw), 2)]
 
     async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard; one that changes meanwhile may come twice."""

@@ -1,0 +1,182 @@
+"""Tails of the topics that the engine writes: the only module of the board that talks to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from app.board.alerts import Alerts
+from app.board.channels import Handovers
+from app.board.flow import Pace, Rejects
+from app.board.hub import Alerted, Changed, Hub
+from app.board.metrics import Metrics
+from streams.clock import monotonic_s
+from streams.topics import Topics
+
+log = logging.getLogger(__name__)
+AGAIN_S: Final = 2.0
+LOOK_S: Final = 2.0
+POLL_MS: Final = 200
+MOST_BACK: Final = {"handoff": 100_000, "rejected": 200, "lead_scores": 0}
+"""Records of a topic that are read from before the board's start."""
+
+
+class Feeds:
+    """What comes out of the engine while the board runs, and the latest of what came before."""
+
+    def __init__(
+        self,
+        consumer: Callable[[], AIOKafkaConsumer],
+        admin: Callable[[], AIOKafkaAdminClient],
+        topics: Topics,
+        group: str,
+        metrics: Metrics,
+    ) -> None:
+        """``group`` is the workers' consumer group; the clients are not started yet."""
+        self.hub = Hub()
+        self.alerts = Alerts()
+        self.handovers = Handovers()
+        self.rejects = Rejects()
+        self.alerted_s: deque[float] = deque(maxlen=100_000)
+        """When alerts were read, of those that came since the start."""
+        self.sources: dict[str, dict[str, Any]] = {}
+        """Topic -> its lag and rate."""
+        self.ends: dict[int, int] = {}
+        """Partition of lead-events -> where it ends."""
+        self.caught_up = False
+        """Whether everything from before the start was read."""
+        self._consumer = consumer
+        self._admin = admin
+        self._topics = topics
+        self._group = group
+        self._metrics = metrics
+        self._paces: dict[str, Pace] = {}
+        self._next: dict[TopicPartition, int] = {}
+        """Where reading goes on after Kafka was away."""
+
+    async def run(self) -> None:
+        """Follow the topics for ever; Kafka may be away meanwhile."""
+        said = False
+        while True:
+            consumer = self._consumer()
+            try:
+                await consumer.start()
+                await self._assign(consumer)
+                said = False
+                self._metrics.following.set(1)
+                await self._follow(consumer)
+            except (KafkaError, OSError, TimeoutError) as error:
+                if not said:
+                    log.warning("Kafka cannot be followed (%r); trying again until it can.", error)
+                said = True
+            finally:
+                self._metrics.following.set(0)
+                await consumer.stop()
+            await asyncio.sleep(AGAIN_S)
+
+    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
+        """Begin where reading stopped, else so far back as each topic is wanted."""
+        await consumer.topics()  # so that it knows their partitions
+        back = {getattr(self._topics, name): most for name, most in MOST_BACK.items()}
+        places = [TopicPartition(t, p) for t in back for p in consumer.partitions_for_topic(t) or ()]
+        if not places:
+            msg = f"there is no topic {', '.join(back)}"
+            raise OSError(msg)
+        consumer.assign(places)
+        firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        self._old = {place: ends[place] for place in places if back[place.topic]}
+        for place in places:
+            start = max(firsts[place], ends[place] - back[place.topic])
+            consumer.seek(place, max(self._next.get(place, start), firsts[place]))
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            for place, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=2000)).items():
+                self.take(place.topic, records)
+                self._next[place] = records[-1].offset + 1
+                self._metrics.records.labels(place.topic).inc(len(records))
+            if not self.caught_up:
+                await self._look_whether_caught_up(consumer)
+
+    async def _look_whether_caught_up(self, consumer: AIOKafkaConsumer) -> None:
+        self.caught_up = all([await consumer.position(place) >= end for place, end in self._old.items()])
+
+    def take(self, topic: str, records: Sequence[Any]) -> None:
+        """Take in records of one topic."""
+        if topic == self._topics.lead_scores:
+            for record in records:
+                self._score(record)
+        elif topic == self._topics.handoff:
+            for record in records:
+                self._alert(record)
+        else:
+            for record in records:
+                self.rejects.note(record.timestamp, dict(record.headers), len(record.value or b""))
+
+    def _alert(self, record: Any) -> None:
+        alert = self.alerts.note(record.value)
+        if alert is None:
+            return
+        self.handovers.note(alert)
+        if self.caught_up:
+            self.alerted_s.append(monotonic_s())
+            self.hub.tell(Alerted(alert["lead_id"], alert))
+
+    def _score(self, record: Any) -> None:
+        lead_id = (record.key or b"").decode("utf-8", "replace")
+        try:
+            row = orjson.loads(record.value) if record.value else {}
+            self.hub.tell(Changed(row.get("lead_id", lead_id), row.get("scorecard")))
+        except (ValueError, AttributeError):
+            return
+
+    # How far the workers are ------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Look again and again where topics end and how far the workers have read."""
+        while True:
+            admin, consumer = self._admin(), self._consumer()
+            try:
+                await admin.start()
+                await consumer.start()
+                while True:
+                    await self._look(admin, consumer)
+                    await asyncio.sleep(LOOK_S)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.info("where topics end cannot be found out: %r", error)
+            finally:
+                await admin.close()
+                await consumer.stop()
+            await asyncio.sleep(AGAIN_S)
+
+    async def _look(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> None:
+        await consumer.topics()
+        wanted = (*self._topics.sources, self._topics.lead_events)
+        places = [TopicPartition(t, p) for t in wanted for p in consumer.partitions_for_topic(t) or ()]
+        ends = await consumer.end_offsets(places)
+        firsts = await consumer.beginning_offsets(places)
+        committed = await admin.list_consumer_group_offsets(self._group)
+        self.ends = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
+        for topic in self._topics.sources:
+            own = {place: end for place, end in ends.items() if place.topic == topic}
+            self.sources[topic] = self._source(topic, own, firsts, committed)
+
+    def _source(
+        self, topic: str, ends: Mapping[TopicPartition, int], firsts: Mapping[TopicPartition, int], committed: Any
+    ) -> dict[str, Any]:
+        lag = 0
+        for place, end in ends.items():
+            at = committed[place].offset if place in committed else -1
+            lag += max(end - max(at, firsts[place]), 0)
+        pace = self._paces.setdefault(topic, Pace())
+        pace.note(monotonic_s(), sum(ends.values()))
+        return {"topic": topic, "lag": lag, "per_s": pace.per_s}

@@ -1,0 +1,139 @@
+"""Streams of server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from app.board import answers
+from app.board.desk import Desk
+from app.board.hub import Alerted, Changed, Listener, Note
+from app.board.metrics import Metrics
+from app.refusal import Refusal
+from streams.clock import monotonic_s
+
+HEARTBEAT_S: Final = 15.0
+WRITE_S: Final = 10.0
+"""How long a client may take over what it is sent."""
+SETTLE_S: Final = 0.12
+"""From a change to its being told: longer than a page of the ranking is kept (`ranking.FRESH_S`)."""
+PACE_S: Final = 0.25
+"""Between two lists of changed leads."""
+MOST_CHANGED: Final = 1000
+"""Leads named in one list; with more, the list is empty and says so."""
+Emit = Callable[[str, Any], Awaitable[None]]
+
+
+class Live:
+    """Opens streams and keeps them fed."""
+
+    def __init__(self, desk: Desk, metrics: Metrics) -> None:
+        """Nothing is open yet."""
+        self._desk = desk
+        self._metrics = metrics
+        metrics.streams.set_function(lambda: len(desk.feeds.hub))
+
+    async def alerts(self, request: web.Request) -> web.StreamResponse:
+        """Every alert as it comes."""
+        role = request["who"].role
+
+        async def tell(emit: Emit, notes: list[Note]) -> None:
+            for note in notes:
+                await self._tell_alert(emit, note, role)
+
+        return await self._stream(request, lambda note: type(note) is Alerted, tell)
+
+    async def leads(self, request: web.Request) -> web.StreamResponse:
+        """Which leads of a scorecard have changed, a few times a second."""
+        card, role = self._desk.card(request.query.get("scorecard")).name, request["who"].role
+
+        def wants(note: Note) -> bool:
+            return type(note) is Changed and note.scorecard in (None, card)
+
+        async def tell(emit: Emit, notes: list[Note]) -> None:
+            ids = dict.fromkeys(note.lead_id for note in notes)
+            named = [self._desk.mask.id(i, role) for i in ids] if len(ids) <= MOST_CHANGED else []
+            await emit("changed", {"lead_ids": named, "all": len(ids) > MOST_CHANGED})
+
+        return await self._stream(request, wants, tell, PACE_S)
+
+    async def lead(self, request: web.Request) -> web.StreamResponse:
+        """One lead whenever its score changes, and its alerts."""
+        said, role = request.match_info["id"], request["who"].role
+        view = await self._desk.lead(said, None, role)
+        if view is None:
+            raise Refusal(404, "unknown_lead", "There is no such lead: no event with this id was scored.")
+        named = self._desk.mask.named(view["lead_id"], role) or said
+        ids = {named, said}
+
+        async def tell(emit: Emit, notes: list[Note]) -> None:
+            for note in notes:
+                await self._tell_alert(emit, note, role)
+            if any(type(note) is Changed for note in notes):
+                found = await self._desk.lead(said, None, role)
+                if found is not None:
+                    ids.add(self._desk.mask.named(found["lead_id"], role) or said)
+                    await emit("lead", found)
+
+        return await self._stream(request, lambda note: note.lead_id in ids, tell, PACE_S)
+
+    async def _tell_alert(self, emit: Emit, note: Note, role: str) -> None:
+        if isinstance(note, Alerted):
+            await emit("alert", self._desk.mask.value(note.alert, role))
+
+    async def _stream(
+        self,
+        request: web.Request,
+        wants: Callable[[Note], bool],
+        tell: Callable[[Emit, list[Note]], Awaitable[None]],
+        pace_s: float = 0.0,
+    ) -> web.StreamResponse:
+        with self._desk.feeds.hub.listening(wants) as listener:
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+            answers.careful(response)
+            await response.prepare(request)
+            try:
+                await _write(response, b"retry: 2000\n\n")
+                await self._feed(request, response, listener, (tell, pace_s))
+            except (ConnectionError, TimeoutError):
+                self._metrics.lost.inc()
+            if listener.lost:
+                self._metrics.lost.inc()
+        return response
+
+    async def _feed(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        listener: Listener,
+        how: tuple[Callable[[Emit, list[Note]], Awaitable[None]], float],
+    ) -> None:
+        tell, pace_s = how
+
+        async def emit(event: str, value: Any) -> None:
+            data = answers.encoded(value)  # JSON has no line breaks, so it is one line of data
+            await _write(response, b"event: " + event.encode() + b"\ndata: " + data + b"\n\n")
+
+        told_s = 0.0
+        while not listener.lost:
+            notes = await listener.news(HEARTBEAT_S)
+            if not notes:
+                if listener.lost or not request["may_stay"]():
+                    return
+                await _write(response, b": still here\n\n")
+                continue
+            if pace_s:
+                await asyncio.sleep(max(SETTLE_S, told_s + pace_s - monotonic_s()))
+                notes += listener.take()
+                told_s = monotonic_s()
+            if not request["may_stay"]():
+                return
+            await tell(emit, notes)
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    async with asyncio.timeout(WRITE_S):
+        await response.write(data)
