@@ -104,9 +104,10 @@ def consumer_of(settings: Settings) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
 
 
-def tail_of(settings: Settings) -> AIOKafkaConsumer:
+def tail_of(settings: Settings, group: str | None) -> AIOKafkaConsumer:
     """The same for following a topic: what comes is fetched at once."""
     return AIOKafkaConsumer(
+        group_id=group,
         bootstrap_servers=settings.kafka,
         request_timeout_ms=KAFKA_MS,
         enable_auto_commit=False,
@@ -182,8 +183,7 @@ def board_of(settings: Settings) -> Board:
     return Board(
         Plan(
             lambda on_error: store_of(settings, on_error, settings.board_redis),
-            lambda: tail_of(settings),
-            lambda: admin_of(settings),
+            lambda group: tail_of(settings, group),
             topics_of(settings),
             settings.namespace,
             settings.partitions,

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
 
 from app.board import accessfile, costs
 from app.board.accessfile import AccessFile
@@ -41,8 +40,8 @@ class Plan:
 
     store: Callable[[Callable[[str], None]], Store]
     """Makes the store; told what counts a failed attempt."""
-    consumer: Callable[[], AIOKafkaConsumer]
-    admin: Callable[[], AIOKafkaAdminClient]
+    consumer: Callable[[str | None], AIOKafkaConsumer]
+    """Makes one with a group or without."""
     topics: Topics
     group: str
     partitions: int
@@ -67,7 +66,7 @@ class Board:
         self._rules = self._watched(plan.scorecards, lambda p: Rules(load_file(p), plan.lateness_ms), "scorecards")
         self._access = self._watched(plan.access, accessfile.load, "access") if plan.access else None
         self._costs = self._watched(plan.costs, costs.load, "costs") if plan.costs else None
-        self._feeds = Feeds(plan.consumer, plan.admin, plan.topics, plan.group, self.metrics)
+        self._feeds = Feeds(plan.consumer, plan.topics, plan.group, self.metrics)
         file = self._file()
         seal = Seal((file.secret if file is not None and file.secret else token_hex(32)).encode())
         spent = self._costs

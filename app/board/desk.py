@@ -54,7 +54,6 @@ class Desk:
         self._sources = sources
         self._reads = sources.reads
         self._ranking = Ranking(sources.reads, sources.seal, self.mask)
-        self._events = flow.Pace()
 
     @property
     def rules(self) -> Rules:
@@ -205,14 +204,11 @@ class Desk:
         """How much comes in, how far it is scored, and what was refused."""
         async with self._reads.bounded():
             shards = await self._reads.shards()
-        taken = 0
         for shard in shards:
-            taken += shard["checkpoint"]
             shard["lag"] = max(self.feeds.ends.get(shard["partition"], 0) - shard.pop("checkpoint"), 0)
-        self._events.note(monotonic_s(), taken)
         return {
             "rates": {
-                "events_per_s": self._events.per_s,
+                "events_per_s": self.feeds.events.per_s,
                 "alerts_per_s": flow.alerts_per_s(self.feeds.alerted_s, monotonic_s()),
             },
             "sources": list(self.feeds.sources.values()),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import orjson
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
@@ -35,13 +34,12 @@ class Feeds:
 
     def __init__(
         self,
-        consumer: Callable[[], AIOKafkaConsumer],
-        admin: Callable[[], AIOKafkaAdminClient],
+        consumer: Callable[[str | None], AIOKafkaConsumer],
         topics: Topics,
         group: str,
         metrics: Metrics,
     ) -> None:
-        """``group`` is the workers' consumer group; the clients are not started yet."""
+        """``consumer`` makes one with a group or without, not started yet; ``group`` is that of the workers."""
         self.hub = Hub()
         self.alerts = Alerts()
         self.handovers = Handovers()
@@ -52,10 +50,11 @@ class Feeds:
         """Topic -> its lag and rate."""
         self.ends: dict[int, int] = {}
         """Partition of lead-events -> where it ends."""
+        self.events = Pace()
+        """Records of lead-events."""
         self.caught_up = False
         """Whether everything from before the start was read."""
         self._consumer = consumer
-        self._admin = admin
         self._topics = topics
         self._group = group
         self._metrics = metrics
@@ -67,7 +66,7 @@ class Feeds:
         """Follow the topics for ever; Kafka may be away meanwhile."""
         said = False
         while True:
-            consumer = self._consumer()
+            consumer = self._consumer(None)
             try:
                 await consumer.start()
                 await self._assign(consumer)
@@ -144,39 +143,33 @@ class Feeds:
     async def watch(self) -> None:
         """Look again and again where topics end and how far the workers have read."""
         while True:
-            admin, consumer = self._admin(), self._consumer()
+            consumer = self._consumer(self._group)  # it takes no part in the group, but may ask for its offsets
             try:
-                await admin.start()
                 await consumer.start()
                 while True:
-                    await self._look(admin, consumer)
+                    await self._look(consumer)
                     await asyncio.sleep(LOOK_S)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.info("where topics end cannot be found out: %r", error)
             finally:
-                await admin.close()
                 await consumer.stop()
             await asyncio.sleep(AGAIN_S)
 
-    async def _look(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> None:
+    async def _look(self, consumer: AIOKafkaConsumer) -> None:
         await consumer.topics()
-        wanted = (*self._topics.sources, self._topics.lead_events)
-        places = [TopicPartition(t, p) for t in wanted for p in consumer.partitions_for_topic(t) or ()]
-        ends = await consumer.end_offsets(places)
-        firsts = await consumer.beginning_offsets(places)
-        committed = await admin.list_consumer_group_offsets(self._group)
-        self.ends = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
+        topics = (*self._topics.sources, self._topics.lead_events)
+        places = {t: [TopicPartition(t, p) for p in consumer.partitions_for_topic(t) or ()] for t in topics}
+        every = [place for found in places.values() for place in found]
+        consumer.assign(every)
+        consumer.pause(*every)  # nothing is fetched
+        ends, firsts = await consumer.end_offsets(every), await consumer.beginning_offsets(every)
+        self.ends = {place.partition: ends[place] for place in places[self._topics.lead_events]}
+        self.events.note(monotonic_s(), sum(self.ends.values()))
         for topic in self._topics.sources:
-            own = {place: end for place, end in ends.items() if place.topic == topic}
-            self.sources[topic] = self._source(topic, own, firsts, committed)
-
-    def _source(
-        self, topic: str, ends: Mapping[TopicPartition, int], firsts: Mapping[TopicPartition, int], committed: Any
-    ) -> dict[str, Any]:
-        lag = 0
-        for place, end in ends.items():
-            at = committed[place].offset if place in committed else -1
-            lag += max(end - max(at, firsts[place]), 0)
-        pace = self._paces.setdefault(topic, Pace())
-        pace.note(monotonic_s(), sum(ends.values()))
-        return {"topic": topic, "lag": lag, "per_s": pace.per_s}
+            lag = 0
+            for place in places[topic]:
+                at = await consumer.committed(place) or 0
+                lag += max(ends[place] - max(at, firsts[place]), 0)
+            pace = self._paces.setdefault(topic, Pace())
+            pace.note(monotonic_s(), sum(ends[place] for place in places[topic]))
+            self.sources[topic] = {"topic": topic, "lag": lag, "per_s": pace.per_s}

@@ -1,4 +1,4 @@
-"""Everything that a demo runs on: Kafka and Redis (yours or embedded ones), topics, a worker, a collector and a board."""
+"""Everything that a demo runs on: Kafka and Redis (yours or embedded ones), topics, and every process."""
 
 from __future__ import annotations
 
