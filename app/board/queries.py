@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import reduce
 from heapq import merge
 from itertools import islice
 from typing import Any, Final
@@ -14,9 +15,11 @@ from redis.exceptions import RedisError
 from app import reading
 from app.refusal import Refusal
 from streams.alert import rfc3339
+from streams.scoring import history
 from streams.scoring.lead import Erased, Lead, State
 from streams.scoring.stored import decode
-from streams.store.base import Store
+from streams.store.base import Fired, Store
+from streams.store.checks import joined
 from streams.topics import Partitioner
 
 QUERY_S: Final = 4.0
@@ -87,11 +90,13 @@ class Reads:
 
     async def history(self, lead_id: str, scorecard: str) -> list[tuple[int, int]]:
         """The published scores that a lead had: (ms since the epoch, score), the oldest first."""
-        return []
+        found = (await self.store.history(self._home(lead_id), scorecard, [lead_id]))[0]
+        return [(at_s * 1000, score) for at_s, score in history.points(found)]
 
-    async def fired(self, days: Iterable[int]) -> dict[str, tuple[int, float]]:
-        """How often each signal counted on these days, and the sum of the amounts."""
-        return {}
+    async def fired(self, days: Sequence[int]) -> Fired:
+        """How often each signal counted on these days, and the sum of its amounts."""
+        shards = await asyncio.gather(*(self.store.fired(p, days) for p in range(self.partitions)))
+        return reduce(joined, shards, Fired())
 
     async def shards(self) -> list[dict[str, Any]]:
         """How each shard stands: its sizes, its owner, its checkpoint."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from app.board.says import duration_says, fit_says, limit_says, signal_says
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import Scorecard, Signal
-
-Fired = Mapping[str, tuple[int, float]]
-"""Signal -> how often it counted, and the sum of the amounts."""
+from streams.store.base import Fired
 
 
 def scorecard_says(card: CardRule, rules: Rules, fired: Fired) -> dict[str, Any]:
@@ -36,7 +33,7 @@ def scorecard_says(card: CardRule, rules: Rules, fired: Fired) -> dict[str, Any]
 
 def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
     worth = card.points[signal.name]
-    count, amount = fired.get(signal.name, (0, 0.0))
+    count, amount = fired.get(signal.name, (0, None))
     category = next((c.name for c in card.categories if signal.name in c.signals), "other")
     return {
         "name": signal.name,
@@ -47,7 +44,7 @@ def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
         "cap": _finite(worth.cap),
         "category": category,
         "fired_7d": count,
-        "points_7d": round(amount * worth.points, 9) + 0.0,
+        "points_7d": round((count if amount is None else amount) * worth.points, 9) + 0.0,
         "never": count == 0,
     }
 

@@ -174,6 +174,7 @@ class Rules:
         rules = [SignalRule(s, index, model.scorecards, lateness_ms) for s in model.signals]
         self.signals = {rule.name: rule for rule in rules}
         self.by_id = {rule.id: rule for rule in rules}
+        self.by_key = {rule.key: rule for rule in rules}
         self.by_event: dict[str, list[SignalRule]] = {}
         for signal, rule in zip(model.signals, rules, strict=True):
             for event in signal.events:

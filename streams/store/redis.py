@@ -17,11 +17,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, NoScriptError
 
-from streams.store.base import Commit, Control, Entry, Verdict
+from streams.store.base import Commit, Control, Entry, Fired, Verdict
 from streams.store.checks import (
     AccessDenied,
     ClusterExpected,
     EvictingStore,
+    joined,
     require_finite,
     require_sound,
     split,
@@ -73,6 +74,10 @@ def _ranked(ranks: Mapping[str, dict[str, float | None]]) -> Iterator[object]:
         yield from (scorecard, _scored(kept), removed)
 
 
+def _text(amount: float | None) -> str:
+    return "" if amount is None else repr(amount)
+
+
 def arguments(commit: Commit) -> tuple[bytes, bytes]:
     """ARGV of ``commit.lua``."""
     fields = commit.fields
@@ -88,6 +93,8 @@ def arguments(commit: Commit) -> tuple[bytes, bytes]:
         list(_ranked(commit.ranks)),
         *(commit.clean, commit.dirty),
         removed,
+        *(commit.second, commit.day),
+        [each for signal, (count, amount) in commit.fired.items() for each in (signal, count, _text(amount))],
     )
     return _encode(body), b"".join(chain(fields.values(), leads.values(), payloads))
 
@@ -149,8 +156,7 @@ class RedisStore:
     async def commit(self, partition: int, commit: Commit) -> Verdict:
         """Take one step, atomically and guarded by version and step id; so it is safe to repeat."""
         require_sound(commit)
-        keys = self._keys(partition)
-        shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
+        shard = self._keys(partition).all
         argv = arguments(commit)  # once: the bytes of a repeated attempt are the same
 
         async def send() -> bytes:
@@ -222,6 +228,27 @@ class RedisStore:
         raw = await self._call("ranked", send)
         return [(raw[i].decode(), -float(raw[i + 1])) for i in range(0, len(raw), 2)]
 
+    async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
+        """The scores that these leads had; empty for an unknown one."""
+        if not lead_ids:
+            return []
+        key = self._keys(partition).histories(scorecard)
+        found: list[bytes | None] = await self._call("history", lambda: self._client.hmget(key, lead_ids))
+        return [history or b"" for history in found]
+
+    async def fired(self, partition: int, days: Iterable[int]) -> Fired:
+        """How often each signal counted on these days."""
+        key, wanted = self._keys(partition).fired, {b"%d" % day for day in days}
+        raw: dict[bytes, bytes] = await self._call("fired", lambda: self._client.hgetall(key))
+        found = Fired()
+        for name, value in raw.items():
+            day, _, rest = name.partition(b" ")
+            kind, _, signal = rest.partition(b" ")
+            if day in wanted:
+                more = (int(value), None) if kind == b"n" else (0, float(value))
+                found = joined(found, {signal.decode(): more})
+        return found
+
     async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard; one that changes meanwhile may come twice."""
         key = self._keys(partition).leads
@@ -249,9 +276,9 @@ class RedisStore:
         """Remove everything of the shard."""
         keys = self._keys(partition)
         ranked: set[bytes] = await self._call("wipe", lambda: self._client.smembers(keys.rank))
-        rankings = [keys.ranking(scorecard.decode()) for scorecard in ranked]
-        shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
-        await self._call("wipe", lambda: self._client.unlink(*shard, *rankings))
+        cards = [scorecard.decode() for scorecard in ranked]
+        own = [*map(keys.ranking, cards), *map(keys.histories, cards)]
+        await self._call("wipe", lambda: self._client.unlink(*keys.all, *own))
 
     async def meta(self, name: str, value: str) -> str:
         """The value under ``name``, set to ``value`` first if there was none."""
