@@ -10,17 +10,13 @@ from aiohttp import web
 from app.board import answers
 from app.board.desk import Desk, Filters
 from app.board.live import Live
-from app.board.openapi import document
+from app.board.openapi import A_PAGE, MOST_A_PAGE, MOST_CHARS, MOST_DAYS, MOST_EXPORTED, document
 from app.board.routing import Handler, Route
 from app.moments import moment_of
 from app.refusal import Refusal
 from streams.clock import now_ms
 
 BASE: Final = "/api/v1"
-MOST_A_PAGE: Final = 200
-A_PAGE: Final = 50
-MOST_DAYS: Final = 90
-MOST_EXPORTED: Final = 10_000
 _COLUMNS: Final = ("lead_id", "scorecard", "score", "exact", "grade", "stage", "fit", "engagement", "last_seen_at")
 _EXTRAS: Final = ("name", "title", "company", "channel")
 _FILTERS: Final = ("scorecard", "stage", "grade", "category", "channel", "q")
@@ -145,8 +141,8 @@ def known(request: web.Request, *names: str) -> None:
 def filters_of(request: web.Request) -> Filters:
     """What to list; an empty parameter is none."""
     said = {name: request.query.get(name) or None for name in _FILTERS}
-    if any(len(value) > 200 for value in said.values() if value):
-        raise Refusal(400, "too_long", "A filter has 200 characters at most.")
+    if any(len(value) > MOST_CHARS for value in said.values() if value):
+        raise Refusal(400, "too_long", f"A filter has {MOST_CHARS} characters at most.")
     return Filters(**said)
 
 

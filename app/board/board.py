@@ -10,14 +10,13 @@ from secrets import token_hex
 from typing import TypeVar
 
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer
 
 from app.board import accessfile, costs
 from app.board.accessfile import AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
 from app.board.desk import Desk, Sources
-from app.board.feeds import Feeds
+from app.board.feeds import Consumer, Feeds
 from app.board.live import Live
 from app.board.metrics import Metrics
 from app.board.pages import Pages
@@ -40,7 +39,7 @@ class Plan:
 
     store: Callable[[Callable[[str], None]], Store]
     """Makes the store; told what counts a failed attempt."""
-    consumer: Callable[[str | None], AIOKafkaConsumer]
+    consumer: Callable[[str | None], Consumer]
     """Makes one with a group or without."""
     topics: Topics
     group: str

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 from aiokafka import AIOKafkaConsumer
@@ -21,6 +21,7 @@ from app.board.metrics import Metrics
 from streams.clock import monotonic_s
 from streams.topics import Topics
 
+Consumer: TypeAlias = AIOKafkaConsumer
 log = logging.getLogger(__name__)
 AGAIN_S: Final = 2.0
 LOOK_S: Final = 2.0
@@ -34,7 +35,7 @@ class Feeds:
 
     def __init__(
         self,
-        consumer: Callable[[str | None], AIOKafkaConsumer],
+        consumer: Callable[[str | None], Consumer],
         topics: Topics,
         group: str,
         metrics: Metrics,
@@ -82,7 +83,7 @@ class Feeds:
                 await consumer.stop()
             await asyncio.sleep(AGAIN_S)
 
-    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
+    async def _assign(self, consumer: Consumer) -> None:
         """Begin where reading stopped, else so far back as each topic is wanted."""
         await consumer.topics()  # so that it knows their partitions
         back = {getattr(self._topics, name): most for name, most in MOST_BACK.items()}
@@ -97,7 +98,7 @@ class Feeds:
             start = max(firsts[place], ends[place] - back[place.topic])
             consumer.seek(place, max(self._next.get(place, start), firsts[place]))
 
-    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+    async def _follow(self, consumer: Consumer) -> None:
         while True:
             for place, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=2000)).items():
                 self.take(place.topic, records)
@@ -106,7 +107,7 @@ class Feeds:
             if not self.caught_up:
                 await self._look_whether_caught_up(consumer)
 
-    async def _look_whether_caught_up(self, consumer: AIOKafkaConsumer) -> None:
+    async def _look_whether_caught_up(self, consumer: Consumer) -> None:
         self.caught_up = all([await consumer.position(place) >= end for place, end in self._old.items()])
 
     def take(self, topic: str, records: Sequence[Any]) -> None:
@@ -155,7 +156,7 @@ class Feeds:
                 await consumer.stop()
             await asyncio.sleep(AGAIN_S)
 
-    async def _look(self, consumer: AIOKafkaConsumer) -> None:
+    async def _look(self, consumer: Consumer) -> None:
         await consumer.topics()
         topics = (*self._topics.sources, self._topics.lead_events)
         places = {t: [TopicPartition(t, p) for p in consumer.partitions_for_topic(t) or ()] for t in topics}

@@ -10,8 +10,6 @@ from heapq import merge
 from itertools import islice
 from typing import Any, Final
 
-from redis.exceptions import RedisError
-
 from app import reading
 from app.refusal import Refusal
 from streams.alert import rfc3339
@@ -20,6 +18,7 @@ from streams.scoring.lead import Erased, Lead, State
 from streams.scoring.stored import decode
 from streams.store.base import Fired, Store
 from streams.store.checks import joined
+from streams.store.retry import TROUBLE
 from streams.topics import Partitioner
 
 QUERY_S: Final = 4.0
@@ -59,7 +58,7 @@ class Reads:
             async with asyncio.timeout(QUERY_S):
                 async with self._turns:
                     yield
-        except (TimeoutError, RedisError, OSError):
+        except (TimeoutError, *TROUBLE):
             raise Refusal(503, "store_away", AWAY, retry_after_s=2) from None
         finally:
             self._waiting -= 1

@@ -14,21 +14,21 @@ MOST: Final = 50
 
 def timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
     """The last things that the lead did and that signals matched, the newest first."""
-    events: dict[bytes, list[Given]] = {}
+    events: dict[tuple[int, bytes], list[Given]] = {}
     for item in given(lead):
-        events.setdefault(item.entry[:ID_BYTES], []).append(item)
+        events.setdefault((item.row[0], item.entry[:ID_BYTES]), []).append(item)
     counted = _counted(lead, [item for items in events.values() for item in items], rules)
     rows = [_row(items, lead, rules, counted) for items in events.values()]
     rows = [row for row in rows if row["signals"]]
     return sorted(rows, key=lambda row: row["at"], reverse=True)[:MOST]
 
 
-def _row(items: list[Given], lead: Lead, rules: Rules, counted: set[bytes]) -> dict[str, Any]:
+def _row(items: list[Given], lead: Lead, rules: Rules, counted: set[int]) -> dict[str, Any]:
     known = [(item, rules.by_id[item.signal]) for item in items if item.signal in rules.by_id]
     return {
         "at": rfc3339(items[0].row[0] + lead.base),
         "signals": [
-            {"name": rule.name, "points": _points(item, rule, rules, item.entry in counted)} for item, rule in known
+            {"name": rule.name, "points": _points(item, rule, rules, id(item) in counted)} for item, rule in known
         ],
         "event": _event([rule for _, rule in known], rules),
     }
@@ -48,22 +48,22 @@ def _event(matched: list[SignalRule], rules: Rules) -> str | None:
     return common.pop() if len(common) == 1 else None
 
 
-def _counted(lead: Lead, items: list[Given], rules: Rules) -> set[bytes]:
-    """The entries that gave something: all but those over a limit, and of values that were there before."""
+def _counted(lead: Lead, items: list[Given], rules: Rules) -> set[int]:
+    """Which of them gave something (their ``id``): all but those over a limit, and of values that were known."""
     counted = set()
     for signal, group in _by_signal(items).items():
         rule, window = rules.by_id.get(signal), lead.windows.get(signal)
         if rule is None or rule.counter is None or window is None:
-            counted |= {item.entry for item in group}
+            counted |= set(map(id, group))
             continue
         entries = list(window.entries)
         first = entries[0][0] if entries else 0
         for item in group:
             if item.row in entries:
                 entries.remove(item.row)  # of equal ones each stands for itself
-                counted.add(item.entry)
+                counted.add(id(item))
             elif window.closed and item.row[0] < first:
-                counted.add(item.entry)  # its bucket is closed and was summed up
+                counted.add(id(item))  # its bucket is closed and was summed up
     return counted
 
 
