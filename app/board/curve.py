@@ -47,10 +47,10 @@ def bounds(card: Scorecard) -> list[dict[str, Any]]:
 def _until_flat(card: CardRule, lead: Lead, now_ms: int) -> int:
     """How far to look: a minute at least, thirty days at most, else until nothing moves any more."""
     far = horizon_ms(card, lead)
+    end = read(card, lead, now_ms + far).exact
     ahead = LEAST_MS
     while ahead < min(far, COMING_MS):
-        here = read(card, lead, now_ms + ahead)
-        if here.falling <= FLAT and here.rising <= FLAT:
+        if all(abs(read(card, lead, now_ms + ms).exact - end) <= FLAT for ms in (ahead, 2 * ahead, 4 * ahead)):
             break
         ahead = ahead * 5 // 4
     return min(ahead, COMING_MS)
