@@ -11,7 +11,7 @@ from app.board import answers
 from app.board.desk import Desk, Filters
 from app.board.live import Live
 from app.board.openapi import A_PAGE, MOST_A_PAGE, MOST_CHARS, MOST_DAYS, MOST_EXPORTED, document
-from app.board.routing import Handler, Route
+from app.board.routing import WHO, Handler, Route
 from app.moments import moment_of
 from app.refusal import Refusal
 from streams.clock import now_ms
@@ -53,12 +53,12 @@ class Api:
 
     async def _leads(self, request: web.Request) -> web.Response:
         known(request, *_FILTERS, "cursor", "limit")
-        page = await self._desk.leads(filters_of(request), cursor_of(request), limit_of(request), request["who"].role)
+        page = await self._desk.leads(filters_of(request), cursor_of(request), limit_of(request), request[WHO].role)
         return answers.tagged(request, answers.encoded(page))
 
     async def _lead(self, request: web.Request) -> web.Response:
         known(request, "at")
-        view = await self._desk.lead(request.match_info["id"], at_of(request), request["who"].role)
+        view = await self._desk.lead(request.match_info["id"], at_of(request), request[WHO].role)
         if view is None:
             raise Refusal(404, "unknown_lead", _UNKNOWN)
         return answers.tagged(request, answers.encoded(view))
@@ -66,20 +66,20 @@ class Api:
     def _of_lead(self, read: Any) -> Handler:
         async def handler(request: web.Request) -> web.Response:
             known(request, "scorecard")
-            found = await read(request.match_info["id"], request.query.get("scorecard"), request["who"].role)
+            found = await read(request.match_info["id"], request.query.get("scorecard"), request[WHO].role)
             return answers.tagged(request, answers.encoded(found))
 
         return handler
 
     async def _timeline(self, request: web.Request) -> web.Response:
         known(request)
-        rows = await self._desk.timeline(request.match_info["id"], request["who"].role)
+        rows = await self._desk.timeline(request.match_info["id"], request[WHO].role)
         return answers.tagged(request, answers.encoded({"events": rows}))
 
     async def _alerts(self, request: web.Request) -> web.Response:
         known(request, "cursor", "limit")
         lead_id = request.match_info.get("id")
-        page = await self._desk.alerts(cursor_of(request), limit_of(request), request["who"].role, lead_id)
+        page = await self._desk.alerts(cursor_of(request), limit_of(request), request[WHO].role, lead_id)
         return answers.tagged(request, answers.encoded(page))
 
     async def _channels(self, request: web.Request) -> web.Response:
@@ -109,7 +109,7 @@ class Api:
     async def _export(self, request: web.Request) -> web.StreamResponse:
         """The list as filtered, up to a bound, as CSV; made while it is sent."""
         known(request, *_FILTERS)
-        filters, role = filters_of(request), request["who"].role
+        filters, role = filters_of(request), request[WHO].role
         page = await self._desk.leads(filters, None, MOST_A_PAGE, role, extras=True)
         response = web.StreamResponse(
             headers={

@@ -48,8 +48,9 @@ class Listener:
         """Take a note."""
         if len(self._notes) >= MOST_NOTES:
             self.close()
-        self._notes.append(note)
-        self._news.set()
+        if not self.lost:
+            self._notes.append(note)
+            self._news.set()
 
     def close(self) -> None:
         """End the stream."""

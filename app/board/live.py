@@ -12,6 +12,7 @@ from app.board import answers
 from app.board.desk import Desk
 from app.board.hub import Alerted, Changed, Listener, Note
 from app.board.metrics import Metrics
+from app.board.routing import MAY_STAY, WHO
 from app.refusal import Refusal
 from streams.clock import monotonic_s
 
@@ -38,7 +39,7 @@ class Live:
 
     async def alerts(self, request: web.Request) -> web.StreamResponse:
         """Every alert as it comes."""
-        role = request["who"].role
+        role = request[WHO].role
 
         async def tell(emit: Emit, notes: list[Note]) -> None:
             for note in notes:
@@ -48,7 +49,7 @@ class Live:
 
     async def leads(self, request: web.Request) -> web.StreamResponse:
         """Which leads of a scorecard have changed, a few times a second."""
-        card, role = self._desk.card(request.query.get("scorecard")).name, request["who"].role
+        card, role = self._desk.card(request.query.get("scorecard")).name, request[WHO].role
 
         def wants(note: Note) -> bool:
             return type(note) is Changed and note.scorecard in (None, card)
@@ -62,7 +63,7 @@ class Live:
 
     async def lead(self, request: web.Request) -> web.StreamResponse:
         """One lead whenever its score changes, and its alerts."""
-        said, role = request.match_info["id"], request["who"].role
+        said, role = request.match_info["id"], request[WHO].role
         view = await self._desk.lead(said, None, role)
         if view is None:
             raise Refusal(404, "unknown_lead", "There is no such lead: no event with this id was scored.")
@@ -121,7 +122,7 @@ class Live:
         while not listener.lost:
             notes = await listener.news(HEARTBEAT_S)
             if not notes:
-                if listener.lost or not request["may_stay"]():
+                if listener.lost or not request[MAY_STAY]():
                     return
                 await _write(response, b": still here\n\n")
                 continue
@@ -129,7 +130,7 @@ class Live:
                 await asyncio.sleep(max(SETTLE_S, told_s + pace_s - monotonic_s()))
                 notes += listener.take()
                 told_s = monotonic_s()
-            if not request["may_stay"]():
+            if not request[MAY_STAY]():
                 return
             await tell(emit, notes)
 

@@ -18,7 +18,7 @@ from app.board.accessfile import AccessFile
 from app.board.api import BASE, Api
 from app.board.metrics import Metrics
 from app.board.pages import Pages
-from app.board.routing import Handler, Route
+from app.board.routing import MAY_STAY, WHO, Handler, Route
 from app.corners import Anywhere, quiet
 from app.refusal import Refusal
 from streams.clock import monotonic_s
@@ -125,8 +125,9 @@ class Site:
     def _let_in(self, request: web.Request, route: str) -> None:
         """Note who is there, and refuse whom nobody knows."""
         who = self._who(request)
-        request["who"] = who
-        request["may_stay"] = lambda: (now := self._who(request)) is not None and now.role == getattr(who, "role", "")
+        if who is not None:
+            request[WHO] = who
+            request[MAY_STAY] = lambda: (now := self._who(request)) is not None and now.role == who.role
         if self._door.access() is None and not _is_this_machine(request.host):
             message = "This board is for its own machine only, and the address does not name it: use http://localhost."
             raise Refusal(403, "bad_host", message)
@@ -180,7 +181,7 @@ class Site:
         if refused.status == 401 and request.method in ("GET", "HEAD"):
             found = self._pages.login(False, _local(request.path_qs))
         else:
-            found = self._pages.error(refused.status, refused.code, refused.message, request.get("who"))
+            found = self._pages.error(refused.status, refused.code, refused.message, request.get(WHO))
         found.set_status(refused.status)
         if refused.retry_after_s is not None:
             found.headers["Retry-After"] = str(refused.retry_after_s)
