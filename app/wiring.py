@@ -6,7 +6,7 @@ import os
 import signal
 import ssl
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -104,9 +104,10 @@ def consumer_of(settings: Settings) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
 
 
-def tail_of(settings: Settings, group: str | None) -> AIOKafkaConsumer:
-    """The same for following a topic: what comes is fetched at once."""
+def tail_of(settings: Settings, topics: Sequence[str], group: str | None) -> AIOKafkaConsumer:
+    """A consumer that follows topics: what comes is fetched at once; not started."""
     return AIOKafkaConsumer(
+        *topics,
         group_id=group,
         bootstrap_servers=settings.kafka,
         request_timeout_ms=KAFKA_MS,
@@ -183,7 +184,7 @@ def board_of(settings: Settings) -> Board:
     return Board(
         Plan(
             lambda on_error: store_of(settings, on_error, settings.board_redis),
-            lambda group: tail_of(settings, group),
+            lambda topics, group: tail_of(settings, topics, group),
             topics_of(settings),
             settings.namespace,
             settings.partitions,

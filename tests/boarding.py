@@ -137,7 +137,7 @@ async def board_on(
 ) -> AsyncIterator[Running]:
     """A board of these shards, until the end of the block."""
     metrics = Metrics()
-    feeds = Feeds(lambda group: None, TOPICS, "leadglow", metrics)
+    feeds = Feeds(lambda topics, group: None, TOPICS, "leadglow", metrics)
     feeds.caught_up = True
     spent, seal = tuple(costs), Seal(b"a secret of the tests")
     desk = Desk(Sources(Reads(store or shards.store, PARTITIONS), feeds, lambda: shards.rules, lambda: spent, seal))

@@ -17,6 +17,7 @@ from app.refusal import Refusal
 from streams.clock import now_ms
 
 BASE: Final = "/api/v1"
+_ID: Final = "{id:[^/]+}"
 _COLUMNS: Final = ("lead_id", "scorecard", "score", "exact", "grade", "stage", "fit", "engagement", "last_seen_at")
 _EXTRAS: Final = ("name", "title", "company", "channel")
 _FILTERS: Final = ("scorecard", "stage", "grade", "category", "channel", "q")
@@ -36,10 +37,10 @@ class Api:
         return [
             ("GET", f"{BASE}/leads", "api_leads", self._leads),
             ("GET", f"{BASE}/leads.csv", "api_export", self._export),
-            ("GET", f"{BASE}/leads/{{id}}", "api_lead", self._lead),
-            ("GET", f"{BASE}/leads/{{id}}/curve", "api_curve", self._of_lead(self._desk.curve)),
-            ("GET", f"{BASE}/leads/{{id}}/timeline", "api_timeline", self._timeline),
-            ("GET", f"{BASE}/leads/{{id}}/alerts", "api_alerts", self._alerts),
+            ("GET", f"{BASE}/leads/{_ID}", "api_lead", self._lead),
+            ("GET", f"{BASE}/leads/{_ID}/curve", "api_curve", self._of_lead(self._desk.curve)),
+            ("GET", f"{BASE}/leads/{_ID}/timeline", "api_timeline", self._timeline),
+            ("GET", f"{BASE}/leads/{_ID}/alerts", "api_alerts", self._alerts),
             ("GET", f"{BASE}/alerts", "api_alerts", self._alerts),
             ("GET", f"{BASE}/channels", "api_channels", self._channels),
             ("GET", f"{BASE}/scorecards", "api_scorecards", self._scorecards),
@@ -47,7 +48,7 @@ class Api:
             ("GET", f"{BASE}/flow", "api_flow", self._flow),
             ("GET", f"{BASE}/stream/alerts", "stream", self._live.alerts),
             ("GET", f"{BASE}/stream/leads", "stream", self._live.leads),
-            ("GET", f"{BASE}/stream/leads/{{id}}", "stream", self._live.lead),
+            ("GET", f"{BASE}/stream/leads/{_ID}", "stream", self._live.lead),
             ("GET", f"{BASE}/openapi.json", "openapi", self._openapi),
         ]
 

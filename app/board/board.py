@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -39,8 +39,8 @@ class Plan:
 
     store: Callable[[Callable[[str], None]], Store]
     """Makes the store; told what counts a failed attempt."""
-    consumer: Callable[[str | None], Consumer]
-    """Makes one with a group or without."""
+    consumer: Callable[[Sequence[str], str | None], Consumer]
+    """Makes one of topics, with a group or without."""
     topics: Topics
     group: str
     partitions: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -35,12 +35,12 @@ class Feeds:
 
     def __init__(
         self,
-        consumer: Callable[[str | None], Consumer],
+        consumer: Callable[[Sequence[str], str | None], Consumer],
         topics: Topics,
         group: str,
         metrics: Metrics,
     ) -> None:
-        """``consumer`` makes one with a group or without, not started yet; ``group`` is that of the workers."""
+        """``consumer`` makes one of topics, with a group or without; ``group`` is that of the workers."""
         self.hub = Hub()
         self.alerts = Alerts()
         self.handovers = Handovers()
@@ -67,10 +67,11 @@ class Feeds:
         """Follow the topics for ever; Kafka may be away meanwhile."""
         said = False
         while True:
-            consumer = self._consumer(None)
+            back = {getattr(self._topics, name): most for name, most in MOST_BACK.items()}
+            consumer = self._consumer(tuple(back), None)
             try:
                 await consumer.start()
-                await self._assign(consumer)
+                await self._begin(consumer, back)
                 said = False
                 self._metrics.following.set(1)
                 await self._follow(consumer)
@@ -83,15 +84,9 @@ class Feeds:
                 await consumer.stop()
             await asyncio.sleep(AGAIN_S)
 
-    async def _assign(self, consumer: Consumer) -> None:
-        """Begin where reading stopped, else so far back as each topic is wanted."""
-        await consumer.topics()  # so that it knows their partitions
-        back = {getattr(self._topics, name): most for name, most in MOST_BACK.items()}
-        places = [TopicPartition(t, p) for t in back for p in consumer.partitions_for_topic(t) or ()]
-        if not places:
-            msg = f"there is no topic {', '.join(back)}"
-            raise OSError(msg)
-        consumer.assign(places)
+    async def _begin(self, consumer: Consumer, back: Mapping[str, int]) -> None:
+        """Where reading stopped, else so far back as each topic is wanted."""
+        places = list(consumer.assignment())
         firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         self._old = {place: ends[place] for place in places if back[place.topic]}
         for place in places:
@@ -143,34 +138,34 @@ class Feeds:
 
     async def watch(self) -> None:
         """Look again and again where topics end and how far the workers have read."""
+        topics = (*self._topics.sources, self._topics.lead_events)
         while True:
-            consumer = self._consumer(self._group)  # it takes no part in the group, but may ask for its offsets
+            # The second takes no part in the group, but may ask for its offsets.
+            consumer, member = self._consumer(topics, None), self._consumer((), self._group)
             try:
                 await consumer.start()
+                consumer.pause(*consumer.assignment())  # nothing is fetched
+                await member.start()
                 while True:
-                    await self._look(consumer)
+                    await self._look(consumer, member)
                     await asyncio.sleep(LOOK_S)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.info("where topics end cannot be found out: %r", error)
             finally:
                 await consumer.stop()
+                await member.stop()
             await asyncio.sleep(AGAIN_S)
 
-    async def _look(self, consumer: Consumer) -> None:
-        await consumer.topics()
-        topics = (*self._topics.sources, self._topics.lead_events)
-        places = {t: [TopicPartition(t, p) for p in consumer.partitions_for_topic(t) or ()] for t in topics}
-        every = [place for found in places.values() for place in found]
-        consumer.assign(every)
-        consumer.pause(*every)  # nothing is fetched
-        ends, firsts = await consumer.end_offsets(every), await consumer.beginning_offsets(every)
-        self.ends = {place.partition: ends[place] for place in places[self._topics.lead_events]}
+    async def _look(self, consumer: Consumer, member: Consumer) -> None:
+        places = list(consumer.assignment())
+        ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
+        self.ends = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
         self.events.note(monotonic_s(), sum(self.ends.values()))
         for topic in self._topics.sources:
-            lag = 0
-            for place in places[topic]:
-                at = await consumer.committed(place) or 0
+            lag, own = 0, [place for place in places if place.topic == topic]
+            for place in own:
+                at = await member.committed(place) or 0
                 lag += max(ends[place] - max(at, firsts[place]), 0)
             pace = self._paces.setdefault(topic, Pace())
-            pace.note(monotonic_s(), sum(ends[place] for place in places[topic]))
+            pace.note(monotonic_s(), sum(ends[place] for place in own))
             self.sources[topic] = {"topic": topic, "lag": lag, "per_s": pace.per_s}

@@ -25,6 +25,8 @@ from streams.clock import monotonic_s
 
 log = logging.getLogger(__name__)
 STOP_S: Final = 5.0
+LONGEST_LINE: Final = 64 * 1024
+"""Of a request's head: longer ones are told what is wrong with them, up to here."""
 ANSWER_S: Final = 10.0
 EXPORT_S: Final = 120.0
 MOST_FORM_BYTES: Final = 8192
@@ -59,7 +61,13 @@ class Site:
     async def start(self, host: str, port: int) -> str:
         """Listen, and return the address."""
         self._runner = web.AppRunner(
-            self.application(), access_log=None, logger=quiet(log), shutdown_timeout=STOP_S, handler_cancellation=True
+            self.application(),
+            access_log=None,
+            logger=quiet(log),
+            max_line_size=LONGEST_LINE,
+            max_field_size=LONGEST_LINE,
+            shutdown_timeout=STOP_S,
+            handler_cancellation=True,
         )
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()

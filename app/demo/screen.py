@@ -56,6 +56,8 @@ class View:
     rate: float
     invitation: str = ""
     """What to paste to send events of one's own."""
+    board: str = ""
+    """Where the board is."""
     sent: int = 0
     taken: int = 0
     per_second: float = 0.0
@@ -77,7 +79,7 @@ async def show(stack: Stack, rate: float, leads: int, seed: int, console: Consol
     feed = Feed(stack, Traffic(seed, leads), rate)
     async with watching(stack) as seen:
         stages = tuple(rule.stage.name for rule in rules.cards[0].stages)
-        view = View(stages, seen, rate, command(stack.collector.removeprefix("http://")))
+        view = View(stages, seen, rate, command(stack.collector.removeprefix("http://")), stack.board)
         sending = asyncio.create_task(feed.run())
         try:
             await _follow(stack, rules, feed, view, console, sending)
@@ -92,7 +94,8 @@ async def _follow(
 ) -> None:
     """Look and draw, again and again."""
     if not console.is_terminal:
-        console.print(f"To be a lead of your own:\n{view.invitation}", markup=False, highlight=False, soft_wrap=True)
+        said = f"The board: {view.board}\nTo be a lead of your own:\n{view.invitation}"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
         while not sending.done():
             await _look(stack, rules, feed, view)
             console.print(goodbye(view))
@@ -139,7 +142,7 @@ def _row(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> 
 
 def render(view: View, at_ms: int, height: int) -> RenderableType:
     """The whole screen, for a terminal of so many lines."""
-    room = max(height - 18, 6)
+    room = max(height - 19, 6)
     hot = min(room * 3 // 5, MOST_ROWS)
     return Group(
         _headline(),
@@ -170,8 +173,9 @@ def _headline() -> Text:
 
 def _invitation(view: View) -> Text:
     """Without a frame, so that it can be marked and pasted as it is."""
-    text = Text(" Be a lead yourself: paste this into another terminal.\n", no_wrap=True, overflow="ignore")
-    text.append(view.invitation, "cyan")
+    text = Text(f" The board is at {view.board}\n", "bold", no_wrap=True, overflow="ignore")
+    text.append(" Be a lead yourself: paste this into another terminal.\n", "not bold")
+    text.append(view.invitation, "not bold cyan")
     return text
 
 
