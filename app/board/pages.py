@@ -11,7 +11,7 @@ from aiohttp import web
 from app.board import pieces
 from app.board.assets import Assets
 from app.board.rendering import Rendering
-from app.board.routing import Route
+from app.board.routing import WHO, Route
 from app.moments import moment_of
 from app.refusal import Refusal
 from streams.clock import now_ms
@@ -42,18 +42,18 @@ class Pages:
         """Method, path, name for metrics, handler."""
         return [
             ("GET", "/", "page_leads", self.leads),
-            ("GET", "/leads/{id}", "page_lead", self.lead),
+            ("GET", "/leads/{id:[^/]+}", "page_lead", self.lead),
             ("GET", "/alerts", "page_alerts", self.alerts),
             ("GET", "/channels", "page_channels", self.channels),
             ("GET", "/scorecards", "page_scorecard", self.scorecard),
-            ("GET", "/scorecards/{name}", "page_scorecard", self.scorecard),
+            ("GET", "/scorecards/{name:[^/]+}", "page_scorecard", self.scorecard),
             ("GET", "/flow", "page_flow", self.flow),
             ("GET", "/static/{hash}/{name:.+}", "static", self._assets.serve),
         ]
 
     async def leads(self, request: web.Request) -> web.Response:
         """The ranking; a part of it for ``HX-Target`` results, live or more."""
-        who: Who = request["who"]
+        who: Who = request[WHO]
         cursor = request.query.get("cursor") or None
         choices = self._desk.choices(request.query.get("scorecard"))
         filters = pieces.filters_of(request.query, choices)
@@ -85,7 +85,7 @@ class Pages:
 
     async def lead(self, request: web.Request) -> web.Response:
         """One lead, as it is or as it will be."""
-        who: Who = request["who"]
+        who: Who = request[WHO]
         lead_id, said_at = request.match_info["id"], request.query.get("at", "")
         desk = self._desk
         choices = desk.choices(request.query.get("scorecard"))
@@ -123,7 +123,7 @@ class Pages:
 
     async def alerts(self, request: web.Request) -> web.Response:
         """The latest alerts, or older ones from a cursor on."""
-        who: Who = request["who"]
+        who: Who = request[WHO]
         cursor = request.query.get("cursor") or None
         found = await self._desk.alerts(cursor, ALERTS, who.role)
         target = request.headers.get("HX-Target", "")
@@ -140,7 +140,7 @@ class Pages:
 
     async def channels(self, request: web.Request) -> web.Response:
         """Where qualified leads came from."""
-        who: Who = request["who"]
+        who: Who = request[WHO]
         choices = self._desk.choices(request.query.get("scorecard"))
         touch = "last" if request.query.get("touch") == "last" else "first"
         days = next((each for each in DAYS if request.query.get("days") == str(each)), 30)
@@ -161,7 +161,7 @@ class Pages:
 
     async def scorecard(self, request: web.Request) -> web.Response:
         """The scorecard file as people read it."""
-        who: Who = request["who"]
+        who: Who = request[WHO]
         name = request.match_info.get("name")
         choices = self._desk.choices(name)
         card = await self._desk.scorecard(name)
@@ -183,7 +183,7 @@ class Pages:
         part = request.headers.get("HX-Target") == "flow"
         return self._html.page(
             "flow_now.html" if part else "flow.html",
-            request["who"],
+            request[WHO],
             here="flow",
             flow=flow,
             tiles=pieces.flow_tiles(flow),
@@ -196,7 +196,9 @@ class Pages:
 
     def error(self, status: int, code: str, message: str, who: Who | None) -> web.Response:
         """What went wrong, calmly."""
-        answer = self._html.page("error.html", who, title=TITLES.get(status, "That did not work"), message=message, code=code)
+        answer = self._html.page(
+            "error.html", who, title=TITLES.get(status, "That did not work"), message=message, code=code
+        )
         answer.set_status(status)
         return answer
 

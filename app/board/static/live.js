@@ -12,7 +12,7 @@
   let lost = 0;
   let looked = performance.now();
 
-  const button = document.getElementById("live");
+  const button = document.getElementById("pause");
   const settings = () => document.querySelector("[data-stream], [data-every]")?.dataset ?? {};
   const paused = () => sessionStorage.getItem(PAUSED) === "yes";
 

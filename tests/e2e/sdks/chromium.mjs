@@ -45,7 +45,13 @@ const commands = {
     await pages.get(page).goto(url);
   },
   async run({ page, code }) {
-    return await pages.get(page).evaluate(code);
+    try {
+      return await pages.get(page).evaluate(code);
+    } catch (error) {
+      if (!String(error).includes("context was destroyed")) throw error;
+      await pages.get(page).waitForLoadState(); // another page is on its way: it is meant
+      return await pages.get(page).evaluate(code);
+    }
   },
   // Keys as playwright names them.
   async press({ page, keys }) {
