@@ -149,7 +149,7 @@ def picture(page: Page, path: Path, full: bool) -> None:
 async def telling(board: Running) -> str:
     """The lead with most to see: it is warm, and was so more than once."""
     rows = (await board.get("/api/v1/leads?limit=100")).json["leads"]
-    warm = [row["lead_id"] for row in rows if row["stage"] == "qualified" and row["score"] < 96]
+    warm: list[str] = [row["lead_id"] for row in rows if row["stage"] == "qualified" and row["score"] < 96]
     curves = {lead_id: (await board.get(f"/api/v1/leads/{lead_id}/curve")).json for lead_id in warm}
     return max(curves, key=lambda lead_id: (len(curves[lead_id]["past"]), lead_id))
 

@@ -1,7 +1,6 @@
 """The board's pages as HTML: what they say, and what they never do with texts from outside."""
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
@@ -12,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from app.board import pieces, waterfall, words
+from app.board.access import Who
 from app.board.assets import Assets
 from app.board.masking import FULL, VIEWER
 from app.board.pages import Pages
@@ -22,21 +22,15 @@ from tests.board_desk import DAY, HOUR, NOON, StandInDesk
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 PATHS = ("/", "/leads/u-00000", "/leads/u-00000?at=%2B7d", "/alerts", "/channels", "/scorecards", "/flow")
+ANA = Who("ana", FULL, can_leave=True)
 VENDOR = Path(__file__).parents[2] / "app/board/static/vendor"
 
 
-@dataclass(frozen=True)
-class Somebody:
-    name: str = "ana"
-    role: str = FULL
-    can_leave: bool = True
-
-
-async def answer(desk: StandInDesk, path: str, target: str = "", who: Any = None) -> web.Response:
+async def answer(desk: StandInDesk, path: str, target: str = "", who: Who = ANA) -> web.Response:
     """What a page answers, found by its route."""
     headers = {"HX-Request": "true", "HX-Target": target} if target else {}
     request = make_mocked_request("GET", path, headers)
-    request[WHO] = who or Somebody()
+    request[WHO] = who
     router = web.UrlDispatcher()
     for method, route, _, handler in Pages(desk, Assets()).routes():  # type: ignore[arg-type]
         router.add_route(method, route, handler)
@@ -47,7 +41,7 @@ async def answer(desk: StandInDesk, path: str, target: str = "", who: Any = None
     return answered
 
 
-async def html(path: str, target: str = "", desk: StandInDesk | None = None, who: Any = None) -> str:
+async def html(path: str, target: str = "", desk: StandInDesk | None = None, who: Who = ANA) -> str:
     text = (await answer(desk or StandInDesk(), path, target, who)).text
     assert text is not None
     return text
@@ -142,7 +136,7 @@ async def test_a_later_time_is_said_and_nothing_is_live_then() -> None:
 
 
 async def test_who_may_see_less_is_told_so() -> None:
-    assert "are hidden from you" in await html("/", who=Somebody(role=VIEWER))
+    assert "are hidden from you" in await html("/", who=Who("ben", VIEWER))
 
 
 async def test_empty_pages_say_what_to_do() -> None:
