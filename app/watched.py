@@ -42,12 +42,17 @@ class Watched(Generic[T]):
             return
         self._seen = seen
         try:
-            self.value = await asyncio.to_thread(self._load, self._path)
+            new = await asyncio.to_thread(self._load, self._path)
         except Exception as error:
             self._refused()
-            log.error("the changed %s is refused, the one from before stays in force:\n%s", self._what, error)
+            log.error("the changed %s is refused; what it said before stays in force:\n%s", self._what, error)
             return
+        self.follow(self.value, new)
+        self.value = new
         log.info("the changed %s is in force", self._what)
+
+    def follow(self, old: T, new: T) -> None:
+        """Carry over what must not begin anew: nothing, unless a subclass knows better."""
 
     def _look(self) -> tuple[int, int, int] | None:
         try:

@@ -86,7 +86,7 @@ class Board:
         self._tasks: list[asyncio.Task[None]] = []
 
     def _watched(self, path: Path, load: Callable[[Path], T], what: str) -> Watched[T]:
-        return Watched(path, load, what, self.metrics.reload_errors.labels(what).inc)
+        return Watched(path, load, f"{what} file", self.metrics.reload_errors.labels(what).inc)
 
     def _file(self) -> AccessFile | None:
         return None if self._access is None else self._access.value

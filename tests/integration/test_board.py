@@ -285,7 +285,7 @@ def test_a_changed_access_file_is_taken_while_it_runs(live: Live, tmp_path: Path
         )
         wait_for(lambda: other.get("/api/v1/flow", BEN)[0] == 401, "taken")
         file.write_text("nonsense: [")
-        process.says("access is refused")
+        process.says("access file is refused")
         assert other.get("/api/v1/flow", ANA)[0] == 200
         assert process.stop()[0] == 0
 
