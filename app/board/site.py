@@ -214,8 +214,12 @@ async def _form(request: web.Request) -> dict[str, str]:
     Raises:
         Refusal: it is another site's, or too large.
     """
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if site is not None:  # without a referrer, browsers send `Origin: null`, but this they all do
+        ours = site in ("same-origin", "none")
+    else:
+        ours = origin is None or urlsplit(origin).netloc == request.host
+    if not ours:
         raise Refusal(403, "other_site", "This form was sent by another site.")
     body = await request.content.read(MOST_FORM_BYTES + 1)
     if len(body) > MOST_FORM_BYTES:

@@ -261,11 +261,8 @@ def ranked_step(version: int, scores: dict[str, float | None], second: int = 0) 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
 async def test_a_ranking_read_in_pages_is_the_ranking(store: Store, limit: int) -> None:
-    scores: dict[str, float | None] = {f"lead-{i:02}": float(i % 4) for i in range(21)} | {
-        "zé": 2.0,
-        "Z": 2.0,
-        "é": -3.5,
-    }
+    scores: dict[str, float | None] = {"zé": 2.0, "Z": 2.0, "é": -3.5}
+    scores.update({f"lead-{i:02}": float(i % 4) for i in range(21)})
     await store.commit(P, ranked_step(0, scores))
     found: list[tuple[str, float]] = []
     after: tuple[float, str] | None = None

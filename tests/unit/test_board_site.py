@@ -280,11 +280,22 @@ async def test_a_login_leads_on_to_this_site_only(guarded: Running, target: str)
     assert answer.headers["Location"] == "/"
 
 
-async def test_a_form_of_another_site_is_refused(guarded: Running) -> None:
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
+                {"Sec-Fetch-Site": "same-site", "Origin": "null"}],
+)  # fmt: skip
+async def test_a_form_of_another_site_is_refused(guarded: Running, headers: dict[str, str]) -> None:
     for path in ("/login", "/logout"):
-        answer = await guarded.request("POST", path, headers={"Origin": "https://evil.example"}, data={"token": ANA})
+        answer = await guarded.request("POST", path, headers=headers, data={"token": ANA})
         assert answer.status == 403
         assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin", "Origin": "null"}])
+async def test_a_form_of_this_site_is_taken(guarded: Running, headers: dict[str, str]) -> None:
+    assert (await guarded.request("POST", "/login", headers=headers, data={"token": ANA})).status == 303
+    same = {"Origin": guarded.url}
+    assert (await guarded.request("POST", "/login", headers=same, data={"token": ANA})).status == 303
 
 
 async def test_a_large_form_is_refused(guarded: Running) -> None:
