@@ -25,6 +25,7 @@ from app.refusal import Refusal
 from app.views import View, lead_view
 from streams.alert import rfc3339
 from streams.clock import monotonic_s, now_ms
+from streams.scoring.history import OLDEST_S
 from streams.scoring.lead import Erased, Lead
 from streams.scoring.rules import CardRule, Rules
 
@@ -95,7 +96,9 @@ class Desk:
         found_id, lead = await self._found(lead_id, role)
         async with self._reads.bounded():
             past = await self._reads.history(found_id, card.name)
-        return curve(found_id, lead, card, self.rules, max(now_ms(), lead.clock), past)
+        now = max(now_ms(), lead.clock)
+        past = [point for point in past if point[0] >= now - OLDEST_S * 1000]
+        return curve(found_id, lead, card, self.rules, now, past)
 
     async def timeline(self, lead_id: str, role: str) -> list[dict[str, Any]]:
         """What a lead did lately."""
