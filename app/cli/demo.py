@@ -46,10 +46,10 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 ) -> None:
     """See leads glow and cool: the whole system on believable traffic, live in the terminal.
 
-    Broker, Redis, worker, collector and board need nothing but this program: pip install 'leadglow[embedded]'. The screen
-    shows the board's address, and a command to paste that sends events of your own. Ctrl-C stops everything. With --kafka
-    or --redis, topics and keys get names of their own, and are removed afterwards. With --events, everything is scored a
-    second time in memory: exit status 1 if anything differs.
+    Broker, Redis, worker, collector and board need nothing but this program: pip install 'leadglow[embedded]'. The
+    screen shows the board's address, and a command to paste that sends events of your own. Ctrl-C stops everything.
+    With --kafka or --redis, topics and keys get names of their own, and are removed afterwards. With --events,
+    everything is scored a second time in memory: exit status 1 if anything differs.
     """
     if json and events is None:
         msg = "--json needs --events: the live view has no end"
