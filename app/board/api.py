@@ -31,6 +31,8 @@ class Api:
         """``desk`` answers, ``live`` streams."""
         self._desk = desk
         self._live = live
+        self._shown: tuple[dict[str, Any], bytes] = ({}, b"")
+        """The last page of the ranking that was sent, and its bytes: most ask for the same."""
 
     def routes(self) -> list[Route]:
         """Every route: (method, path, name, handler)."""
@@ -55,7 +57,9 @@ class Api:
     async def _leads(self, request: web.Request) -> web.Response:
         known(request, *_FILTERS, "cursor", "limit")
         page = await self._desk.leads(filters_of(request), cursor_of(request), limit_of(request), request[WHO].role)
-        return answers.tagged(request, answers.encoded(page))
+        if page is not self._shown[0]:
+            self._shown = page, answers.encoded(page)
+        return answers.tagged(request, self._shown[1])
 
     async def _lead(self, request: web.Request) -> web.Response:
         known(request, "at")

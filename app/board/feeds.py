@@ -108,7 +108,7 @@ class Feeds:
     def take(self, topic: str, records: Sequence[Any]) -> None:
         """Take in records of one topic."""
         if topic == self._topics.lead_scores:
-            for record in records:
+            for record in records if len(self.hub) else ():  # to nobody there is nothing to tell
                 self._score(record)
         elif topic == self._topics.handoff:
             for record in records:
@@ -150,7 +150,7 @@ class Feeds:
                     await self._look(consumer, member)
                     await asyncio.sleep(LOOK_S)
             except (KafkaError, OSError, TimeoutError) as error:
-                log.info("where topics end cannot be found out: %r", error)
+                log.debug("where topics end cannot be found out: %r", error)  # `run` says it
             finally:
                 await consumer.stop()
                 await member.stop()

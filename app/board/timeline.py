@@ -18,7 +18,7 @@ def timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
     for item in given(lead):
         events.setdefault((item.row[0], item.entry[:ID_BYTES]), []).append(item)
     counted = _counted(lead, [item for items in events.values() for item in items], rules)
-    rows = [_row(items, lead, rules, counted) for items in events.values()]
+    rows = [_row(items, lead, rules, counted) for items in reversed(events.values())]
     rows = [row for row in rows if row["signals"]]
     return sorted(rows, key=lambda row: row["at"], reverse=True)[:MOST]
 

@@ -22,6 +22,8 @@ from streams.exits import Exit
 from streams.scorefile import ScorefileError
 
 log = logging.getLogger(__name__)
+GC_THRESHOLD = 50_000
+"""Allocations between collections: what a request leaves behind has no cycles."""
 
 
 def register(root: typer.Typer) -> None:
@@ -90,4 +92,5 @@ async def _start(settings: Settings, built: Board) -> None:
     sys.stdout.flush()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     log.info("started")
