@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
@@ -11,8 +10,10 @@ from typing import Any, Final, NamedTuple
 from app.refusal import Refusal
 
 MOST_LISTENERS: Final = 500
-MOST_NOTES: Final = 1000
-"""Notes that wait for one listener; one that is slower begins anew."""
+MOST_ALERTS: Final = 1000
+"""Alerts that wait for one listener; one that is slower begins anew."""
+MOST_CHANGED: Final = 1000
+"""Leads that are named to one listener at a time."""
 
 
 class Alerted(NamedTuple):
@@ -33,6 +34,20 @@ class Changed(NamedTuple):
 Note = Alerted | Changed
 
 
+class News(NamedTuple):
+    """What there is to tell."""
+
+    alerts: list[Alerted]
+    changed: list[str]
+    """Leads that have changed, each once."""
+    flooded: bool
+    """More have than are named."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.alerts or self.changed)
+
+
 class Listener:
     """What one stream has still to be told."""
 
@@ -41,35 +56,43 @@ class Listener:
         self.wants = wants
         self.lost = False
         """It was too slow, or the board stops: its client begins anew."""
-        self._notes: deque[Note] = deque()
-        self._news = asyncio.Event()
+        self._alerts: list[Alerted] = []
+        self._changed: dict[str, None] = {}
+        self._flooded = False
+        self._waiting = asyncio.Event()
 
     def tell(self, note: Note) -> None:
-        """Take a note."""
-        if len(self._notes) >= MOST_NOTES:
-            self.close()
-        if not self.lost:
-            self._notes.append(note)
-            self._news.set()
+        """Take a note. Changes run together; of alerts none may be left out, so too many end the stream."""
+        if self.lost:
+            return
+        if type(note) is Alerted:
+            self._alerts.append(note)
+            if len(self._alerts) > MOST_ALERTS:
+                self.close()
+        elif len(self._changed) < MOST_CHANGED:
+            self._changed[note.lead_id] = None
+        else:
+            self._flooded = True
+        self._waiting.set()
 
     def close(self) -> None:
         """End the stream."""
         self.lost = True
-        self._notes.clear()
-        self._news.set()
+        self.take()
+        self._waiting.set()
 
-    async def news(self, wait_s: float) -> list[Note]:
-        """What there is to tell; empty after a while without news."""
+    async def news(self, wait_s: float) -> News:
+        """What there is to tell; nothing after a while without news."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), wait_s)
+            await asyncio.wait_for(self._waiting.wait(), wait_s)
         return self.take()
 
-    def take(self) -> list[Note]:
+    def take(self) -> News:
         """What there is to tell now."""
-        self._news.clear()
-        notes = list(self._notes)
-        self._notes.clear()
-        return notes
+        self._waiting.clear()
+        news = News(self._alerts, list(self._changed), self._flooded)
+        self._alerts, self._changed, self._flooded = [], {}, False
+        return news
 
 
 class Hub:

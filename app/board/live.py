@@ -10,7 +10,7 @@ from aiohttp import web
 
 from app.board import answers
 from app.board.desk import Desk
-from app.board.hub import Alerted, Changed, Listener, Note
+from app.board.hub import Alerted, Changed, Listener, News, Note
 from app.board.metrics import Metrics
 from app.board.routing import MAY_STAY, WHO
 from app.refusal import Refusal
@@ -23,8 +23,6 @@ SETTLE_S: Final = 0.12
 """From a change to its being told: longer than a page of the ranking is kept (`ranking.FRESH_S`)."""
 PACE_S: Final = 0.25
 """Between two lists of changed leads."""
-MOST_CHANGED: Final = 1000
-"""Leads named in one list; with more, the list is empty and says so."""
 Emit = Callable[[str, Any], Awaitable[None]]
 
 
@@ -41,9 +39,8 @@ class Live:
         """Every alert as it comes."""
         role = request[WHO].role
 
-        async def tell(emit: Emit, notes: list[Note]) -> None:
-            for note in notes:
-                await self._tell_alert(emit, note, role)
+        async def tell(emit: Emit, news: News) -> None:
+            await self._tell_alerts(emit, news, role)
 
         return await self._stream(request, lambda note: type(note) is Alerted, tell)
 
@@ -54,10 +51,9 @@ class Live:
         def wants(note: Note) -> bool:
             return type(note) is Changed and note.scorecard in (None, card)
 
-        async def tell(emit: Emit, notes: list[Note]) -> None:
-            ids = dict.fromkeys(note.lead_id for note in notes)
-            named = [self._desk.mask.id(i, role) for i in ids] if len(ids) <= MOST_CHANGED else []
-            await emit("changed", {"lead_ids": named, "all": len(ids) > MOST_CHANGED})
+        async def tell(emit: Emit, news: News) -> None:
+            named = [] if news.flooded else [self._desk.mask.id(lead_id, role) for lead_id in news.changed]
+            await emit("changed", {"lead_ids": named, "all": news.flooded})
 
         return await self._stream(request, wants, tell, PACE_S)
 
@@ -70,10 +66,9 @@ class Live:
         named = self._desk.mask.named(view["lead_id"], role) or said
         ids = {named, said}
 
-        async def tell(emit: Emit, notes: list[Note]) -> None:
-            for note in notes:
-                await self._tell_alert(emit, note, role)
-            if any(type(note) is Changed for note in notes):
+        async def tell(emit: Emit, news: News) -> None:
+            await self._tell_alerts(emit, news, role)
+            if news.changed:
                 found = await self._desk.lead(said, None, role)
                 if found is not None:
                     ids.add(self._desk.mask.named(found["lead_id"], role) or said)
@@ -81,15 +76,15 @@ class Live:
 
         return await self._stream(request, lambda note: note.lead_id in ids, tell, PACE_S)
 
-    async def _tell_alert(self, emit: Emit, note: Note, role: str) -> None:
-        if isinstance(note, Alerted):
-            await emit("alert", self._desk.mask.value(note.alert, role))
+    async def _tell_alerts(self, emit: Emit, news: News, role: str) -> None:
+        for alerted in news.alerts:
+            await emit("alert", self._desk.mask.value(alerted.alert, role))
 
     async def _stream(
         self,
         request: web.Request,
         wants: Callable[[Note], bool],
-        tell: Callable[[Emit, list[Note]], Awaitable[None]],
+        tell: Callable[[Emit, News], Awaitable[None]],
         pace_s: float = 0.0,
     ) -> web.StreamResponse:
         with self._desk.feeds.hub.listening(wants) as listener:
@@ -110,7 +105,7 @@ class Live:
         request: web.Request,
         response: web.StreamResponse,
         listener: Listener,
-        how: tuple[Callable[[Emit, list[Note]], Awaitable[None]], float],
+        how: tuple[Callable[[Emit, News], Awaitable[None]], float],
     ) -> None:
         tell, pace_s = how
 
@@ -120,19 +115,21 @@ class Live:
 
         told_s = 0.0
         while not listener.lost:
-            notes = await listener.news(HEARTBEAT_S)
-            if not notes:
+            news = await listener.news(HEARTBEAT_S)
+            if not news:
                 if listener.lost or not request[MAY_STAY]():
                     return
                 await _write(response, b": still here\n\n")
                 continue
             if pace_s:
                 await asyncio.sleep(max(SETTLE_S, told_s + pace_s - monotonic_s()))
-                notes += listener.take()
+                more = listener.take()
+                changed = list(dict.fromkeys([*news.changed, *more.changed]))
+                news = News(news.alerts + more.alerts, changed, news.flooded or more.flooded)
                 told_s = monotonic_s()
             if not request[MAY_STAY]():
                 return
-            await tell(emit, notes)
+            await tell(emit, news)
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:

@@ -536,6 +536,18 @@ async def test_a_listener_that_is_too_slow_begins_anew(board: Running) -> None:
     assert len(board.feeds.hub) == 0
 
 
+async def test_any_number_of_changes_ends_no_stream_and_is_told_at_once(board: Running) -> None:
+    stream = await listen(board, "leads")
+    rows = [orjson.dumps({"lead_id": f"u{number % 2500}", "scorecard": "sales"}) for number in range(6000)]
+    board.feeds.take(TOPICS.lead_scores, [kafka_record(row) for row in rows])
+    _, data, _ = await lines(stream, 3)
+    assert json.loads(data.removeprefix("data: ")) == {"lead_ids": [], "all": True}
+    board.feeds.take(TOPICS.lead_scores, [kafka_record(rows[0])])
+    _, data, _ = await lines(stream, 3)
+    assert json.loads(data.removeprefix("data: ")) == {"lead_ids": ["u0"], "all": False}
+    stream.close()
+
+
 async def test_streams_are_bounded(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.board.hub.MOST_LISTENERS", 1)
     stream = await listen(board, "alerts")
