@@ -29,6 +29,9 @@ MOST_WAITING: Final = 256
 """Reads that wait; more are refused."""
 AWAY: Final = "Redis does not answer in time: see that it runs, and what LEADGLOW_BOARD_REDIS says."
 BUSY: Final = "The board has too much to do: try again in a moment."
+WRONG: Final = (
+    "LEADGLOW_PARTITIONS is {said}, but Redis holds state for {agreed} partitions: set LEADGLOW_PARTITIONS={agreed}."
+)
 Place = tuple[float, str]
 """(published score, lead id): where a ranking goes on."""
 
@@ -43,6 +46,7 @@ class Reads:
         self._home = Partitioner(partitions)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
+        self._checked = False
 
     @asynccontextmanager
     async def bounded(self) -> AsyncIterator[None]:
@@ -57,11 +61,25 @@ class Reads:
         try:
             async with asyncio.timeout(QUERY_S):
                 async with self._turns:
+                    await self._check()
                     yield
         except (TimeoutError, *TROUBLE):
             raise Refusal(503, "store_away", AWAY, retry_after_s=2) from None
         finally:
             self._waiting -= 1
+
+    async def _check(self) -> None:
+        """See once that the shards are as many as the settings say: else leads would be looked for in wrong places.
+
+        Raises:
+            Refusal: they are not.
+        """
+        if self._checked:
+            return
+        agreed = await self.store.agreed("partitions")
+        if agreed is not None and int(agreed) != self.partitions:
+            raise Refusal(503, "wrong_partitions", WRONG.format(said=self.partitions, agreed=agreed))
+        self._checked = agreed is not None
 
     async def find(self, lead_id: str) -> tuple[str, Lead | Erased | None]:
         """The lead of an id or of an e-mail address, with the id that it has now."""

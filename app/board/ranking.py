@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, floor, inf
 from typing import Any, Final
 
 from app.board import people
@@ -135,7 +135,8 @@ class _Look:
                     rows += [row] if row is not None else []
                 await asyncio.sleep(0)  # others first: a search may take a while
         rows.sort(key=lambda row: (-row["exact"], row["lead_id"]))
-        going_on = cursor_of(self._ranking._seal, float(after[0]), after[1]) if more and after else None
+        score, lead_id = after or (inf, "")  # the beginning, where the one that was named filled the page
+        going_on = cursor_of(self._ranking._seal, float(score), lead_id) if more else None
         rows = [self._ranking._mask.value(row, self._role) for row in rows]
         return {"leads": rows, "next": going_on, "as_of": rfc3339(self._at_ms), "looked_at": looked}
 

@@ -138,5 +138,8 @@ class Store(Protocol):
     async def meta(self, name: str, value: str) -> str:
         """The value under ``name``, set to ``value`` first if there was none."""
 
+    async def agreed(self, name: str) -> str | None:
+        """The value under ``name``, as it is."""
+
     async def close(self) -> None:
         """Let the connections go."""

@@ -209,5 +209,9 @@ class MemoryStore:
         """The value under ``name``, set to ``value`` first if there was none."""
         return self._meta.setdefault(name, value)
 
+    async def agreed(self, name: str) -> str | None:
+        """The value under ``name``, as it is."""
+        return self._meta.get(name)
+
     async def close(self) -> None:
         """Nothing to let go."""

@@ -284,8 +284,13 @@ class RedisStore:
         """The value under ``name``, set to ``value`` first if there was none."""
         key = meta_key(self._namespace)
         await self._call("meta", lambda: self._client.hsetnx(key, name, value))
-        kept: bytes = await self._call("meta", lambda: self._client.hget(key, name))
-        return kept.decode()
+        return await self.agreed(name) or value
+
+    async def agreed(self, name: str) -> str | None:
+        """The value under ``name``, as it is."""
+        key = meta_key(self._namespace)
+        kept: bytes | None = await self._call("meta", lambda: self._client.hget(key, name))
+        return None if kept is None else kept.decode()
 
     async def close(self) -> None:
         """Finish what is in flight and let the connections go."""

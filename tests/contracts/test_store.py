@@ -250,9 +250,11 @@ async def test_shards_do_not_touch_each_other_and_wipe_takes_one(store: Store) -
 
 
 async def test_meta_keeps_the_first_value(store: Store) -> None:
+    assert await store.agreed("partitions") is None
     assert await store.meta("partitions", "8") == "8"
     assert await store.meta("partitions", "16") == "8"
     assert await store.meta("scorecard", "a") == "a"
+    assert await store.agreed("partitions") == "8"
 
 
 def ranked_step(version: int, scores: dict[str, float | None], second: int = 0) -> Commit:

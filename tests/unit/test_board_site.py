@@ -176,6 +176,17 @@ async def test_who_is_looked_for_by_id_comes_first_wherever_they_rank(board: Run
     assert [row["lead_id"] for row in page["leads"]] == ["ana@acme.example"]
     page = (await board.get(f"{BASE}/leads?q=u0&limit=1")).json
     assert [row["lead_id"] for row in page["leads"]] == ["u0"]
+    rest = (await board.get(f"{BASE}/leads?q=u0&limit=1&cursor={page['next']}")).json
+    assert (rest["leads"], rest["next"]) == ([], None)
+
+
+async def test_settings_for_other_shards_are_told() -> None:
+    shards = await people()
+    await shards.store.meta("partitions", "8")
+    async with board_on(shards) as board:
+        answer = await board.get(f"{BASE}/leads")
+    assert (answer.status, answer.json["code"]) == (503, "wrong_partitions")
+    assert "LEADGLOW_PARTITIONS=8" in answer.json["message"]
 
 
 async def test_the_other_documents_answer(board: Running) -> None:
