@@ -142,10 +142,10 @@ def _row(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> 
 
 def render(view: View, at_ms: int, height: int) -> RenderableType:
     """The whole screen, for a terminal of so many lines."""
-    room = max(height - 19, 6)
+    room = max(height - 18, 6)
     hot = min(room * 3 // 5, MOST_ROWS)
     return Group(
-        _headline(),
+        _headline(view),
         _invitation(view),
         Panel(_counts(view), title="events", title_align="left", border_style="dim"),
         Panel(_hottest(view, hot), title="hottest leads, and why", title_align="left", border_style="dim"),
@@ -163,19 +163,20 @@ def goodbye(view: View) -> str:
     )
 
 
-def _headline() -> Text:
+def _headline(view: View) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(" Leadglow demo ", "bold black on yellow")
-    text.append("  made-up visitors of a made-up site; Ctrl-C stops everything\n")
-    text.append(" Half-lives here are 20 s to 1 min, so that you see leads cool; real ones: days.", "dim")
+    text.append("  board: ")
+    text.append(view.board, "bold cyan")
+    text.append("  Ctrl-C stops everything\n")
+    text.append(" Made-up visitors. Half-lives here are 20 s to 1 min, so that you see leads cool.", "dim")
     return text
 
 
 def _invitation(view: View) -> Text:
     """Without a frame, so that it can be marked and pasted as it is."""
-    text = Text(f" The board is at {view.board}\n", "bold", no_wrap=True, overflow="ignore")
-    text.append(" Be a lead yourself: paste this into another terminal.\n", "not bold")
-    text.append(view.invitation, "not bold cyan")
+    text = Text(" Be a lead yourself: paste this into another terminal.\n", no_wrap=True, overflow="ignore")
+    text.append(view.invitation, "cyan")
     return text
 
 
