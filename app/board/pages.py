@@ -15,6 +15,7 @@ from app.board.routing import WHO, Route
 from app.moments import moment_of
 from app.refusal import Refusal
 from streams.clock import now_ms
+from streams.scoring.scorecard import CALL_TYPES
 
 if TYPE_CHECKING:
     from app.board.access import Who
@@ -68,7 +69,7 @@ class Pages:
             choices=choices,
             filters=pieces.plain(filters),
             query=here.removeprefix("/"),
-            here_url=here,
+            here_url=pieces.address("/", pieces.sparse({**query, "cursor": cursor or ""})),
             rows=found["leads"],
             next=found["next"],
             next_url=pieces.address("/", {**query, "cursor": found["next"] or ""}),
@@ -76,7 +77,7 @@ class Pages:
             cursor=cursor,
             oob=target in {"live", "more"},
             scrolled=bool(request.query.get("scrolled")),
-            found=pieces.found_says(len(found["leads"]), found["next"] is not None),
+            found=pieces.found_says(len(found["leads"]), found["next"] is not None, further=cursor is not None),
         )
         answer.headers["Board-Rows"] = str(len(found["leads"]))
         if target == "results":
@@ -116,6 +117,7 @@ class Pages:
             later=bool(said_at),
             **pieces.lead_parts(view, scorecard),
             **pieces.curve_parts(curve),
+            calls=CALL_TYPES,
             timeline=pieces.by_day(timeline, scorecard, now_ms()),
             fit=fit,
             alerts=[pieces.alert_row(alert) for alert in alerts["alerts"]],

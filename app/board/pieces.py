@@ -56,11 +56,13 @@ def query_of(filters: Filters, choices: Mapping[str, Any]) -> dict[str, str]:
     return query
 
 
-def found_says(many: int, more: bool) -> str:
-    """How many leads there are."""
+def found_says(many: int, more: bool, further: bool) -> str:
+    """How many leads there are, or ``further`` down."""
     if not many:
         return "More leads to look at" if more else "No leads"
     leads = "lead" if many == 1 else "leads"
+    if further:
+        return f"{many} {leads} further down"
     return f"The {many} hottest {leads}" if more else f"{many} {leads}"
 
 

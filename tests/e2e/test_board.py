@@ -74,7 +74,7 @@ def test_a_lead_is_followed_over_its_threshold_to_the_alert(board: Board, visito
     wait_for(lambda: "entered" in page.run("document.getElementById('alerts').innerText"), "the alert on its page")
     wait_for(lambda: "Carla Rising" in alerts.run(LATEST), "the alert in the feed")
     wait_for(lambda: "Carla Rising entered qualified" in alerts.run(SAID), "said")
-    assert "demo request +40" in alerts.run(LATEST)
+    assert "demo request +40" in " ".join(alerts.run(LATEST).split())
     unharmed(page, board)
     unharmed(alerts, board)
 
@@ -99,8 +99,9 @@ def test_the_waterfall_sums_to_the_score(board: Board, visitor: Visitor) -> None
 
 
 def test_the_curve_tells_when_stages_will_be_left(board: Board, visitor: Visitor) -> None:
-    board.send(*qualifying("cooling"))
-    board.wait_score("cooling", 75)
+    searched = {"path": "/search", "search": "price"}
+    board.send(*({**viewed("cooling", "/search"), "properties": searched} for _ in range(4)))
+    board.wait_score("cooling", 36)
     page = visitor.open(f"{board.url}/leads/cooling")
 
     coming = page.run("document.querySelector('.coming').innerText")
@@ -108,7 +109,7 @@ def test_the_curve_tells_when_stages_will_be_left(board: Board, visitor: Visitor
 
     assert "Leaves" in coming
     assert [each["kind"] for each in curve["crossings"]] == ["left"]
-    assert curve["crossings"][0]["score"] == pytest.approx(50, abs=0.01)
+    assert curve["crossings"][0]["score"] == pytest.approx(20, abs=0.01)
 
 
 def test_filters_and_search_change_the_list_and_its_address(board: Board, visitor: Visitor) -> None:
@@ -169,7 +170,11 @@ def test_a_change_is_on_the_open_page_soon_after_its_event_arrived(board: Board,
 
     rate = asyncio.run(probed(board))
 
-    wait_for(lambda: len(probes_seen(page)) == PROBES, "every probe")
+    try:
+        wait_for(lambda: len(probes_seen(page)) == PROBES, "every probe")
+    except AssertionError as error:
+        error.add_note(f"{len(probes_seen(page))} were seen; {page.complaints()}; {rate:,.0f} events/s")
+        raise
     waits = sorted(at - int(lead_id.split("-")[1]) for lead_id, at in probes_seen(page).items())
     cuts = quantiles(waits, n=20)
     print(

@@ -22,6 +22,7 @@ PAGES = (
 )
 FOCUSED = "document.activeElement.innerText || document.activeElement.id || document.activeElement.tagName"
 HOSTILE = "<script>alert(1)</script>\"'><img src=//evil.example/x onerror=alert(2)><a href=javascript:alert(3)>{{7*7}}"
+LOADED = "' ' + document.readyState"
 UNWANTED = "img, style, script:not([src]), [style]:not(.plot *), [onerror], [href^=javascript]"
 SUMMARY = "document.querySelector('#curve-table summary')"
 OUTLINE = "getComputedStyle(document.activeElement.closest('.lead') ?? document.activeElement).outlineStyle"
@@ -114,7 +115,7 @@ def test_the_keyboard_alone_leads_everywhere(watched: Board, visitor: Visitor) -
     lead = tab_to(page, lambda: page.run("document.activeElement.closest('.lead') !== null"))
     assert page.run(OUTLINE) == "solid"
     page.press("Enter")
-    wait_for(lambda: page.run("location.pathname") == "/leads/watched", "the lead")
+    wait_for(lambda: page.run(f"location.pathname + {LOADED}") == "/leads/watched complete", "the lead")
     tab_to(page, lambda: page.run(FOCUSED) == "The curve as a table")
     page.press("Enter")
     assert page.run("document.getElementById('curve-table').open")

@@ -105,6 +105,13 @@ async def test_a_list_goes_on_by_a_plain_link() -> None:
     assert "The 50 hottest leads" in page
 
 
+async def test_the_plain_link_leads_further_down_and_stays_there() -> None:
+    page = await html("/?cursor=50", desk=StandInDesk(leads=60))
+
+    assert "10 leads further down" in page
+    assert 'hx-get="/?cursor=50"' in page
+
+
 async def test_filters_reach_the_desk_and_stay_in_the_form_and_in_the_address() -> None:
     desk = StandInDesk()
 
