@@ -328,6 +328,8 @@ def test_it_reads_from_a_replica(live: Live, redis_url: str, tmp_path: Path) -> 
         assert other.client.curve("copied")["past"]
         assert other.client.scorecard("default")["signals"][1]["fired_7d"] > 0
         assert other.client.flow()["shards"]
+        wait_for(lambda: "copied" in [alert["lead_id"] for alert in other.client.alerts()], "told of what came before")
+        assert other.client.channels()["total"] >= 1
         assert process.stop()[0] == 0
 
 
