@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Final
 
 from streams.scoring.scorecard import CALL_TYPES, Condition, FitLine, Group, Limit, Signal, Test
@@ -21,6 +22,8 @@ _WORDS: Final = {
     "lt": "is less than",
     "lte": "is at most",
 }
+_WORD_LIST: Final = re.compile(r"(?:\(\?i\))?\\b\(?([\w |-]+)\)?\\b")
+"""The pattern that scorecards have most: one of some words."""
 _CALLS: Final = {"page": "page view", "screen": "screen view", "identify": "identification", "group": "group call",
                  "alias": "alias call"}  # fmt: skip
 _JOINS: Final = {"all": " and ", "any": " or ", "none": " or "}
@@ -66,6 +69,8 @@ def _test_says(test: Test) -> str:
     if test.operator == "not":
         listed = isinstance(operand, list | tuple)
         return f"{path} is {'none of' if listed else 'not'} {_value(operand)}"
+    if test.operator == "matches" and (words := _WORD_LIST.fullmatch(operand)):
+        return f"{path} has the word {' or '.join(words[1].split('|'))}"
     return f"{path} {_WORDS[test.operator]} {_value(operand)}"
 
 

@@ -282,6 +282,9 @@ def test_costs_are_shared_by_what_they_brought_and_cut_to_the_time() -> None:
         (Where("a", "not", True), "a is not true"),
         (Where("a", "exists", False), "a is missing"),
         (Where("a", "gte", 200.0), "a is at least 200"),
+        (Where("title", "matches", r"(?i)\b(ceo|vice president)\b"), "title has the word ceo or vice president"),
+        (Where("title", "matches", r"\bceo\b"), "title has the word ceo"),
+        (Where("title", "matches", r"(?i)^c.o$"), "title matches (?i)^c.o$"),
         (Group("none", (Where("a", "equals", "x"),)), "not (a is x)"),
         (
             Group(
