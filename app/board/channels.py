@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from statistics import median
 from typing import Any, Final, NamedTuple
@@ -11,7 +12,11 @@ from streams.times import parse_ms
 
 Channel = tuple[str, str, str]
 """Source, medium and campaign; empty where there is none."""
-MOST_LEADS: Final = 200_000
+MOST_ENTRIES: Final = 100_000
+MOST_SOURCES: Final = 1000
+MOST_ROWS: Final = 200
+OTHERS: Final = "others"
+"""What the last row sums up where there are more."""
 DIRECT: Final[Channel] = ("", "", "")
 _HOUR_MS: Final = 3_600_000
 _NAMES: Final = ("source", "medium", "campaign")
@@ -30,10 +35,12 @@ class Qualified(NamedTuple):
 class Handovers:
     """The leads that entered a stage with handoff, each entry with its channels."""
 
-    def __init__(self, most: int = MOST_LEADS) -> None:
+    def __init__(self, most: int = MOST_ENTRIES) -> None:
         """Keep so many, the latest that were read."""
         self._most = most
         self._entries: dict[tuple[str, str, str, int], Qualified] = {}
+        self.sources: Counter[tuple[str, str]] = Counter()
+        """How often leads of a scorecard came by a source last; anybody can make up sources, so they are bounded."""
         self.since_ms: int | None = None
         """The instant of the oldest alert that was ever read."""
 
@@ -45,6 +52,9 @@ class Handovers:
             return
         channels = alert.get("channels") or {}
         seen_ms = parse_ms((alert.get("activity") or {}).get("first_seen_at")) or at_ms
+        source = (alert["scorecard"], _channel(channels.get("last_touch"))[0])
+        if source in self.sources or len(self.sources) < MOST_SOURCES:
+            self.sources[source] += 1
         key = (alert["scorecard"], alert["lead_id"], alert["stage"], alert["episode"])
         self._entries[key] = Qualified(
             at_ms, seen_ms, *(_channel(channels.get(f"{t}_touch")) for t in ("first", "last"))
@@ -77,8 +87,14 @@ def channel_rows(
         hours.setdefault(channel, []).append(max(entry.at_ms - entry.seen_ms, 0) / _HOUR_MS)
     money = _shared(costs, hours, since_ms, until_ms)
     total = sum(map(len, hours.values()))
-    rows = [_row(channel, hours.get(channel, []), money.get(channel), total) for channel in {**hours, **money}]
-    return sorted(rows, key=lambda row: (-row["qualified"], *(row[name] for name in _NAMES)))
+    found = sorted({**hours, **money}, key=lambda channel: (-len(hours.get(channel, ())), channel))
+    kept, rest = found[:MOST_ROWS], found[MOST_ROWS:]
+    rows = [_row(channel, hours.get(channel, []), money.get(channel), total) for channel in kept]
+    if rest:
+        spent_there = [money[channel] for channel in rest if channel in money]
+        joined = [hour for channel in rest for hour in hours.get(channel, ())]
+        rows.append(_row((OTHERS, "", ""), joined, sum(spent_there) if spent_there else None, total))
+    return rows
 
 
 def _shared(

@@ -189,9 +189,8 @@ class Desk:
         """What one may choose from in the filters."""
         cards = {card.name: card for card in self.rules.cards}
         card = cards.get(scorecard or "") or self.rules.cards[0]
-        used: Counter[str] = Counter(
-            entry.last[0] for entry in self.feeds.handovers.within(card.name, 0) if entry.last[0]
-        )
+        came = self.feeds.handovers.sources.items()
+        used = Counter({source: count for (name, source), count in came if name == card.name and source})
         used.update(dict.fromkeys(self._ranking.channels, 1))
         return {
             "scorecards": [{"name": c.name, "label": c.card.label or c.name} for c in self.rules.cards],

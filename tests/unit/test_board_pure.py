@@ -256,6 +256,14 @@ def test_channels_count_each_lead_once_and_by_the_touch_asked_for() -> None:
     assert found.within("another", 0) == []
 
 
+def test_made_up_channels_are_bounded_and_none_is_lost() -> None:
+    found = handovers(*(record(i, f"l{i}", channels=touched(f"s{i:05}")) for i in range(1500)))
+    rows = channel_rows(found.within("card", 0), "first", (), 0, 1)
+    assert (len(rows), rows[-1]["source"], rows[-1]["qualified"]) == (201, "others", 1300)
+    assert sum(row["share"] for row in rows) == pytest.approx(1.0)
+    assert len(found.sources) == 1000
+
+
 def test_costs_are_shared_by_what_they_brought_and_cut_to_the_time() -> None:
     found = handovers(
         *(record(i, f"l{i}", channels=touched("google")) for i in range(3)),
