@@ -96,6 +96,8 @@ class Live:
                 await self._feed(request, response, listener, (tell, pace_s))
             except (ConnectionError, TimeoutError):
                 self._metrics.lost.inc()
+            except Refusal:
+                pass  # Redis is away: the client opens the stream anew, and is told
             if listener.lost:
                 self._metrics.lost.inc()
         return response

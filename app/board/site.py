@@ -184,6 +184,8 @@ class Site:
 
     def _refused(self, request: web.Request, refused: Refusal) -> web.Response:
         self._metrics.refused.labels(refused.code).inc()
+        if request.writer.output_size and request.transport is not None:
+            request.transport.abort()  # half of the answer is on its way: nobody may take it for the whole
         if request.path.startswith("/api/"):
             return answers.refusal(refused)
         if refused.status == 401 and request.method in ("GET", "HEAD"):

@@ -473,6 +473,38 @@ async def test_those_who_ask_for_the_same_at_once_are_served_by_one_look(board: 
     assert looks == PARTITIONS
 
 
+async def test_an_export_that_breaks_off_is_not_taken_for_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.board.api.MOST_A_PAGE", 5)
+    async with board_on(await people(20)) as board:
+        store, asked = board.desk._reads.store, 0
+        ranked = store.ranked
+
+        async def breaks(*args: Any, **kwargs: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            if asked > PARTITIONS:
+                raise ConnectionError
+            return await ranked(*args, **kwargs)
+
+        store.ranked = breaks  # type: ignore[method-assign]
+        with pytest.raises(aiohttp.ClientError):
+            await board.get(f"{BASE}/leads.csv")
+        assert (await board.get(f"{BASE}/scorecards")).status == 200
+
+
+async def test_a_stream_ends_where_the_store_is_away(board: Running) -> None:
+    stream = await listen(board, "leads/u1")
+
+    async def away(*args: Any) -> Any:
+        raise ConnectionError
+
+    store: Any = board.desk._reads.store
+    store.load = away
+    row = {"lead_id": "u1", "scorecard": "sales"}
+    board.feeds.take(TOPICS.lead_scores, [kafka_record(orjson.dumps(row))])
+    assert await asyncio.wait_for(stream.content.read(), 5) == b""
+
+
 # Streams
 
 
