@@ -186,17 +186,18 @@ def test_a_change_is_on_the_open_page_soon_after_its_event_arrived(board: Board,
 
 async def probed(board: Board) -> float:
     """Noise, and a lead that enters the ranking's top four times a second; its name tells when."""
-    noise = (viewed(f"noise-{i % 5000}", f"/blog/{i % 50}") for i in range(NOISE_PER_S * NOISE_S))
+    views = (viewed(f"noise-{i % 5000}", f"/blog/{i % 50}") for i in range(NOISE_PER_S * NOISE_S))
+    noise = [json.dumps(view).encode() for view in views]
     noisy = stream(board.system, noise, NOISE_PER_S)
     rate, _ = await asyncio.gather(noisy, stream(board.system, probes(), PROBES / 10))
     return rate
 
 
-def probes() -> Iterator[dict[str, object]]:
+def probes() -> Iterator[bytes]:
     """Leads whose first event lifts them to the top."""
-    for _ in range(PROBES):
-        event = did(f"probe-{now_ms()}", "Demo Requested")
-        yield {**event, "context": {"traits": {"title": "CTO", "employees": 450}}}
+    for i in range(PROBES):
+        event = did(f"probe-{now_ms()}-{i}", "Demo Requested")
+        yield json.dumps({**event, "context": {"traits": {"title": "CTO", "employees": 450}}}).encode()
 
 
 def probes_seen(page: Page) -> dict[str, int]:
