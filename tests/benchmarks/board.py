@@ -20,7 +20,7 @@ from streams.scoring.scorer import Scorer
 from streams.store.base import Commit, Verdict
 from streams.store.redis import RedisStore
 from streams.topics import partition_of
-from tests.benchmarks import leadglow
+from tests.benchmarks import leadglow, measure
 from tests.benchmarks.decayed import SCORECARD
 from tests.benchmarks.rig import Rig, now_ms, run_peer, spawn, tail
 from tests.benchmarks.workload import PARTITIONS, URLS, preload
@@ -60,13 +60,16 @@ async def measured(rig: Rig, seconds: float, leads: int) -> dict[str, Any]:
     await preload(rig.kafka.address, names["lead_events"], events, now_ms())
     await leadglow.prepare(rig, names, names["lead_events"])
     alone, read, runs = [], [], []
-    async with leadglow.working(rig, "board", names) as worker, _board(rig, names) as url:
+    async with leadglow.working(rig, "board", names) as worker, _board(rig, names) as board:
         await leadglow.begun(worker, store)
         for _ in range(ROUNDS):
-            alone.append((await _pace(store, asyncio.sleep(seconds)))[0])
-            pace, figures = await _pace(store, run_peer(rig, "reading", url, str(RATE), str(seconds), str(leads)))
+            alone.append((await _pace(store, worker.pid, asyncio.sleep(seconds)))[0])
+            before_s = measure.cpu_s(board.pid)
+            load = run_peer(rig, "reading", board.url, str(RATE), str(seconds), str(leads))
+            pace, figures = await _pace(store, worker.pid, load)
             read.append(pace)
-            runs.append(figures)
+            cpu_ms = 1000 * (measure.cpu_s(board.pid) - before_s) / (RATE * seconds)
+            runs.append(figures | {"board_cpu_ms_per_request": round(cpu_ms, 2)})
         done = await leadglow.checkpoints(store)
     await store.close()
     if done >= events:
@@ -78,17 +81,33 @@ async def measured(rig: Rig, seconds: float, leads: int) -> dict[str, Any]:
         "requests_per_second": RATE,
         **{name: median(run[name] for run in runs) for name in runs[0] if name != "failed"},
         "failed": sum(run["failed"] for run in runs),
-        "scoring_alone_per_second": round(median(alone)),
-        "scoring_read_per_second": round(median(read)),
-        "scoring_loss_percent": round(100 * (1 - median(read) / median(alone)), 1),
+        **_compared("per_second", [pace.per_second for pace in alone], [pace.per_second for pace in read]),
+        **_compared("cpu_us_per_event", [pace.cpu_us for pace in alone], [pace.cpu_us for pace in read]),
     }
 
 
-async def _pace(store: RedisStore, meanwhile: Coroutine[Any, Any, T]) -> tuple[float, T]:
-    """Events a second while something goes on, and what that came to."""
-    before, began_s = await leadglow.checkpoints(store), time.perf_counter()
+def _compared(name: str, alone: list[float], read: list[float]) -> dict[str, Any]:
+    """Scoring without and with readers: every round, as machines have moods, and by how many percent it differs."""
+    change = 100 * (median(read) / median(alone) - 1)
+    rounds = {"alone": [round(each, 1) for each in alone], "read": [round(each, 1) for each in read]}
+    return {f"scoring_{name}": rounds, f"scoring_{name}_change_percent": round(change, 1)}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a worker scored, and what it took."""
+
+    per_second: float
+    cpu_us: float
+
+
+async def _pace(store: RedisStore, pid: int, meanwhile: Coroutine[Any, Any, T]) -> tuple[Pace, T]:
+    """The pace of a worker while something goes on, and what that came to."""
+    before, began_s, cpu_s = await leadglow.checkpoints(store), time.perf_counter(), measure.cpu_s(pid)
     found = await meanwhile
-    return (await leadglow.checkpoints(store) - before) / (time.perf_counter() - began_s), found
+    events = await leadglow.checkpoints(store) - before
+    took_s, used_s = time.perf_counter() - began_s, measure.cpu_s(pid) - cpu_s
+    return Pace(events / took_s, 1e6 * used_s / max(events, 1)), found
 
 
 # A million leads -------------------------------------------------------------------------------------------------
@@ -156,8 +175,16 @@ def _event(rules: Rules, lead_id: str, at: int, chance: Random) -> LeadEvent:
 # The board -------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Board:
+    """A running board."""
+
+    pid: int
+    url: str
+
+
 @asynccontextmanager
-async def _board(rig: Rig, names: dict[str, str]) -> AsyncIterator[str]:
+async def _board(rig: Rig, names: dict[str, str]) -> AsyncIterator[Board]:
     settings = {
         "kafka": rig.kafka.address,
         "kafka_idempotence": str(rig.kafka.idempotent),
@@ -180,7 +207,7 @@ async def _board(rig: Rig, names: dict[str, str]) -> AsyncIterator[str]:
                 url = next((line.split()[-1] for line in tail(log).splitlines() if "listening on" in line), "")
             async with session.get(f"{url}/api/v1/leads") as answer:
                 assert answer.status == 200, await answer.text()
-        yield url
+        yield Board(process.pid, url)
     except Exception as error:
         error.add_note(tail(log))
         raise
