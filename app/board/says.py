@@ -67,7 +67,7 @@ def _test_says(test: Test) -> str:
     if test.operator == "exists":
         return f"{path} is {'there' if operand else 'missing'}"
     if test.operator == "not":
-        listed = isinstance(operand, list | tuple)
+        listed = isinstance(operand, list | tuple) and len(operand) > 1
         return f"{path} is {'none of' if listed else 'not'} {_value(operand)}"
     if test.operator == "matches" and (words := _WORD_LIST.fullmatch(operand)):
         return f"{path} has the word {' or '.join(words[1].split('|'))}"

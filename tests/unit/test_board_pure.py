@@ -288,6 +288,7 @@ def test_costs_are_shared_by_what_they_brought_and_cut_to_the_time() -> None:
         (Where("properties.url", "contains", "/pricing"), "properties.url contains /pricing"),
         (Where("a", "not", (1, 2)), "a is none of 1, 2"),
         (Where("a", "not", True), "a is not true"),
+        (Where("a", "not", (True,)), "a is not true"),
         (Where("a", "exists", False), "a is missing"),
         (Where("a", "gte", 200.0), "a is at least 200"),
         (Where("title", "matches", r"(?i)\b(ceo|vice president)\b"), "title has the word ceo or vice president"),
