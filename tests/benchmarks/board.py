@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -60,7 +61,10 @@ async def measured(rig: Rig, seconds: float, leads: int) -> dict[str, Any]:
     await preload(rig.kafka.address, names["lead_events"], events, now_ms())
     await leadglow.prepare(rig, names, names["lead_events"])
     alone, read, runs = [], [], []
+    cores = sorted(os.sched_getaffinity(0))
     async with leadglow.working(rig, "board", names) as worker, _board(rig, names) as board:
+        os.sched_setaffinity(worker.pid, cores[:1])
+        os.sched_setaffinity(board.pid, cores[1:] or cores)  # readers, too: who shares a core with a worker slows it
         await leadglow.begun(worker, store)
         for _ in range(ROUNDS):
             alone.append((await _pace(store, worker.pid, asyncio.sleep(seconds)))[0])
