@@ -18,6 +18,7 @@ from streams.clock import now_ms
 if TYPE_CHECKING:
     from app.board.access import Who
 
+LEAST_PACKED: Final = 2000
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
@@ -40,7 +41,10 @@ class Rendering:
     def page(self, template: str, who: Who | None, here: str = "", **values: Any) -> web.Response:
         """A page, or a part of one."""
         html = self._templates.get_template(template).render(who=who, here=here, now_ms=now_ms(), **values)
-        return web.Response(text=html, content_type="text/html", charset="utf-8")
+        page = web.Response(text=html, content_type="text/html", charset="utf-8")
+        if len(html) > LEAST_PACKED:
+            page.enable_compression()  # a ranking that is refreshed four times a second must not fill a phone's line
+        return page
 
 
 @pass_context

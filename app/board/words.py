@@ -75,7 +75,7 @@ def number(value: float | None, digits: int = 2) -> str:
 def signed(value: float | None) -> str:
     """A number of points, with its sign."""
     text = number(value)
-    return f"+{text}" if value is not None and text[0] not in f"{_MINUS}0" else text
+    return f"+{text}" if value is not None and value > 0 and text != "0" else text
 
 
 def percent(share: float) -> str:

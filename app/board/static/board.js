@@ -1,5 +1,6 @@
 // What the pages do beyond htmx: merge without losing the visitor's place, move rows calmly, say what is new.
 (() => {
+  const MOST_MOVING = 5;
   const ANNOUNCE_MS = 10_000;
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const tops = new Map();
@@ -28,20 +29,23 @@
     }
   }
 
+  /** Few changes are shown as movement; where everything moves, that would tell nothing and cost much. */
   function move() {
-    for (const row of rows()) {
-      if (!tops.has(row.id)) continue;
-      const by = tops.get(row.id) - row.getBoundingClientRect().top;
-      if (by && Math.abs(by) < innerHeight && !calm.matches) {
-        row.animate([{ transform: `translateY(${by}px)` }, { transform: "none" }], { duration: 280, easing: "ease-out" });
-      }
-      if (scores.get(row.id) !== row.dataset.score && !calm.matches) {
-        const tint = getComputedStyle(document.body).getPropertyValue("--glow-tint");
-        row.firstElementChild.animate([{ backgroundColor: tint }, {}], { duration: 1400, easing: "ease-out" });
-      }
-    }
+    const known = [...rows()].filter((row) => tops.has(row.id));
+    const warmer = known.filter((row) => scores.get(row.id) !== row.dataset.score);
+    const moved = known
+      .map((row) => [row, tops.get(row.id) - row.getBoundingClientRect().top])
+      .filter(([, by]) => by && Math.abs(by) < innerHeight);
     tops.clear();
     scores.clear();
+    if (calm.matches || warmer.length > MOST_MOVING) return;
+    for (const [row, by] of moved) {
+      row.animate([{ transform: `translateY(${by}px)` }, { transform: "none" }], { duration: 280, easing: "ease-out" });
+    }
+    const tint = getComputedStyle(document.body).getPropertyValue("--glow-tint");
+    for (const row of warmer) {
+      row.firstElementChild.animate([{ backgroundColor: tint }, {}], { duration: 1400, easing: "ease-out" });
+    }
   }
 
   /** A lead that has risen into the live part is no longer shown further down. */
