@@ -1,6 +1,7 @@
 # make setup   everything into .venv, pinned by hash       make test    the whole suite
 # make demo    the whole system on traffic, live           make lint    ruff, mypy, import contracts
 # make bench   measure against the floor and the peers     make pins    resolve constraints.txt anew
+# make screenshots   the board's pages, for docs/screenshots
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -8,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: setup demo test lint bench pins settings clean
+.PHONY: setup demo test lint bench pins settings screenshots clean
 
 setup: $(STAMP)
 
@@ -41,6 +42,9 @@ bench: setup
 
 settings: setup
 	$(BIN)/python -m app.settings > docs/settings.md
+
+screenshots: setup
+	$(BIN)/python -m tests.screenshots
 
 pins:
 	$(COMPILE) --all-extras --group setup --upgrade --output-file constraints.txt

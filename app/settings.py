@@ -143,6 +143,25 @@ class Settings(BaseSettings):
         description="Bytes of requests that the collector holds at a time, a quarter of them of one address; above "
         "that it answers 503.",
     )
+    board_host: str = Field("127.0.0.1", description="Address that the board is on.")
+    board_port: int = Field(8090, ge=0, le=65535, description="Its port; 0 takes any free one.")
+    board_metrics_port: int = Field(
+        9097,
+        ge=0,
+        le=65535,
+        description="Port of the board's `/metrics`, `/live` and `/ready`, on `LEADGLOW_METRICS_HOST`.",
+    )
+    board_redis: str = Field(
+        "",
+        repr=False,
+        description="Redis that the board reads from, for example a replica; else `LEADGLOW_REDIS`.",
+    )
+    board_access: Path | None = Field(
+        None,
+        description="The access file: who may see the board. `leadglow tokens new` makes one. "
+        "Without one, the board must be on a loopback address.",
+    )
+    board_costs: Path | None = Field(None, description="The costs file: what channels cost.")
 
     @classmethod
     def settings_customise_sources(
@@ -163,10 +182,10 @@ class Settings(BaseSettings):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
-    @field_validator("redis")
+    @field_validator("redis", "board_redis")
     @classmethod
     def _redis_url(cls, value: str) -> str:
-        if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+        if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
             msg = "must start with redis://, rediss:// or unix://"
             raise ValueError(msg)
         return value

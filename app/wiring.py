@@ -6,7 +6,7 @@ import os
 import signal
 import ssl
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -18,12 +18,15 @@ from streams.topics import Topics
 from streams.transport.producer import BATCH_BYTES
 
 if TYPE_CHECKING:
+    from app.board.board import Board
     from app.collector.collector import Collector
     from streams.worker import Worker
 
 CRASH_AT = f"{PREFIX}CRASH_AT"
 KAFKA_MS = 10_000
 """How long a command waits for an answer of Kafka."""
+TAIL_WAIT_MS = 100
+"""How long Kafka may hold back a fetch while there is nothing: another topic may have news meanwhile."""
 REQUEST_BYTES = 4 * 1024 * 1024
 
 
@@ -32,9 +35,9 @@ def topics_of(settings: Settings) -> Topics:
     return Topics(settings.sources, settings.lead_events, settings.handoff, settings.lead_scores, settings.rejected)
 
 
-def store_of(settings: Settings, on_error: Callable[[str], None] = lambda op: None) -> RedisStore:
+def store_of(settings: Settings, on_error: Callable[[str], None] = lambda op: None, url: str = "") -> RedisStore:
     """The state in Redis; ``on_error`` is told each operation that failed and will be repeated."""
-    return RedisStore(settings.redis, settings.namespace, partitions=settings.partitions, on_error=on_error)
+    return RedisStore(url or settings.redis, settings.namespace, partitions=settings.partitions, on_error=on_error)
 
 
 def kafka_options(settings: Settings) -> dict[str, Any]:
@@ -101,6 +104,20 @@ def consumer_of(settings: Settings) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
 
 
+def tail_of(settings: Settings, topics: Sequence[str], group: str | None) -> AIOKafkaConsumer:
+    """A consumer that follows topics: what comes is fetched at once; not started."""
+    return AIOKafkaConsumer(
+        *topics,
+        group_id=group,
+        bootstrap_servers=settings.kafka,
+        request_timeout_ms=KAFKA_MS,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=TAIL_WAIT_MS,
+        **kafka_options(settings),
+    )
+
+
 def worker_of(settings: Settings) -> Worker:
     """The worker with its store; not started."""
     from streams.worker import Plan, Worker  # Faust takes a second that the other commands need not wait
@@ -154,6 +171,30 @@ def collector_of(settings: Settings) -> Collector:
         settings.collector_public_url,
     )
     return Collector(lambda: batch_producer_of(settings), settings.collector_keys, rules, limits)
+
+
+def board_of(settings: Settings) -> Board:
+    """The board; not started.
+
+    Raises:
+        ScorefileError: the scorecards, the access file or the costs file have mistakes.
+    """
+    from app.board.board import Board, Plan
+
+    return Board(
+        Plan(
+            lambda on_error: store_of(settings, on_error, settings.board_redis),
+            lambda topics, group: tail_of(settings, topics, group),
+            topics_of(settings),
+            settings.namespace,
+            settings.partitions,
+            settings.scorecards,
+            settings.lateness_hours * 3_600_000,
+            settings.board_access,
+            settings.board_costs,
+            settings.link_base_url.startswith("https:"),
+        )
+    )
 
 
 def crash_point(at: str) -> Callable[[str], Coroutine[Any, Any, None]]:

@@ -17,6 +17,7 @@ from streams.outbox import alerts, forwards
 from streams.outgoing import Outgoing, encode_outgoing
 from streams.position import Position
 from streams.reader import Reader
+from streams.scoring.counting import DAY_MS
 from streams.scoring.fast import FastScorer
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
@@ -149,10 +150,13 @@ class Shard:
 
     # The atomic part ------------------------------------------------------------------------------------------
 
-    async def _commit(self, outcome: Outcome, rejects: list[Outgoing]) -> None:
-        """1. State, schedule, ranking, outbox and offset in one step. 2. The relay. Nothing before 1 is visible."""
+    async def _commit(self, outcome: Outcome, rejects: list[Outgoing], shown_ms: int = 0) -> None:
+        """1. State, schedule, ranking, outbox and offset in one step. 2. The relay. Nothing before 1 is visible.
+
+        ``shown_ms`` is when scores came to be what the ranking will say.
+        """
         entries = self._entries(outcome, rejects)
-        commit = self._step(outcome, entries)
+        commit = self._step(outcome, entries, shown_ms)
         await self.env.reached("commit_sent")
         verdict = await self.env.store.commit(self.partition, commit)
         self.env.metrics.commits.labels(verdict.value).inc()
@@ -167,7 +171,7 @@ class Shard:
             self.relay(entries)
         self._bound_cache()
 
-    def _step(self, outcome: Outcome, entries: list[Entry]) -> Commit:
+    def _step(self, outcome: Outcome, entries: list[Entry], shown_ms: int) -> Commit:
         dirty, clean = self.dirty, self.clean
         published = [i for i, at in clean.items() if dirty.get(i) == at and i not in outcome.dirty]
         return Commit(
@@ -182,6 +186,9 @@ class Shard:
             self.acknowledged,
             published,
             [lead_id for lead_id in outcome.dirty if lead_id not in dirty or lead_id in clean],
+            shown_ms // 1000,
+            self.position.arrived_ms // DAY_MS,
+            {name: (count, outcome.amounts.get(name)) for name, count in outcome.fired.items() if count > 0},
         )
 
     def _fields(self) -> dict[str, bytes]:
@@ -242,7 +249,7 @@ class Shard:
         self.scorer.tick(lead_ids, now_ms)
         if lead_ids:
             self.next_due = math.inf
-            await self._commit(self.scorer.finish(), [])
+            await self._commit(self.scorer.finish(), [], now_ms)
         if len(lead_ids) < most:
             self.next_due = await self.env.store.next_due(self.partition) or math.inf
         else:
@@ -255,7 +262,7 @@ class Shard:
         self.scorer.show(lead_ids)
         outcome = self.scorer.finish()
         if outcome.ranks or outcome.due:
-            await self._commit(outcome, [])
+            await self._commit(outcome, [], self.position.arrived_ms)
 
     async def tidy(self) -> None:
         """Let the store know what was acknowledged, where no other step does; see that it is as we left it."""
@@ -269,7 +276,7 @@ class Shard:
         """Read these leads by the scorecards in use, at ``now_ms``."""
         await self.load(lead_ids)
         self.scorer.tick(lead_ids, now_ms)
-        await self._commit(self.scorer.finish(), [])
+        await self._commit(self.scorer.finish(), [], now_ms)
 
     async def rescored(self) -> None:
         """Note that every lead was read by the scorecards in use."""

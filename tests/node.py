@@ -81,10 +81,10 @@ class Chromium:
         )
         self._names = itertools.count()
 
-    def visitor(self, before: str = "") -> "Visitor":
-        """Somebody new; the script runs at the start of each of their pages."""
+    def visitor(self, before: str = "", **options: Any) -> "Visitor":
+        """Somebody new; the script runs at the start of each of their pages. Options are those of playwright."""
         name = f"visitor-{next(self._names)}"
-        self.tell("visitor", visitor=name, before=before)
+        self.tell("visitor", visitor=name, before=before, options=options)
         return Visitor(self, name)
 
     def new_page(self, visitor: str, url: str) -> "Page":
@@ -92,7 +92,7 @@ class Chromium:
         self.tell("open", visitor=visitor, page=name, url=url)
         return Page(self, name)
 
-    def tell(self, command: str, **rest: str) -> Any:
+    def tell(self, command: str, **rest: Any) -> Any:
         """Have something done; its value."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -139,3 +139,32 @@ class Page:
     def run(self, code: str) -> Any:
         """The value of an expression in the page; a promise is waited for."""
         return self._chromium.tell("run", page=self._name, code=code)
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after another."""
+        self._chromium.tell("press", page=self._name, keys=keys)
+
+    def type(self, text: str) -> None:
+        self._chromium.tell("type", page=self._name, text=text)
+
+    def resize(self, width: int, height: int) -> None:
+        self._chromium.tell("resize", page=self._name, width=width, height=height)
+
+    def screenshot(self, path: Path, full: bool) -> None:
+        """A picture: of all of the page, or of what is seen without scrolling."""
+        self._chromium.tell("screenshot", page=self._name, path=str(path), full=full)
+
+    def violations(self) -> list[str]:
+        """What axe-core finds wrong."""
+        found: list[str] = self._chromium.tell("axe", page=self._name)
+        return found
+
+    def complaints(self) -> list[str]:
+        """Errors and warnings since the page was opened, its dialogs among them."""
+        found: list[str] = self._chromium.tell("noted", page=self._name)["complaints"]
+        return found
+
+    def requests(self) -> list[str]:
+        """The addresses that it asked for."""
+        found: list[str] = self._chromium.tell("noted", page=self._name)["requests"]
+        return found

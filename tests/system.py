@@ -76,6 +76,12 @@ class System:
             yield CollectorProcess(process)
 
     @contextmanager
+    def board(self, **changed: str) -> Iterator["CollectorProcess"]:
+        """A board process, killed afterwards if it still runs."""
+        with self._process("board", {"board_port": "0", "board_metrics_port": "0", **changed}) as process:
+            yield CollectorProcess(process)
+
+    @contextmanager
     def _process(self, command: str, changed: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
         env = self.env | {f"LEADGLOW_{key.upper()}": value for key, value in changed.items()}
         argv = [sys.executable, "-m", "app", command]
@@ -194,7 +200,7 @@ class WorkerProcess:
 
 
 class CollectorProcess(WorkerProcess):
-    """A collector as others see it."""
+    """A collector, or a board, as others see it."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         super().__init__(process)
@@ -202,7 +208,7 @@ class CollectorProcess(WorkerProcess):
 
     @property
     def url(self) -> str:
-        """Where events go; the second line of a collector tells."""
+        """Where it listens; its second line tells."""
         if not self._url:
             assert self.address
             assert self.process.stdout is not None

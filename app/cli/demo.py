@@ -52,11 +52,10 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 ) -> None:
     """See leads glow and cool, live in the terminal.
 
-    The whole system on believable traffic. Broker, Redis, worker and collector need nothing but this program:
-    pip install 'leadglow[embedded]'. The screen
-    shows a command to paste that sends events of your own to the collector. Ctrl-C stops everything. With --kafka or
-    --redis, topics and keys get names of their own, and are removed afterwards. With --events, everything is scored a
-    second time in memory: exit status 1 if anything differs.
+    The whole system on believable traffic. Broker, Redis, worker, collector and board need nothing but this program:
+    pip install 'leadglow[embedded]'. The screen shows the board's address, and a command to paste that sends events of
+    your own. Ctrl-C stops everything. With --kafka or --redis, topics and keys get names of their own, and are removed
+    afterwards. With --events, everything is scored a second time in memory: exit status 1 if anything differs.
     """
     if json and events is None:
         msg = "--json needs --events: the live view has no end"
@@ -101,7 +100,7 @@ async def _stack(kafka: str | None, redis: str | None, console: Console) -> Asyn
 
     base = read_settings()
     try:
-        with console.status("starting a broker, Redis, a worker and a collector …") as status:
+        with console.status("starting a broker, Redis, a worker, a collector and a board …") as status:
             async with servers(base, kafka, redis) as settings:
                 options = {"bootstrap_servers": settings.kafka, **kafka_options(settings)}
                 stack = Stack(settings, topics_of(settings), store_of(settings), options)

@@ -1,16 +1,15 @@
 """``leadglow keys``: make a key for the collector, and check the file that holds them."""
 
 import json
-import re
 import secrets
 from hashlib import sha256
 from pathlib import Path
-from shutil import copymode
 from typing import Annotated
 
 import typer
 
 from app.cli.common import Fault
+from app.cli.entries import with_entry, write
 from app.collector.keys import Key, KeyRing, KeysError, load, read
 from app.collector.webhooks import SERVICES
 from streams.exits import Exit
@@ -67,7 +66,7 @@ def _put(file: Path, name: str, entry: str) -> str:
         Fault: the file cannot take it, and is as it was.
     """
     if not file.exists():
-        _write(file, f"{_START}  {entry}\n")
+        write(file, f"{_START}  {entry}\n")
         return f"{file} made, with this key"
     try:
         before = load(file)
@@ -75,10 +74,10 @@ def _put(file: Path, name: str, entry: str) -> str:
         raise Fault(Exit.REFUSED, f"{error}\nCorrect the keys file first.") from None
     if name in {*(key.name for key in before.keys), *before.webhooks}:
         raise Fault(Exit.REFUSED, f"{file} has the name {name!r} already: choose another one.")
-    text = _with_entry(file.read_text("utf-8-sig"), entry)
+    text = with_entry(file.read_text("utf-8-sig"), "keys", entry)
     if not _adds(text, before):
         raise Fault(Exit.REFUSED, f"{file} is not laid out to be added to: make a key without --file, and paste it.")
-    _write(file, text)
+    write(file, text)
     return f"added to {file}"
 
 
@@ -90,43 +89,6 @@ def _adds(text: str, before: KeyRing) -> bool:
         return False
     same = (after.webhooks, after.link_secret) == (before.webhooks, before.link_secret)
     return same and len(after.keys) > len(before.keys) and after.keys[:-1] == before.keys
-
-
-def _with_entry(text: str, entry: str) -> str:
-    """The text of a keys file with an entry after the last one below ``keys:``, where that is a line of its own."""
-    lines = text.split("\n")
-    head = next((number for number, line in enumerate(lines) if re.fullmatch(r"keys:\s*(#.*)?", line)), None)
-    if head is None:
-        return f"{text.rstrip()}\n\nkeys:\n  {entry}\n"
-    last, indent = head, "  "
-    for number, line in enumerate(lines[head + 1 :], head + 1):
-        bare = line.lstrip()
-        if not bare or bare.startswith("#"):
-            continue
-        if not line.startswith((" ", "-")):
-            break
-        if last == head:
-            indent = line[: len(line) - len(bare)]
-        last = number
-    return "\n".join([*lines[: last + 1], indent + entry, *lines[last + 1 :]])
-
-
-def _write(file: Path, text: str) -> None:
-    """Put a whole file in the place of the old one: a collector may look at any moment.
-
-    Raises:
-        Fault: it cannot be written.
-    """
-    target = file.resolve()
-    part = target.with_name(f".{target.name}.part")
-    try:
-        part.write_text(text, "utf-8")
-        if target.exists():
-            copymode(target, part)
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise Fault(Exit.REFUSED, f"{file} cannot be written: {error.strerror}.") from None
 
 
 @keys.command()

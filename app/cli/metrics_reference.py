@@ -1,5 +1,6 @@
 """The page about every metric, for docs/metrics.md."""
 
+from app.board import metrics as board
 from app.collector import metrics as collector
 from streams import metrics as worker
 
@@ -23,6 +24,12 @@ _COLLECTOR = """
 On `http://LEADGLOW_METRICS_HOST:LEADGLOW_COLLECTOR_METRICS_PORT/metrics`, beside `/live` (the process answers) and
 `/ready` (200 while Kafka can be reached, else 503). Defined in `app/collector/metrics.py`.
 """
+_BOARD = """
+## Board
+
+On `http://LEADGLOW_METRICS_HOST:LEADGLOW_BOARD_METRICS_PORT/metrics`, beside `/live` (the process answers) and `/ready`
+(200 while Redis can be reached, else 503). Defined in `app/board/metrics.py`.
+"""
 _TABLE = """
 | Metric | Kind | Meaning |
 | --- | --- | --- |
@@ -32,12 +39,13 @@ _SUFFIXES = {"counter": "_total", "info": "_info"}
 
 def stored_names() -> list[tuple[str, str, str]]:
     """(name as Prometheus stores it, kind, meaning) of every metric."""
-    return _stored(worker.names()) + _stored(collector.names())
+    return _stored(worker.names()) + _stored(collector.names()) + _stored(board.names())
 
 
 def metrics_page() -> str:
     """Every metric with its kind and meaning, as Markdown."""
-    return _HEAD + _WORKER + _table(worker.names()) + _COLLECTOR + _table(collector.names())
+    parts = ((_WORKER, worker), (_COLLECTOR, collector), (_BOARD, board))
+    return _HEAD + "".join(head + _table(module.names()) for head, module in parts)
 
 
 def _stored(names: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

@@ -13,7 +13,10 @@ from app.cli.common import Fault
 from app.settings import SettingsError
 from streams.exits import Exit
 
-COMMANDS = ("demo", "worker", "collector", "topics", "scorecards", "keys", "lead", "leads", "erase", "rebuild")
+COMMANDS = (
+    "demo", "worker", "collector", "board",
+    "topics", "scorecards", "keys", "tokens", "lead", "leads", "erase", "rebuild",
+)  # fmt: skip
 """Each is a module beside this one with ``register``; in the order of ``--help``."""
 
 

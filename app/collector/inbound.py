@@ -7,6 +7,10 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from app.refusal import Refusal
+
+__all__ = ["BadCall", "Call", "Delivery", "Inbound", "Refusal"]
+
 Call = dict[str, Any]
 """One event in the shape of the Segment spec, ready to be written to a source topic as JSON."""
 
@@ -55,18 +59,3 @@ class Delivery(Struct):
     """An address to fetch before answering: a mail service asks whether its webhook is wanted."""
     once: str = ""
     """To be given to ``Replay.keep`` when the calls are in Kafka; empty if the request has no id."""
-
-
-class Refusal(Exception):
-    """A request that is not taken.
-
-    ``status`` is what its sender understands; ``code`` and ``message`` go into the body.
-    """
-
-    def __init__(self, status: int, code: str, message: str, retry_after_s: int | None = None) -> None:
-        """``retry_after_s`` goes into ``Retry-After``."""
-        super().__init__(f"{status} {code}: {message}")
-        self.status = status
-        self.code = code
-        self.message = message
-        self.retry_after_s = retry_after_s

@@ -14,7 +14,6 @@ from aiohttp import web
 from app.collector import answers, cloudevents, links, segment, snowplow
 from app.collector.bodies import Held, Room, inflate, too_large
 from app.collector.calls import text, write_key
-from app.collector.corners import go_on, quiet
 from app.collector.doors import Doors, Handler
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.metrics import Metrics
@@ -22,6 +21,7 @@ from app.collector.openapi import SEGMENT_BATCHES, SEGMENT_CALLS, TP2, document
 from app.collector.post import Post
 from app.collector.rates import without_port
 from app.collector.reception import Reception
+from app.corners import go_on, quiet
 from streams.clock import monotonic_s, now_ms
 
 log = logging.getLogger(__name__)

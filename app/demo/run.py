@@ -42,6 +42,8 @@ class Summary:
     redis: str
     collector: str
     """Its address."""
+    board: str
+    """Its address."""
     explained: list[str] = field(default_factory=list)
 
     def json(self) -> str:
@@ -88,6 +90,7 @@ async def run(stack: Stack, order: Order, kafka: str, redis: str) -> Summary:
         kafka,
         redis,
         stack.collector,
+        stack.board,
         findings.mismatches,
     )
 

@@ -56,6 +56,8 @@ class View:
     rate: float
     invitation: str = ""
     """What to paste to send events of one's own."""
+    board: str = ""
+    """Where the board is."""
     sent: int = 0
     taken: int = 0
     per_second: float = 0.0
@@ -77,7 +79,7 @@ async def show(stack: Stack, rate: float, leads: int, seed: int, console: Consol
     feed = Feed(stack, Traffic(seed, leads), rate)
     async with watching(stack) as seen:
         stages = tuple(rule.stage.name for rule in rules.cards[0].stages)
-        view = View(stages, seen, rate, command(stack.collector.removeprefix("http://")))
+        view = View(stages, seen, rate, command(stack.collector.removeprefix("http://")), stack.board)
         sending = asyncio.create_task(feed.run())
         try:
             await _follow(stack, rules, feed, view, console, sending)
@@ -92,7 +94,8 @@ async def _follow(
 ) -> None:
     """Look and draw, again and again."""
     if not console.is_terminal:
-        console.print(f"To be a lead of your own:\n{view.invitation}", markup=False, highlight=False, soft_wrap=True)
+        said = f"The board: {view.board}\nTo be a lead of your own:\n{view.invitation}"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
         while not sending.done():
             await _look(stack, rules, feed, view)
             console.print(goodbye(view))
@@ -142,7 +145,7 @@ def render(view: View, at_ms: int, height: int) -> RenderableType:
     room = max(height - 18, 6)
     hot = min(room * 3 // 5, MOST_ROWS)
     return Group(
-        _headline(),
+        _headline(view),
         _invitation(view),
         Panel(_counts(view), title="events", title_align="left", border_style="dim"),
         Panel(_hottest(view, hot), title="hottest leads, and why", title_align="left", border_style="dim"),
@@ -160,11 +163,13 @@ def goodbye(view: View) -> str:
     )
 
 
-def _headline() -> Text:
+def _headline(view: View) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(" Leadglow demo ", "bold black on yellow")
-    text.append("  made-up visitors of a made-up site; Ctrl-C stops everything\n")
-    text.append(" Half-lives here are 20 s to 1 min, so that you see leads cool; real ones: days.", "dim")
+    text.append("  board: ")
+    text.append(view.board, "bold cyan")
+    text.append("  Ctrl-C stops everything\n")
+    text.append(" Made-up visitors. Half-lives here are 20 s to 1 min, so that you see leads cool.", "dim")
     return text
 
 

@@ -1,9 +1,10 @@
-"""Everything that a demo runs on: Kafka and Redis (yours or embedded ones), topics, a worker and a collector."""
+"""Everything that a demo runs on: Kafka and Redis (yours or embedded ones), topics, and every process."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
 import tempfile
 import uuid
@@ -30,6 +31,9 @@ from streams.topics import Topics
 
 SCORECARD = Path(__file__).with_name("scorecard.yaml")
 KEYS = Path(__file__).with_name("keys.yaml")
+COSTS = Path(__file__).with_name("costs.yaml")
+BOARD_PORT = 8090
+"""Where the demo's board is, if nobody else is there."""
 PARTITIONS = 2
 READY_S = 40.0
 FETCH_WAIT_MS = 20
@@ -51,15 +55,20 @@ class Stack:
     store: RedisStore
     kafka: Mapping[str, Any]
     children: dict[str, Server] = field(default_factory=dict)
-    """The worker and the collector, by these names."""
+    """The worker, the collector and the board, by these names."""
 
     @property
     def collector(self) -> str:
         """Where the collector takes requests."""
         return f"http://{self.settings.collector_host}:{self.settings.collector_port}"
 
+    @property
+    def board(self) -> str:
+        """Where people look."""
+        return f"http://{self.settings.board_host}:{self.settings.board_port}"
+
     def check(self) -> None:
-        """See that the worker and the collector still run.
+        """See that all of them still run.
 
         Raises:
             DemoError: one has ended, with the last lines of its log.
@@ -135,14 +144,30 @@ async def servers(base: Settings, kafka: str | None, redis: str | None) -> Async
                 "collector_keys": KEYS,
                 "collector_web_topic": f"{name}.{plain.sources[0]}",
                 "collector_mail_topic": f"{name}.{plain.sources[1]}",
+                "board_host": "127.0.0.1",
+                "board_port": _wanted_port(BOARD_PORT),
+                "board_metrics_port": free_port(),
+                "board_redis": "",
+                "board_access": None,
+                "board_costs": COSTS,
                 "log": "text",
             }
         )
 
 
+def _wanted_port(port: int) -> int:
+    """This port, or a free one where it is taken."""
+    with contextlib.closing(socket.socket()) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return free_port()
+    return port
+
+
 @asynccontextmanager
 async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
-    """Topics, a worker and a collector; gone afterwards, the topics where servers are ``lasting``."""
+    """Topics, a worker, a collector and a board; gone afterwards, the topics where servers are ``lasting``."""
     await _reach(stack)
     try:
         await _create_topics(stack)
@@ -160,9 +185,10 @@ async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
 
 
 def start_children(stack: Stack, directory: Path) -> None:
-    """The worker and the collector as children that die with the thread that calls this: the main one."""
+    """The processes as children that die with the thread that calls this: the main one."""
     settings = stack.settings
-    for name, port in (("worker", settings.metrics_port), ("collector", settings.collector_metrics_port)):
+    ports = (settings.metrics_port, settings.collector_metrics_port, settings.board_metrics_port)
+    for name, port in zip(("worker", "collector", "board"), ports, strict=True):
         own = directory / name
         own.mkdir()
         stack.children[name] = Server([sys.executable, "-m", "app", name], port, own, environment(settings))
@@ -171,7 +197,7 @@ def start_children(stack: Stack, directory: Path) -> None:
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as a child of this process reads them; nothing of the caller's own environment."""
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
-    text = {variable(name): _text(value) for name, value in values.items() if value is not None}
+    text = {variable(name): _text(value) for name, value in values.items() if value not in (None, "")}
     return {"PYTHONPATH": str(Path(app.__file__ or "").parents[1]), **text}
 
 
@@ -219,7 +245,7 @@ async def _create_topics(stack: Stack) -> None:
 
 
 async def _until_ready(stack: Stack) -> None:
-    """Wait until both children say that they are ready."""
+    """Wait until the children say that they are ready."""
     deadline = asyncio.get_running_loop().time() + READY_S
     for name, child in stack.children.items():
         while await _get(f"http://{child.address}/ready") is None:

@@ -126,18 +126,22 @@ class FastScorer:
         events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
         events["known"] = batch.known
         left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(2, np.int64), 0, 0
+        fired = np.zeros(len(table.plain.matches), np.int64)
         while True:
             state, begin, more = kernel.apply(
                 table.leads, table.slots, table.cards, table.recent, table.model, table.plain.columns, events,
-                begin, self.rescoring, left[lefts:], counts,
+                begin, self.rescoring, left[lefts:], counts, fired,
             )  # fmt: skip
             lefts += more
             if state == kernel.DONE:
                 break
             table.make_room(int(events[begin]["row"]), table.plain.most_hits)
-        tally = self._scorer.outcome.tally
-        tally["duplicates"] += int(counts[kernel.DUPLICATE])
-        tally["erased"] += int(counts[kernel.GONE])
+        outcome = self._scorer.outcome
+        outcome.tally["duplicates"] += int(counts[kernel.DUPLICATE])
+        outcome.tally["erased"] += int(counts[kernel.GONE])
+        for match in np.flatnonzero(fired).tolist():
+            for signal in table.plain.matches[match].signals:
+                outcome.fired[self.rules.by_id[signal].name] += int(fired[match])
         self._run_left(batch, left[:lefts].tolist())
 
     def _matches(self, batch: Batch) -> list[int]:

@@ -23,7 +23,7 @@ PARTICULAR: Final = -1
 
 
 @compiled
-def apply(c, s: Slots, k: Cards, r: Recent, m: Model, h: Matches, e, begin, rescoring, left, counts):
+def apply(c, s: Slots, k: Cards, r: Recent, m: Model, h: Matches, e, begin, rescoring, left, counts, fired):
     """Apply events from ``begin`` on; what is particular, and all that follows for the same lead, goes to ``left``.
 
     Returns:
@@ -66,8 +66,10 @@ def apply(c, s: Slots, k: Cards, r: Recent, m: Model, h: Matches, e, begin, resc
                                 )
                             lead.slack -= hit.gain
                             remember(c, r, row, digest, at - lead.base, hit.group)
+                            fired[match] += 1
                         elif _count_and_settle(c, s, k, m, h, row, match, at - lead.base, now):
                             remember(c, r, row, digest, at - lead.base, hit.group)
+                            fired[match] += 1
                         else:
                             taken = False
                     if taken:

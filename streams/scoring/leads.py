@@ -31,6 +31,8 @@ class Leads:
         """The scorecards changed and not every lead was read by the new ones yet."""
         self.touched: dict[str, Lead] = {}
         """Leads that inputs have changed."""
+        self.counted: list[tuple[int, ...]] = []
+        """The ids of the signals that each event matched."""
         self.outcome = Outcome()
         """What the step has come to so far."""
 

@@ -39,3 +39,7 @@ class Outcome:
     forwards: list[Forward] = field(default_factory=list)
     tally: Tally[str] = field(default_factory=Tally)
     """Counts of what happened, named like the metrics that tell them."""
+    fired: Tally[str] = field(default_factory=Tally)
+    """How often each signal counted."""
+    amounts: dict[str, float] = field(default_factory=dict)
+    """What signals with an amount came to."""

@@ -7,6 +7,7 @@ changed. Nothing here reads a clock, waits, or fails: what cannot be scored was 
 from __future__ import annotations
 
 import math
+from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ class Scorer(Leads):
         because fetching a lead from memory costs more than counting an event; long, because calls would, too.
         """
         states, touched, tally, match = self.states, self.touched, self.outcome.tally, self.rules.match
+        counted = self.counted
         for lead_id, items in inputs.items():
             lead = states[lead_id]
             for offset, event in items:
@@ -82,6 +84,7 @@ class Scorer(Leads):
                         hits, gain = (), 0.0
                     else:
                         lead.remember(digest, at - lead.base, signals)
+                        counted.append(signals)
                 slack = lead.slack - gain
                 if event.traits is not None or (hits and (slack <= 0 or (risky and lead.inside))):
                     self._settle(lead_id, lead, event, hits)
@@ -119,13 +122,18 @@ class Scorer(Leads):
                 lead.details[key] = [message_id, amount, value]
             if hit.counter is None:
                 lead.add(hit.signal, hit.inverse_half_life, at, hit.amount)
-            else:
-                self._count_limited(lead, hit.counter, [at, message_id, amount, value], event.arrival)
+            elif not self._count_limited(lead, hit.counter, [at, message_id, amount, value], event.arrival):
+                self.outcome.fired[rule.name] -= 1  # of all that matched
+                continue
+            if rule.amount_at is not None:
+                amounts = self.outcome.amounts
+                amounts[rule.name] = amounts.get(rule.name, 0.0) + hit.amount
 
-    def _count_limited(self, lead: Lead, counter: Counter, row: list[Any], arrival: int) -> None:
+    def _count_limited(self, lead: Lead, counter: Counter, row: list[Any], arrival: int) -> bool:
         counted = counter.count(lead, row, arrival)
         if counted is Counted.LIMITED or counted is Counted.LATE:
             self.outcome.tally[counted.value] += 1
+        return counted is Counted.ADDED
 
     def _open(self, lead_id: str, state: State | None, event: LeadEvent) -> State | None:
         """A fresh lead for an unknown id; the state as it is where the event is not this lead's to have."""
@@ -187,7 +195,11 @@ class Scorer(Leads):
             blobs[lead_id] = encode(lead)
             lead.stale = True
         outcome.dirty.update(self.touched)
+        for signals, number in Tally(self.counted).items():
+            for signal in signals:
+                outcome.fired[self.rules.by_id[signal].name] += number
         self.touched = {}
+        self.counted.clear()
         self.outcome = Outcome()
         return outcome
 

@@ -79,7 +79,7 @@ class Plain:
     def __init__(self, signals: Signals) -> None:
         self._signals = signals
         self._numbers: dict[tuple[int, ...], int] = {}
-        self._matches: list[Match] = []
+        self.matches: list[Match] = []
         self.columns = self._columns()
 
     def number(self, match: Match) -> int:
@@ -88,19 +88,19 @@ class Plain:
             return kernel.PARTICULAR
         known = self._numbers.get(match.signals)
         if known is None:
-            known = self._numbers[match.signals] = len(self._matches)
-            self._matches.append(match)
+            known = self._numbers[match.signals] = len(self.matches)
+            self.matches.append(match)
             self.columns = self._columns()
         return known
 
     @property
     def most_hits(self) -> int:
         """The most signals that one event matches."""
-        return max((len(match.hits) for match in self._matches), default=0)
+        return max((len(match.hits) for match in self.matches), default=0)
 
     def _columns(self) -> Matches:
-        matches, hits = np.zeros(len(self._matches), MATCH), list[tuple[int, float]]()
-        for row, match in zip(matches, self._matches, strict=True):
+        matches, hits = np.zeros(len(self.matches), MATCH), list[tuple[int, float]]()
+        for row, match in zip(matches, self.matches, strict=True):
             first = len(hits)
             hits += [(self._signals.number(hit.signal), hit.amount) for hit in match.hits]
             group = self._signals.group(match.signals)

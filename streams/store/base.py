@@ -2,14 +2,14 @@
 
 Two implementations, ``memory`` and ``redis``, pass one suite of contract
 tests. A shard has one control record, one blob per lead, a schedule (``due``),
-a ranking per scorecard, an outbox and a set of leads whose published score
-has changed (``dirty``). Only ``commit`` writes, and it writes all of them or none.
+a ranking per scorecard with the history of each score, an outbox, a set of leads whose published score
+has changed (``dirty``), and counts of the signals by day. Only ``commit`` writes, and it writes all of them or none.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -67,6 +67,16 @@ class Commit:
     """Leads whose scores were published: taken out of dirty before `dirty` is put in."""
     dirty: list[str] = field(default_factory=list)
 
+    second: int = 0
+    """When scores came to be what ``ranks`` say, in s since the epoch; 0 keeps no history of them."""
+    day: int = 0
+    """The day since the epoch that ``fired`` counts for."""
+    fired: Fired = field(default_factory=dict)
+
+
+Fired = dict[str, tuple[int, float | None]]
+"""Signal -> how often it counted, and the sum of its amounts; None where each is 1."""
+
 
 class Store(Protocol):
     """All shards of one Leadglow.
@@ -102,6 +112,22 @@ class Store(Protocol):
 
     async def top(self, partition: int, scorecard: str, limit: int) -> list[tuple[str, float]]:
         """The highest published scores, highest first, ties by lead id."""
+
+    async def ranked(
+        self,
+        partition: int,
+        scorecard: str,
+        after: tuple[float, str] | None,
+        limit: int,
+        at_most: float | None = None,
+    ) -> list[tuple[str, float]]:
+        """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
+
+    async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
+        """The scores that these leads had, in the form of ``scoring.history``; empty for an unknown one."""
+
+    async def fired(self, partition: int, days: Iterable[int]) -> Fired:
+        """How often each signal counted on these days since the epoch; nine are kept."""
 
     def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard; one that changes meanwhile may come twice."""

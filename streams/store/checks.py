@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import TypeVar
 
-from streams.store.base import Commit
+from streams.store.base import Commit, Fired
 
 RESERVED = frozenset({"version", "step"})
 """Field names that the control record keeps for itself."""
@@ -62,3 +62,17 @@ def require_sound(commit: Commit) -> None:
     if any(later <= earlier for earlier, later in pairwise(seqs)):
         msg = f"outbox entries must ascend and lie above trim_to: {seqs[:10]}"
         raise ValueError(msg)
+
+
+DAYS_KEPT = 9
+"""Days of which it is known how often signals counted."""
+
+
+def joined(fired: Fired, more: Fired) -> Fired:
+    """Counts of two times together."""
+    found = dict(fired)
+    for signal, (count, amount) in more.items():
+        known, before = found.get(signal, (0, None))
+        together = None if amount is None and before is None else (amount or 0.0) + (before or 0.0)
+        found[signal] = (known + count, together)
+    return found

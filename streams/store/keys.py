@@ -45,9 +45,23 @@ class ShardKeys:
     rank: str
     """SET of the scorecards that have a ranking."""
 
+    history: str
+    """Nothing by itself; each scorecard has a HASH: lead id -> the scores that it had (``scoring.history``)."""
+    fired: str
+    """HASH: how often each signal counted, by day."""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """In the order in which ``commit.lua`` takes them."""
+        return (self.ctl, self.leads, self.due, self.outbox, self.dirty, self.rank, self.history, self.fired)
+
     def ranking(self, scorecard: str) -> str:
         """ZSET: lead id by *negated* score, so that equal scores come by ascending lead id."""
         return f"{self.rank}:{scorecard}"
+
+    def histories(self, scorecard: str) -> str:
+        """HASH: lead id -> history."""
+        return f"{self.history}:{scorecard}"
 
 
 @cache
@@ -57,7 +71,8 @@ def shard_keys(namespace: str, partition: int, partitions: int) -> ShardKeys:
         msg = f"namespace {namespace!r} would break the hash tag: leave the braces out"
         raise ValueError(msg)
     stem = f"{namespace}:{{{tag(partition, partitions)}}}"
-    return ShardKeys(*(f"{stem}:{name}" for name in ("ctl", "leads", "due", "outbox", "dirty", "rank")))
+    names = ("ctl", "leads", "due", "outbox", "dirty", "rank", "history", "fired")
+    return ShardKeys(*(f"{stem}:{name}" for name in names))
 
 
 def meta_key(namespace: str) -> str:

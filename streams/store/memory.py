@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from streams.store.base import Commit, Control, Entry, Verdict
-from streams.store.checks import require_finite, require_sound, split
+from streams.scoring import history
+from streams.store.base import Commit, Control, Entry, Fired, Verdict
+from streams.store.checks import DAYS_KEPT, joined, require_finite, require_sound, split
 
 
 class _Due:
@@ -46,6 +48,8 @@ class _Shard:
     outbox: list[Entry] = field(default_factory=list)
     last_seq: int = 0
     dirty: set[str] = field(default_factory=set)
+    histories: defaultdict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    fired: dict[int, Fired] = field(default_factory=dict)
 
     def apply(self, commit: Commit) -> None:
         leads, removed = split(commit.leads)
@@ -60,12 +64,26 @@ class _Shard:
         _drop(self.due.times, not_due)
         for scorecard, (scores, unranked) in ranks.items():
             self.ranks[scorecard].update(scores)
+            self._lengthen(self.histories[scorecard], scores, commit.second)
             _drop(self.ranks[scorecard], unranked)
-        _drop(self.leads, removed)
-        for times_or_scores in (self.due.times, *self.ranks.values()):
-            _drop(times_or_scores, removed)
+            _drop(self.histories[scorecard], unranked)
+        tables: list[dict[str, Any]] = [self.leads, self.due.times, *self.ranks.values(), *self.histories.values()]
+        for table in tables:
+            _drop(table, removed)
+        self._count(commit)
         self.fields.update(commit.fields)
         self.version, self.step = commit.version + 1, commit.step
+
+    def _lengthen(self, histories: dict[str, bytes], scores: Mapping[str, float], second: int) -> None:
+        if second:
+            for lead_id, score in scores.items():
+                histories[lead_id] = history.add(histories.get(lead_id, b""), second, score)
+
+    def _count(self, commit: Commit) -> None:
+        latest = max([*self.fired, commit.day])
+        if commit.fired and commit.day > latest - DAYS_KEPT:
+            self.fired[commit.day] = joined(self.fired.get(commit.day, {}), commit.fired)
+            self.fired = {day: fired for day, fired in self.fired.items() if day > latest - DAYS_KEPT}
 
     def _refuse(self, commit: Commit, due: dict[str, float], ranks: list[dict[str, float]]) -> None:
         for scores in (due, *ranks):
@@ -80,7 +98,7 @@ class _Shard:
             self.last_seq = commit.outbox[-1].seq
 
 
-def _drop(table: dict[str, bytes] | dict[str, float], lead_ids: Sequence[str]) -> None:
+def _drop(table: dict[str, Any], lead_ids: Sequence[str]) -> None:
     for lead_id in lead_ids:
         table.pop(lead_id, None)
 
@@ -137,6 +155,36 @@ class MemoryStore:
         """The highest published scores, highest first, ties by lead id."""
         scores = self._shards[partition].ranks[scorecard]
         return heapq.nsmallest(limit, scores.items(), key=lambda item: (-item[1], item[0]))
+
+    async def ranked(
+        self,
+        partition: int,
+        scorecard: str,
+        after: tuple[float, str] | None,
+        limit: int,
+        at_most: float | None = None,
+    ) -> list[tuple[str, float]]:
+        """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
+        scores = self._shards[partition].ranks[scorecard]
+        place = None if after is None else (-after[0], after[1])
+        found = {
+            lead_id: score
+            for lead_id, score in scores.items()
+            if (place is None or (-score, lead_id) > place) and (at_most is None or score <= at_most)
+        }
+        return heapq.nsmallest(limit, found.items(), key=lambda item: (-item[1], item[0]))
+
+    async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
+        """The scores that these leads had; empty for an unknown one."""
+        histories = self._shards[partition].histories[scorecard]
+        return [histories.get(lead_id, b"") for lead_id in lead_ids]
+
+    async def fired(self, partition: int, days: Iterable[int]) -> Fired:
+        """How often each signal counted on these days."""
+        shard, found = self._shards[partition], Fired()
+        for day in days:
+            found = joined(found, shard.fired.get(day, {}))
+        return found
 
     async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard."""

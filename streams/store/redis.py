@@ -17,11 +17,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, NoScriptError
 
-from streams.store.base import Commit, Control, Entry, Verdict
+from streams.store.base import Commit, Control, Entry, Fired, Verdict
 from streams.store.checks import (
     AccessDenied,
     ClusterExpected,
     EvictingStore,
+    joined,
     require_finite,
     require_sound,
     split,
@@ -29,8 +30,15 @@ from streams.store.checks import (
 from streams.store.keys import ShardKeys, meta_key, shard_keys
 from streams.store.retry import Patience
 
-COMMIT = files("streams.store").joinpath("lua/commit.lua").read_text("utf-8")
-COMMIT_SHA = sha1(COMMIT.encode(), usedforsecurity=False).hexdigest()
+
+def _script(name: str) -> tuple[str, str]:
+    """A script, and the name that Redis gives it."""
+    text = files("streams.store").joinpath(f"lua/{name}.lua").read_text("utf-8")
+    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+COMMIT, COMMIT_SHA = _script("commit")
+RANKED, RANKED_SHA = _script("ranked")
 SCAN_COUNT = 500
 
 _encode = Encoder().encode
@@ -66,6 +74,10 @@ def _ranked(ranks: Mapping[str, dict[str, float | None]]) -> Iterator[object]:
         yield from (scorecard, _scored(kept), removed)
 
 
+def _text(amount: float | None) -> str:
+    return "" if amount is None else repr(amount)
+
+
 def arguments(commit: Commit) -> tuple[bytes, bytes]:
     """ARGV of ``commit.lua``."""
     fields = commit.fields
@@ -81,6 +93,8 @@ def arguments(commit: Commit) -> tuple[bytes, bytes]:
         list(_ranked(commit.ranks)),
         *(commit.clean, commit.dirty),
         removed,
+        *(commit.second, commit.day),
+        [each for signal, (count, amount) in commit.fired.items() for each in (signal, count, _text(amount))],
     )
     return _encode(body), b"".join(chain(fields.values(), leads.values(), payloads))
 
@@ -142,8 +156,7 @@ class RedisStore:
     async def commit(self, partition: int, commit: Commit) -> Verdict:
         """Take one step, atomically, if the last one is the one that it follows; so it is safe to repeat."""
         require_sound(commit)
-        keys = self._keys(partition)
-        shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
+        shard = self._keys(partition).all
         argv = arguments(commit)  # once: the bytes of a repeated attempt are the same
 
         async def send() -> bytes:
@@ -190,6 +203,52 @@ class RedisStore:
         raw = await self._call("top", lambda: self._client.zrange(key, 0, limit - 1, withscores=True))
         return [(lead_id.decode(), -negated) for lead_id, negated in raw]
 
+    async def ranked(
+        self,
+        partition: int,
+        scorecard: str,
+        after: tuple[float, str] | None,
+        limit: int,
+        at_most: float | None = None,
+    ) -> list[tuple[str, float]]:
+        """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
+        if limit <= 0:
+            return []
+        key = self._keys(partition).ranking(scorecard)
+        place = ("", "") if after is None else (repr(-float(after[0])), after[1])
+        argv = (*place, limit, "" if at_most is None else repr(-float(at_most)))
+
+        async def send() -> list[bytes]:
+            try:  # the read-only forms, which replicas take, too
+                found: list[bytes] = await self._client.evalsha_ro(RANKED_SHA, 1, key, *argv)
+            except NoScriptError:
+                found = await self._client.eval_ro(RANKED, 1, key, *argv)
+            return found
+
+        raw = await self._call("ranked", send)
+        return [(raw[i].decode(), -float(raw[i + 1])) for i in range(0, len(raw), 2)]
+
+    async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
+        """The scores that these leads had; empty for an unknown one."""
+        if not lead_ids:
+            return []
+        key = self._keys(partition).histories(scorecard)
+        found: list[bytes | None] = await self._call("history", lambda: self._client.hmget(key, lead_ids))
+        return [history or b"" for history in found]
+
+    async def fired(self, partition: int, days: Iterable[int]) -> Fired:
+        """How often each signal counted on these days."""
+        key, wanted = self._keys(partition).fired, {b"%d" % day for day in days}
+        raw: dict[bytes, bytes] = await self._call("fired", lambda: self._client.hgetall(key))
+        found = Fired()
+        for name, value in raw.items():
+            day, _, rest = name.partition(b" ")
+            kind, _, signal = rest.partition(b" ")
+            if day in wanted:
+                more = (int(value), None) if kind == b"n" else (0, float(value))
+                found = joined(found, {signal.decode(): more})
+        return found
+
     async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard; one that changes meanwhile may come twice."""
         key = self._keys(partition).leads
@@ -217,9 +276,9 @@ class RedisStore:
         """Remove everything of the shard."""
         keys = self._keys(partition)
         ranked: set[bytes] = await self._call("wipe", lambda: self._client.smembers(keys.rank))
-        rankings = [keys.ranking(scorecard.decode()) for scorecard in ranked]
-        shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
-        await self._call("wipe", lambda: self._client.unlink(*shard, *rankings))
+        cards = [scorecard.decode() for scorecard in ranked]
+        own = [*map(keys.ranking, cards), *map(keys.histories, cards)]
+        await self._call("wipe", lambda: self._client.unlink(*keys.all, *own))
 
     async def meta(self, name: str, value: str = "") -> str:
         """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""

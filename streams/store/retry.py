@@ -18,6 +18,8 @@ from redis.exceptions import (
     TimeoutError,
 )
 
+TROUBLE = (RedisError, RedisClusterException, OSError)
+"""What may come out of a client; of it, that which a repetition cannot mend comes out of a store."""
 logger = logging.getLogger(__name__)
 Reply = TypeVar("Reply")
 
@@ -78,7 +80,7 @@ class Patience:
         while True:
             try:
                 reply = await self._shielded(send)
-            except (RedisError, RedisClusterException, OSError) as error:
+            except TROUBLE as error:
                 advice = remedy(error)
                 if advice is None:
                     raise

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import collector, latency, leadglow, workload
+from tests.benchmarks import board, collector, latency, leadglow, workload
 from tests.benchmarks.decayed import expected_entries
 from tests.benchmarks.rig import Rig, now_ms, run_peer, started
 
@@ -27,7 +27,7 @@ LABELS = {
     "faust_take": "Faust, take(1000) and Redis pipeline",
     "quix": "Quix Streams, RocksDB and changelog",
 }
-OTHERS = ("latency", "collector")
+OTHERS = ("latency", "collector", "board")
 
 
 class Bench:
@@ -111,6 +111,9 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
     if "collector" in options.only:
         _say("collector")
         results["collector"] = await collector.measured(rig, options.seconds / 5)
+    if "board" in options.only:
+        _say("board")
+        results["board"] = await board.measured(rig, options.seconds / 4, options.leads)
     return results
 
 
@@ -156,6 +159,7 @@ def table(results: dict[str, Any]) -> str:
     for kind, found in results.get("collector", {}).items():
         rows += [_requests(f"collector, {kind}: {name}", found[name]) for name in ("leadglow", "bare")]
         rows += [f"collector, {kind}: {name}: {found[name]}" for name in ("ratio", "cpu_ratio")]
+    rows += [f"board, {name}: {value}" for name, value in results.get("board", {}).items()]
     return "\n".join(rows)
 
 
@@ -171,11 +175,12 @@ def _options() -> argparse.Namespace:
         "--seconds",
         type=float,
         default=20,
-        help="duration of each latency measurement; five times that of a measurement of the collector",
+        help="duration of each latency measurement; five times that of one of the collector, four of the board",
     )
+    parser.add_argument("--leads", type=int, default=1_000_000, help="how many the board has")
     parser.add_argument("--quick", action="store_true", help="100,000 events, 30,000 for peers, 5 seconds")
     parser.add_argument(
-        "--only", default="scoring,end_to_end,faust_take,quix,latency,collector", help="parts, by comma"
+        "--only", default="scoring,end_to_end,faust_take,quix,latency,collector,board", help="parts, by comma"
     )
     options = parser.parse_args()
     if options.quick:

@@ -112,7 +112,7 @@ async def _watch(worker: Worker, store: RedisStore, events: int) -> dict[str, An
         while done < events:
             await asyncio.sleep(POLL_S)
             worker.require_alive()
-            done = await _checkpoints(store)
+            done = await checkpoints(store)
             if done and not before:
                 before, wall_s, cpu_s = done, time.perf_counter(), measure.cpu_s(worker.pid)
             if done >= events / 2 and not half_bytes:
@@ -126,7 +126,16 @@ async def _watch(worker: Worker, store: RedisStore, events: int) -> dict[str, An
     }
 
 
-async def _checkpoints(store: RedisStore) -> int:
+async def begun(worker: Worker, store: RedisStore) -> None:
+    """Return when the worker has scored something."""
+    async with asyncio.timeout(PART_S):
+        while not await checkpoints(store):
+            await asyncio.sleep(POLL_S)
+            worker.require_alive()
+
+
+async def checkpoints(store: RedisStore) -> int:
+    """How many events were scored."""
     controls = await asyncio.gather(*(store.control(partition) for partition in range(PARTITIONS)))
     return sum(int(control.fields.get(CHECKPOINT, b"0")) for control in controls)
 

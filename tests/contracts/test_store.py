@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 from redis.exceptions import ResponseError
 
+from streams.scoring.history import add, points
 from streams.store.base import Commit, Control, Entry, Store, Verdict
 
 pytestmark = pytest.mark.asyncio
@@ -254,3 +256,94 @@ async def test_meta_keeps_the_first_value(store: Store) -> None:
     assert await store.meta("partitions") == "8"
     assert await store.meta("partitions", "16") == "8"
     assert await store.meta("scorecard", "a") == "a"
+
+
+def ranked_step(version: int, scores: dict[str, float | None], second: int = 0) -> Commit:
+    return step(version, ranks={"sales": scores}, second=second)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+async def test_a_ranking_read_in_pages_is_the_ranking(store: Store, limit: int) -> None:
+    scores: dict[str, float | None] = {"zé": 2.0, "Z": 2.0, "é": -3.5}
+    scores.update({f"lead-{i:02}": float(i % 4) for i in range(21)})
+    await store.commit(P, ranked_step(0, scores))
+    found: list[tuple[str, float]] = []
+    after: tuple[float, str] | None = None
+    while page := await store.ranked(P, "sales", after, limit):
+        found += page
+        after = (page[-1][1], page[-1][0])
+    assert found == await store.top(P, "sales", 100)
+    assert len(found) == len(scores)
+
+
+async def test_a_ranking_goes_on_after_a_lead_that_has_moved_or_gone(store: Store) -> None:
+    await store.commit(P, ranked_step(0, {"a": 5.0, "b": 4.0, "c": 4.0, "d": 4.0, "e": 1.0}))
+    await store.commit(P, ranked_step(1, {"b": 9.0, "c": None}))
+    assert await store.ranked(P, "sales", (4.0, "b"), 10) == [("d", 4.0), ("e", 1.0)]
+    assert await store.ranked(P, "sales", (4.0, "c"), 10) == [("d", 4.0), ("e", 1.0)]
+    assert await store.ranked(P, "sales", (3.5, ""), 10) == [("e", 1.0)]
+    assert await store.ranked(P, "sales", (0.0, ""), 10) == []
+
+
+async def test_a_ranking_can_begin_at_a_score(store: Store) -> None:
+    await store.commit(P, ranked_step(0, {"a": 5.0, "b": 4.0, "c": 4.0, "d": 1.0}))
+    assert await store.ranked(P, "sales", None, 2, at_most=4.0) == [("b", 4.0), ("c", 4.0)]
+    assert await store.ranked(P, "sales", (4.0, "b"), 9, at_most=4.0) == [("c", 4.0), ("d", 1.0)]
+    assert await store.ranked(P, "sales", (4.0, "b"), 9, at_most=3.0) == [("d", 1.0)]
+    assert await store.ranked(P, "sales", None, 0) == []
+    assert await store.ranked(P, "nobody", None, 5) == []
+
+
+async def test_a_step_with_a_second_lengthens_the_histories_of_what_it_ranks(store: Store) -> None:
+    assert await store.history(P, "sales", ["ann", "bob"]) == [b"", b""]
+    await store.commit(P, ranked_step(0, {"ann": 10.0, "bob": 3.0}, second=1000))
+    await store.commit(P, ranked_step(1, {"ann": 10.0}, second=1005))
+    await store.commit(P, ranked_step(2, {"ann": -4.0}, second=1010))
+    await store.commit(P, ranked_step(3, {"bob": 5.0}))
+    ann, bob, nobody = await store.history(P, "sales", ["ann", "bob", "nobody"])
+    assert (points(ann), points(bob), nobody) == ([(1000, 10), (1010, -4)], [(1000, 3)], b"")
+    assert await store.history(P, "trial", ["ann"]) == [b""]
+    assert await store.history(P, "sales", []) == []
+
+
+async def test_a_repeated_step_lengthens_no_history(store: Store) -> None:
+    for _ in range(2):
+        await store.commit(P, ranked_step(0, {"ann": 10.0}, second=1000))
+    assert points((await store.history(P, "sales", ["ann"]))[0]) == [(1000, 10)]
+
+
+async def test_a_history_goes_with_its_lead(store: Store) -> None:
+    await store.commit(P, ranked_step(0, {"ann": 10.0, "bob": 3.0, "cat": 1.0}, second=1000))
+    await store.commit(P, step(1, ranks={"sales": {"ann": None}}, leads={"bob": None}))
+    assert [bool(h) for h in await store.history(P, "sales", ["ann", "bob", "cat"])] == [False, False, True]
+    await store.wipe(P)
+    assert await store.history(P, "sales", ["cat"]) == [b""]
+
+
+async def test_histories_are_thinned_alike_everywhere(store: Store) -> None:
+    random = Random(7)
+    expected, at_s = b"", 1_795_000_000
+    for version in range(400):
+        at_s += random.choice([-3, 0, 1, 7, 300, 5000, 90_000])
+        score = float(random.choice([*range(-60, 130), 70_000, -70_000]))
+        expected = add(expected, at_s, score)
+        await store.commit(P, ranked_step(version, {"ann": score}, second=at_s))
+        assert (await store.history(P, "sales", ["ann"]))[0] == expected
+
+
+async def test_what_fired_is_counted_by_day_and_once(store: Store) -> None:
+    for _ in range(2):
+        await store.commit(P, step(0, day=100, fired={"page view": (3, None), "order": (1, 2.5)}))
+    await store.commit(P, step(1, day=100, fired={"page view": (1, None), "order": (2, 0.25)}))
+    await store.commit(P, step(2, day=101, fired={"order": (1, 1.0)}))
+    assert await store.fired(P, [100]) == {"page view": (4, None), "order": (3, 2.75)}
+    assert await store.fired(P, [101, 100]) == {"page view": (4, None), "order": (4, 3.75)}
+    assert await store.fired(P, [99, 102]) == {}
+
+
+async def test_what_fired_is_kept_for_nine_days(store: Store) -> None:
+    for version, day in enumerate([100, 104, 109, 100, 101]):
+        await store.commit(P, step(version, day=day, fired={"order": (1, None)}))
+    assert {day for day in range(90, 120) if await store.fired(P, [day])} == {101, 104, 109}
+    await store.wipe(P)
+    assert await store.fired(P, range(90, 120)) == {}

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.clock import now_ms
+from tests.boards import Board, start_board
 from tests.node import Chromium, Visitor, bundle, install_sdks
 from tests.servers import Running
 from tests.stack import Stack, start_stack
@@ -14,6 +16,13 @@ from tests.stack import Stack, start_stack
 def stack(kafka: Running, redis_server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running Leadglow with its collector."""
     with start_stack(kafka, redis_server.address, tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def board(kafka: Running, redis_server: Running) -> Iterator[Board]:
+    """A running Leadglow with its board, open to this machine."""
+    with start_board(kafka, redis_server.address, f"board{now_ms()}") as running:
         yield running
 
 

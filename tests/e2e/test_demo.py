@@ -18,8 +18,8 @@ import psutil
 COMMAND = [sys.executable, "-m", "app", "demo"]
 RUN_S = 240
 START_S = 120
-CHILDREN = 4
-"""Broker, Redis, worker, collector."""
+CHILDREN = 5
+"""Broker, Redis, worker, collector, board."""
 STOP_S = 40
 
 
@@ -33,7 +33,7 @@ def test_it_scores_what_it_sends_verifies_itself_and_leaves_nothing_behind() -> 
     assert summary["mismatches"] == 0
     assert summary["events"] == 3000
     assert min(summary[key] for key in ("rejected", "duplicates", "leads", "alerts", "events_per_second")) > 0
-    assert summary["collector"].startswith("http://127.0.0.1:")
+    assert all(summary[name].startswith("http://127.0.0.1:") for name in ("collector", "board"))
     assert 0 < summary["event_to_handoff_ms_p50"] <= summary["event_to_handoff_ms_p99"]
     assert len(children.seen) >= CHILDREN
     assert children.left() == []
@@ -64,9 +64,12 @@ def test_what_the_live_view_tells_to_paste_makes_a_lead_that_it_shows() -> None:
         os.close(terminal)
         shown = plain(read_until(screen, b"hottest leads", START_S))
         _, address, _, body = shlex.split(shown[shown.index("curl ") : shown.index("]}'") + 3])
+        board = re.findall(r"board: (http://\S+)", shown)[0]
         with urllib.request.urlopen(f"http://{address}", data=body.encode()) as answer:
             assert json.load(answer) == {"success": True}
         read_until(screen, b"visitor you", START_S)
+        with urllib.request.urlopen(f"{board}/leads/you") as page:
+            assert b"Demo Requested" in page.read()
         demo.send_signal(signal.SIGINT)
         read_until(screen, b"stopped:", STOP_S)
         assert demo.wait(STOP_S) == 0

@@ -50,7 +50,10 @@ async def test_an_erased_lead_stays_gone(rig: Rig, workload: Workload) -> None:
     assert all(isinstance(state(found, rig, name), Erased) for name in NAMES)
     home = partition_of("gone", rig.partitions)
     for card in rig.rules.cards:
-        assert "gone" not in dict(await rig.store.top(home, card.name, 10_000))
+        assert (
+            "gone" in dict(await rig.store.top(home, card.name, 10_000)),
+            await rig.store.history(home, card.name, ["gone"]),
+        ) == (False, [b""])
     scores = {record.key: record.value for records in rig.of("lead-scores").values() for record in records}
     assert {key: value for key, value in scores.items() if key.startswith(b"gone")} == {
         b"gone": None,

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from app.board import accessfile, costs
+from app.board.openapi import document
 from app.cli.metrics_reference import metrics_page, stored_names
 from app.cli.reference import commands_page
 from app.cli.root import COMMANDS
@@ -28,10 +30,11 @@ from streams.topics import Partitioner, Topics
 
 ROOT = Path(__file__).parents[2]
 README, DESIGN, COLLECTOR = ROOT / "README.md", ROOT / "docs/design.md", ROOT / "docs/collector.md"
+BOARD = ROOT / "docs/board.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = {page: page.read_text() for page in PAGES}
-NO_METRICS = {"leadglow_keys"}
-"""Of keys files, it says the version."""
+NO_METRICS = {"leadglow_keys", "leadglow_access", "leadglow_costs"}
+"""Of files, they say the version."""
 NO_SETTINGS = {"LEADGLOW_SETTINGS", "LEADGLOW_TEST_KAFKA", "LEADGLOW_TEST_REDIS"}
 FOLDERS = ("streams/", "app/", "tests/", "docs/", "deploy/")
 DAY_MS = 86_400_000
@@ -242,6 +245,24 @@ def test_the_example_of_a_keys_file_has_no_mistakes() -> None:
     ring = keys.read(fenced(section(COLLECTOR, "Keys"), "yaml"), services=SERVICES)
 
     assert [key.public for key in ring.keys] == [True, True, False]
+
+
+def test_the_examples_of_the_boards_files_have_no_mistakes(tmp_path: Path) -> None:
+    found = accessfile.read(fenced(section(BOARD, "Who may see what"), "yaml"))
+    assert [token.role for token in found.tokens] == ["viewer+pii"]
+    assert found.proxy is not None
+    file = tmp_path / "costs.yaml"
+    file.write_text(fenced(section(BOARD, "What it shows"), "yaml"))
+    assert [cost.source for cost in costs.load(file)] == ["google", "newsletter"]
+    assert costs.load(ROOT / "app/demo/costs.yaml")
+
+
+def test_the_addresses_of_the_api_in_the_page_are_those_of_the_document() -> None:
+    documented = set(document()["paths"])
+    named = {path.replace("ID", "{id}").replace("NAME", "{name}") for path in re.findall(
+        r"`(/api/v1/[^`?]+)", section(BOARD, "The API"))}  # fmt: skip
+
+    assert named - documented == set()
 
 
 def test_the_links_and_unsubscribe_addresses_of_the_examples_are_valid() -> None:

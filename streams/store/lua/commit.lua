@@ -4,6 +4,7 @@
 -- Two arguments hold everything, because every argument costs the worker more than the bytes in it.
 --
 -- KEYS  1 ctl  2 leads  3 due  4 outbox  5 dirty  6 rank (the ranking of scorecard s is KEYS[6]:s)
+--       7 history (that of scorecard s is KEYS[7]:s)  8 fired
 -- ARGV  1 msgpack list of
 --           id of the step that it follows ('' for none), its own id, version afterwards (texts),
 --           highest outbox seq acknowledged (text, '0' for none),
@@ -13,13 +14,15 @@
 --           rankings  {scorecard, {points, id, ...}, {id to take out, ...}, ...}
 --           clean     {id, ...}                  dirty  {id, ...}
 --           leads to remove {id, ...}
+--           second since the epoch at which scores came to be what the rankings say; 0: no history is kept of them
+--           day since the epoch, {signal, how often it counted, sum of the amounts as text or '', ...}
 --       2 the blobs of fields, leads and outbox joined, as cmsgpack knows no binary type
 -- Returns 'OK', 'DUP' (this step was the last one taken) or 'CONFLICT'.
 
 local CHUNK = 4000 -- values a call: Lua's C stack holds 8000; even, so that pairs stay together
 
 local after, step, version, acknowledged, fields, leads, outbox, due, not_due, rankings, clean, dirty,
-  removed = unpack(cmsgpack.unpack(ARGV[1]))
+  removed, second, day, fired = unpack(cmsgpack.unpack(ARGV[1]))
 
 local last = redis.call('HGET', KEYS[1], 'step') or ''
 if last ~= after then
@@ -58,11 +61,50 @@ write('HSET', KEYS[2], leads)
 write('ZADD', KEYS[3], due)
 write('ZREM', KEYS[3], not_due)
 
+-- As streams/scoring/history.py does it, to the byte; see there. A point is 4 bytes of seconds and 2 of the score.
+local POINT, MOST, SHARE, OLDEST = 6, 112, 7, 90 * 86400
+
+local function thinned(history)
+  local newest = struct.unpack('>I4', history, #history - POINT + 1)
+  local kept, following = {string.sub(history, -POINT)}, newest
+  for at = #history - 2 * POINT + 1, 1, -POINT do
+    local when = struct.unpack('>I4', history, at)
+    if newest - when <= OLDEST and (following - when) * SHARE >= newest - when then
+      table.insert(kept, 1, string.sub(history, at, at + POINT - 1))
+      following = when
+    end
+  end
+  return table.concat(kept)
+end
+
+local function lengthened(history, when, score)
+  local value = math.min(math.max(math.floor(score), -32768), 32767)
+  if #history > 0 then
+    local last, known = struct.unpack('>I4i2', history, #history - POINT + 1)
+    if known == value then return history end
+    when = math.max(when, last)
+    if when == last then history = string.sub(history, 1, -POINT - 1) end
+  end
+  history = history .. struct.pack('>I4i2', when, value)
+  if #history > MOST * POINT or when - struct.unpack('>I4', history) > OLDEST then return thinned(history) end
+  return history
+end
+
 for i = 1, #rankings, 3 do
   local key, scores = KEYS[6] .. ':' .. rankings[i], rankings[i + 1]
-  for j = 1, #scores, 2 do scores[j] = -scores[j] end
+  local histories = KEYS[7] .. ':' .. rankings[i]
+  for j = 1, #scores, 2 do
+    if second > 0 then
+      local id = scores[j + 1]
+      local before = redis.call('HGET', histories, id) or ''
+      local after = lengthened(before, second, scores[j])
+      if after ~= before then redis.call('HSET', histories, id, after) end
+    end
+    scores[j] = -scores[j]
+  end
   write('ZADD', key, scores)
   write('ZREM', key, rankings[i + 2])
+  write('HDEL', histories, rankings[i + 2])
   redis.call('SADD', KEYS[6], rankings[i])
 end
 
@@ -71,6 +113,24 @@ if #removed > 0 then
   write('ZREM', KEYS[3], removed)
   for _, scorecard in ipairs(redis.call('SMEMBERS', KEYS[6])) do
     write('ZREM', KEYS[6] .. ':' .. scorecard, removed)
+    write('HDEL', KEYS[7] .. ':' .. scorecard, removed)
+  end
+end
+
+if #fired > 0 then -- fields `DAY n SIGNAL` and `DAY a SIGNAL`, of the latest nine days, and `day`, the latest
+  local latest = tonumber(redis.call('HGET', KEYS[8], 'day') or '-1')
+  if day > latest then
+    redis.call('HSET', KEYS[8], 'day', day)
+    for _, field in ipairs(redis.call('HKEYS', KEYS[8])) do
+      local of = tonumber(string.match(field, '^%d+'))
+      if of and of <= day - 9 then redis.call('HDEL', KEYS[8], field) end
+    end
+  end
+  if day > latest - 9 then
+    for i = 1, #fired, 3 do
+      redis.call('HINCRBY', KEYS[8], day .. ' n ' .. fired[i], fired[i + 1])
+      if fired[i + 2] ~= '' then redis.call('HINCRBYFLOAT', KEYS[8], day .. ' a ' .. fired[i], fired[i + 2]) end
+    end
   end
 end
 

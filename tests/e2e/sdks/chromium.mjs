@@ -1,18 +1,34 @@
 // Chromium for the tests: commands come as lines of JSON on stdin, answers go to stdout in their order.
 //   node chromium.mjs /usr/bin/chromium
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 const AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
 
-const browser = await chromium.launch({ executablePath: process.argv[2], args: ["--no-sandbox"] });
+const ARGS = ["--no-sandbox", "--disable-lcd-text"]; // grey edges of letters: pictures are half as large
+const browser = await chromium.launch({ executablePath: process.argv[2], args: ARGS });
 const visitors = new Map();
 const pages = new Map();
+const noted = new Map();
+const AXE = readFileSync(new URL(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+
+function watch(name, opened) {
+  const notes = { complaints: [], requests: [] };
+  noted.set(name, notes);
+  opened.on("console", (each) => ["error", "warning"].includes(each.type()) && notes.complaints.push(each.text()));
+  opened.on("pageerror", (error) => notes.complaints.push(String(error)));
+  opened.on("dialog", (dialog) => {
+    notes.complaints.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  opened.on("request", (request) => notes.requests.push(request.url()));
+}
 
 const commands = {
   // A visitor has cookies and storage of their own; `before` runs at the start of each of their pages.
-  async visitor({ visitor, before }) {
-    const context = await browser.newContext({ userAgent: AGENT });
+  async visitor({ visitor, before, options }) {
+    const context = await browser.newContext({ userAgent: AGENT, ...options });
     await context.addInitScript(before);
     visitors.set(visitor, context);
   },
@@ -23,13 +39,44 @@ const commands = {
   async open({ visitor, page, url }) {
     const opened = await visitors.get(visitor).newPage();
     pages.set(page, opened);
+    watch(page, opened);
     await opened.goto(url);
   },
   async go({ page, url }) {
     await pages.get(page).goto(url);
   },
   async run({ page, code }) {
-    return await pages.get(page).evaluate(code);
+    try {
+      return await pages.get(page).evaluate(code);
+    } catch (error) {
+      if (!String(error).includes("context was destroyed")) throw error;
+      await pages.get(page).waitForLoadState(); // another page is on its way: it is meant
+      return await pages.get(page).evaluate(code);
+    }
+  },
+  // Keys as playwright names them.
+  async press({ page, keys }) {
+    for (const key of keys) await pages.get(page).keyboard.press(key);
+  },
+  async type({ page, text }) {
+    await pages.get(page).keyboard.type(text);
+  },
+  async resize({ page, width, height }) {
+    await pages.get(page).setViewportSize({ width, height });
+  },
+  async screenshot({ page, path, full }) {
+    await pages.get(page).screenshot({ path, fullPage: full, animations: "disabled" });
+  },
+  // What axe-core finds wrong: one line for each rule and element.
+  async axe({ page }) {
+    const opened = pages.get(page);
+    await opened.evaluate(AXE);
+    const { violations } = await opened.evaluate("axe.run({ resultTypes: ['violations'] })");
+    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`));
+  },
+  // Everything that the page has complained of and asked for since it was opened.
+  async noted({ page }) {
+    return noted.get(page);
   },
   async cookies({ visitor }) {
     return await visitors.get(visitor).cookies();

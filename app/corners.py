@@ -8,6 +8,13 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 
+class Anywhere(web.PlainResource):
+    """Any path, and the ``*`` of OPTIONS, which no pattern matches."""
+
+    def _match(self, path: str) -> dict[str, str]:
+        return {}
+
+
 async def go_on(request: web.BaseRequest) -> None:
     """Let who asks first send the body; whatever else somebody expects is left aside, as RFC 9110 allows."""
     if request.headers.get("Expect", "").lower() == "100-continue":

@@ -1,0 +1,67 @@
+"""The latest alerts: read from handoff, each once, in the order of their instants. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from streams.times import parse_ms
+
+MOST_ALERTS: Final = 5000
+_SAME: Final = ("cause", "score", "reasons", "lead", "threshold", "activity", "channels", "triggering_event", "links")
+Place = tuple[int, str]
+"""(instant in ms since the epoch, alert id): where an alert stands."""
+
+
+class Alerts:
+    """A bounded list of alerts."""
+
+    def __init__(self, most: int = MOST_ALERTS) -> None:
+        """Keep so many, the latest."""
+        self._most = most
+        self._order: list[Place] = []
+        self._kept: dict[str, tuple[str, bytes]] = {}
+        """Alert id -> lead id and record."""
+
+    def note(self, value: bytes) -> dict[str, Any] | None:
+        """Take in a record of handoff; None for one that is known, or no alert."""
+        found = alert_of(value)
+        if found is None or found["id"] in self._kept:
+            return None
+        place = (parse_ms(found["at"]) or 0, found["id"])
+        insort(self._order, place)
+        self._kept[found["id"]] = found["lead_id"], value
+        if len(self._order) > self._most:
+            del self._kept[self._order.pop(0)[1]]
+        return found
+
+    def before(self, place: Place | None, lead_ids: set[str] | None = None) -> Iterator[tuple[Place, str, bytes]]:
+        """Alerts before a place, the newest first: (place, lead id, record); only of these leads."""
+        at = len(self._order) if place is None else bisect_left(self._order, place)
+        for place_ in reversed(self._order[:at]):
+            lead_id, value = self._kept[place_[1]]
+            if lead_ids is None or lead_id in lead_ids:
+                yield place_, lead_id, value
+
+
+def alert_of(value: bytes | None) -> dict[str, Any] | None:
+    """A record of handoff as the board shows it; None for what is no alert of ours."""
+    try:
+        event = orjson.loads(value or b"")
+        data = event["data"]
+        return {
+            "id": str(event["id"]),
+            "at": str(event["time"]),
+            "lead_id": str(event["subject"]),
+            "scorecard": data["scorecard"]["name"],
+            "stage": data["stage"]["name"],
+            "kind": data["stage"]["kind"],
+            "episode": data["stage"]["episode"],
+            **{name: data[name] for name in _SAME if name in data},
+            "version": data["scorecard"]["version"],
+        }
+    except (ValueError, KeyError, TypeError):
+        return None

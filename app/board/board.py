@@ -1,0 +1,120 @@
+"""One board process: its parts, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import TypeVar
+
+from aiohttp import web
+
+from app.board import accessfile, costs
+from app.board.accessfile import AccessFile
+from app.board.api import Api
+from app.board.assets import Assets
+from app.board.desk import Desk, Sources
+from app.board.feeds import Consumer, Feeds
+from app.board.live import Live
+from app.board.metrics import Metrics
+from app.board.pages import Pages
+from app.board.queries import Reads
+from app.board.sealing import Seal
+from app.board.site import Door, Site
+from app.watched import Watched
+from streams import probes
+from streams.scorefile import load_file
+from streams.scoring.rules import Rules
+from streams.store.base import Store
+from streams.topics import Topics
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a board is made from."""
+
+    store: Callable[[Callable[[str], None]], Store]
+    """Makes the store; told what counts a failed attempt."""
+    consumer: Callable[[Sequence[str], str | None], Consumer]
+    """Makes one of topics, with a group or without."""
+    topics: Topics
+    group: str
+    partitions: int
+    scorecards: Path
+    lateness_ms: int
+    access: Path | None = None
+    costs: Path | None = None
+    secure: bool = False
+
+
+class Board:
+    """Everything between the shards and a browser."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Read the files; nothing is connected before ``listen``.
+
+        Raises:
+            ScorefileError: the scorecards, the access file or the costs file have mistakes.
+        """
+        self.metrics = Metrics()
+        self._store = plan.store(lambda op: self.metrics.store_errors.labels(op).inc())
+        self._rules = self._watched(plan.scorecards, lambda p: Rules(load_file(p), plan.lateness_ms), "scorecards")
+        self._access = self._watched(plan.access, accessfile.load, "access") if plan.access else None
+        self._costs = self._watched(plan.costs, costs.load, "costs") if plan.costs else None
+        self._feeds = Feeds(plan.consumer, plan.topics, plan.group, self.metrics)
+        file = self._file()
+        seal = Seal((file.secret if file is not None and file.secret else token_hex(32)).encode())
+        spent = self._costs
+        self.desk = Desk(
+            Sources(
+                Reads(self._store, plan.partitions),
+                self._feeds,
+                lambda: self._rules.value,
+                lambda: () if spent is None else spent.value,
+                seal,
+            )
+        )
+        pages = Pages(self.desk, Assets())
+        self._site = Site(
+            Api(self.desk, Live(self.desk, self.metrics)), pages, Door(self._file, plan.secure), self.metrics
+        )
+        self._probes: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _watched(self, path: Path, load: Callable[[Path], T], what: str) -> Watched[T]:
+        return Watched(path, load, f"{what} file", self.metrics.reload_errors.labels(what).inc)
+
+    def _file(self) -> AccessFile | None:
+        return None if self._access is None else self._access.value
+
+    async def probe(self, host: str, port: int) -> str:
+        """Serve the metrics and probes, and return their address."""
+        self._probes = await probes.serve(host, port, self.metrics.registry, self._is_ready)
+        return f"http://{host}:{self._probes.addresses[0][1]}"
+
+    def _is_ready(self) -> bool:
+        ready = self._store.healthy
+        self.metrics.ready.set(int(ready))
+        return ready
+
+    async def listen(self, host: str, port: int) -> str:
+        """Take requests, and return the address; Redis and Kafka may be away still."""
+        watched = (self._rules, self._access, self._costs)
+        work = [self._feeds.run(), self._feeds.watch(), *(each.watch() for each in watched if each is not None)]
+        self._tasks = [asyncio.create_task(each) for each in work]
+        return await self._site.start(host, port)
+
+    async def stop(self) -> None:
+        """1. End the streams. 2. Finish what is in flight. 3. Leave Kafka and Redis. 4. End the probes."""
+        self._feeds.hub.close()
+        await self._site.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._store.close()
+        if self._probes is not None:
+            await self._probes.cleanup()

@@ -1,0 +1,94 @@
+"""What channels cost: the costs file. Pure but for reading the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from streams.scorefile import ScorefileError, read_text
+from streams.scorefile.kinds import CAP, TEXT, VERSION, Field, Kind, Struct, list_of, struct_of
+from streams.scorefile.tree import Node, Report, parse
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Money spent on a channel over a time; what is empty stands for any."""
+
+    source: str
+    medium: str
+    campaign: str
+    amount: float
+    from_ms: int
+    until_ms: int
+
+
+def covers(cost: Cost, channel: tuple[str, str, str]) -> bool:
+    """Whether a cost is for a channel."""
+    named = (cost.source, cost.medium, cost.campaign)
+    return all(not name or name.casefold() == said.casefold() for name, said in zip(named, channel, strict=True))
+
+
+def spent(cost: Cost, since_ms: int, until_ms: int) -> float:
+    """The part of a cost that falls into a time, as if it were spent evenly."""
+    overlap = min(cost.until_ms, until_ms) - max(cost.from_ms, since_ms)
+    return cost.amount * max(overlap, 0) / (cost.until_ms - cost.from_ms)
+
+
+def _read_day(node: Node, report: Report) -> int | None:
+    try:
+        return int(datetime.strptime(str(node.value), "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1000
+    except ValueError:
+        report.add(node, f"{node} is not a day", 'write one such as `"2026-11-01"`')
+        return None
+
+
+_DAY = Kind(_read_day, {}, '"2026-11-01"')
+_COST = struct_of(
+    "a cost",
+    {
+        "source": Field(TEXT, "the utm_source", required=True),
+        "medium": Field(TEXT, "the utm_medium; left out: any"),
+        "campaign": Field(TEXT, "the utm_campaign; left out: any"),
+        "cost": Field(CAP, "what was spent, in your currency", required=True),
+        "from": Field(_DAY, "the first day, UTC", required=True),
+        "to": Field(_DAY, "the last day, UTC", required=True),
+    },
+    '{source: google, cost: 1200, from: "2026-11-01", to: "2026-11-30"}',
+)
+_FILE = struct_of(
+    "a costs file",
+    {
+        "leadglow_costs": Field(VERSION, "the version of this format", required=True),
+        "costs": Field(list_of(_COST), "what was spent on what", required=True),
+    },
+    "leadglow_costs: 1",
+)
+
+
+def load(path: Path) -> tuple[Cost, ...]:
+    """Read a costs file.
+
+    Raises:
+        ScorefileError: it has mistakes.
+    """
+    report = Report()
+    root = parse(read_text(path), report)
+    file = _FILE.read(root, report) if root is not None else None
+    costs = [_cost(each, report) for each in (file.get("costs") or () if file is not None else ()) if each is not None]
+    if file is None or report.mistakes:
+        raise ScorefileError(str(path), report.summary())
+    return tuple(cost for cost in costs if cost is not None)
+
+
+def _cost(struct: Struct, report: Report) -> Cost | None:
+    first, last = struct.get("from"), struct.get("to")
+    if first is None or last is None or struct.get("cost") is None:
+        return None
+    if last < first:
+        report.add(struct.nodes["to"], "this is before the first day", "write the same day, or a later one")
+        return None
+    source, medium, campaign = (struct.get(name, "") for name in ("source", "medium", "campaign"))
+    return Cost(source, medium, campaign, struct.get("cost"), first, last + DAY_MS)

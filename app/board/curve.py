@@ -1,0 +1,60 @@
+"""The score of a lead over time: what it was, and what it will be if nothing else arrives. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from streams.alert import rfc3339
+from streams.scoring.crossing import horizon_ms
+from streams.scoring.lead import Lead
+from streams.scoring.rules import UNIT, CardRule, Rules
+from streams.scoring.score import read
+from streams.scoring.scorecard import Scorecard
+from streams.scoring.stages import advance
+
+COMING_MS: Final = 30 * 86_400_000
+LEAST_MS: Final = 60_000
+SAMPLES: Final = 160
+FLAT: Final = UNIT // 2
+"""Where decay can move a score by no more than half a point, it is flat."""
+
+
+def curve(
+    lead_id: str, lead: Lead, card: CardRule, rules: Rules, now_ms: int, past: list[tuple[int, int]]
+) -> dict[str, Any]:
+    """Past and coming scores, with the instants at which stages will be crossed; moves ``lead``."""
+    end_ms = now_ms + _until_flat(card, lead, now_ms)
+    coming = {at: read(card, lead, at).exact for at in _instants(now_ms, end_ms)}
+    crossings = [t for t in advance(rules, lead_id, lead, end_ms) if t.card == card.name]
+    for crossing in crossings:
+        for at in (crossing.at_ms - 1, crossing.at_ms):
+            coming[max(at, now_ms)] = read(card, lead, max(at, now_ms)).exact
+    return {
+        "past": [[at, score] for at, score in past if at <= now_ms],
+        "coming": [[at, exact / UNIT] for at, exact in sorted(coming.items())],
+        "crossings": [{"at": rfc3339(c.at_ms), "stage": c.stage, "kind": c.kind} for c in crossings],
+        "bounds": bounds(card.card),
+        "range": [card.card.minimum, card.card.maximum],
+        "now": now_ms,
+    }
+
+
+def bounds(card: Scorecard) -> list[dict[str, Any]]:
+    """The stages with the scores at which they are entered and left."""
+    return [{"stage": stage.name, "enter": stage.enter, "leave": stage.leave} for stage in card.stages]
+
+
+def _until_flat(card: CardRule, lead: Lead, now_ms: int) -> int:
+    """How far to look: a minute at least, thirty days at most, else until nothing moves any more."""
+    far = horizon_ms(card, lead)
+    end = read(card, lead, now_ms + far).exact
+    ahead = LEAST_MS
+    while ahead < min(far, COMING_MS):
+        if all(abs(read(card, lead, now_ms + ms).exact - end) <= FLAT for ms in (ahead, 2 * ahead, 4 * ahead)):
+            break
+        ahead = ahead * 5 // 4
+    return min(ahead, COMING_MS)
+
+
+def _instants(start_ms: int, end_ms: int) -> list[int]:
+    return [start_ms + (end_ms - start_ms) * i // SAMPLES for i in range(SAMPLES + 1)]

@@ -1,0 +1,54 @@
+"""Every metric of the board: its kind, unit and meaning. Dashboards and alert rules may use only these.
+
+All names start with ``leadglow_board_``. Labels are sets that the code or the configuration bounds; never a lead, a
+person or an address.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """The metrics of one board, in a registry of their own."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """Register everything; a fresh registry unless one is given."""
+        r = self.registry = registry or CollectorRegistry()
+        self.requests = Counter(
+            "leadglow_board_requests", "Requests answered, by route and status", ["route", "status"], registry=r
+        )
+        self.request_seconds = Histogram(
+            "leadglow_board_request_seconds",
+            "From the head of a request to its answer, by route; streams and exports are not in it",
+            ["route"],
+            buckets=LATENCY_S,
+            registry=r,
+        )
+        self.refused = Counter(
+            "leadglow_board_requests_refused", "Requests refused, by the code in the answer", ["code"], registry=r
+        )
+        self.streams = Gauge("leadglow_board_streams", "Streams of server-sent events that are open", registry=r)
+        self.lost = Counter(
+            "leadglow_board_streams_lost", "Streams that were ended because their client was too slow", registry=r
+        )
+        self.records = Counter(
+            "leadglow_board_records", "Records read from handoff, lead-scores and rejected-events, by topic",
+            ["topic"], registry=r,
+        )  # fmt: skip
+        self.following = Gauge("leadglow_board_following", "1 while Kafka's topics are being followed", registry=r)
+        self.ready = Gauge("leadglow_board_ready", "1 while Redis answers", registry=r)
+        self.store_errors = Counter(
+            "leadglow_board_store_errors", "Failed attempts to read from Redis, by operation", ["operation"], registry=r
+        )
+        self.reload_errors = Counter(
+            "leadglow_board_reload_errors", "Changed files that were refused, by file (scorecards, access, costs)",
+            ["file"], registry=r,
+        )  # fmt: skip
+
+
+def names() -> list[tuple[str, str, str]]:
+    """(name, kind, meaning) of every metric, for the documentation."""
+    return [(m.name, m.type, m.documentation) for m in Metrics().registry.collect()]

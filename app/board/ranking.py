@@ -1,0 +1,203 @@
+"""Pages of the ranking, filtered, each bounded in how many leads it looks at."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from math import ceil, floor, inf
+from typing import Any, Final
+
+from app.board import people
+from app.board.cursor import cursor_of, place_of
+from app.board.masking import FULL, Mask
+from app.board.queries import Place, Reads
+from app.board.sealing import Seal
+from app.views import row_view
+from streams.alert import rfc3339
+from streams.clock import monotonic_s, now_ms
+from streams.scoring.lead import Lead
+from streams.scoring.rules import CardRule, Rules
+
+MOST_LOOKED_AT: Final = 2000
+CHUNK: Final = 100
+"""Leads read in one go where a filter is set."""
+FRESH_S: Final = 0.1
+"""How long a page serves everybody who asks for the same: the ranking is brought up to date every 0.25 s."""
+MOST_CHANNELS: Final = 200
+MOST_KEPT: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which leads to list; None for all."""
+
+    scorecard: str | None = None
+    stage: str | None = None
+    """The stage that they are in."""
+    grade: str | None = None
+    category: str | None = None
+    """What most of their points come from."""
+    channel: str | None = None
+    """The source of their last touch."""
+    q: str | None = None
+    """A text in an id, an alias or a trait."""
+
+    @property
+    def any(self) -> bool:
+        """Whether something is left out."""
+        return any((self.stage, self.grade, self.category, self.channel, self.q))
+
+
+def category_of(card: CardRule, row: dict[str, Any], rules: Rules) -> str | None:
+    """The category that most of a row's points come from."""
+    sums: dict[str, float] = {}
+    for part in row["parts"]:
+        if part["kind"] == "signal":
+            category = card.category_names[card.weights[rules.signals[part["name"]].id][2]]
+            sums[category] = sums.get(category, 0.0) + part["points"]
+    name, points = max(sums.items(), key=lambda item: item[1], default=("", 0.0))
+    return name if points > 0 else None
+
+
+class Ranking:
+    """Lists leads, the highest score first."""
+
+    def __init__(self, reads: Reads, seal: Seal, mask: Mask) -> None:
+        """Nothing is read yet."""
+        self._reads = reads
+        self._seal = seal
+        self._mask = mask
+        self._pages: dict[Any, tuple[float, asyncio.Future[dict[str, Any]]]] = {}
+        self.channels: dict[str, None] = {}
+        """Sources that leads came by, as far as they were seen."""
+
+    async def page(  # noqa: PLR0913, PLR0917 - what makes a page
+        self,
+        card: CardRule,
+        rules: Rules,
+        filters: Filters,
+        cursor: str | None,
+        limit: int,
+        role: str,
+        extras: bool = False,
+    ) -> dict[str, Any]:
+        """One page; whoever asks for the same within a moment gets the same."""
+        key = (card.name, rules.version, filters, cursor, limit, role, extras)
+        now_s = monotonic_s()
+        made_s, page = self._pages.get(key, (0.0, None))
+        if page is None or now_s - made_s > FRESH_S or (page.done() and page.exception() is not None):
+            self._pages = {k: v for k, v in self._pages.items() if now_s - v[0] <= FRESH_S}
+            look = _Look(self, card, rules, filters, limit, role, extras)
+            page = asyncio.ensure_future(look.page(cursor))
+            if len(self._pages) < MOST_KEPT:
+                self._pages[key] = (now_s, page)
+        return await asyncio.shield(page)
+
+    def note_channel(self, lead: Lead) -> None:
+        """Know a source for the filters."""
+        if lead.touches and lead.touches[-1][1] and len(self.channels) < MOST_CHANNELS:
+            self.channels.setdefault(str(lead.touches[-1][1]))
+
+
+class _Look:
+    """One walk down the ranking."""
+
+    def __init__(  # noqa: PLR0913, PLR0917
+        self, ranking: Ranking, card: CardRule, rules: Rules, filters: Filters, limit: int, role: str, extras: bool
+    ) -> None:
+        self._ranking = ranking
+        self._card, self._rules = card, rules
+        self._filters = filters
+        self._limit = limit
+        self._role = role
+        self._extras = extras
+        self._at_ms = now_ms()
+        self._q = (filters.q or "").strip().casefold()
+        self._found: set[str] = set()
+
+    async def page(self, cursor: str | None) -> dict[str, Any]:
+        after: Place | None = place_of(self._ranking._seal, cursor, float, str) if cursor else None
+        rows, looked, more = [], 0, True
+        async with self._ranking._reads.bounded():
+            rows += await self._named(first=after is None)
+            while more and len(rows) < self._limit and looked < MOST_LOOKED_AT:
+                wanted = CHUNK if self._filters.any else self._limit - len(rows)
+                places = await self._ranking._reads.ranked(self._card.name, after, wanted, self._at_most())
+                more = len(places) == wanted
+                states = await self._ranking._reads.states([lead_id for _, lead_id in places])
+                for place in places:
+                    if len(rows) == self._limit or self._is_below(place):
+                        more = len(rows) == self._limit
+                        break
+                    looked, after = looked + 1, place
+                    lead = states.get(place[1])
+                    row = self._row(place[1], lead) if isinstance(lead, Lead) and place[1] not in self._found else None
+                    rows += [row] if row is not None else []
+                await asyncio.sleep(0)  # others first: a search may take a while
+        rows.sort(key=lambda row: (-row["exact"], row["lead_id"]))
+        score, lead_id = after or (inf, "")  # the beginning, where the one that was named filled the page
+        going_on = cursor_of(self._ranking._seal, float(score), lead_id) if more else None
+        rows = [self._ranking._mask.value(row, self._role) for row in rows]
+        return {"leads": rows, "next": going_on, "as_of": rfc3339(self._at_ms), "looked_at": looked}
+
+    async def _named(self, first: bool) -> list[dict[str, Any]]:
+        """The lead whose id or address is what is looked for: on the first page, wherever it ranks."""
+        said = (self._filters.q or "").strip()
+        lead_id = self._ranking._mask.named(said, self._role) if said else None
+        if lead_id is None:
+            return []
+        found_id, lead = await self._ranking._reads.find(lead_id)
+        if not isinstance(lead, Lead):
+            return []
+        self._found.add(found_id)
+        row = self._row(found_id, lead, named=True)
+        return [row] if first and row is not None else []
+
+    def _row(self, lead_id: str, lead: Lead, named: bool = False) -> dict[str, Any] | None:
+        """The row of a lead; None where a filter leaves it out."""
+        self._ranking.note_channel(lead)
+        wants = self._filters
+        if wants.channel and not (lead.touches and str(lead.touches[-1][1]).casefold() == wants.channel.casefold()):
+            return None
+        if self._q and not named and not self._mentions(lead_id, lead):
+            return None
+        row = row_view(lead_id, lead, self._card, self._rules, self._at_ms)
+        if (wants.stage and row["stage"] != wants.stage) or (wants.grade and row["grade"] != wants.grade):
+            return None
+        if wants.category and category_of(self._card, row, self._rules) != wants.category:
+            return None
+        return {**row, **self._more(lead_id, lead)} if self._extras else row
+
+    def _more(self, lead_id: str, lead: Lead) -> dict[str, Any]:
+        more = people.extras(lead_id, lead)
+        if self._role == FULL:
+            return more
+        return {"name": self._ranking._mask.id(lead_id, self._role), "company": None, "channel": more["channel"],
+                "title": None}  # fmt: skip
+
+    def _mentions(self, lead_id: str, lead: Lead) -> bool:
+        """Whether what a role may see of a lead has the text in it."""
+        mask, role = self._ranking._mask, self._role
+        if any(self._q in mask.id(each, role).casefold() for each in (lead_id, *lead.aliases)):
+            return True
+        if role != FULL:
+            return False
+        values = lead.trait_values().values()
+        return any(self._q in str(value).casefold() for value in values if not isinstance(value, dict | list))
+
+    def _bounds(self) -> tuple[float, float] | None:
+        """Between which scores a grade lies; the ranking may be a moment and a point behind."""
+        grades = self._card.card.grades
+        for i, (grade, bound) in enumerate(grades):
+            if grade == self._filters.grade:
+                low = -float("inf") if i == len(grades) - 1 else bound
+                return low, grades[i - 1][1] if i else float("inf")
+        return None
+
+    def _at_most(self) -> float | None:
+        bounds = self._bounds()
+        return None if bounds is None or bounds[1] == float("inf") else ceil(bounds[1]) + 1.0
+
+    def _is_below(self, place: Place) -> bool:
+        bounds = self._bounds()
+        return bounds is not None and bounds[0] != -float("inf") and place[0] < floor(bounds[0]) - 1

@@ -1,0 +1,72 @@
+"""Jinja's environment: everything is escaped, and a name that is not there is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import orjson
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+
+from app.board import pieces, words
+from streams.clock import now_ms
+
+if TYPE_CHECKING:
+    from app.board.access import Who
+
+LEAST_PACKED: Final = 2000
+TEMPLATES: Final = Path(__file__).with_name("templates")
+
+
+class Rendering:
+    """Templates made ready."""
+
+    def __init__(self, asset: Callable[[str], str]) -> None:
+        """``asset`` gives the address of a static file."""
+        self._templates = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.globals.update(asset=asset)
+        self._templates.filters.update(_FILTERS)
+
+    def page(self, template: str, who: Who | None, here: str = "", **values: Any) -> web.Response:
+        """A page, or a part of one."""
+        html = self._templates.get_template(template).render(who=who, here=here, now_ms=now_ms(), **values)
+        page = web.Response(text=html, content_type="text/html", charset="utf-8")
+        if len(html) > LEAST_PACKED:
+            page.enable_compression()  # a ranking that is refreshed four times a second must not fill a phone's line
+        return page
+
+
+@pass_context
+def _ago(context: Context, time: str) -> str:
+    return words.ago(time, context["now_ms"])
+
+
+_FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "ago": _ago,
+    "exact": words.exact,
+    "day": words.day,
+    "words": words.words,
+    "number": words.number,
+    "signed": words.signed,
+    "percent": words.percent,
+    "money": words.money,
+    "span": words.span,
+    "cause": words.cause,
+    "shown": words.shown,
+    "short": lambda version: str(version)[:12],
+    "json": lambda value: orjson.dumps(value).decode(),
+    "anchor": lambda text: quote(str(text), safe=""),
+    "lead_path": pieces.lead_path,
+    "weightiest": pieces.weightiest,
+}

@@ -1,0 +1,100 @@
+"""A scorecard in words. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+from streams.scoring.scorecard import CALL_TYPES, Condition, FitLine, Group, Limit, Signal, Test
+
+_WORDS: Final = {
+    "equals": "is",
+    "in": "is one of",
+    "contains": "contains",
+    "contains_any": "contains any of",
+    "prefix": "begins with",
+    "suffix": "ends with",
+    "glob": "is like",
+    "matches": "matches",
+    "gt": "is more than",
+    "gte": "is at least",
+    "lt": "is less than",
+    "lte": "is at most",
+}
+_WORD_LIST: Final = re.compile(r"(?:\(\?i\))?\\b\(?([\w |-]+)\)?\\b")
+"""The pattern that scorecards have most: one of some words."""
+_CALLS: Final = {"page": "page view", "screen": "screen view", "identify": "identification", "group": "group call",
+                 "alias": "alias call"}  # fmt: skip
+_JOINS: Final = {"all": " and ", "any": " or ", "none": " or "}
+_UNITS: Final = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
+
+
+def signal_says(signal: Signal) -> str:
+    """What has to happen: ``page view whose properties.url contains /pricing``."""
+    events = " or ".join(_CALLS[event] if event in CALL_TYPES else event for event in signal.events)
+    where = condition_says(signal.where)
+    parts = [events + (f" whose {where}" if where else "")]
+    if signal.distinct:
+        parts.append(f"each {signal.distinct} once")
+    if signal.amount:
+        parts.append(f"counted by {signal.amount}")
+    return ", ".join(parts)
+
+
+def fit_says(line: FitLine) -> str:
+    """What a trait has to be."""
+    return condition_says(line.when) or f"{line.trait} is anything"
+
+
+def condition_says(condition: Condition) -> str:
+    """A condition as a clause; empty for the one that always holds."""
+    if isinstance(condition, Test):
+        return _test_says(condition)
+    return _group_says(condition)
+
+
+def _group_says(group: Group) -> str:
+    members = [condition_says(member) for member in group.members]
+    members = [f"({text})" if isinstance(m, Group) and len(m.members) > 1 and len(members) > 1 else text
+               for m, text in zip(group.members, members, strict=True)]  # fmt: skip
+    joined = _JOINS[group.kind].join(text for text in members if text)
+    return f"not ({joined})" if group.kind == "none" and joined else joined
+
+
+def _test_says(test: Test) -> str:
+    path, operand = test.path, test.operand
+    if test.operator == "exists":
+        return f"{path} is {'there' if operand else 'missing'}"
+    if test.operator == "not":
+        listed = isinstance(operand, list | tuple) and len(operand) > 1
+        return f"{path} is {'none of' if listed else 'not'} {_value(operand)}"
+    if test.operator == "matches" and (words := _WORD_LIST.fullmatch(operand)):
+        return f"{path} has the word {' or '.join(words[1].split('|'))}"
+    return f"{path} {_WORDS[test.operator]} {_value(operand)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number_says(value) if isinstance(value, float) else str(value)
+
+
+def number_says(value: float) -> str:
+    """A number without needless digits."""
+    return f"{value:g}"
+
+
+def duration_says(ms: float) -> str:
+    """A duration as scorecard files write it."""
+    if math.isinf(ms):
+        return "never"
+    unit, size = next(((u, s) for u, s in _UNITS if ms >= s and ms % s == 0), ("s", 1000))
+    return f"{ms / size:g}{unit}"
+
+
+def limit_says(limit: Limit | None) -> str | None:
+    """A limit as scorecard files write it."""
+    return None if limit is None else f"{limit.count}/{limit.period}"

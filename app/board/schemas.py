@@ -1,0 +1,157 @@
+"""The schemas of the API's OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+Schema = dict[str, Any]
+
+TEXT: Final[Schema] = {"type": "string"}
+NUMBER: Final[Schema] = {"type": "number"}
+WHOLE: Final[Schema] = {"type": "integer"}
+TRUTH: Final[Schema] = {"type": "boolean"}
+TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+ANY: Final[Schema] = {"type": "object"}
+POINTS: Final[Schema] = {"type": "object", "additionalProperties": NUMBER}
+RANGE: Final[Schema] = {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}
+KIND: Final[Schema] = {"enum": ["entered", "left"]}
+
+
+def ref(name: str) -> Schema:
+    """A reference to one of the schemas."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def maybe(schema: Schema) -> Schema:
+    """It or null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def listed(schema: Schema) -> Schema:
+    """A list of it."""
+    return {"type": "array", "items": schema}
+
+
+def whole(required: dict[str, Schema], optional: dict[str, Schema] | None = None, about: str = "") -> Schema:
+    """An object with these fields and no others."""
+    schema: Schema = {
+        "type": "object",
+        "properties": required | (optional or {}),
+        "required": list(required),
+        "additionalProperties": False,
+    }
+    return schema | ({"description": about} if about else {})
+
+
+SCHEMAS: Final[dict[str, Schema]] = {
+    "Error": whole({"code": TEXT, "message": TEXT}, about="Why there is nothing, and what to do about it."),
+    "Part": whole(
+        {"kind": {"enum": ["signal", "fit", "cap", "clamp"]}, "name": TEXT, "points": NUMBER},
+        {"amount": NUMBER},
+        "One line of the explanation of a score; the parts sum to `exact`.",
+    ),
+    "Row": whole(
+        {
+            "lead_id": TEXT, "scorecard": TEXT, "score": WHOLE, "exact": NUMBER, "grade": TEXT, "stage": maybe(TEXT),
+            "fit": NUMBER, "engagement": NUMBER, "last_seen_at": TIME, "parts": listed(ref("Part")),
+        },
+        about="A lead in one line of the ranking, as `leadglow leads top --json` prints it.",
+    ),
+    "Leads": whole(
+        {"leads": listed(ref("Row")), "next": maybe(TEXT), "as_of": TIME, "looked_at": WHOLE},
+        about="A page of the ranking. With a filter it may be short, or empty, and still have a `next`.",
+    ),
+    "Score": whole(
+        {
+            "score": WHOLE, "exact": NUMBER, "grade": TEXT, "stage": maybe(TEXT),
+            "stages": {"type": "object", "additionalProperties": TRUTH}, "fit": NUMBER, "engagement": NUMBER,
+            "categories": POINTS, "parts": listed(ref("Part")),
+            "next_change": maybe(whole({"at": TIME, "to": WHOLE})),
+        },
+        about="What one scorecard says of a lead.",
+    ),
+    "Lead": whole(
+        {
+            "lead_id": TEXT, "as_of": TIME, "first_seen_at": TIME, "last_seen_at": TIME, "aliases": listed(TEXT),
+            "traits": ANY, "scorecards": {"type": "object", "additionalProperties": ref("Score")},
+        },
+        about="A lead, as `leadglow lead show ID --json` prints it.",
+    ),
+    "Curve": whole(
+        {
+            "past": listed(RANGE), "coming": listed(RANGE),
+            "crossings": listed(whole({"at": TIME, "stage": TEXT, "kind": KIND})),
+            "bounds": listed(whole({"stage": TEXT, "enter": NUMBER, "leave": NUMBER})), "range": RANGE, "now": WHOLE,
+        },
+        about="`past` has published scores by ms since the epoch, each from then on; `coming` exact ones, if nothing "
+        "else arrives, and the instants at which stages will be entered and left.",
+    ),
+    "Timeline": whole(
+        {
+            "events": listed(
+                whole({"at": TIME, "signals": listed(whole({"name": TEXT, "points": POINTS})), "event": maybe(TEXT)})
+            )
+        },
+        about="The last 50 things that counted, the newest first, with the points that each gave to each scorecard.",
+    ),
+    "Alert": {
+        "type": "object",
+        "properties": {
+            "id": TEXT, "at": TIME, "lead_id": TEXT, "scorecard": TEXT, "stage": TEXT, "kind": KIND, "episode": WHOLE,
+            "cause": TEXT, "score": ANY, "reasons": listed(ANY), "version": TEXT,
+        },
+        "required": ["id", "at", "lead_id", "scorecard", "stage", "kind", "episode", "cause", "score", "reasons"],
+        "description": "What was sent on `handoff`, without its envelope.",
+    },
+    "Alerts": whole({"alerts": listed(ref("Alert")), "next": maybe(TEXT)}),
+    "Channel": whole(
+        {
+            "source": TEXT, "medium": TEXT, "campaign": TEXT, "qualified": WHOLE, "share": NUMBER,
+            "median_hours_to_qualified": maybe(NUMBER), "cost": maybe(NUMBER), "cost_per_qualified": maybe(NUMBER),
+        }
+    ),
+    "Channels": whole(
+        {"rows": listed(ref("Channel")), "total": WHOLE, "since": TIME, "stages": listed(TEXT)},
+        about="Leads that entered one of the `stages` since then, by what had brought them.",
+    ),
+    "Signal": whole(
+        {
+            "name": TEXT, "says": TEXT, "half_life": TEXT, "limit": maybe(TEXT), "points": NUMBER, "cap": maybe(NUMBER),
+            "category": TEXT, "fired_7d": WHOLE, "points_7d": NUMBER, "never": TRUTH,
+        }
+    ),
+    "Stage": whole(
+        {
+            "name": TEXT, "enter": NUMBER, "leave": NUMBER, "needs": POINTS, "blocked_by": listed(TEXT),
+            "cooldown": maybe(TEXT), "handoff": TRUTH,
+        }
+    ),
+    "Scorecard": whole(
+        {
+            "name": TEXT, "label": TEXT, "version": TEXT, "range": RANGE,
+            "grades": listed(whole({"grade": TEXT, "from": NUMBER})), "fit_max": maybe(NUMBER),
+            "signals": listed(ref("Signal")),
+            "categories": listed(
+                whole({"name": TEXT, "signals": listed(TEXT), "min": maybe(NUMBER), "max": maybe(NUMBER)})
+            ),
+            "fit": listed(whole({"trait": TEXT, "says": TEXT, "points": NUMBER})), "stages": listed(ref("Stage")),
+        }
+    ),
+    "Scorecards": whole({"scorecards": listed(whole({"name": TEXT, "label": TEXT}))}),
+    "Flow": whole(
+        {
+            "rates": whole({"events_per_s": NUMBER, "alerts_per_s": NUMBER}),
+            "sources": listed(whole({"topic": TEXT, "lag": WHOLE, "per_s": NUMBER})),
+            "shards": listed(
+                whole(
+                    {
+                        "partition": WHOLE, "leads": WHOLE, "due": WHOLE, "outbox": WHOLE, "owner": TEXT,
+                        "arrived_at": maybe(TIME), "lag": WHOLE,
+                    }
+                )
+            ),
+            "rejects": listed(whole({"at": TIME, "reason": TEXT, "message": TEXT, "source": TEXT, "bytes": WHOLE})),
+            "reject_reasons": {"type": "object", "additionalProperties": WHOLE},
+        }
+    ),
+}  # fmt: skip

@@ -1,0 +1,251 @@
+"""The board's HTTP site: who may come in, which answer each gets, and what every answer has."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from aiohttp import web
+
+from app.board import answers
+from app.board.access import COOKIE, Who, by_token, who_is
+from app.board.accessfile import AccessFile
+from app.board.api import BASE, Api
+from app.board.metrics import Metrics
+from app.board.pages import Pages
+from app.board.routing import MAY_STAY, WHO, Handler, Route
+from app.corners import Anywhere, quiet
+from app.refusal import Refusal
+from streams.clock import monotonic_s
+
+log = logging.getLogger(__name__)
+STOP_S: Final = 5.0
+LONGEST_LINE: Final = 64 * 1024
+"""Of a request's head: longer ones are told what is wrong with them, up to here."""
+ANSWER_S: Final = 10.0
+EXPORT_S: Final = 120.0
+MOST_FORM_BYTES: Final = 8192
+SESSION_S: Final = 7 * 86_400
+_LONG: Final = {"stream": None, "api_export": EXPORT_S}
+"""Routes that may take longer than others, and how long."""
+_OPEN: Final = frozenset({"static", "login"})
+"""Routes for which nobody has to be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How people come in."""
+
+    access: Callable[[], AccessFile | None]
+    """None: whoever reaches the board; only on a loopback address."""
+    secure: bool = False
+    """People reach the board by https."""
+
+
+class Site:
+    """One listening site."""
+
+    def __init__(self, api: Api, pages: Pages, door: Door, metrics: Metrics) -> None:
+        """Nothing listens before ``start``."""
+        self._api = api
+        self._pages = pages
+        self._door = door
+        self._metrics = metrics
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> str:
+        """Listen, and return the address."""
+        self._runner = web.AppRunner(
+            self.application(),
+            access_log=None,
+            logger=quiet(log),
+            max_line_size=LONGEST_LINE,
+            max_field_size=LONGEST_LINE,
+            shutdown_timeout=STOP_S,
+            handler_cancellation=True,
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        """Take no more connections and finish what is in flight."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def application(self) -> web.Application:
+        """Every route."""
+        site = web.Application(client_max_size=MOST_FORM_BYTES)
+        for method, path, name, handler in self._routes():
+            for each in (method, "HEAD") if method == "GET" and name != "stream" else (method,):
+                site.router.add_route(each, path, self._answering(name, handler))
+        rest = Anywhere("/")
+        rest.add_route("*", self._answering("unknown", self._unknown))
+        site.router.register_resource(rest)
+        return site
+
+    def _routes(self) -> list[Route]:
+        return [
+            *self._api.routes(),
+            *self._pages.routes(),
+            ("GET", "/login", "login", self._login_page),
+            ("POST", "/login", "login", self._login),
+            ("POST", "/logout", "login", self._logout),
+        ]
+
+    def _answering(self, route: str, handle: Handler) -> Handler:
+        """A handler for those who may come in, whose refusals are answers, too, and which is measured."""
+        seconds = self._metrics.request_seconds.labels(route)
+        limit_s = _LONG.get(route, ANSWER_S)
+
+        async def answered(request: web.Request) -> web.StreamResponse:
+            began_s = monotonic_s()
+            try:
+                self._let_in(request, route)
+                async with asyncio.timeout(limit_s):
+                    found = await handle(request)
+            except Refusal as refused:
+                found = self._refused(request, refused)
+            except web.HTTPException as error:
+                found = self._refused(request, Refusal(error.status, "not_found", "There is nothing here."))
+            except TimeoutError:
+                found = self._refused(request, Refusal(503, "too_slow", "This took too long: try again.", 2))
+            except Exception:
+                log.exception("a request to %s failed", route)
+                found = self._refused(request, Refusal(500, "internal", "The board failed at this: see its log."))
+            if not found.prepared:
+                answers.careful(found)
+            if route not in _LONG:
+                seconds.observe(monotonic_s() - began_s)
+            self._metrics.requests.labels(route, found.status).inc()
+            return found
+
+        return answered
+
+    # Who is there -----------------------------------------------------------------------------------------------
+
+    def _let_in(self, request: web.Request, route: str) -> None:
+        """Note who is there, and refuse whom nobody knows."""
+        who = self._who(request)
+        if who is not None:
+            request[WHO] = who
+            request[MAY_STAY] = lambda: (now := self._who(request)) is not None and now.role == who.role
+        if self._door.access() is None and not _is_this_machine(request.host):
+            message = "This board is for its own machine only, and the address does not name it: use http://localhost."
+            raise Refusal(403, "bad_host", message)
+        if who is None and route not in _OPEN:
+            raise Refusal(401, "unknown_token", "Sign in, or send `Authorization: Bearer TOKEN`.")
+
+    def _who(self, request: web.Request) -> Who | None:
+        return who_is(self._door.access(), request.headers, request.cookies.get(COOKIE), request.remote)
+
+    async def _login_page(self, request: web.Request) -> web.Response:
+        return self._pages.login(False, _local(request.query.get("next")))
+
+    async def _login(self, request: web.Request) -> web.Response:
+        """Exchange a token for a cookie."""
+        form = await _form(request)
+        file, target = self._door.access(), _local(form.get("next"))
+        who = by_token(file, form.get("token", "").strip()) if file is not None else None
+        if who is None and file is not None:
+            self._metrics.refused.labels("bad_login").inc()
+            log.warning("a token was refused at /login, from %s", request.remote)
+            found = self._pages.login(True, target)
+            found.set_status(401)
+            return found
+        found = web.Response(status=303, headers={"Location": target})
+        if who is not None:
+            secure = self._door.secure or request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+            found.set_cookie(
+                COOKIE,
+                form["token"].strip(),
+                max_age=SESSION_S,
+                httponly=True,
+                samesite="Strict",
+                secure=secure,
+                path="/",
+            )
+        return found
+
+    async def _logout(self, request: web.Request) -> web.Response:
+        await _form(request)
+        found = web.Response(status=303, headers={"Location": "/login"})
+        found.del_cookie(COOKIE, path="/")
+        found.headers["Clear-Site-Data"] = '"cache"'
+        return found
+
+    # What is not answered otherwise -----------------------------------------------------------------------------
+
+    def _refused(self, request: web.Request, refused: Refusal) -> web.Response:
+        self._metrics.refused.labels(refused.code).inc()
+        if request.writer.output_size and request.transport is not None:
+            request.transport.abort()  # half of the answer is on its way: nobody may take it for the whole
+        if request.path.startswith("/api/"):
+            return answers.refusal(refused)
+        if refused.status == 401 and request.method in ("GET", "HEAD"):
+            found = self._pages.login(False, _local(request.path_qs))
+        else:
+            found = self._pages.error(refused.status, refused.code, refused.message, request.get(WHO))
+        found.set_status(refused.status)
+        if refused.retry_after_s is not None:
+            found.headers["Retry-After"] = str(refused.retry_after_s)
+        return found
+
+    async def _unknown(self, request: web.Request) -> web.Response:
+        allowed: set[str] = set()
+        for resource in request.app.router.resources():
+            allowed |= (await resource.resolve(request))[1]
+        allowed -= {"*"}
+        if not allowed:
+            raise Refusal(404, "not_found", f"There is nothing here: {BASE}/openapi.json lists what there is.")
+        methods = ", ".join(sorted(allowed))
+        found = self._refused(request, Refusal(405, "method_not_allowed", f"This address takes {methods}."))
+        found.headers["Allow"] = methods
+        return found
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    """The fields of a small form that a page of ours has sent.
+
+    Raises:
+        Refusal: it is another site's, or too large.
+    """
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if site is not None:  # without a referrer, browsers send `Origin: null`, but this they all do
+        ours = site in ("same-origin", "none")
+    else:
+        ours = origin is None or urlsplit(origin).netloc == request.host
+    if not ours:
+        raise Refusal(403, "other_site", "This form was sent by another site.")
+    body = await request.content.read(MOST_FORM_BYTES + 1)
+    if len(body) > MOST_FORM_BYTES:
+        raise Refusal(413, "too_large", "This form is too large.")
+    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _local(target: str | None) -> str:
+    """Where to go on, on this site only."""
+    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable():
+        return target[:2000]
+    return "/"
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a Host header names this machine: else a page elsewhere may have bent its own name to here."""
+    name = urlsplit(f"//{host}").hostname or ""
+    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

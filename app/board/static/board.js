@@ -1,0 +1,106 @@
+// What the pages do beyond htmx: merge without losing the visitor's place, move rows calmly, say what is new.
+(() => {
+  const MOST_MOVING = 5;
+  const ANNOUNCE_MS = 10_000;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const tops = new Map();
+  const scores = new Map();
+
+  // Merging: what a script drew stays, and so does what the visitor has opened.
+  Object.assign(Idiomorph.defaults.callbacks, {
+    beforeNodeMorphed: (old) => !(old.nodeType === Node.ELEMENT_NODE && old.hasAttribute("data-keep")),
+    beforeAttributeUpdated: (name) => name !== "open",
+  });
+
+  // Saying: one calm line for screen readers.
+  const said = document.getElementById("said");
+  window.say = (text) => {
+    if (said.textContent !== text) said.textContent = text;
+  };
+
+  // The ranking ---------------------------------------------------------------------------------------------------
+
+  const rows = () => document.querySelectorAll("#live > li, #more > li");
+
+  function remember() {
+    for (const row of rows()) {
+      tops.set(row.id, row.getBoundingClientRect().top);
+      scores.set(row.id, row.dataset.score);
+    }
+  }
+
+  /** Few changes are shown as movement; where everything moves, that would tell nothing and cost much. */
+  function move() {
+    const known = [...rows()].filter((row) => tops.has(row.id));
+    const warmer = known.filter((row) => scores.get(row.id) !== row.dataset.score);
+    const moved = known
+      .map((row) => [row, tops.get(row.id) - row.getBoundingClientRect().top])
+      .filter(([, by]) => by && Math.abs(by) < innerHeight);
+    tops.clear();
+    scores.clear();
+    if (calm.matches || warmer.length > MOST_MOVING) return;
+    for (const [row, by] of moved) {
+      row.animate([{ transform: `translateY(${by}px)` }, { transform: "none" }], { duration: 280, easing: "ease-out" });
+    }
+    const tint = getComputedStyle(document.body).getPropertyValue("--glow-tint");
+    for (const row of warmer) {
+      row.firstElementChild.animate([{ backgroundColor: tint }, {}], { duration: 1400, easing: "ease-out" });
+    }
+  }
+
+  /** A lead that has risen into the live part is no longer shown further down. */
+  function once() {
+    const live = new Set([...document.querySelectorAll("#live > li")].map((row) => row.dataset.id));
+    for (const row of document.querySelectorAll("#more > li")) if (live.has(row.dataset.id)) row.remove();
+  }
+
+  const on = (name, act) => document.body.addEventListener(`htmx:${name}`, act);
+  on("configRequest", ({ detail }) => {
+    if (detail.target.id === "live" && document.querySelector("#more > li")) detail.parameters.scrolled = "yes";
+  });
+  on("beforeSwap", ({ detail }) => detail.target.id === "live" && remember());
+  on("afterSwap", ({ detail }) => {
+    const { id } = detail.target;
+    if (id === "live" || id === "more") once();
+    if (id === "live") move();
+    const event = detail.requestConfig.triggeringEvent;
+    if (id === "more" && event?.type === "click" && event.detail === 0) {
+      document.querySelector(`#more > li:nth-last-child(${detail.xhr.getResponseHeader("Board-Rows") ?? 1}) a`)?.focus();
+    }
+    if (id === "results") say(document.getElementById("count")?.textContent.trim() ?? "");
+  });
+  on("responseError", ({ detail }) => {
+    if (detail.xhr.status === 401) location.reload();
+  });
+
+  // Alerts: how many came and the latest one, at most every ten seconds ----------------------------------------------
+
+  let waiting = 0;
+  let count = 0;
+  document.body.addEventListener("board:changed", ({ detail }) => {
+    if (detail.kind !== "alert") return;
+    count += 1;
+    waiting ||= setTimeout(() => {
+      const latest = document.querySelector(".alert [data-says]")?.dataset.says;
+      if (latest) say(count > 1 ? `${count} new alerts. The latest: ${latest}` : `New alert: ${latest}`);
+      waiting = count = 0;
+    }, said.textContent ? ANNOUNCE_MS : 1000);
+  });
+
+  // Times pass --------------------------------------------------------------------------------------------------------
+
+  const UNITS = [["d", 86_400], ["h", 3600], ["min", 60]];
+  function spoken(seconds) {
+    const size = Math.abs(seconds);
+    const [unit, length] = UNITS.find(([, each]) => size >= each) ?? ["s", 1];
+    if (size < 5) return "now";
+    const many = `${Math.floor(size / length)} ${unit}`;
+    return seconds > 0 ? `${many} ago` : `in ${many}`;
+  }
+  setInterval(() => {
+    for (const time of document.querySelectorAll("time[data-ago]")) {
+      const text = spoken((Date.now() - Date.parse(time.dateTime)) / 1000);
+      if (time.textContent !== text) time.textContent = text;
+    }
+  }, 5000);
+})();

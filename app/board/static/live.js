@@ -1,0 +1,104 @@
+// Tells the page when something has changed: parts with hx-trigger="board:changed from:body" then fetch themselves anew.
+//   data-stream="/api/v1/stream/…" data-events="alert changed"   which server-sent events count
+//   data-every="30"                                              and how often to look anyway, in seconds
+// A hidden page holds no connection, because browsers allow six to one server; it catches up when it is seen again.
+(() => {
+  const RETRY_MS = 3000;
+  const LOST_MS = 6000;
+  const PAUSED = "leadglow_paused";
+  let source = null;
+  let address = "";
+  let retry = 0;
+  let lost = 0;
+  let looked = performance.now();
+
+  const button = document.getElementById("pause");
+  const settings = () => document.querySelector("[data-stream], [data-every]")?.dataset ?? {};
+  const paused = () => sessionStorage.getItem(PAUSED) === "yes";
+
+  function show(state) {
+    const word = { live: "Live", paused: "Paused", lost: "Connecting…" }[state];
+    if (!button || button.dataset.state === state) return;
+    button.dataset.state = state;
+    button.setAttribute("aria-pressed", String(state === "paused"));
+    button.querySelector(".word").textContent = word;
+    button.title = state === "paused" ? "Updates are paused: press to go on" : "Press to pause updates";
+  }
+
+  function changed(event) {
+    looked = performance.now();
+    document.body.dispatchEvent(new CustomEvent("board:changed", { detail: { kind: event?.type ?? "look", data: event?.data } }));
+  }
+
+  function close() {
+    source?.close();
+    source = null;
+    clearTimeout(retry);
+    clearTimeout(lost);
+    lost = 0;
+  }
+
+  function broken() {
+    if (!lost) lost = setTimeout(() => {
+      show("lost");
+      window.say?.("The connection is lost: what you see may be old.");
+    }, LOST_MS);
+    if (source?.readyState === EventSource.CLOSED) {
+      retry = setTimeout(() => {
+        source = null;
+        open();
+        changed(); // an answer of 401 leads to the sign-in page
+      }, RETRY_MS);
+    }
+  }
+
+  function open() {
+    const { stream = "", events = "" } = settings();
+    if (source && stream === address) return;
+    close();
+    address = stream;
+    if (document.hidden || paused()) return;
+    show("live");
+    if (!stream) return;
+    source = new EventSource(stream);
+    let again = false;
+    source.addEventListener("open", () => {
+      clearTimeout(lost);
+      lost = 0;
+      show("live");
+      document.documentElement.dataset.connected = "yes";
+      if (again) changed();
+      again = true;
+    });
+    source.addEventListener("error", broken);
+    for (const name of events.split(" ")) source.addEventListener(name, changed);
+  }
+
+  function resume() {
+    if (document.hidden || paused()) {
+      close();
+      show(paused() ? "paused" : "live");
+    } else {
+      open();
+      changed();
+    }
+  }
+
+  document.addEventListener("visibilitychange", resume);
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => event.persisted && resume());
+  document.body.addEventListener("htmx:afterSettle", () => settings().stream !== undefined && open());
+  setInterval(() => {
+    const { every } = settings();
+    if (every && !document.hidden && !paused() && performance.now() - looked >= every * 1000) changed();
+  }, 500);
+  if (button) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      sessionStorage.setItem(PAUSED, paused() ? "no" : "yes");
+      resume();
+    });
+    if (paused()) show("paused");
+  }
+  open();
+})();

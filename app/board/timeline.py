@@ -1,0 +1,74 @@
+"""What a lead did lately, and the points that each thing gave. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from streams.alert import rfc3339
+from streams.scoring.lead import Lead
+from streams.scoring.retraction import Given, given
+from streams.scoring.rules import Rules, SignalRule
+
+MOST: Final = 50
+
+
+def timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
+    """The last things that the lead did and that signals matched, the newest first."""
+    events: dict[tuple[int, bytes], list[Given]] = {}
+    for item in given(lead):
+        events.setdefault((item.row[0], item.digest), []).append(item)
+    counted = _counted(lead, [item for items in events.values() for item in items], rules)
+    rows = [_row(items, lead, rules, counted) for items in reversed(events.values())]
+    rows = [row for row in rows if row["signals"]]
+    return sorted(rows, key=lambda row: row["at"], reverse=True)[:MOST]
+
+
+def _row(items: list[Given], lead: Lead, rules: Rules, counted: set[int]) -> dict[str, Any]:
+    known = [(item, rules.by_id[item.signal]) for item in items if item.signal in rules.by_id]
+    return {
+        "at": rfc3339(items[0].row[0] + lead.base),
+        "signals": [
+            {"name": rule.name, "points": _points(item, rule, rules, id(item) in counted)} for item, rule in known
+        ],
+        "event": _event([rule for _, rule in known], rules),
+    }
+
+
+def _points(item: Given, rule: SignalRule, rules: Rules, counts: bool) -> dict[str, float]:
+    """What it gave to each scorecard when it happened; caps are not in it."""
+    cards = [card.card for card in rules.cards if rule.name in card.card.points]
+    amount = item.row[2] if counts else 0
+    return {card.name: round(card.points[rule.name].points * amount, 9) + 0.0 for card in cards}
+
+
+def _event(matched: list[SignalRule], rules: Rules) -> str | None:
+    """The event's name, where the signals that it matched leave only one."""
+    names = [set(signal.events) for signal in rules.model.signals if signal.name in {rule.name for rule in matched}]
+    common = set.intersection(*names) if names else set()
+    return common.pop() if len(common) == 1 else None
+
+
+def _counted(lead: Lead, items: list[Given], rules: Rules) -> set[int]:
+    """Which of them gave something (their ``id``): all but those over a limit, and of values that were known."""
+    counted = set()
+    for signal, group in _by_signal(items).items():
+        rule, window = rules.by_id.get(signal), lead.windows.get(signal)
+        if rule is None or rule.counter is None or window is None:
+            counted |= set(map(id, group))
+            continue
+        entries = list(window.entries)
+        first = entries[0][0] if entries else 0
+        for item in group:
+            if item.row in entries:
+                entries.remove(item.row)  # of equal ones each stands for itself
+                counted.add(id(item))
+            elif window.closed and item.row[0] < first:
+                counted.add(id(item))  # its bucket is closed and was summed up
+    return counted
+
+
+def _by_signal(items: list[Given]) -> dict[int, list[Given]]:
+    found: dict[int, list[Given]] = {}
+    for item in items:
+        found.setdefault(item.signal, []).append(item)
+    return found

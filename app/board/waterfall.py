@@ -1,0 +1,68 @@
+"""The parts of a score drawn one after another, each beginning where the one before ended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from streams.scoring.rules import UNIT
+
+_KINDS: Final = {
+    "signal": "",
+    "fit": "who it is",
+    "cap": "at most that much",
+    "clamp": "score kept in its range",
+}
+_ORDER: Final = {"fit": 0, "signal": 1, "cap": 2, "clamp": 3}
+_LEAST_WIDTH: Final = 0.6
+"""Of a bar, in percent: so that a tiny part is still seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part with its place in the drawing; ``x``, ``width`` and ``zero`` in percent of it."""
+
+    kind: str
+    name: str
+    says: str
+    points: float
+    exact: str
+    together: float
+    x: float
+    width: float
+    zero: float
+
+
+def steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
+    """What a person is comes first, then what it did, gains before losses, then what was cut off."""
+    ordered = sorted(parts, key=lambda part: (_ORDER.get(part["kind"], 9), -part["points"]))
+    totals = [0]
+    for part in ordered:
+        totals.append(totals[-1] + round(part["points"] * UNIT))  # in whole units, as the score itself is summed
+    low, high = min(totals), max(totals)
+    scale = 100 / (high - low) if high > low else 0.0
+    return [
+        Step(
+            part["kind"],
+            part["name"],
+            _says(part),
+            part["points"],
+            exact(part["points"]),
+            after / UNIT,
+            round((min(before, after) - low) * scale, 2),
+            round(max(abs(after - before) * scale, _LEAST_WIDTH), 2),
+            round(-low * scale, 2),
+        )
+        for part, before, after in zip(ordered, totals, totals[1:], strict=False)
+    ]
+
+
+def exact(points: float) -> str:
+    """All digits of a number of points."""
+    return f"{round(points * UNIT) / UNIT:.9f}".rstrip("0").rstrip(".")
+
+
+def _says(part: dict[str, Any]) -> str:
+    amount = part.get("amount")
+    return f"\N{MULTIPLICATION SIGN} {amount:.2f}" if amount is not None else _KINDS.get(part["kind"], "")

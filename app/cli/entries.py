@@ -1,0 +1,47 @@
+"""Adding an entry to a list in a YAML file of somebody's own, whose layout and comments stay."""
+
+import re
+from pathlib import Path
+from shutil import copymode
+
+from app.cli.common import Fault
+from streams.exits import Exit
+
+
+def with_entry(text: str, head: str, entry: str) -> str:
+    """The text of a file with an entry after the last one below ``head:``, where that is a line of its own."""
+    lines = text.split("\n")
+    at = next((number for number, line in enumerate(lines) if re.fullmatch(rf"{head}:\s*(#.*)?", line)), None)
+    if at is None:
+        return f"{text.rstrip()}\n\n{head}:\n  {entry}\n"
+    last, indent = at, "  "
+    for number, line in enumerate(lines[at + 1 :], at + 1):
+        bare = line.lstrip()
+        if not bare or bare.startswith("#"):
+            continue
+        if not line.startswith((" ", "-")):
+            break
+        if last == at:
+            indent = line[: len(line) - len(bare)]
+        last = number
+    return "\n".join([*lines[: last + 1], indent + entry, *lines[last + 1 :]])
+
+
+def write(file: Path, text: str, mode: int | None = None) -> None:
+    """Put a whole file in the place of the old one: a process may look at any moment; ``mode`` is for a new one.
+
+    Raises:
+        Fault: it cannot be written.
+    """
+    target = file.resolve()
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.write_text(text, "utf-8")
+        if target.exists():
+            copymode(target, part)
+        elif mode is not None:
+            part.chmod(mode)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise Fault(Exit.REFUSED, f"{file} cannot be written: {error.strerror}.") from None

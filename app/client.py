@@ -1,0 +1,289 @@
+"""A client of the board's API, with types: no more than the standard library is needed.
+
+board = Client("https://board.acme.example", token)
+for row in board.leads(stage="qualified"):
+print(row["lead_id"], row["score"])
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, cast
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode
+from urllib.request import Request, urlopen
+
+TIMEOUT_S: Final = 15.0
+STREAM_TIMEOUT_S: Final = 60.0
+"""A stream says something every 15 s."""
+
+
+class Part(TypedDict):
+    """One line of the explanation of a score."""
+
+    kind: Literal["signal", "fit", "cap", "clamp"]
+    name: str
+    points: float
+    amount: NotRequired[float]
+
+
+class Row(TypedDict):
+    """A lead in one line of the ranking."""
+
+    lead_id: str
+    scorecard: str
+    score: int
+    exact: float
+    grade: str
+    stage: str | None
+    fit: float
+    engagement: float
+    last_seen_at: str
+    parts: list[Part]
+
+
+class Page(TypedDict):
+    """A page of the ranking."""
+
+    leads: list[Row]
+    next: str | None
+    as_of: str
+    looked_at: int
+
+
+class Change(TypedDict):
+    """What a score will be from an instant on."""
+
+    at: str
+    to: int
+
+
+class Score(TypedDict):
+    """What one scorecard says of a lead."""
+
+    score: int
+    exact: float
+    grade: str
+    stage: str | None
+    stages: dict[str, bool]
+    fit: float
+    engagement: float
+    categories: dict[str, float]
+    parts: list[Part]
+    next_change: Change | None
+
+
+class Lead(TypedDict):
+    """A lead."""
+
+    lead_id: str
+    as_of: str
+    first_seen_at: str
+    last_seen_at: str
+    aliases: list[str]
+    traits: dict[str, Any]
+    scorecards: dict[str, Score]
+
+
+class Crossing(TypedDict):
+    """A stage that will be entered or left."""
+
+    at: str
+    stage: str
+    kind: Literal["entered", "left"]
+
+
+class Curve(TypedDict):
+    """A score over time; instants in ms since the epoch."""
+
+    past: list[list[float]]
+    coming: list[list[float]]
+    crossings: list[Crossing]
+    bounds: list[dict[str, Any]]
+    range: list[float]
+    now: int
+
+
+class Fired(TypedDict):
+    """A signal that an event matched, and what it gave to each scorecard."""
+
+    name: str
+    points: dict[str, float]
+
+
+class Event(TypedDict):
+    """Something that a lead did."""
+
+    at: str
+    signals: list[Fired]
+    event: str | None
+
+
+class Alert(TypedDict):
+    """What was sent on handoff."""
+
+    id: str
+    at: str
+    lead_id: str
+    scorecard: str
+    stage: str
+    kind: Literal["entered", "left"]
+    episode: int
+    cause: str
+    score: dict[str, Any]
+    reasons: list[dict[str, Any]]
+    version: str
+
+
+class Channel(TypedDict):
+    """The qualified leads of one channel."""
+
+    source: str
+    medium: str
+    campaign: str
+    qualified: int
+    share: float
+    median_hours_to_qualified: float | None
+    cost: float | None
+    cost_per_qualified: float | None
+
+
+class Channels(TypedDict):
+    """What brought qualified leads."""
+
+    rows: list[Channel]
+    total: int
+    since: str
+    stages: list[str]
+
+
+class Said(NamedTuple):
+    """One event of a stream."""
+
+    event: str
+    data: Any
+
+
+class BoardError(Exception):
+    """The board has refused a request."""
+
+    def __init__(self, status: int, code: str, message: str, retry_after_s: int | None) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.retry_after_s = retry_after_s
+        """When to try again, where the board says so."""
+
+
+class Client:
+    """Reads from one board."""
+
+    def __init__(self, url: str = "http://127.0.0.1:8090", token: str = "", timeout_s: float = TIMEOUT_S) -> None:
+        """``token`` is one of ``leadglow tokens new``."""
+        self._base = f"{url.rstrip('/')}/api/v1"
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._timeout_s = timeout_s
+
+    def leads(self, limit: int | None = None, **filters: str) -> Iterator[Row]:
+        """The ranking, page by page as it is needed.
+
+        ``filters`` are scorecard, stage, grade, category, channel and q.
+        """
+        left, cursor = limit, ""
+        while left is None or left > 0:
+            page = self.leads_page(cursor, 200 if left is None else min(left, 200), **filters)
+            yield from page["leads"]
+            left = None if left is None else left - len(page["leads"])
+            if page["next"] is None:
+                return
+            cursor = page["next"]
+
+    def leads_page(self, cursor: str = "", limit: int = 50, **filters: str) -> Page:
+        """One page of the ranking."""
+        return cast(Page, self._get("/leads", **filters, cursor=cursor, limit=str(limit)))
+
+    def lead(self, lead_id: str, at: str = "") -> Lead:
+        """One lead, now or at a later time.
+
+        Raises:
+            BoardError: there is no such lead (404), or no answer for you.
+        """
+        return cast(Lead, self._get(f"/leads/{quote(lead_id, safe='')}", at=at))
+
+    def curve(self, lead_id: str, scorecard: str = "") -> Curve:
+        """What the score of a lead was and will be."""
+        return cast(Curve, self._get(f"/leads/{quote(lead_id, safe='')}/curve", scorecard=scorecard))
+
+    def timeline(self, lead_id: str) -> list[Event]:
+        """What a lead did lately."""
+        return cast(list[Event], self._get(f"/leads/{quote(lead_id, safe='')}/timeline")["events"])
+
+    def alerts(self, lead_id: str = "") -> Iterator[Alert]:
+        """The latest alerts, of all leads or one, the newest first."""
+        path, cursor = f"/leads/{quote(lead_id, safe='')}/alerts" if lead_id else "/alerts", ""
+        while True:
+            page = self._get(path, cursor=cursor, limit="200")
+            yield from cast(list[Alert], page["alerts"])
+            if page["next"] is None:
+                return
+            cursor = page["next"]
+
+    def channels(self, touch: Literal["first", "last"] = "last", days: int = 28, scorecard: str = "") -> Channels:
+        """What brought qualified leads."""
+        return cast(Channels, self._get("/channels", touch=touch, days=str(days), scorecard=scorecard))
+
+    def scorecards(self) -> list[dict[str, str]]:
+        """Every scorecard: name and label."""
+        return cast(list[dict[str, str]], self._get("/scorecards")["scorecards"])
+
+    def scorecard(self, name: str) -> dict[str, Any]:
+        """A scorecard, and what its signals gave lately."""
+        return self._get(f"/scorecards/{quote(name, safe='')}")
+
+    def flow(self) -> dict[str, Any]:
+        """How much comes in, how far it is scored, and what was refused."""
+        return self._get("/flow")
+
+    def stream_alerts(self) -> Iterator[Said]:
+        """Alerts as they come, until the board ends the stream: then begin anew."""
+        return self._stream("/stream/alerts")
+
+    def stream_lead(self, lead_id: str) -> Iterator[Said]:
+        """A lead (``lead``) whenever its score changes, and its alerts (``alert``)."""
+        return self._stream(f"/stream/leads/{quote(lead_id, safe='')}")
+
+    def _get(self, path: str, **query: str) -> dict[str, Any]:
+        with self._open(path, self._timeout_s, query) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def _stream(self, path: str) -> Iterator[Said]:
+        with self._open(path, STREAM_TIMEOUT_S, {}) as answer:
+            event = ""
+            for line in answer:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name == "event":
+                    event = value
+                elif name == "data":
+                    yield Said(event, json.loads(value))
+
+    def _open(self, path: str, timeout_s: float, query: dict[str, str]) -> HTTPResponse:
+        said = urlencode({name: value for name, value in query.items() if value})
+        request = Request(f"{self._base}{path}{'?' if said else ''}{said}", headers=self._headers)
+        try:
+            return cast(HTTPResponse, urlopen(request, timeout=timeout_s))
+        except HTTPError as error:
+            with error:
+                raise _refused(error) from None
+
+
+def _refused(error: HTTPError) -> BoardError:
+    retry = error.headers.get("Retry-After", "")
+    try:
+        body = json.load(error)
+        code, message = str(body["code"]), str(body["message"])
+    except (ValueError, KeyError, TypeError):
+        code, message = "unknown", str(error.reason)
+    return BoardError(error.code, code, message, int(retry) if retry.isdigit() else None)

@@ -1,0 +1,51 @@
+"""The published scores that a lead had, thinned out: a point stays if its distance to the next is a seventh of its age.
+
+So seconds ago there is every change, hours ago one in some minutes, weeks ago one in some days, and never more than
+MOST points. A point is six bytes: four of seconds since the epoch, two of the score. ``commit.lua`` does the same.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+POINT: Final = Struct(">Ih")
+MOST: Final = 112
+"""Points beyond which a history is thinned; then it has about 100 at most."""
+SHARE: Final = 7
+OLDEST_S: Final = 90 * 86_400
+LEAST, GREATEST = -(2**15), 2**15 - 1
+
+
+def add(history: bytes, at_s: int, score: float) -> bytes:
+    """The history with what a score has become; time does not go back, and a score that stays is no point."""
+    value = int(min(max(score // 1, LEAST), GREATEST))
+    if history:
+        last_s, last = POINT.unpack_from(history, len(history) - POINT.size)
+        if last == value:
+            return history
+        at_s = max(at_s, last_s)
+        if at_s == last_s:
+            history = history[: -POINT.size]
+    history += POINT.pack(at_s, value)
+    if len(history) > MOST * POINT.size or at_s - POINT.unpack_from(history)[0] > OLDEST_S:
+        return _thinned(history)
+    return history
+
+
+def _thinned(history: bytes) -> bytes:
+    """Without the points that are too close for their age, or too old."""
+    points = list(POINT.iter_unpack(history))
+    newest_s = next_s = points[-1][0]
+    kept = [points[-1]]
+    for point in reversed(points[:-1]):
+        age_s = newest_s - point[0]
+        if age_s <= OLDEST_S and (next_s - point[0]) * SHARE >= age_s:
+            kept.append(point)
+            next_s = point[0]
+    return b"".join(POINT.pack(*point) for point in reversed(kept))
+
+
+def points(history: bytes) -> list[tuple[int, int]]:
+    """(second since the epoch, score from then on), the oldest first."""
+    return [(at_s, score) for at_s, score in POINT.iter_unpack(history)]

@@ -1,0 +1,220 @@
+"""The board over a million leads, while a worker scores into the same shards; and what reading costs the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+from statistics import median
+from typing import Any, TypeVar
+
+import aiohttp
+
+from streams.scorefile import load_file
+from streams.scoring.event import LeadEvent
+from streams.scoring.rules import Rules
+from streams.scoring.scorer import Scorer
+from streams.store.base import Commit, Verdict
+from streams.store.redis import RedisStore
+from streams.topics import partition_of
+from tests.benchmarks import leadglow, measure
+from tests.benchmarks.decayed import SCORECARD
+from tests.benchmarks.rig import Rig, now_ms, run_peer, spawn, tail
+from tests.benchmarks.workload import PARTITIONS, URLS, preload
+
+T = TypeVar("T")
+KINDS = 1000
+"""Leads that differ; the others are like one of them."""
+STEP = 5000
+ROUNDS = 3
+"""Scoring is measured so often without and with readers, in turns."""
+RATE = 200
+"""Requests per second: half of them the first hundred of the ranking, half one lead."""
+START_S = 30
+RESERVE = 90_000
+"""Events for each second of measuring: more than a worker scores."""
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A lead to copy."""
+
+    blob: bytes
+    score: float
+    due: float | None
+
+
+async def measured(rig: Rig, seconds: float, leads: int) -> dict[str, Any]:
+    """Latency of reads while scoring runs, scoring with and without them, memory per lead."""
+    await rig.empty_redis()
+    empty_bytes = await rig.used_redis_bytes()
+    store = RedisStore(rig.redis.address, rig.name("board"), partitions=PARTITIONS)
+    await _fill(store, leads)
+    per_lead = round((await rig.used_redis_bytes() - empty_bytes) / leads)
+    names = leadglow.topics(rig, "board")
+    events = int(RESERVE * (seconds + 1) * 2 * ROUNDS)
+    await preload(rig.kafka.address, names["lead_events"], events, now_ms())
+    await leadglow.prepare(rig, names, names["lead_events"])
+    alone, read, runs = [], [], []
+    cores = sorted(os.sched_getaffinity(0))
+    async with leadglow.working(rig, "board", names) as worker, _board(rig, names) as board:
+        os.sched_setaffinity(worker.pid, cores[:1])
+        os.sched_setaffinity(board.pid, cores[1:] or cores)  # readers, too: who shares a core with a worker slows it
+        await leadglow.begun(worker, store)
+        for _ in range(ROUNDS):
+            alone.append((await _pace(store, worker.pid, asyncio.sleep(seconds)))[0])
+            before_s = measure.cpu_s(board.pid)
+            load = run_peer(rig, "reading", board.url, str(RATE), str(seconds), str(leads))
+            pace, figures = await _pace(store, worker.pid, load)
+            read.append(pace)
+            cpu_ms = 1000 * (measure.cpu_s(board.pid) - before_s) / (RATE * seconds)
+            runs.append(figures | {"board_cpu_ms_per_request": round(cpu_ms, 2)})
+        done = await leadglow.checkpoints(store)
+    await store.close()
+    if done >= events:
+        msg = "the worker had scored everything before the end: raise RESERVE"
+        raise RuntimeError(msg)
+    return {
+        "leads": leads,
+        "redis_bytes_per_lead": per_lead,
+        "requests_per_second": RATE,
+        **{name: median(run[name] for run in runs) for name in runs[0] if name != "failed"},
+        "failed": sum(run["failed"] for run in runs),
+        **_compared("per_second", [pace.per_second for pace in alone], [pace.per_second for pace in read]),
+        **_compared("cpu_us_per_event", [pace.cpu_us for pace in alone], [pace.cpu_us for pace in read]),
+    }
+
+
+def _compared(name: str, alone: list[float], read: list[float]) -> dict[str, Any]:
+    """Scoring without and with readers: every round, as machines have moods, and by how many percent it differs."""
+    change = 100 * (median(read) / median(alone) - 1)
+    rounds = {"alone": [round(each, 1) for each in alone], "read": [round(each, 1) for each in read]}
+    return {f"scoring_{name}": rounds, f"scoring_{name}_change_percent": round(change, 1)}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a worker scored, and what it took."""
+
+    per_second: float
+    cpu_us: float
+
+
+async def _pace(store: RedisStore, pid: int, meanwhile: Coroutine[Any, Any, T]) -> tuple[Pace, T]:
+    """The pace of a worker while something goes on, and what that came to."""
+    before, began_s, cpu_s = await leadglow.checkpoints(store), time.perf_counter(), measure.cpu_s(pid)
+    found = await meanwhile
+    events = await leadglow.checkpoints(store) - before
+    took_s, used_s = time.perf_counter() - began_s, measure.cpu_s(pid) - cpu_s
+    return Pace(events / took_s, 1e6 * used_s / max(events, 1)), found
+
+
+# A million leads -------------------------------------------------------------------------------------------------
+
+
+async def _fill(store: RedisStore, leads: int) -> None:
+    """Put so many leads into the shards, as steps of a worker would have left them."""
+    rules = Rules(load_file(SCORECARD))
+    kinds = _kinds(rules)
+    steps: dict[int, list[str]] = {partition: [] for partition in range(PARTITIONS)}
+    versions = dict.fromkeys(steps, 0)
+    for number in range(leads):
+        lead_id = f"lead-{number:07d}"
+        waiting = steps[partition_of(lead_id, PARTITIONS)]
+        waiting.append(lead_id)
+        if len(waiting) >= STEP or number == leads - 1:
+            for partition, lead_ids in steps.items():
+                if lead_ids and (lead_ids is waiting or number == leads - 1):
+                    await _commit(store, partition, versions[partition], (rules, kinds, lead_ids))
+                    versions[partition] += 1
+                    lead_ids.clear()
+
+
+async def _commit(store: RedisStore, partition: int, version: int, what: tuple[Rules, list[Kind], list[str]]) -> None:
+    rules, kinds, lead_ids = what
+    chosen = {lead_id: kinds[hash(lead_id) % len(kinds)] for lead_id in lead_ids}
+    commit = Commit(
+        version,
+        f"fill-{version - 1}" if version else "",
+        f"fill-{version}",
+        {"ckpt": b"0", "scorecards": rules.version.encode()},
+        {lead_id: kind.blob for lead_id, kind in chosen.items()},
+        {lead_id: kind.due for lead_id, kind in chosen.items() if kind.due is not None},
+        {rules.cards[0].name: {lead_id: kind.score for lead_id, kind in chosen.items()}},
+        second=now_ms() // 1000,
+    )
+    assert await store.commit(partition, commit) is Verdict.OK
+
+
+def _kinds(rules: Rules) -> list[Kind]:
+    """Leads with one to thirty events of the last month."""
+    chance, now = Random(11), now_ms()
+    scorer = Scorer(rules)
+    names = [f"kind-{number}" for number in range(KINDS)]
+    for name in names:
+        scorer.put(name, None)
+        times = sorted(now - int(chance.random() ** 2 * 30 * DAY_MS) for _ in range(int(1 + 30 * chance.random() ** 3)))
+        for at in times:
+            scorer.apply(_event(rules, name, at, chance))
+    blobs = scorer.finish().blobs
+    scorer.show(names)
+    outcome = scorer.finish()
+    scores, soon = outcome.ranks[rules.cards[0].name], now + DAY_MS / 24
+    return [
+        Kind(blobs[name] or b"", scores[name] or 0.0, due if (due := outcome.due.get(name) or 0.0) > soon else None)
+        for name in names
+    ]
+
+
+def _event(rules: Rules, lead_id: str, at: int, chance: Random) -> LeadEvent:
+    known = {"properties.url": chance.choice(URLS)}
+    values = tuple(known.get(path) for path in rules.paths)
+    return LeadEvent(lead_id, "page", values, f"{lead_id}-{at}", at, at, {"title": "CTO", "name": lead_id})
+
+
+# The board -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Board:
+    """A running board."""
+
+    pid: int
+    url: str
+
+
+@asynccontextmanager
+async def _board(rig: Rig, names: dict[str, str]) -> AsyncIterator[Board]:
+    settings = {
+        "kafka": rig.kafka.address,
+        "kafka_idempotence": str(rig.kafka.idempotent),
+        "redis": rig.redis.address,
+        "namespace": rig.name("board"),
+        "scorecards": str(SCORECARD),
+        "partitions": str(PARTITIONS),
+        "board_port": "0",
+        "board_metrics_port": "0",
+        **names,
+    }
+    log = rig.folder / "the-board.log"
+    env = {f"LEADGLOW_{name.upper()}": value for name, value in settings.items()}
+    process = await spawn(log, "app", "board", env=env)
+    try:
+        async with asyncio.timeout(START_S), aiohttp.ClientSession() as session:
+            url = ""
+            while not url:
+                await asyncio.sleep(0.05)
+                url = next((line.split()[-1] for line in tail(log).splitlines() if "listening on" in line), "")
+            async with session.get(f"{url}/api/v1/leads") as answer:
+                assert answer.status == 200, await answer.text()
+        yield Board(process.pid, url)
+    except Exception as error:
+        error.add_note(tail(log))
+        raise
+    finally:
+        await leadglow.stop(process)

@@ -1,0 +1,243 @@
+"""A desk for tests of pages without Kafka and Redis; its texts may be replaced by hostile ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.board.ranking import Filters
+from streams.alert import rfc3339
+
+NOON = 1_795_262_400_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
+Text = Callable[[str], str]
+
+
+class StandInDesk:
+    """The same answers to everybody, in the shapes of ``app.board.desk.Desk``."""
+
+    def __init__(self, text: Text = str, leads: int = 3, now_ms: int = NOON) -> None:
+        """``text`` makes every text that comes from outside."""
+        self.text = text
+        self.now_ms = now_ms
+        self.many = leads
+        self.asked: list[Any] = []
+
+    def choices(self, scorecard: str | None) -> dict[str, Any]:
+        return {
+            "scorecards": [{"name": "default", "label": "Whole company"}, {"name": "plants", "label": "Plants"}],
+            "scorecard": scorecard if scorecard in {"default", "plants"} else "default",
+            "stages": ["engaged", "qualified"],
+            "grades": ["A", "B", "C", "D", "E"],
+            "categories": ["intent", "attention", "friction"],
+            "channels": [self.text("google"), self.text("linkedin")],
+            "range": [0.0, 100.0],
+        }
+
+    async def leads(
+        self, filters: Filters, cursor: str | None, limit: int, role: str, extras: bool = False
+    ) -> dict[str, Any]:
+        self.asked.append(filters)
+        start = int(cursor or 0)
+        rows = [self._row(i) for i in range(start, min(start + limit, self.many))]
+        more = start + limit < self.many
+        return {
+            "leads": rows,
+            "next": str(start + limit) if more else None,
+            "as_of": rfc3339(self.now_ms),
+            "looked_at": len(rows),
+        }
+
+    def _row(self, i: int) -> dict[str, Any]:
+        t, exact = self.text, max(96.25 - 3.5 * i, 0.5)
+        grades = "A" if exact >= 80 else "B" if exact >= 60 else "C" if exact >= 40 else "D" if exact >= 20 else "E"
+        return {
+            "lead_id": t(f"u-{i:05d}"),
+            "scorecard": "default",
+            "score": round(exact),
+            "exact": exact,
+            "grade": grades,
+            "stage": "qualified" if exact >= 70 else "engaged" if exact >= 30 else None,
+            "fit": 30.0,
+            "engagement": exact - 30,
+            "last_seen_at": rfc3339(self.now_ms - (i + 1) * 7 * 60_000),
+            "parts": self._parts(exact),
+            "name": t(("Ana Aalto", "Ben Berg", "Carla Costa")[i % 3]),
+            "company": t("Brightforge"),
+            "channel": t("google / cpc"),
+            "title": t("VP Operations"),
+        }
+
+    def _parts(self, exact: float) -> list[dict[str, Any]]:
+        return [
+            {"kind": "signal", "name": "demo_request", "amount": 0.75, "points": 30.0},
+            {"kind": "signal", "name": "pricing_visit", "amount": 2.5, "points": 25.0},
+            {"kind": "cap", "name": "pricing_visit", "points": -5.0},
+            {"kind": "signal", "name": "jobs_visit", "amount": 0.5, "points": -5.0},
+            {"kind": "fit", "name": self.text("title"), "points": 20.0},
+            {"kind": "fit", "name": self.text("employees"), "points": 15.0},
+            {"kind": "cap", "name": "fit", "points": -5.0},
+            {"kind": "signal", "name": "page_view", "amount": 3.0, "points": exact - 75},
+        ]
+
+    async def lead(self, lead_id: str, at_ms: int | None, role: str) -> dict[str, Any] | None:
+        if lead_id == "nobody":
+            return None
+        card = {
+            "score": 82,
+            "exact": 81.625,
+            "grade": "A",
+            "stage": "qualified",
+            "stages": {"engaged": True, "qualified": True},
+            "fit": 30.0,
+            "engagement": 51.625,
+            "categories": {"intent": 50.0, "attention": 6.625, "friction": -5.0, "other": 0.0},
+            "parts": self._parts(81.625),
+            "next_change": {"at": rfc3339(self.now_ms + HOUR), "to": 81},
+        }
+        t = self.text
+        return {
+            "lead_id": t("u-00000") if lead_id == "known-as" else lead_id,
+            "as_of": rfc3339(at_ms or self.now_ms),
+            "first_seen_at": rfc3339(self.now_ms - 12 * DAY),
+            "last_seen_at": rfc3339(self.now_ms - 7 * 60_000),
+            "aliases": [t("5f3c9f5f0e7b1d42"), t("ana.aalto@brightforge.example")],
+            "traits": {t("name"): t("Ana Aalto"), "title": t("VP Operations"), "employees": 450, "company": t("Acme")},
+            "scorecards": {"default": card, "plants": {**card, "next_change": None}},
+        }
+
+    async def curve(self, lead_id: str, scorecard: str | None, role: str) -> dict[str, Any]:
+        now = self.now_ms
+        past = [[now - (30 - i) * 9 * HOUR, min(i * 3 + (9 if i > 20 else 0), 82)] for i in range(31)]
+        coming = [[now + i * 4 * HOUR, 81.625 * 0.5 ** (i / 60)] for i in range(181)]
+        return {
+            "past": past,
+            "coming": coming,
+            "crossings": [
+                {"at": rfc3339(now + 43 * 4 * HOUR), "stage": "qualified", "kind": "left"},
+                {"at": rfc3339(now + 122 * 4 * HOUR), "stage": "engaged", "kind": "left"},
+            ],
+            "bounds": [
+                {"stage": "engaged", "enter": 30.0, "leave": 20.0},
+                {"stage": "qualified", "enter": 70.0, "leave": 50.0},
+            ],
+            "range": [0.0, 100.0],
+            "now": now,
+        }
+
+    async def timeline(self, lead_id: str, role: str) -> list[dict[str, Any]]:
+        names = ("demo_request", "pricing_visit", "page_view", "jobs_visit", "email_open", "page_view")
+        points = (40.0, 10.0, 1.0, -10.0, 0.0, 1.0)
+        return [
+            {
+                "at": rfc3339(self.now_ms - (i + 1) * 5 * HOUR),
+                "signals": [{"name": names[i], "points": {"default": points[i]}}],
+                "event": self.text("Demo Requested") if i == 0 else None,
+            }
+            for i in range(6)
+        ]
+
+    async def fit(self, lead_id: str, scorecard: str | None, role: str) -> list[dict[str, Any]]:
+        return [
+            {"says": "title matches (?i)\\b(ceo|cto|vp)\\b", "trait": "title", "points": 20.0, "holds": True},
+            {"says": "title matches (?i)\\b(student)\\b", "trait": "title", "points": -20.0, "holds": False},
+            {"says": "employees is at least 200", "trait": "employees", "points": 15.0, "holds": True},
+        ]
+
+    async def alerts(self, cursor: str | None, limit: int, role: str, lead_id: str | None = None) -> dict[str, Any]:
+        rows = [self._alert(i) for i in range(min(limit, 4))]
+        return {"alerts": [] if cursor else rows, "next": None if cursor or lead_id else "older"}
+
+    def _alert(self, i: int) -> dict[str, Any]:
+        t = self.text
+        entered = i != 1
+        return {
+            "id": f"{i:032x}",
+            "at": rfc3339(self.now_ms - (i + 1) * 20 * 60_000),
+            "lead_id": t(f"u-{i:05d}"),
+            "scorecard": "default",
+            "stage": "qualified",
+            "kind": "entered" if entered else "left",
+            "episode": 1,
+            "cause": "event" if entered else "decay",
+            "score": {"value": 74.5 if entered else 49.99, "previous": 64.5 if entered else 50.0, "delta": 10.0},
+            "reasons": [
+                {"rule": "demo_request", "kind": "signal", "points": 40.0, "count": 1},
+                {"rule": t("title"), "kind": "fit", "points": 20.0, "count": 1},
+                {"rule": "jobs_visit", "kind": "signal", "points": -10.0, "count": 1},
+            ],
+            "lead": {"lead_id": t("u-1"), "traits": {"name": t("Ana Aalto"), "company": t("Brightforge")}},
+            "channels": {
+                "last_touch": {"source": t("google"), "medium": t("cpc"), "campaign": t("downtime-calculator")}
+            },
+        }
+
+    async def channels(self, scorecard: str, touch: str, days: int) -> dict[str, Any]:
+        names = [("google", "cpc", "downtime"), ("linkedin", "paid-social", "plant-leaders"), ("", "", "")]
+        counts, costs = [14, 7, 3], [1240.0, 980.5, None]
+        rows = [
+            {
+                **dict(zip(("source", "medium", "campaign"), map(self.text, name), strict=True)),
+                "qualified": many,
+                "share": many / 24,
+                "median_hours_to_qualified": hours,
+                "cost": cost,
+                "cost_per_qualified": None if cost is None else cost / many,
+            }
+            for name, many, cost, hours in zip(names, counts, costs, (52.5, 3.25, None), strict=True)
+        ]
+        return {"rows": rows, "total": 24, "since": rfc3339(self.now_ms - days * DAY), "stages": ["qualified"]}
+
+    async def scorecard(self, name: str | None) -> dict[str, Any]:
+        signals = [
+            ("page_view", "page view", "14d", "5/day", 1.0, None, "attention", 412),
+            ("pricing_visit", "page view whose properties.url contains /pricing", "14d", "1/day", 10.0,
+             None, "intent", 63),
+            ("jobs_visit", "page view whose properties.url contains /jobs", "30d", "1/day", -10.0,
+             None, "friction", 12),
+            ("product_depth", "page view whose properties.path begins with /product/, each properties.path once", "30d",
+             None, 3.0, 15.0, "intent", 96),
+            ("unsubscribe", "Unsubscribed", "never", "1/ever", -20.0, None, "friction", 0),
+        ]  # fmt: skip
+        fields = ("name", "says", "half_life", "limit", "points", "cap", "category", "fired_7d")
+        return {
+            "name": name or "default",
+            "label": self.text("Whole company"),
+            "version": "0123456789abcdef" * 4,
+            "range": [0.0, 100.0],
+            "grades": [{"grade": g, "from": 80.0 - 20 * i} for i, g in enumerate("ABCDE")],
+            "fit_max": 40.0,
+            "signals": [
+                {**dict(zip(fields, row, strict=True)), "points_7d": row[4] * row[7], "never": not row[7]}
+                for row in signals
+            ],
+            "categories": [
+                {"name": "intent", "signals": ["pricing_visit", "product_depth"], "min": None, "max": 70.0},
+                {"name": "friction", "signals": ["jobs_visit", "unsubscribe"], "min": -40.0, "max": None},
+            ],
+            "fit": [{"trait": "title", "says": "title matches (?i)ceo", "points": 20.0}],
+            "stages": [
+                {"name": "engaged", "enter": 30.0, "leave": 20.0, "needs": {}, "blocked_by": [], "cooldown": None,
+                 "handoff": False},
+                {"name": "qualified", "enter": 70.0, "leave": 50.0, "needs": {"fit": 10.0, "engagement": 20.0},
+                 "blocked_by": ["unsubscribe"], "cooldown": "7d", "handoff": True},
+            ],
+        }  # fmt: skip
+
+    async def flow(self) -> dict[str, Any]:
+        at = rfc3339(self.now_ms - 2000)
+        return {
+            "rates": {"events_per_s": 1843.2, "alerts_per_s": 0.35},
+            "sources": [{"topic": self.text("web-events"), "lag": 12, "per_s": 1512.5}],
+            "shards": [
+                {"partition": p, "lag": 3, "leads": 10_412, "due": 9000, "outbox": 0, "owner": self.text("worker-1"),
+                 "arrived_at": at if p else None}
+                for p in range(2)
+            ],
+            "rejects": [
+                {"at": at, "reason": "not_json", "message": "The value is not valid JSON in UTF-8.",
+                 "source": self.text("web-events:0:41"), "bytes": 1204}
+            ],
+            "reject_reasons": {"not_json": 17, "no_lead": 4},
+        }  # fmt: skip

@@ -1,0 +1,153 @@
+"""A board over shards in memory and feeds without Kafka, on a real socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from types import SimpleNamespace
+from typing import Any, Self
+
+import aiohttp
+
+from app.board import accessfile
+from app.board.accessfile import AccessFile
+from app.board.api import Api
+from app.board.assets import Assets
+from app.board.costs import Cost
+from app.board.desk import Desk, Sources
+from app.board.feeds import Feeds
+from app.board.live import Live
+from app.board.metrics import Metrics
+from app.board.pages import Pages
+from app.board.queries import Reads
+from app.board.sealing import Seal
+from app.board.site import Door, Site
+from streams.scoring.event import LeadEvent
+from streams.scoring.rules import Rules
+from streams.scoring.scorer import Scorer
+from streams.store.base import Commit, Store, Verdict
+from streams.store.memory import MemoryStore
+from streams.topics import Topics, partition_of
+from tests.properties.strategies import Fact
+
+PARTITIONS = 3
+TOPICS = Topics()
+ANA, BEN = "token-of-ana", "token-of-ben"
+ACCESS = accessfile.read(
+    f"""
+leadglow_access: 1
+secret: "{"0123456789abcdef" * 4}"
+tokens:
+  - {{name: ana, sha256: {sha256(ANA.encode()).hexdigest()}, role: viewer+pii}}
+  - {{name: ben, sha256: {sha256(BEN.encode()).hexdigest()}, role: viewer}}
+proxy:
+  user_header: X-Forwarded-User
+  groups_header: X-Forwarded-Groups
+  trusted: [127.0.0.0/8]
+  roles: {{sales: viewer+pii, everybody: viewer}}
+"""
+)
+
+
+@dataclass
+class Shards:
+    """Leads in memory, as workers would have left them."""
+
+    rules: Rules
+    store: Store = field(default_factory=MemoryStore)
+
+    async def take(self, *happened: tuple[str, Fact]) -> Self:
+        """Score (lead id, fact) pairs that arrived when they happened."""
+        homes: dict[int, dict[str, list[tuple[int, LeadEvent]]]] = {}
+        for offset, (lead_id, fact) in enumerate(happened):
+            home = homes.setdefault(partition_of(lead_id, PARTITIONS), {})
+            home.setdefault(lead_id, []).append((offset, fact.event(self.rules, fact.at, lead_id)))
+        for partition, inputs in homes.items():
+            await self._score(partition, inputs)
+        return self
+
+    async def _score(self, partition: int, inputs: dict[str, list[tuple[int, LeadEvent]]]) -> None:
+        scorer = Scorer(self.rules)
+        for lead_id, blob in zip(inputs, await self.store.load(partition, list(inputs)), strict=True):
+            scorer.put(lead_id, blob)
+        scorer.run(inputs)
+        outcome = scorer.finish()
+        scorer.show(inputs)
+        at_ms = max(event.arrival for items in inputs.values() for _, event in items)
+        control = await self.store.control(partition)
+        version = control.version
+        fields = {"ckpt": b"%d" % len(inputs), "arrived": b"%d" % at_ms, "owner": b"w1"}
+        fired: dict[str, tuple[int, float | None]] = {
+            name: (count, outcome.amounts.get(name)) for name, count in outcome.fired.items()
+        }
+        ranks, day = scorer.finish().ranks, at_ms // 86_400_000
+        commit = Commit(version, control.step, f"s{version}", fields, outcome.blobs, ranks=ranks, day=day)
+        commit.fired, commit.second = fired, at_ms // 1000
+        assert await self.store.commit(partition, commit) is Verdict.OK
+
+
+def kafka_record(value: bytes | None, key: bytes | None = None, **headers: bytes) -> Any:
+    """A record as the feeds read it."""
+    named = [(name.replace("_", "-"), text) for name, text in headers.items()]
+    return SimpleNamespace(value=value, key=key, headers=named, timestamp=1_795_000_000_000)
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Running:
+    """A board that listens."""
+
+    url: str
+    desk: Desk
+    feeds: Feeds
+    metrics: Metrics
+    access: list[AccessFile | None]
+    """The one in use; replaced, it holds from then on."""
+    session: aiohttp.ClientSession
+
+    async def get(self, path: str, token: str = "", **headers: str) -> Answer:
+        return await self.request("GET", path, token, headers)
+
+    async def request(
+        self, method: str, path: str, token: str = "", headers: dict[str, str] | None = None, data: Any = None
+    ) -> Answer:
+        said = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        sent = self.session.request(method, self.url + path, headers=said, data=data, allow_redirects=False)
+        async with sent as answer:
+            return Answer(answer.status, answer.headers, await answer.read())
+
+
+@asynccontextmanager
+async def board_on(
+    shards: Shards, access: AccessFile | None = None, costs: Iterable[Cost] = (), store: Store | None = None
+) -> AsyncIterator[Running]:
+    """A board of these shards, until the end of the block."""
+    metrics = Metrics()
+    feeds = Feeds(lambda topics, group: None, TOPICS, "leadglow", metrics)
+    feeds.caught_up = True
+    spent, seal = tuple(costs), Seal(b"a secret of the tests")
+    desk = Desk(Sources(Reads(store or shards.store, PARTITIONS), feeds, lambda: shards.rules, lambda: spent, seal))
+    used = [access]
+    site = Site(Api(desk, Live(desk, metrics)), Pages(desk, Assets()), Door(lambda: used[0]), metrics)
+    url = await site.start("127.0.0.1", 0)
+    try:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+            yield Running(url, desk, feeds, metrics, used, session)
+    finally:
+        feeds.hub.close()
+        await site.stop()

@@ -1,0 +1,205 @@
+"""The board in Chromium, on a running Leadglow: what people see when events come."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from statistics import quantiles
+
+import pytest
+
+from streams.clock import now_ms
+from tests.boards import Board, did, identified, qualifying, stream, viewed
+from tests.node import Page, Visitor
+from tests.system import wait_for
+
+CONNECTED = "document.documentElement.dataset.connected === 'yes'"
+FIRST = "document.querySelector('#live > li a')?.textContent"
+LATEST = "document.querySelector('.alert')?.innerText ?? ''"
+SAID = "document.getElementById('said').textContent"
+NOISE_PER_S = 2000
+NOISE_S = 12
+PROBES = 40
+SEEN = """
+(() => {
+  window.seen = {};
+  const look = () => {
+    for (const row of document.querySelectorAll("#live > li")) window.seen[row.dataset.id] ??= Date.now();
+  };
+  new MutationObserver(look).observe(document.getElementById("results"), { childList: true, subtree: true });
+})()
+"""
+
+
+def opened(visitor: Visitor, board: Board, path: str) -> Page:
+    """A page that listens."""
+    page = visitor.open(board.url + path)
+    wait_for(lambda: page.run(CONNECTED), "listening")
+    page.run("window.marked = true")
+    return page
+
+
+def unharmed(page: Page, board: Board) -> None:
+    """It is the page that was opened, it has complained of nothing, and asked nobody else."""
+    assert page.run("window.marked")
+    assert page.complaints() == []
+    assert [url for url in page.requests() if not url.startswith(board.url + "/")] == []
+
+
+def test_the_ranking_changes_without_a_reload(board: Board, visitor: Visitor) -> None:
+    board.send(identified("first", name="Ana First", title="CTO", employees=450), did("first", "Webinar Attended"))
+    board.wait_score("first", 55)
+    page = opened(visitor, board, "/")
+    wait_for(lambda: page.run(FIRST) == "Ana First", "Ana first")
+
+    board.send(identified("second", name="Ben Second", title="CTO", employees=450), did("second", "Demo Requested"))
+
+    wait_for(lambda: page.run(FIRST) == "Ben Second", "Ben first")
+    row = page.run("document.querySelector('#live > li').innerText")
+    assert "75" in row
+    assert "qualified" in row
+    unharmed(page, board)
+
+
+def test_a_lead_is_followed_over_its_threshold_to_the_alert(board: Board, visitor: Visitor) -> None:
+    board.send(identified("rising", name="Carla Rising", title="CTO", employees=450))
+    board.wait_score("rising", 35)
+    page = opened(visitor, board, "/leads/rising")
+    alerts = opened(visitor, board, "/alerts")
+    assert page.run("document.getElementById('score').textContent") == "35"
+
+    board.send(did("rising", "Demo Requested"))
+
+    wait_for(lambda: page.run("document.getElementById('score').textContent") == "75", "75 points")
+    wait_for(lambda: "entered" in page.run("document.getElementById('alerts').innerText"), "the alert on its page")
+    wait_for(lambda: "Carla Rising" in alerts.run(LATEST), "the alert in the feed")
+    wait_for(lambda: "Carla Rising entered qualified" in alerts.run(SAID), "said")
+    assert "demo request +40" in " ".join(alerts.run(LATEST).split())
+    unharmed(page, board)
+    unharmed(alerts, board)
+
+
+def test_the_waterfall_sums_to_the_score(board: Board, visitor: Visitor) -> None:
+    paths = [f"/product/{name}" for name in "abcdefg"]
+    board.send(*qualifying("summed"), viewed("summed", "/pricing"), viewed("summed", "/jobs/1"))
+    board.send(*(viewed("summed", path) for path in paths), did("summed", "Unsubscribed"))
+    wait_for(lambda: len(board.lead("summed")["scorecards"]["default"]["parts"]) >= 8, "all parts")
+    page = visitor.open(f"{board.url}/leads/summed")
+
+    values = "[...document.querySelectorAll('#waterfall {0} data')].map((each) => each.value)"
+    parts = [Decimal(value) for value in page.run(values.format("tbody"))]
+    [total] = [Decimal(value) for value in page.run(values.format("tfoot"))]
+
+    card = board.lead("summed")["scorecards"]["default"]
+    assert sum(parts) == total
+    assert len(parts) == len(card["parts"])
+    assert float(total) == pytest.approx(card["exact"], abs=0.01)  # it fades between the two readings
+    assert page.run("document.getElementById('score').textContent") == str(card["score"])
+    assert page.run("document.getElementById('curve').dataset.drawn") == "yes"
+
+
+def test_the_curve_tells_when_stages_will_be_left(board: Board, visitor: Visitor) -> None:
+    searched = {"path": "/search", "search": "price"}
+    board.send(*({**viewed("cooling", "/search"), "properties": searched} for _ in range(4)))
+    board.wait_score("cooling", 36)
+    page = visitor.open(f"{board.url}/leads/cooling")
+
+    coming = page.run("document.querySelector('.coming').innerText")
+    curve = json.loads(page.run("document.getElementById('curve').dataset.curve"))
+
+    assert "Leaves" in coming
+    assert [each["kind"] for each in curve["crossings"]] == ["left"]
+    assert curve["crossings"][0]["score"] == pytest.approx(20, abs=0.01)
+
+
+def test_filters_and_search_change_the_list_and_its_address(board: Board, visitor: Visitor) -> None:
+    board.send(*qualifying("filtered"), identified("searched", name="Dora Findable"))
+    board.wait_score("filtered", 75)
+    page = opened(visitor, board, "/")
+
+    page.run("document.getElementById('q').focus()")
+    page.type("findable")
+    wait_for(lambda: page.run(FIRST) == "Dora Findable", "found")
+    assert page.run("location.search") == "?q=findable"
+    wait_for(lambda: page.run(SAID) == "1 lead", "said how many")
+    page.run("document.getElementById('stage').value = 'qualified'")
+    page.run("document.getElementById('stage').dispatchEvent(new Event('change', { bubbles: true }))")
+
+    wait_for(lambda: "No lead is like that" in page.run("document.getElementById('results').innerText"), "nobody")
+    page.run("history.back()")
+    wait_for(lambda: page.run(FIRST) == "Dora Findable", "found again")
+    assert page.run("document.getElementById('q').value") == "findable"
+
+
+def test_a_long_list_goes_on_as_it_is_scrolled(board: Board, visitor: Visitor) -> None:
+    board.send(*(identified(f"many-{i}", title="CTO", employees=450) for i in range(70)))
+    wait_for(lambda: board.lead("many-69"), "all of them")
+    page = opened(visitor, board, "/")
+    rows = "[...document.querySelectorAll('.ranking li')].map((row) => row.dataset.id)"
+    wait_for(lambda: len(page.run(rows)) == 50, "the first page")
+
+    page.run("document.getElementById('further').scrollIntoView()")
+
+    wait_for(lambda: len(page.run(rows)) > 70, "more")
+    board.send(*qualifying("many-69"))
+    wait_for(lambda: page.run(rows).index("many-69") < 50, "risen")
+    shown = page.run(rows)
+    assert len(shown) == len(set(shown))
+    unharmed(page, board)
+
+
+def test_updates_can_be_paused(board: Board, visitor: Visitor) -> None:
+    board.send(identified("paused", title="CTO"))
+    board.wait_score("paused", 20)
+    page = opened(visitor, board, "/leads/paused")
+    shown = "document.getElementById('score').textContent"
+
+    page.run("document.getElementById('pause').click()")
+    board.send(did("paused", "Demo Requested"))
+    board.wait_score("paused", 60)
+
+    assert page.run("document.getElementById('pause').getAttribute('aria-pressed')") == "true"
+    assert page.run(shown) == "20"
+    page.run("document.getElementById('pause').click()")
+    wait_for(lambda: page.run(shown) == "60", "caught up")
+
+
+def test_a_change_is_on_the_open_page_soon_after_its_event_arrived(board: Board, visitor: Visitor) -> None:
+    page = opened(visitor, board, "/")
+    page.run(SEEN)
+
+    rate = asyncio.run(probed(board))
+
+    try:
+        wait_for(lambda: len(probes_seen(page)) == PROBES, "every probe")
+    except AssertionError as error:
+        error.add_note(f"{len(probes_seen(page))} were seen; {page.complaints()}; {rate:,.0f} events/s")
+        raise
+    waits = sorted(at - int(lead_id.split("-")[1]) for lead_id, at in probes_seen(page).items())
+    cuts = quantiles(waits, n=20)
+    print(
+        f"\nfrom an event's arrival to the open page, at {rate:,.0f} events/s: "
+        f"p50 {cuts[9]:.0f} ms, p95 {cuts[18]:.0f} ms, at most {waits[-1]} ms ({len(waits)} probes)"
+    )
+    unharmed(page, board)
+
+
+async def probed(board: Board) -> float:
+    """Noise, and a lead that enters the ranking's top four times a second; its name tells when."""
+    views = (viewed(f"noise-{i % 5000}", f"/blog/{i % 50}") for i in range(NOISE_PER_S * NOISE_S))
+    noise = [json.dumps(view).encode() for view in views]
+    noisy = stream(board.system, noise, NOISE_PER_S)
+    rate, _ = await asyncio.gather(noisy, stream(board.system, probes(), PROBES / 10))
+    return rate
+
+
+def probes() -> Iterator[bytes]:
+    """Leads whose first event lifts them to the top."""
+    for i in range(PROBES):
+        event = did(f"probe-{now_ms()}-{i}", "Demo Requested")
+        yield json.dumps({**event, "context": {"traits": {"title": "CTO", "employees": 450}}}).encode()
+
+
+def probes_seen(page: Page) -> dict[str, int]:
+    found: dict[str, int] = page.run("window.seen")
+    return {lead_id: at for lead_id, at in found.items() if lead_id.startswith("probe-")}

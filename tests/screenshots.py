@@ -1,0 +1,201 @@
+"""``make screenshots``: every page of the board, light and dark, from three weeks of the demo's traffic.
+
+The engine and the board are the real ones; Kafka and Redis are memory, because three weeks must pass in seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from struct import pack, unpack_from
+from types import SimpleNamespace
+from typing import Any
+
+from app.board import costs
+from app.demo.generator import Traffic
+from streams.clock import now_ms
+from streams.environment import Environment
+from streams.intake import Intake
+from streams.metrics import Metrics
+from streams.outgoing import decode_outgoing
+from streams.pipeline import Shard
+from streams.scorefile import load_file
+from streams.scoring.rules import Rules
+from streams.store.base import Entry
+from streams.topics import Partitioner
+from tests.boarding import PARTITIONS, TOPICS, Running, Shards, board_on
+from tests.node import Chromium, Page, install_sdks
+from tests.system import ROOT
+
+FOLDER = ROOT / "docs/screenshots"
+SEED, LEADS, EVENTS = 12, 4000, 1600
+PER_S = (31.4, 6.2, 0.9)
+"""Of each source: three weeks in a second have no speed of their own."""
+SPAN_MS = 21 * 86_400_000
+WAVE_MS = 2 * 3_600_000
+LATENESS_MS = 72 * 3_600_000
+DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+
+
+@dataclass
+class Played:
+    """Three weeks of a Leadglow in memory."""
+
+    shards: list[Shard]
+    waiting: dict[int, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    """Shard -> what it sent and was not told of yet."""
+    log: dict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    """Partition of lead-events -> its records."""
+    told: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    """Topic -> what was sent there."""
+
+    def append(self, partition: int, timestamp: int, key: bytes, value: bytes | None, headers: Any) -> None:
+        """Put a record on lead-events."""
+        offset = len(self.log[partition])
+        record = SimpleNamespace(offset=offset, timestamp=timestamp, key=key, value=value, headers=headers)
+        self.log[partition].append(record)
+
+    def relay(self, partition: int, entries: Sequence[Entry]) -> None:
+        """Pass on what a shard sends."""
+        self.waiting[partition] += entries
+        for sent in (decode_outgoing(entry.payload) for entry in entries):
+            if sent.topic == TOPICS.lead_events:
+                self.append(HOME(sent.key.decode()), sent.timestamp_ms, sent.key, sent.value, sent.headers)
+            else:
+                record = {"key": sent.key, "value": sent.value, "headers": sent.headers, "timestamp": sent.timestamp_ms}
+                self.told[sent.topic].append(SimpleNamespace(**record))
+
+    async def catch_up(self, at_ms: int) -> None:
+        """Let the shards take what is on lead-events, and time pass."""
+        for _ in range(3):  # what one forwards to another is there in the next round
+            for shard in self.shards:
+                await shard.take(self.log[shard.partition][shard.position.checkpoint :])
+        for shard in self.shards:
+            while await shard.tick(at_ms):
+                pass
+            await shard.show(list(shard.dirty))
+            shard.published(dict(shard.dirty))
+            if sent := self.waiting.pop(shard.partition, []):
+                shard.sent(sent, None)
+            await shard.tidy()
+
+
+HOME = Partitioner(PARTITIONS)
+
+
+async def play(memory: Shards, until_ms: int) -> Played:
+    """Send the traffic of three weeks through intake and scoring."""
+    environment = Environment(memory.store, TOPICS, HOME, Metrics(), "worker-1")
+    played = Played([Shard(p, memory.rules, environment) for p in range(PARTITIONS)])
+    for shard in played.shards:
+        shard.relay = partial(played.relay, shard.partition)
+        await shard.open()
+    intake, traffic = Intake(TOPICS, HOME), Traffic(SEED, LEADS)
+    wave_ms = until_ms - SPAN_MS
+    for offset, at_ms in enumerate(instants(until_ms)):
+        while at_ms > wave_ms:
+            await played.catch_up(wave_ms)
+            wave_ms += WAVE_MS
+        message = traffic.next(at_ms)
+        record = SimpleNamespace(offset=offset, timestamp=at_ms, key=message.key, value=message.value, headers=())
+        output = intake.adapt({f"{TOPICS.sources[message.source]}:0": [record]}, at_ms)
+        for partition, rows in output.rows.items():
+            for row in rows:
+                played.append(partition, *row)
+        for sent in output.rejects:
+            record = SimpleNamespace(key=sent.key, value=sent.value, headers=sent.headers, timestamp=at_ms)
+            played.told[sent.topic].append(record)
+    await played.catch_up(until_ms)
+    return played
+
+
+def instants(until_ms: int) -> Iterator[int]:
+    """When the records arrive: evenly but for chance."""
+    pick = random.Random(SEED)
+    yield from sorted(until_ms - int(SPAN_MS * pick.random()) for _ in range(EVENTS))
+
+
+def tell(board: Running, played: Played) -> None:
+    """Let the board know what it would have read from Kafka."""
+    for topic, records in played.told.items():
+        board.feeds.take(topic, sorted(records, key=lambda record: record.timestamp))
+    board.feeds.ends = {partition: len(log) for partition, log in played.log.items()}
+    for topic, per_s in zip(TOPICS.sources, PER_S, strict=True):
+        board.feeds.sources[topic] = {"topic": topic, "lag": 0, "per_s": per_s}
+    for second in (0, 10):
+        board.feeds.events.note(second, second * sum(PER_S))
+    board.feeds.alerted_s.clear()
+
+
+def shoot(url: str, lead: str, folder: Path) -> None:
+    """Look at every page, light and dark, and at two of them on a phone."""
+    browser = Chromium(install_sdks())
+    for scheme in ("light", "dark"):
+        page = browser.visitor(viewport=DESK, colorScheme=scheme, reducedMotion="reduce").open(url)
+        for name, path in pages(lead).items():
+            page.go(url + path)
+            picture(page, folder / f"{name}-{scheme}.png", full=name in {"lead", "scorecards"})
+    page = browser.visitor(viewport=PHONE, colorScheme="light", deviceScaleFactor=1, reducedMotion="reduce").open(url)
+    picture(page, folder / "leads-phone.png", full=False)
+    page.go(f"{url}/leads/{lead}")
+    picture(page, folder / "lead-phone.png", full=False)
+    browser.stop()
+
+
+def pages(lead: str) -> dict[str, str]:
+    """The pages by the names of their pictures."""
+    names = ("alerts", "channels", "scorecards", "flow", "login")
+    return {"leads": "/", "lead": f"/leads/{lead}", **{name: f"/{name}" for name in names}}
+
+
+def picture(page: Page, path: Path, full: bool) -> None:
+    """Write one, as small as can be, and be loud about what the page complains of."""
+    page.screenshot(path, full)
+    path.write_bytes(squeezed(path.read_bytes()))
+    assert page.complaints() == [], f"{path.name}: {page.complaints()}"
+
+
+def squeezed(png: bytes) -> bytes:
+    """The same picture, packed better."""
+    head, chunks, at = png[:8], [], 8
+    packed = b""
+    while at < len(png):
+        size, kind = unpack_from(">I4s", png, at)
+        data = png[at + 8 : at + 8 + size]
+        packed += data if kind == b"IDAT" else b""
+        chunks += [(kind, data)] if kind != b"IDAT" else []
+        at += size + 12
+    chunks.insert(1, (b"IDAT", zlib.compress(zlib.decompress(packed), 9)))
+    return head + b"".join(pack(">I", len(d)) + k + d + pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+
+
+async def telling(board: Running) -> str:
+    """The lead with most to see: it is warm, will cool, and was seen not long ago."""
+    rows = (await board.get("/api/v1/leads?limit=100")).json["leads"]
+    warm = [row for row in rows if row["stage"] == "qualified" and row["score"] < 96]
+    weights = {}
+    for row in warm:
+        curve = (await board.get(f"/api/v1/leads/{row['lead_id']}/curve")).json
+        weights[str(row["lead_id"])] = (bool(curve["crossings"]), len(row["parts"]), row["last_seen_at"])
+    return max(weights, key=lambda lead_id: weights[lead_id])
+
+
+async def main() -> None:
+    """Play, serve, and take the pictures."""
+    until_ms = now_ms()
+    memory = Shards(Rules(load_file(ROOT / "scorecards.yaml"), LATENESS_MS))
+    played = await play(memory, until_ms)
+    async with board_on(memory, costs=costs.load(ROOT / "app/demo/costs.yaml")) as board:
+        tell(board, played)
+        FOLDER.mkdir(exist_ok=True)
+        await asyncio.to_thread(shoot, board.url, await telling(board), FOLDER)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,164 @@
+"""Access files, costs files and `leadglow tokens`: what they may say, and every mistake at once, without a secret."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.board import accessfile, costs
+from app.board.access import by_token, who_is
+from app.cli.root import build
+from streams.scorefile import ScorefileError
+
+START = "leadglow_access: 1\n"
+DIGEST = sha256(b"t").hexdigest()
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(build(), ["tokens", *args])
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(ScorefileError) as error:
+        accessfile.read(START + text)
+    return [f"{m.line}: {m.message}" for m in error.value.mistakes]
+
+
+def test_a_token_lets_in_with_its_role() -> None:
+    file = accessfile.read(f"{START}tokens: [{{name: ana, sha256: {DIGEST}, role: viewer+pii}}]\n")
+    assert by_token(file, "t") == who_is(file, {"Authorization": "bearer  t "}, None, None)
+    found = who_is(file, {}, "t", None)
+    assert found is not None
+    assert (found.name, found.role, found.can_leave) == ("ana", "viewer+pii", True)
+    assert who_is(file, {}, "x", None) is None
+    assert who_is(file, {"Authorization": f"Bearer {DIGEST}"}, None, None) is None
+    assert who_is(file, {"Authorization": "Bearer \udcff"}, None, None) is None
+
+
+def test_a_token_without_a_role_sees_the_least() -> None:
+    file = accessfile.read(f"{START}tokens: [{{name: ana, sha256: {DIGEST}}}]\n")
+    found = by_token(file, "t")
+    assert found is not None
+    assert found.role == "viewer"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tokens: [{name: ana, sha256: my-secret}]\n", "2: this is not the SHA-256 of a token"),
+        (f"tokens: [{{name: ana, sha256: {DIGEST}, role: admin}}]\n", "2: `admin` is not a role"),
+        (f"tokens:\n  - {{name: a, sha256: {DIGEST}}}\n  - {{name: a, sha256: {DIGEST}}}\n", "4: the name is here"),
+        ("secret: short-secret\n", "2: this is not a secret of"),
+        ("proxy: {user_header: X-User, trusted: [nowhere], roles: {everybody: viewer}}\n", "2: `nowhere` is not a net"),
+        ("proxy: {user_header: 'X User', trusted: [10.0.0.0/8], roles: {a: viewer}}\n", "2: this is not the name of a"),
+        ("proxy: {user_header: X-User, trusted: [10.0.0.0/8]}\n", "2: a proxy needs `roles`"),
+        ("token: []\n", "2: unknown key `token`"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_no_secret(text: str, said: str) -> None:
+    (told,) = mistakes(text)
+    assert told.startswith(said)
+    assert "secret:" not in told
+    assert "my-secret" not in told
+    assert "short-secret" not in told
+
+
+@pytest.mark.parametrize("remote", ["10.1.2.3", "::ffff:10.1.2.3"])
+def test_a_proxy_is_believed_where_it_is_trusted(remote: str) -> None:
+    file = accessfile.read(START + "proxy: {user_header: X-User, trusted: [10.0.0.0/8], roles: {sales: viewer}}\n")
+    assert who_is(file, {"X-User": "ana"}, None, remote) is None  # in no group that has a role
+    headers = {"X-User": "ana", "X-Groups": "sales"}
+    assert who_is(file, headers, None, remote) is None  # the file names no header for groups
+    told = accessfile.read(
+        START + "proxy: {user_header: X-User, groups_header: X-Groups, trusted: [10.0.0.0/8], roles: {sales: viewer}}\n"
+    )
+    found = who_is(told, headers, None, remote)
+    assert found is not None
+    assert (found.name, found.role) == ("ana", "viewer")
+    assert who_is(told, headers, None, "192.168.0.1") is None
+
+
+def test_new_makes_a_file_that_only_its_owner_reads_and_adds_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "access.yaml"
+    first = run("new", "ana", "--role", "viewer+pii", "--file", str(path))
+    assert first.exit_code == 0
+    assert path.stat().st_mode & 0o077 == 0
+    path.write_text(path.read_text() + "# a comment of ours\n")
+    second = run("new", "ben", "--file", str(path))
+    assert second.exit_code == 0
+    tokens = [re.findall(r"lgb_\S+", result.stdout)[0] for result in (first, second)]
+    file = accessfile.load(path)
+    assert [(token.name, token.role) for token in file.tokens] == [("ana", "viewer+pii"), ("ben", "viewer")]
+    assert [who.name for token in tokens if (who := by_token(file, token)) is not None] == ["ana", "ben"]
+    assert "# a comment of ours" in path.read_text()
+    assert not any(token in path.read_text() for token in tokens)
+    assert len(file.secret) == 64
+
+
+def test_new_without_a_file_prints_what_to_paste() -> None:
+    result = run("new", "ana")
+    entry = re.findall(r"^  (- \{.+\})$", result.stdout, re.M)[0]
+    assert accessfile.read(f"{START}tokens:\n  {entry}\n").tokens[0].name == "ana"
+
+
+@pytest.mark.parametrize("args", [("new", "A b"), ("new", "ana", "--role", "admin")])
+def test_new_refuses_what_the_file_would(args: tuple[str, ...]) -> None:
+    assert run(*args).exit_code == 2
+
+
+def test_new_leaves_a_file_that_it_cannot_add_to_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "access.yaml"
+    for text, said in (
+        (f"{START}tokens: [{{name: ana, sha256: {DIGEST}}}]\n", "not laid out"),
+        (f"{START}tokens:\n  - {{name: ben, sha256: {DIGEST}}}\n", "has the name 'ben' already"),
+        ("nonsense", "Correct the access file first"),
+    ):
+        path.write_text(text)
+        result = run("new", "ben", "--file", str(path))
+        assert result.exit_code == 78
+        assert said in result.output
+        assert path.read_text() == text
+
+
+def test_check_tells_who_may_and_every_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "access.yaml"
+    path.write_text(f"{START}tokens:\n  - {{name: ana, sha256: {DIGEST}}}\n")
+    good = run("check", str(path))
+    assert good.exit_code == 0
+    assert "ana: viewer" in good.stdout
+    assert "no `secret`" in good.stdout
+    path.write_text(f"{START}tokens:\n  - {{name: ana, sha256: x}}\n  - {{name: A, sha256: {DIGEST}}}\n")
+    bad = run("check", str(path))
+    assert bad.exit_code == 1
+    assert "2 mistakes" in bad.output
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ('{source: a, cost: 1, from: "2026-11-02", to: "2026-11-01"}', "before the first day"),
+        ('{source: a, cost: 1, from: "yesterday", to: "2026-11-01"}', "is not a day"),
+        ('{source: a, cost: -1, from: "2026-11-01", to: "2026-11-01"}', "is not a number"),
+        ('{cost: 1, from: "2026-11-01", to: "2026-11-01"}', "needs `source`"),
+    ],
+)
+def test_a_mistake_in_a_costs_file_is_told(entry: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "costs.yaml"
+    path.write_text(f"leadglow_costs: 1\ncosts:\n  - {entry}\n")
+    with pytest.raises(ScorefileError, match=said):
+        costs.load(path)
+
+
+def test_a_day_of_costs_is_the_whole_day(tmp_path: Path) -> None:
+    path = tmp_path / "costs.yaml"
+    path.write_text('leadglow_costs: 1\ncosts: [{source: a, cost: 24, from: "1970-01-02", to: "1970-01-02"}]\n')
+    (cost,) = costs.load(path)
+    hour: Any = 3_600_000
+    assert costs.spent(cost, 0, 10 * costs.DAY_MS) == 24
+    assert costs.spent(cost, costs.DAY_MS, costs.DAY_MS + hour) == pytest.approx(1)
+    assert costs.spent(cost, 3 * costs.DAY_MS, 4 * costs.DAY_MS) == 0

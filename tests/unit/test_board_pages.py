@@ -1,0 +1,245 @@
+"""The board's pages as HTML: what they say, and what they never do with texts from outside."""
+
+import re
+from hashlib import sha256
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from app.board import pieces, waterfall, words
+from app.board.access import Who
+from app.board.assets import Assets
+from app.board.masking import FULL, VIEWER
+from app.board.pages import Pages
+from app.board.routing import WHO
+from app.refusal import Refusal
+from streams.alert import rfc3339
+from tests.board_desk import DAY, HOUR, NOON, StandInDesk
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
+PATHS = ("/", "/leads/u-00000", "/leads/u-00000?at=%2B7d", "/alerts", "/channels", "/scorecards", "/flow")
+ANA = Who("ana", FULL, can_leave=True)
+VENDOR = Path(__file__).parents[2] / "app/board/static/vendor"
+
+
+async def answer(desk: StandInDesk, path: str, target: str = "", who: Who = ANA) -> web.Response:
+    """What a page answers, found by its route."""
+    headers = {"HX-Request": "true", "HX-Target": target} if target else {}
+    request = make_mocked_request("GET", path, headers)
+    request[WHO] = who
+    router = web.UrlDispatcher()
+    for method, route, _, handler in Pages(desk, Assets()).routes():  # type: ignore[arg-type]
+        router.add_route(method, route, handler)
+    found = await router.resolve(request)
+    request._match_info = found
+    answered = await found.handler(request)
+    assert isinstance(answered, web.Response)
+    return answered
+
+
+async def html(path: str, target: str = "", desk: StandInDesk | None = None, who: Who = ANA) -> str:
+    text = (await answer(desk or StandInDesk(), path, target, who)).text
+    assert text is not None
+    return text
+
+
+# Pages ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_page_has_one_heading_a_title_landmarks_and_the_way_round(path: str) -> None:
+    page = await html(path)
+
+    assert page.count("<h1") == 1
+    assert re.search(r"<title>[^<]+ · Leadglow</title>", page)
+    for part in ('<html lang="en">', "<main ", "<header ", "<footer ", 'href="#main"', 'aria-current="page"'):
+        assert part in page
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_hostile_texts_are_texts(path: str) -> None:
+    page = await html(path, desk=StandInDesk(lambda text: text + HOSTILE))
+
+    assert "alert(1)" in unescape(page)
+    assert "<script>" not in page
+    assert "<img" not in page
+    assert "{{7*7}}" in unescape(page)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_no_page_has_a_script_style_or_handler_of_its_own(path: str) -> None:
+    page = await html(path)
+
+    assert re.findall(r"<script(?! (defer )?src=\"/static/)", page) == []
+    assert re.findall(r"<style|\sstyle=|\son[a-z]+=|javascript:|https?://", page) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "begins"),
+    [
+        ("/?q=ana", "results", '<section id="results"'),
+        ("/", "live", '<ol id="live"'),
+        ("/?cursor=2", "more", '<li id="lead-'),
+        ("/leads/u-1", "lead", '<div id="lead"'),
+        ("/alerts", "feed", '<div id="feed"'),
+        ("/alerts?cursor=older", "older", '<div id="next"'),
+        ("/flow", "flow", '<div id="flow"'),
+    ],
+)
+async def test_a_part_of_a_page_comes_alone(path: str, target: str, begins: str) -> None:
+    part = await html(path, target)
+
+    assert part.strip().startswith(begins)
+    assert "<html" not in part
+
+
+async def test_a_list_goes_on_by_a_plain_link() -> None:
+    page = await html("/?stage=qualified", desk=StandInDesk(leads=120))
+
+    assert 'href="/?stage=qualified&amp;cursor=50"' in page
+    assert page.count('class="lead"') == 50
+    assert "The 50 hottest leads" in page
+
+
+async def test_the_plain_link_leads_further_down_and_stays_there() -> None:
+    page = await html("/?cursor=50", desk=StandInDesk(leads=60))
+
+    assert "10 leads further down" in page
+    assert 'hx-get="/?cursor=50"' in page
+
+
+async def test_filters_reach_the_desk_and_stay_in_the_form_and_in_the_address() -> None:
+    desk = StandInDesk()
+
+    found = await answer(desk, "/?q=+ana+&stage=qualified&grade=&channel=google", "results")
+
+    assert (desk.asked[0].q, desk.asked[0].stage, desk.asked[0].grade) == ("ana", "qualified", None)
+    assert found.headers["HX-Push-Url"] == "/?stage=qualified&channel=google&q=ana"
+
+
+async def test_who_is_not_known_by_this_id_but_by_another_is_found_there() -> None:
+    with pytest.raises(web.HTTPFound) as elsewhere:
+        await answer(StandInDesk(), "/leads/known-as?scorecard=plants")
+
+    assert elsewhere.value.headers["Location"] == "/leads/u-00000?scorecard=plants"
+
+
+async def test_an_unknown_lead_and_a_time_that_is_over_are_refused() -> None:
+    with pytest.raises(Refusal, match="nobody"):
+        await answer(StandInDesk(), "/leads/nobody")
+    with pytest.raises(Refusal, match="bad_time"):
+        await answer(StandInDesk(), "/leads/u-1?at=1999-01-01")
+
+
+async def test_a_later_time_is_said_and_nothing_is_live_then() -> None:
+    page = await html("/leads/u-1?at=%2B7d")
+
+    assert "As it will be" in page
+    assert "data-stream" not in page
+
+
+async def test_who_may_see_less_is_told_so() -> None:
+    assert "are hidden from you" in await html("/", who=Who("ben", VIEWER))
+
+
+async def test_empty_pages_say_what_to_do() -> None:
+    class Empty(StandInDesk):
+        async def alerts(self, cursor: str | None, limit: int, role: str, lead_id: str | None = None) -> dict[str, Any]:
+            return {"alerts": [], "next": None}
+
+        async def channels(self, scorecard: str, touch: str, days: int) -> dict[str, Any]:
+            return {"rows": [], "total": 0, "since": "2026-11-01T00:00:00.000Z", "stages": []}
+
+    desk = Empty(leads=0)
+
+    assert "No leads yet" in await html("/", desk=desk)
+    assert "No lead is like that" in await html("/?q=x", desk=desk)
+    assert "handoff: true" in await html("/alerts", desk=desk)
+    assert "No qualified leads" in await html("/channels", desk=desk)
+
+
+# Files ----------------------------------------------------------------------------------------------------------
+
+
+async def test_files_are_kept_for_ever_under_the_hash_of_their_content() -> None:
+    page = await html("/")
+    for url in re.findall(r"/static/[^\"]+", page):
+        found = await answer(StandInDesk(), url)
+        assert found.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    with pytest.raises(Refusal):
+        await answer(StandInDesk(), "/static/000000000000/board.css")
+
+
+def test_vendored_files_are_those_that_their_list_names() -> None:
+    listed = (VENDOR / "README.md").read_text()
+
+    for path in VENDOR.iterdir():
+        if path.suffix in {".js", ".css"}:
+            assert f"| {path.name} |" in listed
+            assert sha256(path.read_bytes()).hexdigest() in listed
+
+
+# Words and drawings ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"),
+    [
+        (0, "now"),
+        (-59_000, "59 s ago"),
+        (-HOUR, "1 h ago"),
+        (-49 * HOUR, "2 d ago"),
+        (90_000, "in 1 min"),
+        (DAY, "in 1 d"),
+    ],
+)
+def test_times_are_said_as_people_say_them(ms: int, said: str) -> None:
+    assert words.ago(rfc3339(NOON + ms), NOON) == said
+
+
+def test_numbers_have_no_needless_digits_and_a_sign_where_it_matters() -> None:
+    assert words.number(1234567.5) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567.5"
+    assert [words.signed(each) for each in (10.0, 0.75, -2.25, 0.0, -0.001)] == [
+        "+10",
+        "+0.75",
+        "\N{MINUS SIGN}2.25",
+        "0",
+        "0",
+    ]
+    assert [words.span(each) for each in (52.5, 0.25, 0.001)] == ["2 d 4 h", "15 min", "under a minute"]
+    assert [words.percent(each) for each in (0.5, 0.0456, 0)] == ["50 %", "4.6 %", "0 %"]
+
+
+def test_the_steps_of_a_waterfall_follow_one_another_and_end_at_the_score() -> None:
+    parts = [
+        {"kind": "signal", "name": "a", "amount": 1.0, "points": 30.1},
+        {"kind": "cap", "name": "a", "points": -10.1},
+        {"kind": "signal", "name": "b", "amount": 1.0, "points": -25.0},
+        {"kind": "fit", "name": "title", "points": 5.0},
+    ]
+
+    steps = waterfall.steps(parts)
+
+    assert [step.kind for step in steps] == ["fit", "signal", "signal", "cap"]
+    assert [step.together for step in steps] == [5.0, 35.1, 10.1, 0.0]
+    assert all(0 <= step.x <= 100 and step.x + step.width <= 101 for step in steps)
+    assert waterfall.steps([]) == []
+
+
+def test_a_curve_has_its_crossings_on_it_and_few_rows_in_its_table() -> None:
+    curve = {
+        "past": [[NOON - DAY + i, i] for i in range(100)],
+        "coming": [[NOON + i * HOUR, 50 - i] for i in range(40)],
+        "crossings": [{"at": "2026-11-21T22:00:00.000Z", "stage": "engaged", "kind": "left"}],
+        "now": NOON,
+    }
+
+    parts = pieces.curve_parts(curve)
+
+    assert parts["curve"]["crossings"][0]["score"] == 40
+    assert parts["curve"]["past"][-1] == [NOON, 99]
+    assert len(parts["curve_rows"]) == 2 * pieces.TABLE_ROWS

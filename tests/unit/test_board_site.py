@@ -1,0 +1,634 @@
+"""The board's site over real sockets and shards in memory: who comes in, what they see, what every answer has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+import pytest
+import pytest_asyncio
+from yarl import URL
+
+from app.board import live, queries, ranking
+from app.board.access import who_is
+from app.board.accessfile import AccessFile
+from app.board.api import BASE
+from app.board.openapi import document
+from app.refusal import Refusal
+from app.views import lead_view, row_view
+from streams.clock import now_ms
+from streams.scoring.lead import Erased, Lead
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Category, FitLine, Model, Points, Scorecard, Signal, Stage
+from streams.scoring.scorecard import Test as Where
+from streams.scoring.stored import decode, encode_erased
+from streams.store.base import Commit
+from streams.store.memory import MemoryStore
+from streams.times import parse_ms
+from streams.topics import partition_of
+from tests.boarding import ACCESS, ANA, BEN, PARTITIONS, TOPICS, Running, Shards, board_on, kafka_record
+from tests.properties.strategies import Fact
+from tests.unit.test_board_pure import record
+
+pytestmark = pytest.mark.asyncio
+
+RULES = Rules(
+    Model(
+        (Signal("view", ("page",)), Signal("order", ("Ordered",)), Signal("away", ("Left",))),
+        (
+            Scorecard(
+                "sales",
+                {"view": Points(1.0), "order": Points(30.0), "away": Points(-5.0)},
+                label="Sales",
+                categories=(Category("intent", ("order",)), Category("attention", ("view",))),
+                fit=(FitLine("title", Where("title", "equals", "CTO"), 20.0),),
+                grades=(("A", 50.0), ("B", 20.0), ("C", 0.0)),
+                stages=(Stage("warm", 20.0, 10.0), Stage("hot", 50.0, 40.0, handoff=True)),
+            ),
+            Scorecard("plants", {"view": Points(2.0)}),
+        ),
+    )
+)
+NOW = now_ms() - 60_000
+SECRETS = ("ana@acme.example", "Ana Lima", "acme")
+
+
+def fact(name: str, number: int, **more: Any) -> Fact:
+    return Fact(name, f"{name}-{number}", NOW + number, **more)
+
+
+async def people(count: int = 6) -> Shards:
+    """Leads u0, u1, …, each with more orders and views than the one before, and Ana by her address."""
+    shards = Shards(RULES)
+    happened = [(f"u{i}", fact("page", i * 100 + n)) for i in range(count) for n in range(i + 1)]
+    happened += [(f"u{i}", fact("Ordered", i)) for i in range(count) if i % 2]
+    traits = {"title": "CTO", "name": "Ana Lima", "email": "ana@acme.example", "company": "Acme"}
+    happened += [
+        ("ana@acme.example", fact("identify", 1, traits=traits)),
+        ("ana@acme.example", fact("Ordered", 99, touch=("google", "cpc", "spring"))),
+    ]
+    return await shards.take(*happened)
+
+
+@pytest_asyncio.fixture
+async def board() -> AsyncIterator[Running]:
+    async with board_on(await people()) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def guarded() -> AsyncIterator[Running]:
+    async with board_on(await people(), ACCESS) as running:
+        running.feeds.take(TOPICS.handoff, [kafka_record(record(1, "ana@acme.example"))])
+        yield running
+
+
+# The numbers
+
+
+async def test_a_lead_is_what_the_command_line_shows_to_the_byte(board: Running) -> None:
+    at = "2126-11-25T00:00:00.000Z"
+    answer = await board.get(f"{BASE}/leads/u3?at={at}")
+    blob = (await board.desk._reads.store.load(partition_of("u3", PARTITIONS), ["u3"]))[0]
+    lead = decode(blob or b"")
+    assert isinstance(lead, Lead)
+    view = lead_view("u3", lead, RULES, parse_ms(at) or 0)
+    assert view["as_of"] == at
+    assert answer.body == json.dumps(view, ensure_ascii=False).encode()
+
+
+async def test_the_ranking_has_the_rows_of_the_command_line_to_the_byte(board: Running) -> None:
+    answer = await board.get(f"{BASE}/leads?limit=3")
+    rows = []
+    for lead_id in ("u5", "ana@acme.example", "u3"):
+        lead = decode((await board.desk._reads.store.load(partition_of(lead_id, PARTITIONS), [lead_id]))[0] or b"")
+        assert isinstance(lead, Lead)
+        rows.append(row_view(lead_id, lead, RULES.cards[0], RULES, now_ms()))
+    rows.sort(key=lambda row: (-row["exact"], row["lead_id"]))
+    assert json.dumps(rows, ensure_ascii=False).encode() in answer.body
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+async def test_pages_make_up_the_whole_ranking(board: Running, limit: int) -> None:
+    found, cursor = [], ""
+    while cursor is not None:
+        page = (await board.get(f"{BASE}/leads?limit={limit}&cursor={cursor}")).json
+        found += [(row["score"], row["lead_id"]) for row in page["leads"]]
+        cursor = page["next"]
+    assert sorted(lead_id for _, lead_id in found) == sorted({f"u{i}" for i in range(6)} | {"ana@acme.example"})
+    assert [score for score, _ in found] == sorted((score for score, _ in found), reverse=True)
+
+
+async def test_a_cursor_goes_on_while_scores_move() -> None:
+    shards = await people()
+    async with board_on(shards) as board:
+        first = (await board.get(f"{BASE}/leads?limit=2")).json
+        last = first["leads"][-1]["lead_id"]
+        await shards.take(*[(last, fact("Ordered", 1000 + n)) for n in range(3)])
+        rest = (await board.get(f"{BASE}/leads?limit=50&cursor={first['next']}")).json
+        ids = [row["lead_id"] for row in [*first["leads"], *rest["leads"]]]
+        assert len(ids) == len(set(ids)) == 7
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("stage=hot", ["ana@acme.example"]),
+        ("stage=warm", ["u5", "u3", "u1"]),
+        ("grade=A", ["ana@acme.example"]),
+        ("grade=B", ["u5", "u3", "u1"]),
+        ("grade=C", ["u4", "u2", "u0"]),
+        ("category=attention", ["u4", "u2", "u0"]),
+        ("category=intent&grade=B", ["u5", "u3", "u1"]),
+        ("channel=Google", ["ana@acme.example"]),
+        ("q=lima", ["ana@acme.example"]),
+        ("q=u4", ["u4"]),
+        ("q=nobody", []),
+        ("stage=unknown", []),
+    ],
+)
+async def test_filters_leave_out_the_others(board: Running, query: str, expected: list[str]) -> None:
+    page = (await board.get(f"{BASE}/leads?{query}")).json
+    assert [row["lead_id"] for row in page["leads"]] == expected
+    assert page["next"] is None
+
+
+async def test_a_request_looks_at_so_many_leads_and_goes_on_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "MOST_LOOKED_AT", 20)
+    monkeypatch.setattr(ranking, "CHUNK", 10)
+    async with board_on(await Shards(RULES).take(*[(f"x{i:03}", fact("page", i)) for i in range(50)])) as board:
+        looked, cursor, found, pages = [], "", [], 0
+        while cursor is not None:
+            page = (await board.get(f"{BASE}/leads?channel=none&q=x04&cursor={cursor}")).json
+            looked.append(page["looked_at"])
+            found += page["leads"]
+            cursor, pages = page["next"], pages + 1
+        assert (max(looked), sum(looked), found) == (20, 50, [])
+
+
+async def test_who_is_looked_for_by_id_comes_first_wherever_they_rank(board: Running) -> None:
+    page = (await board.get(f"{BASE}/leads?q=ANA@acme.example&limit=1")).json
+    assert [row["lead_id"] for row in page["leads"]] == ["ana@acme.example"]
+    page = (await board.get(f"{BASE}/leads?q=u0&limit=1")).json
+    assert [row["lead_id"] for row in page["leads"]] == ["u0"]
+    rest = (await board.get(f"{BASE}/leads?q=u0&limit=1&cursor={page['next']}")).json
+    assert (rest["leads"], rest["next"]) == ([], None)
+
+
+async def test_settings_for_other_shards_are_told() -> None:
+    shards = await people()
+    await shards.store.meta("partitions", "8")
+    async with board_on(shards) as board:
+        answer = await board.get(f"{BASE}/leads")
+    assert (answer.status, answer.json["code"]) == (503, "wrong_partitions")
+    assert "LEADGLOW_PARTITIONS=8" in answer.json["message"]
+
+
+async def test_the_other_documents_answer(board: Running) -> None:
+    assert (await board.get(f"{BASE}/scorecards")).json["scorecards"] == [
+        {"name": "sales", "label": "Sales"}, {"name": "plants", "label": "plants"},
+    ]  # fmt: skip
+    signals = {s["name"]: s for s in (await board.get(f"{BASE}/scorecards/sales")).json["signals"]}
+    assert (signals["order"]["fired_7d"], signals["order"]["points_7d"]) == (4, 120.0)
+    assert signals["away"]["never"]
+    curve = (await board.get(f"{BASE}/leads/u5/curve?scorecard=plants")).json
+    assert [score for _, score in curve["past"]] == [12]
+    assert len((await board.get(f"{BASE}/leads/u5/timeline")).json["events"]) == 7
+    flow = (await board.get(f"{BASE}/flow")).json
+    assert (len(flow["shards"]), sum(shard["leads"] for shard in flow["shards"])) == (PARTITIONS, 7)
+
+
+async def test_an_answer_that_has_not_changed_is_not_sent_again(board: Running) -> None:
+    first = await board.get(f"{BASE}/scorecards/sales")
+    again = await board.get(f"{BASE}/scorecards/sales", **{"If-None-Match": first.headers["ETag"]})
+    assert (again.status, again.body, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+
+
+async def test_the_export_has_every_lead_and_no_formula() -> None:
+    shards = await Shards(RULES).take(
+        ("=1+1", fact("page", 1)), ("@x", fact("identify", 2, traits={"name": "=cmd|x", "company": "-1"}))
+    )
+    async with board_on(shards) as board:
+        answer = await board.get(f"{BASE}/leads.csv")
+    lines = answer.body.decode().split("\r\n")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert sorted(line[:5] for line in lines[1:-1]) == ["'=1+1", "'@x,s"]
+    assert ",'=cmd|x,,'-1," in answer.body.decode()
+
+
+@pytest.mark.parametrize("lead_id", ["{{7*7}}", "a/b", "a?b#c", "..", "é\u202e", "%2F", "a b", "\x7f"])
+async def test_any_id_can_be_asked_for(lead_id: str) -> None:
+    async with board_on(await Shards(RULES).take((lead_id, fact("page", 1)))) as board:
+        for path in ("", "/curve", "/timeline", "/alerts"):
+            url = URL(f"{board.url}{BASE}/leads/{quote(lead_id, safe='')}{path}", encoded=True)
+            async with board.session.get(url) as answer:
+                assert answer.status == 200
+                assert path or (await answer.json())["lead_id"] == lead_id
+
+
+# Who comes in
+
+
+async def test_without_an_access_file_only_this_machine_is_named(board: Running) -> None:
+    for host in ("localhost", "127.0.0.1:80", "[::1]", "a.localhost"):
+        assert (await board.get(f"{BASE}/leads", Host=host)).status == 200
+    for host in ("evil.example", "127.0.0.1.evil.example", "10.0.0.1", "localhost.evil", ""):
+        answer = await board.get(f"{BASE}/leads", Host=host)
+        assert (answer.status, answer.json["code"]) == (403, "bad_host")
+    assert (await board.get("/", Host="evil.example")).status == 403
+    assert (await board.get(f"{BASE}/stream/alerts", Host="evil.example")).status == 403
+
+
+@pytest.mark.parametrize("path", ["leads", "leads/u1", "leads.csv", "alerts", "flow", "stream/alerts", "openapi.json"])
+async def test_nobody_comes_in_without_a_token(guarded: Running, path: str) -> None:
+    for token in ("", "wrong"):
+        answer = await guarded.get(f"{BASE}/{path}", token)
+        assert (answer.status, answer.json["code"]) == (401, "unknown_token")
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("path", ["/", "/leads/u1", "/alerts", "/channels", "/scorecards/sales", "/flow"])
+async def test_a_page_asks_who_is_there(guarded: Running, path: str) -> None:
+    answer = await guarded.get(path)
+    assert answer.status == 401
+    assert b"/login" in answer.body
+    assert not any(secret.encode() in answer.body for secret in SECRETS)
+    assert (await guarded.get(path, BEN)).status == 200
+
+
+async def test_a_token_is_exchanged_for_a_cookie_and_back(guarded: Running) -> None:
+    wrong = await guarded.request("POST", "/login", data={"token": "x", "next": "/flow"})
+    assert wrong.status == 401
+    answer = await guarded.request("POST", "/login", data={"token": ANA, "next": "/flow"})
+    assert (answer.status, answer.headers["Location"]) == (303, "/flow")
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "Secure" not in cookie
+    assert (await guarded.get(f"{BASE}/leads")).status == 200
+    left = await guarded.request("POST", "/logout")
+    assert (left.status, left.headers["Location"]) == (303, "/login")
+    assert (await guarded.get(f"{BASE}/leads")).status == 401
+
+
+async def test_over_https_the_cookie_is_for_https_only(guarded: Running) -> None:
+    headers = {"X-Forwarded-Proto": "https"}
+    answer = await guarded.request("POST", "/login", headers=headers, data={"token": ANA})
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "/\r\nX: y", ""]
+)
+async def test_a_login_leads_on_to_this_site_only(guarded: Running, target: str) -> None:
+    answer = await guarded.request("POST", "/login", data={"token": ANA, "next": target})
+    assert answer.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
+                {"Sec-Fetch-Site": "same-site", "Origin": "null"}],
+)  # fmt: skip
+async def test_a_form_of_another_site_is_refused(guarded: Running, headers: dict[str, str]) -> None:
+    for path in ("/login", "/logout"):
+        answer = await guarded.request("POST", path, headers=headers, data={"token": ANA})
+        assert answer.status == 403
+        assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin", "Origin": "null"}])
+async def test_a_form_of_this_site_is_taken(guarded: Running, headers: dict[str, str]) -> None:
+    assert (await guarded.request("POST", "/login", headers=headers, data={"token": ANA})).status == 303
+    same = {"Origin": guarded.url}
+    assert (await guarded.request("POST", "/login", headers=same, data={"token": ANA})).status == 303
+
+
+async def test_a_large_form_is_refused(guarded: Running) -> None:
+    assert (await guarded.request("POST", "/login", data={"token": "x" * 9000})).status == 413
+
+
+async def test_a_proxy_says_who_is_there(guarded: Running) -> None:
+    found = await guarded.get(f"{BASE}/leads/u1", **{"X-Forwarded-User": "cleo"})
+    assert found.status == 200
+    ask = {"X-Forwarded-User": "cleo", "X-Forwarded-Groups": "other, sales"}
+    assert (await guarded.get(f"{BASE}/leads/ana@acme.example", **ask)).status == 200
+    assert (await guarded.get(f"{BASE}/leads/ana@acme.example", **{"X-Forwarded-User": "cleo"})).status == 404
+
+
+@pytest.mark.parametrize("remote", ["10.0.0.1", "::1", "", None, "nonsense", "127.0.0.1.evil"])
+async def test_headers_of_anybody_else_say_nothing(remote: str | None) -> None:
+    assert who_is(ACCESS, {"X-Forwarded-User": "cleo"}, None, remote) is None
+
+
+# What they see
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{BASE}/leads", f"{BASE}/leads.csv", f"{BASE}/alerts", f"{BASE}/leads?q=ana@acme.example",
+        f"{BASE}/leads?q=lima", "/", "/alerts",
+    ],
+)  # fmt: skip
+async def test_a_viewer_is_shown_no_trait_and_no_address(guarded: Running, path: str) -> None:
+    everything = (await guarded.get(path, ANA)).body.decode()
+    assert any(secret in everything for secret in SECRETS)
+    seen = (await guarded.get(path, BEN)).body.decode().replace("q=ana%40acme.example", "")
+    assert not any(secret in seen for secret in SECRETS)
+
+
+async def test_a_viewer_follows_a_hidden_id_and_learns_nothing_from_it(guarded: Running) -> None:
+    page = (await guarded.get(f"{BASE}/leads?limit=1", BEN)).json
+    hidden = page["leads"][0]["lead_id"]
+    assert hidden.startswith("hidden.")
+    for path in ("", "/curve", "/timeline", "/alerts"):
+        answer = await guarded.get(f"{BASE}/leads/{hidden}{path}", BEN)
+        assert answer.status == 200
+        assert not any(secret in answer.body.decode() for secret in SECRETS)
+    lead = (await guarded.get(f"{BASE}/leads/{hidden}", BEN)).json
+    assert lead["lead_id"] == hidden
+    assert set(lead["traits"].values()) == {"•••"}
+    assert (await guarded.get(f"{BASE}/leads/ana@acme.example", BEN)).status == 404
+    assert (await guarded.get(f"/leads/{hidden}", BEN)).status == 200
+    assert b"ana" not in (await guarded.get(f"{BASE}/leads?limit=1", BEN)).json["next"].encode().lower()
+
+
+async def test_alerts_of_an_erased_lead_are_shown_to_nobody(guarded: Running) -> None:
+    assert len((await guarded.get(f"{BASE}/alerts", ANA)).json["alerts"]) == 1
+    store, home = guarded.desk._reads.store, partition_of("ana@acme.example", PARTITIONS)
+    control = await store.control(home)
+    erased = {"ana@acme.example": encode_erased(Erased(now_ms() + 10**12))}
+    await store.commit(home, Commit(control.version, control.step, "erase", {}, dict(erased)))
+    assert (await guarded.get(f"{BASE}/alerts", ANA)).json["alerts"] == []
+
+
+# What every answer has
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/nowhere", f"{BASE}/leads", f"{BASE}/nowhere", f"{BASE}/leads/nobody", "/login", f"{BASE}/leads.csv"]
+)
+async def test_every_answer_keeps_browsers_careful(board: Running, path: str) -> None:
+    headers = (await board.get(path)).headers
+    policy = headers["Content-Security-Policy"]
+    assert policy == "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("leads/nobody", 404, "unknown_lead"),
+        ("leads/nobody/curve", 404, "unknown_lead"),
+        ("leads/nobody/alerts", 404, "unknown_lead"),
+        ("stream/leads/nobody", 404, "unknown_lead"),
+        ("leads/" + "x" * 700, 404, "unknown_lead"),
+        ("leads?scorecard=none", 404, "unknown_scorecard"),
+        ("scorecards/none", 404, "unknown_scorecard"),
+        ("stream/leads?scorecard=none", 404, "unknown_scorecard"),
+        ("leads?limit=0", 400, "bad_number"),
+        ("leads?limit=9999", 400, "bad_number"),
+        ("leads?limit=-1", 400, "bad_number"),
+        ("leads?cursor=x", 400, "bad_cursor"),
+        ("alerts?cursor=x", 400, "bad_cursor"),
+        ("leads?stages=hot", 400, "unknown_parameter"),
+        ("leads?q=" + "x" * 201, 400, "too_long"),
+        ("leads/u1?at=yesterday", 400, "bad_time"),
+        ("leads/u1?at=2020-01-01", 400, "bad_time"),
+        ("channels?days=400", 400, "bad_number"),
+        ("channels?touch=middle", 400, "bad_touch"),
+        ("nowhere", 404, "not_found"),
+    ],
+)
+async def test_what_cannot_be_answered_is_told_with_a_code(board: Running, path: str, status: int, code: str) -> None:
+    answer = await board.get(f"{BASE}/{path}")
+    assert (answer.status, answer.json["code"]) == (status, code)
+    assert answer.json["message"].endswith(".")
+
+
+async def test_a_cursor_of_another_list_is_refused(board: Running) -> None:
+    cursor = (await board.get(f"{BASE}/leads?limit=1")).json["next"]
+    assert (await board.get(f"{BASE}/alerts?cursor={cursor}")).status == 400
+
+
+async def test_other_methods_are_refused_with_what_is_taken(board: Running) -> None:
+    answer = await board.request("POST", f"{BASE}/leads")
+    assert (answer.status, answer.json["code"], answer.headers["Allow"]) == (405, "method_not_allowed", "GET, HEAD")
+    assert (await board.request("HEAD", f"{BASE}/leads")).body == b""
+
+
+class Away(MemoryStore):
+    """A store that does not answer."""
+
+    async def ranked(self, *args: Any, **kwargs: Any) -> list[tuple[str, float]]:
+        await asyncio.sleep(60)
+        return []
+
+    async def load(self, partition: int, lead_ids: Sequence[str]) -> list[bytes | None]:
+        raise ConnectionError
+
+
+async def test_a_store_that_does_not_answer_is_503_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "QUERY_S", 0.05)
+    async with board_on(Shards(RULES), store=Away()) as board:
+        for path in (f"{BASE}/leads", f"{BASE}/leads/u1"):
+            answer = await board.get(path)
+            assert (answer.status, answer.json["code"], answer.headers["Retry-After"]) == (503, "store_away", "2")
+        assert (await board.get("/")).status == 503
+
+
+async def test_reads_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "MOST_WAITING", 2)
+    reads = queries.Reads(MemoryStore(), PARTITIONS)
+    async with reads.bounded(), reads.bounded():
+        with pytest.raises(Refusal) as refused:
+            async with reads.bounded():
+                pass
+    assert (refused.value.status, refused.value.code) == (503, "busy")
+    async with reads.bounded():
+        pass
+
+
+async def test_those_who_ask_for_the_same_at_once_are_served_by_one_look(board: Running) -> None:
+    store, looks = board.desk._reads.store, 0
+    ranked = store.ranked
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await ranked(*args, **kwargs)
+
+    store.ranked = counted  # type: ignore[method-assign]
+    answers = await asyncio.gather(*(board.get(f"{BASE}/leads") for _ in range(20)))
+    assert len({answer.body for answer in answers}) == 1
+    assert looks == PARTITIONS
+
+
+async def test_an_export_that_breaks_off_is_not_taken_for_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.board.api.MOST_A_PAGE", 5)
+    async with board_on(await people(20)) as board:
+        store, asked = board.desk._reads.store, 0
+        ranked = store.ranked
+
+        async def breaks(*args: Any, **kwargs: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            if asked > PARTITIONS:
+                raise ConnectionError
+            return await ranked(*args, **kwargs)
+
+        store.ranked = breaks  # type: ignore[method-assign]
+        with pytest.raises(aiohttp.ClientError):
+            await board.get(f"{BASE}/leads.csv")
+        assert (await board.get(f"{BASE}/scorecards")).status == 200
+
+
+async def test_a_stream_ends_where_the_store_is_away(board: Running) -> None:
+    stream = await listen(board, "leads/u1")
+
+    async def away(*args: Any) -> Any:
+        raise ConnectionError
+
+    store: Any = board.desk._reads.store
+    store.load = away
+    row = {"lead_id": "u1", "scorecard": "sales"}
+    board.feeds.take(TOPICS.lead_scores, [kafka_record(orjson.dumps(row))])
+    assert await asyncio.wait_for(stream.content.read(), 5) == b""
+
+
+# Streams
+
+
+async def lines(answer: aiohttp.ClientResponse, count: int) -> list[str]:
+    async with asyncio.timeout(5):
+        return [(await answer.content.readline()).decode().rstrip("\n") for _ in range(count)]
+
+
+async def listen(board: Running, path: str, token: str = "") -> aiohttp.ClientResponse:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = await board.session.get(f"{board.url}{BASE}/stream/{path}", headers=headers)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert await lines(answer, 2) == ["retry: 2000", ""]
+    return answer
+
+
+async def test_alerts_are_streamed_as_they_come_and_once(guarded: Running) -> None:
+    stream, other = await listen(guarded, "alerts", ANA), await listen(guarded, "alerts", BEN)
+    for _ in range(2):
+        guarded.feeds.take(TOPICS.handoff, [kafka_record(record(7, "ana@acme.example"))])
+    guarded.feeds.take(TOPICS.handoff, [kafka_record(b"no alert"), kafka_record(record(8, "u1"))])
+    told = await lines(stream, 6)
+    assert [told[0], told[3]] == ["event: alert", "event: alert"]
+    found = [json.loads(line.removeprefix("data: "))["lead_id"] for line in (told[1], told[4])]
+    assert found == ["ana@acme.example", "u1"]
+    assert "ana" not in (await lines(other, 3))[1]
+    for each in (stream, other):
+        each.close()
+
+
+async def test_changed_leads_are_named_together(board: Running) -> None:
+    stream = await listen(board, "leads?scorecard=plants")
+    rows = [{"lead_id": f"u{i}", "scorecard": card} for i in (1, 2, 1) for card in ("sales", "plants")]
+    board.feeds.take(TOPICS.lead_scores, [kafka_record(orjson.dumps(row)) for row in rows])
+    board.feeds.take(TOPICS.lead_scores, [kafka_record(None, b"gone"), kafka_record(b"nonsense"), kafka_record(b"[]")])
+    event, data, _ = await lines(stream, 3)
+    assert event == "event: changed"
+    assert json.loads(data.removeprefix("data: ")) == {"lead_ids": ["u1", "u2", "gone"], "all": False}
+    stream.close()
+
+
+async def test_a_lead_is_streamed_when_it_changes(board: Running) -> None:
+    stream = await listen(board, "leads/u1")
+    board.feeds.take(
+        TOPICS.lead_scores, [kafka_record(orjson.dumps({"lead_id": i, "scorecard": "sales"})) for i in ("u2", "u1")]
+    )
+    event, data, _ = await lines(stream, 3)
+    assert (event, json.loads(data.removeprefix("data: "))["lead_id"]) == ("event: lead", "u1")
+    stream.close()
+
+
+async def test_a_quiet_stream_shows_that_it_is_there(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
+    stream = await listen(board, "alerts")
+    assert (await lines(stream, 2))[0] == ": still here"
+    stream.close()
+
+
+async def test_streams_end_when_the_board_stops(board: Running) -> None:
+    stream = await listen(board, "alerts")
+    board.feeds.hub.close()
+    assert await asyncio.wait_for(stream.content.read(), 5) == b""
+
+
+async def test_a_listener_that_is_too_slow_begins_anew(board: Running) -> None:
+    stream = await listen(board, "alerts")
+    for number in range(2000):
+        board.feeds.take(TOPICS.handoff, [kafka_record(record(number))])
+    assert board.feeds.hub
+    assert await asyncio.wait_for(stream.content.read(), 5) == b""
+    assert len(board.feeds.hub) == 0
+
+
+async def test_any_number_of_changes_ends_no_stream_and_is_told_at_once(board: Running) -> None:
+    stream = await listen(board, "leads")
+    rows = [orjson.dumps({"lead_id": f"u{number % 2500}", "scorecard": "sales"}) for number in range(6000)]
+    board.feeds.take(TOPICS.lead_scores, [kafka_record(row) for row in rows])
+    _, data, _ = await lines(stream, 3)
+    assert json.loads(data.removeprefix("data: ")) == {"lead_ids": [], "all": True}
+    board.feeds.take(TOPICS.lead_scores, [kafka_record(rows[0])])
+    _, data, _ = await lines(stream, 3)
+    assert json.loads(data.removeprefix("data: ")) == {"lead_ids": ["u0"], "all": False}
+    stream.close()
+
+
+async def test_streams_are_bounded(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.board.hub.MOST_LISTENERS", 1)
+    stream = await listen(board, "alerts")
+    answer = await board.get(f"{BASE}/stream/alerts")
+    assert (answer.status, answer.json["code"]) == (503, "too_many_streams")
+    stream.close()
+
+
+async def test_a_stream_ends_when_its_token_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
+    async with board_on(await people(), ACCESS) as board:
+        stream = await listen(board, "alerts", BEN)
+        board.access[0] = AccessFile(ACCESS.tokens[:1])
+        async with asyncio.timeout(5):
+            await stream.content.read()
+
+
+# The document
+
+
+async def test_the_document_lists_every_address_of_the_api(board: Running) -> None:
+    answer = await board.get(f"{BASE}/openapi.json")
+    assert answer.json["openapi"] == "3.1.0"
+    routes = {path.replace(":[^/]+", "") for _, path, _, _ in board_routes(board)}
+    assert set(document()["paths"]) == routes
+
+
+def board_routes(board: Running) -> Sequence[tuple[str, str, str, Any]]:
+    from app.board.api import Api
+    from app.board.live import Live
+
+    return Api(board.desk, Live(board.desk, board.metrics)).routes()
+
+
+async def test_what_was_asked_is_counted(board: Running) -> None:
+    await board.get(f"{BASE}/leads")
+    await board.get(f"{BASE}/leads/nobody")
+    found = {(s.name, *s.labels.values()): s.value for m in board.metrics.registry.collect() for s in m.samples}
+    assert found["leadglow_board_requests_total", "api_leads", "200"] == 1
+    assert found["leadglow_board_requests_total", "api_lead", "404"] == 1
+    assert found["leadglow_board_requests_refused_total", "unknown_lead"] == 1
