@@ -6,7 +6,7 @@ import itertools
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 
 from streams.clock import now_ms
 from tests.servers import Running
-from tests.system import ROOT, System, wait_for
+from tests.system import PARTITIONS, ROOT, System, wait_for
 
 TOKEN = "a-token-of-nobody-else"
 VIEWER_TOKEN = "a-token-of-somebody-who-may-see-less"
@@ -106,21 +106,20 @@ def access_file(folder: Path) -> Path:
     return path
 
 
-async def stream(system: System, events: Iterable[bytes], per_s: float) -> float:
+async def stream(system: System, events: Iterator[bytes], per_s: float) -> float:
     """Send events as fast as told, in bursts; the rate that was reached."""
-    producer = AIOKafkaProducer(bootstrap_servers=system.settings.kafka, linger_ms=5)
+    producer = AIOKafkaProducer(bootstrap_servers=system.settings.kafka)
     await producer.start()
     loop = asyncio.get_running_loop()
-    began_s, sent = loop.time(), 0
+    began_s, sent, places = loop.time(), 0, itertools.cycle(range(PARTITIONS))
     try:
-        for event in events:
-            ahead_s = sent / per_s - (loop.time() - began_s)
-            if ahead_s > 0:
-                await asyncio.sleep(max(ahead_s, BURST_S))
-            await producer.send(system.settings.sources[0], event, timestamp_ms=now_ms())
-            sent += 1
-        took_s = loop.time() - began_s
-        await producer.flush()
+        while burst := list(itertools.islice(events, max(1, round(per_s * BURST_S)))):
+            batch = producer.create_batch()
+            for event in burst:
+                batch.append(key=None, value=event, timestamp=now_ms())
+            await producer.send_batch(batch, system.settings.sources[0], partition=next(places))
+            sent += len(burst)
+            await asyncio.sleep(sent / per_s - (loop.time() - began_s))
+        return sent / (loop.time() - began_s)
     finally:
         await producer.stop()
-    return sent / took_s

@@ -40,7 +40,7 @@ PER_S = (31.4, 6.2, 0.9)
 SPAN_MS = 21 * 86_400_000
 WAVE_MS = 2 * 3_600_000
 LATENESS_MS = 72 * 3_600_000
-DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+DESK, PHONE = {"width": 1120, "height": 800}, {"width": 390, "height": 844}
 
 
 @dataclass

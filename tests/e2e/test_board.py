@@ -187,7 +187,7 @@ def test_a_change_is_on_the_open_page_soon_after_its_event_arrived(board: Board,
 async def probed(board: Board) -> float:
     """Noise, and a lead that enters the ranking's top four times a second; its name tells when."""
     views = (viewed(f"noise-{i % 5000}", f"/blog/{i % 50}") for i in range(NOISE_PER_S * NOISE_S))
-    noise = [json.dumps(view).encode() for view in views]
+    noise = iter([json.dumps(view).encode() for view in views])
     noisy = stream(board.system, noise, NOISE_PER_S)
     rate, _ = await asyncio.gather(noisy, stream(board.system, probes(), PROBES / 10))
     return rate

@@ -6,8 +6,7 @@ import { chromium } from "playwright-core";
 
 const AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
 
-const ARGS = ["--no-sandbox", "--disable-lcd-text"]; // grey edges of letters: pictures are half as large
-const browser = await chromium.launch({ executablePath: process.argv[2], args: ARGS });
+const browser = await chromium.launch({ executablePath: process.argv[2], args: ["--no-sandbox"] });
 const visitors = new Map();
 const pages = new Map();
 const noted = new Map();
