@@ -46,6 +46,8 @@ def remedy(error: Exception) -> str | None:
     """What ends this trouble, or None if repeating the call cannot help."""
     if isinstance(error, (AuthenticationError, AuthorizationError)):
         return None
+    if isinstance(error, AttributeError):  # redis-py writes to a connection that another task has closed
+        return UNREACHABLE if error.obj is None and error.name in {"drain", "writelines"} else None
     if isinstance(error, RedisClusterException):
         return remedy(error.__cause__) if isinstance(error.__cause__, RedisError) else CLUSTER
     code = getattr(error, "status_code", None) or str(error).split(" ", 1)[0]
@@ -80,7 +82,7 @@ class Patience:
         while True:
             try:
                 reply = await self._shielded(send)
-            except TROUBLE as error:
+            except (*TROUBLE, AttributeError) as error:
                 advice = remedy(error)
                 if advice is None:
                     raise

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.outgoing import Outgoing
 from streams.transport.topic_ids import topic_ids
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 LOOK_S = 2.0
 """How long Kafka may take to answer and still be there."""
+STOP_S = 5.0
+"""How long a producer that failed may take to give up."""
 BATCH_BYTES = 512 * 1024
 FEW_ROWS = 200
 
@@ -35,6 +38,8 @@ class Producer:
         self._create = create
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._replaced: asyncio.Future[None] | None = None
+        """Done once the producer at hand was given up: it answers nobody any more."""
         self.healthy = False
 
     async def start(self) -> None:
@@ -53,8 +58,7 @@ class Producer:
         while True:
             producer = await self._connected()
             try:
-                sent = [await self._send(producer, record, partition) for record in records]
-                return list(await asyncio.gather(*sent))
+                return await self._attempt(self._send_each(producer, records, partition))
             except MessageSizeTooLargeError:
                 raise
             except KafkaError as error:
@@ -72,7 +76,7 @@ class Producer:
         while rows:
             producer = await self._connected()
             try:
-                await self._send_all(producer, topic, rows)
+                await self._attempt(self._send_all(producer, topic, rows))
                 return
             except give_up_on:
                 raise
@@ -100,6 +104,30 @@ class Producer:
         """How many partitions a topic has."""
         producer = await self._connected()
         return len(await producer.partitions_for(topic))
+
+    async def _attempt(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The outcome of some work with the producer at hand.
+
+        Raises:
+            KafkaConnectionError: it was replaced because of others, and would never have answered.
+        """
+        task = asyncio.ensure_future(work)
+        waiting: set[asyncio.Future[Any]] = {task}
+        if self._replaced is not None:
+            waiting.add(self._replaced)
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+        finally:
+            task.cancel()
+        raise KafkaConnectionError
+
+    async def _send_each(
+        self, producer: AIOKafkaProducer, records: Sequence[Outgoing], partition: int | None
+    ) -> list[Any]:
+        sent = [await self._send(producer, record, partition) for record in records]
+        return list(await asyncio.gather(*sent))
 
     async def _send(self, producer: AIOKafkaProducer, record: Outgoing, partition: int | None) -> Any:
         return await producer.send(
@@ -146,6 +174,7 @@ class Producer:
                 try:
                     await producer.start()
                     self._producer = producer
+                    self._replaced = asyncio.get_running_loop().create_future()
                     self.healthy = True
                 except KafkaError as error:
                     log.warning("Kafka cannot be reached (%s); trying again in %.1f s", error, pause_s)
@@ -160,11 +189,13 @@ class Producer:
         log.warning("sending to Kafka failed (%r); trying again in %.1f s", error, pause_s)
         is_current = self._producer is failed
         if is_current:
-            self._producer = None
+            self._producer, replaced = None, self._replaced
             try:
-                await asyncio.wait_for(failed.stop(), 5.0)
+                await asyncio.wait_for(failed.stop(), STOP_S)
             except (KafkaError, TimeoutError):
                 log.debug("the failed producer did not stop in time")
+            if replaced is not None:
+                replaced.set_result(None)
         await asyncio.sleep(pause_s)
         return min(pause_s * 2, LONGEST_PAUSE_S)
 
