@@ -22,6 +22,8 @@ CERTAIN = 50
 """Units beyond a whole point at which it has certainly been passed: when a lead is looked at, it has changed."""
 PATIENCE = 4096
 """Halvings after which the search goes on in steps of a second: a score that grazes a bound for ever."""
+LEAPS, SHORT_MS = 12, 8.0
+"""How often a search leaps over what is certainly quiet, and how short a leap is not worth it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,21 @@ def _first(may: Callable[[int, int], bool], holds: Callable[[int], bool], start_
 
 
 def _first_from(
-    may: Callable[[int, int], bool], holds: Callable[[int], bool], start_ms: int, end_ms: int, quiet_ms: float
+    may: Callable[[int, int], bool],
+    holds: Callable[[int], bool],
+    start_ms: int,
+    end_ms: int,
+    quiet_ms: Callable[[int], float],
 ) -> int | None:
-    """The same, for what does not happen within ``quiet_ms`` and may happen soon after."""
-    start = min(start_ms + max(int(quiet_ms) - 1, 0), end_ms) if quiet_ms < FAR_MS else end_ms
+    """The same, where ``quiet_ms`` tells for how long after an instant nothing can happen."""
+    start = start_ms
+    for _ in range(LEAPS):
+        leap = quiet_ms(start)
+        if leap < SHORT_MS:
+            break
+        start = min(start + int(leap) - 1, end_ms) if leap < FAR_MS else end_ms
+        if start >= end_ms:
+            return None
     length = 1
     while start < end_ms:
         end = min(start + length, end_ms)
@@ -142,17 +155,16 @@ def _first_from(
 def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> int | None:
     """The first instant in (start, end] at which decay changes a stage of the card."""
     found: int | None = None
-    reading = read(card, lead, start_ms) if card.stages else None
     for rule in card.stages:
         latch = lead.latches.get(rule.key)
-        if reading is None or not decay_can_flip(rule, latch, card, lead):
+        if not decay_can_flip(rule, latch, card, lead):
             continue
         at = _first_from(
             lambda a, b: may_flip(rule, latch, envelope(card, lead, a, b)),  # noqa: B023 - used at once
             lambda t: flips(rule, latch, lead, read(card, lead, t)),  # noqa: B023
             start_ms,
             end_ms if found is None else found,
-            _calm_ms(rule, latch, reading),
+            lambda t: _calm_ms(rule, latch, read(card, lead, t)),  # noqa: B023
         )
         found = at if at is not None else found
     return found
@@ -160,20 +172,24 @@ def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> int | N
 
 def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     """The first instant after ``now_ms`` at which the published score or a stage changes by decay; None if never."""
-    reading = read(card, lead, now_ms)
     end_ms = now_ms + horizon_ms(card, lead)
-    shown = published(reading.exact)
+    shown = published(read(card, lead, now_ms).exact)
     low, high = shown * UNIT - HALF, shown * UNIT + HALF
-    total = reading.engagement + reading.fit
     rounding = _first_from(
         lambda a, b: _leaves(envelope(card, lead, a, b), low, high),
         lambda t: published(read(card, lead, t).exact) != shown,
         now_ms,
         end_ms,
-        min(reading.fall_ms(total - low - MARGIN), reading.rise_ms(high - total - MARGIN)),
+        lambda t: _stays_ms(read(card, lead, t), low, high),
     )
     flip = next_flip(card, lead, now_ms, end_ms if rounding is None else rounding)
     return rounding if flip is None else flip
+
+
+def _stays_ms(reading: Reading, low: float, high: float) -> float:
+    """How long decay certainly leaves a score between two bounds."""
+    total = reading.engagement + reading.fit
+    return min(reading.fall_ms(total - low - MARGIN), reading.rise_ms(high - total - MARGIN))
 
 
 def _leaves(bounds: Envelope, low: float, high: float) -> bool:

@@ -98,12 +98,14 @@ class FastScorer:
         self._table = Table(self.rules)
         self._numbers.clear()
 
-    def _keep(self, lead_id: str, state: State | None) -> None:
+    def _keep(self, lead_id: str, state: State | None) -> bool:
+        """Put what is known of a lead where it belongs; True if that is the table."""
         if isinstance(state, Lead) and not state.windows and not state.details:
             self._table.put(lead_id, state)
             self._scorer.states.pop(lead_id, None)
-        else:
-            self._scorer.states[lead_id] = state
+            return True
+        self._scorer.states[lead_id] = state
+        return False
 
     def _lend(self, lead_id: str) -> None:
         """Hand a lead to ``Scorer`` for the rest of the step."""
@@ -193,6 +195,16 @@ class FastScorer:
         for lead_id in inputs:
             self._lend(lead_id)
         self._scorer.run(inputs)
+        self._take_back()
+
+    def _take_back(self) -> None:
+        """Have lent leads in the table again, where they can stand there."""
+        states, touched = self._scorer.states, self._scorer.touched
+        for lead_id in self._lent:
+            state = states.get(lead_id)
+            if state is not None and self._keep(lead_id, state) and touched.pop(lead_id, None) is not None:
+                self._table.leads["touched"][self._table.rows[lead_id]] = 1
+        self._lent.clear()
 
     # Time -----------------------------------------------------------------------------------------------------
 

@@ -40,6 +40,9 @@ _AS_IT_IS = (
     "base", "clock", "first_seen", "last_seen", "erased_at", "calm_until", "slack", "known", "stale", "unsent",
 )  # fmt: skip
 """Parts of a lead that rows have by the same names."""
+_NOBODY = new_leads(1)[0]
+"""A row as it begins."""
+_NOBODY["due"], _NOBODY["stale"], _NOBODY["unsent"] = NEVER, 1, 1
 ROWS, PLACES, BLOCKS, WIDTH = 1024, 8192, 64, 8
 BLOB_BYTES = 1 << 20
 
@@ -161,9 +164,11 @@ class Table:
         stages = sum(len(card.stages) for card in rules.cards)
         old = {} if self.cards is None else dict(zip(self._names, self.cards.scores["shown"].T, strict=True))
         self.cards = new_cards(len(self.leads), len(rules.cards), stages)
+        self._no_scores = new_cards(1, len(rules.cards), 0).scores[0]
+        self._no_scores["fit"] = [card.fit({}) for card in rules.cards]
+        self.cards.scores[:] = self._no_scores
         self._names = [card.name for card in rules.cards]
         for i, card in enumerate(rules.cards):
-            self.cards.scores["fit"][:, i] = card.fit({})
             if card.name in old:
                 self.cards.scores["shown"][:, i] = old[card.name]
         self.leads["calm_until"] = self.leads["slack"] = -np.inf
@@ -240,7 +245,7 @@ class Table:
     def remove(self, row: int) -> None:
         """Forget a row."""
         kernel_memory.forget(self.leads, self.recent, row, True)
-        self.leads["touched"][row] = self.leads["stuck"][row] = 0
+        self.leads["touched"][row] = 0
         del self.rows[self.ids[row]]
         self.ids[row] = ""
         self._rare.pop(row, None)
@@ -286,13 +291,8 @@ class Table:
         return rows
 
     def _blank(self, rows: list[int]) -> None:
-        for name in ("size", "known", "rare", "touched", "stuck", "erased_at", "first"):
-            self.leads[name][rows] = 0
-        self.leads["due"][rows] = NEVER
-        self.leads["stale"][rows] = self.leads["unsent"][rows] = 1
-        self.cards.scores["shown"][rows], self.cards.inside[rows] = NEVER, 0
-        for i, card in enumerate(self.rules.cards):
-            self.cards.scores["fit"][rows, i] = card.fit({})
+        self.leads[rows] = _NOBODY
+        self.cards.scores[rows], self.cards.inside[rows] = self._no_scores, 0
 
     def _lengthen(self) -> None:
         size, cards = len(self.leads) * 2, new_cards(2 * len(self.leads), len(self._names), self.cards.inside.shape[1])
