@@ -60,14 +60,14 @@ def _scored(scores: Mapping[str, float]) -> list[object]:
     return list(chain.from_iterable(zip(scores.values(), scores, strict=True)))
 
 
-def _ranked(ranks: Mapping[str, dict[str, float | None]]) -> Iterator[object]:
-    for scorecard, scores in ranks.items():
-        kept, removed = split(scores)
+def _ranked(ranks: Mapping[str, dict[str, float | None]], scorecards: Iterable[str]) -> Iterator[object]:
+    for scorecard in scorecards:
+        kept, removed = split(ranks.get(scorecard, {}))
         yield from (scorecard, _scored(kept), removed)
 
 
-def arguments(commit: Commit) -> tuple[bytes, bytes]:
-    """ARGV of ``commit.lua``."""
+def arguments(commit: Commit, scorecards: Iterable[str]) -> tuple[bytes, bytes]:
+    """ARGV of ``commit.lua``; the rankings of ``scorecards`` are its further keys."""
     fields = commit.fields
     leads, removed = split(commit.leads)
     due, not_due = split(commit.due)
@@ -78,7 +78,7 @@ def arguments(commit: Commit) -> tuple[bytes, bytes]:
         _sized(leads, leads.values()),
         _sized((f"{entry.seq}-0" for entry in commit.outbox), payloads),
         *(_scored(due), not_due),
-        list(_ranked(commit.ranks)),
+        list(_ranked(commit.ranks, scorecards)),
         *(commit.clean, commit.dirty),
         removed,
     )
@@ -143,8 +143,11 @@ class RedisStore:
         """Take one step, atomically, if the last one is the one that it follows; so it is safe to repeat."""
         require_sound(commit)
         keys = self._keys(partition)
-        shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
-        argv = arguments(commit)  # once: the bytes of a repeated attempt are the same
+        scorecards = list(commit.ranks)
+        if None in commit.leads.values():  # it leaves every ranking
+            scorecards = sorted({*scorecards, *await self._rankings(keys)})
+        shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank, *map(keys.ranking, scorecards))
+        argv = arguments(commit, scorecards)  # once: the bytes of a repeated attempt are the same
 
         async def send() -> bytes:
             try:
@@ -216,8 +219,7 @@ class RedisStore:
     async def wipe(self, partition: int) -> None:
         """Remove everything of the shard."""
         keys = self._keys(partition)
-        ranked: set[bytes] = await self._call("wipe", lambda: self._client.smembers(keys.rank))
-        rankings = [keys.ranking(scorecard.decode()) for scorecard in ranked]
+        rankings = [keys.ranking(scorecard) for scorecard in await self._rankings(keys)]
         shard = (keys.ctl, keys.leads, keys.due, keys.outbox, keys.dirty, keys.rank)
         await self._call("wipe", lambda: self._client.unlink(*shard, *rankings))
 
@@ -233,6 +235,11 @@ class RedisStore:
         """Finish what is in flight and let the connections go."""
         await self._patience.settle()
         await self._client.aclose()
+
+    async def _rankings(self, keys: ShardKeys) -> list[str]:
+        """The scorecards that have a ranking."""
+        ranked: set[bytes] = await self._call("rankings", lambda: self._client.smembers(keys.rank))
+        return [scorecard.decode() for scorecard in ranked]
 
     def _keys(self, partition: int) -> ShardKeys:
         return shard_keys(self._namespace, partition, self._partitions)

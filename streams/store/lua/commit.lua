@@ -3,7 +3,9 @@
 -- `#!lua` lets Redis refuse the whole script up front (OOM, READONLY, MISCONF, NOREPLICAS).
 -- Two arguments hold everything, because every argument costs the worker more than the bytes in it.
 --
--- KEYS  1 ctl  2 leads  3 due  4 outbox  5 dirty  6 rank (the ranking of scorecard s is KEYS[6]:s)
+-- KEYS  1 ctl  2 leads  3 due  4 outbox  5 dirty  6 rank  7... the rankings that change, in the order of ARGV
+--       Every key that is written is named here: in a cluster whose slots move, Redis refuses the script up front
+--       if one is elsewhere, and half way if it is not told.
 -- ARGV  1 msgpack list of
 --           id of the step that it follows ('' for none), its own id, version afterwards (texts),
 --           highest outbox seq acknowledged (text, '0' for none),
@@ -59,7 +61,7 @@ write('ZADD', KEYS[3], due)
 write('ZREM', KEYS[3], not_due)
 
 for i = 1, #rankings, 3 do
-  local key, scores = KEYS[6] .. ':' .. rankings[i], rankings[i + 1]
+  local key, scores = KEYS[6 + (i + 2) / 3], rankings[i + 1]
   for j = 1, #scores, 2 do scores[j] = -scores[j] end
   write('ZADD', key, scores)
   write('ZREM', key, rankings[i + 2])
@@ -69,9 +71,7 @@ end
 if #removed > 0 then
   write('HDEL', KEYS[2], removed)
   write('ZREM', KEYS[3], removed)
-  for _, scorecard in ipairs(redis.call('SMEMBERS', KEYS[6])) do
-    write('ZREM', KEYS[6] .. ':' .. scorecard, removed)
-  end
+  for i = 7, #KEYS do write('ZREM', KEYS[i], removed) end
 end
 
 redis.call('HSET', KEYS[1], 'version', version, 'step', step, unpack(fields))
