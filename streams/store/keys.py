@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from binascii import crc_hqx
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -50,10 +51,10 @@ class ShardKeys:
     fired: str
     """HASH: how often each signal counted, by day."""
 
-    @property
-    def all(self) -> tuple[str, ...]:
-        """In the order in which ``commit.lua`` takes them."""
-        return (self.ctl, self.leads, self.due, self.outbox, self.dirty, self.rank, self.history, self.fired)
+    def of(self, scorecards: Iterable[str]) -> tuple[str, ...]:
+        """Every key, with those of these scorecards, in the order in which ``commit.lua`` takes them."""
+        cards = (key for card in scorecards for key in (self.ranking(card), self.histories(card)))
+        return (self.ctl, self.leads, self.due, self.outbox, self.dirty, self.rank, self.fired, *cards)
 
     def ranking(self, scorecard: str) -> str:
         """ZSET: lead id by *negated* score, so that equal scores come by ascending lead id."""

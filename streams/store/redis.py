@@ -68,9 +68,9 @@ def _scored(scores: Mapping[str, float]) -> list[object]:
     return list(chain.from_iterable(zip(scores.values(), scores, strict=True)))
 
 
-def _ranked(ranks: Mapping[str, dict[str, float | None]]) -> Iterator[object]:
-    for scorecard, scores in ranks.items():
-        kept, removed = split(scores)
+def _ranked(ranks: Mapping[str, dict[str, float | None]], scorecards: Iterable[str]) -> Iterator[object]:
+    for scorecard in scorecards:
+        kept, removed = split(ranks.get(scorecard, {}))
         yield from (scorecard, _scored(kept), removed)
 
 
@@ -78,8 +78,8 @@ def _text(amount: float | None) -> str:
     return "" if amount is None else repr(amount)
 
 
-def arguments(commit: Commit) -> tuple[bytes, bytes]:
-    """ARGV of ``commit.lua``."""
+def arguments(commit: Commit, scorecards: Iterable[str]) -> tuple[bytes, bytes]:
+    """ARGV of ``commit.lua``; rankings and histories of ``scorecards`` are its further keys."""
     fields = commit.fields
     leads, removed = split(commit.leads)
     due, not_due = split(commit.due)
@@ -90,7 +90,7 @@ def arguments(commit: Commit) -> tuple[bytes, bytes]:
         _sized(leads, leads.values()),
         _sized((f"{entry.seq}-0" for entry in commit.outbox), payloads),
         *(_scored(due), not_due),
-        list(_ranked(commit.ranks)),
+        list(_ranked(commit.ranks, scorecards)),
         *(commit.clean, commit.dirty),
         removed,
         *(commit.second, commit.day),
@@ -156,8 +156,12 @@ class RedisStore:
     async def commit(self, partition: int, commit: Commit) -> Verdict:
         """Take one step, atomically, if the last one is the one that it follows; so it is safe to repeat."""
         require_sound(commit)
-        shard = self._keys(partition).all
-        argv = arguments(commit)  # once: the bytes of a repeated attempt are the same
+        keys = self._keys(partition)
+        scorecards = list(commit.ranks)
+        if None in commit.leads.values():  # it leaves every ranking
+            scorecards = sorted({*scorecards, *await self._rankings(keys)})
+        shard = keys.of(scorecards)
+        argv = arguments(commit, scorecards)  # once: the bytes of a repeated attempt are the same
 
         async def send() -> bytes:
             try:
@@ -275,10 +279,8 @@ class RedisStore:
     async def wipe(self, partition: int) -> None:
         """Remove everything of the shard."""
         keys = self._keys(partition)
-        ranked: set[bytes] = await self._call("wipe", lambda: self._client.smembers(keys.rank))
-        cards = [scorecard.decode() for scorecard in ranked]
-        own = [*map(keys.ranking, cards), *map(keys.histories, cards)]
-        await self._call("wipe", lambda: self._client.unlink(*keys.all, *own))
+        shard = keys.of(await self._rankings(keys))
+        await self._call("wipe", lambda: self._client.unlink(*shard))
 
     async def meta(self, name: str, value: str = "") -> str:
         """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
@@ -292,6 +294,11 @@ class RedisStore:
         """Finish what is in flight and let the connections go."""
         await self._patience.settle()
         await self._client.aclose()
+
+    async def _rankings(self, keys: ShardKeys) -> list[str]:
+        """The scorecards that have a ranking."""
+        ranked: set[bytes] = await self._call("rankings", lambda: self._client.smembers(keys.rank))
+        return [scorecard.decode() for scorecard in ranked]
 
     def _keys(self, partition: int) -> ShardKeys:
         return shard_keys(self._namespace, partition, self._partitions)

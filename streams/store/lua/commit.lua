@@ -3,8 +3,10 @@
 -- `#!lua` lets Redis refuse the whole script up front (OOM, READONLY, MISCONF, NOREPLICAS).
 -- Two arguments hold everything, because every argument costs the worker more than the bytes in it.
 --
--- KEYS  1 ctl  2 leads  3 due  4 outbox  5 dirty  6 rank (the ranking of scorecard s is KEYS[6]:s)
---       7 history (that of scorecard s is KEYS[7]:s)  8 fired
+-- KEYS  1 ctl  2 leads  3 due  4 outbox  5 dirty  6 rank  7 fired
+--       8, 9 ... the ranking and the histories of each scorecard that changes, in the order of ARGV
+--       Every key that is written is named here: in a cluster whose slots move, Redis refuses the script up front
+--       if one is elsewhere, and half way if it is not told.
 -- ARGV  1 msgpack list of
 --           id of the step that it follows ('' for none), its own id, version afterwards (texts),
 --           highest outbox seq acknowledged (text, '0' for none),
@@ -91,8 +93,7 @@ local function lengthened(history, when, score)
 end
 
 for i = 1, #rankings, 3 do
-  local key, scores = KEYS[6] .. ':' .. rankings[i], rankings[i + 1]
-  local histories = KEYS[7] .. ':' .. rankings[i]
+  local key, histories, scores = KEYS[8 + (i - 1) / 3 * 2], KEYS[9 + (i - 1) / 3 * 2], rankings[i + 1]
   for j = 1, #scores, 2 do
     if second > 0 then
       local id = scores[j + 1]
@@ -111,25 +112,25 @@ end
 if #removed > 0 then
   write('HDEL', KEYS[2], removed)
   write('ZREM', KEYS[3], removed)
-  for _, scorecard in ipairs(redis.call('SMEMBERS', KEYS[6])) do
-    write('ZREM', KEYS[6] .. ':' .. scorecard, removed)
-    write('HDEL', KEYS[7] .. ':' .. scorecard, removed)
+  for i = 8, #KEYS, 2 do
+    write('ZREM', KEYS[i], removed)
+    write('HDEL', KEYS[i + 1], removed)
   end
 end
 
 if #fired > 0 then -- fields `DAY n SIGNAL` and `DAY a SIGNAL`, of the latest nine days, and `day`, the latest
-  local latest = tonumber(redis.call('HGET', KEYS[8], 'day') or '-1')
+  local latest = tonumber(redis.call('HGET', KEYS[7], 'day') or '-1')
   if day > latest then
-    redis.call('HSET', KEYS[8], 'day', day)
-    for _, field in ipairs(redis.call('HKEYS', KEYS[8])) do
+    redis.call('HSET', KEYS[7], 'day', day)
+    for _, field in ipairs(redis.call('HKEYS', KEYS[7])) do
       local of = tonumber(string.match(field, '^%d+'))
-      if of and of <= day - 9 then redis.call('HDEL', KEYS[8], field) end
+      if of and of <= day - 9 then redis.call('HDEL', KEYS[7], field) end
     end
   end
   if day > latest - 9 then
     for i = 1, #fired, 3 do
-      redis.call('HINCRBY', KEYS[8], day .. ' n ' .. fired[i], fired[i + 1])
-      if fired[i + 2] ~= '' then redis.call('HINCRBYFLOAT', KEYS[8], day .. ' a ' .. fired[i], fired[i + 2]) end
+      redis.call('HINCRBY', KEYS[7], day .. ' n ' .. fired[i], fired[i + 1])
+      if fired[i + 2] ~= '' then redis.call('HINCRBYFLOAT', KEYS[7], day .. ' a ' .. fired[i], fired[i + 2]) end
     end
   end
 end
