@@ -7,6 +7,7 @@ For an input that is not plain a lead is lent to ``Scorer`` until the step is fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -87,9 +88,10 @@ class FastScorer:
     def forget(self, most: int) -> None:
         """Keep ``most`` leads in memory: those that came last."""
         rows, states = self._table.rows, self._scorer.states
-        for lead_id in list(states)[: max(len(states) - most // 2, 0)]:
+        share = 1 - most / max(len(self), most)
+        for lead_id in list(states)[: ceil(len(states) * share)]:
             del states[lead_id]
-        for row in list(rows.values())[: max(len(rows) - most // 2, 0)]:
+        for row in list(rows.values())[: ceil(len(rows) * share)]:
             self._table.remove(row)
 
     def clear(self) -> None:

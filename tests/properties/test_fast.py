@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from streams.scoring.batch import Batch
 from streams.scoring.event import LeadEvent
 from streams.scoring.fast import FastScorer
-from streams.scoring.lead import id_hash
+from streams.scoring.lead import Lead, id_hash
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
-from streams.scoring.scorecard import Model
+from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from streams.scoring.scorer import Scorer
-from tests.properties.strategies import a_model, chances, events_of, some_inputs
+from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 
 def batch_of(rules: Rules, events: Sequence[LeadEvent]) -> Batch:
@@ -81,6 +81,25 @@ def load(fast: FastScorer, slow: Scorer, stored: Mapping[str, bytes | None], lea
         slow.put(lead_id, stored.get(lead_id))
 
 
+def test_leads_that_have_to_make_room_are_those_that_came_first() -> None:
+    rules = Rules(Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}),)))
+    fast = FastScorer(rules)
+    ids = [f"lead-{i}" for i in range(10)]
+    for lead_id in ids:
+        fast.put(lead_id, None)
+    fast.run(asked(fast, batch_of(rules, [Fact("page", "m", START_MS).event(rules, START_MS, i) for i in ids[5:]])))
+    blobs = fast.finish().blobs
+    fast.forget(4)
+    assert [lead_id for lead_id in ids if fast.knows(lead_id)] == [*ids[3:5], *ids[8:]]
+    fast.put("lead-5", blobs["lead-5"])
+    assert isinstance(fast.state("lead-5"), Lead)
+
+
+def asked(fast: FastScorer, batch: Batch) -> Batch:
+    assert fast.missing(batch) == []
+    return batch
+
+
 @settings(max_examples=150, deadline=None)
 @given(chances)
 def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
@@ -93,9 +112,7 @@ def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
         size = chance.randint(1, 40)
         step, events = events[:size], events[size:]
         load(fast, slow, stored, {event.lead_id for event in step})
-        batch = batch_of(rules, step)
-        assert fast.missing(batch) == []
-        fast.run(batch)
+        fast.run(asked(fast, batch_of(rules, step)))
         for i, event in enumerate(step):
             slow.run({event.lead_id: [(i, event)]})
         mine, theirs = fast.finish(), slow.finish()
