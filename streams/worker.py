@@ -27,8 +27,8 @@ from streams.environment import Environment, nothing
 from streams.exits import Exit
 from streams.metrics import Metrics
 from streams.scorefile import ScorefileError, load_file
-from streams.scoring.fast import warm_up
 from streams.scoring.rules import Rules
+from streams.scoring.warm_up import warm_up
 from streams.store.base import Store
 from streams.topics import Partitioner, Topics
 from streams.transport.consumer import Transport

@@ -12,17 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from streams.scoring import kernel, kernel_reading
+from streams.scoring import kernel
 from streams.scoring.batch import Batch
-from streams.scoring.bulk import Floats
 from streams.scoring.columns import INPUT, NEVER, Column
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.lead import Lead, State
 from streams.scoring.outcome import Outcome
-from streams.scoring.rules import MEMORY, UNIT, Rules
-from streams.scoring.score import HALF, Score, Standing
-from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
+from streams.scoring.rules import MEMORY, Rules
+from streams.scoring.score import Standing
 from streams.scoring.scorer import Scorer
+from streams.scoring.shown import after, look, standings
 from streams.scoring.stages import standing
 from streams.scoring.stored import decode
 from streams.scoring.table import Table
@@ -211,11 +210,32 @@ class FastScorer:
     # Time -----------------------------------------------------------------------------------------------------
 
     def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
-        """Do what fell due for leads by ``now_ms``, and find out when each is due again."""
-        lead_ids = list(lead_ids)
-        for lead_id in lead_ids:
+        """Do what fell due for leads by ``now_ms``, and find out when each is due again.
+
+        Where no stage turns and the score has changed, as the schedule expects, a bound says when; else it is searched for.
+        """
+        known, leads = self._table.rows, self._table.leads
+        lead_ids = dict.fromkeys(lead_ids)
+        rows = np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
+        nows = np.maximum(leads["clock"][rows], now_ms)
+        calm = (nows < leads["calm_until"][rows]) & (leads["touched"][rows] == 0) & (not self.rescoring)
+        rows, nows = rows[calm], nows[calm]
+        changed, _, change, _ = look(self._table, self._scorer.outcome.ranks, rows, nows)
+        rows = rows[changed]
+        ids = [self._table.ids[row] for row in rows.tolist()]
+        self._scorer.outcome.dirty.update(ids)
+        self._schedule(rows, after(nows[changed], change[changed]))
+        others = [lead_id for lead_id in lead_ids if lead_id not in set(ids)]
+        for lead_id in others:
             self._lend(lead_id)
-        self._scorer.tick(lead_ids, now_ms)
+        self._scorer.tick(others, now_ms)
+
+    def _schedule(self, rows: Column, at: Column) -> None:
+        """Note when these leads are due."""
+        self._table.leads["due"][rows] = at
+        due = self._scorer.outcome.due
+        for row, at_ms in zip(rows.tolist(), at.tolist(), strict=True):
+            due[self._table.ids[row]] = None if at_ms == NEVER else at_ms
 
     # The end of a step ----------------------------------------------------------------------------------------
 
@@ -246,67 +266,22 @@ class FastScorer:
         if not len(rows):
             return
         nows = leads["clock"][rows]
-        _, calm, change, slack = self._look(rows, nows)
+        _, calm, change, slack = look(self._table, self._scorer.outcome.ranks, rows, nows)
         decided = leads["calm_until"][rows] != -np.inf
         leads["calm_until"][rows[decided]] = nows[decided] + calm[decided] - 1
         leads["slack"][rows[decided]] = slack[decided]
-        at = _after(nows, change)
-        due = leads["due"][rows]
+        at, due = after(nows, change), leads["due"][rows]
         sooner = (at != NEVER) & ((due == NEVER) | (at < due))
-        leads["due"][rows[sooner]] = at[sooner]
-        ids = self._table.ids
-        outcome = self._scorer.outcome.due
-        for row, at_ms in zip(rows[sooner].tolist(), at[sooner].tolist(), strict=True):
-            outcome[ids[row]] = at_ms
-
-    def _look(self, rows: Column, nows: Column) -> tuple[Column, Floats, Floats, Floats]:
-        """Show what leads come to: which have another score than was shown, and the bounds of what may change."""
-        table = self._table
-        exact, _, calm, change, slack = self._read(rows, nows)
-        scores = (exact.astype(np.int64) + HALF) // UNIT
-        new = scores != table.cards.scores["shown"][rows]
-        table.cards.scores["shown"][rows] = scores
-        table.leads["stale"][rows] = 0
-        anyhow = new.any(axis=1)
-        table.leads["unsent"][rows[anyhow]] = 1
-        for i, card in enumerate(self.rules.cards):
-            places = np.flatnonzero(new[:, i])
-            if len(places):
-                ranks = self._scorer.outcome.ranks.setdefault(card.name, {})
-                found = zip(rows[places].tolist(), scores[places, i].tolist(), strict=True)
-                ranks.update((table.ids[row], score) for row, score in found)
-        return anyhow, calm, change, slack
-
-    def _read(self, rows: Column, nows: Column) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-        table, n, cards = self._table, len(rows), len(self.rules.cards)
-        exact, engagement = np.zeros((n, cards)), np.zeros((n, cards))
-        calm, change, slack = np.zeros(n), np.zeros(n), np.zeros(n)
-        kernel_reading.look(
-            table.leads, table.slots, table.cards, table.model, rows, nows, exact, engagement, calm, change, slack
-        )
-        return exact, engagement, calm, change, slack
+        self._schedule(rows[sooner], at[sooner])
 
     def standings(self, lead_ids: Iterable[str], at_ms: int) -> dict[str, list[Standing]]:
         """What each scorecard says of each of these that is a lead, at ``at_ms`` or at its clock if that is later."""
-        known, table = self._table.rows, self._table
-        found: dict[str, list[Standing]] = {}
-        rows = []
+        known, states = self._table.rows, self._scorer.states
+        lead_ids = list(lead_ids)
+        found = standings(self._table, [row for i in lead_ids if (row := known.get(i)) is not None], at_ms)
         for lead_id in lead_ids:
-            if (row := known.get(lead_id)) is not None:
-                rows.append(row)
-            elif isinstance(lead := self._scorer.states.get(lead_id), Lead):
+            if lead_id not in known and isinstance(lead := states.get(lead_id), Lead):
                 found[lead_id] = [standing(card, lead, max(at_ms, lead.clock)) for card in self.rules.cards]
-        places = np.array(rows, np.int64)
-        nows = np.maximum(table.leads["clock"][places], at_ms)
-        exact, engagement, *_ = self._read(places, nows)
-        read_out = zip(
-            rows, nows.tolist(), exact.tolist(), engagement.tolist(), table.cards.scores["fit"][places].tolist(),
-            table.stages(places), strict=True,
-        )  # fmt: skip
-        for row, now_ms, *scores, stages in read_out:
-            found[table.ids[row]] = [
-                Standing(Score(*score), stage, now_ms) for *score, stage in zip(*scores, stages, strict=True)
-            ]
         return found
 
     def unsent(self, lead_ids: Iterable[str]) -> list[str]:
@@ -324,31 +299,3 @@ class FastScorer:
                 unsent[row] = 0
             else:
                 self._scorer.sent([lead_id])
-
-
-def warm_up() -> None:
-    """Have everything compiled, or fetched from where it was kept, before the first event waits for it."""
-    signal = Signal("visit", ("page",))
-    card = Scorecard("card", {"visit": Points(1.0)}, stages=(Stage("stage", 2.0, 1.0),))
-    scorer = FastScorer(Rules(Model((signal,), (card,))))
-    event = LeadEvent("lead", "page", (None,), "event", 0, 0)
-    moments = np.zeros(1, np.int64)
-    for message in range(3):
-        digests = np.full(1, message, np.uint64)
-        known = np.zeros(1, np.uint8)
-        batch = Batch([0], ["lead"], ["page"], [(None,)], digests, moments, moments, known, lambda i: event)
-        for lead_id in scorer.missing(batch):
-            scorer.put(lead_id, None)
-        scorer.run(batch)
-    scorer.finish()
-    scorer.show(["lead"])
-    scorer.tick(["lead"], 1)
-    scorer.finish()
-
-
-def _after(nows: Column, delays: Floats) -> Column:
-    """The first whole ms that is at least so far away; NEVER for never."""
-    at = np.full(len(nows), NEVER)
-    finite = delays != np.inf
-    at[finite] = nows[finite] + np.maximum(np.ceil(delays[finite]), 1).astype(np.int64)
-    return at

@@ -123,7 +123,7 @@ def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
             slow.show(sorted(stored))
             assert fast.unsent(sorted(stored)) == slow.unsent(sorted(stored))
             same(fast.finish(), slow.finish())
-        if chance.random() < 0.2:
+        if chance.random() < 0.5:
             load(fast, slow, stored, set(stored))
             now_ms = step[-1].arrival + chance.choice((0, 1, 10**6, 10**8))
             fast.tick(sorted(stored), now_ms)
