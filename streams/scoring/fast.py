@@ -212,7 +212,7 @@ class FastScorer:
     def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
         """Do what fell due for leads by ``now_ms``, and find out when each is due again.
 
-        Where no stage turns and the score has changed, as the schedule expects, a bound says when; else it is searched for.
+        Where no stage turns and the score has changed, as was expected, a bound says when; else it is searched for.
         """
         known, leads = self._table.rows, self._table.leads
         lead_ids = dict.fromkeys(lead_ids)
