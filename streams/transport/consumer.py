@@ -7,8 +7,10 @@ Faust awaits before it resumes after a rebalance.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
@@ -17,8 +19,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 log = logging.getLogger(__name__)
-IDLE_S = 1.0
-"""How long a fetch waits for a record."""
+IDLE_S = 0.25
+"""How long a fetch waits for a record, and a rebalance for a fetch."""
 CROWDED_S = 0.05
 """The same while some partition has no room: it may have by then."""
 ROOM_S = 0.005
@@ -66,7 +68,8 @@ class Consumer(driver.Consumer):
         """Seek to the checkpoints. Called after each assignment, before records flow."""
         positions = dict(await self.handler.assigned(self, {_tp(p) for p in self.assignment()}))
         if positions:
-            await self.seek_wait(positions)
+            async with self._gate:
+                await self.seek_wait(positions)
         return positions
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -89,17 +92,29 @@ class Consumer(driver.Consumer):
         active = self._get_active_partitions()
         ready = {tp for tp in active if not self.handler.full(_tp(tp))}
         if not ready:
-            await self.sleep(ROOM_S if active else IDLE_S / 10)
+            await self.sleep(ROOM_S if active else 20 * ROOM_S)
             return
-        generation = self.app.consumer_generation_id
-        records = await self._getmany(ready, IDLE_S if len(ready) == len(active) else CROWDED_S)
-        if not records:
-            await self.sleep(0)
-        elif self.flow_active and generation == self.app.consumer_generation_id:
+        async with self._gate:
+            records = await self._fetched(ready, IDLE_S if len(ready) == len(active) else CROWDED_S)
+        if records:
             self.handler.offer(
                 {_tp(tp): batch for tp, batch in records.items()},
                 {_tp(tp): self.highwater(tp) or 0 for tp in records},
             )
+
+    async def _fetched(self, ready: set[Any], wait_s: float) -> Mapping[Any, Sequence[Any]]:
+        """Records of these partitions, unless a rebalance makes them somebody else's."""
+        generation = self.app.consumer_generation_id
+        if not self.flow_active:
+            return {}
+        records: Mapping[Any, Sequence[Any]] = await self._getmany(ready, wait_s)
+        current = self.flow_active and generation == self.app.consumer_generation_id
+        return records if current else {}
+
+    @cached_property
+    def _gate(self) -> asyncio.Lock:
+        """Held by a fetch and by the seek of a rebalance: what comes after the seek must not be left aside."""
+        return asyncio.Lock()
 
     # What the handler asks ------------------------------------------------------------------------------------
 

@@ -19,10 +19,10 @@ def stop_fetching(*_: object) -> None:
 
 
 async def _getmany(self: Any, *args: Any) -> Any:
-    records = await fetch(self, *args)
     if deaf:
+        print("deaf", flush=True)
         await asyncio.Event().wait()
-    return records
+    return await fetch(self, *args)
 
 
 consumer: Any = Consumer

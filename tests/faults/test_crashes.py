@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.feeding import feed
 from tests.faults.oracle import counted
-from tests.faults.rig import Rig
+from tests.faults.rig import Rig, until
 from tests.faults.workload import Workload
 from tests.proxy import Proxy
 
@@ -47,7 +47,11 @@ async def test_a_step_whose_reply_is_lost_is_taken_once(rig: Rig, workload: Work
             await proxy.until_lost()
         found = await rig.promise_kept()
         assert counted(rig.rules, found, "email_click") == workload.clicks
-        assert await worker.metric("leadglow_commits_total", verdict="DUP") == 3
+
+        async def told() -> bool:
+            return await worker.metric("leadglow_commits_total", verdict="DUP") == 3
+
+        await until("three steps that were repeated", told, rig.said)
         assert await worker.metric("leadglow_commits_total", verdict="CONFLICT") == 0
 
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.faults.feeding import feed
-from tests.faults.rig import Rig
+from tests.faults.rig import Rig, until
 from tests.faults.workload import SOURCES, Workload
 
 
@@ -19,6 +19,11 @@ async def test_a_worker_that_fetches_nothing_any_more_ends_itself(
     await feed(rig, workload, 3)
     await rig.settled()
     worker.send(signal.SIGUSR1)
+
+    async def deaf() -> bool:
+        return "deaf" in worker.log.splitlines()
+
+    await until("a worker that fetches nothing", deaf, rig.said)
     await rig.send([each for each in workload.take(600) if each.topic in topics])
     assert await worker.ended() == 70, worker.log
     assert "for 3.0 s" in worker.log
