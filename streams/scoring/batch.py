@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from streams.scoring.event import Control, LeadEvent
@@ -30,7 +31,7 @@ class Batch:
     known: Column
     event: Callable[[int], LeadEvent]
     """Makes the object of a plain event."""
-    rows: list[int | None] = field(default_factory=list)
+    rows: Column = field(default_factory=lambda: np.zeros(0, np.int64))
     """Where the scorer has the leads; filled in by it."""
     alone: Mapping[int, LeadEvent | Control] = field(default_factory=dict)
     """Place in the batch -> an input that is not plain."""

@@ -7,6 +7,7 @@ For an input that is not plain a lead is lent to ``Scorer`` until the step is fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from math import ceil
 from typing import Any
 
@@ -25,6 +26,9 @@ from streams.scoring.shown import after, look, standings
 from streams.scoring.stages import standing
 from streams.scoring.stored import decode
 from streams.scoring.table import Table
+
+NOWHERE = -1
+"""The row of a lead that is not in the table."""
 
 
 class FastScorer:
@@ -68,11 +72,9 @@ class FastScorer:
 
     def missing(self, batch: Batch) -> list[str]:
         """The leads of a batch of which nothing is in memory, each once."""
-        batch.rows = list(map(self._table.rows.get, batch.lead_ids))
-        if None not in batch.rows:
-            return []
+        batch.rows = np.array(list(map(self._table.rows.get, batch.lead_ids, repeat(NOWHERE))), np.int64)
         states = self._scorer.states
-        strangers = {lead_id for lead_id, row in zip(batch.lead_ids, batch.rows, strict=True) if row is None}
+        strangers = {batch.lead_ids[i] for i in np.flatnonzero(batch.rows == NOWHERE).tolist()}
         return [lead_id for lead_id in strangers if lead_id not in states]
 
     def put(self, lead_id: str, blob: bytes | None) -> None:
@@ -166,18 +168,18 @@ class FastScorer:
             known = self._numbers[name, values] = self._table.plain.number(self.rules.match(name, values))
         return known
 
-    def _rows(self, batch: Batch) -> list[int]:
+    def _rows(self, batch: Batch) -> Column:
         """The row of each event; leads begin where there was none."""
         known, rows = self._table.rows, batch.rows
-        places = [i for i, row in enumerate(rows) if row is None] if None in rows else []
         first: dict[str, int] = {}
+        places = np.flatnonzero(rows == NOWHERE).tolist()
         for i in places:
-            rows[i] = known.get(batch.lead_ids[i])
             first.setdefault(batch.lead_ids[i], i)
-        first = {lead_id: i for lead_id, i in first.items() if rows[i] is None}
         states, at_home = self._scorer.states, self._scorer.at_home
         new = [
-            i for lead_id, i in first.items() if i not in batch.alone and states[lead_id] is None and at_home(lead_id)
+            i
+            for lead_id, i in first.items()
+            if i not in batch.alone and lead_id not in known and states[lead_id] is None and at_home(lead_id)
         ]
         if new:
             ids = [batch.lead_ids[i] for i in new]
@@ -185,9 +187,9 @@ class FastScorer:
             for lead_id in ids:
                 del states[lead_id]
             self._scorer.outcome.tally["leads"] += len(new)
-            for i in places:
-                rows[i] = known.get(batch.lead_ids[i])
-        return [-1 if row is None else row for row in rows] if places else rows  # type: ignore[return-value]
+        for i in places:
+            rows[i] = known.get(batch.lead_ids[i], NOWHERE)
+        return rows
 
     def _run_left(self, batch: Batch, left: Sequence[int]) -> None:
         inputs: dict[str, list[tuple[int, LeadEvent | Control]]] = {}
