@@ -35,7 +35,7 @@ ROUNDS = 3
 RATE = 200
 """Requests per second: half of them the first hundred of the ranking, half one lead."""
 START_S = 30
-RESERVE = 90_000
+RESERVE = 200_000
 """Events for each second of measuring: more than a worker scores."""
 DAY_MS = 86_400_000
 
