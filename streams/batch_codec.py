@@ -68,14 +68,16 @@ class BatchCodec(Codec):
         """Read records in order. Of the owners, None is left out, and what is no string stands for its record."""
         rows = _Rows(records, self._sents(records), owners)
         rejects: list[tuple[Any, Reject]] = []
-        if odd := self._odd(rows):
+        times = _times([None if sent is None else sent.timestamp for sent in rows.sents])
+        if odd := self._odd(rows, times):
             rows = self._apart(rows, odd, rejects)
-        return Read(self._columns(rows), rejects)
+            times = _times([sent.timestamp for sent in rows.sents])
+        return Read(self._columns(rows, times), rejects)
 
-    def _columns(self, rows: _Rows) -> Batch:
+    def _columns(self, rows: _Rows, times: Column) -> Batch:
         records, sents = rows.records, rows.sents
         arrivals = np.array([record.timestamp for record in records], np.int64).clip(0, LAST_MS)
-        ats = np.minimum(_event_times(sents, arrivals), arrivals).clip(0)
+        ats = np.minimum(_corrected(sents, times, arrivals), arrivals).clip(0)
         names = [sent.event if sent.type == "track" else sent.type for sent in sents]
         users = [sent.userId for sent in sents]
         lead_ids: list[Any] = [
@@ -124,14 +126,14 @@ class BatchCodec(Codec):
         except RARER:
             return None
 
-    def _odd(self, rows: _Rows) -> set[int]:
+    def _odd(self, rows: _Rows, times: Column) -> set[int]:
         """The places of what is to be read one by one; the usual case, that there is none, is found out soon."""
         sents, stand_in = rows.sents, self._stand_in
         odd = {i for i, sent in enumerate(sents) if sent is None}
         for i in odd:
             sents[i] = stand_in
         odd.update(i for i, owner in enumerate(rows.owners) if type(owner) is not str)
-        odd.update(_unusual([sent.timestamp for sent in sents], missing=True))
+        odd.update(np.flatnonzero(times == NEVER).tolist())
         odd.update(_unusual([sent.sentAt for sent in sents]))
         odd.update(_present(list(map(self._campaign, sents))))
         if not NOT_PLAIN.isdisjoint({sent.event if sent.type == "track" else "-" for sent in sents}):
@@ -167,12 +169,11 @@ def _present(values: list[Any]) -> list[int]:
     return [i for i, value in enumerate(values) if value is not None]
 
 
-def _unusual(texts: list[str | None], missing: bool = False) -> list[int]:
-    """The places of times of another form; of ``missing`` ones, too, if they matter."""
-    if not missing and texts.count(None) == len(texts):
+def _unusual(texts: list[str | None]) -> list[int]:
+    """The places of times of another form."""
+    if texts.count(None) == len(texts):
         return []
-    places: list[int] = np.flatnonzero(_times(texts) == NEVER).tolist()
-    return places if missing else [i for i in places if texts[i] is not None]
+    return [i for i in np.flatnonzero(_times(texts) == NEVER).tolist() if texts[i] is not None]
 
 
 def _times(texts: Sequence[str | None]) -> Column:
@@ -192,9 +193,8 @@ def _times(texts: Sequence[str | None]) -> Column:
     return times
 
 
-def _event_times(sents: Sequence[Any], arrivals: Column) -> Column:
-    """When it happened: see ``times.event_time``."""
-    times = _times([sent.timestamp for sent in sents])
+def _corrected(sents: Sequence[Any], times: Column, arrivals: Column) -> Column:
+    """When it happened, by the clock of the broker: see ``times.event_time``."""
     texts = [sent.sentAt for sent in sents]
     if texts.count(None) == len(texts):
         return times

@@ -70,11 +70,6 @@ class Signals:
             self.groups = Groups(np.array(self._starts), np.array(self._members, np.int64))
         return known
 
-    def ids_of(self, group: int) -> tuple[int, ...]:
-        """The ids of a set."""
-        ids = list(self.numbers)
-        return tuple(ids[number] for number in self._members[self._starts[group] : self._starts[group + 1]])
-
 
 class Plain:
     """What events may match, as ``kernel`` takes it; only matches without limit, value or amount."""
@@ -172,8 +167,10 @@ class Table:
             if card.name in old:
                 self.cards.scores["shown"][:, i] = old[card.name]
         self.leads["calm_until"] = self.leads["slack"] = -np.inf
-        for row in self._rare:
-            self._derive(row, self._rare_lead(row))
+        for row, rare in self._rare.items():
+            lead = Lead(0)
+            decode_rare(lead, rare)
+            self._derive(row, lead)
 
     # Leads in and out -----------------------------------------------------------------------------------------
 
@@ -223,12 +220,6 @@ class Table:
                 latch = lead.latches.get(rule.key)
                 self.cards.inside[row, stage] = latch is not None and latch.inside
                 stage += 1
-
-    def _rare_lead(self, row: int) -> Lead:
-        lead = Lead(0)
-        if row in self._rare:
-            decode_rare(lead, self._rare[row])
-        return lead
 
     def lead(self, row: int) -> Lead:
         """The lead of a row; the row stays as it is."""
