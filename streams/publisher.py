@@ -9,7 +9,7 @@ from streams.alert import score_record
 from streams.channel import Channel
 from streams.pipeline import Shard
 
-SHOWN = 5000
+SHOWN = 1000
 """Leads brought in line with ranking and schedule in one step."""
 ROWS = 200
 """Score records made in one go."""

@@ -92,15 +92,28 @@ local function lengthened(history, when, score)
   return history
 end
 
+local function lengthen(key, scores) -- many at a time: a call costs more than what it does
+  local changed = {}
+  for first = 1, #scores, CHUNK do
+    local ids = {}
+    for j = first + 1, math.min(first + CHUNK - 1, #scores), 2 do ids[#ids + 1] = scores[j] end
+    local known = redis.call('HMGET', key, unpack(ids))
+    for k = 1, #ids do
+      local before = known[k] or ''
+      local after = lengthened(before, second, scores[first + 2 * k - 2])
+      if after ~= before then
+        changed[#changed + 1] = ids[k]
+        changed[#changed + 1] = after
+      end
+    end
+  end
+  write('HSET', key, changed)
+end
+
 for i = 1, #rankings, 3 do
   local key, histories, scores = KEYS[8 + (i - 1) / 3 * 2], KEYS[9 + (i - 1) / 3 * 2], rankings[i + 1]
+  if second > 0 then lengthen(histories, scores) end
   for j = 1, #scores, 2 do
-    if second > 0 then
-      local id = scores[j + 1]
-      local before = redis.call('HGET', histories, id) or ''
-      local after = lengthened(before, second, scores[j])
-      if after ~= before then redis.call('HSET', histories, id, after) end
-    end
     scores[j] = -scores[j]
   end
   write('ZADD', key, scores)

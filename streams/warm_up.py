@@ -1,0 +1,38 @@
+"""Compiling everything, or fetching it from where it was kept, before the first event waits for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from streams.batch_codec import BatchCodec
+from streams.scoring.fast import FastScorer
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
+
+
+@dataclass(frozen=True)
+class _Record:
+    offset: int
+    value: bytes
+    timestamp: int = 0
+    key: bytes | None = None
+    headers: tuple[Any, ...] = ()
+
+
+def warm_up() -> None:
+    """Read and score events of a lead of no scorecard in use, in every way."""
+    signal = Signal("visit", ("page",))
+    card = Scorecard("card", {"visit": Points(1.0)}, stages=(Stage("stage", 2.0, 1.0),))
+    rules = Rules(Model((signal,), (card,)))
+    codec, scorer = BatchCodec(rules.paths, rules.numeric), FastScorer(rules)
+    for number in range(3):
+        value = b'{"type":"page","messageId":"%d","userId":"lead","timestamp":"1970-01-01T00:00:00.000Z"}' % number
+        batch = codec.batch([_Record(number, value)], [""]).batch
+        for lead_id in scorer.missing(batch):
+            scorer.put(lead_id, None)
+        scorer.run(batch)
+    scorer.finish()
+    scorer.show(["lead"])
+    scorer.tick(["lead"], 1)
+    scorer.finish()
