@@ -1,27 +1,31 @@
-"""Many records at once -> a Batch: what ``Codec`` does, column by column, as a step in Python for each is dear."""
+"""Many records at once -> a Batch: what ``Codec`` reads one by one, by compiled code where an event is plain."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from operator import eq
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from streams.codec import NOT_PLAIN, RARER, Codec
-from streams.parsed_times import TIME_CHARS, parse_times
+from streams.codec import Codec
+from streams.plain_json import FOUND, places, scan
 from streams.rejects import Reject
 from streams.scoring.batch import Batch, Column
 from streams.scoring.columns import NEVER
 from streams.scoring.event import Control, LeadEvent
-from streams.scoring.rules import SIMPLE
+from streams.scoring.hashing import SEED
+from streams.scoring.names import NOWHERE
+from streams.scoring.rules import MEMORY, SIMPLE, Values
+from streams.scoring.text import Text
 from streams.times import LAST_MS
 
+ODD: Final = -2
+"""The number of the kind of an event that is not plain."""
 Owner = str | Control | Reject | None
 """The lead of an event where intake has determined it, else empty; or what a record is that holds no event."""
-_STAND_IN: Final = b'{"type":"page","messageId":"-","userId":"-","timestamp":"1970-01-01T00:00:00.000Z"}'
 
 
 @dataclass(slots=True)
@@ -34,24 +38,24 @@ class Read:
 
 @dataclass(slots=True)
 class _Rows:
-    """Records, the calls in them, and what was known of them before."""
+    """Records and what is known of them, in order."""
 
     records: Sequence[Any]
-    sents: list[Any]
     owners: Sequence[Owner]
-    single: dict[int, LeadEvent | Control] = field(default_factory=dict)
-    """What was read one by one, by its place."""
+    text: Text
+    found: Column
+    """FOUND, by compiled code or one by one."""
+    kinds: Column
+    """The number of each event's kind, ODD where it is not plain."""
+    alone: dict[int, LeadEvent | Control]
 
     def without(self, gone: set[int]) -> _Rows:
         """The same without some."""
         kept = [i for i in range(len(self.records)) if i not in gone]
         places = {i: new for new, i in enumerate(kept)}
-        return _Rows(
-            [self.records[i] for i in kept],
-            [self.sents[i] for i in kept],
-            [self.owners[i] for i in kept],
-            {places[i]: item for i, item in self.single.items() if i not in gone},
-        )
+        alone = {places[i]: item for i, item in self.alone.items()}
+        records, owners = [self.records[i] for i in kept], [self.owners[i] for i in kept]
+        return _Rows(records, owners, self.text, self.found[kept], self.kinds[kept], alone)
 
 
 class BatchCodec(Codec):
@@ -59,147 +63,138 @@ class BatchCodec(Codec):
 
     def __init__(self, paths: tuple[str, ...], numeric: Collection[str]) -> None:
         super().__init__(paths, numeric)
-        try:
-            self._stand_in = self._fast(_STAND_IN)
-        except LookupError:  # these scorecards read paths that no structure can hold: each event is read by itself
-            self._stand_in = Codec(())._fast(_STAND_IN)
+        self._places = places(self._keys, self._numeric or ()) if self.has_structure else None
+        self._forget_kinds()
+
+    def _forget_kinds(self) -> None:
+        self._kinds: list[tuple[str, Values]] = []
+        self._numbers: dict[tuple[str, Values], int] = {}
+        self._hashes, self._numbers_of = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        """Hashes of kinds that compiled code has read, in order, and their numbers: ODD where they are not plain."""
 
     def batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Read:
         """Read records in order. Of the owners, None is left out, and what is no string stands for its record."""
-        rows = _Rows(records, self._sents(records), owners)
+        if len(self._hashes) + len(self._numbers) >= MEMORY:
+            self._forget_kinds()
+        rows = self._scanned(records, owners)
         rejects: list[tuple[Any, Reject]] = []
-        times = _times([None if sent is None else sent.timestamp for sent in rows.sents])
-        if odd := self._odd(rows, times):
-            rows = self._apart(rows, odd, rejects)
-            times = _times([sent.timestamp for sent in rows.sents])
-        return Read(self._columns(rows, times), rejects)
+        if len(odd := np.flatnonzero(rows.kinds == ODD)):
+            rows = self._apart(rows, odd.tolist(), rejects)
+        return Read(self._columns(rows), rejects)
 
-    def _columns(self, rows: _Rows, times: Column) -> Batch:
-        records, sents = rows.records, rows.sents
-        arrivals = np.array([record.timestamp for record in records], np.int64).clip(0, LAST_MS)
-        ats = np.minimum(_corrected(sents, times, arrivals), arrivals).clip(0)
-        names = [sent.event if sent.type == "track" else sent.type for sent in sents]
-        users = [sent.userId for sent in sents]
-        lead_ids: list[Any] = [
-            owner or sent.userId or sent.anonymousId for owner, sent in zip(rows.owners, sents, strict=True)
-        ]
-        values = list(map(self._values, sents))
-        message_ids = [sent.messageId for sent in sents]
-        alone: dict[int, LeadEvent | Control] = {}
-        for i, item in rows.single.items():
-            lead_ids[i] = item.lead_id
-            if not (isinstance(item, LeadEvent) and _is_plain(item)):
-                alone[i] = item
-                continue
-            names[i], values[i], message_ids[i], ats[i] = item.name, item.values, item.message_id, item.at
-            users[i] = item.lead_id if item.known else None
-        digests = np.array([xxh3_64_intdigest(message_id.encode()) for message_id in message_ids], np.uint64)
+    def _scanned(self, records: Sequence[Any], owners: Sequence[Owner]) -> _Rows:
+        """What compiled code finds."""
+        values = [record.value or b"" for record in records]
+        asked, ends = np.ones(len(values), np.uint8), np.zeros((len(values), 2), np.int64)
+        ends[:, 0] = np.fromiter(map(len, values), np.int64, len(values))
+        if list(owners).count("") == len(owners):
+            text = Text(b"".join(values))
+        else:
+            ids = [owner.encode() if type(owner) is str else b"" for owner in owners]
+            ends[:, 1] = np.fromiter(map(len, ids), np.int64, len(ids))
+            asked = np.fromiter((type(owner) is str for owner in owners), np.uint8, len(owners))
+            text = Text(b"".join(chain.from_iterable(zip(values, ids, strict=True))))
+        rows = _Rows(records, owners, text, np.zeros(len(values), FOUND), np.full(len(values), ODD), {})
+        if self._places is not None:
+            first, entries, keys, slots_of, slots = self._places
+            ends = ends.cumsum()
+            scan(text.address, ends, asked, first, entries, keys.address, slots_of, slots, SEED, rows.found)
+            rows.kinds = np.where(rows.found["plain"] == 1, self._numbered(rows), ODD)
+        return rows
 
-        def event(i: int) -> LeadEvent:
-            plain = (lead_ids[i], names[i], values[i], message_ids[i], int(ats[i]), int(arrivals[i]))
-            return LeadEvent(*plain, None, None, records[i].value or b"", False, users[i] == lead_ids[i])
+    def _numbered(self, rows: _Rows) -> Column:
+        """The numbers of the kinds of plain events."""
+        hashes = rows.found["kind"]
+        kinds = self._known(hashes)
+        new = np.flatnonzero((rows.found["plain"] == 1) & (kinds == NOWHERE))
+        if not len(new):
+            return kinds
+        self._learn({int(hashes[i]): rows.records[i] for i in new.tolist()})
+        return self._known(hashes)
 
-        return Batch(
-            [record.offset for record in records],
-            lead_ids,
-            names,
-            values,
-            digests >> np.uint64(16),
-            arrivals,
-            ats,
-            np.fromiter(map(eq, users, lead_ids), np.uint8, len(users)),
-            event,
-            alone=alone,
-        )
+    def _known(self, hashes: Column) -> Column:
+        """The numbers of these kinds; NOWHERE for those that have none."""
+        if not len(self._hashes):
+            return np.full(len(hashes), NOWHERE)
+        at = np.searchsorted(self._hashes, hashes).clip(0, len(self._hashes) - 1)
+        return np.where(self._hashes[at] == hashes, self._numbers_of[at], NOWHERE)
 
-    def _sents(self, records: Sequence[Any]) -> list[Any]:
-        """The calls of plain events; None for any other."""
-        values = [record.value for record in records]
-        try:
-            return list(map(self._fast, values))
-        except RARER:
-            return list(map(self._sent, values))
+    def _learn(self, new: dict[int, Any]) -> None:
+        """Number kinds of which there are records."""
+        numbers = []
+        for record in new.values():
+            item = self.event(record, "whoever")
+            numbers.append(self._number(item.name, item.values) if isinstance(item, LeadEvent) else ODD)
+        hashes = np.append(self._hashes, np.array(list(new), np.uint64))
+        order = np.argsort(hashes)
+        self._hashes, self._numbers_of = hashes[order], np.append(self._numbers_of, np.array(numbers))[order]
 
-    def _sent(self, raw: Any) -> Any:
-        try:
-            return self._fast(raw)
-        except RARER:
-            return None
+    def _number(self, name: str, values: Values) -> int:
+        """A number for a new kind of events."""
+        self._kinds.append((name, values))
+        return len(self._kinds) - 1
 
-    def _odd(self, rows: _Rows, times: Column) -> set[int]:
-        """The places of what is to be read one by one; the usual case, that there is none, is found out soon."""
-        sents, stand_in = rows.sents, self._stand_in
-        odd = {i for i, sent in enumerate(sents) if sent is None}
+    def _apart(self, rows: _Rows, odd: list[int], rejects: list[tuple[Any, Reject]]) -> _Rows:
+        """Read what is not plain one by one; what cannot be read is left out."""
+        gone, pieces, size = set[int](), [rows.text.bytes], len(rows.text.bytes)
         for i in odd:
-            sents[i] = stand_in
-        odd.update(i for i, owner in enumerate(rows.owners) if type(owner) is not str)
-        odd.update(np.flatnonzero(times == NEVER).tolist())
-        odd.update(_unusual([sent.sentAt for sent in sents]))
-        odd.update(_present(list(map(self._campaign, sents))))
-        if not NOT_PLAIN.isdisjoint({sent.event if sent.type == "track" else "-" for sent in sents}):
-            odd.update(i for i, sent in enumerate(sents) if sent.type == "track" and sent.event in NOT_PLAIN)
-        said = [
-            "-" if owner else sent.userId or sent.anonymousId or "\n"
-            for owner, sent in zip(rows.owners, sents, strict=True)
-        ]
-        if not all(map(str.isprintable, said)):
-            odd.update(i for i, lead_id in enumerate(said) if not lead_id.isprintable())
-        return odd
-
-    def _apart(self, rows: _Rows, odd: set[int], rejects: list[tuple[Any, Reject]]) -> _Rows:
-        """Read what is not plain one by one, and leave out what cannot be read."""
-        gone = set()
-        for i in sorted(odd):
             record, owner = rows.records[i], rows.owners[i]
             item = self.event(record, owner) if isinstance(owner, str) else owner
-            rows.sents[i] = self._stand_in
             if isinstance(item, Reject):
                 rejects.append((record, item))
             if item is None or isinstance(item, Reject):
                 gone.add(i)
+                continue
+            one, lead_id = rows.found[i], item.lead_id.encode()
+            one["lead_at"], one["lead_size"] = size, len(lead_id)
+            pieces.append(lead_id)
+            size += len(lead_id)
+            if isinstance(item, LeadEvent) and _is_plain(item):
+                message_id = item.message_id.encode()
+                one["id_at"], one["id_size"] = size, len(message_id)
+                pieces.append(message_id)
+                size += len(message_id)
+                one["digest"] = xxh3_64_intdigest(message_id) >> 16
+                one["at"], one["sent"], one["known"] = item.at, NEVER, item.known
+                number = self._numbers.get((item.name, item.values))
+                if number is None:
+                    number = self._numbers[item.name, item.values] = self._number(item.name, item.values)
+                rows.kinds[i] = number
             else:
-                rows.single[i] = item
+                rows.alone[i] = item
+        rows.text = Text(b"".join(pieces))
         return rows.without(gone) if gone else rows
 
+    def _columns(self, rows: _Rows) -> Batch:
+        records, text, found, kinds, known_kinds = rows.records, rows.text, rows.found, rows.kinds, self._kinds
+        arrivals = np.array([record.timestamp for record in records], np.int64).clip(0, LAST_MS)
+        said, sent = found["at"], found["sent"]
+        ats = np.minimum(np.where(sent == NEVER, said, arrivals - (sent - said)), arrivals).clip(0)
 
-def _present(values: list[Any]) -> list[int]:
-    """The places where there is something."""
-    if values.count(None) == len(values):
-        return []
-    return [i for i, value in enumerate(values) if value is not None]
+        def event(i: int) -> LeadEvent:  # which knows nothing of the batch: a ring of the two would outlive it
+            one = found[i]
+            lead_id, message_id = (
+                text.bytes[one[at] : one[at] + one[size]].decode()
+                for at, size in (("lead_at", "lead_size"), ("id_at", "id_size"))
+            )
+            (name, values), raw = known_kinds[kinds[i]], records[i].value or b""
+            plain = (lead_id, name, values, message_id, int(ats[i]), int(arrivals[i]))
+            return LeadEvent(*plain, None, None, raw, False, bool(one["known"]))
 
-
-def _unusual(texts: list[str | None]) -> list[int]:
-    """The places of times of another form."""
-    if texts.count(None) == len(texts):
-        return []
-    return [i for i in np.flatnonzero(_times(texts) == NEVER).tolist() if texts[i] is not None]
-
-
-def _times(texts: Sequence[str | None]) -> Column:
-    """Times as ms since the epoch, NEVER for what is missing or of another form."""
-    times = np.empty(len(texts), np.int64)
-    try:
-        joined = "".join(texts).encode("ascii")  # type: ignore[arg-type]
-        usual = len(joined) == TIME_CHARS * len(texts) and list(map(len, texts)).count(TIME_CHARS) == len(texts)  # type: ignore[arg-type]
-    except (TypeError, UnicodeEncodeError):
-        usual = False
-    if not usual:
-        form = ["" if text is None else text for text in texts]
-        joined = b"".join(
-            text.encode() if len(text) == TIME_CHARS and text.isascii() else b" " * TIME_CHARS for text in form
+        return Batch(
+            text,
+            found["lead_at"],
+            found["lead_size"],
+            kinds,
+            known_kinds,
+            found["digest"],
+            arrivals,
+            ats,
+            found["known"],
+            lambda i: int(records[i].offset),
+            event,
+            alone=rows.alone,
         )
-    parse_times(np.frombuffer(joined, np.uint8), times)
-    return times
-
-
-def _corrected(sents: Sequence[Any], times: Column, arrivals: Column) -> Column:
-    """When it happened, by the clock of the broker: see ``times.event_time``."""
-    texts = [sent.sentAt for sent in sents]
-    if texts.count(None) == len(texts):
-        return times
-    sent_ats = _times(texts)
-    return np.where(sent_ats == NEVER, times, arrivals - (sent_ats - times))
 
 
 def _is_plain(event: LeadEvent) -> bool:

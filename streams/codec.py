@@ -51,6 +51,8 @@ class Codec:
         self._values = attrgetter(*(where[path] for path in self._keys))
         self._campaigns = attrgetter(*(where[path] for path in _CAMPAIGN))
         self._campaign = attrgetter(where[_CAMPAIGN[0]])
+        self.has_structure = self._fast is not _unreadable
+        """Whether no path leads into the value of another: else each event goes the longer way."""
 
     def _kind(self, path: tuple[str, ...]) -> Any:
         """What the value of a path may be in a plain event."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from streams.batch_codec import BatchCodec
+from streams.batch_codec import BatchCodec, Owner
 from streams.control_codec import decode_control
 from streams.environment import Environment
 from streams.outgoing import Outgoing
@@ -13,7 +13,6 @@ from streams.position import Position
 from streams.records import KIND_HEADER, SOURCE_HEADER
 from streams.rejects import Reject, rejected
 from streams.scoring.batch import Batch
-from streams.scoring.event import Control
 from streams.scoring.rules import Rules
 
 
@@ -32,13 +31,15 @@ class Reader:
 
     def read(self, records: Sequence[Any], position: Position) -> tuple[Batch, list[Outgoing]]:
         """What the records say; ``position`` knows which were taken before, and takes note of the others."""
-        owners = [
-            self._marked(record, position) if record.headers or record.value is None else "" for record in records
-        ]
+        owners: Sequence[Owner] = [""] * len(records)
+        if any([record.headers or record.value is None for record in records]):  # noqa: C419 - a list is faster
+            owners = [
+                self._marked(record, position) if record.headers or record.value is None else "" for record in records
+            ]
         read = self._codec.batch(records, owners)
         return read.batch, [self._reject(record, reject) for record, reject in read.rejects]
 
-    def _marked(self, record: Any, position: Position) -> str | Control | Reject | None:
+    def _marked(self, record: Any, position: Position) -> Owner:
         """Read a record that has headers or no value: from intake, from another shard, or a request to erase.
 
         Returns:

@@ -28,11 +28,11 @@ from streams.exits import Exit
 from streams.metrics import Metrics
 from streams.scorefile import ScorefileError, load_file
 from streams.scoring.rules import Rules
-from streams.scoring.warm_up import warm_up
 from streams.store.base import Store
 from streams.topics import Partitioner, Topics
 from streams.transport.consumer import Transport
 from streams.transport.producer import BATCH_BYTES, Producer
+from streams.warm_up import warm_up
 
 log = logging.getLogger(__name__)
 RELOAD_S = 1.0

@@ -7,7 +7,6 @@ For an input that is not plain a lead is lent to ``Scorer`` until the step is fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
 from math import ceil
 from typing import Any
 
@@ -18,17 +17,15 @@ from streams.scoring.batch import Batch
 from streams.scoring.columns import INPUT, NEVER, Column
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.lead import Lead, State
+from streams.scoring.names import NOWHERE
 from streams.scoring.outcome import Outcome
-from streams.scoring.rules import MEMORY, Rules
+from streams.scoring.rules import Rules
 from streams.scoring.score import Standing
 from streams.scoring.scorer import Scorer
 from streams.scoring.shown import after, look, standings
 from streams.scoring.stages import standing
 from streams.scoring.stored import decode
 from streams.scoring.table import Table
-
-NOWHERE = -1
-"""The row of a lead that is not in the table."""
 
 
 class FastScorer:
@@ -38,7 +35,7 @@ class FastScorer:
         """Start with no lead loaded; ``at_home`` tells whether an unknown lead belongs here."""
         self._scorer = Scorer(rules, at_home)
         self._table = Table(rules)
-        self._numbers: dict[tuple[str, tuple[Any, ...]], int] = {}
+        self._forget_matches()
         self._lent: set[str] = set()
 
     @property
@@ -59,7 +56,13 @@ class FastScorer:
         """Score by other rules from here on."""
         self._scorer.use(rules)
         self._table.use(rules)
-        self._numbers.clear()
+        self._forget_matches()
+
+    def _forget_matches(self) -> None:
+        self._kinds: list[tuple[str, tuple[Any, ...]]] = []
+        """The kinds of the last batch."""
+        self._matches_of = np.zeros(0, np.int64)
+        """What each of them matches, as ``kernel`` knows it."""
 
     # What is in memory ----------------------------------------------------------------------------------------
 
@@ -72,10 +75,12 @@ class FastScorer:
 
     def missing(self, batch: Batch) -> list[str]:
         """The leads of a batch of which nothing is in memory, each once."""
-        batch.rows = np.array(list(map(self._table.rows.get, batch.lead_ids, repeat(NOWHERE))), np.int64)
-        states = self._scorer.states
-        strangers = {batch.lead_ids[i] for i in np.flatnonzero(batch.rows == NOWHERE).tolist()}
-        return [lead_id for lead_id in strangers if lead_id not in states]
+        batch.rows = self._table.find(batch)
+        known, states = self._table.rows, self._scorer.states
+        for i in np.flatnonzero(batch.rows == NOWHERE).tolist():
+            lead_id = batch.strangers[i] = batch.lead_id(i)
+            batch.rows[i] = known.get(lead_id, NOWHERE)  # the names of some are too long to be found
+        return [i for i in dict.fromkeys(batch.strangers.values()) if i not in states and i not in known]
 
     def put(self, lead_id: str, blob: bytes | None) -> None:
         """Take in what the store holds of a lead."""
@@ -99,7 +104,7 @@ class FastScorer:
         """Forget every lead."""
         self._scorer.states.clear()
         self._table = Table(self.rules)
-        self._numbers.clear()
+        self._forget_matches()
 
     def _keep(self, lead_id: str, state: State | None) -> bool:
         """Put what is known of a lead where it belongs; True if that is the table."""
@@ -126,7 +131,7 @@ class FastScorer:
     def run(self, batch: Batch) -> None:
         """Apply the inputs, of which ``missing`` was asked; their leads must be loaded."""
         table = self._table
-        events = np.empty(len(batch.offsets), INPUT)
+        events = np.empty(len(batch.kinds), INPUT)
         events["match"], events["row"] = self._matches(batch), self._rows(batch)
         events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
         events["known"] = batch.known
@@ -149,32 +154,26 @@ class FastScorer:
                 outcome.fired[self.rules.by_id[signal].name] += int(fired[match])
         self._run_left(batch, left[:lefts].tolist())
 
-    def _matches(self, batch: Batch) -> list[int]:
+    def _matches(self, batch: Batch) -> Column:
         """What each event matches, as ``kernel`` knows it."""
-        numbers = list(map(self._numbers.get, zip(batch.names, batch.values, strict=True)))
-        for i in batch.alone:
-            numbers[i] = kernel.PARTICULAR
-        if None in numbers:
-            for i, number in enumerate(numbers):
-                if number is None:
-                    numbers[i] = self._number(batch.names[i], batch.values[i])
-        return numbers  # type: ignore[return-value]
-
-    def _number(self, name: str, values: tuple[Any, ...]) -> int:
-        known = self._numbers.get((name, values))
-        if known is None:
-            if len(self._numbers) >= MEMORY:
-                self._numbers.clear()
-            known = self._numbers[name, values] = self._table.plain.number(self.rules.match(name, values))
-        return known
+        kinds = batch.known_kinds
+        if kinds is not self._kinds:
+            self._forget_matches()
+            self._kinds = kinds
+        if len(self._matches_of) < len(kinds):
+            new = [self._table.plain.number(self.rules.match(*kind)) for kind in kinds[len(self._matches_of) :]]
+            self._matches_of = np.append(self._matches_of, np.array(new, np.int64))
+        plain = batch.kinds >= 0
+        matches = np.full(len(plain), kernel.PARTICULAR)
+        matches[plain] = self._matches_of[batch.kinds[plain]]
+        return matches
 
     def _rows(self, batch: Batch) -> Column:
         """The row of each event; leads begin where there was none."""
-        known, rows = self._table.rows, batch.rows
+        known, rows, strangers = self._table.rows, batch.rows, batch.strangers
         first: dict[str, int] = {}
-        places = np.flatnonzero(rows == NOWHERE).tolist()
-        for i in places:
-            first.setdefault(batch.lead_ids[i], i)
+        for i, lead_id in strangers.items():
+            first.setdefault(lead_id, i)
         states, at_home = self._scorer.states, self._scorer.at_home
         new = [
             i
@@ -182,19 +181,19 @@ class FastScorer:
             if i not in batch.alone and lead_id not in known and states[lead_id] is None and at_home(lead_id)
         ]
         if new:
-            ids = [batch.lead_ids[i] for i in new]
+            ids = [strangers[i] for i in new]
             self._table.fresh(ids, batch.ats[new], batch.arrivals[new], self._scorer.fresh_slack)
             for lead_id in ids:
                 del states[lead_id]
             self._scorer.outcome.tally["leads"] += len(new)
-        for i in places:
-            rows[i] = known.get(batch.lead_ids[i], NOWHERE)
+        for i, lead_id in strangers.items():
+            rows[i] = known.get(lead_id, NOWHERE)
         return rows
 
     def _run_left(self, batch: Batch, left: Sequence[int]) -> None:
         inputs: dict[str, list[tuple[int, LeadEvent | Control]]] = {}
         for i in left:
-            inputs.setdefault(batch.lead_ids[i], []).append((batch.offsets[i], batch.input(i)))
+            inputs.setdefault(batch.lead_id(i), []).append((batch.offset(i), batch.input(i)))
         for lead_id in inputs:
             self._lend(lead_id)
         self._scorer.run(inputs)

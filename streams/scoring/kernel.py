@@ -12,7 +12,7 @@ from typing import Final
 
 from streams.scoring.columns import Cards, Matches, Model, Recent, Slots
 from streams.scoring.compiled import compiled
-from streams.scoring.kernel_memory import has_room, knows, remember
+from streams.scoring.kernel_memory import has_room, jots, knows, remember
 from streams.scoring.kernel_reading import settles, stays_calm
 
 DONE, FULL = 0, 1
@@ -30,63 +30,58 @@ def apply(c, s: Slots, k: Cards, r: Recent, m: Model, h: Matches, e, begin, resc
         FULL and the event to go on from where recent events need more room, else DONE; and how many are left.
     """
     names, slots, inside, signals, matches, hits = s.names, s.slots, k.inside, m.signals, h.matches, h.hits
-    digests, old, used = r.digests, r.old, r.used  # whatever is taken out of a tuple costs more than all else here
+    digests, recents, old, used = (
+        r.digests,
+        r.events,
+        r.old,
+        r.used,
+    )  # taking one out of a tuple costs more than using it
     lefts = 0
     for i in range(begin, e.shape[0]):
         row, match = e[i].row, e[i].match
-        if row >= 0 and not c[row].stuck:
-            taken = False
-            if match >= 0 and not has_room(
-                c[row], matches[match], names.shape[1], used, digests.shape[0], old.shape[0]
-            ):
+        if row < 0 or c[row].stuck:
+            left[lefts] = i
+            lefts += 1
+            continue
+        lead, arrival, taken = c[row], e[i].arrival, False
+        if match >= 0:
+            hit = matches[match]
+            if not has_room(lead, hit, names.shape[1], used[0], used[1], digests.shape[0], old.shape[0]):
                 return FULL, i, lefts
-            if match >= 0 and _advances(c, s, k, m, row, e[i].arrival, rescoring):
-                hit = matches[match]
-                taken = True
-                lead, digest, at = c[row], e[i].digest, e[i].at
-                now = max(lead.clock, e[i].arrival)
-                if e[i].arrival <= lead.erased_at:
-                    counts[GONE] += 1
-                else:
-                    if hit.last > hit.first:
-                        if knows(lead, digests, old, digest):
-                            counts[DUPLICATE] += 1
-                        elif lead.slack > hit.gain and not (hit.risky and _is_inside(inside, row)):
+            taken = (
+                arrival <= lead.clock or arrival < lead.calm_until or stays_calm(c, s, k, m, row, arrival, rescoring)
+            )
+        if taken:
+            at, now = e[i].at, max(lead.clock, arrival)
+            if arrival <= lead.erased_at:
+                counts[GONE] += 1
+            else:
+                if hit.last > hit.first:
+                    digest = e[i].digest
+                    if knows(lead, digests, old, digest):
+                        counts[DUPLICATE] += 1
+                    else:
+                        if lead.slack > hit.gain and not (hit.risky and _is_inside(inside, row)):
                             for j in range(hit.first, hit.last):
                                 signal = hits[j].signal
-                                _add(
-                                    lead,
-                                    names,
-                                    slots,
-                                    row,
-                                    signal,
-                                    signals[signal].rate,
-                                    at - lead.base,
-                                    hits[j].amount,
-                                )
+                                rate, amount = signals[signal].rate, hits[j].amount
+                                _add(lead, names, slots, row, signal, rate, at - lead.base, amount)
                             lead.slack -= hit.gain
-                            remember(c, r, row, digest, at - lead.base, hit.group)
-                            fired[match] += 1
-                        elif _count_and_settle(c, s, k, m, h, row, match, at - lead.base, now):
-                            remember(c, r, row, digest, at - lead.base, hit.group)
-                            fired[match] += 1
                         else:
-                            taken = False
-                    if taken:
-                        _note(lead, now, at, e[i].known)
-            if taken:
-                c[row].touched = 1
-                continue
-            c[row].stuck = 1
-        left[lefts] = i
-        lefts += 1
+                            taken = _count_and_settle(c, s, k, m, h, row, match, at - lead.base, now)
+                        if taken:
+                            if not jots(lead, digests, recents, old, digest, at - lead.base, hit.group):
+                                remember(c, r, row, digest, at - lead.base, hit.group)
+                            fired[match] += 1
+                if taken:
+                    _note(lead, now, at, e[i].known)
+        if taken:
+            lead.touched = 1
+        else:
+            lead.stuck = 1
+            left[lefts] = i
+            lefts += 1
     return DONE, e.shape[0], lefts
-
-
-@compiled
-def _advances(c, s, k, m, row, arrival, rescoring):
-    """Whether no stage changes before an event that arrives then."""
-    return arrival <= c[row].clock or arrival < c[row].calm_until or stays_calm(c, s, k, m, row, arrival, rescoring)
 
 
 @compiled

@@ -10,14 +10,14 @@ from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, NEAR_MS, OLDER
 
 
 @compiled
-def has_room(lead, hit, width, used, places, blocks):
+def has_room(lead, hit, width, used, used_old, places, blocks):
     """Whether one more event can be taken without making the columns longer."""
     if lead.size + hit.last - hit.first > width:
         return False
     wanted = 0
     if lead.recents < RECENT and (lead.room < 0 or lead.recents == LEAST_ROOM << lead.room):
         wanted = LEAST_ROOM << (lead.room + 1)
-    return used[0] + wanted <= places and (lead.old_block >= 0 or used[1] < blocks)
+    return used + wanted <= places and (lead.old_block >= 0 or used_old < blocks)
 
 
 @compiled
@@ -31,6 +31,32 @@ def knows(lead, digests, old, digest):
         if old[lead.old_block, i] == digest:
             return True
     return False
+
+
+@compiled
+def jots(lead, digests, events, old, digest, at, group):
+    """``remember`` where there is a place for one more, as there nearly always is; False where not."""
+    if at < -NEAR_MS or at >= NEAR_MS or lead.room < 0:
+        return False
+    places = LEAST_ROOM << lead.room
+    if lead.recents == RECENT:
+        if lead.old_block < 0:
+            return False
+        oldest = digests[lead.block + lead.first]
+        if lead.olds < OLDER:
+            old[lead.old_block, lead.olds] = oldest
+            lead.olds += 1
+        else:
+            old[lead.old_block, lead.old_first] = oldest
+            lead.old_first = lead.old_first + 1 if lead.old_first + 1 < OLDER else 0
+        lead.first = (lead.first + 1) & (places - 1)
+        lead.recents -= 1
+    elif lead.recents == places:
+        return False
+    place = lead.block + ((lead.first + lead.recents) & (places - 1))
+    digests[place], events[place].at, events[place].group = digest, at, group
+    lead.recents += 1
+    return True
 
 
 @compiled

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from streams.scoring import kernel, kernel_memory, kernel_stored
+from streams.scoring.batch import Batch
 from streams.scoring.columns import (
     BITS,
     BOUND,
@@ -32,6 +33,7 @@ from streams.scoring.columns import (
     new_slots,
 )
 from streams.scoring.lead import Lead
+from streams.scoring.names import Names
 from streams.scoring.rules import Match, Rules, StageRule
 from streams.scoring.score import fit_of
 from streams.scoring.stored import VERSION, decode, decode_rare, encode_rare
@@ -140,6 +142,7 @@ class Table:
         self.rows: dict[str, int] = {}
         self.ids: list[str] = []
         """Lead ids by row, empty for a row that is free."""
+        self._names_of_rows = Names()
         self._free: list[int] = []
         self._rare: dict[int, bytes] = {}
         self.signals = Signals()
@@ -233,8 +236,13 @@ class Table:
         lead.shown = {name: score for name, score in shown if score != NEVER}
         return lead
 
+    def find(self, batch: Batch) -> Column:
+        """The rows of the leads of a batch; NOWHERE for those that have none, and for a few that have."""
+        return self._names_of_rows.find(batch.text, batch.lead_at, batch.lead_size)
+
     def remove(self, row: int) -> None:
         """Forget a row."""
+        self._names_of_rows.remove(row)
         kernel_memory.forget(self.leads, self.recent, row, True)
         self.leads["touched"][row] = 0
         del self.rows[self.ids[row]]
@@ -265,7 +273,7 @@ class Table:
 
     # Room -----------------------------------------------------------------------------------------------------
 
-    def _new_rows(self, lead_ids: Iterable[str]) -> list[int]:
+    def _new_rows(self, lead_ids: Sequence[str]) -> list[int]:
         rows = []
         for lead_id in lead_ids:
             if self._free:
@@ -276,6 +284,7 @@ class Table:
                 self.ids.append(lead_id)
             self.rows[lead_id] = row
             rows.append(row)
+        self._names_of_rows.add([lead_id.encode() for lead_id in lead_ids], rows)
         while len(self.ids) > len(self.leads):
             self._lengthen()
         self._blank(rows)

@@ -18,20 +18,26 @@ from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from streams.scoring.scorer import Scorer
+from streams.scoring.text import Text
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 
 def batch_of(rules: Rules, events: Sequence[LeadEvent]) -> Batch:
     odd = {i: e for i, e in enumerate(events) if e.traits is not None or e.touch is not None or not plain(e)}
+    kinds = [(event.name, event.values) for event in events]
+    ids = [event.lead_id.encode() for event in events]
+    sizes = np.array([len(lead_id) for lead_id in ids], np.int64)
     return Batch(
-        list(range(len(events))),
-        [event.lead_id for event in events],
-        [event.name for event in events],
-        [event.values if i not in odd else () for i, event in enumerate(events)],
+        Text(b"".join(ids)),
+        sizes.cumsum() - sizes,
+        sizes,
+        np.array([-1 if i in odd else i for i in range(len(events))], np.int64),
+        kinds,
         np.array([int.from_bytes(id_hash(e.message_id), "big") for e in events], np.uint64),
         np.array([event.arrival for event in events], np.int64),
         np.array([event.at for event in events], np.int64),
         np.array([event.known for event in events], np.uint8),
+        lambda i: i,
         events.__getitem__,
         alone=odd,
     )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.batch_codec import BatchCodec, Owner
+from streams.batch_codec import BatchCodec, Owner, Read
 from streams.codec import Codec
-from streams.parsed_times import parse_times
+from streams.parsed_times import time_at
 from streams.rejects import Reject
 from streams.scoring.columns import NEVER
 from streams.scoring.event import Erase, LeadEvent
 from streams.scoring.lead import id_hash
+from streams.scoring.text import Text
 from streams.times import parse_ms
 from tests.unit.test_codec import NOW_MS, POISON, page
 
@@ -36,7 +38,17 @@ class Fetched:
 
 
 USUAL = {"timestamp": "2026-01-05T10:00:00.123Z"}
+USUAL_CALL = {"type": "page", "messageId": "m-1", "userId": "u-1", **USUAL}
+WHOLE = [
+    page(**USUAL, properties={"url": "/x", "automated": True, "amount": 2}),
+    page(
+        **USUAL, type="track", event="Bought", properties={"url": "https://a.example/\u00e9", "list": [1, {"a": None}]}
+    ),
+    page(**USUAL, type="screen", sentAt="2026-01-05T10:00:01.000Z", context={"page": {"title": '\\ " /'}, "ip": "::1"}),
+    page(**USUAL, userId=None, anonymousId="a", context={"campaign": {"name": "x"}, "traits": None}),
+]
 CALLS: list[bytes | None] = [
+    *WHOLE,
     *(value for _, value, _ in POISON),
     page(**USUAL),
     page(**USUAL, properties={"url": "/x", "automated": True, "amount": 2}),
@@ -64,16 +76,14 @@ CALLS: list[bytes | None] = [
 ]
 
 
-@settings(max_examples=120, deadline=None)
-@given(st.integers(0, 2**32 - 1).map(Random))
-def test_a_batch_says_what_its_records_say_alone(chance: Random) -> None:
-    values = chance.choices(CALLS, k=chance.randint(1, 30))
+def agrees(values: list[bytes | None], chance: Random, codec: BatchCodec = CODEC) -> Read:
+    """A batch says of these records what ``Codec`` says of each."""
     records = [
         Fetched(value, 5 + i, timestamp=NOW_MS + chance.choice((0, -1, 2**50))) for i, value in enumerate(values)
     ]
     erased = Erase("e", NOW_MS)
-    owners: list[Owner] = [chance.choice(("", "", "owner", None, erased)) for _ in records]
-    read = CODEC.batch(records, owners)
+    owners: list[Owner] = [chance.choice(("", "", "owner", "eigentümer", "u-1", None, erased)) for _ in records]
+    read = codec.batch(records, owners)
 
     alone = Codec(PATHS)
     expected = [
@@ -82,17 +92,82 @@ def test_a_batch_says_what_its_records_say_alone(chance: Random) -> None:
     ]
     kept = [(r, item) for r, item in expected if item is not None and not isinstance(item, Reject)]
     assert read.rejects == [(r, item) for r, item in expected if isinstance(item, Reject)]
-    assert read.batch.offsets == [record.offset for record, _ in kept]
+    assert [read.batch.offset(i) for i in range(len(kept))] == [record.offset for record, _ in kept]
     assert [read.batch.input(i) for i in range(len(kept))] == [item for _, item in kept]
     for i, (_, item) in enumerate(kept):
-        assert read.batch.lead_ids[i] == item.lead_id
+        assert read.batch.lead_id(i) == item.lead_id
         if isinstance(item, LeadEvent) and i not in read.batch.alone:
+            assert list(map(type, read.batch.event(i).values)) == list(map(type, item.values))
             assert int(read.batch.digests[i]).to_bytes(6, "big") == id_hash(item.message_id)
             assert (read.batch.ats[i], read.batch.arrivals[i], read.batch.known[i]) == (
                 item.at,
                 item.arrival,
                 item.known,
             )
+    return read
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.integers(0, 2**32 - 1).map(Random))
+def test_a_batch_says_what_its_records_say_alone(chance: Random) -> None:
+    agrees(chance.choices(CALLS, k=chance.randint(1, 30)), chance)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(("/x", "1", "true")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = (
+    "type", "messageId", "userId", "anonymousId", "event", "timestamp", "sentAt", "traits", "context", "properties",
+    "extra",
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES, max_size=3), min_size=1, max_size=8),
+    st.lists(JSON_VALUES, min_size=3, max_size=3),
+    st.booleans(),
+    st.integers(0, 2**32 - 1).map(Random),
+)
+def test_whatever_stands_in_a_field(
+    changes: list[dict[str, Any]], inner: list[Any], ascii_only: bool, chance: Random
+) -> None:
+    values: list[bytes | None] = []
+    for change in changes:
+        sent = {**USUAL_CALL, "properties": dict(zip(("url", "amount", "automated"), inner, strict=True)), **change}
+        text = json.dumps(sent, ensure_ascii=ascii_only, separators=chance.choice((None, (",", ":"), (" ,\n", "\t: "))))
+        values.append(text.encode(errors="surrogatepass"))
+    agrees(values, chance)
+
+
+PIECES = [
+    b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b" ", b"\n", b"\x00", b"\x7f", b"\xc3\xa9", b"\xff",
+    b"\xed\xa0\x80", b"\\u00e9", b"\\ud83d\\ude00", b"\\ud83d", b"\\/", b"\\x", b"null", b"true", b"false", b"0",
+    b"01", b"-1.5e3", b"1e999", b"12345678901234567890", b'"a":1,', b'"type":"page",', b'"properties":{"url":"/y"},',
+    b'"traits":null,', b"[[[[",
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 2**32 - 1).map(Random))
+def test_whatever_happens_to_the_bytes(chance: Random) -> None:
+    values: list[bytes | None] = []
+    for _ in range(20):
+        raw = bytearray(chance.choice(WHOLE))
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            at, width = chance.randrange(len(raw) + 1), chance.choice((0, 0, 1, 2, 9))
+            raw[at : at + width] = chance.choice(PIECES)
+        values.append(bytes(raw))
+    agrees(values, chance)
+
+
+@pytest.mark.parametrize("size", [*range(1, 260), 400, 513])
+def test_ids_of_any_length(size: int) -> None:
+    for key in ("messageId", "userId"):
+        read = agrees([page(**{**USUAL, key: "x" * size})], Random(3))
+        assert len(read.rejects) <= (size > 512)
 
 
 def test_usual_events_need_no_object_of_their_own() -> None:
@@ -113,9 +188,8 @@ def test_paths_that_no_structure_can_hold_are_read_one_by_one() -> None:
 
 
 def parsed(text: str) -> int:
-    times = np.zeros(1, np.int64)
-    parse_times(np.frombuffer(text.encode(), np.uint8), times)
-    return int(times[0])
+    kept = Text(text.encode())
+    return int(time_at(kept.address, 0))
 
 
 @settings(max_examples=300, deadline=None)
