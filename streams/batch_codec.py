@@ -20,7 +20,7 @@ from streams.scoring.hashing import SEED
 from streams.scoring.names import NOWHERE
 from streams.scoring.rules import MEMORY, SIMPLE, Values
 from streams.scoring.text import Text
-from streams.times import LAST_MS
+from streams.times import FIRST_MS, LAST_MS
 
 ODD: Final = -2
 """The number of the kind of an event that is not plain."""
@@ -167,7 +167,7 @@ class BatchCodec(Codec):
 
     def _columns(self, rows: _Rows) -> Batch:
         records, text, found, kinds, known_kinds = rows.records, rows.text, rows.found, rows.kinds, self._kinds
-        arrivals = np.array([record.timestamp for record in records], np.int64).clip(0, LAST_MS)
+        arrivals = np.array([record.timestamp for record in records], np.int64).clip(FIRST_MS, LAST_MS)
         said, sent = found["at"], found["sent"]
         ats = np.minimum(np.where(sent == NEVER, said, arrivals - (sent - said)), arrivals).clip(0)
 

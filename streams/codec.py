@@ -28,7 +28,7 @@ from streams.records import Record
 from streams.rejects import Refused, Reject
 from streams.scoring.event import LeadEvent, Retract
 from streams.scoring.scorecard import CALL_TYPES
-from streams.times import LAST_MS, event_time, millis, minutes, seconds
+from streams.times import FIRST_MS, LAST_MS, event_time, millis, minutes, seconds
 
 Other = TypeVar("Other")
 Kind = Callable[[tuple[str, ...]], Any]
@@ -81,8 +81,8 @@ class Codec:
                 yield lead_id  # type: ignore[misc]
                 continue
             arrival = record.timestamp
-            if not 0 <= arrival <= LAST_MS:
-                arrival = min(max(arrival, 0), LAST_MS)
+            if not FIRST_MS <= arrival <= LAST_MS:
+                arrival = min(max(arrival, FIRST_MS), LAST_MS)
             raw = record.value
             try:
                 sent = fast(raw)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from streams.rejects import REASONS, Reject
 from streams.scoring.event import Arrived, Control, Erase, Join, Retract
 from streams.scoring.lead import Lead
 from streams.scoring.stored import decode
-from streams.times import LAST_MS
+from streams.times import FIRST_MS, LAST_MS
 
 _KINDS: Final[dict[str, Any]] = {"join": Join, "arrived": Arrived, "erase": Erase, "retract": Retract}
 
@@ -27,7 +27,7 @@ def encode_control(control: Control) -> bytes:
 
 def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: int) -> Control | Reject:
     """Read a control record; a record without a value asks to erase the lead of its key."""
-    arrival = min(max(arrival, 0), LAST_MS)
+    arrival = min(max(arrival, FIRST_MS), LAST_MS)
     try:
         if value is None:
             if kind or not key:

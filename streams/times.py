@@ -22,6 +22,8 @@ class _Minutes(dict[str, int]):
         return at_ms
 
 
+FIRST_MS: Final = 1
+"""No record is taken to be earlier, not even one without a time: what arrived by 0 was erased, in a lead's state."""
 LAST_MS: Final = 2**46
 """Far beyond the year 4000: no record is taken to be later, so that times fit wherever they are kept."""
 minutes: Final = _Minutes()

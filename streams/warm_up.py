@@ -7,6 +7,7 @@ from typing import Any
 
 from streams.batch_codec import BatchCodec
 from streams.scoring.fast import FastScorer
+from streams.scoring.names import Names
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
 
@@ -27,12 +28,27 @@ def warm_up() -> None:
     rules = Rules(Model((signal,), (card,)))
     codec, scorer = BatchCodec(rules.paths, rules.numeric), FastScorer(rules)
     for number in range(3):
-        value = b'{"type":"page","messageId":"%d","userId":"lead","timestamp":"1970-01-01T00:00:00.000Z"}' % number
-        batch = codec.batch([_Record(number, value)], [""]).batch
-        for lead_id in scorer.missing(batch):
-            scorer.put(lead_id, None)
-        scorer.run(batch)
-    scorer.finish()
+        records = [_record(2 * number), _record(2 * number + 1)]
+        _take(codec, scorer, records if number else records[:1])  # a column of one record is of a type of its own
+    blob = scorer.finish().blobs["lead"]
     scorer.show(["lead"])
     scorer.tick(["lead"], 1)
     scorer.finish()
+    scorer.clear()
+    scorer.put("lead", blob)
+    names = Names()
+    for first in range(0, 4000, 1000):  # until it has to make room
+        names.add([b"lead-%d" % number for number in range(first, first + 1000)], range(first, first + 1000))
+
+
+def _record(number: int) -> _Record:
+    return _Record(
+        number, b'{"type":"page","messageId":"%d","userId":"lead","timestamp":"1970-01-01T00:00:00.000Z"}' % number
+    )
+
+
+def _take(codec: BatchCodec, scorer: FastScorer, records: list[_Record]) -> None:
+    batch = codec.batch(records, [""] * len(records)).batch
+    for lead_id in scorer.missing(batch):
+        scorer.put(lead_id, None)
+    scorer.run(batch)

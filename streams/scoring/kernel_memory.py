@@ -144,10 +144,3 @@ def _number(text, at, width):
     for i in range(width):
         value = (value << 8) | np.int64(text[at + i])
     return value
-
-
-@compiled
-def event(c, r: Recent, row, i):
-    """The i-th of the recent events, the oldest first: hash of its id, ms after base, set of signals."""
-    place = c[row].block + ((c[row].first + i) & ((LEAST_ROOM << c[row].room) - 1))
-    return r.digests[place], r.events[place].at, r.events[place].group

@@ -37,6 +37,7 @@ from streams.scoring.names import Names
 from streams.scoring.rules import Match, Rules, StageRule
 from streams.scoring.score import fit_of
 from streams.scoring.stored import VERSION, decode, decode_rare, encode_rare
+from streams.scoring.text import PADDING
 
 _AS_IT_IS = (
     "base", "clock", "first_seen", "last_seen", "erased_at", "calm_until", "slack", "known", "stale", "unsent",
@@ -330,7 +331,7 @@ class Table:
         while begin < len(rows):
             done = kernel_stored.encode(
                 self.leads, self.slots, bits, self.recent, self.model, self.signals.groups, VERSION, rows, begin,
-                self._out, ends,
+                self._out.ctypes.data, len(self._out) - PADDING, ends,
             )  # fmt: skip
             if done == begin:
                 self._out = np.zeros(2 * len(self._out), np.uint8)

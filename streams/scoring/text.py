@@ -45,6 +45,22 @@ def _loads(width: int, result: Any) -> Any:
 _byte, _word = _loads(8, types.int64), _loads(64, types.uint64)
 
 
+@intrinsic
+def _put(typing_context: Any, address: Any, at: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.inttoptr(builder.add(args[0], args[1]), ir.IntType(64).as_pointer())
+        builder.store(builder.bswap(args[2]), place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.uint64), generate
+
+
+@compiled
+def put(text, at, value):
+    """Write a word to eight bytes, big-endian."""
+    _put(text, at, np.uint64(value))
+
+
 @compiled
 def byte(text, at):
     """The byte there, as a signed number, because only those go together with others."""

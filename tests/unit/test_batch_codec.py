@@ -19,7 +19,10 @@ from streams.parsed_times import time_at
 from streams.rejects import Reject
 from streams.scoring.columns import NEVER
 from streams.scoring.event import Erase, LeadEvent
+from streams.scoring.fast import FastScorer
 from streams.scoring.lead import id_hash
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from streams.scoring.text import Text
 from streams.times import parse_ms
 from tests.unit.test_codec import NOW_MS, POISON, page
@@ -178,6 +181,17 @@ def test_usual_events_need_no_object_of_their_own() -> None:
     ]
     read = CODEC.batch([Fetched(value, i) for i, value in enumerate(usual)], [""] * 3)
     assert read.batch.alone == {}
+
+
+@pytest.mark.parametrize("timestamp", [0, -1])
+def test_a_record_without_a_time_counts(timestamp: int) -> None:
+    rules = Rules(Model((Signal("visit", ("page",)),), (Scorecard("card", {"visit": Points(1.0)}),)))
+    scorer = FastScorer(rules)
+    batch = BatchCodec(rules.paths, rules.numeric).batch([Fetched(page(), 0, timestamp=timestamp)], [""]).batch
+    for lead_id in scorer.missing(batch):
+        scorer.put(lead_id, None)
+    scorer.run(batch)
+    assert scorer.finish().fired == {"visit": 1}
 
 
 def test_paths_that_no_structure_can_hold_are_read_one_by_one() -> None:

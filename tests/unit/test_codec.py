@@ -21,7 +21,7 @@ from streams.rejects import REASONS, Reject
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Erase, Identity, Join, LeadEvent, Retract
 from streams.scoring.lead import Lead
 from streams.scoring.stored import encode
-from streams.times import LAST_MS, event_time, parse_ms
+from streams.times import FIRST_MS, LAST_MS, event_time, parse_ms
 
 NOW_MS = 1_767_657_600_000
 PATHS = ("context.campaign.source", "context.page.url", "properties.amount", "properties.url")
@@ -382,7 +382,7 @@ def test_a_record_of_an_impossible_time_is_read_as_of_a_possible_one(timestamp: 
     value = json.dumps(sent | ({"traits": traits} if traits else {})).encode()
     event = Codec(PATHS).event(Arriving(value, timestamp=timestamp))
     assert isinstance(event, LeadEvent)
-    assert (event.at, event.arrival) == (0, min(max(timestamp, 0), LAST_MS))
+    assert (event.at, event.arrival) == (0, min(max(timestamp, FIRST_MS), LAST_MS))
 
 
 def test_a_visitor_called_none_is_no_known_user() -> None:
