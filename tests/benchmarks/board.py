@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from random import Random
 from statistics import median
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
+from redis.asyncio import Redis
 
+from app.embedded.redis import start_redis
 from streams.scorefile import load_file
 from streams.scoring.event import LeadEvent
 from streams.scoring.rules import Rules
@@ -31,11 +34,12 @@ KINDS = 1000
 """Leads that differ; the others are like one of them."""
 STEP = 5000
 ROUNDS = 3
-"""Scoring is measured so often without and with readers, in turns."""
+"""Scoring is measured so often without and with readers, in turns, for each place that the board reads."""
+PLACES = ("primary", "replica")
 RATE = 200
 """Requests per second: half of them the first hundred of the ranking, half one lead."""
 START_S = 30
-RESERVE = 200_000
+RESERVE = 260_000
 """Events for each second of measuring: more than a worker scores."""
 DAY_MS = 86_400_000
 
@@ -50,44 +54,87 @@ class Kind:
 
 
 async def measured(rig: Rig, seconds: float, leads: int) -> dict[str, Any]:
-    """Latency of reads while scoring runs, scoring with and without them, memory per lead."""
+    """Latency of reads while scoring runs, scoring with and without them, memory per lead.
+
+    The board reads the Redis that the worker writes to, and after that a replica of it.
+    """
     await rig.empty_redis()
     empty_bytes = await rig.used_redis_bytes()
     store = RedisStore(rig.redis.address, rig.name("board"), partitions=PARTITIONS)
     await _fill(store, leads)
-    per_lead = round((await rig.used_redis_bytes() - empty_bytes) / leads)
+    figures: dict[str, Any] = {
+        "leads": leads,
+        "redis_bytes_per_lead": round((await rig.used_redis_bytes() - empty_bytes) / leads),
+        "requests_per_second": RATE,
+    }
     names = leadglow.topics(rig, "board")
-    events = int(RESERVE * (seconds + 1) * 2 * ROUNDS)
+    events = int(RESERVE * (seconds + 1) * 2 * ROUNDS * len(PLACES))
     await preload(rig.kafka.address, names["lead_events"], events, now_ms())
     await leadglow.prepare(rig, names, names["lead_events"])
-    alone, read, runs = [], [], []
     cores = sorted(os.sched_getaffinity(0))
-    async with leadglow.working(rig, "board", names) as worker, _board(rig, names) as board:
-        os.sched_setaffinity(worker.pid, cores[:1])
-        os.sched_setaffinity(board.pid, cores[1:] or cores)  # readers, too: who shares a core with a worker slows it
-        await leadglow.begun(worker, store)
-        for _ in range(ROUNDS):
-            alone.append((await _pace(store, worker.pid, asyncio.sleep(seconds)))[0])
-            before_s = measure.cpu_s(board.pid)
-            load = run_peer(rig, "reading", board.url, str(RATE), str(seconds), str(leads))
-            pace, figures = await _pace(store, worker.pid, load)
-            read.append(pace)
-            cpu_ms = 1000 * (measure.cpu_s(board.pid) - before_s) / (RATE * seconds)
-            runs.append(figures | {"board_cpu_ms_per_request": round(cpu_ms, 2)})
-        done = await leadglow.checkpoints(store)
+    for place in PLACES:
+        async with (
+            _read_at(place, rig) as address,
+            leadglow.working(rig, "board", names) as worker,
+            _board(rig, names, address) as board,
+        ):
+            os.sched_setaffinity(worker.pid, cores[:1])
+            os.sched_setaffinity(
+                board.pid, cores[1:] or cores
+            )  # readers, too: who shares a core with a worker slows it
+            await leadglow.begun(worker, store)
+            found = await _rounds(rig, (store, worker.pid, board), seconds, leads)
+        figures |= {f"{place}_{name}": figure for name, figure in found.items()}
+    done = await leadglow.checkpoints(store)
     await store.close()
     if done >= events:
         msg = "the worker had scored everything before the end: raise RESERVE"
         raise RuntimeError(msg)
+    return figures
+
+
+async def _rounds(rig: Rig, who: tuple[RedisStore, int, Board], seconds: float, leads: int) -> dict[str, Any]:
+    """Scoring without and with readers, in turns."""
+    store, worker, board = who
+    alone, read, runs = [], [], []
+    for _ in range(ROUNDS):
+        alone.append((await _pace(store, worker, asyncio.sleep(seconds)))[0])
+        before_s = measure.cpu_s(board.pid)
+        load = run_peer(rig, "reading", board.url, str(RATE), str(seconds), str(leads))
+        pace, figures = await _pace(store, worker, load)
+        read.append(pace)
+        cpu_ms = 1000 * (measure.cpu_s(board.pid) - before_s) / (RATE * seconds)
+        runs.append(figures | {"board_cpu_ms_per_request": round(cpu_ms, 2)})
     return {
-        "leads": leads,
-        "redis_bytes_per_lead": per_lead,
-        "requests_per_second": RATE,
         **{name: median(run[name] for run in runs) for name in runs[0] if name != "failed"},
         "failed": sum(run["failed"] for run in runs),
         **_compared("per_second", [pace.per_second for pace in alone], [pace.per_second for pace in read]),
         **_compared("cpu_us_per_event", [pace.cpu_us for pace in alone], [pace.cpu_us for pace in read]),
     }
+
+
+@asynccontextmanager
+async def _read_at(place: str, rig: Rig) -> AsyncIterator[str]:
+    """The address of the Redis that the worker writes to, or of a replica, once that holds everything."""
+    if place == "primary":
+        yield rig.redis.address
+        return
+    directory = rig.folder / "replica"
+    directory.mkdir()
+    server = start_redis(directory)
+    server.wait_ready()
+    address, primary = f"redis://{server.address}", urlsplit(rig.redis.address)
+    try:
+        async with Redis.from_url(rig.redis.address) as writing, Redis.from_url(address) as reading:
+            await writing.config_set("repl-diskless-sync-delay", 0)
+            await reading.replicaof(primary.hostname, primary.port)
+            deadline_s = time.monotonic() + START_S
+            while (await reading.info("replication"))["master_link_status"] != "up":
+                assert time.monotonic() < deadline_s, "the replica did not get everything in time"
+                await asyncio.sleep(0.1)
+        yield address
+    finally:
+        server.stop()
 
 
 def _compared(name: str, alone: list[float], read: list[float]) -> dict[str, Any]:
@@ -189,11 +236,12 @@ class Board:
 
 
 @asynccontextmanager
-async def _board(rig: Rig, names: dict[str, str]) -> AsyncIterator[Board]:
+async def _board(rig: Rig, names: dict[str, str], address: str) -> AsyncIterator[Board]:
     settings = {
         "kafka": rig.kafka.address,
         "kafka_idempotence": str(rig.kafka.idempotent),
         "redis": rig.redis.address,
+        "board_redis": address,
         "namespace": rig.name("board"),
         "scorecards": str(SCORECARD),
         "partitions": str(PARTITIONS),

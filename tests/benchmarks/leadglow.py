@@ -127,9 +127,10 @@ async def _watch(worker: Worker, store: RedisStore, events: int) -> dict[str, An
 
 
 async def begun(worker: Worker, store: RedisStore) -> None:
-    """Return when the worker has scored something."""
+    """Return when the worker has scored something more."""
+    before = await checkpoints(store)
     async with asyncio.timeout(PART_S):
-        while not await checkpoints(store):
+        while await checkpoints(store) == before:
             await asyncio.sleep(POLL_S)
             worker.require_alive()
 
