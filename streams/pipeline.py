@@ -19,9 +19,11 @@ from streams.position import Position
 from streams.reader import Reader
 from streams.scoring.counting import DAY_MS
 from streams.scoring.fast import FastScorer
+from streams.scoring.hashing import murmur2
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.store.base import Commit, Control, Entry, Verdict
+from streams.topics import partition_of
 
 MOST_WAITING = 1_000_000
 """Entries of an outbox that are read: all there are."""
@@ -44,7 +46,8 @@ class Shard:
         """``open`` must be awaited before anything else."""
         self.partition = partition
         self.env = env
-        self.scorer = FastScorer(rules, lambda lead_id: env.partitioner(lead_id) == partition)
+        partitions = env.partitioner.partitions
+        self.scorer = FastScorer(rules, lambda lead_id: partition_of(lead_id, partitions, murmur2) == partition)
         self.reader = Reader(partition, rules, env)
         self.position = Position()
         self.version = -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiokafka.partitioner import murmur2
@@ -18,9 +19,9 @@ class Topics:
     rejected: str = "rejected-events"
 
 
-def partition_of(lead_id: str, partitions: int) -> int:
+def partition_of(lead_id: str, partitions: int, hashed: Callable[[bytes], int] = murmur2) -> int:
     """The partition of ``lead-events`` that a lead belongs to: Kafka's own murmur2 over the id in UTF-8."""
-    return int(murmur2(lead_id.encode()) & 0x7FFFFFFF) % partitions
+    return (int(hashed(lead_id.encode())) & 0x7FFFFFFF) % partitions
 
 
 class Partitioner:

@@ -7,6 +7,7 @@ from typing import Any
 
 from streams.batch_codec import BatchCodec
 from streams.scoring.fast import FastScorer
+from streams.scoring.hashing import murmur2
 from streams.scoring.names import Names
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
@@ -36,6 +37,7 @@ def warm_up() -> None:
     scorer.finish()
     scorer.clear()
     scorer.put("lead", blob)
+    murmur2(b"lead")
     names = Names()
     for first in range(0, 4000, 1000):  # until it has to make room
         names.add([b"lead-%d" % number for number in range(first, first + 1000)], range(first, first + 1000))
