@@ -172,14 +172,12 @@ class BatchCodec(Codec):
         ats = np.minimum(np.where(sent == NEVER, said, arrivals - (sent - said)), arrivals).clip(0)
 
         def event(i: int) -> LeadEvent:  # which knows nothing of the batch: a ring of the two would outlive it
-            one = found[i]
-            lead_id, message_id = (
-                text.bytes[one[at] : one[at] + one[size]].decode()
-                for at, size in (("lead_at", "lead_size"), ("id_at", "id_size"))
-            )
+            lead_at, lead_size, id_at, id_size, *_, known, _ = found[i].item()
+            lead_id = text.bytes[lead_at : lead_at + lead_size].decode()
+            message_id = text.bytes[id_at : id_at + id_size].decode()
             (name, values), raw = known_kinds[kinds[i]], records[i].value or b""
             plain = (lead_id, name, values, message_id, int(ats[i]), int(arrivals[i]))
-            return LeadEvent(*plain, None, None, raw, False, bool(one["known"]))
+            return LeadEvent(*plain, None, None, raw, False, bool(known))
 
         return Batch(
             text,

@@ -61,7 +61,7 @@ def apply(c, s: Slots, k: Cards, r: Recent, m: Model, h: Matches, e, begin, resc
                     if knows(lead, digests, old, digest):
                         counts[DUPLICATE] += 1
                     else:
-                        if lead.slack > hit.gain and not (hit.risky and _is_inside(inside, row)):
+                        if lead.slack > hit.gain and not (hit.lowers and _is_inside(inside, row)):
                             for j in range(hit.first, hit.last):
                                 signal = hits[j].signal
                                 rate, amount = signals[signal].rate, hits[j].amount

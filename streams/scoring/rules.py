@@ -31,7 +31,7 @@ class SignalRule:
 
     __slots__ = (
         "amount_at", "counter", "distinct_at", "gain", "half_life_ms", "heeds_automated", "holds", "id",
-        "inverse_half_life", "name", "risky",
+        "inverse_half_life", "lowers", "name",
     )  # fmt: skip
 
     @property
@@ -59,7 +59,7 @@ class SignalRule:
         self.gain = max([0.0, *worth]) * UNIT
         """The most units that one event of amount 1 can add to any scorecard."""
         blocks = any(signal.name in stage.blocked_by for card in cards for stage in card.stages)
-        self.risky = blocks or any(points < 0 for points in worth)
+        self.lowers = blocks or any(points < 0 for points in worth)
         """Whether an event of it may take a lead out of a stage."""
 
 
@@ -80,8 +80,10 @@ class Match(NamedTuple):
     hits: tuple[Hit, ...]
     gain: float
     """The most units that it can add to any scorecard."""
-    risky: bool
-    """Whether it may lower a score or block a stage, or has more to be remembered than when it happened."""
+    lowers: bool
+    """Whether it may lower a score or block a stage."""
+    particular: bool
+    """Whether a limit decides about it, or it has more to be remembered than when it happened."""
     signals: tuple[int, ...]
 
 
@@ -212,8 +214,9 @@ class Rules:
         found = (self._hit(rule, values) for rule in rules)
         hits = tuple(hit for hit in found if hit is not None)
         gain = sum(hit.rule.gain * hit.amount for hit in hits)
-        risky = any(hit.rule.risky or hit.rule.detailed or hit.counter is not None for hit in hits)
-        return Match(hits, gain, risky, tuple(hit.signal for hit in hits))
+        lowers = any(hit.rule.lowers for hit in hits)
+        particular = any(hit.rule.detailed or hit.counter is not None for hit in hits)
+        return Match(hits, gain, lowers, particular, tuple(hit.signal for hit in hits))
 
     def _hit(self, rule: SignalRule, values: Values) -> Hit | None:
         if not rule.holds(values):

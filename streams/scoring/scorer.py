@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from streams.scoring import control
 from streams.scoring.bulk import Floats
-from streams.scoring.counting import Counted, Counter
+from streams.scoring.counting import Counted
 from streams.scoring.crossing import next_change
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.identity import PUBLIC, note_touch, note_trait
@@ -76,7 +75,7 @@ class Scorer(Leads):
                     lead.first_seen = at
                 if event.touch is not None:
                     note_touch(lead, [at, *event.touch])
-                hits, gain, risky, signals = match(event.name, event.values)
+                hits, gain, lowers, particular, signals = match(event.name, event.values)
                 if hits:
                     digest = id_hash(event.message_id)
                     if lead.knows(digest):
@@ -86,32 +85,40 @@ class Scorer(Leads):
                         lead.remember(digest, at - lead.base, signals)
                         counted.append(signals)
                 slack = lead.slack - gain
-                if event.traits is not None or (hits and (slack <= 0 or (risky and lead.inside))):
-                    self._settle(lead_id, lead, event, hits)
+                if event.traits is not None or (hits and (slack <= 0 or (lead.inside and (lowers or particular)))):
+                    self._settle(lead_id, lead, event, hits, lowers)
+                elif particular:
+                    lead.slack -= self._count(lead, event, hits)[0]
                 elif hits:
                     lead.slack = slack
-                    if risky:
-                        self._count(lead, event, hits)
-                    else:
-                        since = at - lead.base
-                        for _, signal, rate, amount, _, _ in hits:
-                            lead.add(signal, rate, since, amount)
+                    since = at - lead.base
+                    for _, signal, rate, amount, _, _ in hits:
+                        lead.add(signal, rate, since, amount)
             if type(lead) is Lead:
                 touched[lead_id] = lead
 
-    def _settle(self, lead_id: str, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...]) -> None:
-        """Apply an event that could change a stage, and see whether it does."""
+    def _settle(self, lead_id: str, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...], lowers: bool) -> None:
+        """Apply an event that could change a stage, and see whether it does, unless what counted of it cannot."""
         before = Before(lead)
         for name, value in (event.traits or {}).items():
             row = [value, event.at, event.message_id]
             note_trait(lead, name, [*row, PUBLIC] if event.public else row)
         lead.fits = {} if event.traits else lead.fits
-        self._count(lead, event, hits)
+        gain, moved = self._count(lead, event, hits)
+        if not event.traits and gain < lead.slack and not (lead.inside and (lowers or moved)):
+            lead.slack -= gain
+            return
         cause = Cause("event", id_hash(event.message_id))
         transitions = settle(self.rules, lead_id, lead, lead.clock, cause, before.exact)
         self.tell(lead_id, lead, transitions, event)
 
-    def _count(self, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...]) -> None:
+    def _count(self, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...]) -> tuple[float, bool]:
+        """Count what an event matched.
+
+        Returns:
+            The most units that this can have added to any scorecard, and whether it took the place of something later.
+        """
+        gain, moved = 0.0, False
         for hit in hits:
             rule, at = hit.rule, event.at - lead.base
             amount = int(hit.amount) if hit.amount.is_integer() else hit.amount
@@ -120,20 +127,23 @@ class Scorer(Leads):
             if rule.detailed and -NEAR_MS <= at < NEAR_MS:
                 key = detail_key(id_hash(event.message_id), at, rule.id)
                 lead.details[key] = [message_id, amount, value]
+            counted = Counted.ADDED
             if hit.counter is None:
                 lead.add(hit.signal, hit.inverse_half_life, at, hit.amount)
-            elif not self._count_limited(lead, hit.counter, [at, message_id, amount, value], event.arrival):
+            else:
+                counted = hit.counter.count(lead, [at, message_id, amount, value], event.arrival)
+            if counted is Counted.MOVED or counted is Counted.ADDED:
+                gain += rule.gain * hit.amount
+                moved = moved or counted is Counted.MOVED
+            else:
+                self.outcome.tally[counted.value] += 1
+            if counted is not Counted.ADDED:
                 self.outcome.fired[rule.name] -= 1  # of all that matched
                 continue
             if rule.amount_at is not None:
                 amounts = self.outcome.amounts
                 amounts[rule.name] = amounts.get(rule.name, 0.0) + hit.amount
-
-    def _count_limited(self, lead: Lead, counter: Counter, row: list[Any], arrival: int) -> bool:
-        counted = counter.count(lead, row, arrival)
-        if counted is Counted.LIMITED or counted is Counted.LATE:
-            self.outcome.tally[counted.value] += 1
-        return counted is Counted.ADDED
+        return gain, moved
 
     def _open(self, lead_id: str, state: State | None, event: LeadEvent) -> State | None:
         """A fresh lead for an unknown id; the state as it is where the event is not this lead's to have."""

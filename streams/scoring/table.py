@@ -85,7 +85,7 @@ class Plain:
 
     def number(self, match: Match) -> int:
         """The number of a match, ``kernel.PARTICULAR`` for one that is not plain."""
-        if any(hit.counter is not None or hit.rule.detailed for hit in match.hits):
+        if match.particular:
             return kernel.PARTICULAR
         known = self._numbers.get(match.signals)
         if known is None:
@@ -105,8 +105,8 @@ class Plain:
             first = len(hits)
             hits += [(self._signals.number(hit.signal), hit.amount) for hit in match.hits]
             group = self._signals.group(match.signals)
-            row["first"], row["last"], row["gain"], row["risky"], row["group"] = (
-                first, len(hits), match.gain, match.risky, group,
+            row["first"], row["last"], row["gain"], row["lowers"], row["group"] = (
+                first, len(hits), match.gain, match.lowers, group,
             )  # fmt: skip
         return Matches(matches, np.array(hits, HIT))
 
