@@ -114,6 +114,18 @@ def test_a_limit_counts_the_earliest_of_its_bucket(period: Any, width_ms: int) -
     assert shard.tally["limited"] == (3 if period == "ever" else 2)
 
 
+def test_an_earlier_event_that_takes_the_place_of_a_later_one_may_take_a_lead_out() -> None:
+    once = Signal("view", ("page",), half_life_ms=float(DAY_MS), limit=Limit(1, "ever"))
+    card = Scorecard("card", {"view": Points(10.0)}, stages=(Stage("hot", 5.0, 4.0, handoff=True),))
+    rules = Rules(Model((once,), (card,)))
+    earlier = at(rules, "page", 0, late_ms=2 * DAY_MS + 1)
+    shard = run(rules, [at(rules, "page", 2 * DAY_MS), earlier, at(rules, "page", 2 * DAY_MS + 2)])
+    assert turns(shard) == [
+        ("hot", "entered", 2 * DAY_MS, "event", True),
+        ("hot", "left", 2 * DAY_MS + 1, "event", True),
+    ]
+
+
 def test_an_event_that_comes_after_its_bucket_is_too_old_does_not_count() -> None:
     rules = rules_of(signals=(Signal("view", ("page",), limit=Limit(1, "day")),))
     for late_ms, count in ((4 * DAY_MS, 1), (4 * DAY_MS + 1, 0)):
