@@ -52,8 +52,8 @@ class _Rows:
     def without(self, gone: set[int]) -> _Rows:
         """The same without some."""
         kept = [i for i in range(len(self.records)) if i not in gone]
-        places = {i: new for new, i in enumerate(kept)}
-        alone = {places[i]: item for i, item in self.alone.items()}
+        new = {i: at for at, i in enumerate(kept)}
+        alone = {new[i]: item for i, item in self.alone.items()}
         records, owners = [self.records[i] for i in kept], [self.owners[i] for i in kept]
         return _Rows(records, owners, self.text, self.found[kept], self.kinds[kept], alone)
 
@@ -104,13 +104,13 @@ class BatchCodec(Codec):
 
     def _numbered(self, rows: _Rows) -> Column:
         """The numbers of the kinds of plain events."""
-        hashes = rows.found["kind"]
+        hashes, plain = rows.found["kind"], rows.found["plain"] == 1
         kinds = self._known(hashes)
-        new = np.flatnonzero((rows.found["plain"] == 1) & (kinds == NOWHERE))
-        if not len(new):
-            return kinds
-        self._learn({int(hashes[i]): rows.records[i] for i in new.tolist()})
-        return self._known(hashes)
+        new = np.flatnonzero(plain & (kinds == NOWHERE))
+        if len(new):
+            self._learn({int(hashes[i]): rows.records[i] for i in new.tolist()})
+            kinds[new] = self._known(hashes[new])
+        return kinds
 
     def _known(self, hashes: Column) -> Column:
         """The numbers of these kinds; NOWHERE for those that have none."""
@@ -121,13 +121,14 @@ class BatchCodec(Codec):
 
     def _learn(self, new: dict[int, Any]) -> None:
         """Number kinds of which there are records."""
-        numbers = []
-        for record in new.values():
-            item = self.event(record, "whoever")
-            numbers.append(self._number(item.name, item.values) if isinstance(item, LeadEvent) else ODD)
-        hashes = np.append(self._hashes, np.array(list(new), np.uint64))
+        items = self.events(new.values(), ["whoever"] * len(new))
+        read = [(i.name, i.values) if isinstance(i, LeadEvent) else None for i in items]
+        hashes = np.array(list(new), np.uint64)
+        numbers = np.array([ODD if kind is None else self._number(*kind) for kind in read])
         order = np.argsort(hashes)
-        self._hashes, self._numbers_of = hashes[order], np.append(self._numbers_of, np.array(numbers))[order]
+        places_of = np.searchsorted(self._hashes, hashes[order])
+        self._hashes = np.insert(self._hashes, places_of, hashes[order])
+        self._numbers_of = np.insert(self._numbers_of, places_of, numbers[order])
 
     def _number(self, name: str, values: Values) -> int:
         """A number for a new kind of events."""
@@ -137,11 +138,10 @@ class BatchCodec(Codec):
     def _apart(self, rows: _Rows, odd: list[int], rejects: list[tuple[Any, Reject]]) -> _Rows:
         """Read what is not plain one by one; what cannot be read is left out."""
         gone, pieces, size = set[int](), [rows.text.bytes], len(rows.text.bytes)
-        for i in odd:
-            record, owner = rows.records[i], rows.owners[i]
-            item = self.event(record, owner) if isinstance(owner, str) else owner
+        items = self.events([rows.records[i] for i in odd], [rows.owners[i] for i in odd])
+        for i, item in zip(odd, items, strict=True):
             if isinstance(item, Reject):
-                rejects.append((record, item))
+                rejects.append((rows.records[i], item))
             if item is None or isinstance(item, Reject):
                 gone.add(i)
                 continue

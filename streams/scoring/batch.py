@@ -27,7 +27,7 @@ class Batch:
     """Places in ``known_kinds``; negative for what is not plain."""
     known_kinds: list[tuple[str, tuple[Any, ...]]]
     """What signals name in ``event``, and the values of ``Rules.paths``: texts, truths, numbers, None. The same list in
-    batch after batch, which only grows."""
+    batch after batch, which grows until the reader begins another one."""
     digests: Column
     """The hashes of the message ids, as whole numbers."""
     arrivals: Column

@@ -1,6 +1,6 @@
-"""XXH3 by compiled code: what ``xxhash.xxh3_64_intdigest`` gives of 1 to 240 bytes (xxHash 0.8, ``xxhash.h``).
+"""Hashes by compiled code: XXH3 (xxHash 0.8, ``xxhash.h``), and murmur2, by which Kafka chooses partitions.
 
-Message ids are remembered by their hash, and whatever is found by its bytes is found by one.
+Message ids are remembered by their XXH3, and whatever is found by its bytes is found by one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from streams.scoring.text import byte, word
 
 MOST_BYTES: Final = 240
 SEED: Final = np.uint64(hash("whatever Python keeps secret in this process") % 2**64)
-"""Nobody outside knows it, so nobody can send texts that meet in one bucket or pass for one another."""
+"""Nobody outside knows it (unless PYTHONHASHSEED was set), so nobody can send texts that meet in one bucket or pass for
+one another."""
 _BYTES: Final = bytes.fromhex(
     "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671fcb79e64eccc0e578825ad07dccff7221"
     "b8084674f743248ee03590e6813a264c3c2852bb91c300cb88d0658b1b532ea371644897a20df94e3819ef46a9deacd8"
@@ -34,7 +35,7 @@ _LOW: Final = np.uint64(0xFFFFFFFF)
 
 @compiled
 def xxh3(text, at, size, seed):
-    """The hash of so many bytes; ``seed`` is an np.uint64."""
+    """What ``xxhash.xxh3_64_intdigest`` gives of 1 to 240 bytes at an address; ``seed`` is an np.uint64."""
     if size <= 16:
         if size > 8:
             return _to_16(text, at, size, seed)

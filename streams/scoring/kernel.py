@@ -29,13 +29,9 @@ def apply(c, s: Slots, k: Cards, r: Recent, m: Model, h: Matches, e, begin, resc
     Returns:
         FULL and the event to go on from where recent events need more room, else DONE; and how many are left.
     """
+    # Taking an array out of a tuple costs more than using it.
     names, slots, inside, signals, matches, hits = s.names, s.slots, k.inside, m.signals, h.matches, h.hits
-    digests, recents, old, used = (
-        r.digests,
-        r.events,
-        r.old,
-        r.used,
-    )  # taking one out of a tuple costs more than using it
+    digests, recents, old, used = r.digests, r.events, r.old, r.used
     lefts = 0
     for i in range(begin, e.shape[0]):
         row, match = e[i].row, e[i].match
