@@ -24,6 +24,11 @@ function watch(name, opened) {
   opened.on("request", (request) => notes.requests.push(request.url()));
 }
 
+// Runs in the page: asking and running are one, so that no page can come between.
+async function whenParsed(code) {
+  return document.readyState === "loading" ? null : { value: await (0, eval)(code) };
+}
+
 const commands = {
   // A visitor has cookies and storage of their own; `before` runs at the start of each of their pages.
   async visitor({ visitor, before, options }) {
@@ -44,13 +49,17 @@ const commands = {
   async go({ page, url }) {
     await pages.get(page).goto(url);
   },
+  // The value of code in a page that has all of its elements; where another is on its way, that one is meant.
   async run({ page, code }) {
-    try {
-      return await pages.get(page).evaluate(code);
-    } catch (error) {
-      if (!String(error).includes("context was destroyed")) throw error;
-      await pages.get(page).waitForLoadState(); // another page is on its way: it is meant
-      return await pages.get(page).evaluate(code);
+    const opened = pages.get(page);
+    for (;;) {
+      try {
+        const done = await opened.evaluate(whenParsed, code);
+        if (done) return done.value;
+      } catch (error) {
+        if (!String(error).includes("context was destroyed")) throw error;
+      }
+      await opened.waitForLoadState("domcontentloaded");
     }
   },
   // Keys as playwright names them.
