@@ -259,7 +259,7 @@ A worker, and every command, may log in to Redis as a user with these rights (`A
 `LEADGLOW_NAMESPACE`; on a cluster it also needs `+cluster`:
 
 ```text
-~leadglow:* +@read +@write +@scripting +@connection -@dangerous +info
+~leadglow:* +@read +@write +@scripting +@transaction +@connection -@dangerous +info
 ```
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import sha1
 from importlib.resources import files
@@ -29,6 +30,7 @@ from streams.store.checks import (
 )
 from streams.store.keys import ShardKeys, meta_key, shard_keys
 from streams.store.retry import Patience
+from streams.store.transaction import hset, transact
 
 
 def _script(name: str) -> tuple[str, str]:
@@ -40,6 +42,11 @@ def _script(name: str) -> tuple[str, str]:
 COMMIT, COMMIT_SHA = _script("commit")
 RANKED, RANKED_SHA = _script("ranked")
 SCAN_COUNT = 500
+MANY = 200
+"""Leads of a step from which on a transaction is worth its second round trip; on a cluster none is.
+
+A client for a cluster follows slots that move, one command at a time.
+"""
 
 _encode = Encoder().encode
 
@@ -161,6 +168,12 @@ class RedisStore:
         if None in commit.leads.values():  # it leaves every ranking
             scorecards = sorted({*scorecards, *await self._rankings(keys)})
         shard = keys.of(scorecards)
+        leads, removed = split(commit.leads)
+        if len(leads) >= MANY and isinstance(self._client, Redis):
+            rest = arguments(replace(commit, leads=dict.fromkeys(removed)), scorecards)
+            script = ("EVAL", COMMIT, len(shard), *shard, *rest)  # by its text: it must not turn out to be missing
+            put, pool = hset(keys.leads, leads), self._client.connection_pool
+            return await self._call("commit", lambda: transact(pool, keys, commit, put, script))
         argv = arguments(commit, scorecards)  # once: the bytes of a repeated attempt are the same
 
         async def send() -> bytes:

@@ -22,13 +22,15 @@ def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield cluster.url
 
 
-@pytest_asyncio.fixture(params=["memory", "redis", "cluster"])
-async def store(request: pytest.FixtureRequest, unique: str) -> AsyncIterator[Store]:
+@pytest_asyncio.fixture(params=["memory", "redis", "redis by transactions", "cluster"])
+async def store(request: pytest.FixtureRequest, unique: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
     """An empty store of each kind."""
     if request.param == "memory":
         yield MemoryStore()
         return
-    url = request.getfixturevalue("redis_url" if request.param == "redis" else "cluster_url")
+    if request.param == "redis by transactions":
+        monkeypatch.setattr("streams.store.redis.MANY", 1)
+    url = request.getfixturevalue("cluster_url" if request.param == "cluster" else "redis_url")
     redis_store = RedisStore(url, unique, partitions=PARTITIONS)
     yield redis_store
     for partition in range(PARTITIONS):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 import redis
 
+from streams.store import transaction
 from streams.store.base import Commit, Entry, Verdict
 from streams.store.checks import AccessDenied, ClusterExpected, EvictingStore
 from streams.store.keys import SLOTS, shard_keys, slot, tag
@@ -20,6 +23,8 @@ from streams.store.redis import COMMIT, RedisStore, connect
 from tests.cluster import free_port, server
 
 BIG = b"\xff" * 1_000_000
+SETTINGS = (Path(__file__).parents[2] / "docs/settings.md").read_text()
+RIGHTS = re.findall(r"^~leadglow:\*(.+)$", SETTINGS, re.M)[0].split()
 
 
 @pytest.fixture
@@ -36,6 +41,12 @@ def valkey(tmp_path: Path) -> Iterator[SimpleNamespace]:
         start()
         running.admin = stack.enter_context(redis.Redis(port=port))
         yield running
+
+
+@pytest.fixture(params=[1, 10**9], ids=["transaction", "script"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How steps with leads are taken: by transactions, and by the script alone."""
+    monkeypatch.setattr("streams.store.redis.MANY", request.param)
 
 
 @asynccontextmanager
@@ -57,6 +68,7 @@ def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.usefixtures("way")
 async def test_a_full_redis_stalls_the_step_whole_until_there_is_room(
     valkey: SimpleNamespace, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -78,6 +90,7 @@ async def test_a_full_redis_stalls_the_step_whole_until_there_is_room(
         assert said[1] == "Redis works again."
 
 
+@pytest.mark.usefixtures("way")
 async def test_a_killed_redis_is_waited_for_and_the_step_is_taken_once(valkey: SimpleNamespace) -> None:
     async with opened(valkey.url) as store:
         assert await store.commit(0, Commit(0, "", "s0", {}, leads={"ann": b"1"})) is Verdict.OK
@@ -111,6 +124,64 @@ async def test_a_step_whose_reply_was_lost_is_repeated_and_found_to_be_taken(val
     await store.close()
 
 
+async def test_a_transaction_whose_reply_was_lost_is_repeated_and_found_to_have_taken_place(
+    valkey: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.store.redis.MANY", 1)
+    execute, attempts = transaction._execute, 0
+
+    async def lose_first_reply(*args: Any) -> bytes | None:
+        nonlocal attempts
+        attempts += 1
+        done = await execute(*args)
+        if attempts == 1:
+            raise redis.ConnectionError
+        return done
+
+    monkeypatch.setattr(transaction, "_execute", lose_first_reply)
+    async with opened(valkey.url) as store:
+        once = Commit(0, "", "s", {}, leads={"ann": b"1"}, outbox=[Entry(1, b"alert")])
+        assert await store.commit(0, once) is Verdict.DUP
+        assert await store.outbox(0) == [Entry(1, b"alert")]
+
+
+async def test_of_two_writers_whose_transactions_cross_one_is_refused_whole(
+    valkey: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.store.redis.MANY", 1)
+    watch, ours, theirs = transaction._watch, Commit(0, "", "a", {}, leads={"a": b"1"}), Commit(0, "", "b", {})
+    async with opened(valkey.url) as store, opened(valkey.url) as other:
+
+        async def come_between(*args: Any) -> Any:
+            seen = await watch(*args)
+            await other.commit(0, theirs)  # it follows the same step
+            return seen
+
+        monkeypatch.setattr(transaction, "_watch", come_between)
+        assert await store.commit(0, ours) is Verdict.CONFLICT
+        assert (await store.control(0)).step == "b"
+        assert await store.load(0, ["a"]) == [None]
+
+
+@pytest.mark.parametrize("key", ["leads", "ctl", "outbox"])
+async def test_a_transaction_that_redis_cannot_take_is_raised(
+    valkey: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setattr("streams.store.redis.MANY", 1)
+    valkey.admin.set(getattr(shard_keys("faults", 0, 4), key), "of another program")
+    async with opened(valkey.url) as store, asyncio.timeout(15):
+        with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+            await store.commit(0, Commit(0, "", "s", {}, leads={"ann": b"1"}))
+        assert await store.counts(1) == {"leads": 0, "due": 0, "outbox": 0, "dirty": 0}, "the connection is in order"
+
+
+def test_a_command_is_written_as_redis_py_writes_it() -> None:
+    values = {"": b"", "zoë": b"\r\n$1", "long" * 500: bytes(range(256)) * 300}
+    client: Any = redis.Connection()  # type: ignore[no-untyped-call]
+    packed = client.pack_command("HSET", "a:{0}:leads", *chain.from_iterable(values.items()))
+    assert transaction.hset("a:{0}:leads", values) == b"".join(packed)
+
+
 async def test_an_error_that_repeating_cannot_help_is_raised(valkey: SimpleNamespace) -> None:
     valkey.admin.set(shard_keys("faults", 0, 4).ctl, "of another program")
     async with opened(valkey.url) as store, asyncio.timeout(15):
@@ -118,30 +189,33 @@ async def test_an_error_that_repeating_cannot_help_is_raised(valkey: SimpleNames
             await store.control(0)
 
 
+@pytest.mark.usefixtures("way")
 async def test_a_read_only_replica_is_waited_for(valkey: SimpleNamespace) -> None:
     async with opened(valkey.url) as store:
         valkey.admin.config_set("replica-serve-stale-data", "yes")
         valkey.admin.replicaof("127.0.0.1", free_port())
-        task = asyncio.create_task(store.commit(0, Commit(0, "", "s", {})))
+        task = asyncio.create_task(store.commit(0, Commit(0, "", "s", {}, leads={"ann": b"1"})))
         await until(lambda: not store.healthy)
         valkey.admin.replicaof("NO", "ONE")
         assert await task is Verdict.OK
 
 
+@pytest.mark.usefixtures("way")
 async def test_too_few_replicas_are_waited_for(valkey: SimpleNamespace) -> None:
     async with opened(valkey.url) as store:
         valkey.admin.config_set("min-replicas-to-write", 1)
-        task = asyncio.create_task(store.commit(0, Commit(0, "", "s", {})))
+        task = asyncio.create_task(store.commit(0, Commit(0, "", "s", {}, leads={"ann": b"1"})))
         await until(lambda: not store.healthy)
         valkey.admin.config_set("min-replicas-to-write", 0)
         assert await task is Verdict.OK
 
 
+@pytest.mark.usefixtures("way")
 async def test_a_script_that_redis_forgot_is_sent_again(valkey: SimpleNamespace) -> None:
     async with opened(valkey.url) as store:
         for version, after in enumerate(("", "s0", "s1")):
             valkey.admin.script_flush()
-            assert await store.commit(0, Commit(version, after, f"s{version}", {})) is Verdict.OK
+            assert await store.commit(0, Commit(version, after, f"s{version}", {}, leads={"ann": b"1"})) is Verdict.OK
         assert store.healthy
 
 
@@ -156,6 +230,7 @@ async def test_a_cancelled_caller_leaves_the_answers_in_step(valkey: SimpleNames
             assert task.cancelled()
 
 
+@pytest.mark.usefixtures("way")
 async def test_a_step_cancelled_in_flight_is_a_duplicate_when_repeated(valkey: SimpleNamespace) -> None:
     async with opened(valkey.url) as store:
         await store.control(0)
@@ -189,6 +264,14 @@ async def test_the_check_at_start_needs_no_right_to_read_the_configuration(valke
         async with opened(url) as store:
             with pytest.raises(AccessDenied, match="Correct user and password"):
                 await store.verify()
+
+
+@pytest.mark.usefixtures("way")
+async def test_the_rights_that_the_settings_name_are_enough_for_a_step(valkey: SimpleNamespace) -> None:
+    valkey.admin.execute_command("ACL", "SETUSER", "worker", "on", ">pw", "~faults:*", *RIGHTS)
+    async with opened(f"redis://worker:pw@127.0.0.1:{valkey.port}") as store, asyncio.timeout(15):
+        once = Commit(0, "", "s", {}, leads={"ann": b"1"}, ranks={"card": {"ann": 5.0}}, outbox=[Entry(1, b"x")])
+        assert await store.commit(0, once) is Verdict.OK
 
 
 async def test_a_cluster_is_verified_node_by_node_and_needs_the_cluster_client(cluster_url: str) -> None:

@@ -23,6 +23,9 @@ STEPS = {
     "telemetry_committed": (1,),
 }
 
+WAYS = [("app", b"EVALSHA"), ("tests.faults.transacting", b"EXEC")]
+"""A worker, and the command by which it takes steps."""
+
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_everything_counts_once_when_workers_die_at_a_step(rig: Rig, workload: Workload, step: str) -> None:
@@ -37,12 +40,15 @@ async def test_everything_counts_once_when_workers_die_at_a_step(rig: Rig, workl
     assert counted(rig.rules, found, "email_click") == workload.clicks
 
 
-async def test_a_step_whose_reply_is_lost_is_taken_once(rig: Rig, workload: Workload) -> None:
+@pytest.mark.parametrize(("module", "command"), WAYS)
+async def test_a_step_whose_reply_is_lost_is_taken_once(
+    rig: Rig, workload: Workload, module: str, command: bytes
+) -> None:
     async with Proxy(rig.redis.port) as proxy:
-        worker = rig.start_worker(redis=proxy.url)
+        worker = rig.start_worker(module=module, redis=proxy.url)
         for _ in range(3):
             await feed(rig, workload, 3)
-            proxy.lose_reply(b"EVALSHA", cut=True)
+            proxy.lose_reply(command, cut=True)
             await rig.send(workload.take(60))
             await proxy.until_lost()
         found = await rig.promise_kept()
@@ -55,12 +61,15 @@ async def test_a_step_whose_reply_is_lost_is_taken_once(rig: Rig, workload: Work
         assert await worker.metric("leadglow_commits_total", verdict="CONFLICT") == 0
 
 
-async def test_a_worker_may_die_between_a_step_and_its_reply(rig: Rig, workload: Workload) -> None:
+@pytest.mark.parametrize(("module", "command"), WAYS)
+async def test_a_worker_may_die_between_a_step_and_its_reply(
+    rig: Rig, workload: Workload, module: str, command: bytes
+) -> None:
     async with Proxy(rig.redis.port) as proxy:
         for _ in range(2):
-            worker = rig.start_worker(redis=proxy.url)
+            worker = rig.start_worker(module=module, redis=proxy.url)
             await feed(rig, workload, 4)
-            proxy.lose_reply(b"EVALSHA", cut=False)
+            proxy.lose_reply(command, cut=False)
             await rig.send(workload.take(60))
             await proxy.until_lost()
             worker.kill()
