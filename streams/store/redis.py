@@ -123,6 +123,7 @@ class RedisStore:
         self._partitions = partitions
         self._patience = Patience(self._drop_stale, on_error)
         self._call = self._patience.call
+        self._turn = asyncio.Lock()
 
     @property
     def healthy(self) -> bool:
@@ -173,7 +174,8 @@ class RedisStore:
             rest = arguments(replace(commit, leads=dict.fromkeys(removed)), scorecards)
             script = ("EVAL", COMMIT, len(shard), *shard, *rest)  # by its text: it must not turn out to be missing
             put, pool = hset(keys.leads, leads), self._client.connection_pool
-            return await self._call("commit", lambda: transact(pool, keys, commit, put, script))
+            async with self._turn:  # together they would hold up all others for as long as they take together
+                return await self._call("commit", lambda: transact(pool, keys, commit, put, script))
         argv = arguments(commit, scorecards)  # once: the bytes of a repeated attempt are the same
 
         async def send() -> bytes:
