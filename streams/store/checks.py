@@ -64,6 +64,13 @@ def require_sound(commit: Commit) -> None:
         raise ValueError(msg)
 
 
+def require_unused(commit: Commit, newest: int) -> None:
+    """Refuse entries that do not come after the ``newest`` that the outbox ever had."""
+    if commit.outbox and commit.outbox[0].seq <= newest:
+        msg = f"outbox seq {commit.outbox[0].seq} was used before"
+        raise ValueError(msg)
+
+
 DAYS_KEPT = 9
 """Days of which it is known how often signals counted."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from streams.scoring import history
 from streams.store.base import Commit, Control, Entry, Fired, Verdict
-from streams.store.checks import DAYS_KEPT, joined, require_finite, require_sound, split
+from streams.store.checks import DAYS_KEPT, joined, require_finite, require_sound, require_unused, split
 
 
 class _Due:
@@ -88,9 +88,7 @@ class _Shard:
     def _refuse(self, commit: Commit, due: dict[str, float], ranks: list[dict[str, float]]) -> None:
         for scores in (due, *ranks):
             require_finite(scores.values())
-        if commit.outbox and commit.outbox[0].seq <= self.last_seq:
-            msg = f"outbox seq {commit.outbox[0].seq} was used before"
-            raise ValueError(msg)
+        require_unused(commit, self.last_seq)
 
     def _move_outbox(self, commit: Commit) -> None:
         self.outbox = [entry for entry in self.outbox if entry.seq > commit.trim_to] + commit.outbox

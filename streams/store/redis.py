@@ -166,10 +166,10 @@ class RedisStore:
         require_sound(commit)
         keys = self._keys(partition)
         scorecards = list(commit.ranks)
-        if None in commit.leads.values():  # it leaves every ranking
+        leads, removed = split(commit.leads)
+        if removed:  # they leave every ranking
             scorecards = sorted({*scorecards, *await self._rankings(keys)})
         shard = keys.of(scorecards)
-        leads, removed = split(commit.leads)
         if len(leads) >= MANY and isinstance(self._client, Redis):
             rest = arguments(replace(commit, leads=dict.fromkeys(removed)), scorecards)
             script = ("EVAL", COMMIT, len(shard), *shard, *rest)  # by its text: it must not turn out to be missing

@@ -13,9 +13,8 @@ from typing import Any
 from redis.exceptions import ExecAbortError, ResponseError
 
 from streams.store.base import Commit, Verdict
+from streams.store.checks import require_unused
 from streams.store.keys import ShardKeys
-
-REUSED = "the outbox has had entry {seq} before: it ends at {last}, and equal or smaller ones are refused"
 
 
 class _Heads(dict[int, bytes]):
@@ -49,6 +48,7 @@ async def transact(pool: Any, keys: ShardKeys, commit: Commit, leads: bytes, scr
         script: the words of another; it may fail by an outbox that goes back, which is looked for before.
 
     Raises:
+        ValueError: the outbox goes back; nothing was done.
         redis.exceptions.RedisError: nothing was done; or nobody knows, and the same again is safe.
     """
     connection = await pool.get_connection()
@@ -58,8 +58,7 @@ async def transact(pool: Any, keys: ShardKeys, commit: Commit, leads: bytes, scr
             if last != commit.after:
                 await connection.disconnect()  # what is watched ends with it
                 return Verdict.DUP if last == commit.step else Verdict.CONFLICT
-            if commit.outbox and commit.outbox[0].seq <= newest:
-                raise ResponseError(REUSED.format(seq=commit.outbox[0].seq, last=newest))
+            require_unused(commit, newest)
             if (taken := await _execute(connection, leads, script)) is not None:
                 return Verdict(taken.decode())
     except BaseException:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis
+from redis.asyncio import Connection
 
 from streams.store import transaction
 from streams.store.base import Commit, Entry, Verdict
 from streams.store.checks import AccessDenied, ClusterExpected, EvictingStore
 from streams.store.keys import SLOTS, shard_keys, slot, tag
 from streams.store.redis import COMMIT, RedisStore, connect
-from tests.cluster import free_port, server
+from tests.cluster import REDIS_RIGHTS, free_port, server
 
 BIG = b"\xff" * 1_000_000
-SETTINGS = (Path(__file__).parents[2] / "docs/settings.md").read_text()
-RIGHTS = re.findall(r"^~leadglow:\*(.+)$", SETTINGS, re.M)[0].split()
 
 
 @pytest.fixture
@@ -47,6 +45,25 @@ def valkey(tmp_path: Path) -> Iterator[SimpleNamespace]:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """How steps with leads are taken: by transactions, and by the script alone."""
     monkeypatch.setattr("streams.store.redis.MANY", request.param)
+
+
+@pytest.fixture
+def transacting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step with leads is a transaction."""
+    monkeypatch.setattr("streams.store.redis.MANY", 1)
+
+
+def losing_the_first_reply(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """The same call, of which the first is carried out and not answered."""
+    attempts = count(1)
+
+    async def lose(*args: Any) -> Any:
+        reply = await call(*args)
+        if next(attempts) == 1:
+            raise redis.ConnectionError
+        return reply
+
+    return lose
 
 
 @asynccontextmanager
@@ -106,49 +123,29 @@ async def test_a_killed_redis_is_waited_for_and_the_step_is_taken_once(valkey: S
 
 async def test_a_step_whose_reply_was_lost_is_repeated_and_found_to_be_taken(valkey: SimpleNamespace) -> None:
     client = connect(valkey.url)
-    evalsha, attempts = client.evalsha, 0
-
-    async def lose_first_reply(*args: Any) -> Any:
-        nonlocal attempts
-        attempts += 1
-        reply = await evalsha(*args)
-        if attempts == 1:
-            raise redis.ConnectionError
-        return reply
-
     await client.script_load(COMMIT)
-    client.evalsha = lose_first_reply  # type: ignore[method-assign, assignment]
+    client.evalsha = losing_the_first_reply(client.evalsha)  # type: ignore[method-assign]
     store = RedisStore(client, "faults", partitions=4)
     assert await store.commit(0, Commit(0, "", "s", {}, outbox=[Entry(1, b"alert")])) is Verdict.DUP
     assert await store.outbox(0) == [Entry(1, b"alert")]
     await store.close()
 
 
+@pytest.mark.usefixtures("transacting")
 async def test_a_transaction_whose_reply_was_lost_is_repeated_and_found_to_have_taken_place(
     valkey: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.store.redis.MANY", 1)
-    execute, attempts = transaction._execute, 0
-
-    async def lose_first_reply(*args: Any) -> bytes | None:
-        nonlocal attempts
-        attempts += 1
-        done = await execute(*args)
-        if attempts == 1:
-            raise redis.ConnectionError
-        return done
-
-    monkeypatch.setattr(transaction, "_execute", lose_first_reply)
+    monkeypatch.setattr(transaction, "_execute", losing_the_first_reply(transaction._execute))
     async with opened(valkey.url) as store:
         once = Commit(0, "", "s", {}, leads={"ann": b"1"}, outbox=[Entry(1, b"alert")])
         assert await store.commit(0, once) is Verdict.DUP
         assert await store.outbox(0) == [Entry(1, b"alert")]
 
 
+@pytest.mark.usefixtures("transacting")
 async def test_of_two_writers_whose_transactions_cross_one_is_refused_whole(
     valkey: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.store.redis.MANY", 1)
     watch, ours, theirs = transaction._watch, Commit(0, "", "a", {}, leads={"a": b"1"}), Commit(0, "", "b", {})
     async with opened(valkey.url) as store, opened(valkey.url) as other:
 
@@ -163,11 +160,33 @@ async def test_of_two_writers_whose_transactions_cross_one_is_refused_whole(
         assert await store.load(0, ["a"]) == [None]
 
 
-@pytest.mark.parametrize("key", ["leads", "ctl", "outbox"])
-async def test_a_transaction_that_redis_cannot_take_is_raised(
-    valkey: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, key: str
+@pytest.mark.usefixtures("transacting")
+async def test_a_redis_that_fills_up_before_the_end_of_a_transaction_takes_nothing_of_it(
+    valkey: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.store.redis.MANY", 1)
+    send = Connection.send_packed_command
+
+    async def fill_up(self: Connection, command: Any, check_health: bool = True) -> None:
+        if isinstance(command, list) and b"EXEC" in command[-1]:
+            await send(self, command[:-1], check_health)
+            valkey.admin.config_set("maxmemory", 1)
+            command = command[-1:]
+        await send(self, command, check_health)
+
+    async with opened(valkey.url) as store:
+        await store.control(0)
+        monkeypatch.setattr(Connection, "send_packed_command", fill_up)
+        task = asyncio.create_task(store.commit(0, Commit(0, "", "s", {}, leads={"ann": BIG})))
+        await until(lambda: not store.healthy)
+        assert await store.load(0, ["ann"]) == [None]
+        monkeypatch.setattr(Connection, "send_packed_command", send)
+        valkey.admin.config_set("maxmemory", 0)
+        assert await task is Verdict.OK
+
+
+@pytest.mark.usefixtures("transacting")
+@pytest.mark.parametrize("key", ["leads", "ctl", "outbox"])
+async def test_a_transaction_that_redis_cannot_take_is_raised(valkey: SimpleNamespace, key: str) -> None:
     valkey.admin.set(getattr(shard_keys("faults", 0, 4), key), "of another program")
     async with opened(valkey.url) as store, asyncio.timeout(15):
         with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
@@ -268,7 +287,7 @@ async def test_the_check_at_start_needs_no_right_to_read_the_configuration(valke
 
 @pytest.mark.usefixtures("way")
 async def test_the_rights_that_the_settings_name_are_enough_for_a_step(valkey: SimpleNamespace) -> None:
-    valkey.admin.execute_command("ACL", "SETUSER", "worker", "on", ">pw", "~faults:*", *RIGHTS)
+    valkey.admin.execute_command("ACL", "SETUSER", "worker", "on", ">pw", "~faults:*", *REDIS_RIGHTS)
     async with opened(f"redis://worker:pw@127.0.0.1:{valkey.port}") as store, asyncio.timeout(15):
         once = Commit(0, "", "s", {}, leads={"ann": b"1"}, ranks={"card": {"ann": 5.0}}, outbox=[Entry(1, b"x")])
         assert await store.commit(0, once) is Verdict.OK

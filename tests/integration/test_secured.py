@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import re
 import shutil
 import ssl
 import threading
@@ -16,10 +15,11 @@ import redis
 from app.embedded.redis import start_redis
 from streams.clock import now_ms
 from tests.certificates import Certificates, make_certificates
+from tests.cluster import REDIS_RIGHTS
 from tests.kafka import start_apache_kafka
 from tests.proxy import Proxy
 from tests.servers import Running
-from tests.system import ROOT, System, wait_for
+from tests.system import System, wait_for
 
 pytestmark = [
     pytest.mark.skipif(
@@ -30,7 +30,6 @@ pytestmark = [
 ]
 MECHANISM = "SCRAM-SHA-512"
 PASSWORD = "of-the-worker"
-RIGHTS = re.findall(r"^~leadglow:\*(.+)$", (ROOT / "docs/settings.md").read_text(), re.M)[0].split()
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         store.wait_ready()
         with redis.Redis(port=store.port) as client:
             client.execute_command(
-                "ACL", "SETUSER", "worker", "reset", "on", f">{PASSWORD}", "~leadglow-secured:*", *RIGHTS
+                "ACL", "SETUSER", "worker", "reset", "on", f">{PASSWORD}", "~leadglow-secured:*", *REDIS_RIGHTS
             )
             client.execute_command("ACL", "SETUSER", "default", "off")
         with tls_for(store.port, certificates) as port:
