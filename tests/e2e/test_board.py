@@ -10,7 +10,7 @@ import pytest
 
 from streams.clock import now_ms
 from tests.boards import Board, did, identified, qualifying, stream, viewed
-from tests.node import Page, Visitor
+from tests.node import Chromium, Page, Visitor
 from tests.system import wait_for
 
 CONNECTED = "document.documentElement.dataset.connected === 'yes'"
@@ -29,6 +29,22 @@ SEEN = """
   new MutationObserver(look).observe(document.getElementById("results"), { childList: true, subtree: true });
 })()
 """
+
+HELD = """
+const Opened = EventSource;
+window.EventSource = class extends EventTarget {
+  constructor(url) {
+    super();
+    window.letThrough = () => {
+      const source = new Opened(url);
+      for (const name of ["open", "changed"])
+        source.addEventListener(name, (event) => this.dispatchEvent(new MessageEvent(name, { data: event.data })));
+    };
+  }
+  close() {}
+};
+"""
+"""Streams are opened when the test says so."""
 
 
 def opened(visitor: Visitor, board: Board, path: str) -> Page:
@@ -59,6 +75,20 @@ def test_the_ranking_changes_without_a_reload(board: Board, visitor: Visitor) ->
     assert "75" in row
     assert "qualified" in row
     unharmed(page, board)
+
+
+def test_what_changes_before_a_page_listens_is_seen_at_once(board: Board, chromium: Chromium) -> None:
+    visitor = chromium.visitor(before=HELD)
+    page = visitor.open(board.url)
+    page.run("window.marked = true")
+    board.send(identified("early", name="Eva Early", title="CTO", employees=450))
+    wait_for(lambda: "Eva Early" in page.run("fetch('/').then((answer) => answer.text())"), "ranked")
+
+    page.run("letThrough()")
+
+    wait_for(lambda: "Eva Early" in page.run("document.getElementById('live').innerText"), "seen", timeout_s=5)
+    unharmed(page, board)
+    visitor.close()
 
 
 def test_a_lead_is_followed_over_its_threshold_to_the_alert(board: Board, visitor: Visitor) -> None:

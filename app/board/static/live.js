@@ -5,6 +5,7 @@
 (() => {
   const RETRY_MS = 3000;
   const LOST_MS = 6000;
+  const SETTLE_MS = 150; // longer than the server keeps a list for all who ask
   const PAUSED = "leadglow_paused";
   let source = null;
   let address = "";
@@ -60,15 +61,14 @@
     if (document.hidden || paused()) return;
     show("live");
     if (!stream) return;
-    source = new EventSource(stream);
-    let again = false;
+    const opening = new EventSource(stream);
+    source = opening;
     source.addEventListener("open", () => {
       clearTimeout(lost);
       lost = 0;
       show("live");
       document.documentElement.dataset.connected = "yes";
-      if (again) changed();
-      again = true;
+      setTimeout(() => source === opening && changed(), SETTLE_MS); // what came before the stream was not told
     });
     source.addEventListener("error", broken);
     for (const name of events.split(" ")) source.addEventListener(name, changed);
