@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
+from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -42,14 +43,67 @@ class Handler(Protocol):
         """Take what was fetched."""
 
 
+class Parsed(PartitionRecords):  # type: ignore[misc]
+    """What one fetch brought of a partition, record by record as aiokafka's parser leaves them.
+
+    aiokafka makes a ``ConsumerRecord`` of each, which takes longer than parsing it: 0.6 of 1.0 µs.
+    """
+
+    def __init__(self, records: PartitionRecords) -> None:
+        """Take over records of which none has been read."""
+        super().__init__(
+            records._tp,
+            records._records,
+            records._aborted_transactions,
+            records.next_fetch_offset,
+            None,
+            None,
+            records._check_crcs,
+            records._isolation_level,
+        )
+        records._records_iterator = None  # else the two of them keep each other and all that was fetched
+
+    def _consumer_record(self, tp: TopicPartition, record: Any) -> Any:
+        return record
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's, but for what it has no setting for: how long a fetch may wait, and what of transactions is read."""
+    """Faust's, but for what it has no setting for.
+
+    That is how long a fetch may wait, what of transactions is read, and that records come as they were parsed.
+    """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.app.fetch_wait_ms  # type: ignore[attr-defined]
         consumer._isolation_level = self.app.isolation_level  # type: ignore[attr-defined]
         return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[Any],
+        timeout: float | None = None,  # noqa: ASYNC109 - as Faust calls it
+        max_records: int | None = None,
+    ) -> Any:
+        """What is there, or what the next fetch brings."""
+        records = await self._there(consumer, active_partitions, max_records)
+        if records or not timeout:
+            return records
+        waiter = consumer._fetcher._create_fetch_waiter()
+        with consumer._fetcher._subscriptions.fetch_context():
+            done, _ = await asyncio.wait([waiter], timeout=timeout)
+        if not done:
+            waiter.cancel()
+            return {}
+        waiter.result()  # raises if the group may not read
+        return await self._there(consumer, active_partitions, max_records)
+
+    async def _there(self, consumer: Any, partitions: set[Any], most: int | None) -> Any:
+        for fetched in consumer._fetcher._records.values():
+            if isinstance(fetched, FetchResult) and type(fetched._partition_records) is PartitionRecords:
+                fetched._partition_records = Parsed(fetched._partition_records)
+        return await super()._fetch_records(consumer, partitions, timeout=0, max_records=most)
 
 
 class Consumer(driver.Consumer):

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import weakref
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import CorruptRecordException, TopicAuthorizationFailedError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streams.transport.consumer import Consumer
+from streams.transport.consumer import Consumer, ConsumerThread, Parsed
 
 PLACE = TP("web-events", 0)
 
@@ -83,3 +92,110 @@ async def test_what_is_being_fetched_is_through_before_the_seek_of_a_rebalance()
     fetched.set()
     await asyncio.gather(draining, seeking)
     assert steps == ["fetched", {PLACE: 51}]
+
+
+# Records as they were parsed ----------------------------------------------------------------------------------
+
+
+def batch(first: int, values: list[bytes | None], producer_id: int = -1, transactional: int = 0) -> bytes:
+    """A record batch as a broker sends it."""
+    builder = DefaultRecordBatchBuilder(2, 0, transactional, producer_id, 0 if producer_id >= 0 else -1, 0, 10_000)
+    for i, value in enumerate(values):
+        builder.append(i, 1000 + first + i, b"key", value, [("source", b"web:0:%d" % i)] if i % 2 else [])
+    return first.to_bytes(8, "big") + bytes(builder.build())[8:]  # the checksum begins later
+
+
+def records_of(*batches: bytes, at: int = 0, aborted: Any = None) -> PartitionRecords:
+    place = TopicPartition(*PLACE)
+    return PartitionRecords(place, MemoryRecords(b"".join(batches)), aborted, at, None, None, True, READ_COMMITTED)
+
+
+def told(records: Any) -> list[Any]:
+    """All that Leadglow reads of records, and where the next fetch begins."""
+    rows: list[Any] = [(r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in records]
+    return [*rows, records.next_fetch_offset]
+
+
+def test_records_as_they_were_parsed_say_what_aiokafka_says() -> None:
+    log = [batch(0, [b"a", None, b""]), batch(5, [b"gone"], 7, 1), batch(9, [b"b", b"c"])]
+    for at, aborted in ((0, None), (2, [(7, 5)]), (6, [(7, 5)])):
+        expected = told(records_of(*log, at=at, aborted=aborted))
+        assert told(Parsed(records_of(*log, at=at, aborted=aborted))) == expected
+        assert len(expected) > 2
+    bad = bytearray(log[0])
+    bad[-1] ^= 1
+    with pytest.raises(CorruptRecordException):
+        list(Parsed(records_of(bytes(bad))))
+
+
+def test_what_was_fetched_goes_as_soon_as_it_was_read() -> None:
+    """A ring would keep a megabyte a fetch until the collector comes, which a worker rarely lets it."""
+    gc.disable()
+    try:
+        theirs = records_of(batch(0, [b"a"]))
+        old, new = weakref.ref(theirs), weakref.ref(ours := Parsed(theirs))
+        del theirs
+        assert old() is None
+        assert len(list(ours)) == 1
+        del ours
+        assert new() is None
+    finally:
+        gc.enable()
+
+
+class Fetching:
+    """A consumer with a real Fetcher, whom nobody but the test brings anything."""
+
+    _closed = False
+
+    def __init__(self) -> None:
+        self.subscription: Any = SubscriptionState()
+        self.subscription.subscribe({PLACE.topic})
+        self.subscription.assign_from_subscribed({TopicPartition(*PLACE)})
+        self.subscription.seek(TopicPartition(*PLACE), 0)
+        self._fetcher: Any = object.__new__(Fetcher)
+        self._fetcher._loop, self._fetcher._subscriptions = asyncio.get_running_loop(), self.subscription
+        self._fetcher._records, self._fetcher._fetch_waiters = {}, set()
+        self._fetcher._closed, self._fetcher._wait_consume_future = False, None
+
+    def bring(self, what: Any) -> None:
+        """What a fetch would leave, and the word that it is there."""
+        if isinstance(what, PartitionRecords):
+            assignment = self.subscription.subscription.assignment
+            what = FetchResult(TopicPartition(*PLACE), assignment=assignment, partition_records=what, backoff=0)
+        self._fetcher._records[TopicPartition(*PLACE)] = what
+        for waiter in list(self._fetcher._fetch_waiters):
+            self._fetcher._notify(waiter)
+
+
+@contextlib.contextmanager
+def fetching() -> Iterator[tuple[Fetching, Any]]:
+    consumer, thread = Fetching(), object.__new__(ConsumerThread)
+    thread.consumer = SimpleNamespace(flow_active=True)  # type: ignore[assignment]
+    yield consumer, lambda timeout: thread._fetch_records(consumer, {TopicPartition(*PLACE)}, timeout, 500)
+    assert not consumer._fetcher._fetch_waiters
+    assert consumer.subscription._fetch_count == 0
+
+
+async def test_a_fetch_brings_what_is_there_or_waits_for_it() -> None:
+    with fetching() as (consumer, fetch):
+        assert await fetch(0) == {}
+        assert await fetch(0.001) == {}
+        await asyncio.sleep(0)
+        consumer.bring(records_of(batch(0, [b"a", b"b"])))
+        assert [r.value for r in (await fetch(60))[TopicPartition(*PLACE)]] == [b"a", b"b"]
+        waiting = asyncio.create_task(fetch(60))
+        await asyncio.sleep(0)
+        consumer.bring(records_of(batch(2, [b"c"]), at=2))
+        (record,) = (await waiting)[TopicPartition(*PLACE)]
+        assert record.value == b"c"
+        assert "ConsumerRecord" not in type(record).__name__
+        assert consumer.subscription.subscription.assignment.state_value(TopicPartition(*PLACE)).position == 3
+
+
+async def test_a_fetch_that_may_not_read_says_so() -> None:
+    with fetching() as (consumer, fetch):
+        consumer.bring(FetchError(error=TopicAuthorizationFailedError(PLACE.topic), backoff=0))
+        with pytest.raises(TopicAuthorizationFailedError):
+            await fetch(60)
+        consumer.subscription._fetch_count = 0  # aiokafka's own way of forgetting
