@@ -54,8 +54,9 @@ SLOT: Final = _record(amount=np.float64, ref=np.int64, count=np.int64)
 BITS: Final = _record(amount=np.uint64, ref=np.int64, count=np.int64)
 """The same with the bytes of the amount as a whole number."""
 SCORE: Final = _record(fit=np.float64, shown=np.int64)
-EVENT: Final = _record(at=np.int64, group=np.int64)
-"""One recent event; ``group`` is the number of its set of signals."""
+GROUP_BITS: Final = 24
+"""Of a recent event, after its time (NEAR_MS bounds it): the number of its set of signals."""
+MOST_GROUPS: Final = 1 << GROUP_BITS
 INPUT: Final = _record(row=np.int64, arrival=np.int64, at=np.int64, digest=np.uint64, match=np.int64, known=np.uint8)
 """One event of a step; ``row`` is -1 where its lead has none, ``match`` where it is not plain."""
 WEIGHT: Final = _record(worth=np.float64, cap=np.float64, category=np.int64)
@@ -91,7 +92,8 @@ class Recent(NamedTuple):
     digests: Column
     """Hashes of message ids; apart from the rest, because each new event is looked for among them."""
     events: Column
-    """EVENT; the first of a free block has the next free one in ``at``."""
+    """Ms after base and the set of signals, for ``kernel_memory.when`` and ``which`` to read; the first of a free
+    block is the next free one."""
     free: Column
     """First free block of each size class, -1 for none."""
     used: Column
@@ -152,14 +154,19 @@ def new_recent(places: int, blocks: int) -> Recent:
     """Nothing given out."""
     return Recent(
         np.zeros(places, np.uint64),
-        np.zeros(places, EVENT),
+        np.zeros(places, np.int64),
         np.full(CLASSES, -1),
         np.array([0, 0, -1]),
         np.zeros((blocks, OLDER), np.uint64),
     )
 
 
-def enlarged(old: Column, new: Column) -> Column:
+def lengthen(column: Column, rows: int) -> None:
+    """Add rows of zeros in place: the system moves a long column's pages and copies none. No view may outlive it."""
+    column.resize((rows, *column.shape[1:]), refcheck=False)
+
+
+def widened(old: Column, new: Column) -> Column:
     """``new`` with what ``old`` holds in its corner."""
     new[tuple(slice(size) for size in old.shape)] = old
     return new

@@ -1,12 +1,13 @@
 """The scorer of a shard: plain events in compiled code over columns, all else by ``Scorer``, to the same bytes.
 
 A lead stands in the table, or, where it has limits, values or amounts to remember, as an object with ``Scorer``.
-For an input that is not plain a lead is lent to ``Scorer`` until the step is finished.
+For an input that is not plain a lead is lent to ``Scorer``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
@@ -36,7 +37,6 @@ class FastScorer:
         self._scorer = Scorer(rules, at_home)
         self._table = Table(rules)
         self._forget_matches()
-        self._lent: set[str] = set()
 
     @property
     def rules(self) -> Rules:
@@ -89,7 +89,7 @@ class FastScorer:
     def state(self, lead_id: str) -> State | None:
         """What is in memory of a lead, to look at."""
         row = self._table.rows.get(lead_id)
-        return self._scorer.states.get(lead_id) if row is None else self._table.lead(row)
+        return self._scorer.states.get(lead_id) if row is None else self._table.as_leads([row])[0]
 
     def forget(self, most: int) -> None:
         """Keep ``most`` leads in memory: those that came last."""
@@ -112,19 +112,25 @@ class FastScorer:
             self._table.put(lead_id, state)
             self._scorer.states.pop(lead_id, None)
             return True
+        if lead_id in self._table.rows:
+            self._table.remove(self._table.rows[lead_id])
         self._scorer.states[lead_id] = state
         return False
 
-    def _lend(self, lead_id: str) -> None:
-        """Hand a lead to ``Scorer`` for the rest of the step."""
-        row = self._table.rows.get(lead_id)
-        if row is None:
-            return
-        lead = self._scorer.states[lead_id] = self._table.lead(row)
-        if self._table.leads[row]["touched"]:
-            self._scorer.touched[lead_id] = lead
-        self._table.remove(row)
-        self._lent.add(lead_id)
+    @contextmanager
+    def _lent(self, lead_ids: Iterable[str]) -> Iterator[None]:
+        """Hand leads to ``Scorer``, and have those back in the table that can stand there."""
+        known, states, touched = self._table.rows, self._scorer.states, self._scorer.touched
+        rows = {lead_id: known[lead_id] for lead_id in lead_ids if lead_id in known}
+        leads = self._table.as_leads(list(rows.values())) if rows else []
+        for (lead_id, row), lead in zip(rows.items(), leads, strict=True):
+            states[lead_id] = lead
+            if self._table.leads["touched"][row]:
+                touched[lead_id] = lead
+        yield
+        for lead_id in rows:
+            if self._keep(lead_id, states[lead_id]) and touched.pop(lead_id, None) is not None:
+                self._table.leads["touched"][known[lead_id]] = 1
 
     # Inputs ---------------------------------------------------------------------------------------------------
 
@@ -194,19 +200,9 @@ class FastScorer:
         inputs: dict[str, list[tuple[int, LeadEvent | Control]]] = {}
         for i in left:
             inputs.setdefault(batch.lead_id(i), []).append((batch.offset(i), batch.input(i)))
-        for lead_id in inputs:
-            self._lend(lead_id)
-        self._scorer.run(inputs)
-        self._take_back()
-
-    def _take_back(self) -> None:
-        """Have lent leads in the table again, where they can stand there."""
-        states, touched = self._scorer.states, self._scorer.touched
-        for lead_id in self._lent:
-            state = states.get(lead_id)
-            if state is not None and self._keep(lead_id, state) and touched.pop(lead_id, None) is not None:
-                self._table.leads["touched"][self._table.rows[lead_id]] = 1
-        self._lent.clear()
+        if inputs:
+            with self._lent(inputs):
+                self._scorer.run(inputs)
 
     # Time -----------------------------------------------------------------------------------------------------
 
@@ -227,9 +223,8 @@ class FastScorer:
         self._scorer.outcome.dirty.update(ids)
         self._schedule(rows, after(nows[changed], change[changed]))
         others = [lead_id for lead_id in lead_ids if lead_id not in set(ids)]
-        for lead_id in others:
-            self._lend(lead_id)
-        self._scorer.tick(others, now_ms)
+        with self._lent(others):
+            self._scorer.tick(others, now_ms)
 
     def _schedule(self, rows: Column, at: Column) -> None:
         """Note when these leads are due."""
@@ -243,7 +238,7 @@ class FastScorer:
     def finish(self) -> Outcome:
         """What the step changed. The scorer is ready for the next one."""
         outcome = self._scorer.finish()
-        back = self._lent.union(outcome.blobs)
+        begun = list(outcome.blobs)
         table, leads = self._table, self._table.leads
         rows = np.flatnonzero(leads["touched"][: len(table.ids)])
         if len(rows):
@@ -251,10 +246,9 @@ class FastScorer:
             ids = [table.ids[row] for row in rows.tolist()]
             outcome.blobs.update(zip(ids, table.encode(rows), strict=True))
             outcome.dirty.update(ids)
-        for lead_id in back:
+        for lead_id in begun:
             if (state := self._scorer.states.get(lead_id)) is not None:
                 self._keep(lead_id, state)
-        self._lent.clear()
         return outcome
 
     def show(self, lead_ids: Iterable[str]) -> None:

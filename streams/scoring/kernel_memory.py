@@ -4,9 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.scoring.columns import LEAST_ROOM, Recent
+from streams.scoring.columns import GROUP_BITS, LEAST_ROOM, MOST_GROUPS, Recent
 from streams.scoring.compiled import compiled
 from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, NEAR_MS, OLDER, RECENT
+
+
+@compiled
+def event_of(at, group):
+    """A recent event, as columns hold it."""
+    return (at << GROUP_BITS) | group
+
+
+@compiled
+def when(event):
+    """Its time in ms after base."""
+    return event >> GROUP_BITS
+
+
+@compiled
+def which(event):
+    """The number of its set of signals."""
+    return event & (MOST_GROUPS - 1)
 
 
 @compiled
@@ -54,7 +72,7 @@ def jots(lead, digests, events, old, digest, at, group):
     elif lead.recents == places:
         return False
     place = lead.block + ((lead.first + lead.recents) & (places - 1))
-    digests[place], events[place].at, events[place].group = digest, at, group
+    digests[place], events[place] = digest, event_of(at, group)
     lead.recents += 1
     return True
 
@@ -73,7 +91,7 @@ def remember(c, r, row, digest, at, group):
     elif c[row].room < 0 or c[row].recents == LEAST_ROOM << c[row].room:
         _enlarge(c, r, row)
     place = c[row].block + ((c[row].first + c[row].recents) & ((LEAST_ROOM << c[row].room) - 1))
-    r.digests[place], r.events[place].at, r.events[place].group = digest, at, group
+    r.digests[place], r.events[place] = digest, event_of(at, group)
     c[row].recents += 1
 
 
@@ -83,7 +101,7 @@ def _enlarge(c, r, row):
     room = c[row].room + 1
     block = r.free[room]
     if block >= 0:
-        r.free[room] = r.events[block].at
+        r.free[room] = r.events[block]
     else:
         block = r.used[0]
         r.used[0] += LEAST_ROOM << room
@@ -98,7 +116,7 @@ def _enlarge(c, r, row):
 def forget(c, r: Recent, row, everything):
     """Give the block of recent events back, and the other one, too, if ``everything`` goes."""
     if c[row].room >= 0:
-        r.events[c[row].block].at = r.free[c[row].room]
+        r.events[c[row].block] = r.free[c[row].room]
         r.free[c[row].room] = c[row].block
     if everything:
         if c[row].old_block >= 0:

@@ -6,6 +6,7 @@ import numpy as np
 
 from streams.scoring.columns import LEAST_ROOM, Groups, Model, Recent, Slots
 from streams.scoring.compiled import compiled
+from streams.scoring.kernel_memory import when, which
 from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, OLDER, RECENT
 from streams.scoring.text import put
 
@@ -20,17 +21,15 @@ def encode(c, s: Slots, bits, r: Recent, m: Model, g: Groups, version, rows, beg
     names, slots, digests, events, old = s.names, s.slots, r.digests, r.events, r.old
     signals, start, members = m.signals, g.start, g.signal
     at = 0
-    marks = np.empty(RECENT, np.int64)
+    marks, widest = np.empty(RECENT, np.int64), 0
+    for group in range(start.shape[0] - 1):
+        widest = max(widest, start[group + 1] - start[group])
     for i in range(begin, rows.shape[0]):
         row = rows[i]
         lead = c[row]
         base, count = lead.base, np.int64(lead.size)
         places = (LEAST_ROOM << lead.room) - 1 if lead.room >= 0 else 0
-        longest = 96 + count * 32 + lead.recents * (ENTRY_BYTES + 8) + lead.olds * ID_BYTES
-        for j in range(lead.recents):
-            group = events[lead.block + ((lead.first + j) & places)].group
-            longest += 9 * (start[group + 1] - start[group])
-        if at + longest > size:
+        if at + 96 + count * 32 + lead.recents * (ENTRY_BYTES + 8 + 9 * widest) + lead.olds * ID_BYTES > size:
             return i
         at = _array(out, at, 20 if lead.rare else 13)
         for value in (version, base, lead.clock - base, lead.first_seen - base, lead.last_seen - base):
@@ -60,13 +59,13 @@ def encode(c, s: Slots, bits, r: Recent, m: Model, g: Groups, version, rows, beg
         seen = 0
         for j in range(lead.recents):
             place = lead.block + ((lead.first + j) & places)
-            mark = 0
-            while mark < seen and marks[mark] != events[place].group:
+            mark, group = 0, which(events[place])
+            while mark < seen and marks[mark] != group:
                 mark += 1
-            marks[mark] = events[place].group
+            marks[mark] = group
             seen = max(seen, mark + 1)
             put(out, at, digests[place] << np.uint64(64 - 8 * ID_BYTES))
-            rest = (np.uint64(events[place].at) << np.uint64(8)) | np.uint64(mark)
+            rest = (np.uint64(when(events[place])) << np.uint64(8)) | np.uint64(mark)
             put(out, at + ID_BYTES, rest << np.uint64(64 - 8 * (AT_BYTES + 1)))
             at += ENTRY_BYTES
         at = _array(out, at, seen)

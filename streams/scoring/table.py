@@ -19,21 +19,20 @@ from streams.scoring.columns import (
     SIGNAL,
     STAGE,
     WEIGHT,
-    Cards,
     Column,
     Groups,
     Matches,
     Model,
-    Recent,
     Slots,
-    enlarged,
+    lengthen,
     new_cards,
     new_leads,
     new_recent,
     new_slots,
+    widened,
 )
 from streams.scoring.lead import Lead
-from streams.scoring.names import Names
+from streams.scoring.names import NOWHERE, Names
 from streams.scoring.rules import Match, Rules, StageRule
 from streams.scoring.score import fit_of
 from streams.scoring.stored import VERSION, decode, decode_rare, encode_rare
@@ -179,8 +178,13 @@ class Table:
     # Leads in and out -----------------------------------------------------------------------------------------
 
     def put(self, lead_id: str, lead: Lead) -> int:
-        """Take a lead in; it must be fit for columns."""
-        row = self._new_rows([lead_id])[0]
+        """Take a lead in, or take it as it is now; it must be fit for columns."""
+        row = self.rows.get(lead_id, NOWHERE)
+        if row == NOWHERE:
+            row = self._new_rows([lead_id])[0]
+        else:
+            kernel_memory.forget(self.leads, self.recent, row, True)
+            self._rare.pop(row, None)
         size = len(lead.signals)
         while size > self.slots.names.shape[1]:
             self._widen()
@@ -188,6 +192,7 @@ class Table:
         for name in _AS_IT_IS:
             kept[name] = getattr(lead, name)
         kept["due"], kept["size"] = NEVER if lead.due is None else lead.due, size
+        kept["touched"], kept["stuck"], kept["rare"] = 0, 0, 0
         self.slots.names[row, :size] = [self._numbered(signal) for signal in lead.signals]
         slots["amount"], slots["ref"], slots["count"] = lead.amount, lead.ref, lead.count
         self._put_recent(row, lead)
@@ -225,17 +230,20 @@ class Table:
                 self.cards.inside[row, stage] = latch is not None and latch.inside
                 stage += 1
 
-    def lead(self, row: int) -> Lead:
-        """The lead of a row; the row stays as it is."""
-        lead = decode(self.encode(np.array([row]))[0])
-        assert isinstance(lead, Lead)
-        kept = self.leads[row]
-        lead.calm_until, lead.slack = kept["calm_until"].item(), kept["slack"].item()
-        lead.due = None if kept["due"] == NEVER else kept["due"].item()
-        lead.stale, lead.unsent = bool(kept["stale"]), bool(kept["unsent"])
-        shown = zip(self._names, self.cards.scores["shown"][row].tolist(), strict=True)
-        lead.shown = {name: score for name, score in shown if score != NEVER}
-        return lead
+    def as_leads(self, rows: Sequence[int]) -> list[Lead]:
+        """The leads of these rows, which stay as they are."""
+        leads: list[Lead] = []
+        at = np.array(rows, np.int64)
+        derived = self.leads[["calm_until", "slack", "due", "stale", "unsent"]][at].tolist()
+        shown = self.cards.scores["shown"][at].tolist()
+        for blob, (calm_until, slack, due, stale, unsent), scores in zip(self.encode(at), derived, shown, strict=True):
+            lead = decode(blob)
+            assert isinstance(lead, Lead)
+            lead.calm_until, lead.slack, lead.due = calm_until, slack, None if due == NEVER else due
+            lead.stale, lead.unsent = bool(stale), bool(unsent)
+            lead.shown = {name: score for name, score in zip(self._names, scores, strict=True) if score != NEVER}
+            leads.append(lead)
+        return leads
 
     def find(self, batch: Batch) -> Column:
         """The rows of the leads of a batch; NOWHERE for those that have none, and for a few that have."""
@@ -296,24 +304,23 @@ class Table:
         self.cards.scores[rows], self.cards.inside[rows] = self._no_scores, 0
 
     def _lengthen(self) -> None:
-        size, cards = len(self.leads) * 2, new_cards(2 * len(self.leads), len(self._names), self.cards.inside.shape[1])
-        self.leads = enlarged(self.leads, new_leads(size))
-        self.slots = Slots(*map(enlarged, self.slots, new_slots(size, self.slots.names.shape[1])))
-        self.cards = Cards(*map(enlarged, self.cards, cards))
+        size = _more(len(self.leads))
+        for column in (self.leads, *self.slots, *self.cards):
+            lengthen(column, size)
 
     def _widen(self) -> None:
         rows, width = self.slots.names.shape
-        self.slots = Slots(*map(enlarged, self.slots, new_slots(rows, 2 * width)))
+        self.slots = Slots(*map(widened, self.slots, new_slots(rows, 2 * width)))
 
     def _make_room(self, places: int, blocks: int) -> None:
         r = self.recent
-        most, old = len(r.events), len(r.old)
-        while most < r.used[0] + places:
-            most *= 2
-        while old < r.used[1] + blocks:
-            old *= 2
-        if (most, old) != (len(r.events), len(r.old)):
-            self.recent = Recent(*map(enlarged, r, new_recent(most, old)))
+        for columns, wanted in (((r.digests, r.events), r.used[0] + places), ((r.old,), r.used[1] + blocks)):
+            size = len(columns[0])
+            while size < wanted:
+                size = _more(size)
+            if size > len(columns[0]):
+                for column in columns:
+                    lengthen(column, size)
 
     def make_room(self, row: int, hits: int) -> None:
         """Make the columns longer, so that one more event of this lead can be taken."""
@@ -347,6 +354,11 @@ class Table:
                 if (rare := self._rare.get(row)) is not None:
                     blobs[i] += rare
         return blobs
+
+
+def _more(size: int) -> int:
+    """How long a column is to be next."""
+    return size + size // 4 + 1
 
 
 def _octets(text: bytes) -> Column:

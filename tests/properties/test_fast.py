@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from unittest.mock import patch
 
 import msgspec
 import numpy as np
@@ -138,3 +139,26 @@ def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
         if chance.random() < 0.1:
             fast.clear()
             slow.states.clear()
+
+
+def test_columns_grow_and_keep_what_they_hold() -> None:
+    signals = tuple(Signal(name, (name,)) for name in ("page", "screen", "call"))
+    rules = Rules(
+        Model(signals, (Scorecard("card", {"page": Points(1.0), "screen": Points(-1.0), "call": Points(2.0)}),))
+    )
+    chance, sent = Random(1), 0
+    with patch.multiple("streams.scoring.table", ROWS=1, PLACES=1, BLOCKS=1, WIDTH=1, BLOB_BYTES=64):
+        fast = FastScorer(rules)
+        slow = Scorer(rules)
+        for step in range(1, 40):
+            events = []
+            for i in range(100):
+                fact = Fact(chance.choice(("page", "screen", "call")), f"m{sent + i}", START_MS + 1000 * step + i)
+                events.append(fact.event(rules, fact.at, f"lead-{int(step * chance.random() ** 3)}"))
+            sent += len(events)
+            load(fast, slow, {}, {event.lead_id for event in events})
+            fast.run(asked(fast, batch_of(rules, events)))
+            for i, event in enumerate(events):
+                slow.run({event.lead_id: [(i, event)]})
+            same(fast.finish(), slow.finish())
+    assert len(fast) > 20
