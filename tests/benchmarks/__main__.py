@@ -27,6 +27,7 @@ LABELS = {
     "faust_take": "Faust, take(1000) and Redis pipeline",
     "quix": "Quix Streams, RocksDB and changelog",
 }
+REDIS = ("redis_bytes_per_lead", "redis_bytes_per_lead_by_key")
 OTHERS = ("latency", "collector", "board")
 
 
@@ -120,7 +121,8 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
 def complete(results: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """Add what puts the figures in proportion."""
     if "scoring" in results:
-        results["redis_bytes_per_lead"] = results["scoring"].pop("redis_bytes_per_lead")
+        for name in REDIS:
+            results[name] = results["scoring"].pop(name)
     results["ratios"] = _ratios(results)
     if "floor" in results:
         results["expected_alerts"] = expected_entries(workload.events(options.events, now_ms()))
@@ -155,7 +157,7 @@ def table(results: dict[str, Any]) -> str:
         )
     rows += [f"{name}: {value}" for name, value in results["ratios"].items()]
     rows += [f"latency, ms, {name}: {value}" for name, value in results.get("latency_ms", {}).items()]
-    rows += [f"{name}: {results[name]}" for name in ("redis_bytes_per_lead", "expected_alerts") if name in results]
+    rows += [f"{name}: {results[name]}" for name in (*REDIS, "expected_alerts") if name in results]
     for kind, found in results.get("collector", {}).items():
         rows += [_requests(f"collector, {kind}: {name}", found[name]) for name in ("leadglow", "bare")]
         rows += [f"collector, {kind}: {name}: {found[name]}" for name in ("ratio", "cpu_ratio")]

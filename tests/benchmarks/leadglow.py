@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from redis.asyncio import Redis
 
+from streams.scorefile import load_file
+from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, Lead
+from streams.scoring.stored import decode
+from streams.store.keys import shard_keys
 from streams.store.redis import RedisStore
 from tests.benchmarks import measure
 from tests.benchmarks.decayed import SCORECARD
@@ -89,11 +94,31 @@ async def backlog(rig: Rig, part: str, names: dict[str, str], events: int) -> di
         result["publishing_cpu_us_per_event"] = round((measure.cpu_s(worker.pid) - scored_s) / events * 1e6, 1)
         used_bytes = await rig.used_redis_bytes() - empty_bytes
         counts = [await store.counts(partition) for partition in range(PARTITIONS)]
-    await store.close()
     leads = sum(count["leads"] for count in counts)
-    result |= {"leads": leads, "redis_bytes_per_lead": round(used_bytes / leads)}
+    shares = {name: round(used / leads) for name, used in (await _redis_shares(rig, part, store)).items()}
+    await store.close()
+    result |= {"leads": leads, "redis_bytes_per_lead": round(used_bytes / leads), "redis_bytes_per_lead_by_key": shares}
     result["alerts"] = await entries(rig.kafka.address, names["handoff"])
     return result
+
+
+async def _redis_shares(rig: Rig, part: str, store: RedisStore) -> dict[str, int]:
+    """What the keys of each kind take, in bytes; and of ``leads`` what is kept of recent events beside their ids."""
+    shares = dict.fromkeys(("leads", "schedule", "ranking", "history"), 0)
+    cards = [card.name for card in load_file(SCORECARD).scorecards]
+    async with Redis.from_url(rig.redis.address) as redis:
+        for partition in range(PARTITIONS):
+            keys = shard_keys(rig.name(part), partition, PARTITIONS)
+            kinds = {"leads": [keys.leads], "schedule": [keys.due]}
+            kinds |= {"ranking": list(map(keys.ranking, cards)), "history": list(map(keys.histories, cards))}
+            for kind, names in kinds.items():
+                shares[kind] += sum([await redis.memory_usage(name, samples=0) or 0 for name in names])
+    recent_bytes = 0
+    for partition in range(PARTITIONS):
+        async for _, blob in store.scan(partition):
+            if isinstance(lead := decode(blob), Lead):
+                recent_bytes += len(lead.recent) // ENTRY_BYTES * (ENTRY_BYTES - ID_BYTES)
+    return {**shares, "leads_recent_activity": recent_bytes}
 
 
 async def _at_rest(worker: Worker, store: RedisStore) -> None:
