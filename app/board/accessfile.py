@@ -10,7 +10,19 @@ from typing import Any, Final
 
 from app.board.masking import ROLES
 from streams.scorefile import ScorefileError, read_text
-from streams.scorefile.kinds import NAME, TEXT, VERSION, Field, Kind, Struct, list_of, named, placed, struct_of
+from streams.scorefile.kinds import (
+    NAME,
+    TEXT,
+    VERSION,
+    Field,
+    Kind,
+    Struct,
+    list_of,
+    named,
+    placed,
+    report_repeated,
+    struct_of,
+)
 from streams.scorefile.tree import Node, Report, parse
 
 LEAST_SECRET_CHARS: Final = 32
@@ -135,7 +147,8 @@ def read(text: str, name: str = "access.yaml") -> AccessFile:
     root = parse(text, report)
     file = _FILE.read(root, report) if root is not None else None
     if file is not None:
-        _check_once([token for token in file.get("tokens") or () if token is not None], report)
+        names = [token.get("name") for token in file.get("tokens") or () if token is not None]
+        report_repeated(names, lambda _: "the name", "give each its own", report)
     if file is None or report.mistakes:
         raise ScorefileError(name, report.summary())
     tokens = (Token(t.get("name").value, t.get("sha256"), t.get("role", ROLES[0])) for t in file.get("tokens", ()))
@@ -147,15 +160,3 @@ def _proxy(struct: Struct | None) -> Proxy | None:
         return None
     roles = {group: item.value for group, item in struct.get("roles").items()}
     return Proxy(struct.get("user_header"), struct.get("groups_header", ""), struct.get("trusted"), roles)
-
-
-def _check_once(tokens: list[Struct], report: Report) -> None:
-    seen: dict[str, Node] = {}
-    for token in tokens:
-        item = token.get("name")
-        if item is None or item.value is None:
-            continue
-        first = seen.setdefault(item.value, item.node)
-        if first is not item.node:
-            message = f"the name is here for the second time, after line {first.line}"
-            report.add(item.node, message, "give each its own")

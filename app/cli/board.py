@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import logging
-import signal
-import sys
-
 import typer
 
-from app.board.board import Board
 from app.board.site import is_loopback
 from app.cli.common import Fault
 from app.cli.common import settings as read_settings
-from app.cli.worker import run_long
-from app.logs import set_up_logs
+from app.cli.serving import serve
 from app.settings import Settings, variable
 from app.wiring import board_of
 from streams.exits import Exit
 from streams.scorefile import ScorefileError
-
-log = logging.getLogger(__name__)
-GC_THRESHOLD = 50_000
-"""Allocations between collections: what a request leaves behind has no cycles."""
 
 
 def register(root: typer.Typer) -> None:
@@ -44,13 +32,7 @@ def board() -> None:
         built = board_of(settings)
     except ScorefileError as error:
         raise Fault(Exit.REFUSED, f"{error}\nCorrect the file, or name another one.") from None
-    set_up_logs(settings.log)
-    logging.getLogger("aiokafka").setLevel(
-        logging.CRITICAL
-    )  # thirty lines a second while Kafka is away; we say it once
-    status = run_long(_work(settings, built))
-    sys.stdout.flush()
-    raise typer.Exit(status)
+    serve("board", built, settings)
 
 
 def _check_settings(settings: Settings) -> None:
@@ -61,36 +43,3 @@ def _check_settings(settings: Settings) -> None:
             f"{variable('board_host')}=127.0.0.1."
         )
         raise Fault(Exit.REFUSED, message)
-
-
-async def _work(settings: Settings, built: Board) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        await _start(settings, built)
-        await stop.wait()
-        log.info("stopping")
-        return Exit.OK
-    finally:
-        await built.stop()
-
-
-async def _start(settings: Settings, built: Board) -> None:
-    """1. Answer /live. 2. Take requests."""
-    try:
-        place = "board_metrics_port"
-        probes = await built.probe(settings.metrics_host, settings.board_metrics_port)
-        place = "board_port"
-        address = await built.listen(settings.board_host, settings.board_port)
-    except OSError as error:
-        message = f"cannot listen ({error.strerror}): name another port in {variable(place)}, or 0 for any free one"
-        raise Fault(Exit.REFUSED, message) from None
-    typer.echo(f"leadglow board: metrics on {probes}/metrics")
-    typer.echo(f"leadglow board: listening on {address}")
-    sys.stdout.flush()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
-    log.info("started")

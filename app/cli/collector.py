@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import logging
-import signal
-import sys
-
 import typer
 
 from app.cli.common import Fault
 from app.cli.common import settings as read_settings
-from app.cli.worker import existing_topics, run_long
+from app.cli.serving import serve
+from app.cli.worker import existing_topics
 from app.collector.collector import Collector
 from app.collector.keys import KeysError
-from app.logs import set_up_logs
 from app.settings import Settings, variable
 from app.wiring import collector_of
 from streams.exits import Exit
-
-log = logging.getLogger(__name__)
-GC_THRESHOLD = 50_000
-"""Allocations between collections: what a request leaves behind has no cycles."""
 
 
 def register(root: typer.Typer) -> None:
@@ -44,13 +34,7 @@ def collector() -> None:
     except KeysError as error:
         message = f"{error}\nCorrect the keys file; `leadglow keys check` tells when it is right."
         raise Fault(Exit.REFUSED, message) from None
-    set_up_logs(settings.log)
-    logging.getLogger("aiokafka").setLevel(
-        logging.CRITICAL
-    )  # thirty lines a second while Kafka is away; we say it once
-    status = run_long(_work(settings, built))
-    sys.stdout.flush()
-    raise typer.Exit(status)
+    serve("collector", built, settings, lambda: _connect(settings, built))
 
 
 def _check_settings(settings: Settings) -> None:
@@ -70,47 +54,11 @@ def _check_settings(settings: Settings) -> None:
             raise Fault(Exit.REFUSED, message)
 
 
-async def _work(settings: Settings, built: Collector) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    starting = asyncio.create_task(_start(settings, built))
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            await starting
-            await stopping
-        log.info("stopping")
-        return Exit.OK
-    finally:
-        starting.cancel()
-        stopping.cancel()
-        await asyncio.gather(starting, stopping, return_exceptions=True)
-        await built.stop()
-
-
-async def _start(settings: Settings, built: Collector) -> None:
-    """1. Answer /live. 2. Take requests, which get 503 still. 3. Check the topics. 4. Reach Kafka."""
-    try:
-        place = "collector_metrics_port"
-        probes = await built.probe(settings.metrics_host, settings.collector_metrics_port)
-        place = "collector_port"
-        address = await built.listen(settings.collector_host, settings.collector_port)
-    except OSError as error:
-        message = f"cannot listen ({error.strerror}): name another port in {variable(place)}, or 0 for any free one"
-        raise Fault(Exit.REFUSED, message) from None
-    typer.echo(f"leadglow collector: metrics on {probes}/metrics")
-    typer.echo(f"leadglow collector: listening on {address}")
-    sys.stdout.flush()
+async def _connect(settings: Settings, built: Collector) -> None:
+    """Check the topics and reach Kafka; requests get 503 until then."""
     existing = await existing_topics(settings)
     wanted = {settings.collector_web_topic, settings.collector_mail_topic, settings.rejected}
     if missing := sorted(wanted - set(existing)):
         message = f"Kafka has no topic {', '.join(missing)}: run `leadglow topics create` first."
         raise Fault(Exit.REFUSED, message)
     await built.connect()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
-    log.info("started")

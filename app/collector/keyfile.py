@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from app.collector.origins import Origin, parse
 from app.collector.rates import Rate
-from streams.scorefile.kinds import NAME, VERSION, Field, Kind, Struct, list_of, nearest, placed, struct_of
+from streams.scorefile.kinds import (
+    NAME,
+    VERSION,
+    Field,
+    Kind,
+    Struct,
+    list_of,
+    nearest,
+    placed,
+    report_repeated,
+    struct_of,
+)
 from streams.scorefile.tree import Node, Report
 
 ANY: Final = "any"
@@ -183,10 +194,12 @@ def check(file: Struct, services: Mapping[str, Service], report: Report) -> None
         _check_server(key, report) if key.get("server") else _check_public(key, report)
     for hook in hooks:
         _check_service(hook, services, report)
-    _check_once([key.get("write_key") for key in keys], "this write key", report)
-    _check_once([key.get("sha256") for key in keys], "this secret", report)
-    names = [part.get("name") for part in [*keys, *hooks]]
-    _check_once(names, "the name", report)
+    for what, items in (
+        ("this write key", [key.get("write_key") for key in keys]),
+        ("this secret", [key.get("sha256") for key in keys]),
+        ("the name", [part.get("name") for part in [*keys, *hooks]]),
+    ):
+        report_repeated(items, lambda _: what, "give each its own", report)  # noqa: B023 - used at once
 
 
 def _check_public(key: Struct, report: Report) -> None:
@@ -226,14 +239,3 @@ def _check_service(hook: Struct, services: Mapping[str, Service], report: Report
             report.add(hook.nodes[name], f"`{name}` of `{item.value}`: {sentence}", f"correct `{name}`")
         else:
             report.add(hook.node, f"`{name}` of `{item.value}` {sentence}", f'add `{name}: "…"`')
-
-
-def _check_once(items: Iterable[Any], what: str, report: Report) -> None:
-    seen: dict[str, Node] = {}
-    for item in items:
-        if item is None or item.value is None:
-            continue
-        first = seen.setdefault(item.value, item.node)
-        if first is not item.node:
-            message = f"{what} is here for the second time, after line {first.line}"
-            report.add(item.node, message, "give each its own")

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from streams.scorefile.kinds import Item, Struct, nearest
+from streams.scorefile.kinds import Item, Struct, nearest, report_repeated
 from streams.scorefile.models import scorecard_of, signal_of
-from streams.scorefile.tree import Node, Report
+from streams.scorefile.tree import Report
 from streams.scoring.scorecard import Scorecard
 
 Signals = Mapping[str, Item]
@@ -53,14 +53,7 @@ def _check_known(item: Item, signals: Signals, report: Report) -> None:
 
 
 def _check_unique(items: Iterable[Item | None], what: str, report: Report) -> None:
-    seen: dict[str, Node] = {}
-    for item in items:
-        if item is None or item.value is None:
-            continue
-        first = seen.setdefault(item.value, item.node)
-        if first is not item.node:
-            message = f"{what} `{item.value}` is here for the second time, after line {first.line}"
-            report.add(item.node, message, "keep one of the two")
+    report_repeated(items, lambda value: f"{what} `{value}`", "keep one of the two", report)
 
 
 def _check_categories(categories: Mapping[str, Item], signals: Signals, report: Report) -> None:

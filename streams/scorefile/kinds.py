@@ -6,7 +6,7 @@ Reading never stops at a mistake: it goes to the report, and the value is None.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -69,6 +69,17 @@ def nearest(name: str, known: Collection[str]) -> str:
     if close:
         return f"write `{close[0]}`"
     return f"use one of {', '.join(f'`{each}`' for each in list(known)[:20])}" if known else "remove it"
+
+
+def report_repeated(items: Iterable[Item | None], what: Callable[[Any], str], remedy: str, report: Report) -> None:
+    """Report each value that stood before; ``what`` names it. What could not be read is passed over."""
+    seen: dict[Any, Node] = {}
+    for item in items:
+        if item is None or item.value is None:
+            continue
+        first = seen.setdefault(item.value, item.node)
+        if first is not item.node:
+            report.add(item.node, f"{what(item.value)} is here for the second time, after line {first.line}", remedy)
 
 
 # Kinds of one value.
