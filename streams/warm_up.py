@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from streams.batch_codec import BatchCodec
 from streams.scoring.fast import FastScorer
 from streams.scoring.hashing import murmur2
 from streams.scoring.names import Names
 from streams.scoring.rules import Rules
-from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
+from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
+
+_THEN = "1970-01-01T00:00:00.000Z"
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,13 @@ class _Record:
 
 def warm_up() -> None:
     """Read and score events of a lead of no scorecard in use, in every way."""
-    signal = Signal("visit", ("page",))
+    signals = (
+        Signal("visit", ("page",)),
+        Signal("day", ("page",), limit=Limit(1, "day")),
+        Signal("place", ("page",), distinct="name"),
+    )
     card = Scorecard("card", {"visit": Points(1.0)}, stages=(Stage("stage", 2.0, 1.0),))
-    rules = Rules(Model((signal,), (card,)))
+    rules = Rules(Model(signals, (card,)))
     codec, scorer = BatchCodec(rules.paths, rules.numeric), FastScorer(rules)
     for number in range(3):
         records = [_record(2 * number), _record(2 * number + 1)]
@@ -44,9 +52,8 @@ def warm_up() -> None:
 
 
 def _record(number: int) -> _Record:
-    return _Record(
-        number, b'{"type":"page","messageId":"%d","userId":"lead","timestamp":"1970-01-01T00:00:00.000Z"}' % number
-    )
+    sent = {"type": "page", "name": str(number), "messageId": str(number), "userId": "lead", "timestamp": _THEN}
+    return _Record(number, orjson.dumps(sent))
 
 
 def _take(codec: BatchCodec, scorer: FastScorer, records: list[_Record]) -> None:

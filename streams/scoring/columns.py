@@ -13,6 +13,7 @@ import numpy.typing as npt
 from streams.scoring.lead import OLDER
 
 Column = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 NEVER: Final = -(2**62)
 """Stands for a score that was never shown, and for a lead that is not due."""
 CLASSES: Final = 5
@@ -57,14 +58,38 @@ SCORE: Final = _record(fit=np.float64, shown=np.int64)
 GROUP_BITS: Final = 24
 """Of a recent event, after its time (NEAR_MS bounds it): the number of its set of signals."""
 MOST_GROUPS: Final = 1 << GROUP_BITS
-INPUT: Final = _record(row=np.int64, arrival=np.int64, at=np.int64, digest=np.uint64, match=np.int64, known=np.uint8)
+WINDOW: Final = _record(closed=np.float64, closed_ref=np.int64, block=np.int64, size=np.int16, room=np.int8)
+"""A Window; ``block`` is where its entries stand, of a free one the next free one."""
+WINDOW_BITS: Final = _record(closed=np.uint64, closed_ref=np.int64, block=np.int64, size=np.int16, room=np.int8)
+"""The same with the bytes of ``closed`` as a whole number."""
+INPUT: Final = _record(
+    row=np.int64,
+    arrival=np.int64,
+    at=np.int64,
+    digest=np.uint64,
+    match=np.int64,
+    value=np.uint64,  # the hash of what a distinct signal counts, 0 where none does
+    known=np.uint8,
+)
 """One event of a step; ``row`` is -1 where its lead has none, ``match`` where it is not plain."""
 WEIGHT: Final = _record(worth=np.float64, cap=np.float64, category=np.int64)
-SIGNAL: Final = _record(rate=np.float64, id=np.int64)
+SIGNAL: Final = _record(
+    rate=np.float64,
+    id=np.int64,
+    gain=np.float64,
+    most=np.int64,  # of a Counter, 0 for a signal without one; and the rest of it:
+    width=np.int64,
+    shift=np.int64,
+    lateness=np.int64,
+    distinct=np.uint8,
+    limited=np.uint8,
+)
 BOUND: Final = _record(low=np.float64, high=np.float64)
 CARD: Final = _record(minimum=np.float64, maximum=np.float64, first_stage=np.int64, last_stage=np.int64)
 STAGE: Final = _record(enter=np.float64, leave=np.float64, needs_fit=np.float64, needs_engagement=np.float64)
-MATCH: Final = _record(first=np.int64, last=np.int64, gain=np.float64, lowers=np.uint8, group=np.int64)
+MATCH: Final = _record(
+    first=np.int64, last=np.int64, gain=np.float64, lowers=np.uint8, counted=np.uint8, group=np.int64
+)
 HIT: Final = _record(signal=np.int64, amount=np.float64)
 
 
@@ -75,6 +100,21 @@ class Slots(NamedTuple):
     """Their numbers; apart from the rest, because each event looks for its own among them."""
     slots: Column
     """SLOT."""
+    windows: Column
+    """Numbers of their windows, 0 for none."""
+
+
+class Windows(NamedTuple):
+    """The windows of limited and distinct signals, and the blocks of their entries."""
+
+    windows: Column
+    """WINDOW, by number; there is no number 0."""
+    ats: Column
+    """When each entry happened, in ms after base; its first free one has the next free block in it, plus 1."""
+    values: Column
+    """The hash of what it counts, 0 for a limited signal."""
+    used: Column
+    """[windows ever given out, places ever given out, first free window, first free block of each size class plus 1]"""
 
 
 class Cards(NamedTuple):
@@ -100,6 +140,8 @@ class Recent(NamedTuple):
     """[places ever given out, old blocks ever given out, the first free old block]."""
     old: Column
     """Digests, [block, place]; the first of a free block is the next free one, plus 1."""
+    values: Column
+    """The hash of what a distinct signal counted of each event, 0 for none; empty while there is no such signal."""
 
 
 class Groups(NamedTuple):
@@ -107,6 +149,10 @@ class Groups(NamedTuple):
 
     start: Column
     signal: Column
+    plain: Column
+    """The number of the same set without ``distinct``."""
+    distinct: Column
+    """Which of its signals has counted a value, -1 for none."""
 
 
 class Model(NamedTuple):
@@ -115,7 +161,7 @@ class Model(NamedTuple):
     weights: Column
     """WEIGHT, [card, signal]; ``worth`` is NaN for a signal that the card does not name."""
     signals: Column
-    """SIGNAL: 1 / half-life, and the id by which it is known outside."""
+    """SIGNAL: 1 / half-life, the id by which it is known outside, and how it counts."""
     bounds: Column
     """BOUND, [card, category]."""
     cards: Column
@@ -140,7 +186,14 @@ def new_leads(rows: int) -> Column:
 
 def new_slots(rows: int, width: int) -> Slots:
     """Room for so many signals of each lead."""
-    return Slots(np.zeros((rows, width), np.int16), np.zeros((rows, width), SLOT))
+    return Slots(np.zeros((rows, width), np.int16), np.zeros((rows, width), SLOT), np.zeros((rows, width), np.int32))
+
+
+def new_windows(windows: int, places: int) -> Windows:
+    """Nothing given out."""
+    used = np.zeros(3 + CLASSES, np.int64)
+    used[0] = 1
+    return Windows(np.zeros(windows, WINDOW), np.zeros(places, np.int64), np.zeros(places, np.uint64), used)
 
 
 def new_cards(rows: int, cards: int, stages: int) -> Cards:
@@ -158,6 +211,7 @@ def new_recent(places: int, blocks: int) -> Recent:
         np.full(CLASSES, -1),
         np.array([0, 0, -1]),
         np.zeros((blocks, OLDER), np.uint64),
+        np.zeros(0, np.uint64),
     )
 
 

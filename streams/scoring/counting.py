@@ -45,13 +45,14 @@ class Counter:
         """``inverse_half_life`` is in 1/ms, 0 for a signal that never fades."""
         self._signal = signal
         self._inverse_half_life = inverse_half_life
-        self._distinct = distinct
-        self._lateness_ms = lateness_ms
-        self._most = limit.count if limit else DISTINCT_VALUES
+        self.distinct = distinct
+        self.limited = limit is not None
+        self.most = limit.count if limit else DISTINCT_VALUES
         period = limit.period if limit else "ever"
-        self._limited = limit is not None
-        self._width_ms = {"hour": HOUR_MS, "day": DAY_MS, "week": WEEK_MS, "ever": 0}[period]
-        self._shift_ms = _THURSDAY_MS if period == "week" else 0
+        self.width = {"hour": HOUR_MS, "day": DAY_MS, "week": WEEK_MS, "ever": 0}[period]
+        """Of a bucket, in ms; 0 where there is but one."""
+        self.shift = _THURSDAY_MS if period == "week" else 0
+        self.lateness = lateness_ms
 
     def count(self, lead: Lead, entry: list[Any], arrival: int) -> Counted:
         """Count one event: ``entry`` is [ms after base, message id, amount, value hash]."""
@@ -62,24 +63,24 @@ class Counter:
             lead.windows[self._signal] = Window([entry], *self._before(lead))
             lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
             return Counted.ADDED
-        if self._distinct:
+        if self.distinct:
             return self._count_distinct(lead, window, entry)
         return self._count_limited(lead, window, entry)
 
     def _bucket(self, at_ms: int) -> int:
-        return (at_ms + self._shift_ms) // self._width_ms if self._width_ms else 0
+        return (at_ms + self.shift) // self.width if self.width else 0
 
     def _closed(self, at_ms: int, now_ms: int) -> bool:
         """Whether the bucket of an event time is too old to change."""
-        if not self._width_ms:
+        if not self.width:
             return False
-        end_ms = (self._bucket(at_ms) + 1) * self._width_ms - self._shift_ms
-        return now_ms > end_ms + self._lateness_ms
+        end_ms = (self._bucket(at_ms) + 1) * self.width - self.shift
+        return now_ms > end_ms + self.lateness
 
     def _count_limited(self, lead: Lead, window: Window, entry: list[Any]) -> Counted:
         self._fold(lead, window, lead.clock)
         mates = self._mates(window.entries, entry[0], lead.base)
-        if len(mates) < self._most:
+        if len(mates) < self.most:
             insort(window.entries, entry)
             lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
             return Counted.ADDED
@@ -92,10 +93,10 @@ class Counter:
 
     def _mates(self, entries: list[list[Any]], at: int, base: int) -> list[list[Any]]:
         """The entries in the same bucket, in order."""
-        if not self._width_ms:
+        if not self.width:
             return entries
-        start = self._bucket(at + base) * self._width_ms - self._shift_ms - base
-        return entries[bisect_left(entries, [start]) : bisect_left(entries, [start + self._width_ms])]
+        start = self._bucket(at + base) * self.width - self.shift - base
+        return entries[bisect_left(entries, [start]) : bisect_left(entries, [start + self.width])]
 
     def _before(self, lead: Lead) -> tuple[float, int]:
         """What the signal came to before it was limited."""
@@ -115,7 +116,7 @@ class Counter:
             if entry >= entries[-1]:
                 return Counted.LIMITED
             entries.pop()
-        elif not self._limited:
+        elif not self.limited:
             insort(entries, entry)
             lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
             return Counted.ADDED
@@ -147,10 +148,10 @@ class Counter:
 
     def _has_room(self, window: Window, gone: list[Any], other: list[Any], base: int) -> bool:
         """Whether an event that did not count does so in the place of one that is gone."""
-        if self._distinct:
+        if self.distinct:
             return other[3] == gone[3] and all(entry[3] != other[3] for entry in window.entries)
         same = self._bucket(other[0] + base) == self._bucket(gone[0] + base)
-        return same and len(self._mates(window.entries, other[0], base)) < self._most
+        return same and len(self._mates(window.entries, other[0], base)) < self.most
 
     def _fold(self, lead: Lead, window: Window, now_ms: int) -> None:
         """Move the entries that can no longer change into ``closed``."""
@@ -161,7 +162,7 @@ class Counter:
     def _close(self, window: Window, at: int, amount: float) -> None:
         """Add to ``closed``, which stands at its latest time."""
         if not window.closed:
-            window.closed, window.closed_ref = amount, at
+            window.closed, window.closed_ref = float(amount), at
             return
         later = max(at, window.closed_ref)
         fade, fresh = (window.closed_ref - later), (at - later)
@@ -190,7 +191,7 @@ class Counter:
         room: dict[int, int] = {}
         for entry in entries:
             bucket = self._bucket(entry[0] + base)
-            room[bucket] = room.get(bucket, self._most) - 1
+            room[bucket] = room.get(bucket, self.most) - 1
             if room[bucket] >= 0:
                 kept.append(entry)
         return kept
@@ -201,7 +202,7 @@ class Counter:
         if other.closed:
             self._close(window, other.closed_ref, other.closed)
         for entry in other.entries:
-            known = next((e for e in window.entries if self._distinct and e[3] == entry[3]), None)
+            known = next((e for e in window.entries if self.distinct and e[3] == entry[3]), None)
             if known is None:
                 insort(window.entries, entry)
             elif entry < known:
@@ -211,4 +212,4 @@ class Counter:
         self.restate(lead)
 
     def _kept(self, entries: list[list[Any]], base: int) -> list[list[Any]]:
-        return entries[:DISTINCT_VALUES] if self._distinct else self._counting(entries, base)
+        return entries[:DISTINCT_VALUES] if self.distinct else self._counting(entries, base)

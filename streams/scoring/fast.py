@@ -1,6 +1,6 @@
 """The scorer of a shard: plain events in compiled code over columns, all else by ``Scorer``, to the same bytes.
 
-A lead stands in the table, or, where it has limits, values or amounts to remember, as an object with ``Scorer``.
+A lead stands in the table, or, where it has amounts to remember, as an object with ``Scorer``.
 For an input that is not plain a lead is lent to ``Scorer``.
 """
 
@@ -21,12 +21,13 @@ from streams.scoring.lead import Lead, State
 from streams.scoring.names import NOWHERE
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
+from streams.scoring.rules_in_columns import value_of
 from streams.scoring.score import Standing
 from streams.scoring.scorer import Scorer
 from streams.scoring.shown import after, look, standings
 from streams.scoring.stages import standing
 from streams.scoring.stored import decode
-from streams.scoring.table import Table
+from streams.scoring.table import Table, fits
 
 
 class FastScorer:
@@ -63,6 +64,7 @@ class FastScorer:
         """The kinds of the last batch."""
         self._matches_of = np.zeros(0, np.int64)
         """What each of them matches, as ``kernel`` knows it."""
+        self._values_of = np.zeros(0, np.uint64)
 
     # What is in memory ----------------------------------------------------------------------------------------
 
@@ -108,7 +110,7 @@ class FastScorer:
 
     def _keep(self, lead_id: str, state: State | None) -> bool:
         """Put what is known of a lead where it belongs; True if that is the table."""
-        if isinstance(state, Lead) and not state.windows and not state.details:
+        if isinstance(state, Lead) and fits(state):
             self._table.put(lead_id, state)
             self._scorer.states.pop(lead_id, None)
             return True
@@ -138,41 +140,50 @@ class FastScorer:
         """Apply the inputs, of which ``missing`` was asked; their leads must be loaded."""
         table = self._table
         events = np.empty(len(batch.kinds), INPUT)
-        events["match"], events["row"] = self._matches(batch), self._rows(batch)
+        (events["match"], events["value"]), events["row"] = self._matches(batch), self._rows(batch)
         events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
         events["known"] = batch.known
-        left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(2, np.int64), 0, 0
+        left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(4, np.int64), 0, 0
         fired = np.zeros(len(table.plain.matches), np.int64)
+        idle = np.zeros(len(table.signals.numbers), np.int64)
         while True:
             state, begin, more = kernel.apply(
-                table.leads, table.slots, table.cards, table.recent, table.model, table.plain.columns, events,
-                begin, self.rescoring, left[lefts:], counts, fired,
+                table.leads, table.slots, table.cards, table.recent, table.windows, table.model, table.plain.columns,
+                events, begin, self.rescoring, left[lefts:], counts, fired, idle,
             )  # fmt: skip
             lefts += more
             if state == kernel.DONE:
                 break
             table.make_room(int(events[begin]["row"]), table.plain.most_hits)
-        outcome = self._scorer.outcome
-        outcome.tally["duplicates"] += int(counts[kernel.DUPLICATE])
-        outcome.tally["erased"] += int(counts[kernel.GONE])
-        for match in np.flatnonzero(fired).tolist():
-            for signal in table.plain.matches[match].signals:
-                outcome.fired[self.rules.by_id[signal].name] += int(fired[match])
+        self._scorer.outcome.tally.update(dict(zip(kernel.TALLIES, counts.tolist(), strict=True)))
+        self._note_fired(fired, idle)
         self._run_left(batch, left[:lefts].tolist())
 
-    def _matches(self, batch: Batch) -> Column:
-        """What each event matches, as ``kernel`` knows it."""
+    def _note_fired(self, fired: Column, idle: Column) -> None:
+        """Note how often each signal counted: where it matched, but for where a limit was reached."""
+        names, numbers = self._scorer.outcome.fired, list(self._table.signals.numbers)
+        for match in np.flatnonzero(fired).tolist():
+            for signal in self._table.plain.matches[match].signals:
+                names[self.rules.by_id[signal].name] += int(fired[match])
+        for number in np.flatnonzero(idle).tolist():
+            names[self.rules.by_id[numbers[number]].name] -= int(idle[number])
+
+    def _matches(self, batch: Batch) -> tuple[Column, Column]:
+        """What each event matches, as ``kernel`` knows it, and the hash of the value that it counts."""
         kinds = batch.known_kinds
         if kinds is not self._kinds:
             self._forget_matches()
             self._kinds = kinds
         if len(self._matches_of) < len(kinds):
-            new = [self._table.plain.number(self.rules.match(*kind)) for kind in kinds[len(self._matches_of) :]]
-            self._matches_of = np.append(self._matches_of, np.array(new, np.int64))
+            new = [self.rules.match(*kind) for kind in kinds[len(self._matches_of) :]]
+            numbers = np.array([self._table.plain.number(match) for match in new], np.int64)
+            self._matches_of = np.append(self._matches_of, numbers)
+            self._values_of = np.append(self._values_of, np.array([value_of(match) for match in new], np.uint64))
         plain = batch.kinds >= 0
-        matches = np.full(len(plain), kernel.PARTICULAR)
+        matches, values = np.full(len(plain), kernel.PARTICULAR), np.zeros(len(plain), np.uint64)
         matches[plain] = self._matches_of[batch.kinds[plain]]
-        return matches
+        values[plain] = self._values_of[batch.kinds[plain]]
+        return matches, values
 
     def _rows(self, batch: Batch) -> Column:
         """The row of each event; leads begin where there was none."""

@@ -1,30 +1,49 @@
 """The hot loop: what ``Scorer`` does with plain events, compiled, over leads in columns.
 
-Plain is an event that no limit, value, amount, trait or campaign makes particular. What else comes, and whatever
-turns a stage, is left to ``Scorer``, which says what is right: a property test holds both to the same bytes.
+Plain is an event that no amount, trait or campaign makes particular. What else comes, and whatever turns a stage, is
+left to ``Scorer``, which says what is right: a property test holds both to the same bytes.
 Everything is computed in the same order with the same functions, so that not even the last bit differs.
 """
 
 from __future__ import annotations
 
-from math import exp2
 from typing import Final
 
-from streams.scoring.columns import Cards, Matches, Model, Recent, Slots
+import numpy as np
+
+from streams.scoring.columns import Cards, Matches, Model, Recent, Slots, Windows
 from streams.scoring.compiled import compiled
+from streams.scoring.kernel_counting import (
+    ADDED,
+    LATE,
+    LIMITED,
+    MOVED,
+    add,
+    can_count,
+    count,
+    has_room_for_windows,
+    keep,
+    restore,
+)
 from streams.scoring.kernel_memory import has_room, jots, knows, remember
 from streams.scoring.kernel_reading import settles, stays_calm
 
 DONE, FULL = 0, 1
-DUPLICATE, GONE = 0, 1
-"""What is counted: repeated events, and events of erased leads."""
+DUPLICATE, GONE, BEYOND, TOO_LATE = range(4)
+"""What is counted: repeated events, events of erased leads, those beyond a limit, and late ones of a limited signal."""
+TALLIES: Final = ("duplicates", "erased", "limited", "late")
+"""The same by the names of ``Outcome.tally``."""
 PARTICULAR: Final = -1
 """The match of an event that ``Scorer`` has to apply."""
 
 
 @compiled
-def apply(c, s: Slots, k: Cards, r: Recent, m: Model, h: Matches, e, begin, rescoring, left, counts, fired):
+def apply(
+    c, s: Slots, k: Cards, r: Recent, w: Windows, m: Model, h: Matches, e, begin, rescoring, left, counts, fired, idle
+):
     """Apply events from ``begin`` on; what is particular, and all that follows for the same lead, goes to ``left``.
+
+    ``fired`` counts by match; ``idle`` by signal how many of these events did not count as it.
 
     Returns:
         FULL and the event to go on from where recent events need more room, else DONE; and how many are left.
@@ -44,6 +63,8 @@ def apply(c, s: Slots, k: Cards, r: Recent, m: Model, h: Matches, e, begin, resc
             hit = matches[match]
             if not has_room(lead, hit, names.shape[1], used[0], used[1], digests.shape[0], old.shape[0]):
                 return FULL, i, lefts
+            if hit.counted and not has_room_for_windows(hit, w):
+                return FULL, i, lefts
             taken = (
                 arrival <= lead.clock or arrival < lead.calm_until or stays_calm(c, s, k, m, row, arrival, rescoring)
             )
@@ -57,17 +78,21 @@ def apply(c, s: Slots, k: Cards, r: Recent, m: Model, h: Matches, e, begin, resc
                     if knows(lead, digests, old, digest):
                         counts[DUPLICATE] += 1
                     else:
-                        if lead.slack > hit.gain and not (hit.lowers and _is_inside(inside, row)):
+                        if hit.counted:
+                            taken = _count_by_windows(c, s, k, w, m, h, e[i], now, counts, idle)
+                        elif lead.slack > hit.gain and not (hit.lowers and _is_inside(inside, row)):
                             for j in range(hit.first, hit.last):
                                 signal = hits[j].signal
                                 rate, amount = signals[signal].rate, hits[j].amount
-                                _add(lead, names, slots, row, signal, rate, at - lead.base, amount)
+                                add(lead, names, slots, s.windows, row, signal, rate, at - lead.base, amount)
                             lead.slack -= hit.gain
                         else:
                             taken = _count_and_settle(c, s, k, m, h, row, match, at - lead.base, now)
                         if taken:
-                            if not jots(lead, digests, recents, old, digest, at - lead.base, hit.group):
-                                remember(c, r, row, digest, at - lead.base, hit.group)
+                            if not jots(
+                                lead, digests, recents, old, r.values, digest, at - lead.base, hit.group, e[i].value
+                            ):
+                                remember(c, r, row, digest, at - lead.base, hit.group, e[i].value)
                             fired[match] += 1
                 if taken:
                     _note(lead, now, at, e[i].known)
@@ -100,7 +125,7 @@ def _count_and_settle(c, s, k, m, h, row, match, at, now):
     kept = s.slots[row, :size].copy()
     for j in range(hit.first, hit.last):
         signal = h.hits[j].signal
-        _add(lead, s.names, s.slots, row, signal, m.signals[signal].rate, at, h.hits[j].amount)
+        add(lead, s.names, s.slots, s.windows, row, signal, m.signals[signal].rate, at, h.hits[j].amount)
     if settles(c, s, k, m, row, now):
         return True
     lead.size = size
@@ -110,28 +135,51 @@ def _count_and_settle(c, s, k, m, h, row, match, at, now):
 
 
 @compiled
+def _count_by_windows(c, s, k, w, m, h, event, now, counts, idle):
+    """The same where limited or distinct signals match; False, too, where it is not for this code to count."""
+    hit, row = h.matches[event.match], event.row
+    lead, hits, first = c[row], h.hits, hit.first
+    for j in range(first, hit.last):
+        signal = hits[j].signal
+        if m.signals[signal].most and not can_count(lead, s, m.signals, w, row, signal):
+            return False
+    inside = _is_inside(k.inside, row)
+    size, at = np.int64(lead.size), event.at - lead.base
+    is_certain = lead.slack > hit.gain and not inside  # to turn no stage, so nothing need be kept to go back to
+    kept = s.slots[row, : np.int64(0) if is_certain else size].copy()
+    windows = keep(lead, s, w, row, hits, first, first if is_certain else hit.last)
+    became = np.full(hit.last - first, ADDED)
+    gain, moved = 0.0, False
+    for j in range(first, hit.last):
+        signal = hits[j].signal
+        rule = m.signals[signal]
+        if rule.most:
+            became[j - first] = count(c, s, m, w, row, signal, at, event.arrival, now, event.value)
+        else:
+            add(lead, s.names, s.slots, s.windows, row, signal, rule.rate, at, hits[j].amount)
+        if became[j - first] == ADDED or became[j - first] == MOVED:
+            gain += rule.gain * hits[j].amount
+            moved = moved or became[j - first] == MOVED
+    if gain < lead.slack and not (inside and (hit.lowers or moved)):
+        lead.slack -= gain
+    elif not settles(c, s, k, m, row, now):
+        restore(lead, s, w, row, hits, first, windows, size)
+        for j in range(size):
+            s.slots[row, j] = kept[j]
+        return False
+    for j in range(first, hit.last):
+        if became[j - first] != ADDED:
+            idle[hits[j].signal] += 1
+        if became[j - first] == LIMITED:
+            counts[BEYOND] += 1
+        elif became[j - first] == LATE:
+            counts[TOO_LATE] += 1
+    return True
+
+
+@compiled
 def _is_inside(inside, row):
     for stage in range(inside.shape[1]):
         if inside[row, stage]:
             return True
     return False
-
-
-@compiled
-def _add(lead, names, slots, row, signal, rate, at, amount):
-    """``Lead.add``."""
-    size = lead.size
-    for i in range(size):
-        if names[row, i] == signal:
-            slot = slots[row, i]
-            ahead = at - slot.ref
-            if ahead >= 0:
-                slot.amount = slot.amount * exp2(-ahead * rate) + amount
-                slot.ref = at
-            else:
-                slot.amount += amount * exp2(ahead * rate)
-            slot.count += 1
-            return
-    slot = slots[row, size]
-    names[row, size], slot.amount, slot.ref, slot.count = signal, amount, at, 1
-    lead.size = size + 1

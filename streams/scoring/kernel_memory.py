@@ -52,7 +52,7 @@ def knows(lead, digests, old, digest):
 
 
 @compiled
-def jots(lead, digests, events, old, digest, at, group):
+def jots(lead, digests, events, old, values, digest, at, group, value):
     """``remember`` where there is a place for one more, as there nearly always is; False where not."""
     if at < -NEAR_MS or at >= NEAR_MS or lead.room < 0:
         return False
@@ -73,12 +73,14 @@ def jots(lead, digests, events, old, digest, at, group):
         return False
     place = lead.block + ((lead.first + lead.recents) & (places - 1))
     digests[place], events[place] = digest, event_of(at, group)
+    if values.shape[0]:
+        values[place] = value
     lead.recents += 1
     return True
 
 
 @compiled
-def remember(c, r, row, digest, at, group):
+def remember(c, r, row, digest, at, group, value):
     """``Lead.remember``."""
     if at < -NEAR_MS or at >= NEAR_MS:
         note_id(c, r, row, digest)
@@ -92,6 +94,8 @@ def remember(c, r, row, digest, at, group):
         _enlarge(c, r, row)
     place = c[row].block + ((c[row].first + c[row].recents) & ((LEAST_ROOM << c[row].room) - 1))
     r.digests[place], r.events[place] = digest, event_of(at, group)
+    if r.values.shape[0]:
+        r.values[place] = value
     c[row].recents += 1
 
 
@@ -108,6 +112,8 @@ def _enlarge(c, r, row):
     for i in range(c[row].recents):
         place = c[row].block + ((c[row].first + i) & ((LEAST_ROOM << c[row].room) - 1))
         r.digests[block + i], r.events[block + i] = r.digests[place], r.events[place]
+        if r.values.shape[0]:
+            r.values[block + i] = r.values[place]
     forget(c, r, row, False)
     c[row].room, c[row].block, c[row].first = room, block, 0
 
@@ -144,13 +150,14 @@ def note_id(c, r: Recent, row, digest):
 
 
 @compiled
-def unpack(c, r: Recent, row, recent, groups, ring):
-    """Take in what a lead remembers, in the form that ``Lead`` has it in; there is room."""
-    for at in range(0, recent.shape[0], ENTRY_BYTES):
+def unpack(c, r: Recent, row, recent, groups, values, ring):
+    """Take in what a lead remembers, in the form that ``Lead`` has it in, but for the sets; there is room."""
+    for i in range(groups.shape[0]):
+        at = i * ENTRY_BYTES
         when = _number(recent, at + ID_BYTES, AT_BYTES)
         if when >= NEAR_MS:
             when -= 2 * NEAR_MS
-        remember(c, r, row, np.uint64(_number(recent, at, ID_BYTES)), when, groups[recent[at + ENTRY_BYTES - 1]])
+        remember(c, r, row, np.uint64(_number(recent, at, ID_BYTES)), when, groups[i], values[i])
     for at in range(0, ring.shape[0], ID_BYTES):
         note_id(c, r, row, np.uint64(_number(ring, at, ID_BYTES)))
 

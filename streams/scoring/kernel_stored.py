@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.scoring.columns import LEAST_ROOM, Groups, Model, Recent, Slots
+from streams.scoring.columns import LEAST_ROOM, Groups, Model, Recent, Slots, Windows
 from streams.scoring.compiled import compiled
 from streams.scoring.kernel_memory import when, which
 from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, OLDER, RECENT
@@ -12,8 +12,13 @@ from streams.scoring.text import put
 
 
 @compiled
-def encode(c, s: Slots, bits, r: Recent, m: Model, g: Groups, version, rows, begin, out, size, ends):
-    """What ``stored.encode`` writes of leads from the ``begin``-th on, but for the rare parts; ``out`` is an address.
+def encode(
+    c, s: Slots, bits, r: Recent, w: Windows, closed, m: Model, g: Groups, version, rows, begin, out, size, ends
+):
+    """What ``stored.encode`` writes of leads from the ``begin``-th on, but for what is kept apart of some.
+
+    ``out`` is an address; ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS. Of each lead ``ends``
+    gets how long is what every lead has, how long with windows, and where in ``out`` it ends.
 
     Returns:
         How many are done, which is fewer where ``out``, so many bytes long, was too short for all.
@@ -29,9 +34,19 @@ def encode(c, s: Slots, bits, r: Recent, m: Model, g: Groups, version, rows, beg
         lead = c[row]
         base, count = lead.base, np.int64(lead.size)
         places = (LEAST_ROOM << lead.room) - 1 if lead.room >= 0 else 0
-        if at + 96 + count * 32 + lead.recents * (ENTRY_BYTES + 8 + 9 * widest) + lead.olds * ID_BYTES > size:
+        entries, windows, details = 0, 0, 0
+        for j in range(count):
+            if s.windows[row, j]:
+                windows += 1
+                entries += w.windows[s.windows[row, j]].size
+        if r.values.shape[0]:
+            for j in range(lead.recents):
+                details += r.values[lead.block + ((lead.first + j) & places)] != np.uint64(0)
+        longest = 96 + count * 32 + lead.recents * (ENTRY_BYTES + 8 + 9 * widest) + lead.olds * ID_BYTES
+        if at + longest + windows * 32 + entries * 24 + details * 32 > size:
             return i
-        at = _array(out, at, 20 if lead.rare else 13)
+        began = at
+        at = _array(out, at, 20 if lead.rare or windows or details else 13)
         for value in (version, base, lead.clock - base, lead.first_seen - base, lead.last_seen - base):
             at = _integer(out, at, value)
         at = _array(out, at, count)
@@ -59,7 +74,7 @@ def encode(c, s: Slots, bits, r: Recent, m: Model, g: Groups, version, rows, beg
         seen = 0
         for j in range(lead.recents):
             place = lead.block + ((lead.first + j) & places)
-            mark, group = 0, which(events[place])
+            mark, group = 0, g.plain[which(events[place])]
             while mark < seen and marks[mark] != group:
                 mark += 1
             marks[mark] = group
@@ -81,8 +96,54 @@ def encode(c, s: Slots, bits, r: Recent, m: Model, g: Groups, version, rows, beg
                 at = _integer(out, at, where)
         put(out, at, np.uint64(0xC3 if lead.known else 0xC2) << np.uint64(56))
         at += 1
-        ends[i] = at
+        ends[i, 0] = at - began
+        if lead.rare or windows or details:
+            if not lead.rare:
+                at = _headed(out, at, 0x80, 0x80, 1)  # no latches, no traits
+            at = _windows(out, at, s, w, closed, signals, row, count, windows)
+            ends[i, 1] = at - began
+            if not lead.rare:
+                at = _headed(out, at, 0x90, 0x9000, 2)  # no aliases, no touches, never erased
+            at = _details(out, at, lead, r, g, signals, places, details)
+        ends[i, 2] = at
     return rows.shape[0]
+
+
+@compiled
+def _windows(out, at, s, w, closed, signals, row, count, windows):
+    """Windows by signal: [[[ms after base, no message id, amount 1, value], ...], closed, closed_ref]."""
+    at = _map(out, at, windows)
+    for j in range(count):
+        number = s.windows[row, j]
+        if number == 0:
+            continue
+        window = w.windows[number]
+        at = _array(out, _array(out, _integer(out, at, signals[s.names[row, j]].id), 3), window.size)
+        for i in range(window.block, window.block + window.size):
+            at = _integer(out, _array(out, at, 4), w.ats[i])
+            at = _unsigned(out, _headed(out, at, 0xA0, 1, 1), w.values[i])
+        put(out, at, np.uint64(0xCB) << np.uint64(56))
+        put(out, at + 1, closed[number].closed)
+        at = _integer(out, at + 9, window.closed_ref)
+    return at
+
+
+@compiled
+def _details(out, at, lead, r, g, signals, places, details):
+    """``detail_key`` of recent events that have one: [no message id, amount 1, value]."""
+    at = _map(out, at, details)
+    for j in range(lead.recents if details else 0):
+        place = lead.block + ((lead.first + j) & places)
+        if r.values[place] == np.uint64(0):
+            continue
+        at = _headed(out, at, 0xC4, 16, 1)
+        signal = signals[g.distinct[which(r.events[place])]].id
+        put(out, at, r.digests[place] << np.uint64(16))
+        put(out, at + 6, np.uint64(when(r.events[place])) << np.uint64(16))
+        put(out, at + 12, np.uint64(signal) << np.uint64(32))
+        at = _array(out, at + 16, 3)
+        at = _unsigned(out, _headed(out, at, 0xA0, 1, 1), r.values[place])
+    return at
 
 
 @compiled
@@ -98,6 +159,22 @@ def _array(out, at, size):
     if size < 16:
         return _headed(out, at, 0x90 + size, 0, 1) - 1
     return _headed(out, at, 0xDC, size, 2)
+
+
+@compiled
+def _map(out, at, size):
+    """The head of a MessagePack map."""
+    return _headed(out, at, 0x80 + size, 0, 1) - 1 if size < 16 else _headed(out, at, 0xDE, size, 2)
+
+
+@compiled
+def _unsigned(out, at, value):
+    """A MessagePack integer of 64 bits."""
+    if value < np.uint64(2**63):
+        return _integer(out, at, np.int64(value))
+    put(out, at, np.uint64(0xCF) << np.uint64(56))
+    put(out, at + 1, value)
+    return at + 9
 
 
 @compiled

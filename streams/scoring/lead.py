@@ -13,7 +13,7 @@ import math
 from math import exp2
 from typing import Any, Final
 
-from xxhash import xxh3_64_digest
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from streams.scoring.event import Identity
 
@@ -38,6 +38,11 @@ def id_hash(message_id: str) -> bytes:
 def detail_key(digest: bytes, at: int, signal: int) -> bytes:
     """Under which the amount and the value of an event are kept, for one of its signals."""
     return digest + at.to_bytes(6, "big", signed=True) + signal.to_bytes(4, "big")
+
+
+def value_hash(value: Any) -> int:
+    """What a lead keeps of a value that a distinct signal counts."""
+    return xxh3_64_intdigest(repr(value).encode())
 
 
 class Latch:
@@ -83,7 +88,7 @@ class Window:
     def __init__(self, entries: list[list[Any]], closed: float = 0.0, closed_ref: int = 0) -> None:
         """Start with these entries."""
         self.entries = entries
-        self.closed = closed
+        self.closed = float(closed)
         self.closed_ref = closed_ref
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from streams.scoring.bulk import BulkCard
 from streams.scoring.crossing import soonest
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.lead import Erased, Lead, State
@@ -46,9 +45,9 @@ class Leads:
 
     def _take(self, rules: Rules) -> None:
         self.rules = rules
-        self.bulk = [BulkCard(card) for card in rules.cards]
-        empty = [bulk.glance([Lead(0)], [0]) for bulk in self.bulk]
-        self.fresh_slack = min((float(glance.slack[0]) for glance in empty), default=math.inf)
+        nobody = Lead(0)
+        self.fresh_slack = min((b[2] for b in self._bounds(nobody, 0)), default=math.inf)
+        """Units that may be added to a new lead before any stage could be entered."""
 
     def put(self, lead_id: str, blob: bytes | None) -> None:
         """Take in what the store holds of a lead."""
@@ -80,8 +79,12 @@ class Leads:
 
     def _recalm(self, lead: Lead, now_ms: int) -> None:
         """Work out anew how long the stages can stand."""
-        bounds = [soonest(c, lead, r, published(r.exact)) for c in self.rules.cards for r in [read(c, lead, now_ms)]]
+        bounds = self._bounds(lead, now_ms)
         note_calm(lead, now_ms, min((b[0] for b in bounds), default=math.inf), min((b[2] for b in bounds), default=0))
+
+    def _bounds(self, lead: Lead, now_ms: int) -> list[tuple[float, float, float]]:
+        readings = [(card, read(card, lead, now_ms)) for card in self.rules.cards]
+        return [soonest(card, lead, reading, published(reading.exact)) for card, reading in readings]
 
     def tell(self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None) -> None:
         """Note the crossings of a lead."""

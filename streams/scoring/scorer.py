@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
-from xxhash import xxh3_64_intdigest
+from collections.abc import Iterable, Mapping
 
 from streams.scoring import control
-from streams.scoring.bulk import Floats
 from streams.scoring.counting import Counted
-from streams.scoring.crossing import next_change
+from streams.scoring.crossing import next_change, soonest
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.identity import PUBLIC, note_touch, note_trait
-from streams.scoring.lead import NEAR_MS, Erased, Lead, Redirect, State, detail_key, id_hash
+from streams.scoring.lead import NEAR_MS, Erased, Lead, Redirect, State, detail_key, id_hash, value_hash
 from streams.scoring.leads import Leads
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Hit
-from streams.scoring.score import Before
-from streams.scoring.stages import Cause, settle
+from streams.scoring.score import Before, published, read
+from streams.scoring.stages import Cause, note_calm, settle
 from streams.scoring.stored import encode
 
 
@@ -123,7 +119,7 @@ class Scorer(Leads):
             rule, at = hit.rule, event.at - lead.base
             amount = int(hit.amount) if hit.amount.is_integer() else hit.amount
             message_id = event.message_id if rule.amount_at is not None else ""
-            value = 0 if hit.value is None else xxh3_64_intdigest(repr(hit.value).encode())
+            value = 0 if hit.value is None else value_hash(hit.value)
             if rule.detailed and -NEAR_MS <= at < NEAR_MS:
                 key = detail_key(id_hash(event.message_id), at, rule.id)
                 lead.details[key] = [message_id, amount, value]
@@ -168,27 +164,24 @@ class Scorer(Leads):
     def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
         """Do what fell due for leads by ``now_ms``, and find out when each is due again.
 
-        A bound says when, which many leads at a time have nearly for nothing; where it proves to have been too early,
-        because nothing changed, the very instant is searched for.
+        A bound says when; where it proves to have been too early, because nothing changed, the very instant is searched
+        for.
         """
-        live: dict[str, Lead] = {}
         for lead_id in lead_ids:
             lead = self.states[lead_id]
-            if isinstance(lead, Lead):
-                live[lead_id] = lead
-                self.advance(lead_id, lead, max(now_ms, lead.clock))
-            else:
+            if not isinstance(lead, Lead):
                 self.outcome.due[lead_id] = None
-        nows = [max(now_ms, lead.clock) for lead in live.values()]
-        changed = {i for i, lead in live.items() if self.touched.pop(i, None) is not None or self.rescoring}
-        self.outcome.blobs.update({lead_id: encode(live[lead_id]) for lead_id in changed})
-        shown, _, due, _ = self._read(live, nows)
-        changed |= shown
-        for (lead_id, lead), now, due_ms in zip(live.items(), nows, due.tolist(), strict=True):
+                continue
+            self.advance(lead_id, lead, max(now_ms, lead.clock))
+            now = max(now_ms, lead.clock)
+            changed = self.touched.pop(lead_id, None) is not None or self.rescoring
+            if changed:
+                self.outcome.blobs[lead_id] = encode(lead)
+            shown, _, change_ms, _ = self._show(lead_id, lead, now)
             lead.unsent = lead.unsent or self.rescoring
             if lead.unsent:
                 self.outcome.dirty.add(lead_id)
-            lead.due = _after(now, due_ms) if lead_id in changed else self._next_change(lead, now)
+            lead.due = _after(now, change_ms) if changed or shown else self._next_change(lead, now)
             self.outcome.due[lead_id] = lead.due
 
     def _next_change(self, lead: Lead, now_ms: int) -> int | None:
@@ -216,44 +209,38 @@ class Scorer(Leads):
     def show(self, lead_ids: Iterable[str]) -> None:
         """Read leads that steps have changed, each at its clock: their place in the ranking, and when each is due.
 
-        Many at a time cost a tenth of one by one, and no stage waits for it: these are decided by bounds and single
-        readings. What the timer has read since is not read again.
+        What the timer has read since is not read again.
         """
-        states = self.states
-        stale = {i: lead for i in lead_ids if type(lead := states.get(i)) is Lead and lead.stale}
-        _, calm, due, slack = self._read(stale, [lead.clock for lead in stale.values()])
-        rows = zip(stale.items(), calm.tolist(), due.tolist(), slack.tolist(), strict=True)
-        for (lead_id, lead), calm_ms, due_ms, points in rows:
+        for lead_id in lead_ids:
+            lead = self.states.get(lead_id)
+            if not isinstance(lead, Lead) or not lead.stale:
+                continue
+            _, calm_ms, change_ms, slack = self._show(lead_id, lead, lead.clock)
             if lead.calm_until != -math.inf:  # its stages were decided by these scorecards
-                lead.calm_until = lead.clock + calm_ms - 1
-                lead.slack = points
-            at_ms = _after(lead.clock, due_ms)
+                note_calm(lead, lead.clock, calm_ms, slack)
+            at_ms = _after(lead.clock, change_ms)
             if at_ms is not None and (lead.due is None or at_ms < lead.due):
                 lead.due = self.outcome.due[lead_id] = at_ms
 
-    def _read(self, leads: Mapping[str, Lead], nows: Sequence[int]) -> tuple[set[str], Floats, Floats, Floats]:
-        """Show what leads come to, each at its instant.
+    def _show(self, lead_id: str, lead: Lead, now_ms: int) -> tuple[bool, float, float, float]:
+        """Show what a lead comes to.
 
         Returns:
-            Those whose published score is another than was shown, and of each how long its stages stand, when it
-            changes at the earliest, and how much may be added before a stage could be entered.
+            Whether a published score is another than was shown; how long its stages stand and when it changes at the
+            earliest, in ms from now; and how many units may be added before a stage could be entered.
         """
-        rows = list(leads.values())
-        changed: set[str] = set()
-        calm, due, slack = (np.full(len(rows), np.inf) for _ in range(3))
-        for bulk in self.bulk:
-            glance = bulk.glance(rows, nows)
-            name = bulk.card.name
-            for lead_id, lead, shown in zip(leads, rows, glance.shown, strict=True):
-                lead.stale = False
-                if lead.shown.get(name) != shown:
-                    lead.shown[name] = shown
-                    lead.unsent = True
-                    changed.add(lead_id)
-                    self.outcome.ranks.setdefault(name, {})[lead_id] = shown
-            calm, due = np.minimum(calm, glance.calm), np.minimum(due, glance.due)
-            slack = np.minimum(slack, glance.slack)
-        return changed, calm, due, slack
+        changed, calm, change, slack = False, math.inf, math.inf, math.inf
+        lead.stale = False
+        for card in self.rules.cards:
+            reading = read(card, lead, now_ms)
+            score = published(reading.exact)
+            if lead.shown.get(card.name) != score:
+                lead.shown[card.name] = score
+                lead.unsent = changed = True
+                self.outcome.ranks.setdefault(card.name, {})[lead_id] = score
+            bounds = soonest(card, lead, reading, score)
+            calm, change, slack = map(min, (calm, change, slack), bounds)
+        return changed, calm, change, slack
 
     def unsent(self, lead_ids: Iterable[str]) -> list[str]:
         """Of these leads those whose score or stage is to be published; redirects and erasures, too."""

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.scoring import kernel_reading
-from streams.scoring.bulk import Floats
-from streams.scoring.columns import NEVER, Column
+from streams.scoring.columns import NEVER, Column, Floats
 from streams.scoring.rules import UNIT
 from streams.scoring.score import HALF, Score, Standing
 from streams.scoring.table import Table

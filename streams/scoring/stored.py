@@ -20,6 +20,9 @@ _CORE: Final = {1: 12, 2: 12, 3: 13}
 REDIRECT: Final = -1
 ERASED: Final = -2
 
+_NO_HEAD, _NO_TAIL = b"\x80\x80", b"\x90\x90\x00"
+"""No latches, no traits; no aliases, no touches, never erased."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
@@ -56,31 +59,34 @@ def encode(lead: Lead) -> bytes:
 
 def encode_rare(lead: Lead) -> bytes:
     """The parts that few leads have, one after another; empty where there is none."""
-    if not (
-        lead.latches or lead.traits or lead.windows or lead.aliases or lead.touches or lead.erased_at or lead.details
-    ):
+    head, tail = encode_apart(lead)
+    if not (head or lead.windows or lead.details):
         return b""
-    parts = (
-        {key: latch.row() for key, latch in lead.latches.items()},
-        lead.traits,
-        {key: (w.entries, w.closed, w.closed_ref) for key, w in lead.windows.items()},
-        lead.aliases,
-        lead.touches,
-        lead.erased_at,
-        lead.details,
-    )
-    return _encode(parts)[1:]
+    windows = {key: (w.entries, w.closed, w.closed_ref) for key, w in lead.windows.items()}
+    return b"".join((head or _NO_HEAD, _encode(windows), tail or _NO_TAIL, _encode(lead.details)))
 
 
-def decode_rare(lead: Lead, rare: bytes) -> None:
-    """Read what ``encode_rare`` has written."""
-    _take_rare(lead, _decode(b"\x97" + rare))
+def encode_apart(lead: Lead) -> tuple[bytes, bytes]:
+    """What stands before the windows, and between these and the details; empty where there is nothing of it."""
+    if not (lead.latches or lead.traits or lead.aliases or lead.touches or lead.erased_at):
+        return b"", b""
+    latches = {key: latch.row() for key, latch in lead.latches.items()}
+    return _encode(latches) + _encode(lead.traits), _encode((lead.aliases, lead.touches, lead.erased_at))[1:]
+
+
+def decode_head(lead: Lead, head: bytes) -> None:
+    """Read the first part of what ``encode_apart`` has written."""
+    _take_head(lead, *_decode(b"\x92" + head))
+
+
+def _take_head(lead: Lead, latches: dict[str, Any], traits: dict[str, Any]) -> None:
+    lead.latches, lead.traits = {key: Latch(*latch) for key, latch in latches.items()}, traits
+    lead.inside = sum(latch.inside for latch in lead.latches.values())
 
 
 def _take_rare(lead: Lead, rare: list[Any]) -> None:
-    latches, lead.traits, windows, lead.aliases, lead.touches = rare[:5]
-    lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
-    lead.inside = sum(latch.inside for latch in lead.latches.values())
+    latches, traits, windows, lead.aliases, lead.touches = rare[:5]
+    _take_head(lead, latches, traits)
     lead.windows = {key: Window(*window) for key, window in windows.items()}
     lead.erased_at = rare[5] if len(rare) > 5 else 0
     lead.details = rare[6] if len(rare) > 6 else {}

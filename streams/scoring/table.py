@@ -7,35 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from streams.scoring import kernel, kernel_memory, kernel_stored
+from streams.scoring import kernel_memory, kernel_stored, kernel_windows
 from streams.scoring.batch import Batch
 from streams.scoring.columns import (
     BITS,
-    BOUND,
-    CARD,
-    HIT,
-    MATCH,
     NEVER,
-    SIGNAL,
-    STAGE,
-    WEIGHT,
+    WINDOW_BITS,
     Column,
-    Groups,
-    Matches,
-    Model,
     Slots,
     lengthen,
     new_cards,
     new_leads,
     new_recent,
     new_slots,
+    new_windows,
     widened,
 )
-from streams.scoring.lead import Lead
+from streams.scoring.counting import DISTINCT_VALUES
+from streams.scoring.lead import ENTRY_BYTES, Lead, detail_key
 from streams.scoring.names import NOWHERE, Names
-from streams.scoring.rules import Match, Rules, StageRule
+from streams.scoring.rules import Rules
+from streams.scoring.rules_in_columns import Plain, Signals, model_of
 from streams.scoring.score import fit_of
-from streams.scoring.stored import VERSION, decode, decode_rare, encode_rare
+from streams.scoring.stored import VERSION, decode, decode_head, encode_apart
 from streams.scoring.text import PADDING
 
 _AS_IT_IS = (
@@ -46,93 +40,10 @@ _NOBODY = new_leads(1)[0]
 """A row as it begins."""
 _NOBODY["due"], _NOBODY["stale"], _NOBODY["unsent"] = NEVER, 1, 1
 ROWS, PLACES, BLOCKS, WIDTH = 1024, 8192, 64, 8
+WINDOWS, ENTRIES = 64, 1024
+ROOM = 128
+"""Places that one lead's recent events take at most, with all blocks until then."""
 BLOB_BYTES = 1 << 20
-
-
-class Signals:
-    """Numbers for the ids of signals, of sets of them, and of what events match; the same as long as the table is."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[int, int] = {}
-        self._groups: dict[tuple[int, ...], int] = {}
-        self._starts, self._members = [0], list[int]()
-        self.groups = Groups(np.zeros(1, np.int64), np.zeros(0, np.int64))
-
-    def number(self, signal: int) -> int:
-        """The number of a signal's id."""
-        return self.numbers.setdefault(signal, len(self.numbers))
-
-    def group(self, signals: tuple[int, ...]) -> int:
-        """The number of a set of ids."""
-        known = self._groups.get(signals)
-        if known is None:
-            known = self._groups[signals] = len(self._groups)
-            self._members += map(self.number, signals)
-            self._starts.append(len(self._members))
-            self.groups = Groups(np.array(self._starts), np.array(self._members, np.int64))
-        return known
-
-
-class Plain:
-    """What events may match, as ``kernel`` takes it; only matches without limit, value or amount."""
-
-    def __init__(self, signals: Signals) -> None:
-        self._signals = signals
-        self._numbers: dict[tuple[int, ...], int] = {}
-        self.matches: list[Match] = []
-        self.columns = self._columns()
-
-    def number(self, match: Match) -> int:
-        """The number of a match, ``kernel.PARTICULAR`` for one that is not plain."""
-        if match.particular:
-            return kernel.PARTICULAR
-        known = self._numbers.get(match.signals)
-        if known is None:
-            known = self._numbers[match.signals] = len(self.matches)
-            self.matches.append(match)
-            self.columns = self._columns()
-        return known
-
-    @property
-    def most_hits(self) -> int:
-        """The most signals that one event matches."""
-        return max((len(match.hits) for match in self.matches), default=0)
-
-    def _columns(self) -> Matches:
-        matches, hits = np.zeros(len(self.matches), MATCH), list[tuple[int, float]]()
-        for row, match in zip(matches, self.matches, strict=True):
-            first = len(hits)
-            hits += [(self._signals.number(hit.signal), hit.amount) for hit in match.hits]
-            group = self._signals.group(match.signals)
-            row["first"], row["last"], row["gain"], row["lowers"], row["group"] = (
-                first, len(hits), match.gain, match.lowers, group,
-            )  # fmt: skip
-        return Matches(matches, np.array(hits, HIT))
-
-
-def model_of(rules: Rules, signals: Signals) -> Model:
-    """The scorecards as arrays."""
-    for rule in rules.by_id.values():
-        signals.number(rule.id)
-    cards, count = rules.cards, len(signals.numbers)
-    weights, known = np.zeros((len(cards), count), WEIGHT), np.zeros(count, SIGNAL)
-    weights["worth"] = np.nan
-    known["id"] = list(signals.numbers)
-    for rule in rules.by_id.values():
-        known["rate"][signals.number(rule.id)] = rule.inverse_half_life
-    bounds = np.zeros((len(cards), max((len(card.bounds) for card in cards), default=1)), BOUND)
-    rows, stages = np.zeros(len(cards), CARD), list[StageRule]()
-    for i, card in enumerate(cards):
-        for signal, weight in card.weights.items():
-            weights[i, signals.number(signal)] = weight[:3]
-        bounds[i, : len(card.bounds)] = card.bounds
-        rows[i] = (card.minimum, card.maximum, len(stages), len(stages) + len(card.stages))
-        stages += card.stages
-    blocked = np.zeros((len(stages), count), np.uint8)
-    for i, stage in enumerate(stages):
-        blocked[i, [signals.number(signal) for signal in stage.blocking]] = 1
-    limits = [(stage.enter, stage.leave, stage.needs_fit, stage.needs_engagement) for stage in stages]
-    return Model(weights, known, bounds, rows, np.array(limits, STAGE), blocked)
 
 
 class Table:
@@ -144,11 +55,13 @@ class Table:
         """Lead ids by row, empty for a row that is free."""
         self._names_of_rows = Names()
         self._free: list[int] = []
-        self._rare: dict[int, bytes] = {}
+        self._rare: dict[int, tuple[bytes, bytes]] = {}
+        """By row, what ``encode_apart`` says of the leads of which it says anything."""
         self.signals = Signals()
         self.leads = new_leads(ROWS)
         self.slots = new_slots(ROWS, WIDTH)
         self.recent = new_recent(PLACES, BLOCKS)
+        self.windows = new_windows(WINDOWS, ENTRIES)
         self.cards: Any = None
         self._names: list[str] = []
         self._out = np.zeros(BLOB_BYTES, np.uint8)
@@ -159,6 +72,8 @@ class Table:
         self.rules = rules
         self.plain = Plain(self.signals)
         self.model = model_of(rules, self.signals)
+        if any(rule.distinct_at is not None for rule in rules.by_id.values()):
+            self._keep_values()
         stages = sum(len(card.stages) for card in rules.cards)
         old = {} if self.cards is None else dict(zip(self._names, self.cards.scores["shown"].T, strict=True))
         self.cards = new_cards(len(self.leads), len(rules.cards), stages)
@@ -172,7 +87,7 @@ class Table:
         self.leads["calm_until"] = self.leads["slack"] = -np.inf
         for row, rare in self._rare.items():
             lead = Lead(0)
-            decode_rare(lead, rare)
+            decode_head(lead, rare[0])
             self._derive(row, lead)
 
     # Leads in and out -----------------------------------------------------------------------------------------
@@ -183,8 +98,7 @@ class Table:
         if row == NOWHERE:
             row = self._new_rows([lead_id])[0]
         else:
-            kernel_memory.forget(self.leads, self.recent, row, True)
-            self._rare.pop(row, None)
+            self._forget(row)
         size = len(lead.signals)
         while size > self.slots.names.shape[1]:
             self._widen()
@@ -195,9 +109,12 @@ class Table:
         kept["touched"], kept["stuck"], kept["rare"] = 0, 0, 0
         self.slots.names[row, :size] = [self._numbered(signal) for signal in lead.signals]
         slots["amount"], slots["ref"], slots["count"] = lead.amount, lead.ref, lead.count
+        self.slots.windows[row, :size] = 0
+        if lead.windows:
+            self._put_windows(row, lead)
         self._put_recent(row, lead)
-        if rare := encode_rare(lead):
-            self._rare[row], kept["rare"] = rare, 1
+        if (apart := encode_apart(lead))[0]:
+            self._rare[row], kept["rare"] = apart, 1
         self._derive(row, lead)
         for i, name in enumerate(self._names):
             self.cards.scores["shown"][row, i] = lead.shown.get(name, NEVER)
@@ -210,15 +127,37 @@ class Table:
             self.model = model_of(self.rules, self.signals)
         return self.signals.number(signal)
 
+    def _put_windows(self, row: int, lead: Lead) -> None:
+        entries = [entry for window in lead.windows.values() for entry in window.entries]
+        self._make_room_for_windows(len(lead.windows))
+        kernel_windows.take_in(
+            self.slots,
+            self.windows,
+            row,
+            np.array([lead.signals.index(signal) for signal in lead.windows], np.int64),
+            np.array([len(window.entries) for window in lead.windows.values()], np.int64),
+            np.array([window.closed for window in lead.windows.values()], np.float64),
+            np.array([window.closed_ref for window in lead.windows.values()], np.int64),
+            np.array([entry[0] for entry in entries], np.int64),
+            np.array([entry[3] for entry in entries], np.uint64),
+        )
+
     def _put_recent(self, row: int, lead: Lead) -> None:
         if not (lead.recent or lead.ring):
             return
         for signals in lead.sets:
             for signal in signals:
                 self._numbered(signal)
-        self._make_room(128, 1)
-        groups = np.array([self.signals.group(signals) for signals in lead.sets], np.int64)
-        kernel_memory.unpack(self.leads, self.recent, row, _octets(lead.recent), groups, _octets(lead.ring))
+        self._make_room(ROOM, 1)
+        sets = np.array([self.signals.group(signals) for signals in lead.sets], np.int64)
+        recent = _octets(lead.recent)
+        groups = sets[recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]]
+        values = np.zeros(len(groups), np.uint64)
+        if lead.details:
+            self._keep_values()
+            for i, signals, signal, value in valued(lead):
+                groups[i], values[i] = self.signals.group(signals, signal), value
+        kernel_memory.unpack(self.leads, self.recent, row, recent, groups, values, _octets(lead.ring))
 
     def _derive(self, row: int, lead: Lead) -> None:
         """What traits and latches come to."""
@@ -252,12 +191,17 @@ class Table:
     def remove(self, row: int) -> None:
         """Forget a row."""
         self._names_of_rows.remove(row)
-        kernel_memory.forget(self.leads, self.recent, row, True)
+        self._forget(row)
         self.leads["touched"][row] = 0
         del self.rows[self.ids[row]]
         self.ids[row] = ""
-        self._rare.pop(row, None)
         self._free.append(row)
+
+    def _forget(self, row: int) -> None:
+        """Give back what stands elsewhere than in the row."""
+        kernel_memory.forget(self.leads, self.recent, row, True)
+        kernel_windows.forget_windows(self.leads, self.slots, self.windows, row)
+        self._rare.pop(row, None)
 
     def fresh(self, lead_ids: Sequence[str], ats: Column, arrivals: Column, slack: float) -> list[int]:
         """Leads begin, with their first events."""
@@ -314,46 +258,93 @@ class Table:
 
     def _make_room(self, places: int, blocks: int) -> None:
         r = self.recent
-        for columns, wanted in (((r.digests, r.events), r.used[0] + places), ((r.old,), r.used[1] + blocks)):
-            size = len(columns[0])
-            while size < wanted:
-                size = _more(size)
-            if size > len(columns[0]):
-                for column in columns:
-                    lengthen(column, size)
+        _reach((r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events), r.used[0] + places)
+        _reach((r.old,), r.used[1] + blocks)
+
+    def _make_room_for_windows(self, windows: int) -> None:
+        """So many may begin and get full."""
+        w = self.windows
+        _reach((w.windows,), w.used[0] + windows)
+        _reach((w.ats, w.values), w.used[1] + windows * 2 * DISTINCT_VALUES)  # all blocks until then
+
+    def _keep_values(self) -> None:
+        """From now on note what distinct signals count of recent events."""
+        if not len(self.recent.values):
+            self.recent = self.recent._replace(values=np.zeros(len(self.recent.events), np.uint64))
 
     def make_room(self, row: int, hits: int) -> None:
         """Make the columns longer, so that one more event of this lead can be taken."""
         if self.leads[row]["size"] + hits > self.slots.names.shape[1]:
             self._widen()
-        self._make_room(128, 1)
+        self._make_room(ROOM, 1)
+        self._make_room_for_windows(hits)
 
     # The stored form ------------------------------------------------------------------------------------------
 
     def encode(self, rows: Column) -> list[bytes]:
         """The stored forms of these rows."""
         blobs: list[bytes] = []
-        ends = np.zeros(len(rows), np.int64)
-        begin, bits = 0, self.slots.slots.view(BITS)
+        ends = np.zeros((len(rows), 3), np.int64)
+        begin, bits, closed = 0, self.slots.slots.view(BITS), self.windows.windows.view(WINDOW_BITS)
         while begin < len(rows):
             done = kernel_stored.encode(
-                self.leads, self.slots, bits, self.recent, self.model, self.signals.groups, VERSION, rows, begin,
-                self._out.ctypes.data, len(self._out) - PADDING, ends,
+                self.leads, self.slots, bits, self.recent, self.windows, closed, self.model, self.signals.groups,
+                VERSION, rows, begin, self._out.ctypes.data, len(self._out) - PADDING, ends,
             )  # fmt: skip
             if done == begin:
                 self._out = np.zeros(2 * len(self._out), np.uint8)
                 continue
-            written = self._out[: ends[done - 1]].tobytes()
+            written = self._out[: ends[done - 1, 2]].tobytes()
             at = 0
-            for end in ends[begin:done].tolist():
+            for end in ends[begin:done, 2].tolist():
                 blobs.append(written[at:end])
                 at = end
             begin = done
         if self._rare:
             for i, row in enumerate(rows.tolist()):
                 if (rare := self._rare.get(row)) is not None:
-                    blobs[i] += rare
+                    blob, (core, counted, _) = blobs[i], ends[i].tolist()
+                    blobs[i] = b"".join((blob[:core], rare[0], blob[core:counted], rare[1], blob[counted:]))
         return blobs
+
+
+def fits(lead: Lead) -> bool:
+    """Whether a lead can stand in columns: amounts are 1, and what it remembers is in the order of its events."""
+    if list(lead.windows) != [signal for signal in lead.signals if signal in lead.windows]:
+        return False
+    for window in lead.windows.values():
+        if len(window.entries) > DISTINCT_VALUES or any(entry[1] or entry[2] != 1 for entry in window.entries):
+            return False
+    if not lead.details:
+        return True
+    found = valued(lead)
+    return len(found) == len(lead.details) == len({i for i, *_ in found}) and all(value for *_, value in found)
+
+
+def valued(lead: Lead) -> list[tuple[int, tuple[int, ...], int, int]]:
+    """(place, set of signals, distinct signal, value hash) of recent events that counted a value.
+
+    Only of amounts of 1, and while they are in the order of ``Lead.details``.
+    """
+    found: list[tuple[int, tuple[int, ...], int, int]] = []
+    order = iter(lead.details.items())
+    wanted, detail = next(order, (b"", []))
+    for i, (digest, at, signals) in enumerate(lead.remembered()):
+        for signal in signals:
+            if detail_key(digest, at, signal) == wanted and detail[:2] == ["", 1]:
+                found.append((i, signals, signal, detail[2]))
+                wanted, detail = next(order, (b"", []))
+    return found
+
+
+def _reach(columns: Sequence[Column], wanted: int) -> None:
+    """Make columns of one length so long."""
+    size = len(columns[0])
+    while size < wanted:
+        size = _more(size)
+    if size > len(columns[0]):
+        for column in columns:
+            lengthen(column, size)
 
 
 def _more(size: int) -> int:

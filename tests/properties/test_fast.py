@@ -12,15 +12,20 @@ import numpy as np
 from hypothesis import given, settings
 
 from streams.scoring.batch import Batch
+from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import LeadEvent
 from streams.scoring.fast import FastScorer
 from streams.scoring.lead import Lead, id_hash
 from streams.scoring.outcome import Outcome
-from streams.scoring.rules import Rules
-from streams.scoring.scorecard import Model, Points, Scorecard, Signal
+from streams.scoring.rules import LATENESS_MS, Rules
+from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
 from streams.scoring.text import Text
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
+
+LIMITS = (
+    None, Limit(2, "hour"), Limit(1, "day"), Limit(40, "day"), Limit(3, "week"), Limit(5, "ever"), Limit(100, "ever"),
+)  # fmt: skip
 
 
 def batch_of(rules: Rules, events: Sequence[LeadEvent]) -> Batch:
@@ -111,7 +116,7 @@ def asked(fast: FastScorer, batch: Batch) -> Batch:
 @given(chances)
 def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
     ordinary = chance.random() < 0.7
-    rules = Rules(some_model(chance, ordinary))
+    rules = Rules(some_model(chance, ordinary), chance.choice((0, HOUR_MS, LATENESS_MS)))
     events = sorted(some_events(chance, rules, ordinary), key=lambda event: event.arrival)
     fast, slow = FastScorer(rules), Scorer(rules)
     stored: dict[str, bytes | None] = {}
@@ -137,6 +142,51 @@ def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
             slow.tick(sorted(stored), now_ms)
             same(fast.finish(), slow.finish())
         if chance.random() < 0.1:
+            fast.clear()
+            slow.states.clear()
+
+
+def counting_rules(chance: Random) -> Rules:
+    """Signals of page views with limits and distinct values, among which some change nothing but that."""
+    counted = [(limit, distinct) for limit in LIMITS for distinct in (None, "properties.path")]
+    signals = tuple(
+        Signal(f"s{i}", ("page",), half_life_ms=chance.choice((HOUR_MS, 30 * DAY_MS)), limit=limit, distinct=distinct)
+        for i, (limit, distinct) in enumerate(chance.sample(counted, 4))
+        if not (distinct and i > 0) or chance.random() < 0.3
+    )
+    points = {signal.name: Points(chance.choice((-3.0, 1.0, 5.0))) for signal in signals}
+    stage = Stage("hot", 20.0, 15.0, blocked_by=("s0",) if signals[0].name == "s0" and chance.random() < 0.1 else ())
+    lateness_ms = chance.choice((0, HOUR_MS, LATENESS_MS))
+    return Rules(Model(signals, (Scorecard("card", points, stages=(stage,)),)), lateness_ms)
+
+
+@settings(max_examples=40, deadline=None)
+@given(chances)
+def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Random) -> None:
+    """So many events that buckets are folded, values forgotten, windows full, and stages turned back and forth."""
+    rules = counting_rules(chance)
+    fast, slow, stored = FastScorer(rules), Scorer(rules), dict[str, bytes | None]()
+    now_ms, sent = START_MS, 0
+    for _ in range(chance.randint(3, 12)):
+        if chance.random() < 0.1:
+            rules = counting_rules(chance)
+            fast.use(rules)
+            slow.use(rules)
+        events = []
+        for _ in range(60):
+            now_ms += chance.choice((0, 1000, 10 * 60_000, 3 * HOUR_MS))
+            at = now_ms - int(chance.random() ** 6 * 5 * DAY_MS)
+            fact = Fact("page", f"m{sent}", at, {"properties.path": f"/{int(chance.random() ** 2 * 90)}"})
+            events.append(fact.event(rules, now_ms, "a"))
+            sent += chance.random() < 0.95
+        load(fast, slow, stored, {"a"})
+        fast.run(asked(fast, batch_of(rules, events)))
+        for i, event in enumerate(events):
+            slow.run({"a": [(i, event)]})
+        mine, theirs = fast.finish(), slow.finish()
+        same(mine, theirs)
+        stored |= theirs.blobs
+        if chance.random() < 0.3:
             fast.clear()
             slow.states.clear()
 
