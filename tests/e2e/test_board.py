@@ -47,6 +47,18 @@ window.EventSource = class extends EventTarget {
 """Streams are opened when the test says so."""
 
 
+REFUSED = """
+const Opened = EventSource;
+window.EventSource = class extends Opened {
+  constructor(url) {
+    super(window.isBack ? url : "/no/such/stream");
+    window.tries = (window.tries ?? 0) + 1;
+  }
+};
+"""
+"""Streams are refused until the test says otherwise."""
+
+
 def opened(visitor: Visitor, board: Board, path: str) -> Page:
     """A page that listens."""
     page = visitor.open(board.url + path)
@@ -88,6 +100,21 @@ def test_what_changes_before_a_page_listens_is_seen_at_once(board: Board, chromi
 
     wait_for(lambda: "Eva Early" in page.run("document.getElementById('live').innerText"), "seen", timeout_s=5)
     unharmed(page, board)
+    visitor.close()
+
+
+def test_a_page_whose_stream_is_refused_says_so_until_it_listens(board: Board, chromium: Chromium) -> None:
+    visitor = chromium.visitor(before=REFUSED)
+    page = visitor.open(board.url)
+    state = "document.querySelector('[data-state]').dataset.state"
+    wait_for(lambda: page.run(state) == "lost", "said to be lost")
+    tried = page.run("window.tries")
+    wait_for(lambda: page.run("window.tries") > tried, "tried again")
+    assert page.run(state) == "lost"
+
+    page.run("window.isBack = true")
+
+    wait_for(lambda: page.run(state) == "live", "found again")
     visitor.close()
 
 

@@ -35,6 +35,9 @@
     source?.close();
     source = null;
     clearTimeout(retry);
+  }
+
+  function found() {
     clearTimeout(lost);
     lost = 0;
   }
@@ -59,13 +62,12 @@
     close();
     address = stream;
     if (document.hidden || paused()) return;
-    show("live");
+    if (!lost) show("live"); // else not before the stream is open
     if (!stream) return;
     const opening = new EventSource(stream);
     source = opening;
     source.addEventListener("open", () => {
-      clearTimeout(lost);
-      lost = 0;
+      found();
       show("live");
       document.documentElement.dataset.connected = "yes";
       setTimeout(() => source === opening && changed(), SETTLE_MS); // what came before the stream was not told
@@ -77,6 +79,7 @@
   function resume() {
     if (document.hidden || paused()) {
       close();
+      found();
       show(paused() ? "paused" : "live");
     } else {
       open();
