@@ -88,12 +88,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     ) -> Any:
         """What is there, or what the next fetch brings."""
         records = await self._there(consumer, active_partitions, max_records)
-        if records or not timeout:
+        if records or not timeout or not self.consumer.flow_active:
             return records
         waiter = consumer._fetcher._create_fetch_waiter()
         with consumer._fetcher._subscriptions.fetch_context():
             done, _ = await asyncio.wait([waiter], timeout=timeout)
-        if not done:
+        if not done or consumer._fetcher._closed:
             waiter.cancel()
             return {}
         waiter.result()  # raises if the group may not read

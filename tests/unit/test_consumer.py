@@ -169,9 +169,9 @@ class Fetching:
 
 
 @contextlib.contextmanager
-def fetching() -> Iterator[tuple[Fetching, Any]]:
+def fetching(flow_active: bool = True) -> Iterator[tuple[Fetching, Any]]:
     consumer, thread = Fetching(), object.__new__(ConsumerThread)
-    thread.consumer = SimpleNamespace(flow_active=True)  # type: ignore[assignment]
+    thread.consumer = SimpleNamespace(flow_active=flow_active)  # type: ignore[assignment]
     yield consumer, lambda timeout: thread._fetch_records(consumer, {TopicPartition(*PLACE)}, timeout, 500)
     assert not consumer._fetcher._fetch_waiters
     assert consumer.subscription._fetch_count == 0
@@ -191,6 +191,23 @@ async def test_a_fetch_brings_what_is_there_or_waits_for_it() -> None:
         assert record.value == b"c"
         assert "ConsumerRecord" not in type(record).__name__
         assert consumer.subscription.subscription.assignment.state_value(TopicPartition(*PLACE)).position == 3
+
+
+async def test_a_fetch_waits_for_nothing_during_a_rebalance() -> None:
+    """The seek that ends it waits for the fetch."""
+    with fetching(flow_active=False) as (consumer, fetch):
+        consumer.bring(records_of(batch(0, [b"a"])))
+        assert await asyncio.wait_for(fetch(60), 5) == {}
+
+
+async def test_a_fetch_ends_quietly_with_the_fetcher() -> None:
+    with fetching() as (consumer, fetch):
+        waiting = asyncio.create_task(fetch(60))
+        await asyncio.sleep(0)
+        consumer._fetcher._closed = True
+        for waiter in list(consumer._fetcher._fetch_waiters):
+            consumer._fetcher._notify(waiter)
+        assert await waiting == {}
 
 
 async def test_a_fetch_that_may_not_read_says_so() -> None:
