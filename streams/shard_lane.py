@@ -1,7 +1,8 @@
 """A shard's lane: one task that does everything to the shard in turn.
 
 It alternates between batches of records and what time brings: due crossings, scores to publish, leads to read by new
-scorecards. Nothing else touches the shard, so nothing in a process needs a lock.
+scorecards. No step of anybody else comes between. Relay and publisher report what was acknowledged meanwhile
+(``Shard.sent``, ``Shard.published``); neither waits for anything while it does, so nothing in a process needs a lock.
 """
 
 from __future__ import annotations
@@ -170,6 +171,7 @@ class ShardLane:
                 await asyncio.wait_for(self._wake.wait(), TURN_S)
         if self._stopping:
             return
+        version = self.shard.version
         try:
             if self._rules is not None:
                 self.shard.use(self._rules)
@@ -179,6 +181,8 @@ class ShardLane:
             else:
                 self.progress_s = monotonic_s() if not self.lag else self.progress_s
             await self._keep_time()
+            if self.shard.version != version:
+                self._conflicts = 0
         except Conflict as conflict:
             await self._start_over(conflict)
 
@@ -194,7 +198,6 @@ class ShardLane:
             self._taking = False
             self._metrics.records.labels("scoring").inc(len(records))
             self.progress_s = monotonic_s()
-            self._conflicts = 0
 
     def _checked(self, records: Sequence[Any]) -> Sequence[Any]:
         """After a seek, the record before the checkpoint comes first and must be the one that was scored."""
