@@ -49,6 +49,7 @@ def warm_up() -> None:
     names = Names()
     for first in range(0, 4000, 1000):  # until it has to make room
         names.add([b"lead-%d" % number for number in range(first, first + 1000)], range(first, first + 1000))
+    names.remove(0)
 
 
 def _record(number: int) -> _Record:

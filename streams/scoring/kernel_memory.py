@@ -128,7 +128,8 @@ def forget(c, r: Recent, row, everything):
         if c[row].old_block >= 0:
             r.old[c[row].old_block, 0] = r.used[2] + 1
             r.used[2] = c[row].old_block
-        c[row].room, c[row].recents, c[row].old_block, c[row].olds, c[row].old_first = -1, 0, -1, 0, 0
+        c[row].room, c[row].recents, c[row].first = -1, 0, 0
+        c[row].old_block, c[row].olds, c[row].old_first = -1, 0, 0
 
 
 @compiled
@@ -154,10 +155,10 @@ def unpack(c, r: Recent, row, recent, groups, values, ring):
     """Take in what a lead remembers, in the form that ``Lead`` has it in, but for the sets; there is room."""
     for i in range(groups.shape[0]):
         at = i * ENTRY_BYTES
-        when = _number(recent, at + ID_BYTES, AT_BYTES)
-        if when >= NEAR_MS:
-            when -= 2 * NEAR_MS
-        remember(c, r, row, np.uint64(_number(recent, at, ID_BYTES)), when, groups[i], values[i])
+        since = _number(recent, at + ID_BYTES, AT_BYTES)
+        if since >= NEAR_MS:
+            since -= 2 * NEAR_MS
+        remember(c, r, row, np.uint64(_number(recent, at, ID_BYTES)), since, groups[i], values[i])
     for at in range(0, ring.shape[0], ID_BYTES):
         note_id(c, r, row, np.uint64(_number(ring, at, ID_BYTES)))
 

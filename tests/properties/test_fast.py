@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 import msgspec
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 
 from streams.scoring.batch import Batch
 from streams.scoring.counting import DAY_MS, HOUR_MS
-from streams.scoring.event import LeadEvent
+from streams.scoring.event import LeadEvent, Retract
 from streams.scoring.fast import FastScorer
 from streams.scoring.lead import Lead, id_hash
 from streams.scoring.outcome import Outcome
@@ -28,8 +29,11 @@ LIMITS = (
 )  # fmt: skip
 
 
-def batch_of(rules: Rules, events: Sequence[LeadEvent]) -> Batch:
-    odd = {i: e for i, e in enumerate(events) if e.traits is not None or e.touch is not None or not plain(e)}
+def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Retract]) -> Batch:
+    nothing = Fact("page", "", START_MS).event(rules, START_MS)
+    events = [i if isinstance(i, LeadEvent) else msgspec.structs.replace(nothing, lead_id=i.lead_id) for i in inputs]
+    odd: dict[int, Any] = {i: item for i, item in enumerate(inputs) if isinstance(item, Retract)}
+    odd |= {i: e for i, e in enumerate(events) if e.traits is not None or e.touch is not None or not plain(e)}
     kinds = [(event.name, event.values) for event in events]
     ids = [event.lead_id.encode() for event in events]
     sizes = np.array([len(lead_id) for lead_id in ids], np.int64)
@@ -212,3 +216,18 @@ def test_columns_grow_and_keep_what_they_hold() -> None:
                 slow.run({event.lead_id: [(i, event)]})
             same(fast.finish(), slow.finish())
     assert len(fast) > 20
+
+
+def test_a_lead_that_forgets_all_its_events_in_one_step_goes_on() -> None:
+    rules = Rules(Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}),)))
+    fast, slow = FastScorer(rules), Scorer(rules)
+    sent = [Fact("page", f"m{i}", START_MS + i).event(rules, START_MS + i, "a") for i in range(70)]
+    back = [Retract("a", f"m{i}", START_MS + 100) for i in range(10, 70)]
+    more = [Fact("page", f"n{i}", START_MS + i).event(rules, START_MS + 200 + i, "a") for i in range(8)]
+    for inputs in (sent, back, more, [sent[0], sent[-1], more[0]]):
+        load(fast, slow, {}, {"a"})
+        fast.run(asked(fast, batch_of(rules, inputs)))
+        slow.run({"a": list(enumerate(inputs))})
+        if inputs is back:
+            assert (fast._table.leads["recents"][0], fast._table.leads["first"][0]) == (0, 0)
+        same(fast.finish(), slow.finish())

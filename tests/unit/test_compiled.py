@@ -9,6 +9,20 @@ from pathlib import Path
 
 import streams
 
+CALLED = """
+from streams.plain_json import scan
+from streams.scoring import hashing, kernel, kernel_memory, kernel_reading, kernel_stored, kernel_windows, names
+from streams.warm_up import warm_up
+
+warm_up()
+called = [
+    scan, hashing.murmur2, kernel.apply, kernel_memory.forget, kernel_memory.unpack, kernel_reading.look,
+    kernel_stored.encode, kernel_windows.forget_windows, kernel_windows.take_in, names._add, names._find, names._move,
+    names._place, names._remove,
+]
+print(*(function.py_func.__name__ for function in called if not function.signatures))
+"""
+"""What Python calls of the compiled functions that ``warm_up`` did not."""
 WHERE = "import numba, streams.scoring.compiled; print(numba.config.CACHE_DIR)"
 
 
@@ -27,3 +41,8 @@ def test_a_change_in_any_file_has_everything_compiled_anew(tmp_path: Path) -> No
     with (copy / "calls.py").open("a") as calls:
         calls.write("# changed")
     assert kept_in(tmp_path) != before
+
+
+def test_nothing_is_compiled_while_events_wait() -> None:
+    done = subprocess.run([sys.executable, "-c", CALLED], check=True, capture_output=True)
+    assert done.stdout.decode().strip() == ""
