@@ -13,8 +13,8 @@ from xxhash import xxh3_64_intdigest
 from streams.codec import Codec
 from streams.plain_json import FOUND, places, scan
 from streams.rejects import Reject
-from streams.scoring.batch import Batch, Column
-from streams.scoring.columns import NEVER
+from streams.scoring.batch import Batch
+from streams.scoring.columns import NEVER, Column
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.hashing import SEED
 from streams.scoring.names import NOWHERE

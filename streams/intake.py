@@ -17,13 +17,10 @@ import msgspec
 from streams.calls import Id, check, clean_id, from_public_key, identities, parse
 from streams.control_codec import encode_control
 from streams.outgoing import Outgoing
-from streams.records import KIND_HEADER, SOURCE_HEADER
+from streams.records import KIND_HEADER, SOURCE_HEADER, Headers, Row
 from streams.rejects import MOST_EVENT_BYTES, Refused, Reject, rejected
 from streams.scoring.event import ANONYMOUS, USER, Identity, Join, join
 from streams.topics import Partitioner, Topics
-
-Row = tuple[int, bytes, bytes | None, list[tuple[str, bytes]]]
-"""(timestamp in ms, key, value, headers)."""
 
 
 class _Call(msgspec.Struct, frozen=True, gc=False):
@@ -93,9 +90,7 @@ class Intake:
             headers = [(SOURCE_HEADER, source[1].replace(b":", b"+%d:" % i, 1)), (KIND_HEADER, b"join")]
             self._put(output, control.lead_id, arrival, encode_control(control), headers)
 
-    def _put(
-        self, output: Output, lead_id: str, arrival: int, value: bytes | None, headers: list[tuple[str, bytes]]
-    ) -> None:
+    def _put(self, output: Output, lead_id: str, arrival: int, value: bytes | None, headers: Headers) -> None:
         row = (arrival, lead_id.encode(), value, headers)
         output.rows.setdefault(self._partitioner(lead_id), []).append(row)
 

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from streams.alert import score_record
 from streams.channel import Channel
 from streams.pipeline import Shard
+from streams.records import Row
 
 SHOWN = 1000
 """Leads brought in line with ranking and schedule in one step."""
 ROWS = 200
 """Score records made in one go."""
-ScoreRow = tuple[int, bytes, bytes | None, list[object]]
-"""(timestamp, key, value, headers) of a record of lead-scores."""
 
 
 class Publisher:
@@ -40,8 +39,8 @@ class Publisher:
         if versions and (self.sending is None or self.sending.done()):
             self.sending = asyncio.create_task(self._send(await self._rows(list(versions), at_ms), versions))
 
-    async def _rows(self, lead_ids: Sequence[str], at_ms: int) -> list[ScoreRow]:
-        rows: list[ScoreRow] = []
+    async def _rows(self, lead_ids: Sequence[str], at_ms: int) -> list[Row]:
+        rows: list[Row] = []
         for first in range(0, len(lead_ids), ROWS):
             chunk = lead_ids[first : first + ROWS]
             await self._shard.load(chunk)  # some may have had to make room since
@@ -49,7 +48,7 @@ class Publisher:
             await asyncio.sleep(0)  # other lanes first: nobody waits for a score as for an alert
         return rows
 
-    async def _send(self, rows: list[ScoreRow], versions: dict[str, int]) -> None:
+    async def _send(self, rows: list[Row], versions: dict[str, int]) -> None:
         partition = self._shard.partition % self._channel.score_partitions
         if rows:
             await self._channel.producer.deliver_batches(self._channel.topics.lead_scores, {partition: rows})
@@ -57,11 +56,11 @@ class Publisher:
         self._shard.published(versions)
 
 
-def _score_rows(shard: Shard, lead_ids: Sequence[str], at_ms: int) -> list[ScoreRow]:
+def _score_rows(shard: Shard, lead_ids: Sequence[str], at_ms: int) -> list[Row]:
     """The rows of these leads, one a scorecard; tombstones for leads that were joined or erased."""
     rules = shard.scorer.rules
     standings = shard.scorer.standings(lead_ids, at_ms)
-    rows: list[ScoreRow] = []
+    rows: list[Row] = []
     for i, card in enumerate(rules.cards):
         suffix = f"/{card.name}" if i else ""
         for lead_id in lead_ids:

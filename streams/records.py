@@ -11,6 +11,8 @@ SOURCE_HEADER: Final = "leadglow-source"
 KIND_HEADER: Final = "leadglow-kind"
 """``join``, ``arrived``, ``erase`` or ``retract`` on control records; absent on events."""
 Headers = list[tuple[str, bytes]]
+Row = tuple[int, bytes, bytes | None, Headers]
+"""A record to be sent: timestamp in ms, key, value, headers."""
 
 
 class Record(Protocol):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+import orjson
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
@@ -259,8 +260,6 @@ class Worker:
 
 
 def _alert_id(value: bytes | None) -> str:
-    import orjson
-
     try:
         event = orjson.loads(value or b"")
     except orjson.JSONDecodeError:

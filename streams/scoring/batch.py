@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from streams.scoring.columns import Column
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.text import Text
-
-Column = npt.NDArray[Any]
 
 
 @dataclass(slots=True)

@@ -216,7 +216,10 @@ def new_recent(places: int, blocks: int) -> Recent:
 
 
 def lengthen(column: Column, rows: int) -> None:
-    """Add rows of zeros in place: the system moves a long column's pages and copies none. No view may outlive it."""
+    """Add rows of zeros in place: the system moves a long column's pages and copies none. No view may outlive it.
+
+    A row of zeros is no row of nobody: it is made one where it is given out.
+    """
     column.resize((rows, *column.shape[1:]), refcheck=False)
 
 

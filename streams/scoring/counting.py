@@ -124,7 +124,7 @@ class Counter:
         self.restate(lead)
         return Counted.MOVED
 
-    def take(self, lead: Lead, entry: list[Any], others: list[list[Any]]) -> None:
+    def undo(self, lead: Lead, entry: list[Any], others: list[list[Any]]) -> None:
         """Undo ``count``. Of ``others``, the remembered events of the signal, those count that now have room.
 
         What was folded, or did not count, stays as it is.

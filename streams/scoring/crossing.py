@@ -32,7 +32,6 @@ class Envelope:
 
     low: float
     high: float
-    engagement_low: float
     engagement_high: float
 
 
@@ -57,7 +56,6 @@ def envelope(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> Envelope
     return Envelope(
         min(max(low + fit, card.minimum), card.maximum),
         min(max(high + fit, card.minimum), card.maximum),
-        low,
         high,
     )
 

@@ -121,7 +121,10 @@ class FastScorer:
 
     @contextmanager
     def _lent(self, lead_ids: Iterable[str]) -> Iterator[None]:
-        """Hand leads to ``Scorer``, and have those back in the table that can stand there."""
+        """Hand leads to ``Scorer``, and have those back in the table that can stand there.
+
+        Not where that fails: a lane that does ends, and its leads are read again.
+        """
         known, states, touched = self._table.rows, self._scorer.states, self._scorer.touched
         rows = {lead_id: known[lead_id] for lead_id in lead_ids if lead_id in known}
         leads = self._table.as_leads(list(rows.values())) if rows else []
@@ -233,7 +236,8 @@ class FastScorer:
         ids = [self._table.ids[row] for row in rows.tolist()]
         self._scorer.outcome.dirty.update(ids)
         self._schedule(rows, after(nows[changed], change[changed]))
-        others = [lead_id for lead_id in lead_ids if lead_id not in set(ids)]
+        done = set(ids)
+        others = [lead_id for lead_id in lead_ids if lead_id not in done]
         with self._lent(others):
             self._scorer.tick(others, now_ms)
 

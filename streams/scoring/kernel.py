@@ -46,11 +46,11 @@ def apply(
     ``fired`` counts by match; ``idle`` by signal how many of these events did not count as it.
 
     Returns:
-        FULL and the event to go on from where recent events need more room, else DONE; and how many are left.
+        FULL and the event to go on from where the columns are too short for it, else DONE; and how many are left.
     """
     # Taking an array out of a tuple costs more than using it.
     names, slots, inside, signals, matches, hits = s.names, s.slots, k.inside, m.signals, h.matches, h.hits
-    digests, recents, old, used = r.digests, r.events, r.old, r.used
+    digests, recents, old, used, values, windows = r.digests, r.events, r.old, r.used, r.values, s.windows
     lefts = 0
     for i in range(begin, e.shape[0]):
         row, match = e[i].row, e[i].match
@@ -84,15 +84,14 @@ def apply(
                             for j in range(hit.first, hit.last):
                                 signal = hits[j].signal
                                 rate, amount = signals[signal].rate, hits[j].amount
-                                add(lead, names, slots, s.windows, row, signal, rate, at - lead.base, amount)
+                                add(lead, names, slots, windows, row, signal, rate, at - lead.base, amount)
                             lead.slack -= hit.gain
                         else:
                             taken = _count_and_settle(c, s, k, m, h, row, match, at - lead.base, now)
                         if taken:
-                            if not jots(
-                                lead, digests, recents, old, r.values, digest, at - lead.base, hit.group, e[i].value
-                            ):
-                                remember(c, r, row, digest, at - lead.base, hit.group, e[i].value)
+                            since, value = at - lead.base, e[i].value
+                            if not jots(lead, digests, recents, old, values, digest, since, hit.group, value):
+                                remember(c, r, row, digest, since, hit.group, value)
                             fired[match] += 1
                 if taken:
                     _note(lead, now, at, e[i].known)

@@ -192,7 +192,7 @@ class Lead:
             amounts[i] += amount * exp2(ahead * inverse_half_life)
         self.count[i] += 1
 
-    def take(self, signal: int, inverse_half_life: float, at: int, amount: float) -> None:
+    def undo(self, signal: int, inverse_half_life: float, at: int, amount: float) -> None:
         """Undo ``add``; where nothing is left, nothing is kept, to the last bit."""
         i = self.signals.index(signal)
         self.count[i] -= 1

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from streams.scoring.columns import Column
 from streams.scoring.compiled import compiled
 from streams.scoring.hashing import MOST_BYTES, SEED, xxh3
 from streams.scoring.text import PADDING, Text, same
 
-Column = npt.NDArray[Any]
 NOWHERE: Final = -1
 """The number of a name that is not known."""
 _REMOVED: Final = -2

@@ -52,9 +52,9 @@ def take_back(rules: Rules, lead: Lead, digest: bytes) -> bool:
         if rule is None:
             continue  # a signal that the scorecards no longer have
         if rule.counter is None:
-            lead.take(item.signal, rule.inverse_half_life, item.row[0], item.row[2])
+            lead.undo(item.signal, rule.inverse_half_life, item.row[0], item.row[2])
         else:
-            rule.counter.take(lead, item.row, [other.row for other in kept if other.signal == item.signal])
+            rule.counter.undo(lead, item.row, [other.row for other in kept if other.signal == item.signal])
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from streams.scoring import kernel
-from streams.scoring.columns import BOUND, CARD, HIT, MATCH, SIGNAL, STAGE, WEIGHT, Groups, Matches, Model
+from streams.scoring.columns import BOUND, CARD, HIT, MATCH, MOST_GROUPS, SIGNAL, STAGE, WEIGHT, Groups, Matches, Model
 from streams.scoring.lead import value_hash
 from streams.scoring.rules import Hit, Match, Rules, StageRule
 
@@ -27,6 +27,7 @@ class Signals:
         """The number of a set of ids, of which the ``distinct`` one counts a value, -1 for none."""
         known = self._groups.get((signals, distinct))
         if known is None:
+            assert len(self._groups) < MOST_GROUPS - 1
             plain = len(self._groups) if distinct < 0 else self.group(signals)
             known = self._groups[signals, distinct] = len(self._groups)
             self._plain.append(plain)

@@ -11,6 +11,8 @@ from streams.scoring import kernel_memory, kernel_stored, kernel_windows
 from streams.scoring.batch import Batch
 from streams.scoring.columns import (
     BITS,
+    CLASSES,
+    LEAST_ROOM,
     NEVER,
     WINDOW_BITS,
     Column,
@@ -41,8 +43,8 @@ _NOBODY = new_leads(1)[0]
 _NOBODY["due"], _NOBODY["stale"], _NOBODY["unsent"] = NEVER, 1, 1
 ROWS, PLACES, BLOCKS, WIDTH = 1024, 8192, 64, 8
 WINDOWS, ENTRIES = 64, 1024
-ROOM = 128
-"""Places that one lead's recent events take at most, with all blocks until then."""
+ROOM = sum(LEAST_ROOM << room for room in range(CLASSES))
+"""Places that one lead's recent events, or the entries of one window, take until they stand in the largest block."""
 BLOB_BYTES = 1 << 20
 
 
@@ -129,7 +131,7 @@ class Table:
 
     def _put_windows(self, row: int, lead: Lead) -> None:
         entries = [entry for window in lead.windows.values() for entry in window.entries]
-        self._make_room_for_windows(len(lead.windows))
+        self._lengthen_windows(len(lead.windows))
         kernel_windows.take_in(
             self.slots,
             self.windows,
@@ -148,7 +150,7 @@ class Table:
         for signals in lead.sets:
             for signal in signals:
                 self._numbered(signal)
-        self._make_room(ROOM, 1)
+        self._lengthen_recent()
         sets = np.array([self.signals.group(signals) for signals in lead.sets], np.int64)
         recent = _octets(lead.recent)
         groups = sets[recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]]
@@ -200,7 +202,8 @@ class Table:
     def _forget(self, row: int) -> None:
         """Give back what stands elsewhere than in the row."""
         kernel_memory.forget(self.leads, self.recent, row, True)
-        kernel_windows.forget_windows(self.leads, self.slots, self.windows, row)
+        if self.slots.windows[row, : self.leads["size"][row]].any():
+            kernel_windows.forget_windows(self.leads, self.slots, self.windows, row)
         self._rare.pop(row, None)
 
     def fresh(self, lead_ids: Sequence[str], ats: Column, arrivals: Column, slack: float) -> list[int]:
@@ -256,16 +259,17 @@ class Table:
         rows, width = self.slots.names.shape
         self.slots = Slots(*map(widened, self.slots, new_slots(rows, 2 * width)))
 
-    def _make_room(self, places: int, blocks: int) -> None:
+    def _lengthen_recent(self) -> None:
+        """One more lead may remember all that it can."""
         r = self.recent
-        _reach((r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events), r.used[0] + places)
-        _reach((r.old,), r.used[1] + blocks)
+        _reach((r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events), r.used[0] + ROOM)
+        _reach((r.old,), r.used[1] + 1)
 
-    def _make_room_for_windows(self, windows: int) -> None:
+    def _lengthen_windows(self, windows: int) -> None:
         """So many may begin and get full."""
         w = self.windows
         _reach((w.windows,), w.used[0] + windows)
-        _reach((w.ats, w.values), w.used[1] + windows * 2 * DISTINCT_VALUES)  # all blocks until then
+        _reach((w.ats, w.values), w.used[1] + windows * ROOM)
 
     def _keep_values(self) -> None:
         """From now on note what distinct signals count of recent events."""
@@ -276,8 +280,8 @@ class Table:
         """Make the columns longer, so that one more event of this lead can be taken."""
         if self.leads[row]["size"] + hits > self.slots.names.shape[1]:
             self._widen()
-        self._make_room(ROOM, 1)
-        self._make_room_for_windows(hits)
+        self._lengthen_recent()
+        self._lengthen_windows(hits)
 
     # The stored form ------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""All shards in memory: for tests, backtests and the contract that the Redis store must meet."""
+"""All shards in memory: for tests, and as what the Redis store must do."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLarg
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.outgoing import Outgoing
+from streams.records import Row
 from streams.transport.topic_ids import topic_ids
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class Producer:
                 pause_s = await self._again(producer, error, pause_s)
 
     async def deliver_batches(
-        self, topic: str, rows: dict[int, list[tuple[Any, ...]]], give_up_on: tuple[type[KafkaError], ...] = ()
+        self, topic: str, rows: dict[int, list[Row]], give_up_on: tuple[type[KafkaError], ...] = ()
     ) -> None:
         """Send many (timestamp, key, value, headers) rows per partition, in order within each.
 
@@ -139,7 +140,7 @@ class Producer:
             headers=record.headers,
         )
 
-    async def _send_all(self, producer: AIOKafkaProducer, topic: str, rows: dict[int, list[tuple[Any, ...]]]) -> None:
+    async def _send_all(self, producer: AIOKafkaProducer, topic: str, rows: dict[int, list[Row]]) -> None:
         """Few rows one partition after another, which costs no tasks; many at the same time."""
         if sum(map(len, rows.values())) > FEW_ROWS:
             await asyncio.gather(*(self._send_rows(producer, topic, p, part) for p, part in rows.items()))
@@ -153,9 +154,7 @@ class Producer:
                 sent.append(asyncio.ensure_future(self._send_rows(producer, topic, partition, part)))
         await asyncio.gather(*sent)
 
-    async def _send_rows(
-        self, producer: AIOKafkaProducer, topic: str, partition: int, rows: list[tuple[Any, ...]]
-    ) -> None:
+    async def _send_rows(self, producer: AIOKafkaProducer, topic: str, partition: int, rows: list[Row]) -> None:
         sent = []
         batch = producer.create_batch()
         for row in rows:
@@ -200,6 +199,6 @@ class Producer:
         return min(pause_s * 2, LONGEST_PAUSE_S)
 
 
-def _append(batch: BatchBuilder, row: tuple[Any, ...]) -> bool:
+def _append(batch: BatchBuilder, row: Row) -> bool:
     timestamp, key, value, headers = row
     return batch.append(timestamp=timestamp, key=key, value=value, headers=headers) is not None
