@@ -24,6 +24,11 @@ def moment_of(text: str, now_ms: int) -> int:
     return at_ms
 
 
+def moment_in_query(text: str, now_ms: int) -> int:
+    """The same of a query, in which ``+7d`` has become `` 7d``."""
+    return moment_of(text.replace(" ", "+", 1) if text.startswith(" ") else text, now_ms)
+
+
 def _read(text: str, now_ms: int) -> int | None:
     if found := _FROM_NOW.fullmatch(text):
         return now_ms + round(float(found[1]) * _UNITS_MS[found[2]])

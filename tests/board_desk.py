@@ -24,7 +24,7 @@ class StandInDesk:
         self.many = leads
         self.asked: list[Any] = []
 
-    def choices(self, scorecard: str | None) -> dict[str, Any]:
+    def choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
         return {
             "scorecards": [{"name": "default", "label": "Whole company"}, {"name": "plants", "label": "Plants"}],
             "scorecard": scorecard if scorecard in {"default", "plants"} else "default",
@@ -173,7 +173,7 @@ class StandInDesk:
             },
         }
 
-    async def channels(self, scorecard: str, touch: str, days: int) -> dict[str, Any]:
+    async def channels(self, scorecard: str, role: str, touch: str, days: int) -> dict[str, Any]:
         names = [("google", "cpc", "downtime"), ("linkedin", "paid-social", "plant-leaders"), ("", "", "")]
         counts, costs = [14, 7, 3], [1240.0, 980.5, None]
         rows = [

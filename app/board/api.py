@@ -12,7 +12,7 @@ from app.board.desk import Desk, Filters
 from app.board.live import Live
 from app.board.openapi import A_PAGE, MOST_A_PAGE, MOST_CHARS, MOST_DAYS, MOST_EXPORTED, document
 from app.board.routing import WHO, Handler, Route
-from app.moments import moment_of
+from app.moments import moment_in_query
 from app.refusal import Refusal
 from streams.clock import now_ms
 
@@ -56,7 +56,9 @@ class Api:
 
     async def _leads(self, request: web.Request) -> web.Response:
         known(request, *_FILTERS, "cursor", "limit")
-        page = await self._desk.leads(filters_of(request), cursor_of(request), limit_of(request), request[WHO].role)
+        filters = filters_of(request)
+        self._desk.require_known(filters)
+        page = await self._desk.leads(filters, cursor_of(request), limit_of(request), request[WHO].role)
         if page is not self._shown[0]:
             self._shown = page, answers.encoded(page)
         return answers.tagged(request, self._shown[1])
@@ -93,12 +95,13 @@ class Api:
         if touch not in ("first", "last"):
             raise Refusal(400, "bad_touch", "`touch` is `first` or `last`.")
         days = number_of(request, "days", 28, MOST_DAYS)
-        found = await self._desk.channels(request.query.get("scorecard"), touch, days)
+        found = await self._desk.channels(request.query.get("scorecard"), request[WHO].role, touch, days)
         return answers.tagged(request, answers.encoded(found))
 
     async def _scorecards(self, request: web.Request) -> web.Response:
         known(request)
-        return answers.tagged(request, answers.encoded({"scorecards": self._desk.choices(None)["scorecards"]}))
+        choices = self._desk.choices(None, request[WHO].role)
+        return answers.tagged(request, answers.encoded({"scorecards": choices["scorecards"]}))
 
     async def _scorecard(self, request: web.Request) -> web.Response:
         known(request)
@@ -106,7 +109,7 @@ class Api:
 
     async def _flow(self, request: web.Request) -> web.Response:
         known(request)
-        return answers.json(await self._desk.flow())
+        return answers.tagged(request, answers.encoded(await self._desk.flow()))
 
     async def _openapi(self, request: web.Request) -> web.Response:
         return answers.tagged(request, answers.encoded(document()))
@@ -115,6 +118,7 @@ class Api:
         """The list as filtered, up to a bound, as CSV; made while it is sent."""
         known(request, *_FILTERS)
         filters, role = filters_of(request), request[WHO].role
+        self._desk.require_known(filters)
         page = await self._desk.leads(filters, None, MOST_A_PAGE, role, extras=True)
         response = web.StreamResponse(
             headers={
@@ -136,8 +140,10 @@ class Api:
 
 
 def known(request: web.Request, *names: str) -> None:
-    """Refuse a parameter that means nothing here: a filter that is misspelt would show everybody."""
+    """Refuse a parameter that means nothing here, or stands twice: a filter that is misspelt would show everybody."""
     for name in request.query:
+        if len(request.query.getall(name)) > 1:
+            raise Refusal(400, "repeated_parameter", f"`{name}` may stand in the address once.")
         if name not in names:
             there = ", ".join(f"`{each}`" for each in names) or "none"
             raise Refusal(400, "unknown_parameter", f"This address takes no such parameter; it takes: {there}.")
@@ -177,6 +183,6 @@ def at_of(request: web.Request) -> int | None:
     if not text:
         return None
     try:
-        return moment_of(text, now_ms())
+        return moment_in_query(text, now_ms())
     except (ValueError, OverflowError) as error:
         raise Refusal(400, "bad_time", f"`at`: {error}") from None

@@ -69,9 +69,10 @@ class Board:
         file = self._file()
         seal = Seal((file.secret if file is not None and file.secret else token_hex(32)).encode())
         spent = self._costs
+        self._reads = Reads(self._store, plan.partitions)
         self.desk = Desk(
             Sources(
-                Reads(self._store, plan.partitions),
+                self._reads,
                 self._feeds,
                 lambda: self._rules.value,
                 lambda: () if spent is None else spent.value,
@@ -97,14 +98,19 @@ class Board:
         return f"http://{host}:{self._probes.addresses[0][1]}"
 
     def _is_ready(self) -> bool:
-        ready = self._store.healthy
+        ready = self._store.healthy and self._reads.healthy
         self.metrics.ready.set(int(ready))
         return ready
 
     async def listen(self, host: str, port: int) -> str:
         """Take requests, and return the address; Redis and Kafka may be away still."""
         watched = (self._rules, self._access, self._costs)
-        work = [self._feeds.run(), self._feeds.watch(), *(each.watch() for each in watched if each is not None)]
+        work = [
+            self._feeds.run(),
+            self._feeds.watch(),
+            self._reads.watch(),
+            *(each.watch() for each in watched if each is not None),
+        ]
         self._tasks = [asyncio.create_task(each) for each in work]
         return await self._site.start(host, port)
 

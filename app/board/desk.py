@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 from app.board import flow
@@ -72,6 +73,22 @@ class Desk:
                 return card
         names = ", ".join(card.name for card in self.rules.cards)
         raise Refusal(404, "unknown_scorecard", f"There is no scorecard of this name; there are: {names}.")
+
+    def require_known(self, filters: Filters) -> None:
+        """Refuse what no lead can have: one that is misspelt would show nobody.
+
+        Raises:
+            Refusal: the scorecard has no such stage, grade or category.
+        """
+        card = self.card(filters.scorecard)
+        for name, said, known in (
+            ("stage", filters.stage, [stage.name for stage in card.card.stages]),
+            ("grade", filters.grade, [grade for grade, _ in card.card.grades]),
+            ("category", filters.category, card.category_names),
+        ):
+            if said and said not in known:
+                there = ", ".join(known) or "none"
+                raise Refusal(400, f"unknown_{name}", f"{card.name} has no such {name}; there are: {there}.")
 
     # Leads ------------------------------------------------------------------------------------------------------
 
@@ -163,18 +180,22 @@ class Desk:
             states = await self._reads.states(lead_ids)
         return {i: state.at_ms for i, state in states.items() if isinstance(state, Erased)}
 
-    async def channels(self, scorecard: str | None, touch: str = "last", days: int = 28) -> dict[str, Any]:
-        """Qualified leads by the channel of their ``first`` or ``last`` touch."""
+    async def channels(self, scorecard: str | None, role: str, touch: str = "last", days: int = 28) -> dict[str, Any]:
+        """Qualified leads by the channel of their ``first`` or ``last`` touch, and what they cost.
+
+        Both from the first alert on that was read where that is later: of what Kafka no longer has, the money alone
+        would be known.
+        """
         card, until = self.card(scorecard), now_ms()
-        since = until - days * DAY_MS
-        known = self.feeds.handovers.since_ms
+        since = max(until - days * DAY_MS, self.feeds.handovers.since_ms or until)
         qualified = self.feeds.handovers.within(card.name, since)
-        return {
+        found = {
             "rows": channel_rows(qualified, touch, self._sources.costs(), since, until),
             "total": len(qualified),
-            "since": rfc3339(max(since, known or until)),
+            "since": rfc3339(since),
             "stages": [stage.name for stage in card.card.stages if stage.handoff],
         }
+        return cast(dict[str, Any], self.mask.value(found, role))
 
     # Scorecards and flow ----------------------------------------------------------------------------------------
 
@@ -185,27 +206,28 @@ class Desk:
             fired = await self._reads.fired(range(today - WEEK + 1, today + 1))
         return scorecard_says(card, self.rules, fired)
 
-    def choices(self, scorecard: str | None) -> dict[str, Any]:
+    def choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
         """What one may choose from in the filters."""
         cards = {card.name: card for card in self.rules.cards}
         card = cards.get(scorecard or "") or self.rules.cards[0]
         came = self.feeds.handovers.sources.items()
         used = Counter({source: count for (name, source), count in came if name == card.name and source})
         used.update(dict.fromkeys(self._ranking.channels, 1))
+        shown = (source for source, _ in used.most_common() if self.mask.channel(source, role) == source)
         return {
             "scorecards": [{"name": c.name, "label": c.card.label or c.name} for c in self.rules.cards],
             "scorecard": card.name,
             "stages": [stage.name for stage in card.card.stages],
             "grades": [grade for grade, _ in card.card.grades],
             "categories": list(card.category_names),
-            "channels": [source for source, _ in used.most_common(MOST_CHOICES)],
+            "channels": list(islice(shown, MOST_CHOICES)),
             "range": [card.card.minimum, card.card.maximum],
         }
 
     async def flow(self) -> dict[str, Any]:
         """How much comes in, how far it is scored, and what was refused."""
         async with self._reads.bounded():
-            shards = await self._reads.shards()
+            shards = await self._reads.shards(self.card(None).name)
         for shard in shards:
             shard["lag"] = max(self.feeds.ends.get(shard["partition"], 0) - shard.pop("checkpoint"), 0)
         return {

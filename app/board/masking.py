@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final
+from unicodedata import normalize
+from urllib.parse import unquote
 
 from app.board.sealing import Seal
 
@@ -12,15 +14,27 @@ FULL: Final = "viewer+pii"
 ROLES: Final = (VIEWER, FULL)
 HIDDEN: Final = "•••"
 _PREFIX: Final = "hidden."
-_PHONE: Final = re.compile(r"\+[\d ().-]{6,}")
-_WITH_ADDRESS: Final = re.compile(r"@|%40", re.IGNORECASE)
+_PHONE: Final = re.compile(r"(tel:)?\+?[\d ()./-]+", re.IGNORECASE)
+_HASH: Final = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
+_TIMES_QUOTED: Final = 3
 _IDS: Final = frozenset({"lead_id", "subject", "partitionkey"})
 _LISTS_OF_IDS: Final = frozenset({"aliases", "anonymous_ids", "lead_ids"})
 
 
 def is_address(text: str) -> bool:
-    """Whether an id is an e-mail address or a telephone number."""
-    return _WITH_ADDRESS.search(text) is not None or _PHONE.fullmatch(text) is not None
+    """Whether a text holds an e-mail address, or is a telephone number: digits alone are one if they begin with 0."""
+    plain = normalize("NFKC", text)
+    for _ in range(_TIMES_QUOTED):
+        plain = unquote(plain)
+    if "@" in plain:
+        return True
+    many = sum(map(str.isdigit, plain))
+    return 7 <= many <= 15 and _PHONE.fullmatch(plain) is not None and (many < len(plain) or plain[0] == "0")
+
+
+def _is_personal(lead_id: str) -> bool:
+    """Whether an id tells who it is, if only to those who have a list: the SHA-256 of an address is one, too."""
+    return _HASH.fullmatch(lead_id) is not None or is_address(lead_id)
 
 
 class Mask:
@@ -32,7 +46,7 @@ class Mask:
 
     def id(self, lead_id: str, role: str) -> str:
         """The id of a lead as a role sees it."""
-        if role == FULL or not is_address(lead_id):
+        if role == FULL or not _is_personal(lead_id):
             return lead_id
         return _PREFIX + self._seal.close(lead_id, "id")
 
@@ -40,7 +54,11 @@ class Mask:
         """The id that a role means; None for one that it cannot know."""
         if said.startswith(_PREFIX) and (lead_id := self._seal.open(said[len(_PREFIX) :], "id")) is not None:
             return lead_id
-        return None if role != FULL and is_address(said) else said
+        return None if role != FULL and _is_personal(said) else said
+
+    def channel(self, said: str, role: str) -> str:
+        """A source, a medium or a campaign, which anybody may have made up."""
+        return HIDDEN if role != FULL and is_address(said) else said
 
     def value(self, value: Any, role: str, field: str = "") -> Any:
         """A view, a row or an alert, as a role sees it."""
@@ -51,7 +69,7 @@ class Mask:
     def _hidden(self, value: Any, role: str, field: str) -> Any:
         if isinstance(value, dict):
             if field == "traits":
-                return dict.fromkeys(value, HIDDEN)
+                return {HIDDEN if is_address(name) else name: HIDDEN for name in value}
             return {name: self._hidden(each, role, name) for name, each in value.items() if name != "links"}
         if isinstance(value, list | tuple):
             return [self._hidden(each, role, field) for each in value]

@@ -12,7 +12,7 @@ from app.board import pieces
 from app.board.assets import Assets
 from app.board.rendering import Rendering
 from app.board.routing import WHO, Route
-from app.moments import moment_of
+from app.moments import moment_in_query
 from app.refusal import Refusal
 from streams.clock import now_ms
 from streams.scoring.scorecard import CALL_TYPES
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from app.board.access import Who
     from app.board.desk import Desk
 
-ROWS: Final = 50
-"""Leads on a page; the first page is live."""
 ALERTS: Final = 30
 LEAD_ALERTS: Final = 8
 DAYS: Final = (7, 30, 90)
@@ -56,10 +54,11 @@ class Pages:
         """The ranking; a part of it for ``HX-Target`` results, live or more."""
         who: Who = request[WHO]
         cursor = request.query.get("cursor") or None
-        choices = self._desk.choices(request.query.get("scorecard"))
+        choices = self._desk.choices(request.query.get("scorecard"), who.role)
         filters = pieces.filters_of(request.query, choices)
-        found = await self._desk.leads(filters, cursor, ROWS, who.role, extras=True)
         target = request.headers.get("HX-Target", "")
+        many = pieces.rows_shown(request.query.get("shown", "")) if target == "live" else pieces.ROWS
+        found = await self._desk.leads(filters, cursor, many, who.role, extras=True)
         query = pieces.query_of(filters, choices)
         here = pieces.address("/", query)
         answer = self._html.page(
@@ -77,6 +76,7 @@ class Pages:
             cursor=cursor,
             oob=target in {"live", "more"},
             scrolled=bool(request.query.get("scrolled")),
+            most=pieces.MOST_ROWS,
             found=pieces.found_says(len(found["leads"]), found["next"] is not None, further=cursor is not None),
         )
         answer.headers["Board-Rows"] = str(len(found["leads"]))
@@ -89,7 +89,7 @@ class Pages:
         who: Who = request[WHO]
         lead_id, said_at = request.match_info["id"], request.query.get("at", "")
         desk = self._desk
-        choices = desk.choices(request.query.get("scorecard"))
+        choices = desk.choices(request.query.get("scorecard"), who.role)
         scorecard = choices["scorecard"]
         view = await desk.lead(lead_id, _moment(said_at), who.role)
         if view is None:
@@ -133,7 +133,7 @@ class Pages:
             {"feed": "alerts_live.html", "older": "alerts_page.html"}.get(target, "alerts.html"),
             who,
             here="alerts",
-            choices=self._desk.choices(None),
+            choices=self._desk.choices(None, who.role),
             alerts=[pieces.alert_row(alert) for alert in found["alerts"]],
             next=found["next"],
             next_url=pieces.address("/alerts", {"cursor": found["next"] or ""}),
@@ -143,10 +143,10 @@ class Pages:
     async def channels(self, request: web.Request) -> web.Response:
         """Where qualified leads came from."""
         who: Who = request[WHO]
-        choices = self._desk.choices(request.query.get("scorecard"))
+        choices = self._desk.choices(request.query.get("scorecard"), who.role)
         touch = "last" if request.query.get("touch") == "last" else "first"
         days = next((each for each in DAYS if request.query.get("days") == str(each)), 30)
-        found = await self._desk.channels(choices["scorecard"], touch, days)
+        found = await self._desk.channels(choices["scorecard"], who.role, touch, days)
         query = {"scorecard": choices["scorecard"], "touch": touch, "days": str(days)}
         return self._html.page(
             "channels.html",
@@ -165,7 +165,7 @@ class Pages:
         """The scorecard file as people read it."""
         who: Who = request[WHO]
         name = request.match_info.get("name")
-        choices = self._desk.choices(name)
+        choices = self._desk.choices(name, who.role)
         card = await self._desk.scorecard(name)
         return self._html.page(
             "scorecard.html",
@@ -212,6 +212,6 @@ def _moment(said: str) -> int | None:
         Refusal: it is no time, or over.
     """
     try:
-        return moment_of(said, now_ms()) if said else None
+        return moment_in_query(said, now_ms()) if said else None
     except ValueError as error:
         raise Refusal(400, "bad_time", str(error)) from None

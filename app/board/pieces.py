@@ -17,6 +17,10 @@ from streams.times import parse_ms
 
 LEADS_PARTS: Final = {"results": "leads_results.html", "live": "leads_refreshed.html", "more": "leads_page.html"}
 """What of the ranking is asked for, by the target of the swap."""
+ROWS: Final = 50
+"""Leads on a page."""
+MOST_ROWS: Final = 250
+"""Leads that are brought up to date together; those further down stay as they came."""
 MOST_REASONS: Final = 5
 TABLE_ROWS: Final = 12
 _NAMES: Final = ("scorecard", "stage", "grade", "category", "channel", "q")
@@ -54,6 +58,12 @@ def query_of(filters: Filters, choices: Mapping[str, Any]) -> dict[str, str]:
     if choices["scorecards"] and query.get("scorecard") == choices["scorecards"][0]["name"]:
         del query["scorecard"]
     return query
+
+
+def rows_shown(said: str) -> int:
+    """How many rows a visitor has before them, in whole pages."""
+    shown = int(said) if said.isascii() and said.isdigit() and len(said) < 6 else ROWS
+    return min(max(-(-shown // ROWS), 1) * ROWS, MOST_ROWS)
 
 
 def found_says(many: int, more: bool, further: bool) -> str:
@@ -162,7 +172,7 @@ def flow_tiles(flow: dict[str, Any]) -> list[tuple[str, str]]:
     """The numbers that tell how it goes."""
     shards, sources = flow["shards"], flow["sources"]
     return [
-        (number(flow["rates"]["events_per_s"], 1), "events a second"),
+        (number(sum(each["per_s"] for each in sources), 1), "events a second"),
         (number(flow["rates"]["alerts_per_s"], 2), "alerts a second"),
         (number(sum(shard["leads"] or 0 for shard in shards)), "leads"),
         (number(sum(each["lag"] or 0 for each in (*sources, *shards))), "events waiting"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import reduce
 from heapq import merge
 from itertools import islice
@@ -23,6 +23,7 @@ from streams.topics import Partitioner
 
 QUERY_S: Final = 4.0
 """How long a read may take altogether."""
+LOOK_S: Final = 2.0
 AT_ONCE: Final = 32
 """Reads under way; the others wait."""
 MOST_WAITING: Final = 256
@@ -47,6 +48,16 @@ class Reads:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
         self._checked = False
+        self.healthy = True
+        """Whether Redis answered the last time, and in time."""
+
+    async def watch(self) -> None:
+        """Ask Redis again and again, for ever, whether anybody reads or not."""
+        while True:
+            with suppress(Refusal):
+                async with self.bounded():
+                    await self.store.meta("partitions")
+            await asyncio.sleep(LOOK_S)
 
     @asynccontextmanager
     async def bounded(self) -> AsyncIterator[None]:
@@ -63,7 +74,9 @@ class Reads:
                 async with self._turns:
                     await self._check()
                     yield
+            self.healthy = True
         except (TimeoutError, *TROUBLE):
+            self.healthy = False
             raise Refusal(503, "store_away", AWAY, retry_after_s=2) from None
         finally:
             self._waiting -= 1
@@ -115,17 +128,21 @@ class Reads:
         shards = await asyncio.gather(*(self.store.fired(p, days) for p in range(self.partitions)))
         return reduce(joined, shards, Fired())
 
-    async def shards(self) -> list[dict[str, Any]]:
-        """How each shard stands: its sizes, its owner, its checkpoint."""
-        return list(await asyncio.gather(*map(self._shard, range(self.partitions))))
+    async def shards(self, scorecard: str) -> list[dict[str, Any]]:
+        """How each shard stands: its sizes, its owner, its checkpoint; its leads are those that a scorecard ranks."""
+        return list(await asyncio.gather(*(self._shard(p, scorecard) for p in range(self.partitions))))
 
-    async def _shard(self, partition: int) -> dict[str, Any]:
-        control, counts = await asyncio.gather(self.store.control(partition), self.store.counts(partition))
+    async def _shard(self, partition: int, scorecard: str) -> dict[str, Any]:
+        control, counts, leads = await asyncio.gather(
+            self.store.control(partition),
+            self.store.counts(partition),
+            self.store.ranking_size(partition, scorecard),
+        )
         fields = control.fields
         arrived = int(fields.get("arrived", b"0") or 0)
         return {
             "partition": partition,
-            "leads": counts["leads"],
+            "leads": leads,
             "due": counts["due"],
             "outbox": counts["outbox"],
             "owner": bytes(fields.get("owner", b"")).decode("utf-8", "replace"),

@@ -113,6 +113,8 @@ class _Look:
         self._extras = extras
         self._at_ms = now_ms()
         self._q = (filters.q or "").strip().casefold()
+        self._unknown = bool(filters.channel) and ranking._mask.channel(filters.channel or "", role) != filters.channel
+        """Whether the channel is none that the role may know."""
         self._found: set[str] = set()
 
     async def page(self, cursor: str | None) -> dict[str, Any]:
@@ -157,6 +159,8 @@ class _Look:
         """The row of a lead; None where a filter leaves it out."""
         self._ranking.note_channel(lead)
         wants = self._filters
+        if self._unknown:
+            return None
         if wants.channel and not (lead.touches and str(lead.touches[-1][1]).casefold() == wants.channel.casefold()):
             return None
         if self._q and not named and not self._mentions(lead_id, lead):
@@ -172,8 +176,9 @@ class _Look:
         more = people.extras(lead_id, lead)
         if self._role == FULL:
             return more
-        return {"name": self._ranking._mask.id(lead_id, self._role), "company": None, "channel": more["channel"],
-                "title": None}  # fmt: skip
+        mask = self._ranking._mask
+        came = more["channel"] and " / ".join(mask.channel(part, self._role) for part in more["channel"].split(" / "))
+        return {"name": mask.id(lead_id, self._role), "company": None, "channel": came, "title": None}
 
     def _mentions(self, lead_id: str, lead: Lead) -> bool:
         """Whether what a role may see of a lead has the text in it."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.board.access import Who
 
 LEAST_PACKED: Final = 2000
+_TURNS: Final = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
@@ -34,6 +35,7 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            finalize=_upright,
         )
         self._templates.globals.update(asset=asset)
         self._templates.filters.update(_FILTERS)
@@ -45,6 +47,11 @@ class Rendering:
         if len(html) > LEAST_PACKED:
             page.enable_compression()  # a ranking that is refreshed four times a second must not fill a phone's line
         return page
+
+
+def _upright(value: Any) -> Any:
+    """Without the marks that turn the direction of text: what somebody sent must not reach what stands beside it."""
+    return value.translate(_TURNS) if isinstance(value, str) and not value.isascii() else value
 
 
 @pass_context

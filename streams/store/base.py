@@ -123,6 +123,9 @@ class Store(Protocol):
     ) -> list[tuple[str, float]]:
         """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
 
+    async def ranking_size(self, partition: int, scorecard: str) -> int:
+        """How many leads have a published score; ``counts`` has their other ids among them."""
+
     async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
         """The scores that these leads had, in the form of ``scoring.history``; empty for an unknown one."""
 

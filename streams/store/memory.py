@@ -154,6 +154,10 @@ class MemoryStore:
         scores = self._shards[partition].ranks[scorecard]
         return heapq.nsmallest(limit, scores.items(), key=lambda item: (-item[1], item[0]))
 
+    async def ranking_size(self, partition: int, scorecard: str) -> int:
+        """How many leads have a published score."""
+        return len(self._shards[partition].ranks[scorecard])
+
     async def ranked(
         self,
         partition: int,

@@ -222,6 +222,11 @@ class RedisStore:
         raw = await self._call("top", lambda: self._client.zrange(key, 0, limit - 1, withscores=True))
         return [(lead_id.decode(), -negated) for lead_id, negated in raw]
 
+    async def ranking_size(self, partition: int, scorecard: str) -> int:
+        """How many leads have a published score."""
+        key = self._keys(partition).ranking(scorecard)
+        return int(await self._call("ranking_size", lambda: self._client.zcard(key)))
+
     async def ranked(
         self,
         partition: int,

@@ -151,7 +151,7 @@ async def test_empty_pages_say_what_to_do() -> None:
         async def alerts(self, cursor: str | None, limit: int, role: str, lead_id: str | None = None) -> dict[str, Any]:
             return {"alerts": [], "next": None}
 
-        async def channels(self, scorecard: str, touch: str, days: int) -> dict[str, Any]:
+        async def channels(self, scorecard: str, role: str, touch: str, days: int) -> dict[str, Any]:
             return {"rows": [], "total": 0, "since": "2026-11-01T00:00:00.000Z", "stages": []}
 
     desk = Empty(leads=0)
@@ -238,3 +238,16 @@ def test_a_curve_has_its_crossings_on_it_and_few_rows_in_its_table() -> None:
     assert parts["curve"]["crossings"][0]["score"] == 40
     assert parts["curve"]["past"][-1] == [NOON, 99]
     assert len(parts["curve_rows"]) == 2 * pieces.TABLE_ROWS
+
+
+async def test_what_turns_the_direction_of_text_turns_nothing_beside_it() -> None:
+    turned = "\u202e\u200fABC\u2066evil\u2069 \u05d7"
+
+    class Turning(StandInDesk):
+        async def alerts(self, *asked: Any, **more: Any) -> dict[str, Any]:
+            found = await super().alerts(*asked, **more)
+            return {**found, "alerts": [{**alert, "lead_id": turned, "lead": {}} for alert in found["alerts"]]}
+
+    page = await html("/alerts", desk=Turning(leads=1))
+    assert "ABCevil \u05d7" in page
+    assert not set("\u202e\u200f\u2066\u2069") & set(page)

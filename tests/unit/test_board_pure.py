@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -78,12 +79,19 @@ def test_a_seal_opens_nothing_else(text: str) -> None:
     assert SEAL.open(text, "id") is None
 
 
-@pytest.mark.parametrize("text", ["ana@acme.example", "ana%40acme.example", "+49 (30) 1234-56", "+4930123456"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ana@acme.example", "ana%40acme.example", "mailto:ana%2540acme.example", "ana\uff20acme.example",
+        "+49 (30) 1234-56", "+4930123456", "+49 170/7654321", "tel:+491707654321", "0170 7654321", "(030) 7654321",
+        "00491707654321", "by way of ana@acme.example",
+    ],
+)  # fmt: skip
 def test_an_address_is_known_as_one(text: str) -> None:
     assert is_address(text)
 
 
-@pytest.mark.parametrize("text", ["u-42", "4930123456", "+1", "hidden.x", "5f3c", ""])
+@pytest.mark.parametrize("text", ["u-42", "4930123456", "+1", "hidden.x", "5f3c", "", "5" * 64, "2026"])
 def test_an_id_is_no_address(text: str) -> None:
     assert not is_address(text)
 
@@ -93,7 +101,7 @@ def test_a_viewer_sees_no_trait_and_no_address_anywhere() -> None:
         {
             "lead_id": "ana@acme.example",
             "aliases": ["5f3c", "bob@acme.example"],
-            "traits": {"name": "Ana", "nested": {"deep": ["ana@acme.example"]}},
+            "traits": {"name": "Ana", "nested": {"deep": ["ana@acme.example"]}, "ana@acme.example": True},
             "lead": {"lead_id": "ana@acme.example", "email": "ana@acme.example", "anonymous_ids": ["+49301234567"]},
             "links": {"lead": "https://board/leads/ana%40acme.example"},
             "parts": [{"name": "pricing", "points": 3.0}],
@@ -105,7 +113,7 @@ def test_a_viewer_sees_no_trait_and_no_address_anywhere() -> None:
     assert "acme" not in text
     assert "Ana" not in text
     assert "+49" not in text
-    assert seen["traits"] == {"name": HIDDEN, "nested": HIDDEN}
+    assert seen["traits"] == {"name": HIDDEN, "nested": HIDDEN, HIDDEN: HIDDEN}
     assert seen["aliases"][0] == "5f3c"
     assert seen["parts"] == [{"name": "pricing", "points": 3.0}]
     assert MASK.named(seen["lead_id"], VIEWER) == "ana@acme.example"
@@ -118,8 +126,14 @@ def test_who_may_see_all_sees_it_as_it_is() -> None:
     assert MASK.named("ana@acme.example", FULL) == "ana@acme.example"
 
 
-def test_a_viewer_cannot_ask_for_an_address() -> None:
+def test_a_viewer_cannot_ask_for_an_address_nor_for_its_hash() -> None:
+    digest = sha256(b"ana@acme.example").hexdigest()
     assert MASK.named("ana@acme.example", VIEWER) is None
+    assert MASK.named(digest, VIEWER) is None
+    assert MASK.named(digest, FULL) == digest
+    seen = MASK.value({"aliases": [digest], "version": digest}, VIEWER)
+    assert MASK.named(seen["aliases"][0], VIEWER) == digest
+    assert seen["aliases"] != [seen["version"]] == [digest]
     assert MASK.named("u-42", VIEWER) == "u-42"
     assert MASK.named("hidden.nonsense", VIEWER) == "hidden.nonsense"
 

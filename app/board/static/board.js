@@ -48,25 +48,33 @@
     }
   }
 
-  /** A lead that has risen into the live part is no longer shown further down. */
-  function once() {
-    const live = new Set([...document.querySelectorAll("#live > li")].map((row) => row.dataset.id));
-    for (const row of document.querySelectorAll("#more > li")) if (live.has(row.dataset.id)) row.remove();
+  /** What came by scrolling is brought up to date with the rest from now on, up to a bound; and each lead stands once. */
+  function join() {
+    const live = document.getElementById("live");
+    const room = Number(live.dataset.most) - live.children.length;
+    live.append(...[...document.querySelectorAll("#more > li")].slice(0, Math.max(room, 0)));
+    const shown = new Set();
+    for (const row of rows()) {
+      if (shown.has(row.dataset.id)) row.remove();
+      shown.add(row.dataset.id);
+    }
   }
 
   const on = (name, act) => document.body.addEventListener(`htmx:${name}`, act);
   on("configRequest", ({ detail }) => {
-    if (detail.target.id === "live" && document.querySelector("#more > li")) detail.parameters.scrolled = "yes";
+    if (detail.target.id !== "live") return;
+    detail.parameters.shown = detail.target.children.length;
+    if (document.querySelector("#more > li")) detail.parameters.scrolled = "yes";
   });
   on("beforeSwap", ({ detail }) => detail.target.id === "live" && remember());
   on("afterSwap", ({ detail }) => {
     const { id } = detail.target;
-    if (id === "live" || id === "more") once();
     if (id === "live") move();
     const event = detail.requestConfig.triggeringEvent;
-    if (id === "more" && event?.type === "click" && event.detail === 0) {
-      document.querySelector(`#more > li:nth-last-child(${detail.xhr.getResponseHeader("Board-Rows") ?? 1}) a`)?.focus();
-    }
+    const byKey = id === "more" && event?.type === "click" && event.detail === 0;
+    const first = document.querySelector(`#more > li:nth-last-child(${detail.xhr.getResponseHeader("Board-Rows") ?? 1}) a`);
+    if (id === "live" || id === "more") join();
+    if (byKey) first?.focus();
     if (id === "results") say(document.getElementById("count")?.textContent.trim() ?? "");
   });
   on("responseError", ({ detail }) => {
