@@ -319,6 +319,8 @@ def fits(lead: Lead) -> bool:
     for window in lead.windows.values():
         if len(window.entries) > DISTINCT_VALUES or any(entry[1] or entry[2] != 1 for entry in window.entries):
             return False
+        if len(window.entries) == DISTINCT_VALUES and not window.entries[-1][3]:
+            return False  # a limited signal, which the kernel could count no more of
     if not lead.details:
         return True
     found = valued(lead)
