@@ -54,10 +54,14 @@ class Reads:
     async def watch(self) -> None:
         """Ask Redis again and again, for ever, whether anybody reads or not."""
         while True:
-            with suppress(Refusal):
-                async with self.bounded():
-                    await self.store.meta("partitions")
+            await self.look()
             await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Ask once."""
+        with suppress(Refusal):
+            async with self.bounded():
+                await self.store.meta("partitions")
 
     @asynccontextmanager
     async def bounded(self) -> AsyncIterator[None]:
