@@ -101,7 +101,7 @@ class Slots(NamedTuple):
     slots: Column
     """SLOT."""
     windows: Column
-    """Numbers of their windows, 0 for none."""
+    """Numbers of their windows, 0 for none and where there is no signal."""
 
 
 class Windows(NamedTuple):

@@ -50,7 +50,7 @@ def apply(
     """
     # Taking an array out of a tuple costs more than using it.
     names, slots, inside, signals, matches, hits = s.names, s.slots, k.inside, m.signals, h.matches, h.hits
-    digests, recents, old, used, values, windows = r.digests, r.events, r.old, r.used, r.values, s.windows
+    digests, recents, old, used, has_values = r.digests, r.events, r.old, r.used, r.values.shape[0] > 0
     lefts = 0
     for i in range(begin, e.shape[0]):
         row, match = e[i].row, e[i].match
@@ -84,14 +84,16 @@ def apply(
                             for j in range(hit.first, hit.last):
                                 signal = hits[j].signal
                                 rate, amount = signals[signal].rate, hits[j].amount
-                                add(lead, names, slots, windows, row, signal, rate, at - lead.base, amount)
+                                add(lead, names, slots, row, signal, rate, at - lead.base, amount)
                             lead.slack -= hit.gain
                         else:
                             taken = _count_and_settle(c, s, k, m, h, row, match, at - lead.base, now)
                         if taken:
-                            since, value = at - lead.base, e[i].value
-                            if not jots(lead, digests, recents, old, values, digest, since, hit.group, value):
-                                remember(c, r, row, digest, since, hit.group, value)
+                            place = jots(lead, digests, recents, old, digest, at - lead.base, hit.group)
+                            if place < 0:
+                                remember(c, r, row, digest, at - lead.base, hit.group, e[i].value)
+                            elif has_values:
+                                r.values[place] = e[i].value
                             fired[match] += 1
                 if taken:
                     _note(lead, now, at, e[i].known)
@@ -124,7 +126,7 @@ def _count_and_settle(c, s, k, m, h, row, match, at, now):
     kept = s.slots[row, :size].copy()
     for j in range(hit.first, hit.last):
         signal = h.hits[j].signal
-        add(lead, s.names, s.slots, s.windows, row, signal, m.signals[signal].rate, at, h.hits[j].amount)
+        add(lead, s.names, s.slots, row, signal, m.signals[signal].rate, at, h.hits[j].amount)
     if settles(c, s, k, m, row, now):
         return True
     lead.size = size
@@ -155,7 +157,7 @@ def _count_by_windows(c, s, k, w, m, h, event, now, counts, idle):
         if rule.most:
             became[j - first] = count(c, s, m, w, row, signal, at, event.arrival, now, event.value)
         else:
-            add(lead, s.names, s.slots, s.windows, row, signal, rule.rate, at, hits[j].amount)
+            add(lead, s.names, s.slots, row, signal, rule.rate, at, hits[j].amount)
         if became[j - first] == ADDED or became[j - first] == MOVED:
             gain += rule.gain * hits[j].amount
             moved = moved or became[j - first] == MOVED

@@ -28,7 +28,7 @@ def count(c, s: Slots, m: Model, w: Windows, row, signal, at, arrival, now, valu
         value = np.uint64(0)
     slot = slot_of(lead, s.names, row, signal)
     if slot < 0:
-        add(lead, s.names, s.slots, s.windows, row, signal, rule.rate, at, 1.0)
+        add(lead, s.names, s.slots, row, signal, rule.rate, at, 1.0)
         number = new_window(w)
         s.windows[row, lead.size - 1] = number
         insert(w, w.windows[number], at, value)
@@ -99,7 +99,7 @@ def slot_of(lead, names, row, signal):
 
 
 @compiled
-def add(lead, names, slots, windows, row, signal, rate, at, amount):
+def add(lead, names, slots, row, signal, rate, at, amount):
     """``Lead.add``."""
     size = lead.size
     for i in range(size):
@@ -108,7 +108,6 @@ def add(lead, names, slots, windows, row, signal, rate, at, amount):
             return
     slot = slots[row, size]
     names[row, size], slot.amount, slot.ref, slot.count = signal, amount, at, 1
-    windows[row, size] = 0
     lead.size = size + 1
 
 

@@ -52,14 +52,14 @@ def knows(lead, digests, old, digest):
 
 
 @compiled
-def jots(lead, digests, events, old, values, digest, at, group, value):
-    """``remember`` where there is a place for one more, as there nearly always is; False where not."""
+def jots(lead, digests, events, old, digest, at, group):
+    """``remember`` where there is a place for one more, as there nearly always is: which, or -1."""
     if at < -NEAR_MS or at >= NEAR_MS or lead.room < 0:
-        return False
+        return np.int64(-1)
     places = LEAST_ROOM << lead.room
     if lead.recents == RECENT:
         if lead.old_block < 0:
-            return False
+            return np.int64(-1)
         oldest = digests[lead.block + lead.first]
         if lead.olds < OLDER:
             old[lead.old_block, lead.olds] = oldest
@@ -70,13 +70,11 @@ def jots(lead, digests, events, old, values, digest, at, group, value):
         lead.first = (lead.first + 1) & (places - 1)
         lead.recents -= 1
     elif lead.recents == places:
-        return False
+        return np.int64(-1)
     place = lead.block + ((lead.first + lead.recents) & (places - 1))
     digests[place], events[place] = digest, event_of(at, group)
-    if values.shape[0]:
-        values[place] = value
     lead.recents += 1
-    return True
+    return place
 
 
 @compiled

@@ -24,7 +24,8 @@ def encode(
         How many are done, which is fewer where ``out``, so many bytes long, was too short for all.
     """
     names, slots, digests, events, old = s.names, s.slots, r.digests, r.events, r.old
-    signals, start, members = m.signals, g.start, g.signal
+    signals, start, members, plain = m.signals, g.start, g.signal, g.plain
+    has_windows, has_values = w.used[0] > 1, r.values.shape[0] > 0
     at = 0
     marks, widest = np.empty(RECENT, np.int64), 0
     for group in range(start.shape[0] - 1):
@@ -35,13 +36,10 @@ def encode(
         base, count = lead.base, np.int64(lead.size)
         places = (LEAST_ROOM << lead.room) - 1 if lead.room >= 0 else 0
         entries, windows, details = 0, 0, 0
-        for j in range(count):
-            if s.windows[row, j]:
-                windows += 1
-                entries += w.windows[s.windows[row, j]].size
-        if r.values.shape[0]:
-            for j in range(lead.recents):
-                details += r.values[lead.block + ((lead.first + j) & places)] != np.uint64(0)
+        if has_windows:
+            windows, entries = _count_windows(s, w, row, count)
+        if has_values:
+            details = _count_details(lead, r, places)
         longest = 96 + count * 32 + lead.recents * (ENTRY_BYTES + 8 + 9 * widest) + lead.olds * ID_BYTES
         if at + longest + windows * 32 + entries * 24 + details * 32 > size:
             return i
@@ -74,7 +72,7 @@ def encode(
         seen = 0
         for j in range(lead.recents):
             place = lead.block + ((lead.first + j) & places)
-            mark, group = 0, g.plain[which(events[place])]
+            mark, group = 0, plain[which(events[place])]
             while mark < seen and marks[mark] != group:
                 mark += 1
             marks[mark] = group
@@ -107,6 +105,26 @@ def encode(
             at = _details(out, at, lead, r, g, signals, places, details)
         ends[i, 2] = at
     return rows.shape[0]
+
+
+@compiled
+def _count_windows(s, w, row, count):
+    """How many windows a lead has, and how many entries these."""
+    windows, entries = 0, 0
+    for j in range(count):
+        if s.windows[row, j]:
+            windows += 1
+            entries += w.windows[s.windows[row, j]].size
+    return windows, entries
+
+
+@compiled
+def _count_details(lead, r, places):
+    """How many of a lead's recent events have counted a value."""
+    details = 0
+    for j in range(lead.recents):
+        details += r.values[lead.block + ((lead.first + j) & places)] != np.uint64(0)
+    return details
 
 
 @compiled

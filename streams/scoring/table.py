@@ -202,7 +202,7 @@ class Table:
     def _forget(self, row: int) -> None:
         """Give back what stands elsewhere than in the row."""
         kernel_memory.forget(self.leads, self.recent, row, True)
-        if self.slots.windows[row, : self.leads["size"][row]].any():
+        if self.windows.used[0] > 1 and self.slots.windows[row, : self.leads["size"][row]].any():
             kernel_windows.forget_windows(self.leads, self.slots, self.windows, row)
         self._rare.pop(row, None)
 
