@@ -305,11 +305,11 @@ class Rig:
 
     # Traffic --------------------------------------------------------------------------------------------------
 
-    async def send(self, records: Iterable[Sent]) -> None:
+    async def send(self, records: Iterable[Sent], producer: AIOKafkaProducer | None = None) -> None:
         """Produce and wait for the acknowledgements."""
+        producer = producer or self._producer
         waiting = [
-            (r, await self._producer.send(self.topic(r.topic), r.value, key=r.key, partition=r.partition))
-            for r in records
+            (r, await producer.send(self.topic(r.topic), r.value, key=r.key, partition=r.partition)) for r in records
         ]
         for record, future in waiting:
             metadata = await future

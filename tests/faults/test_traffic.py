@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+from aiokafka import AIOKafkaProducer
+
 from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig
@@ -34,3 +37,15 @@ async def test_events_that_are_sent_three_times_count_once_whoever_scores_them(r
     rig.start_worker()
     found = await rig.promise_kept()
     assert counted(rig.rules, found, "email_click") == workload.clicks
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+async def test_producers_may_compress_as_they_like(rig: Rig, workload: Workload, codec: str) -> None:
+    rig.start_worker()
+    producer = AIOKafkaProducer(bootstrap_servers=rig.kafka.address, compression_type=codec, linger_ms=20)
+    await producer.start()
+    try:
+        await rig.send(workload.take(300), producer)
+    finally:
+        await producer.stop()
+    await rig.promise_kept()
