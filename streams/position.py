@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from streams.records import fingerprint
+
+GREATEST: Final = 2**63 - 1
+"""The greatest offset that Kafka can have."""
 
 
 class _Places(dict[bytes, str]):
@@ -68,6 +71,8 @@ class Position:
         try:
             name, at = self._places[place], int(number)
         except ValueError:
+            return True
+        if not 0 <= at <= GREATEST:  # no offset: whoever wrote that was none of ours
             return True
         if at <= self.sources.get(name, -1):
             return False
