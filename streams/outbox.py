@@ -38,6 +38,11 @@ def forwards(outcome: Outcome, topic: str, partition: int) -> Iterator[Outgoing]
         yield outgoing
 
 
+def forwarded_from(record: Outgoing) -> int:
+    """The offset of the record that one of ``forwards`` comes from."""
+    return int(dict(record.headers)[SOURCE_HEADER].rpartition(b":")[2]) // MOST_FORWARDS
+
+
 def _forwarded(topic: str, target: str, item: LeadEvent | Control) -> Outgoing:
     """A record on its way to the shard of another lead, with its arrival kept."""
     if isinstance(item, LeadEvent):

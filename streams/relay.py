@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from streams.channel import Channel
 from streams.clock import monotonic_s, now_ms
+from streams.outbox import forwarded_from
 from streams.outgoing import Outgoing, decode_outgoing
 from streams.pipeline import Shard
 from streams.rejects import REASONS, Reject, rejected
@@ -105,13 +106,17 @@ class Relay:
         except MessageSizeTooLargeError:
             if len(records) > 1:
                 return [done for record in records for done in await self._sent([record], partition)]
-            log.error("the broker takes no record of this size: raise max.message.bytes of %s", records[0].topic)
+            size = len(records[0].value or b"")
+            message = (
+                "a record of %d bytes is too large for %s, whose max.message.bytes may be raised to 4 MiB: rejected"
+            )
+            log.error(message, size, records[0].topic)
             await producer.deliver([self._rejected(records[0])])
             return []
 
     def _rejected(self, record: Outgoing) -> Outgoing:
         self._channel.metrics.rejected.labels("too_large").inc()
-        place = f"{record.topic}:{self._shard.partition}:{record.alert_id}"
+        place = f"{record.topic}:{self._shard.partition}:{record.alert_id or forwarded_from(record)}"
         raw = SimpleNamespace(key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=())
         return rejected(self._channel.topics.rejected, raw, place, Reject("too_large", REASONS["too_large"]))
 

@@ -11,8 +11,11 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from streams.channel import Channel
 from streams.metrics import Metrics
+from streams.outbox import forwards
 from streams.outgoing import Outgoing, encode_outgoing
 from streams.relay import Relay
+from streams.scoring.event import LeadEvent
+from streams.scoring.outcome import Forward, Outcome
 from streams.store.base import Entry
 from streams.topics import Topics
 
@@ -49,13 +52,16 @@ async def test_a_record_that_the_broker_takes_in_no_case_goes_to_the_rejects_and
     channel = Channel(producer, Topics(), metrics, SimpleNamespace, 1, 1, nothing)  # type: ignore[arg-type]
     relay = Relay(shard, channel)
     values = (b"a", b"x" * (MOST + 1), b"b")
-    alerts = [Outgoing("handoff", b"u", value, 0, [], f"id-{i}") for i, value in enumerate(values)]
-    relay.put([Entry(i, encode_outgoing(alert)) for i, alert in enumerate(alerts)])
+    sending = [Outgoing("handoff", b"u", value, 0, [], f"id-{i}") for i, value in enumerate(values)]
+    far = LeadEvent("far", "page", (), "m", 0, 0, None, None, values[1], False, False)
+    sending += forwards(Outcome(forwards=[Forward("far", far, 7)]), "lead-events", 0)
+    relay.put([Entry(i, encode_outgoing(record)) for i, record in enumerate(sending)])
     running = asyncio.create_task(relay.run())
     await asyncio.wait_for(done.wait(), 5)
     running.cancel()
 
-    assert told == [0, 1, 2]
+    assert told == [0, 1, 2, 3]
     assert [(r.topic, r.value) for r in broker.taken if r.topic == "handoff"] == [("handoff", b"a"), ("handoff", b"b")]
-    [reject] = [r for r in broker.taken if r.topic == "rejected-events"]
-    assert dict(reject.headers)["reason"] == b"too_large"
+    rejects = [dict(r.headers) for r in broker.taken if r.topic == "rejected-events"]
+    assert {reject["reason"] for reject in rejects} == {b"too_large"}
+    assert {reject["leadglow-source"] for reject in rejects} == {b"handoff:0:id-1", b"lead-events:0:7"}
