@@ -4,7 +4,8 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from typing import Any
+from importlib.metadata import version as installed_version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -67,8 +68,18 @@ def main() -> None:
         sys.exit(Exit.TROUBLE)
 
 
-def _root() -> None:
-    """Take no options of its own."""
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"leadglow {installed_version('leadglow')}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say which.")
+    ] = False,
+) -> None:
+    """Take no other options of its own."""
 
 
 def _end(status: Exit, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -201,6 +202,7 @@ _STAGE = struct_of(
     },
     "{name: qualified, enter: 70, leave: 50}",
 )
+_CARD_NAME = replace(kinds.NAME, example="default")
 _SCORECARD = struct_of(
     "a scorecard",
     {
@@ -220,7 +222,7 @@ FILE = struct_of(
     {
         "leadglow": Field(kinds.VERSION, "The version of this format.", required=True),
         "signals": Field(named(kinds.NAME, _SIGNAL, 1), "What happens and how fast it fades.", required=True),
-        "scorecards": Field(named(kinds.NAME, _SCORECARD, 1), "What signals are worth.", required=True),
+        "scorecards": Field(named(_CARD_NAME, _SCORECARD, 1), "What signals are worth.", required=True),
     },
     "leadglow: 1",
 )

@@ -215,8 +215,9 @@ def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
         read_items = [(key_kind.read(k, report), Item(k, kind.read(v, report))) for k, v in node.value.items()]
         return {name: item for name, item in read_items if name is not None}
 
-    schema = {"type": "object", "propertyNames": key_kind.schema, "additionalProperties": kind.schema}
-    return Kind(read, schema | ({"minProperties": at_least} if at_least else {}), f"{{{key_kind.example}: …}}")
+    schema: dict[str, Any] = {"type": "object", "propertyNames": key_kind.schema, "additionalProperties": kind.schema}
+    schema |= {"minProperties": at_least} if at_least else {}
+    return Kind(read, schema, f"{{{key_kind.example}: {kind.example}}}")
 
 
 def struct_of(what: str, fields: Mapping[str, Field], example: str) -> Kind:

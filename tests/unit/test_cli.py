@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import ssl
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ def sasl(**more: Any) -> Settings:
 
 def test_the_page_about_the_commands_is_up_to_date() -> None:
     assert (ROOT / "docs/commands.md").read_text() == commands_page()
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").stdout == f"leadglow {installed_version('leadglow')}\n"
 
 
 def test_help_lists_every_command_in_a_readable_order() -> None:

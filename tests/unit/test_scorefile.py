@@ -149,7 +149,7 @@ BAD = [
     ("leadglow: §2\nsignals: {a: {event: page}}\nscorecards: {m: {}}", "`2` is not the version", "`1`"),
     ("leadglow: §true\nsignals: {a: {event: page}}\nscorecards: {m: {}}", "`true` is not the version", "`1`"),
     (HEAD + "§scorecard: {}\nscorecards: {m: {}}", "unknown key `scorecard`", "write `scorecards`"),
-    (HEAD + "scorecards: §{}", "a mapping is not a mapping of names", "`pricing_visit: "),
+    (HEAD + "scorecards: §{}", "a mapping is not a mapping of names", "`default: "),
     ("leadglow: 1\n  signals§: {}", "not YAML: mapping values are not allowed", "indentation"),
     ("leadglow: 1\na: [1, 2§", "not YAML", "brackets"),
     ("leadglow: 1\na: §\x07", "U+0007", "remove it"),
