@@ -104,7 +104,14 @@ def add(lead, names, slots, row, signal, rate, at, amount):
     size = lead.size
     for i in range(size):
         if names[row, i] == signal:
-            _raise(slots[row, i], rate, at, amount)
+            slot = slots[row, i]
+            ahead = at - slot.ref
+            if ahead >= 0:
+                slot.amount = slot.amount * exp2(-ahead * rate) + amount
+                slot.ref = at
+            else:
+                slot.amount += amount * exp2(ahead * rate)
+            slot.count += 1
             return
     slot = slots[row, size]
     names[row, size], slot.amount, slot.ref, slot.count = signal, amount, at, 1
@@ -113,6 +120,7 @@ def add(lead, names, slots, row, signal, rate, at, amount):
 
 @compiled
 def _raise(slot, rate, at, amount):
+    """What ``add`` does to a signal that is there; in it, every plain event would pay for the call."""
     ahead = at - slot.ref
     if ahead >= 0:
         slot.amount = slot.amount * exp2(-ahead * rate) + amount
