@@ -78,16 +78,15 @@ def apply(
                     if knows(lead, digests, old, digest):
                         counts[DUPLICATE] += 1
                     else:
-                        if hit.counted:
-                            taken = _count_by_windows(c, s, k, w, m, h, e[i], now, counts, idle)
-                        elif lead.slack > hit.gain and not (hit.lowers and _is_inside(inside, row)):
+                        may_turn = lead.slack <= hit.gain or (hit.lowers and _is_inside(inside, row))
+                        if hit.counted or may_turn:
+                            taken = _count_and_settle(c, s, k, w, m, h, e[i], now, counts, idle)
+                        else:
                             for j in range(hit.first, hit.last):
                                 signal = hits[j].signal
                                 rate, amount = signals[signal].rate, hits[j].amount
                                 add(lead, names, slots, row, signal, rate, at - lead.base, amount)
                             lead.slack -= hit.gain
-                        else:
-                            taken = _count_and_settle(c, s, k, m, h, row, match, at - lead.base, now)
                         if taken:
                             place = jots(lead, digests, recents, old, digest, at - lead.base, hit.group)
                             if place < 0:
@@ -119,25 +118,8 @@ def _note(lead, now, at, known):
 
 
 @compiled
-def _count_and_settle(c, s, k, m, h, row, match, at, now):
-    """Raise the amounts of what matched; False, and nothing done, where that turns a stage."""
-    hit, lead = h.matches[match], c[row]
-    size = lead.size
-    kept = s.slots[row, :size].copy()
-    for j in range(hit.first, hit.last):
-        signal = h.hits[j].signal
-        add(lead, s.names, s.slots, row, signal, m.signals[signal].rate, at, h.hits[j].amount)
-    if settles(c, s, k, m, row, now):
-        return True
-    lead.size = size
-    for j in range(size):
-        s.slots[row, j] = kept[j]
-    return False
-
-
-@compiled
-def _count_by_windows(c, s, k, w, m, h, event, now, counts, idle):
-    """The same where limited or distinct signals match; False, too, where it is not for this code to count."""
+def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
+    """Count what matched; False, and nothing done, where that turns a stage or is not for this code to count."""
     hit, row = h.matches[event.match], event.row
     lead, hits, first = c[row], h.hits, hit.first
     for j in range(first, hit.last):
@@ -148,7 +130,7 @@ def _count_by_windows(c, s, k, w, m, h, event, now, counts, idle):
     size, at = np.int64(lead.size), event.at - lead.base
     is_certain = lead.slack > hit.gain and not inside  # to turn no stage, so nothing need be kept to go back to
     kept = s.slots[row, : np.int64(0) if is_certain else size].copy()
-    windows = keep(lead, s, w, row, hits, first, first if is_certain else hit.last)
+    windows = keep(lead, s, w, row, hits, first, hit.last if hit.counted and not is_certain else first)
     became = np.full(hit.last - first, ADDED)
     gain, moved = 0.0, False
     for j in range(first, hit.last):
