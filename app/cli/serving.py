@@ -13,8 +13,8 @@ from typing import NoReturn, Protocol
 import typer
 
 from app.cli.common import Fault
-from app.cli.worker import run_long
 from app.logs import set_up_logs
+from app.loop import run_long
 from app.settings import Settings, variable
 from streams.exits import Exit
 

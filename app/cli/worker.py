@@ -7,9 +7,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from aiokafka.errors import KafkaError
@@ -19,6 +19,7 @@ from app.cli.common import Fault, rules_of
 from app.cli.common import settings as read_settings
 from app.cli.topics import partition_counts, wanted
 from app.logs import set_up_logs
+from app.loop import run_long
 from app.settings import Settings
 from app.wiring import admin_of, worker_of
 from streams.exits import Exit
@@ -53,15 +54,6 @@ def worker() -> None:
     status = run_long(_work(settings))
     sys.stdout.flush()
     raise typer.Exit(status)
-
-
-def run_long(work: Coroutine[Any, Any, int]) -> int:
-    """Run what serves until it is stopped, on uvloop where there is one; returns the exit status."""
-    try:
-        import uvloop
-    except ImportError:  # there is none for Windows
-        return asyncio.run(work)
-    return uvloop.run(work)
 
 
 async def _work(settings: Settings) -> int:

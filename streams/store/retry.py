@@ -7,8 +7,10 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from traceback import walk_tb
 from typing import TypeVar
 
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -20,6 +22,12 @@ from redis.exceptions import (
 
 TROUBLE = (RedisError, RedisClusterException, OSError)
 """What may come out of a client; of it, that which a repetition cannot mend comes out of a store."""
+CLOSED = (AttributeError, RuntimeError, TypeError)
+"""What redis-py lets out when it writes to a connection that was just closed, by the server or by another task.
+
+uvloop raises the second, asyncio of Python 3.12 and 3.13 the third and the first: redis-py issue 4287.
+"""
+WRITE = AbstractConnection.send_packed_command.__code__
 logger = logging.getLogger(__name__)
 Reply = TypeVar("Reply")
 
@@ -42,12 +50,17 @@ REMEDIES = {
 """Error code of Redis -> what to do about it. Only these, and a lost connection, are worth a retry."""
 
 
+def _written(error: Exception) -> bool:
+    """Whether redis-py was writing to a connection, whatever the event loop says about it."""
+    return any(frame.f_code is WRITE for frame, _ in walk_tb(error.__traceback__))
+
+
 def remedy(error: Exception) -> str | None:
     """What ends this trouble, or None if repeating the call cannot help."""
     if isinstance(error, (AuthenticationError, AuthorizationError)):
         return None
-    if isinstance(error, AttributeError):  # redis-py writes to a connection that another task has closed
-        return UNREACHABLE if error.obj is None and error.name in {"drain", "writelines"} else None
+    if isinstance(error, CLOSED):
+        return UNREACHABLE if _written(error) else None
     if isinstance(error, RedisClusterException):
         return remedy(error.__cause__) if isinstance(error.__cause__, RedisError) else CLUSTER
     code = getattr(error, "status_code", None) or str(error).split(" ", 1)[0]
@@ -82,7 +95,7 @@ class Patience:
         while True:
             try:
                 reply = await self._shielded(send)
-            except (*TROUBLE, AttributeError) as error:
+            except (*TROUBLE, *CLOSED) as error:
                 advice = remedy(error)
                 if advice is None:
                     raise

@@ -1,27 +1,87 @@
 """Which errors of the Redis client are worth a retry."""
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+import uvloop
+from redis.asyncio import Redis
+from redis.asyncio.connection import Connection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, ResponseError
 
-from streams.store.retry import UNREACHABLE, remedy
+from streams.store.retry import UNREACHABLE, Patience, remedy
 
 
-def error_of(use: str) -> AttributeError:
-    nothing: Any = None
-    with pytest.raises(AttributeError) as raised:
-        getattr(nothing, use)
-    return raised.value
+@asynccontextmanager
+async def answering() -> AsyncIterator[int]:
+    """A server that says OK to whatever it is sent; yields its port."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while sent := await reader.read(65536):
+            writer.write(b"+OK\r\n" * sent.count(b"*"))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
 
 
-@pytest.mark.parametrize("use", ["writelines", "drain"])
-def test_a_connection_that_was_closed_while_it_was_written_to_is_one_that_is_away(use: str) -> None:
-    assert remedy(error_of(use)) == UNREACHABLE
+class Unlucky(Connection):
+    """A connection that is closed once, just before it is written to."""
+
+    close: Callable[["Unlucky"], Coroutine[Any, Any, None]] | None = None
+
+    async def check_health(self) -> None:
+        """Called by redis-py between the look whether it is connected and the write."""
+        close, Unlucky.close = Unlucky.close, None
+        if close is not None:
+            await close(self)
+
+
+async def by_the_peer(connection: Unlucky) -> None:
+    connection._writer.transport.abort()  # type: ignore[union-attr]
+    with suppress(OSError):
+        await asyncio.wait_for(connection._writer.wait_closed(), 1)  # type: ignore[union-attr]
+
+
+async def by_another_task(connection: Unlucky) -> None:
+    await connection.disconnect()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("close", [by_the_peer, by_another_task])
+def test_a_connection_that_is_closed_while_it_is_written_to_is_one_that_is_away(
+    run: Callable[[Coroutine[Any, Any, object]], object], close: Callable[[Unlucky], Coroutine[Any, Any, None]]
+) -> None:
+    failed: list[str] = []
+
+    async def scenario() -> object:
+        async with answering() as port:
+            client = Redis(host="127.0.0.1", port=port, protocol=2, retry=Retry(NoBackoff(), 0))
+            client.connection_pool.connection_class = Unlucky
+            patience = Patience(client.connection_pool.disconnect, failed.append)
+            await patience.call("look", client.ping)
+            Unlucky.close = close
+            answer = await patience.call("look", lambda: client.set("a", "b"))
+            await client.aclose()
+            return answer
+
+    assert run(scenario()) is True
+    assert failed == ["look"]
+
+
+@pytest.mark.parametrize("kind", [AttributeError, RuntimeError, TypeError])
+def test_the_same_kind_of_error_from_elsewhere_is_a_fault_of_ours(kind: type[Exception]) -> None:
+    with pytest.raises(kind) as raised:
+        raise kind
+    assert remedy(raised.value) is None
 
 
 def test_what_repeating_cannot_help_is_not_repeated() -> None:
-    assert remedy(error_of("anything_else")) is None
     assert remedy(ResponseError("WRONGTYPE Operation against a key")) is None
 
 
