@@ -183,6 +183,7 @@ class Shard:
             f"{self.env.owner}:{self._opening}:{self.version + 1}",
             self._fields(),
             outcome.blobs,
+            outcome.packed,
             outcome.due,
             outcome.ranks,
             entries,

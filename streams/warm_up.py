@@ -39,7 +39,7 @@ def warm_up() -> None:
     for number in range(3):
         records = [_record(2 * number), _record(2 * number + 1)]
         _take(codec, scorer, records if number else records[:1])  # a column of one record is of a type of its own
-    blob = scorer.finish().blobs["lead"]
+    blob = scorer.finish().stored()["lead"]
     scorer.show(["lead"])
     scorer.tick(["lead"], 1)
     scorer.finish()

@@ -258,9 +258,8 @@ class FastScorer:
         rows = np.flatnonzero(leads["touched"][: len(table.ids)])
         if len(rows):
             leads["touched"][rows], leads["stuck"][rows], leads["stale"][rows] = 0, 0, 1
-            ids = [table.ids[row] for row in rows.tolist()]
-            outcome.blobs.update(zip(ids, table.encode(rows), strict=True))
-            outcome.dirty.update(ids)
+            outcome.packed = table.pack(rows)
+            outcome.dirty.update(outcome.packed.lead_ids)
         for lead_id in begun:
             if (state := self._scorer.states.get(lead_id)) is not None:
                 self._keep(lead_id, state)

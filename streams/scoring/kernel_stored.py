@@ -1,6 +1,11 @@
-"""The stored form of leads in columns, written by compiled code: what ``stored.encode`` writes of a Lead."""
+"""The stored form of leads in columns, written by compiled code: what ``stored.encode`` writes of a Lead.
+
+One after another with their ids, as Redis takes arguments: before each a line that says how long it is.
+"""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 
@@ -8,17 +13,23 @@ from streams.scoring.columns import LEAST_ROOM, Groups, Model, Recent, Slots, Wi
 from streams.scoring.compiled import compiled
 from streams.scoring.kernel_memory import when, which
 from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, OLDER, RECENT
-from streams.scoring.text import put
+from streams.scoring.text import move, put, put_byte
+
+CR, LF, DOLLAR, ZERO = b"\r\n$0"
+LONGEST_LINE: Final = 24
+"""Bytes that ``_line`` takes at most."""
 
 
 @compiled
 def encode(
-    c, s: Slots, bits, r: Recent, w: Windows, closed, m: Model, g: Groups, version, rows, begin, out, size, ends
-):
-    """What ``stored.encode`` writes of leads from the ``begin``-th on, but for what is kept apart of some.
+    c, s: Slots, bits, r: Recent, w: Windows, closed, m: Model, g: Groups, version, rows, text, texts, begin, out, size,
+    spans
+):  # fmt: skip
+    """Write ids and what ``stored.encode`` writes of leads, from the ``begin``-th on, after what is in ``out`` already.
 
-    ``out`` is an address; ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS. Of each lead ``ends``
-    gets how long is what every lead has, how long with windows, and where in ``out`` it ends.
+    ``out`` is an address; ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS. In ``text``, up to
+    ``texts[n]`` each, are the ids and then, of leads of which parts are kept apart, these two.
+    ``spans`` gets where in ``out`` each blob begins and ends.
 
     Returns:
         How many are done, which is fewer where ``out``, so many bytes long, was too short for all.
@@ -26,7 +37,10 @@ def encode(
     names, slots, digests, events, old = s.names, s.slots, r.digests, r.events, r.old
     signals, start, members, plain = m.signals, g.start, g.signal, g.plain
     has_windows, has_values = w.used[0] > 1, r.values.shape[0] > 0
-    at = 0
+    at = spans[begin - 1, 1] if begin else 0
+    apart = rows.shape[0]
+    for i in range(begin):
+        apart += 2 * c[rows[i]].rare
     marks, widest = np.empty(RECENT, np.int64), 0
     for group in range(start.shape[0] - 1):
         widest = max(widest, start[group + 1] - start[group])
@@ -41,8 +55,16 @@ def encode(
         if has_values:
             details = _count_details(lead, r, places)
         longest = 96 + count * 32 + lead.recents * (ENTRY_BYTES + 8 + 9 * widest) + lead.olds * ID_BYTES
-        if at + longest + windows * 32 + entries * 24 + details * 32 > size:
+        longest += windows * 32 + entries * 24 + details * 32
+        name = texts[i - 1] if i else 0
+        if lead.rare:
+            longest += texts[apart + 1] - texts[apart - 1]
+        if at + 2 * LONGEST_LINE + texts[i] - name + longest > size:
             return i
+        at = _line(out, at, texts[i] - name)
+        move(out, at, text, name, texts[i] - name)
+        at += texts[i] - name
+        head, at = at, at + _line_size(longest)
         began = at
         at = _array(out, at, 20 if lead.rare or windows or details else 13)
         for value in (version, base, lead.clock - base, lead.first_seen - base, lead.last_seen - base):
@@ -94,16 +116,22 @@ def encode(
                 at = _integer(out, at, where)
         put(out, at, np.uint64(0xC3 if lead.known else 0xC2) << np.uint64(56))
         at += 1
-        ends[i, 0] = at - began
+        if lead.rare:
+            at = _text(out, at, text, texts, apart)
+        elif windows or details:
+            at = _headed(out, at, 0x80, 0x80, 1)  # no latches, no traits
         if lead.rare or windows or details:
-            if not lead.rare:
-                at = _headed(out, at, 0x80, 0x80, 1)  # no latches, no traits
             at = _windows(out, at, s, w, closed, signals, row, count, windows)
-            ends[i, 1] = at - began
-            if not lead.rare:
+            if lead.rare:
+                at = _text(out, at, text, texts, apart + 1)
+                apart += 2
+            else:
                 at = _headed(out, at, 0x90, 0x9000, 2)  # no aliases, no touches, never erased
             at = _details(out, at, lead, r, g, signals, places, details)
-        ends[i, 2] = at
+        begun = _line(out, head, at - began)
+        move(out, begun, out, began, at - began)
+        spans[i, 0], spans[i, 1] = begun, begun + at - began
+        at = spans[i, 1]
     return rows.shape[0]
 
 
@@ -162,6 +190,39 @@ def _details(out, at, lead, r, g, signals, places, details):
         at = _array(out, at + 16, 3)
         at = _unsigned(out, _headed(out, at, 0xA0, 1, 1), r.values[place])
     return at
+
+
+@compiled
+def _text(out, at, text, texts, number):
+    """One of several texts."""
+    size = texts[number] - texts[number - 1]
+    move(out, at, text, texts[number - 1], size)
+    return at + size
+
+
+@compiled
+def _line_size(number):
+    """How long ``_line`` is."""
+    size = 6
+    while number >= 10:
+        number //= 10
+        size += 1
+    return size
+
+
+@compiled
+def _line(out, at, number):
+    """The line that Redis wants before a text of so many bytes, with the end of the line before; not a byte more."""
+    end = at + _line_size(number)
+    put_byte(out, at, CR)
+    put_byte(out, at + 1, LF)
+    put_byte(out, at + 2, DOLLAR)
+    for digit in range(end - 3, at + 2, -1):
+        put_byte(out, digit, ZERO + number % 10)
+        number //= 10
+    put_byte(out, end - 2, CR)
+    put_byte(out, end - 1, LF)
+    return end
 
 
 @compiled

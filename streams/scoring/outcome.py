@@ -6,6 +6,7 @@ from collections import Counter as Tally
 from dataclasses import dataclass, field
 
 from streams.scoring.event import Control, LeadEvent
+from streams.scoring.packed import NOTHING, Packed
 from streams.scoring.stages import Transition
 
 
@@ -32,6 +33,8 @@ class Outcome:
     """Everything that a step decided."""
 
     blobs: dict[str, bytes | None] = field(default_factory=dict)
+    packed: Packed = NOTHING
+    """More of them; of a lead that is in both, this one counts."""
     due: dict[str, float | None] = field(default_factory=dict)
     ranks: dict[str, dict[str, float | None]] = field(default_factory=dict)
     dirty: set[str] = field(default_factory=set)
@@ -43,3 +46,7 @@ class Outcome:
     """How often each signal counted."""
     amounts: dict[str, float] = field(default_factory=dict)
     """What signals with an amount came to."""
+
+    def stored(self) -> dict[str, bytes | None]:
+        """All blobs, by lead id."""
+        return {**self.blobs, **self.packed.apart()}

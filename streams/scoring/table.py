@@ -28,11 +28,12 @@ from streams.scoring.columns import (
 from streams.scoring.counting import DISTINCT_VALUES
 from streams.scoring.lead import ENTRY_BYTES, Lead, detail_key
 from streams.scoring.names import NOWHERE, Names
+from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
 from streams.scoring.rules_in_columns import Plain, Signals, model_of
 from streams.scoring.score import fit_of
 from streams.scoring.stored import VERSION, decode, decode_head, encode_apart
-from streams.scoring.text import PADDING
+from streams.scoring.text import PADDING, Text
 
 _AS_IT_IS = (
     "base", "clock", "first_seen", "last_seen", "erased_at", "calm_until", "slack", "known", "stale", "unsent",
@@ -177,7 +178,8 @@ class Table:
         at = np.array(rows, np.int64)
         derived = self.leads[["calm_until", "slack", "due", "stale", "unsent"]][at].tolist()
         shown = self.cards.scores["shown"][at].tolist()
-        for blob, (calm_until, slack, due, stale, unsent), scores in zip(self.encode(at), derived, shown, strict=True):
+        blobs = self.pack(at).blobs()
+        for blob, (calm_until, slack, due, stale, unsent), scores in zip(blobs, derived, shown, strict=True):
             lead = decode(blob)
             assert isinstance(lead, Lead)
             lead.calm_until, lead.slack, lead.due = calm_until, slack, None if due == NEVER else due
@@ -285,31 +287,23 @@ class Table:
 
     # The stored form ------------------------------------------------------------------------------------------
 
-    def encode(self, rows: Column) -> list[bytes]:
+    def pack(self, rows: Column) -> Packed:
         """The stored forms of these rows."""
-        blobs: list[bytes] = []
-        ends = np.zeros((len(rows), 3), np.int64)
-        begin, bits, closed = 0, self.slots.slots.view(BITS), self.windows.windows.view(WINDOW_BITS)
-        while begin < len(rows):
-            done = kernel_stored.encode(
+        lead_ids = [self.ids[row] for row in rows.tolist()]
+        texts = [lead_id.encode() for lead_id in lead_ids]
+        for row in rows[self.leads["rare"][rows] == 1].tolist():
+            texts += self._rare[row]
+        text, ends = Text(b"".join(texts)), np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+        spans, done = np.zeros((len(rows), 2), np.int64), 0
+        bits, closed = self.slots.slots.view(BITS), self.windows.windows.view(WINDOW_BITS)
+        while done < len(rows):
+            begin, done = done, kernel_stored.encode(
                 self.leads, self.slots, bits, self.recent, self.windows, closed, self.model, self.signals.groups,
-                VERSION, rows, begin, self._out.ctypes.data, len(self._out) - PADDING, ends,
+                VERSION, rows, text.address, ends, done, self._out.ctypes.data, len(self._out) - PADDING, spans,
             )  # fmt: skip
             if done == begin:
-                self._out = np.zeros(2 * len(self._out), np.uint8)
-                continue
-            written = self._out[: ends[done - 1, 2]].tobytes()
-            at = 0
-            for end in ends[begin:done, 2].tolist():
-                blobs.append(written[at:end])
-                at = end
-            begin = done
-        if self._rare:
-            for i, row in enumerate(rows.tolist()):
-                if (rare := self._rare.get(row)) is not None:
-                    blob, (core, counted, _) = blobs[i], ends[i].tolist()
-                    blobs[i] = b"".join((blob[:core], rare[0], blob[core:counted], rare[1], blob[counted:]))
-        return blobs
+                lengthen(self._out, 2 * len(self._out))
+        return Packed(lead_ids, self._out[: spans[-1, 1]].tobytes() if len(rows) else b"", spans)
 
 
 def fits(lead: Lead) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core.cgutils import raw_memmove
 from numba.extending import intrinsic
 
 from streams.scoring.compiled import compiled
@@ -45,20 +46,51 @@ def _loads(width: int, result: Any) -> Any:
 _byte, _word = _loads(8, types.int64), _loads(64, types.uint64)
 
 
+def _stores(width: int, swapped: bool) -> Any:
+    """A function that writes so many bits at an address and so many bytes on."""
+
+    def store(typing_context: Any, address: Any, at: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            place = builder.inttoptr(builder.add(*args[:2]), ir.IntType(width).as_pointer())
+            value = builder.trunc(args[2], ir.IntType(width))
+            builder.store(builder.bswap(value) if swapped else value, place, align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.uint64), generate
+
+    return intrinsic(store)
+
+
+_put, _put_byte = _stores(64, swapped=True), _stores(8, swapped=False)
+
+
 @intrinsic
-def _put(typing_context: Any, address: Any, at: Any, value: Any) -> Any:
+def _move(typing_context: Any, out: Any, at: Any, text: Any, begin: Any, size: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = builder.inttoptr(builder.add(args[0], args[1]), ir.IntType(64).as_pointer())
-        builder.store(builder.bswap(args[2]), place, align=1)
+        byte = ir.IntType(8).as_pointer()
+        to, of = (builder.inttoptr(builder.add(*pair), byte) for pair in (args[:2], args[2:4]))
+        raw_memmove(builder, to, of, args[4], 1)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64, types.uint64), generate
+    return types.void(*[types.int64] * 5), generate
+
+
+@compiled
+def move(out, at, text, begin, size):
+    """Copy so many bytes, which may overlap with where they go."""
+    _move(out, at, text, begin, size)
 
 
 @compiled
 def put(text, at, value):
     """Write a word to eight bytes, big-endian."""
     _put(text, at, np.uint64(value))
+
+
+@compiled
+def put_byte(text, at, value):
+    """Write one byte."""
+    _put_byte(text, at, np.uint64(value))
 
 
 @compiled

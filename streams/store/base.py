@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from streams.scoring.packed import NOTHING, Packed
+
 
 class Verdict(enum.Enum):
     """What became of a commit."""
@@ -56,6 +58,8 @@ class Commit:
     fields: dict[str, bytes]
     leads: dict[str, bytes | None] = field(default_factory=dict)
     """Lead id -> blob; None removes the lead from leads, due and every ranking."""
+    packed: Packed = NOTHING
+    """More of them, none of which is removed; of a lead that is in both, this one counts."""
     due: dict[str, float | None] = field(default_factory=dict)
     """Lead id -> due time in ms since the epoch; None removes it."""
     ranks: dict[str, dict[str, float | None]] = field(default_factory=dict)

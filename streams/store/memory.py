@@ -59,7 +59,7 @@ class _Shard:
 
         self._move_outbox(commit)
         self.dirty = self.dirty.difference(commit.clean).union(commit.dirty)
-        self.leads.update(leads)
+        self.leads |= {**leads, **commit.packed.apart()}
         self.due.put(due)
         _drop(self.due.times, not_due)
         for scorecard, (scores, unranked) in ranks.items():

@@ -18,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, NoScriptError
 
+from streams.scoring.packed import NOTHING
 from streams.store.base import Commit, Control, Entry, Fired, Verdict
 from streams.store.checks import (
     AccessDenied,
@@ -88,7 +89,7 @@ def _text(amount: float | None) -> str:
 def arguments(commit: Commit, scorecards: Iterable[str]) -> tuple[bytes, bytes]:
     """ARGV of ``commit.lua``; rankings and histories of ``scorecards`` are its further keys."""
     fields = commit.fields
-    leads, removed = split(commit.leads)
+    leads, removed = split({**commit.leads, **commit.packed.apart()})
     due, not_due = split(commit.due)
     payloads = [entry.payload for entry in commit.outbox]
     body = (
@@ -170,10 +171,10 @@ class RedisStore:
         if removed:  # they leave every ranking
             scorecards = sorted({*scorecards, *await self._rankings(keys)})
         shard = keys.of(scorecards)
-        if len(leads) >= MANY and isinstance(self._client, Redis):
-            rest = arguments(replace(commit, leads=dict.fromkeys(removed)), scorecards)
+        if len(leads) + len(commit.packed.lead_ids) >= MANY and isinstance(self._client, Redis):
+            rest = arguments(replace(commit, leads=dict.fromkeys(removed), packed=NOTHING), scorecards)
             script = ("EVAL", COMMIT, len(shard), *shard, *rest)  # by its text: it must not turn out to be missing
-            put, pool = hset(keys.leads, leads), self._client.connection_pool
+            put, pool = hset(keys.leads, leads, commit.packed), self._client.connection_pool
             async with self._turn:  # together they would hold up all others for as long as they take together
                 return await self._call("commit", lambda: transact(pool, keys, commit, put, script))
         argv = arguments(commit, scorecards)  # once: the bytes of a repeated attempt are the same

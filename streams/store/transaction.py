@@ -12,6 +12,7 @@ from typing import Any
 
 from redis.exceptions import ExecAbortError, ResponseError
 
+from streams.scoring.packed import Packed
 from streams.store.base import Commit, Verdict
 from streams.store.checks import require_unused
 from streams.store.keys import ShardKeys
@@ -28,16 +29,18 @@ class _Heads(dict[int, bytes]):
 _head = _Heads().__getitem__
 
 
-def hset(key: str, values: Mapping[str, bytes]) -> bytes:
-    """The command on the wire. redis-py packs one argument after another, which takes five times as long."""
+def hset(key: str, values: Mapping[str, bytes], packed: Packed) -> list[bytes]:
+    """The command on the wire, in parts. redis-py packs one argument after another, which takes five times as long."""
     names, blobs = list(map(str.encode, values)), values.values()
     parts = zip(map(_head, map(len, names)), names, map(_head, map(len, blobs)), blobs, strict=True)
-    name = key.encode()
-    first = (b"*%d\r\n$4\r\nHSET" % (2 + 2 * len(values)), _head(len(name)), name)
-    return b"".join(chain(first, chain.from_iterable(parts), (b"\r\n",)))
+    name, size = key.encode(), 2 + 2 * (len(values) + len(packed.lead_ids))
+    first = (b"*%d\r\n$4\r\nHSET" % size, _head(len(name)), name)
+    return [b"".join(chain(first, chain.from_iterable(parts))), packed.wire, b"\r\n"]
 
 
-async def transact(pool: Any, keys: ShardKeys, commit: Commit, leads: bytes, script: Sequence[Any]) -> Verdict:
+async def transact(
+    pool: Any, keys: ShardKeys, commit: Commit, leads: Sequence[bytes], script: Sequence[Any]
+) -> Verdict:
     """Take a step, all of it, if the last one is the one that it follows.
 
     Args:
@@ -84,10 +87,10 @@ async def _watch(connection: Any, keys: ShardKeys) -> tuple[str, int]:
     return (last or b"").decode(), int(newest.partition(b"-")[0])
 
 
-async def _execute(connection: Any, leads: bytes, script: Sequence[Any]) -> bytes | None:
+async def _execute(connection: Any, leads: Sequence[bytes], script: Sequence[Any]) -> bytes | None:
     """What the script returns; None where nothing was done, because what is watched was written."""
     pack = connection.pack_command
-    await connection.send_packed_command([*pack("MULTI"), leads, *pack(*script), *pack("EXEC")])
+    await connection.send_packed_command([*pack("MULTI"), *leads, *pack(*script), *pack("EXEC")])
     refusals: list[ResponseError] = []
     for _ in ("MULTI", "HSET", "EVAL"):
         try:

@@ -191,8 +191,8 @@ async def _commit(store: RedisStore, partition: int, version: int, what: tuple[R
         f"fill-{version}",
         {"ckpt": b"0", "scorecards": rules.version.encode()},
         {lead_id: kind.blob for lead_id, kind in chosen.items()},
-        {lead_id: kind.due for lead_id, kind in chosen.items() if kind.due is not None},
-        {rules.cards[0].name: {lead_id: kind.score for lead_id, kind in chosen.items()}},
+        due={lead_id: kind.due for lead_id, kind in chosen.items() if kind.due is not None},
+        ranks={rules.cards[0].name: {lead_id: kind.score for lead_id, kind in chosen.items()}},
         second=now_ms() // 1000,
     )
     assert await store.commit(partition, commit) is Verdict.OK

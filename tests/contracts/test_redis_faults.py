@@ -15,6 +15,7 @@ import pytest
 import redis
 from redis.asyncio import Connection
 
+from streams.scoring.packed import NOTHING
 from streams.store import transaction
 from streams.store.base import Commit, Entry, Verdict
 from streams.store.checks import AccessDenied, ClusterExpected, EvictingStore
@@ -198,7 +199,7 @@ def test_a_command_is_written_as_redis_py_writes_it() -> None:
     values = {"": b"", "zoë": b"\r\n$1", "long" * 500: bytes(range(256)) * 300}
     client: Any = redis.Connection()  # type: ignore[no-untyped-call]
     packed = client.pack_command("HSET", "a:{0}:leads", *chain.from_iterable(values.items()))
-    assert transaction.hset("a:{0}:leads", values) == b"".join(packed)
+    assert b"".join(transaction.hset("a:{0}:leads", values, NOTHING)) == b"".join(packed)
 
 
 async def test_an_error_that_repeating_cannot_help_is_raised(valkey: SimpleNamespace) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from redis.exceptions import ResponseError
 
 from streams.scoring.history import add, points
+from streams.scoring.packed import Packed
 from streams.store.base import Commit, Control, Entry, Store, Verdict
 
 pytestmark = pytest.mark.asyncio
@@ -217,6 +219,27 @@ async def test_thousands_of_leads_go_in_one_step_and_out_again(store: Store) -> 
     await store.commit(P, step(1, leads=dict.fromkeys(leads), clean=list(leads)))
     assert await store.counts(P) == {"leads": 0, "due": 0, "outbox": 0, "dirty": 0}
     assert await store.top(P, "sales", 2) == []
+
+
+def packed(leads: dict[str, bytes]) -> Packed:
+    """What compiled code makes of these."""
+    wire, spans = b"", []
+    for lead_id, blob in leads.items():
+        name = lead_id.encode()
+        wire += b"\r\n$%d\r\n%b\r\n$%d\r\n" % (len(name), name, len(blob))
+        spans.append((len(wire), len(wire) + len(blob)))
+        wire += blob
+    return Packed(list(leads), wire, np.array(spans).reshape(-1, 2))
+
+
+@pytest.mark.parametrize("size", [1, 300])
+async def test_packed_leads_are_put_in_with_the_others_and_count_where_they_are_in_both(
+    store: Store, size: int
+) -> None:
+    more = {"zoë": b"more\r\n", "eve": b"", **{f"lead-{n}": b"%d" % n for n in range(size)}}
+    await store.commit(P, step(0, leads={"old": b"old"}))
+    assert await store.commit(P, step(1, leads={"ann": BINARY, "zoë": b"less", "old": None}, packed=packed(more)))
+    assert dict([item async for item in store.scan(P)]) == {"ann": BINARY, **more}
 
 
 @pytest.mark.parametrize("lead_id", ["", "a b", "x" * 40, "x" * 70_000, "naïve-Ω-🔥", "nul\x00", "12", "1e5"])

@@ -77,7 +77,7 @@ def plain(event: LeadEvent) -> bool:
 
 
 def same(mine: Outcome, theirs: Outcome) -> None:
-    assert mine.blobs == theirs.blobs
+    assert mine.stored() == theirs.stored()
     assert mine.dirty == theirs.dirty
     assert mine.ranks == theirs.ranks
     assert mine.due == theirs.due
@@ -104,7 +104,7 @@ def test_leads_that_have_to_make_room_are_those_that_came_first() -> None:
     for lead_id in ids:
         fast.put(lead_id, None)
     fast.run(asked(fast, batch_of(rules, [Fact("page", "m", START_MS).event(rules, START_MS, i) for i in ids[5:]])))
-    blobs = fast.finish().blobs
+    blobs = fast.finish().stored()
     fast.forget(4)
     assert [lead_id for lead_id in ids if fast.knows(lead_id)] == [*ids[3:5], *ids[8:]]
     fast.put("lead-5", blobs["lead-5"])

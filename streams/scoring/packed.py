@@ -1,0 +1,35 @@
+"""Blobs of many leads in one text, to be sent as it stands.
+
+To cut thousands of texts and to join them again costs as much as to write them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from streams.scoring.columns import Column
+
+
+class Packed(NamedTuple):
+    """Lead ids with their blobs."""
+
+    lead_ids: Sequence[str]
+    wire: bytes
+    """Each id and each blob, as Redis takes arguments: a line break, "$" and how long it is, a line break, it."""
+    spans: Column
+    """Where in ``wire`` each blob begins and ends."""
+
+    def blobs(self) -> Iterator[bytes]:
+        """The blobs, cut out."""
+        return (self.wire[begin:end] for begin, end in self.spans.tolist())
+
+    def apart(self) -> dict[str, bytes]:
+        """The blobs by lead id."""
+        return dict(zip(self.lead_ids, self.blobs(), strict=True))
+
+
+NOTHING: Final = Packed((), b"", np.zeros((0, 2), np.int64))
+"""No lead."""
