@@ -23,7 +23,7 @@ from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.rules_in_columns import value_of
 from streams.scoring.score import Standing
-from streams.scoring.scorer import Scorer
+from streams.scoring.scorer import CLOSE_MS, Scorer
 from streams.scoring.shown import after, look, standings
 from streams.scoring.stages import standing
 from streams.scoring.stored import decode
@@ -223,7 +223,7 @@ class FastScorer:
     def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
         """Do what fell due for leads by ``now_ms``, and find out when each is due again.
 
-        Where no stage turns and the score has changed, as was expected, a bound says when; else it is searched for.
+        Where no stage turns, and the score has changed or its next change is not close, a bound says when.
         """
         known, leads = self._table.rows, self._table.leads
         lead_ids = dict.fromkeys(lead_ids)
@@ -232,11 +232,11 @@ class FastScorer:
         calm = (nows < leads["calm_until"][rows]) & (leads["touched"][rows] == 0) & (not self.rescoring)
         rows, nows = rows[calm], nows[calm]
         changed, _, change, _ = look(self._table, self._scorer.outcome.ranks, rows, nows)
-        rows = rows[changed]
-        ids = [self._table.ids[row] for row in rows.tolist()]
-        self._scorer.outcome.dirty.update(ids)
-        self._schedule(rows, after(nows[changed], change[changed]))
-        done = set(ids)
+        far = changed | (change >= CLOSE_MS)
+        rows = rows[far]
+        self._scorer.outcome.dirty.update(self._table.ids[row] for row in rows[leads["unsent"][rows] == 1].tolist())
+        self._schedule(rows, after(nows[far], change[far]))
+        done = {self._table.ids[row] for row in rows.tolist()}
         others = [lead_id for lead_id in lead_ids if lead_id not in done]
         with self._lent(others):
             self._scorer.tick(others, now_ms)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from streams.scoring import control
 from streams.scoring.counting import Counted
@@ -22,6 +23,9 @@ from streams.scoring.rules import Hit
 from streams.scoring.score import Before, published, read
 from streams.scoring.stages import Cause, note_calm, settle
 from streams.scoring.stored import encode
+
+CLOSE_MS: Final = 60_000
+"""A bound on the next change that is less far away is not looked at again and again, but the change searched for."""
 
 
 class Scorer(Leads):
@@ -164,7 +168,7 @@ class Scorer(Leads):
     def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
         """Do what fell due for leads by ``now_ms``, and find out when each is due again.
 
-        A bound says when; where it proves to have been too early, because nothing changed, the very instant is searched
+        A bound says when; where nothing has changed and it is close, it was too early, and the very instant is searched
         for.
         """
         for lead_id in lead_ids:
@@ -181,7 +185,8 @@ class Scorer(Leads):
             lead.unsent = lead.unsent or self.rescoring
             if lead.unsent:
                 self.outcome.dirty.add(lead_id)
-            lead.due = _after(now, change_ms) if changed or shown else self._next_change(lead, now)
+            far = changed or shown or change_ms >= CLOSE_MS
+            lead.due = _after(now, change_ms) if far else self._next_change(lead, now)
             self.outcome.due[lead_id] = lead.due
 
     def _next_change(self, lead: Lead, now_ms: int) -> int | None:
