@@ -21,50 +21,53 @@ LONGEST_LINE: Final = 24
 
 
 @compiled
+def room_for(c, s: Slots, r: Recent, w: Windows, g: Groups, rows, texts):
+    """How many bytes ``encode`` writes at most, where so many are in its text."""
+    room, widest = texts, 0
+    for group in range(g.start.shape[0] - 1):
+        widest = max(widest, g.start[group + 1] - g.start[group])
+    for i in range(rows.shape[0]):
+        lead = c[rows[i]]
+        room += 2 * LONGEST_LINE + 96 + np.int64(lead.size) * 32
+        room += lead.recents * (ENTRY_BYTES + 8 + 9 * widest) + lead.olds * ID_BYTES
+        if w.used[0] > 1:
+            windows, entries = _count_windows(s, w, rows[i], np.int64(lead.size))
+            room += windows * 32 + entries * 24
+        if r.values.shape[0] > 0:
+            room += lead.recents * 32
+    return room
+
+
+@compiled
 def encode(
-    c, s: Slots, bits, r: Recent, w: Windows, closed, m: Model, g: Groups, version, rows, text, texts, begin, out, size,
-    spans
-):  # fmt: skip
-    """Write ids and what ``stored.encode`` writes of leads, from the ``begin``-th on, after what is in ``out`` already.
+    c, s: Slots, bits, r: Recent, w: Windows, closed, m: Model, g: Groups, version, rows, text, texts, out, spans
+):
+    """Write ids and what ``stored.encode`` writes of leads.
 
-    ``out`` is an address; ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS. In ``text``, up to
-    ``texts[n]`` each, are the ids and then, of leads of which parts are kept apart, these two.
+    ``out`` is an address, with ``room_for`` all; ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS.
+    In ``text``, up to ``texts[n]`` each, are the ids and then, of leads of which parts are kept apart, these two.
     ``spans`` gets where in ``out`` each blob begins and ends.
-
-    Returns:
-        How many are done, which is fewer where ``out``, so many bytes long, was too short for all.
     """
     names, slots, digests, events, old = s.names, s.slots, r.digests, r.events, r.old
     signals, start, members, plain = m.signals, g.start, g.signal, g.plain
     has_windows, has_values = w.used[0] > 1, r.values.shape[0] > 0
-    at = spans[begin - 1, 1] if begin else 0
-    apart = rows.shape[0]
-    for i in range(begin):
-        apart += 2 * c[rows[i]].rare
-    marks, widest = np.empty(RECENT, np.int64), 0
-    for group in range(start.shape[0] - 1):
-        widest = max(widest, start[group + 1] - start[group])
-    for i in range(begin, rows.shape[0]):
+    at, apart = 0, rows.shape[0]
+    marks = np.empty(RECENT, np.int64)
+    for i in range(rows.shape[0]):
         row = rows[i]
         lead = c[row]
         base, count = lead.base, np.int64(lead.size)
         places = (LEAST_ROOM << lead.room) - 1 if lead.room >= 0 else 0
-        entries, windows, details = 0, 0, 0
+        windows, details = 0, 0
         if has_windows:
-            windows, entries = _count_windows(s, w, row, count)
+            windows, _ = _count_windows(s, w, row, count)
         if has_values:
             details = _count_details(lead, r, places)
-        longest = 96 + count * 32 + lead.recents * (ENTRY_BYTES + 8 + 9 * widest) + lead.olds * ID_BYTES
-        longest += windows * 32 + entries * 24 + details * 32
         name = texts[i - 1] if i else 0
-        if lead.rare:
-            longest += texts[apart + 1] - texts[apart - 1]
-        if at + 2 * LONGEST_LINE + texts[i] - name + longest > size:
-            return i
         at = _line(out, at, texts[i] - name)
         move(out, at, text, name, texts[i] - name)
         at += texts[i] - name
-        head, at = at, at + _line_size(longest)
+        head, at = at, at + LONGEST_LINE
         began = at
         at = _array(out, at, 20 if lead.rare or windows or details else 13)
         for value in (version, base, lead.clock - base, lead.first_seen - base, lead.last_seen - base):
@@ -132,7 +135,6 @@ def encode(
         move(out, begun, out, began, at - began)
         spans[i, 0], spans[i, 1] = begun, begun + at - began
         at = spans[i, 1]
-    return rows.shape[0]
 
 
 @compiled

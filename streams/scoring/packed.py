@@ -17,19 +17,19 @@ class Packed(NamedTuple):
     """Lead ids with their blobs."""
 
     lead_ids: Sequence[str]
-    wire: bytes
+    wire: memoryview
     """Each id and each blob, as Redis takes arguments: a line break, "$" and how long it is, a line break, it."""
     spans: Column
     """Where in ``wire`` each blob begins and ends."""
 
     def blobs(self) -> Iterator[bytes]:
         """The blobs, cut out."""
-        return (self.wire[begin:end] for begin, end in self.spans.tolist())
+        return (bytes(self.wire[begin:end]) for begin, end in self.spans.tolist())
 
     def apart(self) -> dict[str, bytes]:
         """The blobs by lead id."""
         return dict(zip(self.lead_ids, self.blobs(), strict=True))
 
 
-NOTHING: Final = Packed((), b"", np.zeros((0, 2), np.int64))
+NOTHING: Final = Packed((), memoryview(b""), np.zeros((0, 2), np.int64))
 """No lead."""

@@ -28,7 +28,7 @@ from streams.scoring.columns import (
 from streams.scoring.counting import DISTINCT_VALUES
 from streams.scoring.lead import ENTRY_BYTES, Lead, detail_key
 from streams.scoring.names import NOWHERE, Names
-from streams.scoring.packed import Packed
+from streams.scoring.packed import NOTHING, Packed
 from streams.scoring.rules import Rules
 from streams.scoring.rules_in_columns import Plain, Signals, model_of
 from streams.scoring.score import fit_of
@@ -46,7 +46,6 @@ ROWS, PLACES, BLOCKS, WIDTH = 1024, 8192, 64, 8
 WINDOWS, ENTRIES = 64, 1024
 ROOM = sum(LEAST_ROOM << room for room in range(CLASSES))
 """Places that one lead's recent events, or the entries of one window, take until they stand in the largest block."""
-BLOB_BYTES = 1 << 20
 
 
 class Table:
@@ -67,7 +66,6 @@ class Table:
         self.windows = new_windows(WINDOWS, ENTRIES)
         self.cards: Any = None
         self._names: list[str] = []
-        self._out = np.zeros(BLOB_BYTES, np.uint8)
         self.use(rules)
 
     def use(self, rules: Rules) -> None:
@@ -294,16 +292,16 @@ class Table:
         for row in rows[self.leads["rare"][rows] == 1].tolist():
             texts += self._rare[row]
         text, ends = Text(b"".join(texts)), np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
-        spans, done = np.zeros((len(rows), 2), np.int64), 0
-        bits, closed = self.slots.slots.view(BITS), self.windows.windows.view(WINDOW_BITS)
-        while done < len(rows):
-            begin, done = done, kernel_stored.encode(
-                self.leads, self.slots, bits, self.recent, self.windows, closed, self.model, self.signals.groups,
-                VERSION, rows, text.address, ends, done, self._out.ctypes.data, len(self._out) - PADDING, spans,
-            )  # fmt: skip
-            if done == begin:
-                lengthen(self._out, 2 * len(self._out))
-        return Packed(lead_ids, self._out[: spans[-1, 1]].tobytes() if len(rows) else b"", spans)
+        room = kernel_stored.room_for(
+            self.leads, self.slots, self.recent, self.windows, self.signals.groups, rows, len(text.bytes)
+        )
+        wire, spans = np.empty(room + PADDING, np.uint8), np.zeros((len(rows), 2), np.int64)
+        kernel_stored.encode(
+            self.leads, self.slots, self.slots.slots.view(BITS), self.recent, self.windows,
+            self.windows.windows.view(WINDOW_BITS), self.model, self.signals.groups, VERSION, rows, text.address, ends,
+            wire.ctypes.data, spans,
+        )  # fmt: skip
+        return Packed(lead_ids, wire[: spans[-1, 1]].data if len(rows) else NOTHING.wire, spans)
 
 
 def fits(lead: Lead) -> bool:

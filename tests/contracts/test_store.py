@@ -229,7 +229,7 @@ def packed(leads: dict[str, bytes]) -> Packed:
         wire += b"\r\n$%d\r\n%b\r\n$%d\r\n" % (len(name), name, len(blob))
         spans.append((len(wire), len(wire) + len(blob)))
         wire += blob
-    return Packed(list(leads), wire, np.array(spans).reshape(-1, 2))
+    return Packed(list(leads), memoryview(wire), np.array(spans).reshape(-1, 2))
 
 
 @pytest.mark.parametrize("size", [1, 300])

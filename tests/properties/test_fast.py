@@ -201,7 +201,7 @@ def test_columns_grow_and_keep_what_they_hold() -> None:
         Model(signals, (Scorecard("card", {"page": Points(1.0), "screen": Points(-1.0), "call": Points(2.0)}),))
     )
     chance, sent = Random(1), 0
-    with patch.multiple("streams.scoring.table", ROWS=1, PLACES=1, BLOCKS=1, WIDTH=1, BLOB_BYTES=64):
+    with patch.multiple("streams.scoring.table", ROWS=1, PLACES=1, BLOCKS=1, WIDTH=1):
         fast = FastScorer(rules)
         slow = Scorer(rules)
         for step in range(1, 40):

@@ -17,8 +17,8 @@ from streams.warm_up import warm_up
 warm_up()
 called = [
     scan, hashing.murmur2, kernel.apply, kernel_memory.forget, kernel_memory.unpack, kernel_reading.look,
-    kernel_stored.encode, kernel_windows.forget_windows, kernel_windows.take_in, names._add, names._find, names._move,
-    names._place, names._remove,
+    kernel_stored.encode, kernel_stored.room_for, kernel_windows.forget_windows, kernel_windows.take_in, names._add,
+    names._find, names._move, names._place, names._remove,
 ]
 print(*(function.py_func.__name__ for function in called if not function.signatures))
 """
