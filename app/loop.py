@@ -20,9 +20,9 @@ def run_long(work: Coroutine[Any, Any, int]) -> int:
 
 
 class _Transport:
-    """A transport of uvloop that, once closed, drops what is written, as asyncio's do.
+    """A transport of uvloop that, once closed, drops what is written, as asyncio's do; all else is uvloop's.
 
-    uvloop's raises RuntimeError, which neither aiokafka (its issue 1038) nor redis-py takes for a lost connection; that
+    That raises RuntimeError, which neither aiokafka (its issue 1038) nor redis-py takes for a lost connection; that
     the connection is lost, both are told by their reading side.
     """
 
@@ -54,3 +54,8 @@ if uvloop is not None:
             """As asyncio's: (transport, protocol)."""
             transport, protocol = await super().create_connection(*args, **kwargs)
             return _Transport(transport), protocol
+
+        async def start_tls(self, transport: Any, *args: Any, **kwargs: Any) -> Any:
+            """As asyncio's: the transport to go on with."""
+            inner = transport._inner if isinstance(transport, _Transport) else transport
+            return await super().start_tls(inner, *args, **kwargs)

@@ -27,6 +27,8 @@ CLOSED = (AttributeError, RuntimeError, TypeError)
 
 uvloop raises the second, asyncio of Python 3.12 and 3.13 the third and the first: redis-py issue 4287.
 """
+MOST_CLOSED = 20
+"""So often in a row it may be that; then it is a fault of ours."""
 WRITE = AbstractConnection.send_packed_command.__code__
 logger = logging.getLogger(__name__)
 Reply = TypeVar("Reply")
@@ -91,13 +93,14 @@ class Patience:
             self._waiting.discard(caller)
 
     async def _until_answered(self, op: str, send: Callable[[], Awaitable[Reply]], caller: object) -> Reply:
-        delay_s = FIRST_DELAY_S
+        delay_s, closed = FIRST_DELAY_S, 0
         while True:
             try:
                 reply = await self._shielded(send)
             except (*TROUBLE, *CLOSED) as error:
                 advice = remedy(error)
-                if advice is None:
+                closed = closed + 1 if isinstance(error, CLOSED) else 0
+                if advice is None or closed > MOST_CLOSED:
                     raise
                 self._failed(op, error, advice)
                 self._waiting.add(caller)

@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, ResponseError
 
-from streams.store.retry import UNREACHABLE, Patience, remedy
+from streams.store.retry import MOST_CLOSED, UNREACHABLE, Patience, remedy
 
 
 @asynccontextmanager
@@ -72,6 +72,31 @@ def test_a_connection_that_is_closed_while_it_is_written_to_is_one_that_is_away(
 
     assert run(scenario()) is True
     assert failed == ["look"]
+
+
+def test_a_write_that_never_works_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.store.retry.LONGEST_DELAY_S", 0.0)
+
+    async def scenario() -> None:
+        async with answering() as port:
+            client: Any = Redis(host="127.0.0.1", port=port, protocol=2, retry=Retry(NoBackoff(), 0))
+
+            async def send() -> None:
+                connection = await client.connection_pool.get_connection()
+                try:
+                    await connection.send_packed_command([b"*1\r\n$4\r\nPING\r\n", 7])
+                finally:
+                    await client.connection_pool.release(connection)
+
+            try:
+                await Patience(client.connection_pool.disconnect, failed.append).call("look", send)
+            finally:
+                await client.aclose()
+
+    failed: list[str] = []
+    with pytest.raises(TypeError):
+        asyncio.run(scenario())
+    assert len(failed) == MOST_CLOSED
 
 
 @pytest.mark.parametrize("kind", [AttributeError, RuntimeError, TypeError])
