@@ -108,25 +108,21 @@ class Table:
             kept[name] = getattr(lead, name)
         kept["due"], kept["size"] = NEVER if lead.due is None else lead.due, size
         kept["touched"], kept["stuck"], kept["rare"] = 0, 0, 0
-        self.slots.names[row, :size] = [self._numbered(signal) for signal in lead.signals]
+        known = len(self.signals.numbers)
+        self.slots.names[row, :size] = list(map(self.signals.number, lead.signals))
         slots["amount"], slots["ref"], slots["count"] = lead.amount, lead.ref, lead.count
         self.slots.windows[row, :size] = 0
         if lead.windows:
             self._put_windows(row, lead)
         self._put_recent(row, lead)
+        if len(self.signals.numbers) > known:  # the scorecards do not know some
+            self.model = model_of(self.rules, self.signals)
         if (apart := encode_apart(lead))[0]:
             self._rare[row], kept["rare"] = apart, 1
         self._derive(row, lead)
         for i, name in enumerate(self._names):
             self.cards.scores["shown"][row, i] = lead.shown.get(name, NEVER)
         return row
-
-    def _numbered(self, signal: int) -> int:
-        """The number of a signal, which the scorecards may not know."""
-        if signal not in self.signals.numbers:
-            self.signals.number(signal)
-            self.model = model_of(self.rules, self.signals)
-        return self.signals.number(signal)
 
     def _put_windows(self, row: int, lead: Lead) -> None:
         entries = [entry for window in lead.windows.values() for entry in window.entries]
@@ -146,9 +142,6 @@ class Table:
     def _put_recent(self, row: int, lead: Lead) -> None:
         if not (lead.recent or lead.ring):
             return
-        for signals in lead.sets:
-            for signal in signals:
-                self._numbered(signal)
         self._lengthen_recent()
         sets = np.array([self.signals.group(signals) for signals in lead.sets], np.int64)
         recent = _octets(lead.recent)
