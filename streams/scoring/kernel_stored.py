@@ -21,9 +21,9 @@ LONGEST_LINE: Final = 24
 
 
 @compiled
-def room_for(c, s: Slots, r: Recent, w: Windows, g: Groups, rows, texts):
-    """How many bytes ``encode`` writes at most, where so many are in its text."""
-    room, widest = texts, 0
+def room_for(c, s: Slots, r: Recent, w: Windows, g: Groups, rows, size):
+    """How many bytes ``encode`` writes at most, with ids and parts kept apart of ``size`` bytes together."""
+    room, widest = size, 0
     for group in range(g.start.shape[0] - 1):
         widest = max(widest, g.start[group + 1] - g.start[group])
     for i in range(rows.shape[0]):
@@ -40,12 +40,12 @@ def room_for(c, s: Slots, r: Recent, w: Windows, g: Groups, rows, texts):
 
 @compiled
 def encode(
-    c, s: Slots, bits, r: Recent, w: Windows, closed, m: Model, g: Groups, version, rows, text, texts, out, spans
+    c, s: Slots, bits, r: Recent, w: Windows, closed, m: Model, g: Groups, version, rows, text, ends, out, spans
 ):
     """Write ids and what ``stored.encode`` writes of leads.
 
     ``out`` is an address, with ``room_for`` all; ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS.
-    In ``text``, up to ``texts[n]`` each, are the ids and then, of leads of which parts are kept apart, these two.
+    In ``text``, up to ``ends[n]`` each, are the ids and then, of leads of which parts are kept apart, these two.
     ``spans`` gets where in ``out`` each blob begins and ends.
     """
     names, slots, digests, events, old = s.names, s.slots, r.digests, r.events, r.old
@@ -63,10 +63,10 @@ def encode(
             windows, _ = _count_windows(s, w, row, count)
         if has_values:
             details = _count_details(lead, r, places)
-        name = texts[i - 1] if i else 0
-        at = _line(out, at, texts[i] - name)
-        move(out, at, text, name, texts[i] - name)
-        at += texts[i] - name
+        name = ends[i - 1] if i else 0
+        at = _line(out, at, ends[i] - name)
+        move(out, at, text, name, ends[i] - name)
+        at += ends[i] - name
         head, at = at, at + LONGEST_LINE
         began = at
         at = _array(out, at, 20 if lead.rare or windows or details else 13)
@@ -120,13 +120,13 @@ def encode(
         put(out, at, np.uint64(0xC3 if lead.known else 0xC2) << np.uint64(56))
         at += 1
         if lead.rare:
-            at = _text(out, at, text, texts, apart)
+            at = _text(out, at, text, ends, apart)
         elif windows or details:
             at = _headed(out, at, 0x80, 0x80, 1)  # no latches, no traits
         if lead.rare or windows or details:
             at = _windows(out, at, s, w, closed, signals, row, count, windows)
             if lead.rare:
-                at = _text(out, at, text, texts, apart + 1)
+                at = _text(out, at, text, ends, apart + 1)
                 apart += 2
             else:
                 at = _headed(out, at, 0x90, 0x9000, 2)  # no aliases, no touches, never erased
@@ -195,10 +195,10 @@ def _details(out, at, lead, r, g, signals, places, details):
 
 
 @compiled
-def _text(out, at, text, texts, number):
+def _text(out, at, text, ends, number):
     """One of several texts."""
-    size = texts[number] - texts[number - 1]
-    move(out, at, text, texts[number - 1], size)
+    size = ends[number] - ends[number - 1]
+    move(out, at, text, ends[number - 1], size)
     return at + size
 
 

@@ -17,7 +17,7 @@ from streams.store.base import Commit, Verdict
 from streams.store.checks import require_unused
 from streams.store.keys import ShardKeys
 
-Wire = Sequence[bytes | memoryview]
+Parts = Sequence[bytes | memoryview]
 """What goes over the wire, in parts."""
 
 
@@ -32,7 +32,7 @@ class _Heads(dict[int, bytes]):
 _head = _Heads().__getitem__
 
 
-def hset(key: str, values: Mapping[str, bytes], packed: Packed) -> Wire:
+def hset(key: str, values: Mapping[str, bytes], packed: Packed) -> Parts:
     """The command on the wire, in parts. redis-py packs one argument after another, which takes five times as long."""
     names, blobs = list(map(str.encode, values)), values.values()
     parts = zip(map(_head, map(len, names)), names, map(_head, map(len, blobs)), blobs, strict=True)
@@ -41,7 +41,7 @@ def hset(key: str, values: Mapping[str, bytes], packed: Packed) -> Wire:
     return [b"".join(chain(first, chain.from_iterable(parts))), packed.wire, b"\r\n"]
 
 
-async def transact(pool: Any, keys: ShardKeys, commit: Commit, leads: Wire, script: Sequence[Any]) -> Verdict:
+async def transact(pool: Any, keys: ShardKeys, commit: Commit, leads: Parts, script: Sequence[Any]) -> Verdict:
     """Take a step, all of it, if the last one is the one that it follows.
 
     Args:
@@ -88,7 +88,7 @@ async def _watch(connection: Any, keys: ShardKeys) -> tuple[str, int]:
     return (last or b"").decode(), int(newest.partition(b"-")[0])
 
 
-async def _execute(connection: Any, leads: Wire, script: Sequence[Any]) -> bytes | None:
+async def _execute(connection: Any, leads: Parts, script: Sequence[Any]) -> bytes | None:
     """What the script returns; None where nothing was done, because what is watched was written."""
     pack = connection.pack_command
     await connection.send_packed_command([*pack("MULTI"), *leads, *pack(*script), *pack("EXEC")])
