@@ -230,7 +230,7 @@ class Client:
                 return
             cursor = page["next"]
 
-    def channels(self, touch: Literal["first", "last"] = "last", days: int = 28, scorecard: str = "") -> Channels:
+    def channels(self, touch: Literal["first", "last"] = "first", days: int = 30, scorecard: str = "") -> Channels:
         """What brought qualified leads."""
         return cast(Channels, self._get("/channels", touch=touch, days=str(days), scorecard=scorecard))
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from app.board import answers
 from app.board.desk import Desk, Filters
 from app.board.live import Live
-from app.board.openapi import A_PAGE, MOST_A_PAGE, MOST_CHARS, MOST_DAYS, MOST_EXPORTED, document
+from app.board.openapi import A_MONTH, A_PAGE, MOST_A_PAGE, MOST_CHARS, MOST_DAYS, MOST_EXPORTED, document
 from app.board.routing import WHO, Handler, Route
 from app.moments import moment_in_query
 from app.refusal import Refusal
@@ -91,10 +91,10 @@ class Api:
 
     async def _channels(self, request: web.Request) -> web.Response:
         known(request, "scorecard", "touch", "days")
-        touch = request.query.get("touch", "last")
+        touch = request.query.get("touch", "first")
         if touch not in ("first", "last"):
             raise Refusal(400, "bad_touch", "`touch` is `first` or `last`.")
-        days = number_of(request, "days", 28, MOST_DAYS)
+        days = number_of(request, "days", A_MONTH, MOST_DAYS)
         found = await self._desk.channels(request.query.get("scorecard"), request[WHO].role, touch, days)
         return answers.tagged(request, answers.encoded(found))
 

@@ -180,7 +180,7 @@ class Desk:
             states = await self._reads.states(lead_ids)
         return {i: state.at_ms for i, state in states.items() if isinstance(state, Erased)}
 
-    async def channels(self, scorecard: str | None, role: str, touch: str = "last", days: int = 28) -> dict[str, Any]:
+    async def channels(self, scorecard: str | None, role: str, touch: str, days: int) -> dict[str, Any]:
         """Qualified leads by the channel of their ``first`` or ``last`` touch, and what they cost.
 
         Both from the first alert on that was read where that is later: of what Kafka no longer has, the money alone

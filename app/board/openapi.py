@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from app.board.schemas import SCHEMAS, Schema, ref
 
-A_PAGE, MOST_A_PAGE, MOST_DAYS, MOST_EXPORTED = 50, 200, 90, 10_000
+A_PAGE, MOST_A_PAGE, A_MONTH, MOST_DAYS, MOST_EXPORTED = 50, 200, 30, 90, 10_000
 MOST_CHARS: Final = 200
 """Of a filter."""
 
@@ -96,10 +96,12 @@ _LIMIT: Final = _in_query(
     "limit", "How many.", {"type": "integer", "minimum": 1, "maximum": MOST_A_PAGE, "default": A_PAGE}
 )
 _AT: Final = _in_query("at", "Now or later: RFC 3339, a day, or `+7d` (s, m, h, d, w).", {"type": "string"})
-_TOUCH: Final = _in_query("touch", "Which touch counts.", {"enum": ["first", "last"], "default": "last"})
+_TOUCH: Final = _in_query("touch", "Which touch counts.", {"enum": ["first", "last"], "default": "first"})
 _DAYS: Final = _in_query(
-    "days", "How far back.", {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": 28}
+    "days", "How far back.", {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": A_MONTH}
 )
+_SAME: Final = {"description": "As it was: the `ETag` is the one given."}
+_UNTAGGED: Final = {"text/csv", "text/event-stream"}
 _FILTERS: Final = (
     _text("scorecard", "Its name; left out: the first of the file."),
     _text("stage", "The stage that they are in."),
@@ -131,7 +133,7 @@ def _operation(name: str, about: str, content: Schema, parameters: tuple[Schema,
         "summary": about,
         "responses": {
             "200": {"description": about, "content": content},
-            "304": {"description": "As it was: the `ETag` is the one given."},
+            **({} if _UNTAGGED & content.keys() else {"304": _SAME}),
             **{status: {"$ref": f"#/components/responses/{status}"} for status in _ERRORS},
         },
     }

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from app.board import pieces
 from app.board.assets import Assets
+from app.board.openapi import A_MONTH
 from app.board.rendering import Rendering
 from app.board.routing import WHO, Route
 from app.moments import moment_in_query
@@ -145,7 +146,7 @@ class Pages:
         who: Who = request[WHO]
         choices = self._desk.choices(request.query.get("scorecard"), who.role)
         touch = "last" if request.query.get("touch") == "last" else "first"
-        days = next((each for each in DAYS if request.query.get("days") == str(each)), 30)
+        days = next((each for each in DAYS if request.query.get("days") == str(each)), A_MONTH)
         found = await self._desk.channels(choices["scorecard"], who.role, touch, days)
         query = {"scorecard": choices["scorecard"], "touch": touch, "days": str(days)}
         return self._html.page(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -260,6 +261,22 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(board: Running) 
     first = await board.get(f"{BASE}/scorecards/sales")
     again = await board.get(f"{BASE}/scorecards/sales", **{"If-None-Match": first.headers["ETag"]})
     assert (again.status, again.body, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+
+
+async def test_what_the_document_says_can_be_unchanged_has_a_tag_and_nothing_else_has(board: Running) -> None:
+    for path, methods in document()["paths"].items():
+        if "{" not in path and "/stream/" not in path:
+            answer = await board.get(path)
+            assert ("ETag" in answer.headers) == ("304" in methods["get"]["responses"]), path
+
+
+async def test_page_and_api_count_the_same_touch_and_time_where_nothing_is_said(board: Running) -> None:
+    page = (await board.get("/channels")).body.decode()
+    chosen = re.findall(r'<a href="/channels[?][^"]*" aria-current="page">([^<]* touch|[^<]* days)<', page)
+    parameters = {p.get("name"): p for p in document()["paths"]["/api/v1/channels"]["get"]["parameters"]}
+    defaults = [parameters[name]["schema"]["default"] for name in ("touch", "days")]
+    assert chosen == ["First touch", "30 days"]
+    assert defaults == ["first", 30]
 
 
 async def test_the_export_has_every_lead_and_no_formula() -> None:
