@@ -22,8 +22,8 @@ CERTAIN = 50
 """Units beyond a whole point at which it has certainly been passed: when a lead is looked at, it has changed."""
 PATIENCE = 4096
 """Halvings after which the search goes on in steps of a second: a score that grazes a bound for ever."""
-LEAPS, SHORT_MS = 12, 8.0
-"""How often a search leaps over what is certainly quiet, and how short a leap is not worth it."""
+LEAPS, SHORT_MS, SPAN_MS = 12, 8.0, 1
+"""How often a search leaps over what is certainly quiet, how short a leap is not worth it, and where it looks first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _first_from(
         start = min(start + int(leap) - 1, end_ms) if leap < FAR_MS else end_ms
         if start >= end_ms:
             return None
-    length = 1
+    length = SPAN_MS
     while start < end_ms:
         end = min(start + length, end_ms)
         at = _first(may, holds, start, end)
@@ -202,6 +202,15 @@ def _calm_ms(rule: StageRule, latch: Latch | None, reading: Reading) -> float:
     return reading.rise_ms(max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN)
 
 
+def _look_ms(fade_ms: Callable[[float], float], by: float) -> float:
+    """When a score is worth a look that decay may change by so many units, and has certainly changed in most cases.
+
+    Where decay ends so close to them that rounding decides, that is before.
+    """
+    after = fade_ms(by + CERTAIN)
+    return after if after < inf else fade_ms(by - MARGIN)
+
+
 def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[float, float, float]:
     """Cheap lower bounds, in ms from the reading and in units.
 
@@ -223,7 +232,7 @@ def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[f
     bound = shown * UNIT
     change = calm
     if bound - HALF > card.minimum:
-        change = min(change, reading.fall_ms(total - bound + HALF + CERTAIN))
+        change = min(change, _look_ms(reading.fall_ms, total - bound + HALF))
     if bound + HALF <= card.maximum:
-        change = min(change, reading.rise_ms(bound + HALF - total + CERTAIN))
+        change = min(change, _look_ms(reading.rise_ms, bound + HALF - total))
     return calm, change, slack

@@ -116,6 +116,13 @@ def _fade(by, total, rate):
 
 
 @compiled
+def _look(by, total, rate):
+    """``crossing._look_ms``."""
+    after = _fade(by + CERTAIN, total, rate)
+    return after if after < inf else _fade(by - MARGIN, total, rate)
+
+
+@compiled
 def soonest(c, s, k, m, row, card, reading):
     """``crossing.soonest``."""
     exact, engagement, fit, falling, falling_rate, rising, rising_rate = reading
@@ -131,9 +138,9 @@ def soonest(c, s, k, m, row, card, reading):
     bound = np.int64(exact + HALF) // UNIT * UNIT
     change = calm
     if bound - HALF > m.cards[card].minimum:
-        change = min(change, _fade(total - bound + HALF + CERTAIN, falling, falling_rate))
+        change = min(change, _look(total - bound + HALF, falling, falling_rate))
     if bound + HALF <= m.cards[card].maximum:
-        change = min(change, _fade(bound + HALF - total + CERTAIN, rising, rising_rate))
+        change = min(change, _look(bound + HALF - total, rising, rising_rate))
     return calm, change, slack
 
 

@@ -24,8 +24,10 @@ from streams.scoring.score import Before, published, read
 from streams.scoring.stages import Cause, note_calm, settle
 from streams.scoring.stored import encode
 
-CLOSE_MS: Final = 60_000
-"""A bound on the next change that is less far away is not looked at again and again, but the change searched for."""
+CLOSE_MS: Final = 3_600_000
+"""A bound on the next change that is less far away is not believed, but the change searched for.
+
+What a cap hides brings bounds closer than the change for days: a lead is not to be looked at all the time."""
 
 
 class Scorer(Leads):

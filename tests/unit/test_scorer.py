@@ -9,6 +9,7 @@ import pytest
 
 from streams.scoring.counting import DAY_MS, HOUR_MS, WEEK_MS
 from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent
+from streams.scoring.fast import FastScorer
 from streams.scoring.lead import Erased, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, Signal, Stage
@@ -201,6 +202,26 @@ def test_a_tick_says_when_the_score_changes_next() -> None:
     assert outcome.ranks == {"card": {"u": 5}}
     expected = START_MS + DAY_MS * math.log2(10 / 4.5)
     assert outcome.due["u"] == pytest.approx(expected, abs=2)
+
+
+@pytest.mark.parametrize("scorer_of", [Scorer, FastScorer])
+def test_a_score_that_rounding_alone_changes_at_the_end_of_decay_is_due(scorer_of: Any) -> None:
+    """9.5 points for good and less and less against them: the sum is never above 9.5, and comes to be 9.5."""
+    signals = (Signal("away", ("page",), half_life_ms=DAY_MS), Signal("order", ("Ordered",)))
+    points = {"away": Points(-0.4), "order": Points(9.5)}
+    rules, now_ms = Rules(Model(signals, (Scorecard("card", points),))), START_MS + 1
+    before = Scorer(rules)
+    before.put("u", None)
+    for event in (at(rules, "page", 0), at(rules, "Ordered", 0)):
+        before.apply(event)
+    scorer, published = scorer_of(rules), list[float | None]()
+    scorer.put("u", before.finish().blobs["u"])
+    while now_ms is not None:
+        scorer.tick(["u"], now_ms)
+        outcome = scorer.finish()
+        published += [scores["u"] for scores in outcome.ranks.values()]
+        now_ms = outcome.due["u"]
+    assert published == [9.0, 10.0]
 
 
 def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None:
