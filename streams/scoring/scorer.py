@@ -87,7 +87,8 @@ class Scorer(Leads):
                         lead.remember(digest, at - lead.base, signals)
                         counted.append(signals)
                 slack = lead.slack - gain
-                if event.traits is not None or (hits and (slack <= 0 or (lead.inside and (lowers or particular)))):
+                may_turn = slack <= 0 or (particular and lowers) or (lead.inside and (particular or lowers))
+                if event.traits is not None or (hits and may_turn):
                     self._settle(lead_id, lead, event, hits, lowers)
                 elif particular:
                     lead.slack -= self._count(lead, event, hits)[0]
@@ -107,7 +108,8 @@ class Scorer(Leads):
             note_trait(lead, name, [*row, PUBLIC] if event.public else row)
         lead.fits = {} if event.traits else lead.fits
         gain, moved = self._count(lead, event, hits)
-        if not event.traits and gain < lead.slack and not (lead.inside and (lowers or moved)):
+        may_turn = (moved and lowers) or (lead.inside and (moved or lowers))  # what blocked a stage may be gone
+        if not event.traits and gain < lead.slack and not may_turn:
             lead.slack -= gain
             return
         cause = Cause("event", id_hash(event.message_id))

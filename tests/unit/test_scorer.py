@@ -127,6 +127,17 @@ def test_an_earlier_event_that_takes_the_place_of_a_later_one_may_take_a_lead_ou
     ]
 
 
+def test_an_earlier_event_that_takes_the_place_of_what_blocks_lets_a_lead_in_at_once() -> None:
+    """The later one has an amount, the earlier one has none: nothing blocks the stage any more."""
+    hold = Signal("hold", ("Held",), limit=Limit(1, "day"), amount="properties.amount")
+    rules = rules_of(Stage("hot", 10.0, 5.0, blocked_by=("hold",)), signals=(STAY, hold))
+    late = at(rules, "Held", 0, 120_000, properties={"properties.amount": 0})
+    shard = run(
+        rules, [at(rules, "Held", 60_000, properties={"properties.amount": 7}), at(rules, "Stayed", 61_000), late]
+    )
+    assert turns(shard) == [("hot", "entered", 120_000, "event", False)]
+
+
 def test_an_event_that_comes_after_its_bucket_is_too_old_does_not_count() -> None:
     rules = rules_of(signals=(Signal("view", ("page",), limit=Limit(1, "day")),))
     for late_ms, count in ((4 * DAY_MS, 1), (4 * DAY_MS + 1, 0)):
