@@ -14,7 +14,7 @@ from math import ceil, exp2, inf, log2
 
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import UNIT, CardRule, StageRule
-from streams.scoring.score import FAR_MS, HALF, Reading, fit_of, published, read
+from streams.scoring.score import FAR_MS, HALF, Reading, fade_ms, fit_of, published, read
 
 MARGIN = 1000
 """Units by which rounding the parts to whole units may bring a bound closer than their exact sum would."""
@@ -22,7 +22,7 @@ CERTAIN = 50
 """Units beyond a whole point at which it has certainly been passed: when a lead is looked at, it has changed."""
 PATIENCE = 4096
 """Halvings after which the search goes on in steps of a second: a score that grazes a bound for ever."""
-LEAPS, SHORT_MS, SPAN_MS = 12, 8.0, 1
+LEAPS, SHORT_MS, SPAN_MS = 12, 8.0, 16
 """How often a search leaps over what is certainly quiet, how short a leap is not worth it, and where it looks first."""
 
 
@@ -202,13 +202,11 @@ def _calm_ms(rule: StageRule, latch: Latch | None, reading: Reading) -> float:
     return reading.rise_ms(max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN)
 
 
-def _look_ms(fade_ms: Callable[[float], float], by: float) -> float:
-    """When a score is worth a look that decay may change by so many units, and has certainly changed in most cases.
-
-    Where decay ends so close to them that rounding decides, that is before.
-    """
-    after = fade_ms(by + CERTAIN)
-    return after if after < inf else fade_ms(by - MARGIN)
+def _look_ms(by: float, total: float, rate: float) -> float:
+    """When decay may have changed a score by so many units: once it has for certain, or sooner if it ends there."""
+    if rate <= 0.0:
+        return inf
+    return fade_ms(by + CERTAIN if by + MARGIN < total else by - MARGIN, total, rate)
 
 
 def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[float, float, float]:
@@ -232,7 +230,7 @@ def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[f
     bound = shown * UNIT
     change = calm
     if bound - HALF > card.minimum:
-        change = min(change, _look_ms(reading.fall_ms, total - bound + HALF))
+        change = min(change, _look_ms(total - bound + HALF, reading.falling, reading.falling_rate))
     if bound + HALF <= card.maximum:
-        change = min(change, _look_ms(reading.rise_ms, bound + HALF - total))
+        change = min(change, _look_ms(bound + HALF - total, reading.rising, reading.rising_rate))
     return calm, change, slack

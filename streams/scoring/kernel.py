@@ -128,7 +128,9 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
             return False
     inside = _is_inside(k.inside, row)
     size, at = np.int64(lead.size), event.at - lead.base
-    is_certain = lead.slack > hit.gain and not inside  # to turn no stage, so nothing need be kept to go back to
+    is_certain = lead.slack > hit.gain and not (
+        inside or (hit.counted and hit.lowers)
+    )  # to turn no stage, so nothing need be kept to go back to
     kept = s.slots[row, : np.int64(0) if is_certain else size].copy()
     windows = keep(lead, s, w, row, hits, first, hit.last if hit.counted and not is_certain else first)
     became = np.full(hit.last - first, ADDED)
@@ -143,7 +145,7 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
         if became[j - first] == ADDED or became[j - first] == MOVED:
             gain += rule.gain * hits[j].amount
             moved = moved or became[j - first] == MOVED
-    if gain < lead.slack and not (inside and (hit.lowers or moved)):
+    if gain < lead.slack and not ((moved and hit.lowers) or (inside and (moved or hit.lowers))):
         lead.slack -= gain
     elif not settles(c, s, k, m, row, now):
         restore(lead, s, w, row, hits, first, windows, size)

@@ -106,7 +106,7 @@ def read(c, s, k, m, row, card, now_ms):
 
 @compiled
 def _fade(by, total, rate):
-    """``score._fade_ms``."""
+    """``score.fade_ms``."""
     if by <= 0.0:
         return 0.0
     if by >= total or rate <= 0.0:
@@ -118,8 +118,9 @@ def _fade(by, total, rate):
 @compiled
 def _look(by, total, rate):
     """``crossing._look_ms``."""
-    after = _fade(by + CERTAIN, total, rate)
-    return after if after < inf else _fade(by - MARGIN, total, rate)
+    if rate <= 0.0:
+        return inf
+    return _fade(by + CERTAIN if by + MARGIN < total else by - MARGIN, total, rate)
 
 
 @compiled

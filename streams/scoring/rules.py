@@ -59,8 +59,10 @@ class SignalRule:
         self.gain = max([0.0, *worth]) * UNIT
         """The most units that one event of amount 1 can add to any scorecard."""
         blocks = any(signal.name in stage.blocked_by for card in cards for stage in card.stages)
-        self.lowers = blocks or any(points < 0 for points in worth)
-        """Whether an event of it may take a lead out of a stage."""
+        moves = signal.limit is not None and signal.distinct is not None
+        self.lowers = blocks or moves or any(points < 0 for points in worth)
+        """Whether an event of it may do another thing than to add its amount: lower a score, block a stage, or take a
+        value to another time, which lets others count in its place."""
 
 
 class Hit(NamedTuple):
@@ -81,7 +83,7 @@ class Match(NamedTuple):
     gain: float
     """The most units that it can add to any scorecard."""
     lowers: bool
-    """Whether it may lower a score or block a stage."""
+    """Whether it may do another thing than to add its amounts."""
     particular: bool
     """Whether a limit decides about it, or it has more to be remembered than when it happened."""
     signals: tuple[int, ...]

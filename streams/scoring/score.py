@@ -56,20 +56,21 @@ class Reading(NamedTuple):
 
         By convexity sum(c_i 2^(-t/h_i)) >= C 2^(-t/h) with 1/h = sum(c_i/h_i)/C: exact where all half-lives are equal.
         """
-        return _fade_ms(by, self.falling, self.falling_rate)
+        return fade_ms(by, self.falling, self.falling_rate)
 
     def rise_ms(self, by: float) -> float:
         """The same for a rise, as negative contributions fade."""
-        return _fade_ms(by, self.rising, self.rising_rate)
+        return fade_ms(by, self.rising, self.rising_rate)
 
 
-def _fade_ms(by: float, total: float, rate: float) -> float:
+def fade_ms(by: float, total: float, rate: float) -> float:
+    """How long decay needs to take so many units from a total, at least; infinite where it never does."""
     if by <= 0.0:
         return 0.0
     if by >= total or rate <= 0.0:
         return math.inf
-    fade_ms = -log2(1.0 - by / total) * total / rate
-    return fade_ms if fade_ms < FAR_MS else math.inf
+    fade = -log2(1.0 - by / total) * total / rate
+    return fade if fade < FAR_MS else math.inf
 
 
 def published(exact: float) -> int:

@@ -108,7 +108,8 @@ class Scorer(Leads):
             note_trait(lead, name, [*row, PUBLIC] if event.public else row)
         lead.fits = {} if event.traits else lead.fits
         gain, moved = self._count(lead, event, hits)
-        may_turn = (moved and lowers) or (lead.inside and (moved or lowers))  # what blocked a stage may be gone
+        # What blocked, or was more than a limit lets in, may be gone.
+        may_turn = (moved and lowers) or (lead.inside and (moved or lowers))
         if not event.traits and gain < lead.slack and not may_turn:
             lead.slack -= gain
             return

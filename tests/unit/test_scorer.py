@@ -16,7 +16,7 @@ from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, 
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.scorer import Scorer
 from streams.scoring.stored import decode
-from tests.properties.driver import Shard, readings, run
+from tests.properties.driver import Cut, Shard, readings, run
 from tests.properties.strategies import START_MS, Fact
 
 VIEW = Signal("view", ("page",), half_life_ms=float(DAY_MS))
@@ -136,6 +136,30 @@ def test_an_earlier_event_that_takes_the_place_of_what_blocks_lets_a_lead_in_at_
         rules, [at(rules, "Held", 60_000, properties={"properties.amount": 7}), at(rules, "Stayed", 61_000), late]
     )
     assert turns(shard) == [("hot", "entered", 120_000, "event", False)]
+
+
+@pytest.mark.parametrize("cut", ["", "show", "reload"])
+def test_a_value_that_moves_to_an_earlier_day_lets_another_one_in_at_once(cut: Cut) -> None:
+    """Of two values on a day one counts; the first turns out to be of the day before, so that the other one does."""
+    buy = Signal("stay", ("Bought",), limit=Limit(1, "day"), distinct="properties.item", amount="properties.amount")
+    rules = Rules(Model((buy,), (Scorecard("card", {"stay": Points(4.0)}, stages=(Stage("hot", 10.0, 5.0),)),)))
+    events = [
+        at(rules, "Bought", 1, properties={"properties.item": "a", "properties.amount": 1}, message_id="first"),
+        at(rules, "Bought", 2, properties={"properties.item": "b", "properties.amount": 20}, message_id="other"),
+        at(rules, "Bought", -DAY_MS, DAY_MS + 3, properties={"properties.item": "a", "properties.amount": 1}),
+    ]
+    shard = run(rules, events, [cut] * 3, until_ms=START_MS + DAY_MS)
+    assert turns(shard) == [("hot", "entered", 3, "event", False)]
+
+
+def test_a_score_of_half_a_point_that_nothing_fades_from_is_never_due() -> None:
+    rules = rules_of(signals=(STAY,), fit=(FitLine("title", Where("title", "equals", "CTO"), 12.5),))
+    scorer = Scorer(rules)
+    scorer.put("u", None)
+    scorer.apply(at(rules, "identify", 0, traits={"title": "CTO"}))
+    scorer.finish()
+    scorer.show(["u"])
+    assert scorer.finish().due == {}
 
 
 def test_an_event_that_comes_after_its_bucket_is_too_old_does_not_count() -> None:
