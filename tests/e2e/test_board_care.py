@@ -122,6 +122,21 @@ def test_the_keyboard_alone_leads_everywhere(watched: Board, visitor: Visitor) -
     assert lead < 20
 
 
+def test_an_answer_to_older_filters_does_not_take_the_place_of_what_was_sought_since(
+    watched: Board, visitor: Visitor
+) -> None:
+    page = visitor.open(watched.url)
+    wait_for(lambda: page.run("document.querySelectorAll('#live > li').length") > 0, "leads")
+    page.run(
+        "(() => { const live = document.getElementById('live'); "
+        "document.body.addEventListener('htmx:afterRequest', () => { document.body.dataset.answered = 'yes' }); "
+        "document.body.dispatchEvent(new CustomEvent('board:changed', { detail: {} })); "
+        "live.setAttribute('hx-get', '/?q=nobody'); live.replaceChildren(); })()"
+    )
+    wait_for(lambda: page.run("document.body.dataset.answered === 'yes'"), "an answer")
+    assert page.run("document.querySelectorAll('#live > li').length") == 0
+
+
 def tab_to(page: Page, reached: Callable[[], bool], most: int = 60) -> int:
     """Press Tab until something has the focus, which must be seen everywhere on the way; how often it took."""
     for i in range(most):

@@ -66,7 +66,11 @@
     detail.parameters.shown = detail.target.children.length;
     if (document.querySelector("#more > li")) detail.parameters.scrolled = "yes";
   });
-  on("beforeSwap", ({ detail }) => detail.target.id === "live" && remember());
+  on("beforeSwap", ({ detail }) => {
+    if (detail.target.id !== "live") return;
+    detail.shouldSwap &&= detail.requestConfig.path === detail.target.getAttribute("hx-get"); // else of older filters
+    remember();
+  });
   on("afterSwap", ({ detail }) => {
     const { id } = detail.target;
     if (id === "live") move();
