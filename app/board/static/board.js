@@ -67,9 +67,12 @@
     if (document.querySelector("#more > li")) detail.parameters.scrolled = "yes";
   });
   on("beforeSwap", ({ detail }) => {
-    if (detail.target.id !== "live") return;
-    detail.shouldSwap &&= detail.requestConfig.path === detail.target.getAttribute("hx-get"); // else of older filters
-    remember();
+    const { id } = detail.target;
+    const { elt, path } = detail.requestConfig;
+    if (id === "live" || id === "more") {
+      detail.shouldSwap &&= elt.isConnected && elt.getAttribute("hx-get") === path; // else of older filters
+    }
+    if (id === "live") remember();
   });
   on("afterSwap", ({ detail }) => {
     const { id } = detail.target;
