@@ -100,8 +100,6 @@ _TOUCH: Final = _in_query("touch", "Which touch counts.", {"enum": ["first", "la
 _DAYS: Final = _in_query(
     "days", "How far back.", {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": A_MONTH}
 )
-_SAME: Final = {"description": "As it was: the `ETag` is the one given."}
-_UNTAGGED: Final = {"text/csv", "text/event-stream"}
 _FILTERS: Final = (
     _text("scorecard", "Its name; left out: the first of the file."),
     _text("stage", "The stage that they are in."),
@@ -114,7 +112,9 @@ _FILTERS: Final = (
 
 def _json(name: str, about: str, schema: str | None, *parameters: Schema) -> Schema:
     content = {"application/json": {"schema": {"type": "object"} if schema is None else ref(schema)}}
-    return _operation(name, about, content, parameters)
+    operation = _operation(name, about, content, parameters)
+    operation["responses"]["304"] = {"description": "As it was: the `ETag` is the one given."}
+    return operation
 
 
 def _csv() -> Schema:
@@ -133,7 +133,6 @@ def _operation(name: str, about: str, content: Schema, parameters: tuple[Schema,
         "summary": about,
         "responses": {
             "200": {"description": about, "content": content},
-            **({} if _UNTAGGED & content.keys() else {"304": _SAME}),
             **{status: {"$ref": f"#/components/responses/{status}"} for status in _ERRORS},
         },
     }

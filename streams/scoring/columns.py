@@ -88,7 +88,7 @@ BOUND: Final = _record(low=np.float64, high=np.float64)
 CARD: Final = _record(minimum=np.float64, maximum=np.float64, first_stage=np.int64, last_stage=np.int64)
 STAGE: Final = _record(enter=np.float64, leave=np.float64, needs_fit=np.float64, needs_engagement=np.float64)
 MATCH: Final = _record(
-    first=np.int64, last=np.int64, gain=np.float64, lowers=np.uint8, counted=np.uint8, group=np.int64
+    first=np.int64, last=np.int64, gain=np.float64, beyond_gain=np.uint8, counted=np.uint8, group=np.int64
 )
 HIT: Final = _record(signal=np.int64, amount=np.float64)
 

@@ -78,7 +78,7 @@ def apply(
                     if knows(lead, digests, old, digest):
                         counts[DUPLICATE] += 1
                     else:
-                        may_turn = lead.slack <= hit.gain or (hit.lowers and _is_inside(inside, row))
+                        may_turn = lead.slack <= hit.gain or (hit.beyond_gain and _is_inside(inside, row))
                         if hit.counted or may_turn:
                             taken = _count_and_settle(c, s, k, w, m, h, e[i], now, counts, idle)
                         else:
@@ -128,9 +128,8 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
             return False
     inside = _is_inside(k.inside, row)
     size, at = np.int64(lead.size), event.at - lead.base
-    is_certain = lead.slack > hit.gain and not (
-        inside or (hit.counted and hit.lowers)
-    )  # to turn no stage, so nothing need be kept to go back to
+    # Where no stage can turn, nothing need be kept to go back to.
+    is_certain = lead.slack > hit.gain and not (inside or (hit.counted and hit.beyond_gain))
     kept = s.slots[row, : np.int64(0) if is_certain else size].copy()
     windows = keep(lead, s, w, row, hits, first, hit.last if hit.counted and not is_certain else first)
     became = np.full(hit.last - first, ADDED)
@@ -145,7 +144,7 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
         if became[j - first] == ADDED or became[j - first] == MOVED:
             gain += rule.gain * hits[j].amount
             moved = moved or became[j - first] == MOVED
-    if gain < lead.slack and not ((moved and hit.lowers) or (inside and (moved or hit.lowers))):
+    if gain < lead.slack and not ((moved and hit.beyond_gain) or (inside and (moved or hit.beyond_gain))):
         lead.slack -= gain
     elif not settles(c, s, k, m, row, now):
         restore(lead, s, w, row, hits, first, windows, size)

@@ -45,8 +45,8 @@ def encode(
     """Write ids and what ``stored.encode`` writes of leads.
 
     ``out`` is an address, with ``room_for`` all; ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS.
-    In ``text``, up to ``ends[n]`` each, are the ids and then, of leads of which parts are kept apart, these two.
-    ``spans`` gets where in ``out`` each blob begins and ends.
+    In ``text``, from ``ends[n]`` to ``ends[n + 1]``, are the ids and then, of leads of which parts are kept apart,
+    these two. ``spans`` gets where in ``out`` each blob begins and ends.
     """
     names, slots, digests, events, old = s.names, s.slots, r.digests, r.events, r.old
     signals, start, members, plain = m.signals, g.start, g.signal, g.plain
@@ -63,11 +63,8 @@ def encode(
             windows, _ = _count_windows(s, w, row, count)
         if has_values:
             details = _count_details(lead, r, places)
-        name = ends[i - 1] if i else 0
-        at = _line(out, at, ends[i] - name)
-        move(out, at, text, name, ends[i] - name)
-        at += ends[i] - name
-        head, at = at, at + LONGEST_LINE
+        head = _text(out, _line(out, at, ends[i + 1] - ends[i]), text, ends, i)
+        at = head + LONGEST_LINE
         began = at
         at = _array(out, at, 20 if lead.rare or windows or details else 13)
         for value in (version, base, lead.clock - base, lead.first_seen - base, lead.last_seen - base):
@@ -197,8 +194,8 @@ def _details(out, at, lead, r, g, signals, places, details):
 @compiled
 def _text(out, at, text, ends, number):
     """One of several texts."""
-    size = ends[number] - ends[number - 1]
-    move(out, at, text, ends[number - 1], size)
+    size = ends[number + 1] - ends[number]
+    move(out, at, text, ends[number], size)
     return at + size
 
 

@@ -49,4 +49,4 @@ class Outcome:
 
     def stored(self) -> dict[str, bytes | None]:
         """All blobs, by lead id."""
-        return {**self.blobs, **self.packed.apart()}
+        return self.packed.over(self.blobs)

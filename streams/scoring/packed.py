@@ -5,7 +5,7 @@ To cut thousands of texts and to join them again costs as much as to write them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,9 +26,9 @@ class Packed(NamedTuple):
         """The blobs, cut out."""
         return (bytes(self.wire[begin:end]) for begin, end in self.spans.tolist())
 
-    def apart(self) -> dict[str, bytes]:
-        """The blobs by lead id."""
-        return dict(zip(self.lead_ids, self.blobs(), strict=True))
+    def over(self, others: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
+        """Blobs by lead id, with those of others that are not among these."""
+        return {**others, **dict(zip(self.lead_ids, self.blobs(), strict=True))}
 
 
 NOTHING: Final = Packed((), memoryview(b""), np.zeros((0, 2), np.int64))

@@ -30,8 +30,17 @@ class SignalRule:
     """One signal: when it matches, how it fades and counts, and whether it may lower a score."""
 
     __slots__ = (
-        "amount_at", "counter", "distinct_at", "gain", "half_life_ms", "heeds_automated", "holds", "id",
-        "inverse_half_life", "lowers", "name",
+        "amount_at",
+        "beyond_gain",
+        "counter",
+        "distinct_at",
+        "gain",
+        "half_life_ms",
+        "heeds_automated",
+        "holds",
+        "id",
+        "inverse_half_life",
+        "name",
     )  # fmt: skip
 
     @property
@@ -60,9 +69,9 @@ class SignalRule:
         """The most units that one event of amount 1 can add to any scorecard."""
         blocks = any(signal.name in stage.blocked_by for card in cards for stage in card.stages)
         moves = signal.limit is not None and signal.distinct is not None
-        self.lowers = blocks or moves or any(points < 0 for points in worth)
-        """Whether an event of it may do another thing than to add its amount: lower a score, block a stage, or take a
-        value to another time, which lets others count in its place."""
+        self.beyond_gain = blocks or moves or any(points < 0 for points in worth)
+        """Whether an event of it may do more than add so many units: lower a score, block a stage, or take a value to
+        another time, which lets others count in its place."""
 
 
 class Hit(NamedTuple):
@@ -82,8 +91,8 @@ class Match(NamedTuple):
     hits: tuple[Hit, ...]
     gain: float
     """The most units that it can add to any scorecard."""
-    lowers: bool
-    """Whether it may do another thing than to add its amounts."""
+    beyond_gain: bool
+    """Whether it may do more than that."""
     particular: bool
     """Whether a limit decides about it, or it has more to be remembered than when it happened."""
     signals: tuple[int, ...]
@@ -216,9 +225,9 @@ class Rules:
         found = (self._hit(rule, values) for rule in rules)
         hits = tuple(hit for hit in found if hit is not None)
         gain = sum(hit.rule.gain * hit.amount for hit in hits)
-        lowers = any(hit.rule.lowers for hit in hits)
+        beyond_gain = any(hit.rule.beyond_gain for hit in hits)
         particular = any(hit.rule.detailed or hit.counter is not None for hit in hits)
-        return Match(hits, gain, lowers, particular, tuple(hit.signal for hit in hits))
+        return Match(hits, gain, beyond_gain, particular, tuple(hit.signal for hit in hits))
 
     def _hit(self, rule: SignalRule, values: Values) -> Hit | None:
         if not rule.holds(values):

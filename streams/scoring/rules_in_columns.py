@@ -74,8 +74,8 @@ class Plain:
             first = len(hits)
             hits += [(self._signals.number(hit.signal), hit.amount) for hit in match.hits]
             group = self._signals.group(match.signals, next((hit.signal for hit in _valued(match)), -1))
-            row["first"], row["last"], row["gain"], row["lowers"], row["group"] = (
-                first, len(hits), match.gain, match.lowers, group,
+            row["first"], row["last"], row["gain"], row["beyond_gain"], row["group"] = (
+                first, len(hits), match.gain, match.beyond_gain, group,
             )  # fmt: skip
             row["counted"] = any(hit.counter is not None for hit in match.hits)
         return Matches(matches, np.array(hits, HIT))

@@ -77,7 +77,7 @@ class Scorer(Leads):
                     lead.first_seen = at
                 if event.touch is not None:
                     note_touch(lead, [at, *event.touch])
-                hits, gain, lowers, particular, signals = match(event.name, event.values)
+                hits, gain, beyond_gain, particular, signals = match(event.name, event.values)
                 if hits:
                     digest = id_hash(event.message_id)
                     if lead.knows(digest):
@@ -87,9 +87,9 @@ class Scorer(Leads):
                         lead.remember(digest, at - lead.base, signals)
                         counted.append(signals)
                 slack = lead.slack - gain
-                may_turn = slack <= 0 or (particular and lowers) or (lead.inside and (particular or lowers))
+                may_turn = slack <= 0 or (particular and beyond_gain) or (lead.inside and (particular or beyond_gain))
                 if event.traits is not None or (hits and may_turn):
-                    self._settle(lead_id, lead, event, hits, lowers)
+                    self._settle(lead_id, lead, event, hits, beyond_gain)
                 elif particular:
                     lead.slack -= self._count(lead, event, hits)[0]
                 elif hits:
@@ -100,7 +100,7 @@ class Scorer(Leads):
             if type(lead) is Lead:
                 touched[lead_id] = lead
 
-    def _settle(self, lead_id: str, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...], lowers: bool) -> None:
+    def _settle(self, lead_id: str, lead: Lead, event: LeadEvent, hits: tuple[Hit, ...], beyond_gain: bool) -> None:
         """Apply an event that could change a stage, and see whether it does, unless what counted of it cannot."""
         before = Before(lead)
         for name, value in (event.traits or {}).items():
@@ -109,7 +109,7 @@ class Scorer(Leads):
         lead.fits = {} if event.traits else lead.fits
         gain, moved = self._count(lead, event, hits)
         # What blocked, or was more than a limit lets in, may be gone.
-        may_turn = (moved and lowers) or (lead.inside and (moved or lowers))
+        may_turn = (moved and beyond_gain) or (lead.inside and (moved or beyond_gain))
         if not event.traits and gain < lead.slack and not may_turn:
             lead.slack -= gain
             return

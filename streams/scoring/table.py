@@ -28,7 +28,7 @@ from streams.scoring.columns import (
 from streams.scoring.counting import DISTINCT_VALUES
 from streams.scoring.lead import ENTRY_BYTES, Lead, detail_key
 from streams.scoring.names import NOWHERE, Names
-from streams.scoring.packed import NOTHING, Packed
+from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
 from streams.scoring.rules_in_columns import Plain, Signals, model_of
 from streams.scoring.score import fit_of
@@ -279,12 +279,13 @@ class Table:
     # The stored form ------------------------------------------------------------------------------------------
 
     def pack(self, rows: Column) -> Packed:
-        """The stored forms of these rows."""
+        """The stored forms of these rows, one at least."""
         lead_ids = [self.ids[row] for row in rows.tolist()]
         texts = [lead_id.encode() for lead_id in lead_ids]
         for row in rows[self.leads["rare"][rows] == 1].tolist():
             texts += self._rare[row]
-        text, ends = Text(b"".join(texts)), np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+        text, ends = Text(b"".join(texts)), np.zeros(len(texts) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=ends[1:])
         room = kernel_stored.room_for(
             self.leads, self.slots, self.recent, self.windows, self.signals.groups, rows, len(text.bytes)
         )
@@ -294,7 +295,7 @@ class Table:
             self.windows.windows.view(WINDOW_BITS), self.model, self.signals.groups, VERSION, rows, text.address, ends,
             wire.ctypes.data, spans,
         )  # fmt: skip
-        return Packed(lead_ids, wire[: spans[-1, 1]].data if len(rows) else NOTHING.wire, spans)
+        return Packed(lead_ids, wire[: spans[-1, 1]].data, spans)
 
 
 def fits(lead: Lead) -> bool:

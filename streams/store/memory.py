@@ -52,14 +52,14 @@ class _Shard:
     fired: dict[int, Fired] = field(default_factory=dict)
 
     def apply(self, commit: Commit) -> None:
-        leads, removed = split(commit.leads)
+        leads, removed = split(commit.packed.over(commit.leads))
         due, not_due = split(commit.due)
         ranks = {scorecard: split(scores) for scorecard, scores in commit.ranks.items()}
         self._refuse(commit, due, [scores for scores, _ in ranks.values()])
 
         self._move_outbox(commit)
         self.dirty = self.dirty.difference(commit.clean).union(commit.dirty)
-        self.leads |= {**leads, **commit.packed.apart()}
+        self.leads.update(leads)
         self.due.put(due)
         _drop(self.due.times, not_due)
         for scorecard, (scores, unranked) in ranks.items():

@@ -89,7 +89,7 @@ def _text(amount: float | None) -> str:
 def arguments(commit: Commit, scorecards: Iterable[str]) -> tuple[bytes, bytes]:
     """ARGV of ``commit.lua``; rankings and histories of ``scorecards`` are its further keys."""
     fields = commit.fields
-    leads, removed = split({**commit.leads, **commit.packed.apart()})
+    leads, removed = split(commit.packed.over(commit.leads))
     due, not_due = split(commit.due)
     payloads = [entry.payload for entry in commit.outbox]
     body = (

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
+from inspect import signature
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from app.board.accessfile import AccessFile
 from app.board.api import BASE
 from app.board.costs import DAY_MS, Cost
 from app.board.openapi import document
+from app.client import Client
 from app.refusal import Refusal
 from app.views import lead_view, row_view
 from streams.clock import now_ms
@@ -277,6 +279,7 @@ async def test_page_and_api_count_the_same_touch_and_time_where_nothing_is_said(
     defaults = [parameters[name]["schema"]["default"] for name in ("touch", "days")]
     assert chosen == ["First touch", "30 days"]
     assert defaults == ["first", 30]
+    assert [signature(Client.channels).parameters[name].default for name in ("touch", "days")] == defaults
 
 
 async def test_the_export_has_every_lead_and_no_formula() -> None:
