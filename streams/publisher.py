@@ -14,6 +14,8 @@ SHOWN = 1000
 """Leads brought in line with ranking and schedule in one step."""
 ROWS = 200
 """Score records made in one go."""
+PORTION = 2000
+"""Leads whose scores are sent together: the records of all that a backlog changed would take more memory than the leads."""
 
 
 class Publisher:
@@ -25,18 +27,38 @@ class Publisher:
         self._channel = channel
         self._shown: dict[str, int] = {}
         """Leads in line with ranking and schedule, with the version as of which they are."""
+        self._left: list[tuple[str, int]] = []
+        """Leads whose scores go after those that are on their way, with their versions."""
         self.sending: asyncio.Task[None] | None = None
         """The last sending; it fails if Kafka can never take it."""
 
+    @property
+    def more(self) -> bool:
+        """Whether the next scores may go."""
+        return bool(self._left) and self._idle
+
+    @property
+    def _idle(self) -> bool:
+        sending = self.sending
+        return sending is None or sending.cancelled() or (sending.done() and sending.exception() is None)
+
     async def publish(self, at_ms: int) -> None:
-        """Bring ranking and schedule in line with what changed, and send the scores, unless some are on their way."""
+        """Bring ranking and schedule in line with what changed, and begin to send the scores, unless some still wait."""
         shard = self._shard
         versions = {lead_id: at for lead_id, at in shard.dirty.items() if lead_id not in shard.clean}
         lead_ids = [lead_id for lead_id, at in versions.items() if self._shown.get(lead_id) != at]
         for first in range(0, len(lead_ids), SHOWN):
             await shard.show(lead_ids[first : first + SHOWN])
         self._shown = versions
-        if versions and (self.sending is None or self.sending.done()):
+        if self._idle and not self._left:
+            self._left = list(versions.items())
+        await self.send_more(at_ms)
+
+    async def send_more(self, at_ms: int) -> None:
+        """Send the next scores, if they may go."""
+        if self.more:
+            versions = dict(self._left[:PORTION])
+            del self._left[:PORTION]
             self.sending = asyncio.create_task(self._send(await self._rows(list(versions), at_ms), versions))
 
     async def _rows(self, lead_ids: Sequence[str], at_ms: int) -> list[Row]:

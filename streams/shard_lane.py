@@ -248,6 +248,8 @@ class ShardLane:
         if now_s - self._published_s >= (PUBLISH_S if clock is not None else PUBLISH_BEHIND_S):
             self._published_s = now_s
             await self._publisher.publish(clock or self.shard.position.arrived_ms)
+        elif self._publisher.more:
+            await self._publisher.send_more(clock or self.shard.position.arrived_ms)
         if now_s - self._tidied_s >= TIDY_S:
             self._tidied_s = now_s
             await self.shard.tidy()

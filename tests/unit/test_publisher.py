@@ -124,6 +124,54 @@ async def test_leads_are_scheduled_although_their_scores_cannot_be_sent(publishe
     assert await published.shard.env.store.due(0, START_MS + HOUR_MS, 10) == ["u", "v"]
 
 
+async def test_scores_go_in_portions_and_a_lead_that_changes_all_the_time_keeps_none_waiting(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.publisher.PORTION", 2)
+    await published.shard.take([record(i, f"u{i}") for i in range(5)])
+    sent = [[lead_id for lead_id, _ in await published.publish()]]
+    for offset in range(5, 7):
+        assert published.publisher.more
+        await published.shard.take([record(offset, "u0")])
+        sent.append([lead_id for lead_id, _ in await published.publish()])
+    assert not published.publisher.more
+    assert list(map(len, sent)) == [2, 2, 1]
+    assert {lead_id for portion in sent for lead_id in portion} == {f"u{i}" for i in range(5)}
+    assert await published.publish() == [("u0", (60, "hot"))]
+
+
+async def test_the_next_portion_goes_only_when_the_one_before_was_taken(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.publisher.PORTION", 1)
+    await published.shard.take([record(i, f"u{i}") for i in range(2)])
+    published.scores.open.clear()
+    await published.publish()
+    assert published.publisher.sending is not None
+    assert not published.publisher.more
+    published.scores.open.set()
+    await published.publisher.sending
+    assert published.publisher.more
+    await published.publisher.send_more(START_MS)
+    await published.publisher.sending
+    assert {lead_id for lead_id, _ in published.scores.rows} == {"u0", "u1"}
+
+
+async def test_no_portion_takes_the_place_of_one_that_failed(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.publisher.PORTION", 1)
+    await published.shard.take([record(i, f"u{i}") for i in range(2)])
+    monkeypatch.setattr(published.scores, "deliver_batches", None)
+    await published.publisher.publish(START_MS)
+    failed = published.publisher.sending
+    assert failed is not None
+    with pytest.raises(TypeError):
+        await failed
+    await published.publisher.publish(START_MS)
+    assert published.publisher.sending is failed
+
+
 async def test_a_lead_that_had_to_make_room_in_memory_is_published_and_not_buried() -> None:
     small = Published(cache_leads=3)
     await small.shard.open()
