@@ -75,6 +75,7 @@ class Leads:
             self._recalm(lead, lead.clock)  # the bound is older than the events since, and a search costs more
         if to_ms >= lead.calm_until:
             self.tell(lead_id, lead, advance(self.rules, lead_id, lead, to_ms), None)
+        if to_ms >= lead.calm_until:
             self._recalm(lead, to_ms)
 
     def _recalm(self, lead: Lead, now_ms: int) -> None:

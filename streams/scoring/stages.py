@@ -95,7 +95,7 @@ def advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int) -> list[Transiti
     The clock of the lead moves to the last of them and no further, so that looking early changes nothing.
     """
     transitions: list[Transition] = []
-    while (at_ms := _next(rules, lead, to_ms)) is not None:
+    while to_ms >= lead.calm_until and (at_ms := _next(rules, lead, to_ms)) is not None:
         lead.clock = at_ms
         transitions += settle(rules, lead_id, lead, at_ms, DECAY)
     return transitions

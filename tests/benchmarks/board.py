@@ -34,8 +34,8 @@ KINDS = 1000
 """Leads that differ; the others are like one of them."""
 STEP = 5000
 ROUNDS = 4
-"""Scoring is measured so often without and with readers, for each place that the board reads: each goes first as often as
-the other, because scoring gets slower as leads have more to remember."""
+"""Scoring is measured so often without and with readers, for each place that the board reads. Each goes first as often
+as the other, because scoring gets slower as leads have more to remember."""
 PLACES = ("primary", "replica")
 RATE = 200
 """Requests per second: half of them the first hundred of the ranking, half one lead."""
