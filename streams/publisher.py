@@ -15,7 +15,7 @@ SHOWN = 1000
 ROWS = 200
 """Score records made in one go."""
 PORTION = 2000
-"""Leads whose scores are sent together: the records of all that a backlog changed would take more memory than the leads."""
+"""Leads whose scores are sent together: those of all that a backlog changed would take more memory than the leads."""
 
 
 class Publisher:
@@ -43,7 +43,7 @@ class Publisher:
         return sending is None or sending.cancelled() or (sending.done() and sending.exception() is None)
 
     async def publish(self, at_ms: int) -> None:
-        """Bring ranking and schedule in line with what changed, and begin to send the scores, unless some still wait."""
+        """Bring ranking and schedule in line with what changed, and send the scores, unless some still wait."""
         shard = self._shard
         versions = {lead_id: at for lead_id, at in shard.dirty.items() if lead_id not in shard.clean}
         lead_ids = [lead_id for lead_id, at in versions.items() if self._shown.get(lead_id) != at]
