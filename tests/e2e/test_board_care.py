@@ -138,6 +138,27 @@ def test_an_answer_to_older_filters_does_not_take_the_place_of_what_was_sought_s
     assert merged_from == "/?q=nobody"
 
 
+def test_more_of_an_older_list_is_not_added_to_what_was_sought_since(watched: Board, visitor: Visitor) -> None:
+    watched.send(*qualifying("beside"))
+    watched.wait_score("beside", 75)
+    page = visitor.open(f"{watched.url}/?q=watched")
+    page.run(
+        "(() => { const next = document.getElementById('next'), sought = document.createElement('a'); "
+        "for (const [name, value] of [['get', '/'], ['target', '#more'], ['swap', 'beforeend'], ['trigger', 'click']]) "
+        "sought.setAttribute(`hx-${name}`, value); "
+        "next.append(sought); htmx.process(sought); "
+        "const { send } = XMLHttpRequest.prototype; "
+        "XMLHttpRequest.prototype.send = function (...all) { "
+        "this.addEventListener('loadend', () => { document.body.dataset.answered = this.status }); "
+        "return send.apply(this, all); }; "
+        "sought.click(); sought.setAttribute('hx-get', '/?q=watched'); })()"
+    )
+    wait_for(lambda: page.run("document.body.dataset.answered === '200'"), "an answer")
+    assert page.run("[...document.querySelectorAll('#live > li, #more > li')].map((row) => row.dataset.id)") == [
+        "watched"
+    ]
+
+
 def tab_to(page: Page, reached: Callable[[], bool], most: int = 60) -> int:
     """Press Tab until something has the focus, which must be seen everywhere on the way; how often it took."""
     for i in range(most):
