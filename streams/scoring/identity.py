@@ -101,7 +101,10 @@ def _shifted(window: Window, shift: int) -> Window:
 
 
 def _joined(mine: Latch | None, other: Latch) -> Latch:
-    """One latch for two: inside if either is, with the latest of what was told."""
+    """One latch for two: inside if either is, with the latest of what was told.
+
+    Episodes add up, so that none that was told under this id comes again, in whatever order leads are joined.
+    """
     if mine is None:
         return other
     leading = max(mine, other, key=lambda latch: (latch.inside, latch.published_at or 0, latch.since))
@@ -109,7 +112,7 @@ def _joined(mine: Latch | None, other: Latch) -> Latch:
     return Latch(
         leading.inside,
         leading.since,
-        max(mine.episode, other.episode),
+        mine.episode + other.episode,
         max(told, default=None),
         leading.silent,
         leading.by,

@@ -45,12 +45,16 @@ class Transition:
     """Kept back by the cooldown."""
     previous: float
     """The exact score before the cause, in units."""
+    erased_at: int
+    """When the lead that had this id before was erased; 0 if none was."""
 
     @property
     def alert_id(self) -> str:
-        """The same for ever: uuid5 over lead, scorecard, stage, episode, kind and cause."""
-        name = "\x1f".join((self.lead_id, self.card, self.stage, str(self.episode), self.kind, self.cause))
-        return str(uuid5(ALERT_NAMESPACE, name))
+        """The same for ever: uuid5 over lead, scorecard, stage, episode, kind and cause, and an erasure before it."""
+        told = [self.lead_id, self.card, self.stage, str(self.episode), self.kind, self.cause]
+        if self.erased_at:  # episodes begin anew
+            told.append(str(self.erased_at))
+        return str(uuid5(ALERT_NAMESPACE, "\x1f".join(told)))
 
 
 def settle(
@@ -130,7 +134,9 @@ def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: Cause, 
     latch.since = now_ms
     told = stage.handoff and not silenced
     card = rule.key.rpartition("/")[0]
-    return Transition(lead_id, card, stage.name, kind, now_ms, cause.name, latch.episode, told, silenced, previous)
+    return Transition(
+        lead_id, card, stage.name, kind, now_ms, cause.name, latch.episode, told, silenced, previous, lead.erased_at
+    )
 
 
 def standing(card: CardRule, lead: Lead, now_ms: int) -> Standing:

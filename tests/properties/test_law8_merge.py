@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from random import Random
 
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from streams.scoring.event import ANONYMOUS, EMAIL, USER, Erase, Identity, Join,
 from streams.scoring.lead import Lead, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.score import explain
-from streams.scoring.scorecard import Model, Points, Scorecard, Signal
+from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stages import standing
 from streams.scoring.stored import decode
 from tests.properties.driver import Shard, close, readings, run
@@ -147,6 +148,47 @@ def test_what_was_erased_does_not_come_back_and_what_follows_counts(chance: Rand
     while shard.waiting:
         shard.deliver(chance.randint(0, 99))
     assert total(shard) == 14 - erase_at
+
+
+TURNING = Rules(
+    Model(
+        (Signal("good", ("page",), half_life_ms=DAY_MS), Signal("bad", ("Left",), half_life_ms=DAY_MS)),
+        (
+            Scorecard(
+                "card",
+                {"good": Points(10.0), "bad": Points(-10.0)},
+                minimum=-100.0,
+                stages=(Stage("warm", 10.0, 9.0, handoff=True), Stage("hot", 20.0, 15.0, handoff=True)),
+            ),
+        ),
+    )
+)
+"""Leads come into stages and leave them all the time."""
+
+
+@settings(max_examples=170)
+@given(chances)
+def test_no_two_changes_of_a_stage_have_one_id_whatever_is_joined_and_erased(chance: Random) -> None:
+    people = [Identity(kind, f"{kind}{i}") for kind in (USER, ANONYMOUS) for i in range(3)]
+    shard = Shard(TURNING)
+    arrival = START_MS
+    for step in range(chance.randint(1, 60)):
+        arrival += chance.choice((1, 1, HOUR_MS, DAY_MS))
+        who, other = chance.sample(people, 2)
+        deed = chance.random()
+        if deed < 0.15 and (record := join(who, other, arrival, explicit=True)) is not None:
+            shard.take(record)
+        elif deed < 0.2:
+            shard.take(Erase(who.id, arrival))
+            shard.drain()  # one that came after the next join would erase what that has brought
+        else:
+            name = chance.choice(("page", "page", "Left"))
+            shard.take(Fact(name, f"m{step}", arrival).event(TURNING, arrival, who.id))
+        while shard.waiting and chance.random() < 0.5:
+            shard.deliver(chance.randint(0, 99))
+    shard.drain()
+    ids = Counter(t.alert_id for t in shard.transitions)
+    assert [alert_id for alert_id, times in ids.items() if times > 1] == []
 
 
 def test_a_record_from_before_the_erasure_is_refused_after_it() -> None:
