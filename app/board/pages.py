@@ -97,7 +97,8 @@ class Pages:
             raise Refusal(404, "no_such_lead", f"No lead is known by the id {lead_id}.")
         query = pieces.sparse({"scorecard": request.query.get("scorecard", ""), "at": said_at})
         if view["lead_id"] != lead_id:
-            raise web.HTTPFound(pieces.address(pieces.lead_path(view["lead_id"]), query))
+            there = pieces.address(pieces.lead_path(view["lead_id"]), query)
+            return web.Response(status=302, headers={"Location": there})
         curve, timeline, fit, alerts = await asyncio.gather(
             desk.curve(view["lead_id"], scorecard, who.role),
             desk.timeline(view["lead_id"], who.role),

@@ -116,8 +116,13 @@ class Patience:
     async def _shielded(self, send: Callable[[], Awaitable[Reply]]) -> Reply:
         task = asyncio.ensure_future(send())
         self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
+        task.add_done_callback(self._landed)
         return await asyncio.shield(task)
+
+    def _landed(self, task: asyncio.Task[object]) -> None:
+        self._in_flight.discard(task)
+        if not task.cancelled():
+            task.exception()  # else asyncio logs it, where the caller gave up before
 
     def _failed(self, op: str, error: Exception, advice: str) -> None:
         self._on_error(op)

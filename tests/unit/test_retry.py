@@ -1,6 +1,7 @@
 """Which errors of the Redis client are worth a retry."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -97,6 +98,29 @@ def test_a_write_that_never_works_is_a_fault_of_ours(monkeypatch: pytest.MonkeyP
     with pytest.raises(TypeError):
         asyncio.run(scenario())
     assert len(failed) == MOST_CLOSED
+
+
+def test_an_attempt_that_fails_after_its_caller_has_given_up_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def nothing() -> None:
+        pass
+
+    async def scenario() -> None:
+        patience = Patience(nothing, lambda op: None)
+        late = asyncio.Event()
+
+        async def send() -> None:
+            await late.wait()
+            raise ConnectionError
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await patience.call("look", send)
+        late.set()
+        await patience.settle()
+        gc.collect()
+
+    asyncio.run(scenario())
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("kind", [AttributeError, RuntimeError, TypeError])
