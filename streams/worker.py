@@ -255,8 +255,14 @@ class Worker:
                 log.error("the changed scorecards are refused, the old ones stay in use:\n%s", error)
                 continue
             if model.version != self.engine.rules.version:
+                rules = Rules(model, self.plan.lateness_ms)
                 log.info("scoring by scorecards %s from here on", model.version[:12])
-                self.engine.use(Rules(model, self.plan.lateness_ms))
+                if anew := rules.counted_anew(self.engine.rules):
+                    log.warning(
+                        "another half-life: what leads have of %s counts for nothing until `leadglow rebuild`",
+                        ", ".join(anew),
+                    )
+                self.engine.use(rules)
 
 
 def _alert_id(value: bytes | None) -> str:

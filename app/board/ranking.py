@@ -89,6 +89,7 @@ class Ranking:
             self._pages = {k: v for k, v in self._pages.items() if now_s - v[0] <= FRESH_S}
             look = _Look(self, card, rules, filters, limit, role, extras)
             page = asyncio.ensure_future(look.page(cursor))
+            page.add_done_callback(lambda done: done.cancelled() or done.exception())  # all may have given up by then
             if len(self._pages) < MOST_KEPT:
                 self._pages[key] = (now_s, page)
         return await asyncio.shield(page)

@@ -198,6 +198,10 @@ class Rules:
         self.cards = tuple(CardRule(card, self.signals) for card in model.scorecards)
         self._memory: dict[tuple[str, Values], tuple[Match, tuple[tuple[int, bool], ...]]] = {}
 
+    def counted_anew(self, before: Rules) -> list[str]:
+        """Signals that ``before`` counted with another half-life: what leads have of them is not this signal's."""
+        return [name for name, rule in self.signals.items() if rule.id != before.signals.get(name, rule).id]
+
     def match(self, event: str, values: Values) -> Match:
         """The signals that an event matches."""
         try:

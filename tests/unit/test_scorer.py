@@ -348,3 +348,12 @@ def test_alert_ids_differ_by_lead_and_episode_and_are_the_same_for_ever() -> Non
     shard = run(rules, [at(rules, "page", day * DAY_MS) for day in (0, 3)], until_ms=START_MS + 9 * DAY_MS)
     ids = [t.alert_id for t in shard.transitions]
     assert len(set(ids)) == 4
+
+
+def test_a_signal_with_another_half_life_is_counted_anew() -> None:
+    def rules(half_life_ms: float, *names: str) -> Rules:
+        signals = tuple(Signal(name, ("page",), half_life_ms=half_life_ms) for name in names)
+        return Rules(Model(signals, (Scorecard("card", {name: Points(1.0) for name in names}),)))
+
+    assert rules(DAY_MS, "a", "b").counted_anew(rules(DAY_MS, "b", "a")) == []
+    assert rules(DAY_MS, "a", "new").counted_anew(rules(HOUR_MS, "a", "gone")) == ["a"]
