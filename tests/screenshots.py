@@ -6,6 +6,7 @@ The engine and the board are the real ones; Kafka and Redis are memory, because 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import zlib
 from collections import defaultdict
@@ -128,6 +129,7 @@ def tell(board: Running, played: Played) -> None:
     board.feeds.ends = {partition: len(log) for partition, log in played.log.items()}
     for topic, per_s in zip(TOPICS.sources, PER_S, strict=True):
         board.feeds.sources[topic] = {"topic": topic, "lag": 0, "per_s": per_s}
+    board.feeds.looked_s = math.inf
     for second in (0, 10):
         board.feeds.events.note(second, second * sum(PER_S))
     board.feeds.alerted_s.clear()

@@ -228,14 +228,15 @@ class Desk:
         """How much comes in, how far it is scored, and what was refused."""
         async with self._reads.bounded():
             shards = await self._reads.shards(self.card(None).name)
+        quiet = self.feeds.quiet
         for shard in shards:
             shard["lag"] = max(self.feeds.ends.get(shard["partition"], 0) - shard.pop("checkpoint"), 0)
         return {
             "rates": {
-                "events_per_s": self.feeds.events.per_s,
+                "events_per_s": 0.0 if quiet else self.feeds.events.per_s,
                 "alerts_per_s": flow.alerts_per_s(self.feeds.alerted_s, monotonic_s()),
             },
-            "sources": list(self.feeds.sources.values()),
+            "sources": [each | {"per_s": 0.0} if quiet else each for each in self.feeds.sources.values()],
             "shards": shards,
             "rejects": self.feeds.rejects.rows(),
             "reject_reasons": dict(self.feeds.rejects.reasons.most_common()),

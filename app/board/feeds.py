@@ -25,6 +25,10 @@ Consumer: TypeAlias = AIOKafkaConsumer
 log = logging.getLogger(__name__)
 AGAIN_S: Final = 2.0
 LOOK_S: Final = 2.0
+QUIET_S: Final = 10.0
+"""Without a look for so long, nothing is known to come in."""
+COMMIT_S: Final = 4.0
+"""Workers tell Kafka how far they are every three seconds: what came since may have been carried over."""
 POLL_MS: Final = 200
 MOST_BACK: Final = {"handoff": 100_000, "rejected": 200, "lead_scores": 0}
 """Records of a topic that are read from before the board's start."""
@@ -51,6 +55,10 @@ class Feeds:
         """Topic -> its lag and rate."""
         self.ends: dict[int, int] = {}
         """Partition of lead-events -> where it ends."""
+        self._ended: deque[tuple[float, dict[Any, int]]] = deque()
+        """When it was looked, and where each partition ended."""
+        self.looked_s = monotonic_s()
+        """When Kafka last said where topics end."""
         self.events = Pace()
         """Records of lead-events."""
         self.caught_up = False
@@ -156,16 +164,26 @@ class Feeds:
                 await member.stop()
             await asyncio.sleep(AGAIN_S)
 
+    @property
+    def quiet(self) -> bool:
+        """Whether Kafka has not said for a while what came in."""
+        return monotonic_s() - self.looked_s > QUIET_S
+
     async def _look(self, consumer: Consumer, member: Consumer) -> None:
         places = list(consumer.assignment())
         ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
+        self.looked_s = monotonic_s()
+        self._ended.append((self.looked_s, ends))
+        while len(self._ended) > 1 and self._ended[1][0] <= self.looked_s - COMMIT_S:
+            self._ended.popleft()
+        earlier = self._ended[0][1]
         self.ends = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
         self.events.note(monotonic_s(), sum(self.ends.values()))
         for topic in self._topics.sources:
             lag, own = 0, [place for place in places if place.topic == topic]
             for place in own:
                 at = await member.committed(place) or 0
-                lag += max(ends[place] - max(at, firsts[place]), 0)
+                lag += max(earlier.get(place, 0) - max(at, firsts[place]), 0)
             pace = self._paces.setdefault(topic, Pace())
             pace.note(monotonic_s(), sum(ends[place] for place in own))
             self.sources[topic] = {"topic": topic, "lag": lag, "per_s": pace.per_s}

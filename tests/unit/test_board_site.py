@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from inspect import signature
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ import aiohttp
 import orjson
 import pytest
 import pytest_asyncio
+from aiokafka.structs import TopicPartition
 from yarl import URL
 
 from app.board import live, queries, ranking
@@ -545,6 +547,35 @@ async def test_reads_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     assert (refused.value.status, refused.value.code) == (503, "busy")
     async with reads.bounded():
         pass
+
+
+async def test_what_came_since_workers_last_said_how_far_they_are_does_not_wait(
+    board: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feeds, place, now_s = board.feeds, TopicPartition(TOPICS.sources[0], 0), 100.0
+    monkeypatch.setattr("app.board.feeds.monotonic_s", lambda: now_s)
+    log = SimpleNamespace(end=0, committed=0)
+
+    async def said(value: Any) -> Any:
+        return value
+
+    consumer: Any = SimpleNamespace(
+        assignment=lambda: {place},
+        end_offsets=lambda _: said({place: log.end}),
+        beginning_offsets=lambda _: said({place: 0}),
+    )
+    member: Any = SimpleNamespace(committed=lambda _: said(log.committed))
+    lags = []
+    for end, committed in ((0, 0), (300, 0), (600, 0), (900, 600), (1200, 600), (1500, 600), (1500, 600)):
+        log.end, log.committed = end, committed
+        await feeds._look(consumer, member)
+        lags.append(feeds.sources[place.topic]["lag"])
+        now_s += 2.0
+    assert lags == [0, 0, 0, 0, 0, 300, 600]
+    assert feeds.sources[place.topic]["per_s"] > 0
+    assert (await board.get(f"{BASE}/flow")).json["sources"][0]["per_s"] > 0
+    now_s += 60.0
+    assert (await board.get(f"{BASE}/flow")).json["sources"][0]["per_s"] == 0
 
 
 async def test_those_who_ask_for_the_same_at_once_are_served_by_one_look(board: Running) -> None:
