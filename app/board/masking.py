@@ -14,8 +14,11 @@ FULL: Final = "viewer+pii"
 ROLES: Final = (VIEWER, FULL)
 HIDDEN: Final = "•••"
 _PREFIX: Final = "hidden."
-_PHONE: Final = re.compile(r"(tel:)?\+?[\d ()./-]+", re.IGNORECASE)
-_HASH: Final = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
+_PHONE: Final = re.compile(
+    r"((tel|callto|sms|phone|whatsapp):)?\+?[\d ()./\u2010-\u2015-]+( ?(x|ext\.?) ?\d+)?", re.IGNORECASE
+)
+"""With what may stand before it, and an extension after it."""
+_HASH: Final = re.compile(r"(sha256:)?[0-9a-f]{64}", re.IGNORECASE)
 _TIMES_QUOTED: Final = 3
 _IDS: Final = frozenset({"lead_id", "subject", "partitionkey"})
 _LISTS_OF_IDS: Final = frozenset({"aliases", "anonymous_ids", "lead_ids"})
