@@ -22,5 +22,7 @@ class Exit(IntEnum):
     USAGE = 2, "the command line is wrong"
     UNKNOWN_LEAD = 3, "there is no such lead"
     TROUBLE = 70, "Kafka or Redis cannot be reached, or no progress, or an internal error: try again"
+    UNWRITTEN = 74, "the output cannot be written; the disk is full, for example"
     CONFLICT = 75, "another worker owns the same partitions: starting again is right"
     REFUSED = 78, "settings, topics and state do not fit together: a person must decide"
+    READER_GONE = 141, "nobody reads the output any more, as after `| head`"

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from app.cli.common import Fault
+from app.cli.output import OutputLost, told_output
 from app.settings import SettingsError
 from streams.exits import Exit
 
@@ -61,7 +62,13 @@ def build() -> typer.Typer:
 def main() -> None:
     """Run the command line; an error that should not be ends it with a traceback and status 70."""
     try:
-        build()(prog_name="leadglow")
+        with told_output():
+            build()(prog_name="leadglow")
+    except OutputLost as lost:
+        if lost.reader_gone:
+            sys.exit(Exit.READER_GONE)
+        print(f"leadglow: {lost}", file=sys.stderr)
+        sys.exit(Exit.UNWRITTEN)
     except Exception:
         traceback.print_exc()
         print("leadglow: this should not happen: please report it with the lines above.", file=sys.stderr)

@@ -4,16 +4,20 @@ import asyncio
 import json
 import os
 import ssl
+import subprocess
+import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from app.cli import worker as worker_command
 from app.cli.away import redis_away
-from app.cli.common import Fault, rules_of
+from app.cli.common import Fault, opened_store, rules_of
+from app.cli.output import OutputLost, told_output
 from app.cli.rebuild import empty_shard
 from app.cli.reference import commands_page
 from app.cli.root import build, main
@@ -149,6 +153,55 @@ def test_an_error_that_should_not_be_ends_with_70_and_its_traceback(
 
     assert ended.value.code == 70
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def process(*args: str, stdout: int | IO[bytes]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "app", *args], stdout=stdout, stderr=subprocess.PIPE, cwd=ROOT, check=False
+    )
+
+
+def without_a_reader() -> int:
+    """The writing end of a pipe that nobody reads."""
+    read, write = os.pipe()
+    os.close(read)
+    return write
+
+
+@pytest.mark.parametrize("args", [("scorecards", "schema"), ("--help",)])
+def test_a_reader_that_went_away_ends_a_command_quietly(args: tuple[str, ...]) -> None:
+    pipe = without_a_reader()
+
+    ended = process(*args, stdout=pipe)
+
+    os.close(pipe)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has such a device")
+def test_output_that_cannot_be_written_is_told_in_one_sentence() -> None:
+    with open("/dev/full", "wb") as full:
+        ended = process("scorecards", "schema", stdout=full)
+
+    assert ended.returncode == 74
+    assert ended.stderr == b"leadglow: the output cannot be written: No space left on device.\n"
+
+
+async def test_output_lost_is_not_taken_for_a_redis_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def here(settings: Settings) -> None:
+        """Redis answers."""
+
+    monkeypatch.setattr("app.cli.common._look_at_redis", here)
+    pipe, before = without_a_reader(), os.dup(1)
+    os.dup2(pipe, 1)
+    try:
+        with pytest.raises(OutputLost), told_output():
+            async with opened_store(Settings()):
+                typer.echo("a lead")
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+        os.close(pipe)
 
 
 def test_an_empty_id_is_not_erased() -> None:
