@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -21,6 +20,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from app.addresses import kafka_servers, redis_url
 
 PREFIX = "LEADGLOW_"
 FILE = f"{PREFIX}SETTINGS"
@@ -182,13 +183,20 @@ class Settings(BaseSettings):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
-    @field_validator("redis", "board_redis")
+    @field_validator("kafka")
+    @classmethod
+    def _kafka_servers(cls, value: str) -> str:
+        return kafka_servers(value)
+
+    @field_validator("redis")
     @classmethod
     def _redis_url(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            msg = "must start with redis://, rediss:// or unix://"
-            raise ValueError(msg)
-        return value
+        return redis_url(value)
+
+    @field_validator("board_redis")
+    @classmethod
+    def _redis_url_or_none(cls, value: str) -> str:
+        return value and redis_url(value)
 
     @field_validator("kafka_ca_file")
     @classmethod

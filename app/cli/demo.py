@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
+from app.addresses import kafka_servers, redis_url
 from app.cli.common import Fault, console, run
 from app.cli.common import settings as read_settings
 from app.wiring import kafka_options, store_of, topics_of
@@ -32,6 +33,18 @@ def register(root: typer.Typer) -> None:
     root.command()(demo)
 
 
+def _address(checked: Callable[[str], str]) -> Callable[[str | None], str | None]:
+    """An option's callback that refuses what the setting of that name would."""
+
+    def callback(value: str | None) -> str | None:
+        try:
+            return None if value is None else checked(value)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return callback
+
+
 def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     events: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Send so many, verify the outcome, and end.")
@@ -46,9 +59,15 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     leads: Annotated[int, typer.Option(min=1, metavar="N", help="How many people visit the site.")] = 3000,
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed sends the same events.")] = 1,
     kafka: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Use this Kafka; else an embedded broker.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", callback=_address(kafka_servers), help="Use this Kafka; else an embedded broker."
+        ),
     ] = None,
-    redis: Annotated[str | None, typer.Option(metavar="URL", help="Use this Redis; else an embedded one.")] = None,
+    redis: Annotated[
+        str | None,
+        typer.Option(metavar="URL", callback=_address(redis_url), help="Use this Redis; else an embedded one."),
+    ] = None,
 ) -> None:
     """See leads glow and cool, live in the terminal.
 

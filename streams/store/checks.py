@@ -34,6 +34,10 @@ class AccessDenied(StoreRefused):
     """Redis refused the check at start ({error}). Correct user and password, and allow the user `+info`."""
 
 
+class CheckRefused(StoreRefused):
+    """Redis refused the check at start ({error}). See what LEADGLOW_REDIS says."""
+
+
 def split(values: dict[str, V | None]) -> tuple[dict[str, V], list[str]]:
     """The values to put in, and the lead ids to take out."""
     kept, removed = values, []

@@ -16,12 +16,13 @@ from msgspec.msgpack import Encoder
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, NoScriptError
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, NoScriptError, ResponseError
 
 from streams.scoring.packed import NOTHING
 from streams.store.base import Commit, Control, Entry, Fired, Verdict
 from streams.store.checks import (
     AccessDenied,
+    CheckRefused,
     ClusterExpected,
     EvictingStore,
     joined,
@@ -141,6 +142,8 @@ class RedisStore:
             reports = await self._call("verify", self._info)
         except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
             raise AccessDenied(error=error) from error
+        except ResponseError as error:  # there is no such database, for one
+            raise CheckRefused(error=error) from error
         for node, report in reports.items():
             if report.get("cluster_enabled") and not isinstance(self._client, RedisCluster):
                 raise ClusterExpected(node=node)

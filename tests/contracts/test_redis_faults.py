@@ -18,7 +18,7 @@ from redis.asyncio import Connection
 from streams.scoring.packed import NOTHING
 from streams.store import transaction
 from streams.store.base import Commit, Entry, Verdict
-from streams.store.checks import AccessDenied, ClusterExpected, EvictingStore
+from streams.store.checks import AccessDenied, CheckRefused, ClusterExpected, EvictingStore
 from streams.store.keys import SLOTS, shard_keys, slot, tag
 from streams.store.redis import COMMIT, RedisStore, connect
 from tests.cluster import REDIS_RIGHTS, free_port, server
@@ -284,6 +284,12 @@ async def test_the_check_at_start_needs_no_right_to_read_the_configuration(valke
         async with opened(url) as store:
             with pytest.raises(AccessDenied, match="Correct user and password"):
                 await store.verify()
+
+
+async def test_a_database_that_there_is_not_is_refused(valkey: SimpleNamespace) -> None:
+    async with opened(f"{valkey.url}/99") as store:
+        with pytest.raises(CheckRefused, match=r"DB index is out of range.*LEADGLOW_REDIS"):
+            await store.verify()
 
 
 @pytest.mark.usefixtures("way")

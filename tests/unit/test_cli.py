@@ -115,6 +115,14 @@ def test_a_kafka_that_is_away_is_told(args: tuple[str, ...]) -> None:
     assert "leadglow: Kafka at 127.0.0.1:1 cannot be reached" in result.stderr
 
 
+@pytest.mark.parametrize("option", ["--kafka=x:abc", "--redis=bogus"])
+def test_the_demo_refuses_what_cannot_be_an_address(option: str) -> None:
+    result = run("demo", "--events", "10", option)
+
+    assert result.exit_code == 2
+    assert "must " in result.stderr
+
+
 @pytest.mark.parametrize("at", ["tomorrow", "+7", "-7d", "2026-13-01", "+999999999d", ""])
 def test_what_is_not_a_time_is_a_mistake_of_usage(at: str) -> None:
     result = run("lead", "show", "ana", f"--at={at}")

@@ -157,6 +157,60 @@ def test_settings_that_cannot_be_meant_are_refused(env: dict[str, str], expected
     assert expected in problem
 
 
+@pytest.mark.parametrize("kafka", ["host", "a:1,b:65535", "a:1, b:2", "[::1]:9092", "[::1]", "kafka_1.example:9092"])
+def test_addresses_of_kafka_are_taken(kafka: str) -> None:
+    assert Settings(kafka=kafka).kafka == kafka
+
+
+@pytest.mark.parametrize(
+    "kafka", ["h:abc", "h:99999", "h:0", "h:", "a:1,,b:2", "a:1,", "kafka://h:1", "::1", "a b", "h:²"]
+)
+def test_what_cannot_be_an_address_of_kafka_is_told_with_what_to_write(kafka: str) -> None:
+    assert problems(KAFKA=kafka) == [
+        "LEADGLOW_KAFKA: must be host:port, or several separated by commas, with ports from 1 to 65535"
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h", "redis://h:6379/", "redis://u:p%40@h:6379/15", "rediss://h?ssl_ca_certs=/ca.pem", "redis://[::1]:1",
+        "redis://h:1?cluster=true", "unix:///run/redis.sock?db=1", "redis://h?socket_timeout=1.5",
+    ],
+)  # fmt: skip
+def test_addresses_of_redis_are_taken(url: str) -> None:
+    assert Settings(redis=url, board_redis=url).board_redis == url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://", "must name a host"),
+        ("redis://:hunter2@", "must name a host"),
+        ("redis://127.0.0.1:abc", "port from 1 to 65535"),
+        ("redis://127.0.0.1:99999", "port from 1 to 65535"),
+        ("redis://127.0.0.1:0", "port from 1 to 65535"),
+        ("redis://[::1", "port from 1 to 65535"),
+        ("redis://me:hunter2#@h", "%XX"),
+        ("redis://h/abc", "number of a database"),
+        ("redis://h?bogus=1", "options after the ?"),
+        ("redis://h?cluster=true&bogus=1", "options after the ?"),
+        ("redis://h?ssl_ca_certs=/ca.pem", "options after the ?"),
+        ("redis://h?socket_timeout=hunter2", "options after the ?"),
+        ("unix://", "must name a socket"),
+        ("unix:///s?cluster=true", "options after the ?"),
+        ("bogus", "must start with redis://"),
+    ],
+)
+@pytest.mark.parametrize("name", ["REDIS", "BOARD_REDIS"])
+def test_what_cannot_be_an_address_of_redis_is_told_with_what_to_write(name: str, url: str, expected: str) -> None:
+    [problem] = problems(**{name: url})
+
+    assert problem.startswith(f"LEADGLOW_{name}: ")
+    assert expected in problem
+    assert "hunter2" not in problem
+
+
 def test_every_setting_is_described() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 

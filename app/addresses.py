@@ -1,0 +1,76 @@
+"""What can be an address of Kafka or Redis, and what to write instead of what cannot; never a password."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import SplitResult, urlsplit
+
+PORTS = range(1, 65536)
+_SERVER = re.compile(r"(?:[^\s:/@\[\]]+|\[[0-9A-Fa-f:.%]+\])(?::([0-9]{1,5}))?")
+
+
+def kafka_servers(text: str) -> str:
+    """The bootstrap servers, as they came.
+
+    Raises:
+        ValueError: no client can find them.
+    """
+    found = [_SERVER.fullmatch(server.strip()) for server in text.split(",")]
+    if not all(server and (server[1] is None or int(server[1]) in PORTS) for server in found):
+        msg = f"must be host:port, or several separated by commas, with ports from 1 to {PORTS[-1]}"
+        raise ValueError(msg)
+    return text
+
+
+def redis_url(text: str) -> str:
+    """The URL, as it came.
+
+    Raises:
+        ValueError: no client can use it.
+    """
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise ValueError(_FORM) from None
+    for wrong, problem in _problems(url, port):
+        if wrong:
+            raise ValueError(problem)
+    return text
+
+
+_FORM = (
+    f"must be like redis://user:password@host:port/db, with a port from 1 to {PORTS[-1]} "
+    "and %XX for what is special in a password"
+)
+
+
+def _problems(url: SplitResult, port: int | None) -> Iterator[tuple[bool, str]]:
+    """Pairs of: is it wrong, and what to write then."""
+    yield url.scheme not in {"redis", "rediss", "unix"}, "must start with redis://, rediss:// or unix://"
+    if url.scheme == "unix":
+        wrong = bool(url.netloc) or not url.path
+        yield wrong, "must name a socket after unix://, as in unix:///run/redis.sock"
+    else:
+        yield not url.hostname, "must name a host, as in redis://host:port/db"
+        yield port is not None and port not in PORTS, _FORM
+        numbered = re.fullmatch("/?[0-9]*", url.path)
+        yield not numbered, "must end with the number of a database or with none, as in redis://host:port/db"
+    yield (
+        bool(url.query) and not _options_fit(url.geturl()),
+        "has options after the ? that are unknown, do not go with its beginning or have a wrong value",
+    )
+
+
+def _options_fit(text: str) -> bool:
+    """Whether the client takes the options: it alone knows them, and which go with which kind of connection."""
+    from redis.exceptions import RedisClusterException
+
+    from streams.store.redis import connect
+
+    try:
+        pool = getattr(connect(text), "connection_pool", None)
+        if pool is not None:  # a client for a cluster has looked at them already
+            pool.make_connection()
+    except (TypeError, ValueError, RedisClusterException):
+        return False
+    return True
