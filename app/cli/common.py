@@ -5,8 +5,9 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
+import typer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisClusterException, RedisError
@@ -25,6 +26,26 @@ T = TypeVar("T")
 PIPE_WIDTH = 160
 REDIS_S = 10.0
 """How long a command waits for an answer of Redis; a worker waits for ever."""
+
+
+def _in_utf8(value: str) -> str:
+    """What is not UTF-8 on the command line comes with characters that cannot be sent."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        msg = "it is not UTF-8, and ids are text in UTF-8"
+        raise typer.BadParameter(msg) from None
+    return value
+
+
+LeadId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        callback=_in_utf8,
+        help="The lead's id, any id that was joined to it, or its e-mail address.",
+    ),
+]
 
 
 class Fault(Exception):

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from app import reading
 from app.cli.away import kafka_away
-from app.cli.common import Fault, opened_store, run
+from app.cli.common import Fault, LeadId, opened_store, run
 from app.cli.common import settings as read_settings
 from app.cli.topics import require_lead_events
 from app.settings import Settings
@@ -30,9 +30,7 @@ def register(root: typer.Typer) -> None:
 
 
 def erase(
-    lead_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The lead's id, any id that was joined to it, or its e-mail address.")
-    ],
+    lead_id: LeadId,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Erase a lead for good.

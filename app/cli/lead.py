@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import reading
-from app.cli.common import Fault, console, opened_store, rules_of, run
+from app.cli.common import Fault, LeadId, console, opened_store, rules_of, run
 from app.cli.common import settings as read_settings
 from app.cli.times import AT_HELP, parse_time
 from app.settings import Settings
@@ -34,9 +34,7 @@ def _group() -> None:
 
 @lead.command()
 def show(
-    lead_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The lead's id, any id that was joined to it, or its e-mail address.")
-    ],
+    lead_id: LeadId,
     at: Annotated[str | None, typer.Option(metavar="TIME", help=AT_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

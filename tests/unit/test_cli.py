@@ -216,6 +216,14 @@ def test_an_empty_id_is_not_erased() -> None:
     assert run("erase", "", "--yes").exit_code == 2
 
 
+@pytest.mark.parametrize("args", [("lead", "show", "\udcff\udcfe"), ("erase", "\udcff\udcfe", "--yes")])
+def test_an_id_that_is_not_utf_8_is_a_mistake_of_usage(args: tuple[str, ...]) -> None:
+    result = run(*args)
+
+    assert result.exit_code == 2
+    assert "ids are text in UTF-8" in result.stderr
+
+
 # Scorecard files --------------------------------------------------------------------------------------------
 
 
