@@ -25,4 +25,5 @@ class Exit(IntEnum):
     UNWRITTEN = 74, "the output cannot be written; the disk is full, for example"
     CONFLICT = 75, "another worker owns the same partitions: starting again is right"
     REFUSED = 78, "settings, topics and state do not fit together: a person must decide"
+    INTERRUPTED = 130, "ended by Ctrl-C"
     READER_GONE = 141, "nobody reads the output any more, as after `| head`"

@@ -6,6 +6,7 @@ import os
 import ssl
 import subprocess
 import sys
+from importlib.abc import MetaPathFinder
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +15,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from app.__main__ import main as whole_program
 from app.cli import worker as worker_command
 from app.cli.away import redis_away
 from app.cli.common import Fault, opened_store, rules_of
@@ -193,6 +195,23 @@ def test_output_that_cannot_be_written_is_told_in_one_sentence() -> None:
 
     assert ended.returncode == 74
     assert ended.stderr == b"leadglow: the output cannot be written: No space left on device.\n"
+
+
+def test_ctrl_c_during_the_imports_ends_a_command_quietly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class CtrlC(MetaPathFinder):
+        def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+            if fullname == "app.cli.root":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "app.cli.root")
+    monkeypatch.setattr("sys.meta_path", [CtrlC(), *sys.meta_path])
+
+    with pytest.raises(SystemExit) as ended:
+        whole_program()
+
+    assert (ended.value.code, capsys.readouterr().err) == (130, "")
 
 
 async def test_output_lost_is_not_taken_for_a_redis_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
