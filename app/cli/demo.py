@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -45,6 +46,13 @@ def _address(checked: Callable[[str], str]) -> Callable[[str | None], str | None
     return callback
 
 
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        msg = "Input should be a finite number"
+        raise typer.BadParameter(msg)
+    return value
+
+
 def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     events: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Send so many, verify the outcome, and end.")
@@ -53,7 +61,10 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     rate: Annotated[
         float | None,
         typer.Option(
-            min=0.1, metavar="RATE", help="Events per second. [live: 150; with --events: as many as possible]"
+            min=0.1,
+            callback=_finite,
+            metavar="RATE",
+            help="Events per second. [live: 150; with --events: as many as possible]",
         ),
     ] = None,
     leads: Annotated[int, typer.Option(min=1, metavar="N", help="How many people visit the site.")] = 3000,

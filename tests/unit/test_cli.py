@@ -125,6 +125,14 @@ def test_the_demo_refuses_what_cannot_be_an_address(option: str) -> None:
     assert "must " in result.stderr
 
 
+@pytest.mark.parametrize("rate", ["inf", "nan", "0"])
+def test_the_demo_refuses_a_rate_that_is_none(rate: str) -> None:
+    result = run("demo", "--events", "10", "--rate", rate)
+
+    assert result.exit_code == 2
+    assert "--rate" in result.stderr
+
+
 @pytest.mark.parametrize("at", ["tomorrow", "+7", "-7d", "2026-13-01", "+999999999d", ""])
 def test_what_is_not_a_time_is_a_mistake_of_usage(at: str) -> None:
     result = run("lead", "show", "ana", f"--at={at}")
