@@ -174,7 +174,7 @@ async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
         with tempfile.TemporaryDirectory(prefix="leadglow-demo-") as directory:
             try:
                 start_children(stack, Path(directory))
-                await _until_ready(stack)
+                await _until_ready(stack, Path(directory))
                 yield stack
             finally:
                 await asyncio.gather(*(asyncio.to_thread(child.stop) for child in stack.children.values()))
@@ -186,12 +186,28 @@ async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
 
 def start_children(stack: Stack, directory: Path) -> None:
     """The processes as children that die with the thread that calls this: the main one."""
+    for name in ("worker", "collector", "board"):
+        _start_child(stack, name, directory)
+
+
+def _start_child(stack: Stack, name: str, directory: Path) -> None:
+    """Start one, with a folder of its own."""
     settings = stack.settings
-    ports = (settings.metrics_port, settings.collector_metrics_port, settings.board_metrics_port)
-    for name, port in zip(("worker", "collector", "board"), ports, strict=True):
-        own = directory / name
-        own.mkdir()
-        stack.children[name] = Server([sys.executable, "-m", "app", name], port, own, environment(settings))
+    port = {
+        "worker": settings.metrics_port,
+        "collector": settings.collector_metrics_port,
+        "board": settings.board_metrics_port,
+    }[name]
+    own = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=directory))
+    stack.children[name] = Server([sys.executable, "-m", "app", name], port, own, environment(settings))
+
+
+def move_board(stack: Stack, directory: Path) -> None:
+    """Start the board again elsewhere if somebody took its port after we had looked."""
+    board = stack.children["board"]
+    if board.process.poll() is not None and variable("board_port") in _tail(board.log_path):
+        stack.settings = stack.settings.model_copy(update={"board_port": free_port()})
+        _start_child(stack, "board", directory)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -244,14 +260,16 @@ async def _create_topics(stack: Stack) -> None:
         raise DemoError(msg)
 
 
-async def _until_ready(stack: Stack) -> None:
+async def _until_ready(stack: Stack, directory: Path) -> None:
     """Wait until the children say that they are ready."""
     deadline = asyncio.get_running_loop().time() + READY_S
-    for name, child in stack.children.items():
-        while await _get(f"http://{child.address}/ready") is None:
+    for name in tuple(stack.children):
+        while await _get(f"http://{stack.children[name].address}/ready") is None:
+            move_board(stack, directory)
             stack.check()
             if asyncio.get_running_loop().time() > deadline:
-                msg = f"the {name} was not ready in {READY_S:.0f} s; its log:\n{_tail(child.log_path)}"
+                log = _tail(stack.children[name].log_path)
+                msg = f"the {name} was not ready in {READY_S:.0f} s; its log:\n{log}"
                 raise DemoError(msg)
             await asyncio.sleep(0.05)
 
@@ -301,4 +319,4 @@ def _tail(path: Path, lines: int = 15) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
 
 
-__all__ = ["DemoError", "ServerError", "Stack", "environment", "running", "servers", "start_children"]
+__all__ = ["DemoError", "ServerError", "Stack", "environment", "move_board", "running", "servers", "start_children"]
