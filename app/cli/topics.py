@@ -1,12 +1,13 @@
 """``leadglow topics create``: every topic as it should be."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidConfigurationError, TopicAlreadyExistsError, for_code
 
 from app.cli.common import Fault, opened_admin, run
@@ -38,7 +39,7 @@ def create(
     """Create missing topics, check the others.
 
     Safe to repeat: what exists is never changed. Exit status 78 if an existing topic has the wrong
-    number of partitions.
+    number of partitions, or another cleanup.policy than it would be created with.
     """
     run(_create(read_settings(), dry_run))
 
@@ -77,6 +78,19 @@ async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
     return {row["topic"]: len(row["partitions"]) for row in await admin.describe_topics()}
 
 
+async def cleanup_policies(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, str]:
+    """What Kafka does with old records of these topics, where it says so. The embedded broker knows no defaults."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    replies: list[Any] = await admin.describe_configs(asked)
+    return {
+        name: entry[1]
+        for reply in replies
+        for _, _, _, name, entries in reply.resources
+        for entry in entries
+        if entry[0] == "cleanup.policy"
+    }
+
+
 async def require_lead_events(settings: Settings) -> None:
     """See that the topic of the events is the one that the settings describe.
 
@@ -95,7 +109,10 @@ async def require_lead_events(settings: Settings) -> None:
 async def _create(settings: Settings, dry_run: bool) -> None:
     async with opened_admin(settings) as admin:
         existing = await partition_counts(admin)
-        misfits = [_check(topic, existing[topic.name]) for topic in wanted(settings) if topic.name in existing]
+        there = [topic for topic in wanted(settings) if topic.name in existing]
+        policies = await cleanup_policies(admin, (topic.name for topic in there))
+        misfits = [_check(topic, existing[topic.name]) for topic in there]
+        misfits += [_policy_misfit(topic, policies[topic.name]) for topic in there if topic.name in policies]
         for topic in wanted(settings):
             if topic.name in existing:
                 continue
@@ -125,6 +142,18 @@ def _misfit(name: str, actual: int) -> str:
     return (
         f"{name} has {_partitions(actual)}, and a lead's partition depends on that number: "
         f"set LEADGLOW_PARTITIONS={actual}, or name a fresh topic in LEADGLOW_LEAD_EVENTS."
+    )
+
+
+def _policy_misfit(topic: Wanted, actual: str) -> str:
+    """What is wrong with how a topic forgets, if anything is."""
+    right = topic.configs["cleanup.policy"]
+    if actual == right:
+        return ""
+    loses = "all but the last record of each key" if right == "delete" else "the scores of leads that are quiet"
+    return (
+        f"{topic.name} has cleanup.policy={actual}, with which Kafka may drop {loses}: "
+        f"set cleanup.policy={right}, or name a fresh topic in its place."
     )
 
 

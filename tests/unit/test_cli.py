@@ -6,9 +6,11 @@ import os
 import ssl
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.abc import MetaPathFinder
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 import pytest
@@ -338,6 +340,47 @@ def test_every_topic_is_wanted_once_and_only_scores_are_compacted() -> None:
     assert [name for name, t in topics.items() if t.configs["cleanup.policy"] == "compact"] == ["lead-scores"]
     assert [name for name, t in topics.items() if t.exactly] == ["lead-events"]
     assert {t.partitions for t in topics.values()} == {6}
+
+
+class Cluster:
+    """An admin client of a Kafka that has every topic of ours, with these policies."""
+
+    def __init__(self, policies: dict[str, str]) -> None:
+        self._policies = policies
+
+    async def describe_topics(self) -> list[dict[str, Any]]:
+        return [{"topic": topic.name, "partitions": [{}] * 8} for topic in wanted(Settings())]
+
+    async def describe_configs(self, asked: list[Any]) -> list[Any]:
+        rows = [(0, "", 2, each.name, self._entries(each.name)) for each in asked]
+        return [SimpleNamespace(resources=rows)]
+
+    def _entries(self, name: str) -> list[tuple[object, ...]]:
+        return [("cleanup.policy", self._policies[name], False, 5, False, [])] if name in self._policies else []
+
+
+@pytest.mark.parametrize(
+    ("policies", "told"),
+    [
+        ({"lead-events": "delete", "lead-scores": "compact"}, []),
+        ({}, []),
+        ({"lead-events": "compact", "lead-scores": "compact"}, ["lead-events has cleanup.policy=compact,"]),
+        (
+            {"lead-events": "compact,delete", "lead-scores": "delete"},
+            ["lead-events has cleanup.policy=compact,delete,", "lead-scores has cleanup.policy=delete,"],
+        ),
+    ],
+)
+def test_topics_that_forget_what_they_should_keep_are_told(
+    monkeypatch: pytest.MonkeyPatch, policies: dict[str, str], told: list[str]
+) -> None:
+    monkeypatch.setattr("app.cli.topics.opened_admin", lambda settings: nullcontext(Cluster(policies)))
+
+    result = run("topics", "create", "--dry-run")
+
+    lines = result.stderr.removeprefix("leadglow: ").splitlines()
+    assert result.exit_code == (78 if told else 0)
+    assert [line.split(" with which")[0] for line in lines] == told
 
 
 def test_a_crash_point_strikes_at_the_nth_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
