@@ -39,7 +39,7 @@ def create(
     """Create missing topics, check the others.
 
     Safe to repeat: what exists is never changed. Exit status 78 if an existing topic has the wrong
-    number of partitions, or another cleanup.policy than it would be created with.
+    number of partitions, or, unless it is a source, another cleanup.policy than it would be created with.
     """
     run(_create(read_settings(), dry_run))
 
@@ -112,7 +112,8 @@ async def _create(settings: Settings, dry_run: bool) -> None:
         there = [topic for topic in wanted(settings) if topic.name in existing]
         policies = await cleanup_policies(admin, (topic.name for topic in there))
         misfits = [_check(topic, existing[topic.name]) for topic in there]
-        misfits += [_policy_misfit(topic, policies[topic.name]) for topic in there if topic.name in policies]
+        ours = [topic for topic in there if topic.name not in settings.sources]  # those are whoever's sends there
+        misfits += [_policy_misfit(topic, policies[topic.name]) for topic in ours if topic.name in policies]
         for topic in wanted(settings):
             if topic.name in existing:
                 continue
