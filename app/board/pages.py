@@ -76,11 +76,14 @@ class Pages:
             looked_at=found["looked_at"],
             cursor=cursor,
             oob=target in {"live", "more"},
+            further=target == "more",
             scrolled=bool(request.query.get("scrolled")),
-            most=pieces.MOST_ROWS,
+            most=pieces.most_rows(len(found["leads"]), many, found["next"] is not None),
             found=pieces.found_says(len(found["leads"]), found["next"] is not None, further=cursor is not None),
         )
         answer.headers["Board-Rows"] = str(len(found["leads"]))
+        if found["next"] is not None:
+            answer.headers["Board-More"] = "yes"
         if target == "results":
             answer.headers["HX-Push-Url"] = here
         return answer

@@ -66,6 +66,11 @@ def rows_shown(said: str) -> int:
     return min(max(-(-shown // ROWS), 1) * ROWS, MOST_ROWS)
 
 
+def most_rows(many: int, asked: int, more: bool) -> int:
+    """How many rows can be brought up to date together; none more where an answer looked at all it may for fewer."""
+    return many if more and many < asked else MOST_ROWS
+
+
 def found_says(many: int, more: bool, further: bool) -> str:
     """How many leads there are, or ``further`` down."""
     if not many:

@@ -47,6 +47,40 @@ window.EventSource = class extends EventTarget {
 """Streams are opened when the test says so."""
 
 
+RANKED = "document.querySelectorAll('.ranking li').length"
+CHANGED = "document.body.dispatchEvent(new CustomEvent('board:changed', { detail: { kind: 'look' } }))"
+SLOW = f"""
+(() => {{
+  const {{ open, send }} = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.open = function (method, url) {{
+    this.isMore = url.includes("cursor=");
+    open.call(this, method, url);
+  }};
+  XMLHttpRequest.prototype.send = function () {{ setTimeout(() => send.call(this), this.isMore ? 1000 : 0); }};
+  setInterval(() => {CHANGED}, 100);
+}})()
+"""
+"""The ranking changes all the time, and more of it takes a while."""
+
+HOLDING = """
+(() => {
+  const { open, send } = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.open = function (method, url) {
+    this.isMore = url.includes("cursor=");
+    open.call(this, method, url);
+  };
+  XMLHttpRequest.prototype.send = function () {
+    if (this.isMore || window.letThrough) send.call(this);
+    else window.letThrough = () => {
+      this.addEventListener("loadend", () => { window.fewest = document.querySelectorAll(".ranking li").length; });
+      send.call(this);
+    };
+  };
+})()
+"""
+"""The next refresh is sent when the test says so."""
+
+
 REFUSED = """
 const Opened = EventSource;
 window.EventSource = class extends Opened {
@@ -213,6 +247,37 @@ def test_a_long_list_goes_on_as_it_is_scrolled(board: Board, visitor: Visitor) -
         return len(shown) >= 70 and shown[:100] == now[: len(shown)] and set(lowest) <= set(shown[:50])
 
     wait_for(as_it_is, "risen, with all others in their places")
+    unharmed(page, board)
+
+
+def test_more_gets_through_while_the_ranking_is_live(board: Board, visitor: Visitor) -> None:
+    board.send(*(identified(f"long-{i}", title="CTO", employees=450) for i in range(120)))
+    wait_for(lambda: board.lead("long-119"), "all of them")
+    page = opened(visitor, board, "/?q=long-")
+    wait_for(lambda: page.run(RANKED) == 50, "the first page")
+    page.run(SLOW)
+
+    wait_for(lambda: page.run(f"document.getElementById('further')?.scrollIntoView(), {RANKED}") == 120, "all of them")
+    unharmed(page, board)
+
+
+def test_a_refresh_that_was_asked_for_before_drops_no_row_that_scrolling_brought(
+    board: Board, visitor: Visitor
+) -> None:
+    board.send(*(identified(f"late-{i}", title="CTO", employees=450) for i in range(120)))
+    wait_for(lambda: board.lead("late-119"), "all of them")
+    page = opened(visitor, board, "/?q=late-")
+    wait_for(lambda: page.run(RANKED) == 50, "the first page")
+    page.run(HOLDING)
+    page.run(CHANGED)
+    wait_for(lambda: page.run("typeof window.letThrough") == "function", "a refresh is held")
+    page.run("document.getElementById('further').click()")
+    wait_for(lambda: page.run(RANKED) >= 100, "more")
+
+    page.run("letThrough()")
+
+    wait_for(lambda: page.run("window.fewest"), "refreshed")
+    assert page.run("window.fewest") >= 100
     unharmed(page, board)
 
 

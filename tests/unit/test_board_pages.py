@@ -112,6 +112,16 @@ async def test_the_plain_link_leads_further_down_and_stays_there() -> None:
     assert 'hx-get="/?cursor=50"' in page
 
 
+async def test_rows_join_those_brought_up_to_date_only_where_a_look_gets_so_far() -> None:
+    class Deep(StandInDesk):
+        async def leads(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            return {**await super().leads(*args, **kwargs), "next": "deeper"}
+
+    assert 'data-most="250"' in await html("/", desk=StandInDesk(leads=120))
+    assert 'data-most="250"' in await html("/", desk=StandInDesk(leads=3))
+    assert 'data-most="3"' in await html("/?q=ana", desk=Deep(leads=3))
+
+
 async def test_filters_reach_the_desk_and_stay_in_the_form_and_in_the_address() -> None:
     desk = StandInDesk()
 

@@ -5,6 +5,8 @@
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const tops = new Map();
   const scores = new Map();
+  const FURTHER = "#more > li, #further.htmx-request, #next.on #further"; // somebody goes on down the list
+  let refreshing = false; // whether what is being swapped brings the ranking up to date
 
   // Merging: what a script drew stays, and so does what the visitor has opened.
   Object.assign(Idiomorph.defaults.callbacks, {
@@ -48,6 +50,13 @@
     }
   }
 
+  /** Rows below those that an answer came to stay as they are: they came after it was asked for, or it looks no further. */
+  function setAside(answer) {
+    if (!answer.getResponseHeader("Board-More")) return;
+    const live = document.getElementById("live");
+    document.getElementById("more").prepend(...[...live.children].slice(Number(answer.getResponseHeader("Board-Rows"))));
+  }
+
   /** What came by scrolling is brought up to date with the rest from now on, up to a bound; and each lead stands once. */
   function join() {
     const live = document.getElementById("live");
@@ -72,15 +81,22 @@
     if (id === "live" || id === "more") {
       detail.shouldSwap &&= elt.isConnected && elt.getAttribute("hx-get") === path; // else of older filters
     }
-    if (id === "live") remember();
+    refreshing = id === "live";
+    if (!refreshing || !detail.shouldSwap) return;
+    remember();
+    setAside(detail.xhr);
+  });
+  on("oobBeforeSwap", ({ detail }) => {
+    // A new link would take the place of one that is being followed, whose answer would then be for nothing.
+    if (refreshing && detail.target.id === "next" && document.querySelector(FURTHER)) detail.shouldSwap = false;
   });
   on("afterSwap", ({ detail }) => {
     const { id } = detail.target;
-    if (id === "live") move();
     const event = detail.requestConfig.triggeringEvent;
     const byKey = id === "more" && event?.type === "click" && event.detail === 0;
     const first = document.querySelector(`#more > li:nth-last-child(${detail.xhr.getResponseHeader("Board-Rows") ?? 1}) a`);
     if (id === "live" || id === "more") join();
+    if (id === "live") move();
     if (byKey) first?.focus();
     if (id === "results") say(document.getElementById("count")?.textContent.trim() ?? "");
   });
