@@ -251,7 +251,7 @@ class Client:
         return self._stream("/stream/alerts")
 
     def stream_lead(self, lead_id: str) -> Iterator[Said]:
-        """A lead (``lead``) whenever its score changes, and its alerts (``alert``)."""
+        """A lead (``lead``) whenever its score changes, and its alerts (``alert``); ``gone`` when it was erased."""
         return self._stream(f"/stream/leads/{quote(lead_id, safe='')}")
 
     def _get(self, path: str, **query: str) -> dict[str, Any]:

@@ -26,6 +26,10 @@ PACE_S: Final = 0.25
 Emit = Callable[[str, Any], Awaitable[None]]
 
 
+class Ended(Exception):
+    """There will be nothing more to tell."""
+
+
 class Live:
     """Opens streams and keeps them fed."""
 
@@ -58,7 +62,7 @@ class Live:
         return await self._stream(request, wants, tell, PACE_S)
 
     async def lead(self, request: web.Request) -> web.StreamResponse:
-        """One lead whenever its score changes, and its alerts."""
+        """One lead whenever its score changes, and its alerts; it ends when there is no such lead any more."""
         said, role = request.match_info["id"], request[WHO].role
         view = await self._desk.lead(said, None, role)
         if view is None:
@@ -70,9 +74,11 @@ class Live:
             await self._tell_alerts(emit, news, role)
             if news.changed:
                 found = await self._desk.lead(said, None, role)
-                if found is not None:
-                    ids.add(self._desk.mask.named(found["lead_id"], role) or said)
-                    await emit("lead", found)
+                if found is None:
+                    await emit("gone", {"lead_id": view["lead_id"]})
+                    raise Ended
+                ids.add(self._desk.mask.named(found["lead_id"], role) or said)
+                await emit("lead", found)
 
         return await self._stream(request, lambda note: note.lead_id in ids, tell, PACE_S)
 
@@ -96,6 +102,8 @@ class Live:
                 await self._feed(request, response, listener, (tell, pace_s))
             except (ConnectionError, TimeoutError):
                 self._metrics.lost.inc()
+            except Ended:
+                pass
             except Refusal:
                 pass  # Redis is away: the client opens the stream anew, and is told
             if listener.lost:

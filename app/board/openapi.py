@@ -71,7 +71,8 @@ def _paths() -> dict[str, Schema]:
         "/api/v1/stream/leads": _stream("streamLeads", "`changed`: `lead_ids` whose score or stage has changed; with "
                                         "`all`, too many to name", scorecard),
         "/api/v1/stream/leads/{id}": _stream("streamLead", "`lead`: a Lead, when its score has changed; `alert`: an "
-                                             "Alert about it", _ID),
+                                             "Alert about it; `gone`: its `lead_id`, when it was erased, as the last",
+                                             _ID),
         "/api/v1/openapi.json": _json("openapi", "This document", None),
     }  # fmt: skip
 

@@ -170,6 +170,17 @@ def test_a_lead_is_followed_over_its_threshold_to_the_alert(board: Board, visito
     unharmed(alerts, board)
 
 
+def test_the_open_page_of_a_lead_that_is_erased_says_that_it_is_gone(board: Board, visitor: Visitor) -> None:
+    board.send(identified("leaving", name="Lea Leaving", title="CTO", employees=450))
+    board.wait_score("leaving", 35)
+    page = opened(visitor, board, "/leads/leaving")
+
+    assert board.system.run("erase", "leaving", "--yes").exit_code == 0
+
+    wait_for(lambda: page.run("document.querySelector('h1').innerText") == "Not found", "gone", timeout_s=5)
+    assert "Lea Leaving" not in page.run("document.body.innerText")
+
+
 def test_the_waterfall_sums_to_the_score(board: Board, visitor: Visitor) -> None:
     paths = [f"/product/{name}" for name in "abcdefg"]
     board.send(*qualifying("summed"), viewed("summed", "/pricing"), viewed("summed", "/jobs/1"))

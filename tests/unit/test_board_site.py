@@ -677,6 +677,16 @@ async def test_a_lead_is_streamed_when_it_changes(board: Running) -> None:
     stream.close()
 
 
+async def test_a_stream_of_a_lead_tells_that_it_was_erased_and_ends(board: Running) -> None:
+    stream = await listen(board, "leads/u1")
+    store, home = board.desk._reads.store, partition_of("u1", PARTITIONS)
+    control = await store.control(home)
+    await store.commit(home, Commit(control.version, control.step, "e", {}, {"u1": encode_erased(Erased(now_ms()))}))
+    board.feeds.take(TOPICS.lead_scores, [kafka_record(None, b"u1"), kafka_record(None, b"u1/plants")])
+    assert await lines(stream, 3) == ["event: gone", 'data: {"lead_id": "u1"}', ""]
+    assert await asyncio.wait_for(stream.content.read(), 5) == b""
+
+
 async def test_a_quiet_stream_shows_that_it_is_there(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
     stream = await listen(board, "alerts")

@@ -101,7 +101,8 @@
     if (id === "results") say(document.getElementById("count")?.textContent.trim() ?? "");
   });
   on("responseError", ({ detail }) => {
-    if (detail.xhr.status === 401) location.reload();
+    const gone = detail.xhr.status === 404 && detail.target.id === "lead"; // erased: the page says so
+    if (detail.xhr.status === 401 || gone) location.reload();
   });
 
   // Alerts: how many came and the latest one, at most every ten seconds ----------------------------------------------
