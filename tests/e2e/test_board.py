@@ -93,6 +93,16 @@ window.EventSource = class extends Opened {
 """Streams are refused until the test says otherwise."""
 
 
+FAILING = """
+const { open } = XMLHttpRequest.prototype;
+XMLHttpRequest.prototype.open = function (method, url) {
+  open.call(this, method, url);
+  if (window.isAway) Object.defineProperty(this, "status", { value: 503 });
+};
+"""
+"""Refreshes fail, as where Redis is away, for as long as the test says."""
+
+
 def opened(visitor: Visitor, board: Board, path: str) -> Page:
     """A page that listens."""
     page = visitor.open(board.url + path)
@@ -149,6 +159,20 @@ def test_a_page_whose_stream_is_refused_says_so_until_it_listens(board: Board, c
     page.run("window.isBack = true")
 
     wait_for(lambda: page.run(state) == "live", "found again")
+    visitor.close()
+
+
+def test_a_page_whose_refreshes_fail_says_so_until_one_works(board: Board, chromium: Chromium) -> None:
+    visitor = chromium.visitor(before=FAILING)
+    page = opened(visitor, board, "/")
+    state = "document.querySelector('[data-state]').dataset.state"
+    assert page.run(state) == "live"
+
+    page.run(f"window.isAway = true, {CHANGED}")
+    wait_for(lambda: page.run(state) == "lost", "said to be lost")
+    page.run("window.isAway = false")
+
+    wait_for(lambda: page.run(state) == "live", "found again", timeout_s=10)
     visitor.close()
 
 

@@ -2,6 +2,7 @@
 //   data-stream="/api/v1/stream/…" data-events="alert changed"   which server-sent events count
 //   data-every="30"                                              and how often to look anyway, in seconds
 // A hidden page holds no connection, because browsers allow six to one server; it catches up when it is seen again.
+// "Live" it says only while the stream is open and what is fetched is answered.
 (() => {
   const RETRY_MS = 3000;
   const LOST_MS = 6000;
@@ -10,7 +11,9 @@
   let source = null;
   let address = "";
   let retry = 0;
+  let again = 0;
   let lost = 0;
+  const troubles = new Set(); // of "stream" and "refresh": what does not work
   let looked = performance.now();
 
   const button = document.getElementById("pause");
@@ -35,18 +38,32 @@
     source?.close();
     source = null;
     clearTimeout(retry);
+    clearTimeout(again);
   }
 
-  function found() {
+  function found(what) {
+    troubles.delete(what);
+    if (!troubles.size) settle();
+  }
+
+  function settle() {
+    troubles.clear();
     clearTimeout(lost);
     lost = 0;
+    show(paused() ? "paused" : "live");
   }
 
-  function broken() {
-    if (!lost) lost = setTimeout(() => {
+  function broken(what) {
+    if (document.hidden || paused()) return;
+    troubles.add(what);
+    lost ||= setTimeout(() => {
       show("lost");
       window.say?.("The connection is lost: what you see may be old.");
     }, LOST_MS);
+  }
+
+  function streamBroke() {
+    broken("stream");
     if (source?.readyState === EventSource.CLOSED) {
       retry = setTimeout(() => {
         source = null;
@@ -54,6 +71,13 @@
         changed(); // an answer of 401 leads to the sign-in page
       }, RETRY_MS);
     }
+  }
+
+  function refreshBroke({ detail }) {
+    if (detail.xhr?.status > 0 && detail.xhr.status < 500) return;
+    broken("refresh");
+    clearTimeout(again);
+    if (troubles.size) again = setTimeout(changed, RETRY_MS);
   }
 
   function open() {
@@ -67,20 +91,18 @@
     const opening = new EventSource(stream);
     source = opening;
     source.addEventListener("open", () => {
-      found();
-      show("live");
+      found("stream");
       document.documentElement.dataset.connected = "yes";
       setTimeout(() => source === opening && changed(), SETTLE_MS); // what came before the stream was not told
     });
-    source.addEventListener("error", broken);
+    source.addEventListener("error", streamBroke);
     for (const name of events.split(" ")) source.addEventListener(name, changed);
   }
 
   function resume() {
     if (document.hidden || paused()) {
       close();
-      found();
-      show(paused() ? "paused" : "live");
+      settle();
     } else {
       open();
       changed();
@@ -91,6 +113,8 @@
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && resume());
   document.body.addEventListener("htmx:afterSettle", () => settings().stream !== undefined && open());
+  for (const name of ["responseError", "sendError", "timeout"]) document.body.addEventListener(`htmx:${name}`, refreshBroke);
+  document.body.addEventListener("htmx:beforeOnLoad", ({ detail }) => detail.xhr.status < 400 && found("refresh"));
   setInterval(() => {
     const { every } = settings();
     if (every && !document.hidden && !paused() && performance.now() - looked >= every * 1000) changed();
