@@ -184,6 +184,17 @@ def test_focus_and_what_is_open_survive_a_change(watched: Board, visitor: Visito
     assert page.run("document.querySelectorAll('.plot canvas').length") == 1
 
 
+def test_a_long_name_of_a_trait_leaves_room_for_the_values(board: Board, visitor: Visitor) -> None:
+    board.send(identified("wordy", title="CTO", **{"numberOfEmployeesAsTheFormOfTheWebinarCalledIt": "some hundred"}))
+    board.wait_score("wordy", 20)
+    page = visitor.open(f"{board.url}/leads/wordy")
+    share = "document.querySelector('.pairs dd').offsetWidth / document.querySelector('.pairs').offsetWidth"
+    for size in (DESK, PHONE):
+        page.resize(*size)
+        assert page.run(share) > 0.5
+        assert page.run("[...document.querySelectorAll('dt')].every((name) => name.scrollWidth <= name.offsetWidth)")
+
+
 def test_the_theme_is_the_systems_until_it_is_chosen(board: Board, chromium: Chromium) -> None:
     visitor = chromium.visitor(colorScheme="dark")
     page = visitor.open(board.url)
