@@ -24,6 +24,15 @@ FOCUSED = "document.activeElement.innerText || document.activeElement.id || docu
 HOSTILE = "<script>alert(1)</script>\"'><img src=//evil.example/x onerror=alert(2)><a href=javascript:alert(3)>{{7*7}}"
 LOADED = "' ' + document.readyState"
 UNWANTED = "img, style, script:not([src]), [style]:not(.plot *), [onerror], [href^=javascript]"
+DRAWN = """
+(() => {
+  const text = document.createElement("canvas").getContext("2d");
+  const { fontSize, fontFamily } = getComputedStyle(document.querySelector(".lead"), "::before");
+  text.font = `${fontSize} ${fontFamily}`;
+  return Math.floor(text.measureText("8888").width);
+})()
+"""
+"""How wide a rank of four digits is."""
 SUMMARY = "document.querySelector('#curve-table summary')"
 OUTLINE = "getComputedStyle(document.activeElement.closest('.lead') ?? document.activeElement).outlineStyle"
 
@@ -182,6 +191,16 @@ def test_focus_and_what_is_open_survive_a_change(watched: Board, visitor: Visito
     assert page.run(FOCUSED) == "The curve as a table"
     assert page.run("document.getElementById('curve-table').open")
     assert page.run("document.querySelectorAll('.plot canvas').length") == 1
+
+
+def test_a_rank_of_four_digits_stands_on_one_line_in_its_place(watched: Board, visitor: Visitor) -> None:
+    page = visitor.open(watched.url)
+    page.run("document.querySelector('.ranking').style.counterReset = 'rank 8887'")
+    rank = "getComputedStyle(document.querySelector('.lead'), '::before')"
+    for size in (DESK, PHONE):
+        page.resize(*size)
+        assert page.run(f"parseFloat({rank}.height)") < 30
+        assert page.run(DRAWN) <= page.run(f"parseFloat({rank}.width)")
 
 
 def test_a_long_name_of_a_trait_leaves_room_for_the_values(board: Board, visitor: Visitor) -> None:
