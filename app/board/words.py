@@ -10,7 +10,8 @@ from streams.times import parse_ms
 NONE: Final = "\N{EN DASH}"
 _MINUS: Final = "\N{MINUS SIGN}"
 _SPACE: Final = "\N{NARROW NO-BREAK SPACE}"
-_UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+_UNITS: Final = (("d", 86_400, 3600), ("h", 3600, 60), ("min", 60, 1), ("s", 1, 1))
+"""Name, seconds, and to how many seconds what is to come is rounded: what is in 7 d is not in 6 a second later."""
 _NOW_S: Final = 5
 _DAY: Final = timedelta(days=1)
 _CAUSES: Final = {
@@ -28,8 +29,9 @@ def ago(time: str, now_ms: int) -> str:
     size = abs(seconds)
     if size < _NOW_S:
         return "now"
-    unit, length = next((unit, length) for unit, length in _UNITS if size >= length)
-    many = f"{int(size // length)} {unit}"
+    sizes = ((unit, length, size if seconds > 0 else round(size / finer) * finer) for unit, length, finer in _UNITS)
+    unit, length, whole = next(each for each in sizes if each[2] >= each[1])
+    many = f"{int(whole // length)} {unit}"
     return f"{many} ago" if seconds > 0 else f"in {many}"
 
 

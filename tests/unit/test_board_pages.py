@@ -204,6 +204,13 @@ def test_vendored_files_are_those_that_their_list_names() -> None:
         (-49 * HOUR, "2 d ago"),
         (90_000, "in 1 min"),
         (DAY, "in 1 d"),
+        (7 * DAY - 1300, "in 7 d"),
+        (7 * DAY - 2 * HOUR, "in 6 d"),
+        (-7 * DAY + 1300, "6 d ago"),
+        (DAY - 500, "in 1 d"),
+        (2 * HOUR - 1000, "in 2 h"),
+        (HOUR - 1000, "in 1 h"),
+        (HOUR - 90_000, "in 58 min"),
     ],
 )
 def test_times_are_said_as_people_say_them(ms: int, said: str) -> None:

@@ -121,12 +121,13 @@
 
   // Times pass --------------------------------------------------------------------------------------------------------
 
-  const UNITS = [["d", 86_400], ["h", 3600], ["min", 60]];
+  const UNITS = [["d", 86_400, 3600], ["h", 3600, 60], ["min", 60, 1], ["s", 1, 1]]; // as in words.py
   function spoken(seconds) {
     const size = Math.abs(seconds);
-    const [unit, length] = UNITS.find(([, each]) => size >= each) ?? ["s", 1];
     if (size < 5) return "now";
-    const many = `${Math.floor(size / length)} ${unit}`;
+    const whole = (finer) => (seconds > 0 ? size : Math.round(size / finer) * finer);
+    const [unit, length, finer] = UNITS.find(([, each, below]) => whole(below) >= each);
+    const many = `${Math.floor(whole(finer) / length)} ${unit}`;
     return seconds > 0 ? `${many} ago` : `in ${many}`;
   }
   setInterval(() => {
