@@ -9,6 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from app.board import pieces
+from app.board.alerts import MOST_ALERTS
 from app.board.assets import Assets
 from app.board.openapi import A_MONTH
 from app.board.rendering import Rendering
@@ -126,6 +127,7 @@ class Pages:
             timeline=pieces.by_day(timeline, scorecard, now_ms()),
             fit=fit,
             alerts=[pieces.alert_row(alert) for alert in alerts["alerts"]],
+            kept=MOST_ALERTS,
         )
 
     async def alerts(self, request: web.Request) -> web.Response:

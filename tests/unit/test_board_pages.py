@@ -168,6 +168,7 @@ async def test_empty_pages_say_what_to_do() -> None:
     assert "No leads yet" in await html("/", desk=desk)
     assert "No lead is like that" in await html("/?q=x", desk=desk)
     assert "handoff: true" in await html("/alerts", desk=desk)
+    assert "none of the latest 5\N{NARROW NO-BREAK SPACE}000 is about this lead" in await html("/leads/u-1", desk=desk)
     assert "No qualified leads" in await html("/channels", desk=desk)
 
 
