@@ -35,6 +35,9 @@ class StandInDesk:
             "range": [0.0, 100.0],
         }
 
+    def require_known(self, filters: Filters) -> None:
+        """Everything is."""
+
     async def leads(
         self, filters: Filters, cursor: str | None, limit: int, role: str, extras: bool = False
     ) -> dict[str, Any]:

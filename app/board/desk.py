@@ -207,9 +207,12 @@ class Desk:
         return scorecard_says(card, self.rules, fired)
 
     def choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
-        """What one may choose from in the filters."""
-        cards = {card.name: card for card in self.rules.cards}
-        card = cards.get(scorecard or "") or self.rules.cards[0]
+        """What one may choose from in the filters.
+
+        Raises:
+            Refusal: there is no such scorecard.
+        """
+        card = self.card(scorecard)
         came = self.feeds.handovers.sources.items()
         used = Counter({source: count for (name, source), count in came if name == card.name and source})
         used.update(dict.fromkeys(self._ranking.channels, 1))

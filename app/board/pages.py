@@ -58,6 +58,7 @@ class Pages:
         cursor = request.query.get("cursor") or None
         choices = self._desk.choices(request.query.get("scorecard"), who.role)
         filters = pieces.filters_of(request.query, choices)
+        self._desk.require_known(filters)
         target = request.headers.get("HX-Target", "")
         many = pieces.rows_shown(request.query.get("shown", "")) if target == "live" else pieces.ROWS
         found = await self._desk.leads(filters, cursor, many, who.role, extras=True)

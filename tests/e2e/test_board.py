@@ -258,6 +258,21 @@ def test_filters_and_search_change_the_list_and_its_address(board: Board, visito
     assert page.run("document.getElementById('q').value") == "findable"
 
 
+def test_another_scorecard_is_shown_with_its_own_choices(board: Board, visitor: Visitor) -> None:
+    page = opened(visitor, board, "/?stage=qualified&channel=google")
+    page.run(
+        "(() => { const select = document.createElement('select'); select.id = select.name = 'scorecard'; "
+        "select.append(new Option('default')); document.querySelector('form.filters').prepend(select); "
+        "select.dispatchEvent(new Event('change', { bubbles: true })); })()"
+    )
+
+    wait_for(lambda: page.run("window.marked") is None, "another page")
+    assert page.run("location.search") == "?scorecard=default&channel=google"
+    assert page.run("document.getElementById('stage').value") == ""
+    assert page.run("document.getElementById('channel').value") == "google"
+    assert page.complaints() == []
+
+
 def test_a_long_list_goes_on_as_it_is_scrolled(board: Board, visitor: Visitor) -> None:
     board.send(*(identified(f"many-{i}", title="CTO", employees=450) for i in range(70)))
     wait_for(lambda: board.lead("many-69"), "all of them")

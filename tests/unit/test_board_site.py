@@ -182,6 +182,31 @@ async def test_what_no_lead_can_have_is_refused(board: Running, query: str, code
         assert word in answer.json["message"]
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "there"),
+    [
+        ("/?stage=nope", 400, "warm, hot"),
+        ("/?grade=Z", 400, "A, B, C"),
+        ("/?scorecard=plants&stage=hot", 400, "none"),
+        ("/?scorecard=nope", 404, "sales, plants"),
+        ("/channels?scorecard=nope", 404, "sales, plants"),
+        ("/leads/u1?scorecard=nope", 404, "sales, plants"),
+        ("/scorecards/nope", 404, "sales, plants"),
+    ],
+)
+async def test_a_page_of_what_no_lead_can_have_says_what_there_is(
+    board: Running, path: str, status: int, there: str
+) -> None:
+    answer = await board.get(path)
+    assert answer.status == status
+    assert f"there are: {there}." in answer.body.decode()
+
+
+async def test_a_channel_that_is_not_among_the_choices_is_shown_to_be_chosen(board: Running) -> None:
+    page = (await board.get("/?channel=nowhere")).body.decode()
+    assert '<option value="nowhere" selected>' in page
+
+
 async def test_a_time_from_now_may_be_written_as_the_command_line_has_it(board: Running) -> None:
     for at in ("%2B7d", "+7d"):
         answer = await board.get(f"{BASE}/leads/u3?at={at}")

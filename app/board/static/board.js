@@ -101,9 +101,18 @@
     if (id === "results") say(document.getElementById("count")?.textContent.trim() ?? "");
   });
   on("responseError", ({ detail }) => {
-    const gone = detail.xhr.status === 404 && detail.target.id === "lead"; // erased: the page says so
+    // Erased, or no longer in the scorecard file: the page says so. 401 leads to the sign-in page.
+    const gone = [400, 404].includes(detail.xhr.status) && ["lead", "live", "results"].includes(detail.target.id);
     if (detail.xhr.status === 401 || gone) location.reload();
   });
+
+  // Another scorecard has other stages, grades and categories: the form is fetched anew, too, without those of this one.
+  addEventListener("change", (event) => {
+    if (event.target.id !== "scorecard") return;
+    event.stopPropagation();
+    const kept = ["scorecard", "q", "channel"].map((name) => [name, document.getElementById(name).value]);
+    location.assign(`/?${new URLSearchParams(kept.filter(([, value]) => value))}`);
+  }, true);
 
   // Alerts: how many came and the latest one, at most every ten seconds ----------------------------------------------
 
