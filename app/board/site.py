@@ -203,7 +203,9 @@ class Site:
             allowed |= (await resource.resolve(request))[1]
         allowed -= {"*"}
         if not allowed:
-            raise Refusal(404, "not_found", f"There is nothing here: {BASE}/openapi.json lists what there is.")
+            for_programs = request.path.startswith("/api/")
+            where = f"{BASE}/openapi.json lists what there is." if for_programs else "the pages are named above."
+            raise Refusal(404, "not_found", f"There is nothing here: {where}")
         methods = ", ".join(sorted(allowed))
         found = self._refused(request, Refusal(405, "method_not_allowed", f"This address takes {methods}."))
         found.headers["Allow"] = methods

@@ -515,6 +515,13 @@ async def test_what_cannot_be_answered_is_told_with_a_code(board: Running, path:
     assert answer.json["message"].endswith(".")
 
 
+async def test_who_finds_nothing_is_told_where_to_look(board: Running) -> None:
+    page, answer = await board.get("/nope"), await board.get(f"{BASE}/nope")
+    assert (page.status, answer.status) == (404, 404)
+    assert "There is nothing here: the pages are named above." in page.body.decode()
+    assert f"{BASE}/openapi.json lists what there is." in answer.json["message"]
+
+
 async def test_a_cursor_of_another_list_is_refused(board: Running) -> None:
     cursor = (await board.get(f"{BASE}/leads?limit=1")).json["next"]
     assert (await board.get(f"{BASE}/alerts?cursor={cursor}")).status == 400
