@@ -62,8 +62,8 @@ class BatchCodec(Codec):
     """Reads the records of ``lead-events`` for one set of scorecards, many at once."""
 
     def __init__(self, paths: tuple[str, ...], numeric: Collection[str]) -> None:
-        super().__init__(paths, numeric)
-        self._places = places(self._keys, self._numeric or ()) if self.has_structure else None
+        super().__init__(paths)
+        self._places = places(self._keys, {tuple(path.split(".")) for path in numeric})
         self._forget_kinds()
 
     def _forget_kinds(self) -> None:
@@ -121,7 +121,7 @@ class BatchCodec(Codec):
 
     def _learn(self, new: dict[int, Any]) -> None:
         """Number kinds of which there are records."""
-        items = self.events(new.values(), ["whoever"] * len(new))
+        items = (self.event(record, "whoever") for record in new.values())
         read = [(i.name, i.values) if isinstance(i, LeadEvent) else None for i in items]
         hashes = np.array(list(new), np.uint64)
         numbers = np.array([ODD if kind is None else self._number(*kind) for kind in read])
@@ -138,8 +138,9 @@ class BatchCodec(Codec):
     def _apart(self, rows: _Rows, odd: list[int], rejects: list[tuple[Any, Reject]]) -> _Rows:
         """Read what is not plain one by one; what cannot be read is left out."""
         gone, pieces, size = set[int](), [rows.text.bytes], len(rows.text.bytes)
-        items = self.events([rows.records[i] for i in odd], [rows.owners[i] for i in odd])
-        for i, item in zip(odd, items, strict=True):
+        for i in odd:
+            owner = rows.owners[i]
+            item = self.event(rows.records[i], owner) if isinstance(owner, str) else owner
             if isinstance(item, Reject):
                 rejects.append((rows.records[i], item))
             if item is None or isinstance(item, Reject):

@@ -74,8 +74,8 @@ class Places(NamedTuple):
     slots: int
 
 
-def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]]) -> Places:
-    """The tree of these paths, and of what is asked of every event; no path may lead into another's value."""
+def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]]) -> Places | None:
+    """The tree of these paths, and of what is asked of every event; None where one leads into another's value."""
     tree: dict[str, Any] = {name: (TEXT, slot) for slot, name in enumerate(ENVELOPE)}
     tree |= {"traits": (NOTHING, len(ENVELOPE))}
     fixed = {("context", "traits"): NOTHING, ("context", "campaign", "source"): NOTHING}
@@ -87,6 +87,10 @@ def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]
         node = tree
         for key in path[:-1]:
             node = node.setdefault(key, {})
+            if not isinstance(node, dict):
+                return None
+        if path[-1] in node:
+            return None
         node[path[-1]] = (fixed.get(path, NUMBER if path in numeric else SCALAR), slots[path])
     objects, first, rows, keys = [tree], [0], list[tuple[int, ...]](), b""
     for node in objects:

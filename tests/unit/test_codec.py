@@ -1,4 +1,4 @@
-"""Records in: whatever comes is an event or a Reject, the same on both ways of reading, never an error."""
+"""Records in: whatever comes is an event or a Reject, never an error."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from streams.batch_codec import BatchCodec
 from streams.calls import TYPES, identities, traits_of
 from streams.codec import Codec
 from streams.control_codec import decode_control, encode_control, kind_of
@@ -35,6 +36,7 @@ class Arriving:
     key: bytes | None = b"u-1"
     timestamp: int = NOW_MS
     headers: Iterable[tuple[str, bytes]] = ()
+    offset: int = 0
 
 
 def read(value: bytes | None, paths: tuple[str, ...] = PATHS) -> LeadEvent | Reject:
@@ -207,7 +209,7 @@ paths = st.lists(steps, min_size=1, max_size=3).flatmap(
 
 
 def sound(sent: Any) -> bool:
-    """Whether every value is one that JSON can carry (what is unread is not looked at by the fast way)."""
+    """Whether every value is one that JSON can carry (what is unread is not looked at where many are read)."""
     if isinstance(sent, dict):
         return all(map(sound, sent.values())) and all(map(sound, sent))
     if isinstance(sent, list):
@@ -245,23 +247,21 @@ def sound(sent: Any) -> bool:
 @example({"type": "page", "userId": "u", "messageId": "m"}, ["traits.title", "event.x"], None)
 @example({"type": "page", "userId": "u", "messageId": "m", "context": {"a": 1}}, ["context", "context.a"], None)
 @example({"type": "page", "userId": "u", "messageId": "m", "properties": {"a": 1}}, ['properties.q"\\'], None)
-def test_the_fast_way_and_the_other_read_the_same(sent: Any, asked: list[str], lead_id: str | None) -> None:
-    codec = Codec(tuple(sorted(asked)))
-    raw = json.dumps(sent).encode()
-    fast, rare = codec.event(Arriving(raw), lead_id), codec._rare(raw, NOW_MS, lead_id)
-    assert fast == rare
+def test_what_many_are_read_by_says_the_same_whatever_scorecards_ask_for(
+    sent: Any, asked: list[str], lead_id: str | None
+) -> None:
+    wanted, record = tuple(sorted(asked)), Arriving(json.dumps(sent).encode())
+    expected = Codec(wanted).event(record, lead_id)
+    read = BatchCodec(wanted, set(asked[::2])).batch([record], [lead_id or ""])
+    if isinstance(expected, Reject):
+        assert read.rejects == [(record, expected)]
+    else:
+        assert read.batch.input(0) == expected
 
 
-def test_usual_events_are_read_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    codec = Codec(PATHS)
-    monkeypatch.delattr(Codec, "_rare")
+def test_what_scorecards_ask_for_comes_in_their_order_with_the_campaign() -> None:
     context = {"campaign": {"source": "google", "medium": "cpc"}, "page": {"url": "u"}}
-    sent = {
-        "properties": {"url": "/x", "amount": 2},
-        "context": context,
-        "timestamp": "2026-01-05T10:00:00.000Z",
-    }
-    event = codec.event(Arriving(page(**sent)))
+    event = read(page(properties={"url": "/x", "amount": 2}, context=context))
     assert isinstance(event, LeadEvent)
     assert event.values == ("google", "u", 2, "/x")
     assert event.touch == ("google", "cpc", "")
