@@ -15,8 +15,9 @@ from xxhash import xxh3_128_hexdigest
 from streams.rejects import MOST_ID_CHARS, Refused
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Identity
 from streams.scoring.rules import event_name
+from streams.scoring.scorecard import CALL_TYPES
 
-TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias"})
+TYPES: Final = frozenset({"track", *CALL_TYPES})
 MOST_MESSAGE_ID_CHARS: Final = 200
 """Longer ones are known by their hash."""
 MOST_TRAIT_NAME_CHARS: Final = 200

@@ -240,7 +240,7 @@ class Shard:
     def _bound_cache(self) -> None:
         """Forget the leads that were loaded first, when there are too many."""
         if len(self.scorer) > self.env.cache_leads:
-            self.scorer.forget(self.env.cache_leads // 2)
+            self.scorer.keep(self.env.cache_leads // 2)
 
     # Time -----------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from streams import probes
-from streams.channel import Channel
+from streams.channel import MOST_RECORDS, Channel
 from streams.engine import Engine
 from streams.environment import Environment, nothing
 from streams.exits import Exit
@@ -173,7 +173,7 @@ class Worker:
             broker_session_timeout=12.0 if plan.idempotent else 2.0,
             broker_heartbeat_interval=3.0 if plan.idempotent else 0.5,
             broker_max_poll_interval=90.0,
-            broker_max_poll_records=20_000,
+            broker_max_poll_records=MOST_RECORDS,
             consumer_max_fetch_size=4 * 1024 * 1024,
             consumer_auto_offset_reset="earliest",
             topic_disable_leader=True,

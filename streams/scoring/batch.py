@@ -1,4 +1,4 @@
-"""The inputs of a step in columns, in the order of the log."""
+"""Inputs of a step in columns, in the order of the log."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ INPUT: Final = _record(
     value=np.uint64,  # the hash of what a distinct signal counts, 0 where none does
     known=np.uint8,
 )
-"""One event of a step; ``row`` is -1 where its lead has none, ``match`` where it is not plain."""
+"""One event of a batch; ``row`` is -1 where its lead has none, ``match`` where it is not plain."""
 WEIGHT: Final = _record(worth=np.float64, cap=np.float64, category=np.int64)
 SIGNAL: Final = _record(
     rate=np.float64,

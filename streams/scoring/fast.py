@@ -93,7 +93,7 @@ class FastScorer:
         row = self._table.rows.get(lead_id)
         return self._scorer.states.get(lead_id) if row is None else self._table.as_leads([row])[0]
 
-    def forget(self, most: int) -> None:
+    def keep(self, most: int) -> None:
         """Keep ``most`` leads in memory: those that came last."""
         rows, states = self._table.rows, self._scorer.states
         share = 1 - most / max(len(self), most)

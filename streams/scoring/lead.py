@@ -171,7 +171,7 @@ class Lead:
         self.calm_until: float = -math.inf
         """No stage can change before this instant unless an event arrives."""
         self.slack = -math.inf
-        """Points that may be added before any stage could be entered."""
+        """Units that may be added before any stage could be entered."""
 
     def add(self, signal: int, inverse_half_life: float, at: int, amount: float) -> None:
         """Count ``amount`` of a signal at ``at`` ms after base."""

@@ -29,20 +29,6 @@ SIMPLE: Final = frozenset({str, bool, type(None)})
 class SignalRule:
     """One signal: when it matches, how it fades and counts, and whether it may lower a score."""
 
-    __slots__ = (
-        "amount_at",
-        "beyond_gain",
-        "counter",
-        "distinct_at",
-        "gain",
-        "half_life_ms",
-        "heeds_automated",
-        "holds",
-        "id",
-        "inverse_half_life",
-        "name",
-    )  # fmt: skip
-
     @property
     def detailed(self) -> bool:
         """Whether an event of it has an amount or a value of its own."""
@@ -52,7 +38,6 @@ class SignalRule:
         """``index`` tells where a path's value stands among the values of an event."""
         self.id = signal.id
         self.name = signal.name
-        self.half_life_ms = signal.half_life_ms
         self.heeds_automated = AUTOMATED in paths(signal.where)
         self.inverse_half_life = 0.0 if math.isinf(signal.half_life_ms) else 1.0 / signal.half_life_ms
         self.holds: Callable[[Sequence[Any]], bool] = compile_condition(signal.where, index)

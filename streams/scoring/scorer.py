@@ -44,8 +44,8 @@ class Scorer(Leads):
     ) -> None:
         """Apply (offset, input) pairs, lead by lead and in order within each; the leads must be loaded.
 
-        The hot loop: one amount changed an event, and no stage looked at unless one could change. Lead by lead,
-        because fetching a lead from memory costs more than counting an event; long, because calls would, too.
+        One amount is changed an event, and no stage looked at unless one could change. Lead by lead, because fetching
+        a lead from memory costs more than counting an event; long, because calls would, too.
         """
         states, touched, tally, match = self.states, self.touched, self.outcome.tally, self.rules.match
         counted = self.counted

@@ -125,7 +125,7 @@ def test_leads_that_have_to_make_room_are_those_that_came_first() -> None:
         fast.put(lead_id, None)
     fast.run(asked(fast, batch_of(rules, [Fact("page", "m", START_MS).event(rules, START_MS, i) for i in ids[5:]])))
     blobs = fast.finish().stored()
-    fast.forget(4)
+    fast.keep(4)
     assert [lead_id for lead_id in ids if fast.knows(lead_id)] == [*ids[3:5], *ids[8:]]
     fast.put("lead-5", blobs["lead-5"])
     assert isinstance(fast.state("lead-5"), Lead)

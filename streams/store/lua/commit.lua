@@ -131,7 +131,7 @@ if #removed > 0 then
   end
 end
 
-if #fired > 0 then -- fields `DAY n SIGNAL` and `DAY a SIGNAL`, of the latest nine days, and `day`, the latest
+if #fired > 0 then -- fields `DAY n SIGNAL` and `DAY a SIGNAL`, of the latest nine days (DAYS_KEPT), and `day`, the latest
   local latest = tonumber(redis.call('HGET', KEYS[7], 'day') or '-1')
   if day > latest then
     redis.call('HSET', KEYS[7], 'day', day)
