@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from streams.clock import monotonic_s
@@ -297,8 +297,11 @@ class Shard:
         if handoff_offset is not None:
             self.handoff_offset = max(self.handoff_offset, handoff_offset)
 
-    def published(self, versions: dict[str, int]) -> None:
-        """The scores of these leads, as of these versions, were acknowledged."""
+    def published(self, versions: dict[str, int], ahead: Collection[str] = ()) -> None:
+        """The scores of these leads, as of these versions, were acknowledged.
+
+        Of those that were ``ahead`` of what is shown, the score goes again with their next change, whatever it is.
+        """
         clean = {i: at for i, at in versions.items() if self.dirty.get(i) == at}
-        self.scorer.sent(clean)
+        self.scorer.sent(i for i in clean if i not in ahead)
         self.clean.update(clean)

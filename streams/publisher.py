@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from streams.alert import score_record
 from streams.channel import Channel
 from streams.pipeline import Shard
 from streams.records import Row
+from streams.scoring.score import Standing
 
 SHOWN = 1000
 """Leads brought in line with ranking and schedule in one step."""
@@ -59,29 +60,35 @@ class Publisher:
         if self.more:
             versions = dict(self._left[:PORTION])
             del self._left[:PORTION]
-            self.sending = asyncio.create_task(self._send(await self._rows(list(versions), at_ms), versions))
+            rows, ahead = await self._rows(list(versions), at_ms)
+            self.sending = asyncio.create_task(self._send(rows, versions, ahead))
 
-    async def _rows(self, lead_ids: Sequence[str], at_ms: int) -> list[Row]:
-        rows: list[Row] = []
+    async def _rows(self, lead_ids: Sequence[str], at_ms: int) -> tuple[list[Row], set[str]]:
+        """The records, and the leads whose score is another by then than the ranking shows."""
+        rows, ahead = list[Row](), set[str]()
         for first in range(0, len(lead_ids), ROWS):
             chunk = lead_ids[first : first + ROWS]
             await self._shard.load(chunk)  # some may have had to make room since
-            rows += _score_rows(self._shard, self._shard.scorer.unsent(chunk), at_ms)
+            unsent = self._shard.scorer.unsent(chunk)
+            standings = self._shard.scorer.standings(unsent, at_ms)
+            rows += _score_rows(self._shard, unsent, standings, at_ms)
+            ahead.update(self._shard.scorer.ahead(standings))
             await asyncio.sleep(0)  # other lanes first: nobody waits for a score as for an alert
-        return rows
+        return rows, ahead
 
-    async def _send(self, rows: list[Row], versions: dict[str, int]) -> None:
+    async def _send(self, rows: list[Row], versions: dict[str, int], ahead: set[str]) -> None:
         partition = self._shard.partition % self._channel.score_partitions
         if rows:
             await self._channel.producer.deliver_batches(self._channel.topics.lead_scores, {partition: rows})
         self._channel.metrics.scores.inc(len(rows))
-        self._shard.published(versions)
+        self._shard.published(versions, ahead)
 
 
-def _score_rows(shard: Shard, lead_ids: Sequence[str], at_ms: int) -> list[Row]:
+def _score_rows(
+    shard: Shard, lead_ids: Sequence[str], standings: Mapping[str, Sequence[Standing]], at_ms: int
+) -> list[Row]:
     """The rows of these leads, one a scorecard; tombstones for leads that were joined or erased."""
     rules = shard.scorer.rules
-    standings = shard.scorer.standings(lead_ids, at_ms)
     rows: list[Row] = []
     for i, card in enumerate(rules.cards):
         suffix = f"/{card.name}" if i else ""

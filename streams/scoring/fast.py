@@ -6,7 +6,7 @@ For an input that is not plain a lead is lent to ``Scorer``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import ceil
 from typing import Any
@@ -22,7 +22,7 @@ from streams.scoring.names import NOWHERE
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.rules_in_columns import value_of
-from streams.scoring.score import Standing
+from streams.scoring.score import Standing, published
 from streams.scoring.scorer import CLOSE_MS, Scorer
 from streams.scoring.shown import after, look, standings
 from streams.scoring.stages import standing
@@ -299,6 +299,20 @@ class FastScorer:
         return [
             i for i in lead_ids if (unsent[row] if (row := rows.get(i)) is not None else bool(self._scorer.unsent([i])))
         ]
+
+    def ahead(self, standings: Mapping[str, Sequence[Standing]]) -> list[str]:
+        """Of these leads those of which a score has become another than is shown."""
+        rows, states, cards = self._table.rows, self._scorer.states, self.rules.cards
+        found = []
+        for lead_id, known in standings.items():
+            if (row := rows.get(lead_id)) is not None:
+                shown = self._table.cards.scores["shown"][row].tolist()
+            else:
+                lead = states[lead_id]
+                shown = [lead.shown.get(card.name) for card in cards] if isinstance(lead, Lead) else []
+            if [published(each.score.exact) for each in known] != shown:
+                found.append(lead_id)
+        return found
 
     def sent(self, lead_ids: Iterable[str]) -> None:
         """What is shown of these leads was published."""

@@ -55,10 +55,10 @@ def record(offset: int, lead_id: str, call: str = "page", after_ms: int = 0) -> 
 class Published:
     """One shard with its publisher."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, rules: Rules = RULES, **settings: Any) -> None:
         metrics = Metrics()
         self.scores = Scores()
-        self.shard = Shard(0, RULES, Environment(MemoryStore(), Topics(), Partitioner(1), metrics, "test", **settings))
+        self.shard = Shard(0, rules, Environment(MemoryStore(), Topics(), Partitioner(1), metrics, "test", **settings))
         channel: Any = SimpleNamespace(producer=self.scores, topics=Topics(), metrics=metrics, score_partitions=1)
         self.publisher = Publisher(self.shard, channel)
 
@@ -122,6 +122,19 @@ async def test_leads_are_scheduled_although_their_scores_cannot_be_sent(publishe
     assert published.publisher.sending is not None
     published.publisher.sending.cancel()
     assert await published.shard.env.store.due(0, START_MS + HOUR_MS, 10) == ["u", "v"]
+
+
+async def test_a_score_that_was_read_later_than_the_ranking_shows_goes_again_when_it_is_as_shown() -> None:
+    """Behind, the ranking shows a lead as of its own last event, and records tell it as of the last one of all."""
+    card = "{main: {points: {visit: 20}, range: [0, 20]}}"
+    capped = f"leadglow: 1\nsignals: {{visit: {{event: page, half_life: 1h}}}}\nscorecards: {card}\n"
+    behind, minute_ms = Published(Rules(load(capped))), 60_000
+    await behind.shard.open()
+    await behind.shard.take([record(0, "u"), record(1, "v", after_ms=10 * minute_ms)])
+    assert sorted(await behind.publish(10 * minute_ms)) == [("u", (18, None)), ("v", (20, None))]
+    await behind.shard.take([record(2, "u", after_ms=11 * minute_ms)])
+    assert await behind.publish(11 * minute_ms) == [("u", (20, None))]
+    assert await behind.publish(11 * minute_ms) == []
 
 
 async def test_scores_go_in_portions_and_a_lead_that_changes_all_the_time_keeps_none_waiting(
