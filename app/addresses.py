@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 PORTS = range(1, 65536)
-_SERVER = re.compile(r"(?:[^\s:/@\[\]]+|\[[0-9A-Fa-f:.%]+\])(?::([0-9]{1,5}))?")
+_SERVER = re.compile(r"(?:[^\s:/@\[\]]+|\[[0-9A-Za-z:.%]+\])(?::([0-9]{1,5}))?")
 
 
 def kafka_servers(text: str) -> str:
@@ -48,12 +48,12 @@ def _problems(url: SplitResult, port: int | None) -> Iterator[tuple[bool, str]]:
     """Pairs of: is it wrong, and what to write then."""
     yield url.scheme not in {"redis", "rediss", "unix"}, "must start with redis://, rediss:// or unix://"
     if url.scheme == "unix":
-        wrong = bool(url.netloc) or not url.path
+        wrong = bool(url.hostname) or not url.path
         yield wrong, "must name a socket after unix://, as in unix:///run/redis.sock"
     else:
         yield not url.hostname, "must name a host, as in redis://host:port/db"
         yield port is not None and port not in PORTS, _FORM
-        numbered = re.fullmatch("/?[0-9]*", url.path)
+        numbered = re.fullmatch("/?[0-9]*/?", url.path)
         yield not numbered, "must end with the number of a database or with none, as in redis://host:port/db"
     yield (
         bool(url.query) and not _options_fit(url.geturl()),
@@ -63,7 +63,7 @@ def _problems(url: SplitResult, port: int | None) -> Iterator[tuple[bool, str]]:
 
 def _options_fit(text: str) -> bool:
     """Whether the client takes the options: it alone knows them, and which go with which kind of connection."""
-    from redis.exceptions import RedisClusterException
+    from redis.exceptions import RedisClusterException, RedisError
 
     from streams.store.redis import connect
 
@@ -71,6 +71,6 @@ def _options_fit(text: str) -> bool:
         pool = getattr(connect(text), "connection_pool", None)
         if pool is not None:  # a client for a cluster has looked at them already
             pool.make_connection()
-    except (TypeError, ValueError, RedisClusterException):
+    except (TypeError, ValueError, AttributeError, RedisError, RedisClusterException):
         return False
     return True

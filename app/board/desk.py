@@ -143,6 +143,8 @@ class Desk:
             return None
         async with self._reads.bounded():
             found_id, state = await self._reads.find(lead_id)
+        if state is None and found_id != lead_id:  # and its other shard has not taken it yet
+            raise Refusal(503, "being_joined", "This lead is being joined to another: try again in a moment.", 2)
         return (found_id, state) if isinstance(state, Lead) else None
 
     async def _found(self, said: str, role: str) -> tuple[str, Lead]:

@@ -15,7 +15,8 @@ ROLES: Final = (VIEWER, FULL)
 HIDDEN: Final = "•••"
 _PREFIX: Final = "hidden."
 _PHONE: Final = re.compile(
-    r"((tel|callto|sms|phone|whatsapp):)?\+?[\d ()./\u2010-\u2015-]+( ?(x|ext\.?) ?\d+)?", re.IGNORECASE
+    r"((tel|callto|sms|phone|mobile|whatsapp):)?\+?[\d ()./\u2010-\u2015-]+( (x|ext\.?|extension) ?\d+|;ext=\d+)?",
+    re.IGNORECASE,
 )
 """With what may stand before it, and an extension after it."""
 _HASH: Final = re.compile(r"(sha256:)?[0-9a-f]{64}", re.IGNORECASE)

@@ -103,16 +103,17 @@ def _shifted(window: Window, shift: int) -> Window:
 def _joined(mine: Latch | None, other: Latch) -> Latch:
     """One latch for two: inside if either is, with the latest of what was told.
 
-    Episodes add up, so that none that was told under this id comes again, in whatever order leads are joined.
+    Where the other alone is inside, episodes add up: the one that is left next was never told of under this id.
     """
     if mine is None:
         return other
+    episode = mine.episode if mine.inside else mine.episode + other.episode
     leading = max(mine, other, key=lambda latch: (latch.inside, latch.published_at or 0, latch.since))
     told = [latch.published_at for latch in (mine, other) if latch.published_at is not None]
     return Latch(
         leading.inside,
         leading.since,
-        mine.episode + other.episode,
+        episode,
         max(told, default=None),
         leading.silent,
         leading.by,

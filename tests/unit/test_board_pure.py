@@ -85,6 +85,7 @@ def test_a_seal_opens_nothing_else(text: str) -> None:
         "ana@acme.example", "ana%40acme.example", "mailto:ana%2540acme.example", "ana\uff20acme.example",
         "+49 (30) 1234-56", "+4930123456", "+49 170/7654321", "tel:+491707654321", "0170 7654321", "(030) 7654321",
         "00491707654321", "whatsapp:+491707654321", "+1 212 555 0100 x5", "+49\u2011170\u20111234567",
+        "1234567 extension 5", "tel:+49-89-123456;ext=12", "mobile:0170123456",
         "by way of ana@acme.example",
     ],
 )  # fmt: skip
@@ -92,7 +93,9 @@ def test_an_address_is_known_as_one(text: str) -> None:
     assert is_address(text)
 
 
-@pytest.mark.parametrize("text", ["u-42", "4930123456", "crm:4930123", "+1", "hidden.x", "5f3c", "", "5" * 64, "2026"])
+@pytest.mark.parametrize(
+    "text", ["u-42", "4930123456", "crm:4930123", "1920x1080", "+1", "hidden.x", "5f3c", "", "5" * 64, "2026"]
+)
 def test_an_id_is_no_address(text: str) -> None:
     assert not is_address(text)
 

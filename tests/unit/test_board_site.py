@@ -28,11 +28,12 @@ from app.client import Client
 from app.refusal import Refusal
 from app.views import lead_view, row_view
 from streams.clock import now_ms
-from streams.scoring.lead import Erased, Lead
+from streams.scoring.event import USER, Identity
+from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Category, FitLine, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
-from streams.scoring.stored import decode, encode_erased
+from streams.scoring.stored import decode, encode_erased, encode_redirect
 from streams.store.base import Commit
 from streams.store.memory import MemoryStore
 from streams.times import parse_ms
@@ -717,6 +718,18 @@ async def test_a_stream_of_a_lead_tells_that_it_was_erased_and_ends(board: Runni
     board.feeds.take(TOPICS.lead_scores, [kafka_record(None, b"u1"), kafka_record(None, b"u1/plants")])
     assert await lines(stream, 3) == ["event: gone", 'data: {"lead_id": "u1"}', ""]
     assert await asyncio.wait_for(stream.content.read(), 5) == b""
+
+
+async def test_a_lead_that_is_being_joined_is_not_said_to_be_gone(board: Running) -> None:
+    stream = await listen(board, "leads/u1")
+    store, home = board.desk._reads.store, partition_of("u1", PARTITIONS)
+    control = await store.control(home)
+    redirect = encode_redirect(Redirect(Identity(USER, "not-there-yet")))
+    await store.commit(home, Commit(control.version, control.step, "e", {}, {"u1": redirect}))
+    board.feeds.take(TOPICS.lead_scores, [kafka_record(None, b"u1")])
+    assert await asyncio.wait_for(stream.content.read(), 5) == b""
+    for path in (f"{BASE}/leads/u1", "/leads/u1"):
+        assert (await board.get(path)).status == 503
 
 
 async def test_a_quiet_stream_shows_that_it_is_there(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
