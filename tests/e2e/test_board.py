@@ -49,34 +49,34 @@ window.EventSource = class extends EventTarget {
 
 RANKED = "document.querySelectorAll('.ranking li').length"
 CHANGED = "document.body.dispatchEvent(new CustomEvent('board:changed', { detail: { kind: 'look' } }))"
-SLOW = f"""
-(() => {{
-  const {{ open, send }} = XMLHttpRequest.prototype;
-  XMLHttpRequest.prototype.open = function (method, url) {{
+MARKED = """
+  const { open, send } = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.open = function (method, url) {
     this.isMore = url.includes("cursor=");
     open.call(this, method, url);
-  }};
+  };
+"""
+"""Requests know whether they ask for more of the list."""
+SLOW = f"""
+(() => {{
+  {MARKED}
   XMLHttpRequest.prototype.send = function () {{ setTimeout(() => send.call(this), this.isMore ? 1000 : 0); }};
   setInterval(() => {CHANGED}, 100);
 }})()
 """
 """The ranking changes all the time, and more of it takes a while."""
 
-HOLDING = """
-(() => {
-  const { open, send } = XMLHttpRequest.prototype;
-  XMLHttpRequest.prototype.open = function (method, url) {
-    this.isMore = url.includes("cursor=");
-    open.call(this, method, url);
-  };
-  XMLHttpRequest.prototype.send = function () {
+HOLDING = f"""
+(() => {{
+  {MARKED}
+  XMLHttpRequest.prototype.send = function () {{
     if (this.isMore || window.letThrough) send.call(this);
-    else window.letThrough = () => {
-      this.addEventListener("loadend", () => { window.fewest = document.querySelectorAll(".ranking li").length; });
+    else window.letThrough = () => {{
+      this.addEventListener("loadend", () => {{ window.fewest = {RANKED}; }});
       send.call(this);
-    };
-  };
-})()
+    }};
+  }};
+}})()
 """
 """The next refresh is sent when the test says so."""
 
