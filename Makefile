@@ -22,7 +22,7 @@ $(STAMP): constraints.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r constraints.txt || \
 		$(PIP) --require-hashes -r constraints.txt  # where only pip knows the way to the packages
 	$(PIP) --no-deps --no-build-isolation -e .
-	$(BIN)/python -c 'from streams.warm_up import warm_up; warm_up()'  # compiles what is kept compiled
+	$(BIN)/python -c 'from streams.accelerator.warm_up import warm_up; warm_up()'  # compiles what is kept compiled
 	@touch $@
 
 demo: setup

@@ -21,7 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.addresses import kafka_servers, redis_url
+from app.server_urls import kafka_servers, redis_url
 
 PREFIX = "LEADGLOW_"
 FILE = f"{PREFIX}SETTINGS"

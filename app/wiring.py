@@ -14,8 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from app.settings import PREFIX, Settings
 from streams.store.redis import RedisStore
-from streams.topics import Topics
 from streams.transport.producer import BATCH_BYTES
+from streams.transport.topics import Topics
 
 if TYPE_CHECKING:
     from app.board.board import Board

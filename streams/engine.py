@@ -11,19 +11,19 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from streams.channel import Channel
 from streams.clock import monotonic_s
 from streams.environment import Environment
 from streams.exits import Exit
-from streams.intake import Intake
-from streams.intake_lane import IntakeLane
+from streams.intake.adapt import Intake
+from streams.intake.lane import IntakeLane
+from streams.intake.sources import Sources
 from streams.mismatch import LOST, SOURCE_CUT, Mismatch
-from streams.pipeline import Shard
 from streams.scoring.rules import Rules
 from streams.scoring.stored import NewerFormat
-from streams.shard_clock import ShardClock
-from streams.shard_lane import GivingUp, ShardLane
-from streams.sources import Sources
+from streams.shard.clock import ShardClock
+from streams.shard.lane import GivingUp, ShardLane
+from streams.shard.shard import Shard
+from streams.transport.channel import Channel
 from streams.transport.consumer import Consumer
 
 log = logging.getLogger(__name__)

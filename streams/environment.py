@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from streams.metrics import Metrics
 from streams.store.base import Store
-from streams.topics import Partitioner, Topics
+from streams.transport.topics import Partitioner, Topics
 
 
 async def nothing(step: str) -> None:

@@ -22,7 +22,7 @@ from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from streams import probes
-from streams.channel import MOST_RECORDS, Channel
+from streams.accelerator.warm_up import warm_up
 from streams.engine import Engine
 from streams.environment import Environment, nothing
 from streams.exits import Exit
@@ -30,10 +30,10 @@ from streams.metrics import Metrics
 from streams.scorefile import ScorefileError, load_file
 from streams.scoring.rules import Rules
 from streams.store.base import Store
-from streams.topics import Partitioner, Topics
+from streams.transport.channel import MOST_RECORDS, Channel
 from streams.transport.consumer import Transport
 from streams.transport.producer import BATCH_BYTES, Producer
-from streams.warm_up import warm_up
+from streams.transport.topics import Partitioner, Topics
 
 log = logging.getLogger(__name__)
 RELOAD_S = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.board.ranking import Filters
-from streams.alert import rfc3339
+from streams.shard.alert import rfc3339
 
 NOON = 1_795_262_400_000
 HOUR = 3_600_000
@@ -15,7 +15,7 @@ Text = Callable[[str], str]
 
 
 class StandInDesk:
-    """The same answers to everybody, in the shapes of ``app.board.desk.Desk``."""
+    """The same answers to everybody, in the shapes of ``app.board.service.Desk``."""
 
     def __init__(self, text: Text = str, leads: int = 3, now_ms: int = NOON) -> None:
         """``text`` makes every text that comes from outside."""

@@ -12,31 +12,31 @@ from typing import Any, Self
 
 import aiohttp
 
-from app.board import accessfile
-from app.board.accessfile import AccessFile
+from app.board import access_file
+from app.board.access_file import AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
+from app.board.bounded_store import Reads
 from app.board.costs import Cost
-from app.board.desk import Desk, Sources
-from app.board.feeds import Feeds
-from app.board.live import Live
+from app.board.id_cipher import Seal
 from app.board.metrics import Metrics
 from app.board.pages import Pages
-from app.board.queries import Reads
-from app.board.sealing import Seal
+from app.board.service import Desk, Sources
 from app.board.site import Door, Site
+from app.board.sse import Live
+from app.board.topic_tails import Feeds
 from streams.scoring.event import LeadEvent
 from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
 from streams.store.base import Commit, Store, Verdict
 from streams.store.memory import MemoryStore
-from streams.topics import Topics, partition_of
+from streams.transport.topics import Topics, partition_of
 from tests.properties.strategies import Fact
 
 PARTITIONS = 3
 TOPICS = Topics()
 ANA, BEN = "token-of-ana", "token-of-ben"
-ACCESS = accessfile.read(
+ACCESS = access_file.read(
     f"""
 leadglow_access: 1
 secret: "{"0123456789abcdef" * 4}"

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import strategies as st
 
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
-from streams.codec import Codec
-from streams.intake import Intake
-from streams.rejects import REASONS
+from streams.events.codec import Codec
+from streams.events.rejects import REASONS
+from streams.intake.adapt import Intake
 from streams.scoring.event import LeadEvent
-from streams.topics import Partitioner, Topics
+from streams.transport.topics import Partitioner, Topics
 
 NOW_MS = 1_795_400_000_000
 

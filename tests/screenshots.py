@@ -22,14 +22,14 @@ from app.board import costs
 from app.demo.generator import Traffic
 from streams.clock import now_ms
 from streams.environment import Environment
-from streams.intake import Intake
+from streams.events.outgoing import decode_outgoing
+from streams.intake.adapt import Intake
 from streams.metrics import Metrics
-from streams.outgoing import decode_outgoing
-from streams.pipeline import Shard
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
+from streams.shard.shard import Shard
 from streams.store.base import Entry
-from streams.topics import Partitioner
+from streams.transport.topics import Partitioner
 from tests.boarding import PARTITIONS, TOPICS, Running, Shards, board_on
 from tests.node import Chromium, Page, install_sdks
 from tests.system import ROOT

@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 from app.cli.root import build
 from app.settings import Settings, load_settings
 from app.wiring import kafka_options, producer_of, store_of
-from streams.topics import partition_of
+from streams.transport.topics import partition_of
 from tests.servers import Running
 
 ROOT = Path(__file__).parent.parent

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from streams.times import parse_ms
+from streams.events.times import parse_ms
 
 MOST_ALERTS: Final = 5000
 _SAME: Final = ("cause", "score", "reasons", "lead", "threshold", "activity", "channels", "triggering_event", "links")

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from app.board import answers
-from app.board.desk import Desk, Filters
-from app.board.live import Live
+from app.board import responses
 from app.board.openapi import A_MONTH, A_PAGE, MOST_A_PAGE, MOST_CHARS, MOST_DAYS, MOST_EXPORTED, document
 from app.board.routing import WHO, Handler, Route
-from app.moments import moment_in_query
-from app.refusal import Refusal
+from app.board.service import Desk, Filters
+from app.board.sse import Live
+from app.http.refusals import Refusal
+from app.instants import moment_in_query
 from streams.clock import now_ms
 
 BASE: Final = "/api/v1"
@@ -60,34 +60,34 @@ class Api:
         self._desk.require_known(filters)
         page = await self._desk.leads(filters, cursor_of(request), limit_of(request), request[WHO].role)
         if page is not self._shown[0]:
-            self._shown = page, answers.encoded(page)
-        return answers.tagged(request, self._shown[1])
+            self._shown = page, responses.encoded(page)
+        return responses.tagged(request, self._shown[1])
 
     async def _lead(self, request: web.Request) -> web.Response:
         known(request, "at")
         view = await self._desk.lead(request.match_info["id"], at_of(request), request[WHO].role)
         if view is None:
             raise Refusal(404, "unknown_lead", _UNKNOWN)
-        return answers.tagged(request, answers.encoded(view))
+        return responses.tagged(request, responses.encoded(view))
 
     def _of_lead(self, read: Any) -> Handler:
         async def handler(request: web.Request) -> web.Response:
             known(request, "scorecard")
             found = await read(request.match_info["id"], request.query.get("scorecard"), request[WHO].role)
-            return answers.tagged(request, answers.encoded(found))
+            return responses.tagged(request, responses.encoded(found))
 
         return handler
 
     async def _timeline(self, request: web.Request) -> web.Response:
         known(request)
         rows = await self._desk.timeline(request.match_info["id"], request[WHO].role)
-        return answers.tagged(request, answers.encoded({"events": rows}))
+        return responses.tagged(request, responses.encoded({"events": rows}))
 
     async def _alerts(self, request: web.Request) -> web.Response:
         known(request, "cursor", "limit")
         lead_id = request.match_info.get("id")
         page = await self._desk.alerts(cursor_of(request), limit_of(request), request[WHO].role, lead_id)
-        return answers.tagged(request, answers.encoded(page))
+        return responses.tagged(request, responses.encoded(page))
 
     async def _channels(self, request: web.Request) -> web.Response:
         known(request, "scorecard", "touch", "days")
@@ -96,23 +96,23 @@ class Api:
             raise Refusal(400, "bad_touch", "`touch` is `first` or `last`.")
         days = number_of(request, "days", A_MONTH, MOST_DAYS)
         found = await self._desk.channels(request.query.get("scorecard"), request[WHO].role, touch, days)
-        return answers.tagged(request, answers.encoded(found))
+        return responses.tagged(request, responses.encoded(found))
 
     async def _scorecards(self, request: web.Request) -> web.Response:
         known(request)
         choices = self._desk.choices(None, request[WHO].role)
-        return answers.tagged(request, answers.encoded({"scorecards": choices["scorecards"]}))
+        return responses.tagged(request, responses.encoded({"scorecards": choices["scorecards"]}))
 
     async def _scorecard(self, request: web.Request) -> web.Response:
         known(request)
-        return answers.tagged(request, answers.encoded(await self._desk.scorecard(request.match_info["name"])))
+        return responses.tagged(request, responses.encoded(await self._desk.scorecard(request.match_info["name"])))
 
     async def _flow(self, request: web.Request) -> web.Response:
         known(request)
-        return answers.tagged(request, answers.encoded(await self._desk.flow()))
+        return responses.tagged(request, responses.encoded(await self._desk.flow()))
 
     async def _openapi(self, request: web.Request) -> web.Response:
-        return answers.tagged(request, answers.encoded(document()))
+        return responses.tagged(request, responses.encoded(document()))
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         """The list as filtered, up to a bound, as CSV; made while it is sent."""
@@ -126,12 +126,12 @@ class Api:
                 "Content-Disposition": 'attachment; filename="leads.csv"',
             }
         )
-        answers.careful(response)
+        responses.careful(response)
         await response.prepare(request)
-        await response.write(answers.csv_line([*_COLUMNS, *_EXTRAS]).encode())
+        await response.write(responses.csv_line([*_COLUMNS, *_EXTRAS]).encode())
         sent = 0
         while True:
-            lines = [answers.csv_line([row[name] for name in (*_COLUMNS, *_EXTRAS)]) for row in page["leads"]]
+            lines = [responses.csv_line([row[name] for name in (*_COLUMNS, *_EXTRAS)]) for row in page["leads"]]
             await response.write("".join(lines).encode("utf-8", "replace"))
             sent += len(lines)
             if page["next"] is None or sent >= MOST_EXPORTED:

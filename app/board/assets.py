@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from app.refusal import Refusal
+from app.http.refusals import Refusal
 
 STATIC: Final = Path(__file__).with_name("static")
 _KINDS: Final = {

@@ -11,24 +11,24 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from app.board import accessfile, costs
-from app.board.accessfile import AccessFile
+from app.board import access_file, costs
+from app.board.access_file import AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
-from app.board.desk import Desk, Sources
-from app.board.feeds import Consumer, Feeds
-from app.board.live import Live
+from app.board.bounded_store import Reads
+from app.board.id_cipher import Seal
 from app.board.metrics import Metrics
 from app.board.pages import Pages
-from app.board.queries import Reads
-from app.board.sealing import Seal
+from app.board.service import Desk, Sources
 from app.board.site import Door, Site
-from app.watched import Watched
+from app.board.sse import Live
+from app.board.topic_tails import Consumer, Feeds
 from streams import probes
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.store.base import Store
-from streams.topics import Topics
+from streams.transport.topics import Topics
+from streams.yamlfile.watched import Watched
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class Board:
         self.metrics = Metrics()
         self._store = plan.store(lambda op: self.metrics.store_errors.labels(op).inc())
         self._rules = self._watched(plan.scorecards, lambda p: Rules(load_file(p), plan.lateness_ms), "scorecards")
-        self._access = self._watched(plan.access, accessfile.load, "access") if plan.access else None
+        self._access = self._watched(plan.access, access_file.load, "access") if plan.access else None
         self._costs = self._watched(plan.costs, costs.load, "costs") if plan.costs else None
         self._feeds = Feeds(plan.consumer, plan.topics, plan.group, self.metrics)
         file = self._file()

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 from app.board.costs import Cost, covers, spent
-from streams.times import parse_ms
+from streams.events.times import parse_ms
 
 Channel = tuple[str, str, str]
 """Source, medium and campaign; empty where there is none."""

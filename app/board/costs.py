@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from streams.scorefile import ScorefileError, read_text
-from streams.scorefile.kinds import CAP, TEXT, VERSION, Field, Kind, Struct, list_of, struct_of
-from streams.scorefile.tree import Node, Report, parse
+from streams.yamlfile.kinds import CAP, TEXT, VERSION, Field, Kind, Struct, list_of, struct_of
+from streams.yamlfile.tree import Node, Report, parse
 
 DAY_MS = 86_400_000
 

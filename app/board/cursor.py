@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app.board.sealing import Seal
-from app.refusal import Refusal
+from app.board.id_cipher import Seal
+from app.http.refusals import Refusal
 
 _USE = "cursor"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streams.alert import rfc3339
 from streams.scoring.crossing import horizon_ms
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, CardRule, Rules
 from streams.scoring.score import read
 from streams.scoring.scorecard import Scorecard
 from streams.scoring.stages import advance
+from streams.shard.alert import rfc3339
 
 COMING_MS: Final = 30 * 86_400_000
 LEAST_MS: Final = 60_000

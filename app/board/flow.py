@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streams.alert import rfc3339
+from streams.shard.alert import rfc3339
 
 MOST_REJECTS: Final = 200
 RATE_S: Final = 10.0

@@ -7,7 +7,7 @@ from typing import Any, Final
 from unicodedata import normalize
 from urllib.parse import unquote
 
-from app.board.sealing import Seal
+from app.board.id_cipher import Seal
 
 VIEWER: Final = "viewer"
 FULL: Final = "viewer+pii"

@@ -8,20 +8,20 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from app.board import pieces
+from app.board import view_models
 from app.board.alerts import MOST_ALERTS
 from app.board.assets import Assets
 from app.board.openapi import A_MONTH
 from app.board.rendering import Rendering
 from app.board.routing import WHO, Route
-from app.moments import moment_in_query
-from app.refusal import Refusal
+from app.http.refusals import Refusal
+from app.instants import moment_in_query
 from streams.clock import now_ms
 from streams.scoring.scorecard import CALL_TYPES
 
 if TYPE_CHECKING:
-    from app.board.access import Who
-    from app.board.desk import Desk
+    from app.board.identity import Who
+    from app.board.service import Desk
 
 ALERTS: Final = 30
 LEAD_ALERTS: Final = 8
@@ -57,31 +57,31 @@ class Pages:
         who: Who = request[WHO]
         cursor = request.query.get("cursor") or None
         choices = self._desk.choices(request.query.get("scorecard"), who.role)
-        filters = pieces.filters_of(request.query, choices)
+        filters = view_models.filters_of(request.query, choices)
         self._desk.require_known(filters)
         target = request.headers.get("HX-Target", "")
-        many = pieces.rows_shown(request.query.get("shown", "")) if target == "live" else pieces.ROWS
+        many = view_models.rows_shown(request.query.get("shown", "")) if target == "live" else view_models.ROWS
         found = await self._desk.leads(filters, cursor, many, who.role, extras=True)
-        query = pieces.query_of(filters, choices)
-        here = pieces.address("/", query)
+        query = view_models.query_of(filters, choices)
+        here = view_models.address("/", query)
         answer = self._html.page(
-            pieces.LEADS_PARTS.get(target, "leads.html"),
+            view_models.LEADS_PARTS.get(target, "leads.html"),
             who,
             here="leads",
             choices=choices,
-            filters=pieces.plain(filters),
+            filters=view_models.plain(filters),
             query=here.removeprefix("/"),
-            here_url=pieces.address("/", pieces.sparse({**query, "cursor": cursor or ""})),
+            here_url=view_models.address("/", view_models.sparse({**query, "cursor": cursor or ""})),
             rows=found["leads"],
             next=found["next"],
-            next_url=pieces.address("/", {**query, "cursor": found["next"] or ""}),
+            next_url=view_models.address("/", {**query, "cursor": found["next"] or ""}),
             looked_at=found["looked_at"],
             cursor=cursor,
             oob=target in {"live", "more"},
             further=target == "more",
             scrolled=bool(request.query.get("scrolled")),
-            most=pieces.most_rows(len(found["leads"]), many, found["next"] is not None),
-            found=pieces.found_says(len(found["leads"]), found["next"] is not None, further=cursor is not None),
+            most=view_models.most_rows(len(found["leads"]), many, found["next"] is not None),
+            found=view_models.found_says(len(found["leads"]), found["next"] is not None, further=cursor is not None),
         )
         answer.headers["Board-Rows"] = str(len(found["leads"]))
         if found["next"] is not None:
@@ -100,9 +100,9 @@ class Pages:
         view = await desk.lead(lead_id, _moment(said_at), who.role)
         if view is None:
             raise Refusal(404, "no_such_lead", f"No lead is known by the id {lead_id}.")
-        query = pieces.sparse({"scorecard": request.query.get("scorecard", ""), "at": said_at})
+        query = view_models.sparse({"scorecard": request.query.get("scorecard", ""), "at": said_at})
         if view["lead_id"] != lead_id:
-            there = pieces.address(pieces.lead_path(view["lead_id"]), query)
+            there = view_models.address(view_models.lead_path(view["lead_id"]), query)
             return web.Response(status=302, headers={"Location": there})
         curve, timeline, fit, alerts = await asyncio.gather(
             desk.curve(view["lead_id"], scorecard, who.role),
@@ -110,24 +110,25 @@ class Pages:
             desk.fit(view["lead_id"], scorecard, who.role),
             desk.alerts(None, LEAD_ALERTS, who.role, lead_id=view["lead_id"]),
         )
-        path = pieces.lead_path(view["lead_id"])
+        path = view_models.lead_path(view["lead_id"])
         return self._html.page(
             "lead_now.html" if request.headers.get("HX-Target") == "lead" else "lead.html",
             who,
             here="leads",
             choices=choices,
-            path=lambda name: pieces.address(path, {**query, "scorecard": name}),
-            here_url=pieces.address(path, query),
+            path=lambda name: view_models.address(path, {**query, "scorecard": name}),
+            here_url=view_models.address(path, query),
             times=[
-                (pieces.address(path, pieces.sparse({**query, "at": at})), text, at == said_at) for at, text in TIMES
+                (view_models.address(path, view_models.sparse({**query, "at": at})), text, at == said_at)
+                for at, text in TIMES
             ],
             later=bool(said_at),
-            **pieces.lead_parts(view, scorecard),
-            **pieces.curve_parts(curve),
+            **view_models.lead_parts(view, scorecard),
+            **view_models.curve_parts(curve),
             calls=CALL_TYPES,
-            timeline=pieces.by_day(timeline, scorecard, now_ms()),
+            timeline=view_models.by_day(timeline, scorecard, now_ms()),
             fit=fit,
-            alerts=[pieces.alert_row(alert) for alert in alerts["alerts"]],
+            alerts=[view_models.alert_row(alert) for alert in alerts["alerts"]],
             kept=MOST_ALERTS,
         )
 
@@ -142,9 +143,9 @@ class Pages:
             who,
             here="alerts",
             choices=self._desk.choices(None, who.role),
-            alerts=[pieces.alert_row(alert) for alert in found["alerts"]],
+            alerts=[view_models.alert_row(alert) for alert in found["alerts"]],
             next=found["next"],
-            next_url=pieces.address("/alerts", {"cursor": found["next"] or ""}),
+            next_url=view_models.address("/alerts", {"cursor": found["next"] or ""}),
             oob=target == "older",
         )
 
@@ -165,8 +166,8 @@ class Pages:
             touch=touch,
             days=days,
             costs=any(row["cost"] is not None for row in found["rows"]),
-            path=lambda name: pieces.address("/channels", {**query, "scorecard": name}),
-            url=lambda **changed: pieces.address("/channels", {**query, **changed}),
+            path=lambda name: view_models.address("/channels", {**query, "scorecard": name}),
+            url=lambda **changed: view_models.address("/channels", {**query, **changed}),
         )
 
     async def scorecard(self, request: web.Request) -> web.Response:
@@ -181,7 +182,7 @@ class Pages:
             here="scorecard",
             choices=choices,
             card=card,
-            grades=pieces.grade_bands(card),
+            grades=view_models.grade_bands(card),
             never=[signal for signal in card["signals"] if signal["never"]],
             most=max((abs(signal["points_7d"]) for signal in card["signals"]), default=0) or 1,
             path=lambda other: f"/scorecards/{quote(other, safe='')}",
@@ -196,7 +197,7 @@ class Pages:
             request[WHO],
             here="flow",
             flow=flow,
-            tiles=pieces.flow_tiles(flow),
+            tiles=view_models.flow_tiles(flow),
             reasons=sorted(flow["reject_reasons"].items(), key=lambda item: -item[1]),
         )
 

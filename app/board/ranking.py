@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from math import ceil, floor, inf
 from typing import Any, Final
 
-from app.board import people
+from app.board import lead_summary
+from app.board.bounded_store import Place, Reads
 from app.board.cursor import cursor_of, place_of
+from app.board.id_cipher import Seal
 from app.board.masking import FULL, Mask
-from app.board.queries import Place, Reads
-from app.board.sealing import Seal
-from app.views import row_view
-from streams.alert import rfc3339
+from app.lead_views import row_view
 from streams.clock import monotonic_s, now_ms
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
+from streams.shard.alert import rfc3339
 
 MOST_LOOKED_AT: Final = 2000
 CHUNK: Final = 100
@@ -174,7 +174,7 @@ class _Look:
         return {**row, **self._more(lead_id, lead)} if self._extras else row
 
     def _more(self, lead_id: str, lead: Lead) -> dict[str, Any]:
-        more = people.extras(lead_id, lead)
+        more = lead_summary.extras(lead_id, lead)
         if self._role == FULL:
             return more
         mask = self._ranking._mask

@@ -12,11 +12,11 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
-from app.board import pieces, words
+from app.board import formatting, view_models
 from streams.clock import now_ms
 
 if TYPE_CHECKING:
-    from app.board.access import Who
+    from app.board.identity import Who
 
 LEAST_PACKED: Final = 2000
 _TURNS: Final = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
@@ -56,24 +56,24 @@ def _upright(value: Any) -> Any:
 
 @pass_context
 def _ago(context: Context, time: str) -> str:
-    return words.ago(time, context["now_ms"])
+    return formatting.ago(time, context["now_ms"])
 
 
 _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "ago": _ago,
-    "exact": words.exact,
-    "day": words.day,
-    "words": words.words,
-    "number": words.number,
-    "signed": words.signed,
-    "percent": words.percent,
-    "money": words.money,
-    "span": words.span,
-    "cause": words.cause,
-    "shown": words.shown,
+    "exact": formatting.exact,
+    "day": formatting.day,
+    "words": formatting.words,
+    "number": formatting.number,
+    "signed": formatting.signed,
+    "percent": formatting.percent,
+    "money": formatting.money,
+    "span": formatting.span,
+    "cause": formatting.cause,
+    "shown": formatting.shown,
     "short": lambda version: str(version)[:12],
     "json": lambda value: orjson.dumps(value).decode(),
     "anchor": lambda text: quote(str(text), safe=""),
-    "lead_path": pieces.lead_path,
-    "weightiest": pieces.weightiest,
+    "lead_path": view_models.lead_path,
+    "weightiest": view_models.weightiest,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from app.board.says import duration_says, fit_says, limit_says, signal_says
+from app.board.scorecard_text import duration_says, fit_says, limit_says, signal_says
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import Scorecard, Signal
 from streams.store.base import Fired

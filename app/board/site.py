@@ -12,15 +12,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 
-from app.board import answers
-from app.board.access import COOKIE, Who, by_token, who_is
-from app.board.accessfile import AccessFile
+from app.board import responses
+from app.board.access_file import AccessFile
 from app.board.api import BASE, Api
+from app.board.identity import COOKIE, Who, by_token, who_is
 from app.board.metrics import Metrics
 from app.board.pages import Pages
 from app.board.routing import MAY_STAY, WHO, Handler, Route
-from app.corners import Anywhere, quiet
-from app.refusal import Refusal
+from app.http.refusals import Refusal
+from app.http.workarounds import Anywhere, quiet
 from streams.clock import monotonic_s
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Site:
                 log.exception("a request to %s failed", route)
                 found = self._refused(request, Refusal(500, "internal", "The board failed at this: see its log."))
             if not found.prepared:
-                answers.careful(found)
+                responses.careful(found)
             if route not in _LONG:
                 seconds.observe(monotonic_s() - began_s)
             self._metrics.requests.labels(route, found.status).inc()
@@ -187,7 +187,7 @@ class Site:
         if request.writer.output_size and request.transport is not None:
             request.transport.abort()  # half of the answer is on its way: nobody may take it for the whole
         if request.path.startswith("/api/"):
-            return answers.refusal(refused)
+            return responses.refusal(refused)
         if refused.status == 401 and request.method in ("GET", "HEAD"):
             found = self._pages.login(False, _local(request.path_qs))
         else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streams.alert import rfc3339
 from streams.scoring.lead import Lead
 from streams.scoring.retraction import Given, given
 from streams.scoring.rules import Rules, SignalRule
+from streams.shard.alert import rfc3339
 
 MOST: Final = 50
 

@@ -9,7 +9,7 @@ from app.cli.common import settings as read_settings
 from app.cli.serving import serve
 from app.cli.worker import existing_topics
 from app.collector.collector import Collector
-from app.collector.keys import KeysError
+from app.collector.keyring import KeysError
 from app.settings import Settings, variable
 from app.wiring import collector_of
 from streams.exits import Exit

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisClusterException, RedisError
 from rich.console import Console
 
-from app.cli.away import Ear, kafka_away, redis_away
+from app.cli.unreachable import Ear, kafka_away, redis_away
 from app.settings import Settings, load_settings
 from app.wiring import admin_of, store_of
 from streams.exits import Exit

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from app.addresses import kafka_servers, redis_url
 from app.cli.common import Fault, console, run
 from app.cli.common import settings as read_settings
+from app.server_urls import kafka_servers, redis_url
 from app.wiring import kafka_options, store_of, topics_of
 from streams.exits import Exit
 

@@ -7,18 +7,18 @@ import typer
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from app import reading
-from app.cli.away import kafka_away
+from app import lead_lookup
 from app.cli.common import Fault, LeadId, opened_store, run
 from app.cli.common import settings as read_settings
 from app.cli.topics import require_lead_events
+from app.cli.unreachable import kafka_away
 from app.settings import Settings
 from app.wiring import producer_of
-from streams.calls import email_id
+from streams.events.calls import email_id
 from streams.exits import Exit
 from streams.scoring.lead import Erased, Lead
 from streams.store.redis import RedisStore
-from streams.topics import partition_of
+from streams.transport.topics import partition_of
 
 WAIT_S = 30.0
 LOOK_S = 0.1
@@ -56,9 +56,9 @@ async def _names(settings: Settings, said: str) -> tuple[list[str], bool]:
     """Every id of the lead, the one that was said first; whether there is such a lead."""
     lead_id, partitions = said, settings.partitions
     async with opened_store(settings) as store:
-        if "@" in said and await reading.state_of(store, partitions, said) is None:
+        if "@" in said and await lead_lookup.state_of(store, partitions, said) is None:
             lead_id = email_id(said)
-        found_id, state = await reading.find(store, partitions, lead_id)
+        found_id, state = await lead_lookup.find(store, partitions, lead_id)
     aliases = state.aliases if isinstance(state, Lead) else []
     return list(dict.fromkeys([lead_id, found_id, *aliases])), isinstance(state, Lead)
 
@@ -95,7 +95,7 @@ async def _request(settings: Settings, lead_id: str) -> int:
 
 async def _until_erased(settings: Settings, store: RedisStore, lead_id: str, since_ms: int) -> None:
     while True:
-        state = await reading.state_of(store, settings.partitions, lead_id)
+        state = await lead_lookup.state_of(store, settings.partitions, lead_id)
         if isinstance(state, Erased) and state.at_ms >= since_ms:
             return
         await asyncio.sleep(LOOK_S)

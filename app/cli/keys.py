@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from app.cli.common import Fault
-from app.cli.entries import with_entry, write
-from app.collector.keys import Key, KeyRing, KeysError, load, read
+from app.cli.yaml_edit import with_entry, write
+from app.collector.keyring import Key, KeyRing, KeysError, load, read
 from app.collector.webhooks import SERVICES
 from streams.exits import Exit
 

@@ -8,16 +8,16 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from app import reading
+from app import lead_lookup
 from app.cli.common import Fault, LeadId, console, opened_store, rules_of, run
 from app.cli.common import settings as read_settings
 from app.cli.times import AT_HELP, parse_time
+from app.lead_views import View, lead_view
 from app.settings import Settings
-from app.views import View, lead_view
-from streams.alert import rfc3339
 from streams.exits import Exit
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
+from streams.shard.alert import rfc3339
 
 lead = typer.Typer(no_args_is_help=True, help="One lead.")
 
@@ -56,7 +56,7 @@ def show(
 
 async def _view(settings: Settings, rules: Rules, lead_id: str, at_ms: int) -> View:
     async with opened_store(settings) as store:
-        found_id, state = await reading.find_named(store, settings.partitions, lead_id)
+        found_id, state = await lead_lookup.find_named(store, settings.partitions, lead_id)
     if isinstance(state, Lead):
         return lead_view(found_id, state, rules, at_ms)
     if state is None:

@@ -8,12 +8,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app import reading
+from app import lead_lookup
 from app.cli.common import REDIS_S, Fault, console, opened_store, rules_of, run
 from app.cli.common import settings as read_settings
 from app.cli.times import AT_HELP, parse_time
+from app.lead_views import View, lead_view, row_view
 from app.settings import Settings
-from app.views import View, lead_view, row_view
 from streams.clock import now_ms
 from streams.exits import Exit
 from streams.scoring.rules import CardRule, Rules
@@ -72,7 +72,7 @@ def _card(rules: Rules, name: str | None) -> CardRule:
 
 async def _top(settings: Settings, rules: Rules, card: CardRule, limit: int) -> list[View]:
     async with opened_store(settings) as store:
-        found = await reading.top(store, settings.partitions, card.name, limit)
+        found = await lead_lookup.top(store, settings.partitions, card.name, limit)
     now = now_ms()
     rows = [row_view(lead_id, lead, card, rules, now) for lead_id, lead in found]
     return sorted(rows, key=lambda row: (-row["exact"], row["lead_id"]))
@@ -82,7 +82,7 @@ async def _export(settings: Settings, rules: Rules, at_ms: int) -> None:
     """Stream; the deadline is for each answer of Redis, however long the whole takes."""
     loop = asyncio.get_running_loop()
     async with opened_store(settings, None) as store, asyncio.timeout(REDIS_S) as deadline:
-        async for lead_id, lead in reading.every(store, settings.partitions):
+        async for lead_id, lead in lead_lookup.every(store, settings.partitions):
             typer.echo(json.dumps(lead_view(lead_id, lead, rules, at_ms), ensure_ascii=False))
             deadline.reschedule(loop.time() + REDIS_S)
 

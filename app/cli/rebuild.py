@@ -7,10 +7,10 @@ import typer
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from app.cli.away import kafka_away
 from app.cli.common import Fault, opened_store, rules_of, run
 from app.cli.common import settings as read_settings
 from app.cli.topics import require_lead_events
+from app.cli.unreachable import kafka_away
 from app.settings import Settings
 from app.wiring import consumer_of
 from streams.exits import Exit

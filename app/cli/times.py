@@ -2,7 +2,7 @@
 
 import typer
 
-from app.moments import moment_of
+from app.instants import moment_of
 from streams.clock import now_ms
 
 AT_HELP = (

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from app.board import accessfile
-from app.board.accessfile import AccessFile
+from app.board import access_file
+from app.board.access_file import AccessFile
 from app.board.masking import ROLES, VIEWER
 from app.cli.common import Fault
-from app.cli.entries import with_entry, write
+from app.cli.yaml_edit import with_entry, write
 from streams.exits import Exit
 from streams.scorefile import ScorefileError
 
@@ -41,7 +41,7 @@ def new(
     fields = {"name": name, "sha256": sha256(token.encode()).hexdigest(), "role": role}
     entry = "- {" + ", ".join(f"{field}: {json.dumps(value)}" for field, value in fields.items()) + "}"
     try:
-        accessfile.read(f"{_start()}  {entry}\n")
+        access_file.read(f"{_start()}  {entry}\n")
     except ScorefileError as error:
         raise typer.BadParameter("; ".join(f"{m.message}: {m.remedy}" for m in error.mistakes)) from None
     done = f"below `tokens:` in the access file:\n  {entry}" if file is None else _put(file, name, entry)
@@ -55,7 +55,7 @@ def check(file: Annotated[Path, typer.Argument(help="The access file.")]) -> Non
     Prints every mistake at once, with line, column and remedy, and never a secret. Exit status 1 if there is any.
     """
     try:
-        found = accessfile.load(file)
+        found = access_file.load(file)
     except ScorefileError as error:
         typer.echo(str(error), err=True)
         count = len(error.mistakes)
@@ -78,7 +78,7 @@ def _put(file: Path, name: str, entry: str) -> str:
         write(file, f"{_start()}  {entry}\n", mode=0o600)
         return f"{file} made, with this token"
     try:
-        before = accessfile.load(file)
+        before = access_file.load(file)
         if name in {token.name for token in before.tokens}:
             raise Fault(Exit.REFUSED, f"{file} has the name {name!r} already: choose another one.")
         text = with_entry(file.read_text("utf-8-sig"), "tokens", entry)
@@ -93,7 +93,7 @@ def _put(file: Path, name: str, entry: str) -> str:
 def _adds(text: str, before: AccessFile) -> bool:
     """Whether a text says all that was said before, and has one token more."""
     try:
-        after = accessfile.read(text)
+        after = access_file.read(text)
     except ScorefileError:
         return False
     same = (after.proxy, after.secret, after.tokens[:-1]) == (before.proxy, before.secret, before.tokens)

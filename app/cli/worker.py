@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import typer
 from aiokafka.errors import KafkaError
 
-from app.cli.away import Ear, kafka_away
 from app.cli.common import Fault, rules_of
 from app.cli.common import settings as read_settings
 from app.cli.topics import partition_counts, wanted
+from app.cli.unreachable import Ear, kafka_away
 from app.logs import set_up_logs
 from app.loop import run_long
 from app.settings import Settings

@@ -10,9 +10,9 @@ import json
 from typing import Final
 
 from app.collector.inbound import BadCall, Call
-from app.collector.keys import Key
+from app.collector.keyring import Key
 from app.collector.vocabulary import MAIL_EVENTS
-from streams.calls import RETRACTION
+from streams.events.calls import RETRACTION
 
 FIELD: Final = "leadglow"
 """Where a call says by which key it came; what a client sends there is never kept."""

@@ -16,8 +16,8 @@ import orjson
 from xxhash import xxh3_128_hexdigest
 
 from app.collector.inbound import BadCall, Call, Delivery, Inbound, Refusal
-from streams.calls import RETRACTION, check, clean_id, known_id, owner_of
-from streams.rejects import MOST_EVENT_BYTES, MOST_ID_CHARS, REASONS, Refused
+from streams.events.calls import RETRACTION, check, clean_id, known_id, owner_of
+from streams.events.rejects import MOST_EVENT_BYTES, MOST_ID_CHARS, REASONS, Refused
 
 MOST_CALLS: Final = 5_000
 """In one request; the clients send 2,500 at most."""

@@ -25,7 +25,7 @@ import orjson
 
 from app.collector.calls import Sorting, bounded, decode, loads, not_events, text, unbase64, write_key
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
-from streams.calls import TYPES
+from streams.events.calls import TYPES
 
 _EXPECTED: Final = "a CloudEvent or an array of CloudEvents"
 _PREFIX: Final = "ce-"

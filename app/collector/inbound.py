@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from app.refusal import Refusal
+from app.http.refusals import Refusal
 
 __all__ = ["BadCall", "Call", "Delivery", "Inbound", "Refusal"]
 
@@ -44,7 +44,7 @@ class BadCall(Struct, frozen=True):
 
     raw: bytes
     reason: str
-    """A code of ``streams.rejects.REASONS``."""
+    """A code of ``streams.events.rejects.REASONS``."""
     sentence: str
 
 

@@ -23,9 +23,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from xxhash import xxh3_128_hexdigest
 
-from app.collector.addresses import campaign_of, page_of
 from app.collector.calls import Sorting, text, write_key
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
+from app.collector.page_urls import campaign_of, page_of
 
 GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002014400" + "3b")
 """One transparent pixel."""

@@ -28,8 +28,8 @@ from app.collector.vocabulary import (
     PROVIDER,
     REASONS,
 )
-from streams.calls import RETRACTION
-from streams.times import parse_ms
+from streams.events.calls import RETRACTION
+from streams.events.times import parse_ms
 
 _BELIEVED: Final = (MAIL_EVENTS | {RETRACTION}) - {OPENED, CLICKED}
 """Believed whatever the agent: mailbox services unsubscribe for people."""

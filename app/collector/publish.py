@@ -17,10 +17,10 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from app.collector.inbound import BadCall, Call, Refusal
 from app.collector.metrics import Metrics
-from streams.outgoing import Outgoing
-from streams.rejects import MOST_EVENT_BYTES, REASONS, Reject, rejected
-from streams.topics import Partitioner
+from streams.events.outgoing import Outgoing
+from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Reject, rejected
 from streams.transport.producer import Producer
+from streams.transport.topics import Partitioner
 
 log = logging.getLogger(__name__)
 DEADLINE_S: Final = 5.0

@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 from app.collector import authority, consent
 from app.collector.inbound import BadCall, Call, Delivery, Inbound
-from app.collector.keys import Key, KeyRing
+from app.collector.keyring import Key, KeyRing
 from app.collector.machines import Machines, mark
 from app.collector.metrics import Metrics
 from app.collector.publish import record_of, reject_of
 from app.collector.vocabulary import HEAD
 from app.collector.watched import WatchedKeys
 from streams.clock import monotonic_s
-from streams.outgoing import Outgoing
+from streams.events.outgoing import Outgoing
 
 
 class Publishes(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.collector.calls import MOST_CALLS
-from streams.calls import TYPES
-from streams.rejects import MOST_ID_CHARS
+from streams.events.calls import TYPES
+from streams.events.rejects import MOST_ID_CHARS
 
 Part = dict[str, Any]
 

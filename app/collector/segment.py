@@ -21,8 +21,8 @@ import orjson
 
 from app.collector.calls import Sorting, bounded, decode, not_events, text, unbase64, write_key
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
-from streams.calls import TYPES
-from streams.rejects import MOST_ID_CHARS
+from streams.events.calls import TYPES
+from streams.events.rejects import MOST_ID_CHARS
 
 _IMPLIED: Final = {kind[0]: kind for kind in TYPES - {"alias"}} | {"a": "alias"} | {kind: kind for kind in TYPES}
 PATHS: Final = (*sorted(_IMPLIED), "b", "batch", "import")

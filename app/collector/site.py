@@ -11,17 +11,17 @@ from typing import Final
 
 from aiohttp import web
 
-from app.collector import answers, cloudevents, links, segment, snowplow
+from app.collector import cloudevents, links, responses, segment, snowplow
 from app.collector.bodies import Held, Room, inflate, too_large
 from app.collector.calls import text, write_key
-from app.collector.doors import Doors, Handler
 from app.collector.inbound import Delivery, Inbound, Refusal
+from app.collector.mail_handlers import Post
 from app.collector.metrics import Metrics
 from app.collector.openapi import SEGMENT_BATCHES, SEGMENT_CALLS, TP2, document
-from app.collector.post import Post
 from app.collector.rates import without_port
 from app.collector.reception import Reception
-from app.corners import go_on, quiet
+from app.collector.router import Doors, Handler
+from app.http.workarounds import go_on, quiet
 from streams.clock import monotonic_s, now_ms
 
 log = logging.getLogger(__name__)
@@ -110,9 +110,9 @@ class Site:
             ("GET", "/sourceConfig", "settings", self._source_config),
             ("GET", "/sourceConfig/", "settings", self._source_config),
             ("POST", TP2, "snowplow", track("snowplow", snowplow.read)),
-            ("GET", "/i", "snowplow", track("snowplow", snowplow.read, answers.image)),
+            ("GET", "/i", "snowplow", track("snowplow", snowplow.read, responses.image)),
             ("POST", "/v1/cloudevents", "cloudevents", track("cloudevents", cloudevents.read)),
-            *((method, "/v1/pixel.gif", "pixel", track("pixel", links.pixel, answers.image)) for method in _LOOKING),
+            *((method, "/v1/pixel.gif", "pixel", track("pixel", links.pixel, responses.image)) for method in _LOOKING),
             *((method, "/v1/link", "links", self._follow) for method in _LOOKING),
             *((method, "/webhooks/{name}", "webhooks", post(self._post.webhook)) for method in (*_LOOKING, "POST")),
             *((method, "/unsubscribe/{token}", "unsubscribe", post(self._post.page)) for method in _LOOKING),
@@ -137,7 +137,7 @@ class Site:
                 found = self._refused(Refusal(500, "internal", "The collector failed at this: see its log."))
             origin = request.headers.get("Origin")
             if origin and self._reception.ring.allows_origin(origin):
-                answers.open_to(found, origin)
+                responses.open_to(found, origin)
             seconds.observe(monotonic_s() - began_s)
             count = by_status.get(found.status)
             if count is None:
@@ -149,7 +149,7 @@ class Site:
 
     def _refused(self, refused: Refusal) -> web.Response:
         self._metrics.refused.labels(refused.code).inc()
-        return answers.refusal(refused)
+        return responses.refusal(refused)
 
     # Requests -----------------------------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ class Site:
 
     # Handlers -----------------------------------------------------------------------------------------------------
 
-    def _tracking(self, route: str, read: Read, answer: Callable[[], web.Response] = answers.accepted) -> Handler:
+    def _tracking(self, route: str, read: Read, answer: Callable[[], web.Response] = responses.accepted) -> Handler:
         """A handler that takes what trackers send."""
 
         async def tracked(request: web.BaseRequest) -> web.Response:
@@ -232,7 +232,7 @@ class Site:
             self._clicks.add(keeping)
             keeping.add_done_callback(self._click_kept)
             await asyncio.wait([keeping], timeout=FOLLOW_S)
-        return answers.redirect(target)
+        return responses.redirect(target)
 
     def _click_kept(self, task: asyncio.Task[None]) -> None:
         self._clicks.discard(task)
@@ -243,25 +243,25 @@ class Site:
             log.error("a click was not kept", exc_info=error)
 
     async def _settings(self, request: web.BaseRequest) -> web.Response:
-        return answers.json(
+        return responses.json(
             segment.settings_stub(self._reception.ring.shown(text(request.path.split("/")[3])), self._base(request))
         )
 
     async def _source_config(self, request: web.BaseRequest) -> web.Response:
         headers = {"authorization": request.headers.get("Authorization", "")}
         shown = write_key(Inbound("GET", request.path, tuple(request.query.items()), headers))
-        return answers.json(segment.source_config_stub(self._reception.ring.shown(shown)))
+        return responses.json(segment.source_config_stub(self._reception.ring.shown(shown)))
 
     async def _snippet(self, request: web.BaseRequest) -> web.Response:
-        return answers.kept(request, SNIPPET.read_bytes(), "text/javascript; charset=utf-8")
+        return responses.kept(request, SNIPPET.read_bytes(), "text/javascript; charset=utf-8")
 
     async def _openapi(self, request: web.BaseRequest) -> web.Response:
-        return answers.json(document(self._base(request)))
+        return responses.json(document(self._base(request)))
 
     async def _preflight(self, request: web.BaseRequest) -> web.Response:
         if not self._reception.ring.allows_origin(request.headers.get("Origin", "")):
             raise Refusal(403, "origin_not_allowed", "No key is for pages of this origin: add it to a key's `origins`.")
-        return answers.preflight(request.headers.get("Access-Control-Request-Headers", ""))
+        return responses.preflight(request.headers.get("Access-Control-Request-Headers", ""))
 
     async def _unknown(self, request: web.BaseRequest) -> web.Response:
         methods = ", ".join(sorted(self._doors.at(request.path)))

@@ -30,10 +30,10 @@ from typing import Any, Final
 import orjson
 from xxhash import xxh3_128_hexdigest
 
-from app.collector.addresses import campaign_of, page_of
 from app.collector.calls import Sorting, bounded, decode, loads, not_events, rfc3339, text, unbase64, write_key
 from app.collector.inbound import Call, Delivery, Inbound
-from streams.rejects import Refused
+from app.collector.page_urls import campaign_of, page_of
+from streams.events.rejects import Refused
 
 EMAIL_FIELDS: Final[Mapping[str, str]] = {
     "com.snowplowanalytics.snowplow.ecommerce/user": "email",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.collector import keys, webhooks
-from app.collector.keys import KeyRing
+from app.collector import keyring, webhooks
+from app.collector.keyring import KeyRing
 from app.collector.metrics import Metrics
-from app.watched import Watched
+from streams.yamlfile.watched import Watched
 
 
 class WatchedKeys(Watched[KeyRing]):
@@ -19,7 +19,7 @@ class WatchedKeys(Watched[KeyRing]):
         Raises:
             KeysError: it has mistakes.
         """
-        super().__init__(path, lambda p: keys.load(p, webhooks.SERVICES), "keys file", metrics.keys_errors.inc)
+        super().__init__(path, lambda p: keyring.load(p, webhooks.SERVICES), "keys file", metrics.keys_errors.inc)
 
     @property
     def ring(self) -> KeyRing:

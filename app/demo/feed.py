@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 from app.demo.generator import Traffic
 from app.demo.stack import DemoError, Stack
 from streams.clock import monotonic_s, now_ms
-from streams.outgoing import decode_outgoing
+from streams.events.outgoing import decode_outgoing
 
 BURST_S = 0.2
 """Events go out in bursts: the embedded broker gets slower with every batch that it holds."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from streams.control_codec import encode_control, kind_of
+from streams.events.controls import encode_control, kind_of
 from streams.scoring.event import Arrived, Control, LeadEvent
 from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules

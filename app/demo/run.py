@@ -16,9 +16,9 @@ from app.demo.stack import Stack
 from app.demo.verify import Alert, Findings, Record, Run, verify
 from app.demo.watch import watching
 from streams.clock import monotonic_s
+from streams.events.times import parse_ms
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
-from streams.times import parse_ms
 
 
 @dataclass(slots=True)

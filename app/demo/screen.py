@@ -26,7 +26,7 @@ from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import Explanation, Part, explain
 from streams.scoring.stages import current_stage
 from streams.scoring.stored import decode
-from streams.topics import Partitioner
+from streams.transport.topics import Partitioner
 
 REFRESH_S = 0.5
 PLAIN_S = 2.0

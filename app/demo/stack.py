@@ -27,7 +27,7 @@ from app.embedded.redis import embedded_redis
 from app.embedded.server import Server, ServerError, free_port
 from app.settings import Settings, variable
 from streams.store.redis import RedisStore, connect
-from streams.topics import Topics
+from streams.transport.topics import Topics
 
 SCORECARD = Path(__file__).with_name("scorecard.yaml")
 KEYS = Path(__file__).with_name("keys.yaml")

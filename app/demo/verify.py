@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.demo.play import Input, Played, Tick, essence, facts, play
-from streams.codec import Codec
-from streams.control_codec import decode_control
-from streams.intake import Intake
-from streams.outbox import MOST_FORWARDS
-from streams.records import KIND_HEADER, SOURCE_HEADER
-from streams.rejects import Reject
+from streams.events.codec import Codec
+from streams.events.controls import decode_control
+from streams.events.records import KIND_HEADER, SOURCE_HEADER
+from streams.events.rejects import Reject
+from streams.intake.adapt import Intake
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
-from streams.topics import Partitioner, Topics
+from streams.shard.outbox import MOST_FORWARDS
+from streams.transport.topics import Partitioner, Topics
 
 
 class Record(Protocol):

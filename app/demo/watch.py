@@ -13,7 +13,7 @@ import orjson
 
 from app.demo.stack import Stack
 from streams.clock import now_ms
-from streams.times import parse_ms
+from streams.events.times import parse_ms
 
 RECENT = 50
 LATENCIES = 5000

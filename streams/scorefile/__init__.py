@@ -7,8 +7,8 @@ from pathlib import Path
 from streams.scorefile.checks import check
 from streams.scorefile.grammar import FILE, json_schema
 from streams.scorefile.models import model_of
-from streams.scorefile.tree import MAX_CHARS, Mistake, Report, parse
 from streams.scoring.scorecard import Model
+from streams.yamlfile.tree import MAX_CHARS, Mistake, Report, parse
 
 __all__ = ["Mistake", "ScorefileError", "json_schema", "load", "load_file", "read_text"]
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from streams.scorefile.kinds import Item, Struct, nearest, report_repeated
 from streams.scorefile.models import scorecard_of, signal_of
-from streams.scorefile.tree import Report
 from streams.scoring.scorecard import Scorecard
+from streams.yamlfile.kinds import Item, Struct, nearest, report_repeated
+from streams.yamlfile.tree import Report
 
 Signals = Mapping[str, Item]
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-from streams.scorefile import kinds
-from streams.scorefile.kinds import Field, Kind, Struct, list_of, named, nearest, placed, struct_of
-from streams.scorefile.tree import Node, Report
 from streams.scoring.conditions import PatternError, compile_condition
 from streams.scoring.scorecard import OPERATORS, Condition, Group, Points, Test
+from streams.yamlfile import kinds
+from streams.yamlfile.kinds import Field, Kind, Struct, list_of, named, nearest, placed, struct_of
+from streams.yamlfile.tree import Node, Report
 
 GROUPS: dict[str, Literal["all", "any", "none"]] = {"all": "all", "any": "any", "none": "none"}
 _SCALARS = list_of(kinds.OPERAND)

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from streams.scorefile.kinds import Item, Struct
 from streams.scoring.scorecard import (
     EVERYTHING,
     Category,
@@ -21,6 +20,7 @@ from streams.scoring.scorecard import (
     Stage,
     Test,
 )
+from streams.yamlfile.kinds import Item, Struct
 
 
 def model_of(file: Struct) -> Model:

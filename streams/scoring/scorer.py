@@ -11,7 +11,7 @@ from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from streams.scoring import control
+from streams.scoring import controls
 from streams.scoring.counting import Counted
 from streams.scoring.crossing import next_change, soonest
 from streams.scoring.event import Control, LeadEvent
@@ -54,7 +54,7 @@ class Scorer(Leads):
             for offset, event in items:
                 self.at = offset
                 if type(event) is not LeadEvent:
-                    control.apply(self, event)  # type: ignore[arg-type]
+                    controls.apply(self, event)  # type: ignore[arg-type]
                     lead = states[lead_id]
                     continue
                 if type(lead) is not Lead:
@@ -166,7 +166,7 @@ class Scorer(Leads):
 
     def control(self, record: Control) -> None:
         """Apply a control record to its lead, which must be loaded."""
-        control.apply(self, record)
+        controls.apply(self, record)
 
     # Time -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.scoring import history
+from streams.store import history
 from streams.store.base import Commit, Control, Entry, Fired, Verdict
 from streams.store.checks import DAYS_KEPT, joined, require_finite, require_sound, require_unused, split
 

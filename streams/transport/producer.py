@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from streams.outgoing import Outgoing
-from streams.records import Row
+from streams.events.outgoing import Outgoing
+from streams.events.records import Row
 from streams.transport.topic_ids import topic_ids
 
 log = logging.getLogger(__name__)

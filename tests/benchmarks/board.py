@@ -23,7 +23,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
 from streams.store.base import Commit, Verdict
 from streams.store.redis import RedisStore
-from streams.topics import partition_of
+from streams.transport.topics import partition_of
 from tests.benchmarks import leadglow, measure
 from tests.benchmarks.decayed import SCORECARD
 from tests.benchmarks.rig import Rig, now_ms, run_peer, spawn, tail

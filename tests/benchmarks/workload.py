@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from streams.topics import Partitioner
+from streams.transport.topics import Partitioner
 
 PARTITIONS = 4
 LEADS = 50_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streams.scoring.history import MOST, POINT, add
 from streams.store.base import Commit
+from streams.store.history import MOST, POINT, add
 from streams.store.keys import shard_keys
 from streams.store.redis import RedisStore, connect
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from redis.exceptions import ResponseError
 
-from streams.scoring.history import add, points
-from streams.scoring.packed import Packed
+from streams.accelerator.packed import Packed
 from streams.store.base import Commit, Control, Entry, Store, Verdict
+from streams.store.history import add, points
 
 pytestmark = pytest.mark.asyncio
 

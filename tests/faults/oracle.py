@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streams.codec import Codec
-from streams.control_codec import decode_control
-from streams.records import KIND_HEADER, SOURCE_HEADER
-from streams.rejects import Reject
+from streams.events.codec import Codec
+from streams.events.controls import decode_control
+from streams.events.records import KIND_HEADER, SOURCE_HEADER
+from streams.events.rejects import Reject
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.lead import Erased, Lead, Redirect, State
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
 from streams.scoring.stored import decode, encode
-from streams.topics import partition_of
+from streams.transport.topics import partition_of
 
 VOLATILE = frozenset({"published", "due", "clock", "fits", "inside", "calm_until", "slack"})
 """What timers and the sizes of steps may leave different."""

@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.embedded.redis import start_redis
 from app.embedded.server import Server, free_port
-from streams.records import SOURCE_HEADER
+from streams.events.records import SOURCE_HEADER
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.store.redis import RedisStore

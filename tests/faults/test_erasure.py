@@ -7,10 +7,10 @@ import signal
 
 from redis.asyncio import Redis
 
-from streams.calls import email_id
+from streams.events.calls import email_id
 from streams.scoring.lead import Erased, Lead
 from streams.scoring.stored import decode
-from streams.topics import partition_of
+from streams.transport.topics import partition_of
 from tests.faults.feeding import feed
 from tests.faults.oracle import Found
 from tests.faults.rig import Rig

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.relay import OUTBOX_MOST
+from streams.shard.relay import OUTBOX_MOST
 from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, until

@@ -21,14 +21,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
-from app.collector import post
+from app.collector import mail_handlers
 from app.collector.metrics import Metrics
 from app.collector.reception import Reception, Rules
 from app.collector.site import Limits, Site
 from app.collector.watched import WatchedKeys
 from app.collector.webhooks import SERVICES
-from streams.outgoing import Outgoing
-from streams.rejects import MOST_EVENT_BYTES
+from streams.events.outgoing import Outgoing
+from streams.events.rejects import MOST_EVENT_BYTES
 from tests import mailservices as mail
 from tests.fuzz.requests import LINK_SECRET, Fuzz, Sent
 
@@ -83,7 +83,7 @@ async def site_on(folder: Path, found: Found) -> AsyncIterator[int]:
     keys = WatchedKeys(_keys(folder), metrics)
     rules = Rules("web", "mail", REJECTED, ("context", "consent", "ads"))
     site = Site(Reception(rules, Topics(found), keys, metrics), Limits(), metrics)
-    with patch.object(post, "_fetch", _certificate):
+    with patch.object(mail_handlers, "_fetch", _certificate):
         try:
             yield int((await site.start("127.0.0.1", 0)).rpartition(":")[2])
         finally:

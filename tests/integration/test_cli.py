@@ -14,7 +14,7 @@ from app.embedded.redis import start_redis
 from app.embedded.server import free_port
 from app.wiring import admin_of, store_of
 from streams.clock import now_ms
-from streams.topics import partition_of
+from streams.transport.topics import partition_of
 from tests.servers import Running
 from tests.system import PARTITIONS, System, wait_for
 

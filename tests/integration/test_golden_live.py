@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from streams.alert import rfc3339
 from streams.clock import now_ms
+from streams.shard.alert import rfc3339
 from tests.servers import Running
 from tests.system import System
 

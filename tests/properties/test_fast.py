@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from streams.scoring import kernel_stored, table
-from streams.scoring.batch import Batch
+from streams.accelerator import table
+from streams.accelerator.batch import Batch
+from streams.accelerator.kernels import stored as kernel_stored
+from streams.accelerator.packed import Packed
+from streams.accelerator.pointers import Text
+from streams.accelerator.scorer import FastScorer
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import LeadEvent, Retract
-from streams.scoring.fast import FastScorer
 from streams.scoring.lead import Lead, id_hash
 from streams.scoring.outcome import Outcome
-from streams.scoring.packed import Packed
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
-from streams.scoring.text import Text
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 LIMITS = (
@@ -221,7 +222,7 @@ def test_columns_grow_and_keep_what_they_hold() -> None:
         Model(signals, (Scorecard("card", {"page": Points(1.0), "screen": Points(-1.0), "call": Points(2.0)}),))
     )
     chance, sent = Random(1), 0
-    with patch.multiple("streams.scoring.table", ROWS=1, PLACES=1, BLOCKS=1, WIDTH=1):
+    with patch.multiple("streams.accelerator.table", ROWS=1, PLACES=1, BLOCKS=1, WIDTH=1):
         fast = FastScorer(rules)
         slow = Scorer(rules)
         for step in range(1, 40):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.scoring.history import MOST, OLDEST_S, POINT, SHARE, add, points
+from streams.store.history import MOST, OLDEST_S, POINT, SHARE, add, points
 
 MOST_BYTES = 680
 NOW_S = 1_795_000_000

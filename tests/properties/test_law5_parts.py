@@ -8,12 +8,12 @@ from random import Random
 
 from hypothesis import given, settings
 
-from streams.alert import alert, score_record
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import Explanation, explain, read
 from streams.scoring.stages import current_stage, standing
+from streams.shard.alert import alert, score_record
 from tests.properties.driver import Shard, run
 from tests.properties.strategies import a_model, chances, events_of, some_inputs
 

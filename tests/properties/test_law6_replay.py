@@ -6,10 +6,10 @@ from random import Random
 
 from hypothesis import given, settings
 
-from streams.alert import alert
 from streams.scoring.counting import DAY_MS
 from streams.scoring.rules import Rules
 from streams.scoring.stored import encode
+from streams.shard.alert import alert
 from tests.properties.driver import run, told
 from tests.properties.strategies import a_model, chances, events_of, some_cuts, some_inputs, some_ticks
 

@@ -8,7 +8,6 @@ from random import Random
 
 from hypothesis import given, settings
 
-from streams.alert import score_record
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Erase, Identity, Join, LeadEvent, join
 from streams.scoring.lead import Lead, Redirect
@@ -17,6 +16,7 @@ from streams.scoring.score import explain
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stages import standing
 from streams.scoring.stored import decode
+from streams.shard.alert import score_record
 from tests.properties.driver import Shard, close, readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 

@@ -10,17 +10,17 @@ from hypothesis import given, settings
 
 from app.collector import segment
 from app.collector.inbound import Call
-from streams.calls import email_id
-from streams.codec import Codec
-from streams.control_codec import decode_control
-from streams.intake import Intake
-from streams.records import KIND_HEADER
-from streams.rejects import Reject
+from streams.events.calls import email_id
+from streams.events.codec import Codec
+from streams.events.controls import decode_control
+from streams.events.records import KIND_HEADER
+from streams.events.rejects import Reject
+from streams.intake.adapt import Intake
 from streams.scorefile import load
 from streams.scoring.lead import Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
-from streams.topics import Partitioner, Topics
+from streams.transport.topics import Partitioner, Topics
 from tests.collecting import NOW_MS, Arriving, post
 from tests.mailservices import public_key, read, sendgrid
 from tests.properties.driver import Input, Shard

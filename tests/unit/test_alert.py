@@ -11,13 +11,13 @@ from uuid import UUID
 import pytest
 from jsonschema import Draft202012Validator
 
-from streams.alert import alert, rfc3339, score_record
+from streams.events.times import parse_ms
 from streams.scoring.counting import DAY_MS
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stages import standing
-from streams.times import parse_ms
+from streams.shard.alert import alert, rfc3339, score_record
 from tests.properties.driver import Shard, run
 from tests.properties.strategies import START_MS, Fact
 

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from streams.calls import owner_of
-from streams.codec import Codec
-from streams.control_codec import decode_control
-from streams.intake import Intake
-from streams.rejects import Reject
+from streams.events.calls import owner_of
+from streams.events.codec import Codec
+from streams.events.controls import decode_control
+from streams.events.rejects import Reject
+from streams.intake.adapt import Intake
 from streams.scorefile import load
 from streams.scoring.event import ANONYMOUS, USER, Identity, Join
 from streams.scoring.identity import set_trait
 from streams.scoring.lead import Lead, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
-from streams.topics import Partitioner, Topics
+from streams.transport.topics import Partitioner, Topics
 from tests.properties.driver import Shard
 from tests.properties.strategies import chances
 

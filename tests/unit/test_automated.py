@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from streams.codec import Codec
-from streams.rejects import Reject
+from streams.events.codec import Codec
+from streams.events.rejects import Reject
 from streams.scorefile import load
 from streams.scoring.event import LeadEvent
 from streams.scoring.rules import Rules

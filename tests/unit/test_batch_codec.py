@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.batch_codec import BatchCodec, Owner, Read
-from streams.codec import Codec
-from streams.parsed_times import time_at
-from streams.rejects import Reject
-from streams.scoring.columns import NEVER
+from streams.accelerator.kernels.times import time_at
+from streams.accelerator.layout import NEVER
+from streams.accelerator.pointers import Text
+from streams.accelerator.reader import BatchCodec, Owner, Read
+from streams.accelerator.scorer import FastScorer
+from streams.events.codec import Codec
+from streams.events.rejects import Reject
+from streams.events.times import parse_ms
 from streams.scoring.event import Erase, LeadEvent
-from streams.scoring.fast import FastScorer
 from streams.scoring.lead import id_hash
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
-from streams.scoring.text import Text
-from streams.times import parse_ms
 from tests.unit.test_codec import NOW_MS, POISON, page
 
 PATHS = ("properties.amount", "properties.automated", "properties.url")

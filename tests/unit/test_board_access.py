@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.board import accessfile, costs
-from app.board.access import by_token, who_is
+from app.board import access_file, costs
+from app.board.identity import by_token, who_is
 from app.cli.root import build
 from streams.scorefile import ScorefileError
 
@@ -25,12 +25,12 @@ def run(*args: str) -> Result:
 
 def mistakes(text: str) -> list[str]:
     with pytest.raises(ScorefileError) as error:
-        accessfile.read(START + text)
+        access_file.read(START + text)
     return [f"{m.line}: {m.message}" for m in error.value.mistakes]
 
 
 def test_a_token_lets_in_with_its_role() -> None:
-    file = accessfile.read(f"{START}tokens: [{{name: ana, sha256: {DIGEST}, role: viewer+pii}}]\n")
+    file = access_file.read(f"{START}tokens: [{{name: ana, sha256: {DIGEST}, role: viewer+pii}}]\n")
     assert by_token(file, "t") == who_is(file, {"Authorization": "bearer  t "}, None, None)
     found = who_is(file, {}, "t", None)
     assert found is not None
@@ -41,7 +41,7 @@ def test_a_token_lets_in_with_its_role() -> None:
 
 
 def test_a_token_without_a_role_sees_the_least() -> None:
-    file = accessfile.read(f"{START}tokens: [{{name: ana, sha256: {DIGEST}}}]\n")
+    file = access_file.read(f"{START}tokens: [{{name: ana, sha256: {DIGEST}}}]\n")
     found = by_token(file, "t")
     assert found is not None
     assert found.role == "viewer"
@@ -70,11 +70,11 @@ def test_a_mistake_is_told_with_its_line_and_no_secret(text: str, said: str) -> 
 
 @pytest.mark.parametrize("remote", ["10.1.2.3", "::ffff:10.1.2.3"])
 def test_a_proxy_is_believed_where_it_is_trusted(remote: str) -> None:
-    file = accessfile.read(START + "proxy: {user_header: X-User, trusted: [10.0.0.0/8], roles: {sales: viewer}}\n")
+    file = access_file.read(START + "proxy: {user_header: X-User, trusted: [10.0.0.0/8], roles: {sales: viewer}}\n")
     assert who_is(file, {"X-User": "ana"}, None, remote) is None  # in no group that has a role
     headers = {"X-User": "ana", "X-Groups": "sales"}
     assert who_is(file, headers, None, remote) is None  # the file names no header for groups
-    told = accessfile.read(
+    told = access_file.read(
         START + "proxy: {user_header: X-User, groups_header: X-Groups, trusted: [10.0.0.0/8], roles: {sales: viewer}}\n"
     )
     found = who_is(told, headers, None, remote)
@@ -92,7 +92,7 @@ def test_new_makes_a_file_that_only_its_owner_reads_and_adds_to_it(tmp_path: Pat
     second = run("new", "ben", "--file", str(path))
     assert second.exit_code == 0
     tokens = [re.findall(r"lgb_\S+", result.stdout)[0] for result in (first, second)]
-    file = accessfile.load(path)
+    file = access_file.load(path)
     assert [(token.name, token.role) for token in file.tokens] == [("ana", "viewer+pii"), ("ben", "viewer")]
     assert [who.name for token in tokens if (who := by_token(file, token)) is not None] == ["ana", "ben"]
     assert "# a comment of ours" in path.read_text()
@@ -103,7 +103,7 @@ def test_new_makes_a_file_that_only_its_owner_reads_and_adds_to_it(tmp_path: Pat
 def test_new_without_a_file_prints_what_to_paste() -> None:
     result = run("new", "ana")
     entry = re.findall(r"^  (- \{.+\})$", result.stdout, re.M)[0]
-    assert accessfile.read(f"{START}tokens:\n  {entry}\n").tokens[0].name == "ana"
+    assert access_file.read(f"{START}tokens:\n  {entry}\n").tokens[0].name == "ana"
 
 
 @pytest.mark.parametrize("args", [("new", "A b"), ("new", "ana", "--role", "admin")])

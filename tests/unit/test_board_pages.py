@@ -10,14 +10,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from app.board import pieces, waterfall, words
-from app.board.access import Who
+from app.board import formatting, view_models, waterfall
 from app.board.assets import Assets
+from app.board.identity import Who
 from app.board.masking import FULL, VIEWER
 from app.board.pages import Pages
 from app.board.routing import WHO
-from app.refusal import Refusal
-from streams.alert import rfc3339
+from app.http.refusals import Refusal
+from streams.shard.alert import rfc3339
 from tests.board_desk import DAY, HOUR, NOON, StandInDesk
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
@@ -215,15 +215,15 @@ def test_vendored_files_are_those_that_their_list_names() -> None:
     ],
 )
 def test_times_are_said_as_people_say_them(ms: int, said: str) -> None:
-    assert words.ago(rfc3339(NOON + ms), NOON) == said
+    assert formatting.ago(rfc3339(NOON + ms), NOON) == said
 
 
 def test_numbers_have_no_needless_digits_and_a_sign_where_it_matters() -> None:
-    assert words.number(1234567.5) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567.5"
-    assert [words.signed(each) for each in (10.0, 0.75, 0.0, -0.001)] == ["+10", "+0.75", "0", "0"]
-    assert words.signed(-2.25) == "\N{MINUS SIGN}2.25"
-    assert [words.span(each) for each in (52.5, 0.25, 0.001)] == ["2 d 4 h", "15 min", "under a minute"]
-    assert [words.percent(each) for each in (0.5, 0.0456, 0)] == ["50 %", "4.6 %", "0 %"]
+    assert formatting.number(1234567.5) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567.5"
+    assert [formatting.signed(each) for each in (10.0, 0.75, 0.0, -0.001)] == ["+10", "+0.75", "0", "0"]
+    assert formatting.signed(-2.25) == "\N{MINUS SIGN}2.25"
+    assert [formatting.span(each) for each in (52.5, 0.25, 0.001)] == ["2 d 4 h", "15 min", "under a minute"]
+    assert [formatting.percent(each) for each in (0.5, 0.0456, 0)] == ["50 %", "4.6 %", "0 %"]
 
 
 def test_the_steps_of_a_waterfall_follow_one_another_and_end_at_the_score() -> None:
@@ -250,11 +250,11 @@ def test_a_curve_has_its_crossings_on_it_and_few_rows_in_its_table() -> None:
         "now": NOON,
     }
 
-    parts = pieces.curve_parts(curve)
+    parts = view_models.curve_parts(curve)
 
     assert parts["curve"]["crossings"][0]["score"] == 40
     assert parts["curve"]["past"][-1] == [NOON, 99]
-    assert len(parts["curve_rows"]) == 2 * pieces.TABLE_ROWS
+    assert len(parts["curve_rows"]) == 2 * view_models.TABLE_ROWS
 
 
 async def test_what_turns_the_direction_of_text_turns_nothing_beside_it() -> None:

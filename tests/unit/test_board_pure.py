@@ -10,20 +10,20 @@ from typing import Any
 import orjson
 import pytest
 
-from app.board import people
+from app.board import lead_summary
 from app.board.alerts import Alerts, alert_of
-from app.board.answers import csv_line
 from app.board.channels import Handovers, channel_rows
 from app.board.costs import Cost
 from app.board.cursor import cursor_of, place_of
 from app.board.curve import curve
 from app.board.flow import Pace, Rejects
+from app.board.id_cipher import Seal
 from app.board.masking import FULL, HIDDEN, VIEWER, Mask, is_address
-from app.board.says import condition_says, duration_says, fit_says, limit_says, signal_says
+from app.board.responses import csv_line
+from app.board.scorecard_text import condition_says, duration_says, fit_says, limit_says, signal_says
 from app.board.scorecards import scorecard_says
-from app.board.sealing import Seal
 from app.board.timeline import timeline
-from app.refusal import Refusal
+from app.http.refusals import Refusal
 from streams.scorefile import load
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.lead import Lead
@@ -359,12 +359,12 @@ def test_the_amounts_of_a_signal_are_what_its_points_are_made_of() -> None:
 
 
 def test_a_lead_is_called_by_its_best_name() -> None:
-    assert people.name_of("u", {"name": " Ana ", "email": "a@b"}) == "Ana"
-    assert people.name_of("u", {"firstName": "Ana", "lastName": "Lima"}) == "Ana Lima"
-    assert people.name_of("u", {"email": "a@b", "name": 3}) == "a@b"
-    assert people.name_of("u", {"name": ["x"], "email": {"a": 1}}) == "u"
-    assert people.company_of({"company": {"name": "Acme"}}) == "Acme"
-    assert people.title_of({}) is None
+    assert lead_summary.name_of("u", {"name": " Ana ", "email": "a@b"}) == "Ana"
+    assert lead_summary.name_of("u", {"firstName": "Ana", "lastName": "Lima"}) == "Ana Lima"
+    assert lead_summary.name_of("u", {"email": "a@b", "name": 3}) == "a@b"
+    assert lead_summary.name_of("u", {"name": ["x"], "email": {"a": 1}}) == "u"
+    assert lead_summary.company_of({"company": {"name": "Acme"}}) == "Acme"
+    assert lead_summary.title_of({}) is None
 
 
 def test_a_pace_is_that_of_the_last_seconds_and_begins_anew_when_a_count_does() -> None:

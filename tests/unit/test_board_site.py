@@ -18,16 +18,17 @@ import pytest_asyncio
 from aiokafka.structs import TopicPartition
 from yarl import URL
 
-from app.board import live, queries, ranking
-from app.board.access import who_is
-from app.board.accessfile import AccessFile
+from app.board import bounded_store, ranking, sse
+from app.board.access_file import AccessFile
 from app.board.api import BASE
 from app.board.costs import DAY_MS, Cost
+from app.board.identity import who_is
 from app.board.openapi import document
 from app.client import Client
-from app.refusal import Refusal
-from app.views import lead_view, row_view
+from app.http.refusals import Refusal
+from app.lead_views import lead_view, row_view
 from streams.clock import now_ms
+from streams.events.times import parse_ms
 from streams.scoring.event import USER, Identity
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules
@@ -36,8 +37,7 @@ from streams.scoring.scorecard import Test as Where
 from streams.scoring.stored import decode, encode_erased, encode_redirect
 from streams.store.base import Commit
 from streams.store.memory import MemoryStore
-from streams.times import parse_ms
-from streams.topics import partition_of
+from streams.transport.topics import partition_of
 from tests.boarding import ACCESS, ANA, BEN, PARTITIONS, TOPICS, Running, Shards, board_on, kafka_record
 from tests.properties.strategies import Fact
 from tests.unit.test_board_pure import record
@@ -546,7 +546,7 @@ class Away(MemoryStore):
 
 
 async def test_a_store_that_does_not_answer_is_503_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "QUERY_S", 0.05)
+    monkeypatch.setattr(bounded_store, "QUERY_S", 0.05)
     async with board_on(Shards(RULES), store=Away()) as board:
         for path in (f"{BASE}/leads", f"{BASE}/leads/u1"):
             answer = await board.get(path)
@@ -561,8 +561,8 @@ async def test_whether_redis_answers_is_known_though_nobody_reads(monkeypatch: p
             await asyncio.sleep(60)
             return value
 
-    monkeypatch.setattr(queries, "QUERY_S", 0.01)
-    reads = queries.Reads(Hanging(), PARTITIONS)
+    monkeypatch.setattr(bounded_store, "QUERY_S", 0.01)
+    reads = bounded_store.Reads(Hanging(), PARTITIONS)
     await reads.look()
     assert not reads.healthy
     reads.store = MemoryStore()
@@ -571,8 +571,8 @@ async def test_whether_redis_answers_is_known_though_nobody_reads(monkeypatch: p
 
 
 async def test_reads_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "MOST_WAITING", 2)
-    reads = queries.Reads(MemoryStore(), PARTITIONS)
+    monkeypatch.setattr(bounded_store, "MOST_WAITING", 2)
+    reads = bounded_store.Reads(MemoryStore(), PARTITIONS)
     async with reads.bounded(), reads.bounded():
         with pytest.raises(Refusal) as refused:
             async with reads.bounded():
@@ -586,7 +586,7 @@ async def test_what_came_since_workers_last_said_how_far_they_are_does_not_wait(
     board: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feeds, place, now_s = board.feeds, TopicPartition(TOPICS.sources[0], 0), 100.0
-    monkeypatch.setattr("app.board.feeds.monotonic_s", lambda: now_s)
+    monkeypatch.setattr("app.board.topic_tails.monotonic_s", lambda: now_s)
     log = SimpleNamespace(end=0, committed=0)
 
     async def said(value: Any) -> Any:
@@ -733,7 +733,7 @@ async def test_a_lead_that_is_being_joined_is_not_said_to_be_gone(board: Running
 
 
 async def test_a_quiet_stream_shows_that_it_is_there(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 0.05)
     stream = await listen(board, "alerts")
     assert (await lines(stream, 2))[0] == ": still here"
     stream.close()
@@ -767,7 +767,7 @@ async def test_any_number_of_changes_ends_no_stream_and_is_told_at_once(board: R
 
 
 async def test_streams_are_bounded(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.board.hub.MOST_LISTENERS", 1)
+    monkeypatch.setattr("app.board.broadcast.MOST_LISTENERS", 1)
     stream = await listen(board, "alerts")
     answer = await board.get(f"{BASE}/stream/alerts")
     assert (answer.status, answer.json["code"]) == (503, "too_many_streams")
@@ -775,7 +775,7 @@ async def test_streams_are_bounded(board: Running, monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_stream_ends_when_its_token_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 0.05)
     async with board_on(await people(), ACCESS) as board:
         stream = await listen(board, "alerts", BEN)
         board.access[0] = AccessFile(ACCESS.tokens[:1])
@@ -795,7 +795,7 @@ async def test_the_document_lists_every_address_of_the_api(board: Running) -> No
 
 def board_routes(board: Running) -> Sequence[tuple[str, str, str, Any]]:
     from app.board.api import Api
-    from app.board.live import Live
+    from app.board.sse import Live
 
     return Api(board.desk, Live(board.desk, board.metrics)).routes()
 

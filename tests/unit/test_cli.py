@@ -19,13 +19,13 @@ from typer.testing import CliRunner, Result
 
 from app.__main__ import main as whole_program
 from app.cli import worker as worker_command
-from app.cli.away import redis_away
 from app.cli.common import Fault, opened_store, rules_of
 from app.cli.output import OutputLost, told_output
 from app.cli.rebuild import empty_shard
 from app.cli.reference import commands_page
 from app.cli.root import build, main
 from app.cli.topics import wanted
+from app.cli.unreachable import redis_away
 from app.settings import Settings
 from app.wiring import crash_point, faust_credentials, kafka_options, worker_of
 from streams.store.base import Commit, Verdict

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.batch_codec import BatchCodec
-from streams.calls import TYPES, identities, traits_of
-from streams.codec import Codec
-from streams.control_codec import decode_control, encode_control, kind_of
-from streams.rejects import REASONS, Reject
+from streams.accelerator.reader import BatchCodec
+from streams.events.calls import TYPES, identities, traits_of
+from streams.events.codec import Codec
+from streams.events.controls import decode_control, encode_control, kind_of
+from streams.events.rejects import REASONS, Reject
+from streams.events.times import FIRST_MS, LAST_MS, event_time, parse_ms
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Erase, Identity, Join, LeadEvent, Retract
 from streams.scoring.lead import Lead
 from streams.scoring.stored import encode
-from streams.times import FIRST_MS, LAST_MS, event_time, parse_ms
 
 NOW_MS = 1_767_657_600_000
 PATHS = ("context.campaign.source", "context.page.url", "properties.amount", "properties.url")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from app.collector.authority import VERDICTS, stamp
 from app.collector.inbound import BadCall, Call
-from app.collector.keys import Key
+from app.collector.keyring import Key
 from app.collector.vocabulary import MAIL_EVENTS
-from streams.calls import RETRACTION
+from streams.events.calls import RETRACTION
 
 SITE, BACKEND = Key("site", True), Key("backend", False)
 FORGED = {"key": "backend", "public": False}

@@ -18,8 +18,8 @@ from app.collector.metrics import Metrics
 from app.collector.reception import Reception, Rules
 from app.collector.site import Limits, Site
 from app.collector.watched import WatchedKeys
-from streams.outgoing import Outgoing
-from streams.times import event_time
+from streams.events.outgoing import Outgoing
+from streams.events.times import event_time
 from tests.collecting import NOW_MS, event_of
 
 DATA = Path(__file__).parent.parent / "data"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from app.collector.doors import Doors, Handler
+from app.collector.router import Doors, Handler
 
 
 def handler(name: str) -> Handler:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli.root import build
 from app.collector.inbound import Refusal
-from app.collector.keys import PUBLIC_RATE, Key, KeyRing, KeysError, load, read
+from app.collector.keyring import PUBLIC_RATE, Key, KeyRing, KeysError, load, read
 from app.collector.origins import parse
 from app.collector.rates import Buckets, Rate, network_of, without_port
 from app.collector.webhooks import SERVICES

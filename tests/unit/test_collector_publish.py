@@ -12,8 +12,8 @@ from app.collector import publish
 from app.collector.inbound import BadCall, Refusal
 from app.collector.metrics import Metrics
 from app.collector.publish import DEADLINE_S, Publisher, key_of, record_of
-from streams.outgoing import Outgoing
-from streams.topics import partition_of
+from streams.events.outgoing import Outgoing
+from streams.transport.topics import partition_of
 
 PARTITIONS = 4
 Rows = dict[int, list[tuple[Any, ...]]]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.collector import segment
 from app.collector.calls import MOST_CALLS, MOST_ODD_BYTES
 from app.collector.inbound import Call, Delivery
-from streams.rejects import MOST_EVENT_BYTES, REASONS
+from streams.events.rejects import MOST_EVENT_BYTES, REASONS
 from tests.collecting import check_safe, check_sound, event_of, inbounds, objects, post, refusal, scalars, values
 
 BASIC = "Basic " + base64.b64encode(b"WK:").decode()

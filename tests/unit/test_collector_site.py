@@ -18,18 +18,18 @@ import pytest
 from aiohttp import web
 
 from app.collector import links, site
-from app.collector.answers import ACCEPTED
 from app.collector.bodies import Room, inflate
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.metrics import Metrics
 from app.collector.openapi import document, operations
 from app.collector.publish import away
 from app.collector.reception import Reception, Rules
+from app.collector.responses import ACCEPTED
 from app.collector.site import Limits, Site
 from app.collector.watched import WatchedKeys
 from app.collector.webhooks import unsubscribe
 from app.collector.webhooks.sns import NeedsCertificate
-from streams.outgoing import Outgoing
+from streams.events.outgoing import Outgoing
 
 SECRET = "0123456789abcdef0123456789abcdef"
 KEYS = f"""
@@ -724,7 +724,7 @@ async def test_certificates_are_fetched_once_and_subscriptions_confirmed(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with amazon() as (url, asked):
-        monkeypatch.setattr("app.collector.post.webhooks.read", needing(url))
+        monkeypatch.setattr("app.collector.mail_handlers.webhooks.read", needing(url))
         statuses = [(await running.send("POST", "/webhooks/news")).status for _ in range(2)]
 
     assert statuses == [200, 200]
@@ -736,7 +736,7 @@ async def test_a_request_that_kafka_did_not_keep_may_come_again(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with amazon() as (url, _):
-        monkeypatch.setattr("app.collector.post.webhooks.read", needing(url))
+        monkeypatch.setattr("app.collector.mail_handlers.webhooks.read", needing(url))
         running.kept.away = True
         assert (await running.send("POST", "/webhooks/news")).status == 503
         running.kept.away = False
@@ -747,7 +747,7 @@ async def test_a_request_that_kafka_did_not_keep_may_come_again(
 
 async def test_what_cannot_be_fetched_is_put_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     async with amazon(403) as (url, _):
-        monkeypatch.setattr("app.collector.post.webhooks.read", needing(url))
+        monkeypatch.setattr("app.collector.mail_handlers.webhooks.read", needing(url))
         answer = await running.send("POST", "/webhooks/news")
 
     assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "no_confirmation", "30")

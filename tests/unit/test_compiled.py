@@ -10,20 +10,26 @@ from pathlib import Path
 import streams
 
 CALLED = """
-from streams.plain_json import scan
-from streams.scoring import hashing, kernel, kernel_memory, kernel_reading, kernel_stored, kernel_windows, names
-from streams.warm_up import warm_up
+from streams.accelerator.kernels.events import scan
+from streams.accelerator import hashing
+from streams.accelerator.kernels import apply as kernel
+from streams.accelerator.kernels import memory as kernel_memory
+from streams.accelerator.kernels import score as kernel_reading
+from streams.accelerator.kernels import stored as kernel_stored
+from streams.accelerator.kernels import windows as kernel_windows
+from streams.accelerator import id_index
+from streams.accelerator.warm_up import warm_up
 
 warm_up()
 called = [
     scan, hashing.murmur2, kernel.apply, kernel_memory.forget, kernel_memory.unpack, kernel_reading.look,
-    kernel_stored.encode, kernel_stored.room_for, kernel_windows.forget_windows, kernel_windows.take_in, names._add,
-    names._find, names._move, names._place, names._remove,
+    kernel_stored.encode, kernel_stored.room_for, kernel_windows.forget_windows, kernel_windows.take_in, id_index._add,
+    id_index._find, id_index._move, id_index._place, id_index._remove,
 ]
 print(*(function.py_func.__name__ for function in called if not function.signatures))
 """
 """What Python calls of the compiled functions that ``warm_up`` did not."""
-WHERE = "import numba, streams.scoring.compiled; print(numba.config.CACHE_DIR)"
+WHERE = "import numba, streams.accelerator.jit; print(numba.config.CACHE_DIR)"
 
 
 def kept_in(folder: Path) -> Path:

@@ -6,18 +6,18 @@ from types import SimpleNamespace
 
 from app.collector import authority, segment
 from app.collector.inbound import Inbound
-from app.collector.keys import load
+from app.collector.keyring import load
 from app.collector.publish import record_of
 from app.collector.webhooks import SERVICES
 from app.demo.guest import GUEST, command
 from app.demo.stack import KEYS, SCORECARD
 from streams.environment import Environment
 from streams.metrics import Metrics
-from streams.pipeline import Shard
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
+from streams.shard.shard import Shard
 from streams.store.memory import MemoryStore
-from streams.topics import Partitioner, Topics
+from streams.transport.topics import Partitioner, Topics
 
 NOW_MS = 1_795_400_000_000
 LONGEST = command("127.0.0.1:65535")

@@ -8,7 +8,7 @@ import pytest
 
 from app.demo.stack import BOARD_PORT, Stack, move_board
 from app.settings import Settings
-from streams.topics import Topics
+from streams.transport.topics import Topics
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ from app.demo.run import _alert
 from app.demo.stack import SCORECARD
 from app.demo.verify import Alert, Run, verify
 from streams.environment import Environment
-from streams.intake import Intake
+from streams.events.outgoing import decode_outgoing
+from streams.intake.adapt import Intake
 from streams.metrics import Metrics
-from streams.outgoing import decode_outgoing
-from streams.pipeline import Shard
 from streams.scorefile import load_file
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode, encode
+from streams.shard.shard import Shard
 from streams.store.base import Entry
 from streams.store.memory import MemoryStore
-from streams.topics import Partitioner, Topics
+from streams.transport.topics import Partitioner, Topics
 
 START_MS = 1_795_309_200_000
 STEP_MS = 200

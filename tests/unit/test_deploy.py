@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from app.cli.root import COMMANDS
-from app.collector.keys import load
+from app.collector.keyring import load
 from app.collector.webhooks import SERVICES
 from app.settings import Settings, variable
 

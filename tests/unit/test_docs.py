@@ -9,24 +9,24 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from app.board import accessfile, costs
+from app.board import access_file, costs
 from app.board.openapi import document
 from app.cli.metrics_reference import metrics_page, stored_names
 from app.cli.reference import commands_page
 from app.cli.root import COMMANDS
-from app.collector import keys, links, vocabulary
+from app.collector import keyring, links, vocabulary
 from app.collector.inbound import Inbound
 from app.collector.webhooks import REQUIRED, SERVICES, unsubscribe
 from app.settings import Settings, variable
 from streams.environment import Environment
+from streams.events.rejects import REASONS
 from streams.exits import Exit
 from streams.metrics import Metrics
-from streams.pipeline import Shard
-from streams.rejects import REASONS
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
+from streams.shard.shard import Shard
 from streams.store.memory import MemoryStore
-from streams.topics import Partitioner, Topics
+from streams.transport.topics import Partitioner, Topics
 
 ROOT = Path(__file__).parents[2]
 README, DESIGN, COLLECTOR = ROOT / "README.md", ROOT / "docs/design.md", ROOT / "docs/collector.md"
@@ -242,13 +242,13 @@ async def test_the_event_of_the_readme_scores_what_the_readme_says() -> None:
 
 
 def test_the_example_of_a_keys_file_has_no_mistakes() -> None:
-    ring = keys.read(fenced(section(COLLECTOR, "Keys"), "yaml"), services=SERVICES)
+    ring = keyring.read(fenced(section(COLLECTOR, "Keys"), "yaml"), services=SERVICES)
 
     assert [key.public for key in ring.keys] == [True, True, False]
 
 
 def test_the_examples_of_the_boards_files_have_no_mistakes(tmp_path: Path) -> None:
-    found = accessfile.read(fenced(section(BOARD, "Who may see what"), "yaml"))
+    found = access_file.read(fenced(section(BOARD, "Who may see what"), "yaml"))
     assert [token.role for token in found.tokens] == ["viewer+pii"]
     assert found.proxy is not None
     file = tmp_path / "costs.yaml"

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from streams.codec import Codec
-from streams.rejects import Reject
+from streams.events.codec import Codec
+from streams.events.rejects import Reject
+from streams.events.times import parse_ms
 from streams.scorefile import load
 from streams.scoring.rules import Rules
 from streams.scoring.score import explain
-from streams.times import parse_ms
 from tests.properties.driver import Shard
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"

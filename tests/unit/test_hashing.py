@@ -8,9 +8,9 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.scoring.hashing import murmur2, xxh3
-from streams.scoring.names import NOWHERE, Names
-from streams.scoring.text import Text
+from streams.accelerator.hashing import murmur2, xxh3
+from streams.accelerator.id_index import NOWHERE, Names
+from streams.accelerator.pointers import Text
 
 
 @settings(max_examples=300, deadline=None)

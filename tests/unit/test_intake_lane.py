@@ -8,11 +8,11 @@ from typing import Any
 
 from faust.types import TP
 
-from streams.channel import Channel
-from streams.intake import Intake
-from streams.intake_lane import IntakeLane
+from streams.intake.adapt import Intake
+from streams.intake.lane import IntakeLane
 from streams.metrics import Metrics
-from streams.topics import Partitioner, Topics
+from streams.transport.channel import Channel
+from streams.transport.topics import Partitioner, Topics
 
 PLACE = TP("web-events", 0)
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from streams.environment import Environment
+from streams.events.records import fingerprint
 from streams.metrics import Metrics
-from streams.pipeline import Conflict, Shard
-from streams.records import fingerprint
 from streams.scorefile import load_file
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
+from streams.shard.shard import Conflict, Shard
 from streams.store.memory import MemoryStore
-from streams.topics import Partitioner, Topics
+from streams.transport.topics import Partitioner, Topics
 
 DAY_MS = 86_400_000
 RULES = Rules(load_file(Path(__file__).parents[2] / "scorecards.yaml"), DAY_MS)

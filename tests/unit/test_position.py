@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.position import Position
+from streams.shard.position import Position
 
 
 def test_each_coordinate_counts_once() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import InvalidTimestampError
 
-from streams.outgoing import Outgoing
+from streams.events.outgoing import Outgoing
 from streams.transport import producer as module
 from streams.transport.producer import Producer
 

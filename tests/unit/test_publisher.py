@@ -11,12 +11,12 @@ import pytest
 
 from streams.environment import Environment
 from streams.metrics import Metrics
-from streams.pipeline import Shard
-from streams.publisher import Publisher
 from streams.scorefile import load
 from streams.scoring.rules import Rules
+from streams.shard.publisher import Publisher
+from streams.shard.shard import Shard
 from streams.store.memory import MemoryStore
-from streams.topics import Partitioner, Topics
+from streams.transport.topics import Partitioner, Topics
 
 START_MS = 1_795_400_000_000
 HOUR_MS = 3_600_000
@@ -140,7 +140,7 @@ async def test_a_score_that_was_read_later_than_the_ranking_shows_goes_again_whe
 async def test_scores_go_in_portions_and_a_lead_that_changes_all_the_time_keeps_none_waiting(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.publisher.PORTION", 2)
+    monkeypatch.setattr("streams.shard.publisher.PORTION", 2)
     await published.shard.take([record(i, f"u{i}") for i in range(5)])
     sent = [[lead_id for lead_id, _ in await published.publish()]]
     for offset in range(5, 7):
@@ -156,7 +156,7 @@ async def test_scores_go_in_portions_and_a_lead_that_changes_all_the_time_keeps_
 async def test_the_next_portion_goes_only_when_the_one_before_was_taken(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.publisher.PORTION", 1)
+    monkeypatch.setattr("streams.shard.publisher.PORTION", 1)
     await published.shard.take([record(i, f"u{i}") for i in range(2)])
     published.scores.open.clear()
     await published.publish()
@@ -173,7 +173,7 @@ async def test_the_next_portion_goes_only_when_the_one_before_was_taken(
 async def test_no_portion_takes_the_place_of_one_that_failed(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.publisher.PORTION", 1)
+    monkeypatch.setattr("streams.shard.publisher.PORTION", 1)
     await published.shard.take([record(i, f"u{i}") for i in range(2)])
     monkeypatch.setattr(published.scores, "deliver_batches", None)
     await published.publisher.publish(START_MS)

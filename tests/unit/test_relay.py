@@ -9,15 +9,15 @@ from typing import Any
 
 from aiokafka.errors import MessageSizeTooLargeError
 
-from streams.channel import Channel
+from streams.events.outgoing import Outgoing, encode_outgoing
 from streams.metrics import Metrics
-from streams.outbox import forwards
-from streams.outgoing import Outgoing, encode_outgoing
-from streams.relay import Relay
 from streams.scoring.event import LeadEvent
 from streams.scoring.outcome import Forward, Outcome
+from streams.shard.outbox import forwards
+from streams.shard.relay import Relay
 from streams.store.base import Entry
-from streams.topics import Topics
+from streams.transport.channel import Channel
+from streams.transport.topics import Topics
 
 MOST = 200_000
 

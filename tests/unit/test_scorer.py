@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from streams.accelerator.scorer import FastScorer
 from streams.scoring.counting import DAY_MS, HOUR_MS, WEEK_MS
 from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent
-from streams.scoring.fast import FastScorer
 from streams.scoring.lead import Erased, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, Signal, Stage

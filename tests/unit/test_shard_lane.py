@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from streams.pipeline import Conflict
-from streams.shard_lane import GivingUp, ShardLane
+from streams.shard.lane import GivingUp, ShardLane
+from streams.shard.shard import Conflict
 
 
 class Lane(ShardLane):

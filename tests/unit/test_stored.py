@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.views import lead_view
+from app.lead_views import lead_view
 from streams.scorefile import load_file
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules

@@ -17,7 +17,7 @@ from app.collector.webhooks import mailgun, sns
 from app.collector.webhooks.replay import KEPT_S, Replay
 from app.collector.webhooks.sendgrid import SIGNATURE, TIMESTAMP
 from app.collector.webhooks.sns import NeedsCertificate
-from streams.rejects import REASONS
+from streams.events.rejects import REASONS
 from tests import mailservices as services
 from tests.mailservices import NOW_MS, options, post, read
 

@@ -15,8 +15,8 @@ from app.collector.webhooks.hook import Hook, Service
 from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.postmark import SHARED_SECRET
 from app.collector.webhooks.signatures import shows_secret
-from streams.calls import parse
-from streams.rejects import Refused
+from streams.events.calls import parse
+from streams.events.rejects import Refused
 
 _Details = dict[str, str]
 _EVENTS: Final[dict[str, tuple[str, _Details] | None]] = {

@@ -12,8 +12,8 @@ import msgspec
 from app.collector.calls import rfc3339
 from app.collector.inbound import BadCall, Call, Delivery
 from app.collector.webhooks.hook import Hook
-from streams.calls import clean_id, parse
-from streams.rejects import REASONS, Refused
+from streams.events.calls import clean_id, parse
+from streams.events.rejects import REASONS, Refused
 
 HARD: Final = {"kind": "hard"}
 """The address will never take mail."""

@@ -15,8 +15,8 @@ from app.collector.webhooks.hook import Field, Hook, Service
 from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.mandrill import form_of
 from app.collector.webhooks.signatures import same
-from streams.rejects import REASONS
-from streams.times import parse_ms
+from streams.events.rejects import REASONS
+from streams.events.times import parse_ms
 
 _EVENTS: Final[dict[str, str | None]] = {
     "subscribe": SUBSCRIBED,

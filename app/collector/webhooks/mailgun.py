@@ -27,8 +27,8 @@ from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
 from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.signatures import WINDOW_S, is_fresh, same, stale, whole_seconds, wrong
-from streams.calls import parse
-from streams.rejects import Refused
+from streams.events.calls import parse
+from streams.events.rejects import Refused
 
 RETRIED_S: Final = 9 * 3600
 """How old a signature may be, if its token would be remembered."""

@@ -13,7 +13,7 @@ from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
 from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.signatures import shows_secret
-from streams.times import parse_ms
+from streams.events.times import parse_ms
 
 _EVENTS: Final[dict[str, str | None]] = {
     "Delivery": DELIVERED,

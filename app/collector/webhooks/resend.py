@@ -19,7 +19,7 @@ from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Hook, Service
 from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.signatures import is_fresh, same, stale, whole_seconds, wrong
-from streams.times import parse_ms
+from streams.events.times import parse_ms
 
 _EVENTS: Final[dict[str, str | None]] = {
     "email.delivered": DELIVERED,

@@ -15,9 +15,9 @@ from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, 
 from app.collector.webhooks import mail, sns
 from app.collector.webhooks.hook import Field, Hook, Service
 from app.collector.webhooks.mail import MailEvent
-from streams.calls import parse
-from streams.rejects import Refused
-from streams.times import parse_ms
+from streams.events.calls import parse
+from streams.events.rejects import Refused
+from streams.events.times import parse_ms
 
 _EVENTS: Final[dict[str, tuple[str, str] | None]] = {
     "Delivery": (DELIVERED, "delivery"),

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from app.collector.inbound import Refusal
 from app.collector.webhooks.hook import Hook
 from app.collector.webhooks.signatures import from_base64, is_fresh, stale, wrong
-from streams.calls import parse
-from streams.rejects import Refused
-from streams.times import parse_ms
+from streams.events.calls import parse
+from streams.events.rejects import Refused
+from streams.events.times import parse_ms
 
 NOTIFICATION: Final = "Notification"
 CONFIRMATION: Final = "SubscriptionConfirmation"

@@ -63,7 +63,7 @@ write('HSET', KEYS[2], leads)
 write('ZADD', KEYS[3], due)
 write('ZREM', KEYS[3], not_due)
 
--- As streams/scoring/history.py does it, to the byte; see there. A point is 4 bytes of seconds and 2 of the score.
+-- As streams/store/history.py does it, to the byte; see there. A point is 4 bytes of seconds and 2 of the score.
 local POINT, MOST, SHARE, OLDEST = 6, 112, 7, 90 * 86400
 
 local function thinned(history)

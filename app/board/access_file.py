@@ -1,0 +1,162 @@
+"""What an access file may say: who may see the board, and what of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, Final
+
+from app.board.masking import ROLES
+from streams.scorefile import ScorefileError, read_text
+from streams.yamlfile.kinds import (
+    NAME,
+    TEXT,
+    VERSION,
+    Field,
+    Kind,
+    Struct,
+    list_of,
+    named,
+    placed,
+    report_repeated,
+    struct_of,
+)
+from streams.yamlfile.tree import Node, Report, parse
+
+LEAST_SECRET_CHARS: Final = 32
+EVERYBODY: Final = "everybody"
+"""The group of whoever the proxy has let in."""
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Somebody who may come in with a token."""
+
+    name: str
+    digest: str = field(repr=False)
+    """SHA-256 of the token, in hex."""
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that says who is there: it alone may set these headers."""
+
+    user_header: str
+    groups_header: str
+    trusted: tuple[Network, ...]
+    roles: dict[str, str]
+    """Group -> role."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFile:
+    """Everything that an access file says."""
+
+    tokens: tuple[Token, ...] = ()
+    proxy: Proxy | None = None
+    secret: str = field(default="", repr=False)
+
+
+def _kind(example: str, about: str, pattern: str) -> Kind:
+    """A text; the message shows no value, as it may be a secret."""
+    compiled = re.compile(pattern)
+
+    def read(node: Node, report: Report) -> Any:
+        if isinstance(node.value, str) and compiled.fullmatch(node.value):
+            return node.value
+        report.add(node, f"this is not {about}", f"write {example}")
+        return None
+
+    return Kind(read, {}, example)
+
+
+def _read_role(node: Node, report: Report) -> str | None:
+    if node.value in ROLES:
+        return str(node.value)
+    report.add(node, f"{node} is not a role", f"write {' or '.join(f'`{role}`' for role in ROLES)}")
+    return None
+
+
+def _read_network(node: Node, report: Report) -> Network | None:
+    try:
+        return ip_network(str(node.value))
+    except ValueError:
+        report.add(node, f"{node} is not a network", "write one such as `10.0.0.0/8`, or an address")
+        return None
+
+
+_ROLE = Kind(_read_role, {}, "viewer")
+_HEADER = _kind("one such as `X-Forwarded-User`", "the name of a header", r"[A-Za-z0-9-]{1,100}")
+_SHA256 = _kind(
+    "what `leadglow tokens new NAME` prints, never the token itself",
+    "the SHA-256 of a token: 64 of 0-9, a-f",
+    r"[0-9a-f]{64}",
+)
+_SECRET = _kind(
+    "a random one, for example what `openssl rand -hex 32` prints, in quotes",
+    f"a secret of {LEAST_SECRET_CHARS} to 1000 characters",
+    rf"[\s\S]{{{LEAST_SECRET_CHARS},1000}}",
+)
+_TOKEN = struct_of(
+    "a token",
+    {
+        "name": Field(placed(NAME), "who it is", required=True),
+        "sha256": Field(_SHA256, "the hash of the token", required=True),
+        "role": Field(_ROLE, "what they may see; `viewer` if left out"),
+    },
+    "{name: ana, sha256: …, role: viewer}",
+)
+_PROXY = struct_of(
+    "a proxy",
+    {
+        "user_header": Field(_HEADER, "where it says who is there", required=True),
+        "groups_header": Field(_HEADER, "where it says which groups they are in"),
+        "trusted": Field(list_of(Kind(_read_network, {}, "10.0.0.0/8")), "where it is", required=True),
+        "roles": Field(named(TEXT, _ROLE, at_least=1), "group: role; `everybody` for all others", required=True),
+    },
+    "{user_header: X-Forwarded-User, trusted: [10.0.0.0/8], roles: {everybody: viewer}}",
+)
+_FILE = struct_of(
+    "an access file",
+    {
+        "leadglow_access": Field(VERSION, "the version of this format", required=True),
+        "secret": Field(_SECRET, "hides ids from viewers; the same for all boards behind one address"),
+        "tokens": Field(list_of(_TOKEN), "who comes in with a token"),
+        "proxy": Field(_PROXY, "who comes in by a proxy that has asked who they are"),
+    },
+    "leadglow_access: 1",
+)
+
+
+def load(path: Path) -> AccessFile:
+    """Read an access file.
+
+    Raises:
+        ScorefileError: it has mistakes.
+    """
+    return read(read_text(path), str(path))
+
+
+def read(text: str, name: str = "access.yaml") -> AccessFile:
+    """Read the text of an access file, as ``load`` does."""
+    report = Report()
+    root = parse(text, report)
+    file = _FILE.read(root, report) if root is not None else None
+    if file is not None:
+        names = [token.get("name") for token in file.get("tokens") or () if token is not None]
+        report_repeated(names, lambda _: "the name", "give each its own", report)
+    if file is None or report.mistakes:
+        raise ScorefileError(name, report.summary())
+    tokens = (Token(t.get("name").value, t.get("sha256"), t.get("role", ROLES[0])) for t in file.get("tokens", ()))
+    return AccessFile(tuple(tokens), _proxy(file.get("proxy")), file.get("secret", ""))
+
+
+def _proxy(struct: Struct | None) -> Proxy | None:
+    if struct is None:
+        return None
+    roles = {group: item.value for group, item in struct.get("roles").items()}
+    return Proxy(struct.get("user_header"), struct.get("groups_header", ""), struct.get("trusted"), roles)

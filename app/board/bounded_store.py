@@ -1,0 +1,155 @@
+"""Reads over the shards, each bounded in how much it looks at and how long it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import reduce
+from heapq import merge
+from itertools import islice
+from typing import Any, Final
+
+from app import lead_lookup
+from app.http.refusals import Refusal
+from streams.scoring.lead import Erased, Lead, State
+from streams.scoring.stored import decode
+from streams.shard.alert import rfc3339
+from streams.store import history
+from streams.store.base import Fired, Store
+from streams.store.checks import joined
+from streams.store.retry import TROUBLE
+from streams.transport.topics import Partitioner
+
+QUERY_S: Final = 4.0
+"""How long a read may take altogether."""
+LOOK_S: Final = 2.0
+AT_ONCE: Final = 32
+"""Reads under way; the others wait."""
+MOST_WAITING: Final = 256
+"""Reads that wait; more are refused."""
+AWAY: Final = "Redis does not answer in time: see that it runs, and what LEADGLOW_BOARD_REDIS says."
+BUSY: Final = "The board has too much to do: try again in a moment."
+WRONG: Final = (
+    "LEADGLOW_PARTITIONS is {said}, but Redis holds state for {agreed} partitions: set LEADGLOW_PARTITIONS={agreed}."
+)
+Place = tuple[float, str]
+"""(published score, lead id): where a ranking goes on."""
+
+
+class Reads:
+    """Reads leads and rankings of all shards."""
+
+    def __init__(self, store: Store, partitions: int) -> None:
+        """``partitions`` of lead-events."""
+        self.store = store
+        self.partitions = partitions
+        self._home = Partitioner(partitions)
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+        self._checked = False
+        self.healthy = True
+        """Whether Redis answered the last time, and in time."""
+
+    async def watch(self) -> None:
+        """Ask Redis again and again, for ever, whether anybody reads or not."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Ask once."""
+        with suppress(Refusal):
+            async with self.bounded():
+                await self.store.meta("partitions")
+
+    @asynccontextmanager
+    async def bounded(self) -> AsyncIterator[None]:
+        """Wait for a turn, and take no longer than allowed.
+
+        Raises:
+            Refusal: there are too many, or Redis is away.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise Refusal(503, "busy", BUSY, retry_after_s=1)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(QUERY_S):
+                async with self._turns:
+                    await self._check()
+                    yield
+            self.healthy = True
+        except (TimeoutError, *TROUBLE):
+            self.healthy = False
+            raise Refusal(503, "store_away", AWAY, retry_after_s=2) from None
+        finally:
+            self._waiting -= 1
+
+    async def _check(self) -> None:
+        """See once that the shards are as many as the settings say: else leads would be looked for in wrong places.
+
+        Raises:
+            Refusal: they are not.
+        """
+        if self._checked:
+            return
+        agreed = await self.store.meta("partitions")
+        if agreed and int(agreed) != self.partitions:
+            raise Refusal(503, "wrong_partitions", WRONG.format(said=self.partitions, agreed=agreed))
+        self._checked = bool(agreed)
+
+    async def find(self, lead_id: str) -> tuple[str, Lead | Erased | None]:
+        """The lead of an id or of an e-mail address, with the id that it has now."""
+        return await lead_lookup.find_named(self.store, self.partitions, lead_id)
+
+    async def ranked(self, scorecard: str, after: Place | None, limit: int, at_most: float | None) -> list[Place]:
+        """So many leads of the ranking of all shards, after a place."""
+        shards = await asyncio.gather(
+            *(self.store.ranked(p, scorecard, after, limit, at_most) for p in range(self.partitions))
+        )
+        turned = ([(score, lead_id) for lead_id, score in shard] for shard in shards)
+        return list(islice(merge(*turned, key=lambda row: (-row[0], row[1])), limit))
+
+    async def states(self, lead_ids: Iterable[str]) -> dict[str, State]:
+        """What the shards hold under these ids."""
+        homes: dict[int, list[str]] = {}
+        for lead_id in lead_ids:
+            homes.setdefault(self._home(lead_id), []).append(lead_id)
+        found = await asyncio.gather(*(self._load(partition, ids) for partition, ids in homes.items()))
+        return {lead_id: state for shard in found for lead_id, state in shard.items()}
+
+    async def _load(self, partition: int, lead_ids: Sequence[str]) -> dict[str, State]:
+        blobs = await self.store.load(partition, lead_ids)
+        return {i: decode(blob) for i, blob in zip(lead_ids, blobs, strict=True) if blob is not None}
+
+    async def history(self, lead_id: str, scorecard: str) -> list[tuple[int, int]]:
+        """The published scores that a lead had: (ms since the epoch, score), the oldest first."""
+        found = (await self.store.history(self._home(lead_id), scorecard, [lead_id]))[0]
+        return [(at_s * 1000, score) for at_s, score in history.points(found)]
+
+    async def fired(self, days: Sequence[int]) -> Fired:
+        """How often each signal counted on these days, and the sum of its amounts."""
+        shards = await asyncio.gather(*(self.store.fired(p, days) for p in range(self.partitions)))
+        return reduce(joined, shards, Fired())
+
+    async def shards(self, scorecard: str) -> list[dict[str, Any]]:
+        """How each shard stands: its sizes, its owner, its checkpoint; its leads are those that a scorecard ranks."""
+        return list(await asyncio.gather(*(self._shard(p, scorecard) for p in range(self.partitions))))
+
+    async def _shard(self, partition: int, scorecard: str) -> dict[str, Any]:
+        control, counts, leads = await asyncio.gather(
+            self.store.control(partition),
+            self.store.counts(partition),
+            self.store.ranking_size(partition, scorecard),
+        )
+        fields = control.fields
+        arrived = int(fields.get("arrived", b"0") or 0)
+        return {
+            "partition": partition,
+            "leads": leads,
+            "due": counts["due"],
+            "outbox": counts["outbox"],
+            "owner": bytes(fields.get("owner", b"")).decode("utf-8", "replace"),
+            "arrived_at": rfc3339(arrived) if arrived else None,
+            "checkpoint": int(fields.get("ckpt", b"0")),
+        }

@@ -1,0 +1,121 @@
+"""Numbers, times and names as people read them. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from streams.events.times import parse_ms
+
+NONE: Final = "\N{EN DASH}"
+_MINUS: Final = "\N{MINUS SIGN}"
+_SPACE: Final = "\N{NARROW NO-BREAK SPACE}"
+_UNITS: Final = (("d", 86_400, 3600), ("h", 3600, 60), ("min", 60, 1), ("s", 1, 1))
+"""Name, seconds, and to how many seconds what is to come is rounded: what is in 7 d is not in 6 a second later."""
+_NOW_S: Final = 5
+_DAY: Final = timedelta(days=1)
+_CAUSES: Final = {
+    "decay": "Cooled by itself.",
+    "event": "By what it did.",
+    "scorecard_changed": "The scorecard was changed.",
+    "retracted": "An event was taken back.",
+    "merged": "Joined to another lead.",
+}
+
+
+def ago(time: str, now_ms: int) -> str:
+    """How long ago, or in how long: ``5 min ago``, ``in 3 d``."""
+    seconds = (now_ms - (parse_ms(time) or now_ms)) / 1000
+    size = abs(seconds)
+    if size < _NOW_S:
+        return "now"
+    sizes = ((unit, length, size if seconds > 0 else round(size / finer) * finer) for unit, length, finer in _UNITS)
+    unit, length, whole = next(each for each in sizes if each[2] >= each[1])
+    many = f"{int(whole // length)} {unit}"
+    return f"{many} ago" if seconds > 0 else f"in {many}"
+
+
+def exact(time: str | float) -> str:
+    """A time to the second: RFC 3339, or milliseconds since the epoch."""
+    at = moment(time)
+    return f"{at.day} {at:%b %Y, %H:%M:%S} UTC"
+
+
+def day(time: str | float, now_ms: int | None = None) -> str:
+    """Its day; today and yesterday by their names."""
+    at = moment(time)
+    if now_ms is not None:
+        today = moment(now_ms).date()
+        names = {today: "Today", today - _DAY: "Yesterday"}
+        if at.date() in names:
+            return names[at.date()]
+    return f"{at.day} {at:%b %Y}"
+
+
+def moment(time: str | float) -> datetime:
+    """RFC 3339, or milliseconds since the epoch."""
+    at_ms = (parse_ms(time) or 0) if isinstance(time, str) else time
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def words(name: object) -> str:
+    """A name of the scorecard file as words: ``pricing_visit`` is pricing visit."""
+    return str(name if name is not None else "").replace("_", " ")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """With thousands apart, and no needless zeros."""
+    if value is None:
+        return NONE
+    text = f"{abs(value):,.{digits}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    sign = _MINUS if value < 0 and text != "0" else ""
+    return sign + text.replace(",", _SPACE)
+
+
+def signed(value: float | None) -> str:
+    """A number of points, with its sign."""
+    text = number(value)
+    return f"+{text}" if value is not None and value > 0 and text != "0" else text
+
+
+def percent(share: float) -> str:
+    """A share of one."""
+    return f"{number(100 * share, 0 if share >= 0.1 else 1)} %"
+
+
+def money(value: float | None) -> str:
+    """An amount of whatever currency the costs file is in."""
+    return NONE if value is None else f"{value:,.2f}".replace(",", _SPACE)
+
+
+def span(hours: float | None) -> str:
+    """A length of time, in its two largest units at most."""
+    if hours is None:
+        return NONE
+    minutes = round(hours * 60)
+    if minutes < 1:
+        return "under a minute"
+    days, rest = divmod(minutes, 1440)
+    parts = ((days, "d"), (rest // 60, "h"), (rest % 60, "min"))
+    shown = [f"{many} {unit}" for many, unit in parts if many]
+    return " ".join(shown[:2])
+
+
+def cause(name: str | None) -> str:
+    """Why a stage changed."""
+    return _CAUSES.get(name or "", words(name).capitalize() + "." if name else "")
+
+
+def shown(value: Any) -> str:
+    """A trait's value: text as it is, the rest as people would write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{words(name)}: {shown(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    return NONE if value is None else str(value)

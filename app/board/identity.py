@@ -1,0 +1,72 @@
+"""Who asks, and what they may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
+from ipaddress import ip_address
+from typing import Final
+
+from app.board.access_file import EVERYBODY, AccessFile, Proxy
+from app.board.masking import FULL, ROLES
+
+COOKIE: Final = "leadglow_board"
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Somebody who may look."""
+
+    name: str
+    role: str
+    can_leave: bool = False
+    """They came by the cookie, so that there is something to sign out of."""
+
+
+NOBODY_ELSE: Final = Who("", FULL)
+"""Whoever asks, where the board is only for this machine and has no access file."""
+
+
+def who_is(file: AccessFile | None, headers: Mapping[str, str], cookie: str | None, remote: str | None) -> Who | None:
+    """Who sent a request; None for somebody unknown.
+
+    ``headers`` are found whatever their case.
+    """
+    if file is None:
+        return NOBODY_ELSE
+    scheme, _, shown = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return by_token(file, shown.strip())
+    if file.proxy is not None and (who := _by_proxy(file.proxy, headers, remote)) is not None:
+        return who
+    found = by_token(file, cookie) if cookie else None
+    return None if found is None else Who(found.name, found.role, can_leave=True)
+
+
+def by_token(file: AccessFile, shown: str) -> Who | None:
+    """Whose token it is."""
+    digest = sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
+    found = [token for token in file.tokens if compare_digest(token.digest, digest)]
+    return Who(found[0].name, found[0].role) if found else None
+
+
+def _by_proxy(proxy: Proxy, headers: Mapping[str, str], remote: str | None) -> Who | None:
+    """Whom the proxy names, if it is the one that speaks and one of their groups has a role."""
+    user = headers.get(proxy.user_header, "").strip()
+    if not user or not _is_trusted(proxy, remote):
+        return None
+    said = headers.get(proxy.groups_header, "") if proxy.groups_header else ""
+    groups = [EVERYBODY, *(group.strip() for group in said.split(","))]
+    roles = [proxy.roles[group] for group in groups if group in proxy.roles]
+    return Who(user[:200], max(roles, key=ROLES.index)) if roles else None
+
+
+def _is_trusted(proxy: Proxy, remote: str | None) -> bool:
+    try:
+        address = ip_address((remote or "").partition("%")[0])
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return any(address.version == network.version and address in network for network in proxy.trusted)

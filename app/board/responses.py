@@ -1,0 +1,80 @@
+"""What the board answers: headers that keep browsers careful, JSON, CSV, ETags."""
+
+from __future__ import annotations
+
+import json as plain_json
+from typing import Any, Final
+
+from aiohttp import web
+from xxhash import xxh3_128_hexdigest
+
+from app.http.refusals import Refusal
+
+POLICY: Final = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+CAREFUL: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "leadglow",
+}
+JSON: Final = "application/json"
+_RISKY: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet take a cell for a formula."""
+
+
+def careful(found: web.StreamResponse) -> None:
+    """Set what every answer has; what may be kept says so itself."""
+    for name, value in CAREFUL.items():
+        found.headers[name] = value
+    found.headers.setdefault("Cache-Control", "no-store")
+
+
+def encoded(value: object) -> bytes:
+    """JSON exactly as the command line prints it."""
+    return plain_json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def json(value: object, status: int = 200) -> web.Response:
+    """A JSON document."""
+    return web.Response(status=status, body=encoded(value), content_type=JSON)
+
+
+def tagged(request: web.Request, body: bytes, kind: str = JSON) -> web.Response:
+    """An answer with an ETag; 304 to who has it already."""
+    tag = xxh3_128_hexdigest(body)
+    known = request.if_none_match
+    unchanged = known is not None and any(each.value in (tag, "*") for each in known)
+    found = web.Response(status=304) if unchanged else web.Response(body=body, content_type=kind)
+    found.headers["ETag"] = f'"{tag}"'
+    found.headers["Vary"] = "Authorization, Cookie"
+    return found
+
+
+def refusal(refused: Refusal) -> web.Response:
+    """Why there is nothing, and what to do about it."""
+    found = json({"code": refused.code, "message": refused.message}, refused.status)
+    if refused.retry_after_s is not None:
+        found.headers["Retry-After"] = str(refused.retry_after_s)
+    if refused.status == 401:
+        found.headers["WWW-Authenticate"] = 'Bearer realm="leadglow"'
+    return found
+
+
+def csv_line(cells: list[Any]) -> str:
+    """One line of CSV (RFC 4180), its cells defused."""
+    return ",".join(map(_cell, cells)) + "\r\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool | int | float):
+        return str(value)  # a number of ours, and no formula even where it is negative
+    text = value if isinstance(value, str) else plain_json.dumps(value, ensure_ascii=False)
+    if text.lstrip(" \n\v\f").startswith(_RISKY):
+        text = "'" + text
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"' if any(c in text for c in '",\r\n\t') or text != text.strip() else text

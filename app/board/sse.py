@@ -1,0 +1,147 @@
+"""Streams of server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from app.board import responses
+from app.board.broadcast import Alerted, Changed, Listener, News, Note
+from app.board.metrics import Metrics
+from app.board.routing import MAY_STAY, WHO
+from app.board.service import Desk
+from app.http.refusals import Refusal
+from streams.clock import monotonic_s
+
+HEARTBEAT_S: Final = 15.0
+WRITE_S: Final = 10.0
+"""How long a client may take over what it is sent."""
+SETTLE_S: Final = 0.12
+"""From a change to its being told: longer than a page of the ranking is kept (`ranking.FRESH_S`)."""
+PACE_S: Final = 0.25
+"""Between two lists of changed leads."""
+Emit = Callable[[str, Any], Awaitable[None]]
+
+
+class Ended(Exception):
+    """There will be nothing more to tell."""
+
+
+class Live:
+    """Opens streams and keeps them fed."""
+
+    def __init__(self, desk: Desk, metrics: Metrics) -> None:
+        """Nothing is open yet."""
+        self._desk = desk
+        self._metrics = metrics
+        metrics.streams.set_function(lambda: len(desk.feeds.hub))
+
+    async def alerts(self, request: web.Request) -> web.StreamResponse:
+        """Every alert as it comes."""
+        role = request[WHO].role
+
+        async def tell(emit: Emit, news: News) -> None:
+            await self._tell_alerts(emit, news, role)
+
+        return await self._stream(request, lambda note: type(note) is Alerted, tell)
+
+    async def leads(self, request: web.Request) -> web.StreamResponse:
+        """Which leads of a scorecard have changed, a few times a second."""
+        card, role = self._desk.card(request.query.get("scorecard")).name, request[WHO].role
+
+        def wants(note: Note) -> bool:
+            return type(note) is Changed and note.scorecard in (None, card)
+
+        async def tell(emit: Emit, news: News) -> None:
+            named = [] if news.flooded else [self._desk.mask.id(lead_id, role) for lead_id in news.changed]
+            await emit("changed", {"lead_ids": named, "all": news.flooded})
+
+        return await self._stream(request, wants, tell, PACE_S)
+
+    async def lead(self, request: web.Request) -> web.StreamResponse:
+        """One lead whenever its score changes, and its alerts; it ends when there is no such lead any more."""
+        said, role = request.match_info["id"], request[WHO].role
+        view = await self._desk.lead(said, None, role)
+        if view is None:
+            raise Refusal(404, "unknown_lead", "There is no such lead: no event with this id was scored.")
+        named = self._desk.mask.named(view["lead_id"], role) or said
+        ids = {named, said}
+
+        async def tell(emit: Emit, news: News) -> None:
+            await self._tell_alerts(emit, news, role)
+            if news.changed:
+                found = await self._desk.lead(said, None, role)
+                if found is None:
+                    await emit("gone", {"lead_id": view["lead_id"]})
+                    raise Ended
+                ids.add(self._desk.mask.named(found["lead_id"], role) or said)
+                await emit("lead", found)
+
+        return await self._stream(request, lambda note: note.lead_id in ids, tell, PACE_S)
+
+    async def _tell_alerts(self, emit: Emit, news: News, role: str) -> None:
+        for alerted in news.alerts:
+            await emit("alert", self._desk.mask.value(alerted.alert, role))
+
+    async def _stream(
+        self,
+        request: web.Request,
+        wants: Callable[[Note], bool],
+        tell: Callable[[Emit, News], Awaitable[None]],
+        pace_s: float = 0.0,
+    ) -> web.StreamResponse:
+        with self._desk.feeds.hub.listening(wants) as listener:
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+            responses.careful(response)
+            await response.prepare(request)
+            try:
+                await _write(response, b"retry: 2000\n\n")
+                await self._feed(request, response, listener, (tell, pace_s))
+            except (ConnectionError, TimeoutError):
+                self._metrics.lost.inc()
+            except Ended:
+                pass
+            except Refusal:
+                pass  # Redis is away: the client opens the stream anew, and is told
+            if listener.lost:
+                self._metrics.lost.inc()
+        return response
+
+    async def _feed(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        listener: Listener,
+        how: tuple[Callable[[Emit, News], Awaitable[None]], float],
+    ) -> None:
+        tell, pace_s = how
+
+        async def emit(event: str, value: Any) -> None:
+            data = responses.encoded(value)  # JSON has no line breaks, so it is one line of data
+            await _write(response, b"event: " + event.encode() + b"\ndata: " + data + b"\n\n")
+
+        told_s = 0.0
+        while not listener.lost:
+            news = await listener.news(HEARTBEAT_S)
+            if not news:
+                if listener.lost or not request[MAY_STAY]():
+                    return
+                await _write(response, b": still here\n\n")
+                continue
+            if pace_s:
+                await asyncio.sleep(max(SETTLE_S, told_s + pace_s - monotonic_s()))
+                more = listener.take()
+                changed = list(dict.fromkeys([*news.changed, *more.changed]))
+                news = News(news.alerts + more.alerts, changed, news.flooded or more.flooded)
+                told_s = monotonic_s()
+            if not request[MAY_STAY]():
+                return
+            await tell(emit, news)
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    async with asyncio.timeout(WRITE_S):
+        await response.write(data)

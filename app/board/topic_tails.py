@@ -1,0 +1,189 @@
+"""Tails of the topics that the engine writes: the only module of the board that talks to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import orjson
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from app.board.alerts import Alerts
+from app.board.broadcast import Alerted, Changed, Hub
+from app.board.channels import Handovers
+from app.board.flow import Pace, Rejects
+from app.board.metrics import Metrics
+from streams.clock import monotonic_s
+from streams.transport.topics import Topics
+
+Consumer: TypeAlias = AIOKafkaConsumer
+log = logging.getLogger(__name__)
+AGAIN_S: Final = 2.0
+LOOK_S: Final = 2.0
+QUIET_S: Final = 10.0
+"""Without a look for so long, nothing is known to come in."""
+COMMIT_S: Final = 4.0
+"""Workers tell Kafka how far they are every three seconds: what came since may have been carried over."""
+POLL_MS: Final = 200
+MOST_BACK: Final = {"handoff": 100_000, "rejected": 200, "lead_scores": 0}
+"""Records of a topic that are read from before the board's start."""
+
+
+class Feeds:
+    """What comes out of the engine while the board runs, and the latest of what came before."""
+
+    def __init__(
+        self,
+        consumer: Callable[[Sequence[str], str | None], Consumer],
+        topics: Topics,
+        group: str,
+        metrics: Metrics,
+    ) -> None:
+        """``consumer`` makes one of topics, with a group or without; ``group`` is that of the workers."""
+        self.hub = Hub()
+        self.alerts = Alerts()
+        self.handovers = Handovers()
+        self.rejects = Rejects()
+        self.alerted_s: deque[float] = deque(maxlen=100_000)
+        """When alerts were read, of those that came since the start."""
+        self.sources: dict[str, dict[str, Any]] = {}
+        """Topic -> its lag and rate."""
+        self.ends: dict[int, int] = {}
+        """Partition of lead-events -> where it ends."""
+        self._ended: deque[tuple[float, dict[Any, int]]] = deque()
+        """When it was looked, and where each partition ended."""
+        self.looked_s = monotonic_s()
+        """When Kafka last said where topics end."""
+        self.events = Pace()
+        """Records of lead-events."""
+        self.caught_up = False
+        """Whether everything from before the start was read."""
+        self._consumer = consumer
+        self._topics = topics
+        self._group = group
+        self._metrics = metrics
+        self._paces: dict[str, Pace] = {}
+        self._next: dict[TopicPartition, int] = {}
+        """Where reading goes on after Kafka was away."""
+
+    async def run(self) -> None:
+        """Follow the topics for ever; Kafka may be away meanwhile."""
+        said = False
+        while True:
+            back = {getattr(self._topics, name): most for name, most in MOST_BACK.items()}
+            consumer = self._consumer(tuple(back), None)
+            try:
+                await consumer.start()
+                await self._begin(consumer, back)
+                said = False
+                self._metrics.following.set(1)
+                await self._follow(consumer)
+            except (KafkaError, OSError, TimeoutError) as error:
+                if not said:
+                    log.warning("Kafka cannot be followed (%r); trying again until it can.", error)
+                said = True
+            finally:
+                self._metrics.following.set(0)
+                await consumer.stop()
+            await asyncio.sleep(AGAIN_S)
+
+    async def _begin(self, consumer: Consumer, back: Mapping[str, int]) -> None:
+        """Where reading stopped, else so far back as each topic is wanted."""
+        places = list(consumer.assignment())
+        firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        self._old = {place: ends[place] for place in places if back[place.topic]}
+        for place in places:
+            start = max(firsts[place], ends[place] - back[place.topic])
+            consumer.seek(place, max(self._next.get(place, start), firsts[place]))
+
+    async def _follow(self, consumer: Consumer) -> None:
+        while True:
+            for place, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=2000)).items():
+                self.take(place.topic, records)
+                self._next[place] = records[-1].offset + 1
+                self._metrics.records.labels(place.topic).inc(len(records))
+            if not self.caught_up:
+                await self._look_whether_caught_up(consumer)
+
+    async def _look_whether_caught_up(self, consumer: Consumer) -> None:
+        self.caught_up = all([await consumer.position(place) >= end for place, end in self._old.items()])
+
+    def take(self, topic: str, records: Sequence[Any]) -> None:
+        """Take in records of one topic."""
+        if topic == self._topics.lead_scores:
+            for record in records if len(self.hub) else ():  # to nobody there is nothing to tell
+                self._score(record)
+        elif topic == self._topics.handoff:
+            for record in records:
+                self._alert(record)
+        else:
+            for record in records:
+                self.rejects.note(record.timestamp, dict(record.headers), len(record.value or b""))
+
+    def _alert(self, record: Any) -> None:
+        alert = self.alerts.note(record.value)
+        if alert is None:
+            return
+        self.handovers.note(alert)
+        if self.caught_up:
+            self.alerted_s.append(monotonic_s())
+            self.hub.tell(Alerted(alert["lead_id"], alert))
+
+    def _score(self, record: Any) -> None:
+        lead_id = (record.key or b"").decode("utf-8", "replace")
+        try:
+            row = orjson.loads(record.value) if record.value else {}
+            self.hub.tell(Changed(row.get("lead_id", lead_id), row.get("scorecard")))
+        except (ValueError, AttributeError):
+            return
+
+    # How far the workers are ------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Look again and again where topics end and how far the workers have read."""
+        topics = (*self._topics.sources, self._topics.lead_events)
+        while True:
+            # The second takes no part in the group, but may ask for its offsets.
+            consumer, member = self._consumer(topics, None), self._consumer((), self._group)
+            try:
+                await consumer.start()
+                consumer.pause(*consumer.assignment())  # nothing is fetched
+                await member.start()
+                while True:
+                    await self._look(consumer, member)
+                    await asyncio.sleep(LOOK_S)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.debug("where topics end cannot be found out: %r", error)  # `run` says it
+            finally:
+                await consumer.stop()
+                await member.stop()
+            await asyncio.sleep(AGAIN_S)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether Kafka has not said for a while what came in."""
+        return monotonic_s() - self.looked_s > QUIET_S
+
+    async def _look(self, consumer: Consumer, member: Consumer) -> None:
+        places = list(consumer.assignment())
+        ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
+        self.looked_s = monotonic_s()
+        self._ended.append((self.looked_s, ends))
+        while len(self._ended) > 1 and self._ended[1][0] <= self.looked_s - COMMIT_S:
+            self._ended.popleft()
+        earlier = self._ended[0][1]
+        self.ends = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
+        self.events.note(monotonic_s(), sum(self.ends.values()))
+        for topic in self._topics.sources:
+            lag, own = 0, [place for place in places if place.topic == topic]
+            for place in own:
+                at = await member.committed(place) or 0
+                lag += max(earlier.get(place, 0) - max(at, firsts[place]), 0)
+            pace = self._paces.setdefault(topic, Pace())
+            pace.note(monotonic_s(), sum(ends[place] for place in own))
+            self.sources[topic] = {"topic": topic, "lag": lag, "per_s": pace.per_s}

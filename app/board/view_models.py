@@ -1,0 +1,185 @@
+"""What templates need besides what the desk says: addresses, choices of rows, places in a drawing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from app.board import waterfall
+from app.board.formatting import day, number
+from app.board.lead_summary import company_of, name_of, title_of
+from app.board.masking import HIDDEN
+from app.board.ranking import Filters
+from streams.events.times import parse_ms
+
+LEADS_PARTS: Final = {"results": "leads_results.html", "live": "leads_refreshed.html", "more": "leads_page.html"}
+"""What of the ranking is asked for, by the target of the swap."""
+ROWS: Final = 50
+"""Leads on a page."""
+MOST_ROWS: Final = 250
+"""Leads that are brought up to date together; those further down stay as they came."""
+MOST_REASONS: Final = 5
+TABLE_ROWS: Final = 12
+_NAMES: Final = ("scorecard", "stage", "grade", "category", "channel", "q")
+
+
+def address(path: str, query: Mapping[str, str]) -> str:
+    """A path with a query, if there is one."""
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def sparse(query: Mapping[str, str]) -> dict[str, str]:
+    """Without what is empty."""
+    return {name: value for name, value in query.items() if value}
+
+
+def lead_path(lead_id: str) -> str:
+    """Where a lead is shown."""
+    return f"/leads/{quote(lead_id, safe='')}"
+
+
+def filters_of(query: Mapping[str, str], choices: Mapping[str, Any]) -> Filters:
+    """What the visitor wants to see."""
+    said = {name: query.get(name, "").strip() or None for name in _NAMES}
+    return Filters(**{**said, "scorecard": choices["scorecard"]})
+
+
+def plain(filters: Filters) -> dict[str, Any]:
+    """Filters by name."""
+    return asdict(filters)
+
+
+def query_of(filters: Filters, choices: Mapping[str, Any]) -> dict[str, str]:
+    """The filters as a query; the first scorecard goes without saying."""
+    query = {name: value for name, value in plain(filters).items() if value}
+    if choices["scorecards"] and query.get("scorecard") == choices["scorecards"][0]["name"]:
+        del query["scorecard"]
+    return query
+
+
+def rows_shown(said: str) -> int:
+    """How many rows a visitor has before them, in whole pages."""
+    shown = int(said) if said.isascii() and said.isdigit() and len(said) < 6 else ROWS
+    return min(max(-(-shown // ROWS), 1) * ROWS, MOST_ROWS)
+
+
+def most_rows(many: int, asked: int, more: bool) -> int:
+    """How many rows can be brought up to date together; none more where an answer looked at all it may for fewer."""
+    return many if more and many < asked else MOST_ROWS
+
+
+def found_says(many: int, more: bool, further: bool) -> str:
+    """How many leads there are, or ``further`` down."""
+    if not many:
+        return "More leads to look at" if more else "No leads"
+    leads = "lead" if many == 1 else "leads"
+    if further:
+        return f"{many} {leads} further down"
+    return f"The {many} hottest {leads}" if more else f"{many} {leads}"
+
+
+def weightiest(parts: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """The parts that say most about a score."""
+    telling = [part for part in parts if part["kind"] in {"signal", "fit"} and abs(part["points"]) >= 0.5]
+    return sorted(telling, key=lambda part: -abs(part["points"]))[:most]
+
+
+def lead_parts(view: dict[str, Any], scorecard: str) -> dict[str, Any]:
+    """A lead by one of its scorecards."""
+    card = view["scorecards"][scorecard]
+    traits = _open(view["traits"])
+    return {
+        "view": view,
+        "card": card,
+        "name": name_of(view["lead_id"], traits),
+        "title": title_of(traits),
+        "company": company_of(traits),
+        "steps": waterfall.steps(card["parts"]),
+        "exact": waterfall.exact(card["exact"]),
+    }
+
+
+def _open(traits: dict[str, Any]) -> dict[str, Any]:
+    """Without those that are hidden."""
+    return {name: value for name, value in traits.items() if value != HIDDEN}
+
+
+def curve_parts(curve: dict[str, Any]) -> dict[str, Any]:
+    """The curve with the score at each crossing, and some of its points for a table."""
+    coming = [[at, round(score, 3)] for at, score in curve["coming"]]
+    past = [list(point) for point in curve["past"]]
+    if past and past[-1][0] < curve["now"]:
+        past.append([curve["now"], past[-1][1]])
+    scores = dict(map(tuple, coming))
+    crossings = [{**each, "score": _nearest(scores, parse_ms(each["at"]) or 0)} for each in curve["crossings"]]
+    rows = [(at, score, True) for at, score in _some(past)] + [(at, score, False) for at, score in _some(coming)]
+    return {"curve": {**curve, "past": past, "coming": coming, "crossings": crossings}, "curve_rows": rows}
+
+
+def _nearest(scores: Mapping[int, float], at_ms: int) -> float:
+    return scores[min(scores, key=lambda each: abs(each - at_ms))] if scores else 0.0
+
+
+def _some(points: list[list[float]]) -> list[list[float]]:
+    """So many of them that a table can show them: the first, the last, and some between."""
+    if len(points) <= TABLE_ROWS:
+        return points
+    return [points[i * (len(points) - 1) // (TABLE_ROWS - 1)] for i in range(TABLE_ROWS)]
+
+
+def by_day(timeline: list[dict[str, Any]], scorecard: str, now_ms: int) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What a lead did, with the points for one scorecard, under the names of the days."""
+    entries = [
+        {**entry, "points": sum(signal["points"].get(scorecard, 0) for signal in entry["signals"])}
+        for entry in timeline
+    ]
+    return [(name, list(group)) for name, group in groupby(entries, lambda entry: day(entry["at"], now_ms))]
+
+
+def alert_row(alert: dict[str, Any]) -> dict[str, Any]:
+    """An alert with a name for its lead, where it came from, and the reasons that weigh most."""
+    traits = _open((alert.get("lead") or {}).get("traits") or {})
+    touch = (alert.get("channels") or {}).get("last_touch") or {}
+    reasons = [why for why in alert.get("reasons", ()) if why.get("kind", "signal") in {"signal", "fit"}]
+    return {
+        **alert,
+        "name": name_of(alert["lead_id"], traits),
+        "company": company_of(traits),
+        "channel": " / ".join(filter(None, (touch.get("source"), touch.get("medium"), touch.get("campaign")))),
+        "reasons": sorted(reasons, key=lambda why: -abs(why["points"]))[:MOST_REASONS],
+        "score": {"previous": None, **alert["score"]},
+    }
+
+
+def grade_bands(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each grade with its part of the range, in percent."""
+    low, high = card["range"]
+    width = (high - low) or 1
+    bands, top = [], high
+    for grade in sorted(card["grades"], key=lambda grade: -grade["from"]):
+        start = min(max(grade["from"], low), high)
+        bands.append(
+            {
+                "letter": grade["grade"],
+                "from": start,
+                "x": round(100 * (start - low) / width, 2),
+                "width": round(100 * max(top - start, 0) / width, 2),
+            }
+        )
+        top = start
+    return bands
+
+
+def flow_tiles(flow: dict[str, Any]) -> list[tuple[str, str]]:
+    """The numbers that tell how it goes."""
+    shards, sources = flow["shards"], flow["sources"]
+    return [
+        (number(sum(each["per_s"] for each in sources), 1), "events a second"),
+        (number(flow["rates"]["alerts_per_s"], 2), "alerts a second"),
+        (number(sum(shard["leads"] or 0 for shard in shards)), "leads"),
+        (number(sum(each["lag"] or 0 for each in (*sources, *shards))), "events waiting"),
+        (number(sum(flow["reject_reasons"].values())), "rejected"),
+    ]

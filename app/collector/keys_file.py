@@ -1,0 +1,241 @@
+"""What a keys file may say. Reading never stops at a mistake, and no message repeats what may be a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+from app.collector.origins import Origin, parse
+from app.collector.rates import Rate
+from streams.yamlfile.kinds import (
+    NAME,
+    VERSION,
+    Field,
+    Kind,
+    Struct,
+    list_of,
+    nearest,
+    placed,
+    report_repeated,
+    struct_of,
+)
+from streams.yamlfile.tree import Node, Report
+
+ANY: Final = "any"
+LEAST_SECRET_CHARS: Final = 16
+_PERIOD_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_WRITE_KEY: Final = re.compile(r"[A-Za-z0-9_.~-]{1,200}")
+_OPTION: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_SAME_FIELDS: Final = ("name", "service")
+
+
+# Kinds of one value ----------------------------------------------------------------------------------------------
+
+
+def _kind(example: str, about: str, convert: Callable[[Any], Any]) -> Kind:
+    """A scalar; ``convert`` gives None for what is none. The message names no value: it may be a secret."""
+
+    def read(node: Node, report: Report) -> Any:
+        value = None if isinstance(node.value, list | dict) else convert(node.value)
+        if value is None:
+            report.add(node, f"this is not {about}", f"write {example}")
+        return value
+
+    return Kind(read, {}, example)
+
+
+def _text(least: int, most: int) -> Callable[[Any], str | None]:
+    return lambda value: value if isinstance(value, str) and least <= len(value) <= most else None
+
+
+def _write_key(value: Any) -> str | None:
+    return value if isinstance(value, str) and _WRITE_KEY.fullmatch(value) else None
+
+
+def _sha256(value: Any) -> str | None:
+    return value.lower() if isinstance(value, str) and re.fullmatch("[0-9a-fA-F]{64}", value) else None
+
+
+def _rate(value: Any) -> Rate | None:
+    found = re.fullmatch(r"([0-9]{1,9})/([smh])", value) if isinstance(value, str) else None
+    return Rate(float(found[1]), _PERIOD_S[found[2]]) if found and int(found[1]) else None
+
+
+def _read_origin(node: Node, report: Report) -> Origin | str | None:
+    if node.value == ANY:
+        return ANY
+    origin = parse(node.value) if isinstance(node.value, str) else None
+    if origin is None:
+        remedy = "write scheme://host or scheme://host:port, without a path, for example `https://acme.example`"
+        report.add(node, f"{node} is not an origin", remedy)
+    elif origin.below and "." not in origin.host:
+        report.add(node, f"{node} would let in every site under `{origin.host}`", "write `https://*.acme.example`")
+        return None
+    return origin
+
+
+_LISTED = list_of(Kind(_read_origin, {}, "https://acme.example"), or_one=True)
+
+
+def _read_origins(node: Node, report: Report) -> Any:
+    if node.value == []:
+        report.add(node, "`origins` is empty, so no page may use this key", "name its pages, or write `origins: any`")
+        return None
+    return _LISTED.read(node, report)
+
+
+_WRITE_KEY_KIND = _kind("one that `leadglow keys new NAME` makes", "a write key: 1 to 200 letters, digits or _ . ~ -",
+                        _write_key)  # fmt: skip
+_SHA256_KIND = _kind(
+    "what `leadglow keys new NAME --server` prints, never the secret itself", "the SHA-256 of a secret: 64 of 0-9, a-f",
+    _sha256,
+)  # fmt: skip
+_RATE = _kind("a number a second, minute or hour, for example `200/s` or `5000/m`", "a rate", _rate)
+_BOOLEAN = _kind("`true` or `false`", "true or false", lambda value: value if isinstance(value, bool) else None)
+_ORIGINS = Kind(_read_origins, {}, "https://acme.example")
+_SERVICE = _kind("the name of a service, for example `sendgrid`", "the name of a service", _text(1, 64))
+_SECRET = _kind(
+    "a random one, for example what `openssl rand -hex 32` prints, in quotes",
+    f"a secret of {LEAST_SECRET_CHARS} to 1000 characters",
+    _text(LEAST_SECRET_CHARS, 1000),
+)
+_OPTION_VALUE = _kind("a text in quotes", "a text of 1 to 10000 characters", _text(1, 10_000))
+
+
+# Kinds of many values --------------------------------------------------------------------------------------------
+
+
+def _discreet(kind: Kind) -> Kind:
+    """The same, but a scalar in the place of a mapping is not shown: it may be a secret in the wrong place."""
+
+    def read(node: Node, report: Report) -> Any:
+        shown = node if isinstance(node.value, list | dict) else replace(node, value="…")
+        return kind.read(shown, report)
+
+    return Kind(read, {}, kind.example)
+
+
+def _read_webhook(node: Node, report: Report) -> Struct | None:
+    """A webhook's name and service; all other fields are the service's own, each a text."""
+    if not isinstance(node.value, dict):
+        _COMMON_WEBHOOK.read(node, report)
+        return None
+    common = {key: value for key, value in node.value.items() if key.value in _SAME_FIELDS}
+    struct: Struct = _COMMON_WEBHOOK.read(Node(node.line, node.column, common), report)
+    options: dict[str, str] = {}
+    for key, value in node.value.items():
+        if key in common:
+            continue
+        if not _OPTION.fullmatch(str(key.value)):
+            report.add(key, f"{key} is not a name of a field", "write a name of a-z, 0-9 and _")
+        struct.nodes[str(key.value)] = value
+        text = _OPTION_VALUE.read(value, report)
+        if text is not None:
+            options[str(key.value)] = text
+    struct.values["options"] = options
+    return struct
+
+
+_KEY = struct_of(
+    "a key",
+    {
+        "name": Field(placed(NAME), "what events and metrics call it", required=True),
+        "write_key": Field(placed(_WRITE_KEY_KIND), "what a public sender shows"),
+        "server": Field(_BOOLEAN, "whether it is a server's secret"),
+        "sha256": Field(placed(_SHA256_KIND), "the hash of a server's secret"),
+        "origins": Field(_ORIGINS, "the web pages that may use a public key, or `any`"),
+        "rate": Field(_RATE, "the most calls of all senders together"),
+        "address_rate": Field(_RATE, "the most calls of one address"),
+    },
+    "{name: site, write_key: wk_…, origins: [https://acme.example]}",
+)
+_COMMON_WEBHOOK = struct_of(
+    "a webhook",
+    {
+        "name": Field(placed(NAME), "the last part of its address", required=True),
+        "service": Field(placed(_SERVICE), "which mail service it is", required=True),
+    },
+    "{name: news, service: sendgrid, …}",
+)
+_LINKS = struct_of(
+    "the settings of links",
+    {"secret": Field(_SECRET, "signs the targets of links", required=True)},
+    "{secret: …}",
+)
+FILE = struct_of(
+    "a keys file",
+    {
+        "leadglow_keys": Field(VERSION, "the version of this format", required=True),
+        "keys": Field(list_of(_discreet(_KEY)), "write keys and server keys"),
+        "webhooks": Field(list_of(_discreet(Kind(_read_webhook, {}, "{name: news, service: sendgrid, …}"))), "ways in"),
+        "links": Field(_discreet(_LINKS), "signed links"),
+    },
+    "leadglow_keys: 1",
+)
+
+
+# What the fields of several parts must be together ---------------------------------------------------------------
+
+
+class Service(Protocol):
+    """What a mail service knows of its fields."""
+
+    def mistakes(self, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What is wrong with them: (field, sentence), all at once."""
+
+
+def check(file: Struct, services: Mapping[str, Service], report: Report) -> None:
+    """Report what is wrong across fields; ``services`` are the known ones, or none where that does not matter."""
+    keys = [key for key in file.get("keys") or () if key is not None]
+    hooks = [hook for hook in file.get("webhooks") or () if hook is not None]
+    for key in keys:
+        _check_server(key, report) if key.get("server") else _check_public(key, report)
+    for hook in hooks:
+        _check_service(hook, services, report)
+    for what, items in (
+        ("this write key", [key.get("write_key") for key in keys]),
+        ("this secret", [key.get("sha256") for key in keys]),
+        ("the name", [part.get("name") for part in [*keys, *hooks]]),
+    ):
+        report_repeated(items, lambda _: what, "give each its own", report)  # noqa: B023 - used at once
+
+
+def _check_public(key: Struct, report: Report) -> None:
+    if "sha256" in key.nodes:
+        report.add(key.nodes["sha256"], "only a server key has `sha256`", "add `server: true`, or remove it")
+    elif "write_key" not in key.nodes:
+        report.add(key.node, "a public key needs `write_key`", "add one that `leadglow keys new NAME` makes")
+    if "origins" not in key.nodes and "server" not in key.broken and "sha256" not in key.nodes:
+        remedy = "add `origins: [https://acme.example]`, or `origins: any` for apps and servers"
+        report.add(key.node, "a public key needs `origins`", remedy)
+    origins = key.get("origins", ())
+    if ANY in origins and len(origins) > 1:
+        report.add(key.nodes["origins"], "`any` makes the other origins idle", "write `origins: any`, or take it out")
+
+
+def _check_server(key: Struct, report: Report) -> None:
+    if "sha256" not in key.nodes:
+        remedy = "add what `leadglow keys new NAME --server` prints"
+        report.add(key.node, "a server key needs `sha256`", remedy)
+    for name, why in (
+        ("write_key", "the secret of a server key is not written down"),
+        ("origins", "a server key is for no web page"),
+    ):
+        if name in key.nodes:
+            report.add(key.nodes[name], why, f"remove `{name}`")
+
+
+def _check_service(hook: Struct, services: Mapping[str, Service], report: Report) -> None:
+    item = hook.get("service")
+    if not services or item is None or item.value is None:
+        return
+    if item.value not in services:
+        report.add(item.node, f"unknown service {item.node}", nearest(item.value, sorted(services)))
+        return
+    for name, sentence in services[item.value].mistakes(hook.get("options", {})):
+        if name in hook.nodes:
+            report.add(hook.nodes[name], f"`{name}` of `{item.value}`: {sentence}", f"correct `{name}`")
+        else:
+            report.add(hook.node, f"`{name}` of `{item.value}` {sentence}", f'add `{name}: "…"`')

@@ -1,0 +1,95 @@
+"""What mail services and the readers of mails send: webhooks, and one-click unsubscribing."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from app.collector import responses, webhooks
+from app.collector.inbound import Delivery, Inbound, Refusal
+from app.collector.keyring import Webhook
+from app.collector.reception import Reception
+from app.collector.webhooks import unsubscribe
+from app.collector.webhooks.replay import Replay
+from app.collector.webhooks.sns import NeedsCertificate
+from streams.clock import now_ms
+
+FETCH_S: Final = 5.0
+FETCHED_BYTES: Final = 64 * 1024
+FETCH_EVERY_MS: Final = 1000
+"""Certificates are named by messages that nobody has signed yet: no more than one fetch in so long."""
+MOST_CERTIFICATES: Final = 100
+
+
+class Post:
+    """Handlers for everything about mails. One for all requests."""
+
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+        self._replay = Replay(now_ms())
+        self._certificates: OrderedDict[str, bytes] = OrderedDict()
+        self._fetched_ms = 0
+
+    async def webhook(self, inbound: Inbound, name: str) -> web.Response:
+        """Events of a mail service, or its question whether this is the right address."""
+        hook = self._reception.ring.webhooks.get(name)
+        if hook is None:
+            raise Refusal(404, "unknown_webhook", "The keys file has no webhook of this name: see its `webhooks`.")
+        delivery = await self._read(hook, inbound)
+        await self._reception.mailed(inbound, delivery, name)
+        if delivery.once:
+            self._replay.keep(delivery.once, inbound.received_ms)
+        if delivery.confirm:
+            await _fetch(delivery.confirm)
+        return responses.accepted()
+
+    async def page(self, inbound: Inbound, token: str) -> web.Response:
+        """A button: mail scanners follow links, so looking at one changes nothing."""
+        return responses.page(unsubscribe.page(inbound, self._reception.ring.link_secret))
+
+    async def unsubscribe(self, inbound: Inbound, token: str) -> web.Response:
+        """RFC 8058: no questions, no redirect."""
+        secret = self._reception.ring.link_secret
+        delivery = unsubscribe.unsubscribe(inbound, secret)
+        await self._reception.mailed(inbound, delivery, "unsubscribe")
+        return responses.page(unsubscribe.done(inbound, secret))
+
+    async def _read(self, hook: Webhook, inbound: Inbound) -> Delivery:
+        try:
+            return webhooks.read(hook.name, hook.service, hook.options, inbound, self._replay, self._certificates)
+        except NeedsCertificate as needed:
+            if inbound.received_ms < self._fetched_ms + FETCH_EVERY_MS:
+                raise _unconfirmed() from None
+            self._fetched_ms = inbound.received_ms
+            self._certificates[needed.url] = await _fetch(needed.url)
+            if len(self._certificates) > MOST_CERTIFICATES:
+                self._certificates.popitem(last=False)
+        return webhooks.read(hook.name, hook.service, hook.options, inbound, self._replay, self._certificates)
+
+
+async def _fetch(url: str) -> bytes:
+    """What stands at an address that the service's adapter has checked.
+
+    Raises:
+        Refusal: 503, so that the service asks again.
+    """
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(FETCH_S), trust_env=True) as session,
+            session.get(url, allow_redirects=False) as reply,
+        ):
+            body = b""
+            while len(body) <= FETCHED_BYTES and (part := await reply.content.read(FETCHED_BYTES)):
+                body += part
+            if reply.status == 200 and len(body) <= FETCHED_BYTES:
+                return body
+    except (aiohttp.ClientError, TimeoutError):
+        pass
+    raise _unconfirmed()
+
+
+def _unconfirmed() -> Refusal:
+    return Refusal(503, "no_confirmation", "The mail service's own address did not answer: send this again later.", 30)

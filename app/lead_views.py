@@ -1,0 +1,80 @@
+"""A lead's state as JSON values, for the command line and the board. Pure."""
+
+from typing import Any
+
+from streams.scoring.crossing import next_change
+from streams.scoring.lead import Lead
+from streams.scoring.rules import CardRule, Rules
+from streams.scoring.score import explain, published, read
+from streams.scoring.stages import DECAY, advance, current_stage, settle
+from streams.shard.alert import rfc3339
+
+View = dict[str, Any]
+
+
+def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
+    """Everything about a lead as it will be at ``at_ms`` if nothing else arrives; moves ``lead`` there."""
+    at_ms = _moved(lead_id, lead, rules, at_ms)
+    return {
+        "lead_id": lead_id,
+        "as_of": rfc3339(at_ms),
+        "first_seen_at": rfc3339(lead.first_seen),
+        "last_seen_at": rfc3339(lead.last_seen),
+        "aliases": list(lead.aliases),
+        "traits": lead.trait_values(),
+        "scorecards": {card.name: _card_view(card, lead, rules, at_ms) for card in rules.cards},
+    }
+
+
+def row_view(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> View:
+    """A lead in one line of a ranking; moves ``lead`` to ``at_ms``."""
+    at_ms = _moved(lead_id, lead, rules, at_ms)
+    why = explain(card, lead, at_ms, rules)
+    return {
+        "lead_id": lead_id,
+        "scorecard": card.name,
+        "score": why.score,
+        "exact": why.exact,
+        "grade": why.grade,
+        "stage": current_stage(card, lead),
+        "fit": why.fit,
+        "engagement": why.engagement,
+        "last_seen_at": rfc3339(lead.last_seen),
+        "parts": [part.row() for part in why.parts],
+    }
+
+
+def _moved(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> int:
+    """Let time pass up to ``at_ms``, or to the lead's own clock if that is ahead; returns which."""
+    at_ms = max(at_ms, lead.clock)
+    settle(rules, lead_id, lead, lead.clock, DECAY)  # the scorecards may be newer than the state
+    if at_ms >= lead.calm_until:
+        advance(rules, lead_id, lead, at_ms)
+    return at_ms
+
+
+def _card_view(card: CardRule, lead: Lead, rules: Rules, at_ms: int) -> View:
+    why = explain(card, lead, at_ms, rules)
+    return {
+        "score": why.score,
+        "exact": why.exact,
+        "grade": why.grade,
+        "stage": current_stage(card, lead),
+        "stages": {rule.stage.name: _inside(lead, rule.key) for rule in card.stages},
+        "fit": why.fit,
+        "engagement": why.engagement,
+        "categories": why.categories,
+        "parts": [part.row() for part in why.parts],
+        "next_change": _next_change(card, lead, at_ms),
+    }
+
+
+def _inside(lead: Lead, key: str) -> bool:
+    latch = lead.latches.get(key)
+    return latch is not None and latch.inside
+
+
+def _next_change(card: CardRule, lead: Lead, at_ms: int) -> View | None:
+    """When decay alone will change the published score or a stage, and the published score from then on."""
+    at = next_change(card, lead, at_ms)
+    return None if at is None else {"at": rfc3339(at), "to": published(read(card, lead, at).exact)}

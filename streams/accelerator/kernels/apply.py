@@ -1,0 +1,169 @@
+"""The hot loop: what ``Scorer`` does with plain events, compiled, over leads in columns.
+
+Plain is an event that no amount, trait or campaign makes particular. What else comes, and whatever turns a stage, is
+left to ``Scorer``, which says what is right: a property test holds both to the same bytes.
+Everything is computed in the same order with the same functions, so that not even the last bit differs.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from streams.accelerator.jit import compiled
+from streams.accelerator.kernels.counting import (
+    ADDED,
+    LATE,
+    LIMITED,
+    MOVED,
+    add,
+    can_count,
+    count,
+    has_room_for_windows,
+    keep,
+    restore,
+)
+from streams.accelerator.kernels.memory import has_room, jots, knows, remember
+from streams.accelerator.kernels.score import settles, stays_calm
+from streams.accelerator.layout import Cards, Matches, Model, Recent, Slots, Windows
+
+DONE, FULL = 0, 1
+DUPLICATE, GONE, BEYOND, TOO_LATE = range(4)
+"""What is counted: repeated events, events of erased leads, those beyond a limit, and late ones of a limited signal."""
+TALLIES: Final = ("duplicates", "erased", "limited", "late")
+"""The same by the names of ``Outcome.tally``."""
+PARTICULAR: Final = -1
+"""The match of an event that ``Scorer`` has to apply."""
+
+
+@compiled
+def apply(
+    c, s: Slots, k: Cards, r: Recent, w: Windows, m: Model, h: Matches, e, begin, rescoring, left, counts, fired, idle
+):
+    """Apply events from ``begin`` on; what is particular, and all that follows for the same lead, goes to ``left``.
+
+    ``fired`` counts by match; ``idle`` by signal how many of these events did not count as it.
+
+    Returns:
+        FULL and the event to go on from where the columns are too short for it, else DONE; and how many are left.
+    """
+    # Taking an array out of a tuple costs more than using it.
+    names, slots, inside, signals, matches, hits = s.names, s.slots, k.inside, m.signals, h.matches, h.hits
+    digests, recents, old, used, has_values = r.digests, r.events, r.old, r.used, r.values.shape[0] > 0
+    lefts = 0
+    for i in range(begin, e.shape[0]):
+        row, match = e[i].row, e[i].match
+        if row < 0 or c[row].stuck:
+            left[lefts] = i
+            lefts += 1
+            continue
+        lead, arrival, taken = c[row], e[i].arrival, False
+        if match >= 0:
+            hit = matches[match]
+            if not has_room(lead, hit, names.shape[1], used[0], used[1], digests.shape[0], old.shape[0]):
+                return FULL, i, lefts
+            if hit.counted and not has_room_for_windows(hit, w):
+                return FULL, i, lefts
+            taken = (
+                arrival <= lead.clock or arrival < lead.calm_until or stays_calm(c, s, k, m, row, arrival, rescoring)
+            )
+        if taken:
+            at, now = e[i].at, max(lead.clock, arrival)
+            if arrival <= lead.erased_at:
+                counts[GONE] += 1
+            else:
+                if hit.last > hit.first:
+                    digest = e[i].digest
+                    if knows(lead, digests, old, digest):
+                        counts[DUPLICATE] += 1
+                    else:
+                        may_turn = lead.slack <= hit.gain or (hit.beyond_gain and _is_inside(inside, row))
+                        if hit.counted or may_turn:
+                            taken = _count_and_settle(c, s, k, w, m, h, e[i], now, counts, idle)
+                        else:
+                            for j in range(hit.first, hit.last):
+                                signal = hits[j].signal
+                                rate, amount = signals[signal].rate, hits[j].amount
+                                add(lead, names, slots, row, signal, rate, at - lead.base, amount)
+                            lead.slack -= hit.gain
+                        if taken:
+                            place = jots(lead, digests, recents, old, digest, at - lead.base, hit.group)
+                            if place < 0:
+                                remember(c, r, row, digest, at - lead.base, hit.group, e[i].value)
+                            elif has_values:
+                                r.values[place] = e[i].value
+                            fired[match] += 1
+                if taken:
+                    _note(lead, now, at, e[i].known)
+        if taken:
+            lead.touched = 1
+        else:
+            lead.stuck = 1
+            left[lefts] = i
+            lefts += 1
+    return DONE, e.shape[0], lefts
+
+
+@compiled
+def _note(lead, now, at, known):
+    """That there was an event."""
+    lead.clock = now
+    if known:
+        lead.known = 1
+    if at > lead.last_seen:
+        lead.last_seen = at
+    elif at < lead.first_seen:
+        lead.first_seen = at
+
+
+@compiled
+def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
+    """Count what matched; False, and nothing done, where that turns a stage or is not for this code to count."""
+    hit, row = h.matches[event.match], event.row
+    lead, hits, first = c[row], h.hits, hit.first
+    for j in range(first, hit.last):
+        signal = hits[j].signal
+        if m.signals[signal].most and not can_count(lead, s, m.signals, w, row, signal):
+            return False
+    inside = _is_inside(k.inside, row)
+    size, at = np.int64(lead.size), event.at - lead.base
+    # Where no stage can turn, nothing need be kept to go back to.
+    is_certain = lead.slack > hit.gain and not (inside or (hit.counted and hit.beyond_gain))
+    kept = s.slots[row, : np.int64(0) if is_certain else size].copy()
+    windows = keep(lead, s, w, row, hits, first, hit.last if hit.counted and not is_certain else first)
+    became = np.full(hit.last - first, ADDED)
+    gain, moved = 0.0, False
+    for j in range(first, hit.last):
+        signal = hits[j].signal
+        rule = m.signals[signal]
+        if rule.most:
+            became[j - first] = count(c, s, m, w, row, signal, at, event.arrival, now, event.value)
+        else:
+            add(lead, s.names, s.slots, row, signal, rule.rate, at, hits[j].amount)
+        if became[j - first] == ADDED or became[j - first] == MOVED:
+            gain += rule.gain * hits[j].amount
+            moved = moved or became[j - first] == MOVED
+    if gain < lead.slack and not ((moved and hit.beyond_gain) or (inside and (moved or hit.beyond_gain))):
+        lead.slack -= gain
+    elif not settles(c, s, k, m, row, now):
+        restore(lead, s, w, row, hits, first, windows, size)
+        for j in range(size):
+            s.slots[row, j] = kept[j]
+        return False
+    for j in range(first, hit.last):
+        if became[j - first] != ADDED:
+            idle[hits[j].signal] += 1
+        if became[j - first] == LIMITED:
+            counts[BEYOND] += 1
+        elif became[j - first] == LATE:
+            counts[TOO_LATE] += 1
+    return True
+
+
+@compiled
+def _is_inside(inside, row):
+    for stage in range(inside.shape[1]):
+        if inside[row, stage]:
+            return True
+    return False

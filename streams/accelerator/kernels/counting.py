@@ -1,0 +1,236 @@
+"""How limited and distinct signals count, by compiled code: ``Counter`` over leads in columns, to the bit."""
+
+from __future__ import annotations
+
+from math import exp2
+from typing import Final
+
+import numpy as np
+
+from streams.accelerator.jit import compiled
+from streams.accelerator.kernels.windows import drop, free_window, insert, new_window
+from streams.accelerator.layout import Model, Slots, Windows
+from streams.scoring.counting import DISTINCT_VALUES, KEPT
+
+ADDED, MOVED, LIMITED, LATE = range(4)
+"""``Counted``."""
+MOST: Final = DISTINCT_VALUES
+"""Entries of a window in columns; ``Scorer`` has the leads that remember more."""
+
+
+@compiled
+def count(c, s: Slots, m: Model, w: Windows, row, signal, at, arrival, now, value):
+    """``Counter.count`` of an event at ``at`` ms after base; there is room, and ``can_count`` was asked."""
+    lead, rule = c[row], m.signals[signal]
+    if _is_closed(rule, at + lead.base, arrival):
+        return LATE
+    if not rule.distinct:
+        value = np.uint64(0)
+    slot = slot_of(lead, s.names, row, signal)
+    if slot < 0:
+        add(lead, s.names, s.slots, row, signal, rule.rate, at, 1.0)
+        number = new_window(w)
+        s.windows[row, lead.size - 1] = number
+        insert(w, w.windows[number], at, value)
+        return ADDED
+    window = w.windows[s.windows[row, slot]]
+    if rule.distinct:
+        return _count_distinct(lead, s, w, window, rule, row, slot, at, value)
+    return _count_limited(lead, s, w, window, rule, row, slot, at, now)
+
+
+@compiled
+def has_room_for_windows(hit, w):
+    """Whether what one more event matches can be counted without making the columns longer."""
+    hits = hit.last - hit.first
+    return w.used[0] + hits <= w.windows.shape[0] and w.used[1] + hits * MOST <= w.ats.shape[0]
+
+
+@compiled
+def can_count(lead, s, signals, w, row, signal):
+    """Whether ``count`` can do it: not for a signal that began without a window, nor for one with too many entries."""
+    slot = slot_of(lead, s.names, row, signal)
+    if slot < 0:
+        return True
+    number = s.windows[row, slot]
+    return number > 0 and (signals[signal].distinct or w.windows[number].size < MOST)
+
+
+@compiled
+def keep(lead, s, w, row, hits, first, last):
+    """What windows of these hits hold, for ``restore``."""
+    sizes, refs, closed = np.zeros(last - first, np.int64), np.zeros(last - first, np.int64), np.zeros(last - first)
+    ats, values = np.zeros((last - first, MOST), np.int64), np.zeros((last - first, MOST), np.uint64)
+    for j in range(last - first):
+        slot = slot_of(lead, s.names, row, hits[first + j].signal)
+        if slot >= 0 and s.windows[row, slot]:
+            window = w.windows[s.windows[row, slot]]
+            sizes[j], refs[j], closed[j] = window.size, window.closed_ref, window.closed
+            for i in range(window.size):
+                ats[j, i], values[j, i] = w.ats[window.block + i], w.values[window.block + i]
+    return sizes, refs, closed, ats, values
+
+
+@compiled
+def restore(lead, s, w, row, hits, first, kept, size):
+    """Undo ``count``: windows as they were, and none for what has come after ``size`` signals."""
+    sizes, refs, closed, ats, values = kept
+    for i in range(size, lead.size):
+        if s.windows[row, i]:
+            free_window(w, s.windows[row, i])
+            s.windows[row, i] = 0
+    lead.size = size
+    for j in range(sizes.shape[0]):
+        slot = slot_of(lead, s.names, row, hits[first + j].signal)
+        if slot >= 0 and s.windows[row, slot]:
+            window = w.windows[s.windows[row, slot]]
+            window.size, window.closed_ref, window.closed = sizes[j], refs[j], closed[j]
+            for i in range(sizes[j]):
+                w.ats[window.block + i], w.values[window.block + i] = ats[j, i], values[j, i]
+
+
+@compiled
+def slot_of(lead, names, row, signal):
+    """Where a signal of a lead stands; -1 for one that it does not have."""
+    for i in range(lead.size):
+        if names[row, i] == signal:
+            return i
+    return -1
+
+
+@compiled
+def add(lead, names, slots, row, signal, rate, at, amount):
+    """``Lead.add``."""
+    size = lead.size
+    for i in range(size):
+        if names[row, i] == signal:
+            slot = slots[row, i]
+            ahead = at - slot.ref
+            if ahead >= 0:
+                slot.amount = slot.amount * exp2(-ahead * rate) + amount
+                slot.ref = at
+            else:
+                slot.amount += amount * exp2(ahead * rate)
+            slot.count += 1
+            return
+    slot = slots[row, size]
+    names[row, size], slot.amount, slot.ref, slot.count = signal, amount, at, 1
+    lead.size = size + 1
+
+
+@compiled
+def _raise(slot, rate, at, amount):
+    """What ``add`` does to a signal that is there; in it, every plain event would pay for the call."""
+    ahead = at - slot.ref
+    if ahead >= 0:
+        slot.amount = slot.amount * exp2(-ahead * rate) + amount
+        slot.ref = at
+    else:
+        slot.amount += amount * exp2(ahead * rate)
+    slot.count += 1
+
+
+@compiled
+def _bucket(rule, at_ms):
+    return (at_ms + rule.shift) // rule.width if rule.width else np.int64(0)
+
+
+@compiled
+def _is_closed(rule, at_ms, now_ms):
+    """``Counter._closed``."""
+    if rule.width == 0:
+        return False
+    return now_ms > (_bucket(rule, at_ms) + 1) * rule.width - rule.shift + rule.lateness
+
+
+@compiled
+def _count_limited(lead, s, w, window, rule, row, slot, at, now):
+    _fold(lead, w, window, rule, now)
+    first, last = window.block, window.block + window.size
+    if rule.width:
+        start = _bucket(rule, at + lead.base) * rule.width - rule.shift - lead.base
+        while last > first and w.ats[last - 1] >= start + rule.width:
+            last -= 1
+        first = last
+        while first > window.block and w.ats[first - 1] >= start:
+            first -= 1
+    if last - first < rule.most:
+        insert(w, window, at, np.uint64(0))
+        _raise(s.slots[row, slot], rule.rate, at, 1.0)
+        return ADDED
+    if at > w.ats[last - 1] or (at == w.ats[last - 1] and w.values[last - 1] == np.uint64(0)):
+        return LIMITED
+    drop(w, window, last - 1)
+    insert(w, window, at, np.uint64(0))
+    _restate(lead, s, w, window, rule, row, slot)
+    return MOVED
+
+
+@compiled
+def _count_distinct(lead, s, w, window, rule, row, slot, at, value):
+    known = -1
+    for i in range(window.block, window.block + window.size):
+        if w.values[i] == value:
+            known = i
+            break
+    latest = window.block + window.size - 1
+    if known >= 0:
+        if at >= w.ats[known]:
+            return LIMITED
+        drop(w, window, known)
+    elif window.size >= DISTINCT_VALUES:
+        if at > w.ats[latest] or (at == w.ats[latest] and value >= w.values[latest]):
+            return LIMITED
+        drop(w, window, latest)
+    elif not rule.limited:
+        insert(w, window, at, value)
+        _raise(s.slots[row, slot], rule.rate, at, 1.0)
+        return ADDED
+    insert(w, window, at, value)
+    _restate(lead, s, w, window, rule, row, slot)
+    return MOVED
+
+
+@compiled
+def _fold(lead, w, window, rule, now):
+    """``Counter._fold``."""
+    gone = 0
+    while window.size - gone > KEPT and _is_closed(rule, w.ats[window.block + gone] + lead.base, now):
+        at = w.ats[window.block + gone]
+        if window.closed == 0.0:
+            window.closed, window.closed_ref = 1.0, at
+        else:
+            later = max(at, window.closed_ref)
+            fade, fresh = window.closed_ref - later, at - later
+            window.closed = window.closed * exp2(fade * rule.rate) + exp2(fresh * rule.rate)
+            window.closed_ref = later
+        gone += 1
+    if gone:
+        for i in range(window.block, window.block + window.size - gone):
+            w.ats[i], w.values[i] = w.ats[i + gone], w.values[i + gone]
+        window.size -= gone
+
+
+@compiled
+def _restate(lead, s, w, window, rule, row, slot):
+    """``Counter.restate``."""
+    begun, counting, bucket, room = window.closed != 0.0, 0, np.int64(0), np.int64(0)
+    ref = window.closed_ref if begun else np.int64(0)
+    for i in range(window.block, window.block + window.size):
+        new = _bucket(rule, w.ats[i] + lead.base)
+        if i == window.block or new != bucket:
+            bucket, room = new, rule.most
+        room -= 1
+        if room >= 0:
+            ref = max(ref, w.ats[i]) if begun else w.ats[i]
+            begun, counting = True, counting + 1
+    total = window.closed * exp2((window.closed_ref - ref) * rule.rate) if window.closed != 0.0 else 0.0
+    for i in range(window.block, window.block + window.size):
+        new = _bucket(rule, w.ats[i] + lead.base)
+        if i == window.block or new != bucket:
+            bucket, room = new, rule.most
+        room -= 1
+        if room >= 0:
+            total += exp2((w.ats[i] - ref) * rule.rate)
+    kept = s.slots[row, slot]
+    kept.amount, kept.ref, kept.count = total, ref, max(kept.count, counting)

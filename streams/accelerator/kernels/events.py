@@ -1,0 +1,270 @@
+"""Plain events read from their JSON by compiled code: whose, which, when, without an object for any of it.
+
+Plain is a page, a screen or a named track call with the fields that nearly every event has, in the forms that they
+nearly always have. Whatever is not is left to ``Codec``, which says what is right; so nothing here is refused, and a
+record that this code takes, ``Codec`` would have read to the same: a property test holds both to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from streams.accelerator.hashing import MOST_BYTES, xxh3
+from streams.accelerator.jit import compiled
+from streams.accelerator.kernels.json_tokens import (
+    DIGITS,
+    ESCAPED_TEXT,
+    MISSING,
+    NULL,
+    PLAIN_TEXT,
+    QUOTE,
+    blank,
+    scalar,
+    text_end,
+)
+from streams.accelerator.kernels.times import TIME_CHARS, time_at
+from streams.accelerator.layout import NEVER
+from streams.accelerator.pointers import Text, byte, same, word
+from streams.events.calls import MOST_MESSAGE_ID_CHARS
+from streams.events.rejects import MOST_ID_CHARS
+
+MOST_DEPTH: Final = 32
+ENVELOPE: Final = ("type", "messageId", "userId", "anonymousId", "event", "timestamp", "sentAt")
+TYPE, MESSAGE, USER, ANONYMOUS, EVENT, TIME, SENT = range(len(ENVELOPE))
+OBJECT, NOTHING, TEXT, SCALAR, NUMBER = range(5)
+"""What may stand in a place: an object; null; text or null; text, truth or null; text, number or null."""
+_SKIPPED: Final = -1
+_ARRAY: Final = -2
+_COMMA, _COLON = 44, 58
+_OPEN, _CLOSE, _OPEN_ARRAY, _CLOSE_ARRAY = 123, 125, 91, 93
+_BEGUN, _AFTER_VALUE, _AFTER_COMMA = range(3)
+_PAGE, _TRACK, _SCREEN = (np.uint64(int.from_bytes(text, "little")) for text in (b"page", b"track", b"screen"))
+
+FOUND: Final = np.dtype(
+    [
+        ("lead_at", np.int64),
+        ("lead_size", np.int64),
+        ("id_at", np.int64),  # of the message
+        ("id_size", np.int64),
+        ("digest", np.uint64),
+        ("kind", np.uint64),  # the hash of its name and its values: equal ones match equally
+        ("at", np.int64),
+        ("sent", np.int64),  # NEVER where it is not said
+        ("known", np.uint8),
+        ("plain", np.uint8),
+    ],
+    align=True,
+)
+"""What is found of one event."""
+_ENTRY: Final = np.dtype([(n, np.int64) for n in ("key_at", "key_size", "form", "slot", "node")], align=True)
+
+
+class Places(NamedTuple):
+    """Where in an event the values stand that scorecards read, as a tree."""
+
+    first: Any
+    """Entries of each object: from ``first[node]`` to ``first[node + 1]``."""
+    entries: Any
+    keys: Text
+    values: Any
+    """The slot of each path."""
+    slots: int
+
+
+def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]]) -> Places | None:
+    """The tree of these paths, and of what is asked of every event; None where one leads into another's value."""
+    tree: dict[str, Any] = {name: (TEXT, slot) for slot, name in enumerate(ENVELOPE)}
+    tree |= {"traits": (NOTHING, len(ENVELOPE))}
+    fixed = {("context", "traits"): NOTHING, ("context", "campaign", "source"): NOTHING}
+    slots: dict[tuple[str, ...], int] = {(name,): slot for slot, name in enumerate((*ENVELOPE, "traits"))}
+    for path in (*fixed, *paths):
+        if path in slots:
+            continue
+        slots[path] = len(slots)
+        node = tree
+        for key in path[:-1]:
+            node = node.setdefault(key, {})
+            if not isinstance(node, dict):
+                return None
+        if path[-1] in node:
+            return None
+        node[path[-1]] = (fixed.get(path, NUMBER if path in numeric else SCALAR), slots[path])
+    objects, first, rows, keys = [tree], [0], list[tuple[int, ...]](), b""
+    for node in objects:
+        for key, below in node.items():
+            name = key.encode()
+            inner = isinstance(below, dict)
+            form, slot = (OBJECT, 0) if inner else below
+            rows.append((len(keys), len(name), form, slot, len(objects) if inner else _SKIPPED))
+            objects += [below] if inner else []
+            keys += name
+        first.append(len(rows))
+    values = np.array([slots[path] for path in paths], np.int64)
+    return Places(np.array(first), np.array(rows, _ENTRY), Text(keys), values, len(slots))
+
+
+@compiled
+def scan(text, ends, asked, first, entries, keys, values, slots, seed, found):
+    """Read records: of the i-th, ``ends[2 i]`` ends the value, and ``ends[2 i + 1]`` the lead's id if that is given.
+
+    ``text`` and ``keys`` are addresses. ``seed`` is secret, so that nobody can make two kinds of events have one hash.
+    """
+    spans, stands = np.zeros((slots, 2), np.int64), np.zeros(slots, np.int64)
+    visited, stack = np.zeros(first.shape[0], np.uint8), np.zeros(MOST_DEPTH, np.int64)
+    begin = 0
+    for i in range(asked.shape[0]):
+        end, owner = ends[2 * i], ends[2 * i + 1]
+        found[i].plain = (
+            asked[i]
+            and _read(text, begin, end, first, entries, keys, spans, stands, visited, stack)
+            and _take(text, end, owner, spans, stands, found[i])
+            and _name(text, spans, stands, values, seed, found[i])
+        )
+        begin = owner
+
+
+@compiled
+def _take(text, end, owner, spans, stands, one):
+    """Note whose event it is, which, and when; False for one that is not plain."""
+    for slot in (USER, ANONYMOUS):
+        size = spans[slot, 1]
+        if stands[slot] == ESCAPED_TEXT or (stands[slot] == PLAIN_TEXT and (size < 1 or size > MOST_ID_CHARS)):
+            return False
+    user = stands[USER] == PLAIN_TEXT
+    if owner > end:
+        one.lead_at, one.lead_size = end, owner - end
+    elif user or stands[ANONYMOUS] == PLAIN_TEXT:
+        slot = USER if user else ANONYMOUS
+        one.lead_at, one.lead_size = spans[slot, 0], spans[slot, 1]
+        for i in range(one.lead_at, one.lead_at + one.lead_size):
+            if byte(text, i) > 126:  # printable or not: who knows
+                return False
+    else:
+        return False
+    one.known = (
+        user and spans[USER, 1] == one.lead_size and same(text, spans[USER, 0], text, one.lead_at, one.lead_size)
+    )
+    one.id_at, one.id_size = spans[MESSAGE, 0], spans[MESSAGE, 1]
+    if stands[MESSAGE] != PLAIN_TEXT or one.id_size < 1 or one.id_size > MOST_MESSAGE_ID_CHARS:
+        return False
+    one.digest = xxh3(text, one.id_at, one.id_size, np.uint64(0)) >> np.uint64(16)
+    if stands[TIME] != PLAIN_TEXT or spans[TIME, 1] != TIME_CHARS:
+        return False
+    one.at, one.sent = time_at(text, spans[TIME, 0]), NEVER
+    if one.at == NEVER:
+        return False
+    if stands[SENT] == PLAIN_TEXT and spans[SENT, 1] == TIME_CHARS:
+        one.sent = time_at(text, spans[SENT, 0])
+        return one.sent != NEVER
+    return stands[SENT] <= NULL
+
+
+@compiled
+def _name(text, spans, stands, values, seed, one):
+    """Note what kind of event it is; False for a type that is not plain, and for a value that is too long."""
+    size = spans[TYPE, 1]
+    if stands[TYPE] != PLAIN_TEXT or size > 6:
+        return False
+    letters = word(text, spans[TYPE, 0]) & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1))
+    hashed = letters + seed
+    if letters == _TRACK:
+        if stands[EVENT] < PLAIN_TEXT or spans[EVENT, 1] < 1 or spans[EVENT, 1] > MOST_BYTES:
+            return False
+        hashed ^= xxh3(text, spans[EVENT, 0], spans[EVENT, 1], seed)
+    elif letters != _PAGE and letters != _SCREEN:
+        return False
+    for i in range(values.shape[0]):
+        slot = values[i]
+        stand = stands[slot]
+        hashed = (hashed ^ (hashed >> np.uint64(29))) * np.uint64(0x9FB21C651E98DF25) + np.uint64(max(stand, NULL))
+        if stand == PLAIN_TEXT or stand == ESCAPED_TEXT or stand == DIGITS:
+            size = spans[slot, 1]
+            if size > MOST_BYTES:
+                return False
+            hashed += np.uint64(size) + (xxh3(text, spans[slot, 0], size, seed) if size else np.uint64(0))
+    one.kind = hashed
+    return True
+
+
+@compiled
+def _read(text, at, end, first, entries, keys, spans, stands, visited, stack):
+    """Find the values of all slots in one object; False where it is not plain, or no JSON at all (RFC 8259)."""
+    for i in range(stands.shape[0]):
+        stands[i] = MISSING
+    for i in range(visited.shape[0]):
+        visited[i] = 0
+    at = blank(text, at, end)
+    if at >= end or byte(text, at) != _OPEN:
+        return False
+    at, depth, state = at + 1, 0, _BEGUN
+    stack[0] = 0
+    while True:
+        at = blank(text, at, end)
+        if at >= end:
+            return False
+        node = stack[depth]
+        mark = byte(text, at)
+        if mark == (_CLOSE_ARRAY if node == _ARRAY else _CLOSE) and state != _AFTER_COMMA:
+            at, depth, state = at + 1, depth - 1, _AFTER_VALUE
+            if depth < 0:
+                return blank(text, at, end) == end
+            continue
+        if state == _AFTER_VALUE:
+            if mark != _COMMA:
+                return False
+            at, state = at + 1, _AFTER_COMMA
+            continue
+        entry = -1
+        if node != _ARRAY:
+            if mark != QUOTE:
+                return False
+            close, escaped = text_end(text, at + 1, end)
+            if close < 0 or escaped:
+                return False
+            if node >= 0:
+                for i in range(first[node], first[node + 1]):
+                    size = close - at - 1
+                    if entries[i].key_size == size and same(text, at + 1, keys, entries[i].key_at, size):
+                        entry = i
+                        break
+            at = blank(text, close + 1, end)
+            if at >= end or byte(text, at) != _COLON:
+                return False
+            at = blank(text, at + 1, end)
+            if at >= end:
+                return False
+            mark = byte(text, at)
+        if mark == _OPEN or mark == _OPEN_ARRAY:
+            depth += 1
+            if depth >= MOST_DEPTH:
+                return False
+            stack[depth] = _ARRAY if mark == _OPEN_ARRAY else _SKIPPED
+            if entry >= 0:
+                below = entries[entry].node
+                if entries[entry].form != OBJECT or mark != _OPEN or visited[below]:
+                    return False
+                stack[depth], visited[below] = below, 1
+            at, state = at + 1, _BEGUN
+            continue
+        begin, size, stand, at = scalar(text, at, end)
+        if at < 0:
+            return False
+        if entry >= 0:
+            slot = entries[entry].slot
+            if not _fits(entries[entry].form, stand) or stands[slot] != MISSING:
+                return False
+            stands[slot], spans[slot, 0], spans[slot, 1] = stand, begin, size
+        state = _AFTER_VALUE
+
+
+@compiled
+def _fits(form, stand):
+    """Whether what stands in a place may stand there."""
+    if stand == NULL:
+        return form != OBJECT
+    if stand == PLAIN_TEXT or stand == ESCAPED_TEXT:
+        return form >= TEXT
+    return form == (NUMBER if stand == DIGITS else SCALAR)

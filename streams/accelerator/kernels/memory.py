@@ -1,0 +1,170 @@
+"""What leads in columns remember of their events, by compiled code: ``Lead.knows``, ``remember`` and ``note_id``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.accelerator.jit import compiled
+from streams.accelerator.layout import GROUP_BITS, LEAST_ROOM, MOST_GROUPS, Recent
+from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, NEAR_MS, OLDER, RECENT
+
+
+@compiled
+def event_of(at, group):
+    """A recent event, as columns hold it."""
+    return (at << GROUP_BITS) | group
+
+
+@compiled
+def when(event):
+    """Its time in ms after base."""
+    return event >> GROUP_BITS
+
+
+@compiled
+def which(event):
+    """The number of its set of signals."""
+    return event & (MOST_GROUPS - 1)
+
+
+@compiled
+def has_room(lead, hit, width, used, used_old, places, blocks):
+    """Whether one more event can be taken without making the columns longer."""
+    if lead.size + hit.last - hit.first > width:
+        return False
+    wanted = 0
+    if lead.recents < RECENT and (lead.room < 0 or lead.recents == LEAST_ROOM << lead.room):
+        wanted = LEAST_ROOM << (lead.room + 1)
+    return used + wanted <= places and (lead.old_block >= 0 or used_old < blocks)
+
+
+@compiled
+def knows(lead, digests, old, digest):
+    """``Lead.knows``."""
+    places = LEAST_ROOM << lead.room if lead.first else np.int64(lead.recents)
+    for i in range(places):  # a ring that has turned is looked through whole
+        if digests[lead.block + i] == digest and (i - lead.first) & (places - 1 if lead.first else -1) < lead.recents:
+            return True
+    for i in range(lead.olds):
+        if old[lead.old_block, i] == digest:
+            return True
+    return False
+
+
+@compiled
+def jots(lead, digests, events, old, digest, at, group):
+    """``remember`` where there is a place for one more, as there nearly always is: which, or -1."""
+    if at < -NEAR_MS or at >= NEAR_MS or lead.room < 0:
+        return np.int64(-1)
+    places = LEAST_ROOM << lead.room
+    if lead.recents == RECENT:
+        if lead.old_block < 0:
+            return np.int64(-1)
+        oldest = digests[lead.block + lead.first]
+        if lead.olds < OLDER:
+            old[lead.old_block, lead.olds] = oldest
+            lead.olds += 1
+        else:
+            old[lead.old_block, lead.old_first] = oldest
+            lead.old_first = lead.old_first + 1 if lead.old_first + 1 < OLDER else 0
+        lead.first = (lead.first + 1) & (places - 1)
+        lead.recents -= 1
+    elif lead.recents == places:
+        return np.int64(-1)
+    place = lead.block + ((lead.first + lead.recents) & (places - 1))
+    digests[place], events[place] = digest, event_of(at, group)
+    lead.recents += 1
+    return place
+
+
+@compiled
+def remember(c, r, row, digest, at, group, value):
+    """``Lead.remember``."""
+    if at < -NEAR_MS or at >= NEAR_MS:
+        note_id(c, r, row, digest)
+        return
+    if c[row].recents == RECENT:
+        oldest = c[row].block + c[row].first
+        note_id(c, r, row, r.digests[oldest])
+        c[row].first = (c[row].first + 1) & ((LEAST_ROOM << c[row].room) - 1)
+        c[row].recents -= 1
+    elif c[row].room < 0 or c[row].recents == LEAST_ROOM << c[row].room:
+        _enlarge(c, r, row)
+    place = c[row].block + ((c[row].first + c[row].recents) & ((LEAST_ROOM << c[row].room) - 1))
+    r.digests[place], r.events[place] = digest, event_of(at, group)
+    if r.values.shape[0]:
+        r.values[place] = value
+    c[row].recents += 1
+
+
+@compiled
+def _enlarge(c, r, row):
+    """Move recent events to a block of twice the size; there is room."""
+    room = c[row].room + 1
+    block = r.free[room]
+    if block >= 0:
+        r.free[room] = r.events[block]
+    else:
+        block = r.used[0]
+        r.used[0] += LEAST_ROOM << room
+    for i in range(c[row].recents):
+        place = c[row].block + ((c[row].first + i) & ((LEAST_ROOM << c[row].room) - 1))
+        r.digests[block + i], r.events[block + i] = r.digests[place], r.events[place]
+        if r.values.shape[0]:
+            r.values[block + i] = r.values[place]
+    forget(c, r, row, False)
+    c[row].room, c[row].block, c[row].first = room, block, 0
+
+
+@compiled
+def forget(c, r: Recent, row, everything):
+    """Give the block of recent events back, and the other one, too, if ``everything`` goes."""
+    if c[row].room >= 0:
+        r.events[c[row].block] = r.free[c[row].room]
+        r.free[c[row].room] = c[row].block
+    if everything:
+        if c[row].old_block >= 0:
+            r.old[c[row].old_block, 0] = r.used[2] + 1
+            r.used[2] = c[row].old_block
+        c[row].room, c[row].recents, c[row].first = -1, 0, 0
+        c[row].old_block, c[row].olds, c[row].old_first = -1, 0, 0
+
+
+@compiled
+def note_id(c, r: Recent, row, digest):
+    """``Lead.note_id``."""
+    if c[row].old_block < 0:
+        if r.used[2] >= 0:
+            c[row].old_block = r.used[2]
+            r.used[2] = np.int64(r.old[r.used[2], 0]) - 1
+        else:
+            c[row].old_block = r.used[1]
+            r.used[1] += 1
+    if c[row].olds < OLDER:
+        r.old[c[row].old_block, c[row].olds] = digest
+        c[row].olds += 1
+    else:
+        r.old[c[row].old_block, c[row].old_first] = digest
+        c[row].old_first = (c[row].old_first + 1) % OLDER
+
+
+@compiled
+def unpack(c, r: Recent, row, recent, groups, values, ring):
+    """Take in what a lead remembers, in the form that ``Lead`` has it in, but for the sets; there is room."""
+    for i in range(groups.shape[0]):
+        at = i * ENTRY_BYTES
+        since = _number(recent, at + ID_BYTES, AT_BYTES)
+        if since >= NEAR_MS:
+            since -= 2 * NEAR_MS
+        remember(c, r, row, np.uint64(_number(recent, at, ID_BYTES)), since, groups[i], values[i])
+    for at in range(0, ring.shape[0], ID_BYTES):
+        note_id(c, r, row, np.uint64(_number(ring, at, ID_BYTES)))
+
+
+@compiled
+def _number(text, at, width):
+    """So many bytes, big-endian."""
+    value = np.int64(0)
+    for i in range(width):
+        value = (value << 8) | np.int64(text[at + i])
+    return value

@@ -1,0 +1,158 @@
+"""Reading leads in columns, by compiled code: ``score.read``, ``crossing.soonest``, ``stages.settle``, to the bit."""
+
+from __future__ import annotations
+
+from math import exp2, inf, log2
+
+import numpy as np
+
+from streams.accelerator.jit import compiled
+from streams.accelerator.layout import Cards, Model, Slots
+from streams.scoring.crossing import CERTAIN, MARGIN
+from streams.scoring.rules import UNIT
+from streams.scoring.score import FAR_MS, HALF
+
+
+@compiled
+def stays_calm(c, s, k, m, row, arrival, rescoring):
+    """``Leads.advance`` where no stage changes up to ``arrival``; False where one may."""
+    if c[row].calm_until == -inf and (rescoring or not settles(c, s, k, m, row, c[row].clock)):
+        return False
+    if arrival >= c[row].calm_until:
+        calm, slack = _bounds(c, s, k, m, row, c[row].clock)
+        c[row].calm_until, c[row].slack = c[row].clock + calm - 1, slack
+    return arrival < c[row].calm_until
+
+
+@compiled
+def settles(c, s, k, m, row, now):
+    """``stages.settle`` where no stage changes; False, and nothing done, where one does."""
+    calm, slack = inf, inf
+    for card in range(m.cards.shape[0]):
+        if m.cards[card].last_stage > m.cards[card].first_stage:
+            reading = read(c, s, k, m, row, card, now)
+            if _flips(c, s, k, m, row, card, reading):
+                return False
+            card_calm, _, card_slack = soonest(c, s, k, m, row, card, reading)
+            calm, slack = min(calm, card_calm), min(slack, card_slack)
+    c[row].calm_until, c[row].slack = now + calm - 1, slack
+    return True
+
+
+@compiled
+def _bounds(c, s, k, m, row, now):
+    calm, slack = inf, inf
+    for card in range(m.cards.shape[0]):
+        card_calm, _, card_slack = soonest(c, s, k, m, row, card, read(c, s, k, m, row, card, now))
+        calm, slack = min(calm, card_calm), min(slack, card_slack)
+    return calm, slack
+
+
+@compiled
+def _blocked(c, s, m, row, stage):
+    for i in range(c[row].size):
+        if m.blocked_by[stage, s.names[row, i]] and s.slots[row, i].amount > 0.0:
+            return True
+    return False
+
+
+@compiled
+def _flips(c, s, k, m, row, card, reading):
+    """``crossing.flips`` for any stage of a card."""
+    exact, engagement, fit = reading[0], reading[1], reading[2]
+    for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
+        if k.inside[row, stage]:
+            if exact < m.stages[stage].leave or _blocked(c, s, m, row, stage):
+                return True
+        elif (
+            exact >= m.stages[stage].enter
+            and fit >= m.stages[stage].needs_fit
+            and engagement >= m.stages[stage].needs_engagement
+            and not _blocked(c, s, m, row, stage)
+        ):
+            return True
+    return False
+
+
+@compiled
+def read(c, s, k, m, row, card, now_ms):
+    """``score.read``."""
+    now = now_ms - c[row].base
+    sums = np.zeros(m.bounds.shape[1])
+    falling = falling_rate = rising = rising_rate = 0.0
+    for i in range(c[row].size):
+        signal = s.names[row, i]
+        worth = m.weights[card, signal].worth
+        if worth != worth:
+            continue
+        rate, cap = m.signals[signal].rate, m.weights[card, signal].cap
+        part = np.rint(worth * s.slots[row, i].amount * exp2((s.slots[row, i].ref - now) * rate))
+        if part >= 0.0:
+            part = min(part, cap)
+            falling += part
+            falling_rate += part * rate
+        else:
+            part = max(part, -cap)
+            rising -= part
+            rising_rate -= part * rate
+        sums[m.weights[card, signal].category] += part
+    engagement = 0.0
+    for i in range(sums.shape[0]):
+        engagement += min(max(sums[i], m.bounds[card, i].low), m.bounds[card, i].high)
+    fit = k.scores[row, card].fit
+    exact = min(max(engagement + fit, m.cards[card].minimum), m.cards[card].maximum)
+    return exact, engagement, fit, falling, falling_rate, rising, rising_rate
+
+
+@compiled
+def _fade(by, total, rate):
+    """``score.fade_ms``."""
+    if by <= 0.0:
+        return 0.0
+    if by >= total or rate <= 0.0:
+        return inf
+    fade = -log2(1.0 - by / total) * total / rate
+    return fade if fade < FAR_MS else inf
+
+
+@compiled
+def _look(by, total, rate):
+    """``crossing._look_ms``."""
+    if rate <= 0.0:
+        return inf
+    return _fade(by + CERTAIN if by + MARGIN < total else by - MARGIN, total, rate)
+
+
+@compiled
+def soonest(c, s, k, m, row, card, reading):
+    """``crossing.soonest``."""
+    exact, engagement, fit, falling, falling_rate, rising, rising_rate = reading
+    total = engagement + fit
+    calm, slack = inf, inf
+    for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
+        if k.inside[row, stage]:
+            calm = min(calm, _fade(total - m.stages[stage].leave - MARGIN, falling, falling_rate))
+        elif fit >= m.stages[stage].needs_fit and not _blocked(c, s, m, row, stage):
+            missing = max(m.stages[stage].enter - total, m.stages[stage].needs_engagement - engagement) - MARGIN
+            calm = min(calm, _fade(missing, rising, rising_rate))
+            slack = min(slack, missing - rising)
+    bound = np.int64(exact + HALF) // UNIT * UNIT
+    change = calm
+    if bound - HALF > m.cards[card].minimum:
+        change = min(change, _look(total - bound + HALF, falling, falling_rate))
+    if bound + HALF <= m.cards[card].maximum:
+        change = min(change, _look(bound + HALF - total, rising, rising_rate))
+    return calm, change, slack
+
+
+@compiled
+def look(c, s: Slots, k: Cards, m: Model, rows, nows, exact, engagement, calm, change, slack):
+    """Read leads, each at an instant: [lead, scorecard] of scores in units, and of each lead the bounds."""
+    for i in range(rows.shape[0]):
+        calm[i] = change[i] = slack[i] = inf
+        for card in range(m.cards.shape[0]):
+            reading = read(c, s, k, m, rows[i], card, nows[i])
+            exact[i, card], engagement[i, card] = reading[0], reading[1]
+            card_calm, card_change, card_slack = soonest(c, s, k, m, rows[i], card, reading)
+            calm[i], change[i] = min(calm[i], card_calm), min(change[i], card_change)
+            slack[i] = min(slack[i], card_slack)

@@ -1,0 +1,279 @@
+"""The stored form of leads in columns, written by compiled code: what ``stored.encode`` writes of a Lead.
+
+One after another with their ids, as Redis takes arguments: before each a line that says how long it is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from streams.accelerator.jit import compiled
+from streams.accelerator.kernels.memory import when, which
+from streams.accelerator.layout import LEAST_ROOM, Groups, Model, Recent, Slots, Windows
+from streams.accelerator.pointers import move, put, put_byte
+from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, OLDER, RECENT
+
+CR, LF, DOLLAR, ZERO = b"\r\n$0"
+LONGEST_LINE: Final = 24
+"""Bytes that ``_line`` takes at most."""
+
+
+@compiled
+def room_for(c, s: Slots, r: Recent, w: Windows, g: Groups, rows, size):
+    """How many bytes ``encode`` writes at most, with ids and parts kept apart of ``size`` bytes together."""
+    room, widest = size, 0
+    for group in range(g.start.shape[0] - 1):
+        widest = max(widest, g.start[group + 1] - g.start[group])
+    for i in range(rows.shape[0]):
+        lead = c[rows[i]]
+        room += 2 * LONGEST_LINE + 96 + np.int64(lead.size) * 32
+        room += lead.recents * (ENTRY_BYTES + 8 + 9 * widest) + lead.olds * ID_BYTES
+        if w.used[0] > 1:
+            windows, entries = _count_windows(s, w, rows[i], np.int64(lead.size))
+            room += windows * 32 + entries * 24
+        if r.values.shape[0] > 0:
+            room += lead.recents * 32
+    return room
+
+
+@compiled
+def encode(
+    c, s: Slots, bits, r: Recent, w: Windows, closed, m: Model, g: Groups, version, rows, text, ends, out, spans
+):
+    """Write ids and what ``stored.encode`` writes of leads.
+
+    ``out`` is an address, with ``room_for`` all; ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS.
+    In ``text``, from ``ends[n]`` to ``ends[n + 1]``, are the ids and then, of leads of which parts are kept apart,
+    these two. ``spans`` gets where in ``out`` each blob begins and ends.
+    """
+    names, slots, digests, events, old = s.names, s.slots, r.digests, r.events, r.old
+    signals, start, members, plain = m.signals, g.start, g.signal, g.plain
+    has_windows, has_values = w.used[0] > 1, r.values.shape[0] > 0
+    at, apart = 0, rows.shape[0]
+    marks = np.empty(RECENT, np.int64)
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        lead = c[row]
+        base, count = lead.base, np.int64(lead.size)
+        places = (LEAST_ROOM << lead.room) - 1 if lead.room >= 0 else 0
+        windows, details = 0, 0
+        if has_windows:
+            windows, _ = _count_windows(s, w, row, count)
+        if has_values:
+            details = _count_details(lead, r, places)
+        head = _text(out, _line(out, at, ends[i + 1] - ends[i]), text, ends, i)
+        at = head + LONGEST_LINE
+        began = at
+        at = _array(out, at, 20 if lead.rare or windows or details else 13)
+        for value in (version, base, lead.clock - base, lead.first_seen - base, lead.last_seen - base):
+            at = _integer(out, at, value)
+        at = _array(out, at, count)
+        for j in range(count):
+            at = _integer(out, at, signals[names[row, j]].id)
+        at = _array(out, at, count)
+        for j in range(count):
+            put(out, at, np.uint64(0xCB) << np.uint64(56))
+            put(out, at + 1, bits[row, j].amount)
+            at += 9
+        at = _array(out, at, count)
+        for j in range(count):
+            at = _integer(out, at, slots[row, j].ref)
+        at = _array(out, at, count)
+        for j in range(count):
+            at = _integer(out, at, slots[row, j].count)
+        at = _binary(out, at, lead.olds * ID_BYTES)
+        for j in range(lead.olds):
+            place = np.int64(lead.old_first) + j
+            if place >= OLDER:
+                place -= OLDER
+            put(out, at, old[lead.old_block, place] << np.uint64(64 - 8 * ID_BYTES))
+            at += ID_BYTES
+        at = _binary(out, at, lead.recents * ENTRY_BYTES)
+        seen = 0
+        for j in range(lead.recents):
+            place = lead.block + ((lead.first + j) & places)
+            mark, group = 0, plain[which(events[place])]
+            while mark < seen and marks[mark] != group:
+                mark += 1
+            marks[mark] = group
+            seen = max(seen, mark + 1)
+            put(out, at, digests[place] << np.uint64(64 - 8 * ID_BYTES))
+            rest = (np.uint64(when(events[place])) << np.uint64(8)) | np.uint64(mark)
+            put(out, at + ID_BYTES, rest << np.uint64(64 - 8 * (AT_BYTES + 1)))
+            at += ENTRY_BYTES
+        at = _array(out, at, seen)
+        for j in range(seen):
+            first, last = start[marks[j]], start[marks[j] + 1]
+            at = _array(out, at, last - first)
+            for k in range(first, last):
+                where = -1 - signals[members[k]].id  # no longer among those of the lead: its id, as a negative number
+                for n in range(count):
+                    if names[row, n] == members[k]:
+                        where = n
+                        break
+                at = _integer(out, at, where)
+        put(out, at, np.uint64(0xC3 if lead.known else 0xC2) << np.uint64(56))
+        at += 1
+        if lead.rare:
+            at = _text(out, at, text, ends, apart)
+        elif windows or details:
+            at = _headed(out, at, 0x80, 0x80, 1)  # no latches, no traits
+        if lead.rare or windows or details:
+            at = _windows(out, at, s, w, closed, signals, row, count, windows)
+            if lead.rare:
+                at = _text(out, at, text, ends, apart + 1)
+                apart += 2
+            else:
+                at = _headed(out, at, 0x90, 0x9000, 2)  # no aliases, no touches, never erased
+            at = _details(out, at, lead, r, g, signals, places, details)
+        begun = _line(out, head, at - began)
+        move(out, begun, out, began, at - began)
+        spans[i, 0], spans[i, 1] = begun, begun + at - began
+        at = spans[i, 1]
+
+
+@compiled
+def _count_windows(s, w, row, count):
+    """How many windows a lead has, and how many entries these."""
+    windows, entries = 0, 0
+    for j in range(count):
+        if s.windows[row, j]:
+            windows += 1
+            entries += w.windows[s.windows[row, j]].size
+    return windows, entries
+
+
+@compiled
+def _count_details(lead, r, places):
+    """How many of a lead's recent events have counted a value."""
+    details = 0
+    for j in range(lead.recents):
+        details += r.values[lead.block + ((lead.first + j) & places)] != np.uint64(0)
+    return details
+
+
+@compiled
+def _windows(out, at, s, w, closed, signals, row, count, windows):
+    """Windows by signal: [[[ms after base, no message id, amount 1, value], ...], closed, closed_ref]."""
+    at = _map(out, at, windows)
+    for j in range(count):
+        number = s.windows[row, j]
+        if number == 0:
+            continue
+        window = w.windows[number]
+        at = _array(out, _array(out, _integer(out, at, signals[s.names[row, j]].id), 3), window.size)
+        for i in range(window.block, window.block + window.size):
+            at = _integer(out, _array(out, at, 4), w.ats[i])
+            at = _unsigned(out, _headed(out, at, 0xA0, 1, 1), w.values[i])
+        put(out, at, np.uint64(0xCB) << np.uint64(56))
+        put(out, at + 1, closed[number].closed)
+        at = _integer(out, at + 9, window.closed_ref)
+    return at
+
+
+@compiled
+def _details(out, at, lead, r, g, signals, places, details):
+    """``detail_key`` of recent events that have one: [no message id, amount 1, value]."""
+    at = _map(out, at, details)
+    for j in range(lead.recents if details else 0):
+        place = lead.block + ((lead.first + j) & places)
+        if r.values[place] == np.uint64(0):
+            continue
+        at = _headed(out, at, 0xC4, 16, 1)
+        signal = signals[g.distinct[which(r.events[place])]].id
+        put(out, at, r.digests[place] << np.uint64(16))
+        put(out, at + 6, np.uint64(when(r.events[place])) << np.uint64(16))
+        put(out, at + 12, np.uint64(signal) << np.uint64(32))
+        at = _array(out, at + 16, 3)
+        at = _unsigned(out, _headed(out, at, 0xA0, 1, 1), r.values[place])
+    return at
+
+
+@compiled
+def _text(out, at, text, ends, number):
+    """One of several texts."""
+    size = ends[number + 1] - ends[number]
+    move(out, at, text, ends[number], size)
+    return at + size
+
+
+@compiled
+def _line_size(number):
+    """How long ``_line`` is."""
+    size = 6
+    while number >= 10:
+        number //= 10
+        size += 1
+    return size
+
+
+@compiled
+def _line(out, at, number):
+    """The line that Redis wants before a text of so many bytes, with the end of the line before; not a byte more."""
+    end = at + _line_size(number)
+    put_byte(out, at, CR)
+    put_byte(out, at + 1, LF)
+    put_byte(out, at + 2, DOLLAR)
+    for digit in range(end - 3, at + 2, -1):
+        put_byte(out, digit, ZERO + number % 10)
+        number //= 10
+    put_byte(out, end - 2, CR)
+    put_byte(out, end - 1, LF)
+    return end
+
+
+@compiled
+def _headed(out, at, head, value, width):
+    """A byte and then the lowest bytes of a number, at most seven, big-endian."""
+    put(out, at, (np.uint64(head) << np.uint64(56)) | (np.uint64(value) << np.uint64(64 - 8 * width)) >> np.uint64(8))
+    return at + 1 + width
+
+
+@compiled
+def _array(out, at, size):
+    """The head of a MessagePack array."""
+    if size < 16:
+        return _headed(out, at, 0x90 + size, 0, 1) - 1
+    return _headed(out, at, 0xDC, size, 2)
+
+
+@compiled
+def _map(out, at, size):
+    """The head of a MessagePack map."""
+    return _headed(out, at, 0x80 + size, 0, 1) - 1 if size < 16 else _headed(out, at, 0xDE, size, 2)
+
+
+@compiled
+def _unsigned(out, at, value):
+    """A MessagePack integer of 64 bits."""
+    if value < np.uint64(2**63):
+        return _integer(out, at, np.int64(value))
+    put(out, at, np.uint64(0xCF) << np.uint64(56))
+    put(out, at + 1, value)
+    return at + 9
+
+
+@compiled
+def _binary(out, at, size):
+    """The head of MessagePack bytes."""
+    return _headed(out, at, 0xC4, size, 1) if size < 256 else _headed(out, at, 0xC5, size, 2)
+
+
+@compiled
+def _integer(out, at, value):
+    """A MessagePack integer, as short as it can be."""
+    if -32 <= value < 128:
+        return _headed(out, at, value & 0xFF, 0, 1) - 1
+    if value >= 0:
+        width = 1 if value < 2**8 else 2 if value < 2**16 else 4 if value < 2**32 else 8
+        head = 0xCC
+    else:
+        width = 1 if value >= -(2**7) else 2 if value >= -(2**15) else 4 if value >= -(2**31) else 8
+        head = 0xD0
+    if width < 8:
+        return _headed(out, at, head + (0 if width == 1 else 1 if width == 2 else 2), value, width)
+    put(out, at, np.uint64(head + 3) << np.uint64(56))
+    put(out, at + 1, np.uint64(value))
+    return at + 9

@@ -1,0 +1,201 @@
+"""Many records at once -> a Batch: what ``Codec`` reads one by one, by compiled code where an event is plain."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+from xxhash import xxh3_64_intdigest
+
+from streams.accelerator.batch import Batch
+from streams.accelerator.hashing import SEED
+from streams.accelerator.id_index import NOWHERE
+from streams.accelerator.kernels.events import FOUND, places, scan
+from streams.accelerator.layout import NEVER, Column
+from streams.accelerator.pointers import Text
+from streams.events.codec import Codec
+from streams.events.rejects import Reject
+from streams.events.times import FIRST_MS, LAST_MS
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.rules import MEMORY, SIMPLE, Values
+
+ODD: Final = -2
+"""The number of the kind of an event that is not plain."""
+Owner = str | Control | Reject | None
+"""The lead of an event where intake has determined it, else empty; or what a record is that holds no event."""
+
+
+@dataclass(slots=True)
+class Read:
+    """What records say."""
+
+    batch: Batch
+    rejects: list[tuple[Any, Reject]]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Records and what is known of them, in order."""
+
+    records: Sequence[Any]
+    owners: Sequence[Owner]
+    text: Text
+    found: Column
+    """FOUND, by compiled code or one by one."""
+    kinds: Column
+    """The number of each event's kind, ODD where it is not plain."""
+    alone: dict[int, LeadEvent | Control]
+
+    def without(self, gone: set[int]) -> _Rows:
+        """The same without some."""
+        kept = [i for i in range(len(self.records)) if i not in gone]
+        new = {i: at for at, i in enumerate(kept)}
+        alone = {new[i]: item for i, item in self.alone.items()}
+        records, owners = [self.records[i] for i in kept], [self.owners[i] for i in kept]
+        return _Rows(records, owners, self.text, self.found[kept], self.kinds[kept], alone)
+
+
+class BatchCodec(Codec):
+    """Reads the records of ``lead-events`` for one set of scorecards, many at once."""
+
+    def __init__(self, paths: tuple[str, ...], numeric: Collection[str]) -> None:
+        super().__init__(paths)
+        self._places = places(self._keys, {tuple(path.split(".")) for path in numeric})
+        self._forget_kinds()
+
+    def _forget_kinds(self) -> None:
+        self._kinds: list[tuple[str, Values]] = []
+        self._numbers: dict[tuple[str, Values], int] = {}
+        self._hashes, self._numbers_of = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        """Hashes of kinds that compiled code has read, in order, and their numbers: ODD where they are not plain."""
+
+    def batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Read:
+        """Read records in order. Of the owners, None is left out, and what is no string stands for its record."""
+        if len(self._hashes) + len(self._numbers) >= MEMORY:
+            self._forget_kinds()
+        rows = self._scanned(records, owners)
+        rejects: list[tuple[Any, Reject]] = []
+        if len(odd := np.flatnonzero(rows.kinds == ODD)):
+            rows = self._apart(rows, odd.tolist(), rejects)
+        return Read(self._columns(rows), rejects)
+
+    def _scanned(self, records: Sequence[Any], owners: Sequence[Owner]) -> _Rows:
+        """What compiled code finds."""
+        values = [record.value or b"" for record in records]
+        asked, ends = np.ones(len(values), np.uint8), np.zeros((len(values), 2), np.int64)
+        ends[:, 0] = np.fromiter(map(len, values), np.int64, len(values))
+        if list(owners).count("") == len(owners):
+            text = Text(b"".join(values))
+        else:
+            ids = [owner.encode() if type(owner) is str else b"" for owner in owners]
+            ends[:, 1] = np.fromiter(map(len, ids), np.int64, len(ids))
+            asked = np.fromiter((type(owner) is str for owner in owners), np.uint8, len(owners))
+            text = Text(b"".join(chain.from_iterable(zip(values, ids, strict=True))))
+        rows = _Rows(records, owners, text, np.zeros(len(values), FOUND), np.full(len(values), ODD), {})
+        if self._places is not None:
+            first, entries, keys, slots_of, slots = self._places
+            ends = ends.cumsum()
+            scan(text.address, ends, asked, first, entries, keys.address, slots_of, slots, SEED, rows.found)
+            rows.kinds = np.where(rows.found["plain"] == 1, self._numbered(rows), ODD)
+        return rows
+
+    def _numbered(self, rows: _Rows) -> Column:
+        """The numbers of the kinds of plain events."""
+        hashes, plain = rows.found["kind"], rows.found["plain"] == 1
+        kinds = self._known(hashes)
+        new = np.flatnonzero(plain & (kinds == NOWHERE))
+        if len(new):
+            self._learn({int(hashes[i]): rows.records[i] for i in new.tolist()})
+            kinds[new] = self._known(hashes[new])
+        return kinds
+
+    def _known(self, hashes: Column) -> Column:
+        """The numbers of these kinds; NOWHERE for those that have none."""
+        if not len(self._hashes):
+            return np.full(len(hashes), NOWHERE)
+        at = np.searchsorted(self._hashes, hashes).clip(0, len(self._hashes) - 1)
+        return np.where(self._hashes[at] == hashes, self._numbers_of[at], NOWHERE)
+
+    def _learn(self, new: dict[int, Any]) -> None:
+        """Number kinds of which there are records."""
+        items = (self.event(record, "whoever") for record in new.values())
+        read = [(i.name, i.values) if isinstance(i, LeadEvent) else None for i in items]
+        hashes = np.array(list(new), np.uint64)
+        numbers = np.array([ODD if kind is None else self._number(*kind) for kind in read])
+        order = np.argsort(hashes)
+        places_of = np.searchsorted(self._hashes, hashes[order])
+        self._hashes = np.insert(self._hashes, places_of, hashes[order])
+        self._numbers_of = np.insert(self._numbers_of, places_of, numbers[order])
+
+    def _number(self, name: str, values: Values) -> int:
+        """A number for a new kind of events."""
+        self._kinds.append((name, values))
+        return len(self._kinds) - 1
+
+    def _apart(self, rows: _Rows, odd: list[int], rejects: list[tuple[Any, Reject]]) -> _Rows:
+        """Read what is not plain one by one; what cannot be read is left out."""
+        gone, pieces, size = set[int](), [rows.text.bytes], len(rows.text.bytes)
+        for i in odd:
+            owner = rows.owners[i]
+            item = self.event(rows.records[i], owner) if isinstance(owner, str) else owner
+            if isinstance(item, Reject):
+                rejects.append((rows.records[i], item))
+            if item is None or isinstance(item, Reject):
+                gone.add(i)
+                continue
+            one, lead_id = rows.found[i], item.lead_id.encode()
+            one["lead_at"], one["lead_size"] = size, len(lead_id)
+            pieces.append(lead_id)
+            size += len(lead_id)
+            if isinstance(item, LeadEvent) and _is_plain(item):
+                message_id = item.message_id.encode()
+                one["id_at"], one["id_size"] = size, len(message_id)
+                pieces.append(message_id)
+                size += len(message_id)
+                one["digest"] = xxh3_64_intdigest(message_id) >> 16
+                one["at"], one["sent"], one["known"] = item.at, NEVER, item.known
+                number = self._numbers.get((item.name, item.values))
+                if number is None:
+                    number = self._numbers[item.name, item.values] = self._number(item.name, item.values)
+                rows.kinds[i] = number
+            else:
+                rows.alone[i] = item
+        rows.text = Text(b"".join(pieces))
+        return rows.without(gone) if gone else rows
+
+    def _columns(self, rows: _Rows) -> Batch:
+        records, text, found, kinds, known_kinds = rows.records, rows.text, rows.found, rows.kinds, self._kinds
+        arrivals = np.array([record.timestamp for record in records], np.int64).clip(FIRST_MS, LAST_MS)
+        said, sent = found["at"], found["sent"]
+        ats = np.minimum(np.where(sent == NEVER, said, arrivals - (sent - said)), arrivals).clip(0)
+
+        def event(i: int) -> LeadEvent:  # which knows nothing of the batch: a ring of the two would outlive it
+            lead_at, lead_size, id_at, id_size, *_, known, _ = found[i].item()
+            lead_id = text.bytes[lead_at : lead_at + lead_size].decode()
+            message_id = text.bytes[id_at : id_at + id_size].decode()
+            (name, values), raw = known_kinds[kinds[i]], records[i].value or b""
+            plain = (lead_id, name, values, message_id, int(ats[i]), int(arrivals[i]))
+            return LeadEvent(*plain, None, None, raw, False, bool(known))
+
+        return Batch(
+            text,
+            found["lead_at"],
+            found["lead_size"],
+            kinds,
+            known_kinds,
+            found["digest"],
+            arrivals,
+            ats,
+            found["known"],
+            lambda i: int(records[i].offset),
+            event,
+            alone=rows.alone,
+        )
+
+
+def _is_plain(event: LeadEvent) -> bool:
+    """Whether an event needs no object of its own after all."""
+    return event.traits is None and event.touch is None and all(type(value) in SIMPLE for value in event.values)

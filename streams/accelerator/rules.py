@@ -1,0 +1,132 @@
+"""Scorecards, and what events match, as ``kernel`` takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.accelerator.kernels import apply as kernel
+from streams.accelerator.layout import (
+    BOUND,
+    CARD,
+    HIT,
+    MATCH,
+    MOST_GROUPS,
+    SIGNAL,
+    STAGE,
+    WEIGHT,
+    Groups,
+    Matches,
+    Model,
+)
+from streams.scoring.lead import value_hash
+from streams.scoring.rules import Hit, Match, Rules, StageRule
+
+
+class Signals:
+    """Numbers for the ids of signals and of sets of them; the same as long as the table is."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, int] = {}
+        self._groups: dict[tuple[tuple[int, ...], int], int] = {}
+        self._starts, self._members, self._plain, self._distinct = [0], list[int](), list[int](), list[int]()
+        self.groups = self._columns()
+
+    def number(self, signal: int) -> int:
+        """The number of a signal's id."""
+        return self.numbers.setdefault(signal, len(self.numbers))
+
+    def group(self, signals: tuple[int, ...], distinct: int = -1) -> int:
+        """The number of a set of ids, of which the ``distinct`` one counts a value, -1 for none."""
+        known = self._groups.get((signals, distinct))
+        if known is None:
+            assert len(self._groups) < MOST_GROUPS - 1
+            plain = len(self._groups) if distinct < 0 else self.group(signals)
+            known = self._groups[signals, distinct] = len(self._groups)
+            self._plain.append(plain)
+            self._distinct.append(-1 if distinct < 0 else self.number(distinct))
+            self._members += map(self.number, signals)
+            self._starts.append(len(self._members))
+            self.groups = self._columns()
+        return known
+
+    def _columns(self) -> Groups:
+        return Groups(
+            *(np.array(column, np.int64) for column in (self._starts, self._members, self._plain, self._distinct))
+        )
+
+
+class Plain:
+    """What events may match, as ``kernel`` takes it: only matches without amounts, and with one value at most."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+        self._numbers: dict[tuple[int, ...], int] = {}
+        self.matches: list[Match] = []
+        self.columns = self._columns()
+
+    def number(self, match: Match) -> int:
+        """The number of a match, ``kernel.PARTICULAR`` for one that is not plain."""
+        if any(hit.rule.amount_at is not None for hit in match.hits) or len(_valued(match)) > 1:
+            return kernel.PARTICULAR
+        known = self._numbers.get(match.signals)
+        if known is None:
+            known = self._numbers[match.signals] = len(self.matches)
+            self.matches.append(match)
+            self.columns = self._columns()
+        return known
+
+    @property
+    def most_hits(self) -> int:
+        """The most signals that one event matches."""
+        return max((len(match.hits) for match in self.matches), default=0)
+
+    def _columns(self) -> Matches:
+        matches, hits = np.zeros(len(self.matches), MATCH), list[tuple[int, float]]()
+        for row, match in zip(matches, self.matches, strict=True):
+            first = len(hits)
+            hits += [(self._signals.number(hit.signal), hit.amount) for hit in match.hits]
+            group = self._signals.group(match.signals, next((hit.signal for hit in _valued(match)), -1))
+            row["first"], row["last"], row["gain"], row["beyond_gain"], row["group"] = (
+                first, len(hits), match.gain, match.beyond_gain, group,
+            )  # fmt: skip
+            row["counted"] = any(hit.counter is not None for hit in match.hits)
+        return Matches(matches, np.array(hits, HIT))
+
+
+def _valued(match: Match) -> list[Hit]:
+    """The hits of distinct signals."""
+    return [hit for hit in match.hits if hit.value is not None]
+
+
+def value_of(match: Match) -> int:
+    """The hash of the value that a match counts, 0 where it counts none."""
+    return next((value_hash(hit.value) for hit in _valued(match)), 0)
+
+
+def model_of(rules: Rules, signals: Signals) -> Model:
+    """The scorecards as arrays."""
+    for rule in rules.by_id.values():
+        signals.number(rule.id)
+    cards, count = rules.cards, len(signals.numbers)
+    weights, known = np.zeros((len(cards), count), WEIGHT), np.zeros(count, SIGNAL)
+    weights["worth"] = np.nan
+    known["id"] = list(signals.numbers)
+    for rule in rules.by_id.values():
+        row = known[signals.number(rule.id)]
+        row["rate"], row["gain"] = rule.inverse_half_life, rule.gain
+        if rule.counter is not None:
+            for name in ("most", "width", "shift", "lateness", "distinct", "limited"):
+                row[name] = getattr(rule.counter, name)
+    bounds = np.zeros((len(cards), max((len(card.bounds) for card in cards), default=1)), BOUND)
+    rows, stages = np.zeros(len(cards), CARD), list[StageRule]()
+    for i, card in enumerate(cards):
+        for signal, weight in card.weights.items():
+            weights[i, signals.number(signal)] = weight[:3]
+        bounds[i, : len(card.bounds)] = card.bounds
+        rows[i] = (card.minimum, card.maximum, len(stages), len(stages) + len(card.stages))
+        stages += card.stages
+    blocked = np.zeros((len(stages), count), np.uint8)
+    for i, stage in enumerate(stages):
+        blocked[i, [signals.number(signal) for signal in stage.blocking]] = 1
+    limits = [(stage.enter, stage.leave, stage.needs_fit, stage.needs_engagement) for stage in stages]
+    return Model(weights, known, bounds, rows, np.array(limits, STAGE), blocked)

@@ -1,0 +1,324 @@
+"""The scorer of a shard: plain events in compiled code over columns, all else by ``Scorer``, to the same bytes.
+
+A lead stands in the table, or, where it has amounts to remember, as an object with ``Scorer``.
+For an input that is not plain a lead is lent to ``Scorer``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from streams.accelerator.batch import Batch
+from streams.accelerator.id_index import NOWHERE
+from streams.accelerator.kernels import apply as kernel
+from streams.accelerator.layout import INPUT, NEVER, Column
+from streams.accelerator.readings import after, look, standings
+from streams.accelerator.rules import value_of
+from streams.accelerator.table import Table, fits
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.lead import Lead, State
+from streams.scoring.outcome import Outcome
+from streams.scoring.rules import Rules
+from streams.scoring.score import Standing, published
+from streams.scoring.scorer import CLOSE_MS, Scorer
+from streams.scoring.stages import standing
+from streams.scoring.stored import decode
+
+
+class FastScorer:
+    """The leads of one shard that are in memory, and what a step does to them."""
+
+    def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
+        """Start with no lead loaded; ``at_home`` tells whether an unknown lead belongs here."""
+        self._scorer = Scorer(rules, at_home)
+        self._table = Table(rules)
+        self._forget_matches()
+
+    @property
+    def rules(self) -> Rules:
+        """The scorecards in use."""
+        return self._scorer.rules
+
+    @property
+    def rescoring(self) -> bool:
+        """Whether the scorecards changed and not every lead was read by the new ones yet."""
+        return self._scorer.rescoring
+
+    @rescoring.setter
+    def rescoring(self, value: bool) -> None:
+        self._scorer.rescoring = value
+
+    def use(self, rules: Rules) -> None:
+        """Score by other rules from here on."""
+        self._scorer.use(rules)
+        self._table.use(rules)
+        self._forget_matches()
+
+    def _forget_matches(self) -> None:
+        self._kinds: list[tuple[str, tuple[Any, ...]]] = []
+        """The kinds of the last batch."""
+        self._matches_of = np.zeros(0, np.int64)
+        """What each of them matches, as ``kernel`` knows it."""
+        self._values_of = np.zeros(0, np.uint64)
+
+    # What is in memory ----------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._table.rows) + len(self._scorer.states)
+
+    def knows(self, lead_id: str) -> bool:
+        """Whether a lead is in memory, or known to have no state."""
+        return lead_id in self._table.rows or lead_id in self._scorer.states
+
+    def missing(self, batch: Batch) -> list[str]:
+        """The leads of a batch of which nothing is in memory, each once."""
+        batch.rows = self._table.find(batch)
+        known, states = self._table.rows, self._scorer.states
+        for i in np.flatnonzero(batch.rows == NOWHERE).tolist():
+            lead_id = batch.strangers[i] = batch.lead_id(i)
+            batch.rows[i] = known.get(lead_id, NOWHERE)  # the names of some are too long to be found
+        return [i for i in dict.fromkeys(batch.strangers.values()) if i not in states and i not in known]
+
+    def put(self, lead_id: str, blob: bytes | None) -> None:
+        """Take in what the store holds of a lead."""
+        self._keep(lead_id, None if blob is None else decode(blob))
+
+    def state(self, lead_id: str) -> State | None:
+        """What is in memory of a lead, to look at."""
+        row = self._table.rows.get(lead_id)
+        return self._scorer.states.get(lead_id) if row is None else self._table.as_leads([row])[0]
+
+    def keep(self, most: int) -> None:
+        """Keep ``most`` leads in memory: those that came last."""
+        rows, states = self._table.rows, self._scorer.states
+        share = 1 - most / max(len(self), most)
+        for lead_id in list(states)[: ceil(len(states) * share)]:
+            del states[lead_id]
+        for row in list(rows.values())[: ceil(len(rows) * share)]:
+            self._table.remove(row)
+
+    def clear(self) -> None:
+        """Forget every lead."""
+        self._scorer.states.clear()
+        self._table = Table(self.rules)
+        self._forget_matches()
+
+    def _keep(self, lead_id: str, state: State | None) -> bool:
+        """Put what is known of a lead where it belongs; True if that is the table."""
+        if isinstance(state, Lead) and fits(state):
+            self._table.put(lead_id, state)
+            self._scorer.states.pop(lead_id, None)
+            return True
+        if lead_id in self._table.rows:
+            self._table.remove(self._table.rows[lead_id])
+        self._scorer.states[lead_id] = state
+        return False
+
+    @contextmanager
+    def _lent(self, lead_ids: Iterable[str]) -> Iterator[None]:
+        """Hand leads to ``Scorer``, and have those back in the table that can stand there.
+
+        Not where that fails: a lane that does ends, and its leads are read again.
+        """
+        known, states, touched = self._table.rows, self._scorer.states, self._scorer.touched
+        rows = {lead_id: known[lead_id] for lead_id in lead_ids if lead_id in known}
+        leads = self._table.as_leads(list(rows.values())) if rows else []
+        for (lead_id, row), lead in zip(rows.items(), leads, strict=True):
+            states[lead_id] = lead
+            if self._table.leads["touched"][row]:
+                touched[lead_id] = lead
+        yield
+        for lead_id in rows:
+            if self._keep(lead_id, states[lead_id]) and touched.pop(lead_id, None) is not None:
+                self._table.leads["touched"][known[lead_id]] = 1
+
+    # Inputs ---------------------------------------------------------------------------------------------------
+
+    def run(self, batch: Batch) -> None:
+        """Apply the inputs, of which ``missing`` was asked; their leads must be loaded."""
+        table = self._table
+        events = np.empty(len(batch.kinds), INPUT)
+        (events["match"], events["value"]), events["row"] = self._matches(batch), self._rows(batch)
+        events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
+        events["known"] = batch.known
+        left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(4, np.int64), 0, 0
+        fired = np.zeros(len(table.plain.matches), np.int64)
+        idle = np.zeros(len(table.signals.numbers), np.int64)
+        while True:
+            state, begin, more = kernel.apply(
+                table.leads, table.slots, table.cards, table.recent, table.windows, table.model, table.plain.columns,
+                events, begin, self.rescoring, left[lefts:], counts, fired, idle,
+            )  # fmt: skip
+            lefts += more
+            if state == kernel.DONE:
+                break
+            table.make_room(int(events[begin]["row"]), table.plain.most_hits)
+        self._scorer.outcome.tally.update(dict(zip(kernel.TALLIES, counts.tolist(), strict=True)))
+        self._note_fired(fired, idle)
+        self._run_left(batch, left[:lefts].tolist())
+
+    def _note_fired(self, fired: Column, idle: Column) -> None:
+        """Note how often each signal counted: where it matched, but for where a limit was reached."""
+        names, numbers = self._scorer.outcome.fired, list(self._table.signals.numbers)
+        for match in np.flatnonzero(fired).tolist():
+            for signal in self._table.plain.matches[match].signals:
+                names[self.rules.by_id[signal].name] += int(fired[match])
+        for number in np.flatnonzero(idle).tolist():
+            names[self.rules.by_id[numbers[number]].name] -= int(idle[number])
+
+    def _matches(self, batch: Batch) -> tuple[Column, Column]:
+        """What each event matches, as ``kernel`` knows it, and the hash of the value that it counts."""
+        kinds = batch.known_kinds
+        if kinds is not self._kinds:
+            self._forget_matches()
+            self._kinds = kinds
+        if len(self._matches_of) < len(kinds):
+            new = [self.rules.match(*kind) for kind in kinds[len(self._matches_of) :]]
+            numbers = np.array([self._table.plain.number(match) for match in new], np.int64)
+            self._matches_of = np.append(self._matches_of, numbers)
+            self._values_of = np.append(self._values_of, np.array([value_of(match) for match in new], np.uint64))
+        plain = batch.kinds >= 0
+        matches, values = np.full(len(plain), kernel.PARTICULAR), np.zeros(len(plain), np.uint64)
+        matches[plain] = self._matches_of[batch.kinds[plain]]
+        values[plain] = self._values_of[batch.kinds[plain]]
+        return matches, values
+
+    def _rows(self, batch: Batch) -> Column:
+        """The row of each event; leads begin where there was none."""
+        known, rows, strangers = self._table.rows, batch.rows, batch.strangers
+        first: dict[str, int] = {}
+        for i, lead_id in strangers.items():
+            first.setdefault(lead_id, i)
+        states, at_home = self._scorer.states, self._scorer.at_home
+        new = [
+            i
+            for lead_id, i in first.items()
+            if i not in batch.alone and lead_id not in known and states[lead_id] is None and at_home(lead_id)
+        ]
+        if new:
+            ids = [strangers[i] for i in new]
+            self._table.fresh(ids, batch.ats[new], batch.arrivals[new], self._scorer.fresh_slack)
+            for lead_id in ids:
+                del states[lead_id]
+            self._scorer.outcome.tally["leads"] += len(new)
+        for i, lead_id in strangers.items():
+            rows[i] = known.get(lead_id, NOWHERE)
+        return rows
+
+    def _run_left(self, batch: Batch, left: Sequence[int]) -> None:
+        inputs: dict[str, list[tuple[int, LeadEvent | Control]]] = {}
+        for i in left:
+            inputs.setdefault(batch.lead_id(i), []).append((batch.offset(i), batch.input(i)))
+        if inputs:
+            with self._lent(inputs):
+                self._scorer.run(inputs)
+
+    # Time -----------------------------------------------------------------------------------------------------
+
+    def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
+        """Do what fell due for leads by ``now_ms``, and find out when each is due again.
+
+        Where no stage turns, and the score has changed or its next change is not close, a bound says when.
+        """
+        known, leads = self._table.rows, self._table.leads
+        lead_ids = dict.fromkeys(lead_ids)
+        rows = np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
+        nows = np.maximum(leads["clock"][rows], now_ms)
+        calm = (nows < leads["calm_until"][rows]) & (leads["touched"][rows] == 0) & (not self.rescoring)
+        rows, nows = rows[calm], nows[calm]
+        changed, _, change, _ = look(self._table, self._scorer.outcome.ranks, rows, nows)
+        far = changed | (change >= CLOSE_MS)
+        rows = rows[far]
+        self._scorer.outcome.dirty.update(self._table.ids[row] for row in rows[leads["unsent"][rows] == 1].tolist())
+        self._schedule(rows, after(nows[far], change[far]))
+        done = {self._table.ids[row] for row in rows.tolist()}
+        others = [lead_id for lead_id in lead_ids if lead_id not in done]
+        with self._lent(others):
+            self._scorer.tick(others, now_ms)
+
+    def _schedule(self, rows: Column, at: Column) -> None:
+        """Note when these leads are due."""
+        self._table.leads["due"][rows] = at
+        due = self._scorer.outcome.due
+        for row, at_ms in zip(rows.tolist(), at.tolist(), strict=True):
+            due[self._table.ids[row]] = None if at_ms == NEVER else at_ms
+
+    # The end of a step ----------------------------------------------------------------------------------------
+
+    def finish(self) -> Outcome:
+        """What the step changed. The scorer is ready for the next one."""
+        outcome = self._scorer.finish()
+        begun = list(outcome.blobs)
+        table, leads = self._table, self._table.leads
+        rows = np.flatnonzero(leads["touched"][: len(table.ids)])
+        if len(rows):
+            leads["touched"][rows], leads["stuck"][rows], leads["stale"][rows] = 0, 0, 1
+            outcome.packed = table.pack(rows)
+            outcome.dirty.update(outcome.packed.lead_ids)
+        for lead_id in begun:
+            if (state := self._scorer.states.get(lead_id)) is not None:
+                self._keep(lead_id, state)
+        return outcome
+
+    def show(self, lead_ids: Iterable[str]) -> None:
+        """Read leads that steps have changed: their place in the ranking, and when each is due."""
+        lead_ids = list(lead_ids)
+        known, leads = self._table.rows, self._table.leads
+        rows = np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
+        self._scorer.show([lead_id for lead_id in lead_ids if lead_id not in known])
+        rows = rows[leads["stale"][rows] == 1]
+        if not len(rows):
+            return
+        nows = leads["clock"][rows]
+        _, calm, change, slack = look(self._table, self._scorer.outcome.ranks, rows, nows)
+        decided = leads["calm_until"][rows] != -np.inf
+        leads["calm_until"][rows[decided]] = nows[decided] + calm[decided] - 1
+        leads["slack"][rows[decided]] = slack[decided]
+        at, due = after(nows, change), leads["due"][rows]
+        sooner = (at != NEVER) & ((due == NEVER) | (at < due))
+        self._schedule(rows[sooner], at[sooner])
+
+    def standings(self, lead_ids: Iterable[str], at_ms: int) -> dict[str, list[Standing]]:
+        """What each scorecard says of each of these that is a lead, at ``at_ms`` or at its clock if that is later."""
+        known, states = self._table.rows, self._scorer.states
+        lead_ids = list(lead_ids)
+        found = standings(self._table, [row for i in lead_ids if (row := known.get(i)) is not None], at_ms)
+        for lead_id in lead_ids:
+            if lead_id not in known and isinstance(lead := states.get(lead_id), Lead):
+                found[lead_id] = [standing(card, lead, max(at_ms, lead.clock)) for card in self.rules.cards]
+        return found
+
+    def unsent(self, lead_ids: Iterable[str]) -> list[str]:
+        """Of these leads those whose score or stage is to be published; redirects and erasures, too."""
+        rows, unsent = self._table.rows, self._table.leads["unsent"]
+        return [
+            i for i in lead_ids if (unsent[row] if (row := rows.get(i)) is not None else bool(self._scorer.unsent([i])))
+        ]
+
+    def ahead(self, standings: Mapping[str, Sequence[Standing]]) -> list[str]:
+        """Of these leads those of which a score has become another than is shown."""
+        rows, states, cards = self._table.rows, self._scorer.states, self.rules.cards
+        found = []
+        for lead_id, known in standings.items():
+            if (row := rows.get(lead_id)) is not None:
+                shown = self._table.cards.scores["shown"][row].tolist()
+            else:
+                lead = states[lead_id]
+                shown = [lead.shown.get(card.name) for card in cards] if isinstance(lead, Lead) else []
+            if [published(each.score.exact) for each in known] != shown:
+                found.append(lead_id)
+        return found
+
+    def sent(self, lead_ids: Iterable[str]) -> None:
+        """What is shown of these leads was published."""
+        rows, unsent = self._table.rows, self._table.leads["unsent"]
+        for lead_id in lead_ids:
+            if (row := rows.get(lead_id)) is not None:
+                unsent[row] = 0
+            else:
+                self._scorer.sent([lead_id])

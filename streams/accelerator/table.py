@@ -1,0 +1,350 @@
+"""Leads in columns: what a Lead says, row by row, for ``kernel``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from streams.accelerator.batch import Batch
+from streams.accelerator.id_index import NOWHERE, Names
+from streams.accelerator.kernels import memory as kernel_memory
+from streams.accelerator.kernels import stored as kernel_stored
+from streams.accelerator.kernels import windows as kernel_windows
+from streams.accelerator.layout import (
+    BITS,
+    CLASSES,
+    LEAST_ROOM,
+    NEVER,
+    WINDOW_BITS,
+    Column,
+    Slots,
+    lengthen,
+    new_cards,
+    new_leads,
+    new_recent,
+    new_slots,
+    new_windows,
+    widened,
+)
+from streams.accelerator.packed import Packed
+from streams.accelerator.pointers import PADDING, Text
+from streams.accelerator.rules import Plain, Signals, model_of
+from streams.scoring.counting import DISTINCT_VALUES
+from streams.scoring.lead import ENTRY_BYTES, Lead, detail_key
+from streams.scoring.rules import Rules
+from streams.scoring.score import fit_of
+from streams.scoring.stored import VERSION, decode, decode_head, encode_apart
+
+_AS_IT_IS = (
+    "base", "clock", "first_seen", "last_seen", "erased_at", "calm_until", "slack", "known", "stale", "unsent",
+)  # fmt: skip
+"""Parts of a lead that rows have by the same names."""
+_NOBODY = new_leads(1)[0]
+"""A row as it begins."""
+_NOBODY["due"], _NOBODY["stale"], _NOBODY["unsent"] = NEVER, 1, 1
+ROWS, PLACES, BLOCKS, WIDTH = 1024, 8192, 64, 8
+WINDOWS, ENTRIES = 64, 1024
+ROOM = sum(LEAST_ROOM << room for room in range(CLASSES))
+"""Places that one lead's recent events, or the entries of one window, take until they stand in the largest block."""
+
+
+class Table:
+    """Rows of leads, by id."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rows: dict[str, int] = {}
+        self.ids: list[str] = []
+        """Lead ids by row, empty for a row that is free."""
+        self._names_of_rows = Names()
+        self._free: list[int] = []
+        self._rare: dict[int, tuple[bytes, bytes]] = {}
+        """By row, what ``encode_apart`` says of the leads of which it says anything."""
+        self.signals = Signals()
+        self.leads = new_leads(ROWS)
+        self.slots = new_slots(ROWS, WIDTH)
+        self.recent = new_recent(PLACES, BLOCKS)
+        self.windows = new_windows(WINDOWS, ENTRIES)
+        self.cards: Any = None
+        self._names: list[str] = []
+        self.use(rules)
+
+    def use(self, rules: Rules) -> None:
+        """Read leads by these scorecards."""
+        self.rules = rules
+        self.plain = Plain(self.signals)
+        self.model = model_of(rules, self.signals)
+        if any(rule.distinct_at is not None for rule in rules.by_id.values()):
+            self._keep_values()
+        stages = sum(len(card.stages) for card in rules.cards)
+        old = {} if self.cards is None else dict(zip(self._names, self.cards.scores["shown"].T, strict=True))
+        self.cards = new_cards(len(self.leads), len(rules.cards), stages)
+        self._no_scores = new_cards(1, len(rules.cards), 0).scores[0]
+        self._no_scores["fit"] = [card.fit({}) for card in rules.cards]
+        self.cards.scores[:] = self._no_scores
+        self._names = [card.name for card in rules.cards]
+        for i, card in enumerate(rules.cards):
+            if card.name in old:
+                self.cards.scores["shown"][:, i] = old[card.name]
+        self.leads["calm_until"] = self.leads["slack"] = -np.inf
+        for row, rare in self._rare.items():
+            lead = Lead(0)
+            decode_head(lead, rare[0])
+            self._derive(row, lead)
+
+    # Leads in and out -----------------------------------------------------------------------------------------
+
+    def put(self, lead_id: str, lead: Lead) -> int:
+        """Take a lead in, or take it as it is now; it must be fit for columns."""
+        row = self.rows.get(lead_id, NOWHERE)
+        if row == NOWHERE:
+            row = self._new_rows([lead_id])[0]
+        else:
+            self._forget(row)
+        size = len(lead.signals)
+        while size > self.slots.names.shape[1]:
+            self._widen()
+        kept, slots = self.leads[row], self.slots.slots[row, :size]
+        for name in _AS_IT_IS:
+            kept[name] = getattr(lead, name)
+        kept["due"], kept["size"] = NEVER if lead.due is None else lead.due, size
+        kept["touched"], kept["stuck"], kept["rare"] = 0, 0, 0
+        known = len(self.signals.numbers)
+        self.slots.names[row, :size] = list(map(self.signals.number, lead.signals))
+        slots["amount"], slots["ref"], slots["count"] = lead.amount, lead.ref, lead.count
+        self.slots.windows[row, :size] = 0
+        if lead.windows:
+            self._put_windows(row, lead)
+        self._put_recent(row, lead)
+        if len(self.signals.numbers) > known:  # the scorecards do not know some
+            self.model = model_of(self.rules, self.signals)
+        if (apart := encode_apart(lead))[0]:
+            self._rare[row], kept["rare"] = apart, 1
+        self._derive(row, lead)
+        for i, name in enumerate(self._names):
+            self.cards.scores["shown"][row, i] = lead.shown.get(name, NEVER)
+        return row
+
+    def _put_windows(self, row: int, lead: Lead) -> None:
+        entries = [entry for window in lead.windows.values() for entry in window.entries]
+        self._lengthen_windows(len(lead.windows))
+        kernel_windows.take_in(
+            self.slots,
+            self.windows,
+            row,
+            np.array([lead.signals.index(signal) for signal in lead.windows], np.int64),
+            np.array([len(window.entries) for window in lead.windows.values()], np.int64),
+            np.array([window.closed for window in lead.windows.values()], np.float64),
+            np.array([window.closed_ref for window in lead.windows.values()], np.int64),
+            np.array([entry[0] for entry in entries], np.int64),
+            np.array([entry[3] for entry in entries], np.uint64),
+        )
+
+    def _put_recent(self, row: int, lead: Lead) -> None:
+        if not (lead.recent or lead.ring):
+            return
+        self._lengthen_recent()
+        sets = np.array([self.signals.group(signals) for signals in lead.sets], np.int64)
+        recent = _octets(lead.recent)
+        groups = sets[recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]]
+        values = np.zeros(len(groups), np.uint64)
+        if lead.details:
+            self._keep_values()
+            for i, signals, signal, value in valued(lead):
+                groups[i], values[i] = self.signals.group(signals, signal), value
+        kernel_memory.unpack(self.leads, self.recent, row, recent, groups, values, _octets(lead.ring))
+
+    def _derive(self, row: int, lead: Lead) -> None:
+        """What traits and latches come to."""
+        stage = 0
+        for i, card in enumerate(self.rules.cards):
+            self.cards.scores["fit"][row, i] = fit_of(card, lead)
+            for rule in card.stages:
+                latch = lead.latches.get(rule.key)
+                self.cards.inside[row, stage] = latch is not None and latch.inside
+                stage += 1
+
+    def as_leads(self, rows: Sequence[int]) -> list[Lead]:
+        """The leads of these rows, which stay as they are."""
+        leads: list[Lead] = []
+        at = np.array(rows, np.int64)
+        derived = self.leads[["calm_until", "slack", "due", "stale", "unsent"]][at].tolist()
+        shown = self.cards.scores["shown"][at].tolist()
+        blobs = self.pack(at).blobs()
+        for blob, (calm_until, slack, due, stale, unsent), scores in zip(blobs, derived, shown, strict=True):
+            lead = decode(blob)
+            assert isinstance(lead, Lead)
+            lead.calm_until, lead.slack, lead.due = calm_until, slack, None if due == NEVER else due
+            lead.stale, lead.unsent = bool(stale), bool(unsent)
+            lead.shown = {name: score for name, score in zip(self._names, scores, strict=True) if score != NEVER}
+            leads.append(lead)
+        return leads
+
+    def find(self, batch: Batch) -> Column:
+        """The rows of the leads of a batch; NOWHERE for those that have none, and for a few that have."""
+        return self._names_of_rows.find(batch.text, batch.lead_at, batch.lead_size)
+
+    def remove(self, row: int) -> None:
+        """Forget a row."""
+        self._names_of_rows.remove(row)
+        self._forget(row)
+        self.leads["touched"][row] = 0
+        del self.rows[self.ids[row]]
+        self.ids[row] = ""
+        self._free.append(row)
+
+    def _forget(self, row: int) -> None:
+        """Give back what stands elsewhere than in the row."""
+        kernel_memory.forget(self.leads, self.recent, row, True)
+        if self.windows.used[0] > 1 and self.slots.windows[row, : self.leads["size"][row]].any():
+            kernel_windows.forget_windows(self.leads, self.slots, self.windows, row)
+        self._rare.pop(row, None)
+
+    def fresh(self, lead_ids: Sequence[str], ats: Column, arrivals: Column, slack: float) -> list[int]:
+        """Leads begin, with their first events."""
+        rows = self._new_rows(lead_ids)
+        for name in ("base", "first_seen", "last_seen"):
+            self.leads[name][rows] = ats
+        self.leads["clock"][rows] = arrivals
+        self.leads["calm_until"][rows], self.leads["slack"][rows] = (np.inf, slack) if slack > 0 else (-np.inf, -np.inf)
+        return rows
+
+    def stages(self, rows: Column) -> list[list[str | None]]:
+        """The stage of each row, by scorecard: the last one it is inside of in file order."""
+        columns: list[list[str | None]] = []
+        first = 0
+        for card in self.rules.cards:
+            names = [None, *(rule.stage.name for rule in card.stages)]
+            inside = self.cards.inside[rows, first : first + len(card.stages)]
+            last = (inside * np.arange(1, len(names))).max(axis=1, initial=0)
+            columns.append([names[at] for at in last.tolist()])
+            first += len(card.stages)
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    # Room -----------------------------------------------------------------------------------------------------
+
+    def _new_rows(self, lead_ids: Sequence[str]) -> list[int]:
+        rows = []
+        for lead_id in lead_ids:
+            if self._free:
+                row = self._free.pop()
+                self.ids[row] = lead_id
+            else:
+                row = len(self.ids)
+                self.ids.append(lead_id)
+            self.rows[lead_id] = row
+            rows.append(row)
+        self._names_of_rows.add([lead_id.encode() for lead_id in lead_ids], rows)
+        while len(self.ids) > len(self.leads):
+            self._lengthen()
+        self._blank(rows)
+        return rows
+
+    def _blank(self, rows: list[int]) -> None:
+        self.leads[rows] = _NOBODY
+        self.cards.scores[rows], self.cards.inside[rows] = self._no_scores, 0
+
+    def _lengthen(self) -> None:
+        size = _more(len(self.leads))
+        for column in (self.leads, *self.slots, *self.cards):
+            lengthen(column, size)
+
+    def _widen(self) -> None:
+        rows, width = self.slots.names.shape
+        self.slots = Slots(*map(widened, self.slots, new_slots(rows, 2 * width)))
+
+    def _lengthen_recent(self) -> None:
+        """One more lead may remember all that it can."""
+        r = self.recent
+        _reach((r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events), r.used[0] + ROOM)
+        _reach((r.old,), r.used[1] + 1)
+
+    def _lengthen_windows(self, windows: int) -> None:
+        """So many may begin and get full."""
+        w = self.windows
+        _reach((w.windows,), w.used[0] + windows)
+        _reach((w.ats, w.values), w.used[1] + windows * ROOM)
+
+    def _keep_values(self) -> None:
+        """From now on note what distinct signals count of recent events."""
+        if not len(self.recent.values):
+            self.recent = self.recent._replace(values=np.zeros(len(self.recent.events), np.uint64))
+
+    def make_room(self, row: int, hits: int) -> None:
+        """Make the columns longer, so that one more event of this lead can be taken."""
+        if self.leads[row]["size"] + hits > self.slots.names.shape[1]:
+            self._widen()
+        self._lengthen_recent()
+        self._lengthen_windows(hits)
+
+    # The stored form ------------------------------------------------------------------------------------------
+
+    def pack(self, rows: Column) -> Packed:
+        """The stored forms of these rows, one at least."""
+        lead_ids = [self.ids[row] for row in rows.tolist()]
+        texts = [lead_id.encode() for lead_id in lead_ids]
+        for row in rows[self.leads["rare"][rows] == 1].tolist():
+            texts += self._rare[row]
+        text, ends = Text(b"".join(texts)), np.zeros(len(texts) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=ends[1:])
+        room = kernel_stored.room_for(
+            self.leads, self.slots, self.recent, self.windows, self.signals.groups, rows, len(text.bytes)
+        )
+        wire, spans = np.empty(room + PADDING, np.uint8), np.zeros((len(rows), 2), np.int64)
+        kernel_stored.encode(
+            self.leads, self.slots, self.slots.slots.view(BITS), self.recent, self.windows,
+            self.windows.windows.view(WINDOW_BITS), self.model, self.signals.groups, VERSION, rows, text.address, ends,
+            wire.ctypes.data, spans,
+        )  # fmt: skip
+        return Packed(lead_ids, wire[: spans[-1, 1]].data, spans)
+
+
+def fits(lead: Lead) -> bool:
+    """Whether a lead can stand in columns: amounts are 1, and what it remembers is in the order of its events."""
+    if list(lead.windows) != [signal for signal in lead.signals if signal in lead.windows]:
+        return False
+    for window in lead.windows.values():
+        if len(window.entries) > DISTINCT_VALUES or any(entry[1] or entry[2] != 1 for entry in window.entries):
+            return False
+        if len(window.entries) == DISTINCT_VALUES and not window.entries[-1][3]:
+            return False  # a limited signal, which the kernel could count no more of
+    if not lead.details:
+        return True
+    found = valued(lead)
+    return len(found) == len(lead.details) == len({i for i, *_ in found}) and all(value for *_, value in found)
+
+
+def valued(lead: Lead) -> list[tuple[int, tuple[int, ...], int, int]]:
+    """(place, set of signals, distinct signal, value hash) of recent events that counted a value.
+
+    Only of amounts of 1, and while they are in the order of ``Lead.details``.
+    """
+    found: list[tuple[int, tuple[int, ...], int, int]] = []
+    order = iter(lead.details.items())
+    wanted, detail = next(order, (b"", []))
+    for i, (digest, at, signals) in enumerate(lead.remembered()):
+        for signal in signals:
+            if detail_key(digest, at, signal) == wanted and detail[:2] == ["", 1]:
+                found.append((i, signals, signal, detail[2]))
+                wanted, detail = next(order, (b"", []))
+    return found
+
+
+def _reach(columns: Sequence[Column], wanted: int) -> None:
+    """Make columns of one length so long."""
+    size = len(columns[0])
+    while size < wanted:
+        size = _more(size)
+    if size > len(columns[0]):
+        for column in columns:
+            lengthen(column, size)
+
+
+def _more(size: int) -> int:
+    """How long a column is to be next."""
+    return size + size // 4 + 1
+
+
+def _octets(text: bytes) -> Column:
+    return np.frombuffer(text, np.uint8)

@@ -1,0 +1,45 @@
+"""Control records of ``lead-events`` <-> bytes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from streams.events.rejects import REASONS, Reject
+from streams.events.times import FIRST_MS, LAST_MS
+from streams.scoring.event import Arrived, Control, Erase, Join, Retract
+from streams.scoring.lead import Lead
+from streams.scoring.stored import decode
+
+_KINDS: Final[dict[str, Any]] = {"join": Join, "arrived": Arrived, "erase": Erase, "retract": Retract}
+
+
+def kind_of(control: Control) -> str:
+    """What the kind header says of a control record."""
+    return next(kind for kind, cls in _KINDS.items() if isinstance(control, cls))
+
+
+def encode_control(control: Control) -> bytes:
+    """The value of a control record."""
+    return msgspec.msgpack.encode(control)
+
+
+def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: int) -> Control | Reject:
+    """Read a control record; a record without a value asks to erase the lead of its key."""
+    arrival = min(max(arrival, FIRST_MS), LAST_MS)
+    try:
+        if value is None:
+            if kind or not key:
+                return Reject("empty", REASONS["empty"])
+            return Erase(key.decode(), arrival)
+        control: Control = msgspec.msgpack.decode(value, type=_KINDS[kind])
+        sound = 0 <= control.arrival <= LAST_MS
+        if isinstance(control, Join):
+            sound = sound and control.greater < control.lesser
+        if isinstance(control, Arrived) and control.blob:
+            state = decode(control.blob)
+            sound = sound and not (isinstance(state, Lead) and not 0 <= state.base <= LAST_MS)
+        return control if sound else Reject("bad_control", REASONS["bad_control"])
+    except (LookupError, TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        return Reject("bad_control", REASONS["bad_control"])

@@ -1,0 +1,132 @@
+"""Intake: records of the source topics become records of ``lead-events``, keyed by lead. Keeps no state.
+
+The bytes of an event go on as they are; its arrival time and its coordinates go with it, so that scoring can tell a
+repeated delivery. Within a source partition the order is kept; over several, what was fetched together is merged
+by arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Final, Literal
+
+import msgspec
+
+from streams.events.calls import Id, check, clean_id, from_public_key, identities, parse
+from streams.events.controls import encode_control
+from streams.events.outgoing import Outgoing
+from streams.events.records import KIND_HEADER, SOURCE_HEADER, Headers, Row
+from streams.events.rejects import MOST_EVENT_BYTES, Refused, Reject, rejected
+from streams.scoring.event import ANONYMOUS, USER, Identity, Join, join
+from streams.transport.topics import Partitioner, Topics
+
+
+class _Call(msgspec.Struct, frozen=True, gc=False):
+    """As much of an ordinary call as intake must know; anything else about it does not fit and goes the longer way."""
+
+    type: Literal["track", "page", "screen"]
+    event: str | None = None
+    userId: Id | None = None  # noqa: N815 - the Segment spec's names
+    anonymousId: Id | None = None  # noqa: N815
+
+
+@dataclass(slots=True)
+class Output:
+    """What a fetch became."""
+
+    rows: dict[int, list[Row]] = field(default_factory=dict)
+    """Partition of lead-events -> its records, in order."""
+    rejects: list[Outgoing] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+
+class Intake:
+    """Adapts, validates and keys. Pure but for the memory of partitions."""
+
+    _decode: Final = staticmethod(msgspec.json.Decoder(_Call).decode)
+
+    def __init__(self, topics: Topics, partitioner: Partitioner) -> None:
+        """``partitioner`` tells the partition of a lead id."""
+        self._topics = topics
+        self._partitioner = partitioner
+
+    def adapt(self, fetched: Mapping[str, Iterable[Any]], now_ms: int) -> Output:
+        """Records by ``topic:partition``, merged by arrival. An arrival after ``now_ms`` is taken as now."""
+        output = Output()
+        for place, record in _merged(fetched):
+            self._adapt(place, record, min(record.timestamp, now_ms) if record.timestamp >= 0 else now_ms, output)
+        return output
+
+    def _adapt(self, place: str, record: Any, arrival: int, output: Output) -> None:
+        source = (SOURCE_HEADER, f"{place}:{record.offset}".encode())
+        if record.value is not None and len(record.value) > MOST_EVENT_BYTES:
+            self._refuse(record, source, Refused("too_large").reject, output)
+            return
+        try:
+            call = self._decode(record.value or b"")
+            owner = call.userId or call.anonymousId
+            if owner and owner.isprintable() and (call.type != "track" or call.event):
+                self._put(output, owner, arrival, record.value, [source])
+                return
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+            pass  # it is of a rarer shape
+        try:
+            self._adapt_rare(record, arrival, source, output)
+        except Refused as refused:
+            self._refuse(record, source, refused.reject, output)
+
+    def _adapt_rare(self, record: Any, arrival: int, source: tuple[str, bytes], output: Output) -> None:
+        """Calls that join identities, and events that are known by an address only."""
+        sent = parse(record.value)
+        check(sent)
+        known = identities(sent)
+        if not known:
+            raise Refused("no_lead")
+        joins = joins_of(sent, known, arrival)
+        self._put(output, known[0].id, arrival, record.value, [source])
+        for i, control in enumerate(joins):
+            headers = [(SOURCE_HEADER, source[1].replace(b":", b"+%d:" % i, 1)), (KIND_HEADER, b"join")]
+            self._put(output, control.lead_id, arrival, encode_control(control), headers)
+
+    def _put(self, output: Output, lead_id: str, arrival: int, value: bytes | None, headers: Headers) -> None:
+        row = (arrival, lead_id.encode(), value, headers)
+        output.rows.setdefault(self._partitioner(lead_id), []).append(row)
+
+    def _refuse(self, record: Any, source: tuple[str, bytes], reject: Reject, output: Output) -> None:
+        output.rejects.append(rejected(self._topics.rejected, record, source[1].decode(), reject))
+        output.reasons.append(reject.reason)
+
+
+def joins_of(sent: Mapping[str, Any], known: list[Identity], arrival: int) -> list[Join]:
+    """The joins that an ``identify`` or ``alias`` asks for: each further identity with the first.
+
+    A public key, which anybody can use, never joins two known users.
+    """
+    call = sent.get("type")
+    if call not in ("identify", "alias"):
+        return []
+    joins = [join(known[0], other, arrival) for other in known[1:]]
+    if call == "alias":
+        previous = clean_id(sent.get("previousId"))
+        if previous is not None:
+            kind = ANONYMOUS if previous == sent.get("anonymousId") else USER
+            joins.append(join(known[0], Identity(kind, previous), arrival, explicit=not from_public_key(sent)))
+    return [control for control in joins if control is not None]
+
+
+def _merged(fetched: Mapping[str, Iterable[Any]]) -> Iterable[tuple[str, Any]]:
+    """Everything fetched by arrival; within a partition in order, whatever the timestamps say."""
+    if len(fetched) == 1:
+        place, records = next(iter(fetched.items()))
+        return ((place, record) for record in records)
+    keyed: list[tuple[int, str, Any]] = []
+    stamp: Callable[[Any], int] = attrgetter("timestamp")
+    for place, records in fetched.items():
+        latest = 0
+        for record in records:
+            latest = max(latest, stamp(record))
+            keyed.append((latest, place, record))
+    keyed.sort(key=lambda row: row[0])
+    return ((place, record) for _, place, record in keyed)

@@ -1,0 +1,51 @@
+"""What a step sends: alerts, and records for other shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streams.events.controls import encode_control, kind_of
+from streams.events.outgoing import Outgoing
+from streams.events.records import KIND_HEADER, SOURCE_HEADER, Headers
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.outcome import Outcome
+from streams.scoring.rules import Rules
+from streams.shard.alert import CONTENT_TYPE, alert
+
+MOST_FORWARDS = 4096
+"""Forwards that one record can cause: an erasure reaches every alias."""
+
+
+def alerts(outcome: Outcome, rules: Rules, topic: str, link_base: str) -> Iterator[Outgoing]:
+    """The alerts of the crossings that are to be told; ``link_base`` is the address of the board."""
+    for crossing in outcome.crossings:
+        if crossing.transition.told:
+            body = alert(crossing, rules, link_base)
+            headers: Headers = [("content-type", CONTENT_TYPE.encode())]
+            key, at = crossing.transition.lead_id.encode(), crossing.transition.at_ms
+            arrived = crossing.event.arrival if crossing.event else None
+            yield Outgoing(topic, key, body, at, headers, crossing.transition.alert_id, arrived)
+
+
+def forwards(outcome: Outcome, topic: str, partition: int) -> Iterator[Outgoing]:
+    """Records for other shards, with coordinates that are the same in every replay: the offset they come from."""
+    offset, i = -1, 0
+    for forward in sorted(outcome.forwards, key=lambda forward: forward.at):
+        offset, i = (offset, i + 1) if forward.at == offset else (forward.at, 0)
+        outgoing = _forwarded(topic, forward.target, forward.item)
+        place = f"~{partition}:{offset * MOST_FORWARDS + min(i, MOST_FORWARDS - 1)}"
+        outgoing.headers.append((SOURCE_HEADER, place.encode()))
+        yield outgoing
+
+
+def forwarded_from(record: Outgoing) -> int:
+    """The offset of the record that one of ``forwards`` comes from."""
+    return int(dict(record.headers)[SOURCE_HEADER].rpartition(b":")[2]) // MOST_FORWARDS
+
+
+def _forwarded(topic: str, target: str, item: LeadEvent | Control) -> Outgoing:
+    """A record on its way to the shard of another lead, with its arrival kept."""
+    if isinstance(item, LeadEvent):
+        return Outgoing(topic, target.encode(), item.raw, item.arrival, [])
+    headers: Headers = [(KIND_HEADER, kind_of(item).encode())]
+    return Outgoing(topic, target.encode(), encode_control(item), item.arrival, headers)

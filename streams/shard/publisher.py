@@ -1,0 +1,99 @@
+"""Publishing: the scores that changed go to ``lead-scores``, in the background."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from streams.events.records import Row
+from streams.scoring.score import Standing
+from streams.shard.alert import score_record
+from streams.shard.shard import Shard
+from streams.transport.channel import Channel
+
+SHOWN = 1000
+"""Leads brought in line with ranking and schedule in one step."""
+ROWS = 200
+"""Score records made in one go."""
+PORTION = 2000
+"""Leads whose scores are sent together: those of all that a backlog changed would take more memory than the leads."""
+
+
+class Publisher:
+    """Publishes the scores of one shard, one sending at a time."""
+
+    def __init__(self, shard: Shard, channel: Channel) -> None:
+        """``publish`` does something only where scores have changed."""
+        self._shard = shard
+        self._channel = channel
+        self._shown: dict[str, int] = {}
+        """Leads in line with ranking and schedule, with the version as of which they are."""
+        self._left: list[tuple[str, int]] = []
+        """Leads whose scores go after those that are on their way, with their versions."""
+        self.sending: asyncio.Task[None] | None = None
+        """The last sending; it fails if Kafka can never take it."""
+
+    @property
+    def more(self) -> bool:
+        """Whether the next scores may go."""
+        return bool(self._left) and self._idle
+
+    @property
+    def _idle(self) -> bool:
+        sending = self.sending
+        return sending is None or sending.cancelled() or (sending.done() and sending.exception() is None)
+
+    async def publish(self, at_ms: int) -> None:
+        """Bring ranking and schedule in line with what changed, and send the scores, unless some still wait."""
+        shard = self._shard
+        versions = {lead_id: at for lead_id, at in shard.dirty.items() if lead_id not in shard.clean}
+        lead_ids = [lead_id for lead_id, at in versions.items() if self._shown.get(lead_id) != at]
+        for first in range(0, len(lead_ids), SHOWN):
+            await shard.show(lead_ids[first : first + SHOWN])
+        self._shown = versions
+        if self._idle and not self._left:
+            self._left = list(versions.items())
+        await self.send_more(at_ms)
+
+    async def send_more(self, at_ms: int) -> None:
+        """Send the next scores, if they may go."""
+        if self.more:
+            versions = dict(self._left[:PORTION])
+            del self._left[:PORTION]
+            rows, ahead = await self._rows(list(versions), at_ms)
+            self.sending = asyncio.create_task(self._send(rows, versions, ahead))
+
+    async def _rows(self, lead_ids: Sequence[str], at_ms: int) -> tuple[list[Row], set[str]]:
+        """The records, and the leads whose score is another by then than the ranking shows."""
+        rows, ahead = list[Row](), set[str]()
+        for first in range(0, len(lead_ids), ROWS):
+            chunk = lead_ids[first : first + ROWS]
+            await self._shard.load(chunk)  # some may have had to make room since
+            unsent = self._shard.scorer.unsent(chunk)
+            standings = self._shard.scorer.standings(unsent, at_ms)
+            rows += _score_rows(self._shard, unsent, standings, at_ms)
+            ahead.update(self._shard.scorer.ahead(standings))
+            await asyncio.sleep(0)  # other lanes first: nobody waits for a score as for an alert
+        return rows, ahead
+
+    async def _send(self, rows: list[Row], versions: dict[str, int], ahead: set[str]) -> None:
+        partition = self._shard.partition % self._channel.score_partitions
+        if rows:
+            await self._channel.producer.deliver_batches(self._channel.topics.lead_scores, {partition: rows})
+        self._channel.metrics.scores.inc(len(rows))
+        self._shard.published(versions, ahead)
+
+
+def _score_rows(
+    shard: Shard, lead_ids: Sequence[str], standings: Mapping[str, Sequence[Standing]], at_ms: int
+) -> list[Row]:
+    """The rows of these leads, one a scorecard; tombstones for leads that were joined or erased."""
+    rules = shard.scorer.rules
+    rows: list[Row] = []
+    for i, card in enumerate(rules.cards):
+        suffix = f"/{card.name}" if i else ""
+        for lead_id in lead_ids:
+            known = standings.get(lead_id)
+            value = None if known is None else score_record(lead_id, card, known[i], rules.version)
+            rows.append((at_ms, f"{lead_id}{suffix}".encode(), value, []))
+    return rows

@@ -1,0 +1,62 @@
+"""What the records of a batch say: events, control records and rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from streams.accelerator.batch import Batch
+from streams.accelerator.reader import BatchCodec, Owner
+from streams.environment import Environment
+from streams.events.controls import decode_control
+from streams.events.outgoing import Outgoing
+from streams.events.records import KIND_HEADER, SOURCE_HEADER
+from streams.events.rejects import Reject, rejected
+from streams.scoring.rules import Rules
+from streams.shard.position import Position
+
+
+class Reader:
+    """Reads the records of one shard."""
+
+    def __init__(self, partition: int, rules: Rules, env: Environment) -> None:
+        """``partition`` is that of ``lead-events``."""
+        self._partition = partition
+        self._env = env
+        self.use(rules)
+
+    def use(self, rules: Rules) -> None:
+        """Read what other rules ask for."""
+        self._codec = BatchCodec(rules.paths, rules.numeric)
+
+    def read(self, records: Sequence[Any], position: Position) -> tuple[Batch, list[Outgoing]]:
+        """What the records say; ``position`` knows which were taken before, and takes note of the others."""
+        owners: Sequence[Owner] = [""] * len(records)
+        if any([record.headers or record.value is None for record in records]):  # noqa: C419 - a list is faster
+            owners = [
+                self._marked(record, position) if record.headers or record.value is None else "" for record in records
+            ]
+        read = self._codec.batch(records, owners)
+        return read.batch, [self._reject(record, reject) for record, reject in read.rejects]
+
+    def _marked(self, record: Any, position: Position) -> Owner:
+        """Read a record that has headers or no value: from intake, from another shard, or a request to erase.
+
+        Returns:
+            The lead of an event, where intake or another shard has determined it, else ""; a control record; None
+            for a record that was taken before.
+        """
+        headers = dict(record.headers)
+        source = headers.get(SOURCE_HEADER)
+        if source is not None and not position.first_time(source):
+            self._env.metrics.events.labels("skipped").inc()
+            return None
+        if record.value is None or KIND_HEADER in headers:
+            kind = (headers.get(KIND_HEADER) or b"").decode("ascii", "replace")
+            return decode_control(kind, record.value, record.key, record.timestamp)
+        return record.key.decode("utf-8", "replace") if source is not None and record.key else ""
+
+    def _reject(self, record: Any, reject: Reject) -> Outgoing:
+        self._env.metrics.rejected.labels(reject.reason).inc()
+        place = f"{self._env.topics.lead_events}:{self._partition}:{record.offset}"
+        return rejected(self._env.topics.rejected, record, place, reject)

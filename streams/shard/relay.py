@@ -1,0 +1,144 @@
+"""The relay: what steps put into the outbox goes to Kafka, in order, and is ticked off when acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from streams.clock import monotonic_s, now_ms
+from streams.events.outgoing import Outgoing, decode_outgoing
+from streams.events.rejects import REASONS, Reject, rejected
+from streams.shard.outbox import forwarded_from
+from streams.shard.shard import Shard
+from streams.store.base import Entry
+from streams.transport.channel import Channel
+
+log = logging.getLogger(__name__)
+AGAIN_S = 1.0
+CHUNK = 500
+OUTBOX_MOST = 10_000
+"""Entries waiting at which a shard stops taking records."""
+
+
+class Relay:
+    """Sends the outbox of one shard. The order of entries is the order of sending."""
+
+    def __init__(self, shard: Shard, channel: Channel) -> None:
+        """``run`` must be running for anything to be sent."""
+        self._shard = shard
+        self._channel = channel
+        self._queue: list[Entry] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._sent_before: set[str] | None = None
+        self.waiting_since_s: float | None = None
+        """Since when, on the monotonic clock, something has waited without an acknowledgement."""
+        shard.relay = self.put
+
+    @property
+    def full(self) -> bool:
+        """Whether the shard should wait before it takes more."""
+        return len(self._queue) >= OUTBOX_MOST
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Take the entries of a committed step."""
+        if entries:
+            self._queue += entries
+            self.waiting_since_s = self.waiting_since_s or monotonic_s()
+            self._idle.clear()
+            self._wake.set()
+
+    def reset(self) -> None:
+        """Forget what is queued: the shard reads its outbox again."""
+        self._queue.clear()
+        self._sent_before = None
+        self.waiting_since_s = None
+        self._idle.set()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until everything was acknowledged, but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+
+    async def run(self) -> None:
+        """Send, for ever."""
+        while True:
+            if not self._queue:
+                self._idle.set()
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                chunk = self._queue[:CHUNK]
+                offset = await self._deliver([decode_outgoing(entry.payload) for entry in chunk])
+                if self._queue[: len(chunk)] == chunk:
+                    del self._queue[: len(chunk)]
+                    self._shard.sent(chunk, offset)
+                    self.waiting_since_s = monotonic_s() if self._queue else None
+
+    async def _deliver(self, records: Sequence[Outgoing]) -> int | None:
+        """Send what is not there yet; returns the offset after the last alert, if there was one."""
+        topics, channel = self._channel.topics, self._channel
+        home = self._shard.partition % channel.handoff_partitions
+        known = await self._known(home)
+        alerts = [r for r in records if r.topic == topics.handoff and r.alert_id not in known]
+        others = [r for r in records if r.topic != topics.handoff]
+        await channel.reached("produced")
+        results = await asyncio.gather(
+            self._sent(alerts, home) if alerts else _none(),
+            self._sent(others) if others else _none(),
+        )
+        await channel.reached("acknowledged")
+        self._tell(alerts)
+        return results[0][-1].offset + 1 if results[0] else None
+
+    async def _sent(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
+        """Send records; one that the broker takes in no case goes to the rejects, or nothing else would go on."""
+        producer = self._channel.producer
+        try:
+            return await producer.deliver(records, partition)
+        except MessageSizeTooLargeError:
+            if len(records) > 1:
+                return [done for record in records for done in await self._sent([record], partition)]
+            size = len(records[0].value or b"")
+            message = (
+                "a record of %d bytes is too large for %s, whose max.message.bytes may be raised to 4 MiB: rejected"
+            )
+            log.error(message, size, records[0].topic)
+            await producer.deliver([self._rejected(records[0])])
+            return []
+
+    def _rejected(self, record: Outgoing) -> Outgoing:
+        self._channel.metrics.rejected.labels("too_large").inc()
+        place = f"{record.topic}:{self._shard.partition}:{record.alert_id or forwarded_from(record)}"
+        raw = SimpleNamespace(key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=())
+        return rejected(self._channel.topics.rejected, raw, place, Reject("too_large", REASONS["too_large"]))
+
+    async def _known(self, home: int) -> set[str]:
+        """Alerts that a former owner has sent already, without having lived to say so."""
+        if self._sent_before is None and not self._shard.catching_up:
+            self._sent_before = set()
+        while self._sent_before is None:
+            try:
+                self._sent_before = await self._channel.already_sent(home, self._shard.handoff_offset)
+            except KafkaError as error:
+                log.warning("cannot read %s (%r); trying again", self._channel.topics.handoff, error)
+                await asyncio.sleep(AGAIN_S)
+        return self._sent_before
+
+    def _tell(self, alerts: Sequence[Outgoing]) -> None:
+        now = now_ms()
+        for record in alerts:
+            self._channel.metrics.alerts.inc()
+            if record.arrived_ms is not None:
+                self._channel.metrics.handoff_seconds.observe(max(now - record.arrived_ms, 0) / 1000)
+
+
+async def _none() -> list[object]:
+    return []

@@ -1,0 +1,307 @@
+"""The life of a batch: read, load, score, commit, relay. Read this file first.
+
+A Shard is one partition of ``lead-events`` with its leads. It is the only writer of their state, but nothing
+depends on that: each step names the one that it follows, so whoever makes a step is right.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from streams.accelerator.hashing import murmur2
+from streams.accelerator.scorer import FastScorer
+from streams.clock import monotonic_s
+from streams.environment import Environment
+from streams.events.outgoing import Outgoing, encode_outgoing
+from streams.scoring.counting import DAY_MS
+from streams.scoring.outcome import Outcome
+from streams.scoring.rules import Rules
+from streams.shard.outbox import alerts, forwards
+from streams.shard.position import Position
+from streams.shard.reader import Reader
+from streams.store.base import Commit, Control, Entry, Verdict
+from streams.transport.topics import partition_of
+
+MOST_WAITING = 1_000_000
+"""Entries of an outbox that are read: all there are."""
+PORTION = 1000
+"""Records that are read and scored in one go: more do not fit into the processor's cache."""
+_openings = itertools.count(1)
+
+
+class Conflict(Exception):
+    """Somebody else has written the shard, or the store went back in time: read it again."""
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(f"partition {partition} was written by somebody else")
+
+
+class Shard:
+    """One partition of ``lead-events``: its leads, its position, its outbox."""
+
+    def __init__(self, partition: int, rules: Rules, env: Environment) -> None:
+        """``open`` must be awaited before anything else."""
+        self.partition = partition
+        self.env = env
+        partitions = env.partitioner.partitions
+        self.scorer = FastScorer(rules, lambda lead_id: partition_of(lead_id, partitions, murmur2) == partition)
+        self.reader = Reader(partition, rules, env)
+        self.position = Position()
+        self.version = -1
+        self.step = ""
+        """The id of the last step taken: the next one follows it, or nothing is written."""
+        self._opening = 0
+        """Which reading of the shard this is: two of one process never take the same step."""
+        self.fresh: bool = False
+        """Nothing was ever committed for this shard."""
+        self.catching_up = False
+        """A former owner may have sent alerts without having lived to say so."""
+        self.scored_by = ""
+        """The version of the scorecards that every lead was read by."""
+        self.outbox: list[Entry] = []
+        """Entries committed and not yet acknowledged, in order."""
+        self.acknowledged = 0
+        self.handoff_offset = 0
+        """Everything before this offset of the handoff partition was acknowledged."""
+        self.dirty: dict[str, int] = {}
+        """Leads whose score is to be published, with the version that made it so."""
+        self.clean: dict[str, int] = {}
+        """Of these, the published ones that the store still has as dirty."""
+        self.next_due: float = math.inf
+        self.relay: Callable[[Sequence[Entry]], None] = lambda entries: None
+        """Takes the entries of a step once it is committed."""
+
+    # Opening --------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Read where the shard stands. Leads stay in memory if nobody has written since."""
+        control = await self.env.store.control(self.partition)
+        if (control.version, control.step) == (self.version, self.step):
+            self.catching_up = self.catching_up or bool(self.outbox)
+            self.relay(self.outbox)
+            return
+        self.version, self.step = control.version, control.step
+        self._opening = next(_openings)
+        self.fresh = control.version == 0
+        self.scorer.clear()
+        self._read(control)
+        waiting = await self.env.store.outbox(self.partition, MOST_WAITING)
+        self.outbox = waiting
+        self.catching_up = bool(waiting) or self.handoff_offset == 0
+        self.dirty = dict.fromkeys(await self.env.store.dirty(self.partition), -self._opening)
+        self.clean = {}
+        self.next_due = await self.env.store.next_due(self.partition) or math.inf
+        self.relay(waiting)
+
+    def _read(self, control: Control) -> None:
+        fields = control.fields
+        self.position = Position.read(fields)
+        self.scored_by = bytes(fields.get("scorecards", b"")).decode()
+        self.scorer.rescoring = not self.fresh and self.scored_by != self.scorer.rules.version
+        self.acknowledged = 0
+        self.handoff_offset = int(fields.get("handoff", b"0"))
+
+    def use(self, rules: Rules) -> None:
+        """Score by other rules from the next step on."""
+        self.scorer.use(rules)
+        self.reader.use(rules)
+
+    # One step -------------------------------------------------------------------------------------------------
+
+    async def take(self, records: Sequence[Any]) -> None:
+        """Score one batch. Safe to repeat: the store refuses a step that it has already taken.
+
+        Raises:
+            Conflict: the shard was written by somebody else; nothing of the batch was applied.
+        """
+        started_s = monotonic_s()
+        records = self._new(records)
+        if not records:
+            return
+        await self.env.reached("fetched")
+        rejects: list[Outgoing] = []
+        for first in range(0, len(records), PORTION):
+            batch, refused = self.reader.read(records[first : first + PORTION], self.position)
+            rejects += refused
+            await self._load(self.scorer.missing(batch))
+            self.scorer.run(batch)
+        outcome = self.scorer.finish()
+        await self.env.reached("scored")
+        self.position.move_past(records[-1])
+        await self._commit(outcome, rejects)
+        self.env.metrics.step_seconds.observe(monotonic_s() - started_s)
+
+    def _new(self, records: Sequence[Any]) -> Sequence[Any]:
+        """Without what the checkpoint has passed already."""
+        checkpoint = self.position.checkpoint
+        if records and records[0].offset >= checkpoint:
+            return records
+        return [record for record in records if record.offset >= checkpoint]
+
+    async def load(self, lead_ids: Iterable[str]) -> None:
+        """Load the leads that are not in memory."""
+        await self._load([lead_id for lead_id in lead_ids if not self.scorer.knows(lead_id)])
+
+    async def _load(self, missing: Sequence[str]) -> None:
+        if not missing:
+            return
+        for lead_id, blob in zip(missing, await self.env.store.load(self.partition, missing), strict=True):
+            self.scorer.put(lead_id, blob)
+
+    # The atomic part ------------------------------------------------------------------------------------------
+
+    async def _commit(self, outcome: Outcome, rejects: list[Outgoing], shown_ms: int = 0) -> None:
+        """1. State, schedule, ranking, outbox and offset in one step. 2. The relay. Nothing before 1 is visible.
+
+        ``shown_ms`` is when scores came to be what the ranking will say.
+        """
+        entries = self._entries(outcome, rejects)
+        commit = self._step(outcome, entries, shown_ms)
+        await self.env.reached("commit_sent")
+        verdict = await self.env.store.commit(self.partition, commit)
+        self.env.metrics.commits.labels(verdict.value).inc()
+        if verdict is Verdict.CONFLICT:
+            self.version = -1
+            raise Conflict(self.partition)
+        self._committed(commit, outcome)
+        await self.env.reached("committed")
+        if commit.trim_to:
+            await self.env.reached("trimmed")
+        if entries:
+            self.relay(entries)
+        self._bound_cache()
+
+    def _step(self, outcome: Outcome, entries: list[Entry], shown_ms: int) -> Commit:
+        dirty, clean = self.dirty, self.clean
+        published = [i for i, at in clean.items() if dirty.get(i) == at and i not in outcome.dirty]
+        return Commit(
+            self.version,
+            self.step,
+            f"{self.env.owner}:{self._opening}:{self.version + 1}",
+            self._fields(),
+            outcome.blobs,
+            outcome.packed,
+            outcome.due,
+            outcome.ranks,
+            entries,
+            self.acknowledged,
+            published,
+            [lead_id for lead_id in outcome.dirty if lead_id not in dirty or lead_id in clean],
+            shown_ms // 1000,
+            self.position.arrived_ms // DAY_MS,
+            {name: (count, outcome.amounts.get(name)) for name, count in outcome.fired.items() if count > 0},
+        )
+
+    def _fields(self) -> dict[str, bytes]:
+        scored_by = self.scorer.rules.version if self.fresh else self.scored_by
+        return {
+            **self.position.fields(),
+            "handoff": b"%d" % self.handoff_offset,
+            "scorecards": scored_by.encode(),
+            "owner": self.env.owner.encode(),
+        }
+
+    def _committed(self, commit: Commit, outcome: Outcome) -> None:
+        self.version, self.step = self.version + 1, commit.step
+        if self.acknowledged == commit.trim_to:
+            self.acknowledged = 0
+        if self.fresh:
+            self.fresh, self.scored_by = False, self.scorer.rules.version
+        for lead_id in commit.clean:
+            self.dirty.pop(lead_id, None)
+            self.clean.pop(lead_id, None)
+        for lead_id in outcome.dirty:
+            self.dirty[lead_id] = self.version
+            self.clean.pop(lead_id, None)
+        self.outbox += commit.outbox
+        self.next_due = min([self.next_due, *(due for due in outcome.due.values() if due is not None)])
+        events = self.env.metrics.events
+        for name, count in outcome.tally.items():
+            events.labels(name).inc(count)
+        for crossing in outcome.crossings:
+            t = crossing.transition
+            self.env.metrics.transitions.labels(t.card, t.stage, t.kind, str(t.silenced).lower()).inc()
+
+    def _entries(self, outcome: Outcome, rejects: list[Outgoing]) -> list[Entry]:
+        """What the step sends, numbered."""
+        topics = self.env.topics
+        sent = [
+            *alerts(outcome, self.scorer.rules, topics.handoff, self.env.link_base),
+            *forwards(outcome, topics.lead_events, self.partition),
+            *rejects,
+        ]
+        first = self.position.sequence + 1
+        self.position.sequence += len(sent)
+        return [Entry(first + i, encode_outgoing(outgoing)) for i, outgoing in enumerate(sent)]
+
+    def _bound_cache(self) -> None:
+        """Forget the leads that were loaded first, when there are too many."""
+        if len(self.scorer) > self.env.cache_leads:
+            self.scorer.keep(self.env.cache_leads // 2)
+
+    # Time -----------------------------------------------------------------------------------------------------
+
+    async def tick(self, now_ms: int, most: int = 500) -> int:
+        """Do what fell due by ``now_ms``, for ``most`` leads; returns for how many."""
+        if now_ms < self.next_due:
+            return 0
+        lead_ids = await self.env.store.due(self.partition, now_ms, most)
+        await self.load(lead_ids)
+        self.scorer.tick(lead_ids, now_ms)
+        if lead_ids:
+            self.next_due = math.inf
+            await self._commit(self.scorer.finish(), [], now_ms)
+        if len(lead_ids) < most:
+            self.next_due = await self.env.store.next_due(self.partition) or math.inf
+        else:
+            self.next_due = now_ms
+        return len(lead_ids)
+
+    async def show(self, lead_ids: Sequence[str]) -> None:
+        """Bring ranking and schedule in line with these leads."""
+        await self.load(lead_ids)
+        self.scorer.show(lead_ids)
+        outcome = self.scorer.finish()
+        if outcome.ranks or outcome.due:
+            await self._commit(outcome, [], self.position.arrived_ms)
+
+    async def tidy(self) -> None:
+        """Let the store know what was acknowledged, where no other step does; see that it is as we left it."""
+        if self.clean or self.acknowledged:
+            await self._commit(Outcome(), [])
+        elif (await self.env.store.control(self.partition)).step != self.step:
+            self.version = -1
+            raise Conflict(self.partition)
+
+    async def rescore(self, lead_ids: Sequence[str], now_ms: int) -> None:
+        """Read these leads by the scorecards in use, at ``now_ms``."""
+        await self.load(lead_ids)
+        self.scorer.tick(lead_ids, now_ms)
+        await self._commit(self.scorer.finish(), [], now_ms)
+
+    async def rescored(self) -> None:
+        """Note that every lead was read by the scorecards in use."""
+        self.scored_by = self.scorer.rules.version
+        self.scorer.rescoring = False
+        await self._commit(Outcome(), [])
+
+    # What the relay reports -----------------------------------------------------------------------------------
+
+    def sent(self, entries: Sequence[Entry], handoff_offset: int | None) -> None:
+        """These entries were acknowledged by Kafka; the next step takes them out of the outbox."""
+        self.acknowledged = max(self.acknowledged, entries[-1].seq)
+        del self.outbox[: len(entries)]
+        if handoff_offset is not None:
+            self.handoff_offset = max(self.handoff_offset, handoff_offset)
+
+    def published(self, versions: dict[str, int], ahead: Collection[str] = ()) -> None:
+        """The scores of these leads, as of these versions, were acknowledged.
+
+        Of those that were ``ahead`` of what is shown, the score goes again with their next change, whatever it is.
+        """
+        clean = {i: at for i, at in versions.items() if self.dirty.get(i) == at}
+        self.scorer.sent(i for i in clean if i not in ahead)
+        self.clean.update(clean)
