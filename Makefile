@@ -41,7 +41,7 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks
 
 settings: setup
-	$(BIN)/python -m app.settings > docs/settings.md
+	$(BIN)/python -m app.cli.settings_reference > docs/settings.md
 
 screenshots: setup
 	$(BIN)/python -m tests.screenshots

@@ -1,41 +1,23 @@
-"""Every setting, and the only reader of the environment.
+"""Every setting, with its default, its bounds and its description."""
 
-A setting ``name`` is the variable ``LEADGLOW_NAME``, or ``name`` in the TOML file that
-``LEADGLOW_SETTINGS`` names. The environment wins.
-"""
-
-import difflib
-import os
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from app.server_urls import kafka_servers, redis_url
+from streams.units import HOUR_MS
 
 PREFIX = "LEADGLOW_"
-FILE = f"{PREFIX}SETTINGS"
-_FOR_TESTS = re.compile(f"{PREFIX}(TEST_.*|CRASH_AT)")
 
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
-
-
-class SettingsError(Exception):
-    """Everything that is wrong with the settings, one line each."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 class Settings(BaseSettings):
@@ -164,6 +146,11 @@ class Settings(BaseSettings):
     )
     board_costs: Path | None = Field(None, description="The costs file: what channels cost.")
 
+    @property
+    def lateness_ms(self) -> int:
+        """``lateness_hours`` in milliseconds."""
+        return self.lateness_hours * HOUR_MS
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -214,70 +201,9 @@ class Settings(BaseSettings):
         return self
 
 
-def load_settings(env: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from the environment and the file that it names.
-
-    Raises:
-        SettingsError: with everything that is wrong at once.
-    """
-    env = os.environ if env is None else env
-    problems = _unknown_variables(env)
-    from_file, file_problems = _read_file(env.get(FILE))
-    source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): value for name, value in env.items() if value}  # empty is unset
-    from_env = source()
-    settings = None
-    try:
-        settings = Settings(**(from_file | from_env))
-    except ValidationError as error:
-        problems += [line for detail in error.errors() for line in _explain(detail, from_env)]
-    if settings is None or problems or file_problems:
-        raise SettingsError(problems + file_problems)
-    return settings
-
-
-def settings_table() -> str:
-    """Every setting as a page of Markdown."""
-    rows = [
-        f"| `{variable(name)}` | {_shown_default(field.default)} | {field.description} |"
-        for name, field in Settings.model_fields.items()
-    ]
-    return "\n".join([_PAGE_HEAD, "| Variable | Default | Meaning |", "| --- | --- | --- |", *rows, _PAGE_END])
-
-
 def variable(field: str) -> str:
     """The environment variable of a field."""
     return PREFIX + field.upper()
-
-
-_PAGE_HEAD = f"""\
-# Settings
-
-Made by `make settings` from `app/settings.py`; a test keeps the two alike.
-
-A setting is an environment variable, or, without the prefix and in small letters, a key of the TOML file
-that `{FILE}` names. The environment wins. An unknown name is an error that names the nearest known one.
-"""
-
-
-_PAGE_END = """
-## Rights
-
-A worker, and every command, may log in to Redis as a user with these rights (`ACL SETUSER`), where `leadglow` is
-`LEADGLOW_NAMESPACE`; on a cluster it also needs `+cluster`:
-
-```text
-~leadglow:* +@read +@write +@scripting +@transaction +@connection -@dangerous +info
-```
-"""
-
-
-def _shown_default(value: object) -> str:
-    if value is None or value == "":
-        return "none"
-    if isinstance(value, tuple):
-        return f"`{','.join(value)}`"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _disagreements(settings: Settings) -> Iterable[tuple[bool, str]]:
@@ -311,44 +237,3 @@ def _disagreements(settings: Settings) -> Iterable[tuple[bool, str]]:
         settings.min_insync_replicas > settings.replication_factor,
         f"{variable('min_insync_replicas')} is more than {variable('replication_factor')}",
     )
-
-
-def _unknown_variables(env: Mapping[str, str]) -> list[str]:
-    known = {variable(field) for field in Settings.model_fields} | {FILE}
-    return [
-        f"{name}: unknown{_nearest(name, known)}"
-        for name in sorted(env)
-        if name.startswith(PREFIX) and name not in known and not _FOR_TESTS.fullmatch(name)
-    ]
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _read_file(path: str | None) -> tuple[dict[str, Any], list[str]]:
-    if not path:
-        return {}, []
-    try:
-        return tomllib.loads(Path(path).read_text()), []
-    except OSError as error:
-        return {}, [f"{FILE}: cannot read {path}: {error.strerror}"]
-    except ValueError as error:  # of TOML, or of UTF-8
-        return {}, [f"{path}: {error}"]
-
-
-def _explain(detail: Mapping[str, Any], from_env: Mapping[str, Any]) -> list[str]:
-    """One error of pydantic's as lines for a person; never the value, which may be a secret."""
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if not detail["loc"]:
-        return message.split("\n")
-    field = str(detail["loc"][0])
-    if detail["type"] == "extra_forbidden":
-        return [f"{field} (in the settings file): unknown{_nearest(field, Settings.model_fields)}"]
-    place = variable(field) if field in from_env else f"{field} (in the settings file)"
-    return [f"{place}: {message[0].lower()}{message[1:]}"]
-
-
-if __name__ == "__main__":
-    print(settings_table(), end="")

@@ -133,7 +133,7 @@ def worker_of(settings: Settings) -> Worker:
         credentials=faust_credentials(settings),
         idempotent=settings.kafka_idempotence,
         group=settings.namespace,
-        lateness_ms=settings.lateness_hours * 3_600_000,
+        lateness_ms=settings.lateness_ms,
         cache_leads=settings.cache_leads,
         link_base=settings.link_base_url,
         metrics_host=settings.metrics_host,
@@ -150,7 +150,7 @@ def collector_of(settings: Settings) -> Collector:
     """The collector; not started.
 
     Raises:
-        KeysError: the keys file has mistakes.
+        YamlFileError: the keys file has mistakes.
     """
     from app.collector.collector import Collector
     from app.collector.reception import Rules
@@ -177,7 +177,7 @@ def board_of(settings: Settings) -> Board:
     """The board; not started.
 
     Raises:
-        ScorefileError: the scorecards, the access file or the costs file have mistakes.
+        YamlFileError: the scorecards, the access file or the costs file have mistakes.
     """
     from app.board.board import Board, Plan
 
@@ -189,7 +189,7 @@ def board_of(settings: Settings) -> Board:
             settings.namespace,
             settings.partitions,
             settings.scorecards,
-            settings.lateness_hours * 3_600_000,
+            settings.lateness_ms,
             settings.board_access,
             settings.board_costs,
             settings.link_base_url.startswith("https:"),

@@ -27,16 +27,17 @@ from streams.engine import Engine
 from streams.environment import Environment, nothing
 from streams.exits import Exit
 from streams.metrics import Metrics
-from streams.scorefile import ScorefileError, load_file
+from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.store.base import Store
 from streams.transport.channel import MOST_RECORDS, Channel
 from streams.transport.consumer import Transport
 from streams.transport.producer import BATCH_BYTES, Producer
 from streams.transport.topics import Partitioner, Topics
+from streams.units import HOUR_MS
+from streams.yamlfile.watched import Watched
 
 log = logging.getLogger(__name__)
-RELOAD_S = 1.0
 FETCH_WAIT_MS = 20
 """How long a broker may hold back a fetch that finds nothing. The client asks a broker for one thing at a time: while
 it waits for news of idle partitions, nothing comes from busy ones, nor from those that have just had something."""
@@ -60,7 +61,7 @@ class Plan:
     """The same for Faust."""
     idempotent: bool = True
     group: str = "leadglow"
-    lateness_ms: int = 72 * 3_600_000
+    lateness_ms: int = 72 * HOUR_MS
     cache_leads: int = 200_000
     link_base: str = ""
     metrics_host: str = "127.0.0.1"
@@ -107,14 +108,15 @@ class Worker:
         """Start everything; records flow when Kafka has assigned partitions.
 
         Raises:
-            ScorefileError: the scorecard file is no good.
+            YamlFileError: the scorecard file has mistakes.
         """
         gc.set_threshold(GC_THRESHOLD, 20, 100)
         sys.setswitchinterval(SWITCH_S)
         plan = self.plan
         warm_up()
-        stamp = _stamp(plan.scorecards)
-        rules = Rules(load_file(plan.scorecards), plan.lateness_ms)
+        scorecards = Watched(plan.scorecards, self._load_rules, "scorecard file", self.metrics.scorecard_errors.inc)
+        scorecards.on_change = self._use_rules
+        rules = scorecards.value
         self._runner = await probes.serve(
             plan.metrics_host, plan.metrics_port, self.metrics.registry, lambda: bool(self.engine and self.engine.ready)
         )
@@ -143,7 +145,7 @@ class Worker:
         self.engine = Engine(rules, env, channel, self._fail, real_ends=plan.idempotent)
         self.engine.use(rules)
         self.app = self._new_app(self.engine)
-        self._tasks = [asyncio.create_task(self.engine.watch()), asyncio.create_task(self._reload(stamp))]
+        self._tasks = [asyncio.create_task(self.engine.watch()), asyncio.create_task(scorecards.watch())]
         for task in self._tasks:
             task.add_done_callback(self._ended)
         await self.app.start()
@@ -239,30 +241,19 @@ class Worker:
         if not task.cancelled() and task.exception() is not None:
             self._fail(Exit.TROUBLE, f"a watching task ended: {task.exception()!r}")
 
-    async def _reload(self, seen: tuple[int, int]) -> None:
-        """Take a changed scorecard file; keep the old one if the new one is no good."""
-        path = self.plan.scorecards
-        while True:
-            await asyncio.sleep(RELOAD_S)
-            stamp = _stamp(path)
-            if stamp == seen or self.engine is None:
-                continue
-            seen = stamp
-            try:
-                model = await asyncio.to_thread(load_file, path)
-            except ScorefileError as error:
-                self.metrics.scorecard_errors.inc()
-                log.error("the changed scorecards are refused, the old ones stay in use:\n%s", error)
-                continue
-            if model.version != self.engine.rules.version:
-                rules = Rules(model, self.plan.lateness_ms)
-                log.info("scoring by scorecards %s from here on", model.version[:12])
-                if anew := rules.counted_anew(self.engine.rules):
-                    log.warning(
-                        "another half-life: what leads have of %s counts for nothing until `leadglow rebuild`",
-                        ", ".join(anew),
-                    )
-                self.engine.use(rules)
+    def _load_rules(self, path: Path) -> Rules:
+        return Rules(load_file(path), self.plan.lateness_ms)
+
+    def _use_rules(self, old: Rules, new: Rules) -> None:
+        """Score by a changed scorecard file."""
+        if self.engine is None or new.version == old.version:
+            return
+        log.info("scoring by scorecards %s from here on", new.version[:12])
+        if anew := new.counted_anew(old):
+            log.warning(
+                "another half-life: what leads have of %s counts for nothing until `leadglow rebuild`", ", ".join(anew)
+            )
+        self.engine.use(new)
 
 
 def _alert_id(value: bytes | None) -> str:
@@ -271,14 +262,6 @@ def _alert_id(value: bytes | None) -> str:
     except orjson.JSONDecodeError:
         return ""
     return str(event.get("id", "")) if isinstance(event, dict) else ""
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return (0, 0)
-    return (stat.st_mtime_ns, stat.st_size)
 
 
 def end_process(status: int, message: str) -> None:

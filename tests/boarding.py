@@ -12,8 +12,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from app.board import access_file
-from app.board.access_file import AccessFile
+from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
 from app.board.bounded_store import Reads
@@ -36,7 +35,7 @@ from tests.properties.strategies import Fact
 PARTITIONS = 3
 TOPICS = Topics()
 ANA, BEN = "token-of-ana", "token-of-ben"
-ACCESS = access_file.read(
+ACCESS = ACCESS_FORMAT.load_text(
     f"""
 leadglow_access: 1
 secret: "{"0123456789abcdef" * 4}"

@@ -18,7 +18,7 @@ from struct import pack, unpack_from
 from types import SimpleNamespace
 from typing import Any
 
-from app.board import costs
+from app.board.costs import COSTS_FORMAT
 from app.demo.generator import Traffic
 from streams.clock import now_ms
 from streams.environment import Environment
@@ -193,7 +193,7 @@ async def main() -> None:
     until_ms = now_ms()
     memory = Shards(Rules(load_file(ROOT / "scorecards.yaml"), LATENESS_MS))
     played = await play(memory, until_ms)
-    async with board_on(memory, costs=costs.load(ROOT / "app/demo/costs.yaml")) as board:
+    async with board_on(memory, costs=COSTS_FORMAT.load_file(ROOT / "app/demo/costs.yaml")) as board:
         tell(board, played)
         FOLDER.mkdir(exist_ok=True)
         await asyncio.to_thread(shoot, board.url, await telling(board), FOLDER)

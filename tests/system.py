@@ -19,7 +19,8 @@ from aiokafka.structs import TopicPartition
 from typer.testing import CliRunner, Result
 
 from app.cli.root import build
-from app.settings import Settings, load_settings
+from app.settings import Settings
+from app.settings_source import load_settings
 from app.wiring import kafka_options, producer_of, store_of
 from streams.transport.topics import partition_of
 from tests.servers import Running

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from app.board.masking import ROLES
-from streams.scorefile import ScorefileError, read_text
 from streams.yamlfile.kinds import (
     NAME,
     TEXT,
@@ -18,12 +15,15 @@ from streams.yamlfile.kinds import (
     Kind,
     Struct,
     list_of,
+    matching,
     named,
     placed,
+    private,
     report_repeated,
     struct_of,
 )
-from streams.yamlfile.tree import Node, Report, parse
+from streams.yamlfile.load import Format
+from streams.yamlfile.tree import Node, Report
 
 LEAST_SECRET_CHARS: Final = 32
 EVERYBODY: Final = "everybody"
@@ -61,19 +61,6 @@ class AccessFile:
     secret: str = field(default="", repr=False)
 
 
-def _kind(example: str, about: str, pattern: str) -> Kind:
-    """A text; the message shows no value, as it may be a secret."""
-    compiled = re.compile(pattern)
-
-    def read(node: Node, report: Report) -> Any:
-        if isinstance(node.value, str) and compiled.fullmatch(node.value):
-            return node.value
-        report.add(node, f"this is not {about}", f"write {example}")
-        return None
-
-    return Kind(read, {}, example)
-
-
 def _read_role(node: Node, report: Report) -> str | None:
     if node.value in ROLES:
         return str(node.value)
@@ -90,16 +77,16 @@ def _read_network(node: Node, report: Report) -> Network | None:
 
 
 _ROLE = Kind(_read_role, {}, "viewer")
-_HEADER = _kind("one such as `X-Forwarded-User`", "the name of a header", r"[A-Za-z0-9-]{1,100}")
-_SHA256 = _kind(
-    "what `leadglow tokens new NAME` prints, never the token itself",
+_HEADER = private("the name of a header", "one such as `X-Forwarded-User`", matching(r"[A-Za-z0-9-]{1,100}"))
+_SHA256 = private(
     "the SHA-256 of a token: 64 of 0-9, a-f",
-    r"[0-9a-f]{64}",
+    "what `leadglow tokens new NAME` prints, never the token itself",
+    matching(r"[0-9a-f]{64}"),
 )
-_SECRET = _kind(
-    "a random one, for example what `openssl rand -hex 32` prints, in quotes",
+_SECRET = private(
     f"a secret of {LEAST_SECRET_CHARS} to 1000 characters",
-    rf"[\s\S]{{{LEAST_SECRET_CHARS},1000}}",
+    "a random one, for example what `openssl rand -hex 32` prints, in quotes",
+    matching(rf"[\s\S]{{{LEAST_SECRET_CHARS},1000}}"),
 )
 _TOKEN = struct_of(
     "a token",
@@ -132,31 +119,22 @@ _FILE = struct_of(
 )
 
 
-def load(path: Path) -> AccessFile:
-    """Read an access file.
-
-    Raises:
-        ScorefileError: it has mistakes.
-    """
-    return read(read_text(path), str(path))
+def _check(file: Struct, report: Report) -> None:
+    names = (token.get("name") for token in file.get("tokens", ()))
+    report_repeated(names, lambda _: "the name", "give each its own", report)
 
 
-def read(text: str, name: str = "access.yaml") -> AccessFile:
-    """Read the text of an access file, as ``load`` does."""
-    report = Report()
-    root = parse(text, report)
-    file = _FILE.read(root, report) if root is not None else None
-    if file is not None:
-        names = [token.get("name") for token in file.get("tokens") or () if token is not None]
-        report_repeated(names, lambda _: "the name", "give each its own", report)
-    if file is None or report.mistakes:
-        raise ScorefileError(name, report.summary())
+def _access_of(file: Struct) -> AccessFile:
     tokens = (Token(t.get("name").value, t.get("sha256"), t.get("role", ROLES[0])) for t in file.get("tokens", ()))
-    return AccessFile(tuple(tokens), _proxy(file.get("proxy")), file.get("secret", ""))
+    return AccessFile(tuple(tokens), _proxy_of(file.get("proxy")), file.get("secret", ""))
 
 
-def _proxy(struct: Struct | None) -> Proxy | None:
+def _proxy_of(struct: Struct | None) -> Proxy | None:
     if struct is None:
         return None
     roles = {group: item.value for group, item in struct.get("roles").items()}
     return Proxy(struct.get("user_header"), struct.get("groups_header", ""), struct.get("trusted"), roles)
+
+
+ACCESS_FORMAT: Final = Format(_FILE, _access_of, _check)
+"""Access files."""

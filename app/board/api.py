@@ -13,7 +13,7 @@ from app.board.routing import WHO, Handler, Route
 from app.board.service import Desk, Filters
 from app.board.sse import Live
 from app.http.refusals import Refusal
-from app.instants import moment_in_query
+from app.instants import parse_instant_in_query
 from streams.clock import now_ms
 
 BASE: Final = "/api/v1"
@@ -183,6 +183,6 @@ def at_of(request: web.Request) -> int | None:
     if not text:
         return None
     try:
-        return moment_in_query(text, now_ms())
+        return parse_instant_in_query(text, now_ms())
     except (ValueError, OverflowError) as error:
         raise Refusal(400, "bad_time", f"`at`: {error}") from None

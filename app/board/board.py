@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from app.board import access_file, costs
-from app.board.access_file import AccessFile
+from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
 from app.board.bounded_store import Reads
+from app.board.costs import COSTS_FORMAT
 from app.board.id_cipher import Seal
 from app.board.metrics import Metrics
 from app.board.pages import Pages
@@ -58,13 +58,13 @@ class Board:
         """Read the files; nothing is connected before ``listen``.
 
         Raises:
-            ScorefileError: the scorecards, the access file or the costs file have mistakes.
+            YamlFileError: the scorecards, the access file or the costs file have mistakes.
         """
         self.metrics = Metrics()
         self._store = plan.store(lambda op: self.metrics.store_errors.labels(op).inc())
         self._rules = self._watched(plan.scorecards, lambda p: Rules(load_file(p), plan.lateness_ms), "scorecards")
-        self._access = self._watched(plan.access, access_file.load, "access") if plan.access else None
-        self._costs = self._watched(plan.costs, costs.load, "costs") if plan.costs else None
+        self._access = self._watched(plan.access, ACCESS_FORMAT.load_file, "access") if plan.access else None
+        self._costs = self._watched(plan.costs, COSTS_FORMAT.load_file, "costs") if plan.costs else None
         self._feeds = Feeds(plan.consumer, plan.topics, plan.group, self.metrics)
         file = self._file()
         seal = Seal((file.secret if file is not None and file.secret else token_hex(32)).encode())

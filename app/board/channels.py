@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from app.board.costs import Cost, covers, spent
 from streams.events.times import parse_ms
+from streams.units import HOUR_MS
 
 Channel = tuple[str, str, str]
 """Source, medium and campaign; empty where there is none."""
@@ -18,7 +19,6 @@ MOST_ROWS: Final = 200
 OTHERS: Final = "others"
 """What the last row sums up where there are more."""
 DIRECT: Final[Channel] = ("", "", "")
-_HOUR_MS: Final = 3_600_000
 _NAMES: Final = ("source", "medium", "campaign")
 
 
@@ -84,7 +84,7 @@ def channel_rows(
     hours: dict[Channel, list[float]] = {}
     for entry in qualified:
         channel = entry.first if touch == "first" else entry.last
-        hours.setdefault(channel, []).append(max(entry.at_ms - entry.seen_ms, 0) / _HOUR_MS)
+        hours.setdefault(channel, []).append(max(entry.at_ms - entry.seen_ms, 0) / HOUR_MS)
     money = _shared(costs, hours, since_ms, until_ms)
     total = sum(map(len, hours.values()))
     found = sorted({**hours, **money}, key=lambda channel: (-len(hours.get(channel, ())), channel))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Final
 
-from streams.scorefile import ScorefileError, read_text
+from streams.units import DAY_MS
 from streams.yamlfile.kinds import CAP, TEXT, VERSION, Field, Kind, Struct, list_of, struct_of
-from streams.yamlfile.tree import Node, Report, parse
-
-DAY_MS = 86_400_000
+from streams.yamlfile.load import Format
+from streams.yamlfile.tree import Node, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +67,21 @@ _FILE = struct_of(
 )
 
 
-def load(path: Path) -> tuple[Cost, ...]:
-    """Read a costs file.
-
-    Raises:
-        ScorefileError: it has mistakes.
-    """
-    report = Report()
-    root = parse(read_text(path), report)
-    file = _FILE.read(root, report) if root is not None else None
-    costs = [_cost(each, report) for each in (file.get("costs") or () if file is not None else ()) if each is not None]
-    if file is None or report.mistakes:
-        raise ScorefileError(str(path), report.summary())
-    return tuple(cost for cost in costs if cost is not None)
+def _check(file: Struct, report: Report) -> None:
+    for cost in file.get("costs", ()):
+        if cost.get("to", 0) < cost.get("from", 0) and not cost.broken & {"from", "to"}:
+            report.add(cost.nodes["to"], "this is before the first day", "write the same day, or a later one")
 
 
-def _cost(struct: Struct, report: Report) -> Cost | None:
-    first, last = struct.get("from"), struct.get("to")
-    if first is None or last is None or struct.get("cost") is None:
-        return None
-    if last < first:
-        report.add(struct.nodes["to"], "this is before the first day", "write the same day, or a later one")
-        return None
+def _costs_of(file: Struct) -> tuple[Cost, ...]:
+    return tuple(_cost_of(each) for each in file.get("costs"))
+
+
+def _cost_of(struct: Struct) -> Cost:
     source, medium, campaign = (struct.get(name, "") for name in ("source", "medium", "campaign"))
+    first, last = struct.get("from"), struct.get("to")
     return Cost(source, medium, campaign, struct.get("cost"), first, last + DAY_MS)
+
+
+COSTS_FORMAT: Final = Format(_FILE, _costs_of, _check)
+"""Costs files."""

@@ -11,9 +11,10 @@ from streams.scoring.score import read
 from streams.scoring.scorecard import Scorecard
 from streams.scoring.stages import advance
 from streams.shard.alert import rfc3339
+from streams.units import DAY_MS, MINUTE_MS
 
-COMING_MS: Final = 30 * 86_400_000
-LEAST_MS: Final = 60_000
+COMING_MS: Final = 30 * DAY_MS
+LEAST_MS: Final = MINUTE_MS
 SAMPLES: Final = 160
 FLAT: Final = UNIT // 2
 """Where decay can move a score by no more than half a point, it is flat."""

@@ -15,7 +15,7 @@ from app.board.openapi import A_MONTH
 from app.board.rendering import Rendering
 from app.board.routing import WHO, Route
 from app.http.refusals import Refusal
-from app.instants import moment_in_query
+from app.instants import parse_instant_in_query
 from streams.clock import now_ms
 from streams.scoring.scorecard import CALL_TYPES
 
@@ -221,6 +221,6 @@ def _moment(said: str) -> int | None:
         Refusal: it is no time, or over.
     """
     try:
-        return moment_in_query(said, now_ms()) if said else None
+        return parse_instant_in_query(said, now_ms()) if said else None
     except ValueError as error:
         raise Refusal(400, "bad_time", str(error)) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, Final
 
@@ -27,7 +26,6 @@ _WORD_LIST: Final = re.compile(r"(?:\(\?i\))?\\b\(?([\w |-]+)\)?\\b")
 _CALLS: Final = {"page": "page view", "screen": "screen view", "identify": "identification", "group": "group call",
                  "alias": "alias call"}  # fmt: skip
 _JOINS: Final = {"all": " and ", "any": " or ", "none": " or "}
-_UNITS: Final = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
 
 
 def signal_says(signal: Signal) -> str:
@@ -79,20 +77,7 @@ def _value(value: Any) -> str:
         return ", ".join(map(_value, value))
     if isinstance(value, bool):
         return str(value).lower()
-    return number_says(value) if isinstance(value, float) else str(value)
-
-
-def number_says(value: float) -> str:
-    """A number without needless digits."""
-    return f"{value:g}"
-
-
-def duration_says(ms: float) -> str:
-    """A duration as scorecard files write it."""
-    if math.isinf(ms):
-        return "never"
-    unit, size = next(((u, s) for u, s in _UNITS if ms >= s and ms % s == 0), ("s", 1000))
-    return f"{ms / size:g}{unit}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def limit_says(limit: Limit | None) -> str | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from app.board.scorecard_text import duration_says, fit_says, limit_says, signal_says
+from app.board.scorecard_text import fit_says, limit_says, signal_says
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import Scorecard, Signal
 from streams.store.base import Fired
+from streams.units import format_duration
 
 
 def scorecard_says(card: CardRule, rules: Rules, fired: Fired) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
     return {
         "name": signal.name,
         "says": signal_says(signal),
-        "half_life": duration_says(signal.half_life_ms),
+        "half_life": format_duration(signal.half_life_ms),
         "limit": limit_says(signal.limit),
         "points": worth.points,
         "cap": _finite(worth.cap),
@@ -58,7 +59,7 @@ def _stage(card: Scorecard, i: int) -> dict[str, Any]:
         "leave": stage.leave,
         "needs": {name: points for name, points in needs.items() if points is not None},
         "blocked_by": list(stage.blocked_by),
-        "cooldown": duration_says(stage.cooldown_ms) if stage.cooldown_ms else None,
+        "cooldown": format_duration(stage.cooldown_ms) if stage.cooldown_ms else None,
         "handoff": stage.handoff,
     }
 

@@ -12,7 +12,7 @@ from app.board import flow
 from app.board.alerts import alert_of
 from app.board.bounded_store import Reads
 from app.board.channels import channel_rows
-from app.board.costs import DAY_MS, Cost
+from app.board.costs import Cost
 from app.board.cursor import cursor_of, place_of
 from app.board.curve import curve
 from app.board.id_cipher import Seal
@@ -29,6 +29,7 @@ from streams.scoring.lead import Erased, Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.shard.alert import rfc3339
 from streams.store.history import OLDEST_S
+from streams.units import DAY_MS
 
 __all__ = ["Desk", "Filters"]
 MOST_CHOICES = 50

@@ -22,6 +22,7 @@ from app.board.routing import MAY_STAY, WHO, Handler, Route
 from app.http.refusals import Refusal
 from app.http.workarounds import Anywhere, quiet
 from streams.clock import monotonic_s
+from streams.units import DAY_S
 
 log = logging.getLogger(__name__)
 STOP_S: Final = 5.0
@@ -30,7 +31,7 @@ LONGEST_LINE: Final = 64 * 1024
 ANSWER_S: Final = 10.0
 EXPORT_S: Final = 120.0
 MOST_FORM_BYTES: Final = 8192
-SESSION_S: Final = 7 * 86_400
+SESSION_S: Final = 7 * DAY_S
 _LONG: Final = {"stream": None, "api_export": EXPORT_S}
 """Routes that may take longer than others, and how long."""
 _OPEN: Final = frozenset({"static", "login"})

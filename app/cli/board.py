@@ -11,7 +11,6 @@ from app.cli.serving import serve
 from app.settings import Settings, variable
 from app.wiring import board_of
 from streams.exits import Exit
-from streams.scorefile import ScorefileError
 
 
 def register(root: typer.Typer) -> None:
@@ -28,11 +27,7 @@ def board() -> None:
     """
     settings = read_settings()
     _check_settings(settings)
-    try:
-        built = board_of(settings)
-    except ScorefileError as error:
-        raise Fault(Exit.REFUSED, f"{error}\nCorrect the file, or name another one.") from None
-    serve("board", built, settings)
+    serve("board", settings, board_of, "Correct the file, or name another one.")
 
 
 def _check_settings(settings: Settings) -> None:

@@ -9,7 +9,6 @@ from app.cli.common import settings as read_settings
 from app.cli.serving import serve
 from app.cli.worker import existing_topics
 from app.collector.collector import Collector
-from app.collector.keyring import KeysError
 from app.settings import Settings, variable
 from app.wiring import collector_of
 from streams.exits import Exit
@@ -29,12 +28,8 @@ def collector() -> None:
     """
     settings = read_settings()
     _check_settings(settings)
-    try:
-        built = collector_of(settings)
-    except KeysError as error:
-        message = f"{error}\nCorrect the keys file; `leadglow keys check` tells when it is right."
-        raise Fault(Exit.REFUSED, message) from None
-    serve("collector", built, settings, lambda: _connect(settings, built))
+    remedy = "Correct the keys file; `leadglow keys check` shows whether it has mistakes."
+    serve("collector", settings, collector_of, remedy, lambda built: _connect(settings, built))
 
 
 def _check_settings(settings: Settings) -> None:

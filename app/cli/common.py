@@ -14,10 +14,13 @@ from redis.exceptions import RedisClusterException, RedisError
 from rich.console import Console
 
 from app.cli.unreachable import Ear, kafka_away, redis_away
-from app.settings import Settings, load_settings
+from app.instants import parse_instant
+from app.settings import Settings
+from app.settings_source import load_settings
 from app.wiring import admin_of, store_of
+from streams.clock import now_ms
 from streams.exits import Exit
-from streams.scorefile import ScorefileError, load_file
+from streams.scorefile import YamlFileError, load_file
 from streams.scoring.rules import Rules
 from streams.store.keys import meta_key
 from streams.store.redis import RedisStore, connect
@@ -46,6 +49,14 @@ LeadId = Annotated[
         help="The lead's id, any id that was joined to it, or its e-mail address.",
     ),
 ]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Now or later: 2026-12-24T18:00:00Z, 2026-12-24, or +7d (s, m, h, d, w). "
+        "Shows what will be if nothing else arrives.",
+    ),
+]
 
 
 class Fault(Exception):
@@ -68,10 +79,19 @@ def rules_of(settings: Settings) -> Rules:
         Fault: the scorecard file is no good.
     """
     try:
-        return Rules(load_file(settings.scorecards), settings.lateness_hours * 3_600_000)
-    except ScorefileError as error:
+        return Rules(load_file(settings.scorecards), settings.lateness_ms)
+    except YamlFileError as error:
         message = f"{error}\nCorrect the file, or name another one in LEADGLOW_SCORECARDS."
         raise Fault(Exit.REFUSED, message) from None
+
+
+def parse_at(text: At) -> int:
+    """The instant that ``--at`` names, in ms since the epoch; now without it."""
+    now = now_ms()
+    try:
+        return now if text is None else parse_instant(text, now)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--at") from None
 
 
 def console() -> Console:

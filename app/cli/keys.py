@@ -1,21 +1,29 @@
 """``leadglow keys``: make a key for the collector, and check the file that holds them."""
 
-import json
 import secrets
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.common import Fault
-from app.cli.yaml_edit import with_entry, write
-from app.collector.keyring import Key, KeyRing, KeysError, load, read
+from app.cli.file_commands import EntryFile, check_file
+from app.collector.keyring import Key, KeyRing, load, read
 from app.collector.webhooks import SERVICES
-from streams.exits import Exit
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the collector.")
-_START = "leadglow_keys: 1\n\nkeys:\n"
+_KEYS_FILE: EntryFile[KeyRing] = EntryFile(
+    title="keys file",
+    entry="key",
+    list_key="keys",
+    start=lambda: "leadglow_keys: 1\n\nkeys:\n",
+    load_file=load,
+    load_text=read,
+    names=lambda ring: {*(key.name for key in ring.keys), *ring.webhooks},
+    entries=lambda ring: ring.keys,
+    rest=lambda ring: (ring.webhooks, ring.link_secret),
+)
 
 
 def register(root: typer.Typer) -> None:
@@ -49,46 +57,10 @@ def new(
     fields |= {"server": True, "sha256": sha256(shown.encode()).hexdigest()} if server else {"write_key": shown}
     fields |= {"origins": origin} if origin else {}
     fields |= {"rate": rate} if rate else {}
-    entry = "- {" + ", ".join(f"{field}: {json.dumps(value)}" for field, value in fields.items()) + "}"
-    try:
-        read(f"{_START}  {entry}\n")
-    except KeysError as error:
-        raise typer.BadParameter("; ".join(f"{m.message}: {m.remedy}" for m in error.mistakes)) from None
-    done = f"below `keys:` in the keys file:\n  {entry}" if file is None else _put(file, name, entry)
-    what = "secret (keep it now: it is not shown again)" if server else "write key (public: it may stand in a page)"
-    typer.echo(f"{what}:\n{shown}\n\n{done}")
-
-
-def _put(file: Path, name: str, entry: str) -> str:
-    """Add an entry to a keys file, and tell what was done.
-
-    Raises:
-        Fault: the file cannot take it, and is as it was.
-    """
-    if not file.exists():
-        write(file, f"{_START}  {entry}\n")
-        return f"{file} made, with this key"
-    try:
-        before = load(file)
-    except KeysError as error:
-        raise Fault(Exit.REFUSED, f"{error}\nCorrect the keys file first.") from None
-    if name in {*(key.name for key in before.keys), *before.webhooks}:
-        raise Fault(Exit.REFUSED, f"{file} has the name {name!r} already: choose another one.")
-    text = with_entry(file.read_text("utf-8-sig"), "keys", entry)
-    if not _adds(text, before):
-        raise Fault(Exit.REFUSED, f"{file} is not laid out to be added to: make a key without --file, and paste it.")
-    write(file, text)
-    return f"added to {file}"
-
-
-def _adds(text: str, before: KeyRing) -> bool:
-    """Whether a text says all that was said before, and has one key more."""
-    try:
-        after = read(text)
-    except KeysError:
-        return False
-    same = (after.webhooks, after.link_secret) == (before.webhooks, before.link_secret)
-    return same and len(after.keys) > len(before.keys) and after.keys[:-1] == before.keys
+    line = _KEYS_FILE.make_entry(fields)
+    placed = _KEYS_FILE.place_entry(file, name, line)
+    kind = "secret (keep it now: it is not shown again)" if server else "write key (public: it may be part of a page)"
+    typer.echo(f"{kind}:\n{shown}\n\n{placed}")
 
 
 @keys.command()
@@ -97,13 +69,7 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The keys fi
 
     Prints every mistake at once, with line, column and remedy, and never a secret. Exit status 1 if there is any.
     """
-    try:
-        ring = load(file, SERVICES)
-    except KeysError as error:
-        typer.echo(str(error), err=True)
-        count = len(error.mistakes)
-        typer.echo(f"{count} mistake{'s' if count > 1 else ''}", err=True)
-        raise typer.Exit(Exit.CHECK_FAILED) from None
+    ring = check_file(partial(load, services=SERVICES), file)
     typer.echo(_summary(file, ring))
 
 

@@ -9,9 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.cli.common import Fault, LeadId, console, opened_store, rules_of, run
+from app.cli.common import At, Fault, LeadId, console, opened_store, parse_at, rules_of, run
 from app.cli.common import settings as read_settings
-from app.cli.times import AT_HELP, parse_time
 from app.lead_views import View, lead_view
 from app.settings import Settings
 from streams.exits import Exit
@@ -35,7 +34,7 @@ def _group() -> None:
 @lead.command()
 def show(
     lead_id: LeadId,
-    at: Annotated[str | None, typer.Option(metavar="TIME", help=AT_HELP)] = None,
+    at: At = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a lead and why it scores so.
@@ -44,7 +43,7 @@ def show(
 
     Exit status 3 if there is no such lead.
     """
-    at_ms = parse_time(at)
+    at_ms = parse_at(at)
     settings = read_settings()
     rules = rules_of(settings)
     view = run(_view(settings, rules, lead_id, at_ms))

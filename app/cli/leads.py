@@ -9,9 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.cli.common import REDIS_S, Fault, console, opened_store, rules_of, run
+from app.cli.common import REDIS_S, At, Fault, console, opened_store, parse_at, rules_of, run
 from app.cli.common import settings as read_settings
-from app.cli.times import AT_HELP, parse_time
 from app.lead_views import View, lead_view, row_view
 from app.settings import Settings
 from streams.clock import now_ms
@@ -52,12 +51,12 @@ def top(
 
 
 @leads.command()
-def export(at: Annotated[str | None, typer.Option(metavar="TIME", help=AT_HELP)] = None) -> None:
+def export(at: At = None) -> None:
     """Print every lead as a line of JSON.
 
     Each line is what `lead show --json` prints.
     """
-    at_ms = parse_time(at)
+    at_ms = parse_at(at)
     settings = read_settings()
     run(_export(settings, rules_of(settings), at_ms))
 

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from app.cli.common import Fault
 from app.cli.output import OutputLost, told_output
-from app.settings import SettingsError
+from app.settings_source import SettingsError
 from streams.exits import Exit
 
 COMMANDS = (

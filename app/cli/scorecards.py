@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from streams.exits import Exit
-from streams.scorefile import ScorefileError, json_schema, load_file
+from app.cli.file_commands import check_file
+from streams.scorefile import json_schema, load_file
 from streams.scoring.scorecard import Model, Scorecard
 
 scorecards = typer.Typer(no_args_is_help=True, help="Scorecard files.")
@@ -24,13 +24,7 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The scoreca
 
     Prints every mistake at once, with line, column and remedy. Exit status 1 if there is any.
     """
-    try:
-        model = load_file(file)
-    except ScorefileError as error:
-        typer.echo(str(error), err=True)
-        count = len(error.mistakes)
-        typer.echo(f"{count} mistake{'s' if count > 1 else ''}", err=True)
-        raise typer.Exit(Exit.CHECK_FAILED) from None
+    model = check_file(load_file, file)
     typer.echo(_summary(file, model))
 
 

@@ -1,6 +1,5 @@
 """``leadglow tokens``: let somebody see the board, and check the file that says who may."""
 
-import json
 import secrets
 from hashlib import sha256
 from pathlib import Path
@@ -8,15 +7,23 @@ from typing import Annotated
 
 import typer
 
-from app.board import access_file
-from app.board.access_file import AccessFile
+from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.masking import ROLES, VIEWER
-from app.cli.common import Fault
-from app.cli.yaml_edit import with_entry, write
-from streams.exits import Exit
-from streams.scorefile import ScorefileError
+from app.cli.file_commands import EntryFile, check_file
 
 tokens = typer.Typer(no_args_is_help=True, help="Who may see the board.")
+_ACCESS_FILE: EntryFile[AccessFile] = EntryFile(
+    title="access file",
+    entry="token",
+    list_key="tokens",
+    start=lambda: f'leadglow_access: 1\nsecret: "{secrets.token_hex(32)}"\n\ntokens:\n',
+    load_file=ACCESS_FORMAT.load_file,
+    load_text=ACCESS_FORMAT.load_text,
+    names=lambda access: {token.name for token in access.tokens},
+    entries=lambda access: access.tokens,
+    rest=lambda access: (access.proxy, access.secret),
+    mode=0o600,
+)
 
 
 def register(root: typer.Typer) -> None:
@@ -39,13 +46,8 @@ def new(
     """
     token = f"lgb_{secrets.token_urlsafe(32)}"
     fields = {"name": name, "sha256": sha256(token.encode()).hexdigest(), "role": role}
-    entry = "- {" + ", ".join(f"{field}: {json.dumps(value)}" for field, value in fields.items()) + "}"
-    try:
-        access_file.read(f"{_start()}  {entry}\n")
-    except ScorefileError as error:
-        raise typer.BadParameter("; ".join(f"{m.message}: {m.remedy}" for m in error.mistakes)) from None
-    done = f"below `tokens:` in the access file:\n  {entry}" if file is None else _put(file, name, entry)
-    typer.echo(f"token (keep it now: it is not shown again):\n{token}\n\n{done}")
+    placed = _ACCESS_FILE.place_entry(file, name, _ACCESS_FILE.make_entry(fields))
+    typer.echo(f"token (keep it now: it is not shown again):\n{token}\n\n{placed}")
 
 
 @tokens.command()
@@ -54,50 +56,8 @@ def check(file: Annotated[Path, typer.Argument(help="The access file.")]) -> Non
 
     Prints every mistake at once, with line, column and remedy, and never a secret. Exit status 1 if there is any.
     """
-    try:
-        found = access_file.load(file)
-    except ScorefileError as error:
-        typer.echo(str(error), err=True)
-        count = len(error.mistakes)
-        typer.echo(f"{count} mistake{'s' if count > 1 else ''}", err=True)
-        raise typer.Exit(Exit.CHECK_FAILED) from None
+    found = check_file(ACCESS_FORMAT.load_file, file)
     typer.echo(_summary(file, found))
-
-
-def _start() -> str:
-    return f'leadglow_access: 1\nsecret: "{secrets.token_hex(32)}"\n\ntokens:\n'
-
-
-def _put(file: Path, name: str, entry: str) -> str:
-    """Add an entry to an access file, and tell what was done.
-
-    Raises:
-        Fault: the file cannot take it, and is as it was.
-    """
-    if not file.exists():
-        write(file, f"{_start()}  {entry}\n", mode=0o600)
-        return f"{file} made, with this token"
-    try:
-        before = access_file.load(file)
-        if name in {token.name for token in before.tokens}:
-            raise Fault(Exit.REFUSED, f"{file} has the name {name!r} already: choose another one.")
-        text = with_entry(file.read_text("utf-8-sig"), "tokens", entry)
-    except ScorefileError as error:
-        raise Fault(Exit.REFUSED, f"{error}\nCorrect the access file first.") from None
-    if not _adds(text, before):
-        raise Fault(Exit.REFUSED, f"{file} is not laid out to be added to: make a token without --file, and paste it.")
-    write(file, text)
-    return f"added to {file}"
-
-
-def _adds(text: str, before: AccessFile) -> bool:
-    """Whether a text says all that was said before, and has one token more."""
-    try:
-        after = access_file.read(text)
-    except ScorefileError:
-        return False
-    same = (after.proxy, after.secret, after.tokens[:-1]) == (before.proxy, before.secret, before.tokens)
-    return same and len(after.tokens) == len(before.tokens) + 1
 
 
 def _summary(file: Path, found: AccessFile) -> str:

@@ -14,8 +14,8 @@ from app.cli.common import Fault, opened_admin, run
 from app.cli.common import settings as read_settings
 from app.settings import Settings
 from streams.exits import Exit
+from streams.units import DAY_MS
 
-DAY_MS = 86_400_000
 LISTED_S = 10.0
 ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 """Whatever time of arrival a source topic took, our topics take, too; else a wrong clock would stop all."""

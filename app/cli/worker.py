@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,10 +15,10 @@ from aiokafka.errors import KafkaError
 
 from app.cli.common import Fault, rules_of
 from app.cli.common import settings as read_settings
+from app.cli.serving import run_process, run_until_stopped
 from app.cli.topics import partition_counts, wanted
 from app.cli.unreachable import Ear, kafka_away
 from app.logs import set_up_logs
-from app.loop import run_long
 from app.settings import Settings
 from app.wiring import admin_of, worker_of
 from streams.exits import Exit
@@ -51,31 +50,14 @@ def worker() -> None:
     settings = read_settings()
     rules_of(settings)
     set_up_logs(settings.log)
-    status = run_long(_work(settings))
-    sys.stdout.flush()
-    raise typer.Exit(status)
+    run_process(_work(settings))
 
 
 async def _work(settings: Settings) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     built = worker_of(settings)
-    starting = asyncio.create_task(_start(settings, built))
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            log.info("stopping before everything was started")
-            return Exit.OK
-        await starting
-        return await _until_stopped(built, stop)
-    finally:
-        starting.cancel()
-        stopping.cancel()
-        await asyncio.gather(starting, stopping, return_exceptions=True)
-        await _stop(built)
+    return await run_until_stopped(
+        _start(settings, built), lambda stopped: _run_until_ended(built, stopped), lambda: _stop(built)
+    )
 
 
 async def _start(settings: Settings, built: Worker) -> None:
@@ -138,12 +120,11 @@ async def existing_topics(settings: Settings) -> dict[str, int]:
         await asyncio.sleep(AGAIN_S)
 
 
-async def _until_stopped(built: Worker, stop: asyncio.Event) -> int:
+async def _run_until_ended(built: Worker, stopped: asyncio.Event) -> int:
     """Wait for a signal, or for Faust to give up."""
     assert built.app is not None
-    await built.app.wait_for_stopped(stop.wait())
-    if stop.is_set():
-        log.info("stopping")
+    await built.app.wait_for_stopped(stopped.wait())
+    if stopped.is_set():
         return Exit.OK
     log.critical("the consumer ended by itself (%r); starting again is right", built.app.crash_reason)
     return Exit.TROUBLE

@@ -1,4 +1,4 @@
-"""Adding an entry to a list in a YAML file of somebody's own, whose layout and comments stay."""
+"""Adds an entry to a list in a user's YAML file, keeping its layout and comments."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ from app.cli.common import Fault
 from streams.exits import Exit
 
 
-def with_entry(text: str, head: str, entry: str) -> str:
-    """The text of a file with an entry after the last one below ``head:``, where that is a line of its own."""
+def add_entry(text: str, head: str, entry: str) -> str:
+    """Return a file's text with an entry after the last one below ``head:``, where that is a line of its own."""
     lines = text.split("\n")
     at = next((number for number, line in enumerate(lines) if re.fullmatch(rf"{head}:\s*(#.*)?", line)), None)
     if at is None:
@@ -27,8 +27,8 @@ def with_entry(text: str, head: str, entry: str) -> str:
     return "\n".join([*lines[: last + 1], indent + entry, *lines[last + 1 :]])
 
 
-def write(file: Path, text: str, mode: int | None = None) -> None:
-    """Put a whole file in the place of the old one: a process may look at any moment; ``mode`` is for a new one.
+def replace_file(file: Path, text: str, mode: int | None = None) -> None:
+    """Replace a file at once, as a process may read it at any moment; ``mode`` is for a new one.
 
     Raises:
         Fault: it cannot be written.

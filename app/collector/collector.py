@@ -29,7 +29,7 @@ class Collector:
         """``create`` makes a producer that is not started yet.
 
         Raises:
-            KeysError: the keys file has mistakes.
+            YamlFileError: the keys file has mistakes.
         """
         self.metrics = Metrics()
         self._keys = WatchedKeys(keys, self.metrics)

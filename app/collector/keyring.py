@@ -14,24 +14,13 @@ from app.collector.inbound import Refusal
 from app.collector.keys_file import ANY, FILE, Service, check
 from app.collector.origins import Origin, parse
 from app.collector.rates import Buckets, Rate
-from streams.scorefile import ScorefileError, read_text
 from streams.yamlfile.kinds import Struct
-from streams.yamlfile.tree import Mistake, Report
-from streams.yamlfile.tree import parse as parse_yaml
+from streams.yamlfile.load import Format
 
 PUBLIC_RATE: Final = Rate(1000.0, 1.0)
 """Of a public key that names none."""
 ADDRESS_SHARE: Final = 0.1
 """What one address may use of the rate of a key that is for web pages, unless the file says."""
-
-
-class KeysError(Exception):
-    """The keys file has mistakes; as text, one line each: ``name:line:column: message; remedy``."""
-
-    def __init__(self, name: str, mistakes: list[Mistake]) -> None:
-        self.name = name
-        self.mistakes = mistakes
-        super().__init__("\n".join(f"{name}:{m.line}:{m.column}: {m.message}; {m.remedy}" for m in mistakes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,29 +158,22 @@ def _not_allowed(key: Key, origin: str) -> str:
 def load(path: Path | str, services: Mapping[str, Service] = MappingProxyType({})) -> KeyRing:
     """Read a keys file.
 
-    ``services`` are the mail services that there are, which know their fields; without any, a webhook is taken as it
-    is.
+    ``services`` are the known mail services, which check their fields; without any, the fields of webhooks are not
+    checked.
 
     Raises:
-        KeysError: the file has at least one mistake; it carries all of them.
+        YamlFileError: the file has at least one mistake; the error lists all of them.
     """
-    try:
-        text = read_text(path)
-    except ScorefileError as error:
-        raise KeysError(str(path), error.mistakes) from None
-    return read(text, str(path), services)
+    return _format(services).load_file(path)
 
 
 def read(text: str, name: str = "keys.yaml", services: Mapping[str, Service] = MappingProxyType({})) -> KeyRing:
     """Read the text of a keys file, as ``load`` does."""
-    report = Report()
-    root = parse_yaml(text, report)
-    file = FILE.read(root, report) if root is not None else None
-    if file is not None:
-        check(file, services, report)
-    if file is None or report.mistakes:
-        raise KeysError(name, report.summary())
-    return _ring(file)
+    return _format(services).load_text(text, name)
+
+
+def _format(services: Mapping[str, Service]) -> Format[KeyRing]:
+    return Format(FILE, _ring, lambda file, report: check(file, services, report))
 
 
 def _ring(file: Struct) -> KeyRing:

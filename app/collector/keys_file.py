@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from app.collector.origins import Origin, parse
 from app.collector.rates import Rate
+from streams.units import UNITS_MS
 from streams.yamlfile.kinds import (
     NAME,
     VERSION,
@@ -16,8 +17,10 @@ from streams.yamlfile.kinds import (
     Kind,
     Struct,
     list_of,
+    matching,
     nearest,
     placed,
+    private,
     report_repeated,
     struct_of,
 )
@@ -25,8 +28,6 @@ from streams.yamlfile.tree import Node, Report
 
 ANY: Final = "any"
 LEAST_SECRET_CHARS: Final = 16
-_PERIOD_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_WRITE_KEY: Final = re.compile(r"[A-Za-z0-9_.~-]{1,200}")
 _OPTION: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SAME_FIELDS: Final = ("name", "service")
 
@@ -34,24 +35,8 @@ _SAME_FIELDS: Final = ("name", "service")
 # Kinds of one value ----------------------------------------------------------------------------------------------
 
 
-def _kind(example: str, about: str, convert: Callable[[Any], Any]) -> Kind:
-    """A scalar; ``convert`` gives None for what is none. The message names no value: it may be a secret."""
-
-    def read(node: Node, report: Report) -> Any:
-        value = None if isinstance(node.value, list | dict) else convert(node.value)
-        if value is None:
-            report.add(node, f"this is not {about}", f"write {example}")
-        return value
-
-    return Kind(read, {}, example)
-
-
 def _text(least: int, most: int) -> Callable[[Any], str | None]:
     return lambda value: value if isinstance(value, str) and least <= len(value) <= most else None
-
-
-def _write_key(value: Any) -> str | None:
-    return value if isinstance(value, str) and _WRITE_KEY.fullmatch(value) else None
 
 
 def _sha256(value: Any) -> str | None:
@@ -60,7 +45,7 @@ def _sha256(value: Any) -> str | None:
 
 def _rate(value: Any) -> Rate | None:
     found = re.fullmatch(r"([0-9]{1,9})/([smh])", value) if isinstance(value, str) else None
-    return Rate(float(found[1]), _PERIOD_S[found[2]]) if found and int(found[1]) else None
+    return Rate(float(found[1]), UNITS_MS[found[2]] / 1000) if found and int(found[1]) else None
 
 
 def _read_origin(node: Node, report: Report) -> Origin | str | None:
@@ -86,22 +71,26 @@ def _read_origins(node: Node, report: Report) -> Any:
     return _LISTED.read(node, report)
 
 
-_WRITE_KEY_KIND = _kind("one that `leadglow keys new NAME` makes", "a write key: 1 to 200 letters, digits or _ . ~ -",
-                        _write_key)  # fmt: skip
-_SHA256_KIND = _kind(
-    "what `leadglow keys new NAME --server` prints, never the secret itself", "the SHA-256 of a secret: 64 of 0-9, a-f",
+_WRITE_KEY = private(
+    "a write key: 1 to 200 letters, digits or _ . ~ -",
+    "one that `leadglow keys new NAME` makes",
+    matching(r"[A-Za-z0-9_.~-]{1,200}"),
+)
+_SHA256 = private(
+    "the SHA-256 of a secret: 64 of 0-9, a-f",
+    "what `leadglow keys new NAME --server` prints, never the secret itself",
     _sha256,
-)  # fmt: skip
-_RATE = _kind("a number a second, minute or hour, for example `200/s` or `5000/m`", "a rate", _rate)
-_BOOLEAN = _kind("`true` or `false`", "true or false", lambda value: value if isinstance(value, bool) else None)
+)
+_RATE = private("a rate", "a number a second, minute or hour, for example `200/s` or `5000/m`", _rate)
+_BOOLEAN = private("true or false", "`true` or `false`", lambda value: value if isinstance(value, bool) else None)
 _ORIGINS = Kind(_read_origins, {}, "https://acme.example")
-_SERVICE = _kind("the name of a service, for example `sendgrid`", "the name of a service", _text(1, 64))
-_SECRET = _kind(
-    "a random one, for example what `openssl rand -hex 32` prints, in quotes",
+_SERVICE = private("the name of a service", "the name of a service, for example `sendgrid`", _text(1, 64))
+_SECRET = private(
     f"a secret of {LEAST_SECRET_CHARS} to 1000 characters",
+    "a random one, for example what `openssl rand -hex 32` prints, in quotes",
     _text(LEAST_SECRET_CHARS, 1000),
 )
-_OPTION_VALUE = _kind("a text in quotes", "a text of 1 to 10000 characters", _text(1, 10_000))
+_OPTION_VALUE = private("a text of 1 to 10000 characters", "a text in quotes", _text(1, 10_000))
 
 
 # Kinds of many values --------------------------------------------------------------------------------------------
@@ -142,9 +131,9 @@ _KEY = struct_of(
     "a key",
     {
         "name": Field(placed(NAME), "what events and metrics call it", required=True),
-        "write_key": Field(placed(_WRITE_KEY_KIND), "what a public sender shows"),
+        "write_key": Field(placed(_WRITE_KEY), "what a public sender shows"),
         "server": Field(_BOOLEAN, "whether it is a server's secret"),
-        "sha256": Field(placed(_SHA256_KIND), "the hash of a server's secret"),
+        "sha256": Field(placed(_SHA256), "the hash of a server's secret"),
         "origins": Field(_ORIGINS, "the web pages that may use a public key, or `any`"),
         "rate": Field(_RATE, "the most calls of all senders together"),
         "address_rate": Field(_RATE, "the most calls of one address"),

@@ -17,15 +17,12 @@ class WatchedKeys(Watched[KeyRing]):
         """Read the file.
 
         Raises:
-            KeysError: it has mistakes.
+            YamlFileError: it has mistakes.
         """
         super().__init__(path, lambda p: keyring.load(p, webhooks.SERVICES), "keys file", metrics.keys_errors.inc)
+        self.on_change = lambda old, new: new.carry_over(old)
 
     @property
     def ring(self) -> KeyRing:
         """The keys."""
         return self.value
-
-    def follow(self, old: KeyRing, new: KeyRing) -> None:
-        """Go on counting where the old keys stopped."""
-        new.carry_over(old)

@@ -8,64 +8,26 @@ from streams.scorefile.checks import check
 from streams.scorefile.grammar import FILE, json_schema
 from streams.scorefile.models import model_of
 from streams.scoring.scorecard import Model
-from streams.yamlfile.tree import MAX_CHARS, Mistake, Report, parse
+from streams.yamlfile.load import Format, YamlFileError
+from streams.yamlfile.tree import Mistake
 
-__all__ = ["Mistake", "ScorefileError", "json_schema", "load", "load_file", "read_text"]
-
-
-class ScorefileError(Exception):
-    """The scorecard file has mistakes; as text, one line each: ``name:line:column: message; remedy``."""
-
-    def __init__(self, name: str, mistakes: list[Mistake]) -> None:
-        self.name = name
-        self.mistakes = mistakes
-        super().__init__("\n".join(f"{name}:{m.line}:{m.column}: {m.message}; {m.remedy}" for m in self.mistakes))
+__all__ = ["Mistake", "YamlFileError", "json_schema", "load", "load_file"]
+_FORMAT = Format(FILE, model_of, check)
 
 
 def load(text: str, name: str = "scorecard.yaml") -> Model:
-    """Read a scorecard file.
+    """Read the text of a scorecard file.
 
     Raises:
-        ScorefileError: the file has at least one mistake; it carries all of them.
+        YamlFileError: it has at least one mistake; the error lists all of them.
     """
-    report = Report()
-    root = parse(text, report)
-    file = FILE.read(root, report) if root is not None else None
-    if file is not None:
-        check(file, report)
-    if file is None or report.mistakes:
-        raise ScorefileError(name, report.summary())
-    return model_of(file)
+    return _FORMAT.load_text(text, name)
 
 
 def load_file(path: Path | str) -> Model:
-    """Read a scorecard file from disk; a file that cannot be read is a ScorefileError, too."""
-    return load(read_text(path), str(path))
-
-
-def read_text(path: Path | str) -> str:
-    """The text of a file.
+    """Read a scorecard file from disk.
 
     Raises:
-        ScorefileError: it cannot be read, is no UTF-8, or too large.
+        YamlFileError: it cannot be read, or has mistakes.
     """
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_CHARS + 1)
-        text = "" if len(data) > MAX_CHARS else data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ScorefileError(str(path), [_not_utf8(error)]) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        mistake = Mistake(1, 1, f"the file cannot be read: {reason}", "check its path and permissions")
-        raise ScorefileError(str(path), [mistake]) from None
-    if len(data) > MAX_CHARS:
-        mistake = Mistake(1, 1, "the file is too large", f"keep it below {MAX_CHARS} bytes")
-        raise ScorefileError(str(path), [mistake])
-    return text
-
-
-def _not_utf8(error: UnicodeDecodeError) -> Mistake:
-    before: bytes = error.object[: error.start]
-    column = len(before) - before.rfind(b"\n")
-    return Mistake(before.count(b"\n") + 1, column, "the file is not UTF-8", "save it as UTF-8")
+    return _FORMAT.load_file(path)

@@ -7,10 +7,26 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
+from streams.scorefile import kinds
 from streams.scoring.conditions import PatternError, compile_condition
 from streams.scoring.scorecard import OPERATORS, Condition, Group, Points, Test
-from streams.yamlfile import kinds
-from streams.yamlfile.kinds import Field, Kind, Struct, list_of, named, nearest, placed, struct_of
+from streams.yamlfile.kinds import (
+    BOOLEAN,
+    CAP,
+    NAME,
+    NUMBER,
+    PATH,
+    TEXT,
+    VERSION,
+    Field,
+    Kind,
+    Struct,
+    list_of,
+    named,
+    nearest,
+    placed,
+    struct_of,
+)
 from streams.yamlfile.tree import Node, Report
 
 GROUPS: dict[str, Literal["all", "any", "none"]] = {"all": "all", "any": "any", "none": "none"}
@@ -19,9 +35,9 @@ _OPERANDS = {
     "equals": kinds.OPERAND,
     "not": list_of(kinds.OPERAND, or_one=True),
     "in": _SCALARS,
-    "contains_any": list_of(kinds.TEXT),
-    "exists": kinds.BOOLEAN,
-    **dict.fromkeys(("contains", "prefix", "suffix", "glob", "matches"), kinds.TEXT),
+    "contains_any": list_of(TEXT),
+    "exists": BOOLEAN,
+    **dict.fromkeys(("contains", "prefix", "suffix", "glob", "matches"), TEXT),
     **dict.fromkeys(("gt", "gte", "lt", "lte"), kinds.COMPARABLE),
 }
 
@@ -39,7 +55,7 @@ def _where(node: Node, report: Report) -> Condition | None:
 def _where_entry(key: Node, node: Node, report: Report) -> Condition | None:
     if key.value in GROUPS:
         return _group(str(key.value), node, report, _where)
-    path = kinds.PATH.read(key, report)
+    path = PATH.read(key, report)
     return _test(path or "", node, report)
 
 
@@ -90,7 +106,7 @@ def _combined(kind: Literal["all", "any", "none"], members: list[Condition | Non
 
 def _points(node: Node, report: Report) -> Points | None:
     if not isinstance(node.value, dict):
-        points = kinds.NUMBER.read(node, report)
+        points = NUMBER.read(node, report)
         return None if points is None else Points(points)
     struct: Struct = _CAPPED.read(node, report)
     return None if struct.broken else Points(struct.get("points"), struct.get("max", float("inf")))
@@ -119,7 +135,7 @@ _DEFS = {
         "type": "object",
         "minProperties": 1,
         "properties": dict.fromkeys(GROUPS, _group_schema("where", "where")),
-        "patternProperties": {f"^(?!({'|'.join(GROUPS)})$){kinds.PATH.schema['pattern'][1:]}": _ref("test")},
+        "patternProperties": {f"^(?!({'|'.join(GROUPS)})$){PATH.schema['pattern'][1:]}": _ref("test")},
         "additionalProperties": False,
     },
     "test": {"anyOf": [kinds.OPERAND.schema, _ref("operators")]},
@@ -134,9 +150,9 @@ _DEFS = {
 
 _WHERE = Kind(_where, _ref("where"), "{properties.url: {contains: /pricing}}")
 _WHEN = Kind(partial(_test, ""), _ref("test"), "{gte: 200}")
-_NUMBERS = list_of(kinds.NUMBER)
+_NUMBERS = list_of(NUMBER)
 _RANGE = Kind(_range, {**_NUMBERS.schema, "minItems": 2, "maxItems": 2}, "[0, 100]")
-_SIGNALS = list_of(placed(kinds.NAME))
+_SIGNALS = list_of(placed(NAME))
 
 _SIGNAL = struct_of(
     "a signal",
@@ -149,70 +165,70 @@ _SIGNAL = struct_of(
         ),
         "half_life": Field(kinds.HALF_LIFE, "The time in which its amount halves; left out: `never`."),
         "limit": Field(kinds.LIMIT, "At most so many events in a UTC hour, day, week or ever."),
-        "distinct": Field(kinds.PATH, "Each value at this path counts once."),
-        "amount": Field(kinds.PATH, "The number at this path counts instead of 1."),
+        "distinct": Field(PATH, "Each value at this path counts once."),
+        "amount": Field(PATH, "The number at this path counts instead of 1."),
     },
     "{event: page, half_life: 14d}",
 )
 _CAPPED = struct_of(
     "the worth of a signal",
     {
-        "points": Field(kinds.NUMBER, "Points for each unit of the signal's amount.", required=True),
-        "max": Field(kinds.CAP, "The most points, up or down, that the signal contributes."),
+        "points": Field(NUMBER, "Points for each unit of the signal's amount.", required=True),
+        "max": Field(CAP, "The most points, up or down, that the signal contributes."),
     },
     "{points: 3, max: 15}",
 )
-_POINTS = Kind(_points, {"anyOf": [kinds.NUMBER.schema, _CAPPED.schema]}, "10")
+_POINTS = Kind(_points, {"anyOf": [NUMBER.schema, _CAPPED.schema]}, "10")
 _CATEGORY = struct_of(
     "a category",
     {
         "signals": Field(_SIGNALS, "Its signals; a signal is in at most one category.", required=True),
-        "min": Field(kinds.NUMBER, "The least points of the category."),
-        "max": Field(kinds.NUMBER, "The most points of the category."),
+        "min": Field(NUMBER, "The least points of the category."),
+        "max": Field(NUMBER, "The most points of the category."),
     },
     "{signals: [pricing_visit], max: 70}",
 )
 _FIT_LINE = struct_of(
     "a line of fit",
     {
-        "trait": Field(kinds.PATH, "The trait; `group.NAME` is one of the lead's company.", required=True),
+        "trait": Field(PATH, "The trait; `group.NAME` is one of the lead's company.", required=True),
         "when": Field(_WHEN, "The value that the trait must have, or operators that must hold.", required=True),
-        "points": Field(kinds.NUMBER, "Points if it holds.", required=True),
+        "points": Field(NUMBER, "Points if it holds.", required=True),
     },
     "{trait: employees, when: {gte: 200}, points: 15}",
 )
 _NEEDS = struct_of(
     "the needs of a stage",
     {
-        "fit": Field(kinds.NUMBER, "The least fit to enter."),
-        "engagement": Field(kinds.NUMBER, "The least engagement to enter."),
+        "fit": Field(NUMBER, "The least fit to enter."),
+        "engagement": Field(NUMBER, "The least engagement to enter."),
     },
     "{fit: 10, engagement: 20}",
 )
 _STAGE = struct_of(
     "a stage",
     {
-        "name": Field(placed(kinds.NAME), "Its name.", required=True),
-        "enter": Field(kinds.NUMBER, "A lead enters at this score.", required=True),
-        "leave": Field(kinds.NUMBER, "A lead leaves below this score.", required=True),
+        "name": Field(placed(NAME), "Its name.", required=True),
+        "enter": Field(NUMBER, "A lead enters at this score.", required=True),
+        "leave": Field(NUMBER, "A lead leaves below this score.", required=True),
         "needs": Field(_NEEDS, "What else a lead must have to enter."),
         "blocked_by": Field(_SIGNALS, "Signals that keep a lead out as long as they count."),
         "cooldown": Field(kinds.COOLDOWN, "So long after an entry was published, no other entry is."),
-        "handoff": Field(kinds.BOOLEAN, "Whether entering and leaving are published."),
+        "handoff": Field(BOOLEAN, "Whether entering and leaving are published."),
     },
     "{name: qualified, enter: 70, leave: 50}",
 )
-_CARD_NAME = replace(kinds.NAME, example="default")
+_CARD_NAME = replace(NAME, example="default")
 _SCORECARD = struct_of(
     "a scorecard",
     {
         "label": Field(kinds.LABEL, "What people read as its name."),
-        "points": Field(named(kinds.NAME, _POINTS), "What each signal is worth."),
+        "points": Field(named(NAME, _POINTS), "What each signal is worth."),
         "categories": Field(named(kinds.CATEGORY_NAME, _CATEGORY), "Subscores."),
         "fit": Field(list_of(_FIT_LINE), "Points for traits."),
-        "fit_max": Field(kinds.CAP, "The most points for traits."),
+        "fit_max": Field(CAP, "The most points for traits."),
         "range": Field(_RANGE, "The lowest and the highest score; left out: [0, 100]."),
-        "grades": Field(named(kinds.GRADE, kinds.NUMBER, 1), "The least score of each grade."),
+        "grades": Field(named(kinds.GRADE, NUMBER, 1), "The least score of each grade."),
         "stages": Field(list_of(_STAGE), "Stages, the first one first."),
     },
     "{points: {pricing_visit: 10}}",
@@ -220,8 +236,8 @@ _SCORECARD = struct_of(
 FILE = struct_of(
     "a scorecard file",
     {
-        "leadglow": Field(kinds.VERSION, "The version of this format.", required=True),
-        "signals": Field(named(kinds.NAME, _SIGNAL, 1), "What happens and how fast it fades.", required=True),
+        "leadglow": Field(VERSION, "The version of this format.", required=True),
+        "signals": Field(named(NAME, _SIGNAL, 1), "What happens and how fast it fades.", required=True),
         "scorecards": Field(named(_CARD_NAME, _SCORECARD, 1), "What signals are worth.", required=True),
     },
     "leadglow: 1",

@@ -1,4 +1,4 @@
-"""Kinds of values in a scorecard file: each knows how it is read and what its JSON Schema is.
+"""Kinds of values in a YAML file: each knows how it is read and what its JSON Schema is.
 
 Reading never stops at a mistake: it goes to the report, and the value is None.
 """
@@ -9,22 +9,20 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any
 
-from streams.scoring.scorecard import Limit, Period
+from streams.units import DAY_MS, parse_duration_ms
 from streams.yamlfile.tree import Node, Report
 
 MAX_NUMBER = 1_000_000_000
-_UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_NAME = r"^[a-z0-9_-]{1,64}$"
+NAME_PATTERN = r"^[a-z0-9_-]{1,64}$"
 _PATH = r"^[^.]{1,64}(\.[^.]{1,64}){0,15}$"
-_DURATION = r"^[0-9]{1,9}(\.[0-9]{1,9})?[smhdw]$"
-_LIMIT = rf"^[0-9]{{1,4}}/({'|'.join(get_args(Period))})$"
+DURATION_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9})?[smhdw]$"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value: how it is read (None: a mistake, reported), its JSON Schema, an example of it."""
+    """A kind of value: a reader (it returns None for a mistake, which it reports), a JSON Schema and an example."""
 
     read: Callable[[Node, Report], Any]
     schema: Mapping[str, Any]
@@ -50,7 +48,7 @@ class Item:
 
 @dataclass(slots=True)
 class Struct:
-    """What was read of a mapping with fixed keys."""
+    """A mapping with fixed keys, as far as it could be read."""
 
     node: Node
     values: dict[str, Any] = field(default_factory=dict)
@@ -71,119 +69,113 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"use one of {', '.join(f'`{each}`' for each in list(known)[:20])}" if known else "remove it"
 
 
-def report_repeated(items: Iterable[Item | None], what: Callable[[Any], str], remedy: str, report: Report) -> None:
-    """Report each value that stood before; ``what`` names it. What could not be read is passed over."""
+def report_repeated(items: Iterable[Item | None], describe: Callable[[Any], str], remedy: str, report: Report) -> None:
+    """Report each value that occurs again; values that could not be read are skipped."""
     seen: dict[Any, Node] = {}
     for item in items:
         if item is None or item.value is None:
             continue
         first = seen.setdefault(item.value, item.node)
         if first is not item.node:
-            report.add(item.node, f"{what(item.value)} is here for the second time, after line {first.line}", remedy)
+            report.add(
+                item.node, f"{describe(item.value)} is here for the second time, after line {first.line}", remedy
+            )
 
 
 # Kinds of one value.
 
 
-def _scalar(what: str, example: str, schema: Mapping[str, Any], convert: Callable[[Any], Any]) -> Kind:
-    """A scalar that ``convert`` takes; it raises ValueError for one that is not ``what``."""
+def scalar_of(about: str, example: str, schema: Mapping[str, Any], convert: Callable[[Any], Any]) -> Kind:
+    """A scalar; ``convert`` raises ValueError for one that is not ``about``."""
 
     def read(node: Node, report: Report) -> Any:
         try:
             return convert(node.value)
         except ValueError:
-            report.add(node, f"{node} is not {what}", f"write one such as `{example}`")
+            report.add(node, f"{node} is not {about}", f"write one such as `{example}`")
             return None
 
     return Kind(read, schema, example)
 
 
-def _only(condition: bool) -> None:
+def text_of(about: str, example: str, pattern: str, convert: Callable[[str], Any] = str) -> Kind:
+    """A text that matches a pattern; ``convert`` may refuse it by ValueError."""
+    compiled = re.compile(pattern.replace("$", r"\Z"), re.DOTALL)
+
+    def checked(value: Any) -> Any:
+        require(isinstance(value, str) and bool(compiled.search(value)))
+        return convert(value)
+
+    return scalar_of(about, example, {"type": "string", "pattern": pattern}, checked)
+
+
+def private(about: str, remedy: str, convert: Callable[[Any], Any]) -> Kind:
+    """A scalar whose messages do not repeat it, as it may be a secret; ``convert`` returns None for a wrong one."""
+
+    def read(node: Node, report: Report) -> Any:
+        value = None if isinstance(node.value, list | dict) else convert(node.value)
+        if value is None:
+            report.add(node, f"this is not {about}", f"write {remedy}")
+        return value
+
+    return Kind(read, {}, remedy)
+
+
+def matching(pattern: str) -> Callable[[Any], str | None]:
+    """For ``private``: a text that matches a pattern as a whole."""
+    compiled = re.compile(pattern)
+    return lambda value: value if isinstance(value, str) and compiled.fullmatch(value) else None
+
+
+def require(condition: bool) -> None:
+    """For ``convert`` of a scalar.
+
+    Raises:
+        ValueError: the condition does not hold.
+    """
     if not condition:
         raise ValueError
 
 
-def _text(what: str, example: str, pattern: str, convert: Callable[[str], Any] = str) -> Kind:
-    compiled = re.compile(pattern.replace("$", r"\Z"), re.DOTALL)
+def number_from(least: float, example: str) -> Kind:
+    """A number that is not below ``least``."""
 
-    def checked(value: Any) -> Any:
-        _only(isinstance(value, str) and bool(compiled.search(value)))
-        return convert(value)
-
-    return _scalar(what, example, {"type": "string", "pattern": pattern}, checked)
-
-
-def _number(least: float, example: str) -> Kind:
     def checked(value: Any) -> float:
-        _only(isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= MAX_NUMBER)
+        require(isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= MAX_NUMBER)
         return float(value) + 0.0  # -0.0 is 0.0
 
-    what = "a number" if least < 0 else f"a number from {least:g}"
-    return _scalar(what, example, {"type": "number", "minimum": least, "maximum": MAX_NUMBER}, checked)
+    about = "a number" if least < 0 else f"a number from {least:g}"
+    return scalar_of(about, example, {"type": "number", "minimum": least, "maximum": MAX_NUMBER}, checked)
 
 
-def _same(types: Any) -> Callable[[Any], Any]:
-    def checked(value: Any) -> Any:
-        _only(isinstance(value, types))
-        return value
-
-    return checked
+def _checked_bool(value: Any) -> bool:
+    require(isinstance(value, bool))
+    return bool(value)
 
 
-def _comparable(value: Any) -> Any:
-    _only(isinstance(value, int | float) and not isinstance(value, bool))
-    return value
-
-
-def _version(value: Any) -> int:
-    _only(value == 1 and not isinstance(value, bool))
+def _checked_version(value: Any) -> int:
+    require(value == 1 and not isinstance(value, bool))
     return 1
 
 
-def _duration_ms(text: str) -> float:
-    milliseconds = float(text[:-1]) * _UNIT_MS[text[-1]]
-    _only(1 <= milliseconds <= 36_500 * _UNIT_MS["d"])
+def duration_ms(text: str) -> float:
+    """The milliseconds of a duration within bounds.
+
+    Raises:
+        ValueError: it is out of bounds.
+    """
+    milliseconds = parse_duration_ms(text)
+    require(1 <= milliseconds <= 36_500 * DAY_MS)
     return milliseconds
 
 
-def _limit(text: str) -> Limit:
-    count, _, period = text.partition("/")
-    _only(1 <= int(count) <= 1000)
-    return Limit(int(count), next(known for known in get_args(Period) if known == period))
-
-
-NAME = _text("a name of 1 to 64 of a-z, 0-9, _ and -", "pricing_visit", _NAME)
-CATEGORY_NAME = _text(
-    "a name of 1 to 64 of a-z, 0-9, _ and -, and not `other`", "intent", _NAME.replace("^", "^(?!other$)")
-)
-TEXT = _text("a text of 1 to 1000 characters", "/pricing", r"^[\s\S]{1,1000}$")
-LABEL = _text("a text of 1 to 200 characters", "Whole company", r"^[\s\S]{1,200}$")
-GRADE = _text("a grade of 1 to 16 characters", "A", r"^[\s\S]{1,16}$")
-PATH = _text("a path of names with dots between them", "properties.url", _PATH)
-EVENT = _text(
-    "a call type (page, screen, identify, group, alias) or the name of a track call",
-    "Demo Requested",
-    r"^(?!track$)[\s\S]{1,200}$",
-)
-COOLDOWN = _text("a duration above 0 and up to 36500d", "7d", _DURATION, lambda text: round(_duration_ms(text)))
-HALF_LIFE = _text(
-    "a duration above 0 and up to 36500d (a number with s, m, h, d or w), or `never`",
-    "14d",
-    rf"^never$|{_DURATION}",
-    lambda text: float("inf") if text == "never" else _duration_ms(text),
-)
-LIMIT = _text("a limit of 1 to 1000 per hour, day, week or ever", "1/day", _LIMIT, _limit)
-NUMBER = _number(-MAX_NUMBER, "10")
-CAP = _number(0, "15")
-BOOLEAN = _scalar("true or false", "true", {"type": "boolean"}, _same(bool))
-OPERAND = _scalar(
-    "one text, number, true or false",
-    "true",
-    {"type": ["string", "number", "boolean"]},
-    _same(int | float | str),
-)
-COMPARABLE = _scalar("a number", "200", {"type": "number"}, _comparable)
-VERSION = _scalar("the version of this format", "1", {"const": 1}, _version)
+NAME = text_of("a name of 1 to 64 of a-z, 0-9, _ and -", "pricing_visit", NAME_PATTERN)
+TEXT = text_of("a text of 1 to 1000 characters", "/pricing", r"^[\s\S]{1,1000}$")
+PATH = text_of("a path of names with dots between them", "properties.url", _PATH)
+NUMBER = number_from(-MAX_NUMBER, "10")
+CAP = number_from(0, "15")
+BOOLEAN = scalar_of("true or false", "true", {"type": "boolean"}, _checked_bool)
+VERSION = scalar_of("the version of this format", "1", {"const": 1}, _checked_version)
 
 
 # Kinds of many values.
@@ -205,7 +197,7 @@ def list_of(kind: Kind, or_one: bool = False) -> Kind:
 
 
 def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
-    """A mapping from names that the writer chooses, read as ``{name: Item}``."""
+    """A mapping with names of the author's choice, read as ``{name: Item}``."""
 
     def read(node: Node, report: Report) -> dict[str, Item] | None:
         example = f"{key_kind.example}: {kind.example}"
@@ -220,19 +212,19 @@ def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
     return Kind(read, schema, f"{{{key_kind.example}: {kind.example}}}")
 
 
-def struct_of(what: str, fields: Mapping[str, Field], example: str) -> Kind:
+def struct_of(about: str, fields: Mapping[str, Field], example: str) -> Kind:
     """A mapping with fixed keys, read as a Struct."""
 
     def read(node: Node, report: Report) -> Struct | None:
         if not isinstance(node.value, dict):
-            report.add(node, f"{node} is not {what}", f"write a mapping, for example `{example}`")
+            report.add(node, f"{node} is not {about}", f"write a mapping, for example `{example}`")
             return None
         struct = Struct(node)
         for key, value in node.value.items():
             _read_field(struct, fields, (key, value), report)
         for name, known in fields.items():
             if known.required and name not in struct.nodes:
-                report.add(node, f"{what} needs `{name}`", f"add `{name}: {known.kind.example}`")
+                report.add(node, f"{about} needs `{name}`", f"add `{name}: {known.kind.example}`")
                 struct.broken.add(name)
         return struct
 

@@ -1,4 +1,4 @@
-"""A file in use: read at the start, and again whenever it changes."""
+"""A file in use: read at the start, and again when it changes."""
 
 from __future__ import annotations
 
@@ -14,47 +14,46 @@ RELOAD_S: Final = 1.0
 
 
 class Watched(Generic[T]):
-    """What a file says, as it was when it last had no mistake."""
+    """The value of a file as it was when it last had no mistake."""
 
-    def __init__(self, path: Path, load: Callable[[Path], T], what: str, refused: Callable[[], None]) -> None:
-        """Read the file, called ``what`` in the log; ``refused`` is called when a changed one has mistakes.
+    def __init__(self, path: Path, load: Callable[[Path], T], name: str, count_error: Callable[[], None]) -> None:
+        """Read the file; ``name`` is for the log, ``count_error`` is called when a changed file has mistakes.
 
         Raises:
-            Exception: what ``load`` raises for a file with mistakes.
+            Exception: raised by ``load`` for a file with mistakes.
         """
         self._path = path
         self._load = load
-        self._what = what
-        self._refused = refused
-        self._seen = self._look()
+        self._name = name
+        self._count_error = count_error
+        self._stamp = self._read_stamp()
         self.value = load(path)
+        self.on_change: Callable[[T, T], None] = lambda old, new: None
+        """Called with the old and the new value just before the new one is in force."""
 
     async def watch(self) -> None:
-        """Look at the file again and again."""
+        """Check once a second, for ever, whether the file has changed."""
         while True:
             await asyncio.sleep(RELOAD_S)
             await self.reload_if_changed()
 
     async def reload_if_changed(self) -> None:
-        """Take a changed file; keep to what the old one said if it has mistakes."""
-        seen = await asyncio.to_thread(self._look)
-        if seen == self._seen:
+        """Read a changed file; keep the old value if it has mistakes."""
+        stamp = await asyncio.to_thread(self._read_stamp)
+        if stamp == self._stamp:
             return
-        self._seen = seen
+        self._stamp = stamp
         try:
             new = await asyncio.to_thread(self._load, self._path)
         except Exception as error:
-            self._refused()
-            log.error("the changed %s is refused; what it said before stays in force:\n%s", self._what, error)
+            self._count_error()
+            log.error("the changed %s is refused; the old one stays in force:\n%s", self._name, error)
             return
-        self.follow(self.value, new)
+        self.on_change(self.value, new)
         self.value = new
-        log.info("the changed %s is in force", self._what)
+        log.info("the changed %s is in force", self._name)
 
-    def follow(self, old: T, new: T) -> None:
-        """Carry over what must not begin anew: nothing, unless a subclass knows better."""
-
-    def _look(self) -> tuple[int, int, int] | None:
+    def _read_stamp(self) -> tuple[int, int, int] | None:
         try:
             found = self._path.stat()
         except OSError:

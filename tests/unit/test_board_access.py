@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.board import access_file, costs
+from app.board import costs
+from app.board.access_file import ACCESS_FORMAT
+from app.board.costs import COSTS_FORMAT
 from app.board.identity import by_token, who_is
 from app.cli.root import build
-from streams.scorefile import ScorefileError
+from streams.units import DAY_MS
+from streams.yamlfile.load import YamlFileError
 
 START = "leadglow_access: 1\n"
 DIGEST = sha256(b"t").hexdigest()
@@ -24,13 +27,13 @@ def run(*args: str) -> Result:
 
 
 def mistakes(text: str) -> list[str]:
-    with pytest.raises(ScorefileError) as error:
-        access_file.read(START + text)
+    with pytest.raises(YamlFileError) as error:
+        ACCESS_FORMAT.load_text(START + text)
     return [f"{m.line}: {m.message}" for m in error.value.mistakes]
 
 
 def test_a_token_lets_in_with_its_role() -> None:
-    file = access_file.read(f"{START}tokens: [{{name: ana, sha256: {DIGEST}, role: viewer+pii}}]\n")
+    file = ACCESS_FORMAT.load_text(f"{START}tokens: [{{name: ana, sha256: {DIGEST}, role: viewer+pii}}]\n")
     assert by_token(file, "t") == who_is(file, {"Authorization": "bearer  t "}, None, None)
     found = who_is(file, {}, "t", None)
     assert found is not None
@@ -41,7 +44,7 @@ def test_a_token_lets_in_with_its_role() -> None:
 
 
 def test_a_token_without_a_role_sees_the_least() -> None:
-    file = access_file.read(f"{START}tokens: [{{name: ana, sha256: {DIGEST}}}]\n")
+    file = ACCESS_FORMAT.load_text(f"{START}tokens: [{{name: ana, sha256: {DIGEST}}}]\n")
     found = by_token(file, "t")
     assert found is not None
     assert found.role == "viewer"
@@ -70,11 +73,13 @@ def test_a_mistake_is_told_with_its_line_and_no_secret(text: str, said: str) -> 
 
 @pytest.mark.parametrize("remote", ["10.1.2.3", "::ffff:10.1.2.3"])
 def test_a_proxy_is_believed_where_it_is_trusted(remote: str) -> None:
-    file = access_file.read(START + "proxy: {user_header: X-User, trusted: [10.0.0.0/8], roles: {sales: viewer}}\n")
+    file = ACCESS_FORMAT.load_text(
+        START + "proxy: {user_header: X-User, trusted: [10.0.0.0/8], roles: {sales: viewer}}\n"
+    )
     assert who_is(file, {"X-User": "ana"}, None, remote) is None  # in no group that has a role
     headers = {"X-User": "ana", "X-Groups": "sales"}
     assert who_is(file, headers, None, remote) is None  # the file names no header for groups
-    told = access_file.read(
+    told = ACCESS_FORMAT.load_text(
         START + "proxy: {user_header: X-User, groups_header: X-Groups, trusted: [10.0.0.0/8], roles: {sales: viewer}}\n"
     )
     found = who_is(told, headers, None, remote)
@@ -92,7 +97,7 @@ def test_new_makes_a_file_that_only_its_owner_reads_and_adds_to_it(tmp_path: Pat
     second = run("new", "ben", "--file", str(path))
     assert second.exit_code == 0
     tokens = [re.findall(r"lgb_\S+", result.stdout)[0] for result in (first, second)]
-    file = access_file.load(path)
+    file = ACCESS_FORMAT.load_file(path)
     assert [(token.name, token.role) for token in file.tokens] == [("ana", "viewer+pii"), ("ben", "viewer")]
     assert [who.name for token in tokens if (who := by_token(file, token)) is not None] == ["ana", "ben"]
     assert "# a comment of ours" in path.read_text()
@@ -103,7 +108,7 @@ def test_new_makes_a_file_that_only_its_owner_reads_and_adds_to_it(tmp_path: Pat
 def test_new_without_a_file_prints_what_to_paste() -> None:
     result = run("new", "ana")
     entry = re.findall(r"^  (- \{.+\})$", result.stdout, re.M)[0]
-    assert access_file.read(f"{START}tokens:\n  {entry}\n").tokens[0].name == "ana"
+    assert ACCESS_FORMAT.load_text(f"{START}tokens:\n  {entry}\n").tokens[0].name == "ana"
 
 
 @pytest.mark.parametrize("args", [("new", "A b"), ("new", "ana", "--role", "admin")])
@@ -114,7 +119,7 @@ def test_new_refuses_what_the_file_would(args: tuple[str, ...]) -> None:
 def test_new_leaves_a_file_that_it_cannot_add_to_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "access.yaml"
     for text, said in (
-        (f"{START}tokens: [{{name: ana, sha256: {DIGEST}}}]\n", "not laid out"),
+        (f"{START}tokens: [{{name: ana, sha256: {DIGEST}}}]\n", "cannot be added to"),
         (f"{START}tokens:\n  - {{name: ben, sha256: {DIGEST}}}\n", "has the name 'ben' already"),
         ("nonsense", "Correct the access file first"),
     ):
@@ -150,15 +155,15 @@ def test_check_tells_who_may_and_every_mistake(tmp_path: Path) -> None:
 def test_a_mistake_in_a_costs_file_is_told(entry: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "costs.yaml"
     path.write_text(f"leadglow_costs: 1\ncosts:\n  - {entry}\n")
-    with pytest.raises(ScorefileError, match=said):
-        costs.load(path)
+    with pytest.raises(YamlFileError, match=said):
+        COSTS_FORMAT.load_file(path)
 
 
 def test_a_day_of_costs_is_the_whole_day(tmp_path: Path) -> None:
     path = tmp_path / "costs.yaml"
     path.write_text('leadglow_costs: 1\ncosts: [{source: a, cost: 24, from: "1970-01-02", to: "1970-01-02"}]\n')
-    (cost,) = costs.load(path)
+    (cost,) = COSTS_FORMAT.load_file(path)
     hour: Any = 3_600_000
-    assert costs.spent(cost, 0, 10 * costs.DAY_MS) == 24
-    assert costs.spent(cost, costs.DAY_MS, costs.DAY_MS + hour) == pytest.approx(1)
-    assert costs.spent(cost, 3 * costs.DAY_MS, 4 * costs.DAY_MS) == 0
+    assert costs.spent(cost, 0, 10 * DAY_MS) == 24
+    assert costs.spent(cost, DAY_MS, DAY_MS + hour) == pytest.approx(1)
+    assert costs.spent(cost, 3 * DAY_MS, 4 * DAY_MS) == 0

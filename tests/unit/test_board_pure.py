@@ -20,7 +20,7 @@ from app.board.flow import Pace, Rejects
 from app.board.id_cipher import Seal
 from app.board.masking import FULL, HIDDEN, VIEWER, Mask, is_address
 from app.board.responses import csv_line
-from app.board.scorecard_text import condition_says, duration_says, fit_says, limit_says, signal_says
+from app.board.scorecard_text import condition_says, fit_says, limit_says, signal_says
 from app.board.scorecards import scorecard_says
 from app.board.timeline import timeline
 from app.http.refusals import Refusal
@@ -31,6 +31,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import EVERYTHING, FitLine, Group, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.scorer import Scorer
+from streams.units import format_duration
 from tests.properties.strategies import START_MS, Fact
 
 SEAL = Seal(b"a secret of the tests")
@@ -331,7 +332,7 @@ def test_signals_and_fit_lines_are_told_in_words() -> None:
     assert signal_says(depth) == "page view or Seen whose properties.path begins with /p/, each properties.path once"
     assert signal_says(ORDER) == "Ordered, counted by properties.n"
     assert fit_says(FitLine("title", Where("title", "equals", "CTO"), 20.0)) == "title is CTO"
-    assert [duration_says(ms) for ms in (float("inf"), 14.0 * DAY_MS, 90 * 60_000.0, 20_000.0, 1500.0)] == [
+    assert [format_duration(ms) for ms in (float("inf"), 14.0 * DAY_MS, 90 * 60_000.0, 20_000.0, 1500.0)] == [
         "never", "2w", "90m", "20s", "1.5s",
     ]  # fmt: skip
     assert (limit_says(None), limit_says(Limit(5, "day"))) == (None, "5/day")

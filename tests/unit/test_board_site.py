@@ -21,7 +21,7 @@ from yarl import URL
 from app.board import bounded_store, ranking, sse
 from app.board.access_file import AccessFile
 from app.board.api import BASE
-from app.board.costs import DAY_MS, Cost
+from app.board.costs import Cost
 from app.board.identity import who_is
 from app.board.openapi import document
 from app.client import Client
@@ -38,6 +38,7 @@ from streams.scoring.stored import decode, encode_erased, encode_redirect
 from streams.store.base import Commit
 from streams.store.memory import MemoryStore
 from streams.transport.topics import partition_of
+from streams.units import DAY_MS
 from tests.boarding import ACCESS, ANA, BEN, PARTITIONS, TOPICS, Running, Shards, board_on, kafka_record
 from tests.properties.strategies import Fact
 from tests.unit.test_board_pure import record

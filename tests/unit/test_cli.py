@@ -147,7 +147,7 @@ def test_a_time_that_is_over_is_a_mistake_of_usage() -> None:
     result = run("leads", "export", "--at", "2020-01-01T00:00:00Z")
 
     assert result.exit_code == 2
-    assert "is over" in result.stderr
+    assert "is in the past" in result.stderr
 
 
 @pytest.mark.parametrize("at", ["+7d", "+1.5h", "2999-12-24", "2999-12-24T18:00:00Z", "2999-12-24T18:00:00+02:00"])
@@ -413,7 +413,7 @@ class Ended:
 def test_a_consumer_that_ends_by_itself_ends_the_worker_with_70() -> None:
     ended: Any = Ended()
 
-    assert asyncio.run(worker_command._until_stopped(ended, asyncio.Event())) == 70
+    assert asyncio.run(worker_command._run_until_ended(ended, asyncio.Event())) == 70
 
 
 # Rebuild ----------------------------------------------------------------------------------------------------

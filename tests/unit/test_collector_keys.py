@@ -15,10 +15,11 @@ from typer.testing import CliRunner, Result
 
 from app.cli.root import build
 from app.collector.inbound import Refusal
-from app.collector.keyring import PUBLIC_RATE, Key, KeyRing, KeysError, load, read
+from app.collector.keyring import PUBLIC_RATE, Key, KeyRing, load, read
 from app.collector.origins import parse
 from app.collector.rates import Buckets, Rate, network_of, without_port
 from app.collector.webhooks import SERVICES
+from streams.yamlfile.load import YamlFileError
 
 SECRET = "lgs_a-secret-of-a-server"
 DIGEST = sha256(SECRET.encode()).hexdigest()
@@ -129,7 +130,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("text", "said"), MISTAKES)
 def test_a_mistake_is_told_without_what_may_be_a_secret(text: str, said: str) -> None:
-    with pytest.raises(KeysError) as caught:
+    with pytest.raises(YamlFileError) as caught:
         read(text.replace(HERE, ""), "k.yaml")
 
     message = str(caught.value)
@@ -144,7 +145,7 @@ def test_a_mistake_is_told_without_what_may_be_a_secret(text: str, said: str) ->
 def test_a_mistake_names_its_place(text: str, said: str) -> None:
     before = text.partition(HERE)[0]
     place = f"k.yaml:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}:"
-    with pytest.raises(KeysError) as caught:
+    with pytest.raises(YamlFileError) as caught:
         read(text.replace(HERE, ""), "k.yaml")
 
     lines = [line for line in str(caught.value).splitlines() if said in line]
@@ -154,7 +155,7 @@ def test_a_mistake_names_its_place(text: str, said: str) -> None:
 
 def test_every_mistake_is_told_at_once() -> None:
     text = "leadglow_keys: 2\nkeys:\n  - {name: a}\n  - {name: a, server: true, rate: x}\nlinks: {}\n"
-    with pytest.raises(KeysError) as caught:
+    with pytest.raises(YamlFileError) as caught:
         read(text)
     assert len(caught.value.mistakes) == 7
 
@@ -169,7 +170,7 @@ def test_every_mistake_is_told_at_once() -> None:
     ],
 )
 def test_a_webhook_must_be_of_a_known_service_with_what_it_needs(hook: str, said: str) -> None:
-    with pytest.raises(KeysError) as caught:
+    with pytest.raises(YamlFileError) as caught:
         read(f"leadglow_keys: 1\nwebhooks: [{{name: a, {hook}}}]", "k", SERVICES)
     assert said in str(caught.value)
 
@@ -178,13 +179,13 @@ def test_a_webhook_must_be_of_a_known_service_with_what_it_needs(hook: str, said
 def test_a_file_that_cannot_be_read_is_a_mistake_too(tmp_path: Path, data: bytes | None) -> None:
     if data is not None:
         (tmp_path / "keys.yaml").write_bytes(data)
-    with pytest.raises(KeysError, match=r"keys\.yaml:1:1: the file"):
+    with pytest.raises(YamlFileError, match=r"keys\.yaml:1:1: the file"):
         load(tmp_path / "keys.yaml")
 
 
 @given(st.text(max_size=200) | st.binary(max_size=60).map(lambda data: GOOD[: len(data) * 6] + data.decode("latin-1")))
 def test_no_text_makes_reading_fail_otherwise_than_with_mistakes(text: str) -> None:
-    with suppress(KeysError):
+    with suppress(YamlFileError):
         read(text)
 
 

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from app.board import access_file, costs
+from app.board.access_file import ACCESS_FORMAT
+from app.board.costs import COSTS_FORMAT
 from app.board.openapi import document
 from app.cli.metrics_reference import metrics_page, stored_names
 from app.cli.reference import commands_page
@@ -248,13 +249,13 @@ def test_the_example_of_a_keys_file_has_no_mistakes() -> None:
 
 
 def test_the_examples_of_the_boards_files_have_no_mistakes(tmp_path: Path) -> None:
-    found = access_file.read(fenced(section(BOARD, "Who may see what"), "yaml"))
+    found = ACCESS_FORMAT.load_text(fenced(section(BOARD, "Who may see what"), "yaml"))
     assert [token.role for token in found.tokens] == ["viewer+pii"]
     assert found.proxy is not None
     file = tmp_path / "costs.yaml"
     file.write_text(fenced(section(BOARD, "What it shows"), "yaml"))
-    assert [cost.source for cost in costs.load(file)] == ["google", "newsletter"]
-    assert costs.load(ROOT / "app/demo/costs.yaml")
+    assert [cost.source for cost in COSTS_FORMAT.load_file(file)] == ["google", "newsletter"]
+    assert COSTS_FORMAT.load_file(ROOT / "app/demo/costs.yaml")
 
 
 def test_the_addresses_of_the_api_in_the_page_are_those_of_the_document() -> None:

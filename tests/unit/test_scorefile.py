@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from streams.scorefile import Mistake, ScorefileError, json_schema, load, load_file
+from streams.scorefile import Mistake, YamlFileError, json_schema, load, load_file
 from streams.scoring.scorecard import FitLine, Group, Limit, Model, Points, Stage
 from streams.scoring.scorecard import Test as Check
 
@@ -47,8 +47,8 @@ def only_scorecard(text: str) -> Any:
     return scorecard
 
 
-def mistakes_of(text: str) -> ScorefileError:
-    with pytest.raises(ScorefileError) as caught:
+def mistakes_of(text: str) -> YamlFileError:
+    with pytest.raises(YamlFileError) as caught:
         load(text)
     return caught.value
 
@@ -292,7 +292,7 @@ def test_a_mistake_is_reported_where_it_is_with_what_to_write(marked: str, messa
 
 
 def test_every_mistake_is_reported_at_once() -> None:
-    with pytest.raises(ScorefileError) as caught:
+    with pytest.raises(YamlFileError) as caught:
         load_file(DATA / "mistakes.yaml")
     name = re.escape(str(DATA / "mistakes.yaml"))
     lines = str(caught.value).splitlines()
@@ -347,7 +347,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         (latin, "2:11: the file is not UTF-8"),
         (large, "1:1: the file is too large"),
     ]:
-        with pytest.raises(ScorefileError, match=re.escape(f"{path}:{expected}")):
+        with pytest.raises(YamlFileError, match=re.escape(f"{path}:{expected}")):
             load_file(path)
 
 
@@ -424,7 +424,7 @@ def loads_or_is_refused(text: str) -> None:
     found: list[Mistake] = []
     try:
         assert isinstance(load(text), Model)
-    except ScorefileError as error:
+    except YamlFileError as error:
         found = error.mistakes
     lines = len(text.splitlines()) + 1
     assert all(1 <= mistake.line <= lines and mistake.remedy for mistake in found)

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, SettingsError, load_settings, settings_table
+from app.cli.settings_reference import settings_page
+from app.settings import Settings
+from app.settings_source import SettingsError, load_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -216,4 +218,4 @@ def test_every_setting_is_described() -> None:
 
 
 def test_the_page_of_settings_is_current() -> None:
-    assert (ROOT / "docs" / "settings.md").read_text() == settings_table()
+    assert (ROOT / "docs" / "settings.md").read_text() == settings_page()

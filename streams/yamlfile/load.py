@@ -1,0 +1,80 @@
+"""Loading a YAML file: its text, its grammar, checks across it, and the value that it is read as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from streams.yamlfile.kinds import Kind, Struct
+from streams.yamlfile.tree import MAX_CHARS, Mistake, Report, parse
+
+T = TypeVar("T")
+
+
+class YamlFileError(Exception):
+    """A file has mistakes; as text, one line each: ``name:line:column: message; remedy``."""
+
+    def __init__(self, name: str, mistakes: list[Mistake]) -> None:
+        self.name = name
+        self.mistakes = mistakes
+        super().__init__("\n".join(f"{name}:{m.line}:{m.column}: {m.message}; {m.remedy}" for m in self.mistakes))
+
+
+def _check_nothing(file: Struct, report: Report) -> None:
+    """For a format whose grammar is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format(Generic[T]):
+    """A kind of file: scorecards, keys, access or costs."""
+
+    grammar: Kind
+    """Reads the whole file as a Struct."""
+    build: Callable[[Struct], T]
+    """Makes the value of a file without mistakes."""
+    check: Callable[[Struct, Report], None] = _check_nothing
+    """Reports mistakes that the grammar cannot express."""
+
+    def load_file(self, path: Path | str) -> T:
+        """Read a file from disk.
+
+        Raises:
+            YamlFileError: it cannot be read, or has at least one mistake; the error lists all of them.
+        """
+        return self.load_text(_read_text(path), str(path))
+
+    def load_text(self, text: str, name: str = "text") -> T:
+        """Read the text of a file; mistakes are reported under ``name``, as by ``load_file``."""
+        report = Report()
+        root = parse(text, report)
+        file: Struct | None = self.grammar.read(root, report) if root is not None else None
+        if file is not None:
+            self.check(file, report)
+        if file is None or report.mistakes:
+            raise YamlFileError(name, report.summary())
+        return self.build(file)
+
+
+def _read_text(path: Path | str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_CHARS + 1)
+        text = "" if len(data) > MAX_CHARS else data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise YamlFileError(str(path), [_not_utf8(error)]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        mistake = Mistake(1, 1, f"the file cannot be read: {reason}", "check its path and permissions")
+        raise YamlFileError(str(path), [mistake]) from None
+    if len(data) > MAX_CHARS:
+        mistake = Mistake(1, 1, "the file is too large", f"keep it below {MAX_CHARS} bytes")
+        raise YamlFileError(str(path), [mistake])
+    return text
+
+
+def _not_utf8(error: UnicodeDecodeError) -> Mistake:
+    before: bytes = error.object[: error.start]
+    column = len(before) - before.rfind(b"\n")
+    return Mistake(before.count(b"\n") + 1, column, "the file is not UTF-8", "save it as UTF-8")
