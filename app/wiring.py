@@ -179,10 +179,10 @@ def board_of(settings: Settings) -> Board:
     Raises:
         YamlFileError: the scorecards, the access file or the costs file have mistakes.
     """
-    from app.board.board import Board, Plan
+    from app.board.board import Board, BoardConfig
 
     return Board(
-        Plan(
+        BoardConfig(
             lambda on_error: store_of(settings, on_error, settings.board_redis),
             lambda topics, group: tail_of(settings, topics, group),
             topics_of(settings),

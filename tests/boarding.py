@@ -1,4 +1,4 @@
-"""A board over shards in memory and feeds without Kafka, on a real socket."""
+"""A board over shards in memory and tails without Kafka, on a real socket."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import aiohttp
 from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
-from app.board.bounded_store import Reads
+from app.board.bounded_store import BoundedStore
 from app.board.costs import Cost
-from app.board.id_cipher import Seal
+from app.board.id_cipher import IdCipher
 from app.board.metrics import Metrics
 from app.board.pages import Pages
-from app.board.service import Desk, Sources
-from app.board.site import Door, Site
-from app.board.sse import Live
-from app.board.topic_tails import Feeds
+from app.board.service import BoardService
+from app.board.site import Site
+from app.board.sse import EventStreams
+from app.board.topic_tails import TopicTails
 from streams.scoring.event import LeadEvent
 from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
@@ -89,7 +89,7 @@ class Shards:
 
 
 def kafka_record(value: bytes | None, key: bytes | None = None, **headers: bytes) -> Any:
-    """A record as the feeds read it."""
+    """A record as the tails read it."""
     named = [(name.replace("_", "-"), text) for name, text in headers.items()]
     return SimpleNamespace(value=value, key=key, headers=named, timestamp=1_795_000_000_000)
 
@@ -112,8 +112,8 @@ class Running:
     """A board that listens."""
 
     url: str
-    desk: Desk
-    feeds: Feeds
+    service: BoardService
+    tails: TopicTails
     metrics: Metrics
     access: list[AccessFile | None]
     """The one in use; replaced, it holds from then on."""
@@ -137,16 +137,17 @@ async def board_on(
 ) -> AsyncIterator[Running]:
     """A board of these shards, until the end of the block."""
     metrics = Metrics()
-    feeds = Feeds(lambda topics, group: None, TOPICS, "leadglow", metrics)
-    feeds.caught_up = True
-    spent, seal = tuple(costs), Seal(b"a secret of the tests")
-    desk = Desk(Sources(Reads(store or shards.store, PARTITIONS), feeds, lambda: shards.rules, lambda: spent, seal))
+    tails = TopicTails(lambda topics, group: None, TOPICS, "leadglow", metrics)
+    tails.caught_up = True
+    spent, cipher = tuple(costs), IdCipher(b"a secret of the tests")
+    bounded = BoundedStore(store or shards.store, PARTITIONS)
+    service = BoardService(bounded, tails, cipher, lambda: shards.rules, lambda: spent)
     used = [access]
-    site = Site(Api(desk, Live(desk, metrics)), Pages(desk, Assets()), Door(lambda: used[0]), metrics)
+    site = Site(Api(service, EventStreams(service, metrics)), Pages(service, Assets()), metrics, lambda: used[0])
     url = await site.start("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-            yield Running(url, desk, feeds, metrics, used, session)
+            yield Running(url, service, tails, metrics, used, session)
     finally:
-        feeds.hub.close()
+        tails.broadcast.close()
         await site.stop()

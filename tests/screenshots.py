@@ -125,14 +125,14 @@ def instants(until_ms: int) -> Iterator[int]:
 def tell(board: Running, played: Played) -> None:
     """Let the board know what it would have read from Kafka."""
     for topic, records in played.told.items():
-        board.feeds.take(topic, sorted(records, key=lambda record: record.timestamp))
-    board.feeds.ends = {partition: len(log) for partition, log in played.log.items()}
+        board.tails.take_records(topic, sorted(records, key=lambda record: record.timestamp))
+    board.tails.ends = {partition: len(log) for partition, log in played.log.items()}
     for topic, per_s in zip(TOPICS.sources, PER_S, strict=True):
-        board.feeds.sources[topic] = {"topic": topic, "lag": 0, "per_s": per_s}
-    board.feeds.looked_s = math.inf
+        board.tails.sources[topic] = {"topic": topic, "lag": 0, "per_s": per_s}
+    board.tails.looked_s = math.inf
     for second in (0, 10):
-        board.feeds.events.note(second, second * sum(PER_S))
-    board.feeds.alerted_s.clear()
+        board.tails.events.add_sample(second, second * sum(PER_S))
+    board.tails.alerted_s.clear()
 
 
 def shoot(url: str, lead: str, folder: Path) -> None:

@@ -26,7 +26,7 @@ class Alerts:
         self._kept: dict[str, tuple[str, bytes]] = {}
         """Alert id -> lead id and record."""
 
-    def note(self, value: bytes) -> dict[str, Any] | None:
+    def add_record(self, value: bytes) -> dict[str, Any] | None:
         """Take in a record of handoff; None for one that is known, or no alert."""
         found = alert_of(value)
         if found is None or found["id"] in self._kept:
@@ -38,7 +38,7 @@ class Alerts:
             del self._kept[self._order.pop(0)[1]]
         return found
 
-    def before(self, place: Place | None, lead_ids: set[str] | None = None) -> Iterator[tuple[Place, str, bytes]]:
+    def list_before(self, place: Place | None, lead_ids: set[str] | None = None) -> Iterator[tuple[Place, str, bytes]]:
         """Alerts before a place, the newest first: (place, lead id, record); only of these leads."""
         at = len(self._order) if place is None else bisect_left(self._order, place)
         for place_ in reversed(self._order[:at]):

@@ -41,11 +41,11 @@ class Assets:
             for body in [path.read_bytes()]
         }
 
-    def url(self, name: str) -> str:
+    def url_of(self, name: str) -> str:
         """The address of a file."""
         return f"/static/{self._files[name].hash}/{name}"
 
-    async def serve(self, request: web.Request) -> web.Response:
+    async def serve_file(self, request: web.Request) -> web.Response:
         """A file.
 
         Raises:

@@ -14,15 +14,15 @@ from aiohttp import web
 from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
-from app.board.bounded_store import Reads
-from app.board.costs import COSTS_FORMAT
-from app.board.id_cipher import Seal
+from app.board.bounded_store import BoundedStore
+from app.board.costs import COSTS_FORMAT, Cost
+from app.board.id_cipher import IdCipher
 from app.board.metrics import Metrics
 from app.board.pages import Pages
-from app.board.service import Desk, Sources
-from app.board.site import Door, Site
-from app.board.sse import Live
-from app.board.topic_tails import Consumer, Feeds
+from app.board.service import BoardService
+from app.board.site import Site
+from app.board.sse import EventStreams
+from app.board.topic_tails import Consumer, TopicTails
 from streams import probes
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BoardConfig:
     """What a board is made from."""
 
     store: Callable[[Callable[[str], None]], Store]
@@ -54,43 +54,40 @@ class Plan:
 class Board:
     """Everything between the shards and a browser."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, config: BoardConfig) -> None:
         """Read the files; nothing is connected before ``listen``.
 
         Raises:
             YamlFileError: the scorecards, the access file or the costs file have mistakes.
         """
         self.metrics = Metrics()
-        self._store = plan.store(lambda op: self.metrics.store_errors.labels(op).inc())
-        self._rules = self._watched(plan.scorecards, lambda p: Rules(load_file(p), plan.lateness_ms), "scorecards")
-        self._access = self._watched(plan.access, ACCESS_FORMAT.load_file, "access") if plan.access else None
-        self._costs = self._watched(plan.costs, COSTS_FORMAT.load_file, "costs") if plan.costs else None
-        self._feeds = Feeds(plan.consumer, plan.topics, plan.group, self.metrics)
-        file = self._file()
-        seal = Seal((file.secret if file is not None and file.secret else token_hex(32)).encode())
-        spent = self._costs
-        self._reads = Reads(self._store, plan.partitions)
-        self.desk = Desk(
-            Sources(
-                self._reads,
-                self._feeds,
-                lambda: self._rules.value,
-                lambda: () if spent is None else spent.value,
-                seal,
-            )
+        self._store = config.store(lambda op: self.metrics.store_errors.labels(op).inc())
+        self._rules = self._watched(config.scorecards, lambda p: Rules(load_file(p), config.lateness_ms), "scorecards")
+        self._access = self._watched(config.access, ACCESS_FORMAT.load_file, "access") if config.access else None
+        self._costs = self._watched(config.costs, COSTS_FORMAT.load_file, "costs") if config.costs else None
+        self._tails = TopicTails(config.consumer, config.topics, config.group, self.metrics)
+        self._bounded = BoundedStore(self._store, config.partitions)
+        service = BoardService(
+            self._bounded, self._tails, self._make_cipher(), lambda: self._rules.value, self._list_costs
         )
-        pages = Pages(self.desk, Assets())
-        self._site = Site(
-            Api(self.desk, Live(self.desk, self.metrics)), pages, Door(self._file, plan.secure), self.metrics
-        )
+        api = Api(service, EventStreams(service, self.metrics))
+        self._site = Site(api, Pages(service, Assets()), self.metrics, self._access_file, config.secure)
         self._probes: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def _watched(self, path: Path, load: Callable[[Path], T], what: str) -> Watched[T]:
         return Watched(path, load, f"{what} file", self.metrics.reload_errors.labels(what).inc)
 
-    def _file(self) -> AccessFile | None:
+    def _make_cipher(self) -> IdCipher:
+        access = self._access_file()
+        secret = access.secret if access is not None and access.secret else token_hex(32)
+        return IdCipher(secret.encode())
+
+    def _access_file(self) -> AccessFile | None:
         return None if self._access is None else self._access.value
+
+    def _list_costs(self) -> tuple[Cost, ...]:
+        return () if self._costs is None else self._costs.value
 
     async def probe(self, host: str, port: int) -> str:
         """Serve the metrics and probes, and return their address."""
@@ -98,7 +95,7 @@ class Board:
         return f"http://{host}:{self._probes.addresses[0][1]}"
 
     def _is_ready(self) -> bool:
-        ready = self._store.healthy and self._reads.healthy
+        ready = self._store.healthy and self._bounded.healthy
         self.metrics.ready.set(int(ready))
         return ready
 
@@ -106,9 +103,9 @@ class Board:
         """Take requests, and return the address; Redis and Kafka may be away still."""
         watched = (self._rules, self._access, self._costs)
         work = [
-            self._feeds.run(),
-            self._feeds.watch(),
-            self._reads.watch(),
+            self._tails.follow_topics(),
+            self._tails.watch_offsets(),
+            self._bounded.watch_redis(),
             *(each.watch() for each in watched if each is not None),
         ]
         self._tasks = [asyncio.create_task(each) for each in work]
@@ -116,7 +113,7 @@ class Board:
 
     async def stop(self) -> None:
         """1. End the streams. 2. Finish what is in flight. 3. Leave Kafka and Redis. 4. End the probes."""
-        self._feeds.hub.close()
+        self._tails.broadcast.close()
         await self._site.stop()
         for task in self._tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Reads over the shards, each bounded in how much it looks at and how long it takes."""
+"""BoundedStore over the shards, each bounded in how much it looks at and how long it takes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ QUERY_S: Final = 4.0
 """How long a read may take altogether."""
 LOOK_S: Final = 2.0
 AT_ONCE: Final = 32
-"""Reads under way; the others wait."""
+"""BoundedStore under way; the others wait."""
 MOST_WAITING: Final = 256
-"""Reads that wait; more are refused."""
+"""BoundedStore that wait; more are refused."""
 AWAY: Final = "Redis does not answer in time: see that it runs, and what LEADGLOW_BOARD_REDIS says."
 BUSY: Final = "The board has too much to do: try again in a moment."
 WRONG: Final = (
@@ -37,8 +37,8 @@ Place = tuple[float, str]
 """(published score, lead id): where a ranking goes on."""
 
 
-class Reads:
-    """Reads leads and rankings of all shards."""
+class BoundedStore:
+    """BoundedStore leads and rankings of all shards."""
 
     def __init__(self, store: Store, partitions: int) -> None:
         """``partitions`` of lead-events."""
@@ -51,13 +51,13 @@ class Reads:
         self.healthy = True
         """Whether Redis answered the last time, and in time."""
 
-    async def watch(self) -> None:
+    async def watch_redis(self) -> None:
         """Ask Redis again and again, for ever, whether anybody reads or not."""
         while True:
-            await self.look()
+            await self.check_redis()
             await asyncio.sleep(LOOK_S)
 
-    async def look(self) -> None:
+    async def check_redis(self) -> None:
         """Ask once."""
         with suppress(Refusal):
             async with self.bounded():
@@ -76,7 +76,7 @@ class Reads:
         try:
             async with asyncio.timeout(QUERY_S):
                 async with self._turns:
-                    await self._check()
+                    await self._check_partitions()
                     yield
             self.healthy = True
         except (TimeoutError, *TROUBLE):
@@ -85,7 +85,7 @@ class Reads:
         finally:
             self._waiting -= 1
 
-    async def _check(self) -> None:
+    async def _check_partitions(self) -> None:
         """See once that the shards are as many as the settings say: else leads would be looked for in wrong places.
 
         Raises:
@@ -98,11 +98,11 @@ class Reads:
             raise Refusal(503, "wrong_partitions", WRONG.format(said=self.partitions, agreed=agreed))
         self._checked = bool(agreed)
 
-    async def find(self, lead_id: str) -> tuple[str, Lead | Erased | None]:
+    async def find_lead(self, lead_id: str) -> tuple[str, Lead | Erased | None]:
         """The lead of an id or of an e-mail address, with the id that it has now."""
         return await lead_lookup.find_named(self.store, self.partitions, lead_id)
 
-    async def ranked(self, scorecard: str, after: Place | None, limit: int, at_most: float | None) -> list[Place]:
+    async def load_ranking(self, scorecard: str, after: Place | None, limit: int, at_most: float | None) -> list[Place]:
         """So many leads of the ranking of all shards, after a place."""
         shards = await asyncio.gather(
             *(self.store.ranked(p, scorecard, after, limit, at_most) for p in range(self.partitions))
@@ -110,7 +110,7 @@ class Reads:
         turned = ([(score, lead_id) for lead_id, score in shard] for shard in shards)
         return list(islice(merge(*turned, key=lambda row: (-row[0], row[1])), limit))
 
-    async def states(self, lead_ids: Iterable[str]) -> dict[str, State]:
+    async def load_states(self, lead_ids: Iterable[str]) -> dict[str, State]:
         """What the shards hold under these ids."""
         homes: dict[int, list[str]] = {}
         for lead_id in lead_ids:
@@ -122,21 +122,21 @@ class Reads:
         blobs = await self.store.load(partition, lead_ids)
         return {i: decode(blob) for i, blob in zip(lead_ids, blobs, strict=True) if blob is not None}
 
-    async def history(self, lead_id: str, scorecard: str) -> list[tuple[int, int]]:
+    async def load_history(self, lead_id: str, scorecard: str) -> list[tuple[int, int]]:
         """The published scores that a lead had: (ms since the epoch, score), the oldest first."""
         found = (await self.store.history(self._home(lead_id), scorecard, [lead_id]))[0]
         return [(at_s * 1000, score) for at_s, score in history.points(found)]
 
-    async def fired(self, days: Sequence[int]) -> Fired:
+    async def load_fired(self, days: Sequence[int]) -> Fired:
         """How often each signal counted on these days, and the sum of its amounts."""
         shards = await asyncio.gather(*(self.store.fired(p, days) for p in range(self.partitions)))
         return reduce(joined, shards, Fired())
 
-    async def shards(self, scorecard: str) -> list[dict[str, Any]]:
+    async def load_shards(self, scorecard: str) -> list[dict[str, Any]]:
         """How each shard stands: its sizes, its owner, its checkpoint; its leads are those that a scorecard ranks."""
-        return list(await asyncio.gather(*(self._shard(p, scorecard) for p in range(self.partitions))))
+        return list(await asyncio.gather(*(self._load_shard(p, scorecard) for p in range(self.partitions))))
 
-    async def _shard(self, partition: int, scorecard: str) -> dict[str, Any]:
+    async def _load_shard(self, partition: int, scorecard: str) -> dict[str, Any]:
         control, counts, leads = await asyncio.gather(
             self.store.control(partition),
             self.store.counts(partition),

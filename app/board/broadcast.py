@@ -1,4 +1,4 @@
-"""From the feeds to whoever listens: pages that show something as it happens."""
+"""From the tails to whoever listens: pages that show something as it happens."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MOST_CHANGED: Final = 1000
 """Leads that are named to one listener at a time."""
 
 
-class Alerted(NamedTuple):
+class AlertSent(NamedTuple):
     """An alert was sent."""
 
     lead_id: str
     alert: dict[str, Any]
 
 
-class Changed(NamedTuple):
+class LeadChanged(NamedTuple):
     """A published score or stage has changed."""
 
     lead_id: str
@@ -31,13 +31,13 @@ class Changed(NamedTuple):
     """None where the lead is gone: joined or erased."""
 
 
-Note = Alerted | Changed
+Notice = AlertSent | LeadChanged
 
 
 class News(NamedTuple):
     """What there is to tell."""
 
-    alerts: list[Alerted]
+    alerts: list[AlertSent]
     changed: list[str]
     """Leads that have changed, each once."""
     flooded: bool
@@ -51,21 +51,21 @@ class News(NamedTuple):
 class Listener:
     """What one stream has still to be told."""
 
-    def __init__(self, wants: Callable[[Note], bool]) -> None:
+    def __init__(self, wants: Callable[[Notice], bool]) -> None:
         """``wants`` tells which notes are for it."""
         self.wants = wants
         self.lost = False
         """It was too slow, or the board stops: its client begins anew."""
-        self._alerts: list[Alerted] = []
+        self._alerts: list[AlertSent] = []
         self._changed: dict[str, None] = {}
         self._flooded = False
         self._waiting = asyncio.Event()
 
-    def tell(self, note: Note) -> None:
+    def offer(self, note: Notice) -> None:
         """Take a note. Changes run together; of alerts none may be left out, so too many end the stream."""
         if self.lost:
             return
-        if type(note) is Alerted:
+        if type(note) is AlertSent:
             self._alerts.append(note)
             if len(self._alerts) > MOST_ALERTS:
                 self.close()
@@ -78,16 +78,16 @@ class Listener:
     def close(self) -> None:
         """End the stream."""
         self.lost = True
-        self.take()
+        self.take_news()
         self._waiting.set()
 
-    async def news(self, wait_s: float) -> News:
+    async def wait_for_news(self, wait_s: float) -> News:
         """What there is to tell; nothing after a while without news."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._waiting.wait(), wait_s)
-        return self.take()
+        return self.take_news()
 
-    def take(self) -> News:
+    def take_news(self) -> News:
         """What there is to tell now."""
         self._waiting.clear()
         news = News(self._alerts, list(self._changed), self._flooded)
@@ -95,7 +95,7 @@ class Listener:
         return news
 
 
-class Hub:
+class Broadcast:
     """Everybody who listens."""
 
     def __init__(self) -> None:
@@ -106,14 +106,14 @@ class Hub:
         """How many listen."""
         return len(self._listeners)
 
-    def tell(self, note: Note) -> None:
+    def publish(self, note: Notice) -> None:
         """Pass a note on."""
         for listener in self._listeners:
             if listener.wants(note):
-                listener.tell(note)
+                listener.offer(note)
 
     @contextmanager
-    def listening(self, wants: Callable[[Note], bool]) -> Iterator[Listener]:
+    def listen(self, wants: Callable[[Notice], bool]) -> Iterator[Listener]:
         """Listen for as long as the block lasts.
 
         Raises:

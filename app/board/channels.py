@@ -44,7 +44,7 @@ class Handovers:
         self.since_ms: int | None = None
         """The instant of the oldest alert that was ever read."""
 
-    def note(self, alert: dict[str, Any]) -> None:
+    def add_alert(self, alert: dict[str, Any]) -> None:
         """Take in an alert, in the form of ``alerts.alert_of``."""
         at_ms = parse_ms(alert["at"]) or 0
         self.since_ms = at_ms if self.since_ms is None else min(self.since_ms, at_ms)
@@ -62,7 +62,7 @@ class Handovers:
         if len(self._entries) > self._most:
             del self._entries[next(iter(self._entries))]
 
-    def within(self, scorecard: str, since_ms: int) -> list[Qualified]:
+    def qualified_since(self, scorecard: str, since_ms: int) -> list[Qualified]:
         """The first entry of each lead since then."""
         firsts: dict[str, Qualified] = {}
         for (card, lead_id, _, _), entry in self._entries.items():

@@ -13,7 +13,7 @@ RATE_S: Final = 10.0
 ALERT_RATE_S: Final = 60.0
 
 
-class Pace:
+class Rate:
     """How fast a number grows: over the last seconds in which it was looked at."""
 
     def __init__(self, over_s: float = RATE_S) -> None:
@@ -21,7 +21,7 @@ class Pace:
         self._over_s = over_s
         self._seen: deque[tuple[float, float]] = deque()
 
-    def note(self, at_s: float, value: float) -> None:
+    def add_sample(self, at_s: float, value: float) -> None:
         """Take in what it is now; one that went back begins anew."""
         if self._seen and value < self._seen[-1][1]:
             self._seen.clear()
@@ -46,14 +46,14 @@ class Rejects:
         self._latest: deque[dict[str, Any]] = deque(maxlen=MOST_REJECTS)
         self.reasons: Counter[str] = Counter()
 
-    def note(self, at_ms: int, headers: Mapping[str, bytes], size: int) -> None:
+    def add_record(self, at_ms: int, headers: Mapping[str, bytes], size: int) -> None:
         """Take in a record."""
         reason, message, source = (_text(headers.get(name)) for name in ("reason", "message", "leadglow-source"))
         self.reasons[reason if reason in self.reasons or len(self.reasons) < 100 else "other"] += 1
         row = {"at": rfc3339(at_ms), "reason": reason, "message": message, "source": source, "bytes": size}
         self._latest.append(row)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def list_rows(self) -> list[dict[str, Any]]:
         """The newest first."""
         return sorted(self._latest, key=lambda row: row["at"], reverse=True)
 

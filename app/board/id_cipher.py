@@ -9,19 +9,19 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 
-class Seal:
+class IdCipher:
     """Seals the same text to the same token, and opens nothing that it has not sealed."""
 
     def __init__(self, secret: bytes) -> None:
         """Boards with the same secret open each other's tokens."""
         self._cipher = AESSIV(sha256(b"leadglow board\0" + secret).digest())
 
-    def close(self, text: str, use: str) -> str:
+    def encrypt(self, text: str, use: str) -> str:
         """The token of a text for one use."""
         sealed = self._cipher.encrypt(text.encode("utf-8", "surrogatepass"), [use.encode()])
         return urlsafe_b64encode(sealed).decode().rstrip("=")
 
-    def open(self, token: str, use: str) -> str | None:
+    def decrypt(self, token: str, use: str) -> str | None:
         """The text of a token; None for any other text, or a token for another use."""
         try:
             sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))

@@ -1,4 +1,4 @@
-"""Who asks, and what they may see."""
+"""Identifies who sent a request, and with which role."""
 
 from __future__ import annotations
 
@@ -16,43 +16,45 @@ COOKIE: Final = "leadglow_board"
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class Viewer:
     """Somebody who may look."""
 
     name: str
     role: str
-    can_leave: bool = False
+    can_sign_out: bool = False
     """They came by the cookie, so that there is something to sign out of."""
 
 
-NOBODY_ELSE: Final = Who("", FULL)
+LOCAL_VIEWER: Final = Viewer("", FULL)
 """Whoever asks, where the board is only for this machine and has no access file."""
 
 
-def who_is(file: AccessFile | None, headers: Mapping[str, str], cookie: str | None, remote: str | None) -> Who | None:
-    """Who sent a request; None for somebody unknown.
+def identify_viewer(
+    file: AccessFile | None, headers: Mapping[str, str], cookie: str | None, remote: str | None
+) -> Viewer | None:
+    """The viewer who sent a request; None for an unknown one.
 
     ``headers`` are found whatever their case.
     """
     if file is None:
-        return NOBODY_ELSE
+        return LOCAL_VIEWER
     scheme, _, shown = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return by_token(file, shown.strip())
-    if file.proxy is not None and (who := _by_proxy(file.proxy, headers, remote)) is not None:
-        return who
-    found = by_token(file, cookie) if cookie else None
-    return None if found is None else Who(found.name, found.role, can_leave=True)
+        return find_by_token(file, shown.strip())
+    if file.proxy is not None and (viewer := _find_by_proxy(file.proxy, headers, remote)) is not None:
+        return viewer
+    found = find_by_token(file, cookie) if cookie else None
+    return None if found is None else Viewer(found.name, found.role, can_sign_out=True)
 
 
-def by_token(file: AccessFile, shown: str) -> Who | None:
+def find_by_token(file: AccessFile, shown: str) -> Viewer | None:
     """Whose token it is."""
     digest = sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
     found = [token for token in file.tokens if compare_digest(token.digest, digest)]
-    return Who(found[0].name, found[0].role) if found else None
+    return Viewer(found[0].name, found[0].role) if found else None
 
 
-def _by_proxy(proxy: Proxy, headers: Mapping[str, str], remote: str | None) -> Who | None:
+def _find_by_proxy(proxy: Proxy, headers: Mapping[str, str], remote: str | None) -> Viewer | None:
     """Whom the proxy names, if it is the one that speaks and one of their groups has a role."""
     user = headers.get(proxy.user_header, "").strip()
     if not user or not _is_trusted(proxy, remote):
@@ -60,7 +62,7 @@ def _by_proxy(proxy: Proxy, headers: Mapping[str, str], remote: str | None) -> W
     said = headers.get(proxy.groups_header, "") if proxy.groups_header else ""
     groups = [EVERYBODY, *(group.strip() for group in said.split(","))]
     roles = [proxy.roles[group] for group in groups if group in proxy.roles]
-    return Who(user[:200], max(roles, key=ROLES.index)) if roles else None
+    return Viewer(user[:200], max(roles, key=ROLES.index)) if roles else None
 
 
 def _is_trusted(proxy: Proxy, remote: str | None) -> bool:

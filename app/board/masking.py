@@ -7,7 +7,7 @@ from typing import Any, Final
 from unicodedata import normalize
 from urllib.parse import unquote
 
-from app.board.id_cipher import Seal
+from app.board.id_cipher import IdCipher
 
 VIEWER: Final = "viewer"
 FULL: Final = "viewer+pii"
@@ -44,41 +44,41 @@ def _is_personal(lead_id: str) -> bool:
 class Mask:
     """What each role is shown, and which id stands behind the one that it names."""
 
-    def __init__(self, seal: Seal) -> None:
-        """The seal hides ids."""
-        self._seal = seal
+    def __init__(self, cipher: IdCipher) -> None:
+        """The cipher hides ids."""
+        self._cipher = cipher
 
-    def id(self, lead_id: str, role: str) -> str:
+    def mask_id(self, lead_id: str, role: str) -> str:
         """The id of a lead as a role sees it."""
         if role == FULL or not _is_personal(lead_id):
             return lead_id
-        return _PREFIX + self._seal.close(lead_id, "id")
+        return _PREFIX + self._cipher.encrypt(lead_id, "id")
 
-    def named(self, said: str, role: str) -> str | None:
+    def resolve_id(self, said: str, role: str) -> str | None:
         """The id that a role means; None for one that it cannot know."""
-        if said.startswith(_PREFIX) and (lead_id := self._seal.open(said[len(_PREFIX) :], "id")) is not None:
+        if said.startswith(_PREFIX) and (lead_id := self._cipher.decrypt(said[len(_PREFIX) :], "id")) is not None:
             return lead_id
         return None if role != FULL and _is_personal(said) else said
 
-    def channel(self, said: str, role: str) -> str:
+    def mask_channel(self, said: str, role: str) -> str:
         """A source, a medium or a campaign, which anybody may have made up."""
         return HIDDEN if role != FULL and is_address(said) else said
 
-    def value(self, value: Any, role: str, field: str = "") -> Any:
+    def mask_value(self, value: Any, role: str, field: str = "") -> Any:
         """A view, a row or an alert, as a role sees it."""
         if role == FULL:
             return value
-        return self._hidden(value, role, field)
+        return self._mask(value, role, field)
 
-    def _hidden(self, value: Any, role: str, field: str) -> Any:
+    def _mask(self, value: Any, role: str, field: str) -> Any:
         if isinstance(value, dict):
             if field == "traits":
                 return {HIDDEN if is_address(name) else name: HIDDEN for name in value}
-            return {name: self._hidden(each, role, name) for name, each in value.items() if name != "links"}
+            return {name: self._mask(each, role, name) for name, each in value.items() if name != "links"}
         if isinstance(value, list | tuple):
-            return [self._hidden(each, role, field) for each in value]
+            return [self._mask(each, role, field) for each in value]
         if not isinstance(value, str):
             return value
         if field in _IDS or field in _LISTS_OF_IDS:
-            return self.id(value, role)
+            return self.mask_id(value, role)
         return HIDDEN if field == "email" or is_address(value) else value

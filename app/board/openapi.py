@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any, Final
 
+from app.board.export import MAX_EXPORTED
+from app.board.parameters import DEFAULT_DAYS, DEFAULT_LIMIT, MAX_DAYS, MAX_FILTER_CHARS, MAX_LIMIT
+from app.board.routing import API_PATHS
 from app.board.schemas import SCHEMAS, Schema, ref
-
-A_PAGE, MOST_A_PAGE, A_MONTH, MOST_DAYS, MOST_EXPORTED = 50, 200, 30, 90, 10_000
-MOST_CHARS: Final = 200
-"""Of a filter."""
 
 
 def document() -> dict[str, Any]:
@@ -24,7 +23,7 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}],
-        "paths": {path: {"get": operation} for path, operation in _paths().items()},
+        "paths": {API_PATHS[each["operationId"]]: {"get": each} for each in _operations()},
         "components": {
             "schemas": SCHEMAS,
             "responses": {name: _error(about) for name, about in _ERRORS.items()},
@@ -36,7 +35,7 @@ def document() -> dict[str, Any]:
 
 
 _ABOUT: Final = """\
-Reads what the engine knows, and changes nothing. The numbers are those of the command line, byte for byte.
+BoundedStore what the engine knows, and changes nothing. The numbers are those of the command line, byte for byte.
 
 Lists come in pages: give the `next` of one as the `cursor` of the following; null is the end. A cursor works while
 scores move. Answers have an `ETag`. A role without `pii` sees no traits and no addresses; an id that is an address is
@@ -52,29 +51,28 @@ _ERRORS: Final = {
 }
 
 
-def _paths() -> dict[str, Schema]:
+def _operations() -> list[Schema]:
     scorecard, cursor, limit = _SCORECARD, _CURSOR, _LIMIT
-    return {
-        "/api/v1/leads": _json("leads", "The ranking", "Leads", *_FILTERS, cursor, limit),
-        "/api/v1/leads.csv": _csv(),
-        "/api/v1/leads/{id}": _json("lead", "One lead, now or later", "Lead", _ID, _AT),
-        "/api/v1/leads/{id}/curve": _json("curve", "What its score was and will be", "Curve", _ID, scorecard),
-        "/api/v1/leads/{id}/timeline": _json("timeline", "What it did lately", "Timeline", _ID),
-        "/api/v1/leads/{id}/alerts": _json("leadAlerts", "Its latest alerts", "Alerts", _ID, cursor, limit),
-        "/api/v1/alerts": _json("alerts", "The latest alerts", "Alerts", cursor, limit),
-        "/api/v1/channels": _json("channels", "What brought qualified leads", "Channels", scorecard, _TOUCH, _DAYS),
-        "/api/v1/scorecards": _json("scorecards", "Every scorecard", "Scorecards"),
-        "/api/v1/scorecards/{name}": _json("scorecard", "A scorecard, and what its signals gave in the last 7 days",
-                                           "Scorecard", _in_path("name", "Its name.")),
-        "/api/v1/flow": _json("flow", "How much comes in, how far it is scored, what was refused", "Flow"),
-        "/api/v1/stream/alerts": _stream("streamAlerts", "`alert`: an Alert, when it was sent"),
-        "/api/v1/stream/leads": _stream("streamLeads", "`changed`: `lead_ids` whose score or stage has changed; with "
-                                        "`all`, too many to name", scorecard),
-        "/api/v1/stream/leads/{id}": _stream("streamLead", "`lead`: a Lead, when its score has changed; `alert`: an "
-                                             "Alert about it; `gone`: its `lead_id`, when it was erased, as the last",
-                                             _ID),
-        "/api/v1/openapi.json": _json("openapi", "This document", None),
-    }  # fmt: skip
+    return [
+        _json("leads", "The ranking", "Leads", *_FILTERS, cursor, limit),
+        _csv(),
+        _json("lead", "One lead, now or later", "Lead", _ID, _AT),
+        _json("curve", "What its score was and will be", "Curve", _ID, scorecard),
+        _json("timeline", "What it did lately", "Timeline", _ID),
+        _json("leadAlerts", "Its latest alerts", "Alerts", _ID, cursor, limit),
+        _json("alerts", "The latest alerts", "Alerts", cursor, limit),
+        _json("channels", "What brought qualified leads", "Channels", scorecard, _TOUCH, _DAYS),
+        _json("scorecards", "Every scorecard", "Scorecards"),
+        _json("scorecard", "A scorecard, and what its signals gave in the last 7 days", "Scorecard",
+              _in_path("name", "Its name.")),
+        _json("flow", "How much comes in, how far it is scored, what was refused", "Flow"),
+        _stream("streamAlerts", "`alert`: an Alert, when it was sent"),
+        _stream("streamLeads", "`changed`: `lead_ids` whose score or stage has changed; with `all`, too many to name",
+                scorecard),
+        _stream("streamLead", "`lead`: a Lead, when its score has changed; `alert`: an Alert about it; `gone`: its "
+                "`lead_id`, when it was erased, as the last", _ID),
+        _json("openapi", "This document", None),
+    ]  # fmt: skip
 
 
 def _in_query(name: str, about: str, schema: Schema) -> Schema:
@@ -87,19 +85,19 @@ def _in_path(name: str, about: str) -> Schema:
 
 
 def _text(name: str, about: str) -> Schema:
-    return _in_query(name, about, {"type": "string", "maxLength": MOST_CHARS})
+    return _in_query(name, about, {"type": "string", "maxLength": MAX_FILTER_CHARS})
 
 
 _ID: Final = _in_path("id", "The lead's id, or any id that was joined to it; with `viewer+pii` also its address.")
 _SCORECARD: Final = _in_query("scorecard", "Its name; left out: the first of the file.", {"type": "string"})
 _CURSOR: Final = _in_query("cursor", "The `next` of the page before.", {"type": "string"})
 _LIMIT: Final = _in_query(
-    "limit", "How many.", {"type": "integer", "minimum": 1, "maximum": MOST_A_PAGE, "default": A_PAGE}
+    "limit", "How many.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 )
 _AT: Final = _in_query("at", "Now or later: RFC 3339, a day, or `+7d` (s, m, h, d, w).", {"type": "string"})
 _TOUCH: Final = _in_query("touch", "Which touch counts.", {"enum": ["first", "last"], "default": "first"})
 _DAYS: Final = _in_query(
-    "days", "How far back.", {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": A_MONTH}
+    "days", "How far back.", {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS}
 )
 _FILTERS: Final = (
     _text("scorecard", "Its name; left out: the first of the file."),
@@ -120,7 +118,7 @@ def _json(name: str, about: str, schema: str | None, *parameters: Schema) -> Sch
 
 def _csv() -> Schema:
     content = {"text/csv": {"schema": {"type": "string"}}}
-    about = f"The ranking as a file, {MOST_EXPORTED} leads at most; what a spreadsheet would run is made text"
+    about = f"The ranking as a file, {MAX_EXPORTED} leads at most; what a spreadsheet would run is made text"
     return _operation("export", about, content, _FILTERS)
 
 

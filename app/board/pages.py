@@ -1,4 +1,4 @@
-"""The pages: what the desk knows, as HTML. A part of a page that htmx asks for is rendered alone."""
+"""The pages: what the service knows, as HTML. A part of a page that htmx asks for is rendered alone."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from aiohttp import web
 from app.board import view_models
 from app.board.alerts import MOST_ALERTS
 from app.board.assets import Assets
-from app.board.openapi import A_MONTH
-from app.board.rendering import Rendering
-from app.board.routing import WHO, Route
+from app.board.parameters import DEFAULT_DAYS, parse_at, parse_cursor
+from app.board.rendering import Renderer
+from app.board.routing import CURRENT_VIEWER, Route
 from app.http.refusals import Refusal
-from app.instants import parse_instant_in_query
 from streams.clock import now_ms
 from streams.scoring.scorecard import CALL_TYPES
 
 if TYPE_CHECKING:
-    from app.board.identity import Who
-    from app.board.service import Desk
+    from app.board.identity import Viewer
+    from app.board.service import BoardService
 
 ALERTS: Final = 30
 LEAD_ALERTS: Final = 8
@@ -33,11 +32,11 @@ TITLES: Final = {401: "Please sign in", 403: "Not for you", 404: "Not found", 50
 class Pages:
     """Everything that people look at."""
 
-    def __init__(self, desk: Desk, assets: Assets) -> None:
-        """``desk`` knows the leads."""
-        self._desk = desk
+    def __init__(self, service: BoardService, assets: Assets) -> None:
+        """``service`` knows the leads."""
+        self._service = service
         self._assets = assets
-        self._html = Rendering(assets.url)
+        self._html = Renderer(assets.url_of)
 
     def routes(self) -> list[Route]:
         """Method, path, name for metrics, handler."""
@@ -49,39 +48,41 @@ class Pages:
             ("GET", "/scorecards", "page_scorecard", self.scorecard),
             ("GET", "/scorecards/{name:[^/]+}", "page_scorecard", self.scorecard),
             ("GET", "/flow", "page_flow", self.flow),
-            ("GET", "/static/{hash}/{name:.+}", "static", self._assets.serve),
+            ("GET", "/static/{hash}/{name:.+}", "static", self._assets.serve_file),
         ]
 
     async def leads(self, request: web.Request) -> web.Response:
         """The ranking; a part of it for ``HX-Target`` results, live or more."""
-        who: Who = request[WHO]
-        cursor = request.query.get("cursor") or None
-        choices = self._desk.choices(request.query.get("scorecard"), who.role)
+        viewer: Viewer = request[CURRENT_VIEWER]
+        cursor = parse_cursor(request)
+        choices = self._service.list_choices(request.query.get("scorecard"), viewer.role)
         filters = view_models.filters_of(request.query, choices)
-        self._desk.require_known(filters)
+        self._service.check_filters(filters)
         target = request.headers.get("HX-Target", "")
         many = view_models.rows_shown(request.query.get("shown", "")) if target == "live" else view_models.ROWS
-        found = await self._desk.leads(filters, cursor, many, who.role, extras=True)
+        found = await self._service.list_leads(filters, cursor, many, viewer.role, extras=True)
         query = view_models.query_of(filters, choices)
-        here = view_models.address("/", query)
-        answer = self._html.page(
+        here = view_models.build_url("/", query)
+        answer = self._html.render(
             view_models.LEADS_PARTS.get(target, "leads.html"),
-            who,
+            viewer,
             here="leads",
             choices=choices,
             filters=view_models.plain(filters),
             query=here.removeprefix("/"),
-            here_url=view_models.address("/", view_models.sparse({**query, "cursor": cursor or ""})),
+            here_url=view_models.build_url("/", view_models.sparse({**query, "cursor": cursor or ""})),
             rows=found["leads"],
             next=found["next"],
-            next_url=view_models.address("/", {**query, "cursor": found["next"] or ""}),
+            next_url=view_models.build_url("/", {**query, "cursor": found["next"] or ""}),
             looked_at=found["looked_at"],
             cursor=cursor,
             oob=target in {"live", "more"},
             further=target == "more",
             scrolled=bool(request.query.get("scrolled")),
             most=view_models.most_rows(len(found["leads"]), many, found["next"] is not None),
-            found=view_models.found_says(len(found["leads"]), found["next"] is not None, further=cursor is not None),
+            found=view_models.describe_count(
+                len(found["leads"]), found["next"] is not None, further=cursor is not None
+            ),
         )
         answer.headers["Board-Rows"] = str(len(found["leads"]))
         if found["next"] is not None:
@@ -92,34 +93,34 @@ class Pages:
 
     async def lead(self, request: web.Request) -> web.Response:
         """One lead, as it is or as it will be."""
-        who: Who = request[WHO]
+        viewer: Viewer = request[CURRENT_VIEWER]
         lead_id, said_at = request.match_info["id"], request.query.get("at", "")
-        desk = self._desk
-        choices = desk.choices(request.query.get("scorecard"), who.role)
+        service = self._service
+        choices = service.list_choices(request.query.get("scorecard"), viewer.role)
         scorecard = choices["scorecard"]
-        view = await desk.lead(lead_id, _moment(said_at), who.role)
+        view = await service.get_lead(lead_id, parse_at(request), viewer.role)
         if view is None:
             raise Refusal(404, "no_such_lead", f"No lead is known by the id {lead_id}.")
         query = view_models.sparse({"scorecard": request.query.get("scorecard", ""), "at": said_at})
         if view["lead_id"] != lead_id:
-            there = view_models.address(view_models.lead_path(view["lead_id"]), query)
+            there = view_models.build_url(view_models.lead_path(view["lead_id"]), query)
             return web.Response(status=302, headers={"Location": there})
         curve, timeline, fit, alerts = await asyncio.gather(
-            desk.curve(view["lead_id"], scorecard, who.role),
-            desk.timeline(view["lead_id"], who.role),
-            desk.fit(view["lead_id"], scorecard, who.role),
-            desk.alerts(None, LEAD_ALERTS, who.role, lead_id=view["lead_id"]),
+            service.get_curve(view["lead_id"], scorecard, viewer.role),
+            service.get_timeline(view["lead_id"], viewer.role),
+            service.get_fit(view["lead_id"], scorecard, viewer.role),
+            service.list_alerts(None, LEAD_ALERTS, viewer.role, lead_id=view["lead_id"]),
         )
         path = view_models.lead_path(view["lead_id"])
-        return self._html.page(
+        return self._html.render(
             "lead_now.html" if request.headers.get("HX-Target") == "lead" else "lead.html",
-            who,
+            viewer,
             here="leads",
             choices=choices,
-            path=lambda name: view_models.address(path, {**query, "scorecard": name}),
-            here_url=view_models.address(path, query),
+            path=lambda name: view_models.build_url(path, {**query, "scorecard": name}),
+            here_url=view_models.build_url(path, query),
             times=[
-                (view_models.address(path, view_models.sparse({**query, "at": at})), text, at == said_at)
+                (view_models.build_url(path, view_models.sparse({**query, "at": at})), text, at == said_at)
                 for at, text in TIMES
             ],
             later=bool(said_at),
@@ -134,51 +135,51 @@ class Pages:
 
     async def alerts(self, request: web.Request) -> web.Response:
         """The latest alerts, or older ones from a cursor on."""
-        who: Who = request[WHO]
-        cursor = request.query.get("cursor") or None
-        found = await self._desk.alerts(cursor, ALERTS, who.role)
+        viewer: Viewer = request[CURRENT_VIEWER]
+        cursor = parse_cursor(request)
+        found = await self._service.list_alerts(cursor, ALERTS, viewer.role)
         target = request.headers.get("HX-Target", "")
-        return self._html.page(
+        return self._html.render(
             {"feed": "alerts_live.html", "older": "alerts_page.html"}.get(target, "alerts.html"),
-            who,
+            viewer,
             here="alerts",
-            choices=self._desk.choices(None, who.role),
+            choices=self._service.list_choices(None, viewer.role),
             alerts=[view_models.alert_row(alert) for alert in found["alerts"]],
             next=found["next"],
-            next_url=view_models.address("/alerts", {"cursor": found["next"] or ""}),
+            next_url=view_models.build_url("/alerts", {"cursor": found["next"] or ""}),
             oob=target == "older",
         )
 
     async def channels(self, request: web.Request) -> web.Response:
         """Where qualified leads came from."""
-        who: Who = request[WHO]
-        choices = self._desk.choices(request.query.get("scorecard"), who.role)
+        viewer: Viewer = request[CURRENT_VIEWER]
+        choices = self._service.list_choices(request.query.get("scorecard"), viewer.role)
         touch = "last" if request.query.get("touch") == "last" else "first"
-        days = next((each for each in DAYS if request.query.get("days") == str(each)), A_MONTH)
-        found = await self._desk.channels(choices["scorecard"], who.role, touch, days)
+        days = next((each for each in DAYS if request.query.get("days") == str(each)), DEFAULT_DAYS)
+        found = await self._service.list_channels(choices["scorecard"], viewer.role, touch, days)
         query = {"scorecard": choices["scorecard"], "touch": touch, "days": str(days)}
-        return self._html.page(
+        return self._html.render(
             "channels.html",
-            who,
+            viewer,
             here="channels",
             choices=choices,
             channels=found,
             touch=touch,
             days=days,
             costs=any(row["cost"] is not None for row in found["rows"]),
-            path=lambda name: view_models.address("/channels", {**query, "scorecard": name}),
-            url=lambda **changed: view_models.address("/channels", {**query, **changed}),
+            path=lambda name: view_models.build_url("/channels", {**query, "scorecard": name}),
+            url=lambda **changed: view_models.build_url("/channels", {**query, **changed}),
         )
 
     async def scorecard(self, request: web.Request) -> web.Response:
         """The scorecard file as people read it."""
-        who: Who = request[WHO]
+        viewer: Viewer = request[CURRENT_VIEWER]
         name = request.match_info.get("name")
-        choices = self._desk.choices(name, who.role)
-        card = await self._desk.scorecard(name)
-        return self._html.page(
+        choices = self._service.list_choices(name, viewer.role)
+        card = await self._service.get_scorecard(name)
+        return self._html.render(
             "scorecard.html",
-            who,
+            viewer,
             here="scorecard",
             choices=choices,
             card=card,
@@ -190,11 +191,11 @@ class Pages:
 
     async def flow(self, request: web.Request) -> web.Response:
         """What comes in, and what waits."""
-        flow = await self._desk.flow()
+        flow = await self._service.get_flow()
         part = request.headers.get("HX-Target") == "flow"
-        return self._html.page(
+        return self._html.render(
             "flow_now.html" if part else "flow.html",
-            request[WHO],
+            request[CURRENT_VIEWER],
             here="flow",
             flow=flow,
             tiles=view_models.flow_tiles(flow),
@@ -203,24 +204,12 @@ class Pages:
 
     def login(self, failed: bool, target: str) -> web.Response:
         """The way in."""
-        return self._html.page("login.html", None, failed=failed, target=target)
+        return self._html.render("login.html", None, failed=failed, target=target)
 
-    def error(self, status: int, code: str, message: str, who: Who | None) -> web.Response:
+    def error(self, status: int, code: str, message: str, viewer: Viewer | None) -> web.Response:
         """What went wrong, calmly."""
-        answer = self._html.page(
-            "error.html", who, title=TITLES.get(status, "That did not work"), message=message, code=code
+        answer = self._html.render(
+            "error.html", viewer, title=TITLES.get(status, "That did not work"), message=message, code=code
         )
         answer.set_status(status)
         return answer
-
-
-def _moment(said: str) -> int | None:
-    """The instant that is asked for; None for now.
-
-    Raises:
-        Refusal: it is no time, or over.
-    """
-    try:
-        return parse_instant_in_query(said, now_ms()) if said else None
-    except ValueError as error:
-        raise Refusal(400, "bad_time", str(error)) from None

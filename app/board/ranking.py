@@ -8,9 +8,9 @@ from math import ceil, floor, inf
 from typing import Any, Final
 
 from app.board import lead_summary
-from app.board.bounded_store import Place, Reads
+from app.board.bounded_store import BoundedStore, Place
 from app.board.cursor import cursor_of, place_of
-from app.board.id_cipher import Seal
+from app.board.id_cipher import IdCipher
 from app.board.masking import FULL, Mask
 from app.lead_views import row_view
 from streams.clock import monotonic_s, now_ms
@@ -62,16 +62,16 @@ def category_of(card: CardRule, row: dict[str, Any], rules: Rules) -> str | None
 class Ranking:
     """Lists leads, the highest score first."""
 
-    def __init__(self, reads: Reads, seal: Seal, mask: Mask) -> None:
+    def __init__(self, store: BoundedStore, cipher: IdCipher, mask: Mask) -> None:
         """Nothing is read yet."""
-        self._reads = reads
-        self._seal = seal
+        self._store = store
+        self._cipher = cipher
         self._mask = mask
         self._pages: dict[Any, tuple[float, asyncio.Future[dict[str, Any]]]] = {}
         self.channels: dict[str, None] = {}
         """Sources that leads came by, as far as they were seen."""
 
-    async def page(  # noqa: PLR0913, PLR0917 - what makes a page
+    async def load_page(  # noqa: PLR0913, PLR0917 - what makes a page
         self,
         card: CardRule,
         rules: Rules,
@@ -87,26 +87,27 @@ class Ranking:
         made_s, page = self._pages.get(key, (0.0, None))
         if page is None or now_s - made_s > FRESH_S or (page.done() and page.exception() is not None):
             self._pages = {k: v for k, v in self._pages.items() if now_s - v[0] <= FRESH_S}
-            look = _Look(self, card, rules, filters, limit, role, extras)
-            page = asyncio.ensure_future(look.page(cursor))
+            scan = _RankingScan(self, card, rules, filters, limit, role, extras)
+            page = asyncio.ensure_future(scan.load_page(cursor))
             page.add_done_callback(lambda done: done.cancelled() or done.exception())  # all may have given up by then
             if len(self._pages) < MOST_KEPT:
                 self._pages[key] = (now_s, page)
         return await asyncio.shield(page)
 
-    def note_channel(self, lead: Lead) -> None:
+    def remember_channel(self, lead: Lead) -> None:
         """Know a source for the filters."""
         if lead.touches and lead.touches[-1][1] and len(self.channels) < MOST_CHANNELS:
             self.channels.setdefault(str(lead.touches[-1][1]))
 
 
-class _Look:
+class _RankingScan:
     """One walk down the ranking."""
 
     def __init__(  # noqa: PLR0913, PLR0917
         self, ranking: Ranking, card: CardRule, rules: Rules, filters: Filters, limit: int, role: str, extras: bool
     ) -> None:
         self._ranking = ranking
+        self._store, self._mask, self._cipher = ranking._store, ranking._mask, ranking._cipher
         self._card, self._rules = card, rules
         self._filters = filters
         self._limit = limit
@@ -114,20 +115,22 @@ class _Look:
         self._extras = extras
         self._at_ms = now_ms()
         self._q = (filters.q or "").strip().casefold()
-        self._unknown = bool(filters.channel) and ranking._mask.channel(filters.channel or "", role) != filters.channel
+        self._unknown = (
+            bool(filters.channel) and self._mask.mask_channel(filters.channel or "", role) != filters.channel
+        )
         """Whether the channel is none that the role may know."""
         self._found: set[str] = set()
 
-    async def page(self, cursor: str | None) -> dict[str, Any]:
-        after: Place | None = place_of(self._ranking._seal, cursor, float, str) if cursor else None
+    async def load_page(self, cursor: str | None) -> dict[str, Any]:
+        after: Place | None = place_of(self._cipher, cursor, float, str) if cursor else None
         rows, looked, more = [], 0, True
-        async with self._ranking._reads.bounded():
-            rows += await self._named(first=after is None)
+        async with self._store.bounded():
+            rows += await self._find_named(first=after is None)
             while more and len(rows) < self._limit and looked < MOST_LOOKED_AT:
                 wanted = CHUNK if self._filters.any else self._limit - len(rows)
-                places = await self._ranking._reads.ranked(self._card.name, after, wanted, self._at_most())
+                places = await self._store.load_ranking(self._card.name, after, wanted, self._at_most())
                 more = len(places) == wanted
-                states = await self._ranking._reads.states([lead_id for _, lead_id in places])
+                states = await self._store.load_states([lead_id for _, lead_id in places])
                 for place in places:
                     if len(rows) == self._limit or self._is_below(place):
                         more = len(rows) == self._limit
@@ -139,17 +142,17 @@ class _Look:
                 await asyncio.sleep(0)  # others first: a search may take a while
         rows.sort(key=lambda row: (-row["exact"], row["lead_id"]))
         score, lead_id = after or (inf, "")  # the beginning, where the one that was named filled the page
-        going_on = cursor_of(self._ranking._seal, float(score), lead_id) if more else None
-        rows = [self._ranking._mask.value(row, self._role) for row in rows]
+        going_on = cursor_of(self._cipher, float(score), lead_id) if more else None
+        rows = [self._mask.mask_value(row, self._role) for row in rows]
         return {"leads": rows, "next": going_on, "as_of": rfc3339(self._at_ms), "looked_at": looked}
 
-    async def _named(self, first: bool) -> list[dict[str, Any]]:
+    async def _find_named(self, first: bool) -> list[dict[str, Any]]:
         """The lead whose id or address is what is looked for: on the first page, wherever it ranks."""
         said = (self._filters.q or "").strip()
-        lead_id = self._ranking._mask.named(said, self._role) if said else None
+        lead_id = self._mask.resolve_id(said, self._role) if said else None
         if lead_id is None:
             return []
-        found_id, lead = await self._ranking._reads.find(lead_id)
+        found_id, lead = await self._store.find_lead(lead_id)
         if not isinstance(lead, Lead):
             return []
         self._found.add(found_id)
@@ -158,7 +161,7 @@ class _Look:
 
     def _row(self, lead_id: str, lead: Lead, named: bool = False) -> dict[str, Any] | None:
         """The row of a lead; None where a filter leaves it out."""
-        self._ranking.note_channel(lead)
+        self._ranking.remember_channel(lead)
         wants = self._filters
         if self._unknown:
             return None
@@ -171,20 +174,22 @@ class _Look:
             return None
         if wants.category and category_of(self._card, row, self._rules) != wants.category:
             return None
-        return {**row, **self._more(lead_id, lead)} if self._extras else row
+        return {**row, **self._extras_of(lead_id, lead)} if self._extras else row
 
-    def _more(self, lead_id: str, lead: Lead) -> dict[str, Any]:
+    def _extras_of(self, lead_id: str, lead: Lead) -> dict[str, Any]:
         more = lead_summary.extras(lead_id, lead)
         if self._role == FULL:
             return more
-        mask = self._ranking._mask
-        came = more["channel"] and " / ".join(mask.channel(part, self._role) for part in more["channel"].split(" / "))
-        return {"name": mask.id(lead_id, self._role), "company": None, "channel": came, "title": None}
+        mask = self._mask
+        came = more["channel"] and " / ".join(
+            mask.mask_channel(part, self._role) for part in more["channel"].split(" / ")
+        )
+        return {"name": mask.mask_id(lead_id, self._role), "company": None, "channel": came, "title": None}
 
     def _mentions(self, lead_id: str, lead: Lead) -> bool:
         """Whether what a role may see of a lead has the text in it."""
-        mask, role = self._ranking._mask, self._role
-        if any(self._q in mask.id(each, role).casefold() for each in (lead_id, *lead.aliases)):
+        mask, role = self._mask, self._role
+        if any(self._q in mask.mask_id(each, role).casefold() for each in (lead_id, *lead.aliases)):
             return True
         if role != FULL:
             return False

@@ -16,14 +16,14 @@ from app.board import formatting, view_models
 from streams.clock import now_ms
 
 if TYPE_CHECKING:
-    from app.board.identity import Who
+    from app.board.identity import Viewer
 
 LEAST_PACKED: Final = 2000
 _TURNS: Final = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
-class Rendering:
+class Renderer:
     """Templates made ready."""
 
     def __init__(self, asset: Callable[[str], str]) -> None:
@@ -40,9 +40,9 @@ class Rendering:
         self._templates.globals.update(asset=asset)
         self._templates.filters.update(_FILTERS)
 
-    def page(self, template: str, who: Who | None, here: str = "", **values: Any) -> web.Response:
+    def render(self, template: str, viewer: Viewer | None, here: str = "", **values: Any) -> web.Response:
         """A page, or a part of one."""
-        html = self._templates.get_template(template).render(who=who, here=here, now_ms=now_ms(), **values)
+        html = self._templates.get_template(template).render(viewer=viewer, here=here, now_ms=now_ms(), **values)
         page = web.Response(text=html, content_type="text/html", charset="utf-8")
         if len(html) > LEAST_PACKED:
             page.enable_compression()  # a ranking that is refreshed four times a second must not fill a phone's line

@@ -1,18 +1,39 @@
-"""What a route is, and what the site notes of a request for its handler."""
+"""Routes: their form, the paths of the API, and what the site adds to a request for its handler."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 
-from app.board.identity import Who
+from app.board.identity import Viewer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, str, Handler]
-"""Method, path, the name that metrics count it by, handler."""
+"""Method, path, name for metrics, handler."""
 
-WHO = web.RequestKey("who", Who)
-"""Who asks; for a page that shows no lead there may be nobody."""
-MAY_STAY: web.RequestKey[Callable[[], bool]] = web.RequestKey("may_stay", Callable)  # type: ignore[arg-type]
-"""Whether who asked is still known, as the same."""
+BASE: Final = "/api/v1"
+API_PATHS: Final = {
+    "leads": f"{BASE}/leads",
+    "export": f"{BASE}/leads.csv",
+    "lead": f"{BASE}/leads/{{id}}",
+    "curve": f"{BASE}/leads/{{id}}/curve",
+    "timeline": f"{BASE}/leads/{{id}}/timeline",
+    "leadAlerts": f"{BASE}/leads/{{id}}/alerts",
+    "alerts": f"{BASE}/alerts",
+    "channels": f"{BASE}/channels",
+    "scorecards": f"{BASE}/scorecards",
+    "scorecard": f"{BASE}/scorecards/{{name}}",
+    "flow": f"{BASE}/flow",
+    "streamAlerts": f"{BASE}/stream/alerts",
+    "streamLeads": f"{BASE}/stream/leads",
+    "streamLead": f"{BASE}/stream/leads/{{id}}",
+    "openapi": f"{BASE}/openapi.json",
+}
+"""Operation of the OpenAPI document -> path; all are GET."""
+
+CURRENT_VIEWER = web.RequestKey("current_viewer", Viewer)
+"""Who sent the request; missing for a page that shows no lead to a visitor who is not signed in."""
+STILL_ALLOWED: web.RequestKey[Callable[[], bool]] = web.RequestKey("still_allowed", Callable)  # type: ignore[arg-type]
+"""Returns whether the viewer is still known, with the same role."""

@@ -28,10 +28,10 @@ _CALLS: Final = {"page": "page view", "screen": "screen view", "identify": "iden
 _JOINS: Final = {"all": " and ", "any": " or ", "none": " or "}
 
 
-def signal_says(signal: Signal) -> str:
+def describe_signal(signal: Signal) -> str:
     """What has to happen: ``page view whose properties.url contains /pricing``."""
     events = " or ".join(_CALLS[event] if event in CALL_TYPES else event for event in signal.events)
-    where = condition_says(signal.where)
+    where = describe_condition(signal.where)
     parts = [events + (f" whose {where}" if where else "")]
     if signal.distinct:
         parts.append(f"each {signal.distinct} once")
@@ -40,27 +40,27 @@ def signal_says(signal: Signal) -> str:
     return ", ".join(parts)
 
 
-def fit_says(line: FitLine) -> str:
+def describe_fit(line: FitLine) -> str:
     """What a trait has to be."""
-    return condition_says(line.when) or f"{line.trait} is anything"
+    return describe_condition(line.when) or f"{line.trait} is anything"
 
 
-def condition_says(condition: Condition) -> str:
+def describe_condition(condition: Condition) -> str:
     """A condition as a clause; empty for the one that always holds."""
     if isinstance(condition, Test):
-        return _test_says(condition)
-    return _group_says(condition)
+        return _describe_test(condition)
+    return _describe_group(condition)
 
 
-def _group_says(group: Group) -> str:
-    members = [condition_says(member) for member in group.members]
+def _describe_group(group: Group) -> str:
+    members = [describe_condition(member) for member in group.members]
     members = [f"({text})" if isinstance(m, Group) and len(m.members) > 1 and len(members) > 1 else text
                for m, text in zip(group.members, members, strict=True)]  # fmt: skip
     joined = _JOINS[group.kind].join(text for text in members if text)
     return f"not ({joined})" if group.kind == "none" and joined else joined
 
 
-def _test_says(test: Test) -> str:
+def _describe_test(test: Test) -> str:
     path, operand = test.path, test.operand
     if test.operator == "exists":
         return f"{path} is {'there' if operand else 'missing'}"
@@ -80,6 +80,6 @@ def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def limit_says(limit: Limit | None) -> str | None:
+def format_limit(limit: Limit | None) -> str | None:
     """A limit as scorecard files write it."""
     return None if limit is None else f"{limit.count}/{limit.period}"

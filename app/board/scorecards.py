@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from app.board.scorecard_text import fit_says, limit_says, signal_says
+from app.board.scorecard_text import describe_fit, describe_signal, format_limit
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import Scorecard, Signal
 from streams.store.base import Fired
 from streams.units import format_duration
 
 
-def scorecard_says(card: CardRule, rules: Rules, fired: Fired) -> dict[str, Any]:
+def describe_scorecard(card: CardRule, rules: Rules, fired: Fired) -> dict[str, Any]:
     """All of a scorecard in words and numbers; what has no bound is None."""
     said = card.card
     return {
@@ -27,7 +27,7 @@ def scorecard_says(card: CardRule, rules: Rules, fired: Fired) -> dict[str, Any]
             {"name": c.name, "signals": list(c.signals), "min": _finite(c.minimum), "max": _finite(c.maximum)}
             for c in said.categories
         ],
-        "fit": [{"trait": line.trait, "says": fit_says(line), "points": line.points} for line in said.fit],
+        "fit": [{"trait": line.trait, "says": describe_fit(line), "points": line.points} for line in said.fit],
         "stages": [_stage(said, i) for i in range(len(said.stages))],
     }
 
@@ -38,9 +38,9 @@ def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
     category = next((c.name for c in card.categories if signal.name in c.signals), "other")
     return {
         "name": signal.name,
-        "says": signal_says(signal),
+        "says": describe_signal(signal),
         "half_life": format_duration(signal.half_life_ms),
-        "limit": limit_says(signal.limit),
+        "limit": format_limit(signal.limit),
         "points": worth.points,
         "cap": _finite(worth.cap),
         "category": category,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -14,11 +13,11 @@ from aiohttp import web
 
 from app.board import responses
 from app.board.access_file import AccessFile
-from app.board.api import BASE, Api
-from app.board.identity import COOKIE, Who, by_token, who_is
+from app.board.api import Api
+from app.board.identity import COOKIE, Viewer, find_by_token, identify_viewer
 from app.board.metrics import Metrics
 from app.board.pages import Pages
-from app.board.routing import MAY_STAY, WHO, Handler, Route
+from app.board.routing import BASE, CURRENT_VIEWER, STILL_ALLOWED, Handler, Route
 from app.http.refusals import Refusal
 from app.http.workarounds import Anywhere, quiet
 from streams.clock import monotonic_s
@@ -38,24 +37,30 @@ _OPEN: Final = frozenset({"static", "login"})
 """Routes for which nobody has to be known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    """How people come in."""
-
-    access: Callable[[], AccessFile | None]
-    """None: whoever reaches the board; only on a loopback address."""
-    secure: bool = False
-    """People reach the board by https."""
-
-
 class Site:
     """One listening site."""
 
-    def __init__(self, api: Api, pages: Pages, door: Door, metrics: Metrics) -> None:
-        """Nothing listens before ``start``."""
+    def __init__(
+        self,
+        api: Api,
+        pages: Pages,
+        metrics: Metrics,
+        access: Callable[[], AccessFile | None],
+        secure: bool = False,
+    ) -> None:
+        """Does not listen before ``start``.
+
+        Args:
+            api: its routes.
+            pages: its routes.
+            metrics: of the board.
+            access: returns the access file in force; None lets everybody in, which is for a loopback address only.
+            secure: whether people reach the board by https.
+        """
         self._api = api
         self._pages = pages
-        self._door = door
+        self._access = access
+        self._secure = secure
         self._metrics = metrics
         self._runner: web.AppRunner | None = None
 
@@ -129,22 +134,22 @@ class Site:
 
         return answered
 
-    # Who is there -----------------------------------------------------------------------------------------------
+    # Sign-in ------------------------------------------------------------------------------------------------------
 
     def _let_in(self, request: web.Request, route: str) -> None:
-        """Note who is there, and refuse whom nobody knows."""
-        who = self._who(request)
-        if who is not None:
-            request[WHO] = who
-            request[MAY_STAY] = lambda: (now := self._who(request)) is not None and now.role == who.role
-        if self._door.access() is None and not _is_this_machine(request.host):
+        """Identify the viewer, and refuse an unknown one."""
+        viewer = self._find_viewer(request)
+        if viewer is not None:
+            request[CURRENT_VIEWER] = viewer
+            request[STILL_ALLOWED] = lambda: (now := self._find_viewer(request)) is not None and now.role == viewer.role
+        if self._access() is None and not _is_this_machine(request.host):
             message = "This board is for its own machine only, and the address does not name it: use http://localhost."
             raise Refusal(403, "bad_host", message)
-        if who is None and route not in _OPEN:
+        if viewer is None and route not in _OPEN:
             raise Refusal(401, "unknown_token", "Sign in, or send `Authorization: Bearer TOKEN`.")
 
-    def _who(self, request: web.Request) -> Who | None:
-        return who_is(self._door.access(), request.headers, request.cookies.get(COOKIE), request.remote)
+    def _find_viewer(self, request: web.Request) -> Viewer | None:
+        return identify_viewer(self._access(), request.headers, request.cookies.get(COOKIE), request.remote)
 
     async def _login_page(self, request: web.Request) -> web.Response:
         return self._pages.login(False, _local(request.query.get("next")))
@@ -152,17 +157,17 @@ class Site:
     async def _login(self, request: web.Request) -> web.Response:
         """Exchange a token for a cookie."""
         form = await _form(request)
-        file, target = self._door.access(), _local(form.get("next"))
-        who = by_token(file, form.get("token", "").strip()) if file is not None else None
-        if who is None and file is not None:
+        file, target = self._access(), _local(form.get("next"))
+        viewer = find_by_token(file, form.get("token", "").strip()) if file is not None else None
+        if viewer is None and file is not None:
             self._metrics.refused.labels("bad_login").inc()
             log.warning("a token was refused at /login, from %s", request.remote)
             found = self._pages.login(True, target)
             found.set_status(401)
             return found
         found = web.Response(status=303, headers={"Location": target})
-        if who is not None:
-            secure = self._door.secure or request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+        if viewer is not None:
+            secure = self._secure or request.secure or request.headers.get("X-Forwarded-Proto") == "https"
             found.set_cookie(
                 COOKIE,
                 form["token"].strip(),
@@ -192,7 +197,7 @@ class Site:
         if refused.status == 401 and request.method in ("GET", "HEAD"):
             found = self._pages.login(False, _local(request.path_qs))
         else:
-            found = self._pages.error(refused.status, refused.code, refused.message, request.get(WHO))
+            found = self._pages.error(refused.status, refused.code, refused.message, request.get(CURRENT_VIEWER))
         found.set_status(refused.status)
         if refused.retry_after_s is not None:
             found.headers["Retry-After"] = str(refused.retry_after_s)

@@ -9,10 +9,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from app.board import responses
-from app.board.broadcast import Alerted, Changed, Listener, News, Note
+from app.board.broadcast import AlertSent, LeadChanged, Listener, News, Notice
 from app.board.metrics import Metrics
-from app.board.routing import MAY_STAY, WHO
-from app.board.service import Desk
+from app.board.routing import CURRENT_VIEWER, STILL_ALLOWED
+from app.board.service import BoardService
 from app.http.refusals import Refusal
 from streams.clock import monotonic_s
 
@@ -27,79 +27,79 @@ Emit = Callable[[str, Any], Awaitable[None]]
 
 
 class Ended(Exception):
-    """There will be nothing more to tell."""
+    """There will be nothing more to send_news."""
 
 
-class Live:
+class EventStreams:
     """Opens streams and keeps them fed."""
 
-    def __init__(self, desk: Desk, metrics: Metrics) -> None:
+    def __init__(self, service: BoardService, metrics: Metrics) -> None:
         """Nothing is open yet."""
-        self._desk = desk
+        self._service = service
         self._metrics = metrics
-        metrics.streams.set_function(lambda: len(desk.feeds.hub))
+        metrics.streams.set_function(lambda: len(service.tails.broadcast))
 
-    async def alerts(self, request: web.Request) -> web.StreamResponse:
+    async def stream_alerts(self, request: web.Request) -> web.StreamResponse:
         """Every alert as it comes."""
-        role = request[WHO].role
+        role = request[CURRENT_VIEWER].role
 
-        async def tell(emit: Emit, news: News) -> None:
-            await self._tell_alerts(emit, news, role)
+        async def send_news(emit: Emit, news: News) -> None:
+            await self._send_alerts(emit, news, role)
 
-        return await self._stream(request, lambda note: type(note) is Alerted, tell)
+        return await self._stream(request, lambda note: type(note) is AlertSent, send_news)
 
-    async def leads(self, request: web.Request) -> web.StreamResponse:
+    async def stream_leads(self, request: web.Request) -> web.StreamResponse:
         """Which leads of a scorecard have changed, a few times a second."""
-        card, role = self._desk.card(request.query.get("scorecard")).name, request[WHO].role
+        card, role = self._service.find_scorecard(request.query.get("scorecard")).name, request[CURRENT_VIEWER].role
 
-        def wants(note: Note) -> bool:
-            return type(note) is Changed and note.scorecard in (None, card)
+        def wants(note: Notice) -> bool:
+            return type(note) is LeadChanged and note.scorecard in (None, card)
 
-        async def tell(emit: Emit, news: News) -> None:
-            named = [] if news.flooded else [self._desk.mask.id(lead_id, role) for lead_id in news.changed]
+        async def send_news(emit: Emit, news: News) -> None:
+            named = [] if news.flooded else [self._service.mask.mask_id(lead_id, role) for lead_id in news.changed]
             await emit("changed", {"lead_ids": named, "all": news.flooded})
 
-        return await self._stream(request, wants, tell, PACE_S)
+        return await self._stream(request, wants, send_news, PACE_S)
 
-    async def lead(self, request: web.Request) -> web.StreamResponse:
+    async def stream_lead(self, request: web.Request) -> web.StreamResponse:
         """One lead whenever its score changes, and its alerts; it ends when there is no such lead any more."""
-        said, role = request.match_info["id"], request[WHO].role
-        view = await self._desk.lead(said, None, role)
+        said, role = request.match_info["id"], request[CURRENT_VIEWER].role
+        view = await self._service.get_lead(said, None, role)
         if view is None:
             raise Refusal(404, "unknown_lead", "There is no such lead: no event with this id was scored.")
-        named = self._desk.mask.named(view["lead_id"], role) or said
+        named = self._service.mask.resolve_id(view["lead_id"], role) or said
         ids = {named, said}
 
-        async def tell(emit: Emit, news: News) -> None:
-            await self._tell_alerts(emit, news, role)
+        async def send_news(emit: Emit, news: News) -> None:
+            await self._send_alerts(emit, news, role)
             if news.changed:
-                found = await self._desk.lead(said, None, role)
+                found = await self._service.get_lead(said, None, role)
                 if found is None:
                     await emit("gone", {"lead_id": view["lead_id"]})
                     raise Ended
-                ids.add(self._desk.mask.named(found["lead_id"], role) or said)
+                ids.add(self._service.mask.resolve_id(found["lead_id"], role) or said)
                 await emit("lead", found)
 
-        return await self._stream(request, lambda note: note.lead_id in ids, tell, PACE_S)
+        return await self._stream(request, lambda note: note.lead_id in ids, send_news, PACE_S)
 
-    async def _tell_alerts(self, emit: Emit, news: News, role: str) -> None:
+    async def _send_alerts(self, emit: Emit, news: News, role: str) -> None:
         for alerted in news.alerts:
-            await emit("alert", self._desk.mask.value(alerted.alert, role))
+            await emit("alert", self._service.mask.mask_value(alerted.alert, role))
 
     async def _stream(
         self,
         request: web.Request,
-        wants: Callable[[Note], bool],
-        tell: Callable[[Emit, News], Awaitable[None]],
+        wants: Callable[[Notice], bool],
+        send_news: Callable[[Emit, News], Awaitable[None]],
         pace_s: float = 0.0,
     ) -> web.StreamResponse:
-        with self._desk.feeds.hub.listening(wants) as listener:
+        with self._service.tails.broadcast.listen(wants) as listener:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
             responses.careful(response)
             await response.prepare(request)
             try:
                 await _write(response, b"retry: 2000\n\n")
-                await self._feed(request, response, listener, (tell, pace_s))
+                await self._feed(request, response, listener, (send_news, pace_s))
             except (ConnectionError, TimeoutError):
                 self._metrics.lost.inc()
             except Ended:
@@ -117,7 +117,7 @@ class Live:
         listener: Listener,
         how: tuple[Callable[[Emit, News], Awaitable[None]], float],
     ) -> None:
-        tell, pace_s = how
+        send_news, pace_s = how
 
         async def emit(event: str, value: Any) -> None:
             data = responses.encoded(value)  # JSON has no line breaks, so it is one line of data
@@ -125,21 +125,21 @@ class Live:
 
         told_s = 0.0
         while not listener.lost:
-            news = await listener.news(HEARTBEAT_S)
+            news = await listener.wait_for_news(HEARTBEAT_S)
             if not news:
-                if listener.lost or not request[MAY_STAY]():
+                if listener.lost or not request[STILL_ALLOWED]():
                     return
                 await _write(response, b": still here\n\n")
                 continue
             if pace_s:
                 await asyncio.sleep(max(SETTLE_S, told_s + pace_s - monotonic_s()))
-                more = listener.take()
+                more = listener.take_news()
                 changed = list(dict.fromkeys([*news.changed, *more.changed]))
                 news = News(news.alerts + more.alerts, changed, news.flooded or more.flooded)
                 told_s = monotonic_s()
-            if not request[MAY_STAY]():
+            if not request[STILL_ALLOWED]():
                 return
-            await tell(emit, news)
+            await send_news(emit, news)
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:

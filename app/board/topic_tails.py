@@ -14,9 +14,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from app.board.alerts import Alerts
-from app.board.broadcast import Alerted, Changed, Hub
+from app.board.broadcast import AlertSent, Broadcast, LeadChanged
 from app.board.channels import Handovers
-from app.board.flow import Pace, Rejects
+from app.board.flow import Rate, Rejects
 from app.board.metrics import Metrics
 from streams.clock import monotonic_s
 from streams.transport.topics import Topics
@@ -34,7 +34,7 @@ MOST_BACK: Final = {"handoff": 100_000, "rejected": 200, "lead_scores": 0}
 """Records of a topic that are read from before the board's start."""
 
 
-class Feeds:
+class TopicTails:
     """What comes out of the engine while the board runs, and the latest of what came before."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Feeds:
         metrics: Metrics,
     ) -> None:
         """``consumer`` makes one of topics, with a group or without; ``group`` is that of the workers."""
-        self.hub = Hub()
+        self.broadcast = Broadcast()
         self.alerts = Alerts()
         self.handovers = Handovers()
         self.rejects = Rejects()
@@ -59,7 +59,7 @@ class Feeds:
         """When it was looked, and where each partition ended."""
         self.looked_s = monotonic_s()
         """When Kafka last said where topics end."""
-        self.events = Pace()
+        self.events = Rate()
         """Records of lead-events."""
         self.caught_up = False
         """Whether everything from before the start was read."""
@@ -67,11 +67,11 @@ class Feeds:
         self._topics = topics
         self._group = group
         self._metrics = metrics
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[str, Rate] = {}
         self._next: dict[TopicPartition, int] = {}
         """Where reading goes on after Kafka was away."""
 
-    async def run(self) -> None:
+    async def follow_topics(self) -> None:
         """Follow the topics for ever; Kafka may be away meanwhile."""
         said = False
         while True:
@@ -79,7 +79,7 @@ class Feeds:
             consumer = self._consumer(tuple(back), None)
             try:
                 await consumer.start()
-                await self._begin(consumer, back)
+                await self._seek_start(consumer, back)
                 said = False
                 self._metrics.following.set(1)
                 await self._follow(consumer)
@@ -92,7 +92,7 @@ class Feeds:
                 await consumer.stop()
             await asyncio.sleep(AGAIN_S)
 
-    async def _begin(self, consumer: Consumer, back: Mapping[str, int]) -> None:
+    async def _seek_start(self, consumer: Consumer, back: Mapping[str, int]) -> None:
         """Where reading stopped, else so far back as each topic is wanted."""
         places = list(consumer.assignment())
         firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
@@ -104,47 +104,47 @@ class Feeds:
     async def _follow(self, consumer: Consumer) -> None:
         while True:
             for place, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=2000)).items():
-                self.take(place.topic, records)
+                self.take_records(place.topic, records)
                 self._next[place] = records[-1].offset + 1
                 self._metrics.records.labels(place.topic).inc(len(records))
             if not self.caught_up:
-                await self._look_whether_caught_up(consumer)
+                await self._check_caught_up(consumer)
 
-    async def _look_whether_caught_up(self, consumer: Consumer) -> None:
+    async def _check_caught_up(self, consumer: Consumer) -> None:
         self.caught_up = all([await consumer.position(place) >= end for place, end in self._old.items()])
 
-    def take(self, topic: str, records: Sequence[Any]) -> None:
+    def take_records(self, topic: str, records: Sequence[Any]) -> None:
         """Take in records of one topic."""
         if topic == self._topics.lead_scores:
-            for record in records if len(self.hub) else ():  # to nobody there is nothing to tell
-                self._score(record)
+            for record in records if len(self.broadcast) else ():  # to nobody there is nothing to tell
+                self._take_score(record)
         elif topic == self._topics.handoff:
             for record in records:
-                self._alert(record)
+                self._take_alert(record)
         else:
             for record in records:
-                self.rejects.note(record.timestamp, dict(record.headers), len(record.value or b""))
+                self.rejects.add_record(record.timestamp, dict(record.headers), len(record.value or b""))
 
-    def _alert(self, record: Any) -> None:
-        alert = self.alerts.note(record.value)
+    def _take_alert(self, record: Any) -> None:
+        alert = self.alerts.add_record(record.value)
         if alert is None:
             return
-        self.handovers.note(alert)
+        self.handovers.add_alert(alert)
         if self.caught_up:
             self.alerted_s.append(monotonic_s())
-            self.hub.tell(Alerted(alert["lead_id"], alert))
+            self.broadcast.publish(AlertSent(alert["lead_id"], alert))
 
-    def _score(self, record: Any) -> None:
+    def _take_score(self, record: Any) -> None:
         lead_id = (record.key or b"").decode("utf-8", "replace")
         try:
             row = orjson.loads(record.value) if record.value else {}
-            self.hub.tell(Changed(row.get("lead_id", lead_id), row.get("scorecard")))
+            self.broadcast.publish(LeadChanged(row.get("lead_id", lead_id), row.get("scorecard")))
         except (ValueError, AttributeError):
             return
 
     # How far the workers are ------------------------------------------------------------------------------------
 
-    async def watch(self) -> None:
+    async def watch_offsets(self) -> None:
         """Look again and again where topics end and how far the workers have read."""
         topics = (*self._topics.sources, self._topics.lead_events)
         while True:
@@ -155,10 +155,10 @@ class Feeds:
                 consumer.pause(*consumer.assignment())  # nothing is fetched
                 await member.start()
                 while True:
-                    await self._look(consumer, member)
+                    await self._read_offsets(consumer, member)
                     await asyncio.sleep(LOOK_S)
             except (KafkaError, OSError, TimeoutError) as error:
-                log.debug("where topics end cannot be found out: %r", error)  # `run` says it
+                log.debug("where topics end cannot be found out: %r", error)  # `follow_topics` says it
             finally:
                 await consumer.stop()
                 await member.stop()
@@ -169,7 +169,7 @@ class Feeds:
         """Whether Kafka has not said for a while what came in."""
         return monotonic_s() - self.looked_s > QUIET_S
 
-    async def _look(self, consumer: Consumer, member: Consumer) -> None:
+    async def _read_offsets(self, consumer: Consumer, member: Consumer) -> None:
         places = list(consumer.assignment())
         ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
         self.looked_s = monotonic_s()
@@ -178,12 +178,12 @@ class Feeds:
             self._ended.popleft()
         earlier = self._ended[0][1]
         self.ends = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
-        self.events.note(monotonic_s(), sum(self.ends.values()))
+        self.events.add_sample(monotonic_s(), sum(self.ends.values()))
         for topic in self._topics.sources:
             lag, own = 0, [place for place in places if place.topic == topic]
             for place in own:
                 at = await member.committed(place) or 0
                 lag += max(earlier.get(place, 0) - max(at, firsts[place]), 0)
-            pace = self._paces.setdefault(topic, Pace())
-            pace.note(monotonic_s(), sum(ends[place] for place in own))
+            pace = self._paces.setdefault(topic, Rate())
+            pace.add_sample(monotonic_s(), sum(ends[place] for place in own))
             self.sources[topic] = {"topic": topic, "lag": lag, "per_s": pace.per_s}

@@ -1,4 +1,4 @@
-"""What templates need besides what the desk says: addresses, choices of rows, places in a drawing. Pure."""
+"""What templates need besides what the service says: addresses, choices of rows, places in a drawing. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TABLE_ROWS: Final = 12
 _NAMES: Final = ("scorecard", "stage", "grade", "category", "channel", "q")
 
 
-def address(path: str, query: Mapping[str, str]) -> str:
+def build_url(path: str, query: Mapping[str, str]) -> str:
     """A path with a query, if there is one."""
     return f"{path}?{urlencode(query)}" if query else path
 
@@ -71,7 +71,7 @@ def most_rows(many: int, asked: int, more: bool) -> int:
     return many if more and many < asked else MOST_ROWS
 
 
-def found_says(many: int, more: bool, further: bool) -> str:
+def describe_count(many: int, more: bool, further: bool) -> str:
     """How many leads there are, or ``further`` down."""
     if not many:
         return "More leads to look at" if more else "No leads"

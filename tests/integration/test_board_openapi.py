@@ -56,8 +56,8 @@ def url() -> Iterator[str]:
     context = board_on(run(people()), ACCESS)
     board = run(context.__aenter__())
     for number in range(60):
-        board.feeds.take(TOPICS.handoff, [kafka_record(record(number, f"u{number % 4}"))])
-    board.feeds.take(
+        board.tails.take_records(TOPICS.handoff, [kafka_record(record(number, f"u{number % 4}"))])
+    board.tails.take_records(
         TOPICS.rejected, [kafka_record(b"x", reason=b"not_json", message=b"no", leadglow_source=b"web:0:1")]
     )
     yield board.url

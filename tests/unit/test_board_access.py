@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from app.board import costs
 from app.board.access_file import ACCESS_FORMAT
 from app.board.costs import COSTS_FORMAT
-from app.board.identity import by_token, who_is
+from app.board.identity import find_by_token, identify_viewer
 from app.cli.root import build
 from streams.units import DAY_MS
 from streams.yamlfile.load import YamlFileError
@@ -34,18 +34,18 @@ def mistakes(text: str) -> list[str]:
 
 def test_a_token_lets_in_with_its_role() -> None:
     file = ACCESS_FORMAT.load_text(f"{START}tokens: [{{name: ana, sha256: {DIGEST}, role: viewer+pii}}]\n")
-    assert by_token(file, "t") == who_is(file, {"Authorization": "bearer  t "}, None, None)
-    found = who_is(file, {}, "t", None)
+    assert find_by_token(file, "t") == identify_viewer(file, {"Authorization": "bearer  t "}, None, None)
+    found = identify_viewer(file, {}, "t", None)
     assert found is not None
-    assert (found.name, found.role, found.can_leave) == ("ana", "viewer+pii", True)
-    assert who_is(file, {}, "x", None) is None
-    assert who_is(file, {"Authorization": f"Bearer {DIGEST}"}, None, None) is None
-    assert who_is(file, {"Authorization": "Bearer \udcff"}, None, None) is None
+    assert (found.name, found.role, found.can_sign_out) == ("ana", "viewer+pii", True)
+    assert identify_viewer(file, {}, "x", None) is None
+    assert identify_viewer(file, {"Authorization": f"Bearer {DIGEST}"}, None, None) is None
+    assert identify_viewer(file, {"Authorization": "Bearer \udcff"}, None, None) is None
 
 
 def test_a_token_without_a_role_sees_the_least() -> None:
     file = ACCESS_FORMAT.load_text(f"{START}tokens: [{{name: ana, sha256: {DIGEST}}}]\n")
-    found = by_token(file, "t")
+    found = find_by_token(file, "t")
     assert found is not None
     assert found.role == "viewer"
 
@@ -76,16 +76,16 @@ def test_a_proxy_is_believed_where_it_is_trusted(remote: str) -> None:
     file = ACCESS_FORMAT.load_text(
         START + "proxy: {user_header: X-User, trusted: [10.0.0.0/8], roles: {sales: viewer}}\n"
     )
-    assert who_is(file, {"X-User": "ana"}, None, remote) is None  # in no group that has a role
+    assert identify_viewer(file, {"X-User": "ana"}, None, remote) is None  # in no group that has a role
     headers = {"X-User": "ana", "X-Groups": "sales"}
-    assert who_is(file, headers, None, remote) is None  # the file names no header for groups
+    assert identify_viewer(file, headers, None, remote) is None  # the file names no header for groups
     told = ACCESS_FORMAT.load_text(
         START + "proxy: {user_header: X-User, groups_header: X-Groups, trusted: [10.0.0.0/8], roles: {sales: viewer}}\n"
     )
-    found = who_is(told, headers, None, remote)
+    found = identify_viewer(told, headers, None, remote)
     assert found is not None
     assert (found.name, found.role) == ("ana", "viewer")
-    assert who_is(told, headers, None, "192.168.0.1") is None
+    assert identify_viewer(told, headers, None, "192.168.0.1") is None
 
 
 def test_new_makes_a_file_that_only_its_owner_reads_and_adds_to_it(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_new_makes_a_file_that_only_its_owner_reads_and_adds_to_it(tmp_path: Pat
     tokens = [re.findall(r"lgb_\S+", result.stdout)[0] for result in (first, second)]
     file = ACCESS_FORMAT.load_file(path)
     assert [(token.name, token.role) for token in file.tokens] == [("ana", "viewer+pii"), ("ben", "viewer")]
-    assert [who.name for token in tokens if (who := by_token(file, token)) is not None] == ["ana", "ben"]
+    assert [who.name for token in tokens if (who := find_by_token(file, token)) is not None] == ["ana", "ben"]
     assert "# a comment of ours" in path.read_text()
     assert not any(token in path.read_text() for token in tokens)
     assert len(file.secret) == 64

@@ -12,27 +12,27 @@ from aiohttp.test_utils import make_mocked_request
 
 from app.board import formatting, view_models, waterfall
 from app.board.assets import Assets
-from app.board.identity import Who
+from app.board.identity import Viewer
 from app.board.masking import FULL, VIEWER
 from app.board.pages import Pages
-from app.board.routing import WHO
+from app.board.routing import CURRENT_VIEWER
 from app.http.refusals import Refusal
 from streams.shard.alert import rfc3339
-from tests.board_desk import DAY, HOUR, NOON, StandInDesk
+from tests.board_service import DAY, HOUR, NOON, StandInService
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 PATHS = ("/", "/leads/u-00000", "/leads/u-00000?at=%2B7d", "/alerts", "/channels", "/scorecards", "/flow")
-ANA = Who("ana", FULL, can_leave=True)
+ANA = Viewer("ana", FULL, can_sign_out=True)
 VENDOR = Path(__file__).parents[2] / "app/board/static/vendor"
 
 
-async def answer(desk: StandInDesk, path: str, target: str = "", who: Who = ANA) -> web.Response:
+async def answer(service: StandInService, path: str, target: str = "", viewer: Viewer = ANA) -> web.Response:
     """What a page answers, found by its route."""
     headers = {"HX-Request": "true", "HX-Target": target} if target else {}
     request = make_mocked_request("GET", path, headers)
-    request[WHO] = who
+    request[CURRENT_VIEWER] = viewer
     router = web.UrlDispatcher()
-    for method, route, _, handler in Pages(desk, Assets()).routes():  # type: ignore[arg-type]
+    for method, route, _, handler in Pages(service, Assets()).routes():  # type: ignore[arg-type]
         router.add_route(method, route, handler)
     found = await router.resolve(request)
     request._match_info = found
@@ -41,8 +41,8 @@ async def answer(desk: StandInDesk, path: str, target: str = "", who: Who = ANA)
     return answered
 
 
-async def html(path: str, target: str = "", desk: StandInDesk | None = None, who: Who = ANA) -> str:
-    text = (await answer(desk or StandInDesk(), path, target, who)).text
+async def html(path: str, target: str = "", service: StandInService | None = None, viewer: Viewer = ANA) -> str:
+    text = (await answer(service or StandInService(), path, target, viewer)).text
     assert text is not None
     return text
 
@@ -62,7 +62,7 @@ async def test_a_page_has_one_heading_a_title_landmarks_and_the_way_round(path: 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_hostile_texts_are_texts(path: str) -> None:
-    page = await html(path, desk=StandInDesk(lambda text: text + HOSTILE))
+    page = await html(path, service=StandInService(lambda text: text + HOSTILE))
 
     assert "alert(1)" in unescape(page)
     assert "<script>" not in page
@@ -98,7 +98,7 @@ async def test_a_part_of_a_page_comes_alone(path: str, target: str, begins: str)
 
 
 async def test_a_list_goes_on_by_a_plain_link() -> None:
-    page = await html("/?stage=qualified", desk=StandInDesk(leads=120))
+    page = await html("/?stage=qualified", service=StandInService(leads=120))
 
     assert 'href="/?stage=qualified&amp;cursor=50"' in page
     assert page.count('class="lead"') == 50
@@ -106,42 +106,42 @@ async def test_a_list_goes_on_by_a_plain_link() -> None:
 
 
 async def test_the_plain_link_leads_further_down_and_stays_there() -> None:
-    page = await html("/?cursor=50", desk=StandInDesk(leads=60))
+    page = await html("/?cursor=50", service=StandInService(leads=60))
 
     assert "10 leads further down" in page
     assert 'hx-get="/?cursor=50"' in page
 
 
 async def test_rows_join_those_brought_up_to_date_only_where_a_look_gets_so_far() -> None:
-    class Deep(StandInDesk):
-        async def leads(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-            return {**await super().leads(*args, **kwargs), "next": "deeper"}
+    class Deep(StandInService):
+        async def list_leads(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            return {**await super().list_leads(*args, **kwargs), "next": "deeper"}
 
-    assert 'data-most="250"' in await html("/", desk=StandInDesk(leads=120))
-    assert 'data-most="250"' in await html("/", desk=StandInDesk(leads=3))
-    assert 'data-most="3"' in await html("/?q=ana", desk=Deep(leads=3))
+    assert 'data-most="250"' in await html("/", service=StandInService(leads=120))
+    assert 'data-most="250"' in await html("/", service=StandInService(leads=3))
+    assert 'data-most="3"' in await html("/?q=ana", service=Deep(leads=3))
 
 
 async def test_filters_reach_the_desk_and_stay_in_the_form_and_in_the_address() -> None:
-    desk = StandInDesk()
+    service = StandInService()
 
-    found = await answer(desk, "/?q=+ana+&stage=qualified&grade=&channel=google", "results")
+    found = await answer(service, "/?q=+ana+&stage=qualified&grade=&channel=google", "results")
 
-    assert (desk.asked[0].q, desk.asked[0].stage, desk.asked[0].grade) == ("ana", "qualified", None)
+    assert (service.asked[0].q, service.asked[0].stage, service.asked[0].grade) == ("ana", "qualified", None)
     assert found.headers["HX-Push-Url"] == "/?stage=qualified&channel=google&q=ana"
 
 
 async def test_who_is_not_known_by_this_id_but_by_another_is_found_there() -> None:
-    elsewhere = await answer(StandInDesk(), "/leads/known-as?scorecard=plants")
+    elsewhere = await answer(StandInService(), "/leads/known-as?scorecard=plants")
 
     assert (elsewhere.status, elsewhere.headers["Location"]) == (302, "/leads/u-00000?scorecard=plants")
 
 
 async def test_an_unknown_lead_and_a_time_that_is_over_are_refused() -> None:
     with pytest.raises(Refusal, match="nobody"):
-        await answer(StandInDesk(), "/leads/nobody")
+        await answer(StandInService(), "/leads/nobody")
     with pytest.raises(Refusal, match="bad_time"):
-        await answer(StandInDesk(), "/leads/u-1?at=1999-01-01")
+        await answer(StandInService(), "/leads/u-1?at=1999-01-01")
 
 
 async def test_a_later_time_is_said_and_nothing_is_live_then() -> None:
@@ -152,24 +152,28 @@ async def test_a_later_time_is_said_and_nothing_is_live_then() -> None:
 
 
 async def test_who_may_see_less_is_told_so() -> None:
-    assert "are hidden from you" in await html("/", who=Who("ben", VIEWER))
+    assert "are hidden from you" in await html("/", viewer=Viewer("ben", VIEWER))
 
 
 async def test_empty_pages_say_what_to_do() -> None:
-    class Empty(StandInDesk):
-        async def alerts(self, cursor: str | None, limit: int, role: str, lead_id: str | None = None) -> dict[str, Any]:
+    class Empty(StandInService):
+        async def list_alerts(
+            self, cursor: str | None, limit: int, role: str, lead_id: str | None = None
+        ) -> dict[str, Any]:
             return {"alerts": [], "next": None}
 
-        async def channels(self, scorecard: str, role: str, touch: str, days: int) -> dict[str, Any]:
+        async def list_channels(self, scorecard: str, role: str, touch: str, days: int) -> dict[str, Any]:
             return {"rows": [], "total": 0, "since": "2026-11-01T00:00:00.000Z", "stages": []}
 
-    desk = Empty(leads=0)
+    service = Empty(leads=0)
 
-    assert "No leads yet" in await html("/", desk=desk)
-    assert "No lead is like that" in await html("/?q=x", desk=desk)
-    assert "handoff: true" in await html("/alerts", desk=desk)
-    assert "none of the latest 5\N{NARROW NO-BREAK SPACE}000 is about this lead" in await html("/leads/u-1", desk=desk)
-    assert "No qualified leads" in await html("/channels", desk=desk)
+    assert "No leads yet" in await html("/", service=service)
+    assert "No lead is like that" in await html("/?q=x", service=service)
+    assert "handoff: true" in await html("/alerts", service=service)
+    assert "none of the latest 5\N{NARROW NO-BREAK SPACE}000 is about this lead" in await html(
+        "/leads/u-1", service=service
+    )
+    assert "No qualified leads" in await html("/channels", service=service)
 
 
 # Files ----------------------------------------------------------------------------------------------------------
@@ -178,10 +182,10 @@ async def test_empty_pages_say_what_to_do() -> None:
 async def test_files_are_kept_for_ever_under_the_hash_of_their_content() -> None:
     page = await html("/")
     for url in re.findall(r"/static/[^\"]+", page):
-        found = await answer(StandInDesk(), url)
+        found = await answer(StandInService(), url)
         assert found.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     with pytest.raises(Refusal):
-        await answer(StandInDesk(), "/static/000000000000/board.css")
+        await answer(StandInService(), "/static/000000000000/board.css")
 
 
 def test_vendored_files_are_those_that_their_list_names() -> None:
@@ -260,11 +264,11 @@ def test_a_curve_has_its_crossings_on_it_and_few_rows_in_its_table() -> None:
 async def test_what_turns_the_direction_of_text_turns_nothing_beside_it() -> None:
     turned = "\u202e\u200fABC\u2066evil\u2069 \u05d7"
 
-    class Turning(StandInDesk):
-        async def alerts(self, *asked: Any, **more: Any) -> dict[str, Any]:
-            found = await super().alerts(*asked, **more)
+    class Turning(StandInService):
+        async def list_alerts(self, *asked: Any, **more: Any) -> dict[str, Any]:
+            found = await super().list_alerts(*asked, **more)
             return {**found, "alerts": [{**alert, "lead_id": turned, "lead": {}} for alert in found["alerts"]]}
 
-    page = await html("/alerts", desk=Turning(leads=1))
+    page = await html("/alerts", service=Turning(leads=1))
     assert "ABCevil \u05d7" in page
     assert not set("\u202e\u200f\u2066\u2069") & set(page)

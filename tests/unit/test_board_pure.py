@@ -16,12 +16,12 @@ from app.board.channels import Handovers, channel_rows
 from app.board.costs import Cost
 from app.board.cursor import cursor_of, place_of
 from app.board.curve import curve
-from app.board.flow import Pace, Rejects
-from app.board.id_cipher import Seal
+from app.board.flow import Rate, Rejects
+from app.board.id_cipher import IdCipher
 from app.board.masking import FULL, HIDDEN, VIEWER, Mask, is_address
 from app.board.responses import csv_line
-from app.board.scorecard_text import condition_says, fit_says, limit_says, signal_says
-from app.board.scorecards import scorecard_says
+from app.board.scorecard_text import describe_condition, describe_fit, describe_signal, format_limit
+from app.board.scorecards import describe_scorecard
 from app.board.timeline import timeline
 from app.http.refusals import Refusal
 from streams.scorefile import load
@@ -34,8 +34,8 @@ from streams.scoring.scorer import Scorer
 from streams.units import format_duration
 from tests.properties.strategies import START_MS, Fact
 
-SEAL = Seal(b"a secret of the tests")
-MASK = Mask(SEAL)
+CIPHER = IdCipher(b"a secret of the tests")
+MASK = Mask(CIPHER)
 VIEW = Signal("view", ("page",), half_life_ms=float(DAY_MS))
 DAILY = Signal("daily", ("page",), limit=Limit(1, "day"))
 ORDER = Signal("order", ("Ordered",), amount="properties.n")
@@ -66,18 +66,18 @@ def page_at(after_ms: int) -> Fact:
 
 
 def test_a_seal_opens_its_own_tokens_for_their_use_only() -> None:
-    token = SEAL.close("ana@acme.example", "id")
+    token = CIPHER.encrypt("ana@acme.example", "id")
     assert "ana" not in token
-    assert SEAL.close("ana@acme.example", "id") == token
-    assert SEAL.open(token, "id") == "ana@acme.example"
-    assert SEAL.open(token, "cursor") is None
-    assert Seal(b"another").open(token, "id") is None
-    assert SEAL.open(token[:-1], "id") is None
+    assert CIPHER.encrypt("ana@acme.example", "id") == token
+    assert CIPHER.decrypt(token, "id") == "ana@acme.example"
+    assert CIPHER.decrypt(token, "cursor") is None
+    assert IdCipher(b"another").decrypt(token, "id") is None
+    assert CIPHER.decrypt(token[:-1], "id") is None
 
 
 @pytest.mark.parametrize("text", ["", "x", "ä", "=", "A" * 64, "\x00", "\ud800"])
 def test_a_seal_opens_nothing_else(text: str) -> None:
-    assert SEAL.open(text, "id") is None
+    assert CIPHER.decrypt(text, "id") is None
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_id_is_no_address(text: str) -> None:
 
 
 def test_a_viewer_sees_no_trait_and_no_address_anywhere() -> None:
-    seen = MASK.value(
+    seen = MASK.mask_value(
         {
             "lead_id": "ana@acme.example",
             "aliases": ["5f3c", "bob@acme.example"],
@@ -121,38 +121,38 @@ def test_a_viewer_sees_no_trait_and_no_address_anywhere() -> None:
     assert seen["traits"] == {"name": HIDDEN, "nested": HIDDEN, HIDDEN: HIDDEN}
     assert seen["aliases"][0] == "5f3c"
     assert seen["parts"] == [{"name": "pricing", "points": 3.0}]
-    assert MASK.named(seen["lead_id"], VIEWER) == "ana@acme.example"
+    assert MASK.resolve_id(seen["lead_id"], VIEWER) == "ana@acme.example"
     assert seen["lead"]["lead_id"] == seen["lead_id"]
 
 
 def test_who_may_see_all_sees_it_as_it_is() -> None:
     view = {"lead_id": "ana@acme.example", "traits": {"name": "Ana"}}
-    assert MASK.value(view, FULL) == view
-    assert MASK.named("ana@acme.example", FULL) == "ana@acme.example"
+    assert MASK.mask_value(view, FULL) == view
+    assert MASK.resolve_id("ana@acme.example", FULL) == "ana@acme.example"
 
 
 def test_a_viewer_cannot_ask_for_an_address_nor_for_its_hash() -> None:
     digest = sha256(b"ana@acme.example").hexdigest()
-    assert MASK.named("ana@acme.example", VIEWER) is None
-    assert MASK.named(digest, VIEWER) is MASK.named(f"sha256:{digest}", VIEWER) is None
-    assert MASK.named(digest, FULL) == digest
-    seen = MASK.value({"aliases": [digest], "version": digest}, VIEWER)
-    assert MASK.named(seen["aliases"][0], VIEWER) == digest
+    assert MASK.resolve_id("ana@acme.example", VIEWER) is None
+    assert MASK.resolve_id(digest, VIEWER) is MASK.resolve_id(f"sha256:{digest}", VIEWER) is None
+    assert MASK.resolve_id(digest, FULL) == digest
+    seen = MASK.mask_value({"aliases": [digest], "version": digest}, VIEWER)
+    assert MASK.resolve_id(seen["aliases"][0], VIEWER) == digest
     assert seen["aliases"] != [seen["version"]] == [digest]
-    assert MASK.named("u-42", VIEWER) == "u-42"
-    assert MASK.named("hidden.nonsense", VIEWER) == "hidden.nonsense"
+    assert MASK.resolve_id("u-42", VIEWER) == "u-42"
+    assert MASK.resolve_id("hidden.nonsense", VIEWER) == "hidden.nonsense"
 
 
 def test_a_cursor_names_its_place_and_shows_nobody() -> None:
-    cursor = cursor_of(SEAL, 46.0, "ana@acme.example")
+    cursor = cursor_of(CIPHER, 46.0, "ana@acme.example")
     assert "ana" not in cursor
-    assert place_of(SEAL, cursor, float, str) == (46.0, "ana@acme.example")
+    assert place_of(CIPHER, cursor, float, str) == (46.0, "ana@acme.example")
 
 
-@pytest.mark.parametrize("cursor", ["", "x", SEAL.close("[1]", "cursor"), SEAL.close("[46.0, 3]", "cursor")])
+@pytest.mark.parametrize("cursor", ["", "x", CIPHER.encrypt("[1]", "cursor"), CIPHER.encrypt("[46.0, 3]", "cursor")])
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(Refusal) as refused:
-        place_of(SEAL, cursor, float, str)
+        place_of(CIPHER, cursor, float, str)
     assert (refused.value.status, refused.value.code) == (400, "bad_cursor")
 
 
@@ -232,12 +232,12 @@ def record(number: int, lead_id: str = "u", kind: str = "entered", minute: int =
 def test_alerts_are_kept_once_in_order_and_bounded() -> None:
     alerts = Alerts(most=3)
     for number, minute in enumerate([5, 1, 9, 7, 3]):
-        assert alerts.note(record(number, minute=minute)) is not None
-    assert alerts.note(record(2, minute=9)) is None
-    found = [place for place, _, _ in alerts.before(None)]
+        assert alerts.add_record(record(number, minute=minute)) is not None
+    assert alerts.add_record(record(2, minute=9)) is None
+    found = [place for place, _, _ in alerts.list_before(None)]
     assert [alert_id for _, alert_id in found] == ["a2", "a3", "a0"]
-    assert [alert_id for (_, alert_id), _, _ in alerts.before(found[0])] == ["a3", "a0"]
-    assert list(alerts.before(None, {"nobody"})) == []
+    assert [alert_id for (_, alert_id), _, _ in alerts.list_before(found[0])] == ["a3", "a0"]
+    assert list(alerts.list_before(None, {"nobody"})) == []
 
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b"{}", b'{"data": 3}', b"\xff", b'"x"'])
@@ -255,7 +255,7 @@ def handovers(*records: bytes) -> Handovers:
     for value in records:
         alert = alert_of(value)
         assert alert is not None
-        found.note(alert)
+        found.add_alert(alert)
     return found
 
 
@@ -267,17 +267,17 @@ def test_channels_count_each_lead_once_and_by_the_touch_asked_for() -> None:
         record(3, "bob", kind="left", channels=touched("google")),
         record(4, "cat", channels={}),
     )
-    qualified = found.within("card", 0)
+    qualified = found.qualified_since("card", 0)
     rows = channel_rows(qualified, "first", (), 0, 1)
     assert [(row["source"], row["qualified"], row["share"]) for row in rows] == [("", 1, 0.5), ("google", 1, 0.5)]
     assert rows[1]["median_hours_to_qualified"] == 2.0
     assert [row["source"] for row in channel_rows(qualified, "last", (), 0, 1)] == ["", "google2"]
-    assert found.within("another", 0) == []
+    assert found.qualified_since("another", 0) == []
 
 
 def test_made_up_channels_are_bounded_and_none_is_lost() -> None:
     found = handovers(*(record(i, f"l{i}", channels=touched(f"s{i:05}")) for i in range(1500)))
-    rows = channel_rows(found.within("card", 0), "first", (), 0, 1)
+    rows = channel_rows(found.qualified_since("card", 0), "first", (), 0, 1)
     assert (len(rows), rows[-1]["source"], rows[-1]["qualified"]) == (201, "others", 1300)
     assert sum(row["share"] for row in rows) == pytest.approx(1.0)
     assert len(found.sources) == 1000
@@ -293,7 +293,7 @@ def test_costs_are_shared_by_what_they_brought_and_cut_to_the_time() -> None:
         Cost("print", "", "", 10.0, 0, DAY_MS),
         Cost("google", "", "", 99.0, 9 * DAY_MS, 10 * DAY_MS),
     )
-    rows = channel_rows(found.within("card", 0), "first", costs, 0, 2 * DAY_MS)
+    rows = channel_rows(found.qualified_since("card", 0), "first", costs, 0, 2 * DAY_MS)
     told = {(row["source"], row["medium"]): (row["cost"], row["cost_per_qualified"]) for row in rows}
     assert told == {("google", "cpc"): (150.0, 50.0), ("google", "display"): (50.0, 50.0), ("print", ""): (10.0, None)}
 
@@ -324,18 +324,20 @@ def test_costs_are_shared_by_what_they_brought_and_cut_to_the_time() -> None:
     ],
 )
 def test_conditions_are_told_in_words(condition: Any, said: str) -> None:
-    assert condition_says(condition) == said
+    assert describe_condition(condition) == said
 
 
 def test_signals_and_fit_lines_are_told_in_words() -> None:
     depth = Signal("d", ("page", "Seen"), Where("properties.path", "prefix", "/p/"), distinct="properties.path")
-    assert signal_says(depth) == "page view or Seen whose properties.path begins with /p/, each properties.path once"
-    assert signal_says(ORDER) == "Ordered, counted by properties.n"
-    assert fit_says(FitLine("title", Where("title", "equals", "CTO"), 20.0)) == "title is CTO"
+    assert (
+        describe_signal(depth) == "page view or Seen whose properties.path begins with /p/, each properties.path once"
+    )
+    assert describe_signal(ORDER) == "Ordered, counted by properties.n"
+    assert describe_fit(FitLine("title", Where("title", "equals", "CTO"), 20.0)) == "title is CTO"
     assert [format_duration(ms) for ms in (float("inf"), 14.0 * DAY_MS, 90 * 60_000.0, 20_000.0, 1500.0)] == [
         "never", "2w", "90m", "20s", "1.5s",
     ]  # fmt: skip
-    assert (limit_says(None), limit_says(Limit(5, "day"))) == (None, "5/day")
+    assert (format_limit(None), format_limit(Limit(5, "day"))) == (None, "5/day")
 
 
 def test_every_scorecard_of_ours_can_be_told() -> None:
@@ -343,14 +345,14 @@ def test_every_scorecard_of_ours_can_be_told() -> None:
         with open(path, encoding="utf-8") as file:
             rules = Rules(load(file.read()))
         for card in rules.cards:
-            said = scorecard_says(card, rules, {"pricing_visit": (3, None)})
+            said = describe_scorecard(card, rules, {"pricing_visit": (3, None)})
             pricing = next(s for s in said["signals"] if s["name"] == "pricing_visit")
             assert (pricing["fired_7d"], pricing["points_7d"], pricing["never"]) == (3, 30.0, False)
             assert orjson.dumps(said)
 
 
 def test_the_amounts_of_a_signal_are_what_its_points_are_made_of() -> None:
-    said = scorecard_says(RULES.cards[0], RULES, {"order": (2, 7.5)})
+    said = describe_scorecard(RULES.cards[0], RULES, {"order": (2, 7.5)})
     assert [(s["name"], s["fired_7d"], s["points_7d"], s["never"]) for s in said["signals"]] == [
         ("view", 0, 0.0, True), ("daily", 0, 0.0, True), ("order", 2, 15.0, False),
     ]  # fmt: skip
@@ -369,20 +371,20 @@ def test_a_lead_is_called_by_its_best_name() -> None:
 
 
 def test_a_pace_is_that_of_the_last_seconds_and_begins_anew_when_a_count_does() -> None:
-    pace = Pace(over_s=10)
+    pace = Rate(over_s=10)
     assert pace.per_s == 0.0
     for second in range(0, 60, 2):
-        pace.note(second, second * 5.0)
+        pace.add_sample(second, second * 5.0)
     assert pace.per_s == 5.0
-    pace.note(61, 3.0)
+    pace.add_sample(61, 3.0)
     assert pace.per_s == 0.0
 
 
 def test_rejects_are_told_without_what_they_hold_and_with_few_reasons() -> None:
     rejects = Rejects()
     for number in range(300):
-        rejects.note(number, {"reason": b"r%d" % number, "message": b"\xff", "leadglow-source": b"web:0:1"}, 14)
-    rows = rejects.rows()
+        rejects.add_record(number, {"reason": b"r%d" % number, "message": b"\xff", "leadglow-source": b"web:0:1"}, 14)
+    rows = rejects.list_rows()
     assert len(rows) == 200
     assert rows[0]["reason"] == "r299"
     assert rows[0] == {"at": "1970-01-01T00:00:00.299Z", "reason": "r299", "message": "\ufffd", "source": "web:0:1",

@@ -20,10 +20,10 @@ from yarl import URL
 
 from app.board import bounded_store, ranking, sse
 from app.board.access_file import AccessFile
-from app.board.api import BASE
 from app.board.costs import Cost
-from app.board.identity import who_is
+from app.board.identity import identify_viewer
 from app.board.openapi import document
+from app.board.routing import BASE
 from app.client import Client
 from app.http.refusals import Refusal
 from app.lead_views import lead_view, row_view
@@ -92,7 +92,7 @@ async def board() -> AsyncIterator[Running]:
 @pytest_asyncio.fixture
 async def guarded() -> AsyncIterator[Running]:
     async with board_on(await people(), ACCESS) as running:
-        running.feeds.take(TOPICS.handoff, [kafka_record(record(1, "ana@acme.example"))])
+        running.tails.take_records(TOPICS.handoff, [kafka_record(record(1, "ana@acme.example"))])
         yield running
 
 
@@ -102,7 +102,7 @@ async def guarded() -> AsyncIterator[Running]:
 async def test_a_lead_is_what_the_command_line_shows_to_the_byte(board: Running) -> None:
     at = "2126-11-25T00:00:00.000Z"
     answer = await board.get(f"{BASE}/leads/u3?at={at}")
-    blob = (await board.desk._reads.store.load(partition_of("u3", PARTITIONS), ["u3"]))[0]
+    blob = (await board.service._store.store.load(partition_of("u3", PARTITIONS), ["u3"]))[0]
     lead = decode(blob or b"")
     assert isinstance(lead, Lead)
     view = lead_view("u3", lead, RULES, parse_ms(at) or 0)
@@ -114,7 +114,7 @@ async def test_the_ranking_has_the_rows_of_the_command_line_to_the_byte(board: R
     answer = await board.get(f"{BASE}/leads?limit=3")
     rows = []
     for lead_id in ("u5", "ana@acme.example", "u3"):
-        lead = decode((await board.desk._reads.store.load(partition_of(lead_id, PARTITIONS), [lead_id]))[0] or b"")
+        lead = decode((await board.service._store.store.load(partition_of(lead_id, PARTITIONS), [lead_id]))[0] or b"")
         assert isinstance(lead, Lead)
         rows.append(row_view(lead_id, lead, RULES.cards[0], RULES, now_ms()))
     rows.sort(key=lambda row: (-row["exact"], row["lead_id"]))
@@ -218,8 +218,8 @@ async def test_a_time_from_now_may_be_written_as_the_command_line_has_it(board: 
 
 async def test_money_counts_from_where_leads_are_known(board: Running) -> None:
     now = now_ms()
-    board.desk._sources.costs = lambda: (Cost("google", "", "", 100.0, now - 100 * DAY_MS, now),)
-    board.feeds.handovers.since_ms = now - 10 * DAY_MS
+    board.service._costs = lambda: (Cost("google", "", "", 100.0, now - 100 * DAY_MS, now),)
+    board.tails.handovers.since_ms = now - 10 * DAY_MS
     for days, money in ((5, 5.0), (30, 10.0)):
         (row,) = (await board.get(f"{BASE}/channels?days={days}")).json["rows"]
         assert row["cost"] == pytest.approx(money, abs=0.1)
@@ -233,7 +233,7 @@ async def test_a_viewer_sees_no_address_that_somebody_made_a_campaign_of() -> No
         alert = orjson.loads(record(2, "leaky"))
         touched = dict(zip(("source", "medium", "campaign"), touch, strict=True))
         alert["data"]["channels"] = {"first_touch": touched, "last_touch": touched}
-        board.feeds.take(TOPICS.handoff, [kafka_record(orjson.dumps(alert))])
+        board.tails.take_records(TOPICS.handoff, [kafka_record(orjson.dumps(alert))])
         asked = ["/", "/channels", "/alerts", "/leads/leaky", *(f"{BASE}/{name}" for name in ("leads", "leads.csv"))]
         for path in (*asked, f"{BASE}/channels", f"{BASE}/alerts", f"{BASE}/leads/leaky"):
             seen = (await board.get(path, BEN)).body.decode()
@@ -334,7 +334,7 @@ async def test_any_id_can_be_asked_for(lead_id: str) -> None:
                 assert path or (await answer.json())["lead_id"] == lead_id
 
 
-# Who comes in
+# Viewer comes in
 
 
 async def test_without_an_access_file_only_this_machine_is_named(board: Running) -> None:
@@ -425,7 +425,7 @@ async def test_a_proxy_says_who_is_there(guarded: Running) -> None:
 
 @pytest.mark.parametrize("remote", ["10.0.0.1", "::1", "", None, "nonsense", "127.0.0.1.evil"])
 async def test_headers_of_anybody_else_say_nothing(remote: str | None) -> None:
-    assert who_is(ACCESS, {"X-Forwarded-User": "cleo"}, None, remote) is None
+    assert identify_viewer(ACCESS, {"X-Forwarded-User": "cleo"}, None, remote) is None
 
 
 # What they see
@@ -463,7 +463,7 @@ async def test_a_viewer_follows_a_hidden_id_and_learns_nothing_from_it(guarded: 
 
 async def test_alerts_of_an_erased_lead_are_shown_to_nobody(guarded: Running) -> None:
     assert len((await guarded.get(f"{BASE}/alerts", ANA)).json["alerts"]) == 1
-    store, home = guarded.desk._reads.store, partition_of("ana@acme.example", PARTITIONS)
+    store, home = guarded.service._store.store, partition_of("ana@acme.example", PARTITIONS)
     control = await store.control(home)
     erased = {"ana@acme.example": encode_erased(Erased(now_ms() + 10**12))}
     await store.commit(home, Commit(control.version, control.step, "erase", {}, dict(erased)))
@@ -553,7 +553,7 @@ async def test_a_store_that_does_not_answer_is_503_in_time(monkeypatch: pytest.M
             answer = await board.get(path)
             assert (answer.status, answer.json["code"], answer.headers["Retry-After"]) == (503, "store_away", "2")
         assert (await board.get("/")).status == 503
-        assert not board.desk._reads.healthy
+        assert not board.service._store.healthy
 
 
 async def test_whether_redis_answers_is_known_though_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -563,30 +563,30 @@ async def test_whether_redis_answers_is_known_though_nobody_reads(monkeypatch: p
             return value
 
     monkeypatch.setattr(bounded_store, "QUERY_S", 0.01)
-    reads = bounded_store.Reads(Hanging(), PARTITIONS)
-    await reads.look()
-    assert not reads.healthy
-    reads.store = MemoryStore()
-    await reads.look()
-    assert reads.healthy
+    store = bounded_store.BoundedStore(Hanging(), PARTITIONS)
+    await store.check_redis()
+    assert not store.healthy
+    store.store = MemoryStore()
+    await store.check_redis()
+    assert store.healthy
 
 
 async def test_reads_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_store, "MOST_WAITING", 2)
-    reads = bounded_store.Reads(MemoryStore(), PARTITIONS)
-    async with reads.bounded(), reads.bounded():
+    store = bounded_store.BoundedStore(MemoryStore(), PARTITIONS)
+    async with store.bounded(), store.bounded():
         with pytest.raises(Refusal) as refused:
-            async with reads.bounded():
+            async with store.bounded():
                 pass
     assert (refused.value.status, refused.value.code) == (503, "busy")
-    async with reads.bounded():
+    async with store.bounded():
         pass
 
 
 async def test_what_came_since_workers_last_said_how_far_they_are_does_not_wait(
     board: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feeds, place, now_s = board.feeds, TopicPartition(TOPICS.sources[0], 0), 100.0
+    tails, place, now_s = board.tails, TopicPartition(TOPICS.sources[0], 0), 100.0
     monkeypatch.setattr("app.board.topic_tails.monotonic_s", lambda: now_s)
     log = SimpleNamespace(end=0, committed=0)
 
@@ -602,18 +602,18 @@ async def test_what_came_since_workers_last_said_how_far_they_are_does_not_wait(
     lags = []
     for end, committed in ((0, 0), (300, 0), (600, 0), (900, 600), (1200, 600), (1500, 600), (1500, 600)):
         log.end, log.committed = end, committed
-        await feeds._look(consumer, member)
-        lags.append(feeds.sources[place.topic]["lag"])
+        await tails._read_offsets(consumer, member)
+        lags.append(tails.sources[place.topic]["lag"])
         now_s += 2.0
     assert lags == [0, 0, 0, 0, 0, 300, 600]
-    assert feeds.sources[place.topic]["per_s"] > 0
+    assert tails.sources[place.topic]["per_s"] > 0
     assert (await board.get(f"{BASE}/flow")).json["sources"][0]["per_s"] > 0
     now_s += 60.0
     assert (await board.get(f"{BASE}/flow")).json["sources"][0]["per_s"] == 0
 
 
 async def test_those_who_ask_for_the_same_at_once_are_served_by_one_look(board: Running) -> None:
-    store, looks = board.desk._reads.store, 0
+    store, looks = board.service._store.store, 0
     ranked = store.ranked
 
     async def counted(*args: Any, **kwargs: Any) -> Any:
@@ -628,9 +628,9 @@ async def test_those_who_ask_for_the_same_at_once_are_served_by_one_look(board: 
 
 
 async def test_an_export_that_breaks_off_is_not_taken_for_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.board.api.MOST_A_PAGE", 5)
+    monkeypatch.setattr("app.board.export.MAX_LIMIT", 5)
     async with board_on(await people(20)) as board:
-        store, asked = board.desk._reads.store, 0
+        store, asked = board.service._store.store, 0
         ranked = store.ranked
 
         async def breaks(*args: Any, **kwargs: Any) -> Any:
@@ -652,10 +652,10 @@ async def test_a_stream_ends_where_the_store_is_away(board: Running) -> None:
     async def away(*args: Any) -> Any:
         raise ConnectionError
 
-    store: Any = board.desk._reads.store
+    store: Any = board.service._store.store
     store.load = away
     row = {"lead_id": "u1", "scorecard": "sales"}
-    board.feeds.take(TOPICS.lead_scores, [kafka_record(orjson.dumps(row))])
+    board.tails.take_records(TOPICS.lead_scores, [kafka_record(orjson.dumps(row))])
     assert await asyncio.wait_for(stream.content.read(), 5) == b""
 
 
@@ -679,8 +679,8 @@ async def listen(board: Running, path: str, token: str = "") -> aiohttp.ClientRe
 async def test_alerts_are_streamed_as_they_come_and_once(guarded: Running) -> None:
     stream, other = await listen(guarded, "alerts", ANA), await listen(guarded, "alerts", BEN)
     for _ in range(2):
-        guarded.feeds.take(TOPICS.handoff, [kafka_record(record(7, "ana@acme.example"))])
-    guarded.feeds.take(TOPICS.handoff, [kafka_record(b"no alert"), kafka_record(record(8, "u1"))])
+        guarded.tails.take_records(TOPICS.handoff, [kafka_record(record(7, "ana@acme.example"))])
+    guarded.tails.take_records(TOPICS.handoff, [kafka_record(b"no alert"), kafka_record(record(8, "u1"))])
     told = await lines(stream, 6)
     assert [told[0], told[3]] == ["event: alert", "event: alert"]
     found = [json.loads(line.removeprefix("data: "))["lead_id"] for line in (told[1], told[4])]
@@ -693,8 +693,10 @@ async def test_alerts_are_streamed_as_they_come_and_once(guarded: Running) -> No
 async def test_changed_leads_are_named_together(board: Running) -> None:
     stream = await listen(board, "leads?scorecard=plants")
     rows = [{"lead_id": f"u{i}", "scorecard": card} for i in (1, 2, 1) for card in ("sales", "plants")]
-    board.feeds.take(TOPICS.lead_scores, [kafka_record(orjson.dumps(row)) for row in rows])
-    board.feeds.take(TOPICS.lead_scores, [kafka_record(None, b"gone"), kafka_record(b"nonsense"), kafka_record(b"[]")])
+    board.tails.take_records(TOPICS.lead_scores, [kafka_record(orjson.dumps(row)) for row in rows])
+    board.tails.take_records(
+        TOPICS.lead_scores, [kafka_record(None, b"gone"), kafka_record(b"nonsense"), kafka_record(b"[]")]
+    )
     event, data, _ = await lines(stream, 3)
     assert event == "event: changed"
     assert json.loads(data.removeprefix("data: ")) == {"lead_ids": ["u1", "u2", "gone"], "all": False}
@@ -703,7 +705,7 @@ async def test_changed_leads_are_named_together(board: Running) -> None:
 
 async def test_a_lead_is_streamed_when_it_changes(board: Running) -> None:
     stream = await listen(board, "leads/u1")
-    board.feeds.take(
+    board.tails.take_records(
         TOPICS.lead_scores, [kafka_record(orjson.dumps({"lead_id": i, "scorecard": "sales"})) for i in ("u2", "u1")]
     )
     event, data, _ = await lines(stream, 3)
@@ -713,21 +715,21 @@ async def test_a_lead_is_streamed_when_it_changes(board: Running) -> None:
 
 async def test_a_stream_of_a_lead_tells_that_it_was_erased_and_ends(board: Running) -> None:
     stream = await listen(board, "leads/u1")
-    store, home = board.desk._reads.store, partition_of("u1", PARTITIONS)
+    store, home = board.service._store.store, partition_of("u1", PARTITIONS)
     control = await store.control(home)
     await store.commit(home, Commit(control.version, control.step, "e", {}, {"u1": encode_erased(Erased(now_ms()))}))
-    board.feeds.take(TOPICS.lead_scores, [kafka_record(None, b"u1"), kafka_record(None, b"u1/plants")])
+    board.tails.take_records(TOPICS.lead_scores, [kafka_record(None, b"u1"), kafka_record(None, b"u1/plants")])
     assert await lines(stream, 3) == ["event: gone", 'data: {"lead_id": "u1"}', ""]
     assert await asyncio.wait_for(stream.content.read(), 5) == b""
 
 
 async def test_a_lead_that_is_being_joined_is_not_said_to_be_gone(board: Running) -> None:
     stream = await listen(board, "leads/u1")
-    store, home = board.desk._reads.store, partition_of("u1", PARTITIONS)
+    store, home = board.service._store.store, partition_of("u1", PARTITIONS)
     control = await store.control(home)
     redirect = encode_redirect(Redirect(Identity(USER, "not-there-yet")))
     await store.commit(home, Commit(control.version, control.step, "e", {}, {"u1": redirect}))
-    board.feeds.take(TOPICS.lead_scores, [kafka_record(None, b"u1")])
+    board.tails.take_records(TOPICS.lead_scores, [kafka_record(None, b"u1")])
     assert await asyncio.wait_for(stream.content.read(), 5) == b""
     for path in (f"{BASE}/leads/u1", "/leads/u1"):
         assert (await board.get(path)).status == 503
@@ -742,26 +744,26 @@ async def test_a_quiet_stream_shows_that_it_is_there(board: Running, monkeypatch
 
 async def test_streams_end_when_the_board_stops(board: Running) -> None:
     stream = await listen(board, "alerts")
-    board.feeds.hub.close()
+    board.tails.broadcast.close()
     assert await asyncio.wait_for(stream.content.read(), 5) == b""
 
 
 async def test_a_listener_that_is_too_slow_begins_anew(board: Running) -> None:
     stream = await listen(board, "alerts")
     for number in range(2000):
-        board.feeds.take(TOPICS.handoff, [kafka_record(record(number))])
-    assert board.feeds.hub
+        board.tails.take_records(TOPICS.handoff, [kafka_record(record(number))])
+    assert board.tails.broadcast
     assert await asyncio.wait_for(stream.content.read(), 5) == b""
-    assert len(board.feeds.hub) == 0
+    assert len(board.tails.broadcast) == 0
 
 
 async def test_any_number_of_changes_ends_no_stream_and_is_told_at_once(board: Running) -> None:
     stream = await listen(board, "leads")
     rows = [orjson.dumps({"lead_id": f"u{number % 2500}", "scorecard": "sales"}) for number in range(6000)]
-    board.feeds.take(TOPICS.lead_scores, [kafka_record(row) for row in rows])
+    board.tails.take_records(TOPICS.lead_scores, [kafka_record(row) for row in rows])
     _, data, _ = await lines(stream, 3)
     assert json.loads(data.removeprefix("data: ")) == {"lead_ids": [], "all": True}
-    board.feeds.take(TOPICS.lead_scores, [kafka_record(rows[0])])
+    board.tails.take_records(TOPICS.lead_scores, [kafka_record(rows[0])])
     _, data, _ = await lines(stream, 3)
     assert json.loads(data.removeprefix("data: ")) == {"lead_ids": ["u0"], "all": False}
     stream.close()
@@ -796,9 +798,9 @@ async def test_the_document_lists_every_address_of_the_api(board: Running) -> No
 
 def board_routes(board: Running) -> Sequence[tuple[str, str, str, Any]]:
     from app.board.api import Api
-    from app.board.sse import Live
+    from app.board.sse import EventStreams
 
-    return Api(board.desk, Live(board.desk, board.metrics)).routes()
+    return Api(board.service, EventStreams(board.service, board.metrics)).routes()
 
 
 async def test_what_was_asked_is_counted(board: Running) -> None:

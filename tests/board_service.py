@@ -1,4 +1,4 @@
-"""A desk for tests of pages without Kafka and Redis; its texts may be replaced by hostile ones."""
+"""A service for tests of pages without Kafka and Redis; its texts may be replaced by hostile ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY = 24 * HOUR
 Text = Callable[[str], str]
 
 
-class StandInDesk:
+class StandInService:
     """The same answers to everybody, in the shapes of ``app.board.service.Desk``."""
 
     def __init__(self, text: Text = str, leads: int = 3, now_ms: int = NOON) -> None:
@@ -24,7 +24,7 @@ class StandInDesk:
         self.many = leads
         self.asked: list[Any] = []
 
-    def choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
+    def list_choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
         return {
             "scorecards": [{"name": "default", "label": "Whole company"}, {"name": "plants", "label": "Plants"}],
             "scorecard": scorecard if scorecard in {"default", "plants"} else "default",
@@ -35,10 +35,10 @@ class StandInDesk:
             "range": [0.0, 100.0],
         }
 
-    def require_known(self, filters: Filters) -> None:
+    def check_filters(self, filters: Filters) -> None:
         """Everything is."""
 
-    async def leads(
+    async def list_leads(
         self, filters: Filters, cursor: str | None, limit: int, role: str, extras: bool = False
     ) -> dict[str, Any]:
         self.asked.append(filters)
@@ -84,7 +84,7 @@ class StandInDesk:
             {"kind": "signal", "name": "page_view", "amount": 3.0, "points": exact - 75},
         ]
 
-    async def lead(self, lead_id: str, at_ms: int | None, role: str) -> dict[str, Any] | None:
+    async def get_lead(self, lead_id: str, at_ms: int | None, role: str) -> dict[str, Any] | None:
         if lead_id == "nobody":
             return None
         card = {
@@ -110,7 +110,7 @@ class StandInDesk:
             "scorecards": {"default": card, "plants": {**card, "next_change": None}},
         }
 
-    async def curve(self, lead_id: str, scorecard: str | None, role: str) -> dict[str, Any]:
+    async def get_curve(self, lead_id: str, scorecard: str | None, role: str) -> dict[str, Any]:
         now = self.now_ms
         past = [[now - (30 - i) * 9 * HOUR, min(i * 3 + (9 if i > 20 else 0), 82)] for i in range(31)]
         coming = [[now + i * 4 * HOUR, 81.625 * 0.5 ** (i / 60)] for i in range(181)]
@@ -129,7 +129,7 @@ class StandInDesk:
             "now": now,
         }
 
-    async def timeline(self, lead_id: str, role: str) -> list[dict[str, Any]]:
+    async def get_timeline(self, lead_id: str, role: str) -> list[dict[str, Any]]:
         names = ("demo_request", "pricing_visit", "page_view", "jobs_visit", "email_open", "page_view")
         points = (40.0, 10.0, 1.0, -10.0, 0.0, 1.0)
         return [
@@ -141,14 +141,16 @@ class StandInDesk:
             for i in range(6)
         ]
 
-    async def fit(self, lead_id: str, scorecard: str | None, role: str) -> list[dict[str, Any]]:
+    async def get_fit(self, lead_id: str, scorecard: str | None, role: str) -> list[dict[str, Any]]:
         return [
             {"says": "title matches (?i)\\b(ceo|cto|vp)\\b", "trait": "title", "points": 20.0, "holds": True},
             {"says": "title matches (?i)\\b(student)\\b", "trait": "title", "points": -20.0, "holds": False},
             {"says": "employees is at least 200", "trait": "employees", "points": 15.0, "holds": True},
         ]
 
-    async def alerts(self, cursor: str | None, limit: int, role: str, lead_id: str | None = None) -> dict[str, Any]:
+    async def list_alerts(
+        self, cursor: str | None, limit: int, role: str, lead_id: str | None = None
+    ) -> dict[str, Any]:
         rows = [self._alert(i) for i in range(min(limit, 4))]
         return {"alerts": [] if cursor else rows, "next": None if cursor or lead_id else "older"}
 
@@ -176,7 +178,7 @@ class StandInDesk:
             },
         }
 
-    async def channels(self, scorecard: str, role: str, touch: str, days: int) -> dict[str, Any]:
+    async def list_channels(self, scorecard: str, role: str, touch: str, days: int) -> dict[str, Any]:
         names = [("google", "cpc", "downtime"), ("linkedin", "paid-social", "plant-leaders"), ("", "", "")]
         counts, costs = [14, 7, 3], [1240.0, 980.5, None]
         rows = [
@@ -192,7 +194,7 @@ class StandInDesk:
         ]
         return {"rows": rows, "total": 24, "since": rfc3339(self.now_ms - days * DAY), "stages": ["qualified"]}
 
-    async def scorecard(self, name: str | None) -> dict[str, Any]:
+    async def get_scorecard(self, name: str | None) -> dict[str, Any]:
         signals = [
             ("page_view", "page view", "14d", "5/day", 1.0, None, "attention", 412),
             ("pricing_visit", "page view whose properties.url contains /pricing", "14d", "1/day", 10.0,
@@ -228,7 +230,7 @@ class StandInDesk:
             ],
         }  # fmt: skip
 
-    async def flow(self) -> dict[str, Any]:
+    async def get_flow(self) -> dict[str, Any]:
         at = rfc3339(self.now_ms - 2000)
         return {
             "rates": {"events_per_s": 1843.2, "alerts_per_s": 0.35},
