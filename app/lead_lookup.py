@@ -12,41 +12,41 @@ from streams.store.base import Store
 from streams.transport.topics import partition_of
 
 
-async def state_of(store: Store, partitions: int, lead_id: str) -> Lead | Redirect | Erased | None:
+async def load_state(store: Store, partitions: int, lead_id: str) -> Lead | Redirect | Erased | None:
     """What the shard holds under an id."""
     blob = (await store.load(partition_of(lead_id, partitions), [lead_id]))[0]
     return None if blob is None else decode(blob)
 
 
-async def find(store: Store, partitions: int, lead_id: str) -> tuple[str, Lead | Erased | None]:
+async def find_lead(store: Store, partitions: int, lead_id: str) -> tuple[str, Lead | Erased | None]:
     """The lead that an id stands for, with the id that it has now; redirects lead from shard to shard."""
     for _ in range(MOST_HOPS + 1):
-        state = await state_of(store, partitions, lead_id)
+        state = await load_state(store, partitions, lead_id)
         if not isinstance(state, Redirect):
             return lead_id, state
         lead_id = state.target.id
     return lead_id, None
 
 
-async def find_named(store: Store, partitions: int, said: str) -> tuple[str, Lead | Erased | None]:
+async def find_by_id_or_email(store: Store, partitions: int, said: str) -> tuple[str, Lead | Erased | None]:
     """The lead of an id, else of an e-mail address."""
-    found_id, state = await find(store, partitions, said)
+    found_id, state = await find_lead(store, partitions, said)
     if state is None and "@" in said:
-        by_address_id, by_address = await find(store, partitions, email_id(said))
+        by_address_id, by_address = await find_lead(store, partitions, email_id(said))
         if by_address is not None:
             return by_address_id, by_address
     return found_id, state
 
 
-async def top(store: Store, partitions: int, scorecard: str, limit: int) -> list[tuple[str, Lead]]:
+async def load_top(store: Store, partitions: int, scorecard: str, limit: int) -> list[tuple[str, Lead]]:
     """The leads with the highest published scores, highest first, ties by lead id."""
     shards = [await store.top(partition, scorecard, limit) for partition in range(partitions)]
     ranked = merge(*shards, key=lambda row: (-row[1], row[0]))
-    found = [(lead_id, await state_of(store, partitions, lead_id)) for lead_id, _ in islice(ranked, limit)]
+    found = [(lead_id, await load_state(store, partitions, lead_id)) for lead_id, _ in islice(ranked, limit)]
     return [(lead_id, state) for lead_id, state in found if isinstance(state, Lead)]
 
 
-async def every(store: Store, partitions: int) -> AsyncIterator[tuple[str, Lead]]:
+async def scan_leads(store: Store, partitions: int) -> AsyncIterator[tuple[str, Lead]]:
     """Every lead once, shard by shard; not what was joined to another or erased."""
     for partition in range(partitions):
         seen: set[str] = set()

@@ -14,7 +14,7 @@ View = dict[str, Any]
 
 def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
     """Everything about a lead as it will be at ``at_ms`` if nothing else arrives; moves ``lead`` there."""
-    at_ms = _moved(lead_id, lead, rules, at_ms)
+    at_ms = _advance(lead_id, lead, rules, at_ms)
     return {
         "lead_id": lead_id,
         "as_of": rfc3339(at_ms),
@@ -28,7 +28,7 @@ def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
 
 def row_view(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> View:
     """A lead in one line of a ranking; moves ``lead`` to ``at_ms``."""
-    at_ms = _moved(lead_id, lead, rules, at_ms)
+    at_ms = _advance(lead_id, lead, rules, at_ms)
     why = explain(card, lead, at_ms, rules)
     return {
         "lead_id": lead_id,
@@ -44,7 +44,7 @@ def row_view(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int)
     }
 
 
-def _moved(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> int:
+def _advance(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> int:
     """Let time pass up to ``at_ms``, or to the lead's own clock if that is ahead; returns which."""
     at_ms = max(at_ms, lead.clock)
     settle(rules, lead_id, lead, lead.clock, DECAY)  # the scorecards may be newer than the state

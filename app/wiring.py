@@ -30,12 +30,12 @@ TAIL_WAIT_MS = 100
 REQUEST_BYTES = 4 * 1024 * 1024
 
 
-def topics_of(settings: Settings) -> Topics:
+def make_topics(settings: Settings) -> Topics:
     """The names of the topics."""
     return Topics(settings.sources, settings.lead_events, settings.handoff, settings.lead_scores, settings.rejected)
 
 
-def store_of(settings: Settings, on_error: Callable[[str], None] = lambda op: None, url: str = "") -> RedisStore:
+def make_store(settings: Settings, on_error: Callable[[str], None] = lambda op: None, url: str = "") -> RedisStore:
     """The state in Redis; ``on_error`` is told each operation that failed and will be repeated."""
     return RedisStore(url or settings.redis, settings.namespace, partitions=settings.partitions, on_error=on_error)
 
@@ -69,12 +69,12 @@ def faust_credentials(settings: Settings) -> Any:
     )
 
 
-def admin_of(settings: Settings) -> AIOKafkaAdminClient:
+def make_admin(settings: Settings) -> AIOKafkaAdminClient:
     """A client that looks at topics and creates them; not started."""
     return AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
 
 
-def producer_of(settings: Settings) -> AIOKafkaProducer:
+def make_producer(settings: Settings) -> AIOKafkaProducer:
     """A producer whose records are kept when it says so; not started."""
     return AIOKafkaProducer(
         bootstrap_servers=settings.kafka,
@@ -85,7 +85,7 @@ def producer_of(settings: Settings) -> AIOKafkaProducer:
     )
 
 
-def batch_producer_of(settings: Settings) -> AIOKafkaProducer:
+def make_batch_producer(settings: Settings) -> AIOKafkaProducer:
     """The same for many records at once, which wait for nothing but each other."""
     return AIOKafkaProducer(
         bootstrap_servers=settings.kafka,
@@ -99,12 +99,12 @@ def batch_producer_of(settings: Settings) -> AIOKafkaProducer:
     )
 
 
-def consumer_of(settings: Settings) -> AIOKafkaConsumer:
+def make_consumer(settings: Settings) -> AIOKafkaConsumer:
     """A consumer without a group; not started."""
     return AIOKafkaConsumer(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
 
 
-def tail_of(settings: Settings, topics: Sequence[str], group: str | None) -> AIOKafkaConsumer:
+def make_tail_consumer(settings: Settings, topics: Sequence[str], group: str | None) -> AIOKafkaConsumer:
     """A consumer that follows topics: what comes is fetched at once; not started."""
     return AIOKafkaConsumer(
         *topics,
@@ -118,17 +118,17 @@ def tail_of(settings: Settings, topics: Sequence[str], group: str | None) -> AIO
     )
 
 
-def worker_of(settings: Settings) -> Worker:
+def make_worker(settings: Settings) -> Worker:
     """The worker with its store; not started."""
     from streams.worker import Plan, Worker  # Faust takes a second that the other commands need not wait
 
-    store = store_of(settings, lambda op: worker.metrics.store_errors.labels(op).inc())
+    store = make_store(settings, lambda op: worker.metrics.store_errors.labels(op).inc())
     plan = Plan(
         bootstrap=settings.kafka,
         store=store,
         scorecards=settings.scorecards,
         partitions=settings.partitions,
-        topics=topics_of(settings),
+        topics=make_topics(settings),
         kafka=kafka_options(settings),
         credentials=faust_credentials(settings),
         idempotent=settings.kafka_idempotence,
@@ -141,12 +141,12 @@ def worker_of(settings: Settings) -> Worker:
         rebuild_when_lost=settings.rebuild_when_lost,
     )
     if crash_at := os.environ.get(CRASH_AT):  # noqa: TID251 - for the fault tests alone, so it is no setting
-        plan.reached = crash_point(crash_at)
+        plan.reached = make_crash_point(crash_at)
     worker = Worker(plan)
     return worker
 
 
-def collector_of(settings: Settings) -> Collector:
+def make_collector(settings: Settings) -> Collector:
     """The collector; not started.
 
     Raises:
@@ -170,10 +170,10 @@ def collector_of(settings: Settings) -> Collector:
         settings.collector_trusted_proxies,
         settings.collector_public_url,
     )
-    return Collector(lambda: batch_producer_of(settings), settings.collector_keys, rules, limits)
+    return Collector(lambda: make_batch_producer(settings), settings.collector_keys, rules, limits)
 
 
-def board_of(settings: Settings) -> Board:
+def make_board(settings: Settings) -> Board:
     """The board; not started.
 
     Raises:
@@ -183,9 +183,9 @@ def board_of(settings: Settings) -> Board:
 
     return Board(
         BoardConfig(
-            lambda on_error: store_of(settings, on_error, settings.board_redis),
-            lambda topics, group: tail_of(settings, topics, group),
-            topics_of(settings),
+            lambda on_error: make_store(settings, on_error, settings.board_redis),
+            lambda topics, group: make_tail_consumer(settings, topics, group),
+            make_topics(settings),
             settings.namespace,
             settings.partitions,
             settings.scorecards,
@@ -197,7 +197,7 @@ def board_of(settings: Settings) -> Board:
     )
 
 
-def crash_point(at: str) -> Callable[[str], Coroutine[Any, Any, None]]:
+def make_crash_point(at: str) -> Callable[[str], Coroutine[Any, Any, None]]:
     """Kill this process when a step is reached for the n-th time, or halt it: ``step:n`` or ``step:n:STOP``."""
     name, _, rest = at.partition(":")
     number, _, how = rest.partition(":")

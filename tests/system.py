@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 from app.cli.root import build
 from app.settings import Settings
 from app.settings_source import load_settings
-from app.wiring import kafka_options, producer_of, store_of
+from app.wiring import kafka_options, make_producer, make_store
 from streams.transport.topics import partition_of
 from tests.servers import Running
 
@@ -100,7 +100,7 @@ class System:
         asyncio.run(self._send(events, topic))
 
     async def _send(self, events: Iterable[tuple[int, dict[str, Any]]], topic: str | None) -> None:
-        producer = producer_of(self.settings)
+        producer = make_producer(self.settings)
         await producer.start()
         try:
             for arrival, event in events:
@@ -146,7 +146,7 @@ class System:
         return asyncio.run(self._checkpoints())
 
     async def _checkpoints(self) -> list[int]:
-        store = store_of(self.settings)
+        store = make_store(self.settings)
         try:
             controls = [await store.control(p) for p in range(PARTITIONS)]
             return [int(control.fields.get("ckpt", b"0")) for control in controls]

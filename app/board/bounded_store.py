@@ -100,7 +100,7 @@ class BoundedStore:
 
     async def find_lead(self, lead_id: str) -> tuple[str, Lead | Erased | None]:
         """The lead of an id or of an e-mail address, with the id that it has now."""
-        return await lead_lookup.find_named(self.store, self.partitions, lead_id)
+        return await lead_lookup.find_by_id_or_email(self.store, self.partitions, lead_id)
 
     async def load_ranking(self, scorecard: str, after: Place | None, limit: int, at_most: float | None) -> list[Place]:
         """So many leads of the ranking of all shards, after a place."""

@@ -18,7 +18,6 @@ MOST_SOURCES: Final = 1000
 MOST_ROWS: Final = 200
 OTHERS: Final = "others"
 """What the last row sums up where there are more."""
-DIRECT: Final[Channel] = ("", "", "")
 _NAMES: Final = ("source", "medium", "campaign")
 
 

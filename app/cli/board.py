@@ -5,11 +5,11 @@ from __future__ import annotations
 import typer
 
 from app.board.site import is_loopback
-from app.cli.common import Fault
-from app.cli.common import settings as read_settings
+from app.cli.common import CommandError
 from app.cli.serving import serve
 from app.settings import Settings, variable
-from app.wiring import board_of
+from app.settings_source import load_settings
+from app.wiring import make_board
 from streams.exits import Exit
 
 
@@ -25,9 +25,9 @@ def board() -> None:
     names, it shows itself to this machine only. While Redis is away the answer is 503, and /ready says so. Stop it with
     Ctrl-C or SIGTERM.
     """
-    settings = read_settings()
+    settings = load_settings()
     _check_settings(settings)
-    serve("board", settings, board_of, "Correct the file, or name another one.")
+    serve("board", settings, make_board, "Correct the file, or name another one.")
 
 
 def _check_settings(settings: Settings) -> None:
@@ -37,4 +37,4 @@ def _check_settings(settings: Settings) -> None:
             f"`leadglow tokens new NAME --file access.yaml` and name it in {variable('board_access')}, or set "
             f"{variable('board_host')}=127.0.0.1."
         )
-        raise Fault(Exit.REFUSED, message)
+        raise CommandError(Exit.REFUSED, message)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from app.cli.common import Fault
-from app.cli.common import settings as read_settings
+from app.cli.common import CommandError
 from app.cli.serving import serve
 from app.cli.worker import existing_topics
 from app.collector.collector import Collector
 from app.settings import Settings, variable
-from app.wiring import collector_of
+from app.settings_source import load_settings
+from app.wiring import make_collector
 from streams.exits import Exit
 
 
@@ -26,10 +26,10 @@ def collector() -> None:
     LEADGLOW_COLLECTOR_KEYS names says who may send. While Kafka is away the answer is 503, and /ready says so. Stop it
     with Ctrl-C or SIGTERM: it finishes what is in flight.
     """
-    settings = read_settings()
+    settings = load_settings()
     _check_settings(settings)
     remedy = "Correct the keys file; `leadglow keys check` shows whether it has mistakes."
-    serve("collector", settings, collector_of, remedy, lambda built: _connect(settings, built))
+    serve("collector", settings, make_collector, remedy, lambda built: _connect(settings, built))
 
 
 def _check_settings(settings: Settings) -> None:
@@ -38,7 +38,7 @@ def _check_settings(settings: Settings) -> None:
             f"{variable('collector_keys')} names no keys file, so nobody may send: make one with "
             "`leadglow keys new NAME --file keys.yaml`, and name it there."
         )
-        raise Fault(Exit.REFUSED, message)
+        raise CommandError(Exit.REFUSED, message)
     for name in ("collector_web_topic", "collector_mail_topic"):
         topic = getattr(settings, name)
         if topic not in settings.sources:
@@ -46,7 +46,7 @@ def _check_settings(settings: Settings) -> None:
                 f"{variable(name)} is {topic}, which no worker reads: set it to one of "
                 f"{', '.join(settings.sources)}, or add it to {variable('sources')}."
             )
-            raise Fault(Exit.REFUSED, message)
+            raise CommandError(Exit.REFUSED, message)
 
 
 async def _connect(settings: Settings, built: Collector) -> None:
@@ -55,5 +55,5 @@ async def _connect(settings: Settings, built: Collector) -> None:
     wanted = {settings.collector_web_topic, settings.collector_mail_topic, settings.rejected}
     if missing := sorted(wanted - set(existing)):
         message = f"Kafka has no topic {', '.join(missing)}: run `leadglow topics create` first."
-        raise Fault(Exit.REFUSED, message)
+        raise CommandError(Exit.REFUSED, message)
     await built.connect()

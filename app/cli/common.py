@@ -13,11 +13,10 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisClusterException, RedisError
 from rich.console import Console
 
-from app.cli.unreachable import Ear, kafka_away, redis_away
+from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure, explain_redis_failure
 from app.instants import parse_instant
 from app.settings import Settings
-from app.settings_source import load_settings
-from app.wiring import admin_of, store_of
+from app.wiring import make_admin, make_store
 from streams.clock import now_ms
 from streams.exits import Exit
 from streams.scorefile import YamlFileError, load_file
@@ -59,7 +58,7 @@ At = Annotated[
 ]
 
 
-class Fault(Exception):
+class CommandError(Exception):
     """A command cannot do what it was asked for; the message says what to do about it."""
 
     def __init__(self, status: Exit, message: str) -> None:
@@ -67,22 +66,17 @@ class Fault(Exception):
         self.status = status
 
 
-def settings() -> Settings:
-    """The settings of this command."""
-    return load_settings()
-
-
-def rules_of(settings: Settings) -> Rules:
+def load_rules(settings: Settings) -> Rules:
     """The scorecards in use.
 
     Raises:
-        Fault: the scorecard file is no good.
+        CommandError: the scorecard file is no good.
     """
     try:
         return Rules(load_file(settings.scorecards), settings.lateness_ms)
     except YamlFileError as error:
         message = f"{error}\nCorrect the file, or name another one in LEADGLOW_SCORECARDS."
-        raise Fault(Exit.REFUSED, message) from None
+        raise CommandError(Exit.REFUSED, message) from None
 
 
 def parse_at(text: At) -> int:
@@ -106,32 +100,32 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def opened_store(settings: Settings, deadline_s: float | None = REDIS_S) -> AsyncIterator[RedisStore]:
+async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> AsyncIterator[RedisStore]:
     """The state in Redis, closed afterwards.
 
     Raises:
-        Fault: Redis does not answer, or the whole block takes longer than ``deadline_s`` (None: no limit).
+        CommandError: Redis does not answer, or the whole block takes longer than ``deadline_s`` (None: no limit).
     """
-    await _look_at_redis(settings)
-    store = store_of(settings)
+    await _check_redis(settings)
+    store = make_store(settings)
     try:
         async with asyncio.timeout(deadline_s):
             yield store
     except (TimeoutError, RedisError, OSError) as error:
-        raise Fault(Exit.TROUBLE, redis_away(settings, error)) from None
+        raise CommandError(Exit.TROUBLE, explain_redis_failure(settings, error)) from None
     finally:
         with suppress(RedisError, OSError, TimeoutError):
             await asyncio.wait_for(store.close(), 1.0)
 
 
-async def _look_at_redis(settings: Settings) -> None:
+async def _check_redis(settings: Settings) -> None:
     """See that Redis answers, at once, and that its state is for as many partitions as the settings say."""
     client = connect(settings.redis)
     try:
         async with asyncio.timeout(REDIS_S):
             agreed = await client.hget(meta_key(settings.namespace), "partitions")
     except (TimeoutError, RedisError, RedisClusterException, OSError) as error:
-        raise Fault(Exit.TROUBLE, redis_away(settings, error)) from None
+        raise CommandError(Exit.TROUBLE, explain_redis_failure(settings, error)) from None
     finally:
         await client.aclose()
     if agreed is not None and int(agreed) != settings.partitions:
@@ -139,22 +133,22 @@ async def _look_at_redis(settings: Settings) -> None:
             f"LEADGLOW_PARTITIONS is {settings.partitions}, but Redis holds state for {int(agreed)} "
             f"partitions: set LEADGLOW_PARTITIONS={int(agreed)}."
         )
-        raise Fault(Exit.REFUSED, message)
+        raise CommandError(Exit.REFUSED, message)
 
 
 @asynccontextmanager
-async def opened_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def open_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A client for topics, closed afterwards.
 
     Raises:
-        Fault: Kafka does not answer.
+        CommandError: Kafka does not answer.
     """
-    admin = admin_of(settings)
-    with Ear() as ear:
+    admin = make_admin(settings)
+    with KafkaErrorCapture() as ear:
         try:
             await admin.start()
             yield admin
         except (KafkaError, TimeoutError) as error:
-            raise Fault(Exit.TROUBLE, kafka_away(settings, ear.reason or error)) from None
+            raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, ear.reason or error)) from None
         finally:
             await admin.close()

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from app.cli.common import Fault, console, run
-from app.cli.common import settings as read_settings
+from app.cli.common import CommandError, console, run
 from app.server_urls import kafka_servers, redis_url
-from app.wiring import kafka_options, store_of, topics_of
+from app.settings_source import load_settings
+from app.wiring import kafka_options, make_store, make_topics
 from streams.exits import Exit
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         return
     summary = run(_stoppable(_check(kafka, redis, (events, rate or 0.0, leads, seed))))
     if summary is None:
-        raise Fault(Exit.TROUBLE, "stopped before the end: nothing was verified")
+        raise CommandError(Exit.TROUBLE, "stopped before the end: nothing was verified")
     _tell(summary, json)
 
 
@@ -121,26 +121,26 @@ async def _stack(kafka: str | None, redis: str | None, console: Console) -> Asyn
     """Everything running; gone afterwards.
 
     Raises:
-        Fault: something did not start, or ended.
+        CommandError: something did not start, or ended.
     """
     from aiokafka.errors import KafkaError
 
     from app.demo.stack import DemoError, ServerError, Stack, running, servers
     from app.embedded.server import EmbeddedMissingError
 
-    base = read_settings()
+    base = load_settings()
     try:
         with console.status("starting a broker, Redis, a worker, a collector and a board …") as status:
             async with servers(base, kafka, redis) as settings:
                 options = {"bootstrap_servers": settings.kafka, **kafka_options(settings)}
-                stack = Stack(settings, topics_of(settings), store_of(settings), options)
+                stack = Stack(settings, make_topics(settings), make_store(settings), options)
                 async with running(stack, lasting=bool(kafka or redis)):
                     status.stop()
                     yield stack
     except EmbeddedMissingError as error:
-        raise Fault(Exit.REFUSED, f"{error}; or name your own servers with --kafka and --redis") from None
+        raise CommandError(Exit.REFUSED, f"{error}; or name your own servers with --kafka and --redis") from None
     except (DemoError, ServerError, KafkaError) as error:
-        raise Fault(Exit.TROUBLE, str(error) or type(error).__name__) from None
+        raise CommandError(Exit.TROUBLE, str(error) or type(error).__name__) from None
 
 
 async def _stoppable(work: Coroutine[Any, Any, T]) -> T | None:
@@ -165,7 +165,7 @@ def _tell(summary: Summary, json: bool) -> None:
     """Print the summary.
 
     Raises:
-        Fault: there are mismatches.
+        CommandError: there are mismatches.
     """
     if json:
         typer.echo(summary.json())
@@ -175,4 +175,4 @@ def _tell(summary: Summary, json: bool) -> None:
     if summary.mismatches:
         first = "\n".join(f"  {line}" for line in summary.explained[:SHOWN])
         message = f"{summary.mismatches} mismatches between the run and the same records in memory:\n{first}"
-        raise Fault(Exit.CHECK_FAILED, message)
+        raise CommandError(Exit.CHECK_FAILED, message)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import typer
 
-from app.cli.common import Fault
+from app.cli.common import CommandError
 from app.cli.yaml_edit import add_entry, replace_file
 from streams.exits import Exit
 from streams.yamlfile.load import YamlFileError
@@ -71,7 +71,7 @@ class EntryFile(Generic[T]):
         """Add an entry to a file, or tell where to paste it; returns a sentence about it.
 
         Raises:
-            Fault: the entry cannot be added; the file is unchanged.
+            CommandError: the entry cannot be added; the file is unchanged.
         """
         if file is None:
             return f"below `{self.list_key}:` in the {self.title}:\n  {line}"
@@ -81,13 +81,13 @@ class EntryFile(Generic[T]):
         try:
             before = self.load_file(file)
         except YamlFileError as error:
-            raise Fault(Exit.REFUSED, f"{error}\nCorrect the {self.title} first.") from None
+            raise CommandError(Exit.REFUSED, f"{error}\nCorrect the {self.title} first.") from None
         if name in self.names(before):
-            raise Fault(Exit.REFUSED, f"{file} has the name {name!r} already: choose another one.")
+            raise CommandError(Exit.REFUSED, f"{file} has the name {name!r} already: choose another one.")
         text = add_entry(file.read_text("utf-8-sig"), self.list_key, line)
         if not self._adds_one(text, before):
             message = f"{file} has a layout that cannot be added to: make a {self.entry} without --file, and paste it."
-            raise Fault(Exit.REFUSED, message)
+            raise CommandError(Exit.REFUSED, message)
         replace_file(file, text)
         return f"added to {file}"
 

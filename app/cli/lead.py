@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.cli.common import At, Fault, LeadId, console, opened_store, parse_at, rules_of, run
-from app.cli.common import settings as read_settings
+from app.cli.common import At, CommandError, LeadId, console, load_rules, open_store, parse_at, run
 from app.lead_views import View, lead_view
 from app.settings import Settings
+from app.settings_source import load_settings
 from streams.exits import Exit
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
@@ -44,8 +44,8 @@ def show(
     Exit status 3 if there is no such lead.
     """
     at_ms = parse_at(at)
-    settings = read_settings()
-    rules = rules_of(settings)
+    settings = load_settings()
+    rules = load_rules(settings)
     view = run(_view(settings, rules, lead_id, at_ms))
     if as_json:
         typer.echo(json.dumps(view, ensure_ascii=False))
@@ -54,13 +54,15 @@ def show(
 
 
 async def _view(settings: Settings, rules: Rules, lead_id: str, at_ms: int) -> View:
-    async with opened_store(settings) as store:
-        found_id, state = await lead_lookup.find_named(store, settings.partitions, lead_id)
+    async with open_store(settings) as store:
+        found_id, state = await lead_lookup.find_by_id_or_email(store, settings.partitions, lead_id)
     if isinstance(state, Lead):
         return lead_view(found_id, state, rules, at_ms)
     if state is None:
-        raise Fault(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: no event with this id or address was scored.")
-    raise Fault(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: it was erased at {rfc3339(state.at_ms)}.")
+        raise CommandError(
+            Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: no event with this id or address was scored."
+        )
+    raise CommandError(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: it was erased at {rfc3339(state.at_ms)}.")
 
 
 def render(view: View) -> Group:

@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.cli.common import REDIS_S, At, Fault, console, opened_store, parse_at, rules_of, run
-from app.cli.common import settings as read_settings
+from app.cli.common import REDIS_S, At, CommandError, console, load_rules, open_store, parse_at, run
 from app.lead_views import View, lead_view, row_view
 from app.settings import Settings
+from app.settings_source import load_settings
 from streams.clock import now_ms
 from streams.exits import Exit
 from streams.scoring.rules import CardRule, Rules
@@ -38,8 +38,8 @@ def top(
 
     The leads are as they are now, the highest score first.
     """
-    settings = read_settings()
-    rules = rules_of(settings)
+    settings = load_settings()
+    rules = load_rules(settings)
     card = _card(rules, scorecard)
     rows = run(_top(settings, rules, card, limit))
     if as_json:
@@ -57,8 +57,8 @@ def export(at: At = None) -> None:
     Each line is what `lead show --json` prints.
     """
     at_ms = parse_at(at)
-    settings = read_settings()
-    run(_export(settings, rules_of(settings), at_ms))
+    settings = load_settings()
+    run(_export(settings, load_rules(settings), at_ms))
 
 
 def _card(rules: Rules, name: str | None) -> CardRule:
@@ -66,12 +66,12 @@ def _card(rules: Rules, name: str | None) -> CardRule:
         if name in (None, card.name):
             return card
     names = ", ".join(card.name for card in rules.cards)
-    raise Fault(Exit.USAGE, f"there is no scorecard {name!r}; there are: {names}")
+    raise CommandError(Exit.USAGE, f"there is no scorecard {name!r}; there are: {names}")
 
 
 async def _top(settings: Settings, rules: Rules, card: CardRule, limit: int) -> list[View]:
-    async with opened_store(settings) as store:
-        found = await lead_lookup.top(store, settings.partitions, card.name, limit)
+    async with open_store(settings) as store:
+        found = await lead_lookup.load_top(store, settings.partitions, card.name, limit)
     now = now_ms()
     rows = [row_view(lead_id, lead, card, rules, now) for lead_id, lead in found]
     return sorted(rows, key=lambda row: (-row["exact"], row["lead_id"]))
@@ -80,8 +80,8 @@ async def _top(settings: Settings, rules: Rules, card: CardRule, limit: int) -> 
 async def _export(settings: Settings, rules: Rules, at_ms: int) -> None:
     """Stream; the deadline is for each answer of Redis, however long the whole takes."""
     loop = asyncio.get_running_loop()
-    async with opened_store(settings, None) as store, asyncio.timeout(REDIS_S) as deadline:
-        async for lead_id, lead in lead_lookup.every(store, settings.partitions):
+    async with open_store(settings, None) as store, asyncio.timeout(REDIS_S) as deadline:
+        async for lead_id, lead in lead_lookup.scan_leads(store, settings.partitions):
             typer.echo(json.dumps(lead_view(lead_id, lead, rules, at_ms), ensure_ascii=False))
             deadline.reschedule(loop.time() + REDIS_S)
 

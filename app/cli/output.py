@@ -43,7 +43,7 @@ def paper(descriptor: int, like: Any) -> io.TextIOWrapper:
 
 
 @contextmanager
-def told_output() -> Iterator[None]:
+def checked_output() -> Iterator[None]:
     """Have standard output raise OutputLost, at the latest at the end of the block."""
     if sys.stdout is None:  # it was closed before we began
         yield

@@ -7,12 +7,12 @@ import typer
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from app.cli.common import Fault, opened_store, rules_of, run
-from app.cli.common import settings as read_settings
+from app.cli.common import CommandError, load_rules, open_store, run
 from app.cli.topics import require_lead_events
-from app.cli.unreachable import kafka_away
+from app.cli.unreachable import explain_kafka_failure
 from app.settings import Settings
-from app.wiring import consumer_of
+from app.settings_source import load_settings
+from app.wiring import make_consumer
 from streams.exits import Exit
 from streams.store.base import Commit, Store, Verdict
 
@@ -32,8 +32,8 @@ def rebuild(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fa
     scores are incomplete until they have caught up. Alerts keep their ids: what is on the handoff topic
     already is not sent again.
     """
-    settings = read_settings()
-    version = rules_of(settings).version
+    settings = load_settings()
+    version = load_rules(settings).version
     gone = run(_events_gone(settings))
     typer.echo(
         f"All leads of {settings.namespace!r} will be taken out of Redis and scored anew from "
@@ -42,7 +42,7 @@ def rebuild(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fa
     if gone:
         typer.echo(f"{gone} older events are gone from Kafka (retention) and will not count any more.")
     if not yes and not typer.confirm("Rebuild?"):
-        raise Fault(Exit.CHECK_FAILED, "nothing was changed.")
+        raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
     run(_rebuild(settings, version))
     typer.echo("The state is empty. Workers score everything from the beginning now, or when they are started.")
 
@@ -51,10 +51,10 @@ async def _events_gone(settings: Settings) -> int:
     """How many events of the topic can no longer be read.
 
     Raises:
-        Fault: the topic is not the one that the settings describe.
+        CommandError: the topic is not the one that the settings describe.
     """
     await require_lead_events(settings)
-    consumer: Any = consumer_of(settings)
+    consumer: Any = make_consumer(settings)
     try:
         await consumer.start()
         first = await consumer.beginning_offsets(
@@ -62,13 +62,13 @@ async def _events_gone(settings: Settings) -> int:
         )
         return sum(first.values())
     except (KafkaError, TimeoutError) as error:
-        raise Fault(Exit.TROUBLE, kafka_away(settings, error)) from None
+        raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, error)) from None
     finally:
         await consumer.stop()
 
 
 async def _rebuild(settings: Settings, version: str) -> None:
-    async with opened_store(settings) as store:
+    async with open_store(settings) as store:
         await store.meta("partitions", str(settings.partitions))
         for partition in range(settings.partitions):
             await empty_shard(store, partition, version)
@@ -81,7 +81,7 @@ async def empty_shard(store: Store, partition: int, version: str) -> None:
     A worker that owns the shard finds at its next step that it was written, and starts over.
 
     Raises:
-        Fault: a worker wrote the shard every time.
+        CommandError: a worker wrote the shard every time.
     """
     fields = {"ckpt": b"0", "scorecards": version.encode(), "owner": b"rebuild"}
     for _ in range(ATTEMPTS):
@@ -89,4 +89,4 @@ async def empty_shard(store: Store, partition: int, version: str) -> None:
         first = Commit(0, "", f"rebuild:{uuid.uuid4().hex}", fields)
         if await store.commit(partition, first) is not Verdict.CONFLICT:
             return
-    raise Fault(Exit.CONFLICT, f"a worker wrote partition {partition} at every attempt: try again.")
+    raise CommandError(Exit.CONFLICT, f"a worker wrote partition {partition} at every attempt: try again.")

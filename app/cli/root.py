@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from app.cli.common import Fault
-from app.cli.output import OutputLost, told_output
+from app.cli.common import CommandError
+from app.cli.output import OutputLost, checked_output
 from app.settings_source import SettingsError
 from streams.exits import Exit
 
@@ -35,7 +35,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except SettingsError as error:
             _end(Exit.REFUSED, f"the settings are wrong:\n{error}")
-        except Fault as fault:
+        except CommandError as fault:
             _end(fault.status, str(fault))
 
 
@@ -62,7 +62,7 @@ def build() -> typer.Typer:
 def main() -> None:
     """Run the command line; an error that should not be ends it with a traceback and status 70."""
     try:
-        with told_output():
+        with checked_output():
             build()(prog_name="leadglow")
     except OutputLost as lost:
         if lost.reader_gone:

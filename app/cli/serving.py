@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 import typer
 
-from app.cli.common import Fault
+from app.cli.common import CommandError
 from app.logs import set_up_logs
 from app.loop import run_long
 from app.settings import Settings, variable
@@ -66,12 +66,12 @@ def serve(
 
     Raises:
         typer.Exit: it was stopped.
-        Fault: it could not start.
+        CommandError: it could not start.
     """
     try:
         server = build(settings)
     except YamlFileError as error:
-        raise Fault(Exit.REFUSED, f"{error}\n{remedy}") from None
+        raise CommandError(Exit.REFUSED, f"{error}\n{remedy}") from None
     set_up_logs(settings.log)
     # Thirty lines a second while Kafka is away; we say it once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -131,7 +131,7 @@ async def _start(name: str, server: S, settings: Settings, connect: Callable[[S]
         address = await server.listen(getattr(settings, f"{name}_host"), getattr(settings, place))
     except OSError as error:
         message = f"cannot listen ({error.strerror}): name another port in {variable(place)}, or 0 for any free one"
-        raise Fault(Exit.REFUSED, message) from None
+        raise CommandError(Exit.REFUSED, message) from None
     typer.echo(f"leadglow {name}: metrics on {probes}/metrics")
     typer.echo(f"leadglow {name}: listening on {address}")
     sys.stdout.flush()

@@ -10,9 +10,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidConfigurationError, TopicAlreadyExistsError, for_code
 
-from app.cli.common import Fault, opened_admin, run
-from app.cli.common import settings as read_settings
+from app.cli.common import CommandError, open_admin, run
 from app.settings import Settings
+from app.settings_source import load_settings
 from streams.exits import Exit
 from streams.units import DAY_MS
 
@@ -41,7 +41,7 @@ def create(
     Safe to repeat: what exists is never changed. Exit status 78 if an existing topic has the wrong
     number of partitions, or, unless it is a source, another cleanup.policy than it would be created with.
     """
-    run(_create(read_settings(), dry_run))
+    run(_create(load_settings(), dry_run))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +95,19 @@ async def require_lead_events(settings: Settings) -> None:
     """See that the topic of the events is the one that the settings describe.
 
     Raises:
-        Fault: it is not there, or has another number of partitions.
+        CommandError: it is not there, or has another number of partitions.
     """
-    async with opened_admin(settings) as admin:
+    async with open_admin(settings) as admin:
         actual = (await partition_counts(admin)).get(settings.lead_events)
     if actual is None:
         message = f"Kafka has no topic {settings.lead_events}: run `leadglow topics create` first."
-        raise Fault(Exit.REFUSED, message)
+        raise CommandError(Exit.REFUSED, message)
     if actual != settings.partitions:
-        raise Fault(Exit.REFUSED, _misfit(settings.lead_events, actual))
+        raise CommandError(Exit.REFUSED, _misfit(settings.lead_events, actual))
 
 
 async def _create(settings: Settings, dry_run: bool) -> None:
-    async with opened_admin(settings) as admin:
+    async with open_admin(settings) as admin:
         existing = await partition_counts(admin)
         there = [topic for topic in wanted(settings) if topic.name in existing]
         policies = await cleanup_policies(admin, (topic.name for topic in there))
@@ -124,7 +124,7 @@ async def _create(settings: Settings, dry_run: bool) -> None:
         if not dry_run:
             await _until_listed(admin, {topic.name for topic in wanted(settings)})
     if any(misfits):
-        raise Fault(Exit.REFUSED, "\n".join(filter(None, misfits)))
+        raise CommandError(Exit.REFUSED, "\n".join(filter(None, misfits)))
 
 
 def _check(topic: Wanted, actual: int) -> str:
@@ -173,7 +173,7 @@ async def _create_one(admin: AIOKafkaAdminClient, settings: Settings, topic: Wan
         _say(topic, "created by somebody else at this moment")
     else:
         reason = why or for_code(code).__name__
-        raise Fault(Exit.REFUSED, f"Kafka refused to create {topic.name}: {reason}")
+        raise CommandError(Exit.REFUSED, f"Kafka refused to create {topic.name}: {reason}")
 
 
 async def _until_listed(admin: AIOKafkaAdminClient, names: set[str]) -> None:

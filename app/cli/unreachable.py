@@ -30,7 +30,7 @@ _REDIS_HINTS = {
 }
 
 
-class Ear(logging.Handler):
+class KafkaErrorCapture(logging.Handler):
     """Hears why aiokafka could not connect: it logs the reason, and raises an error without it."""
 
     def __init__(self) -> None:
@@ -52,12 +52,12 @@ class Ear(logging.Handler):
         logging.getLogger("aiokafka").removeHandler(self)
 
 
-def kafka_away(settings: Settings, error: BaseException) -> str:
+def explain_kafka_failure(settings: Settings, error: BaseException) -> str:
     """That Kafka does not answer, or not as it should, and what to look at."""
     return _away(f"Kafka at {settings.kafka}", error, _KAFKA_HINTS, "LEADGLOW_KAFKA")
 
 
-def redis_away(settings: Settings, error: BaseException) -> str:
+def explain_redis_failure(settings: Settings, error: BaseException) -> str:
     """The same of Redis."""
     parts = urlsplit(settings.redis)
     place = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
@@ -68,10 +68,7 @@ def _away(what: str, error: BaseException, hints: dict[str, str], setting: str) 
     causes = list(_causes(error))
     if found := [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]:
         return f"{what} shows a certificate that is not trusted ({found[0].verify_message}): {hints['certificate']}."
-    if any(
-        isinstance(cause, SaslAuthenticationFailed | UnsupportedSaslMechanismError | AuthenticationError)
-        for cause in causes
-    ):
+    if any(isinstance(cause, _NOT_LET_IN) for cause in causes):
         return f"{what} does not let us in ({error}): {hints['login']}."
     if any(isinstance(cause, ssl.SSLError | ConnectionResetError) or "closed" in str(cause) for cause in causes):
         return f"{what} ends the connection at once: {hints['tls']}"

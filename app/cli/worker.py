@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import typer
 from aiokafka.errors import KafkaError
 
-from app.cli.common import Fault, rules_of
-from app.cli.common import settings as read_settings
+from app.cli.common import CommandError, load_rules
 from app.cli.serving import run_process, run_until_stopped
 from app.cli.topics import partition_counts, wanted
-from app.cli.unreachable import Ear, kafka_away
+from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
 from app.logs import set_up_logs
 from app.settings import Settings
-from app.wiring import admin_of, worker_of
+from app.settings_source import load_settings
+from app.wiring import make_admin, make_worker
 from streams.exits import Exit
 from streams.store.checks import StoreRefused
 from streams.store.redis import RedisStore
@@ -47,14 +47,14 @@ def worker() -> None:
     what is in flight. Killing it loses nothing either. Run as many as you like: they share the partitions.
     While Kafka or Redis is away it waits, and /ready says so.
     """
-    settings = read_settings()
-    rules_of(settings)
+    settings = load_settings()
+    load_rules(settings)
     set_up_logs(settings.log)
     run_process(_work(settings))
 
 
 async def _work(settings: Settings) -> int:
-    built = worker_of(settings)
+    built = make_worker(settings)
     return await run_until_stopped(
         _start(settings, built), lambda stopped: _run_until_ended(built, stopped), lambda: _stop(built)
     )
@@ -68,7 +68,7 @@ async def _start(settings: Settings, built: Worker) -> None:
         try:
             await store.verify()
         except StoreRefused as refused:
-            raise Fault(Exit.REFUSED, str(refused)) from None
+            raise CommandError(Exit.REFUSED, str(refused)) from None
         await _check_topics(settings)
     await built.start()
     log.info("started")
@@ -87,7 +87,7 @@ async def _waiting_room(settings: Settings, built: Worker) -> AsyncIterator[None
             f"cannot listen on {host}:{port} ({error.strerror}): name another port in LEADGLOW_METRICS_PORT, "
             "or 0 for any free one"
         )
-        raise Fault(Exit.REFUSED, message) from None
+        raise CommandError(Exit.REFUSED, message) from None
     built.plan.metrics_port = int(runner.addresses[0][1])
     typer.echo(f"leadglow worker: metrics on http://{host}:{built.plan.metrics_port}/metrics")
     try:
@@ -102,19 +102,19 @@ async def _check_topics(settings: Settings) -> None:
     missing = [topic.name for topic in wanted(settings) if topic.name not in existing]
     if missing:
         names = ", ".join(missing)
-        raise Fault(Exit.REFUSED, f"Kafka has no topic {names}: run `leadglow topics create` first.")
+        raise CommandError(Exit.REFUSED, f"Kafka has no topic {names}: run `leadglow topics create` first.")
 
 
 async def existing_topics(settings: Settings) -> dict[str, int]:
     """Every topic with its number of partitions: ask Kafka for as long as it takes."""
     while True:
-        admin = admin_of(settings)
-        with Ear() as ear:
+        admin = make_admin(settings)
+        with KafkaErrorCapture() as ear:
             try:
                 await admin.start()
                 return await partition_counts(admin)
             except (KafkaError, TimeoutError) as error:
-                log.warning("%s Trying again.", kafka_away(settings, ear.reason or error))
+                log.warning("%s Trying again.", explain_kafka_failure(settings, ear.reason or error))
             finally:
                 await admin.close()
         await asyncio.sleep(AGAIN_S)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from shutil import copymode
 
-from app.cli.common import Fault
+from app.cli.common import CommandError
 from streams.exits import Exit
 
 
@@ -31,7 +31,7 @@ def replace_file(file: Path, text: str, mode: int | None = None) -> None:
     """Replace a file at once, as a process may read it at any moment; ``mode`` is for a new one.
 
     Raises:
-        Fault: it cannot be written.
+        CommandError: it cannot be written.
     """
     target = file.resolve()
     part = target.with_name(f".{target.name}.part")
@@ -44,4 +44,4 @@ def replace_file(file: Path, text: str, mode: int | None = None) -> None:
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise Fault(Exit.REFUSED, f"{file} cannot be written: {error.strerror}.") from None
+        raise CommandError(Exit.REFUSED, f"{file} cannot be written: {error.strerror}.") from None

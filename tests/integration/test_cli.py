@@ -12,7 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from app.embedded.redis import start_redis
 from app.embedded.server import free_port
-from app.wiring import admin_of, store_of
+from app.wiring import make_admin, make_store
 from streams.clock import now_ms
 from streams.transport.topics import partition_of
 from tests.servers import Running
@@ -66,7 +66,7 @@ def elsewhere(first: str, second: str) -> bool:
 
 
 async def configs_of(system: System, topic: str) -> dict[str, str]:
-    admin = admin_of(system.settings)
+    admin = make_admin(system.settings)
     await admin.start()
     try:
         (reply,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
@@ -307,7 +307,7 @@ def test_reading_leaves_no_trace_in_an_empty_redis(system: System) -> None:
 
 
 async def agreed_partitions(system: System, proposed: str) -> str:
-    store = store_of(system.settings)
+    store = make_store(system.settings)
     try:
         return await store.meta("partitions", proposed)
     finally:

@@ -19,15 +19,15 @@ from typer.testing import CliRunner, Result
 
 from app.__main__ import main as whole_program
 from app.cli import worker as worker_command
-from app.cli.common import Fault, opened_store, rules_of
-from app.cli.output import OutputLost, told_output
+from app.cli.common import CommandError, load_rules, open_store
+from app.cli.output import OutputLost, checked_output
 from app.cli.rebuild import empty_shard
 from app.cli.reference import commands_page
 from app.cli.root import build, main
 from app.cli.topics import wanted
-from app.cli.unreachable import redis_away
+from app.cli.unreachable import explain_redis_failure
 from app.settings import Settings
-from app.wiring import crash_point, faust_credentials, kafka_options, worker_of
+from app.wiring import faust_credentials, kafka_options, make_crash_point, make_worker
 from streams.store.base import Commit, Verdict
 from streams.store.memory import MemoryStore
 
@@ -106,7 +106,7 @@ def test_a_redis_that_is_away_is_told_without_its_password(args: tuple[str, ...]
 def test_a_redis_that_refuses_the_user_is_told_in_its_words() -> None:
     from redis.exceptions import AuthenticationError
 
-    said = redis_away(Settings(redis="redis://ana:secret@r:1"), AuthenticationError("WRONGPASS invalid"))
+    said = explain_redis_failure(Settings(redis="redis://ana:secret@r:1"), AuthenticationError("WRONGPASS invalid"))
 
     assert said.startswith("Redis at r:1 does not let us in (WRONGPASS invalid)")
 
@@ -165,7 +165,7 @@ def test_an_unknown_scorecard_is_told_with_the_known_ones() -> None:
 def test_an_error_that_should_not_be_ends_with_70_and_its_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("app.cli.leads.rules_of", lambda settings: 1 / 0)
+    monkeypatch.setattr("app.cli.leads.load_rules", lambda settings: 1 / 0)
     monkeypatch.setattr("sys.argv", ["leadglow", "leads", "top"])
 
     with pytest.raises(SystemExit) as ended:
@@ -228,12 +228,12 @@ async def test_output_lost_is_not_taken_for_a_redis_that_is_away(monkeypatch: py
     async def here(settings: Settings) -> None:
         """Redis answers."""
 
-    monkeypatch.setattr("app.cli.common._look_at_redis", here)
+    monkeypatch.setattr("app.cli.common._check_redis", here)
     pipe, before = without_a_reader(), os.dup(1)
     os.dup2(pipe, 1)
     try:
-        with pytest.raises(OutputLost), told_output():
-            async with opened_store(Settings()):
+        with pytest.raises(OutputLost), checked_output():
+            async with open_store(Settings()):
                 typer.echo("a lead")
     finally:
         os.dup2(before, 1)
@@ -271,7 +271,7 @@ def test_checking_a_good_file_says_what_is_in_it() -> None:
 
 
 def rules_version() -> str:
-    return rules_of(Settings(scorecards=DATA / "golden.yaml")).version
+    return load_rules(Settings(scorecards=DATA / "golden.yaml")).version
 
 
 def test_checking_a_bad_file_tells_every_mistake() -> None:
@@ -328,7 +328,7 @@ def test_a_log_in_is_the_same_for_both_clients(more: dict[str, Any], protocol: s
 def test_a_worker_is_built_as_the_settings_say() -> None:
     settings = Settings(namespace="acme", lateness_hours=1, partitions=3, kafka_idempotence=False)
 
-    plan = worker_of(settings).plan
+    plan = make_worker(settings).plan
 
     assert (plan.group, plan.lateness_ms, plan.partitions, plan.idempotent) == ("acme", 3_600_000, 3, False)
 
@@ -374,7 +374,7 @@ class Cluster:
 def test_topics_that_forget_what_they_should_keep_are_told(
     monkeypatch: pytest.MonkeyPatch, policies: dict[str, str], told: list[str]
 ) -> None:
-    monkeypatch.setattr("app.cli.topics.opened_admin", lambda settings: nullcontext(Cluster(policies)))
+    monkeypatch.setattr("app.cli.topics.open_admin", lambda settings: nullcontext(Cluster(policies)))
 
     result = run("topics", "create", "--dry-run")
 
@@ -386,7 +386,7 @@ def test_topics_that_forget_what_they_should_keep_are_told(
 def test_a_crash_point_strikes_at_the_nth_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
     killed: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
-    reached = crash_point("committed:2")
+    reached = make_crash_point("committed:2")
 
     asyncio.run(reached("committed"))
     asyncio.run(reached("fetched"))
@@ -447,7 +447,7 @@ async def test_a_worker_that_writes_in_between_is_overcome(monkeypatch: pytest.M
 
 
 async def test_a_worker_that_writes_every_time_is_told() -> None:
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(CommandError) as caught:
         await empty_shard(busy_store(times=1000), 0, "v1")
 
     assert caught.value.status == 75

@@ -122,7 +122,7 @@ async def test_a_chain_of_redirects_leads_to_the_lead() -> None:
         c=encode(lead_of(download=1)),
     )
 
-    found_id, state = await lead_lookup.find(store, 8, "a")
+    found_id, state = await lead_lookup.find_lead(store, 8, "a")
 
     assert found_id == "c"
     assert isinstance(state, Lead)
@@ -135,7 +135,7 @@ async def test_a_ring_of_redirects_is_nobody() -> None:
         b=encode_redirect(Redirect(Identity(0, "a"))),
     )
 
-    assert (await lead_lookup.find(store, 8, "a"))[1] is None
+    assert (await lead_lookup.find_lead(store, 8, "a"))[1] is None
 
 
 async def test_an_address_leads_to_its_lead_unless_it_is_an_id_itself() -> None:
@@ -155,11 +155,11 @@ async def test_an_address_leads_to_its_lead_unless_it_is_an_id_itself() -> None:
         ("ben@a.example", email_id("ben@a.example")),
         ("cid@a.example", "cid@a.example"),
     ):
-        found_id, state = await lead_lookup.find_named(store, 8, said)
+        found_id, state = await lead_lookup.find_by_id_or_email(store, 8, said)
         assert found_id == lead_id
         assert isinstance(state, Lead)
-    assert await lead_lookup.find_named(store, 8, "dan@a.example") == ("dan@a.example", None)
-    assert await lead_lookup.find_named(store, 8, "dan") == ("dan", None)
+    assert await lead_lookup.find_by_id_or_email(store, 8, "dan@a.example") == ("dan@a.example", None)
+    assert await lead_lookup.find_by_id_or_email(store, 8, "dan") == ("dan", None)
 
 
 async def test_everybody_is_every_lead_and_nothing_else() -> None:
@@ -171,7 +171,7 @@ async def test_everybody_is_every_lead_and_nothing_else() -> None:
         old=encode_redirect(Redirect(Identity(0, "ana"))),
     )
 
-    assert sorted([lead_id async for lead_id, _ in lead_lookup.every(store, 4)]) == ["ana", "ben"]
+    assert sorted([lead_id async for lead_id, _ in lead_lookup.scan_leads(store, 4)]) == ["ana", "ben"]
 
 
 @pytest.mark.parametrize("limit", [1, 3, 100])
@@ -184,6 +184,6 @@ async def test_the_ranking_of_all_shards_is_one_ranking(limit: int) -> None:
         ranks: dict[str, dict[str, float | None]] = {"default": dict(mine)}
         await store.commit(partition, Commit(0, "", "s", {}, leads=blobs, ranks=ranks))
 
-    found = [lead_id for lead_id, _ in await lead_lookup.top(store, 4, "default", limit)]
+    found = [lead_id for lead_id, _ in await lead_lookup.load_top(store, 4, "default", limit)]
 
     assert found == sorted(scores, key=lambda name: (-scores[name], name))[:limit]
