@@ -1,4 +1,4 @@
-"""A client of the board's API, with types: no more than the standard library is needed.
+"""A typed client of the board's API that needs only the standard library.
 
 board = Client("https://board.acme.example", token)
 for row in board.leads(stage="qualified"):
@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 
 TIMEOUT_S: Final = 15.0
 STREAM_TIMEOUT_S: Final = 60.0
-"""A stream says something every 15 s."""
+"""A stream sends a heartbeat every 15 s."""
 
 
 class Part(TypedDict):
@@ -54,14 +54,14 @@ class Page(TypedDict):
 
 
 class Change(TypedDict):
-    """What a score will be from an instant on."""
+    """The next change of a score."""
 
     at: str
     to: int
 
 
 class Score(TypedDict):
-    """What one scorecard says of a lead."""
+    """A lead's score by one scorecard."""
 
     score: int
     exact: float
@@ -88,7 +88,7 @@ class Lead(TypedDict):
 
 
 class Crossing(TypedDict):
-    """A stage that will be entered or left."""
+    """A coming change of a stage."""
 
     at: str
     stage: str
@@ -107,14 +107,14 @@ class Curve(TypedDict):
 
 
 class Fired(TypedDict):
-    """A signal that an event matched, and what it gave to each scorecard."""
+    """A signal that an event matched, with its points for each scorecard."""
 
     name: str
     points: dict[str, float]
 
 
 class Event(TypedDict):
-    """Something that a lead did."""
+    """An event of a lead."""
 
     at: str
     signals: list[Fired]
@@ -122,7 +122,7 @@ class Event(TypedDict):
 
 
 class Alert(TypedDict):
-    """What was sent on handoff."""
+    """An alert of handoff."""
 
     id: str
     at: str
@@ -151,7 +151,7 @@ class Channel(TypedDict):
 
 
 class Channels(TypedDict):
-    """What brought qualified leads."""
+    """Qualified leads by channel."""
 
     rows: list[Channel]
     total: int
@@ -167,27 +167,27 @@ class Said(NamedTuple):
 
 
 class BoardError(Exception):
-    """The board has refused a request."""
+    """The board refused a request."""
 
     def __init__(self, status: int, code: str, message: str, retry_after_s: int | None) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         self.code = code
         self.retry_after_s = retry_after_s
-        """When to try again, where the board says so."""
+        """Seconds after which to retry, if the board names them."""
 
 
 class Client:
     """Reads from one board."""
 
     def __init__(self, url: str = "http://127.0.0.1:8090", token: str = "", timeout_s: float = TIMEOUT_S) -> None:
-        """``token`` is one of ``leadglow tokens new``."""
+        """``token`` was made by ``leadglow tokens new``."""
         self._base = f"{url.rstrip('/')}/api/v1"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout_s = timeout_s
 
     def leads(self, limit: int | None = None, **filters: str) -> Iterator[Row]:
-        """The ranking, page by page as it is needed.
+        """The ranking; pages are loaded as needed.
 
         ``filters`` are scorecard, stage, grade, category, channel and q.
         """
@@ -205,7 +205,7 @@ class Client:
         return cast(Page, self._get("/leads", **filters, cursor=cursor, limit=str(limit)))
 
     def lead(self, lead_id: str, at: str = "") -> Lead:
-        """One lead, now or at a later time.
+        """One lead, now or in the future.
 
         Raises:
             BoardError: there is no such lead (404), or no answer for you.
@@ -213,15 +213,15 @@ class Client:
         return cast(Lead, self._get(f"/leads/{quote(lead_id, safe='')}", at=at))
 
     def curve(self, lead_id: str, scorecard: str = "") -> Curve:
-        """What the score of a lead was and will be."""
+        """The history and forecast of a lead's score."""
         return cast(Curve, self._get(f"/leads/{quote(lead_id, safe='')}/curve", scorecard=scorecard))
 
     def timeline(self, lead_id: str) -> list[Event]:
-        """What a lead did lately."""
+        """The recent activity of a lead."""
         return cast(list[Event], self._get(f"/leads/{quote(lead_id, safe='')}/timeline")["events"])
 
     def alerts(self, lead_id: str = "") -> Iterator[Alert]:
-        """The latest alerts, of all leads or one, the newest first."""
+        """The latest alerts, of all leads or one, newest first."""
         path, cursor = f"/leads/{quote(lead_id, safe='')}/alerts" if lead_id else "/alerts", ""
         while True:
             page = self._get(path, cursor=cursor, limit="200")
@@ -231,27 +231,27 @@ class Client:
             cursor = page["next"]
 
     def channels(self, touch: Literal["first", "last"] = "first", days: int = 30, scorecard: str = "") -> Channels:
-        """What brought qualified leads."""
+        """Qualified leads by channel."""
         return cast(Channels, self._get("/channels", touch=touch, days=str(days), scorecard=scorecard))
 
     def scorecards(self) -> list[dict[str, str]]:
-        """Every scorecard: name and label."""
+        """All scorecards: name and label."""
         return cast(list[dict[str, str]], self._get("/scorecards")["scorecards"])
 
     def scorecard(self, name: str) -> dict[str, Any]:
-        """A scorecard, and what its signals gave lately."""
+        """A scorecard, with recent counts of its signals."""
         return self._get(f"/scorecards/{quote(name, safe='')}")
 
     def flow(self) -> dict[str, Any]:
-        """How much comes in, how far it is scored, and what was refused."""
+        """Rates, lags, shards and rejects."""
         return self._get("/flow")
 
     def stream_alerts(self) -> Iterator[Said]:
-        """Alerts as they come, until the board ends the stream: then begin anew."""
+        """Alerts as they are sent, until the board ends the stream; then call it again."""
         return self._stream("/stream/alerts")
 
     def stream_lead(self, lead_id: str) -> Iterator[Said]:
-        """A lead (``lead``) whenever its score changes, and its alerts (``alert``); ``gone`` when it was erased."""
+        """A lead (``lead``) whenever its score changes, its alerts (``alert``), and ``gone`` when it is erased."""
         return self._stream(f"/stream/leads/{quote(lead_id, safe='')}")
 
     def _get(self, path: str, **query: str) -> dict[str, Any]:
@@ -270,8 +270,8 @@ class Client:
                     yield Said(event, json.loads(value))
 
     def _open(self, path: str, timeout_s: float, query: dict[str, str]) -> HTTPResponse:
-        said = urlencode({name: value for name, value in query.items() if value})
-        request = Request(f"{self._base}{path}{'?' if said else ''}{said}", headers=self._headers)
+        encoded = urlencode({name: value for name, value in query.items() if value})
+        request = Request(f"{self._base}{path}{'?' if encoded else ''}{encoded}", headers=self._headers)
         try:
             return cast(HTTPResponse, urlopen(request, timeout=timeout_s))
         except HTTPError as error:

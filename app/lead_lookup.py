@@ -1,4 +1,4 @@
-"""Finding leads in the shards, for the command line and the board."""
+"""Finds leads in the shards, for the command line and the board."""
 
 from collections.abc import AsyncIterator
 from heapq import merge
@@ -13,13 +13,13 @@ from streams.transport.topics import partition_of
 
 
 async def load_state(store: Store, partitions: int, lead_id: str) -> Lead | Redirect | Erased | None:
-    """What the shard holds under an id."""
+    """The state that the shard has for an id."""
     blob = (await store.load(partition_of(lead_id, partitions), [lead_id]))[0]
     return None if blob is None else decode(blob)
 
 
 async def find_lead(store: Store, partitions: int, lead_id: str) -> tuple[str, Lead | Erased | None]:
-    """The lead that an id stands for, with the id that it has now; redirects lead from shard to shard."""
+    """The lead with an id, and its current id; follows redirects from shard to shard."""
     for _ in range(MOST_HOPS + 1):
         state = await load_state(store, partitions, lead_id)
         if not isinstance(state, Redirect):
@@ -28,11 +28,11 @@ async def find_lead(store: Store, partitions: int, lead_id: str) -> tuple[str, L
     return lead_id, None
 
 
-async def find_by_id_or_email(store: Store, partitions: int, said: str) -> tuple[str, Lead | Erased | None]:
-    """The lead of an id, else of an e-mail address."""
-    found_id, state = await find_lead(store, partitions, said)
-    if state is None and "@" in said:
-        by_address_id, by_address = await find_lead(store, partitions, email_id(said))
+async def find_by_id_or_email(store: Store, partitions: int, id_or_email: str) -> tuple[str, Lead | Erased | None]:
+    """The lead with an id, else with an e-mail address."""
+    found_id, state = await find_lead(store, partitions, id_or_email)
+    if state is None and "@" in id_or_email:
+        by_address_id, by_address = await find_lead(store, partitions, email_id(id_or_email))
         if by_address is not None:
             return by_address_id, by_address
     return found_id, state
@@ -47,7 +47,7 @@ async def load_top(store: Store, partitions: int, scorecard: str, limit: int) ->
 
 
 async def scan_leads(store: Store, partitions: int) -> AsyncIterator[tuple[str, Lead]]:
-    """Every lead once, shard by shard; not what was joined to another or erased."""
+    """Every lead once, shard by shard; not merged or erased ones."""
     for partition in range(partitions):
         seen: set[str] = set()
         async for lead_id, blob in store.scan(partition):

@@ -13,7 +13,7 @@ View = dict[str, Any]
 
 
 def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
-    """Everything about a lead as it will be at ``at_ms`` if nothing else arrives; moves ``lead`` there."""
+    """Everything about a lead at ``at_ms`` if no further events arrive; advances ``lead``."""
     at_ms = _advance(lead_id, lead, rules, at_ms)
     return {
         "lead_id": lead_id,
@@ -27,7 +27,7 @@ def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
 
 
 def row_view(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> View:
-    """A lead in one line of a ranking; moves ``lead`` to ``at_ms``."""
+    """A lead as a row of a ranking; advances ``lead`` to ``at_ms``."""
     at_ms = _advance(lead_id, lead, rules, at_ms)
     why = explain(card, lead, at_ms, rules)
     return {
@@ -45,7 +45,7 @@ def row_view(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int)
 
 
 def _advance(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> int:
-    """Let time pass up to ``at_ms``, or to the lead's own clock if that is ahead; returns which."""
+    """Advance a lead to ``at_ms``, or to its own clock if that is later; returns the instant."""
     at_ms = max(at_ms, lead.clock)
     settle(rules, lead_id, lead, lead.clock, DECAY)  # the scorecards may be newer than the state
     if at_ms >= lead.calm_until:
@@ -75,6 +75,6 @@ def _inside(lead: Lead, key: str) -> bool:
 
 
 def _next_change(card: CardRule, lead: Lead, at_ms: int) -> View | None:
-    """When decay alone will change the published score or a stage, and the published score from then on."""
+    """When decay will change the published score or a stage, and the published score from then on."""
     at = next_change(card, lead, at_ms)
     return None if at is None else {"at": rfc3339(at), "to": published(read(card, lead, at).exact)}

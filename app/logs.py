@@ -1,4 +1,4 @@
-"""One form for every log line, ours and the libraries': JSON for machines or text for people, on stderr."""
+"""One format for all log lines, ours and those of libraries: JSON or text, on stderr."""
 
 import logging
 import sys
@@ -8,11 +8,11 @@ import structlog
 from structlog.typing import Processor
 
 OURS = ("app", "streams")
-"""What these say, they say from INFO on; everybody else is heard from WARNING on."""
+"""These log from INFO on; all other packages from WARNING on."""
 
 
 def set_up_logs(form: Literal["json", "text"]) -> None:
-    """Send every logger of the process to stderr in one form."""
+    """Send all loggers of the process to stderr in one format."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -20,7 +20,7 @@ def set_up_logs(form: Literal["json", "text"]) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_last(form)],
         )
     )
-    handler.addFilter(_is_news)
+    handler.addFilter(_is_relevant)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -28,8 +28,8 @@ def set_up_logs(form: Literal["json", "text"]) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line is worth reading: not each start and stop of Faust's services."""
+def _is_relevant(record: logging.LogRecord) -> bool:
+    """Whether to keep a line: starts and stops of Faust's services are dropped."""
     return record.levelno >= logging.WARNING or not str(record.msg).startswith("[^")
 
 

@@ -1,4 +1,4 @@
-"""The event loop of what serves: uvloop where there is one, for its shorter tails."""
+"""The event loop of workers and servers: uvloop if it is installed, for its lower tail latency."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 
 try:
     import uvloop
-except ImportError:  # there is none for Windows
+except ImportError:  # not available for Windows
     uvloop = None  # type: ignore[assignment]
 
 
 def run_long(work: Coroutine[Any, Any, int]) -> int:
-    """Run what serves until it is stopped; returns the exit status."""
+    """Run a worker or server until it is stopped; returns the exit status."""
     if uvloop is None:
         return asyncio.run(work)
     return uvloop.run(work, loop_factory=Loop)
 
 
 class _Transport:
-    """A transport of uvloop that, once closed, drops what is written, as asyncio's do; all else is uvloop's.
+    """A transport of uvloop that discards writes once it is closed, as the transports of asyncio do.
 
-    That raises RuntimeError, which neither aiokafka (its issue 1038) nor redis-py takes for a lost connection; that
-    the connection is lost, both are told by their reading side.
+    uvloop raises RuntimeError instead, which neither aiokafka (its issue 1038) nor redis-py treats as a lost
+    connection; both detect the lost connection by reading.
     """
 
     __slots__ = ("_inner",)
@@ -48,14 +48,14 @@ class _Transport:
 if uvloop is not None:
 
     class Loop(uvloop.Loop):
-        """uvloop's, with such connections."""
+        """uvloop's loop with these transports."""
 
         async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
-            """As asyncio's: (transport, protocol)."""
+            """As in asyncio; returns (transport, protocol)."""
             transport, protocol = await super().create_connection(*args, **kwargs)
             return _Transport(transport), protocol
 
         async def start_tls(self, transport: Any, *args: Any, **kwargs: Any) -> Any:
-            """As asyncio's: the transport to go on with."""
+            """As in asyncio; returns the new transport."""
             inner = transport._inner if isinstance(transport, _Transport) else transport
             return await super().start_tls(inner, *args, **kwargs)

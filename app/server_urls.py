@@ -1,4 +1,4 @@
-"""What can be an address of Kafka or Redis, and what to write instead of what cannot; never a password."""
+"""Checks the addresses of Kafka and Redis; messages never contain a password."""
 
 import re
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ _SERVER = re.compile(r"(?:[^\s:/@\[\]]+|\[[0-9A-Za-z:.%]+\])(?::([0-9]{1,5}))?")
 
 
 def kafka_servers(text: str) -> str:
-    """The bootstrap servers, as they came.
+    """Check bootstrap servers, and return them unchanged.
 
     Raises:
-        ValueError: no client can find them.
+        ValueError: they are malformed.
     """
     found = [_SERVER.fullmatch(server.strip()) for server in text.split(",")]
     if not all(server and (server[1] is None or int(server[1]) in PORTS) for server in found):
@@ -22,10 +22,10 @@ def kafka_servers(text: str) -> str:
 
 
 def redis_url(text: str) -> str:
-    """The URL, as it came.
+    """Check a URL, and return it unchanged.
 
     Raises:
-        ValueError: no client can use it.
+        ValueError: the client does not accept it.
     """
     try:
         url = urlsplit(text)
@@ -40,12 +40,12 @@ def redis_url(text: str) -> str:
 
 _FORM = (
     f"must be like redis://user:password@host:port/db, with a port from 1 to {PORTS[-1]} "
-    "and %XX for what is special in a password"
+    "and %XX for special characters in a password"
 )
 
 
 def _problems(url: SplitResult, port: int | None) -> Iterator[tuple[bool, str]]:
-    """Pairs of: is it wrong, and what to write then."""
+    """Checks: (whether it is violated, message)."""
     yield url.scheme not in {"redis", "rediss", "unix"}, "must start with redis://, rediss:// or unix://"
     if url.scheme == "unix":
         wrong = bool(url.hostname) or not url.path
@@ -57,19 +57,19 @@ def _problems(url: SplitResult, port: int | None) -> Iterator[tuple[bool, str]]:
         yield not numbered, "must end with the number of a database or with none, as in redis://host:port/db"
     yield (
         bool(url.query) and not _options_fit(url.geturl()),
-        "has options after the ? that are unknown, do not go with its beginning or have a wrong value",
+        "has options after the ? that are unknown, do not fit its scheme or have a wrong value",
     )
 
 
 def _options_fit(text: str) -> bool:
-    """Whether the client takes the options: it alone knows them, and which go with which kind of connection."""
+    """Whether the client accepts the options: only it knows which there are for which kind of connection."""
     from redis.exceptions import RedisClusterException, RedisError
 
     from streams.store.redis import connect
 
     try:
         pool = getattr(connect(text), "connection_pool", None)
-        if pool is not None:  # a client for a cluster has looked at them already
+        if pool is not None:  # a client for a cluster has checked them already
             pool.make_connection()
     except (TypeError, ValueError, AttributeError, RedisError, RedisClusterException):
         return False

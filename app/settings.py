@@ -21,31 +21,31 @@ TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
 class Settings(BaseSettings):
-    """How this Leadglow is connected and named. Built by ``load_settings``, or by hand in tests."""
+    """All settings. Built by ``load_settings``, or directly in tests."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     kafka: str = Field("localhost:9092", min_length=1, description="Kafka's bootstrap servers, `host:port,host:port`.")
-    kafka_tls: bool = Field(False, description="Talk TLS to Kafka.")
+    kafka_tls: bool = Field(False, description="Use TLS for Kafka.")
     kafka_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities that sign Kafka's certificates; else the system's."
+        None, description="PEM file of the authorities that sign Kafka's certificates; by default those of the system."
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        None, description="How to log in to Kafka."
+        None, description="SASL mechanism for Kafka."
     )
-    kafka_sasl_username: str | None = Field(None, description="Who logs in to Kafka.")
-    kafka_sasl_password: SecretStr | None = Field(None, description="The password for it.")
+    kafka_sasl_username: str | None = Field(None, description="User name for Kafka.")
+    kafka_sasl_password: SecretStr | None = Field(None, description="Password for Kafka.")
     kafka_insecure_sasl: bool = Field(
-        False, description="Allow a log-in without TLS, which shows the password to the network."
+        False, description="Allow SASL without TLS, which exposes the password on the network."
     )
     kafka_idempotence: bool = Field(
-        True, description="Produce idempotently; false only for a broker that cannot (the embedded one)."
+        True, description="Use idempotent producers; false only for a broker without support (the embedded one)."
     )
     redis: str = Field(
         "redis://localhost:6379",
         repr=False,  # it may hold a password
         description="Redis or Valkey: `redis://user:password@host:port/db`, `rediss://` for TLS, "
-        "`?cluster=true` for a cluster's entry node, `?ssl_ca_certs=FILE` for an authority of your own.",
+        "`?cluster=true` for any node of a cluster, `?ssl_ca_certs=FILE` for a private authority.",
     )
     namespace: str = Field(
         "leadglow",
@@ -53,7 +53,9 @@ class Settings(BaseSettings):
         description="Prefix of every Redis key, and the consumer group's id.",
     )
     scorecards: Path = Field(Path("scorecards.yaml"), description="The scorecard file.")
-    partitions: int = Field(8, ge=1, le=4096, description="Partitions of `lead-events`: asked for once, then checked.")
+    partitions: int = Field(
+        8, ge=1, le=4096, description="Partitions of `lead-events`; cannot be changed once state exists."
+    )
     sources: Annotated[tuple[TopicName, ...], NoDecode] = Field(
         ("web-events", "email-events", "crm-events"),
         min_length=1,
@@ -62,26 +64,30 @@ class Settings(BaseSettings):
     lead_events: TopicName = Field("lead-events", description="Topic of the events, keyed by lead.")
     handoff: TopicName = Field("handoff", description="Topic of the alerts.")
     lead_scores: TopicName = Field("lead-scores", description="Compacted topic of the scores.")
-    rejected: TopicName = Field("rejected-events", description="Topic of what could not be read.")
+    rejected: TopicName = Field("rejected-events", description="Topic of rejected events.")
     retention_days: int = Field(
-        28, ge=1, description="How long `topics create` lets topics keep records, in days; not `lead-scores`."
+        28, ge=1, description="Retention, in days, of the topics that `topics create` makes; not of `lead-scores`."
     )
-    replication_factor: int = Field(1, ge=1, description="Copies of each partition, for `topics create`.")
-    min_insync_replicas: int = Field(1, ge=1, description="Copies that must have a record before it counts as written.")
-    lateness_hours: int = Field(72, ge=0, description="How late an event may come and still count exactly, in hours.")
+    replication_factor: int = Field(1, ge=1, description="Replicas of each partition, for `topics create`.")
+    min_insync_replicas: int = Field(
+        1, ge=1, description="Replicas that must have a record before it is acknowledged, for `topics create`."
+    )
+    lateness_hours: int = Field(72, ge=0, description="How late an event may arrive and still count exactly, in hours.")
     cache_leads: int = Field(200_000, ge=0, description="Leads kept in memory for each shard.")
     rebuild_when_lost: bool = Field(
         False,
-        description="When Redis lost its state: rebuild it from `lead-events` instead of refusing to start.",
+        description="If the state in Redis is lost, rebuild it from `lead-events` instead of refusing to start.",
     )
     link_base_url: str = Field(
-        "", description="Where people see a lead: alerts link to this address followed by the lead's id."
+        "", description="Address of a lead's page, without the id at its end; alerts link to it."
     )
     metrics_host: str = Field("127.0.0.1", description="Address of `/metrics`, `/live` and `/ready`.")
-    metrics_port: int = Field(9095, ge=0, le=65535, description="Their port; 0 takes any free one.")
-    log: Literal["json", "text"] = Field("text", description="Form of the log.")
-    collector_host: str = Field("127.0.0.1", description="Address that the collector takes requests on.")
-    collector_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes any free one.")
+    metrics_port: int = Field(
+        9095, ge=0, le=65535, description="Port of the worker's `/metrics`, `/live` and `/ready`; 0 for any free port."
+    )
+    log: Literal["json", "text"] = Field("text", description="Format of the log: `text` or `json`.")
+    collector_host: str = Field("127.0.0.1", description="Address that the collector listens on.")
+    collector_port: int = Field(8080, ge=0, le=65535, description="Port of the collector; 0 for any free port.")
     collector_metrics_port: int = Field(
         9096,
         ge=0,
@@ -89,45 +95,44 @@ class Settings(BaseSettings):
         description="Port of the collector's `/metrics`, `/live` and `/ready`, on `LEADGLOW_METRICS_HOST`.",
     )
     collector_keys: Path | None = Field(
-        None, description="The keys file: who may send to the collector. `leadglow keys new` makes one."
+        None, description="The keys file, which lists who may send to the collector. `leadglow keys new` makes one."
     )
-    collector_web_topic: TopicName = Field(
-        "web-events", description="The one of `LEADGLOW_SOURCES` that the collector writes web events to."
-    )
+    collector_web_topic: TopicName = Field("web-events", description="Topic for web events, one of `LEADGLOW_SOURCES`.")
     collector_mail_topic: TopicName = Field(
-        "email-events", description="The one of `LEADGLOW_SOURCES` that the collector writes mail events to."
+        "email-events", description="Topic for mail events, one of `LEADGLOW_SOURCES`."
     )
     collector_public_url: str = Field(
         "",
         pattern=r"^(https?://[^\s/]+[^\s]*)?$",
-        description="Where the world reaches the collector, `https://events.acme.example`; else what requests name.",
+        description="Public URL of the collector, `https://events.acme.example`; by default the `Host` of requests.",
     )
     collector_trusted_proxies: int = Field(
         0,
         ge=0,
         le=16,
-        description="Proxies in front of the collector that append to `X-Forwarded-For`; with 0 it is not believed.",
+        description="Proxies in front of the collector that append to `X-Forwarded-For`; with 0 the header is ignored.",
     )
     collector_honour_gpc: bool = Field(
-        True, description="Drop what browsers send with `Sec-GPC: 1` or `DNT: 1`; the answer is 200 all the same."
+        True,
+        description="Drop events that browsers send with `Sec-GPC: 1` or `DNT: 1`; the response is 200 nevertheless.",
     )
     collector_consent_path: str = Field(
         "context.consent.categoryPreferences.Advertising",
         pattern=r"^([^\s.]+(\.[^\s.]+)*)?$",
-        description="Dotted path in an event; if the visitor refused there (`false`, `denied`), the event is dropped. "
-        "Empty: nowhere.",
+        description="Dotted path of the consent in an event; if refused (`false`, `denied`), the event is dropped. "
+        "Empty: not checked.",
     )
     collector_max_body_bytes: int = Field(
-        5 * 1024 * 1024, ge=1024, description="Largest request body, in bytes after inflating it."
+        5 * 1024 * 1024, ge=1024, description="Largest request body, in bytes after decompression."
     )
     collector_max_in_flight_bytes: int = Field(
         64 * 1024 * 1024,
         ge=4 * 1024 * 1024,
-        description="Bytes of requests that the collector holds at a time, a quarter of them of one address; above "
-        "that it answers 503.",
+        description="Most bytes of requests in memory at a time, a quarter of them from one address; above "
+        "that the collector responds with 503.",
     )
-    board_host: str = Field("127.0.0.1", description="Address that the board is on.")
-    board_port: int = Field(8090, ge=0, le=65535, description="Its port; 0 takes any free one.")
+    board_host: str = Field("127.0.0.1", description="Address that the board listens on.")
+    board_port: int = Field(8090, ge=0, le=65535, description="Port of the board; 0 for any free port.")
     board_metrics_port: int = Field(
         9097,
         ge=0,
@@ -137,14 +142,14 @@ class Settings(BaseSettings):
     board_redis: str = Field(
         "",
         repr=False,
-        description="Redis that the board reads from, for example a replica; else `LEADGLOW_REDIS`.",
+        description="Redis that the board reads from, for example a replica; by default `LEADGLOW_REDIS`.",
     )
     board_access: Path | None = Field(
         None,
-        description="The access file: who may see the board. `leadglow tokens new` makes one. "
-        "Without one, the board must be on a loopback address.",
+        description="The access file, which lists who may see the board. `leadglow tokens new` makes one. "
+        "Without one, the board must listen on a loopback address.",
     )
-    board_costs: Path | None = Field(None, description="The costs file: what channels cost.")
+    board_costs: Path | None = Field(None, description="The costs file, with the cost of each channel.")
 
     @property
     def lateness_ms(self) -> int:
@@ -160,7 +165,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take arguments only: ``load_settings`` brings environment and file together."""
+        """Use only arguments: ``load_settings`` merges the environment and the file."""
         return (init_settings,)
 
     @field_validator("sources", mode="before")
@@ -207,7 +212,7 @@ def variable(field: str) -> str:
 
 
 def _disagreements(settings: Settings) -> Iterable[tuple[bool, str]]:
-    """Pairs of: is it wrong, and what to say then."""
+    """Checks across settings: (whether it is violated, message)."""
     sasl = settings.kafka_sasl_mechanism
     credentials = (settings.kafka_sasl_username, settings.kafka_sasl_password)
     ours = [settings.lead_events, settings.handoff, settings.lead_scores, settings.rejected]
@@ -218,16 +223,16 @@ def _disagreements(settings: Settings) -> Iterable[tuple[bool, str]]:
     )
     yield (
         not sasl and credentials != (None, None),
-        f"Kafka's user and password do nothing without {variable('kafka_sasl_mechanism')}",
+        f"Kafka's user and password have no effect without {variable('kafka_sasl_mechanism')}",
     )
     yield (
         bool(sasl) and not settings.kafka_tls and not settings.kafka_insecure_sasl,
-        f"a log-in to Kafka without TLS shows the password: set {variable('kafka_tls')}=true "
-        f"(or, where the network is trusted, {variable('kafka_insecure_sasl')}=true)",
+        f"SASL without TLS exposes the password: set {variable('kafka_tls')}=true "
+        f"(or, on a trusted network, {variable('kafka_insecure_sasl')}=true)",
     )
     yield (
         settings.kafka_ca_file is not None and not settings.kafka_tls,
-        f"{variable('kafka_ca_file')} does nothing without {variable('kafka_tls')}=true",
+        f"{variable('kafka_ca_file')} has no effect without {variable('kafka_tls')}=true",
     )
     yield (
         len(set(topics)) < len(topics),

@@ -22,7 +22,7 @@ _FOR_TESTS = re.compile(f"{PREFIX}(TEST_.*|CRASH_AT)")
 
 
 class SettingsError(Exception):
-    """Everything that is wrong with the settings, one line each."""
+    """All mistakes in the settings, one per line."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -30,10 +30,10 @@ class SettingsError(Exception):
 
 
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from the environment and the file that it names.
+    """Read the settings from the environment and from the file that it names.
 
     Raises:
-        SettingsError: with everything that is wrong at once.
+        SettingsError: there are mistakes; the error lists all of them.
     """
     env = os.environ if env is None else env
     problems = _unknown_variables(env)
@@ -77,7 +77,7 @@ def _read_file(path: str | None) -> tuple[dict[str, Any], list[str]]:
 
 
 def _explain(detail: Mapping[str, Any], from_env: Mapping[str, Any]) -> list[str]:
-    """One error of pydantic's as lines for a person; never the value, which may be a secret."""
+    """The lines for one error of pydantic, without the value, which may be a secret."""
     message = str(detail["msg"]).removeprefix("Value error, ")
     if not detail["loc"]:
         return message.split("\n")

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 CRASH_AT = f"{PREFIX}CRASH_AT"
 KAFKA_MS = 10_000
-"""How long a command waits for an answer of Kafka."""
+"""How long a command waits for a response of Kafka."""
 TAIL_WAIT_MS = 100
-"""How long Kafka may hold back a fetch while there is nothing: another topic may have news meanwhile."""
+"""How long Kafka may delay an empty fetch: other topics may have new records meanwhile."""
 REQUEST_BYTES = 4 * 1024 * 1024
 
 
@@ -36,12 +36,12 @@ def make_topics(settings: Settings) -> Topics:
 
 
 def make_store(settings: Settings, on_error: Callable[[str], None] = lambda op: None, url: str = "") -> RedisStore:
-    """The state in Redis; ``on_error`` is told each operation that failed and will be repeated."""
+    """The state in Redis; ``on_error`` is called with each operation that failed and will be retried."""
     return RedisStore(url or settings.redis, settings.namespace, partitions=settings.partitions, on_error=on_error)
 
 
 def kafka_options(settings: Settings) -> dict[str, Any]:
-    """What aiokafka's clients need for security and log-in."""
+    """Options of aiokafka's clients for TLS and SASL."""
     tls = _tls(settings)
     if settings.kafka_sasl_mechanism is None:
         return {"security_protocol": "SSL", "ssl_context": tls} if tls else {}
@@ -55,7 +55,7 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
 
 
 def faust_credentials(settings: Settings) -> Any:
-    """The same for Faust."""
+    """TLS and SASL for Faust."""
     import faust
 
     tls = _tls(settings)
@@ -70,12 +70,12 @@ def faust_credentials(settings: Settings) -> Any:
 
 
 def make_admin(settings: Settings) -> AIOKafkaAdminClient:
-    """A client that looks at topics and creates them; not started."""
+    """A client for topics; not started."""
     return AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
 
 
 def make_producer(settings: Settings) -> AIOKafkaProducer:
-    """A producer whose records are kept when it says so; not started."""
+    """A producer with acks=all; not started."""
     return AIOKafkaProducer(
         bootstrap_servers=settings.kafka,
         acks="all",
@@ -86,7 +86,7 @@ def make_producer(settings: Settings) -> AIOKafkaProducer:
 
 
 def make_batch_producer(settings: Settings) -> AIOKafkaProducer:
-    """The same for many records at once, which wait for nothing but each other."""
+    """The same for large batches, without linger; not started."""
     return AIOKafkaProducer(
         bootstrap_servers=settings.kafka,
         acks="all",
@@ -105,7 +105,7 @@ def make_consumer(settings: Settings) -> AIOKafkaConsumer:
 
 
 def make_tail_consumer(settings: Settings, topics: Sequence[str], group: str | None) -> AIOKafkaConsumer:
-    """A consumer that follows topics: what comes is fetched at once; not started."""
+    """A consumer that follows topics with low latency; not started."""
     return AIOKafkaConsumer(
         *topics,
         group_id=group,
@@ -120,7 +120,7 @@ def make_tail_consumer(settings: Settings, topics: Sequence[str], group: str | N
 
 def make_worker(settings: Settings) -> Worker:
     """The worker with its store; not started."""
-    from streams.worker import Plan, Worker  # Faust takes a second that the other commands need not wait
+    from streams.worker import Plan, Worker  # importing Faust takes a second
 
     store = make_store(settings, lambda op: worker.metrics.store_errors.labels(op).inc())
     plan = Plan(
@@ -140,7 +140,7 @@ def make_worker(settings: Settings) -> Worker:
         metrics_port=settings.metrics_port,
         rebuild_when_lost=settings.rebuild_when_lost,
     )
-    if crash_at := os.environ.get(CRASH_AT):  # noqa: TID251 - for the fault tests alone, so it is no setting
+    if crash_at := os.environ.get(CRASH_AT):  # noqa: TID251 - only for the fault tests, so not a setting
         plan.reached = make_crash_point(crash_at)
     worker = Worker(plan)
     return worker
@@ -198,7 +198,7 @@ def make_board(settings: Settings) -> Board:
 
 
 def make_crash_point(at: str) -> Callable[[str], Coroutine[Any, Any, None]]:
-    """Kill this process when a step is reached for the n-th time, or halt it: ``step:n`` or ``step:n:STOP``."""
+    """Kill this process, or halt it, when a step is reached for the n-th time: ``step:n`` or ``step:n:STOP``."""
     name, _, rest = at.partition(":")
     number, _, how = rest.partition(":")
     reached: Counter[str] = Counter()

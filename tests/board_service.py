@@ -1,4 +1,4 @@
-"""A service for tests of pages without Kafka and Redis; its texts may be replaced by hostile ones."""
+"""A board service for tests of pages without Kafka and Redis; its texts may be replaced by hostile ones."""
 
 from __future__ import annotations
 

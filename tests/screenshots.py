@@ -129,7 +129,7 @@ def tell(board: Running, played: Played) -> None:
     board.tails.ends = {partition: len(log) for partition, log in played.log.items()}
     for topic, per_s in zip(TOPICS.sources, PER_S, strict=True):
         board.tails.sources[topic] = {"topic": topic, "lag": 0, "per_s": per_s}
-    board.tails.looked_s = math.inf
+    board.tails.offsets_read_s = math.inf
     for second in (0, 10):
         board.tails.events.add_sample(second, second * sum(PER_S))
     board.tails.alerted_s.clear()

@@ -1,4 +1,4 @@
-"""What an access file may say: who may see the board, and what of it."""
+"""Reads access files: who may see the board, and with which role."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from streams.yamlfile.tree import Node, Report
 
 LEAST_SECRET_CHARS: Final = 32
 EVERYBODY: Final = "everybody"
-"""The group of whoever the proxy has let in."""
+"""The group of everybody who passed the proxy."""
 Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Somebody who may come in with a token."""
+    """A token and its role."""
 
     name: str
     digest: str = field(repr=False)
@@ -43,7 +43,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that says who is there: it alone may set these headers."""
+    """A proxy that authenticates viewers; only it may set these headers."""
 
     user_header: str
     groups_header: str
@@ -54,7 +54,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class AccessFile:
-    """Everything that an access file says."""
+    """The contents of an access file."""
 
     tokens: tuple[Token, ...] = ()
     proxy: Proxy | None = None
@@ -91,19 +91,21 @@ _SECRET = private(
 _TOKEN = struct_of(
     "a token",
     {
-        "name": Field(placed(NAME), "who it is", required=True),
+        "name": Field(placed(NAME), "the name of its user", required=True),
         "sha256": Field(_SHA256, "the hash of the token", required=True),
-        "role": Field(_ROLE, "what they may see; `viewer` if left out"),
+        "role": Field(_ROLE, "the role; `viewer` if left out"),
     },
     "{name: ana, sha256: …, role: viewer}",
 )
 _PROXY = struct_of(
     "a proxy",
     {
-        "user_header": Field(_HEADER, "where it says who is there", required=True),
-        "groups_header": Field(_HEADER, "where it says which groups they are in"),
-        "trusted": Field(list_of(Kind(_read_network, {}, "10.0.0.0/8")), "where it is", required=True),
-        "roles": Field(named(TEXT, _ROLE, at_least=1), "group: role; `everybody` for all others", required=True),
+        "user_header": Field(_HEADER, "the header with the user", required=True),
+        "groups_header": Field(_HEADER, "the header with the groups"),
+        "trusted": Field(
+            list_of(Kind(_read_network, {}, "10.0.0.0/8")), "the networks that it sends from", required=True
+        ),
+        "roles": Field(named(TEXT, _ROLE, at_least=1), "group: role; `everybody` is everybody's group", required=True),
     },
     "{user_header: X-Forwarded-User, trusted: [10.0.0.0/8], roles: {everybody: viewer}}",
 )
@@ -112,8 +114,8 @@ _FILE = struct_of(
     {
         "leadglow_access": Field(VERSION, "the version of this format", required=True),
         "secret": Field(_SECRET, "hides ids from viewers; the same for all boards behind one address"),
-        "tokens": Field(list_of(_TOKEN), "who comes in with a token"),
-        "proxy": Field(_PROXY, "who comes in by a proxy that has asked who they are"),
+        "tokens": Field(list_of(_TOKEN), "people and programs with a token"),
+        "proxy": Field(_PROXY, "a proxy that authenticates viewers"),
     },
     "leadglow_access: 1",
 )

@@ -1,4 +1,4 @@
-"""The latest alerts: read from handoff, each once, in the order of their instants. Pure."""
+"""Keeps the latest alerts of handoff, without duplicates, ordered by time. Pure."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from streams.events.times import parse_ms
 MOST_ALERTS: Final = 5000
 _SAME: Final = ("cause", "score", "reasons", "lead", "threshold", "activity", "channels", "triggering_event", "links")
 Place = tuple[int, str]
-"""(instant in ms since the epoch, alert id): where an alert stands."""
+"""(ms since the epoch, alert id): the place of an alert in the list."""
 
 
 class Alerts:
     """A bounded list of alerts."""
 
     def __init__(self, most: int = MOST_ALERTS) -> None:
-        """Keep so many, the latest."""
+        """Keep the latest ``most``."""
         self._most = most
         self._order: list[Place] = []
         self._kept: dict[str, tuple[str, bytes]] = {}
         """Alert id -> lead id and record."""
 
     def add_record(self, value: bytes) -> dict[str, Any] | None:
-        """Take in a record of handoff; None for one that is known, or no alert."""
+        """Add a record of handoff; returns None for a duplicate, or a record that is not an alert."""
         found = alert_of(value)
         if found is None or found["id"] in self._kept:
             return None
@@ -39,7 +39,7 @@ class Alerts:
         return found
 
     def list_before(self, place: Place | None, lead_ids: set[str] | None = None) -> Iterator[tuple[Place, str, bytes]]:
-        """Alerts before a place, the newest first: (place, lead id, record); only of these leads."""
+        """Alerts before a place, newest first: (place, lead id, record); ``lead_ids`` filters them."""
         at = len(self._order) if place is None else bisect_left(self._order, place)
         for place_ in reversed(self._order[:at]):
             lead_id, value = self._kept[place_[1]]
@@ -48,7 +48,7 @@ class Alerts:
 
 
 def alert_of(value: bytes | None) -> dict[str, Any] | None:
-    """A record of handoff as the board shows it; None for what is no alert of ours."""
+    """An alert in the form of the board, from a record of handoff; None if it is not an alert."""
     try:
         event = orjson.loads(value or b"")
         data = event["data"]

@@ -1,4 +1,4 @@
-"""The JSON API under /api/v1: what the command line says, byte for byte."""
+"""The JSON API under /api/v1; numbers and texts are the same as those of the command line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Api:
         self._service = service
         self._streams = streams
         self._shown: tuple[dict[str, Any], bytes] = ({}, b"")
-        """The last page of the ranking that was sent, and its bytes: most ask for the same."""
+        """The last page of the ranking that was sent, and its bytes, as most requests are the same."""
 
     def routes(self) -> list[Route]:
         """Every route."""

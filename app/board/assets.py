@@ -1,4 +1,4 @@
-"""The files that pages load, under addresses that change with their content: browsers may keep them for ever."""
+"""Static files, at URLs that contain a hash of their content: browsers may cache them for ever."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file."""
+    """A static file."""
 
     body: bytes
     kind: str
@@ -30,10 +30,10 @@ class Asset:
 
 
 class Assets:
-    """All of them, read once."""
+    """All static files, read once."""
 
     def __init__(self, folder: Path = STATIC) -> None:
-        """Only files of the kinds that pages load are served."""
+        """Read the files of known types."""
         self._files = {
             path.relative_to(folder).as_posix(): Asset(body, _KINDS[path.suffix], sha256(body).hexdigest()[:12])
             for path in sorted(folder.rglob("*"))
@@ -42,14 +42,14 @@ class Assets:
         }
 
     def url_of(self, name: str) -> str:
-        """The address of a file."""
+        """The URL of a file."""
         return f"/static/{self._files[name].hash}/{name}"
 
     async def serve_file(self, request: web.Request) -> web.Response:
-        """A file.
+        """Send a file.
 
         Raises:
-            Refusal: there is none of this name and hash.
+            Refusal: there is no file of this name and hash.
         """
         asset = self._files.get(request.match_info["name"])
         if asset is None or asset.hash != request.match_info["hash"]:

@@ -35,12 +35,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class BoardConfig:
-    """What a board is made from."""
+    """What a board needs."""
 
     store: Callable[[Callable[[str], None]], Store]
-    """Makes the store; told what counts a failed attempt."""
+    """Makes the store; called with a function that counts failed attempts."""
     consumer: Callable[[Sequence[str], str | None], Consumer]
-    """Makes one of topics, with a group or without."""
+    """Makes a consumer of topics, with or without a group."""
     topics: Topics
     group: str
     partitions: int
@@ -52,19 +52,21 @@ class BoardConfig:
 
 
 class Board:
-    """Everything between the shards and a browser."""
+    """All parts of a board."""
 
     def __init__(self, config: BoardConfig) -> None:
-        """Read the files; nothing is connected before ``listen``.
+        """Read the files; connects to nothing before ``listen``.
 
         Raises:
             YamlFileError: the scorecards, the access file or the costs file have mistakes.
         """
         self.metrics = Metrics()
         self._store = config.store(lambda op: self.metrics.store_errors.labels(op).inc())
-        self._rules = self._watched(config.scorecards, lambda p: Rules(load_file(p), config.lateness_ms), "scorecards")
-        self._access = self._watched(config.access, ACCESS_FORMAT.load_file, "access") if config.access else None
-        self._costs = self._watched(config.costs, COSTS_FORMAT.load_file, "costs") if config.costs else None
+        self._rules = self._watch_file(
+            config.scorecards, lambda p: Rules(load_file(p), config.lateness_ms), "scorecards"
+        )
+        self._access = self._watch_file(config.access, ACCESS_FORMAT.load_file, "access") if config.access else None
+        self._costs = self._watch_file(config.costs, COSTS_FORMAT.load_file, "costs") if config.costs else None
         self._tails = TopicTails(config.consumer, config.topics, config.group, self.metrics)
         self._bounded = BoundedStore(self._store, config.partitions)
         service = BoardService(
@@ -75,8 +77,8 @@ class Board:
         self._probes: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _watched(self, path: Path, load: Callable[[Path], T], what: str) -> Watched[T]:
-        return Watched(path, load, f"{what} file", self.metrics.reload_errors.labels(what).inc)
+    def _watch_file(self, path: Path, load: Callable[[Path], T], name: str) -> Watched[T]:
+        return Watched(path, load, f"{name} file", self.metrics.reload_errors.labels(name).inc)
 
     def _make_cipher(self) -> IdCipher:
         access = self._access_file()
@@ -90,7 +92,7 @@ class Board:
         return () if self._costs is None else self._costs.value
 
     async def probe(self, host: str, port: int) -> str:
-        """Serve the metrics and probes, and return their address."""
+        """Serve the metrics and probes, and return their URL."""
         self._probes = await probes.serve(host, port, self.metrics.registry, self._is_ready)
         return f"http://{host}:{self._probes.addresses[0][1]}"
 
@@ -100,7 +102,7 @@ class Board:
         return ready
 
     async def listen(self, host: str, port: int) -> str:
-        """Take requests, and return the address; Redis and Kafka may be away still."""
+        """Accept requests, and return the URL; Redis and Kafka may be unreachable."""
         watched = (self._rules, self._access, self._costs)
         work = [
             self._tails.follow_topics(),
@@ -112,7 +114,7 @@ class Board:
         return await self._site.start(host, port)
 
     async def stop(self) -> None:
-        """1. End the streams. 2. Finish what is in flight. 3. Leave Kafka and Redis. 4. End the probes."""
+        """1. End the streams. 2. Finish requests. 3. Disconnect from Kafka and Redis. 4. End the probes."""
         self._tails.broadcast.close()
         await self._site.stop()
         for task in self._tasks:

@@ -1,4 +1,4 @@
-"""BoundedStore over the shards, each bounded in how much it looks at and how long it takes."""
+"""Reads of all shards, each limited in size and time."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from streams.store.retry import TROUBLE
 from streams.transport.topics import Partitioner
 
 QUERY_S: Final = 4.0
-"""How long a read may take altogether."""
+"""Time limit of a read."""
 LOOK_S: Final = 2.0
 AT_ONCE: Final = 32
-"""BoundedStore under way; the others wait."""
+"""Concurrent reads; more have to wait."""
 MOST_WAITING: Final = 256
-"""BoundedStore that wait; more are refused."""
-AWAY: Final = "Redis does not answer in time: see that it runs, and what LEADGLOW_BOARD_REDIS says."
-BUSY: Final = "The board has too much to do: try again in a moment."
+"""Waiting reads; more are refused."""
+AWAY: Final = "Redis does not respond in time: check that it is running, and LEADGLOW_BOARD_REDIS."
+BUSY: Final = "The board is overloaded: try again in a moment."
 WRONG: Final = (
-    "LEADGLOW_PARTITIONS is {said}, but Redis holds state for {agreed} partitions: set LEADGLOW_PARTITIONS={agreed}."
+    "LEADGLOW_PARTITIONS is {set}, but Redis holds state for {agreed} partitions: set LEADGLOW_PARTITIONS={agreed}."
 )
 Place = tuple[float, str]
-"""(published score, lead id): where a ranking goes on."""
+"""(published score, lead id): a place in a ranking."""
 
 
 class BoundedStore:
-    """BoundedStore leads and rankings of all shards."""
+    """Reads leads and rankings of all shards."""
 
     def __init__(self, store: Store, partitions: int) -> None:
-        """``partitions`` of lead-events."""
+        """``partitions`` is the number of partitions of lead-events."""
         self.store = store
         self.partitions = partitions
         self._home = Partitioner(partitions)
@@ -49,26 +49,26 @@ class BoundedStore:
         self._waiting = 0
         self._checked = False
         self.healthy = True
-        """Whether Redis answered the last time, and in time."""
+        """Whether the last read succeeded in time."""
 
     async def watch_redis(self) -> None:
-        """Ask Redis again and again, for ever, whether anybody reads or not."""
+        """Check Redis regularly, for ever."""
         while True:
             await self.check_redis()
             await asyncio.sleep(LOOK_S)
 
     async def check_redis(self) -> None:
-        """Ask once."""
+        """Check once whether Redis responds."""
         with suppress(Refusal):
             async with self.bounded():
                 await self.store.meta("partitions")
 
     @asynccontextmanager
     async def bounded(self) -> AsyncIterator[None]:
-        """Wait for a turn, and take no longer than allowed.
+        """Limit the block in time, after waiting for a turn.
 
         Raises:
-            Refusal: there are too many, or Redis is away.
+            Refusal: too many reads wait, or Redis does not respond.
         """
         if self._waiting >= MOST_WAITING:
             raise Refusal(503, "busy", BUSY, retry_after_s=1)
@@ -86,24 +86,24 @@ class BoundedStore:
             self._waiting -= 1
 
     async def _check_partitions(self) -> None:
-        """See once that the shards are as many as the settings say: else leads would be looked for in wrong places.
+        """Check once that the number of shards is that of the settings, as leads could not be found otherwise.
 
         Raises:
-            Refusal: they are not.
+            Refusal: it is not.
         """
         if self._checked:
             return
         agreed = await self.store.meta("partitions")
         if agreed and int(agreed) != self.partitions:
-            raise Refusal(503, "wrong_partitions", WRONG.format(said=self.partitions, agreed=agreed))
+            raise Refusal(503, "wrong_partitions", WRONG.format(set=self.partitions, agreed=agreed))
         self._checked = bool(agreed)
 
     async def find_lead(self, lead_id: str) -> tuple[str, Lead | Erased | None]:
-        """The lead of an id or of an e-mail address, with the id that it has now."""
+        """The lead with an id or e-mail address, and its current id."""
         return await lead_lookup.find_by_id_or_email(self.store, self.partitions, lead_id)
 
     async def load_ranking(self, scorecard: str, after: Place | None, limit: int, at_most: float | None) -> list[Place]:
-        """So many leads of the ranking of all shards, after a place."""
+        """The next leads after a place in the ranking of all shards."""
         shards = await asyncio.gather(
             *(self.store.ranked(p, scorecard, after, limit, at_most) for p in range(self.partitions))
         )
@@ -111,7 +111,7 @@ class BoundedStore:
         return list(islice(merge(*turned, key=lambda row: (-row[0], row[1])), limit))
 
     async def load_states(self, lead_ids: Iterable[str]) -> dict[str, State]:
-        """What the shards hold under these ids."""
+        """The states of these ids."""
         homes: dict[int, list[str]] = {}
         for lead_id in lead_ids:
             homes.setdefault(self._home(lead_id), []).append(lead_id)
@@ -123,17 +123,17 @@ class BoundedStore:
         return {i: decode(blob) for i, blob in zip(lead_ids, blobs, strict=True) if blob is not None}
 
     async def load_history(self, lead_id: str, scorecard: str) -> list[tuple[int, int]]:
-        """The published scores that a lead had: (ms since the epoch, score), the oldest first."""
+        """The published scores of a lead: (ms since the epoch, score), oldest first."""
         found = (await self.store.history(self._home(lead_id), scorecard, [lead_id]))[0]
         return [(at_s * 1000, score) for at_s, score in history.points(found)]
 
     async def load_fired(self, days: Sequence[int]) -> Fired:
-        """How often each signal counted on these days, and the sum of its amounts."""
+        """The count of each signal on these days, and the sum of its amounts."""
         shards = await asyncio.gather(*(self.store.fired(p, days) for p in range(self.partitions)))
         return reduce(joined, shards, Fired())
 
     async def load_shards(self, scorecard: str) -> list[dict[str, Any]]:
-        """How each shard stands: its sizes, its owner, its checkpoint; its leads are those that a scorecard ranks."""
+        """The sizes, owner and checkpoint of each shard; ``scorecard`` is the one whose ranking is counted."""
         return list(await asyncio.gather(*(self._load_shard(p, scorecard) for p in range(self.partitions))))
 
     async def _load_shard(self, partition: int, scorecard: str) -> dict[str, Any]:

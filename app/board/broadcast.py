@@ -1,4 +1,4 @@
-"""From the tails to whoever listens: pages that show something as it happens."""
+"""Passes notices of the topic tails to the open streams."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from app.http.refusals import Refusal
 
 MOST_LISTENERS: Final = 500
 MOST_ALERTS: Final = 1000
-"""Alerts that wait for one listener; one that is slower begins anew."""
+"""Alerts that may wait for one listener; a slower one is disconnected."""
 MOST_CHANGED: Final = 1000
-"""Leads that are named to one listener at a time."""
+"""Leads that are named to a listener at a time."""
 
 
 class AlertSent(NamedTuple):
@@ -28,49 +28,49 @@ class LeadChanged(NamedTuple):
 
     lead_id: str
     scorecard: str | None
-    """None where the lead is gone: joined or erased."""
+    """None if the lead was merged or erased."""
 
 
 Notice = AlertSent | LeadChanged
 
 
 class News(NamedTuple):
-    """What there is to tell."""
+    """Notices that a listener has not received yet."""
 
     alerts: list[AlertSent]
     changed: list[str]
-    """Leads that have changed, each once."""
+    """Changed leads, without duplicates."""
     flooded: bool
-    """More have than are named."""
+    """Whether more leads have changed than are named."""
 
     def __bool__(self) -> bool:
-        """Whether there is anything."""
+        """Whether there are any."""
         return bool(self.alerts or self.changed)
 
 
 class Listener:
-    """What one stream has still to be told."""
+    """The pending notices of one stream."""
 
     def __init__(self, wants: Callable[[Notice], bool]) -> None:
-        """``wants`` tells which notes are for it."""
+        """``wants`` selects its notices."""
         self.wants = wants
         self.lost = False
-        """It was too slow, or the board stops: its client begins anew."""
+        """Whether it was too slow or the board stops; its client has to reconnect."""
         self._alerts: list[AlertSent] = []
         self._changed: dict[str, None] = {}
         self._flooded = False
         self._waiting = asyncio.Event()
 
-    def offer(self, note: Notice) -> None:
-        """Take a note. Changes run together; of alerts none may be left out, so too many end the stream."""
+    def offer(self, notice: Notice) -> None:
+        """Add a notice. Changes are merged; alerts must not be dropped, so too many of them end the stream."""
         if self.lost:
             return
-        if type(note) is AlertSent:
-            self._alerts.append(note)
+        if type(notice) is AlertSent:
+            self._alerts.append(notice)
             if len(self._alerts) > MOST_ALERTS:
                 self.close()
         elif len(self._changed) < MOST_CHANGED:
-            self._changed[note.lead_id] = None
+            self._changed[notice.lead_id] = None
         else:
             self._flooded = True
         self._waiting.set()
@@ -82,13 +82,13 @@ class Listener:
         self._waiting.set()
 
     async def wait_for_news(self, wait_s: float) -> News:
-        """What there is to tell; nothing after a while without news."""
+        """Wait for notices; returns none after ``wait_s``."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._waiting.wait(), wait_s)
         return self.take_news()
 
     def take_news(self) -> News:
-        """What there is to tell now."""
+        """Return the pending notices, and remove them."""
         self._waiting.clear()
         news = News(self._alerts, list(self._changed), self._flooded)
         self._alerts, self._changed, self._flooded = [], {}, False
@@ -96,31 +96,31 @@ class Listener:
 
 
 class Broadcast:
-    """Everybody who listens."""
+    """All listeners."""
 
     def __init__(self) -> None:
-        """Start with nobody."""
+        """There are no listeners yet."""
         self._listeners: set[Listener] = set()
 
     def __len__(self) -> int:
-        """How many listen."""
+        """The number of listeners."""
         return len(self._listeners)
 
-    def publish(self, note: Notice) -> None:
-        """Pass a note on."""
+    def publish(self, notice: Notice) -> None:
+        """Pass a notice to the listeners that want it."""
         for listener in self._listeners:
-            if listener.wants(note):
-                listener.offer(note)
+            if listener.wants(notice):
+                listener.offer(notice)
 
     @contextmanager
     def listen(self, wants: Callable[[Notice], bool]) -> Iterator[Listener]:
-        """Listen for as long as the block lasts.
+        """Listen until the end of the block.
 
         Raises:
-            Refusal: too many do.
+            Refusal: there are too many listeners.
         """
         if len(self._listeners) >= MOST_LISTENERS:
-            message = f"{MOST_LISTENERS} streams are open, and this board takes no more: close some."
+            message = f"{MOST_LISTENERS} streams are open, which is the limit of this board: close some."
             raise Refusal(503, "too_many_streams", message, retry_after_s=10)
         listener = Listener(wants)
         self._listeners.add(listener)

@@ -12,39 +12,39 @@ from streams.events.times import parse_ms
 from streams.units import HOUR_MS
 
 Channel = tuple[str, str, str]
-"""Source, medium and campaign; empty where there is none."""
+"""Source, medium and campaign; empty if missing."""
 MOST_ENTRIES: Final = 100_000
 MOST_SOURCES: Final = 1000
 MOST_ROWS: Final = 200
 OTHERS: Final = "others"
-"""What the last row sums up where there are more."""
+"""Name of the last row, which sums up the channels beyond the limit."""
 _NAMES: Final = ("source", "medium", "campaign")
 
 
 class Qualified(NamedTuple):
-    """When a lead was handed over, and what had brought it."""
+    """A lead that was handed over: when, and through which channels it came."""
 
     at_ms: int
     seen_ms: int
-    """When it was seen first."""
+    """When the lead was first seen."""
     first: Channel
     last: Channel
 
 
 class Handovers:
-    """The leads that entered a stage with handoff, each entry with its channels."""
+    """Leads that entered a stage with handoff, each entry with its channels."""
 
     def __init__(self, most: int = MOST_ENTRIES) -> None:
-        """Keep so many, the latest that were read."""
+        """Keep the latest ``most`` that were read."""
         self._most = most
         self._entries: dict[tuple[str, str, str, int], Qualified] = {}
         self.sources: Counter[tuple[str, str]] = Counter()
-        """How often leads of a scorecard came by a source last; anybody can make up sources, so they are bounded."""
+        """(scorecard, last source) -> number of entries; limited, as anybody can invent sources."""
         self.since_ms: int | None = None
-        """The instant of the oldest alert that was ever read."""
+        """Time of the oldest alert that was read."""
 
     def add_alert(self, alert: dict[str, Any]) -> None:
-        """Take in an alert, in the form of ``alerts.alert_of``."""
+        """Add an alert, in the form of ``alerts.alert_of``."""
         at_ms = parse_ms(alert["at"]) or 0
         self.since_ms = at_ms if self.since_ms is None else min(self.since_ms, at_ms)
         if alert["kind"] != "entered":
@@ -62,7 +62,7 @@ class Handovers:
             del self._entries[next(iter(self._entries))]
 
     def qualified_since(self, scorecard: str, since_ms: int) -> list[Qualified]:
-        """The first entry of each lead since then."""
+        """The first entry of each lead since ``since_ms``."""
         firsts: dict[str, Qualified] = {}
         for (card, lead_id, _, _), entry in self._entries.items():
             if card == scorecard and entry.at_ms >= since_ms:
@@ -79,7 +79,7 @@ def _channel(touch: dict[str, Any] | None) -> Channel:
 def channel_rows(
     qualified: Iterable[Qualified], touch: str, costs: Iterable[Cost], since_ms: int, until_ms: int
 ) -> list[dict[str, Any]]:
-    """One row a channel, that with the most qualified leads first."""
+    """One row per channel, the one with the most qualified leads first."""
     hours: dict[Channel, list[float]] = {}
     for entry in qualified:
         channel = entry.first if touch == "first" else entry.last
@@ -99,7 +99,7 @@ def channel_rows(
 def _shared(
     costs: Iterable[Cost], hours: dict[Channel, list[float]], since_ms: int, until_ms: int
 ) -> dict[Channel, float]:
-    """What each channel cost: a cost that covers several is shared by their qualified leads."""
+    """The cost of each channel; a cost that covers several is split by their qualified leads."""
     money: dict[Channel, float] = {}
     for cost in costs:
         amount = spent(cost, since_ms, until_ms)

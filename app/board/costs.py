@@ -1,4 +1,4 @@
-"""What channels cost: the costs file. Pure but for reading the file."""
+"""Reads costs files: the cost of each channel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.yamlfile.tree import Node, Report
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Money spent on a channel over a time; what is empty stands for any."""
+    """Money spent on a channel over a period; an empty name stands for any."""
 
     source: str
     medium: str
@@ -25,13 +25,13 @@ class Cost:
 
 
 def covers(cost: Cost, channel: tuple[str, str, str]) -> bool:
-    """Whether a cost is for a channel."""
+    """Whether a cost applies to a channel."""
     named = (cost.source, cost.medium, cost.campaign)
-    return all(not name or name.casefold() == said.casefold() for name, said in zip(named, channel, strict=True))
+    return all(not name or name.casefold() == actual.casefold() for name, actual in zip(named, channel, strict=True))
 
 
 def spent(cost: Cost, since_ms: int, until_ms: int) -> float:
-    """The part of a cost that falls into a time, as if it were spent evenly."""
+    """The part of a cost that falls into a period, as if it were spent evenly."""
     overlap = min(cost.until_ms, until_ms) - max(cost.from_ms, since_ms)
     return cost.amount * max(overlap, 0) / (cost.until_ms - cost.from_ms)
 
@@ -51,7 +51,7 @@ _COST = struct_of(
         "source": Field(TEXT, "the utm_source", required=True),
         "medium": Field(TEXT, "the utm_medium; left out: any"),
         "campaign": Field(TEXT, "the utm_campaign; left out: any"),
-        "cost": Field(CAP, "what was spent, in your currency", required=True),
+        "cost": Field(CAP, "the amount, in your currency", required=True),
         "from": Field(_DAY, "the first day, UTC", required=True),
         "to": Field(_DAY, "the last day, UTC", required=True),
     },
@@ -61,7 +61,7 @@ _FILE = struct_of(
     "a costs file",
     {
         "leadglow_costs": Field(VERSION, "the version of this format", required=True),
-        "costs": Field(list_of(_COST), "what was spent on what", required=True),
+        "costs": Field(list_of(_COST), "the list of costs", required=True),
     },
     "leadglow_costs: 1",
 )

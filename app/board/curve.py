@@ -1,4 +1,4 @@
-"""The score of a lead over time: what it was, and what it will be if nothing else arrives. Pure."""
+"""The score of a lead over time: its history, and a forecast without further events. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ COMING_MS: Final = 30 * DAY_MS
 LEAST_MS: Final = MINUTE_MS
 SAMPLES: Final = 160
 FLAT: Final = UNIT // 2
-"""Where decay can move a score by no more than half a point, it is flat."""
+"""A score is flat when decay can change it by half a point at most."""
 
 
 def curve(
     lead_id: str, lead: Lead, card: CardRule, rules: Rules, now_ms: int, past: list[tuple[int, int]]
 ) -> dict[str, Any]:
-    """Past and coming scores, with the instants at which stages will be crossed; moves ``lead``."""
+    """Past and coming scores, and the coming stage changes; advances ``lead``."""
     end_ms = now_ms + _until_flat(card, lead, now_ms)
     coming = {at: read(card, lead, at).exact for at in _instants(now_ms, end_ms)}
     crossings = [t for t in advance(rules, lead_id, lead, end_ms) if t.card == card.name]
@@ -41,12 +41,12 @@ def curve(
 
 
 def bounds(card: Scorecard) -> list[dict[str, Any]]:
-    """The stages with the scores at which they are entered and left."""
+    """The stages, with the scores at which a lead enters and leaves them."""
     return [{"stage": stage.name, "enter": stage.enter, "leave": stage.leave} for stage in card.stages]
 
 
 def _until_flat(card: CardRule, lead: Lead, now_ms: int) -> int:
-    """How far to look: a minute at least, thirty days at most, else until nothing moves any more."""
+    """The length of the forecast: until the score is flat, from one minute to thirty days."""
     far = horizon_ms(card, lead)
     end = read(card, lead, now_ms + far).exact
     ahead = LEAST_MS

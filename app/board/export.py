@@ -30,7 +30,7 @@ async def export_leads(request: web.Request, service: BoardService) -> web.Strea
             "Content-Disposition": 'attachment; filename="leads.csv"',
         }
     )
-    responses.careful(response)
+    responses.set_security_headers(response)
     await response.prepare(request)
     await response.write(responses.csv_line(list(_COLUMNS)).encode())
     sent = 0

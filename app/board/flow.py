@@ -1,4 +1,4 @@
-"""How much comes in, how far it is scored, and what was refused. Pure."""
+"""Rates and rejects for the Flow page. Pure."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ ALERT_RATE_S: Final = 60.0
 
 
 class Rate:
-    """How fast a number grows: over the last seconds in which it was looked at."""
+    """The growth of a number per second, over its latest samples."""
 
     def __init__(self, over_s: float = RATE_S) -> None:
-        """Look back so far."""
+        """Use samples of the last ``over_s`` seconds."""
         self._over_s = over_s
         self._seen: deque[tuple[float, float]] = deque()
 
     def add_sample(self, at_s: float, value: float) -> None:
-        """Take in what it is now; one that went back begins anew."""
+        """Add the current value; a lower value than before restarts the measurement."""
         if self._seen and value < self._seen[-1][1]:
             self._seen.clear()
         self._seen.append((at_s, value))
@@ -31,7 +31,7 @@ class Rate:
 
     @property
     def per_s(self) -> float:
-        """So much a second; 0 as long as it was looked at once only."""
+        """The growth per second; 0 until there are two samples."""
         if len(self._seen) < 2:
             return 0.0
         (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
@@ -39,22 +39,22 @@ class Rate:
 
 
 class Rejects:
-    """The latest records of rejected-events, without what they hold."""
+    """The latest records of rejected-events, without their contents."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """There are none yet."""
         self._latest: deque[dict[str, Any]] = deque(maxlen=MOST_REJECTS)
         self.reasons: Counter[str] = Counter()
 
     def add_record(self, at_ms: int, headers: Mapping[str, bytes], size: int) -> None:
-        """Take in a record."""
+        """Add a record."""
         reason, message, source = (_text(headers.get(name)) for name in ("reason", "message", "leadglow-source"))
         self.reasons[reason if reason in self.reasons or len(self.reasons) < 100 else "other"] += 1
         row = {"at": rfc3339(at_ms), "reason": reason, "message": message, "source": source, "bytes": size}
         self._latest.append(row)
 
     def list_rows(self) -> list[dict[str, Any]]:
-        """The newest first."""
+        """The records, newest first."""
         return sorted(self._latest, key=lambda row: row["at"], reverse=True)
 
 
@@ -63,7 +63,7 @@ def _text(value: bytes | None) -> str:
 
 
 def alerts_per_s(instants_s: deque[float], now_s: float) -> float:
-    """Alerts read in the last minute, a second."""
+    """Alerts per second over the last minute."""
     while instants_s and instants_s[0] < now_s - ALERT_RATE_S:
         instants_s.popleft()
     return round(len(instants_s) / ALERT_RATE_S, 3)

@@ -1,4 +1,4 @@
-"""Numbers, times and names as people read them. Pure."""
+"""Formats numbers, times and names for the pages. Pure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ NONE: Final = "\N{EN DASH}"
 _MINUS: Final = "\N{MINUS SIGN}"
 _SPACE: Final = "\N{NARROW NO-BREAK SPACE}"
 _UNITS: Final = (("d", 86_400, 3600), ("h", 3600, 60), ("min", 60, 1), ("s", 1, 1))
-"""Name, seconds, and to how many seconds what is to come is rounded: what is in 7 d is not in 6 a second later."""
+"""Name, seconds, and the seconds to which a future time is rounded: `in 7 d` must not become `in 6 d` at once."""
 _NOW_S: Final = 5
 _DAY: Final = timedelta(days=1)
 _CAUSES: Final = {
-    "decay": "Cooled by itself.",
-    "event": "By what it did.",
-    "scorecard_changed": "The scorecard was changed.",
-    "retracted": "An event was taken back.",
-    "merged": "Joined to another lead.",
+    "decay": "Decay.",
+    "event": "New event.",
+    "scorecard_changed": "Changed scorecard.",
+    "retracted": "Retracted event.",
+    "merged": "Merged with another lead.",
 }
 
 
 def ago(time: str, now_ms: int) -> str:
-    """How long ago, or in how long: ``5 min ago``, ``in 3 d``."""
+    """A time relative to now: ``5 min ago``, ``in 3 d``."""
     seconds = (now_ms - (parse_ms(time) or now_ms)) / 1000
     size = abs(seconds)
     if size < _NOW_S:
@@ -42,7 +42,7 @@ def exact(time: str | float) -> str:
 
 
 def day(time: str | float, now_ms: int | None = None) -> str:
-    """Its day; today and yesterday by their names."""
+    """The day of a time; today and yesterday by name."""
     at = moment(time)
     if now_ms is not None:
         today = moment(now_ms).date()
@@ -53,18 +53,18 @@ def day(time: str | float, now_ms: int | None = None) -> str:
 
 
 def moment(time: str | float) -> datetime:
-    """RFC 3339, or milliseconds since the epoch."""
+    """The datetime of RFC 3339, or of milliseconds since the epoch."""
     at_ms = (parse_ms(time) or 0) if isinstance(time, str) else time
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def words(name: object) -> str:
-    """A name of the scorecard file as words: ``pricing_visit`` is pricing visit."""
+    """A name from the scorecard file as words: ``pricing_visit`` is pricing visit."""
     return str(name if name is not None else "").replace("_", " ")
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """With thousands apart, and no needless zeros."""
+    """A number with separated thousands and no trailing zeros."""
     if value is None:
         return NONE
     text = f"{abs(value):,.{digits}f}"
@@ -75,23 +75,23 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def signed(value: float | None) -> str:
-    """A number of points, with its sign."""
+    """A number with its sign."""
     text = number(value)
     return f"+{text}" if value is not None and value > 0 and text != "0" else text
 
 
 def percent(share: float) -> str:
-    """A share of one."""
+    """A share of one as a percentage."""
     return f"{number(100 * share, 0 if share >= 0.1 else 1)} %"
 
 
 def money(value: float | None) -> str:
-    """An amount of whatever currency the costs file is in."""
+    """An amount in the currency of the costs file, which is not named."""
     return NONE if value is None else f"{value:,.2f}".replace(",", _SPACE)
 
 
 def span(hours: float | None) -> str:
-    """A length of time, in its two largest units at most."""
+    """A length of time in at most two units."""
     if hours is None:
         return NONE
     minutes = round(hours * 60)
@@ -104,12 +104,12 @@ def span(hours: float | None) -> str:
 
 
 def cause(name: str | None) -> str:
-    """Why a stage changed."""
+    """The cause of a change of stage."""
     return _CAUSES.get(name or "", words(name).capitalize() + "." if name else "")
 
 
 def shown(value: Any) -> str:
-    """A trait's value: text as it is, the rest as people would write it."""
+    """The value of a trait."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):

@@ -1,4 +1,4 @@
-"""Texts that only this board can read: what a page or a client hands back without knowing what it says. Pure."""
+"""Encrypts ids and cursors for pages and clients, which return them unread. Pure."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 
 class IdCipher:
-    """Seals the same text to the same token, and opens nothing that it has not sealed."""
+    """Encrypts the same text to the same token, and decrypts only its own tokens."""
 
     def __init__(self, secret: bytes) -> None:
-        """Boards with the same secret open each other's tokens."""
+        """Boards with the same secret decrypt each other's tokens."""
         self._cipher = AESSIV(sha256(b"leadglow board\0" + secret).digest())
 
     def encrypt(self, text: str, use: str) -> str:
         """The token of a text for one use."""
-        sealed = self._cipher.encrypt(text.encode("utf-8", "surrogatepass"), [use.encode()])
-        return urlsafe_b64encode(sealed).decode().rstrip("=")
+        encrypted = self._cipher.encrypt(text.encode("utf-8", "surrogatepass"), [use.encode()])
+        return urlsafe_b64encode(encrypted).decode().rstrip("=")
 
     def decrypt(self, token: str, use: str) -> str | None:
         """The text of a token; None for any other text, or a token for another use."""
         try:
-            sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            return self._cipher.decrypt(sealed, [use.encode()]).decode("utf-8", "surrogatepass")
+            encrypted = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+            return self._cipher.decrypt(encrypted, [use.encode()]).decode("utf-8", "surrogatepass")
         except (ValueError, InvalidTag):
             return None

@@ -17,16 +17,16 @@ COOKIE: Final = "leadglow_board"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Somebody who may look."""
+    """Somebody who may see the board."""
 
     name: str
     role: str
     can_sign_out: bool = False
-    """They came by the cookie, so that there is something to sign out of."""
+    """Whether the viewer signed in with a cookie."""
 
 
 LOCAL_VIEWER: Final = Viewer("", FULL)
-"""Whoever asks, where the board is only for this machine and has no access file."""
+"""Everybody, for a board on a loopback address without an access file."""
 
 
 def identify_viewer(
@@ -34,33 +34,33 @@ def identify_viewer(
 ) -> Viewer | None:
     """The viewer who sent a request; None for an unknown one.
 
-    ``headers`` are found whatever their case.
+    ``headers`` must be case-insensitive.
     """
     if file is None:
         return LOCAL_VIEWER
-    scheme, _, shown = headers.get("Authorization", "").partition(" ")
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return find_by_token(file, shown.strip())
+        return find_by_token(file, token.strip())
     if file.proxy is not None and (viewer := _find_by_proxy(file.proxy, headers, remote)) is not None:
         return viewer
     found = find_by_token(file, cookie) if cookie else None
     return None if found is None else Viewer(found.name, found.role, can_sign_out=True)
 
 
-def find_by_token(file: AccessFile, shown: str) -> Viewer | None:
-    """Whose token it is."""
-    digest = sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
+def find_by_token(file: AccessFile, given: str) -> Viewer | None:
+    """The viewer with a token."""
+    digest = sha256(given.encode("utf-8", "surrogatepass")).hexdigest()
     found = [token for token in file.tokens if compare_digest(token.digest, digest)]
     return Viewer(found[0].name, found[0].role) if found else None
 
 
 def _find_by_proxy(proxy: Proxy, headers: Mapping[str, str], remote: str | None) -> Viewer | None:
-    """Whom the proxy names, if it is the one that speaks and one of their groups has a role."""
+    """The viewer whom a trusted proxy names, if one of their groups has a role."""
     user = headers.get(proxy.user_header, "").strip()
     if not user or not _is_trusted(proxy, remote):
         return None
-    said = headers.get(proxy.groups_header, "") if proxy.groups_header else ""
-    groups = [EVERYBODY, *(group.strip() for group in said.split(","))]
+    names = headers.get(proxy.groups_header, "") if proxy.groups_header else ""
+    groups = [EVERYBODY, *(group.strip() for group in names.split(","))]
     roles = [proxy.roles[group] for group in groups if group in proxy.roles]
     return Viewer(user[:200], max(roles, key=ROLES.index)) if roles else None
 

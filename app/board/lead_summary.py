@@ -1,4 +1,4 @@
-"""What a list shows of a lead besides its score: its name, company, title and channel. Pure."""
+"""The name, company, title and channel of a lead, for lists. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def extras(lead_id: str, lead: Lead) -> dict[str, Any]:
 
 
 def name_of(lead_id: str, traits: dict[str, Any]) -> str:
-    """The best name that there is."""
+    """The best available name."""
     full = " ".join(
         filter(None, (_first(traits, ("first_name", "firstName")), _first(traits, ("last_name", "lastName"))))
     )
@@ -30,7 +30,7 @@ def name_of(lead_id: str, traits: dict[str, Any]) -> str:
 
 
 def channel_of(lead: Lead) -> str | None:
-    """The last touch: ``google / cpc``."""
+    """The channel of the last touch: ``google / cpc``."""
     if not lead.touches:
         return None
     _, source, medium, _ = lead.touches[-1]
@@ -38,12 +38,12 @@ def channel_of(lead: Lead) -> str | None:
 
 
 def company_of(traits: dict[str, Any]) -> str | None:
-    """Where they work."""
+    """The lead's company."""
     return _first(traits, _COMPANY)
 
 
 def title_of(traits: dict[str, Any]) -> str | None:
-    """What they do there."""
+    """The lead's job title."""
     return _first(traits, _TITLE)
 
 

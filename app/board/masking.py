@@ -1,4 +1,4 @@
-"""What is shown to who may not see who a lead is: without traits and addresses, also where these are ids. Pure."""
+"""Hides traits and addresses, also in ids, from roles that may not see them. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PHONE: Final = re.compile(
     r"((tel|callto|sms|phone|mobile|whatsapp):)?\+?[\d ()./\u2010-\u2015-]+( (x|ext\.?|extension) ?\d+|;ext=\d+)?",
     re.IGNORECASE,
 )
-"""With what may stand before it, and an extension after it."""
+"""With an optional prefix and extension."""
 _HASH: Final = re.compile(r"(sha256:)?[0-9a-f]{64}", re.IGNORECASE)
 _TIMES_QUOTED: Final = 3
 _IDS: Final = frozenset({"lead_id", "subject", "partitionkey"})
@@ -26,7 +26,7 @@ _LISTS_OF_IDS: Final = frozenset({"aliases", "anonymous_ids", "lead_ids"})
 
 
 def is_address(text: str) -> bool:
-    """Whether a text holds an e-mail address, or is a telephone number: digits alone are one if they begin with 0."""
+    """Whether a text contains an e-mail address or is a telephone number; digits alone are one if they begin with 0."""
     plain = normalize("NFKC", text)
     for _ in range(_TIMES_QUOTED):
         plain = unquote(plain)
@@ -37,35 +37,35 @@ def is_address(text: str) -> bool:
 
 
 def _is_personal(lead_id: str) -> bool:
-    """Whether an id tells who it is, if only to those who have a list: the SHA-256 of an address is one, too."""
+    """Whether an id identifies a person; the SHA-256 of an address does, for somebody with a list of addresses."""
     return _HASH.fullmatch(lead_id) is not None or is_address(lead_id)
 
 
 class Mask:
-    """What each role is shown, and which id stands behind the one that it names."""
+    """Masks values for a role, and resolves masked ids."""
 
     def __init__(self, cipher: IdCipher) -> None:
-        """The cipher hides ids."""
+        """``cipher`` encrypts ids."""
         self._cipher = cipher
 
     def mask_id(self, lead_id: str, role: str) -> str:
-        """The id of a lead as a role sees it."""
+        """The id of a lead as shown to a role."""
         if role == FULL or not _is_personal(lead_id):
             return lead_id
         return _PREFIX + self._cipher.encrypt(lead_id, "id")
 
-    def resolve_id(self, said: str, role: str) -> str | None:
-        """The id that a role means; None for one that it cannot know."""
-        if said.startswith(_PREFIX) and (lead_id := self._cipher.decrypt(said[len(_PREFIX) :], "id")) is not None:
+    def resolve_id(self, text: str, role: str) -> str | None:
+        """The id behind a possibly masked one; None for an id that the role may not know."""
+        if text.startswith(_PREFIX) and (lead_id := self._cipher.decrypt(text[len(_PREFIX) :], "id")) is not None:
             return lead_id
-        return None if role != FULL and _is_personal(said) else said
+        return None if role != FULL and _is_personal(text) else text
 
-    def mask_channel(self, said: str, role: str) -> str:
-        """A source, a medium or a campaign, which anybody may have made up."""
-        return HIDDEN if role != FULL and is_address(said) else said
+    def mask_channel(self, text: str, role: str) -> str:
+        """A source, medium or campaign; it may contain an address, as anybody can set it."""
+        return HIDDEN if role != FULL and is_address(text) else text
 
     def mask_value(self, value: Any, role: str, field: str = "") -> Any:
-        """A view, a row or an alert, as a role sees it."""
+        """A view, row or alert as shown to a role."""
         if role == FULL:
             return value
         return self._mask(value, role, field)

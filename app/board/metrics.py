@@ -18,28 +18,28 @@ class Metrics:
         """Register everything; a fresh registry unless one is given."""
         r = self.registry = registry or CollectorRegistry()
         self.requests = Counter(
-            "leadglow_board_requests", "Requests answered, by route and status", ["route", "status"], registry=r
+            "leadglow_board_requests", "Responses, by route and status", ["route", "status"], registry=r
         )
         self.request_seconds = Histogram(
             "leadglow_board_request_seconds",
-            "From the head of a request to its answer, by route; streams and exports are not in it",
+            "Time from the head of a request to its response, by route; without streams and exports",
             ["route"],
             buckets=LATENCY_S,
             registry=r,
         )
         self.refused = Counter(
-            "leadglow_board_requests_refused", "Requests refused, by the code in the answer", ["code"], registry=r
+            "leadglow_board_requests_refused", "Refused requests, by the code in the response", ["code"], registry=r
         )
-        self.streams = Gauge("leadglow_board_streams", "Streams of server-sent events that are open", registry=r)
+        self.streams = Gauge("leadglow_board_streams", "Open streams of server-sent events", registry=r)
         self.lost = Counter(
-            "leadglow_board_streams_lost", "Streams that were ended because their client was too slow", registry=r
+            "leadglow_board_streams_lost", "Streams that ended because their client was too slow", registry=r
         )
         self.records = Counter(
             "leadglow_board_records", "Records read from handoff, lead-scores and rejected-events, by topic",
             ["topic"], registry=r,
         )  # fmt: skip
-        self.following = Gauge("leadglow_board_following", "1 while Kafka's topics are being followed", registry=r)
-        self.ready = Gauge("leadglow_board_ready", "1 while Redis answers", registry=r)
+        self.following = Gauge("leadglow_board_following", "1 while the topics of Kafka are followed", registry=r)
+        self.ready = Gauge("leadglow_board_ready", "1 while Redis responds", registry=r)
         self.store_errors = Counter(
             "leadglow_board_store_errors", "Failed attempts to read from Redis, by operation", ["operation"], registry=r
         )

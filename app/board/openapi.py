@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the board's API: every route, what it takes, and every answer."""
+"""The OpenAPI 3.1 document of the board's API: every route with its parameters and responses."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def document() -> dict[str, Any]:
 
 
 _ABOUT: Final = """\
-BoundedStore what the engine knows, and changes nothing. The numbers are those of the command line, byte for byte.
+Reads leads, alerts and scorecards, and changes nothing. Values are the same as those of the command line.
 
-Lists come in pages: give the `next` of one as the `cursor` of the following; null is the end. A cursor works while
-scores move. Answers have an `ETag`. A role without `pii` sees no traits and no addresses; an id that is an address is
-named by another one, which works in its place. Streams are server-sent events: read them with `EventSource`, and open
-them anew when they end."""
+Lists come in pages: pass the `next` of a page as the `cursor` of the following one; null is the end. A cursor stays
+valid while scores change. Responses have an `ETag`. A role without `pii` gets no traits and no addresses; an id that is
+an address is replaced by an encrypted one, which is accepted in its place. Streams are server-sent events: read them
+with `EventSource`, and reconnect when they end."""
 
 _ERRORS: Final = {
-    "400": "The request cannot be read.",
-    "401": "Nobody is known by this token.",
-    "403": "Not from here.",
-    "404": "There is no such thing.",
-    "503": "Not now: send it again after `Retry-After` seconds.",
+    "400": "The request is malformed.",
+    "401": "The token is missing or unknown.",
+    "403": "Not allowed from this address.",
+    "404": "Not found.",
+    "503": "Not available now: retry after `Retry-After` seconds.",
 }
 
 
@@ -56,17 +56,17 @@ def _operations() -> list[Schema]:
     return [
         _json("leads", "The ranking", "Leads", *_FILTERS, cursor, limit),
         _csv(),
-        _json("lead", "One lead, now or later", "Lead", _ID, _AT),
-        _json("curve", "What its score was and will be", "Curve", _ID, scorecard),
-        _json("timeline", "What it did lately", "Timeline", _ID),
+        _json("lead", "One lead, now or in the future", "Lead", _ID, _AT),
+        _json("curve", "History and forecast of its score", "Curve", _ID, scorecard),
+        _json("timeline", "Its recent activity", "Timeline", _ID),
         _json("leadAlerts", "Its latest alerts", "Alerts", _ID, cursor, limit),
         _json("alerts", "The latest alerts", "Alerts", cursor, limit),
-        _json("channels", "What brought qualified leads", "Channels", scorecard, _TOUCH, _DAYS),
-        _json("scorecards", "Every scorecard", "Scorecards"),
-        _json("scorecard", "A scorecard, and what its signals gave in the last 7 days", "Scorecard",
+        _json("channels", "Qualified leads by channel", "Channels", scorecard, _TOUCH, _DAYS),
+        _json("scorecards", "All scorecards", "Scorecards"),
+        _json("scorecard", "A scorecard, with the counts of its signals in the last 7 days", "Scorecard",
               _in_path("name", "Its name.")),
-        _json("flow", "How much comes in, how far it is scored, what was refused", "Flow"),
-        _stream("streamAlerts", "`alert`: an Alert, when it was sent"),
+        _json("flow", "Rates, lags, shards and rejects", "Flow"),
+        _stream("streamAlerts", "`alert`: an Alert, as it is sent"),
         _stream("streamLeads", "`changed`: `lead_ids` whose score or stage has changed; with `all`, too many to name",
                 scorecard),
         _stream("streamLead", "`lead`: a Lead, when its score has changed; `alert`: an Alert about it; `gone`: its "
@@ -88,37 +88,39 @@ def _text(name: str, about: str) -> Schema:
     return _in_query(name, about, {"type": "string", "maxLength": MAX_FILTER_CHARS})
 
 
-_ID: Final = _in_path("id", "The lead's id, or any id that was joined to it; with `viewer+pii` also its address.")
-_SCORECARD: Final = _in_query("scorecard", "Its name; left out: the first of the file.", {"type": "string"})
-_CURSOR: Final = _in_query("cursor", "The `next` of the page before.", {"type": "string"})
-_LIMIT: Final = _in_query(
-    "limit", "How many.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+_ID: Final = _in_path(
+    "id", "The lead's id, or any id that was merged into it; with `viewer+pii` also its e-mail address."
 )
-_AT: Final = _in_query("at", "Now or later: RFC 3339, a day, or `+7d` (s, m, h, d, w).", {"type": "string"})
-_TOUCH: Final = _in_query("touch", "Which touch counts.", {"enum": ["first", "last"], "default": "first"})
+_SCORECARD: Final = _in_query("scorecard", "Name of the scorecard; by default the first one.", {"type": "string"})
+_CURSOR: Final = _in_query("cursor", "The `next` of the previous page.", {"type": "string"})
+_LIMIT: Final = _in_query(
+    "limit", "Number of rows.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+)
+_AT: Final = _in_query("at", "Now or in the future: RFC 3339, a day, or `+7d` (s, m, h, d, w).", {"type": "string"})
+_TOUCH: Final = _in_query("touch", "The touch whose channel counts.", {"enum": ["first", "last"], "default": "first"})
 _DAYS: Final = _in_query(
-    "days", "How far back.", {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS}
+    "days", "Number of days back.", {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS}
 )
 _FILTERS: Final = (
-    _text("scorecard", "Its name; left out: the first of the file."),
-    _text("stage", "The stage that they are in."),
-    _text("grade", "Their grade."),
-    _text("category", "What most of their points come from."),
-    _text("channel", "The source of their last touch."),
-    _text("q", "A text in an id; with `viewer+pii` also in a trait."),
+    _text("scorecard", "Name of the scorecard; by default the first one."),
+    _text("stage", "Current stage."),
+    _text("grade", "Grade."),
+    _text("category", "Category of most of the points."),
+    _text("channel", "Source of the last touch."),
+    _text("q", "Text in an id; with `viewer+pii` also in a trait."),
 )
 
 
 def _json(name: str, about: str, schema: str | None, *parameters: Schema) -> Schema:
     content = {"application/json": {"schema": {"type": "object"} if schema is None else ref(schema)}}
     operation = _operation(name, about, content, parameters)
-    operation["responses"]["304"] = {"description": "As it was: the `ETag` is the one given."}
+    operation["responses"]["304"] = {"description": "Unchanged: the `ETag` is the same."}
     return operation
 
 
 def _csv() -> Schema:
     content = {"text/csv": {"schema": {"type": "string"}}}
-    about = f"The ranking as a file, {MAX_EXPORTED} leads at most; what a spreadsheet would run is made text"
+    about = f"The ranking as a file, at most {MAX_EXPORTED} leads; cells that look like formulas are escaped"
     return _operation("export", about, content, _FILTERS)
 
 

@@ -1,4 +1,4 @@
-"""The pages: what the service knows, as HTML. A part of a page that htmx asks for is rendered alone."""
+"""The HTML pages; for a request of htmx only the requested part of a page is rendered."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ ALERTS: Final = 30
 LEAD_ALERTS: Final = 8
 DAYS: Final = (7, 30, 90)
 TIMES: Final = (("", "Now"), ("+1d", "In 1 day"), ("+7d", "In 7 days"), ("+30d", "In 30 days"))
-TITLES: Final = {401: "Please sign in", 403: "Not for you", 404: "Not found", 503: "Not now"}
+TITLES: Final = {401: "Please sign in", 403: "Not allowed", 404: "Not found", 503: "Not available now"}
 
 
 class Pages:
-    """Everything that people look at."""
+    """Handlers of the pages."""
 
     def __init__(self, service: BoardService, assets: Assets) -> None:
-        """``service`` knows the leads."""
+        """``service`` answers, ``assets`` are the static files."""
         self._service = service
         self._assets = assets
         self._html = Renderer(assets.url_of)
 
     def routes(self) -> list[Route]:
-        """Method, path, name for metrics, handler."""
+        """Every route."""
         return [
             ("GET", "/", "page_leads", self.leads),
             ("GET", "/leads/{id:[^/]+}", "page_lead", self.lead),
@@ -52,7 +52,7 @@ class Pages:
         ]
 
     async def leads(self, request: web.Request) -> web.Response:
-        """The ranking; a part of it for ``HX-Target`` results, live or more."""
+        """The ranking; part of it for ``HX-Target`` results, live or more."""
         viewer: Viewer = request[CURRENT_VIEWER]
         cursor = parse_cursor(request)
         choices = self._service.list_choices(request.query.get("scorecard"), viewer.role)
@@ -92,7 +92,7 @@ class Pages:
         return answer
 
     async def lead(self, request: web.Request) -> web.Response:
-        """One lead, as it is or as it will be."""
+        """One lead, now or in the future."""
         viewer: Viewer = request[CURRENT_VIEWER]
         lead_id, said_at = request.match_info["id"], request.query.get("at", "")
         service = self._service
@@ -100,7 +100,7 @@ class Pages:
         scorecard = choices["scorecard"]
         view = await service.get_lead(lead_id, parse_at(request), viewer.role)
         if view is None:
-            raise Refusal(404, "no_such_lead", f"No lead is known by the id {lead_id}.")
+            raise Refusal(404, "no_such_lead", f"There is no lead with the id {lead_id}.")
         query = view_models.sparse({"scorecard": request.query.get("scorecard", ""), "at": said_at})
         if view["lead_id"] != lead_id:
             there = view_models.build_url(view_models.lead_path(view["lead_id"]), query)
@@ -151,7 +151,7 @@ class Pages:
         )
 
     async def channels(self, request: web.Request) -> web.Response:
-        """Where qualified leads came from."""
+        """Qualified leads by channel."""
         viewer: Viewer = request[CURRENT_VIEWER]
         choices = self._service.list_choices(request.query.get("scorecard"), viewer.role)
         touch = "last" if request.query.get("touch") == "last" else "first"
@@ -172,7 +172,7 @@ class Pages:
         )
 
     async def scorecard(self, request: web.Request) -> web.Response:
-        """The scorecard file as people read it."""
+        """One scorecard, in words."""
         viewer: Viewer = request[CURRENT_VIEWER]
         name = request.match_info.get("name")
         choices = self._service.list_choices(name, viewer.role)
@@ -190,7 +190,7 @@ class Pages:
         )
 
     async def flow(self, request: web.Request) -> web.Response:
-        """What comes in, and what waits."""
+        """Rates, lags and rejects."""
         flow = await self._service.get_flow()
         part = request.headers.get("HX-Target") == "flow"
         return self._html.render(
@@ -203,13 +203,13 @@ class Pages:
         )
 
     def login(self, failed: bool, target: str) -> web.Response:
-        """The way in."""
+        """The sign-in page; ``failed`` after an unknown token."""
         return self._html.render("login.html", None, failed=failed, target=target)
 
     def error(self, status: int, code: str, message: str, viewer: Viewer | None) -> web.Response:
-        """What went wrong, calmly."""
+        """The page for a refused request."""
         answer = self._html.render(
-            "error.html", viewer, title=TITLES.get(status, "That did not work"), message=message, code=code
+            "error.html", viewer, title=TITLES.get(status, "Request failed"), message=message, code=code
         )
         answer.set_status(status)
         return answer

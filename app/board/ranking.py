@@ -1,4 +1,4 @@
-"""Pages of the ranking, filtered, each bounded in how many leads it looks at."""
+"""Pages of the ranking with filters, each limited in the number of leads that it examines."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from streams.shard.alert import rfc3339
 
 MOST_LOOKED_AT: Final = 2000
 CHUNK: Final = 100
-"""Leads read in one go where a filter is set."""
+"""Leads that are read at a time if a filter is set."""
 FRESH_S: Final = 0.1
-"""How long a page serves everybody who asks for the same: the ranking is brought up to date every 0.25 s."""
+"""How long identical requests share a page; the ranking itself is updated every 0.25 s."""
 MOST_CHANNELS: Final = 200
 MOST_KEPT: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which leads to list; None for all."""
+    """Filters of a list; None for no filter."""
 
     scorecard: str | None = None
     stage: str | None = None
-    """The stage that they are in."""
+    """The current stage."""
     grade: str | None = None
     category: str | None = None
-    """What most of their points come from."""
+    """The category of most of the points."""
     channel: str | None = None
-    """The source of their last touch."""
+    """The source of the last touch."""
     q: str | None = None
-    """A text in an id, an alias or a trait."""
+    """A text in an id, alias or trait."""
 
     @property
     def any(self) -> bool:
-        """Whether something is left out."""
+        """Whether any filter is set."""
         return any((self.stage, self.grade, self.category, self.channel, self.q))
 
 
 def category_of(card: CardRule, row: dict[str, Any], rules: Rules) -> str | None:
-    """The category that most of a row's points come from."""
+    """The category of most of a row's points."""
     sums: dict[str, float] = {}
     for part in row["parts"]:
         if part["kind"] == "signal":
@@ -60,16 +60,16 @@ def category_of(card: CardRule, row: dict[str, Any], rules: Rules) -> str | None
 
 
 class Ranking:
-    """Lists leads, the highest score first."""
+    """Lists leads, highest score first."""
 
     def __init__(self, store: BoundedStore, cipher: IdCipher, mask: Mask) -> None:
-        """Nothing is read yet."""
+        """Reads nothing yet."""
         self._store = store
         self._cipher = cipher
         self._mask = mask
         self._pages: dict[Any, tuple[float, asyncio.Future[dict[str, Any]]]] = {}
         self.channels: dict[str, None] = {}
-        """Sources that leads came by, as far as they were seen."""
+        """Sources of the leads that were read."""
 
     async def load_page(  # noqa: PLR0913, PLR0917 - what makes a page
         self,
@@ -81,7 +81,7 @@ class Ranking:
         role: str,
         extras: bool = False,
     ) -> dict[str, Any]:
-        """One page; whoever asks for the same within a moment gets the same."""
+        """Load one page; identical requests within a moment share it."""
         key = (card.name, rules.version, filters, cursor, limit, role, extras)
         now_s = monotonic_s()
         made_s, page = self._pages.get(key, (0.0, None))
@@ -89,19 +89,19 @@ class Ranking:
             self._pages = {k: v for k, v in self._pages.items() if now_s - v[0] <= FRESH_S}
             scan = _RankingScan(self, card, rules, filters, limit, role, extras)
             page = asyncio.ensure_future(scan.load_page(cursor))
-            page.add_done_callback(lambda done: done.cancelled() or done.exception())  # all may have given up by then
+            page.add_done_callback(lambda done: done.cancelled() or done.exception())  # everybody may have disconnected
             if len(self._pages) < MOST_KEPT:
                 self._pages[key] = (now_s, page)
         return await asyncio.shield(page)
 
     def remember_channel(self, lead: Lead) -> None:
-        """Know a source for the filters."""
+        """Remember a lead's source as a choice for the filter."""
         if lead.touches and lead.touches[-1][1] and len(self.channels) < MOST_CHANNELS:
             self.channels.setdefault(str(lead.touches[-1][1]))
 
 
 class _RankingScan:
-    """One walk down the ranking."""
+    """One scan of the ranking, for one page."""
 
     def __init__(  # noqa: PLR0913, PLR0917
         self, ranking: Ranking, card: CardRule, rules: Rules, filters: Filters, limit: int, role: str, extras: bool
@@ -118,7 +118,7 @@ class _RankingScan:
         self._unknown = (
             bool(filters.channel) and self._mask.mask_channel(filters.channel or "", role) != filters.channel
         )
-        """Whether the channel is none that the role may know."""
+        """Whether the role may not know the channel of the filter."""
         self._found: set[str] = set()
 
     async def load_page(self, cursor: str | None) -> dict[str, Any]:
@@ -139,17 +139,17 @@ class _RankingScan:
                     lead = states.get(place[1])
                     row = self._row(place[1], lead) if isinstance(lead, Lead) and place[1] not in self._found else None
                     rows += [row] if row is not None else []
-                await asyncio.sleep(0)  # others first: a search may take a while
+                await asyncio.sleep(0)  # let other requests run during a long search
         rows.sort(key=lambda row: (-row["exact"], row["lead_id"]))
-        score, lead_id = after or (inf, "")  # the beginning, where the one that was named filled the page
+        score, lead_id = after or (inf, "")  # the beginning, if the exact match filled the page
         going_on = cursor_of(self._cipher, float(score), lead_id) if more else None
         rows = [self._mask.mask_value(row, self._role) for row in rows]
         return {"leads": rows, "next": going_on, "as_of": rfc3339(self._at_ms), "looked_at": looked}
 
     async def _find_named(self, first: bool) -> list[dict[str, Any]]:
-        """The lead whose id or address is what is looked for: on the first page, wherever it ranks."""
-        said = (self._filters.q or "").strip()
-        lead_id = self._mask.resolve_id(said, self._role) if said else None
+        """The lead whose id or address is the text searched for: on the first page, whatever its rank."""
+        text = (self._filters.q or "").strip()
+        lead_id = self._mask.resolve_id(text, self._role) if text else None
         if lead_id is None:
             return []
         found_id, lead = await self._store.find_lead(lead_id)
@@ -160,7 +160,7 @@ class _RankingScan:
         return [row] if first and row is not None else []
 
     def _row(self, lead_id: str, lead: Lead, named: bool = False) -> dict[str, Any] | None:
-        """The row of a lead; None where a filter leaves it out."""
+        """The row of a lead; None if a filter excludes it."""
         self._ranking.remember_channel(lead)
         wants = self._filters
         if self._unknown:
@@ -187,7 +187,7 @@ class _RankingScan:
         return {"name": mask.mask_id(lead_id, self._role), "company": None, "channel": came, "title": None}
 
     def _mentions(self, lead_id: str, lead: Lead) -> bool:
-        """Whether what a role may see of a lead has the text in it."""
+        """Whether the text occurs in what the role may see of a lead."""
         mask, role = self._mask, self._role
         if any(self._q in mask.mask_id(each, role).casefold() for each in (lead_id, *lead.aliases)):
             return True
@@ -197,7 +197,7 @@ class _RankingScan:
         return any(self._q in str(value).casefold() for value in values if not isinstance(value, dict | list))
 
     def _bounds(self) -> tuple[float, float] | None:
-        """Between which scores a grade lies; the ranking may be a moment and a point behind."""
+        """The range of scores of the grade in the filter."""
         grades = self._card.card.grades
         for i, (grade, bound) in enumerate(grades):
             if grade == self._filters.grade:

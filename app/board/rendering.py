@@ -1,4 +1,4 @@
-"""Jinja's environment: everything is escaped, and a name that is not there is an error."""
+"""Renders templates with Jinja: everything is escaped, and an unknown name is an error."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from app.board.identity import Viewer
 
 LEAST_PACKED: Final = 2000
-_TURNS: Final = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_DIRECTION_MARKS: Final = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
 class Renderer:
-    """Templates made ready."""
+    """Renders pages, and parts of pages."""
 
     def __init__(self, asset: Callable[[str], str]) -> None:
-        """``asset`` gives the address of a static file."""
+        """``asset`` returns the URL of a static file."""
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -35,23 +35,23 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
-            finalize=_upright,
+            finalize=_without_direction_marks,
         )
         self._templates.globals.update(asset=asset)
         self._templates.filters.update(_FILTERS)
 
     def render(self, template: str, viewer: Viewer | None, here: str = "", **values: Any) -> web.Response:
-        """A page, or a part of one."""
+        """Render a page, or a part of one."""
         html = self._templates.get_template(template).render(viewer=viewer, here=here, now_ms=now_ms(), **values)
         page = web.Response(text=html, content_type="text/html", charset="utf-8")
         if len(html) > LEAST_PACKED:
-            page.enable_compression()  # a ranking that is refreshed four times a second must not fill a phone's line
+            page.enable_compression()  # a ranking is refreshed up to four times per second
         return page
 
 
-def _upright(value: Any) -> Any:
-    """Without the marks that turn the direction of text: what somebody sent must not reach what stands beside it."""
-    return value.translate(_TURNS) if isinstance(value, str) and not value.isascii() else value
+def _without_direction_marks(value: Any) -> Any:
+    """Remove marks that change the direction of text: received text must not affect the text next to it."""
+    return value.translate(_DIRECTION_MARKS) if isinstance(value, str) and not value.isascii() else value
 
 
 @pass_context

@@ -1,4 +1,4 @@
-"""What the board answers: headers that keep browsers careful, JSON, CSV, ETags."""
+"""Responses of the board: security headers, JSON, CSV, ETags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xxhash import xxh3_128_hexdigest
 from app.http.refusals import Refusal
 
 POLICY: Final = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-CAREFUL: Final = {
+SECURITY_HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -22,12 +22,12 @@ CAREFUL: Final = {
 }
 JSON: Final = "application/json"
 _RISKY: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula."""
+"""First characters of formulas in spreadsheets."""
 
 
-def careful(found: web.StreamResponse) -> None:
-    """Set what every answer has; what may be kept says so itself."""
-    for name, value in CAREFUL.items():
+def set_security_headers(found: web.StreamResponse) -> None:
+    """Set the security headers; a response that may be cached sets its own Cache-Control."""
+    for name, value in SECURITY_HEADERS.items():
         found.headers[name] = value
     found.headers.setdefault("Cache-Control", "no-store")
 
@@ -38,12 +38,12 @@ def encoded(value: object) -> bytes:
 
 
 def json(value: object, status: int = 200) -> web.Response:
-    """A JSON document."""
+    """A response with JSON."""
     return web.Response(status=status, body=encoded(value), content_type=JSON)
 
 
 def tagged(request: web.Request, body: bytes, kind: str = JSON) -> web.Response:
-    """An answer with an ETag; 304 to who has it already."""
+    """A response with an ETag; 304 if the client has it already."""
     tag = xxh3_128_hexdigest(body)
     known = request.if_none_match
     unchanged = known is not None and any(each.value in (tag, "*") for each in known)
@@ -54,7 +54,7 @@ def tagged(request: web.Request, body: bytes, kind: str = JSON) -> web.Response:
 
 
 def refusal(refused: Refusal) -> web.Response:
-    """Why there is nothing, and what to do about it."""
+    """A refusal as JSON."""
     found = json({"code": refused.code, "message": refused.message}, refused.status)
     if refused.retry_after_s is not None:
         found.headers["Retry-After"] = str(refused.retry_after_s)
@@ -64,7 +64,7 @@ def refusal(refused: Refusal) -> web.Response:
 
 
 def csv_line(cells: list[Any]) -> str:
-    """One line of CSV (RFC 4180), its cells defused."""
+    """One line of CSV (RFC 4180), with formulas escaped."""
     return ",".join(map(_cell, cells)) + "\r\n"
 
 
@@ -72,7 +72,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool | int | float):
-        return str(value)  # a number of ours, and no formula even where it is negative
+        return str(value)  # our own number, which is not a formula even if negative
     text = value if isinstance(value, str) else plain_json.dumps(value, ensure_ascii=False)
     if text.lstrip(" \n\v\f").startswith(_RISKY):
         text = "'" + text

@@ -23,12 +23,12 @@ def ref(name: str) -> Schema:
 
 
 def maybe(schema: Schema) -> Schema:
-    """It or null."""
+    """The schema or null."""
     return {"anyOf": [schema, {"type": "null"}]}
 
 
 def listed(schema: Schema) -> Schema:
-    """A list of it."""
+    """A list."""
     return {"type": "array", "items": schema}
 
 
@@ -44,7 +44,7 @@ def whole(required: dict[str, Schema], optional: dict[str, Schema] | None = None
 
 
 SCHEMAS: Final[dict[str, Schema]] = {
-    "Error": whole({"code": TEXT, "message": TEXT}, about="Why there is nothing, and what to do about it."),
+    "Error": whole({"code": TEXT, "message": TEXT}, about="A refusal, with a remedy."),
     "Part": whole(
         {"kind": {"enum": ["signal", "fit", "cap", "clamp"]}, "name": TEXT, "points": NUMBER},
         {"amount": NUMBER},
@@ -59,7 +59,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Leads": whole(
         {"leads": listed(ref("Row")), "next": maybe(TEXT), "as_of": TIME, "looked_at": WHOLE},
-        about="A page of the ranking. With a filter it may be short, or empty, and still have a `next`.",
+        about="A page of the ranking. With a filter it may be short or empty, and still have a `next`.",
     ),
     "Score": whole(
         {
@@ -68,7 +68,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "categories": POINTS, "parts": listed(ref("Part")),
             "next_change": maybe(whole({"at": TIME, "to": WHOLE})),
         },
-        about="What one scorecard says of a lead.",
+        about="A lead's score by one scorecard.",
     ),
     "Lead": whole(
         {
@@ -83,8 +83,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "crossings": listed(whole({"at": TIME, "stage": TEXT, "kind": KIND})),
             "bounds": listed(whole({"stage": TEXT, "enter": NUMBER, "leave": NUMBER})), "range": RANGE, "now": WHOLE,
         },
-        about="`past` has published scores by ms since the epoch, each from then on; `coming` exact ones, if nothing "
-        "else arrives, and the instants at which stages will be entered and left.",
+        about="`past` has published scores by ms since the epoch, each valid from then on; `coming` has exact ones and "
+        "`crossings` the coming stage changes, if no further events arrive.",
     ),
     "Timeline": whole(
         {
@@ -92,7 +92,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
                 whole({"at": TIME, "signals": listed(whole({"name": TEXT, "points": POINTS})), "event": maybe(TEXT)})
             )
         },
-        about="The last 50 things that counted, the newest first, with the points that each gave to each scorecard.",
+        about="The last 50 events that matched signals, newest first, with their points for each scorecard.",
     ),
     "Alert": {
         "type": "object",
@@ -101,7 +101,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "cause": TEXT, "score": ANY, "reasons": listed(ANY), "version": TEXT,
         },
         "required": ["id", "at", "lead_id", "scorecard", "stage", "kind", "episode", "cause", "score", "reasons"],
-        "description": "What was sent on `handoff`, without its envelope.",
+        "description": "A record of `handoff`, without its envelope.",
     },
     "Alerts": whole({"alerts": listed(ref("Alert")), "next": maybe(TEXT)}),
     "Channel": whole(
@@ -112,7 +112,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Channels": whole(
         {"rows": listed(ref("Channel")), "total": WHOLE, "since": TIME, "stages": listed(TEXT)},
-        about="Leads that entered one of the `stages` since then, by what had brought them.",
+        about="Leads that entered one of the `stages` since `since`, by channel.",
     ),
     "Signal": whole(
         {

@@ -1,4 +1,4 @@
-"""A scorecard in words. Pure."""
+"""Describes signals, conditions and fit lines in words. Pure."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _WORDS: Final = {
     "lte": "is at most",
 }
 _WORD_LIST: Final = re.compile(r"(?:\(\?i\))?\\b\(?([\w |-]+)\)?\\b")
-"""The pattern that scorecards have most: one of some words."""
+"""The most common pattern of scorecards: one of several words."""
 _CALLS: Final = {"page": "page view", "screen": "screen view", "identify": "identification", "group": "group call",
                  "alias": "alias call"}  # fmt: skip
 _JOINS: Final = {"all": " and ", "any": " or ", "none": " or "}
 
 
 def describe_signal(signal: Signal) -> str:
-    """What has to happen: ``page view whose properties.url contains /pricing``."""
+    """A signal in words: ``page view whose properties.url contains /pricing``."""
     events = " or ".join(_CALLS[event] if event in CALL_TYPES else event for event in signal.events)
     where = describe_condition(signal.where)
     parts = [events + (f" whose {where}" if where else "")]
@@ -41,12 +41,12 @@ def describe_signal(signal: Signal) -> str:
 
 
 def describe_fit(line: FitLine) -> str:
-    """What a trait has to be."""
+    """A fit line in words."""
     return describe_condition(line.when) or f"{line.trait} is anything"
 
 
 def describe_condition(condition: Condition) -> str:
-    """A condition as a clause; empty for the one that always holds."""
+    """A condition as a clause; empty if it always holds."""
     if isinstance(condition, Test):
         return _describe_test(condition)
     return _describe_group(condition)
@@ -63,7 +63,7 @@ def _describe_group(group: Group) -> str:
 def _describe_test(test: Test) -> str:
     path, operand = test.path, test.operand
     if test.operator == "exists":
-        return f"{path} is {'there' if operand else 'missing'}"
+        return f"{path} is {'present' if operand else 'missing'}"
     if test.operator == "not":
         listed = isinstance(operand, list | tuple) and len(operand) > 1
         return f"{path} is {'none of' if listed else 'not'} {_value(operand)}"
@@ -81,5 +81,5 @@ def _value(value: Any) -> str:
 
 
 def format_limit(limit: Limit | None) -> str | None:
-    """A limit as scorecard files write it."""
+    """A limit in the form of scorecard files."""
     return None if limit is None else f"{limit.count}/{limit.period}"

@@ -1,4 +1,4 @@
-"""A scorecard as people read it, with what each signal gave lately. Pure."""
+"""Describes a scorecard in words and numbers, with the recent count of each signal. Pure."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from streams.units import format_duration
 
 
 def describe_scorecard(card: CardRule, rules: Rules, fired: Fired) -> dict[str, Any]:
-    """All of a scorecard in words and numbers; what has no bound is None."""
-    said = card.card
+    """Describe a scorecard; a missing bound is None."""
+    scorecard = card.card
     return {
-        "name": said.name,
-        "label": said.label or said.name,
+        "name": scorecard.name,
+        "label": scorecard.label or scorecard.name,
         "version": rules.version,
-        "range": [said.minimum, said.maximum],
-        "grades": [{"grade": grade, "from": bound} for grade, bound in said.grades],
-        "fit_max": _finite(said.fit_max),
-        "signals": [_signal(s, said, fired) for s in rules.model.signals if s.name in said.points],
+        "range": [scorecard.minimum, scorecard.maximum],
+        "grades": [{"grade": grade, "from": bound} for grade, bound in scorecard.grades],
+        "fit_max": _finite(scorecard.fit_max),
+        "signals": [_signal(s, scorecard, fired) for s in rules.model.signals if s.name in scorecard.points],
         "categories": [
             {"name": c.name, "signals": list(c.signals), "min": _finite(c.minimum), "max": _finite(c.maximum)}
-            for c in said.categories
+            for c in scorecard.categories
         ],
-        "fit": [{"trait": line.trait, "says": describe_fit(line), "points": line.points} for line in said.fit],
-        "stages": [_stage(said, i) for i in range(len(said.stages))],
+        "fit": [{"trait": line.trait, "says": describe_fit(line), "points": line.points} for line in scorecard.fit],
+        "stages": [_stage(scorecard, i) for i in range(len(scorecard.stages))],
     }
 
 

@@ -1,4 +1,4 @@
-"""What the board knows, as plain values for its pages and its API; each as a role may see it."""
+"""Answers every question of pages and API with plain values, masked for a role."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WEEK = 7
 
 
 class BoardService:
-    """Answers every question that a page or the API asks."""
+    """Answers every question of pages and API."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class BoardService:
         rules: Callable[[], Rules],
         costs: Callable[[], tuple[Cost, ...]] = tuple,
     ) -> None:
-        """Reads nothing yet; ``rules`` and ``costs`` return what the files have at the moment."""
+        """Reads nothing yet; ``rules`` and ``costs`` return the current contents of their files."""
         self.mask = Mask(cipher)
         self.tails = tails
         self._store = store
@@ -61,32 +61,32 @@ class BoardService:
         return self._rules()
 
     def find_scorecard(self, name: str | None) -> CardRule:
-        """A scorecard; the first one without a name.
+        """A scorecard by name; by default the first one.
 
         Raises:
-            Refusal: there is none with this name.
+            Refusal: there is no such scorecard.
         """
         for card in self.rules.cards:
             if name in (None, "", card.name):
                 return card
         names = ", ".join(card.name for card in self.rules.cards)
-        raise Refusal(404, "unknown_scorecard", f"There is no scorecard of this name; there are: {names}.")
+        raise Refusal(404, "unknown_scorecard", f"There is no such scorecard. Known are: {names}.")
 
     def check_filters(self, filters: Filters) -> None:
-        """Refuse what no lead can have: one that is misspelt would show nobody.
+        """Refuse filters that no lead can match, as a misspelt one would list nobody.
 
         Raises:
             Refusal: the scorecard has no such stage, grade or category.
         """
         card = self.find_scorecard(filters.scorecard)
-        for name, said, known in (
+        for name, wanted, known in (
             ("stage", filters.stage, [stage.name for stage in card.card.stages]),
             ("grade", filters.grade, [grade for grade, _ in card.card.grades]),
             ("category", filters.category, card.category_names),
         ):
-            if said and said not in known:
+            if wanted and wanted not in known:
                 there = ", ".join(known) or "none"
-                raise Refusal(400, f"unknown_{name}", f"{card.name} has no such {name}; there are: {there}.")
+                raise Refusal(400, f"unknown_{name}", f"{card.name} has no such {name}. Known are: {there}.")
 
     # Leads ------------------------------------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ class BoardService:
         return await self._ranking.load_page(card, self.rules, filters, cursor, limit, role, extras)
 
     async def get_lead(self, lead_id: str, at_ms: int | None, role: str) -> View | None:
-        """Everything about a lead, now or later; None if it is unknown."""
+        """Everything about a lead, now or in the future; None for an unknown one."""
         found = await self._find(lead_id, role)
         if found is None:
             return None
@@ -106,9 +106,9 @@ class BoardService:
         return cast(View, self.mask.mask_value(view, role))
 
     async def get_curve(self, lead_id: str, scorecard: str | None, role: str) -> dict[str, Any]:
-        """What the score of a lead was, and what it will be."""
+        """The history and forecast of a lead's score."""
         card = self.find_scorecard(scorecard)
-        found_id, lead = await self._found(lead_id, role)
+        found_id, lead = await self._require(lead_id, role)
         async with self._store.bounded():
             past = await self._store.load_history(found_id, card.name)
         now = max(now_ms(), lead.clock)
@@ -116,30 +116,30 @@ class BoardService:
         return curve(found_id, lead, card, self.rules, now, past)
 
     async def get_timeline(self, lead_id: str, role: str) -> list[dict[str, Any]]:
-        """What a lead did lately."""
-        return timeline((await self._found(lead_id, role))[1], self.rules)
+        """The recent activity of a lead."""
+        return timeline((await self._require(lead_id, role))[1], self.rules)
 
     async def get_fit(self, lead_id: str, scorecard: str | None, role: str) -> list[dict[str, Any]]:
-        """Every fit line of a scorecard, and whether it holds for a lead."""
+        """The fit lines of a scorecard, and whether each matches a lead."""
         card = self.find_scorecard(scorecard)
-        traits = (await self._found(lead_id, role))[1].trait_values()
+        traits = (await self._require(lead_id, role))[1].trait_values()
         return [
             {"says": describe_fit(line), "trait": line.trait, "points": line.points, "holds": holds(traits)}
             for line, holds in card.fit_lines
         ]
 
-    async def _find(self, said: str, role: str) -> tuple[str, Lead] | None:
-        lead_id = self.mask.resolve_id(said, role)
+    async def _find(self, given: str, role: str) -> tuple[str, Lead] | None:
+        lead_id = self.mask.resolve_id(given, role)
         if lead_id is None or len(lead_id) > 600:
             return None
         async with self._store.bounded():
             found_id, state = await self._store.find_lead(lead_id)
-        if state is None and found_id != lead_id:  # and its other shard has not taken it yet
-            raise Refusal(503, "being_joined", "This lead is being joined to another: try again in a moment.", 2)
+        if state is None and found_id != lead_id:  # its other shard has not received it yet
+            raise Refusal(503, "being_joined", "This lead is being merged into another: try again in a moment.", 2)
         return (found_id, state) if isinstance(state, Lead) else None
 
-    async def _found(self, said: str, role: str) -> tuple[str, Lead]:
-        found = await self._find(said, role)
+    async def _require(self, given: str, role: str) -> tuple[str, Lead]:
+        found = await self._find(given, role)
         if found is None:
             raise Refusal(404, "unknown_lead", "There is no such lead: no event with this id was scored.")
         return found
@@ -149,11 +149,11 @@ class BoardService:
     async def list_alerts(
         self, cursor: str | None, limit: int, role: str, lead_id: str | None = None
     ) -> dict[str, Any]:
-        """One page of the latest alerts, the newest first; of one lead and those that it was joined from."""
+        """One page of the latest alerts, newest first; with ``lead_id`` those of one lead and its aliases."""
         place = None if cursor is None else place_of(self._cipher, cursor, int, str)
         wanted = None
         if lead_id is not None:
-            found_id, lead = await self._found(lead_id, role)
+            found_id, lead = await self._require(lead_id, role)
             wanted = {found_id, *lead.aliases}
         rows = []
         for found in self.tails.alerts.list_before(cast(Any, place), wanted):
@@ -170,16 +170,16 @@ class BoardService:
         }
 
     async def _erased(self, lead_ids: set[str]) -> dict[str, int]:
-        """Of these leads those that were erased, with the instant: what was told of them before is not shown."""
+        """The erased ones of these leads, with the time: their earlier alerts are not shown."""
         async with self._store.bounded():
             states = await self._store.load_states(lead_ids)
         return {i: state.at_ms for i, state in states.items() if isinstance(state, Erased)}
 
     async def list_channels(self, scorecard: str | None, role: str, touch: str, days: int) -> dict[str, Any]:
-        """Qualified leads by the channel of their ``first`` or ``last`` touch, and what they cost.
+        """Qualified leads by the channel of their ``first`` or ``last`` touch, with costs.
 
-        Both from the first alert on that was read where that is later: of what Kafka no longer has, the money alone
-        would be known.
+        Both count from the first alert that was read, if that is later: of older leads, which Kafka no longer has, only
+        the costs would be known.
         """
         card, until = self.find_scorecard(scorecard), now_ms()
         since = max(until - days * DAY_MS, self.tails.handovers.since_ms or until)
@@ -195,14 +195,14 @@ class BoardService:
     # Scorecards and flow ----------------------------------------------------------------------------------------
 
     async def get_scorecard(self, name: str | None) -> dict[str, Any]:
-        """A scorecard as people read it, with what each signal gave in the last seven days."""
+        """A scorecard in words, with the count of each signal in the last seven days."""
         card, today = self.find_scorecard(name), now_ms() // DAY_MS
         async with self._store.bounded():
             fired = await self._store.load_fired(range(today - WEEK + 1, today + 1))
         return describe_scorecard(card, self.rules, fired)
 
     def list_choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
-        """What one may choose from in the filters.
+        """The choices of the filters.
 
         Raises:
             Refusal: there is no such scorecard.
@@ -223,7 +223,7 @@ class BoardService:
         }
 
     async def get_flow(self) -> dict[str, Any]:
-        """How much comes in, how far it is scored, and what was refused."""
+        """Rates, lags, shards and rejects."""
         async with self._store.bounded():
             shards = await self._store.load_shards(self.find_scorecard(None).name)
         quiet = self.tails.quiet

@@ -1,4 +1,4 @@
-"""The board's HTTP site: who may come in, which answer each gets, and what every answer has."""
+"""The board's HTTP site: routes, sign-in, refusals, headers and metrics of all responses."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from streams.units import DAY_S
 log = logging.getLogger(__name__)
 STOP_S: Final = 5.0
 LONGEST_LINE: Final = 64 * 1024
-"""Of a request's head: longer ones are told what is wrong with them, up to here."""
+"""Longest line of a request's head; longer ones than we accept get a proper refusal up to here."""
 ANSWER_S: Final = 10.0
 EXPORT_S: Final = 120.0
 MOST_FORM_BYTES: Final = 8192
 SESSION_S: Final = 7 * DAY_S
 _LONG: Final = {"stream": None, "api_export": EXPORT_S}
-"""Routes that may take longer than others, and how long."""
+"""Routes with another time limit."""
 _OPEN: Final = frozenset({"static", "login"})
-"""Routes for which nobody has to be known."""
+"""Routes that need no sign-in."""
 
 
 class Site:
-    """One listening site."""
+    """The site on one address."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Site:
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> str:
-        """Listen, and return the address."""
+        """Listen, and return the URL."""
         self._runner = web.AppRunner(
             self.application(),
             access_log=None,
@@ -81,7 +81,7 @@ class Site:
         return f"http://{shown}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
-        """Take no more connections and finish what is in flight."""
+        """Close the listener, and finish the requests in flight."""
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -90,9 +90,9 @@ class Site:
         site = web.Application(client_max_size=MOST_FORM_BYTES)
         for method, path, name, handler in self._routes():
             for each in (method, "HEAD") if method == "GET" and name != "stream" else (method,):
-                site.router.add_route(each, path, self._answering(name, handler))
+                site.router.add_route(each, path, self._wrap(name, handler))
         rest = Anywhere("/")
-        rest.add_route("*", self._answering("unknown", self._unknown))
+        rest.add_route("*", self._wrap("unknown", self._unknown))
         site.router.register_resource(rest)
         return site
 
@@ -105,28 +105,28 @@ class Site:
             ("POST", "/logout", "login", self._logout),
         ]
 
-    def _answering(self, route: str, handle: Handler) -> Handler:
-        """A handler for those who may come in, whose refusals are answers, too, and which is measured."""
+    def _wrap(self, route: str, handle: Handler) -> Handler:
+        """Wrap a handler: check access, limit the time, turn errors into responses, and measure."""
         seconds = self._metrics.request_seconds.labels(route)
         limit_s = _LONG.get(route, ANSWER_S)
 
         async def answered(request: web.Request) -> web.StreamResponse:
             began_s = monotonic_s()
             try:
-                self._let_in(request, route)
+                self._check_access(request, route)
                 async with asyncio.timeout(limit_s):
                     found = await handle(request)
             except Refusal as refused:
                 found = self._refused(request, refused)
             except web.HTTPException as error:
-                found = self._refused(request, Refusal(error.status, "not_found", "There is nothing here."))
+                found = self._refused(request, Refusal(error.status, "not_found", "There is no such page."))
             except TimeoutError:
-                found = self._refused(request, Refusal(503, "too_slow", "This took too long: try again.", 2))
+                found = self._refused(request, Refusal(503, "too_slow", "The request took too long: try again.", 2))
             except Exception:
                 log.exception("a request to %s failed", route)
-                found = self._refused(request, Refusal(500, "internal", "The board failed at this: see its log."))
+                found = self._refused(request, Refusal(500, "internal", "Internal error: see the log of the board."))
             if not found.prepared:
-                responses.careful(found)
+                responses.set_security_headers(found)
             if route not in _LONG:
                 seconds.observe(monotonic_s() - began_s)
             self._metrics.requests.labels(route, found.status).inc()
@@ -136,14 +136,14 @@ class Site:
 
     # Sign-in ------------------------------------------------------------------------------------------------------
 
-    def _let_in(self, request: web.Request, route: str) -> None:
+    def _check_access(self, request: web.Request, route: str) -> None:
         """Identify the viewer, and refuse an unknown one."""
         viewer = self._find_viewer(request)
         if viewer is not None:
             request[CURRENT_VIEWER] = viewer
             request[STILL_ALLOWED] = lambda: (now := self._find_viewer(request)) is not None and now.role == viewer.role
         if self._access() is None and not _is_this_machine(request.host):
-            message = "This board is for its own machine only, and the address does not name it: use http://localhost."
+            message = "This board accepts only requests to its own machine: use http://localhost."
             raise Refusal(403, "bad_host", message)
         if viewer is None and route not in _OPEN:
             raise Refusal(401, "unknown_token", "Sign in, or send `Authorization: Bearer TOKEN`.")
@@ -186,12 +186,12 @@ class Site:
         found.headers["Clear-Site-Data"] = '"cache"'
         return found
 
-    # What is not answered otherwise -----------------------------------------------------------------------------
+    # Refusals ---------------------------------------------------------------------------------------------------
 
     def _refused(self, request: web.Request, refused: Refusal) -> web.Response:
         self._metrics.refused.labels(refused.code).inc()
         if request.writer.output_size and request.transport is not None:
-            request.transport.abort()  # half of the answer is on its way: nobody may take it for the whole
+            request.transport.abort()  # part of the response was sent: it must not look complete
         if request.path.startswith("/api/"):
             return responses.refusal(refused)
         if refused.status == 401 and request.method in ("GET", "HEAD"):
@@ -210,22 +210,22 @@ class Site:
         allowed -= {"*"}
         if not allowed:
             for_programs = request.path.startswith("/api/")
-            where = f"{BASE}/openapi.json lists what there is." if for_programs else "the pages are named above."
-            raise Refusal(404, "not_found", f"There is nothing here: {where}")
+            where = f"{BASE}/openapi.json lists all addresses." if for_programs else "the pages are in the menu above."
+            raise Refusal(404, "not_found", f"There is no such address: {where}")
         methods = ", ".join(sorted(allowed))
-        found = self._refused(request, Refusal(405, "method_not_allowed", f"This address takes {methods}."))
+        found = self._refused(request, Refusal(405, "method_not_allowed", f"This address accepts {methods}."))
         found.headers["Allow"] = methods
         return found
 
 
 async def _form(request: web.Request) -> dict[str, str]:
-    """The fields of a small form that a page of ours has sent.
+    """The fields of a small form that one of our pages has sent.
 
     Raises:
-        Refusal: it is another site's, or too large.
+        Refusal: it was sent by another site, or is too large.
     """
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    if site is not None:  # without a referrer, browsers send `Origin: null`, but this they all do
+    if site is not None:  # sent by all browsers; `Origin` is `null` without a referrer
         ours = site in ("same-origin", "none")
     else:
         ours = origin is None or urlsplit(origin).netloc == request.host
@@ -239,20 +239,20 @@ async def _form(request: web.Request) -> dict[str, str]:
 
 
 def _local(target: str | None) -> str:
-    """Where to go on, on this site only."""
+    """The path to continue at, only on this site."""
     if target and target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable():
         return target[:2000]
     return "/"
 
 
 def _is_this_machine(host: str) -> bool:
-    """Whether a Host header names this machine: else a page elsewhere may have bent its own name to here."""
+    """Whether a Host header names this machine; otherwise it may be DNS rebinding by another site."""
     name = urlsplit(f"//{host}").hostname or ""
     return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Whether an address is reachable only from this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -18,42 +18,42 @@ from streams.clock import monotonic_s
 
 HEARTBEAT_S: Final = 15.0
 WRITE_S: Final = 10.0
-"""How long a client may take over what it is sent."""
+"""How long a client may take to receive an event."""
 SETTLE_S: Final = 0.12
-"""From a change to its being told: longer than a page of the ranking is kept (`ranking.FRESH_S`)."""
+"""From a change to its event: longer than a page of the ranking is shared (`ranking.FRESH_S`)."""
 PACE_S: Final = 0.25
-"""Between two lists of changed leads."""
+"""Least time between two events about changed leads."""
 Emit = Callable[[str, Any], Awaitable[None]]
 
 
 class Ended(Exception):
-    """There will be nothing more to send_news."""
+    """The stream is complete."""
 
 
 class EventStreams:
-    """Opens streams and keeps them fed."""
+    """Opens streams of server-sent events."""
 
     def __init__(self, service: BoardService, metrics: Metrics) -> None:
-        """Nothing is open yet."""
+        """There are no streams yet."""
         self._service = service
         self._metrics = metrics
         metrics.streams.set_function(lambda: len(service.tails.broadcast))
 
     async def stream_alerts(self, request: web.Request) -> web.StreamResponse:
-        """Every alert as it comes."""
+        """Stream all alerts."""
         role = request[CURRENT_VIEWER].role
 
         async def send_news(emit: Emit, news: News) -> None:
             await self._send_alerts(emit, news, role)
 
-        return await self._stream(request, lambda note: type(note) is AlertSent, send_news)
+        return await self._stream(request, lambda notice: type(notice) is AlertSent, send_news)
 
     async def stream_leads(self, request: web.Request) -> web.StreamResponse:
-        """Which leads of a scorecard have changed, a few times a second."""
+        """Stream the ids of changed leads of a scorecard, a few times per second."""
         card, role = self._service.find_scorecard(request.query.get("scorecard")).name, request[CURRENT_VIEWER].role
 
-        def wants(note: Notice) -> bool:
-            return type(note) is LeadChanged and note.scorecard in (None, card)
+        def wants(notice: Notice) -> bool:
+            return type(notice) is LeadChanged and notice.scorecard in (None, card)
 
         async def send_news(emit: Emit, news: News) -> None:
             named = [] if news.flooded else [self._service.mask.mask_id(lead_id, role) for lead_id in news.changed]
@@ -62,25 +62,25 @@ class EventStreams:
         return await self._stream(request, wants, send_news, PACE_S)
 
     async def stream_lead(self, request: web.Request) -> web.StreamResponse:
-        """One lead whenever its score changes, and its alerts; it ends when there is no such lead any more."""
-        said, role = request.match_info["id"], request[CURRENT_VIEWER].role
-        view = await self._service.get_lead(said, None, role)
+        """Stream a lead whenever its score changes, and its alerts; ends when the lead is erased."""
+        given, role = request.match_info["id"], request[CURRENT_VIEWER].role
+        view = await self._service.get_lead(given, None, role)
         if view is None:
             raise Refusal(404, "unknown_lead", "There is no such lead: no event with this id was scored.")
-        named = self._service.mask.resolve_id(view["lead_id"], role) or said
-        ids = {named, said}
+        lead_id = self._service.mask.resolve_id(view["lead_id"], role) or given
+        ids = {lead_id, given}
 
         async def send_news(emit: Emit, news: News) -> None:
             await self._send_alerts(emit, news, role)
             if news.changed:
-                found = await self._service.get_lead(said, None, role)
+                found = await self._service.get_lead(given, None, role)
                 if found is None:
                     await emit("gone", {"lead_id": view["lead_id"]})
                     raise Ended
-                ids.add(self._service.mask.resolve_id(found["lead_id"], role) or said)
+                ids.add(self._service.mask.resolve_id(found["lead_id"], role) or given)
                 await emit("lead", found)
 
-        return await self._stream(request, lambda note: note.lead_id in ids, send_news, PACE_S)
+        return await self._stream(request, lambda notice: notice.lead_id in ids, send_news, PACE_S)
 
     async def _send_alerts(self, emit: Emit, news: News, role: str) -> None:
         for alerted in news.alerts:
@@ -95,7 +95,7 @@ class EventStreams:
     ) -> web.StreamResponse:
         with self._service.tails.broadcast.listen(wants) as listener:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-            responses.careful(response)
+            responses.set_security_headers(response)
             await response.prepare(request)
             try:
                 await _write(response, b"retry: 2000\n\n")
@@ -105,7 +105,7 @@ class EventStreams:
             except Ended:
                 pass
             except Refusal:
-                pass  # Redis is away: the client opens the stream anew, and is told
+                pass  # Redis does not respond: the client reconnects, and gets the refusal
             if listener.lost:
                 self._metrics.lost.inc()
         return response
@@ -123,20 +123,20 @@ class EventStreams:
             data = responses.encoded(value)  # JSON has no line breaks, so it is one line of data
             await _write(response, b"event: " + event.encode() + b"\ndata: " + data + b"\n\n")
 
-        told_s = 0.0
+        sent_s = 0.0
         while not listener.lost:
             news = await listener.wait_for_news(HEARTBEAT_S)
             if not news:
                 if listener.lost or not request[STILL_ALLOWED]():
                     return
-                await _write(response, b": still here\n\n")
+                await _write(response, b": heartbeat\n\n")
                 continue
             if pace_s:
-                await asyncio.sleep(max(SETTLE_S, told_s + pace_s - monotonic_s()))
+                await asyncio.sleep(max(SETTLE_S, sent_s + pace_s - monotonic_s()))
                 more = listener.take_news()
                 changed = list(dict.fromkeys([*news.changed, *more.changed]))
                 news = News(news.alerts + more.alerts, changed, news.flooded or more.flooded)
-                told_s = monotonic_s()
+                sent_s = monotonic_s()
             if not request[STILL_ALLOWED]():
                 return
             await send_news(emit, news)

@@ -1,4 +1,4 @@
-"""What a lead did lately, and the points that each thing gave. Pure."""
+"""The recent activity of a lead, with the points of each event. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST: Final = 50
 
 
 def timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
-    """The last things that the lead did and that signals matched, the newest first."""
+    """The latest events that matched a signal, newest first."""
     events: dict[tuple[int, bytes], list[Given]] = {}
     for item in given(lead):
         events.setdefault((item.row[0], item.digest), []).append(item)
@@ -35,21 +35,21 @@ def _row(items: list[Given], lead: Lead, rules: Rules, counted: set[int]) -> dic
 
 
 def _points(item: Given, rule: SignalRule, rules: Rules, counts: bool) -> dict[str, float]:
-    """What it gave to each scorecard when it happened; caps are not in it."""
+    """The points for each scorecard at the time of the event, without caps."""
     cards = [card.card for card in rules.cards if rule.name in card.card.points]
     amount = item.row[2] if counts else 0
     return {card.name: round(card.points[rule.name].points * amount, 9) + 0.0 for card in cards}
 
 
 def _event(matched: list[SignalRule], rules: Rules) -> str | None:
-    """The event's name, where the signals that it matched leave only one."""
+    """The event's name, if the matched signals have only one in common."""
     names = [set(signal.events) for signal in rules.model.signals if signal.name in {rule.name for rule in matched}]
     common = set.intersection(*names) if names else set()
     return common.pop() if len(common) == 1 else None
 
 
 def _counted(lead: Lead, items: list[Given], rules: Rules) -> set[int]:
-    """Which of them gave something (their ``id``): all but those over a limit, and of values that were known."""
+    """The ``id`` of the items that counted: all but those over a limit and those with a repeated value."""
     counted = set()
     for signal, group in _by_signal(items).items():
         rule, window = rules.by_id.get(signal), lead.windows.get(signal)
@@ -60,10 +60,10 @@ def _counted(lead: Lead, items: list[Given], rules: Rules) -> set[int]:
         first = entries[0][0] if entries else 0
         for item in group:
             if item.row in entries:
-                entries.remove(item.row)  # of equal ones each stands for itself
+                entries.remove(item.row)  # equal items count one by one
                 counted.add(id(item))
             elif window.closed and item.row[0] < first:
-                counted.add(id(item))  # its bucket is closed and was summed up
+                counted.add(id(item))  # its bucket is closed and summed up
     return counted
 
 

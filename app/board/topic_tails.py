@@ -23,19 +23,19 @@ from streams.transport.topics import Topics
 
 Consumer: TypeAlias = AIOKafkaConsumer
 log = logging.getLogger(__name__)
-AGAIN_S: Final = 2.0
-LOOK_S: Final = 2.0
+RETRY_S: Final = 2.0
+POLL_S: Final = 2.0
 QUIET_S: Final = 10.0
-"""Without a look for so long, nothing is known to come in."""
+"""After so long without offsets from Kafka, rates are shown as 0."""
 COMMIT_S: Final = 4.0
-"""Workers tell Kafka how far they are every three seconds: what came since may have been carried over."""
+"""Workers commit every three seconds, so lags are measured against ends that are older than this."""
 POLL_MS: Final = 200
 MOST_BACK: Final = {"handoff": 100_000, "rejected": 200, "lead_scores": 0}
-"""Records of a topic that are read from before the board's start."""
+"""Records from before the start that are read, by topic."""
 
 
 class TopicTails:
-    """What comes out of the engine while the board runs, and the latest of what came before."""
+    """Follows the topics, and keeps the latest alerts, handovers and rejects."""
 
     def __init__(
         self,
@@ -44,56 +44,56 @@ class TopicTails:
         group: str,
         metrics: Metrics,
     ) -> None:
-        """``consumer`` makes one of topics, with a group or without; ``group`` is that of the workers."""
+        """``consumer`` makes a consumer of topics, with or without a group; ``group`` is that of the workers."""
         self.broadcast = Broadcast()
         self.alerts = Alerts()
         self.handovers = Handovers()
         self.rejects = Rejects()
         self.alerted_s: deque[float] = deque(maxlen=100_000)
-        """When alerts were read, of those that came since the start."""
+        """When alerts that arrived since the start were read."""
         self.sources: dict[str, dict[str, Any]] = {}
         """Topic -> its lag and rate."""
         self.ends: dict[int, int] = {}
-        """Partition of lead-events -> where it ends."""
+        """Partition of lead-events -> its end offset."""
         self._ended: deque[tuple[float, dict[Any, int]]] = deque()
-        """When it was looked, and where each partition ended."""
-        self.looked_s = monotonic_s()
-        """When Kafka last said where topics end."""
+        """(time, end offset of each partition), oldest first."""
+        self.offsets_read_s = monotonic_s()
+        """When end offsets were last read."""
         self.events = Rate()
-        """Records of lead-events."""
+        """Rate of lead-events."""
         self.caught_up = False
-        """Whether everything from before the start was read."""
+        """Whether all records from before the start were read."""
         self._consumer = consumer
         self._topics = topics
         self._group = group
         self._metrics = metrics
-        self._paces: dict[str, Rate] = {}
+        self._rates: dict[str, Rate] = {}
         self._next: dict[TopicPartition, int] = {}
-        """Where reading goes on after Kafka was away."""
+        """Next offsets, to continue after a lost connection."""
 
     async def follow_topics(self) -> None:
-        """Follow the topics for ever; Kafka may be away meanwhile."""
-        said = False
+        """Follow the topics for ever; reconnects to Kafka."""
+        warned = False
         while True:
             back = {getattr(self._topics, name): most for name, most in MOST_BACK.items()}
             consumer = self._consumer(tuple(back), None)
             try:
                 await consumer.start()
                 await self._seek_start(consumer, back)
-                said = False
+                warned = False
                 self._metrics.following.set(1)
                 await self._follow(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
-                if not said:
-                    log.warning("Kafka cannot be followed (%r); trying again until it can.", error)
-                said = True
+                if not warned:
+                    log.warning("Kafka cannot be reached (%r); trying again until it can.", error)
+                warned = True
             finally:
                 self._metrics.following.set(0)
                 await consumer.stop()
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RETRY_S)
 
     async def _seek_start(self, consumer: Consumer, back: Mapping[str, int]) -> None:
-        """Where reading stopped, else so far back as each topic is wanted."""
+        """Seek to the next offsets, or back by the number of records wanted of each topic."""
         places = list(consumer.assignment())
         firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         self._old = {place: ends[place] for place in places if back[place.topic]}
@@ -114,9 +114,9 @@ class TopicTails:
         self.caught_up = all([await consumer.position(place) >= end for place, end in self._old.items()])
 
     def take_records(self, topic: str, records: Sequence[Any]) -> None:
-        """Take in records of one topic."""
+        """Process records of one topic."""
         if topic == self._topics.lead_scores:
-            for record in records if len(self.broadcast) else ():  # to nobody there is nothing to tell
+            for record in records if len(self.broadcast) else ():
                 self._take_score(record)
         elif topic == self._topics.handoff:
             for record in records:
@@ -145,10 +145,10 @@ class TopicTails:
     # How far the workers are ------------------------------------------------------------------------------------
 
     async def watch_offsets(self) -> None:
-        """Look again and again where topics end and how far the workers have read."""
+        """Read end offsets and the workers' offsets regularly, for ever."""
         topics = (*self._topics.sources, self._topics.lead_events)
         while True:
-            # The second takes no part in the group, but may ask for its offsets.
+            # The second does not join the group, but can read its offsets.
             consumer, member = self._consumer(topics, None), self._consumer((), self._group)
             try:
                 await consumer.start()
@@ -156,25 +156,25 @@ class TopicTails:
                 await member.start()
                 while True:
                     await self._read_offsets(consumer, member)
-                    await asyncio.sleep(LOOK_S)
+                    await asyncio.sleep(POLL_S)
             except (KafkaError, OSError, TimeoutError) as error:
-                log.debug("where topics end cannot be found out: %r", error)  # `follow_topics` says it
+                log.debug("end offsets cannot be read: %r", error)  # `follow_topics` logs a warning
             finally:
                 await consumer.stop()
                 await member.stop()
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RETRY_S)
 
     @property
     def quiet(self) -> bool:
-        """Whether Kafka has not said for a while what came in."""
-        return monotonic_s() - self.looked_s > QUIET_S
+        """Whether end offsets have not been read for a while."""
+        return monotonic_s() - self.offsets_read_s > QUIET_S
 
     async def _read_offsets(self, consumer: Consumer, member: Consumer) -> None:
         places = list(consumer.assignment())
         ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
-        self.looked_s = monotonic_s()
-        self._ended.append((self.looked_s, ends))
-        while len(self._ended) > 1 and self._ended[1][0] <= self.looked_s - COMMIT_S:
+        self.offsets_read_s = monotonic_s()
+        self._ended.append((self.offsets_read_s, ends))
+        while len(self._ended) > 1 and self._ended[1][0] <= self.offsets_read_s - COMMIT_S:
             self._ended.popleft()
         earlier = self._ended[0][1]
         self.ends = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
@@ -184,6 +184,6 @@ class TopicTails:
             for place in own:
                 at = await member.committed(place) or 0
                 lag += max(earlier.get(place, 0) - max(at, firsts[place]), 0)
-            pace = self._paces.setdefault(topic, Rate())
-            pace.add_sample(monotonic_s(), sum(ends[place] for place in own))
-            self.sources[topic] = {"topic": topic, "lag": lag, "per_s": pace.per_s}
+            rate = self._rates.setdefault(topic, Rate())
+            rate.add_sample(monotonic_s(), sum(ends[place] for place in own))
+            self.sources[topic] = {"topic": topic, "lag": lag, "per_s": rate.per_s}

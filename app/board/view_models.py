@@ -1,4 +1,4 @@
-"""What templates need besides what the service says: addresses, choices of rows, places in a drawing. Pure."""
+"""Values that templates need besides those of the service: URLs, rows, places in a chart. Pure."""
 
 from __future__ import annotations
 
@@ -16,65 +16,65 @@ from app.board.ranking import Filters
 from streams.events.times import parse_ms
 
 LEADS_PARTS: Final = {"results": "leads_results.html", "live": "leads_refreshed.html", "more": "leads_page.html"}
-"""What of the ranking is asked for, by the target of the swap."""
+"""Target of htmx's swap -> template of the part of the ranking."""
 ROWS: Final = 50
-"""Leads on a page."""
+"""Leads per page."""
 MOST_ROWS: Final = 250
-"""Leads that are brought up to date together; those further down stay as they came."""
+"""Leads that are refreshed together; those further down are not refreshed."""
 MOST_REASONS: Final = 5
 TABLE_ROWS: Final = 12
 _NAMES: Final = ("scorecard", "stage", "grade", "category", "channel", "q")
 
 
 def build_url(path: str, query: Mapping[str, str]) -> str:
-    """A path with a query, if there is one."""
+    """A path with its query, if there is one."""
     return f"{path}?{urlencode(query)}" if query else path
 
 
 def sparse(query: Mapping[str, str]) -> dict[str, str]:
-    """Without what is empty."""
+    """A query without its empty values."""
     return {name: value for name, value in query.items() if value}
 
 
 def lead_path(lead_id: str) -> str:
-    """Where a lead is shown."""
+    """The path of a lead's page."""
     return f"/leads/{quote(lead_id, safe='')}"
 
 
 def filters_of(query: Mapping[str, str], choices: Mapping[str, Any]) -> Filters:
-    """What the visitor wants to see."""
-    said = {name: query.get(name, "").strip() or None for name in _NAMES}
-    return Filters(**{**said, "scorecard": choices["scorecard"]})
+    """The filters in a query."""
+    given = {name: query.get(name, "").strip() or None for name in _NAMES}
+    return Filters(**{**given, "scorecard": choices["scorecard"]})
 
 
 def plain(filters: Filters) -> dict[str, Any]:
-    """Filters by name."""
+    """The filters by name."""
     return asdict(filters)
 
 
 def query_of(filters: Filters, choices: Mapping[str, Any]) -> dict[str, str]:
-    """The filters as a query; the first scorecard goes without saying."""
+    """The filters as a query; the first scorecard is left out, as it is the default."""
     query = {name: value for name, value in plain(filters).items() if value}
     if choices["scorecards"] and query.get("scorecard") == choices["scorecards"][0]["name"]:
         del query["scorecard"]
     return query
 
 
-def rows_shown(said: str) -> int:
-    """How many rows a visitor has before them, in whole pages."""
-    shown = int(said) if said.isascii() and said.isdigit() and len(said) < 6 else ROWS
+def rows_shown(text: str) -> int:
+    """The number of rows that the visitor's page has, in whole pages."""
+    shown = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else ROWS
     return min(max(-(-shown // ROWS), 1) * ROWS, MOST_ROWS)
 
 
 def most_rows(many: int, asked: int, more: bool) -> int:
-    """How many rows can be brought up to date together; none more where an answer looked at all it may for fewer."""
+    """How many rows can be refreshed together; no more where a page stopped at the limit of examined leads."""
     return many if more and many < asked else MOST_ROWS
 
 
 def describe_count(many: int, more: bool, further: bool) -> str:
-    """How many leads there are, or ``further`` down."""
+    """The line above the list: how many leads it has, or how many follow ``further`` down."""
     if not many:
-        return "More leads to look at" if more else "No leads"
+        return "Search further" if more else "No leads"
     leads = "lead" if many == 1 else "leads"
     if further:
         return f"{many} {leads} further down"
@@ -82,13 +82,13 @@ def describe_count(many: int, more: bool, further: bool) -> str:
 
 
 def weightiest(parts: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """The parts that say most about a score."""
-    telling = [part for part in parts if part["kind"] in {"signal", "fit"} and abs(part["points"]) >= 0.5]
-    return sorted(telling, key=lambda part: -abs(part["points"]))[:most]
+    """The signals and fit lines with the most points."""
+    main = [part for part in parts if part["kind"] in {"signal", "fit"} and abs(part["points"]) >= 0.5]
+    return sorted(main, key=lambda part: -abs(part["points"]))[:most]
 
 
 def lead_parts(view: dict[str, Any], scorecard: str) -> dict[str, Any]:
-    """A lead by one of its scorecards."""
+    """The values of a lead's page for one scorecard."""
     card = view["scorecards"][scorecard]
     traits = _open(view["traits"])
     return {
@@ -103,12 +103,12 @@ def lead_parts(view: dict[str, Any], scorecard: str) -> dict[str, Any]:
 
 
 def _open(traits: dict[str, Any]) -> dict[str, Any]:
-    """Without those that are hidden."""
+    """The traits that are not hidden."""
     return {name: value for name, value in traits.items() if value != HIDDEN}
 
 
 def curve_parts(curve: dict[str, Any]) -> dict[str, Any]:
-    """The curve with the score at each crossing, and some of its points for a table."""
+    """The curve with the score at each crossing, and a selection of points for the table."""
     coming = [[at, round(score, 3)] for at, score in curve["coming"]]
     past = [list(point) for point in curve["past"]]
     if past and past[-1][0] < curve["now"]:
@@ -124,14 +124,14 @@ def _nearest(scores: Mapping[int, float], at_ms: int) -> float:
 
 
 def _some(points: list[list[float]]) -> list[list[float]]:
-    """So many of them that a table can show them: the first, the last, and some between."""
+    """A selection for a table: the first, the last, and some between."""
     if len(points) <= TABLE_ROWS:
         return points
     return [points[i * (len(points) - 1) // (TABLE_ROWS - 1)] for i in range(TABLE_ROWS)]
 
 
 def by_day(timeline: list[dict[str, Any]], scorecard: str, now_ms: int) -> list[tuple[str, list[dict[str, Any]]]]:
-    """What a lead did, with the points for one scorecard, under the names of the days."""
+    """A timeline grouped by day, with the points for one scorecard."""
     entries = [
         {**entry, "points": sum(signal["points"].get(scorecard, 0) for signal in entry["signals"])}
         for entry in timeline
@@ -155,7 +155,7 @@ def alert_row(alert: dict[str, Any]) -> dict[str, Any]:
 
 
 def grade_bands(card: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each grade with its part of the range, in percent."""
+    """Each grade with its share of the range, in percent."""
     low, high = card["range"]
     width = (high - low) or 1
     bands, top = [], high
@@ -174,11 +174,11 @@ def grade_bands(card: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def flow_tiles(flow: dict[str, Any]) -> list[tuple[str, str]]:
-    """The numbers that tell how it goes."""
+    """The figures at the top of the Flow page."""
     shards, sources = flow["shards"], flow["sources"]
     return [
-        (number(sum(each["per_s"] for each in sources), 1), "events a second"),
-        (number(flow["rates"]["alerts_per_s"], 2), "alerts a second"),
+        (number(sum(each["per_s"] for each in sources), 1), "events per second"),
+        (number(flow["rates"]["alerts_per_s"], 2), "alerts per second"),
         (number(sum(shard["leads"] or 0 for shard in shards)), "leads"),
         (number(sum(each["lag"] or 0 for each in (*sources, *shards))), "events waiting"),
         (number(sum(flow["reject_reasons"].values())), "rejected"),

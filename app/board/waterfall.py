@@ -1,4 +1,4 @@
-"""The parts of a score drawn one after another, each beginning where the one before ended. Pure."""
+"""The waterfall chart of a score: each part begins where the one before it ended. Pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from streams.scoring.rules import UNIT
 
 _KINDS: Final = {
     "signal": "",
-    "fit": "who it is",
-    "cap": "at most that much",
-    "clamp": "score kept in its range",
+    "fit": "fit",
+    "cap": "cap of the signal or category",
+    "clamp": "range of the scorecard",
 }
 _ORDER: Final = {"fit": 0, "signal": 1, "cap": 2, "clamp": 3}
 _LEAST_WIDTH: Final = 0.6
-"""Of a bar, in percent: so that a tiny part is still seen."""
+"""Of a bar, in percent, so that a tiny part is visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One part with its place in the drawing; ``x``, ``width`` and ``zero`` in percent of it."""
+    """One part with its place in the chart; ``x``, ``width`` and ``zero`` are percentages of its width."""
 
     kind: str
     name: str
@@ -35,7 +35,7 @@ class Step:
 
 
 def steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
-    """What a person is comes first, then what it did, gains before losses, then what was cut off."""
+    """Fit first, then signals (gains before losses), then what caps and the range cut off."""
     ordered = sorted(parts, key=lambda part: (_ORDER.get(part["kind"], 9), -part["points"]))
     totals = [0]
     for part in ordered:
@@ -46,7 +46,7 @@ def steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
         Step(
             part["kind"],
             part["name"],
-            _says(part),
+            _describe(part),
             part["points"],
             exact(part["points"]),
             after / UNIT,
@@ -59,10 +59,10 @@ def steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
 
 
 def exact(points: float) -> str:
-    """All digits of a number of points."""
+    """A number of points with all its digits."""
     return f"{round(points * UNIT) / UNIT:.9f}".rstrip("0").rstrip(".")
 
 
-def _says(part: dict[str, Any]) -> str:
+def _describe(part: dict[str, Any]) -> str:
     amount = part.get("amount")
     return f"\N{MULTIPLICATION SIGN} {amount:.2f}" if amount is not None else _KINDS.get(part["kind"], "")

@@ -1,4 +1,4 @@
-"""``leadglow board``: shows leads over HTTP until it is told to stop."""
+"""``leadglow board``: shows leads over HTTP until it is stopped."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def register(root: typer.Typer) -> None:
 
 
 def board() -> None:
-    """Show leads in a browser and by an API until stopped.
+    """Show leads in a browser and through an API until stopped.
 
-    Reads Redis and follows Kafka; it changes nothing in either. Without the access file that LEADGLOW_BOARD_ACCESS
-    names, it shows itself to this machine only. While Redis is away the answer is 503, and /ready says so. Stop it with
-    Ctrl-C or SIGTERM.
+    Reads Redis and Kafka and changes neither. Without an access file (LEADGLOW_BOARD_ACCESS) it must listen on a
+    loopback address. While Redis cannot be reached, requests for leads and /ready get 503. Stop it with Ctrl-C or
+    SIGTERM.
     """
     settings = load_settings()
     _check_settings(settings)
@@ -33,8 +33,8 @@ def board() -> None:
 def _check_settings(settings: Settings) -> None:
     if settings.board_access is None and not is_loopback(settings.board_host):
         message = (
-            f"the board on {settings.board_host} would show every lead to whoever reaches it: make an access file with "
-            f"`leadglow tokens new NAME --file access.yaml` and name it in {variable('board_access')}, or set "
-            f"{variable('board_host')}=127.0.0.1."
+            f"the board on {settings.board_host} would show every lead to anybody who can reach it: make an access "
+            f"file with `leadglow tokens new NAME --file access.yaml` and set {variable('board_access')} to its path, "
+            f"or set {variable('board_host')}=127.0.0.1."
         )
         raise CommandError(Exit.REFUSED, message)

@@ -1,4 +1,4 @@
-"""``leadglow collector``: takes events over HTTP until it is told to stop."""
+"""``leadglow collector``: receives events over HTTP until it is stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 
 from app.cli.common import CommandError
 from app.cli.serving import serve
-from app.cli.worker import existing_topics
+from app.cli.worker import wait_for_topics
 from app.collector.collector import Collector
 from app.settings import Settings, variable
 from app.settings_source import load_settings
@@ -20,11 +20,11 @@ def register(root: typer.Typer) -> None:
 
 
 def collector() -> None:
-    """Take events over HTTP until stopped.
+    """Receive events over HTTP until stopped.
 
-    Trackers, mail services and servers send here; what is answered with 200 is in Kafka. The keys file that
-    LEADGLOW_COLLECTOR_KEYS names says who may send. While Kafka is away the answer is 503, and /ready says so. Stop it
-    with Ctrl-C or SIGTERM: it finishes what is in flight.
+    Trackers, mail services and servers send events here; a response of 200 means that they are in Kafka. The keys file
+    (LEADGLOW_COLLECTOR_KEYS) lists who may send. While Kafka cannot be reached, requests and /ready get 503. Stop it
+    with Ctrl-C or SIGTERM: it finishes the requests in flight.
     """
     settings = load_settings()
     _check_settings(settings)
@@ -35,8 +35,8 @@ def collector() -> None:
 def _check_settings(settings: Settings) -> None:
     if settings.collector_keys is None:
         message = (
-            f"{variable('collector_keys')} names no keys file, so nobody may send: make one with "
-            "`leadglow keys new NAME --file keys.yaml`, and name it there."
+            f"{variable('collector_keys')} is not set, so nobody may send: make a keys file with "
+            "`leadglow keys new NAME --file keys.yaml`, and set the variable to its path."
         )
         raise CommandError(Exit.REFUSED, message)
     for name in ("collector_web_topic", "collector_mail_topic"):
@@ -50,8 +50,8 @@ def _check_settings(settings: Settings) -> None:
 
 
 async def _connect(settings: Settings, built: Collector) -> None:
-    """Check the topics and reach Kafka; requests get 503 until then."""
-    existing = await existing_topics(settings)
+    """Check the topics and connect to Kafka; requests get 503 until then."""
+    existing = await wait_for_topics(settings)
     wanted = {settings.collector_web_topic, settings.collector_mail_topic, settings.rejected}
     if missing := sorted(wanted - set(existing)):
         message = f"Kafka has no topic {', '.join(missing)}: run `leadglow topics create` first."

@@ -1,4 +1,4 @@
-"""What the commands share: mistakes in one sentence, clients with a deadline."""
+"""Shared by the commands: errors in one sentence, clients with a deadline."""
 
 import asyncio
 import logging
@@ -27,15 +27,15 @@ from streams.store.redis import RedisStore, connect
 T = TypeVar("T")
 PIPE_WIDTH = 160
 REDIS_S = 10.0
-"""How long a command waits for an answer of Redis; a worker waits for ever."""
+"""How long a command waits for a response of Redis; a worker waits for ever."""
 
 
-def _in_utf8(value: str) -> str:
-    """What is not UTF-8 on the command line comes with characters that cannot be sent."""
+def _require_utf8(value: str) -> str:
+    """Refuse bytes that are not UTF-8: Python passes them as characters that cannot be sent."""
     try:
         value.encode()
     except UnicodeEncodeError:
-        msg = "it is not UTF-8, and ids are text in UTF-8"
+        msg = "it is not UTF-8, but ids are UTF-8 text"
         raise typer.BadParameter(msg) from None
     return value
 
@@ -44,8 +44,8 @@ LeadId = Annotated[
     str,
     typer.Argument(
         metavar="ID",
-        callback=_in_utf8,
-        help="The lead's id, any id that was joined to it, or its e-mail address.",
+        callback=_require_utf8,
+        help="The lead's id, any id that was merged into it, or its e-mail address.",
     ),
 ]
 At = Annotated[
@@ -53,13 +53,13 @@ At = Annotated[
     typer.Option(
         metavar="TIME",
         help="Now or later: 2026-12-24T18:00:00Z, 2026-12-24, or +7d (s, m, h, d, w). "
-        "Shows what will be if nothing else arrives.",
+        "Assumes that no further events arrive.",
     ),
 ]
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked for; the message says what to do about it."""
+    """A command cannot do its work; the message names a remedy."""
 
     def __init__(self, status: Exit, message: str) -> None:
         super().__init__(message)
@@ -70,7 +70,7 @@ def load_rules(settings: Settings) -> Rules:
     """The scorecards in use.
 
     Raises:
-        CommandError: the scorecard file is no good.
+        CommandError: the scorecard file has mistakes.
     """
     try:
         return Rules(load_file(settings.scorecards), settings.lateness_ms)
@@ -89,12 +89,12 @@ def parse_at(text: At) -> int:
 
 
 def console() -> Console:
-    """Where tables go; a pipe or a file is as wide as it takes."""
+    """The console for tables; a pipe or a file has a fixed width."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work; only its own words are for people, not the libraries' grumbling."""
+    """Run a command's coroutine without the log lines of libraries."""
     logging.basicConfig(handlers=[logging.NullHandler()])
     return asyncio.run(work)
 
@@ -104,7 +104,7 @@ async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> 
     """The state in Redis, closed afterwards.
 
     Raises:
-        CommandError: Redis does not answer, or the whole block takes longer than ``deadline_s`` (None: no limit).
+        CommandError: Redis does not respond, or the block takes longer than ``deadline_s`` (None: no limit).
     """
     await _check_redis(settings)
     store = make_store(settings)
@@ -119,7 +119,7 @@ async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> 
 
 
 async def _check_redis(settings: Settings) -> None:
-    """See that Redis answers, at once, and that its state is for as many partitions as the settings say."""
+    """Check that Redis responds, and that its state has as many partitions as the settings."""
     client = connect(settings.redis)
     try:
         async with asyncio.timeout(REDIS_S):
@@ -141,7 +141,7 @@ async def open_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A client for topics, closed afterwards.
 
     Raises:
-        CommandError: Kafka does not answer.
+        CommandError: Kafka does not respond.
     """
     admin = make_admin(settings)
     with KafkaErrorCapture() as ear:

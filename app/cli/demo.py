@@ -1,4 +1,4 @@
-"""``leadglow demo``: the whole system on made-up traffic, live, or as a check that ends by itself."""
+"""``leadglow demo``: the whole system on generated traffic, live or as a check that ends by itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LIVE_RATE = 150.0
 SHOWN = 10
-"""Mismatches that are told in full."""
+"""Mismatches that are printed in full."""
 
 
 def register(root: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def register(root: typer.Typer) -> None:
 
 
 def _address(checked: Callable[[str], str]) -> Callable[[str | None], str | None]:
-    """An option's callback that refuses what the setting of that name would."""
+    """A callback of an option that checks it like the setting of that name."""
 
     def callback(value: str | None) -> str | None:
         try:
@@ -55,7 +55,7 @@ def _finite(value: float | None) -> float | None:
 
 def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     events: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Send so many, verify the outcome, and end.")
+        int | None, typer.Option(min=1, metavar="N", help="Send N events, verify the outcome, and end.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="With --events: one JSON object on stdout.")] = False,
     rate: Annotated[
@@ -64,31 +64,33 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             min=0.1,
             callback=_finite,
             metavar="RATE",
-            help="Events per second. [live: 150; with --events: as many as possible]",
+            help="Events per second. [live: 150; with --events: no limit]",
         ),
     ] = None,
-    leads: Annotated[int, typer.Option(min=1, metavar="N", help="How many people visit the site.")] = 3000,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same seed sends the same events.")] = 1,
+    leads: Annotated[int, typer.Option(min=1, metavar="N", help="Number of visitors.")] = 3000,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Seed of the generator: the same seed sends the same events.")
+    ] = 1,
     kafka: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", callback=_address(kafka_servers), help="Use this Kafka; else an embedded broker."
+            metavar="HOST:PORT", callback=_address(kafka_servers), help="Use this Kafka instead of an embedded broker."
         ),
     ] = None,
     redis: Annotated[
         str | None,
-        typer.Option(metavar="URL", callback=_address(redis_url), help="Use this Redis; else an embedded one."),
+        typer.Option(metavar="URL", callback=_address(redis_url), help="Use this Redis instead of an embedded one."),
     ] = None,
 ) -> None:
-    """See leads glow and cool, live in the terminal.
+    """Watch leads glow and cool, live in the terminal.
 
-    The whole system on believable traffic. Broker, Redis, worker, collector and board need nothing but this program:
-    pip install 'leadglow[embedded]'. The screen shows the board's address, and a command to paste that sends events of
-    your own. Ctrl-C stops everything. With --kafka or --redis, topics and keys get names of their own, and are removed
-    afterwards. With --events, everything is scored a second time in memory: exit status 1 if anything differs.
+    Runs the whole system on realistic traffic: broker, Redis, worker, collector and board. Needs only
+    pip install 'leadglow[embedded]'. The screen shows the board's address and a command that sends your own events.
+    Ctrl-C stops everything. With --kafka or --redis, topics and keys get temporary names and are removed afterwards.
+    With --events, all events are scored a second time in memory; exit status 1 if the results differ.
     """
     if json and events is None:
-        msg = "--json needs --events: the live view has no end"
+        msg = "--json needs --events, as the live view does not end"
         raise typer.BadParameter(msg)
     if events is None:
         run(_stoppable(_live(kafka, redis, (rate or LIVE_RATE, leads, seed))))
@@ -96,7 +98,7 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     summary = run(_stoppable(_check(kafka, redis, (events, rate or 0.0, leads, seed))))
     if summary is None:
         raise CommandError(Exit.TROUBLE, "stopped before the end: nothing was verified")
-    _tell(summary, json)
+    _print_summary(summary, json)
 
 
 async def _live(kafka: str | None, redis: str | None, traffic: tuple[float, int, int]) -> None:
@@ -118,7 +120,7 @@ async def _check(kafka: str | None, redis: str | None, order: tuple[int, float, 
 
 @asynccontextmanager
 async def _stack(kafka: str | None, redis: str | None, console: Console) -> AsyncIterator[Stack]:
-    """Everything running; gone afterwards.
+    """Start everything, and stop it at the end of the block.
 
     Raises:
         CommandError: something did not start, or ended.
@@ -144,7 +146,7 @@ async def _stack(kafka: str | None, redis: str | None, console: Console) -> Asyn
 
 
 async def _stoppable(work: Coroutine[Any, Any, T]) -> T | None:
-    """The outcome; None if Ctrl-C or SIGTERM came first. What is stopped gets the time to clean up."""
+    """The result of ``work``, or None if Ctrl-C or SIGTERM stopped it; it may clean up first."""
     task = asyncio.create_task(work)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -161,7 +163,7 @@ def _plain(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{parts.port or 6379}"
 
 
-def _tell(summary: Summary, json: bool) -> None:
+def _print_summary(summary: Summary, json: bool) -> None:
     """Print the summary.
 
     Raises:

@@ -1,4 +1,4 @@
-"""``leadglow erase``: forget a person."""
+"""``leadglow erase``: erases a lead."""
 
 import asyncio
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ from streams.store.redis import RedisStore
 from streams.transport.topics import partition_of
 
 WAIT_S = 30.0
-LOOK_S = 0.1
+POLL_S = 0.1
 
 
 def register(root: typer.Typer) -> None:
@@ -31,55 +31,55 @@ def register(root: typer.Typer) -> None:
 
 def erase(
     lead_id: LeadId,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Erase a lead for good.
 
-    Its state, its other ids, its place in every ranking. The request goes through Kafka: a worker must run.
-    Events of the lead that arrived before the request do not bring it back, not even in a rebuild; events
-    that arrive afterwards make a new lead. What stands in Kafka topics goes with their retention.
+    Erases its state, its other ids and its place in all rankings. The request goes through Kafka, so a worker must be
+    running. Events of the lead that arrived before the request do not bring it back, not even in a rebuild; events that
+    arrive afterwards make a new lead. Records in Kafka topics are removed by their retention.
     """
     settings = load_settings()
     if not lead_id:
-        raise CommandError(Exit.USAGE, "an empty id names no lead.")
-    names, known = run(_names(settings, lead_id))
+        raise CommandError(Exit.USAGE, "the id is empty.")
+    names, known = run(_find_ids(settings, lead_id))
     others = f" (also known as {', '.join(names[1:])})" if names[1:] else ""
     if not known:
-        typer.echo(f"There is no lead {lead_id!r} now; events of it that are on their way will not bring it in.")
+        typer.echo(f"There is no lead {lead_id!r}; its events that are still in Kafka will not create it.")
     if not yes and not typer.confirm(f"Erase lead {lead_id!r}{others} for good?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was erased.")
     run(_erase(settings, names))
     typer.echo(f"lead {lead_id!r} is erased{others}")
 
 
-async def _names(settings: Settings, said: str) -> tuple[list[str], bool]:
-    """Every id of the lead, the one that was said first; whether there is such a lead."""
-    lead_id, partitions = said, settings.partitions
+async def _find_ids(settings: Settings, given: str) -> tuple[list[str], bool]:
+    """All ids of the lead, the given one first; whether there is such a lead."""
+    lead_id, partitions = given, settings.partitions
     async with open_store(settings) as store:
-        if "@" in said and await lead_lookup.load_state(store, partitions, said) is None:
-            lead_id = email_id(said)
+        if "@" in given and await lead_lookup.load_state(store, partitions, given) is None:
+            lead_id = email_id(given)
         found_id, state = await lead_lookup.find_lead(store, partitions, lead_id)
     aliases = state.aliases if isinstance(state, Lead) else []
     return list(dict.fromkeys([lead_id, found_id, *aliases])), isinstance(state, Lead)
 
 
 async def _erase(settings: Settings, names: list[str]) -> None:
-    requested_ms = await _request(settings, names[0])
+    requested_ms = await _send_tombstone(settings, names[0])
     async with open_store(settings, None) as store:
         try:
             async with asyncio.timeout(WAIT_S):
                 for name in names:
-                    await _until_erased(settings, store, name, requested_ms)
+                    await _wait_until_erased(settings, store, name, requested_ms)
         except TimeoutError:
             message = (
-                f"the request is in Kafka, but no worker carried it out within {WAIT_S:.0f} s: "
-                "start one with `leadglow worker`; there is no need to ask again."
+                f"the request is in Kafka, but no worker has processed it within {WAIT_S:.0f} s: "
+                "start one with `leadglow worker`; the request need not be repeated."
             )
             raise CommandError(Exit.TROUBLE, message) from None
 
 
-async def _request(settings: Settings, lead_id: str) -> int:
-    """Put a tombstone on the lead's partition; returns its time."""
+async def _send_tombstone(settings: Settings, lead_id: str) -> int:
+    """Send a tombstone to the lead's partition; returns its timestamp."""
     await require_lead_events(settings)
     producer: AIOKafkaProducer = make_producer(settings)
     try:
@@ -93,9 +93,9 @@ async def _request(settings: Settings, lead_id: str) -> int:
         await producer.stop()
 
 
-async def _until_erased(settings: Settings, store: RedisStore, lead_id: str, since_ms: int) -> None:
+async def _wait_until_erased(settings: Settings, store: RedisStore, lead_id: str, since_ms: int) -> None:
     while True:
         state = await lead_lookup.load_state(store, settings.partitions, lead_id)
         if isinstance(state, Erased) and state.at_ms >= since_ms:
             return
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)

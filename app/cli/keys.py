@@ -1,4 +1,4 @@
-"""``leadglow keys``: make a key for the collector, and check the file that holds them."""
+"""``leadglow keys``: makes a key for the collector, and checks the keys file."""
 
 import secrets
 from functools import partial
@@ -33,24 +33,26 @@ def register(root: typer.Typer) -> None:
 
 @keys.command()
 def new(
-    name: Annotated[str, typer.Argument(help="What events and metrics call it.", metavar="NAME")],
-    server: Annotated[bool, typer.Option("--server", help="A secret for servers, not a public write key.")] = False,
+    name: Annotated[str, typer.Argument(help="Name of the key in events and metrics.", metavar="NAME")],
+    server: Annotated[
+        bool, typer.Option("--server", help="Make a secret for servers instead of a public write key.")
+    ] = False,
     origin: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ORIGIN",
-            help="The origin of pages that may use the key; again for more; `any` for apps and servers.",
+            help="Origin of pages that may use the key (repeatable), or `any` for apps and servers.",
         ),
     ] = None,
-    rate: Annotated[str, typer.Option(metavar="RATE", help="The most calls, such as 200/s or 5000/m.")] = "",
+    rate: Annotated[str, typer.Option(metavar="RATE", help="Limit of calls, such as 200/s or 5000/m.")] = "",
     file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The keys file to add it to; made if it is not there.")
+        Path | None, typer.Option(metavar="FILE", help="Add the key to this keys file, which is created if missing.")
     ] = None,
 ) -> None:
     """Make a key.
 
-    Prints the key, and adds its line to a keys file or prints it to be pasted there. A server's secret is shown this
-    once: the file holds only its SHA-256.
+    Prints the key, and adds its entry to a keys file or prints the entry to paste. A server's secret is printed only
+    once: the file contains only its SHA-256.
     """
     shown = f"lgs_{secrets.token_urlsafe(32)}" if server else f"wk_{secrets.token_urlsafe(16)}"
     fields: dict[str, object] = {"name": name}
@@ -67,7 +69,7 @@ def new(
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The keys file.")]) -> None:
     """Check a keys file.
 
-    Prints every mistake at once, with line, column and remedy, and never a secret. Exit status 1 if there is any.
+    Prints all mistakes with line, column and remedy, and no secrets. Exit status 1 if there are any.
     """
     ring = check_file(partial(load, services=SERVICES), file)
     typer.echo(_summary(file, ring))
@@ -76,7 +78,7 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The keys fi
 def _summary(file: Path, ring: KeyRing) -> str:
     lines = [f"{file}: no mistakes", *(_line(key) for key in ring.keys)]
     lines += [f"webhook     {hook.name}: {hook.service}, at /webhooks/{hook.name}" for hook in ring.webhooks.values()]
-    return "\n".join([*lines, f"links       {'signed' if ring.link_secret else 'no secret: none can be made'}"])
+    return "\n".join([*lines, f"links       {'signed' if ring.link_secret else 'no secret, so none can be made'}"])
 
 
 def _line(key: Key) -> str:

@@ -1,4 +1,4 @@
-"""``leadglow lead show``: one lead and why it scores what it does."""
+"""``leadglow lead show``: shows one lead and explains its scores."""
 
 import json
 from typing import Annotated
@@ -28,7 +28,7 @@ def register(root: typer.Typer) -> None:
 
 @lead.callback()
 def _group() -> None:
-    """Keep ``show`` a subcommand although it is the only one."""
+    """Keep ``show`` a subcommand, although it is the only one."""
 
 
 @lead.command()
@@ -37,11 +37,9 @@ def show(
     at: At = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show a lead and why it scores so.
+    """Show a lead and explain its scores.
 
-    Scores, stages and, for each score, the parts that sum to it.
-
-    Exit status 3 if there is no such lead.
+    Prints scores, stages and, for each score, the parts that sum to it. Exit status 3 if there is no such lead.
     """
     at_ms = parse_at(at)
     settings = load_settings()
@@ -66,7 +64,7 @@ async def _view(settings: Settings, rules: Rules, lead_id: str, at_ms: int) -> V
 
 
 def render(view: View) -> Group:
-    """The view for people."""
+    """The view as tables."""
     head = Table.grid(padding=(0, 2))
     head.add_column(style="dim")
     head.add_column(overflow="fold")
@@ -91,7 +89,7 @@ def _card(name: str, card: View) -> Group:
     if inside:
         lines.append("  ".join(inside))
     if change := card["next_change"]:
-        lines.append(f"[dim]will be {change['to']} from {_second(change['at'])} on, if nothing else arrives[/]")
+        lines.append(f"[dim]will be {change['to']} from {_second(change['at'])} on if no further events arrive[/]")
     return Group("\n".join(lines), _parts(card))
 
 

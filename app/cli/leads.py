@@ -1,4 +1,4 @@
-"""``leadglow leads``: the ranking, and everybody."""
+"""``leadglow leads``: the ranking, and an export of all leads."""
 
 import asyncio
 import json
@@ -29,14 +29,14 @@ def register(root: typer.Typer) -> None:
 @leads.command()
 def top(
     scorecard: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The scorecard; without it, the first in the file.")
+        str | None, typer.Option(metavar="NAME", help="The scorecard; by default the first in the file.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Number of leads.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the highest scores and why.
+    """Show the leads with the highest scores and the reasons.
 
-    The leads are as they are now, the highest score first.
+    Scores are those of this moment, the highest first.
     """
     settings = load_settings()
     rules = load_rules(settings)
@@ -54,7 +54,7 @@ def top(
 def export(at: At = None) -> None:
     """Print every lead as a line of JSON.
 
-    Each line is what `lead show --json` prints.
+    Each line has the form of `lead show --json`.
     """
     at_ms = parse_at(at)
     settings = load_settings()
@@ -78,7 +78,7 @@ async def _top(settings: Settings, rules: Rules, card: CardRule, limit: int) -> 
 
 
 async def _export(settings: Settings, rules: Rules, at_ms: int) -> None:
-    """Stream; the deadline is for each answer of Redis, however long the whole takes."""
+    """Stream all leads; the deadline applies to each response of Redis, not to the whole export."""
     loop = asyncio.get_running_loop()
     async with open_store(settings, None) as store, asyncio.timeout(REDIS_S) as deadline:
         async for lead_id, lead in lead_lookup.scan_leads(store, settings.partitions):
@@ -103,7 +103,7 @@ def _table(rows: list[View]) -> Table:
 
 
 def _why(row: View) -> str:
-    """The weightiest of what happened and what is known; not the bounds that cut it."""
+    """The signals and fit lines with the most points, without caps and the range."""
     reasons = [part for part in row["parts"] if part["kind"] in {"signal", "fit"}]
     parts = sorted(reasons, key=lambda part: -abs(part["points"]))[:MOST_REASONS]
     return ", ".join(f"{part['name']} {part['points']:+.1f}" for part in parts)

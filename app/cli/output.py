@@ -1,4 +1,4 @@
-"""Standard output whose failures are told apart from those of Kafka and Redis."""
+"""Standard output whose errors are distinguishable from those of Kafka and Redis."""
 
 import io
 import sys
@@ -8,9 +8,9 @@ from typing import Any
 
 
 class OutputLost(Exception):
-    """What a command printed did not arrive: its reader went away, or its disk is full.
+    """The output cannot be written: its reader has ended, or the disk is full.
 
-    No OSError, because a command takes those inside of its work for a server's.
+    Not an OSError, because commands treat an OSError during their work as an error of a server.
     """
 
     def __init__(self, error: OSError) -> None:
@@ -19,7 +19,7 @@ class OutputLost(Exception):
 
 
 class _Descriptor(io.FileIO):
-    """A file descriptor that fails once, and takes what is still flushed at the end of the process for nothing."""
+    """A file descriptor that raises once, and ignores what is flushed afterwards at the end of the process."""
 
     _lost = False
 
@@ -34,8 +34,8 @@ class _Descriptor(io.FileIO):
             raise OutputLost(error) from None
 
 
-def paper(descriptor: int, like: Any) -> io.TextIOWrapper:
-    """A text stream to the descriptor, encoded like another one; it raises OutputLost."""
+def open_checked(descriptor: int, like: Any) -> io.TextIOWrapper:
+    """Open a text stream to a descriptor, encoded like another one; it raises OutputLost."""
     raw = _Descriptor(descriptor, "w", closefd=False)
     return io.TextIOWrapper(
         io.BufferedWriter(raw), encoding=like.encoding, errors=like.errors, line_buffering=raw.isatty()
@@ -44,11 +44,11 @@ def paper(descriptor: int, like: Any) -> io.TextIOWrapper:
 
 @contextmanager
 def checked_output() -> Iterator[None]:
-    """Have standard output raise OutputLost, at the latest at the end of the block."""
-    if sys.stdout is None:  # it was closed before we began
+    """Make standard output raise OutputLost, at the latest at the end of the block."""
+    if sys.stdout is None:  # it was closed before the start
         yield
         return
-    with paper(1, sys.stdout) as out, redirect_stdout(out):
+    with open_checked(1, sys.stdout) as out, redirect_stdout(out):
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""``leadglow rebuild``: score everything again from Kafka."""
+"""``leadglow rebuild``: scores everything again from Kafka."""
 
 import uuid
 from typing import Annotated, Any
@@ -24,34 +24,34 @@ def register(root: typer.Typer) -> None:
     root.command()(rebuild)
 
 
-def rebuild(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+def rebuild(yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False) -> None:
     """Score all events in Kafka again.
 
-    Empties the state in Redis, so that workers begin at the first event that Kafka still has. For a Redis
-    that was lost, or a scorecard file with new signals or half-lives. Workers may run or be started later;
-    scores are incomplete until they have caught up. Alerts keep their ids: what is on the handoff topic
-    already is not sent again.
+    Empties the state in Redis, so that workers begin at the first event that Kafka still has. Use it after a loss of
+    Redis, or for a scorecard file with new signals or half-lives. Workers may be running or be started later; scores
+    are incomplete until they have caught up. Alerts keep their ids: those already in the handoff topic are not sent
+    again.
     """
     settings = load_settings()
     version = load_rules(settings).version
     gone = run(_events_gone(settings))
     typer.echo(
-        f"All leads of {settings.namespace!r} will be taken out of Redis and scored anew from "
+        f"All leads of {settings.namespace!r} will be removed from Redis and scored again from "
         f"{settings.lead_events} ({settings.partitions} partitions)."
     )
     if gone:
-        typer.echo(f"{gone} older events are gone from Kafka (retention) and will not count any more.")
+        typer.echo(f"{gone} older events are no longer in Kafka (retention) and will no longer count.")
     if not yes and not typer.confirm("Rebuild?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
     run(_rebuild(settings, version))
-    typer.echo("The state is empty. Workers score everything from the beginning now, or when they are started.")
+    typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")
 
 
 async def _events_gone(settings: Settings) -> int:
-    """How many events of the topic can no longer be read.
+    """How many events of the topic were removed by its retention.
 
     Raises:
-        CommandError: the topic is not the one that the settings describe.
+        CommandError: the topic does not match the settings.
     """
     await require_lead_events(settings)
     consumer: Any = make_consumer(settings)
@@ -75,13 +75,13 @@ async def _rebuild(settings: Settings, version: str) -> None:
 
 
 async def empty_shard(store: Store, partition: int, version: str) -> None:
-    """Remove a shard's state and note that its events are to be read from the first one on.
+    """Remove a shard's state and set its checkpoint to the first event.
 
-    ``version`` is that of the scorecards: causes, and with them the ids of alerts, stay what they were.
-    A worker that owns the shard finds at its next step that it was written, and starts over.
+    ``version`` is that of the scorecards, so that causes, and with them the ids of alerts, stay the same.
+    A worker that owns the shard notices the change at its next step, and starts over.
 
     Raises:
-        CommandError: a worker wrote the shard every time.
+        CommandError: a worker wrote the shard at every attempt.
     """
     fields = {"ckpt": b"0", "scorecards": version.encode(), "owner": b"rebuild"}
     for _ in range(ATTEMPTS):

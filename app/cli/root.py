@@ -1,4 +1,4 @@
-"""The command ``leadglow``: its subcommands, and how every mistake is told."""
+"""The command ``leadglow``: its subcommands, and how errors are reported."""
 
 import importlib
 import importlib.util
@@ -19,14 +19,14 @@ COMMANDS = (
     "demo", "worker", "collector", "board",
     "topics", "scorecards", "keys", "tokens", "lead", "leads", "erase", "rebuild",
 )  # fmt: skip
-"""Each is a module beside this one with ``register``; in the order of ``--help``."""
+"""Each is a module in this folder with ``register``, in the order of ``--help``."""
 
 
 class Commands(TyperGroup):
-    """Ends a command that cannot go on with a sentence and a status instead of a traceback."""
+    """Turns an expected error into a sentence and an exit status instead of a traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """In our order."""
+        """The commands in the order of ``COMMANDS``."""
         return [name for name in COMMANDS if name in self.commands]
 
     def invoke(self, ctx: Any) -> Any:
@@ -60,7 +60,7 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; an error that should not be ends it with a traceback and status 70."""
+    """Run the command line; an unexpected error ends it with a traceback and status 70."""
     try:
         with checked_output():
             build()(prog_name="leadglow")
@@ -71,11 +71,11 @@ def main() -> None:
         sys.exit(Exit.UNWRITTEN)
     except Exception:
         traceback.print_exc()
-        print("leadglow: this should not happen: please report it with the lines above.", file=sys.stderr)
+        print("leadglow: unexpected error: please report it with the lines above.", file=sys.stderr)
         sys.exit(Exit.TROUBLE)
 
 
-def _say_version(asked: bool) -> None:
+def _print_version(asked: bool) -> None:
     if asked:
         typer.echo(f"leadglow {installed_version('leadglow')}")
         raise typer.Exit
@@ -83,10 +83,10 @@ def _say_version(asked: bool) -> None:
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say which.")
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take no other options of its own."""
+    """Has no other options."""
 
 
 def _end(status: Exit, message: str) -> None:
@@ -96,8 +96,8 @@ def _end(status: Exit, message: str) -> None:
 
 _HELP = """Real-time lead scoring on event streams.
 
-Leads glow while they engage and cool when they stop. Settings come from variables LEADGLOW_... and from the
-file that LEADGLOW_SETTINGS names; docs/settings.md lists them."""
+Leads glow while they engage and cool when they stop. Settings are environment variables LEADGLOW_..., or keys of
+the file that LEADGLOW_SETTINGS names; docs/settings.md lists them."""
 
 
 def _epilog() -> str:

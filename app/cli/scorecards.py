@@ -1,4 +1,4 @@
-"""``leadglow scorecards``: check a file, and the schema that editors check it by."""
+"""``leadglow scorecards``: checks a scorecard file, and prints the JSON Schema for editors."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def register(root: typer.Typer) -> None:
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file.")]) -> None:
     """Check a scorecard file.
 
-    Prints every mistake at once, with line, column and remedy. Exit status 1 if there is any.
+    Prints all mistakes with line, column and remedy. Exit status 1 if there are any.
     """
     model = check_file(load_file, file)
     typer.echo(_summary(file, model))

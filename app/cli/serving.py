@@ -21,7 +21,7 @@ from streams.yamlfile.load import YamlFileError
 
 log = logging.getLogger(__name__)
 GC_THRESHOLD = 50_000
-"""Allocations between collections: what a request leaves behind has no cycles."""
+"""Allocations between garbage collections: requests leave no reference cycles behind."""
 
 
 class Server(Protocol):
@@ -73,7 +73,7 @@ def serve(
     except YamlFileError as error:
         raise CommandError(Exit.REFUSED, f"{error}\n{remedy}") from None
     set_up_logs(settings.log)
-    # Thirty lines a second while Kafka is away; we say it once.
+    # It logs thirty lines a second while Kafka cannot be reached; we log one.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     run_process(run_until_stopped(_start(name, server, settings, connect), _wait_for_stop, server.stop))
 
@@ -130,7 +130,7 @@ async def _start(name: str, server: S, settings: Settings, connect: Callable[[S]
         place = f"{name}_port"
         address = await server.listen(getattr(settings, f"{name}_host"), getattr(settings, place))
     except OSError as error:
-        message = f"cannot listen ({error.strerror}): name another port in {variable(place)}, or 0 for any free one"
+        message = f"cannot listen ({error.strerror}): set another {variable(place)}, or 0 for any free port"
         raise CommandError(Exit.REFUSED, message) from None
     typer.echo(f"leadglow {name}: metrics on {probes}/metrics")
     typer.echo(f"leadglow {name}: listening on {address}")

@@ -6,16 +6,16 @@ from app.settings_source import FILE
 _HEAD = f"""\
 # Settings
 
-Made by `make settings` from `app/settings.py`; a test keeps the two alike.
+Generated from `app/settings.py` by `make settings`; a test checks that this page is up to date.
 
-A setting is an environment variable, or, without the prefix and in small letters, a key of the TOML file
-that `{FILE}` names. The environment wins. An unknown name is an error that names the nearest known one.
+A setting is an environment variable, or a key of the TOML file that `{FILE}` names: the same name
+in lower case, without the prefix. The environment takes precedence. An unknown name is an error with a suggestion.
 """
 _END = """
-## Rights
+## Permissions in Redis
 
-A worker, and every command, may log in to Redis as a user with these rights (`ACL SETUSER`), where `leadglow` is
-`LEADGLOW_NAMESPACE`; on a cluster it also needs `+cluster`:
+A worker and all commands need a Redis user with these permissions (`ACL SETUSER`), where `leadglow` is the value of
+`LEADGLOW_NAMESPACE`; on a cluster they also need `+cluster`:
 
 ```text
 ~leadglow:* +@read +@write +@scripting +@transaction +@connection -@dangerous +info

@@ -1,4 +1,4 @@
-"""``leadglow tokens``: let somebody see the board, and check the file that says who may."""
+"""``leadglow tokens``: makes a token for the board, and checks the access file."""
 
 import secrets
 from hashlib import sha256
@@ -11,7 +11,7 @@ from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.masking import ROLES, VIEWER
 from app.cli.file_commands import EntryFile, check_file
 
-tokens = typer.Typer(no_args_is_help=True, help="Who may see the board.")
+tokens = typer.Typer(no_args_is_help=True, help="Tokens for the board.")
 _ACCESS_FILE: EntryFile[AccessFile] = EntryFile(
     title="access file",
     entry="token",
@@ -33,16 +33,19 @@ def register(root: typer.Typer) -> None:
 
 @tokens.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Who it is for.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="Who will use it.", metavar="NAME")],
     role: Annotated[
-        str, typer.Option(help=f"What they see: {' or '.join(ROLES)} (traits and addresses, too).", metavar="ROLE")
+        str, typer.Option(help=f"Role: {' or '.join(ROLES)} (also sees traits and addresses).", metavar="ROLE")
     ] = VIEWER,
-    file: Annotated[Path | None, typer.Option(help="The access file to add it to; made if it is not there.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Add the token to this access file, which is created if missing."),
+    ] = None,
 ) -> None:
     """Make a token for the board.
 
-    Prints the token this once, and adds its line to an access file or prints it to be pasted there: the file holds only
-    the SHA-256.
+    Prints the token only once, and adds its entry to an access file or prints the entry to paste: the file contains
+    only the SHA-256.
     """
     token = f"lgb_{secrets.token_urlsafe(32)}"
     fields = {"name": name, "sha256": sha256(token.encode()).hexdigest(), "role": role}
@@ -51,10 +54,10 @@ def new(
 
 
 @tokens.command()
-def check(file: Annotated[Path, typer.Argument(help="The access file.")]) -> None:
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The access file.")]) -> None:
     """Check an access file.
 
-    Prints every mistake at once, with line, column and remedy, and never a secret. Exit status 1 if there is any.
+    Prints all mistakes with line, column and remedy, and no secrets. Exit status 1 if there are any.
     """
     found = check_file(ACCESS_FORMAT.load_file, file)
     typer.echo(_summary(file, found))
@@ -66,5 +69,5 @@ def _summary(file: Path, found: AccessFile) -> str:
         where = ", ".join(map(str, found.proxy.trusted))
         lines.append(f"proxy  {where}: {', '.join(f'{group} {role}' for group, role in found.proxy.roles.items())}")
     if not found.secret:
-        lines.append("no `secret`: hidden ids and cursors are good until the board starts again, and at it alone")
+        lines.append("no `secret`: hidden ids and cursors are valid only for one board, until it is restarted")
     return "\n".join(lines)

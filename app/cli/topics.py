@@ -1,4 +1,4 @@
-"""``leadglow topics create``: every topic as it should be."""
+"""``leadglow topics create``: creates and checks the topics."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -18,8 +18,8 @@ from streams.units import DAY_MS
 
 LISTED_S = 10.0
 ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
-"""Whatever time of arrival a source topic took, our topics take, too; else a wrong clock would stop all."""
-topics = typer.Typer(no_args_is_help=True, help="The Kafka topics that Leadglow works with.")
+"""Our topics accept any timestamp that a source topic accepted, as a wrong clock would stop the intake otherwise."""
+topics = typer.Typer(no_args_is_help=True, help="The Kafka topics of Leadglow.")
 
 
 def register(root: typer.Typer) -> None:
@@ -34,12 +34,12 @@ def _group() -> None:
 
 @topics.command()
 def create(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")] = False,
 ) -> None:
-    """Create missing topics, check the others.
+    """Create missing topics and check existing ones.
 
-    Safe to repeat: what exists is never changed. Exit status 78 if an existing topic has the wrong
-    number of partitions, or, unless it is a source, another cleanup.policy than it would be created with.
+    Safe to repeat: existing topics are never changed. Exit status 78 if an existing topic has a wrong number of
+    partitions or, unless it is a source topic, a wrong cleanup.policy.
     """
     run(_create(load_settings(), dry_run))
 
@@ -51,7 +51,7 @@ class Wanted:
     name: str
     partitions: int
     exactly: bool
-    """Whether any other number of partitions is a fault."""
+    """Whether the number of partitions must be exactly this."""
     configs: dict[str, str]
 
 
@@ -74,12 +74,12 @@ def wanted(settings: Settings) -> list[Wanted]:
 
 
 async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
-    """Every topic of the cluster with its number of partitions. Asking for all creates none."""
+    """Every topic of the cluster with its number of partitions; asking for all of them creates none."""
     return {row["topic"]: len(row["partitions"]) for row in await admin.describe_topics()}
 
 
 async def cleanup_policies(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, str]:
-    """What Kafka does with old records of these topics, where it says so. The embedded broker knows no defaults."""
+    """The cleanup policy of these topics, if the broker returns one; the embedded broker has no defaults."""
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     replies: list[Any] = await admin.describe_configs(asked)
     return {
@@ -112,13 +112,13 @@ async def _create(settings: Settings, dry_run: bool) -> None:
         there = [topic for topic in wanted(settings) if topic.name in existing]
         policies = await cleanup_policies(admin, (topic.name for topic in there))
         misfits = [_check(topic, existing[topic.name]) for topic in there]
-        ours = [topic for topic in there if topic.name not in settings.sources]  # those are whoever's sends there
+        ours = [topic for topic in there if topic.name not in settings.sources]  # sources belong to their producers
         misfits += [_policy_misfit(topic, policies[topic.name]) for topic in ours if topic.name in policies]
         for topic in wanted(settings):
             if topic.name in existing:
                 continue
             if dry_run:
-                _say(topic, "would be created")
+                _print_outcome(topic, "would be created")
             else:
                 await _create_one(admin, settings, topic)
         if not dry_run:
@@ -128,7 +128,7 @@ async def _create(settings: Settings, dry_run: bool) -> None:
 
 
 def _check(topic: Wanted, actual: int) -> str:
-    """Say that a topic exists; what is wrong with it, if anything is."""
+    """Print that a topic exists; return a message if its number of partitions is wrong."""
     if actual == topic.partitions:
         typer.echo(f"{topic.name}: exists, {_partitions(actual)}")
         return ""
@@ -147,37 +147,37 @@ def _misfit(name: str, actual: int) -> str:
 
 
 def _policy_misfit(topic: Wanted, actual: str) -> str:
-    """What is wrong with how a topic forgets, if anything is."""
+    """A message if the cleanup policy of a topic is wrong."""
     right = topic.configs["cleanup.policy"]
     if actual == right:
         return ""
     loses = "all but the last record of each key" if right == "delete" else "the scores of leads that are quiet"
     return (
-        f"{topic.name} has cleanup.policy={actual}, with which Kafka may drop {loses}: "
+        f"{topic.name} has cleanup.policy={actual}, which lets Kafka delete {loses}: "
         f"set cleanup.policy={right}, or name a fresh topic in its place."
     )
 
 
 async def _create_one(admin: AIOKafkaAdminClient, settings: Settings, topic: Wanted) -> None:
-    """Create a topic with as many of its settings as the broker knows."""
+    """Create a topic with all of its settings that the broker supports."""
     code, why = await _send(admin, settings, topic, topic.configs | ANY_TIME)
     note = ""
     if _unknown_setting(code):  # brokers know it from Kafka 3.6 on
         code, why = await _send(admin, settings, topic, topic.configs)
     if _unknown_setting(code):
-        note = ", without its settings, which this broker does not know"
+        note = ", without its settings, which this broker does not support"
         code, why = await _send(admin, settings, topic, {})
     if code == 0:
-        _say(topic, f"created{note}")
+        _print_outcome(topic, f"created{note}")
     elif for_code(code) is TopicAlreadyExistsError:
-        _say(topic, "created by somebody else at this moment")
+        _print_outcome(topic, "created by another process meanwhile")
     else:
         reason = why or for_code(code).__name__
         raise CommandError(Exit.REFUSED, f"Kafka refused to create {topic.name}: {reason}")
 
 
 async def _until_listed(admin: AIOKafkaAdminClient, names: set[str]) -> None:
-    """Wait until the brokers know of the topics, so that a worker may be started right after this."""
+    """Wait until the brokers list the topics, so that a worker can be started right afterwards."""
     async with asyncio.timeout(LISTED_S):
         while True:
             if names <= (await partition_counts(admin)).keys():
@@ -192,16 +192,16 @@ def _unknown_setting(code: int) -> bool:
 async def _send(
     admin: AIOKafkaAdminClient, settings: Settings, topic: Wanted, configs: Mapping[str, str]
 ) -> tuple[int, str]:
-    """The error code (0 for none) and what Kafka says about it."""
+    """Kafka's error code (0 for success) and error message."""
     new = NewTopic(topic.name, topic.partitions, settings.replication_factor, topic_configs=dict(configs))
     reply: Any = await admin.create_topics([new])
     _, code, *why = reply.topic_errors[0]
     return code, str(why[0] or "") if why else ""
 
 
-def _say(topic: Wanted, what: str) -> None:
+def _print_outcome(topic: Wanted, outcome: str) -> None:
     compacted = ", compacted" if topic.configs.get("cleanup.policy") == "compact" else ""
-    typer.echo(f"{topic.name}: {what}, {_partitions(topic.partitions)}{compacted}")
+    typer.echo(f"{topic.name}: {outcome}, {_partitions(topic.partitions)}{compacted}")
 
 
 def _partitions(count: int) -> str:

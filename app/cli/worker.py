@@ -1,4 +1,4 @@
-"""``leadglow worker``: scores until it is told to stop."""
+"""``leadglow worker``: scores events until it is stopped."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 AGAIN_S = 2.0
-"""Pause between two attempts to reach Kafka at the start."""
+"""Pause between attempts to reach Kafka at the start."""
 STOP_S = 8.0
-"""Longest orderly stop: less than the 10 s that Docker waits before it kills."""
+"""Longest orderly stop: less than the 10 s that Docker waits before it kills a container."""
 
 
 def register(root: typer.Typer) -> None:
@@ -43,9 +43,9 @@ def register(root: typer.Typer) -> None:
 def worker() -> None:
     """Score events until stopped.
 
-    Takes events from Kafka, keeps leads in Redis, sends alerts. Stop it with Ctrl-C or SIGTERM: it finishes
-    what is in flight. Killing it loses nothing either. Run as many as you like: they share the partitions.
-    While Kafka or Redis is away it waits, and /ready says so.
+    Reads events from Kafka, keeps leads in Redis and sends alerts. Stop it with Ctrl-C or SIGTERM: it finishes the
+    steps in flight. Killing it loses nothing, either. Any number of workers can run: they share the partitions.
+    While Kafka or Redis cannot be reached, it waits and /ready responds with 503.
     """
     settings = load_settings()
     load_rules(settings)
@@ -61,10 +61,10 @@ async def _work(settings: Settings) -> int:
 
 
 async def _start(settings: Settings, built: Worker) -> None:
-    """1. Answer /live. 2. Check Redis. 3. Check the topics. 4. Work."""
+    """1. Answer /live. 2. Check Redis. 3. Check the topics. 4. Score."""
     store = built.plan.store
     assert isinstance(store, RedisStore)
-    async with _waiting_room(settings, built):
+    async with _serve_probes(settings, built):
         try:
             await store.verify()
         except StoreRefused as refused:
@@ -75,8 +75,8 @@ async def _start(settings: Settings, built: Worker) -> None:
 
 
 @asynccontextmanager
-async def _waiting_room(settings: Settings, built: Worker) -> AsyncIterator[None]:
-    """Be alive and not ready until there is something to work with."""
+async def _serve_probes(settings: Settings, built: Worker) -> AsyncIterator[None]:
+    """Answer /live with 200 and /ready with 503 until the worker starts."""
     from streams import probes
 
     host, port = settings.metrics_host, settings.metrics_port
@@ -84,8 +84,8 @@ async def _waiting_room(settings: Settings, built: Worker) -> AsyncIterator[None
         runner = await probes.serve(host, port, built.metrics.registry, lambda: False)
     except OSError as error:
         message = (
-            f"cannot listen on {host}:{port} ({error.strerror}): name another port in LEADGLOW_METRICS_PORT, "
-            "or 0 for any free one"
+            f"cannot listen on {host}:{port} ({error.strerror}): set another LEADGLOW_METRICS_PORT, "
+            "or 0 for any free port"
         )
         raise CommandError(Exit.REFUSED, message) from None
     built.plan.metrics_port = int(runner.addresses[0][1])
@@ -97,16 +97,16 @@ async def _waiting_room(settings: Settings, built: Worker) -> AsyncIterator[None
 
 
 async def _check_topics(settings: Settings) -> None:
-    """Refuse to start without the topics: a broker that makes them up would make them wrong."""
-    existing = await existing_topics(settings)
+    """Refuse to start without the topics: a broker that creates them itself uses the wrong settings."""
+    existing = await wait_for_topics(settings)
     missing = [topic.name for topic in wanted(settings) if topic.name not in existing]
     if missing:
         names = ", ".join(missing)
         raise CommandError(Exit.REFUSED, f"Kafka has no topic {names}: run `leadglow topics create` first.")
 
 
-async def existing_topics(settings: Settings) -> dict[str, int]:
-    """Every topic with its number of partitions: ask Kafka for as long as it takes."""
+async def wait_for_topics(settings: Settings) -> dict[str, int]:
+    """Every topic with its number of partitions; tries again until Kafka answers."""
     while True:
         admin = make_admin(settings)
         with KafkaErrorCapture() as ear:
@@ -121,20 +121,20 @@ async def existing_topics(settings: Settings) -> dict[str, int]:
 
 
 async def _run_until_ended(built: Worker, stopped: asyncio.Event) -> int:
-    """Wait for a signal, or for Faust to give up."""
+    """Wait for a signal, or until Faust ends by itself."""
     assert built.app is not None
     await built.app.wait_for_stopped(stopped.wait())
     if stopped.is_set():
         return Exit.OK
-    log.critical("the consumer ended by itself (%r); starting again is right", built.app.crash_reason)
+    log.critical("the consumer ended by itself (%r): restart the worker", built.app.crash_reason)
     return Exit.TROUBLE
 
 
 async def _stop(built: Worker) -> None:
-    """Stop in order; one that cannot end is ended, which loses nothing."""
+    """Stop in order; after a time limit end the process at once, which loses nothing."""
     try:
         await asyncio.wait_for(built.stop(), STOP_S)
     except TimeoutError:
-        log.error("not stopped in order after %s s; ending now, nothing is lost", STOP_S)
+        log.error("no orderly stop within %s s: ending at once, nothing is lost", STOP_S)
         sys.stdout.flush()
         os._exit(Exit.TROUBLE)

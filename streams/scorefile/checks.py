@@ -1,4 +1,4 @@
-"""What the grammar cannot say: names that must exist, bounds that must be reachable."""
+"""Checks that the grammar cannot express: names must exist, bounds must be reachable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Signals = Mapping[str, Item]
 
 
 def check(file: Struct, report: Report) -> None:
-    """Report what is wrong across a file; parts that could not be read are passed over."""
+    """Report mistakes across a file; unreadable parts are skipped."""
     signals: Signals = file.get("signals", {})
     _check_ids(signals, report)
     for name, item in file.get("scorecards", {}).items():
@@ -52,8 +52,8 @@ def _check_known(item: Item, signals: Signals, report: Report) -> None:
         report.add(item.node, f"unknown signal `{item.value}`", nearest(item.value, signals))
 
 
-def _check_unique(items: Iterable[Item | None], what: str, report: Report) -> None:
-    report_repeated(items, lambda value: f"{what} `{value}`", "keep one of the two", report)
+def _check_unique(items: Iterable[Item | None], noun: str, report: Report) -> None:
+    report_repeated(items, lambda value: f"{noun} `{value}`", "keep one of the two", report)
 
 
 def _check_categories(categories: Mapping[str, Item], signals: Signals, report: Report) -> None:
@@ -102,7 +102,7 @@ def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float], repo
 
 
 def _most_engagement(card: Scorecard, signals: Signals) -> float:
-    """An upper bound of engagement: what every signal gives at most, within its category."""
+    """An upper bound of engagement: the most points of each signal, within the bounds of its category."""
     worth = {name: _most_worth(card, name, item.value) for name, item in signals.items()}
     total = 0.0
     for category in card.categories:

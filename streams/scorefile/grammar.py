@@ -1,4 +1,4 @@
-"""What a scorecard file may say: one table a mapping, read by the loader and written as JSON Schema."""
+"""The grammar of scorecard files: one table per mapping, used by the loader and for the JSON Schema."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ReadCondition = Callable[[Node, Report], Condition | None]
 
 
 def _where(node: Node, report: Report) -> Condition | None:
-    """``{path: test, …}``: all must hold."""
+    """Read ``{path: test, …}``, all of which must hold."""
     if not isinstance(node.value, dict) or not node.value:
         report.add(node, f"{node} is not a condition", "write `{properties.url: {contains: /pricing}}`, say")
         return None
@@ -60,7 +60,7 @@ def _where_entry(key: Node, node: Node, report: Report) -> Condition | None:
 
 
 def _test(path: str, node: Node, report: Report) -> Condition | None:
-    """``value`` or ``{operator: operand, …}``: what must hold for the value at a path."""
+    """Read ``value`` or ``{operator: operand, …}``: a test of the value at a path."""
     if not isinstance(node.value, dict) or not node.value:
         value = kinds.OPERAND.read(node, report)
         return None if value is None else Test(path, "equals", value)
@@ -86,7 +86,7 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
 
 
 def _group(kind: str, node: Node, report: Report, read: ReadCondition) -> Condition | None:
-    """A list of conditions, or a mapping of which each entry is one."""
+    """Read a list of conditions, or a mapping in which each entry is a condition."""
     if isinstance(node.value, dict):
         members = [Node(key.line, key.column, {key: value}) for key, value in node.value.items()]
     else:
@@ -245,6 +245,6 @@ FILE = struct_of(
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a scorecard file, for editors; the loader checks more than it can say."""
+    """The JSON Schema (2020-12) of a scorecard file, for editors; the loader checks more than that."""
     dialect = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": dialect, "title": "Leadglow scorecard", **FILE.schema, "$defs": _DEFS}

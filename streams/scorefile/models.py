@@ -1,4 +1,4 @@
-"""From what was read to the plain values of ``streams.scoring``, and their fingerprint."""
+"""Builds the plain values of ``streams.scoring`` from a file without mistakes, and their fingerprint."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def signal_of(name: str, signal: Struct) -> Signal:
 
 
 def scorecard_of(name: str, card: Struct, stages: Iterable[Struct]) -> Scorecard:
-    """A scorecard with these of its stages."""
+    """A scorecard with the given stages."""
     minimum, maximum = card.get("range", (0.0, 100.0))
     grades = {grade: item.value for grade, item in card.get("grades", {}).items()}
     return Scorecard(
@@ -101,7 +101,7 @@ _ORDERED = ("fit", "stages", "grades")
 
 
 def canonical(model: Model) -> str:
-    """The canonical form: JSON in which whatever has no order in the file is sorted."""
+    """The canonical form: JSON in which everything without an order in the file is sorted."""
     whole = asdict(model)
     del whole["version"]
     return _json(_sorted(whole))

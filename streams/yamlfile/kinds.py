@@ -1,6 +1,6 @@
-"""Kinds of values in a YAML file: each knows how it is read and what its JSON Schema is.
+"""Kinds of values in a YAML file: each has a reader and a JSON Schema.
 
-Reading never stops at a mistake: it goes to the report, and the value is None.
+Reading continues after a mistake: the mistake is reported, and the value is None.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A name or a value, with the place where the file gives its name."""
+    """A value with its place in the file."""
 
     node: Node
     value: Any
@@ -54,15 +54,15 @@ class Struct:
     values: dict[str, Any] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
-    """The keys that have a mistake, at any depth."""
+    """Keys with a mistake, at any depth."""
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a key, or the default for one that the file leaves out."""
+        """The value of a key, or the default if the file leaves it out."""
         return self.values.get(key, default)
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """The remedy for an unknown name."""
+    """A remedy for an unknown name."""
     close = get_close_matches(name[:64], known, n=1)
     if close:
         return f"write `{close[0]}`"
@@ -182,7 +182,7 @@ VERSION = scalar_of("the version of this format", "1", {"const": 1}, _checked_ve
 
 
 def list_of(kind: Kind, or_one: bool = False) -> Kind:
-    """A list of at least one value, or a single one in its place if ``or_one``; read as a tuple."""
+    """A list of at least one value, or also a single value if ``or_one``; read as a tuple."""
 
     def read(node: Node, report: Report) -> tuple[Any, ...] | None:
         items = [node] if or_one and not isinstance(node.value, list) else node.value
@@ -249,5 +249,5 @@ def _read_field(struct: Struct, fields: Mapping[str, Field], entry: tuple[Node, 
 
 
 def placed(kind: Kind) -> Kind:
-    """The same, with its place: a name that must exist elsewhere in the file."""
+    """The same kind, read as an Item: for names that must exist elsewhere in the file."""
     return Kind(lambda node, report: Item(node, kind.read(node, report)), kind.schema, kind.example)

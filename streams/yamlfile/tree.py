@@ -1,4 +1,4 @@
-"""YAML text as a tree of plain values in which every part knows its line and column."""
+"""YAML text as a tree of plain values, each with its line and column."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Scalar = bool | int | float | str
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mistake:
-    """One thing to put right: where it is (counted from 1), what is wrong, what to write instead."""
+    """A mistake: its place (counted from 1), a message and a remedy."""
 
     line: int
     column: int
@@ -30,14 +30,14 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A value and where it stands. The keys of a mapping are nodes, too: their value is their text."""
+    """A value and its place. The keys of a mapping are nodes, too, with their text as value."""
 
     line: int
     column: int
     value: Scalar | list[Node] | dict[Node, Node] | None
 
     def __str__(self) -> str:
-        """The value as a message shows it."""
+        """The value for a message."""
         if isinstance(self.value, list | dict):
             return "a list" if isinstance(self.value, list) else "a mapping"
         if self.value is None:
@@ -52,35 +52,35 @@ class Report:
 
     mistakes: list[Mistake] = field(default_factory=list)
     unreadable: dict[tuple[int, int], Mistake] = field(default_factory=dict)
-    """Mistakes of scalars that have no value, which hide all others in their place."""
+    """Mistakes of unreadable scalars, which hide all other mistakes at the same place."""
 
     def add(self, at: Node, message: str, remedy: str) -> None:
-        """Note a mistake at a node."""
+        """Add a mistake at a node."""
         self.mistakes.append(Mistake(at.line, at.column, message, remedy))
 
     def add_unreadable(self, at: Node, message: str, remedy: str) -> None:
-        """Note that a scalar has no value."""
+        """Add the mistake of an unreadable scalar."""
         self.add(at, message, remedy)
         self.unreadable[at.line, at.column] = self.mistakes[-1]
 
     def summary(self) -> list[Mistake]:
-        """The mistakes to show, in the order of the file, each once."""
+        """The mistakes in the order of the file, without duplicates."""
         return sorted({self.unreadable.get((each.line, each.column), each) for each in self.mistakes})
 
 
 class _TreeError(Exception):
-    """The document as a whole cannot be read: too deep, too large."""
+    """The whole document is unreadable: nested too deeply, or too large."""
 
 
 def parse(text: str, report: Report) -> Node | None:
-    """Read one YAML 1.2 document; what cannot be read goes to the report."""
+    """Parse one YAML 1.2 document; mistakes go to the report."""
     if len(text) > MAX_CHARS:
         report.add(Node(1, 1, None), f"the file has {len(text)} characters", f"keep it below {MAX_CHARS}")
         return None
     try:
         root = YAML(typ="safe", pure=True).compose(text)
         return _Builder(report).build(root, 0) if root is not None else Node(1, 1, None)
-    except Exception as error:  # the parser lets a dozen kinds out, RecursionError and IndexError among them
+    except Exception as error:  # the parser raises a dozen kinds, also RecursionError and IndexError
         report.mistakes.append(_syntax_mistake(error, text))
         return None
 
@@ -104,7 +104,7 @@ def _syntax_mistake(error: Exception, text: str) -> Mistake:
 
 
 class _Builder:
-    """Turns YAML nodes into ours, expanding aliases within a bound."""
+    """Converts YAML nodes to ours; expands aliases within a limit."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
@@ -143,7 +143,7 @@ class _Builder:
         return entries
 
     def scalar(self, node: ScalarNode, raw: Node) -> Node:
-        """A string, number or boolean; anything else is a mistake, and stays as its text."""
+        """A string, number or boolean; anything else is a mistake, with its text as value."""
         if any("\ud800" <= char <= "\udfff" for char in node.value):
             self.report.add_unreadable(raw, "half of a surrogate pair is not a character", "remove it")
             return Node(raw.line, raw.column, "")

@@ -252,7 +252,7 @@ def test_filters_and_search_change_the_list_and_its_address(board: Board, visito
     page.run("document.getElementById('stage').value = 'qualified'")
     page.run("document.getElementById('stage').dispatchEvent(new Event('change', { bubbles: true }))")
 
-    wait_for(lambda: "No lead is like that" in page.run("document.getElementById('results').innerText"), "nobody")
+    wait_for(lambda: "No matching leads" in page.run("document.getElementById('results').innerText"), "nobody")
     page.run("history.back()")
     wait_for(lambda: page.run(FIRST) == "Dora Findable", "found again")
     assert page.run("document.getElementById('q').value") == "findable"

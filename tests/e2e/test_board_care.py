@@ -114,7 +114,7 @@ def test_the_keyboard_alone_leads_everywhere(watched: Board, visitor: Visitor) -
     page = visitor.open(watched.url)
 
     page.press("Tab")
-    assert page.run(FOCUSED) == "Skip to the content"
+    assert page.run(FOCUSED) == "Skip to content"
     page.press("Enter")
     assert page.run("location.hash") == "#main"
     page.press("Tab")
@@ -238,7 +238,7 @@ def test_nobody_looks_without_a_token_and_a_viewer_sees_no_names(
     assert page.run("document.querySelector('h1').innerText") == "Sign in"
 
     sign_in(page, "a-wrong-one")
-    wait_for(lambda: "not known here" in page.run("document.querySelector('[role=alert]')?.innerText ?? ''"), "refused")
+    wait_for(lambda: "token is unknown" in page.run("document.querySelector('[role=alert]')?.innerText ?? ''"), "refused")
     sign_in(page, VIEWER_TOKEN)
     wait_for(lambda: page.run("document.querySelector('h1').innerText") == "watched", "the lead by its id")
     assert page.run("document.querySelector('#traits-title + dl').innerText").count("•••") == 2

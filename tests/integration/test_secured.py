@@ -142,7 +142,7 @@ def test_a_worker_and_the_commands_work_on_secured_servers(secured: Secured) -> 
 LOGIN = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
 KAFKA: dict[str, tuple[dict[str, str], str]] = {
     "no log-in": (dict.fromkeys(LOGIN, ""), "KAFKA_SASL_MECHANISM"),
-    "a wrong password": ({"kafka_sasl_password": "wrong"}, "does not let us in"),
+    "a wrong password": ({"kafka_sasl_password": "wrong"}, "refuses the log-in"),
     "an authority that it does not know": ({"kafka_ca_file": ""}, "LEADGLOW_KAFKA_CA_FILE"),
     "no TLS": ({"kafka_tls": "", "kafka_ca_file": "", "kafka_insecure_sasl": "true"}, "does it want TLS"),
 }
@@ -157,8 +157,8 @@ def test_who_is_not_let_in_by_kafka_is_told_why(secured: Secured, changed: dict[
 
 
 REDIS = {
-    "no log-in": ("rediss://{address}?ssl_ca_certs={authority}", "does not let us in"),
-    "a wrong password": ("rediss://worker:wrong@{address}?ssl_ca_certs={authority}", "does not let us in"),
+    "no log-in": ("rediss://{address}?ssl_ca_certs={authority}", "refuses the log-in"),
+    "a wrong password": ("rediss://worker:wrong@{address}?ssl_ca_certs={authority}", "refuses the log-in"),
     "an authority that it does not know": ("rediss://worker:{password}@{address}", "ssl_ca_certs"),
     "no TLS": ("redis://worker:{password}@{address}", "does it want TLS"),
 }

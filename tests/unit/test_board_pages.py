@@ -147,12 +147,12 @@ async def test_an_unknown_lead_and_a_time_that_is_over_are_refused() -> None:
 async def test_a_later_time_is_said_and_nothing_is_live_then() -> None:
     page = await html("/leads/u-1?at=%2B7d")
 
-    assert "As it will be" in page
+    assert "Forecast <strong>" in page
     assert "data-stream" not in page
 
 
 async def test_who_may_see_less_is_told_so() -> None:
-    assert "are hidden from you" in await html("/", viewer=Viewer("ben", VIEWER))
+    assert "does not show names" in await html("/", viewer=Viewer("ben", VIEWER))
 
 
 async def test_empty_pages_say_what_to_do() -> None:
@@ -168,7 +168,7 @@ async def test_empty_pages_say_what_to_do() -> None:
     service = Empty(leads=0)
 
     assert "No leads yet" in await html("/", service=service)
-    assert "No lead is like that" in await html("/?q=x", service=service)
+    assert "No matching leads" in await html("/?q=x", service=service)
     assert "handoff: true" in await html("/alerts", service=service)
     assert "none of the latest 5\N{NARROW NO-BREAK SPACE}000 is about this lead" in await html(
         "/leads/u-1", service=service

@@ -201,7 +201,7 @@ async def test_a_page_of_what_no_lead_can_have_says_what_there_is(
 ) -> None:
     answer = await board.get(path)
     assert answer.status == status
-    assert f"there are: {there}." in answer.body.decode()
+    assert f"Known are: {there}." in answer.body.decode()
 
 
 async def test_a_channel_that_is_not_among_the_choices_is_shown_to_be_chosen(board: Running) -> None:
@@ -334,7 +334,7 @@ async def test_any_id_can_be_asked_for(lead_id: str) -> None:
                 assert path or (await answer.json())["lead_id"] == lead_id
 
 
-# Viewer comes in
+# Sign-in
 
 
 async def test_without_an_access_file_only_this_machine_is_named(board: Running) -> None:
@@ -520,8 +520,8 @@ async def test_what_cannot_be_answered_is_told_with_a_code(board: Running, path:
 async def test_who_finds_nothing_is_told_where_to_look(board: Running) -> None:
     page, answer = await board.get("/nope"), await board.get(f"{BASE}/nope")
     assert (page.status, answer.status) == (404, 404)
-    assert "There is nothing here: the pages are named above." in page.body.decode()
-    assert f"{BASE}/openapi.json lists what there is." in answer.json["message"]
+    assert "There is no such address: the pages are in the menu above." in page.body.decode()
+    assert f"{BASE}/openapi.json lists all addresses." in answer.json["message"]
 
 
 async def test_a_cursor_of_another_list_is_refused(board: Running) -> None:
@@ -738,7 +738,7 @@ async def test_a_lead_that_is_being_joined_is_not_said_to_be_gone(board: Running
 async def test_a_quiet_stream_shows_that_it_is_there(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "HEARTBEAT_S", 0.05)
     stream = await listen(board, "alerts")
-    assert (await lines(stream, 2))[0] == ": still here"
+    assert (await lines(stream, 2))[0] == ": heartbeat"
     stream.close()
 
 

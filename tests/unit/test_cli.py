@@ -99,7 +99,7 @@ def test_a_redis_that_is_away_is_told_without_its_password(args: tuple[str, ...]
 
     assert result.exit_code == 70
     assert result.stderr == (
-        "leadglow: Redis at 127.0.0.1:1 cannot be reached: see that it runs, and what LEADGLOW_REDIS says.\n"
+        "leadglow: Redis at 127.0.0.1:1 cannot be reached: check that it is running, and LEADGLOW_REDIS.\n"
     )
 
 
@@ -108,7 +108,7 @@ def test_a_redis_that_refuses_the_user_is_told_in_its_words() -> None:
 
     said = explain_redis_failure(Settings(redis="redis://ana:secret@r:1"), AuthenticationError("WRONGPASS invalid"))
 
-    assert said.startswith("Redis at r:1 does not let us in (WRONGPASS invalid)")
+    assert said.startswith("Redis at r:1 refuses the log-in (WRONGPASS invalid)")
 
 
 @pytest.mark.parametrize("args", [("topics", "create"), ("rebuild", "--yes")])
@@ -250,7 +250,7 @@ def test_an_id_that_is_not_utf_8_is_a_mistake_of_usage(args: tuple[str, ...]) ->
     result = run(*args)
 
     assert result.exit_code == 2
-    assert "ids are text in UTF-8" in result.stderr
+    assert "ids are UTF-8 text" in result.stderr
 
 
 # Scorecard files --------------------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ def test_topics_that_forget_what_they_should_keep_are_told(
 
     lines = result.stderr.removeprefix("leadglow: ").splitlines()
     assert result.exit_code == (78 if told else 0)
-    assert [line.split(" with which")[0] for line in lines] == told
+    assert [line.split(" which")[0] for line in lines] == told
 
 
 def test_a_crash_point_strikes_at_the_nth_time_only(monkeypatch: pytest.MonkeyPatch) -> None:

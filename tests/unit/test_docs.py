@@ -249,11 +249,11 @@ def test_the_example_of_a_keys_file_has_no_mistakes() -> None:
 
 
 def test_the_examples_of_the_boards_files_have_no_mistakes(tmp_path: Path) -> None:
-    found = ACCESS_FORMAT.load_text(fenced(section(BOARD, "Who may see what"), "yaml"))
+    found = ACCESS_FORMAT.load_text(fenced(section(BOARD, "Access"), "yaml"))
     assert [token.role for token in found.tokens] == ["viewer+pii"]
     assert found.proxy is not None
     file = tmp_path / "costs.yaml"
-    file.write_text(fenced(section(BOARD, "What it shows"), "yaml"))
+    file.write_text(fenced(section(BOARD, "Pages"), "yaml"))
     assert [cost.source for cost in COSTS_FORMAT.load_file(file)] == ["google", "newsletter"]
     assert COSTS_FORMAT.load_file(ROOT / "app/demo/costs.yaml")
 

@@ -1,4 +1,4 @@
-// What the pages do beyond htmx: merge without losing the visitor's place, move rows calmly, say what is new.
+// Behavior of the pages beyond htmx: merge without losing the visitor's place, animate rows, announce news.
 (() => {
   const MOST_MOVING = 5;
   const ANNOUNCE_MS = 10_000;
@@ -8,13 +8,13 @@
   const FURTHER = "#more > li, #further.htmx-request, #next.on #further"; // somebody goes on down the list
   let refreshing = false; // whether what is being swapped brings the ranking up to date
 
-  // Merging: what a script drew stays, and so does what the visitor has opened.
+  // Merging keeps what scripts drew and what the visitor opened.
   Object.assign(Idiomorph.defaults.callbacks, {
     beforeNodeMorphed: (old) => !(old.nodeType === Node.ELEMENT_NODE && old.hasAttribute("data-keep")),
     beforeAttributeUpdated: (name) => name !== "open",
   });
 
-  // Saying: one calm line for screen readers.
+  // One line for screen readers.
   const said = document.getElementById("said");
   window.say = (text) => {
     if (said.textContent !== text) said.textContent = text;
@@ -31,7 +31,7 @@
     }
   }
 
-  /** Few changes are shown as movement; where everything moves, that would tell nothing and cost much. */
+  /** Few changes are animated; if everything moves, an animation is useless and slow. */
   function move() {
     const known = [...rows()].filter((row) => tops.has(row.id));
     const warmer = known.filter((row) => scores.get(row.id) !== row.dataset.score);
@@ -50,14 +50,14 @@
     }
   }
 
-  /** Rows below those that an answer came to stay as they are: they came after it was asked for, or it looks no further. */
+  /** Rows below those of a response are kept: they were added after its request, or it does not reach them. */
   function setAside(answer) {
     if (!answer.getResponseHeader("Board-More")) return;
     const live = document.getElementById("live");
     document.getElementById("more").prepend(...[...live.children].slice(Number(answer.getResponseHeader("Board-Rows"))));
   }
 
-  /** What came by scrolling is brought up to date with the rest from now on, up to a bound; and each lead stands once. */
+  /** Rows added by scrolling are refreshed with the others from now on, up to a limit; each lead is listed once. */
   function join() {
     const live = document.getElementById("live");
     const room = Number(live.dataset.most) - live.children.length;
@@ -87,7 +87,7 @@
     setAside(detail.xhr);
   });
   on("oobBeforeSwap", ({ detail }) => {
-    // A new link would take the place of one that is being followed, whose answer would then be for nothing.
+    // Do not replace a link while its request is running, as the response would be lost.
     if (refreshing && detail.target.id === "next" && document.querySelector(FURTHER)) detail.shouldSwap = false;
   });
   on("afterSwap", ({ detail }) => {
@@ -101,12 +101,12 @@
     if (id === "results") say(document.getElementById("count")?.textContent.trim() ?? "");
   });
   on("responseError", ({ detail }) => {
-    // Erased, or no longer in the scorecard file: the page says so. 401 leads to the sign-in page.
+    // The lead was erased, or the scorecard removed: show the error page. 401 leads to the sign-in page.
     const gone = [400, 404].includes(detail.xhr.status) && ["lead", "live", "results"].includes(detail.target.id);
     if (detail.xhr.status === 401 || gone) location.reload();
   });
 
-  // Another scorecard has other stages, grades and categories: the form is fetched anew, too, without those of this one.
+  // Another scorecard has other stages, grades and categories: reload the form, without those of this one.
   addEventListener("change", (event) => {
     if (event.target.id !== "scorecard") return;
     event.stopPropagation();
@@ -114,7 +114,7 @@
     location.assign(`/?${new URLSearchParams(kept.filter(([, value]) => value))}`);
   }, true);
 
-  // Alerts: how many came and the latest one, at most every ten seconds ----------------------------------------------
+  // Alerts: announce their number and the latest one, at most every ten seconds ----------------------------------------------
 
   let waiting = 0;
   let count = 0;
@@ -128,7 +128,7 @@
     }, said.textContent ? ANNOUNCE_MS : 1000);
   });
 
-  // Times pass --------------------------------------------------------------------------------------------------------
+  // Relative times --------------------------------------------------------------------------------------------------------
 
   const UNITS = [["d", 86_400, 3600], ["h", 3600, 60], ["min", 60, 1], ["s", 1, 1]]; // as in words.py
   function spoken(seconds) {

@@ -1,4 +1,4 @@
-// The curve of a score: what it was, and what decay will make of it. The points come from the page, in data-curve.
+// The curve of a score: its history and its forecast. The points are in the page, in data-curve.
 (() => {
   let drawn = null;
   let from = "";
@@ -11,13 +11,13 @@
   const HOUR = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
   const SECOND = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-  /** Labels of the axis of time: no finer than it needs. */
+  /** Labels of the time axis, no finer than necessary. */
   function dates(plot, splits, axis, space, step) {
     const format = step >= DAY_S ? DATE : step >= 60 ? HOUR : SECOND;
     return splits.map((at) => format.format(at * 1000));
   }
 
-  /** Both lines on one axis of time; where one has no point, the other does. */
+  /** Both lines on one time axis; each point belongs to one of them. */
   function table({ past, coming }) {
     const rows = new Map();
     for (const [at, score] of past) rows.set(at, [score, null]);
@@ -49,7 +49,7 @@
     ctx.restore();
   }
 
-  /** The bounds of the stages, the present, and the instants at which a stage will change. */
+  /** The bounds of the stages, the present, and the coming stage changes. */
   function marks(plot, curve) {
     const { left, top, width, height } = plot.bbox;
     const soft = ink("bound");

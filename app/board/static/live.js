@@ -1,8 +1,8 @@
-// Tells the page when something has changed: parts with hx-trigger="board:changed from:body" then fetch themselves anew.
-//   data-stream="/api/v1/stream/…" data-events="alert changed"   which server-sent events count
-//   data-every="30"                                              and how often to look anyway, in seconds
-// A hidden page holds no connection, because browsers allow six to one server; it catches up when it is seen again.
-// "Live" it says only while the stream is open and what is fetched is answered.
+// Triggers an event when something has changed: parts with hx-trigger="board:changed from:body" then reload.
+//   data-stream="/api/v1/stream/…" data-events="alert changed"   the server-sent events to listen for
+//   data-every="30"                                              also reload after so many seconds
+// A hidden page has no connection, as browsers allow six per server; it reloads when it is visible again.
+// It shows "Live" only while the stream is open and requests succeed.
 (() => {
   const RETRY_MS = 3000;
   const LOST_MS = 6000;
@@ -26,7 +26,7 @@
     button.dataset.state = state;
     button.setAttribute("aria-pressed", String(state === "paused"));
     button.querySelector(".word").textContent = word;
-    button.title = state === "paused" ? "Updates are paused: press to go on" : "Press to pause updates";
+    button.title = state === "paused" ? "Updates are paused: press to resume" : "Press to pause updates";
   }
 
   function changed(event) {
@@ -58,7 +58,7 @@
     troubles.add(what);
     lost ||= setTimeout(() => {
       show("lost");
-      window.say?.("The connection is lost: what you see may be old.");
+      window.say?.("The connection is lost: this page may be out of date.");
     }, LOST_MS);
   }
 
@@ -93,7 +93,7 @@
     source.addEventListener("open", () => {
       found("stream");
       document.documentElement.dataset.connected = "yes";
-      setTimeout(() => source === opening && changed(), SETTLE_MS); // what came before the stream was not told
+      setTimeout(() => source === opening && changed(), SETTLE_MS); // changes before the stream was open were not sent
     });
     source.addEventListener("error", streamBroke);
     for (const name of events.split(" ")) source.addEventListener(name, changed);

@@ -1,4 +1,4 @@
-// Light or dark: as the system says, unless the visitor chose otherwise. It runs before the page is drawn.
+// Light or dark theme: that of the system unless the visitor chose one. Runs before the page is drawn.
 (() => {
   const KEY = "leadglow_theme";
   const root = document.documentElement;
