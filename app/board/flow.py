@@ -13,7 +13,7 @@ RATE_S: Final = 10.0
 ALERT_RATE_S: Final = 60.0
 
 
-class Rate:
+class RateMeter:
     """The growth of a number per second, over its latest samples."""
 
     def __init__(self, over_s: float = RATE_S) -> None:

@@ -16,7 +16,7 @@ from aiokafka.structs import TopicPartition
 from app.board.alerts import Alerts
 from app.board.broadcast import AlertSent, Broadcast, LeadChanged
 from app.board.channels import Handovers
-from app.board.flow import Rate, Rejects
+from app.board.flow import RateMeter, Rejects
 from app.board.metrics import Metrics
 from streams.clock import monotonic_s
 from streams.transport.topics import Topics
@@ -59,15 +59,15 @@ class TopicTails:
         """(time, end offset of each partition), oldest first."""
         self.offsets_read_s = monotonic_s()
         """When end offsets were last read."""
-        self.events = Rate()
-        """Rate of lead-events."""
+        self.events = RateMeter()
+        """Measures lead-events."""
         self.caught_up = False
         """Whether all records from before the start were read."""
         self._consumer = consumer
         self._topics = topics
         self._group = group
         self._metrics = metrics
-        self._rates: dict[str, Rate] = {}
+        self._rates: dict[str, RateMeter] = {}
         self._next: dict[TopicPartition, int] = {}
         """Next offsets, to continue after a lost connection."""
 
@@ -184,6 +184,6 @@ class TopicTails:
             for place in own:
                 at = await member.committed(place) or 0
                 lag += max(earlier.get(place, 0) - max(at, firsts[place]), 0)
-            rate = self._rates.setdefault(topic, Rate())
+            rate = self._rates.setdefault(topic, RateMeter())
             rate.add_sample(monotonic_s(), sum(ends[place] for place in own))
             self.sources[topic] = {"topic": topic, "lag": lag, "per_s": rate.per_s}

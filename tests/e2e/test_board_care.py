@@ -238,7 +238,9 @@ def test_nobody_looks_without_a_token_and_a_viewer_sees_no_names(
     assert page.run("document.querySelector('h1').innerText") == "Sign in"
 
     sign_in(page, "a-wrong-one")
-    wait_for(lambda: "token is unknown" in page.run("document.querySelector('[role=alert]')?.innerText ?? ''"), "refused")
+    wait_for(
+        lambda: "token is unknown" in page.run("document.querySelector('[role=alert]')?.innerText ?? ''"), "refused"
+    )
     sign_in(page, VIEWER_TOKEN)
     wait_for(lambda: page.run("document.querySelector('h1').innerText") == "watched", "the lead by its id")
     assert page.run("document.querySelector('#traits-title + dl').innerText").count("•••") == 2

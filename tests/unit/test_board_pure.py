@@ -16,7 +16,7 @@ from app.board.channels import Handovers, channel_rows
 from app.board.costs import Cost
 from app.board.cursor import cursor_of, place_of
 from app.board.curve import curve
-from app.board.flow import Rate, Rejects
+from app.board.flow import RateMeter, Rejects
 from app.board.id_cipher import IdCipher
 from app.board.masking import FULL, HIDDEN, VIEWER, Mask, is_address
 from app.board.responses import csv_line
@@ -371,7 +371,7 @@ def test_a_lead_is_called_by_its_best_name() -> None:
 
 
 def test_a_pace_is_that_of_the_last_seconds_and_begins_anew_when_a_count_does() -> None:
-    pace = Rate(over_s=10)
+    pace = RateMeter(over_s=10)
     assert pace.per_s == 0.0
     for second in range(0, 60, 2):
         pace.add_sample(second, second * 5.0)
