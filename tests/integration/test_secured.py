@@ -144,7 +144,7 @@ KAFKA: dict[str, tuple[dict[str, str], str]] = {
     "no log-in": (dict.fromkeys(LOGIN, ""), "KAFKA_SASL_MECHANISM"),
     "a wrong password": ({"kafka_sasl_password": "wrong"}, "refuses the log-in"),
     "an authority that it does not know": ({"kafka_ca_file": ""}, "LEADGLOW_KAFKA_CA_FILE"),
-    "no TLS": ({"kafka_tls": "", "kafka_ca_file": "", "kafka_insecure_sasl": "true"}, "does it want TLS"),
+    "no TLS": ({"kafka_tls": "", "kafka_ca_file": "", "kafka_insecure_sasl": "true"}, "it may require TLS"),
 }
 
 
@@ -160,7 +160,7 @@ REDIS = {
     "no log-in": ("rediss://{address}?ssl_ca_certs={authority}", "refuses the log-in"),
     "a wrong password": ("rediss://worker:wrong@{address}?ssl_ca_certs={authority}", "refuses the log-in"),
     "an authority that it does not know": ("rediss://worker:{password}@{address}", "ssl_ca_certs"),
-    "no TLS": ("redis://worker:{password}@{address}", "does it want TLS"),
+    "no TLS": ("redis://worker:{password}@{address}", "it may require TLS"),
 }
 
 
