@@ -28,11 +28,11 @@ from streams.accelerator.layout import (
     new_windows,
     widened,
 )
-from streams.accelerator.packed import Packed
 from streams.accelerator.pointers import PADDING, Text
 from streams.accelerator.rules import Plain, Signals, model_of
 from streams.scoring.counting import DISTINCT_VALUES
 from streams.scoring.lead import ENTRY_BYTES, Lead, detail_key
+from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
 from streams.scoring.score import fit_of
 from streams.scoring.stored import VERSION, decode, decode_head, encode_apart
@@ -297,7 +297,7 @@ class Table:
             self.windows.windows.view(WINDOW_BITS), self.model, self.signals.groups, VERSION, rows, text.address, ends,
             wire.ctypes.data, spans,
         )  # fmt: skip
-        return Packed(lead_ids, wire[: spans[-1, 1]].data, spans)
+        return Packed(lead_ids, wire[: spans[-1, 1]].data, spans.data)
 
 
 def fits(lead: Lead) -> bool:

@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from streams.accelerator import table
 from streams.accelerator.batch import Batch
 from streams.accelerator.kernels import stored as kernel_stored
-from streams.accelerator.packed import Packed
 from streams.accelerator.pointers import Text
 from streams.accelerator.scorer import FastScorer
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import LeadEvent, Retract
 from streams.scoring.lead import Lead, id_hash
 from streams.scoring.outcome import Outcome
+from streams.scoring.packed import Packed
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
