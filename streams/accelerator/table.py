@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.accelerator.batch import Batch
+from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.id_index import NOWHERE, Names
 from streams.accelerator.kernels import memory as kernel_memory
 from streams.accelerator.kernels import stored as kernel_stored
@@ -73,7 +73,7 @@ class Table:
     def use(self, rules: Rules) -> None:
         """Read leads by these scorecards."""
         self.rules = rules
-        self.plain = Plain(self.signals)
+        self.plain = Plain(rules, self.signals)
         self.model = model_of(rules, self.signals)
         if any(rule.distinct_at is not None for rule in rules.by_id.values()):
             self._keep_values()
@@ -181,7 +181,7 @@ class Table:
             leads.append(lead)
         return leads
 
-    def find(self, batch: Batch) -> Column:
+    def find(self, batch: ColumnBatch) -> Column:
         """The rows of the leads of a batch; NOWHERE for those that have none, and for a few that have."""
         return self._names_of_rows.find(batch.text, batch.lead_at, batch.lead_size)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from streams.accelerator.batch import Batch
-from streams.accelerator.reader import BatchCodec, Owner
+from streams.accelerator.codec import AcceleratedCodec
 from streams.environment import Environment
+from streams.events.codec import Owner
 from streams.events.controls import decode_control
 from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER, SOURCE_HEADER
@@ -27,9 +27,9 @@ class Reader:
 
     def use(self, rules: Rules) -> None:
         """Read what other rules ask for."""
-        self._codec = BatchCodec(rules.paths, rules.numeric)
+        self._codec = AcceleratedCodec(rules.paths, rules.numeric)
 
-    def read(self, records: Sequence[Any], position: Position) -> tuple[Batch, list[Outgoing]]:
+    def read(self, records: Sequence[Any], position: Position) -> tuple[Any, list[Outgoing]]:
         """What the records say; ``position`` knows which were taken before, and takes note of the others."""
         owners: Sequence[Owner] = [""] * len(records)
         if any([record.headers or record.value is None for record in records]):  # noqa: C419 - a list is faster

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from streams.accelerator.hashing import murmur2
-from streams.accelerator.scorer import FastScorer
+from streams.accelerator.scorer import AcceleratedScorer
 from streams.clock import monotonic_s
 from streams.environment import Environment
 from streams.events.outgoing import Outgoing, encode_outgoing
@@ -47,7 +47,7 @@ class Shard:
         self.partition = partition
         self.env = env
         partitions = env.partitioner.partitions
-        self.scorer = FastScorer(rules, lambda lead_id: partition_of(lead_id, partitions, murmur2) == partition)
+        self.scorer = AcceleratedScorer(rules, lambda lead_id: partition_of(lead_id, partitions, murmur2) == partition)
         self.reader = Reader(partition, rules, env)
         self.position = Position()
         self.version = -1

@@ -38,10 +38,7 @@ class Shard:
     def take(self, record: Input, cut: Cut = "step") -> None:
         """Apply one input."""
         self._load(record.lead_id)
-        if isinstance(record, LeadEvent):
-            self._scorer.apply(record)
-        else:
-            self._scorer.control(record)
+        self._scorer.apply(record)
         self.cut(cut)
 
     def tick(self, lead_id: str, now_ms: int, cut: Cut = "step") -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.accelerator.reader import BatchCodec
+from streams.accelerator.codec import AcceleratedCodec
 from streams.events.calls import TYPES, identities, traits_of
 from streams.events.codec import Codec
 from streams.events.controls import decode_control, encode_control, kind_of
@@ -252,7 +252,7 @@ def test_what_many_are_read_by_says_the_same_whatever_scorecards_ask_for(
 ) -> None:
     wanted, record = tuple(sorted(asked)), Arriving(json.dumps(sent).encode())
     expected = Codec(wanted).event(record, lead_id)
-    read = BatchCodec(wanted, set(asked[::2])).batch([record], [lead_id or ""])
+    read = AcceleratedCodec(wanted, set(asked[::2])).batch([record], [lead_id or ""])
     if isinstance(expected, Reject):
         assert read.rejects == [(record, expected)]
     else:

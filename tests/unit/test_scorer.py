@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.accelerator.scorer import FastScorer
+from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.counting import DAY_MS, HOUR_MS, WEEK_MS
 from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent
 from streams.scoring.lead import Erased, Redirect
@@ -239,7 +239,7 @@ def test_a_tick_says_when_the_score_changes_next() -> None:
     assert outcome.due["u"] == pytest.approx(expected, abs=2)
 
 
-@pytest.mark.parametrize("scorer_of", [Scorer, FastScorer])
+@pytest.mark.parametrize("scorer_of", [Scorer, AcceleratedScorer])
 def test_a_score_that_rounding_alone_changes_at_the_end_of_decay_is_due(scorer_of: Any) -> None:
     """9.5 points for good and less and less against them: the sum is never above 9.5, and comes to be 9.5."""
     signals = (Signal("away", ("page",), half_life_ms=DAY_MS), Signal("order", ("Ordered",)))
