@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     min_insync_replicas: int = Field(1, ge=1, description="Copies that must have a record before it counts as written.")
     lateness_hours: int = Field(72, ge=0, description="How late an event may come and still count exactly, in hours.")
     cache_leads: int = Field(200_000, ge=0, description="Leads kept in memory for each shard.")
+    accelerator: Literal["auto", "on", "off", "check"] = Field(
+        "auto",
+        description="Whether compiled code scores (`pip install 'leadglow[fast]'`): `auto` where it is installed, `on` "
+        "or not at all, `off` never. `check` also scores a sample of every batch by the reference, and a partition in "
+        "which the two differ goes on with the reference.",
+    )
     rebuild_when_lost: bool = Field(
         False,
         description="When Redis lost its state: rebuild it from `lead-events` instead of refusing to start.",

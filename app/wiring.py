@@ -139,6 +139,7 @@ def worker_of(settings: Settings) -> Worker:
         metrics_host=settings.metrics_host,
         metrics_port=settings.metrics_port,
         rebuild_when_lost=settings.rebuild_when_lost,
+        accelerator=settings.accelerator,
     )
     if crash_at := os.environ.get(CRASH_AT):  # noqa: TID251 - for the fault tests alone, so it is no setting
         plan.reached = crash_point(crash_at)

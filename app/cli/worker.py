@@ -88,7 +88,12 @@ async def _start(settings: Settings, built: Worker) -> None:
         except StoreRefused as refused:
             raise Fault(Exit.REFUSED, str(refused)) from None
         await _check_topics(settings)
-    await built.start()
+    from streams.implementation import AcceleratorMissing
+
+    try:
+        await built.start()
+    except AcceleratorMissing as missing:
+        raise Fault(Exit.REFUSED, str(missing)) from None
     log.info("started")
 
 

@@ -19,13 +19,13 @@ from streams.scoring.interface import Batch, PlainBatch
 
 Owner = str | Control | Reject | None
 """The lead of an event where intake has determined it, else empty; or what a record is that holds no event."""
-B = TypeVar("B", bound=Batch, covariant=True)
+B_co = TypeVar("B_co", bound=Batch, covariant=True)
 
 
-class Decoded(NamedTuple, Generic[B]):
+class Decoded(NamedTuple, Generic[B_co]):
     """The inputs that records hold, and the records that are none."""
 
-    batch: B
+    batch: B_co
     rejects: list[tuple[Any, Reject]]
 
 
