@@ -2,60 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from random import Random
 from typing import Any
 from unittest.mock import patch
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from streams.accelerator import table
 from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.kernels import stored as kernel_stored
-from streams.accelerator.pointers import Text
 from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import LeadEvent, Retract
 from streams.scoring.interface import PlainBatch
-from streams.scoring.lead import Lead, id_hash
+from streams.scoring.lead import Lead
 from streams.scoring.outcome import Outcome
 from streams.scoring.packed import Packed
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
+from tests.accelerator.columns import batch_of
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 LIMITS = (
     None, Limit(2, "hour"), Limit(1, "day"), Limit(40, "day"), Limit(3, "week"), Limit(5, "ever"), Limit(100, "ever"),
 )  # fmt: skip
-
-
-def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Retract]) -> ColumnBatch:
-    nothing = Fact("page", "", START_MS).event(rules, START_MS)
-    events = [i if isinstance(i, LeadEvent) else msgspec.structs.replace(nothing, lead_id=i.lead_id) for i in inputs]
-    odd: dict[int, Any] = {i: item for i, item in enumerate(inputs) if isinstance(item, Retract)}
-    odd |= {i: e for i, e in enumerate(events) if e.traits is not None or e.touch is not None or not plain(e)}
-    kinds = [(event.name, event.values) for event in events]
-    ids = [event.lead_id.encode() for event in events]
-    sizes = np.array([len(lead_id) for lead_id in ids], np.int64)
-    return ColumnBatch(
-        Text(b"".join(ids)),
-        sizes.cumsum() - sizes,
-        sizes,
-        np.array([-1 if i in odd else i for i in range(len(events))], np.int64),
-        kinds,
-        np.array([int.from_bytes(id_hash(e.message_id), "big") for e in events], np.uint64),
-        np.array([event.arrival for event in events], np.int64),
-        np.array([event.at for event in events], np.int64),
-        np.array([event.known for event in events], np.uint8),
-        lambda i: i,
-        events.__getitem__,
-        alone=odd,
-    )
 
 
 def some_model(chance: Random, ordinary: bool) -> Model:
@@ -92,10 +67,6 @@ def _no_blob_beyond_its_room() -> Iterator[None]:
 
     with patch.object(table, "Packed", checked), patch.object(kernel_stored, "room_for", noted):
         yield
-
-
-def plain(event: LeadEvent) -> bool:
-    return all(value is None or type(value) in (str, bool) for value in event.values)
 
 
 def same(mine: Outcome, theirs: Outcome) -> None:
