@@ -1,6 +1,7 @@
 """Servers for the tests that ask for them, started once, on first use; and both implementations of scoring."""
 
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,6 +25,13 @@ _used: dict[str, str] = {}
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let people leave the accelerator out, as where it is not installed."""
     parser.addoption("--no-accelerator", action="store_true", default=not INSTALLED, help="test the reference alone")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without the accelerator nothing can import it, in this process and in those that it starts."""
+    if config.getoption("no_accelerator"):
+        sys.modules["streams.accelerator"] = None  # type: ignore[assignment]
+        os.environ["LEADGLOW_ACCELERATOR"] = "off"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -21,10 +21,9 @@ from streams.shard.lane import ShardLane
 from streams.shard.shard import Shard
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
-from tests.implementations import INSTALLED
 from tests.unit.test_pipeline import RULES, demo
 
-needs_accelerator = pytest.mark.skipif(not INSTALLED, reason="the accelerator is not installed")
+needs_accelerator = pytest.mark.skipif(choose().name == "reference", reason="no accelerator")
 
 
 class WrongScorer(Scorer):
