@@ -79,21 +79,22 @@ async def _work(settings: Settings) -> int:
 
 
 async def _start(settings: Settings, built: Worker) -> None:
-    """1. Answer /live. 2. Check Redis. 3. Check the topics. 4. Work."""
+    """1. Answer /live. 2. Look for the accelerator. 3. Check Redis. 4. Check the topics. 5. Work."""
+    from streams.implementation import AcceleratorMissing, choose
+
     store = built.plan.store
     assert isinstance(store, RedisStore)
     async with _waiting_room(settings, built):
+        try:
+            choose(settings.accelerator)
+        except AcceleratorMissing as missing:
+            raise Fault(Exit.REFUSED, str(missing)) from None
         try:
             await store.verify()
         except StoreRefused as refused:
             raise Fault(Exit.REFUSED, str(refused)) from None
         await _check_topics(settings)
-    from streams.implementation import AcceleratorMissing
-
-    try:
-        await built.start()
-    except AcceleratorMissing as missing:
-        raise Fault(Exit.REFUSED, str(missing)) from None
+    await built.start()
     log.info("started")
 
 

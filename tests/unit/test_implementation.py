@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from streams.crosscheck import EVERY, CheckedCodec, CheckedScorer, Difference
 from streams.environment import Environment
 from streams.events.codec import Codec, Decoded
+from streams.exits import Exit
 from streams.implementation import REFERENCE, AcceleratorMissing, Choice, Implementation, choose
 from streams.metrics import Metrics
 from streams.scoring.interface import Batch
@@ -23,6 +27,7 @@ from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
 from tests.unit.test_pipeline import RULES, demo
 
+ROOT = Path(__file__).parents[2]
 needs_accelerator = pytest.mark.skipif(choose().name == "reference", reason="no accelerator")
 
 
@@ -86,6 +91,17 @@ def test_without_the_accelerator_the_reference_scores_unless_it_was_asked_for() 
     for choice in choices:
         with pytest.raises(AcceleratorMissing, match=r"No module named 'numba'.*leadglow\[fast\]"):
             choose(choice)
+
+
+def test_a_worker_that_must_have_the_accelerator_ends_with_one_sentence_without_it() -> None:
+    command = "import sys; sys.modules['streams.accelerator'] = None; from app.__main__ import main; main()"
+    env = {"LEADGLOW_ACCELERATOR": "on", "LEADGLOW_METRICS_PORT": "0", "LEADGLOW_SCORECARDS": "scorecards.yaml"}
+    done = subprocess.run(
+        [sys.executable, "-c", command, "worker"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == Exit.REFUSED
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'leadglow[fast]'" in done.stderr
 
 
 @needs_accelerator
