@@ -14,8 +14,8 @@ from streams.scoring.lead import id_hash
 from streams.scoring.rules import Rules
 
 
-def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control]) -> ColumnBatch:
-    """The batch that these inputs make, at offsets from 0 on."""
+def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control], first: int = 0) -> ColumnBatch:
+    """The batch that these inputs make, at offsets from ``first`` on."""
     nothing = LeadEvent("", "page", tuple(None for _ in rules.paths), "", 0, 0)
     events = [i if isinstance(i, LeadEvent) else msgspec.structs.replace(nothing, lead_id=i.lead_id) for i in inputs]
     odd = {i: item for i, item in enumerate(inputs) if not isinstance(item, LeadEvent) or not _is_plain(item)}
@@ -32,7 +32,7 @@ def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control]) -> ColumnBatch
         np.array([event.arrival for event in events], np.int64),
         np.array([event.at for event in events], np.int64),
         np.array([event.known for event in events], np.uint8),
-        lambda i: i,
+        lambda i: first + i,
         events.__getitem__,
         alone=odd,
     )
