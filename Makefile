@@ -1,5 +1,6 @@
 # make setup   everything into .venv, pinned by hash       make test    the whole suite
 # make demo    the whole system on traffic, live           make lint    ruff, mypy, import contracts
+# make test-reference   what holds without the accelerator, in a venv without numba and numpy
 # make bench   measure against the floor and the peers     make pins    resolve constraints.txt anew
 # make screenshots   the board's pages, for docs/screenshots
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: setup demo test lint bench pins settings screenshots clean
+.PHONY: setup demo test test-reference lint bench pins settings screenshots clean
 
 setup: $(STAMP)
 
@@ -22,7 +23,7 @@ $(STAMP): constraints.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r constraints.txt || \
 		$(PIP) --require-hashes -r constraints.txt  # where only pip knows the way to the packages
 	$(PIP) --no-deps --no-build-isolation -e .
-	$(BIN)/python -c 'from streams.accelerator.warm_up import warm_up; warm_up()'  # compiles what is kept compiled
+	$(BIN)/python -c 'from streams.implementation import choose; choose().warm_up()'  # compiles what is kept compiled
 	@touch $@
 
 demo: setup
@@ -30,6 +31,17 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+test-reference: .venv-reference/.installed
+	.venv-reference/bin/python -m pytest tests/unit tests/properties tests/contracts
+	LEADGLOW_ACCELERATOR=off .venv-reference/bin/leadglow demo --events 20000 --json
+
+.venv-reference/.installed: $(STAMP)
+	$(PYTHON) -m venv --clear .venv-reference
+	$(BIN)/uv pip install --quiet --python .venv-reference/bin/python --require-hashes -r constraints.txt
+	$(BIN)/uv pip uninstall --quiet --python .venv-reference/bin/python llvmlite numba numpy
+	$(BIN)/uv pip install --quiet --python .venv-reference/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check .
@@ -48,7 +60,7 @@ screenshots: setup
 
 pins:
 	$(COMPILE) --all-extras --group setup --upgrade --output-file constraints.txt
-	$(COMPILE) --constraints constraints.txt --output-file deploy/docker/requirements.txt
+	$(COMPILE) --extra fast --constraints constraints.txt --output-file deploy/docker/requirements.txt
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-reference build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     )
     lateness_hours: int = Field(72, ge=0, description="How late an event may arrive and still count exactly, in hours.")
     cache_leads: int = Field(200_000, ge=0, description="Leads kept in memory for each shard.")
+    accelerator: Literal["auto", "on", "off", "check"] = Field(
+        "auto",
+        description="Whether compiled code scores (`pip install 'leadglow[fast]'`): `auto` where it is installed, `on` "
+        "or not at all, `off` never. `check` also scores a sample of every batch by the reference, and a partition in "
+        "which the two differ goes on with the reference.",
+    )
     rebuild_when_lost: bool = Field(
         False,
         description="If the state in Redis is lost, rebuild it from `lead-events` instead of refusing to start.",

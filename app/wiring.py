@@ -139,6 +139,7 @@ def make_worker(settings: Settings) -> Worker:
         metrics_host=settings.metrics_host,
         metrics_port=settings.metrics_port,
         rebuild_when_lost=settings.rebuild_when_lost,
+        accelerator=settings.accelerator,
     )
     if crash_at := os.environ.get(CRASH_AT):  # noqa: TID251 - only for the fault tests, so not a setting
         plan.reached = make_crash_point(crash_at)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from streams.implementation import Implementation, choose
 from streams.metrics import Metrics
 from streams.store.base import Store
 from streams.transport.topics import Partitioner, Topics
@@ -29,3 +30,5 @@ class Environment:
     reached: Callable[[str], Awaitable[None]] = nothing
     """Called at the named steps; the fault tests end the process there."""
     rebuild_when_lost: bool = False
+    implementation: Implementation = field(default_factory=choose)
+    """What shards are made of."""

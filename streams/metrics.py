@@ -81,6 +81,17 @@ class Metrics:
             "leadglow_scorecard_reload_errors", "Changed scorecard files that were refused", registry=r
         )
         self.model = Info("leadglow_scorecards", "Version of the scorecards in use", registry=r)
+        self.implementation = Info(
+            "leadglow_implementation",
+            "What scores: the accelerator, the checked accelerator or the reference",
+            registry=r,
+        )
+        self.accelerator_differences = Counter(
+            "leadglow_accelerator_differences",
+            "Steps dropped because the accelerator came to another result than the reference: only with "
+            "LEADGLOW_ACCELERATOR=check",
+            registry=r,
+        )
         self.telemetry_errors = Counter(
             "leadglow_telemetry_errors", "Failed commits of offsets to Kafka (telemetry only)", registry=r
         )

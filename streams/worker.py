@@ -22,10 +22,10 @@ from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from streams import probes
-from streams.accelerator.warm_up import warm_up
 from streams.engine import Engine
 from streams.environment import Environment, nothing
 from streams.exits import Exit
+from streams.implementation import Choice, choose
 from streams.metrics import Metrics
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
@@ -67,6 +67,7 @@ class Plan:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     rebuild_when_lost: bool = False
+    accelerator: Choice = "auto"
     reached: Callable[[str], Awaitable[None]] = nothing
 
 
@@ -109,11 +110,15 @@ class Worker:
 
         Raises:
             YamlFileError: the scorecard file has mistakes.
+            AcceleratorMissing: the accelerator is required and cannot be imported.
         """
         gc.set_threshold(GC_THRESHOLD, 20, 100)
         sys.setswitchinterval(SWITCH_S)
         plan = self.plan
-        warm_up()
+        implementation = choose(plan.accelerator)
+        log.info("scoring by the %s%s", implementation.name, implementation.reason and f" ({implementation.reason})")
+        self.metrics.implementation.info({"name": implementation.name})
+        implementation.warm_up()
         scorecards = Watched(plan.scorecards, self._load_rules, "scorecard file", self.metrics.scorecard_errors.inc)
         scorecards.on_change = self._use_rules
         rules = scorecards.value
@@ -125,13 +130,14 @@ class Worker:
         env = Environment(
             plan.store,
             plan.topics,
-            Partitioner(plan.partitions),
+            Partitioner(plan.partitions, hashed=implementation.murmur2),
             self.metrics,
             f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}",
             plan.link_base,
             plan.cache_leads,
             plan.reached,
             plan.rebuild_when_lost,
+            implementation,
         )
         channel = Channel(
             self._producer,

@@ -25,6 +25,7 @@ from app.board.site import Site
 from app.board.sse import EventStreams
 from app.board.topic_tails import TopicTails
 from streams.scoring.event import LeadEvent
+from streams.scoring.interface import PlainBatch
 from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
 from streams.store.base import Commit, Store, Verdict
@@ -60,25 +61,26 @@ class Shards:
 
     async def take(self, *happened: tuple[str, Fact]) -> Self:
         """Score (lead id, fact) pairs that arrived when they happened."""
-        homes: dict[int, dict[str, list[tuple[int, LeadEvent]]]] = {}
+        homes: dict[int, list[tuple[int, LeadEvent]]] = {}
         for offset, (lead_id, fact) in enumerate(happened):
-            home = homes.setdefault(partition_of(lead_id, PARTITIONS), {})
-            home.setdefault(lead_id, []).append((offset, fact.event(self.rules, fact.at, lead_id)))
+            home = homes.setdefault(partition_of(lead_id, PARTITIONS), [])
+            home.append((offset, fact.event(self.rules, fact.at, lead_id)))
         for partition, inputs in homes.items():
             await self._score(partition, inputs)
         return self
 
-    async def _score(self, partition: int, inputs: dict[str, list[tuple[int, LeadEvent]]]) -> None:
-        scorer = Scorer(self.rules)
-        for lead_id, blob in zip(inputs, await self.store.load(partition, list(inputs)), strict=True):
+    async def _score(self, partition: int, inputs: list[tuple[int, LeadEvent]]) -> None:
+        scorer, batch = Scorer(self.rules), PlainBatch(inputs)
+        lead_ids = scorer.missing(batch)
+        for lead_id, blob in zip(lead_ids, await self.store.load(partition, lead_ids), strict=True):
             scorer.put(lead_id, blob)
-        scorer.run(inputs)
+        scorer.run(batch)
         outcome = scorer.finish()
-        scorer.show(inputs)
-        at_ms = max(event.arrival for items in inputs.values() for _, event in items)
+        scorer.show(lead_ids)
+        at_ms = max(event.arrival for _, event in inputs)
         control = await self.store.control(partition)
         version = control.version
-        fields = {"ckpt": b"%d" % len(inputs), "arrived": b"%d" % at_ms, "owner": b"w1"}
+        fields = {"ckpt": b"%d" % len(lead_ids), "arrived": b"%d" % at_ms, "owner": b"w1"}
         fired: dict[str, tuple[int, float | None]] = {
             name: (count, outcome.amounts.get(name)) for name, count in outcome.fired.items()
         }

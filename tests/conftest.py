@@ -1,6 +1,7 @@
-"""Servers for the tests that ask for them, started once, on first use."""
+"""Servers for the tests that ask for them, started once, on first use; and both implementations of scoring."""
 
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from streams.implementation import Implementation
+from tests.implementations import INSTALLED, used
 from tests.kafka import start_kafka
 from tests.servers import Running, start_redis
 
@@ -17,6 +20,39 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, prin
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
 _used: dict[str, str] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let people leave the accelerator out, as where it is not installed."""
+    parser.addoption("--no-accelerator", action="store_true", default=not INSTALLED, help="test the reference alone")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without the accelerator nothing can import it, in this process and in those that it starts."""
+    if config.getoption("no_accelerator"):
+        sys.modules["streams.accelerator"] = None  # type: ignore[assignment]
+        os.environ["LEADGLOW_ACCELERATOR"] = "off"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests of compiled code where there is none."""
+    folder = Path(__file__).parent / "accelerator"
+    return True if config.getoption("no_accelerator") and collection_path.is_relative_to(folder) else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for ``implementation`` by each."""
+    if "implementation" in metafunc.fixturenames:
+        reference_alone = metafunc.config.getoption("no_accelerator")
+        names = ["reference"] if reference_alone else ["accelerator", "reference"]
+        metafunc.parametrize("implementation", names, indirect=True)
+
+
+@pytest.fixture
+def implementation(request: pytest.FixtureRequest) -> Iterator[Implementation]:
+    """The implementation that scores in this test."""
+    with used(request.param) as implementation:
+        yield implementation
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -61,10 +61,16 @@ async def _work(settings: Settings) -> int:
 
 
 async def _start(settings: Settings, built: Worker) -> None:
-    """1. Answer /live. 2. Check Redis. 3. Check the topics. 4. Score."""
+    """1. Answer /live. 2. Look for the accelerator. 3. Check Redis. 4. Check the topics. 5. Score."""
+    from streams.implementation import AcceleratorMissing, choose
+
     store = built.plan.store
     assert isinstance(store, RedisStore)
     async with _serve_probes(settings, built):
+        try:
+            choose(settings.accelerator)
+        except AcceleratorMissing as missing:
+            raise CommandError(Exit.REFUSED, str(missing)) from None
         try:
             await store.verify()
         except StoreRefused as refused:

@@ -8,6 +8,7 @@ from typing import Any
 
 from streams.events.controls import encode_control, kind_of
 from streams.scoring.event import Arrived, Control, LeadEvent
+from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
@@ -35,15 +36,11 @@ def play(lead_id: str, inputs: list[Input], rules: Rules, until_ms: int, tick: T
     """Apply a lead's records one after another, then let time pass."""
     scorer = Scorer(rules)
     scorer.put(lead_id, None)
-    for i, (offset, item) in enumerate(inputs):
+    for i, each in enumerate(inputs):
         if tick is not None and tick[0] == i:
             scorer.tick([lead_id], tick[1])
-        scorer.at = offset
-        if isinstance(item, LeadEvent):
-            scorer.apply(item)
-        else:
-            scorer.control(item)
-    state = scorer.states[lead_id]
+        scorer.run(PlainBatch([each]))
+    state = scorer.state(lead_id)
     outcome = scorer.finish()
     transitions = [crossing.transition for crossing in outcome.crossings]
     if isinstance(state, Lead):

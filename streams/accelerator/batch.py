@@ -14,7 +14,7 @@ from streams.scoring.event import Control, LeadEvent
 
 
 @dataclass(slots=True)
-class Batch:
+class ColumnBatch:
     """Plain events, of which most need no object of their own, and inputs that have one."""
 
     text: Text
@@ -40,6 +40,9 @@ class Batch:
     """Where the scorer has the leads; filled in by it."""
     strangers: dict[int, str] = field(default_factory=dict)
     """Place in the batch -> a lead that the scorer had in no row; filled in by it."""
+
+    def __len__(self) -> int:
+        return len(self.kinds)
 
     def lead_id(self, i: int) -> str:
         """Whose the i-th input is."""

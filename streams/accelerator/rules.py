@@ -19,7 +19,7 @@ from streams.accelerator.layout import (
     Model,
 )
 from streams.scoring.lead import value_hash
-from streams.scoring.rules import Hit, Match, Rules, StageRule
+from streams.scoring.rules import Hit, Match, Rules, SignalRule, StageRule
 
 
 class Signals:
@@ -58,7 +58,8 @@ class Signals:
 class Plain:
     """What events may match, as ``kernel`` takes it: only matches without amounts, and with one value at most."""
 
-    def __init__(self, signals: Signals) -> None:
+    def __init__(self, rules: Rules, signals: Signals) -> None:
+        self._gains = {rule.id: (gain(rules, rule.id), beyond_gain(rules, rule)) for rule in rules.by_id.values()}
         self._signals = signals
         self._numbers: dict[tuple[int, ...], int] = {}
         self.matches: list[Match] = []
@@ -86,11 +87,28 @@ class Plain:
             first = len(hits)
             hits += [(self._signals.number(hit.signal), hit.amount) for hit in match.hits]
             group = self._signals.group(match.signals, next((hit.signal for hit in _valued(match)), -1))
-            row["first"], row["last"], row["gain"], row["beyond_gain"], row["group"] = (
-                first, len(hits), match.gain, match.beyond_gain, group,
-            )  # fmt: skip
+            row["first"], row["last"], row["group"] = first, len(hits), group
+            row["gain"] = sum(self._gains[hit.signal][0] for hit in match.hits)
+            row["beyond_gain"] = any(self._gains[hit.signal][1] for hit in match.hits)
             row["counted"] = any(hit.counter is not None for hit in match.hits)
         return Matches(matches, np.array(hits, HIT))
+
+
+def gain(rules: Rules, signal: int) -> float:
+    """The most units that one event of this signal can add to any scorecard, where its amount is 1."""
+    return max([0.0, *(card.weights[signal][0] for card in rules.cards if signal in card.weights)])
+
+
+def beyond_gain(rules: Rules, rule: SignalRule) -> bool:
+    """Whether an event of this signal may do more than add so many units.
+
+    It may lower a score, block a stage, or move a value to another time, so that others count in its place.
+    """
+    if rule.counter is not None and rule.counter.limited and rule.counter.distinct:
+        return True
+    if any(rule.id in stage.blocking for card in rules.cards for stage in card.stages):
+        return True
+    return any(card.weights[rule.id][0] < 0 for card in rules.cards if rule.id in card.weights)
 
 
 def _valued(match: Match) -> list[Hit]:
@@ -113,7 +131,7 @@ def model_of(rules: Rules, signals: Signals) -> Model:
     known["id"] = list(signals.numbers)
     for rule in rules.by_id.values():
         row = known[signals.number(rule.id)]
-        row["rate"], row["gain"] = rule.inverse_half_life, rule.gain
+        row["rate"], row["gain"] = rule.inverse_half_life, gain(rules, rule.id)
         if rule.counter is not None:
             for name in ("most", "width", "shift", "lateness", "distinct", "limited"):
                 row[name] = getattr(rule.counter, name)

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from streams.accelerator.batch import Batch
+from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.kernels import apply as kernel
 from streams.accelerator.layout import INPUT, NEVER, Column
 from streams.accelerator.readings import after, look, standings
 from streams.accelerator.rules import value_of
 from streams.accelerator.table import Table, fits
-from streams.scoring.event import Control, LeadEvent
+from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Lead, State
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
@@ -30,7 +30,7 @@ from streams.scoring.stages import standing
 from streams.scoring.stored import decode
 
 
-class FastScorer:
+class AcceleratedScorer:
     """The leads of one shard that are in memory, and what a step does to them."""
 
     def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
@@ -75,7 +75,7 @@ class FastScorer:
         """Whether a lead is in memory, or known to have no state."""
         return lead_id in self._table.rows or lead_id in self._scorer.states
 
-    def missing(self, batch: Batch) -> list[str]:
+    def missing(self, batch: ColumnBatch) -> list[str]:
         """The leads of a batch of which nothing is in memory, each once."""
         batch.rows = self._table.find(batch)
         known, states = self._table.rows, self._scorer.states
@@ -139,7 +139,7 @@ class FastScorer:
 
     # Inputs ---------------------------------------------------------------------------------------------------
 
-    def run(self, batch: Batch) -> None:
+    def run(self, batch: ColumnBatch) -> None:
         """Apply the inputs, of which ``missing`` was asked; their leads must be loaded."""
         table = self._table
         events = np.empty(len(batch.kinds), INPUT)
@@ -171,7 +171,7 @@ class FastScorer:
         for number in np.flatnonzero(idle).tolist():
             names[self.rules.by_id[numbers[number]].name] -= int(idle[number])
 
-    def _matches(self, batch: Batch) -> tuple[Column, Column]:
+    def _matches(self, batch: ColumnBatch) -> tuple[Column, Column]:
         """What each event matches, as ``kernel`` knows it, and the hash of the value that it counts."""
         kinds = batch.known_kinds
         if kinds is not self._kinds:
@@ -188,7 +188,7 @@ class FastScorer:
         values[plain] = self._values_of[batch.kinds[plain]]
         return matches, values
 
-    def _rows(self, batch: Batch) -> Column:
+    def _rows(self, batch: ColumnBatch) -> Column:
         """The row of each event; leads begin where there was none."""
         known, rows, strangers = self._table.rows, batch.rows, batch.strangers
         first: dict[str, int] = {}
@@ -210,13 +210,11 @@ class FastScorer:
             rows[i] = known.get(lead_id, NOWHERE)
         return rows
 
-    def _run_left(self, batch: Batch, left: Sequence[int]) -> None:
-        inputs: dict[str, list[tuple[int, LeadEvent | Control]]] = {}
-        for i in left:
-            inputs.setdefault(batch.lead_id(i), []).append((batch.offset(i), batch.input(i)))
-        if inputs:
-            with self._lent(inputs):
-                self._scorer.run(inputs)
+    def _run_left(self, batch: ColumnBatch, left: Sequence[int]) -> None:
+        """Have ``Scorer`` apply the inputs that were left to it."""
+        if left:
+            with self._lent(dict.fromkeys(batch.lead_id(i) for i in left)):
+                self._scorer.run(PlainBatch([(batch.offset(i), batch.input(i)) for i in left]))
 
     # Time -----------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.accelerator.batch import Batch
+from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.id_index import NOWHERE, Names
 from streams.accelerator.kernels import memory as kernel_memory
 from streams.accelerator.kernels import stored as kernel_stored
@@ -28,11 +28,11 @@ from streams.accelerator.layout import (
     new_windows,
     widened,
 )
-from streams.accelerator.packed import Packed
 from streams.accelerator.pointers import PADDING, Text
 from streams.accelerator.rules import Plain, Signals, model_of
 from streams.scoring.counting import DISTINCT_VALUES
 from streams.scoring.lead import ENTRY_BYTES, Lead, detail_key
+from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
 from streams.scoring.score import fit_of
 from streams.scoring.stored import VERSION, decode, decode_head, encode_apart
@@ -73,7 +73,7 @@ class Table:
     def use(self, rules: Rules) -> None:
         """Read leads by these scorecards."""
         self.rules = rules
-        self.plain = Plain(self.signals)
+        self.plain = Plain(rules, self.signals)
         self.model = model_of(rules, self.signals)
         if any(rule.distinct_at is not None for rule in rules.by_id.values()):
             self._keep_values()
@@ -181,7 +181,7 @@ class Table:
             leads.append(lead)
         return leads
 
-    def find(self, batch: Batch) -> Column:
+    def find(self, batch: ColumnBatch) -> Column:
         """The rows of the leads of a batch; NOWHERE for those that have none, and for a few that have."""
         return self._names_of_rows.find(batch.text, batch.lead_at, batch.lead_size)
 
@@ -297,7 +297,7 @@ class Table:
             self.windows.windows.view(WINDOW_BITS), self.model, self.signals.groups, VERSION, rows, text.address, ends,
             wire.ctypes.data, spans,
         )  # fmt: skip
-        return Packed(lead_ids, wire[: spans[-1, 1]].data, spans)
+        return Packed(lead_ids, wire[: spans[-1, 1]].data, spans.data)
 
 
 def fits(lead: Lead) -> bool:

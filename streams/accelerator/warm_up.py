@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
+from streams.accelerator.codec import AcceleratedCodec
 from streams.accelerator.hashing import murmur2
 from streams.accelerator.id_index import Names
-from streams.accelerator.reader import BatchCodec
-from streams.accelerator.scorer import FastScorer
+from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 
@@ -35,7 +35,7 @@ def warm_up() -> None:
     )
     card = Scorecard("card", {"visit": Points(1.0)}, stages=(Stage("stage", 2.0, 1.0),))
     rules = Rules(Model(signals, (card,)))
-    codec, scorer = BatchCodec(rules.paths, rules.numeric), FastScorer(rules)
+    codec, scorer = AcceleratedCodec(rules.paths, rules.numeric), AcceleratedScorer(rules)
     for number in range(3):
         records = [_record(2 * number), _record(2 * number + 1)]
         _take(codec, scorer, records if number else records[:1])  # a column of one record is of a type of its own
@@ -57,7 +57,7 @@ def _record(number: int) -> _Record:
     return _Record(number, orjson.dumps(sent))
 
 
-def _take(codec: BatchCodec, scorer: FastScorer, records: list[_Record]) -> None:
+def _take(codec: AcceleratedCodec, scorer: AcceleratedScorer, records: list[_Record]) -> None:
     batch = codec.batch(records, [""] * len(records)).batch
     for lead_id in scorer.missing(batch):
         scorer.put(lead_id, None)

@@ -32,7 +32,6 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
         note_touch(lead, touch)
     for key, latch in other.latches.items():
         lead.latches[key] = _joined(lead.latches.get(key), latch)
-    lead.inside = sum(latch.inside for latch in lead.latches.values())
     lead.first_seen = min(lead.first_seen, other.first_seen)
     lead.last_seen = max(lead.last_seen, other.last_seen)
     lead.clock = max(lead.clock, other.clock)

@@ -121,7 +121,7 @@ class Lead:
 
     __slots__ = (
         "aliases", "amount", "base", "calm_until", "clock", "count", "details", "due", "erased_at", "first_seen",
-        "fits", "inside", "known", "last_seen", "latches", "recent", "ref", "ring", "sets", "shown", "signals",
+        "fits", "known", "last_seen", "latches", "recent", "ref", "ring", "sets", "shown", "signals",
         "slack", "stale", "touches", "traits", "unsent", "windows",
     )  # fmt: skip
 
@@ -154,8 +154,6 @@ class Lead:
         """Whether its published score or stage may not be on lead-scores yet."""
         self.traits: dict[str, list[Any]] = {}
         self.latches: dict[str, Latch] = {}
-        self.inside = 0
-        """In how many stages it is."""
         self.windows: dict[int, Window] = {}
         self.aliases: list[str] = []
         self.touches: list[list[Any]] = []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from streams.scoring.crossing import soonest
 from streams.scoring.event import Control, LeadEvent
+from streams.scoring.interface import Batch
 from streams.scoring.lead import Erased, Lead, State
 from streams.scoring.outcome import Crossing, Forward, Outcome
 from streams.scoring.rules import Rules
@@ -30,8 +31,6 @@ class Leads:
         """The scorecards changed and not every lead was read by the new ones yet."""
         self.touched: dict[str, Lead] = {}
         """Leads that inputs have changed."""
-        self.counted: list[tuple[int, ...]] = []
-        """The ids of the signals that each event matched."""
         self.outcome = Outcome()
         """What the step has come to so far."""
 
@@ -49,9 +48,38 @@ class Leads:
         self.fresh_slack = min((b[2] for b in self._bounds(nobody, 0)), default=math.inf)
         """Units that may be added to a new lead before any stage could be entered."""
 
+    # What is in memory ----------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def knows(self, lead_id: str) -> bool:
+        """Whether a lead is in memory, or known to have no state."""
+        return lead_id in self.states
+
+    def missing(self, batch: Batch) -> list[str]:
+        """The leads of a batch of which nothing is in memory, each once."""
+        lead_ids = dict.fromkeys(batch.lead_id(i) for i in range(len(batch)))
+        return [lead_id for lead_id in lead_ids if lead_id not in self.states]
+
     def put(self, lead_id: str, blob: bytes | None) -> None:
-        """Take in what the store holds of a lead."""
+        """Load what the store holds of a lead."""
         self.states[lead_id] = None if blob is None else decode(blob)
+
+    def state(self, lead_id: str) -> State | None:
+        """The state of a lead in memory, to look at."""
+        return self.states.get(lead_id)
+
+    def keep(self, most: int) -> None:
+        """Keep ``most`` leads in memory: those that came last."""
+        for lead_id in list(self.states)[: max(len(self.states) - most, 0)]:
+            del self.states[lead_id]
+
+    def clear(self) -> None:
+        """Forget every lead."""
+        self.states.clear()
+
+    # What a step does to them ---------------------------------------------------------------------------------
 
     def fresh(self, lead_id: str, at_ms: int, arrival: int, state: State | None) -> Lead:
         """A lead begins, where there was none or an erased one."""
@@ -72,16 +100,10 @@ class Leads:
             self.tell(lead_id, lead, settle(self.rules, lead_id, lead, now_ms, cause), None)
             lead.clock = now_ms
         if to_ms >= lead.calm_until:
-            self._recalm(lead, lead.clock)  # the bound is older than the events since, and a search costs more
-        if to_ms >= lead.calm_until:
             self.tell(lead_id, lead, advance(self.rules, lead_id, lead, to_ms), None)
-        if to_ms >= lead.calm_until:
-            self._recalm(lead, to_ms)
-
-    def _recalm(self, lead: Lead, now_ms: int) -> None:
-        """Work out anew how long the stages can stand."""
-        bounds = self._bounds(lead, now_ms)
-        note_calm(lead, now_ms, min((b[0] for b in bounds), default=math.inf), min((b[2] for b in bounds), default=0))
+            bounds = self._bounds(lead, to_ms)
+            calm, slack = (min((b[i] for b in bounds), default=math.inf) for i in (0, 2))
+            note_calm(lead, to_ms, calm, slack)
 
     def _bounds(self, lead: Lead, now_ms: int) -> list[tuple[float, float, float]]:
         readings = [(card, read(card, lead, now_ms)) for card in self.rules.cards]

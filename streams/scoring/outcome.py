@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter as Tally
 from dataclasses import dataclass, field
 
-from streams.accelerator.packed import NOTHING, Packed
 from streams.scoring.event import Control, LeadEvent
+from streams.scoring.packed import NOTHING, Packed
 from streams.scoring.stages import Transition
 
 

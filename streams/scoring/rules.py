@@ -27,14 +27,14 @@ SIMPLE: Final = frozenset({str, bool, type(None)})
 
 
 class SignalRule:
-    """One signal: when it matches, how it fades and counts, and whether it may lower a score."""
+    """One signal: when it matches, how it fades and counts."""
 
     @property
     def detailed(self) -> bool:
         """Whether an event of it has an amount or a value of its own."""
         return self.amount_at is not None or self.distinct_at is not None
 
-    def __init__(self, signal: Signal, index: Mapping[str, int], cards: Sequence[Scorecard], lateness_ms: int):
+    def __init__(self, signal: Signal, index: Mapping[str, int], lateness_ms: int):
         """``index`` tells where a path's value stands among the values of an event."""
         self.id = signal.id
         self.name = signal.name
@@ -49,14 +49,6 @@ class SignalRule:
             if counted
             else None
         )
-        worth = [card.points[signal.name].points for card in cards if signal.name in card.points]
-        self.gain = max([0.0, *worth]) * UNIT
-        """The most units that one event of amount 1 can add to any scorecard."""
-        blocks = any(signal.name in stage.blocked_by for card in cards for stage in card.stages)
-        moves = signal.limit is not None and signal.distinct is not None
-        self.beyond_gain = blocks or moves or any(points < 0 for points in worth)
-        """Whether an event of it may do more than add so many units: lower a score, block a stage, or take a value to
-        another time, which lets others count in its place."""
 
 
 class Hit(NamedTuple):
@@ -74,12 +66,6 @@ class Match(NamedTuple):
     """Everything that an event matched."""
 
     hits: tuple[Hit, ...]
-    gain: float
-    """The most units that it can add to any scorecard."""
-    beyond_gain: bool
-    """Whether it may do more than that."""
-    particular: bool
-    """Whether a limit decides about it, or it has more to be remembered than when it happened."""
     signals: tuple[int, ...]
 
 
@@ -173,7 +159,7 @@ class Rules:
         """Of these the ones whose values may be numbers."""
         index = {path: i for i, path in enumerate(self.paths)}
         self._automated_at = index[AUTOMATED]
-        rules = [SignalRule(s, index, model.scorecards, lateness_ms) for s in model.signals]
+        rules = [SignalRule(s, index, lateness_ms) for s in model.signals]
         self.signals = {rule.name: rule for rule in rules}
         self.by_id = {rule.id: rule for rule in rules}
         self.by_event: dict[str, list[SignalRule]] = {}
@@ -213,10 +199,7 @@ class Rules:
         rules = (rule for rule in self.by_event.get(event, ()) if not automated or rule.heeds_automated)
         found = (self._hit(rule, values) for rule in rules)
         hits = tuple(hit for hit in found if hit is not None)
-        gain = sum(hit.rule.gain * hit.amount for hit in hits)
-        beyond_gain = any(hit.rule.beyond_gain for hit in hits)
-        particular = any(hit.rule.detailed or hit.counter is not None for hit in hits)
-        return Match(hits, gain, beyond_gain, particular, tuple(hit.signal for hit in hits))
+        return Match(hits, tuple(hit.signal for hit in hits))
 
     def _hit(self, rule: SignalRule, values: Values) -> Hit | None:
         if not rule.holds(values):

@@ -121,10 +121,8 @@ def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: Cause, 
         kind, latch.inside, silenced = "left", False, latch.silent
         if cause.name == RETRACTED and not silenced:
             latch.published_at = None  # what should not have been told keeps nobody quiet
-        lead.inside -= 1
     else:
         kind, latch.inside = "entered", True
-        lead.inside += 1
         latch.episode += 1
         latch.by = cause.event
         cooling = latch.published_at is not None and now_ms - latch.published_at < stage.cooldown_ms

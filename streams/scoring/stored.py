@@ -81,7 +81,6 @@ def decode_head(lead: Lead, head: bytes) -> None:
 
 def _take_head(lead: Lead, latches: dict[str, Any], traits: dict[str, Any]) -> None:
     lead.latches, lead.traits = {key: Latch(*latch) for key, latch in latches.items()}, traits
-    lead.inside = sum(latch.inside for latch in lead.latches.values())
 
 
 def _take_rare(lead: Lead, rare: list[Any]) -> None:

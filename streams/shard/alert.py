@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
-import numpy as np
 import orjson
 
 from streams.scoring.event import LeadEvent
@@ -22,12 +22,19 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 MOST_REASONS: Final = 10
 MOST_RECENT: Final = 10
 _LAST_MS = 253_402_300_799_999
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @lru_cache(1024)
 def rfc3339(at_ms: float) -> str:
     """Milliseconds since the epoch as RFC 3339 in UTC, to the millisecond; from 1970 to 9999."""
-    return str(np.datetime64(min(max(int(at_ms), 0), _LAST_MS), "ms")) + "Z"  # five times as fast as datetime
+    minutes, ms = divmod(min(max(int(at_ms), 0), _LAST_MS), 60_000)
+    return f"{_to_the_minute(minutes)}:{ms // 1000:02}.{ms % 1000:03}Z"
+
+
+@lru_cache(10_000)
+def _to_the_minute(minutes: int) -> str:
+    return (_EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M")
 
 
 def alert(crossing: Crossing, rules: Rules, link_base: str) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from streams.clock import monotonic_s, now_ms
+from streams.crosscheck import Difference
 from streams.events.records import fingerprint
 from streams.mismatch import CUT, GONE, LOST, OTHER, Mismatch
 from streams.scoring.rules import Rules
@@ -185,6 +186,8 @@ class ShardLane:
                 self._conflicts = 0
         except Conflict as conflict:
             await self._start_over(conflict)
+        except Difference as difference:
+            await self._distrust(difference)
 
     async def _take(self) -> None:
         batch = list(self._queue.pop(0))
@@ -231,6 +234,18 @@ class ShardLane:
             position = await self.open(0, None)
             if self.shard.fresh:
                 raise Mismatch(LOST.format(partition=self.shard.partition))
+        await self._go_back_to(position)
+
+    async def _distrust(self, difference: Difference) -> None:
+        """Drop the step in which the accelerator differs, and go on with the reference."""
+        partition = self.shard.partition
+        log.error("%s; partition %s drops this step and goes on with the reference", difference, partition)
+        self._metrics.accelerator_differences.inc()
+        self.shard.use_reference()
+        self._sweep = None
+        await self._go_back_to(await self.open(0, None))
+
+    async def _go_back_to(self, position: int) -> None:
         await self._reseek(position)
         self._queue.clear()  # whatever came before the seek was done
         self._waiting = 0

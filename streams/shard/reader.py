@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from streams.accelerator.batch import Batch
-from streams.accelerator.reader import BatchCodec, Owner
 from streams.environment import Environment
+from streams.events.codec import Owner
 from streams.events.controls import decode_control
 from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER, SOURCE_HEADER
 from streams.events.rejects import Reject, rejected
+from streams.implementation import Implementation
 from streams.scoring.rules import Rules
 from streams.shard.position import Position
 
@@ -23,13 +23,13 @@ class Reader:
         """``partition`` is that of ``lead-events``."""
         self._partition = partition
         self._env = env
-        self.use(rules)
+        self.make_codec(rules, env.implementation)
 
-    def use(self, rules: Rules) -> None:
-        """Read what other rules ask for."""
-        self._codec = BatchCodec(rules.paths, rules.numeric)
+    def make_codec(self, rules: Rules, implementation: Implementation) -> None:
+        """Read what these rules ask for."""
+        self._codec = implementation.codec(rules.paths, rules.numeric)
 
-    def read(self, records: Sequence[Any], position: Position) -> tuple[Batch, list[Outgoing]]:
+    def read(self, records: Sequence[Any], position: Position) -> tuple[Any, list[Outgoing]]:
         """What the records say; ``position`` knows which were taken before, and takes note of the others."""
         owners: Sequence[Owner] = [""] * len(records)
         if any([record.headers or record.value is None for record in records]):  # noqa: C419 - a list is faster

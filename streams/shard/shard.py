@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from streams.accelerator.hashing import murmur2
-from streams.accelerator.scorer import FastScorer
 from streams.clock import monotonic_s
 from streams.environment import Environment
 from streams.events.outgoing import Outgoing, encode_outgoing
+from streams.implementation import REFERENCE
 from streams.scoring.counting import DAY_MS
+from streams.scoring.interface import LeadScorer
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.shard.outbox import alerts, forwards
@@ -46,8 +46,8 @@ class Shard:
         """``open`` must be awaited before anything else."""
         self.partition = partition
         self.env = env
-        partitions = env.partitioner.partitions
-        self.scorer = FastScorer(rules, lambda lead_id: partition_of(lead_id, partitions, murmur2) == partition)
+        self.implementation = env.implementation
+        self.scorer = self._new_scorer(rules)
         self.reader = Reader(partition, rules, env)
         self.position = Position()
         self.version = -1
@@ -107,7 +107,20 @@ class Shard:
     def use(self, rules: Rules) -> None:
         """Score by other rules from the next step on."""
         self.scorer.use(rules)
-        self.reader.use(rules)
+        self.reader.make_codec(rules, self.implementation)
+
+    def use_reference(self) -> None:
+        """Score by the reference from here on; nothing since the last commit counts, and ``open`` must be awaited."""
+        self.version = -1
+        self.implementation = REFERENCE
+        self.scorer = self._new_scorer(self.scorer.rules)
+        self.reader.make_codec(self.scorer.rules, REFERENCE)
+
+    def _new_scorer(self, rules: Rules) -> LeadScorer[Any]:
+        partitions, murmur2 = self.env.partitioner.partitions, self.implementation.murmur2
+        return self.implementation.scorer(
+            rules, lambda lead_id: partition_of(lead_id, partitions, murmur2) == self.partition
+        )
 
     # One step -------------------------------------------------------------------------------------------------
 

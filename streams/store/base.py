@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from streams.accelerator.packed import NOTHING, Packed
+from streams.scoring.packed import NOTHING, Packed
 
 
 class Verdict(enum.Enum):

@@ -18,7 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, NoScriptError, ResponseError
 
-from streams.accelerator.packed import NOTHING
+from streams.scoring.packed import NOTHING
 from streams.store.base import Commit, Control, Entry, Fired, Verdict
 from streams.store.checks import (
     AccessDenied,

@@ -12,7 +12,7 @@ from typing import Any
 
 from redis.exceptions import ExecAbortError, ResponseError
 
-from streams.accelerator.packed import Packed
+from streams.scoring.packed import Packed
 from streams.store.base import Commit, Verdict
 from streams.store.checks import require_unused
 from streams.store.keys import ShardKeys

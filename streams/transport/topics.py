@@ -27,9 +27,10 @@ def partition_of(lead_id: str, partitions: int, hashed: Callable[[bytes], int] =
 class Partitioner:
     """``partition_of`` with a memory, because murmur2 in Python costs more than everything else about an event."""
 
-    def __init__(self, partitions: int, most: int = 500_000) -> None:
-        """Remember up to ``most`` ids."""
+    def __init__(self, partitions: int, most: int = 500_000, hashed: Callable[[bytes], int] = murmur2) -> None:
+        """Remember up to ``most`` ids; ``hashed`` is murmur2."""
         self.partitions = partitions
+        self._hashed = hashed
         self._most = most
         self._known: dict[str, int] = {}
 
@@ -39,5 +40,5 @@ class Partitioner:
         if partition is None:
             if len(self._known) >= self._most:
                 self._known.clear()
-            partition = self._known[lead_id] = partition_of(lead_id, self.partitions)
+            partition = self._known[lead_id] = partition_of(lead_id, self.partitions, self._hashed)
         return partition

@@ -15,7 +15,7 @@ import pytest
 import redis
 from redis.asyncio import Connection
 
-from streams.accelerator.packed import NOTHING
+from streams.scoring.packed import NOTHING
 from streams.store import transaction
 from streams.store.base import Commit, Entry, Verdict
 from streams.store.checks import AccessDenied, CheckRefused, ClusterExpected, EvictingStore

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from random import Random
 from typing import Any
 
-import numpy as np
 import pytest
 from redis.exceptions import ResponseError
 
-from streams.accelerator.packed import Packed
+from streams.scoring.packed import Packed
 from streams.store.base import Commit, Control, Entry, Store, Verdict
 from streams.store.history import add, points
 
@@ -223,13 +223,13 @@ async def test_thousands_of_leads_go_in_one_step_and_out_again(store: Store) -> 
 
 def packed(leads: dict[str, bytes]) -> Packed:
     """What compiled code makes of these."""
-    wire, spans = b"", []
+    wire, spans = b"", array("q")
     for lead_id, blob in leads.items():
         name = lead_id.encode()
         wire += b"\r\n$%d\r\n%b\r\n$%d\r\n" % (len(name), name, len(blob))
-        spans.append((len(wire), len(wire) + len(blob)))
+        spans.extend((len(wire), len(wire) + len(blob)))
         wire += blob
-    return Packed(list(leads), memoryview(wire), np.array(spans).reshape(-1, 2))
+    return Packed(list(leads), memoryview(wire), memoryview(spans).cast("B").cast("q", [len(leads), 2]))
 
 
 @pytest.mark.parametrize("size", [1, 300])

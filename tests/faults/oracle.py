@@ -12,6 +12,7 @@ from streams.events.controls import decode_control
 from streams.events.records import KIND_HEADER, SOURCE_HEADER
 from streams.events.rejects import Reject
 from streams.scoring.event import Control, LeadEvent
+from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Erased, Lead, Redirect, State
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
@@ -19,7 +20,7 @@ from streams.scoring.scorer import Scorer
 from streams.scoring.stored import decode, encode
 from streams.transport.topics import partition_of
 
-VOLATILE = frozenset({"published", "due", "clock", "fits", "inside", "calm_until", "slack"})
+VOLATILE = frozenset({"published", "due", "clock", "fits", "calm_until", "slack"})
 """What timers and the sizes of steps may leave different."""
 
 
@@ -72,7 +73,7 @@ class Model:
             self.rejected.add(f"{self.topic}:{partition}:{record.offset}")
             return
         scorer.states.setdefault(item.lead_id, None)
-        scorer.run({item.lead_id: [(record.offset, item)]})
+        scorer.run(PlainBatch([(record.offset, item)]))
         self._note(scorer.finish(), partition)
 
     def _read(self, record: Any) -> LeadEvent | Control | Reject:

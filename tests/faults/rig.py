@@ -128,6 +128,8 @@ class Rig:
         self.partitions = partitions
         self.scorecards = directory / "scorecards.yaml"
         self.scorecards.write_bytes(SCORECARDS.read_bytes())
+        self.accelerator = ""
+        """Whether the workers score by compiled code; the environment decides if it is empty."""
         self.workers: list[Worker] = []
         self.redis: Server
         self._redis_url = redis_url
@@ -277,6 +279,7 @@ class Rig:
             "lead_scores": self.topic("lead-scores"),
             "rejected": self.topic("rejected-events"),
             "metrics_port": port,
+            **({"accelerator": self.accelerator} if self.accelerator else {}),
             **settings,
         }
         env = {f"LEADGLOW_{key.upper()}": str(value) for key, value in values.items()}

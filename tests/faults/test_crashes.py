@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from streams.implementation import REFERENCE, Implementation
 from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, until
@@ -28,7 +29,10 @@ WAYS = [("app", b"EVALSHA"), ("tests.faults.transacting", b"EXEC")]
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_everything_counts_once_when_workers_die_at_a_step(rig: Rig, workload: Workload, step: str) -> None:
+async def test_everything_counts_once_when_workers_die_at_a_step(
+    rig: Rig, workload: Workload, step: str, implementation: Implementation
+) -> None:
+    rig.accelerator = "on" if implementation is not REFERENCE else "off"
     for n in STEPS[step]:
         worker = rig.start_worker(f"{step}:{n}")
         await feed(rig, workload, 60, until_dead=worker)

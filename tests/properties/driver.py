@@ -13,9 +13,9 @@ from streams.scoring.lead import Lead
 from streams.scoring.outcome import Crossing
 from streams.scoring.rules import Rules
 from streams.scoring.score import Reading, read
-from streams.scoring.scorer import Scorer
 from streams.scoring.stages import Transition
 from streams.scoring.stored import decode
+from tests.implementations import AnyScorer
 
 Input = LeadEvent | Control
 Cut = Literal["", "step", "show", "reload"]
@@ -33,20 +33,17 @@ class Shard:
         self.waiting: list[Input] = []
         """What was forwarded and not delivered yet, in order."""
         self.tally: Counter[str] = Counter()
-        self._scorer = Scorer(rules)
+        self._scorer = AnyScorer(rules)
 
     def take(self, record: Input, cut: Cut = "step") -> None:
         """Apply one input."""
-        self._load(record.lead_id)
-        if isinstance(record, LeadEvent):
-            self._scorer.apply(record)
-        else:
-            self._scorer.control(record)
+        self._scorer.apply(record, blobs=self.blobs)
         self.cut(cut)
 
     def tick(self, lead_id: str, now_ms: int, cut: Cut = "step") -> None:
         """The timer's part."""
-        self._load(lead_id)
+        if not self._scorer.knows(lead_id):
+            self._scorer.put(lead_id, self.blobs.get(lead_id))
         self._scorer.tick([lead_id], now_ms)
         self.cut(cut)
 
@@ -66,7 +63,7 @@ class Shard:
             self._scorer.show(list(self.blobs))
             self._scorer.finish()
         if cut == "reload":
-            self._scorer = Scorer(self.rules)
+            self._scorer = AnyScorer(self.rules)
 
     def deliver(self, at: int = 0) -> None:
         """Deliver one forwarded record, the ``at``-th of those that wait."""
@@ -91,10 +88,6 @@ class Shard:
     def transitions(self) -> list[Transition]:
         """Every transition so far."""
         return [crossing.transition for crossing in self.crossings]
-
-    def _load(self, lead_id: str) -> None:
-        if lead_id not in self._scorer.states:
-            self._scorer.put(lead_id, self.blobs.get(lead_id))
 
 
 def run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from tests.properties.driver import close, readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_arrivals, some_facts
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 LATER_MS = (0, 1, HOUR_MS, 5 * DAY_MS, 400 * DAY_MS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from tests.properties.driver import readings, run, told
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 
 @settings(max_examples=170)

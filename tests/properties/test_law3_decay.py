@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from random import Random
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from streams.scoring.stages import advance
 from streams.scoring.stored import decode, encode
 from tests.properties.driver import readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_cuts, some_inputs, some_ticks
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 ages_ms = st.integers(0, 100 * DAY_MS)
 

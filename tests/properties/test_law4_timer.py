@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,8 @@ from tests.properties.strategies import (
     some_inputs,
     some_ticks,
 )
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 
 @settings(max_examples=350)

@@ -6,6 +6,7 @@ import json
 from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
@@ -16,6 +17,8 @@ from streams.scoring.stages import current_stage, standing
 from streams.shard.alert import alert, score_record
 from tests.properties.driver import Shard, run
 from tests.properties.strategies import a_model, chances, events_of, some_inputs
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 
 def printed(number: float) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS
@@ -12,6 +13,8 @@ from streams.scoring.stored import encode
 from streams.shard.alert import alert
 from tests.properties.driver import run, told
 from tests.properties.strategies import a_model, chances, events_of, some_cuts, some_inputs, some_ticks
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 
 @settings(max_examples=100)

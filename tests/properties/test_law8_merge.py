@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
@@ -19,6 +20,8 @@ from streams.scoring.stored import decode
 from streams.shard.alert import score_record
 from tests.properties.driver import Shard, close, readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 USER_ID, ANONYMOUS_ID = Identity(USER, "u"), Identity(ANONYMOUS, "a")
 ONE_EACH = Rules(

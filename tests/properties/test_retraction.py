@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
@@ -14,6 +15,8 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from tests.properties.driver import Input, Shard, close, readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_cuts, some_inputs
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 VIEW = Signal("view", ("page",), half_life_ms=DAY_MS)
 STAGE = Stage("hot", 10.0, 5.0, handoff=True)

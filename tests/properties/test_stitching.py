@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 
 from app.collector import segment
@@ -25,6 +26,8 @@ from tests.collecting import NOW_MS, Arriving, post
 from tests.mailservices import public_key, read, sendgrid
 from tests.properties.driver import Input, Shard
 from tests.properties.strategies import chances
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 RULES = Rules(
     load(

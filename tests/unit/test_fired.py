@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import pytest
+
 from streams.scoring.counting import DAY_MS
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal
-from streams.scoring.scorer import Scorer
+from tests.implementations import AnyScorer
 from tests.properties.strategies import START_MS, Fact
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 SIGNALS = (
     Signal("view", ("page",), half_life_ms=float(DAY_MS)),
@@ -19,7 +23,7 @@ RULES = Rules(Model(SIGNALS, (Scorecard("card", {signal.name: Points(1.0) for si
 
 
 def scored(*facts: Fact) -> Outcome:
-    scorer = Scorer(RULES)
+    scorer = AnyScorer(RULES)
     scorer.put("u", None)
     for fact in facts:
         scorer.apply(fact.event(RULES, START_MS + DAY_MS))
@@ -43,7 +47,7 @@ def test_what_is_over_a_limit_or_was_there_before_is_not_counted() -> None:
 
 
 def test_a_step_counts_only_its_own() -> None:
-    scorer = Scorer(RULES)
+    scorer = AnyScorer(RULES)
     scorer.put("u", None)
     scorer.apply(fact("page", 1).event(RULES, START_MS + DAY_MS))
     scorer.finish()

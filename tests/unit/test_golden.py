@@ -18,6 +18,8 @@ from streams.scoring.rules import Rules
 from streams.scoring.score import explain
 from tests.properties.driver import Shard
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 FILE: dict[str, Any] = json.loads((GOLDEN / "cases.json").read_text())
 CASES: dict[str, dict[str, Any]] = {case["name"]: case for case in FILE["cases"]}

@@ -19,6 +19,9 @@ from streams.scoring.stored import decode
 from streams.shard.shard import Conflict, Shard
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
+from tests.implementations import in_use
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 DAY_MS = 86_400_000
 RULES = Rules(load_file(Path(__file__).parents[2] / "scorecards.yaml"), DAY_MS)
@@ -45,7 +48,9 @@ async def opened(store: MemoryStore, reached: list[str] | None = None) -> Shard:
     async def note(step: str) -> None:
         noted.append(step)
 
-    env = Environment(store, Topics(), Partitioner(1), Metrics(), f"worker-{id(noted)}", reached=note)
+    env = Environment(
+        store, Topics(), Partitioner(1), Metrics(), f"worker-{id(noted)}", reached=note, implementation=in_use()
+    )
     shard = Shard(0, RULES, env)
     shard.relay = lambda entries: noted.append("relayed") if entries else None
     await shard.open()

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from streams.accelerator.scorer import FastScorer
 from streams.scoring.counting import DAY_MS, HOUR_MS, WEEK_MS
 from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent
 from streams.scoring.lead import Erased, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
-from streams.scoring.scorer import Scorer
 from streams.scoring.stored import decode
+from tests.implementations import AnyScorer
 from tests.properties.driver import Cut, Shard, readings, run
 from tests.properties.strategies import START_MS, Fact
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 VIEW = Signal("view", ("page",), half_life_ms=float(DAY_MS))
 STAY = Signal("stay", ("Stayed",))
@@ -154,7 +155,7 @@ def test_a_value_that_moves_to_an_earlier_day_lets_another_one_in_at_once(cut: C
 
 def test_a_score_of_half_a_point_that_nothing_fades_from_is_never_due() -> None:
     rules = rules_of(signals=(STAY,), fit=(FitLine("title", Where("title", "equals", "CTO"), 12.5),))
-    scorer = Scorer(rules)
+    scorer = AnyScorer(rules)
     scorer.put("u", None)
     scorer.apply(at(rules, "identify", 0, traits={"title": "CTO"}))
     scorer.finish()
@@ -182,7 +183,7 @@ def test_an_amount_is_clamped_and_one_that_cannot_be_read_does_not_match(amount:
 
 def test_a_step_names_everything_that_it_changed() -> None:
     rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
-    scorer = Scorer(rules)
+    scorer = AnyScorer(rules)
     scorer.put("u", None)
     scorer.apply(at(rules, "page", 0))
     outcome = scorer.finish()
@@ -196,7 +197,7 @@ def test_a_step_names_everything_that_it_changed() -> None:
 
 def test_what_is_shown_of_a_changed_lead_is_its_rank_and_when_it_is_due() -> None:
     rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
-    scorer = Scorer(rules)
+    scorer = AnyScorer(rules)
     scorer.put("u", None)
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
@@ -217,7 +218,7 @@ def test_what_is_shown_of_a_changed_lead_is_its_rank_and_when_it_is_due() -> Non
 
 def test_a_lead_whose_score_cannot_fall_is_never_due() -> None:
     rules = rules_of()
-    scorer = Scorer(rules)
+    scorer = AnyScorer(rules)
     scorer.put("u", None)
     scorer.apply(at(rules, "Stayed", 0))
     scorer.show(["u"])
@@ -228,7 +229,7 @@ def test_a_lead_whose_score_cannot_fall_is_never_due() -> None:
 
 def test_a_tick_says_when_the_score_changes_next() -> None:
     rules = rules_of()
-    scorer = Scorer(rules)
+    scorer = AnyScorer(rules)
     scorer.put("u", None)
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
@@ -239,17 +240,17 @@ def test_a_tick_says_when_the_score_changes_next() -> None:
     assert outcome.due["u"] == pytest.approx(expected, abs=2)
 
 
-@pytest.mark.parametrize("scorer_of", [Scorer, FastScorer])
-def test_a_score_that_rounding_alone_changes_at_the_end_of_decay_is_due(scorer_of: Any) -> None:
+def test_a_score_that_rounding_alone_changes_at_the_end_of_decay_is_due() -> None:
     """9.5 points for good and less and less against them: the sum is never above 9.5, and comes to be 9.5."""
     signals = (Signal("away", ("page",), half_life_ms=DAY_MS), Signal("order", ("Ordered",)))
     points = {"away": Points(-0.4), "order": Points(9.5)}
-    rules, now_ms = Rules(Model(signals, (Scorecard("card", points),))), START_MS + 1
-    before = Scorer(rules)
+    rules = Rules(Model(signals, (Scorecard("card", points),)))
+    now_ms: float | None = START_MS + 1
+    before = AnyScorer(rules)
     before.put("u", None)
     for event in (at(rules, "page", 0), at(rules, "Ordered", 0)):
         before.apply(event)
-    scorer, published = scorer_of(rules), list[float | None]()
+    scorer, published = AnyScorer(rules), list[float | None]()
     scorer.put("u", before.finish().blobs["u"])
     while now_ms is not None:
         scorer.tick(["u"], now_ms)
@@ -261,7 +262,7 @@ def test_a_score_that_rounding_alone_changes_at_the_end_of_decay_is_due(scorer_o
 
 def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None:
     rules = rules_of()
-    scorer = Scorer(rules)
+    scorer = AnyScorer(rules)
     scorer.put("u", None)
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
@@ -278,7 +279,7 @@ def test_new_weights_apply_at_once_and_say_why() -> None:
     before = rules_of(Stage("hot", 15.0, 5.0, handoff=True), signals=signals)
     card = before.model.scorecards[0]
     after = Rules(Model(signals, (Scorecard("card", {"stay": Points(20.0)}, stages=card.stages),), "1" * 64))
-    scorer = Scorer(before)
+    scorer = AnyScorer(before)
     scorer.put("u", None)
     scorer.apply(at(before, "Stayed", 0))
     assert scorer.finish().crossings == []

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.accelerator.batch import ColumnBatch
+from streams.accelerator.codec import AcceleratedCodec
 from streams.accelerator.kernels.times import time_at
 from streams.accelerator.layout import NEVER
 from streams.accelerator.pointers import Text
-from streams.accelerator.reader import BatchCodec, Owner, Read
-from streams.accelerator.scorer import FastScorer
-from streams.events.codec import Codec
+from streams.accelerator.scorer import AcceleratedScorer
+from streams.events.codec import Codec, Decoded, Owner
 from streams.events.rejects import Reject
 from streams.events.times import parse_ms
 from streams.scoring.event import Erase, LeadEvent
@@ -28,7 +29,7 @@ from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from tests.unit.test_codec import NOW_MS, POISON, page
 
 PATHS = ("properties.amount", "properties.automated", "properties.url")
-CODEC = BatchCodec(PATHS, {"properties.amount"})
+CODEC = AcceleratedCodec(PATHS, {"properties.amount"})
 
 
 @dataclass
@@ -79,7 +80,7 @@ CALLS: list[bytes | None] = [
 ]
 
 
-def agrees(values: list[bytes | None], chance: Random, codec: BatchCodec = CODEC) -> Read:
+def agrees(values: list[bytes | None], chance: Random, codec: AcceleratedCodec = CODEC) -> Decoded[ColumnBatch]:
     """A batch says of these records what ``Codec`` says of each."""
     records = [
         Fetched(value, 5 + i, timestamp=NOW_MS + chance.choice((0, -1, 2**50))) for i, value in enumerate(values)
@@ -186,8 +187,8 @@ def test_usual_events_need_no_object_of_their_own() -> None:
 @pytest.mark.parametrize("timestamp", [0, -1])
 def test_a_record_without_a_time_counts(timestamp: int) -> None:
     rules = Rules(Model((Signal("visit", ("page",)),), (Scorecard("card", {"visit": Points(1.0)}),)))
-    scorer = FastScorer(rules)
-    batch = BatchCodec(rules.paths, rules.numeric).batch([Fetched(page(), 0, timestamp=timestamp)], [""]).batch
+    scorer = AcceleratedScorer(rules)
+    batch = AcceleratedCodec(rules.paths, rules.numeric).batch([Fetched(page(), 0, timestamp=timestamp)], [""]).batch
     for lead_id in scorer.missing(batch):
         scorer.put(lead_id, None)
     scorer.run(batch)
@@ -197,7 +198,7 @@ def test_a_record_without_a_time_counts(timestamp: int) -> None:
 def test_paths_that_no_structure_can_hold_are_read_one_by_one() -> None:
     paths = ("context", "context.a", "traits.title")
     record = Fetched(page(**USUAL, context={"a": "b"}), 0)
-    read = BatchCodec(paths, ()).batch([record], [""])
+    read = AcceleratedCodec(paths, ()).batch([record], [""])
     assert read.batch.input(0) == Codec(paths).event(record)
 
 

@@ -1,4 +1,4 @@
-"""Many records at once -> a Batch: what ``Codec`` reads one by one, by compiled code where an event is plain."""
+"""Many records at once -> a ColumnBatch: what ``Codec`` reads one by one, by compiled code where an event is plain."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, Final
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from streams.accelerator.batch import Batch
+from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.hashing import SEED
 from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.kernels.events import FOUND, places, scan
 from streams.accelerator.layout import NEVER, Column
 from streams.accelerator.pointers import Text
-from streams.events.codec import Codec
+from streams.events.codec import Codec, Decoded, Owner
 from streams.events.rejects import Reject
 from streams.events.times import FIRST_MS, LAST_MS
 from streams.scoring.event import Control, LeadEvent
@@ -24,16 +24,6 @@ from streams.scoring.rules import MEMORY, SIMPLE, Values
 
 ODD: Final = -2
 """The number of the kind of an event that is not plain."""
-Owner = str | Control | Reject | None
-"""The lead of an event where intake has determined it, else empty; or what a record is that holds no event."""
-
-
-@dataclass(slots=True)
-class Read:
-    """What records say."""
-
-    batch: Batch
-    rejects: list[tuple[Any, Reject]]
 
 
 @dataclass(slots=True)
@@ -58,11 +48,11 @@ class _Rows:
         return _Rows(records, owners, self.text, self.found[kept], self.kinds[kept], alone)
 
 
-class BatchCodec(Codec):
+class AcceleratedCodec(Codec):
     """Reads the records of ``lead-events`` for one set of scorecards, many at once."""
 
-    def __init__(self, paths: tuple[str, ...], numeric: Collection[str]) -> None:
-        super().__init__(paths)
+    def __init__(self, paths: tuple[str, ...], numeric: Collection[str] = ()) -> None:
+        super().__init__(paths, numeric)
         self._places = places(self._keys, {tuple(path.split(".")) for path in numeric})
         self._forget_kinds()
 
@@ -72,7 +62,7 @@ class BatchCodec(Codec):
         self._hashes, self._numbers_of = np.zeros(0, np.uint64), np.zeros(0, np.int64)
         """Hashes of kinds that compiled code has read, in order, and their numbers: ODD where they are not plain."""
 
-    def batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Read:
+    def batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[ColumnBatch]:
         """Read records in order. Of the owners, None is left out, and what is no string stands for its record."""
         if len(self._hashes) + len(self._numbers) >= MEMORY:
             self._forget_kinds()
@@ -80,7 +70,7 @@ class BatchCodec(Codec):
         rejects: list[tuple[Any, Reject]] = []
         if len(odd := np.flatnonzero(rows.kinds == ODD)):
             rows = self._apart(rows, odd.tolist(), rejects)
-        return Read(self._columns(rows), rejects)
+        return Decoded(self._columns(rows), rejects)
 
     def _scanned(self, records: Sequence[Any], owners: Sequence[Owner]) -> _Rows:
         """What compiled code finds."""
@@ -166,7 +156,7 @@ class BatchCodec(Codec):
         rows.text = Text(b"".join(pieces))
         return rows.without(gone) if gone else rows
 
-    def _columns(self, rows: _Rows) -> Batch:
+    def _columns(self, rows: _Rows) -> ColumnBatch:
         records, text, found, kinds, known_kinds = rows.records, rows.text, rows.found, rows.kinds, self._kinds
         arrivals = np.array([record.timestamp for record in records], np.int64).clip(FIRST_MS, LAST_MS)
         said, sent = found["at"], found["sent"]
@@ -180,7 +170,7 @@ class BatchCodec(Codec):
             plain = (lead_id, name, values, message_id, int(ats[i]), int(arrivals[i]))
             return LeadEvent(*plain, None, None, raw, False, bool(known))
 
-        return Batch(
+        return ColumnBatch(
             text,
             found["lead_at"],
             found["lead_size"],

@@ -2,59 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from random import Random
 from typing import Any
 from unittest.mock import patch
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from streams.accelerator import table
-from streams.accelerator.batch import Batch
+from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.kernels import stored as kernel_stored
-from streams.accelerator.packed import Packed
-from streams.accelerator.pointers import Text
-from streams.accelerator.scorer import FastScorer
+from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import LeadEvent, Retract
-from streams.scoring.lead import Lead, id_hash
+from streams.scoring.interface import PlainBatch
+from streams.scoring.lead import Lead
 from streams.scoring.outcome import Outcome
+from streams.scoring.packed import Packed
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
+from tests.accelerator.columns import batch_of
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 LIMITS = (
     None, Limit(2, "hour"), Limit(1, "day"), Limit(40, "day"), Limit(3, "week"), Limit(5, "ever"), Limit(100, "ever"),
 )  # fmt: skip
-
-
-def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Retract]) -> Batch:
-    nothing = Fact("page", "", START_MS).event(rules, START_MS)
-    events = [i if isinstance(i, LeadEvent) else msgspec.structs.replace(nothing, lead_id=i.lead_id) for i in inputs]
-    odd: dict[int, Any] = {i: item for i, item in enumerate(inputs) if isinstance(item, Retract)}
-    odd |= {i: e for i, e in enumerate(events) if e.traits is not None or e.touch is not None or not plain(e)}
-    kinds = [(event.name, event.values) for event in events]
-    ids = [event.lead_id.encode() for event in events]
-    sizes = np.array([len(lead_id) for lead_id in ids], np.int64)
-    return Batch(
-        Text(b"".join(ids)),
-        sizes.cumsum() - sizes,
-        sizes,
-        np.array([-1 if i in odd else i for i in range(len(events))], np.int64),
-        kinds,
-        np.array([int.from_bytes(id_hash(e.message_id), "big") for e in events], np.uint64),
-        np.array([event.arrival for event in events], np.int64),
-        np.array([event.at for event in events], np.int64),
-        np.array([event.known for event in events], np.uint8),
-        lambda i: i,
-        events.__getitem__,
-        alone=odd,
-    )
 
 
 def some_model(chance: Random, ordinary: bool) -> Model:
@@ -93,10 +69,6 @@ def _no_blob_beyond_its_room() -> Iterator[None]:
         yield
 
 
-def plain(event: LeadEvent) -> bool:
-    return all(value is None or type(value) in (str, bool) for value in event.values)
-
-
 def same(mine: Outcome, theirs: Outcome) -> None:
     assert mine.stored() == theirs.stored()
     assert mine.dirty == theirs.dirty
@@ -110,7 +82,7 @@ def same(mine: Outcome, theirs: Outcome) -> None:
     )
 
 
-def load(fast: FastScorer, slow: Scorer, stored: Mapping[str, bytes | None], lead_ids: set[str]) -> None:
+def load(fast: AcceleratedScorer, slow: Scorer, stored: Mapping[str, bytes | None], lead_ids: set[str]) -> None:
     for lead_id in sorted(lead_ids):
         if not fast.knows(lead_id):
             fast.put(lead_id, stored.get(lead_id))
@@ -120,7 +92,7 @@ def load(fast: FastScorer, slow: Scorer, stored: Mapping[str, bytes | None], lea
 
 def test_leads_that_have_to_make_room_are_those_that_came_first() -> None:
     rules = Rules(Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}),)))
-    fast = FastScorer(rules)
+    fast = AcceleratedScorer(rules)
     ids = [f"lead-{i}" for i in range(10)]
     for lead_id in ids:
         fast.put(lead_id, None)
@@ -132,7 +104,7 @@ def test_leads_that_have_to_make_room_are_those_that_came_first() -> None:
     assert isinstance(fast.state("lead-5"), Lead)
 
 
-def asked(fast: FastScorer, batch: Batch) -> Batch:
+def asked(fast: AcceleratedScorer, batch: ColumnBatch) -> ColumnBatch:
     assert fast.missing(batch) == []
     return batch
 
@@ -143,7 +115,7 @@ def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
     ordinary = chance.random() < 0.7
     rules = Rules(some_model(chance, ordinary), chance.choice((0, HOUR_MS, LATENESS_MS)))
     events = sorted(some_events(chance, rules, ordinary), key=lambda event: event.arrival)
-    fast, slow = FastScorer(rules), Scorer(rules)
+    fast, slow = AcceleratedScorer(rules), Scorer(rules)
     stored: dict[str, bytes | None] = {}
     while events:
         size = chance.randint(1, 40)
@@ -151,7 +123,7 @@ def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
         load(fast, slow, stored, {event.lead_id for event in step})
         fast.run(asked(fast, batch_of(rules, step)))
         for i, event in enumerate(step):
-            slow.run({event.lead_id: [(i, event)]})
+            slow.run(PlainBatch([(i, event)]))
         mine, theirs = fast.finish(), slow.finish()
         same(mine, theirs)
         stored |= theirs.blobs
@@ -190,7 +162,7 @@ def counting_rules(chance: Random) -> Rules:
 def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Random) -> None:
     """So many events that buckets are folded, values forgotten, windows full, and stages turned back and forth."""
     rules = counting_rules(chance)
-    fast, slow, stored = FastScorer(rules), Scorer(rules), dict[str, bytes | None]()
+    fast, slow, stored = AcceleratedScorer(rules), Scorer(rules), dict[str, bytes | None]()
     now_ms, sent = START_MS, 0
     for _ in range(chance.randint(3, 12)):
         if chance.random() < 0.1:
@@ -207,7 +179,7 @@ def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Rand
         load(fast, slow, stored, {"a"})
         fast.run(asked(fast, batch_of(rules, events)))
         for i, event in enumerate(events):
-            slow.run({"a": [(i, event)]})
+            slow.run(PlainBatch([(i, event)]))
         mine, theirs = fast.finish(), slow.finish()
         same(mine, theirs)
         stored |= theirs.blobs
@@ -223,7 +195,7 @@ def test_columns_grow_and_keep_what_they_hold() -> None:
     )
     chance, sent = Random(1), 0
     with patch.multiple("streams.accelerator.table", ROWS=1, PLACES=1, BLOCKS=1, WIDTH=1):
-        fast = FastScorer(rules)
+        fast = AcceleratedScorer(rules)
         slow = Scorer(rules)
         for step in range(1, 40):
             events = []
@@ -234,21 +206,21 @@ def test_columns_grow_and_keep_what_they_hold() -> None:
             load(fast, slow, {}, {event.lead_id for event in events})
             fast.run(asked(fast, batch_of(rules, events)))
             for i, event in enumerate(events):
-                slow.run({event.lead_id: [(i, event)]})
+                slow.run(PlainBatch([(i, event)]))
             same(fast.finish(), slow.finish())
     assert len(fast) > 20
 
 
 def test_a_lead_that_forgets_all_its_events_in_one_step_goes_on() -> None:
     rules = Rules(Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}),)))
-    fast, slow = FastScorer(rules), Scorer(rules)
+    fast, slow = AcceleratedScorer(rules), Scorer(rules)
     sent = [Fact("page", f"m{i}", START_MS + i).event(rules, START_MS + i, "a") for i in range(70)]
     back = [Retract("a", f"m{i}", START_MS + 100) for i in range(10, 70)]
     more = [Fact("page", f"n{i}", START_MS + i).event(rules, START_MS + 200 + i, "a") for i in range(8)]
     for inputs in (sent, back, more, [sent[0], sent[-1], more[0]]):
         load(fast, slow, {}, {"a"})
         fast.run(asked(fast, batch_of(rules, inputs)))
-        slow.run({"a": list(enumerate(inputs))})
+        slow.run(PlainBatch(list(enumerate(inputs))))
         if inputs is back:
             assert (fast._table.leads["recents"][0], fast._table.leads["first"][0]) == (0, 0)
         same(fast.finish(), slow.finish())

@@ -1,0 +1,85 @@
+"""Which implementation scores: the reference, or the accelerator, which comes to the same bytes faster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, cast
+
+from aiokafka.partitioner import murmur2
+
+from streams.crosscheck import CheckedCodec, CheckedScorer
+from streams.events.codec import Codec, Decoded, Owner
+from streams.scoring.interface import LeadScorer
+from streams.scoring.rules import Rules
+from streams.scoring.scorer import Scorer
+
+Choice = Literal["auto", "on", "off", "check"]
+
+
+class AcceleratorMissing(Exception):
+    """The accelerator is asked for and cannot be imported."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"the accelerator cannot be imported ({error}): pip install 'leadglow[fast]'")
+
+
+class LeadCodec(Protocol):
+    """Reads the records of ``lead-events``."""
+
+    def batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Any]:
+        """Read records in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Implementation:
+    """The parts that shards are made of."""
+
+    name: str
+    scorer: Callable[[Rules, Callable[[str], bool]], LeadScorer[Any]]
+    codec: Callable[[tuple[str, ...], Collection[str]], LeadCodec]
+    murmur2: Callable[[bytes], int]
+    warm_up: Callable[[], None] = lambda: None
+    """Compiles everything before the first event waits for it."""
+    reason: str = ""
+    """Why it was chosen, where that is not obvious."""
+
+
+REFERENCE = Implementation("reference", Scorer, Codec, murmur2)
+
+
+def choose(choice: Choice = "auto") -> Implementation:
+    """Make the choice of LEADGLOW_ACCELERATOR.
+
+    Raises:
+        AcceleratorMissing: it is asked for and cannot be imported.
+    """
+    if choice == "off":
+        return REFERENCE
+    try:
+        accelerator = _accelerator()
+    except (ImportError, OSError) as error:  # OSError: a library of LLVM's that cannot be loaded
+        if choice == "auto":
+            return replace(REFERENCE, reason=str(error))
+        raise AcceleratorMissing(error) from error
+    return _checked(accelerator) if choice == "check" else accelerator
+
+
+def _accelerator() -> Implementation:
+    from streams.accelerator.codec import AcceleratedCodec
+    from streams.accelerator.hashing import murmur2
+    from streams.accelerator.scorer import AcceleratedScorer
+    from streams.accelerator.warm_up import warm_up
+
+    return Implementation("accelerator", AcceleratedScorer, AcceleratedCodec, murmur2, warm_up)
+
+
+def _checked(accelerator: Implementation) -> Implementation:
+    return replace(
+        accelerator,
+        name="checked accelerator",
+        scorer=lambda rules, at_home: cast(
+            LeadScorer[Any], CheckedScorer(accelerator.scorer(rules, at_home), Scorer(rules, at_home))
+        ),
+        codec=lambda paths, numeric: CheckedCodec(accelerator.codec(paths, numeric), Codec(paths, numeric)),
+    )

@@ -1,0 +1,43 @@
+"""Inputs in columns, as the accelerated codec makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from streams.accelerator.batch import ColumnBatch
+from streams.accelerator.pointers import Text
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.lead import id_hash
+from streams.scoring.rules import Rules
+
+
+def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control], first: int = 0) -> ColumnBatch:
+    """The batch that these inputs make, at offsets from ``first`` on."""
+    nothing = LeadEvent("", "page", tuple(None for _ in rules.paths), "", 0, 0)
+    events = [i if isinstance(i, LeadEvent) else msgspec.structs.replace(nothing, lead_id=i.lead_id) for i in inputs]
+    odd = {i: item for i, item in enumerate(inputs) if not isinstance(item, LeadEvent) or not _is_plain(item)}
+    kinds = [(event.name, event.values) for event in events]
+    ids = [event.lead_id.encode() for event in events]
+    sizes = np.array([len(lead_id) for lead_id in ids], np.int64)
+    return ColumnBatch(
+        Text(b"".join(ids)),
+        sizes.cumsum() - sizes,
+        sizes,
+        np.array([-1 if i in odd else i for i in range(len(events))], np.int64),
+        kinds,
+        np.array([int.from_bytes(id_hash(e.message_id), "big") for e in events], np.uint64),
+        np.array([event.arrival for event in events], np.int64),
+        np.array([event.at for event in events], np.int64),
+        np.array([event.known for event in events], np.uint8),
+        lambda i: first + i,
+        events.__getitem__,
+        alone=odd,
+    )
+
+
+def _is_plain(event: LeadEvent) -> bool:
+    values = all(value is None or type(value) in (str, bool) for value in event.values)
+    return event.traits is None and event.touch is None and values

@@ -1,0 +1,75 @@
+"""Either implementation of scoring, driven with plain inputs: the one that the fixture ``implementation`` chose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from streams.implementation import REFERENCE, Implementation, choose
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.interface import Batch, PlainBatch
+from streams.scoring.outcome import Outcome
+from streams.scoring.rules import Rules
+
+Input = LeadEvent | Control
+INSTALLED = all(find_spec(name) for name in ("numba", "numpy", "llvmlite"))
+"""Whether there is an accelerator."""
+_in_use = [REFERENCE]
+
+
+@contextmanager
+def used(name: str) -> Iterator[Implementation]:
+    """Have ``scorer_of`` make scorers of the implementation with this name."""
+    _in_use.append(choose("on") if name == "accelerator" else REFERENCE)
+    try:
+        yield _in_use[-1]
+    finally:
+        _in_use.pop()
+
+
+def in_use() -> Implementation:
+    """The implementation that the fixture chose."""
+    return _in_use[-1]
+
+
+class AnyScorer:
+    """A scorer of the implementation in use that takes inputs one by one, or many at once."""
+
+    def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
+        """Start with no lead loaded."""
+        self._scorer = in_use().scorer(rules, at_home)
+        self.rules = rules
+        self._batch_of = _columns if in_use().name == "accelerator" else _plain
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scorer, name)
+
+    def use(self, rules: Rules) -> None:
+        """Score by other rules from here on."""
+        self.rules = rules
+        self._scorer.use(rules)
+
+    def apply(self, *inputs: Input, blobs: dict[str, bytes] | None = None) -> None:
+        """Apply inputs; of leads that are not in memory the stored form is looked up."""
+        batch = self._batch_of(self.rules, inputs)
+        for lead_id in self._scorer.missing(batch):
+            self._scorer.put(lead_id, (blobs or {}).get(lead_id))
+        self._scorer.run(batch)
+
+    def finish(self) -> Outcome:
+        """What the step changed, with all blobs in one place."""
+        outcome = self._scorer.finish()
+        outcome.blobs = outcome.stored()
+        return outcome
+
+
+def _plain(rules: Rules, inputs: Sequence[Input]) -> Batch:
+    return PlainBatch(list(enumerate(inputs)))
+
+
+def _columns(rules: Rules, inputs: Sequence[Input]) -> Batch:
+    from tests.accelerator.columns import batch_of
+
+    return batch_of(rules, inputs)
