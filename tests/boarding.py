@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -26,8 +27,8 @@ from app.board.site import Door, Site
 from app.board.sse import Live
 from app.board.topic_tails import Feeds
 from streams.scoring.event import LeadEvent
+from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
-from streams.scoring.scorer import Scorer
 from streams.store.base import Commit, Store, Verdict
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Topics, partition_of
@@ -70,12 +71,13 @@ class Shards:
         return self
 
     async def _score(self, partition: int, inputs: dict[str, list[tuple[int, LeadEvent]]]) -> None:
-        scorer = Scorer(self.rules)
+        replay = Replay(self.rules)
         for lead_id, blob in zip(inputs, await self.store.load(partition, list(inputs)), strict=True):
-            scorer.put(lead_id, blob)
-        scorer.run(inputs)
-        outcome = scorer.finish()
-        scorer.show(inputs)
+            if blob is not None:
+                replay.blobs[lead_id] = blob
+        for offset, event in chain.from_iterable(inputs.values()):
+            replay.play(event, offset)
+        outcome = replay.end_step()
         at_ms = max(event.arrival for items in inputs.values() for _, event in items)
         control = await self.store.control(partition)
         version = control.version
@@ -83,7 +85,7 @@ class Shards:
         fired: dict[str, tuple[int, float | None]] = {
             name: (count, outcome.amounts.get(name)) for name, count in outcome.fired.items()
         }
-        ranks, day = scorer.finish().ranks, at_ms // 86_400_000
+        ranks, day = replay.show_leads(inputs).ranks, at_ms // 86_400_000
         commit = Commit(version, control.step, f"s{version}", fields, outcome.blobs, ranks=ranks, day=day)
         commit.fired, commit.second = fired, at_ms // 1000
         assert await self.store.commit(partition, commit) is Verdict.OK
