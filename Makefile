@@ -1,7 +1,7 @@
 # make setup   everything into .venv, pinned by hash       make test    the whole suite
 # make demo    the whole system on traffic, live           make lint    ruff, mypy, import contracts
 # make bench   measure against the floor and the peers     make pins    resolve constraints.txt anew
-# make screenshots   the board's pages, for docs/screenshots
+# make docs    the generated pages of docs/         make screenshots   the board's pages, for docs/screenshots
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: setup demo test lint bench pins settings screenshots clean
+.PHONY: setup demo test lint bench pins docs screenshots clean
 
 setup: $(STAMP)
 
@@ -40,8 +40,8 @@ lint: setup
 bench: setup
 	$(BIN)/python -m tests.benchmarks
 
-settings: setup
-	$(BIN)/python -m app.settings > docs/settings.md
+docs: setup
+	$(BIN)/python -m docs.generate
 
 screenshots: setup
 	$(BIN)/python -m tests.screenshots

@@ -253,7 +253,7 @@ def variable(field: str) -> str:
 _PAGE_HEAD = f"""\
 # Settings
 
-Made by `make settings` from `app/settings.py`; a test keeps the two alike.
+Made by `make docs` from `app/settings.py`; a test keeps the two alike.
 
 A setting is an environment variable, or, without the prefix and in small letters, a key of the TOML file
 that `{FILE}` names. The environment wins. An unknown name is an error that names the nearest known one.
@@ -348,7 +348,3 @@ def _explain(detail: Mapping[str, Any], from_env: Mapping[str, Any]) -> list[str
         return [f"{field} (in the settings file): unknown{_nearest(field, Settings.model_fields)}"]
     place = variable(field) if field in from_env else f"{field} (in the settings file)"
     return [f"{place}: {message[0].lower()}{message[1:]}"]
-
-
-if __name__ == "__main__":
-    print(settings_table(), end="")

@@ -7,7 +7,7 @@ from streams import metrics as worker
 _HEAD = """\
 # Metrics
 
-Made by `python -m app.cli.metrics_reference > docs/metrics.md`; a test keeps the two alike.
+Made by `make docs`; a test keeps the two alike.
 
 Names are as Prometheus stores them; a histogram has `_bucket`, `_sum` and `_count` after its name. Times are seconds.
 Nothing else is published.
@@ -54,7 +54,3 @@ def _stored(names: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
 
 def _table(names: list[tuple[str, str, str]]) -> str:
     return _TABLE + "".join(f"| `{name}` | {kind} | {meaning} |\n" for name, kind, meaning in _stored(names))
-
-
-if __name__ == "__main__":
-    print(metrics_page(), end="")

@@ -12,7 +12,7 @@ WIDTH = 100
 _HEAD = """\
 # Commands
 
-Made by `python -m app.cli.reference > docs/commands.md`; a test keeps the two alike.
+Made by `make docs`; a test keeps the two alike.
 
 Every command takes its settings from the environment; see [settings.md](settings.md). A mistake is told in
 one sentence on stderr that says what to do; results go to stdout.
@@ -42,7 +42,3 @@ def _under(command: Any, context: Any) -> Iterator[tuple[str, str]]:
     for name in command.list_commands(context):
         member = command.commands[name]
         yield from _under(member, member.context_class(member, info_name=name, parent=context))
-
-
-if __name__ == "__main__":
-    print(commands_page(), end="")

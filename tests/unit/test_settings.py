@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, SettingsError, load_settings, settings_table
+from app.settings import Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -213,7 +213,3 @@ def test_what_cannot_be_an_address_of_redis_is_told_with_what_to_write(name: str
 
 def test_every_setting_is_described() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
-
-
-def test_the_page_of_settings_is_current() -> None:
-    assert (ROOT / "docs" / "settings.md").read_text() == settings_table()
