@@ -80,8 +80,8 @@ class Played:
         for shard in self.shards:
             while await shard.tick(at_ms):
                 pass
-            await shard.show(list(shard.dirty))
-            shard.published(dict(shard.dirty))
+            await shard.show(list(shard.unpublished.versions))
+            shard.published(dict(shard.unpublished.versions))
             if sent := self.waiting.pop(shard.partition, []):
                 shard.sent(sent, None)
             await shard.tidy()

@@ -19,8 +19,9 @@ from app.wiring import admin_of, store_of
 from streams.exits import Exit
 from streams.scorefile import ScorefileError, load_file
 from streams.scoring.rules import Rules
+from streams.store.client import connect
 from streams.store.keys import meta_key
-from streams.store.redis import RedisStore, connect
+from streams.store.redis import RedisStore
 
 T = TypeVar("T")
 PIPE_WIDTH = 160

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OURS = {"app", "streams", "tests"}
+OURS = {"app", "docs", "streams", "tests"}
 EXTRAS_OF = {"streams/accelerator": {"fast"}, "app/embedded": {"embedded"}, "tests": {"test", "fast", "embedded"},
              "tests/benchmarks": {"bench"}}  # fmt: skip
 """Folder -> the extras that its files may need beside the dependencies."""
