@@ -9,8 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.kafka import start_kafka
-from tests.servers import Running, start_redis
+from tests.support.kafka import start_kafka
+from tests.support.servers import Running, start_redis
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

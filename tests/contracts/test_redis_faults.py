@@ -23,7 +23,7 @@ from streams.store.client import connect
 from streams.store.keys import SLOTS, shard_keys, slot, tag
 from streams.store.redis import RedisStore
 from streams.store.scripts import COMMIT
-from tests.cluster import REDIS_RIGHTS, free_port, server
+from tests.support.redis_servers import REDIS_RIGHTS, free_port, server
 
 BIG = b"\xff" * 1_000_000
 

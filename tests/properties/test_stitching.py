@@ -22,10 +22,10 @@ from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
 from streams.transport.topics import Partitioner, Topics
-from tests.collecting import NOW_MS, Arriving, post
-from tests.mailservices import public_key, read, sendgrid
 from tests.properties.driver import Shard
 from tests.properties.strategies import chances
+from tests.support.mail_services import public_key, read, sendgrid
+from tests.support.payloads import NOW_MS, Arriving, post
 
 RULES = Rules(
     load(

@@ -1,4 +1,4 @@
-"""A whole Leadglow for tests: topics and keys of its own on shared servers, commands, worker processes."""
+"""A Leadglow system for tests: its own topics and keys on shared servers, its commands and processes."""
 
 import asyncio
 import json
@@ -22,9 +22,9 @@ from app.cli.root import build
 from app.settings import Settings, load_settings
 from app.wiring import kafka_options, producer_of, store_of
 from streams.transport.topics import partition_of
-from tests.servers import Running
+from tests.support.servers import Running
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SCORECARDS = ROOT / "tests/data/scorecards/golden.yaml"
 PARTITIONS = 4
 

@@ -1,4 +1,4 @@
-"""A board over shards in memory and feeds without Kafka, on a real socket."""
+"""A board that listens on a real socket, with shards in memory and without Kafka."""
 
 from __future__ import annotations
 
