@@ -17,7 +17,6 @@ MOST_SOURCES: Final = 1000
 MOST_ROWS: Final = 200
 OTHERS: Final = "others"
 """What the last row sums up where there are more."""
-DIRECT: Final[Channel] = ("", "", "")
 _HOUR_MS: Final = 3_600_000
 _NAMES: Final = ("source", "medium", "campaign")
 
