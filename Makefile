@@ -2,7 +2,7 @@
 # make demo    the whole system on traffic, live           make lint    ruff, mypy, import contracts
 # make test-reference   what holds without the accelerator, in a venv without numba and numpy
 # make bench   measure against the floor and the peers     make pins    resolve constraints.txt anew
-# make screenshots   the board's pages, for docs/screenshots
+# make docs    the generated pages of docs/         make screenshots   the board's pages, for docs/screenshots
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: setup demo test test-reference lint bench pins settings screenshots clean
+.PHONY: setup demo test test-reference lint bench pins docs screenshots clean
 
 setup: $(STAMP)
 
@@ -52,8 +52,8 @@ lint: setup
 bench: setup
 	$(BIN)/python -m tests.benchmarks
 
-settings: setup
-	$(BIN)/python -m app.cli.settings_reference > docs/settings.md
+docs: setup
+	$(BIN)/python -m docs.generate
 
 screenshots: setup
 	$(BIN)/python -m tests.screenshots

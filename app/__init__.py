@@ -1,0 +1,1 @@
+"""The programs around the engine: command line, collector, board and demo."""

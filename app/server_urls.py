@@ -65,7 +65,7 @@ def _options_fit(text: str) -> bool:
     """Whether the client accepts the options: only it knows which there are for which kind of connection."""
     from redis.exceptions import RedisClusterException, RedisError
 
-    from streams.store.redis import connect
+    from streams.store.client import connect
 
     try:
         pool = getattr(connect(text), "connection_pool", None)

@@ -11,9 +11,9 @@ import hypothesis
 import pytest
 
 from streams.implementation import Implementation
-from tests.implementations import INSTALLED, used
-from tests.kafka import start_kafka
-from tests.servers import Running, start_redis
+from tests.support.implementations import INSTALLED, used
+from tests.support.kafka import start_kafka
+from tests.support.servers import Running, start_redis
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

@@ -30,9 +30,9 @@ from streams.scoring.rules import Rules
 from streams.shard.shard import Shard
 from streams.store.base import Entry
 from streams.transport.topics import Partitioner
-from tests.boarding import PARTITIONS, TOPICS, Running, Shards, board_on
-from tests.node import Chromium, Page, install_sdks
-from tests.system import ROOT
+from tests.support.board_in_memory import PARTITIONS, TOPICS, Running, Shards, board_on
+from tests.support.node import Chromium, Page, install_sdks
+from tests.support.system import ROOT
 
 FOLDER = ROOT / "docs/screenshots"
 SEED, LEADS, EVENTS = 12, 4000, 1600
@@ -80,8 +80,8 @@ class Played:
         for shard in self.shards:
             while await shard.tick(at_ms):
                 pass
-            await shard.show(list(shard.dirty))
-            shard.published(dict(shard.dirty))
+            await shard.show(list(shard.unpublished.versions))
+            shard.published(dict(shard.unpublished.versions))
             if sent := self.waiting.pop(shard.partition, []):
                 shard.sent(sent, None)
             await shard.tidy()

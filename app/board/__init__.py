@@ -1,0 +1,1 @@
+"""The board: pages and a JSON API about leads."""

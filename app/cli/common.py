@@ -21,8 +21,9 @@ from streams.clock import now_ms
 from streams.exits import Exit
 from streams.scorefile import YamlFileError, load_file
 from streams.scoring.rules import Rules
+from streams.store.client import connect
 from streams.store.keys import meta_key
-from streams.store.redis import RedisStore, connect
+from streams.store.redis import RedisStore
 
 T = TypeVar("T")
 PIPE_WIDTH = 160

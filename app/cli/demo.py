@@ -127,7 +127,8 @@ async def _stack(kafka: str | None, redis: str | None, console: Console) -> Asyn
     """
     from aiokafka.errors import KafkaError
 
-    from app.demo.stack import DemoError, ServerError, Stack, running, servers
+    from app.demo.servers import servers
+    from app.demo.stack import DemoError, ServerError, Stack, running
     from app.embedded.server import EmbeddedMissingError
 
     base = load_settings()

@@ -6,7 +6,7 @@ from app.settings_source import FILE
 _HEAD = f"""\
 # Settings
 
-Generated from `app/settings.py` by `make settings`; a test checks that this page is up to date.
+Generated from `app/settings.py` by `make docs`; a test checks that this page is up to date.
 
 A setting is an environment variable, or a key of the TOML file that `{FILE}` names: the same name
 in lower case, without the prefix. The environment takes precedence. An unknown name is an error with a suggestion.
@@ -38,7 +38,3 @@ def _shown_default(value: object) -> str:
     if isinstance(value, tuple):
         return f"`{','.join(value)}`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-if __name__ == "__main__":
-    print(settings_page(), end="")

@@ -1,0 +1,1 @@
+"""The collector: turns HTTP requests into records of the source topics."""

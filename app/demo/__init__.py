@@ -1,0 +1,1 @@
+"""The demo: made-up traffic through the whole system, checked afterwards."""

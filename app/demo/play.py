@@ -8,15 +8,13 @@ from typing import Any
 
 from streams.events.controls import encode_control, kind_of
 from streams.scoring.event import Arrived, Control, LeadEvent
-from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Lead, State
+from streams.scoring.replay import Input, Replay
 from streams.scoring.rules import Rules
-from streams.scoring.scorer import Scorer
-from streams.scoring.stages import advance
 from streams.scoring.stored import decode
 
-Input = tuple[int, LeadEvent | Control]
-"""(offset, what the record says)."""
+Placed = tuple[int, Input]
+"""An input and the offset of its record."""
 Tick = tuple[int, int]
 """(before which input, at which instant in ms): a timer that acted there."""
 
@@ -32,24 +30,21 @@ class Played:
     duplicates: int
 
 
-def play(lead_id: str, inputs: list[Input], rules: Rules, until_ms: int, tick: Tick | None = None) -> Played:
+def play(lead_id: str, inputs: list[Placed], rules: Rules, until_ms: int, tick: Tick | None = None) -> Played:
     """Apply a lead's records one after another, then let time pass."""
-    scorer = Scorer(rules)
-    scorer.put(lead_id, None)
-    for i, each in enumerate(inputs):
+    replay = Replay(rules)
+    for i, (offset, item) in enumerate(inputs):
         if tick is not None and tick[0] == i:
-            scorer.tick([lead_id], tick[1])
-        scorer.run(PlainBatch([each]))
-    state = scorer.state(lead_id)
-    outcome = scorer.finish()
-    transitions = [crossing.transition for crossing in outcome.crossings]
-    if isinstance(state, Lead):
-        transitions += advance(rules, lead_id, state, until_ms)
+            replay.tick(lead_id, tick[1])
+        replay.play(item, offset)
+    replay.tick(lead_id, until_ms)
+    replay.end_step()
     forwards: dict[int, list[Any]] = defaultdict(list)
-    for forward in outcome.forwards:
+    for forward in replay.forwards:
         forwards[forward.at].append(essence(forward.target, forward.item))
+    transitions = [crossing.transition for crossing in replay.crossings]
     told = {t.alert_id: t.at_ms for t in transitions if t.told}
-    return Played(state, told, forwards, outcome.tally["duplicates"])
+    return Played(replay.state(lead_id), told, forwards, replay.tally["duplicates"])
 
 
 def facts(state: State | None) -> dict[str, Any]:

@@ -1,15 +1,13 @@
-"""Everything that a demo runs on: Kafka and Redis (yours or embedded ones), topics, and every process."""
+"""Everything that a demo runs: topics on its servers, the worker, the collector and the board."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import sys
 import tempfile
-import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,19 +20,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 import app
-from app.embedded.broker import embedded_broker
-from app.embedded.redis import embedded_redis
+from app.demo.servers import PARTITIONS
 from app.embedded.server import Server, ServerError, free_port
 from app.settings import Settings, variable
-from streams.store.redis import RedisStore, connect
+from streams.store.client import connect
+from streams.store.redis import RedisStore
 from streams.transport.topics import Topics
 
-SCORECARD = Path(__file__).with_name("scorecard.yaml")
-KEYS = Path(__file__).with_name("keys.yaml")
-COSTS = Path(__file__).with_name("costs.yaml")
-BOARD_PORT = 8090
-"""Where the demo's board is, if nobody else is there."""
-PARTITIONS = 2
 READY_S = 40.0
 FETCH_WAIT_MS = 20
 """The embedded broker holds a fetch back for about this long although records come."""
@@ -110,59 +102,6 @@ class Stack:
             yield consumer
         finally:
             await consumer.stop()
-
-
-@asynccontextmanager
-async def servers(base: Settings, kafka: str | None, redis: str | None) -> AsyncIterator[Settings]:
-    """The settings of a demo: unique names on the servers given, or on embedded ones.
-
-    ``base`` says how to log in to the Kafka that is given.
-    """
-    name = f"leadglow-demo-{uuid.uuid4().hex[:8]}"
-    plain = Topics()
-    async with AsyncExitStack() as stack:
-        address = kafka or await stack.enter_async_context(embedded_broker())
-        url = redis or await stack.enter_async_context(embedded_redis())
-        yield (base if kafka else Settings()).model_copy(
-            update={
-                "kafka": address,
-                "kafka_idempotence": kafka is not None and base.kafka_idempotence,
-                "redis": url,
-                "namespace": name,
-                "scorecards": SCORECARD,
-                "partitions": PARTITIONS,
-                "sources": tuple(f"{name}.{source}" for source in plain.sources),
-                "lead_events": f"{name}.{plain.lead_events}",
-                "handoff": f"{name}.{plain.handoff}",
-                "lead_scores": f"{name}.{plain.lead_scores}",
-                "rejected": f"{name}.{plain.rejected}",
-                "metrics_host": "127.0.0.1",
-                "metrics_port": free_port(),
-                "collector_host": "127.0.0.1",
-                "collector_port": free_port(),
-                "collector_metrics_port": free_port(),
-                "collector_keys": KEYS,
-                "collector_web_topic": f"{name}.{plain.sources[0]}",
-                "collector_mail_topic": f"{name}.{plain.sources[1]}",
-                "board_host": "127.0.0.1",
-                "board_port": _wanted_port(BOARD_PORT),
-                "board_metrics_port": free_port(),
-                "board_redis": "",
-                "board_access": None,
-                "board_costs": COSTS,
-                "log": "text",
-            }
-        )
-
-
-def _wanted_port(port: int) -> int:
-    """This port, or a free one where it is taken."""
-    with contextlib.closing(socket.socket()) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return free_port()
-    return port
 
 
 @asynccontextmanager
@@ -319,4 +258,4 @@ def _tail(path: Path, lines: int = 15) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
 
 
-__all__ = ["DemoError", "ServerError", "Stack", "environment", "move_board", "running", "servers", "start_children"]
+__all__ = ["DemoError", "ServerError", "Stack", "environment", "move_board", "running", "start_children"]

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Protocol
 
-from app.demo.play import Input, Played, Tick, essence, facts, play
+from app.demo.play import Placed, Played, Tick, essence, facts, play
 from streams.events.codec import Codec
-from streams.events.controls import decode_control
-from streams.events.records import KIND_HEADER, SOURCE_HEADER
+from streams.events.records import SOURCE_HEADER
 from streams.events.rejects import Reject
 from streams.intake.adapt import Intake
-from streams.scoring.event import Control, LeadEvent
 from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
+from streams.shard.log import read_log
 from streams.shard.outbox import MOST_FORWARDS
 from streams.transport.topics import Partitioner, Topics
 
@@ -122,17 +122,11 @@ def _rejected(run: Run) -> dict[bytes, Any]:
 # Scoring --------------------------------------------------------------------------------------------------
 
 
-def _inputs(run: Run, codec: Codec) -> tuple[dict[tuple[int, str], list[Input]], dict[bytes, Any]]:
+def _inputs(run: Run, codec: Codec) -> tuple[dict[tuple[int, str], list[Placed]], dict[bytes, Any]]:
     """The records of each lead in order, each place once; and those that scoring must have rejected."""
-    inputs: dict[tuple[int, str], list[Input]] = defaultdict(list)
+    inputs: dict[tuple[int, str], list[Placed]] = defaultdict(list)
     rejects: dict[bytes, Any] = {}
-    seen: set[bytes] = set()
-    for record in _each(run.lead_events):
-        source = _source(record)
-        if source in seen:
-            continue
-        seen.add(source)
-        item = read(codec, record)
+    for record, item in chain.from_iterable(read_log(codec, records) for records in run.lead_events):
         if isinstance(item, Reject):
             place = f"{run.topics.lead_events}:{record.partition}:{record.offset}".encode()
             rejects[place] = (item.reason.encode(), record.value)
@@ -141,16 +135,8 @@ def _inputs(run: Run, codec: Codec) -> tuple[dict[tuple[int, str], list[Input]],
     return inputs, rejects
 
 
-def read(codec: Codec, record: Record) -> LeadEvent | Control | Reject:
-    """What a record of lead-events says."""
-    kind = dict(record.headers).get(KIND_HEADER, b"").decode()
-    if kind or record.value is None:
-        return decode_control(kind, record.value, record.key, record.timestamp)
-    return codec.event(record, (record.key or b"").decode())
-
-
 def _compare_leads(
-    run: Run, rules: Rules, codec: Codec, inputs: Mapping[tuple[int, str], list[Input]], findings: Findings
+    run: Run, rules: Rules, codec: Codec, inputs: Mapping[tuple[int, str], list[Placed]], findings: Findings
 ) -> None:
     sent_on = _sent_on(run, codec)
     alerts: dict[str, list[Alert]] = defaultdict(list)
@@ -200,7 +186,7 @@ class Live:
         return findings.mismatches
 
 
-def _explained(lead_id: str, inputs: list[Input], rules: Rules, live: Live, findings: Findings) -> Played:
+def _explained(lead_id: str, inputs: list[Placed], rules: Rules, live: Live, findings: Findings) -> Played:
     """Play a lead; where that differs, play it with its timers where they can have acted.
 
     A timer waits a moment for records on their way, not for ever: intake that lags (a start, a machine
@@ -220,7 +206,7 @@ def _explained(lead_id: str, inputs: list[Input], rules: Rules, live: Live, find
     return played
 
 
-def _possible_ticks(inputs: list[Input], live: Live) -> Iterable[Tick]:
+def _possible_ticks(inputs: list[Placed], live: Live) -> Iterable[Tick]:
     """Crossings by decay that the run shows, before each record that is older than they are."""
     instants = {alert.at_ms for alert in live.alerts if alert.cause == "decay"}
     state = live.state
@@ -242,7 +228,7 @@ def _sent_on(run: Run, codec: Codec) -> dict[int, dict[int, list[Any]]]:
             continue
         partition, _, number = source[1:].partition(b":")
         offset, i = divmod(int(number), MOST_FORWARDS)
-        item = read(codec, record)
+        item = codec.read_record(record)
         target = (record.key or b"").decode()
         found[int(partition)][offset][i] = item if isinstance(item, Reject) else essence(target, item)
     return {p: {at: [rows[i] for i in sorted(rows)] for at, rows in by.items()} for p, by in found.items()}

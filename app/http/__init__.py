@@ -1,0 +1,1 @@
+"""HTTP pieces that the collector and the board share."""

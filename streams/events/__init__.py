@@ -1,0 +1,1 @@
+"""The content of records: events, control records, rejects, times."""

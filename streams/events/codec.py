@@ -11,7 +11,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from xxhash import xxh3_128_hexdigest
 
 from streams.events.calls import RETRACTION, check, from_public_key, known_id, owner_of, parse, traits_of
-from streams.events.records import Record
+from streams.events.controls import decode_control
+from streams.events.records import KIND_HEADER, SOURCE_HEADER, Record
 from streams.events.rejects import Refused, Reject
 from streams.events.times import FIRST_MS, LAST_MS, event_time
 from streams.scoring.event import Control, LeadEvent, Retract
@@ -53,6 +54,14 @@ class Codec:
             elif item is not None:
                 inputs.append((record.offset, item))
         return Decoded(PlainBatch(inputs), rejects)
+
+    def read_record(self, record: Record) -> LeadEvent | Control | Reject:
+        """Read one record of any kind. The lead of a record from intake or from another shard is its key."""
+        headers = dict(record.headers)
+        if record.value is None or KIND_HEADER in headers:
+            kind = (headers.get(KIND_HEADER) or b"").decode("ascii", "replace")
+            return decode_control(kind, record.value, record.key, record.timestamp)
+        return self.event(record, (record.key or b"").decode("utf-8", "replace") if SOURCE_HEADER in headers else None)
 
     def event(self, record: Record, lead_id: str | None = None) -> LeadEvent | Retract | Reject:
         """Read one event. ``lead_id`` is given where intake has determined it already."""

@@ -1,0 +1,1 @@
+"""The reference scorer: pure decisions about leads, from events and time."""

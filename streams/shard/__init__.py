@@ -1,0 +1,1 @@
+"""One partition of lead-events: reads, loads, scores, commits and publishes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -64,6 +64,12 @@ class Position:
         self.checkpoint = record.offset + 1
         self.fingerprint = fingerprint(record)
         self.arrived_ms = max(record.timestamp, 0)
+
+    def without_taken(self, records: Sequence[Any]) -> Sequence[Any]:
+        """The records, in order of their offsets, without those below the checkpoint."""
+        if records and records[0].offset >= self.checkpoint:
+            return records
+        return [record for record in records if record.offset >= self.checkpoint]
 
     def first_time(self, source: bytes) -> bool:
         """Whether a record with these coordinates was not taken before; now it is."""

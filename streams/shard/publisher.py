@@ -46,7 +46,7 @@ class Publisher:
     async def publish(self, at_ms: int) -> None:
         """Bring ranking and schedule in line with what changed, and send the scores, unless some still wait."""
         shard = self._shard
-        versions = {lead_id: at for lead_id, at in shard.dirty.items() if lead_id not in shard.clean}
+        versions = shard.unpublished.waiting()
         lead_ids = [lead_id for lead_id, at in versions.items() if self._shown.get(lead_id) != at]
         for first in range(0, len(lead_ids), SHOWN):
             await shard.show(lead_ids[first : first + SHOWN])

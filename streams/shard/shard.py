@@ -22,6 +22,7 @@ from streams.scoring.rules import Rules
 from streams.shard.outbox import alerts, forwards
 from streams.shard.position import Position
 from streams.shard.reader import Reader
+from streams.shard.unpublished import Unpublished
 from streams.store.base import Commit, Control, Entry, Verdict
 from streams.transport.topics import partition_of
 
@@ -66,10 +67,7 @@ class Shard:
         self.acknowledged = 0
         self.handoff_offset = 0
         """Everything before this offset of the handoff partition was acknowledged."""
-        self.dirty: dict[str, int] = {}
-        """Leads whose score is to be published, with the version that made it so."""
-        self.clean: dict[str, int] = {}
-        """Of these, the published ones that the store still has as dirty."""
+        self.unpublished = Unpublished()
         self.next_due: float = math.inf
         self.relay: Callable[[Sequence[Entry]], None] = lambda entries: None
         """Takes the entries of a step once it is committed."""
@@ -91,8 +89,7 @@ class Shard:
         waiting = await self.env.store.outbox(self.partition, MOST_WAITING)
         self.outbox = waiting
         self.catching_up = bool(waiting) or self.handoff_offset == 0
-        self.dirty = dict.fromkeys(await self.env.store.dirty(self.partition), -self._opening)
-        self.clean = {}
+        self.unpublished = Unpublished(await self.env.store.dirty(self.partition), -self._opening)
         self.next_due = await self.env.store.next_due(self.partition) or math.inf
         self.relay(waiting)
 
@@ -131,7 +128,7 @@ class Shard:
             Conflict: the shard was written by somebody else; nothing of the batch was applied.
         """
         started_s = monotonic_s()
-        records = self._new(records)
+        records = self.position.without_taken(records)
         if not records:
             return
         await self.env.reached("fetched")
@@ -146,13 +143,6 @@ class Shard:
         self.position.move_past(records[-1])
         await self._commit(outcome, rejects)
         self.env.metrics.step_seconds.observe(monotonic_s() - started_s)
-
-    def _new(self, records: Sequence[Any]) -> Sequence[Any]:
-        """Without what the checkpoint has passed already."""
-        checkpoint = self.position.checkpoint
-        if records and records[0].offset >= checkpoint:
-            return records
-        return [record for record in records if record.offset >= checkpoint]
 
     async def load(self, lead_ids: Iterable[str]) -> None:
         """Load the leads that are not in memory."""
@@ -188,8 +178,6 @@ class Shard:
         self._bound_cache()
 
     def _step(self, outcome: Outcome, entries: list[Entry], shown_ms: int) -> Commit:
-        dirty, clean = self.dirty, self.clean
-        published = [i for i, at in clean.items() if dirty.get(i) == at and i not in outcome.dirty]
         return Commit(
             self.version,
             self.step,
@@ -201,8 +189,8 @@ class Shard:
             outcome.ranks,
             entries,
             self.acknowledged,
-            published,
-            [lead_id for lead_id in outcome.dirty if lead_id not in dirty or lead_id in clean],
+            self.unpublished.to_remove(outcome.dirty),
+            self.unpublished.to_add(outcome.dirty),
             shown_ms // 1000,
             self.position.arrived_ms // DAY_MS,
             {name: (count, outcome.amounts.get(name)) for name, count in outcome.fired.items() if count > 0},
@@ -223,19 +211,12 @@ class Shard:
             self.acknowledged = 0
         if self.fresh:
             self.fresh, self.scored_by = False, self.scorer.rules.version
-        for lead_id in commit.clean:
-            self.dirty.pop(lead_id, None)
-            self.clean.pop(lead_id, None)
-        for lead_id in outcome.dirty:
-            self.dirty[lead_id] = self.version
-            self.clean.pop(lead_id, None)
+        self.unpublished.note_commit(commit.clean, outcome.dirty, self.version)
         self.outbox += commit.outbox
         self.next_due = min([self.next_due, *(due for due in outcome.due.values() if due is not None)])
-        events = self.env.metrics.events
         for name, count in outcome.tally.items():
-            events.labels(name).inc(count)
-        for crossing in outcome.crossings:
-            t = crossing.transition
+            self.env.metrics.events.labels(name).inc(count)
+        for t in (crossing.transition for crossing in outcome.crossings):
             self.env.metrics.transitions.labels(t.card, t.stage, t.kind, str(t.silenced).lower()).inc()
 
     def _entries(self, outcome: Outcome, rejects: list[Outgoing]) -> list[Entry]:
@@ -283,7 +264,7 @@ class Shard:
 
     async def tidy(self) -> None:
         """Let the store know what was acknowledged, where no other step does; see that it is as we left it."""
-        if self.clean or self.acknowledged:
+        if self.unpublished.has_published or self.acknowledged:
             await self._commit(Outcome(), [])
         elif (await self.env.store.control(self.partition)).step != self.step:
             self.version = -1
@@ -315,6 +296,4 @@ class Shard:
 
         Of those that were ``ahead`` of what is shown, the score goes again with their next change, whatever it is.
         """
-        clean = {i: at for i, at in versions.items() if self.dirty.get(i) == at}
-        self.scorer.sent(i for i in clean if i not in ahead)
-        self.clean.update(clean)
+        self.scorer.sent(i for i in self.unpublished.note_published(versions) if i not in ahead)

@@ -1,0 +1,1 @@
+"""Stored state: shards in Redis or in memory, changed in atomic steps."""

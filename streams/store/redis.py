@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from hashlib import sha1
-from importlib.resources import files
-from itertools import chain
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from msgspec.msgpack import Encoder
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, NoScriptError, ResponseError
 
 from streams.scoring.packed import NOTHING
@@ -26,86 +19,21 @@ from streams.store.checks import (
     ClusterExpected,
     EvictingStore,
     joined,
-    require_finite,
     require_sound,
     split,
 )
+from streams.store.client import connect
 from streams.store.keys import ShardKeys, meta_key, shard_keys
 from streams.store.retry import Patience
+from streams.store.scripts import COMMIT, COMMIT_SHA, RANKED, RANKED_SHA, arguments
 from streams.store.transaction import hset, transact
 
-
-def _script(name: str) -> tuple[str, str]:
-    """A script, and the name that Redis gives it."""
-    text = files("streams.store").joinpath(f"lua/{name}.lua").read_text("utf-8")
-    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-COMMIT, COMMIT_SHA = _script("commit")
-RANKED, RANKED_SHA = _script("ranked")
 SCAN_COUNT = 500
 MANY = 200
 """Leads of a step from which on a transaction is worth its second round trip; on a cluster none is.
 
 A client for a cluster follows slots that move, one command at a time.
 """
-
-_encode = Encoder().encode
-
-
-def connect(url: str) -> Redis | RedisCluster:
-    """A client for the URL; ``?cluster=true`` makes it one for a cluster. Retries are ours, not its."""
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    cluster = query.pop("cluster", "false").lower() == "true"
-    kind: Any = RedisCluster if cluster else Redis
-    client: Redis | RedisCluster = kind.from_url(
-        urlunsplit(parts._replace(query=urlencode(query))),
-        decode_responses=False,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-    )
-    return client
-
-
-def _sized(names: Iterable[str], blobs: Iterable[bytes]) -> list[object]:
-    return list(chain.from_iterable(zip(names, map(len, blobs), strict=True)))
-
-
-def _scored(scores: Mapping[str, float]) -> list[object]:
-    require_finite(scores.values())
-    return list(chain.from_iterable(zip(scores.values(), scores, strict=True)))
-
-
-def _ranked(ranks: Mapping[str, dict[str, float | None]], scorecards: Iterable[str]) -> Iterator[object]:
-    for scorecard in scorecards:
-        kept, removed = split(ranks.get(scorecard, {}))
-        yield from (scorecard, _scored(kept), removed)
-
-
-def _text(amount: float | None) -> str:
-    return "" if amount is None else repr(amount)
-
-
-def arguments(commit: Commit, scorecards: Iterable[str]) -> tuple[bytes, bytes]:
-    """ARGV of ``commit.lua``; rankings and histories of ``scorecards`` are its further keys."""
-    fields = commit.fields
-    leads, removed = split(commit.packed.over(commit.leads))
-    due, not_due = split(commit.due)
-    payloads = [entry.payload for entry in commit.outbox]
-    body = (
-        *(commit.after, commit.step, str(commit.version + 1), str(commit.trim_to)),
-        _sized(fields, fields.values()),
-        _sized(leads, leads.values()),
-        _sized((f"{entry.seq}-0" for entry in commit.outbox), payloads),
-        *(_scored(due), not_due),
-        list(_ranked(commit.ranks, scorecards)),
-        *(commit.clean, commit.dirty),
-        removed,
-        *(commit.second, commit.day),
-        [each for signal, (count, amount) in commit.fired.items() for each in (signal, count, _text(amount))],
-    )
-    return _encode(body), b"".join(chain(fields.values(), leads.values(), payloads))
 
 
 class RedisStore:

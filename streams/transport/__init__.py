@@ -1,0 +1,1 @@
+"""Kafka: the consumer, the producer and the topics."""

@@ -1,0 +1,1 @@
+"""YAML files: values with line and column, read again when the file changes."""

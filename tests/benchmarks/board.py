@@ -19,8 +19,8 @@ from redis.asyncio import Redis
 from app.embedded.redis import start_redis
 from streams.scorefile import load_file
 from streams.scoring.event import LeadEvent
+from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
-from streams.scoring.scorer import Scorer
 from streams.store.base import Commit, Verdict
 from streams.store.redis import RedisStore
 from streams.transport.topics import partition_of
@@ -204,16 +204,14 @@ async def _commit(store: RedisStore, partition: int, version: int, what: tuple[R
 def _kinds(rules: Rules) -> list[Kind]:
     """Leads with one to thirty events of the last month."""
     chance, now = Random(11), now_ms()
-    scorer = Scorer(rules)
+    replay = Replay(rules)
     names = [f"kind-{number}" for number in range(KINDS)]
     for name in names:
-        scorer.put(name, None)
         times = sorted(now - int(chance.random() ** 2 * 30 * DAY_MS) for _ in range(int(1 + 30 * chance.random() ** 3)))
         for at in times:
-            scorer.apply(_event(rules, name, at, chance))
-    blobs = scorer.finish().blobs
-    scorer.show(names)
-    outcome = scorer.finish()
+            replay.play(_event(rules, name, at, chance))
+    blobs = replay.end_step().blobs
+    outcome = replay.show_leads(names)
     scores, soon = outcome.ranks[rules.cards[0].name], now + DAY_MS / 24
     return [
         Kind(blobs[name] or b"", scores[name] or 0.0, due if (due := outcome.due.get(name) or 0.0) > soon else None)

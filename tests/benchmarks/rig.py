@@ -16,8 +16,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from tests.kafka import start_kafka
-from tests.servers import Running, start_redis
+from tests.support.kafka import start_kafka
+from tests.support.servers import Running, start_redis
 
 PART_S = 900
 """No part of the benchmark may take longer."""

@@ -10,7 +10,7 @@ import pytest_asyncio
 from streams.store.base import Store
 from streams.store.memory import MemoryStore
 from streams.store.redis import RedisStore
-from tests.cluster import running_cluster
+from tests.support.redis_servers import running_cluster
 
 PARTITIONS = 8
 

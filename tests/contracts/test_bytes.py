@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from streams.store.base import Commit
+from streams.store.client import connect
 from streams.store.history import MOST, POINT, add
 from streams.store.keys import shard_keys
-from streams.store.redis import RedisStore, connect
+from streams.store.redis import RedisStore
 
 LEADS = 1000
 MOST_BYTES = 800

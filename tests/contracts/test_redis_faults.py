@@ -19,9 +19,11 @@ from streams.scoring.packed import NOTHING
 from streams.store import transaction
 from streams.store.base import Commit, Entry, Verdict
 from streams.store.checks import AccessDenied, CheckRefused, ClusterExpected, EvictingStore
+from streams.store.client import connect
 from streams.store.keys import SLOTS, shard_keys, slot, tag
-from streams.store.redis import COMMIT, RedisStore, connect
-from tests.cluster import REDIS_RIGHTS, free_port, server
+from streams.store.redis import RedisStore
+from streams.store.scripts import COMMIT
+from tests.support.redis_servers import REDIS_RIGHTS, free_port, server
 
 BIG = b"\xff" * 1_000_000
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from streams.clock import now_ms
-from tests.boards import Board, start_board
-from tests.node import Chromium, Visitor, bundle, install_sdks
-from tests.servers import Running
-from tests.stack import Stack, start_stack
+from tests.support.board_system import Board, start_board
+from tests.support.collector_system import Stack, start_stack
+from tests.support.node import Chromium, Visitor, bundle, install_sdks
+from tests.support.servers import Running
 
 
 @pytest.fixture(scope="session")

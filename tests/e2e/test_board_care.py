@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.boards import TOKEN, VIEWER_TOKEN, Board, access_file, did, identified, qualifying, viewed
-from tests.node import Chromium, Page, Visitor
-from tests.system import CollectorProcess, wait_for
+from tests.support.board_system import TOKEN, VIEWER_TOKEN, Board, access_file, did, identified, qualifying, viewed
+from tests.support.node import Chromium, Page, Visitor
+from tests.support.system import CollectorProcess, wait_for
 
 PHONE, DESK = (320, 640), (1280, 900)
 PAGES = (

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.node import Visitor
-from tests.stack import SITE_KEY, Stack
-from tests.system import wait_for
-from tests.web import Stumbling, Web, serve
+from tests.support.collector_system import SITE_KEY, Stack
+from tests.support.http_server import Stumbling, Web, serve
+from tests.support.node import Visitor
+from tests.support.system import wait_for
 
 SNIPPET = Path(__file__).parents[2] / "app/collector/static/leadglow.js"
 TOLD_503 = "performance.getEntriesByType('resource').some((each) => each.responseStatus === 503)"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.node import INSTALL_S, SOURCES, missing, run
-from tests.stack import APPS_KEY, SECRET, Stack
-from tests.web import Stumbling, Web, serve
+from tests.support.collector_system import APPS_KEY, SECRET, Stack
+from tests.support.http_server import Stumbling, Web, serve
+from tests.support.node import INSTALL_S, SOURCES, missing, run
 
 POINTS = 1 + 7 + 30 + 20 + 1
 WITHOUT_TRAITS = POINTS - 20

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.faults.rig import Rig
 from tests.faults.workload import Workload
-from tests.servers import Running
+from tests.support.servers import Running
 
 
 @pytest_asyncio.fixture

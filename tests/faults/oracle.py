@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.events.codec import Codec
-from streams.events.controls import decode_control
-from streams.events.records import KIND_HEADER, SOURCE_HEADER
+from streams.events.records import SOURCE_HEADER
 from streams.events.rejects import Reject
-from streams.scoring.event import Control, LeadEvent
-from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Erased, Lead, Redirect, State
-from streams.scoring.outcome import Outcome
+from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
-from streams.scoring.scorer import Scorer
 from streams.scoring.stored import decode, encode
+from streams.shard.log import read_log
 from streams.transport.topics import partition_of
 
 VOLATILE = frozenset({"published", "due", "clock", "fits", "calm_until", "slack"})
@@ -45,7 +42,7 @@ class Model:
         """``topic`` is the name of lead-events."""
         self.rules = rules
         self.topic = topic
-        self.states: dict[int, dict[str, State | None]] = {}
+        self.states: dict[int, dict[str, State]] = {}
         self.alerts: list[str] = []
         self.rejected: set[str] = set()
         self.forwarded: Counter[int] = Counter()
@@ -55,38 +52,21 @@ class Model:
     def play(self, found: Found) -> None:
         """Take everything that stands on ``lead-events``; then let time pass for a lead where it did."""
         for partition, records in found.lead_events.items():
-            scorer = Scorer(self.rules, _at_home(partition, len(found.lead_events)))
-            self.states[partition] = scorer.states
-            sources: dict[str, int] = {}
-            for record in records:
-                if not _repeated(record, sources):
-                    self._one(scorer, partition, record)
+            replay = Replay(self.rules, _at_home(partition, len(found.lead_events)))
+            for record, item in read_log(self._codec, records):
+                if isinstance(item, Reject):
+                    self.rejected.add(f"{self.topic}:{partition}:{record.offset}")
+                else:
+                    replay.play(item, record.offset)
+                    replay.end_step()
             for lead_id, blob in found.states[partition].items():
-                state, mine = decode(blob), scorer.states.get(lead_id)
+                state, mine = decode(blob), replay.state(lead_id)
                 if isinstance(state, Lead) and isinstance(mine, Lead) and state.clock > mine.clock:
-                    scorer.tick([lead_id], state.clock)
-                    self._note(scorer.finish(), partition)
-
-    def _one(self, scorer: Scorer, partition: int, record: Any) -> None:
-        item = self._read(record)
-        if isinstance(item, Reject):
-            self.rejected.add(f"{self.topic}:{partition}:{record.offset}")
-            return
-        scorer.states.setdefault(item.lead_id, None)
-        scorer.run(PlainBatch([(record.offset, item)]))
-        self._note(scorer.finish(), partition)
-
-    def _read(self, record: Any) -> LeadEvent | Control | Reject:
-        headers = dict(record.headers)
-        kind = headers.get(KIND_HEADER, b"").decode()
-        if kind or record.value is None:
-            return decode_control(kind, record.value, record.key, record.timestamp)
-        known = record.key.decode() if SOURCE_HEADER in headers and record.key is not None else None
-        return self._codec.event(record, known)
-
-    def _note(self, outcome: Outcome, partition: int) -> None:
-        self.alerts += [c.transition.alert_id for c in outcome.crossings if c.transition.told]
-        self.forwarded[partition] += len(outcome.forwards)
+                    replay.tick(lead_id, state.clock)
+                    replay.end_step()
+            self.states[partition] = {lead_id: decode(blob) for lead_id, blob in replay.blobs.items()}
+            self.alerts += [c.transition.alert_id for c in replay.crossings if c.transition.told]
+            self.forwarded[partition] += len(replay.forwards)
 
 
 def _at_home(partition: int, partitions: int) -> Callable[[str], bool]:
@@ -113,9 +93,8 @@ def _of_leads(model: Model, found: Found) -> list[str]:
     problems = []
     for partition, expected in model.states.items():
         actual = found.states[partition]
-        wanted = {lead_id: state for lead_id, state in expected.items() if state is not None}
-        problems += [f"{lead_id} should not be there" for lead_id in actual.keys() - wanted.keys()]
-        for lead_id, state in wanted.items():
+        problems += [f"{lead_id} should not be there" for lead_id in actual.keys() - expected.keys()]
+        for lead_id, state in expected.items():
             mine = facts(state)
             theirs = facts(decode(actual[lead_id])) if lead_id in actual else {}
             problems += [
@@ -174,15 +153,3 @@ def counted(rules: Rules, found: Found, signal: str) -> int:
             if isinstance(lead, Lead) and number in lead.signals:
                 total += lead.count[lead.signals.index(number)]
     return total
-
-
-def _repeated(record: Any, sources: dict[str, int]) -> bool:
-    """Whether a record with these coordinates, or later ones of the same source, stands on the log before it."""
-    source = dict(record.headers).get(SOURCE_HEADER)
-    if source is None:
-        return False
-    place, _, offset = source.decode().rpartition(":")
-    if int(offset) <= sources.get(place, -1):
-        return True
-    sources[place] = int(offset)
-    return False

@@ -28,7 +28,7 @@ from streams.store.redis import RedisStore
 from streams.worker import _alert_id
 from tests.faults.oracle import Found, differences
 from tests.faults.workload import SOURCES, Sent
-from tests.servers import Running
+from tests.support.servers import Running
 
 ROOT = Path(__file__).parents[2]
 SCORECARDS = Path(__file__).with_name("scorecards.yaml")

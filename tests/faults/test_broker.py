@@ -12,8 +12,8 @@ from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, until
 from tests.faults.workload import Workload
-from tests.kafka import start_apache_kafka
-from tests.servers import Running
+from tests.support.kafka import start_apache_kafka
+from tests.support.servers import Running
 
 
 @pytest.mark.skipif(not (shutil.which("java") and shutil.which("mvn")), reason="needs a broker to kill: Java and Maven")

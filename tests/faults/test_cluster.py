@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 
 from streams.store.keys import slot, tag
-from tests.cluster import Cluster, running_cluster
 from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, Worker, until
 from tests.faults.workload import Workload
-from tests.servers import Running
+from tests.support.redis_servers import Cluster, running_cluster
+from tests.support.servers import Running
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ import aiohttp
 import pytest
 
 from app.embedded.server import Server, free_port
-from tests.kafka import start_apache_kafka
-from tests.servers import Running
-from tests.system import CollectorProcess, System
+from tests.support.kafka import start_apache_kafka
+from tests.support.servers import Running
+from tests.support.system import CollectorProcess, System
 
 KEYS = "leadglow_keys: 1\nkeys: [{name: site, write_key: wk_site, origins: any, rate: 1000000/s}]\n"
 KEY = {"Authorization": aiohttp.encode_basic_auth("wk_site", "")}

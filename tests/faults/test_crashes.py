@@ -11,7 +11,7 @@ from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, until
 from tests.faults.workload import Workload
-from tests.proxy import Proxy
+from tests.support.redis_proxy import Proxy
 
 STEPS = {
     "fetched": (1, 6),

@@ -13,7 +13,7 @@ from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, until
 from tests.faults.workload import Sent, Workload
-from tests.servers import Running
+from tests.support.servers import Running
 
 LATE = 300
 

@@ -16,7 +16,7 @@ from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, Worker, until
 from tests.faults.workload import Workload
-from tests.proxy import Proxy
+from tests.support.redis_proxy import Proxy
 
 
 async def not_ready(worker: Worker) -> bool:

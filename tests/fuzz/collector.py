@@ -29,8 +29,8 @@ from app.collector.watched import WatchedKeys
 from app.collector.webhooks import SERVICES
 from streams.events.outgoing import Outgoing
 from streams.events.rejects import MOST_EVENT_BYTES
-from tests import mailservices as mail
 from tests.fuzz.requests import LINK_SECRET, Fuzz, Sent
+from tests.support import mail_services as mail
 
 CONNECTIONS = 48
 ANSWER_S = 15.0

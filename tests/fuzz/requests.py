@@ -17,7 +17,7 @@ from app.collector import links
 from app.collector.inbound import Inbound
 from app.collector.webhooks import unsubscribe
 from streams.clock import now_ms
-from tests import mailservices as mail
+from tests.support import mail_services as mail
 
 CAPTURES = Path(__file__).parents[1] / "data" / "captures"
 LINK_SECRET = b"0123456789abcdef0123456789abcdef"

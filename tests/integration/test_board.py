@@ -20,9 +20,9 @@ import pytest
 
 from app.client import BoardError, Client
 from streams.clock import now_ms
-from tests.cluster import free_port, server
-from tests.servers import Running
-from tests.system import CollectorProcess, System, wait_for
+from tests.support.redis_servers import free_port, server
+from tests.support.servers import Running
+from tests.support.system import CollectorProcess, System, wait_for
 
 ANA, BEN = "token-of-ana", "token-of-ben"
 CARDS = """

@@ -14,7 +14,7 @@ from schemathesis import checks
 from schemathesis.generation import GenerationMode
 
 from app.board.openapi import document
-from tests.boarding import ACCESS, ANA, TOPICS, board_on, kafka_record
+from tests.support.board_in_memory import ACCESS, ANA, TOPICS, board_on, kafka_record
 from tests.unit.test_board_pure import record
 from tests.unit.test_board_site import people
 

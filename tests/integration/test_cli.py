@@ -15,8 +15,8 @@ from app.embedded.server import free_port
 from app.wiring import make_admin, make_store
 from streams.clock import now_ms
 from streams.transport.topics import partition_of
-from tests.servers import Running
-from tests.system import PARTITIONS, System, wait_for
+from tests.support.servers import Running
+from tests.support.system import PARTITIONS, System, wait_for
 
 PEOPLE = [f"u{i}" for i in range(12)]
 

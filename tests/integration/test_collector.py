@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.kafka import start_apache_kafka
-from tests.servers import Running
-from tests.system import CollectorProcess, System, wait_for
+from tests.support.kafka import start_apache_kafka
+from tests.support.servers import Running
+from tests.support.system import CollectorProcess, System, wait_for
 
 KEYS = """
 leadglow_keys: 1

@@ -13,8 +13,8 @@ import pytest
 
 from streams.clock import now_ms
 from streams.shard.alert import rfc3339
-from tests.servers import Running
-from tests.system import System
+from tests.support.servers import Running
+from tests.support.system import System
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data/golden/cases.json").read_text())
 CASES = {case["name"]: case for case in GOLDEN["cases"]}

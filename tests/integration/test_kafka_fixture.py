@@ -1,7 +1,7 @@
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from tests.servers import Running
+from tests.support.servers import Running
 
 
 async def test_what_is_produced_can_be_consumed(kafka: Running, unique: str) -> None:

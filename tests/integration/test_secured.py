@@ -14,12 +14,12 @@ import redis
 
 from app.embedded.redis import start_redis
 from streams.clock import now_ms
-from tests.certificates import Certificates, make_certificates
-from tests.cluster import REDIS_RIGHTS
-from tests.kafka import start_apache_kafka
-from tests.proxy import Proxy
-from tests.servers import Running
-from tests.system import System, wait_for
+from tests.support.certificates import Certificates, make_certificates
+from tests.support.kafka import start_apache_kafka
+from tests.support.redis_proxy import Proxy
+from tests.support.redis_servers import REDIS_RIGHTS
+from tests.support.servers import Running
+from tests.support.system import System, wait_for
 
 pytestmark = [
     pytest.mark.skipif(

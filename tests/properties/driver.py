@@ -1,69 +1,64 @@
-"""Drives the scorer as the pipeline does: steps, a store of blobs between them, ticks, forwarded records."""
+"""Drives a replay as a worker does: steps of several inputs, ticks, forwarded records that arrive later."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from streams.scoring.event import Control, LeadEvent
+from streams.scoring.event import LeadEvent
+from streams.scoring.interface import Batch, LeadScorer
 from streams.scoring.lead import Lead
-from streams.scoring.outcome import Crossing
+from streams.scoring.replay import Input, Replay
 from streams.scoring.rules import Rules
 from streams.scoring.score import Reading, read
 from streams.scoring.stages import Transition
-from streams.scoring.stored import decode
-from tests.implementations import AnyScorer
+from tests.support.implementations import in_use, make_batch
 
-Input = LeadEvent | Control
 Cut = Literal["", "step", "show", "reload"]
 """After an input comes nothing, the end of a step, or that and a new scorer that knows only the store."""
 
 
-class Shard:
-    """A scorer with a store of blobs."""
+class Shard(Replay):
+    """A replay with steps that end in several ways, and forwarded records that arrive later."""
 
     def __init__(self, rules: Rules) -> None:
         """Start empty."""
-        self.rules = rules
-        self.blobs: dict[str, bytes] = {}
-        self.crossings: list[Crossing] = []
+        super().__init__(rules)
         self.waiting: list[Input] = []
         """What was forwarded and not delivered yet, in order."""
-        self.tally: Counter[str] = Counter()
-        self._scorer = AnyScorer(rules)
+
+    def make_scorer(self) -> LeadScorer[Any]:
+        """Make one of the implementation under test."""
+        return in_use().scorer(self.rules, self._at_home)
+
+    def make_batch(self, inputs: list[tuple[int, Input]]) -> Batch:
+        """Make one of the implementation under test."""
+        return make_batch(self.rules, [item for _, item in inputs])
 
     def take(self, record: Input, cut: Cut = "step") -> None:
         """Apply one input."""
-        self._scorer.apply(record, blobs=self.blobs)
+        self.play(record)
         self.cut(cut)
 
     def tick(self, lead_id: str, now_ms: int, cut: Cut = "step") -> None:
         """The timer's part."""
-        if not self._scorer.knows(lead_id):
-            self._scorer.put(lead_id, self.blobs.get(lead_id))
-        self._scorer.tick([lead_id], now_ms)
+        super().tick(lead_id, now_ms)
         self.cut(cut)
 
     def cut(self, cut: Cut) -> None:
         """End the step."""
         if not cut:
             return
-        outcome = self._scorer.finish()
-        self.blobs |= {lead_id: blob for lead_id, blob in outcome.blobs.items() if blob is not None}
-        self.crossings += outcome.crossings
-        self.tally += outcome.tally
         self.waiting += [
             msgspec.structs.replace(f.item, lead_id=f.target) if isinstance(f.item, LeadEvent) else f.item
-            for f in outcome.forwards
+            for f in self.end_step().forwards
         ]
         if cut == "show":
-            self._scorer.show(list(self.blobs))
-            self._scorer.finish()
+            self.show_leads(list(self.blobs))
         if cut == "reload":
-            self._scorer = AnyScorer(self.rules)
+            self.reload_leads()
 
     def deliver(self, at: int = 0) -> None:
         """Deliver one forwarded record, the ``at``-th of those that wait."""
@@ -80,7 +75,7 @@ class Shard:
 
     def lead(self, lead_id: str = "u") -> Lead:
         """The state of a lead, as stored."""
-        state = decode(self.blobs[lead_id])
+        state = self.state(lead_id)
         assert isinstance(state, Lead)
         return state
 

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import USER, Arrived, Identity, Join, LeadEvent, Retract
 from streams.scoring.lead import RECENT
+from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
-from tests.properties.driver import Input, Shard, close, readings, run
+from tests.properties.driver import Shard, close, readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_cuts, some_inputs
 
 pytestmark = pytest.mark.usefixtures("implementation")

@@ -19,13 +19,14 @@ from streams.events.rejects import Reject
 from streams.intake.adapt import Intake
 from streams.scorefile import load
 from streams.scoring.lead import Redirect
+from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
 from streams.transport.topics import Partitioner, Topics
-from tests.collecting import NOW_MS, Arriving, post
-from tests.mailservices import public_key, read, sendgrid
-from tests.properties.driver import Input, Shard
+from tests.properties.driver import Shard
 from tests.properties.strategies import chances
+from tests.support.mail_services import public_key, read, sendgrid
+from tests.support.payloads import NOW_MS, Arriving, post
 
 pytestmark = pytest.mark.usefixtures("implementation")
 

@@ -27,10 +27,10 @@ from app.http.refusals import Refusal
 from streams.scorefile import load
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.lead import Lead
+from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import EVERYTHING, FitLine, Group, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
-from streams.scoring.scorer import Scorer
 from streams.units import format_duration
 from tests.properties.strategies import START_MS, Fact
 
@@ -48,12 +48,11 @@ RULES = Rules(Model((VIEW, DAILY, ORDER), (CARD,)))
 
 
 def lead_of(*facts: Fact) -> Lead:
-    scorer = Scorer(RULES)
-    scorer.put("u", None)
+    replay = Replay(RULES)
     for fact in facts:
-        scorer.apply(fact.event(RULES, fact.at))
-    scorer.finish()
-    lead = scorer.states["u"]
+        replay.play(fact.event(RULES, fact.at))
+    replay.end_step()
+    lead = replay.state("u")
     assert isinstance(lead, Lead)
     return lead
 

@@ -39,8 +39,8 @@ from streams.store.base import Commit
 from streams.store.memory import MemoryStore
 from streams.transport.topics import partition_of
 from streams.units import DAY_MS
-from tests.boarding import ACCESS, ANA, BEN, PARTITIONS, TOPICS, Running, Shards, board_on, kafka_record
 from tests.properties.strategies import Fact
+from tests.support.board_in_memory import ACCESS, ANA, BEN, PARTITIONS, TOPICS, Running, Shards, board_on, kafka_record
 from tests.unit.test_board_pure import record
 
 pytestmark = pytest.mark.asyncio

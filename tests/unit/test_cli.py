@@ -22,7 +22,6 @@ from app.cli import worker as worker_command
 from app.cli.common import CommandError, load_rules, open_store
 from app.cli.output import OutputLost, checked_output
 from app.cli.rebuild import empty_shard
-from app.cli.reference import commands_page
 from app.cli.root import build, main
 from app.cli.topics import wanted
 from app.cli.unreachable import explain_redis_failure
@@ -48,10 +47,6 @@ def sasl(**more: Any) -> Settings:
 
 
 # What people read -------------------------------------------------------------------------------------------
-
-
-def test_the_page_about_the_commands_is_up_to_date() -> None:
-    assert (ROOT / "docs/commands.md").read_text() == commands_page()
 
 
 def test_the_version_is_told() -> None:

@@ -22,7 +22,7 @@ from streams.events.times import FIRST_MS, LAST_MS, event_time, parse_ms
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Erase, Identity, Join, LeadEvent, Retract
 from streams.scoring.lead import Lead
 from streams.scoring.stored import encode
-from tests.implementations import in_use
+from tests.support.implementations import in_use
 
 NOW_MS = 1_767_657_600_000
 PATHS = ("context.campaign.source", "context.page.url", "properties.amount", "properties.url")

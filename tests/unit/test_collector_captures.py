@@ -20,7 +20,7 @@ from app.collector.site import Limits, Site
 from app.collector.watched import WatchedKeys
 from streams.events.outgoing import Outgoing
 from streams.events.times import event_time
-from tests.collecting import NOW_MS, event_of
+from tests.support.payloads import NOW_MS, event_of
 
 DATA = Path(__file__).parent.parent / "data"
 EXPECTED: dict[str, list[dict[str, str]]] = json.loads((DATA / "captures-expected.json").read_text())

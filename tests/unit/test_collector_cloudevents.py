@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.collector import cloudevents
 from app.collector.inbound import Call, Delivery
-from tests.collecting import (
+from tests.support.payloads import (
     NOW_MS,
     check_safe,
     check_sound,

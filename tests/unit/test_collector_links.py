@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.collector import links
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
-from tests.collecting import NOW_MS, check_safe, check_sound, get, inbounds, raw_text, refusal
+from tests.support.payloads import NOW_MS, check_safe, check_sound, get, inbounds, raw_text, refusal
 
 SECRET = b"a secret of the keys file"
 TARGET = "https://acme.example/pricing?utm_source=news&utm_campaign=q4#plans"

@@ -14,7 +14,7 @@ from app.collector import segment
 from app.collector.calls import MOST_CALLS, MOST_ODD_BYTES
 from app.collector.inbound import Call, Delivery
 from streams.events.rejects import MOST_EVENT_BYTES, REASONS
-from tests.collecting import check_safe, check_sound, event_of, inbounds, objects, post, refusal, scalars, values
+from tests.support.payloads import check_safe, check_sound, event_of, inbounds, objects, post, refusal, scalars, values
 
 BASIC = "Basic " + base64.b64encode(b"WK:").decode()
 PAGE = {"type": "page", "userId": "u-1", "messageId": "m-1"}

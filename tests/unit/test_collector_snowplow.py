@@ -14,7 +14,18 @@ from app.collector import snowplow
 from app.collector.inbound import Call, Delivery
 from streams.events.calls import identities
 from streams.intake.adapt import joins_of
-from tests.collecting import NOW_MS, check_safe, check_sound, event_of, get, inbounds, objects, post, refusal, scalars
+from tests.support.payloads import (
+    NOW_MS,
+    check_safe,
+    check_sound,
+    event_of,
+    get,
+    inbounds,
+    objects,
+    post,
+    refusal,
+    scalars,
+)
 
 TP2 = "/com.snowplowanalytics.snowplow/tp2"
 SNOWPLOW = "iglu:com.snowplowanalytics.snowplow"

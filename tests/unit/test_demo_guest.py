@@ -10,7 +10,7 @@ from app.collector.keyring import load
 from app.collector.publish import record_of
 from app.collector.webhooks import SERVICES
 from app.demo.guest import GUEST, command
-from app.demo.stack import KEYS, SCORECARD
+from app.demo.servers import KEYS, SCORECARD
 from streams.environment import Environment
 from streams.metrics import Metrics
 from streams.scorefile import load_file

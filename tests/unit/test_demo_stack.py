@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.demo.stack import BOARD_PORT, Stack, move_board
+from app.demo.servers import BOARD_PORT
+from app.demo.stack import Stack, move_board
 from app.settings import Settings
 from streams.transport.topics import Topics
 

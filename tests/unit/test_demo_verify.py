@@ -9,7 +9,7 @@ import pytest
 
 from app.demo.generator import Traffic
 from app.demo.run import _alert
-from app.demo.stack import SCORECARD
+from app.demo.servers import SCORECARD
 from app.demo.verify import Alert, Run, verify
 from streams.environment import Environment
 from streams.events.outgoing import decode_outgoing
@@ -84,7 +84,7 @@ async def a_run(events: int = 1200) -> Run:  # noqa: C901 - the whole system in 
             waiting = log.logs[TOPICS.lead_events, shard.partition][shard.position.checkpoint :]
             await shard.take(waiting)
     for shard in shards:
-        await shard.show(list(shard.dirty))
+        await shard.show(list(shard.unpublished.versions))
         while await shard.tick(done_ms):
             pass
     return Run(

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
@@ -12,13 +11,14 @@ import pytest
 from app.board.access_file import ACCESS_FORMAT
 from app.board.costs import COSTS_FORMAT
 from app.board.openapi import document
-from app.cli.metrics_reference import metrics_page, stored_names
+from app.cli.metrics_reference import stored_names
 from app.cli.reference import commands_page
 from app.cli.root import COMMANDS
 from app.collector import keyring, links, vocabulary
 from app.collector.inbound import Inbound
 from app.collector.webhooks import REQUIRED, SERVICES, unsubscribe
 from app.settings import Settings, variable
+from docs.generate import GENERATED
 from streams.environment import Environment
 from streams.events.rejects import REASONS
 from streams.exits import Exit
@@ -145,19 +145,9 @@ def test_every_exit_status_in_the_text_exists() -> None:
 # Lists that claim to be complete ------------------------------------------------------------------------------
 
 
-def test_the_page_about_the_metrics_is_up_to_date() -> None:
-    assert TEXT[ROOT / "docs/metrics.md"] == metrics_page()
-
-
-def test_the_file_map_names_every_file_of_streams_and_app_and_no_other() -> None:
-    listed = re.findall(r"^((?:streams|app)/\S+)", fenced(section(DESIGN, "File map"), "text"), re.M)
-    files = chain((ROOT / "streams").rglob("*"), (ROOT / "app").rglob("*"))
-    there = {
-        str(f.relative_to(ROOT)) for f in files if f.is_file() and "__pycache__" not in f.parts and f.stat().st_size
-    }
-
-    assert len(listed) == len(set(listed))
-    assert set(listed) ^ there == set()
+@pytest.mark.parametrize("name", GENERATED)
+def test_generated_files_are_up_to_date(name: str) -> None:
+    assert (ROOT / name).read_text() == GENERATED[name](), "make docs"
 
 
 def test_every_fault_in_the_design_is_proven_by_tests_that_exist() -> None:

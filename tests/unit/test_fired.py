@@ -8,8 +8,8 @@ from streams.scoring.counting import DAY_MS
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal
-from tests.implementations import AnyScorer
 from tests.properties.strategies import START_MS, Fact
+from tests.support.implementations import AnyScorer
 
 pytestmark = pytest.mark.usefixtures("implementation")
 

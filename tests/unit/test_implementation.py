@@ -119,7 +119,7 @@ async def test_a_checked_shard_in_which_both_agree_does_what_the_reference_does(
     for first in range(0, 400, 50):
         for each in (shard, reference):
             await each.take(records[first : first + 50])
-            await each.show(sorted(each.dirty))
+            await each.show(sorted(each.unpublished.versions))
             await each.tick(records[first + 49].timestamp + 86_400_000)
     assert sorted([item async for item in store.scan(0)]) == sorted([item async for item in expected.scan(0)])
     assert await store.due(0, float("inf"), 100) == await expected.due(0, float("inf"), 100)

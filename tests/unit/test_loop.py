@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.loop import run_long
-from tests.certificates import make_certificates
+from tests.support.certificates import make_certificates
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

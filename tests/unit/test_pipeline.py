@@ -19,7 +19,7 @@ from streams.scoring.stored import decode
 from streams.shard.shard import Conflict, Shard
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
-from tests.implementations import in_use
+from tests.support.implementations import in_use
 
 pytestmark = pytest.mark.usefixtures("implementation")
 

@@ -14,9 +14,9 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stored import decode
-from tests.implementations import AnyScorer
 from tests.properties.driver import Cut, Shard, readings, run
 from tests.properties.strategies import START_MS, Fact
+from tests.support.implementations import AnyScorer
 
 pytestmark = pytest.mark.usefixtures("implementation")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.webhooks.unsubscribe import Ticket, done, page, token, unsubscribe
-from tests.mailservices import CAPTURES, NOW_MS
+from tests.support.mail_services import CAPTURES, NOW_MS
 
 SECRET = b"link-secret"
 JANE = Ticket(user_id="u-1", email="jane@acme.example", list_id="Weekly <news>", campaign_id="c-1")

@@ -18,8 +18,8 @@ from app.collector.webhooks.replay import KEPT_S, Replay
 from app.collector.webhooks.sendgrid import SIGNATURE, TIMESTAMP
 from app.collector.webhooks.sns import NeedsCertificate
 from streams.events.rejects import REASONS
-from tests import mailservices as services
-from tests.mailservices import NOW_MS, options, post, read
+from tests.support import mail_services as services
+from tests.support.mail_services import NOW_MS, options, post, read
 
 OPEN = {"event": "open", "email": "jane@acme.example", "sg_event_id": "e", "timestamp": 1_795_310_000}
 SIGNED: dict[str, Callable[[Any], Inbound]] = {

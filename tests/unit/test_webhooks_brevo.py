@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.mailservices import NOW_S, brevo, brief, only_call, read, refusal
+from tests.support.mail_services import NOW_S, brevo, brief, only_call, read, refusal
 
 EVENT = {"event": "opened", "email": "jane@acme.example", "message-id": "<m-1@relay>", "ts_epoch": NOW_S * 1000}
 PROXY = {"automated": True, "automated_reason": "image_proxy"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.mailservices import brief, form, mailchimp, only_call, post, read, refusal
+from tests.support.mail_services import brief, form, mailchimp, only_call, post, read, refusal
 
 EVENT = {
     "type": "unsubscribe",

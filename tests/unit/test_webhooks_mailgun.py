@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from app.collector.inbound import Refusal
 from app.collector.webhooks.replay import Replay
-from tests.mailservices import CAPTURES, NOW_MS, NOW_S, brief, later, mailgun, only_call, post, read, refusal
+from tests.support.mail_services import CAPTURES, NOW_MS, NOW_S, brief, later, mailgun, only_call, post, read, refusal
 
 EVENT = {
     "event": "opened",

@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.mailservices import CAPTURES, MANDRILL_URL, NOW_S, brief, form, mandrill, only_call, post, read, refusal
+from tests.support.mail_services import (
+    CAPTURES,
+    MANDRILL_URL,
+    NOW_S,
+    brief,
+    form,
+    mandrill,
+    only_call,
+    post,
+    read,
+    refusal,
+)
 
 EVENT = {"event": "open", "_id": "m-1", "ts": NOW_S - 60, "msg": {"email": "jane@acme.example", "_id": "m-1"}}
 

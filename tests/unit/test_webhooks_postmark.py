@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.mailservices import CAPTURES, brief, only_call, post, postmark, read, refusal
+from tests.support.mail_services import CAPTURES, brief, only_call, post, postmark, read, refusal
 
 EVENT = {
     "RecordType": "Open",

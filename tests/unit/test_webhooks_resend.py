@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.collector.webhooks.replay import Replay
-from tests.mailservices import CAPTURES, NOW_MS, NOW_S, brief, later, only_call, post, read, refusal, resend
+from tests.support.mail_services import CAPTURES, NOW_MS, NOW_S, brief, later, only_call, post, read, refusal, resend
 
 DATA = {"email_id": "m-1", "to": ["Jane <jane@acme.example>"], "created_at": "2026-11-22T00:00:00Z"}
 CONTACT = {"id": "c-1", "audience_id": "a-1", "email": "jane@acme.example", "first_name": "Jane"}

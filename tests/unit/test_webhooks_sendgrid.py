@@ -11,7 +11,18 @@ from sendgrid.helpers.eventwebhook import EventWebhook  # type: ignore[import-un
 from app.collector.inbound import Inbound
 from app.collector.webhooks.replay import Replay
 from app.collector.webhooks.sendgrid import SIGNATURE, TIMESTAMP
-from tests.mailservices import CAPTURES, NOW_MS, NOW_S, brief, only_call, post, public_key, read, refusal, sendgrid
+from tests.support.mail_services import (
+    CAPTURES,
+    NOW_MS,
+    NOW_S,
+    brief,
+    only_call,
+    post,
+    public_key,
+    read,
+    refusal,
+    sendgrid,
+)
 
 EVENT = {
     "email": "jane@acme.example",

@@ -13,7 +13,7 @@ from app.collector import webhooks
 from app.collector.inbound import Inbound, Refusal
 from app.collector.webhooks.replay import Replay
 from app.collector.webhooks.sns import NeedsCertificate
-from tests.mailservices import (
+from tests.support.mail_services import (
     CAPTURES,
     CERTIFICATE_URL,
     NOW_MS,

@@ -1,5 +1,4 @@
-"""Brevo: one JSON object a request, or an array where batching is on, not signed;
-a password or a token is shown.
+"""Brevo: one JSON object a request, or an array where batching is on, with a password or a token and no signature.
 
 Wrong secret: 401. Repeated requests have the same event ids, so they count once.
 """

@@ -1,0 +1,1 @@
+"""Compiled functions over leads in columns and over the bytes of records."""

@@ -1,4 +1,4 @@
-"""A whole Leadglow for tests: topics and keys of its own on shared servers, commands, worker processes."""
+"""A Leadglow system for tests: its own topics and keys on shared servers, its commands and processes."""
 
 import asyncio
 import json
@@ -23,9 +23,9 @@ from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import kafka_options, make_producer, make_store
 from streams.transport.topics import partition_of
-from tests.servers import Running
+from tests.support.servers import Running
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SCORECARDS = ROOT / "tests/data/scorecards/golden.yaml"
 PARTITIONS = 4
 

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-SOURCES = Path(__file__).parent / "e2e" / "sdks"
-CACHE = Path(__file__).parent.parent / "build"
+SOURCES = Path(__file__).parents[1] / "e2e" / "sdks"
+CACHE = Path(__file__).parents[2] / "build"
 NODE_NEEDED = 20
 INSTALL_S = 300
 RUN_S = 60

@@ -41,7 +41,6 @@ class AnyScorer:
         """Start with no lead loaded."""
         self._scorer = in_use().scorer(rules, at_home)
         self.rules = rules
-        self._batch_of = _columns if in_use().name == "accelerator" else _plain
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._scorer, name)
@@ -53,7 +52,7 @@ class AnyScorer:
 
     def apply(self, *inputs: Input, blobs: dict[str, bytes] | None = None) -> None:
         """Apply inputs; of leads that are not in memory the stored form is looked up."""
-        batch = self._batch_of(self.rules, inputs)
+        batch = make_batch(self.rules, inputs)
         for lead_id in self._scorer.missing(batch):
             self._scorer.put(lead_id, (blobs or {}).get(lead_id))
         self._scorer.run(batch)
@@ -65,11 +64,10 @@ class AnyScorer:
         return outcome
 
 
-def _plain(rules: Rules, inputs: Sequence[Input]) -> Batch:
-    return PlainBatch(list(enumerate(inputs)))
-
-
-def _columns(rules: Rules, inputs: Sequence[Input]) -> Batch:
+def make_batch(rules: Rules, inputs: Sequence[Input]) -> Batch:
+    """A batch for the implementation in use."""
+    if in_use().name != "accelerator":
+        return PlainBatch(list(enumerate(inputs)))
     from tests.accelerator.columns import batch_of
 
     return batch_of(rules, inputs)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from app.embedded.broker import start_broker
 from app.embedded.server import Server, free_port
-from tests.servers import Running, docker_answers
+from tests.support.servers import Running, docker_answers
 
 POM = Path(__file__).with_name("pom.xml")
-LIBS = POM.parent.parent / "build" / "kafka-libs"
+LIBS = POM.parents[2] / "build" / "kafka-libs"
 VERSION = re.search(r"<kafka.version>(.+)</kafka.version>", POM.read_text())[1]  # type: ignore[index]
 IMAGE = f"apache/kafka:{VERSION}"
 JAVA_NEEDED = 17

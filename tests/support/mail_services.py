@@ -1,4 +1,4 @@
-"""Mail services as they call us: requests with good signatures, by test keys."""
+"""Requests of mail services, signed with test keys."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOPIC: Final = "arn:aws:sns:eu-west-1:123456789012:ses"
 CERTIFICATE_URL: Final = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123abcd.pem"
 MANDRILL_URL: Final = "https://c.acme.example/webhooks/news"
 CAPTURES: Final = json.loads(
-    (Path(__file__).parent / "data" / "captures" / "email-webhooks-synthetic.json").read_text()
+    (Path(__file__).parents[1] / "data" / "captures" / "email-webhooks-synthetic.json").read_text()
 )["samples"]
 
 

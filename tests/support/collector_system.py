@@ -1,4 +1,4 @@
-"""A running Leadglow with its collector, and a site whose pages may send to it."""
+"""A running system with its collector, and a web site whose pages may send to it."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from streams.clock import now_ms
-from tests.servers import Running
-from tests.system import ROOT, System, wait_for
-from tests.web import Answer, Request, serve
+from tests.support.http_server import Answer, Request, serve
+from tests.support.servers import Running
+from tests.support.system import ROOT, System, wait_for
 
 SECRET = "sk_of-a-server-and-nobody-else"
 SITE_KEY = "wk_site"

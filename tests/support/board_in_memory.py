@@ -1,4 +1,4 @@
-"""A board over shards in memory and tails without Kafka, on a real socket."""
+"""A board that listens on a real socket, with shards in memory and without Kafka."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from app.board.site import Site
 from app.board.sse import EventStreams
 from app.board.topic_tails import TopicTails
 from streams.scoring.event import LeadEvent
-from streams.scoring.interface import PlainBatch
+from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
-from streams.scoring.scorer import Scorer
 from streams.store.base import Commit, Store, Verdict
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Topics, partition_of
@@ -70,13 +69,14 @@ class Shards:
         return self
 
     async def _score(self, partition: int, inputs: list[tuple[int, LeadEvent]]) -> None:
-        scorer, batch = Scorer(self.rules), PlainBatch(inputs)
-        lead_ids = scorer.missing(batch)
+        replay = Replay(self.rules)
+        lead_ids = list(dict.fromkeys(event.lead_id for _, event in inputs))
         for lead_id, blob in zip(lead_ids, await self.store.load(partition, lead_ids), strict=True):
-            scorer.put(lead_id, blob)
-        scorer.run(batch)
-        outcome = scorer.finish()
-        scorer.show(lead_ids)
+            if blob is not None:
+                replay.blobs[lead_id] = blob
+        for offset, event in inputs:
+            replay.play(event, offset)
+        outcome = replay.end_step()
         at_ms = max(event.arrival for _, event in inputs)
         control = await self.store.control(partition)
         version = control.version
@@ -84,7 +84,7 @@ class Shards:
         fired: dict[str, tuple[int, float | None]] = {
             name: (count, outcome.amounts.get(name)) for name, count in outcome.fired.items()
         }
-        ranks, day = scorer.finish().ranks, at_ms // 86_400_000
+        ranks, day = replay.show_leads(lead_ids).ranks, at_ms // 86_400_000
         commit = Commit(version, control.step, f"s{version}", fields, outcome.blobs, ranks=ranks, day=day)
         commit.fired, commit.second = fired, at_ms // 1000
         assert await self.store.commit(partition, commit) is Verdict.OK

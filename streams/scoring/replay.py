@@ -1,0 +1,84 @@
+"""Replay: plays events and control records through the reference scorer, in memory. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from streams.scoring.event import Control, LeadEvent
+from streams.scoring.interface import Batch, LeadScorer, PlainBatch
+from streams.scoring.lead import State
+from streams.scoring.outcome import Crossing, Forward, Outcome
+from streams.scoring.rules import Rules
+from streams.scoring.scorer import Scorer
+from streams.scoring.stored import decode
+
+Input = LeadEvent | Control
+
+
+class Replay:
+    """One shard in memory: a scorer, and the leads that its store would hold after each step.
+
+    A step is one input or many; ``end_step`` ends it. Only what ended steps have decided can be seen.
+    """
+
+    def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
+        """Start empty; ``at_home`` tells whether an unknown lead belongs to this shard."""
+        self.rules = rules
+        self.blobs: dict[str, bytes] = {}
+        """Stored leads by lead id."""
+        self.crossings: list[Crossing] = []
+        self.forwards: list[Forward] = []
+        self.tally: Tally[str] = Tally()
+        self._at_home = at_home
+        self.reload_leads()
+
+    def play(self, record: Input, offset: int = 0) -> None:
+        """Score one input; ``offset`` is the place of its record in the log."""
+        batch = self.make_batch([(offset, record)])
+        for lead_id in self._scorer.missing(batch):
+            self._scorer.put(lead_id, self.blobs.get(lead_id))
+        self._scorer.run(batch)
+
+    def tick(self, lead_id: str, now_ms: int) -> None:
+        """Let time pass for one lead, as the timer does."""
+        if not self._scorer.knows(lead_id):
+            self._scorer.put(lead_id, self.blobs.get(lead_id))
+        self._scorer.tick([lead_id], now_ms)
+
+    def end_step(self) -> Outcome:
+        """End the step and store what it changed."""
+        outcome = self._scorer.finish()
+        for lead_id, blob in outcome.stored().items():
+            if blob is None:
+                self.blobs.pop(lead_id, None)
+            else:
+                self.blobs[lead_id] = blob
+        self.crossings += outcome.crossings
+        self.forwards += outcome.forwards
+        self.tally += outcome.tally
+        return outcome
+
+    def show_leads(self, lead_ids: Iterable[str]) -> Outcome:
+        """Work out the ranking and the schedule of leads that ended steps have changed."""
+        self._scorer.show(lead_ids)
+        return self._scorer.finish()
+
+    def reload_leads(self) -> None:
+        """Forget what is in memory, so that each lead is loaded from its stored form again."""
+        self._scorer = self.make_scorer()
+
+    def state(self, lead_id: str) -> State | None:
+        """The stored state of a lead; None for an unknown one."""
+        return decode(self.blobs[lead_id]) if lead_id in self.blobs else None
+
+    # The reference, unless a subclass compares another scorer with it ------------------------------------------
+
+    def make_scorer(self) -> LeadScorer[Any]:
+        """Make a scorer with no lead loaded."""
+        return Scorer(self.rules, self._at_home)
+
+    def make_batch(self, inputs: list[tuple[int, Input]]) -> Batch:
+        """Make a batch of (offset, input) for the scorer."""
+        return PlainBatch(inputs)

@@ -1,0 +1,23 @@
+"""Reads the log of one partition of lead-events record by record, as a shard takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from streams.events.codec import Codec
+from streams.events.records import SOURCE_HEADER, Record
+from streams.events.rejects import Reject
+from streams.scoring.event import Control, LeadEvent
+from streams.shard.position import Position
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+def read_log(codec: Codec, records: Iterable[AnyRecord]) -> Iterator[tuple[AnyRecord, LeadEvent | Control | Reject]]:
+    """Each record with its content, in order, without records that repeat an earlier one."""
+    position = Position()
+    for record in records:
+        source = dict(record.headers).get(SOURCE_HEADER)
+        if source is None or position.first_time(source):
+            yield record, codec.read_record(record)

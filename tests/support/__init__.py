@@ -1,0 +1,1 @@
+"""Support for tests: servers, whole systems, clients and made-up senders."""
