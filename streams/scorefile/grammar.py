@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Literal
 
 from streams.scoring.conditions import PatternError, compile_condition
-from streams.scoring.scorecard import OPERATORS, Condition, Group, Points, Test
+from streams.scoring.scorecard import Condition, Group, Points, Test
 from streams.yamlfile import kinds
 from streams.yamlfile.kinds import Field, Kind, Struct, list_of, named, nearest, placed, struct_of
 from streams.yamlfile.tree import Node, Report
@@ -56,7 +56,7 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
     if operator in GROUPS:
         return _group(operator, node, report, partial(_test, path))
     if operator not in _OPERANDS:
-        report.add(key, f"unknown operator {key}", nearest(operator, (*OPERATORS, *GROUPS)))
+        report.add(key, f"unknown operator {key}", nearest(operator, (*_OPERANDS, *GROUPS)))
         return None
     operand = _OPERANDS[operator].read(node, report)
     if operand is None:
