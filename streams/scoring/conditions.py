@@ -247,4 +247,4 @@ OPERATORS: Mapping[str, Callable[[Any], Predicate]] = {
     "lte": _numeric(le),
     "exists": _exists,
 }
-"""Every operator of a condition, with the function that makes a predicate of its operand; a bare value is ``equals``."""
+"""Every operator, with the function that makes a predicate of its operand; a bare value is ``equals``."""
