@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from streams.scorefile import kinds
 from streams.scoring.conditions import PatternError, compile_condition
-from streams.scoring.scorecard import OPERATORS, Condition, Group, Points, Test
+from streams.scoring.scorecard import Condition, Group, Points, Test
 from streams.yamlfile.kinds import (
     BOOLEAN,
     CAP,
@@ -72,7 +72,7 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
     if operator in GROUPS:
         return _group(operator, node, report, partial(_test, path))
     if operator not in _OPERANDS:
-        report.add(key, f"unknown operator {key}", nearest(operator, (*OPERATORS, *GROUPS)))
+        report.add(key, f"unknown operator {key}", nearest(operator, (*_OPERANDS, *GROUPS)))
         return None
     operand = _OPERANDS[operator].read(node, report)
     if operand is None:

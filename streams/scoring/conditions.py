@@ -51,7 +51,7 @@ def compile_condition(condition: Condition, index: Mapping[str, int]) -> Holds:
     """
     if isinstance(condition, Group):
         return _compile_group(condition, index)
-    position, predicate = index[condition.path], _PREDICATES[condition.operator](condition.operand)
+    position, predicate = index[condition.path], OPERATORS[condition.operator](condition.operand)
     if condition.operator == "exists":
         return lambda values: predicate(values[position])
     holds = _of_any_element(position, predicate)
@@ -231,7 +231,7 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) and "_" not in text else None
 
 
-_PREDICATES: Mapping[str, Callable[[Any], Predicate]] = {
+OPERATORS: Mapping[str, Callable[[Any], Predicate]] = {
     "equals": _one_of,
     "not": _one_of,
     "in": _one_of,
@@ -247,3 +247,4 @@ _PREDICATES: Mapping[str, Callable[[Any], Predicate]] = {
     "lte": _numeric(le),
     "exists": _exists,
 }
+"""Every operator, with the function that makes a predicate of its operand; a bare value is ``equals``."""

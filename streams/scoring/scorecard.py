@@ -17,24 +17,6 @@ CALL_TYPES = ("page", "screen", "identify", "group", "alias")
 
 Period = Literal["hour", "day", "week", "ever"]
 
-OPERATORS = (
-    "equals",
-    "not",
-    "in",
-    "contains",
-    "contains_any",
-    "prefix",
-    "suffix",
-    "glob",
-    "matches",
-    "gt",
-    "gte",
-    "lt",
-    "lte",
-    "exists",
-)
-"""Every operator of a condition; a bare value in the file is ``equals``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Test:

@@ -6,8 +6,8 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.scoring.conditions import PatternError, compile_condition, paths
-from streams.scoring.scorecard import EVERYTHING, OPERATORS, Condition, Group
+from streams.scoring.conditions import OPERATORS, PatternError, compile_condition, paths
+from streams.scoring.scorecard import EVERYTHING, Condition, Group
 from streams.scoring.scorecard import Test as Check
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())

@@ -31,12 +31,12 @@ from streams.transport.topics import Partitioner, Topics
 
 ROOT = Path(__file__).parents[2]
 README, DESIGN, COLLECTOR = ROOT / "README.md", ROOT / "docs/design.md", ROOT / "docs/collector.md"
-BOARD = ROOT / "docs/board.md"
+BOARD, START, FAULTS = ROOT / "docs/board.md", ROOT / "docs/start.md", ROOT / "docs/faults.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = {page: page.read_text() for page in PAGES}
 NO_METRICS = {"leadglow_keys", "leadglow_access", "leadglow_costs"}
 """Of files, they say the version."""
-NO_SETTINGS = {"LEADGLOW_SETTINGS", "LEADGLOW_TEST_KAFKA", "LEADGLOW_TEST_REDIS"}
+NO_SETTINGS = {"LEADGLOW_ACCELERATOR", "LEADGLOW_SETTINGS", "LEADGLOW_TEST_KAFKA", "LEADGLOW_TEST_REDIS"}
 FOLDERS = ("streams/", "app/", "tests/", "docs/", "deploy/")
 DAY_MS = 86_400_000
 
@@ -150,8 +150,8 @@ def test_generated_files_are_up_to_date(name: str) -> None:
     assert (ROOT / name).read_text() == GENERATED[name](), "make docs"
 
 
-def test_every_fault_in_the_design_is_proven_by_tests_that_exist() -> None:
-    rows = [row.split(" | ") for row in section(DESIGN, "What each fault leads to").splitlines() if " | " in row][2:]
+def test_every_fault_is_proven_by_tests_that_exist() -> None:
+    rows = [row.split(" | ") for row in TEXT[FAULTS].splitlines() if " | " in row][2:]
     named = [name for *_, proof in rows for name in re.findall(r"`([\w/]+)`", proof)]
     files = [Path("faults") / name if "/" not in name else Path(name) for name in named]
 
@@ -159,8 +159,8 @@ def test_every_fault_in_the_design_is_proven_by_tests_that_exist() -> None:
     assert [str(file) for file in files if not (ROOT / "tests" / file.parent / f"test_{file.name}.py").is_file()] == []
 
 
-def test_the_reasons_of_rejection_in_the_design_are_those_of_the_codec() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section(DESIGN, "What cannot be scored"), re.M)
+def test_the_reasons_of_rejection_are_those_of_the_codec() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", TEXT[ROOT / "docs/rejects.md"], re.M)
 
     assert {reason: sentence.replace("`", "") for reason, sentence in rows} == {
         reason: sentence.replace("`", "") for reason, sentence in REASONS.items()
@@ -189,14 +189,14 @@ def test_the_errors_of_the_collector_are_those_of_the_code() -> None:
     assert [(s, code) for s, code in refusals if s not in told[code] and s != "status"] == []
 
 
-async def test_the_fields_of_a_control_record_in_the_design_are_those_of_a_shard() -> None:
+async def test_the_documented_fields_of_a_control_record_are_those_of_a_shard() -> None:
     store = MemoryStore()
     env = Environment(store, Topics(), Partitioner(1), Metrics(), "worker")
     shard = Shard(0, Rules(load_file(ROOT / "scorecards.yaml"), DAY_MS), env)
     await shard.open()
     await shard.take([SimpleNamespace(offset=0, key=b"a", value=b"?", timestamp=DAY_MS, headers=())])
 
-    listed = first_column(section(DESIGN, "The shard in Redis").split("The control record:")[1])
+    listed = first_column(section(ROOT / "docs/storage.md", "The control record"))
     assert set(listed) == {"version", "step", *(await store.control(0)).fields}
 
 
@@ -212,9 +212,9 @@ def test_the_example_scorecards_have_no_mistakes(source: str, tmp_path: Path) ->
     assert load_file(example).scorecards
 
 
-async def test_the_event_of_the_readme_scores_what_the_readme_says() -> None:
-    event = re.search(r"echo '(\{.+\})'", TEXT[README])
-    told = re.search(r"Ana has (\d+) points", TEXT[README])
+async def test_the_event_of_the_first_steps_scores_what_the_page_says() -> None:
+    event = re.search(r"echo '(\{.+\})'", TEXT[START])
+    told = re.search(r"Ana has (\d+) points", TEXT[START])
     assert event
     assert told
     store = MemoryStore()

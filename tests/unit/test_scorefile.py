@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from streams.scorefile import Mistake, YamlFileError, json_schema, load, load_file
+from streams.scoring.conditions import OPERATORS
 from streams.scoring.scorecard import FitLine, Group, Limit, Model, Points, Stage
 from streams.scoring.scorecard import Test as Check
 
@@ -505,3 +506,7 @@ SHAPES = [
 def test_the_schema_refuses_a_wrong_shape_as_the_loader_does(text: str) -> None:
     assert mistakes_of(text)
     assert not VALIDATOR.is_valid(plain(text))
+
+
+def test_the_file_takes_exactly_the_operators_that_can_be_evaluated() -> None:
+    assert set(json_schema()["$defs"]["operators"]["properties"]) - {"all", "any", "none"} == set(OPERATORS)
