@@ -124,7 +124,7 @@ async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
 
 
 def start_children(stack: Stack, directory: Path) -> None:
-    """The processes as children that die with the thread that calls this: the main one."""
+    """Start every process."""
     for name in ("worker", "collector", "board"):
         _start_child(stack, name, directory)
 

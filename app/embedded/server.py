@@ -1,16 +1,13 @@
 """A server as a child process on a loopback port, which never outlives the process that started it."""
 
 import contextlib
-import ctypes
-import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+from app.embedded.child import start_child
 
 
 class EmbeddedMissingError(RuntimeError):
@@ -32,22 +29,15 @@ def free_port() -> int:
 
 
 class Server:
-    """One running child. Linux kills it when the thread that started it dies, whatever the cause."""
+    """One running child."""
 
     def __init__(self, argv: Sequence[str], port: int, directory: Path, env: Mapping[str, str] | None = None) -> None:
         self.name = Path(argv[0]).name
         self.port = port
         self.log_path = directory / f"{self.name}.log"
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=directory,
-                env=env,
-                start_new_session=True,  # Ctrl-C reaches the parent, which stops its children in order
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - it takes no lock
+            self.process = start_child(  # in a group of its own: Ctrl-C reaches the parent, which stops it in order
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory, env=env
             )
 
     @property
@@ -79,11 +69,3 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def _die_with_parent() -> Callable[[], object] | None:
-    """What the child runs before it becomes the server."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

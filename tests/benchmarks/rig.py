@@ -16,6 +16,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from app.embedded.child import watch
 from tests.support.kafka import start_kafka
 from tests.support.servers import Running, start_redis
 
@@ -71,9 +72,17 @@ async def spawn(log: Path, *arguments: str, env: Mapping[str, str] | None = None
     """Start ``python -m ARGUMENTS`` with only our own settings, its output into ``log``."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEADGLOW_")}
     with log.open("wb") as output:
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *arguments, env=inherited | dict(env or {}), stdout=output, stderr=output
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            *arguments,
+            env=inherited | dict(env or {}),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
+    watch(process.pid)
+    return process
 
 
 async def run_peer(rig: Rig, module: str, *arguments: str) -> dict[str, Any]:

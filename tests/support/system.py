@@ -19,6 +19,7 @@ from aiokafka.structs import TopicPartition
 from typer.testing import CliRunner, Result
 
 from app.cli.root import build
+from app.embedded.child import start_child
 from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import kafka_options, make_producer, make_store
@@ -88,7 +89,7 @@ class System:
         argv = [sys.executable, "-m", "app", command]
         env = {**os.environ, **env}  # noqa: TID251 - a child needs its PATH
         pipe = subprocess.PIPE
-        process = subprocess.Popen(argv, cwd=ROOT, env=env, text=True, stdout=pipe, stderr=pipe)
+        process = start_child(argv, cwd=ROOT, env=env, text=True, stdout=pipe, stderr=pipe)
         with process:
             try:
                 yield process
