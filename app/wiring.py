@@ -1,4 +1,4 @@
-"""Builds each object once, from the settings."""
+"""Builds the objects of each command from the settings."""
 
 from __future__ import annotations
 

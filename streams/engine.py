@@ -1,4 +1,4 @@
-"""The engine of one worker: which lanes run, and what watches over them."""
+"""The engine of one worker: starts and stops its lanes, and ends the process when one is stuck."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shards of a worker work with."""
+"""The dependencies that all shards of a worker share."""
 
 from __future__ import annotations
 

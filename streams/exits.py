@@ -1,4 +1,4 @@
-"""Every exit status of the program, and what it means."""
+"""The exit statuses of the program and their meanings."""
 
 from __future__ import annotations
 

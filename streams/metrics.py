@@ -1,4 +1,4 @@
-"""Every metric of the engine: its kind, unit and meaning. Dashboards and alert rules may use only these.
+"""The metrics of the engine, with kind, unit and meaning. Dashboards and alert rules may use only these.
 
 All names start with ``leadglow_``. Labels are sets that the configuration bounds; never a lead, an address or a key.
 """

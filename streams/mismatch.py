@@ -1,4 +1,4 @@
-"""State in Redis and topics in Kafka that do not belong together: what may have happened, and the remedy."""
+"""Explains why state in Redis and topics in Kafka do not belong together, and how to recover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker: a Faust app around the engine. ``Worker`` makes everything, and starts and ends it in order."""
+"""The worker: builds, starts and stops one process around a Faust app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends traffic to the source topics, and waits until all of it has been scored and relayed."""
+"""Sends traffic to the source topics, and waits until all of it is scored and relayed."""
 
 from __future__ import annotations
 

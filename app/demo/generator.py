@@ -1,4 +1,4 @@
-"""Believable traffic for a fictional B2B site. Pure: the same seed and instants give the same records."""
+"""Generates believable traffic for a fictional B2B site. Pure: the same seed gives the same records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a newcomer sends to a demo: one command, and the lead that comes of it. Pure."""
+"""The command with which a newcomer sends events to a demo, and the lead that it creates. Pure."""
 
 from __future__ import annotations
 

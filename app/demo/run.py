@@ -1,4 +1,4 @@
-"""A demo without a screen: sends so many events, waits until all are dealt with, verifies, sums up."""
+"""Runs a demo without a screen: sends events, waits for them, verifies the result and prints a summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plays what a run read and wrote once more in memory, and says where the two differ. Pure.
+"""Replays in memory the records that a run read, and compares the result with the output of the run. Pure.
 
 1. The source topics, through intake: the same records must be on lead-events and on rejected-events.
 2. Each lead's records of lead-events, in order, through a scorer without any timer: the same state must be in

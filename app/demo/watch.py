@@ -1,4 +1,4 @@
-"""Follows what a demo's worker sends while it runs: alerts with their latency, rejects, scores."""
+"""Follows the output of the worker in a demo: alerts with their latency, rejects and scores."""
 
 from __future__ import annotations
 

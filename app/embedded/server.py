@@ -1,4 +1,4 @@
-"""A server as a child process on a loopback port, which never outlives the process that started it."""
+"""A server as a child process on a loopback port that ends with its parent."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""A call in the shape of the Segment spec, read as a dictionary: its name, whose it is, what it says of its lead.
+"""Reads a call in the shape of the Segment spec: its name, its identities and its traits.
 
 Intake and the collector read calls so, and the codec those of a rarer shape.
 """

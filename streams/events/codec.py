@@ -1,4 +1,4 @@
-"""Events of ``lead-events``: record bytes -> what scoring takes in. Pure; what cannot be read is a Reject, no error.
+"""Decodes records of ``lead-events`` into events, control records or rejects. Pure.
 
 Events are JSON in the shape of the Segment spec. This is the reference; the accelerator reads many at once.
 """

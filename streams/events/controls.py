@@ -1,4 +1,4 @@
-"""Control records of ``lead-events`` <-> bytes."""
+"""Encodes and decodes the control records of ``lead-events``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record that the engine sends, and its form in an outbox."""
+"""A record to send to Kafka, and its form in an outbox."""
 
 from __future__ import annotations
 

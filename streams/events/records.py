@@ -1,4 +1,4 @@
-"""Kafka records as the engine reads and marks them: their shape, their headers, their fingerprint."""
+"""Kafka records: their shape, the headers of the engine, and a fingerprint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot be scored: the limits, the reasons, and the record that says so on ``rejected-events``."""
+"""Limits, reasons for rejection, and the records of ``rejected-events``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times as senders write them -> ms since the epoch."""
+"""Parses the times that senders write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intake: records of the source topics become records of ``lead-events``, keyed by lead. Keeps no state.
+"""Turns records of the source topics into records of ``lead-events``, keyed by lead. Keeps no state.
 
 The bytes of an event go on as they are; its arrival time and its coordinates go with it, so that scoring can tell a
 repeated delivery. Within a source partition the order is kept; over several, what was fetched together is merged

@@ -1,4 +1,4 @@
-"""Intake's lane: one task that carries what was fetched from the source topics over to ``lead-events``."""
+"""The lane of intake: one task that carries fetched records over to ``lead-events``."""
 
 from __future__ import annotations
 

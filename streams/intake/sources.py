@@ -1,4 +1,4 @@
-"""The source topics as the group sees them: are they what they were, and how far are they carried over."""
+"""The source topics: finds out whether they were recreated, and how far they were carried over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the handoff and lead-scores topics carry: CloudEvents 1.0 with the reasons, and one line per score. Pure."""
+"""Builds the records of handoff (CloudEvents 1.0 with reasons) and of lead-scores. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What time it is for the shards of a worker: not later than what may still arrive."""
+"""The time of the shards of a worker: never later than records that may still arrive."""
 
 from __future__ import annotations
 

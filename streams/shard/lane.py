@@ -1,4 +1,4 @@
-"""A shard's lane: one task that does everything to the shard in turn.
+"""The lane of a shard: one task that does all work on the shard in turn.
 
 It alternates between batches of records and what time brings: due crossings, scores to publish, leads to read by new
 scorecards. No step of anybody else comes between. Relay and publisher report what was acknowledged meanwhile

@@ -1,4 +1,4 @@
-"""What a step sends: alerts, and records for other shards."""
+"""Builds the records that a step sends: alerts, and forwarded records for other shards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a shard has read, and its form in the control record."""
+"""How far a shard has read the log, and the stored form of that."""
 
 from __future__ import annotations
 

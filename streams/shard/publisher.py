@@ -1,4 +1,4 @@
-"""Publishing: the scores that changed go to ``lead-scores``, in the background."""
+"""Publishes changed scores to ``lead-scores`` in the background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the records of a batch say: events, control records and rejects."""
+"""Reads the records of a batch into events, control records and rejects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The relay: what steps put into the outbox goes to Kafka, in order, and is ticked off when acknowledged."""
+"""Sends the entries of the outbox to Kafka in order, and notes the acknowledged ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The narrow door to stored state: one shard per partition of ``lead-events``.
+"""The interface of the store, and the contract of a step: one shard per partition of ``lead-events``.
 
 Two implementations, ``memory`` and ``redis``, pass one suite of contract
 tests. A shard has one control record, one blob per lead, a schedule (``due``),

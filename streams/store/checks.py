@@ -1,4 +1,4 @@
-"""What both stores refuse alike, before anything is written."""
+"""Checks that every store makes before it writes."""
 
 from __future__ import annotations
 

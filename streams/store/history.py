@@ -1,7 +1,8 @@
-"""The published scores that a lead had, thinned out: a point stays if its distance to the next is a seventh of its age.
+"""The published scores of a lead over time, fewer the older they are.
 
-So seconds ago there is every change, hours ago one in some minutes, weeks ago one in some days, and never more than
-MOST points. A point is six bytes: four of seconds since the epoch, two of the score. ``commit.lua`` does the same.
+Every change of the last seconds is kept, one every few minutes of the last hours, one every few days of the last weeks,
+and never more than MOST points. A point is six bytes: four of seconds since the epoch, two of the score.
+``commit.lua`` does the same.
 """
 
 from __future__ import annotations

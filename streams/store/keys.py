@@ -1,4 +1,4 @@
-"""Names of the Redis keys. All keys of a shard share one hash tag, so they live in one slot on one node."""
+"""The names of the Redis keys. All keys of a shard share one hash tag, so they live in one slot on one node."""
 
 from __future__ import annotations
 

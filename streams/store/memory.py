@@ -1,4 +1,4 @@
-"""All shards in memory: for tests, and as what the Redis store must do."""
+"""A store in memory: for tests, and the model of the Redis store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shards in Redis or Valkey, one node or a cluster: see ``keys`` for the layout, ``lua`` for the step."""
+"""The store in Redis or Valkey, one node or a cluster: see ``keys`` for the layout, ``lua`` for the step."""
 
 from __future__ import annotations
 

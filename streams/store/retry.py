@@ -1,4 +1,4 @@
-"""Patience above the Redis client: repeat a call until the store takes it, and say so once per outage."""
+"""Repeats a call of the Redis client until the store answers, and logs each outage once."""
 
 from __future__ import annotations
 

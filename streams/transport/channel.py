@@ -1,4 +1,4 @@
-"""What relays, publishers and intake send through, and how much may wait."""
+"""The producer that relays, publishers and intake share, and the limits on waiting records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faust's consumer on record batches: Faust keeps the group, we keep the positions.
+"""Faust's consumer with record batches: Faust manages the group, the engine its positions.
 
 Faust hands every record to asyncio tasks of its own, which costs 70 µs a record; ``_drain_messages`` hands over
 whole batches instead. Positions come from the shards' checkpoints, inside ``seek_to_committed``, the one hook that

@@ -1,4 +1,4 @@
-"""Sending to Kafka: everything acknowledged by all replicas, in order, and sent again until it is."""
+"""Sends records to Kafka in order, and again until all replicas have acknowledged them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ids of topics. A topic that was deleted and created again under its name has another one.
+"""Asks Kafka for the ids of topics. A topic that was deleted and created again has a new id.
 
 aiokafka asks in versions of the protocol that know no ids; this is the first version that does (KIP-516, Kafka 2.8).
 """

@@ -1,4 +1,4 @@
-"""Names of the topics, and which partition a lead belongs to."""
+"""The names of the topics, and the partition of a lead."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from app.board.pages import Pages
 from app.board.routing import CURRENT_VIEWER
 from app.http.refusals import Refusal
 from streams.shard.alert import rfc3339
-from tests.board_service import DAY, HOUR, NOON, StandInService
+from tests.support.board_service import DAY, HOUR, NOON, StandInService
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 PATHS = ("/", "/leads/u-00000", "/leads/u-00000?at=%2B7d", "/alerts", "/channels", "/scorecards", "/flow")
