@@ -15,6 +15,7 @@ from app.collector.publish import Publisher
 from app.collector.reception import Reception, Rules
 from app.collector.site import Limits, Site
 from app.collector.watched import WatchedKeys
+from app.http.serving import url_of
 from streams import probes
 from streams.clock import monotonic_s
 from streams.transport.producer import Producer
@@ -42,7 +43,7 @@ class Collector:
     async def probe(self, host: str, port: int) -> str:
         """Serve the metrics and probes, and return their address."""
         self._probes = await probes.serve(host, port, self.metrics.registry, lambda: self._publisher.ready)
-        return f"http://{host}:{self._probes.addresses[0][1]}"
+        return url_of(self._probes, host)
 
     async def listen(self, host: str, port: int) -> str:
         """Take requests, and return the address; they get 503 before ``connect`` is through."""

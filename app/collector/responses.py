@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
-from xxhash import xxh3_128_hexdigest
 
 from app.collector.inbound import Refusal
 from app.collector.links import GIF
+from app.http.etags import etag_of, is_current
 
 ACCEPTED: Final = b'{"success":true}'
 JSON: Final = "application/json"
@@ -62,9 +62,8 @@ def json(value: object) -> web.Response:
 
 def kept(request: web.BaseRequest, body: bytes, kind: str) -> web.Response:
     """A file that browsers may keep for an hour, and ask for again by its ETag, which is the same of both forms."""
-    tag = xxh3_128_hexdigest(body)
-    known = request.if_none_match
-    unchanged = known is not None and any(each.value in (tag, "*") for each in known)
+    tag = etag_of(body)
+    unchanged = is_current(request, tag)
     packed = _takes_gzip(request.headers.get("Accept-Encoding", ""))
     found = answer(304) if unchanged else answer(200, _gzip(body) if packed else body, kind)
     if packed and not unchanged:
@@ -106,9 +105,8 @@ def redirect(target: str) -> web.Response:
 
 def refusal(refused: Refusal) -> web.Response:
     """Why nothing is kept, and what to do about it."""
-    found = answer(refused.status, _encode({"code": refused.code, "message": refused.message}))
-    if refused.retry_after_s is not None:
-        found.headers["Retry-After"] = str(refused.retry_after_s)
+    found = answer(refused.status, _encode(refused.to_json()))
+    found.headers.update(refused.headers())
     return found
 
 

@@ -21,7 +21,9 @@ from app.collector.openapi import SEGMENT_BATCHES, SEGMENT_CALLS, TP2, document
 from app.collector.rates import without_port
 from app.collector.reception import Reception
 from app.collector.router import Doors, Handler
-from app.http.workarounds import go_on, quiet
+from app.http.refusals import method_not_allowed
+from app.http.serving import listen, server_options
+from app.http.workarounds import send_continue
 from streams.clock import monotonic_s, now_ms
 
 log = logging.getLogger(__name__)
@@ -33,8 +35,6 @@ FOLLOW_S: Final = 1.0
 """How long somebody who clicked waits for Kafka before being sent on."""
 STOP_S: Final = 8.0
 """Longest orderly stop: less than the 10 s that Docker waits before it kills."""
-LONGEST_LINE: Final = 64 * 1024
-"""Of a request's head: Snowplow's GET requests carry whole events."""
 SNIPPET: Final = Path(__file__).with_name("static") / "leadglow.js"
 SEGMENT_PATHS: Final = (*SEGMENT_CALLS, *SEGMENT_CALLS.values(), *SEGMENT_BATCHES)
 Read = Callable[[Inbound], Delivery]
@@ -70,20 +70,9 @@ class Site:
 
     async def start(self, host: str, port: int) -> str:
         """Listen, and return the address."""
-        server = web.Server(
-            self._handle,
-            access_log=None,
-            keepalive_timeout=IDLE_S,
-            logger=quiet(log),
-            auto_decompress=False,
-            max_line_size=LONGEST_LINE,
-            max_field_size=LONGEST_LINE,
-        )
+        server = web.Server(self._handle, keepalive_timeout=IDLE_S, auto_decompress=False, **server_options(log))
         self._runner = web.ServerRunner(server, shutdown_timeout=STOP_S)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self._runner.addresses[0][1]}"
+        return await listen(self._runner, host, port)
 
     async def stop(self) -> None:
         """Take no more connections and finish what is in flight."""
@@ -96,7 +85,7 @@ class Site:
         """What every request goes to."""
         handle = self._doors.at(request.path).get(request.method)
         if "Expect" in request.headers:
-            await go_on(request)
+            await send_continue(request)
         if handle is None:
             handle = self._preflights if request.method == "OPTIONS" else self._others
         return await handle(request)
@@ -264,12 +253,10 @@ class Site:
         return responses.preflight(request.headers.get("Access-Control-Request-Headers", ""))
 
     async def _unknown(self, request: web.BaseRequest) -> web.Response:
-        methods = ", ".join(sorted(self._doors.at(request.path)))
+        methods = self._doors.at(request.path)
         if not methods:
             raise Refusal(404, "not_found", "There is nothing here: /openapi.json lists what there is.")
-        found = self._refused(Refusal(405, "method_not_allowed", f"This address takes {methods}."))
-        found.headers["Allow"] = methods
-        return found
+        raise method_not_allowed(methods)
 
 
 _LOOKING: Final = ("GET", "HEAD")

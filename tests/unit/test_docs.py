@@ -190,7 +190,8 @@ def test_the_reasons_of_automated_events_are_those_of_the_code() -> None:
 
 
 def test_the_errors_of_the_collector_are_those_of_the_code() -> None:
-    source = "".join(file.read_text() for file in (ROOT / "app/collector").rglob("*.py"))
+    folders = (ROOT / "app/collector", ROOT / "app/http")
+    source = "".join(file.read_text() for folder in folders for file in folder.rglob("*.py"))
     refusals = re.findall(r"Refusal\(\s*(\d{3}|status), \"(\w+)\"", source)
     rows = re.findall(r"^\| ([\d, ]+) \| `(\w+)` \|", section(COLLECTOR, "Errors"), re.M)
     told = {code: set(statuses.split(", ")) for statuses, code in rows}
