@@ -16,8 +16,9 @@ import orjson
 from xxhash import xxh3_128_hexdigest
 
 from app.collector.inbound import BadCall, Call, Delivery, Inbound, Refusal
-from streams.events.calls import RETRACTION, check, clean_id, known_id, owner_of
-from streams.events.rejects import MOST_EVENT_BYTES, MOST_ID_CHARS, REASONS, Refused
+from streams.events.calls import RETRACTION, check, known_id
+from streams.events.identities import owner_of, plain_owner, previous_identity
+from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Refused
 
 MOST_CALLS: Final = 5_000
 """In one request; the clients send 2,500 at most."""
@@ -96,13 +97,10 @@ def verify(call: Call) -> None:
         Refused: the engine would reject it.
     """
     check(call)
-    owner = call.get("userId")
-    if owner is None or owner == "":
-        owner = call.get("anonymousId")
-    if not (type(owner) is str and 0 < len(owner) <= MOST_ID_CHARS and owner.isprintable()):
+    if not plain_owner(call.get("userId"), call.get("anonymousId")):
         owner_of(call)
     if call["type"] == "alias":
-        clean_id(call.get("previousId"))
+        previous_identity(call)
     elif call.get("event") == RETRACTION and call["type"] == "track":
         properties = call.get("properties")
         if not (isinstance(properties, dict) and known_id(properties.get("messageId"))):

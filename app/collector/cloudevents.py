@@ -26,6 +26,7 @@ import orjson
 from app.collector.calls import Sorting, bounded, decode, loads, not_events, text, unbase64, write_key
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from streams.events.calls import TYPES
+from streams.events.identities import name_lead
 
 _EXPECTED: Final = "a CloudEvent or an array of CloudEvents"
 _PREFIX: Final = "ce-"
@@ -116,17 +117,12 @@ def _track(event: dict[str, Any], data: Any) -> Call:
     properties = data if isinstance(data, dict) else {} if data is None else {"data": data}
     about = {name: value for name, value in event.items() if name not in _MAPPED}
     call: Call = {"type": "track", "event": event.get("type"), "properties": properties}
-    context: dict[str, Any] = {"cloudevent": about}
-    for field in ("userId", "anonymousId"):
-        said = properties.get(field) or event.get(field.lower())
-        if said:
-            call[field] = said
+    call["context"] = {"cloudevent": about}
     if isinstance(properties.get("traits"), dict):
-        context["traits"] = dict(properties["traits"])
-    subject = event.get("subject")
-    if isinstance(subject, str) and subject and "userId" not in call and "anonymousId" not in call:
-        if "@" not in subject:
-            call["userId"] = subject
-        else:
-            context.setdefault("traits", {}).setdefault("email", subject)
-    return call | {"context": context}
+        call["context"]["traits"] = dict(properties["traits"])
+    user_id, anonymous_id = (properties.get(field) or event.get(field.lower()) for field in ("userId", "anonymousId"))
+    subject, email = event.get("subject"), ""
+    if isinstance(subject, str) and not user_id and not anonymous_id:
+        user_id, email = ("", subject) if "@" in subject else (subject, "")
+    name_lead(call, user_id, anonymous_id, email)
+    return call

@@ -26,6 +26,7 @@ from xxhash import xxh3_128_hexdigest
 from app.collector.calls import Sorting, text, write_key
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from app.collector.page_urls import campaign_of, page_of
+from streams.events.identities import name_lead
 
 GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002014400" + "3b")
 """One transparent pixel."""
@@ -142,8 +143,6 @@ def _context(inbound: Inbound, said: dict[str, str], url: str) -> dict[str, Any]
     for name, value in (("ip", inbound.remote), ("userAgent", inbound.header("user-agent"))):
         if value:
             context[name] = text(value)
-    if said.get("email"):
-        context["traits"] = {"email": said["email"]}
     campaign = campaign_of(page_of(url).get("search", ""))
     if campaign:
         context["campaign"] = campaign
@@ -154,9 +153,8 @@ def _completed(
     call: Call, said: dict[str, str], properties: dict[str, str], context: dict[str, Any], request: str
 ) -> Call:
     """The call with what it says; ``request`` tells it from another one that says the same."""
-    for name in ("userId", "anonymousId"):
-        if said.get(name):
-            call[name] = said[name]
     unique = f"{request} {context.get('userAgent', '')} {sorted(said.items())}"
     call["messageId"] = said.get("messageId") or f"link-{xxh3_128_hexdigest(unique.encode())}"
-    return call | {"properties": properties, "context": context}
+    call |= {"properties": properties, "context": context}
+    name_lead(call, *(said.get(name, "") for name in _IDENTITIES))
+    return call

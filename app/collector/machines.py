@@ -29,6 +29,8 @@ from app.collector.vocabulary import (
     REASONS,
 )
 from streams.events.calls import RETRACTION
+from streams.events.identities import LeadIds, lead_ids, name_lead
+from streams.events.rejects import Refused
 from streams.events.times import parse_ms
 
 _BELIEVED: Final = (MAIL_EVENTS | {RETRACTION}) - {OPENED, CLICKED}
@@ -152,8 +154,13 @@ def mark(call: Call, reason: str) -> None:
 def _seen(call: Call, event: str, reason: str | None, now_ms: int) -> Seen | None:
     """What is remembered of an open, click or delivery; None where nothing could be retracted later."""
     message_id = call.get("messageId")
-    identity = _identity(call)
-    if not isinstance(message_id, str) or not 0 < len(message_id) <= _MOST_ID_CHARS or not identity:
+    if not isinstance(message_id, str) or not 0 < len(message_id) <= _MOST_ID_CHARS:
+        return None
+    try:
+        ids = lead_ids(call)
+    except Refused:
+        return None
+    if not any(ids):
         return None
     at_ms = parse_ms(call.get("timestamp"))
     url = _properties(call).get("url") if event == CLICKED else None
@@ -162,41 +169,27 @@ def _seen(call: Call, event: str, reason: str | None, now_ms: int) -> Seen | Non
         event,
         now_ms if at_ms is None else at_ms,
         hash(url) if isinstance(url, str) else 0,
-        _recipient(identity),
-        identity,
+        _recipient(ids),
+        ids,
         reason,
     )
 
 
-def _identity(call: Call) -> dict[str, str]:
-    """Whatever names the lead, short enough for an id."""
-    context = call.get("context")
-    traits = context.get("traits") if isinstance(context, dict) else None
-    address = traits.get("email") if isinstance(traits, dict) else None
-    named = {"userId": call.get("userId"), "anonymousId": call.get("anonymousId"), "email": address}
-    return {name: each for name, each in named.items() if isinstance(each, str) and 0 < len(each) <= _MOST_ID_CHARS}
-
-
-def _recipient(identity: dict[str, str]) -> str:
-    """Who got the mail: the address, if it is known."""
-    address = identity.get("email", "").strip().lower()
-    return address or identity.get("userId") or identity.get("anonymousId", "")
+def _recipient(ids: LeadIds) -> str:
+    """Who received the mail: the address, if it is known."""
+    return ids.email.strip().lower() or ids.user_id or ids.anonymous_id
 
 
 def _retraction(earlier: Seen, cause: Call, now_ms: int) -> Call:
     """Take an event back. Said again, it has the same message id, and counts once."""
-    identity = dict(earlier.identity)
-    address = identity.pop("email", None)
     call: Call = {
         "type": "track",
         "event": RETRACTION,
         "messageId": f"retract:{earlier.message_id}",
         "timestamp": rfc3339(now_ms),
-        **identity,
         "properties": {"messageId": earlier.message_id, "reason": earlier.reason},
     }
-    if address is not None:
-        call["context"] = {"traits": {"email": address}}
+    name_lead(call, *earlier.ids)
     if FIELD in cause:
         call[FIELD] = cause[FIELD]
     return call

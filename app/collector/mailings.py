@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.collector.vocabulary import CLICKED, DELIVERED, LINK_SCANNER, TOO_SOON
+from streams.events.identities import LeadIds
 
 SCANNER_LINKS: Final = 3
 """So many distinct links within WINDOW_MS are no person's doing."""
@@ -31,7 +32,7 @@ class Seen:
     link: int
     """The hash of what was clicked."""
     recipient: str
-    identity: dict[str, str]
+    ids: LeadIds
     reason: str | None
     """Why it is a machine's; None for a person's, as far as is known."""
     passed: bool = False

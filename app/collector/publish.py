@@ -17,6 +17,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from app.collector.inbound import BadCall, Call, Refusal
 from app.collector.metrics import Metrics
+from streams.events.identities import record_key
 from streams.events.outgoing import Outgoing
 from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Reject, rejected
 from streams.transport.producer import Producer
@@ -44,31 +45,13 @@ def record_of(call: Call, topic: str, received_ms: int) -> Outgoing | BadCall:
         value = json.dumps(call, default=str).encode()  # what only Python can write, the engine will judge
     if len(value) > MOST_EVENT_BYTES:
         return BadCall(value, "too_large", REASONS["too_large"])
-    return Outgoing(topic, key_of(call), value, received_ms, [])
-
-
-def key_of(call: Call) -> bytes:
-    """Who a call is about: user, else anonymous id, else e-mail address in small letters, else nobody."""
-    known = call.get("userId") or call.get("anonymousId") or _email(call)
-    if type(known) is not str:
-        known = str(known) if isinstance(known, int) else ""
-    return known.encode(errors="replace")
+    return Outgoing(topic, record_key(call), value, received_ms, [])
 
 
 def reject_of(bad: BadCall, topic: str, route: str, received_ms: int) -> Outgoing:
     """A bad call as a record of the topic of rejects."""
     raw = SimpleNamespace(key=None, value=bad.raw, timestamp=received_ms, headers=())
     return rejected(topic, raw, f"collector:{route}", Reject(bad.reason, bad.sentence))
-
-
-def _email(call: Call) -> str | None:
-    context = call.get("context")
-    inner = context.get("traits") if isinstance(context, dict) else None
-    for place in (call.get("traits"), inner, call.get("properties")):
-        address = place.get("email") if isinstance(place, dict) else None
-        if isinstance(address, str) and address:
-            return address.strip().lower()
-    return None
 
 
 @dataclass(slots=True, eq=False)

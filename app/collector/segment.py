@@ -22,7 +22,8 @@ import orjson
 from app.collector.calls import Sorting, bounded, decode, not_events, text, unbase64, write_key
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from streams.events.calls import TYPES
-from streams.events.rejects import MOST_ID_CHARS
+from streams.events.identities import clean_id
+from streams.events.rejects import MOST_ID_CHARS, Refused
 
 _IMPLIED: Final = {kind[0]: kind for kind in TYPES - {"alias"}} | {"a": "alias"} | {kind: kind for kind in TYPES}
 PATHS: Final = (*sorted(_IMPLIED), "b", "batch", "import")
@@ -119,10 +120,9 @@ def _anonymous(header: str) -> str:
     if not 0 < len(header) <= 4 * MOST_ID_CHARS:
         return ""
     try:
-        name = (unbase64(header) or b"").decode()
-    except UnicodeDecodeError:
+        return clean_id((unbase64(header) or b"").decode()) or ""
+    except (UnicodeDecodeError, Refused):
         return ""
-    return name if len(name) <= MOST_ID_CHARS and name.isprintable() else ""
 
 
 def _normal(call: Call, implied: str | None, shared: _Shared | None) -> Call:

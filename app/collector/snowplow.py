@@ -33,6 +33,7 @@ from xxhash import xxh3_128_hexdigest
 from app.collector.calls import Sorting, bounded, decode, loads, not_events, rfc3339, text, unbase64, write_key
 from app.collector.inbound import Call, Delivery, Inbound
 from app.collector.page_urls import campaign_of, page_of
+from streams.events.identities import name_lead
 from streams.events.rejects import Refused
 
 EMAIL_FIELDS: Final[Mapping[str, str]] = {
@@ -104,13 +105,11 @@ def _call(event: Event, call: Call, inbound: Inbound, email_fields: Mapping[str,
     message_id = _text(event, "eid")
     if message_id:
         call["messageId"] = message_id
-    user, anonymous = _text(event, "uid"), next(filter(None, (_text(event, name) for name in _ANONYMOUS)), "")
-    if user:
-        call["userId"] = user
-    if anonymous:
-        call["anonymousId"] = anonymous
     call |= _times(event)
-    call["context"] = _context(event, inbound, email_fields)
+    entities, email = _entities(event, email_fields)
+    call["context"] = _context(event, inbound, entities)
+    anonymous = next(filter(None, (_text(event, name) for name in _ANONYMOUS)), "")
+    name_lead(call, _text(event, "uid"), anonymous, email)
     return call
 
 
@@ -198,12 +197,11 @@ def _page(event: Event) -> dict[str, Any]:
     return dict(page_of(url, _text(event, "page"), _text(event, "refr"))) if url else {}
 
 
-def _context(event: Event, inbound: Inbound, email_fields: Mapping[str, str]) -> dict[str, Any]:
+def _context(event: Event, inbound: Inbound, entities: dict[str, Any]) -> dict[str, Any]:
     page = _page(event)
     agent = _text(event, "ua")
     if not agent and _text(event, "p") == "web":  # another platform's header names the library of a server
         agent = text(inbound.header("user-agent"))
-    entities, email = _entities(event, email_fields)
     context = {
         "library": {"name": "snowplow", "version": _text(event, "tv")},
         "page": page,
@@ -214,7 +212,6 @@ def _context(event: Event, inbound: Inbound, email_fields: Mapping[str, str]) ->
         "sessionId": _text(event, "sid"),
         "campaign": campaign_of(page.get("search", "")),
         "entities": entities,
-        "traits": {"email": email} if email else {},
     }
     return {name: value for name, value in context.items() if value}
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 
 from app.collector import segment
 from app.collector.inbound import Call
-from streams.events.calls import email_id
 from streams.events.codec import Codec
 from streams.events.controls import decode_control
+from streams.events.identities import email_id
 from streams.events.records import KIND_HEADER
 from streams.events.rejects import Reject
 from streams.intake.adapt import Intake

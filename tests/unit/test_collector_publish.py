@@ -11,7 +11,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from app.collector import publish
 from app.collector.inbound import BadCall, Refusal
 from app.collector.metrics import Metrics
-from app.collector.publish import DEADLINE_S, Publisher, key_of, record_of
+from app.collector.publish import DEADLINE_S, Publisher, record_of
 from streams.events.outgoing import Outgoing
 from streams.transport.topics import partition_of
 
@@ -237,22 +237,6 @@ async def test_nothing_needs_no_kafka(publisher: Publisher, kafka: Kafka) -> Non
 
 
 # Records ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("call", "key"),
-    [
-        ({"userId": "u", "anonymousId": "a"}, b"u"),
-        ({"userId": "", "anonymousId": "a"}, b"a"),
-        ({"traits": {"email": " Ana@Acme.Example"}}, b"ana@acme.example"),
-        ({"context": {"traits": {"email": "ana@acme.example"}}}, b"ana@acme.example"),
-        ({"context": 1, "traits": [], "properties": {"email": 7}}, b""),
-        ({"userId": "\ud800"}, b"?"),
-        ({}, b""),
-    ],
-)
-def test_the_key_says_whom_it_is_about(call: dict[str, Any], key: bytes) -> None:
-    assert key_of(call) == key
 
 
 @pytest.mark.parametrize("call", [{"type": "track", "n": 10**30}, {"type": "track", "x": "\ud800"}])

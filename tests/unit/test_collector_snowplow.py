@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.collector import snowplow
 from app.collector.inbound import Call, Delivery
-from streams.events.calls import identities
+from streams.events.identities import identities
 from streams.intake.adapt import joins_of
 from tests.collecting import NOW_MS, check_safe, check_sound, event_of, get, inbounds, objects, post, refusal, scalars
 

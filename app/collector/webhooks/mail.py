@@ -12,7 +12,8 @@ import msgspec
 from app.collector.calls import rfc3339
 from app.collector.inbound import BadCall, Call, Delivery
 from app.collector.webhooks.hook import Hook
-from streams.events.calls import clean_id, parse
+from streams.events.calls import parse
+from streams.events.identities import clean_id, name_lead
 from streams.events.rejects import REASONS, Refused
 
 HARD: Final = {"kind": "hard"}
@@ -89,19 +90,18 @@ def call(service: str, event: MailEvent) -> Call:
     if event.automated:
         properties |= {"automated": True, "automated_reason": event.automated}
     context: Call = {"ip": event.ip, "userAgent": event.user_agent}
-    if event.email:
-        context["traits"] = {"email": event.email}
-    return _filled(
+    made = _filled(
         {
             "type": "track",
             "event": event.name,
             "messageId": f"{service}:{event.key}",
             "timestamp": timestamp(event.at_ms),
-            "userId": event.user_id,
             "context": _filled(context),
             "properties": _filled(properties),
         }
     )
+    name_lead(made, event.user_id, email=event.email)
+    return made
 
 
 def _filled(fields: Call) -> Call:
