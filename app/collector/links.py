@@ -5,7 +5,7 @@
 which are strings. A page without ``p.url`` is the one that the Referer header names.
 
 ``GET /v1/link?to=…&event=…&userId=…&sig=…`` is a click: it becomes a track call with the target as ``properties.url``,
-then the visitor goes on to the target. ``sign`` writes the query. The signature covers everything that is used, so
+then the visitor goes on to the target. ``sign_link`` writes the query. The signature covers everything that is used, so
 nobody can turn such a link to another target or into another lead's click; parameters that others append, as mail
 services do, are left alone.
 
@@ -23,7 +23,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from xxhash import xxh3_128_hexdigest
 
-from app.collector.calls import Sorting, text, write_key
+from app.collector.calls import DeliveryBuilder, utf8_text, write_key_of
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from app.collector.page_urls import campaign_of, page_of
 from streams.events.identities import name_lead
@@ -42,7 +42,7 @@ _MOST_DIGITS: Final = 12
 Pairs = Sequence[tuple[str, str]]
 
 
-def pixel(inbound: Inbound) -> Delivery:
+def read_pixel(inbound: Inbound) -> Delivery:
     """The call of a pixel.
 
     Raises:
@@ -53,18 +53,18 @@ def pixel(inbound: Inbound) -> Delivery:
     if call["type"] == "track":
         call["event"] = said.get("event", "")
     properties = _properties(said)
-    referer = text(inbound.header("referer"))
+    referer = utf8_text(inbound.header("referer"))
     context = _context(inbound, said, properties.get("url") or referer)
     if referer:
         context["page"] = page_of(referer)
         if call["type"] == "page":
             properties = context["page"] | properties
-    sorting = Sorting(inbound, write_key(inbound))
-    sorting.put(_completed(call, said, properties, context, f"{inbound.received_ms} {inbound.remote}"))
-    return sorting.done()
+    delivery = DeliveryBuilder(inbound, write_key_of(inbound))
+    delivery.add_call(_completed(call, said, properties, context, f"{inbound.received_ms} {inbound.remote}"))
+    return delivery.build()
 
 
-def sign(target: str, secret: bytes, **what: str) -> str:
+def sign_link(target: str, secret: bytes, **what: str) -> str:
     """The query of a link to ``target``.
 
     ``what`` is one of userId, anonymousId and email at least, and, as wanted, event, messageId, expires (seconds
@@ -84,14 +84,14 @@ def sign(target: str, secret: bytes, **what: str) -> str:
     return urlencode([*pairs, ("sig", _signature(pairs, secret))])
 
 
-def follow(inbound: Inbound, secret: bytes, now_ms: int) -> tuple[Delivery, str]:
+def read_click(inbound: Inbound, secret: bytes, now_ms: int) -> tuple[Delivery, str]:
     """The call of a click, and where to send the visitor, as ASCII.
 
     Raises:
-        Refusal: the link was not made by ``sign`` with this secret, or its time is over.
+        Refusal: the link was not made by ``sign_link`` with this secret, or its time is over.
     """
-    pairs = [(text(name), text(value)) for name, value in inbound.query if _is_signed(name)]
-    given = text(inbound.parameter("sig"))
+    pairs = [(utf8_text(name), utf8_text(value)) for name, value in inbound.query if _is_signed(name)]
+    given = utf8_text(inbound.parameter("sig"))
     if not secret or not hmac.compare_digest(_signature(pairs, secret).encode(), given.encode()):
         raise Refusal(403, "bad_signature", "This link was changed on its way, or was not made here.")
     said = dict(pairs)
@@ -103,9 +103,9 @@ def follow(inbound: Inbound, secret: bytes, now_ms: int) -> tuple[Delivery, str]
         raise Refusal(410, "link_expired", "The time of this link is over.")
     call: Call = {"type": "track", "event": said.get("event") or CLICKED}
     properties = _properties(said) | {"url": target}
-    sorting = Sorting(inbound, "")
-    sorting.put(_completed(call, said, properties, _context(inbound, said, target), f"{now_ms} {inbound.remote}"))
-    return sorting.delivery, quote(target, safe=_URL_SAFE)
+    delivery = DeliveryBuilder(inbound, "")
+    delivery.add_call(_completed(call, said, properties, _context(inbound, said, target), f"{now_ms} {inbound.remote}"))
+    return delivery.delivery, quote(target, safe=_URL_SAFE)
 
 
 def _is_signed(name: str) -> bool:
@@ -131,7 +131,7 @@ def _is_target(target: str) -> bool:
 
 def _said(query: Pairs) -> dict[str, str]:
     """The parameters; the first of a name counts."""
-    return {text(name): text(value) for name, value in reversed(query)}
+    return {utf8_text(name): utf8_text(value) for name, value in reversed(query)}
 
 
 def _properties(said: dict[str, str]) -> dict[str, str]:
@@ -142,7 +142,7 @@ def _context(inbound: Inbound, said: dict[str, str], url: str) -> dict[str, Any]
     context: dict[str, Any] = {"library": {"name": "leadglow-links"}}
     for name, value in (("ip", inbound.remote), ("userAgent", inbound.header("user-agent"))):
         if value:
-            context[name] = text(value)
+            context[name] = utf8_text(value)
     campaign = campaign_of(page_of(url).get("search", ""))
     if campaign:
         context["campaign"] = campaign

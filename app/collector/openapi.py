@@ -16,7 +16,7 @@ SEGMENT_BATCHES: Final = ("b", "batch", "import")
 TP2: Final = "/com.snowplowanalytics.snowplow/tp2"
 
 
-def document(base_url: str) -> Part:
+def openapi_document(base_url: str) -> Part:
     """The whole document, for a collector that the world reaches at ``base_url``."""
     return {
         "openapi": "3.1.0",

@@ -19,7 +19,15 @@ from typing import Any, Final
 
 import orjson
 
-from app.collector.calls import Sorting, bounded, decode, not_events, text, unbase64, write_key
+from app.collector.calls import (
+    DeliveryBuilder,
+    check_count,
+    decode_base64,
+    decode_json,
+    no_events,
+    utf8_text,
+    write_key_of,
+)
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from streams.events.calls import TYPES
 from streams.events.identities import clean_id
@@ -46,31 +54,31 @@ class _Shared:
     """The same, for calls that have no time of their own."""
 
 
-def read(inbound: Inbound) -> Delivery:
+def read_segment(inbound: Inbound) -> Delivery:
     """The calls of ``/v1/track`` and its like, ``/v1/batch`` and ``/v1/import``.
 
     Raises:
         Refusal: nothing in the request can be used.
     """
-    sent = decode(inbound.body)
+    sent = decode_json(inbound.body)
     implied = _IMPLIED.get(inbound.path.rstrip("/").rpartition("/")[2])
     whole: dict[str, Any] = {}
     if isinstance(sent, list):
-        events = bounded(sent)
+        events = check_count(sent)
     elif not isinstance(sent, dict):
-        raise not_events(_EXPECTED)
+        raise no_events(_EXPECTED)
     elif implied is None and isinstance(sent.get("batch"), list):
-        whole, events = sent, bounded(sent["batch"])
+        whole, events = sent, check_count(sent["batch"])
     else:
         events = [sent]
     shared = _shared(inbound, whole, len(events))
-    sorting = Sorting(inbound, write_key(inbound, whole.get("writeKey") or _first_key(events)))
+    delivery = DeliveryBuilder(inbound, write_key_of(inbound, whole.get("writeKey") or _first_key(events)))
     for event in events:
         if isinstance(event, dict):
-            sorting.put(_normal(event, implied, shared))
+            delivery.add_call(_normal(event, implied, shared))
         else:
-            sorting.refuse(event, "not_an_object")
-    return sorting.done()
+            delivery.add_bad(event, "not_an_object")
+    return delivery.build()
 
 
 def _first_key(events: list[Any]) -> Any:
@@ -95,7 +103,7 @@ def _shared(inbound: Inbound, whole: dict[str, Any], count: int) -> _Shared | No
     for name in _TIMES:
         if shared.time is None and _is_time(whole.get(name)):
             shared.time = (name, whole[name])
-    sent_at = whole.get("sentAt") or text(inbound.header("sentat"))
+    sent_at = whole.get("sentAt") or utf8_text(inbound.header("sentat"))
     if _is_time(sent_at):
         shared.fallbacks.append(("sentAt", sent_at))
     anonymous = _anonymous(inbound.header("anonymousid"))
@@ -120,7 +128,7 @@ def _anonymous(header: str) -> str:
     if not 0 < len(header) <= 4 * MOST_ID_CHARS:
         return ""
     try:
-        return clean_id((unbase64(header) or b"").decode()) or ""
+        return clean_id((decode_base64(header) or b"").decode()) or ""
     except (UnicodeDecodeError, Refused):
         return ""
 
@@ -159,14 +167,14 @@ def _plain_referrer(call: Call) -> None:
             place["referrer"] = ""
 
 
-def settings_stub(write_key: str, base_url: str) -> dict[str, Any]:
+def segment_settings(write_key: str, base_url: str) -> dict[str, Any]:
     """What analytics-next asks for at ``GET /v1/projects/<key>/settings``: send everything here."""
     scheme, _, host = base_url.rstrip("/").rpartition("://")
     where = {"apiKey": write_key, "apiHost": f"{host}/v1", "protocol": scheme or "https"}
     return {"integrations": {"Segment.io": where}}
 
 
-def source_config_stub(write_key: str) -> dict[str, Any]:
+def rudderstack_settings(write_key: str) -> dict[str, Any]:
     """What the RudderStack SDK asks for at ``GET /sourceConfig/``: an enabled source with no destinations."""
     source = {
         "id": "leadglow",

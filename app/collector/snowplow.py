@@ -30,7 +30,17 @@ from typing import Any, Final
 import orjson
 from xxhash import xxh3_128_hexdigest
 
-from app.collector.calls import Sorting, bounded, decode, loads, not_events, rfc3339, text, unbase64, write_key
+from app.collector.calls import (
+    DeliveryBuilder,
+    check_count,
+    decode_base64,
+    decode_json,
+    no_events,
+    parse_lenient,
+    rfc3339,
+    utf8_text,
+    write_key_of,
+)
 from app.collector.inbound import Call, Delivery, Inbound
 from app.collector.page_urls import campaign_of, page_of
 from streams.events.identities import name_lead
@@ -54,43 +64,45 @@ _MOST_DIGITS: Final = 15
 Event = Mapping[str, Any]
 
 
-def read(inbound: Inbound, email_fields: Mapping[str, str] = EMAIL_FIELDS) -> Delivery:
+def read_snowplow(inbound: Inbound, email_fields: Mapping[str, str] = EMAIL_FIELDS) -> Delivery:
     """The calls of a tracker's request.
 
     Raises:
         Refusal: nothing in the request can be used.
     """
     events = _events(inbound)
-    sorting = Sorting(inbound, write_key(inbound) or _app_id(events))
+    delivery = DeliveryBuilder(inbound, write_key_of(inbound) or _app_id(events))
     told: set[str] = set()
     for event in events:
         if not isinstance(event, dict):
-            sorting.refuse(event, "not_an_object")
+            delivery.add_bad(event, "not_an_object")
             continue
         shape = _SHAPES.get(_text(event, "e"))
         if shape is None:
-            sorting.refuse(event, "unknown_type", _UNKNOWN)
+            delivery.add_bad(event, "unknown_type", _UNKNOWN)
             continue
         try:
             call = _call(event, shape(event), inbound, email_fields)
         except Refused as refused:
-            sorting.refuse(event, refused.reject.reason)
+            delivery.add_bad(event, refused.reject.reason)
             continue
-        identify = _identify(event, call) if sorting.put(call, event) else None
+        identify = _identify(event, call) if delivery.add_call(call, event) else None
         if identify is not None and identify["messageId"] not in told:
             told.add(identify["messageId"])
-            sorting.put(identify)
-    return sorting.done()
+            delivery.add_call(identify)
+    return delivery.build()
 
 
 def _events(inbound: Inbound) -> list[Any]:
     if inbound.method != "POST":
-        return [{text(name): text(value) for name, value in reversed(inbound.query)}]  # the first of a name counts
-    sent = decode(inbound.body)
+        return [
+            {utf8_text(name): utf8_text(value) for name, value in reversed(inbound.query)}
+        ]  # the first of a name counts
+    sent = decode_json(inbound.body)
     data = sent.get("data") if isinstance(sent, dict) else None
     if not isinstance(data, list):
-        raise not_events(_EXPECTED)
-    return bounded(data)
+        raise no_events(_EXPECTED)
+    return check_count(data)
 
 
 def _app_id(events: list[Any]) -> str:
@@ -201,7 +213,7 @@ def _context(event: Event, inbound: Inbound, entities: dict[str, Any]) -> dict[s
     page = _page(event)
     agent = _text(event, "ua")
     if not agent and _text(event, "p") == "web":  # another platform's header names the library of a server
-        agent = text(inbound.header("user-agent"))
+        agent = utf8_text(inbound.header("user-agent"))
     context = {
         "library": {"name": "snowplow", "version": _text(event, "tv")},
         "page": page,
@@ -275,12 +287,12 @@ def _json(event: Event, coded: str, plain: str) -> Any:
         Refused: it cannot be read.
     """
     said = event.get(coded)
-    raw = unbase64(said) if isinstance(said, str) and said else event.get(plain)
+    raw = decode_base64(said) if isinstance(said, str) and said else event.get(plain)
     if isinstance(said, str) and said and raw is None:
         raise Refused(_NOT_JSON)
     if not isinstance(raw, str | bytes) or not raw:
         return raw or None
     try:
-        return loads(raw)
+        return parse_lenient(raw)
     except ValueError:
         raise Refused(_NOT_JSON) from None

@@ -44,7 +44,7 @@ SAID_AT = "2026-11-23T00:00:00Z"
 def tracked(kind: str, message_id: str, **fields: Any) -> Call:
     """A call of a website's tracker, by way of the collector's adapter."""
     body = {"type": kind, "messageId": message_id, "timestamp": SAID_AT, "writeKey": "wk", **fields}
-    (call,) = segment.read(post(f"/v1/{kind}", body)).calls
+    (call,) = segment.read_segment(post(f"/v1/{kind}", body)).calls
     return call
 
 

@@ -244,7 +244,7 @@ async def test_the_event_of_the_readme_scores_what_the_readme_says() -> None:
 
 
 def test_the_example_of_a_keys_file_has_no_mistakes() -> None:
-    ring = keyring.read(fenced(section(COLLECTOR, "Keys"), "yaml"), services=SERVICES)
+    ring = keyring.parse_keys(fenced(section(COLLECTOR, "Keys"), "yaml"), services=SERVICES)
 
     assert [key.public for key in ring.keys] == [True, True, False]
 
@@ -274,9 +274,9 @@ def test_the_links_and_unsubscribe_addresses_of_the_examples_are_valid() -> None
     link = urlsplit(names["link"](secret, "https://acme.example/?a=1", userId="ana", email="ä@b.example"))
     address = names["unsubscribe"](secret, email="jané@acme.example", list_id="news")
 
-    clicked, target = links.follow(Inbound("GET", "/v1/link", parse_qsl(link.query)), secret, DAY_MS)
+    clicked, target = links.read_click(Inbound("GET", "/v1/link", parse_qsl(link.query)), secret, DAY_MS)
     body = b"List-Unsubscribe=One-Click"
-    stopped = unsubscribe.unsubscribe(Inbound("POST", urlsplit(address).path, body=body), secret)
+    stopped = unsubscribe.read_unsubscribe(Inbound("POST", urlsplit(address).path, body=body), secret)
 
     assert target == "https://acme.example/?a=1"
     assert clicked.calls[0]["userId"] == "ana"

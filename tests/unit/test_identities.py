@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.collector.machines import Machines
+from app.collector.machines import MachineDetector
 from app.collector.vocabulary import CLICKED
 from streams.events.identities import (
     LeadIds,
@@ -117,13 +117,13 @@ def test_an_alias_names_a_former_identity(call: dict[str, Any], found: Identity 
     "named", [{"userId": 42}, {"anonymousId": "a"}, {"properties": {"email": "ana@a.example"}, "userId": None}]
 )
 def test_a_retraction_has_the_owner_of_what_it_takes_back(named: dict[str, Any]) -> None:
-    machines = Machines()
+    machines = MachineDetector()
     clicks = [
         {"type": "track", "event": CLICKED, "messageId": str(i), **named}
         | {"properties": {"message_id": "m", "url": str(i), **named.get("properties", {})}}
         for i in range(3)
     ]
 
-    retractions = [retraction for click in clicks for retraction in machines.judge(click, NOW_MS)]
+    retractions = [retraction for click in clicks for retraction in machines.judge_call(click, NOW_MS)]
 
     assert [owner_of(each) for each in retractions] == [owner_of(clicks[0])] * 2
