@@ -154,7 +154,7 @@ def make_collector(settings: Settings) -> Collector:
     """
     from app.collector.collector import Collector
     from app.collector.reception import EventSettings
-    from app.collector.site import Limits
+    from app.collector.request_reader import Limits
 
     assert settings.collector_keys is not None
     events = EventSettings(

@@ -37,6 +37,7 @@ from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from streams.events.calls import TYPES
 from streams.events.identities import name_lead
 
+PATH: Final = "/v1/cloudevents"
 _EXPECTED: Final = "a CloudEvent or an array of CloudEvents"
 _PREFIX: Final = "ce-"
 _MAPPED: Final = frozenset({"id", "type", "time", "data", "data_base64", "datacontenttype", "userid", "anonymousid"})

@@ -14,7 +14,8 @@ from app.collector.event_writer import EventWriter
 from app.collector.keyring import Keyring, load_keys
 from app.collector.metrics import Metrics
 from app.collector.reception import EventSettings, Reception
-from app.collector.site import Limits, Site
+from app.collector.request_reader import Limits
+from app.collector.site import Site
 from app.collector.webhooks import SERVICES
 from app.http.serving import url_of
 from streams import probes

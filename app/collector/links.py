@@ -28,12 +28,33 @@ from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from app.collector.page_urls import campaign_of, page_of
 from streams.events.identities import name_lead
 
+PIXEL_PATH: Final = "/v1/pixel.gif"
+PIXEL_QUERY: Final = {
+    "writeKey": "A public write key.",
+    "type": "The type of call; by default track if there is an `event`, else page.",
+    "event": "The name of a track call.",
+    "userId": "Who views the page.",
+    "anonymousId": "Who views the page.",
+    "email": "Who views the page.",
+    "messageId": "All requests with the same one are one event.",
+}
+LINK_PATH: Final = "/v1/link"
+LINK_QUERY: Final = {
+    "to": "The target of the link, http or https.",
+    "sig": "The signature of all other parameters.",
+    "event": "The name of the event.",
+    "userId": "Who clicks.",
+    "anonymousId": "Who clicks.",
+    "email": "Who clicks.",
+    "messageId": "All clicks with the same one are one event.",
+    "expires": "When the link expires, in seconds since the epoch.",
+}
 GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002014400" + "3b")
 """One transparent pixel."""
 CLICKED: Final = "Link Clicked"
 """The event of a link that names none."""
 _IDENTITIES: Final = ("userId", "anonymousId", "email")
-_SIGNED: Final = frozenset({"to", "event", "messageId", "expires", *_IDENTITIES})
+_SIGNED: Final = frozenset(LINK_QUERY) - {"sig"}
 _PROPERTY: Final = "p."
 _URL_SAFE: Final = "%/:?#[]@!$&'()*+,;=~"
 _MOST_TARGET_CHARS: Final = 4_000

@@ -33,9 +33,15 @@ from streams.events.calls import TYPES
 from streams.events.identities import clean_id
 from streams.events.rejects import MOST_ID_CHARS, Refused
 
-_IMPLIED: Final = {kind[0]: kind for kind in TYPES - {"alias"}} | {"a": "alias"} | {kind: kind for kind in TYPES}
-PATHS: Final = (*sorted(_IMPLIED), "b", "batch", "import")
-"""Under ``/v1/``."""
+_SHORT: Final = {"t": "track", "p": "page", "i": "identify", "g": "group", "a": "alias", "s": "screen"}
+"""How the browser SDKs shorten the type of a call in its path."""
+_IMPLIED: Final = {**_SHORT, **{kind: kind for kind in _SHORT.values()}}
+CALL_PATHS: Final = {f"/v1/{name}": kind for name, kind in _IMPLIED.items()}
+"""Path -> the type of a call that has no known type itself."""
+BATCH_PATHS: Final = ("/v1/b", "/v1/batch", "/v1/import")
+PATHS: Final = (*CALL_PATHS, *BATCH_PATHS)
+SETTINGS_PATH: Final = "/v1/projects/{write_key}/settings"
+SOURCE_CONFIG_PATHS: Final = ("/sourceConfig", "/sourceConfig/")
 _EXPECTED: Final = "an event, an array of events or a batch"
 _TIMES: Final = ("timestamp", "originalTimestamp")
 _MOST_TIME_CHARS: Final = 100

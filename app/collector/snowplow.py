@@ -46,6 +46,19 @@ from app.collector.page_urls import campaign_of, page_of
 from streams.events.identities import name_lead
 from streams.events.rejects import Refused
 
+POST_PATH: Final = "/com.snowplowanalytics.snowplow/tp2"
+GET_PATH: Final = "/i"
+QUERY: Final = {
+    "e": "Kind of event: pv, pp, se or ue.",
+    "aid": "The app id; it is the write key if the request has no other.",
+    "uid": "The user's id.",
+    "duid": "The visitor's id.",
+    "eid": "The event's id.",
+    "url": "The page.",
+    "dtm": "When it happened, in ms since the epoch.",
+    "stm": "When it was sent.",
+}
+"""The parameters of a GET request that the OpenAPI document lists."""
 EMAIL_FIELDS: Final[Mapping[str, str]] = {
     "com.snowplowanalytics.snowplow.ecommerce/user": "email",
     "lead": "email",

@@ -25,7 +25,8 @@ from app.collector import mail_handlers
 from app.collector.collector import watch_keys
 from app.collector.metrics import Metrics
 from app.collector.reception import EventSettings, Reception
-from app.collector.site import Limits, Site
+from app.collector.request_reader import Limits
+from app.collector.site import Site
 from app.collector.webhooks import SERVICES
 from streams.events.outgoing import Outgoing
 from streams.events.rejects import MOST_EVENT_BYTES

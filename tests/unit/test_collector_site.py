@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from app.collector import links, site
+from app.collector import links, request_reader, site, snippet
 from app.collector.bodies import MemoryBudget, inflate
 from app.collector.collector import watch_keys
 from app.collector.event_writer import kafka_away
@@ -26,8 +26,9 @@ from app.collector.keyring import Keyring
 from app.collector.metrics import Metrics
 from app.collector.openapi import openapi_document
 from app.collector.reception import EventSettings, Reception
+from app.collector.request_reader import Limits
 from app.collector.responses import ACCEPTED
-from app.collector.site import Limits, Site
+from app.collector.site import Site
 from app.collector.webhooks import unsubscribe
 from app.collector.webhooks.sns import NeedsCertificate
 from streams.events.outgoing import Outgoing
@@ -294,7 +295,7 @@ async def test_a_body_of_unknown_length_is_bounded_too(keys: Path) -> None:
 
 
 async def test_a_body_that_never_ends_is_given_up(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site, "BODY_S", 0.05)
+    monkeypatch.setattr(request_reader, "BODY_S", 0.05)
     reader, writer = await asyncio.open_connection(*running.url.removeprefix("http://").split(":"))
     writer.write(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
 
@@ -404,7 +405,7 @@ async def test_a_wrong_method_is_answered_with_the_right_ones(running: Running) 
 async def test_what_should_not_happen_is_500_with_a_code(
     running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("app.collector.site.openapi_document", lambda base: 1 / 0)
+    monkeypatch.setattr("app.collector.openapi.openapi_document", lambda base: 1 / 0)
 
     answer = await running.send("GET", "/openapi.json")
 
@@ -599,7 +600,7 @@ async def test_our_own_tracker_is_compressed_for_who_takes_it(running: Running, 
         body = await reply.read()
 
     assert reply.headers.get("Content-Encoding") == ("gzip" if packed else None)
-    assert (gzip.decompress(body) if packed else body) == site.SNIPPET.read_bytes()
+    assert (gzip.decompress(body) if packed else body) == snippet.FILE.read_bytes()
     assert reply.headers["Vary"] == "Origin, Accept-Encoding"
 
 

@@ -10,6 +10,7 @@ from app.collector.webhooks import brevo, mailchimp, mailgun, mandrill, postmark
 from app.collector.webhooks.accepted_requests import AcceptedRequests
 from app.collector.webhooks.hook import Service, WebhookRequest
 
+PATH: Final = "/webhooks/{name}"
 SERVICES: Final[Mapping[str, Service]] = {
     "sendgrid": sendgrid.SERVICE,
     "mailgun": mailgun.SERVICE,

@@ -24,6 +24,7 @@ from app.collector.webhooks import mail
 from app.collector.webhooks.mandrill import form_of
 from app.collector.webhooks.signatures import is_equal
 
+PATH: Final = "/unsubscribe/{token}"
 ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 MOST_BYTES: Final = 8192
 """Of a body that says one word; a long one could be nested deeper than can be parsed."""
