@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from heapq import merge
 from itertools import islice
 
-from streams.events.calls import email_id
+from streams.events.identities import email_id
 from streams.scoring.controls import MOST_HOPS
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.stored import decode

@@ -154,11 +154,11 @@ def make_collector(settings: Settings) -> Collector:
         YamlFileError: the keys file has mistakes.
     """
     from app.collector.collector import Collector
-    from app.collector.reception import Rules
-    from app.collector.site import Limits
+    from app.collector.reception import EventSettings
+    from app.collector.request_reader import Limits
 
     assert settings.collector_keys is not None
-    rules = Rules(
+    events = EventSettings(
         settings.collector_web_topic,
         settings.collector_mail_topic,
         settings.rejected,
@@ -171,7 +171,7 @@ def make_collector(settings: Settings) -> Collector:
         settings.collector_trusted_proxies,
         settings.collector_public_url,
     )
-    return Collector(lambda: make_batch_producer(settings), settings.collector_keys, rules, limits)
+    return Collector(lambda: make_batch_producer(settings), settings.collector_keys, events, limits)
 
 
 def make_board(settings: Settings) -> Board:

@@ -23,6 +23,7 @@ from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
 from app.board.topic_tails import Consumer, TopicTails
+from app.http.serving import url_of
 from streams import probes
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
@@ -94,7 +95,7 @@ class Board:
     async def probe(self, host: str, port: int) -> str:
         """Serve the metrics and probes, and return their URL."""
         self._probes = await probes.serve(host, port, self.metrics.registry, self._is_ready)
-        return f"http://{host}:{self._probes.addresses[0][1]}"
+        return url_of(self._probes, host)
 
     def _is_ready(self) -> bool:
         ready = self._store.healthy and self._bounded.healthy

@@ -6,8 +6,8 @@ import json as plain_json
 from typing import Any, Final
 
 from aiohttp import web
-from xxhash import xxh3_128_hexdigest
 
+from app.http.etags import etag_of, is_current
 from app.http.refusals import Refusal
 
 POLICY: Final = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -44,10 +44,8 @@ def json(value: object, status: int = 200) -> web.Response:
 
 def tagged(request: web.Request, body: bytes, kind: str = JSON) -> web.Response:
     """A response with an ETag; 304 if the client has it already."""
-    tag = xxh3_128_hexdigest(body)
-    known = request.if_none_match
-    unchanged = known is not None and any(each.value in (tag, "*") for each in known)
-    found = web.Response(status=304) if unchanged else web.Response(body=body, content_type=kind)
+    tag = etag_of(body)
+    found = web.Response(status=304) if is_current(request, tag) else web.Response(body=body, content_type=kind)
     found.headers["ETag"] = f'"{tag}"'
     found.headers["Vary"] = "Authorization, Cookie"
     return found
@@ -55,9 +53,8 @@ def tagged(request: web.Request, body: bytes, kind: str = JSON) -> web.Response:
 
 def refusal(refused: Refusal) -> web.Response:
     """A refusal as JSON."""
-    found = json({"code": refused.code, "message": refused.message}, refused.status)
-    if refused.retry_after_s is not None:
-        found.headers["Retry-After"] = str(refused.retry_after_s)
+    found = json(refused.to_json(), refused.status)
+    found.headers.update(refused.headers())
     if refused.status == 401:
         found.headers["WWW-Authenticate"] = 'Bearer realm="leadglow"'
     return found

@@ -18,15 +18,14 @@ from app.board.identity import COOKIE, Viewer, find_by_token, identify_viewer
 from app.board.metrics import Metrics
 from app.board.pages import Pages
 from app.board.routing import BASE, CURRENT_VIEWER, STILL_ALLOWED, Handler, Route
-from app.http.refusals import Refusal
-from app.http.workarounds import Anywhere, quiet
+from app.http.refusals import Refusal, method_not_allowed
+from app.http.serving import listen, server_options
+from app.http.workarounds import AnyPath
 from streams.clock import monotonic_s
 from streams.units import DAY_S
 
 log = logging.getLogger(__name__)
 STOP_S: Final = 5.0
-LONGEST_LINE: Final = 64 * 1024
-"""Longest line of a request's head; longer ones than we accept get a proper refusal up to here."""
 ANSWER_S: Final = 10.0
 EXPORT_S: Final = 120.0
 MOST_FORM_BYTES: Final = 8192
@@ -68,17 +67,11 @@ class Site:
         """Listen, and return the URL."""
         self._runner = web.AppRunner(
             self.application(),
-            access_log=None,
-            logger=quiet(log),
-            max_line_size=LONGEST_LINE,
-            max_field_size=LONGEST_LINE,
             shutdown_timeout=STOP_S,
             handler_cancellation=True,
+            **server_options(log),
         )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self._runner.addresses[0][1]}"
+        return await listen(self._runner, host, port)
 
     async def stop(self) -> None:
         """Close the listener, and finish the requests in flight."""
@@ -91,7 +84,7 @@ class Site:
         for method, path, name, handler in self._routes():
             for each in (method, "HEAD") if method == "GET" and name != "stream" else (method,):
                 site.router.add_route(each, path, self._wrap(name, handler))
-        rest = Anywhere("/")
+        rest = AnyPath("/")
         rest.add_route("*", self._wrap("unknown", self._unknown))
         site.router.register_resource(rest)
         return site
@@ -199,8 +192,7 @@ class Site:
         else:
             found = self._pages.error(refused.status, refused.code, refused.message, request.get(CURRENT_VIEWER))
         found.set_status(refused.status)
-        if refused.retry_after_s is not None:
-            found.headers["Retry-After"] = str(refused.retry_after_s)
+        found.headers.update(refused.headers())
         return found
 
     async def _unknown(self, request: web.Request) -> web.Response:
@@ -212,10 +204,7 @@ class Site:
             for_programs = request.path.startswith("/api/")
             where = f"{BASE}/openapi.json lists all addresses." if for_programs else "the pages are in the menu above."
             raise Refusal(404, "not_found", f"There is no such address: {where}")
-        methods = ", ".join(sorted(allowed))
-        found = self._refused(request, Refusal(405, "method_not_allowed", f"This address accepts {methods}."))
-        found.headers["Allow"] = methods
-        return found
+        raise method_not_allowed(allowed)
 
 
 async def _form(request: web.Request) -> dict[str, str]:

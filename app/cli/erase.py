@@ -14,7 +14,7 @@ from app.cli.unreachable import explain_kafka_failure
 from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import make_producer
-from streams.events.calls import email_id
+from streams.events.identities import email_id
 from streams.exits import Exit
 from streams.scoring.lead import Erased, Lead
 from streams.store.redis import RedisStore

@@ -9,17 +9,17 @@ from typing import Annotated
 import typer
 
 from app.cli.file_commands import EntryFile, check_file
-from app.collector.keyring import Key, KeyRing, load, read
+from app.collector.keyring import Key, Keyring, load_keys, parse_keys
 from app.collector.webhooks import SERVICES
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of the collector.")
-_KEYS_FILE: EntryFile[KeyRing] = EntryFile(
+_KEYS_FILE: EntryFile[Keyring] = EntryFile(
     title="keys file",
     entry="key",
     list_key="keys",
     start=lambda: "leadglow_keys: 1\n\nkeys:\n",
-    load_file=load,
-    load_text=read,
+    load_file=load_keys,
+    load_text=parse_keys,
     names=lambda ring: {*(key.name for key in ring.keys), *ring.webhooks},
     entries=lambda ring: ring.keys,
     rest=lambda ring: (ring.webhooks, ring.link_secret),
@@ -71,11 +71,11 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The keys fi
 
     Prints all mistakes with line, column and remedy, and no secrets. Exit status 1 if there are any.
     """
-    ring = check_file(partial(load, services=SERVICES), file)
+    ring = check_file(partial(load_keys, services=SERVICES), file)
     typer.echo(_summary(file, ring))
 
 
-def _summary(file: Path, ring: KeyRing) -> str:
+def _summary(file: Path, ring: Keyring) -> str:
     lines = [f"{file}: no mistakes", *(_line(key) for key in ring.keys)]
     lines += [f"webhook     {hook.name}: {hook.service}, at /webhooks/{hook.name}" for hook in ring.webhooks.values()]
     return "\n".join([*lines, f"links       {'signed' if ring.link_secret else 'no secret, so none can be made'}"])

@@ -14,7 +14,7 @@ from app.collector.keyring import Key
 from app.collector.vocabulary import MAIL_EVENTS
 from streams.events.calls import RETRACTION
 
-FIELD: Final = "leadglow"
+STAMP_FIELD: Final = "leadglow"
 """Where a call says by which key it came; what a client sends there is never kept."""
 NOT_ALLOWED: Final = "not_allowed"
 VERDICTS: Final = frozenset(
@@ -39,7 +39,7 @@ _TRUSTED_ONLY: Final = (
 _MARKS: Final = frozenset({"automated", "automated_reason"})
 
 
-def stamp(call: Call, key: Key | None, webhook_name: str = "") -> Call | BadCall:
+def stamp_call(call: Call, key: Key | None, webhook_name: str = "") -> Call | BadCall:
     """The call as it may go on, with the key that it came by; a BadCall where the key may not say this.
 
     ``key`` is None where the way in has its own proof, a signature: ``webhook_name`` is its name then. To be done
@@ -47,11 +47,11 @@ def stamp(call: Call, key: Key | None, webhook_name: str = "") -> Call | BadCall
     else it could use up that of an event to come.
     """
     if key is None or not key.public:
-        return {**call, FIELD: {"key": key.name if key is not None else webhook_name}}
+        return {**call, STAMP_FIELD: {"key": key.name if key is not None else webhook_name}}
     sentence = _forbidden(call)
     if sentence is not None:
         return BadCall(json.dumps(call).encode(), NOT_ALLOWED, sentence)
-    stamped: Call = {**call, FIELD: {"key": key.name, "public": True}}
+    stamped: Call = {**call, STAMP_FIELD: {"key": key.name, "public": True}}
     message_id = call.get("messageId")
     if isinstance(message_id, str) and message_id:
         stamped["messageId"] = f"public:{key.name}:{message_id}"

@@ -16,8 +16,9 @@ import orjson
 from xxhash import xxh3_128_hexdigest
 
 from app.collector.inbound import BadCall, Call, Delivery, Inbound, Refusal
-from streams.events.calls import RETRACTION, check, clean_id, known_id, owner_of
-from streams.events.rejects import MOST_EVENT_BYTES, MOST_ID_CHARS, REASONS, Refused
+from streams.events.calls import RETRACTION, check, known_id
+from streams.events.identities import owner_of, plain_owner, previous_identity
+from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Refused
 
 MOST_CALLS: Final = 5_000
 """In one request; the clients send 2,500 at most."""
@@ -36,20 +37,20 @@ _DIGITS: Final = 19
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def decode(body: bytes) -> Any:
+def decode_json(body: bytes) -> Any:
     """The JSON value of a body, whatever its Content-Type says.
 
     Raises:
         Refusal: it is none.
     """
     try:
-        return loads(body.removeprefix(b"\xef\xbb\xbf"))
+        return parse_lenient(body.removeprefix(b"\xef\xbb\xbf"))
     except ValueError:
         what = "is not valid JSON in UTF-8" if body else "is empty"
         raise Refusal(400, "invalid_json", f"The body {what}. Send one event or a batch of events as JSON.") from None
 
 
-def loads(raw: bytes | str) -> Any:
+def parse_lenient(raw: bytes | str) -> Any:
     """The value of JSON, or of what some senders take for it.
 
     ``NaN``, ``Infinity`` and numbers beyond every float become null, and halves of surrogate pairs U+FFFD: one odd
@@ -65,85 +66,82 @@ def loads(raw: bytes | str) -> Any:
             raise
         said = raw if isinstance(raw, str) else raw.decode()
     try:
-        value = json.loads(said, parse_constant=_nothing, parse_float=_finite, parse_int=_whole)
+        value = json.loads(said, parse_constant=_to_none, parse_float=_to_finite, parse_int=_to_int)
         return orjson.loads(_HALVES.sub("\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False)))
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
 
 
-def _nothing(_: str) -> None:
+def _to_none(_: str) -> None:
     return None
 
 
-def _finite(digits: str) -> float | None:
+def _to_finite(digits: str) -> float | None:
     number = float(digits)
     return number if math.isfinite(number) else None
 
 
-def _whole(digits: str) -> float | None:
-    return int(digits) if len(digits) < _DIGITS else _finite(digits)
+def _to_int(digits: str) -> float | None:
+    return int(digits) if len(digits) < _DIGITS else _to_finite(digits)
 
 
-def not_events(expected: str) -> Refusal:
+def no_events(expected: str) -> Refusal:
     """The refusal of JSON that holds no events."""
     return Refusal(400, "not_an_object", f"The body is valid JSON, but not {expected}.")
 
 
-def verify(call: Call) -> None:
+def check_call(call: Call) -> None:
     """Hold a call to the rules by which the engine takes it in.
 
     Raises:
         Refused: the engine would reject it.
     """
     check(call)
-    owner = call.get("userId")
-    if owner is None or owner == "":
-        owner = call.get("anonymousId")
-    if not (type(owner) is str and 0 < len(owner) <= MOST_ID_CHARS and owner.isprintable()):
+    if not plain_owner(call.get("userId"), call.get("anonymousId")):
         owner_of(call)
     if call["type"] == "alias":
-        clean_id(call.get("previousId"))
+        previous_identity(call)
     elif call.get("event") == RETRACTION and call["type"] == "track":
         properties = call.get("properties")
         if not (isinstance(properties, dict) and known_id(properties.get("messageId"))):
             raise Refused(_NO_TARGET)
 
 
-class Sorting:
+class DeliveryBuilder:
     """Puts each event of one request with the calls or with the bad ones."""
 
-    __slots__ = ("_body", "_derived", "delivery")
+    __slots__ = ("_body", "_copies", "delivery")
 
     def __init__(self, inbound: Inbound, write_key: str) -> None:
         """``write_key`` is what the sender showed."""
         self.delivery = Delivery(write_key=write_key)
         self._body = inbound.body
-        self._derived: dict[str, int] = {}
+        self._copies: dict[str, int] = {}
 
-    def put(self, call: Call, sent: Any = None) -> bool:
+    def add_call(self, call: Call, sent: Any = None) -> bool:
         """Take a call if the engine would, else put ``sent``, what it was made from, with the bad ones. Says which."""
         sent = call if sent is None else sent
         try:
-            verify(call)
+            check_call(call)
             size = len(orjson.dumps(call))
         except Refused as refused:
-            return self.refuse(sent, refused.reject.reason)
+            return self.add_bad(sent, refused.reject.reason)
         except TypeError:  # it was decoded from JSON, so depth is all that can be wrong
-            return self.refuse(sent, "too_large", TOO_DEEP)
+            return self.add_bad(sent, "too_large", TOO_DEEP)
         if size > MOST_CALL_BYTES:
-            return self.refuse(sent, "too_large")
+            return self.add_bad(sent, "too_large")
         message_id = call.get("messageId")
         if type(message_id) is not str or not message_id:
             call["messageId"] = self._message_id(call)
         self.delivery.calls.append(call)
         return True
 
-    def refuse(self, event: Any, reason: str, sentence: str = "") -> bool:
+    def add_bad(self, event: Any, reason: str, sentence: str = "") -> bool:
         """Put an event with the bad ones."""
         self.delivery.bad.append(BadCall(self._raw(event), reason, sentence or REASONS[reason]))
         return False
 
-    def done(self) -> Delivery:
+    def build(self) -> Delivery:
         """The delivery.
 
         Raises:
@@ -168,7 +166,7 @@ class Sorting:
         digest = xxh3_128_hexdigest(orjson.dumps(call, option=orjson.OPT_SORT_KEYS))
         if sent_at is not None:
             call["sentAt"] = sent_at
-        copies = self._derived[digest] = self._derived.get(digest, 0) + 1
+        copies = self._copies[digest] = self._copies.get(digest, 0) + 1
         return f"auto-{digest}" if copies == 1 else f"auto-{digest}-{copies}"
 
     def _raw(self, event: Any) -> bytes:
@@ -182,7 +180,7 @@ class Sorting:
             return self._body[:_RAW_BYTES]
 
 
-def bounded(events: list[Any]) -> list[Any]:
+def check_count(events: list[Any]) -> list[Any]:
     """The events of a request, if one may send as many.
 
     Raises:
@@ -193,13 +191,13 @@ def bounded(events: list[Any]) -> list[Any]:
     return events
 
 
-def write_key(inbound: Inbound, said: Any = None) -> str:
+def write_key_of(inbound: Inbound, said: Any = None) -> str:
     """What the sender shows to be let in: the Authorization header, else ``said`` in the body, else ``?writeKey=``."""
     header = inbound.header("authorization")
     shown = _basic_user(header) if 0 < len(header) <= _AUTHORIZATION_CHARS else ""
     if not shown and isinstance(said, str):
         shown = said
-    return shown or text(inbound.parameter("writeKey"))
+    return shown or utf8_text(inbound.parameter("writeKey"))
 
 
 @lru_cache(maxsize=1_000)
@@ -207,13 +205,13 @@ def _basic_user(header: str) -> str:
     """The user name of Basic, or the token of Bearer; empty where there is none."""
     scheme, _, rest = header.partition(" ")
     if scheme.lower() == "bearer":
-        return text(rest.strip())
+        return utf8_text(rest.strip())
     if scheme.lower() != "basic":
         return ""
-    return (unbase64(rest.strip()) or b"").decode("utf-8", "replace").partition(":")[0]
+    return (decode_base64(rest.strip()) or b"").decode("utf-8", "replace").partition(":")[0]
 
 
-def unbase64(coded: str) -> bytes | None:
+def decode_base64(coded: str) -> bytes | None:
     """Bytes from base64 of either alphabet, padded or not; None if it is none."""
     plain = coded.rstrip("=").replace("-", "+").replace("_", "/").replace(" ", "+")
     try:
@@ -222,7 +220,7 @@ def unbase64(coded: str) -> bytes | None:
         return None
 
 
-def text(value: str) -> str:
+def utf8_text(value: str) -> str:
     """Text of a header or a query as UTF-8 can carry it."""
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 

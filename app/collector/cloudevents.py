@@ -23,45 +23,56 @@ from urllib.parse import unquote
 
 import orjson
 
-from app.collector.calls import Sorting, bounded, decode, loads, not_events, text, unbase64, write_key
+from app.collector.calls import (
+    DeliveryBuilder,
+    check_count,
+    decode_base64,
+    decode_json,
+    no_events,
+    parse_lenient,
+    utf8_text,
+    write_key_of,
+)
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from streams.events.calls import TYPES
+from streams.events.identities import name_lead
 
+PATH: Final = "/v1/cloudevents"
 _EXPECTED: Final = "a CloudEvent or an array of CloudEvents"
 _PREFIX: Final = "ce-"
 _MAPPED: Final = frozenset({"id", "type", "time", "data", "data_base64", "datacontenttype", "userid", "anonymousid"})
 _CALL_FIELDS: Final = ("messageId", "userId", "anonymousId")
 
 
-def read(inbound: Inbound) -> Delivery:
+def read_cloudevents(inbound: Inbound) -> Delivery:
     """The calls of ``/v1/cloudevents``.
 
     Raises:
         Refusal: nothing in the request can be used.
     """
-    sorting = Sorting(inbound, write_key(inbound))
+    delivery = DeliveryBuilder(inbound, write_key_of(inbound))
     structured = inbound.header("content-type").lower().startswith("application/cloudevents")
     for event in _structured(inbound) if structured or "ce-type" not in inbound.headers else [_binary(inbound)]:
         if isinstance(event, dict):
-            sorting.put(_call(event), event)
+            delivery.add_call(_call(event), event)
         else:
-            sorting.refuse(event, "not_an_object")
-    return sorting.done()
+            delivery.add_bad(event, "not_an_object")
+    return delivery.build()
 
 
 def _structured(inbound: Inbound) -> list[Any]:
-    sent = decode(inbound.body)
+    sent = decode_json(inbound.body)
     if isinstance(sent, list):
-        return bounded(sent)
+        return check_count(sent)
     if not isinstance(sent, dict):
-        raise not_events(_EXPECTED)
+        raise no_events(_EXPECTED)
     return [sent]
 
 
 def _binary(inbound: Inbound) -> dict[str, Any]:
     """The event of ``ce-`` headers (whose values are percent-encoded) and a body of data."""
     event: dict[str, Any] = {
-        text(name.removeprefix(_PREFIX)): unquote(text(value))
+        utf8_text(name.removeprefix(_PREFIX)): unquote(utf8_text(value))
         for name, value in ((name.lower(), value) for name, value in inbound.headers.items())
         if name.startswith(_PREFIX)
     }
@@ -79,7 +90,7 @@ def _read_data(raw: bytes, content_type: str) -> Any:
         Refusal: it is said to be JSON, and is not.
     """
     try:
-        return loads(raw) if "json" in content_type.lower() else orjson.loads(raw)
+        return parse_lenient(raw) if "json" in content_type.lower() else orjson.loads(raw)
     except ValueError:
         if "json" in content_type.lower():
             raise Refusal(400, "invalid_json", "The data is not valid JSON in UTF-8.") from None
@@ -90,7 +101,7 @@ def _call(event: dict[str, Any]) -> Call:
     data = event.get("data")
     coded = event.get("data_base64")
     if data is None and isinstance(coded, str):
-        raw = unbase64(coded)
+        raw = decode_base64(coded)
         data = _read_data(raw, "") if raw is not None else coded
     call = data if isinstance(data, dict) and _is_call(data) else _track(event, data)
     if not call.get("messageId") and event.get("id"):
@@ -116,17 +127,12 @@ def _track(event: dict[str, Any], data: Any) -> Call:
     properties = data if isinstance(data, dict) else {} if data is None else {"data": data}
     about = {name: value for name, value in event.items() if name not in _MAPPED}
     call: Call = {"type": "track", "event": event.get("type"), "properties": properties}
-    context: dict[str, Any] = {"cloudevent": about}
-    for field in ("userId", "anonymousId"):
-        said = properties.get(field) or event.get(field.lower())
-        if said:
-            call[field] = said
+    call["context"] = {"cloudevent": about}
     if isinstance(properties.get("traits"), dict):
-        context["traits"] = dict(properties["traits"])
-    subject = event.get("subject")
-    if isinstance(subject, str) and subject and "userId" not in call and "anonymousId" not in call:
-        if "@" not in subject:
-            call["userId"] = subject
-        else:
-            context.setdefault("traits", {}).setdefault("email", subject)
-    return call | {"context": context}
+        call["context"]["traits"] = dict(properties["traits"])
+    user_id, anonymous_id = (properties.get(field) or event.get(field.lower()) for field in ("userId", "anonymousId"))
+    subject, email = event.get("subject"), ""
+    if isinstance(subject, str) and not user_id and not anonymous_id:
+        user_id, email = ("", subject) if "@" in subject else (subject, "")
+    name_lead(call, user_id, anonymous_id, email)
+    return call

@@ -10,14 +10,18 @@ from pathlib import Path
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
+from app.collector.event_writer import EventWriter
+from app.collector.keyring import Keyring, load_keys
 from app.collector.metrics import Metrics
-from app.collector.publish import Publisher
-from app.collector.reception import Reception, Rules
-from app.collector.site import Limits, Site
-from app.collector.watched import WatchedKeys
+from app.collector.reception import EventSettings, Reception
+from app.collector.request_reader import Limits
+from app.collector.site import Site
+from app.collector.webhooks import SERVICES
+from app.http.serving import url_of
 from streams import probes
 from streams.clock import monotonic_s
 from streams.transport.producer import Producer
+from streams.yamlfile.watched import Watched
 
 log = logging.getLogger(__name__)
 
@@ -25,24 +29,26 @@ log = logging.getLogger(__name__)
 class Collector:
     """Everything between a socket and Kafka."""
 
-    def __init__(self, create: Callable[[], AIOKafkaProducer], keys: Path, rules: Rules, limits: Limits) -> None:
+    def __init__(
+        self, create: Callable[[], AIOKafkaProducer], keys: Path, settings: EventSettings, limits: Limits
+    ) -> None:
         """``create`` makes a producer that is not started yet.
 
         Raises:
             YamlFileError: the keys file has mistakes.
         """
         self.metrics = Metrics()
-        self._keys = WatchedKeys(keys, self.metrics)
-        topics = {rules.web_topic, rules.mail_topic, rules.rejected_topic}
-        self._publisher = Publisher(Producer(create), topics, self.metrics, monotonic_s)
-        self._site = Site(Reception(rules, self._publisher, self._keys, self.metrics), limits, self.metrics)
+        self._keys = watch_keys(keys, self.metrics)
+        topics = {settings.web_topic, settings.mail_topic, settings.rejected_topic}
+        self._writer = EventWriter(Producer(create), topics, self.metrics, monotonic_s)
+        self._site = Site(Reception(settings, self._writer, self._keys, self.metrics), limits, self.metrics)
         self._probes: web.AppRunner | None = None
         self._watching: asyncio.Task[None] | None = None
 
     async def probe(self, host: str, port: int) -> str:
         """Serve the metrics and probes, and return their address."""
-        self._probes = await probes.serve(host, port, self.metrics.registry, lambda: self._publisher.ready)
-        return f"http://{host}:{self._probes.addresses[0][1]}"
+        self._probes = await probes.serve(host, port, self.metrics.registry, lambda: self._writer.ready)
+        return url_of(self._probes, host)
 
     async def listen(self, host: str, port: int) -> str:
         """Take requests, and return the address; they get 503 before ``connect`` is through."""
@@ -51,13 +57,24 @@ class Collector:
 
     async def connect(self) -> None:
         """Reach Kafka, for as long as it takes."""
-        await self._publisher.start()
+        await self._writer.start()
 
     async def stop(self) -> None:
         """1. Take no more requests. 2. Finish those in flight. 3. Leave Kafka. 4. End the probes."""
         await self._site.stop()
-        await self._publisher.stop()
+        await self._writer.stop()
         if self._watching is not None:
             self._watching.cancel()
         if self._probes is not None:
             await self._probes.cleanup()
+
+
+def watch_keys(path: Path, metrics: Metrics) -> Watched[Keyring]:
+    """The keys file, read now and again when it changes; a new keyring keeps the usage of the old one.
+
+    Raises:
+        YamlFileError: the file has mistakes.
+    """
+    watched = Watched(path, lambda file: load_keys(file, SERVICES), "keys file", metrics.keys_errors.inc)
+    watched.on_change = lambda old, new: new.inherit_usage(old)
+    return watched

@@ -11,19 +11,19 @@ NO = (False, 0, "false", "denied", "no", "0")
 """What consent platforms write for a refusal."""
 
 
-def refused_by_browser(inbound: Inbound) -> str:
+def browser_refusal(inbound: Inbound) -> str:
     """``gpc`` or ``dnt`` if the browser refuses for its visitor, else empty."""
     if inbound.headers.get("sec-gpc") == "1":
         return "gpc"
     return "dnt" if inbound.headers.get("dnt") == "1" else ""
 
 
-def allowed(calls: Sequence[Call], path: Sequence[str]) -> list[Call]:
+def calls_with_consent(calls: Sequence[Call], path: Sequence[str]) -> list[Call]:
     """The calls whose visitor did not refuse at ``path``; who did not say anything has not refused."""
-    return [call for call in calls if not _refused(call, path)]
+    return [call for call in calls if not _has_refused(call, path)]
 
 
-def _refused(call: Call, path: Sequence[str]) -> bool:
+def _has_refused(call: Call, path: Sequence[str]) -> bool:
     value: Any = call
     for key in path:
         if not isinstance(value, dict):

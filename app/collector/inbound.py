@@ -55,7 +55,7 @@ class Delivery(Struct):
     bad: list[BadCall] = field(default_factory=list)
     write_key: str = ""
     """What the sender showed to be let in; empty where the way in has its own proof (a signature)."""
-    confirm: str = ""
+    confirm_url: str = ""
     """An address to fetch before answering: a mail service asks whether its webhook is wanted."""
-    once: str = ""
-    """To be given to ``Replay.keep`` when the calls are in Kafka; empty if the request has no id."""
+    request_id: str = ""
+    """To be given to ``AcceptedRequests.keep`` when the calls are in Kafka; empty if the request has no id."""

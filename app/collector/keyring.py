@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from app.collector.inbound import Refusal
-from app.collector.keys_file import ANY, FILE, Service, check
-from app.collector.origins import Origin, parse
+from app.collector.keys_file import ANY, FILE, ServiceFields, check_keys
+from app.collector.origins import Origin, parse_origin
 from app.collector.rates import Buckets, Rate
 from streams.yamlfile.kinds import Struct
 from streams.yamlfile.load import Format
@@ -56,7 +56,7 @@ class Webhook:
     """What the service needs, by its own names: secrets and public keys among it."""
 
 
-class KeyRing:
+class Keyring:
     """Every key, and how much each of them has sent."""
 
     def __init__(self, keys: Iterable[Key], webhooks: Iterable[Webhook] = (), link_secret: bytes = b"") -> None:
@@ -86,24 +86,24 @@ class KeyRing:
         Raises:
             Refusal: 401 ``unknown_key``, 403 ``origin_not_allowed`` or ``secret_in_url``, 429 ``too_many_events``.
         """
-        key = self._find(write_key)
+        key = self._key_of(write_key)
         if in_query:
-            self.shown(write_key)
-        if key.public and not key.any_origin and not key.allows(parse(origin)):
+            self.check_public(write_key)
+        if key.public and not key.any_origin and not key.allows(parse_origin(origin)):
             raise Refusal(403, "origin_not_allowed", _not_allowed(key, origin))
-        wait_s = self._buckets.take(key.name, remote, (key.rate, key.address_rate), calls, now_s)
+        wait_s = self._buckets.take_tokens(key.name, remote, (key.rate, key.address_rate), calls, now_s)
         if wait_s:
             message = f"the key `{key.name}` sends more than its rate allows: send again in {wait_s} s"
             raise Refusal(429, "too_many_events", message, retry_after_s=wait_s)
         return key
 
-    def shown(self, write_key: str) -> str:
+    def check_public(self, write_key: str) -> str:
         """What stood in an address and may be shown again: anything but a server key.
 
         Raises:
             Refusal: 403 ``secret_in_url``.
         """
-        if write_key not in self._public and self._server(write_key) is not None:
+        if write_key not in self._public and self._server_key_of(write_key) is not None:
             raise Refusal(403, "secret_in_url", _IN_URL)
         return write_key
 
@@ -111,25 +111,25 @@ class KeyRing:
         """Whether any public key is for pages of this origin: what a preflight, which shows no key, asks."""
         if self._any_origin:
             return True
-        parsed = parse(origin)
+        parsed = parse_origin(origin)
         return any(key.allows(parsed) for key in self._public.values())
 
-    def carry_over(self, old: KeyRing) -> None:
+    def inherit_usage(self, old: Keyring) -> None:
         """Go on counting where the ring before this one stopped, key by key."""
-        self._buckets.carry_over(old._buckets, {key.name for key in self.keys})
+        self._buckets.inherit(old._buckets, {key.name for key in self.keys})
 
-    def _find(self, shown: str) -> Key:
+    def _key_of(self, shown: str) -> Key:
         if not shown:
             raise Refusal(401, "unknown_key", _NO_KEY)
         public = self._public.get(shown)
         if public is not None:
             return public
-        server = self._server(shown)
+        server = self._server_key_of(shown)
         if server is None:
             raise Refusal(401, "unknown_key", _UNKNOWN)
         return server
 
-    def _server(self, shown: str) -> Key | None:
+    def _server_key_of(self, shown: str) -> Key | None:
         digest = sha256(shown.encode("utf-8", "surrogatepass")).hexdigest().encode()
         found = [key for known, key in self._servers if compare_digest(known, digest)]
         return found[0] if found else None
@@ -155,7 +155,7 @@ def _not_allowed(key: Key, origin: str) -> str:
 # The file --------------------------------------------------------------------------------------------------------
 
 
-def load(path: Path | str, services: Mapping[str, Service] = MappingProxyType({})) -> KeyRing:
+def load_keys(path: Path | str, services: Mapping[str, ServiceFields] = MappingProxyType({})) -> Keyring:
     """Read a keys file.
 
     ``services`` are the known mail services, which check their fields; without any, the fields of webhooks are not
@@ -164,29 +164,31 @@ def load(path: Path | str, services: Mapping[str, Service] = MappingProxyType({}
     Raises:
         YamlFileError: the file has at least one mistake; the error lists all of them.
     """
-    return _format(services).load_file(path)
+    return _keys_format(services).load_file(path)
 
 
-def read(text: str, name: str = "keys.yaml", services: Mapping[str, Service] = MappingProxyType({})) -> KeyRing:
+def parse_keys(
+    text: str, name: str = "keys.yaml", services: Mapping[str, ServiceFields] = MappingProxyType({})
+) -> Keyring:
     """Read the text of a keys file, as ``load`` does."""
-    return _format(services).load_text(text, name)
+    return _keys_format(services).load_text(text, name)
 
 
-def _format(services: Mapping[str, Service]) -> Format[KeyRing]:
-    return Format(FILE, _ring, lambda file, report: check(file, services, report))
+def _keys_format(services: Mapping[str, ServiceFields]) -> Format[Keyring]:
+    return Format(FILE, _build_keyring, lambda file, report: check_keys(file, services, report))
 
 
-def _ring(file: Struct) -> KeyRing:
+def _build_keyring(file: Struct) -> Keyring:
     links = file.get("links")
     hooks = [
         Webhook(hook.get("name").value, hook.get("service").value, MappingProxyType(hook.get("options")))
         for hook in file.get("webhooks", ())
     ]
     secret: str = links.get("secret") if links is not None else ""
-    return KeyRing([_key(key) for key in file.get("keys", ())], hooks, secret.encode())
+    return Keyring([_build_key(key) for key in file.get("keys", ())], hooks, secret.encode())
 
 
-def _key(struct: Struct) -> Key:
+def _build_key(struct: Struct) -> Key:
     name, rate, address_rate = struct.get("name").value, struct.get("rate"), struct.get("address_rate")
     if struct.get("server"):
         return Key(name, False, rate=rate, address_rate=address_rate, digest=struct.get("sha256").value)

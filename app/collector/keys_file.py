@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from app.collector.origins import Origin, parse
+from app.collector.origins import Origin, parse_origin
 from app.collector.rates import Rate
 from streams.units import UNITS_MS
 from streams.yamlfile.kinds import (
@@ -51,7 +51,7 @@ def _rate(value: Any) -> Rate | None:
 def _read_origin(node: Node, report: Report) -> Origin | str | None:
     if node.value == ANY:
         return ANY
-    origin = parse(node.value) if isinstance(node.value, str) else None
+    origin = parse_origin(node.value) if isinstance(node.value, str) else None
     if origin is None:
         remedy = "write scheme://host or scheme://host:port, without a path, for example `https://acme.example`"
         report.add(node, f"{node} is not an origin", remedy)
@@ -168,14 +168,14 @@ FILE = struct_of(
 # What the fields of several parts must be together ---------------------------------------------------------------
 
 
-class Service(Protocol):
+class ServiceFields(Protocol):
     """What a mail service knows of its fields."""
 
-    def mistakes(self, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def find_mistakes(self, options: Mapping[str, Any]) -> list[tuple[str, str]]:
         """What is wrong with them: (field, sentence), all at once."""
 
 
-def check(file: Struct, services: Mapping[str, Service], report: Report) -> None:
+def check_keys(file: Struct, services: Mapping[str, ServiceFields], report: Report) -> None:
     """Report what is wrong across fields; ``services`` are the known ones, or none where that does not matter."""
     keys = [key for key in file.get("keys") or () if key is not None]
     hooks = [hook for hook in file.get("webhooks") or () if hook is not None]
@@ -216,14 +216,14 @@ def _check_server(key: Struct, report: Report) -> None:
             report.add(key.nodes[name], why, f"remove `{name}`")
 
 
-def _check_service(hook: Struct, services: Mapping[str, Service], report: Report) -> None:
+def _check_service(hook: Struct, services: Mapping[str, ServiceFields], report: Report) -> None:
     item = hook.get("service")
     if not services or item is None or item.value is None:
         return
     if item.value not in services:
         report.add(item.node, f"unknown service {item.node}", nearest(item.value, sorted(services)))
         return
-    for name, sentence in services[item.value].mistakes(hook.get("options", {})):
+    for name, sentence in services[item.value].find_mistakes(hook.get("options", {})):
         if name in hook.nodes:
             report.add(hook.nodes[name], f"`{name}` of `{item.value}`: {sentence}", f"correct `{name}`")
         else:

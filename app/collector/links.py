@@ -5,7 +5,7 @@
 which are strings. A page without ``p.url`` is the one that the Referer header names.
 
 ``GET /v1/link?to=…&event=…&userId=…&sig=…`` is a click: it becomes a track call with the target as ``properties.url``,
-then the visitor goes on to the target. ``sign`` writes the query. The signature covers everything that is used, so
+then the visitor goes on to the target. ``sign_link`` writes the query. The signature covers everything that is used, so
 nobody can turn such a link to another target or into another lead's click; parameters that others append, as mail
 services do, are left alone.
 
@@ -23,16 +23,38 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from xxhash import xxh3_128_hexdigest
 
-from app.collector.calls import Sorting, text, write_key
+from app.collector.calls import DeliveryBuilder, utf8_text, write_key_of
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from app.collector.page_urls import campaign_of, page_of
+from streams.events.identities import name_lead
 
+PIXEL_PATH: Final = "/v1/pixel.gif"
+PIXEL_QUERY: Final = {
+    "writeKey": "A public write key.",
+    "type": "The type of call; by default track if there is an `event`, else page.",
+    "event": "The name of a track call.",
+    "userId": "Who views the page.",
+    "anonymousId": "Who views the page.",
+    "email": "Who views the page.",
+    "messageId": "All requests with the same one are one event.",
+}
+LINK_PATH: Final = "/v1/link"
+LINK_QUERY: Final = {
+    "to": "The target of the link, http or https.",
+    "sig": "The signature of all other parameters.",
+    "event": "The name of the event.",
+    "userId": "Who clicks.",
+    "anonymousId": "Who clicks.",
+    "email": "Who clicks.",
+    "messageId": "All clicks with the same one are one event.",
+    "expires": "When the link expires, in seconds since the epoch.",
+}
 GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002014400" + "3b")
 """One transparent pixel."""
 CLICKED: Final = "Link Clicked"
 """The event of a link that names none."""
 _IDENTITIES: Final = ("userId", "anonymousId", "email")
-_SIGNED: Final = frozenset({"to", "event", "messageId", "expires", *_IDENTITIES})
+_SIGNED: Final = frozenset(LINK_QUERY) - {"sig"}
 _PROPERTY: Final = "p."
 _URL_SAFE: Final = "%/:?#[]@!$&'()*+,;=~"
 _MOST_TARGET_CHARS: Final = 4_000
@@ -41,7 +63,7 @@ _MOST_DIGITS: Final = 12
 Pairs = Sequence[tuple[str, str]]
 
 
-def pixel(inbound: Inbound) -> Delivery:
+def read_pixel(inbound: Inbound) -> Delivery:
     """The call of a pixel.
 
     Raises:
@@ -52,18 +74,18 @@ def pixel(inbound: Inbound) -> Delivery:
     if call["type"] == "track":
         call["event"] = said.get("event", "")
     properties = _properties(said)
-    referer = text(inbound.header("referer"))
+    referer = utf8_text(inbound.header("referer"))
     context = _context(inbound, said, properties.get("url") or referer)
     if referer:
         context["page"] = page_of(referer)
         if call["type"] == "page":
             properties = context["page"] | properties
-    sorting = Sorting(inbound, write_key(inbound))
-    sorting.put(_completed(call, said, properties, context, f"{inbound.received_ms} {inbound.remote}"))
-    return sorting.done()
+    delivery = DeliveryBuilder(inbound, write_key_of(inbound))
+    delivery.add_call(_completed(call, said, properties, context, f"{inbound.received_ms} {inbound.remote}"))
+    return delivery.build()
 
 
-def sign(target: str, secret: bytes, **what: str) -> str:
+def sign_link(target: str, secret: bytes, **what: str) -> str:
     """The query of a link to ``target``.
 
     ``what`` is one of userId, anonymousId and email at least, and, as wanted, event, messageId, expires (seconds
@@ -83,14 +105,14 @@ def sign(target: str, secret: bytes, **what: str) -> str:
     return urlencode([*pairs, ("sig", _signature(pairs, secret))])
 
 
-def follow(inbound: Inbound, secret: bytes, now_ms: int) -> tuple[Delivery, str]:
+def read_click(inbound: Inbound, secret: bytes, now_ms: int) -> tuple[Delivery, str]:
     """The call of a click, and where to send the visitor, as ASCII.
 
     Raises:
-        Refusal: the link was not made by ``sign`` with this secret, or its time is over.
+        Refusal: the link was not made by ``sign_link`` with this secret, or its time is over.
     """
-    pairs = [(text(name), text(value)) for name, value in inbound.query if _is_signed(name)]
-    given = text(inbound.parameter("sig"))
+    pairs = [(utf8_text(name), utf8_text(value)) for name, value in inbound.query if _is_signed(name)]
+    given = utf8_text(inbound.parameter("sig"))
     if not secret or not hmac.compare_digest(_signature(pairs, secret).encode(), given.encode()):
         raise Refusal(403, "bad_signature", "This link was changed on its way, or was not made here.")
     said = dict(pairs)
@@ -102,9 +124,9 @@ def follow(inbound: Inbound, secret: bytes, now_ms: int) -> tuple[Delivery, str]
         raise Refusal(410, "link_expired", "The time of this link is over.")
     call: Call = {"type": "track", "event": said.get("event") or CLICKED}
     properties = _properties(said) | {"url": target}
-    sorting = Sorting(inbound, "")
-    sorting.put(_completed(call, said, properties, _context(inbound, said, target), f"{now_ms} {inbound.remote}"))
-    return sorting.delivery, quote(target, safe=_URL_SAFE)
+    delivery = DeliveryBuilder(inbound, "")
+    delivery.add_call(_completed(call, said, properties, _context(inbound, said, target), f"{now_ms} {inbound.remote}"))
+    return delivery.delivery, quote(target, safe=_URL_SAFE)
 
 
 def _is_signed(name: str) -> bool:
@@ -130,7 +152,7 @@ def _is_target(target: str) -> bool:
 
 def _said(query: Pairs) -> dict[str, str]:
     """The parameters; the first of a name counts."""
-    return {text(name): text(value) for name, value in reversed(query)}
+    return {utf8_text(name): utf8_text(value) for name, value in reversed(query)}
 
 
 def _properties(said: dict[str, str]) -> dict[str, str]:
@@ -141,9 +163,7 @@ def _context(inbound: Inbound, said: dict[str, str], url: str) -> dict[str, Any]
     context: dict[str, Any] = {"library": {"name": "leadglow-links"}}
     for name, value in (("ip", inbound.remote), ("userAgent", inbound.header("user-agent"))):
         if value:
-            context[name] = text(value)
-    if said.get("email"):
-        context["traits"] = {"email": said["email"]}
+            context[name] = utf8_text(value)
     campaign = campaign_of(page_of(url).get("search", ""))
     if campaign:
         context["campaign"] = campaign
@@ -154,9 +174,8 @@ def _completed(
     call: Call, said: dict[str, str], properties: dict[str, str], context: dict[str, Any], request: str
 ) -> Call:
     """The call with what it says; ``request`` tells it from another one that says the same."""
-    for name in ("userId", "anonymousId"):
-        if said.get(name):
-            call[name] = said[name]
     unique = f"{request} {context.get('userAgent', '')} {sorted(said.items())}"
     call["messageId"] = said.get("messageId") or f"link-{xxh3_128_hexdigest(unique.encode())}"
-    return call | {"properties": properties, "context": context}
+    call |= {"properties": properties, "context": context}
+    name_lead(call, *(said.get(name, "") for name in _IDENTITIES))
+    return call

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from crawleruseragents import is_crawler  # type: ignore[import-untyped]
 
-from app.collector.authority import FIELD
+from app.collector.authority import STAMP_FIELD
 from app.collector.calls import rfc3339
 from app.collector.inbound import Call
-from app.collector.mailings import Mailing, Seen
+from app.collector.mailings import MailAction, Mailing
 from app.collector.vocabulary import (
     APPLE,
     CLICKED,
@@ -29,6 +29,8 @@ from app.collector.vocabulary import (
     REASONS,
 )
 from streams.events.calls import RETRACTION
+from streams.events.identities import LeadIds, lead_ids, name_lead
+from streams.events.rejects import Refused
 from streams.events.times import parse_ms
 
 _BELIEVED: Final = (MAIL_EVENTS | {RETRACTION}) - {OPENED, CLICKED}
@@ -48,7 +50,7 @@ _SCANNERS: Final = (
 """Parts of the agents of mail security services, in lower case."""
 
 
-class Machines:
+class MachineDetector:
     """Tells machines from people, and remembers what each mail has met lately."""
 
     def __init__(self, most_events: int = MOST_EVENTS) -> None:
@@ -57,7 +59,7 @@ class Machines:
         self._count = 0
         self._mailings: OrderedDict[tuple[str, str], Mailing] = OrderedDict()
 
-    def judge(self, call: Call, now_ms: int) -> list[Call]:
+    def judge_call(self, call: Call, now_ms: int) -> list[Call]:
         """Mark a call in place if a machine made it; its stamp must be on it already.
 
         Sets ``properties.automated`` and ``properties.automated_reason``. Returns retractions to be published with
@@ -65,46 +67,46 @@ class Machines:
         a publication that failed, gives the same.
         """
         event = call.get("event") if call.get("type") == "track" else None
-        reason = _given(call) or _by_agent(_agent_of(call), event)
+        reason = _given_reason(call) or _reason_by_agent(_agent_of(call), event)
         retractions: list[Call] = []
         if event in (OPENED, CLICKED, DELIVERED):
-            seen = _seen(call, event, reason, now_ms)
-            if seen is not None:
-                found, earlier = self._remember(seen, call, now_ms)
+            action = _mail_action_of(call, event, reason, now_ms)
+            if action is not None:
+                found, earlier = self._remember(action, call, now_ms)
                 reason = reason or found
-                retractions = [_retraction(each, call, now_ms) for each in earlier]
+                retractions = [_retraction_of(each, call, now_ms) for each in earlier]
         if reason is not None:
-            mark(call, reason)
+            mark_automated(call, reason)
         return retractions
 
     def __len__(self) -> int:
         return self._count
 
-    def _remember(self, seen: Seen, call: Call, now_ms: int) -> tuple[str | None, list[Seen]]:
+    def _remember(self, action: MailAction, call: Call, now_ms: int) -> tuple[str | None, list[MailAction]]:
         """The verdict about an event of a mail, and the earlier ones that it convicts."""
         mail_id = _properties(call).get("message_id")
         if not isinstance(mail_id, str) or not 0 < len(mail_id) <= _MOST_ID_CHARS:
             return None, []
-        at = (mail_id, seen.recipient)
-        self._forget(now_ms)
+        at = (mail_id, action.recipient)
+        self._forget_old(now_ms)
         mailing = self._mailings.setdefault(at, Mailing())
         self._mailings.move_to_end(at)
         self._count -= len(mailing)
-        seen = mailing.add(seen, now_ms)
+        action = mailing.add_action(action, now_ms)
         self._count += len(mailing)
-        return seen.reason, mailing.convicted(seen)
+        return action.reason, mailing.convicted_by(action)
 
-    def _forget(self, now_ms: int) -> None:
+    def _forget_old(self, now_ms: int) -> None:
         """Let go of the mails that were heard of longest ago."""
         while self._mailings:
             mailing = next(iter(self._mailings.values()))
-            if self._count < self._most and now_ms - mailing.heard_ms <= MEMORY_MS:
+            if self._count < self._most and now_ms - mailing.updated_ms <= MEMORY_MS:
                 return
             self._mailings.popitem(last=False)
             self._count -= len(mailing)
 
 
-def _given(call: Call) -> str | None:
+def _given_reason(call: Call) -> str | None:
     """The verdict that a call brings along: a mail service's, or that of the way it came in."""
     properties = _properties(call)
     if properties.get("automated") is not True:
@@ -113,7 +115,7 @@ def _given(call: Call) -> str | None:
     return reason if isinstance(reason, str) and reason in REASONS else PROVIDER
 
 
-def _by_agent(agent: str, event: Any) -> str | None:
+def _reason_by_agent(agent: str, event: Any) -> str | None:
     """What a user agent says; opens and clicks of mails know more kinds of machines."""
     if not agent or event in _BELIEVED:
         return None
@@ -125,11 +127,11 @@ def _by_agent(agent: str, event: Any) -> str | None:
             return IMAGE_PROXY
         if any(part in folded for part in _SCANNERS):
             return LINK_SCANNER
-    return CRAWLER if _crawls(agent) else None
+    return CRAWLER if _is_crawler(agent) else None
 
 
 @lru_cache(maxsize=10_000)
-def _crawls(agent: str) -> bool:
+def _is_crawler(agent: str) -> bool:
     return bool(is_crawler(agent))
 
 
@@ -144,59 +146,50 @@ def _properties(call: Call) -> dict[str, Any]:
     return properties if isinstance(properties, dict) else {}
 
 
-def mark(call: Call, reason: str) -> None:
+def mark_automated(call: Call, reason: str) -> None:
     """Say in place that a machine made a call; properties that are no object give way."""
     call["properties"] = _properties(call) | {"automated": True, "automated_reason": reason}
 
 
-def _seen(call: Call, event: str, reason: str | None, now_ms: int) -> Seen | None:
+def _mail_action_of(call: Call, event: str, reason: str | None, now_ms: int) -> MailAction | None:
     """What is remembered of an open, click or delivery; None where nothing could be retracted later."""
     message_id = call.get("messageId")
-    identity = _identity(call)
-    if not isinstance(message_id, str) or not 0 < len(message_id) <= _MOST_ID_CHARS or not identity:
+    if not isinstance(message_id, str) or not 0 < len(message_id) <= _MOST_ID_CHARS:
+        return None
+    try:
+        ids = lead_ids(call)
+    except Refused:
+        return None
+    if not any(ids):
         return None
     at_ms = parse_ms(call.get("timestamp"))
     url = _properties(call).get("url") if event == CLICKED else None
-    return Seen(
+    return MailAction(
         message_id,
         event,
         now_ms if at_ms is None else at_ms,
         hash(url) if isinstance(url, str) else 0,
-        _recipient(identity),
-        identity,
+        _recipient(ids),
+        ids,
         reason,
     )
 
 
-def _identity(call: Call) -> dict[str, str]:
-    """Whatever names the lead, short enough for an id."""
-    context = call.get("context")
-    traits = context.get("traits") if isinstance(context, dict) else None
-    address = traits.get("email") if isinstance(traits, dict) else None
-    named = {"userId": call.get("userId"), "anonymousId": call.get("anonymousId"), "email": address}
-    return {name: each for name, each in named.items() if isinstance(each, str) and 0 < len(each) <= _MOST_ID_CHARS}
+def _recipient(ids: LeadIds) -> str:
+    """Who received the mail: the address, if it is known."""
+    return ids.email.strip().lower() or ids.user_id or ids.anonymous_id
 
 
-def _recipient(identity: dict[str, str]) -> str:
-    """Who got the mail: the address, if it is known."""
-    address = identity.get("email", "").strip().lower()
-    return address or identity.get("userId") or identity.get("anonymousId", "")
-
-
-def _retraction(earlier: Seen, cause: Call, now_ms: int) -> Call:
+def _retraction_of(earlier: MailAction, cause: Call, now_ms: int) -> Call:
     """Take an event back. Said again, it has the same message id, and counts once."""
-    identity = dict(earlier.identity)
-    address = identity.pop("email", None)
     call: Call = {
         "type": "track",
         "event": RETRACTION,
         "messageId": f"retract:{earlier.message_id}",
         "timestamp": rfc3339(now_ms),
-        **identity,
         "properties": {"messageId": earlier.message_id, "reason": earlier.reason},
     }
-    if address is not None:
-        call["context"] = {"traits": {"email": address}}
-    if FIELD in cause:
-        call[FIELD] = cause[FIELD]
+    name_lead(call, *earlier.ids)
+    if STAMP_FIELD in cause:
+        call[STAMP_FIELD] = cause[STAMP_FIELD]
     return call

@@ -13,7 +13,7 @@ from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.keyring import Webhook
 from app.collector.reception import Reception
 from app.collector.webhooks import unsubscribe
-from app.collector.webhooks.replay import Replay
+from app.collector.webhooks.accepted_requests import AcceptedRequests
 from app.collector.webhooks.sns import NeedsCertificate
 from streams.clock import now_ms
 
@@ -24,53 +24,55 @@ FETCH_EVERY_MS: Final = 1000
 MOST_CERTIFICATES: Final = 100
 
 
-class Post:
+class MailHandlers:
     """Handlers for everything about mails. One for all requests."""
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
-        self._replay = Replay(now_ms())
+        self._accepted = AcceptedRequests(now_ms())
         self._certificates: OrderedDict[str, bytes] = OrderedDict()
         self._fetched_ms = 0
 
-    async def webhook(self, inbound: Inbound, name: str) -> web.Response:
+    async def accept_webhook(self, inbound: Inbound, name: str) -> web.Response:
         """Events of a mail service, or its question whether this is the right address."""
-        hook = self._reception.ring.webhooks.get(name)
+        hook = self._reception.keyring.webhooks.get(name)
         if hook is None:
             raise Refusal(404, "unknown_webhook", "The keys file has no webhook of this name: see its `webhooks`.")
-        delivery = await self._read(hook, inbound)
-        await self._reception.mailed(inbound, delivery, name)
-        if delivery.once:
-            self._replay.keep(delivery.once, inbound.received_ms)
-        if delivery.confirm:
-            await _fetch(delivery.confirm)
-        return responses.accepted()
+        delivery = await self._read_webhook(hook, inbound)
+        await self._reception.accept_mail(inbound, delivery, name)
+        if delivery.request_id:
+            self._accepted.remember(delivery.request_id, inbound.received_ms)
+        if delivery.confirm_url:
+            await _fetch_url(delivery.confirm_url)
+        return responses.accepted_response()
 
-    async def page(self, inbound: Inbound, token: str) -> web.Response:
+    async def show_unsubscribe_page(self, inbound: Inbound, token: str) -> web.Response:
         """A button: mail scanners follow links, so looking at one changes nothing."""
-        return responses.page(unsubscribe.page(inbound, self._reception.ring.link_secret))
+        return responses.page_response(unsubscribe.confirmation_page(inbound, self._reception.keyring.link_secret))
 
-    async def unsubscribe(self, inbound: Inbound, token: str) -> web.Response:
+    async def accept_unsubscribe(self, inbound: Inbound, token: str) -> web.Response:
         """RFC 8058: no questions, no redirect."""
-        secret = self._reception.ring.link_secret
-        delivery = unsubscribe.unsubscribe(inbound, secret)
-        await self._reception.mailed(inbound, delivery, "unsubscribe")
-        return responses.page(unsubscribe.done(inbound, secret))
+        secret = self._reception.keyring.link_secret
+        delivery = unsubscribe.read_unsubscribe(inbound, secret)
+        await self._reception.accept_mail(inbound, delivery, "unsubscribe")
+        return responses.page_response(unsubscribe.done_page(inbound, secret))
 
-    async def _read(self, hook: Webhook, inbound: Inbound) -> Delivery:
+    async def _read_webhook(self, hook: Webhook, inbound: Inbound) -> Delivery:
         try:
-            return webhooks.read(hook.name, hook.service, hook.options, inbound, self._replay, self._certificates)
+            return webhooks.read_webhook(
+                hook.name, hook.service, hook.options, inbound, self._accepted, self._certificates
+            )
         except NeedsCertificate as needed:
             if inbound.received_ms < self._fetched_ms + FETCH_EVERY_MS:
-                raise _unconfirmed() from None
+                raise _fetch_refusal() from None
             self._fetched_ms = inbound.received_ms
-            self._certificates[needed.url] = await _fetch(needed.url)
+            self._certificates[needed.url] = await _fetch_url(needed.url)
             if len(self._certificates) > MOST_CERTIFICATES:
                 self._certificates.popitem(last=False)
-        return webhooks.read(hook.name, hook.service, hook.options, inbound, self._replay, self._certificates)
+        return webhooks.read_webhook(hook.name, hook.service, hook.options, inbound, self._accepted, self._certificates)
 
 
-async def _fetch(url: str) -> bytes:
+async def _fetch_url(url: str) -> bytes:
     """What stands at an address that the service's adapter has checked.
 
     Raises:
@@ -88,8 +90,8 @@ async def _fetch(url: str) -> bytes:
                 return body
     except (aiohttp.ClientError, TimeoutError):
         pass
-    raise _unconfirmed()
+    raise _fetch_refusal()
 
 
-def _unconfirmed() -> Refusal:
+def _fetch_refusal() -> Refusal:
     return Refusal(503, "no_confirmation", "The mail service's own address did not answer: send this again later.", 30)

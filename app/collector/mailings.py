@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.collector.vocabulary import CLICKED, DELIVERED, LINK_SCANNER, TOO_SOON
+from streams.events.identities import LeadIds
 
 SCANNER_LINKS: Final = 3
 """So many distinct links within WINDOW_MS are no person's doing."""
@@ -22,7 +23,7 @@ MOST_OF_ONE: Final = 64
 
 
 @dataclass(slots=True)
-class Seen:
+class MailAction:
     """One open, click or delivery."""
 
     message_id: str
@@ -31,7 +32,7 @@ class Seen:
     link: int
     """The hash of what was clicked."""
     recipient: str
-    identity: dict[str, str]
+    ids: LeadIds
     reason: str | None
     """Why it is a machine's; None for a person's, as far as is known."""
     passed: bool = False
@@ -43,24 +44,24 @@ class Seen:
 class Mailing:
     """Everything remembered of one mail."""
 
-    __slots__ = ("_events", "heard_ms")
+    __slots__ = ("_events", "updated_ms")
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._events: dict[str, Seen] = {}
-        self.heard_ms = 0
+        self._events: dict[str, MailAction] = {}
+        self.updated_ms = 0
 
     def __len__(self) -> int:
         return len(self._events)
 
-    def add(self, seen: Seen, now_ms: int) -> Seen:
+    def add_action(self, action: MailAction, now_ms: int) -> MailAction:
         """Take in an event, and decide anew about all; returns what is known of it, also from its first coming."""
-        self.heard_ms = max(self.heard_ms, now_ms)
-        known = self._events.get(seen.message_id)
+        self.updated_ms = max(self.updated_ms, now_ms)
+        known = self._events.get(action.message_id)
         if known is None:
             if len(self._events) >= MOST_OF_ONE:
                 del self._events[next(iter(self._events))]
-            self._events[seen.message_id] = known = seen
+            self._events[action.message_id] = known = action
         for other, reason in self._verdicts():
             if other.passed and not other.convicted_by:
                 other.convicted_by = known.message_id
@@ -68,16 +69,16 @@ class Mailing:
         known.passed = known.passed or (known.reason is None and known.event != DELIVERED)
         return known
 
-    def convicted(self, by: Seen) -> list[Seen]:
+    def convicted_by(self, by: MailAction) -> list[MailAction]:
         """The events that had gone on as a person's until ``by`` came."""
         return [each for each in self._events.values() if each.convicted_by == by.message_id]
 
-    def _verdicts(self) -> list[tuple[Seen, str]]:
+    def _verdicts(self) -> list[tuple[MailAction, str]]:
         """The events that passed for a person's until now, with the reason why they do not."""
         events = list(self._events.values())
         bursts = _bursts([each for each in events if each.event == CLICKED])
         delivered = [each.at_ms for each in events if each.event == DELIVERED]
-        found: list[tuple[Seen, str]] = []
+        found: list[tuple[MailAction, str]] = []
         for each in events:
             if each.reason is not None or each.event == DELIVERED:
                 continue
@@ -88,7 +89,7 @@ class Mailing:
         return found
 
 
-def _bursts(clicks: list[Seen]) -> list[tuple[int, int]]:
+def _bursts(clicks: list[MailAction]) -> list[tuple[int, int]]:
     """Spans of at most WINDOW_MS from click to click, each with SCANNER_LINKS distinct links."""
     ordered = sorted(clicks, key=lambda each: each.at_ms)
     spans: list[tuple[int, int]] = []

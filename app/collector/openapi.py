@@ -1,23 +1,20 @@
-"""The OpenAPI 3.1 document of the collector: every route, what it takes, and every answer."""
+"""The OpenAPI 3.1 document of the collector: every route, its request and its responses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
-from app.collector.schemas import BYTES, LINK_QUERY, PIXEL_QUERY, SCHEMAS, SNOWPLOW_QUERY, Part, ref
+from app.collector import cloudevents, links, segment, snippet, snowplow, webhooks
+from app.collector.schemas import BYTES, SCHEMAS, Part, ref
+from app.collector.webhooks import unsubscribe
 
-SEGMENT_CALLS: Final = {
-    "t": "track", "p": "page", "i": "identify", "g": "group", "a": "alias", "s": "screen",
-}  # fmt: skip
-"""Path -> type of call, as the browser SDKs shorten it."""
-SEGMENT_BATCHES: Final = ("b", "batch", "import")
-TP2: Final = "/com.snowplowanalytics.snowplow/tp2"
+PATH: Final = "/openapi.json"
 
 
-def document(base_url: str) -> Part:
-    """The whole document, for a collector that the world reaches at ``base_url``."""
+def openapi_document(base_url: str) -> Part:
+    """The whole document, for a collector at ``base_url``."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -30,7 +27,7 @@ def document(base_url: str) -> Part:
         "paths": {path: dict(operations) for path, operations in _paths().items()},
         "components": {
             "schemas": SCHEMAS,
-            "responses": {name: _error(*told) for name, told in _ERRORS.items()},
+            "responses": {name: _error(*about) for name, about in _ERRORS.items()},
             "securitySchemes": {
                 "basic": {"type": "http", "scheme": "basic", "description": "The key as user name, no password."},
                 "bearer": {"type": "http", "scheme": "bearer", "description": "The key as token."},
@@ -41,12 +38,12 @@ def document(base_url: str) -> Part:
 
 
 _ABOUT: Final = """\
-Takes events of websites, servers and mail services. 200 means that Kafka has everything of the request.
+Accepts events of websites, servers and mail services. 200 means that Kafka has acknowledged the whole request.
 
-A body is read as what it is, JSON, whatever its Content-Type says; `Content-Encoding: gzip` and `deflate` are
-understood. A bad event in a good batch goes to the topic of rejects, and the answer is 200 all the same. After 429 and
-503 send the same request again after `Retry-After` seconds: `messageId` keeps it from counting twice. Pages may send
-from the origins that the keys file names: every path answers a preflight."""
+A body is parsed as JSON whatever its Content-Type is; `Content-Encoding: gzip` and `deflate` are supported. An invalid
+event in a valid batch goes to the topic of rejects, and the response is still 200. After 429 and 503 send the same
+request again after `Retry-After` seconds: with the same `messageId` it counts once. Pages may send from the origins in
+the keys file; every path answers a preflight."""
 
 
 # Paths -----------------------------------------------------------------------------------------------------------
@@ -54,35 +51,38 @@ from the origins that the keys file names: every path answers a preflight."""
 
 def _paths() -> dict[str, dict[str, Part]]:
     return {
-        **{f"/v1/{name}": {"post": _single(name, kind)} for name, kind in SEGMENT_CALLS.items()},
-        **{f"/v1/{kind}": {"post": _single(kind, kind)} for kind in SEGMENT_CALLS.values()},
-        **{f"/v1/{name}": {"post": _batch(name)} for name in SEGMENT_BATCHES},
-        TP2: {"post": _tracked("snowplowPost", "Events of a Snowplow tracker", "SnowplowPayload")},
-        "/i": {"get": _image("snowplowGet", "One event of a Snowplow tracker", SNOWPLOW_QUERY)},
-        "/v1/cloudevents": {"post": _cloudevents()},
-        "/v1/pixel.gif": _looked("pixel", lambda name: _image(name, "A picture that counts", PIXEL_QUERY)),
-        "/v1/link": _looked("link", _link),
-        "/webhooks/{name}": _webhooks(),
-        "/unsubscribe/{token}": _unsubscribe(),
-        "/v1/projects/{write_key}/settings": {"get": _settings()},
-        "/sourceConfig": {"get": _source_config("sourceConfig")},
-        "/sourceConfig/": {"get": _source_config("sourceConfigSlash")},
-        "/leadglow.js": {"get": _plain("snippet", "Trackers", "Our own tracker", "text/javascript; charset=utf-8")},
-        "/openapi.json": {"get": _json("openapi", "Documents", "This document", {"type": "object"})},
+        **{path: {"post": _call_operation(path, kind)} for path, kind in segment.CALL_PATHS.items()},
+        **{path: {"post": _batch_operation(path)} for path in segment.BATCH_PATHS},
+        snowplow.POST_PATH: {"post": _tracked("snowplowPost", "Events of a Snowplow tracker", "SnowplowPayload")},
+        snowplow.GET_PATH: {"get": _image("snowplowGet", "One event of a Snowplow tracker", snowplow.QUERY)},
+        cloudevents.PATH: {"post": _cloudevents()},
+        links.PIXEL_PATH: _get_and_head("pixel", lambda name: _image(name, "A tracking pixel", links.PIXEL_QUERY)),
+        links.LINK_PATH: _get_and_head("link", _link),
+        webhooks.PATH: _webhooks(),
+        unsubscribe.PATH: _unsubscribe(),
+        segment.SETTINGS_PATH: {"get": _settings()},
+        **{path: {"get": _source_config(path)} for path in segment.SOURCE_CONFIG_PATHS},
+        snippet.PATH: {"get": _plain("snippet", "Trackers", "Our own tracking snippet", snippet.CONTENT_TYPE)},
+        PATH: {"get": _json("openapi", "Documents", "This document", {"type": "object"})},
     }
 
 
-def _single(name: str, kind: str) -> Part:
-    about = f"One {kind} call, or an array of calls. A call without a known `type` is taken as {kind}."
-    return _tracked(f"segment_{name}", about, "Call", "Calls")
+def _call_operation(path: str, kind: str) -> Part:
+    about = f"One {kind} call, or an array of calls. A call without a known `type` is a {kind} call."
+    return _tracked(_segment_name(path), about, "Call", "Calls")
 
 
-def _batch(name: str) -> Part:
-    return _tracked(f"segment_{name}", "A batch of calls, an array of calls, or one call.", "Batch", "Calls", "Call")
+def _batch_operation(path: str) -> Part:
+    about = "A batch of calls, an array of calls, or one call."
+    return _tracked(_segment_name(path), about, "Batch", "Calls", "Call")
+
+
+def _segment_name(path: str) -> str:
+    return f"segment_{path.rpartition('/')[2]}"
 
 
 def _tracked(name: str, about: str, *schemas: str) -> Part:
-    """An operation that takes JSON from who shows a key."""
+    """An operation that accepts JSON from senders with a key."""
     refs = [ref(schema) for schema in schemas]
     schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
     text = {"schema": {"type": "string", "description": "The same JSON, as browsers send it without a preflight."}}
@@ -112,7 +112,7 @@ def _image(name: str, about: str, query: Mapping[str, str]) -> Part:
         "security": _SECURITY,
         "parameters": _query(query),
         "responses": {
-            "200": {"description": "Kept; a transparent point.", "content": {"image/gif": {"schema": BYTES}}},
+            "200": {"description": "Accepted; a transparent pixel.", "content": {"image/gif": {"schema": BYTES}}},
             **_refusals(*_TRACKED),
         },
     }
@@ -121,9 +121,9 @@ def _image(name: str, about: str, query: Mapping[str, str]) -> Part:
 def _link(name: str) -> Part:
     return {
         "operationId": name,
-        "summary": "Count a click on a signed link, and send the visitor on, even while Kafka is away",
+        "summary": "Count a click on a signed link and redirect the visitor, even if Kafka cannot be reached",
         "tags": ["Trackers"],
-        "parameters": _query(LINK_QUERY),
+        "parameters": _query(links.LINK_QUERY),
         "responses": {
             "302": {
                 "description": "To the signed target.",
@@ -143,10 +143,13 @@ def _webhooks() -> dict[str, Part]:
     }
     body: Part = {"content": {kind: {"schema": {}} for kind in ("application/json", "text/plain")}}
     body["content"]["application/x-www-form-urlencoded"] = {"schema": {"type": "object"}}
-    post = {"operationId": "webhook", "summary": "Events of a mail service, signed as it signs", "requestBody": body}
+    post = {"operationId": "webhook", "summary": "Events of a mail service, signed in its own way", "requestBody": body}
     return {
         "post": {**post, **shared},
-        **_looked("webhookCheck", lambda name: {"operationId": name, "summary": "A service's set-up asks", **shared}),
+        **_get_and_head(
+            "webhookCheck",
+            lambda name: {"operationId": name, "summary": "A service checks the address during set-up", **shared},
+        ),
     }
 
 
@@ -154,7 +157,7 @@ def _unsubscribe() -> dict[str, Part]:
     page = {"200": {"description": "A page.", "content": {"text/html; charset=utf-8": {"schema": {"type": "string"}}}}}
     shared = {
         "tags": ["Mail"],
-        "parameters": [_in_path("token", "What stands in the mail, signed.")],
+        "parameters": [_in_path("token", "The signed token in the mail.")],
         "responses": {**page, **_refusals("400", "404", "408", "413", "415", "503")},
     }
     form = {
@@ -165,34 +168,35 @@ def _unsubscribe() -> dict[str, Part]:
     kinds = ("application/x-www-form-urlencoded", "multipart/form-data")
     body = {"required": True, "content": {kind: {"schema": form} for kind in kinds}}
     post = {"operationId": "unsubscribe", "summary": "Unsubscribe, RFC 8058", "requestBody": body}
-    about = "A button; looking at it changes nothing"
+    about = "A page with a button; viewing it changes nothing"
     return {
         "post": {**post, **shared},
-        **_looked("unsubscribePage", lambda name: {"operationId": name, "summary": about, **shared}),
+        **_get_and_head("unsubscribePage", lambda name: {"operationId": name, "summary": about, **shared}),
     }
 
 
 def _settings() -> Part:
-    found = _json("segmentSettings", "Trackers", "What analytics-next asks for first", {"type": "object"})
+    found = _json("segmentSettings", "Trackers", "The settings that analytics-next requests first", {"type": "object"})
     return {**found, "parameters": [_in_path("write_key", "A public write key.")]}
 
 
-def _source_config(name: str) -> Part:
-    found = _json(name, "Trackers", "What the RudderStack SDK asks for first", {"type": "object"})
+def _source_config(path: str) -> Part:
+    name = "sourceConfigSlash" if path.endswith("/") else "sourceConfig"
+    found = _json(name, "Trackers", "The settings that the RudderStack SDK requests first", {"type": "object"})
     return {**found, "parameters": _query({"writeKey": "A public write key."})}
 
 
 # Parts -----------------------------------------------------------------------------------------------------------
 
 
-def _looked(name: str, make: Any) -> dict[str, Part]:
-    """The same for GET and HEAD; an answer to HEAD has no body."""
+def _get_and_head(name: str, make: Callable[[str], Part]) -> dict[str, Part]:
+    """The same operation for GET and HEAD; a response to HEAD has no body."""
     head = make(f"{name}Head")
-    responses = {status: _bodiless(answer) for status, answer in head["responses"].items()}
+    responses = {status: _without_body(answer) for status, answer in head["responses"].items()}
     return {"get": make(name), "head": {**head, "responses": responses}}
 
 
-def _bodiless(answer: Part) -> Part:
+def _without_body(answer: Part) -> Part:
     if "$ref" in answer:
         return {"description": _ERRORS[answer["$ref"].rpartition("/")[2]][0]}
     return {key: value for key, value in answer.items() if key != "content"}
@@ -209,7 +213,7 @@ def _json(name: str, tag: str, about: str, schema: Part) -> Part:
 
 
 def _ok(schema: str) -> Part:
-    about = "Kafka has everything of the request."
+    about = "Kafka has acknowledged the whole request."
     return {"description": about, "content": {"application/json": {"schema": ref(schema)}}}
 
 
@@ -235,24 +239,19 @@ def _error(about: str, retry: bool = False) -> Part:
 
 
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"basic": []}, {"bearer": []}, {"query": []}, {}]
-"""The last: Segment's bodies carry `writeKey`, Snowplow's `aid`."""
+"""The last one: the key may be in the body, as `writeKey` (Segment) or `aid` (Snowplow)."""
 _TRACKED: Final = ("400", "401", "403", "408", "413", "415", "429", "503")
 _ERRORS: Final[dict[str, tuple[str, bool]]] = {
     "400": ("Nothing in the request can be used.", False),
-    "401": ("The key, or the service's own proof, is missing or unknown.", False),
-    "403": ("The key is not for this origin, or the signature is wrong.", False),
+    "401": ("The key, or the service's secret or signature, is missing or unknown.", False),
+    "403": ("The key does not allow this origin, or the signature is wrong.", False),
     "404": ("There is no such webhook or address.", False),
-    "405": ("This service takes no such request.", False),
-    "406": ("The signature is wrong; to the service it means not to send it again.", False),
-    "408": ("The body took too long.", False),
-    "410": ("The time of this link is over.", False),
+    "405": ("The address does not accept this method.", False),
+    "406": ("The signature is wrong; this status makes the service stop sending the request again.", False),
+    "408": ("The body did not arrive in time.", False),
+    "410": ("The link has expired.", False),
     "413": ("The body is too large when inflated, or has too many events.", False),
-    "415": ("The body is compressed in a way that is not understood.", False),
-    "429": ("The key, or the address, sends more than its rate allows.", True),
-    "503": ("Kafka does not answer, or too much is in flight: send the same again later.", True),
+    "415": ("The compression of the body is not supported.", False),
+    "429": ("The key or the address exceeds its rate.", True),
+    "503": ("Kafka does not answer, or too much is in flight: send the same request again later.", True),
 }
-
-
-def operations(found: Part) -> Iterable[tuple[str, str]]:
-    """Every (method, path) of a document."""
-    return ((method.upper(), path) for path, methods in found["paths"].items() for method in methods)

@@ -34,7 +34,7 @@ class Origin:
 
 
 @lru_cache(maxsize=1000)
-def parse(text: str) -> Origin | None:
+def parse_origin(text: str) -> Origin | None:
     """An origin as the header ``Origin`` or the keys file has it; None for what is none (``null`` among it)."""
     found = _ORIGIN.fullmatch(text.lower()) if len(text) <= MOST_CHARS else None
     if found is None:

@@ -35,7 +35,7 @@ class _Bucket:
         self.tokens = tokens
         self.at_s = at_s
 
-    def wait_s(self, rate: Rate, now_s: float) -> int:
+    def fill(self, rate: Rate, now_s: float) -> int:
         """Add what came in since the last look; whole seconds until there is a token again, 0 if there is one.
 
         A clock that goes back adds nothing.
@@ -48,7 +48,7 @@ class _Bucket:
             return 0
         return max(math.ceil((1.0 - self.tokens) * rate.period_s / rate.calls), 1)
 
-    def take(self, calls: int, rate: Rate) -> None:
+    def spend(self, calls: int, rate: Rate) -> None:
         """Take so many tokens, down to a debt of one period."""
         left = self.tokens - calls
         self.tokens = left if left > -rate.calls else -rate.calls
@@ -67,7 +67,9 @@ class Buckets:
         self._keys: dict[str, _Bucket] = {}
         self._addresses: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
 
-    def take(self, name: str, remote: str, rates: tuple[Rate | None, Rate | None], calls: int, now_s: float) -> int:
+    def take_tokens(
+        self, name: str, remote: str, rates: tuple[Rate | None, Rate | None], calls: int, now_s: float
+    ) -> int:
         """Take ``calls`` tokens of a key and of an address, both or neither.
 
         ``rates`` are those of the key and of one address with it, None for no limit. Returns 0, or the whole seconds
@@ -78,18 +80,18 @@ class Buckets:
         wait_s = 0
         if rate is not None:
             of_key = self._of_key(name, rate, now_s)
-            wait_s = of_key.wait_s(rate, now_s)
+            wait_s = of_key.fill(rate, now_s)
         if address_rate is not None:
             of_address = self._of_address((name, network_of(remote)), address_rate, now_s)
-            wait_s = max(wait_s, of_address.wait_s(address_rate, now_s))
+            wait_s = max(wait_s, of_address.fill(address_rate, now_s))
         if not wait_s:
             if of_key is not None and rate is not None:
-                of_key.take(calls, rate)
+                of_key.spend(calls, rate)
             if of_address is not None and address_rate is not None:
-                of_address.take(calls, address_rate)
+                of_address.spend(calls, address_rate)
         return wait_s
 
-    def carry_over(self, old: Buckets, names: Collection[str]) -> None:
+    def inherit(self, old: Buckets, names: Collection[str]) -> None:
         """Go on with the buckets of these keys."""
         self._keys = {name: bucket for name, bucket in old._keys.items() if name in names}
         rows = ((at, bucket) for at, bucket in old._addresses.items() if at[0] in names)

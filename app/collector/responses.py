@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
-from xxhash import xxh3_128_hexdigest
 
 from app.collector.inbound import Refusal
 from app.collector.links import GIF
+from app.http.etags import etag_of, is_current
 
 ACCEPTED: Final = b'{"success":true}'
 JSON: Final = "application/json"
@@ -40,42 +40,41 @@ def _headers(kind: str) -> CIMultiDict[str]:
     return CIMultiDict({**_COMMON, "Content-Type": kind})
 
 
-def answer(status: int, body: bytes = b"", kind: str = JSON) -> web.Response:
+def respond(status: int, body: bytes = b"", kind: str = JSON) -> web.Response:
     """An answer that is neither cached nor guessed at."""
     return web.Response(status=status, body=body, headers=_headers(kind))
 
 
-def accepted() -> web.Response:
+def accepted_response() -> web.Response:
     """Every event of the request is kept: 200, because some SDKs take nothing else for a yes."""
-    return answer(200, ACCEPTED)
+    return respond(200, ACCEPTED)
 
 
-def image() -> web.Response:
+def pixel_response() -> web.Response:
     """The same as a picture of one transparent point."""
-    return answer(200, GIF, "image/gif")
+    return respond(200, GIF, "image/gif")
 
 
-def json(value: object) -> web.Response:
+def json_response(value: object) -> web.Response:
     """A JSON document."""
-    return answer(200, _encode(value))
+    return respond(200, _encode(value))
 
 
-def kept(request: web.BaseRequest, body: bytes, kind: str) -> web.Response:
+def cached_file(request: web.BaseRequest, body: bytes, kind: str) -> web.Response:
     """A file that browsers may keep for an hour, and ask for again by its ETag, which is the same of both forms."""
-    tag = xxh3_128_hexdigest(body)
-    known = request.if_none_match
-    unchanged = known is not None and any(each.value in (tag, "*") for each in known)
-    packed = _takes_gzip(request.headers.get("Accept-Encoding", ""))
-    found = answer(304) if unchanged else answer(200, _gzip(body) if packed else body, kind)
+    tag = etag_of(body)
+    unchanged = is_current(request, tag)
+    packed = _accepts_gzip(request.headers.get("Accept-Encoding", ""))
+    response = respond(304) if unchanged else respond(200, _gzip(body) if packed else body, kind)
     if packed and not unchanged:
-        found.headers["Content-Encoding"] = "gzip"
-    found.headers["Cache-Control"] = "public, max-age=3600"
-    found.headers["ETag"] = f'W/"{tag}"'
-    found.headers["Vary"] = "Origin, Accept-Encoding"
-    return found
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    response.headers["ETag"] = f'W/"{tag}"'
+    response.headers["Vary"] = "Origin, Accept-Encoding"
+    return response
 
 
-def _takes_gzip(accepted: str) -> bool:
+def _accepts_gzip(accepted: str) -> bool:
     for each in accepted.lower().split(","):
         name, _, quality = each.replace(" ", "").partition(";")
         if name == "gzip":
@@ -88,47 +87,46 @@ def _gzip(body: bytes) -> bytes:
     return gzip.compress(body, mtime=0)
 
 
-def page(html: str) -> web.Response:
+def page_response(html: str) -> web.Response:
     """A page that loads nothing, runs nothing, and tells nobody its address."""
-    found = answer(200, html.encode(), "text/html; charset=utf-8")
-    found.headers["Content-Security-Policy"] = PAGE_POLICY
-    found.headers["Referrer-Policy"] = "no-referrer"
-    return found
+    response = respond(200, html.encode(), "text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
 
 
-def redirect(target: str) -> web.Response:
+def redirect_response(target: str) -> web.Response:
     """Send the visitor on."""
-    found = answer(302)
-    found.headers["Location"] = target
-    found.headers["Referrer-Policy"] = "no-referrer"
-    return found
+    response = respond(302)
+    response.headers["Location"] = target
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
 
 
-def refusal(refused: Refusal) -> web.Response:
+def refusal_response(refused: Refusal) -> web.Response:
     """Why nothing is kept, and what to do about it."""
-    found = answer(refused.status, _encode({"code": refused.code, "message": refused.message}))
-    if refused.retry_after_s is not None:
-        found.headers["Retry-After"] = str(refused.retry_after_s)
-    return found
+    response = respond(refused.status, _encode(refused.to_json()))
+    response.headers.update(refused.headers())
+    return response
 
 
-def preflight(headers: str) -> web.Response:
+def preflight_response(headers: str) -> web.Response:
     """A browser may send, with the headers that it asked for."""
-    found = answer(200)
+    response = respond(200)
     if _NAMES.fullmatch(headers):
-        found.headers["Access-Control-Allow-Headers"] = headers
-    found.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
-    found.headers["Access-Control-Max-Age"] = str(PREFLIGHT_S)
-    return found
+        response.headers["Access-Control-Allow-Headers"] = headers
+    response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
+    response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_S)
+    return response
 
 
-def open_to(found: web.Response, origin: str) -> None:
+def allow_origin(response: web.Response, origin: str) -> None:
     """Let pages of an origin read the answer."""
-    found.headers.update(_opening(origin))
+    response.headers.update(_origin_headers(origin))
 
 
 @lru_cache(maxsize=1_000)
-def _opening(origin: str) -> CIMultiDict[str]:
+def _origin_headers(origin: str) -> CIMultiDict[str]:
     """The headers that do so."""
     if not _ORIGIN.fullmatch(origin):
         return CIMultiDict()

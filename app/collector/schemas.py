@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of bodies and parameters."""
+"""Schemas of bodies in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ _OBJECT: Final = {"type": ["object", "null"]}
 _CALL: Final[dict[str, Part]] = {
     "type": {"type": "string", "enum": sorted(TYPES)},
     "event": {"type": "string", "description": "The name of a track call."},
-    "messageId": {"type": "string", "description": "The same in every repetition: an event counts once."},
+    "messageId": {
+        "type": "string",
+        "description": "The same whenever the event is sent again, so that it counts once.",
+    },
     "userId": _ID,
     "anonymousId": _ID,
     "timestamp": {**_TIME, "description": "When it happened, by the sender's clock."},
     "originalTimestamp": _TIME,
-    "sentAt": {**_TIME, "description": "When it was sent, by the same clock: corrects it."},
+    "sentAt": {**_TIME, "description": "When it was sent, by the same clock; used to correct it."},
     "properties": _OBJECT,
     "traits": _OBJECT,
     "context": _OBJECT,
@@ -42,18 +45,22 @@ SCHEMAS: Final[dict[str, Part]] = {
         "type": "object",
         "required": ["code", "message"],
         "properties": {
-            "code": {"type": "string", "description": "For machines."},
-            "message": {"type": "string", "description": "A sentence that says what to do."},
+            "code": {"type": "string", "description": "For programs."},
+            "message": {"type": "string", "description": "For people: what to do."},
         },
     },
-    "Call": {"type": "object", "properties": _CALL, "description": "A call of the Segment spec; more fields are kept."},
+    "Call": {
+        "type": "object",
+        "properties": _CALL,
+        "description": "A call of the Segment spec; further fields are kept.",
+    },
     "Calls": {"type": "array", "items": ref("Call"), "maxItems": MOST_CALLS},
     "Batch": {
         "type": "object",
         "required": ["batch"],
         "properties": {
             "batch": ref("Calls"),
-            "context": {**_OBJECT, "description": "Goes into each call that says nothing else."},
+            "context": {**_OBJECT, "description": "Added to each call that has none of its own."},
             "sentAt": _TIME,
             "timestamp": _TIME,
             "writeKey": {"type": "string"},
@@ -87,33 +94,4 @@ SCHEMAS: Final[dict[str, Part]] = {
             "data_base64": {"type": "string"},
         },
     },
-}
-SNOWPLOW_QUERY: Final = {
-    "e": "Kind of event: pv, pp, se or ue.",
-    "aid": "The app id, which is the write key where no other is shown.",
-    "uid": "The user's id.",
-    "duid": "The visitor's id.",
-    "eid": "The event's id.",
-    "url": "The page.",
-    "dtm": "When it happened, in ms since the epoch.",
-    "stm": "When it was sent.",
-}
-LINK_QUERY: Final = {
-    "to": "Where the link leads, http or https.",
-    "sig": "The signature over all others.",
-    "event": "The name of the event.",
-    "userId": "Who clicks.",
-    "anonymousId": "Who clicks.",
-    "email": "Who clicks.",
-    "messageId": "Makes all clicks one event.",
-    "expires": "Until when the link works, in seconds since the epoch.",
-}
-PIXEL_QUERY: Final = {
-    "writeKey": "A public write key.",
-    "type": "The type of call; without it track where there is `event`, else page.",
-    "event": "The name of a track call.",
-    "userId": "Who looks.",
-    "anonymousId": "Who looks.",
-    "email": "Who looks.",
-    "messageId": "Makes all that have it one event.",
 }

@@ -19,14 +19,29 @@ from typing import Any, Final
 
 import orjson
 
-from app.collector.calls import Sorting, bounded, decode, not_events, text, unbase64, write_key
+from app.collector.calls import (
+    DeliveryBuilder,
+    check_count,
+    decode_base64,
+    decode_json,
+    no_events,
+    utf8_text,
+    write_key_of,
+)
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from streams.events.calls import TYPES
-from streams.events.rejects import MOST_ID_CHARS
+from streams.events.identities import clean_id
+from streams.events.rejects import MOST_ID_CHARS, Refused
 
-_IMPLIED: Final = {kind[0]: kind for kind in TYPES - {"alias"}} | {"a": "alias"} | {kind: kind for kind in TYPES}
-PATHS: Final = (*sorted(_IMPLIED), "b", "batch", "import")
-"""Under ``/v1/``."""
+_SHORT: Final = {"t": "track", "p": "page", "i": "identify", "g": "group", "a": "alias", "s": "screen"}
+"""How the browser SDKs shorten the type of a call in its path."""
+_IMPLIED: Final = {**_SHORT, **{kind: kind for kind in _SHORT.values()}}
+CALL_PATHS: Final = {f"/v1/{name}": kind for name, kind in _IMPLIED.items()}
+"""Path -> the type of a call that has no known type itself."""
+BATCH_PATHS: Final = ("/v1/b", "/v1/batch", "/v1/import")
+PATHS: Final = (*CALL_PATHS, *BATCH_PATHS)
+SETTINGS_PATH: Final = "/v1/projects/{write_key}/settings"
+SOURCE_CONFIG_PATHS: Final = ("/sourceConfig", "/sourceConfig/")
 _EXPECTED: Final = "an event, an array of events or a batch"
 _TIMES: Final = ("timestamp", "originalTimestamp")
 _MOST_TIME_CHARS: Final = 100
@@ -45,31 +60,31 @@ class _Shared:
     """The same, for calls that have no time of their own."""
 
 
-def read(inbound: Inbound) -> Delivery:
+def read_segment(inbound: Inbound) -> Delivery:
     """The calls of ``/v1/track`` and its like, ``/v1/batch`` and ``/v1/import``.
 
     Raises:
         Refusal: nothing in the request can be used.
     """
-    sent = decode(inbound.body)
+    sent = decode_json(inbound.body)
     implied = _IMPLIED.get(inbound.path.rstrip("/").rpartition("/")[2])
     whole: dict[str, Any] = {}
     if isinstance(sent, list):
-        events = bounded(sent)
+        events = check_count(sent)
     elif not isinstance(sent, dict):
-        raise not_events(_EXPECTED)
+        raise no_events(_EXPECTED)
     elif implied is None and isinstance(sent.get("batch"), list):
-        whole, events = sent, bounded(sent["batch"])
+        whole, events = sent, check_count(sent["batch"])
     else:
         events = [sent]
     shared = _shared(inbound, whole, len(events))
-    sorting = Sorting(inbound, write_key(inbound, whole.get("writeKey") or _first_key(events)))
+    delivery = DeliveryBuilder(inbound, write_key_of(inbound, whole.get("writeKey") or _first_key(events)))
     for event in events:
         if isinstance(event, dict):
-            sorting.put(_normal(event, implied, shared))
+            delivery.add_call(_normal(event, implied, shared))
         else:
-            sorting.refuse(event, "not_an_object")
-    return sorting.done()
+            delivery.add_bad(event, "not_an_object")
+    return delivery.build()
 
 
 def _first_key(events: list[Any]) -> Any:
@@ -94,7 +109,7 @@ def _shared(inbound: Inbound, whole: dict[str, Any], count: int) -> _Shared | No
     for name in _TIMES:
         if shared.time is None and _is_time(whole.get(name)):
             shared.time = (name, whole[name])
-    sent_at = whole.get("sentAt") or text(inbound.header("sentat"))
+    sent_at = whole.get("sentAt") or utf8_text(inbound.header("sentat"))
     if _is_time(sent_at):
         shared.fallbacks.append(("sentAt", sent_at))
     anonymous = _anonymous(inbound.header("anonymousid"))
@@ -119,10 +134,9 @@ def _anonymous(header: str) -> str:
     if not 0 < len(header) <= 4 * MOST_ID_CHARS:
         return ""
     try:
-        name = (unbase64(header) or b"").decode()
-    except UnicodeDecodeError:
+        return clean_id((decode_base64(header) or b"").decode()) or ""
+    except (UnicodeDecodeError, Refused):
         return ""
-    return name if len(name) <= MOST_ID_CHARS and name.isprintable() else ""
 
 
 def _normal(call: Call, implied: str | None, shared: _Shared | None) -> Call:
@@ -159,14 +173,14 @@ def _plain_referrer(call: Call) -> None:
             place["referrer"] = ""
 
 
-def settings_stub(write_key: str, base_url: str) -> dict[str, Any]:
+def segment_settings(write_key: str, base_url: str) -> dict[str, Any]:
     """What analytics-next asks for at ``GET /v1/projects/<key>/settings``: send everything here."""
     scheme, _, host = base_url.rstrip("/").rpartition("://")
     where = {"apiKey": write_key, "apiHost": f"{host}/v1", "protocol": scheme or "https"}
     return {"integrations": {"Segment.io": where}}
 
 
-def source_config_stub(write_key: str) -> dict[str, Any]:
+def rudderstack_settings(write_key: str) -> dict[str, Any]:
     """What the RudderStack SDK asks for at ``GET /sourceConfig/``: an enabled source with no destinations."""
     source = {
         "id": "leadglow",

@@ -1,275 +1,201 @@
-"""The collector's HTTP site: routes, bodies, who sent them, and which answer each gets."""
+"""The collector's HTTP site: its routes, and the response of each."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
-from app.collector import cloudevents, links, responses, segment, snowplow
-from app.collector.bodies import Held, Room, inflate, too_large
-from app.collector.calls import text, write_key
+from app.collector import cloudevents, links, openapi, responses, segment, snippet, snowplow, webhooks
+from app.collector.calls import utf8_text, write_key_of
 from app.collector.inbound import Delivery, Inbound, Refusal
-from app.collector.mail_handlers import Post
+from app.collector.mail_handlers import MailHandlers
 from app.collector.metrics import Metrics
-from app.collector.openapi import SEGMENT_BATCHES, SEGMENT_CALLS, TP2, document
-from app.collector.rates import without_port
 from app.collector.reception import Reception
-from app.collector.router import Doors, Handler
-from app.http.workarounds import go_on, quiet
-from streams.clock import monotonic_s, now_ms
+from app.collector.request_reader import Limits, RequestReader
+from app.collector.router import Handler, Router
+from app.collector.webhooks import unsubscribe
+from app.http.refusals import method_not_allowed
+from app.http.serving import listen, server_options
+from app.http.workarounds import send_continue
+from streams.clock import monotonic_s
 
 log = logging.getLogger(__name__)
-BODY_S: Final = 20.0
-"""How long a sender may take over a body."""
 IDLE_S: Final = 120.0
-"""How long a connection may take over the head of its next request; more than the proxies in front wait by default."""
+"""How long a connection may stay idle between requests; longer than the proxies in front wait by default."""
 FOLLOW_S: Final = 1.0
-"""How long somebody who clicked waits for Kafka before being sent on."""
+"""How long a visitor who clicked a link waits for Kafka before the redirect."""
 STOP_S: Final = 8.0
-"""Longest orderly stop: less than the 10 s that Docker waits before it kills."""
-LONGEST_LINE: Final = 64 * 1024
-"""Of a request's head: Snowplow's GET requests carry whole events."""
-SNIPPET: Final = Path(__file__).with_name("static") / "leadglow.js"
-SEGMENT_PATHS: Final = (*SEGMENT_CALLS, *SEGMENT_CALLS.values(), *SEGMENT_BATCHES)
-Read = Callable[[Inbound], Delivery]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the settings say about HTTP."""
-
-    body_bytes: int = 5 * 1024 * 1024
-    in_flight_bytes: int = 64 * 1024 * 1024
-    proxies: int = 0
-    """How many stand in front and append to X-Forwarded-For."""
-    public_url: str = ""
+"""Longest orderly stop: less than the 10 s that Docker waits before it kills the process."""
+_GET_AND_HEAD: Final = ("GET", "HEAD")
+Reader = Callable[[Inbound], Delivery]
 
 
 class Site:
     """One listening site."""
 
     def __init__(self, reception: Reception, limits: Limits, metrics: Metrics) -> None:
-        """Nothing listens before ``start``."""
+        """It listens from ``start`` on."""
         self._reception = reception
-        self._limits = limits
         self._metrics = metrics
-        self._post = Post(reception)
-        self._room = Room(limits.in_flight_bytes)
-        metrics.in_flight.set_function(lambda: self._room.held)
+        self._mail = MailHandlers(reception)
+        self._reader = RequestReader(limits)
+        metrics.in_flight.set_function(lambda: self._reader.budget.reserved)
         self._runner: web.ServerRunner | None = None
-        self._clicks: set[asyncio.Task[None]] = set()
-        self._doors = Doors((method, path, self._answering(name, do)) for method, path, name, do in self.routes())
-        self._preflights = self._answering("preflight", self._preflight)
-        self._others = self._answering("unknown", self._unknown)
+        self._pending_clicks: set[asyncio.Task[None]] = set()
+        self._router = Router(
+            (method, path, self._wrap_handler(name, handler)) for method, path, name, handler in self.routes()
+        )
+        self._preflight = self._wrap_handler("preflight", self._answer_preflight)
+        self._unknown = self._wrap_handler("unknown", self._refuse_unknown)
 
     async def start(self, host: str, port: int) -> str:
-        """Listen, and return the address."""
-        server = web.Server(
-            self._handle,
-            access_log=None,
-            keepalive_timeout=IDLE_S,
-            logger=quiet(log),
-            auto_decompress=False,
-            max_line_size=LONGEST_LINE,
-            max_field_size=LONGEST_LINE,
-        )
+        """Listen, and return the URL."""
+        server = web.Server(self._handle, keepalive_timeout=IDLE_S, auto_decompress=False, **server_options(log))
         self._runner = web.ServerRunner(server, shutdown_timeout=STOP_S)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self._runner.addresses[0][1]}"
+        return await listen(self._runner, host, port)
 
     async def stop(self) -> None:
-        """Take no more connections and finish what is in flight."""
+        """Close the listener, and finish the requests in flight."""
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._clicks:
-            await asyncio.wait(self._clicks, timeout=FOLLOW_S)
+        if self._pending_clicks:
+            await asyncio.wait(self._pending_clicks, timeout=FOLLOW_S)
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
-        """What every request goes to."""
-        handle = self._doors.at(request.path).get(request.method)
+        """Handle any request."""
+        handle = self._router.handlers_of(request.path).get(request.method)
         if "Expect" in request.headers:
-            await go_on(request)
+            await send_continue(request)
         if handle is None:
-            handle = self._preflights if request.method == "OPTIONS" else self._others
+            handle = self._preflight if request.method == "OPTIONS" else self._unknown
         return await handle(request)
 
     def routes(self) -> list[tuple[str, str, str, Handler]]:
-        """Every method and path, the route that metrics know it by, and its handler."""
-        track, post = self._tracking, self._posting
+        """Every method and path, its name in metrics, and its handler."""
+        track, get_and_head = self._tracker_handler, self._rows_for_get_and_head
+        pixel = track("pixel", links.read_pixel, responses.pixel_response)
+        webhook = self._mail_handler(self._mail.accept_webhook)
+        unsubscribe_page = self._mail_handler(self._mail.show_unsubscribe_page)
+        one_click = self._mail_handler(self._mail.accept_unsubscribe)
+        tp2 = track("snowplow", snowplow.read_snowplow)
+        tp2_image = track("snowplow", snowplow.read_snowplow, responses.pixel_response)
         return [
-            *(("POST", f"/v1/{name}", "segment", track("segment", segment.read)) for name in SEGMENT_PATHS),
-            ("GET", "/v1/projects/{write_key}/settings", "settings", self._settings),
-            ("GET", "/sourceConfig", "settings", self._source_config),
-            ("GET", "/sourceConfig/", "settings", self._source_config),
-            ("POST", TP2, "snowplow", track("snowplow", snowplow.read)),
-            ("GET", "/i", "snowplow", track("snowplow", snowplow.read, responses.image)),
-            ("POST", "/v1/cloudevents", "cloudevents", track("cloudevents", cloudevents.read)),
-            *((method, "/v1/pixel.gif", "pixel", track("pixel", links.pixel, responses.image)) for method in _LOOKING),
-            *((method, "/v1/link", "links", self._follow) for method in _LOOKING),
-            *((method, "/webhooks/{name}", "webhooks", post(self._post.webhook)) for method in (*_LOOKING, "POST")),
-            *((method, "/unsubscribe/{token}", "unsubscribe", post(self._post.page)) for method in _LOOKING),
-            ("POST", "/unsubscribe/{token}", "unsubscribe", post(self._post.unsubscribe)),
-            ("GET", "/leadglow.js", "snippet", self._snippet),
-            ("GET", "/openapi.json", "openapi", self._openapi),
+            *(("POST", path, "segment", track("segment", segment.read_segment)) for path in segment.PATHS),
+            ("GET", segment.SETTINGS_PATH, "settings", self._serve_segment_settings),
+            *(("GET", path, "settings", self._serve_rudderstack_settings) for path in segment.SOURCE_CONFIG_PATHS),
+            ("POST", snowplow.POST_PATH, "snowplow", tp2),
+            ("GET", snowplow.GET_PATH, "snowplow", tp2_image),
+            ("POST", cloudevents.PATH, "cloudevents", track("cloudevents", cloudevents.read_cloudevents)),
+            *get_and_head(links.PIXEL_PATH, "pixel", pixel),
+            *get_and_head(links.LINK_PATH, "links", self._follow_link),
+            *get_and_head(webhooks.PATH, "webhooks", webhook),
+            ("POST", webhooks.PATH, "webhooks", webhook),
+            *get_and_head(unsubscribe.PATH, "unsubscribe", unsubscribe_page),
+            ("POST", unsubscribe.PATH, "unsubscribe", one_click),
+            ("GET", snippet.PATH, "snippet", snippet.serve_snippet),
+            ("GET", openapi.PATH, "openapi", self._serve_openapi),
         ]
 
-    def _answering(self, route: str, handle: Handler) -> Handler:
-        """A handler whose refusals are answers, too, and which is measured."""
+    def _rows_for_get_and_head(self, path: str, name: str, handler: Handler) -> list[tuple[str, str, str, Handler]]:
+        return [(method, path, name, handler) for method in _GET_AND_HEAD]
+
+    def _wrap_handler(self, route: str, handle: Handler) -> Handler:
+        """A handler that turns refusals into responses, and is measured."""
         seconds = self._metrics.request_seconds.labels(route)
         by_status: dict[int, Callable[[], None]] = {}
 
-        async def answered(request: web.BaseRequest) -> web.Response:
+        async def answer(request: web.BaseRequest) -> web.Response:
             began_s = monotonic_s()
             try:
-                found = await handle(request)
+                response = await handle(request)
             except Refusal as refused:
-                found = self._refused(refused)
+                response = self._refusal_response(refused)
             except Exception:
                 log.exception("a request to %s failed", route)
-                found = self._refused(Refusal(500, "internal", "The collector failed at this: see its log."))
+                response = self._refusal_response(Refusal(500, "internal", "The collector failed: see its log."))
             origin = request.headers.get("Origin")
-            if origin and self._reception.ring.allows_origin(origin):
-                responses.open_to(found, origin)
+            if origin and self._reception.keyring.allows_origin(origin):
+                responses.allow_origin(response, origin)
             seconds.observe(monotonic_s() - began_s)
-            count = by_status.get(found.status)
+            count = by_status.get(response.status)
             if count is None:
-                count = by_status[found.status] = self._metrics.requests.labels(route, found.status).inc
+                count = by_status[response.status] = self._metrics.requests.labels(route, response.status).inc
             count()
-            return found
+            return response
 
-        return answered
+        return answer
 
-    def _refused(self, refused: Refusal) -> web.Response:
+    def _refusal_response(self, refused: Refusal) -> web.Response:
         self._metrics.refused.labels(refused.code).inc()
-        return responses.refusal(refused)
-
-    # Requests -----------------------------------------------------------------------------------------------------
-
-    async def _inbound(self, request: web.BaseRequest, held: Held) -> Inbound:
-        """The request without aiohttp, its body inflated.
-
-        Raises:
-            Refusal: the body cannot be had.
-        """
-        headers, most = request.headers, self._limits.body_bytes
-        body = await self._body(request, held, most)
-        encoding = headers.get("Content-Encoding")
-        if encoding and body:
-            body = inflate(body, encoding, most)
-            held.add(len(body))
-        query = tuple(request.query.items()) if request.query_string else ()
-        return Inbound(request.method, request.path, query, headers, body, now_ms(), held.remote)
-
-    async def _body(self, request: web.BaseRequest, held: Held, most: int) -> bytes:
-        content = request.content
-        try:
-            if content.is_eof() and content.total_bytes <= most:  # small ones come with the head
-                held.add(content.total_bytes)
-                return content.read_nowait()
-            if (request.content_length or 0) > most:
-                raise too_large(most)
-            body = bytearray()
-            async with asyncio.timeout(BODY_S):
-                async for chunk in content.iter_any():
-                    held.add(len(chunk))
-                    body += chunk
-                    if len(body) > most:
-                        raise too_large(most)
-        except TimeoutError:
-            raise Refusal(408, "too_slow", f"The body did not arrive in {BODY_S:g} s: send it again.") from None
-        except (ConnectionError, web.RequestPayloadError):
-            raise Refusal(400, "broken_body", "The body did not arrive whole: send it again.") from None
-        return bytes(body)
-
-    def _remote(self, request: web.BaseRequest) -> str:
-        """Who sent it: what the outermost of our own proxies saw."""
-        proxies = self._limits.proxies
-        if proxies:
-            hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
-            if len(hops) >= proxies and hops[-proxies]:
-                return without_port(hops[-proxies])
-        return request.remote or ""
-
-    def _base(self, request: web.BaseRequest) -> str:
-        """Where the world reaches this site."""
-        return self._limits.public_url.rstrip("/") or text(f"{request.scheme}://{request.host}")
+        return responses.refusal_response(refused)
 
     # Handlers -----------------------------------------------------------------------------------------------------
 
-    def _tracking(self, route: str, read: Read, answer: Callable[[], web.Response] = responses.accepted) -> Handler:
-        """A handler that takes what trackers send."""
+    def _tracker_handler(
+        self, route: str, read: Reader, respond: Callable[[], web.Response] = responses.accepted_response
+    ) -> Handler:
+        """A handler for events from trackers."""
 
-        async def tracked(request: web.BaseRequest) -> web.Response:
-            with self._room.request(self._remote(request)) as held:
-                await self._reception.tracked(route, await self._inbound(request, held), read)
-            return answer()
+        async def accept(request: web.BaseRequest) -> web.Response:
+            with self._reader.reserve_memory(request) as reservation:
+                inbound = await self._reader.read_request(request, reservation)
+                await self._reception.accept_tracked(route, inbound, read)
+            return respond()
 
-        return tracked
+        return accept
 
-    def _posting(self, handle: Callable[[Inbound, str], Awaitable[web.Response]]) -> Handler:
-        """A handler that takes what mail services and their readers send; the last part of the path says for what."""
+    def _mail_handler(self, handle: Callable[[Inbound, str], Awaitable[web.Response]]) -> Handler:
+        """A handler for requests of mail services and readers; it gets the last part of the path."""
 
-        async def posted(request: web.BaseRequest) -> web.Response:
-            with self._room.request(self._remote(request)) as held:
-                return await handle(await self._inbound(request, held), request.path.rpartition("/")[2])
+        async def accept(request: web.BaseRequest) -> web.Response:
+            with self._reader.reserve_memory(request) as reservation:
+                inbound = await self._reader.read_request(request, reservation)
+                return await handle(inbound, request.path.rpartition("/")[2])
 
-        return posted
+        return accept
 
-    async def _follow(self, request: web.BaseRequest) -> web.Response:
-        """Send the visitor on even if Kafka is away: who clicked must get there."""
-        with self._room.request(self._remote(request)) as held:
-            inbound = await self._inbound(request, held)
-            delivery, target = links.follow(inbound, self._reception.ring.link_secret, inbound.received_ms)
-            keeping = asyncio.create_task(self._reception.visited(inbound, delivery))
-            self._clicks.add(keeping)
-            keeping.add_done_callback(self._click_kept)
-            await asyncio.wait([keeping], timeout=FOLLOW_S)
-        return responses.redirect(target)
+    async def _follow_link(self, request: web.BaseRequest) -> web.Response:
+        """Redirect a visitor to the target of a link, even if Kafka cannot be reached."""
+        with self._reader.reserve_memory(request) as reservation:
+            inbound = await self._reader.read_request(request, reservation)
+            delivery, target = links.read_click(inbound, self._reception.keyring.link_secret, inbound.received_ms)
+            task = asyncio.create_task(self._reception.accept_click(inbound, delivery))
+            self._pending_clicks.add(task)
+            task.add_done_callback(self._finish_click)
+            await asyncio.wait([task], timeout=FOLLOW_S)
+        return responses.redirect_response(target)
 
-    def _click_kept(self, task: asyncio.Task[None]) -> None:
-        self._clicks.discard(task)
+    def _finish_click(self, task: asyncio.Task[None]) -> None:
+        self._pending_clicks.discard(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Refusal):
             self._metrics.refused.labels(error.code).inc()
         elif error is not None:
-            log.error("a click was not kept", exc_info=error)
+            log.error("a click was lost", exc_info=error)
 
-    async def _settings(self, request: web.BaseRequest) -> web.Response:
-        return responses.json(
-            segment.settings_stub(self._reception.ring.shown(text(request.path.split("/")[3])), self._base(request))
-        )
+    async def _serve_segment_settings(self, request: web.BaseRequest) -> web.Response:
+        write_key = self._reception.keyring.check_public(utf8_text(request.path.split("/")[3]))
+        return responses.json_response(segment.segment_settings(write_key, self._reader.public_url_of(request)))
 
-    async def _source_config(self, request: web.BaseRequest) -> web.Response:
+    async def _serve_rudderstack_settings(self, request: web.BaseRequest) -> web.Response:
         headers = {"authorization": request.headers.get("Authorization", "")}
-        shown = write_key(Inbound("GET", request.path, tuple(request.query.items()), headers))
-        return responses.json(segment.source_config_stub(self._reception.ring.shown(shown)))
+        write_key = write_key_of(Inbound("GET", request.path, tuple(request.query.items()), headers))
+        return responses.json_response(segment.rudderstack_settings(self._reception.keyring.check_public(write_key)))
 
-    async def _snippet(self, request: web.BaseRequest) -> web.Response:
-        return responses.kept(request, SNIPPET.read_bytes(), "text/javascript; charset=utf-8")
+    async def _serve_openapi(self, request: web.BaseRequest) -> web.Response:
+        return responses.json_response(openapi.openapi_document(self._reader.public_url_of(request)))
 
-    async def _openapi(self, request: web.BaseRequest) -> web.Response:
-        return responses.json(document(self._base(request)))
+    async def _answer_preflight(self, request: web.BaseRequest) -> web.Response:
+        if not self._reception.keyring.allows_origin(request.headers.get("Origin", "")):
+            raise Refusal(403, "origin_not_allowed", "No key allows pages of this origin: add it to a key's `origins`.")
+        return responses.preflight_response(request.headers.get("Access-Control-Request-Headers", ""))
 
-    async def _preflight(self, request: web.BaseRequest) -> web.Response:
-        if not self._reception.ring.allows_origin(request.headers.get("Origin", "")):
-            raise Refusal(403, "origin_not_allowed", "No key is for pages of this origin: add it to a key's `origins`.")
-        return responses.preflight(request.headers.get("Access-Control-Request-Headers", ""))
-
-    async def _unknown(self, request: web.BaseRequest) -> web.Response:
-        methods = ", ".join(sorted(self._doors.at(request.path)))
+    async def _refuse_unknown(self, request: web.BaseRequest) -> web.Response:
+        methods = self._router.handlers_of(request.path)
         if not methods:
-            raise Refusal(404, "not_found", "There is nothing here: /openapi.json lists what there is.")
-        found = self._refused(Refusal(405, "method_not_allowed", f"This address takes {methods}."))
-        found.headers["Allow"] = methods
-        return found
-
-
-_LOOKING: Final = ("GET", "HEAD")
+            raise Refusal(404, "not_found", f"There is no such address: {openapi.PATH} lists all of them.")
+        raise method_not_allowed(methods)

@@ -30,11 +30,35 @@ from typing import Any, Final
 import orjson
 from xxhash import xxh3_128_hexdigest
 
-from app.collector.calls import Sorting, bounded, decode, loads, not_events, rfc3339, text, unbase64, write_key
+from app.collector.calls import (
+    DeliveryBuilder,
+    check_count,
+    decode_base64,
+    decode_json,
+    no_events,
+    parse_lenient,
+    rfc3339,
+    utf8_text,
+    write_key_of,
+)
 from app.collector.inbound import Call, Delivery, Inbound
 from app.collector.page_urls import campaign_of, page_of
+from streams.events.identities import name_lead
 from streams.events.rejects import Refused
 
+POST_PATH: Final = "/com.snowplowanalytics.snowplow/tp2"
+GET_PATH: Final = "/i"
+QUERY: Final = {
+    "e": "Kind of event: pv, pp, se or ue.",
+    "aid": "The app id; it is the write key if the request has no other.",
+    "uid": "The user's id.",
+    "duid": "The visitor's id.",
+    "eid": "The event's id.",
+    "url": "The page.",
+    "dtm": "When it happened, in ms since the epoch.",
+    "stm": "When it was sent.",
+}
+"""The parameters of a GET request that the OpenAPI document lists."""
 EMAIL_FIELDS: Final[Mapping[str, str]] = {
     "com.snowplowanalytics.snowplow.ecommerce/user": "email",
     "lead": "email",
@@ -53,43 +77,45 @@ _MOST_DIGITS: Final = 15
 Event = Mapping[str, Any]
 
 
-def read(inbound: Inbound, email_fields: Mapping[str, str] = EMAIL_FIELDS) -> Delivery:
+def read_snowplow(inbound: Inbound, email_fields: Mapping[str, str] = EMAIL_FIELDS) -> Delivery:
     """The calls of a tracker's request.
 
     Raises:
         Refusal: nothing in the request can be used.
     """
     events = _events(inbound)
-    sorting = Sorting(inbound, write_key(inbound) or _app_id(events))
+    delivery = DeliveryBuilder(inbound, write_key_of(inbound) or _app_id(events))
     told: set[str] = set()
     for event in events:
         if not isinstance(event, dict):
-            sorting.refuse(event, "not_an_object")
+            delivery.add_bad(event, "not_an_object")
             continue
         shape = _SHAPES.get(_text(event, "e"))
         if shape is None:
-            sorting.refuse(event, "unknown_type", _UNKNOWN)
+            delivery.add_bad(event, "unknown_type", _UNKNOWN)
             continue
         try:
             call = _call(event, shape(event), inbound, email_fields)
         except Refused as refused:
-            sorting.refuse(event, refused.reject.reason)
+            delivery.add_bad(event, refused.reject.reason)
             continue
-        identify = _identify(event, call) if sorting.put(call, event) else None
+        identify = _identify(event, call) if delivery.add_call(call, event) else None
         if identify is not None and identify["messageId"] not in told:
             told.add(identify["messageId"])
-            sorting.put(identify)
-    return sorting.done()
+            delivery.add_call(identify)
+    return delivery.build()
 
 
 def _events(inbound: Inbound) -> list[Any]:
     if inbound.method != "POST":
-        return [{text(name): text(value) for name, value in reversed(inbound.query)}]  # the first of a name counts
-    sent = decode(inbound.body)
+        return [
+            {utf8_text(name): utf8_text(value) for name, value in reversed(inbound.query)}
+        ]  # the first of a name counts
+    sent = decode_json(inbound.body)
     data = sent.get("data") if isinstance(sent, dict) else None
     if not isinstance(data, list):
-        raise not_events(_EXPECTED)
-    return bounded(data)
+        raise no_events(_EXPECTED)
+    return check_count(data)
 
 
 def _app_id(events: list[Any]) -> str:
@@ -104,13 +130,11 @@ def _call(event: Event, call: Call, inbound: Inbound, email_fields: Mapping[str,
     message_id = _text(event, "eid")
     if message_id:
         call["messageId"] = message_id
-    user, anonymous = _text(event, "uid"), next(filter(None, (_text(event, name) for name in _ANONYMOUS)), "")
-    if user:
-        call["userId"] = user
-    if anonymous:
-        call["anonymousId"] = anonymous
     call |= _times(event)
-    call["context"] = _context(event, inbound, email_fields)
+    entities, email = _entities(event, email_fields)
+    call["context"] = _context(event, inbound, entities)
+    anonymous = next(filter(None, (_text(event, name) for name in _ANONYMOUS)), "")
+    name_lead(call, _text(event, "uid"), anonymous, email)
     return call
 
 
@@ -198,12 +222,11 @@ def _page(event: Event) -> dict[str, Any]:
     return dict(page_of(url, _text(event, "page"), _text(event, "refr"))) if url else {}
 
 
-def _context(event: Event, inbound: Inbound, email_fields: Mapping[str, str]) -> dict[str, Any]:
+def _context(event: Event, inbound: Inbound, entities: dict[str, Any]) -> dict[str, Any]:
     page = _page(event)
     agent = _text(event, "ua")
     if not agent and _text(event, "p") == "web":  # another platform's header names the library of a server
-        agent = text(inbound.header("user-agent"))
-    entities, email = _entities(event, email_fields)
+        agent = utf8_text(inbound.header("user-agent"))
     context = {
         "library": {"name": "snowplow", "version": _text(event, "tv")},
         "page": page,
@@ -214,7 +237,6 @@ def _context(event: Event, inbound: Inbound, email_fields: Mapping[str, str]) ->
         "sessionId": _text(event, "sid"),
         "campaign": campaign_of(page.get("search", "")),
         "entities": entities,
-        "traits": {"email": email} if email else {},
     }
     return {name: value for name, value in context.items() if value}
 
@@ -278,12 +300,12 @@ def _json(event: Event, coded: str, plain: str) -> Any:
         Refused: it cannot be read.
     """
     said = event.get(coded)
-    raw = unbase64(said) if isinstance(said, str) and said else event.get(plain)
+    raw = decode_base64(said) if isinstance(said, str) and said else event.get(plain)
     if isinstance(said, str) and said and raw is None:
         raise Refused(_NOT_JSON)
     if not isinstance(raw, str | bytes) or not raw:
         return raw or None
     try:
-        return loads(raw)
+        return parse_lenient(raw)
     except ValueError:
         raise Refused(_NOT_JSON) from None

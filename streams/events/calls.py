@@ -1,19 +1,17 @@
-"""Reads a call in the shape of the Segment spec: its name, its identities and its traits.
+"""Reads a call in the shape of the Segment spec: its name, its message id and its lead's traits.
 
-Intake and the collector read calls so, and the codec those of a rarer shape.
+Used by intake, the collector and the codec; the accelerator reads the usual shapes by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from xxhash import xxh3_128_hexdigest
 
-from streams.events.rejects import MOST_ID_CHARS, Refused
-from streams.scoring.event import ANONYMOUS, EMAIL, USER, Identity
+from streams.events.rejects import Refused
 from streams.scoring.rules import event_name
 from streams.scoring.scorecard import CALL_TYPES
 
@@ -25,8 +23,6 @@ MOST_TRAIT_CHARS: Final = 1024
 MOST_TRAIT_DEPTH: Final = 3
 RETRACTION: Final = "Event Retracted"
 """The track call that takes back what the event with the id in ``properties.messageId`` gave."""
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_ID_CHARS)]
-"""An id where a call is read into a structure; that it is printable remains to be seen."""
 
 
 def parse(value: bytes | None) -> dict[str, Any]:
@@ -66,73 +62,6 @@ def known_id(message_id: Any) -> str:
     if not isinstance(message_id, str):
         return ""
     return message_id if len(message_id) <= MOST_MESSAGE_ID_CHARS else xxh3_128_hexdigest(message_id.encode())
-
-
-# Identity -------------------------------------------------------------------------------------------------------
-
-
-def email_id(address: str) -> str:
-    """The lead id of an e-mail address: the SHA-256 of its lower-cased form."""
-    return sha256(address.strip().lower().encode()).hexdigest()
-
-
-def clean_id(value: Any) -> str | None:
-    """An id as a string; None where there is none (null, missing, empty).
-
-    Raises:
-        Refused: it is no string or number, too long, or has control characters.
-    """
-    if value is None or value == "":
-        return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or len(value) > MOST_ID_CHARS or not value.isprintable():
-        raise Refused("bad_id")
-    return value
-
-
-def _email(sent: Mapping[str, Any]) -> str | None:
-    context = sent.get("context")
-    inner = context.get("traits") if isinstance(context, dict) else None
-    for place in (sent.get("traits"), inner, sent.get("properties")):
-        address = place.get("email") if isinstance(place, dict) else None
-        if isinstance(address, str) and "@" in address and len(address) <= 320:
-            return address
-    return None
-
-
-def owner_of(sent: Mapping[str, Any]) -> Identity:
-    """The identity that an event belongs to.
-
-    Raises:
-        Refused: there is none, or it is not fit for an id.
-    """
-    known = identities(sent)
-    if not known:
-        raise Refused("no_lead")
-    return known[0]
-
-
-def identities(sent: Mapping[str, Any]) -> list[Identity]:
-    """Everything that an event knows its lead by, the lead's own id first.
-
-    Raises:
-        Refused: the lead's own id is not fit for one; an unfit further one is no identity.
-    """
-    known: list[Identity] = []
-    for kind, field in ((USER, "userId"), (ANONYMOUS, "anonymousId")):
-        try:
-            name = clean_id(sent.get(field))
-        except Refused:
-            if not known:
-                raise
-            continue
-        if name is not None:
-            known.append(Identity(kind, name))
-    address = _email(sent)
-    if address is not None:
-        known.append(Identity(EMAIL, email_id(address)))
-    return known
 
 
 def from_public_key(sent: Mapping[str, Any]) -> bool:

@@ -10,8 +10,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from xxhash import xxh3_128_hexdigest
 
-from streams.events.calls import RETRACTION, check, from_public_key, known_id, owner_of, parse, traits_of
+from streams.events.calls import RETRACTION, check, from_public_key, known_id, parse, traits_of
 from streams.events.controls import decode_control
+from streams.events.identities import names_user, owner_of
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Record
 from streams.events.rejects import Refused, Reject
 from streams.events.times import FIRST_MS, LAST_MS, event_time
@@ -80,7 +81,7 @@ class Codec:
         at = event_time(sent, arrival)
         traits = traits_of(sent)
         public = traits is not None and from_public_key(sent)
-        known = sent.get("userId") not in (None, "") and str(sent["userId"]) == lead_id
+        known = names_user(sent, lead_id)
         return LeadEvent(lead_id, name, values, message_id, at, arrival, traits, touch, raw, public, known)
 
 

@@ -14,12 +14,13 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from streams.events.calls import Id, check, clean_id, from_public_key, identities, parse
+from streams.events.calls import check, from_public_key, parse
 from streams.events.controls import encode_control
+from streams.events.identities import Id, identities, plain_owner, previous_identity
 from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Headers, Row
 from streams.events.rejects import MOST_EVENT_BYTES, Refused, Reject, rejected
-from streams.scoring.event import ANONYMOUS, USER, Identity, Join, join
+from streams.scoring.event import Identity, Join, join
 from streams.transport.topics import Partitioner, Topics
 
 
@@ -66,8 +67,8 @@ class Intake:
             return
         try:
             call = self._decode(record.value or b"")
-            owner = call.userId or call.anonymousId
-            if owner and owner.isprintable() and (call.type != "track" or call.event):
+            owner = plain_owner(call.userId, call.anonymousId)
+            if owner and (call.type != "track" or call.event):
                 self._put(output, owner, arrival, record.value, [source])
                 return
         except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
@@ -109,10 +110,9 @@ def joins_of(sent: Mapping[str, Any], known: list[Identity], arrival: int) -> li
         return []
     joins = [join(known[0], other, arrival) for other in known[1:]]
     if call == "alias":
-        previous = clean_id(sent.get("previousId"))
+        previous = previous_identity(sent)
         if previous is not None:
-            kind = ANONYMOUS if previous == sent.get("anonymousId") else USER
-            joins.append(join(known[0], Identity(kind, previous), arrival, explicit=not from_public_key(sent)))
+            joins.append(join(known[0], previous, arrival, explicit=not from_public_key(sent)))
     return [control for control in joins if control is not None]
 
 

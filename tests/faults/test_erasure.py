@@ -7,7 +7,7 @@ import signal
 
 from redis.asyncio import Redis
 
-from streams.events.calls import email_id
+from streams.events.identities import email_id
 from streams.scoring.lead import Erased, Lead
 from streams.scoring.stored import decode
 from streams.transport.topics import partition_of

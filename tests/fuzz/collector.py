@@ -22,10 +22,11 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from app.collector import mail_handlers
+from app.collector.collector import watch_keys
 from app.collector.metrics import Metrics
-from app.collector.reception import Reception, Rules
-from app.collector.site import Limits, Site
-from app.collector.watched import WatchedKeys
+from app.collector.reception import EventSettings, Reception
+from app.collector.request_reader import Limits
+from app.collector.site import Site
 from app.collector.webhooks import SERVICES
 from streams.events.outgoing import Outgoing
 from streams.events.rejects import MOST_EVENT_BYTES
@@ -65,7 +66,7 @@ class Topics:
     def __init__(self, found: Found) -> None:
         self._found = found
 
-    async def publish(self, records: Sequence[Outgoing]) -> None:
+    async def write_records(self, records: Sequence[Outgoing]) -> None:
         await asyncio.sleep(0)
         for record in records:
             self._found.records += 1
@@ -80,10 +81,10 @@ class Topics:
 async def site_on(folder: Path, found: Found) -> AsyncIterator[int]:
     """A site that knows every kind of key and webhook; gives its port."""
     metrics = Metrics()
-    keys = WatchedKeys(_keys(folder), metrics)
-    rules = Rules("web", "mail", REJECTED, ("context", "consent", "ads"))
-    site = Site(Reception(rules, Topics(found), keys, metrics), Limits(), metrics)
-    with patch.object(mail_handlers, "_fetch", _certificate):
+    keys = watch_keys(_keys(folder), metrics)
+    settings = EventSettings("web", "mail", REJECTED, ("context", "consent", "ads"))
+    site = Site(Reception(settings, Topics(found), keys, metrics), Limits(), metrics)
+    with patch.object(mail_handlers, "_fetch_url", _certificate):
         try:
             yield int((await site.start("127.0.0.1", 0)).rpartition(":")[2])
         finally:

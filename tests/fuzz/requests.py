@@ -288,7 +288,7 @@ def _others() -> Iterator[Base]:
     yield Base("POST", "/v1/cloudevents", (*key, *binary, ("Content-Type", "application/json")), {"a": 1})
     for method in ("GET", "HEAD"):
         yield Base(method, "/v1/pixel.gif?writeKey=WRITEKEY1&userId=u&properties=x&event=Seen", (), None)
-        yield Base(method, "/v1/link?" + links.sign("https://acme.example/", LINK_SECRET, userId="u"), (), None)
+        yield Base(method, "/v1/link?" + links.sign_link("https://acme.example/", LINK_SECRET, userId="u"), (), None)
         yield Base(method, f"/unsubscribe/{_ticket()}", (), None)
         yield Base(method, "/webhooks/mailchimp?secret=chimp", (), None)
     form = (("Content-Type", "application/x-www-form-urlencoded"),)
@@ -297,4 +297,4 @@ def _others() -> Iterator[Base]:
 
 
 def _ticket() -> str:
-    return unsubscribe.token(LINK_SECRET, unsubscribe.Ticket("ana@acme.example"))
+    return unsubscribe.unsubscribe_token(LINK_SECRET, unsubscribe.Ticket("ana@acme.example"))

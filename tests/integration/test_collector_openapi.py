@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemathesis import checks
 from schemathesis.generation import GenerationMode
 
-from app.collector.openapi import document
+from app.collector.openapi import openapi_document
 from tests.fuzz.collector import Found, site_on
 
 EXAMPLES = 15
@@ -27,7 +27,7 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-SCHEMA = schemathesis.openapi.from_dict(document("http://127.0.0.1"))
+SCHEMA = schemathesis.openapi.from_dict(openapi_document("http://127.0.0.1"))
 OPERATIONS: list[Any] = [found.ok() for found in SCHEMA.get_all_operations()]  # type: ignore[union-attr]
 CASES = [pytest.param(each, GenerationMode.POSITIVE, id=f"{each.label}, allowed") for each in OPERATIONS]
 CASES += [

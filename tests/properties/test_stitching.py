@@ -11,9 +11,9 @@ from hypothesis import given, settings
 
 from app.collector import segment
 from app.collector.inbound import Call
-from streams.events.calls import email_id
 from streams.events.codec import Codec
 from streams.events.controls import decode_control
+from streams.events.identities import email_id
 from streams.events.records import KIND_HEADER
 from streams.events.rejects import Reject
 from streams.intake.adapt import Intake
@@ -48,7 +48,7 @@ SAID_AT = "2026-11-23T00:00:00Z"
 def tracked(kind: str, message_id: str, **fields: Any) -> Call:
     """A call of a website's tracker, by way of the collector's adapter."""
     body = {"type": kind, "messageId": message_id, "timestamp": SAID_AT, "writeKey": "wk", **fields}
-    (call,) = segment.read(post(f"/v1/{kind}", body)).calls
+    (call,) = segment.read_segment(post(f"/v1/{kind}", body)).calls
     return call
 
 

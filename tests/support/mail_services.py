@@ -23,7 +23,7 @@ from standardwebhooks import Webhook
 from app.collector import webhooks
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.webhooks import sns
-from app.collector.webhooks.replay import Replay
+from app.collector.webhooks.accepted_requests import AcceptedRequests
 
 NOW_S: Final = 1_795_310_400
 NOW_MS: Final = NOW_S * 1000
@@ -81,11 +81,11 @@ def options(service: str) -> dict[str, str]:
     }[service]()
 
 
-def read(service: str, inbound: Inbound, replay: Replay | None = None, **changed: str) -> Delivery:
+def read(service: str, inbound: Inbound, accepted: AcceptedRequests | None = None, **changed: str) -> Delivery:
     """Read a request to a webhook that is set up as ``options`` says."""
     certificates = {CERTIFICATE_URL: certificate()}
-    memory = Replay(0) if replay is None else replay
-    return webhooks.read("news", service, options(service) | changed, inbound, memory, certificates)
+    memory = AcceptedRequests(0) if accepted is None else accepted
+    return webhooks.read_webhook("news", service, options(service) | changed, inbound, memory, certificates)
 
 
 def refusal(service: str, inbound: Inbound, **changed: str) -> tuple[int, str]:
@@ -190,7 +190,7 @@ def notification(event: Any, message_id: str = "sns-1", **changed: Any) -> dict[
 
 def ses(envelope: dict[str, Any]) -> Inbound:
     """Sign an envelope as SNS does, and send it."""
-    message = sns.canonical(envelope, sns._SIGNED[envelope["Type"]])
+    message = sns.signed_text(envelope, sns._SIGNED[envelope["Type"]])
     scheme = SHA1() if envelope["SignatureVersion"] == "1" else SHA256()
     signature = amazon().sign(message, padding.PKCS1v15(), scheme)
     return post(json.dumps(envelope | {"Signature": base64.b64encode(signature).decode()}).encode())

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from streams.events.calls import owner_of
 from streams.events.codec import Codec
 from streams.events.controls import decode_control
+from streams.events.identities import owner_of
 from streams.events.rejects import Reject
 from streams.intake.adapt import Intake
 from streams.scorefile import load

@@ -9,7 +9,7 @@ import pytest
 
 from app import lead_lookup
 from app.lead_views import lead_view, row_view
-from streams.events.calls import email_id
+from streams.events.identities import email_id
 from streams.scorefile import load_file
 from streams.scoring.event import Identity
 from streams.scoring.lead import Erased, Lead, Redirect

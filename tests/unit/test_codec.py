@@ -14,12 +14,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.events.calls import TYPES, identities, traits_of
+from streams.events.calls import TYPES, traits_of
 from streams.events.codec import Codec
 from streams.events.controls import decode_control, encode_control, kind_of
 from streams.events.rejects import REASONS, Reject
 from streams.events.times import FIRST_MS, LAST_MS, event_time, parse_ms
-from streams.scoring.event import ANONYMOUS, EMAIL, USER, Arrived, Erase, Identity, Join, LeadEvent, Retract
+from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent, Retract
 from streams.scoring.lead import Lead
 from streams.scoring.stored import encode
 from tests.support.implementations import in_use
@@ -314,13 +314,6 @@ def test_traits_come_from_three_places() -> None:
     }
     assert traits_of(sent) == {"group.name": "Acme", "group.size.employees": 7, "title": "CTO"}
     assert traits_of({"type": "page"}) is None
-
-
-def test_identities_come_with_the_greatest_first() -> None:
-    sent = {"userId": 7, "anonymousId": "a", "traits": {"email": "A@b.example"}}
-    kinds = [identity.kind for identity in identities(sent)]
-    assert kinds == [USER, ANONYMOUS, EMAIL]
-    assert identities(sent)[0] == Identity(USER, "7")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.collector.authority import VERDICTS, stamp
+from app.collector.authority import VERDICTS, stamp_call
 from app.collector.inbound import BadCall, Call
 from app.collector.keyring import Key
 from app.collector.vocabulary import MAIL_EVENTS
@@ -24,7 +24,7 @@ def track(event: str, **properties: Any) -> Call:
 
 
 def stamped(call: Call, key: Key | None, webhook_name: str = "") -> Call:
-    result = stamp(call, key, webhook_name)
+    result = stamp_call(call, key, webhook_name)
     assert not isinstance(result, BadCall)
     return result
 
@@ -46,7 +46,7 @@ def test_a_call_carries_its_key_and_not_what_its_sender_says(
 
 @pytest.mark.parametrize("event", sorted(MAIL_EVENTS | VERDICTS | {RETRACTION}))
 def test_what_only_others_can_know_is_refused_to_public_keys_only(event: str) -> None:
-    bad = stamp(track(event), SITE)
+    bad = stamp_call(track(event), SITE)
     assert isinstance(bad, BadCall)
     assert json.loads(bad.raw) == track(event)
     assert bad.reason == "not_allowed"
@@ -105,7 +105,7 @@ _values: st.SearchStrategy[Any] = (
 )
 def test_no_call_loses_more_than_it_may_not_say_and_none_is_changed_in_place(call: Call, key: Key | None) -> None:
     before = json.dumps(call)
-    result = stamp(call, key, "news")
+    result = stamp_call(call, key, "news")
     assert json.dumps(call) == before
     if isinstance(result, BadCall):
         assert key is SITE

@@ -13,11 +13,12 @@ import aiohttp
 import pytest
 
 from app.collector import segment, snowplow
+from app.collector.collector import watch_keys
 from app.collector.inbound import Call, Delivery, Inbound
 from app.collector.metrics import Metrics
-from app.collector.reception import Reception, Rules
-from app.collector.site import Limits, Site
-from app.collector.watched import WatchedKeys
+from app.collector.reception import EventSettings, Reception
+from app.collector.request_reader import Limits
+from app.collector.site import Site
 from streams.events.outgoing import Outgoing
 from streams.events.times import event_time
 from tests.support.payloads import NOW_MS, event_of
@@ -52,7 +53,7 @@ def deliver(request: dict[str, Any]) -> Delivery | None:
     path = request["path"]
     if request["method"] == "OPTIONS" or path == "/sourceConfig/" or path.endswith("/settings"):
         return None
-    read = snowplow.read if path in (TP2, "/i") else segment.read
+    read = snowplow.read_snowplow if path in (TP2, "/i") else segment.read_segment
     return read(inbound(request))
 
 
@@ -134,11 +135,11 @@ def test_preflights_are_for_known_paths_and_settings_are_answered(client: str) -
     for request in requests(client):
         path = request["path"]
         if request["method"] == "OPTIONS":
-            assert path in (TP2, "/sourceConfig/") or path.removeprefix("/v1/") in segment.PATHS
+            assert path in (TP2, "/sourceConfig/") or path in segment.PATHS
         elif path == "/sourceConfig/":
-            assert segment.source_config_stub(request["query"]["writeKey"])["source"]["writeKey"] == "WRITEKEY1"
+            assert segment.rudderstack_settings(request["query"]["writeKey"])["source"]["writeKey"] == "WRITEKEY1"
         elif path.endswith("/settings"):
-            assert segment.settings_stub("WRITEKEY1", "http://localhost:9911")["integrations"]
+            assert segment.segment_settings("WRITEKEY1", "http://localhost:9911")["integrations"]
 
 
 # The same over a socket -------------------------------------------------------------------------------------------
@@ -161,7 +162,7 @@ class Kept:
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
 
-    async def publish(self, records: Sequence[Outgoing]) -> None:
+    async def write_records(self, records: Sequence[Outgoing]) -> None:
         self.records += records
 
 
@@ -188,7 +189,7 @@ async def test_a_captured_client_is_answered_200_to_everything(client: str, tmp_
     path, metrics, kept = tmp_path / "keys.yaml", Metrics(), Kept()
     path.write_text(KEYS)
     site = Site(
-        Reception(Rules("web", "mail", "rejected"), kept, WatchedKeys(path, metrics), metrics), Limits(), metrics
+        Reception(EventSettings("web", "mail", "rejected"), kept, watch_keys(path, metrics), metrics), Limits(), metrics
     )
     url = await site.start("127.0.0.1", 0)
     try:

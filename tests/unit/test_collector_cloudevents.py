@@ -54,7 +54,7 @@ HEADERS = {
 
 
 def read(body: Any, headers: dict[str, str]) -> Delivery:
-    delivery = cloudevents.read(post(PATH, body, headers))
+    delivery = cloudevents.read_cloudevents(post(PATH, body, headers))
     check_sound(delivery)
     return delivery
 
@@ -199,7 +199,7 @@ def test_a_body_without_events_is_refused(body: bytes, code: str) -> None:
 
 def test_the_write_key_is_the_header_s_else_the_query_s() -> None:
     assert read(ASKED, {**STRUCTURED, "authorization": "Bearer WK"}).write_key == "WK"
-    assert cloudevents.read(post(PATH, ASKED, STRUCTURED, [("writeKey", "Q")])).write_key == "Q"
+    assert cloudevents.read_cloudevents(post(PATH, ASKED, STRUCTURED, [("writeKey", "Q")])).write_key == "Q"
 
 
 ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "data", "data_base64", "userid", "anonymousid")
@@ -211,12 +211,12 @@ requests = inbounds(
 
 @given(requests)
 def test_whatever_comes_is_taken_by_the_engine_or_refused(inbound: Any) -> None:
-    check_safe(cloudevents.read, inbound)
+    check_safe(cloudevents.read_cloudevents, inbound)
 
 
 @given(st.dictionaries(st.sampled_from([f"ce-{name}" for name in ATTRIBUTES]), st.text(max_size=9)), st.binary())
 def test_whatever_headers_say_is_taken_by_the_engine_or_refused(headers: dict[str, str], body: bytes) -> None:
-    check_safe(cloudevents.read, post(PATH, body, {"ce-type": "Asked", "ce-subject": "u-1"} | headers))
+    check_safe(cloudevents.read_cloudevents, post(PATH, body, {"ce-type": "Asked", "ce-subject": "u-1"} | headers))
 
 
 def test_an_event_that_is_nested_too_deep_is_bad() -> None:

@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 from app.cli.root import build
 from app.collector.inbound import Refusal
-from app.collector.keyring import PUBLIC_RATE, Key, KeyRing, load, read
-from app.collector.origins import parse
+from app.collector.keyring import PUBLIC_RATE, Key, Keyring, load_keys, parse_keys
+from app.collector.origins import parse_origin
 from app.collector.rates import Buckets, Rate, network_of, without_port
 from app.collector.webhooks import SERVICES
 from streams.yamlfile.load import YamlFileError
@@ -42,7 +42,7 @@ def with_key(key: str) -> str:
     return f"leadglow_keys: 1\nkeys:\n  - {{{key}}}\n"
 
 
-def refusal(ring: KeyRing, key: str, origin: str = "", remote: str = "", **more: bool) -> Refusal:
+def refusal(ring: Keyring, key: str, origin: str = "", remote: str = "", **more: bool) -> Refusal:
     with pytest.raises(Refusal) as caught:
         ring.admit(key, origin, remote, 1, 0.0, **more)
     return caught.value
@@ -53,7 +53,7 @@ def refusal(ring: KeyRing, key: str, origin: str = "", remote: str = "", **more:
 
 def test_a_file_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "keys.yaml").write_text(GOOD)
-    ring = load(tmp_path / "keys.yaml")
+    ring = load_keys(tmp_path / "keys.yaml")
 
     assert [(key.name, key.public, key.any_origin) for key in ring.keys] == [
         ("site", True, False),
@@ -70,16 +70,16 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_a_public_key_without_a_rate_has_one() -> None:
-    ring = read(with_key(f"name: a, write_key: w, origins: {PAGE}"))
+    ring = parse_keys(with_key(f"name: a, write_key: w, origins: {PAGE}"))
     assert (ring.keys[0].rate, ring.keys[0].address_rate) == (PUBLIC_RATE, Rate(100, 1))
 
 
 def test_a_file_without_links_has_no_secret_and_one_may_have_no_keys() -> None:
-    assert read("leadglow_keys: 1").link_secret == b""
+    assert parse_keys("leadglow_keys: 1").link_secret == b""
 
 
 def test_what_is_shown_of_a_ring_has_no_secret() -> None:
-    ring = read(GOOD)
+    ring = parse_keys(GOOD)
     shown = repr([*ring.keys, *ring.webhooks.values()])
     assert not any(secret in shown for secret in ("wk_abc", DIGEST, "MFkw"))
 
@@ -131,7 +131,7 @@ MISTAKES = [
 @pytest.mark.parametrize(("text", "said"), MISTAKES)
 def test_a_mistake_is_told_without_what_may_be_a_secret(text: str, said: str) -> None:
     with pytest.raises(YamlFileError) as caught:
-        read(text.replace(HERE, ""), "k.yaml")
+        parse_keys(text.replace(HERE, ""), "k.yaml")
 
     message = str(caught.value)
     assert said in message
@@ -146,7 +146,7 @@ def test_a_mistake_names_its_place(text: str, said: str) -> None:
     before = text.partition(HERE)[0]
     place = f"k.yaml:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}:"
     with pytest.raises(YamlFileError) as caught:
-        read(text.replace(HERE, ""), "k.yaml")
+        parse_keys(text.replace(HERE, ""), "k.yaml")
 
     lines = [line for line in str(caught.value).splitlines() if said in line]
     if said not in ("not YAML", "second time") and not text.endswith(HERE):
@@ -156,7 +156,7 @@ def test_a_mistake_names_its_place(text: str, said: str) -> None:
 def test_every_mistake_is_told_at_once() -> None:
     text = "leadglow_keys: 2\nkeys:\n  - {name: a}\n  - {name: a, server: true, rate: x}\nlinks: {}\n"
     with pytest.raises(YamlFileError) as caught:
-        read(text)
+        parse_keys(text)
     assert len(caught.value.mistakes) == 7
 
 
@@ -171,7 +171,7 @@ def test_every_mistake_is_told_at_once() -> None:
 )
 def test_a_webhook_must_be_of_a_known_service_with_what_it_needs(hook: str, said: str) -> None:
     with pytest.raises(YamlFileError) as caught:
-        read(f"leadglow_keys: 1\nwebhooks: [{{name: a, {hook}}}]", "k", SERVICES)
+        parse_keys(f"leadglow_keys: 1\nwebhooks: [{{name: a, {hook}}}]", "k", SERVICES)
     assert said in str(caught.value)
 
 
@@ -180,20 +180,20 @@ def test_a_file_that_cannot_be_read_is_a_mistake_too(tmp_path: Path, data: bytes
     if data is not None:
         (tmp_path / "keys.yaml").write_bytes(data)
     with pytest.raises(YamlFileError, match=r"keys\.yaml:1:1: the file"):
-        load(tmp_path / "keys.yaml")
+        load_keys(tmp_path / "keys.yaml")
 
 
 @given(st.text(max_size=200) | st.binary(max_size=60).map(lambda data: GOOD[: len(data) * 6] + data.decode("latin-1")))
 def test_no_text_makes_reading_fail_otherwise_than_with_mistakes(text: str) -> None:
     with suppress(YamlFileError):
-        read(text)
+        parse_keys(text)
 
 
 # Who is let in ---------------------------------------------------------------------------------------------------
 
 
 def test_keys_are_known_by_what_is_shown() -> None:
-    ring = read(GOOD)
+    ring = parse_keys(GOOD)
     assert ring.admit("wk_abc", PAGE, "", 1, 0.0).name == "site"
     assert ring.admit("wk_app", "", "", 1, 0.0).name == "app"
     assert ring.admit(SECRET, "", "", 1, 0.0).name == "backend"
@@ -201,12 +201,12 @@ def test_keys_are_known_by_what_is_shown() -> None:
 
 @pytest.mark.parametrize("shown", ["", "wk_ab", "WK_ABC", "wk_abc ", DIGEST, "\ud800", "site", "x" * 100_000])
 def test_what_is_no_key_is_refused_with_401(shown: str) -> None:
-    error = refusal(read(GOOD), shown, PAGE)
+    error = refusal(parse_keys(GOOD), shown, PAGE)
     assert (error.status, error.code) == (401, "unknown_key")
 
 
 def test_a_server_key_in_an_address_is_refused_and_told_why_and_a_public_one_is_not() -> None:
-    ring = read(GOOD)
+    ring = parse_keys(GOOD)
     error = refusal(ring, SECRET, in_query=True)
     assert (error.status, error.code) == (403, "secret_in_url")
     assert "basic authentication" in error.message
@@ -215,10 +215,11 @@ def test_a_server_key_in_an_address_is_refused_and_told_why_and_a_public_one_is_
 
 
 def test_no_answer_shows_a_server_key_again() -> None:
-    ring = read(GOOD)
-    assert [ring.shown(each) for each in ("wk_abc", "", "unknown", "\ud800")] == ["wk_abc", "", "unknown", "\ud800"]
+    ring = parse_keys(GOOD)
+    found = [ring.check_public(each) for each in ("wk_abc", "", "unknown", "\ud800")]
+    assert found == ["wk_abc", "", "unknown", "\ud800"]
     with pytest.raises(Refusal) as caught:
-        ring.shown(SECRET)
+        ring.check_public(SECRET)
     assert (caught.value.status, caught.value.code) == (403, "secret_in_url")
 
 
@@ -242,7 +243,7 @@ ALLOWED = [
 
 @pytest.mark.parametrize(("origin", "allowed"), ALLOWED)
 def test_a_public_key_is_for_its_pages(origin: str, allowed: bool) -> None:
-    ring = KeyRing([key for key in read(GOOD).keys if key.name == "site"])
+    ring = Keyring([key for key in parse_keys(GOOD).keys if key.name == "site"])
     assert ring.allows_origin(origin) is allowed
     if allowed:
         assert ring.admit("wk_abc", origin, "", 1, 0.0).name == "site"
@@ -253,19 +254,19 @@ def test_a_public_key_is_for_its_pages(origin: str, allowed: bool) -> None:
 
 
 def test_a_key_for_any_origin_is_for_every_page_and_for_senders_that_are_none() -> None:
-    ring = read(GOOD)
+    ring = parse_keys(GOOD)
     for i, origin in enumerate(("", "null", "https://evil.example", "capacitor://localhost")):
         assert ring.admit("wk_app", origin, f"192.0.2.{i}", 1, 0.0).name == "app"
         assert ring.allows_origin(origin)
 
 
 def test_server_keys_open_no_origin() -> None:
-    assert not KeyRing([key for key in read(GOOD).keys if not key.public]).allows_origin(PAGE)
+    assert not Keyring([key for key in parse_keys(GOOD).keys if not key.public]).allows_origin(PAGE)
 
 
 @given(st.from_regex(r"\A[a-z]{1,5}\.acme\.example(:[0-9]{1,4})?\Z"))
 def test_a_host_below_is_covered_by_the_star_unless_its_port_is_another(host: str) -> None:
-    star, page = parse("https://*.acme.example"), parse(f"https://{host}")
+    star, page = parse_origin("https://*.acme.example"), parse_origin(f"https://{host}")
     assert star is not None
     assert page is not None
     assert star.covers(page) is (page.port == "")
@@ -274,11 +275,11 @@ def test_a_host_below_is_covered_by_the_star_unless_its_port_is_another(host: st
 # Rates -----------------------------------------------------------------------------------------------------------
 
 
-def ring_of(rate: Rate | None, address_rate: Rate | None = None, name: str = "a") -> KeyRing:
-    return KeyRing([Key(name, True, (), True, rate, address_rate, "w")])
+def ring_of(rate: Rate | None, address_rate: Rate | None = None, name: str = "a") -> Keyring:
+    return Keyring([Key(name, True, (), True, rate, address_rate, "w")])
 
 
-def let_in(ring: KeyRing, remote: str, calls: int, now_s: float) -> bool:
+def let_in(ring: Keyring, remote: str, calls: int, now_s: float) -> bool:
     try:
         ring.admit("w", "", remote, calls, now_s)
     except Refusal:
@@ -347,7 +348,7 @@ def test_buckets_stay_bounded_and_never_let_more_in_than_a_period_and_what_flows
     buckets, let, now_s = Buckets(most_addresses=10), 0, 0.0
     for _ in range(300):
         now_s += chance.choice((0.0, 0.01, -1.0, 0.2))
-        wait_s = buckets.take("a", f"192.0.2.{chance.randint(0, 99)}", (Rate(20, 1), Rate(3, 1)), 1, now_s)
+        wait_s = buckets.take_tokens("a", f"192.0.2.{chance.randint(0, 99)}", (Rate(20, 1), Rate(3, 1)), 1, now_s)
         let += not wait_s
         assert len(buckets) <= 11
     assert let <= 20 + 20 * 300 * 0.2 + 1
@@ -359,7 +360,7 @@ def test_a_reload_goes_on_counting_by_the_names_of_keys() -> None:
         assert let_in(old, "192.0.2.1", 1, 0.0)
     same, lower, other = ring_of(Rate(3, 60), Rate(3, 60)), ring_of(Rate(1, 60)), ring_of(Rate(3, 60), name="b")
     for ring in (same, lower, other):
-        ring.carry_over(old)
+        ring.inherit_usage(old)
     assert not let_in(same, "192.0.2.1", 1, 0.0)
     assert not let_in(lower, "192.0.2.1", 1, 0.0)
     assert let_in(other, "192.0.2.1", 1, 0.0)
@@ -396,7 +397,7 @@ def test_a_new_key_is_let_in_by_the_line_that_comes_with_it(args: tuple[str, ...
 
     assert result.exit_code == 0
     said = result.stdout.splitlines()
-    ring = read("leadglow_keys: 1\nkeys:\n" + said[-1])
+    ring = parse_keys("leadglow_keys: 1\nkeys:\n" + said[-1])
     assert ring.admit(said[1], PAGE, "", 1, 0.0).name == args[0]
     assert (said[1] in said[-1]) is ("--server" not in args)
 
@@ -432,7 +433,7 @@ def test_a_new_key_makes_the_file_that_is_not_there(tmp_path: Path) -> None:
 
     assert result.exit_code == 0
     assert result.stdout.endswith(f"\n{file} made, with this key\n")
-    assert load(file).admit(result.stdout.splitlines()[1], PAGE, "", 1, 0.0).name == "site"
+    assert load_keys(file).admit(result.stdout.splitlines()[1], PAGE, "", 1, 0.0).name == "site"
 
 
 @pytest.mark.parametrize(
@@ -452,12 +453,12 @@ def test_a_new_key_is_added_to_a_file_and_nothing_else_of_it_changes(text: str, 
     file = tmp_path / "keys.yaml"
     file.write_text(text)
     file.chmod(0o640)
-    before = read(text)
+    before = parse_keys(text)
     result = new_in(file, *SITE_ARGS)
 
     assert result.exit_code == 0, result.stderr
     assert f"added to {file}" in result.stdout
-    after = load(file)
+    after = load_keys(file)
     assert after.keys[:-1] == before.keys
     assert (after.keys[-1].name, after.webhooks, after.link_secret) == ("site", before.webhooks, before.link_secret)
     lines = file.read_text().splitlines()

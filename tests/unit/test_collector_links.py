@@ -19,7 +19,7 @@ BROWSER = {"user-agent": "Mozilla/5.0"}
 
 
 def pixel(query: list[tuple[str, str]], **headers: str) -> Call:
-    delivery = links.pixel(get("/v1/pixel.gif", query, headers))
+    delivery = links.read_pixel(get("/v1/pixel.gif", query, headers))
     check_sound(delivery)
     (call,) = delivery.calls
     return call
@@ -27,7 +27,7 @@ def pixel(query: list[tuple[str, str]], **headers: str) -> Call:
 
 def click(query: str | list[tuple[str, str]], now_ms: int = NOW_MS, secret: bytes = SECRET) -> tuple[Delivery, str]:
     pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else query
-    delivery, target = links.follow(get("/v1/link", pairs, BROWSER), secret, now_ms)
+    delivery, target = links.read_click(get("/v1/link", pairs, BROWSER), secret, now_ms)
     check_sound(delivery)
     return delivery, target
 
@@ -52,7 +52,7 @@ def test_a_pixel_with_an_event_is_a_track_call() -> None:
         "properties": {"issue": "12"},
         "context": {"library": {"name": "leadglow-links"}, "ip": "203.0.113.9", "userAgent": "Mozilla/5.0"},
     }
-    assert links.pixel(get("/v1/pixel.gif", query)).write_key == "WK"
+    assert links.read_pixel(get("/v1/pixel.gif", query)).write_key == "WK"
 
 
 def test_a_pixel_without_an_event_is_a_visit_to_the_page_that_shows_it() -> None:
@@ -75,7 +75,7 @@ def test_a_pixel_may_name_its_type_its_address_and_its_message_id() -> None:
 def test_two_requests_for_a_pixel_are_two_events_and_the_same_one_is_one() -> None:
     def named(received_ms: int, remote: str = "203.0.113.9") -> Any:
         query = (("userId", "u-1"),)
-        return links.pixel(Inbound("GET", "/", query, {}, b"", received_ms, remote)).calls[0]["messageId"]
+        return links.read_pixel(Inbound("GET", "/", query, {}, b"", received_ms, remote)).calls[0]["messageId"]
 
     assert named(1) == named(1)
     assert len({named(1), named(2), named(1, "198.51.100.7")}) == 3
@@ -98,7 +98,7 @@ def test_a_pixel_that_cannot_be_used_is_refused(query: list[tuple[str, str]], co
 
 
 def test_a_click_is_counted_and_leads_to_the_target() -> None:
-    query = links.sign(TARGET, SECRET, userId="u-1", event="Email Link Clicked", **{"p.campaign_id": "n-12"})
+    query = links.sign_link(TARGET, SECRET, userId="u-1", event="Email Link Clicked", **{"p.campaign_id": "n-12"})
     delivery, target = click(query)
     assert target == TARGET
     (call,) = delivery.calls
@@ -109,14 +109,14 @@ def test_a_click_is_counted_and_leads_to_the_target() -> None:
 
 
 def test_a_link_may_be_for_an_address_and_needs_no_event() -> None:
-    (call,) = click(links.sign(TARGET, SECRET, email="ana@acme.example"))[0].calls
+    (call,) = click(links.sign_link(TARGET, SECRET, email="ana@acme.example"))[0].calls
     assert call["event"] == links.CLICKED
     assert call["context"]["traits"] == {"email": "ana@acme.example"}
 
 
 def test_two_clicks_are_two_events_unless_the_link_has_a_message_id() -> None:
     def named(now_ms: int, **what: str) -> str:
-        message_id: str = click(links.sign(TARGET, SECRET, userId="u-1", **what), now_ms)[0].calls[0]["messageId"]
+        message_id: str = click(links.sign_link(TARGET, SECRET, userId="u-1", **what), now_ms)[0].calls[0]["messageId"]
         return message_id
 
     assert named(1) == named(1) != named(2)
@@ -124,13 +124,13 @@ def test_two_clicks_are_two_events_unless_the_link_has_a_message_id() -> None:
 
 
 def test_parameters_that_others_append_or_reorder_do_not_break_a_link() -> None:
-    pairs = parse_qsl(links.sign(TARGET, SECRET, userId="u-1", event="Clicked"))
+    pairs = parse_qsl(links.sign_link(TARGET, SECRET, userId="u-1", event="Clicked"))
     delivery, target = click([("mc_eid", "x"), *reversed(pairs), ("utm_source", "mail")])
     assert target == TARGET
     assert "mc_eid" not in str(delivery.calls)
 
 
-SIGNED = parse_qsl(links.sign(TARGET, SECRET, userId="u-1", event="Clicked", **{"p.a": "1"}))
+SIGNED = parse_qsl(links.sign_link(TARGET, SECRET, userId="u-1", event="Clicked", **{"p.a": "1"}))
 
 
 @pytest.mark.parametrize(
@@ -170,23 +170,26 @@ BAD_TARGETS = (
 @pytest.mark.parametrize("target", BAD_TARGETS)
 def test_no_link_leads_anywhere_but_to_a_web_page(target: str) -> None:
     with pytest.raises(ValueError, match="target"):
-        links.sign(target, SECRET, userId="u-1")
+        links.sign_link(target, SECRET, userId="u-1")
     pairs = [("to", target), ("userId", "u-1")]
     pairs.append(("sig", links._signature(pairs, SECRET)))
     assert refusal(lambda: click(pairs)) == (400, "bad_target")
 
 
 def test_a_link_leads_to_its_target_even_if_the_event_is_bad() -> None:
-    delivery, target = click(links.sign(TARGET, SECRET, userId="u\n1"))
+    delivery, target = click(links.sign_link(TARGET, SECRET, userId="u\n1"))
     assert (target, delivery.calls) == (TARGET, [])
     assert [bad.reason for bad in delivery.bad] == ["bad_id"]
 
 
 def test_the_time_of_a_link_ends_if_it_says_so() -> None:
-    query = links.sign(TARGET, SECRET, userId="u-1", expires="1795400000")
+    query = links.sign_link(TARGET, SECRET, userId="u-1", expires="1795400000")
     assert click(query, 1_795_399_999_999)[1] == TARGET
     assert refusal(lambda: click(query, 1_795_400_000_000)) == (410, "link_expired")
-    assert refusal(lambda: click(links.sign(TARGET, SECRET, userId="u-1", expires="soon"))) == (410, "link_expired")
+    assert refusal(lambda: click(links.sign_link(TARGET, SECRET, userId="u-1", expires="soon"))) == (
+        410,
+        "link_expired",
+    )
 
 
 @pytest.mark.parametrize(
@@ -196,17 +199,19 @@ def test_the_time_of_a_link_ends_if_it_says_so() -> None:
 )  # fmt: skip
 def test_a_link_that_would_not_work_is_not_signed(target: str, secret: bytes, what: dict[str, str]) -> None:
     with pytest.raises((ValueError, TypeError)):
-        links.sign(target, secret, **what)
+        links.sign_link(target, secret, **what)
 
 
 def test_the_target_is_ascii_for_the_header() -> None:
-    assert click(links.sign("https://acme.example/café", SECRET, userId="u-1"))[1] == "https://acme.example/caf%C3%A9"
+    assert (
+        click(links.sign_link("https://acme.example/café", SECRET, userId="u-1"))[1] == "https://acme.example/caf%C3%A9"
+    )
 
 
 @given(st.text(max_size=30), st.dictionaries(st.sampled_from(("event", "p.a", "email")), st.text(max_size=9)))
 def test_what_is_signed_is_what_is_followed(path: str, what: dict[str, str]) -> None:
     try:
-        query = links.sign(f"https://acme.example/{path}", SECRET, userId="u-1", **what)
+        query = links.sign_link(f"https://acme.example/{path}", SECRET, userId="u-1", **what)
     except ValueError:
         return
     delivery, target = click(query)
@@ -220,9 +225,9 @@ NAMES = ("writeKey", "type", "event", "userId", "anonymousId", "email", "message
 
 @given(inbounds(st.none(), ("/v1/pixel.gif", "/v1/link"), ("referer",), NAMES))
 def test_whatever_comes_is_taken_by_the_engine_or_refused(inbound: Inbound) -> None:
-    check_safe(links.pixel, inbound)
+    check_safe(links.read_pixel, inbound)
     with pytest.raises(Refusal):
-        links.follow(inbound, SECRET, NOW_MS)
+        links.read_click(inbound, SECRET, NOW_MS)
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), raw_text), max_size=6))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.collector.calls import rfc3339
 from app.collector.inbound import Call
-from app.collector.machines import MEMORY_MS, Machines
+from app.collector.machines import MEMORY_MS, MachineDetector
 from app.collector.mailings import MOST_OF_ONE
 
 NOW_MS = 1_795_310_000_000
@@ -47,9 +47,9 @@ def reason(call: Call) -> str | None:
 
 def judged(*calls: Call) -> tuple[list[str | None], list[Call]]:
     """The marks and the retractions of calls that come one after another."""
-    judge, retractions = Machines(), []
+    judge, retractions = MachineDetector(), []
     for call in calls:
-        retractions += judge.judge(call, NOW_MS)
+        retractions += judge.judge_call(call, NOW_MS)
     return [reason(call) for call in calls], retractions
 
 
@@ -86,7 +86,7 @@ def test_an_agent_tells(event: str, agent: str, expected: str | None) -> None:
 @pytest.mark.parametrize(("agent", "expected"), [(CRAWLER, "crawler"), (PERSON, None), ("Mozilla/5.0", None)])
 def test_a_crawlers_visit_is_marked(kind: str, agent: str, expected: str | None) -> None:
     call: Call = {"type": kind, "anonymousId": "a", "context": {"userAgent": agent}}
-    assert Machines().judge(call, NOW_MS) == []
+    assert MachineDetector().judge_call(call, NOW_MS) == []
     assert call.get("properties", {}).get("automated_reason") == expected
 
 
@@ -115,14 +115,14 @@ def test_a_verdict_that_comes_along_stays(given: str | None, expected: str) -> N
 )
 def test_what_has_no_usual_shape_is_left_alone(call: Call) -> None:
     before = copy.deepcopy(call)
-    judge = Machines()
-    assert judge.judge(call, NOW_MS) == []
+    judge = MachineDetector()
+    assert judge.judge_call(call, NOW_MS) == []
     assert call == before
 
 
 def test_an_endless_agent_is_looked_at_only_so_far() -> None:
     call: Call = {"type": "page", "context": {"userAgent": "a b/" * 200_000}}
-    Machines().judge(call, NOW_MS)
+    MachineDetector().judge_call(call, NOW_MS)
     assert "properties" not in call
 
 
@@ -194,19 +194,19 @@ def test_a_click_right_after_the_delivery_is_no_persons_whichever_is_heard_of_fi
 
 
 def test_an_event_that_comes_again_after_a_failed_publication_takes_back_the_same() -> None:
-    judge = Machines()
+    judge = MachineDetector()
     for name in "ab":
-        judge.judge(click(name), NOW_MS)
-    first = judge.judge(click("c"), NOW_MS)
+        judge.judge_call(click(name), NOW_MS)
+    first = judge.judge_call(click("c"), NOW_MS)
     again = click("c")
-    assert judge.judge(again, NOW_MS) == first
+    assert judge.judge_call(again, NOW_MS) == first
     assert len(first) == 2
     assert reason(again) == "link_scanner"
     later = click("a")
-    assert judge.judge(later, NOW_MS) == []
+    assert judge.judge_call(later, NOW_MS) == []
     assert reason(later) == "link_scanner"
-    assert judge.judge(click("c"), NOW_MS) == first
-    assert judge.judge(click("d"), NOW_MS) == []
+    assert judge.judge_call(click("c"), NOW_MS) == first
+    assert judge.judge_call(click("d"), NOW_MS) == []
 
 
 def some_mail_events(chance: Random) -> list[Call]:
@@ -241,21 +241,21 @@ def test_what_is_a_machines_in_the_end_does_not_depend_on_the_order(chance: Rand
 
 
 def test_memory_is_bounded_over_all_mails_and_for_each() -> None:
-    judge = Machines(most_events=100)
+    judge = MachineDetector(most_events=100)
     for i in range(500):
-        judge.judge(click(f"e{i}", i * 10_000, message_id=f"m{i % 150}"), NOW_MS)
+        judge.judge_call(click(f"e{i}", i * 10_000, message_id=f"m{i % 150}"), NOW_MS)
         assert len(judge) <= 100 + 1
-    one = Machines()
+    one = MachineDetector()
     for i in range(500):
-        one.judge(click(f"e{i}", i * 10_000), NOW_MS)
+        one.judge_call(click(f"e{i}", i * 10_000), NOW_MS)
     assert len(one) == MOST_OF_ONE
 
 
 def test_a_mail_is_forgotten_an_hour_after_the_last_that_was_heard_of_it() -> None:
-    judge = Machines()
-    judge.judge(click("a"), NOW_MS)
-    judge.judge(click("b"), NOW_MS + MEMORY_MS)
-    judge.judge(click("c", message_id="m2"), NOW_MS + MEMORY_MS + 1)
+    judge = MachineDetector()
+    judge.judge_call(click("a"), NOW_MS)
+    judge.judge_call(click("b"), NOW_MS + MEMORY_MS)
+    judge.judge_call(click("c", message_id="m2"), NOW_MS + MEMORY_MS + 1)
     assert len(judge) == 3
-    judge.judge(click("d", message_id="m2"), NOW_MS + 2 * MEMORY_MS + 1)
+    judge.judge_call(click("d", message_id="m2"), NOW_MS + 2 * MEMORY_MS + 1)
     assert len(judge) == 2

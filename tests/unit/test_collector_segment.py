@@ -21,7 +21,7 @@ PAGE = {"type": "page", "userId": "u-1", "messageId": "m-1"}
 
 
 def read(path: str, body: Any, **headers: str) -> Delivery:
-    delivery = segment.read(post(path, body, headers))
+    delivery = segment.read_segment(post(path, body, headers))
     check_sound(delivery)
     return delivery
 
@@ -41,7 +41,7 @@ def one(path: str, body: Any, **headers: str) -> Call:
 )  # fmt: skip
 def test_a_path_gives_its_type_to_a_call_without_one(names: tuple[str, str], kind: str) -> None:
     for name in names:
-        assert name in segment.PATHS
+        assert f"/v1/{name}" in segment.PATHS
         for path in (f"/v1/{name}", f"/v1/{name}/"):
             assert one(path, {"userId": "u-1", "event": "Asked"})["type"] == kind
 
@@ -164,12 +164,12 @@ def test_a_request_of_bad_events_only_is_refused_with_the_reason_of_the_first() 
 
 def test_a_retraction_that_names_an_event_is_taken() -> None:
     sent = {"event": "Event Retracted", "userId": "u-1", "properties": {"messageId": "m-1"}}
-    assert segment.read(post("/v1/t", sent)).calls[0]["properties"] == {"messageId": "m-1"}
+    assert segment.read_segment(post("/v1/t", sent)).calls[0]["properties"] == {"messageId": "m-1"}
 
 
 def test_as_many_events_are_taken_as_one_may_send_and_no_more() -> None:
     events = [{"type": "page", "userId": "u-1", "messageId": str(i)} for i in range(MOST_CALLS + 1)]
-    assert len(segment.read(post("/v1/batch", {"batch": events[1:]})).calls) == MOST_CALLS
+    assert len(segment.read_segment(post("/v1/batch", {"batch": events[1:]})).calls) == MOST_CALLS
     for body in (events, {"batch": events}):
         assert refusal(lambda body=body: read("/v1/batch", body)) == (413, "too_many_events")  # type: ignore[misc]
 
@@ -260,7 +260,7 @@ def test_the_write_key_is_the_header_s_else_the_body_s_else_the_query_s(
     headers = {"authorization": authorization} if authorization else {}
     query = [("writeKey", asked)] if asked else []
     for path, body in (("/v1/p", {**PAGE, "writeKey": said}), ("/v1/b", {"batch": [PAGE], "writeKey": said})):
-        assert segment.read(post(path, body, headers, query)).write_key == key
+        assert segment.read_segment(post(path, body, headers, query)).write_key == key
 
 
 def test_the_write_key_of_a_plain_array_is_that_of_its_first_call_and_is_in_no_call() -> None:
@@ -345,11 +345,11 @@ def test_equal_calls_of_one_request_have_different_message_ids() -> None:
 )
 def test_settings_send_the_browser_library_here(base_url: str, host: str, protocol: str) -> None:
     where = {"apiKey": "WK", "apiHost": host, "protocol": protocol}
-    assert segment.settings_stub("WK", base_url) == {"integrations": {"Segment.io": where}}
+    assert segment.segment_settings("WK", base_url) == {"integrations": {"Segment.io": where}}
 
 
 def test_the_source_config_is_an_enabled_source_that_reports_nothing() -> None:
-    source = segment.source_config_stub("WK")["source"]
+    source = segment.rudderstack_settings("WK")["source"]
     assert (source["writeKey"], source["enabled"], source["destinations"]) == ("WK", True, [])
     assert source["config"]["statsCollection"] == {"errors": {"enabled": False}, "metrics": {"enabled": False}}
 
@@ -366,7 +366,7 @@ batches = st.builds(
 )
 requests = inbounds(
     calls | batches | st.lists(calls, max_size=4),
-    [f"/v1/{name}" for name in segment.PATHS],
+    segment.PATHS,
     ("anonymousid", "sentat"),
     ("writeKey",),
 )
@@ -374,4 +374,4 @@ requests = inbounds(
 
 @given(requests)
 def test_whatever_comes_is_taken_by_the_engine_or_refused(inbound: Any) -> None:
-    check_safe(segment.read, inbound)
+    check_safe(segment.read_segment, inbound)

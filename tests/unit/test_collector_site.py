@@ -17,19 +17,22 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from app.collector import links, site
-from app.collector.bodies import Room, inflate
+from app.collector import links, request_reader, site, snippet
+from app.collector.bodies import MemoryBudget, inflate
+from app.collector.collector import watch_keys
+from app.collector.event_writer import kafka_away
 from app.collector.inbound import Delivery, Inbound, Refusal
+from app.collector.keyring import Keyring
 from app.collector.metrics import Metrics
-from app.collector.openapi import document, operations
-from app.collector.publish import away
-from app.collector.reception import Reception, Rules
+from app.collector.openapi import openapi_document
+from app.collector.reception import EventSettings, Reception
+from app.collector.request_reader import Limits
 from app.collector.responses import ACCEPTED
-from app.collector.site import Limits, Site
-from app.collector.watched import WatchedKeys
+from app.collector.site import Site
 from app.collector.webhooks import unsubscribe
 from app.collector.webhooks.sns import NeedsCertificate
 from streams.events.outgoing import Outgoing
+from streams.yamlfile.watched import Watched
 
 SECRET = "0123456789abcdef0123456789abcdef"
 KEYS = f"""
@@ -43,7 +46,7 @@ webhooks:
   - {{name: news, service: mailchimp, secret: open-sesame}}
 links: {{secret: "{SECRET}"}}
 """
-RULES = Rules("web", "mail", "rejected", ("context", "consent", "ads"))
+SETTINGS = EventSettings("web", "mail", "rejected", ("context", "consent", "ads"))
 CALL = {"type": "track", "event": "Demo Requested", "messageId": "m-1", "userId": "u-1"}
 PAGE = {"Origin": "https://acme.example"}
 
@@ -59,11 +62,11 @@ class Kept:
         self.waiting = 0
         self.ready = True
 
-    async def publish(self, records: Sequence[Outgoing]) -> None:
+    async def write_records(self, records: Sequence[Outgoing]) -> None:
         self.waiting += 1
         await self.open.wait()
         if self.away:
-            raise away()
+            raise kafka_away()
         self.records += records
 
     def calls(self, topic: str) -> list[dict[str, Any]]:
@@ -90,7 +93,7 @@ class Running:
     site: Site
     kept: Kept
     metrics: Metrics
-    keys: WatchedKeys
+    keys: Watched[Keyring]
     session: aiohttp.ClientSession = field(repr=False)
 
     async def send(self, method: str, path: str, **options: Any) -> Answer:
@@ -112,10 +115,12 @@ class Running:
 
 
 @asynccontextmanager
-async def serving(keys: Path, rules: Rules = RULES, limits: Limits | None = None) -> AsyncIterator[Running]:
+async def serving(
+    keys: Path, settings: EventSettings = SETTINGS, limits: Limits | None = None
+) -> AsyncIterator[Running]:
     metrics, kept = Metrics(), Kept()
-    watched = WatchedKeys(keys, metrics)
-    served = Site(Reception(rules, kept, watched, metrics), limits or Limits(), metrics)
+    watched = watch_keys(keys, metrics)
+    served = Site(Reception(settings, kept, watched, metrics), limits or Limits(), metrics)
     url = await served.start("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession() as session:
@@ -290,7 +295,7 @@ async def test_a_body_of_unknown_length_is_bounded_too(keys: Path) -> None:
 
 
 async def test_a_body_that_never_ends_is_given_up(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site, "BODY_S", 0.05)
+    monkeypatch.setattr(request_reader, "BODY_S", 0.05)
     reader, writer = await asyncio.open_connection(*running.url.removeprefix("http://").split(":"))
     writer.write(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
 
@@ -400,7 +405,7 @@ async def test_a_wrong_method_is_answered_with_the_right_ones(running: Running) 
 async def test_what_should_not_happen_is_500_with_a_code(
     running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("app.collector.site.document", lambda base: 1 / 0)
+    monkeypatch.setattr("app.collector.openapi.openapi_document", lambda base: 1 / 0)
 
     answer = await running.send("GET", "/openapi.json")
 
@@ -521,7 +526,7 @@ async def test_what_a_browser_refuses_is_dropped_and_answered_200(running: Runni
 
 
 async def test_a_browsers_refusal_counts_only_where_it_is_honoured(keys: Path) -> None:
-    async with serving(keys, replace(RULES, honour_gpc=False)) as running:
+    async with serving(keys, replace(SETTINGS, honour_gpc=False)) as running:
         await running.post(CALL, Sec_GPC="1")
 
         assert len(running.kept.calls("web")) == 1
@@ -595,7 +600,7 @@ async def test_our_own_tracker_is_compressed_for_who_takes_it(running: Running, 
         body = await reply.read()
 
     assert reply.headers.get("Content-Encoding") == ("gzip" if packed else None)
-    assert (gzip.decompress(body) if packed else body) == site.SNIPPET.read_bytes()
+    assert (gzip.decompress(body) if packed else body) == snippet.FILE.read_bytes()
     assert reply.headers["Vary"] == "Origin, Accept-Encoding"
 
 
@@ -604,7 +609,7 @@ async def test_a_head_request_is_marked_whatever_its_properties_are(running: Run
     call: dict[str, Any] = {"type": "page", "userId": "u-1", "properties": properties}
     inbound = Inbound("HEAD", "/v1/pixel.gif", (("writeKey", "wk_app"),), {}, b"", 0, "203.0.113.9")
 
-    await running.site._reception.tracked("pixel", inbound, lambda _: Delivery([call], write_key="wk_app"))
+    await running.site._reception.accept_tracked("pixel", inbound, lambda _: Delivery([call], write_key="wk_app"))
 
     [kept] = running.kept.calls("web")
     assert kept["properties"]["automated"] is True
@@ -614,7 +619,7 @@ async def test_a_head_request_is_marked_whatever_its_properties_are(running: Run
 
 
 async def test_a_click_is_kept_and_sent_on(running: Running) -> None:
-    query = links.sign("https://acme.example/pricing?x=1", SECRET.encode(), userId="u-1")
+    query = links.sign_link("https://acme.example/pricing?x=1", SECRET.encode(), userId="u-1")
 
     answer = await running.send("GET", f"/v1/link?{query}")
 
@@ -628,7 +633,7 @@ async def test_who_clicked_gets_there_even_while_kafka_is_stuck(
 ) -> None:
     monkeypatch.setattr(site, "FOLLOW_S", 0.05)
     running.kept.open.clear()
-    query = links.sign("https://acme.example/", SECRET.encode(), userId="u-1")
+    query = links.sign_link("https://acme.example/", SECRET.encode(), userId="u-1")
 
     assert (await running.send("GET", f"/v1/link?{query}")).status == 302
 
@@ -638,14 +643,14 @@ async def test_who_clicked_gets_there_even_while_kafka_is_stuck(
 
 async def test_who_clicked_gets_there_even_without_kafka(running: Running) -> None:
     running.kept.away = True
-    query = links.sign("https://acme.example/", SECRET.encode(), userId="u-1")
+    query = links.sign_link("https://acme.example/", SECRET.encode(), userId="u-1")
 
     assert (await running.send("GET", f"/v1/link?{query}")).status == 302
     assert running.count("requests_refused_total", code="kafka_away") == 1
 
 
 async def test_a_click_of_somebody_who_refuses_is_sent_on_uncounted(running: Running) -> None:
-    query = links.sign("https://acme.example/", SECRET.encode(), userId="u-1")
+    query = links.sign_link("https://acme.example/", SECRET.encode(), userId="u-1")
 
     assert (await running.send("GET", f"/v1/link?{query}", headers={"Sec-GPC": "1"})).status == 302
     assert running.kept.records == []
@@ -709,13 +714,13 @@ def needing(url: str) -> Callable[..., Delivery]:
     """A service that needs a certificate, then asks for a confirmation, and knows its requests by an id."""
 
     def read(*asked: Any) -> Delivery:
-        certificates, replay, certificate = asked[5], asked[4], f"{url}/certificate"
+        certificates, accepted, certificate = asked[5], asked[4], f"{url}/certificate"
         if certificate not in certificates:
             raise NeedsCertificate(certificate)
         assert certificates[certificate] == b"pem"
-        if replay.check("once", 0):
+        if accepted.contains("once", 0):
             return Delivery()
-        return Delivery(calls=[dict(CALL)], confirm=f"{url}/confirm", once="once")
+        return Delivery(calls=[dict(CALL)], confirm_url=f"{url}/confirm", request_id="once")
 
     return read
 
@@ -724,7 +729,7 @@ async def test_certificates_are_fetched_once_and_subscriptions_confirmed(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with amazon() as (url, asked):
-        monkeypatch.setattr("app.collector.mail_handlers.webhooks.read", needing(url))
+        monkeypatch.setattr("app.collector.mail_handlers.webhooks.read_webhook", needing(url))
         statuses = [(await running.send("POST", "/webhooks/news")).status for _ in range(2)]
 
     assert statuses == [200, 200]
@@ -736,7 +741,7 @@ async def test_a_request_that_kafka_did_not_keep_may_come_again(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with amazon() as (url, _):
-        monkeypatch.setattr("app.collector.mail_handlers.webhooks.read", needing(url))
+        monkeypatch.setattr("app.collector.mail_handlers.webhooks.read_webhook", needing(url))
         running.kept.away = True
         assert (await running.send("POST", "/webhooks/news")).status == 503
         running.kept.away = False
@@ -747,7 +752,7 @@ async def test_a_request_that_kafka_did_not_keep_may_come_again(
 
 async def test_what_cannot_be_fetched_is_put_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     async with amazon(403) as (url, _):
-        monkeypatch.setattr("app.collector.mail_handlers.webhooks.read", needing(url))
+        monkeypatch.setattr("app.collector.mail_handlers.webhooks.read_webhook", needing(url))
         answer = await running.send("POST", "/webhooks/news")
 
     assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "no_confirmation", "30")
@@ -755,7 +760,7 @@ async def test_what_cannot_be_fetched_is_put_off(running: Running, monkeypatch: 
 
 def unsubscribe_path() -> str:
     ticket = unsubscribe.Ticket(email="jane@acme.example")
-    return f"/unsubscribe/{unsubscribe.token(SECRET.encode(), ticket)}"
+    return f"/unsubscribe/{unsubscribe.unsubscribe_token(SECRET.encode(), ticket)}"
 
 
 async def test_looking_at_the_unsubscribe_page_changes_nothing(running: Running) -> None:
@@ -785,12 +790,12 @@ async def test_the_document_has_every_route_and_no_other(running: Running) -> No
 
     told = json.loads((await running.send("GET", "/openapi.json")).body)
 
-    assert set(operations(told)) == routes
+    assert {(method.upper(), path) for path, methods in told["paths"].items() for method in methods} == routes
     assert told["servers"] == [{"url": running.url}]
 
 
 def test_every_reference_in_the_document_leads_somewhere() -> None:
-    whole = json.loads(json.dumps(document("http://x")))
+    whole = json.loads(json.dumps(openapi_document("http://x")))
     names = [operation["operationId"] for path in whole["paths"].values() for operation in path.values()]
 
     def look(part: Any) -> int:
@@ -880,10 +885,10 @@ def test_a_body_of_a_thousand_empty_gzip_members_is_refused_before_it_costs_anyt
 
 
 def test_an_address_leaves_room_for_others() -> None:
-    room = Room(4 * 100_000)
-    with room.request("203.0.113.9") as one, room.request("203.0.113.10") as other:
-        one.add(80_000)
+    budget = MemoryBudget(4 * 100_000)
+    with budget.reserve_for("203.0.113.9") as one, budget.reserve_for("203.0.113.10") as other:
+        one.reserve(80_000)
         with pytest.raises(Refusal):
-            one.add(80_000)
-        other.add(80_000)
-    assert (room.held, room.by_remote) == (0, {})
+            one.reserve(80_000)
+        other.reserve(80_000)
+    assert (budget.reserved, budget.by_remote) == (0, {})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.collector import snowplow
 from app.collector.inbound import Call, Delivery
-from streams.events.calls import identities
+from streams.events.identities import identities
 from streams.intake.adapt import joins_of
 from tests.support.payloads import (
     NOW_MS,
@@ -34,7 +34,7 @@ LEAD = "iglu:com.acme/lead/jsonschema/1-0-0"
 
 
 def read(*events: Any, **headers: str) -> Delivery:
-    delivery = snowplow.read(
+    delivery = snowplow.read_snowplow(
         post(TP2, {"schema": f"{SNOWPLOW}/payload_data/jsonschema/1-0-4", "data": events}, headers)
     )
     check_sound(delivery)
@@ -165,17 +165,17 @@ def test_an_event_that_cannot_be_used_goes_apart_and_the_rest_counts(event: Any,
 
 @pytest.mark.parametrize("body", [[], {}, {"data": {}}, {"data": None}, 7, "x"])
 def test_a_body_without_events_is_refused(body: Any) -> None:
-    assert refusal(lambda: snowplow.read(post(TP2, body))) == (400, "not_an_object")
+    assert refusal(lambda: snowplow.read_snowplow(post(TP2, body))) == (400, "not_an_object")
 
 
 def test_a_body_that_is_not_json_is_refused() -> None:
-    assert refusal(lambda: snowplow.read(post(TP2, b"{"))) == (400, "invalid_json")
+    assert refusal(lambda: snowplow.read_snowplow(post(TP2, b"{"))) == (400, "invalid_json")
 
 
 def test_a_get_request_is_one_event_of_which_the_first_parameter_of_a_name_counts() -> None:
     said = json.dumps(described("iglu:com.acme/demo_requested/jsonschema/1-0-0", {}))
     query = [("e", "ue"), ("ue_pr", said), ("duid", "d-1"), ("duid", "d-2"), ("aid", "site"), ("eid", "e-9")]
-    delivery = snowplow.read(get("/i", query))
+    delivery = snowplow.read_snowplow(get("/i", query))
     check_sound(delivery)
     assert delivery.write_key == "site"
     assert [(call["event"], call["anonymousId"]) for call in delivery.calls] == [("Demo Requested", "d-1")]
@@ -270,7 +270,7 @@ def test_which_entity_has_the_address_is_told_by_a_table(
 ) -> None:
     event = {**VIEW, "cx": coded(entities((schema, {field: "ana@acme.example"})))}
     inbound = post(TP2, {"data": [event]})
-    delivery = snowplow.read(inbound, fields) if fields is not None else snowplow.read(inbound)
+    delivery = snowplow.read_snowplow(inbound, fields) if fields is not None else snowplow.read_snowplow(inbound)
     assert ("traits" in delivery.calls[0]["context"]) is email
 
 
@@ -294,9 +294,9 @@ def test_an_entity_that_is_nested_too_deep_makes_a_bad_event() -> None:
 def test_the_write_key_is_the_header_s_else_the_query_s_else_the_app_id() -> None:
     body = {"data": [{**VIEW, "aid": "APP"}]}
     basic = {"authorization": "Basic " + base64.b64encode(b"WK:").decode()}
-    assert snowplow.read(post(TP2, body, basic, [("writeKey", "Q")])).write_key == "WK"
-    assert snowplow.read(post(TP2, body, query=[("writeKey", "Q")])).write_key == "Q"
-    assert snowplow.read(post(TP2, body)).write_key == "APP"
+    assert snowplow.read_snowplow(post(TP2, body, basic, [("writeKey", "Q")])).write_key == "WK"
+    assert snowplow.read_snowplow(post(TP2, body, query=[("writeKey", "Q")])).write_key == "Q"
+    assert snowplow.read_snowplow(post(TP2, body)).write_key == "APP"
 
 
 @pytest.mark.parametrize(("platform", "agent"), [("web", "Mozilla/5.0"), ("srv", None), ("pc", None)])
@@ -331,9 +331,9 @@ requests = inbounds(
 
 @given(requests)
 def test_whatever_comes_is_taken_by_the_engine_or_refused(inbound: Any) -> None:
-    check_safe(snowplow.read, inbound)
+    check_safe(snowplow.read_snowplow, inbound)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(SAID)))
 def test_whatever_a_get_request_says_is_taken_by_the_engine_or_refused(said: dict[str, str]) -> None:
-    check_safe(snowplow.read, get("/i", [("e", "pv"), *said.items()]))
+    check_safe(snowplow.read_snowplow, get("/i", [("e", "pv"), *said.items()]))

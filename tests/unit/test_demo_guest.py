@@ -5,9 +5,9 @@ import shlex
 from types import SimpleNamespace
 
 from app.collector import authority, segment
+from app.collector.event_writer import record_of
 from app.collector.inbound import Inbound
-from app.collector.keyring import load
-from app.collector.publish import record_of
+from app.collector.keyring import load_keys
 from app.collector.webhooks import SERVICES
 from app.demo.guest import GUEST, command
 from app.demo.servers import KEYS, SCORECARD
@@ -37,14 +37,16 @@ def test_a_shell_takes_it_even_with_the_blanks_that_a_terminal_puts_behind_its_l
 
 
 async def test_the_demos_keys_let_it_in_and_the_demos_scorecard_makes_it_an_alert() -> None:
-    delivery = segment.read(Inbound("POST", "/v1/batch", body=shlex.split(LONGEST)[-1].encode(), received_ms=NOW_MS))
-    key = load(KEYS, SERVICES).admit(delivery.write_key, "", "127.0.0.1", len(delivery.calls), 0.0)
+    delivery = segment.read_segment(
+        Inbound("POST", "/v1/batch", body=shlex.split(LONGEST)[-1].encode(), received_ms=NOW_MS)
+    )
+    key = load_keys(KEYS, SERVICES).admit(delivery.write_key, "", "127.0.0.1", len(delivery.calls), 0.0)
     store = MemoryStore()
     env = Environment(store, Topics(), Partitioner(1), Metrics(), "worker")
     shard = Shard(0, Rules(load_file(SCORECARD), NOW_MS), env)
     await shard.open()
     for i, call in enumerate(delivery.calls):
-        record = record_of(authority.stamp(call, key), "web-events", NOW_MS)  # type: ignore[arg-type]
+        record = record_of(authority.stamp_call(call, key), "web-events", NOW_MS)  # type: ignore[arg-type]
         value = SimpleNamespace(offset=i, key=GUEST.encode(), value=record.value, timestamp=NOW_MS, headers=())  # type: ignore[union-attr]
         await shard.take([value])
 

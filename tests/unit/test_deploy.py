@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from app.cli.root import COMMANDS
-from app.collector.keyring import load
+from app.collector.keyring import load_keys
 from app.collector.webhooks import SERVICES
 from app.settings import Settings, variable
 
@@ -53,7 +53,7 @@ def test_every_port_that_is_published_is_one_of_the_image_and_only_on_this_machi
 
 
 def test_the_keys_of_the_demo_have_no_mistakes() -> None:
-    ring = load(ROOT / "app/demo/keys.yaml", SERVICES)
+    ring = load_keys(ROOT / "app/demo/keys.yaml", SERVICES)
 
     assert [key.public for key in ring.keys] == [True, False]
     assert list(ring.webhooks) == ["mails"]

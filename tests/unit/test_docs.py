@@ -180,7 +180,8 @@ def test_the_reasons_of_automated_events_are_those_of_the_code() -> None:
 
 
 def test_the_errors_of_the_collector_are_those_of_the_code() -> None:
-    source = "".join(file.read_text() for file in (ROOT / "app/collector").rglob("*.py"))
+    folders = (ROOT / "app/collector", ROOT / "app/http")
+    source = "".join(file.read_text() for folder in folders for file in folder.rglob("*.py"))
     refusals = re.findall(r"Refusal\(\s*(\d{3}|status), \"(\w+)\"", source)
     rows = re.findall(r"^\| ([\d, ]+) \| `(\w+)` \|", section(COLLECTOR, "Errors"), re.M)
     told = {code: set(statuses.split(", ")) for statuses, code in rows}
@@ -233,7 +234,7 @@ async def test_the_event_of_the_first_steps_scores_what_the_page_says() -> None:
 
 
 def test_the_example_of_a_keys_file_has_no_mistakes() -> None:
-    ring = keyring.read(fenced(section(COLLECTOR, "Keys"), "yaml"), services=SERVICES)
+    ring = keyring.parse_keys(fenced(section(COLLECTOR, "Keys"), "yaml"), services=SERVICES)
 
     assert [key.public for key in ring.keys] == [True, True, False]
 
@@ -263,9 +264,9 @@ def test_the_links_and_unsubscribe_addresses_of_the_examples_are_valid() -> None
     link = urlsplit(names["link"](secret, "https://acme.example/?a=1", userId="ana", email="ä@b.example"))
     address = names["unsubscribe"](secret, email="jané@acme.example", list_id="news")
 
-    clicked, target = links.follow(Inbound("GET", "/v1/link", parse_qsl(link.query)), secret, DAY_MS)
+    clicked, target = links.read_click(Inbound("GET", "/v1/link", parse_qsl(link.query)), secret, DAY_MS)
     body = b"List-Unsubscribe=One-Click"
-    stopped = unsubscribe.unsubscribe(Inbound("POST", urlsplit(address).path, body=body), secret)
+    stopped = unsubscribe.read_unsubscribe(Inbound("POST", urlsplit(address).path, body=body), secret)
 
     assert target == "https://acme.example/?a=1"
     assert clicked.calls[0]["userId"] == "ana"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.collector.inbound import Delivery, Inbound, Refusal
-from app.collector.webhooks.unsubscribe import Ticket, done, page, token, unsubscribe
+from app.collector.webhooks.unsubscribe import Ticket, confirmation_page, done_page, read_unsubscribe, unsubscribe_token
 from tests.support.mail_services import CAPTURES, NOW_MS
 
 SECRET = b"link-secret"
@@ -37,7 +37,7 @@ def request(
 
 def status(inbound: Inbound, secret: bytes = SECRET) -> int:
     with pytest.raises(Refusal) as refused:
-        unsubscribe(inbound, secret)
+        read_unsubscribe(inbound, secret)
     return refused.value.status
 
 
@@ -59,8 +59,8 @@ class Reader(HTMLParser):
 
 def test_the_captured_request_unsubscribes_once_however_often_it_comes() -> None:
     sample = CAPTURES["rfc8058_one_click"]
-    inbound = request(token(SECRET, JANE), sample["raw_body"].encode(), sample["headers"]["Content-Type"])
-    first, second = (unsubscribe(inbound, SECRET) for _ in range(2))
+    inbound = request(unsubscribe_token(SECRET, JANE), sample["raw_body"].encode(), sample["headers"]["Content-Type"])
+    first, second = (read_unsubscribe(inbound, SECRET) for _ in range(2))
     assert first == second
     call = first.calls[0]
     assert call.pop("messageId").startswith("unsubscribe:")
@@ -94,7 +94,7 @@ def test_the_captured_request_unsubscribes_once_however_often_it_comes() -> None
     ],
 )
 def test_both_encodings_of_a_form_are_taken(body: bytes, content_type: str) -> None:
-    assert len(unsubscribe(request(token(SECRET, JANE), body, content_type), SECRET).calls) == 1
+    assert len(read_unsubscribe(request(unsubscribe_token(SECRET, JANE), body, content_type), SECRET).calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -114,18 +114,18 @@ def test_both_encodings_of_a_form_are_taken(body: bytes, content_type: str) -> N
     ],
 )
 def test_another_body_does_not_unsubscribe(body: bytes, content_type: str) -> None:
-    assert status(request(token(SECRET, JANE), body, content_type)) == 400
+    assert status(request(unsubscribe_token(SECRET, JANE), body, content_type)) == 400
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 def test_no_other_method_unsubscribes(method: str) -> None:
-    assert status(request(token(SECRET, JANE), method=method)) == 405
+    assert status(request(unsubscribe_token(SECRET, JANE), method=method)) == 405
 
 
 def test_an_address_that_was_not_made_here_is_unknown() -> None:
-    good = token(SECRET, JANE)
+    good = unsubscribe_token(SECRET, JANE)
     payload, _, signature = good.partition(".")
-    other = token(SECRET, replace(JANE, email="kim@acme.example"))
+    other = unsubscribe_token(SECRET, replace(JANE, email="kim@acme.example"))
     for bad in (
         "",
         ".",
@@ -138,7 +138,7 @@ def test_an_address_that_was_not_made_here_is_unknown() -> None:
         "\ud800",
     ):
         assert status(request(bad)) == 404
-    assert status(request(token(b"another", JANE))) == 404
+    assert status(request(unsubscribe_token(b"another", JANE))) == 404
     assert status(request(good), secret=b"") == 404
 
 
@@ -150,7 +150,7 @@ def test_a_signed_address_that_says_nothing_is_unknown(said: Any) -> None:
 
 
 def test_what_the_secret_signs_elsewhere_is_no_unsubscribe_address() -> None:
-    payload = token(SECRET, JANE).partition(".")[0]
+    payload = unsubscribe_token(SECRET, JANE).partition(".")[0]
     elsewhere = hmac.digest(SECRET, payload.encode(), "sha256")
     assert status(request(f"{payload}.{base64.urlsafe_b64encode(elsewhere).decode().rstrip('=')}")) == 404
 
@@ -158,7 +158,7 @@ def test_what_the_secret_signs_elsewhere_is_no_unsubscribe_address() -> None:
 def test_an_address_needs_somebody_and_a_secret() -> None:
     for secret, ticket in ((b"", JANE), (SECRET, Ticket(list_id="news")), (SECRET, Ticket(email="jane"))):
         with pytest.raises(ValueError, match="needed"):
-            token(secret, ticket)
+            unsubscribe_token(secret, ticket)
 
 
 def test_lists_and_campaigns_are_unsubscribed_from_one_by_one() -> None:
@@ -169,29 +169,31 @@ def test_lists_and_campaigns_are_unsubscribed_from_one_by_one() -> None:
         Ticket(user_id="u-1"),
         Ticket(user_id="u-2"),
     ]
-    ids = {unsubscribe(request(token(SECRET, ticket)), SECRET).calls[0]["messageId"] for ticket in tickets}
+    ids = {
+        read_unsubscribe(request(unsubscribe_token(SECRET, ticket)), SECRET).calls[0]["messageId"] for ticket in tickets
+    }
     assert len(ids) == 5
 
 
 @given(st.builds(Ticket, st.text(), st.emails(), st.text(), st.text()))
 def test_whatever_goes_into_an_address_comes_out_and_fits_into_a_path(ticket: Ticket) -> None:
-    path = token(SECRET, ticket)
+    path = unsubscribe_token(SECRET, ticket)
     assert set(path) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
-    call = unsubscribe(request(path), SECRET).calls[0]
+    call = read_unsubscribe(request(path), SECRET).calls[0]
     assert (call.get("userId", ""), call["properties"].get("list_id", "")) == (ticket.user_id, ticket.list_id)
 
 
 @given(body=st.binary(), content_type=st.text() | st.just("multipart/form-data; boundary=x"), path=st.text())
 def test_no_request_raises_anything_but_a_refusal(body: bytes, content_type: str, path: str) -> None:
-    for where in (path, token(SECRET, JANE)):
+    for where in (path, unsubscribe_token(SECRET, JANE)):
         try:
-            unsubscribe(request(where, body, content_type), SECRET)
+            read_unsubscribe(request(where, body, content_type), SECRET)
         except Refusal:
             continue
 
 
 def test_the_page_is_a_button_and_nothing_that_runs_or_loads() -> None:
-    shown = Reader(page(request(token(SECRET, JANE), b"", "", "GET"), SECRET))
+    shown = Reader(confirmation_page(request(unsubscribe_token(SECRET, JANE), b"", "", "GET"), SECRET))
     assert {tag for tag, _ in shown.tags} == {
         "html",
         "head",
@@ -218,13 +220,13 @@ def test_the_page_is_a_button_and_nothing_that_runs_or_loads() -> None:
 @given(st.text(), st.text())
 def test_whatever_a_list_is_called_is_text(list_id: str, user_id: str) -> None:
     ticket = Ticket(user_id=user_id or "u", email='"<script>"@acme.example', list_id=f"<script>{list_id}</b>&")
-    inbound = request(token(SECRET, ticket))
-    for text in (page(inbound, SECRET), done(inbound, SECRET)):
+    inbound = request(unsubscribe_token(SECRET, ticket))
+    for text in (confirmation_page(inbound, SECRET), done_page(inbound, SECRET)):
         assert "<script" not in text
 
 
 def test_pages_of_unknown_addresses_are_not_shown() -> None:
-    for show in (page, done):
+    for show in (confirmation_page, done_page):
         with pytest.raises(Refusal) as refused:
             show(request("x"), SECRET)
         assert refused.value.status == 404

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from app.collector import webhooks
 from app.collector.inbound import Inbound, Refusal
 from app.collector.webhooks import mailgun, sns
-from app.collector.webhooks.replay import KEPT_S, Replay
+from app.collector.webhooks.accepted_requests import KEPT_S, AcceptedRequests
 from app.collector.webhooks.sendgrid import SIGNATURE, TIMESTAMP
 from app.collector.webhooks.sns import NeedsCertificate
 from streams.events.rejects import REASONS
@@ -175,19 +175,19 @@ def flipped(inbound: Inbound, data: st.DataObject, among: int = 0) -> Inbound:
 
 def test_an_unknown_service_is_no_error() -> None:
     with pytest.raises(Refusal) as refused:
-        webhooks.read("news", "pigeon", {}, post(b""), Replay(0))
+        webhooks.read_webhook("news", "pigeon", {}, post(b""), AcceptedRequests(0))
     assert refused.value.status == 404
 
 
 @EVERY
 def test_a_webhook_as_the_tests_have_it_has_no_mistake(service: str) -> None:
-    assert webhooks.SERVICES[service].mistakes(options(service) | {"user_field": "lead_id"}) == []
+    assert webhooks.SERVICES[service].find_mistakes(options(service) | {"user_field": "lead_id"}) == []
     assert set(webhooks.REQUIRED[service]) <= set(options(service))
 
 
 @EVERY
 def test_every_missing_and_unknown_field_is_named(service: str) -> None:
-    named = {field for field, _ in webhooks.SERVICES[service].mistakes({"colour": "red"})}
+    named = {field for field, _ in webhooks.SERVICES[service].find_mistakes({"colour": "red"})}
     assert named == {"colour", *webhooks.REQUIRED[service]}
 
 
@@ -205,7 +205,7 @@ def test_every_missing_and_unknown_field_is_named(service: str) -> None:
     ],
 )
 def test_a_field_that_cannot_be_used_is_named(service: str, field: str, value: Any) -> None:
-    found = webhooks.SERVICES[service].mistakes(options(service) | {field: value})
+    found = webhooks.SERVICES[service].find_mistakes(options(service) | {field: value})
     assert [name for name, _ in found] == [field]
 
 
@@ -213,35 +213,35 @@ def test_a_field_that_cannot_be_used_is_named(service: str, field: str, value: A
 
 
 def test_an_id_is_known_after_it_was_kept_for_a_while() -> None:
-    replay = Replay(0, kept_s=10)
-    assert not replay.check("a", NOW_MS)
-    replay.keep("a", NOW_MS)
-    assert replay.check("a", NOW_MS + 9_999)
-    assert not replay.check("a", NOW_MS + 10_000)
-    assert not replay.check("b", NOW_MS)
+    accepted = AcceptedRequests(0, kept_s=10)
+    assert not accepted.contains("a", NOW_MS)
+    accepted.remember("a", NOW_MS)
+    assert accepted.contains("a", NOW_MS + 9_999)
+    assert not accepted.contains("a", NOW_MS + 10_000)
+    assert not accepted.contains("b", NOW_MS)
 
 
 def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
-    replay = Replay(0, most=3)
+    accepted = AcceptedRequests(0, most=3)
     for name in "abcad":
-        replay.keep(name, NOW_MS)
-    assert len(replay) == 3
-    assert [name for name in "abcd" if replay.check(name, NOW_MS)] == ["a", "c", "d"]
+        accepted.remember(name, NOW_MS)
+    assert len(accepted) == 3
+    assert [name for name in "abcd" if accepted.contains(name, NOW_MS)] == ["a", "c", "d"]
 
 
 def test_the_memory_is_whole_since_it_began_or_since_what_it_had_no_room_for() -> None:
-    replay = Replay(NOW_MS, most=2)
+    accepted = AcceptedRequests(NOW_MS, most=2)
     for second, name in enumerate("abc", 1):
-        assert replay.since_ms == NOW_MS
-        replay.keep(name, NOW_MS + second * 1000)
-    assert replay.since_ms == NOW_MS + 1000
+        assert accepted.since_ms == NOW_MS
+        accepted.remember(name, NOW_MS + second * 1000)
+    assert accepted.since_ms == NOW_MS + 1000
 
 
 def test_what_is_out_of_date_is_forgotten() -> None:
-    replay = Replay(0, kept_s=10)
-    replay.keep("a", NOW_MS)
-    replay.keep("b", NOW_MS + 10_000)
-    assert len(replay) == 1
+    accepted = AcceptedRequests(0, kept_s=10)
+    accepted.remember("a", NOW_MS)
+    accepted.remember("b", NOW_MS + 10_000)
+    assert len(accepted) == 1
 
 
 def test_ids_are_kept_longer_than_any_signature_is_good() -> None:
@@ -250,7 +250,7 @@ def test_ids_are_kept_longer_than_any_signature_is_good() -> None:
 
 
 def test_webhooks_do_not_share_ids() -> None:
-    replay = Replay(0)
+    accepted = AcceptedRequests(0)
     inbound = SIGNED["mailgun"](EVENTS["mailgun"])
-    replay.keep(read("mailgun", inbound, replay).once, NOW_MS)
-    assert webhooks.read("other", "mailgun", options("mailgun"), inbound, replay).calls
+    accepted.remember(read("mailgun", inbound, accepted).request_id, NOW_MS)
+    assert webhooks.read_webhook("other", "mailgun", options("mailgun"), inbound, accepted).calls

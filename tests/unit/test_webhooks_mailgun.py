@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.collector.inbound import Refusal
-from app.collector.webhooks.replay import Replay
+from app.collector.webhooks.accepted_requests import AcceptedRequests
 from tests.support.mail_services import CAPTURES, NOW_MS, NOW_S, brief, later, mailgun, only_call, post, read, refusal
 
 EVENT = {
@@ -132,22 +132,22 @@ def test_a_signature_is_good_while_mailgun_retries_because_retries_carry_the_fir
 
 
 def test_a_token_is_worth_one_request_that_was_kept() -> None:
-    replay = Replay(0)
-    first = read("mailgun", mailgun(EVENT), replay)
-    assert read("mailgun", mailgun(EVENT), replay).calls == first.calls
-    replay.keep(first.once, NOW_MS)
+    accepted = AcceptedRequests(0)
+    first = read("mailgun", mailgun(EVENT), accepted)
+    assert read("mailgun", mailgun(EVENT), accepted).calls == first.calls
+    accepted.remember(first.request_id, NOW_MS)
     forged = mailgun(EVENT | {"id": "id-2", "event": "clicked"})
-    assert read("mailgun", forged, replay).calls == []
-    assert read("mailgun", later(forged, 9 * 3600), replay).calls == []
-    assert read("mailgun", mailgun(EVENT, token="token-2"), replay).calls
+    assert read("mailgun", forged, accepted).calls == []
+    assert read("mailgun", later(forged, 9 * 3600), accepted).calls == []
+    assert read("mailgun", mailgun(EVENT, token="token-2"), accepted).calls
 
 
 def test_a_token_that_was_signed_before_the_memory_began_must_be_fresh() -> None:
     signed = mailgun(EVENT)
-    assert read("mailgun", later(signed, 300), Replay(NOW_MS + 1)).calls
-    assert read("mailgun", later(signed, 301), Replay(NOW_MS)).calls
+    assert read("mailgun", later(signed, 300), AcceptedRequests(NOW_MS + 1)).calls
+    assert read("mailgun", later(signed, 301), AcceptedRequests(NOW_MS)).calls
     with pytest.raises(Refusal) as caught:
-        read("mailgun", later(signed, 301), Replay(NOW_MS + 1))
+        read("mailgun", later(signed, 301), AcceptedRequests(NOW_MS + 1))
     assert (caught.value.status, caught.value.code) == (406, "stale_signature")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.collector.webhooks.replay import Replay
+from app.collector.webhooks.accepted_requests import AcceptedRequests
 from tests.support.mail_services import CAPTURES, NOW_MS, NOW_S, brief, later, only_call, post, read, refusal, resend
 
 DATA = {"email_id": "m-1", "to": ["Jane <jane@acme.example>"], "created_at": "2026-11-22T00:00:00Z"}
@@ -141,13 +141,13 @@ def test_five_minutes_are_the_window(age_s: int, taken: bool) -> None:
 
 
 def test_an_id_is_taken_until_it_was_kept_however_often_it_is_signed() -> None:
-    replay, sent = Replay(0), event("email.opened")
-    first = read("resend", resend(sent), replay)
+    accepted, sent = AcceptedRequests(0), event("email.opened")
+    first = read("resend", resend(sent), accepted)
     retry = later(resend(sent, at_s=NOW_S + 600), 600)
-    assert read("resend", retry, replay).calls == first.calls
-    replay.keep(first.once, NOW_MS)
-    assert read("resend", retry, replay).calls == []
-    assert read("resend", resend(sent, webhook_id="msg_2"), replay).calls
+    assert read("resend", retry, accepted).calls == first.calls
+    accepted.remember(first.request_id, NOW_MS)
+    assert read("resend", retry, accepted).calls == []
+    assert read("resend", resend(sent, webhook_id="msg_2"), accepted).calls
 
 
 def test_a_signed_request_without_an_id_is_refused_because_it_could_come_again() -> None:

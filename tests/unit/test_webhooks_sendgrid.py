@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sendgrid.helpers.eventwebhook import EventWebhook  # type: ignore[import-untyped]
 
 from app.collector.inbound import Inbound
-from app.collector.webhooks.replay import Replay
+from app.collector.webhooks.accepted_requests import AcceptedRequests
 from app.collector.webhooks.sendgrid import SIGNATURE, TIMESTAMP
 from tests.support.mail_services import (
     CAPTURES,
@@ -179,13 +179,13 @@ def test_five_minutes_are_the_window(age_s: int, taken: bool) -> None:
 
 
 def test_a_request_is_read_again_until_it_was_kept_and_does_nothing_then() -> None:
-    replay, inbound = Replay(0), sendgrid([EVENT])
-    first, after_503 = read("sendgrid", inbound, replay), read("sendgrid", inbound, replay)
+    accepted, inbound = AcceptedRequests(0), sendgrid([EVENT])
+    first, after_503 = read("sendgrid", inbound, accepted), read("sendgrid", inbound, accepted)
     assert first == after_503
     assert len(first.calls) == 1
-    replay.keep(first.once, NOW_MS)
-    assert read("sendgrid", inbound, replay).calls == []
-    assert read("sendgrid", sendgrid([EVENT | {"sg_event_id": "e2"}]), replay).calls
+    accepted.remember(first.request_id, NOW_MS)
+    assert read("sendgrid", inbound, accepted).calls == []
+    assert read("sendgrid", sendgrid([EVENT | {"sg_event_id": "e2"}]), accepted).calls
 
 
 def test_only_post_is_taken() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from app.collector import webhooks
 from app.collector.inbound import Inbound, Refusal
-from app.collector.webhooks.replay import Replay
+from app.collector.webhooks.accepted_requests import AcceptedRequests
 from app.collector.webhooks.sns import NeedsCertificate
 from tests.support.mail_services import (
     CAPTURES,
@@ -259,17 +259,17 @@ def test_only_topics_of_the_list_are_taken() -> None:
 def test_an_unknown_certificate_is_asked_for_once_the_rest_is_in_order() -> None:
     inbound = ses(notification(OPEN))
     with pytest.raises(NeedsCertificate) as needed:
-        webhooks.read("news", "ses", options("ses"), inbound, Replay(0))
+        webhooks.read_webhook("news", "ses", options("ses"), inbound, AcceptedRequests(0))
     assert needed.value.url == CERTIFICATE_URL
     fetched = {needed.value.url: certificate()}
-    assert webhooks.read("news", "ses", options("ses"), inbound, Replay(0), fetched).calls
+    assert webhooks.read_webhook("news", "ses", options("ses"), inbound, AcceptedRequests(0), fetched).calls
 
 
 @pytest.mark.parametrize("pem", [b"", b"garbage", certificate(-3, -1), certificate(1, 3)])
 def test_a_certificate_that_is_none_or_not_of_today_signs_nothing(pem: bytes) -> None:
     inbound = ses(notification(OPEN))
     with pytest.raises(Refusal) as refused:
-        webhooks.read("news", "ses", options("ses"), inbound, Replay(0), {CERTIFICATE_URL: pem})
+        webhooks.read_webhook("news", "ses", options("ses"), inbound, AcceptedRequests(0), {CERTIFICATE_URL: pem})
     assert (refused.value.status, refused.value.code) == (403, "bad_signature")
 
 
@@ -282,17 +282,17 @@ def test_a_message_is_good_while_sns_repeats_it_because_it_carries_the_time_of_p
 
 
 def test_a_message_is_taken_until_it_was_kept() -> None:
-    replay, inbound = Replay(0), ses(notification(OPEN))
-    first = read("ses", inbound, replay)
-    assert read("ses", inbound, replay) == first
-    replay.keep(first.once, NOW_MS)
-    assert read("ses", inbound, replay).calls == []
-    assert read("ses", ses(notification(OPEN, message_id="sns-2")), replay).calls
+    accepted, inbound = AcceptedRequests(0), ses(notification(OPEN))
+    first = read("ses", inbound, accepted)
+    assert read("ses", inbound, accepted) == first
+    accepted.remember(first.request_id, NOW_MS)
+    assert read("ses", inbound, accepted).calls == []
+    assert read("ses", ses(notification(OPEN, message_id="sns-2")), accepted).calls
 
 
 def test_a_confirmation_names_the_address_to_fetch() -> None:
     delivery = read("ses", ses(confirmation()))
-    assert (delivery.calls, delivery.confirm) == ([], SUBSCRIBE_URL)
+    assert (delivery.calls, delivery.confirm_url) == ([], SUBSCRIBE_URL)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_no_other_address_is_confirmed_even_if_it_is_signed(url: str) -> None:
 
 def test_the_end_of_a_subscription_is_taken_and_not_undone() -> None:
     delivery = read("ses", ses(confirmation(Type="UnsubscribeConfirmation")))
-    assert (delivery.calls, delivery.bad, delivery.confirm) == ([], [], "")
+    assert (delivery.calls, delivery.bad, delivery.confirm_url) == ([], [], "")
 
 
 def test_only_post_is_taken() -> None:

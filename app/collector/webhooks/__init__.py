@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.webhooks import brevo, mailchimp, mailgun, mandrill, postmark, resend, sendgrid, ses
-from app.collector.webhooks.hook import Hook, Service
-from app.collector.webhooks.replay import Replay
+from app.collector.webhooks.accepted_requests import AcceptedRequests
+from app.collector.webhooks.hook import Service, WebhookRequest
 
+PATH: Final = "/webhooks/{name}"
 SERVICES: Final[Mapping[str, Service]] = {
     "sendgrid": sendgrid.SERVICE,
     "mailgun": mailgun.SERVICE,
@@ -29,17 +30,17 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
 """The fields that a webhook of each service must have in the keys file."""
 
 
-def read(
+def read_webhook(
     name: str,
     service: str,
     options: Mapping[str, Any],
     inbound: Inbound,
-    replay: Replay,
+    accepted: AcceptedRequests,
     certificates: Mapping[str, bytes] | None = None,
 ) -> Delivery:
     """What a request to the webhook ``name`` says.
 
-    When the calls are in Kafka, ``replay.keep(delivery.once, now)`` must follow if ``once`` is not empty.
+    When the calls are in Kafka, ``replay.keep(delivery.request_id, now)`` must follow if ``once`` is not empty.
 
     Raises:
         Refusal: it is not the service's, or it came too late.
@@ -48,4 +49,4 @@ def read(
     row = SERVICES.get(service)
     if row is None:
         raise Refusal(404, "unknown_service", f"There is no mail service `{service}`: known are {', '.join(SERVICES)}.")
-    return row.read(Hook(name, options, inbound, replay, certificates or {}))
+    return row.read(WebhookRequest(name, options, inbound, accepted, certificates or {}))

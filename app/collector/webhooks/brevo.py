@@ -10,10 +10,10 @@ from typing import Any, Final
 from app.collector.inbound import Delivery, Refusal
 from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, IMAGE_PROXY, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail
-from app.collector.webhooks.hook import Hook, Service
+from app.collector.webhooks.hook import Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.postmark import SHARED_SECRET
-from app.collector.webhooks.signatures import shows_secret
+from app.collector.webhooks.signatures import has_secret
 from streams.events.calls import parse
 from streams.events.rejects import Refused
 
@@ -46,36 +46,36 @@ _TIMES: Final = ("ts_epoch", "ts_event", "ts")
 """What Brevo says in UTC, the best first."""
 
 
-def _read(hook: Hook) -> Delivery:
-    hook.only("POST")
-    if not shows_secret(hook.inbound, hook.options):
+def _read_brevo(hook: WebhookRequest) -> Delivery:
+    hook.require_method("POST")
+    if not has_secret(hook.inbound, hook.options):
         sentence = "The secret is missing or wrong: check the webhook's authentication in Brevo."
         raise Refusal(401, "bad_credentials", sentence)
-    return mail.collect("brevo", mail.split(hook.inbound.body), lambda sent: _event(hook, sent))
+    return mail.collect_calls("brevo", mail.split_array(hook.inbound.body), lambda sent: _brevo_event(hook, sent))
 
 
-def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
-    kind = mail.text(sent, "event")
-    what = mail.known(_EVENTS, kind)
+def _brevo_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None:
+    kind = mail.text_at(sent, "event")
+    what = mail.row_of(_EVENTS, kind)
     if what is None:
         return None
     name, details = what
-    email = mail.address(mail.text(sent, "email"))
+    email = mail.address_of(mail.text_at(sent, "email"))
     said_at = next((sent[field] for field in _TIMES if mail.epoch_ms(sent.get(field))), None)
-    message_id, url, list_id = (mail.text(sent, field) for field in ("message-id", "link", "list_id"))
+    message_id, url, list_id = (mail.text_at(sent, field) for field in ("message-id", "link", "list_id"))
     custom = _custom(sent)
-    campaigns = (mail.text(sent, field) for field in ("camp_id", "campaign name", "tags", "tag"))
+    campaigns = (mail.text_at(sent, field) for field in ("camp_id", "campaign name", "tags", "tag"))
     return MailEvent(
         name,
-        key=mail.made_id(kind, message_id, email.lower(), str(said_at or mail.text(sent, "date")), url, list_id),
+        key=mail.derived_id(kind, message_id, email.lower(), str(said_at or mail.text_at(sent, "date")), url, list_id),
         email=email,
         at_ms=mail.epoch_ms(said_at),
-        user_id=mail.user_of(hook, custom),
+        user_id=mail.user_id_of(hook, custom),
         message_id=message_id,
-        campaign_id=mail.campaign_of(custom, *campaigns),
+        campaign_id=mail.campaign_id_of(custom, *campaigns),
         url=url,
-        ip=mail.text(sent, "ip"),
-        user_agent=mail.text(sent, "user_agent"),
+        ip=mail.text_at(sent, "ip"),
+        user_agent=mail.text_at(sent, "user_agent"),
         automated=IMAGE_PROXY if kind.endswith("proxy_open") else "",
         details=details | {"list_id": list_id},
     )
@@ -84,9 +84,9 @@ def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
 def _custom(sent: dict[str, Any]) -> dict[str, Any]:
     """What the sender put into the header ``X-Mailin-custom``, if it is a JSON object."""
     try:
-        return parse(mail.text(sent, "X-Mailin-custom").encode())
+        return parse(mail.text_at(sent, "X-Mailin-custom").encode())
     except Refused:
         return {}
 
 
-SERVICE: Final = Service(_read, SHARED_SECRET)
+SERVICE: Final = Service(_read_brevo, SHARED_SECRET)

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.collector.inbound import Delivery, Inbound, Refusal
-from app.collector.webhooks.replay import Replay
+from app.collector.webhooks.accepted_requests import AcceptedRequests
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
+class WebhookRequest:
     """One request to one webhook of the keys file."""
 
     name: str
     options: Mapping[str, Any]
     """The webhook's own fields in the keys file."""
     inbound: Inbound
-    replay: Replay
+    accepted: AcceptedRequests
     certificates: Mapping[str, bytes] = field(default_factory=dict)
     """Signing certificates in PEM by their address, as far as they were fetched."""
 
@@ -26,11 +26,11 @@ class Hook:
         """A field of the webhook, empty if it is not given."""
         return str(self.options.get(name, ""))
 
-    def request_id(self, part: str) -> str:
-        """What ``Replay`` knows this request by."""
+    def request_id_of(self, part: str) -> str:
+        """What ``AcceptedRequests`` knows this request by."""
         return f"{self.name}:{part}"
 
-    def only(self, *methods: str) -> None:
+    def require_method(self, *methods: str) -> None:
         """Refuse any other method."""
         if self.inbound.method not in methods:
             sentence = f"This webhook takes {' and '.join(methods)} only."
@@ -51,10 +51,10 @@ class Field:
 class Service:
     """A row of the table of services."""
 
-    read: Callable[[Hook], Delivery]
+    read: Callable[[WebhookRequest], Delivery]
     fields: Mapping[str, Field]
 
-    def mistakes(self, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def find_mistakes(self, options: Mapping[str, Any]) -> list[tuple[str, str]]:
         """What is wrong with the fields of a webhook: (field, sentence), all at once."""
         fields = {**self.fields, **COMMON}
         found = [(name, f"unknown field; known are {', '.join(fields)}") for name in options if name not in fields]
@@ -62,7 +62,7 @@ class Service:
             (name, f"is missing: {f.meaning}") for name, f in fields.items() if f.required and name not in options
         ]
         for name, known in fields.items():
-            if name in options and (sentence := _mistake(known, options[name])):
+            if name in options and (sentence := _mistake_in(known, options[name])):
                 found.append((name, sentence))
         return found
 
@@ -73,7 +73,7 @@ COMMON: Mapping[str, Field] = {
 """Fields that every webhook may have."""
 
 
-def _mistake(known: Field, value: Any) -> str:
+def _mistake_in(known: Field, value: Any) -> str:
     if not isinstance(value, str) or not value:
         return "must be a text that is not empty"
     try:

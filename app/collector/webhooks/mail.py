@@ -11,8 +11,9 @@ import msgspec
 
 from app.collector.calls import rfc3339
 from app.collector.inbound import BadCall, Call, Delivery
-from app.collector.webhooks.hook import Hook
-from streams.events.calls import clean_id, parse
+from app.collector.webhooks.hook import WebhookRequest
+from streams.events.calls import parse
+from streams.events.identities import clean_id, name_lead
 from streams.events.rejects import REASONS, Refused
 
 HARD: Final = {"kind": "hard"}
@@ -44,7 +45,7 @@ class MailEvent:
     """Further properties: ``kind`` of a bounce or an unsubscription, ``list_id``."""
 
 
-class Unknown(Exception):
+class UnknownEvent(Exception):
     """The service reports something that is in no table."""
 
 
@@ -52,17 +53,17 @@ class NoRecipient(Exception):
     """The service does not say whom the event is about."""
 
 
-def collect(service: str, raws: Iterable[bytes], read: Callable[[dict[str, Any]], MailEvent | None]) -> Delivery:
+def collect_calls(service: str, raws: Iterable[bytes], read: Callable[[dict[str, Any]], MailEvent | None]) -> Delivery:
     """The calls of authentic events; None from ``read`` is an event that says nothing about a lead."""
     delivery = Delivery()
     for raw in raws:
         try:
             event = read(parse(raw))
             if event is not None:
-                delivery.calls.append(call(service, event))
+                delivery.calls.append(call_of(service, event))
         except Refused as refused:
             delivery.bad.append(BadCall(raw, refused.reject.reason, refused.reject.sentence))
-        except Unknown as unknown:
+        except UnknownEvent as unknown:
             delivery.bad.append(
                 BadCall(raw, "unknown_type", f"{service} reports {unknown}, which is not a known event")
             )
@@ -71,7 +72,7 @@ def collect(service: str, raws: Iterable[bytes], read: Callable[[dict[str, Any]]
     return delivery
 
 
-def call(service: str, event: MailEvent) -> Call:
+def call_of(service: str, event: MailEvent) -> Call:
     """The call of one event.
 
     Raises:
@@ -89,19 +90,18 @@ def call(service: str, event: MailEvent) -> Call:
     if event.automated:
         properties |= {"automated": True, "automated_reason": event.automated}
     context: Call = {"ip": event.ip, "userAgent": event.user_agent}
-    if event.email:
-        context["traits"] = {"email": event.email}
-    return _filled(
+    made = _filled(
         {
             "type": "track",
             "event": event.name,
             "messageId": f"{service}:{event.key}",
-            "timestamp": timestamp(event.at_ms),
-            "userId": event.user_id,
+            "timestamp": timestamp_of(event.at_ms),
             "context": _filled(context),
             "properties": _filled(properties),
         }
     )
+    name_lead(made, event.user_id, email=event.email)
+    return made
 
 
 def _filled(fields: Call) -> Call:
@@ -111,7 +111,7 @@ def _filled(fields: Call) -> Call:
 # Reading what may be anything --------------------------------------------------------------------------------------
 
 
-def split(body: bytes) -> list[bytes]:
+def split_array(body: bytes) -> list[bytes]:
     """The elements of a JSON array as they were sent; anything else is one element."""
     try:
         return [bytes(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
@@ -119,7 +119,7 @@ def split(body: bytes) -> list[bytes]:
         return [body]
 
 
-def dig(sent: Any, *path: str) -> Any:
+def value_at(sent: Any, *path: str) -> Any:
     """The value at a path of objects; None where there is none."""
     for key in path:
         if not isinstance(sent, dict):
@@ -128,9 +128,9 @@ def dig(sent: Any, *path: str) -> Any:
     return sent
 
 
-def text(sent: Any, *path: str) -> str:
+def text_at(sent: Any, *path: str) -> str:
     """The text or number at a path, the first one of a list; empty where there is none."""
-    value = dig(sent, *path)
+    value = value_at(sent, *path)
     if isinstance(value, list):
         value = value[0] if value else None
     if isinstance(value, str):
@@ -138,7 +138,7 @@ def text(sent: Any, *path: str) -> str:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
-def address(value: Any) -> str:
+def address_of(value: Any) -> str:
     """The address in ``jane@acme.example`` or ``Jane <jane@acme.example>``; empty if there is none."""
     given = value if isinstance(value, str) else ""
     bare = given.rpartition("<")[2].partition(">")[0].strip()
@@ -154,39 +154,39 @@ def epoch_ms(value: Any) -> int | None:
     return round(value if value > 1e11 else value * 1000)
 
 
-def timestamp(at_ms: int | None) -> str:
+def timestamp_of(at_ms: int | None) -> str:
     """RFC 3339 in UTC with milliseconds; empty if there is no time, or none that a calendar has."""
     return (rfc3339(at_ms) if at_ms is not None and at_ms >= 0 else None) or ""
 
 
-def user_of(hook: Hook, custom: Any) -> str:
+def user_id_of(hook: WebhookRequest, custom: Any) -> str:
     """The userId in what the sender of the mail attached to it."""
     named = hook.option("user_field")
     for name in (named,) if named else ("user_id", "userId"):
         try:
-            if user_id := clean_id(text(custom, name)):
+            if user_id := clean_id(text_at(custom, name)):
                 return user_id
         except Refused:
             continue
     return ""
 
 
-def campaign_of(custom: Any, *others: str) -> str:
+def campaign_id_of(custom: Any, *others: str) -> str:
     """What the sender attached as campaign, else the first of the service's own fields that says something."""
-    return next(filter(None, (text(custom, "campaign_id"), text(custom, "campaign"), *others)), "")
+    return next(filter(None, (text_at(custom, "campaign_id"), text_at(custom, "campaign"), *others)), "")
 
 
-def made_id(*parts: str) -> str:
+def derived_id(*parts: str) -> str:
     """An id for services that send none: the same whenever the same event is sent."""
     return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def known(table: Mapping[str, Any], kind: str) -> Any:
+def row_of(table: Mapping[str, Any], kind: str) -> Any:
     """What a service's table says about a kind of event.
 
     Raises:
-        Unknown: nothing.
+        UnknownEvent: nothing.
     """
     if kind not in table:
-        raise Unknown(f"`{kind[:100]}`" if kind else "no kind of event")
+        raise UnknownEvent(f"`{kind[:100]}`" if kind else "no kind of event")
     return table[kind]

@@ -11,10 +11,10 @@ from typing import Final
 from app.collector.inbound import BadCall, Delivery, Refusal
 from app.collector.vocabulary import BOUNCED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail
-from app.collector.webhooks.hook import Field, Hook, Service
+from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.mandrill import form_of
-from app.collector.webhooks.signatures import same
+from app.collector.webhooks.signatures import is_equal
 from streams.events.rejects import REASONS
 from streams.events.times import parse_ms
 
@@ -30,10 +30,10 @@ _EVENTS: Final[dict[str, str | None]] = {
 _MERGE: Final = "data[merges]["
 
 
-def _read(hook: Hook) -> Delivery:
-    hook.only("POST", "GET", "HEAD")
+def _read_mailchimp(hook: WebhookRequest) -> Delivery:
+    hook.require_method("POST", "GET", "HEAD")
     secret = hook.option("secret")
-    if not secret or not same(hook.inbound.parameter("secret"), secret):
+    if not secret or not is_equal(hook.inbound.parameter("secret"), secret):
         sentence = "The secret in the webhook's address is missing or wrong: check it in Mailchimp."
         raise Refusal(403, "bad_credentials", sentence)
     if hook.inbound.method != "POST":
@@ -42,19 +42,19 @@ def _read(hook: Hook) -> Delivery:
     form = dict(form_of(body))
     delivery = Delivery()
     try:
-        event = _event(hook, form)
+        event = _mailchimp_event(hook, form)
         if event is not None:
-            delivery.calls.append(mail.call("mailchimp", event))
-    except mail.Unknown as unknown:
+            delivery.calls.append(mail.call_of("mailchimp", event))
+    except mail.UnknownEvent as unknown:
         delivery.bad.append(BadCall(body, "unknown_type", f"mailchimp reports {unknown}, which is not a known event"))
     except mail.NoRecipient:
         delivery.bad.append(BadCall(body, "no_lead", REASONS["no_lead"]))
     return delivery
 
 
-def _event(hook: Hook, form: dict[str, str]) -> MailEvent | None:
+def _mailchimp_event(hook: WebhookRequest, form: dict[str, str]) -> MailEvent | None:
     kind = form.get("type", "")
-    name = mail.known(_EVENTS, kind)
+    name = mail.row_of(_EVENTS, kind)
     if name is None:
         return None
     if form.get("data[reason]") == "abuse":
@@ -64,14 +64,16 @@ def _event(hook: Hook, form: dict[str, str]) -> MailEvent | None:
     merges = {key[len(_MERGE) : -1]: value for key, value in form.items() if key.startswith(_MERGE)}
     return MailEvent(
         name,
-        key=mail.made_id(kind, list_id, email.lower(), fired_at),
-        email=mail.address(email),
+        key=mail.derived_id(kind, list_id, email.lower(), fired_at),
+        email=mail.address_of(email),
         at_ms=parse_ms(fired_at),  # in UTC, without saying so
-        user_id=mail.user_of(hook, merges | {key.lower(): value for key, value in merges.items()}),
+        user_id=mail.user_id_of(hook, merges | {key.lower(): value for key, value in merges.items()}),
         campaign_id=form.get("data[campaign_id]", ""),
         ip=form.get("data[ip_opt]", ""),
         details=details | {"list_id": list_id},
     )
 
 
-SERVICE: Final = Service(_read, {"secret": Field("what `?secret=` of the webhook's address must be", required=True)})
+SERVICE: Final = Service(
+    _read_mailchimp, {"secret": Field("what `?secret=` of the webhook's address must be", required=True)}
+)

@@ -24,9 +24,16 @@ from app.collector.vocabulary import (
     UNSUBSCRIBED,
 )
 from app.collector.webhooks import mail
-from app.collector.webhooks.hook import Field, Hook, Service
+from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
-from app.collector.webhooks.signatures import WINDOW_S, is_fresh, same, stale, whole_seconds, wrong
+from app.collector.webhooks.signatures import (
+    WINDOW_S,
+    is_equal,
+    is_fresh,
+    stale_signature,
+    whole_seconds,
+    wrong_signature,
+)
 from streams.events.calls import parse
 from streams.events.rejects import Refused
 
@@ -47,54 +54,56 @@ _EVENTS: Final[dict[str, str | None]] = {
 _BOTS: Final = {"apple": APPLE, "gmail": IMAGE_PROXY}
 
 
-def _read(hook: Hook) -> Delivery:
-    hook.only("POST")
+def _read_mailgun(hook: WebhookRequest) -> Delivery:
+    hook.require_method("POST")
     now_ms = hook.inbound.received_ms
     try:
         sent = parse(hook.inbound.body)
     except Refused:
-        raise wrong(406) from None
-    at_s, token = _signed(hook, mail.dig(sent, "signature"))
-    if not is_fresh(at_s * 1000, now_ms, RETRIED_S if at_s * 1000 >= hook.replay.since_ms else WINDOW_S):
-        raise stale(406)
-    once = hook.request_id(token)
-    if hook.replay.check(once, now_ms):
-        return Delivery(once=once)
-    delivery = mail.collect("mailgun", [hook.inbound.body], lambda sent: _event(hook, mail.dig(sent, "event-data")))
-    delivery.once = once
+        raise wrong_signature(406) from None
+    at_s, token = _signed(hook, mail.value_at(sent, "signature"))
+    if not is_fresh(at_s * 1000, now_ms, RETRIED_S if at_s * 1000 >= hook.accepted.since_ms else WINDOW_S):
+        raise stale_signature(406)
+    request_id = hook.request_id_of(token)
+    if hook.accepted.contains(request_id, now_ms):
+        return Delivery(request_id=request_id)
+    delivery = mail.collect_calls(
+        "mailgun", [hook.inbound.body], lambda sent: _mailgun_event(hook, mail.value_at(sent, "event-data"))
+    )
+    delivery.request_id = request_id
     return delivery
 
 
-def _signed(hook: Hook, block: Any) -> tuple[int, str]:
+def _signed(hook: WebhookRequest, block: Any) -> tuple[int, str]:
     """The signed time in seconds and the token, if the signature is right."""
-    signed_at, token, signature = (mail.text(block, name) for name in ("timestamp", "token", "signature"))
+    signed_at, token, signature = (mail.text_at(block, name) for name in ("timestamp", "token", "signature"))
     at_s = whole_seconds(signed_at)
     message = f"{signed_at}{token}".encode("utf-8", "surrogatepass")
     expected = hmac.new(hook.option("signing_key").encode(), message, "sha256").hexdigest()
-    if not same(signature, expected) or at_s is None or not token:
-        raise wrong(406)
+    if not is_equal(signature, expected) or at_s is None or not token:
+        raise wrong_signature(406)
     return at_s, token
 
 
-def _event(hook: Hook, sent: Any) -> MailEvent | None:
-    kind = mail.text(sent, "event")
-    name = mail.known(_EVENTS, kind)
-    if name is None or mail.text(sent, "reason").startswith("suppress-"):  # never sent to anybody
+def _mailgun_event(hook: WebhookRequest, sent: Any) -> MailEvent | None:
+    kind = mail.text_at(sent, "event")
+    name = mail.row_of(_EVENTS, kind)
+    if name is None or mail.text_at(sent, "reason").startswith("suppress-"):  # never sent to anybody
         return None
-    custom = mail.dig(sent, "user-variables")
-    bot = mail.text(sent, "client-info", "bot")
-    message_id = mail.text(sent, "message", "headers", "message-id")
+    custom = mail.value_at(sent, "user-variables")
+    bot = mail.text_at(sent, "client-info", "bot")
+    message_id = mail.text_at(sent, "message", "headers", "message-id")
     return MailEvent(
         name,
-        key=mail.text(sent, "id") or mail.made_id(kind, message_id, str(mail.dig(sent, "timestamp"))),
-        email=mail.address(mail.dig(sent, "recipient")),
-        at_ms=mail.epoch_ms(mail.dig(sent, "timestamp")),
-        user_id=mail.user_of(hook, custom),
+        key=mail.text_at(sent, "id") or mail.derived_id(kind, message_id, str(mail.value_at(sent, "timestamp"))),
+        email=mail.address_of(mail.value_at(sent, "recipient")),
+        at_ms=mail.epoch_ms(mail.value_at(sent, "timestamp")),
+        user_id=mail.user_id_of(hook, custom),
         message_id=message_id,
-        campaign_id=mail.campaign_of(custom, mail.text(sent, "campaigns"), mail.text(sent, "tags")),
-        url=mail.text(sent, "url"),
-        ip=mail.text(sent, "ip"),
-        user_agent=mail.text(sent, "client-info", "user-agent"),
+        campaign_id=mail.campaign_id_of(custom, mail.text_at(sent, "campaigns"), mail.text_at(sent, "tags")),
+        url=mail.text_at(sent, "url"),
+        ip=mail.text_at(sent, "ip"),
+        user_agent=mail.text_at(sent, "client-info", "user-agent"),
         automated=_BOTS.get(bot, PROVIDER) if bot and name in {OPENED, CLICKED} else "",
         details=_details(name, sent),
     )
@@ -102,8 +111,10 @@ def _event(hook: Hook, sent: Any) -> MailEvent | None:
 
 def _details(name: str, sent: Any) -> dict[str, str]:
     if name == BOUNCED:
-        return mail.SOFT if mail.text(sent, "severity") == "temporary" else mail.HARD
+        return mail.SOFT if mail.text_at(sent, "severity") == "temporary" else mail.HARD
     return {"kind": "all"} if name == UNSUBSCRIBED else {}
 
 
-SERVICE: Final = Service(_read, {"signing_key": Field("the HTTP webhook signing key of the domain", required=True)})
+SERVICE: Final = Service(
+    _read_mailgun, {"signing_key": Field("the HTTP webhook signing key of the domain", required=True)}
+)

@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl
 from app.collector.inbound import Delivery
 from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, UNSUBSCRIBED
 from app.collector.webhooks import mail
-from app.collector.webhooks.hook import Field, Hook, Service
+from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
-from app.collector.webhooks.signatures import same, wrong
+from app.collector.webhooks.signatures import is_equal, wrong_signature
 
 SIGNATURE: Final = "x-mandrill-signature"
 MOST_FIELDS: Final = 500
@@ -41,18 +41,18 @@ _EVENTS: Final[dict[str, tuple[str, dict[str, str]] | None]] = {
 }
 
 
-def _read(hook: Hook) -> Delivery:
-    hook.only("POST", "HEAD")
+def _read_mandrill(hook: WebhookRequest) -> Delivery:
+    hook.require_method("POST", "HEAD")
     if hook.inbound.method == "HEAD":
         return Delivery()
     form = form_of(hook.inbound.body)
     signature = hook.inbound.header(SIGNATURE)
     events = dict(form).get("mandrill_events", "")
-    if not same(signature, _signature(hook.option("key"), hook.option("url"), form)):
-        if events == "[]" and same(signature, _signature(_SETUP_KEY, hook.option("url"), form)):
+    if not is_equal(signature, _signature(hook.option("key"), hook.option("url"), form)):
+        if events == "[]" and is_equal(signature, _signature(_SETUP_KEY, hook.option("url"), form)):
             return Delivery()
-        raise wrong(403)
-    return mail.collect("mandrill", mail.split(events.encode()), lambda sent: _event(hook, sent))
+        raise wrong_signature(403)
+    return mail.collect_calls("mandrill", mail.split_array(events.encode()), lambda sent: _mandrill_event(hook, sent))
 
 
 def form_of(body: bytes) -> list[tuple[str, str]]:
@@ -68,31 +68,31 @@ def _signature(key: str, url: str, form: list[tuple[str, str]]) -> str:
     return base64.b64encode(hmac.digest(key.encode(), signed.encode(), "sha1")).decode()
 
 
-def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
-    kind = mail.text(sent, "event") or mail.text(sent, "type")
-    what = mail.known(_EVENTS, kind)
+def _mandrill_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None:
+    kind = mail.text_at(sent, "event") or mail.text_at(sent, "type")
+    what = mail.row_of(_EVENTS, kind)
     if what is None:
         return None
     name, details = what
-    message_id, url = mail.text(sent, "_id"), mail.text(sent, "url")
-    custom = mail.dig(sent, "msg", "metadata")
+    message_id, url = mail.text_at(sent, "_id"), mail.text_at(sent, "url")
+    custom = mail.value_at(sent, "msg", "metadata")
     return MailEvent(
         name,
-        key=mail.made_id(kind, message_id, str(sent.get("ts")), url),  # `_id` is the message's, not the event's
-        email=mail.address(mail.dig(sent, "msg", "email")),
+        key=mail.derived_id(kind, message_id, str(sent.get("ts")), url),  # `_id` is the message's, not the event's
+        email=mail.address_of(mail.value_at(sent, "msg", "email")),
         at_ms=mail.epoch_ms(sent.get("ts")),
-        user_id=mail.user_of(hook, custom),
+        user_id=mail.user_id_of(hook, custom),
         message_id=message_id,
-        campaign_id=mail.campaign_of(custom, mail.text(sent, "msg", "tags")),
+        campaign_id=mail.campaign_id_of(custom, mail.text_at(sent, "msg", "tags")),
         url=url,
-        ip=mail.text(sent, "ip"),
-        user_agent=mail.text(sent, "user_agent"),
+        ip=mail.text_at(sent, "ip"),
+        user_agent=mail.text_at(sent, "user_agent"),
         details=details,
     )
 
 
 SERVICE: Final = Service(
-    _read,
+    _read_mandrill,
     {
         "key": Field("the webhook's authentication key", required=True),
         "url": Field("the webhook's address exactly as Mandrill has it; it is part of what is signed", required=True),

@@ -10,9 +10,9 @@ from typing import Any, Final
 from app.collector.inbound import Delivery, Refusal
 from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail
-from app.collector.webhooks.hook import Field, Hook, Service
+from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
-from app.collector.webhooks.signatures import shows_secret
+from app.collector.webhooks.signatures import has_secret
 from streams.events.times import parse_ms
 
 _EVENTS: Final[dict[str, str | None]] = {
@@ -46,51 +46,51 @@ _BOUNCES: Final[dict[str, tuple[str, dict[str, str]] | None]] = {
 _TIMES: Final = ("ReceivedAt", "DeliveredAt", "BouncedAt", "ChangedAt")
 
 
-def _read(hook: Hook) -> Delivery:
-    hook.only("POST")
-    if not shows_secret(hook.inbound, hook.options):
+def _read_postmark(hook: WebhookRequest) -> Delivery:
+    hook.require_method("POST")
+    if not has_secret(hook.inbound, hook.options):
         sentence = "The secret is missing or wrong: check the webhook's URL or headers in Postmark."
         raise Refusal(403, "bad_credentials", sentence)
-    return mail.collect("postmark", [hook.inbound.body], lambda sent: _event(hook, sent))
+    return mail.collect_calls("postmark", [hook.inbound.body], lambda sent: _postmark_event(hook, sent))
 
 
-def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
+def _postmark_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None:
     what = _what(sent)
     if what is None:
         return None
     name, details = what
-    email = mail.address(mail.text(sent, "Recipient") or mail.text(sent, "Email"))
-    said_at = next(filter(None, (mail.text(sent, field) for field in _TIMES)), "")
-    message_id = mail.text(sent, "MessageID")
-    url = mail.text(sent, "OriginalLink")
+    email = mail.address_of(mail.text_at(sent, "Recipient") or mail.text_at(sent, "Email"))
+    said_at = next(filter(None, (mail.text_at(sent, field) for field in _TIMES)), "")
+    message_id = mail.text_at(sent, "MessageID")
+    url = mail.text_at(sent, "OriginalLink")
     # A hard bounce is reported as a bounce and as a suppression, at different times: one event.
     when = "" if name in {BOUNCED, SPAM} else said_at
     custom = sent.get("Metadata")
     return MailEvent(
         name,
-        key=mail.made_id(message_id, name, details.get("kind", ""), email.lower(), when, url),
+        key=mail.derived_id(message_id, name, details.get("kind", ""), email.lower(), when, url),
         email=email,
         at_ms=parse_ms(said_at),
-        user_id=mail.user_of(hook, custom),
+        user_id=mail.user_id_of(hook, custom),
         message_id=message_id,
-        campaign_id=mail.campaign_of(custom, mail.text(sent, "Tag")),
+        campaign_id=mail.campaign_id_of(custom, mail.text_at(sent, "Tag")),
         url=url,
-        ip=mail.text(sent, "Geo", "IP"),
-        user_agent=mail.text(sent, "UserAgent"),
+        ip=mail.text_at(sent, "Geo", "IP"),
+        user_agent=mail.text_at(sent, "UserAgent"),
         details=details,
     )
 
 
 def _what(sent: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
     """The name of the event, and its kind."""
-    kind = mail.text(sent, "RecordType")
-    name = mail.known(_EVENTS, kind)
+    kind = mail.text_at(sent, "RecordType")
+    name = mail.row_of(_EVENTS, kind)
     if kind == "Bounce":
-        return _BOUNCES.get(mail.text(sent, "Type"), (BOUNCED, mail.SOFT))
+        return _BOUNCES.get(mail.text_at(sent, "Type"), (BOUNCED, mail.SOFT))
     if kind == "SubscriptionChange":
         if sent.get("SuppressSending") is False:
             return SUBSCRIBED, {}
-        return _BOUNCES.get(mail.text(sent, "SuppressionReason"), (UNSUBSCRIBED, {"kind": "all"}))
+        return _BOUNCES.get(mail.text_at(sent, "SuppressionReason"), (UNSUBSCRIBED, {"kind": "all"}))
     return None if name is None else (name, {})
 
 
@@ -98,4 +98,4 @@ SHARED_SECRET: Final = {
     "secret": Field("`user:password` of the webhook's URL, or a token", required=True),
     "header": Field("the header that shows it; `Authorization` if not given"),
 }
-SERVICE: Final = Service(_read, SHARED_SECRET)
+SERVICE: Final = Service(_read_postmark, SHARED_SECRET)

@@ -16,9 +16,9 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 from app.collector.inbound import Delivery, Inbound
 from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, UNSUBSCRIBED
 from app.collector.webhooks import mail
-from app.collector.webhooks.hook import Field, Hook, Service
+from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
-from app.collector.webhooks.signatures import is_fresh, same, stale, whole_seconds, wrong
+from app.collector.webhooks.signatures import is_equal, is_fresh, stale_signature, whole_seconds, wrong_signature
 from streams.events.times import parse_ms
 
 _EVENTS: Final[dict[str, str | None]] = {
@@ -42,20 +42,20 @@ _EVENTS: Final[dict[str, str | None]] = {
 }
 
 
-def _read(hook: Hook) -> Delivery:
-    hook.only("POST")
+def _read_resend(hook: WebhookRequest) -> Delivery:
+    hook.require_method("POST")
     inbound = hook.inbound
     at_s = whole_seconds(_header(inbound, "timestamp"))
     if at_s is None or not _signed(hook, at_s):
-        raise wrong(401)
+        raise wrong_signature(401)
     if not is_fresh(at_s * 1000, inbound.received_ms):
-        raise stale(401)
+        raise stale_signature(401)
     webhook_id = _header(inbound, "id")
-    once = hook.request_id(webhook_id)
-    if hook.replay.check(once, inbound.received_ms):
-        return Delivery(once=once)
-    delivery = mail.collect("resend", [inbound.body], lambda sent: _event(hook, sent, webhook_id))
-    delivery.once = once
+    request_id = hook.request_id_of(webhook_id)
+    if hook.accepted.contains(request_id, inbound.received_ms):
+        return Delivery(request_id=request_id)
+    delivery = mail.collect_calls("resend", [inbound.body], lambda sent: _resend_event(hook, sent, webhook_id))
+    delivery.request_id = request_id
     return delivery
 
 
@@ -63,7 +63,7 @@ def _header(inbound: Inbound, name: str) -> str:
     return inbound.header(f"svix-{name}") or inbound.header(f"webhook-{name}")
 
 
-def _signed(hook: Hook, at_s: int) -> bool:
+def _signed(hook: WebhookRequest, at_s: int) -> bool:
     """Whether one of the signatures is right.
 
     The library's own check reads the clock and raises on garbage, so only what it signs is taken from it.
@@ -74,7 +74,7 @@ def _signed(hook: Hook, at_s: int) -> bool:
         expected = _secret(hook.option("secret")).sign(webhook_id, at, hook.inbound.body.decode())
     except (ValueError, OverflowError, OSError):  # no text, or a year that no calendar has
         return False
-    return bool(webhook_id) and any(same(given, expected) for given in signatures.split(" "))
+    return bool(webhook_id) and any(is_equal(given, expected) for given in signatures.split(" "))
 
 
 def _secret(text: str) -> Webhook:
@@ -90,24 +90,24 @@ def _secret(text: str) -> Webhook:
         raise ValueError(sentence) from None
 
 
-def _event(hook: Hook, sent: dict[str, Any], webhook_id: str) -> MailEvent | None:
-    name = mail.known(_EVENTS, mail.text(sent, "type"))
+def _resend_event(hook: WebhookRequest, sent: dict[str, Any], webhook_id: str) -> MailEvent | None:
+    name = mail.row_of(_EVENTS, mail.text_at(sent, "type"))
     data = sent.get("data")
-    if name is None or (name == UNSUBSCRIBED and mail.dig(data, "unsubscribed") is not True):
+    if name is None or (name == UNSUBSCRIBED and mail.value_at(data, "unsubscribed") is not True):
         return None
-    tags = _tags(mail.dig(data, "tags"))
+    tags = _tags(mail.value_at(data, "tags"))
     cause = "click" if name == CLICKED else "open"
     return MailEvent(
         name,
         key=webhook_id,
-        email=mail.address(mail.text(data, "to") or mail.text(data, "email")),
-        at_ms=parse_ms(mail.text(data, cause, "timestamp") or mail.text(sent, "created_at")),
-        user_id=mail.user_of(hook, tags),
-        message_id=mail.text(data, "email_id"),
-        campaign_id=mail.campaign_of(tags, mail.text(data, "broadcast_id")),
-        url=mail.text(data, "click", "link"),
-        ip=mail.text(data, cause, "ipAddress"),
-        user_agent=mail.text(data, cause, "userAgent"),
+        email=mail.address_of(mail.text_at(data, "to") or mail.text_at(data, "email")),
+        at_ms=parse_ms(mail.text_at(data, cause, "timestamp") or mail.text_at(sent, "created_at")),
+        user_id=mail.user_id_of(hook, tags),
+        message_id=mail.text_at(data, "email_id"),
+        campaign_id=mail.campaign_id_of(tags, mail.text_at(data, "broadcast_id")),
+        url=mail.text_at(data, "click", "link"),
+        ip=mail.text_at(data, cause, "ipAddress"),
+        user_agent=mail.text_at(data, cause, "userAgent"),
         details=_details(name, data),
     )
 
@@ -115,16 +115,16 @@ def _event(hook: Hook, sent: dict[str, Any], webhook_id: str) -> MailEvent | Non
 def _tags(tags: Any) -> dict[str, Any]:
     """Tags by name; older events have them as a list."""
     if isinstance(tags, list):
-        return {mail.text(tag, "name"): mail.dig(tag, "value") for tag in tags}
+        return {mail.text_at(tag, "name"): mail.value_at(tag, "value") for tag in tags}
     return tags if isinstance(tags, dict) else {}
 
 
 def _details(name: str, data: Any) -> dict[str, str]:
     if name == BOUNCED:  # a bounce without a type is a permanent one
-        return mail.HARD if mail.text(data, "bounce", "type") in {"", "Permanent"} else mail.SOFT
-    return {"kind": "all", "list_id": mail.text(data, "audience_id")} if name == UNSUBSCRIBED else {}
+        return mail.HARD if mail.text_at(data, "bounce", "type") in {"", "Permanent"} else mail.SOFT
+    return {"kind": "all", "list_id": mail.text_at(data, "audience_id")} if name == UNSUBSCRIBED else {}
 
 
 SERVICE: Final = Service(
-    _read, {"secret": Field("the endpoint's signing secret, `whsec_...`", required=True, check=_secret)}
+    _read_resend, {"secret": Field("the endpoint's signing secret, `whsec_...`", required=True, check=_secret)}
 )

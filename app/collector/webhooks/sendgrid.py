@@ -12,9 +12,16 @@ from typing import Any, Final
 from app.collector.inbound import Delivery
 from app.collector.vocabulary import APPLE, BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail
-from app.collector.webhooks.hook import Field, Hook, Service
+from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
-from app.collector.webhooks.signatures import ecdsa_key, ecdsa_signed, is_fresh, stale, whole_seconds, wrong
+from app.collector.webhooks.signatures import (
+    has_ecdsa_signature,
+    is_fresh,
+    parse_ecdsa_key,
+    stale_signature,
+    whole_seconds,
+    wrong_signature,
+)
 
 SIGNATURE: Final = "x-twilio-email-event-webhook-signature"
 TIMESTAMP: Final = "x-twilio-email-event-webhook-timestamp"
@@ -35,42 +42,42 @@ _EVENTS: Final[dict[str, str | None]] = {
 }
 
 
-def _read(hook: Hook) -> Delivery:
-    hook.only("POST")
+def _read_sendgrid(hook: WebhookRequest) -> Delivery:
+    hook.require_method("POST")
     inbound = hook.inbound
     signed_at = inbound.header(TIMESTAMP)
     at_s = whole_seconds(signed_at)
     signed = signed_at.encode("utf-8", "surrogatepass") + inbound.body
-    if at_s is None or not ecdsa_signed(hook.option("public_key"), inbound.header(SIGNATURE), signed):
-        raise wrong(403)
+    if at_s is None or not has_ecdsa_signature(hook.option("public_key"), inbound.header(SIGNATURE), signed):
+        raise wrong_signature(403)
     if not is_fresh(at_s * 1000, inbound.received_ms):
-        raise stale(403)
-    once = hook.request_id(sha256(signed).hexdigest())  # not the signature: ECDSA has several for one message
-    if hook.replay.check(once, inbound.received_ms):
-        return Delivery(once=once)
-    delivery = mail.collect("sendgrid", mail.split(inbound.body), lambda sent: _event(hook, sent))
-    delivery.once = once
+        raise stale_signature(403)
+    request_id = hook.request_id_of(sha256(signed).hexdigest())  # not the signature: ECDSA has several for one message
+    if hook.accepted.contains(request_id, inbound.received_ms):
+        return Delivery(request_id=request_id)
+    delivery = mail.collect_calls("sendgrid", mail.split_array(inbound.body), lambda sent: _sendgrid_event(hook, sent))
+    delivery.request_id = request_id
     return delivery
 
 
-def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
-    kind = mail.text(sent, "event")
-    name = mail.known(_EVENTS, kind)
+def _sendgrid_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None:
+    kind = mail.text_at(sent, "event")
+    name = mail.row_of(_EVENTS, kind)
     if name is None:
         return None
-    made = (kind, mail.text(sent, "sg_message_id"), mail.text(sent, "email"), mail.text(sent, "timestamp"))
-    campaigns = (mail.text(sent, field) for field in ("singlesend_id", "marketing_campaign_id", "category"))
+    made = (kind, mail.text_at(sent, "sg_message_id"), mail.text_at(sent, "email"), mail.text_at(sent, "timestamp"))
+    campaigns = (mail.text_at(sent, field) for field in ("singlesend_id", "marketing_campaign_id", "category"))
     return MailEvent(
         name,
-        key=mail.text(sent, "sg_event_id") or mail.made_id(*made, mail.text(sent, "url")),
-        email=mail.address(sent.get("email")),
+        key=mail.text_at(sent, "sg_event_id") or mail.derived_id(*made, mail.text_at(sent, "url")),
+        email=mail.address_of(sent.get("email")),
         at_ms=mail.epoch_ms(sent.get("timestamp")),
-        user_id=mail.user_of(hook, sent),
-        message_id=mail.text(sent, "sg_message_id"),
-        campaign_id=mail.campaign_of(sent, *campaigns),
-        url=mail.text(sent, "url") if name == CLICKED else "",
-        ip=mail.text(sent, "ip"),
-        user_agent=mail.text(sent, "useragent"),
+        user_id=mail.user_id_of(hook, sent),
+        message_id=mail.text_at(sent, "sg_message_id"),
+        campaign_id=mail.campaign_id_of(sent, *campaigns),
+        url=mail.text_at(sent, "url") if name == CLICKED else "",
+        ip=mail.text_at(sent, "ip"),
+        user_agent=mail.text_at(sent, "useragent"),
         automated=APPLE if kind == "open" and sent.get("sg_machine_open") is True else "",
         details=_details(name, kind, sent),
     )
@@ -78,13 +85,13 @@ def _event(hook: Hook, sent: dict[str, Any]) -> MailEvent | None:
 
 def _details(name: str, kind: str, sent: dict[str, Any]) -> dict[str, str]:
     if name == BOUNCED:
-        return mail.SOFT if mail.text(sent, "type") == "blocked" else mail.HARD
+        return mail.SOFT if mail.text_at(sent, "type") == "blocked" else mail.HARD
     if kind.startswith("group_"):
-        return {"kind": "group", "list_id": mail.text(sent, "asm_group_id")}
+        return {"kind": "group", "list_id": mail.text_at(sent, "asm_group_id")}
     return {"kind": "all"} if name == UNSUBSCRIBED else {}
 
 
 SERVICE: Final = Service(
-    _read,
-    {"public_key": Field("the verification key that SendGrid shows, base64", required=True, check=ecdsa_key)},
+    _read_sendgrid,
+    {"public_key": Field("the verification key that SendGrid shows, base64", required=True, check=parse_ecdsa_key)},
 )

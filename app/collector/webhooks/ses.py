@@ -2,7 +2,7 @@
 
 SNS does not retry 4xx, but anything else, and a time-out of 15 s. Wrong signature, old message, other topic: 403. SNS
 repeats a message with the same id: one that was taken already is answered like the first time, and does nothing. The
-first message asks to confirm the subscription: ``Delivery.confirm`` is the address to fetch.
+first message asks to confirm the subscription: ``Delivery.confirm_url`` is the address to fetch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 from app.collector.inbound import BadCall, Delivery
 from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail, sns
-from app.collector.webhooks.hook import Field, Hook, Service
+from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
 from streams.events.calls import parse
 from streams.events.rejects import Refused
@@ -38,27 +38,27 @@ _GREETING: Final = "Successfully validated SNS topic"
 """What SES writes, not in JSON, when a topic is set up."""
 
 
-def _read(hook: Hook) -> Delivery:
-    hook.only("POST")
+def _read_ses(hook: WebhookRequest) -> Delivery:
+    hook.require_method("POST")
     envelope = sns.open_envelope(hook)
     if envelope.type != sns.NOTIFICATION:
-        return Delivery(confirm=envelope.subscribe_url)
-    once = hook.request_id(envelope.message_id)
-    if hook.replay.check(once, hook.inbound.received_ms) or envelope.message.startswith(_GREETING):
-        return Delivery(once=once)
-    return _events(hook, envelope, once)
+        return Delivery(confirm_url=envelope.subscribe_url)
+    request_id = hook.request_id_of(envelope.message_id)
+    if hook.accepted.contains(request_id, hook.inbound.received_ms) or envelope.message.startswith(_GREETING):
+        return Delivery(request_id=request_id)
+    return _read_notification(hook, envelope, request_id)
 
 
-def _events(hook: Hook, envelope: sns.Envelope, once: str) -> Delivery:
+def _read_notification(hook: WebhookRequest, envelope: sns.Envelope, request_id: str) -> Delivery:
     """One event for each address that it is about."""
-    delivery = Delivery(once=once)
+    delivery = Delivery(request_id=request_id)
     raw = envelope.message.encode("utf-8", "surrogatepass")
     try:
-        for event in _each(hook, parse(raw), envelope.message_id):
-            delivery.calls.append(mail.call("ses", event))
+        for event in _events_of(hook, parse(raw), envelope.message_id):
+            delivery.calls.append(mail.call_of("ses", event))
     except Refused as refused:
         delivery.bad.append(BadCall(raw, refused.reject.reason, refused.reject.sentence))
-    except mail.Unknown as unknown:
+    except mail.UnknownEvent as unknown:
         delivery.bad.append(BadCall(raw, "unknown_type", f"ses reports {unknown}, which is not a known event"))
     except mail.NoRecipient:
         sentence = "SES does not say which recipient the event is about"
@@ -66,8 +66,8 @@ def _events(hook: Hook, envelope: sns.Envelope, once: str) -> Delivery:
     return delivery
 
 
-def _each(hook: Hook, sent: dict[str, Any], message_id: str) -> Iterable[MailEvent]:
-    what = mail.known(_EVENTS, mail.text(sent, "eventType") or mail.text(sent, "notificationType"))
+def _events_of(hook: WebhookRequest, sent: dict[str, Any], message_id: str) -> Iterable[MailEvent]:
+    what = mail.row_of(_EVENTS, mail.text_at(sent, "eventType") or mail.text_at(sent, "notificationType"))
     if what is None:
         return []
     name, place = what
@@ -75,7 +75,7 @@ def _each(hook: Hook, sent: dict[str, Any], message_id: str) -> Iterable[MailEve
     recipients = _recipients(name, sent, about)
     many = len(recipients) > 1
     return [
-        _event(hook, name, f"{message_id}:{i}" if many else message_id, recipient, (sent, about))
+        _ses_event(hook, name, f"{message_id}:{i}" if many else message_id, recipient, (sent, about))
         for i, recipient in enumerate(recipients)
     ]
 
@@ -87,21 +87,23 @@ def _recipients(name: str, sent: dict[str, Any], about: Any) -> list[str]:
         NoRecipient: nobody, or one of several.
     """
     if name in _RECIPIENTS:
-        listed = mail.dig(about, _RECIPIENTS[name])
+        listed = mail.value_at(about, _RECIPIENTS[name])
     else:
-        listed = mail.dig(sent, "mail", "destination")
+        listed = mail.value_at(sent, "mail", "destination")
         if isinstance(listed, list) and len(listed) > 1:
             raise mail.NoRecipient
     items = listed if isinstance(listed, list) else []
-    found = [mail.address(item if isinstance(item, str) else mail.dig(item, "emailAddress")) for item in items]
+    found = [mail.address_of(item if isinstance(item, str) else mail.value_at(item, "emailAddress")) for item in items]
     if not any(found):
         raise mail.NoRecipient
     return [address for address in found if address]
 
 
-def _event(hook: Hook, name: str, key: str, recipient: str, told: tuple[dict[str, Any], Any]) -> MailEvent:
+def _ses_event(
+    hook: WebhookRequest, name: str, key: str, recipient: str, told: tuple[dict[str, Any], Any]
+) -> MailEvent:
     sent, about = told
-    tags = mail.dig(sent, "mail", "tags")
+    tags = mail.value_at(sent, "mail", "tags")
     details = _details(name, about)
     if name == UNSUBSCRIBED and not _opted_out(about):
         name = SUBSCRIBED
@@ -109,42 +111,47 @@ def _event(hook: Hook, name: str, key: str, recipient: str, told: tuple[dict[str
         name,
         key=key,
         email=recipient,
-        at_ms=parse_ms(mail.text(about, "timestamp") or mail.text(sent, "mail", "timestamp")),
-        user_id=mail.user_of(hook, tags),
-        message_id=mail.text(sent, "mail", "messageId"),
-        campaign_id=mail.campaign_of(tags),
-        url=mail.text(about, "link"),
-        ip=mail.text(about, "ipAddress"),
-        user_agent=mail.text(about, "userAgent") if name in {OPENED, CLICKED} else "",
+        at_ms=parse_ms(mail.text_at(about, "timestamp") or mail.text_at(sent, "mail", "timestamp")),
+        user_id=mail.user_id_of(hook, tags),
+        message_id=mail.text_at(sent, "mail", "messageId"),
+        campaign_id=mail.campaign_id_of(tags),
+        url=mail.text_at(about, "link"),
+        ip=mail.text_at(about, "ipAddress"),
+        user_agent=mail.text_at(about, "userAgent") if name in {OPENED, CLICKED} else "",
         details=details,
     )
 
 
 def _details(name: str, about: Any) -> dict[str, str]:
     if name == BOUNCED:
-        return mail.HARD if mail.text(about, "bounceType") == "Permanent" else mail.SOFT
+        return mail.HARD if mail.text_at(about, "bounceType") == "Permanent" else mail.SOFT
     if name == UNSUBSCRIBED:
-        everything = mail.dig(about, "newTopicPreferences", "unsubscribeAll") is True
-        return {"kind": "all" if everything else "topic", "list_id": mail.text(about, "contactList")}
+        everything = mail.value_at(about, "newTopicPreferences", "unsubscribeAll") is True
+        return {"kind": "all" if everything else "topic", "list_id": mail.text_at(about, "contactList")}
     return {}
 
 
 def _opted_out(about: Any) -> bool:
     """Whether a change of preferences takes something away."""
-    if mail.dig(about, "newTopicPreferences", "unsubscribeAll") is True:
+    if mail.value_at(about, "newTopicPreferences", "unsubscribeAll") is True:
         return True
     return bool(
-        _topics_out(mail.dig(about, "newTopicPreferences")) - _topics_out(mail.dig(about, "oldTopicPreferences"))
+        _topics_out(mail.value_at(about, "newTopicPreferences"))
+        - _topics_out(mail.value_at(about, "oldTopicPreferences"))
     )
 
 
 def _topics_out(preferences: Any) -> set[str]:
-    listed = mail.dig(preferences, "topicSubscriptionStatus") or mail.dig(preferences, "topicDefaultSubscriptionStatus")
+    listed = mail.value_at(preferences, "topicSubscriptionStatus") or mail.value_at(
+        preferences, "topicDefaultSubscriptionStatus"
+    )
     topics = listed if isinstance(listed, list) else []
-    return {mail.text(topic, "topicName") for topic in topics if mail.text(topic, "subscriptionStatus") == "OptOut"}
+    return {
+        mail.text_at(topic, "topicName") for topic in topics if mail.text_at(topic, "subscriptionStatus") == "OptOut"
+    }
 
 
 SERVICE: Final = Service(
-    _read,
+    _read_ses,
     {"topics": Field("the ARNs of the SNS topics that may publish here, with blanks between them", required=True)},
 )

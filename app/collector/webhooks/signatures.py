@@ -20,19 +20,19 @@ WINDOW_S: Final = 300
 """How far a signed time may be from ours, either way: the tolerance of Standard Webhooks."""
 
 
-def wrong(status: int) -> Refusal:
+def wrong_signature(status: int) -> Refusal:
     """The refusal of a request that is not signed by the service."""
     sentence = "The signature is missing or wrong: check the key of this webhook in the keys file."
     return Refusal(status, "bad_signature", sentence)
 
 
-def stale(status: int) -> Refusal:
+def stale_signature(status: int) -> Refusal:
     """The refusal of a request that was signed too long ago, or in the future."""
     sentence = "The signed time is too far from the time here: check the clocks, and send the request anew."
     return Refusal(status, "stale_signature", sentence)
 
 
-def same(given: str | bytes, expected: str | bytes) -> bool:
+def is_equal(given: str | bytes, expected: str | bytes) -> bool:
     """Compare in a time that does not tell where they differ."""
     return hmac.compare_digest(_bytes(given), _bytes(expected))
 
@@ -62,7 +62,7 @@ def from_base64(text: str) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def ecdsa_key(text: str) -> ec.EllipticCurvePublicKey:
+def parse_ecdsa_key(text: str) -> ec.EllipticCurvePublicKey:
     """An ECDSA public key from base64 DER.
 
     Raises:
@@ -78,16 +78,16 @@ def ecdsa_key(text: str) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def ecdsa_signed(public_key: str, signature: str, message: bytes) -> bool:
+def has_ecdsa_signature(public_key: str, signature: str, message: bytes) -> bool:
     """Whether a base64 DER signature (ECDSA, SHA-256) fits the message."""
     try:
-        ecdsa_key(public_key).verify(from_base64(signature), message, ec.ECDSA(SHA256()))
+        parse_ecdsa_key(public_key).verify(from_base64(signature), message, ec.ECDSA(SHA256()))
     except (InvalidSignature, ValueError):
         return False
     return True
 
 
-def shows_secret(inbound: Inbound, options: Mapping[str, Any]) -> bool:
+def has_secret(inbound: Inbound, options: Mapping[str, Any]) -> bool:
     """Whether a request shows the secret of its webhook, for services that sign nothing.
 
     In ``Authorization``, or the header that ``header`` names: as Basic, where the secret is ``user:password``, as
@@ -96,4 +96,4 @@ def shows_secret(inbound: Inbound, options: Mapping[str, Any]) -> bool:
     secret = str(options.get("secret", ""))
     given = inbound.header(str(options.get("header", "authorization")).lower())
     basic = base64.b64encode(_bytes(secret)).decode()
-    return bool(secret) and any(same(given, shown) for shown in (f"Basic {basic}", f"Bearer {secret}", secret))
+    return bool(secret) and any(is_equal(given, shown) for shown in (f"Basic {basic}", f"Bearer {secret}", secret))

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
 from app.collector.inbound import Refusal
-from app.collector.webhooks.hook import Hook
-from app.collector.webhooks.signatures import from_base64, is_fresh, stale, wrong
+from app.collector.webhooks.hook import WebhookRequest
+from app.collector.webhooks.signatures import from_base64, is_fresh, stale_signature, wrong_signature
 from streams.events.calls import parse
 from streams.events.rejects import Refused
 from streams.events.times import parse_ms
@@ -63,7 +63,7 @@ class Envelope:
     """Where a confirmation is given; empty in notifications."""
 
 
-def open_envelope(hook: Hook) -> Envelope:
+def open_envelope(hook: WebhookRequest) -> Envelope:
     """The message in a request.
 
     Raises:
@@ -73,26 +73,26 @@ def open_envelope(hook: Hook) -> Envelope:
     try:
         sent = parse(hook.inbound.body)
     except Refused:
-        raise wrong(403) from None
+        raise wrong_signature(403) from None
     kind, url = sent.get("Type"), sent.get("SigningCertURL")
     fields = _SIGNED.get(kind) if isinstance(kind, str) else None
     if fields is None or not isinstance(url, str) or not _CERTIFICATE.fullmatch(url):
-        raise wrong(403)
-    message = canonical(sent, fields)
+        raise wrong_signature(403)
+    message = signed_text(sent, fields)
     if sent.get("TopicArn") not in hook.option("topics").split():
         sentence = "This topic is not allowed: add its ARN to `topics` of the webhook in the keys file."
         raise Refusal(403, "unknown_topic", sentence)
     at_ms = parse_ms(sent["Timestamp"])
     if at_ms is None or not is_fresh(at_ms, hook.inbound.received_ms, RETRIED_S):
-        raise stale(403)
+        raise stale_signature(403)
     if url not in hook.certificates:
         raise NeedsCertificate(url)
     if not _signed(sent, message, hook.certificates[url], hook.inbound.received_ms):
-        raise wrong(403)
+        raise wrong_signature(403)
     return Envelope(sent["Type"], sent["MessageId"], sent["Message"], _subscribe_url(sent))
 
 
-def canonical(sent: dict[str, Any], fields: tuple[str, ...]) -> bytes:
+def signed_text(sent: dict[str, Any], fields: tuple[str, ...]) -> bytes:
     """What SNS signs: names and values of the fields, a line each.
 
     Raises:
@@ -101,7 +101,7 @@ def canonical(sent: dict[str, Any], fields: tuple[str, ...]) -> bytes:
     values = {name: sent.get(name) for name in fields if name in sent or name != "Subject"}
     values = {name: value for name, value in values.items() if (name, value) != ("Subject", None)}
     if not all(isinstance(value, str) for value in values.values()):
-        raise wrong(403)
+        raise wrong_signature(403)
     return "".join(f"{name}\n{value}\n" for name, value in values.items()).encode("utf-8", "surrogatepass")
 
 
@@ -137,5 +137,5 @@ def _subscribe_url(sent: dict[str, Any]) -> str:
         return ""
     url: str = sent["SubscribeURL"]
     if not _SUBSCRIBE.fullmatch(url):
-        raise wrong(403)
+        raise wrong_signature(403)
     return url

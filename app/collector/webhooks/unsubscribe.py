@@ -22,8 +22,9 @@ from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.vocabulary import UNSUBSCRIBED
 from app.collector.webhooks import mail
 from app.collector.webhooks.mandrill import form_of
-from app.collector.webhooks.signatures import same
+from app.collector.webhooks.signatures import is_equal
 
+PATH: Final = "/unsubscribe/{token}"
 ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 MOST_BYTES: Final = 8192
 """Of a body that says one word; a long one could be nested deeper than can be parsed."""
@@ -41,7 +42,7 @@ class Ticket:
     campaign_id: str = ""
 
 
-def token(secret: bytes, ticket: Ticket) -> str:
+def unsubscribe_token(secret: bytes, ticket: Ticket) -> str:
     """The last part of an unsubscribe address: base64url of a JSON array, a dot, base64url of its HMAC-SHA256.
 
     The array is ``[userId, e-mail, list, campaign]``, the HMAC over "leadglow unsubscribe", a line feed and the part
@@ -50,7 +51,7 @@ def token(secret: bytes, ticket: Ticket) -> str:
     Raises:
         ValueError: the ticket names nobody, or there is no secret.
     """
-    if not secret or not (ticket.user_id or mail.address(ticket.email)):
+    if not secret or not (ticket.user_id or mail.address_of(ticket.email)):
         sentence = "a secret, and a userId or an e-mail address, are needed"
         raise ValueError(sentence)
     said = msgspec.json.encode([ticket.user_id, ticket.email, ticket.list_id, ticket.campaign_id])
@@ -58,7 +59,7 @@ def token(secret: bytes, ticket: Ticket) -> str:
     return f"{payload}.{_signature(secret, payload)}"
 
 
-def page(inbound: Inbound, secret: bytes) -> str:
+def confirmation_page(inbound: Inbound, secret: bytes) -> str:
     """The page of an unsubscribe address: a button that sends what a mail program would send.
 
     Raises:
@@ -73,7 +74,7 @@ def page(inbound: Inbound, secret: bytes) -> str:
     return _html("Unsubscribe", f"<p>Stop sending{_what(ticket)}{_whom(ticket)}?</p>{button}")
 
 
-def done(inbound: Inbound, secret: bytes) -> str:
+def done_page(inbound: Inbound, secret: bytes) -> str:
     """The page that follows the button.
 
     Raises:
@@ -83,7 +84,7 @@ def done(inbound: Inbound, secret: bytes) -> str:
     return _html("Unsubscribed", f"<p>No more{_what(ticket)}{_whom(ticket)}.</p>")
 
 
-def unsubscribe(inbound: Inbound, secret: bytes) -> Delivery:
+def read_unsubscribe(inbound: Inbound, secret: bytes) -> Delivery:
     """One call "Unsubscribed", the same whenever the request is repeated.
 
     The sender's address and agent are left out: they are those of the mailbox service.
@@ -99,24 +100,24 @@ def unsubscribe(inbound: Inbound, secret: bytes) -> Delivery:
         raise Refusal(400, "not_one_click", sentence)
     event = mail.MailEvent(
         UNSUBSCRIBED,
-        key=mail.made_id(ticket.user_id, ticket.email.lower(), ticket.list_id, ticket.campaign_id),
-        email=mail.address(ticket.email),
+        key=mail.derived_id(ticket.user_id, ticket.email.lower(), ticket.list_id, ticket.campaign_id),
+        email=mail.address_of(ticket.email),
         at_ms=inbound.received_ms,
         user_id=ticket.user_id,
         campaign_id=ticket.campaign_id,
         details={"kind": "one_click", "list_id": ticket.list_id},
     )
-    return Delivery(calls=[mail.call("unsubscribe", event)])
+    return Delivery(calls=[mail.call_of("unsubscribe", event)])
 
 
 def _ticket(inbound: Inbound, secret: bytes) -> Ticket:
     payload, _, signature = inbound.path.rpartition("/")[2].partition(".")
-    if secret and same(signature, _signature(secret, payload)):
+    if secret and is_equal(signature, _signature(secret, payload)):
         try:
             ticket = Ticket(*msgspec.json.decode(base64.urlsafe_b64decode(payload + "=="), type=list[str]))
         except (ValueError, TypeError, msgspec.MsgspecError):  # signed by somebody else who has the secret
             ticket = Ticket()
-        if ticket.user_id or mail.address(ticket.email):
+        if ticket.user_id or mail.address_of(ticket.email):
             return ticket
     sentence = "This unsubscribe address is not valid: use the one in the mail as it is."
     raise Refusal(404, "unknown_address", sentence)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
-from app.collector import publish
+from app.collector import event_writer
+from app.collector.event_writer import DEADLINE_S, EventWriter, record_of
 from app.collector.inbound import BadCall, Refusal
 from app.collector.metrics import Metrics
-from app.collector.publish import DEADLINE_S, Publisher, key_of, record_of
 from streams.events.outgoing import Outgoing
 from streams.transport.topics import partition_of
 
@@ -73,10 +73,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def publisher(kafka: Kafka, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Publisher]:
-    monkeypatch.setattr(publish, "TICK_S", 0.001)
+async def writer(kafka: Kafka, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EventWriter]:
+    monkeypatch.setattr(event_writer, "TICK_S", 0.001)
     made: Any = kafka
-    it = Publisher(made, ("web", "mail"), Metrics(), clock)
+    it = EventWriter(made, ("web", "mail"), Metrics(), clock)
     await it.start()
     yield it
     kafka.open.set()
@@ -87,18 +87,18 @@ def record(value: bytes, key: bytes = b"u-1", topic: str = "web") -> Outgoing:
     return Outgoing(topic, key, value, 7, [])
 
 
-async def waiting(publisher: Publisher, value: bytes, topic: str = "web") -> "asyncio.Task[None]":
+async def waiting(writer: EventWriter, value: bytes, topic: str = "web") -> "asyncio.Task[None]":
     """A request that has handed its record over."""
-    task = asyncio.create_task(publisher.publish([record(value, topic=topic)]))
+    task = asyncio.create_task(writer.write_records([record(value, topic=topic)]))
     await asyncio.sleep(0)
     return task
 
 
-async def test_what_comes_while_a_sending_is_out_goes_with_the_next(publisher: Publisher, kafka: Kafka) -> None:
+async def test_what_comes_while_a_sending_is_out_goes_with_the_next(writer: EventWriter, kafka: Kafka) -> None:
     kafka.open.clear()
-    first = await waiting(publisher, b"0")
+    first = await waiting(writer, b"0")
     await kafka.asked.wait()
-    others = [await waiting(publisher, b"%d" % i) for i in range(1, 10)]
+    others = [await waiting(writer, b"%d" % i) for i in range(1, 10)]
     assert not first.done()
 
     kafka.open.set()
@@ -108,8 +108,8 @@ async def test_what_comes_while_a_sending_is_out_goes_with_the_next(publisher: P
     assert kafka.values == [b"%d" % i for i in range(10)]
 
 
-async def test_records_go_where_their_key_belongs_with_time_and_key(publisher: Publisher, kafka: Kafka) -> None:
-    await publisher.publish([record(b"a", b"u-1"), record(b"b", b"u-2")])
+async def test_records_go_where_their_key_belongs_with_time_and_key(writer: EventWriter, kafka: Kafka) -> None:
+    await writer.write_records([record(b"a", b"u-1"), record(b"b", b"u-2")])
 
     [(topic, rows)] = kafka.sendings
     assert topic == "web"
@@ -117,27 +117,27 @@ async def test_records_go_where_their_key_belongs_with_time_and_key(publisher: P
     assert rows[partition_of("u-2", PARTITIONS)][-1] == (7, b"u-2", b"b", [])
 
 
-async def test_records_about_nobody_are_spread(publisher: Publisher, kafka: Kafka) -> None:
-    await publisher.publish([record(b"x", b"") for _ in range(PARTITIONS)])
+async def test_records_about_nobody_are_spread(writer: EventWriter, kafka: Kafka) -> None:
+    await writer.write_records([record(b"x", b"") for _ in range(PARTITIONS)])
 
     [(_, rows)] = kafka.sendings
     assert sorted(rows) == list(range(PARTITIONS))
     assert rows[0][0][1] is None
 
 
-async def test_a_request_of_several_topics_waits_for_all(publisher: Publisher, kafka: Kafka) -> None:
-    await publisher.publish([record(b"a"), record(b"b", topic="mail")])
+async def test_a_request_of_several_topics_waits_for_all(writer: EventWriter, kafka: Kafka) -> None:
+    await writer.write_records([record(b"a"), record(b"b", topic="mail")])
 
     assert {topic for topic, _ in kafka.sendings} == {"web", "mail"}
 
 
 async def test_who_waits_too_long_gets_503_and_what_was_not_sent_is_not(
-    publisher: Publisher, kafka: Kafka, clock: Clock
+    writer: EventWriter, kafka: Kafka, clock: Clock
 ) -> None:
     kafka.open.clear()
-    sent = await waiting(publisher, b"sent")
+    sent = await waiting(writer, b"sent")
     await kafka.asked.wait()
-    queued = await waiting(publisher, b"queued")
+    queued = await waiting(writer, b"queued")
 
     clock.now_s += DEADLINE_S + 1
     for task in (sent, queued):
@@ -149,32 +149,32 @@ async def test_who_waits_too_long_gets_503_and_what_was_not_sent_is_not(
 
 
 async def test_while_kafka_is_stuck_nobody_waits_and_then_all_is_well(
-    publisher: Publisher, kafka: Kafka, clock: Clock
+    writer: EventWriter, kafka: Kafka, clock: Clock
 ) -> None:
     kafka.open.clear()
-    stuck = await waiting(publisher, b"stuck")
+    stuck = await waiting(writer, b"stuck")
     await kafka.asked.wait()
     clock.now_s += DEADLINE_S + 1
     with pytest.raises(Refusal):
         await stuck
-    assert not publisher.ready
+    assert not writer.ready
     with pytest.raises(Refusal):
-        await publisher.publish([record(b"at once")])
+        await writer.write_records([record(b"at once")])
 
     kafka.open.set()
     async with asyncio.timeout(5):
-        while not publisher.ready:  # noqa: ASYNC110 - it has no event for this
+        while not writer.ready:  # noqa: ASYNC110 - it has no event for this
             await asyncio.sleep(0)
-    await publisher.publish([record(b"later")])
+    await writer.write_records([record(b"later")])
 
     assert kafka.values == [b"later", b"stuck"]
 
 
 async def test_of_requests_sent_together_only_the_one_that_is_too_large_is_refused(
-    publisher: Publisher, kafka: Kafka, caplog: pytest.LogCaptureFixture
+    writer: EventWriter, kafka: Kafka, caplog: pytest.LogCaptureFixture
 ) -> None:
     kafka.fails = [MessageSizeTooLargeError(), MessageSizeTooLargeError()]  # both together, then the first alone
-    large, small = (asyncio.ensure_future(publisher.publish([record(value)])) for value in (b"large", b"small"))
+    large, small = (asyncio.ensure_future(writer.write_records([record(value)])) for value in (b"large", b"small"))
     await small
     with pytest.raises(Refusal) as caught:
         await large
@@ -185,74 +185,58 @@ async def test_of_requests_sent_together_only_the_one_that_is_too_large_is_refus
 
 
 async def test_a_sending_that_fails_is_503_and_the_next_is_none_the_worse(
-    publisher: Publisher, kafka: Kafka, caplog: pytest.LogCaptureFixture
+    writer: EventWriter, kafka: Kafka, caplog: pytest.LogCaptureFixture
 ) -> None:
     kafka.fails = [ValueError("odd")]
     with pytest.raises(Refusal):
-        await publisher.publish([record(b"a")])
+        await writer.write_records([record(b"a")])
 
-    await publisher.publish([record(b"b")])
+    await writer.write_records([record(b"b")])
 
     assert caplog.records
 
 
 async def test_a_failure_while_the_too_large_one_is_looked_for_does_not_end_the_sending(
-    publisher: Publisher, kafka: Kafka
+    writer: EventWriter, kafka: Kafka
 ) -> None:
     kafka.fails = [RuntimeError("anything"), MessageSizeTooLargeError()]
     with pytest.raises(Refusal) as refused:
-        await publisher.publish([record(b"a")])
+        await writer.write_records([record(b"a")])
     assert refused.value.code == "kafka_away"
 
     async with asyncio.timeout(1):
-        await publisher.publish([record(b"b")])
+        await writer.write_records([record(b"b")])
 
 
 async def test_before_the_start_and_after_the_end_there_is_503(kafka: Kafka, clock: Clock) -> None:
     made: Any = kafka
-    publisher = Publisher(made, ("web",), Metrics(), clock)
+    writer = EventWriter(made, ("web",), Metrics(), clock)
     with pytest.raises(Refusal):
-        await publisher.publish([record(b"a")])
-    await publisher.start()
-    await publisher.stop()
+        await writer.write_records([record(b"a")])
+    await writer.start()
+    await writer.stop()
     with pytest.raises(Refusal):
-        await publisher.publish([record(b"a")])
+        await writer.write_records([record(b"a")])
     assert kafka.sendings == []
 
 
-async def test_the_end_leaves_nobody_waiting(publisher: Publisher, kafka: Kafka) -> None:
+async def test_the_end_leaves_nobody_waiting(writer: EventWriter, kafka: Kafka) -> None:
     kafka.open.clear()
-    task = await waiting(publisher, b"a")
+    task = await waiting(writer, b"a")
 
-    await publisher.stop()
+    await writer.stop()
 
     with pytest.raises(Refusal):
         await task
 
 
-async def test_nothing_needs_no_kafka(publisher: Publisher, kafka: Kafka) -> None:
-    await publisher.publish([])
+async def test_nothing_needs_no_kafka(writer: EventWriter, kafka: Kafka) -> None:
+    await writer.write_records([])
 
     assert kafka.sendings == []
 
 
 # Records ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("call", "key"),
-    [
-        ({"userId": "u", "anonymousId": "a"}, b"u"),
-        ({"userId": "", "anonymousId": "a"}, b"a"),
-        ({"traits": {"email": " Ana@Acme.Example"}}, b"ana@acme.example"),
-        ({"context": {"traits": {"email": "ana@acme.example"}}}, b"ana@acme.example"),
-        ({"context": 1, "traits": [], "properties": {"email": 7}}, b""),
-        ({"userId": "\ud800"}, b"?"),
-        ({}, b""),
-    ],
-)
-def test_the_key_says_whom_it_is_about(call: dict[str, Any], key: bytes) -> None:
-    assert key_of(call) == key
 
 
 @pytest.mark.parametrize("call", [{"type": "track", "n": 10**30}, {"type": "track", "x": "\ud800"}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from app.collector.router import Doors, Handler
+from app.collector.router import Handler, Router
 
 
 def handler(name: str) -> Handler:
@@ -16,7 +16,7 @@ def handler(name: str) -> Handler:
 
 
 TRACK, LOOK, HOOK, SETTINGS = (handler(name) for name in ("track", "look", "hook", "settings"))
-DOORS = Doors(
+ROUTER = Router(
     [
         ("POST", "/v1/t", TRACK),
         ("GET", "/webhooks/{name}", LOOK),
@@ -35,7 +35,7 @@ DOORS = Doors(
     ],
 )
 def test_a_path_leads_to_its_handlers_by_method(path: str, handlers: dict[str, Handler]) -> None:
-    assert DOORS.at(path) == handlers
+    assert ROUTER.handlers_of(path) == handlers
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_a_path_leads_to_its_handlers_by_method(path: str, handlers: dict[str, H
     ],
 )  # fmt: skip
 def test_any_other_path_leads_nowhere(path: str) -> None:
-    assert DOORS.at(path) == {}
+    assert ROUTER.handlers_of(path) == {}

@@ -17,6 +17,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from app.collector.inbound import BadCall, Call, Refusal
 from app.collector.metrics import Metrics
+from streams.events.identities import record_key
 from streams.events.outgoing import Outgoing
 from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Reject, rejected
 from streams.transport.producer import Producer
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 DEADLINE_S: Final = 5.0
 """How long a request waits for Kafka's acknowledgement."""
 RETRY_AFTER_S: Final = 2
-LOOK_S: Final = 2.0
+CHECK_S: Final = 2.0
 """Between two looks whether Kafka is there."""
 TICK_S: Final = 0.2
 """How often requests are looked through for those that have waited too long."""
@@ -44,31 +45,13 @@ def record_of(call: Call, topic: str, received_ms: int) -> Outgoing | BadCall:
         value = json.dumps(call, default=str).encode()  # what only Python can write, the engine will judge
     if len(value) > MOST_EVENT_BYTES:
         return BadCall(value, "too_large", REASONS["too_large"])
-    return Outgoing(topic, key_of(call), value, received_ms, [])
+    return Outgoing(topic, record_key(call), value, received_ms, [])
 
 
-def key_of(call: Call) -> bytes:
-    """Who a call is about: user, else anonymous id, else e-mail address in small letters, else nobody."""
-    known = call.get("userId") or call.get("anonymousId") or _email(call)
-    if type(known) is not str:
-        known = str(known) if isinstance(known, int) else ""
-    return known.encode(errors="replace")
-
-
-def reject_of(bad: BadCall, topic: str, route: str, received_ms: int) -> Outgoing:
+def reject_record_of(bad: BadCall, topic: str, route: str, received_ms: int) -> Outgoing:
     """A bad call as a record of the topic of rejects."""
     raw = SimpleNamespace(key=None, value=bad.raw, timestamp=received_ms, headers=())
     return rejected(topic, raw, f"collector:{route}", Reject(bad.reason, bad.sentence))
-
-
-def _email(call: Call) -> str | None:
-    context = call.get("context")
-    inner = context.get("traits") if isinstance(context, dict) else None
-    for place in (call.get("traits"), inner, call.get("properties")):
-        address = place.get("email") if isinstance(place, dict) else None
-        if isinstance(address, str) and address:
-            return address.strip().lower()
-    return None
 
 
 @dataclass(slots=True, eq=False)
@@ -80,7 +63,7 @@ class _Request:
     since_s: float
 
 
-class Publisher:
+class EventWriter:
     """Sends what all requests bring, one sending at a time: whatever comes meanwhile goes with the next.
 
     A request that has waited too long gets 503. If its records were on their way they may reach Kafka all the same;
@@ -105,14 +88,16 @@ class Publisher:
     @property
     def ready(self) -> bool:
         """Whether Kafka was there a moment ago."""
-        return self._started and self._producer.healthy and not self._stuck()
+        return self._started and self._producer.healthy and not self._is_stuck()
 
     async def start(self) -> None:
         """Connect, for as long as it takes; until then every request gets 503."""
         await self._producer.start()
         for topic in self._topics:
             self._partitioners[topic] = Partitioner(await self._producer.partitions(topic), REMEMBERED)
-        self._tasks = [asyncio.create_task(work()) for work in (self._send, self._watch, self._look)]
+        self._tasks = [
+            asyncio.create_task(work()) for work in (self._send_waiting, self._refuse_late, self._watch_kafka)
+        ]
         self._started = True
 
     async def stop(self) -> None:
@@ -124,7 +109,7 @@ class Publisher:
         self._refuse([*self._sent, *self._waiting])
         await self._producer.stop()
 
-    async def publish(self, records: Sequence[Outgoing]) -> None:
+    async def write_records(self, records: Sequence[Outgoing]) -> None:
         """Return when Kafka has acknowledged every record.
 
         Raises:
@@ -132,14 +117,14 @@ class Publisher:
         """
         if not records:
             return
-        if not self._started or self._stuck():
-            raise away()
+        if not self._started or self._is_stuck():
+            raise kafka_away()
         request = _Request(records, asyncio.get_running_loop().create_future(), self._now_s())
         self._waiting.append(request)
         self._wake.set()
         await request.answered
 
-    async def _send(self) -> None:
+    async def _send_waiting(self) -> None:
         while True:
             if not self._waiting:
                 self._wake.clear()
@@ -148,7 +133,7 @@ class Publisher:
             self._waiting.clear()
             self._since_s = self._now_s()
             try:
-                await self._together(self._sent)
+                await self._send_together(self._sent)
             except Exception:
                 log.exception("a sending failed; its requests get 503")
                 self._refuse(self._sent)
@@ -158,15 +143,15 @@ class Publisher:
                     request.answered.set_result(None)
             self._sent = []
 
-    async def _together(self, requests: Sequence[_Request]) -> None:
+    async def _send_together(self, requests: Sequence[_Request]) -> None:
         """Send all; if a record is too large, each request by itself, so that only those with one are refused."""
         try:
             await self._deliver(requests)
         except MessageSizeTooLargeError:
             for request in requests:
-                await self._alone(request)
+                await self._send_alone(request)
 
-    async def _alone(self, request: _Request) -> None:
+    async def _send_alone(self, request: _Request) -> None:
         try:
             await self._deliver([request])
         except MessageSizeTooLargeError as error:
@@ -190,10 +175,10 @@ class Publisher:
             return next(self._turns) % partitioner.partitions
         return partitioner(record.key.decode())
 
-    def _stuck(self) -> bool:
+    def _is_stuck(self) -> bool:
         return bool(self._sent) and self._now_s() - self._since_s > DEADLINE_S
 
-    async def _watch(self) -> None:
+    async def _refuse_late(self) -> None:
         """Answer those who have waited too long; what was not sent yet is not sent at all."""
         while True:
             await asyncio.sleep(TICK_S)
@@ -206,9 +191,9 @@ class Publisher:
         for request in requests:
             if not request.answered.done():
                 self._metrics.late.inc()
-                request.answered.set_exception(away())
+                request.answered.set_exception(kafka_away())
 
-    async def _look(self) -> None:
+    async def _watch_kafka(self) -> None:
         """Tell once whenever Kafka goes or comes."""
         was = True
         while True:
@@ -218,7 +203,7 @@ class Publisher:
             if ready != was:
                 log.log(logging.INFO if ready else logging.ERROR, _BACK if ready else _GONE)
             was = ready
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CHECK_S)
 
 
 _GONE: Final = "Kafka does not answer: requests get 503 until it does"
@@ -229,7 +214,7 @@ def _oversized() -> Refusal:
     return Refusal(413, "too_large", "The broker takes no event of this size: send smaller ones.")
 
 
-def away() -> Refusal:
+def kafka_away() -> Refusal:
     """What a request gets that cannot be kept now."""
     return Refusal(
         503, "kafka_away", "The events could not be stored: send the same request again later.", RETRY_AFTER_S

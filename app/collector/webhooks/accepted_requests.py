@@ -11,10 +11,10 @@ MOST_IDS: Final = 200_000
 """Beyond that the oldest are forgotten; the events of a repeated request have the same ids, so nothing counts twice."""
 
 
-class Replay:
+class AcceptedRequests:
     """The ids of requests whose events are safe in Kafka.
 
-    ``keep`` is called after Kafka's acknowledgement, never before: a request that was answered with 503 comes again
+    ``remember`` is called after Kafka's acknowledgement, never before: a request that was answered with 503 comes again
     with the same id, and must be taken then.
     """
 
@@ -26,12 +26,12 @@ class Replay:
         self._kept_ms = kept_s * 1000
         self._seen: dict[bytes, int] = {}  # in the order of arrival
 
-    def check(self, request_id: str, now_ms: int) -> bool:
+    def contains(self, request_id: str, now_ms: int) -> bool:
         """Whether a request was taken already."""
         kept_at = self._seen.get(_digest(request_id))
         return kept_at is not None and now_ms - kept_at < self._kept_ms
 
-    def keep(self, request_id: str, now_ms: int) -> None:
+    def remember(self, request_id: str, now_ms: int) -> None:
         """Remember a request that was taken."""
         digest = _digest(request_id)
         self._seen.pop(digest, None)

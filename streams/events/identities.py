@@ -1,0 +1,149 @@
+"""Whose event it is: the one place that decides it.
+
+An event names its lead by ``userId``, ``anonymousId`` or an e-mail address. The first of these is its owner;
+``identify`` and ``alias`` join the others to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+
+from streams.events.rejects import MOST_ID_CHARS, Refused
+from streams.scoring.event import ANONYMOUS, EMAIL, USER, Identity
+
+MOST_EMAIL_CHARS: Final = 320
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_ID_CHARS)]
+"""An id where a call is decoded into a structure; whether it is printable is not checked yet."""
+
+
+class LeadIds(NamedTuple):
+    """What an event names its lead by; empty where it names none."""
+
+    user_id: str = ""
+    anonymous_id: str = ""
+    email: str = ""
+    """As it was written; ``email_id`` folds it."""
+
+
+def owner_of(sent: Mapping[str, Any]) -> Identity:
+    """The identity that an event belongs to.
+
+    Raises:
+        Refused: there is none, or it is not valid as an id.
+    """
+    known = identities(sent)
+    if not known:
+        raise Refused("no_lead")
+    return known[0]
+
+
+def identities(sent: Mapping[str, Any]) -> list[Identity]:
+    """Every identity that an event names, its owner first.
+
+    Raises:
+        Refused: the owner's id is not valid; an invalid further id is ignored.
+    """
+    ids = lead_ids(sent)
+    known = [Identity(kind, name) for kind, name in ((USER, ids.user_id), (ANONYMOUS, ids.anonymous_id)) if name]
+    if ids.email:
+        known.append(Identity(EMAIL, email_id(ids.email)))
+    return known
+
+
+def lead_ids(sent: Mapping[str, Any]) -> LeadIds:
+    """The ids and the e-mail address of an event, as ``identities`` ranks them.
+
+    Raises:
+        Refused: the owner's id is not valid; an invalid further id is ignored.
+    """
+    user_id = clean_id(sent.get("userId"))
+    try:
+        anonymous_id = clean_id(sent.get("anonymousId"))
+    except Refused:
+        if user_id is None:
+            raise
+        anonymous_id = None
+    return LeadIds(user_id or "", anonymous_id or "", _email_of(sent))
+
+
+def plain_owner(user_id: Any, anonymous_id: Any) -> str:
+    """The owner's id in the usual case, where it is plain text; empty where ``owner_of`` must decide."""
+    owner = anonymous_id if user_id is None or user_id == "" else user_id
+    return owner if type(owner) is str and len(owner) <= MOST_ID_CHARS and owner.isprintable() else ""
+
+
+def previous_identity(sent: Mapping[str, Any]) -> Identity | None:
+    """The identity that an ``alias`` call joins to its owner.
+
+    Raises:
+        Refused: its id is not valid.
+    """
+    previous = clean_id(sent.get("previousId"))
+    if previous is None:
+        return None
+    return Identity(ANONYMOUS if previous == sent.get("anonymousId") else USER, previous)
+
+
+def names_user(sent: Mapping[str, Any], lead_id: str) -> bool:
+    """Whether an event calls the lead with this id by ``userId``."""
+    return sent.get("userId") not in (None, "") and str(sent["userId"]) == lead_id
+
+
+def record_key(call: Mapping[str, Any]) -> bytes:
+    """The key of a call's record in a source topic: its owner's id, or e-mail address in lower case; empty for none."""
+    owner = plain_owner(call.get("userId"), call.get("anonymousId"))
+    if not owner:
+        try:
+            ids = lead_ids(call)
+        except Refused:
+            return b""
+        owner = ids.user_id or ids.anonymous_id or _folded(ids.email)
+    return owner.encode(errors="replace")
+
+
+def name_lead(call: dict[str, Any], user_id: Any = "", anonymous_id: Any = "", email: str = "") -> None:
+    """Write into a call whom it is about; an address that it has already stays."""
+    if user_id:
+        call["userId"] = user_id
+    if anonymous_id:
+        call["anonymousId"] = anonymous_id
+    if email:
+        call.setdefault("context", {}).setdefault("traits", {}).setdefault("email", email)
+
+
+def clean_id(value: Any) -> str | None:
+    """An id as a string; None where there is none (null, missing, empty).
+
+    Raises:
+        Refused: it is neither a string nor a whole number, is too long, or has control characters.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or len(value) > MOST_ID_CHARS or not value.isprintable():
+        raise Refused("bad_id")
+    return value
+
+
+def email_id(address: str) -> str:
+    """The lead id of an e-mail address: the SHA-256 of its lower-cased form."""
+    return sha256(_folded(address).encode()).hexdigest()
+
+
+def _folded(address: str) -> str:
+    return address.strip().lower()
+
+
+def _email_of(sent: Mapping[str, Any]) -> str:
+    context = sent.get("context")
+    inner = context.get("traits") if isinstance(context, dict) else None
+    for place in (sent.get("traits"), inner, sent.get("properties")):
+        address = place.get("email") if isinstance(place, dict) else None
+        if isinstance(address, str) and "@" in address and len(address) <= MOST_EMAIL_CHARS:
+            return address
+    return ""
