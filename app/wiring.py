@@ -120,10 +120,10 @@ def make_tail_consumer(settings: Settings, topics: Sequence[str], group: str | N
 
 def make_worker(settings: Settings) -> Worker:
     """The worker with its store; not started."""
-    from streams.worker import Plan, Worker  # importing Faust takes a second
+    from streams.worker import Worker, WorkerConfig  # importing Faust takes a second
 
     store = make_store(settings, lambda op: worker.metrics.store_errors.labels(op).inc())
-    plan = Plan(
+    plan = WorkerConfig(
         bootstrap=settings.kafka,
         store=store,
         scorecards=settings.scorecards,

@@ -24,7 +24,7 @@ class Difference(Exception):
 
 
 class _Codec(Protocol):
-    def batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Any]: ...
+    def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Any]: ...
 
 
 class CheckedCodec:
@@ -35,16 +35,16 @@ class CheckedCodec:
         self._reference = reference
         self._turn = 0
 
-    def batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Any]:
+    def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Any]:
         """Read records in order.
 
         Raises:
             Difference: a record of the sample is read in two ways.
         """
-        decoded = self._codec.batch(records, owners)
+        decoded = self._codec.decode_batch(records, owners)
         self._turn = (self._turn + 1) % EVERY
         sample = slice(self._turn % max(len(records), 1), None, EVERY)
-        expected = self._reference.batch(records[sample], owners[sample])
+        expected = self._reference.decode_batch(records[sample], owners[sample])
         batch: Batch = decoded.batch
         places = {batch.offset(i): i for i in range(len(batch))}
         rejects = {record.offset: reject for record, reject in decoded.rejects}
@@ -87,36 +87,36 @@ class CheckedScorer:
     def rescoring(self, value: bool) -> None:
         self._scorer.rescoring = self._reference.rescoring = value
 
-    def use(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Score by other rules from here on."""
-        self._scorer.use(rules)
-        self._reference.use(rules)
+        self._scorer.use_rules(rules)
+        self._reference.use_rules(rules)
 
-    def run(self, batch: Batch) -> None:
+    def apply_batch(self, batch: Batch) -> None:
         """Apply the inputs."""
         lead_ids = [batch.lead_id(i) for i in range(len(batch))]
         sample = self._sample(lead_ids)
         self._borrow(sample)
         inputs = [(batch.offset(i), batch.input(i)) for i, lead_id in enumerate(lead_ids) if lead_id in sample]
         self._offsets.update(offset for offset, _ in inputs)
-        self._scorer.run(batch)
-        self._reference.run(PlainBatch(inputs))
+        self._scorer.apply_batch(batch)
+        self._reference.apply_batch(PlainBatch(inputs))
 
-    def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
+    def advance_due(self, lead_ids: Iterable[str], now_ms: int) -> None:
         """Do what fell due."""
         lead_ids = list(lead_ids)
         sample = self._sample(lead_ids)
         self._borrow(sample)
-        self._scorer.tick(lead_ids, now_ms)
-        self._reference.tick(sample, now_ms)
+        self._scorer.advance_due(lead_ids, now_ms)
+        self._reference.advance_due(sample, now_ms)
 
-    def show(self, lead_ids: Iterable[str]) -> None:
+    def update_ranking(self, lead_ids: Iterable[str]) -> None:
         """Read leads that steps have changed."""
         lead_ids = list(lead_ids)
         sample = self._sample(lead_ids)
         self._borrow(sample)
-        self._scorer.show(lead_ids)
-        self._reference.show(sample)
+        self._scorer.update_ranking(lead_ids)
+        self._reference.update_ranking(sample)
 
     def finish(self) -> Outcome:
         """What the step changed.
@@ -125,7 +125,7 @@ class CheckedScorer:
             Difference: the reference comes to something else.
         """
         outcome, expected = self._scorer.finish(), self._reference.finish()
-        stored = outcome.stored() if self._reference.states else {}
+        stored = outcome.all_blobs() if self._reference.states else {}
         for lead_id in self._reference.states:
             mine, theirs = _of(outcome, stored, lead_id), _of(expected, expected.blobs, lead_id)
             for about, value in mine.items():

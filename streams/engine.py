@@ -16,12 +16,12 @@ from streams.environment import Environment
 from streams.exits import Exit
 from streams.intake.adapt import Intake
 from streams.intake.lane import IntakeLane
-from streams.intake.sources import Sources
+from streams.intake.sources import SourceTopics
 from streams.mismatch import LOST, SOURCE_CUT, Mismatch
 from streams.scoring.rules import Rules
 from streams.scoring.stored import NewerFormat
 from streams.shard.clock import ShardClock
-from streams.shard.lane import GivingUp, ShardLane
+from streams.shard.lane import OwnershipLost, ShardLane
 from streams.shard.shard import Shard
 from streams.transport.channel import Channel
 from streams.transport.consumer import Consumer
@@ -29,11 +29,11 @@ from streams.transport.consumer import Consumer
 log = logging.getLogger(__name__)
 STUCK_S = 30.0
 """Lag without progress for so long means that something is stuck: a fresh process is the cure."""
-TELEMETRY_S = 3.0
+OFFSET_SYNC_S = 3.0
 WATCH_S = 0.25
 UNSETTLED_S = 90.0
 """A rebalance that takes longer, with Kafka and Redis there, will not end: Faust gives up on it silently."""
-LAST_WORD_S = 3.0
+FINAL_COMMIT_TIMEOUT_S = 3.0
 """How long a worker that stops waits for Kafka to take its positions."""
 
 Fail = Callable[[int, str], None]
@@ -59,30 +59,32 @@ class Engine:
         """Since when a rebalance has been going on."""
         self._committed: dict[TP, int] = {}
         self._telemetry_s = monotonic_s()
-        self._telling: asyncio.Task[None] | None = None
-        self._told_s = monotonic_s()
-        self._sources = Sources(env, channel.producer)
+        self._syncing: asyncio.Task[None] | None = None
+        self._synced_s = monotonic_s()
+        self._sources = SourceTopics(env, channel.producer)
 
     # The Handler ----------------------------------------------------------------------------------------------
 
-    async def assigned(self, consumer: Consumer, partitions: Iterable[TP]) -> Mapping[TP, int]:
+    async def on_assigned(self, consumer: Consumer, partitions: Iterable[TP]) -> Mapping[TP, int]:
         """Open the shards and say where to read from."""
         self._consumer = consumer
         self._unsettled_s = monotonic_s()
         partitions = set(partitions)
-        await self._let_go(list(self._lanes.values()))
+        await self._stop_lanes(list(self._lanes.values()))
         self._lanes.clear()
         first = await consumer.first_offsets(partitions) if partitions else {}
         ends = await consumer.end_offsets(partitions) if partitions and self._real_ends else {}
         try:
             with suppress(KafkaError):  # away: the next look will tell
                 await self._sources.require_same()
-            seeks = await asyncio.gather(*(self._position(tp, first[tp], ends.get(tp), consumer) for tp in partitions))
+            seeks = await asyncio.gather(
+                *(self._start_offset(tp, first[tp], ends.get(tp), consumer) for tp in partitions)
+            )
         except Mismatch as mismatch:
             self._fail(Exit.REFUSED, str(mismatch))
             raise
         self._sources.forget()
-        await self._look_at_sources()
+        await self._update_sources()
         for lane in self._lanes.values():
             lane.start()
         self._intake.start()
@@ -91,7 +93,7 @@ class Engine:
         self.env.metrics.shards.set(len(self._lanes))
         return dict(zip(partitions, seeks, strict=True))
 
-    async def _position(self, tp: TP, first: int, end: int | None, consumer: Consumer) -> int:
+    async def _start_offset(self, tp: TP, first: int, end: int | None, consumer: Consumer) -> int:
         if tp.topic != self.env.topics.lead_events:
             committed = await consumer.committed(tp)
             if committed is not None and end is not None and committed > end:
@@ -105,47 +107,47 @@ class Engine:
         if shard.fresh and await consumer.committed(tp) and not self.env.rebuild_when_lost:
             raise Mismatch(LOST.format(partition=tp.partition))
         if shard.scorer.rules is not self.rules:
-            lane.use(self.rules)
+            lane.use_rules(self.rules)
         self._lanes[tp] = lane
         return offset
 
-    async def revoked(self, consumer: Consumer, partitions: Iterable[TP]) -> None:
+    async def on_revoked(self, consumer: Consumer, partitions: Iterable[TP]) -> None:
         """Finish what is in flight and let go."""
         gone = set(partitions)
         lanes = [self._lanes.pop(tp) for tp in gone if tp in self._lanes]
         self._unsettled_s = monotonic_s()
-        await self._let_go(lanes)
+        await self._stop_lanes(lanes)
         await self._intake.drain()
-        await self._tell_kafka(lanes)
+        await self._commit_positions(lanes)
         self._intake.positions = {tp: at for tp, at in self._intake.positions.items() if tp not in gone}
         self.env.metrics.shards.set(len(self._lanes))
 
-    async def _let_go(self, lanes: Sequence[ShardLane]) -> None:
+    async def _stop_lanes(self, lanes: Sequence[ShardLane]) -> None:
         """Stop these lanes and keep their shards in mind."""
         await asyncio.gather(*(lane.stop() for lane in lanes))
         for lane in lanes:
             if lane.failure is not None:
-                self._fail_for(lane.failure)
+                self._report_failure(lane.failure)
             self._retired[lane.shard.partition] = lane.shard
             with suppress(KeyError):
                 self.env.metrics.lag.remove(str(lane.shard.partition))
 
-    def full(self, partition: TP) -> bool:
+    def is_full(self, partition: TP) -> bool:
         """Whether a partition's lane has enough to do."""
         lane = self._lanes.get(partition)
-        return lane.full if lane is not None else self._intake.full
+        return lane.is_full if lane is not None else self._intake.is_full
 
-    def offer(self, records: Mapping[TP, Sequence[Any]], highwaters: Mapping[TP, int]) -> None:
+    def enqueue(self, records: Mapping[TP, Sequence[Any]], highwaters: Mapping[TP, int]) -> None:
         """Give each lane what was fetched for it."""
         fetched: dict[TP, Sequence[Any]] = {}
         for tp, batch in records.items():
             lane = self._lanes.get(tp)
             if lane is not None:
-                lane.offer(batch, highwaters[tp])
+                lane.enqueue(batch, highwaters[tp])
             elif tp.topic != self.env.topics.lead_events:
                 fetched[tp] = batch
         if fetched:
-            self._intake.offer(fetched)
+            self._intake.enqueue(fetched)
 
     # Watching -------------------------------------------------------------------------------------------------
 
@@ -154,72 +156,72 @@ class Engine:
         """Whether Redis and Kafka answered the last time."""
         return self.env.store.healthy and self._channel.producer.healthy and self._consumer is not None
 
-    def use(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Score by other rules, everybody at once, from the next batch on."""
         self.rules = rules
         self.env.metrics.model.info({"version": rules.version})
         for lane in self._lanes.values():
-            lane.use(rules)
+            lane.use_rules(rules)
 
     async def watch(self) -> None:
         """Look after the lanes, for ever."""
         while True:
             await asyncio.sleep(WATCH_S)
-            self._look()
-            if monotonic_s() - self._telemetry_s >= TELEMETRY_S:
+            self._check_health()
+            if monotonic_s() - self._telemetry_s >= OFFSET_SYNC_S:
                 self._telemetry_s = monotonic_s()
-                await self._channel.producer.look()
-                if self._telling is None or self._telling.done():  # it waits for as long as Kafka is away
-                    self._telling = asyncio.create_task(self._compare_notes())
+                await self._channel.producer.check_health()
+                if self._syncing is None or self._syncing.done():  # it waits for as long as Kafka is away
+                    self._syncing = asyncio.create_task(self._sync_offsets())
 
-    async def _compare_notes(self) -> None:
+    async def _sync_offsets(self) -> None:
         """Tell Kafka how far we are, and ask how far the group is with the sources."""
         try:
             await self._sources.require_same()
-            await self._tell_kafka(list(self._lanes.values()))
-            await self._look_at_ends()
-            await self._look_at_sources()
+            await self._commit_positions(list(self._lanes.values()))
+            await self._update_ends()
+            await self._update_sources()
         except KafkaError:
             log.debug("Kafka is away: another time, then", exc_info=True)
         except Mismatch as mismatch:
-            self._fail_for(mismatch)
+            self._report_failure(mismatch)
 
-    async def _look_at_sources(self) -> None:
+    async def _update_sources(self) -> None:
         if self._consumer is not None:
             self._clock.sources_behind = await self._sources.behind(self._consumer)
 
-    async def _look_at_ends(self) -> None:
+    async def _update_ends(self) -> None:
         """Find out what was not even fetched."""
         consumer, lanes = self._consumer, dict(self._lanes)
         if consumer is None:
             return
         ends = await consumer.end_offsets([*lanes, *self._intake.positions])
         for tp, lane in lanes.items():
-            lane.look(ends[tp], await consumer.next_offset(tp))
+            lane.note_ends(ends[tp], await consumer.next_offset(tp))
         places = {tp: await consumer.next_offset(tp) for tp in self._intake.positions if tp in ends}
         self._intake.behind = any(at is not None and ends[tp] > at for tp, at in places.items())
 
-    def _look(self) -> None:
+    def _check_health(self) -> None:
         ready = self.ready
         self.env.metrics.ready.set(int(ready))
         if self._unsettled_s is not None and not ready:
             self._unsettled_s = monotonic_s()
         elif self._unsettled_s is not None and monotonic_s() - self._unsettled_s > UNSETTLED_S:
             self._fail(Exit.TROUBLE, f"a rebalance was not finished within {UNSETTLED_S} s")
-        if not ready or self._unsettled_s is not None or self._telling is None or self._telling.done():
-            self._told_s = monotonic_s()
-        elif monotonic_s() - self._told_s > STUCK_S:
+        if not ready or self._unsettled_s is not None or self._syncing is None or self._syncing.done():
+            self._synced_s = monotonic_s()
+        elif monotonic_s() - self._synced_s > STUCK_S:
             self._fail(Exit.TROUBLE, f"Kafka answers, but has not answered the consumer for {STUCK_S} s")
-        self._look_at_lanes(ready)
-        self._look_at_intake(ready)
+        self._check_lanes(ready)
+        self._check_intake(ready)
         lanes = self._lanes.values()
         self.env.metrics.cached.set(sum(len(lane.shard.scorer) for lane in lanes))
         self.env.metrics.outbox.set(sum(len(lane.shard.outbox) for lane in lanes))
 
-    def _look_at_lanes(self, ready: bool) -> None:
+    def _check_lanes(self, ready: bool) -> None:
         for tp, lane in list(self._lanes.items()):
             if lane.failure is not None:
-                self._fail_for(lane.failure)
+                self._report_failure(lane.failure)
             if not ready or not lane.lag:
                 lane.progress_s = monotonic_s()
             elif monotonic_s() - lane.progress_s > STUCK_S:
@@ -229,29 +231,29 @@ class Engine:
         oldest_s = min((since_s for since_s in waiting if since_s is not None), default=monotonic_s())
         self.env.metrics.outbox_oldest.set(monotonic_s() - oldest_s)
 
-    def _look_at_intake(self, ready: bool) -> None:
+    def _check_intake(self, ready: bool) -> None:
         if self._intake.failure is not None:
-            self._fail_for(self._intake.failure)
-        if not ready or (self._intake.idle and not self._intake.behind):
+            self._report_failure(self._intake.failure)
+        if not ready or (self._intake.is_idle and not self._intake.behind):
             self._intake.progress_s = monotonic_s()
         elif monotonic_s() - self._intake.progress_s > STUCK_S:
             self._fail(Exit.TROUBLE, f"intake has records to carry over and made no progress for {STUCK_S} s")
 
-    def _fail_for(self, failure: BaseException) -> None:
+    def _report_failure(self, failure: BaseException) -> None:
         if isinstance(failure, Mismatch | NewerFormat):
             self._fail(Exit.REFUSED, str(failure))
-        elif isinstance(failure, GivingUp):
+        elif isinstance(failure, OwnershipLost):
             self._fail(Exit.CONFLICT, str(failure))
         else:
             log.error("a lane ended", exc_info=failure)
             self._fail(Exit.TROUBLE, f"a lane ended: {failure!r}")
 
-    async def _tell_kafka(self, lanes: Sequence[ShardLane]) -> None:
+    async def _commit_positions(self, lanes: Sequence[ShardLane]) -> None:
         """Commit positions to Kafka: telemetry for lag tools, and where intake starts again."""
         topic = self.env.topics.lead_events
         taken = [lane.shard for lane in lanes if not lane.shard.fresh]
         offsets = {TP(topic, shard.partition): shard.position.checkpoint for shard in taken}
-        offsets |= await self._carried()
+        offsets |= await self._intake_positions()
         news = {tp: at for tp, at in offsets.items() if at and self._committed.get(tp) != at}
         if not news or self._consumer is None:
             return
@@ -261,21 +263,21 @@ class Engine:
         else:
             self.env.metrics.telemetry_errors.inc()
 
-    async def _carried(self) -> Mapping[TP, int]:
+    async def _intake_positions(self) -> Mapping[TP, int]:
         """Where intake would go on: past the marks of transactions, too, which are no records."""
         carried = dict(self._intake.positions)
         if self._consumer is not None:
             ahead = {tp: await self._consumer.next_offset(tp) for tp in carried}
-            if self._intake.idle:  # so all that was handed over before was carried over
+            if self._intake.is_idle:  # so all that was handed over before was carried over
                 carried |= {tp: at for tp, at in ahead.items() if at is not None and tp in self._intake.positions}
         return carried
 
     async def stop(self) -> None:
         """Finish what is in flight, and tell Kafka how far that was."""
         lanes = list(self._lanes.values())
-        if self._telling is not None:
-            self._telling.cancel()
+        if self._syncing is not None:
+            self._syncing.cancel()
         await asyncio.gather(*(lane.stop() for lane in lanes))
         await self._intake.stop()
         with suppress(KafkaError, TimeoutError):  # the next start finds out from the shards
-            await asyncio.wait_for(self._tell_kafka(lanes), LAST_WORD_S)
+            await asyncio.wait_for(self._commit_positions(lanes), FINAL_COMMIT_TIMEOUT_S)

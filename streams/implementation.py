@@ -27,7 +27,7 @@ class AcceleratorMissing(Exception):
 class LeadCodec(Protocol):
     """Reads the records of ``lead-events``."""
 
-    def batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Any]:
+    def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Any]:
         """Read records in order."""
 
 

@@ -48,7 +48,7 @@ GC_THRESHOLD = 1_000_000
 
 
 @dataclass(slots=True)
-class Plan:
+class WorkerConfig:
     """What a worker is to do. ``kafka`` are options of aiokafka's clients: security, credentials."""
 
     bootstrap: str
@@ -88,7 +88,7 @@ class WorkerApp(faust.App):
 class Worker:
     """One worker process."""
 
-    def __init__(self, plan: Plan, fail: Callable[[int, str], None] | None = None) -> None:
+    def __init__(self, plan: WorkerConfig, fail: Callable[[int, str], None] | None = None) -> None:
         """``fail(exit status, message)`` ends the process at once; tests may do otherwise."""
         self.plan = plan
         self.metrics = Metrics(CollectorRegistry())
@@ -144,12 +144,12 @@ class Worker:
             plan.topics,
             self.metrics,
             self._already_sent,
-            await self._producer.partitions(plan.topics.handoff),
-            await self._producer.partitions(plan.topics.lead_scores),
+            await self._producer.count_partitions(plan.topics.handoff),
+            await self._producer.count_partitions(plan.topics.lead_scores),
             plan.reached,
         )
         self.engine = Engine(rules, env, channel, self._fail, real_ends=plan.idempotent)
-        self.engine.use(rules)
+        self.engine.use_rules(rules)
         self.app = self._new_app(self.engine)
         self._tasks = [asyncio.create_task(self.engine.watch()), asyncio.create_task(scorecards.watch())]
         for task in self._tasks:
@@ -211,7 +211,7 @@ class Worker:
     async def _check_partitions(self) -> None:
         """The number of partitions is asked for once; leads would be lost sight of if it changed."""
         plan = self.plan
-        actual = await self._producer.partitions(plan.topics.lead_events)
+        actual = await self._producer.count_partitions(plan.topics.lead_events)
         agreed = await plan.store.meta("partitions", str(actual) if actual == plan.partitions else "")
         wanted = int(agreed or actual)
         if not actual == wanted == plan.partitions:
@@ -259,7 +259,7 @@ class Worker:
             log.warning(
                 "another half-life: what leads have of %s counts for nothing until `leadglow rebuild`", ", ".join(anew)
             )
-        self.engine.use(new)
+        self.engine.use_rules(new)
 
 
 def _alert_id(value: bytes | None) -> str:

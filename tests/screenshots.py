@@ -76,15 +76,15 @@ class Played:
         """Let the shards take what is on lead-events, and time pass."""
         for _ in range(3):  # what one forwards to another is there in the next round
             for shard in self.shards:
-                await shard.take(self.log[shard.partition][shard.position.checkpoint :])
+                await shard.score_batch(self.log[shard.partition][shard.position.checkpoint :])
         for shard in self.shards:
-            while await shard.tick(at_ms):
+            while await shard.advance_due(at_ms):
                 pass
-            await shard.show(list(shard.unpublished.versions))
-            shard.published(dict(shard.unpublished.versions))
+            await shard.update_ranking(list(shard.unpublished.versions))
+            shard.mark_published(dict(shard.unpublished.versions))
             if sent := self.waiting.pop(shard.partition, []):
-                shard.sent(sent, None)
-            await shard.tidy()
+                shard.mark_sent(sent, None)
+            await shard.sync_store()
 
 
 HOME = Partitioner(PARTITIONS)
@@ -105,7 +105,7 @@ async def play(memory: Shards, until_ms: int) -> Played:
             wave_ms += WAVE_MS
         message = traffic.next(at_ms)
         record = SimpleNamespace(offset=offset, timestamp=at_ms, key=message.key, value=message.value, headers=())
-        output = intake.adapt({f"{TOPICS.sources[message.source]}:0": [record]}, at_ms)
+        output = intake.adapt_records({f"{TOPICS.sources[message.source]}:0": [record]}, at_ms)
         for partition, rows in output.rows.items():
             for row in rows:
                 played.append(partition, *row)

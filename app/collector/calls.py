@@ -16,7 +16,7 @@ import orjson
 from xxhash import xxh3_128_hexdigest
 
 from app.collector.inbound import BadCall, Call, Delivery, Inbound, Refusal
-from streams.events.calls import RETRACTION, check, known_id
+from streams.events.calls import RETRACTION, check_call, known_id
 from streams.events.identities import owner_of, plain_owner, previous_identity
 from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Refused
 
@@ -90,13 +90,13 @@ def no_events(expected: str) -> Refusal:
     return Refusal(400, "not_an_object", f"The body is valid JSON, but not {expected}.")
 
 
-def check_call(call: Call) -> None:
+def require_scorable(call: Call) -> None:
     """Hold a call to the rules by which the engine takes it in.
 
     Raises:
         Refused: the engine would reject it.
     """
-    check(call)
+    check_call(call)
     if not plain_owner(call.get("userId"), call.get("anonymousId")):
         owner_of(call)
     if call["type"] == "alias":
@@ -122,7 +122,7 @@ class DeliveryBuilder:
         """Take a call if the engine would, else put ``sent``, what it was made from, with the bad ones. Says which."""
         sent = call if sent is None else sent
         try:
-            check_call(call)
+            require_scorable(call)
             size = len(orjson.dumps(call))
         except Refused as refused:
             return self.add_bad(sent, refused.reject.reason)

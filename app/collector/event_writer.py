@@ -19,7 +19,7 @@ from app.collector.inbound import BadCall, Call, Refusal
 from app.collector.metrics import Metrics
 from streams.events.identities import record_key
 from streams.events.outgoing import Outgoing
-from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Reject, rejected
+from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Reject, reject_record
 from streams.transport.producer import Producer
 from streams.transport.topics import Partitioner
 
@@ -51,7 +51,7 @@ def record_of(call: Call, topic: str, received_ms: int) -> Outgoing | BadCall:
 def reject_record_of(bad: BadCall, topic: str, route: str, received_ms: int) -> Outgoing:
     """A bad call as a record of the topic of rejects."""
     raw = SimpleNamespace(key=None, value=bad.raw, timestamp=received_ms, headers=())
-    return rejected(topic, raw, f"collector:{route}", Reject(bad.reason, bad.sentence))
+    return reject_record(topic, raw, f"collector:{route}", Reject(bad.reason, bad.sentence))
 
 
 @dataclass(slots=True, eq=False)
@@ -94,7 +94,7 @@ class EventWriter:
         """Connect, for as long as it takes; until then every request gets 503."""
         await self._producer.start()
         for topic in self._topics:
-            self._partitioners[topic] = Partitioner(await self._producer.partitions(topic), REMEMBERED)
+            self._partitioners[topic] = Partitioner(await self._producer.count_partitions(topic), REMEMBERED)
         self._tasks = [
             asyncio.create_task(work()) for work in (self._send_waiting, self._refuse_late, self._watch_kafka)
         ]
@@ -197,7 +197,7 @@ class EventWriter:
         """Tell once whenever Kafka goes or comes."""
         was = True
         while True:
-            await self._producer.look()
+            await self._producer.check_health()
             ready = self.ready
             self._metrics.ready.set(ready)
             if ready != was:

@@ -35,9 +35,9 @@ def play(lead_id: str, inputs: list[Placed], rules: Rules, until_ms: int, tick: 
     replay = Replay(rules)
     for i, (offset, item) in enumerate(inputs):
         if tick is not None and tick[0] == i:
-            replay.tick(lead_id, tick[1])
+            replay.advance_lead(lead_id, tick[1])
         replay.play(item, offset)
-    replay.tick(lead_id, until_ms)
+    replay.advance_lead(lead_id, until_ms)
     replay.end_step()
     forwards: dict[int, list[Any]] = defaultdict(list)
     for forward in replay.forwards:

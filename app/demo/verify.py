@@ -101,7 +101,7 @@ def _compare_intake(run: Run, findings: Findings) -> dict[bytes, Any]:
     expected: dict[bytes, Any] = {}
     rejects: dict[bytes, Any] = {}
     for place, records in run.sources.items():
-        output = intake.adapt({place: records}, run.done_ms)
+        output = intake.adapt_records({place: records}, run.done_ms)
         for partition, rows in output.rows.items():
             for at_ms, key, value, headers in rows:
                 expected[dict(headers)[SOURCE_HEADER]] = (partition, at_ms, key, value)
@@ -228,7 +228,7 @@ def _sent_on(run: Run, codec: Codec) -> dict[int, dict[int, list[Any]]]:
             continue
         partition, _, number = source[1:].partition(b":")
         offset, i = divmod(int(number), MOST_FORWARDS)
-        item = codec.read_record(record)
+        item = codec.decode_record(record)
         target = (record.key or b"").decode()
         found[int(partition)][offset][i] = item if isinstance(item, Reject) else essence(target, item)
     return {p: {at: [rows[i] for i in sorted(rows)] for at, rows in by.items()} for p, by in found.items()}

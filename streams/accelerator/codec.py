@@ -62,7 +62,7 @@ class AcceleratedCodec(Codec):
         self._hashes, self._numbers_of = np.zeros(0, np.uint64), np.zeros(0, np.int64)
         """Hashes of kinds that compiled code has read, in order, and their numbers: ODD where they are not plain."""
 
-    def batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[ColumnBatch]:
+    def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[ColumnBatch]:
         """Read records in order. Of the owners, None is left out, and what is no string stands for its record."""
         if len(self._hashes) + len(self._numbers) >= MEMORY:
             self._forget_kinds()
@@ -111,7 +111,7 @@ class AcceleratedCodec(Codec):
 
     def _learn(self, new: dict[int, Any]) -> None:
         """Number kinds of which there are records."""
-        items = (self.event(record, "whoever") for record in new.values())
+        items = (self.decode_event(record, "whoever") for record in new.values())
         read = [(i.name, i.values) if isinstance(i, LeadEvent) else None for i in items]
         hashes = np.array(list(new), np.uint64)
         numbers = np.array([ODD if kind is None else self._number(*kind) for kind in read])
@@ -130,7 +130,7 @@ class AcceleratedCodec(Codec):
         gone, pieces, size = set[int](), [rows.text.bytes], len(rows.text.bytes)
         for i in odd:
             owner = rows.owners[i]
-            item = self.event(rows.records[i], owner) if isinstance(owner, str) else owner
+            item = self.decode_event(rows.records[i], owner) if isinstance(owner, str) else owner
             if isinstance(item, Reject):
                 rejects.append((rows.records[i], item))
             if item is None or isinstance(item, Reject):

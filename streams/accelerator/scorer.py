@@ -53,10 +53,10 @@ class AcceleratedScorer:
     def rescoring(self, value: bool) -> None:
         self._scorer.rescoring = value
 
-    def use(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Score by other rules from here on."""
-        self._scorer.use(rules)
-        self._table.use(rules)
+        self._scorer.use_rules(rules)
+        self._table.use_rules(rules)
         self._forget_matches()
 
     def _forget_matches(self) -> None:
@@ -84,16 +84,16 @@ class AcceleratedScorer:
             batch.rows[i] = known.get(lead_id, NOWHERE)  # the names of some are too long to be found
         return [i for i in dict.fromkeys(batch.strangers.values()) if i not in states and i not in known]
 
-    def put(self, lead_id: str, blob: bytes | None) -> None:
+    def put_lead(self, lead_id: str, blob: bytes | None) -> None:
         """Take in what the store holds of a lead."""
-        self._keep(lead_id, None if blob is None else decode(blob))
+        self._place_lead(lead_id, None if blob is None else decode(blob))
 
     def state(self, lead_id: str) -> State | None:
         """What is in memory of a lead, to look at."""
         row = self._table.rows.get(lead_id)
         return self._scorer.states.get(lead_id) if row is None else self._table.as_leads([row])[0]
 
-    def keep(self, most: int) -> None:
+    def trim(self, most: int) -> None:
         """Keep ``most`` leads in memory: those that came last."""
         rows, states = self._table.rows, self._scorer.states
         share = 1 - most / max(len(self), most)
@@ -108,10 +108,10 @@ class AcceleratedScorer:
         self._table = Table(self.rules)
         self._forget_matches()
 
-    def _keep(self, lead_id: str, state: State | None) -> bool:
+    def _place_lead(self, lead_id: str, state: State | None) -> bool:
         """Put what is known of a lead where it belongs; True if that is the table."""
         if isinstance(state, Lead) and fits(state):
-            self._table.put(lead_id, state)
+            self._table.put_lead(lead_id, state)
             self._scorer.states.pop(lead_id, None)
             return True
         if lead_id in self._table.rows:
@@ -120,7 +120,7 @@ class AcceleratedScorer:
         return False
 
     @contextmanager
-    def _lent(self, lead_ids: Iterable[str]) -> Iterator[None]:
+    def _lend_leads(self, lead_ids: Iterable[str]) -> Iterator[None]:
         """Hand leads to ``Scorer``, and have those back in the table that can stand there.
 
         Not where that fails: a lane that does ends, and its leads are read again.
@@ -134,12 +134,12 @@ class AcceleratedScorer:
                 touched[lead_id] = lead
         yield
         for lead_id in rows:
-            if self._keep(lead_id, states[lead_id]) and touched.pop(lead_id, None) is not None:
+            if self._place_lead(lead_id, states[lead_id]) and touched.pop(lead_id, None) is not None:
                 self._table.leads["touched"][known[lead_id]] = 1
 
     # Inputs ---------------------------------------------------------------------------------------------------
 
-    def run(self, batch: ColumnBatch) -> None:
+    def apply_batch(self, batch: ColumnBatch) -> None:
         """Apply the inputs, of which ``missing`` was asked; their leads must be loaded."""
         table = self._table
         events = np.empty(len(batch.kinds), INPUT)
@@ -213,12 +213,12 @@ class AcceleratedScorer:
     def _run_left(self, batch: ColumnBatch, left: Sequence[int]) -> None:
         """Have ``Scorer`` apply the inputs that were left to it."""
         if left:
-            with self._lent(dict.fromkeys(batch.lead_id(i) for i in left)):
-                self._scorer.run(PlainBatch([(batch.offset(i), batch.input(i)) for i in left]))
+            with self._lend_leads(dict.fromkeys(batch.lead_id(i) for i in left)):
+                self._scorer.apply_batch(PlainBatch([(batch.offset(i), batch.input(i)) for i in left]))
 
     # Time -----------------------------------------------------------------------------------------------------
 
-    def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
+    def advance_due(self, lead_ids: Iterable[str], now_ms: int) -> None:
         """Do what fell due for leads by ``now_ms``, and find out when each is due again.
 
         Where no stage turns, and the score has changed or its next change is not close, a bound says when.
@@ -236,8 +236,8 @@ class AcceleratedScorer:
         self._schedule(rows, after(nows[far], change[far]))
         done = {self._table.ids[row] for row in rows.tolist()}
         others = [lead_id for lead_id in lead_ids if lead_id not in done]
-        with self._lent(others):
-            self._scorer.tick(others, now_ms)
+        with self._lend_leads(others):
+            self._scorer.advance_due(others, now_ms)
 
     def _schedule(self, rows: Column, at: Column) -> None:
         """Note when these leads are due."""
@@ -260,15 +260,15 @@ class AcceleratedScorer:
             outcome.dirty.update(outcome.packed.lead_ids)
         for lead_id in begun:
             if (state := self._scorer.states.get(lead_id)) is not None:
-                self._keep(lead_id, state)
+                self._place_lead(lead_id, state)
         return outcome
 
-    def show(self, lead_ids: Iterable[str]) -> None:
+    def update_ranking(self, lead_ids: Iterable[str]) -> None:
         """Read leads that steps have changed: their place in the ranking, and when each is due."""
         lead_ids = list(lead_ids)
         known, leads = self._table.rows, self._table.leads
         rows = np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
-        self._scorer.show([lead_id for lead_id in lead_ids if lead_id not in known])
+        self._scorer.update_ranking([lead_id for lead_id in lead_ids if lead_id not in known])
         rows = rows[leads["stale"][rows] == 1]
         if not len(rows):
             return
@@ -312,11 +312,11 @@ class AcceleratedScorer:
                 found.append(lead_id)
         return found
 
-    def sent(self, lead_ids: Iterable[str]) -> None:
+    def mark_sent(self, lead_ids: Iterable[str]) -> None:
         """What is shown of these leads was published."""
         rows, unsent = self._table.rows, self._table.leads["unsent"]
         for lead_id in lead_ids:
             if (row := rows.get(lead_id)) is not None:
                 unsent[row] = 0
             else:
-                self._scorer.sent([lead_id])
+                self._scorer.mark_sent([lead_id])

@@ -68,9 +68,9 @@ class Table:
         self.windows = new_windows(WINDOWS, ENTRIES)
         self.cards: Any = None
         self._names: list[str] = []
-        self.use(rules)
+        self.use_rules(rules)
 
-    def use(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Read leads by these scorecards."""
         self.rules = rules
         self.plain = Plain(rules, self.signals)
@@ -95,7 +95,7 @@ class Table:
 
     # Leads in and out -----------------------------------------------------------------------------------------
 
-    def put(self, lead_id: str, lead: Lead) -> int:
+    def put_lead(self, lead_id: str, lead: Lead) -> int:
         """Take a lead in, or take it as it is now; it must be fit for columns."""
         row = self.rows.get(lead_id, NOWHERE)
         if row == NOWHERE:

@@ -39,12 +39,12 @@ def warm_up() -> None:
     for number in range(3):
         records = [_record(2 * number), _record(2 * number + 1)]
         _take(codec, scorer, records if number else records[:1])  # a column of one record is of a type of its own
-    blob = scorer.finish().stored()["lead"]
-    scorer.show(["lead"])
-    scorer.tick(["lead"], 1)
+    blob = scorer.finish().all_blobs()["lead"]
+    scorer.update_ranking(["lead"])
+    scorer.advance_due(["lead"], 1)
     scorer.finish()
     scorer.clear()
-    scorer.put("lead", blob)
+    scorer.put_lead("lead", blob)
     murmur2(b"lead")
     names = Names()
     for first in range(0, 4000, 1000):  # until it has to make room
@@ -58,7 +58,7 @@ def _record(number: int) -> _Record:
 
 
 def _take(codec: AcceleratedCodec, scorer: AcceleratedScorer, records: list[_Record]) -> None:
-    batch = codec.batch(records, [""] * len(records)).batch
+    batch = codec.decode_batch(records, [""] * len(records)).batch
     for lead_id in scorer.missing(batch):
-        scorer.put(lead_id, None)
-    scorer.run(batch)
+        scorer.put_lead(lead_id, None)
+    scorer.apply_batch(batch)

@@ -25,7 +25,7 @@ RETRACTION: Final = "Event Retracted"
 """The track call that takes back what the event with the id in ``properties.messageId`` gave."""
 
 
-def parse(value: bytes | None) -> dict[str, Any]:
+def parse_call(value: bytes | None) -> dict[str, Any]:
     """The JSON object of a record.
 
     Raises:
@@ -42,7 +42,7 @@ def parse(value: bytes | None) -> dict[str, Any]:
     return sent
 
 
-def check(sent: Mapping[str, Any]) -> str:
+def check_call(sent: Mapping[str, Any]) -> str:
     """The name that signals know an event by.
 
     Raises:

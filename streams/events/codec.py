@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from xxhash import xxh3_128_hexdigest
 
-from streams.events.calls import RETRACTION, check, from_public_key, known_id, parse, traits_of
+from streams.events.calls import RETRACTION, check_call, from_public_key, known_id, parse_call, traits_of
 from streams.events.controls import decode_control
 from streams.events.identities import names_user, owner_of
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Record
@@ -41,7 +41,7 @@ class Codec:
         """
         self._keys = [tuple(path.split(".")) for path in paths]
 
-    def batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Batch]:
+    def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Batch]:
         """Read records in order.
 
         An owner that is no string is what the record holds; for None the record is left out.
@@ -49,27 +49,29 @@ class Codec:
         inputs: list[tuple[int, LeadEvent | Control]] = []
         rejects: list[tuple[Any, Reject]] = []
         for record, owner in zip(records, owners, strict=True):
-            item = self.event(record, owner) if isinstance(owner, str) else owner
+            item = self.decode_event(record, owner) if isinstance(owner, str) else owner
             if isinstance(item, Reject):
                 rejects.append((record, item))
             elif item is not None:
                 inputs.append((record.offset, item))
         return Decoded(PlainBatch(inputs), rejects)
 
-    def read_record(self, record: Record) -> LeadEvent | Control | Reject:
+    def decode_record(self, record: Record) -> LeadEvent | Control | Reject:
         """Read one record of any kind. The lead of a record from intake or from another shard is its key."""
         headers = dict(record.headers)
         if record.value is None or KIND_HEADER in headers:
             kind = (headers.get(KIND_HEADER) or b"").decode("ascii", "replace")
             return decode_control(kind, record.value, record.key, record.timestamp)
-        return self.event(record, (record.key or b"").decode("utf-8", "replace") if SOURCE_HEADER in headers else None)
+        return self.decode_event(
+            record, (record.key or b"").decode("utf-8", "replace") if SOURCE_HEADER in headers else None
+        )
 
-    def event(self, record: Record, lead_id: str | None = None) -> LeadEvent | Retract | Reject:
+    def decode_event(self, record: Record, lead_id: str | None = None) -> LeadEvent | Retract | Reject:
         """Read one event. ``lead_id`` is given where intake has determined it already."""
         raw, arrival = record.value or b"", min(max(record.timestamp, FIRST_MS), LAST_MS)
         try:
-            sent = parse(raw)
-            name = check(sent)
+            sent = parse_call(raw)
+            name = check_call(sent)
             lead_id = lead_id or owner_of(sent).id
             if name == RETRACTION:
                 return _retraction(sent, lead_id, arrival)

@@ -12,7 +12,7 @@ MOST_ID_CHARS: Final = 512
 MOST_EVENT_BYTES: Final = 900_000
 """What fits into a record of Kafka's usual 1 MB with all that is added to it."""
 REJECTED_BYTES: Final = 100_000
-"""Bytes of a rejected record that are kept with the reason."""
+"""Bytes of a reject_record record that are kept with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Refused(Exception):
         self.reject = Reject(reason, REASONS[reason])
 
 
-def rejected(topic: str, record: Record, place: str, reject: Reject) -> Outgoing:
+def reject_record(topic: str, record: Record, place: str, reject: Reject) -> Outgoing:
     """A record that could not be scored: the original bytes, and why."""
     headers: Headers = [
         ("reason", reject.reason.encode()),

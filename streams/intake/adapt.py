@@ -14,12 +14,12 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from streams.events.calls import check, from_public_key, parse
+from streams.events.calls import check_call, from_public_key, parse_call
 from streams.events.controls import encode_control
 from streams.events.identities import Id, identities, plain_owner, previous_identity
 from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Headers, Row
-from streams.events.rejects import MOST_EVENT_BYTES, Refused, Reject, rejected
+from streams.events.rejects import MOST_EVENT_BYTES, Refused, Reject, reject_record
 from streams.scoring.event import Identity, Join, join
 from streams.transport.topics import Partitioner, Topics
 
@@ -53,50 +53,52 @@ class Intake:
         self._topics = topics
         self._partitioner = partitioner
 
-    def adapt(self, fetched: Mapping[str, Iterable[Any]], now_ms: int) -> Output:
+    def adapt_records(self, fetched: Mapping[str, Iterable[Any]], now_ms: int) -> Output:
         """Records by ``topic:partition``, merged by arrival. An arrival after ``now_ms`` is taken as now."""
         output = Output()
         for place, record in _merged(fetched):
-            self._adapt(place, record, min(record.timestamp, now_ms) if record.timestamp >= 0 else now_ms, output)
+            self._adapt_record(
+                place, record, min(record.timestamp, now_ms) if record.timestamp >= 0 else now_ms, output
+            )
         return output
 
-    def _adapt(self, place: str, record: Any, arrival: int, output: Output) -> None:
+    def _adapt_record(self, place: str, record: Any, arrival: int, output: Output) -> None:
         source = (SOURCE_HEADER, f"{place}:{record.offset}".encode())
         if record.value is not None and len(record.value) > MOST_EVENT_BYTES:
-            self._refuse(record, source, Refused("too_large").reject, output)
+            self._reject(record, source, Refused("too_large").reject, output)
             return
         try:
             call = self._decode(record.value or b"")
             owner = plain_owner(call.userId, call.anonymousId)
             if owner and (call.type != "track" or call.event):
-                self._put(output, owner, arrival, record.value, [source])
+                self._append_row(output, owner, arrival, record.value, [source])
                 return
         except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
             pass  # it is of a rarer shape
         try:
             self._adapt_rare(record, arrival, source, output)
         except Refused as refused:
-            self._refuse(record, source, refused.reject, output)
+            self._reject(record, source, refused.reject, output)
 
     def _adapt_rare(self, record: Any, arrival: int, source: tuple[str, bytes], output: Output) -> None:
         """Calls that join identities, and events that are known by an address only."""
-        sent = parse(record.value)
-        check(sent)
+        sent = parse_call(record.value)
+        check_call(sent)
         known = identities(sent)
         if not known:
             raise Refused("no_lead")
         joins = joins_of(sent, known, arrival)
-        self._put(output, known[0].id, arrival, record.value, [source])
+        self._append_row(output, known[0].id, arrival, record.value, [source])
         for i, control in enumerate(joins):
             headers = [(SOURCE_HEADER, source[1].replace(b":", b"+%d:" % i, 1)), (KIND_HEADER, b"join")]
-            self._put(output, control.lead_id, arrival, encode_control(control), headers)
+            self._append_row(output, control.lead_id, arrival, encode_control(control), headers)
 
-    def _put(self, output: Output, lead_id: str, arrival: int, value: bytes | None, headers: Headers) -> None:
+    def _append_row(self, output: Output, lead_id: str, arrival: int, value: bytes | None, headers: Headers) -> None:
         row = (arrival, lead_id.encode(), value, headers)
         output.rows.setdefault(self._partitioner(lead_id), []).append(row)
 
-    def _refuse(self, record: Any, source: tuple[str, bytes], reject: Reject, output: Output) -> None:
-        output.rejects.append(rejected(self._topics.rejected, record, source[1].decode(), reject))
+    def _reject(self, record: Any, source: tuple[str, bytes], reject: Reject, output: Output) -> None:
+        output.rejects.append(reject_record(self._topics.rejected, record, source[1].decode(), reject))
         output.reasons.append(reject.reason)
 
 

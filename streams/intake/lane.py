@@ -26,7 +26,7 @@ class IntakeLane:
         self._idle = asyncio.Event()
         self._idle.set()
         self._task: asyncio.Task[None] | None = None
-        self._carrying_ms = 0
+        self._forwarding_ms = 0
         self.positions: dict[TP, int] = {}
         """Source partition -> the offset before which everything was acknowledged on lead-events."""
         self.progress_s = monotonic_s()
@@ -53,24 +53,24 @@ class IntakeLane:
         return task.exception() if task is not None and task.done() and not task.cancelled() else None
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether the lane has enough to do."""
         return self._waiting >= MOST_RECORDS
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether everything fetched was carried over and acknowledged."""
         return self._idle.is_set()
 
     def clock(self) -> int:
         """Everything fetched from the sources that arrived before this instant was carried over."""
-        return now_ms() if self._idle.is_set() else self._carrying_ms
+        return now_ms() if self._idle.is_set() else self._forwarding_ms
 
-    def offer(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
+    def enqueue(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
         """Take what was fetched."""
         self._queue.append(fetched)
         self._waiting += sum(map(len, fetched.values()))
-        if self.idle:
+        if self.is_idle:
             self.progress_s = monotonic_s()
         self._idle.clear()
         self._wake.set()
@@ -95,12 +95,12 @@ class IntakeLane:
                     fetched.setdefault(tp, []).extend(records)
             self._queue.clear()
             self._waiting = 0
-            self._carrying_ms = min(records[0].timestamp for records in fetched.values())
-            await self._carry(fetched)
+            self._forwarding_ms = min(records[0].timestamp for records in fetched.values())
+            await self._forward_records(fetched)
 
-    async def _carry(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
+    async def _forward_records(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
         places = {f"{tp.topic}:{tp.partition}": records for tp, records in fetched.items()}
-        output = self._intake.adapt(places, now_ms())
+        output = self._intake.adapt_records(places, now_ms())
         await asyncio.gather(
             self._channel.producer.deliver_batches(self._channel.topics.lead_events, output.rows),
             self._channel.producer.deliver(output.rejects),

@@ -14,7 +14,7 @@ from streams.transport.consumer import Consumer
 from streams.transport.producer import Producer
 
 
-class Sources:
+class SourceTopics:
     """Looked at every few seconds, whoever reads them."""
 
     def __init__(self, env: Environment, producer: Producer) -> None:

@@ -98,7 +98,7 @@ def _arrive(leads: Leads, record: Arrived, state: State | None) -> None:
         before = Before(lead)
         merge(leads.rules, lead, other, record.origin)
         told = settle(leads.rules, record.lead_id, lead, lead.clock, MERGED, before.exact)
-        leads.tell(record.lead_id, lead, told, None)
+        leads.note_transitions(record.lead_id, lead, told, None)
     else:
         add_aliases(lead, [record.origin])
     leads.touched[record.lead_id] = lead
@@ -122,7 +122,7 @@ def _retract(leads: Leads, record: Retract, state: State | None) -> None:
         leads.forward(state.target.id, msgspec.structs.replace(record, lead_id=state.target.id))
         return
     lead_id, arrival, digest = record.lead_id, record.arrival, id_hash(record.message_id)
-    lead = state if isinstance(state, Lead) else leads.fresh(lead_id, arrival, arrival, state)
+    lead = state if isinstance(state, Lead) else leads.new_lead(lead_id, arrival, arrival, state)
     leads.touched[lead_id] = lead
     if arrival > lead.clock:
         leads.advance(lead_id, lead, arrival)
@@ -130,7 +130,7 @@ def _retract(leads: Leads, record: Retract, state: State | None) -> None:
     before = Before(lead)
     if take_back(leads.rules, lead, digest):
         told = settle(leads.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact)
-        leads.tell(lead_id, lead, told, None)
+        leads.note_transitions(lead_id, lead, told, None)
         leads.outcome.tally["retracted"] += 1
     elif lead.knows(digest):
         leads.outcome.tally["retracted_late"] += 1

@@ -66,7 +66,7 @@ class LeadScorer(Protocol[B_contra]):
     def rules(self) -> Rules:
         """The scorecards in use."""
 
-    def use(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Score by other rules from here on."""
 
     def __len__(self) -> int: ...
@@ -77,28 +77,28 @@ class LeadScorer(Protocol[B_contra]):
     def missing(self, batch: B_contra) -> list[str]:
         """The leads of a batch of which nothing is in memory, each once."""
 
-    def put(self, lead_id: str, blob: bytes | None) -> None:
+    def put_lead(self, lead_id: str, blob: bytes | None) -> None:
         """Load what the store holds of a lead."""
 
     def state(self, lead_id: str) -> State | None:
         """The state of a lead in memory, to look at."""
 
-    def keep(self, most: int) -> None:
+    def trim(self, most: int) -> None:
         """Keep about ``most`` leads in memory: those that came last."""
 
     def clear(self) -> None:
         """Forget every lead."""
 
-    def run(self, batch: B_contra) -> None:
+    def apply_batch(self, batch: B_contra) -> None:
         """Apply the inputs, of which ``missing`` was asked; their leads must be loaded."""
 
-    def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
+    def advance_due(self, lead_ids: Iterable[str], now_ms: int) -> None:
         """Do what fell due for leads by ``now_ms``, and find out when each is due again."""
 
     def finish(self) -> Outcome:
         """What the step changed. The scorer is ready for the next one."""
 
-    def show(self, lead_ids: Iterable[str]) -> None:
+    def update_ranking(self, lead_ids: Iterable[str]) -> None:
         """Read leads that steps have changed: their place in the ranking, and when each is due."""
 
     def standings(self, lead_ids: Iterable[str], at_ms: int) -> dict[str, list[Standing]]:
@@ -110,5 +110,5 @@ class LeadScorer(Protocol[B_contra]):
     def ahead(self, standings: Mapping[str, Sequence[Standing]]) -> list[str]:
         """Of these leads those of which a score has become another than is shown."""
 
-    def sent(self, lead_ids: Iterable[str]) -> None:
+    def mark_sent(self, lead_ids: Iterable[str]) -> None:
         """Note that what is shown of these leads was published."""

@@ -22,7 +22,7 @@ class Leads:
     def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
         """Start with no lead loaded; ``at_home`` tells whether an unknown lead belongs here."""
         self.at_home = at_home
-        self._take(rules)
+        self._set_rules(rules)
         self.states: dict[str, State | None] = {}
         """Loaded leads; None for one that is known to have no state."""
         self.at = 0
@@ -34,15 +34,15 @@ class Leads:
         self.outcome = Outcome()
         """What the step has come to so far."""
 
-    def use(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Score by other rules from here on."""
-        self._take(rules)
+        self._set_rules(rules)
         self.rescoring = True
         for state in self.states.values():
             if isinstance(state, Lead):
                 state.forget_derived()
 
-    def _take(self, rules: Rules) -> None:
+    def _set_rules(self, rules: Rules) -> None:
         self.rules = rules
         nobody = Lead(0)
         self.fresh_slack = min((b[2] for b in self._bounds(nobody, 0)), default=math.inf)
@@ -62,7 +62,7 @@ class Leads:
         lead_ids = dict.fromkeys(batch.lead_id(i) for i in range(len(batch)))
         return [lead_id for lead_id in lead_ids if lead_id not in self.states]
 
-    def put(self, lead_id: str, blob: bytes | None) -> None:
+    def put_lead(self, lead_id: str, blob: bytes | None) -> None:
         """Load what the store holds of a lead."""
         self.states[lead_id] = None if blob is None else decode(blob)
 
@@ -70,7 +70,7 @@ class Leads:
         """The state of a lead in memory, to look at."""
         return self.states.get(lead_id)
 
-    def keep(self, most: int) -> None:
+    def trim(self, most: int) -> None:
         """Keep ``most`` leads in memory: those that came last."""
         for lead_id in list(self.states)[: max(len(self.states) - most, 0)]:
             del self.states[lead_id]
@@ -81,7 +81,7 @@ class Leads:
 
     # What a step does to them ---------------------------------------------------------------------------------
 
-    def fresh(self, lead_id: str, at_ms: int, arrival: int, state: State | None) -> Lead:
+    def new_lead(self, lead_id: str, at_ms: int, arrival: int, state: State | None) -> Lead:
         """A lead begins, where there was none or an erased one."""
         lead = Lead(at_ms)
         lead.clock = arrival
@@ -97,10 +97,10 @@ class Leads:
         if lead.calm_until == -math.inf:
             cause = SCORECARD if self.rescoring else DECAY
             now_ms = max(lead.clock, to_ms) if self.rescoring else lead.clock
-            self.tell(lead_id, lead, settle(self.rules, lead_id, lead, now_ms, cause), None)
+            self.note_transitions(lead_id, lead, settle(self.rules, lead_id, lead, now_ms, cause), None)
             lead.clock = now_ms
         if to_ms >= lead.calm_until:
-            self.tell(lead_id, lead, advance(self.rules, lead_id, lead, to_ms), None)
+            self.note_transitions(lead_id, lead, advance(self.rules, lead_id, lead, to_ms), None)
             bounds = self._bounds(lead, to_ms)
             calm, slack = (min((b[i] for b in bounds), default=math.inf) for i in (0, 2))
             note_calm(lead, to_ms, calm, slack)
@@ -109,7 +109,9 @@ class Leads:
         readings = [(card, read(card, lead, now_ms)) for card in self.rules.cards]
         return [soonest(card, lead, reading, published(reading.exact)) for card, reading in readings]
 
-    def tell(self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None) -> None:
+    def note_transitions(
+        self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None
+    ) -> None:
         """Note the crossings of a lead."""
         if transitions:
             self.touched[lead_id] = lead

@@ -47,6 +47,6 @@ class Outcome:
     amounts: dict[str, float] = field(default_factory=dict)
     """What signals with an amount came to."""
 
-    def stored(self) -> dict[str, bytes | None]:
+    def all_blobs(self) -> dict[str, bytes | None]:
         """All blobs, by lead id."""
         return self.packed.over(self.blobs)

@@ -38,19 +38,19 @@ class Replay:
         """Score one input; ``offset`` is the place of its record in the log."""
         batch = self.make_batch([(offset, record)])
         for lead_id in self._scorer.missing(batch):
-            self._scorer.put(lead_id, self.blobs.get(lead_id))
-        self._scorer.run(batch)
+            self._scorer.put_lead(lead_id, self.blobs.get(lead_id))
+        self._scorer.apply_batch(batch)
 
-    def tick(self, lead_id: str, now_ms: int) -> None:
+    def advance_lead(self, lead_id: str, now_ms: int) -> None:
         """Let time pass for one lead, as the timer does."""
         if not self._scorer.knows(lead_id):
-            self._scorer.put(lead_id, self.blobs.get(lead_id))
-        self._scorer.tick([lead_id], now_ms)
+            self._scorer.put_lead(lead_id, self.blobs.get(lead_id))
+        self._scorer.advance_due([lead_id], now_ms)
 
     def end_step(self) -> Outcome:
         """End the step and store what it changed."""
         outcome = self._scorer.finish()
-        for lead_id, blob in outcome.stored().items():
+        for lead_id, blob in outcome.all_blobs().items():
             if blob is None:
                 self.blobs.pop(lead_id, None)
             else:
@@ -62,7 +62,7 @@ class Replay:
 
     def show_leads(self, lead_ids: Iterable[str]) -> Outcome:
         """Work out the ranking and the schedule of leads that ended steps have changed."""
-        self._scorer.show(lead_ids)
+        self._scorer.update_ranking(lead_ids)
         return self._scorer.finish()
 
     def reload_leads(self) -> None:

@@ -35,7 +35,7 @@ class Scorer(Leads):
 
     # Inputs ---------------------------------------------------------------------------------------------------
 
-    def run(self, batch: Batch) -> None:
+    def apply_batch(self, batch: Batch) -> None:
         """Apply the inputs of a batch; their leads must be loaded."""
         for i in range(len(batch)):
             self.at = batch.offset(i)
@@ -44,7 +44,7 @@ class Scorer(Leads):
     def apply(self, item: LeadEvent | Control) -> None:
         """Apply one input to its lead, which must be loaded."""
         if isinstance(item, LeadEvent):
-            state = self._open(item)
+            state = self._lead_for_event(item)
             if isinstance(state, Lead):
                 self._apply_event(state, item)
         else:
@@ -53,7 +53,7 @@ class Scorer(Leads):
         if isinstance(after, Lead):
             self.touched[item.lead_id] = after
 
-    def _open(self, event: LeadEvent) -> State | None:
+    def _lead_for_event(self, event: LeadEvent) -> State | None:
         """The lead of an event, a new one for an unknown id; its state as it is where the event is not for it."""
         lead_id = event.lead_id
         state = self.states[lead_id]
@@ -69,7 +69,7 @@ class Scorer(Leads):
         if isinstance(state, Erased) and event.arrival <= state.at_ms:
             self.outcome.tally["erased"] += 1
             return state
-        return self.fresh(lead_id, event.at, event.arrival, state)
+        return self.new_lead(lead_id, event.at, event.arrival, state)
 
     def _apply_event(self, lead: Lead, event: LeadEvent) -> None:
         if event.arrival <= lead.erased_at:
@@ -90,7 +90,7 @@ class Scorer(Leads):
         if hits or event.traits is not None:
             cause = Cause("event", id_hash(event.message_id))
             transitions = settle(self.rules, event.lead_id, lead, lead.clock, cause, before.exact)
-            self.tell(event.lead_id, lead, transitions, event)
+            self.note_transitions(event.lead_id, lead, transitions, event)
 
     def _remember(self, lead: Lead, event: LeadEvent) -> tuple[Hit, ...]:
         """The signals that an event matches, none if it was counted before; the lead remembers it."""
@@ -125,7 +125,7 @@ class Scorer(Leads):
 
     # Time -----------------------------------------------------------------------------------------------------
 
-    def tick(self, lead_ids: Iterable[str], now_ms: int) -> None:
+    def advance_due(self, lead_ids: Iterable[str], now_ms: int) -> None:
         """Do what fell due for leads by ``now_ms``, and find out when each is due again.
 
         A bound says when; where nothing has changed and it is close, it was too early, and the very instant is searched
@@ -141,7 +141,7 @@ class Scorer(Leads):
             changed = self.touched.pop(lead_id, None) is not None or self.rescoring
             if changed:
                 self.outcome.blobs[lead_id] = encode(lead)
-            shown, change_ms = self._show(lead_id, lead, now)
+            shown, change_ms = self._read_shown(lead_id, lead, now)
             lead.unsent = lead.unsent or self.rescoring
             if lead.unsent:
                 self.outcome.dirty.add(lead_id)
@@ -166,7 +166,7 @@ class Scorer(Leads):
         self.outcome = Outcome()
         return outcome
 
-    def show(self, lead_ids: Iterable[str]) -> None:
+    def update_ranking(self, lead_ids: Iterable[str]) -> None:
         """Read leads that steps have changed, each at its clock: their place in the ranking, and when each is due.
 
         What the timer has read since is not read again.
@@ -175,11 +175,11 @@ class Scorer(Leads):
             lead = self.states.get(lead_id)
             if not isinstance(lead, Lead) or not lead.stale:
                 continue
-            at_ms = _after(lead.clock, self._show(lead_id, lead, lead.clock)[1])
+            at_ms = _after(lead.clock, self._read_shown(lead_id, lead, lead.clock)[1])
             if at_ms is not None and (lead.due is None or at_ms < lead.due):
                 lead.due = self.outcome.due[lead_id] = at_ms
 
-    def _show(self, lead_id: str, lead: Lead, now_ms: int) -> tuple[bool, float]:
+    def _read_shown(self, lead_id: str, lead: Lead, now_ms: int) -> tuple[bool, float]:
         """Put the scores of a lead into the ranking.
 
         Returns:
@@ -222,7 +222,7 @@ class Scorer(Leads):
             != [lead.shown.get(card.name) for card in self.rules.cards]
         ]
 
-    def sent(self, lead_ids: Iterable[str]) -> None:
+    def mark_sent(self, lead_ids: Iterable[str]) -> None:
         """Note that what is shown of these leads was published."""
         for lead_id in lead_ids:
             if isinstance(lead := self.states.get(lead_id), Lead):

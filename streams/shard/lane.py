@@ -39,7 +39,7 @@ CONFLICTS = 3
 """Conflicts in a row after which the worker gives up."""
 
 
-class GivingUp(Exception):
+class OwnershipLost(Exception):
     """The shard is written by somebody else, again and again."""
 
     def __init__(self, conflict: Conflict) -> None:
@@ -85,7 +85,7 @@ class ShardLane:
         Raises:
             Mismatch: the state and the topic do not belong together.
         """
-        self.relay.reset()
+        self.relay.clear()
         self._real_ends = self._real_ends or end_offset is not None
         await self.shard.open()
         checkpoint = self.shard.position.checkpoint
@@ -128,23 +128,23 @@ class ShardLane:
         return None
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether the lane has enough to do."""
-        return self._waiting >= MOST_RECORDS or self.relay.full
+        return self._waiting >= MOST_RECORDS or self.relay.is_full
 
     @property
     def lag(self) -> int:
         """Records of the partition that are not scored yet."""
         return max(self._highwater - max(self.shard.position.checkpoint, self._passed), self._waiting)
 
-    def offer(self, records: Sequence[Any], highwater: int) -> None:
+    def enqueue(self, records: Sequence[Any], highwater: int) -> None:
         """Take what was fetched."""
         self._queue.append(records)
         self._waiting += len(records)
         self._highwater = max(highwater, records[-1].offset + 1)
         self._wake.set()
 
-    def look(self, end: int, position: int | None) -> None:
+    def note_ends(self, end: int, position: int | None) -> None:
         """Take note of where the partition ends, and where the next fetch starts, if that is settled.
 
         Records that no fetch brings are lag, too. The marks of transactions are none: where the position stays
@@ -155,7 +155,7 @@ class ShardLane:
         self._position = position
         self._highwater = max(self._highwater, end)
 
-    def use(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Score by other rules after the step in flight."""
         self._rules = rules
 
@@ -166,7 +166,7 @@ class ShardLane:
             await self._turn()
 
     async def _turn(self) -> None:
-        if not self._queue or self.relay.full:
+        if not self._queue or self.relay.is_full:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), TURN_S)
@@ -175,34 +175,34 @@ class ShardLane:
         version = self.shard.version
         try:
             if self._rules is not None:
-                self.shard.use(self._rules)
+                self.shard.use_rules(self._rules)
                 self._rules, self._sweep = None, None
-            if self._queue and not self.relay.full:
-                await self._take()
+            if self._queue and not self.relay.is_full:
+                await self._score_next_batch()
             else:
                 self.progress_s = monotonic_s() if not self.lag else self.progress_s
-            await self._keep_time()
+            await self._do_timed_work()
             if self.shard.version != version:
                 self._conflicts = 0
         except Conflict as conflict:
-            await self._start_over(conflict)
+            await self._reopen(conflict)
         except Difference as difference:
             await self._distrust(difference)
 
-    async def _take(self) -> None:
+    async def _score_next_batch(self) -> None:
         batch = list(self._queue.pop(0))
         while self._queue and len(batch) + len(self._queue[0]) <= MOST_RECORDS:
             batch += self._queue.pop(0)
         self._waiting = sum(map(len, self._queue))
-        records = self._checked(batch)
+        records = self._verify_fingerprint(batch)
         if records:
             self._taking = True
-            await self.shard.take(records)
+            await self.shard.score_batch(records)
             self._taking = False
             self._metrics.records.labels("scoring").inc(len(records))
             self.progress_s = monotonic_s()
 
-    def _checked(self, records: Sequence[Any]) -> Sequence[Any]:
+    def _verify_fingerprint(self, records: Sequence[Any]) -> Sequence[Any]:
         """After a seek, the record before the checkpoint comes first and must be the one that was scored."""
         awaited = self._awaited
         if awaited is None:
@@ -221,12 +221,12 @@ class ShardLane:
         self._awaited = None
         return records[1:]
 
-    async def _start_over(self, conflict: Conflict) -> None:
+    async def _reopen(self, conflict: Conflict) -> None:
         """Read the shard again and go on from where it stands, if it is still ours."""
         self._conflicts += 1
         log.warning("%s; reading the shard again", conflict)
         if self._conflicts >= CONFLICTS:
-            raise GivingUp(conflict) from conflict
+            raise OwnershipLost(conflict) from conflict
         self._sweep = None
         position = await self.open(0, None)
         if self.shard.fresh and not self.shard.env.rebuild_when_lost:
@@ -252,13 +252,13 @@ class ShardLane:
 
     # Time -----------------------------------------------------------------------------------------------------
 
-    async def _keep_time(self) -> None:
+    async def _do_timed_work(self) -> None:
         caught_up = not self._queue and not self.lag
         clock = self._clock.now(self.shard.position.arrived_ms, caught_up)
         if clock is not None:
-            await self._tick(clock)
+            await self._advance_due(clock)
             if self.shard.scorer.rescoring:
-                await self._rescore(clock)
+                await self._rescore_some(clock)
         now_s = monotonic_s()
         if now_s - self._published_s >= (PUBLISH_S if clock is not None else PUBLISH_BEHIND_S):
             self._published_s = now_s
@@ -267,17 +267,17 @@ class ShardLane:
             await self._publisher.send_more(clock or self.shard.position.arrived_ms)
         if now_s - self._tidied_s >= TIDY_S:
             self._tidied_s = now_s
-            await self.shard.tidy()
+            await self.shard.sync_store()
 
-    async def _tick(self, clock: int) -> None:
+    async def _advance_due(self, clock: int) -> None:
         due = self.shard.next_due
         if due > clock:
             return
         if not self.lag:
             self._metrics.timer_lateness_seconds.observe(max(now_ms() - due, 0) / 1000)
-        await self.shard.tick(clock)
+        await self.shard.advance_due(clock)
 
-    async def _rescore(self, clock: int) -> None:
+    async def _rescore_some(self, clock: int) -> None:
         """Read some more leads by the new scorecards."""
         if self._sweep is None:
             self._sweep = self.shard.env.store.scan(self.shard.partition)
@@ -287,7 +287,7 @@ class ShardLane:
             if len(lead_ids) >= SWEEP:
                 break
         if lead_ids:
-            await self.shard.rescore(lead_ids, clock)
+            await self.shard.rescore_leads(lead_ids, clock)
         else:
             self._sweep = None
-            await self.shard.rescored()
+            await self.shard.finish_rescoring()

@@ -19,5 +19,5 @@ def read_log(codec: Codec, records: Iterable[AnyRecord]) -> Iterator[tuple[AnyRe
     position = Position()
     for record in records:
         source = dict(record.headers).get(SOURCE_HEADER)
-        if source is None or position.first_time(source):
-            yield record, codec.read_record(record)
+        if source is None or position.is_first_time(source):
+            yield record, codec.decode_record(record)

@@ -1,4 +1,4 @@
-"""Builds the records that a step sends: alerts, and forwarded records for other shards."""
+"""Builds the records that a step sends: alert_records, and forwarded records for other shards."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MOST_FORWARDS = 4096
 """Forwards that one record can cause: an erasure reaches every alias."""
 
 
-def alerts(outcome: Outcome, rules: Rules, topic: str, link_base: str) -> Iterator[Outgoing]:
-    """The alerts of the crossings that are to be told; ``link_base`` is the address of the board."""
+def alert_records(outcome: Outcome, rules: Rules, topic: str, link_base: str) -> Iterator[Outgoing]:
+    """The alert_records of the crossings that are to be told; ``link_base`` is the address of the board."""
     for crossing in outcome.crossings:
         if crossing.transition.told:
             body = alert(crossing, rules, link_base)
@@ -27,7 +27,7 @@ def alerts(outcome: Outcome, rules: Rules, topic: str, link_base: str) -> Iterat
             yield Outgoing(topic, key, body, at, headers, crossing.transition.alert_id, arrived)
 
 
-def forwards(outcome: Outcome, topic: str, partition: int) -> Iterator[Outgoing]:
+def forward_records(outcome: Outcome, topic: str, partition: int) -> Iterator[Outgoing]:
     """Records for other shards, with coordinates that are the same in every replay: the offset they come from."""
     offset, i = -1, 0
     for forward in sorted(outcome.forwards, key=lambda forward: forward.at):
@@ -39,7 +39,7 @@ def forwards(outcome: Outcome, topic: str, partition: int) -> Iterator[Outgoing]
 
 
 def forwarded_from(record: Outgoing) -> int:
-    """The offset of the record that one of ``forwards`` comes from."""
+    """The offset of the record that one of ``forward_records`` comes from."""
     return int(dict(record.headers)[SOURCE_HEADER].rpartition(b":")[2]) // MOST_FORWARDS
 
 

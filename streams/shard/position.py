@@ -39,7 +39,7 @@ class Position:
     _places: _Places = field(default_factory=_Places, repr=False, compare=False)
 
     @classmethod
-    def read(cls, fields: Mapping[str, bytes]) -> Position:
+    def from_fields(cls, fields: Mapping[str, bytes]) -> Position:
         """What the control record says; the beginning where it says nothing."""
         return cls(
             int(fields.get("ckpt", b"0")),
@@ -49,7 +49,7 @@ class Position:
             int(fields.get("sequence", b"0")),
         )
 
-    def fields(self) -> dict[str, bytes]:
+    def to_fields(self) -> dict[str, bytes]:
         """What goes into the control record."""
         return {
             "ckpt": b"%d" % self.checkpoint,
@@ -59,7 +59,7 @@ class Position:
             "sequence": b"%d" % self.sequence,
         }
 
-    def move_past(self, record: Any) -> None:
+    def advance_past(self, record: Any) -> None:
         """Everything up to this record was taken."""
         self.checkpoint = record.offset + 1
         self.fingerprint = fingerprint(record)
@@ -71,7 +71,7 @@ class Position:
             return records
         return [record for record in records if record.offset >= self.checkpoint]
 
-    def first_time(self, source: bytes) -> bool:
+    def is_first_time(self, source: bytes) -> bool:
         """Whether a record with these coordinates was not taken before; now it is."""
         place, _, number = source.rpartition(b":")
         try:

@@ -49,7 +49,7 @@ class Publisher:
         versions = shard.unpublished.waiting()
         lead_ids = [lead_id for lead_id, at in versions.items() if self._shown.get(lead_id) != at]
         for first in range(0, len(lead_ids), SHOWN):
-            await shard.show(lead_ids[first : first + SHOWN])
+            await shard.update_ranking(lead_ids[first : first + SHOWN])
         self._shown = versions
         if self._idle and not self._left:
             self._left = list(versions.items())
@@ -68,7 +68,7 @@ class Publisher:
         rows, ahead = list[Row](), set[str]()
         for first in range(0, len(lead_ids), ROWS):
             chunk = lead_ids[first : first + ROWS]
-            await self._shard.load(chunk)  # some may have had to make room since
+            await self._shard.load_leads(chunk)  # some may have had to make room since
             unsent = self._shard.scorer.unsent(chunk)
             standings = self._shard.scorer.standings(unsent, at_ms)
             rows += _score_rows(self._shard, unsent, standings, at_ms)
@@ -81,7 +81,7 @@ class Publisher:
         if rows:
             await self._channel.producer.deliver_batches(self._channel.topics.lead_scores, {partition: rows})
         self._channel.metrics.scores.inc(len(rows))
-        self._shard.published(versions, ahead)
+        self._shard.mark_published(versions, ahead)
 
 
 def _score_rows(

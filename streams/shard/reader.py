@@ -10,7 +10,7 @@ from streams.events.codec import Owner
 from streams.events.controls import decode_control
 from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER, SOURCE_HEADER
-from streams.events.rejects import Reject, rejected
+from streams.events.rejects import Reject, reject_record
 from streams.implementation import Implementation
 from streams.scoring.rules import Rules
 from streams.shard.position import Position
@@ -29,17 +29,18 @@ class Reader:
         """Read what these rules ask for."""
         self._codec = implementation.codec(rules.paths, rules.numeric)
 
-    def read(self, records: Sequence[Any], position: Position) -> tuple[Any, list[Outgoing]]:
+    def read_records(self, records: Sequence[Any], position: Position) -> tuple[Any, list[Outgoing]]:
         """What the records say; ``position`` knows which were taken before, and takes note of the others."""
         owners: Sequence[Owner] = [""] * len(records)
         if any([record.headers or record.value is None for record in records]):  # noqa: C419 - a list is faster
             owners = [
-                self._marked(record, position) if record.headers or record.value is None else "" for record in records
+                self._read_marked(record, position) if record.headers or record.value is None else ""
+                for record in records
             ]
-        read = self._codec.batch(records, owners)
+        read = self._codec.decode_batch(records, owners)
         return read.batch, [self._reject(record, reject) for record, reject in read.rejects]
 
-    def _marked(self, record: Any, position: Position) -> Owner:
+    def _read_marked(self, record: Any, position: Position) -> Owner:
         """Read a record that has headers or no value: from intake, from another shard, or a request to erase.
 
         Returns:
@@ -48,7 +49,7 @@ class Reader:
         """
         headers = dict(record.headers)
         source = headers.get(SOURCE_HEADER)
-        if source is not None and not position.first_time(source):
+        if source is not None and not position.is_first_time(source):
             self._env.metrics.events.labels("skipped").inc()
             return None
         if record.value is None or KIND_HEADER in headers:
@@ -59,4 +60,4 @@ class Reader:
     def _reject(self, record: Any, reject: Reject) -> Outgoing:
         self._env.metrics.rejected.labels(reject.reason).inc()
         place = f"{self._env.topics.lead_events}:{self._partition}:{record.offset}"
-        return rejected(self._env.topics.rejected, record, place, reject)
+        return reject_record(self._env.topics.rejected, record, place, reject)

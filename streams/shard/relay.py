@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from streams.clock import monotonic_s, now_ms
 from streams.events.outgoing import Outgoing, decode_outgoing
-from streams.events.rejects import REASONS, Reject, rejected
+from streams.events.rejects import REASONS, Reject, reject_record
 from streams.shard.outbox import forwarded_from
 from streams.shard.shard import Shard
 from streams.store.base import Entry
@@ -40,14 +40,14 @@ class Relay:
         self._sent_before: set[str] | None = None
         self.waiting_since_s: float | None = None
         """Since when, on the monotonic clock, something has waited without an acknowledgement."""
-        shard.relay = self.put
+        shard.relay = self.enqueue
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether the shard should wait before it takes more."""
         return len(self._queue) >= OUTBOX_MOST
 
-    def put(self, entries: Sequence[Entry]) -> None:
+    def enqueue(self, entries: Sequence[Entry]) -> None:
         """Take the entries of a committed step."""
         if entries:
             self._queue += entries
@@ -55,7 +55,7 @@ class Relay:
             self._idle.clear()
             self._wake.set()
 
-    def reset(self) -> None:
+    def clear(self) -> None:
         """Forget what is queued: the shard reads its outbox again."""
         self._queue.clear()
         self._sent_before = None
@@ -79,7 +79,7 @@ class Relay:
                 offset = await self._deliver([decode_outgoing(entry.payload) for entry in chunk])
                 if self._queue[: len(chunk)] == chunk:
                     del self._queue[: len(chunk)]
-                    self._shard.sent(chunk, offset)
+                    self._shard.mark_sent(chunk, offset)
                     self.waiting_since_s = monotonic_s() if self._queue else None
 
     async def _deliver(self, records: Sequence[Outgoing]) -> int | None:
@@ -118,7 +118,7 @@ class Relay:
         self._channel.metrics.rejected.labels("too_large").inc()
         place = f"{record.topic}:{self._shard.partition}:{record.alert_id or forwarded_from(record)}"
         raw = SimpleNamespace(key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=())
-        return rejected(self._channel.topics.rejected, raw, place, Reject("too_large", REASONS["too_large"]))
+        return reject_record(self._channel.topics.rejected, raw, place, Reject("too_large", REASONS["too_large"]))
 
     async def _known(self, home: int) -> set[str]:
         """Alerts that a former owner has sent already, without having lived to say so."""

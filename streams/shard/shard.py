@@ -19,7 +19,7 @@ from streams.scoring.counting import DAY_MS
 from streams.scoring.interface import LeadScorer
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
-from streams.shard.outbox import alerts, forwards
+from streams.shard.outbox import alert_records, forward_records
 from streams.shard.position import Position
 from streams.shard.reader import Reader
 from streams.shard.unpublished import Unpublished
@@ -59,7 +59,7 @@ class Shard:
         self.fresh: bool = False
         """Nothing was ever committed for this shard."""
         self.catching_up = False
-        """A former owner may have sent alerts without having lived to say so."""
+        """A former owner may have sent alert_records without having lived to say so."""
         self.scored_by = ""
         """The version of the scorecards that every lead was read by."""
         self.outbox: list[Entry] = []
@@ -85,7 +85,7 @@ class Shard:
         self._opening = next(_openings)
         self.fresh = control.version == 0
         self.scorer.clear()
-        self._read(control)
+        self._read_control(control)
         waiting = await self.env.store.outbox(self.partition, MOST_WAITING)
         self.outbox = waiting
         self.catching_up = bool(waiting) or self.handoff_offset == 0
@@ -93,17 +93,17 @@ class Shard:
         self.next_due = await self.env.store.next_due(self.partition) or math.inf
         self.relay(waiting)
 
-    def _read(self, control: Control) -> None:
+    def _read_control(self, control: Control) -> None:
         fields = control.fields
-        self.position = Position.read(fields)
+        self.position = Position.from_fields(fields)
         self.scored_by = bytes(fields.get("scorecards", b"")).decode()
         self.scorer.rescoring = not self.fresh and self.scored_by != self.scorer.rules.version
         self.acknowledged = 0
         self.handoff_offset = int(fields.get("handoff", b"0"))
 
-    def use(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Score by other rules from the next step on."""
-        self.scorer.use(rules)
+        self.scorer.use_rules(rules)
         self.reader.make_codec(rules, self.implementation)
 
     def use_reference(self) -> None:
@@ -121,7 +121,7 @@ class Shard:
 
     # One step -------------------------------------------------------------------------------------------------
 
-    async def take(self, records: Sequence[Any]) -> None:
+    async def score_batch(self, records: Sequence[Any]) -> None:
         """Score one batch. Safe to repeat: the store refuses a step that it has already taken.
 
         Raises:
@@ -134,25 +134,25 @@ class Shard:
         await self.env.reached("fetched")
         rejects: list[Outgoing] = []
         for first in range(0, len(records), PORTION):
-            batch, refused = self.reader.read(records[first : first + PORTION], self.position)
+            batch, refused = self.reader.read_records(records[first : first + PORTION], self.position)
             rejects += refused
-            await self._load(self.scorer.missing(batch))
-            self.scorer.run(batch)
+            await self._load_missing(self.scorer.missing(batch))
+            self.scorer.apply_batch(batch)
         outcome = self.scorer.finish()
         await self.env.reached("scored")
-        self.position.move_past(records[-1])
+        self.position.advance_past(records[-1])
         await self._commit(outcome, rejects)
         self.env.metrics.step_seconds.observe(monotonic_s() - started_s)
 
-    async def load(self, lead_ids: Iterable[str]) -> None:
+    async def load_leads(self, lead_ids: Iterable[str]) -> None:
         """Load the leads that are not in memory."""
-        await self._load([lead_id for lead_id in lead_ids if not self.scorer.knows(lead_id)])
+        await self._load_missing([lead_id for lead_id in lead_ids if not self.scorer.knows(lead_id)])
 
-    async def _load(self, missing: Sequence[str]) -> None:
+    async def _load_missing(self, missing: Sequence[str]) -> None:
         if not missing:
             return
         for lead_id, blob in zip(missing, await self.env.store.load(self.partition, missing), strict=True):
-            self.scorer.put(lead_id, blob)
+            self.scorer.put_lead(lead_id, blob)
 
     # The atomic part ------------------------------------------------------------------------------------------
 
@@ -161,28 +161,28 @@ class Shard:
 
         ``shown_ms`` is when scores came to be what the ranking will say.
         """
-        entries = self._entries(outcome, rejects)
-        commit = self._step(outcome, entries, shown_ms)
+        entries = self._build_entries(outcome, rejects)
+        commit = self._build_commit(outcome, entries, shown_ms)
         await self.env.reached("commit_sent")
         verdict = await self.env.store.commit(self.partition, commit)
         self.env.metrics.commits.labels(verdict.value).inc()
         if verdict is Verdict.CONFLICT:
             self.version = -1
             raise Conflict(self.partition)
-        self._committed(commit, outcome)
+        self._apply_commit(commit, outcome)
         await self.env.reached("committed")
         if commit.trim_to:
             await self.env.reached("trimmed")
         if entries:
             self.relay(entries)
-        self._bound_cache()
+        self._trim_cache()
 
-    def _step(self, outcome: Outcome, entries: list[Entry], shown_ms: int) -> Commit:
+    def _build_commit(self, outcome: Outcome, entries: list[Entry], shown_ms: int) -> Commit:
         return Commit(
             self.version,
             self.step,
             f"{self.env.owner}:{self._opening}:{self.version + 1}",
-            self._fields(),
+            self._control_fields(),
             outcome.blobs,
             outcome.packed,
             outcome.due,
@@ -196,16 +196,16 @@ class Shard:
             {name: (count, outcome.amounts.get(name)) for name, count in outcome.fired.items() if count > 0},
         )
 
-    def _fields(self) -> dict[str, bytes]:
+    def _control_fields(self) -> dict[str, bytes]:
         scored_by = self.scorer.rules.version if self.fresh else self.scored_by
         return {
-            **self.position.fields(),
+            **self.position.to_fields(),
             "handoff": b"%d" % self.handoff_offset,
             "scorecards": scored_by.encode(),
             "owner": self.env.owner.encode(),
         }
 
-    def _committed(self, commit: Commit, outcome: Outcome) -> None:
+    def _apply_commit(self, commit: Commit, outcome: Outcome) -> None:
         self.version, self.step = self.version + 1, commit.step
         if self.acknowledged == commit.trim_to:
             self.acknowledged = 0
@@ -219,32 +219,32 @@ class Shard:
         for t in (crossing.transition for crossing in outcome.crossings):
             self.env.metrics.transitions.labels(t.card, t.stage, t.kind, str(t.silenced).lower()).inc()
 
-    def _entries(self, outcome: Outcome, rejects: list[Outgoing]) -> list[Entry]:
+    def _build_entries(self, outcome: Outcome, rejects: list[Outgoing]) -> list[Entry]:
         """What the step sends, numbered."""
         topics = self.env.topics
         sent = [
-            *alerts(outcome, self.scorer.rules, topics.handoff, self.env.link_base),
-            *forwards(outcome, topics.lead_events, self.partition),
+            *alert_records(outcome, self.scorer.rules, topics.handoff, self.env.link_base),
+            *forward_records(outcome, topics.lead_events, self.partition),
             *rejects,
         ]
         first = self.position.sequence + 1
         self.position.sequence += len(sent)
         return [Entry(first + i, encode_outgoing(outgoing)) for i, outgoing in enumerate(sent)]
 
-    def _bound_cache(self) -> None:
+    def _trim_cache(self) -> None:
         """Forget the leads that were loaded first, when there are too many."""
         if len(self.scorer) > self.env.cache_leads:
-            self.scorer.keep(self.env.cache_leads // 2)
+            self.scorer.trim(self.env.cache_leads // 2)
 
     # Time -----------------------------------------------------------------------------------------------------
 
-    async def tick(self, now_ms: int, most: int = 500) -> int:
+    async def advance_due(self, now_ms: int, most: int = 500) -> int:
         """Do what fell due by ``now_ms``, for ``most`` leads; returns for how many."""
         if now_ms < self.next_due:
             return 0
         lead_ids = await self.env.store.due(self.partition, now_ms, most)
-        await self.load(lead_ids)
-        self.scorer.tick(lead_ids, now_ms)
+        await self.load_leads(lead_ids)
+        self.scorer.advance_due(lead_ids, now_ms)
         if lead_ids:
             self.next_due = math.inf
             await self._commit(self.scorer.finish(), [], now_ms)
@@ -254,15 +254,15 @@ class Shard:
             self.next_due = now_ms
         return len(lead_ids)
 
-    async def show(self, lead_ids: Sequence[str]) -> None:
+    async def update_ranking(self, lead_ids: Sequence[str]) -> None:
         """Bring ranking and schedule in line with these leads."""
-        await self.load(lead_ids)
-        self.scorer.show(lead_ids)
+        await self.load_leads(lead_ids)
+        self.scorer.update_ranking(lead_ids)
         outcome = self.scorer.finish()
         if outcome.ranks or outcome.due:
             await self._commit(outcome, [], self.position.arrived_ms)
 
-    async def tidy(self) -> None:
+    async def sync_store(self) -> None:
         """Let the store know what was acknowledged, where no other step does; see that it is as we left it."""
         if self.unpublished.has_published or self.acknowledged:
             await self._commit(Outcome(), [])
@@ -270,13 +270,13 @@ class Shard:
             self.version = -1
             raise Conflict(self.partition)
 
-    async def rescore(self, lead_ids: Sequence[str], now_ms: int) -> None:
+    async def rescore_leads(self, lead_ids: Sequence[str], now_ms: int) -> None:
         """Read these leads by the scorecards in use, at ``now_ms``."""
-        await self.load(lead_ids)
-        self.scorer.tick(lead_ids, now_ms)
+        await self.load_leads(lead_ids)
+        self.scorer.advance_due(lead_ids, now_ms)
         await self._commit(self.scorer.finish(), [], now_ms)
 
-    async def rescored(self) -> None:
+    async def finish_rescoring(self) -> None:
         """Note that every lead was read by the scorecards in use."""
         self.scored_by = self.scorer.rules.version
         self.scorer.rescoring = False
@@ -284,16 +284,16 @@ class Shard:
 
     # What the relay reports -----------------------------------------------------------------------------------
 
-    def sent(self, entries: Sequence[Entry], handoff_offset: int | None) -> None:
+    def mark_sent(self, entries: Sequence[Entry], handoff_offset: int | None) -> None:
         """These entries were acknowledged by Kafka; the next step takes them out of the outbox."""
         self.acknowledged = max(self.acknowledged, entries[-1].seq)
         del self.outbox[: len(entries)]
         if handoff_offset is not None:
             self.handoff_offset = max(self.handoff_offset, handoff_offset)
 
-    def published(self, versions: dict[str, int], ahead: Collection[str] = ()) -> None:
+    def mark_published(self, versions: dict[str, int], ahead: Collection[str] = ()) -> None:
         """The scores of these leads, as of these versions, were acknowledged.
 
         Of those that were ``ahead`` of what is shown, the score goes again with their next change, whatever it is.
         """
-        self.scorer.sent(i for i in self.unpublished.note_published(versions) if i not in ahead)
+        self.scorer.mark_sent(i for i in self.unpublished.note_published(versions) if i not in ahead)

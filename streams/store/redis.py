@@ -24,7 +24,7 @@ from streams.store.checks import (
 )
 from streams.store.client import connect
 from streams.store.keys import ShardKeys, meta_key, shard_keys
-from streams.store.retry import Patience
+from streams.store.retry import RetryPolicy
 from streams.store.scripts import COMMIT, COMMIT_SHA, RANKED, RANKED_SHA, arguments
 from streams.store.transaction import hset, transact
 
@@ -51,7 +51,7 @@ class RedisStore:
         self._client: Any = connect(client) if isinstance(client, str) else client
         self._namespace = namespace
         self._partitions = partitions
-        self._patience = Patience(self._drop_stale, on_error)
+        self._patience = RetryPolicy(self._drop_stale, on_error)
         self._call = self._patience.call
         self._turn = asyncio.Lock()
 

@@ -73,7 +73,7 @@ def remedy(error: Exception) -> str | None:
     return UNREACHABLE if isinstance(error, (ConnectionError, TimeoutError, OSError)) else None
 
 
-class Patience:
+class RetryPolicy:
     """Sends calls until they are answered; knows whether the store is well."""
 
     def __init__(self, reset: Callable[[], Awaitable[None]], on_error: Callable[[str], None]) -> None:

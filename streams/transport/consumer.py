@@ -30,16 +30,16 @@ ROOM_S = 0.005
 class Handler(Protocol):
     """What takes the records."""
 
-    async def assigned(self, consumer: Consumer, partitions: Iterable[TP]) -> Mapping[TP, int]:
+    async def on_assigned(self, consumer: Consumer, partitions: Iterable[TP]) -> Mapping[TP, int]:
         """Partitions are ours from now on; answers where to read them from."""
 
-    async def revoked(self, consumer: Consumer, partitions: Iterable[TP]) -> None:
+    async def on_revoked(self, consumer: Consumer, partitions: Iterable[TP]) -> None:
         """Partitions are taken away; returns when no step is in flight."""
 
-    def full(self, partition: TP) -> bool:
+    def is_full(self, partition: TP) -> bool:
         """Whether a partition has enough to do."""
 
-    def offer(self, records: Mapping[TP, Sequence[Any]], highwaters: Mapping[TP, int]) -> None:
+    def enqueue(self, records: Mapping[TP, Sequence[Any]], highwaters: Mapping[TP, int]) -> None:
         """Take what was fetched."""
 
 
@@ -120,7 +120,7 @@ class Consumer(driver.Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to the checkpoints. Called after each assignment, before records flow."""
-        positions = dict(await self.handler.assigned(self, {_tp(p) for p in self.assignment()}))
+        positions = dict(await self.handler.on_assigned(self, {_tp(p) for p in self.assignment()}))
         if positions:
             async with self._gate:
                 await self.seek_wait(positions)
@@ -128,7 +128,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish the steps in flight before the partitions go."""
-        await self.handler.revoked(self, {_tp(p) for p in revoked})
+        await self.handler.on_revoked(self, {_tp(p) for p in revoked})
         await super().on_partitions_revoked(revoked)
 
     async def _drain_messages(self, fetcher: Any) -> None:
@@ -144,14 +144,14 @@ class Consumer(driver.Consumer):
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
             return
         active = self._get_active_partitions()
-        ready = {tp for tp in active if not self.handler.full(_tp(tp))}
+        ready = {tp for tp in active if not self.handler.is_full(_tp(tp))}
         if not ready:
             await self.sleep(ROOM_S if active else 20 * ROOM_S)
             return
         async with self._gate:
             records = await self._fetched(ready, IDLE_S if len(ready) == len(active) else CROWDED_S)
         if records:
-            self.handler.offer(
+            self.handler.enqueue(
                 {_tp(tp): batch for tp, batch in records.items()},
                 {_tp(tp): self.highwater(tp) or 0 for tp in records},
             )
@@ -179,15 +179,15 @@ class Consumer(driver.Consumer):
 
     async def first_offsets(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
         """The earliest offset that each partition still has."""
-        return _plain(await self._ask("beginning_offsets", [_topic_partition(tp) for tp in partitions]))
+        return _plain(await self._call("beginning_offsets", [_topic_partition(tp) for tp in partitions]))
 
     async def end_offsets(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
         """The offset after the last record of each partition."""
-        return _plain(await self._ask("end_offsets", [_topic_partition(tp) for tp in partitions]))
+        return _plain(await self._call("end_offsets", [_topic_partition(tp) for tp in partitions]))
 
     async def committed(self, partition: TP) -> int | None:
         """The offset that the group has committed for a partition."""
-        offset: int | None = await self._ask("committed", _topic_partition(partition))
+        offset: int | None = await self._call("committed", _topic_partition(partition))
         return offset
 
     async def next_offset(self, partition: TP) -> int | None:
@@ -210,13 +210,13 @@ class Consumer(driver.Consumer):
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:
         """Tell Kafka how far we are; False if it did not take it (another time, then)."""
         try:
-            await self._ask("commit", {_topic_partition(tp): OffsetAndMetadata(at, "") for tp, at in offsets.items()})
+            await self._call("commit", {_topic_partition(tp): OffsetAndMetadata(at, "") for tp, at in offsets.items()})
         except KafkaError as error:
             log.info("offsets were not committed to Kafka: %r", error)
             return False
         return True
 
-    async def _ask(self, method: str, *args: Any) -> Any:
+    async def _call(self, method: str, *args: Any) -> Any:
         thread = self._thread
         return await thread.call_thread(getattr(thread._ensure_consumer(), method), *args)
 

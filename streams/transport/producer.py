@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-LOOK_S = 2.0
+HEALTH_CHECK_TIMEOUT_S = 2.0
 """How long Kafka may take to answer and still be there."""
 STOP_S = 5.0
 """How long a producer that failed may take to give up."""
@@ -45,7 +45,7 @@ class Producer:
 
     async def start(self) -> None:
         """Connect, for as long as it takes."""
-        await self._connected()
+        await self._connect()
 
     async def stop(self) -> None:
         """Send what is waiting and disconnect."""
@@ -57,13 +57,13 @@ class Producer:
         """Send records in order and wait for every acknowledgement; returns the metadata of each."""
         pause_s = FIRST_PAUSE_S
         while True:
-            producer = await self._connected()
+            producer = await self._connect()
             try:
                 return await self._attempt(self._send_each(producer, records, partition))
             except MessageSizeTooLargeError:
                 raise
             except KafkaError as error:
-                pause_s = await self._again(producer, error, pause_s)
+                pause_s = await self._replace_failed(producer, error, pause_s)
 
     async def deliver_batches(
         self, topic: str, rows: dict[int, list[Row]], give_up_on: tuple[type[KafkaError], ...] = ()
@@ -75,21 +75,23 @@ class Producer:
         """
         pause_s = FIRST_PAUSE_S
         while rows:
-            producer = await self._connected()
+            producer = await self._connect()
             try:
                 await self._attempt(self._send_all(producer, topic, rows))
                 return
             except give_up_on:
                 raise
             except KafkaError as error:
-                pause_s = await self._again(producer, error, pause_s)
+                pause_s = await self._replace_failed(producer, error, pause_s)
 
-    async def look(self) -> None:
+    async def check_health(self) -> None:
         """Find out whether Kafka is there: a producer that waits for it does not say."""
         producer = self._producer
         if producer is not None:
             try:
-                self.healthy = bool(await asyncio.wait_for(producer.client.force_metadata_update(), LOOK_S))
+                self.healthy = bool(
+                    await asyncio.wait_for(producer.client.force_metadata_update(), HEALTH_CHECK_TIMEOUT_S)
+                )
             except (KafkaError, TimeoutError):
                 self.healthy = False
 
@@ -99,11 +101,11 @@ class Producer:
         Raises:
             KafkaError: Kafka is away.
         """
-        return await topic_ids((await self._connected()).client, topics)
+        return await topic_ids((await self._connect()).client, topics)
 
-    async def partitions(self, topic: str) -> int:
+    async def count_partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
-        producer = await self._connected()
+        producer = await self._connect()
         return len(await producer.partitions_for(topic))
 
     async def _attempt(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -165,7 +167,7 @@ class Producer:
         sent.append(await producer.send_batch(batch, topic, partition=partition))
         await asyncio.gather(*sent)
 
-    async def _connected(self) -> AIOKafkaProducer:
+    async def _connect(self) -> AIOKafkaProducer:
         async with self._starting:
             pause_s = FIRST_PAUSE_S
             while self._producer is None:
@@ -182,7 +184,7 @@ class Producer:
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             return self._producer
 
-    async def _again(self, failed: Any, error: Exception, pause_s: float) -> float:
+    async def _replace_failed(self, failed: Any, error: Exception, pause_s: float) -> float:
         """Replace a producer that failed; a failed idempotent one cannot be used again."""
         self.healthy = False
         log.warning("sending to Kafka failed (%r); trying again in %.1f s", error, pause_s)

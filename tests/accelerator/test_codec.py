@@ -87,11 +87,11 @@ def agrees(values: list[bytes | None], chance: Random, codec: AcceleratedCodec =
     ]
     erased = Erase("e", NOW_MS)
     owners: list[Owner] = [chance.choice(("", "", "owner", "eigentümer", "u-1", None, erased)) for _ in records]
-    read = codec.batch(records, owners)
+    read = codec.decode_batch(records, owners)
 
     alone = Codec(PATHS)
     expected = [
-        (record, owner if not isinstance(owner, str) else alone.event(record, owner or None))
+        (record, owner if not isinstance(owner, str) else alone.decode_event(record, owner or None))
         for record, owner in zip(records, owners, strict=True)
     ]
     kept = [(r, item) for r, item in expected if item is not None and not isinstance(item, Reject)]
@@ -180,7 +180,7 @@ def test_usual_events_need_no_object_of_their_own() -> None:
         page(**USUAL, properties={"url": "/x", "amount": 2}),
         page(timestamp="2026-01-05T10:00:00Z"),
     ]
-    read = CODEC.batch([Fetched(value, i) for i, value in enumerate(usual)], [""] * 3)
+    read = CODEC.decode_batch([Fetched(value, i) for i, value in enumerate(usual)], [""] * 3)
     assert read.batch.alone == {}
 
 
@@ -188,18 +188,20 @@ def test_usual_events_need_no_object_of_their_own() -> None:
 def test_a_record_without_a_time_counts(timestamp: int) -> None:
     rules = Rules(Model((Signal("visit", ("page",)),), (Scorecard("card", {"visit": Points(1.0)}),)))
     scorer = AcceleratedScorer(rules)
-    batch = AcceleratedCodec(rules.paths, rules.numeric).batch([Fetched(page(), 0, timestamp=timestamp)], [""]).batch
+    batch = (
+        AcceleratedCodec(rules.paths, rules.numeric).decode_batch([Fetched(page(), 0, timestamp=timestamp)], [""]).batch
+    )
     for lead_id in scorer.missing(batch):
-        scorer.put(lead_id, None)
-    scorer.run(batch)
+        scorer.put_lead(lead_id, None)
+    scorer.apply_batch(batch)
     assert scorer.finish().fired == {"visit": 1}
 
 
 def test_paths_that_no_structure_can_hold_are_read_one_by_one() -> None:
     paths = ("context", "context.a", "traits.title")
     record = Fetched(page(**USUAL, context={"a": "b"}), 0)
-    read = AcceleratedCodec(paths, ()).batch([record], [""])
-    assert read.batch.input(0) == Codec(paths).event(record)
+    read = AcceleratedCodec(paths, ()).decode_batch([record], [""])
+    assert read.batch.input(0) == Codec(paths).decode_event(record)
 
 
 def parsed(text: str) -> int:

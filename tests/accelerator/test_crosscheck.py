@@ -43,18 +43,18 @@ def test_steps_of_any_kind_agree(chance: Random) -> None:
             step = items[first : first + chance.randint(1, 30)]
             batch = batch_of(rules, step, first)
             for lead_id in scorer.missing(batch):
-                scorer.put(lead_id, stored.get(lead_id))
-            scorer.run(batch)
+                scorer.put_lead(lead_id, stored.get(lead_id))
+            scorer.apply_batch(batch)
             first += len(step)
-        stored |= scorer.finish().stored()
+        stored |= scorer.finish().all_blobs()
         known = [lead_id for lead_id in stored if scorer.knows(lead_id)]
         if chance.random() < 0.3:
-            scorer.show(known)
+            scorer.update_ranking(known)
             scorer.finish()
         if chance.random() < 0.3:
-            scorer.tick(known, items[first - 1].arrival + chance.choice((0, 1, 10**6, 10**8)))
+            scorer.advance_due(known, items[first - 1].arrival + chance.choice((0, 1, 10**6, 10**8)))
             scorer.finish()
         if chance.random() < 0.05:
-            scorer.use(Rules(rules.model))
+            scorer.use_rules(Rules(rules.model))
         if chance.random() < 0.05:
             scorer.clear()

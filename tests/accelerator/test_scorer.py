@@ -70,7 +70,7 @@ def _no_blob_beyond_its_room() -> Iterator[None]:
 
 
 def same(mine: Outcome, theirs: Outcome) -> None:
-    assert mine.stored() == theirs.stored()
+    assert mine.all_blobs() == theirs.all_blobs()
     assert mine.dirty == theirs.dirty
     assert mine.ranks == theirs.ranks
     assert mine.due == theirs.due
@@ -85,9 +85,9 @@ def same(mine: Outcome, theirs: Outcome) -> None:
 def load(fast: AcceleratedScorer, slow: Scorer, stored: Mapping[str, bytes | None], lead_ids: set[str]) -> None:
     for lead_id in sorted(lead_ids):
         if not fast.knows(lead_id):
-            fast.put(lead_id, stored.get(lead_id))
+            fast.put_lead(lead_id, stored.get(lead_id))
     for lead_id in lead_ids - slow.states.keys():
-        slow.put(lead_id, stored.get(lead_id))
+        slow.put_lead(lead_id, stored.get(lead_id))
 
 
 def test_leads_that_have_to_make_room_are_those_that_came_first() -> None:
@@ -95,12 +95,14 @@ def test_leads_that_have_to_make_room_are_those_that_came_first() -> None:
     fast = AcceleratedScorer(rules)
     ids = [f"lead-{i}" for i in range(10)]
     for lead_id in ids:
-        fast.put(lead_id, None)
-    fast.run(asked(fast, batch_of(rules, [Fact("page", "m", START_MS).event(rules, START_MS, i) for i in ids[5:]])))
-    blobs = fast.finish().stored()
-    fast.keep(4)
+        fast.put_lead(lead_id, None)
+    fast.apply_batch(
+        asked(fast, batch_of(rules, [Fact("page", "m", START_MS).event(rules, START_MS, i) for i in ids[5:]]))
+    )
+    blobs = fast.finish().all_blobs()
+    fast.trim(4)
     assert [lead_id for lead_id in ids if fast.knows(lead_id)] == [*ids[3:5], *ids[8:]]
-    fast.put("lead-5", blobs["lead-5"])
+    fast.put_lead("lead-5", blobs["lead-5"])
     assert isinstance(fast.state("lead-5"), Lead)
 
 
@@ -121,22 +123,22 @@ def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
         size = chance.randint(1, 40)
         step, events = events[:size], events[size:]
         load(fast, slow, stored, {event.lead_id for event in step})
-        fast.run(asked(fast, batch_of(rules, step)))
+        fast.apply_batch(asked(fast, batch_of(rules, step)))
         for i, event in enumerate(step):
-            slow.run(PlainBatch([(i, event)]))
+            slow.apply_batch(PlainBatch([(i, event)]))
         mine, theirs = fast.finish(), slow.finish()
         same(mine, theirs)
         stored |= theirs.blobs
         if chance.random() < 0.3:
-            fast.show(sorted(stored))
-            slow.show(sorted(stored))
+            fast.update_ranking(sorted(stored))
+            slow.update_ranking(sorted(stored))
             assert fast.unsent(sorted(stored)) == slow.unsent(sorted(stored))
             same(fast.finish(), slow.finish())
         if chance.random() < 0.5:
             load(fast, slow, stored, set(stored))
             now_ms = step[-1].arrival + chance.choice((0, 1, 10**6, 10**8))
-            fast.tick(sorted(stored), now_ms)
-            slow.tick(sorted(stored), now_ms)
+            fast.advance_due(sorted(stored), now_ms)
+            slow.advance_due(sorted(stored), now_ms)
             same(fast.finish(), slow.finish())
         if chance.random() < 0.1:
             fast.clear()
@@ -167,8 +169,8 @@ def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Rand
     for _ in range(chance.randint(3, 12)):
         if chance.random() < 0.1:
             rules = counting_rules(chance)
-            fast.use(rules)
-            slow.use(rules)
+            fast.use_rules(rules)
+            slow.use_rules(rules)
         events = []
         for _ in range(60):
             now_ms += chance.choice((0, 1000, 10 * 60_000, 3 * HOUR_MS))
@@ -177,9 +179,9 @@ def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Rand
             events.append(fact.event(rules, now_ms, "a"))
             sent += chance.random() < 0.95
         load(fast, slow, stored, {"a"})
-        fast.run(asked(fast, batch_of(rules, events)))
+        fast.apply_batch(asked(fast, batch_of(rules, events)))
         for i, event in enumerate(events):
-            slow.run(PlainBatch([(i, event)]))
+            slow.apply_batch(PlainBatch([(i, event)]))
         mine, theirs = fast.finish(), slow.finish()
         same(mine, theirs)
         stored |= theirs.blobs
@@ -204,9 +206,9 @@ def test_columns_grow_and_keep_what_they_hold() -> None:
                 events.append(fact.event(rules, fact.at, f"lead-{int(step * chance.random() ** 3)}"))
             sent += len(events)
             load(fast, slow, {}, {event.lead_id for event in events})
-            fast.run(asked(fast, batch_of(rules, events)))
+            fast.apply_batch(asked(fast, batch_of(rules, events)))
             for i, event in enumerate(events):
-                slow.run(PlainBatch([(i, event)]))
+                slow.apply_batch(PlainBatch([(i, event)]))
             same(fast.finish(), slow.finish())
     assert len(fast) > 20
 
@@ -219,8 +221,8 @@ def test_a_lead_that_forgets_all_its_events_in_one_step_goes_on() -> None:
     more = [Fact("page", f"n{i}", START_MS + i).event(rules, START_MS + 200 + i, "a") for i in range(8)]
     for inputs in (sent, back, more, [sent[0], sent[-1], more[0]]):
         load(fast, slow, {}, {"a"})
-        fast.run(asked(fast, batch_of(rules, inputs)))
-        slow.run(PlainBatch(list(enumerate(inputs))))
+        fast.apply_batch(asked(fast, batch_of(rules, inputs)))
+        slow.apply_batch(PlainBatch(list(enumerate(inputs))))
         if inputs is back:
             assert (fast._table.leads["recents"][0], fast._table.leads["first"][0]) == (0, 0)
         same(fast.finish(), slow.finish())

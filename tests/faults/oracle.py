@@ -62,7 +62,7 @@ class Model:
             for lead_id, blob in found.states[partition].items():
                 state, mine = decode(blob), replay.state(lead_id)
                 if isinstance(state, Lead) and isinstance(mine, Lead) and state.clock > mine.clock:
-                    replay.tick(lead_id, state.clock)
+                    replay.advance_lead(lead_id, state.clock)
                     replay.end_step()
             self.states[partition] = {lead_id: decode(blob) for lead_id, blob in replay.blobs.items()}
             self.alerts += [c.transition.alert_id for c in replay.crossings if c.transition.told]

@@ -20,7 +20,7 @@ Cut = Literal["", "step", "show", "reload"]
 """After an input comes nothing, the end of a step, or that and a new scorer that knows only the store."""
 
 
-class Shard(Replay):
+class ShardDriver(Replay):
     """A replay with steps that end in several ways, and forwarded records that arrive later."""
 
     def __init__(self, rules: Rules) -> None:
@@ -42,9 +42,9 @@ class Shard(Replay):
         self.play(record)
         self.cut(cut)
 
-    def tick(self, lead_id: str, now_ms: int, cut: Cut = "step") -> None:
+    def advance_lead(self, lead_id: str, now_ms: int, cut: Cut = "step") -> None:
         """The timer's part."""
-        super().tick(lead_id, now_ms)
+        super().advance_lead(lead_id, now_ms)
         self.cut(cut)
 
     def cut(self, cut: Cut) -> None:
@@ -91,21 +91,21 @@ def run(
     cuts: Iterable[Cut] = (),
     ticks: Iterable[tuple[int, Cut]] = (),
     until_ms: int | None = None,
-) -> Shard:
+) -> ShardDriver:
     """Play events of one lead, with ticks in between (each before what arrives at or after its instant)."""
-    shard = Shard(rules)
+    shard = ShardDriver(rules)
     pending = sorted(ticks)
     after = iter(cuts)
     for event in events:
         while pending and pending[0][0] <= event.arrival:
             now_ms, cut = pending.pop(0)
             if event.lead_id in shard.blobs:
-                shard.tick(event.lead_id, now_ms, cut)
+                shard.advance_lead(event.lead_id, now_ms, cut)
         shard.take(event, next(after, "step"))
     shard.cut("step")
     if until_ms is not None:
         for lead_id in list(shard.blobs):
-            shard.tick(lead_id, until_ms)
+            shard.advance_lead(lead_id, until_ms)
     return shard
 
 

@@ -34,9 +34,9 @@ def test_a_score_read_later_is_the_same_in_one_step_or_two(chance: Random, a: in
     end_ms = events[-1].arrival
     untouched = readings(rules, shard.lead(), end_ms + a + b)
     readings(rules, shard.lead(), end_ms + a)
-    shard.tick("u", end_ms + a, "reload")
+    shard.advance_lead("u", end_ms + a, "reload")
     assert readings(rules, shard.lead(), end_ms + a + b) == untouched
-    shard.tick("u", end_ms + a + b)
+    shard.advance_lead("u", end_ms + a + b)
     assert readings(rules, shard.lead(), end_ms + a + b) == untouched
 
 

@@ -15,7 +15,7 @@ from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import Explanation, explain, read
 from streams.scoring.stages import current_stage, standing
 from streams.shard.alert import alert, score_record
-from tests.properties.driver import Shard, run
+from tests.properties.driver import ShardDriver, run
 from tests.properties.strategies import a_model, chances, events_of, some_inputs
 
 pytestmark = pytest.mark.usefixtures("implementation")
@@ -29,7 +29,7 @@ def total(numbers: list[float]) -> Decimal:
     return sum((printed(number) for number in numbers), Decimal(0))
 
 
-def played(chance: Random) -> tuple[Rules, Shard, int]:
+def played(chance: Random) -> tuple[Rules, ShardDriver, int]:
     rules = Rules(a_model(chance))
     events = events_of(rules, some_inputs(chance))
     now_ms = events[-1].arrival + chance.choice((0, 1, HOUR_MS, DAY_MS, 50 * DAY_MS))
@@ -38,7 +38,7 @@ def played(chance: Random) -> tuple[Rules, Shard, int]:
 
 @settings(max_examples=140)
 @given(chances.map(played))
-def test_the_parts_sum_to_the_score_as_printed(history: tuple[Rules, Shard, int]) -> None:
+def test_the_parts_sum_to_the_score_as_printed(history: tuple[Rules, ShardDriver, int]) -> None:
     rules, shard, now_ms = history
     for card in rules.cards:
         why = explain(card, shard.lead(), now_ms, rules)
@@ -50,7 +50,7 @@ def test_the_parts_sum_to_the_score_as_printed(history: tuple[Rules, Shard, int]
 
 @settings(max_examples=140)
 @given(chances.map(played))
-def test_score_grade_and_stages_agree_with_the_exact_score(history: tuple[Rules, Shard, int]) -> None:
+def test_score_grade_and_stages_agree_with_the_exact_score(history: tuple[Rules, ShardDriver, int]) -> None:
     rules, shard, now_ms = history
     lead = shard.lead()
     for card in rules.cards:
@@ -86,7 +86,7 @@ def check_stages(card: CardRule, lead: Lead, why: Explanation) -> None:
 
 @settings(max_examples=140)
 @given(chances.map(played))
-def test_the_reasons_of_an_alert_sum_to_its_score(history: tuple[Rules, Shard, int]) -> None:
+def test_the_reasons_of_an_alert_sum_to_its_score(history: tuple[Rules, ShardDriver, int]) -> None:
     rules, shard, _ = history
     for crossing in shard.crossings:
         if crossing.transition.told:

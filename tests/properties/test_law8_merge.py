@@ -18,7 +18,7 @@ from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stages import standing
 from streams.scoring.stored import decode
 from streams.shard.alert import score_record
-from tests.properties.driver import Shard, close, readings, run
+from tests.properties.driver import ShardDriver, close, readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 pytestmark = pytest.mark.usefixtures("implementation")
@@ -55,7 +55,7 @@ def test_a_merge_counts_everything_once(chance: Random) -> None:
     ]
     join_at = chance.randint(0, len(inputs) - 1)
     now_ms = inputs[-1][1]
-    apart = Shard(rules)
+    apart = ShardDriver(rules)
     for i, (fact, arrival) in enumerate(inputs):
         if i == join_at:
             apart.take(Join(ANONYMOUS_ID, USER_ID, arrival), chance.choice(("", "step", "reload")))
@@ -80,7 +80,7 @@ def test_a_merge_counts_everything_once(chance: Random) -> None:
     assert mine.aliases == ["a"]
 
 
-def final_owner(shard: Shard, identity: Identity) -> Identity:
+def final_owner(shard: ShardDriver, identity: Identity) -> Identity:
     """Follow the redirects, each of which must lead to a greater identity."""
     while isinstance(state := decode(shard.blobs[identity.id]), Redirect):
         assert state.target < identity
@@ -88,7 +88,7 @@ def final_owner(shard: Shard, identity: Identity) -> Identity:
     return identity
 
 
-def total(shard: Shard) -> int:
+def total(shard: ShardDriver) -> int:
     """Events counted, over all leads."""
     leads = [state for state in map(decode, shard.blobs.values()) if isinstance(state, Lead)]
     return round(sum(sum(lead.amount) for lead in leads))
@@ -98,7 +98,7 @@ def total(shard: Shard) -> int:
 @given(chances)
 def test_joins_in_any_order_form_no_ring_and_lose_nothing(chance: Random) -> None:
     people = [Identity(kind, f"{kind}{i}") for kind in (USER, EMAIL, ANONYMOUS) for i in range(3)]
-    shard = Shard(ONE_EACH)
+    shard = ShardDriver(ONE_EACH)
     events, joined = 0, []
     for step in range(chance.randint(1, 30)):
         arrival = START_MS + step
@@ -133,7 +133,7 @@ def test_a_join_may_not_take_two_users_together_unless_it_says_so() -> None:
 @settings(max_examples=170)
 @given(chances)
 def test_what_was_erased_does_not_come_back_and_what_follows_counts(chance: Random) -> None:
-    shard = Shard(ONE_EACH)
+    shard = ShardDriver(ONE_EACH)
     erase_at = chance.randint(1, 12)
     join_at = chance.randint(0, 14)
     for step in range(15):
@@ -173,7 +173,7 @@ TURNING = Rules(
 @given(chances)
 def test_no_two_changes_of_a_stage_have_one_id_whatever_is_joined_and_erased(chance: Random) -> None:
     people = [Identity(kind, f"{kind}{i}") for kind in (USER, ANONYMOUS) for i in range(3)]
-    shard = Shard(TURNING)
+    shard = ShardDriver(TURNING)
     arrival = START_MS
     for step in range(chance.randint(1, 60)):
         arrival += chance.choice((1, 1, HOUR_MS, DAY_MS))
@@ -195,7 +195,7 @@ def test_no_two_changes_of_a_stage_have_one_id_whatever_is_joined_and_erased(cha
 
 
 def test_a_record_from_before_the_erasure_is_refused_after_it() -> None:
-    shard = Shard(ONE_EACH)
+    shard = ShardDriver(ONE_EACH)
     old, new = (
         LeadEvent("u", "page", (None,), name, START_MS, arrival)
         for name, arrival in (("old", START_MS), ("new", START_MS + 2))

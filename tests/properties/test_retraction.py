@@ -14,7 +14,7 @@ from streams.scoring.lead import RECENT
 from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
-from tests.properties.driver import Shard, close, readings, run
+from tests.properties.driver import ShardDriver, close, readings, run
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_cuts, some_inputs
 
 pytestmark = pytest.mark.usefixtures("implementation")
@@ -31,15 +31,15 @@ def page(rules: Rules, name: str, after_ms: int = 0, lead_id: str = "u") -> Lead
     return Fact("page", name, START_MS + after_ms).event(rules, START_MS + after_ms, lead_id)
 
 
-def play(rules: Rules, *inputs: Input) -> Shard:
-    shard = Shard(rules)
+def play(rules: Rules, *inputs: Input) -> ShardDriver:
+    shard = ShardDriver(rules)
     for record in inputs:
         shard.take(record)
         shard.drain()
     return shard
 
 
-def exact(shard: Shard, after_ms: int = 0, lead_id: str = "u") -> float:
+def exact(shard: ShardDriver, after_ms: int = 0, lead_id: str = "u") -> float:
     (reading,) = readings(shard.rules, shard.lead(lead_id), START_MS + after_ms)
     return reading.exact / 10**9
 
@@ -55,7 +55,7 @@ def test_a_lead_scores_as_if_what_was_taken_back_had_given_nothing(chance: Rando
         place = chance.randint(0, len(mixed))
         arrival = mixed[place - 1].arrival if place else events[0].arrival
         mixed.insert(place, Retract(event.lead_id, event.message_id, arrival))
-    mine = Shard(rules)
+    mine = ShardDriver(rules)
     for record, cut in zip(mixed, some_cuts(chance, len(mixed)), strict=True):
         mine.take(record, cut)
     mine.cut("step")

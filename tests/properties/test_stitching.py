@@ -23,7 +23,7 @@ from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
 from streams.transport.topics import Partitioner, Topics
-from tests.properties.driver import Shard
+from tests.properties.driver import ShardDriver
 from tests.properties.strategies import chances
 from tests.support.mail_services import public_key, read, sendgrid
 from tests.support.payloads import NOW_MS, Arriving, post
@@ -71,14 +71,14 @@ STORY = [
 
 def inputs_of(call: Call, arrival: int) -> list[Input]:
     """What intake makes of a call, as scoring reads it."""
-    output = Intake(Topics(), Partitioner(1)).adapt(
+    output = Intake(Topics(), Partitioner(1)).adapt_records(
         {"web-events:0": [Arriving(orjson.dumps(call), None, arrival)]}, arrival
     )
     found: list[Input] = []
     for at, key, value, headers in output.rows[0]:
         kind = dict(headers).get(KIND_HEADER)
         record = Arriving(value, key, at)
-        item = decode_control(kind.decode(), value, key, at) if kind else CODEC.event(record, key.decode())
+        item = decode_control(kind.decode(), value, key, at) if kind else CODEC.decode_event(record, key.decode())
         assert not isinstance(item, Reject)
         found.append(item)
     return found
@@ -88,7 +88,7 @@ def inputs_of(call: Call, arrival: int) -> list[Input]:
 @given(chances)
 def test_one_person_is_one_lead_with_everything_counted_once_in_any_order(chance: Random) -> None:
     told = chance.sample(STORY, len(STORY)) + chance.sample(STORY, chance.randint(0, 4))  # some are told again
-    shard = Shard(RULES)
+    shard = ShardDriver(RULES)
     for i, call in enumerate(told):
         for record in inputs_of(call, NOW_MS + i):
             shard.take(record, chance.choice(("step", "show", "reload")))

@@ -45,22 +45,22 @@ class AnyScorer:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._scorer, name)
 
-    def use(self, rules: Rules) -> None:
+    def use_rules(self, rules: Rules) -> None:
         """Score by other rules from here on."""
         self.rules = rules
-        self._scorer.use(rules)
+        self._scorer.use_rules(rules)
 
     def apply(self, *inputs: Input, blobs: dict[str, bytes] | None = None) -> None:
         """Apply inputs; of leads that are not in memory the stored form is looked up."""
         batch = make_batch(self.rules, inputs)
         for lead_id in self._scorer.missing(batch):
-            self._scorer.put(lead_id, (blobs or {}).get(lead_id))
-        self._scorer.run(batch)
+            self._scorer.put_lead(lead_id, (blobs or {}).get(lead_id))
+        self._scorer.apply_batch(batch)
 
     def finish(self) -> Outcome:
         """What the step changed, with all blobs in one place."""
         outcome = self._scorer.finish()
-        outcome.blobs = outcome.stored()
+        outcome.blobs = outcome.all_blobs()
         return outcome
 
 

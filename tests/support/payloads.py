@@ -56,9 +56,9 @@ def refusal(read: Callable[[], object]) -> tuple[int, str]:
 def event_of(call: Call) -> LeadEvent:
     """The call as scoring reads it, once intake has taken it."""
     value = orjson.dumps(call)
-    output = Intake(Topics(), Partitioner(1)).adapt({"web-events:0": [Arriving(value)]}, NOW_MS)
+    output = Intake(Topics(), Partitioner(1)).adapt_records({"web-events:0": [Arriving(value)]}, NOW_MS)
     assert output.reasons == []
-    event = Codec(()).event(Arriving(value))
+    event = Codec(()).decode_event(Arriving(value))
     assert isinstance(event, LeadEvent)
     return event
 

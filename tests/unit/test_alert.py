@@ -18,7 +18,7 @@ from streams.scoring.scorecard import FitLine, Model, Points, Scorecard, Signal,
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stages import standing
 from streams.shard.alert import alert, rfc3339, score_record
-from tests.properties.driver import Shard, run
+from tests.properties.driver import ShardDriver, run
 from tests.properties.strategies import START_MS, Fact
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "handoff.schema.json").read_text())
@@ -36,14 +36,14 @@ RULES = Rules(Model(SIGNALS, (CARD,), "ab" * 32))
 TRAITS = {"title": "CTO", "email": "ana@acme.example", "größe": 1.5}
 
 
-def history(lead_id: str = "u-42", traits: dict[str, Any] | None = None) -> Shard:
+def history(lead_id: str = "u-42", traits: dict[str, Any] | None = None) -> ShardDriver:
     facts = [Fact("identify", "id", START_MS, traits=traits or TRAITS, touch=("google", "cpc", "spring"))]
     facts += [Fact(f"Event {i}", f"m{i}", START_MS + i, touch=("news", "", "")) for i in range(14)]
     events = [fact.event(RULES, fact.at, lead_id) for fact in facts]
     return run(RULES, events, until_ms=START_MS + 80 * DAY_MS)
 
 
-def alerts(shard: Shard) -> list[dict[str, Any]]:
+def alerts(shard: ShardDriver) -> list[dict[str, Any]]:
     told = [crossing for crossing in shard.crossings if crossing.transition.told]
     return [json.loads(alert(crossing, RULES, "https://board.example/")) for crossing in told]
 

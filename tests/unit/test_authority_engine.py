@@ -22,7 +22,7 @@ from streams.scoring.lead import Lead, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
 from streams.transport.topics import Partitioner, Topics
-from tests.properties.driver import Shard
+from tests.properties.driver import ShardDriver
 from tests.properties.strategies import chances
 
 NOW_MS = 1_795_310_000_000
@@ -39,14 +39,14 @@ def record(sent: dict[str, Any], arrival: int = NOW_MS) -> Any:
 
 def joins_of(sent: dict[str, Any]) -> list[Join]:
     """The joins that intake makes of a call, from its bytes."""
-    rows = Intake(Topics(), Partitioner(1)).adapt({"web-events:0": [record(sent)]}, NOW_MS).rows[0]
+    rows = Intake(Topics(), Partitioner(1)).adapt_records({"web-events:0": [record(sent)]}, NOW_MS).rows[0]
     controls = [decode_control("join", value, key, at) for at, key, value, headers in rows if len(headers) > 1]
     return [control for control in controls if isinstance(control, Join)]
 
 
-def take(shard: Shard, sent: dict[str, Any], arrival: int = NOW_MS) -> None:
+def take(shard: ShardDriver, sent: dict[str, Any], arrival: int = NOW_MS) -> None:
     """A call through intake and scoring, with everything that it sets off."""
-    event = CODEC.event(record(sent, arrival), owner_of(sent).id)
+    event = CODEC.decode_event(record(sent, arrival), owner_of(sent).id)
     assert not isinstance(event, Reject)
     shard.take(event)
     for control in joins_of(sent):
@@ -104,7 +104,7 @@ CALLS: list[dict[str, Any]] = [
 @settings(max_examples=200)
 @given(chances)
 def test_no_sequence_of_public_calls_joins_two_known_users(chance: Random) -> None:
-    shard = Shard(RULES)
+    shard = ShardDriver(RULES)
     for name in ("eve", "bob"):
         take(shard, page(userId=name))
     for i, call in enumerate(chance.sample(CALLS, chance.randint(1, len(CALLS)))):
@@ -114,7 +114,7 @@ def test_no_sequence_of_public_calls_joins_two_known_users(chance: Random) -> No
 
 
 def test_the_same_calls_with_a_server_key_do_join_them() -> None:
-    shard = Shard(RULES)
+    shard = ShardDriver(RULES)
     for sent in (page(userId="eve"), page(userId="bob"), CALLS[0] | {"messageId": "m"} | SERVER):
         take(shard, sent)
     assert isinstance(decode(shard.blobs["eve"]), Redirect)
@@ -122,7 +122,7 @@ def test_the_same_calls_with_a_server_key_do_join_them() -> None:
 
 @pytest.mark.parametrize("user_first", [True, False])
 def test_a_known_user_is_not_taken_for_the_anonymous_visitor_that_has_its_name(user_first: bool) -> None:
-    shard = Shard(RULES)
+    shard = ShardDriver(RULES)
     page = {"type": "page", "messageId": "1", "userId": "bob"}
     claim = {"type": "identify", "messageId": "2", "userId": "eve", "anonymousId": "bob"} | PUBLIC
     for call in (page, claim) if user_first else (claim, page):
@@ -133,7 +133,7 @@ def test_a_known_user_is_not_taken_for_the_anonymous_visitor_that_has_its_name(u
 
 
 def test_a_known_user_whom_others_became_is_not_taken_for_an_anonymous_visitor() -> None:
-    shard = Shard(RULES)
+    shard = ShardDriver(RULES)
     take(shard, {"type": "identify", "messageId": "1", "userId": "bob", "anonymousId": "a"} | PUBLIC)
     take(shard, {"type": "identify", "messageId": "2", "userId": "eve", "anonymousId": "bob"} | PUBLIC)
     assert isinstance(decode(shard.blobs["bob"]), Lead)
@@ -161,14 +161,14 @@ def test_a_trait_of_a_public_key_gives_way_to_any_other_however_old(
 ) -> None:
     public = identify(1, PUBLIC, {"title": "CEO", "city": "Rome"}, public_at_ms)
     calls = [public, identify(2, stamp, {"title": "Intern"}, 5000)]
-    shard = Shard(RULES)
+    shard = ShardDriver(RULES)
     for call in calls if public_first else calls[::-1]:
         take(shard, call)
     assert shard.lead().trait_values() == {"title": "Intern", "city": "Rome"}
 
 
 def test_of_public_traits_the_latest_counts_as_ever() -> None:
-    shard = Shard(RULES)
+    shard = ShardDriver(RULES)
     for i, at_ms in enumerate((0, 9000, 5000)):
         take(shard, identify(i, PUBLIC, {"title": str(at_ms)}, at_ms))
     assert shard.lead().trait_values() == {"title": "9000"}
@@ -201,10 +201,10 @@ def test_law_1_holds_for_traits_of_all_keys_over_every_order_and_merge(chance: R
     ends = []
     for _ in range(3):
         chance.shuffle(calls)
-        shard, waiting = Shard(RULES), list(calls)
+        shard, waiting = ShardDriver(RULES), list(calls)
         for i, call in enumerate(waiting):  # some as the visitor that they were before they were known
             as_visitor = chance.random() < 0.5
-            event = CODEC.event(record(call, NOW_MS + i), call["anonymousId"] if as_visitor else "u")
+            event = CODEC.decode_event(record(call, NOW_MS + i), call["anonymousId"] if as_visitor else "u")
             assert not isinstance(event, Reject)
             shard.take(event)
         for visitor in chance.sample(("a", "b"), 2):
@@ -220,7 +220,7 @@ def test_law_1_holds_for_traits_of_all_keys_over_every_order_and_merge(chance: R
 def test_public_calls_leave_no_trace_on_traits_that_were_set_otherwise(chance: Random) -> None:
     calls = [call | {"userId": "u"} for call in some_identifies(chance)]
     chance.shuffle(calls)
-    mixed, alone = Shard(RULES), Shard(RULES)
+    mixed, alone = ShardDriver(RULES), ShardDriver(RULES)
     for call in calls:
         take(mixed, call)
     for call in calls:
@@ -234,7 +234,7 @@ def test_public_calls_leave_no_trace_on_traits_that_were_set_otherwise(chance: R
 def test_a_public_key_cannot_fill_a_lead_so_that_others_find_no_room(public_first: bool) -> None:
     public = identify(1, PUBLIC, {f"p{i:02}": "x" for i in range(100)})
     server = identify(2, SERVER, {f"s{i:02}": "x" for i in range(40)})
-    shard = Shard(RULES)
+    shard = ShardDriver(RULES)
     for call in (public, server) if public_first else (server, public):
         take(shard, call)
     traits = shard.lead().trait_values()

@@ -13,7 +13,7 @@ from streams.events.rejects import Reject
 from streams.scorefile import load
 from streams.scoring.event import LeadEvent
 from streams.scoring.rules import Rules
-from tests.properties.driver import Shard
+from tests.properties.driver import ShardDriver
 
 NOW_MS = 1_795_310_000_000
 FILE = """\
@@ -37,7 +37,7 @@ WITHOUT = "leadglow: 1\nsignals:\n  plain: {event: Opened}\nscorecards: {main: {
 def matched(rules: Rules, **sent: Any) -> set[str]:
     """The signals that an event matches, from its bytes."""
     value = json.dumps({"type": "track", "messageId": "m", "userId": "u"} | sent).encode()
-    event = Codec(rules.paths).event(SimpleNamespace(key=b"u", value=value, timestamp=NOW_MS, headers=()))
+    event = Codec(rules.paths).decode_event(SimpleNamespace(key=b"u", value=value, timestamp=NOW_MS, headers=()))
     assert isinstance(event, LeadEvent)
     return {hit.rule.name for hit in rules.match(event.name, event.values).hits}
 
@@ -80,9 +80,9 @@ def test_a_crawlers_visit_is_worth_nothing_but_its_lead_is_known() -> None:
     rules = Rules(load(FILE))
     assert matched(rules, type="page", properties={"automated": True}) == set()
     assert matched(rules, type="page") == {"visit"}
-    shard = Shard(rules)
+    shard = ShardDriver(rules)
     value = b'{"type":"page","messageId":"m","userId":"u","properties":{"automated":true}}'
-    event = Codec(rules.paths).event(SimpleNamespace(key=b"u", value=value, timestamp=NOW_MS, headers=()))
+    event = Codec(rules.paths).decode_event(SimpleNamespace(key=b"u", value=value, timestamp=NOW_MS, headers=()))
     assert not isinstance(event, Reject)
     shard.take(event)
     assert (shard.lead().signals, shard.transitions) == ([], [])

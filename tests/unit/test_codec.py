@@ -40,7 +40,7 @@ class Arriving:
 
 
 def read(value: bytes | None, paths: tuple[str, ...] = PATHS) -> LeadEvent | Reject:
-    found = Codec(paths).event(Arriving(value))
+    found = Codec(paths).decode_event(Arriving(value))
     assert not isinstance(found, Retract)
     return found
 
@@ -252,8 +252,8 @@ def test_what_many_are_read_by_says_the_same_whatever_scorecards_ask_for(
     sent: Any, asked: list[str], lead_id: str | None
 ) -> None:
     wanted, record = tuple(sorted(asked)), Arriving(json.dumps(sent).encode())
-    expected = Codec(wanted).event(record, lead_id)
-    read = in_use().codec(wanted, set(asked[::2])).batch([record], [lead_id or ""])
+    expected = Codec(wanted).decode_event(record, lead_id)
+    read = in_use().codec(wanted, set(asked[::2])).decode_batch([record], [lead_id or ""])
     if isinstance(expected, Reject):
         assert read.rejects == [(record, expected)]
     else:
@@ -374,7 +374,7 @@ def test_a_clock_far_ahead_puts_an_event_no_earlier_than_1970() -> None:
 def test_a_record_of_an_impossible_time_is_read_as_of_a_possible_one(timestamp: int, traits: Any) -> None:
     sent = {"type": "page", "messageId": "m", "userId": "u", "timestamp": "1969-12-31T00:00:00.000Z"}
     value = json.dumps(sent | ({"traits": traits} if traits else {})).encode()
-    event = Codec(PATHS).event(Arriving(value, timestamp=timestamp))
+    event = Codec(PATHS).decode_event(Arriving(value, timestamp=timestamp))
     assert isinstance(event, LeadEvent)
     assert (event.at, event.arrival) == (0, min(max(timestamp, FIRST_MS), LAST_MS))
 

@@ -39,7 +39,7 @@ class Kafka:
     async def look(self) -> None:
         pass
 
-    async def partitions(self, topic: str) -> int:
+    async def count_partitions(self, topic: str) -> int:
         return PARTITIONS
 
     async def deliver_batches(self, topic: str, rows: Rows, give_up_on: tuple[type[Exception], ...] = ()) -> None:

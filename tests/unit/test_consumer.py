@@ -57,13 +57,13 @@ async def test_what_is_being_fetched_is_through_before_the_seek_of_a_rebalance()
     fetching, fetched = asyncio.Event(), asyncio.Event()
 
     class Handler:
-        async def assigned(self, *_: Any) -> dict[TP, int]:
+        async def on_assigned(self, *_: Any) -> dict[TP, int]:
             return {PLACE: 51}
 
-        def full(self, _: TP) -> bool:
+        def is_full(self, _: TP) -> bool:
             return False
 
-        def offer(self, records: Any, _: Any) -> None:
+        def enqueue(self, records: Any, _: Any) -> None:
             steps.append(records)
 
     async def getmany(*_: Any) -> dict[TP, list[str]]:

@@ -48,7 +48,7 @@ async def test_the_demos_keys_let_it_in_and_the_demos_scorecard_makes_it_an_aler
     for i, call in enumerate(delivery.calls):
         record = record_of(authority.stamp_call(call, key), "web-events", NOW_MS)  # type: ignore[arg-type]
         value = SimpleNamespace(offset=i, key=GUEST.encode(), value=record.value, timestamp=NOW_MS, headers=())  # type: ignore[union-attr]
-        await shard.take([value])
+        await shard.score_batch([value])
 
     [alert] = await store.outbox(0)
 

@@ -62,7 +62,7 @@ async def a_run(events: int = 1200) -> Run:  # noqa: C901 - the whole system in 
         log.append(TOPICS.sources[source], 0, (START_MS + i * STEP_MS, key, value, ()))
     sources = {f"{name}:{p}": records for (name, p), records in log.logs.items()}
     done_ms = START_MS + events * STEP_MS
-    output = Intake(TOPICS, home).adapt(sources, done_ms)
+    output = Intake(TOPICS, home).adapt_records(sources, done_ms)
     for partition, rows in output.rows.items():
         for row in rows:
             log.append(TOPICS.lead_events, partition, row)
@@ -82,10 +82,10 @@ async def a_run(events: int = 1200) -> Run:  # noqa: C901 - the whole system in 
     while any(log.logs[TOPICS.lead_events, s.partition][s.position.checkpoint :] for s in shards):
         for shard in shards:
             waiting = log.logs[TOPICS.lead_events, shard.partition][shard.position.checkpoint :]
-            await shard.take(waiting)
+            await shard.score_batch(waiting)
     for shard in shards:
-        await shard.show(list(shard.unpublished.versions))
-        while await shard.tick(done_ms):
+        await shard.update_ranking(list(shard.unpublished.versions))
+        while await shard.advance_due(done_ms):
             pass
     return Run(
         done_ms,

@@ -195,7 +195,7 @@ async def test_the_documented_fields_of_a_control_record_are_those_of_a_shard() 
     env = Environment(store, Topics(), Partitioner(1), Metrics(), "worker")
     shard = Shard(0, Rules(load_file(ROOT / "scorecards.yaml"), DAY_MS), env)
     await shard.open()
-    await shard.take([SimpleNamespace(offset=0, key=b"a", value=b"?", timestamp=DAY_MS, headers=())])
+    await shard.score_batch([SimpleNamespace(offset=0, key=b"a", value=b"?", timestamp=DAY_MS, headers=())])
 
     listed = first_column(section(ROOT / "docs/storage.md", "The control record"))
     assert set(listed) == {"version", "step", *(await store.control(0)).fields}
@@ -225,8 +225,10 @@ async def test_the_event_of_the_first_steps_scores_what_the_page_says() -> None:
         Environment(store, Topics(), Partitioner(1), Metrics(), "worker"),
     )
     await shard.open()
-    await shard.take([SimpleNamespace(offset=0, key=b"ana", value=event[1].encode(), timestamp=DAY_MS, headers=())])
-    await shard.show(["ana"])
+    await shard.score_batch(
+        [SimpleNamespace(offset=0, key=b"ana", value=event[1].encode(), timestamp=DAY_MS, headers=())]
+    )
+    await shard.update_ranking(["ana"])
 
     assert await store.top(0, "default", 1) == [("ana", float(told[1]))]
     [entry] = await store.outbox(0)

@@ -24,7 +24,7 @@ RULES = Rules(Model(SIGNALS, (Scorecard("card", {signal.name: Points(1.0) for si
 
 def scored(*facts: Fact) -> Outcome:
     scorer = AnyScorer(RULES)
-    scorer.put("u", None)
+    scorer.put_lead("u", None)
     for fact in facts:
         scorer.apply(fact.event(RULES, START_MS + DAY_MS))
     return scorer.finish()
@@ -48,7 +48,7 @@ def test_what_is_over_a_limit_or_was_there_before_is_not_counted() -> None:
 
 def test_a_step_counts_only_its_own() -> None:
     scorer = AnyScorer(RULES)
-    scorer.put("u", None)
+    scorer.put_lead("u", None)
     scorer.apply(fact("page", 1).event(RULES, START_MS + DAY_MS))
     scorer.finish()
     assert not scorer.finish().fired

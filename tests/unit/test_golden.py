@@ -16,7 +16,7 @@ from streams.events.times import parse_ms
 from streams.scorefile import load
 from streams.scoring.rules import Rules
 from streams.scoring.score import explain
-from tests.properties.driver import Shard
+from tests.properties.driver import ShardDriver
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
@@ -47,15 +47,15 @@ def rules() -> Rules:
     return Rules(load((GOLDEN / "scorecard.yaml").read_text()))
 
 
-def play(rules: Rules, case: dict[str, Any], until_ms: int) -> Shard:
-    codec, shard = Codec(rules.paths), Shard(rules)
+def play(rules: Rules, case: dict[str, Any], until_ms: int) -> ShardDriver:
+    codec, shard = Codec(rules.paths), ShardDriver(rules)
     for row in case["events"]:
         arrival = instant(row["arrival"])
         if arrival <= until_ms:
-            event = codec.event(Arriving(json.dumps(row["event"]).encode(), arrival))
+            event = codec.decode_event(Arriving(json.dumps(row["event"]).encode(), arrival))
             assert not isinstance(event, Reject)
             shard.take(event, "reload")
-    shard.tick("lead-1", until_ms, "reload")
+    shard.advance_lead("lead-1", until_ms, "reload")
     return shard
 
 

@@ -70,7 +70,7 @@ def test_the_key_of_a_record_is_its_owner(call: dict[str, Any], key: bytes) -> N
 
 @given(CALLS)
 def test_intake_the_record_key_and_the_quick_way_agree_on_the_owner(call: dict[str, Any]) -> None:
-    output = Intake(Topics(), Partitioner(1)).adapt({"web-events:0": [Arriving(orjson.dumps(call))]}, NOW_MS)
+    output = Intake(Topics(), Partitioner(1)).adapt_records({"web-events:0": [Arriving(orjson.dumps(call))]}, NOW_MS)
     if output.reasons:
         with pytest.raises(Refused, match=output.reasons[0]):
             owner_of(call)

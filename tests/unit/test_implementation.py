@@ -43,8 +43,8 @@ class WrongScorer(Scorer):
 class WrongCodec(Codec):
     """A codec that takes no user for a known one."""
 
-    def batch(self, records: Sequence[Any], owners: Sequence[Any]) -> Decoded[Batch]:
-        decoded = super().batch(records, owners)
+    def decode_batch(self, records: Sequence[Any], owners: Sequence[Any]) -> Decoded[Batch]:
+        decoded = super().decode_batch(records, owners)
         for i in range(len(decoded.batch)):
             event: Any = decoded.batch.input(i)
             event.known = False
@@ -118,9 +118,9 @@ async def test_a_checked_shard_in_which_both_agree_does_what_the_reference_does(
     reference, expected = await opened(REFERENCE)
     for first in range(0, 400, 50):
         for each in (shard, reference):
-            await each.take(records[first : first + 50])
-            await each.show(sorted(each.unpublished.versions))
-            await each.tick(records[first + 49].timestamp + 86_400_000)
+            await each.score_batch(records[first : first + 50])
+            await each.update_ranking(sorted(each.unpublished.versions))
+            await each.advance_due(records[first + 49].timestamp + 86_400_000)
     assert sorted([item async for item in store.scan(0)]) == sorted([item async for item in expected.scan(0)])
     assert await store.due(0, float("inf"), 100) == await expected.due(0, float("inf"), 100)
     assert len(await store.outbox(0)) == len(await expected.outbox(0)) > 0
@@ -131,11 +131,11 @@ async def test_a_step_in_which_they_differ_is_dropped_and_the_reference_goes_on(
     shard, store = await opened(wrong)
     records = [demo(i, f"u{i}") for i in range(EVERY)]
     with pytest.raises(Difference):
-        await shard.take(records)
+        await shard.score_batch(records)
     assert (await store.control(0)).version == 0
     shard.use_reference()
     await shard.open()
-    await shard.take(records)
+    await shard.score_batch(records)
     assert len(await store.outbox(0)) == EVERY
 
 
@@ -153,7 +153,7 @@ async def test_a_lane_that_finds_a_difference_reports_it_and_reads_the_shard_aga
     lane = ShardLane(shard, channel, clock, seek)
     await lane.open(0, None)
     for _ in range(2):
-        lane.offer([demo(i, f"u{i}") for i in range(EVERY)], EVERY)
+        lane.enqueue([demo(i, f"u{i}") for i in range(EVERY)], EVERY)
         await lane._turn()
     assert sought == [0]
     assert "goes on with the reference" in caplog.text
@@ -166,8 +166,8 @@ def test_a_lead_that_was_not_checked_from_the_beginning_of_a_step_is_not_checked
     scorer: Any = CheckedScorer(Scorer(RULES), Scorer(RULES))
     codec = Codec(RULES.paths)
     for first in range(0, 60, 20):
-        batch = codec.batch([demo(first + i, f"u{(first + i) % 30}") for i in range(20)], [""] * 20).batch
+        batch = codec.decode_batch([demo(first + i, f"u{(first + i) % 30}") for i in range(20)], [""] * 20).batch
         for lead_id in scorer.missing(batch):
-            scorer.put(lead_id, None)
-        scorer.run(batch)
-    assert len(scorer.finish().stored()) == 30
+            scorer.put_lead(lead_id, None)
+        scorer.apply_batch(batch)
+    assert len(scorer.finish().all_blobs()) == 30

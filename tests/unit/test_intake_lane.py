@@ -46,11 +46,11 @@ async def test_a_position_waits_for_the_acknowledgement_and_so_does_giving_up() 
     lane = IntakeLane(Intake(Topics(), Partitioner(1)), channel)
     lane.start()
     event = SimpleNamespace(offset=7, key=None, value=b'{"type":"page","userId":"ana"}', timestamp=5, headers=())
-    lane.offer({PLACE: [event]})
+    lane.enqueue({PLACE: [event]})
     await held.asked.wait()
     giving_up = asyncio.create_task(lane.drain())
     await asyncio.sleep(0)
-    assert (lane.positions, lane.idle, giving_up.done()) == ({}, False, False)
+    assert (lane.positions, lane.is_idle, giving_up.done()) == ({}, False, False)
     held.acknowledged.set()
     await giving_up
     assert lane.positions == {PLACE: 8}

@@ -62,7 +62,7 @@ async def test_state_outbox_and_checkpoint_are_of_the_same_step() -> None:
     shard = await opened(store)
     for first in (0, 10, 30):
         records = [demo(first, f"u{first}"), demo(first + 3, f"v{first}")]
-        await shard.take(records)
+        await shard.score_batch(records)
         fields = (await store.control(0)).fields
         assert int(fields["ckpt"]) == first + 4
         assert fields["fingerprint"] == fingerprint(records[-1])
@@ -74,17 +74,17 @@ async def test_state_outbox_and_checkpoint_are_of_the_same_step() -> None:
 async def test_nothing_is_sent_before_it_is_committed() -> None:
     reached: list[str] = []
     shard = await opened(MemoryStore(), reached)
-    await shard.take([demo(0, "ana")])
+    await shard.score_batch([demo(0, "ana")])
     assert reached == ["fetched", "scored", "commit_sent", "committed", "relayed"]
 
 
 async def test_a_step_that_meets_another_writer_changes_and_sends_nothing() -> None:
     store, reached = MemoryStore(), list[str]()
     late, early = await opened(store, reached), await opened(store)
-    await early.take([demo(0, "ana")])
+    await early.score_batch([demo(0, "ana")])
     before = await store.control(0), await store.outbox(0)
     with pytest.raises(Conflict):
-        await late.take([demo(0, "ana"), demo(1, "ben")])
+        await late.score_batch([demo(0, "ana"), demo(1, "ben")])
     assert (await store.control(0), await store.outbox(0)) == before
     assert await store.load(0, ["ben"]) == [None]
     assert reached == ["fetched", "scored", "commit_sent"]
@@ -93,14 +93,14 @@ async def test_a_step_that_meets_another_writer_changes_and_sends_nothing() -> N
 async def test_a_shard_that_others_wrote_is_read_again_and_goes_on_from_there() -> None:
     store = MemoryStore()
     late, early = await opened(store), await opened(store)
-    await late.take([click(0)])
+    await late.score_batch([click(0)])
     await early.open()
-    await early.take([click(1)])
+    await early.score_batch([click(1)])
     with pytest.raises(Conflict):
-        await late.tidy()
+        await late.sync_store()
     await late.open()
     assert late.position.checkpoint == 2
-    await late.take([click(1), click(2)])
+    await late.score_batch([click(1), click(2)])
     [blob] = await store.load(0, ["ana"])
     lead = decode(blob or b"")
     assert isinstance(lead, Lead)

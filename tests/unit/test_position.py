@@ -9,11 +9,11 @@ from streams.shard.position import Position
 
 def test_each_coordinate_counts_once() -> None:
     position = Position()
-    assert position.first_time(b"web-events:0:7")
-    assert not position.first_time(b"web-events:0:7")
-    assert not position.first_time(b"web-events:0:3")
-    assert position.first_time(b"web-events:1:3")
-    assert Position.read(position.fields()).sources == {"web-events:0": 7, "web-events:1": 3}
+    assert position.is_first_time(b"web-events:0:7")
+    assert not position.is_first_time(b"web-events:0:7")
+    assert not position.is_first_time(b"web-events:0:3")
+    assert position.is_first_time(b"web-events:1:3")
+    assert Position.from_fields(position.to_fields()).sources == {"web-events:0": 7, "web-events:1": 3}
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,6 @@ def test_each_coordinate_counts_once() -> None:
 )
 def test_what_is_no_coordinate_is_taken_and_remembered_by_nobody(source: bytes) -> None:
     position = Position()
-    assert position.first_time(source)
-    assert position.first_time(source)
-    assert Position.read(position.fields()).sources == {}
+    assert position.is_first_time(source)
+    assert position.is_first_time(source)
+    assert Position.from_fields(position.to_fields()).sources == {}

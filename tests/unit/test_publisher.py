@@ -79,37 +79,37 @@ async def published() -> Published:
 
 
 async def test_a_change_is_published_once(published: Published) -> None:
-    await published.shard.take([record(0, "u")])
+    await published.shard.score_batch([record(0, "u")])
     assert await published.publish() == [("u", (20, "hot"))]
     assert await published.publish() == []
 
 
 async def test_an_event_that_changes_nothing_publishes_nothing(published: Published) -> None:
-    await published.shard.take([record(0, "u")])
+    await published.shard.score_batch([record(0, "u")])
     await published.publish()
-    await published.shard.take([record(1, "u", "Heartbeat")])
+    await published.shard.score_batch([record(1, "u", "Heartbeat")])
     assert await published.publish() == []
 
 
 async def test_what_the_timer_has_found_is_published_although_an_event_that_says_nothing_follows(
     published: Published,
 ) -> None:
-    await published.shard.take([record(0, "u")])
+    await published.shard.score_batch([record(0, "u")])
     await published.publish()
-    while await published.shard.tick(START_MS + HOUR_MS):
+    while await published.shard.advance_due(START_MS + HOUR_MS):
         pass
-    await published.shard.take([record(1, "u", "Heartbeat", HOUR_MS)])
+    await published.shard.score_batch([record(1, "u", "Heartbeat", HOUR_MS)])
     assert await published.publish(HOUR_MS) == [("u", (10, None))]
 
 
 async def test_what_a_sending_that_was_cut_off_held_is_sent_with_the_next(published: Published) -> None:
-    await published.shard.take([record(0, "u")])
+    await published.shard.score_batch([record(0, "u")])
     published.scores.open.clear()
     await published.publish()
     assert published.publisher.sending is not None
     published.publisher.sending.cancel()
     await asyncio.gather(published.publisher.sending, return_exceptions=True)
-    await published.shard.take([record(1, "u", "Heartbeat")])
+    await published.shard.score_batch([record(1, "u", "Heartbeat")])
     published.scores.open.set()
     assert await published.publish() == [("u", (20, "hot"))]
 
@@ -117,7 +117,7 @@ async def test_what_a_sending_that_was_cut_off_held_is_sent_with_the_next(publis
 async def test_leads_are_scheduled_although_their_scores_cannot_be_sent(published: Published) -> None:
     published.scores.open.clear()
     for offset, lead_id in enumerate("uv"):
-        await published.shard.take([record(offset, lead_id)])
+        await published.shard.score_batch([record(offset, lead_id)])
         await published.publish()
     assert published.publisher.sending is not None
     published.publisher.sending.cancel()
@@ -130,9 +130,9 @@ async def test_a_score_that_was_read_later_than_the_ranking_shows_goes_again_whe
     capped = f"leadglow: 1\nsignals: {{visit: {{event: page, half_life: 1h}}}}\nscorecards: {card}\n"
     behind, minute_ms = Published(Rules(load(capped))), 60_000
     await behind.shard.open()
-    await behind.shard.take([record(0, "u"), record(1, "v", after_ms=10 * minute_ms)])
+    await behind.shard.score_batch([record(0, "u"), record(1, "v", after_ms=10 * minute_ms)])
     assert sorted(await behind.publish(10 * minute_ms)) == [("u", (18, None)), ("v", (20, None))]
-    await behind.shard.take([record(2, "u", after_ms=11 * minute_ms)])
+    await behind.shard.score_batch([record(2, "u", after_ms=11 * minute_ms)])
     assert await behind.publish(11 * minute_ms) == [("u", (20, None))]
     assert await behind.publish(11 * minute_ms) == []
 
@@ -141,11 +141,11 @@ async def test_scores_go_in_portions_and_a_lead_that_changes_all_the_time_keeps_
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams.shard.publisher.PORTION", 2)
-    await published.shard.take([record(i, f"u{i}") for i in range(5)])
+    await published.shard.score_batch([record(i, f"u{i}") for i in range(5)])
     sent = [[lead_id for lead_id, _ in await published.publish()]]
     for offset in range(5, 7):
         assert published.publisher.more
-        await published.shard.take([record(offset, "u0")])
+        await published.shard.score_batch([record(offset, "u0")])
         sent.append([lead_id for lead_id, _ in await published.publish()])
     assert not published.publisher.more
     assert list(map(len, sent)) == [2, 2, 1]
@@ -157,7 +157,7 @@ async def test_the_next_portion_goes_only_when_the_one_before_was_taken(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams.shard.publisher.PORTION", 1)
-    await published.shard.take([record(i, f"u{i}") for i in range(2)])
+    await published.shard.score_batch([record(i, f"u{i}") for i in range(2)])
     published.scores.open.clear()
     await published.publish()
     assert published.publisher.sending is not None
@@ -174,7 +174,7 @@ async def test_no_portion_takes_the_place_of_one_that_failed(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams.shard.publisher.PORTION", 1)
-    await published.shard.take([record(i, f"u{i}") for i in range(2)])
+    await published.shard.score_batch([record(i, f"u{i}") for i in range(2)])
     monkeypatch.setattr(published.scores, "deliver_batches", None)
     await published.publisher.publish(START_MS)
     failed = published.publisher.sending
@@ -189,5 +189,5 @@ async def test_a_lead_that_had_to_make_room_in_memory_is_published_and_not_burie
     small = Published(cache_leads=3)
     await small.shard.open()
     ids = [f"u{i}" for i in range(12)]
-    await small.shard.take([record(i, lead_id) for i, lead_id in enumerate(ids)])
+    await small.shard.score_batch([record(i, lead_id) for i, lead_id in enumerate(ids)])
     assert sorted(await small.publish()) == sorted((lead_id, (20, "hot")) for lead_id in ids)

@@ -13,7 +13,7 @@ from streams.events.outgoing import Outgoing, encode_outgoing
 from streams.metrics import Metrics
 from streams.scoring.event import LeadEvent
 from streams.scoring.outcome import Forward, Outcome
-from streams.shard.outbox import forwards
+from streams.shard.outbox import forward_records
 from streams.shard.relay import Relay
 from streams.store.base import Entry
 from streams.transport.channel import Channel
@@ -54,8 +54,8 @@ async def test_a_record_that_the_broker_takes_in_no_case_goes_to_the_rejects_and
     values = (b"a", b"x" * (MOST + 1), b"b")
     sending = [Outgoing("handoff", b"u", value, 0, [], f"id-{i}") for i, value in enumerate(values)]
     far = LeadEvent("far", "page", (), "m", 0, 0, None, None, values[1], False, False)
-    sending += forwards(Outcome(forwards=[Forward("far", far, 7)]), "lead-events", 0)
-    relay.put([Entry(i, encode_outgoing(record)) for i, record in enumerate(sending)])
+    sending += forward_records(Outcome(forwards=[Forward("far", far, 7)]), "lead-events", 0)
+    relay.enqueue([Entry(i, encode_outgoing(record)) for i, record in enumerate(sending)])
     running = asyncio.create_task(relay.run())
     await asyncio.wait_for(done.wait(), 5)
     running.cancel()

@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, ResponseError
 
-from streams.store.retry import MOST_CLOSED, UNREACHABLE, Patience, remedy
+from streams.store.retry import MOST_CLOSED, UNREACHABLE, RetryPolicy, remedy
 
 
 @asynccontextmanager
@@ -64,7 +64,7 @@ def test_a_connection_that_is_closed_while_it_is_written_to_is_one_that_is_away(
         async with answering() as port:
             client = Redis(host="127.0.0.1", port=port, protocol=2, retry=Retry(NoBackoff(), 0))
             client.connection_pool.connection_class = Unlucky
-            patience = Patience(client.connection_pool.disconnect, failed.append)
+            patience = RetryPolicy(client.connection_pool.disconnect, failed.append)
             await patience.call("look", client.ping)
             Unlucky.close = close
             answer = await patience.call("look", lambda: client.set("a", "b"))
@@ -90,7 +90,7 @@ def test_a_write_that_never_works_is_a_fault_of_ours(monkeypatch: pytest.MonkeyP
                     await client.connection_pool.release(connection)
 
             try:
-                await Patience(client.connection_pool.disconnect, failed.append).call("look", send)
+                await RetryPolicy(client.connection_pool.disconnect, failed.append).call("look", send)
             finally:
                 await client.aclose()
 
@@ -105,7 +105,7 @@ def test_an_attempt_that_fails_after_its_caller_has_given_up_is_not_logged(caplo
         pass
 
     async def scenario() -> None:
-        patience = Patience(nothing, lambda op: None)
+        patience = RetryPolicy(nothing, lambda op: None)
         late = asyncio.Event()
 
         async def send() -> None:

@@ -14,7 +14,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stored import decode
-from tests.properties.driver import Cut, Shard, readings, run
+from tests.properties.driver import Cut, ShardDriver, readings, run
 from tests.properties.strategies import START_MS, Fact
 from tests.support.implementations import AnyScorer
 
@@ -37,12 +37,12 @@ def at(rules: Rules, name: str, after_ms: int, late_ms: int = 0, **more: Any) ->
     return Fact(name, message_id, START_MS + after_ms, **more).event(rules, START_MS + after_ms + late_ms)
 
 
-def points_of(rules: Rules, shard: Shard, after_ms: int) -> float:
+def points_of(rules: Rules, shard: ShardDriver, after_ms: int) -> float:
     (reading,) = readings(rules, shard.lead(), START_MS + after_ms)
     return reading.exact / 1e9
 
 
-def turns(shard: Shard) -> list[tuple[str, str, int, str, bool]]:
+def turns(shard: ShardDriver) -> list[tuple[str, str, int, str, bool]]:
     return [(t.stage, t.kind, t.at_ms - START_MS, t.cause, t.told) for t in shard.transitions]
 
 
@@ -156,10 +156,10 @@ def test_a_value_that_moves_to_an_earlier_day_lets_another_one_in_at_once(cut: C
 def test_a_score_of_half_a_point_that_nothing_fades_from_is_never_due() -> None:
     rules = rules_of(signals=(STAY,), fit=(FitLine("title", Where("title", "equals", "CTO"), 12.5),))
     scorer = AnyScorer(rules)
-    scorer.put("u", None)
+    scorer.put_lead("u", None)
     scorer.apply(at(rules, "identify", 0, traits={"title": "CTO"}))
     scorer.finish()
-    scorer.show(["u"])
+    scorer.update_ranking(["u"])
     assert scorer.finish().due == {}
 
 
@@ -184,7 +184,7 @@ def test_an_amount_is_clamped_and_one_that_cannot_be_read_does_not_match(amount:
 def test_a_step_names_everything_that_it_changed() -> None:
     rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
     scorer = AnyScorer(rules)
-    scorer.put("u", None)
+    scorer.put_lead("u", None)
     scorer.apply(at(rules, "page", 0))
     outcome = scorer.finish()
     assert list(outcome.blobs) == ["u"]
@@ -198,10 +198,10 @@ def test_a_step_names_everything_that_it_changed() -> None:
 def test_what_is_shown_of_a_changed_lead_is_its_rank_and_when_it_is_due() -> None:
     rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
     scorer = AnyScorer(rules)
-    scorer.put("u", None)
+    scorer.put_lead("u", None)
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
-    scorer.show(["u", "unknown"])
+    scorer.update_ranking(["u", "unknown"])
     assert scorer.unsent(["u", "unknown"]) == ["u", "unknown"]
     outcome = scorer.finish()
     assert outcome.ranks == {"card": {"u": 10}}
@@ -209,31 +209,31 @@ def test_what_is_shown_of_a_changed_lead_is_its_rank_and_when_it_is_due() -> Non
     assert due is not None
     assert START_MS < due <= START_MS + DAY_MS * 0.075
     assert (outcome.blobs, outcome.dirty) == ({}, set())
-    scorer.sent(["u"])
+    scorer.mark_sent(["u"])
     scorer.apply(at(rules, "Nothing", 1))
     scorer.finish()
-    scorer.show(["u"])
+    scorer.update_ranking(["u"])
     assert scorer.unsent(["u"]) == []
 
 
 def test_a_lead_whose_score_cannot_fall_is_never_due() -> None:
     rules = rules_of()
     scorer = AnyScorer(rules)
-    scorer.put("u", None)
+    scorer.put_lead("u", None)
     scorer.apply(at(rules, "Stayed", 0))
-    scorer.show(["u"])
+    scorer.update_ranking(["u"])
     assert scorer.finish().due.get("u") is None
-    scorer.tick(["u"], START_MS + DAY_MS)
+    scorer.advance_due(["u"], START_MS + DAY_MS)
     assert scorer.finish().due == {"u": None}
 
 
 def test_a_tick_says_when_the_score_changes_next() -> None:
     rules = rules_of()
     scorer = AnyScorer(rules)
-    scorer.put("u", None)
+    scorer.put_lead("u", None)
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
-    scorer.tick(["u"], START_MS + DAY_MS)
+    scorer.advance_due(["u"], START_MS + DAY_MS)
     outcome = scorer.finish()
     assert outcome.ranks == {"card": {"u": 5}}
     expected = START_MS + DAY_MS * math.log2(10 / 4.5)
@@ -247,13 +247,13 @@ def test_a_score_that_rounding_alone_changes_at_the_end_of_decay_is_due() -> Non
     rules = Rules(Model(signals, (Scorecard("card", points),)))
     now_ms: float | None = START_MS + 1
     before = AnyScorer(rules)
-    before.put("u", None)
+    before.put_lead("u", None)
     for event in (at(rules, "page", 0), at(rules, "Ordered", 0)):
         before.apply(event)
     scorer, published = AnyScorer(rules), list[float | None]()
-    scorer.put("u", before.finish().blobs["u"])
+    scorer.put_lead("u", before.finish().blobs["u"])
     while now_ms is not None:
-        scorer.tick(["u"], now_ms)
+        scorer.advance_due(["u"], now_ms)
         outcome = scorer.finish()
         published += [scores["u"] for scores in outcome.ranks.values()]
         now_ms = outcome.due["u"]
@@ -263,12 +263,12 @@ def test_a_score_that_rounding_alone_changes_at_the_end_of_decay_is_due() -> Non
 def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None:
     rules = rules_of()
     scorer = AnyScorer(rules)
-    scorer.put("u", None)
+    scorer.put_lead("u", None)
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
-    scorer.tick(["u"], START_MS + DAY_MS)
+    scorer.advance_due(["u"], START_MS + DAY_MS)
     assert scorer.finish().ranks == {"card": {"u": 5}}
-    scorer.show(["u"])
+    scorer.update_ranking(["u"])
     assert scorer.unsent(["u"]) == ["u"]
     again = scorer.finish()
     assert (again.ranks, again.due) == ({}, {})
@@ -280,11 +280,11 @@ def test_new_weights_apply_at_once_and_say_why() -> None:
     card = before.model.scorecards[0]
     after = Rules(Model(signals, (Scorecard("card", {"stay": Points(20.0)}, stages=card.stages),), "1" * 64))
     scorer = AnyScorer(before)
-    scorer.put("u", None)
+    scorer.put_lead("u", None)
     scorer.apply(at(before, "Stayed", 0))
     assert scorer.finish().crossings == []
-    scorer.use(after)
-    scorer.tick(["u"], START_MS + HOUR_MS)
+    scorer.use_rules(after)
+    scorer.advance_due(["u"], START_MS + HOUR_MS)
     (crossing,) = scorer.finish().crossings
     assert crossing.transition.cause == "scorecard_changed"
     assert crossing.transition.kind == "entered"
@@ -293,7 +293,7 @@ def test_new_weights_apply_at_once_and_say_why() -> None:
 def test_a_join_leaves_a_redirect_and_sends_the_state_on() -> None:
     rules = rules_of()
     anonymous, user = Identity(ANONYMOUS, "a"), Identity(USER, "u")
-    shard = Shard(rules)
+    shard = ShardDriver(rules)
     shard.take(Fact("Stayed", "1", START_MS).event(rules, START_MS, "a"))
     shard.take(Join(anonymous, user, START_MS + 1))
     state = decode(shard.blobs["a"])
@@ -313,7 +313,7 @@ def test_a_join_leaves_a_redirect_and_sends_the_state_on() -> None:
 
 def test_a_merge_that_enters_a_stage_says_so() -> None:
     rules = rules_of(Stage("hot", 20.0, 5.0, handoff=True))
-    shard = Shard(rules)
+    shard = ShardDriver(rules)
     for lead_id in "ua":
         shard.take(Fact("Stayed", lead_id, START_MS).event(rules, START_MS, lead_id))
     shard.take(Join(Identity(ANONYMOUS, "a"), Identity(USER, "u"), START_MS + 1))
@@ -323,18 +323,18 @@ def test_a_merge_that_enters_a_stage_says_so() -> None:
 
 def test_a_merged_lead_that_was_inside_leaves_by_decay() -> None:
     rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
-    shard = Shard(rules)
+    shard = ShardDriver(rules)
     shard.take(Fact("page", "1", START_MS).event(rules, START_MS, "a"))
     shard.take(Join(Identity(ANONYMOUS, "a"), Identity(USER, "u"), START_MS + 1))
     shard.drain()
-    shard.tick("u", START_MS + 3 * DAY_MS)
+    shard.advance_lead("u", START_MS + 3 * DAY_MS)
     assert [turn[1:3] for turn in turns(shard)] == [("entered", 0), ("left", DAY_MS + 1)]
 
 
 def test_an_erasure_follows_the_aliases_both_ways() -> None:
     rules = rules_of()
     for erased in "ua":
-        shard = Shard(rules)
+        shard = ShardDriver(rules)
         shard.take(Fact("Stayed", "1", START_MS).event(rules, START_MS, "a"))
         shard.take(Join(Identity(ANONYMOUS, "a"), Identity(USER, "u"), START_MS + 1))
         shard.drain()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.shard.lane import GivingUp, ShardLane
+from streams.shard.lane import OwnershipLost, ShardLane
 from streams.shard.shard import Conflict
 
 
@@ -19,16 +19,16 @@ class Lane(ShardLane):
         for self.now in script:
             self._wake.set()
             self._queue = [[]]
-            await self._turn()
+            await self._run_once()
 
     async def open(self, first_offset: int, end_offset: int | None) -> int:
         """The shard is ours, whatever was written."""
         return 0
 
-    async def _take(self) -> None:
+    async def _score_next_batch(self) -> None:
         self._queue.clear()
 
-    async def _keep_time(self) -> None:
+    async def _do_timed_work(self) -> None:
         if self.now == "!":
             raise Conflict(0)
         self.shard.version += self.now == "+"
@@ -46,7 +46,7 @@ def lane() -> Lane:
 
 
 async def test_three_conflicts_in_a_row_are_another_owner(lane: Lane) -> None:
-    with pytest.raises(GivingUp):
+    with pytest.raises(OwnershipLost):
         await lane.turn("+!.!.!")
 
 

@@ -14,7 +14,7 @@ from app.collector.webhooks.hook import Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.postmark import SHARED_SECRET
 from app.collector.webhooks.signatures import has_secret
-from streams.events.calls import parse
+from streams.events.calls import parse_call
 from streams.events.rejects import Refused
 
 _Details = dict[str, str]
@@ -84,7 +84,7 @@ def _brevo_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None
 def _custom(sent: dict[str, Any]) -> dict[str, Any]:
     """What the sender put into the header ``X-Mailin-custom``, if it is a JSON object."""
     try:
-        return parse(mail.text_at(sent, "X-Mailin-custom").encode())
+        return parse_call(mail.text_at(sent, "X-Mailin-custom").encode())
     except Refused:
         return {}
 

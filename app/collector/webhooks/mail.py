@@ -12,7 +12,7 @@ import msgspec
 from app.collector.calls import rfc3339
 from app.collector.inbound import BadCall, Call, Delivery
 from app.collector.webhooks.hook import WebhookRequest
-from streams.events.calls import parse
+from streams.events.calls import parse_call
 from streams.events.identities import clean_id, name_lead
 from streams.events.rejects import REASONS, Refused
 
@@ -58,7 +58,7 @@ def collect_calls(service: str, raws: Iterable[bytes], read: Callable[[dict[str,
     delivery = Delivery()
     for raw in raws:
         try:
-            event = read(parse(raw))
+            event = read(parse_call(raw))
             if event is not None:
                 delivery.calls.append(call_of(service, event))
         except Refused as refused:

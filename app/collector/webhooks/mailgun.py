@@ -34,7 +34,7 @@ from app.collector.webhooks.signatures import (
     whole_seconds,
     wrong_signature,
 )
-from streams.events.calls import parse
+from streams.events.calls import parse_call
 from streams.events.rejects import Refused
 
 RETRIED_S: Final = 9 * 3600
@@ -58,7 +58,7 @@ def _read_mailgun(hook: WebhookRequest) -> Delivery:
     hook.require_method("POST")
     now_ms = hook.inbound.received_ms
     try:
-        sent = parse(hook.inbound.body)
+        sent = parse_call(hook.inbound.body)
     except Refused:
         raise wrong_signature(406) from None
     at_s, token = _signed(hook, mail.value_at(sent, "signature"))

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from app.collector.inbound import Refusal
 from app.collector.webhooks.hook import WebhookRequest
 from app.collector.webhooks.signatures import from_base64, is_fresh, stale_signature, wrong_signature
-from streams.events.calls import parse
+from streams.events.calls import parse_call
 from streams.events.rejects import Refused
 from streams.events.times import parse_ms
 
@@ -71,7 +71,7 @@ def open_envelope(hook: WebhookRequest) -> Envelope:
         NeedsCertificate: it cannot be told yet.
     """
     try:
-        sent = parse(hook.inbound.body)
+        sent = parse_call(hook.inbound.body)
     except Refused:
         raise wrong_signature(403) from None
     kind, url = sent.get("Type"), sent.get("SigningCertURL")
