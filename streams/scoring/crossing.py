@@ -1,68 +1,56 @@
-"""When decay alone will change something: a search that cannot skip a crossing.
+"""The next change by decay alone: a search that skips no crossing, with a bounded number of evaluations.
 
-Every positive contribution only falls and every negative one only rises towards 0, so over an interval the score
-lies between two sums taken at its ends. An interval in which no bound can be met is skipped whole; any other is
-halved, the earlier half first, down to the millisecond. The search begins where a cheap lower bound says that nothing
-happens before, with short intervals. Works with several half-lives, caps and negative points.
+The score is a sum of parts, each rounded to a whole unit and each fading towards 0. Where all parts fade in one
+direction, it never turns, and halving finds the first instant. Where some fall and some rise, ``Smooth`` gives the
+instants between which the sum before rounding does not turn; an interval between two of them is halved only where
+the bound is met.
+
+The rounded sum may differ from that curve by a few units. Where it comes so close to a bound, it passes the bound
+within few roundings, unless rising and falling parts balance: then it could hover there for months, a unit above and
+a unit below. So **within that distance of a bound a balanced score is summed before it is rounded**: a stage looks at
+the curve, rounded to a whole unit (``steadied``). Decay and events alike decide by this; it depends on the lead and the
+instant only, so that every search finds the same instants. The published score counts as unchanged there until the
+curve is further from the bound than rounding can reach.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import ceil, exp2, inf, log2
+from math import ceil, floor, inf, log2
 
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import UNIT, CardRule, StageRule
-from streams.scoring.score import FAR_MS, HALF, Reading, fade_ms, fit_of, published, read
+from streams.scoring.score import HALF, Reading, fade_ms, fit_of, published, read
+from streams.scoring.search import Bound, Search, near
+from streams.scoring.smooth import Smooth
 
 MARGIN = 1000
 """Units by which rounding the parts to whole units may bring a bound closer than their exact sum would."""
 CERTAIN = 50
 """Units beyond a whole point at which it has certainly been passed: when a lead is looked at, it has changed."""
-PATIENCE = 4096
-"""Halvings after which the search goes on in steps of a second: a score that grazes a bound for ever."""
-LEAPS, SHORT_MS, SPAN_MS = 12, 8.0, 16
-"""How often a search leaps over what is certainly quiet, how short a leap is not worth it, and where it looks first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """Bounds of score and engagement over an interval, in units."""
-
-    low: float
-    high: float
-    engagement_high: float
-
-
-def envelope(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> Envelope:
-    """Between which values the score of a lead stays from ``start_ms`` to ``end_ms`` without events."""
-    lows: list[float] = [0] * len(card.bounds)
-    highs: list[float] = [0] * len(card.bounds)
-    start, end = start_ms - lead.base, end_ms - lead.base
-    for signal, amount, ref in zip(lead.signals, lead.amount, lead.ref, strict=True):
-        weight = card.weights.get(signal)
-        if weight is None:
-            continue
-        points, cap, category, inverse_half_life = weight
-        worth = points * amount
-        first = min(max(round(worth * exp2((ref - start) * inverse_half_life)), -cap), cap)
-        last = min(max(round(worth * exp2((ref - end) * inverse_half_life)), -cap), cap)
-        lows[category] += min(first, last)
-        highs[category] += max(first, last)
-    low = sum(min(max(total, floor), top) for total, (floor, top) in zip(lows, card.bounds, strict=True))
-    high = sum(min(max(total, floor), top) for total, (floor, top) in zip(highs, card.bounds, strict=True))
-    fit = fit_of(card, lead)
-    return Envelope(
-        min(max(low + fit, card.minimum), card.maximum),
-        min(max(high + fit, card.minimum), card.maximum),
-        high,
-    )
+def steadied(card: CardRule, smooth: Smooth, reading: Reading, now_ms: int) -> Reading:
+    """The reading with the score summed before it is rounded, where its parts balance."""
+    if not (smooth.mixed and smooth.balanced(now_ms)):
+        return reading
+    total = floor(smooth.total(now_ms) + 0.5)
+    exact = min(max(total, card.minimum), card.maximum)
+    return reading._replace(exact=exact, engagement=total - reading.fit)
 
 
-def flips(rule: StageRule, latch: Latch | None, lead: Lead, reading: Reading) -> bool:
+def flips(
+    card: CardRule,
+    rule: StageRule,
+    lead: Lead,
+    reading: Reading,
+    now_ms: int,
+    smooth: Smooth | None = None,
+) -> bool:
     """Whether a stage changes at a reading."""
-    blocked = is_blocked(rule, lead)
+    latch, blocked = lead.latches.get(rule.key), is_blocked(rule, lead)
+    bound = _bound_of(card, rule, latch, reading.fit)
+    if abs(reading.engagement + reading.fit - bound.units) <= near(lead, reading):
+        reading = steadied(card, smooth or Smooth(card, lead), reading, now_ms)
     if latch is not None and latch.inside:
         return blocked or reading.exact < rule.leave
     return (
@@ -80,13 +68,6 @@ def is_blocked(rule: StageRule, lead: Lead) -> bool:
     return any(s in rule.blocking and a > 0 for s, a in zip(lead.signals, lead.amount, strict=True))
 
 
-def may_flip(rule: StageRule, latch: Latch | None, bounds: Envelope) -> bool:
-    """Whether the bounds of an interval leave room for a change of a stage that decay can change at all."""
-    if latch is not None and latch.inside:
-        return bounds.low < rule.leave
-    return bounds.high >= rule.enter and bounds.engagement_high >= rule.needs_engagement
-
-
 def decay_can_flip(rule: StageRule, latch: Latch | None, card: CardRule, lead: Lead) -> bool:
     """Whether time alone can change a stage: fit and blocks do not change with time."""
     if latch is not None and latch.inside:
@@ -95,74 +76,43 @@ def decay_can_flip(rule: StageRule, latch: Latch | None, card: CardRule, lead: L
 
 
 def horizon_ms(card: CardRule, lead: Lead) -> int:
-    """How long decay can still move the score before every part rounds to 0; 0 where nothing fades."""
+    """How long decay can still move the score before all parts together round to 0; 0 where nothing fades."""
     fading = [
         (abs(weight[0] * amount), weight[3])
         for signal, amount in zip(lead.signals, lead.amount, strict=True)
         if (weight := card.weights.get(signal)) is not None and weight[3] > 0
     ]  # what a cap hides fades, too
-    return max((ceil((log2(worth + 1) + 2) / rate) for worth, rate in fading), default=0)
+    few = log2(4 * len(fading) + 1)
+    return max((ceil((log2(worth + 1) + few) / rate) for worth, rate in fading), default=0)
 
 
-def _first(may: Callable[[int, int], bool], holds: Callable[[int], bool], start_ms: int, end_ms: int) -> int | None:
-    """The first whole ms in (start, end] at which a condition holds that did not hold at ``start``."""
-    pending = [(start_ms, end_ms)]
-    looks = 0
-    while pending:
-        start, end = pending.pop()
-        looks += 1
-        step = 1 if looks < PATIENCE else 1000
-        if end <= start or not may(start, end):
-            continue
-        if end - start <= step:
-            if holds(end):
-                return end
-            continue
-        middle = (start + end) // 2
-        pending.append((middle, end))
-        pending.append((start, middle))
-    return None
+def _bound_of(card: CardRule, rule: StageRule, latch: Latch | None, fit: float) -> Bound:
+    """Where engagement and fit change a stage."""
+    if latch is not None and latch.inside:
+        return _in_range(card, rule.leave, below=True)
+    enter = _in_range(card, rule.enter, below=False)
+    return enter._replace(units=max(enter.units, rule.needs_engagement + fit))
 
 
-def _first_from(
-    may: Callable[[int, int], bool],
-    holds: Callable[[int], bool],
-    start_ms: int,
-    end_ms: int,
-    quiet_ms: Callable[[int], float],
-) -> int | None:
-    """The same, where ``quiet_ms`` tells for how long after an instant nothing can happen."""
-    start = start_ms
-    for _ in range(LEAPS):
-        leap = quiet_ms(start)
-        if leap < SHORT_MS:
-            break
-        start = min(start + int(leap) - 1, end_ms) if leap < FAR_MS else end_ms
-        if start >= end_ms:
-            return None
-    length = SPAN_MS
-    while start < end_ms:
-        end = min(start + length, end_ms)
-        at = _first(may, holds, start, end)
-        if at is not None:
-            return at
-        start, length = end, 2 * length
-    return None
+def _in_range(card: CardRule, units: float, below: bool, lag: float = 0.0) -> Bound:
+    """A bound of the score, which keeps to the range of the scorecard, as one of engagement and fit."""
+    units = -inf if units <= card.minimum else inf if units > card.maximum else units
+    return Bound(units, below, lag)
 
 
-def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> int | None:
+def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int, search: Search | None = None) -> int | None:
     """The first instant in (start, end] at which decay changes a stage of the card."""
     found: int | None = None
     for rule in card.stages:
         latch = lead.latches.get(rule.key)
         if not decay_can_flip(rule, latch, card, lead):
             continue
-        at = _first_from(
-            lambda a, b: may_flip(rule, latch, envelope(card, lead, a, b)),  # noqa: B023 - used at once
-            lambda t: flips(rule, latch, lead, read(card, lead, t)),  # noqa: B023
+        search = search or Search(card, lead)
+        at = search.first(
+            _bound_of(card, rule, latch, fit_of(card, lead)),
+            lambda t: flips(card, rule, lead, read(card, lead, t), t, search.smooth),  # noqa: B023 - used at once
             start_ms,
             end_ms if found is None else found,
-            lambda t: _calm_ms(rule, latch, read(card, lead, t)),  # noqa: B023
         )
         found = at if at is not None else found
     return found
@@ -171,27 +121,36 @@ def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> int | N
 def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     """The first instant after ``now_ms`` at which the published score or a stage changes by decay; None if never."""
     end_ms = now_ms + horizon_ms(card, lead)
-    shown = published(read(card, lead, now_ms).exact)
-    low, high = shown * UNIT - HALF, shown * UNIT + HALF
-    rounding = _first_from(
-        lambda a, b: _leaves(envelope(card, lead, a, b), low, high),
-        lambda t: published(read(card, lead, t).exact) != shown,
-        now_ms,
-        end_ms,
-        lambda t: _stays_ms(read(card, lead, t), low, high),
-    )
-    flip = next_flip(card, lead, now_ms, end_ms if rounding is None else rounding)
-    return rounding if flip is None else flip
+    search = Search(card, lead)
+    found = _next_published(search, now_ms, end_ms)
+    flip = next_flip(card, lead, now_ms, end_ms if found is None else found, search)
+    return found if flip is None else flip
 
 
-def _stays_ms(reading: Reading, low: float, high: float) -> float:
-    """How long decay certainly leaves a score between two bounds."""
+def _next_published(search: Search, now_ms: int, end_ms: int) -> int | None:
+    """The first instant in (now, end] at which the published score certainly changes; at the end any change will do."""
+    card, lead = search.card, search.lead
+    reading = read(card, lead, now_ms)
+    shown, lag = published(reading.exact), near(lead, reading)
+    low = _in_range(card, shown * UNIT - HALF, below=True, lag=lag)
+    high = _in_range(card, shown * UNIT + HALF, below=False, lag=lag)
+    found = search.first(low, lambda t: _shows_other(search, low, t), now_ms, end_ms)
+    limit_ms = end_ms if found is None else found
+    rise = search.first(high, lambda t: _shows_other(search, high, t), now_ms, limit_ms)
+    found = found if rise is None else rise
+    if found is None and published(read(card, lead, end_ms).exact) != shown:
+        return end_ms
+    return found
+
+
+def _shows_other(search: Search, bound: Bound, at_ms: int) -> bool:
+    """Whether a published score is past a bound for certain."""
+    reading = read(search.card, search.lead, at_ms)
     total = reading.engagement + reading.fit
-    return min(reading.fall_ms(total - low - MARGIN), reading.rise_ms(high - total - MARGIN))
-
-
-def _leaves(bounds: Envelope, low: float, high: float) -> bool:
-    return bounds.low < low or bounds.high >= high
+    close = abs(total - bound.units) <= 2 * bound.lag + 1
+    if close and search.smooth.mixed and search.smooth.balanced(at_ms):
+        return bound.passed_by_curve(search.smooth.total(at_ms))
+    return bound.passed(total)
 
 
 def _calm_ms(rule: StageRule, latch: Latch | None, reading: Reading) -> float:

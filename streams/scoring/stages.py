@@ -72,7 +72,7 @@ def settle(
         reading = read(card, lead, now_ms)
         for rule in card.stages:
             latch = lead.latches.get(rule.key)
-            if flips(rule, latch, lead, reading) or (
+            if flips(card, rule, lead, reading, now_ms) or (
                 cause.name == RETRACTED
                 and latch is not None
                 and latch.inside

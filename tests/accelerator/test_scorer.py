@@ -25,7 +25,9 @@ from streams.scoring.packed import Packed
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
+from streams.scoring.stored import encode
 from tests.accelerator.columns import batch_of
+from tests.properties.hovering import a_hovering_lead, events_for
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 LIMITS = (
@@ -143,6 +145,24 @@ def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
         if chance.random() < 0.1:
             fast.clear()
             slow.states.clear()
+
+
+@settings(max_examples=80, deadline=None)
+@given(chances)
+def test_a_score_that_hovers_at_a_bound_is_decided_the_same(chance: Random) -> None:
+    rules, lead = a_hovering_lead(chance)
+    fast, slow = AcceleratedScorer(rules), Scorer(rules)
+    load(fast, slow, {"u": encode(lead)}, {"u"})
+    for event in events_for(chance, rules, lead):
+        if chance.random() < 0.5:
+            fast.show(["u"])
+            slow.show(["u"])
+            fast.tick(["u"], event.arrival)
+            slow.tick(["u"], event.arrival)
+            same(fast.finish(), slow.finish())
+        fast.run(asked(fast, batch_of(rules, [event])))
+        slow.run(PlainBatch([(0, event)]))
+        same(fast.finish(), slow.finish())
 
 
 def counting_rules(chance: Random) -> Rules:

@@ -26,9 +26,7 @@ def stages_in_line(rig: Rig, found: Found) -> list[str]:
                 for card in rig.rules.cards:
                     reading = read(card, lead, lead.clock)
                     wrong += [
-                        f"{lead_id} {rule.key}"
-                        for rule in card.stages
-                        if flips(rule, lead.latches.get(rule.key), lead, reading)
+                        f"{lead_id} {rule.key}" for rule in card.stages if flips(card, rule, lead, reading, lead.clock)
                     ]
     return wrong
 

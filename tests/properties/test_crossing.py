@@ -43,7 +43,7 @@ def a_fading_lead(chance: Random, half_lives_ms: tuple[float, ...]) -> tuple[Car
 
 def shows(card: CardRule, lead: Lead, at_ms: int) -> tuple[int, bool]:
     reading = read(card, lead, at_ms)
-    turned = any(flips(rule, lead.latches.get(rule.key), lead, reading) for rule in card.stages)
+    turned = any(flips(card, rule, lead, reading, at_ms) for rule in card.stages)
     return published(reading.exact), turned
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
-from tests.properties.driver import Cut, run, told
+from streams.scoring.stored import encode
+from tests.properties.driver import Cut, Shard, run, told
+from tests.properties.hovering import a_hovering_lead, events_for
 from tests.properties.strategies import (
     CUTS,
     START_MS,
@@ -37,6 +39,29 @@ def test_ticks_and_batches_leave_the_same_transitions(chance: Random) -> None:
     plain = run(rules, events, until_ms=until_ms)
     batch = run(rules, events, [""] * len(events), until_ms=until_ms)
     ticked = run(rules, events, some_cuts(chance, len(events)), some_ticks(chance, until_ms), until_ms)
+    assert told(plain.transitions) == told(batch.transitions)
+    assert told(plain.transitions) == told(ticked.transitions)
+
+
+@settings(max_examples=200)
+@given(chances)
+def test_a_score_that_hovers_at_a_bound_turns_at_the_same_instants_with_and_without_the_timer(chance: Random) -> None:
+    rules, lead = a_hovering_lead(chance)
+    events = events_for(chance, rules, lead)
+    plain, batch, ticked = Shard(rules), Shard(rules), Shard(rules)
+    for shard in (plain, batch, ticked):
+        shard.blobs["u"] = encode(lead)
+        shard.tick("u", lead.clock)
+    before_ms = lead.clock
+    for event in events:
+        for tick_ms in sorted(chance.randint(before_ms, event.arrival) for _ in range(chance.randint(0, 3))):
+            ticked.tick("u", tick_ms, chance.choice(CUTS))
+        ticked.take(event, chance.choice(CUTS))
+        plain.take(event)
+        batch.take(event, "")
+        before_ms = event.arrival
+    for shard in (plain, batch, ticked):
+        shard.tick("u", before_ms + 30 * DAY_MS)
     assert told(plain.transitions) == told(batch.transitions)
     assert told(plain.transitions) == told(ticked.transitions)
 

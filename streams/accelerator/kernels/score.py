@@ -11,6 +11,7 @@ from streams.accelerator.layout import Cards, Model, Slots
 from streams.scoring.crossing import CERTAIN, MARGIN
 from streams.scoring.rules import UNIT
 from streams.scoring.score import FAR_MS, HALF
+from streams.scoring.search import FLOAT_ERROR
 
 
 @compiled
@@ -57,10 +58,28 @@ def _blocked(c, s, m, row, stage):
 
 
 @compiled
+def _mixed(c, s, m, row, card):
+    """``Smooth.mixed``."""
+    rising = falling = False
+    for i in range(c[row].size):
+        signal = s.names[row, i]
+        worth = m.weights[card, signal].worth * s.slots[row, i].amount
+        if m.signals[signal].rate > 0.0 and worth == worth:
+            falling, rising = falling or worth > 0.0, rising or worth < 0.0
+    return rising and falling
+
+
+@compiled
 def _flips(c, s, k, m, row, card, reading):
-    """``crossing.flips`` for any stage of a card."""
+    """``crossing.flips`` for any stage of a card; True also where a balanced score may decide: Python does that."""
     exact, engagement, fit = reading[0], reading[1], reading[2]
+    near = c[row].size + 1 + FLOAT_ERROR * (reading[3] + reading[5])
     for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
+        bound = m.stages[stage].leave
+        if not k.inside[row, stage]:
+            bound = max(m.stages[stage].enter, m.stages[stage].needs_engagement + fit)
+        if abs(engagement + fit - bound) <= near and _mixed(c, s, m, row, card):
+            return True
         if k.inside[row, stage]:
             if exact < m.stages[stage].leave or _blocked(c, s, m, row, stage):
                 return True

@@ -1,0 +1,150 @@
+"""The search for the first instant at which a fading score is past a bound, in a bounded number of evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from itertools import pairwise
+from math import exp2, floor
+from typing import Final, NamedTuple
+
+from streams.scoring.lead import Lead
+from streams.scoring.rules import CardRule
+from streams.scoring.score import Reading, fit_of, read
+from streams.scoring.smooth import Smooth, first_true
+
+FIRST_STEP_MS: Final = 16
+"""How far the search looks first, beyond what is certainly quiet."""
+FLOAT_ERROR: Final = 2.0**-45
+"""More than the relative error of a part in floating point."""
+
+
+class Bound(NamedTuple):
+    """A value of engagement and fit, in units, that the score falls ``below``, or else reaches."""
+
+    units: float
+    below: bool
+    lag: float = 0.0
+    """How much further a balanced score must be."""
+
+    def passed(self, total: float) -> bool:
+        """Whether a total is beyond the bound."""
+        return total < self.units if self.below else total >= self.units
+
+    def passed_by_curve(self, total: float) -> bool:
+        """Whether the curve of a balanced score is beyond the bound."""
+        if self.below:
+            return floor(total + 0.5) < self.units - self.lag
+        return floor(total + 0.5) >= self.units + self.lag
+
+
+class Envelope(NamedTuple):
+    """Bounds of engagement and fit over an interval, in units, before the range of the scorecard applies."""
+
+    low: float
+    high: float
+
+
+def envelope(card: CardRule, lead: Lead, start_ms: int, end_ms: int, clamped: Mapping[int, float]) -> Envelope:
+    """Between which values the score of a lead stays from ``start_ms`` to ``end_ms`` without events.
+
+    ``clamped`` has the values of the categories that are known to stay at a clamp.
+    """
+    lows: list[float] = [0] * len(card.bounds)
+    highs: list[float] = [0] * len(card.bounds)
+    start, end = start_ms - lead.base, end_ms - lead.base
+    for signal, amount, ref in zip(lead.signals, lead.amount, lead.ref, strict=True):
+        weight = card.weights.get(signal)
+        if weight is None:
+            continue
+        points, cap, category, inverse_half_life = weight
+        worth = points * amount
+        first = min(max(round(worth * exp2((ref - start) * inverse_half_life)), -cap), cap)
+        last = min(max(round(worth * exp2((ref - end) * inverse_half_life)), -cap), cap)
+        lows[category] += min(first, last)
+        highs[category] += max(first, last)
+    for category, total in clamped.items():
+        lows[category] = highs[category] = total
+    low = sum(min(max(total, floor), top) for total, (floor, top) in zip(lows, card.bounds, strict=True))
+    high = sum(min(max(total, floor), top) for total, (floor, top) in zip(highs, card.bounds, strict=True))
+    fit = fit_of(card, lead)
+    return Envelope(low + fit, high + fit)
+
+
+def near(lead: Lead, reading: Reading) -> float:
+    """Within how many units of a bound rounding may decide on which side of it the score is."""
+    return len(lead.signals) + 1 + FLOAT_ERROR * (reading.falling + reading.rising)
+
+
+class Search:
+    """The search for first instants on one lead by one scorecard."""
+
+    def __init__(self, card: CardRule, lead: Lead) -> None:
+        """Take the lead as it is."""
+        self.card, self.lead = card, lead
+        self.smooth = Smooth(card, lead)
+        self._total = cache(self.smooth.total)
+
+    def first(self, bound: Bound, holds: Callable[[int], bool], start_ms: int, end_ms: int) -> int | None:
+        """The first whole ms in (start, end] at which ``holds``, which it does where the score is past the bound."""
+        if end_ms <= start_ms:
+            return None
+        reading = read(self.card, self.lead, start_ms)
+        blur = near(self.lead, reading)
+        total = reading.engagement + reading.fit
+        quiet_ms = (
+            reading.fall_ms(total - bound.units - blur) if bound.below else reading.rise_ms(bound.units - total - blur)
+        )
+        if start_ms + quiet_ms > end_ms:
+            return None
+        start = start_ms + max(int(quiet_ms) - 1, 0)
+        if not self.smooth.mixed:
+            return _first_for_good(holds, start, end_ms)
+        return self._first_of_mixed(bound, blur, holds, start, end_ms)
+
+    def _first_of_mixed(
+        self, bound: Bound, blur: float, holds: Callable[[int], bool], start_ms: int, end_ms: int
+    ) -> int | None:
+        """The same where some parts rise and some fall."""
+        for begin, stop in pairwise(self.smooth.stops(start_ms, end_ms)):
+            middle = (begin + stop) // 2
+            clamped = None if self.smooth.balanced(middle) else self.smooth.clamped(middle)
+            pending = [(begin, stop)]
+            while pending:
+                start, end = pending.pop()
+                if not self._may_pass(bound, blur, start, end, clamped):
+                    continue
+                if end - start == 1:
+                    if holds(end):
+                        return end
+                    continue
+                middle = (start + end) // 2
+                pending += [(middle, end), (start, middle)]
+        return None
+
+    def _may_pass(self, bound: Bound, blur: float, start: int, end: int, clamped: Mapping[int, float] | None) -> bool:
+        """Whether the score may be past the bound in an interval in which the curve does not turn.
+
+        ``clamped`` is that of ``envelope``, None where the score is balanced.
+        """
+        ends = self._total(start), self._total(end)
+        extreme, beyond = (min(ends), -blur) if bound.below else (max(ends), blur)
+        if not bound.passed(extreme + beyond):
+            return False
+        if end - start == 1:
+            return True
+        if clamped is None:
+            return bound.passed_by_curve(extreme)
+        low, high = envelope(self.card, self.lead, start, end, clamped)
+        return bound.passed(low if bound.below else high)
+
+
+def _first_for_good(holds: Callable[[int], bool], start_ms: int, end_ms: int) -> int | None:
+    """The first whole ms in (start, end] at which a condition holds that holds from then on, or from the start."""
+    low, step = start_ms, FIRST_STEP_MS
+    high = min(low + 1, end_ms)
+    while not holds(high):
+        if high >= end_ms:
+            return None
+        low, high, step = high, min(high + step, end_ms), 4 * step
+    return first_true(holds, low, high)
