@@ -27,6 +27,10 @@ OTHER: Final = (
     "partition {partition} of the lead events has another record at {offset} than the one that was scored: the topic "
     "was recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
 )
+DAMAGED: Final = (
+    "partition {partition}: {reason} (lead {lead_id!r}). Redis, or something that writes to it, has damaged its data: "
+    "restore a backup of it; or run `leadglow rebuild` to score everything that Kafka still has again"
+)
 SOURCE_NEW: Final = (
     "{topic} was deleted and created again under its name. Its events would be taken for those that it held before: "
     "write to a topic of a new name, and put that into LEADGLOW_SOURCES"

@@ -21,6 +21,7 @@ from streams.clock import now_ms
 from streams.exits import Exit
 from streams.scorefile import YamlFileError, load_file
 from streams.scoring.rules import Rules
+from streams.scoring.stored import DamagedBlob
 from streams.store.client import connect
 from streams.store.keys import meta_key
 from streams.store.redis import RedisStore
@@ -105,7 +106,8 @@ async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> 
     """The state in Redis, closed afterwards.
 
     Raises:
-        CommandError: Redis does not respond, or the block takes longer than ``deadline_s`` (None: no limit).
+        CommandError: Redis does not respond, or the block takes longer than ``deadline_s`` (None: no limit);
+            or a lead in it is damaged.
     """
     await _check_redis(settings)
     store = make_store(settings)
@@ -114,6 +116,8 @@ async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> 
             yield store
     except (TimeoutError, RedisError, OSError) as error:
         raise CommandError(Exit.TROUBLE, explain_redis_failure(settings, error)) from None
+    except DamagedBlob as error:
+        raise CommandError(Exit.REFUSED, f"{error}. Restore a backup of Redis, or run `leadglow rebuild`.") from None
     finally:
         with suppress(RedisError, OSError, TimeoutError):
             await asyncio.wait_for(store.close(), 1.0)

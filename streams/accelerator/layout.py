@@ -19,6 +19,9 @@ NEVER: Final = -(2**62)
 CLASSES: Final = 5
 LEAST_ROOM: Final = 4
 """Recent events stand in blocks of 4, 8, 16, 32 and 64 places."""
+MOST_SIGNALS: Final = 1024
+"""Leads with more signals, and all leads where the scorecards have more, are left to ``Scorer``: columns are as wide
+as the widest lead needs."""
 
 
 def _record(**fields: type) -> np.dtype[Any]:
@@ -186,7 +189,7 @@ def new_leads(rows: int) -> Column:
 
 def new_slots(rows: int, width: int) -> Slots:
     """Room for so many signals of each lead."""
-    return Slots(np.zeros((rows, width), np.int16), np.zeros((rows, width), SLOT), np.zeros((rows, width), np.int32))
+    return Slots(np.zeros((rows, width), np.int32), np.zeros((rows, width), SLOT), np.zeros((rows, width), np.int32))
 
 
 def new_windows(windows: int, places: int) -> Windows:

@@ -11,6 +11,7 @@ from streams.accelerator.layout import (
     HIT,
     MATCH,
     MOST_GROUPS,
+    MOST_SIGNALS,
     SIGNAL,
     STAGE,
     WEIGHT,
@@ -67,6 +68,8 @@ class Plain:
 
     def number(self, match: Match) -> int:
         """The number of a match, ``kernel.PARTICULAR`` for one that is not plain."""
+        if len(self._gains) > MOST_SIGNALS:
+            return kernel.PARTICULAR
         if any(hit.rule.amount_at is not None for hit in match.hits) or len(_valued(match)) > 1:
             return kernel.PARTICULAR
         known = self._numbers.get(match.signals)

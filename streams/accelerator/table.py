@@ -16,6 +16,7 @@ from streams.accelerator.layout import (
     BITS,
     CLASSES,
     LEAST_ROOM,
+    MOST_SIGNALS,
     NEVER,
     WINDOW_BITS,
     Column,
@@ -31,7 +32,7 @@ from streams.accelerator.layout import (
 from streams.accelerator.pointers import PADDING, Text
 from streams.accelerator.rules import Plain, Signals, model_of
 from streams.scoring.counting import DISTINCT_VALUES
-from streams.scoring.lead import ENTRY_BYTES, Lead, detail_key
+from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, OLDER, Lead, detail_key
 from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
 from streams.scoring.score import fit_of
@@ -301,7 +302,12 @@ class Table:
 
 
 def fits(lead: Lead) -> bool:
-    """Whether a lead can stand in columns: amounts are 1, and what it remembers is in the order of its events."""
+    """Whether a lead can stand in columns: amounts are 1, and what it remembers is in the order of its events.
+
+    Columns are as wide as the widest lead needs, so one with very many signals does not stand there.
+    """
+    if len(lead.signals) > MOST_SIGNALS or len(lead.ring) > OLDER * ID_BYTES:
+        return False
     if list(lead.windows) != [signal for signal in lead.signals if signal in lead.windows]:
         return False
     for window in lead.windows.values():

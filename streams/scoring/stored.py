@@ -10,13 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.scoring.event import Identity
 from streams.scoring.lead import Erased, Latch, Lead, Redirect, State, Window
+from streams.scoring.stored_rows import DECODERS, OLD_ENTRY_BYTES, decode_erased, decode_redirect, find_damage
 
 VERSION: Final = 3
 """2 held recent events signal by signal; 1 none, but published scores and the due time."""
-_CORE: Final = {1: 12, 2: 12, 3: 13}
-"""Version -> how many values every lead has; what few have comes after them."""
 REDIRECT: Final = -1
 ERASED: Final = -2
 
@@ -32,6 +30,13 @@ class NewerFormat(ValueError):
 
     def __init__(self, version: int) -> None:
         super().__init__(f"a lead stored by version {version} of the format; this program reads up to {VERSION}")
+
+
+class DamagedBlob(ValueError):
+    """What is stored of a lead cannot be read."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(f"the stored form of a lead is damaged: {reason}")
 
 
 def encode(lead: Lead) -> bytes:
@@ -76,19 +81,8 @@ def encode_apart(lead: Lead) -> tuple[bytes, bytes]:
 
 def decode_head(lead: Lead, head: bytes) -> None:
     """Read the first part of what ``encode_apart`` has written."""
-    _take_head(lead, *_decode(b"\x92" + head))
-
-
-def _take_head(lead: Lead, latches: dict[str, Any], traits: dict[str, Any]) -> None:
-    lead.latches, lead.traits = {key: Latch(*latch) for key, latch in latches.items()}, traits
-
-
-def _take_rare(lead: Lead, rare: list[Any]) -> None:
-    latches, traits, windows, lead.aliases, lead.touches = rare[:5]
-    _take_head(lead, latches, traits)
-    lead.windows = {key: Window(*window) for key, window in windows.items()}
-    lead.erased_at = rare[5] if len(rare) > 5 else 0
-    lead.details = rare[6] if len(rare) > 6 else {}
+    latches, lead.traits = _decode(b"\x92" + head)
+    lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
 
 
 def _place(lead: Lead, signal: int) -> int:
@@ -101,34 +95,69 @@ def decode(blob: bytes) -> State:
 
     Raises:
         NewerFormat: the blob was written by a newer version.
+        DamagedBlob: it is no stored form, or its parts do not agree with one another.
     """
-    row = _decode(blob)
-    kind = row[0]
-    if kind == REDIRECT:
-        return Redirect(Identity(*row[1]), len(row) > 2 and row[2])
-    if kind == ERASED:
-        return Erased(row[1])
-    if kind not in _CORE:
+    try:
+        kind = _kind(blob)
+        if kind in DECODERS:
+            return _lead(DECODERS[kind](blob))
+        if kind == REDIRECT:
+            redirect = decode_redirect(blob)
+            return Redirect(redirect.target, redirect.visitor)
+        if kind == ERASED:
+            return Erased(decode_erased(blob).at_ms)
+    except (ValueError, IndexError, RecursionError) as error:
+        raise DamagedBlob(error) from error
+    if kind > VERSION:
         raise NewerFormat(kind)
-    lead = Lead(row[1])
+    msg = f"it begins with {blob[:4].hex(' ')}"
+    raise DamagedBlob(msg)
+
+
+def _kind(blob: bytes) -> int:
+    """The first value of the array, a small integer; 0 where there is none."""
+    if blob[0] >> 4 != 0x9 and blob[0] != 0xDC:
+        return 0
+    kind = blob[3 if blob[0] == 0xDC else 1]
+    return kind if kind < 128 else kind - 256
+
+
+def _lead(row: Any) -> Lead:
+    """The lead of a row."""
+    if damage := find_damage(row):
+        raise ValueError(damage)
+    lead = Lead(row.base)
     base = lead.base
-    lead.clock, lead.first_seen, lead.last_seen = row[2] + base, row[3] + base, row[4] + base
-    lead.signals, lead.amount, lead.ref, lead.count, lead.ring = row[5:10]
-    if kind == VERSION:
-        lead.recent, sets = row[10:12]
-        lead.sets = [tuple(lead.signals[at] if at >= 0 else -1 - at for at in places) for places in sets]
-    elif kind == 2:
-        _read_recent(lead, row[10])
-    lead.known = kind > 1 and row[_CORE[kind] - 1]
-    rare = row[_CORE[kind] :]
-    if rare:
-        _take_rare(lead, rare)
+    lead.clock, lead.first_seen, lead.last_seen = row.clock + base, row.first_seen + base, row.last_seen + base
+    lead.signals, lead.amount, lead.ref, lead.count, lead.ring = row.signals, row.amount, row.ref, row.count, row.ring
+    if row.version == VERSION:
+        lead.recent = row.recent
+        lead.sets = [tuple(lead.signals[at] if at >= 0 else -1 - at for at in places) for places in row.sets]
+    elif row.version == 2:
+        _read_recent(lead, row.recent)
+    lead.known = row.version > 1 and row.known
+    _read_rare(lead, row)
     return lead
+
+
+def _read_rare(lead: Lead, row: Any) -> None:
+    """Read the parts that few leads have; rows of entries are lists, which can be compared with new ones."""
+    if row.latches:
+        lead.latches = {key: Latch(*msgspec.structs.astuple(latch)) for key, latch in row.latches.items()}
+    if row.windows:
+        lead.windows = {
+            signal: Window(list(map(list, entries)), closed, closed_ref)
+            for signal, (entries, closed, closed_ref) in row.windows.items()
+        }
+    if row.details:
+        lead.details = {key: list(detail) for key, detail in row.details.items()}
+    lead.traits, lead.aliases, lead.erased_at = row.traits, row.aliases, row.erased_at
+    lead.touches = list(map(list, row.touches))
 
 
 def _read_recent(lead: Lead, recent: bytes) -> None:
     """Recent events as version 2 had them: 6 bytes of the id, 6 of ms after base and 4 of a signal, for each signal."""
-    rows = [recent[start : start + 16] for start in range(0, len(recent), 16)]
+    rows = [recent[start : start + OLD_ENTRY_BYTES] for start in range(0, len(recent), OLD_ENTRY_BYTES)]
     for event, entries in groupby(rows, key=lambda entry: entry[:12]):
         signals = tuple(int.from_bytes(entry[12:], "big") for entry in entries)
         lead.remember(event[:6], int.from_bytes(event[6:], "big", signed=True), signals)

@@ -163,9 +163,9 @@ class ShardLane:
 
     async def _run(self) -> None:
         while not self._stopping:
-            await self._turn()
+            await self._run_once()
 
-    async def _turn(self) -> None:
+    async def _run_once(self) -> None:
         if not self._queue or self.relay.is_full:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):

@@ -15,10 +15,12 @@ from streams.clock import monotonic_s
 from streams.environment import Environment
 from streams.events.outgoing import Outgoing, encode_outgoing
 from streams.implementation import REFERENCE
+from streams.mismatch import DAMAGED, Mismatch
 from streams.scoring.counting import DAY_MS
 from streams.scoring.interface import LeadScorer
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
+from streams.scoring.stored import DamagedBlob
 from streams.shard.outbox import alert_records, forward_records
 from streams.shard.position import Position
 from streams.shard.reader import Reader
@@ -149,10 +151,19 @@ class Shard:
         await self._load_missing([lead_id for lead_id in lead_ids if not self.scorer.knows(lead_id)])
 
     async def _load_missing(self, missing: Sequence[str]) -> None:
+        """Load leads.
+
+        Raises:
+            Mismatch: what is stored of one of them cannot be read.
+        """
         if not missing:
             return
         for lead_id, blob in zip(missing, await self.env.store.load(self.partition, missing), strict=True):
-            self.scorer.put_lead(lead_id, blob)
+            try:
+                self.scorer.put_lead(lead_id, blob)
+            except DamagedBlob as error:
+                message = DAMAGED.format(partition=self.partition, lead_id=lead_id, reason=error)
+                raise Mismatch(message) from error
 
     # The atomic part ------------------------------------------------------------------------------------------
 

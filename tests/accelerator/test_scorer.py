@@ -155,13 +155,13 @@ def test_a_score_that_hovers_at_a_bound_is_decided_the_same(chance: Random) -> N
     load(fast, slow, {"u": encode(lead)}, {"u"})
     for event in events_for(chance, rules, lead):
         if chance.random() < 0.5:
-            fast.show(["u"])
-            slow.show(["u"])
-            fast.tick(["u"], event.arrival)
-            slow.tick(["u"], event.arrival)
+            fast.update_ranking(["u"])
+            slow.update_ranking(["u"])
+            fast.advance_due(["u"], event.arrival)
+            slow.advance_due(["u"], event.arrival)
             same(fast.finish(), slow.finish())
-        fast.run(asked(fast, batch_of(rules, [event])))
-        slow.run(PlainBatch([(0, event)]))
+        fast.apply_batch(asked(fast, batch_of(rules, [event])))
+        slow.apply_batch(PlainBatch([(0, event)]))
         same(fast.finish(), slow.finish())
 
 

@@ -13,7 +13,7 @@ from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stored import encode
-from tests.properties.driver import Cut, Shard, run, told
+from tests.properties.driver import Cut, ShardDriver, run, told
 from tests.properties.hovering import a_hovering_lead, events_for
 from tests.properties.strategies import (
     CUTS,
@@ -48,7 +48,7 @@ def test_ticks_and_batches_leave_the_same_transitions(chance: Random) -> None:
 def test_a_score_that_hovers_at_a_bound_turns_at_the_same_instants_with_and_without_the_timer(chance: Random) -> None:
     rules, lead = a_hovering_lead(chance)
     events = events_for(chance, rules, lead)
-    plain, batch, ticked = Shard(rules), Shard(rules), Shard(rules)
+    plain, batch, ticked = ShardDriver(rules), ShardDriver(rules), ShardDriver(rules)
     for shard in (plain, batch, ticked):
         shard.blobs["u"] = encode(lead)
         shard.tick("u", lead.clock)

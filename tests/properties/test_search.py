@@ -22,7 +22,7 @@ from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import published, read
 from streams.scoring.scorecard import Category, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stored import encode
-from tests.properties.driver import Shard
+from tests.properties.driver import ShardDriver
 from tests.properties.hovering import a_hovering_lead
 from tests.properties.strategies import START_MS, Fact, chances
 from tests.support.implementations import AnyScorer
@@ -144,7 +144,7 @@ def test_short_half_lives_give_the_very_millisecond_at_which_the_rounded_parts_p
 @pytest.mark.usefixtures("implementation")
 def test_parts_that_cancel_each_other_for_ever_change_nothing() -> None:
     rules = Rules(load(ENDLESS.read_text()))
-    shard = Shard(rules)
+    shard = ShardDriver(rules)
     shard.take(Fact("identify", "i", START_MS, traits={"size": "small"}).event(rules, START_MS))
     shard.take(Fact("page", "p", START_MS + 1, {"properties.path": "/careers"}).event(rules, START_MS + 1))
     each = AnyScorer(rules)

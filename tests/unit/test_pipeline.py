@@ -12,6 +12,7 @@ import pytest
 from streams.environment import Environment
 from streams.events.records import fingerprint
 from streams.metrics import Metrics
+from streams.mismatch import Mismatch
 from streams.scorefile import load_file
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
@@ -105,3 +106,12 @@ async def test_a_shard_that_others_wrote_is_read_again_and_goes_on_from_there() 
     lead = decode(blob or b"")
     assert isinstance(lead, Lead)
     assert lead.count == [3]
+
+
+async def test_a_damaged_lead_ends_the_step_with_its_name_and_a_remedy() -> None:
+    store = MemoryStore()
+    await (await opened(store)).score_batch([demo(0, "ana")])
+    store._shards[0].leads["ana"] += b"?"
+    shard = await opened(store)
+    with pytest.raises(Mismatch, match=r"partition 0: .* damaged: .* \(lead 'ana'\).*`leadglow rebuild`"):
+        await shard.score_batch([demo(1, "ana")])

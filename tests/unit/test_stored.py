@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from app.lead_views import lead_view
+from streams.implementation import Implementation
 from streams.scorefile import load_file
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
-from streams.scoring.stored import VERSION, NewerFormat, decode, encode
+from streams.scoring.stored import VERSION, DamagedBlob, NewerFormat, decode, encode
 
 DATA = Path(__file__).parents[1] / "data"
 RULES = Rules(load_file(DATA / "scorecards/golden.yaml"), 72 * 3_600_000)
@@ -50,3 +51,82 @@ def test_a_lead_of_an_older_format_is_written_anew_without_loss(path: Path) -> N
 def test_a_newer_format_is_refused() -> None:
     with pytest.raises(NewerFormat, match=f"version {VERSION + 1}"):
         decode(msgspec.msgpack.encode([VERSION + 1, 0]))
+
+
+def row(**changes: Any) -> bytes:
+    """The stored form of a lead with one recent event and one older message id, with some parts replaced."""
+    parts: dict[str, Any] = {
+        "version": VERSION, "base": AT_MS, "clock": 0, "first_seen": 0, "last_seen": 0, "signals": [7, 8],
+        "amount": [1.0, 2.0], "ref": [0, 0], "count": [1, 2], "ring": b"abcdef", "recent": b"uvwxyz" + bytes(6),
+        "sets": [[0, 1]], "known": True, "latches": {}, "traits": {}, "windows": {}, "aliases": [], "touches": [],
+        "erased_at": 0, "details": {},
+    }  # fmt: skip
+    return msgspec.msgpack.encode(list({**parts, **changes}.values()))
+
+
+DAMAGES = {
+    "empty": b"",
+    "one byte": b"\x9d",
+    "no array": msgspec.msgpack.encode({"a": 1}),
+    "no version": msgspec.msgpack.encode(["x"]),
+    "version 0": row(version=0),
+    "cut": row()[:-9],
+    "longer": row() + b"\0",
+    "half an older id": row(ring=b"abcdefg"),
+    "too many older ids": row(ring=bytes(6 * 129)),
+    "half a recent event": row(recent=b"uvwxyz" + bytes(7)),
+    "too many recent events": row(recent=bytes(12 * 61)),
+    "an event of no set": row(recent=b"uvwxyz" + bytes(5) + b"\x01"),
+    "a set of no signal": row(sets=[[0, 2]]),
+    "a set of a wide signal": row(sets=[[-(2**33)]]),
+    "a set of text": row(sets=[["0"]]),
+    "a signal without an amount": row(amount=[1.0]),
+    "a signal without a time": row(ref=[0]),
+    "a signal without a count": row(count=[1]),
+    "a signal twice": row(signals=[7, 7]),
+    "a wide signal": row(signals=[7, 2**32]),
+    "a negative signal": row(signals=[7, -1]),
+    "no number": row(amount=[1.0, float("nan")]),
+    "infinite": row(amount=[1.0, float("inf")]),
+    "a wide time": row(ref=[0, 2**63]),
+    "a far base": row(base=2**62),
+    "a wide count": row(count=[1, 2**63]),
+    "text for bytes": row(ring="abcdef"),
+    "a window without entries": row(windows={7: [0.0, 0]}),
+    "a short entry": row(windows={7: [[[0, "", 1]], 0.0, 0]}),
+    "a wide time in a window": row(windows={7: [[[2**63, "", 1, 0]], 0.0, 0]}),
+    "a negative hash": row(windows={7: [[[0, "", 1, -1]], 0.0, 0]}),
+    "a short detail": row(details={b"x" * 15: ["", 1, 0]}),
+    "a trait without a time": row(traits={"title": ["CTO"]}),
+    "a short touch": row(touches=[[0, "google"]]),
+    "a deep trait": row(traits={"title": [None, 0, "m"]}).replace(b"\xc0", b"\x91" * 100_000 + b"\xc0"),
+    "no UTF-8": row(aliases=["name"]).replace(b"name", b"na\xff\xff"),
+    "half an event of version 2": msgspec.msgpack.encode(
+        [2, AT_MS, 0, 0, 0, [7], [1.0], [0], [1], b"", bytes(17), True]
+    ),
+    "a redirect to nobody": msgspec.msgpack.encode([-1]),
+    "an erasure without a time": msgspec.msgpack.encode([-2, "now"]),
+}
+
+
+def test_a_whole_row_is_read() -> None:
+    lead = decode(row())
+    assert isinstance(lead, Lead)
+    assert lead.remembered() == [(b"uvwxyz", 0, (7, 8))]
+
+
+@pytest.mark.parametrize("blob", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_lead_is_refused(blob: bytes, implementation: Implementation) -> None:
+    scorer = implementation.scorer(RULES, lambda lead_id: True)
+    with pytest.raises(DamagedBlob, match="the stored form of a lead is damaged: "):
+        scorer.put_lead("ana", blob)
+    assert not scorer.knows("ana")
+
+
+def test_ids_that_older_programs_kept_are_kept(implementation: Implementation) -> None:
+    """More older message ids than are kept today."""
+    scorer = implementation.scorer(RULES, lambda lead_id: True)
+    scorer.put_lead("ana", row(ring=bytes(range(128)) * 6))
+    lead = scorer.state("ana")
+    assert isinstance(lead, Lead)
+    assert lead.ring == bytes(range(128)) * 6

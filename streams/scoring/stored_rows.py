@@ -1,0 +1,123 @@
+"""The rows that stored leads are decoded into, with every type, length and range checked.
+
+Compiled code relies on what is checked here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from streams.scoring.event import Identity
+from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, OLDER, RECENT
+
+OLD_ENTRY_BYTES: Final = 16
+"""A recent event in version 2: 6 bytes of the message id's hash, 6 of ms after base and 4 of the signal."""
+
+_Signal = Annotated[int, Meta(ge=0, lt=2**32)]
+_Place = Annotated[int, Meta(ge=-(2**32), lt=2**32)]
+_Ms = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+_Count = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+_Float = Annotated[float, Meta(ge=-1e30, le=1e30)]
+"""No NaN and no infinity."""
+_Amount = _Count | _Float
+_Hash = Annotated[int, Meta(ge=0)]
+_DetailKey = Annotated[bytes, Meta(min_length=16, max_length=16)]
+
+
+class LatchRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
+    """A Latch; the first version had no ``by``."""
+
+    inside: bool
+    since: _Ms
+    episode: _Count
+    published_at: _Ms | None
+    silent: bool = False
+    by: bytes = b""
+
+
+class RedirectRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A Redirect; older ones have no ``visitor``."""
+
+    kind: int
+    target: Identity
+    visitor: bool = False
+
+
+class ErasedRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """An erasure."""
+
+    kind: int
+    at_ms: _Ms
+
+
+_CORE: Final[list[tuple[str, Any]]] = [
+    ("version", int),
+    ("base", _Ms),
+    ("clock", _Ms),
+    ("first_seen", _Ms),
+    ("last_seen", _Ms),
+    ("signals", list[_Signal]),
+    ("amount", list[_Float]),
+    ("ref", list[_Ms]),
+    ("count", list[_Count]),
+    ("ring", bytes),
+]
+_OF_VERSION: Final[dict[int, list[tuple[str, Any]]]] = {
+    1: [("shown", Any), ("due", Any)],
+    2: [("recent", bytes), ("known", bool)],
+    3: [("recent", bytes), ("sets", list[list[_Place]]), ("known", bool)],
+}
+_RARE: Final[list[tuple[str, Any, Any]]] = [
+    ("latches", dict[str, LatchRow], {}),
+    ("traits", dict[str, list[Any]], {}),
+    ("windows", dict[_Signal, tuple[list[tuple[_Ms, str, _Amount, _Hash]], _Float, _Ms]], {}),
+    ("aliases", list[str], []),
+    ("touches", list[tuple[_Ms, str, str, str]], []),
+    ("erased_at", _Ms, 0),
+    ("details", dict[_DetailKey, tuple[str, _Amount, _Hash]], {}),
+]
+DECODERS: Final = {
+    version: msgspec.msgpack.Decoder(
+        msgspec.defstruct(
+            f"Row{version}", [*_CORE, *fields, *_RARE], array_like=True, forbid_unknown_fields=True, gc=False
+        )
+    ).decode
+    for version, fields in _OF_VERSION.items()
+}
+"""By version, what reads the row of a lead."""
+decode_redirect = msgspec.msgpack.Decoder(RedirectRow).decode
+decode_erased = msgspec.msgpack.Decoder(ErasedRow).decode
+
+
+def find_damage(row: Any) -> str:
+    """Name the first part of a lead's row that does not agree with the others; empty where all do."""
+    signals, recent = row.signals, row.recent if row.version > 1 else b""
+    size = len(signals)
+    if not size == len(row.amount) == len(row.ref) == len(row.count) == len(set(signals)):
+        return "its signals, amounts, times and counts are not of one number, or a signal is there twice"
+    if len(row.ring) % ID_BYTES or len(row.ring) > (RECENT + OLDER) * ID_BYTES:
+        return f"{len(row.ring)} bytes of older message ids"
+    if damage := _find_damage_of_recent(row, recent):
+        return damage
+    if row.traits and not all(map(_is_trait, row.traits.values())):
+        return "a trait has no time or no message id"
+    return ""
+
+
+def _find_damage_of_recent(row: Any, recent: bytes) -> str:
+    """The same for the recent events."""
+    if row.version == 3:
+        if len(recent) % ENTRY_BYTES or len(recent) > RECENT * ENTRY_BYTES:
+            return f"{len(recent)} bytes of recent events"
+        if recent and max(recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]) >= len(row.sets):
+            return "a recent event names a set of signals that is not there"
+    elif len(recent) % OLD_ENTRY_BYTES:
+        return f"{len(recent)} bytes of recent events"
+    return ""
+
+
+def _is_trait(row: list[Any]) -> bool:
+    return 3 <= len(row) <= 4 and type(row[1]) is int and abs(row[1]) <= 2**53 and type(row[2]) is str

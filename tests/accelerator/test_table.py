@@ -1,0 +1,75 @@
+"""What stands in the table and what does not."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+from streams.accelerator import rules as accelerator_rules
+from streams.accelerator import table
+from streams.accelerator.scorer import AcceleratedScorer
+from streams.scoring.event import LeadEvent
+from streams.scoring.lead import Lead, id_hash
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Model, Points, Scorecard, Signal
+from streams.scoring.stored import encode
+from tests.accelerator.columns import batch_of
+
+START_MS = 1_767_657_600_000
+
+
+def rules_of(count: int = 1) -> Rules:
+    signals = tuple(Signal(f"view-{i}", ("page",)) for i in range(count))
+    return Rules(Model(signals, (Scorecard("card", {signal.name: Points(1.0) for signal in signals}),)))
+
+
+def a_lead(signals: range) -> Lead:
+    lead = Lead(START_MS)
+    for signal in signals:
+        lead.add(signal, 0.0, 0, 1.0)
+        lead.remember(id_hash(str(signal)), signal, (signal,))
+    return lead
+
+
+def event(rules: Rules, message_id: str) -> LeadEvent:
+    return LeadEvent("ana", "page", tuple(None for _ in rules.paths), message_id, START_MS, START_MS)
+
+
+def test_more_signals_than_sixteen_bits_count() -> None:
+    """As many half-lives as scorecards have had since the worker started, say."""
+    scorer = AcceleratedScorer(rules_of())
+    leads = {f"lead-{n}": a_lead(range(n * 1000, (n + 1) * 1000)) for n in range(34)}
+    for lead_id, lead in leads.items():
+        scorer.put_lead(lead_id, encode(lead))
+    assert len(scorer._table.rows) == 34
+    for lead_id, lead in leads.items():
+        state = scorer.state(lead_id)
+        assert isinstance(state, Lead)
+        assert encode(state) == encode(lead)
+
+
+def test_a_lead_with_very_many_signals_makes_no_column_wider() -> None:
+    with patch.object(table, "MOST_SIGNALS", 8):
+        scorer = AcceleratedScorer(rules_of())
+        scorer.put_lead("few", encode(a_lead(range(8))))
+        scorer.put_lead("many", encode(a_lead(range(9))))
+    assert list(scorer._table.rows) == ["few"]
+    assert scorer._table.slots.names.shape[1] == 8
+    state = scorer.state("many")
+    assert isinstance(state, Lead)
+    assert encode(state) == encode(a_lead(range(9)))
+
+
+def blob_after_two_events(most_signals: int) -> bytes | None:
+    rules = rules_of(4)
+    with patch.object(accelerator_rules, "MOST_SIGNALS", most_signals):
+        scorer = AcceleratedScorer(rules)
+        batch = batch_of(rules, [event(rules, "m-1"), event(rules, "m-2")])
+        for lead_id in scorer.missing(batch):
+            scorer.put_lead(lead_id, None)
+        scorer.apply_batch(batch)
+        assert len(scorer._table.plain.matches) == (most_signals >= 4)
+        return scorer.finish().all_blobs()["ana"]
+
+
+def test_scorecards_with_very_many_signals_are_left_to_the_reference() -> None:
+    assert blob_after_two_events(3) == blob_after_two_events(4)
