@@ -1,15 +1,20 @@
-"""The event loop of workers and servers: uvloop if it is installed, for its lower tail latency."""
+"""The event loop of workers and servers, uvloop if it is installed for its lower tail latency; slow work beside it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Future
+from threading import Thread
+from typing import Any, TypeVar
 
 try:
     import uvloop
 except ImportError:  # not available for Windows
     uvloop = None  # type: ignore[assignment]
+
+T = TypeVar("T")
+_background: list[Future[Any]] = []
 
 
 def run_long(work: Coroutine[Any, Any, int]) -> int:
@@ -17,6 +22,27 @@ def run_long(work: Coroutine[Any, Any, int]) -> int:
     if uvloop is None:
         return asyncio.run(work)
     return uvloop.run(work, loop_factory=Loop)
+
+
+async def run_in_background(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread that the end of the process does not wait for."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        future.set_running_or_notify_cancel()
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    _background.append(future)
+    Thread(target=run, daemon=True).start()
+    return await asyncio.wrap_future(future)
+
+
+def is_busy_in_background() -> bool:
+    """Whether such work goes on. While it compiles, only ``os._exit`` ends the process safely."""
+    return not all(future.done() for future in _background)
 
 
 class _Transport:

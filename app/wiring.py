@@ -20,6 +20,7 @@ from streams.transport.topics import Topics
 if TYPE_CHECKING:
     from app.board.board import Board
     from app.collector.collector import Collector
+    from streams.metrics import Metrics
     from streams.worker import Worker
 
 CRASH_AT = f"{PREFIX}CRASH_AT"
@@ -118,11 +119,15 @@ def make_tail_consumer(settings: Settings, topics: Sequence[str], group: str | N
     )
 
 
-def make_worker(settings: Settings) -> Worker:
-    """The worker with its store; not started."""
+def make_worker(settings: Settings, metrics: Metrics) -> Worker:
+    """The worker with its store; not started.
+
+    Raises:
+        AcceleratorMissing: the accelerator is required and cannot be imported.
+    """
     from streams.worker import Worker, WorkerConfig  # importing Faust takes a second
 
-    store = make_store(settings, lambda op: worker.metrics.store_errors.labels(op).inc())
+    store = make_store(settings, lambda op: metrics.store_errors.labels(op).inc())
     plan = WorkerConfig(
         bootstrap=settings.kafka,
         store=store,
@@ -136,15 +141,12 @@ def make_worker(settings: Settings) -> Worker:
         lateness_ms=settings.lateness_ms,
         cache_leads=settings.cache_leads,
         link_base=settings.link_base_url,
-        metrics_host=settings.metrics_host,
-        metrics_port=settings.metrics_port,
         rebuild_when_lost=settings.rebuild_when_lost,
         accelerator=settings.accelerator,
     )
     if crash_at := os.environ.get(CRASH_AT):  # noqa: TID251 - only for the fault tests, so not a setting
         plan.reached = make_crash_point(crash_at)
-    worker = Worker(plan)
-    return worker
+    return Worker(plan, metrics)
 
 
 def make_collector(settings: Settings) -> Collector:

@@ -27,3 +27,4 @@ class Exit(IntEnum):
     REFUSED = 78, "settings, topics and state do not fit together: a person must decide"
     INTERRUPTED = 130, "ended by Ctrl-C"
     READER_GONE = 141, "nobody reads the output any more, as after `| head`"
+    TERMINATED = 143, "ended by SIGTERM"

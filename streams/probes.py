@@ -8,8 +8,17 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
 
 
-async def serve(host: str, port: int, registry: CollectorRegistry, ready: Callable[[], bool]) -> web.AppRunner:
-    """Serve until the runner is cleaned up; ``runner.addresses`` tells the port that was taken."""
+async def serve(
+    host: str,
+    port: int,
+    registry: CollectorRegistry,
+    ready: Callable[[], bool],
+    reason: Callable[[], str] | None = None,
+) -> web.AppRunner:
+    """Serve until the runner is cleaned up; ``runner.addresses`` tells the port that was taken.
+
+    ``reason`` explains on ``/ready`` why the process is not ready.
+    """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter, which nobody reads
 
     async def metrics(request: web.Request) -> web.Response:
@@ -20,7 +29,8 @@ async def serve(host: str, port: int, registry: CollectorRegistry, ready: Callab
 
     async def readiness(request: web.Request) -> web.Response:
         up = ready()
-        return web.json_response({"ready": up}, status=200 if up else 503)
+        why_not = {"reason": reason()} if reason and not up else {}
+        return web.json_response({"ready": up, **why_not}, status=200 if up else 503)
 
     site = web.Application()
     site.add_routes([web.get("/metrics", metrics), web.get("/live", live), web.get("/ready", readiness)])

@@ -16,12 +16,9 @@ from typing import Any
 
 import faust
 import orjson
-from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
-from prometheus_client import CollectorRegistry
 
-from streams import probes
 from streams.engine import Engine
 from streams.environment import Environment, nothing
 from streams.exits import Exit
@@ -64,8 +61,6 @@ class WorkerConfig:
     lateness_ms: int = 72 * HOUR_MS
     cache_leads: int = 200_000
     link_base: str = ""
-    metrics_host: str = "127.0.0.1"
-    metrics_port: int = 0
     rebuild_when_lost: bool = False
     accelerator: Choice = "auto"
     reached: Callable[[str], Awaitable[None]] = nothing
@@ -88,43 +83,45 @@ class WorkerApp(faust.App):
 class Worker:
     """One worker process."""
 
-    def __init__(self, plan: WorkerConfig, fail: Callable[[int, str], None] | None = None) -> None:
-        """``fail(exit status, message)`` ends the process at once; tests may do otherwise."""
+    def __init__(self, plan: WorkerConfig, metrics: Metrics, fail: Callable[[int, str], None] | None = None) -> None:
+        """``fail(exit status, message)`` ends the process at once; tests may do otherwise.
+
+        Raises:
+            AcceleratorMissing: the accelerator is required and cannot be imported.
+        """
         self.plan = plan
-        self.metrics = Metrics(CollectorRegistry())
+        self.metrics = metrics
+        self._implementation = choose(plan.accelerator)
         self._fail = fail or end_process
-        self._runner: web.AppRunner | None = None
         self._producer = Producer(self._new_producer)
         self._tasks: list[asyncio.Task[None]] = []
         self.app: WorkerApp | None = None
         self.engine: Engine | None = None
 
     @property
-    def metrics_port(self) -> int:
-        """The port that ``/metrics`` was given."""
-        assert self._runner is not None
-        return int(self._runner.addresses[0][1])
+    def ready(self) -> bool:
+        """Whether Redis and Kafka answered the last time."""
+        return self.engine is not None and self.engine.ready
+
+    def warm_up(self) -> None:
+        """Compile what scores, or load it. Takes seconds, so call it in a thread, before ``start``."""
+        self._implementation.warm_up()
 
     async def start(self) -> None:
         """Start everything; records flow when Kafka has assigned partitions.
 
         Raises:
             YamlFileError: the scorecard file has mistakes.
-            AcceleratorMissing: the accelerator is required and cannot be imported.
         """
         gc.set_threshold(GC_THRESHOLD, 20, 100)
         sys.setswitchinterval(SWITCH_S)
         plan = self.plan
-        implementation = choose(plan.accelerator)
+        implementation = self._implementation
         log.info("scoring by the %s%s", implementation.name, implementation.reason and f" ({implementation.reason})")
         self.metrics.implementation.info({"name": implementation.name})
-        implementation.warm_up()
         scorecards = Watched(plan.scorecards, self._load_rules, "scorecard file", self.metrics.scorecard_errors.inc)
         scorecards.on_change = self._use_rules
         rules = scorecards.value
-        self._runner = await probes.serve(
-            plan.metrics_host, plan.metrics_port, self.metrics.registry, lambda: bool(self.engine and self.engine.ready)
-        )
         await self._producer.start()
         await self._check_partitions()
         env = Environment(
@@ -166,8 +163,6 @@ class Worker:
             await self.app.stop()
         await self._producer.stop()
         await self.plan.store.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
 
     # Making things --------------------------------------------------------------------------------------------
 

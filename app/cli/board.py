@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from app.board.site import is_loopback
-from app.cli.common import CommandError
+from app.cli.errors import CommandError
 from app.cli.serving import serve
 from app.settings import Settings, variable
 from app.settings_source import load_settings

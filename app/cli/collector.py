@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from app.cli.common import CommandError
+from app.cli.errors import CommandError
+from app.cli.reachable import wait_for_topics
 from app.cli.serving import serve
-from app.cli.worker import wait_for_topics
 from app.collector.collector import Collector
 from app.settings import Settings, variable
 from app.settings_source import load_settings

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisClusterException, RedisError
 from rich.console import Console
 
+from app.cli.errors import CommandError
 from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure, explain_redis_failure
 from app.instants import parse_instant
 from app.settings import Settings
@@ -58,14 +59,6 @@ At = Annotated[
         "Assumes that no further events arrive.",
     ),
 ]
-
-
-class CommandError(Exception):
-    """A command cannot do its work; the message names a remedy."""
-
-    def __init__(self, status: Exit, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def load_rules(settings: Settings) -> Rules:

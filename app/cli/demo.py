@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from app.cli.common import CommandError, console, run
+from app.cli.common import console, run
+from app.cli.errors import CommandError
 from app.server_urls import kafka_servers, redis_url
 from app.settings_source import load_settings
 from app.wiring import kafka_options, make_store, make_topics

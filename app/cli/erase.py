@@ -8,7 +8,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from app import lead_lookup
-from app.cli.common import CommandError, LeadId, open_store, run
+from app.cli.common import LeadId, open_store, run
+from app.cli.errors import CommandError
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import explain_kafka_failure
 from app.settings import Settings

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import typer
 
-from app.cli.common import CommandError
+from app.cli.errors import CommandError
 from app.cli.yaml_edit import add_entry, replace_file
 from streams.exits import Exit
 from streams.yamlfile.load import YamlFileError

@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.cli.common import At, CommandError, LeadId, console, load_rules, open_store, parse_at, run
+from app.cli.common import At, LeadId, console, load_rules, open_store, parse_at, run
+from app.cli.errors import CommandError
 from app.lead_views import View, lead_view
 from app.settings import Settings
 from app.settings_source import load_settings

@@ -7,7 +7,8 @@ import typer
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from app.cli.common import CommandError, load_rules, open_store, run
+from app.cli.common import load_rules, open_store, run
+from app.cli.errors import CommandError
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import explain_kafka_failure
 from app.settings import Settings

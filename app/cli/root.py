@@ -4,13 +4,14 @@ import importlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib.metadata import version as installed_version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from app.cli.common import CommandError
+from app.cli.errors import CommandError
 from app.cli.output import OutputLost, checked_output
 from app.settings_source import SettingsError
 from streams.exits import Exit
@@ -39,8 +40,8 @@ class Commands(TyperGroup):
             _end(fault.status, str(fault))
 
 
-def build() -> typer.Typer:
-    """Put the commands together."""
+def build(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """Put commands together."""
     root = typer.Typer(
         name="leadglow",
         cls=Commands,
@@ -52,7 +53,7 @@ def build() -> typer.Typer:
         epilog=_epilog(),
     )
     root.callback()(_root)
-    for name in COMMANDS:
+    for name in names:
         module = f"app.cli.{name}"
         if importlib.util.find_spec(module):
             importlib.import_module(module).register(root)
@@ -63,7 +64,7 @@ def main() -> None:
     """Run the command line; an unexpected error ends it with a traceback and status 70."""
     try:
         with checked_output():
-            build()(prog_name="leadglow")
+            build(_select_commands(sys.argv[1:]))(prog_name="leadglow")
     except OutputLost as lost:
         if lost.reader_gone:
             sys.exit(Exit.READER_GONE)
@@ -73,6 +74,11 @@ def main() -> None:
         traceback.print_exc()
         print("leadglow: unexpected error: please report it with the lines above.", file=sys.stderr)
         sys.exit(Exit.TROUBLE)
+
+
+def _select_commands(args: Sequence[str]) -> Sequence[str]:
+    """The one command to import; all of them for help and for a mistake."""
+    return args[:1] if args and args[0] in COMMANDS else COMMANDS
 
 
 def _print_version(asked: bool) -> None:

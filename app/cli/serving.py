@@ -1,20 +1,19 @@
-"""Running a process until a signal stops it: the worker, and the HTTP servers of collector and board."""
+"""Running the HTTP servers of collector and board until a signal stops them."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import logging
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, NoReturn, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, Protocol, TypeVar
 
 import typer
 
-from app.cli.common import CommandError
+from app.cli.errors import CommandError
+from app.cli.process import run_process, run_until_stopped
 from app.logs import set_up_logs
-from app.loop import run_long
 from app.settings import Settings, variable
 from streams.exits import Exit
 from streams.yamlfile.load import YamlFileError
@@ -81,45 +80,6 @@ def serve(
 async def _wait_for_stop(stopped: asyncio.Event) -> int:
     await stopped.wait()
     return Exit.OK
-
-
-def run_process(work: Coroutine[Any, Any, int]) -> NoReturn:
-    """Run ``work`` on the event loop for servers, and exit with the status that it returns."""
-    status = run_long(work)
-    sys.stdout.flush()
-    raise typer.Exit(status)
-
-
-async def run_until_stopped(
-    start: Coroutine[Any, Any, None],
-    run: Callable[[asyncio.Event], Awaitable[int]],
-    stop: Callable[[], Awaitable[None]],
-) -> int:
-    """Start, run and stop; returns the exit status of ``run``.
-
-    SIGTERM and SIGINT set the event that ``run`` gets; before that they end the start.
-    """
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    starting = asyncio.create_task(start)
-    stopping = asyncio.create_task(stopped.wait())
-    try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            log.info("stopping before everything was started")
-            return Exit.OK
-        await starting
-        status = await run(stopped)
-        if stopped.is_set():
-            log.info("stopping")
-        return status
-    finally:
-        starting.cancel()
-        stopping.cancel()
-        await asyncio.gather(starting, stopping, return_exceptions=True)
-        await stop()
 
 
 async def _start(name: str, server: S, settings: Settings, connect: Callable[[S], Awaitable[None]]) -> None:

@@ -10,7 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidConfigurationError, TopicAlreadyExistsError, for_code
 
-from app.cli.common import CommandError, open_admin, run
+from app.cli.common import open_admin, run
+from app.cli.errors import CommandError
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.exits import Exit

@@ -1,4 +1,8 @@
-"""``leadglow worker``: scores events until it is stopped."""
+"""``leadglow worker``: scores events until it is stopped.
+
+Probes answer before Kafka's and Redis' clients, Faust and the accelerator are imported: that takes seconds, and
+compiling takes longer.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +10,28 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import typer
-from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry
 
-from app.cli.common import CommandError, load_rules
-from app.cli.serving import run_process, run_until_stopped
-from app.cli.topics import partition_counts, wanted
-from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
-from app.logs import set_up_logs
+from app.cli.errors import CommandError
+from app.cli.process import run_process, run_until_stopped
+from app.loop import is_busy_in_background, run_in_background
 from app.settings import Settings
 from app.settings_source import load_settings
-from app.wiring import make_admin, make_worker
+from streams import probes
 from streams.exits import Exit
-from streams.store.checks import StoreRefused
-from streams.store.redis import RedisStore
+from streams.metrics import Metrics
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from streams.worker import Worker
 
 log = logging.getLogger(__name__)
-AGAIN_S = 2.0
-"""Pause between attempts to reach Kafka at the start."""
-STOP_S = 8.0
-"""Longest orderly stop: less than the 10 s that Docker waits before it kills a container."""
+STOP_S = 4.0
+"""Longest orderly stop: a worker obeys SIGTERM within 5 s, and Docker kills a container after 10 s."""
 
 
 def register(root: typer.Typer) -> None:
@@ -45,85 +44,87 @@ def worker() -> None:
 
     Reads events from Kafka, keeps leads in Redis and sends alerts. Stop it with Ctrl-C or SIGTERM: it finishes the
     steps in flight. Killing it loses nothing, either. Any number of workers can run: they share the partitions.
-    While Kafka or Redis cannot be reached, it waits and /ready responds with 503.
+    While it compiles, or Kafka or Redis cannot be reached, it waits and /ready responds with 503.
     """
-    settings = load_settings()
-    load_rules(settings)
-    set_up_logs(settings.log)
-    run_process(_work(settings))
+    run_process(_work(load_settings()))
 
 
 async def _work(settings: Settings) -> int:
-    built = make_worker(settings)
-    return await run_until_stopped(
-        _start(settings, built), lambda stopped: _run_until_ended(built, stopped), lambda: _stop(built)
-    )
+    process = _Process(settings)
+    return await run_until_stopped(process.start(), process.run, lambda: _stop(process))
 
 
-async def _start(settings: Settings, built: Worker) -> None:
-    """1. Answer /live. 2. Look for the accelerator. 3. Check Redis. 4. Check the topics. 5. Score."""
-    from streams.implementation import AcceleratorMissing, choose
+class _Process:
+    """One worker process, from its first probe to its end."""
 
-    store = built.plan.store
-    assert isinstance(store, RedisStore)
-    async with _serve_probes(settings, built):
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = Metrics(CollectorRegistry())
+        self._worker: Worker | None = None
+        self._runner: web.AppRunner | None = None
+        self._step = "starting"
+        """Reported by /ready."""
+
+    async def start(self) -> None:
+        """1. Answer /live. 2. Build the worker. 3. Check Redis. 4. Check the topics. 5. Compile. 6. Score."""
+        await self._serve_probes()
+        worker = await run_in_background(self._build)
+        from app.cli.reachable import check_store, check_topics
+
+        self._step = "waiting for Redis"
+        await check_store(worker.plan.store)
+        self._step = "waiting for Kafka"
+        await check_topics(self._settings)
+        self._step = "warming up"
+        await run_in_background(worker.warm_up)
+        self._step = "Kafka or Redis does not answer"
+        self._worker = worker  # from here on there is something to stop in order
+        await worker.start()
+        log.info("started")
+
+    async def _serve_probes(self) -> None:
+        host, port = self._settings.metrics_host, self._settings.metrics_port
         try:
-            choose(settings.accelerator)
+            self._runner = await probes.serve(
+                host, port, self._metrics.registry, self._is_ready, reason=lambda: self._step
+            )
+        except OSError as error:
+            message = (
+                f"cannot listen on {host}:{port} ({error.strerror}): set another LEADGLOW_METRICS_PORT, "
+                "or 0 for any free port"
+            )
+            raise CommandError(Exit.REFUSED, message) from None
+        typer.echo(f"leadglow worker: metrics on http://{host}:{self._runner.addresses[0][1]}/metrics")
+        sys.stdout.flush()
+
+    def _is_ready(self) -> bool:
+        return self._worker is not None and self._worker.ready
+
+    def _build(self) -> Worker:
+        import app.cli.reachable  # noqa: F401 - imported in this thread, as it takes long
+        from app.cli.common import load_rules
+        from app.logs import set_up_logs
+        from app.wiring import make_worker
+        from streams.implementation import AcceleratorMissing
+
+        load_rules(self._settings)
+        set_up_logs(self._settings.log)
+        try:
+            return make_worker(self._settings, self._metrics)
         except AcceleratorMissing as missing:
             raise CommandError(Exit.REFUSED, str(missing)) from None
-        try:
-            await store.verify()
-        except StoreRefused as refused:
-            raise CommandError(Exit.REFUSED, str(refused)) from None
-        await _check_topics(settings)
-    await built.start()
-    log.info("started")
 
+    async def run(self, stopped: asyncio.Event) -> int:
+        """Wait for a signal, or until Faust ends by itself."""
+        assert self._worker is not None
+        return await _run_until_ended(self._worker, stopped)
 
-@asynccontextmanager
-async def _serve_probes(settings: Settings, built: Worker) -> AsyncIterator[None]:
-    """Answer /live with 200 and /ready with 503 until the worker starts."""
-    from streams import probes
-
-    host, port = settings.metrics_host, settings.metrics_port
-    try:
-        runner = await probes.serve(host, port, built.metrics.registry, lambda: False)
-    except OSError as error:
-        message = (
-            f"cannot listen on {host}:{port} ({error.strerror}): set another LEADGLOW_METRICS_PORT, "
-            "or 0 for any free port"
-        )
-        raise CommandError(Exit.REFUSED, message) from None
-    built.plan.metrics_port = int(runner.addresses[0][1])
-    typer.echo(f"leadglow worker: metrics on http://{host}:{built.plan.metrics_port}/metrics")
-    try:
-        yield
-    finally:
-        await runner.cleanup()
-
-
-async def _check_topics(settings: Settings) -> None:
-    """Refuse to start without the topics: a broker that creates them itself uses the wrong settings."""
-    existing = await wait_for_topics(settings)
-    missing = [topic.name for topic in wanted(settings) if topic.name not in existing]
-    if missing:
-        names = ", ".join(missing)
-        raise CommandError(Exit.REFUSED, f"Kafka has no topic {names}: run `leadglow topics create` first.")
-
-
-async def wait_for_topics(settings: Settings) -> dict[str, int]:
-    """Every topic with its number of partitions; tries again until Kafka answers."""
-    while True:
-        admin = make_admin(settings)
-        with KafkaErrorCapture() as ear:
-            try:
-                await admin.start()
-                return await partition_counts(admin)
-            except (KafkaError, TimeoutError) as error:
-                log.warning("%s Trying again.", explain_kafka_failure(settings, ear.reason or error))
-            finally:
-                await admin.close()
-        await asyncio.sleep(AGAIN_S)
+    async def stop(self) -> None:
+        """Finish the steps in flight."""
+        if self._worker is not None:
+            await self._worker.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
 
 
 async def _run_until_ended(built: Worker, stopped: asyncio.Event) -> int:
@@ -136,11 +137,14 @@ async def _run_until_ended(built: Worker, stopped: asyncio.Event) -> int:
     return Exit.TROUBLE
 
 
-async def _stop(built: Worker) -> None:
-    """Stop in order; after a time limit end the process at once, which loses nothing."""
+async def _stop(process: _Process) -> None:
+    """Stop in order; after a time limit, or while it compiles, end the process at once, which loses nothing."""
     try:
-        await asyncio.wait_for(built.stop(), STOP_S)
+        await asyncio.wait_for(process.stop(), STOP_S)
     except TimeoutError:
         log.error("no orderly stop within %s s: ending at once, nothing is lost", STOP_S)
         sys.stdout.flush()
         os._exit(Exit.TROUBLE)
+    if is_busy_in_background():
+        sys.stdout.flush()
+        os._exit(Exit.OK)

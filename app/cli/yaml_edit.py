@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from shutil import copymode
 
-from app.cli.common import CommandError
+from app.cli.errors import CommandError
 from streams.exits import Exit
 
 

@@ -1,42 +1,102 @@
-"""How functions are compiled, and where that is kept."""
+"""How functions are compiled, and where compiled code is kept.
+
+Each state of the accelerator has a folder of its own, in NUMBA_CACHE_DIR or beside the package: Numba looks for changes
+in a function's own file only, and compiled code contains parts of other files.
+"""
 
 from __future__ import annotations
 
+import ast
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import blake2b
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, Final
 
+import llvmlite
 import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 
+PACKAGE: Final = "streams.accelerator"
+KEPT_FOLDERS: Final = 4
+"""Folders that stay when a new one is made, the last used first: of another branch, or of a bounds-checked run."""
 _config: Any = numba.config
+if _config.CPU_NAME is None:  # what is compiled on one CPU model runs on every other, and costs no more
+    _config.CPU_NAME, _config.CPU_FEATURES = "generic", ""
 
 
-def _sources(folder: Traversable) -> Iterator[bytes]:
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir():
-            yield from _sources(entry)
-        elif entry.name.endswith(".py"):
-            yield entry.read_bytes()
+def _outer_constants(source: bytes) -> Iterator[str]:
+    """Constants that a module imports from outside the accelerator: compiled code contains their values."""
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.ImportFrom) or not (name := node.module or "").startswith("streams."):
+            continue
+        if not name.startswith(PACKAGE):
+            module = import_module(name)
+            yield from (f"{each.name}={getattr(module, each.name)!r}" for each in node.names if each.name.isupper())
 
 
-def _folder() -> str:
-    """A folder of its own for each state of the sources, in NUMBA_CACHE_DIR or beside the package.
+def _find_folder() -> Path:
+    package = Path(__file__).parent
+    sources = [path.read_bytes() for path in sorted(package.rglob("*.py"))]
+    constants = [constant for source in sources for constant in _outer_constants(source)]
+    compiler = [numba.__version__, llvmlite.__version__, sys.version, _config.BOUNDSCHECK, _config.OPT]
+    state = blake2b(b"\0".join([*sources, repr([constants, compiler]).encode()]), digest_size=8).hexdigest()
+    return Path(_config.CACHE_DIR or package.parent / "__pycache__") / f"compiled-{state}"
 
-    Numba looks for changes in a function's own file only, and what is compiled has parts of others in it.
-    """
-    sources = files("streams")
-    state = blake2b(b"\0".join(_sources(sources)), digest_size=8).hexdigest()
-    return f"{_config.CACHE_DIR or sources / '__pycache__'}/compiled-{state}"
+
+def _mark_used(folder: Path) -> None:
+    """Make the folder, and remove those beside it that were not used for longest."""
+    with suppress(OSError):  # it can only be read
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            others = sorted(folder.parent.glob("compiled-*"), key=lambda path: path.stat().st_mtime)
+            for old in others[:-KEPT_FOLDERS]:
+                rmtree(old, ignore_errors=True)  # a process that uses it compiles what it still needs
+        os.utime(folder)
 
 
-_config.CACHE_DIR = _folder()
+class _Locator(UserProvidedCacheLocator):
+    """Our folder, even if it can only be read; Numba itself would compile everything again then."""
+
+    def ensure_cache_path(self) -> None:
+        """Make it; any failure to write shows later, in ``save_overload``."""
+        with suppress(OSError):
+            Path(self._cache_path).mkdir(parents=True, exist_ok=True)
+
+
+class _CacheImpl(CompileResultCacheImpl):
+    _locator_classes: Any = (_Locator,)
+
+
+class _Cache(FunctionCache):
+    """Compiles where a file is missing or damaged, or nothing can be read or written; Numba itself raises then."""
+
+    _impl_class = _CacheImpl
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What was kept, or None."""
+        with suppress(Exception):  # unpickling a damaged file may raise any
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep it, if possible."""
+        with suppress(Exception):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
+
+folder: Final = _find_folder()
+_mark_used(folder)
+_config.CACHE_DIR = str(folder)
 
 
 def compiled(function: Any) -> Any:
-    """Compile at the first call; kept for the next process where there is a place that can be written."""
-    try:
-        return numba.njit(cache=True)(function)
-    except RuntimeError:  # there is no such place
-        return numba.njit(function)
+    """Compile at the first call, and keep that for the next process."""
+    dispatcher = numba.njit(function)
+    if not _config.DISABLE_JIT:
+        dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
+    return dispatcher

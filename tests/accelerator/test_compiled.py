@@ -1,13 +1,21 @@
-"""What is kept compiled is kept for one state of the sources."""
+"""Compiled code is kept for one state of the accelerator, and serves wherever it can be read."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
 
 import streams
+from streams.accelerator import jit
+from tests.containers import as_unknown_user, bare_environment
+from tests.support.system import ROOT
 
 CALLED = """
 from streams.accelerator.kernels.events import scan
@@ -29,24 +37,89 @@ called = [
 print(*(function.py_func.__name__ for function in called if not function.signatures))
 """
 """What Python calls of the compiled functions that ``warm_up`` did not."""
-WHERE = "import numba, streams.accelerator.jit; print(numba.config.CACHE_DIR)"
+COUNT = """
+import llvmlite.binding
+from numba.core import event
+
+llvmlite.binding.get_host_cpu_name = lambda: "skylake"
+llvmlite.binding.get_host_cpu_features = dict
+from streams.accelerator.warm_up import warm_up
+
+with event.install_recorder("numba:compile") as compiled:
+    warm_up()
+print(len(compiled.buffer) // 2)
+"""
+"""How many functions are compiled on a CPU of another model."""
+WHERE = "from streams.accelerator.jit import folder; print(folder)"
 
 
-def kept_in(folder: Path) -> Path:
-    return Path(
-        subprocess.run([sys.executable, "-c", WHERE], cwd=folder, check=True, capture_output=True).stdout.decode()
-    )
+def run(code: str, cwd: Path = ROOT, **variables: str) -> str:
+    argv = [*as_unknown_user(), sys.executable, "-c", code]
+    env = bare_environment(**variables)
+    return subprocess.run(argv, cwd=cwd, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
-def test_a_change_in_any_file_has_everything_compiled_anew(tmp_path: Path) -> None:
+@pytest.fixture
+def kept() -> Iterator[Path]:
+    """A copy of the compiled code that nobody can write to, as in an image."""
+    subprocess.run([sys.executable, "-c", CALLED], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        copy = Path(directory)
+        shutil.copytree(jit.folder, copy / jit.folder.name)
+        folders = [copy, *(path for path in copy.rglob("*") if path.is_dir())]
+        for folder in folders:
+            folder.chmod(0o555)
+        yield copy
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+def test_only_the_accelerator_and_the_constants_that_it_uses_have_it_compiled_anew(tmp_path: Path) -> None:
     copy = tmp_path / "streams"
     shutil.copytree(Path(streams.__path__[0]), copy, ignore=shutil.ignore_patterns("__pycache__"))
-    before = kept_in(tmp_path)
-    assert before.name.startswith("compiled-")
-    assert kept_in(tmp_path) == before
-    with (copy / "calls.py").open("a") as calls:
-        calls.write("# changed")
-    assert kept_in(tmp_path) != before
+    lead = copy / "scoring/lead.py"
+    before = run(WHERE, tmp_path)
+    assert Path(before).name.startswith("compiled-")
+
+    for source in copy.rglob("*.py"):
+        if "accelerator" not in source.parts:
+            source.write_text(source.read_text() + "\n# changed\n")
+    assert run(WHERE, tmp_path) == before
+
+    lead.write_text(lead.read_text() + "\nNEAR_MS += 1\n")
+    constant = run(WHERE, tmp_path)
+    assert constant != before
+
+    with (copy / "accelerator/kernels/score.py").open("a") as kernel:
+        kernel.write("# changed\n")
+    assert run(WHERE, tmp_path) not in {before, constant}
+
+
+def test_nothing_is_compiled_where_compiled_code_can_only_be_read_even_on_another_cpu(kept: Path) -> None:
+    assert run(COUNT, NUMBA_CACHE_DIR=str(kept)) == "0"
+
+
+def test_a_damaged_file_is_compiled_again(kept: Path) -> None:
+    damaged = next(kept.rglob("*murmur2*.nbc"))
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+
+    assert run(COUNT, NUMBA_CACHE_DIR=str(kept)) == "1"
+
+
+def test_folders_of_older_states_are_removed(tmp_path: Path) -> None:
+    for number in range(jit.KEPT_FOLDERS + 2):
+        old = tmp_path / f"compiled-{number}"
+        (old / "kernels").mkdir(parents=True)
+        os.utime(old, (number, number))
+
+    jit._mark_used(tmp_path / "compiled-new")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "compiled-3",
+        "compiled-4",
+        "compiled-5",
+        "compiled-new",
+    ]
 
 
 def test_nothing_is_compiled_while_events_wait() -> None:

@@ -51,17 +51,17 @@ def test_a_score_that_hovers_at_a_bound_turns_at_the_same_instants_with_and_with
     plain, batch, ticked = ShardDriver(rules), ShardDriver(rules), ShardDriver(rules)
     for shard in (plain, batch, ticked):
         shard.blobs["u"] = encode(lead)
-        shard.tick("u", lead.clock)
+        shard.advance_lead("u", lead.clock)
     before_ms = lead.clock
     for event in events:
         for tick_ms in sorted(chance.randint(before_ms, event.arrival) for _ in range(chance.randint(0, 3))):
-            ticked.tick("u", tick_ms, chance.choice(CUTS))
+            ticked.advance_lead("u", tick_ms, chance.choice(CUTS))
         ticked.take(event, chance.choice(CUTS))
         plain.take(event)
         batch.take(event, "")
         before_ms = event.arrival
     for shard in (plain, batch, ticked):
-        shard.tick("u", before_ms + 30 * DAY_MS)
+        shard.advance_lead("u", before_ms + 30 * DAY_MS)
     assert told(plain.transitions) == told(batch.transitions)
     assert told(plain.transitions) == told(ticked.transitions)
 

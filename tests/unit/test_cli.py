@@ -19,7 +19,8 @@ from typer.testing import CliRunner, Result
 
 from app.__main__ import main as whole_program
 from app.cli import worker as worker_command
-from app.cli.common import CommandError, load_rules, open_store
+from app.cli.common import load_rules, open_store
+from app.cli.errors import CommandError
 from app.cli.output import OutputLost, checked_output
 from app.cli.rebuild import empty_shard
 from app.cli.root import build, main
@@ -27,6 +28,7 @@ from app.cli.topics import wanted
 from app.cli.unreachable import explain_redis_failure
 from app.settings import Settings
 from app.wiring import faust_credentials, kafka_options, make_crash_point, make_worker
+from streams.metrics import Metrics
 from streams.store.base import Commit, Verdict
 from streams.store.memory import MemoryStore
 
@@ -323,7 +325,7 @@ def test_a_log_in_is_the_same_for_both_clients(more: dict[str, Any], protocol: s
 def test_a_worker_is_built_as_the_settings_say() -> None:
     settings = Settings(namespace="acme", lateness_hours=1, partitions=3, kafka_idempotence=False)
 
-    plan = make_worker(settings).plan
+    plan = make_worker(settings, Metrics()).plan
 
     assert (plan.group, plan.lateness_ms, plan.partitions, plan.idempotent) == ("acme", 3_600_000, 3, False)
 

@@ -154,7 +154,7 @@ async def test_a_lane_that_finds_a_difference_reports_it_and_reads_the_shard_aga
     await lane.open(0, None)
     for _ in range(2):
         lane.enqueue([demo(i, f"u{i}") for i in range(EVERY)], EVERY)
-        await lane._turn()
+        await lane._run_once()
     assert sought == [0]
     assert "goes on with the reference" in caplog.text
     assert (await store.control(0)).version == 1
