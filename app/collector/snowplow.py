@@ -10,14 +10,14 @@
 | ``eid`` | messageId |
 | ``ttm``, else ``dtm`` with ``stm`` | timestamp; timestamp with sentAt, which corrects the sender's clock |
 | entities (``cx``, ``co``) | ``context.entities.NAME``, the first of each name |
-| an address in an entity, see EMAIL_FIELDS | ``context.traits.email`` |
+| an e-mail address in an entity, see EMAIL_FIELDS | ``context.traits.email`` |
 | ``utm_`` parameters of the url | ``context.campaign`` |
-| ``aid``, the app id | the write key, if no header and no ``?writeKey=`` gives one |
+| ``aid``, the app id | the write key, if no header and no ``?writeKey=`` has one |
 
-In Snowplow an event with both ``uid`` and ``duid`` says that they are one person. So with the first such event of a
-request comes an identify call. Its messageId is made of the identities and the session: repeats of it are one.
+In Snowplow an event with both ``uid`` and ``duid`` means that they are one person. So an identify call is added after
+the first such event of a request. Its messageId is derived from the identities and the session: it counts once.
 
-Entities that cannot be read are left out; the event still counts.
+Entities that cannot be parsed are ignored; the event still counts.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def read_snowplow(inbound: Inbound, email_fields: Mapping[str, str] = EMAIL_FIEL
     """
     events = _events(inbound)
     delivery = DeliveryBuilder(inbound, write_key_of(inbound) or _app_id(events))
-    told: set[str] = set()
+    identified: set[str] = set()
     for event in events:
         if not isinstance(event, dict):
             delivery.add_bad(event, "not_an_object")
@@ -100,8 +100,8 @@ def read_snowplow(inbound: Inbound, email_fields: Mapping[str, str] = EMAIL_FIEL
             delivery.add_bad(event, refused.reject.reason)
             continue
         identify = _identify(event, call) if delivery.add_call(call, event) else None
-        if identify is not None and identify["messageId"] not in told:
-            told.add(identify["messageId"])
+        if identify is not None and identify["messageId"] not in identified:
+            identified.add(identify["messageId"])
             delivery.add_call(identify)
     return delivery.build()
 
@@ -110,7 +110,7 @@ def _events(inbound: Inbound) -> list[Any]:
     if inbound.method != "POST":
         return [
             {utf8_text(name): utf8_text(value) for name, value in reversed(inbound.query)}
-        ]  # the first of a name counts
+        ]  # the first one of each name counts
     sent = decode_json(inbound.body)
     data = sent.get("data") if isinstance(sent, dict) else None
     if not isinstance(data, list):
@@ -143,14 +143,14 @@ _ANONYMOUS: Final = ("duid", "nuid", "tnuid")
 
 def _times(event: Event) -> dict[str, str]:
     true_time = _time(event, "ttm")
-    if true_time:  # set by the application: no clock to correct
+    if true_time:  # set by the application, so there is no clock to correct
         return {"timestamp": true_time}
     named = (("timestamp", _time(event, "dtm")), ("sentAt", _time(event, "stm")))
     return {name: time for name, time in named if time}
 
 
 def _identify(event: Event, call: Call) -> Call | None:
-    """The call that joins the identities of an event; None if it has no user or nothing to join to it."""
+    """The call that joins the identities of an event; None if it has no user or no other identity."""
     email = call["context"].get("traits", {}).get("email", "")
     anonymous = call.get("anonymousId", "")
     if "userId" not in call or not (anonymous or email):
@@ -202,7 +202,7 @@ def _self_describing(event: Event) -> Call:
 
 
 def readable(name: str) -> str:
-    """The name of a schema as people write events: ``demo_requested``, ``demoRequested`` -> ``Demo Requested``."""
+    """The name of a schema as an event name: ``demo_requested``, ``demoRequested`` -> ``Demo Requested``."""
     return " ".join(word[:1].upper() + word[1:] for word in _WORD.findall(name))
 
 
@@ -225,7 +225,7 @@ def _page(event: Event) -> dict[str, Any]:
 def _context(event: Event, inbound: Inbound, entities: dict[str, Any]) -> dict[str, Any]:
     page = _page(event)
     agent = _text(event, "ua")
-    if not agent and _text(event, "p") == "web":  # another platform's header names the library of a server
+    if not agent and _text(event, "p") == "web":  # on other platforms the header names a server's library
         agent = utf8_text(inbound.header("user-agent"))
     context = {
         "library": {"name": "snowplow", "version": _text(event, "tv")},
@@ -242,7 +242,7 @@ def _context(event: Event, inbound: Inbound, entities: dict[str, Any]) -> dict[s
 
 
 def _entities(event: Event, email_fields: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """The entities by name, and the e-mail address that one of them has."""
+    """The entities by name, and an e-mail address found in them."""
     found: dict[str, Any] = {}
     email = ""
     for vendor, name, data in _described(event):
@@ -254,7 +254,7 @@ def _entities(event: Event, email_fields: Mapping[str, str]) -> tuple[dict[str, 
 
 
 def _described(event: Event) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Vendor, name and data of each entity that can be read."""
+    """Vendor, name and data of each valid entity."""
     try:
         outer = _json(event, "cx", "co")
     except Refused:
@@ -271,7 +271,7 @@ def _described(event: Event) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _text(event: Event, name: str) -> str:
-    """A value as text, as the protocol sends all of them."""
+    """A value as text; the protocol sends every value so."""
     value = event.get(name)
     if isinstance(value, str):
         return value
@@ -294,10 +294,10 @@ def _time(event: Event, name: str) -> str | None:
 
 
 def _json(event: Event, coded: str, plain: str) -> Any:
-    """A value that is JSON, in base64 or as it is; None if it is missing.
+    """A JSON value, in base64 or plain; None if it is missing.
 
     Raises:
-        Refused: it cannot be read.
+        Refused: it cannot be parsed.
     """
     said = event.get(coded)
     raw = decode_base64(said) if isinstance(said, str) and said else event.get(plain)
