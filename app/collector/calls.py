@@ -64,9 +64,9 @@ def parse_lenient(raw: bytes | str) -> Any:
     except orjson.JSONDecodeError:
         if len(raw) > MOST_ODD_BYTES:
             raise
-        said = raw if isinstance(raw, str) else raw.decode()
+        text = raw if isinstance(raw, str) else raw.decode()
     try:
-        value = json.loads(said, parse_constant=_to_none, parse_float=_to_finite, parse_int=_to_int)
+        value = json.loads(text, parse_constant=_to_none, parse_float=_to_finite, parse_int=_to_int)
         return orjson.loads(_HALVES.sub("\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False)))
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
@@ -191,12 +191,12 @@ def check_count(events: list[Any]) -> list[Any]:
     return events
 
 
-def write_key_of(inbound: Inbound, said: Any = None) -> str:
-    """The sender's key: from the Authorization header, else ``said`` in the body, else ``?writeKey=``."""
+def write_key_of(inbound: Inbound, in_body: Any = None) -> str:
+    """The sender's key: from the Authorization header, else ``in_body``, else ``?writeKey=``."""
     header = inbound.header("authorization")
     shown = _basic_user(header) if 0 < len(header) <= _AUTHORIZATION_CHARS else ""
-    if not shown and isinstance(said, str):
-        shown = said
+    if not shown and isinstance(in_body, str):
+        shown = in_body
     return shown or utf8_text(inbound.parameter("writeKey"))
 
 

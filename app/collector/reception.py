@@ -1,4 +1,4 @@
-"""The way of a request to Kafka, without HTTP: check its key, drop what visitors refused, mark machines, write."""
+"""Takes a request to Kafka, without HTTP: check its key, drop events that visitors refused, mark machines, write."""
 
 from __future__ import annotations
 
@@ -21,10 +21,6 @@ from streams.yamlfile.watched import Watched
 
 class RecordWriter(Protocol):
     """Writes records to Kafka."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether Kafka answered recently."""
 
     async def write_records(self, records: Sequence[Outgoing]) -> None:
         """Return when every record is acknowledged; raise a Refusal otherwise."""
@@ -108,13 +104,13 @@ class Reception:
         return kept
 
     async def _publish(
-        self, route: str, inbound: Inbound, topic: str, delivery: Delivery, key: Key | None, way: str = ""
+        self, route: str, inbound: Inbound, topic: str, delivery: Delivery, key: Key | None, webhook: str = ""
     ) -> None:
         """Stamp and mark the calls, and return when Kafka has acknowledged all of them."""
         at_ms, bad = inbound.received_ms, delivery.bad
         records: list[Outgoing] = []
         for call in delivery.calls:
-            stamped = authority.stamp_call(call, key, way)
+            stamped = authority.stamp_call(call, key, webhook)
             judged = (stamped,) if isinstance(stamped, BadCall) else self._mark_machines(stamped, inbound)
             for each in judged:
                 record = each if isinstance(each, BadCall) else record_of(each, topic, at_ms)

@@ -67,8 +67,8 @@ def collect_calls(service: str, raws: Iterable[bytes], read: Callable[[dict[str,
             delivery.bad.append(
                 BadCall(raw, "unknown_type", f"{service} reports {unknown}, which is not a known event")
             )
-        except NoRecipient as nobody:
-            delivery.bad.append(BadCall(raw, "no_lead", str(nobody) or REASONS["no_lead"]))
+        except NoRecipient as unnamed:
+            delivery.bad.append(BadCall(raw, "no_lead", str(unnamed) or REASONS["no_lead"]))
     return delivery
 
 

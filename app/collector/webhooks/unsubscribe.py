@@ -54,8 +54,8 @@ def unsubscribe_token(secret: bytes, ticket: Ticket) -> str:
     if not secret or not (ticket.user_id or mail.address_of(ticket.email)):
         sentence = "a secret, and a userId or an e-mail address, are needed"
         raise ValueError(sentence)
-    said = msgspec.json.encode([ticket.user_id, ticket.email, ticket.list_id, ticket.campaign_id])
-    payload = _base64url(said)
+    fields = msgspec.json.encode([ticket.user_id, ticket.email, ticket.list_id, ticket.campaign_id])
+    payload = _base64url(fields)
     return f"{payload}.{_signature(secret, payload)}"
 
 
