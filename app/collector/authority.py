@@ -1,7 +1,7 @@
-"""What a key may say. Pure.
+"""Which calls a key may send. Pure.
 
-A public write key stands in the source of a web page: whoever sends with it may be a visitor, or anybody. It may say
-what a visitor does and who they say they are; not what only a mail service, a CRM or the collector itself can know.
+A public write key is visible in the source of a web page, so anybody can use it. It may send what visitors do and who
+they say they are, but nothing that only a mail service, a CRM or the collector itself can know.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.collector.vocabulary import MAIL_EVENTS
 from streams.events.calls import RETRACTION
 
 STAMP_FIELD: Final = "leadglow"
-"""Where a call says by which key it came; what a client sends there is never kept."""
+"""The field of a call that names its key; a value from the client is always replaced."""
 NOT_ALLOWED: Final = "not_allowed"
 VERDICTS: Final = frozenset(
     {
@@ -30,7 +30,7 @@ VERDICTS: Final = frozenset(
         "Opportunity Won",
     }
 )
-"""What a CRM says became of a lead."""
+"""Events with a CRM's verdict about a lead."""
 _TRUSTED_ONLY: Final = (
     (frozenset({RETRACTION}), "takes points back, which"),
     (MAIL_EVENTS, "is an event of a mail service, which"),
@@ -40,11 +40,11 @@ _MARKS: Final = frozenset({"automated", "automated_reason"})
 
 
 def stamp_call(call: Call, key: Key | None, webhook_name: str = "") -> Call | BadCall:
-    """The call as it may go on, with the key that it came by; a BadCall where the key may not say this.
+    """The call with the name of its key added; a BadCall if the key may not send it.
 
-    ``key`` is None where the way in has its own proof, a signature: ``webhook_name`` is its name then. To be done
-    before machines are judged, whose marks a public key may not set. The ids of a public key's events are its own:
-    else it could use up that of an event to come.
+    ``key`` is None for signed requests, and ``webhook_name`` names their webhook. Call this before machines are marked,
+    because a public key may not set these marks. Ids of a public key's events get a prefix, so that they cannot take
+    the id of an event of another sender.
     """
     if key is None or not key.public:
         return {**call, STAMP_FIELD: {"key": key.name if key is not None else webhook_name}}
@@ -62,7 +62,7 @@ def stamp_call(call: Call, key: Key | None, webhook_name: str = "") -> Call | Ba
 
 
 def _forbidden(call: Call) -> str | None:
-    """Why a public key may not say this; None where it may."""
+    """Why a public key may not send this call; None if it may."""
     event = call.get("event")
     if call.get("type") != "track" or not isinstance(event, str):
         return None

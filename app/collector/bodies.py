@@ -1,4 +1,4 @@
-"""Bodies of requests: inflating them, and how many bytes of them are reserved at a time. Pure."""
+"""Bodies of requests: inflates them, and limits the memory that they take together. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 from app.collector.inbound import Refusal
 
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-"""zlib's name for each format that is read."""
+"""Supported encoding -> zlib's window size for it."""
 MOST_MEMBERS: Final = 16
-"""Of one gzip body: each further one costs a copy of what is left, and no SDK sends more than one."""
+"""Members of one gzip body. Each one costs a copy of the rest, and no SDK sends more than one."""
 
 
 def inflate(body: bytes, encoding: str, limit: int) -> bytes:
-    """The body as it was before compression, of at limit ``limit`` bytes.
+    """The body as it was before compression, of at most ``limit`` bytes.
 
     Raises:
         Refusal: 400 if it is damaged, 413 if it is too large, 415 if it is compressed in another way.
@@ -24,15 +24,17 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
         return body if len(body) <= limit else _refuse_too_large(limit)
     window = _WINDOWS.get(name)
     if window is None:
-        raise Refusal(415, "unknown_encoding", f"Content-Encoding {name[:40]!r} is not read: send gzip, or none.")
+        raise Refusal(415, "unknown_encoding", f"Content-Encoding {name[:40]!r} is not supported: send gzip, or none.")
     try:
         return _inflate_members(body, window, limit)
     except zlib.error:
-        raise Refusal(400, "bad_encoding", f"The body is not valid {name}: send it again, or uncompressed.") from None
+        raise Refusal(
+            400, "bad_encoding", f"The body is not valid {name}: send it again, or send it uncompressed."
+        ) from None
 
 
 def _inflate_members(body: bytes, window: int, limit: int) -> bytes:
-    """Inflate one member after another; a gzip file may have several."""
+    """Inflate every member; a gzip file may have several."""
     found = b""
     for _ in range(MOST_MEMBERS):
         inflater = zlib.decompressobj(_window_of_deflate(body, window))
@@ -48,7 +50,7 @@ def _inflate_members(body: bytes, window: int, limit: int) -> bytes:
 
 
 def _window_of_deflate(body: bytes, window: int) -> int:
-    """Some senders take ``deflate`` to mean the data without zlib's header."""
+    """The window size for zlib; some senders omit the zlib header in ``deflate``."""
     return -15 if window == 15 and body[:1] and body[0] & 0xF != 8 else window
 
 
@@ -57,36 +59,36 @@ def _refuse_too_large(limit: int) -> bytes:
 
 
 def too_large(limit: int) -> Refusal:
-    """What a body of more than ``limit`` bytes gets."""
+    """The refusal of a body of more than ``limit`` bytes."""
     return Refusal(413, "too_large", f"The body has more than {limit} bytes when inflated: send smaller batches.")
 
 
-# How much is reserved ------------------------------------------------------------------------------------------------
+# Memory in flight -----------------------------------------------------------------------------------------------
 
 BUSY_S: Final = 1
 REQUEST_BYTES: Final = 16 * 1024
-"""What a request costs beside its body."""
+"""Estimated memory of a request without its body."""
 SHARE: Final = 4
-"""One address may hold one part in so many: who sends slowly from one place leaves budget for others."""
+"""One address may use one part in four, so that a slow sender cannot block all others."""
 
 
 class MemoryBudget:
-    """How many bytes the requests in flight may hold together, and those of one address."""
+    """Limits the bytes of all requests in flight, and of those from one address."""
 
     def __init__(self, limit: int) -> None:
-        """``limit`` bytes."""
+        """``limit`` is in bytes."""
         self.limit = limit
         self.limit_of_one = limit // SHARE
         self.reserved = 0
         self.by_remote: dict[str, int] = {}
 
     def reserve_for(self, remote: str) -> Reservation:
-        """What one request of an address holds, for as long as the block runs."""
+        """Memory for a request from an address, freed at the end of the ``with`` block."""
         return Reservation(self, remote)
 
 
 class Reservation:
-    """The bytes that one request holds."""
+    """The bytes reserved for one request."""
 
     __slots__ = ("_budget", "_bytes", "remote")
 
@@ -96,16 +98,16 @@ class Reservation:
         self._bytes = 0
 
     def reserve(self, size: int) -> None:
-        """Hold that many bytes more.
+        """Reserve more bytes.
 
         Raises:
-            Refusal: 503, there is no budget.
+            Refusal: 503, the limit is reached.
         """
         budget = self._budget
         reserved = budget.reserved + size
         mine = budget.by_remote.get(self.remote, 0) + size
         if reserved > budget.limit or mine > budget.limit_of_one:
-            message = "The collector has all that it can hold: send the same request again later."
+            message = "The collector has too much in flight: send the same request again later."
             raise Refusal(503, "too_busy", message, BUSY_S)
         budget.reserved = reserved
         budget.by_remote[self.remote] = mine

@@ -1,4 +1,4 @@
-"""What the payload adapters share: JSON in, the engine's own checks, message ids, write keys. Pure."""
+"""Shared by the payload adapters: parsing JSON, the engine's checks, message ids, write keys. Pure."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from streams.events.identities import owner_of, plain_owner, previous_identity
 from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Refused
 
 MOST_CALLS: Final = 5_000
-"""In one request; the clients send 2,500 at most."""
+"""Events in one request; the SDKs send at most 2,500."""
 MOST_CALL_BYTES: Final = MOST_EVENT_BYTES - 1_000
-"""Leaves room for what the collector adds to a call."""
+"""Leaves room for the fields that the collector adds."""
 MOST_ODD_BYTES: Final = 1024 * 1024
-"""Of a body that is no strict JSON: reading it takes ten times as long."""
+"""Size of a body that is not strict JSON, which takes ten times as long to parse."""
 TOO_DEEP: Final = "the event is nested more than 254 levels deep"
 _NO_TARGET: Final = "no_target"
 _RAW_BYTES: Final = 1_000
-"""Of the request, for an event that cannot be written as JSON again."""
+"""How much of the body is kept for an event that cannot be encoded as JSON again."""
 _AUTHORIZATION_CHARS: Final = 1_000
 _HALVES: Final = re.compile("[\ud800-\udfff]")
 _DIGITS: Final = 19
-"""Whole numbers of fewer fit into 64 bits."""
+"""Whole numbers with fewer digits fit into 64 bits."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def decode_json(body: bytes) -> Any:
-    """The JSON value of a body, whatever its Content-Type says.
+    """The JSON value of a body, whatever its Content-Type is.
 
     Raises:
-        Refusal: it is none.
+        Refusal: it is not JSON.
     """
     try:
         return parse_lenient(body.removeprefix(b"\xef\xbb\xbf"))
@@ -51,22 +51,22 @@ def decode_json(body: bytes) -> Any:
 
 
 def parse_lenient(raw: bytes | str) -> Any:
-    """The value of JSON, or of what some senders take for it.
+    """Parse JSON, also in the variants that some senders use.
 
     ``NaN``, ``Infinity`` and numbers beyond every float become null, and halves of surrogate pairs U+FFFD: one odd
-    event must not cost those beside it. No more than MOST_ODD_BYTES are read so.
+    event must not cost the others. This is done for at most MOST_ODD_BYTES.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it cannot be parsed.
     """
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         if len(raw) > MOST_ODD_BYTES:
             raise
-        said = raw if isinstance(raw, str) else raw.decode()
+        text = raw if isinstance(raw, str) else raw.decode()
     try:
-        value = json.loads(said, parse_constant=_to_none, parse_float=_to_finite, parse_int=_to_int)
+        value = json.loads(text, parse_constant=_to_none, parse_float=_to_finite, parse_int=_to_int)
         return orjson.loads(_HALVES.sub("\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False)))
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
@@ -86,12 +86,12 @@ def _to_int(digits: str) -> float | None:
 
 
 def no_events(expected: str) -> Refusal:
-    """The refusal of JSON that holds no events."""
+    """The refusal of JSON that has no events."""
     return Refusal(400, "not_an_object", f"The body is valid JSON, but not {expected}.")
 
 
 def require_scorable(call: Call) -> None:
-    """Hold a call to the rules by which the engine takes it in.
+    """Check a call as the engine will check it.
 
     Raises:
         Refused: the engine would reject it.
@@ -108,25 +108,25 @@ def require_scorable(call: Call) -> None:
 
 
 class DeliveryBuilder:
-    """Puts each event of one request with the calls or with the bad ones."""
+    """Builds the delivery of a request, event by event."""
 
     __slots__ = ("_body", "_copies", "delivery")
 
     def __init__(self, inbound: Inbound, write_key: str) -> None:
-        """``write_key`` is what the sender showed."""
+        """``write_key`` is the key that the sender gave."""
         self.delivery = Delivery(write_key=write_key)
         self._body = inbound.body
         self._copies: dict[str, int] = {}
 
     def add_call(self, call: Call, sent: Any = None) -> bool:
-        """Take a call if the engine would, else put ``sent``, what it was made from, with the bad ones. Says which."""
+        """Add a valid call, or ``sent``, which it was made from, as a bad event. Returns whether it is valid."""
         sent = call if sent is None else sent
         try:
             require_scorable(call)
             size = len(orjson.dumps(call))
         except Refused as refused:
             return self.add_bad(sent, refused.reject.reason)
-        except TypeError:  # it was decoded from JSON, so depth is all that can be wrong
+        except TypeError:  # it was parsed from JSON, so it can only be nested too deep
             return self.add_bad(sent, "too_large", TOO_DEEP)
         if size > MOST_CALL_BYTES:
             return self.add_bad(sent, "too_large")
@@ -137,12 +137,12 @@ class DeliveryBuilder:
         return True
 
     def add_bad(self, event: Any, reason: str, sentence: str = "") -> bool:
-        """Put an event with the bad ones."""
+        """Add an event that cannot be used."""
         self.delivery.bad.append(BadCall(self._raw(event), reason, sentence or REASONS[reason]))
         return False
 
     def build(self) -> Delivery:
-        """The delivery.
+        """Return the delivery.
 
         Raises:
             Refusal: nothing in the request can be used.
@@ -155,9 +155,9 @@ class DeliveryBuilder:
         return delivery
 
     def _message_id(self, call: Call) -> str:
-        """An id for a call without one: the same when the request is repeated, another for an equal call in it.
+        """An id for a call without one: the same if the request is sent again, another for an equal call in it.
 
-        ``sentAt`` does not count: clients set it anew for each try.
+        ``sentAt`` is ignored, because clients change it with each attempt.
         """
         given = call.pop("messageId", None)
         if type(given) is int:
@@ -181,28 +181,28 @@ class DeliveryBuilder:
 
 
 def check_count(events: list[Any]) -> list[Any]:
-    """The events of a request, if one may send as many.
+    """Return the events of a request, unless there are too many.
 
     Raises:
-        Refusal: one may not.
+        Refusal: there are too many.
     """
     if len(events) > MOST_CALLS:
         raise Refusal(413, "too_many_events", f"Send at most {MOST_CALLS} events in one request.")
     return events
 
 
-def write_key_of(inbound: Inbound, said: Any = None) -> str:
-    """What the sender shows to be let in: the Authorization header, else ``said`` in the body, else ``?writeKey=``."""
+def write_key_of(inbound: Inbound, in_body: Any = None) -> str:
+    """The sender's key: from the Authorization header, else ``in_body``, else ``?writeKey=``."""
     header = inbound.header("authorization")
     shown = _basic_user(header) if 0 < len(header) <= _AUTHORIZATION_CHARS else ""
-    if not shown and isinstance(said, str):
-        shown = said
+    if not shown and isinstance(in_body, str):
+        shown = in_body
     return shown or utf8_text(inbound.parameter("writeKey"))
 
 
 @lru_cache(maxsize=1_000)
 def _basic_user(header: str) -> str:
-    """The user name of Basic, or the token of Bearer; empty where there is none."""
+    """The user name of Basic, or the token of Bearer; empty if there is none."""
     scheme, _, rest = header.partition(" ")
     if scheme.lower() == "bearer":
         return utf8_text(rest.strip())
@@ -212,7 +212,7 @@ def _basic_user(header: str) -> str:
 
 
 def decode_base64(coded: str) -> bytes | None:
-    """Bytes from base64 of either alphabet, padded or not; None if it is none."""
+    """Bytes from base64 of either alphabet, with or without padding; None if it is not base64."""
     plain = coded.rstrip("=").replace("-", "+").replace("_", "/").replace(" ", "+")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
@@ -221,7 +221,7 @@ def decode_base64(coded: str) -> bytes | None:
 
 
 def utf8_text(value: str) -> str:
-    """Text of a header or a query as UTF-8 can carry it."""
+    """The text of a header or query, made encodable as UTF-8."""
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 

@@ -1,19 +1,19 @@
 """CloudEvents 1.0 over HTTP: structured, binary and batched. Pure.
 
-If ``data`` is a call of the Segment spec (a known ``type`` and an id), it is that call; what it lacks is taken from
-the CloudEvent. Everything else becomes a track call:
+If ``data`` is a call of the Segment spec (it has a known ``type`` and an id), that call is used, and missing fields are
+taken from the CloudEvent. Everything else becomes a track call:
 
 | CloudEvents | Here |
 | --- | --- |
 | ``type`` | event |
-| ``source`` and ``id``, which are unique together | messageId: both, with a blank between |
+| ``source`` and ``id``, which are unique together | messageId: both, separated by a space |
 | ``time`` | timestamp |
 | ``subject`` | userId; an e-mail address becomes ``context.traits.email`` instead |
-| ``data`` | properties; data that are no object stand in ``properties.data`` |
+| ``data`` | properties; data that are not an object become ``properties.data`` |
 | ``source``, ``dataschema``, further attributes | ``context.cloudevent.NAME`` |
 
-``userId``, ``anonymousId`` or ``traits.email`` in the data win over ``subject``; so do the extension attributes
-``userid`` and ``anonymousid``. A ``subject`` that is no person's id needs one of them beside it.
+``userId``, ``anonymousId`` or ``traits.email`` in the data take precedence over ``subject``; so do the extension
+attributes ``userid`` and ``anonymousid``. If ``subject`` is not a person's id, one of these is needed.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _structured(inbound: Inbound) -> list[Any]:
 
 
 def _binary(inbound: Inbound) -> dict[str, Any]:
-    """The event of ``ce-`` headers (whose values are percent-encoded) and a body of data."""
+    """The event from ``ce-`` headers, whose values are percent-encoded, and a body with its data."""
     event: dict[str, Any] = {
         utf8_text(name.removeprefix(_PREFIX)): unquote(utf8_text(value))
         for name, value in ((name.lower(), value) for name, value in inbound.headers.items())
@@ -84,10 +84,10 @@ def _binary(inbound: Inbound) -> dict[str, Any]:
 
 
 def _read_data(raw: bytes, content_type: str) -> Any:
-    """Data of any kind: JSON, else text.
+    """The data: JSON if possible, else text.
 
     Raises:
-        Refusal: it is said to be JSON, and is not.
+        Refusal: the Content-Type is JSON, but the data are not.
     """
     try:
         return parse_lenient(raw) if "json" in content_type.lower() else orjson.loads(raw)

@@ -1,4 +1,4 @@
-"""One collector process: its parts, started and stopped in order."""
+"""One collector process: starts and stops its parts in order."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 
 
 class Collector:
-    """Everything between a socket and Kafka."""
+    """A whole collector, from the socket to Kafka."""
 
     def __init__(
         self, create: Callable[[], AIOKafkaProducer], keys: Path, settings: EventSettings, limits: Limits
     ) -> None:
-        """``create`` makes a producer that is not started yet.
+        """``create`` makes a producer, which is not started yet.
 
         Raises:
             YamlFileError: the keys file has mistakes.
@@ -46,21 +46,21 @@ class Collector:
         self._watching: asyncio.Task[None] | None = None
 
     async def probe(self, host: str, port: int) -> str:
-        """Serve the metrics and probes, and return their address."""
+        """Serve metrics and probes, and return their URL."""
         self._probes = await probes.serve(host, port, self.metrics.registry, lambda: self._writer.ready)
         return url_of(self._probes, host)
 
     async def listen(self, host: str, port: int) -> str:
-        """Take requests, and return the address; they get 503 before ``connect`` is through."""
+        """Accept requests, and return the URL; until ``connect`` has finished they get 503."""
         self._watching = asyncio.create_task(self._keys.watch())
         return await self._site.start(host, port)
 
     async def connect(self) -> None:
-        """Reach Kafka, for as long as it takes."""
+        """Connect to Kafka; retry until it answers."""
         await self._writer.start()
 
     async def stop(self) -> None:
-        """1. Take no more requests. 2. Finish those in flight. 3. Leave Kafka. 4. End the probes."""
+        """1. Close the listener. 2. Finish the requests in flight. 3. Disconnect from Kafka. 4. End the probes."""
         await self._site.stop()
         await self._writer.stop()
         if self._watching is not None:

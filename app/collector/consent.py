@@ -1,4 +1,4 @@
-"""What a visitor refused: the browser's own signals, and the choice that a consent banner wrote into an event. Pure."""
+"""Consent of visitors: signals of the browser, and the choice that a consent banner writes into an event. Pure."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from app.collector.inbound import Call, Inbound
 
 NO = (False, 0, "false", "denied", "no", "0")
-"""What consent platforms write for a refusal."""
+"""Values by which consent platforms mark a refusal."""
 
 
 def browser_refusal(inbound: Inbound) -> str:
-    """``gpc`` or ``dnt`` if the browser refuses for its visitor, else empty."""
+    """``gpc`` or ``dnt`` if the browser sends a refusal, else empty."""
     if inbound.headers.get("sec-gpc") == "1":
         return "gpc"
     return "dnt" if inbound.headers.get("dnt") == "1" else ""
 
 
 def calls_with_consent(calls: Sequence[Call], path: Sequence[str]) -> list[Call]:
-    """The calls whose visitor did not refuse at ``path``; who did not say anything has not refused."""
+    """The calls without a refusal at ``path``; a missing value is not a refusal."""
     return [call for call in calls if not _has_refused(call, path)]
 
 

@@ -1,4 +1,4 @@
-"""Calls -> Kafka. What waits is sent together; a request is answered when Kafka has acknowledged all of it."""
+"""Writes calls to Kafka. Waiting requests are sent together; each is answered once all its records are acknowledged."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ from streams.transport.topics import Partitioner
 
 log = logging.getLogger(__name__)
 DEADLINE_S: Final = 5.0
-"""How long a request waits for Kafka's acknowledgement."""
+"""How long a request waits for acknowledgement."""
 RETRY_AFTER_S: Final = 2
 CHECK_S: Final = 2.0
-"""Between two looks whether Kafka is there."""
+"""Time between two checks whether Kafka answers."""
 TICK_S: Final = 0.2
-"""How often requests are looked through for those that have waited too long."""
+"""Time between two checks for requests that have waited too long."""
 REMEMBERED: Final = 100_000
-"""Keys of each topic whose partition is remembered."""
+"""Record keys whose partition is cached, per topic."""
 
 _FINAL: Final = (MessageSizeTooLargeError,)
 
 
 def record_of(call: Call, topic: str, received_ms: int) -> Outgoing | BadCall:
-    """A call as a record of a source topic, keyed by whom it is about."""
+    """A call as a record of a source topic, with its lead as key."""
     try:
         value = orjson.dumps(call)
     except TypeError:
-        value = json.dumps(call, default=str).encode()  # what only Python can write, the engine will judge
+        value = json.dumps(call, default=str).encode()  # only Python can encode it; the engine decides about it
     if len(value) > MOST_EVENT_BYTES:
         return BadCall(value, "too_large", REASONS["too_large"])
     return Outgoing(topic, record_key(call), value, received_ms, [])
 
 
 def reject_record_of(bad: BadCall, topic: str, route: str, received_ms: int) -> Outgoing:
-    """A bad call as a record of the topic of rejects."""
+    """A bad call as a record for the topic of rejects."""
     raw = SimpleNamespace(key=None, value=bad.raw, timestamp=received_ms, headers=())
     return reject_record(topic, raw, f"collector:{route}", Reject(bad.reason, bad.sentence))
 
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    """Records that are acknowledged together."""
+    """The records of one request, which are acknowledged together."""
 
     records: Sequence[Outgoing]
     answered: asyncio.Future[None]
@@ -64,14 +64,14 @@ class _Request:
 
 
 class EventWriter:
-    """Sends what all requests bring, one sending at a time: whatever comes meanwhile goes with the next.
+    """Writes the records of all requests, one batch at a time; requests that arrive meanwhile go into the next batch.
 
-    A request that has waited too long gets 503. If its records were on their way they may reach Kafka all the same;
-    its sender sends them again with the same ``messageId``, and scoring counts them once.
+    A request that has waited too long gets 503. Its records may still reach Kafka if they were already sent; the
+    sender repeats them with the same ``messageId``, and scoring counts them once.
     """
 
     def __init__(self, producer: Producer, topics: Iterable[str], metrics: Metrics, now_s: Callable[[], float]) -> None:
-        """``topics`` are all that will be written to; ``now_s`` is a clock that only grows."""
+        """``topics`` are all topics that are written to; ``now_s`` is a monotonic clock."""
         self._producer = producer
         self._topics = tuple(topics)
         self._metrics = metrics
@@ -87,11 +87,11 @@ class EventWriter:
 
     @property
     def ready(self) -> bool:
-        """Whether Kafka was there a moment ago."""
+        """Whether Kafka answered recently."""
         return self._started and self._producer.healthy and not self._is_stuck()
 
     async def start(self) -> None:
-        """Connect, for as long as it takes; until then every request gets 503."""
+        """Connect, and retry until Kafka answers; until then every request gets 503."""
         await self._producer.start()
         for topic in self._topics:
             self._partitioners[topic] = Partitioner(await self._producer.count_partitions(topic), REMEMBERED)
@@ -101,7 +101,7 @@ class EventWriter:
         self._started = True
 
     async def stop(self) -> None:
-        """Disconnect; whoever still waits gets 503."""
+        """Disconnect; requests that still wait get 503."""
         self._started = False
         for task in self._tasks:
             task.cancel()
@@ -113,7 +113,7 @@ class EventWriter:
         """Return when Kafka has acknowledged every record.
 
         Raises:
-            Refusal: 503, it does not answer.
+            Refusal: 503, Kafka does not answer.
         """
         if not records:
             return
@@ -135,7 +135,7 @@ class EventWriter:
             try:
                 await self._send_together(self._sent)
             except Exception:
-                log.exception("a sending failed; its requests get 503")
+                log.exception("a batch failed; its requests get 503")
                 self._refuse(self._sent)
             self._metrics.publish_seconds.observe(self._now_s() - self._since_s)
             for request in self._sent:
@@ -144,7 +144,7 @@ class EventWriter:
             self._sent = []
 
     async def _send_together(self, requests: Sequence[_Request]) -> None:
-        """Send all; if a record is too large, each request by itself, so that only those with one are refused."""
+        """Send all requests in one batch; if a record is too large, one by one, so that only its request is refused."""
         try:
             await self._deliver(requests)
         except MessageSizeTooLargeError:
@@ -155,7 +155,7 @@ class EventWriter:
         try:
             await self._deliver([request])
         except MessageSizeTooLargeError as error:
-            log.error("Kafka takes no record of this size (%s): raise max.message.bytes of %s", error, self._topics)
+            log.error("Kafka refuses a record as too large (%s): raise max.message.bytes of %s", error, self._topics)
             if not request.answered.done():
                 request.answered.set_exception(_oversized())
 
@@ -179,7 +179,7 @@ class EventWriter:
         return bool(self._sent) and self._now_s() - self._since_s > DEADLINE_S
 
     async def _refuse_late(self) -> None:
-        """Answer those who have waited too long; what was not sent yet is not sent at all."""
+        """Refuse requests that have waited too long; those not sent yet are not sent at all."""
         while True:
             await asyncio.sleep(TICK_S)
             before_s = self._now_s() - DEADLINE_S
@@ -194,7 +194,7 @@ class EventWriter:
                 request.answered.set_exception(kafka_away())
 
     async def _watch_kafka(self) -> None:
-        """Tell once whenever Kafka goes or comes."""
+        """Log once when Kafka stops answering, and once when it answers again."""
         was = True
         while True:
             await self._producer.check_health()
@@ -211,11 +211,11 @@ _BACK: Final = "Kafka answers again"
 
 
 def _oversized() -> Refusal:
-    return Refusal(413, "too_large", "The broker takes no event of this size: send smaller ones.")
+    return Refusal(413, "too_large", "The broker refuses an event of this size: send smaller ones.")
 
 
 def kafka_away() -> Refusal:
-    """What a request gets that cannot be kept now."""
+    """The refusal of a request that cannot be stored now."""
     return Refusal(
         503, "kafka_away", "The events could not be stored: send the same request again later.", RETRY_AFTER_S
     )

@@ -1,4 +1,4 @@
-"""What adapters take and give: one request in, calls in the shape of the Segment spec out. Pure."""
+"""The input and output of payload adapters: one request in, calls in the shape of the Segment spec out. Pure."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Inbound(Struct, frozen=True):
     path: str
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Found by lower-cased name; listed, names may stand as they were sent."""
+    """Look them up by lower-case name; iterating gives the names as they were sent."""
     body: bytes = b""
     """Inflated, within the size limit."""
     received_ms: int = 0
-    """When it came, in ms since the epoch."""
+    """Arrival, in ms since the epoch."""
     remote: str = ""
     """The sender's address."""
 
@@ -40,7 +40,7 @@ class Inbound(Struct, frozen=True):
 
 
 class BadCall(Struct, frozen=True):
-    """One event inside a request that cannot be used: it goes to ``rejected-events``, the rest counts."""
+    """One event inside a request that cannot be used: it goes to ``rejected-events``, the others are accepted."""
 
     raw: bytes
     reason: str
@@ -49,13 +49,13 @@ class BadCall(Struct, frozen=True):
 
 
 class Delivery(Struct):
-    """What a request said."""
+    """The content of a request."""
 
     calls: list[Call] = field(default_factory=list)
     bad: list[BadCall] = field(default_factory=list)
     write_key: str = ""
-    """What the sender showed to be let in; empty where the way in has its own proof (a signature)."""
+    """The key that the sender gave; empty for requests that are signed instead."""
     confirm_url: str = ""
-    """An address to fetch before answering: a mail service asks whether its webhook is wanted."""
+    """A URL to fetch before the response, which confirms a webhook to its mail service."""
     request_id: str = ""
-    """To be given to ``AcceptedRequests.keep`` when the calls are in Kafka; empty if the request has no id."""
+    """For ``AcceptedRequests.remember`` once the calls are in Kafka; empty if the request has no id."""

@@ -1,4 +1,4 @@
-"""Who may send: the keys file, and the ring of keys that lets requests in or not. Pure but for reading the file."""
+"""The keys in force: they admit requests or refuse them. Pure, except for reading the keys file."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ from streams.yamlfile.kinds import Struct
 from streams.yamlfile.load import Format
 
 PUBLIC_RATE: Final = Rate(1000.0, 1.0)
-"""Of a public key that names none."""
+"""The rate of a public key without `rate`."""
 ADDRESS_SHARE: Final = 0.1
-"""What one address may use of the rate of a key that is for web pages, unless the file says."""
+"""Share of a key's rate for one address, for keys of web pages without `address_rate`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: a public write key, or a server's secret."""
+    """A public write key, or a server key."""
 
     name: str
     public: bool
     origins: tuple[Origin, ...] = ()
-    """The pages that a public key is for; of a key for any of them, and of a server key, none."""
+    """The pages that may use a public key; empty for a key with any origin, and for a server key."""
     any_origin: bool = False
     rate: Rate | None = None
-    """Of all its senders together."""
+    """For all senders together."""
     address_rate: Rate | None = None
-    """Of one address."""
+    """For one address."""
     write_key: str = field(default="", repr=False)
     """Empty for a server key."""
     digest: str = field(default="", repr=False)
-    """Of a server key: the SHA-256 of its secret, in hex."""
+    """The SHA-256 of a server key's secret, in hex."""
 
     def allows(self, origin: Origin | None) -> bool:
-        """Whether a page of this origin may use it."""
+        """Whether a page of this origin may use the key."""
         return self.any_origin or (origin is not None and any(each.covers(origin) for each in self.origins))
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A way in for one mail service."""
+    """The webhook of a mail service."""
 
     name: str
     service: str
     options: Mapping[str, str] = field(repr=False)
-    """What the service needs, by its own names: secrets and public keys among it."""
+    """The service's own fields, which include secrets."""
 
 
 class Keyring:
-    """Every key, and how much each of them has sent."""
+    """All keys, and the usage of each."""
 
     def __init__(self, keys: Iterable[Key], webhooks: Iterable[Webhook] = (), link_secret: bytes = b"") -> None:
-        """Names, write keys and hashes are each used once."""
+        """Names, write keys and hashes are unique."""
         self.keys = tuple(keys)
         self.webhooks: Mapping[str, Webhook] = MappingProxyType({hook.name: hook for hook in webhooks})
         self.link_secret = link_secret
-        """Signs the targets of links; empty where the file has none."""
+        """Signs the targets of links; empty if the file has none."""
         self._public = {key.write_key: key for key in self.keys if key.public}
         self._servers = [(key.digest.encode(), key) for key in self.keys if not key.public]
         self._any_origin = any(key.any_origin for key in self.keys)
@@ -73,15 +73,15 @@ class Keyring:
     def admit(
         self, write_key: str, origin: str, remote: str, calls: int, now_s: float, *, in_query: bool = False
     ) -> Key:
-        """Let a request in, and count its calls.
+        """Admit a request and count its calls.
 
         Args:
-            write_key: what the sender showed, empty if nothing.
+            write_key: the key that the sender gave, empty if none.
             origin: the header ``Origin``, empty if missing.
             remote: the sender's address.
-            calls: how many calls the request has.
-            now_s: any clock that never goes back, in seconds.
-            in_query: whether the key stood in the address of the request.
+            calls: the number of calls in the request.
+            now_s: a monotonic clock, in seconds.
+            in_query: whether the key was in the URL.
 
         Raises:
             Refusal: 401 ``unknown_key``, 403 ``origin_not_allowed`` or ``secret_in_url``, 429 ``too_many_events``.
@@ -98,7 +98,7 @@ class Keyring:
         return key
 
     def check_public(self, write_key: str) -> str:
-        """What stood in an address and may be shown again: anything but a server key.
+        """Return a key from a URL, unless it is a server key, which must not be in a URL.
 
         Raises:
             Refusal: 403 ``secret_in_url``.
@@ -108,14 +108,14 @@ class Keyring:
         return write_key
 
     def allows_origin(self, origin: str) -> bool:
-        """Whether any public key is for pages of this origin: what a preflight, which shows no key, asks."""
+        """Whether any public key allows this origin; for preflights, which have no key."""
         if self._any_origin:
             return True
         parsed = parse_origin(origin)
         return any(key.allows(parsed) for key in self._public.values())
 
     def inherit_usage(self, old: Keyring) -> None:
-        """Go on counting where the ring before this one stopped, key by key."""
+        """Take over the usage of each key from the keyring before this one."""
         self._buckets.inherit(old._buckets, {key.name for key in self.keys})
 
     def _key_of(self, shown: str) -> Key:
@@ -135,21 +135,21 @@ class Keyring:
         return found[0] if found else None
 
 
-_NO_KEY = "the request has no write key: send one as the user name of basic authentication, or as `writeKey`"
-_UNKNOWN = "the write key is not known here: compare it with the keys file of the collector"
+_NO_KEY = "the request has no write key: send it as the user name of basic authentication, or as `writeKey`"
+_UNKNOWN = "the write key is unknown: compare it with the collector's keys file"
 _IN_URL = (
-    "a server key must not stand in an address, which logs and histories keep: send it as the user name of basic "
-    "authentication, and replace it, because it has been seen"
+    "a server key must not be in a URL, because logs and histories keep URLs: send it as the user name of basic "
+    "authentication, and replace this one"
 )
 
 
 def _not_allowed(key: Key, origin: str) -> str:
     if not origin:
         return (
-            f"the key `{key.name}` is for web pages and the request has no Origin: use a server key, or a key with "
+            f"the key `{key.name}` is for web pages, and the request has no Origin: use a server key, or a key with "
             "`origins: any`"
         )
-    return f"the key `{key.name}` is not for pages of {origin[:200]!r}: add it to the key's `origins`"
+    return f"the key `{key.name}` does not allow pages of {origin[:200]!r}: add it to the key's `origins`"
 
 
 # The file --------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def load_keys(path: Path | str, services: Mapping[str, ServiceFields] = MappingP
 def parse_keys(
     text: str, name: str = "keys.yaml", services: Mapping[str, ServiceFields] = MappingProxyType({})
 ) -> Keyring:
-    """Read the text of a keys file, as ``load`` does."""
+    """Read the text of a keys file, as ``load_keys`` does."""
     return _keys_format(services).load_text(text, name)
 
 

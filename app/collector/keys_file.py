@@ -1,4 +1,4 @@
-"""What a keys file may say. Reading never stops at a mistake, and no message repeats what may be a secret."""
+"""The format of the keys file. All mistakes are reported at once, and no message shows a value that may be secret."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _read_origin(node: Node, report: Report) -> Origin | str | None:
         remedy = "write scheme://host or scheme://host:port, without a path, for example `https://acme.example`"
         report.add(node, f"{node} is not an origin", remedy)
     elif origin.below and "." not in origin.host:
-        report.add(node, f"{node} would let in every site under `{origin.host}`", "write `https://*.acme.example`")
+        report.add(node, f"{node} would allow every site under `{origin.host}`", "write `https://*.acme.example`")
         return None
     return origin
 
@@ -66,7 +66,7 @@ _LISTED = list_of(Kind(_read_origin, {}, "https://acme.example"), or_one=True)
 
 def _read_origins(node: Node, report: Report) -> Any:
     if node.value == []:
-        report.add(node, "`origins` is empty, so no page may use this key", "name its pages, or write `origins: any`")
+        report.add(node, "`origins` is empty, so no page may use this key", "list its pages, or write `origins: any`")
         return None
     return _LISTED.read(node, report)
 
@@ -97,7 +97,7 @@ _OPTION_VALUE = private("a text of 1 to 10000 characters", "a text in quotes", _
 
 
 def _discreet(kind: Kind) -> Kind:
-    """The same, but a scalar in the place of a mapping is not shown: it may be a secret in the wrong place."""
+    """The same kind, but messages do not show a scalar in place of a mapping, because it may be a secret."""
 
     def read(node: Node, report: Report) -> Any:
         shown = node if isinstance(node.value, list | dict) else replace(node, value="…")
@@ -107,7 +107,7 @@ def _discreet(kind: Kind) -> Kind:
 
 
 def _read_webhook(node: Node, report: Report) -> Struct | None:
-    """A webhook's name and service; all other fields are the service's own, each a text."""
+    """A webhook's name and service; all other fields belong to the service and are texts."""
     if not isinstance(node.value, dict):
         _COMMON_WEBHOOK.read(node, report)
         return None
@@ -118,7 +118,7 @@ def _read_webhook(node: Node, report: Report) -> Struct | None:
         if key in common:
             continue
         if not _OPTION.fullmatch(str(key.value)):
-            report.add(key, f"{key} is not a name of a field", "write a name of a-z, 0-9 and _")
+            report.add(key, f"{key} is not a field name", "use only a-z, 0-9 and _")
         struct.nodes[str(key.value)] = value
         text = _OPTION_VALUE.read(value, report)
         if text is not None:
@@ -130,20 +130,20 @@ def _read_webhook(node: Node, report: Report) -> Struct | None:
 _KEY = struct_of(
     "a key",
     {
-        "name": Field(placed(NAME), "what events and metrics call it", required=True),
-        "write_key": Field(placed(_WRITE_KEY), "what a public sender shows"),
-        "server": Field(_BOOLEAN, "whether it is a server's secret"),
+        "name": Field(placed(NAME), "its name in events and metrics", required=True),
+        "write_key": Field(placed(_WRITE_KEY), "the key that senders of a public key use"),
+        "server": Field(_BOOLEAN, "whether it is a server key"),
         "sha256": Field(placed(_SHA256), "the hash of a server's secret"),
-        "origins": Field(_ORIGINS, "the web pages that may use a public key, or `any`"),
-        "rate": Field(_RATE, "the most calls of all senders together"),
-        "address_rate": Field(_RATE, "the most calls of one address"),
+        "origins": Field(_ORIGINS, "the pages that may use a public key, or `any`"),
+        "rate": Field(_RATE, "the highest rate of all senders together"),
+        "address_rate": Field(_RATE, "the highest rate of one address"),
     },
     "{name: site, write_key: wk_…, origins: [https://acme.example]}",
 )
 _COMMON_WEBHOOK = struct_of(
     "a webhook",
     {
-        "name": Field(placed(NAME), "the last part of its address", required=True),
+        "name": Field(placed(NAME), "the last part of its URL", required=True),
         "service": Field(placed(_SERVICE), "which mail service it is", required=True),
     },
     "{name: news, service: sendgrid, …}",
@@ -158,25 +158,28 @@ FILE = struct_of(
     {
         "leadglow_keys": Field(VERSION, "the version of this format", required=True),
         "keys": Field(list_of(_discreet(_KEY)), "write keys and server keys"),
-        "webhooks": Field(list_of(_discreet(Kind(_read_webhook, {}, "{name: news, service: sendgrid, …}"))), "ways in"),
+        "webhooks": Field(
+            list_of(_discreet(Kind(_read_webhook, {}, "{name: news, service: sendgrid, …}"))),
+            "webhooks of mail services",
+        ),
         "links": Field(_discreet(_LINKS), "signed links"),
     },
     "leadglow_keys: 1",
 )
 
 
-# What the fields of several parts must be together ---------------------------------------------------------------
+# Checks across fields ---------------------------------------------------------------
 
 
 class ServiceFields(Protocol):
-    """What a mail service knows of its fields."""
+    """A mail service, which checks its own fields."""
 
     def find_mistakes(self, options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """What is wrong with them: (field, sentence), all at once."""
+        """All mistakes in the fields, as (field, sentence)."""
 
 
 def check_keys(file: Struct, services: Mapping[str, ServiceFields], report: Report) -> None:
-    """Report what is wrong across fields; ``services`` are the known ones, or none where that does not matter."""
+    """Report mistakes across fields; the fields of webhooks are checked only if ``services`` is not empty."""
     keys = [key for key in file.get("keys") or () if key is not None]
     hooks = [hook for hook in file.get("webhooks") or () if hook is not None]
     for key in keys:
@@ -195,22 +198,24 @@ def _check_public(key: Struct, report: Report) -> None:
     if "sha256" in key.nodes:
         report.add(key.nodes["sha256"], "only a server key has `sha256`", "add `server: true`, or remove it")
     elif "write_key" not in key.nodes:
-        report.add(key.node, "a public key needs `write_key`", "add one that `leadglow keys new NAME` makes")
+        report.add(key.node, "a public key needs `write_key`", "add one from `leadglow keys new NAME`")
     if "origins" not in key.nodes and "server" not in key.broken and "sha256" not in key.nodes:
         remedy = "add `origins: [https://acme.example]`, or `origins: any` for apps and servers"
         report.add(key.node, "a public key needs `origins`", remedy)
     origins = key.get("origins", ())
     if ANY in origins and len(origins) > 1:
-        report.add(key.nodes["origins"], "`any` makes the other origins idle", "write `origins: any`, or take it out")
+        report.add(
+            key.nodes["origins"], "`any` makes the other origins useless", "write only `origins: any`, or remove `any`"
+        )
 
 
 def _check_server(key: Struct, report: Report) -> None:
     if "sha256" not in key.nodes:
-        remedy = "add what `leadglow keys new NAME --server` prints"
+        remedy = "add the hash that `leadglow keys new NAME --server` prints"
         report.add(key.node, "a server key needs `sha256`", remedy)
     for name, why in (
-        ("write_key", "the secret of a server key is not written down"),
-        ("origins", "a server key is for no web page"),
+        ("write_key", "the secret of a server key must not be in the file"),
+        ("origins", "web pages cannot use a server key"),
     ):
         if name in key.nodes:
             report.add(key.nodes[name], why, f"remove `{name}`")

@@ -1,15 +1,14 @@
-"""For mails and pages without an SDK: a 1x1 picture that counts, and links that count clicks. Pure.
+"""For mails and pages without an SDK: a tracking pixel, and signed links that count clicks. Pure.
 
 ``GET /v1/pixel.gif?writeKey=…&event=Newsletter+Read&userId=u-42&p.issue=12`` is a call: ``type`` (or track where an
 ``event`` is named, else page), ``userId``, ``anonymousId``, ``email``, ``messageId``, and ``p.NAME`` for properties,
-which are strings. A page without ``p.url`` is the one that the Referer header names.
+which are strings. Without ``p.url``, a page is taken from the Referer header.
 
 ``GET /v1/link?to=…&event=…&userId=…&sig=…`` is a click: it becomes a track call with the target as ``properties.url``,
-then the visitor goes on to the target. ``sign_link`` writes the query. The signature covers everything that is used, so
-nobody can turn such a link to another target or into another lead's click; parameters that others append, as mail
-services do, are left alone.
+then the visitor is redirected to the target. ``sign_link`` makes the query. The signature covers every parameter that
+is used, so nobody can change the target or the lead; parameters that mail services append are ignored.
 
-Each request is an event of its own, unless it has a ``messageId``: then all that have it are one.
+Each request is an event of its own; requests with the same ``messageId`` are one event.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ LINK_QUERY: Final = {
 GIF: Final = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002014400" + "3b")
 """One transparent pixel."""
 CLICKED: Final = "Link Clicked"
-"""The event of a link that names none."""
+"""The event of a link without a name for it."""
 _IDENTITIES: Final = ("userId", "anonymousId", "email")
 _SIGNED: Final = frozenset(LINK_QUERY) - {"sig"}
 _PROPERTY: Final = "p."
@@ -67,29 +66,29 @@ def read_pixel(inbound: Inbound) -> Delivery:
     """The call of a pixel.
 
     Raises:
-        Refusal: it cannot be used. The picture can be answered all the same.
+        Refusal: it cannot be used.
     """
-    said = _said(inbound.query)
-    call: Call = {"type": said.get("type") or ("track" if said.get("event") else "page")}
+    parameters = _parameters_of(inbound.query)
+    call: Call = {"type": parameters.get("type") or ("track" if parameters.get("event") else "page")}
     if call["type"] == "track":
-        call["event"] = said.get("event", "")
-    properties = _properties(said)
+        call["event"] = parameters.get("event", "")
+    properties = _properties(parameters)
     referer = utf8_text(inbound.header("referer"))
-    context = _context(inbound, said, properties.get("url") or referer)
+    context = _context(inbound, parameters, properties.get("url") or referer)
     if referer:
         context["page"] = page_of(referer)
         if call["type"] == "page":
             properties = context["page"] | properties
     delivery = DeliveryBuilder(inbound, write_key_of(inbound))
-    delivery.add_call(_completed(call, said, properties, context, f"{inbound.received_ms} {inbound.remote}"))
+    delivery.add_call(_completed(call, parameters, properties, context, f"{inbound.received_ms} {inbound.remote}"))
     return delivery.build()
 
 
 def sign_link(target: str, secret: bytes, **what: str) -> str:
     """The query of a link to ``target``.
 
-    ``what`` is one of userId, anonymousId and email at least, and, as wanted, event, messageId, expires (seconds
-    since the epoch) and ``p.NAME`` for properties.
+    ``what`` has at least one of userId, anonymousId and email, and optionally event, messageId, expires (seconds since
+    the epoch) and ``p.NAME`` for properties.
 
     Raises:
         ValueError: the link would not work.
@@ -106,26 +105,28 @@ def sign_link(target: str, secret: bytes, **what: str) -> str:
 
 
 def read_click(inbound: Inbound, secret: bytes, now_ms: int) -> tuple[Delivery, str]:
-    """The call of a click, and where to send the visitor, as ASCII.
+    """The call of a click, and the target of the redirect, as ASCII.
 
     Raises:
-        Refusal: the link was not made by ``sign_link`` with this secret, or its time is over.
+        Refusal: the link was not made by ``sign_link`` with this secret, or it has expired.
     """
     pairs = [(utf8_text(name), utf8_text(value)) for name, value in inbound.query if _is_signed(name)]
     given = utf8_text(inbound.parameter("sig"))
     if not secret or not hmac.compare_digest(_signature(pairs, secret).encode(), given.encode()):
-        raise Refusal(403, "bad_signature", "This link was changed on its way, or was not made here.")
-    said = dict(pairs)
-    target = said.get("to", "")
+        raise Refusal(403, "bad_signature", "This link was changed, or was not made with this collector's secret.")
+    parameters = dict(pairs)
+    target = parameters.get("to", "")
     if not _is_target(target):
-        raise Refusal(400, "bad_target", "This link leads nowhere that it may lead to.")
-    expires = said.get("expires", "")
+        raise Refusal(400, "bad_target", "The target of this link is not a web address.")
+    expires = parameters.get("expires", "")
     if expires and not (expires.isdecimal() and len(expires) <= _MOST_DIGITS and int(expires) * 1000 > now_ms):
-        raise Refusal(410, "link_expired", "The time of this link is over.")
-    call: Call = {"type": "track", "event": said.get("event") or CLICKED}
-    properties = _properties(said) | {"url": target}
+        raise Refusal(410, "link_expired", "This link has expired.")
+    call: Call = {"type": "track", "event": parameters.get("event") or CLICKED}
+    properties = _properties(parameters) | {"url": target}
     delivery = DeliveryBuilder(inbound, "")
-    delivery.add_call(_completed(call, said, properties, _context(inbound, said, target), f"{now_ms} {inbound.remote}"))
+    delivery.add_call(
+        _completed(call, parameters, properties, _context(inbound, parameters, target), f"{now_ms} {inbound.remote}")
+    )
     return delivery.delivery, quote(target, safe=_URL_SAFE)
 
 
@@ -134,13 +135,13 @@ def _is_signed(name: str) -> bool:
 
 
 def _signature(pairs: Pairs, secret: bytes) -> str:
-    """Over the decoded pairs in the order of their names: mail services change order and escapes."""
+    """Signs the decoded pairs sorted by name, because mail services change order and escapes."""
     digest = hmac.digest(secret, urlencode(sorted(pairs)).encode(), sha256)
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def _is_target(target: str) -> bool:
-    """Whether a browser reads it as what we read: a web address with a host, and no tricks."""
+    """Whether it is a web address with a host, which browsers read as we do."""
     if len(target) > _MOST_TARGET_CHARS or not target.isprintable() or any(char in target for char in ' \\"<>'):
         return False
     try:
@@ -150,16 +151,16 @@ def _is_target(target: str) -> bool:
         return False
 
 
-def _said(query: Pairs) -> dict[str, str]:
-    """The parameters; the first of a name counts."""
+def _parameters_of(query: Pairs) -> dict[str, str]:
+    """The parameters; the first one of each name counts."""
     return {utf8_text(name): utf8_text(value) for name, value in reversed(query)}
 
 
-def _properties(said: dict[str, str]) -> dict[str, str]:
-    return {name[2:]: value for name, value in said.items() if name.startswith(_PROPERTY) and len(name) > 2}
+def _properties(parameters: dict[str, str]) -> dict[str, str]:
+    return {name[2:]: value for name, value in parameters.items() if name.startswith(_PROPERTY) and len(name) > 2}
 
 
-def _context(inbound: Inbound, said: dict[str, str], url: str) -> dict[str, Any]:
+def _context(inbound: Inbound, parameters: dict[str, str], url: str) -> dict[str, Any]:
     context: dict[str, Any] = {"library": {"name": "leadglow-links"}}
     for name, value in (("ip", inbound.remote), ("userAgent", inbound.header("user-agent"))):
         if value:
@@ -171,11 +172,11 @@ def _context(inbound: Inbound, said: dict[str, str], url: str) -> dict[str, Any]
 
 
 def _completed(
-    call: Call, said: dict[str, str], properties: dict[str, str], context: dict[str, Any], request: str
+    call: Call, parameters: dict[str, str], properties: dict[str, str], context: dict[str, Any], request: str
 ) -> Call:
-    """The call with what it says; ``request`` tells it from another one that says the same."""
-    unique = f"{request} {context.get('userAgent', '')} {sorted(said.items())}"
-    call["messageId"] = said.get("messageId") or f"link-{xxh3_128_hexdigest(unique.encode())}"
+    """The complete call; ``request`` makes its id differ from that of an equal request."""
+    unique = f"{request} {context.get('userAgent', '')} {sorted(parameters.items())}"
+    call["messageId"] = parameters.get("messageId") or f"link-{xxh3_128_hexdigest(unique.encode())}"
     call |= {"properties": properties, "context": context}
-    name_lead(call, *(said.get(name, "") for name in _IDENTITIES))
+    name_lead(call, *(parameters.get(name, "") for name in _IDENTITIES))
     return call

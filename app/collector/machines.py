@@ -1,7 +1,7 @@
-"""Machines are not people: opens, clicks and visits that no person made are marked, never dropped.
+"""Detects machines: opens, clicks and visits that no person made are marked, never dropped.
 
-Pure: the time is an argument. What is remembered of a mail is bounded, and lost with the process: a verdict that
-would need more than that is not made.
+Pure: the time is an argument. The memory of mails is bounded and ends with the process; a verdict that would need more
+is not made.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from streams.events.rejects import Refused
 from streams.events.times import parse_ms
 
 _BELIEVED: Final = (MAIL_EVENTS | {RETRACTION}) - {OPENED, CLICKED}
-"""Believed whatever the agent: mailbox services unsubscribe for people."""
+"""Never judged by user agent: mailbox services unsubscribe on behalf of people."""
 MOST_EVENTS: Final = 50_000
-"""Opens, clicks and deliveries remembered, over all mails."""
+"""Opens, clicks and deliveries in memory, over all mails."""
 MEMORY_MS: Final = 3_600_000
-"""How long a mail is remembered after the last that was heard of it."""
+"""How long a mail is remembered after its latest event."""
 _MOST_AGENT_CHARS: Final = 512
 _MOST_ID_CHARS: Final = 512
 _IMAGE_PROXIES: Final = ("googleimageproxy", "yahoomailproxy", "ggpht.com")
@@ -51,20 +51,20 @@ _SCANNERS: Final = (
 
 
 class MachineDetector:
-    """Tells machines from people, and remembers what each mail has met lately."""
+    """Marks the events of machines, and remembers the recent events of each mail."""
 
     def __init__(self, most_events: int = MOST_EVENTS) -> None:
-        """Start knowing nothing."""
+        """Nothing is remembered yet."""
         self._most = most_events
         self._count = 0
         self._mailings: OrderedDict[tuple[str, str], Mailing] = OrderedDict()
 
     def judge_call(self, call: Call, now_ms: int) -> list[Call]:
-        """Mark a call in place if a machine made it; its stamp must be on it already.
+        """Mark a call in place if a machine made it; it must be stamped already.
 
-        Sets ``properties.automated`` and ``properties.automated_reason``. Returns retractions to be published with
-        it: of earlier opens and clicks of the same mail that turn out to be a machine's. Judging a call again, after
-        a publication that failed, gives the same.
+        Sets ``properties.automated`` and ``properties.automated_reason``. Returns retractions to write with it, for
+        earlier opens and clicks of the same mail that turn out to be a machine's. Judging a call again, after a write
+        that failed, gives the same result.
         """
         event = call.get("event") if call.get("type") == "track" else None
         reason = _given_reason(call) or _reason_by_agent(_agent_of(call), event)
@@ -83,7 +83,7 @@ class MachineDetector:
         return self._count
 
     def _remember(self, action: MailAction, call: Call, now_ms: int) -> tuple[str | None, list[MailAction]]:
-        """The verdict about an event of a mail, and the earlier ones that it convicts."""
+        """The reason why an event of a mail is a machine's, and the earlier events that it exposes."""
         mail_id = _properties(call).get("message_id")
         if not isinstance(mail_id, str) or not 0 < len(mail_id) <= _MOST_ID_CHARS:
             return None, []
@@ -97,7 +97,7 @@ class MachineDetector:
         return action.reason, mailing.convicted_by(action)
 
     def _forget_old(self, now_ms: int) -> None:
-        """Let go of the mails that were heard of longest ago."""
+        """Forget the mails whose latest event is oldest."""
         while self._mailings:
             mailing = next(iter(self._mailings.values()))
             if self._count < self._most and now_ms - mailing.updated_ms <= MEMORY_MS:
@@ -107,7 +107,7 @@ class MachineDetector:
 
 
 def _given_reason(call: Call) -> str | None:
-    """The verdict that a call brings along: a mail service's, or that of the way it came in."""
+    """The reason that a call already has, from its mail service or its route."""
     properties = _properties(call)
     if properties.get("automated") is not True:
         return None
@@ -116,7 +116,7 @@ def _given_reason(call: Call) -> str | None:
 
 
 def _reason_by_agent(agent: str, event: Any) -> str | None:
-    """What a user agent says; opens and clicks of mails know more kinds of machines."""
+    """The reason given by the user agent; for opens and clicks of mails more kinds of machines are known."""
     if not agent or event in _BELIEVED:
         return None
     if event in (OPENED, CLICKED):
@@ -147,12 +147,12 @@ def _properties(call: Call) -> dict[str, Any]:
 
 
 def mark_automated(call: Call, reason: str) -> None:
-    """Say in place that a machine made a call; properties that are no object give way."""
+    """Mark a call, in place, as a machine's; properties that are not an object are replaced."""
     call["properties"] = _properties(call) | {"automated": True, "automated_reason": reason}
 
 
 def _mail_action_of(call: Call, event: str, reason: str | None, now_ms: int) -> MailAction | None:
-    """What is remembered of an open, click or delivery; None where nothing could be retracted later."""
+    """An open, click or delivery to remember; None if it could not be retracted later."""
     message_id = call.get("messageId")
     if not isinstance(message_id, str) or not 0 < len(message_id) <= _MOST_ID_CHARS:
         return None
@@ -181,7 +181,7 @@ def _recipient(ids: LeadIds) -> str:
 
 
 def _retraction_of(earlier: MailAction, cause: Call, now_ms: int) -> Call:
-    """Take an event back. Said again, it has the same message id, and counts once."""
+    """The retraction of an event. Its message id is always the same, so that it counts once."""
     call: Call = {
         "type": "track",
         "event": RETRACTION,

@@ -1,4 +1,4 @@
-"""What mail services and the readers of mails send: webhooks, and one-click unsubscribing."""
+"""Handlers for requests about mails: webhooks of mail services, and one-click unsubscribing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from streams.clock import now_ms
 FETCH_S: Final = 5.0
 FETCHED_BYTES: Final = 64 * 1024
 FETCH_EVERY_MS: Final = 1000
-"""Certificates are named by messages that nobody has signed yet: no more than one fetch in so long."""
+"""Shortest time between two fetches: messages that are not verified yet name the certificate to fetch."""
 MOST_CERTIFICATES: Final = 100
 
 
 class MailHandlers:
-    """Handlers for everything about mails. One for all requests."""
+    """Handlers for all requests about mails."""
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
@@ -34,7 +34,7 @@ class MailHandlers:
         self._fetched_ms = 0
 
     async def accept_webhook(self, inbound: Inbound, name: str) -> web.Response:
-        """Events of a mail service, or its question whether this is the right address."""
+        """Accept events of a mail service, or its check of the address."""
         hook = self._reception.keyring.webhooks.get(name)
         if hook is None:
             raise Refusal(404, "unknown_webhook", "The keys file has no webhook of this name: see its `webhooks`.")
@@ -47,11 +47,11 @@ class MailHandlers:
         return responses.accepted_response()
 
     async def show_unsubscribe_page(self, inbound: Inbound, token: str) -> web.Response:
-        """A button: mail scanners follow links, so looking at one changes nothing."""
+        """Show a button. Mail scanners follow links, so viewing the page changes nothing."""
         return responses.page_response(unsubscribe.confirmation_page(inbound, self._reception.keyring.link_secret))
 
     async def accept_unsubscribe(self, inbound: Inbound, token: str) -> web.Response:
-        """RFC 8058: no questions, no redirect."""
+        """Unsubscribe by RFC 8058: without a question, without a redirect."""
         secret = self._reception.keyring.link_secret
         delivery = unsubscribe.read_unsubscribe(inbound, secret)
         await self._reception.accept_mail(inbound, delivery, "unsubscribe")
@@ -73,7 +73,7 @@ class MailHandlers:
 
 
 async def _fetch_url(url: str) -> bytes:
-    """What stands at an address that the service's adapter has checked.
+    """Fetch a URL that the service's adapter has checked.
 
     Raises:
         Refusal: 503, so that the service asks again.
@@ -94,4 +94,6 @@ async def _fetch_url(url: str) -> bytes:
 
 
 def _fetch_refusal() -> Refusal:
-    return Refusal(503, "no_confirmation", "The mail service's own address did not answer: send this again later.", 30)
+    return Refusal(
+        503, "no_confirmation", "The mail service's own server did not answer: send this request again later.", 30
+    )

@@ -1,6 +1,6 @@
-"""One mail to one recipient: what opened and clicked it, and what the whole says about each. Pure.
+"""One mail to one recipient: its opens, clicks and deliveries, and the verdict about each. Pure.
 
-The verdict about an open or click depends on what is known of the mail, not on the order in which it became known.
+A verdict depends on all events of the mail, but not on the order of their arrival.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from app.collector.vocabulary import CLICKED, DELIVERED, LINK_SCANNER, TOO_SOON
 from streams.events.identities import LeadIds
 
 SCANNER_LINKS: Final = 3
-"""So many distinct links within WINDOW_MS are no person's doing."""
+"""This many distinct links within WINDOW_MS are clicked by a machine."""
 WINDOW_MS: Final = 2000
 SOON_MS: Final = 2000
-"""A click sooner after the delivery is no person's."""
+"""A click sooner after the delivery is a machine's."""
 SCAN_MS: Final = 60_000
-"""Mail is inspected before it counts as delivered: a click up to this long before the delivery is no person's."""
+"""Mail is scanned before delivery: a click up to this long before the delivery is a machine's."""
 MOST_OF_ONE: Final = 64
-"""Events remembered of one mail, the latest to come."""
+"""Events remembered of one mail; the oldest arrivals are forgotten."""
 
 
 @dataclass(slots=True)
@@ -30,24 +30,24 @@ class MailAction:
     event: str
     at_ms: int
     link: int
-    """The hash of what was clicked."""
+    """The hash of the clicked link."""
     recipient: str
     ids: LeadIds
     reason: str | None
-    """Why it is a machine's; None for a person's, as far as is known."""
+    """Why it is a machine's; None for a person's, as far as known."""
     passed: bool = False
-    """It went on without a mark."""
+    """Whether it was sent on without a mark."""
     convicted_by: str = ""
-    """The message id of the event that made a machine's of what had gone on as a person's."""
+    """The message id of the later event that exposed it as a machine's."""
 
 
 class Mailing:
-    """Everything remembered of one mail."""
+    """The events remembered of one mail."""
 
     __slots__ = ("_events", "updated_ms")
 
     def __init__(self) -> None:
-        """Start with nothing."""
+        """It has no events yet."""
         self._events: dict[str, MailAction] = {}
         self.updated_ms = 0
 
@@ -55,7 +55,7 @@ class Mailing:
         return len(self._events)
 
     def add_action(self, action: MailAction, now_ms: int) -> MailAction:
-        """Take in an event, and decide anew about all; returns what is known of it, also from its first coming."""
+        """Add an event and judge all events again; returns the event, as first added if it is a repetition."""
         self.updated_ms = max(self.updated_ms, now_ms)
         known = self._events.get(action.message_id)
         if known is None:
@@ -70,11 +70,11 @@ class Mailing:
         return known
 
     def convicted_by(self, by: MailAction) -> list[MailAction]:
-        """The events that had gone on as a person's until ``by`` came."""
+        """The events that were sent on as a person's before ``by`` exposed them."""
         return [each for each in self._events.values() if each.convicted_by == by.message_id]
 
     def _verdicts(self) -> list[tuple[MailAction, str]]:
-        """The events that passed for a person's until now, with the reason why they do not."""
+        """Events newly found to be a machine's, each with the reason."""
         events = list(self._events.values())
         bursts = _bursts([each for each in events if each.event == CLICKED])
         delivered = [each.at_ms for each in events if each.event == DELIVERED]
@@ -90,7 +90,7 @@ class Mailing:
 
 
 def _bursts(clicks: list[MailAction]) -> list[tuple[int, int]]:
-    """Spans of at most WINDOW_MS from click to click, each with SCANNER_LINKS distinct links."""
+    """Spans of time of at most WINDOW_MS with clicks on at least SCANNER_LINKS distinct links."""
     ordered = sorted(clicks, key=lambda each: each.at_ms)
     spans: list[tuple[int, int]] = []
     for i, first in enumerate(ordered):

@@ -1,4 +1,4 @@
-"""Origins of web pages: which ones a key is for. Pure."""
+"""Origins of web pages, which keys are limited to. Pure."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ MOST_CHARS: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """``https://acme.example``, ``http://localhost:8080``, or with ``below`` every host below ``https://*.acme.example``."""
+    """``https://acme.example`` or ``http://localhost:8080``; with ``below``, all of ``https://*.acme.example``."""
 
     scheme: str
     host: str
     port: str
-    """Empty for the usual one of the scheme."""
+    """Empty for the default port of the scheme."""
     below: bool = False
 
     def covers(self, other: Origin) -> bool:
-        """Whether a page of the other origin is meant; ``*.acme.example`` does not mean ``acme.example`` itself."""
+        """Whether it includes the other origin; ``*.acme.example`` does not include ``acme.example`` itself."""
         if (self.scheme, self.port) != (other.scheme, other.port) or other.below:
             return False
         return other.host.endswith(f".{self.host}") if self.below else other.host == self.host
@@ -35,7 +35,7 @@ class Origin:
 
 @lru_cache(maxsize=1000)
 def parse_origin(text: str) -> Origin | None:
-    """An origin as the header ``Origin`` or the keys file has it; None for what is none (``null`` among it)."""
+    """An origin as written in an ``Origin`` header or in the keys file; None if invalid, such as ``null``."""
     found = _ORIGIN.fullmatch(text.lower()) if len(text) <= MOST_CHARS else None
     if found is None:
         return None

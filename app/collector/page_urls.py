@@ -1,4 +1,4 @@
-"""What the address of a page says: its parts as page properties, and the campaign that it carries. Pure."""
+"""URLs of pages: their parts as page properties, and their campaign. Pure."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _CAMPAIGN: Final = {
 
 
 def page_of(url: str, title: str = "", referrer: str = "") -> dict[str, str]:
-    """The properties that Segment's browser library gives to a page."""
+    """The page properties, as Segment's browser library sets them."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # a host that is none
+    except ValueError:  # an invalid host
         return {"url": url, "title": title, "referrer": referrer}
     search = f"?{parts.query}" if parts.query else ""
     return {"url": url, "path": parts.path or "/", "search": search, "title": title, "referrer": referrer}
 
 
 def campaign_of(search: str) -> dict[str, str]:
-    """The ``utm_`` parameters by the names of ``context.campaign``; the first of each counts."""
+    """The ``utm_`` parameters, named as in ``context.campaign``; the first one of each name counts."""
     campaign: dict[str, str] = {}
     if "utm_" in search:
         for name, value in parse_qsl(search.removeprefix("?")):

@@ -1,4 +1,4 @@
-"""How much a sender may send: token buckets, as many as memory is given for. Pure: the time is an argument."""
+"""Rate limits by key and address: token buckets, in bounded memory. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 MOST_ADDRESSES: Final = 50_000
-"""Addresses whose buckets are kept, over all keys; of one that was not seen for long, nothing is known any more."""
+"""Addresses with a bucket, over all keys; those not seen for longest are forgotten."""
 
 _ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many calls a period: the bucket holds one period's calls, and fills evenly."""
+    """A number of calls per period. The bucket holds the calls of one period, and fills evenly."""
 
     calls: float
     period_s: float
 
     def share(self, part: float) -> Rate:
-        """A part of it, one call a period at least."""
+        """A fraction of it, at least one call per period."""
         return Rate(max(self.calls * part, 1.0), self.period_s)
 
 
@@ -35,8 +35,8 @@ class _Bucket:
         self.tokens = tokens
         self.at_s = at_s
 
-    def fill(self, rate: Rate, now_s: float) -> int:
-        """Add what came in since the last look; whole seconds until there is a token again, 0 if there is one.
+    def refill(self, rate: Rate, now_s: float) -> int:
+        """Add the tokens since the last call; return the whole seconds until one is available, 0 if one is.
 
         A clock that goes back adds nothing.
         """
@@ -49,7 +49,7 @@ class _Bucket:
         return max(math.ceil((1.0 - self.tokens) * rate.period_s / rate.calls), 1)
 
     def spend(self, calls: int, rate: Rate) -> None:
-        """Take so many tokens, down to a debt of one period."""
+        """Remove tokens, down to a debt of one period."""
         left = self.tokens - calls
         self.tokens = left if left > -rate.calls else -rate.calls
 
@@ -57,12 +57,12 @@ class _Bucket:
 class Buckets:
     """The buckets of every key, and of every key and address.
 
-    A request is let in while there is a token left, whatever its size, and may leave a debt of one period's calls at
-    most: a batch larger than a bucket gets through, and what follows it waits.
+    A request of any size is accepted while one token is left, and may leave a debt of at most one period's calls: a
+    batch larger than the bucket is accepted, and the requests after it wait.
     """
 
     def __init__(self, most_addresses: int = MOST_ADDRESSES) -> None:
-        """Start with all of them full."""
+        """All buckets start full."""
         self._most = most_addresses
         self._keys: dict[str, _Bucket] = {}
         self._addresses: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
@@ -70,20 +70,20 @@ class Buckets:
     def take_tokens(
         self, name: str, remote: str, rates: tuple[Rate | None, Rate | None], calls: int, now_s: float
     ) -> int:
-        """Take ``calls`` tokens of a key and of an address, both or neither.
+        """Take ``calls`` tokens from the bucket of a key and of an address, or from neither.
 
-        ``rates`` are those of the key and of one address with it, None for no limit. Returns 0, or the whole seconds
-        to wait where nothing was taken.
+        ``rates`` are those of the key and of one address using it, None for no limit. Returns 0, or the whole seconds
+        to wait if no token was taken.
         """
         rate, address_rate = rates
         of_key = of_address = None
         wait_s = 0
         if rate is not None:
             of_key = self._of_key(name, rate, now_s)
-            wait_s = of_key.fill(rate, now_s)
+            wait_s = of_key.refill(rate, now_s)
         if address_rate is not None:
             of_address = self._of_address((name, network_of(remote)), address_rate, now_s)
-            wait_s = max(wait_s, of_address.fill(address_rate, now_s))
+            wait_s = max(wait_s, of_address.refill(address_rate, now_s))
         if not wait_s:
             if of_key is not None and rate is not None:
                 of_key.spend(calls, rate)
@@ -92,7 +92,7 @@ class Buckets:
         return wait_s
 
     def inherit(self, old: Buckets, names: Collection[str]) -> None:
-        """Go on with the buckets of these keys."""
+        """Take over the old buckets of these keys."""
         self._keys = {name: bucket for name, bucket in old._keys.items() if name in names}
         rows = ((at, bucket) for at, bucket in old._addresses.items() if at[0] in names)
         self._addresses = OrderedDict(rows)
@@ -118,7 +118,7 @@ class Buckets:
 
 
 def without_port(hop: str) -> str:
-    """The address in ``8.8.4.4:5001`` or ``[::1]:80``, as some proxies write who sent a request."""
+    """The address in ``8.8.4.4:5001`` or ``[::1]:80``, which some proxies write to X-Forwarded-For."""
     if hop.startswith("["):
         address, closing, _ = hop[1:].partition("]")
         return address if closing else hop
@@ -127,7 +127,7 @@ def without_port(hop: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def network_of(remote: str) -> str:
-    """Who shares a bucket: an IPv4 address by itself, of IPv6 the /64 that one customer has to choose from."""
+    """The addresses that share a bucket: one IPv4 address, or an IPv6 /64, which one customer controls."""
     try:
         address = ip_address(remote.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""A request from its bytes to Kafka, without HTTP: read it, let it in, leave out what was refused, mark, publish."""
+"""Takes a request to Kafka, without HTTP: check its key, drop events that visitors refused, mark machines, write."""
 
 from __future__ import annotations
 
@@ -20,19 +20,15 @@ from streams.yamlfile.watched import Watched
 
 
 class RecordWriter(Protocol):
-    """Where records go."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether Kafka was there a moment ago."""
+    """Writes records to Kafka."""
 
     async def write_records(self, records: Sequence[Outgoing]) -> None:
-        """Return when every record is safe; a Refusal says that they are not."""
+        """Return when every record is acknowledged; raise a Refusal otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventSettings:
-    """What the settings say about events. Topics are names."""
+    """The settings about events."""
 
     web_topic: str
     mail_topic: str
@@ -42,10 +38,10 @@ class EventSettings:
 
 
 class Reception:
-    """Takes deliveries in. One for all requests."""
+    """Accepts the deliveries of all requests."""
 
     def __init__(self, settings: EventSettings, writer: RecordWriter, keys: Watched[Keyring], metrics: Metrics) -> None:
-        """``keys`` gives the keys in force at each moment."""
+        """``keys`` is the watched keys file."""
         self._settings = settings
         self._writer = writer
         self._keys = keys
@@ -59,10 +55,10 @@ class Reception:
         return self._keys.value
 
     async def accept_tracked(self, route: str, inbound: Inbound, read: Callable[[Inbound], Delivery]) -> None:
-        """A tracker's request: who sends it shows a key.
+        """Accept a request of a tracker, which must have a key.
 
         Raises:
-            Refusal: nothing of it is kept.
+            Refusal: nothing of it is accepted.
         """
         delivery = read(inbound)
         calls = delivery.calls
@@ -79,18 +75,18 @@ class Reception:
         await self._publish(route, inbound, self._settings.web_topic, delivery, key)
 
     async def accept_mail(self, inbound: Inbound, delivery: Delivery, webhook: str) -> None:
-        """What a mail service says of a mail, or its reader; let in by a signature.
+        """Accept events about mails from a mail service or a reader, whose signature is already checked.
 
         Raises:
-            Refusal: nothing of it is kept.
+            Refusal: nothing of it is accepted.
         """
         await self._publish("webhooks", inbound, self._settings.mail_topic, delivery, None, webhook)
 
     async def accept_click(self, inbound: Inbound, delivery: Delivery) -> None:
-        """A click on a signed link, of a visitor who may have refused to be counted.
+        """Accept a click on a signed link; it is dropped if the visitor refused to be counted.
 
         Raises:
-            Refusal: nothing of it is kept.
+            Refusal: nothing of it is accepted.
         """
         delivery.calls = self._drop_refused(inbound, delivery.calls)
         await self._publish("links", inbound, self._settings.web_topic, delivery, None, "links")
@@ -108,13 +104,13 @@ class Reception:
         return kept
 
     async def _publish(
-        self, route: str, inbound: Inbound, topic: str, delivery: Delivery, key: Key | None, way: str = ""
+        self, route: str, inbound: Inbound, topic: str, delivery: Delivery, key: Key | None, webhook: str = ""
     ) -> None:
-        """Stamp, mark, and return when Kafka has it all."""
+        """Stamp and mark the calls, and return when Kafka has acknowledged all of them."""
         at_ms, bad = inbound.received_ms, delivery.bad
         records: list[Outgoing] = []
         for call in delivery.calls:
-            stamped = authority.stamp_call(call, key, way)
+            stamped = authority.stamp_call(call, key, webhook)
             judged = (stamped,) if isinstance(stamped, BadCall) else self._mark_machines(stamped, inbound)
             for each in judged:
                 record = each if isinstance(each, BadCall) else record_of(each, topic, at_ms)
@@ -131,8 +127,8 @@ class Reception:
             self._metrics.rejected.labels(each.reason).inc()
 
     def _mark_machines(self, call: Call, inbound: Inbound) -> Sequence[Call]:
-        """The call, marked if a machine made it, and what it takes back."""
-        if inbound.method == "HEAD":  # no person's browser looks before it fetches
+        """The call, marked if a machine made it, and retractions of earlier calls."""
+        if inbound.method == "HEAD":  # browsers of people send no HEAD request
             mark_automated(call, HEAD)
         retractions = self._machines.judge_call(call, inbound.received_ms)
         properties = call.get("properties")
@@ -145,7 +141,7 @@ class Reception:
 
 
 def origin_of(inbound: Inbound) -> str:
-    """The page's origin: the header, else that of the page that the browser names, as images send no more."""
+    """The page's origin: from Origin, else from Referer, because images are requested without Origin."""
     origin = inbound.header("origin")
     if origin or not (referer := inbound.header("referer")):
         return origin

@@ -1,4 +1,4 @@
-"""What the site answers: JSON that SDKs understand, headers that keep browsers careful, and who may read it."""
+"""Responses of the collector: JSON, images, pages, and their headers for browsers."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ _COMMON: Final = {
 
 @cache
 def _headers(kind: str) -> CIMultiDict[str]:
-    """Of an answer of this content type; aiohttp copies them."""
+    """The headers for a content type; aiohttp copies them."""
     return CIMultiDict({**_COMMON, "Content-Type": kind})
 
 
 def respond(status: int, body: bytes = b"", kind: str = JSON) -> web.Response:
-    """An answer that is neither cached nor guessed at."""
+    """A response that browsers neither cache nor sniff."""
     return web.Response(status=status, body=body, headers=_headers(kind))
 
 
 def accepted_response() -> web.Response:
-    """Every event of the request is kept: 200, because some SDKs take nothing else for a yes."""
+    """The whole request is accepted: 200, because some SDKs treat any other status as a failure."""
     return respond(200, ACCEPTED)
 
 
 def pixel_response() -> web.Response:
-    """The same as a picture of one transparent point."""
+    """The same, as one transparent pixel."""
     return respond(200, GIF, "image/gif")
 
 
@@ -61,7 +61,7 @@ def json_response(value: object) -> web.Response:
 
 
 def cached_file(request: web.BaseRequest, body: bytes, kind: str) -> web.Response:
-    """A file that browsers may keep for an hour, and ask for again by its ETag, which is the same of both forms."""
+    """A file that browsers may cache for an hour; it has one ETag, with or without gzip."""
     tag = etag_of(body)
     unchanged = is_current(request, tag)
     packed = _accepts_gzip(request.headers.get("Accept-Encoding", ""))
@@ -88,7 +88,7 @@ def _gzip(body: bytes) -> bytes:
 
 
 def page_response(html: str) -> web.Response:
-    """A page that loads nothing, runs nothing, and tells nobody its address."""
+    """A page that loads and runs nothing, and does not reveal its address."""
     response = respond(200, html.encode(), "text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = PAGE_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -96,7 +96,7 @@ def page_response(html: str) -> web.Response:
 
 
 def redirect_response(target: str) -> web.Response:
-    """Send the visitor on."""
+    """A redirect."""
     response = respond(302)
     response.headers["Location"] = target
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -104,14 +104,14 @@ def redirect_response(target: str) -> web.Response:
 
 
 def refusal_response(refused: Refusal) -> web.Response:
-    """Why nothing is kept, and what to do about it."""
+    """A refusal as JSON."""
     response = respond(refused.status, _encode(refused.to_json()))
     response.headers.update(refused.headers())
     return response
 
 
 def preflight_response(headers: str) -> web.Response:
-    """A browser may send, with the headers that it asked for."""
+    """Allow a browser to send, with the headers that it asks for."""
     response = respond(200)
     if _NAMES.fullmatch(headers):
         response.headers["Access-Control-Allow-Headers"] = headers
@@ -121,13 +121,13 @@ def preflight_response(headers: str) -> web.Response:
 
 
 def allow_origin(response: web.Response, origin: str) -> None:
-    """Let pages of an origin read the answer."""
+    """Allow pages of an origin to read the response."""
     response.headers.update(_origin_headers(origin))
 
 
 @lru_cache(maxsize=1_000)
 def _origin_headers(origin: str) -> CIMultiDict[str]:
-    """The headers that do so."""
+    """The headers for ``allow_origin``."""
     if not _ORIGIN.fullmatch(origin):
         return CIMultiDict()
     return CIMultiDict(

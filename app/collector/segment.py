@@ -1,14 +1,14 @@
-"""The Segment protocol, spoken by the SDKs of Segment and RudderStack, and JSON from anybody. Pure.
+"""The Segment protocol, used by the SDKs of Segment and RudderStack, and plain JSON. Pure.
 
-The body says what it is, not its Content-Type and not its path: a call, an array of calls, or a batch. The path gives
-a type to calls that have none or an unknown one; a known type in the body wins over the path, because it is what the
-caller's code said. Calls stay as they were sent, but for:
+A body is a call, an array of calls, or a batch, whatever its Content-Type and path are. The path gives a type to calls
+without a known one; a known type in the body takes precedence, because the caller's code set it. Calls stay as they
+were sent, except for:
 
-* a batch's ``context``, ``sentAt`` and time, which go into each call that has none of its own. The batch's time is
-  left out where a call has ``originalTimestamp``: RudderStack puts the time of sending there.
-* RudderStack's ``AnonymousId`` (base64) and ``SentAt`` headers, where the call says nothing.
-* RudderStack's ``$direct``, which stands for no referrer.
-* ``writeKey``, which is taken out: a key has no place in a topic.
+* a batch's ``context``, ``sentAt`` and time, which are added to each call that has none of its own. The batch's time is
+  not added to a call with ``originalTimestamp``: RudderStack puts the time of sending there.
+* RudderStack's ``AnonymousId`` (base64) and ``SentAt`` headers, if the call has no such field.
+* RudderStack's ``$direct``, which means no referrer.
+* ``writeKey``, which is removed: keys must not get into topics.
 * a missing ``messageId``, which becomes a hash of the call without ``sentAt``.
 """
 
@@ -46,22 +46,22 @@ _EXPECTED: Final = "an event, an array of events or a batch"
 _TIMES: Final = ("timestamp", "originalTimestamp")
 _MOST_TIME_CHARS: Final = 100
 _MOST_REPEATED_BYTES: Final = 20_000_000
-"""What a batch's context may amount to in all its calls."""
+"""Total size of a batch's context, repeated in all its calls."""
 
 
 @dataclass(slots=True)
 class _Shared:
-    """What a request says for all its calls."""
+    """Values that a request gives to all its calls."""
 
     context: dict[str, Any] = field(default_factory=dict)
     fallbacks: list[tuple[str, str]] = field(default_factory=list)
-    """Fields for calls that have none of that name."""
+    """Fields for calls without a field of that name."""
     time: tuple[str, str] | None = None
-    """The same, for calls that have no time of their own."""
+    """The time, for calls without one."""
 
 
 def read_segment(inbound: Inbound) -> Delivery:
-    """The calls of ``/v1/track`` and its like, ``/v1/batch`` and ``/v1/import``.
+    """The calls of ``/v1/track`` and the other paths.
 
     Raises:
         Refusal: nothing in the request can be used.
@@ -92,10 +92,10 @@ def _first_key(events: list[Any]) -> Any:
 
 
 def _shared(inbound: Inbound, whole: dict[str, Any], count: int) -> _Shared | None:
-    """What goes into each call; None if nothing does.
+    """The values for all calls; None if there are none.
 
     Raises:
-        Refusal: repeated in each call it would be too much.
+        Refusal: repeated in each call they would be too large.
     """
     if not whole and "sentat" not in inbound.headers and "anonymousid" not in inbound.headers:
         return None
@@ -104,7 +104,7 @@ def _shared(inbound: Inbound, whole: dict[str, Any], count: int) -> _Shared | No
     if isinstance(context, dict) and context:
         shared.context = context
         if count > 1 and _size(context) * count > _MOST_REPEATED_BYTES:
-            message = "The batch's context is too large to go into each of its events: send smaller batches."
+            message = "The batch's context is too large to be added to each of its events: send smaller batches."
             raise Refusal(413, "too_large", message)
     for name in _TIMES:
         if shared.time is None and _is_time(whole.get(name)):
@@ -121,7 +121,7 @@ def _shared(inbound: Inbound, whole: dict[str, Any], count: int) -> _Shared | No
 def _size(context: dict[str, Any]) -> int:
     try:
         return len(orjson.dumps(context))
-    except TypeError:  # too deep: each call is refused for it
+    except TypeError:  # nested too deep: each call is refused
         return 0
 
 
@@ -130,7 +130,7 @@ def _is_time(value: Any) -> bool:
 
 
 def _anonymous(header: str) -> str:
-    """The id in RudderStack's ``AnonymousId`` header; empty where there is none."""
+    """The id in RudderStack's ``AnonymousId`` header; empty if there is none."""
     if not 0 < len(header) <= 4 * MOST_ID_CHARS:
         return ""
     try:
@@ -140,7 +140,7 @@ def _anonymous(header: str) -> str:
 
 
 def _normal(call: Call, implied: str | None, shared: _Shared | None) -> Call:
-    """The call with all that belongs to it."""
+    """The call, completed and cleaned."""
     if implied is not None:
         kind = call.get("type")
         if not isinstance(kind, str) or kind not in TYPES:
@@ -174,14 +174,14 @@ def _plain_referrer(call: Call) -> None:
 
 
 def segment_settings(write_key: str, base_url: str) -> dict[str, Any]:
-    """What analytics-next asks for at ``GET /v1/projects/<key>/settings``: send everything here."""
+    """The settings that analytics-next requests first: send everything to this collector."""
     scheme, _, host = base_url.rstrip("/").rpartition("://")
     where = {"apiKey": write_key, "apiHost": f"{host}/v1", "protocol": scheme or "https"}
     return {"integrations": {"Segment.io": where}}
 
 
 def rudderstack_settings(write_key: str) -> dict[str, Any]:
-    """What the RudderStack SDK asks for at ``GET /sourceConfig/``: an enabled source with no destinations."""
+    """The settings that the RudderStack SDK requests first: an enabled source without destinations."""
     source = {
         "id": "leadglow",
         "name": "leadglow",

@@ -10,19 +10,18 @@
 | ``eid`` | messageId |
 | ``ttm``, else ``dtm`` with ``stm`` | timestamp; timestamp with sentAt, which corrects the sender's clock |
 | entities (``cx``, ``co``) | ``context.entities.NAME``, the first of each name |
-| an address in an entity, see EMAIL_FIELDS | ``context.traits.email`` |
+| an e-mail address in an entity, see EMAIL_FIELDS | ``context.traits.email`` |
 | ``utm_`` parameters of the url | ``context.campaign`` |
-| ``aid``, the app id | the write key, if no header and no ``?writeKey=`` gives one |
+| ``aid``, the app id | the write key, if no header and no ``?writeKey=`` has one |
 
-In Snowplow an event with both ``uid`` and ``duid`` says that they are one person. So with the first such event of a
-request comes an identify call. Its messageId is made of the identities and the session: repeats of it are one.
+In Snowplow an event with both ``uid`` and ``duid`` means that they are one person. So an identify call is added after
+the first such event of a request. Its messageId is derived from the identities and the session: it counts once.
 
-Entities that cannot be read are left out; the event still counts.
+Entities that cannot be parsed are ignored; the event still counts.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -33,16 +32,14 @@ from xxhash import xxh3_128_hexdigest
 from app.collector.calls import (
     DeliveryBuilder,
     check_count,
-    decode_base64,
     decode_json,
     no_events,
-    parse_lenient,
-    rfc3339,
     utf8_text,
     write_key_of,
 )
 from app.collector.inbound import Call, Delivery, Inbound
 from app.collector.page_urls import campaign_of, page_of
+from app.collector.snowplow_fields import Event, json_of, number_of, text_of, time_of
 from streams.events.identities import name_lead
 from streams.events.rejects import Refused
 
@@ -68,13 +65,9 @@ EMAIL_FIELDS: Final[Mapping[str, str]] = {
 """Entity -> its field with the visitor's e-mail address; ``vendor/name`` first, then ``name`` of any vendor."""
 _EXPECTED: Final = "an object with the events in the array `data`"
 _NO_EVENT: Final = "no_event"
-_NOT_JSON: Final = "not_json"
 _UNKNOWN: Final = "`e` must be pv, pp, se or ue"
 _SCHEMA: Final = re.compile(r"iglu:([A-Za-z0-9_.-]+)/([A-Za-z0-9_-]+)/[A-Za-z0-9_-]+/[0-9-]+")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_MOST_DIGITS: Final = 15
-
-Event = Mapping[str, Any]
 
 
 def read_snowplow(inbound: Inbound, email_fields: Mapping[str, str] = EMAIL_FIELDS) -> Delivery:
@@ -85,12 +78,12 @@ def read_snowplow(inbound: Inbound, email_fields: Mapping[str, str] = EMAIL_FIEL
     """
     events = _events(inbound)
     delivery = DeliveryBuilder(inbound, write_key_of(inbound) or _app_id(events))
-    told: set[str] = set()
+    identified: set[str] = set()
     for event in events:
         if not isinstance(event, dict):
             delivery.add_bad(event, "not_an_object")
             continue
-        shape = _SHAPES.get(_text(event, "e"))
+        shape = _SHAPES.get(text_of(event, "e"))
         if shape is None:
             delivery.add_bad(event, "unknown_type", _UNKNOWN)
             continue
@@ -100,8 +93,8 @@ def read_snowplow(inbound: Inbound, email_fields: Mapping[str, str] = EMAIL_FIEL
             delivery.add_bad(event, refused.reject.reason)
             continue
         identify = _identify(event, call) if delivery.add_call(call, event) else None
-        if identify is not None and identify["messageId"] not in told:
-            told.add(identify["messageId"])
+        if identify is not None and identify["messageId"] not in identified:
+            identified.add(identify["messageId"])
             delivery.add_call(identify)
     return delivery.build()
 
@@ -110,7 +103,7 @@ def _events(inbound: Inbound) -> list[Any]:
     if inbound.method != "POST":
         return [
             {utf8_text(name): utf8_text(value) for name, value in reversed(inbound.query)}
-        ]  # the first of a name counts
+        ]  # the first one of each name counts
     sent = decode_json(inbound.body)
     data = sent.get("data") if isinstance(sent, dict) else None
     if not isinstance(data, list):
@@ -119,7 +112,7 @@ def _events(inbound: Inbound) -> list[Any]:
 
 
 def _app_id(events: list[Any]) -> str:
-    return _text(events[0], "aid") if events and isinstance(events[0], dict) else ""
+    return text_of(events[0], "aid") if events and isinstance(events[0], dict) else ""
 
 
 # Events ---------------------------------------------------------------------------------------------------------
@@ -127,14 +120,14 @@ def _app_id(events: list[Any]) -> str:
 
 def _call(event: Event, call: Call, inbound: Inbound, email_fields: Mapping[str, str]) -> Call:
     """The call with its identities, times and context."""
-    message_id = _text(event, "eid")
+    message_id = text_of(event, "eid")
     if message_id:
         call["messageId"] = message_id
     call |= _times(event)
     entities, email = _entities(event, email_fields)
     call["context"] = _context(event, inbound, entities)
-    anonymous = next(filter(None, (_text(event, name) for name in _ANONYMOUS)), "")
-    name_lead(call, _text(event, "uid"), anonymous, email)
+    anonymous = next(filter(None, (text_of(event, name) for name in _ANONYMOUS)), "")
+    name_lead(call, text_of(event, "uid"), anonymous, email)
     return call
 
 
@@ -142,23 +135,23 @@ _ANONYMOUS: Final = ("duid", "nuid", "tnuid")
 
 
 def _times(event: Event) -> dict[str, str]:
-    true_time = _time(event, "ttm")
-    if true_time:  # set by the application: no clock to correct
+    true_time = time_of(event, "ttm")
+    if true_time:  # set by the application, so there is no clock to correct
         return {"timestamp": true_time}
-    named = (("timestamp", _time(event, "dtm")), ("sentAt", _time(event, "stm")))
+    named = (("timestamp", time_of(event, "dtm")), ("sentAt", time_of(event, "stm")))
     return {name: time for name, time in named if time}
 
 
 def _identify(event: Event, call: Call) -> Call | None:
-    """The call that joins the identities of an event; None if it has no user or nothing to join to it."""
+    """The call that joins the identities of an event; None if it has no user or no other identity."""
     email = call["context"].get("traits", {}).get("email", "")
     anonymous = call.get("anonymousId", "")
     if "userId" not in call or not (anonymous or email):
         return None
-    said = orjson.dumps([call["userId"], anonymous, email, _text(event, "sid")])
+    values = orjson.dumps([call["userId"], anonymous, email, text_of(event, "sid")])
     kept = {name: call[name] for name in _IDENTIFYING if name in call}
     context = {name: value for name, value in call["context"].items() if name != "entities"}
-    return {"type": "identify", "messageId": f"snowplow-{xxh3_128_hexdigest(said)}", **kept, "context": context}
+    return {"type": "identify", "messageId": f"snowplow-{xxh3_128_hexdigest(values)}", **kept, "context": context}
 
 
 _IDENTIFYING: Final[tuple[str, ...]] = ("userId", "anonymousId", "timestamp", "sentAt")
@@ -169,7 +162,7 @@ def _page_view(event: Event) -> Call:
 
 
 def _page_ping(event: Event) -> Call:
-    offsets = {name: _number(event, key) for key, name in _OFFSETS.items()}
+    offsets = {name: number_of(event, key) for key, name in _OFFSETS.items()}
     properties = _page(event) | {name: value for name, value in offsets.items() if value is not None}
     return {"type": "track", "event": "Page Ping", "properties": properties}
 
@@ -178,19 +171,19 @@ _OFFSETS: Final = {"pp_mix": "min_x", "pp_max": "max_x", "pp_miy": "min_y", "pp_
 
 
 def _structured(event: Event) -> Call:
-    said: dict[str, Any] = {name: _text(event, key) for key, name in _STRUCTURED.items()}
-    properties = {name: value for name, value in said.items() if value}
-    value = _number(event, "se_va")
+    values: dict[str, Any] = {name: text_of(event, key) for key, name in _STRUCTURED.items()}
+    properties = {name: value for name, value in values.items() if value}
+    value = number_of(event, "se_va")
     if value is not None:
         properties["value"] = value
-    return {"type": "track", "event": _text(event, "se_ac"), "properties": properties}
+    return {"type": "track", "event": text_of(event, "se_ac"), "properties": properties}
 
 
 _STRUCTURED: Final = {"se_ca": "category", "se_la": "label", "se_pr": "property"}
 
 
 def _self_describing(event: Event) -> Call:
-    outer = _json(event, "ue_px", "ue_pr")
+    outer = json_of(event, "ue_px", "ue_pr")
     inner = outer.get("data") if isinstance(outer, dict) else None
     schema = inner.get("schema") if isinstance(inner, dict) else None
     known = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
@@ -202,7 +195,7 @@ def _self_describing(event: Event) -> Call:
 
 
 def readable(name: str) -> str:
-    """The name of a schema as people write events: ``demo_requested``, ``demoRequested`` -> ``Demo Requested``."""
+    """The name of a schema as an event name: ``demo_requested``, ``demoRequested`` -> ``Demo Requested``."""
     return " ".join(word[:1].upper() + word[1:] for word in _WORD.findall(name))
 
 
@@ -218,23 +211,23 @@ _SHAPES: Final[dict[str, Callable[[Event], Call]]] = {
 
 
 def _page(event: Event) -> dict[str, Any]:
-    url = _text(event, "url")
-    return dict(page_of(url, _text(event, "page"), _text(event, "refr"))) if url else {}
+    url = text_of(event, "url")
+    return dict(page_of(url, text_of(event, "page"), text_of(event, "refr"))) if url else {}
 
 
 def _context(event: Event, inbound: Inbound, entities: dict[str, Any]) -> dict[str, Any]:
     page = _page(event)
-    agent = _text(event, "ua")
-    if not agent and _text(event, "p") == "web":  # another platform's header names the library of a server
+    agent = text_of(event, "ua")
+    if not agent and text_of(event, "p") == "web":  # on other platforms the header names a server's library
         agent = utf8_text(inbound.header("user-agent"))
     context = {
-        "library": {"name": "snowplow", "version": _text(event, "tv")},
+        "library": {"name": "snowplow", "version": text_of(event, "tv")},
         "page": page,
         "userAgent": agent,
-        "ip": _text(event, "ip"),
-        "locale": _text(event, "lang"),
-        "timezone": _text(event, "tz"),
-        "sessionId": _text(event, "sid"),
+        "ip": text_of(event, "ip"),
+        "locale": text_of(event, "lang"),
+        "timezone": text_of(event, "tz"),
+        "sessionId": text_of(event, "sid"),
         "campaign": campaign_of(page.get("search", "")),
         "entities": entities,
     }
@@ -242,7 +235,7 @@ def _context(event: Event, inbound: Inbound, entities: dict[str, Any]) -> dict[s
 
 
 def _entities(event: Event, email_fields: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """The entities by name, and the e-mail address that one of them has."""
+    """The entities by name, and an e-mail address found in them."""
     found: dict[str, Any] = {}
     email = ""
     for vendor, name, data in _described(event):
@@ -254,9 +247,9 @@ def _entities(event: Event, email_fields: Mapping[str, str]) -> tuple[dict[str, 
 
 
 def _described(event: Event) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Vendor, name and data of each entity that can be read."""
+    """Vendor, name and data of each valid entity."""
     try:
-        outer = _json(event, "cx", "co")
+        outer = json_of(event, "cx", "co")
     except Refused:
         return
     listed = outer.get("data") if isinstance(outer, dict) else None
@@ -265,47 +258,3 @@ def _described(event: Event) -> Iterator[tuple[str, str, dict[str, Any]]]:
         known = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
         if known is not None and isinstance(data, dict):
             yield known[1], known[2], data
-
-
-# Values ---------------------------------------------------------------------------------------------------------
-
-
-def _text(event: Event, name: str) -> str:
-    """A value as text, as the protocol sends all of them."""
-    value = event.get(name)
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
-
-
-def _number(event: Event, name: str) -> int | float | None:
-    try:
-        number = float(_text(event, name))
-    except ValueError:
-        return None
-    if not math.isfinite(number):
-        return None
-    return int(number) if number.is_integer() and abs(number) < 2**53 else number
-
-
-def _time(event: Event, name: str) -> str | None:
-    said = _text(event, name)
-    return rfc3339(int(said)) if said.isascii() and said.isdigit() and len(said) <= _MOST_DIGITS else None
-
-
-def _json(event: Event, coded: str, plain: str) -> Any:
-    """A value that is JSON, in base64 or as it is; None if it is missing.
-
-    Raises:
-        Refused: it cannot be read.
-    """
-    said = event.get(coded)
-    raw = decode_base64(said) if isinstance(said, str) and said else event.get(plain)
-    if isinstance(said, str) and said and raw is None:
-        raise Refused(_NOT_JSON)
-    if not isinstance(raw, str | bytes) or not raw:
-        return raw or None
-    try:
-        return parse_lenient(raw)
-    except ValueError:
-        raise Refused(_NOT_JSON) from None

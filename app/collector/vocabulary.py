@@ -1,4 +1,4 @@
-"""The names that the collector's own events have, and why it takes something for a machine's."""
+"""Names of the collector's own events, and reasons to mark an event as a machine's."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SUBSCRIBED: Final = "Subscribed"
 MAIL_EVENTS: Final = frozenset({DELIVERED, OPENED, CLICKED, BOUNCED, SPAM, UNSUBSCRIBED, SUBSCRIBED})
 
 PROVIDER: Final = "provider"
-"""The mail service takes a machine for the cause, and does not say which."""
+"""The mail service reports a machine, without saying which."""
 APPLE: Final = "apple_mpp"
-"""Apple's Mail Privacy Protection loads the pictures of every mail."""
+"""Apple's Mail Privacy Protection loads the images of every mail."""
 IMAGE_PROXY: Final = "image_proxy"
 LINK_SCANNER: Final = "link_scanner"
 TOO_SOON: Final = "too_soon"

@@ -1,4 +1,4 @@
-"""Webhooks of mail services: one table, one file a service. Pure: nothing here fetches, waits or reads a clock."""
+"""Webhooks of mail services: one table, and one file for each service. Pure: no I/O and no clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SERVICES: Final[Mapping[str, Service]] = {
     "mailchimp": mailchimp.SERVICE,
     "brevo": brevo.SERVICE,
 }
-"""``service`` in the keys file -> how its requests are read, and the fields that its webhooks have there."""
+"""``service`` in the keys file -> how its requests are read, and the fields of its webhooks."""
 
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     name: tuple(field for field, about in service.fields.items() if about.required)
@@ -38,15 +38,17 @@ def read_webhook(
     accepted: AcceptedRequests,
     certificates: Mapping[str, bytes] | None = None,
 ) -> Delivery:
-    """What a request to the webhook ``name`` says.
+    """The delivery of a request to the webhook ``name``.
 
-    When the calls are in Kafka, ``replay.keep(delivery.request_id, now)`` must follow if ``once`` is not empty.
+    When the calls are in Kafka, pass ``delivery.request_id`` to ``accepted.remember`` unless it is empty.
 
     Raises:
-        Refusal: it is not the service's, or it came too late.
+        Refusal: it is not from the service, or is too old.
         NeedsCertificate: only for ``ses``; fetch it, put it into ``certificates`` and read again.
     """
     row = SERVICES.get(service)
     if row is None:
-        raise Refusal(404, "unknown_service", f"There is no mail service `{service}`: known are {', '.join(SERVICES)}.")
+        raise Refusal(
+            404, "unknown_service", f"There is no mail service `{service}`: known services are {', '.join(SERVICES)}."
+        )
     return row.read(WebhookRequest(name, options, inbound, accepted, certificates or {}))

@@ -1,4 +1,4 @@
-"""A bounded memory of requests that were taken already, so that a recorded one does nothing a second time."""
+"""A bounded memory of accepted requests, so that a replayed request has no effect."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from hashlib import blake2b
 from typing import Final
 
 KEPT_S: Final = 10 * 3600
-"""How long an id is known: longer than any service's signature is accepted."""
+"""How long an id is remembered: longer than any service's signature is valid."""
 MOST_IDS: Final = 200_000
-"""Beyond that the oldest are forgotten; the events of a repeated request have the same ids, so nothing counts twice."""
+"""Beyond it the oldest are forgotten. A repeated request has the same event ids, so it still counts once."""
 
 
 class AcceptedRequests:
-    """The ids of requests whose events are safe in Kafka.
+    """The ids of requests whose events Kafka has acknowledged.
 
-    ``remember`` is called after Kafka's acknowledgement, never before: a request that was answered with 503 comes again
-    with the same id, and must be taken then.
+    Call ``remember`` after the acknowledgement, never before: a request that got 503 is sent again with the same id,
+    and must be accepted then.
     """
 
     def __init__(self, began_ms: int, most: int = MOST_IDS, kept_s: int = KEPT_S) -> None:
-        """``most`` ids for ``kept_s`` seconds each."""
+        """Remembers up to ``most`` ids for ``kept_s`` seconds each."""
         self.since_ms = began_ms
-        """Of requests before, some may be unknown here: the memory is the process's."""
+        """Requests accepted before this time may be missing, because the memory ends with the process."""
         self._most = most
         self._kept_ms = kept_s * 1000
         self._seen: dict[bytes, int] = {}  # in the order of arrival
 
     def contains(self, request_id: str, now_ms: int) -> bool:
-        """Whether a request was taken already."""
+        """Whether a request was accepted already."""
         kept_at = self._seen.get(_digest(request_id))
         return kept_at is not None and now_ms - kept_at < self._kept_ms
 
     def remember(self, request_id: str, now_ms: int) -> None:
-        """Remember a request that was taken."""
+        """Remember an accepted request."""
         digest = _digest(request_id)
         self._seen.pop(digest, None)
         self._seen[digest] = now_ms

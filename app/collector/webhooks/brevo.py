@@ -1,4 +1,4 @@
-"""Brevo: one JSON object a request, or an array where batching is on, with a password or a token and no signature.
+"""Brevo: one JSON object per request, or an array with batching; not signed, but with a password or a token.
 
 Wrong secret: 401. Repeated requests have the same event ids, so they count once.
 """
@@ -43,7 +43,7 @@ _EVENTS: Final[dict[str, tuple[str, _Details] | None]] = {
     "reply": None,
 }
 _TIMES: Final = ("ts_epoch", "ts_event", "ts")
-"""What Brevo says in UTC, the best first."""
+"""Fields with a time in UTC, the best one first."""
 
 
 def _read_brevo(hook: WebhookRequest) -> Delivery:
@@ -82,7 +82,7 @@ def _brevo_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None
 
 
 def _custom(sent: dict[str, Any]) -> dict[str, Any]:
-    """What the sender put into the header ``X-Mailin-custom``, if it is a JSON object."""
+    """The sender's header ``X-Mailin-custom``, if it is a JSON object."""
     try:
         return parse_call(mail.text_at(sent, "X-Mailin-custom").encode())
     except Refused:

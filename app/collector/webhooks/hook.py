@@ -1,4 +1,4 @@
-"""What a mail service's adapter is given, and what the table of services says about each."""
+"""The input of a mail service's adapter, and its row in the table of services."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.collector.webhooks.accepted_requests import AcceptedRequests
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """One request to one webhook of the keys file."""
+    """A request to a webhook of the keys file."""
 
     name: str
     options: Mapping[str, Any]
@@ -20,20 +20,20 @@ class WebhookRequest:
     inbound: Inbound
     accepted: AcceptedRequests
     certificates: Mapping[str, bytes] = field(default_factory=dict)
-    """Signing certificates in PEM by their address, as far as they were fetched."""
+    """Signing certificates in PEM by URL, as far as fetched."""
 
     def option(self, name: str) -> str:
-        """A field of the webhook, empty if it is not given."""
+        """A field of the webhook; empty if it is missing."""
         return str(self.options.get(name, ""))
 
     def request_id_of(self, part: str) -> str:
-        """What ``AcceptedRequests`` knows this request by."""
+        """The id of this request for ``AcceptedRequests``."""
         return f"{self.name}:{part}"
 
     def require_method(self, *methods: str) -> None:
-        """Refuse any other method."""
+        """Refuse all other methods."""
         if self.inbound.method not in methods:
-            sentence = f"This webhook takes {' and '.join(methods)} only."
+            sentence = f"This webhook accepts only {' and '.join(methods)}."
             raise Refusal(405, "method_not_allowed", sentence)
 
 
@@ -44,7 +44,7 @@ class Field:
     meaning: str
     required: bool = False
     check: Callable[[str], object] | None = None
-    """Raises ValueError with a sentence if the value cannot be used."""
+    """Raises ValueError with a sentence for an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Service:
     fields: Mapping[str, Field]
 
     def find_mistakes(self, options: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """What is wrong with the fields of a webhook: (field, sentence), all at once."""
+        """All mistakes in the fields of a webhook, as (field, sentence)."""
         fields = {**self.fields, **COMMON}
         found = [(name, f"unknown field; known are {', '.join(fields)}") for name in options if name not in fields]
         found += [
@@ -68,14 +68,14 @@ class Service:
 
 
 COMMON: Mapping[str, Field] = {
-    "user_field": Field("the custom argument that holds the userId; else user_id or userId is taken"),
+    "user_field": Field("the custom argument with the userId; by default user_id or userId"),
 }
 """Fields that every webhook may have."""
 
 
 def _mistake_in(known: Field, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        return "must be a text that is not empty"
+        return "must be a text, and not empty"
     try:
         if known.check:
             known.check(value)

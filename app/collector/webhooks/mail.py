@@ -1,4 +1,4 @@
-"""From a mail service's events to calls in the shape of the Segment spec."""
+"""Converts events of mail services to calls in the shape of the Segment spec."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from streams.events.identities import clean_id, name_lead
 from streams.events.rejects import REASONS, Refused
 
 HARD: Final = {"kind": "hard"}
-"""The address will never take mail."""
+"""A bounce: the address never accepts mail."""
 SOFT: Final = {"kind": "soft"}
-"""It did not take this one."""
+"""A bounce: the address did not accept this mail."""
 
 _LATEST_MS = 253_402_300_799_999  # the year 9999
 
 
 @dataclass(frozen=True, slots=True)
 class MailEvent:
-    """What a service says happened to a message."""
+    """An event that a service reports about a mail."""
 
     name: str
     key: str
-    """The service's id of the event, the same in every repetition."""
+    """The service's id of the event, the same in each attempt."""
     email: str
     at_ms: int | None = None
     user_id: str = ""
@@ -40,21 +40,21 @@ class MailEvent:
     ip: str = ""
     user_agent: str = ""
     automated: str = ""
-    """Why the service takes a machine for the cause; empty if it does not."""
+    """Why the service reports a machine as the cause; empty if it does not."""
     details: Mapping[str, str] = field(default_factory=dict)
     """Further properties: ``kind`` of a bounce or an unsubscription, ``list_id``."""
 
 
 class UnknownEvent(Exception):
-    """The service reports something that is in no table."""
+    """The service reports an event that its table does not have."""
 
 
 class NoRecipient(Exception):
-    """The service does not say whom the event is about."""
+    """The service does not name the recipient."""
 
 
 def collect_calls(service: str, raws: Iterable[bytes], read: Callable[[dict[str, Any]], MailEvent | None]) -> Delivery:
-    """The calls of authentic events; None from ``read`` is an event that says nothing about a lead."""
+    """The calls of verified events; ``read`` returns None for an event that says nothing about a lead."""
     delivery = Delivery()
     for raw in raws:
         try:
@@ -67,8 +67,8 @@ def collect_calls(service: str, raws: Iterable[bytes], read: Callable[[dict[str,
             delivery.bad.append(
                 BadCall(raw, "unknown_type", f"{service} reports {unknown}, which is not a known event")
             )
-        except NoRecipient as nobody:
-            delivery.bad.append(BadCall(raw, "no_lead", str(nobody) or REASONS["no_lead"]))
+        except NoRecipient as unnamed:
+            delivery.bad.append(BadCall(raw, "no_lead", str(unnamed) or REASONS["no_lead"]))
     return delivery
 
 
@@ -108,7 +108,7 @@ def _filled(fields: Call) -> Call:
     return {name: value for name, value in fields.items() if value != "" and value is not None}
 
 
-# Reading what may be anything --------------------------------------------------------------------------------------
+# Reading values of any type --------------------------------------------------------------------------------------
 
 
 def split_array(body: bytes) -> list[bytes]:
@@ -120,7 +120,7 @@ def split_array(body: bytes) -> list[bytes]:
 
 
 def value_at(sent: Any, *path: str) -> Any:
-    """The value at a path of objects; None where there is none."""
+    """The value at a path of objects; None if it is missing."""
     for key in path:
         if not isinstance(sent, dict):
             return None
@@ -129,7 +129,7 @@ def value_at(sent: Any, *path: str) -> Any:
 
 
 def text_at(sent: Any, *path: str) -> str:
-    """The text or number at a path, the first one of a list; empty where there is none."""
+    """The text or number at a path, or the first one of a list there; empty if it is missing."""
     value = value_at(sent, *path)
     if isinstance(value, list):
         value = value[0] if value else None
@@ -155,12 +155,12 @@ def epoch_ms(value: Any) -> int | None:
 
 
 def timestamp_of(at_ms: int | None) -> str:
-    """RFC 3339 in UTC with milliseconds; empty if there is no time, or none that a calendar has."""
+    """RFC 3339 in UTC with milliseconds; empty if there is no time, or it is out of range."""
     return (rfc3339(at_ms) if at_ms is not None and at_ms >= 0 else None) or ""
 
 
 def user_id_of(hook: WebhookRequest, custom: Any) -> str:
-    """The userId in what the sender of the mail attached to it."""
+    """The userId in the custom arguments that the sender attached to the mail."""
     named = hook.option("user_field")
     for name in (named,) if named else ("user_id", "userId"):
         try:
@@ -172,20 +172,20 @@ def user_id_of(hook: WebhookRequest, custom: Any) -> str:
 
 
 def campaign_id_of(custom: Any, *others: str) -> str:
-    """What the sender attached as campaign, else the first of the service's own fields that says something."""
+    """The campaign in the custom arguments, else the first of the service's own fields that is not empty."""
     return next(filter(None, (text_at(custom, "campaign_id"), text_at(custom, "campaign"), *others)), "")
 
 
 def derived_id(*parts: str) -> str:
-    """An id for services that send none: the same whenever the same event is sent."""
+    """An id for services that send none; the same for the same event."""
     return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def row_of(table: Mapping[str, Any], kind: str) -> Any:
-    """What a service's table says about a kind of event.
+    """The row of a service's table for a kind of event.
 
     Raises:
-        UnknownEvent: nothing.
+        UnknownEvent: there is none.
     """
     if kind not in table:
         raise UnknownEvent(f"`{kind[:100]}`" if kind else "no kind of event")

@@ -1,7 +1,7 @@
-"""Mailchimp's audience webhooks: forms without a signature; a secret in the address, ``/webhooks/NAME?secret=...``.
+"""Mailchimp's audience webhooks: unsigned forms, with a secret in the address, ``/webhooks/NAME?secret=...``.
 
-Set-up asks with GET and wants 200. Wrong secret: 403. Repeated requests have the same event ids, so they count once.
-Mailchimp reports neither opens nor clicks.
+During set-up it sends GET and expects 200. Wrong secret: 403. Repeated requests have the same event ids, so they count
+once. Mailchimp reports neither opens nor clicks.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _mailchimp_event(hook: WebhookRequest, form: dict[str, str]) -> MailEvent | 
         name,
         key=mail.derived_id(kind, list_id, email.lower(), fired_at),
         email=mail.address_of(email),
-        at_ms=parse_ms(fired_at),  # in UTC, without saying so
+        at_ms=parse_ms(fired_at),  # in UTC, although it does not say so
         user_id=mail.user_id_of(hook, merges | {key.lower(): value for key, value in merges.items()}),
         campaign_id=form.get("data[campaign_id]", ""),
         ip=form.get("data[ip_opt]", ""),

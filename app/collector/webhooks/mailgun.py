@@ -1,9 +1,9 @@
-"""Mailgun: one JSON object that carries its signature, HMAC-SHA256 over a time and a token.
+"""Mailgun: one JSON object with its signature, HMAC-SHA256 over a time and a token.
 
-200 is done and 406 is "do not send again"; any other answer is retried for eight hours. Wrong or stale signature: 406.
-The signature does not cover the event, so a token is worth one request: a second one with it is answered 200 and does
-nothing. Retries carry the signature of the first attempt, so a signature is good for as long as Mailgun retries; one
-that is older than the memory of tokens must be fresh.
+200 means success, 406 "do not retry"; any other status is retried for eight hours. Wrong or stale signature: 406. The
+signature does not cover the event, so each token is valid for one request: a second one gets 200 and has no effect.
+Retries have the signature of the first attempt, so a signature is valid as long as Mailgun retries, but must be fresh
+if it is older than the memory of tokens.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from streams.events.calls import parse_call
 from streams.events.rejects import Refused
 
 RETRIED_S: Final = 9 * 3600
-"""How old a signature may be, if its token would be remembered."""
+"""Greatest age of a signature whose token would be remembered."""
 
 _EVENTS: Final[dict[str, str | None]] = {
     "delivered": DELIVERED,

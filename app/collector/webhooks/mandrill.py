@@ -1,7 +1,7 @@
 """Mandrill: a form with a JSON array, signed with HMAC-SHA1 over the webhook's URL and the form's fields.
 
 Any answer but 200 is retried. Wrong signature: 403. No time is signed; repeated requests have the same event ids, so
-they count once. When a webhook is set up, Mandrill asks with HEAD, then posts no events, signed with a well-known key.
+they count once. During set-up Mandrill sends HEAD, then an empty list of events, signed with a well-known key.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _read_mandrill(hook: WebhookRequest) -> Delivery:
 
 
 def form_of(body: bytes) -> list[tuple[str, str]]:
-    """The fields of a form; none if it is no form, or has more fields than any service sends."""
+    """The fields of a form; empty if it is not a form, or has more fields than any service sends."""
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError:
@@ -78,7 +78,9 @@ def _mandrill_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | N
     custom = mail.value_at(sent, "msg", "metadata")
     return MailEvent(
         name,
-        key=mail.derived_id(kind, message_id, str(sent.get("ts")), url),  # `_id` is the message's, not the event's
+        key=mail.derived_id(
+            kind, message_id, str(sent.get("ts")), url
+        ),  # `_id` is the id of the message, not of the event
         email=mail.address_of(mail.value_at(sent, "msg", "email")),
         at_ms=mail.epoch_ms(sent.get("ts")),
         user_id=mail.user_id_of(hook, custom),

@@ -1,6 +1,6 @@
-"""Postmark: one JSON object a request, not signed; a password in the webhook's URL or a header of one's own.
+"""Postmark: one JSON object per request, not signed; a password in the webhook's URL, or in a header of your choice.
 
-200 is done; 403 is never retried. Wrong secret: 403. Repeated requests have the same event ids, so they count once.
+200 is success; 403 is never retried. Wrong secret: 403. Repeated requests have the same event ids, so they count once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _BOUNCES: Final[dict[str, tuple[str, dict[str, str]] | None]] = {
     "InboundError": None,
     "TemplateRenderingFailed": None,
 }
-"""What a bounce or a suppression is; other types are soft bounces."""
+"""Types of bounces and suppressions; other types are soft bounces."""
 _TIMES: Final = ("ReceivedAt", "DeliveredAt", "BouncedAt", "ChangedAt")
 
 

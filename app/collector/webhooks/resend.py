@@ -1,7 +1,7 @@
-"""Resend, and whoever sends by Svix or Standard Webhooks with its events: HMAC-SHA256 over id, time and raw body.
+"""Resend, and other senders of its events by Svix or Standard Webhooks: HMAC-SHA256 over id, time and raw body.
 
-Every attempt is signed anew, so five minutes are enough. Wrong or stale signature: 401. The id is the same in every
-attempt: one that was taken already is answered like the first time, and does nothing.
+Every attempt is signed again, so five minutes are enough. Wrong or stale signature: 401. The id is the same in every
+attempt: a request that was accepted already gets the same response, and has no effect.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ def _header(inbound: Inbound, name: str) -> str:
 def _signed(hook: WebhookRequest, at_s: int) -> bool:
     """Whether one of the signatures is right.
 
-    The library's own check reads the clock and raises on garbage, so only what it signs is taken from it.
+    The library's own check reads the clock and raises on malformed input, so only its ``sign`` is used.
     """
     webhook_id, signatures = _header(hook.inbound, "id"), _header(hook.inbound, "signature")
     try:
         at = datetime.fromtimestamp(at_s, UTC)
         expected = _secret(hook.option("secret")).sign(webhook_id, at, hook.inbound.body.decode())
-    except (ValueError, OverflowError, OSError):  # no text, or a year that no calendar has
+    except (ValueError, OverflowError, OSError):  # not text, or a year out of range
         return False
     return bool(webhook_id) and any(is_equal(given, expected) for given in signatures.split(" "))
 
@@ -81,7 +81,7 @@ def _secret(text: str) -> Webhook:
     """The secret of an endpoint.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     sentence = "it must be the signing secret of the endpoint: `whsec_` and base64"
     try:
@@ -120,7 +120,7 @@ def _tags(tags: Any) -> dict[str, Any]:
 
 
 def _details(name: str, data: Any) -> dict[str, str]:
-    if name == BOUNCED:  # a bounce without a type is a permanent one
+    if name == BOUNCED:  # a bounce without a type is permanent
         return mail.HARD if mail.text_at(data, "bounce", "type") in {"", "Permanent"} else mail.SOFT
     return {"kind": "all", "list_id": mail.text_at(data, "audience_id")} if name == UNSUBSCRIBED else {}
 

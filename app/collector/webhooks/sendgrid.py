@@ -1,7 +1,7 @@
 """SendGrid's Event Webhook: a JSON array, signed with ECDSA over the time and the raw body.
 
-Any answer but 2xx is retried for up to 24 hours. Wrong or stale signature: 403. A request that was taken already is
-answered like the first time, and does nothing.
+Any answer but 2xx is retried for up to 24 hours. Wrong or stale signature: 403. A request that was accepted
+already gets the same response, and has no effect.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Amazon SES through SNS: an envelope signed with RSA, in it an event as JSON text.
+"""Amazon SES through SNS: an envelope signed with RSA, with an event inside as JSON text.
 
-SNS does not retry 4xx, but anything else, and a time-out of 15 s. Wrong signature, old message, other topic: 403. SNS
-repeats a message with the same id: one that was taken already is answered like the first time, and does nothing. The
-first message asks to confirm the subscription: ``Delivery.confirm_url`` is the address to fetch.
+SNS retries after any status except 2xx and 4xx, and after 15 s without a response. Wrong signature, old message, other
+topic: 403. A repeated message has the same id: one that was accepted already gets the same response, and has no effect.
+The first message asks to confirm the subscription: ``Delivery.confirm_url`` is the URL to fetch.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _EVENTS: Final[dict[str, tuple[str, str] | None]] = {
     "DeliveryDelay": None,
     "AmazonSnsSubscriptionSucceeded": None,
 }
-"""Name, and the object of the event that has its particulars."""
+"""Our name of the event, and the object with its details."""
 _RECIPIENTS: Final = {BOUNCED: "bouncedRecipients", SPAM: "complainedRecipients", DELIVERED: "recipients"}
 _GREETING: Final = "Successfully validated SNS topic"
-"""What SES writes, not in JSON, when a topic is set up."""
+"""The message, not in JSON, that SES sends when a topic is set up."""
 
 
 def _read_ses(hook: WebhookRequest) -> Delivery:
@@ -50,7 +50,7 @@ def _read_ses(hook: WebhookRequest) -> Delivery:
 
 
 def _read_notification(hook: WebhookRequest, envelope: sns.Envelope, request_id: str) -> Delivery:
-    """One event for each address that it is about."""
+    """One event for each recipient."""
     delivery = Delivery(request_id=request_id)
     raw = envelope.message.encode("utf-8", "surrogatepass")
     try:
@@ -81,10 +81,10 @@ def _events_of(hook: WebhookRequest, sent: dict[str, Any], message_id: str) -> I
 
 
 def _recipients(name: str, sent: dict[str, Any], about: Any) -> list[str]:
-    """Whom an event is about: for opens and clicks SES only knows whom the message went to.
+    """The recipients of an event; for opens and clicks SES only knows all recipients of the message.
 
     Raises:
-        NoRecipient: nobody, or one of several.
+        NoRecipient: there is none, or it is one of several.
     """
     if name in _RECIPIENTS:
         listed = mail.value_at(about, _RECIPIENTS[name])
@@ -132,7 +132,7 @@ def _details(name: str, about: Any) -> dict[str, str]:
 
 
 def _opted_out(about: Any) -> bool:
-    """Whether a change of preferences takes something away."""
+    """Whether a change of preferences opts out of a topic."""
     if mail.value_at(about, "newTopicPreferences", "unsubscribeAll") is True:
         return True
     return bool(

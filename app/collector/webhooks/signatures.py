@@ -1,4 +1,4 @@
-"""Whether a request is its sender's: signatures and secrets, compared in constant time, garbage being simply wrong."""
+"""Verifies signatures and secrets in constant time; malformed ones are simply wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from app.collector.inbound import Inbound, Refusal
 
 WINDOW_S: Final = 300
-"""How far a signed time may be from ours, either way: the tolerance of Standard Webhooks."""
+"""Largest difference between a signed time and ours, as in Standard Webhooks."""
 
 
 def wrong_signature(status: int) -> Refusal:
@@ -28,12 +28,12 @@ def wrong_signature(status: int) -> Refusal:
 
 def stale_signature(status: int) -> Refusal:
     """The refusal of a request that was signed too long ago, or in the future."""
-    sentence = "The signed time is too far from the time here: check the clocks, and send the request anew."
+    sentence = "The signed time is too far from the collector's time: check the clocks, and sign the request again."
     return Refusal(status, "stale_signature", sentence)
 
 
 def is_equal(given: str | bytes, expected: str | bytes) -> bool:
-    """Compare in a time that does not tell where they differ."""
+    """Compare in constant time."""
     return hmac.compare_digest(_bytes(given), _bytes(expected))
 
 
@@ -42,7 +42,7 @@ def _bytes(text: str | bytes) -> bytes:
 
 
 def whole_seconds(text: Any) -> int | None:
-    """Unix seconds as digits, as they were signed; None for anything else."""
+    """Unix seconds from digits; None for anything else."""
     if isinstance(text, str) and len(text) <= 12 and text.isascii() and text.isdigit():
         return int(text)
     return None
@@ -54,7 +54,7 @@ def is_fresh(at_ms: int, now_ms: int, past_s: int = WINDOW_S) -> bool:
 
 
 def from_base64(text: str) -> bytes:
-    """The bytes of a base64 text; empty if it is none."""
+    """The bytes of a base64 text; empty if it is not base64."""
     try:
         return base64.b64decode(_bytes(text), validate=True)
     except (binascii.Error, ValueError):
@@ -66,7 +66,7 @@ def parse_ecdsa_key(text: str) -> ec.EllipticCurvePublicKey:
     """An ECDSA public key from base64 DER.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     try:
         key = load_der_public_key(from_base64(text))
@@ -88,10 +88,10 @@ def has_ecdsa_signature(public_key: str, signature: str, message: bytes) -> bool
 
 
 def has_secret(inbound: Inbound, options: Mapping[str, Any]) -> bool:
-    """Whether a request shows the secret of its webhook, for services that sign nothing.
+    """Whether a request has the secret of its webhook, for services that do not sign.
 
-    In ``Authorization``, or the header that ``header`` names: as Basic, where the secret is ``user:password``, as
-    Bearer, or as it is.
+    It is in ``Authorization``, or in the header that ``header`` names: as Basic, if the secret is ``user:password``, as
+    Bearer, or plain.
     """
     secret = str(options.get("secret", ""))
     given = inbound.header(str(options.get("header", "authorization")).lower())

@@ -1,7 +1,7 @@
-"""The envelope of Amazon SNS: who signed it, for which topic, when. Fetches nothing.
+"""Verifies the envelope of Amazon SNS: its signature, topic and time. It fetches nothing.
 
-The certificate is named by its address in the message. Where it is not known yet, ``NeedsCertificate`` asks the caller
-for it; HTTPS to Amazon's host is what makes it trustworthy.
+The message names the URL of the certificate. If it is not known yet, ``NeedsCertificate`` asks the caller to fetch it;
+it is trusted because it comes from Amazon's host by HTTPS.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOTIFICATION: Final = "Notification"
 CONFIRMATION: Final = "SubscriptionConfirmation"
 
 RETRIED_S: Final = 9 * 3600
-"""How old a message may be: its time is that of publishing, and SNS may repeat it for long."""
+"""Greatest age of a message: its time is that of publishing, and SNS may retry for hours."""
 _HOST = r"https://sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/"
 _CERTIFICATE = re.compile(_HOST + r"SimpleNotificationService-[A-Za-z0-9]{1,100}\.pem")
 _SUBSCRIBE = re.compile(_HOST + r"\?[!-~]{1,2000}")
@@ -40,7 +40,7 @@ _SIGNED: Final = {
 _HASHES: Final[dict[Any, type[HashAlgorithm]]] = {
     "1": SHA1,
     "2": SHA256,
-}  # SHA-1 is what SNS uses unless told otherwise
+}  # SHA-1 is the default of SNS
 
 
 class NeedsCertificate(Exception):
@@ -54,21 +54,21 @@ class NeedsCertificate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message of a permitted topic, signed by SNS."""
+    """A message of an allowed topic, signed by SNS."""
 
     type: str
     message_id: str
     message: str
     subscribe_url: str
-    """Where a confirmation is given; empty in notifications."""
+    """The URL that confirms a subscription; empty in notifications."""
 
 
 def open_envelope(hook: WebhookRequest) -> Envelope:
-    """The message in a request.
+    """The verified message of a request.
 
     Raises:
-        Refusal: 403, which SNS does not retry: not signed by SNS, not now, or not for a permitted topic.
-        NeedsCertificate: it cannot be told yet.
+        Refusal: 403, which SNS does not retry: not signed by SNS, too old, or not of an allowed topic.
+        NeedsCertificate: the certificate is needed first.
     """
     try:
         sent = parse_call(hook.inbound.body)
@@ -93,7 +93,7 @@ def open_envelope(hook: WebhookRequest) -> Envelope:
 
 
 def signed_text(sent: dict[str, Any], fields: tuple[str, ...]) -> bytes:
-    """What SNS signs: names and values of the fields, a line each.
+    """The text that SNS signs: names and values of the fields, one per line.
 
     Raises:
         Refusal: one is missing, or is not text.

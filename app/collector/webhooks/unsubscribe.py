@@ -27,14 +27,14 @@ from app.collector.webhooks.signatures import is_equal
 PATH: Final = "/unsubscribe/{token}"
 ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 MOST_BYTES: Final = 8192
-"""Of a body that says one word; a long one could be nested deeper than can be parsed."""
+"""Longest body to parse; a longer one could be nested too deep."""
 _LABEL: Final = b"leadglow unsubscribe\n"
-"""Keeps what the same secret signs elsewhere from being of use here."""
+"""Keeps other signatures with the same secret from being valid here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Who unsubscribes from what; a user or an address at least."""
+    """Who unsubscribes, and from which mails; it has a user or an address."""
 
     user_id: str = ""
     email: str = ""
@@ -46,7 +46,7 @@ def unsubscribe_token(secret: bytes, ticket: Ticket) -> str:
     """The last part of an unsubscribe address: base64url of a JSON array, a dot, base64url of its HMAC-SHA256.
 
     The array is ``[userId, e-mail, list, campaign]``, the HMAC over "leadglow unsubscribe", a line feed and the part
-    before the dot; neither part is padded. Whoever sends mail in another language can make it in five lines.
+    before the dot; neither part is padded. It takes five lines in any language.
 
     Raises:
         ValueError: the ticket names nobody, or there is no secret.
@@ -54,13 +54,13 @@ def unsubscribe_token(secret: bytes, ticket: Ticket) -> str:
     if not secret or not (ticket.user_id or mail.address_of(ticket.email)):
         sentence = "a secret, and a userId or an e-mail address, are needed"
         raise ValueError(sentence)
-    said = msgspec.json.encode([ticket.user_id, ticket.email, ticket.list_id, ticket.campaign_id])
-    payload = _base64url(said)
+    fields = msgspec.json.encode([ticket.user_id, ticket.email, ticket.list_id, ticket.campaign_id])
+    payload = _base64url(fields)
     return f"{payload}.{_signature(secret, payload)}"
 
 
 def confirmation_page(inbound: Inbound, secret: bytes) -> str:
-    """The page of an unsubscribe address: a button that sends what a mail program would send.
+    """The page with a button, which sends the same form as a mail program.
 
     Raises:
         Refusal: 404, the address was not made with this secret.
@@ -75,7 +75,7 @@ def confirmation_page(inbound: Inbound, secret: bytes) -> str:
 
 
 def done_page(inbound: Inbound, secret: bytes) -> str:
-    """The page that follows the button.
+    """The page after the button.
 
     Raises:
         Refusal: 404, the address was not made with this secret.
@@ -85,12 +85,12 @@ def done_page(inbound: Inbound, secret: bytes) -> str:
 
 
 def read_unsubscribe(inbound: Inbound, secret: bytes) -> Delivery:
-    """One call "Unsubscribed", the same whenever the request is repeated.
+    """The call "Unsubscribed", which is the same if the request is repeated.
 
-    The sender's address and agent are left out: they are those of the mailbox service.
+    The sender's address and user agent are left out, because they belong to the mailbox service.
 
     Raises:
-        Refusal: 405, 400 or 404: no POST, not one click, not an address made with this secret.
+        Refusal: 405, 400 or 404: not a POST, not a one-click form, or not an address made with this secret.
     """
     ticket = _ticket(inbound, secret)
     if inbound.method != "POST":
@@ -115,11 +115,11 @@ def _ticket(inbound: Inbound, secret: bytes) -> Ticket:
     if secret and is_equal(signature, _signature(secret, payload)):
         try:
             ticket = Ticket(*msgspec.json.decode(base64.urlsafe_b64decode(payload + "=="), type=list[str]))
-        except (ValueError, TypeError, msgspec.MsgspecError):  # signed by somebody else who has the secret
+        except (ValueError, TypeError, msgspec.MsgspecError):  # signed elsewhere with the same secret
             ticket = Ticket()
         if ticket.user_id or mail.address_of(ticket.email):
             return ticket
-    sentence = "This unsubscribe address is not valid: use the one in the mail as it is."
+    sentence = "This unsubscribe address is not valid: use the one in the mail unchanged."
     raise Refusal(404, "unknown_address", sentence)
 
 
@@ -133,7 +133,7 @@ def _base64url(data: bytes) -> str:
 
 
 def _fields(inbound: Inbound) -> list[tuple[str, str]]:
-    """The fields of a form in either encoding; none if it is no form."""
+    """The fields of a form in either encoding; empty if it is not a form."""
     if len(inbound.body) > MOST_BYTES:
         return []
     content_type = inbound.header("content-type")
