@@ -16,7 +16,8 @@ _WORKER = """
 ## Worker
 
 On `http://LEADGLOW_METRICS_HOST:LEADGLOW_METRICS_PORT/metrics`, next to `/live` (the process runs) and `/ready` (200
-while Kafka and Redis can be reached, else 503). Defined in `streams/metrics.py`.
+while Kafka and Redis can be reached, else 503 with a `reason`, such as `warming up`: compiled code is loaded or made).
+Defined in `streams/metrics.py`.
 """
 _COLLECTOR = """
 ## Collector

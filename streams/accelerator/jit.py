@@ -1,4 +1,4 @@
-"""How functions are compiled, and where compiled code is kept.
+"""How functions are compiled, for any CPU, and where compiled code is kept.
 
 Each state of the accelerator has a folder of its own, in NUMBA_CACHE_DIR or beside the package: Numba looks for changes
 in a function's own file only, and compiled code contains parts of other files.

@@ -14,7 +14,7 @@ import pytest
 
 import streams
 from streams.accelerator import jit
-from tests.containers import as_unknown_user, bare_environment
+from tests.support.containers import as_unknown_user, bare_environment
 from tests.support.system import ROOT
 
 CALLED = """

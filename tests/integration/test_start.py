@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from streams.implementation import choose
-from tests.containers import as_unknown_user, bare_environment
+from app.embedded.child import start_child
+from tests.support.containers import as_unknown_user, bare_environment
 from tests.support.servers import Running
 from tests.support.system import ROOT, SCORECARDS, System, WorkerProcess, wait_for
 
@@ -29,7 +29,7 @@ def worker_in_container(settings: dict[str, str]) -> Iterator[WorkerProcess]:
     argv = [*as_unknown_user(), sys.executable, "-m", "app", "worker"]
     env = bare_environment(**settings, **NO_CACHE)
     pipe = subprocess.PIPE
-    with subprocess.Popen(argv, cwd=ROOT, env=env, text=True, stdout=pipe, stderr=pipe) as process:
+    with start_child(argv, cwd=ROOT, env=env, text=True, stdout=pipe, stderr=pipe) as process:
         try:
             yield WorkerProcess(process)
         finally:
@@ -94,8 +94,11 @@ def test_a_worker_obeys_sigterm_at_any_instant(redis_url: str, silent: str, afte
     assert status in {0, 143, -signal.SIGTERM}
 
 
-@pytest.mark.skipif(choose().name == "reference", reason="no accelerator")
-def test_a_worker_answers_and_obeys_sigterm_while_it_compiles(kafka: Running, redis_url: str, unique: str) -> None:
+def test_a_worker_answers_and_obeys_sigterm_while_it_compiles(
+    kafka: Running, redis_url: str, unique: str, pytestconfig: pytest.Config
+) -> None:
+    if pytestconfig.getoption("no_accelerator"):
+        pytest.skip("nothing is compiled")
     system = System(kafka, redis_url, unique)
     system.run("topics", "create")
     took_s: list[float] = []

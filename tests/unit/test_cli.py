@@ -221,6 +221,26 @@ def test_ctrl_c_during_the_imports_ends_a_command_quietly(
     assert (ended.value.code, capsys.readouterr().err) == (130, "")
 
 
+def test_sigterm_during_the_imports_ends_a_command_quietly_as_the_first_process_of_a_container() -> None:
+    """Without a handler such a process would not end: a handler that raises is what it needs."""
+    code = "import os, signal; from app.__main__ import main; import app.cli; import sys\n" + (
+        "class Sent:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'app.cli.root': os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.meta_path.insert(0, Sent()); main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (143, b"")
+
+
+def test_a_worker_imports_nothing_large_before_it_answers() -> None:
+    code = "import sys; from app.cli.root import build; build(['worker']); print(*sys.modules)"
+    names = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+
+    assert {"numba", "numpy", "faust", "aiokafka", "redis", "streams.worker"} & set(names.split()) == set()
+
+
 async def test_output_lost_is_not_taken_for_a_redis_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     async def here(settings: Settings) -> None:
         """Redis answers."""

