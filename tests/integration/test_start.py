@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from app.embedded.child import start_child
 from streams.implementation import choose
 from tests.containers import as_unknown_user, bare_environment
 from tests.support.servers import Running
@@ -29,7 +30,7 @@ def worker_in_container(settings: dict[str, str]) -> Iterator[WorkerProcess]:
     argv = [*as_unknown_user(), sys.executable, "-m", "app", "worker"]
     env = bare_environment(**settings, **NO_CACHE)
     pipe = subprocess.PIPE
-    with subprocess.Popen(argv, cwd=ROOT, env=env, text=True, stdout=pipe, stderr=pipe) as process:
+    with start_child(argv, cwd=ROOT, env=env, text=True, stdout=pipe, stderr=pipe) as process:
         try:
             yield WorkerProcess(process)
         finally:
