@@ -1,4 +1,9 @@
-"""Child processes that end when the process that started them ends, even if that was killed."""
+"""Child processes that end when the process that started them ends, even if that was killed.
+
+A watchdog process, started with the first child, reads from a pipe. The system closes our end of it when we end.
+A child that starts children has a watchdog of its own, so grandchildren end too. A child becomes the program only
+once it is watched, so there is no moment at which it could be left behind.
+"""
 
 import os
 import subprocess
@@ -7,37 +12,14 @@ import threading
 from collections.abc import Sequence
 from typing import IO, Any, Final
 
-_WATCHDOG: Final = """
-import os, signal, subprocess, sys
+from app.embedded import watchdog
 
-def born(pid):  # identifies a process beyond its number, which the system uses again
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[19]
-    except OSError:
-        if sys.platform == "linux":
-            return None
-    done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True)
-    return done.stdout or None
-
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, signal.SIG_IGN)
-watched = {}
-for line in sys.stdin:
-    pid = int(line)
-    watched = {each: at for each, at in watched.items() if born(each) == at} | {pid: born(pid)}
-for pid, at in watched.items():
-    if at is not None and born(pid) == at:
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except OSError:
-            pass
-"""
-"""Reads process ids until its input ends, because our process did; then it kills the groups that these lead."""
+_WHEN_WATCHED: Final = 'gate=$1; shift; read -r _ < "/dev/fd/$gate" || exit 1; exec "$@"'
+"""Waits for a line from the parent, then becomes the program: ``preexec_fn`` may deadlock where there are threads."""
 
 
 class _Watchdog:
-    """The process that kills our children once we are gone; started with the first child."""
+    """The connection to the watchdog of this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -45,7 +27,7 @@ class _Watchdog:
         self._pids: IO[str] | None = None
 
     def watch(self, pid: int) -> None:
-        """Kill the process group that ``pid`` leads when this process ends."""
+        """Add the process group that ``pid`` leads. A forked process has a watchdog of its own."""
         with self._lock:
             if self._pids is None or self._owner != os.getpid():
                 self._owner, self._pids = os.getpid(), _start_watchdog()
@@ -55,24 +37,61 @@ class _Watchdog:
 
 def _start_watchdog() -> IO[str]:
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _WATCHDOG],
+        [sys.executable, "-I", "-S", watchdog.__file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        cwd="/",
         text=True,
         start_new_session=True,
     )
-    process.returncode = 0  # nobody waits for it: it outlives this process by design
+    process.returncode = 0  # it outlives this process, so nothing waits for it
     assert process.stdin is not None
     return process.stdin
 
 
-watch: Final = _Watchdog().watch
-"""Kill the process group that a process leads when this process ends."""
+_watchdog = _Watchdog()
+
+
+def watch_child(pid: int) -> None:
+    """Kill the process group that ``pid`` leads when this process ends; for what ``start_child`` cannot start."""
+    _watchdog.watch(pid)
 
 
 def start_child(argv: Sequence[str], **options: Any) -> "subprocess.Popen[Any]":
-    """Start a process in a group of its own that ends with this process; ``options`` are those of ``Popen``."""
-    process = subprocess.Popen(argv, start_new_session=True, **options)
-    watch(process.pid)
+    """Start a process that ends with this one; ``options`` are those of ``subprocess.Popen``.
+
+    It leads a session of its own: Ctrl-C reaches only this process, which stops its children in order. A program that
+    does not exist is exit status 127.
+    """
+    gate, opener = os.pipe()
+    try:
+        argv = ["/bin/sh", "-c", _WHEN_WATCHED, "sh", str(gate), *argv]
+        process = subprocess.Popen(argv, start_new_session=True, pass_fds=(gate,), **options)
+        _watchdog.watch(process.pid)
+        os.write(opener, b"\n")
+    finally:
+        os.close(gate)
+        os.close(opener)
     return process
+
+
+def run_child(argv: Sequence[str], timeout_s: float, stdin: str = "", cwd: "os.PathLike[str] | None" = None) -> str:
+    """Run a program to its end; returns its output.
+
+    Raises:
+        RuntimeError: it failed, or did not end in time.
+    """
+    pipe = subprocess.PIPE
+    with start_child(argv, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, text=True) as process:
+        try:
+            out, err = process.communicate(stdin, timeout_s)
+        except subprocess.TimeoutExpired:
+            msg = f"{argv[0]} did not end in {timeout_s:.0f} s"
+            raise RuntimeError(msg) from None
+        finally:
+            process.kill()
+    if process.returncode:
+        msg = f"{argv[0]} failed:\n{out[-2000:]}{err[-2000:]}"
+        raise RuntimeError(msg)
+    return str(out)

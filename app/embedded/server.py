@@ -36,7 +36,7 @@ class Server:
         self.port = port
         self.log_path = directory / f"{self.name}.log"
         with self.log_path.open("ab") as log:
-            self.process = start_child(  # in a group of its own: Ctrl-C reaches the parent, which stops it in order
+            self.process = start_child(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory, env=env
             )
 

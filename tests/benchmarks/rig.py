@@ -16,7 +16,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from app.embedded.child import watch
+from app.embedded.child import watch_child
 from tests.support.kafka import start_kafka
 from tests.support.servers import Running, start_redis
 
@@ -81,7 +81,7 @@ async def spawn(log: Path, *arguments: str, env: Mapping[str, str] | None = None
             stderr=output,
             start_new_session=True,
         )
-    watch(process.pid)
+    watch_child(process.pid)
     return process
 
 

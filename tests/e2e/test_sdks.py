@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from app.embedded.child import run_child
 from tests.support.collector_system import APPS_KEY, SECRET, Stack
 from tests.support.http_server import Stumbling, Web, serve
-from tests.support.node import INSTALL_S, SOURCES, missing, run
+from tests.support.node import INSTALL_S, RUN_S, SOURCES, missing
 
 POINTS = 1 + 7 + 30 + 20 + 1
 WITHOUT_TRAITS = POINTS - 20
@@ -46,7 +47,7 @@ def go_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not shutil.which("go"):
         missing("Go")
     program = tmp_path_factory.mktemp("go") / "servers"
-    run(["go", "build", "-mod=readonly", "-o", str(program), "."], SOURCES / "go", timeout_s=INSTALL_S)
+    run_child(["go", "build", "-mod=readonly", "-o", str(program), "."], INSTALL_S, cwd=SOURCES / "go")
     return program
 
 
@@ -56,7 +57,7 @@ def test_a_python_sdk_delivers_a_story_that_counts_once(stack: Stack, sdk: str) 
     name = f"python-{sdk}"
     with serve(Stumbling(stack.url)) as web:
         argv = [sys.executable, "-W", "ignore", "servers.py", sdk, web.address, key]
-        run(argv, SOURCES, json.dumps(story(name)))
+        run_child(argv, RUN_S, json.dumps(story(name)), SOURCES)
         assert deliveries(web) >= 2
 
     lead = stack.wait_scored(f"user-{name}", f"anonymous-{name}", points)
@@ -68,7 +69,7 @@ def test_a_python_sdk_delivers_a_story_that_counts_once(stack: Stack, sdk: str) 
 def test_a_node_sdk_delivers_a_story_that_counts_once(stack: Stack, sdks: Path, sdk: str) -> None:
     name = f"node-{sdk}"
     with serve(Stumbling(stack.url)) as web:
-        run(["node", "servers.mjs", sdk, web.address, APPS_KEY], sdks, json.dumps(story(name)))
+        run_child(["node", "servers.mjs", sdk, web.address, APPS_KEY], RUN_S, json.dumps(story(name)), sdks)
         assert deliveries(web) >= 2
 
     lead = stack.wait_scored(f"user-{name}", f"anonymous-{name}", POINTS)
@@ -78,7 +79,7 @@ def test_a_node_sdk_delivers_a_story_that_counts_once(stack: Stack, sdks: Path, 
 
 def test_the_go_sdk_delivers_a_story_that_counts_once(stack: Stack, go_program: Path) -> None:
     with serve(Stumbling(stack.url)) as web:
-        run([str(go_program), web.address, APPS_KEY], SOURCES, json.dumps(story("go")))
+        run_child([str(go_program), web.address, APPS_KEY], RUN_S, json.dumps(story("go")), SOURCES)
         assert deliveries(web) >= 2
 
     lead = stack.wait_scored("user-go", "anonymous-go", POINTS)

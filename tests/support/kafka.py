@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.embedded.broker import start_broker
+from app.embedded.child import run_child
 from app.embedded.server import Server, free_port
 from tests.support.servers import Running, docker_answers
 
@@ -20,6 +21,8 @@ LIBS = POM.parents[2] / "build" / "kafka-libs"
 VERSION = re.search(r"<kafka.version>(.+)</kafka.version>", POM.read_text())[1]  # type: ignore[index]
 IMAGE = f"apache/kafka:{VERSION}"
 JAVA_NEEDED = 17
+RUN_S = 300
+"""How long Maven or a tool of Kafka may take."""
 CLUSTER_ID = "bGVhZGdsb3ctdGVzdHMxMg"
 
 SINGLE_BROKER = {
@@ -82,7 +85,7 @@ def start_apache_kafka(
     java = [str(shutil.which("java")), "-cp", f"{LIBS}/*", "-XX:+UseSerialGC"]
     storage = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", str(config)]
     storage += [f"--add-scram={user}" for user in users]
-    _run([*java, "-XX:TieredStopAtLevel=1", *storage])
+    run_child([*java, "-XX:TieredStopAtLevel=1", *storage], RUN_S)
     return Server([*java, "-Xmx512m", "kafka.Kafka", str(config)], port, directory)
 
 
@@ -127,12 +130,5 @@ def _fetch_jars() -> None:
         return
     shutil.rmtree(LIBS, ignore_errors=True)
     goal = ["dependency:copy-dependencies", f"-DoutputDirectory={LIBS}", "-DincludeScope=runtime"]
-    _run(["mvn", "-q", "-B", "-f", str(POM), *goal])
+    run_child(["mvn", "-q", "-B", "-f", str(POM), *goal], RUN_S)
     shutil.copy(POM, stamp)
-
-
-def _run(argv: list[str]) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
-    if done.returncode:
-        msg = f"{argv[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-        raise RuntimeError(msg)

@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from app.embedded.child import run_child, start_child
+
 SOURCES = Path(__file__).parents[1] / "e2e" / "sdks"
 CACHE = Path(__file__).parents[2] / "build"
 NODE_NEEDED = 20
@@ -32,11 +34,8 @@ def install_sdks() -> Path:
         shutil.copy(source, folder)
     installed = folder / "installed"
     if not installed.exists():
-        run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-            folder,
-            timeout_s=INSTALL_S,
-        )
+        argv = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        run_child(argv, INSTALL_S, cwd=folder)
         installed.touch()
     return folder
 
@@ -44,14 +43,7 @@ def install_sdks() -> Path:
 def bundle(folder: Path, name: str) -> str:
     """A program of the folder as one script for browsers."""
     options = ["--bundle", "--format=iife", "--log-level=error", '--define:process.env.NODE_ENV="production"']
-    return run(["node_modules/.bin/esbuild", name, *options], folder)
-
-
-def run(argv: list[str], folder: Path, stdin: str = "", timeout_s: float = RUN_S) -> str:
-    """What a program prints; it must end well."""
-    done = subprocess.run(argv, cwd=folder, input=stdin, capture_output=True, text=True, check=False, timeout=timeout_s)
-    assert done.returncode == 0, f"{argv[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return done.stdout
+    return run_child(["node_modules/.bin/esbuild", name, *options], RUN_S, cwd=folder)
 
 
 def missing(what: str) -> NoReturn:
@@ -76,9 +68,8 @@ class Chromium:
         if executable is None:
             missing("Chromium")
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            ["node", "chromium.mjs", executable], cwd=folder, stdin=pipe, stdout=pipe, text=True
-        )
+        argv = ["node", "chromium.mjs", executable]
+        self._process = start_child(argv, cwd=folder, stdin=pipe, stdout=pipe, text=True)
         self._names = itertools.count()
 
     def visitor(self, before: str = "", **options: Any) -> "Visitor":
