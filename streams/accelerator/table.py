@@ -29,7 +29,7 @@ from streams.accelerator.layout import (
     new_windows,
     widened,
 )
-from streams.accelerator.pointers import PADDING, Text
+from streams.accelerator.pointers import Output, Text
 from streams.accelerator.rules import Plain, Signals, model_of
 from streams.scoring.counting import DISTINCT_VALUES
 from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, OLDER, Lead, detail_key
@@ -292,13 +292,13 @@ class Table:
         room = kernel_stored.room_for(
             self.leads, self.slots, self.recent, self.windows, self.signals.groups, rows, len(text.bytes)
         )
-        wire, spans = np.empty(room + PADDING, np.uint8), np.zeros((len(rows), 2), np.int64)
+        wire, spans = Output(room), np.zeros((len(rows), 2), np.int64)
         kernel_stored.encode(
             self.leads, self.slots, self.slots.slots.view(BITS), self.recent, self.windows,
             self.windows.windows.view(WINDOW_BITS), self.model, self.signals.groups, VERSION, rows, text.address, ends,
-            wire.ctypes.data, spans,
+            wire.address, spans,
         )  # fmt: skip
-        return Packed(lead_ids, wire[: spans[-1, 1]].data, spans.data)
+        return Packed(lead_ids, wire.written(int(spans[-1, 1])), spans.data)
 
 
 def fits(lead: Lead) -> bool:
