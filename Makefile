@@ -1,6 +1,7 @@
 # make setup   everything into .venv, pinned by hash       make test    the whole suite
 # make demo    the whole system on traffic, live           make lint    ruff, mypy, import contracts
 # make test-reference   what holds without the accelerator, in a venv without numba and numpy
+# make test-bounds   compiled code with every index checked      make fuzz   ten minutes of each fuzzer of compiled code
 # make bench   measure against the floor and the peers     make pins    resolve constraints.txt anew
 # make docs    the generated pages of docs/         make screenshots   the board's pages, for docs/screenshots
 PYTHON ?= python3
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: setup demo test test-reference lint bench pins docs screenshots clean
+.PHONY: setup demo test test-reference test-bounds fuzz lint bench pins docs screenshots clean
 
 setup: $(STAMP)
 
@@ -35,6 +36,14 @@ test: setup
 test-reference: .venv-reference/.installed
 	.venv-reference/bin/python -m pytest tests/unit tests/properties tests/contracts
 	LEADGLOW_ACCELERATOR=off .venv-reference/bin/leadglow demo --events 20000 --json
+
+test-bounds: setup
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/accelerator \
+		--deselect tests/accelerator/test_compiled.py --deselect tests/accelerator/test_fuzz.py::test_a_few_seconds_of_fuzzing_find_nothing
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz.accelerator scanner --seconds 600
+	$(BIN)/python -m tests.fuzz.accelerator blobs --seconds 600
 
 .venv-reference/.installed: $(STAMP)
 	$(PYTHON) -m venv --clear .venv-reference

@@ -10,7 +10,7 @@ import numpy as np
 from streams.accelerator.hashing import MOST_BYTES, SEED, xxh3
 from streams.accelerator.jit import compiled
 from streams.accelerator.layout import Column
-from streams.accelerator.pointers import PADDING, Text, same
+from streams.accelerator.pointers import PADDING, Text, octets, same
 
 NOWHERE: Final = -1
 """The number of a name that is not known."""
@@ -27,7 +27,7 @@ class Names:
         self._buckets = np.full(2 * _LEAST, NOWHERE, np.int32)
         """Numbers by hash, open addressing; a power of two, at most half full."""
         self._names = np.zeros(_LEAST, _NAME)
-        self._text = np.zeros(16 * _LEAST, np.uint8)
+        self._text = octets(16 * _LEAST)
 
     def find(self, text: Text, ats: Column, sizes: Column) -> Column:
         """The numbers of the names that stand in a text; NOWHERE where one has none."""
@@ -77,7 +77,7 @@ class Names:
             self._filled = self._live
         if self._written + letters + PADDING > len(self._text):
             kept = int(self._names["size"].sum())
-            text = np.zeros(max(len(self._text), 2 * (kept + letters + PADDING)), np.uint8)
+            text = octets(max(len(self._text), 2 * (kept + letters + PADDING)))
             self._written = _move(self._names, self._text, text)
             self._text = text
 

@@ -5,6 +5,7 @@ Names are those of ``Lead`` where not said otherwise, and times are meant as the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -230,3 +231,23 @@ def widened(old: Column, new: Column) -> Column:
     """``new`` with what ``old`` holds in its corner."""
     new[tuple(slice(size) for size in old.shape)] = old
     return new
+
+
+def reach(columns: Sequence[Column], wanted: int) -> None:
+    """Make columns of one length so long."""
+    size = len(columns[0])
+    while size < wanted:
+        size = grown(size)
+    if size > len(columns[0]):
+        for column in columns:
+            lengthen(column, size)
+
+
+def grown(size: int) -> int:
+    """How long a column is to be next."""
+    return size + size // 4 + 1
+
+
+def octets(text: bytes) -> Column:
+    """Bytes as a column of numbers."""
+    return np.frombuffer(text, np.uint8)

@@ -14,9 +14,20 @@ from numba.core.cgutils import raw_memmove
 from numba.extending import intrinsic
 
 from streams.accelerator.jit import compiled
+from streams.accelerator.layout import Column
 
-PADDING: Final = 16
-"""Bytes after a text, at least: whoever reads a word may read that far."""
+PADDING: Final = 8
+"""Bytes after a text that may be read, and bytes after an output that may be written: a word at its end."""
+_MARK: Final = bytes.fromhex("c5a1fe03d2960b7e")
+
+
+class Overrun(Exception):
+    """Compiled code has written past the end of its output: the memory of this process cannot be trusted."""
+
+
+def octets(size: int) -> Column:
+    """Bytes at an address; tests put a page after them that cannot be read or written."""
+    return np.empty(size, np.uint8)
 
 
 class Text:
@@ -25,9 +36,33 @@ class Text:
     def __init__(self, text: bytes) -> None:
         """Take a text, with PADDING to come after it."""
         self.bytes = text
-        self._padded = np.frombuffer(text + bytes(PADDING), np.uint8)
+        self._padded = octets(len(text) + PADDING)
+        self._padded[: len(text)] = np.frombuffer(text, np.uint8)
         self.address: int = self._padded.ctypes.data
         """What compiled code calls a text."""
+
+
+class Output:
+    """Room for so many bytes that compiled code writes by address, between two marks that must stay."""
+
+    def __init__(self, size: int) -> None:
+        """Make room."""
+        self._size = size
+        self._marked = octets(size + PADDING + 2 * len(_MARK))
+        self._marked[: len(_MARK)] = self._marked[-len(_MARK) :] = np.frombuffer(_MARK, np.uint8)
+        self.address: int = self._marked.ctypes.data + len(_MARK)
+
+    def written(self, size: int) -> memoryview:
+        """The first ``size`` bytes.
+
+        Raises:
+            Overrun: there was no room for them.
+        """
+        marks = self._marked[: len(_MARK)].tobytes(), self._marked[-len(_MARK) :].tobytes()
+        if size > self._size or marks != (_MARK, _MARK):
+            msg = f"{size} bytes were written where there was room for {self._size}"
+            raise Overrun(msg)
+        return self._marked[len(_MARK) : len(_MARK) + size].data
 
 
 def _loads(width: int, result: Any) -> Any:

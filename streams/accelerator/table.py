@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from streams.accelerator.batch import ColumnBatch
+from streams.accelerator.fitting import valued
 from streams.accelerator.id_index import NOWHERE, Names
 from streams.accelerator.kernels import memory as kernel_memory
 from streams.accelerator.kernels import stored as kernel_stored
@@ -16,23 +17,24 @@ from streams.accelerator.layout import (
     BITS,
     CLASSES,
     LEAST_ROOM,
-    MOST_SIGNALS,
     NEVER,
     WINDOW_BITS,
     Column,
     Slots,
+    grown,
     lengthen,
     new_cards,
     new_leads,
     new_recent,
     new_slots,
     new_windows,
+    octets,
+    reach,
     widened,
 )
-from streams.accelerator.pointers import PADDING, Text
+from streams.accelerator.pointers import Output, Text
 from streams.accelerator.rules import Plain, Signals, model_of
-from streams.scoring.counting import DISTINCT_VALUES
-from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, OLDER, Lead, detail_key
+from streams.scoring.lead import ENTRY_BYTES, Lead
 from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
 from streams.scoring.score import fit_of
@@ -147,14 +149,14 @@ class Table:
             return
         self._lengthen_recent()
         sets = np.array([self.signals.group(signals) for signals in lead.sets], np.int64)
-        recent = _octets(lead.recent)
+        recent = octets(lead.recent)
         groups = sets[recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]]
         values = np.zeros(len(groups), np.uint64)
         if lead.details:
             self._keep_values()
             for i, signals, signal, value in valued(lead):
                 groups[i], values[i] = self.signals.group(signals, signal), value
-        kernel_memory.unpack(self.leads, self.recent, row, recent, groups, values, _octets(lead.ring))
+        kernel_memory.unpack(self.leads, self.recent, row, recent, groups, values, octets(lead.ring))
 
     def _derive(self, row: int, lead: Lead) -> None:
         """What traits and latches come to."""
@@ -239,15 +241,12 @@ class Table:
         self._names_of_rows.add([lead_id.encode() for lead_id in lead_ids], rows)
         while len(self.ids) > len(self.leads):
             self._lengthen()
-        self._blank(rows)
-        return rows
-
-    def _blank(self, rows: list[int]) -> None:
         self.leads[rows] = _NOBODY
         self.cards.scores[rows], self.cards.inside[rows] = self._no_scores, 0
+        return rows
 
     def _lengthen(self) -> None:
-        size = _more(len(self.leads))
+        size = grown(len(self.leads))
         for column in (self.leads, *self.slots, *self.cards):
             lengthen(column, size)
 
@@ -258,14 +257,14 @@ class Table:
     def _lengthen_recent(self) -> None:
         """One more lead may remember all that it can."""
         r = self.recent
-        _reach((r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events), r.used[0] + ROOM)
-        _reach((r.old,), r.used[1] + 1)
+        reach((r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events), r.used[0] + ROOM)
+        reach((r.old,), r.used[1] + 1)
 
     def _lengthen_windows(self, windows: int) -> None:
         """So many may begin and get full."""
         w = self.windows
-        _reach((w.windows,), w.used[0] + windows)
-        _reach((w.ats, w.values), w.used[1] + windows * ROOM)
+        reach((w.windows,), w.used[0] + windows)
+        reach((w.ats, w.values), w.used[1] + windows * ROOM)
 
     def _keep_values(self) -> None:
         """From now on note what distinct signals count of recent events."""
@@ -292,65 +291,10 @@ class Table:
         room = kernel_stored.room_for(
             self.leads, self.slots, self.recent, self.windows, self.signals.groups, rows, len(text.bytes)
         )
-        wire, spans = np.empty(room + PADDING, np.uint8), np.zeros((len(rows), 2), np.int64)
+        wire, spans = Output(room), np.zeros((len(rows), 2), np.int64)
         kernel_stored.encode(
             self.leads, self.slots, self.slots.slots.view(BITS), self.recent, self.windows,
             self.windows.windows.view(WINDOW_BITS), self.model, self.signals.groups, VERSION, rows, text.address, ends,
-            wire.ctypes.data, spans,
+            wire.address, spans,
         )  # fmt: skip
-        return Packed(lead_ids, wire[: spans[-1, 1]].data, spans.data)
-
-
-def fits(lead: Lead) -> bool:
-    """Whether a lead can stand in columns: amounts are 1, and what it remembers is in the order of its events.
-
-    Columns are as wide as the widest lead needs, so one with very many signals does not stand there.
-    """
-    if len(lead.signals) > MOST_SIGNALS or len(lead.ring) > OLDER * ID_BYTES:
-        return False
-    if list(lead.windows) != [signal for signal in lead.signals if signal in lead.windows]:
-        return False
-    for window in lead.windows.values():
-        if len(window.entries) > DISTINCT_VALUES or any(entry[1] or entry[2] != 1 for entry in window.entries):
-            return False
-        if len(window.entries) == DISTINCT_VALUES and not window.entries[-1][3]:
-            return False  # a limited signal, which the kernel could count no more of
-    if not lead.details:
-        return True
-    found = valued(lead)
-    return len(found) == len(lead.details) == len({i for i, *_ in found}) and all(value for *_, value in found)
-
-
-def valued(lead: Lead) -> list[tuple[int, tuple[int, ...], int, int]]:
-    """(place, set of signals, distinct signal, value hash) of recent events that counted a value.
-
-    Only of amounts of 1, and while they are in the order of ``Lead.details``.
-    """
-    found: list[tuple[int, tuple[int, ...], int, int]] = []
-    order = iter(lead.details.items())
-    wanted, detail = next(order, (b"", []))
-    for i, (digest, at, signals) in enumerate(lead.remembered()):
-        for signal in signals:
-            if detail_key(digest, at, signal) == wanted and detail[:2] == ["", 1]:
-                found.append((i, signals, signal, detail[2]))
-                wanted, detail = next(order, (b"", []))
-    return found
-
-
-def _reach(columns: Sequence[Column], wanted: int) -> None:
-    """Make columns of one length so long."""
-    size = len(columns[0])
-    while size < wanted:
-        size = _more(size)
-    if size > len(columns[0]):
-        for column in columns:
-            lengthen(column, size)
-
-
-def _more(size: int) -> int:
-    """How long a column is to be next."""
-    return size + size // 4 + 1
-
-
-def _octets(text: bytes) -> Column:
-    return np.frombuffer(text, np.uint8)
+        return Packed(lead_ids, wire.written(int(spans[-1, 1])), spans.data)

@@ -69,7 +69,8 @@ def fade_ms(by: float, total: float, rate: float) -> float:
         return 0.0
     if by >= total or rate <= 0.0:
         return math.inf
-    fade = -log2(1.0 - by / total) * total / rate
+    left = 1.0 - by / total  # 0 where the two differ by less than a float can tell
+    fade = -log2(left) * total / rate if left > 0.0 else math.inf
     return fade if fade < FAR_MS else math.inf
 
 

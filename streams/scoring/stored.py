@@ -110,8 +110,7 @@ def decode(blob: bytes) -> State:
         raise DamagedBlob(error) from error
     if kind > VERSION:
         raise NewerFormat(kind)
-    msg = f"it begins with {blob[:4].hex(' ')}"
-    raise DamagedBlob(msg)
+    raise DamagedBlob("its first value is " + blob[:4].hex(" "))
 
 
 def _kind(blob: bytes) -> int:
@@ -133,6 +132,9 @@ def _lead(row: Any) -> Lead:
     if row.version == VERSION:
         lead.recent = row.recent
         lead.sets = [tuple(lead.signals[at] if at >= 0 else -1 - at for at in places) for places in row.sets]
+        if len(set(lead.sets)) != len(lead.sets):
+            msg = "a set of signals is there twice"
+            raise ValueError(msg)
     elif row.version == 2:
         _read_recent(lead, row.recent)
     lead.known = row.version > 1 and row.known

@@ -18,10 +18,14 @@ OLD_ENTRY_BYTES: Final = 16
 
 _Signal = Annotated[int, Meta(ge=0, lt=2**32)]
 _Place = Annotated[int, Meta(ge=-(2**32), lt=2**32)]
+_Base = Annotated[int, Meta(ge=0, le=2**46)]
+"""No record is later (``events.times.LAST_MS``)."""
+_Since = Annotated[int, Meta(ge=-(2**46), le=2**46)]
+"""Ms after base. Differences of two fit the six bytes of ``detail_key``."""
 _Ms = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 _Count = Annotated[int, Meta(ge=-(2**53), le=2**53)]
-_Float = Annotated[float, Meta(ge=-1e30, le=1e30)]
-"""No NaN and no infinity."""
+_Float = Annotated[float, Meta(ge=-1e15, le=1e15)]
+"""A billion times the largest amount of an event; no NaN, no infinity."""
 _Amount = _Count | _Float
 _Hash = Annotated[int, Meta(ge=0)]
 _DetailKey = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -55,13 +59,13 @@ class ErasedRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 _CORE: Final[list[tuple[str, Any]]] = [
     ("version", int),
-    ("base", _Ms),
-    ("clock", _Ms),
-    ("first_seen", _Ms),
-    ("last_seen", _Ms),
+    ("base", _Base),
+    ("clock", _Since),
+    ("first_seen", _Since),
+    ("last_seen", _Since),
     ("signals", list[_Signal]),
     ("amount", list[_Float]),
-    ("ref", list[_Ms]),
+    ("ref", list[_Since]),
     ("count", list[_Count]),
     ("ring", bytes),
 ]
@@ -73,7 +77,7 @@ _OF_VERSION: Final[dict[int, list[tuple[str, Any]]]] = {
 _RARE: Final[list[tuple[str, Any, Any]]] = [
     ("latches", dict[str, LatchRow], {}),
     ("traits", dict[str, list[Any]], {}),
-    ("windows", dict[_Signal, tuple[list[tuple[_Ms, str, _Amount, _Hash]], _Float, _Ms]], {}),
+    ("windows", dict[_Signal, tuple[list[tuple[_Since, str, _Amount, _Hash]], _Float, _Since]], {}),
     ("aliases", list[str], []),
     ("touches", list[tuple[_Ms, str, str, str]], []),
     ("erased_at", _Ms, 0),
@@ -94,28 +98,29 @@ decode_erased = msgspec.msgpack.Decoder(ErasedRow).decode
 
 def find_damage(row: Any) -> str:
     """Name the first part of a lead's row that does not agree with the others; empty where all do."""
-    signals, recent = row.signals, row.recent if row.version > 1 else b""
-    size = len(signals)
-    if not size == len(row.amount) == len(row.ref) == len(row.count) == len(set(signals)):
+    signals = row.signals
+    if not len(signals) == len(row.amount) == len(row.ref) == len(row.count) == len(set(signals)):
         return "its signals, amounts, times and counts are not of one number, or a signal is there twice"
+    if row.first_seen > row.last_seen:
+        return "it was seen last before it was seen first"
     if len(row.ring) % ID_BYTES or len(row.ring) > (RECENT + OLDER) * ID_BYTES:
         return f"{len(row.ring)} bytes of older message ids"
-    if damage := _find_damage_of_recent(row, recent):
+    if row.version > 1 and (damage := _find_damaged_events(row)):
         return damage
     if row.traits and not all(map(_is_trait, row.traits.values())):
         return "a trait has no time or no message id"
-    return ""
+    is_unsorted = row.windows and any(entries != sorted(entries) for entries, *_ in row.windows.values())
+    return "the entries of a window are not in order" if is_unsorted else ""
 
 
-def _find_damage_of_recent(row: Any, recent: bytes) -> str:
-    """The same for the recent events."""
-    if row.version == 3:
-        if len(recent) % ENTRY_BYTES or len(recent) > RECENT * ENTRY_BYTES:
-            return f"{len(recent)} bytes of recent events"
-        if recent and max(recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]) >= len(row.sets):
-            return "a recent event names a set of signals that is not there"
-    elif len(recent) % OLD_ENTRY_BYTES:
+def _find_damaged_events(row: Any) -> str:
+    recent = row.recent
+    if row.version == 2:
+        return f"{len(recent)} bytes of recent events" if len(recent) % OLD_ENTRY_BYTES else ""
+    if len(recent) % ENTRY_BYTES or len(recent) > RECENT * ENTRY_BYTES:
         return f"{len(recent)} bytes of recent events"
+    if recent and max(recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]) >= len(row.sets):
+        return "a recent event names a set of signals that is not there"
     return ""
 
 

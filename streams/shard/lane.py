@@ -19,9 +19,10 @@ from streams.events.records import fingerprint
 from streams.mismatch import CUT, GONE, LOST, OTHER, Mismatch
 from streams.scoring.rules import Rules
 from streams.shard.clock import ShardClock
+from streams.shard.conflict import Conflict
 from streams.shard.publisher import Publisher
 from streams.shard.relay import Relay
-from streams.shard.shard import Conflict, Shard
+from streams.shard.shard import Shard
 from streams.transport.channel import MOST_RECORDS, Channel
 
 log = logging.getLogger(__name__)

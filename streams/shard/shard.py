@@ -21,6 +21,7 @@ from streams.scoring.interface import LeadScorer
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.stored import DamagedBlob
+from streams.shard.conflict import Conflict
 from streams.shard.outbox import alert_records, forward_records
 from streams.shard.position import Position
 from streams.shard.reader import Reader
@@ -33,13 +34,6 @@ MOST_WAITING = 1_000_000
 PORTION = 1000
 """Records that are read and scored in one go: more do not fit into the processor's cache."""
 _openings = itertools.count(1)
-
-
-class Conflict(Exception):
-    """Somebody else has written the shard, or the store went back in time: read it again."""
-
-    def __init__(self, partition: int) -> None:
-        super().__init__(f"partition {partition} was written by somebody else")
 
 
 class Shard:
@@ -151,11 +145,7 @@ class Shard:
         await self._load_missing([lead_id for lead_id in lead_ids if not self.scorer.knows(lead_id)])
 
     async def _load_missing(self, missing: Sequence[str]) -> None:
-        """Load leads.
-
-        Raises:
-            Mismatch: what is stored of one of them cannot be read.
-        """
+        """Load leads; one whose stored form is damaged raises Mismatch."""
         if not missing:
             return
         for lead_id, blob in zip(missing, await self.env.store.load(self.partition, missing), strict=True):

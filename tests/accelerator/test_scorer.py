@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
-from typing import Any
 from unittest.mock import patch
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 
-from streams.accelerator import table
 from streams.accelerator.batch import ColumnBatch
-from streams.accelerator.kernels import stored as kernel_stored
 from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import LeadEvent, Retract
 from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Lead
 from streams.scoring.outcome import Outcome
-from streams.scoring.packed import Packed
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
@@ -52,23 +47,6 @@ def some_events(chance: Random, rules: Rules, ordinary: bool) -> list[LeadEvent]
                 more = {"traits": None, "touch": None} if ordinary and chance.random() < 0.95 else {}
                 found.append(msgspec.structs.replace(event, lead_id=lead_id, **more))
     return found
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_blob_beyond_its_room() -> Iterator[None]:
-    """Compiled code writes wherever it is told to: all that it writes here must fit into the room made for it."""
-    rooms, room_for = list[int](), kernel_stored.room_for
-
-    def noted(*of: Any) -> int:
-        rooms.append(room_for(*of))
-        return rooms[-1]
-
-    def checked(lead_ids: list[str], wire: memoryview, spans: Any) -> Packed:
-        assert len(wire) <= rooms[-1]
-        return Packed(lead_ids, wire, spans)
-
-    with patch.object(table, "Packed", checked), patch.object(kernel_stored, "room_for", noted):
-        yield
 
 
 def same(mine: Outcome, theirs: Outcome) -> None:

@@ -11,7 +11,7 @@ from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.crossing import CERTAIN, flips, horizon_ms, next_change, next_flip, soonest
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import UNIT, CardRule, Rules
-from streams.scoring.score import HALF, published, read
+from streams.scoring.score import HALF, fade_ms, published, read
 from streams.scoring.scorecard import Category, Model, Points, Scorecard, Signal, Stage
 from tests.properties.strategies import START_MS, chances
 
@@ -104,3 +104,8 @@ def test_a_score_that_grazes_a_bound_for_ever_is_found_in_bounded_time(chance: R
     assert at_ms is not None
     assert read(rule_card, lead, at_ms).exact == 20 * 10**9
     assert read(rule_card, lead, at_ms - 1).exact < 20 * 10**9
+
+
+def test_a_total_beyond_whole_floats_fades_without_an_error() -> None:
+    """Nine million points and more: a whole number just below the total is the total, as a float."""
+    assert fade_ms(2**60 - 1, 2.0**60, 1e-9) == math.inf

@@ -80,10 +80,10 @@ def looks() -> Iterator[Looks]:
 def test_a_search_looks_at_a_lead_a_bounded_number_of_times(chance: Random) -> None:
     rules, lead = a_hovering_lead(chance)
     each = AnyScorer(rules)
-    each.put("u", encode(lead))
+    each.put_lead("u", encode(lead))
     with looks():
         for later_ms in (0, 1, DAY_MS, 1000 * DAY_MS):
-            each.tick(["u"], lead.clock + later_ms)
+            each.advance_due(["u"], lead.clock + later_ms)
     (card,) = rules.cards
     with looks():
         next_change(card, lead, lead.clock)
@@ -148,10 +148,10 @@ def test_parts_that_cancel_each_other_for_ever_change_nothing() -> None:
     shard.take(Fact("identify", "i", START_MS, traits={"size": "small"}).event(rules, START_MS))
     shard.take(Fact("page", "p", START_MS + 1, {"properties.path": "/careers"}).event(rules, START_MS + 1))
     each = AnyScorer(rules)
-    each.put("u", shard.blobs["u"])
+    each.put_lead("u", shard.blobs["u"])
     with looks() as found:
-        each.tick(["u"], START_MS + 2)
-        each.tick(["u"], round(each.finish().due["u"] or 0))
+        each.advance_due(["u"], START_MS + 2)
+        each.advance_due(["u"], round(each.finish().due["u"] or 0))
     assert each.finish().due == {"u": None}
     assert found.most < 100
 

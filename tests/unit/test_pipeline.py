@@ -17,7 +17,8 @@ from streams.scorefile import load_file
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
-from streams.shard.shard import Conflict, Shard
+from streams.shard.conflict import Conflict
+from streams.shard.shard import Shard
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
 from tests.support.implementations import in_use

@@ -47,7 +47,7 @@ async def test_a_record_that_the_broker_takes_in_no_case_goes_to_the_rejects_and
         told.extend([entry.seq for entry in entries])
         done.set()
 
-    shard: Any = SimpleNamespace(partition=0, catching_up=False, handoff_offset=0, sent=sent)
+    shard: Any = SimpleNamespace(partition=0, catching_up=False, handoff_offset=0, mark_sent=sent)
     producer: Any = broker
     channel = Channel(producer, Topics(), metrics, SimpleNamespace, 1, 1, nothing)  # type: ignore[arg-type]
     relay = Relay(shard, channel)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from streams.shard.conflict import Conflict
 from streams.shard.lane import OwnershipLost, ShardLane
-from streams.shard.shard import Conflict
 
 
 class Lane(ShardLane):

@@ -157,7 +157,7 @@ def unpack(c, r: Recent, row, recent, groups, values, ring):
         if since >= NEAR_MS:
             since -= 2 * NEAR_MS
         remember(c, r, row, np.uint64(_number(recent, at, ID_BYTES)), since, groups[i], values[i])
-    for at in range(0, ring.shape[0], ID_BYTES):
+    for at in range(0, ring.shape[0] - ID_BYTES + 1, ID_BYTES):
         note_id(c, r, row, np.uint64(_number(ring, at, ID_BYTES)))
 
 

@@ -1,0 +1,43 @@
+"""Decides which leads fit into the table; all others stay objects."""
+
+from __future__ import annotations
+
+from streams.accelerator.layout import MOST_SIGNALS
+from streams.scoring.counting import DISTINCT_VALUES
+from streams.scoring.lead import ID_BYTES, OLDER, Lead, detail_key
+
+
+def fits(lead: Lead) -> bool:
+    """Whether a lead can stand in columns: amounts are 1, and what it remembers is in the order of its events.
+
+    Columns are as wide as the widest lead needs, so one with very many signals does not stand there.
+    """
+    if len(lead.signals) > MOST_SIGNALS or len(lead.ring) > OLDER * ID_BYTES:
+        return False
+    if list(lead.windows) != [signal for signal in lead.signals if signal in lead.windows]:
+        return False
+    for window in lead.windows.values():
+        if len(window.entries) > DISTINCT_VALUES or any(entry[1] or entry[2] != 1 for entry in window.entries):
+            return False
+        if len(window.entries) == DISTINCT_VALUES and not window.entries[-1][3]:
+            return False  # a limited signal, which the kernel could count no more of
+    if not lead.details:
+        return True
+    found = valued(lead)
+    return len(found) == len(lead.details) == len({i for i, *_ in found}) and all(value for *_, value in found)
+
+
+def valued(lead: Lead) -> list[tuple[int, tuple[int, ...], int, int]]:
+    """(place, set of signals, distinct signal, value hash) of recent events that counted a value.
+
+    Only of amounts of 1, and while they are in the order of ``Lead.details``.
+    """
+    found: list[tuple[int, tuple[int, ...], int, int]] = []
+    order = iter(lead.details.items())
+    wanted, detail = next(order, (b"", []))
+    for i, (digest, at, signals) in enumerate(lead.remembered()):
+        for signal in signals:
+            if detail_key(digest, at, signal) == wanted and detail[:2] == ["", 1]:
+                found.append((i, signals, signal, detail[2]))
+                wanted, detail = next(order, (b"", []))
+    return found

@@ -1,0 +1,127 @@
+"""The leads of one shard that are in memory: in the table, or as objects with the reference scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from streams.accelerator.batch import ColumnBatch
+from streams.accelerator.fitting import fits
+from streams.accelerator.id_index import NOWHERE
+from streams.accelerator.table import Table
+from streams.scoring.lead import Lead, State
+from streams.scoring.rules import Rules
+from streams.scoring.scorer import Scorer
+from streams.scoring.stored import decode
+
+
+class AcceleratedLeads:
+    """The leads of one shard that are in memory, and what a step does to them."""
+
+    def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
+        """Start with no lead loaded; ``at_home`` tells whether an unknown lead belongs here."""
+        self._scorer = Scorer(rules, at_home)
+        self._table = Table(rules)
+        self._forget_matches()
+
+    @property
+    def rules(self) -> Rules:
+        """The scorecards in use."""
+        return self._scorer.rules
+
+    @property
+    def rescoring(self) -> bool:
+        """Whether the scorecards changed and not every lead was read by the new ones yet."""
+        return self._scorer.rescoring
+
+    @rescoring.setter
+    def rescoring(self, value: bool) -> None:
+        self._scorer.rescoring = value
+
+    def use_rules(self, rules: Rules) -> None:
+        """Score by other rules from here on."""
+        self._scorer.use_rules(rules)
+        self._table.use_rules(rules)
+        self._forget_matches()
+
+    def _forget_matches(self) -> None:
+        self._kinds: list[tuple[str, tuple[Any, ...]]] = []
+        """The kinds of the last batch."""
+        self._matches_of = np.zeros(0, np.int64)
+        """What each of them matches, as ``kernel`` knows it."""
+        self._values_of = np.zeros(0, np.uint64)
+
+    # What is in memory ----------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._table.rows) + len(self._scorer.states)
+
+    def knows(self, lead_id: str) -> bool:
+        """Whether a lead is in memory, or known to have no state."""
+        return lead_id in self._table.rows or lead_id in self._scorer.states
+
+    def missing(self, batch: ColumnBatch) -> list[str]:
+        """The leads of a batch of which nothing is in memory, each once."""
+        batch.rows = self._table.find(batch)
+        known, states = self._table.rows, self._scorer.states
+        for i in np.flatnonzero(batch.rows == NOWHERE).tolist():
+            lead_id = batch.strangers[i] = batch.lead_id(i)
+            batch.rows[i] = known.get(lead_id, NOWHERE)  # the names of some are too long to be found
+        return [i for i in dict.fromkeys(batch.strangers.values()) if i not in states and i not in known]
+
+    def put_lead(self, lead_id: str, blob: bytes | None) -> None:
+        """Take in what the store holds of a lead."""
+        self._place_lead(lead_id, None if blob is None else decode(blob))
+
+    def state(self, lead_id: str) -> State | None:
+        """What is in memory of a lead, to look at."""
+        row = self._table.rows.get(lead_id)
+        return self._scorer.states.get(lead_id) if row is None else self._table.as_leads([row])[0]
+
+    def trim(self, most: int) -> None:
+        """Keep ``most`` leads in memory: those that came last."""
+        rows, states = self._table.rows, self._scorer.states
+        share = 1 - most / max(len(self), most)
+        for lead_id in list(states)[: ceil(len(states) * share)]:
+            del states[lead_id]
+        for row in list(rows.values())[: ceil(len(rows) * share)]:
+            self._table.remove(row)
+
+    def clear(self) -> None:
+        """Forget every lead."""
+        self._scorer.states.clear()
+        self._table = Table(self.rules)
+        self._forget_matches()
+
+    def _place_lead(self, lead_id: str, state: State | None) -> bool:
+        """Put what is known of a lead where it belongs; True if that is the table."""
+        if isinstance(state, Lead) and fits(state):
+            self._table.put_lead(lead_id, state)
+            self._scorer.states.pop(lead_id, None)
+            return True
+        if lead_id in self._table.rows:
+            self._table.remove(self._table.rows[lead_id])
+        self._scorer.states[lead_id] = state
+        return False
+
+    @contextmanager
+    def _lend_leads(self, lead_ids: Iterable[str]) -> Iterator[None]:
+        """Hand leads to ``Scorer``, and have those back in the table that can stand there.
+
+        Not where that fails: a lane that does ends, and its leads are read again.
+        """
+        known, states, touched = self._table.rows, self._scorer.states, self._scorer.touched
+        rows = {lead_id: known[lead_id] for lead_id in lead_ids if lead_id in known}
+        leads = self._table.as_leads(list(rows.values())) if rows else []
+        for (lead_id, row), lead in zip(rows.items(), leads, strict=True):
+            states[lead_id] = lead
+            if self._table.leads["touched"][row]:
+                touched[lead_id] = lead
+        yield
+        for lead_id in rows:
+            if self._place_lead(lead_id, states[lead_id]) and touched.pop(lead_id, None) is not None:
+                self._table.leads["touched"][known[lead_id]] = 1

@@ -1,0 +1,80 @@
+"""Compiled code stays within the memory that it is given, and what goes beyond is noticed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from streams.accelerator import pointers
+from streams.accelerator.codec import AcceleratedCodec
+from streams.accelerator.kernels import memory as kernel_memory
+from streams.accelerator.layout import new_leads, new_recent
+from streams.accelerator.pointers import PADDING, Output, Overrun, Text, byte, put
+from tests.accelerator.guards import JUNK, guarded
+from tests.accelerator.test_codec import WHOLE, Fetched
+
+OVER_READ = """
+from streams.accelerator.pointers import PADDING, Text, byte
+from tests.accelerator.guards import guard_pages
+
+with guard_pages():
+    text = Text(b"x" * {size})
+    print(byte(text.address, {size} + PADDING - 1), flush=True)
+    byte(text.address, {size} + PADDING)
+"""
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096 - PADDING, 4096, 10_000])
+def test_a_read_beyond_the_padding_ends_the_process(size: int) -> None:
+    done = subprocess.run([sys.executable, "-c", OVER_READ.format(size=size)], capture_output=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == (b"%d" % JUNK, -signal.SIGSEGV)
+
+
+def test_tests_have_guard_pages() -> None:
+    assert pointers.octets is guarded
+
+
+def test_an_output_gives_what_was_written() -> None:
+    output = Output(3)
+    put(output.address, 0, 0x6162630000000000)
+    assert bytes(output.written(3)) == b"abc"
+    assert bytes(output.written(0)) == b""
+
+
+@pytest.mark.parametrize("at", [-1, 3 + PADDING - 7, 3 + PADDING])
+def test_a_write_beyond_the_room_is_noticed(at: int) -> None:
+    output = Output(3)
+    put(output.address, at, 0)
+    with pytest.raises(Overrun, match="3 bytes were written where there was room for 3"):
+        output.written(3)
+
+
+def test_more_than_there_is_room_for_is_noticed() -> None:
+    with pytest.raises(Overrun):
+        Output(3).written(4)
+
+
+def test_half_an_id_is_not_read() -> None:
+    leads, recent = new_leads(1), new_recent(64, 1)
+    nothing = np.zeros(0, np.int64)
+    ring = np.frombuffer(b"abcdefg", np.uint8)
+    kernel_memory.unpack(leads, recent, 0, ring[:0], nothing, nothing.astype(np.uint64), ring)
+    assert (leads["olds"][0], int(recent.old[0, 0]).to_bytes(6, "big")) == (1, b"abcdef")
+
+
+@pytest.mark.parametrize("value", WHOLE)
+def test_records_that_end_anywhere(value: bytes) -> None:
+    """Alone in their text, so that the scanner stands before the guard page wherever they end."""
+    codec = AcceleratedCodec(("properties.url",), ())
+    for size in range(len(value)):
+        assert len(codec.decode_batch([Fetched(value[:size], 0)], [""]).rejects) == 1
+    assert codec.decode_batch([Fetched(value, 0)], [""]).batch.alone == {}
+
+
+def test_padding_is_what_is_read() -> None:
+    text = Text(b"f")
+    assert [byte(text.address, at) for at in range(1 + PADDING)] == [ord("f"), *[JUNK] * PADDING]
