@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
+from streams.accelerator import fitting
 from streams.accelerator import rules as accelerator_rules
-from streams.accelerator import table
 from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.event import LeadEvent
 from streams.scoring.lead import Lead, id_hash
@@ -48,7 +48,7 @@ def test_more_signals_than_sixteen_bits_count() -> None:
 
 
 def test_a_lead_with_very_many_signals_makes_no_column_wider() -> None:
-    with patch.object(table, "MOST_SIGNALS", 8):
+    with patch.object(fitting, "MOST_SIGNALS", 8):
         scorer = AcceleratedScorer(rules_of())
         scorer.put_lead("few", encode(a_lead(range(8))))
         scorer.put_lead("many", encode(a_lead(range(9))))

@@ -28,7 +28,12 @@ from streams.scoring.event import ANONYMOUS, EMAIL, USER, Identity
 from streams.transport.topics import Partitioner, Topics
 from tests.support.payloads import NOW_MS, Arriving
 
-IDS = st.none() | st.booleans() | st.integers() | st.sampled_from(["", "u", "a", "\n", "x" * 512, "x" * 513])
+IDS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.sampled_from(["", "u", "a", "\n", "x" * 512, "x" * 513])
+)
 PLACES = st.none() | st.fixed_dictionaries({}, optional={"email": st.sampled_from(["", "ana", "Ana@a.example", 7])})
 CALLS = st.fixed_dictionaries(
     {"type": st.sampled_from(["track", "page", "identify"]), "event": st.just("Demo Requested")},
