@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from app.embedded import watchdog
 
@@ -24,30 +24,29 @@ class _Watchdog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._owner = 0
-        self._pids: IO[str] | None = None
+        self._pipe: int | None = None
 
     def watch(self, pid: int) -> None:
         """Add the process group that ``pid`` leads. A forked process has a watchdog of its own."""
         with self._lock:
-            if self._pids is None or self._owner != os.getpid():
-                self._owner, self._pids = os.getpid(), _start_watchdog()
-            self._pids.write(f"{pid}\n")
-            self._pids.flush()
+            if self._pipe is None or self._owner != os.getpid():
+                self._owner, self._pipe = os.getpid(), _start_watchdog()
+            os.write(self._pipe, b"%d\n" % pid)
 
 
-def _start_watchdog() -> IO[str]:
+def _start_watchdog() -> int:
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", watchdog.__file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
-        text=True,
         start_new_session=True,
     )
     process.returncode = 0  # it outlives this process, so nothing waits for it
     assert process.stdin is not None
-    return process.stdin
+    with process.stdin as pipe:
+        return os.dup(pipe.fileno())  # which only the end of this process closes
 
 
 _watchdog = _Watchdog()
