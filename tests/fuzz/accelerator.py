@@ -12,11 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 from pkgutil import walk_packages
+from types import ModuleType
 
 import atheris
 
 import streams.accelerator
-from tests.accelerator.guards import guard_pages
 
 KEPT = Path("build/fuzz")
 COMPILED = [module.name for module in walk_packages(streams.accelerator.__path__, "streams.accelerator.")]
@@ -30,19 +30,24 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--input", type=Path, help="check this one alone")
     asked = parser.parse_args()
-    with guard_pages():
-        with atheris.instrument_imports(include=["streams"], exclude=COMPILED):
+    assert "streams.scoring.stored" not in sys.modules, "the reference was imported before it could be instrumented"
+    with atheris.instrument_imports(include=["streams"], exclude=COMPILED):
+        guards = importlib.import_module("tests.accelerator.guards")
+        with guards.guard_pages():
             target = importlib.import_module(f"tests.fuzz.{asked.target}")
+    with guards.guard_pages():
         importlib.import_module("streams.accelerator.warm_up").warm_up()  # not while the fuzzer measures
         if asked.input:
             target.check(asked.input.read_bytes())
-            return
-        KEPT.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:
-            atheris.Setup(
-                [sys.argv[0], *_options(Path(folder), target.SEEDS, target.WORDS, asked.seconds)], target.check
-            )
-            atheris.Fuzz()
+        else:
+            _fuzz(target, asked.seconds)
+
+
+def _fuzz(target: ModuleType, seconds: int) -> None:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        atheris.Setup([sys.argv[0], *_options(Path(folder), target.SEEDS, target.WORDS, seconds)], target.check)
+        atheris.Fuzz()
 
 
 def _options(folder: Path, seeds: list[bytes], words: list[bytes], seconds: int) -> list[str]:
