@@ -101,8 +101,9 @@ class Leads:
             lead.clock = now_ms
         if to_ms >= lead.calm_until:
             self.note_transitions(lead_id, lead, advance(self.rules, lead_id, lead, to_ms), None)
-            bounds = self._bounds(lead, to_ms)
-            calm, slack = (min((b[i] for b in bounds), default=math.inf) for i in (0, 2))
+            calm = min((b[0] for b in self._bounds(lead, to_ms)), default=math.inf)
+            # An event may still come for the lead's own clock, which is earlier: the score was higher then.
+            slack = min((b[2] for b in self._bounds(lead, lead.clock)), default=math.inf)
             note_calm(lead, to_ms, calm, slack)
 
     def _bounds(self, lead: Lead, now_ms: int) -> list[tuple[float, float, float]]:

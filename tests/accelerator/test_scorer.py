@@ -8,6 +8,7 @@ from random import Random
 from unittest.mock import patch
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 
 from streams.accelerator.batch import ColumnBatch
@@ -123,6 +124,11 @@ def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
         if chance.random() < 0.1:
             fast.clear()
             slow.states.clear()
+
+
+@pytest.mark.parametrize("seed", [5369, 6525, 6538])
+def test_an_event_for_an_instant_that_the_timer_has_passed_turns_a_stage_at_once(seed: int) -> None:
+    test_many_events_at_once_are_as_good_as_one_by_one.hypothesis.inner_test(Random(seed))  # type: ignore[attr-defined]
 
 
 @settings(max_examples=80, deadline=None)
