@@ -15,6 +15,7 @@ import pytest
 import redis
 from redis.asyncio import Connection
 
+from app.embedded.server import free_port
 from streams.scoring.packed import NOTHING
 from streams.store import transaction
 from streams.store.base import Commit, Entry, Verdict
@@ -23,7 +24,7 @@ from streams.store.client import connect
 from streams.store.keys import SLOTS, shard_keys, slot, tag
 from streams.store.redis import RedisStore
 from streams.store.scripts import COMMIT
-from tests.support.redis_servers import REDIS_RIGHTS, free_port, server
+from tests.support.redis_servers import REDIS_RIGHTS, server
 
 BIG = b"\xff" * 1_000_000
 

@@ -11,7 +11,7 @@ import pytest
 from streams.clock import now_ms
 from tests.support.board_system import Board, did, identified, qualifying, stream, viewed
 from tests.support.node import Chromium, Page, Visitor
-from tests.support.system import wait_for
+from tests.support.waiting import wait_for
 
 CONNECTED = "document.documentElement.dataset.connected === 'yes'"
 FIRST = "document.querySelector('#live > li a')?.textContent"

@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.board_system import TOKEN, VIEWER_TOKEN, Board, access_file, did, identified, qualifying, viewed
 from tests.support.node import Chromium, Page, Visitor
-from tests.support.system import CollectorProcess, wait_for
+from tests.support.system import CollectorProcess
+from tests.support.waiting import wait_for
 
 PHONE, DESK = (320, 640), (1280, 900)
 PAGES = (

@@ -14,7 +14,7 @@ import pytest
 from tests.support.collector_system import SITE_KEY, Stack
 from tests.support.http_server import Stumbling, Web, serve
 from tests.support.node import Visitor
-from tests.support.system import wait_for
+from tests.support.waiting import wait_for
 
 SNIPPET = Path(__file__).parents[2] / "app/collector/static/leadglow.js"
 TOLD_503 = "performance.getEntriesByType('resource').some((each) => each.responseStatus === 503)"

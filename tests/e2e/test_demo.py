@@ -9,14 +9,13 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 
 import psutil
 import pytest
 
 from app.embedded.child import start_child
+from tests.support.waiting import wait_for
 
 COMMAND = [sys.executable, "-m", "app", "demo"]
 RUN_S = 240
@@ -29,7 +28,7 @@ STOP_S = 40
 def test_it_scores_what_it_sends_verifies_itself_and_leaves_nothing_behind() -> None:
     with start_child([*COMMAND, "--events", "3000", "--json"], stdout=-1, stderr=-1, text=True) as demo:
         children = Children(demo.pid)
-        wait_until(lambda: len(children.look()) >= CHILDREN or demo.poll() is not None, START_S)
+        wait_for(lambda: len(children.look()) >= CHILDREN or demo.poll() is not None, "started", START_S)
         out, err = demo.communicate(timeout=RUN_S)
     assert demo.returncode == 0, err
     summary = json.loads(out)
@@ -39,7 +38,7 @@ def test_it_scores_what_it_sends_verifies_itself_and_leaves_nothing_behind() -> 
     assert all(summary[name].startswith("http://127.0.0.1:") for name in ("collector", "board"))
     assert 0 < summary["event_to_handoff_ms_p50"] <= summary["event_to_handoff_ms_p99"]
     assert len(children.seen) >= CHILDREN
-    wait_until(lambda: children.left() == [], STOP_S)  # the watchdog ends a moment later
+    wait_for(lambda: children.left() == [], "gone", STOP_S)  # the watchdog ends a moment later
 
 
 def test_the_live_view_shows_leads_and_ctrl_c_ends_it_with_everything_it_started() -> None:
@@ -57,7 +56,7 @@ def test_the_live_view_shows_leads_and_ctrl_c_ends_it_with_everything_it_started
     assert b"hottest leads" in shown
     assert b"Traceback" not in shown
     assert len(children.seen) >= CHILDREN
-    wait_until(lambda: children.left() == [], STOP_S)  # the watchdog ends a moment later
+    wait_for(lambda: children.left() == [], "gone", STOP_S)  # the watchdog ends a moment later
 
 
 def test_what_the_live_view_tells_to_paste_makes_a_lead_that_it_shows() -> None:
@@ -83,9 +82,9 @@ def test_what_the_live_view_tells_to_paste_makes_a_lead_that_it_shows() -> None:
 def test_killed_at_any_time_it_takes_its_children_along(number: signal.Signals) -> None:
     with start_child(COMMAND, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
         children = Children(demo.pid)
-        wait_until(lambda: len(children.look()) >= CHILDREN, START_S)
+        wait_for(lambda: len(children.look()) >= CHILDREN, "started", START_S)
         demo.send_signal(number)
-    wait_until(lambda: children.left() == [], STOP_S)
+    wait_for(lambda: children.left() == [], "gone", STOP_S)
     assert len(children.seen) >= CHILDREN
 
 
@@ -125,13 +124,6 @@ def plain(shown: bytes) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode(errors="replace"))
 
 
-def wait_until(holds: Callable[[], bool], deadline_s: float) -> None:
-    end_s = time.monotonic() + deadline_s
-    while not holds():
-        assert time.monotonic() < end_s, "waited for too long"
-        time.sleep(0.05)
-
-
 def read_until(screen: int, sign: bytes, deadline_s: float) -> bytes:
     """What the terminal shows, up to a sign. On Linux a terminal whose program has ended raises an error."""
     os.set_blocking(screen, False)
@@ -143,5 +135,5 @@ def read_until(screen: int, sign: bytes, deadline_s: float) -> bytes:
             shown += os.read(screen, 65536)
         return sign in shown
 
-    wait_until(found, deadline_s)
+    wait_for(found, f"showing {sign!r}", deadline_s)
     return shown

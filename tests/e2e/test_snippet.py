@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.http_server import Answer, Request, Web, serve
 from tests.support.node import Chromium, Page, Visitor
-from tests.support.system import wait_for
+from tests.support.waiting import wait_for
 
 SNIPPET = Path(__file__).parents[2] / "app/collector/static/leadglow.js"
 LOADER = re.findall(r"^<script.+</script>$", SNIPPET.read_text(), re.MULTILINE)

@@ -19,10 +19,12 @@ from urllib.parse import quote
 import pytest
 
 from app.client import BoardError, Client
+from app.embedded.server import free_port
 from streams.clock import now_ms
-from tests.support.redis_servers import free_port, server
+from tests.support.redis_servers import server
 from tests.support.servers import Running
-from tests.support.system import CollectorProcess, System, wait_for
+from tests.support.system import CollectorProcess, System
+from tests.support.waiting import wait_for
 
 ANA, BEN = "token-of-ana", "token-of-ben"
 CARDS = """

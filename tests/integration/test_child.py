@@ -26,7 +26,8 @@ time.sleep(600)
 TEST_RUN = """
 from app.embedded.broker import start_broker
 from app.embedded.redis import start_redis
-from tests.support.redis_servers import free_port, server
+from app.embedded.server import free_port
+from tests.support.redis_servers import server
 from tests.support.servers import Running
 from tests.support.system import System
 

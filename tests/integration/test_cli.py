@@ -16,7 +16,8 @@ from app.wiring import make_admin, make_store
 from streams.clock import now_ms
 from streams.transport.topics import partition_of
 from tests.support.servers import Running
-from tests.support.system import PARTITIONS, System, wait_for
+from tests.support.system import PARTITIONS, System
+from tests.support.waiting import wait_for
 
 PEOPLE = [f"u{i}" for i in range(12)]
 

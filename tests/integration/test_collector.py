@@ -14,7 +14,8 @@ import pytest
 
 from tests.support.kafka import start_apache_kafka
 from tests.support.servers import Running
-from tests.support.system import CollectorProcess, System, wait_for
+from tests.support.system import CollectorProcess, System
+from tests.support.waiting import wait_for
 
 KEYS = """
 leadglow_keys: 1

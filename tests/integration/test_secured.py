@@ -19,7 +19,8 @@ from tests.support.kafka import start_apache_kafka
 from tests.support.redis_proxy import Proxy
 from tests.support.redis_servers import REDIS_RIGHTS
 from tests.support.servers import Running
-from tests.support.system import System, wait_for
+from tests.support.system import System
+from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.skipif(

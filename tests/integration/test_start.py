@@ -16,7 +16,8 @@ import pytest
 from app.embedded.child import start_child
 from tests.support.containers import as_unknown_user, bare_environment
 from tests.support.servers import Running
-from tests.support.system import ROOT, SCORECARDS, System, WorkerProcess, wait_for
+from tests.support.system import ROOT, SCORECARDS, System, WorkerProcess
+from tests.support.waiting import wait_for
 
 LIVE_S = 3.0
 STOP_S = 5.0

@@ -17,7 +17,8 @@ from aiokafka import AIOKafkaProducer
 
 from streams.clock import now_ms
 from tests.support.servers import Running
-from tests.support.system import PARTITIONS, ROOT, System, wait_for
+from tests.support.system import PARTITIONS, ROOT, System
+from tests.support.waiting import wait_for
 
 TOKEN = "a-token-of-nobody-else"
 VIEWER_TOKEN = "a-token-of-somebody-who-may-see-less"

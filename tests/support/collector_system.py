@@ -13,7 +13,8 @@ from typing import Any
 from streams.clock import now_ms
 from tests.support.http_server import Answer, Request, serve
 from tests.support.servers import Running
-from tests.support.system import ROOT, System, wait_for
+from tests.support.system import ROOT, System
+from tests.support.waiting import wait_for
 
 SECRET = "sk_of-a-server-and-nobody-else"
 SITE_KEY = "wk_site"

