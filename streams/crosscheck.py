@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from typing import Any, Protocol
+from typing import Any
 
-from streams.events.codec import Codec, Decoded, Owner
+from streams.events.codec import Codec, Decoded, LeadCodec, Owner
 from streams.scoring.interface import Batch, LeadScorer, PlainBatch
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
@@ -23,14 +23,10 @@ class Difference(Exception):
         super().__init__(f"{about}: the accelerator says {mine!r:.200}, the reference {theirs!r:.200}")
 
 
-class _Codec(Protocol):
-    def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Any]: ...
-
-
 class CheckedCodec:
     """An accelerated codec, and the reference for one record of EVERY."""
 
-    def __init__(self, codec: _Codec, reference: Codec) -> None:
+    def __init__(self, codec: LeadCodec, reference: Codec) -> None:
         self._codec = codec
         self._reference = reference
         self._turn = 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 from aiokafka.partitioner import murmur2
 
 from streams.crosscheck import CheckedCodec, CheckedScorer
-from streams.events.codec import Codec, Decoded, Owner
+from streams.events.codec import Codec, LeadCodec
 from streams.scoring.interface import LeadScorer
 from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
@@ -22,13 +22,6 @@ class AcceleratorMissing(Exception):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"the accelerator cannot be imported ({error}): pip install 'leadglow[fast]'")
-
-
-class LeadCodec(Protocol):
-    """Reads the records of ``lead-events``."""
-
-    def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Any]:
-        """Read records in order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Events are JSON in the shape of the Segment spec. This is the reference; the acc
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from xxhash import xxh3_128_hexdigest
 
@@ -29,6 +29,13 @@ class Decoded(NamedTuple, Generic[B_co]):
 
     batch: B_co
     rejects: list[tuple[Any, Reject]]
+
+
+class LeadCodec(Protocol):
+    """Reads the records of ``lead-events``."""
+
+    def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Any]:
+        """Read records in order."""
 
 
 class Codec:
