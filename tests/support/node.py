@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from select import select
 from typing import Any, NoReturn
 
 import pytest
@@ -89,6 +90,7 @@ class Chromium:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"command": command, **rest}) + "\n")
         self._process.stdin.flush()
+        assert select([self._process.stdout], [], [], RUN_S)[0], f"no answer to {command} within {RUN_S} s"
         line = self._process.stdout.readline()
         assert line, "Chromium has ended"
         answer = json.loads(line)

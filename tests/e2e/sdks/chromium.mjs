@@ -6,6 +6,13 @@ import { chromium } from "playwright-core";
 
 const AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
 
+const CLOSE_MS = 2000;
+
+// Chromium 156.0.8078.108 does not confirm that it closed a page that went to about:blank.
+function atMost(ms, work) {
+  return Promise.race([work, new Promise((done) => setTimeout(done, ms).unref())]);
+}
+
 const browser = await chromium.launch({ executablePath: process.argv[2], args: ["--no-sandbox"] });
 const visitors = new Map();
 const pages = new Map();
@@ -37,7 +44,9 @@ const commands = {
     visitors.set(visitor, context);
   },
   async leave({ visitor }) {
-    await visitors.get(visitor).close();
+    const context = visitors.get(visitor);
+    await atMost(CLOSE_MS, Promise.all(context.pages().map((page) => page.close())));
+    await atMost(CLOSE_MS, context.close());
     visitors.delete(visitor);
   },
   async open({ visitor, page, url }) {
