@@ -189,6 +189,7 @@ def _options() -> argparse.Namespace:
         help="duration of each latency measurement; five times that of one of the collector, four of the board",
     )
     parser.add_argument("--leads", type=int, default=1_000_000, help="how many the board has")
+    parser.add_argument("--accelerator", choices=["on", "off"], default="on", help="Leadglow's setting of this name")
     parser.add_argument("--quick", action="store_true", help="100,000 events, 30,000 for peers, 5 seconds")
     parser.add_argument(
         "--only", default="scoring,limits,end_to_end,faust_take,quix,latency,collector,board", help="parts, by comma"
@@ -211,7 +212,7 @@ def _say(text: str) -> None:
 def main() -> None:
     """Measure, print, write."""
     options = _options()
-    with started() as rig:
+    with started(options.accelerator) as rig:
         results = complete(asyncio.run(measure(rig, options)), options)
         results["versions"] |= {"kafka": rig.kafka.where_from, "valkey": rig.redis.where_from}
     target = Path("build/bench.json")

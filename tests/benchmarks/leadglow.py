@@ -65,6 +65,7 @@ async def working(rig: Rig, part: str, names: dict[str, str], scorecards: Path =
         "scorecards": str(scorecards),
         "partitions": str(PARTITIONS),
         "metrics_port": "0",
+        "accelerator": rig.accelerator,
         **names,
     }
     env = {f"LEADGLOW_{name.upper()}": value for name, value in settings.items()}

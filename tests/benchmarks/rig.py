@@ -38,6 +38,8 @@ class Rig:
     folder: Path
     run: str
     """Prefix of this run's topics, groups and namespaces."""
+    accelerator: str
+    """Leadglow's setting of this name: whether the compiled scorer runs."""
 
     def name(self, *parts: str) -> str:
         """A name that no other run and no other part uses."""
@@ -55,7 +57,7 @@ class Rig:
 
 
 @contextmanager
-def started() -> Iterator[Rig]:
+def started(accelerator: str) -> Iterator[Rig]:
     """Kafka and Redis for the time of one run; a Redis named in the environment is emptied."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="leadglow-bench-")))
@@ -65,7 +67,7 @@ def started() -> Iterator[Rig]:
             directory.mkdir()
             servers.append(start(directory))
             stack.callback(servers[-1].stop)
-        yield Rig(servers[0], servers[1], folder, f"bench-{now_ms()}")
+        yield Rig(servers[0], servers[1], folder, f"bench-{now_ms()}", accelerator)
 
 
 async def spawn(log: Path, *arguments: str, env: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
