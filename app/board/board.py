@@ -77,6 +77,7 @@ class Board:
         self._site = Site(api, Pages(service, Assets()), self.metrics, self._access_file, config.secure)
         self._probes: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self.metrics.ready.set_function(self._is_ready)
 
     def _watch_file(self, path: Path, load: Callable[[Path], T], name: str) -> Watched[T]:
         return Watched(path, load, f"{name} file", self.metrics.reload_errors.labels(name).inc)
@@ -98,9 +99,7 @@ class Board:
         return url_of(self._probes, host)
 
     def _is_ready(self) -> bool:
-        ready = self._store.healthy and self._bounded.healthy
-        self.metrics.ready.set(int(ready))
-        return ready
+        return self._store.healthy and self._bounded.healthy
 
     async def listen(self, host: str, port: int) -> str:
         """Accept requests, and return the URL; Redis and Kafka may be unreachable."""

@@ -39,7 +39,7 @@ class Metrics:
             ["topic"], registry=r,
         )  # fmt: skip
         self.following = Gauge("leadglow_board_following", "1 while the topics of Kafka are followed", registry=r)
-        self.ready = Gauge("leadglow_board_ready", "1 while Redis responds", registry=r)
+        self.ready = Gauge("leadglow_board_ready", "1 while Redis responds, as /ready reports", registry=r)
         self.store_errors = Counter(
             "leadglow_board_store_errors", "Failed attempts to read from Redis, by operation", ["operation"], registry=r
         )

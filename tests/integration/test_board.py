@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import signal
 import threading
 import urllib.error
 import urllib.request
@@ -316,9 +317,15 @@ def test_without_redis_it_says_so_and_comes_back(live: Live, tmp_path: Path) -> 
         assert (status, json.loads(body)["code"]) == (503, "store_away")
         assert process.probe("/ready") == 503
         assert other.get("/")[0] == 503
-        with server(tmp_path / "redis", port):
+        with server(tmp_path / "redis", port) as redis:
             wait_for(lambda: other.get("/api/v1/leads")[0] == 200, "back")
             wait_for(lambda: process.probe("/ready") == 200, "ready")
+            assert process.metric("leadglow_board_ready") == 1
+            redis.send_signal(signal.SIGSTOP)  # it keeps its connections and does not respond
+            wait_for(lambda: process.metric("leadglow_board_ready") == 0, "found frozen")
+            assert process.probe("/ready") == 503
+            redis.send_signal(signal.SIGCONT)
+            wait_for(lambda: process.metric("leadglow_board_ready") == 1, "ready again")
         assert process.stop()[0] == 0
 
 

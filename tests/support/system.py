@@ -183,6 +183,12 @@ class WorkerProcess:
         except OSError:
             return 0
 
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        with urllib.request.urlopen(f"{self.address}/metrics", timeout=5) as response:
+            lines = response.read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
     def wait_ready(self) -> None:
         wait_for(lambda: self.probe("/ready") == 200, "ready")
 
