@@ -53,8 +53,8 @@ class Engine:
         self._lanes: dict[TP, ShardLane] = {}
         self._retired: dict[int, Shard] = {}
         """Shards given up in a rebalance: if they come back unwritten, their leads are still in memory."""
-        self._intake = IntakeLane(Intake(env.topics, env.partitioner), channel)
-        self._clock = ShardClock(self._intake.clock)
+        self._intake = IntakeLane(Intake(env.topics, env.partitioner), channel, env.clock)
+        self._clock = ShardClock(self._intake.clock, env.clock)
         self._unsettled_s: float | None = None
         """Since when a rebalance has been going on."""
         self._committed: dict[TP, int] = {}

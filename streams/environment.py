@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from streams.clock import SharedClock
 from streams.implementation import Implementation, choose
 from streams.metrics import Metrics
 from streams.store.base import Store
@@ -32,3 +33,4 @@ class Environment:
     rebuild_when_lost: bool = False
     implementation: Implementation = field(default_factory=choose)
     """What shards are made of."""
+    clock: SharedClock = field(default_factory=SharedClock)

@@ -76,6 +76,11 @@ class Metrics:
         self.store_errors = Counter(
             "leadglow_store_errors", "Failed attempts to reach Redis, by operation", ["operation"], registry=r
         )
+        self.clock_offset = Gauge(
+            "leadglow_clock_offset_seconds",
+            "How far this machine's clock is ahead of that of Redis, which scoring uses",
+            registry=r,
+        )
         self.ready = Gauge("leadglow_ready", "1 while Kafka and Redis can be reached", registry=r)
         self.scorecard_errors = Counter(
             "leadglow_scorecard_reload_errors", "Changed scorecard files that were refused", registry=r

@@ -19,6 +19,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
+from streams.clock import SharedClock
 from streams.engine import Engine
 from streams.environment import Environment, nothing
 from streams.exits import Exit
@@ -135,7 +136,9 @@ class Worker:
             plan.reached,
             plan.rebuild_when_lost,
             implementation,
+            SharedClock(self.metrics.clock_offset.set),
         )
+        await env.clock.measure(plan.store.time_ms)
         channel = Channel(
             self._producer,
             plan.topics,
@@ -148,7 +151,8 @@ class Worker:
         self.engine = Engine(rules, env, channel, self._fail, real_ends=plan.idempotent)
         self.engine.use_rules(rules)
         self.app = self._new_app(self.engine)
-        self._tasks = [asyncio.create_task(self.engine.watch()), asyncio.create_task(scorecards.watch())]
+        watching = (self.engine.watch(), scorecards.watch(), env.clock.follow(plan.store.time_ms))
+        self._tasks = [asyncio.create_task(each) for each in watching]
         for task in self._tasks:
             task.add_done_callback(self._ended)
         await self.app.start()

@@ -8,7 +8,7 @@ from typing import Any
 
 from faust.types import TP
 
-from streams.clock import monotonic_s, now_ms
+from streams.clock import SharedClock, monotonic_s
 from streams.intake.adapt import Intake
 from streams.transport.channel import MOST_RECORDS, Channel
 
@@ -16,9 +16,10 @@ from streams.transport.channel import MOST_RECORDS, Channel
 class IntakeLane:
     """Carries it over in order, and knows how far that is."""
 
-    def __init__(self, intake: Intake, channel: Channel) -> None:
+    def __init__(self, intake: Intake, channel: Channel, clock: SharedClock) -> None:
         """``start`` begins."""
         self._intake = intake
+        self._clock = clock
         self._channel = channel
         self._queue: list[Mapping[TP, Sequence[Any]]] = []
         self._waiting = 0
@@ -64,7 +65,7 @@ class IntakeLane:
 
     def clock(self) -> int:
         """Everything fetched from the sources that arrived before this instant was carried over."""
-        return now_ms() if self._idle.is_set() else self._forwarding_ms
+        return self._clock.now_ms() if self._idle.is_set() else self._forwarding_ms
 
     def enqueue(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
         """Take what was fetched."""
@@ -100,7 +101,7 @@ class IntakeLane:
 
     async def _forward_records(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
         places = {f"{tp.topic}:{tp.partition}": records for tp, records in fetched.items()}
-        output = self._intake.adapt_records(places, now_ms())
+        output = self._intake.adapt_records(places, self._clock.now_ms())
         await asyncio.gather(
             self._channel.producer.deliver_batches(self._channel.topics.lead_events, output.rows),
             self._channel.producer.deliver(output.rejects),

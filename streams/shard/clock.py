@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.clock import now_ms
+from streams.clock import SharedClock
 
 GRACE_MS = 250
 """The timer stays behind the wall clock by this, so that records on their way come first."""
@@ -15,9 +15,10 @@ BEHIND_MS = 60_000
 class ShardClock:
     """One for all lanes of a worker."""
 
-    def __init__(self, intake: Callable[[], int]) -> None:
+    def __init__(self, intake: Callable[[], int], clock: SharedClock) -> None:
         """``intake`` tells before which instant no record is still on its way through this worker's intake."""
         self._intake = intake
+        self._clock = clock
         self.sources_behind = False
         """Events wait on the source topics that may keep leads from cooling."""
 
@@ -26,8 +27,9 @@ class ShardClock:
 
         ``arrived_ms`` is the arrival of the last record that the shard has taken.
         """
-        wall = min(now_ms() - GRACE_MS, self._intake())
-        if now_ms() - wall > BEHIND_MS:
+        now = self._clock.now_ms()
+        wall = min(now - GRACE_MS, self._intake())
+        if now - wall > BEHIND_MS:
             return None
         if caught_up and not self.sources_behind:
             return wall

@@ -13,7 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from streams.clock import monotonic_s, now_ms
+from streams.clock import monotonic_s
 from streams.crosscheck import Difference
 from streams.events.records import fingerprint
 from streams.mismatch import CUT, GONE, LOST, OTHER, Mismatch
@@ -275,7 +275,8 @@ class ShardLane:
         if due > clock:
             return
         if not self.lag:
-            self._metrics.timer_lateness_seconds.observe(max(now_ms() - due, 0) / 1000)
+            late_ms = self.shard.env.clock.now_ms() - due
+            self._metrics.timer_lateness_seconds.observe(max(late_ms, 0) / 1000)
         await self.shard.advance_due(clock)
 
     async def _rescore_some(self, clock: int) -> None:

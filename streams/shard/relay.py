@@ -11,7 +11,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from streams.clock import monotonic_s, now_ms
+from streams.clock import monotonic_s
 from streams.events.outgoing import Outgoing, decode_outgoing
 from streams.events.rejects import REASONS, Reject, reject_record
 from streams.shard.outbox import forwarded_from
@@ -133,7 +133,7 @@ class Relay:
         return self._sent_before
 
     def _tell(self, alerts: Sequence[Outgoing]) -> None:
-        now = now_ms()
+        now = self._shard.env.clock.now_ms()
         for record in alerts:
             self._channel.metrics.alerts.inc()
             if record.arrived_ms is not None:

@@ -148,5 +148,8 @@ class Store(Protocol):
     async def meta(self, name: str, value: str = "") -> str:
         """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
 
+    async def time_ms(self) -> int:
+        """The time of the store, in ms since the epoch, which is the same for all workers."""
+
     async def close(self) -> None:
         """Let the connections go."""

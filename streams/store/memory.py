@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from streams.clock import now_ms
 from streams.store import history
 from streams.store.base import Commit, Control, Entry, Fired, Verdict
 from streams.store.checks import DAYS_KEPT, joined, require_finite, require_sound, require_unused, split
@@ -210,6 +211,10 @@ class MemoryStore:
     async def meta(self, name: str, value: str = "") -> str:
         """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
         return self._meta.setdefault(name, value) if value else self._meta.get(name, "")
+
+    async def time_ms(self) -> int:
+        """The time of this machine, in ms since the epoch."""
+        return now_ms()
 
     async def close(self) -> None:
         """Nothing to let go."""

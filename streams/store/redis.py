@@ -29,6 +29,8 @@ from streams.store.scripts import COMMIT, COMMIT_SHA, RANKED, RANKED_SHA, argume
 from streams.store.transaction import hset, transact
 
 SCAN_COUNT = 500
+TIME = "return redis.call('TIME')"
+"""A script, because it goes to the node of a key; the command would go to any node of a cluster."""
 MANY = 200
 """Leads of a step from which on a transaction is worth its second round trip; on a cluster none is.
 
@@ -241,6 +243,12 @@ class RedisStore:
             await self._call("meta", lambda: self._client.hsetnx(key, name, value))
         kept: bytes | None = await self._call("meta", lambda: self._client.hget(key, name))
         return (kept or b"").decode()
+
+    async def time_ms(self) -> int:
+        """The time of the node that holds the settings, in ms since the epoch."""
+        key = meta_key(self._namespace)
+        raw: list[bytes] = await self._call("time", lambda: self._client.eval_ro(TIME, 1, key))
+        return int(raw[0]) * 1000 + int(raw[1]) // 1000
 
     async def close(self) -> None:
         """Finish what is in flight and let the connections go."""

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from redis.exceptions import ResponseError
 
+from streams.clock import now_ms
 from streams.scoring.packed import Packed
 from streams.store.base import Commit, Control, Entry, Store, Verdict
 from streams.store.history import add, points
+from streams.units import HOUR_MS
 
 pytestmark = pytest.mark.asyncio
 
@@ -271,6 +273,12 @@ async def test_shards_do_not_touch_each_other_and_wipe_takes_one(store: Store) -
     assert await store.counts(P) == {"leads": 0, "due": 0, "outbox": 0, "dirty": 0}
     assert await snapshot(store, 4) == other
     assert await store.commit(P, full_step()) is Verdict.OK
+
+
+async def test_the_time_is_that_of_a_clock_that_goes_on(store: Store) -> None:
+    first = await store.time_ms()
+    assert abs(first - now_ms()) < HOUR_MS
+    assert first <= await store.time_ms()
 
 
 async def test_meta_keeps_the_first_value(store: Store) -> None:

@@ -27,6 +27,8 @@ scorecards:
 COOL_S = 4 * 1.33
 """How long one glance keeps a lead hot: log2(50 / 20) half-lives."""
 LEADS = 20
+AHEAD_S = 3600
+"""How far the clock of `early` is ahead."""
 
 
 def glances(number: int, topic: str = "web-events") -> list[Sent]:
@@ -92,3 +94,15 @@ async def test_leads_cool_although_a_topic_ends_in_a_transaction_and_aborted_eve
     assert [worker.status for worker in rig.workers] == [None]
     alerts = [json.loads(record.value) for records in rig.of("handoff").values() for record in records]
     assert {alert["data"]["triggering_event"]["event_id"].partition("-")[0] for alert in alerts} == {"2", ""}
+
+
+async def test_a_worker_whose_clock_is_ahead_uses_the_clock_of_redis(rig: Rig) -> None:
+    rig.scorecards.write_text(SCORECARDS)
+    worker = rig.start_worker(module="tests.faults.early")
+    start_s = time.monotonic()
+    await rig.send(glances(1))
+    await told(rig, 2 * LEADS)  # in and out again
+    assert time.monotonic() - start_s >= COOL_S
+    await rig.promise_kept()
+    assert await worker.metric("leadglow_clock_offset_seconds") == pytest.approx(AHEAD_S, abs=1)
+    assert "clock is 3600" in worker.log
