@@ -40,3 +40,14 @@ SOURCE_CUT: Final = (
     "cut. Its new events would be taken for repeated ones: write to a topic of a new name, and put that into "
     "LEADGLOW_SOURCES"
 )
+OTHER_SCORECARDS: Final = (
+    "all workers must use the same scorecards. Version {agreed} is in use, this file has version {found}. To use this "
+    "file everywhere, run `leadglow scorecards publish FILE`; otherwise, give this worker the file of the others"
+)
+UNREADABLE_SCORECARDS: Final = (
+    "this version of Leadglow cannot read the scorecards in use: {error}\nRun the same version of Leadglow everywhere"
+)
+UNEQUAL_VERSIONS: Final = (
+    "this version of Leadglow gives the scorecards in use version {found}, the one that published them {agreed}: run "
+    "the same version of Leadglow everywhere"
+)

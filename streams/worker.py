@@ -19,13 +19,14 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
+from streams.agreement import AgreedScorecards, Scorecards
 from streams.clock import SharedClock
 from streams.engine import Engine
 from streams.environment import Environment, nothing
 from streams.exits import Exit
 from streams.implementation import Choice, choose
 from streams.metrics import Metrics
-from streams.scorefile import load_file
+from streams.mismatch import Mismatch
 from streams.scoring.rules import Rules
 from streams.store.base import Store
 from streams.transport.channel import MOST_RECORDS, Channel
@@ -120,11 +121,12 @@ class Worker:
         implementation = self._implementation
         log.info("scoring by the %s%s", implementation.name, implementation.reason and f" ({implementation.reason})")
         self.metrics.implementation.info({"name": implementation.name})
-        scorecards = Watched(plan.scorecards, self._load_rules, "scorecard file", self.metrics.scorecard_errors.inc)
-        scorecards.on_change = self._use_rules
-        rules = scorecards.value
+        file = Watched(plan.scorecards, self._read_scorecards, "scorecard file", self.metrics.scorecard_errors.inc)
+        scorecards = AgreedScorecards(plan.store, file, plan.lateness_ms, self._use_rules)
+        rules = file.value.rules
         await self._producer.start()
         await self._check_partitions()
+        await self._join_scorecards(scorecards)
         env = Environment(
             plan.store,
             plan.topics,
@@ -151,7 +153,7 @@ class Worker:
         self.engine = Engine(rules, env, channel, self._fail, real_ends=plan.idempotent)
         self.engine.use_rules(rules)
         self.app = self._new_app(self.engine)
-        watching = (self.engine.watch(), scorecards.watch(), env.clock.follow(plan.store.time_ms))
+        watching = (self.engine.watch(), scorecards.follow(), env.clock.follow(plan.store.time_ms))
         self._tasks = [asyncio.create_task(each) for each in watching]
         for task in self._tasks:
             task.add_done_callback(self._ended)
@@ -222,6 +224,12 @@ class Worker:
                 "LEADGLOW_NAMESPACE",
             )
 
+    async def _join_scorecards(self, scorecards: AgreedScorecards) -> None:
+        try:
+            await scorecards.join()
+        except Mismatch as mismatch:
+            self._fail(Exit.REFUSED, str(mismatch))
+
     async def _already_sent(self, partition: int, offset: int) -> set[str]:
         """The alert ids on a partition of handoff from an offset on."""
         plan = self.plan
@@ -243,15 +251,18 @@ class Worker:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A task that watches has ended, which it should not."""
-        if not task.cancelled() and task.exception() is not None:
-            self._fail(Exit.TROUBLE, f"a watching task ended: {task.exception()!r}")
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Mismatch):
+            self._fail(Exit.REFUSED, str(error))
+        elif error is not None:
+            self._fail(Exit.TROUBLE, f"a watching task ended: {error!r}")
 
-    def _load_rules(self, path: Path) -> Rules:
-        return Rules(load_file(path), self.plan.lateness_ms)
+    def _read_scorecards(self, path: Path) -> Scorecards:
+        return Scorecards.read_file(path, self.plan.lateness_ms)
 
     def _use_rules(self, old: Rules, new: Rules) -> None:
-        """Score by a changed scorecard file."""
-        if self.engine is None or new.version == old.version:
+        """Score by other scorecards."""
+        if self.engine is None:
             return
         log.info("scoring by scorecards %s from here on", new.version[:12])
         if anew := new.counted_anew(old):

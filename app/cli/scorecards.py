@@ -1,12 +1,17 @@
-"""``leadglow scorecards``: checks a scorecard file, and prints the JSON Schema for editors."""
+"""``leadglow scorecards``: checks and publishes a scorecard file, and prints the JSON Schema for editors."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.cli.common import open_store, run
 from app.cli.file_commands import check_file
+from app.settings import Settings
+from app.settings_source import load_settings
+from streams.agreement import NAME, Scorecards, publish, version_of
 from streams.scorefile import json_schema, load_file
 from streams.scoring.scorecard import Model, Scorecard
 
@@ -26,6 +31,31 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The scoreca
     """
     model = check_file(load_file, file)
     typer.echo(_summary(file, model))
+
+
+@scorecards.command("publish")
+def publish_file(file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file.")]) -> None:
+    """Make all workers use a scorecard file.
+
+    Running workers use it within seconds, without their own file. Workers that are started later must have the same
+    version in their file (LEADGLOW_SCORECARDS), so change it there, too.
+    """
+    settings = load_settings()
+    read = partial(Scorecards.read_file, lateness_ms=settings.lateness_ms)
+    published = check_file(read, file)
+    before = run(_publish(settings, published))
+    if before == published.version:
+        typer.echo(f"version {before[:12]} is in use already")
+    else:
+        typer.echo(f"version {published.version[:12]} is in use{f', instead of {before[:12]}' if before else ''}")
+
+
+async def _publish(settings: Settings, scorecards: Scorecards) -> str:
+    """The version that was in use before."""
+    async with open_store(settings) as store:
+        before = version_of(await store.meta(NAME))
+        await publish(store, scorecards)
+    return before
 
 
 @scorecards.command()

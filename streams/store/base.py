@@ -148,6 +148,9 @@ class Store(Protocol):
     async def meta(self, name: str, value: str = "") -> str:
         """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
 
+    async def replace_meta(self, name: str, prefix: str, value: str) -> str:
+        """Set the value under ``name`` if the one there begins with ``prefix``; returns the one there afterwards."""
+
     async def time_ms(self) -> int:
         """The time of the store, in ms since the epoch, which is the same for all workers."""
 

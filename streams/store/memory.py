@@ -212,6 +212,12 @@ class MemoryStore:
         """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
         return self._meta.setdefault(name, value) if value else self._meta.get(name, "")
 
+    async def replace_meta(self, name: str, prefix: str, value: str) -> str:
+        """Set the value under ``name`` if the one there begins with ``prefix``; returns the one there afterwards."""
+        if self._meta.get(name, "").startswith(prefix):
+            self._meta[name] = value
+        return self._meta.get(name, "")
+
     async def time_ms(self) -> int:
         """The time of this machine, in ms since the epoch."""
         return now_ms()

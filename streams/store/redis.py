@@ -25,7 +25,7 @@ from streams.store.checks import (
 from streams.store.client import connect
 from streams.store.keys import ShardKeys, meta_key, shard_keys
 from streams.store.retry import RetryPolicy
-from streams.store.scripts import COMMIT, COMMIT_SHA, RANKED, RANKED_SHA, arguments
+from streams.store.scripts import COMMIT, COMMIT_SHA, RANKED, RANKED_SHA, REPLACE, arguments
 from streams.store.transaction import hset, transact
 
 SCAN_COUNT = 500
@@ -243,6 +243,13 @@ class RedisStore:
             await self._call("meta", lambda: self._client.hsetnx(key, name, value))
         kept: bytes | None = await self._call("meta", lambda: self._client.hget(key, name))
         return (kept or b"").decode()
+
+    async def replace_meta(self, name: str, prefix: str, value: str) -> str:
+        """Set the value under ``name`` if the one there begins with ``prefix``; returns the one there afterwards."""
+        key = meta_key(self._namespace)
+        send = partial(self._client.eval, REPLACE, 1, key, name, prefix, value)
+        kept: bytes = await self._call("meta", send)
+        return kept.decode()
 
     async def time_ms(self) -> int:
         """The time of the node that holds the settings, in ms since the epoch."""

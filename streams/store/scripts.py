@@ -21,6 +21,7 @@ def _script(name: str) -> tuple[str, str]:
 
 COMMIT, COMMIT_SHA = _script("commit")
 RANKED, RANKED_SHA = _script("ranked")
+REPLACE, _ = _script("replace")
 _encode = Encoder().encode
 
 

@@ -43,7 +43,7 @@ class Format(Generic[T]):
         Raises:
             YamlFileError: it cannot be read, or has at least one mistake; the error lists all of them.
         """
-        return self.load_text(_read_text(path), str(path))
+        return self.load_text(read_text(path), str(path))
 
     def load_text(self, text: str, name: str = "text") -> T:
         """Read the text of a file; mistakes are reported under ``name``, as by ``load_file``."""
@@ -57,7 +57,12 @@ class Format(Generic[T]):
         return self.build(file)
 
 
-def _read_text(path: Path | str) -> str:
+def read_text(path: Path | str) -> str:
+    """Read the text of a file.
+
+    Raises:
+        YamlFileError: it cannot be read, is not UTF-8 or is too large.
+    """
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_CHARS + 1)

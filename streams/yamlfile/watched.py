@@ -25,7 +25,7 @@ class Watched(Generic[T]):
         self._path = path
         self._load = load
         self._name = name
-        self._count_error = count_error
+        self.count_error = count_error
         self._stamp = self._read_stamp()
         self.value = load(path)
         self.on_change: Callable[[T, T], None] = lambda old, new: None
@@ -46,7 +46,7 @@ class Watched(Generic[T]):
         try:
             new = await asyncio.to_thread(self._load, self._path)
         except Exception as error:
-            self._count_error()
+            self.count_error()
             log.error("the changed %s is refused; the old one stays in force:\n%s", self._name, error)
             return
         self.on_change(self.value, new)

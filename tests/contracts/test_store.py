@@ -378,3 +378,11 @@ async def test_what_fired_is_kept_for_nine_days(store: Store) -> None:
     assert {day for day in range(90, 120) if await store.fired(P, [day])} == {101, 104, 109}
     await store.wipe(P)
     assert await store.fired(P, range(90, 120)) == {}
+
+
+async def test_meta_is_replaced_where_it_begins_as_expected(store: Store) -> None:
+    assert await store.replace_meta("scorecards", "a", "a1") == ""
+    assert await store.replace_meta("scorecards", "", "a1") == "a1"
+    assert await store.replace_meta("scorecards", "a", "b1 größer") == "b1 größer"
+    assert await store.replace_meta("scorecards", "a", "c1") == "b1 größer"
+    assert await store.replace_meta("scorecards", "", "d1") == await store.meta("scorecards") == "d1"

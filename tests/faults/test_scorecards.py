@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import orjson
 
+from streams.exits import Exit
 from streams.scoring.crossing import flips
 from streams.scoring.lead import Lead
 from streams.scoring.score import read
@@ -78,6 +80,23 @@ async def test_new_weights_hold_for_everybody_at_once(rig: Rig, workload: Worklo
 
 def _versions(values: list[dict[str, dict[str, dict[str, str]]]]) -> set[str]:
     return {value["data"]["scorecard"]["version"] for value in values}
+
+
+async def test_workers_with_different_files_score_by_the_agreed_one(rig: Rig, workload: Workload) -> None:
+    first = rig.start_worker()
+    await feed(rig, workload, 3)
+    other = rig.directory / "other.yaml"
+    other.write_text(rig.scorecards.read_text().replace("email_click: 3", "email_click: 30"))
+    refused = rig.start_worker(scorecards=other)
+    assert await refused.ended() == Exit.REFUSED
+    assert "leadglow scorecards publish FILE" in refused.log
+    await rig.promise_kept()
+    assert await rig.command("scorecards", "publish", str(other)) == (0, ANY)
+    rig.scorecards = other
+    rig.start_worker()
+    await feed(rig, workload, 3)
+    await rescored(rig)
+    assert first.status is None
 
 
 async def test_a_bad_file_changes_nothing(rig: Rig, workload: Workload) -> None:
