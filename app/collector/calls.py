@@ -53,8 +53,8 @@ def decode_json(body: bytes) -> Any:
 def parse_lenient(raw: bytes | str) -> Any:
     """Parse JSON, also in the variants that some senders use.
 
-    ``NaN``, ``Infinity`` and numbers beyond every float become null, and halves of surrogate pairs U+FFFD: one odd
-    event must not cost the others. This is done for at most MOST_ODD_BYTES.
+    ``NaN``, ``Infinity`` and numbers beyond every float become null, halves of surrogate pairs U+FFFD, and texts may
+    have raw control characters: one odd event must not cost the others. This is done for at most MOST_ODD_BYTES.
 
     Raises:
         ValueError: it cannot be parsed.
@@ -66,7 +66,7 @@ def parse_lenient(raw: bytes | str) -> Any:
             raise
         text = raw if isinstance(raw, str) else raw.decode()
     try:
-        value = json.loads(text, parse_constant=_to_none, parse_float=_to_finite, parse_int=_to_int)
+        value = json.loads(text, strict=False, parse_constant=_to_none, parse_float=_to_finite, parse_int=_to_int)
         return orjson.loads(_HALVES.sub("\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False)))
     except RecursionError:
         raise ValueError(TOO_DEEP) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -132,9 +132,13 @@ def sendgrid(body: Any, at_s: int = NOW_S) -> Inbound:
 
 
 def mailgun(event: Any, token: str = "token-1", at_s: int = NOW_S) -> Inbound:
-    signature = hmac.new(b"mg-signing-key", f"{at_s}{token}".encode(), "sha256").hexdigest()
-    block = {"timestamp": str(at_s), "token": token, "signature": signature}
-    return post(json.dumps({"signature": block, "event-data": event}).encode())
+    raw = event if isinstance(event, bytes) else json.dumps(event).encode()
+    block = {"timestamp": str(at_s), "token": token, "signature": mailgun_signature(token, at_s)}
+    return post(b'{"signature": %b, "event-data": %b}' % (json.dumps(block).encode(), raw))
+
+
+def mailgun_signature(token: str, at_s: int = NOW_S) -> str:
+    return hmac.new(b"mg-signing-key", f"{at_s}{token}".encode(), "sha256").hexdigest()
 
 
 def postmark(event: Any) -> Inbound:
@@ -194,3 +198,26 @@ def ses(envelope: dict[str, Any]) -> Inbound:
     scheme = SHA1() if envelope["SignatureVersion"] == "1" else SHA256()
     signature = amazon().sign(message, padding.PKCS1v15(), scheme)
     return post(json.dumps(envelope | {"Signature": base64.b64encode(signature).decode()}).encode())
+
+
+OPEN = {"event": "open", "email": "jane@acme.example", "sg_event_id": "e", "timestamp": 1_795_310_000}
+SIGNED: dict[str, Callable[[Any], Inbound]] = {
+    "sendgrid": sendgrid,
+    "mailgun": mailgun,
+    "postmark": postmark,
+    "brevo": brevo,
+    "resend": resend,
+    "mandrill": lambda event: mandrill([event]),
+    "mailchimp": lambda event: mailchimp(event if isinstance(event, dict) else {}),
+    "ses": lambda event: ses(notification(event)),
+}
+EVENTS: dict[str, Any] = {
+    "sendgrid": [OPEN],
+    "mailgun": {"event": "opened", "id": "i", "recipient": "jane@acme.example", "timestamp": 1_795_310_000.5},
+    "postmark": {"RecordType": "Open", "Recipient": "jane@acme.example", "MessageID": "m"},
+    "brevo": {"event": "opened", "email": "jane@acme.example"},
+    "resend": {"type": "email.opened", "data": {"to": ["jane@acme.example"]}},
+    "mandrill": {"event": "open", "_id": "m", "ts": 1_795_310_000, "msg": {"email": "jane@acme.example"}},
+    "mailchimp": {"type": "unsubscribe", "data[email]": "jane@acme.example"},
+    "ses": {"eventType": "Open", "mail": {"destination": ["jane@acme.example"]}, "open": {}},
+}

@@ -207,6 +207,7 @@ ODD = [
     (b"[Infinity, -Infinity, 1e999, -1e999]", [None] * 4),
     (b"9" * 400, None),
     (b'"NaN \\ud83d"', "NaN \N{REPLACEMENT CHARACTER}"),
+    (b'"a\tb\nc\x00"', "a\tb\nc\x00"),
     (b'"\\udca9\\ud83d\\udca9"', "\N{REPLACEMENT CHARACTER}\N{PILE OF POO}"),
     (b'{"\\ud83d": "\\\\ud83d"}', {"\N{REPLACEMENT CHARACTER}": "\\ud83d"}),
 ]

@@ -142,11 +142,21 @@ def test_an_address_that_was_not_made_here_is_unknown() -> None:
     assert status(request(good), secret=b"") == 404
 
 
-@pytest.mark.parametrize("said", [[], ["", "", "", ""], ["", "jane", "", ""], [1], {}, ["a"] * 5, "x"])
+@pytest.mark.parametrize("said", [[], ["", "", "", ""], ["", "jane", "", ""], [None], {}, ["a"] * 5, "x"])
 def test_a_signed_address_that_says_nothing_is_unknown(said: Any) -> None:
+    assert status(request(signed(said))) == 404
+
+
+def test_a_number_as_id_and_null_for_what_is_missing_are_understood() -> None:
+    call = read_unsubscribe(request(signed([7, None, "Weekly \ud83d"])), SECRET).calls[0]
+    assert (call["userId"], call["properties"]["list_id"]) == ("7", "Weekly \N{REPLACEMENT CHARACTER}")
+
+
+def signed(said: Any) -> str:
+    """A token that was made elsewhere with the same secret."""
     payload = base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
     signature = hmac.digest(SECRET, b"leadglow unsubscribe\n" + payload.encode(), "sha256")
-    assert status(request(f"{payload}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}")) == 404
+    return f"{payload}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
 def test_what_the_secret_signs_elsewhere_is_no_unsubscribe_address() -> None:

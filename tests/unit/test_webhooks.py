@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,30 +17,8 @@ from app.collector.webhooks.accepted_requests import KEPT_S, AcceptedRequests
 from app.collector.webhooks.sendgrid import SIGNATURE, TIMESTAMP
 from app.collector.webhooks.sns import NeedsCertificate
 from streams.events.rejects import REASONS
-from tests.support import mail_services as services
-from tests.support.mail_services import NOW_MS, options, post, read
+from tests.support.mail_services import EVENTS, NOW_MS, OPEN, SIGNED, options, post, read
 
-OPEN = {"event": "open", "email": "jane@acme.example", "sg_event_id": "e", "timestamp": 1_795_310_000}
-SIGNED: dict[str, Callable[[Any], Inbound]] = {
-    "sendgrid": services.sendgrid,
-    "mailgun": services.mailgun,
-    "postmark": services.postmark,
-    "brevo": services.brevo,
-    "resend": services.resend,
-    "mandrill": lambda event: services.mandrill([event]),
-    "mailchimp": lambda event: services.mailchimp(event if isinstance(event, dict) else {}),
-    "ses": lambda event: services.ses(services.notification(event)),
-}
-EVENTS: dict[str, Any] = {
-    "sendgrid": [OPEN],
-    "mailgun": {"event": "opened", "id": "i", "recipient": "jane@acme.example", "timestamp": 1_795_310_000.5},
-    "postmark": {"RecordType": "Open", "Recipient": "jane@acme.example", "MessageID": "m"},
-    "brevo": {"event": "opened", "email": "jane@acme.example"},
-    "resend": {"type": "email.opened", "data": {"to": ["jane@acme.example"]}},
-    "mandrill": {"event": "open", "_id": "m", "ts": 1_795_310_000, "msg": {"email": "jane@acme.example"}},
-    "mailchimp": {"type": "unsubscribe", "data[email]": "jane@acme.example"},
-    "ses": {"eventType": "Open", "mail": {"destination": ["jane@acme.example"]}, "open": {}},
-}
 EVERY = pytest.mark.parametrize("service", sorted(webhooks.SERVICES))
 
 json_values = st.recursive(

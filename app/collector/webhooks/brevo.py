@@ -5,6 +5,7 @@ Wrong secret: 401. Repeated requests have the same event ids, so they count once
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from app.collector.inbound import Delivery, Refusal
@@ -12,9 +13,9 @@ from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, IMAGE_PROXY, O
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
+from app.collector.webhooks.payloads import parse_object, split_array
 from app.collector.webhooks.postmark import SHARED_SECRET
 from app.collector.webhooks.signatures import has_secret
-from streams.events.calls import parse_call
 from streams.events.rejects import Refused
 
 _Details = dict[str, str]
@@ -51,21 +52,21 @@ def _read_brevo(hook: WebhookRequest) -> Delivery:
     if not has_secret(hook.inbound, hook.options):
         sentence = "The secret is missing or wrong: check the webhook's authentication in Brevo."
         raise Refusal(401, "bad_credentials", sentence)
-    return mail.collect_calls("brevo", mail.split_array(hook.inbound.body), lambda sent: _brevo_event(hook, sent))
+    return mail.collect_calls("brevo", split_array(hook.inbound.body), lambda sent: _brevo_events(hook, sent))
 
 
-def _brevo_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None:
+def _brevo_events(hook: WebhookRequest, sent: dict[str, Any]) -> Iterable[MailEvent]:
     kind = mail.text_at(sent, "event")
     what = mail.row_of(_EVENTS, kind)
     if what is None:
-        return None
+        return
     name, details = what
     email = mail.address_of(mail.text_at(sent, "email"))
     said_at = next((sent[field] for field in _TIMES if mail.epoch_ms(sent.get(field))), None)
     message_id, url, list_id = (mail.text_at(sent, field) for field in ("message-id", "link", "list_id"))
     custom = _custom(sent)
     campaigns = (mail.text_at(sent, field) for field in ("camp_id", "campaign name", "tags", "tag"))
-    return MailEvent(
+    yield MailEvent(
         name,
         key=mail.derived_id(kind, message_id, email.lower(), str(said_at or mail.text_at(sent, "date")), url, list_id),
         email=email,
@@ -84,7 +85,7 @@ def _brevo_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None
 def _custom(sent: dict[str, Any]) -> dict[str, Any]:
     """The sender's header ``X-Mailin-custom``, if it is a JSON object."""
     try:
-        return parse_call(mail.text_at(sent, "X-Mailin-custom").encode())
+        return parse_object(mail.text_at(sent, "X-Mailin-custom").encode())
     except Refused:
         return {}
 

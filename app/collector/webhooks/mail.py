@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-import msgspec
-
 from app.collector.calls import rfc3339
 from app.collector.inbound import BadCall, Call, Delivery
 from app.collector.webhooks.hook import WebhookRequest
-from streams.events.calls import parse_call
+from app.collector.webhooks.payloads import parse_object
 from streams.events.identities import clean_id, name_lead
 from streams.events.rejects import REASONS, Refused
 
@@ -41,7 +39,7 @@ class MailEvent:
     user_agent: str = ""
     automated: str = ""
     """Why the service reports a machine as the cause; empty if it does not."""
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str | list[str]] = field(default_factory=dict)
     """Further properties: ``kind`` of a bounce or an unsubscription, ``list_id``."""
 
 
@@ -53,14 +51,21 @@ class NoRecipient(Exception):
     """The service does not name the recipient."""
 
 
-def collect_calls(service: str, raws: Iterable[bytes], read: Callable[[dict[str, Any]], MailEvent | None]) -> Delivery:
-    """The calls of verified events; ``read`` returns None for an event that says nothing about a lead."""
+def collect_calls(
+    service: str,
+    raws: Iterable[bytes],
+    read: Callable[[dict[str, Any]], Iterable[MailEvent]],
+    parse: Callable[[bytes], dict[str, Any]] = parse_object,
+) -> Delivery:
+    """The calls of verified events; ``read`` returns nothing for what says nothing about a lead."""
     delivery = Delivery()
     for raw in raws:
         try:
-            event = read(parse_call(raw))
-            if event is not None:
-                delivery.calls.append(call_of(service, event))
+            events = list(read(parse(raw)))
+            named = [event for event in events if event.email or event.user_id]
+            delivery.calls += [call_of(service, event) for event in named]
+            if len(named) < len(events):
+                raise NoRecipient
         except Refused as refused:
             delivery.bad.append(BadCall(raw, refused.reject.reason, refused.reject.sentence))
         except UnknownEvent as unknown:
@@ -73,13 +78,7 @@ def collect_calls(service: str, raws: Iterable[bytes], read: Callable[[dict[str,
 
 
 def call_of(service: str, event: MailEvent) -> Call:
-    """The call of one event.
-
-    Raises:
-        NoRecipient: it names neither an address nor a user.
-    """
-    if not event.email and not event.user_id:
-        raise NoRecipient
+    """The call of one event, which names an address or a user."""
     properties: Call = {
         "service": service,
         "message_id": event.message_id,
@@ -105,18 +104,10 @@ def call_of(service: str, event: MailEvent) -> Call:
 
 
 def _filled(fields: Call) -> Call:
-    return {name: value for name, value in fields.items() if value != "" and value is not None}
+    return {name: value for name, value in fields.items() if value is not None and value not in ("", [])}
 
 
 # Reading values of any type --------------------------------------------------------------------------------------
-
-
-def split_array(body: bytes) -> list[bytes]:
-    """The elements of a JSON array as they were sent; anything else is one element."""
-    try:
-        return [bytes(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
-    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
-        return [body]
 
 
 def value_at(sent: Any, *path: str) -> Any:
@@ -131,18 +122,28 @@ def value_at(sent: Any, *path: str) -> Any:
 def text_at(sent: Any, *path: str) -> str:
     """The text or number at a path, or the first one of a list there; empty if it is missing."""
     value = value_at(sent, *path)
-    if isinstance(value, list):
-        value = value[0] if value else None
+    return text_of(value[0] if isinstance(value, list) and value else value)
+
+
+def text_of(value: Any) -> str:
+    """A text, or a whole number as one; empty for anything else."""
     if isinstance(value, str):
         return value.strip()
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
+def list_at(sent: Any, *path: str) -> list[Any]:
+    """The list at a path; anything else is its only element, and nothing if it is missing."""
+    value = value_at(sent, *path)
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
 def address_of(value: Any) -> str:
-    """The address in ``jane@acme.example`` or ``Jane <jane@acme.example>``; empty if there is none."""
+    """The address in ``jane@acme.example`` or ``Jane <jane@acme.example>``; empty if there is none, or several."""
     given = value if isinstance(value, str) else ""
     bare = given.rpartition("<")[2].partition(">")[0].strip()
-    return bare if "@" in bare and len(bare) <= 320 and bare.isprintable() else ""
+    one = bare.count("@") == 1 and given.count("<") <= 1
+    return bare if one and len(bare) <= 320 and bare.isprintable() else ""
 
 
 def epoch_ms(value: Any) -> int | None:
@@ -174,6 +175,12 @@ def user_id_of(hook: WebhookRequest, custom: Any) -> str:
 def campaign_id_of(custom: Any, *others: str) -> str:
     """The campaign in the custom arguments, else the first of the service's own fields that is not empty."""
     return next(filter(None, (text_at(custom, "campaign_id"), text_at(custom, "campaign"), *others)), "")
+
+
+def was_never_sent(reason: str) -> bool:
+    """Whether a bounce or complaint only says that the service has the address on a list and sent nothing to it."""
+    folded = reason.lower()
+    return "suppress" in folded or folded == "unsubscribedrecipient"
 
 
 def derived_id(*parts: str) -> str:

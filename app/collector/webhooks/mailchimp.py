@@ -6,16 +6,16 @@ once. Mailchimp reports neither opens nor clicks.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from app.collector.inbound import BadCall, Delivery, Refusal
+from app.collector.inbound import Delivery, Refusal
 from app.collector.vocabulary import BOUNCED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
-from app.collector.webhooks.mandrill import form_of
+from app.collector.webhooks.payloads import fields_of
 from app.collector.webhooks.signatures import is_equal
-from streams.events.rejects import REASONS
 from streams.events.times import parse_ms
 
 _EVENTS: Final[dict[str, str | None]] = {
@@ -38,31 +38,25 @@ def _read_mailchimp(hook: WebhookRequest) -> Delivery:
         raise Refusal(403, "bad_credentials", sentence)
     if hook.inbound.method != "POST":
         return Delivery()
-    body = hook.inbound.body
-    form = dict(form_of(body))
-    delivery = Delivery()
-    try:
-        event = _mailchimp_event(hook, form)
-        if event is not None:
-            delivery.calls.append(mail.call_of("mailchimp", event))
-    except mail.UnknownEvent as unknown:
-        delivery.bad.append(BadCall(body, "unknown_type", f"mailchimp reports {unknown}, which is not a known event"))
-    except mail.NoRecipient:
-        delivery.bad.append(BadCall(body, "no_lead", REASONS["no_lead"]))
-    return delivery
+    return mail.collect_calls(
+        "mailchimp",
+        [hook.inbound.body],
+        lambda form: _mailchimp_events(hook, form),
+        lambda _: dict(fields_of(hook.inbound)),
+    )
 
 
-def _mailchimp_event(hook: WebhookRequest, form: dict[str, str]) -> MailEvent | None:
+def _mailchimp_events(hook: WebhookRequest, form: dict[str, str]) -> Iterable[MailEvent]:
     kind = form.get("type", "")
     name = mail.row_of(_EVENTS, kind)
     if name is None:
-        return None
+        return
     if form.get("data[reason]") == "abuse":
         name = SPAM
     details = {BOUNCED: mail.HARD, UNSUBSCRIBED: {"kind": "list"}}.get(name, {})
     email, list_id, fired_at = form.get("data[email]", ""), form.get("data[list_id]", ""), form.get("fired_at", "")
     merges = {key[len(_MERGE) : -1]: value for key, value in form.items() if key.startswith(_MERGE)}
-    return MailEvent(
+    yield MailEvent(
         name,
         key=mail.derived_id(kind, list_id, email.lower(), fired_at),
         email=mail.address_of(email),

@@ -9,6 +9,7 @@ if it is older than the memory of tokens.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from typing import Any, Final
 
 from app.collector.inbound import Delivery
@@ -26,6 +27,7 @@ from app.collector.vocabulary import (
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
+from app.collector.webhooks.payloads import parse_object
 from app.collector.webhooks.signatures import (
     WINDOW_S,
     is_equal,
@@ -34,7 +36,6 @@ from app.collector.webhooks.signatures import (
     whole_seconds,
     wrong_signature,
 )
-from streams.events.calls import parse_call
 from streams.events.rejects import Refused
 
 RETRIED_S: Final = 9 * 3600
@@ -58,7 +59,7 @@ def _read_mailgun(hook: WebhookRequest) -> Delivery:
     hook.require_method("POST")
     now_ms = hook.inbound.received_ms
     try:
-        sent = parse_call(hook.inbound.body)
+        sent = parse_object(hook.inbound.body)
     except Refused:
         raise wrong_signature(406) from None
     at_s, token = _signed(hook, mail.value_at(sent, "signature"))
@@ -68,7 +69,7 @@ def _read_mailgun(hook: WebhookRequest) -> Delivery:
     if hook.accepted.contains(request_id, now_ms):
         return Delivery(request_id=request_id)
     delivery = mail.collect_calls(
-        "mailgun", [hook.inbound.body], lambda sent: _mailgun_event(hook, mail.value_at(sent, "event-data"))
+        "mailgun", [hook.inbound.body], lambda sent: _mailgun_events(hook, mail.value_at(sent, "event-data"))
     )
     delivery.request_id = request_id
     return delivery
@@ -85,15 +86,15 @@ def _signed(hook: WebhookRequest, block: Any) -> tuple[int, str]:
     return at_s, token
 
 
-def _mailgun_event(hook: WebhookRequest, sent: Any) -> MailEvent | None:
+def _mailgun_events(hook: WebhookRequest, sent: Any) -> Iterable[MailEvent]:
     kind = mail.text_at(sent, "event")
     name = mail.row_of(_EVENTS, kind)
     if name is None or mail.text_at(sent, "reason").startswith("suppress-"):  # never sent to anybody
-        return None
+        return
     custom = mail.value_at(sent, "user-variables")
     bot = mail.text_at(sent, "client-info", "bot")
     message_id = mail.text_at(sent, "message", "headers", "message-id")
-    return MailEvent(
+    yield MailEvent(
         name,
         key=mail.text_at(sent, "id") or mail.derived_id(kind, message_id, str(mail.value_at(sent, "timestamp"))),
         email=mail.address_of(mail.value_at(sent, "recipient")),

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from app.collector.inbound import Delivery
 from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, UNSUBSCRIBED
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
+from app.collector.webhooks.payloads import bytes_of, form_of, split_array
 from app.collector.webhooks.signatures import is_equal, wrong_signature
 
 SIGNATURE: Final = "x-mandrill-signature"
-MOST_FIELDS: Final = 500
 _SETUP_KEY: Final = "test-webhook"
 
 _EVENTS: Final[dict[str, tuple[str, dict[str, str]] | None]] = {
@@ -52,36 +52,29 @@ def _read_mandrill(hook: WebhookRequest) -> Delivery:
         if events == "[]" and is_equal(signature, _signature(_SETUP_KEY, hook.option("url"), form)):
             return Delivery()
         raise wrong_signature(403)
-    return mail.collect_calls("mandrill", mail.split_array(events.encode()), lambda sent: _mandrill_event(hook, sent))
-
-
-def form_of(body: bytes) -> list[tuple[str, str]]:
-    """The fields of a form; empty if it is not a form, or has more fields than any service sends."""
-    try:
-        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-    except ValueError:
-        return []
+    return mail.collect_calls("mandrill", split_array(bytes_of(events)), lambda sent: _mandrill_events(hook, sent))
 
 
 def _signature(key: str, url: str, form: list[tuple[str, str]]) -> str:
     signed = url + "".join(name + value for name, value in sorted(form))
-    return base64.b64encode(hmac.digest(key.encode(), signed.encode(), "sha1")).decode()
+    return base64.b64encode(hmac.digest(key.encode(), bytes_of(signed), "sha1")).decode()
 
 
-def _mandrill_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None:
+def _mandrill_events(hook: WebhookRequest, sent: dict[str, Any]) -> Iterable[MailEvent]:
     kind = mail.text_at(sent, "event") or mail.text_at(sent, "type")
     what = mail.row_of(_EVENTS, kind)
     if what is None:
-        return None
+        return
     name, details = what
-    message_id, url = mail.text_at(sent, "_id"), mail.text_at(sent, "url")
+    message_id = mail.text_at(sent, "_id")
+    url, email = mail.text_at(sent, "url"), mail.address_of(mail.value_at(sent, "msg", "email"))
     custom = mail.value_at(sent, "msg", "metadata")
-    return MailEvent(
+    yield MailEvent(
         name,
         key=mail.derived_id(
             kind, message_id, str(sent.get("ts")), url
         ),  # `_id` is the id of the message, not of the event
-        email=mail.address_of(mail.value_at(sent, "msg", "email")),
+        email=email,
         at_ms=mail.epoch_ms(sent.get("ts")),
         user_id=mail.user_id_of(hook, custom),
         message_id=message_id,

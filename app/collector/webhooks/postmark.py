@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from app.collector.inbound import Delivery, Refusal
@@ -51,13 +52,13 @@ def _read_postmark(hook: WebhookRequest) -> Delivery:
     if not has_secret(hook.inbound, hook.options):
         sentence = "The secret is missing or wrong: check the webhook's URL or headers in Postmark."
         raise Refusal(403, "bad_credentials", sentence)
-    return mail.collect_calls("postmark", [hook.inbound.body], lambda sent: _postmark_event(hook, sent))
+    return mail.collect_calls("postmark", [hook.inbound.body], lambda sent: _postmark_events(hook, sent))
 
 
-def _postmark_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None:
+def _postmark_events(hook: WebhookRequest, sent: dict[str, Any]) -> Iterable[MailEvent]:
     what = _what(sent)
     if what is None:
-        return None
+        return
     name, details = what
     email = mail.address_of(mail.text_at(sent, "Recipient") or mail.text_at(sent, "Email"))
     said_at = next(filter(None, (mail.text_at(sent, field) for field in _TIMES)), "")
@@ -66,7 +67,7 @@ def _postmark_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | N
     # A hard bounce is reported as a bounce and as a suppression, at different times: one event.
     when = "" if name in {BOUNCED, SPAM} else said_at
     custom = sent.get("Metadata")
-    return MailEvent(
+    yield MailEvent(
         name,
         key=mail.derived_id(message_id, name, details.get("kind", ""), email.lower(), when, url),
         email=email,

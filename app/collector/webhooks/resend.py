@@ -7,6 +7,7 @@ attempt: a request that was accepted already gets the same response, and has no 
 from __future__ import annotations
 
 import binascii
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ def _read_resend(hook: WebhookRequest) -> Delivery:
     request_id = hook.request_id_of(webhook_id)
     if hook.accepted.contains(request_id, inbound.received_ms):
         return Delivery(request_id=request_id)
-    delivery = mail.collect_calls("resend", [inbound.body], lambda sent: _resend_event(hook, sent, webhook_id))
+    delivery = mail.collect_calls("resend", [inbound.body], lambda sent: _resend_events(hook, sent, webhook_id))
     delivery.request_id = request_id
     return delivery
 
@@ -90,14 +91,14 @@ def _secret(text: str) -> Webhook:
         raise ValueError(sentence) from None
 
 
-def _resend_event(hook: WebhookRequest, sent: dict[str, Any], webhook_id: str) -> MailEvent | None:
+def _resend_events(hook: WebhookRequest, sent: dict[str, Any], webhook_id: str) -> Iterable[MailEvent]:
     name = mail.row_of(_EVENTS, mail.text_at(sent, "type"))
     data = sent.get("data")
     if name is None or (name == UNSUBSCRIBED and mail.value_at(data, "unsubscribed") is not True):
-        return None
+        return
     tags = _tags(mail.value_at(data, "tags"))
     cause = "click" if name == CLICKED else "open"
-    return MailEvent(
+    yield MailEvent(
         name,
         key=webhook_id,
         email=mail.address_of(mail.text_at(data, "to") or mail.text_at(data, "email")),

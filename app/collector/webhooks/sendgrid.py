@@ -6,6 +6,7 @@ already gets the same response, and has no effect.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from app.collector.vocabulary import APPLE, BOUNCED, CLICKED, DELIVERED, OPENED,
 from app.collector.webhooks import mail
 from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
+from app.collector.webhooks.payloads import split_array
 from app.collector.webhooks.signatures import (
     has_ecdsa_signature,
     is_fresh,
@@ -55,19 +57,19 @@ def _read_sendgrid(hook: WebhookRequest) -> Delivery:
     request_id = hook.request_id_of(sha256(signed).hexdigest())  # not the signature: ECDSA has several for one message
     if hook.accepted.contains(request_id, inbound.received_ms):
         return Delivery(request_id=request_id)
-    delivery = mail.collect_calls("sendgrid", mail.split_array(inbound.body), lambda sent: _sendgrid_event(hook, sent))
+    delivery = mail.collect_calls("sendgrid", split_array(inbound.body), lambda sent: _sendgrid_events(hook, sent))
     delivery.request_id = request_id
     return delivery
 
 
-def _sendgrid_event(hook: WebhookRequest, sent: dict[str, Any]) -> MailEvent | None:
+def _sendgrid_events(hook: WebhookRequest, sent: dict[str, Any]) -> Iterable[MailEvent]:
     kind = mail.text_at(sent, "event")
     name = mail.row_of(_EVENTS, kind)
     if name is None:
-        return None
+        return
     made = (kind, mail.text_at(sent, "sg_message_id"), mail.text_at(sent, "email"), mail.text_at(sent, "timestamp"))
     campaigns = (mail.text_at(sent, field) for field in ("singlesend_id", "marketing_campaign_id", "category"))
-    return MailEvent(
+    yield MailEvent(
         name,
         key=mail.text_at(sent, "sg_event_id") or mail.derived_id(*made, mail.text_at(sent, "url")),
         email=mail.address_of(sent.get("email")),

@@ -15,7 +15,7 @@ from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, 
 from app.collector.webhooks import mail, sns
 from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
-from streams.events.calls import parse_call
+from app.collector.webhooks.payloads import parse_object
 from streams.events.rejects import Refused
 from streams.events.times import parse_ms
 
@@ -54,7 +54,7 @@ def _read_notification(hook: WebhookRequest, envelope: sns.Envelope, request_id:
     delivery = Delivery(request_id=request_id)
     raw = envelope.message.encode("utf-8", "surrogatepass")
     try:
-        for event in _events_of(hook, parse_call(raw), envelope.message_id):
+        for event in _events_of(hook, parse_object(raw), envelope.message_id):
             delivery.calls.append(mail.call_of("ses", event))
     except Refused as refused:
         delivery.bad.append(BadCall(raw, refused.reject.reason, refused.reject.sentence))

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
 from app.collector.inbound import Refusal
 from app.collector.webhooks.hook import WebhookRequest
+from app.collector.webhooks.payloads import parse_object
 from app.collector.webhooks.signatures import from_base64, is_fresh, stale_signature, wrong_signature
-from streams.events.calls import parse_call
 from streams.events.rejects import Refused
 from streams.events.times import parse_ms
 
@@ -71,7 +71,7 @@ def open_envelope(hook: WebhookRequest) -> Envelope:
         NeedsCertificate: the certificate is needed first.
     """
     try:
-        sent = parse_call(hook.inbound.body)
+        sent = parse_object(hook.inbound.body)
     except Refused:
         raise wrong_signature(403) from None
     kind, url = sent.get("Type"), sent.get("SigningCertURL")

@@ -10,24 +10,23 @@ from __future__ import annotations
 import base64
 import hmac
 from dataclasses import dataclass
-from email.parser import BytesParser
-from email.policy import compat32
 from hashlib import sha256
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from app.collector.calls import parse_lenient
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.vocabulary import UNSUBSCRIBED
 from app.collector.webhooks import mail
-from app.collector.webhooks.mandrill import form_of
+from app.collector.webhooks.payloads import fields_of
 from app.collector.webhooks.signatures import is_equal
 
 PATH: Final = "/unsubscribe/{token}"
 ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 MOST_BYTES: Final = 8192
-"""Longest body to parse; a longer one could be nested too deep."""
+"""Longest body to parse; anybody can send one."""
 _LABEL: Final = b"leadglow unsubscribe\n"
 """Keeps other signatures with the same secret from being valid here."""
 
@@ -95,7 +94,7 @@ def read_unsubscribe(inbound: Inbound, secret: bytes) -> Delivery:
     ticket = _ticket(inbound, secret)
     if inbound.method != "POST":
         raise Refusal(405, "method_not_allowed", "A POST unsubscribes; a GET shows the page.")
-    if ONE_CLICK not in _fields(inbound):
+    if len(inbound.body) > MOST_BYTES or ONE_CLICK not in fields_of(inbound):
         sentence = "The body must be List-Unsubscribe=One-Click, as a form."
         raise Refusal(400, "not_one_click", sentence)
     event = mail.MailEvent(
@@ -114,13 +113,20 @@ def _ticket(inbound: Inbound, secret: bytes) -> Ticket:
     payload, _, signature = inbound.path.rpartition("/")[2].partition(".")
     if secret and is_equal(signature, _signature(secret, payload)):
         try:
-            ticket = Ticket(*msgspec.json.decode(base64.urlsafe_b64decode(payload + "=="), type=list[str]))
-        except (ValueError, TypeError, msgspec.MsgspecError):  # signed elsewhere with the same secret
+            ticket = _ticket_of(parse_lenient(base64.urlsafe_b64decode(payload + "==")))
+        except (ValueError, TypeError):  # signed elsewhere with the same secret
             ticket = Ticket()
         if ticket.user_id or mail.address_of(ticket.email):
             return ticket
     sentence = "This unsubscribe address is not valid: use the one in the mail unchanged."
     raise Refusal(404, "unknown_address", sentence)
+
+
+def _ticket_of(fields: Any) -> Ticket:
+    """The ticket that a token has; other languages write an id as a number, and what is missing as null."""
+    if not isinstance(fields, list):
+        return Ticket()
+    return Ticket(*(field if isinstance(field, str) else mail.text_of(field) for field in fields))
 
 
 def _signature(secret: bytes, payload: str) -> str:
@@ -130,22 +136,6 @@ def _signature(secret: bytes, payload: str) -> str:
 
 def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _fields(inbound: Inbound) -> list[tuple[str, str]]:
-    """The fields of a form in either encoding; empty if it is not a form."""
-    if len(inbound.body) > MOST_BYTES:
-        return []
-    content_type = inbound.header("content-type")
-    if not content_type.lower().startswith("multipart/form-data"):
-        return form_of(inbound.body.strip())
-    head = "".join(char for char in content_type if char.isprintable()).encode("utf-8", "replace")
-    whole = BytesParser(policy=compat32).parsebytes(b"Content-Type: " + head + b"\r\n\r\n" + inbound.body)
-    parts = [part for part in whole.walk() if not part.is_multipart()]
-    return [
-        (str(part.get_param("name", "", header="content-disposition")), str(part.get_payload()).strip())
-        for part in parts
-    ]
 
 
 # The page ------------------------------------------------------------------------------------------------------------
