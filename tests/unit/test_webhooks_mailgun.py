@@ -10,7 +10,22 @@ from msgspec.structs import replace
 
 from app.collector.inbound import Refusal
 from app.collector.webhooks.accepted_requests import AcceptedRequests
-from tests.support.mail_services import CAPTURES, NOW_MS, NOW_S, brief, later, mailgun, only_call, post, read, refusal
+from tests.support.mail_services import (
+    CAPTURES,
+    NOW_MS,
+    NOW_S,
+    brief,
+    form,
+    later,
+    mailgun,
+    mailgun_signature,
+    only_call,
+    post,
+    read,
+    refusal,
+)
+
+RIGHT = mailgun_signature("token-1")
 
 EVENT = {
     "event": "opened",
@@ -50,7 +65,9 @@ def test_the_captured_request_is_read_as_an_open_by_apple() -> None:
         ({"event": "opened"}, "Email Opened", {}),
         ({"event": "clicked", "url": "https://a.example/"}, "Email Link Clicked", {"url": "https://a.example/"}),
         ({"event": "failed", "severity": "permanent", "reason": "bounce"}, "Email Bounced", {"kind": "hard"}),
-        ({"event": "failed", "severity": "temporary", "reason": "generic"}, "Email Bounced", {"kind": "soft"}),
+        ({"event": "failed", "severity": "permanent", "reason": "old"}, "Email Bounced", {"kind": "soft"}),
+        ({"event": "failed", "severity": "permanent", "reason": "espblock"}, "Email Bounced", {"kind": "soft"}),
+        ({"event": "failed", "delivery-status": {"bounce-type": "soft"}}, "Email Bounced", {"kind": "soft"}),
         ({"event": "complained"}, "Email Marked as Spam", {}),
         ({"event": "unsubscribed"}, "Unsubscribed", {"kind": "all"}),
     ],
@@ -69,7 +86,10 @@ def test_bots_are_named_on_opens_and_clicks(kind: str, bot: str, reason: str) ->
     assert properties == ({"automated": True, "automated_reason": reason} if reason else {})
 
 
-@pytest.mark.parametrize("sent", [{"event": "accepted"}, {"event": "rejected"}, {"event": "stored"}])
+@pytest.mark.parametrize(
+    "sent",
+    [{"event": "accepted"}, {"event": "failed", "severity": "temporary", "reason": "generic"}, {"event": "stored"}],
+)
 def test_what_says_nothing_about_a_lead_is_left_out(sent: dict[str, Any]) -> None:
     delivery = read("mailgun", mailgun(EVENT | sent))
     assert (delivery.calls, delivery.bad) == ([], [])
@@ -99,6 +119,95 @@ def test_user_variables_give_user_and_campaign() -> None:
         read("mailgun", mailgun(EVENT | {"user-variables": {"user_id": "u-1", "campaign_id": "c-1"}, "tags": ["t"]}))
     )
     assert (call["userId"], call["properties"]["campaign_id"]) == ("u-1", "c-1")
+
+
+@pytest.mark.parametrize(
+    ("block", "taken"),
+    [
+        ({"signature": "00", "parent-signature": RIGHT}, True),
+        ({"signature": RIGHT, "parent-signature": "00"}, True),
+        ({"signature": "00", "parent-signature": "00"}, False),
+        ({"parent-signature": None}, False),
+        ({"signature": "", "parent-signature": ""}, False),
+    ],
+)
+def test_the_signature_of_the_account_or_of_its_parent_is_enough(block: dict[str, Any], taken: bool) -> None:
+    body = {"signature": {"timestamp": str(NOW_S), "token": "token-1"} | block, "event-data": EVENT}
+    inbound = post(json.dumps(body).encode())
+    if taken:
+        assert read("mailgun", inbound).calls
+    else:
+        assert refusal("mailgun", inbound) == (406, "bad_signature")
+
+
+LEGACY = {
+    "event": "clicked",
+    "recipient": "jane@acme.example",
+    "Message-Id": "<m-1@acme.example>",
+    "url": "https://acme.example/pricing",
+    "ip": "203.0.113.9",
+    "user-agent": "Mozilla/5.0 (X11)",
+    "tag": "newsletter",
+    "user_id": "u-1",
+    "timestamp": str(NOW_S),
+    "token": "token-1",
+    "signature": RIGHT,
+}
+
+
+def multipart(fields: dict[str, str]) -> bytes:
+    parts = [f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}\r\n' for name in fields]
+    return "".join(parts).encode() + b"--x--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (form(LEGACY), "application/x-www-form-urlencoded"),
+        (multipart(LEGACY), "multipart/form-data; boundary=x"),
+        (b"token=mine&timestamp=0&signature=x&" + form(LEGACY) + b"&event=mine&url=mine", ""),
+    ],
+)
+def test_a_legacy_webhook_is_read_from_its_form(body: bytes, content_type: str) -> None:
+    assert only_call(read("mailgun", post(body, {"content-type": content_type}))) == {
+        "type": "track",
+        "event": "Email Link Clicked",
+        "messageId": "mailgun:token-1",
+        "timestamp": "2026-11-22T01:20:00.000Z",
+        "userId": "u-1",
+        "context": {
+            "ip": "203.0.113.9",
+            "userAgent": "Mozilla/5.0 (X11)",
+            "traits": {"email": "jane@acme.example"},
+        },
+        "properties": {
+            "service": "mailgun",
+            "message_id": "m-1@acme.example",
+            "campaign_id": "newsletter",
+            "url": "https://acme.example/pricing",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({"event": "delivered", "url": ""}, ("Email Delivered", {})),
+        ({"event": "opened", "url": ""}, ("Email Opened", {})),
+        ({"event": "bounced", "url": "", "code": "550"}, ("Email Bounced", {"kind": "hard"})),
+        ({"event": "dropped", "url": "", "code": "499", "reason": "old"}, ("Email Bounced", {"kind": "soft"})),
+        ({"event": "dropped", "url": "", "code": "605", "reason": "hardfail"}, None),
+        ({"event": "complained", "url": ""}, ("Email Marked as Spam", {})),
+        ({"event": "unsubscribed", "url": ""}, ("Unsubscribed", {"kind": "all"})),
+    ],
+)
+def test_legacy_events_have_the_names_of_todays(sent: dict[str, str], expected: Any) -> None:
+    delivery = read("mailgun", post(form(LEGACY | sent)))
+    assert (brief(delivery) if expected else [*delivery.calls, *delivery.bad]) == (expected or [])
+
+
+def test_a_legacy_webhook_of_another_key_is_refused_for_good() -> None:
+    assert refusal("mailgun", post(form(LEGACY)), signing_key="other") == (406, "bad_signature")
 
 
 def test_a_request_of_another_key_is_refused_for_good() -> None:

@@ -1,4 +1,4 @@
-"""Mailgun: one JSON object with its signature, HMAC-SHA256 over a time and a token.
+"""Mailgun: one JSON object with its signature, HMAC-SHA256 over a time and a token; or a form, as in the past.
 
 200 means success, 406 "do not retry"; any other status is retried for eight hours. Wrong or stale signature: 406. The
 signature does not cover the event, so each token is valid for one request: a second one gets 200 and has no effect.
@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Iterable
 from typing import Any, Final
 
-from app.collector.inbound import Delivery
+from app.collector.inbound import Delivery, Inbound
 from app.collector.vocabulary import (
     APPLE,
     BOUNCED,
@@ -24,10 +24,10 @@ from app.collector.vocabulary import (
     SPAM,
     UNSUBSCRIBED,
 )
-from app.collector.webhooks import mail
+from app.collector.webhooks import mail, mailgun_legacy
 from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
-from app.collector.webhooks.payloads import parse_object
+from app.collector.webhooks.payloads import fields_of, parse_object
 from app.collector.webhooks.signatures import (
     WINDOW_S,
     is_equal,
@@ -52,16 +52,15 @@ _EVENTS: Final[dict[str, str | None]] = {
     "rejected": None,
     "stored": None,
 }
+_SOFT: Final = frozenset({"old", "espblock", "greylisted"})
+"""Reasons of final failures that do not condemn the address: too many tries, or the mail itself."""
 _BOTS: Final = {"apple": APPLE, "gmail": IMAGE_PROXY}
 
 
 def _read_mailgun(hook: WebhookRequest) -> Delivery:
     hook.require_method("POST")
     now_ms = hook.inbound.received_ms
-    try:
-        sent = parse_object(hook.inbound.body)
-    except Refused:
-        raise wrong_signature(406) from None
+    sent = _body_of(hook.inbound)
     at_s, token = _signed(hook, mail.value_at(sent, "signature"))
     if not is_fresh(at_s * 1000, now_ms, RETRIED_S if at_s * 1000 >= hook.accepted.since_ms else WINDOW_S):
         raise stale_signature(406)
@@ -69,19 +68,30 @@ def _read_mailgun(hook: WebhookRequest) -> Delivery:
     if hook.accepted.contains(request_id, now_ms):
         return Delivery(request_id=request_id)
     delivery = mail.collect_calls(
-        "mailgun", [hook.inbound.body], lambda sent: _mailgun_events(hook, mail.value_at(sent, "event-data"))
+        "mailgun",
+        [hook.inbound.body],
+        lambda sent: _mailgun_events(hook, mail.value_at(sent, "event-data")),
+        lambda _: sent,
     )
     delivery.request_id = request_id
     return delivery
 
 
+def _body_of(inbound: Inbound) -> dict[str, Any]:
+    try:
+        return parse_object(inbound.body)
+    except Refused:
+        return mailgun_legacy.to_current(fields_of(inbound))
+
+
 def _signed(hook: WebhookRequest, block: Any) -> tuple[int, str]:
-    """The signed time in seconds and the token, if the signature is right."""
-    signed_at, token, signature = (mail.text_at(block, name) for name in ("timestamp", "token", "signature"))
+    """The signed time in seconds and the token, if a signature is right: the account's, or that of its parent."""
+    signed_at, token = (mail.text_at(block, name) for name in ("timestamp", "token"))
+    signatures = [mail.text_at(block, name) for name in ("signature", "parent-signature")]
     at_s = whole_seconds(signed_at)
     message = f"{signed_at}{token}".encode("utf-8", "surrogatepass")
     expected = hmac.new(hook.option("signing_key").encode(), message, "sha256").hexdigest()
-    if not is_equal(signature, expected) or at_s is None or not token:
+    if not any(is_equal(each, expected) for each in signatures) or at_s is None or not token:
         raise wrong_signature(406)
     return at_s, token
 
@@ -89,7 +99,9 @@ def _signed(hook: WebhookRequest, block: Any) -> tuple[int, str]:
 def _mailgun_events(hook: WebhookRequest, sent: Any) -> Iterable[MailEvent]:
     kind = mail.text_at(sent, "event")
     name = mail.row_of(_EVENTS, kind)
-    if name is None or mail.text_at(sent, "reason").startswith("suppress-"):  # never sent to anybody
+    if name is None or mail.was_never_sent(mail.text_at(sent, "reason")):
+        return
+    if name == BOUNCED and mail.text_at(sent, "severity") == "temporary":  # will be tried again
         return
     custom = mail.value_at(sent, "user-variables")
     bot = mail.text_at(sent, "client-info", "bot")
@@ -112,7 +124,8 @@ def _mailgun_events(hook: WebhookRequest, sent: Any) -> Iterable[MailEvent]:
 
 def _details(name: str, sent: Any) -> dict[str, str]:
     if name == BOUNCED:
-        return mail.SOFT if mail.text_at(sent, "severity") == "temporary" else mail.HARD
+        kind, reason = mail.text_at(sent, "delivery-status", "bounce-type"), mail.text_at(sent, "reason")
+        return mail.SOFT if kind == "soft" or reason in _SOFT else mail.HARD
     return {"kind": "all"} if name == UNSUBSCRIBED else {}
 
 
