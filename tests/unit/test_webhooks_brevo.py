@@ -27,7 +27,7 @@ PROXY = {"automated": True, "automated_reason": "image_proxy"}
         ({"event": "soft_bounce"}, "Email Bounced", {"kind": "soft"}),
         ({"event": "spam"}, "Email Marked as Spam", {}),
         ({"event": "complaint"}, "Email Marked as Spam", {}),
-        ({"event": "unsubscribe", "list_id": [3, 4]}, "Unsubscribed", {"kind": "all", "list_id": "3"}),
+        ({"event": "unsubscribe", "list_id": [3, 4]}, "Unsubscribed", {"kind": "all", "list_id": ["3", "4"]}),
         ({"event": "unsubscribed"}, "Unsubscribed", {"kind": "all"}),
         ({"event": "list_addition", "email": ["jane@acme.example"], "list_id": 3}, "Subscribed", {"list_id": "3"}),
     ],
