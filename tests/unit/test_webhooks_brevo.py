@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.support.mail_services import NOW_S, brevo, brief, only_call, read, refusal
+from app.collector.machines import MachineDetector
+from tests.support.mail_services import NOW_MS, NOW_S, brevo, brief, only_call, read, refusal
 
 EVENT = {"event": "opened", "email": "jane@acme.example", "message-id": "<m-1@relay>", "ts_epoch": NOW_S * 1000}
 PROXY = {"automated": True, "automated_reason": "image_proxy"}
@@ -65,6 +66,15 @@ def test_the_custom_header_gives_user_and_campaign() -> None:
     call = only_call(read("brevo", brevo(EVENT | custom)))
     assert (call["userId"], call["properties"]["campaign_id"]) == ("u-1", "12")
     assert "userId" not in only_call(read("brevo", brevo(EVENT | {"X-Mailin-custom": "user_id:1|x:2"})))
+
+
+def test_three_links_of_a_campaign_in_one_second_are_a_link_scanner() -> None:
+    detector = MachineDetector()
+    click = {"event": "click", "email": "jane@acme.example", "camp_id": 960, "ts_event": NOW_S}
+    calls = [only_call(read("brevo", brevo(click | {"URL": f"https://a.example/{i}"}))) for i in range(3)]
+    retracted = [detector.judge_call(call, NOW_MS) for call in calls]
+    assert calls[2]["properties"]["automated_reason"] == "link_scanner"
+    assert [call["properties"]["messageId"] for call in retracted[2]] == [call["messageId"] for call in calls[:2]]
 
 
 def test_a_batch_is_read_event_by_event() -> None:

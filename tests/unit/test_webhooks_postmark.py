@@ -50,7 +50,7 @@ def test_the_captured_request_is_read_as_an_open() -> None:
         ({"RecordType": "Bounce", "Type": "HardBounce"}, "Email Bounced", {"kind": "hard"}),
         ({"RecordType": "Bounce", "Type": "BadEmailAddress"}, "Email Bounced", {"kind": "hard"}),
         ({"RecordType": "Bounce", "Type": "SoftBounce"}, "Email Bounced", {"kind": "soft"}),
-        ({"RecordType": "Bounce", "Type": "Transient"}, "Email Bounced", {"kind": "soft"}),
+        ({"RecordType": "Bounce", "Type": "Blocked"}, "Email Bounced", {"kind": "soft"}),
         ({"RecordType": "Bounce", "Type": "SpamNotification"}, "Email Marked as Spam", {}),
         ({"RecordType": "Bounce", "Type": "Unsubscribe"}, "Unsubscribed", {"kind": "all"}),
         ({"RecordType": "Bounce", "Type": "Subscribe"}, "Subscribed", {}),
@@ -78,7 +78,15 @@ def test_every_kind_of_event_has_its_name(sent: dict[str, Any], event: str, prop
     assert brief(read("postmark", postmark(EVENT | sent))) == (event, properties)
 
 
-@pytest.mark.parametrize("sent", [{"RecordType": "SMTPApiError"}, {"RecordType": "Bounce", "Type": "AutoResponder"}])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"RecordType": "SMTPApiError"},
+        {"RecordType": "Inbound"},
+        *({"RecordType": "Bounce", "Type": kind} for kind in ("AutoResponder", "Transient", "DnsError")),
+        {"RecordType": "Bounce", "Type": "ManuallyDeactivated"},
+    ],
+)
 def test_what_says_nothing_about_a_lead_is_left_out(sent: dict[str, Any]) -> None:
     delivery = read("postmark", postmark(EVENT | sent))
     assert (delivery.calls, delivery.bad) == ([], [])

@@ -28,6 +28,8 @@ _EVENTS: Final[dict[str, str | None]] = {
     "pending": None,
 }
 _MERGE: Final = "data[merges]["
+_BY_THE_SENDER: Final = frozenset({"delete", "archive"})
+"""Actions of an ``unsubscribe`` that tidies the list: the person did nothing."""
 
 
 def _read_mailchimp(hook: WebhookRequest) -> Delivery:
@@ -49,7 +51,7 @@ def _read_mailchimp(hook: WebhookRequest) -> Delivery:
 def _mailchimp_events(hook: WebhookRequest, form: dict[str, str]) -> Iterable[MailEvent]:
     kind = form.get("type", "")
     name = mail.row_of(_EVENTS, kind)
-    if name is None:
+    if name is None or form.get("data[action]") in _BY_THE_SENDER:
         return
     if form.get("data[reason]") == "abuse":
         name = SPAM

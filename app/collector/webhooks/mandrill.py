@@ -66,13 +66,13 @@ def _mandrill_events(hook: WebhookRequest, sent: dict[str, Any]) -> Iterable[Mai
     if what is None:
         return
     name, details = what
-    message_id = mail.text_at(sent, "_id")
+    message_id = mail.text_at(sent, "_id") or mail.text_at(sent, "msg", "_id")
     url, email = mail.text_at(sent, "url"), mail.address_of(mail.value_at(sent, "msg", "email"))
     custom = mail.value_at(sent, "msg", "metadata")
     yield MailEvent(
         name,
         key=mail.derived_id(
-            kind, message_id, str(sent.get("ts")), url
+            kind, message_id or email.lower(), str(sent.get("ts")), url
         ),  # `_id` is the id of the message, not of the event
         email=email,
         at_ms=mail.epoch_ms(sent.get("ts")),

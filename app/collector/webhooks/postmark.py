@@ -24,16 +24,19 @@ _EVENTS: Final[dict[str, str | None]] = {
     "SpamComplaint": SPAM,
     "SubscriptionChange": UNSUBSCRIBED,
     "SMTPApiError": None,
+    "Inbound": None,
 }
 _BOUNCES: Final[dict[str, tuple[str, dict[str, str]] | None]] = {
     "HardBounce": (BOUNCED, mail.HARD),
     "BadEmailAddress": (BOUNCED, mail.HARD),
-    "ManuallyDeactivated": (BOUNCED, mail.HARD),
     "SpamNotification": (SPAM, {}),
     "SpamComplaint": (SPAM, {}),
     "ManualSuppression": (UNSUBSCRIBED, {"kind": "all"}),
     "Unsubscribe": (UNSUBSCRIBED, {"kind": "all"}),
     "Subscribe": (SUBSCRIBED, {}),
+    "Transient": None,  # will be tried again
+    "DnsError": None,
+    "ManuallyDeactivated": None,  # by the sender
     "AutoResponder": None,
     "AddressChange": None,
     "ChallengeVerification": None,
@@ -44,6 +47,8 @@ _BOUNCES: Final[dict[str, tuple[str, dict[str, str]] | None]] = {
     "TemplateRenderingFailed": None,
 }
 """Types of bounces and suppressions; other types are soft bounces."""
+_SENDERS: Final = frozenset({"Customer", "Admin"})
+"""Origins of a change that the recipient did not make."""
 _TIMES: Final = ("ReceivedAt", "DeliveredAt", "BouncedAt", "ChangedAt")
 
 
@@ -65,7 +70,7 @@ def _postmark_events(hook: WebhookRequest, sent: dict[str, Any]) -> Iterable[Mai
     message_id = mail.text_at(sent, "MessageID")
     url = mail.text_at(sent, "OriginalLink")
     # A hard bounce is reported as a bounce and as a suppression, at different times: one event.
-    when = "" if name in {BOUNCED, SPAM} else said_at
+    when = "" if message_id and name in {BOUNCED, SPAM} else said_at
     custom = sent.get("Metadata")
     yield MailEvent(
         name,
@@ -89,10 +94,17 @@ def _what(sent: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
     if kind == "Bounce":
         return _BOUNCES.get(mail.text_at(sent, "Type"), (BOUNCED, mail.SOFT))
     if kind == "SubscriptionChange":
-        if sent.get("SuppressSending") is False:
-            return SUBSCRIBED, {}
-        return _BOUNCES.get(mail.text_at(sent, "SuppressionReason"), (UNSUBSCRIBED, {"kind": "all"}))
+        return _change(sent)
     return None if name is None else (name, {})
+
+
+def _change(sent: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
+    """A change of the suppression list: nothing if the sender made it, by hand or by the API."""
+    again = sent.get("SuppressSending") is False
+    what = _BOUNCES.get(mail.text_at(sent, "SuppressionReason"), (UNSUBSCRIBED, {"kind": "all"}))
+    if mail.text_at(sent, "Origin") in _SENDERS and (again or what is None or what[0] == UNSUBSCRIBED):
+        return None
+    return (SUBSCRIBED, {}) if again else what
 
 
 SHARED_SECRET: Final = {

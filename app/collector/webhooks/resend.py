@@ -31,16 +31,17 @@ _EVENTS: Final[dict[str, str | None]] = {
     "contact.updated": UNSUBSCRIBED,
     "contact.created": None,
     "contact.deleted": None,
-    "domain.created": None,
-    "domain.updated": None,
-    "domain.deleted": None,
+    "contact.topics.updated": None,
     "email.sent": None,
     "email.scheduled": None,
     "email.delivery_delayed": None,
+    "email.delivered_delayed": None,
     "email.failed": None,
     "email.suppressed": None,
     "email.received": None,
 }
+_ACCOUNT: Final = ("domain.", "suppression.", "topic.", "inbox.", "broadcast.", "audience.", "segment.", "template.")
+"""Beginnings of events that no recipient causes."""
 
 
 def _read_resend(hook: WebhookRequest) -> Delivery:
@@ -92,25 +93,54 @@ def _secret(text: str) -> Webhook:
 
 
 def _resend_events(hook: WebhookRequest, sent: dict[str, Any], webhook_id: str) -> Iterable[MailEvent]:
-    name = mail.row_of(_EVENTS, mail.text_at(sent, "type"))
-    data = sent.get("data")
-    if name is None or (name == UNSUBSCRIBED and mail.value_at(data, "unsubscribed") is not True):
+    """One event for each recipient."""
+    name, data = _name(sent), sent.get("data")
+    if not name:
         return
     tags = _tags(mail.value_at(data, "tags"))
     cause = "click" if name == CLICKED else "open"
-    yield MailEvent(
-        name,
-        key=webhook_id,
-        email=mail.address_of(mail.text_at(data, "to") or mail.text_at(data, "email")),
-        at_ms=parse_ms(mail.text_at(data, cause, "timestamp") or mail.text_at(sent, "created_at")),
-        user_id=mail.user_id_of(hook, tags),
-        message_id=mail.text_at(data, "email_id"),
-        campaign_id=mail.campaign_id_of(tags, mail.text_at(data, "broadcast_id")),
-        url=mail.text_at(data, "click", "link"),
-        ip=mail.text_at(data, cause, "ipAddress"),
-        user_agent=mail.text_at(data, cause, "userAgent"),
-        details=_details(name, data),
-    )
+    recipients = _recipients(name, data)
+    several = len(recipients) > 1
+    for i, recipient in enumerate(recipients):
+        yield MailEvent(
+            name,
+            key=f"{webhook_id}:{i}" if several else webhook_id,
+            email=mail.address_of(recipient),
+            at_ms=parse_ms(mail.text_at(data, cause, "timestamp") or mail.text_at(sent, "created_at")),
+            user_id="" if several else mail.user_id_of(hook, tags),
+            message_id=mail.text_at(data, "email_id"),
+            campaign_id=mail.campaign_id_of(tags, mail.text_at(data, "broadcast_id")),
+            url=mail.text_at(data, "click", "link"),
+            ip=mail.text_at(data, cause, "ipAddress"),
+            user_agent=mail.text_at(data, cause, "userAgent"),
+            details=_details(name, data),
+        )
+
+
+def _name(sent: dict[str, Any]) -> str:
+    """Our name of the event; empty if it says nothing about a lead."""
+    kind, data = mail.text_at(sent, "type"), sent.get("data")
+    if kind.startswith(_ACCOUNT):
+        return ""
+    name: str | None = mail.row_of(_EVENTS, kind)
+    if name == UNSUBSCRIBED and mail.value_at(data, "unsubscribed") is not True:
+        return ""
+    if name == BOUNCED and mail.was_never_sent(mail.text_at(data, "bounce", "subType")):
+        return ""
+    return name or ""
+
+
+def _recipients(name: str, data: Any) -> list[Any]:
+    """The recipients of an event; of several Resend does not say whose open, click, bounce or complaint it is.
+
+    Raises:
+        NoRecipient: it is one of several.
+    """
+    found = [each for field in ("to", "cc", "bcc") for each in mail.list_at(data, field)]
+    if len(found) > 1 and name != DELIVERED:
+        sentence = "Resend does not say which of several recipients the event is about"
+        raise mail.NoRecipient(sentence)
+    return found or [mail.value_at(data, "email")]
 
 
 def _tags(tags: Any) -> dict[str, Any]:

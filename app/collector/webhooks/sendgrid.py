@@ -87,7 +87,7 @@ def _sendgrid_events(hook: WebhookRequest, sent: dict[str, Any]) -> Iterable[Mai
 
 def _details(name: str, kind: str, sent: dict[str, Any]) -> dict[str, str]:
     if name == BOUNCED:
-        return mail.SOFT if mail.text_at(sent, "type") == "blocked" else mail.HARD
+        return mail.SOFT if mail.text_at(sent, "type") in {"blocked", "expired"} else mail.HARD
     if kind.startswith("group_"):
         return {"kind": "group", "list_id": mail.text_at(sent, "asm_group_id")}
     return {"kind": "all"} if name == UNSUBSCRIBED else {}

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from app.collector.inbound import BadCall, Delivery
+from app.collector.inbound import Delivery
 from app.collector.vocabulary import BOUNCED, CLICKED, DELIVERED, OPENED, SPAM, SUBSCRIBED, UNSUBSCRIBED
 from app.collector.webhooks import mail, sns
 from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
-from app.collector.webhooks.payloads import parse_object
-from streams.events.rejects import Refused
 from streams.events.times import parse_ms
 
 _EVENTS: Final[dict[str, tuple[str, str] | None]] = {
@@ -30,6 +28,7 @@ _EVENTS: Final[dict[str, tuple[str, str] | None]] = {
     "Reject": None,
     "Rendering Failure": None,
     "DeliveryDelay": None,
+    "Received": None,
     "AmazonSnsSubscriptionSucceeded": None,
 }
 """Our name of the event, and the object with its details."""
@@ -46,38 +45,31 @@ def _read_ses(hook: WebhookRequest) -> Delivery:
     request_id = hook.request_id_of(envelope.message_id)
     if hook.accepted.contains(request_id, hook.inbound.received_ms) or envelope.message.startswith(_GREETING):
         return Delivery(request_id=request_id)
-    return _read_notification(hook, envelope, request_id)
-
-
-def _read_notification(hook: WebhookRequest, envelope: sns.Envelope, request_id: str) -> Delivery:
-    """One event for each recipient."""
-    delivery = Delivery(request_id=request_id)
     raw = envelope.message.encode("utf-8", "surrogatepass")
-    try:
-        for event in _events_of(hook, parse_object(raw), envelope.message_id):
-            delivery.calls.append(mail.call_of("ses", event))
-    except Refused as refused:
-        delivery.bad.append(BadCall(raw, refused.reject.reason, refused.reject.sentence))
-    except mail.UnknownEvent as unknown:
-        delivery.bad.append(BadCall(raw, "unknown_type", f"ses reports {unknown}, which is not a known event"))
-    except mail.NoRecipient:
-        sentence = "SES does not say which recipient the event is about"
-        delivery.bad.append(BadCall(raw, "no_lead", sentence))
+    delivery = mail.collect_calls("ses", [raw], lambda sent: _ses_events(hook, sent, envelope.message_id))
+    delivery.request_id = request_id
     return delivery
 
 
-def _events_of(hook: WebhookRequest, sent: dict[str, Any], message_id: str) -> Iterable[MailEvent]:
+def _ses_events(hook: WebhookRequest, sent: dict[str, Any], message_id: str) -> Iterable[MailEvent]:
+    """One event for each recipient."""
     what = mail.row_of(_EVENTS, mail.text_at(sent, "eventType") or mail.text_at(sent, "notificationType"))
     if what is None:
         return []
     name, place = what
     about = sent.get(place)
+    if _was_never_sent(about) or mail.text_at(about, "complaintFeedbackType") == "not-spam":
+        return []
     recipients = _recipients(name, sent, about)
     many = len(recipients) > 1
     return [
         _ses_event(hook, name, f"{message_id}:{i}" if many else message_id, recipient, (sent, about))
         for i, recipient in enumerate(recipients)
     ]
+
+
+def _was_never_sent(about: Any) -> bool:
+    return any(mail.was_never_sent(mail.text_at(about, field)) for field in ("bounceSubType", "complaintSubType"))
 
 
 def _recipients(name: str, sent: dict[str, Any], about: Any) -> list[str]:
@@ -87,15 +79,14 @@ def _recipients(name: str, sent: dict[str, Any], about: Any) -> list[str]:
         NoRecipient: there is none, or it is one of several.
     """
     if name in _RECIPIENTS:
-        listed = mail.value_at(about, _RECIPIENTS[name])
+        items = mail.list_at(about, _RECIPIENTS[name])
     else:
-        listed = mail.value_at(sent, "mail", "destination")
-        if isinstance(listed, list) and len(listed) > 1:
-            raise mail.NoRecipient
-    items = listed if isinstance(listed, list) else []
+        items = mail.list_at(sent, "mail", "destination")
+        items = items if len(items) == 1 else []
     found = [mail.address_of(item if isinstance(item, str) else mail.value_at(item, "emailAddress")) for item in items]
     if not any(found):
-        raise mail.NoRecipient
+        sentence = "SES does not say which recipient the event is about"
+        raise mail.NoRecipient(sentence)
     return [address for address in found if address]
 
 
@@ -104,6 +95,7 @@ def _ses_event(
 ) -> MailEvent:
     sent, about = told
     tags = mail.value_at(sent, "mail", "tags")
+    several = len(mail.list_at(sent, "mail", "destination")) > 1  # the tags are those of the mail
     details = _details(name, about)
     if name == UNSUBSCRIBED and not _opted_out(about):
         name = SUBSCRIBED
@@ -112,7 +104,7 @@ def _ses_event(
         key=key,
         email=recipient,
         at_ms=parse_ms(mail.text_at(about, "timestamp") or mail.text_at(sent, "mail", "timestamp")),
-        user_id=mail.user_id_of(hook, tags),
+        user_id="" if several else mail.user_id_of(hook, tags),
         message_id=mail.text_at(sent, "mail", "messageId"),
         campaign_id=mail.campaign_id_of(tags),
         url=mail.text_at(about, "link"),
