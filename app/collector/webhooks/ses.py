@@ -73,16 +73,15 @@ def _was_never_sent(about: Any) -> bool:
 
 
 def _recipients(name: str, sent: dict[str, Any], about: Any) -> list[str]:
-    """The recipients of an event; for opens and clicks SES only knows all recipients of the message.
+    """The recipients of an event; of several SES does not know who opened, clicked or complained.
 
     Raises:
         NoRecipient: there is none, or it is one of several.
     """
-    if name in _RECIPIENTS:
-        items = mail.list_at(about, _RECIPIENTS[name])
-    else:
-        items = mail.list_at(sent, "mail", "destination")
-        items = items if len(items) == 1 else []
+    place = _RECIPIENTS.get(name)
+    items = mail.list_at(about, place) if place else mail.list_at(sent, "mail", "destination")
+    if len(items) > 1 and name not in {BOUNCED, DELIVERED}:
+        items = []
     found = [mail.address_of(item if isinstance(item, str) else mail.value_at(item, "emailAddress")) for item in items]
     if not any(found):
         sentence = "SES does not say which recipient the event is about"
