@@ -1,8 +1,9 @@
-"""LEADGLOW_ACCELERATOR=check: the reference reads and scores a sample of every batch again, for comparison."""
+"""Compare the accelerator with the reference on a sample of every batch (LEADGLOW_ACCELERATOR=check)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -11,20 +12,23 @@ from streams.scoring.interface import Batch, LeadScorer, PlainBatch
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
+from streams.scoring.stored import VERSION
+from streams.scoring.stored_rows import DECODERS
 
 EVERY = 16
-"""One lead of so many is checked in a batch, each at some time."""
+"""One in so many leads of a batch is checked; in turn, every lead is."""
 
 
 class Difference(Exception):
-    """The accelerator comes to another result than the reference."""
+    """The results of accelerator and reference differ. The message contains no values, which are personal data."""
 
-    def __init__(self, about: str, mine: object, theirs: object) -> None:
-        super().__init__(f"{about}: the accelerator says {mine!r:.200}, the reference {theirs!r:.200}")
+    def __init__(self, about: str, found: object, expected: object) -> None:
+        detail = _describe_difference(found, expected)
+        super().__init__(f"the accelerator and the reference differ in {about} ({detail})")
 
 
 class CheckedCodec:
-    """An accelerated codec, and the reference for one record of EVERY."""
+    """An accelerated codec, checked by the reference for one record of EVERY."""
 
     def __init__(self, codec: LeadCodec, reference: Codec) -> None:
         self._codec = codec
@@ -35,7 +39,7 @@ class CheckedCodec:
         """Read records in order.
 
         Raises:
-            Difference: a record of the sample is read in two ways.
+            Difference: the two codecs read a record of the sample differently.
         """
         decoded = self._codec.decode_batch(records, owners)
         self._turn = (self._turn + 1) % EVERY
@@ -54,9 +58,9 @@ class CheckedCodec:
 
 
 class CheckedScorer:
-    """An accelerated scorer, and the reference for a sample of the leads of each step. All else is the accelerator's.
+    """An accelerated scorer, checked by the reference for a sample of the leads of each step.
 
-    What is checked is the whole outcome of these leads, so that a wrong step is found before it is committed.
+    The whole outcome of these leads is compared before the step is committed. Other calls go to the accelerator only.
     """
 
     def __init__(self, scorer: LeadScorer[Any], reference: Scorer) -> None:
@@ -64,9 +68,9 @@ class CheckedScorer:
         self._reference = reference
         self._turn = 0
         self._seen = set[str]()
-        """Leads of this step so far: one that was no part of the sample cannot become one."""
+        """Leads of this step so far; one that was not in the sample at first cannot join it later."""
         self._offsets = set[int]()
-        """Of the inputs of the sample."""
+        """Offsets of the inputs of the sample."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._scorer, name)
@@ -76,7 +80,7 @@ class CheckedScorer:
 
     @property
     def rescoring(self) -> bool:
-        """Whether the scorecards changed and not every lead was read by the new ones yet."""
+        """Whether the scorecards changed and some leads have not been rescored yet."""
         return self._scorer.rescoring
 
     @rescoring.setter
@@ -84,33 +88,33 @@ class CheckedScorer:
         self._scorer.rescoring = self._reference.rescoring = value
 
     def use_rules(self, rules: Rules) -> None:
-        """Score by other rules from here on."""
+        """Switch to other rules."""
         self._scorer.use_rules(rules)
         self._reference.use_rules(rules)
 
     def apply_batch(self, batch: Batch) -> None:
-        """Apply the inputs."""
+        """Apply the inputs of a batch."""
         lead_ids = [batch.lead_id(i) for i in range(len(batch))]
         sample = self._sample(lead_ids)
-        self._borrow(sample)
+        self._copy_to_reference(sample)
         inputs = [(batch.offset(i), batch.input(i)) for i, lead_id in enumerate(lead_ids) if lead_id in sample]
         self._offsets.update(offset for offset, _ in inputs)
         self._scorer.apply_batch(batch)
         self._reference.apply_batch(PlainBatch(inputs))
 
     def advance_due(self, lead_ids: Iterable[str], now_ms: int) -> None:
-        """Do what fell due."""
+        """Apply the changes that fell due."""
         lead_ids = list(lead_ids)
         sample = self._sample(lead_ids)
-        self._borrow(sample)
+        self._copy_to_reference(sample)
         self._scorer.advance_due(lead_ids, now_ms)
         self._reference.advance_due(sample, now_ms)
 
     def update_ranking(self, lead_ids: Iterable[str]) -> None:
-        """Read leads that steps have changed."""
+        """Work out the ranking and the due time of leads that earlier steps changed."""
         lead_ids = list(lead_ids)
         sample = self._sample(lead_ids)
-        self._borrow(sample)
+        self._copy_to_reference(sample)
         self._scorer.update_ranking(lead_ids)
         self._reference.update_ranking(sample)
 
@@ -118,16 +122,16 @@ class CheckedScorer:
         """What the step changed.
 
         Raises:
-            Difference: the reference comes to something else.
+            Difference: the outcome of the reference is different.
         """
         outcome, expected = self._scorer.finish(), self._reference.finish()
         stored = outcome.all_blobs() if self._reference.states else {}
         for lead_id in self._reference.states:
-            mine, theirs = _of(outcome, stored, lead_id), _of(expected, expected.blobs, lead_id)
-            for about, value in mine.items():
-                _require_same(f"{about} of lead {lead_id}", value, theirs[about])
+            actual, wanted = _of(outcome, stored, lead_id), _of(expected, expected.blobs, lead_id)
+            for about, value in actual.items():
+                _require_same(f"{about} of a lead", value, wanted[about])
         forwards = [forward for forward in outcome.forwards if forward.at in self._offsets]
-        _require_same("what is sent on to other leads", forwards, expected.forwards)
+        _require_same("the inputs forwarded to other leads", forwards, expected.forwards)
         self._begin_step()
         return outcome
 
@@ -138,22 +142,46 @@ class CheckedScorer:
         self._turn = (self._turn + 1) % EVERY
 
     def _sample(self, lead_ids: list[str]) -> set[str]:
-        """One lead of EVERY, and those that are checked already."""
+        """One lead of EVERY, and those that are already in the sample."""
         first = self._turn % max(len(lead_ids), 1)
         sample = set(lead_ids[first::EVERY]) - self._seen | (self._reference.states.keys() & lead_ids)
         self._seen.update(lead_ids)
         return sample
 
-    def _borrow(self, lead_ids: Iterable[str]) -> None:
-        """Give the reference copies of leads as they are before the step."""
+    def _copy_to_reference(self, lead_ids: Iterable[str]) -> None:
+        """Copy leads to the reference as they are before the step."""
         for lead_id in lead_ids:
             if lead_id not in self._reference.states:
                 self._reference.states[lead_id] = deepcopy(self._scorer.state(lead_id))
 
 
-def _require_same(about: str, mine: object, theirs: object) -> None:
-    if mine != theirs:
-        raise Difference(about, mine, theirs)
+def _require_same(about: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise Difference(about, found, expected)
+
+
+def _describe_difference(found: Any, expected: Any) -> str:
+    """Name the fields that differ, or count them."""
+    if type(found) is not type(expected):
+        return f"{type(found).__name__} instead of {type(expected).__name__}"
+    if isinstance(found, bytes):
+        rows = _read_row(found), _read_row(expected)
+        return _describe_difference(*rows) if all(rows) else f"{len(found)} bytes, expected {len(expected)}"
+    if isinstance(found, dict):
+        found, expected = list(found.items()), list(expected.items())
+    if isinstance(found, list):
+        count = sum(a != b for a, b in zip(found, expected, strict=False))
+        return f"{len(found)} values, expected {len(expected)}; of the common ones, {count} differ"
+    names: Any = getattr(found, "__struct_fields__", None) or getattr(found, "__dataclass_fields__", ())
+    wrong = [name for name in names if getattr(found, name) != getattr(expected, name)]
+    return f"fields {', '.join(wrong)}" if wrong else type(found).__name__
+
+
+def _read_row(blob: bytes) -> Any:
+    """The row of a stored lead; None for anything else."""
+    with suppress(ValueError):
+        return DECODERS[VERSION](blob)
+    return None
 
 
 def _of(outcome: Outcome, stored: dict[str, bytes | None], lead_id: str) -> dict[str, Any]:
@@ -162,6 +190,6 @@ def _of(outcome: Outcome, stored: dict[str, bytes | None], lead_id: str) -> dict
         "the stored form": stored.get(lead_id, b""),
         "the due time": outcome.due.get(lead_id, 0),
         "the ranking": {card: scores[lead_id] for card, scores in outcome.ranks.items() if lead_id in scores},
-        "what is to be published": lead_id in outcome.dirty,
-        "transitions": [(c.transition, c.snapshot) for c in outcome.crossings if c.transition.lead_id == lead_id],
+        "the mark for publishing": lead_id in outcome.dirty,
+        "the transitions": [(c.transition, c.snapshot) for c in outcome.crossings if c.transition.lead_id == lead_id],
     }

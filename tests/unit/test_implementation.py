@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,17 +11,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.crosscheck import EVERY, CheckedCodec, CheckedScorer, Difference
 from streams.environment import Environment
 from streams.events.codec import Codec, Decoded
+from streams.events.rejects import Reject
 from streams.exits import Exit
 from streams.implementation import REFERENCE, AcceleratorMissing, Choice, Implementation, choose
 from streams.metrics import Metrics
+from streams.scoring.event import LeadEvent
 from streams.scoring.interface import Batch
+from streams.scoring.lead import Lead
 from streams.scoring.outcome import Outcome
 from streams.scoring.scorer import Scorer
+from streams.scoring.stored import encode
 from streams.shard.lane import ShardLane
 from streams.shard.shard import Shard
 from streams.store.memory import MemoryStore
@@ -159,6 +165,26 @@ async def test_a_lane_that_finds_a_difference_reports_it_and_reads_the_shard_aga
     assert "goes on with the reference" in caplog.text
     assert (await store.control(0)).version == 1
     assert metrics.registry.get_sample_value("leadglow_accelerator_differences_total") == 1
+
+
+def test_a_difference_names_fields_and_no_values() -> None:
+    event = LeadEvent("ana@acme.example", "page", (), "m-1", 0, 0)
+    lead = Lead(0)
+    lead.traits = {"email": ["ana@acme.example", 0, "m-1"]}
+    pairs: list[tuple[object, object, str]] = [
+        (event, msgspec.structs.replace(event, known=True), "fields known"),
+        (event, None, "LeadEvent instead of NoneType"),
+        (encode(lead), encode(Lead(0)), "fields traits"),
+        (encode(lead), b"", r"\d+ bytes, expected 0"),
+        ([event], [], "1 values, expected 0"),
+        ({"card": {"ana": 1}}, {"card": {"ana": 2}}, "1 values, expected 1; of the common ones, 1 differ"),
+        (Reject("empty", "ana"), Reject("empty", "eve"), "fields sentence"),
+        (7, 8, "int"),
+    ]
+    for found, expected, detail in pairs:
+        message = str(Difference("a result", found, expected))
+        assert re.search(rf"differ in a result \({detail}", message)
+        assert "ana" not in message
 
 
 def test_a_lead_that_was_not_checked_from_the_beginning_of_a_step_is_not_checked_in_it() -> None:
