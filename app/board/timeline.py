@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from streams.scoring.lead import Lead
-from streams.scoring.retraction import Given, given
+from streams.scoring.retraction import CountedSignal, counted_signals
 from streams.scoring.rules import Rules, SignalRule
 from streams.shard.alert import rfc3339
 
@@ -14,8 +14,8 @@ MOST: Final = 50
 
 def timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
     """The latest events that matched a signal, newest first."""
-    events: dict[tuple[int, bytes], list[Given]] = {}
-    for item in given(lead):
+    events: dict[tuple[int, bytes], list[CountedSignal]] = {}
+    for item in counted_signals(lead):
         events.setdefault((item.row[0], item.digest), []).append(item)
     counted = _counted(lead, [item for items in events.values() for item in items], rules)
     rows = [_row(items, lead, rules, counted) for items in reversed(events.values())]
@@ -23,7 +23,7 @@ def timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["at"], reverse=True)[:MOST]
 
 
-def _row(items: list[Given], lead: Lead, rules: Rules, counted: set[int]) -> dict[str, Any]:
+def _row(items: list[CountedSignal], lead: Lead, rules: Rules, counted: set[int]) -> dict[str, Any]:
     known = [(item, rules.by_id[item.signal]) for item in items if item.signal in rules.by_id]
     return {
         "at": rfc3339(items[0].row[0] + lead.base),
@@ -34,7 +34,7 @@ def _row(items: list[Given], lead: Lead, rules: Rules, counted: set[int]) -> dic
     }
 
 
-def _points(item: Given, rule: SignalRule, rules: Rules, counts: bool) -> dict[str, float]:
+def _points(item: CountedSignal, rule: SignalRule, rules: Rules, counts: bool) -> dict[str, float]:
     """The points for each scorecard at the time of the event, without caps."""
     cards = [card.card for card in rules.cards if rule.name in card.card.points]
     amount = item.row[2] if counts else 0
@@ -48,7 +48,7 @@ def _event(matched: list[SignalRule], rules: Rules) -> str | None:
     return common.pop() if len(common) == 1 else None
 
 
-def _counted(lead: Lead, items: list[Given], rules: Rules) -> set[int]:
+def _counted(lead: Lead, items: list[CountedSignal], rules: Rules) -> set[int]:
     """The ``id`` of the items that counted: all but those over a limit and those with a repeated value."""
     counted = set()
     for signal, group in _by_signal(items).items():
@@ -67,8 +67,8 @@ def _counted(lead: Lead, items: list[Given], rules: Rules) -> set[int]:
     return counted
 
 
-def _by_signal(items: list[Given]) -> dict[int, list[Given]]:
-    found: dict[int, list[Given]] = {}
+def _by_signal(items: list[CountedSignal]) -> dict[int, list[CountedSignal]]:
+    found: dict[int, list[CountedSignal]] = {}
     for item in items:
         found.setdefault(item.signal, []).append(item)
     return found

@@ -35,7 +35,7 @@ class AcceleratedLeads:
 
     @property
     def rescoring(self) -> bool:
-        """Whether the scorecards changed and not every lead was read by the new ones yet."""
+        """Whether the scorecards changed and some leads have not been rescored yet."""
         return self._scorer.rescoring
 
     @rescoring.setter
@@ -43,7 +43,7 @@ class AcceleratedLeads:
         self._scorer.rescoring = value
 
     def use_rules(self, rules: Rules) -> None:
-        """Score by other rules from here on."""
+        """Switch to other rules."""
         self._scorer.use_rules(rules)
         self._table.use_rules(rules)
         self._forget_matches()
@@ -61,11 +61,11 @@ class AcceleratedLeads:
         return len(self._table.rows) + len(self._scorer.states)
 
     def knows(self, lead_id: str) -> bool:
-        """Whether a lead is in memory, or known to have no state."""
+        """Whether a lead is in memory or known to have no state."""
         return lead_id in self._table.rows or lead_id in self._scorer.states
 
     def missing(self, batch: ColumnBatch) -> list[str]:
-        """The leads of a batch of which nothing is in memory, each once."""
+        """The leads of a batch that must be loaded, each once."""
         batch.rows = self._table.find(batch)
         known, states = self._table.rows, self._scorer.states
         for i in np.flatnonzero(batch.rows == NOWHERE).tolist():
@@ -74,16 +74,16 @@ class AcceleratedLeads:
         return [i for i in dict.fromkeys(batch.strangers.values()) if i not in states and i not in known]
 
     def put_lead(self, lead_id: str, blob: bytes | None) -> None:
-        """Take in what the store holds of a lead."""
+        """Load the stored form of a lead; None if it has none."""
         self._place_lead(lead_id, None if blob is None else decode(blob))
 
     def state(self, lead_id: str) -> State | None:
-        """What is in memory of a lead, to look at."""
+        """The state of a lead in memory, for reading only."""
         row = self._table.rows.get(lead_id)
         return self._scorer.states.get(lead_id) if row is None else self._table.as_leads([row])[0]
 
     def trim(self, most: int) -> None:
-        """Keep ``most`` leads in memory: those that came last."""
+        """Keep ``most`` leads in memory, those loaded last."""
         rows, states = self._table.rows, self._scorer.states
         share = 1 - most / max(len(self), most)
         for lead_id in list(states)[: ceil(len(states) * share)]:

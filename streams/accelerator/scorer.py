@@ -31,7 +31,7 @@ class AcceleratedScorer(AcceleratedLeads):
     # Inputs ---------------------------------------------------------------------------------------------------
 
     def apply_batch(self, batch: ColumnBatch) -> None:
-        """Apply the inputs, of which ``missing`` was asked; their leads must be loaded."""
+        """Apply the inputs of a batch; ``missing`` was called for it and all leads are loaded."""
         table = self._table
         events = np.empty(len(batch.kinds), INPUT)
         (events["match"], events["value"]), events["row"] = self._matches(batch), self._rows(batch)
@@ -140,7 +140,7 @@ class AcceleratedScorer(AcceleratedLeads):
     # The end of a step ----------------------------------------------------------------------------------------
 
     def finish(self) -> Outcome:
-        """What the step changed. The scorer is ready for the next one."""
+        """End the step and return what it changed."""
         outcome = self._scorer.finish()
         begun = list(outcome.blobs)
         table, leads = self._table, self._table.leads
@@ -155,7 +155,7 @@ class AcceleratedScorer(AcceleratedLeads):
         return outcome
 
     def update_ranking(self, lead_ids: Iterable[str]) -> None:
-        """Read leads that steps have changed: their place in the ranking, and when each is due."""
+        """Work out the ranking and the due time of leads that earlier steps changed."""
         lead_ids = list(lead_ids)
         known, leads = self._table.rows, self._table.leads
         rows = np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
@@ -173,7 +173,7 @@ class AcceleratedScorer(AcceleratedLeads):
         self._schedule(rows[sooner], at[sooner])
 
     def standings(self, lead_ids: Iterable[str], at_ms: int) -> dict[str, list[Standing]]:
-        """What each scorecard says of each of these that is a lead, at ``at_ms`` or at its clock if that is later."""
+        """Score and stage of each lead on each scorecard, at ``at_ms`` or at its clock if that is later."""
         known, states = self._table.rows, self._scorer.states
         lead_ids = list(lead_ids)
         found = standings(self._table, [row for i in lead_ids if (row := known.get(i)) is not None], at_ms)
@@ -183,14 +183,14 @@ class AcceleratedScorer(AcceleratedLeads):
         return found
 
     def unsent(self, lead_ids: Iterable[str]) -> list[str]:
-        """Of these leads those whose score or stage is to be published; redirects and erasures, too."""
+        """The leads whose score or stage must be published, including redirects and erasures."""
         rows, unsent = self._table.rows, self._table.leads["unsent"]
         return [
             i for i in lead_ids if (unsent[row] if (row := rows.get(i)) is not None else bool(self._scorer.unsent([i])))
         ]
 
     def ahead(self, standings: Mapping[str, Sequence[Standing]]) -> list[str]:
-        """Of these leads those of which a score has become another than is shown."""
+        """The leads of which a score differs from the one in the ranking."""
         rows, states, cards = self._table.rows, self._scorer.states, self.rules.cards
         found = []
         for lead_id, known in standings.items():
@@ -204,7 +204,7 @@ class AcceleratedScorer(AcceleratedLeads):
         return found
 
     def mark_sent(self, lead_ids: Iterable[str]) -> None:
-        """What is shown of these leads was published."""
+        """Note that the current scores of these leads were published."""
         rows, unsent = self._table.rows, self._table.leads["unsent"]
         for lead_id in lead_ids:
             if (row := rows.get(lead_id)) is not None:

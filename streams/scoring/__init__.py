@@ -1,1 +1,1 @@
-"""The reference scorer: pure decisions about leads, from events and time."""
+"""Score leads in plain Python, without I/O: the reference that defines the correct result."""

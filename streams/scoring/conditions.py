@@ -1,7 +1,7 @@
-"""Conditions of a scorecard as functions over the values that the codec extracted.
+"""Compile the conditions of a scorecard into functions over the values of an event.
 
-A condition is compiled once, to closures over positions in a tuple of JSON
-values (None: missing or null). No JSON value makes a compiled condition raise.
+A condition is compiled once into closures over positions in a tuple of JSON
+values (None: missing or null). A compiled condition never raises, whatever the JSON value.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SET_MEMORY_BYTES = 64 << 20
 
 
 class PatternError(ValueError):
-    """The pattern of a `matches` or `glob` is not one that RE2 takes."""
+    """The pattern of a `matches` or `glob` is not valid in RE2."""
 
 
 def paths(condition: Condition) -> set[str]:
@@ -67,7 +67,7 @@ def _compile_group(group: Group, index: Mapping[str, int]) -> Holds:
     return _every(members) if group.kind == "all" else _some(members)
 
 
-# Plain loops: `all(… for …)` costs a generator, which is more than most of the tests inside it.
+# Plain loops: the generator of `all(… for …)` costs more than most of the tests inside it.
 def _every(members: tuple[Holds, ...]) -> Holds:
     def holds(values: Sequence[Any]) -> bool:
         for member in members:  # noqa: SIM110
@@ -168,7 +168,7 @@ def _glob(pattern: str) -> Predicate:
 
 
 def _searcher(pattern: str) -> Callable[[str], Any]:
-    """A search that returns None for no match: a set of one, some 4 times as fast as re2's own search."""
+    """Return a search that gives None for no match; an RE2 set of one is about 4 times as fast as `re2.search`."""
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
@@ -176,7 +176,7 @@ def _searcher(pattern: str) -> Callable[[str], Any]:
         re2.compile(pattern, options)
     except re2.error as error:
         raise PatternError(error.args[0].decode(errors="replace")) from None
-    # A set has no slower search to fall back on when memory is short: it gets far more than it needs.
+    # A set cannot fall back on a slower search when memory is short, so it gets far more than it needs.
     options.max_mem = _SET_MEMORY_BYTES
     single = re2.Set.SearchSet(options)
     single.Add(pattern)
@@ -186,7 +186,7 @@ def _searcher(pattern: str) -> Callable[[str], Any]:
 
 
 def glob_to_regex(pattern: str) -> str:
-    """The RE2 for a glob over the whole string: ``*``, ``?`` and ``[...]``, ``[!...]``."""
+    """Translate a glob over the whole string (``*``, ``?``, ``[...]``, ``[!...]``) into RE2 syntax."""
     parts, at = [], 0
     while at < len(pattern):
         end = pattern.find("]", at + 2 + pattern.startswith("[!", at)) if pattern[at] == "[" else -1
@@ -223,7 +223,7 @@ def _numeric(compare: Callable[[float, float], bool]) -> Callable[[float], Predi
 
 
 def _number(text: str) -> float | None:
-    """The finite number that a text spells, as JSON or a form field would: no underscores."""
+    """Parse a finite number as JSON or a form field writes it (no underscores); None for any other text."""
     try:
         number = float(text)
     except ValueError:
@@ -247,4 +247,4 @@ OPERATORS: Mapping[str, Callable[[Any], Predicate]] = {
     "lte": _numeric(le),
     "exists": _exists,
 }
-"""Every operator, with the function that makes a predicate of its operand; a bare value is ``equals``."""
+"""Operator -> function that turns its operand into a predicate; a bare value means ``equals``."""

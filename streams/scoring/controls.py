@@ -1,4 +1,4 @@
-"""Control records applied to the leads of a shard: joins, states that arrive, erasures, retractions."""
+"""Apply control records to the leads of a shard: joins, merged states, erasures and retractions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from streams.scoring.event import ANONYMOUS, Arrived, Control, Erase, Join, Retr
 from streams.scoring.identity import add_aliases, merge
 from streams.scoring.lead import Erased, Lead, Redirect, State, id_hash
 from streams.scoring.leads import Leads
-from streams.scoring.retraction import take_back
+from streams.scoring.retraction import retract_event
 from streams.scoring.score import Before
 from streams.scoring.stages import MERGED, RETRACTED, Cause, settle
 from streams.scoring.stored import decode, encode, encode_erased, encode_redirect
 
 MOST_HOPS = 8
-"""Redirects that a state follows before it stays where it is: a ring, made of ids used as two kinds, ends there."""
+"""Redirects that a state follows before it stays where it is.
+
+Ids that are used as two kinds of identity can redirect in a circle; the limit ends it."""
 
 
 def apply(leads: Leads, record: Control) -> None:
@@ -49,24 +51,24 @@ def _join(leads: Leads, record: Join, state: State | None) -> None:
     blob = b""
     if isinstance(state, Lead):
         if record.lesser.kind == ANONYMOUS and (state.known or state.aliases) and not record.explicit:
-            leads.outcome.tally["join_conflicts"] += 1  # it is no anonymous visitor
+            leads.outcome.tally["join_conflicts"] += 1  # the lead is not an anonymous visitor
             return
         leads.advance(record.lead_id, state, record.arrival)
         blob = encode(state)
-    _give_way(leads, record.lead_id, Redirect(record.greater, record.lesser.kind == ANONYMOUS))
+    _replace_with_redirect(leads, record.lead_id, Redirect(record.greater, record.lesser.kind == ANONYMOUS))
     arrived = Arrived(record.greater.id, record.lead_id, blob, record.arrival)
     leads.forward(record.greater.id, arrived)
     leads.outcome.tally["joins"] += 1
 
 
-def _give_way(leads: Leads, lead_id: str, redirect: Redirect) -> None:
+def _replace_with_redirect(leads: Leads, lead_id: str, redirect: Redirect) -> None:
     leads.states[lead_id] = redirect
     _remove(leads, lead_id)
     leads.outcome.blobs[lead_id] = encode_redirect(redirect)
 
 
 def _remove(leads: Leads, lead_id: str) -> None:
-    """Take a lead out of the schedule and every ranking."""
+    """Remove a lead from the schedule and from every ranking."""
     leads.touched.pop(lead_id, None)
     leads.outcome.due[lead_id] = None
     for card in leads.rules.cards:
@@ -97,8 +99,8 @@ def _arrive(leads: Leads, record: Arrived, state: State | None) -> None:
     if isinstance(other, Lead):
         before = Before(lead)
         merge(leads.rules, lead, other, record.origin)
-        told = settle(leads.rules, record.lead_id, lead, lead.clock, MERGED, before.exact)
-        leads.note_transitions(record.lead_id, lead, told, None)
+        transitions = settle(leads.rules, record.lead_id, lead, lead.clock, MERGED, before.exact)
+        leads.note_transitions(record.lead_id, lead, transitions, None)
     else:
         add_aliases(lead, [record.origin])
     leads.touched[record.lead_id] = lead
@@ -128,12 +130,12 @@ def _retract(leads: Leads, record: Retract, state: State | None) -> None:
         leads.advance(lead_id, lead, arrival)
         lead.clock = arrival
     before = Before(lead)
-    if take_back(leads.rules, lead, digest):
-        told = settle(leads.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact)
-        leads.note_transitions(lead_id, lead, told, None)
+    if retract_event(leads.rules, lead, digest):
+        transitions = settle(leads.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact)
+        leads.note_transitions(lead_id, lead, transitions, None)
         leads.outcome.tally["retracted"] += 1
     elif lead.knows(digest):
         leads.outcome.tally["retracted_late"] += 1
-    else:  # it came before its event, which will be known by its id
+    else:  # it arrived before its event, which will then be skipped as a duplicate
         lead.note_id(digest)
         leads.outcome.tally["retracted"] += 1

@@ -1,9 +1,9 @@
-"""How a limited or distinct signal counts, whatever the order of arrival.
+"""Count limited and distinct signals with the same result for any order of arrival.
 
-A limit counts the earliest N events of a UTC calendar bucket of event time. The entries of a bucket stay until
-it is too old to change (its end plus the allowed lateness has passed), then their sum is folded into ``closed``.
-A distinct signal counts each value once, at its earliest time; the earliest 64 values of a lead count, so that
-the outcome does not depend on the order in which they came.
+A limit counts the earliest N events of a UTC calendar bucket of event time. The entries of a bucket are kept until
+it is too old to change (its end plus the allowed lateness has passed); then their sum is folded into ``closed``.
+A distinct signal counts each value once, at its earliest time. Only the earliest 64 values of a lead count, so the
+result does not depend on the order of arrival.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _THURSDAY_MS = 3 * DAY_MS
 """The epoch began on a Thursday; ISO weeks begin on Mondays."""
 DISTINCT_VALUES = 64
 KEPT = 32
-"""Entries of closed buckets that are kept all the same: a merge counts them once, too."""
+"""Entries kept even though their buckets are closed, so that a merge can still count them once."""
 
 
 class Counted(enum.Enum):
-    """What became of an event of a limited or distinct signal."""
+    """How an event of a limited or distinct signal was counted."""
 
     ADDED = "added"
     MOVED = "moved"
-    """It took the place of a later one: the amount may have gone down."""
+    """It replaced a later event, so the amount may have decreased."""
     LIMITED = "limited"
     LATE = "late"
 
@@ -42,7 +42,7 @@ class Counter:
     def __init__(
         self, signal: int, inverse_half_life: float, limit: Limit | None, distinct: bool, lateness_ms: int
     ) -> None:
-        """``inverse_half_life`` is in 1/ms, 0 for a signal that never fades."""
+        """Set the rule up; ``inverse_half_life`` is in 1/ms, 0 for a signal that never fades."""
         self._signal = signal
         self._inverse_half_life = inverse_half_life
         self.distinct = distinct
@@ -50,17 +50,17 @@ class Counter:
         self.most = limit.count if limit else DISTINCT_VALUES
         period = limit.period if limit else "ever"
         self.width = {"hour": HOUR_MS, "day": DAY_MS, "week": WEEK_MS, "ever": 0}[period]
-        """Of a bucket, in ms; 0 where there is but one."""
+        """Width of a bucket in ms; 0 if there is only one bucket."""
         self.shift = _THURSDAY_MS if period == "week" else 0
         self.lateness = lateness_ms
 
     def count(self, lead: Lead, entry: list[Any], arrival: int) -> Counted:
-        """Count one event: ``entry`` is [ms after base, message id, amount, value hash]."""
+        """Count one event; ``entry`` is [ms after base, message id, amount, value hash]."""
         if self._closed(entry[0] + lead.base, arrival):
             return Counted.LATE
         window = lead.windows.get(self._signal)
         if window is None:
-            lead.windows[self._signal] = Window([entry], *self._before(lead))
+            lead.windows[self._signal] = Window([entry], *self._amount_before_limit(lead))
             lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
             return Counted.ADDED
         if self.distinct:
@@ -71,7 +71,7 @@ class Counter:
         return (at_ms + self.shift) // self.width if self.width else 0
 
     def _closed(self, at_ms: int, now_ms: int) -> bool:
-        """Whether the bucket of an event time is too old to change."""
+        """Whether the bucket of an event time can no longer change."""
         if not self.width:
             return False
         end_ms = (self._bucket(at_ms) + 1) * self.width - self.shift
@@ -79,27 +79,27 @@ class Counter:
 
     def _count_limited(self, lead: Lead, window: Window, entry: list[Any]) -> Counted:
         self._fold(lead, window, lead.clock)
-        mates = self._mates(window.entries, entry[0], lead.base)
-        if len(mates) < self.most:
+        bucket = self._entries_in_bucket(window.entries, entry[0], lead.base)
+        if len(bucket) < self.most:
             insort(window.entries, entry)
             lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
             return Counted.ADDED
-        if entry >= mates[-1]:
+        if entry >= bucket[-1]:
             return Counted.LIMITED
-        window.entries.remove(mates[-1])
+        window.entries.remove(bucket[-1])
         insort(window.entries, entry)
-        self.restate(lead)
+        self.recompute(lead)
         return Counted.MOVED
 
-    def _mates(self, entries: list[list[Any]], at: int, base: int) -> list[list[Any]]:
-        """The entries in the same bucket, in order."""
+    def _entries_in_bucket(self, entries: list[list[Any]], at: int, base: int) -> list[list[Any]]:
+        """The entries of the bucket that contains ``at``, in order."""
         if not self.width:
             return entries
         start = self._bucket(at + base) * self.width - self.shift - base
         return entries[bisect_left(entries, [start]) : bisect_left(entries, [start + self.width])]
 
-    def _before(self, lead: Lead) -> tuple[float, int]:
-        """What the signal came to before it was limited."""
+    def _amount_before_limit(self, lead: Lead) -> tuple[float, int]:
+        """Amount and reference time of the signal from before it was limited."""
         if self._signal not in lead.signals:
             return 0.0, 0
         i = lead.signals.index(self._signal)
@@ -121,37 +121,37 @@ class Counter:
             lead.add(self._signal, self._inverse_half_life, entry[0], entry[2])
             return Counted.ADDED
         insort(entries, entry)
-        self.restate(lead)
+        self.recompute(lead)
         return Counted.MOVED
 
     def undo(self, lead: Lead, entry: list[Any], others: list[list[Any]]) -> None:
-        """Undo ``count``. Of ``others``, the remembered events of the signal, those count that now have room.
+        """Undo ``count``; of ``others``, the remembered events of the signal, those count that now have room.
 
-        What was folded, or did not count, stays as it is.
+        An entry that was folded into ``closed``, or that did not count, changes nothing.
         """
         window = lead.windows.get(self._signal)
         if window is None or entry not in window.entries:
             return
         window.entries.remove(entry)
-        there = list(window.entries)
+        present = list(window.entries)
         for other in sorted(others):
-            if other in there:
-                there.remove(other)  # equal ones happened in the same millisecond: each stands for itself
+            if other in present:
+                present.remove(other)  # equal entries are events of the same millisecond; each counts separately
             elif self._has_room(window, entry, other, lead.base):
                 insort(window.entries, other)
         lead.count[lead.signals.index(self._signal)] -= 1
         if window.entries or window.closed:
-            self.restate(lead)
+            self.recompute(lead)
         else:
             del lead.windows[self._signal]
             lead.drop(self._signal)
 
     def _has_room(self, window: Window, gone: list[Any], other: list[Any], base: int) -> bool:
-        """Whether an event that did not count does so in the place of one that is gone."""
+        """Whether an event that did not count can replace a removed one."""
         if self.distinct:
             return other[3] == gone[3] and all(entry[3] != other[3] for entry in window.entries)
         same = self._bucket(other[0] + base) == self._bucket(gone[0] + base)
-        return same and len(self._mates(window.entries, other[0], base)) < self.most
+        return same and len(self._entries_in_bucket(window.entries, other[0], base)) < self.most
 
     def _fold(self, lead: Lead, window: Window, now_ms: int) -> None:
         """Move the entries that can no longer change into ``closed``."""
@@ -160,7 +160,7 @@ class Counter:
             self._close(window, at, amount)
 
     def _close(self, window: Window, at: int, amount: float) -> None:
-        """Add to ``closed``, which stands at its latest time."""
+        """Add to ``closed``, decayed to the later of the two times."""
         if not window.closed:
             window.closed, window.closed_ref = float(amount), at
             return
@@ -171,8 +171,8 @@ class Counter:
         )
         window.closed_ref = later
 
-    def restate(self, lead: Lead) -> None:
-        """Work the amount out again from what is closed and the entries that count."""
+    def recompute(self, lead: Lead) -> None:
+        """Recompute the amount from ``closed`` and the entries that count."""
         window = lead.windows[self._signal]
         counting = self._counting(window.entries, lead.base)
         ref = max([e[0] for e in counting] + ([window.closed_ref] if window.closed else []), default=0)
@@ -197,8 +197,8 @@ class Counter:
         return kept
 
     def merge(self, lead: Lead, other: Window) -> None:
-        """Count what another lead's window holds as if it had happened here."""
-        window = lead.windows.setdefault(self._signal, Window([], *self._before(lead)))
+        """Add another lead's window as if its events had happened to this lead."""
+        window = lead.windows.setdefault(self._signal, Window([], *self._amount_before_limit(lead)))
         if other.closed:
             self._close(window, other.closed_ref, other.closed)
         for entry in other.entries:
@@ -209,7 +209,7 @@ class Counter:
                 window.entries.remove(known)
                 insort(window.entries, entry)
         window.entries = self._kept(window.entries, lead.base)
-        self.restate(lead)
+        self.recompute(lead)
 
     def _kept(self, entries: list[list[Any]], base: int) -> list[list[Any]]:
         return entries[:DISTINCT_VALUES] if self.distinct else self._counting(entries, base)

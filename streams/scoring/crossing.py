@@ -1,16 +1,16 @@
-"""The next change by decay alone: a search that skips no crossing, with a bounded number of evaluations.
+"""Find the next instant at which decay alone changes a stage or a published score, in a bounded number of steps.
 
-The score is a sum of parts, each rounded to a whole unit and each fading towards 0. Where all parts fade in one
-direction, it never turns, and halving finds the first instant. Where some fall and some rise, ``Smooth`` gives the
-instants between which the sum before rounding does not turn; an interval between two of them is halved only where
-the bound is met.
+The score is a sum of parts. Each part fades towards 0 and is rounded to a whole unit. If all parts move in one
+direction, the score is monotonic and bisection finds the first instant. If some fall and some rise, ``Smooth`` gives
+the instants between which the unrounded sum is monotonic; an interval is bisected only if the bound is met in it.
+No crossing is skipped.
 
-The rounded sum may differ from that curve by a few units. Where it comes so close to a bound, it passes the bound
-within few roundings, unless rising and falling parts balance: then it could hover there for months, a unit above and
-a unit below. So **within that distance of a bound a balanced score is summed before it is rounded**: a stage looks at
-the curve, rounded to a whole unit (``steadied``). Decay and events alike decide by this; it depends on the lead and the
-instant only, so that every search finds the same instants. The published score counts as unchanged there until the
-curve is further from the bound than rounding can reach.
+The rounded sum may differ from the unrounded one by a few units. This close to a bound, the score usually passes it
+within a few roundings. But if rising and falling parts balance, it could hover there for months, one unit above and
+one unit below. So **within that distance of a bound, the parts of a balanced score are summed before rounding**: a
+stage is decided by the curve, rounded to a whole unit (``steadied``). This depends only on the lead and the instant, so
+events, decay and every search decide alike. The published score counts as unchanged until the curve is further from
+the bound than rounding can reach.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from streams.scoring.search import Bound, Search, near
 from streams.scoring.smooth import Smooth
 
 MARGIN = 1000
-"""Units by which rounding the parts to whole units may bring a bound closer than their exact sum would."""
+"""Units by which rounding the parts may move the score towards a bound, compared with their exact sum."""
 CERTAIN = 50
-"""Units beyond a whole point at which it has certainly been passed: when a lead is looked at, it has changed."""
+"""Units beyond a whole point at which it has certainly been passed, so that a scheduled lead has really changed."""
 
 
 def steadied(card: CardRule, smooth: Smooth, reading: Reading, now_ms: int) -> Reading:
-    """The reading with the score summed before it is rounded, where its parts balance."""
+    """The reading, with the parts summed before rounding if they balance."""
     if not (smooth.mixed and smooth.balanced(now_ms)):
         return reading
     total = floor(smooth.total(now_ms) + 0.5)
@@ -76,18 +76,18 @@ def decay_can_flip(rule: StageRule, latch: Latch | None, card: CardRule, lead: L
 
 
 def horizon_ms(card: CardRule, lead: Lead) -> int:
-    """How long decay can still move the score before all parts together round to 0; 0 where nothing fades."""
+    """Time in ms until all parts together round to 0, so that decay ends; 0 if nothing fades."""
     fading = [
         (abs(weight[0] * amount), weight[3])
         for signal, amount in zip(lead.signals, lead.amount, strict=True)
         if (weight := card.weights.get(signal)) is not None and weight[3] > 0
-    ]  # what a cap hides fades, too
+    ]  # a part beyond its cap fades, too
     few = log2(4 * len(fading) + 1)
     return max((ceil((log2(worth + 1) + few) / rate) for worth, rate in fading), default=0)
 
 
 def _bound_of(card: CardRule, rule: StageRule, latch: Latch | None, fit: float) -> Bound:
-    """Where engagement and fit change a stage."""
+    """The sum of engagement and fit at which a stage changes."""
     if latch is not None and latch.inside:
         return _in_range(card, rule.leave, below=True)
     enter = _in_range(card, rule.enter, below=False)
@@ -95,7 +95,7 @@ def _bound_of(card: CardRule, rule: StageRule, latch: Latch | None, fit: float) 
 
 
 def _in_range(card: CardRule, units: float, below: bool, lag: float = 0.0) -> Bound:
-    """A bound of the score, which keeps to the range of the scorecard, as one of engagement and fit."""
+    """Turn a bound of the clamped score into one of engagement plus fit; unreachable bounds become infinite."""
     units = -inf if units <= card.minimum else inf if units > card.maximum else units
     return Bound(units, below, lag)
 
@@ -128,7 +128,7 @@ def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
 
 
 def _next_published(search: Search, now_ms: int, end_ms: int) -> int | None:
-    """The first instant in (now, end] at which the published score certainly changes; at the end any change will do."""
+    """The first instant in (now, end] at which the published score certainly changes; at the end any change counts."""
     card, lead = search.card, search.lead
     reading = read(card, lead, now_ms)
     shown, lag = published(reading.exact), near(lead, reading)
@@ -144,7 +144,7 @@ def _next_published(search: Search, now_ms: int, end_ms: int) -> int | None:
 
 
 def _shows_other(search: Search, bound: Bound, at_ms: int) -> bool:
-    """Whether a published score is past a bound for certain."""
+    """Whether a published score is certainly past a bound."""
     reading = read(search.card, search.lead, at_ms)
     total = reading.engagement + reading.fit
     close = abs(total - bound.units) <= 2 * bound.lag + 1
@@ -154,7 +154,7 @@ def _shows_other(search: Search, bound: Bound, at_ms: int) -> bool:
 
 
 def _calm_ms(rule: StageRule, latch: Latch | None, reading: Reading) -> float:
-    """How long decay certainly leaves a stage as it is that it can change at all."""
+    """Lower bound in ms of the time until decay changes a stage that it can change."""
     total = reading.engagement + reading.fit
     if latch is not None and latch.inside:
         return reading.fall_ms(total - rule.leave - MARGIN)
@@ -162,19 +162,19 @@ def _calm_ms(rule: StageRule, latch: Latch | None, reading: Reading) -> float:
 
 
 def _look_ms(by: float, total: float, rate: float) -> float:
-    """When decay may have changed a score by so many units: once it has for certain, or sooner if it ends there."""
+    """Delay in ms until a change by ``by`` units is certain, or may have happened if decay ends before that."""
     if rate <= 0.0:
         return inf
     return fade_ms(by + CERTAIN if by + MARGIN < total else by - MARGIN, total, rate)
 
 
 def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[float, float, float]:
-    """Cheap lower bounds, in ms from the reading and in units.
+    """Compute cheap lower bounds of the next change, in ms from the reading and in units.
 
     Returns:
-        The time before which no stage can change by decay, the time at which a stage or the published score is
-        worth a look (with one half-life, CERTAIN units of decay after it has changed; with several, before), and
-        the units that may be added before a stage could be entered.
+        The time before which decay changes no stage; the time at which to check stages and the published score (with
+        one half-life, CERTAIN units of decay after the change; with several, before it); and the units that may be
+        added before a stage could be entered.
     """
     total = reading.engagement + reading.fit
     calm, slack = inf, inf

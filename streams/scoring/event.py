@@ -1,4 +1,4 @@
-"""What scoring takes in: one event of one lead, or one control record between shards."""
+"""Define the inputs of scoring: events of leads, and control records between shards."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 USER, EMAIL, ANONYMOUS = 0, 1, 2
-"""Kinds of identity, the greatest first: a known user, the hash of an e-mail address, an anonymous visitor."""
+"""Kinds of identity, greatest first: a known user, the hash of an email address, an anonymous visitor."""
 
 
 class Identity(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """A lead id with its kind. Of two identities the smaller one is the greater: the other gives way to it.
+    """A lead id with its kind. The identity that sorts first is the greater one: the other is merged into it.
 
-    One total order over all identities, so redirects form no ring (unless one id is used as two kinds).
+    Identities have one total order, so redirects form no circle (unless one id is used as two kinds).
     """
 
     kind: int
@@ -21,13 +21,13 @@ class Identity(msgspec.Struct, frozen=True, order=True, array_like=True):
 
 
 class LeadEvent(msgspec.Struct, gc=False):
-    """One thing that a lead did. Times are ms since the epoch; ``at`` (event time) is never after ``arrival``."""
+    """One event of a lead. Times are ms since the epoch; ``at`` (event time) is never after ``arrival``."""
 
     lead_id: str
     name: str
-    """What signals name in ``event``."""
+    """The name that a signal's ``event`` is compared with."""
     values: tuple[Any, ...]
-    """The values of ``Rules.paths``, None for a missing one."""
+    """One value for each of ``Rules.paths``, None if missing."""
     message_id: str
     at: int
     arrival: int
@@ -35,48 +35,48 @@ class LeadEvent(msgspec.Struct, gc=False):
     touch: tuple[str, str, str] | None = None
     """Campaign source, medium and name."""
     raw: bytes = b""
-    """The record's own bytes, to send on as they are."""
+    """The bytes of the record, for forwarding unchanged."""
     public: bool = False
-    """Whether it came by a public write key and carries traits, which give way to all others then."""
+    """Whether it has traits and came with a public write key; such traits are replaced by any others."""
     known: bool = False
-    """Whether it calls its lead by ``userId``: a known user, whatever else has the same id."""
+    """Whether it names its lead by ``userId``: a known user, even if something else has the same id."""
 
 
 class Join(msgspec.Struct, frozen=True):
-    """Two identities are one lead: ``lesser`` gives way to ``greater``."""
+    """Two identities are one lead: ``lesser`` is merged into ``greater``."""
 
     lesser: Identity
     greater: Identity
     arrival: int
     explicit: bool = False
-    """Said by ``alias``, which may join two known users."""
+    """Whether it comes from ``alias``, which may join two known users."""
 
     @property
     def lead_id(self) -> str:
-        """Whose shard decides."""
+        """The lead whose shard handles the record."""
         return self.lesser.id
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """The state of ``origin``, which gave way to this lead; an empty blob where there was none."""
+    """The state of ``origin``, to be merged into this lead; the blob is empty if there was no state."""
 
     lead_id: str
     origin: str
     blob: bytes
     arrival: int
     hops: int = 0
-    """How many redirects it has followed."""
+    """Number of redirects followed so far."""
 
 
 class Erase(msgspec.Struct, frozen=True):
-    """Forget this lead, its aliases and whatever had arrived by then."""
+    """Forget this lead, its aliases and everything that arrived up to ``arrival``."""
 
     lead_id: str
     arrival: int
 
 
 class Retract(msgspec.Struct, frozen=True):
-    """Take back what the event with this message id gave to the lead: it was no person's doing."""
+    """Undo the event with this message id: a machine caused it, not a person."""
 
     lead_id: str
     message_id: str
@@ -87,7 +87,7 @@ Control = Join | Arrived | Erase | Retract
 
 
 def join(a: Identity, b: Identity, arrival: int, explicit: bool = False) -> Join | None:
-    """The record that joins two identities; None where they are one or may not be joined."""
+    """The record that joins two identities; None if they are the same or may not be joined."""
     if a.id == b.id or (a.kind == b.kind == USER and not explicit):
         return None
     return Join(max(a, b), min(a, b), arrival, explicit)

@@ -1,4 +1,4 @@
-"""How the states of two leads become one: amounts add up, once-only and limited signals stay so."""
+"""Merge the states of two leads: amounts add up, and limits still hold."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from streams.scoring.rules import Rules
 MOST_ALIASES = 1000
 MOST_TRAITS = 64
 PUBLIC: Final = 1
-"""Ends the row of a trait that came by a public write key, which anybody can use."""
+"""Last element of the row of a trait that came with a public write key, which anybody can use."""
 
 
 def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
-    """Add the state of ``other``, known as ``origin``, to ``lead``. Nothing is counted twice."""
+    """Add the state of ``other``, whose id is ``origin``, to ``lead``. Nothing is counted twice."""
     shift = other.base - lead.base
     for i, signal in enumerate(other.signals):
         rule = rules.by_id.get(signal)
@@ -40,7 +40,7 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
 
 
 def _join_recent(lead: Lead, other: Lead, shift: int) -> None:
-    """Remember the recent events of both: the other's first."""
+    """Combine the recent events of both leads, those of the other first."""
     mine, lead.recent, lead.sets = lead.remembered(), b"", []
     for digest, at, signals in other.remembered():
         for signal in signals if other.details else ():
@@ -52,34 +52,34 @@ def _join_recent(lead: Lead, other: Lead, shift: int) -> None:
 
 
 def add_aliases(lead: Lead, ids: list[str]) -> None:
-    """Remember the other names of a lead, sorted, so that the order of joins leaves no trace."""
+    """Add aliases to a lead, sorted, so that the order of joins does not matter."""
     lead.aliases = sorted({*lead.aliases, *ids})[:MOST_ALIASES]
 
 
 def note_trait(lead: Lead, name: str, row: list[Any]) -> None:
-    """Take in what an event says, MOST_TRAITS at most: where there are so many, those of public keys make room."""
+    """Store a trait of an event. If there are MOST_TRAITS already, it replaces one from a public key, if any."""
     if name not in lead.traits and len(lead.traits) >= MOST_TRAITS:
-        idle = max((known for known, other in lead.traits.items() if _public(other)), default=None)
-        if idle is None or _public(row):
+        replaced = max((known for known, other in lead.traits.items() if _public(other)), default=None)
+        if replaced is None or _public(row):
             return
-        del lead.traits[idle]
+        del lead.traits[replaced]
     set_trait(lead, name, row)
 
 
 def set_trait(lead: Lead, name: str, row: list[Any]) -> bool:
-    """Keep the latest by event time, then by message id; what a public key said gives way to all else.
+    """Keep the latest value by event time, then by message id; any other value replaces one from a public key.
 
-    ``row`` is [value, ms since the epoch, message id], with PUBLIC after it where a public key said so.
+    ``row`` is [value, ms since the epoch, message id], followed by PUBLIC if it came with a public key.
     """
     known = lead.traits.get(name)
-    if known is not None and _standing(row) <= _standing(known):
+    if known is not None and _priority(row) <= _priority(known):
         return False
     lead.traits[name] = row
     return True
 
 
-def _standing(row: list[Any]) -> tuple[bool, int, str]:
-    """Of two rows the one that stands higher is kept: one total order, so that the order of arrival leaves no trace."""
+def _priority(row: list[Any]) -> tuple[bool, int, str]:
+    """Sort key of a row: the greater one is kept. The order is total, so the order of arrival does not matter."""
     return not _public(row), row[1], row[2]
 
 
@@ -100,20 +100,20 @@ def _shifted(window: Window, shift: int) -> Window:
 
 
 def _joined(mine: Latch | None, other: Latch) -> Latch:
-    """One latch for two: inside if either is, with the latest of what was told.
+    """Merge two latches: inside if either is, with the latest publication time.
 
-    Where the other alone is inside, episodes add up: the one that is left next was never told of under this id.
+    If only the other one is inside, episodes add up, because its episode was never published under this lead id.
     """
     if mine is None:
         return other
     episode = mine.episode if mine.inside else mine.episode + other.episode
     leading = max(mine, other, key=lambda latch: (latch.inside, latch.published_at or 0, latch.since))
-    told = [latch.published_at for latch in (mine, other) if latch.published_at is not None]
+    published = [latch.published_at for latch in (mine, other) if latch.published_at is not None]
     return Latch(
         leading.inside,
         leading.since,
         episode,
-        max(told, default=None),
+        max(published, default=None),
         leading.silent,
         leading.by,
     )

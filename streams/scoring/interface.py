@@ -1,4 +1,4 @@
-"""The interface of a scorer, which the reference (``Scorer``) and the accelerator offer alike."""
+"""Define the interface of a scorer, which the reference and the accelerator implement."""
 
 from __future__ import annotations
 
@@ -54,61 +54,62 @@ B_contra = TypeVar("B_contra", bound=Batch, contravariant=True)
 
 
 class LeadScorer(Protocol[B_contra]):
-    """The leads of one shard that are in memory, and what a step does to them.
+    """Keeps the leads of one shard in memory and changes them step by step.
 
-    A step: ``missing``, ``put`` and ``run`` for each batch, or ``tick``, or ``show``; then ``finish``.
+    A step is ``missing``, ``put_lead`` and ``apply_batch`` for each batch, or ``advance_due``, or ``update_ranking``;
+    then ``finish``.
     """
 
     rescoring: bool
-    """Whether the scorecards changed and not every lead was read by the new ones yet."""
+    """Whether the scorecards changed and some leads have not been rescored yet."""
 
     @property
     def rules(self) -> Rules:
         """The scorecards in use."""
 
     def use_rules(self, rules: Rules) -> None:
-        """Score by other rules from here on."""
+        """Switch to other rules."""
 
     def __len__(self) -> int: ...
 
     def knows(self, lead_id: str) -> bool:
-        """Whether a lead is in memory, or known to have no state."""
+        """Whether a lead is in memory or known to have no state."""
 
     def missing(self, batch: B_contra) -> list[str]:
-        """The leads of a batch of which nothing is in memory, each once."""
+        """The leads of a batch that must be loaded, each once."""
 
     def put_lead(self, lead_id: str, blob: bytes | None) -> None:
-        """Load what the store holds of a lead."""
+        """Load the stored form of a lead; None if it has none."""
 
     def state(self, lead_id: str) -> State | None:
-        """The state of a lead in memory, to look at."""
+        """The state of a lead in memory, for reading only."""
 
     def trim(self, most: int) -> None:
-        """Keep about ``most`` leads in memory: those that came last."""
+        """Keep about ``most`` leads in memory, those loaded last."""
 
     def clear(self) -> None:
         """Forget every lead."""
 
     def apply_batch(self, batch: B_contra) -> None:
-        """Apply the inputs, of which ``missing`` was asked; their leads must be loaded."""
+        """Apply the inputs of a batch; ``missing`` was called for it and all leads are loaded."""
 
     def advance_due(self, lead_ids: Iterable[str], now_ms: int) -> None:
-        """Do what fell due for leads by ``now_ms``, and find out when each is due again."""
+        """Apply the changes that fell due by ``now_ms``, and find out when each lead is due again."""
 
     def finish(self) -> Outcome:
-        """What the step changed. The scorer is ready for the next one."""
+        """End the step and return what it changed."""
 
     def update_ranking(self, lead_ids: Iterable[str]) -> None:
-        """Read leads that steps have changed: their place in the ranking, and when each is due."""
+        """Work out the ranking and the due time of leads that earlier steps changed."""
 
     def standings(self, lead_ids: Iterable[str], at_ms: int) -> dict[str, list[Standing]]:
-        """Where each of these leads stands on each scorecard, at ``at_ms`` or at its clock if that is later."""
+        """Score and stage of each lead on each scorecard, at ``at_ms`` or at its clock if that is later."""
 
     def unsent(self, lead_ids: Iterable[str]) -> list[str]:
-        """Of these leads those whose score or stage is to be published; redirects and erasures, too."""
+        """The leads whose score or stage must be published, including redirects and erasures."""
 
     def ahead(self, standings: Mapping[str, Sequence[Standing]]) -> list[str]:
-        """Of these leads those of which a score has become another than is shown."""
+        """The leads of which a score differs from the one in the ranking."""
 
     def mark_sent(self, lead_ids: Iterable[str]) -> None:
-        """Note that what is shown of these leads was published."""
+        """Note that the current scores of these leads were published."""

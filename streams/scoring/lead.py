@@ -1,10 +1,10 @@
-"""What is kept of one lead: decayed counts per signal and the latest traits, never points.
+"""Hold the state of one lead: decayed counts per signal and the latest traits, never points.
 
 Amounts use forward decay (Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009): ``amount[i]`` is the decayed
-count as it stood at ``ref[i]``, the latest event time of that signal, so that reading it at any later t
-multiplies by ``2^-((t - ref) / half_life)`` and changes nothing.
+count at ``ref[i]``, the latest event time of that signal. To read it at a later time t, multiply by
+``2^-((t - ref) / half_life)``; reading changes nothing.
 
-``stored`` has the form in which it is kept.
+``stored`` defines the stored form.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ ID_BYTES: Final = 6
 """Bytes of a message id's hash kept for deduplication: a false match once in 10^12 events."""
 AT_BYTES: Final = 5
 NEAR_MS: Final = 2 ** (8 * AT_BYTES - 1)
-"""Seventeen years: of an event that is further from a lead's base only the id is kept."""
+"""17 years: of an event that is further from the lead's base, only the id is kept."""
 ENTRY_BYTES: Final = ID_BYTES + AT_BYTES + 1
 RECENT: Final = 60
-"""Events that are remembered one by one."""
+"""Number of recent events that are remembered in full."""
 OLDER: Final = 68
-"""Message ids that are remembered of those before: duplicates are found among 128 events."""
+"""Number of older message ids that are remembered: duplicates are found among 128 events."""
 MOST_SETS: Final = 255
 
 
 def id_hash(message_id: str) -> bytes:
-    """What a lead keeps of a message id."""
+    """The hash of a message id that a lead keeps."""
     return xxh3_64_digest(message_id.encode())[:ID_BYTES]
 
 
 def detail_key(digest: bytes, at: int, signal: int) -> bytes:
-    """Under which the amount and the value of an event are kept, for one of its signals."""
+    """The key in ``Lead.details`` for one event and one of its signals."""
     return digest + at.to_bytes(6, "big", signed=True) + signal.to_bytes(4, "big")
 
 
 def value_hash(value: Any) -> int:
-    """What a lead keeps of a value that a distinct signal counts."""
+    """The hash that a lead keeps of a value of a distinct signal."""
     return xxh3_64_intdigest(repr(value).encode())
 
 
 class Latch:
-    """Where a lead stands with one stage, and what was told about it."""
+    """Whether a lead is inside one stage, since when, and what was published about it."""
 
     __slots__ = ("by", "episode", "inside", "published_at", "silent", "since")
 
@@ -71,16 +71,16 @@ class Latch:
         self.by = by
 
     def row(self) -> tuple[bool, int, int, int | None, bool, bytes]:
-        """Everything, in the order of the constructor."""
+        """All fields in the order of the constructor."""
         return (self.inside, self.since, self.episode, self.published_at, self.silent, self.by)
 
 
 class Window:
-    """The events of a limited or distinct signal that may still change what counts.
+    """The events of a limited or distinct signal that can still change which ones count.
 
-    ``entries`` are [time, message id, amount, value hash], sorted; ``closed`` is what older buckets came to at
-    ``closed_ref``. Times are relative to the lead's base. The message id is kept only where it can matter
-    (signals with an ``amount``).
+    ``entries`` are [time, message id, amount, value hash], sorted; ``closed`` is the amount of older buckets, decayed
+    to ``closed_ref``. Times are relative to the lead's base. The message id is kept only for signals with an
+    ``amount``, the only ones for which it matters.
     """
 
     __slots__ = ("closed", "closed_ref", "entries")
@@ -93,9 +93,9 @@ class Window:
 
 
 class Redirect:
-    """A lead that was joined to another: everything for it goes to the ``target`` identity.
+    """A lead that was merged into another: everything for it goes to the ``target`` identity.
 
-    Where its id was a ``visitor``'s, a known user who turns out to have the same id is somebody else.
+    ``visitor``: the id was an anonymous visitor's, so a known user with the same id is somebody else.
     """
 
     __slots__ = ("target", "visitor")
@@ -107,7 +107,7 @@ class Redirect:
 
 
 class Erased:
-    """A lead that was erased at ``at_ms``: what had arrived by then must not come back."""
+    """A lead that was erased at ``at_ms``: nothing that arrived up to then may be counted again."""
 
     __slots__ = ("at_ms",)
 
@@ -117,7 +117,7 @@ class Erased:
 
 
 class Lead:
-    """The state of one lead. ``clock`` is the instant up to which its stages are decided."""
+    """The state of one lead. ``clock`` is the instant up to which its stages have been decided."""
 
     __slots__ = (
         "aliases", "amount", "base", "calm_until", "clock", "count", "details", "due", "erased_at", "first_seen",
@@ -136,35 +136,35 @@ class Lead:
         self.ref: list[int] = []
         self.count: list[int] = []
         self.recent = b""
-        """The last events that counted, the oldest first: ID_BYTES of the message id's hash, AT_BYTES of ms after base
-        (signed, big-endian), and where in ``sets`` its signals stand, in one byte."""
+        """The last events that counted, oldest first: ID_BYTES of the message id's hash, AT_BYTES of ms after base
+        (signed, big-endian), and the index of its signals in ``sets``, in one byte."""
         self.sets: list[tuple[int, ...]] = []
-        """The sets of signals that recent events were counted as."""
+        """The distinct sets of signals that recent events matched."""
         self.details: dict[bytes, list[Any]] = {}
         """``detail_key`` -> [message id, amount, value hash], for signals that have an amount or a value."""
         self.ring = b""
-        """Hashes of the message ids before those in ``recent``."""
+        """Hashes of the message ids of events older than those in ``recent``."""
         self.shown: dict[str, int] = {}
-        """Scorecard -> the score in the ranking, as far as this process knows."""
+        """Scorecard -> score in the ranking, if this process knows it."""
         self.due: int | None = None
-        """When the schedule has it, as far as this process knows."""
+        """Due time in the schedule, if this process knows it."""
         self.stale = True
-        """Whether ranking and schedule may not know yet what it came to."""
+        """Whether the ranking and the schedule may be out of date."""
         self.unsent = True
-        """Whether its published score or stage may not be on lead-scores yet."""
+        """Whether its published score or stage may still be missing on lead-scores."""
         self.traits: dict[str, list[Any]] = {}
         self.latches: dict[str, Latch] = {}
         self.windows: dict[int, Window] = {}
         self.aliases: list[str] = []
         self.touches: list[list[Any]] = []
         self.known = False
-        """Whether events called it by ``userId``: only ``alias`` joins it to another user."""
+        """Whether events named it by ``userId``; then only ``alias`` can join it to another user."""
         self.erased_at = 0
-        """What had arrived by then was erased, and must not come back."""
+        """Everything that arrived up to this instant was erased and must not be counted again; 0 if never."""
         self.forget_derived()
 
     def forget_derived(self) -> None:
-        """Drop what is derived from the scorecards, so that the next touch decides afresh."""
+        """Drop the values derived from the scorecards, so that the next input decides again."""
         self.fits: dict[str, float] = {}
         self.calm_until: float = -math.inf
         """No stage can change before this instant unless an event arrives."""
@@ -191,7 +191,7 @@ class Lead:
         self.count[i] += 1
 
     def undo(self, signal: int, inverse_half_life: float, at: int, amount: float) -> None:
-        """Undo ``add``; where nothing is left, nothing is kept, to the last bit."""
+        """Undo ``add``; without any events left, the signal is dropped, so no rounding error stays."""
         i = self.signals.index(signal)
         self.count[i] -= 1
         self.amount[i] -= amount * exp2((at - self.ref[i]) * inverse_half_life)
@@ -205,11 +205,11 @@ class Lead:
             del column[i]
 
     def knows(self, digest: bytes) -> bool:
-        """Whether an event with this hash of its message id has been counted, or was taken back."""
-        return _stands_in(digest, self.recent, ENTRY_BYTES) or _stands_in(digest, self.ring, ID_BYTES)
+        """Whether an event with this message id hash was counted or retracted."""
+        return _contains_entry(digest, self.recent, ENTRY_BYTES) or _contains_entry(digest, self.ring, ID_BYTES)
 
     def remember(self, digest: bytes, at: int, signals: tuple[int, ...]) -> None:
-        """Note what an event was counted as, at ``at`` ms after base; of the oldest only the ids are kept."""
+        """Note the signals of an event at ``at`` ms after base; of the oldest events, only the ids are kept."""
         if not -NEAR_MS <= at < NEAR_MS:
             self.note_id(digest)
             for signal in signals:
@@ -232,7 +232,7 @@ class Lead:
                 self.details.pop(detail_key(digest, at, signal), None)
 
     def remembered(self, most: int = RECENT) -> list[tuple[bytes, int, tuple[int, ...]]]:
-        """(hash of the message id, ms after base, signals) of the recent events, the oldest first."""
+        """(hash of the message id, ms after base, signals) of the recent events, oldest first."""
         recent, found = self.recent, []
         for start in range(0, min(len(recent), most * ENTRY_BYTES), ENTRY_BYTES):
             digest, at = recent[start : start + ID_BYTES], recent[start + ID_BYTES : start + ID_BYTES + AT_BYTES]
@@ -240,7 +240,7 @@ class Lead:
         return found
 
     def tidy_sets(self) -> None:
-        """Keep the sets that recent events name, in the order in which they first do: one form for one history."""
+        """Drop unused sets and sort by first use, so that equal histories have equal forms."""
         marks = self.recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]
         used = list(dict.fromkeys(marks))
         if used == list(range(len(self.sets))):
@@ -255,11 +255,11 @@ class Lead:
             self.tidy_sets()
 
     def note_id(self, digest: bytes) -> None:
-        """Know a message id again."""
+        """Remember a message id, so that it is recognized as a duplicate."""
         self.ring = (self.ring + digest)[-OLDER * ID_BYTES :]
 
     def put(self, signal: int, at: int, amount: float, count: int) -> None:
-        """Replace what is known of a signal."""
+        """Replace the amount, time and count of a signal."""
         if signal not in self.signals:
             self.add(signal, 0.0, at, 0.0)
         i = self.signals.index(signal)
@@ -277,8 +277,8 @@ class Lead:
         return {name: row[0] for name, row in self.traits.items()}
 
 
-def _stands_in(digest: bytes, entries: bytes, width: int) -> bool:
-    """Whether an entry of so many bytes begins with the digest."""
+def _contains_entry(digest: bytes, entries: bytes, width: int) -> bool:
+    """Whether one of the entries of ``width`` bytes begins with the digest."""
     at = entries.find(digest)
     while at >= 0 and at % width:
         at = entries.find(digest, at + 1)
@@ -286,4 +286,4 @@ def _stands_in(digest: bytes, entries: bytes, width: int) -> bool:
 
 
 State = Lead | Redirect | Erased
-"""What is kept under a lead id."""
+"""What can be stored under a lead id."""

@@ -1,4 +1,4 @@
-"""The leads of one shard while a step is made: what is in memory, what has changed, and how time passes for them."""
+"""Keep the leads of one shard in memory, with what the current step changed and how time passes for them."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from streams.scoring.stored import decode, encode
 
 
 class Leads:
-    """Leads that were loaded, the rules that they are scored by, and the outcome so far."""
+    """The loaded leads, the rules that score them, and the outcome of the step so far."""
 
     def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
-        """Start with no lead loaded; ``at_home`` tells whether an unknown lead belongs here."""
+        """Start with no lead loaded; ``at_home`` decides whether an unknown lead belongs to this shard."""
         self.at_home = at_home
         self._set_rules(rules)
         self.states: dict[str, State | None] = {}
-        """Loaded leads; None for one that is known to have no state."""
+        """Loaded leads by id; None if the lead is known to have no state."""
         self.at = 0
-        """The offset of the record that is being applied."""
+        """Offset of the record being applied."""
         self.rescoring = False
-        """The scorecards changed and not every lead was read by the new ones yet."""
+        """Whether the scorecards changed and some leads have not been rescored yet."""
         self.touched: dict[str, Lead] = {}
-        """Leads that inputs have changed."""
+        """Leads changed by inputs of this step."""
         self.outcome = Outcome()
-        """What the step has come to so far."""
+        """The outcome of the step so far."""
 
     def use_rules(self, rules: Rules) -> None:
-        """Score by other rules from here on."""
+        """Switch to other rules."""
         self._set_rules(rules)
         self.rescoring = True
         for state in self.states.values():
@@ -54,24 +54,24 @@ class Leads:
         return len(self.states)
 
     def knows(self, lead_id: str) -> bool:
-        """Whether a lead is in memory, or known to have no state."""
+        """Whether a lead is in memory or known to have no state."""
         return lead_id in self.states
 
     def missing(self, batch: Batch) -> list[str]:
-        """The leads of a batch of which nothing is in memory, each once."""
+        """The leads of a batch that must be loaded, each once."""
         lead_ids = dict.fromkeys(batch.lead_id(i) for i in range(len(batch)))
         return [lead_id for lead_id in lead_ids if lead_id not in self.states]
 
     def put_lead(self, lead_id: str, blob: bytes | None) -> None:
-        """Load what the store holds of a lead."""
+        """Load the stored form of a lead; None if it has none."""
         self.states[lead_id] = None if blob is None else decode(blob)
 
     def state(self, lead_id: str) -> State | None:
-        """The state of a lead in memory, to look at."""
+        """The state of a lead in memory, for reading only."""
         return self.states.get(lead_id)
 
     def trim(self, most: int) -> None:
-        """Keep ``most`` leads in memory: those that came last."""
+        """Keep ``most`` leads in memory, those loaded last."""
         for lead_id in list(self.states)[: max(len(self.states) - most, 0)]:
             del self.states[lead_id]
 
@@ -79,10 +79,10 @@ class Leads:
         """Forget every lead."""
         self.states.clear()
 
-    # What a step does to them ---------------------------------------------------------------------------------
+    # Changes in a step ---------------------------------------------------------------------------------------
 
     def new_lead(self, lead_id: str, at_ms: int, arrival: int, state: State | None) -> Lead:
-        """A lead begins, where there was none or an erased one."""
+        """Create a lead whose id had no state, or belongs to an erased lead."""
         lead = Lead(at_ms)
         lead.clock = arrival
         lead.erased_at = state.at_ms if isinstance(state, Erased) else 0
@@ -93,7 +93,7 @@ class Leads:
         return lead
 
     def advance(self, lead_id: str, lead: Lead, to_ms: int) -> None:
-        """Let the crossings that fell due by then happen first."""
+        """Apply the crossings that fall due up to ``to_ms``."""
         if lead.calm_until == -math.inf:
             cause = SCORECARD if self.rescoring else DECAY
             now_ms = max(lead.clock, to_ms) if self.rescoring else lead.clock
@@ -102,7 +102,8 @@ class Leads:
         if to_ms >= lead.calm_until:
             self.note_transitions(lead_id, lead, advance(self.rules, lead_id, lead, to_ms), None)
             calm = min((b[0] for b in self._bounds(lead, to_ms)), default=math.inf)
-            # An event may still come for the lead's own clock, which is earlier: the score was higher then.
+            # The slack is that of the lead's own clock: an event may still arrive for this earlier time, when the score
+            # was higher.
             slack = min((b[2] for b in self._bounds(lead, lead.clock)), default=math.inf)
             note_calm(lead, to_ms, calm, slack)
 
@@ -113,7 +114,7 @@ class Leads:
     def note_transitions(
         self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None
     ) -> None:
-        """Note the crossings of a lead."""
+        """Add the crossings of a lead to the outcome."""
         if transitions:
             self.touched[lead_id] = lead
             lead.unsent = True  # the stage is published with the score
@@ -122,10 +123,10 @@ class Leads:
             self.outcome.crossings.append(Crossing(transition, snapshot, event))
 
     def forward(self, target: str, item: LeadEvent | Control) -> None:
-        """Send an input on to another lead."""
+        """Forward an input to another lead."""
         self.outcome.forwards.append(Forward(target, item, self.at))
 
     def misroute(self, item: LeadEvent | Control) -> None:
-        """Send on an input whose lead belongs to another partition."""
+        """Forward an input whose lead belongs to another partition."""
         self.forward(item.lead_id, item)
         self.outcome.tally["misrouted"] += 1

@@ -1,4 +1,4 @@
-"""What a step decided: every value that changed, and what is to be told."""
+"""Define the outcome of a step: every changed value, and everything to publish or forward."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streams.scoring.stages import Transition
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A transition with the lead as it stood at that instant, and the event that caused it."""
+    """A transition with the stored lead at that instant (empty unless published) and the event that caused it."""
 
     transition: Transition
     snapshot: bytes
@@ -21,7 +21,7 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Something that goes on to another lead; ``at`` is the offset of the record that it comes from."""
+    """An input to forward to another lead; ``at`` is the offset of the record it comes from."""
 
     target: str
     item: LeadEvent | Control
@@ -34,18 +34,18 @@ class Outcome:
 
     blobs: dict[str, bytes | None] = field(default_factory=dict)
     packed: Packed = NOTHING
-    """More of them; of a lead that is in both, this one counts."""
+    """More blobs; for a lead in both, this one counts."""
     due: dict[str, float | None] = field(default_factory=dict)
     ranks: dict[str, dict[str, float | None]] = field(default_factory=dict)
     dirty: set[str] = field(default_factory=set)
     crossings: list[Crossing] = field(default_factory=list)
     forwards: list[Forward] = field(default_factory=list)
     tally: Tally[str] = field(default_factory=Tally)
-    """Counts of what happened, named like the metrics that tell them."""
+    """Counts of what happened, by the name of the metric."""
     fired: Tally[str] = field(default_factory=Tally)
-    """How often each signal counted."""
+    """Number of times each signal counted."""
     amounts: dict[str, float] = field(default_factory=dict)
-    """What signals with an amount came to."""
+    """Sum of the amounts of each signal that has an amount."""
 
     def all_blobs(self) -> dict[str, bytes | None]:
         """All blobs, by lead id."""

@@ -1,6 +1,6 @@
-"""Blobs of many leads in one text, to be sent as it stands.
+"""Hold the blobs of many leads in one buffer that can be sent to Redis without copying.
 
-To cut thousands of texts and to join them again costs as much as to write them.
+Cutting thousands of texts apart and joining them again costs as much as encoding them.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ class Packed(NamedTuple):
 
     lead_ids: Sequence[str]
     wire: memoryview
-    """Each id and each blob, as Redis takes arguments: a line break, "$" and how long it is, a line break, it."""
+    """Each id and each blob as the Redis protocol has it: line break, "$", its length, line break, its bytes."""
     spans: memoryview
-    """Where in ``wire`` each blob begins and ends: pairs of integers."""
+    """Start and end of each blob in ``wire``: pairs of integers."""
 
     def blobs(self) -> Iterator[bytes]:
-        """The blobs, cut out."""
-        spans: Any = self.spans.tolist()  # which is a list of pairs where the view has two dimensions
+        """The blobs, each as bytes."""
+        spans: Any = self.spans.tolist()  # a list of pairs, because the view has two dimensions
         return (bytes(self.wire[begin:end]) for begin, end in spans)
 
     def over(self, others: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
-        """Blobs by lead id, with those of others that are not among these."""
+        """Blobs by lead id: these, and those of ``others`` for all other leads."""
         return {**others, **dict(zip(self.lead_ids, self.blobs(), strict=True))}
 
 

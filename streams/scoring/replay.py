@@ -1,4 +1,4 @@
-"""Replay: plays events and control records through the reference scorer, in memory. Pure."""
+"""Replay events and control records through the reference scorer, in memory."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Input = LeadEvent | Control
 class Replay:
     """One shard in memory: a scorer, and the leads that its store would hold after each step.
 
-    A step is one input or many; ``end_step`` ends it. Only what ended steps have decided can be seen.
+    A step is one or more inputs; ``end_step`` ends it. Only the results of ended steps are visible.
     """
 
     def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
-        """Start empty; ``at_home`` tells whether an unknown lead belongs to this shard."""
+        """Start empty; ``at_home`` decides whether an unknown lead belongs to this shard."""
         self.rules = rules
         self.blobs: dict[str, bytes] = {}
         """Stored leads by lead id."""
@@ -35,14 +35,14 @@ class Replay:
         self.reload_leads()
 
     def play(self, record: Input, offset: int = 0) -> None:
-        """Score one input; ``offset`` is the place of its record in the log."""
+        """Score one input; ``offset`` is that of its record in the log."""
         batch = self.make_batch([(offset, record)])
         for lead_id in self._scorer.missing(batch):
             self._scorer.put_lead(lead_id, self.blobs.get(lead_id))
         self._scorer.apply_batch(batch)
 
     def advance_lead(self, lead_id: str, now_ms: int) -> None:
-        """Let time pass for one lead, as the timer does."""
+        """Advance one lead to ``now_ms``, as the timer does."""
         if not self._scorer.knows(lead_id):
             self._scorer.put_lead(lead_id, self.blobs.get(lead_id))
         self._scorer.advance_due([lead_id], now_ms)
@@ -61,12 +61,12 @@ class Replay:
         return outcome
 
     def show_leads(self, lead_ids: Iterable[str]) -> Outcome:
-        """Work out the ranking and the schedule of leads that ended steps have changed."""
+        """Work out the ranking and the schedule of leads changed by ended steps."""
         self._scorer.update_ranking(lead_ids)
         return self._scorer.finish()
 
     def reload_leads(self) -> None:
-        """Forget what is in memory, so that each lead is loaded from its stored form again."""
+        """Forget the leads in memory, so that each is loaded from its stored form again."""
         self._scorer = self.make_scorer()
 
     def state(self, lead_id: str) -> State | None:

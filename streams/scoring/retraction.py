@@ -1,7 +1,7 @@
-"""Taking back what an event gave: it came from a machine, not from a person.
+"""Undo an event that came from a machine, not from a person.
 
-A lead remembers its recent events one by one (``Lead.recent``): when each happened and as which signals it was
-counted. What was counted under a limit frees its place for the next event of the bucket that is remembered.
+A lead remembers its recent events (``Lead.recent``): the time of each and the signals that it counted as. Under a
+limit, the next remembered event of the same bucket takes the place of the undone one.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from streams.scoring.lead import Lead, detail_key
 from streams.scoring.rules import Rules
 
 
-class Given(NamedTuple):
-    """One signal that an event was counted as."""
+class CountedSignal(NamedTuple):
+    """One signal that a recent event was counted as."""
 
     digest: bytes
     """The hash of the event's message id."""
     signal: int
     row: list[Any]
-    """[ms after base, message id, amount, value hash], as windows have it."""
+    """[ms after base, message id, amount, value hash], as in ``Window.entries``."""
 
     @property
     def key(self) -> bytes:
-        """Under which its amount and value are kept."""
+        """Its key in ``Lead.details``."""
         return detail_key(self.digest, self.row[0], self.signal)
 
 
-def given(lead: Lead) -> list[Given]:
-    """What is remembered of the recent events, the oldest first."""
+def counted_signals(lead: Lead) -> list[CountedSignal]:
+    """Everything that the recent events counted as, oldest first."""
     details = lead.details
     return [
-        Given(digest, signal, [at, *details.get(detail_key(digest, at, signal), _PLAIN)])
+        CountedSignal(digest, signal, [at, *details.get(detail_key(digest, at, signal), _PLAIN)])
         for digest, at, signals in lead.remembered()
         for signal in signals
     ]
 
 
-def take_back(rules: Rules, lead: Lead, digest: bytes) -> bool:
-    """Undo what the event with this id was counted as; False where it is not among the recent ones."""
-    everything = given(lead)
+def retract_event(rules: Rules, lead: Lead, digest: bytes) -> bool:
+    """Undo the event with this message id hash; False if it is not among the recent ones."""
+    everything = counted_signals(lead)
     gone = [item for item in everything if item.digest == digest]
     if not gone:
         return False
@@ -50,7 +50,7 @@ def take_back(rules: Rules, lead: Lead, digest: bytes) -> bool:
         lead.details.pop(item.key, None)
         rule = rules.by_id.get(item.signal)
         if rule is None:
-            continue  # a signal that the scorecards no longer have
+            continue  # the scorecards no longer have this signal
         if rule.counter is None:
             lead.undo(item.signal, rule.inverse_half_life, item.row[0], item.row[2])
         else:
@@ -66,4 +66,4 @@ def _forget(lead: Lead, digest: bytes) -> None:
 
 
 _PLAIN = ("", 1, 0)
-"""Message id, amount and value of an event whose signal asks for none of them."""
+"""Message id, amount and value for a signal that uses none of them."""

@@ -1,4 +1,4 @@
-"""A scorecard file made ready to run: signals indexed by event, points by signal, conditions compiled."""
+"""Compile a scorecard file for scoring: signals by event, points by signal, conditions as functions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from streams.scoring.counting import DAY_MS, Counter
 from streams.scoring.scorecard import CALL_TYPES, FitLine, Model, Scorecard, Signal, Stage
 
 LATENESS_MS: Final = 3 * DAY_MS
-"""The allowed lateness unless a setting says otherwise."""
+"""Default of the allowed lateness."""
 MOST_AMOUNT: Final = 1_000_000.0
 UNIT: Final = 10**9
-"""Scores are kept in whole units of 10^-9 points, so that parts sum to the score to the last digit."""
+"""Units in a point. Scores are whole units of 10^-9 points, so that the parts sum to the score exactly."""
 MEMORY: Final = 20_000
-"""Distinct (event, values) whose matches are remembered; beyond it the memory starts again."""
+"""Size of the cache of matches by (event, values); a full cache is cleared."""
 AUTOMATED: Final = "properties.automated"
-"""True on what a machine did: worth nothing, unless a signal's `where` reads it and decides for itself."""
+"""True for events of machines. They match only signals whose `where` reads this path."""
 
 Values = tuple[Any, ...]
 SIMPLE: Final = frozenset({str, bool, type(None)})
-"""Types of values that tell all that matters to a match."""
+"""Types of values that are safe as keys of the cache of matches."""
 
 
 class SignalRule:
@@ -31,11 +31,11 @@ class SignalRule:
 
     @property
     def detailed(self) -> bool:
-        """Whether an event of it has an amount or a value of its own."""
+        """Whether its events have amounts or values that a lead must remember."""
         return self.amount_at is not None or self.distinct_at is not None
 
     def __init__(self, signal: Signal, index: Mapping[str, int], lateness_ms: int):
-        """``index`` tells where a path's value stands among the values of an event."""
+        """Compile a signal; ``index`` maps a path to its position in the values of an event."""
         self.id = signal.id
         self.name = signal.name
         self.heeds_automated = AUTOMATED in paths(signal.where)
@@ -52,7 +52,7 @@ class SignalRule:
 
 
 class Hit(NamedTuple):
-    """A signal that an event matched, with the amount and the value that count."""
+    """A signal that an event matched, with the amount and the distinct value to count."""
 
     rule: SignalRule
     signal: int
@@ -63,7 +63,7 @@ class Hit(NamedTuple):
 
 
 class Match(NamedTuple):
-    """Everything that an event matched."""
+    """All signals that an event matched."""
 
     hits: tuple[Hit, ...]
     signals: tuple[int, ...]
@@ -83,10 +83,10 @@ class StageRule:
 
 
 class CardRule:
-    """One scorecard: what each signal id is worth, and the bounds that apply in turn."""
+    """One scorecard: the worth of each signal id, and the caps and clamps in order."""
 
     def __init__(self, card: Scorecard, signals: Mapping[str, SignalRule]) -> None:
-        """``signals`` by name."""
+        """Compile a scorecard; ``signals`` are by name."""
         self.card = card
         self.name = card.name
         category_of = {name: i for i, category in enumerate(card.categories) for name in category.signals}
@@ -108,7 +108,7 @@ class CardRule:
         self.fit_lines = [(line, _fit_test(line)) for line in card.fit]
 
     def fit(self, traits: Mapping[str, Any]) -> float:
-        """The explicit score of these traits, in units."""
+        """The fit score of these traits, in units."""
         return min(self.fit_max, sum(units(line.points) for line, holds in self.fit_lines if holds(traits)))
 
     def grade(self, exact: float) -> str:
@@ -120,7 +120,7 @@ class CardRule:
 
 
 def units(points: float) -> float:
-    """Points as whole units; infinite bounds stay infinite."""
+    """Convert points to whole units; infinite bounds stay infinite."""
     return points if math.isinf(points) else round(points * UNIT)
 
 
@@ -141,22 +141,22 @@ def _fit_test(line: FitLine) -> Callable[[Mapping[str, Any]], bool]:
 
 
 class Rules:
-    """A whole scorecard file, ready to score with."""
+    """A whole scorecard file, compiled for scoring."""
 
     def __init__(self, model: Model, lateness_ms: int = LATENESS_MS) -> None:
-        """Compile; an event that comes more than ``lateness_ms`` after its bucket closed does not count."""
+        """Compile a file; an event that arrives more than ``lateness_ms`` after its bucket closed does not count."""
         self.model = model
         self.version = model.version
         wanted = {AUTOMATED} | {p for s in model.signals for p in paths(s.where) | {s.distinct, s.amount} - {None}}
         self.paths: tuple[str, ...] = tuple(sorted(str(p) for p in wanted))
-        """The paths that conditions read; an event's values come in this order."""
+        """The paths that signals read; the values of an event are in this order."""
         self.numeric = frozenset(
             path
             for signal in model.signals
             for path in numeric_paths(signal.where) | {signal.amount, signal.distinct}
             if path is not None
         )
-        """Of these the ones whose values may be numbers."""
+        """The paths whose values may be numbers."""
         index = {path: i for i, path in enumerate(self.paths)}
         self._automated_at = index[AUTOMATED]
         rules = [SignalRule(s, index, lateness_ms) for s in model.signals]
@@ -170,22 +170,22 @@ class Rules:
         self._memory: dict[tuple[str, Values], tuple[Match, tuple[tuple[int, bool], ...]]] = {}
 
     def counted_anew(self, before: Rules) -> list[str]:
-        """Signals that ``before`` counted with another half-life: what leads have of them is not this signal's."""
+        """Signals with another half-life in ``before``: they start at 0, because stored amounts use the old one."""
         return [name for name, rule in self.signals.items() if rule.id != before.signals.get(name, rule).id]
 
     def match(self, event: str, values: Values) -> Match:
         """The signals that an event matches."""
         try:
             match, flags = self._memory[event, values]
-        except (KeyError, TypeError):  # a list or an object cannot be looked up
+        except (KeyError, TypeError):  # a list or an object is not hashable
             return self._remembered(event, values)
         for i, flag in flags:
-            if values[i] is not flag:  # True, 1 and 1.0 are one to a dict
+            if values[i] is not flag:  # as keys of a dict, True, 1 and 1.0 are equal
                 return self._match(event, values)
         return match
 
     def _remembered(self, event: str, values: Values) -> Match:
-        """Match, and remember it where the values tell all that matters: texts, truths and what is missing."""
+        """Match, and cache the result if all values are texts, booleans or None."""
         match = self._match(event, values)
         if {type(value) for value in values} <= SIMPLE:
             if len(self._memory) >= MEMORY:
@@ -222,9 +222,9 @@ class Rules:
 
 
 def event_name(call: str, track: str | None) -> str:
-    """What a signal's ``event`` is compared with: the call's type, or the name of a track call.
+    """The name that a signal's ``event`` is compared with: the type of the call, or the name of a track call.
 
-    A track call that is named like a call type matches nothing.
+    A track call with the name of a call type matches nothing.
     """
     if call != "track":
         return call

@@ -1,8 +1,8 @@
-"""Reading a lead through a scorecard: the exact score, its explanation, and how soon it may change.
+"""Compute the exact score of a lead on a scorecard, its explanation, and how soon it may change.
 
-A reading changes nothing in the state. Every part is rounded to a whole unit (10^-9 points) before anything is
-summed or compared, so that parts, subscores, total, grade and stage agree to the last printed digit, and the
-order in which floats were once added decides nothing.
+Reading a score does not change the lead. Every part is rounded to a whole unit (10^-9 points) before anything is
+summed or compared. So parts, subscores, total, grade and stage agree to the last printed digit, and the order of
+floating-point additions does not matter.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from streams.scoring.rules import UNIT, CardRule, Rules
 
 HALF = UNIT // 2
 FAR_MS = 2.0**50
-"""35,000 years: a change that far away never comes."""
+"""35,000 years: a change further away counts as never."""
 
 
 class Score(NamedTuple):
-    """What a scorecard says of a lead, in units."""
+    """The score of a lead on a scorecard, in units."""
 
     exact: float
     engagement: float
@@ -29,7 +29,7 @@ class Score(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Where a lead stands on a scorecard at an instant."""
+    """Score and stage of a lead on a scorecard at an instant."""
 
     score: Score
     stage: str | None
@@ -37,10 +37,10 @@ class Standing(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A score at an instant, in units, and the pull of decay on it.
+    """A score at an instant, in units, and how decay can change it.
 
-    ``falling`` is the sum of the positive contributions, ``rising`` that of the negative ones (what would come
-    back if they faded); ``*_rate`` is the same with each divided by its half-life.
+    ``falling`` is the sum of the positive contributions, which decay takes away; ``rising`` is the magnitude of the
+    negative ones, which decay gives back. ``*_rate`` is the same sum with each term divided by its half-life.
     """
 
     exact: float
@@ -52,24 +52,24 @@ class Reading(NamedTuple):
     rising_rate: float
 
     def fall_ms(self, by: float) -> float:
-        """A lower bound of the time that decay needs to lower the score by so many units.
+        """A lower bound of the time in ms in which decay lowers the score by ``by`` units.
 
-        By convexity sum(c_i 2^(-t/h_i)) >= C 2^(-t/h) with 1/h = sum(c_i/h_i)/C: exact where all half-lives are equal.
+        By convexity sum(c_i 2^(-t/h_i)) >= C 2^(-t/h) with 1/h = sum(c_i/h_i)/C; exact if all half-lives are equal.
         """
         return fade_ms(by, self.falling, self.falling_rate)
 
     def rise_ms(self, by: float) -> float:
-        """The same for a rise, as negative contributions fade."""
+        """A lower bound of the time in ms in which the score rises by ``by`` units, as negative contributions fade."""
         return fade_ms(by, self.rising, self.rising_rate)
 
 
 def fade_ms(by: float, total: float, rate: float) -> float:
-    """How long decay needs to take so many units from a total, at least; infinite where it never does."""
+    """Shortest time in ms in which decay takes ``by`` units from a total; infinite if it never does."""
     if by <= 0.0:
         return 0.0
     if by >= total or rate <= 0.0:
         return math.inf
-    left = 1.0 - by / total  # 0 where the two differ by less than a float can tell
+    left = 1.0 - by / total  # 0 if ``by`` and ``total`` are too close for a float
     fade = -log2(left) * total / rate if left > 0.0 else math.inf
     return fade if fade < FAR_MS else math.inf
 
@@ -80,7 +80,7 @@ def published(exact: float) -> int:
 
 
 def fit_of(card: CardRule, lead: Lead) -> float:
-    """The explicit score of a lead in units, remembered until its traits change."""
+    """The fit score of a lead in units, cached until its traits change."""
     fit = lead.fits.get(card.name)
     if fit is None:
         fit = lead.fits[card.name] = card.fit(lead.trait_values())
@@ -131,7 +131,7 @@ class Part:
     last_at: int | None = None
 
     def row(self) -> dict[str, Any]:
-        """As people read it."""
+        """The part as API and alerts show it."""
         row: dict[str, Any] = {"kind": self.kind, "name": self.name}
         if self.amount is not None:
             row["amount"] = self.amount
@@ -153,7 +153,7 @@ class Explanation:
 
 
 def explain(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> Explanation:
-    """Why the score is what ``read`` says."""
+    """Explain the score that ``read`` computes."""
     parts: list[Part] = []
     sums: list[float] = [0] * len(card.bounds)
     for i, signal in enumerate(lead.signals):
@@ -211,18 +211,18 @@ def _adjust(parts: list[Part], kind: str, name: str, by: float) -> None:
 
 
 class Before:
-    """What a lead was before an event, kept for the case that a stage changes."""
+    """The state of a lead before an input, kept in case a stage changes."""
 
     __slots__ = ("_kept", "_lead")
 
     def __init__(self, lead: Lead) -> None:
-        """Keep what a reading needs."""
+        """Copy the fields that ``read`` needs."""
         self._lead = lead
         traits = dict(lead.traits)
         self._kept = (lead.signals[:], lead.amount[:], lead.ref[:], traits, lead.fits)
 
     def exact(self, card: CardRule) -> float:
-        """The exact score then, in units."""
+        """The exact score before the input, in units."""
         lead = self._lead
         now = (lead.signals, lead.amount, lead.ref, lead.traits, lead.fits)
         lead.signals, lead.amount, lead.ref, lead.traits, lead.fits = self._kept

@@ -1,6 +1,6 @@
-"""What a scorecard file says, as plain values: signals, scorecards, stages.
+"""Define the contents of a scorecard file as plain values: signals, scorecards, stages.
 
-``streams.scorefile`` reads and validates the file into these; the rest of
+``streams.scorefile`` reads and validates a file into these; the rest of
 ``streams.scoring`` works on them. Every duration is in milliseconds.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from zlib import crc32
 
 CALL_TYPES = ("page", "screen", "identify", "group", "alias")
-"""Segment call types that a signal may name in ``event``; ``track`` is named by its event."""
+"""Segment call types that a signal may name in ``event``; for ``track``, it names the event instead."""
 
 Period = Literal["hour", "day", "week", "ever"]
 
@@ -50,7 +50,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What happened and how fast it fades: ``half_life_ms`` is infinite for ``never``."""
+    """What happened and how fast it fades; ``half_life_ms`` is infinite for ``never``."""
 
     name: str
     events: tuple[str, ...]
@@ -62,7 +62,7 @@ class Signal:
 
     @property
     def id(self) -> int:
-        """The 32-bit name of the signal in stored states: a new half-life is a new signal."""
+        """The 32-bit id of the signal in stored states; another half-life gives another signal."""
         return crc32(f"{self.name}|{self.half_life_ms}".encode())
 
 
@@ -86,7 +86,7 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class FitLine:
-    """Points for an explicit trait; in ``when``, a test's path is the trait's own name."""
+    """Points for an explicit trait; in ``when``, the path of a test is the name of the trait."""
 
     trait: str
     when: Condition

@@ -1,7 +1,7 @@
-"""Score events: pure decisions over the states of one shard, in the order in which records arrive.
+"""Score the events of one shard in the order in which their records arrive.
 
-This is the reference: it decides what is right, and the accelerator must come to the same bytes.
-Nothing here reads a clock, waits, or fails: the codec has rejected what cannot be scored.
+This is the reference: it defines the correct result, and the accelerator must produce the same bytes.
+Nothing here reads a clock, waits or fails; the codec has already rejected events that cannot be scored.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from streams.scoring.stages import Cause, settle, standing
 from streams.scoring.stored import encode
 
 CLOSE_MS: Final = 3_600_000
-"""A bound on the next change that is less far away is not believed, but the change searched for.
+"""If the lower bound of the next change is closer than this, the exact change is searched for instead.
 
-What a cap hides brings bounds closer than the change for days: a lead is not to be looked at all the time."""
+Parts hidden by a cap can make the bound too early for days; without the search, the timer would check such a lead
+all the time."""
 
 
 class Scorer(Leads):
-    """The leads of one shard and what events, control records and time do to them."""
+    """The leads of one shard, changed by events, control records and time."""
 
     # Inputs ---------------------------------------------------------------------------------------------------
 
@@ -54,7 +55,7 @@ class Scorer(Leads):
             self.touched[item.lead_id] = after
 
     def _lead_for_event(self, event: LeadEvent) -> State | None:
-        """The lead of an event, a new one for an unknown id; its state as it is where the event is not for it."""
+        """The lead of an event, new if its id is unknown; any other state if the event does not apply to it."""
         lead_id = event.lead_id
         state = self.states[lead_id]
         if isinstance(state, Lead):
@@ -93,7 +94,7 @@ class Scorer(Leads):
             self.note_transitions(event.lead_id, lead, transitions, event)
 
     def _remember(self, lead: Lead, event: LeadEvent) -> tuple[Hit, ...]:
-        """The signals that an event matches, none if it was counted before; the lead remembers it."""
+        """Remember an event and return the signals that it matches; none if it is a duplicate."""
         match, digest = self.rules.match(event.name, event.values), id_hash(event.message_id)
         if not match.hits:
             return ()
@@ -126,10 +127,10 @@ class Scorer(Leads):
     # Time -----------------------------------------------------------------------------------------------------
 
     def advance_due(self, lead_ids: Iterable[str], now_ms: int) -> None:
-        """Do what fell due for leads by ``now_ms``, and find out when each is due again.
+        """Apply the changes that fell due by ``now_ms``, and find out when each lead is due again.
 
-        A bound says when; where nothing has changed and it is close, it was too early, and the very instant is searched
-        for.
+        The due time is a lower bound of the next change. If nothing changed and the bound is close, the bound is too
+        early, so the exact instant is searched for.
         """
         for lead_id in lead_ids:
             lead = self.states[lead_id]
@@ -156,7 +157,7 @@ class Scorer(Leads):
     # The end of a step ----------------------------------------------------------------------------------------
 
     def finish(self) -> Outcome:
-        """What the step changed. The scorer is ready for the next one."""
+        """End the step and return what it changed."""
         outcome = self.outcome
         for lead_id, lead in self.touched.items():
             outcome.blobs[lead_id] = encode(lead)
@@ -167,9 +168,9 @@ class Scorer(Leads):
         return outcome
 
     def update_ranking(self, lead_ids: Iterable[str]) -> None:
-        """Read leads that steps have changed, each at its clock: their place in the ranking, and when each is due.
+        """Work out the ranking and the due time of leads that earlier steps changed, each at its clock.
 
-        What the timer has read since is not read again.
+        Leads that the timer has read since are skipped.
         """
         for lead_id in lead_ids:
             lead = self.states.get(lead_id)
@@ -183,8 +184,7 @@ class Scorer(Leads):
         """Put the scores of a lead into the ranking.
 
         Returns:
-            Whether a published score is another than was shown, and when the lead changes at the earliest, in ms from
-            now.
+            Whether a published score changed, and the earliest next change of the lead, in ms from now.
         """
         changed, change = False, math.inf
         lead.stale = False
@@ -201,7 +201,7 @@ class Scorer(Leads):
     # What is published ----------------------------------------------------------------------------------------
 
     def standings(self, lead_ids: Iterable[str], at_ms: int) -> dict[str, list[Standing]]:
-        """Where each of these leads stands on each scorecard, at ``at_ms`` or at its clock if that is later."""
+        """Score and stage of each lead on each scorecard, at ``at_ms`` or at its clock if that is later."""
         return {
             lead_id: [standing(card, lead, max(at_ms, lead.clock)) for card in self.rules.cards]
             for lead_id in lead_ids
@@ -209,11 +209,11 @@ class Scorer(Leads):
         }
 
     def unsent(self, lead_ids: Iterable[str]) -> list[str]:
-        """Of these leads those whose score or stage is to be published; redirects and erasures, too."""
+        """The leads whose score or stage must be published, including redirects and erasures."""
         return [i for i in lead_ids if not isinstance(lead := self.states.get(i), Lead) or lead.unsent]
 
     def ahead(self, standings: Mapping[str, Sequence[Standing]]) -> list[str]:
-        """Of these leads those of which a score has become another than is shown."""
+        """The leads of which a score differs from the one in the ranking."""
         return [
             lead_id
             for lead_id, known in standings.items()
@@ -223,7 +223,7 @@ class Scorer(Leads):
         ]
 
     def mark_sent(self, lead_ids: Iterable[str]) -> None:
-        """Note that what is shown of these leads was published."""
+        """Note that the current scores of these leads were published."""
         for lead_id in lead_ids:
             if isinstance(lead := self.states.get(lead_id), Lead):
                 lead.unsent = False
@@ -238,5 +238,5 @@ def _note_traits(lead: Lead, event: LeadEvent) -> None:
 
 
 def _after(now_ms: int, delay_ms: float) -> int | None:
-    """The first whole ms that is at least so far away; None for never."""
+    """The first whole ms at least ``delay_ms`` away; None for never."""
     return None if delay_ms == math.inf else now_ms + max(math.ceil(delay_ms), 1)

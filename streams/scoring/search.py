@@ -1,4 +1,4 @@
-"""The search for the first instant at which a fading score is past a bound, in a bounded number of evaluations."""
+"""Find the first instant at which a decaying score is past a bound, in a bounded number of evaluations."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from streams.scoring.score import Reading, fit_of, read
 from streams.scoring.smooth import Smooth, first_true
 
 FIRST_STEP_MS: Final = 16
-"""How far the search looks first, beyond what is certainly quiet."""
+"""First step of the search, after the time in which the score certainly stays before the bound."""
 FLOAT_ERROR: Final = 2.0**-45
-"""More than the relative error of a part in floating point."""
+"""Upper bound of the relative floating-point error of a part."""
 
 
 class Bound(NamedTuple):
-    """A value of engagement and fit, in units, that the score falls ``below``, or else reaches."""
+    """A value of engagement plus fit, in units; the score passes it by falling ``below`` it, or else by reaching it."""
 
     units: float
     below: bool
     lag: float = 0.0
-    """How much further a balanced score must be."""
+    """Units by which a balanced score must be further."""
 
     def passed(self, total: float) -> bool:
         """Whether a total is beyond the bound."""
@@ -39,16 +39,16 @@ class Bound(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """Bounds of engagement and fit over an interval, in units, before the range of the scorecard applies."""
+    """Bounds of engagement plus fit over an interval, in units, before the range of the scorecard applies."""
 
     low: float
     high: float
 
 
 def envelope(card: CardRule, lead: Lead, start_ms: int, end_ms: int, clamped: Mapping[int, float]) -> Envelope:
-    """Between which values the score of a lead stays from ``start_ms`` to ``end_ms`` without events.
+    """Compute bounds of the score of a lead from ``start_ms`` to ``end_ms`` without events.
 
-    ``clamped`` has the values of the categories that are known to stay at a clamp.
+    ``clamped``: category -> value, for the categories that stay at a clamp.
     """
     lows: list[float] = [0] * len(card.bounds)
     highs: list[float] = [0] * len(card.bounds)
@@ -72,21 +72,21 @@ def envelope(card: CardRule, lead: Lead, start_ms: int, end_ms: int, clamped: Ma
 
 
 def near(lead: Lead, reading: Reading) -> float:
-    """Within how many units of a bound rounding may decide on which side of it the score is."""
+    """The distance from a bound, in units, within which rounding may decide the side on which the score is."""
     return len(lead.signals) + 1 + FLOAT_ERROR * (reading.falling + reading.rising)
 
 
 class Search:
-    """The search for first instants on one lead by one scorecard."""
+    """Searches for instants at which one lead passes bounds on one scorecard."""
 
     def __init__(self, card: CardRule, lead: Lead) -> None:
-        """Take the lead as it is."""
+        """Search on the current state of the lead."""
         self.card, self.lead = card, lead
         self.smooth = Smooth(card, lead)
         self._total = cache(self.smooth.total)
 
     def first(self, bound: Bound, holds: Callable[[int], bool], start_ms: int, end_ms: int) -> int | None:
-        """The first whole ms in (start, end] at which ``holds``, which it does where the score is past the bound."""
+        """The first whole ms in (start, end] at which ``holds``, the test for a score past the bound, is true."""
         if end_ms <= start_ms:
             return None
         reading = read(self.card, self.lead, start_ms)
@@ -105,7 +105,7 @@ class Search:
     def _first_of_mixed(
         self, bound: Bound, blur: float, holds: Callable[[int], bool], start_ms: int, end_ms: int
     ) -> int | None:
-        """The same where some parts rise and some fall."""
+        """Like ``first``, for a score of which some parts rise and some fall."""
         for begin, stop in pairwise(self.smooth.stops(start_ms, end_ms)):
             middle = (begin + stop) // 2
             clamped = None if self.smooth.balanced(middle) else self.smooth.clamped(middle)
@@ -123,9 +123,9 @@ class Search:
         return None
 
     def _may_pass(self, bound: Bound, blur: float, start: int, end: int, clamped: Mapping[int, float] | None) -> bool:
-        """Whether the score may be past the bound in an interval in which the curve does not turn.
+        """Whether the score may be past the bound in an interval in which the curve is monotonic.
 
-        ``clamped`` is that of ``envelope``, None where the score is balanced.
+        ``clamped`` is the argument of ``envelope``; None if the score is balanced.
         """
         ends = self._total(start), self._total(end)
         extreme, beyond = (min(ends), -blur) if bound.below else (max(ends), blur)
@@ -140,7 +140,7 @@ class Search:
 
 
 def _first_for_good(holds: Callable[[int], bool], start_ms: int, end_ms: int) -> int | None:
-    """The first whole ms in (start, end] at which a condition holds that holds from then on, or from the start."""
+    """The first whole ms in (start, end] at which a condition holds that, once true, stays true."""
     low, step = start_ms, FIRST_STEP_MS
     high = min(low + 1, end_ms)
     while not holds(high):

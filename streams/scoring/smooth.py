@@ -1,9 +1,9 @@
-"""The score of a lead as a curve: the sum of its parts before each is rounded.
+"""Model the score of a lead as a smooth curve: the sum of its parts before rounding.
 
-The signals of one half-life are one exponential, so between the instants at which a cap or a category clamp begins or
-ends to matter, the curve is a sum of as many exponentials as there are half-lives. Such a sum has at most one zero
-fewer than terms (Descartes' rule for exponentials); dividing by one term and taking the derivative removes that term,
-and the zeros of the rest separate the zeros of the whole (Rolle).
+Signals with the same half-life form one exponential. So between the instants at which a cap or a category clamp starts
+or stops to apply, the curve is a sum of one exponential for each half-life. Such a sum has fewer zeros than terms
+(Descartes' rule for exponentials). Dividing by one term and taking the derivative removes that term, and the zeros of
+the rest separate the zeros of the whole (Rolle).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from streams.scoring.score import fit_of
 
 LN_2: Final = log(2.0)
 BALANCED: Final = 0.0316
-"""Rising and falling parts balance where their speeds differ by less than this share of their sum.
+"""Rising and falling parts balance if their speeds differ by less than this share of their sum.
 
-No fraction of small whole numbers, so that points do not put a lead right between balanced and not."""
+It is not a fraction of small whole numbers, so that round points do not put a lead exactly on this limit."""
 
 Terms = Sequence[tuple[float, float]]
 """(rate in 1/ms, value at the start of the interval); a rate of 0 is a constant."""
 
 
 class Group(NamedTuple):
-    """The fading parts of one category and half-life; values as of ``Smooth.origin``, in units."""
+    """The fading parts of one category and half-life; values at ``Smooth._origin``, in units."""
 
     rate: float
     net: float
@@ -38,12 +38,12 @@ class Group(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """One category while no cap begins or ends to matter."""
+    """One category between two instants at which a cap stops to apply."""
 
     low: float
     high: float
     constant: float
-    """The sum of the parts that never fade, each rounded, and of the parts at their caps."""
+    """Sum of the parts that never fade, each rounded, and of the parts at their caps."""
     groups: tuple[Group, ...]
 
 
@@ -53,21 +53,21 @@ class _Part(NamedTuple):
     worth: float
     cap: float
     released: float
-    """The first ms at which its cap does not matter."""
+    """The first ms at which its cap does not apply."""
 
 
 class Smooth:
     """The curve of one lead on one scorecard."""
 
     def __init__(self, card: CardRule, lead: Lead) -> None:
-        """Take the lead as it is; events make another curve."""
+        """Model the current state of the lead; after an event, a new curve is needed."""
         self._bounds = card.bounds
         self._fit = fit_of(card, lead)
         self._constants = [0.0] * len(card.bounds)
         self._origin = lead.base + max(lead.ref, default=0)
         self._parts: list[_Part] = []
         self.blur = len(lead.signals) + 1
-        """How far the score and the curve may be apart, in units: twice what rounding the parts can come to."""
+        """Greatest distance of score and curve, in units: twice the greatest error of rounding the parts."""
         for signal, amount, ref in zip(lead.signals, lead.amount, lead.ref, strict=True):
             if (weight := card.weights.get(signal)) is not None:
                 points, cap, category, rate = weight
@@ -86,11 +86,11 @@ class Smooth:
 
     @property
     def mixed(self) -> bool:
-        """Whether decay both raises and lowers the score: otherwise the sum of the rounded parts turns nowhere."""
+        """Whether decay both raises and lowers the score; otherwise the sum of the rounded parts is monotonic."""
         return any(p.worth > 0 for p in self._parts) and any(p.worth < 0 for p in self._parts)
 
     def total(self, at_ms: int) -> float:
-        """Engagement and fit, in units, not rounded."""
+        """Engagement plus fit, in units, not rounded."""
         clamped, free = 0.0, []
         for each in self._sums(at_ms):
             value = self._category(each, at_ms)
@@ -102,7 +102,7 @@ class Smooth:
         return self._category(whole, at_ms) + clamped + self._fit
 
     def balanced(self, at_ms: int) -> bool:
-        """Whether rising and falling parts nearly cancel each other's movement."""
+        """Whether the movements of rising and falling parts nearly cancel."""
         net = gross = 0.0
         groups = [g for each in self._sums(at_ms) if self._in_view(each, at_ms, self.blur) for g in each.groups]
         slowest = min((group.rate for group in groups), default=0.0)  # relative to it, so that not all underflow to 0
@@ -113,7 +113,7 @@ class Smooth:
         return abs(net) < BALANCED * gross
 
     def clamped(self, at_ms: int) -> dict[int, float]:
-        """The values of the categories of which a clamp certainly hides every movement."""
+        """Category -> value, for the categories whose movements a clamp certainly hides."""
         return {
             i: each.low if self._category(each, at_ms) <= each.low else each.high
             for i, each in enumerate(self._sums(at_ms))
@@ -121,7 +121,7 @@ class Smooth:
         }
 
     def stops(self, start_ms: int, end_ms: int) -> Iterator[int]:
-        """Instants from start to end between which the curve does not turn, nor begin or cease to be balanced."""
+        """Instants from start to end between which the curve is monotonic and stays balanced or unbalanced."""
         yield start_ms
         cuts = {cut for at in self._releases for cut in (at - 1, at) if start_ms < cut < end_ms}
         for start, end in pairwise([start_ms, *sorted(cuts), end_ms]):
@@ -129,7 +129,7 @@ class Smooth:
                 yield from sorted({high, *self._turns(low, high)})
 
     def _sums(self, at_ms: int) -> list[Sum]:
-        """The categories as they are at an instant."""
+        """All categories at an instant."""
         index = bisect_right(self._releases, at_ms)
         found = self._regimes.get(index)
         if found is None:
@@ -148,14 +148,14 @@ class Smooth:
         return Sum(low, high, constant, _grouped(free))
 
     def _joined(self, sums: tuple[Sum, ...]) -> Sum:
-        """Categories that no clamp holds, as one, so that parts of several categories cancel without an error."""
+        """Combine unclamped categories, so that parts of several categories cancel without a rounding error."""
         if (found := self._joins.get(sums)) is None:
             groups = _grouped(group for each in sums for group in each.groups)
             found = self._joins[sums] = Sum(-inf, inf, sum(each.constant for each in sums), groups)
         return found
 
     def _category(self, each: Sum, at_ms: int) -> float:
-        """The sum of a category before its clamps; parts with almost equal half-lives cancel without an error."""
+        """The sum of a category before its clamps; parts with almost equal half-lives cancel exactly."""
         if not each.groups:
             return each.constant
         slowest, since_ms = each.groups[0].rate, self._origin - at_ms
@@ -167,11 +167,11 @@ class Smooth:
         return each.constant + total * exp2(since_ms * slowest)
 
     def _in_view(self, each: Sum, at_ms: int, margin: float) -> bool:
-        """Whether the sum of a category is between its clamps, or within a margin of them."""
+        """Whether the sum of a category is between its clamps, plus a margin."""
         return each.low - margin < self._category(each, at_ms) < each.high + margin
 
     def _clamps(self, start: int, end: int) -> Iterator[int]:
-        """Around instants at which a category reaches a clamp, or comes close to it."""
+        """The instants right before and at which a category reaches a clamp, or gets close to it."""
         if end - start <= 1:
             return
         for each in self._sums(start):
@@ -181,7 +181,7 @@ class Smooth:
                 yield from crossings(terms, [edge - each.constant for edge in edges], start, end)
 
     def _turns(self, start: int, end: int) -> Iterator[int]:
-        """Around instants at which the curve turns, or begins or ceases to be balanced."""
+        """The instants right before and at which the curve turns, or starts or stops to be balanced."""
         if end - start <= 1:
             return
         middle = (start + end) // 2
@@ -193,7 +193,7 @@ class Smooth:
             yield from zeros([(rate, net - share * gross) for rate, (net, gross) in speeds.items()], start, end)
 
     def _speeds(self, start: int, sums: Sequence[Sum]) -> dict[float, tuple[float, float]]:
-        """How fast the parts of each half-life move at an instant, net and gross."""
+        """Speed of the parts of each half-life at an instant, net and gross."""
         speeds: dict[float, tuple[float, float]] = {}
         for rate, net, gross in (group for each in sums for group in each.groups):
             speed = rate * exp2((self._origin - start) * rate)
@@ -203,7 +203,7 @@ class Smooth:
 
 
 def _grouped(groups: Iterable[Group]) -> tuple[Group, ...]:
-    """One group for each half-life, the slowest first."""
+    """Combine groups with the same half-life, slowest first."""
     found: dict[float, Group] = {}
     for group in groups:
         _, net, gross = found.get(group.rate, (0.0, 0.0, 0.0))
@@ -225,7 +225,7 @@ def zeros(terms: Terms, start: int, end: int) -> list[int]:
 def crossings(terms: Terms, levels: Iterable[float], start: int, end: int, turns: bool = True) -> list[int]:
     """The instants right before and at each crossing of a level by a sum of exponentials in (start, end].
 
-    Without ``turns``, it is known to cross no level twice.
+    ``turns`` is False if the sum crosses no level twice.
     """
     stops = {start, end}
     if turns:
@@ -241,7 +241,7 @@ def crossings(terms: Terms, levels: Iterable[float], start: int, end: int, turns
 
 
 def first_true(holds: Callable[[int], bool], start: int, end: int) -> int:
-    """The first whole number in (start, end] for which something holds that holds at the end, and from there on."""
+    """The first whole number in (start, end] for which a monotonic condition holds; it must hold at the end."""
     while end - start > 1:
         middle = (start + end) // 2
         if holds(middle):

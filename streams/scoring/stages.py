@@ -1,4 +1,4 @@
-"""Stages are latches with hysteresis; every change of one is a Transition with an id of its own, for ever."""
+"""Decide when leads enter and leave stages; each change is a Transition with a permanent alert id."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALERT_NAMESPACE: UUID = uuid5(NAMESPACE_URL, "urn:leadglow:alert")
 
 
 class Cause(NamedTuple):
-    """Why stages are looked at; ``event`` is the hash of the message id of the event, where one is the reason."""
+    """Why stages are decided now; ``event`` is the message id hash of the event that caused it, if one did."""
 
     name: str
     event: bytes = b""
@@ -29,7 +29,7 @@ RETRACTED = "retracted"
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A stage of a lead was entered or left at ``at_ms``; ``told`` if it is to be published on handoff."""
+    """A stage of a lead was entered or left at ``at_ms``; ``told``: it must be published on handoff."""
 
     lead_id: str
     card: str
@@ -42,27 +42,27 @@ class Transition:
     episode: int
     told: bool
     silenced: bool
-    """Kept back by the cooldown."""
+    """Not published because of the cooldown."""
     previous: float
     """The exact score before the cause, in units."""
     erased_at: int
-    """When the lead that had this id before was erased; 0 if none was."""
+    """When a former lead with this id was erased; 0 if none was."""
 
     @property
     def alert_id(self) -> str:
-        """The same for ever: uuid5 over lead, scorecard, stage, episode, kind and cause, and an erasure before it."""
-        told = [self.lead_id, self.card, self.stage, str(self.episode), self.kind, self.cause]
-        if self.erased_at:  # episodes begin anew
-            told.append(str(self.erased_at))
-        return str(uuid5(ALERT_NAMESPACE, "\x1f".join(told)))
+        """Permanent id: uuid5 over lead, scorecard, stage, episode, kind, cause and the time of an earlier erasure."""
+        parts = [self.lead_id, self.card, self.stage, str(self.episode), self.kind, self.cause]
+        if self.erased_at:  # its episodes started again from 1
+            parts.append(str(self.erased_at))
+        return str(uuid5(ALERT_NAMESPACE, "\x1f".join(parts)))
 
 
 def settle(
     rules: Rules, lead_id: str, lead: Lead, now_ms: int, cause: Cause, before: Callable[[CardRule], float] | None = None
 ) -> list[Transition]:
-    """Bring every latch in line with the score at ``now_ms``, and note how long that can stand.
+    """Update every latch to the score at ``now_ms``, and note how long no stage can change.
 
-    ``before`` tells a card's exact score (units) before the cause; without it, it is that of a millisecond ago.
+    ``before`` returns the exact score (units) of a card before the cause; default: the score one millisecond earlier.
     """
     transitions: list[Transition] = []
     calm, slack = inf, inf
@@ -80,7 +80,7 @@ def settle(
                 and reading.exact < rule.enter
             ):
                 previous = before(card) if before else read(card, lead, now_ms - 1).exact
-                transitions.append(_turn(rule, lead_id, lead, now_ms, cause, previous))
+                transitions.append(_flip_latch(rule, lead_id, lead, now_ms, cause, previous))
         card_calm, _, card_slack = soonest(card, lead, reading, published(reading.exact))
         calm, slack = min(calm, card_calm), min(slack, card_slack)
     note_calm(lead, now_ms, calm, slack)
@@ -94,18 +94,18 @@ def note_calm(lead: Lead, now_ms: int, calm_ms: float, slack: float) -> None:
 
 
 def advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int) -> list[Transition]:
-    """Let time pass up to ``to_ms``: every crossing that falls due happens at its own instant.
+    """Advance a lead to ``to_ms``, applying each crossing at its own instant.
 
-    The clock of the lead moves to the last of them and no further, so that looking early changes nothing.
+    The clock of the lead moves to the last crossing only, so that advancing early changes nothing.
     """
     transitions: list[Transition] = []
-    while to_ms >= lead.calm_until and (at_ms := _next(rules, lead, to_ms)) is not None:
+    while to_ms >= lead.calm_until and (at_ms := _next_crossing(rules, lead, to_ms)) is not None:
         lead.clock = at_ms
         transitions += settle(rules, lead_id, lead, at_ms, DECAY)
     return transitions
 
 
-def _next(rules: Rules, lead: Lead, to_ms: int) -> int | None:
+def _next_crossing(rules: Rules, lead: Lead, to_ms: int) -> int | None:
     found: int | None = None
     for card in rules.cards:
         at_ms = next_flip(card, lead, lead.clock, to_ms if found is None else found)
@@ -113,14 +113,14 @@ def _next(rules: Rules, lead: Lead, to_ms: int) -> int | None:
     return found
 
 
-def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: Cause, previous: float) -> Transition:
-    """Turn one latch over, deciding whether the world is told."""
+def _flip_latch(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: Cause, previous: float) -> Transition:
+    """Flip one latch and decide whether the transition is published."""
     stage = rule.stage
     latch = lead.latches.setdefault(rule.key, Latch())
     if latch.inside:
         kind, latch.inside, silenced = "left", False, latch.silent
         if cause.name == RETRACTED and not silenced:
-            latch.published_at = None  # what should not have been told keeps nobody quiet
+            latch.published_at = None  # a retracted entry starts no cooldown
     else:
         kind, latch.inside = "entered", True
         latch.episode += 1
@@ -138,11 +138,11 @@ def _turn(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: Cause, 
 
 
 def standing(card: CardRule, lead: Lead, now_ms: int) -> Standing:
-    """Where a lead stands at ``now_ms``, an instant not before its clock."""
+    """Score and stage of a lead at ``now_ms``, an instant not before its clock."""
     return Standing(Score(*read(card, lead, now_ms)[:3]), current_stage(card, lead), now_ms)
 
 
 def current_stage(card: CardRule, lead: Lead) -> str | None:
-    """The last latched stage in file order."""
+    """The last stage in file order that the lead is inside; None if it is inside none."""
     inside = [r.stage.name for r in card.stages if r.key in lead.latches and lead.latches[r.key].inside]
     return inside[-1] if inside else None

@@ -1,6 +1,6 @@
-"""The stored form of a lead: one MessagePack array.
+"""Encode leads for the store and decode them again: one MessagePack array for each lead.
 
-Times are relative to ``base``, because small integers are short ones.
+Times are relative to ``base``, because small integers take fewer bytes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from streams.scoring.lead import Erased, Latch, Lead, Redirect, State, Window
 from streams.scoring.stored_rows import DECODERS, OLD_ENTRY_BYTES, decode_erased, decode_redirect, find_damage
 
 VERSION: Final = 3
-"""2 held recent events signal by signal; 1 none, but published scores and the due time."""
+"""Version 2 held recent events once for each signal; version 1 held none, but published scores and the due time."""
 REDIRECT: Final = -1
 ERASED: Final = -2
 
 _NO_HEAD, _NO_TAIL = b"\x80\x80", b"\x90\x90\x00"
-"""No latches, no traits; no aliases, no touches, never erased."""
+"""Encoded: no latches and no traits; no aliases, no touches and never erased."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -33,14 +33,14 @@ class NewerFormat(ValueError):
 
 
 class DamagedBlob(ValueError):
-    """What is stored of a lead cannot be read."""
+    """The stored form of a lead cannot be read."""
 
     def __init__(self, reason: object) -> None:
         super().__init__(f"the stored form of a lead is damaged: {reason}")
 
 
 def encode(lead: Lead) -> bytes:
-    """The stored form. The rarely used parts come last and only where there are any."""
+    """Encode a lead. The rarely used parts come last, and only if any is used."""
     base = lead.base
     lead.tidy_sets()
     rare = encode_rare(lead)
@@ -63,7 +63,7 @@ def encode(lead: Lead) -> bytes:
 
 
 def encode_rare(lead: Lead) -> bytes:
-    """The parts that few leads have, one after another; empty where there is none."""
+    """Encode the rarely used parts, one after another; empty if none is used."""
     head, tail = encode_apart(lead)
     if not (head or lead.windows or lead.details):
         return b""
@@ -72,7 +72,7 @@ def encode_rare(lead: Lead) -> bytes:
 
 
 def encode_apart(lead: Lead) -> tuple[bytes, bytes]:
-    """What stands before the windows, and between these and the details; empty where there is nothing of it."""
+    """Encode the rarely used parts before the windows, and those between windows and details; empty if none is used."""
     if not (lead.latches or lead.traits or lead.aliases or lead.touches or lead.erased_at):
         return b"", b""
     latches = {key: latch.row() for key, latch in lead.latches.items()}
@@ -80,22 +80,22 @@ def encode_apart(lead: Lead) -> tuple[bytes, bytes]:
 
 
 def decode_head(lead: Lead, head: bytes) -> None:
-    """Read the first part of what ``encode_apart`` has written."""
+    """Decode the first part that ``encode_apart`` returns."""
     latches, lead.traits = _decode(b"\x92" + head)
     lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
 
 
 def _place(lead: Lead, signal: int) -> int:
-    """Where a signal stands among those of the lead; where it does not, its id, as a negative number."""
+    """The index of a signal of the lead; for any other signal, -1 minus its id."""
     return lead.signals.index(signal) if signal in lead.signals else -1 - signal
 
 
 def decode(blob: bytes) -> State:
-    """Read a stored form.
+    """Decode a stored form.
 
     Raises:
         NewerFormat: the blob was written by a newer version.
-        DamagedBlob: it is no stored form, or its parts do not agree with one another.
+        DamagedBlob: it is not a stored form, or its parts contradict each other.
     """
     try:
         kind = _kind(blob)
@@ -114,7 +114,7 @@ def decode(blob: bytes) -> State:
 
 
 def _kind(blob: bytes) -> int:
-    """The first value of the array, a small integer; 0 where there is none."""
+    """The first value of the array, a small integer; 0 for anything else."""
     if blob[0] >> 4 != 0x9 and blob[0] != 0xDC:
         return 0
     kind = blob[3 if blob[0] == 0xDC else 1]
@@ -122,7 +122,7 @@ def _kind(blob: bytes) -> int:
 
 
 def _lead(row: Any) -> Lead:
-    """The lead of a row."""
+    """Build a lead from a decoded row."""
     if damage := find_damage(row):
         raise ValueError(damage)
     lead = Lead(row.base)
@@ -133,7 +133,7 @@ def _lead(row: Any) -> Lead:
         lead.recent = row.recent
         lead.sets = [tuple(lead.signals[at] if at >= 0 else -1 - at for at in places) for places in row.sets]
         if len(set(lead.sets)) != len(lead.sets):
-            msg = "a set of signals is there twice"
+            msg = "a set of signals occurs twice"
             raise ValueError(msg)
     elif row.version == 2:
         _read_recent(lead, row.recent)
@@ -143,7 +143,7 @@ def _lead(row: Any) -> Lead:
 
 
 def _read_rare(lead: Lead, row: Any) -> None:
-    """Read the parts that few leads have; rows of entries are lists, which can be compared with new ones."""
+    """Read the rarely used parts; entries become lists, so that they compare equal to new ones."""
     if row.latches:
         lead.latches = {key: Latch(*msgspec.structs.astuple(latch)) for key, latch in row.latches.items()}
     if row.windows:
@@ -158,7 +158,7 @@ def _read_rare(lead: Lead, row: Any) -> None:
 
 
 def _read_recent(lead: Lead, recent: bytes) -> None:
-    """Recent events as version 2 had them: 6 bytes of the id, 6 of ms after base and 4 of a signal, for each signal."""
+    """Read the recent events of version 2: per signal, 6 bytes of the id, 6 of ms after base and 4 of the signal."""
     rows = [recent[start : start + OLD_ENTRY_BYTES] for start in range(0, len(recent), OLD_ENTRY_BYTES)]
     for event, entries in groupby(rows, key=lambda entry: entry[:12]):
         signals = tuple(int.from_bytes(entry[12:], "big") for entry in entries)

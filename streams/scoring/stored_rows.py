@@ -1,6 +1,6 @@
-"""The rows that stored leads are decoded into, with every type, length and range checked.
+"""Decode stored leads into rows and check every type, length and range.
 
-Compiled code relies on what is checked here.
+The compiled code relies on these checks.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ OLD_ENTRY_BYTES: Final = 16
 _Signal = Annotated[int, Meta(ge=0, lt=2**32)]
 _Place = Annotated[int, Meta(ge=-(2**32), lt=2**32)]
 _Base = Annotated[int, Meta(ge=0, le=2**46)]
-"""No record is later (``events.times.LAST_MS``)."""
+"""The latest time of any record (``events.times.LAST_MS``)."""
 _Since = Annotated[int, Meta(ge=-(2**46), le=2**46)]
 """Ms after base. Differences of two fit the six bytes of ``detail_key``."""
 _Ms = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 _Count = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 _Float = Annotated[float, Meta(ge=-1e15, le=1e15)]
-"""A billion times the largest amount of an event; no NaN, no infinity."""
+"""Up to a billion times the largest amount of an event; neither NaN nor infinity."""
 _Amount = _Count | _Float
 _Hash = Annotated[int, Meta(ge=0)]
 _DetailKey = Annotated[bytes, Meta(min_length=16, max_length=16)]
 
 
 class LatchRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
-    """A Latch; the first version had no ``by``."""
+    """A Latch; version 1 had no ``by``."""
 
     inside: bool
     since: _Ms
@@ -43,7 +43,7 @@ class LatchRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=F
 
 
 class RedirectRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """A Redirect; older ones have no ``visitor``."""
+    """A Redirect; older rows have no ``visitor``."""
 
     kind: int
     target: Identity
@@ -91,18 +91,18 @@ DECODERS: Final = {
     ).decode
     for version, fields in _OF_VERSION.items()
 }
-"""By version, what reads the row of a lead."""
+"""Version -> decoder of the row of a lead."""
 decode_redirect = msgspec.msgpack.Decoder(RedirectRow).decode
 decode_erased = msgspec.msgpack.Decoder(ErasedRow).decode
 
 
 def find_damage(row: Any) -> str:
-    """Name the first part of a lead's row that does not agree with the others; empty where all do."""
+    """Describe the first part of a lead's row that contradicts another; empty if there is none."""
     signals = row.signals
     if not len(signals) == len(row.amount) == len(row.ref) == len(row.count) == len(set(signals)):
-        return "its signals, amounts, times and counts are not of one number, or a signal is there twice"
+        return "it has different numbers of signals, amounts, times and counts, or a signal occurs twice"
     if row.first_seen > row.last_seen:
-        return "it was seen last before it was seen first"
+        return "its last event is earlier than its first"
     if len(row.ring) % ID_BYTES or len(row.ring) > (RECENT + OLDER) * ID_BYTES:
         return f"{len(row.ring)} bytes of older message ids"
     if row.version > 1 and (damage := _find_damaged_events(row)):
@@ -110,7 +110,7 @@ def find_damage(row: Any) -> str:
     if row.traits and not all(map(_is_trait, row.traits.values())):
         return "a trait has no time or no message id"
     is_unsorted = row.windows and any(entries != sorted(entries) for entries, *_ in row.windows.values())
-    return "the entries of a window are not in order" if is_unsorted else ""
+    return "the entries of a window are not sorted" if is_unsorted else ""
 
 
 def _find_damaged_events(row: Any) -> str:
@@ -120,7 +120,7 @@ def _find_damaged_events(row: Any) -> str:
     if len(recent) % ENTRY_BYTES or len(recent) > RECENT * ENTRY_BYTES:
         return f"{len(recent)} bytes of recent events"
     if recent and max(recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]) >= len(row.sets):
-        return "a recent event names a set of signals that is not there"
+        return "a recent event refers to a missing set of signals"
     return ""
 
 
