@@ -1,1 +1,1 @@
-"""The accelerator: compiled twins of the scorer and of the reader of records, to the same bytes."""
+"""Score and decode in compiled code, with the same bytes as the reference."""

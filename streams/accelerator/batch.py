@@ -1,4 +1,4 @@
-"""Inputs of a step in columns, in the order of the log."""
+"""Hold the inputs of a step as columns, in the order of the log."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from streams.scoring.event import Control, LeadEvent
 
 @dataclass(slots=True)
 class ColumnBatch:
-    """Plain events, of which most need no object of their own, and inputs that have one."""
+    """Plain events as columns, and all other inputs as objects."""
 
     text: Text
-    """Where the lead ids stand."""
+    """The text that contains the lead ids."""
     lead_at: Column
     lead_size: Column
     kinds: Column
-    """Places in ``known_kinds``; negative for what is not plain."""
+    """Indexes in ``known_kinds``; negative for an input that is not plain."""
     known_kinds: list[tuple[str, tuple[Any, ...]]]
-    """What signals name in ``event``, and the values of ``Rules.paths``: texts, truths, numbers, None. The same list in
-    batch after batch, which grows until the reader begins another one."""
+    """Name of the event and values of ``Rules.paths`` (texts, booleans, numbers, None). Batches share this list, which
+    grows until the codec starts a new one."""
     digests: Column
-    """The hashes of the message ids, as whole numbers."""
+    """Hashes of the message ids, as integers."""
     arrivals: Column
     ats: Column
     known: Column
@@ -35,17 +35,17 @@ class ColumnBatch:
     event: Callable[[int], LeadEvent]
     """Makes the object of a plain event."""
     alone: Mapping[int, LeadEvent | Control] = field(default_factory=dict)
-    """Place in the batch -> an input that is not plain."""
+    """Index in the batch -> input that is not plain."""
     rows: Column = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Where the scorer has the leads; filled in by it."""
-    strangers: dict[int, str] = field(default_factory=dict)
-    """Place in the batch -> a lead that the scorer had in no row; filled in by it."""
+    """Table rows of the leads; set by the scorer."""
+    unmatched_ids: dict[int, str] = field(default_factory=dict)
+    """Index in the batch -> lead id without a table row; set by the scorer."""
 
     def __len__(self) -> int:
         return len(self.kinds)
 
     def lead_id(self, i: int) -> str:
-        """Whose the i-th input is."""
+        """The lead of the i-th input."""
         at = int(self.lead_at[i])
         return self.text.bytes[at : at + int(self.lead_size[i])].decode()
 

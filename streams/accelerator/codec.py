@@ -1,4 +1,4 @@
-"""Many records at once -> a ColumnBatch: what ``Codec`` reads one by one, by compiled code where an event is plain."""
+"""Decode many records at once into a ColumnBatch, with compiled code for plain events."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from streams.events.times import FIRST_MS, LAST_MS
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.rules import MEMORY, SIMPLE, Values
 
-ODD: Final = -2
-"""The number of the kind of an event that is not plain."""
+NOT_PLAIN: Final = -2
+"""Kind of an event that is not plain."""
 
 
 @dataclass(slots=True)
 class _Rows:
-    """Records and what is known of them, in order."""
+    """Records and their decoded values, in order."""
 
     records: Sequence[Any]
     owners: Sequence[Owner]
     text: Text
     found: Column
-    """FOUND, by compiled code or one by one."""
+    """FOUND for each record."""
     kinds: Column
-    """The number of each event's kind, ODD where it is not plain."""
+    """Number of the kind of each event; NOT_PLAIN if it is not plain."""
     alone: dict[int, LeadEvent | Control]
 
     def without(self, gone: set[int]) -> _Rows:
-        """The same without some."""
+        """A copy without the records at the indexes ``gone``."""
         kept = [i for i in range(len(self.records)) if i not in gone]
         new = {i: at for at, i in enumerate(kept)}
         alone = {new[i]: item for i, item in self.alone.items()}
@@ -49,7 +49,7 @@ class _Rows:
 
 
 class AcceleratedCodec(Codec):
-    """Reads the records of ``lead-events`` for one set of scorecards, many at once."""
+    """Decodes the records of ``lead-events`` for one set of scorecards, many at once."""
 
     def __init__(self, paths: tuple[str, ...], numeric: Collection[str] = ()) -> None:
         super().__init__(paths, numeric)
@@ -60,20 +60,20 @@ class AcceleratedCodec(Codec):
         self._kinds: list[tuple[str, Values]] = []
         self._numbers: dict[tuple[str, Values], int] = {}
         self._hashes, self._numbers_of = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-        """Hashes of kinds that compiled code has read, in order, and their numbers: ODD where they are not plain."""
+        """Sorted hashes of the kinds that compiled code has read, and their numbers, or NOT_PLAIN."""
 
     def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[ColumnBatch]:
-        """Read records in order. Of the owners, None is left out, and what is no string stands for its record."""
+        """Decode records in order. An owner that is None skips the record; one that is not a string replaces it."""
         if len(self._hashes) + len(self._numbers) >= MEMORY:
             self._forget_kinds()
-        rows = self._scanned(records, owners)
+        rows = self._scan(records, owners)
         rejects: list[tuple[Any, Reject]] = []
-        if len(odd := np.flatnonzero(rows.kinds == ODD)):
-            rows = self._apart(rows, odd.tolist(), rejects)
+        if len(not_plain := np.flatnonzero(rows.kinds == NOT_PLAIN)):
+            rows = self._decode_one_by_one(rows, not_plain.tolist(), rejects)
         return Decoded(self._columns(rows), rejects)
 
-    def _scanned(self, records: Sequence[Any], owners: Sequence[Owner]) -> _Rows:
-        """What compiled code finds."""
+    def _scan(self, records: Sequence[Any], owners: Sequence[Owner]) -> _Rows:
+        """Scan the records with compiled code."""
         values = [record.value or b"" for record in records]
         asked, ends = np.ones(len(values), np.uint8), np.zeros((len(values), 2), np.int64)
         ends[:, 0] = np.fromiter(map(len, values), np.int64, len(values))
@@ -84,51 +84,51 @@ class AcceleratedCodec(Codec):
             ends[:, 1] = np.fromiter(map(len, ids), np.int64, len(ids))
             asked = np.fromiter((type(owner) is str for owner in owners), np.uint8, len(owners))
             text = Text(b"".join(chain.from_iterable(zip(values, ids, strict=True))))
-        rows = _Rows(records, owners, text, np.zeros(len(values), FOUND), np.full(len(values), ODD), {})
+        rows = _Rows(records, owners, text, np.zeros(len(values), FOUND), np.full(len(values), NOT_PLAIN), {})
         if self._places is not None:
             first, entries, keys, slots_of, slots = self._places
             ends = ends.cumsum()
             scan(text.address, ends, asked, first, entries, keys.address, slots_of, slots, SEED, rows.found)
-            rows.kinds = np.where(rows.found["plain"] == 1, self._numbered(rows), ODD)
+            rows.kinds = np.where(rows.found["plain"] == 1, self._number_kinds(rows), NOT_PLAIN)
         return rows
 
-    def _numbered(self, rows: _Rows) -> Column:
-        """The numbers of the kinds of plain events."""
+    def _number_kinds(self, rows: _Rows) -> Column:
+        """The kind numbers of plain events; unknown kinds get a new number."""
         hashes, plain = rows.found["kind"], rows.found["plain"] == 1
-        kinds = self._known(hashes)
+        kinds = self._find_numbers(hashes)
         new = np.flatnonzero(plain & (kinds == NOWHERE))
         if len(new):
             self._learn({int(hashes[i]): rows.records[i] for i in new.tolist()})
-            kinds[new] = self._known(hashes[new])
+            kinds[new] = self._find_numbers(hashes[new])
         return kinds
 
-    def _known(self, hashes: Column) -> Column:
-        """The numbers of these kinds; NOWHERE for those that have none."""
+    def _find_numbers(self, hashes: Column) -> Column:
+        """The numbers of kinds by hash; NOWHERE for unknown ones."""
         if not len(self._hashes):
             return np.full(len(hashes), NOWHERE)
         at = np.searchsorted(self._hashes, hashes).clip(0, len(self._hashes) - 1)
         return np.where(self._hashes[at] == hashes, self._numbers_of[at], NOWHERE)
 
     def _learn(self, new: dict[int, Any]) -> None:
-        """Number kinds of which there are records."""
-        items = (self.decode_event(record, "whoever") for record in new.values())
+        """Give numbers to new kinds, given a record of each."""
+        items = (self.decode_event(record, "anyone") for record in new.values())
         read = [(i.name, i.values) if isinstance(i, LeadEvent) else None for i in items]
         hashes = np.array(list(new), np.uint64)
-        numbers = np.array([ODD if kind is None else self._number(*kind) for kind in read])
+        numbers = np.array([NOT_PLAIN if kind is None else self._number(*kind) for kind in read])
         order = np.argsort(hashes)
         places_of = np.searchsorted(self._hashes, hashes[order])
         self._hashes = np.insert(self._hashes, places_of, hashes[order])
         self._numbers_of = np.insert(self._numbers_of, places_of, numbers[order])
 
     def _number(self, name: str, values: Values) -> int:
-        """A number for a new kind of events."""
+        """Give a new kind of events its number."""
         self._kinds.append((name, values))
         return len(self._kinds) - 1
 
-    def _apart(self, rows: _Rows, odd: list[int], rejects: list[tuple[Any, Reject]]) -> _Rows:
-        """Read what is not plain one by one; what cannot be read is left out."""
+    def _decode_one_by_one(self, rows: _Rows, not_plain: list[int], rejects: list[tuple[Any, Reject]]) -> _Rows:
+        """Decode events that are not plain one by one; leave rejected ones out."""
         gone, pieces, size = set[int](), [rows.text.bytes], len(rows.text.bytes)
-        for i in odd:
+        for i in not_plain:
             owner = rows.owners[i]
             item = self.decode_event(rows.records[i], owner) if isinstance(owner, str) else owner
             if isinstance(item, Reject):
@@ -162,7 +162,7 @@ class AcceleratedCodec(Codec):
         said, sent = found["at"], found["sent"]
         ats = np.minimum(np.where(sent == NEVER, said, arrivals - (sent - said)), arrivals).clip(0)
 
-        def event(i: int) -> LeadEvent:  # which knows nothing of the batch: a ring of the two would outlive it
+        def event(i: int) -> LeadEvent:  # without a reference to the batch: a reference cycle would keep both alive
             lead_at, lead_size, id_at, id_size, *_, known, _ = found[i].item()
             lead_id = text.bytes[lead_at : lead_at + lead_size].decode()
             message_id = text.bytes[id_at : id_at + id_size].decode()
@@ -187,5 +187,5 @@ class AcceleratedCodec(Codec):
 
 
 def _is_plain(event: LeadEvent) -> bool:
-    """Whether an event needs no object of its own after all."""
+    """Whether an event can be held in columns after all."""
     return event.traits is None and event.touch is None and all(type(value) in SIMPLE for value in event.values)

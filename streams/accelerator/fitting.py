@@ -1,4 +1,4 @@
-"""Decides which leads fit into the table; all others stay objects."""
+"""Decide which leads fit into the table; all others stay objects."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from streams.scoring.lead import ID_BYTES, OLDER, Lead, detail_key
 
 
 def fits(lead: Lead) -> bool:
-    """Whether a lead can stand in columns: amounts are 1, and what it remembers is in the order of its events.
+    """Whether a lead can be held in columns: amounts are 1, and its remembered values are in the order of its events.
 
-    Columns are as wide as the widest lead needs, so one with very many signals does not stand there.
+    All rows are as wide as the widest lead, so a lead with very many signals does not fit.
     """
     if len(lead.signals) > MOST_SIGNALS or len(lead.ring) > OLDER * ID_BYTES:
         return False
@@ -20,7 +20,7 @@ def fits(lead: Lead) -> bool:
         if len(window.entries) > DISTINCT_VALUES or any(entry[1] or entry[2] != 1 for entry in window.entries):
             return False
         if len(window.entries) == DISTINCT_VALUES and not window.entries[-1][3]:
-            return False  # a limited signal, which the kernel could count no more of
+            return False  # the window of a limited signal is full, so the kernel could not count any more
     if not lead.details:
         return True
     found = valued(lead)
@@ -28,9 +28,9 @@ def fits(lead: Lead) -> bool:
 
 
 def valued(lead: Lead) -> list[tuple[int, tuple[int, ...], int, int]]:
-    """(place, set of signals, distinct signal, value hash) of recent events that counted a value.
+    """List (index, set of signals, distinct signal, value hash) of the recent events that counted a value.
 
-    Only of amounts of 1, and while they are in the order of ``Lead.details``.
+    Only events with an amount of 1, up to the first one that is not in the order of ``Lead.details``.
     """
     found: list[tuple[int, tuple[int, ...], int, int]] = []
     order = iter(lead.details.items())

@@ -1,6 +1,6 @@
-"""Hashes by compiled code: XXH3 (xxHash 0.8, ``xxhash.h``), and murmur2, by which Kafka chooses partitions.
+"""Compute XXH3 hashes (xxHash 0.8, ``xxhash.h``) and murmur2, Kafka's partitioning hash, in compiled code.
 
-Message ids are remembered by their XXH3, and whatever is found by its bytes is found by one.
+XXH3 is used for message ids and for every lookup by bytes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from streams.accelerator.jit import compiled
 from streams.accelerator.pointers import byte, word
 
 MOST_BYTES: Final = 240
-SEED: Final = np.uint64(hash("whatever Python keeps secret in this process") % 2**64)
-"""Nobody outside knows it (unless PYTHONHASHSEED was set), so nobody can send texts that meet in one bucket or pass for
-one another."""
+SEED: Final = np.uint64(hash("salted by the interpreter's secret") % 2**64)
+"""Secret (unless PYTHONHASHSEED is set), so nobody can send texts that collide."""
 _BYTES: Final = bytes.fromhex(
     "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671fcb79e64eccc0e578825ad07dccff7221"
     "b8084674f743248ee03590e6813a264c3c2852bb91c300cb88d0658b1b532ea371644897a20df94e3819ef46a9deacd8"
@@ -35,7 +34,7 @@ _LOW: Final = np.uint64(0xFFFFFFFF)
 
 @compiled
 def xxh3(text, at, size, seed):
-    """What ``xxhash.xxh3_64_intdigest`` gives of 1 to 240 bytes at an address; ``seed`` is an np.uint64."""
+    """``xxhash.xxh3_64_intdigest`` of 1 to 240 bytes at an address; ``seed`` is an np.uint64."""
     if size <= 16:
         if size > 8:
             return _to_16(text, at, size, seed)
@@ -68,7 +67,7 @@ def _to_8(text, at, size, seed):
     seed ^= (_swapped(seed) >> np.uint64(32)) << np.uint64(32)
     joined = (word(text, at + size - 4) & _LOW) + (word(text, at) << np.uint64(32))
     h = joined ^ ((_SECRET[1] ^ _SECRET[2]) - seed)
-    h ^= _turned(h, np.uint64(49)) ^ _turned(h, np.uint64(24))
+    h ^= _rotated(h, np.uint64(49)) ^ _rotated(h, np.uint64(24))
     h *= _MIX_2
     h ^= (h >> np.uint64(35)) + np.uint64(size)
     h *= _MIX_2
@@ -95,7 +94,7 @@ def _avalanche(h):
 
 @compiled
 def _folded(a, b):
-    """Both halves of the product of two words, by exclusive or."""
+    """Exclusive or of both halves of the 128-bit product of two words."""
     half = np.uint64(32)
     a_low, a_high, b_low, b_high = a & _LOW, a >> half, b & _LOW, b >> half
     low, cross, other, high = a_low * b_low, a_high * b_low, a_low * b_high, a_high * b_high
@@ -113,13 +112,13 @@ def _swapped(word):
 
 
 @compiled
-def _turned(word, by):
+def _rotated(word, by):
     return (word << by) | (word >> (np.uint64(64) - by))
 
 
 @compiled
 def murmur2(data):
-    """What ``aiokafka.partitioner.murmur2`` gives of bytes, which in Python costs more than scoring an event."""
+    """``aiokafka.partitioner.murmur2`` of bytes; in Python, it costs more than scoring an event."""
     factor, low = np.uint64(0x5BD1E995), _LOW
     h = np.uint64(0x9747B28C ^ len(data))
     whole = len(data) & ~3

@@ -1,4 +1,4 @@
-"""Numbers by name, for compiled code that has the name as bytes somewhere in a longer text."""
+"""Find table rows by lead id in compiled code, with the id as bytes inside a longer text."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from streams.accelerator.layout import Column
 from streams.accelerator.pointers import PADDING, Text, octets, same
 
 NOWHERE: Final = -1
-"""The number of a name that is not known."""
+"""The number of an unknown name."""
 _REMOVED: Final = -2
 _NAME: Final = np.dtype([("hash", np.uint64), ("at", np.int64), ("size", np.int64)])
 _LEAST: Final = 1024
 
 
-class Names:
-    """The numbers of names of 1 to 240 bytes. A longer one is never found: whoever asks needs another way for it."""
+class NameIndex:
+    """Maps names of 1 to 240 bytes to numbers. Longer names are never found; the caller must look them up elsewhere."""
 
     def __init__(self) -> None:
         self._live = self._filled = self._written = 0
         self._buckets = np.full(2 * _LEAST, NOWHERE, np.int32)
-        """Numbers by hash, open addressing; a power of two, at most half full."""
+        """Hash table of numbers with open addressing; its size is a power of two, and it is at most half full."""
         self._names = np.zeros(_LEAST, _NAME)
         self._text = octets(16 * _LEAST)
 
     def find(self, text: Text, ats: Column, sizes: Column) -> Column:
-        """The numbers of the names that stand in a text; NOWHERE where one has none."""
+        """The numbers of names inside a text; NOWHERE for unknown names."""
         numbers = np.empty(len(ats), np.int64)
         _find(self._buckets, self._names, self._text.ctypes.data, SEED, text.address, ats, sizes, numbers)
         return numbers
 
     def add(self, names: Sequence[bytes], numbers: Sequence[int]) -> None:
-        """Give names their numbers, which are small; neither may be in use."""
+        """Add names with their numbers, which must be small; neither may be in use."""
         if max(map(len, names), default=0) > MOST_BYTES or not all(names):
             pairs = [(n, i) for n, i in zip(names, numbers, strict=True) if 0 < len(n) <= MOST_BYTES]
             names, numbers = [n for n, _ in pairs], [i for _, i in pairs]
@@ -60,7 +60,7 @@ class Names:
         self._filled += len(names)
 
     def remove(self, number: int) -> None:
-        """Forget the name of this number, if it has one."""
+        """Remove the name of a number, if it has one."""
         self._live -= _remove(self._buckets, self._names, number)
 
     def _make_room(self, more: int, greatest: int, letters: int) -> None:

@@ -1,7 +1,7 @@
-"""How functions are compiled, for any CPU, and where compiled code is kept.
+"""Compile functions with Numba for any CPU, and cache the compiled code.
 
-Each state of the accelerator has a folder of its own, in NUMBA_CACHE_DIR or beside the package: Numba looks for changes
-in a function's own file only, and compiled code contains parts of other files.
+Each version of the sources has its own cache folder, in NUMBA_CACHE_DIR or beside the package. Numba itself looks for
+changes only in the file of a function, but compiled code contains parts of other files.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvid
 
 PACKAGE: Final = "streams.accelerator"
 KEPT_FOLDERS: Final = 4
-"""Folders that stay when a new one is made, the last used first: of another branch, or of a bounds-checked run."""
+"""Most recently used folders that are kept when a new one is made, for other branches and bounds-checked runs."""
 _config: Any = numba.config
-if _config.CPU_NAME is None:  # what is compiled on one CPU model runs on every other, and costs no more
+if _config.CPU_NAME is None:  # code for a generic CPU runs on every model, at no cost
     _config.CPU_NAME, _config.CPU_FEATURES = "generic", ""
 
 
 def _outer_constants(source: bytes) -> Iterator[str]:
-    """Constants that a module imports from outside the accelerator: compiled code contains their values."""
+    """List the constants that a module imports from outside the accelerator; compiled code contains their values."""
     for node in ast.parse(source).body:
         if not isinstance(node, ast.ImportFrom) or not (name := node.module or "").startswith("streams."):
             continue
@@ -49,8 +49,8 @@ def _find_folder() -> Path:
 
 
 def _mark_used(folder: Path) -> None:
-    """Make the folder, and remove those beside it that were not used for longest."""
-    with suppress(OSError):  # it can only be read
+    """Create the folder if needed, and remove the least recently used ones beside it."""
+    with suppress(OSError):  # read-only
         if not folder.is_dir():
             folder.mkdir(parents=True)
             others = sorted(folder.parent.glob("compiled-*"), key=lambda path: path.stat().st_mtime)
@@ -60,10 +60,10 @@ def _mark_used(folder: Path) -> None:
 
 
 class _Locator(UserProvidedCacheLocator):
-    """Our folder, even if it can only be read; Numba itself would compile everything again then."""
+    """Uses our folder even if it is read-only; Numba itself would then compile everything again."""
 
     def ensure_cache_path(self) -> None:
-        """Make it; any failure to write shows later, in ``save_overload``."""
+        """Create the folder; ``save_overload`` handles a failure to write."""
         with suppress(OSError):
             Path(self._cache_path).mkdir(parents=True, exist_ok=True)
 
@@ -73,18 +73,18 @@ class _CacheImpl(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """Compiles where a file is missing or damaged, or nothing can be read or written; Numba itself raises then."""
+    """Compiles again if a file is missing, damaged or inaccessible, in cases in which Numba itself raises."""
 
     _impl_class = _CacheImpl
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """What was kept, or None."""
-        with suppress(Exception):  # unpickling a damaged file may raise any
+        """Load cached code; None if there is none."""
+        with suppress(Exception):  # unpickling a damaged file may raise anything
             return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep it, if possible."""
+        """Cache compiled code, if possible."""
         with suppress(Exception):
             super().save_overload(sig, data)  # type: ignore[no-untyped-call]
 
@@ -95,7 +95,7 @@ _config.CACHE_DIR = str(folder)
 
 
 def compiled(function: Any) -> Any:
-    """Compile at the first call, and keep that for the next process."""
+    """Compile a function at its first call, and cache the code for the next process."""
     dispatcher = numba.njit(function)
     if not _config.DISABLE_JIT:
         dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]

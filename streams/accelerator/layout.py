@@ -1,6 +1,6 @@
-"""How leads stand in memory for the kernel: arrays of records, a row a lead, so that one lead is in one place.
+"""Define the memory layout of leads for the kernels: arrays of records with one row for each lead.
 
-Names are those of ``Lead`` where not said otherwise, and times are meant as there: ms since the epoch, or after base.
+Unless noted, names and times are those of ``Lead``: ms since the epoch, or ms after base.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from streams.scoring.lead import OLDER
 Column = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 NEVER: Final = -(2**62)
-"""Stands for a score that was never shown, and for a lead that is not due."""
+"""A score that was never shown, a due time that is not set, a time that is missing."""
 CLASSES: Final = 5
 LEAST_ROOM: Final = 4
-"""Recent events stand in blocks of 4, 8, 16, 32 and 64 places."""
+"""Recent events are stored in blocks of 4, 8, 16, 32 or 64 places."""
 MOST_SIGNALS: Final = 1024
-"""Leads with more signals, and all leads where the scorecards have more, are left to ``Scorer``: columns are as wide
-as the widest lead needs."""
+"""``Scorer`` handles leads with more signals, and all events if the scorecards have more, because all rows are as wide
+as the widest lead."""
 
 
 def _record(**fields: type) -> np.dtype[Any]:
@@ -37,51 +37,51 @@ LEAD: Final = _record(
     first_seen=np.int64,
     last_seen=np.int64,
     size=np.int16,  # how many signals it has
-    room=np.int8,  # size class of its block of recent events, -1 for none,
-    first=np.uint8,  # in which of its places the oldest event stands,
-    recents=np.uint8,  # how many there are,
+    room=np.int8,  # size class of its block of recent events, -1 for none
+    first=np.uint8,  # place of the oldest event in the block
+    recents=np.uint8,  # number of recent events
     old_first=np.uint8,
     olds=np.uint8,
-    touched=np.uint8,  # whether the step in work has changed it
-    block=np.int32,  # and where the block begins;
-    old_block=np.int32,  # the same of older message ids, -1 while there are none
+    touched=np.uint8,  # whether the current step changed it
+    block=np.int32,  # start of the block
+    old_block=np.int32,  # block of older message ids, -1 for none
     erased_at=np.int64,
     due=np.int64,
     known=np.uint8,
     stale=np.uint8,
     unsent=np.uint8,
-    rare=np.uint8,  # whether parts that few leads have are kept apart
-    stuck=np.uint8,  # whether the step in work must go on without the kernel
+    rare=np.uint8,  # whether it has rarely used parts, which are stored outside the row
+    stuck=np.uint8,  # whether ``Scorer`` must apply its remaining inputs of this step
 )
-"""One row of the leads: what each event needs stands first."""
+"""One row of the leads; the fields that every event needs come first."""
 SLOT: Final = _record(amount=np.float64, ref=np.int64, count=np.int64)
-"""What is known of one signal of a lead."""
+"""One signal of a lead."""
 BITS: Final = _record(amount=np.uint64, ref=np.int64, count=np.int64)
-"""The same with the bytes of the amount as a whole number."""
+"""SLOT, with the bytes of the amount as an integer."""
 SCORE: Final = _record(fit=np.float64, shown=np.int64)
 GROUP_BITS: Final = 24
-"""Of a recent event, after its time (NEAR_MS bounds it): the number of its set of signals."""
+"""Low bits of a recent event: the number of its set of signals. The time is above them, bounded by NEAR_MS."""
 MOST_GROUPS: Final = 1 << GROUP_BITS
 WINDOW: Final = _record(closed=np.float64, closed_ref=np.int64, block=np.int64, size=np.int16, room=np.int8)
-"""A Window; ``block`` is where its entries stand, of a free one the next free one."""
+"""A Window; ``block`` is the start of its entries or, in a free window, the next free window."""
 WINDOW_BITS: Final = _record(closed=np.uint64, closed_ref=np.int64, block=np.int64, size=np.int16, room=np.int8)
-"""The same with the bytes of ``closed`` as a whole number."""
+"""WINDOW, with the bytes of ``closed`` as an integer."""
 INPUT: Final = _record(
     row=np.int64,
     arrival=np.int64,
     at=np.int64,
     digest=np.uint64,
     match=np.int64,
-    value=np.uint64,  # the hash of what a distinct signal counts, 0 where none does
+    value=np.uint64,  # hash of the value of a distinct signal, 0 for none
     known=np.uint8,
 )
-"""One event of a batch; ``row`` is -1 where its lead has none, ``match`` where it is not plain."""
+"""One event of a batch; ``row`` is -1 if its lead has no row, ``match`` is -1 if it is not plain."""
 WEIGHT: Final = _record(worth=np.float64, cap=np.float64, category=np.int64)
 SIGNAL: Final = _record(
     rate=np.float64,
     id=np.int64,
     gain=np.float64,
-    most=np.int64,  # of a Counter, 0 for a signal without one; and the rest of it:
+    most=np.int64,  # from here on the fields of its Counter; 0 without one
     width=np.int64,
     shift=np.int64,
     lateness=np.int64,
@@ -101,51 +101,51 @@ class Slots(NamedTuple):
     """The signals of each lead, [row, slot]."""
 
     names: Column
-    """Their numbers; apart from the rest, because each event looks for its own among them."""
+    """Signal numbers, in an array of their own because each event searches them."""
     slots: Column
     """SLOT."""
     windows: Column
-    """Numbers of their windows, 0 for none and where there is no signal."""
+    """Window numbers; 0 for no window or no signal."""
 
 
 class Windows(NamedTuple):
     """The windows of limited and distinct signals, and the blocks of their entries."""
 
     windows: Column
-    """WINDOW, by number; there is no number 0."""
+    """WINDOW, by number; number 0 is not used."""
     ats: Column
-    """When each entry happened, in ms after base; its first free one has the next free block in it, plus 1."""
+    """Time of each entry in ms after base; the first entry of a free block holds the next free block plus 1."""
     values: Column
-    """The hash of what it counts, 0 for a limited signal."""
+    """Value hash of each entry, 0 for a limited signal."""
     used: Column
-    """[windows ever given out, places ever given out, first free window, first free block of each size class plus 1]"""
+    """[windows allocated, places allocated, first free window, first free block of each size class plus 1]"""
 
 
 class Cards(NamedTuple):
-    """What scorecards say of each lead."""
+    """The scores and stages of each lead."""
 
     scores: Column
     """SCORE, [row, scorecard]."""
     inside: Column
-    """Whether a stage is entered, [row, stage]."""
+    """Whether the lead is inside a stage, [row, stage]."""
 
 
 class Recent(NamedTuple):
-    """Blocks of recent events, of older message ids, and what is free of either."""
+    """Blocks of recent events and of older message ids, with their free lists."""
 
     digests: Column
-    """Hashes of message ids; apart from the rest, because each new event is looked for among them."""
+    """Hashes of message ids, in an array of their own because each new event searches them."""
     events: Column
-    """Ms after base and the set of signals, for ``kernel_memory.when`` and ``which`` to read; the first of a free
-    block is the next free one."""
+    """Time and set of signals, packed by ``kernels.memory.event_of``; the first place of a free block holds the next
+    free block."""
     free: Column
     """First free block of each size class, -1 for none."""
     used: Column
-    """[places ever given out, old blocks ever given out, the first free old block]."""
+    """[places allocated, old blocks allocated, first free old block]."""
     old: Column
-    """Digests, [block, place]; the first of a free block is the next free one, plus 1."""
+    """Digests, [block, place]; the first place of a free block holds the next free block plus 1."""
     values: Column
-    """The hash of what a distinct signal counted of each event, 0 for none; empty while there is no such signal."""
+    """Value hash that a distinct signal counted for each event, 0 for none; empty while there is no such signal."""
 
 
 class Groups(NamedTuple):
@@ -154,18 +154,18 @@ class Groups(NamedTuple):
     start: Column
     signal: Column
     plain: Column
-    """The number of the same set without ``distinct``."""
+    """Number of the same set without ``distinct``."""
     distinct: Column
-    """Which of its signals has counted a value, -1 for none."""
+    """The signal of the set that counted a value, -1 for none."""
 
 
 class Model(NamedTuple):
     """The scorecards. Points are in units, rates in 1/ms."""
 
     weights: Column
-    """WEIGHT, [card, signal]; ``worth`` is NaN for a signal that the card does not name."""
+    """WEIGHT, [card, signal]; ``worth`` is NaN for a signal without points on the card."""
     signals: Column
-    """SIGNAL: 1 / half-life, the id by which it is known outside, and how it counts."""
+    """SIGNAL: 1 / half-life, the signal id, and how it counts."""
     bounds: Column
     """BOUND, [card, category]."""
     cards: Column
@@ -175,40 +175,40 @@ class Model(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """What events can match: MATCH, each with its part of HIT."""
+    """The possible matches of events: MATCH, each with a range of HIT."""
 
     matches: Column
     hits: Column
 
 
 def new_leads(rows: int) -> Column:
-    """Rows of nobody."""
+    """Create empty rows."""
     leads = np.zeros(rows, LEAD)
     leads["room"] = leads["old_block"] = -1
     return leads
 
 
 def new_slots(rows: int, width: int) -> Slots:
-    """Room for so many signals of each lead."""
+    """Create slots for ``width`` signals of each lead."""
     return Slots(np.zeros((rows, width), np.int32), np.zeros((rows, width), SLOT), np.zeros((rows, width), np.int32))
 
 
 def new_windows(windows: int, places: int) -> Windows:
-    """Nothing given out."""
+    """Create windows and blocks, all free."""
     used = np.zeros(3 + CLASSES, np.int64)
     used[0] = 1
     return Windows(np.zeros(windows, WINDOW), np.zeros(places, np.int64), np.zeros(places, np.uint64), used)
 
 
 def new_cards(rows: int, cards: int, stages: int) -> Cards:
-    """Nothing shown, no stage entered."""
+    """Create scores that were never shown, and stages that are not entered."""
     scores = np.zeros((rows, cards), SCORE)
     scores["shown"] = NEVER
     return Cards(scores, np.zeros((rows, stages), np.uint8))
 
 
 def new_recent(places: int, blocks: int) -> Recent:
-    """Nothing given out."""
+    """Create blocks for recent events, all free."""
     return Recent(
         np.zeros(places, np.uint64),
         np.zeros(places, np.int64),
@@ -220,21 +220,21 @@ def new_recent(places: int, blocks: int) -> Recent:
 
 
 def lengthen(column: Column, rows: int) -> None:
-    """Add rows of zeros in place: the system moves a long column's pages and copies none. No view may outlive it.
+    """Add rows of zeros in place; for a long column, the system moves pages without copying. No view may be kept.
 
-    A row of zeros is no row of nobody: it is made one where it is given out.
+    A row of zeros is not yet an empty row; the table sets the initial values when it uses the row.
     """
     column.resize((rows, *column.shape[1:]), refcheck=False)
 
 
 def widened(old: Column, new: Column) -> Column:
-    """``new`` with what ``old`` holds in its corner."""
+    """Copy ``old`` into the corner of the wider array ``new``."""
     new[tuple(slice(size) for size in old.shape)] = old
     return new
 
 
-def reach(columns: Sequence[Column], wanted: int) -> None:
-    """Make columns of one length so long."""
+def ensure_length(columns: Sequence[Column], wanted: int) -> None:
+    """Lengthen columns of equal length to at least ``wanted`` rows."""
     size = len(columns[0])
     while size < wanted:
         size = grown(size)
@@ -244,10 +244,10 @@ def reach(columns: Sequence[Column], wanted: int) -> None:
 
 
 def grown(size: int) -> int:
-    """How long a column is to be next."""
+    """The next length of a growing column."""
     return size + size // 4 + 1
 
 
 def octets(text: bytes) -> Column:
-    """Bytes as a column of numbers."""
+    """View bytes as a column of integers."""
     return np.frombuffer(text, np.uint8)

@@ -1,4 +1,4 @@
-"""The leads of one shard that are in memory: in the table, or as objects with the reference scorer."""
+"""Keep the leads of one shard in memory: in the table, or as objects in the reference scorer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from streams.scoring.stored import decode
 
 
 class AcceleratedLeads:
-    """The leads of one shard that are in memory, and what a step does to them."""
+    """The leads of one shard in memory."""
 
     def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
-        """Start with no lead loaded; ``at_home`` tells whether an unknown lead belongs here."""
+        """Start with no lead loaded; ``at_home`` decides whether an unknown lead belongs to this shard."""
         self._scorer = Scorer(rules, at_home)
         self._table = Table(rules)
         self._forget_matches()
@@ -50,9 +50,9 @@ class AcceleratedLeads:
 
     def _forget_matches(self) -> None:
         self._kinds: list[tuple[str, tuple[Any, ...]]] = []
-        """The kinds of the last batch."""
+        """``known_kinds`` of the last batch."""
         self._matches_of = np.zeros(0, np.int64)
-        """What each of them matches, as ``kernel`` knows it."""
+        """Match number of each kind for the kernel."""
         self._values_of = np.zeros(0, np.uint64)
 
     # What is in memory ----------------------------------------------------------------------------------------
@@ -69,9 +69,9 @@ class AcceleratedLeads:
         batch.rows = self._table.find(batch)
         known, states = self._table.rows, self._scorer.states
         for i in np.flatnonzero(batch.rows == NOWHERE).tolist():
-            lead_id = batch.strangers[i] = batch.lead_id(i)
-            batch.rows[i] = known.get(lead_id, NOWHERE)  # the names of some are too long to be found
-        return [i for i in dict.fromkeys(batch.strangers.values()) if i not in states and i not in known]
+            lead_id = batch.unmatched_ids[i] = batch.lead_id(i)
+            batch.rows[i] = known.get(lead_id, NOWHERE)  # ``find`` does not find very long ids
+        return [i for i in dict.fromkeys(batch.unmatched_ids.values()) if i not in states and i not in known]
 
     def put_lead(self, lead_id: str, blob: bytes | None) -> None:
         """Load the stored form of a lead; None if it has none."""
@@ -98,7 +98,7 @@ class AcceleratedLeads:
         self._forget_matches()
 
     def _place_lead(self, lead_id: str, state: State | None) -> bool:
-        """Put what is known of a lead where it belongs; True if that is the table."""
+        """Store a lead in the table if it fits, else as an object; return whether it fits."""
         if isinstance(state, Lead) and fits(state):
             self._table.put_lead(lead_id, state)
             self._scorer.states.pop(lead_id, None)
@@ -109,10 +109,10 @@ class AcceleratedLeads:
         return False
 
     @contextmanager
-    def _lend_leads(self, lead_ids: Iterable[str]) -> Iterator[None]:
-        """Hand leads to ``Scorer``, and have those back in the table that can stand there.
+    def _leads_as_objects(self, lead_ids: Iterable[str]) -> Iterator[None]:
+        """Move leads from the table to ``Scorer`` for a while, then move those that fit back.
 
-        Not where that fails: a lane that does ends, and its leads are read again.
+        After an exception they are not moved back: the lane ends, and its leads are loaded again.
         """
         known, states, touched = self._table.rows, self._scorer.states, self._scorer.touched
         rows = {lead_id: known[lead_id] for lead_id in lead_ids if lead_id in known}

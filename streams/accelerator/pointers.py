@@ -1,6 +1,6 @@
-"""Texts for compiled code: an address instead of an array.
+"""Give compiled code access to texts by address instead of by array.
 
-A function that takes an array counts references to it, in and out; where it does little, that is most of its work.
+A compiled function counts references to each array argument; in a small function, that is most of its cost.
 """
 
 from __future__ import annotations
@@ -17,56 +17,56 @@ from streams.accelerator.jit import compiled
 from streams.accelerator.layout import Column
 
 PADDING: Final = 8
-"""Bytes after a text that may be read, and bytes after an output that may be written: a word at its end."""
-_MARK: Final = bytes.fromhex("c5a1fe03d2960b7e")
+"""Extra bytes after a text (readable) and after an output (writable), because whole words are read and written."""
+_CANARY: Final = bytes.fromhex("c5a1fe03d2960b7e")
 
 
 class Overrun(Exception):
-    """Compiled code has written past the end of its output: the memory of this process cannot be trusted."""
+    """Compiled code wrote past the end of its output, so the memory of this process cannot be trusted."""
 
 
 def octets(size: int) -> Column:
-    """Bytes at an address; tests put a page after them that cannot be read or written."""
+    """Allocate bytes; in tests, an inaccessible page follows them."""
     return np.empty(size, np.uint8)
 
 
 class Text:
-    """Bytes that stay where they are as long as this object is there."""
+    """Bytes at a fixed address for the lifetime of this object."""
 
     def __init__(self, text: bytes) -> None:
-        """Take a text, with PADDING to come after it."""
+        """Copy a text and add PADDING."""
         self.bytes = text
         self._padded = octets(len(text) + PADDING)
         self._padded[: len(text)] = np.frombuffer(text, np.uint8)
         self.address: int = self._padded.ctypes.data
-        """What compiled code calls a text."""
+        """The ``text`` argument of compiled functions."""
 
 
 class Output:
-    """Room for so many bytes that compiled code writes by address, between two marks that must stay."""
+    """A buffer that compiled code writes by address, between two canaries."""
 
     def __init__(self, size: int) -> None:
-        """Make room."""
+        """Allocate ``size`` bytes."""
         self._size = size
-        self._marked = octets(size + PADDING + 2 * len(_MARK))
-        self._marked[: len(_MARK)] = self._marked[-len(_MARK) :] = np.frombuffer(_MARK, np.uint8)
-        self.address: int = self._marked.ctypes.data + len(_MARK)
+        self._guarded = octets(size + PADDING + 2 * len(_CANARY))
+        self._guarded[: len(_CANARY)] = self._guarded[-len(_CANARY) :] = np.frombuffer(_CANARY, np.uint8)
+        self.address: int = self._guarded.ctypes.data + len(_CANARY)
 
     def written(self, size: int) -> memoryview:
         """The first ``size`` bytes.
 
         Raises:
-            Overrun: there was no room for them.
+            Overrun: more bytes were written than allocated.
         """
-        marks = self._marked[: len(_MARK)].tobytes(), self._marked[-len(_MARK) :].tobytes()
-        if size > self._size or marks != (_MARK, _MARK):
-            msg = f"{size} bytes were written where there was room for {self._size}"
+        canaries = self._guarded[: len(_CANARY)].tobytes(), self._guarded[-len(_CANARY) :].tobytes()
+        if size > self._size or canaries != (_CANARY, _CANARY):
+            msg = f"compiled code wrote {size} bytes into a buffer of {self._size}"
             raise Overrun(msg)
-        return self._marked[len(_MARK) : len(_MARK) + size].data
+        return self._guarded[len(_CANARY) : len(_CANARY) + size].data
 
 
 def _loads(width: int, result: Any) -> Any:
-    """A function that reads so many bits, little-endian, at an address and so many bytes on."""
+    """Make a function that reads ``width`` bits, little-endian, at an address plus an offset."""
 
     def load(typing_context: Any, address: Any, at: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -82,7 +82,7 @@ _byte, _word = _loads(8, types.int64), _loads(64, types.uint64)
 
 
 def _stores(width: int, swapped: bool) -> Any:
-    """A function that writes so many bits at an address and so many bytes on."""
+    """Make a function that writes ``width`` bits at an address plus an offset."""
 
     def store(typing_context: Any, address: Any, at: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -112,13 +112,13 @@ def _move(typing_context: Any, out: Any, at: Any, text: Any, begin: Any, size: A
 
 @compiled
 def move(out, at, text, begin, size):
-    """Copy so many bytes, which may overlap with where they go."""
+    """Copy bytes; source and target may overlap."""
     _move(out, at, text, begin, size)
 
 
 @compiled
 def put(text, at, value):
-    """Write a word to eight bytes, big-endian."""
+    """Write eight bytes, big-endian."""
     _put(text, at, np.uint64(value))
 
 
@@ -130,19 +130,19 @@ def put_byte(text, at, value):
 
 @compiled
 def byte(text, at):
-    """The byte there, as a signed number, because only those go together with others."""
+    """Read a byte as a signed integer, because Numba mixes signed and unsigned ones to floats."""
     return _byte(text, at)
 
 
 @compiled
 def word(text, at):
-    """The eight bytes from there on."""
+    """Read eight bytes, little-endian."""
     return _word(text, at)
 
 
 @compiled
 def same(one, at, other, place, size):
-    """Whether so many bytes are the same here and there."""
+    """Whether ``size`` bytes at two places are equal."""
     while size >= 8:
         if word(one, at) != word(other, place):
             return False

@@ -1,4 +1,4 @@
-"""What leads of the table come to: the scores to be shown of many at once, and the bounds of what may change."""
+"""Compute scores of many table rows at once, and how soon they may change."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ Ranks = dict[str, dict[str, float | None]]
 
 
 def look(table: Table, ranks: Ranks, rows: Column, nows: Column) -> tuple[Column, Floats, Floats, Floats]:
-    """Read rows, each at an instant; scores that are others than were shown go to ``ranks``.
+    """Compute the scores of rows, each at its own instant, and add changed ones to ``ranks``.
 
     Returns:
-        Which have such a score, and of each how long its stages stand, when it changes at the earliest (both in ms),
-        and how many units may be added before a stage could be entered.
+        For each row: whether a score changed, how long no stage changes and when the next change may come (both in ms),
+        and the units that may be added before a stage could be entered.
     """
     exact, _, calm, change, slack = _read(table, rows, nows)
     scores = (exact.astype(np.int64) + HALF) // UNIT
     new = scores != table.cards.scores["shown"][rows]
     table.cards.scores["shown"][rows] = scores
     table.leads["stale"][rows] = 0
-    anyhow = new.any(axis=1)
-    table.leads["unsent"][rows[anyhow]] = 1
+    changed = new.any(axis=1)
+    table.leads["unsent"][rows[changed]] = 1
     for i, card in enumerate(table.rules.cards):
         places = np.flatnonzero(new[:, i])
         if len(places):
             found = zip(rows[places].tolist(), scores[places, i].tolist(), strict=True)
             ranks.setdefault(card.name, {}).update((table.ids[row], score) for row, score in found)
-    return anyhow, calm, change, slack
+    return changed, calm, change, slack
 
 
 def standings(table: Table, rows: Sequence[int], at_ms: int) -> dict[str, list[Standing]]:
-    """What each scorecard says of rows at ``at_ms``, or at their clocks if these are later."""
+    """Score and stage of rows on each scorecard, at ``at_ms`` or at their clocks if these are later."""
     places = np.array(rows, np.int64)
     nows = np.maximum(table.leads["clock"][places], at_ms)
     exact, engagement, *_ = _read(table, places, nows)
@@ -53,7 +53,7 @@ def standings(table: Table, rows: Sequence[int], at_ms: int) -> dict[str, list[S
 
 
 def after(nows: Column, delays: Floats) -> Column:
-    """The first whole ms that is at least so far away; NEVER for never."""
+    """The first whole ms at least ``delays`` away; NEVER for infinite delays."""
     at = np.full(len(nows), NEVER)
     finite = delays != np.inf
     at[finite] = nows[finite] + np.maximum(np.ceil(delays[finite]), 1).astype(np.int64)

@@ -1,6 +1,8 @@
-"""Scorecards, and what events match, as ``kernel`` takes them."""
+"""Convert scorecards and matches of events into arrays for the kernels."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 
@@ -22,9 +24,14 @@ from streams.accelerator.layout import (
 from streams.scoring.lead import value_hash
 from streams.scoring.rules import Hit, Match, Rules, SignalRule, StageRule
 
+TOO_MANY_SETS: Final = (
+    f"events matched more than {MOST_GROUPS - 1} different sets of signals, too many for the accelerator; "
+    "start again, or set LEADGLOW_ACCELERATOR=off"
+)
+
 
 class Signals:
-    """Numbers for the ids of signals and of sets of them; the same as long as the table is."""
+    """Gives numbers to signals and to sets of signals, which stay valid as long as the table."""
 
     def __init__(self) -> None:
         self.numbers: dict[int, int] = {}
@@ -37,10 +44,15 @@ class Signals:
         return self.numbers.setdefault(signal, len(self.numbers))
 
     def group(self, signals: tuple[int, ...], distinct: int = -1) -> int:
-        """The number of a set of ids, of which the ``distinct`` one counts a value, -1 for none."""
+        """The number of a set of signals, of which ``distinct`` counts a value, -1 for none.
+
+        Raises:
+            OverflowError: events matched too many different sets.
+        """
         known = self._groups.get((signals, distinct))
         if known is None:
-            assert len(self._groups) < MOST_GROUPS - 1
+            if len(self._groups) >= MOST_GROUPS - 1:
+                raise OverflowError(TOO_MANY_SETS)
             plain = len(self._groups) if distinct < 0 else self.group(signals)
             known = self._groups[signals, distinct] = len(self._groups)
             self._plain.append(plain)
@@ -56,8 +68,8 @@ class Signals:
         )
 
 
-class Plain:
-    """What events may match, as ``kernel`` takes it: only matches without amounts, and with one value at most."""
+class PlainMatches:
+    """The matches that the kernel can apply: without amounts, and with one distinct value at most."""
 
     def __init__(self, rules: Rules, signals: Signals) -> None:
         self._gains = {rule.id: (gain(rules, rule.id), beyond_gain(rules, rule)) for rule in rules.by_id.values()}
@@ -67,11 +79,11 @@ class Plain:
         self.columns = self._columns()
 
     def number(self, match: Match) -> int:
-        """The number of a match, ``kernel.PARTICULAR`` for one that is not plain."""
+        """The number of a match; ``kernel.NOT_PLAIN`` if the kernel cannot apply it."""
         if len(self._gains) > MOST_SIGNALS:
-            return kernel.PARTICULAR
+            return kernel.NOT_PLAIN
         if any(hit.rule.amount_at is not None for hit in match.hits) or len(_valued(match)) > 1:
-            return kernel.PARTICULAR
+            return kernel.NOT_PLAIN
         known = self._numbers.get(match.signals)
         if known is None:
             known = self._numbers[match.signals] = len(self.matches)
@@ -81,7 +93,7 @@ class Plain:
 
     @property
     def most_hits(self) -> int:
-        """The most signals that one event matches."""
+        """Greatest number of signals that one event matches."""
         return max((len(match.hits) for match in self.matches), default=0)
 
     def _columns(self) -> Matches:
@@ -98,14 +110,14 @@ class Plain:
 
 
 def gain(rules: Rules, signal: int) -> float:
-    """The most units that one event of this signal can add to any scorecard, where its amount is 1."""
+    """Most units that one event of this signal, with an amount of 1, can add to any scorecard."""
     return max([0.0, *(card.weights[signal][0] for card in rules.cards if signal in card.weights)])
 
 
 def beyond_gain(rules: Rules, rule: SignalRule) -> bool:
-    """Whether an event of this signal may do more than add so many units.
+    """Whether an event of this signal may do more than add ``gain`` units.
 
-    It may lower a score, block a stage, or move a value to another time, so that others count in its place.
+    It may lower a score, block a stage, or move a value to another time so that other events count instead.
     """
     if rule.counter is not None and rule.counter.limited and rule.counter.distinct:
         return True
@@ -120,12 +132,12 @@ def _valued(match: Match) -> list[Hit]:
 
 
 def value_of(match: Match) -> int:
-    """The hash of the value that a match counts, 0 where it counts none."""
+    """The hash of the value that a match counts, 0 for none."""
     return next((value_hash(hit.value) for hit in _valued(match)), 0)
 
 
 def model_of(rules: Rules, signals: Signals) -> Model:
-    """The scorecards as arrays."""
+    """Convert scorecards into arrays."""
     for rule in rules.by_id.values():
         signals.number(rule.id)
     cards, count = rules.cards, len(signals.numbers)

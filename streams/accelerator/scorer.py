@@ -1,7 +1,7 @@
-"""The scorer of a shard: plain events in compiled code over columns, all else by ``Scorer``, to the same bytes.
+"""Score the leads of a shard: plain events in compiled code, all other inputs with the reference ``Scorer``.
 
-A lead stands in the table, or, where it has amounts to remember, as an object with ``Scorer``.
-For an input that is not plain a lead is lent to ``Scorer``.
+Leads are in the table if they fit (see ``fitting``), else they are objects of ``Scorer``. For an input that is not
+plain, a lead in the table becomes an object for a while. The results have the same bytes as those of ``Scorer``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streams.scoring.stages import standing
 
 
 class AcceleratedScorer(AcceleratedLeads):
-    """What a step does to the leads of one shard."""
+    """The leads of one shard, changed by events, control records and time."""
 
     # Inputs ---------------------------------------------------------------------------------------------------
 
@@ -51,10 +51,10 @@ class AcceleratedScorer(AcceleratedLeads):
             table.make_room(int(events[begin]["row"]), table.plain.most_hits)
         self._scorer.outcome.tally.update(dict(zip(kernel.TALLIES, counts.tolist(), strict=True)))
         self._note_fired(fired, idle)
-        self._run_left(batch, left[:lefts].tolist())
+        self._apply_left_inputs(batch, left[:lefts].tolist())
 
     def _note_fired(self, fired: Column, idle: Column) -> None:
-        """Note how often each signal counted: where it matched, but for where a limit was reached."""
+        """Add up how often each signal counted: its matches minus the events that did not count."""
         names, numbers = self._scorer.outcome.fired, list(self._table.signals.numbers)
         for match in np.flatnonzero(fired).tolist():
             for signal in self._table.plain.matches[match].signals:
@@ -63,7 +63,7 @@ class AcceleratedScorer(AcceleratedLeads):
             names[self.rules.by_id[numbers[number]].name] -= int(idle[number])
 
     def _matches(self, batch: ColumnBatch) -> tuple[Column, Column]:
-        """What each event matches, as ``kernel`` knows it, and the hash of the value that it counts."""
+        """The match number of each event for the kernel, and the hash of the value that it counts."""
         kinds = batch.known_kinds
         if kinds is not self._kinds:
             self._forget_matches()
@@ -74,16 +74,16 @@ class AcceleratedScorer(AcceleratedLeads):
             self._matches_of = np.append(self._matches_of, numbers)
             self._values_of = np.append(self._values_of, np.array([value_of(match) for match in new], np.uint64))
         plain = batch.kinds >= 0
-        matches, values = np.full(len(plain), kernel.PARTICULAR), np.zeros(len(plain), np.uint64)
+        matches, values = np.full(len(plain), kernel.NOT_PLAIN), np.zeros(len(plain), np.uint64)
         matches[plain] = self._matches_of[batch.kinds[plain]]
         values[plain] = self._values_of[batch.kinds[plain]]
         return matches, values
 
     def _rows(self, batch: ColumnBatch) -> Column:
-        """The row of each event; leads begin where there was none."""
-        known, rows, strangers = self._table.rows, batch.rows, batch.strangers
+        """The row of each event; new leads get new rows."""
+        known, rows, unmatched_ids = self._table.rows, batch.rows, batch.unmatched_ids
         first: dict[str, int] = {}
-        for i, lead_id in strangers.items():
+        for i, lead_id in unmatched_ids.items():
             first.setdefault(lead_id, i)
         states, at_home = self._scorer.states, self._scorer.at_home
         new = [
@@ -92,27 +92,28 @@ class AcceleratedScorer(AcceleratedLeads):
             if i not in batch.alone and lead_id not in known and states[lead_id] is None and at_home(lead_id)
         ]
         if new:
-            ids = [strangers[i] for i in new]
-            self._table.fresh(ids, batch.ats[new], batch.arrivals[new], self._scorer.fresh_slack)
+            ids = [unmatched_ids[i] for i in new]
+            self._table.add_new_leads(ids, batch.ats[new], batch.arrivals[new], self._scorer.fresh_slack)
             for lead_id in ids:
                 del states[lead_id]
             self._scorer.outcome.tally["leads"] += len(new)
-        for i, lead_id in strangers.items():
+        for i, lead_id in unmatched_ids.items():
             rows[i] = known.get(lead_id, NOWHERE)
         return rows
 
-    def _run_left(self, batch: ColumnBatch, left: Sequence[int]) -> None:
-        """Have ``Scorer`` apply the inputs that were left to it."""
+    def _apply_left_inputs(self, batch: ColumnBatch, left: Sequence[int]) -> None:
+        """Apply the inputs that the kernel left to ``Scorer``."""
         if left:
-            with self._lend_leads(dict.fromkeys(batch.lead_id(i) for i in left)):
+            with self._leads_as_objects(dict.fromkeys(batch.lead_id(i) for i in left)):
                 self._scorer.apply_batch(PlainBatch([(batch.offset(i), batch.input(i)) for i in left]))
 
     # Time -----------------------------------------------------------------------------------------------------
 
     def advance_due(self, lead_ids: Iterable[str], now_ms: int) -> None:
-        """Do what fell due for leads by ``now_ms``, and find out when each is due again.
+        """Apply the changes that fell due by ``now_ms``, and find out when each lead is due again.
 
-        Where no stage turns, and the score has changed or its next change is not close, a bound says when.
+        A row stays in the table if no stage changes and its score changed or its next change is not close; its due time
+        is then a lower bound of the next change. ``Scorer`` handles all others.
         """
         known, leads = self._table.rows, self._table.leads
         lead_ids = dict.fromkeys(lead_ids)
@@ -127,11 +128,11 @@ class AcceleratedScorer(AcceleratedLeads):
         self._schedule(rows, after(nows[far], change[far]))
         done = {self._table.ids[row] for row in rows.tolist()}
         others = [lead_id for lead_id in lead_ids if lead_id not in done]
-        with self._lend_leads(others):
+        with self._leads_as_objects(others):
             self._scorer.advance_due(others, now_ms)
 
     def _schedule(self, rows: Column, at: Column) -> None:
-        """Note when these leads are due."""
+        """Set the due times of rows."""
         self._table.leads["due"][rows] = at
         due = self._scorer.outcome.due
         for row, at_ms in zip(rows.tolist(), at.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Leads in columns: what a Lead says, row by row, for ``kernel``."""
+"""Store leads as columns for the kernels, and convert them from and to Lead objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.fitting import valued
-from streams.accelerator.id_index import NOWHERE, Names
+from streams.accelerator.id_index import NOWHERE, NameIndex
 from streams.accelerator.kernels import memory as kernel_memory
 from streams.accelerator.kernels import stored as kernel_stored
 from streams.accelerator.kernels import windows as kernel_windows
@@ -21,6 +21,7 @@ from streams.accelerator.layout import (
     WINDOW_BITS,
     Column,
     Slots,
+    ensure_length,
     grown,
     lengthen,
     new_cards,
@@ -29,41 +30,40 @@ from streams.accelerator.layout import (
     new_slots,
     new_windows,
     octets,
-    reach,
     widened,
 )
 from streams.accelerator.pointers import Output, Text
-from streams.accelerator.rules import Plain, Signals, model_of
+from streams.accelerator.rules import PlainMatches, Signals, model_of
 from streams.scoring.lead import ENTRY_BYTES, Lead
 from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
 from streams.scoring.score import fit_of
 from streams.scoring.stored import VERSION, decode, decode_head, encode_apart
 
-_AS_IT_IS = (
+_COMMON_FIELDS = (
     "base", "clock", "first_seen", "last_seen", "erased_at", "calm_until", "slack", "known", "stale", "unsent",
 )  # fmt: skip
-"""Parts of a lead that rows have by the same names."""
-_NOBODY = new_leads(1)[0]
-"""A row as it begins."""
-_NOBODY["due"], _NOBODY["stale"], _NOBODY["unsent"] = NEVER, 1, 1
+"""Fields that a row and a ``Lead`` have in common."""
+_NEW_ROW = new_leads(1)[0]
+"""Initial values of a row."""
+_NEW_ROW["due"], _NEW_ROW["stale"], _NEW_ROW["unsent"] = NEVER, 1, 1
 ROWS, PLACES, BLOCKS, WIDTH = 1024, 8192, 64, 8
 WINDOWS, ENTRIES = 64, 1024
 ROOM = sum(LEAST_ROOM << room for room in range(CLASSES))
-"""Places that one lead's recent events, or the entries of one window, take until they stand in the largest block."""
+"""Places that the events of one lead, or the entries of one window, need until their block has its largest size."""
 
 
 class Table:
-    """Rows of leads, by id."""
+    """The rows of leads, found by lead id."""
 
     def __init__(self, rules: Rules) -> None:
         self.rows: dict[str, int] = {}
         self.ids: list[str] = []
-        """Lead ids by row, empty for a row that is free."""
-        self._names_of_rows = Names()
+        """Lead ids by row; empty for a free row."""
+        self._row_index = NameIndex()
         self._free: list[int] = []
         self._rare: dict[int, tuple[bytes, bytes]] = {}
-        """By row, what ``encode_apart`` says of the leads of which it says anything."""
+        """Row -> result of ``encode_apart``, for leads with rarely used parts."""
         self.signals = Signals()
         self.leads = new_leads(ROWS)
         self.slots = new_slots(ROWS, WIDTH)
@@ -74,9 +74,9 @@ class Table:
         self.use_rules(rules)
 
     def use_rules(self, rules: Rules) -> None:
-        """Read leads by these scorecards."""
+        """Switch to other scorecards."""
         self.rules = rules
-        self.plain = Plain(rules, self.signals)
+        self.plain = PlainMatches(rules, self.signals)
         self.model = model_of(rules, self.signals)
         if any(rule.distinct_at is not None for rule in rules.by_id.values()):
             self._keep_values()
@@ -96,10 +96,10 @@ class Table:
             decode_head(lead, rare[0])
             self._derive(row, lead)
 
-    # Leads in and out -----------------------------------------------------------------------------------------
+    # Adding and removing--------------------------------------------------------------------------------------
 
     def put_lead(self, lead_id: str, lead: Lead) -> int:
-        """Take a lead in, or take it as it is now; it must be fit for columns."""
+        """Add or replace a lead, which must fit."""
         row = self.rows.get(lead_id, NOWHERE)
         if row == NOWHERE:
             row = self._new_rows([lead_id])[0]
@@ -109,7 +109,7 @@ class Table:
         while size > self.slots.names.shape[1]:
             self._widen()
         kept, slots = self.leads[row], self.slots.slots[row, :size]
-        for name in _AS_IT_IS:
+        for name in _COMMON_FIELDS:
             kept[name] = getattr(lead, name)
         kept["due"], kept["size"] = NEVER if lead.due is None else lead.due, size
         kept["touched"], kept["stuck"], kept["rare"] = 0, 0, 0
@@ -120,7 +120,7 @@ class Table:
         if lead.windows:
             self._put_windows(row, lead)
         self._put_recent(row, lead)
-        if len(self.signals.numbers) > known:  # the scorecards do not know some
+        if len(self.signals.numbers) > known:  # some are not in the scorecards
             self.model = model_of(self.rules, self.signals)
         if (apart := encode_apart(lead))[0]:
             self._rare[row], kept["rare"] = apart, 1
@@ -132,7 +132,7 @@ class Table:
     def _put_windows(self, row: int, lead: Lead) -> None:
         entries = [entry for window in lead.windows.values() for entry in window.entries]
         self._lengthen_windows(len(lead.windows))
-        kernel_windows.take_in(
+        kernel_windows.load_windows(
             self.slots,
             self.windows,
             row,
@@ -159,7 +159,7 @@ class Table:
         kernel_memory.unpack(self.leads, self.recent, row, recent, groups, values, octets(lead.ring))
 
     def _derive(self, row: int, lead: Lead) -> None:
-        """What traits and latches come to."""
+        """Set fit scores and stages from traits and latches."""
         stage = 0
         for i, card in enumerate(self.rules.cards):
             self.cards.scores["fit"][row, i] = fit_of(card, lead)
@@ -169,7 +169,7 @@ class Table:
                 stage += 1
 
     def as_leads(self, rows: Sequence[int]) -> list[Lead]:
-        """The leads of these rows, which stay as they are."""
+        """Convert rows to leads; the rows stay in the table."""
         leads: list[Lead] = []
         at = np.array(rows, np.int64)
         derived = self.leads[["calm_until", "slack", "due", "stale", "unsent"]][at].tolist()
@@ -185,12 +185,12 @@ class Table:
         return leads
 
     def find(self, batch: ColumnBatch) -> Column:
-        """The rows of the leads of a batch; NOWHERE for those that have none, and for a few that have."""
-        return self._names_of_rows.find(batch.text, batch.lead_at, batch.lead_size)
+        """The rows of the leads of a batch; NOWHERE if a lead has no row or a very long id."""
+        return self._row_index.find(batch.text, batch.lead_at, batch.lead_size)
 
     def remove(self, row: int) -> None:
-        """Forget a row."""
-        self._names_of_rows.remove(row)
+        """Remove a lead."""
+        self._row_index.remove(row)
         self._forget(row)
         self.leads["touched"][row] = 0
         del self.rows[self.ids[row]]
@@ -198,14 +198,14 @@ class Table:
         self._free.append(row)
 
     def _forget(self, row: int) -> None:
-        """Give back what stands elsewhere than in the row."""
+        """Free everything of a row that is stored in other arrays."""
         kernel_memory.forget(self.leads, self.recent, row, True)
         if self.windows.used[0] > 1 and self.slots.windows[row, : self.leads["size"][row]].any():
             kernel_windows.forget_windows(self.leads, self.slots, self.windows, row)
         self._rare.pop(row, None)
 
-    def fresh(self, lead_ids: Sequence[str], ats: Column, arrivals: Column, slack: float) -> list[int]:
-        """Leads begin, with their first events."""
+    def add_new_leads(self, lead_ids: Sequence[str], ats: Column, arrivals: Column, slack: float) -> list[int]:
+        """Add new leads at their first events; return their rows."""
         rows = self._new_rows(lead_ids)
         for name in ("base", "first_seen", "last_seen"):
             self.leads[name][rows] = ats
@@ -214,7 +214,7 @@ class Table:
         return rows
 
     def stages(self, rows: Column) -> list[list[str | None]]:
-        """The stage of each row, by scorecard: the last one it is inside of in file order."""
+        """The stage of each row on each scorecard: the last one in file order that it is inside."""
         columns: list[list[str | None]] = []
         first = 0
         for card in self.rules.cards:
@@ -238,10 +238,10 @@ class Table:
                 self.ids.append(lead_id)
             self.rows[lead_id] = row
             rows.append(row)
-        self._names_of_rows.add([lead_id.encode() for lead_id in lead_ids], rows)
+        self._row_index.add([lead_id.encode() for lead_id in lead_ids], rows)
         while len(self.ids) > len(self.leads):
             self._lengthen()
-        self.leads[rows] = _NOBODY
+        self.leads[rows] = _NEW_ROW
         self.cards.scores[rows], self.cards.inside[rows] = self._no_scores, 0
         return rows
 
@@ -255,24 +255,24 @@ class Table:
         self.slots = Slots(*map(widened, self.slots, new_slots(rows, 2 * width)))
 
     def _lengthen_recent(self) -> None:
-        """One more lead may remember all that it can."""
+        """Make sure that one more lead can remember the maximum."""
         r = self.recent
-        reach((r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events), r.used[0] + ROOM)
-        reach((r.old,), r.used[1] + 1)
+        ensure_length((r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events), r.used[0] + ROOM)
+        ensure_length((r.old,), r.used[1] + 1)
 
     def _lengthen_windows(self, windows: int) -> None:
-        """So many may begin and get full."""
+        """Make sure that this many windows can be added and filled."""
         w = self.windows
-        reach((w.windows,), w.used[0] + windows)
-        reach((w.ats, w.values), w.used[1] + windows * ROOM)
+        ensure_length((w.windows,), w.used[0] + windows)
+        ensure_length((w.ats, w.values), w.used[1] + windows * ROOM)
 
     def _keep_values(self) -> None:
-        """From now on note what distinct signals count of recent events."""
+        """Start to store the values that distinct signals count for recent events."""
         if not len(self.recent.values):
             self.recent = self.recent._replace(values=np.zeros(len(self.recent.events), np.uint64))
 
     def make_room(self, row: int, hits: int) -> None:
-        """Make the columns longer, so that one more event of this lead can be taken."""
+        """Lengthen the columns so that one more event of this lead can be applied."""
         if self.leads[row]["size"] + hits > self.slots.names.shape[1]:
             self._widen()
         self._lengthen_recent()
@@ -281,7 +281,7 @@ class Table:
     # The stored form ------------------------------------------------------------------------------------------
 
     def pack(self, rows: Column) -> Packed:
-        """The stored forms of these rows, one at least."""
+        """Encode rows, at least one, in their stored form."""
         lead_ids = [self.ids[row] for row in rows.tolist()]
         texts = [lead_id.encode() for lead_id in lead_ids]
         for row in rows[self.leads["rare"][rows] == 1].tolist():

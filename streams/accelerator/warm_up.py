@@ -1,4 +1,4 @@
-"""Compiling everything, or fetching it from where it was kept, before the first event waits for it."""
+"""Compile everything, or load it from the cache, before the first event has to wait for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 
 from streams.accelerator.codec import AcceleratedCodec
 from streams.accelerator.hashing import murmur2
-from streams.accelerator.id_index import Names
+from streams.accelerator.id_index import NameIndex
 from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
@@ -27,7 +27,7 @@ class _Record:
 
 
 def warm_up() -> None:
-    """Read and score events of a lead of no scorecard in use, in every way."""
+    """Call every compiled function by decoding and scoring events of made-up scorecards."""
     signals = (
         Signal("visit", ("page",)),
         Signal("day", ("page",), limit=Limit(1, "day")),
@@ -38,7 +38,9 @@ def warm_up() -> None:
     codec, scorer = AcceleratedCodec(rules.paths, rules.numeric), AcceleratedScorer(rules)
     for number in range(3):
         records = [_record(2 * number), _record(2 * number + 1)]
-        _take(codec, scorer, records if number else records[:1])  # a column of one record is of a type of its own
+        _decode_and_score(
+            codec, scorer, records if number else records[:1]
+        )  # Numba compiles a column of one record as another type
     blob = scorer.finish().all_blobs()["lead"]
     scorer.update_ranking(["lead"])
     scorer.advance_due(["lead"], 1)
@@ -46,8 +48,8 @@ def warm_up() -> None:
     scorer.clear()
     scorer.put_lead("lead", blob)
     murmur2(b"lead")
-    names = Names()
-    for first in range(0, 4000, 1000):  # until it has to make room
+    names = NameIndex()
+    for first in range(0, 4000, 1000):  # until it has to grow
         names.add([b"lead-%d" % number for number in range(first, first + 1000)], range(first, first + 1000))
     names.remove(0)
 
@@ -57,7 +59,7 @@ def _record(number: int) -> _Record:
     return _Record(number, orjson.dumps(sent))
 
 
-def _take(codec: AcceleratedCodec, scorer: AcceleratedScorer, records: list[_Record]) -> None:
+def _decode_and_score(codec: AcceleratedCodec, scorer: AcceleratedScorer, records: list[_Record]) -> None:
     batch = codec.decode_batch(records, [""] * len(records)).batch
     for lead_id in scorer.missing(batch):
         scorer.put_lead(lead_id, None)

@@ -44,8 +44,8 @@ class Leads:
 
     def _set_rules(self, rules: Rules) -> None:
         self.rules = rules
-        nobody = Lead(0)
-        self.fresh_slack = min((b[2] for b in self._bounds(nobody, 0)), default=math.inf)
+        new_lead = Lead(0)
+        self.fresh_slack = min((b[2] for b in self._bounds(new_lead, 0)), default=math.inf)
         """Units that may be added to a new lead before any stage could be entered."""
 
     # What is in memory ----------------------------------------------------------------------------------------

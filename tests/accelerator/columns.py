@@ -1,4 +1,4 @@
-"""Inputs in columns, as the accelerated codec makes them."""
+"""Build batches of inputs in columns, as the accelerated codec does."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from streams.scoring.rules import Rules
 
 
 def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control], first: int = 0) -> ColumnBatch:
-    """The batch that these inputs make, at offsets from ``first`` on."""
+    """Build a batch of these inputs, with offsets from ``first`` on."""
     nothing = LeadEvent("", "page", tuple(None for _ in rules.paths), "", 0, 0)
     events = [i if isinstance(i, LeadEvent) else msgspec.structs.replace(nothing, lead_id=i.lead_id) for i in inputs]
-    odd = {i: item for i, item in enumerate(inputs) if not isinstance(item, LeadEvent) or not _is_plain(item)}
+    not_plain = {i: item for i, item in enumerate(inputs) if not isinstance(item, LeadEvent) or not _is_plain(item)}
     kinds = [(event.name, event.values) for event in events]
     ids = [event.lead_id.encode() for event in events]
     sizes = np.array([len(lead_id) for lead_id in ids], np.int64)
@@ -26,7 +26,7 @@ def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control], first: int = 0
         Text(b"".join(ids)),
         sizes.cumsum() - sizes,
         sizes,
-        np.array([-1 if i in odd else i for i in range(len(events))], np.int64),
+        np.array([-1 if i in not_plain else i for i in range(len(events))], np.int64),
         kinds,
         np.array([int.from_bytes(id_hash(e.message_id), "big") for e in events], np.uint64),
         np.array([event.arrival for event in events], np.int64),
@@ -34,7 +34,7 @@ def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control], first: int = 0
         np.array([event.known for event in events], np.uint8),
         lambda i: first + i,
         events.__getitem__,
-        alone=odd,
+        alone=not_plain,
     )
 
 

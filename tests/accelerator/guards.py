@@ -1,6 +1,6 @@
-"""Memory whose end is the end of a page, with a page behind it that cannot be read or written.
+"""Allocate memory that ends at a page boundary, followed by an inaccessible guard page.
 
-Compiled code that goes beyond what it was given ends the process there, instead of reading or writing something else.
+If compiled code reads or writes beyond its memory, the process ends at once instead of using other data.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from streams.accelerator.layout import Column
 _PROT_NONE = 0
 _libc = ctypes.CDLL(None, use_errno=True)
 JUNK = 0xA5
-"""Every byte that nobody has written yet."""
+"""Value of every byte that was not written yet."""
 
 
 def guarded(size: int) -> Column:
-    """So many bytes at the end of a page; freed with the array."""
+    """Allocate ``size`` bytes before a guard page; they are freed with the array."""
     pages = -(-size // PAGESIZE) * PAGESIZE
     memory = np.frombuffer(mmap(-1, pages + PAGESIZE), np.uint8)
     if _libc.mprotect(ctypes.c_void_p(memory.ctypes.data + pages), ctypes.c_size_t(PAGESIZE), _PROT_NONE):

@@ -1,4 +1,4 @@
-"""Many records read at once say what each says alone."""
+"""Decoding many records at once gives the same events as decoding them one by one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PATHS = ("properties.amount", "properties.automated", "properties.url")
 
 @cache
 def usual_codec() -> AcceleratedCodec:
-    """One that knows kinds of events from earlier batches."""
+    """A codec that remembers kinds of events from earlier batches."""
     return AcceleratedCodec(PATHS, {"properties.amount"})
 
 
@@ -86,8 +86,8 @@ CALLS: list[bytes | None] = [
 ]
 
 
-def agrees(values: list[bytes | None], chance: Random) -> Decoded[ColumnBatch]:
-    """A batch says of these records what ``Codec`` says of each."""
+def decode_and_compare(values: list[bytes | None], chance: Random) -> Decoded[ColumnBatch]:
+    """Require that a batch decodes these records exactly like ``Codec``."""
     records = [
         Fetched(value, 5 + i, timestamp=NOW_MS + chance.choice((0, -1, 2**50))) for i, value in enumerate(values)
     ]
@@ -119,8 +119,8 @@ def agrees(values: list[bytes | None], chance: Random) -> Decoded[ColumnBatch]:
 
 @settings(max_examples=120, deadline=None)
 @given(st.integers(0, 2**32 - 1).map(Random))
-def test_a_batch_says_what_its_records_say_alone(chance: Random) -> None:
-    agrees(chance.choices(CALLS, k=chance.randint(1, 30)), chance)
+def test_a_batch_decodes_like_its_records_one_by_one(chance: Random) -> None:
+    decode_and_compare(chance.choices(CALLS, k=chance.randint(1, 30)), chance)
 
 
 JSON_VALUES = st.recursive(
@@ -141,7 +141,7 @@ FIELDS = (
     st.booleans(),
     st.integers(0, 2**32 - 1).map(Random),
 )
-def test_whatever_stands_in_a_field(
+def test_fields_with_any_value_decode_alike(
     changes: list[dict[str, Any]], inner: list[Any], ascii_only: bool, chance: Random
 ) -> None:
     values: list[bytes | None] = []
@@ -149,7 +149,7 @@ def test_whatever_stands_in_a_field(
         sent = {**USUAL_CALL, "properties": dict(zip(("url", "amount", "automated"), inner, strict=True)), **change}
         text = json.dumps(sent, ensure_ascii=ascii_only, separators=chance.choice((None, (",", ":"), (" ,\n", "\t: "))))
         values.append(text.encode(errors="surrogatepass"))
-    agrees(values, chance)
+    decode_and_compare(values, chance)
 
 
 PIECES = [
@@ -162,7 +162,7 @@ PIECES = [
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32 - 1).map(Random))
-def test_whatever_happens_to_the_bytes(chance: Random) -> None:
+def test_damaged_records_decode_alike(chance: Random) -> None:
     values: list[bytes | None] = []
     for _ in range(20):
         raw = bytearray(chance.choice(WHOLE))
@@ -170,17 +170,17 @@ def test_whatever_happens_to_the_bytes(chance: Random) -> None:
             at, width = chance.randrange(len(raw) + 1), chance.choice((0, 0, 1, 2, 9))
             raw[at : at + width] = chance.choice(PIECES)
         values.append(bytes(raw))
-    agrees(values, chance)
+    decode_and_compare(values, chance)
 
 
 @pytest.mark.parametrize("size", [*range(1, 260), 400, 513])
 def test_ids_of_any_length(size: int) -> None:
     for key in ("messageId", "userId"):
-        read = agrees([page(**{**USUAL, key: "x" * size})], Random(3))
+        read = decode_and_compare([page(**{**USUAL, key: "x" * size})], Random(3))
         assert len(read.rejects) <= (size > 512)
 
 
-def test_usual_events_need_no_object_of_their_own() -> None:
+def test_usual_events_are_decoded_without_objects() -> None:
     usual = [
         page(**USUAL),
         page(**USUAL, properties={"url": "/x", "amount": 2}),
@@ -191,7 +191,7 @@ def test_usual_events_need_no_object_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("timestamp", [0, -1])
-def test_a_record_without_a_time_counts(timestamp: int) -> None:
+def test_a_record_without_a_timestamp_counts(timestamp: int) -> None:
     rules = Rules(Model((Signal("visit", ("page",)),), (Scorecard("card", {"visit": Points(1.0)}),)))
     scorer = AcceleratedScorer(rules)
     batch = (
@@ -203,7 +203,7 @@ def test_a_record_without_a_time_counts(timestamp: int) -> None:
     assert scorer.finish().fired == {"visit": 1}
 
 
-def test_paths_that_no_structure_can_hold_are_read_one_by_one() -> None:
+def test_paths_through_the_value_of_another_path_are_decoded_one_by_one() -> None:
     paths = ("context", "context.a", "traits.title")
     record = Fetched(page(**USUAL, context={"a": "b"}), 0)
     read = AcceleratedCodec(paths, ()).decode_batch([record], [""])
@@ -217,7 +217,7 @@ def parsed(text: str) -> int:
 
 @settings(max_examples=300, deadline=None)
 @given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)))  # noqa: DTZ001 - the zone comes next
-def test_compiled_times_are_those_of_datetime(moment: datetime) -> None:
+def test_compiled_times_equal_those_of_datetime(moment: datetime) -> None:
     text = moment.isoformat(timespec="milliseconds") + "Z"
     exact = moment.replace(tzinfo=UTC, microsecond=moment.microsecond // 1000 * 1000)
     assert parsed(text) == (exact - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) == parse_ms(text)
@@ -232,5 +232,5 @@ def test_compiled_times_are_those_of_datetime(moment: datetime) -> None:
         "0000-01-01T00:00:00.000Z", "2026-01-01T00:00:-1.000Z",
     ],
 )  # fmt: skip
-def test_what_is_no_time_is_none(text: str) -> None:
+def test_an_invalid_time_is_rejected(text: str) -> None:
     assert parsed(text) == NEVER

@@ -1,4 +1,4 @@
-"""Compiled code is kept for one state of the accelerator, and serves wherever it can be read."""
+"""Compiled code is cached for one version of the accelerator and can be used from a read-only folder."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from streams.accelerator.warm_up import warm_up
 warm_up()
 called = [
     scan, hashing.murmur2, kernel.apply, kernel_memory.forget, kernel_memory.unpack, kernel_reading.look,
-    kernel_stored.encode, kernel_stored.room_for, kernel_windows.forget_windows, kernel_windows.take_in, id_index._add,
-    id_index._find, id_index._move, id_index._place, id_index._remove,
+    kernel_stored.encode, kernel_stored.room_for, kernel_windows.forget_windows, kernel_windows.load_windows,
+    id_index._add, id_index._find, id_index._move, id_index._place, id_index._remove,
 ]
 print(*(function.py_func.__name__ for function in called if not function.signatures))
 """
-"""What Python calls of the compiled functions that ``warm_up`` did not."""
+"""Prints the compiled functions that Python calls and that ``warm_up`` did not compile."""
 COUNT = """
 import llvmlite.binding
 from numba.core import event
@@ -49,7 +49,7 @@ with event.install_recorder("numba:compile") as compiled:
     warm_up()
 print(len(compiled.buffer) // 2)
 """
-"""How many functions are compiled on a CPU of another model."""
+"""Prints how many functions are compiled on another CPU model."""
 WHERE = "from streams.accelerator.jit import folder; print(folder)"
 
 
@@ -61,7 +61,7 @@ def run(code: str, cwd: Path = ROOT, **variables: str) -> str:
 
 @pytest.fixture
 def kept() -> Iterator[Path]:
-    """A copy of the compiled code that nobody can write to, as in an image."""
+    """A read-only copy of the compiled code, as in a container image."""
     subprocess.run([sys.executable, "-c", CALLED], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     with TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         copy = Path(directory)
@@ -74,7 +74,7 @@ def kept() -> Iterator[Path]:
             folder.chmod(0o755)
 
 
-def test_only_the_accelerator_and_the_constants_that_it_uses_have_it_compiled_anew(tmp_path: Path) -> None:
+def test_only_changes_of_the_accelerator_or_of_constants_it_uses_cause_recompilation(tmp_path: Path) -> None:
     copy = tmp_path / "streams"
     shutil.copytree(Path(streams.__path__[0]), copy, ignore=shutil.ignore_patterns("__pycache__"))
     lead = copy / "scoring/lead.py"
@@ -95,7 +95,7 @@ def test_only_the_accelerator_and_the_constants_that_it_uses_have_it_compiled_an
     assert run(WHERE, tmp_path) not in {before, constant}
 
 
-def test_nothing_is_compiled_where_compiled_code_can_only_be_read_even_on_another_cpu(kept: Path) -> None:
+def test_a_read_only_cache_is_used_even_on_another_cpu(kept: Path) -> None:
     assert run(COUNT, NUMBA_CACHE_DIR=str(kept)) == "0"
 
 
@@ -106,7 +106,7 @@ def test_a_damaged_file_is_compiled_again(kept: Path) -> None:
     assert run(COUNT, NUMBA_CACHE_DIR=str(kept)) == "1"
 
 
-def test_folders_of_older_states_are_removed(tmp_path: Path) -> None:
+def test_old_cache_folders_are_removed(tmp_path: Path) -> None:
     for number in range(jit.KEPT_FOLDERS + 2):
         old = tmp_path / f"compiled-{number}"
         (old / "kernels").mkdir(parents=True)
@@ -122,6 +122,6 @@ def test_folders_of_older_states_are_removed(tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_is_compiled_while_events_wait() -> None:
+def test_warm_up_compiles_every_function_that_python_calls() -> None:
     done = subprocess.run([sys.executable, "-c", CALLED], check=True, capture_output=True)
     assert done.stdout.decode().strip() == ""

@@ -1,4 +1,4 @@
-"""The check of the accelerator finds nothing where there is nothing."""
+"""The check of the accelerator reports no false differences."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def some_items(chance: Random, rules: Rules) -> list[LeadEvent | Control]:
 
 @settings(max_examples=50, deadline=None)
 @given(chances)
-def test_steps_of_any_kind_agree(chance: Random) -> None:
+def test_random_steps_cause_no_false_difference(chance: Random) -> None:
     rules = Rules(a_model(chance))
     scorer, items = choose("check").scorer(rules, lambda lead_id: True), some_items(chance, rules)
     stored: dict[str, bytes | None] = {}

@@ -1,4 +1,4 @@
-"""What the fuzzers begin with, and a few seconds of each; ``make fuzz`` takes ten minutes."""
+"""Run the seeds of the fuzzers, and each fuzzer for a few seconds; ``make fuzz`` takes ten minutes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.fuzz import blobs, scanner
 
 
 @pytest.mark.parametrize("seed", scanner.SEEDS)
-def test_records_that_the_fuzzer_begins_with(seed: bytes) -> None:
+def test_seeds_of_the_record_fuzzer(seed: bytes) -> None:
     scanner.check(seed)
 
 
 @pytest.mark.parametrize("seed", blobs.SEEDS)
-def test_stored_leads_that_the_fuzzer_begins_with(seed: bytes) -> None:
+def test_seeds_of_the_blob_fuzzer(seed: bytes) -> None:
     blobs.check(seed)
 
 

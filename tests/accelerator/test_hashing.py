@@ -1,4 +1,4 @@
-"""Compiled hashes are those of the libraries; names are found by their bytes."""
+"""Compiled hashes equal those of the libraries, and names are found by their bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.accelerator.hashing import murmur2, xxh3
-from streams.accelerator.id_index import NOWHERE, Names
+from streams.accelerator.id_index import NOWHERE, NameIndex
 from streams.accelerator.pointers import Text
 
 
@@ -27,7 +27,7 @@ def test_murmur2(data: bytes) -> None:
     assert int(murmur2(data)) == aiokafka.partitioner.murmur2(data) & 0xFFFFFFFF
 
 
-def found(names: Names, wanted: list[bytes]) -> list[int]:
+def found(names: NameIndex, wanted: list[bytes]) -> list[int]:
     sizes = np.array([len(name) for name in wanted], np.int64)
     numbers: list[int] = names.find(Text(b"".join(wanted)), sizes.cumsum() - sizes, sizes).tolist()
     return numbers
@@ -40,7 +40,7 @@ def found(names: Names, wanted: list[bytes]) -> list[int]:
     )
 )
 def test_names_are_found_until_they_are_removed(steps: list[tuple[bool, bytes, int]]) -> None:
-    names, known = Names(), dict[bytes, int]()
+    names, known = NameIndex(), dict[bytes, int]()
     for adds, name, number in steps:
         taken = next((n for n, i in known.items() if i == number), None)
         if adds and name not in known and taken is None:
@@ -53,8 +53,8 @@ def test_names_are_found_until_they_are_removed(steps: list[tuple[bool, bytes, i
     assert found(names, wanted) == [known.get(name, NOWHERE) if len(name) <= 240 else NOWHERE for name in wanted]
 
 
-def test_names_make_room() -> None:
-    names = Names()
+def test_an_index_grows() -> None:
+    names = NameIndex()
     many = [b"somebody-%d" % i for i in range(20_000)]
     for first in range(0, len(many), 500):
         names.add(many[first : first + 500], range(first, first + 500))

@@ -1,4 +1,4 @@
-"""Compiled code stays within the memory that it is given, and what goes beyond is noticed."""
+"""Compiled code stays within its memory, and an access beyond it is detected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_tests_have_guard_pages() -> None:
     assert pointers.octets is guarded
 
 
-def test_an_output_gives_what_was_written() -> None:
+def test_an_output_returns_the_written_bytes() -> None:
     output = Output(3)
     put(output.address, 0, 0x6162630000000000)
     assert bytes(output.written(3)) == b"abc"
@@ -46,19 +46,19 @@ def test_an_output_gives_what_was_written() -> None:
 
 
 @pytest.mark.parametrize("at", [-1, 3 + PADDING - 7, 3 + PADDING])
-def test_a_write_beyond_the_room_is_noticed(at: int) -> None:
+def test_a_write_beyond_the_buffer_is_detected(at: int) -> None:
     output = Output(3)
     put(output.address, at, 0)
-    with pytest.raises(Overrun, match="3 bytes were written where there was room for 3"):
+    with pytest.raises(Overrun, match="wrote 3 bytes into a buffer of 3"):
         output.written(3)
 
 
-def test_more_than_there_is_room_for_is_noticed() -> None:
+def test_a_size_beyond_the_buffer_is_detected() -> None:
     with pytest.raises(Overrun):
         Output(3).written(4)
 
 
-def test_half_an_id_is_not_read() -> None:
+def test_an_incomplete_id_is_not_read() -> None:
     leads, recent = new_leads(1), new_recent(64, 1)
     nothing = np.zeros(0, np.int64)
     ring = np.frombuffer(b"abcdefg", np.uint8)
@@ -67,14 +67,14 @@ def test_half_an_id_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("value", WHOLE)
-def test_records_that_end_anywhere(value: bytes) -> None:
-    """Alone in their text, so that the scanner stands before the guard page wherever they end."""
+def test_truncated_records_are_read_within_their_text(value: bytes) -> None:
+    """Each record is alone in its text, so that a guard page follows its end."""
     codec = AcceleratedCodec(("properties.url",), ())
     for size in range(len(value)):
         assert len(codec.decode_batch([Fetched(value[:size], 0)], [""]).rejects) == 1
     assert codec.decode_batch([Fetched(value, 0)], [""]).batch.alone == {}
 
 
-def test_padding_is_what_is_read() -> None:
+def test_the_padding_is_readable_and_not_initialized() -> None:
     text = Text(b"f")
     assert [byte(text.address, at) for at in range(1 + PADDING)] == [ord("f"), *[JUNK] * PADDING]

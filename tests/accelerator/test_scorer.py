@@ -1,4 +1,4 @@
-"""Compiled or not: the same bytes, the same alerts, the same counts."""
+"""The accelerated scorer produces the same bytes, alerts and counts as the reference."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIMITS = (
 
 
 def some_model(chance: Random, ordinary: bool) -> Model:
-    """Scorecards; ``ordinary`` ones without what is not compiled."""
+    """Random scorecards; ``ordinary`` ones use only compiled features."""
     model = a_model(chance)
     if not ordinary:
         return model
@@ -40,7 +40,7 @@ def some_model(chance: Random, ordinary: bool) -> Model:
 
 
 def some_events(chance: Random, rules: Rules, ordinary: bool) -> list[LeadEvent]:
-    """Events of three leads; of ``ordinary`` ones few have traits or campaigns."""
+    """Random events of three leads; few ``ordinary`` ones have traits or campaigns."""
     found = []
     for lead_id in "abc":
         for _ in range(chance.choice((1, 1, 6))):
@@ -71,7 +71,7 @@ def load(fast: AcceleratedScorer, slow: Scorer, stored: Mapping[str, bytes | Non
         slow.put_lead(lead_id, stored.get(lead_id))
 
 
-def test_leads_that_have_to_make_room_are_those_that_came_first() -> None:
+def test_trim_removes_the_leads_loaded_first() -> None:
     rules = Rules(Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}),)))
     fast = AcceleratedScorer(rules)
     ids = [f"lead-{i}" for i in range(10)]
@@ -94,7 +94,7 @@ def asked(fast: AcceleratedScorer, batch: ColumnBatch) -> ColumnBatch:
 
 @settings(max_examples=150, deadline=None)
 @given(chances)
-def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
+def test_batches_of_events_score_like_single_events(chance: Random) -> None:
     ordinary = chance.random() < 0.7
     rules = Rules(some_model(chance, ordinary), chance.choice((0, HOUR_MS, LATENESS_MS)))
     events = sorted(some_events(chance, rules, ordinary), key=lambda event: event.arrival)
@@ -127,8 +127,8 @@ def test_many_events_at_once_are_as_good_as_one_by_one(chance: Random) -> None:
 
 
 @pytest.mark.parametrize("seed", [5369, 6525, 6538])
-def test_an_event_for_an_instant_that_the_timer_has_passed_turns_a_stage_at_once(seed: int) -> None:
-    test_many_events_at_once_are_as_good_as_one_by_one.hypothesis.inner_test(Random(seed))  # type: ignore[attr-defined]
+def test_an_event_before_the_last_timer_run_changes_a_stage_at_once(seed: int) -> None:
+    test_batches_of_events_score_like_single_events.hypothesis.inner_test(Random(seed))  # type: ignore[attr-defined]
 
 
 @settings(max_examples=80, deadline=None)
@@ -150,7 +150,7 @@ def test_a_score_that_hovers_at_a_bound_is_decided_the_same(chance: Random) -> N
 
 
 def counting_rules(chance: Random) -> Rules:
-    """Signals of page views with limits and distinct values, among which some change nothing but that."""
+    """Signals of page views with limits and distinct values, some of them without points."""
     counted = [(limit, distinct) for limit in LIMITS for distinct in (None, "properties.path")]
     signals = tuple(
         Signal(f"s{i}", ("page",), half_life_ms=chance.choice((HOUR_MS, 30 * DAY_MS)), limit=limit, distinct=distinct)
@@ -166,7 +166,7 @@ def counting_rules(chance: Random) -> Rules:
 @settings(max_examples=40, deadline=None)
 @given(chances)
 def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Random) -> None:
-    """So many events that buckets are folded, values forgotten, windows full, and stages turned back and forth."""
+    """Enough events to fold buckets, drop values, fill windows, and enter and leave stages."""
     rules = counting_rules(chance)
     fast, slow, stored = AcceleratedScorer(rules), Scorer(rules), dict[str, bytes | None]()
     now_ms, sent = START_MS, 0
@@ -194,7 +194,7 @@ def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Rand
             slow.states.clear()
 
 
-def test_columns_grow_and_keep_what_they_hold() -> None:
+def test_columns_keep_their_values_when_they_grow() -> None:
     signals = tuple(Signal(name, (name,)) for name in ("page", "screen", "call"))
     rules = Rules(
         Model(signals, (Scorecard("card", {"page": Points(1.0), "screen": Points(-1.0), "call": Points(2.0)}),))
@@ -217,7 +217,7 @@ def test_columns_grow_and_keep_what_they_hold() -> None:
     assert len(fast) > 20
 
 
-def test_a_lead_that_forgets_all_its_events_in_one_step_goes_on() -> None:
+def test_a_lead_that_forgets_all_its_events_in_one_step_can_continue() -> None:
     rules = Rules(Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}),)))
     fast, slow = AcceleratedScorer(rules), Scorer(rules)
     sent = [Fact("page", f"m{i}", START_MS + i).event(rules, START_MS + i, "a") for i in range(70)]

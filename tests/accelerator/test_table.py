@@ -1,11 +1,14 @@
-"""What stands in the table and what does not."""
+"""Which leads are held in the table, and which are not."""
 
 from __future__ import annotations
 
 from unittest.mock import patch
 
+import pytest
+
 from streams.accelerator import fitting
 from streams.accelerator import rules as accelerator_rules
+from streams.accelerator.rules import Signals
 from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.event import LeadEvent
 from streams.scoring.lead import Lead, id_hash
@@ -35,7 +38,7 @@ def event(rules: Rules, message_id: str) -> LeadEvent:
 
 
 def test_more_signals_than_sixteen_bits_count() -> None:
-    """As many half-lives as scorecards have had since the worker started, say."""
+    """Such numbers can occur if half-lives change often while a worker runs."""
     scorer = AcceleratedScorer(rules_of())
     leads = {f"lead-{n}": a_lead(range(n * 1000, (n + 1) * 1000)) for n in range(34)}
     for lead_id, lead in leads.items():
@@ -47,7 +50,7 @@ def test_more_signals_than_sixteen_bits_count() -> None:
         assert encode(state) == encode(lead)
 
 
-def test_a_lead_with_very_many_signals_makes_no_column_wider() -> None:
+def test_a_lead_with_very_many_signals_does_not_widen_the_columns() -> None:
     with patch.object(fitting, "MOST_SIGNALS", 8):
         scorer = AcceleratedScorer(rules_of())
         scorer.put_lead("few", encode(a_lead(range(8))))
@@ -71,5 +74,13 @@ def blob_after_two_events(most_signals: int) -> bytes | None:
         return scorer.finish().all_blobs()["ana"]
 
 
-def test_scorecards_with_very_many_signals_are_left_to_the_reference() -> None:
+def test_the_reference_handles_scorecards_with_very_many_signals() -> None:
     assert blob_after_two_events(3) == blob_after_two_events(4)
+
+
+def test_too_many_sets_of_signals_are_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.accelerator.rules.MOST_GROUPS", 3)
+    signals = Signals()
+    assert [signals.group((1,)), signals.group((2,)), signals.group((1,))] == [0, 1, 0]
+    with pytest.raises(OverflowError, match="set LEADGLOW_ACCELERATOR=off"):
+        signals.group((1, 2))

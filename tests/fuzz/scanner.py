@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from zlib import crc32
 
-from tests.accelerator.test_codec import CALLS, PIECES, WHOLE, agrees
+from tests.accelerator.test_codec import CALLS, PIECES, WHOLE, decode_and_compare
 
 SEPARATOR = b"\x1e"
 """Between records: a control character, which no JSON holds."""
@@ -27,4 +27,4 @@ WORDS = [
 
 def check(data: bytes) -> None:
     """Read these records by both."""
-    agrees([*data.split(SEPARATOR)[:8]], Random(crc32(data)))
+    decode_and_compare([*data.split(SEPARATOR)[:8]], Random(crc32(data)))

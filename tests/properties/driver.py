@@ -1,4 +1,4 @@
-"""Drives a replay as a worker does: steps of several inputs, ticks, forwarded records that arrive later."""
+"""Drive a replay like a worker: steps of several inputs, timer runs, and forwarded records that arrive later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from streams.scoring.stages import Transition
 from tests.support.implementations import in_use, make_batch
 
 Cut = Literal["", "step", "show", "reload"]
-"""After an input comes nothing, the end of a step, or that and a new scorer that knows only the store."""
+"""After an input: nothing, the end of the step, or its end followed by an update of the ranking or a reload of all
+leads from the store."""
 
 
 class ShardDriver(Replay):
@@ -27,7 +28,7 @@ class ShardDriver(Replay):
         """Start empty."""
         super().__init__(rules)
         self.waiting: list[Input] = []
-        """What was forwarded and not delivered yet, in order."""
+        """Inputs forwarded but not delivered yet, in order."""
 
     def make_scorer(self) -> LeadScorer[Any]:
         """Make one of the implementation under test."""
@@ -43,7 +44,7 @@ class ShardDriver(Replay):
         self.cut(cut)
 
     def advance_lead(self, lead_id: str, now_ms: int, cut: Cut = "step") -> None:
-        """The timer's part."""
+        """Advance a lead, as the timer does."""
         super().advance_lead(lead_id, now_ms)
         self.cut(cut)
 
@@ -61,11 +62,11 @@ class ShardDriver(Replay):
             self.reload_leads()
 
     def deliver(self, at: int = 0) -> None:
-        """Deliver one forwarded record, the ``at``-th of those that wait."""
+        """Deliver the ``at``-th waiting record."""
         self.take(self.waiting.pop(at % len(self.waiting)))
 
     def drain(self) -> None:
-        """Deliver everything that waits."""
+        """Deliver all waiting records."""
         for _ in range(10_000):
             if not self.waiting:
                 return
@@ -110,7 +111,7 @@ def run(
 
 
 def told(transitions: Iterable[Transition]) -> list[tuple[object, ...]]:
-    """What must be the same of transitions, whoever made them."""
+    """The fields of transitions that must be equal in equivalent runs."""
     return [(t.alert_id, t.card, t.stage, t.kind, t.at_ms, t.cause, t.episode, t.told, t.silenced) for t in transitions]
 
 
@@ -120,7 +121,7 @@ def readings(rules: Rules, lead: Lead, now_ms: int) -> list[Reading]:
 
 
 def close(mine: Iterable[Reading], theirs: Iterable[Reading]) -> bool:
-    """Whether scores, engagement and fit are the same within 10^-6 points."""
+    """Whether scores and engagement are equal within 10^-6 points, and fit exactly."""
     return all(
         abs(a.exact - b.exact) <= 1000 and abs(a.engagement - b.engagement) <= 1000 and a.fit == b.fit
         for a, b in zip(mine, theirs, strict=True)

@@ -1,4 +1,4 @@
-"""Leads whose score stays at a bound, or close to it, while its parts fade."""
+"""Build leads whose score stays at a bound, or close to it, while its parts decay."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AMOUNTS = (1.0, 1.0, 1.0, 2.0, 0.37, 1e-9, 4e-10, 1e-12, 1e6)
 
 
 def a_hovering_lead(chance: Random) -> tuple[Rules, Lead]:
-    """A lead whose parts cancel each other, or whose score is at a bound, to the last unit or nearly."""
+    """A lead whose parts cancel, or whose score is at a bound, exactly or almost."""
     worths = [worth for _ in range(chance.choice((1, 1, 2, 3))) for worth in chance.choice(WORTHS)]
     names = [f"s{i}" for i in range(len(worths))]
     half_lives_ms = chance.choice(HALF_LIVES_MS)
@@ -71,7 +71,7 @@ def a_hovering_lead(chance: Random) -> tuple[Rules, Lead]:
 
 
 def events_for(chance: Random, rules: Rules, lead: Lead) -> list[LeadEvent]:
-    """A few events of a lead, of which most match nothing, and the instants close to each other or far apart."""
+    """A few events of a lead at near or distant instants; most match no signal."""
     now_ms, found = lead.clock, []
     for i in range(chance.randint(1, 8)):
         now_ms += chance.choice((0, 1, 1, 3, 1000, HOUR_MS, DAY_MS, 100 * DAY_MS))

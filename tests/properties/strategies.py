@@ -1,8 +1,8 @@
-"""Random scorecards, built as plain values, and random histories of one lead.
+"""Generate random scorecards and random histories of one lead.
 
-Everything comes from a generator whose seed Hypothesis chooses: ten times as many cases a second as drawing
-every value, at the price of less shrinking. Numbers are round and instants coarse on purpose: bounds are met
-exactly, times and scores are equal often.
+Hypothesis chooses only the seed of a random generator. That gives ten times as many cases a second as drawing every
+value, but shrinks less well. Numbers are round and instants coarse on purpose, so that scores often meet bounds
+exactly, and times and scores are often equal.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.properties.driver import Cut
 
 MINUTE_MS = 60_000
 START_MS = 1_767_657_600_000
-"""2026-01-06T00:00:00Z, a Tuesday: the bounds of hours, days and weeks are near."""
+"""2026-01-06T00:00:00Z, a Tuesday, close to the bounds of hours, days and weeks."""
 EVENTS = ("page", "Asked", "Bought", "Called")
 PERIODS: tuple[Period, ...] = ("hour", "day", "week", "ever")
 HALF_LIVES_MS = (math.inf, 20.0 * MINUTE_MS, float(HOUR_MS), 6.0 * HOUR_MS, float(DAY_MS), 14.0 * DAY_MS)
@@ -50,7 +50,7 @@ FIT_LINES = (
 )
 
 chances = st.integers(0, 2**32 - 1).map(Random)
-"""Where the randomness of a case comes from."""
+"""Seeded random generators, one for each case."""
 
 
 def some(chance: Random, things: Sequence[Any], least: int = 0, most: int = 99) -> list[Any]:
@@ -59,7 +59,7 @@ def some(chance: Random, things: Sequence[Any], least: int = 0, most: int = 99) 
 
 
 def a_signal(chance: Random, name: str) -> Signal:
-    """A signal, of any way to count."""
+    """A signal with any way of counting."""
     where: Condition = EVERYTHING
     if chance.random() < 0.2:
         where = Test("properties.kind", chance.choice(("equals", "not")), "x")
@@ -76,7 +76,7 @@ def a_signal(chance: Random, name: str) -> Signal:
 
 
 def a_stage(chance: Random, name: str, signals: Sequence[str]) -> Stage:
-    """A latch."""
+    """A random stage."""
     enter = chance.choice((10.0, 5.0, 20.0, 30.0, 12.5, 60.0))
     return Stage(
         name,
@@ -91,7 +91,7 @@ def a_stage(chance: Random, name: str, signals: Sequence[str]) -> Stage:
 
 
 def a_scorecard(chance: Random, name: str, signals: Sequence[str]) -> Scorecard:
-    """What some of the signals are worth."""
+    """A random scorecard over some of the signals."""
     valued = some(chance, signals, 1)
     grouped = valued[: chance.randint(0, len(valued))]
     floor, top = chance.choice(((-math.inf, math.inf), (-10.0, 30.0), (-40.0, 7.5)))
@@ -119,7 +119,7 @@ def a_model(chance: Random) -> Model:
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that happened, before anybody heard of it."""
+    """Something that a lead did, independent of when it arrives."""
 
     name: str
     message_id: str
@@ -129,7 +129,7 @@ class Fact:
     touch: tuple[str, str, str] | None = None
 
     def event(self, rules: Rules, arrival: int, lead_id: str = "u") -> LeadEvent:
-        """As the codec would hand it on."""
+        """The event that the codec would make of it."""
         values = tuple(self.properties.get(path) for path in rules.paths)
         traits = dict(self.traits) if self.traits else None
         return LeadEvent(lead_id, self.name, values, self.message_id, self.at, arrival, traits, self.touch)
@@ -152,7 +152,7 @@ def _some_of(chance: Random, choices: dict[str, tuple[Any, ...]], share: float) 
 
 
 def some_facts(chance: Random, span_ms: int | None = None, most: int = 14) -> list[Fact]:
-    """What a lead did, in order of time; equal times are likely."""
+    """Facts of a lead in order of time; equal times are likely."""
     span_ms = span_ms or chance.choice(SPANS_MS)
     times = sorted(an_instant(chance, span_ms) for _ in range(chance.randint(1, most)))
     properties = {
@@ -199,5 +199,5 @@ def some_cuts(chance: Random, count: int) -> list[Cut]:
 
 
 def some_ticks(chance: Random, until_ms: int) -> list[tuple[int, Cut]]:
-    """When the timer strikes."""
+    """Instants at which the timer runs."""
     return [(chance.randint(START_MS, until_ms), chance.choice(CUTS)) for _ in range(chance.randint(0, 6))]

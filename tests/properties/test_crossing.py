@@ -1,4 +1,4 @@
-"""The search for the next crossing, against looking at every millisecond."""
+"""The search for the next crossing agrees with a check of every millisecond."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.properties.strategies import START_MS, chances
 
 
 def a_fading_lead(chance: Random, half_lives_ms: tuple[float, ...]) -> tuple[CardRule, Lead]:
-    """A lead with a few amounts, positive and negative, capped and not, and latches at random."""
+    """A lead with random latches and a few amounts: positive or negative, capped or not."""
     names = [f"s{i}" for i in range(chance.randint(1, 4))]
     signals = tuple(Signal(name, (name,), half_life_ms=chance.choice(half_lives_ms)) for name in names)
     worth = {
@@ -49,7 +49,7 @@ def shows(card: CardRule, lead: Lead, at_ms: int) -> tuple[int, bool]:
 
 @settings(max_examples=50)
 @given(chances)
-def test_the_searches_agree_with_a_look_at_every_millisecond(chance: Random) -> None:
+def test_the_searches_agree_with_a_check_of_every_millisecond(chance: Random) -> None:
     card, lead = a_fading_lead(chance, (7.0, 40.0, 100.0, math.inf))
     end_ms = START_MS + max(horizon_ms(card, lead), 100)
     seen = [shows(card, lead, at_ms) for at_ms in range(START_MS, end_ms + 1)]
@@ -63,7 +63,7 @@ def test_the_searches_agree_with_a_look_at_every_millisecond(chance: Random) -> 
 
 @settings(max_examples=900)
 @given(chances)
-def test_no_stage_or_score_changes_before_the_cheap_bounds(chance: Random) -> None:
+def test_no_stage_or_score_changes_before_the_lower_bounds(chance: Random) -> None:
     card, lead = a_fading_lead(chance, (HOUR_MS, 14.0 * DAY_MS, 90.0 * DAY_MS, math.inf))
     now_ms = START_MS + chance.randint(0, 10 * DAY_MS)
     reading = read(card, lead, now_ms)
@@ -87,7 +87,7 @@ def test_no_stage_or_score_changes_before_the_cheap_bounds(chance: Random) -> No
 
 
 @given(chances)
-def test_a_score_that_grazes_a_bound_for_ever_is_found_in_bounded_time(chance: Random) -> None:
+def test_the_search_ends_for_a_score_that_stays_close_to_a_bound(chance: Random) -> None:
     signals = (
         Signal("base", ("a",)),
         Signal("dip", ("b",), half_life_ms=float(chance.choice((50, HOUR_MS)))),
@@ -106,6 +106,6 @@ def test_a_score_that_grazes_a_bound_for_ever_is_found_in_bounded_time(chance: R
     assert read(rule_card, lead, at_ms - 1).exact < 20 * 10**9
 
 
-def test_a_total_beyond_whole_floats_fades_without_an_error() -> None:
-    """Nine million points and more: a whole number just below the total is the total, as a float."""
+def test_a_very_large_total_decays_without_an_error() -> None:
+    """From nine million points on, a float cannot separate the total from the next smaller whole number."""
     assert fade_ms(2**60 - 1, 2.0**60, 1e-9) == math.inf

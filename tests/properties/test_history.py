@@ -1,4 +1,4 @@
-"""The history of a score: bounded, in order, and true at its end."""
+"""The history of a score is bounded, sorted, and ends with the last change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEPS = st.lists(
 
 
 def played(steps: list[tuple[int, int]]) -> tuple[bytes, list[tuple[int, int]]]:
-    """A history after these (seconds later, score), and every change as it was added."""
+    """A history after these (seconds later, score) steps, and the list of all changes added."""
     changes: list[tuple[int, int]] = []
     history, at_s = b"", NOW_S
     for later, score in steps:
@@ -30,7 +30,7 @@ def played(steps: list[tuple[int, int]]) -> tuple[bytes, list[tuple[int, int]]]:
 
 
 @given(STEPS)
-def test_it_is_bounded_and_in_order_with_a_point_a_second_at_most(steps: list[tuple[int, int]]) -> None:
+def test_a_history_is_bounded_and_sorted_with_at_most_one_point_a_second(steps: list[tuple[int, int]]) -> None:
     history, _ = played(steps)
     seconds = [at_s for at_s, _ in points(history)]
     assert len(history) <= min(MOST * POINT.size, MOST_BYTES)
@@ -51,8 +51,8 @@ def test_every_point_was_a_change(steps: list[tuple[int, int]]) -> None:
 
 
 @given(STEPS)
-def test_no_stretch_without_a_point_is_long_for_its_age(steps: list[tuple[int, int]]) -> None:
-    """Between two changes that were lost, a point is at most two sevenths of their age away."""
+def test_gaps_between_points_are_small_for_their_age(steps: list[tuple[int, int]]) -> None:
+    """A dropped change has a kept point within two sevenths of its age."""
     history, changes = played(steps)
     kept = [at_s for at_s, _ in points(history)]
     for at_s, _ in changes:
@@ -61,12 +61,12 @@ def test_no_stretch_without_a_point_is_long_for_its_age(steps: list[tuple[int, i
             assert any(abs(at_s - point) * SHARE <= 2 * age for point in kept)
 
 
-def test_a_score_that_changes_all_the_time_fills_it_and_no_more() -> None:
+def test_a_score_that_changes_constantly_does_not_exceed_the_bound() -> None:
     history = b""
     for second in range(0, 200 * 86_400, 600):
         history = add(history, NOW_S + second, second // 600 % 100)
     assert 40 * POINT.size <= len(history) <= MOST * POINT.size
 
 
-def test_scores_beyond_two_bytes_are_cut_off() -> None:
+def test_scores_beyond_two_bytes_are_clamped() -> None:
     assert points(add(add(b"", NOW_S, 1e9), NOW_S + 1, -1e9)) == [(NOW_S, 32767), (NOW_S + 1, -32768)]

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("implementation")
 
 @settings(max_examples=170)
 @given(chances)
-def test_an_event_that_comes_again_changes_nothing(chance: Random) -> None:
+def test_a_repeated_event_changes_nothing(chance: Random) -> None:
     rules = Rules(a_model(chance))
     once = events_of(rules, some_inputs(chance))
     twice: list[LeadEvent] = []
@@ -40,7 +40,7 @@ def test_an_event_that_comes_again_changes_nothing(chance: Random) -> None:
 
 
 @given(st.integers(0, 127))
-def test_an_event_is_known_again_after_127_others(others: int) -> None:
+def test_a_duplicate_is_recognized_after_127_other_events(others: int) -> None:
     rules = Rules(Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}, maximum=1000.0),)))
     first = Fact("page", "first", START_MS).event(rules, START_MS)
     rest = [Fact("page", f"{i}", START_MS).event(rules, START_MS) for i in range(others)]

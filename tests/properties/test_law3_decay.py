@@ -61,7 +61,7 @@ def test_an_amount_is_the_sum_of_its_events_each_decayed_once(chance: Random) ->
 
 @settings(max_examples=100)
 @given(chances)
-def test_what_was_stored_reads_back_byte_for_byte(chance: Random) -> None:
+def test_a_stored_lead_is_decoded_and_encoded_to_the_same_bytes(chance: Random) -> None:
     rules = Rules(a_model(chance))
     events = events_of(rules, some_inputs(chance))
     blob = run(rules, events).blobs["u"]
@@ -109,7 +109,9 @@ def test_the_next_change_is_the_first_ms_at_which_the_score_or_a_stage_differs(c
 
 
 @given(st.integers(2, 100), st.integers(1, 99), st.sampled_from((HOUR_MS, DAY_MS, 45 * DAY_MS)))
-def test_the_time_of_a_fall_agrees_with_the_score_read_then(score: int, by: int, half_life_ms: int) -> None:
+def test_the_predicted_time_of_a_fall_agrees_with_the_score_at_that_time(
+    score: int, by: int, half_life_ms: int
+) -> None:
     assume(by < score)
     rules = Rules(
         Model(

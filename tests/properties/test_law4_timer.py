@@ -1,4 +1,4 @@
-"""Law 4: the timer, and how records fall into batches, change promptness and never the outcome."""
+"""Law 4: timer runs and batch sizes affect promptness, never the outcome."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("implementation")
 
 @settings(max_examples=350)
 @given(chances)
-def test_ticks_and_batches_leave_the_same_transitions(chance: Random) -> None:
+def test_timer_runs_and_batches_do_not_change_the_transitions(chance: Random) -> None:
     rules = Rules(a_model(chance))
     events = events_of(rules, some_inputs(chance))
     until_ms = events[-1].arrival + chance.choice((0, DAY_MS, 100 * DAY_MS))
@@ -45,7 +45,9 @@ def test_ticks_and_batches_leave_the_same_transitions(chance: Random) -> None:
 
 @settings(max_examples=200)
 @given(chances)
-def test_a_score_that_hovers_at_a_bound_turns_at_the_same_instants_with_and_without_the_timer(chance: Random) -> None:
+def test_a_score_close_to_a_bound_changes_stages_at_the_same_instants_with_and_without_the_timer(
+    chance: Random,
+) -> None:
     rules, lead = a_hovering_lead(chance)
     events = events_for(chance, rules, lead)
     plain, batch, ticked = ShardDriver(rules), ShardDriver(rules), ShardDriver(rules)
@@ -73,7 +75,7 @@ def test_a_score_that_hovers_at_a_bound_turns_at_the_same_instants_with_and_with
     st.sampled_from((2.0, 5.0, 9.0)),
     chances,
 )
-def test_a_meaningless_event_next_to_a_crossing_does_not_move_it(
+def test_an_unmatched_event_next_to_a_crossing_does_not_move_it(
     half_life_ms: float, worth: list[float], leave: float, chance: Random
 ) -> None:
     names = [f"s{i}" for i in range(len(worth))]

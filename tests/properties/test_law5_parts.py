@@ -1,4 +1,4 @@
-"""Law 5: the parts sum to the score exactly as printed, and nothing that is shown disagrees."""
+"""Law 5: the printed parts sum exactly to the printed score, and all shown values agree."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_a_rebuild_in_other_batches_gives_the_same_states_and_alert_ids(chance: 
     cuts = some_cuts(chance, len(inputs))
     other_lead = events_of(again, inputs[::-1])
     live = run(rules, events_of(rules, inputs), cuts, ticks, until_ms)
-    run(again, other_lead)  # what the rules remember of other leads must leave no trace
+    run(again, other_lead)  # the match cache of the rules must not change the result
     rebuilt = run(again, events_of(again, inputs), until_ms=until_ms)
     assert encode(live.lead()) == encode(rebuilt.lead())
     assert told(live.transitions) == told(rebuilt.transitions)

@@ -1,4 +1,4 @@
-"""Law 7: state, schedule, outbox and checkpoint move in one step, and of two writers one is right."""
+"""Law 7: state, schedule, outbox and checkpoint change in one step, and of two writers only one succeeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ writers = st.integers(0, 1)
 
 
 def now(awaitable: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that waits for nothing."""
+    """The result of a coroutine that never suspends."""
     try:
         awaitable.send(None)
     except StopIteration as done:
@@ -30,17 +30,17 @@ def now(awaitable: Coroutine[Any, Any, T]) -> T:
 
 
 class TwoWriters(RuleBasedStateMachine):
-    """Two workers that both believe to own the shard; each adds its step to a lead's blob. The store may forget."""
+    """Two workers that both assume to own the shard and add their steps to one blob; the store may lose steps."""
 
     @initialize()
     def start(self) -> None:
         self.store = MemoryStore()
         self.known: list[list[str]] = [[], []]
-        """What each worker remembers of the lead: the steps that it has counted."""
+        """Steps that each worker has counted."""
         self.last: list[Commit | None] = [None, None]
         self.steps = 0
         self.history = [(deepcopy(self.store), list[str]())]
-        """The store as it was after each step taken, and these steps."""
+        """Copies of the store after each committed step, with the steps so far."""
 
     @property
     def taken(self) -> list[str]:
@@ -102,5 +102,5 @@ class TwoWriters(RuleBasedStateMachine):
         assert [entry.seq for entry in now(self.store.outbox(P))] == list(range(1, total + 1))
 
 
-def test_of_two_writers_who_follow_one_step_exactly_one_is_right() -> None:
+def test_of_two_writers_of_the_same_step_exactly_one_succeeds() -> None:
     run_state_machine_as_test(TwoWriters, settings=settings(max_examples=60, stateful_step_count=25))

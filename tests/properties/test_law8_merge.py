@@ -66,7 +66,7 @@ def test_a_merge_counts_everything_once(chance: Random) -> None:
                 apart.deliver()
     apart.cut("step")
     apart.drain()
-    for fact, _ in inputs:  # what either has counted is known to the one that they are now
+    for fact, _ in inputs:  # the merged lead recognizes the events of both as duplicates
         apart.take(fact.event(rules, now_ms, chance.choice("ua")))
     apart.drain()
     together = run(rules, events_of(rules, inputs))
@@ -96,7 +96,7 @@ def total(shard: ShardDriver) -> int:
 
 @settings(max_examples=170)
 @given(chances)
-def test_joins_in_any_order_form_no_ring_and_lose_nothing(chance: Random) -> None:
+def test_joins_in_any_order_form_no_circle_and_lose_nothing(chance: Random) -> None:
     people = [Identity(kind, f"{kind}{i}") for kind in (USER, EMAIL, ANONYMOUS) for i in range(3)]
     shard = ShardDriver(ONE_EACH)
     events, joined = 0, []
@@ -122,7 +122,7 @@ def test_joins_in_any_order_form_no_ring_and_lose_nothing(chance: Random) -> Non
         assert all(final_owner(shard, one) == final_owner(shard, other) for one, other in joined)
 
 
-def test_a_join_may_not_take_two_users_together_unless_it_says_so() -> None:
+def test_only_an_explicit_join_merges_two_users() -> None:
     ann, bob = Identity(USER, "ann"), Identity(USER, "bob")
     assert join(ann, bob, START_MS) is None
     assert join(ann, ann, START_MS, explicit=True) is None
@@ -132,7 +132,7 @@ def test_a_join_may_not_take_two_users_together_unless_it_says_so() -> None:
 
 @settings(max_examples=170)
 @given(chances)
-def test_what_was_erased_does_not_come_back_and_what_follows_counts(chance: Random) -> None:
+def test_erased_events_stay_erased_and_later_ones_count(chance: Random) -> None:
     shard = ShardDriver(ONE_EACH)
     erase_at = chance.randint(1, 12)
     join_at = chance.randint(0, 14)
@@ -166,12 +166,12 @@ TURNING = Rules(
         ),
     )
 )
-"""Leads come into stages and leave them all the time."""
+"""Rules by which leads enter and leave stages often."""
 
 
 @settings(max_examples=170)
 @given(chances)
-def test_no_two_changes_of_a_stage_have_one_id_whatever_is_joined_and_erased(chance: Random) -> None:
+def test_stage_changes_have_unique_ids_despite_joins_and_erasures(chance: Random) -> None:
     people = [Identity(kind, f"{kind}{i}") for kind in (USER, ANONYMOUS) for i in range(3)]
     shard = ShardDriver(TURNING)
     arrival = START_MS

@@ -1,4 +1,4 @@
-"""Taking an event back: as if it had given nothing, in any order of arrival."""
+"""A retracted event scores as if it had never matched, in any order of arrival."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def exact(shard: ShardDriver, after_ms: int = 0, lead_id: str = "u") -> float:
 
 @settings(max_examples=200)
 @given(chances)
-def test_a_lead_scores_as_if_what_was_taken_back_had_given_nothing(chance: Random) -> None:
+def test_a_lead_scores_as_if_retracted_events_had_not_matched(chance: Random) -> None:
     rules = Rules(a_model(chance))
     events = events_of(rules, some_inputs(chance))
     gone = chance.sample(events, chance.randint(1, min(3, len(events))))
@@ -66,7 +66,7 @@ def test_a_lead_scores_as_if_what_was_taken_back_had_given_nothing(chance: Rando
         assert close(readings(rules, mine.lead(), now_ms), readings(rules, theirs.lead(), now_ms))
 
 
-def test_an_alert_is_followed_by_a_leaving_that_says_retracted() -> None:
+def test_an_alert_is_followed_by_a_left_alert_with_the_cause_retracted() -> None:
     rules = rules_of(VIEW, STAGE)
     shard = play(rules, page(rules, "a"), page(rules, "b"), Retract("u", "b", START_MS + 1))
     assert [(t.kind, t.cause, t.told) for t in shard.transitions] == [
@@ -76,13 +76,13 @@ def test_an_alert_is_followed_by_a_leaving_that_says_retracted() -> None:
     assert exact(shard) == 8.0
 
 
-def test_a_stage_that_others_keep_above_its_bound_is_not_left() -> None:
+def test_a_stage_is_not_left_if_other_events_keep_the_score_above_its_bound() -> None:
     rules = rules_of(VIEW, STAGE)
     shard = play(rules, page(rules, "a"), page(rules, "b"), page(rules, "c"), Retract("u", "b", START_MS))
     assert [t.kind for t in shard.transitions] == ["entered"]
 
 
-def test_taking_back_twice_is_taking_back_once_and_the_event_stays_known() -> None:
+def test_a_second_retraction_changes_nothing_and_the_event_stays_a_duplicate() -> None:
     rules = rules_of()
     back = Retract("u", "a", START_MS)
     shard = play(rules, page(rules, "a"), page(rules, "b"), back, back, page(rules, "a"))
@@ -90,19 +90,19 @@ def test_taking_back_twice_is_taking_back_once_and_the_event_stays_known() -> No
     assert shard.lead().count == [1]
 
 
-def test_a_place_under_a_limit_goes_to_the_next_event() -> None:
+def test_the_next_event_counts_in_place_of_a_retracted_one_under_a_limit() -> None:
     rules = rules_of(Signal("view", ("page",), half_life_ms=DAY_MS, limit=Limit(1, "day")))
     shard = play(rules, page(rules, "a"), page(rules, "b", HOUR_MS), Retract("u", "a", START_MS + HOUR_MS))
     assert exact(shard, HOUR_MS) == 8.0
 
 
-def test_nothing_is_left_of_the_only_event() -> None:
+def test_retracting_the_only_event_drops_the_signal() -> None:
     rules = rules_of(Signal("view", ("page",), half_life_ms=DAY_MS, limit=Limit(1, "ever")))
     lead = play(rules, page(rules, "a"), Retract("u", "a", START_MS)).lead()
     assert (lead.signals, lead.windows, lead.recent) == ([], {}, b"")
 
 
-def test_what_is_too_old_stays_and_is_counted() -> None:
+def test_retracting_a_too_old_event_changes_nothing_and_is_tallied() -> None:
     rules = rules_of()
     events = [page(rules, f"m{i}") for i in range(RECENT + 1)]
     shard = play(rules, *events, Retract("u", "m0", START_MS))
@@ -110,7 +110,7 @@ def test_what_is_too_old_stays_and_is_counted() -> None:
     assert sum(shard.lead().count) == len(events)
 
 
-def test_an_event_of_a_visitor_is_taken_back_from_the_user_that_it_became() -> None:
+def test_an_event_of_a_visitor_is_retracted_from_the_user_it_was_merged_into() -> None:
     rules = rules_of()
     visitor, user = Identity(USER, "v"), Identity(USER, "u")
     shard = play(
@@ -124,7 +124,7 @@ def test_an_event_of_a_visitor_is_taken_back_from_the_user_that_it_became() -> N
     assert not any(isinstance(record, Arrived) for record in shard.waiting)
 
 
-def test_an_alert_that_was_taken_back_keeps_no_true_one_quiet() -> None:
+def test_a_retracted_alert_starts_no_cooldown() -> None:
     patient = Stage("hot", 10.0, 5.0, cooldown_ms=7 * DAY_MS, handoff=True)
     rules = rules_of(VIEW, patient)
     false: list[Input] = [page(rules, "a"), page(rules, "b"), Retract("u", "b", START_MS), Retract("u", "a", START_MS)]

@@ -1,4 +1,4 @@
-"""The search for the next change ends after a bounded number of looks, and finds the same from wherever it begins."""
+"""The search for the next change takes a bounded number of evaluations and does not depend on its start."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ MOST_LOOKS = 2000
 ENDLESS = Path(__file__).parents[1] / "data/scorecards/endless-search.yaml"
 
 
-class Looks:
-    """How often one search looks at a lead: now, and at most."""
+class EvaluationCounter:
+    """Number of evaluations in the current search, and the maximum of all searches."""
 
     def __init__(self) -> None:
         self.most = self._now = 0
@@ -49,7 +49,7 @@ class Looks:
         return counting
 
     def begun(self, search_of: Callable[..., Any]) -> Callable[..., Any]:
-        """Count anew with each call of a function."""
+        """Start a new count with each call of a function."""
 
         def beginning(*args: Any) -> Any:
             self._now = 0
@@ -59,9 +59,9 @@ class Looks:
 
 
 @contextmanager
-def looks() -> Iterator[Looks]:
-    """Count how often searches look at a lead."""
-    found = Looks()
+def counter() -> Iterator[EvaluationCounter]:
+    """Count the evaluations of searches."""
+    found = EvaluationCounter()
     curve = smooth.Smooth
     with (
         patch.multiple(search, read=found.counted(read), envelope=found.counted(search.envelope)),
@@ -77,21 +77,21 @@ def looks() -> Iterator[Looks]:
 @pytest.mark.usefixtures("implementation")
 @settings(max_examples=150)
 @given(chances)
-def test_a_search_looks_at_a_lead_a_bounded_number_of_times(chance: Random) -> None:
+def test_a_search_takes_a_bounded_number_of_evaluations(chance: Random) -> None:
     rules, lead = a_hovering_lead(chance)
     each = AnyScorer(rules)
     each.put_lead("u", encode(lead))
-    with looks():
+    with counter():
         for later_ms in (0, 1, DAY_MS, 1000 * DAY_MS):
             each.advance_due(["u"], lead.clock + later_ms)
     (card,) = rules.cards
-    with looks():
+    with counter():
         next_change(card, lead, lead.clock)
 
 
 @settings(max_examples=300)
 @given(chances)
-def test_an_instant_is_the_same_from_wherever_the_search_begins(chance: Random) -> None:
+def test_a_search_finds_the_same_instant_from_any_start(chance: Random) -> None:
     rules, lead = a_hovering_lead(chance)
     (card,) = rules.cards
     end_ms = lead.clock + horizon_ms(card, lead) + 1
@@ -114,7 +114,7 @@ def turns(card: CardRule, lead: Lead, at_ms: int) -> bool:
 
 @settings(max_examples=60)
 @given(chances)
-def test_short_half_lives_give_the_very_millisecond_at_which_the_rounded_parts_pass_a_bound(chance: Random) -> None:
+def test_short_half_lives_give_the_exact_millisecond_at_which_the_rounded_parts_pass_a_bound(chance: Random) -> None:
     names = [f"s{i}" for i in range(chance.randint(1, 4))]
     signals = tuple(Signal(n, (n,), half_life_ms=chance.choice((200.0, 500.0, 1100.0, math.inf))) for n in names)
     points = {n: Points(chance.choice((10.0, 20.0, 3.3, -10.0, -4.0)), chance.choice((math.inf, 12.0))) for n in names}
@@ -142,14 +142,14 @@ def test_short_half_lives_give_the_very_millisecond_at_which_the_rounded_parts_p
 
 
 @pytest.mark.usefixtures("implementation")
-def test_parts_that_cancel_each_other_for_ever_change_nothing() -> None:
+def test_parts_that_always_cancel_change_nothing() -> None:
     rules = Rules(load(ENDLESS.read_text()))
     shard = ShardDriver(rules)
     shard.take(Fact("identify", "i", START_MS, traits={"size": "small"}).event(rules, START_MS))
     shard.take(Fact("page", "p", START_MS + 1, {"properties.path": "/careers"}).event(rules, START_MS + 1))
     each = AnyScorer(rules)
     each.put_lead("u", shard.blobs["u"])
-    with looks() as found:
+    with counter() as found:
         each.advance_due(["u"], START_MS + 2)
         each.advance_due(["u"], round(each.finish().due["u"] or 0))
     assert each.finish().due == {"u": None}
@@ -157,7 +157,7 @@ def test_parts_that_cancel_each_other_for_ever_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_a_score_that_stays_at_a_bound_to_the_last_unit_changes_nothing(inside: bool) -> None:
+def test_a_score_that_stays_exactly_at_a_bound_changes_nothing(inside: bool) -> None:
     rules = Rules(load(ENDLESS.read_text()))
     (card,) = rules.cards
     lead = Lead(START_MS)
@@ -165,6 +165,6 @@ def test_a_score_that_stays_at_a_bound_to_the_last_unit_changes_nothing(inside: 
     lead.latches[card.stages[0].key] = Latch(inside=inside)
     for name in ("page_view", "careers"):
         lead.add(rules.signals[name].id, rules.signals[name].inverse_half_life, 0, 1.0)
-    with looks() as found:
+    with counter() as found:
         assert next_change(card, lead, START_MS) is None
     assert found.most < 100

@@ -46,14 +46,14 @@ SAID_AT = "2026-11-23T00:00:00Z"
 
 
 def tracked(kind: str, message_id: str, **fields: Any) -> Call:
-    """A call of a website's tracker, by way of the collector's adapter."""
+    """A call of a website tracker, converted by the collector."""
     body = {"type": kind, "messageId": message_id, "timestamp": SAID_AT, "writeKey": "wk", **fields}
     (call,) = segment.read_segment(post(f"/v1/{kind}", body)).calls
     return call
 
 
 def clicked() -> Call:
-    """A click in a mail, as SendGrid tells it: there is only the address."""
+    """A click in an email as SendGrid reports it: with only the address."""
     event = {"email": ANA, "event": "click", "url": "https://acme.example/", "sg_event_id": "c", "sg_message_id": "m"}
     (call,) = read("sendgrid", sendgrid([event | {"timestamp": NOW_MS // 1000}]), public_key=public_key()).calls
     return call
@@ -70,7 +70,7 @@ STORY = [
 
 
 def inputs_of(call: Call, arrival: int) -> list[Input]:
-    """What intake makes of a call, as scoring reads it."""
+    """The inputs of scoring that intake makes of a call."""
     output = Intake(Topics(), Partitioner(1)).adapt_records(
         {"web-events:0": [Arriving(orjson.dumps(call), None, arrival)]}, arrival
     )

@@ -1,1 +1,1 @@
-"""Compiled functions over leads in columns and over the bytes of records."""
+"""Compiled functions that work on leads in columns and on the bytes of records."""

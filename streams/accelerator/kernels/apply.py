@@ -1,8 +1,8 @@
-"""The hot loop: what ``Scorer`` does with plain events, compiled, over leads in columns.
+"""Apply plain events to leads in columns: the compiled inner loop of the scorer.
 
-Plain is an event that no amount, trait or campaign makes particular. What else comes, and whatever turns a stage, is
-left to ``Scorer``, which says what is right: a property test holds both to the same bytes.
-Everything is computed in the same order with the same functions, so that not even the last bit differs.
+A plain event has no amount, trait or campaign. All other events, and every change of a stage, are left to ``Scorer``,
+which defines the correct result; a property test requires the same bytes from both.
+Everything is computed in the same order with the same functions, so that results agree to the last bit.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from streams.accelerator.kernels.counting import (
     keep,
     restore,
 )
-from streams.accelerator.kernels.memory import has_room, jots, knows, remember
-from streams.accelerator.kernels.score import settles, stays_calm
+from streams.accelerator.kernels.memory import has_room, knows, remember, remember_in_place
+from streams.accelerator.kernels.score import advance_unchanged, settle_unchanged
 from streams.accelerator.layout import Cards, Matches, Model, Recent, Slots, Windows
 
 DONE, FULL = 0, 1
-DUPLICATE, GONE, BEYOND, TOO_LATE = range(4)
-"""What is counted: repeated events, events of erased leads, those beyond a limit, and late ones of a limited signal."""
+DUPLICATE, ERASED, OVER_LIMIT, TOO_LATE = range(4)
+"""Indexes of counts: duplicates, events of erased leads, events over a limit, and late events of a limited signal."""
 TALLIES: Final = ("duplicates", "erased", "limited", "late")
-"""The same by the names of ``Outcome.tally``."""
-PARTICULAR: Final = -1
+"""Their names in ``Outcome.tally``."""
+NOT_PLAIN: Final = -1
 """The match of an event that ``Scorer`` has to apply."""
 
 
@@ -41,14 +41,15 @@ PARTICULAR: Final = -1
 def apply(
     c, s: Slots, k: Cards, r: Recent, w: Windows, m: Model, h: Matches, e, begin, rescoring, left, counts, fired, idle
 ):
-    """Apply events from ``begin`` on; what is particular, and all that follows for the same lead, goes to ``left``.
+    """Apply events from ``begin`` on.
 
-    ``fired`` counts by match; ``idle`` by signal how many of these events did not count as it.
+    Events that are not plain, and all later ones of the same leads, are added to ``left``. ``fired`` counts the events
+    of each match; ``idle`` counts, for each signal, those of them that did not count.
 
     Returns:
-        FULL and the event to go on from where the columns are too short for it, else DONE; and how many are left.
+        FULL and the next event if the columns are too short for it, else DONE; and the number of events left.
     """
-    # Taking an array out of a tuple costs more than using it.
+    # Local names, because reading an array from a tuple costs more than using it.
     names, slots, inside, signals, matches, hits = s.names, s.slots, k.inside, m.signals, h.matches, h.hits
     digests, recents, old, used, has_values = r.digests, r.events, r.old, r.used, r.values.shape[0] > 0
     lefts = 0
@@ -66,20 +67,22 @@ def apply(
             if hit.counted and not has_room_for_windows(hit, w):
                 return FULL, i, lefts
             taken = (
-                arrival <= lead.clock or arrival < lead.calm_until or stays_calm(c, s, k, m, row, arrival, rescoring)
+                arrival <= lead.clock
+                or arrival < lead.calm_until
+                or advance_unchanged(c, s, k, m, row, arrival, rescoring)
             )
         if taken:
             at, now = e[i].at, max(lead.clock, arrival)
             if arrival <= lead.erased_at:
-                counts[GONE] += 1
+                counts[ERASED] += 1
             else:
                 if hit.last > hit.first:
                     digest = e[i].digest
                     if knows(lead, digests, old, digest):
                         counts[DUPLICATE] += 1
                     else:
-                        may_turn = lead.slack <= hit.gain or (hit.beyond_gain and _is_inside(inside, row))
-                        if hit.counted or may_turn:
+                        may_change_stage = lead.slack <= hit.gain or (hit.beyond_gain and _is_inside(inside, row))
+                        if hit.counted or may_change_stage:
                             taken = _count_and_settle(c, s, k, w, m, h, e[i], now, counts, idle)
                         else:
                             for j in range(hit.first, hit.last):
@@ -88,7 +91,7 @@ def apply(
                                 add(lead, names, slots, row, signal, rate, at - lead.base, amount)
                             lead.slack -= hit.gain
                         if taken:
-                            place = jots(lead, digests, recents, old, digest, at - lead.base, hit.group)
+                            place = remember_in_place(lead, digests, recents, old, digest, at - lead.base, hit.group)
                             if place < 0:
                                 remember(c, r, row, digest, at - lead.base, hit.group, e[i].value)
                             elif has_values:
@@ -107,7 +110,7 @@ def apply(
 
 @compiled
 def _note(lead, now, at, known):
-    """That there was an event."""
+    """Note the times of an event."""
     lead.clock = now
     if known:
         lead.known = 1
@@ -119,7 +122,7 @@ def _note(lead, now, at, known):
 
 @compiled
 def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
-    """Count what matched; False, and nothing done, where that turns a stage or is not for this code to count."""
+    """Count the matched signals; if that changes a stage or one cannot be counted here, undo it and return False."""
     hit, row = h.matches[event.match], event.row
     lead, hits, first = c[row], h.hits, hit.first
     for j in range(first, hit.last):
@@ -128,35 +131,35 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
             return False
     inside = _is_inside(k.inside, row)
     size, at = np.int64(lead.size), event.at - lead.base
-    # Where no stage can turn, nothing need be kept to go back to.
+    # If no stage can change, there is nothing to undo, so no copy is needed.
     is_certain = lead.slack > hit.gain and not (inside or (hit.counted and hit.beyond_gain))
     kept = s.slots[row, : np.int64(0) if is_certain else size].copy()
     windows = keep(lead, s, w, row, hits, first, hit.last if hit.counted and not is_certain else first)
-    became = np.full(hit.last - first, ADDED)
+    counted = np.full(hit.last - first, ADDED)
     gain, moved = 0.0, False
     for j in range(first, hit.last):
         signal = hits[j].signal
         rule = m.signals[signal]
         if rule.most:
-            became[j - first] = count(c, s, m, w, row, signal, at, event.arrival, now, event.value)
+            counted[j - first] = count(c, s, m, w, row, signal, at, event.arrival, now, event.value)
         else:
             add(lead, s.names, s.slots, row, signal, rule.rate, at, hits[j].amount)
-        if became[j - first] == ADDED or became[j - first] == MOVED:
+        if counted[j - first] == ADDED or counted[j - first] == MOVED:
             gain += rule.gain * hits[j].amount
-            moved = moved or became[j - first] == MOVED
+            moved = moved or counted[j - first] == MOVED
     if gain < lead.slack and not ((moved and hit.beyond_gain) or (inside and (moved or hit.beyond_gain))):
         lead.slack -= gain
-    elif not settles(c, s, k, m, row, now):
+    elif not settle_unchanged(c, s, k, m, row, now):
         restore(lead, s, w, row, hits, first, windows, size)
         for j in range(size):
             s.slots[row, j] = kept[j]
         return False
     for j in range(first, hit.last):
-        if became[j - first] != ADDED:
+        if counted[j - first] != ADDED:
             idle[hits[j].signal] += 1
-        if became[j - first] == LIMITED:
-            counts[BEYOND] += 1
-        elif became[j - first] == LATE:
+        if counted[j - first] == LIMITED:
+            counts[OVER_LIMIT] += 1
+        elif counted[j - first] == LATE:
             counts[TOO_LATE] += 1
     return True
 

@@ -1,4 +1,4 @@
-"""How limited and distinct signals count, by compiled code: ``Counter`` over leads in columns, to the bit."""
+"""Count limited and distinct signals of leads in columns, exactly like ``Counter``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from streams.accelerator.layout import Model, Slots, Windows
 from streams.scoring.counting import DISTINCT_VALUES, KEPT
 
 ADDED, MOVED, LIMITED, LATE = range(4)
-"""``Counted``."""
+"""The members of ``Counted``."""
 MOST: Final = DISTINCT_VALUES
-"""Entries of a window in columns; ``Scorer`` has the leads that remember more."""
+"""Most entries of a window in columns; ``Scorer`` handles leads with more."""
 
 
 @compiled
 def count(c, s: Slots, m: Model, w: Windows, row, signal, at, arrival, now, value):
-    """``Counter.count`` of an event at ``at`` ms after base; there is room, and ``can_count`` was asked."""
+    """``Counter.count`` for an event at ``at`` ms after base; needs room in the columns and ``can_count``."""
     lead, rule = c[row], m.signals[signal]
     if _is_closed(rule, at + lead.base, arrival):
         return LATE
@@ -41,14 +41,14 @@ def count(c, s: Slots, m: Model, w: Windows, row, signal, at, arrival, now, valu
 
 @compiled
 def has_room_for_windows(hit, w):
-    """Whether what one more event matches can be counted without making the columns longer."""
+    """Whether the columns have room to count all signals of one more event."""
     hits = hit.last - hit.first
     return w.used[0] + hits <= w.windows.shape[0] and w.used[1] + hits * MOST <= w.ats.shape[0]
 
 
 @compiled
 def can_count(lead, s, signals, w, row, signal):
-    """Whether ``count`` can do it: not for a signal that began without a window, nor for one with too many entries."""
+    """Whether ``count`` can handle a signal: not if it started without a window or has too many entries."""
     slot = slot_of(lead, s.names, row, signal)
     if slot < 0:
         return True
@@ -58,7 +58,7 @@ def can_count(lead, s, signals, w, row, signal):
 
 @compiled
 def keep(lead, s, w, row, hits, first, last):
-    """What windows of these hits hold, for ``restore``."""
+    """Copy the windows of these hits, for ``restore``."""
     sizes, refs, closed = np.zeros(last - first, np.int64), np.zeros(last - first, np.int64), np.zeros(last - first)
     ats, values = np.zeros((last - first, MOST), np.int64), np.zeros((last - first, MOST), np.uint64)
     for j in range(last - first):
@@ -73,7 +73,7 @@ def keep(lead, s, w, row, hits, first, last):
 
 @compiled
 def restore(lead, s, w, row, hits, first, kept, size):
-    """Undo ``count``: windows as they were, and none for what has come after ``size`` signals."""
+    """Undo ``count``: restore the copied windows, and free those of signals added since."""
     sizes, refs, closed, ats, values = kept
     for i in range(size, lead.size):
         if s.windows[row, i]:
@@ -91,7 +91,7 @@ def restore(lead, s, w, row, hits, first, kept, size):
 
 @compiled
 def slot_of(lead, names, row, signal):
-    """Where a signal of a lead stands; -1 for one that it does not have."""
+    """The slot of a signal of a lead; -1 if the lead does not have it."""
     for i in range(lead.size):
         if names[row, i] == signal:
             return i
@@ -120,7 +120,7 @@ def add(lead, names, slots, row, signal, rate, at, amount):
 
 @compiled
 def _raise(slot, rate, at, amount):
-    """What ``add`` does to a signal that is there; in it, every plain event would pay for the call."""
+    """The part of ``add`` for an existing signal; ``add`` repeats it to save a call for every plain event."""
     ahead = at - slot.ref
     if ahead >= 0:
         slot.amount = slot.amount * exp2(-ahead * rate) + amount
@@ -162,7 +162,7 @@ def _count_limited(lead, s, w, window, rule, row, slot, at, now):
         return LIMITED
     drop(w, window, last - 1)
     insert(w, window, at, np.uint64(0))
-    _restate(lead, s, w, window, rule, row, slot)
+    _recompute(lead, s, w, window, rule, row, slot)
     return MOVED
 
 
@@ -187,7 +187,7 @@ def _count_distinct(lead, s, w, window, rule, row, slot, at, value):
         _raise(s.slots[row, slot], rule.rate, at, 1.0)
         return ADDED
     insert(w, window, at, value)
-    _restate(lead, s, w, window, rule, row, slot)
+    _recompute(lead, s, w, window, rule, row, slot)
     return MOVED
 
 
@@ -212,8 +212,8 @@ def _fold(lead, w, window, rule, now):
 
 
 @compiled
-def _restate(lead, s, w, window, rule, row, slot):
-    """``Counter.restate``."""
+def _recompute(lead, s, w, window, rule, row, slot):
+    """``Counter.recompute``."""
     begun, counting, bucket, room = window.closed != 0.0, 0, np.int64(0), np.int64(0)
     ref = window.closed_ref if begun else np.int64(0)
     for i in range(window.block, window.block + window.size):

@@ -1,8 +1,8 @@
-"""Plain events read from their JSON by compiled code: whose, which, when, without an object for any of it.
+"""Read plain events from their JSON in compiled code: lead, message id, kind and time, without Python objects.
 
-Plain is a page, a screen or a named track call with the fields that nearly every event has, in the forms that they
-nearly always have. Whatever is not is left to ``Codec``, which says what is right; so nothing here is refused, and a
-record that this code takes, ``Codec`` would have read to the same: a property test holds both to that.
+A plain event is a page, a screen or a named track call with the usual fields in their usual forms. All other events
+are left to ``Codec``, which defines the correct result; nothing is rejected here. A property test requires that both
+read plain events alike.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from streams.accelerator.kernels.json_tokens import (
     NULL,
     PLAIN_TEXT,
     QUOTE,
-    blank,
     scalar,
+    skip_blanks,
     text_end,
 )
 from streams.accelerator.kernels.times import TIME_CHARS, time_at
@@ -35,7 +35,7 @@ MOST_DEPTH: Final = 32
 ENVELOPE: Final = ("type", "messageId", "userId", "anonymousId", "event", "timestamp", "sentAt")
 TYPE, MESSAGE, USER, ANONYMOUS, EVENT, TIME, SENT = range(len(ENVELOPE))
 OBJECT, NOTHING, TEXT, SCALAR, NUMBER = range(5)
-"""What may stand in a place: an object; null; text or null; text, truth or null; text, number or null."""
+"""Forms that a field may have: object; null; text or null; text, boolean or null; text, number or null."""
 _SKIPPED: Final = -1
 _ARRAY: Final = -2
 _COMMA, _COLON = 44, 58
@@ -47,26 +47,26 @@ FOUND: Final = np.dtype(
     [
         ("lead_at", np.int64),
         ("lead_size", np.int64),
-        ("id_at", np.int64),  # of the message
+        ("id_at", np.int64),  # message id
         ("id_size", np.int64),
         ("digest", np.uint64),
-        ("kind", np.uint64),  # the hash of its name and its values: equal ones match equally
+        ("kind", np.uint64),  # hash of name and values; events with equal hashes match alike
         ("at", np.int64),
-        ("sent", np.int64),  # NEVER where it is not said
+        ("sent", np.int64),  # NEVER if missing
         ("known", np.uint8),
         ("plain", np.uint8),
     ],
     align=True,
 )
-"""What is found of one event."""
+"""The values found in one event."""
 _ENTRY: Final = np.dtype([(n, np.int64) for n in ("key_at", "key_size", "form", "slot", "node")], align=True)
 
 
 class Places(NamedTuple):
-    """Where in an event the values stand that scorecards read, as a tree."""
+    """The paths that scorecards read, as a tree of objects."""
 
     first: Any
-    """Entries of each object: from ``first[node]`` to ``first[node + 1]``."""
+    """The entries of an object are those from ``first[node]`` to ``first[node + 1]``."""
     entries: Any
     keys: Text
     values: Any
@@ -75,7 +75,7 @@ class Places(NamedTuple):
 
 
 def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]]) -> Places | None:
-    """The tree of these paths, and of what is asked of every event; None where one leads into another's value."""
+    """Build the tree of these paths and of the fields of every event; None if a path leads through another's value."""
     tree: dict[str, Any] = {name: (TEXT, slot) for slot, name in enumerate(ENVELOPE)}
     tree |= {"traits": (NOTHING, len(ENVELOPE))}
     fixed = {("context", "traits"): NOTHING, ("context", "campaign", "source"): NOTHING}
@@ -108,39 +108,39 @@ def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]
 
 @compiled
 def scan(text, ends, asked, first, entries, keys, values, slots, seed, found):
-    """Read records: of the i-th, ``ends[2 i]`` ends the value, and ``ends[2 i + 1]`` the lead's id if that is given.
+    """Read records; ``ends[2 i]`` is the end of the i-th value, ``ends[2 i + 1]`` that of the lead id that may follow.
 
-    ``text`` and ``keys`` are addresses. ``seed`` is secret, so that nobody can make two kinds of events have one hash.
+    ``text`` and ``keys`` are addresses. ``seed`` is secret, so that nobody can make the hashes of two kinds collide.
     """
-    spans, stands = np.zeros((slots, 2), np.int64), np.zeros(slots, np.int64)
+    spans, tokens = np.zeros((slots, 2), np.int64), np.zeros(slots, np.int64)
     visited, stack = np.zeros(first.shape[0], np.uint8), np.zeros(MOST_DEPTH, np.int64)
     begin = 0
     for i in range(asked.shape[0]):
         end, owner = ends[2 * i], ends[2 * i + 1]
         found[i].plain = (
             asked[i]
-            and _read(text, begin, end, first, entries, keys, spans, stands, visited, stack)
-            and _take(text, end, owner, spans, stands, found[i])
-            and _name(text, spans, stands, values, seed, found[i])
+            and _read(text, begin, end, first, entries, keys, spans, tokens, visited, stack)
+            and _read_ids_and_times(text, end, owner, spans, tokens, found[i])
+            and _hash_kind(text, spans, tokens, values, seed, found[i])
         )
         begin = owner
 
 
 @compiled
-def _take(text, end, owner, spans, stands, one):
-    """Note whose event it is, which, and when; False for one that is not plain."""
+def _read_ids_and_times(text, end, owner, spans, tokens, one):
+    """Read lead id, message id and times; False if the event is not plain."""
     for slot in (USER, ANONYMOUS):
         size = spans[slot, 1]
-        if stands[slot] == ESCAPED_TEXT or (stands[slot] == PLAIN_TEXT and (size < 1 or size > MOST_ID_CHARS)):
+        if tokens[slot] == ESCAPED_TEXT or (tokens[slot] == PLAIN_TEXT and (size < 1 or size > MOST_ID_CHARS)):
             return False
-    user = stands[USER] == PLAIN_TEXT
+    user = tokens[USER] == PLAIN_TEXT
     if owner > end:
         one.lead_at, one.lead_size = end, owner - end
-    elif user or stands[ANONYMOUS] == PLAIN_TEXT:
+    elif user or tokens[ANONYMOUS] == PLAIN_TEXT:
         slot = USER if user else ANONYMOUS
         one.lead_at, one.lead_size = spans[slot, 0], spans[slot, 1]
         for i in range(one.lead_at, one.lead_at + one.lead_size):
-            if byte(text, i) > 126:  # printable or not: who knows
+            if byte(text, i) > 126:  # only ``Codec`` can tell whether it is printable
                 return False
     else:
         return False
@@ -148,39 +148,39 @@ def _take(text, end, owner, spans, stands, one):
         user and spans[USER, 1] == one.lead_size and same(text, spans[USER, 0], text, one.lead_at, one.lead_size)
     )
     one.id_at, one.id_size = spans[MESSAGE, 0], spans[MESSAGE, 1]
-    if stands[MESSAGE] != PLAIN_TEXT or one.id_size < 1 or one.id_size > MOST_MESSAGE_ID_CHARS:
+    if tokens[MESSAGE] != PLAIN_TEXT or one.id_size < 1 or one.id_size > MOST_MESSAGE_ID_CHARS:
         return False
     one.digest = xxh3(text, one.id_at, one.id_size, np.uint64(0)) >> np.uint64(16)
-    if stands[TIME] != PLAIN_TEXT or spans[TIME, 1] != TIME_CHARS:
+    if tokens[TIME] != PLAIN_TEXT or spans[TIME, 1] != TIME_CHARS:
         return False
     one.at, one.sent = time_at(text, spans[TIME, 0]), NEVER
     if one.at == NEVER:
         return False
-    if stands[SENT] == PLAIN_TEXT and spans[SENT, 1] == TIME_CHARS:
+    if tokens[SENT] == PLAIN_TEXT and spans[SENT, 1] == TIME_CHARS:
         one.sent = time_at(text, spans[SENT, 0])
         return one.sent != NEVER
-    return stands[SENT] <= NULL
+    return tokens[SENT] <= NULL
 
 
 @compiled
-def _name(text, spans, stands, values, seed, one):
-    """Note what kind of event it is; False for a type that is not plain, and for a value that is too long."""
+def _hash_kind(text, spans, tokens, values, seed, one):
+    """Hash the kind of the event; False if its type is not plain or a value is too long."""
     size = spans[TYPE, 1]
-    if stands[TYPE] != PLAIN_TEXT or size > 6:
+    if tokens[TYPE] != PLAIN_TEXT or size > 6:
         return False
     letters = word(text, spans[TYPE, 0]) & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1))
     hashed = letters + seed
     if letters == _TRACK:
-        if stands[EVENT] < PLAIN_TEXT or spans[EVENT, 1] < 1 or spans[EVENT, 1] > MOST_BYTES:
+        if tokens[EVENT] < PLAIN_TEXT or spans[EVENT, 1] < 1 or spans[EVENT, 1] > MOST_BYTES:
             return False
         hashed ^= xxh3(text, spans[EVENT, 0], spans[EVENT, 1], seed)
     elif letters != _PAGE and letters != _SCREEN:
         return False
     for i in range(values.shape[0]):
         slot = values[i]
-        stand = stands[slot]
-        hashed = (hashed ^ (hashed >> np.uint64(29))) * np.uint64(0x9FB21C651E98DF25) + np.uint64(max(stand, NULL))
-        if stand == PLAIN_TEXT or stand == ESCAPED_TEXT or stand == DIGITS:
+        token = tokens[slot]
+        hashed = (hashed ^ (hashed >> np.uint64(29))) * np.uint64(0x9FB21C651E98DF25) + np.uint64(max(token, NULL))
+        if token == PLAIN_TEXT or token == ESCAPED_TEXT or token == DIGITS:
             size = spans[slot, 1]
             if size > MOST_BYTES:
                 return False
@@ -190,19 +190,19 @@ def _name(text, spans, stands, values, seed, one):
 
 
 @compiled
-def _read(text, at, end, first, entries, keys, spans, stands, visited, stack):
-    """Find the values of all slots in one object; False where it is not plain, or no JSON at all (RFC 8259)."""
-    for i in range(stands.shape[0]):
-        stands[i] = MISSING
+def _read(text, at, end, first, entries, keys, spans, tokens, visited, stack):
+    """Find the values of all slots in one object; False if it is not plain or not valid JSON (RFC 8259)."""
+    for i in range(tokens.shape[0]):
+        tokens[i] = MISSING
     for i in range(visited.shape[0]):
         visited[i] = 0
-    at = blank(text, at, end)
+    at = skip_blanks(text, at, end)
     if at >= end or byte(text, at) != _OPEN:
         return False
     at, depth, state = at + 1, 0, _BEGUN
     stack[0] = 0
     while True:
-        at = blank(text, at, end)
+        at = skip_blanks(text, at, end)
         if at >= end:
             return False
         node = stack[depth]
@@ -210,7 +210,7 @@ def _read(text, at, end, first, entries, keys, spans, stands, visited, stack):
         if mark == (_CLOSE_ARRAY if node == _ARRAY else _CLOSE) and state != _AFTER_COMMA:
             at, depth, state = at + 1, depth - 1, _AFTER_VALUE
             if depth < 0:
-                return blank(text, at, end) == end
+                return skip_blanks(text, at, end) == end
             continue
         if state == _AFTER_VALUE:
             if mark != _COMMA:
@@ -230,10 +230,10 @@ def _read(text, at, end, first, entries, keys, spans, stands, visited, stack):
                     if entries[i].key_size == size and same(text, at + 1, keys, entries[i].key_at, size):
                         entry = i
                         break
-            at = blank(text, close + 1, end)
+            at = skip_blanks(text, close + 1, end)
             if at >= end or byte(text, at) != _COLON:
                 return False
-            at = blank(text, at + 1, end)
+            at = skip_blanks(text, at + 1, end)
             if at >= end:
                 return False
             mark = byte(text, at)
@@ -249,22 +249,22 @@ def _read(text, at, end, first, entries, keys, spans, stands, visited, stack):
                 stack[depth], visited[below] = below, 1
             at, state = at + 1, _BEGUN
             continue
-        begin, size, stand, at = scalar(text, at, end)
+        begin, size, token, at = scalar(text, at, end)
         if at < 0:
             return False
         if entry >= 0:
             slot = entries[entry].slot
-            if not _fits(entries[entry].form, stand) or stands[slot] != MISSING:
+            if not _accepts(entries[entry].form, token) or tokens[slot] != MISSING:
                 return False
-            stands[slot], spans[slot, 0], spans[slot, 1] = stand, begin, size
+            tokens[slot], spans[slot, 0], spans[slot, 1] = token, begin, size
         state = _AFTER_VALUE
 
 
 @compiled
-def _fits(form, stand):
-    """Whether what stands in a place may stand there."""
-    if stand == NULL:
+def _accepts(form, token):
+    """Whether a field of this form may have this token."""
+    if token == NULL:
         return form != OBJECT
-    if stand == PLAIN_TEXT or stand == ESCAPED_TEXT:
+    if token == PLAIN_TEXT or token == ESCAPED_TEXT:
         return form >= TEXT
-    return form == (NUMBER if stand == DIGITS else SCALAR)
+    return form == (NUMBER if token == DIGITS else SCALAR)

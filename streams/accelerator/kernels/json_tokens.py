@@ -1,4 +1,4 @@
-"""The tokens of JSON (RFC 8259), read by compiled code: where they end, and whether they are any."""
+"""Find the ends of JSON tokens (RFC 8259) in compiled code, and check that they are valid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streams.accelerator.jit import compiled
 from streams.accelerator.pointers import byte, word
 
 MISSING, NULL, PLAIN_TEXT, ESCAPED_TEXT, TRUE, FALSE, DIGITS = range(7)
-"""What stands in a place."""
+"""Kinds of tokens; MISSING if a field is not there."""
 MOST_NUMBER_CHARS: Final = 17
 QUOTE: Final = 34
 _BACKSLASH, _ZERO = 92, 48
@@ -20,8 +20,8 @@ _SPACES, _QUOTES, _BACKSLASHES = (np.uint64(n * 0x0101010101010101) for n in (32
 
 
 @compiled
-def blank(text, at, end):
-    """Past what may stand between tokens."""
+def skip_blanks(text, at, end):
+    """Skip white space between tokens."""
     while at < end:
         mark = byte(text, at)
         if mark > 32 or not (mark == 32 or mark == 10 or mark == 13 or mark == 9):
@@ -32,7 +32,7 @@ def blank(text, at, end):
 
 @compiled
 def scalar(text, at, end):
-    """Where the text of a value begins, how long it is, what it is, and where it ends; that is -1 if it is none."""
+    """Return start and length of the text of a scalar, its kind, and its end; the end is -1 if it is invalid."""
     mark = byte(text, at)
     if mark == QUOTE:
         close, escaped = text_end(text, at + 1, end)
@@ -50,7 +50,7 @@ def scalar(text, at, end):
 
 @compiled
 def _number(text, at, end):
-    """Where a number ends; -1 for none, and for a long one."""
+    """The end of a number; -1 if it is invalid or too long."""
     begin = at
     if byte(text, at) == 45:
         at += 1
@@ -83,10 +83,10 @@ def _digits(text, at, end):
 
 @compiled
 def text_end(text, at, end):
-    """Where a text ends, -1 for none, and whether it has escapes. Half surrogates and bad UTF-8 are none."""
+    """The end of a text, and whether it has escapes; -1 if it is invalid or has lone surrogates or bad UTF-8."""
     escaped = False
     while at < end:
-        at += _usual(word(text, at))
+        at += _count_plain_bytes(word(text, at))
         if at >= end:
             break
         mark = byte(text, at)
@@ -94,9 +94,9 @@ def text_end(text, at, end):
             return at, escaped
         if mark == _BACKSLASH:
             escaped = True
-            at = _escape(text, at + 1, end)
+            at = _skip_escape(text, at + 1, end)
         elif mark >= 128:
-            at = _character(text, at, end)
+            at = _skip_character(text, at, end)
         elif mark < 32:
             at = -1
         if at < 0:
@@ -105,10 +105,10 @@ def text_end(text, at, end):
 
 
 @compiled
-def _usual(letters):
-    """How many of eight bytes come before the first that is a quote, a backslash, a control or no ASCII.
+def _count_plain_bytes(letters):
+    """Count the bytes of a word before the first quote, backslash, control character or non-ASCII byte.
 
-    By the borrows of a subtraction ("Bit Twiddling Hacks", Anderson): of the marks the lowest one is always right.
+    Uses the borrow of a subtraction (Anderson, "Bit Twiddling Hacks"); only the lowest mark is reliable.
     """
     quotes, backslashes = letters ^ _QUOTES, letters ^ _BACKSLASHES
     marks = ((quotes - _ONES) & ~quotes) | ((backslashes - _ONES) & ~backslashes) | ((letters - _SPACES) & ~letters)
@@ -120,8 +120,8 @@ def _usual(letters):
 
 
 @compiled
-def _escape(text, at, end):
-    """Past what follows a backslash."""
+def _skip_escape(text, at, end):
+    """Skip what follows a backslash; -1 if it is invalid."""
     if at >= end:
         return -1
     mark = byte(text, at)
@@ -144,8 +144,8 @@ def _escape(text, at, end):
 
 
 @compiled
-def _character(text, at, end):
-    """Past a character of more than one byte in UTF-8 (RFC 3629)."""
+def _skip_character(text, at, end):
+    """Skip a character of more than one byte in UTF-8 (RFC 3629); -1 if it is invalid."""
     lead = byte(text, at)
     if lead < 0xC2 or lead > 0xF4:
         return -1

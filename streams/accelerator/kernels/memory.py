@@ -1,4 +1,4 @@
-"""What leads in columns remember of their events, by compiled code: ``Lead.knows``, ``remember`` and ``note_id``."""
+"""Remember recent events of leads in columns: ``Lead.knows``, ``remember`` and ``note_id`` in compiled code."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, NEAR_MS, OLDER
 
 @compiled
 def event_of(at, group):
-    """A recent event, as columns hold it."""
+    """Pack the time and the set of signals of a recent event."""
     return (at << GROUP_BITS) | group
 
 
 @compiled
-def when(event):
-    """Its time in ms after base."""
+def event_time(event):
+    """The time of a packed event, in ms after base."""
     return event >> GROUP_BITS
 
 
 @compiled
-def which(event):
-    """The number of its set of signals."""
+def event_group(event):
+    """The number of the set of signals of a packed event."""
     return event & (MOST_GROUPS - 1)
 
 
 @compiled
 def has_room(lead, hit, width, used, used_old, places, blocks):
-    """Whether one more event can be taken without making the columns longer."""
+    """Whether the columns have room for one more event."""
     if lead.size + hit.last - hit.first > width:
         return False
     wanted = 0
@@ -42,7 +42,7 @@ def has_room(lead, hit, width, used, used_old, places, blocks):
 def knows(lead, digests, old, digest):
     """``Lead.knows``."""
     places = LEAST_ROOM << lead.room if lead.first else np.int64(lead.recents)
-    for i in range(places):  # a ring that has turned is looked through whole
+    for i in range(places):  # if the ring has wrapped around, search all of it
         if digests[lead.block + i] == digest and (i - lead.first) & (places - 1 if lead.first else -1) < lead.recents:
             return True
     for i in range(lead.olds):
@@ -52,8 +52,8 @@ def knows(lead, digests, old, digest):
 
 
 @compiled
-def jots(lead, digests, events, old, digest, at, group):
-    """``remember`` where there is a place for one more, as there nearly always is: which, or -1."""
+def remember_in_place(lead, digests, events, old, digest, at, group):
+    """``remember`` if the block has a free place, which is the usual case; return the place, or -1."""
     if at < -NEAR_MS or at >= NEAR_MS or lead.room < 0:
         return np.int64(-1)
     places = LEAST_ROOM << lead.room
@@ -99,7 +99,7 @@ def remember(c, r, row, digest, at, group, value):
 
 @compiled
 def _enlarge(c, r, row):
-    """Move recent events to a block of twice the size; there is room."""
+    """Move recent events to a block of twice the size; the columns have room for it."""
     room = c[row].room + 1
     block = r.free[room]
     if block >= 0:
@@ -118,7 +118,7 @@ def _enlarge(c, r, row):
 
 @compiled
 def forget(c, r: Recent, row, everything):
-    """Give the block of recent events back, and the other one, too, if ``everything`` goes."""
+    """Free the block of recent events and, if ``everything``, also that of older message ids."""
     if c[row].room >= 0:
         r.events[c[row].block] = r.free[c[row].room]
         r.free[c[row].room] = c[row].block
@@ -150,7 +150,7 @@ def note_id(c, r: Recent, row, digest):
 
 @compiled
 def unpack(c, r: Recent, row, recent, groups, values, ring):
-    """Take in what a lead remembers, in the form that ``Lead`` has it in, but for the sets; there is room."""
+    """Load ``Lead.recent`` and ``Lead.ring``, with the sets as group numbers; the columns have room."""
     for i in range(groups.shape[0]):
         at = i * ENTRY_BYTES
         since = _number(recent, at + ID_BYTES, AT_BYTES)
@@ -163,7 +163,7 @@ def unpack(c, r: Recent, row, recent, groups, values, ring):
 
 @compiled
 def _number(text, at, width):
-    """So many bytes, big-endian."""
+    """Read ``width`` bytes, big-endian."""
     value = np.int64(0)
     for i in range(width):
         value = (value << 8) | np.int64(text[at + i])

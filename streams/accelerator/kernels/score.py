@@ -1,4 +1,4 @@
-"""Reading leads in columns, by compiled code: ``score.read``, ``crossing.soonest``, ``stages.settle``, to the bit."""
+"""Compute scores of leads in columns: ``score.read``, ``crossing.soonest`` and ``stages.settle`` in compiled code."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from streams.scoring.search import FLOAT_ERROR
 
 
 @compiled
-def stays_calm(c, s, k, m, row, arrival, rescoring):
-    """``Leads.advance`` where no stage changes up to ``arrival``; False where one may."""
-    if c[row].calm_until == -inf and (rescoring or not settles(c, s, k, m, row, c[row].clock)):
+def advance_unchanged(c, s, k, m, row, arrival, rescoring):
+    """``Leads.advance`` if no stage changes up to ``arrival``; False if one may."""
+    if c[row].calm_until == -inf and (rescoring or not settle_unchanged(c, s, k, m, row, c[row].clock)):
         return False
     if arrival >= c[row].calm_until:
         calm, slack = _bounds(c, s, k, m, row, c[row].clock)
@@ -26,8 +26,8 @@ def stays_calm(c, s, k, m, row, arrival, rescoring):
 
 
 @compiled
-def settles(c, s, k, m, row, now):
-    """``stages.settle`` where no stage changes; False, and nothing done, where one does."""
+def settle_unchanged(c, s, k, m, row, now):
+    """``stages.settle`` if no stage changes; if one does, change nothing and return False."""
     calm, slack = inf, inf
     for card in range(m.cards.shape[0]):
         if m.cards[card].last_stage > m.cards[card].first_stage:
@@ -71,7 +71,7 @@ def _mixed(c, s, m, row, card):
 
 @compiled
 def _flips(c, s, k, m, row, card, reading):
-    """``crossing.flips`` for any stage of a card; True also where a balanced score may decide: Python does that."""
+    """``crossing.flips`` for any stage of a card; also True if a balanced score may decide (left to ``Scorer``)."""
     exact, engagement, fit = reading[0], reading[1], reading[2]
     near = c[row].size + 1 + FLOAT_ERROR * (reading[3] + reading[5])
     for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
@@ -166,7 +166,7 @@ def soonest(c, s, k, m, row, card, reading):
 
 @compiled
 def look(c, s: Slots, k: Cards, m: Model, rows, nows, exact, engagement, calm, change, slack):
-    """Read leads, each at an instant: [lead, scorecard] of scores in units, and of each lead the bounds."""
+    """Read leads, each at its own instant: fill in scores in units, [lead, scorecard], and the bounds of each lead."""
     for i in range(rows.shape[0]):
         calm[i] = change[i] = slack[i] = inf
         for card in range(m.cards.shape[0]):

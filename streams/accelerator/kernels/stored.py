@@ -1,6 +1,6 @@
-"""The stored form of leads in columns, written by compiled code: what ``stored.encode`` writes of a Lead.
+"""Encode leads in columns in their stored form, in compiled code, with the same bytes as ``scoring.stored.encode``.
 
-One after another with their ids, as Redis takes arguments: before each a line that says how long it is.
+Ids and blobs are written one after another as arguments of the Redis protocol, each after a line with its length.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from typing import Final
 import numpy as np
 
 from streams.accelerator.jit import compiled
-from streams.accelerator.kernels.memory import when, which
+from streams.accelerator.kernels.memory import event_group, event_time
 from streams.accelerator.layout import LEAST_ROOM, Groups, Model, Recent, Slots, Windows
 from streams.accelerator.pointers import move, put, put_byte
 from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, OLDER, RECENT
 
 CR, LF, DOLLAR, ZERO = b"\r\n$0"
 LONGEST_LINE: Final = 24
-"""Bytes that ``_line`` takes at most."""
+"""Most bytes that ``_line`` writes."""
 
 
 @compiled
 def room_for(c, s: Slots, r: Recent, w: Windows, g: Groups, rows, size):
-    """How many bytes ``encode`` writes at most, with ids and parts kept apart of ``size`` bytes together."""
+    """Most bytes that ``encode`` writes; ``size`` is the total of ids and rarely used parts."""
     room, widest = size, 0
     for group in range(g.start.shape[0] - 1):
         widest = max(widest, g.start[group + 1] - g.start[group])
@@ -42,11 +42,11 @@ def room_for(c, s: Slots, r: Recent, w: Windows, g: Groups, rows, size):
 def encode(
     c, s: Slots, bits, r: Recent, w: Windows, closed, m: Model, g: Groups, version, rows, text, ends, out, spans
 ):
-    """Write ids and what ``stored.encode`` writes of leads.
+    """Write the ids and stored forms of leads.
 
-    ``out`` is an address, with ``room_for`` all; ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS.
-    In ``text``, from ``ends[n]`` to ``ends[n + 1]``, are the ids and then, of leads of which parts are kept apart,
-    these two. ``spans`` gets where in ``out`` each blob begins and ends.
+    ``out`` is the address of ``room_for`` bytes. ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS.
+    ``text`` contains the ids, then the two rarely used parts of each lead that has them; the n-th text is from
+    ``ends[n]`` to ``ends[n + 1]``. ``spans`` receives start and end of each blob in ``out``.
     """
     names, slots, digests, events, old = s.names, s.slots, r.digests, r.events, r.old
     signals, start, members, plain = m.signals, g.start, g.signal, g.plain
@@ -94,13 +94,13 @@ def encode(
         seen = 0
         for j in range(lead.recents):
             place = lead.block + ((lead.first + j) & places)
-            mark, group = 0, plain[which(events[place])]
+            mark, group = 0, plain[event_group(events[place])]
             while mark < seen and marks[mark] != group:
                 mark += 1
             marks[mark] = group
             seen = max(seen, mark + 1)
             put(out, at, digests[place] << np.uint64(64 - 8 * ID_BYTES))
-            rest = (np.uint64(when(events[place])) << np.uint64(8)) | np.uint64(mark)
+            rest = (np.uint64(event_time(events[place])) << np.uint64(8)) | np.uint64(mark)
             put(out, at + ID_BYTES, rest << np.uint64(64 - 8 * (AT_BYTES + 1)))
             at += ENTRY_BYTES
         at = _array(out, at, seen)
@@ -108,7 +108,7 @@ def encode(
             first, last = start[marks[j]], start[marks[j] + 1]
             at = _array(out, at, last - first)
             for k in range(first, last):
-                where = -1 - signals[members[k]].id  # no longer among those of the lead: its id, as a negative number
+                where = -1 - signals[members[k]].id  # a signal that the lead no longer has: see ``stored._place``
                 for n in range(count):
                     if names[row, n] == members[k]:
                         where = n
@@ -136,7 +136,7 @@ def encode(
 
 @compiled
 def _count_windows(s, w, row, count):
-    """How many windows a lead has, and how many entries these."""
+    """Count the windows of a lead and their entries."""
     windows, entries = 0, 0
     for j in range(count):
         if s.windows[row, j]:
@@ -147,7 +147,7 @@ def _count_windows(s, w, row, count):
 
 @compiled
 def _count_details(lead, r, places):
-    """How many of a lead's recent events have counted a value."""
+    """Count the recent events of a lead that have a value."""
     details = 0
     for j in range(lead.recents):
         details += r.values[lead.block + ((lead.first + j) & places)] != np.uint64(0)
@@ -156,7 +156,7 @@ def _count_details(lead, r, places):
 
 @compiled
 def _windows(out, at, s, w, closed, signals, row, count, windows):
-    """Windows by signal: [[[ms after base, no message id, amount 1, value], ...], closed, closed_ref]."""
+    """Write windows by signal: [[[ms after base, no message id, amount 1, value], ...], closed, closed_ref]."""
     at = _map(out, at, windows)
     for j in range(count):
         number = s.windows[row, j]
@@ -175,16 +175,16 @@ def _windows(out, at, s, w, closed, signals, row, count, windows):
 
 @compiled
 def _details(out, at, lead, r, g, signals, places, details):
-    """``detail_key`` of recent events that have one: [no message id, amount 1, value]."""
+    """Write the details of recent events with a value: ``detail_key`` -> [no message id, amount 1, value]."""
     at = _map(out, at, details)
     for j in range(lead.recents if details else 0):
         place = lead.block + ((lead.first + j) & places)
         if r.values[place] == np.uint64(0):
             continue
         at = _headed(out, at, 0xC4, 16, 1)
-        signal = signals[g.distinct[which(r.events[place])]].id
+        signal = signals[g.distinct[event_group(r.events[place])]].id
         put(out, at, r.digests[place] << np.uint64(16))
-        put(out, at + 6, np.uint64(when(r.events[place])) << np.uint64(16))
+        put(out, at + 6, np.uint64(event_time(r.events[place])) << np.uint64(16))
         put(out, at + 12, np.uint64(signal) << np.uint64(32))
         at = _array(out, at + 16, 3)
         at = _unsigned(out, _headed(out, at, 0xA0, 1, 1), r.values[place])
@@ -193,7 +193,7 @@ def _details(out, at, lead, r, g, signals, places, details):
 
 @compiled
 def _text(out, at, text, ends, number):
-    """One of several texts."""
+    """Copy one of several texts."""
     size = ends[number + 1] - ends[number]
     move(out, at, text, ends[number], size)
     return at + size
@@ -201,7 +201,7 @@ def _text(out, at, text, ends, number):
 
 @compiled
 def _line_size(number):
-    """How long ``_line`` is."""
+    """Bytes that ``_line`` writes."""
     size = 6
     while number >= 10:
         number //= 10
@@ -211,7 +211,7 @@ def _line_size(number):
 
 @compiled
 def _line(out, at, number):
-    """The line that Redis wants before a text of so many bytes, with the end of the line before; not a byte more."""
+    """Write the end of the previous line and the Redis line for a text of ``number`` bytes, and nothing beyond it."""
     end = at + _line_size(number)
     put_byte(out, at, CR)
     put_byte(out, at + 1, LF)
@@ -226,14 +226,14 @@ def _line(out, at, number):
 
 @compiled
 def _headed(out, at, head, value, width):
-    """A byte and then the lowest bytes of a number, at most seven, big-endian."""
+    """Write a byte, then the lowest ``width`` bytes of a number (at most seven), big-endian."""
     put(out, at, (np.uint64(head) << np.uint64(56)) | (np.uint64(value) << np.uint64(64 - 8 * width)) >> np.uint64(8))
     return at + 1 + width
 
 
 @compiled
 def _array(out, at, size):
-    """The head of a MessagePack array."""
+    """Write the head of a MessagePack array."""
     if size < 16:
         return _headed(out, at, 0x90 + size, 0, 1) - 1
     return _headed(out, at, 0xDC, size, 2)
@@ -241,13 +241,13 @@ def _array(out, at, size):
 
 @compiled
 def _map(out, at, size):
-    """The head of a MessagePack map."""
+    """Write the head of a MessagePack map."""
     return _headed(out, at, 0x80 + size, 0, 1) - 1 if size < 16 else _headed(out, at, 0xDE, size, 2)
 
 
 @compiled
 def _unsigned(out, at, value):
-    """A MessagePack integer of 64 bits."""
+    """Write an unsigned 64-bit integer as MessagePack."""
     if value < np.uint64(2**63):
         return _integer(out, at, np.int64(value))
     put(out, at, np.uint64(0xCF) << np.uint64(56))
@@ -257,13 +257,13 @@ def _unsigned(out, at, value):
 
 @compiled
 def _binary(out, at, size):
-    """The head of MessagePack bytes."""
+    """Write the head of MessagePack bytes."""
     return _headed(out, at, 0xC4, size, 1) if size < 256 else _headed(out, at, 0xC5, size, 2)
 
 
 @compiled
 def _integer(out, at, value):
-    """A MessagePack integer, as short as it can be."""
+    """Write a MessagePack integer in its shortest form."""
     if -32 <= value < 128:
         return _headed(out, at, value & 0xFF, 0, 1) - 1
     if value >= 0:

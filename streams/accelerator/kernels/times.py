@@ -1,4 +1,4 @@
-"""Times read by compiled code: ``2026-11-22T01:02:03.004Z``, as browsers and most servers write them."""
+"""Parse times like ``2026-11-22T01:02:03.004Z``, the usual form of browsers and servers, in compiled code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TIME_CHARS: Final = 24
 
 @compiled
 def time_at(text, at):
-    """The time that stands there, in ms since the epoch; NEVER for another form. The text is long enough."""
+    """Parse a time into ms since the epoch; NEVER for any other form. The text has at least TIME_CHARS bytes."""
     for place, mark in ((4, 45), (7, 45), (10, 84), (13, 58), (16, 58), (19, 46), (23, 90)):
         if byte(text, at + place) != mark:
             return NEVER
@@ -27,7 +27,7 @@ def time_at(text, at):
     longest = 29 if leap and month == 2 else 28 if month == 2 else 30 if month in (4, 6, 9, 11) else 31
     if day > longest or hour > 23 or minute > 59 or second > 59:
         return NEVER
-    # Years begin in March here, so that the leap day is the last one (Hinnant, days_from_civil).
+    # Years start in March here, so that the leap day comes last (Hinnant, days_from_civil).
     year -= month <= 2
     era = year // 400
     of_era = year - era * 400
@@ -38,7 +38,7 @@ def time_at(text, at):
 
 @compiled
 def _digits(text, at, width):
-    """A number of so many digits; negative for anything else."""
+    """Parse a number of ``width`` digits; negative for anything else."""
     value = 0
     for i in range(width):
         digit = byte(text, at + i) - 48

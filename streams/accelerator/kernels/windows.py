@@ -1,4 +1,4 @@
-"""Windows of leads in columns, by compiled code: their entries in order, and the blocks that these stand in."""
+"""Allocate and change windows of leads in columns: sorted entries in blocks of memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streams.accelerator.layout import LEAST_ROOM, Slots, Windows
 
 @compiled
 def insert(w, window, at, value):
-    """Put an entry in its place; there is room."""
+    """Insert an entry in order; the columns have room."""
     if window.size == LEAST_ROOM << window.room:
         _enlarge(w, window)
     i = window.block + window.size
@@ -21,7 +21,7 @@ def insert(w, window, at, value):
 
 @compiled
 def drop(w, window, at):
-    """Take the entry out that stands there."""
+    """Remove the entry at a place."""
     window.size -= 1
     for i in range(at, window.block + window.size):
         w.ats[i], w.values[i] = w.ats[i + 1], w.values[i + 1]
@@ -55,7 +55,7 @@ def _enlarge(w, window):
 
 @compiled
 def new_window(w):
-    """The number of an empty window; there is room."""
+    """Allocate an empty window and return its number; the columns have room."""
     number = w.used[2]
     if number > 0:
         w.used[2] = w.windows[number].block
@@ -70,7 +70,7 @@ def new_window(w):
 
 @compiled
 def free_window(w, number):
-    """Give a window back."""
+    """Free a window."""
     _free_block(w, w.windows[number])
     w.windows[number].block = w.used[2]
     w.used[2] = number
@@ -78,7 +78,7 @@ def free_window(w, number):
 
 @compiled
 def forget_windows(c, s: Slots, w: Windows, row):
-    """Give the windows of a lead back."""
+    """Free the windows of a lead."""
     for i in range(c[row].size):
         if s.windows[row, i]:
             free_window(w, s.windows[row, i])
@@ -86,8 +86,8 @@ def forget_windows(c, s: Slots, w: Windows, row):
 
 
 @compiled
-def take_in(s: Slots, w: Windows, row, slots, sizes, closed, refs, ats, values):
-    """Windows of a lead as ``Lead`` has them, one after another; there is room."""
+def load_windows(s: Slots, w: Windows, row, slots, sizes, closed, refs, ats, values):
+    """Load the windows of a ``Lead``, given one after another; the columns have room."""
     at = 0
     for i in range(slots.shape[0]):
         number = new_window(w)
