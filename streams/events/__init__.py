@@ -1,1 +1,1 @@
-"""The content of records: events, control records, rejects, times."""
+"""The content of Kafka records: events, control records, rejected records, identities and times."""

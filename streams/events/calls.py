@@ -1,6 +1,6 @@
-"""Reads a call in the shape of the Segment spec: its name, its message id and its lead's traits.
+"""Reads an event in the format of the Segment spec: its name, its message id and the traits of its lead.
 
-Used by intake, the collector and the codec; the accelerator reads the usual shapes by itself.
+Intake, the collector and the codec use it. The accelerator has its own reader for the usual formats.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from streams.scoring.scorecard import CALL_TYPES
 
 TYPES: Final = frozenset({"track", *CALL_TYPES})
 MOST_MESSAGE_ID_CHARS: Final = 200
-"""Longer ones are known by their hash."""
+"""A longer message id is replaced by its hash."""
 MOST_TRAIT_NAME_CHARS: Final = 200
 MOST_TRAIT_CHARS: Final = 1024
 MOST_TRAIT_DEPTH: Final = 3
 RETRACTION: Final = "Event Retracted"
-"""The track call that takes back what the event with the id in ``properties.messageId`` gave."""
+"""The track call that retracts the event with the id in ``properties.messageId``."""
 
 
 def parse_call(value: bytes | None) -> dict[str, Any]:
-    """The JSON object of a record.
+    """Parse the JSON object in the value of a record.
 
     Raises:
-        Refused: it is none.
+        Refused: the value is not a JSON object.
     """
     if not value:
         raise Refused("empty")
@@ -43,7 +43,7 @@ def parse_call(value: bytes | None) -> dict[str, Any]:
 
 
 def check_call(sent: Mapping[str, Any]) -> str:
-    """The name that signals know an event by.
+    """Return the event name that signals refer to.
 
     Raises:
         Refused: the type is unknown, or a track call has no name.
@@ -58,14 +58,14 @@ def check_call(sent: Mapping[str, Any]) -> str:
 
 
 def known_id(message_id: Any) -> str:
-    """A message id as it is remembered: a very long one by its hash, none as an empty text."""
+    """Return the message id as it is stored: the hash of a very long id, an empty string if there is no id."""
     if not isinstance(message_id, str):
         return ""
     return message_id if len(message_id) <= MOST_MESSAGE_ID_CHARS else xxh3_128_hexdigest(message_id.encode())
 
 
 def from_public_key(sent: Mapping[str, Any]) -> bool:
-    """Whether the collector took an event by a public write key, which anybody can use."""
+    """Whether the collector received the event with a public write key, which anybody can use."""
     stamp = sent.get("leadglow")
     return isinstance(stamp, dict) and stamp.get("public") is True
 
@@ -74,7 +74,7 @@ def from_public_key(sent: Mapping[str, Any]) -> bool:
 
 
 def traits_of(sent: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The traits that an event carries: scalars by dotted name, those of a group under ``group.``."""
+    """The traits in an event: scalars by dotted name; traits of a group have the prefix ``group.``."""
     found: dict[str, Any] = {}
     context = sent.get("context")
     if isinstance(context, dict):

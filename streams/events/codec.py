@@ -1,6 +1,6 @@
 """Decodes records of ``lead-events`` into events, control records or rejects. Pure.
 
-Events are JSON in the shape of the Segment spec. This is the reference; the accelerator reads many at once.
+Events are JSON in the format of the Segment spec. This is the reference; the accelerator decodes many records at once.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from streams.scoring.event import Control, LeadEvent, Retract
 from streams.scoring.interface import Batch, PlainBatch
 
 Owner = str | Control | Reject | None
-"""The lead of an event where intake has determined it, else empty; or what a record is that holds no event."""
+"""For an event, its lead id if intake has determined it, else an empty string.
+
+For a record without an event, its control record or reject; None if the record is to be skipped.
+"""
 B_co = TypeVar("B_co", bound=Batch, covariant=True)
 
 
 class Decoded(NamedTuple, Generic[B_co]):
-    """The inputs that records hold, and the records that are none."""
+    """The inputs decoded from records, and the rejected records."""
 
     batch: B_co
     rejects: list[tuple[Any, Reject]]
@@ -42,16 +45,16 @@ class Codec:
     """Reads the records of ``lead-events`` for one set of scorecards."""
 
     def __init__(self, paths: tuple[str, ...], numeric: Collection[str] = ()) -> None:
-        """``paths`` are what the scorecards read; an event's values come in their order.
+        """``paths`` are the event properties that the scorecards read; the values of an event have the same order.
 
-        Of these only the ``numeric`` ones may be numbers, which helps the accelerator.
+        Numbers matter only at the ``numeric`` paths; the accelerator uses that, this class does not.
         """
         self._keys = [tuple(path.split(".")) for path in paths]
 
     def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Batch]:
         """Read records in order.
 
-        An owner that is no string is what the record holds; for None the record is left out.
+        An owner that is not a string replaces the record; None skips it.
         """
         inputs: list[tuple[int, LeadEvent | Control]] = []
         rejects: list[tuple[Any, Reject]] = []
@@ -64,7 +67,7 @@ class Codec:
         return Decoded(PlainBatch(inputs), rejects)
 
     def decode_record(self, record: Record) -> LeadEvent | Control | Reject:
-        """Read one record of any kind. The lead of a record from intake or from another shard is its key."""
+        """Read one record of any kind. If it comes from intake or from another shard, its key is the lead id."""
         headers = dict(record.headers)
         if record.value is None or KIND_HEADER in headers:
             kind = (headers.get(KIND_HEADER) or b"").decode("ascii", "replace")
@@ -74,7 +77,7 @@ class Codec:
         )
 
     def decode_event(self, record: Record, lead_id: str | None = None) -> LeadEvent | Retract | Reject:
-        """Read one event. ``lead_id`` is given where intake has determined it already."""
+        """Read one event. ``lead_id`` is given if intake has already determined it."""
         raw, arrival = record.value or b"", min(max(record.timestamp, FIRST_MS), LAST_MS)
         try:
             sent = parse_call(raw)
@@ -103,7 +106,7 @@ def _lookup(sent: Any, keys: tuple[str, ...]) -> Any:
 
 
 def _touch(source: Any, medium: Any, name: Any) -> tuple[str, str, str] | None:
-    """A campaign, if its source is known."""
+    """Return the source, medium and name of the campaign, if its source is known."""
     if not isinstance(source, str) or not source:
         return None
     medium, name = (value[:200] if isinstance(value, str) else "" for value in (medium, name))

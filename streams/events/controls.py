@@ -1,4 +1,4 @@
-"""Encodes and decodes the control records of ``lead-events``."""
+"""Encodes and decodes the control records of ``lead-events``: joins, moved leads, erasures and retractions."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _KINDS: Final[dict[str, Any]] = {"join": Join, "arrived": Arrived, "erase": Eras
 
 
 def kind_of(control: Control) -> str:
-    """What the kind header says of a control record."""
+    """The value of the kind header of a control record."""
     return next(kind for kind, cls in _KINDS.items() if isinstance(control, cls))
 
 
 def encode_control(control: Control) -> bytes:
-    """The value of a control record."""
+    """Encode the value of a control record."""
     return msgspec.msgpack.encode(control)
 
 
 def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: int) -> Control | Reject:
-    """Read a control record; a record without a value asks to erase the lead of its key."""
+    """Decode a control record. A record without a value requests the erasure of the lead in its key."""
     arrival = min(max(arrival, FIRST_MS), LAST_MS)
     try:
         if value is None:

@@ -1,7 +1,7 @@
-"""Whose event it is: the one place that decides it.
+"""Determines the lead that an event belongs to.
 
-An event names its lead by ``userId``, ``anonymousId`` or an e-mail address. The first of these is its owner;
-``identify`` and ``alias`` join the others to it.
+An event identifies its lead by ``userId``, ``anonymousId`` or an e-mail address. The first of these is its owner.
+``identify`` and ``alias`` join the other identities to it.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from streams.scoring.event import ANONYMOUS, EMAIL, USER, Identity
 
 MOST_EMAIL_CHARS: Final = 320
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_ID_CHARS)]
-"""An id where a call is decoded into a structure; whether it is printable is not checked yet."""
+"""An id in a call that is decoded into a structure. It may still contain unprintable characters."""
 
 
 class LeadIds(NamedTuple):
-    """What an event names its lead by; empty where it names none."""
+    """The ids and the e-mail address in an event; an empty string for each one that is missing."""
 
     user_id: str = ""
     anonymous_id: str = ""
     email: str = ""
-    """As it was written; ``email_id`` folds it."""
+    """As written in the event; ``email_id`` converts it to lower case."""
 
 
 def owner_of(sent: Mapping[str, Any]) -> Identity:
     """The identity that an event belongs to.
 
     Raises:
-        Refused: there is none, or it is not valid as an id.
+        Refused: the event has no identity, or the owner's id is not valid.
     """
     known = identities(sent)
     if not known:
@@ -42,10 +42,10 @@ def owner_of(sent: Mapping[str, Any]) -> Identity:
 
 
 def identities(sent: Mapping[str, Any]) -> list[Identity]:
-    """Every identity that an event names, its owner first.
+    """All identities in an event, its owner first. An invalid id of another identity is ignored.
 
     Raises:
-        Refused: the owner's id is not valid; an invalid further id is ignored.
+        Refused: the owner's id is not valid.
     """
     ids = lead_ids(sent)
     known = [Identity(kind, name) for kind, name in ((USER, ids.user_id), (ANONYMOUS, ids.anonymous_id)) if name]
@@ -55,10 +55,10 @@ def identities(sent: Mapping[str, Any]) -> list[Identity]:
 
 
 def lead_ids(sent: Mapping[str, Any]) -> LeadIds:
-    """The ids and the e-mail address of an event, as ``identities`` ranks them.
+    """The ids and the e-mail address in an event. An invalid ``anonymousId`` beside a ``userId`` is ignored.
 
     Raises:
-        Refused: the owner's id is not valid; an invalid further id is ignored.
+        Refused: the owner's id is not valid.
     """
     user_id = clean_id(sent.get("userId"))
     try:
@@ -71,7 +71,7 @@ def lead_ids(sent: Mapping[str, Any]) -> LeadIds:
 
 
 def plain_owner(user_id: Any, anonymous_id: Any) -> str:
-    """The owner's id in the usual case, where it is plain text; empty where ``owner_of`` must decide."""
+    """Return the owner's id in the usual case of a printable string; an empty string if ``owner_of`` must decide."""
     owner = anonymous_id if user_id is None or user_id == "" else user_id
     return owner if type(owner) is str and len(owner) <= MOST_ID_CHARS and owner.isprintable() else ""
 
@@ -80,7 +80,7 @@ def previous_identity(sent: Mapping[str, Any]) -> Identity | None:
     """The identity that an ``alias`` call joins to its owner.
 
     Raises:
-        Refused: its id is not valid.
+        Refused: the previous id is not valid.
     """
     previous = clean_id(sent.get("previousId"))
     if previous is None:
@@ -89,12 +89,15 @@ def previous_identity(sent: Mapping[str, Any]) -> Identity | None:
 
 
 def names_user(sent: Mapping[str, Any], lead_id: str) -> bool:
-    """Whether an event calls the lead with this id by ``userId``."""
+    """Whether the ``userId`` of an event is this lead id."""
     return sent.get("userId") not in (None, "") and str(sent["userId"]) == lead_id
 
 
 def record_key(call: Mapping[str, Any]) -> bytes:
-    """The key of a call's record in a source topic: its owner's id, or e-mail address in lower case; empty for none."""
+    """The key of an event's record in a source topic: the owner's id, or its e-mail address in lower case.
+
+    The key is empty if the event has no owner.
+    """
     owner = plain_owner(call.get("userId"), call.get("anonymousId"))
     if not owner:
         try:
@@ -106,7 +109,7 @@ def record_key(call: Mapping[str, Any]) -> bytes:
 
 
 def name_lead(call: dict[str, Any], user_id: Any = "", anonymous_id: Any = "", email: str = "") -> None:
-    """Write into a call whom it is about; an address that it has already stays."""
+    """Add the ids and the e-mail address of a lead to a call. An e-mail address in the call is kept."""
     if user_id:
         call["userId"] = user_id
     if anonymous_id:
@@ -116,10 +119,10 @@ def name_lead(call: dict[str, Any], user_id: Any = "", anonymous_id: Any = "", e
 
 
 def clean_id(value: Any) -> str | None:
-    """An id as a string; None where there is none (null, missing, empty).
+    """Return an id as a string, or None if it is missing, null or empty.
 
     Raises:
-        Refused: it is neither a string nor a whole number, is too long, or has control characters.
+        Refused: the id is neither a string nor a whole number, is too long, or contains control characters.
     """
     if value is None or value == "":
         return None

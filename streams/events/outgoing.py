@@ -1,4 +1,4 @@
-"""A record to send to Kafka, and its form in an outbox."""
+"""A record to be sent to Kafka, and its encoding in an outbox."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Outgoing(msgspec.Struct, array_like=True):
-    """One record to produce. ``timestamp_ms`` is kept by Kafka as the record's own."""
+    """One record to be sent. Kafka stores ``timestamp_ms`` as the timestamp of the record."""
 
     topic: str
     key: bytes
@@ -14,9 +14,9 @@ class Outgoing(msgspec.Struct, array_like=True):
     timestamp_ms: int
     headers: list[tuple[str, bytes]]
     alert_id: str = ""
-    """On handoff only."""
+    """Set only for records of handoff."""
     arrived_ms: int | None = None
-    """Arrival of the event that caused an alert."""
+    """Arrival time of the event that caused an alert, in ms since the epoch."""
 
 
 _decoder = msgspec.msgpack.Decoder(Outgoing)
@@ -24,10 +24,10 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 def encode_outgoing(outgoing: Outgoing) -> bytes:
-    """The payload of an outbox entry."""
+    """Encode the payload of an outbox entry."""
     return _encoder.encode(outgoing)
 
 
 def decode_outgoing(payload: bytes) -> Outgoing:
-    """Read the payload of an outbox entry."""
+    """Decode the payload of an outbox entry."""
     return _decoder.decode(payload)

@@ -1,4 +1,4 @@
-"""Kafka records: their shape, the headers of the engine, and a fingerprint."""
+"""Kafka records: their interface, the headers that the engine adds, and their fingerprint."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Final, Protocol
 from zlib import crc32
 
 SOURCE_HEADER: Final = "leadglow-source"
-"""Where a record came from: ``topic:partition:offset`` of a source, or ``~partition:number`` of another shard."""
+"""The origin of a record: ``topic:partition:offset`` of a source topic, or ``~partition:number`` of another shard."""
 KIND_HEADER: Final = "leadglow-kind"
 """``join``, ``arrived``, ``erase`` or ``retract`` on control records; absent on events."""
 Headers = list[tuple[str, bytes]]
 Row = tuple[int, bytes, bytes | None, Headers]
-"""A record to be sent: timestamp in ms, key, value, headers."""
+"""A record to be sent: timestamp in ms since the epoch, key, value, headers."""
 
 
 class Record(Protocol):
-    """What the codec reads of a Kafka record."""
+    """The fields of a Kafka record that the codec reads."""
 
     key: bytes | None
     value: bytes | None
@@ -25,5 +25,5 @@ class Record(Protocol):
 
 
 def fingerprint(record: Record) -> bytes:
-    """Tells a record from another that may stand at the same offset of a recreated topic."""
+    """A fingerprint that differs for another record at the same offset, as in a recreated topic."""
     return b"%x-%x" % (record.timestamp, crc32(record.value or b"", crc32(record.key or b"")))

@@ -1,4 +1,4 @@
-"""Limits, reasons for rejection, and the records of ``rejected-events``."""
+"""The reasons for rejecting a record, the size limits, and the records of ``rejected-events``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from streams.events.records import SOURCE_HEADER, Headers, Record
 
 MOST_ID_CHARS: Final = 512
 MOST_EVENT_BYTES: Final = 900_000
-"""What fits into a record of Kafka's usual 1 MB with all that is added to it."""
+"""An event of this size fits into Kafka's default record limit of 1 MB together with all headers."""
 REJECTED_BYTES: Final = 100_000
-"""Bytes of a reject_record record that are kept with the reason."""
+"""The number of bytes of a rejected record that are kept with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that cannot be scored: a code for machines and a sentence for people."""
+    """The reason why a record cannot be scored: a code for programs and a sentence for people."""
 
     reason: str
     sentence: str
@@ -30,13 +30,13 @@ REASONS: Final = {
     "unknown_type": "`type` must be track, page, screen, identify, group or alias",
     "no_event": "a track call needs `event`, its name as a string",
     "no_target": "a retraction needs the id of the event that it takes back, in `properties.messageId`",
-    "no_lead": "there is no `userId`, `anonymousId` or e-mail address to know the lead by",
+    "no_lead": "there is no `userId`, `anonymousId` or e-mail address to identify the lead",
     "bad_id": f"an id must be a string of 1 to {MOST_ID_CHARS} characters without control characters",
     "too_large": f"the value has more than {MOST_EVENT_BYTES} bytes",
-    "bad_control": "the record claims to be one of Leadglow's own, but cannot be read",
-    "not_allowed": "a public write key may not say this: send it with a server key",
+    "bad_control": "the record has the headers of a Leadglow control record, but cannot be read",
+    "not_allowed": "a public write key may not send this call: use a server key",
 }
-"""Every reason code, with the sentence that goes with it."""
+"""Every reason code and its sentence."""
 
 
 class Refused(Exception):
@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 def reject_record(topic: str, record: Record, place: str, reject: Reject) -> Outgoing:
-    """A record that could not be scored: the original bytes, and why."""
+    """Build the record of ``rejected-events``: the original bytes, with the reason in the headers."""
     headers: Headers = [
         ("reason", reject.reason.encode()),
         ("message", reject.sentence.encode()),

@@ -1,4 +1,4 @@
-"""Parses the times that senders write."""
+"""Parses the times in events, and corrects them for the sender's clock."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 FIRST_MS: Final = 1
-"""No record is taken to be earlier, not even one without a time: what arrived by 0 was erased, in a lead's state."""
+"""The earliest arrival time; earlier or missing ones are raised to it.
+
+In a lead's state, everything that arrived at or before 0 counts as erased.
+"""
 LAST_MS: Final = 2**46
-"""Far beyond the year 4000: no record is taken to be later, so that times fit wherever they are kept."""
+"""The latest arrival time, far beyond the year 4000; later ones are lowered to it. Every field can hold it."""
 
 
 def parse_ms(text: Any) -> int | None:
-    """RFC 3339 to ms since the epoch; None if it cannot be read. A time without a zone is UTC."""
+    """Convert an RFC 3339 time to ms since the epoch; None if it is invalid. A time without a zone is UTC."""
     try:
         moment = datetime.fromisoformat(text)
         return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
@@ -25,7 +28,7 @@ def parse_ms(text: Any) -> int | None:
 
 
 def event_time(sent: Mapping[str, Any], arrival: int) -> int:
-    """When it happened: ``timestamp`` corrected for the sender's clock by ``sentAt``, never after arrival."""
+    """The time of the event: ``timestamp``, corrected for the sender's clock by ``sentAt``, and never after arrival."""
     said = parse_ms(sent.get("timestamp") or sent.get("originalTimestamp"))
     if said is None:
         return arrival
