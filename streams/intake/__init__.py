@@ -1,1 +1,1 @@
-"""Intake: carries records of the source topics over to lead-events, keyed by lead."""
+"""Intake: moves records from the source topics to lead-events, keyed by lead."""

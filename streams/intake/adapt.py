@@ -1,8 +1,8 @@
-"""Turns records of the source topics into records of ``lead-events``, keyed by lead. Keeps no state.
+"""Converts records of the source topics to records of ``lead-events``, keyed by lead. Keeps no state.
 
-The bytes of an event go on as they are; its arrival time and its coordinates go with it, so that scoring can tell a
-repeated delivery. Within a source partition the order is kept; over several, what was fetched together is merged
-by arrival.
+The bytes of an event are not changed. Its arrival time and its source partition and offset are added, so that scoring
+can detect a repeated delivery. The order within a source partition is kept. Records of several partitions that were
+fetched together are merged by arrival time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from streams.transport.topics import Partitioner, Topics
 
 
 class _Call(msgspec.Struct, frozen=True, gc=False):
-    """As much of an ordinary call as intake must know; anything else about it does not fit and goes the longer way."""
+    """The fields of an ordinary call that intake needs. A call that does not match takes the slower path."""
 
     type: Literal["track", "page", "screen"]
     event: str | None = None
@@ -35,26 +35,26 @@ class _Call(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class Output:
-    """What a fetch became."""
+    """The records made from one fetch."""
 
     rows: dict[int, list[Row]] = field(default_factory=dict)
-    """Partition of lead-events -> its records, in order."""
+    """Partition of lead-events -> records for it, in order."""
     rejects: list[Outgoing] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
 
 class Intake:
-    """Adapts, validates and keys. Pure but for the memory of partitions."""
+    """Validates source records and keys them by lead. Pure, apart from the cache of partitions."""
 
     _decode: Final = staticmethod(msgspec.json.Decoder(_Call).decode)
 
     def __init__(self, topics: Topics, partitioner: Partitioner) -> None:
-        """``partitioner`` tells the partition of a lead id."""
+        """``partitioner`` returns the partition of a lead id."""
         self._topics = topics
         self._partitioner = partitioner
 
     def adapt_records(self, fetched: Mapping[str, Iterable[Any]], now_ms: int) -> Output:
-        """Records by ``topic:partition``, merged by arrival. An arrival after ``now_ms`` is taken as now."""
+        """Convert records by ``topic:partition``, merged by arrival time. The latest arrival time is ``now_ms``."""
         output = Output()
         for place, record in _merged(fetched):
             self._adapt_record(
@@ -74,14 +74,14 @@ class Intake:
                 self._append_row(output, owner, arrival, record.value, [source])
                 return
         except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
-            pass  # it is of a rarer shape
+            pass  # not an ordinary call
         try:
             self._adapt_rare(record, arrival, source, output)
         except Refused as refused:
             self._reject(record, source, refused.reject, output)
 
     def _adapt_rare(self, record: Any, arrival: int, source: tuple[str, bytes], output: Output) -> None:
-        """Calls that join identities, and events that are known by an address only."""
+        """Convert calls that join identities, events identified only by an e-mail address, and other rare formats."""
         sent = parse_call(record.value)
         check_call(sent)
         known = identities(sent)
@@ -103,9 +103,9 @@ class Intake:
 
 
 def joins_of(sent: Mapping[str, Any], known: list[Identity], arrival: int) -> list[Join]:
-    """The joins that an ``identify`` or ``alias`` asks for: each further identity with the first.
+    """The joins requested by an ``identify`` or ``alias`` call: the first identity with each other one.
 
-    A public key, which anybody can use, never joins two known users.
+    A public write key, which anybody can use, never joins two known users.
     """
     call = sent.get("type")
     if call not in ("identify", "alias"):
@@ -119,7 +119,7 @@ def joins_of(sent: Mapping[str, Any], known: list[Identity], arrival: int) -> li
 
 
 def _merged(fetched: Mapping[str, Iterable[Any]]) -> Iterable[tuple[str, Any]]:
-    """Everything fetched by arrival; within a partition in order, whatever the timestamps say."""
+    """Merge fetched records by arrival; within a partition keep their order even if timestamps go backwards."""
     if len(fetched) == 1:
         place, records = next(iter(fetched.items()))
         return ((place, record) for record in records)

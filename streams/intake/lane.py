@@ -1,4 +1,4 @@
-"""The lane of intake: one task that carries fetched records over to ``lead-events``."""
+"""The lane of intake: one task that forwards fetched records to ``lead-events``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from streams.transport.channel import MOST_RECORDS, Channel
 
 
 class IntakeLane:
-    """Carries it over in order, and knows how far that is."""
+    """Forwards fetched records in order, and keeps the position reached in each source partition."""
 
     def __init__(self, intake: Intake, channel: Channel, clock: SharedClock) -> None:
-        """``start`` begins."""
+        """Create the lane; ``start`` starts its task."""
         self._intake = intake
         self._clock = clock
         self._channel = channel
@@ -29,19 +29,19 @@ class IntakeLane:
         self._task: asyncio.Task[None] | None = None
         self._forwarding_ms = 0
         self.positions: dict[TP, int] = {}
-        """Source partition -> the offset before which everything was acknowledged on lead-events."""
+        """Source partition -> next offset; all earlier records are acknowledged on lead-events."""
         self.progress_s = monotonic_s()
-        """When something was carried over last, or began to wait, on the monotonic clock."""
+        """When records were last forwarded or began to wait, on the monotonic clock."""
         self.behind = False
-        """Whether something lies on the source partitions that was not even fetched, as of the last look."""
+        """Whether the source partitions held records that were not fetched yet, at the last check."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the task, unless it runs already."""
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Stop at once: what was not acknowledged will be fetched again."""
+        """Stop at once. Records that are not acknowledged will be fetched again."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -49,26 +49,26 @@ class IntakeLane:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the lane, if something did."""
+        """The error that ended the lane, if any."""
         task = self._task
         return task.exception() if task is not None and task.done() and not task.cancelled() else None
 
     @property
     def is_full(self) -> bool:
-        """Whether the lane has enough to do."""
+        """Whether the queue is full."""
         return self._waiting >= MOST_RECORDS
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything fetched was carried over and acknowledged."""
+        """Whether all fetched records are forwarded and acknowledged."""
         return self._idle.is_set()
 
     def clock(self) -> int:
-        """Everything fetched from the sources that arrived before this instant was carried over."""
+        """An instant in ms: all fetched source records that arrived before it are forwarded."""
         return self._clock.now_ms() if self._idle.is_set() else self._forwarding_ms
 
     def enqueue(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
-        """Take what was fetched."""
+        """Add fetched records to the queue."""
         self._queue.append(fetched)
         self._waiting += sum(map(len, fetched.values()))
         if self.is_idle:
@@ -77,7 +77,7 @@ class IntakeLane:
         self._wake.set()
 
     async def drain(self) -> None:
-        """Drop what waits and finish what is on its way, before partitions are given up."""
+        """Clear the queue and finish the batch in progress, before partitions are revoked."""
         self._queue.clear()
         self._waiting = 0
         if self._task is not None and not self._task.done():

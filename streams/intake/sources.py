@@ -1,4 +1,4 @@
-"""The source topics: finds out whether they were recreated, and how far they were carried over."""
+"""Monitors the source topics: whether one was recreated, and how far intake is behind."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from streams.transport.producer import Producer
 
 
 class SourceTopics:
-    """Looked at every few seconds, whoever reads them."""
+    """The source topics, checked every few seconds by every worker."""
 
     def __init__(self, env: Environment, producer: Producer) -> None:
-        """``producer`` is whom Kafka is asked through for the ids of topics."""
+        """The ids of the topics are requested from Kafka through ``producer``."""
         self._env = env
         self._producer = producer
         self._ids: Mapping[str, str] = {}
         self._ends: list[Mapping[TP, int]] = []
-        """Where they ended, at each of the last looks."""
+        """The end offsets of the source partitions at each of the last checks."""
 
     async def require_same(self) -> None:
-        """See that each source is the topic that it was: events are known by their offsets.
+        """Require that no source topic was recreated, because duplicates are detected by the source offset.
 
-        What was agreed holds for these lead events; new ones have counted nothing yet.
+        The ids are stored for the id of lead-events: if that is recreated, the sources may be new, too.
 
         Raises:
-            Mismatch: a source was deleted and created again.
+            Mismatch: a source topic was deleted and created again.
         """
         topics = self._env.topics
         ids = await self._producer.topic_ids([topics.lead_events, *topics.sources])
@@ -44,11 +44,14 @@ class SourceTopics:
         self._ids = ids
 
     def forget(self) -> None:
-        """Begin anew: partitions were assigned."""
+        """Forget earlier end offsets, because partitions were assigned."""
         self._ends.clear()
 
     async def behind(self, consumer: Consumer) -> bool:
-        """Whether timers should wait for what stood on the sources two looks ago: it may keep a lead from cooling."""
+        """Whether records that were on the source topics two checks ago are still not forwarded.
+
+        Timers must wait for them, because they may keep a lead from cooling.
+        """
         places = list(consumer.partitions_of(self._env.topics.sources))
         if not places:
             return False
