@@ -1,4 +1,4 @@
-"""Reads a scorecard file and validates it: every mistake at once, with line and column."""
+"""Reads and validates scorecard files; reports all mistakes at once, with line and column."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load(text: str, name: str = "scorecard.yaml") -> Model:
     """Read the text of a scorecard file.
 
     Raises:
-        YamlFileError: it has at least one mistake; the error lists all of them.
+        YamlFileError: the text has mistakes; the error lists all of them.
     """
     return _FORMAT.load_text(text, name)
 
@@ -28,6 +28,6 @@ def load_file(path: Path | str) -> Model:
     """Read a scorecard file from disk.
 
     Raises:
-        YamlFileError: it cannot be read, or has mistakes.
+        YamlFileError: the file cannot be read, or has mistakes.
     """
     return _FORMAT.load_file(path)

@@ -1,4 +1,4 @@
-"""Checks that the grammar cannot express: names must exist, bounds must be reachable."""
+"""Checks a scorecard file for mistakes that the grammar cannot find: unknown names, unreachable bounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Signals = Mapping[str, Item]
 
 
 def check(file: Struct, report: Report) -> None:
-    """Report mistakes across a file; unreadable parts are skipped."""
+    """Report mistakes that concern several parts of a file; parts that could not be read are skipped."""
     signals: Signals = file.get("signals", {})
     _check_ids(signals, report)
     for name, item in file.get("scorecards", {}).items():
@@ -97,12 +97,12 @@ def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float], repo
         remedy = f"write a number from {card.minimum:g} to {card.maximum:g}"
         report.add(stage.nodes["enter"], message, remedy)
     elif enter > max(sum(most), card.minimum):
-        message = f"no score reaches {enter:g}: fit gives at most {most[0]:g} and the signals {most[1]:g}"
+        message = f"no score reaches {enter:g}: fit adds at most {most[0]:g} and the signals at most {most[1]:g}"
         report.add(stage.nodes["enter"], message, f"write {sum(most):g} or less, or raise a maximum")
 
 
 def _most_engagement(card: Scorecard, signals: Signals) -> float:
-    """An upper bound of engagement: the most points of each signal, within the bounds of its category."""
+    """An upper bound of engagement: the maximum of each signal, within the bounds of its category."""
     worth = {name: _most_worth(card, name, item.value) for name, item in signals.items()}
     total = 0.0
     for category in card.categories:

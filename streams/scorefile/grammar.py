@@ -1,4 +1,4 @@
-"""The grammar of scorecard files: one table per mapping, used by the loader and for the JSON Schema."""
+"""The grammar of scorecard files, used by the loader and for the JSON Schema: one table for each mapping."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ReadCondition = Callable[[Node, Report], Condition | None]
 def _where(node: Node, report: Report) -> Condition | None:
     """Read ``{path: test, …}``, all of which must hold."""
     if not isinstance(node.value, dict) or not node.value:
-        report.add(node, f"{node} is not a condition", "write `{properties.url: {contains: /pricing}}`, say")
+        report.add(node, f"{node} is not a condition", "write `{properties.url: {contains: /pricing}}`, for example")
         return None
     return _combined("all", [_where_entry(key, value, report) for key, value in node.value.items()])
 
@@ -81,7 +81,7 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
     try:
         compile_condition(test, {path: 0})
     except PatternError as error:
-        report.add(node, f"{node} is not a pattern: {error}", "write it as RE2 reads it, in single quotes")
+        report.add(node, f"{node} is not a pattern: {error}", "write it in RE2 syntax, in single quotes")
     return test
 
 
@@ -160,13 +160,13 @@ _SIGNAL = struct_of(
         "event": Field(list_of(kinds.EVENT, or_one=True), "Call types or names of track calls.", required=True),
         "where": Field(
             _WHERE,
-            "Conditions on the event, all of which must hold. What a machine did (properties.automated: true) "
-            "matches no signal, unless its conditions read properties.automated.",
+            "Conditions on the event, all of which must hold. An event caused by a machine "
+            "(properties.automated: true) matches a signal only if its conditions read properties.automated.",
         ),
-        "half_life": Field(kinds.HALF_LIFE, "The time in which its amount halves; left out: `never`."),
-        "limit": Field(kinds.LIMIT, "At most so many events in a UTC hour, day, week or ever."),
-        "distinct": Field(PATH, "Each value at this path counts once."),
-        "amount": Field(PATH, "The number at this path counts instead of 1."),
+        "half_life": Field(kinds.HALF_LIFE, "The time in which its amount halves; `never` by default."),
+        "limit": Field(kinds.LIMIT, "The maximum number of events counted in a UTC hour, day, week or ever."),
+        "distinct": Field(PATH, "The path of a value; each value counts once."),
+        "amount": Field(PATH, "The path of a number to count instead of 1."),
     },
     "{event: page, half_life: 14d}",
 )
@@ -174,7 +174,7 @@ _CAPPED = struct_of(
     "the worth of a signal",
     {
         "points": Field(NUMBER, "Points for each unit of the signal's amount.", required=True),
-        "max": Field(CAP, "The most points, up or down, that the signal contributes."),
+        "max": Field(CAP, "The maximum points, positive or negative, that the signal contributes."),
     },
     "{points: 3, max: 15}",
 )
@@ -183,25 +183,25 @@ _CATEGORY = struct_of(
     "a category",
     {
         "signals": Field(_SIGNALS, "Its signals; a signal is in at most one category.", required=True),
-        "min": Field(NUMBER, "The least points of the category."),
-        "max": Field(NUMBER, "The most points of the category."),
+        "min": Field(NUMBER, "The minimum points of the category."),
+        "max": Field(NUMBER, "The maximum points of the category."),
     },
     "{signals: [pricing_visit], max: 70}",
 )
 _FIT_LINE = struct_of(
     "a line of fit",
     {
-        "trait": Field(PATH, "The trait; `group.NAME` is one of the lead's company.", required=True),
-        "when": Field(_WHEN, "The value that the trait must have, or operators that must hold.", required=True),
-        "points": Field(NUMBER, "Points if it holds.", required=True),
+        "trait": Field(PATH, "The trait; `group.NAME` is a trait of the lead's company.", required=True),
+        "when": Field(_WHEN, "The required value of the trait, or operators that must hold.", required=True),
+        "points": Field(NUMBER, "Points for a lead that matches.", required=True),
     },
     "{trait: employees, when: {gte: 200}, points: 15}",
 )
 _NEEDS = struct_of(
     "the needs of a stage",
     {
-        "fit": Field(NUMBER, "The least fit to enter."),
-        "engagement": Field(NUMBER, "The least engagement to enter."),
+        "fit": Field(NUMBER, "The minimum fit to enter."),
+        "engagement": Field(NUMBER, "The minimum engagement to enter."),
     },
     "{fit: 10, engagement: 20}",
 )
@@ -211,9 +211,9 @@ _STAGE = struct_of(
         "name": Field(placed(NAME), "Its name.", required=True),
         "enter": Field(NUMBER, "A lead enters at this score.", required=True),
         "leave": Field(NUMBER, "A lead leaves below this score.", required=True),
-        "needs": Field(_NEEDS, "What else a lead must have to enter."),
-        "blocked_by": Field(_SIGNALS, "Signals that keep a lead out as long as they count."),
-        "cooldown": Field(kinds.COOLDOWN, "So long after an entry was published, no other entry is."),
+        "needs": Field(_NEEDS, "Further requirements to enter."),
+        "blocked_by": Field(_SIGNALS, "A lead cannot enter while one of these signals counts."),
+        "cooldown": Field(kinds.COOLDOWN, "The time after a published entry in which no other entry is published."),
         "handoff": Field(BOOLEAN, "Whether entering and leaving are published."),
     },
     "{name: qualified, enter: 70, leave: 50}",
@@ -222,13 +222,13 @@ _CARD_NAME = replace(NAME, example="default")
 _SCORECARD = struct_of(
     "a scorecard",
     {
-        "label": Field(kinds.LABEL, "What people read as its name."),
-        "points": Field(named(NAME, _POINTS), "What each signal is worth."),
+        "label": Field(kinds.LABEL, "The name shown to people."),
+        "points": Field(named(NAME, _POINTS), "The points of each signal."),
         "categories": Field(named(kinds.CATEGORY_NAME, _CATEGORY), "Subscores."),
         "fit": Field(list_of(_FIT_LINE), "Points for traits."),
-        "fit_max": Field(CAP, "The most points for traits."),
-        "range": Field(_RANGE, "The lowest and the highest score; left out: [0, 100]."),
-        "grades": Field(named(kinds.GRADE, NUMBER, 1), "The least score of each grade."),
+        "fit_max": Field(CAP, "The maximum points for traits."),
+        "range": Field(_RANGE, "The lowest and the highest score; [0, 100] by default."),
+        "grades": Field(named(kinds.GRADE, NUMBER, 1), "The minimum score of each grade."),
         "stages": Field(list_of(_STAGE), "Stages, the first one first."),
     },
     "{points: {pricing_visit: 10}}",
@@ -237,14 +237,14 @@ FILE = struct_of(
     "a scorecard file",
     {
         "leadglow": Field(VERSION, "The version of this format.", required=True),
-        "signals": Field(named(NAME, _SIGNAL, 1), "What happens and how fast it fades.", required=True),
-        "scorecards": Field(named(_CARD_NAME, _SCORECARD, 1), "What signals are worth.", required=True),
+        "signals": Field(named(NAME, _SIGNAL, 1), "Kinds of behavior, and how fast each fades.", required=True),
+        "scorecards": Field(named(_CARD_NAME, _SCORECARD, 1), "Points for signals and traits.", required=True),
     },
     "leadglow: 1",
 )
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a scorecard file, for editors; the loader checks more than that."""
+    """The JSON Schema (2020-12) of a scorecard file, for editors. The loader finds more mistakes than the schema."""
     dialect = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": dialect, "title": "Leadglow scorecard", **FILE.schema, "$defs": _DEFS}

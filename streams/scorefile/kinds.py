@@ -1,4 +1,4 @@
-"""Kinds of values that only scorecard files have: events, half-lives, limits, operands."""
+"""The value types that only scorecard files use: events, half-lives, limits, operands."""
 
 from __future__ import annotations
 

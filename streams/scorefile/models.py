@@ -1,4 +1,4 @@
-"""Builds the plain values of ``streams.scoring`` from a file without mistakes, and their fingerprint."""
+"""Builds the model that scoring uses from a valid scorecard file, and computes its version."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from streams.yamlfile.kinds import Item, Struct
 
 
 def model_of(file: Struct) -> Model:
-    """The model of a file without mistakes."""
+    """Build the model of a file without mistakes."""
     signals = tuple(signal_of(name, item.value) for name, item in file.get("signals").items())
     cards: Mapping[str, Item] = file.get("scorecards")
     scorecards = tuple(scorecard_of(name, item.value, item.value.get("stages", ())) for name, item in cards.items())
@@ -33,7 +33,7 @@ def model_of(file: Struct) -> Model:
 
 
 def signal_of(name: str, signal: Struct) -> Signal:
-    """A signal."""
+    """Build a signal."""
     return Signal(
         name,
         events=tuple(dict.fromkeys(signal.get("event"))),
@@ -46,7 +46,7 @@ def signal_of(name: str, signal: Struct) -> Signal:
 
 
 def scorecard_of(name: str, card: Struct, stages: Iterable[Struct]) -> Scorecard:
-    """A scorecard with the given stages."""
+    """Build a scorecard with the given stages."""
     minimum, maximum = card.get("range", (0.0, 100.0))
     grades = {grade: item.value for grade, item in card.get("grades", {}).items()}
     return Scorecard(
@@ -101,7 +101,7 @@ _ORDERED = ("fit", "stages", "grades")
 
 
 def canonical(model: Model) -> str:
-    """The canonical form: JSON in which everything without an order in the file is sorted."""
+    """The canonical JSON of a model: everything is sorted whose order in the file has no meaning."""
     whole = asdict(model)
     del whole["version"]
     return _json(_sorted(whole))

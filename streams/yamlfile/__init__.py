@@ -1,1 +1,1 @@
-"""YAML files: values with line and column, read again when the file changes."""
+"""Reads YAML files, reports mistakes with line and column, and reloads a file when it changes."""

@@ -1,4 +1,4 @@
-"""Kinds of values in a YAML file: each has a reader and a JSON Schema.
+"""The value types of a YAML file, each with a reader and a JSON Schema.
 
 Reading continues after a mistake: the mistake is reported, and the value is None.
 """
@@ -22,7 +22,7 @@ DURATION_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9})?[smhdw]$"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value: a reader (it returns None for a mistake, which it reports), a JSON Schema and an example."""
+    """A value type: a reader, a JSON Schema and an example. The reader reports a mistake and returns None for it."""
 
     read: Callable[[Node, Report], Any]
     schema: Mapping[str, Any]
@@ -62,7 +62,7 @@ class Struct:
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """A remedy for an unknown name."""
+    """The remedy for an unknown name: the known name most like it."""
     close = get_close_matches(name[:64], known, n=1)
     if close:
         return f"write `{close[0]}`"
@@ -77,12 +77,10 @@ def report_repeated(items: Iterable[Item | None], describe: Callable[[Any], str]
             continue
         first = seen.setdefault(item.value, item.node)
         if first is not item.node:
-            report.add(
-                item.node, f"{describe(item.value)} is here for the second time, after line {first.line}", remedy
-            )
+            report.add(item.node, f"{describe(item.value)} is a duplicate of line {first.line}", remedy)
 
 
-# Kinds of one value.
+# Single values.
 
 
 def scalar_of(about: str, example: str, schema: Mapping[str, Any], convert: Callable[[Any], Any]) -> Kind:
@@ -99,7 +97,7 @@ def scalar_of(about: str, example: str, schema: Mapping[str, Any], convert: Call
 
 
 def text_of(about: str, example: str, pattern: str, convert: Callable[[str], Any] = str) -> Kind:
-    """A text that matches a pattern; ``convert`` may refuse it by ValueError."""
+    """A text that matches a pattern; ``convert`` raises ValueError for one that is invalid all the same."""
     compiled = re.compile(pattern.replace("$", r"\Z"), re.DOTALL)
 
     def checked(value: Any) -> Any:
@@ -110,7 +108,7 @@ def text_of(about: str, example: str, pattern: str, convert: Callable[[str], Any
 
 
 def private(about: str, remedy: str, convert: Callable[[Any], Any]) -> Kind:
-    """A scalar whose messages do not repeat it, as it may be a secret; ``convert`` returns None for a wrong one."""
+    """A scalar that messages do not quote, because it may be a secret. ``convert`` returns None for an invalid one."""
 
     def read(node: Node, report: Report) -> Any:
         value = None if isinstance(node.value, list | dict) else convert(node.value)
@@ -122,13 +120,13 @@ def private(about: str, remedy: str, convert: Callable[[Any], Any]) -> Kind:
 
 
 def matching(pattern: str) -> Callable[[Any], str | None]:
-    """For ``private``: a text that matches a pattern as a whole."""
+    """A ``convert`` function for ``private``: the whole text must match a pattern."""
     compiled = re.compile(pattern)
     return lambda value: value if isinstance(value, str) and compiled.fullmatch(value) else None
 
 
 def require(condition: bool) -> None:
-    """For ``convert`` of a scalar.
+    """Check a condition in the ``convert`` function of a scalar.
 
     Raises:
         ValueError: the condition does not hold.
@@ -138,7 +136,7 @@ def require(condition: bool) -> None:
 
 
 def number_from(least: float, example: str) -> Kind:
-    """A number that is not below ``least``."""
+    """A number that is at least ``least``."""
 
     def checked(value: Any) -> float:
         require(isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= MAX_NUMBER)
@@ -159,10 +157,10 @@ def _checked_version(value: Any) -> int:
 
 
 def duration_ms(text: str) -> float:
-    """The milliseconds of a duration within bounds.
+    """Convert a duration from 1 ms to 36,500 days to milliseconds.
 
     Raises:
-        ValueError: it is out of bounds.
+        ValueError: the duration is out of bounds.
     """
     milliseconds = parse_duration_ms(text)
     require(1 <= milliseconds <= 36_500 * DAY_MS)
@@ -178,11 +176,11 @@ BOOLEAN = scalar_of("true or false", "true", {"type": "boolean"}, _checked_bool)
 VERSION = scalar_of("the version of this format", "1", {"const": 1}, _checked_version)
 
 
-# Kinds of many values.
+# Lists and mappings.
 
 
 def list_of(kind: Kind, or_one: bool = False) -> Kind:
-    """A list of at least one value, or also a single value if ``or_one``; read as a tuple."""
+    """A list of at least one value, read as a tuple. With ``or_one`` a single value is allowed, too."""
 
     def read(node: Node, report: Report) -> tuple[Any, ...] | None:
         items = [node] if or_one and not isinstance(node.value, list) else node.value
@@ -197,7 +195,7 @@ def list_of(kind: Kind, or_one: bool = False) -> Kind:
 
 
 def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
-    """A mapping with names of the author's choice, read as ``{name: Item}``."""
+    """A mapping whose keys the author of the file chooses, read as ``{name: Item}``."""
 
     def read(node: Node, report: Report) -> dict[str, Item] | None:
         example = f"{key_kind.example}: {kind.example}"
@@ -249,5 +247,5 @@ def _read_field(struct: Struct, fields: Mapping[str, Field], entry: tuple[Node, 
 
 
 def placed(kind: Kind) -> Kind:
-    """The same kind, read as an Item: for names that must exist elsewhere in the file."""
+    """The same value type, read as an Item, for names that must exist elsewhere in the file."""
     return Kind(lambda node, report: Item(node, kind.read(node, report)), kind.schema, kind.example)

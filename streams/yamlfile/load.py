@@ -1,4 +1,4 @@
-"""Loading a YAML file: its text, its grammar, checks across it, and the value that it is read as."""
+"""Loads a YAML file: reads the text, applies the grammar, makes further checks and builds the value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class YamlFileError(Exception):
-    """A file has mistakes; as text, one line each: ``name:line:column: message; remedy``."""
+    """A file has mistakes. The message has one line for each: ``name:line:column: message; remedy``."""
 
     def __init__(self, name: str, mistakes: list[Mistake]) -> None:
         self.name = name
@@ -23,30 +23,30 @@ class YamlFileError(Exception):
 
 
 def _check_nothing(file: Struct, report: Report) -> None:
-    """For a format whose grammar is enough."""
+    """The check of a format that needs no further checks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format(Generic[T]):
-    """A kind of file: scorecards, keys, access or costs."""
+    """A file format: scorecards, keys, access or costs."""
 
     grammar: Kind
     """Reads the whole file as a Struct."""
     build: Callable[[Struct], T]
-    """Makes the value of a file without mistakes."""
+    """Builds the value of a file without mistakes."""
     check: Callable[[Struct, Report], None] = _check_nothing
-    """Reports mistakes that the grammar cannot express."""
+    """Reports mistakes that the grammar cannot find."""
 
     def load_file(self, path: Path | str) -> T:
         """Read a file from disk.
 
         Raises:
-            YamlFileError: it cannot be read, or has at least one mistake; the error lists all of them.
+            YamlFileError: the file cannot be read or has mistakes; the error lists all of them.
         """
         return self.load_text(read_text(path), str(path))
 
     def load_text(self, text: str, name: str = "text") -> T:
-        """Read the text of a file; mistakes are reported under ``name``, as by ``load_file``."""
+        """Read the text of a file. Messages use ``name`` as the file name."""
         report = Report()
         root = parse(text, report)
         file: Struct | None = self.grammar.read(root, report) if root is not None else None

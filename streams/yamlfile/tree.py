@@ -1,4 +1,4 @@
-"""YAML text as a tree of plain values, each with its line and column."""
+"""Parses YAML text into a tree of plain values, each with its line and column."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Scalar = bool | int | float | str
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mistake:
-    """A mistake: its place (counted from 1), a message and a remedy."""
+    """A mistake: its line and column (counted from 1), a message and a remedy."""
 
     line: int
     column: int
@@ -30,14 +30,14 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A value and its place. The keys of a mapping are nodes, too, with their text as value."""
+    """A value with its line and column. The keys of a mapping are nodes, too, with their text as value."""
 
     line: int
     column: int
     value: Scalar | list[Node] | dict[Node, Node] | None
 
     def __str__(self) -> str:
-        """The value for a message."""
+        """The value as quoted in messages."""
         if isinstance(self.value, list | dict):
             return "a list" if isinstance(self.value, list) else "a mapping"
         if self.value is None:
@@ -52,14 +52,14 @@ class Report:
 
     mistakes: list[Mistake] = field(default_factory=list)
     unreadable: dict[tuple[int, int], Mistake] = field(default_factory=dict)
-    """Mistakes of unreadable scalars, which hide all other mistakes at the same place."""
+    """Mistakes of scalars that cannot be read, by line and column. They hide all others at the same place."""
 
     def add(self, at: Node, message: str, remedy: str) -> None:
         """Add a mistake at a node."""
         self.mistakes.append(Mistake(at.line, at.column, message, remedy))
 
     def add_unreadable(self, at: Node, message: str, remedy: str) -> None:
-        """Add the mistake of an unreadable scalar."""
+        """Add the mistake of a scalar that cannot be read."""
         self.add(at, message, remedy)
         self.unreadable[at.line, at.column] = self.mistakes[-1]
 
@@ -69,18 +69,18 @@ class Report:
 
 
 class _TreeError(Exception):
-    """The whole document is unreadable: nested too deeply, or too large."""
+    """The whole document cannot be read, because it is too large or nested too deeply."""
 
 
 def parse(text: str, report: Report) -> Node | None:
-    """Parse one YAML 1.2 document; mistakes go to the report."""
+    """Parse one YAML 1.2 document, and add mistakes to the report."""
     if len(text) > MAX_CHARS:
         report.add(Node(1, 1, None), f"the file has {len(text)} characters", f"keep it below {MAX_CHARS}")
         return None
     try:
         root = YAML(typ="safe", pure=True).compose(text)
         return _Builder(report).build(root, 0) if root is not None else Node(1, 1, None)
-    except Exception as error:  # the parser raises a dozen kinds, also RecursionError and IndexError
+    except Exception as error:  # the parser raises many types, also RecursionError and IndexError
         report.mistakes.append(_syntax_mistake(error, text))
         return None
 
@@ -115,7 +115,7 @@ class _Builder:
         self.count += 1
         if depth > MAX_DEPTH or self.count > MAX_NODES:
             message = "values are nested too deeply" if depth > MAX_DEPTH else "there are too many values"
-            raise _TreeError(line, column, message, "write less, without anchors and aliases")
+            raise _TreeError(line, column, message, "shorten the file, and do not use anchors and aliases")
         if isinstance(node, ScalarNode):
             return self.scalar(node, Node(line, column, node.value))
         here = Node(line, column, None)
@@ -135,7 +135,7 @@ class _Builder:
                 continue
             key = Node(key.line, key.column, yaml_key.value)
             if yaml_key.value in lines:
-                message = f"{key} is here for the second time, after line {lines[yaml_key.value]}"
+                message = f"{key} is a duplicate of line {lines[yaml_key.value]}"
                 self.report.add(key, message, "keep one of the two")
                 continue
             lines[yaml_key.value] = key.line
@@ -143,7 +143,7 @@ class _Builder:
         return entries
 
     def scalar(self, node: ScalarNode, raw: Node) -> Node:
-        """A string, number or boolean; anything else is a mistake, with its text as value."""
+        """Build a string, number or boolean. Anything else is reported and becomes its text."""
         if any("\ud800" <= char <= "\udfff" for char in node.value):
             self.report.add_unreadable(raw, "half of a surrogate pair is not a character", "remove it")
             return Node(raw.line, raw.column, "")
@@ -157,7 +157,7 @@ class _Builder:
 
 
 def _scalar(kind: str, text: str) -> Scalar | None:
-    """The value of a scalar, by the last part of its tag (`tag:yaml.org,2002:int`)."""
+    """Convert a scalar according to the last part of its tag (``int`` of ``tag:yaml.org,2002:int``)."""
     if kind in {"str", "merge"}:
         return text
     if kind == "null":

@@ -1,4 +1,4 @@
-"""A file in use: read at the start, and again when it changes."""
+"""Watches a configuration file: loads it at the start, and again when it changes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ RELOAD_S: Final = 1.0
 
 
 class Watched(Generic[T]):
-    """The value of a file as it was when it last had no mistake."""
+    """The value of a file: the last version without mistakes."""
 
     def __init__(self, path: Path, load: Callable[[Path], T], name: str, count_error: Callable[[], None]) -> None:
         """Read the file; ``name`` is for the log, ``count_error`` is called when a changed file has mistakes.
 
         Raises:
-            Exception: raised by ``load`` for a file with mistakes.
+            Exception: the error that ``load`` raises for a file with mistakes.
         """
         self._path = path
         self._load = load
@@ -29,10 +29,10 @@ class Watched(Generic[T]):
         self._stamp = self._read_stamp()
         self.value = load(path)
         self.on_change: Callable[[T, T], None] = lambda old, new: None
-        """Called with the old and the new value just before the new one is in force."""
+        """Called with the old and the new value just before the new one is used."""
 
     async def watch(self) -> None:
-        """Check once a second, for ever, whether the file has changed."""
+        """Check every second whether the file has changed; never returns."""
         while True:
             await asyncio.sleep(RELOAD_S)
             await self.reload_if_changed()
@@ -47,11 +47,11 @@ class Watched(Generic[T]):
             new = await asyncio.to_thread(self._load, self._path)
         except Exception as error:
             self.count_error()
-            log.error("the changed %s is refused; the old one stays in force:\n%s", self._name, error)
+            log.error("the changed %s is refused; the previous version stays in use:\n%s", self._name, error)
             return
         self.on_change(self.value, new)
         self.value = new
-        log.info("the changed %s is in force", self._name)
+        log.info("reloaded the changed %s", self._name)
 
     def _read_stamp(self) -> tuple[int, int, int] | None:
         try:

@@ -111,10 +111,10 @@ MISTAKES = [
     (with_key(f"name: a, {SERVER}, write_key: §w"), "must not be in the file"),
     (with_key("name: a, server: true").replace("{", "§{"), "needs `sha256`"),
     (with_key(f"name: a, server: true, sha256: §{SECRET}"), "is not the SHA-256"),
-    (with_key(f"name: a, {SERVER}}}\n  - {{name: §a, write_key: w, origins: any"), "second time, after line 3"),
-    (with_key(f"name: a, {SERVER}}}\n  - {{name: b, server: true, sha256: §{DIGEST}"), "this secret is here for"),
+    (with_key(f"name: a, {SERVER}}}\n  - {{name: §a, write_key: w, origins: any"), "duplicate of line 3"),
+    (with_key(f"name: a, {SERVER}}}\n  - {{name: b, server: true, sha256: §{DIGEST}"), "this secret is a duplicate"),
     (with_key("name: a, write_key: w, origins: any}\n  - {name: b, write_key: §w, origins: any"), "this write key"),
-    (with_key(f"name: a, {SERVER}") + "webhooks: [{name: §a, service: sendgrid}]", "second time"),
+    (with_key(f"name: a, {SERVER}") + "webhooks: [{name: §a, service: sendgrid}]", "duplicate"),
     ("leadglow_keys: 1\nwebhooks: [§{name: a}]", "needs `service`"),
     ("leadglow_keys: 1\nwebhooks: [§s3cret]", "is not a webhook"),
     ("leadglow_keys: 1\nwebhooks: [{name: a, service: b, key: §[]}]", "is not a text"),
@@ -123,7 +123,7 @@ MISTAKES = [
     ("leadglow_keys: 1\nlinks: §s3cret-s3cret-s3cret", "is not the settings of links"),
     ("leadglow_keys: 1\nlinks: {secret: §s3cret}", "16 to 1000 characters"),
     ("leadglow_keys: 1\nkeys: §", "is not a list"),
-    ("leadglow_keys: 1\nkeys: [{name: a, name: b, §}]", "second time"),
+    ("leadglow_keys: 1\nkeys: [{name: a, name: b, §}]", "duplicate"),
     ("a: [§", "not YAML"),
 ]
 
@@ -149,7 +149,7 @@ def test_a_mistake_names_its_place(text: str, said: str) -> None:
         parse_keys(text.replace(HERE, ""), "k.yaml")
 
     lines = [line for line in str(caught.value).splitlines() if said in line]
-    if said not in ("not YAML", "second time") and not text.endswith(HERE):
+    if said not in ("not YAML", "duplicate") and not text.endswith(HERE):
         assert any(line.startswith(place) for line in lines), caught.value
 
 

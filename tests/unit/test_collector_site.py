@@ -836,7 +836,7 @@ async def test_a_bad_keys_file_changes_nothing_and_is_told(
 
     assert (await running.post(CALL)).status == 200
     assert running.count("keys_reload_errors_total") == 1
-    assert "stays in force" in caplog.text
+    assert "stays in use" in caplog.text
 
 
 async def test_what_is_in_flight_is_finished_before_the_site_ends(running: Running) -> None:

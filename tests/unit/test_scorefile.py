@@ -159,8 +159,8 @@ BAD = [
     (HEAD + "scorecards: {m: {label: §!!python/name:os.system x}}", "is not a string", "quotes"),
     (HEAD + "scorecards: {m: §!!python/object:x {}}", "the tag", "remove the tag"),
     (HEAD + "scorecards: {m: {fit_max: §.inf}}", "`.inf` is not a string, a number", "quotes"),
-    (HEAD + "scorecards: {m: {}}\n§scorecards: {n: {}}", "second time, after line 5", "keep one"),
-    (HEAD + "scorecards: {m: {points: {visit: 1, §visit: 2}}}", "`visit` is here for the second", "keep one"),
+    (HEAD + "scorecards: {m: {}}\n§scorecards: {n: {}}", "duplicate of line 5", "keep one"),
+    (HEAD + "scorecards: {m: {points: {visit: 1, §visit: 2}}}", "`visit` is a duplicate of line", "keep one"),
     (HEAD + 'scorecards: {m: {label: §"\\ud800"}}', "surrogate", "remove it"),
     # signals
     (with_signal("§{half_life: 14d}"), "a signal needs `event`", "add `event: Demo Requested`"),
@@ -218,7 +218,7 @@ BAD = [
     (with_card("label: §7"), "`7` is not a text", "Whole company"),
     (with_card("categories: {§other: {signals: [visit]}}"), "and not `other`", "`intent`"),
     (with_card("categories: {c: {signals: [§vist]}}"), "unknown signal `vist`", "write `visit`"),
-    (with_card("categories: {c: {signals: [visit]}, d: {signals: [§visit]}}"), "second time", "keep one"),
+    (with_card("categories: {c: {signals: [visit]}, d: {signals: [§visit]}}"), "duplicate", "keep one"),
     (with_card("categories: {c: {signals: [visit], min: §5, max: 4}}"), "`min` 5 is above `max` 4", "swap"),
     (with_card("fit: [§{trait: a, points: 5}]"), "a line of fit needs `when`", "add `when: "),
     (with_card("fit: [{trait: a, when: {gte: §many}, points: 5}]"), "`many` is not a number", "200"),
@@ -255,7 +255,7 @@ BAD = [
     ),
     (
         with_stage("enter: 9, leave: 1}, {name: §hot, enter: 5, leave: 2"),
-        "stage `hot` is here for the",
+        "stage `hot` is a duplicate",
         "keep one",
     ),
     (
@@ -266,12 +266,12 @@ BAD = [
     (with_stage("enter: §6, leave: 1", "points: {bye: 5}"), "no score reaches 6", "5 or less"),
     (
         with_stage("enter: §16, leave: 1", "points: {visit: 1}, categories: {c: {signals: [visit], max: 15}}"),
-        "no score reaches 16: fit gives at most 0 and the signals 15",
+        "no score reaches 16: fit adds at most 0 and the signals at most 15",
         "15 or less",
     ),
     (
         with_stage("enter: §9, leave: 1", "fit: [{trait: a, when: 1, points: 20}], fit_max: 8"),
-        "no score reaches 9: fit gives at most 8 and the signals 0",
+        "no score reaches 9: fit adds at most 8 and the signals at most 0",
         "8 or less",
     ),
     (
