@@ -128,7 +128,7 @@ def make_worker(settings: Settings, metrics: Metrics) -> Worker:
     from streams.worker import Worker, WorkerConfig  # importing Faust takes a second
 
     store = make_store(settings, lambda op: metrics.store_errors.labels(op).inc())
-    plan = WorkerConfig(
+    config = WorkerConfig(
         bootstrap=settings.kafka,
         store=store,
         scorecards=settings.scorecards,
@@ -145,8 +145,8 @@ def make_worker(settings: Settings, metrics: Metrics) -> Worker:
         accelerator=settings.accelerator,
     )
     if crash_at := os.environ.get(CRASH_AT):  # noqa: TID251 - only for the fault tests, so not a setting
-        plan.reached = make_crash_point(crash_at)
-    return Worker(plan, metrics)
+        config.reached = make_crash_point(crash_at)
+    return Worker(config, metrics)
 
 
 def make_collector(settings: Settings) -> Collector:

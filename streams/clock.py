@@ -1,4 +1,4 @@
-"""The clocks: the machine's own, and that of Redis, which all workers share. Nothing else here reads a clock."""
+"""The clocks of the engine: the machine's own, and the clock of Redis that all workers share."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from dataclasses import dataclass, field
 
 log = logging.getLogger(__name__)
 MEASURE_S = 5.0
-"""Time between two measurements of the shared clock."""
+"""The interval between two measurements of the shared clock."""
 SLOW_S = 0.2
-"""A reply that takes longer is not used, unless there is no other."""
+"""A measurement that takes longer is not used, unless there is no recent one."""
 STEADY_MS = 50
-"""Smaller changes are errors of measurement."""
+"""Smaller changes are considered measurement errors."""
 WRONG_MS = 1000
-"""From this difference on, a warning names the machine's clock as wrong."""
+"""A larger difference is logged as a warning that the machine's clock is wrong."""
 
 
 def now_ms() -> int:
-    """The wall clock, in ms since the epoch."""
+    """The wall-clock time in ms since the epoch."""
     return time.time_ns() // 1_000_000
 
 
 def monotonic_s() -> float:
-    """Seconds that only ever grow, for durations."""
+    """The monotonic clock in seconds, for durations."""
     return time.monotonic()
 
 
 @dataclass(slots=True)
 class SharedClock:
-    """The clock of the store, which all workers use for what they write; the machine's own until the first measurement.
+    """The clock of the store, which all workers use for their writes; before the first measurement the machine's own.
 
-    Between measurements the monotonic clock counts on. The time never goes back.
+    Between measurements the monotonic clock is added. The time never goes back.
     """
 
     on_offset: Callable[[float], None] = lambda seconds: None
-    """Called with each measured offset: seconds that the machine's clock is ahead."""
+    """Called with each measured offset: the seconds by which the machine's clock is ahead."""
     _epoch_ms: float | None = None
-    """The shared time at zero of the monotonic clock."""
+    """The shared time at which the monotonic clock was zero."""
     _latest_ms: int = 0
     _measured_s: float = field(default_factory=monotonic_s)
     _warned: bool = False
@@ -51,21 +51,21 @@ class SharedClock:
         return self._latest_ms
 
     async def follow(self, read_ms: Callable[[], Awaitable[int]]) -> None:
-        """Measure regularly, for ever; ``read_ms`` returns the store's time in ms since the epoch."""
+        """Measure regularly; never returns. ``read_ms`` returns the store's time in ms since the epoch."""
         while True:
             await asyncio.sleep(MEASURE_S)
             await self.measure(read_ms)
 
     async def measure(self, read_ms: Callable[[], Awaitable[int]]) -> None:
-        """Read the store's clock once and set this one by it."""
+        """Read the store's clock once and adjust this one."""
         before_s = monotonic_s()
-        there_ms = await read_ms()
+        store_ms = await read_ms()
         after_s = monotonic_s()
         usual = self._epoch_ms is not None and after_s - self._measured_s < 10 * MEASURE_S
         if usual and after_s - before_s > SLOW_S:
             return
         self._measured_s = after_s
-        epoch_ms = there_ms - (before_s + after_s) / 2 * 1000
+        epoch_ms = store_ms - (before_s + after_s) / 2 * 1000
         if self._epoch_ms is None or abs(epoch_ms - self._epoch_ms) >= STEADY_MS:
             self._epoch_ms = epoch_ms
         self._compare_with_own(now_ms() - (self._epoch_ms + monotonic_s() * 1000))
@@ -75,7 +75,7 @@ class SharedClock:
         wrong = abs(ahead_ms) > WRONG_MS
         if wrong and not self._warned:
             log.warning(
-                "this machine's clock is %.1f s %s that of Redis: scoring uses the clock of Redis; set this one right",
+                "this machine's clock is %.1f s %s that of Redis: scoring uses the clock of Redis; correct this machine's clock",
                 abs(ahead_ms) / 1000, "ahead of" if ahead_ms > 0 else "behind",
             )  # fmt: skip
         elif self._warned and not wrong:

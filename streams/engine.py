@@ -1,4 +1,4 @@
-"""The engine of one worker: starts and stops its lanes, and ends the process when one is stuck."""
+"""The engine of a worker: starts and stops the lanes of its partitions, and ends the process if one is stuck."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.exits import Exit
 from streams.intake.adapt import Intake
 from streams.intake.lane import IntakeLane
 from streams.intake.sources import SourceTopics
-from streams.mismatch import LOST, SOURCE_CUT, Mismatch
+from streams.mismatch import SOURCE_TRUNCATED, STATE_LOST, Mismatch
 from streams.scoring.rules import Rules
 from streams.scoring.stored import NewerFormat
 from streams.shard.clock import ShardClock
@@ -28,22 +28,22 @@ from streams.transport.consumer import Consumer
 
 log = logging.getLogger(__name__)
 STUCK_S = 30.0
-"""Lag without progress for so long means that something is stuck: a fresh process is the cure."""
+"""If there is lag but no progress for this long, something is stuck and the process must be restarted."""
 OFFSET_SYNC_S = 3.0
 WATCH_S = 0.25
 UNSETTLED_S = 90.0
-"""A rebalance that takes longer, with Kafka and Redis there, will not end: Faust gives up on it silently."""
+"""A rebalance that takes longer while Kafka and Redis are available will never end: Faust has silently given it up."""
 FINAL_COMMIT_TIMEOUT_S = 3.0
-"""How long a worker that stops waits for Kafka to take its positions."""
+"""How long a stopping worker waits for Kafka to commit its positions."""
 
 Fail = Callable[[int, str], None]
 
 
 class Engine:
-    """Runs a lane per shard that this worker owns; the Handler of the consumer."""
+    """Runs one lane for each shard that this worker owns. It is the Handler of the consumer."""
 
     def __init__(self, rules: Rules, env: Environment, channel: Channel, fail: Fail, real_ends: bool) -> None:
-        """``fail`` ends the process; ``real_ends``: the broker's end offsets can be trusted."""
+        """``fail`` ends the process. ``real_ends``: whether the broker's end offsets are reliable."""
         self.rules = rules
         self.env = env
         self._channel = channel
@@ -52,13 +52,13 @@ class Engine:
         self._consumer: Consumer | None = None
         self._lanes: dict[TP, ShardLane] = {}
         self._retired: dict[int, Shard] = {}
-        """Shards given up in a rebalance: if they come back unwritten, their leads are still in memory."""
+        """Shards revoked in a rebalance. If one is assigned again unchanged, its leads are still in memory."""
         self._intake = IntakeLane(Intake(env.topics, env.partitioner), channel, env.clock)
         self._clock = ShardClock(self._intake.clock, env.clock)
         self._unsettled_s: float | None = None
-        """Since when a rebalance has been going on."""
+        """When the rebalance in progress began; None if there is none."""
         self._committed: dict[TP, int] = {}
-        self._telemetry_s = monotonic_s()
+        self._sync_started_s = monotonic_s()
         self._syncing: asyncio.Task[None] | None = None
         self._synced_s = monotonic_s()
         self._sources = SourceTopics(env, channel.producer)
@@ -66,7 +66,7 @@ class Engine:
     # The Handler ----------------------------------------------------------------------------------------------
 
     async def on_assigned(self, consumer: Consumer, partitions: Iterable[TP]) -> Mapping[TP, int]:
-        """Open the shards and say where to read from."""
+        """Open the shards and return the offset to read each partition from."""
         self._consumer = consumer
         self._unsettled_s = monotonic_s()
         partitions = set(partitions)
@@ -75,7 +75,7 @@ class Engine:
         first = await consumer.first_offsets(partitions) if partitions else {}
         ends = await consumer.end_offsets(partitions) if partitions and self._real_ends else {}
         try:
-            with suppress(KafkaError):  # away: the next look will tell
+            with suppress(KafkaError):  # the next check will find a recreated topic
                 await self._sources.require_same()
             seeks = await asyncio.gather(
                 *(self._start_offset(tp, first[tp], ends.get(tp), consumer) for tp in partitions)
@@ -97,7 +97,7 @@ class Engine:
         if tp.topic != self.env.topics.lead_events:
             committed = await consumer.committed(tp)
             if committed is not None and end is not None and committed > end:
-                raise Mismatch(SOURCE_CUT.format(tp=tp, committed=committed, end=end))
+                raise Mismatch(SOURCE_TRUNCATED.format(tp=tp, committed=committed, end=end))
             at = first if committed is None else max(committed, first)
             self._intake.positions[tp] = at
             return at
@@ -105,14 +105,14 @@ class Engine:
         lane = ShardLane(shard, self._channel, self._clock, lambda offset: consumer.seek_wait({tp: offset}))
         offset = await lane.open(first, end)
         if shard.fresh and await consumer.committed(tp) and not self.env.rebuild_when_lost:
-            raise Mismatch(LOST.format(partition=tp.partition))
+            raise Mismatch(STATE_LOST.format(partition=tp.partition))
         if shard.scorer.rules is not self.rules:
             lane.use_rules(self.rules)
         self._lanes[tp] = lane
         return offset
 
     async def on_revoked(self, consumer: Consumer, partitions: Iterable[TP]) -> None:
-        """Finish what is in flight and let go."""
+        """Finish the steps in progress and release the partitions."""
         gone = set(partitions)
         lanes = [self._lanes.pop(tp) for tp in gone if tp in self._lanes]
         self._unsettled_s = monotonic_s()
@@ -123,7 +123,7 @@ class Engine:
         self.env.metrics.shards.set(len(self._lanes))
 
     async def _stop_lanes(self, lanes: Sequence[ShardLane]) -> None:
-        """Stop these lanes and keep their shards in mind."""
+        """Stop these lanes and keep their shards in memory."""
         await asyncio.gather(*(lane.stop() for lane in lanes))
         for lane in lanes:
             if lane.failure is not None:
@@ -133,12 +133,12 @@ class Engine:
                 self.env.metrics.lag.remove(str(lane.shard.partition))
 
     def is_full(self, partition: TP) -> bool:
-        """Whether a partition's lane has enough to do."""
+        """Whether the queue of a partition's lane is full."""
         lane = self._lanes.get(partition)
         return lane.is_full if lane is not None else self._intake.is_full
 
     def enqueue(self, records: Mapping[TP, Sequence[Any]], highwaters: Mapping[TP, int]) -> None:
-        """Give each lane what was fetched for it."""
+        """Pass the fetched records to their lanes."""
         fetched: dict[TP, Sequence[Any]] = {}
         for tp, batch in records.items():
             lane = self._lanes.get(tp)
@@ -153,36 +153,36 @@ class Engine:
 
     @property
     def ready(self) -> bool:
-        """Whether Redis and Kafka answered the last time."""
+        """Whether Redis and Kafka answered the last requests."""
         return self.env.store.healthy and self._channel.producer.healthy and self._consumer is not None
 
     def use_rules(self, rules: Rules) -> None:
-        """Score by other rules, everybody at once, from the next batch on."""
+        """Score all leads by new rules, from the next batch on."""
         self.rules = rules
         self.env.metrics.model.info({"version": rules.version})
         for lane in self._lanes.values():
             lane.use_rules(rules)
 
     async def watch(self) -> None:
-        """Look after the lanes, for ever."""
+        """Watch the lanes and commit positions; never returns."""
         while True:
             await asyncio.sleep(WATCH_S)
             self._check_health()
-            if monotonic_s() - self._telemetry_s >= OFFSET_SYNC_S:
-                self._telemetry_s = monotonic_s()
+            if monotonic_s() - self._sync_started_s >= OFFSET_SYNC_S:
+                self._sync_started_s = monotonic_s()
                 await self._channel.producer.check_health()
-                if self._syncing is None or self._syncing.done():  # it waits for as long as Kafka is away
+                if self._syncing is None or self._syncing.done():  # it waits while Kafka cannot be reached
                     self._syncing = asyncio.create_task(self._sync_offsets())
 
     async def _sync_offsets(self) -> None:
-        """Tell Kafka how far we are, and ask how far the group is with the sources."""
+        """Commit positions to Kafka, and fetch the end offsets of all partitions."""
         try:
             await self._sources.require_same()
             await self._commit_positions(list(self._lanes.values()))
             await self._update_ends()
             await self._update_sources()
         except KafkaError:
-            log.debug("Kafka is away: another time, then", exc_info=True)
+            log.debug("cannot reach Kafka to sync offsets; trying again later", exc_info=True)
         except Mismatch as mismatch:
             self._report_failure(mismatch)
 
@@ -191,7 +191,7 @@ class Engine:
             self._clock.sources_behind = await self._sources.behind(self._consumer)
 
     async def _update_ends(self) -> None:
-        """Find out what was not even fetched."""
+        """Fetch the end offsets, which show records that are not fetched yet."""
         consumer, lanes = self._consumer, dict(self._lanes)
         if consumer is None:
             return
@@ -211,7 +211,7 @@ class Engine:
         if not ready or self._unsettled_s is not None or self._syncing is None or self._syncing.done():
             self._synced_s = monotonic_s()
         elif monotonic_s() - self._synced_s > STUCK_S:
-            self._fail(Exit.TROUBLE, f"Kafka answers, but has not answered the consumer for {STUCK_S} s")
+            self._fail(Exit.TROUBLE, f"Kafka is reachable, but the consumer got no answer for {STUCK_S} s")
         self._check_lanes(ready)
         self._check_intake(ready)
         lanes = self._lanes.values()
@@ -237,7 +237,7 @@ class Engine:
         if not ready or (self._intake.is_idle and not self._intake.behind):
             self._intake.progress_s = monotonic_s()
         elif monotonic_s() - self._intake.progress_s > STUCK_S:
-            self._fail(Exit.TROUBLE, f"intake has records to carry over and made no progress for {STUCK_S} s")
+            self._fail(Exit.TROUBLE, f"intake has records to forward and made no progress for {STUCK_S} s")
 
     def _report_failure(self, failure: BaseException) -> None:
         if isinstance(failure, Mismatch | NewerFormat):
@@ -245,11 +245,11 @@ class Engine:
         elif isinstance(failure, OwnershipLost):
             self._fail(Exit.CONFLICT, str(failure))
         else:
-            log.error("a lane ended", exc_info=failure)
-            self._fail(Exit.TROUBLE, f"a lane ended: {failure!r}")
+            log.error("a lane failed", exc_info=failure)
+            self._fail(Exit.TROUBLE, f"a lane failed: {failure!r}")
 
     async def _commit_positions(self, lanes: Sequence[ShardLane]) -> None:
-        """Commit positions to Kafka: telemetry for lag tools, and where intake starts again."""
+        """Commit positions to Kafka: for lag tools, and as the start offsets of intake after a restart."""
         topic = self.env.topics.lead_events
         taken = [lane.shard for lane in lanes if not lane.shard.fresh]
         offsets = {TP(topic, shard.partition): shard.position.checkpoint for shard in taken}
@@ -264,20 +264,20 @@ class Engine:
             self.env.metrics.telemetry_errors.inc()
 
     async def _intake_positions(self) -> Mapping[TP, int]:
-        """Where intake would go on: past the marks of transactions, too, which are no records."""
+        """The offsets at which intake continues; these also skip transaction markers, which are not records."""
         carried = dict(self._intake.positions)
         if self._consumer is not None:
             ahead = {tp: await self._consumer.next_offset(tp) for tp in carried}
-            if self._intake.is_idle:  # so all that was handed over before was carried over
+            if self._intake.is_idle:  # all records fetched so far are forwarded
                 carried |= {tp: at for tp, at in ahead.items() if at is not None and tp in self._intake.positions}
         return carried
 
     async def stop(self) -> None:
-        """Finish what is in flight, and tell Kafka how far that was."""
+        """Finish the steps in progress and commit the positions."""
         lanes = list(self._lanes.values())
         if self._syncing is not None:
             self._syncing.cancel()
         await asyncio.gather(*(lane.stop() for lane in lanes))
         await self._intake.stop()
-        with suppress(KafkaError, TimeoutError):  # the next start finds out from the shards
+        with suppress(KafkaError, TimeoutError):  # the next start reads the positions from the shards
             await asyncio.wait_for(self._commit_positions(lanes), FINAL_COMMIT_TIMEOUT_S)

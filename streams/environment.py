@@ -1,4 +1,4 @@
-"""The dependencies that all shards of a worker share."""
+"""The settings and dependencies that all shards of a worker share."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from streams.store.base import Store
 from streams.transport.topics import Partitioner, Topics
 
 
-async def nothing(step: str) -> None:
-    """Do nothing when a step is reached."""
+async def ignore_step(step: str) -> None:
+    """The default hook for named steps: does nothing."""
 
 
 @dataclass(slots=True)
 class Environment:
-    """What a shard works with."""
+    """The settings and dependencies of a shard."""
 
     store: Store
     topics: Topics
     partitioner: Partitioner
     metrics: Metrics
     owner: str
-    """Names this worker in control records; also makes step ids unique."""
+    """Identifies this worker in control records, and makes step ids unique."""
     link_base: str = ""
     cache_leads: int = 200_000
-    reached: Callable[[str], Awaitable[None]] = nothing
-    """Called at the named steps; the fault tests end the process there."""
+    reached: Callable[[str], Awaitable[None]] = ignore_step
+    """Called when a named step is reached; fault tests end the process there."""
     rebuild_when_lost: bool = False
     implementation: Implementation = field(default_factory=choose)
-    """What shards are made of."""
+    """Creates the scorers and codecs of the shards."""
     clock: SharedClock = field(default_factory=SharedClock)

@@ -1,4 +1,4 @@
-"""Which implementation scores: the reference, or the accelerator, which comes to the same bytes faster."""
+"""Chooses the implementation of scoring: the reference, or the accelerator, which computes the same bytes faster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Choice = Literal["auto", "on", "off", "check"]
 
 
 class AcceleratorMissing(Exception):
-    """The accelerator is asked for and cannot be imported."""
+    """The accelerator is required but cannot be imported."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"the accelerator cannot be imported ({error}): pip install 'leadglow[fast]'")
@@ -26,32 +26,32 @@ class AcceleratorMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Implementation:
-    """The parts that shards are made of."""
+    """The functions that create the scorer and the codec of a shard."""
 
     name: str
     scorer: Callable[[Rules, Callable[[str], bool]], LeadScorer[Any]]
     codec: Callable[[tuple[str, ...], Collection[str]], LeadCodec]
     murmur2: Callable[[bytes], int]
     warm_up: Callable[[], None] = lambda: None
-    """Compiles everything before the first event waits for it."""
+    """Compiles everything in advance, so that no event has to wait for it."""
     reason: str = ""
-    """Why it was chosen, where that is not obvious."""
+    """Why it was chosen, if that is not obvious."""
 
 
 REFERENCE = Implementation("reference", Scorer, Codec, murmur2)
 
 
 def choose(choice: Choice = "auto") -> Implementation:
-    """Make the choice of LEADGLOW_ACCELERATOR.
+    """Choose the implementation for a value of LEADGLOW_ACCELERATOR.
 
     Raises:
-        AcceleratorMissing: it is asked for and cannot be imported.
+        AcceleratorMissing: the accelerator is required but cannot be imported.
     """
     if choice == "off":
         return REFERENCE
     try:
         accelerator = _accelerator()
-    except (ImportError, OSError) as error:  # OSError: a library of LLVM's that cannot be loaded
+    except (ImportError, OSError) as error:  # OSError: a library of LLVM cannot be loaded
         if choice == "auto":
             return replace(REFERENCE, reason=str(error))
         raise AcceleratorMissing(error) from error

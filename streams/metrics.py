@@ -1,6 +1,6 @@
-"""The metrics of the engine, with kind, unit and meaning. Dashboards and alert rules may use only these.
+"""The metrics of the engine, with type, unit and meaning. Dashboards and alert rules may use only these.
 
-All names start with ``leadglow_``. Labels are sets that the configuration bounds; never a lead, an address or a key.
+All names start with ``leadglow_``. The configuration limits the values of a label; none is a lead, an address or a key.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
 
 
 class Metrics:
-    """The metrics of one worker, in a registry of their own."""
+    """The metrics of one worker, in their own registry."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        """Register everything; a fresh registry unless one is given."""
+        """Register all metrics, in a new registry if none is given."""
         r = self.registry = registry or CollectorRegistry()
         self.records = Counter(
-            "leadglow_records", "Records taken from a topic, by stage (intake, scoring)", ["stage"], registry=r
+            "leadglow_records", "Records processed, by stage (intake, scoring)", ["stage"], registry=r
         )
         self.rejected = Counter(
             "leadglow_events_rejected", "Records sent to rejected-events, by reason code", ["reason"], registry=r
         )
         self.events = Counter(
             "leadglow_events",
-            "What became of events beyond being counted: duplicates, limited (over a limit), late (its bucket had "
-            "closed), skipped (a repeated delivery), forwarded (to the lead it is part of), misrouted (to its "
-            "partition), erased (of an erased lead), retracted (taken back), retracted_late (too old to be), joins, "
-            "join_conflicts, erasures, leads (new ones)",
+            "Events by outcome other than counted: duplicates, limited (over a limit), late (after its bucket "
+            "closed), skipped (a repeated delivery), forwarded (to the lead that its own was joined to), misrouted "
+            "(sent on to the right partition), erased (of an erased lead), retracted, retracted_late (too old to "
+            "retract), joins, join_conflicts, erasures, leads (new ones)",
             ["outcome"],
             registry=r,
         )
         self.transitions = Counter(
             "leadglow_stage_transitions",
-            "Stages entered and left; silenced ones were kept back by a cooldown",
+            "Stages entered and left; silenced ones were not published because of a cooldown",
             ["scorecard", "stage", "kind", "silenced"],
             registry=r,
         )
@@ -50,20 +50,20 @@ class Metrics:
         )
         self.handoff_seconds = Histogram(
             "leadglow_event_to_handoff_seconds",
-            "From an event's arrival at its source topic to the acknowledgement of the alert that it caused",
+            "Time from the arrival of an event at its source topic to the acknowledgement of its alert",
             buckets=LATENCY_S,
             registry=r,
         )
         self.timer_lateness_seconds = Histogram(
             "leadglow_timer_lateness_seconds",
-            "How long after a due time the timer acted, while caught up",
+            "Delay of the timer after a due time, while the shard has caught up",
             buckets=LATENCY_S,
             registry=r,
         )
         self.lag = Gauge("leadglow_lag_records", "Records of lead-events not yet scored", ["partition"], registry=r)
         self.source_lag = Gauge(
             "leadglow_source_lag_records",
-            "Records of a source topic that the group has not carried over yet, as of the last look (every 3 s)",
+            "Records of a source topic that are not forwarded yet, at the last check (every 3 s)",
             ["topic"],
             registry=r,
         )
@@ -71,30 +71,29 @@ class Metrics:
         self.cached = Gauge("leadglow_leads_cached", "Leads held in memory", registry=r)
         self.outbox = Gauge("leadglow_outbox_entries", "Entries waiting to be acknowledged by Kafka", registry=r)
         self.outbox_oldest = Gauge(
-            "leadglow_outbox_oldest_seconds", "How long an outbox has been waiting for an acknowledgement", registry=r
+            "leadglow_outbox_oldest_seconds", "Age of the oldest outbox entry without acknowledgement", registry=r
         )
         self.store_errors = Counter(
             "leadglow_store_errors", "Failed attempts to reach Redis, by operation", ["operation"], registry=r
         )
         self.clock_offset = Gauge(
             "leadglow_clock_offset_seconds",
-            "How far this machine's clock is ahead of that of Redis, which scoring uses",
+            "Seconds by which this machine's clock is ahead of the clock of Redis, which scoring uses",
             registry=r,
         )
         self.ready = Gauge("leadglow_ready", "1 while Kafka and Redis can be reached", registry=r)
         self.scorecard_errors = Counter(
-            "leadglow_scorecard_reload_errors", "Changed scorecard files that were refused", registry=r
+            "leadglow_scorecard_reload_errors", "Changed scorecard files refused because of mistakes", registry=r
         )
         self.model = Info("leadglow_scorecards", "Version of the scorecards in use", registry=r)
         self.implementation = Info(
             "leadglow_implementation",
-            "What scores: the accelerator, the checked accelerator or the reference",
+            "The implementation in use: accelerator, checked accelerator or reference",
             registry=r,
         )
         self.accelerator_differences = Counter(
             "leadglow_accelerator_differences",
-            "Steps dropped because the accelerator came to another result than the reference: only with "
-            "LEADGLOW_ACCELERATOR=check",
+            "Steps dropped because accelerator and reference differed; only with LEADGLOW_ACCELERATOR=check",
             registry=r,
         )
         self.telemetry_errors = Counter(
@@ -103,5 +102,5 @@ class Metrics:
 
 
 def names() -> list[tuple[str, str, str]]:
-    """(name, kind, meaning) of every metric, for the documentation."""
+    """(name, type, meaning) of every metric, for the documentation."""
     return [(m.name, m.type, m.documentation) for m in Metrics().registry.collect()]

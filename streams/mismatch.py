@@ -1,4 +1,4 @@
-"""Explains why state in Redis and topics in Kafka do not belong together, and how to recover."""
+"""Error messages for state in Redis that does not match the topics in Kafka, with instructions to recover."""
 
 from __future__ import annotations
 
@@ -6,39 +6,42 @@ from typing import Final
 
 
 class Mismatch(Exception):
-    """The state and the log do not belong together; working on would corrupt scores."""
+    """The state does not match the log; to continue would corrupt scores."""
 
 
-LOST: Final = (
-    "Redis has no state for partition {partition}, but Kafka says that its events were scored: Redis was emptied or is "
-    "another one. Point LEADGLOW_REDIS at the right one; or run `leadglow rebuild` to score everything that Kafka "
-    "still has again"
+STATE_LOST: Final = (
+    "Redis has no state for partition {partition}, but according to Kafka its events were scored: Redis was emptied or "
+    "is the wrong server. Set LEADGLOW_REDIS to the right server; or run `leadglow rebuild` to score everything that "
+    "Kafka still has"
 )
-CUT: Final = (
+TOPIC_TRUNCATED: Final = (
     "partition {partition} of the lead events ends at {end}, but its leads were scored up to {checkpoint}: the topic "
-    "was recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
+    "was recreated or truncated. If this was intended, run `leadglow rebuild`; if not, set LEADGLOW_KAFKA to the right "
+    "cluster"
 )
-GONE: Final = (
-    "partition {partition} of the lead events begins at {first}, but its leads were scored up to {checkpoint}: what "
-    "lies between was deleted before it was scored (retention, or another topic). To go on without it, run `leadglow "
-    "rebuild`, which scores what Kafka still has; if it is the wrong topic, point LEADGLOW_KAFKA at the right cluster"
+RECORDS_DELETED: Final = (
+    "partition {partition} of the lead events begins at {first}, but its leads were scored up to {checkpoint}: the "
+    "records in between were deleted before they were scored (by retention, or this is another topic). To continue "
+    "without them, run `leadglow rebuild`, which scores everything that Kafka still has; if the topic is the wrong "
+    "one, set LEADGLOW_KAFKA to the right cluster"
 )
-OTHER: Final = (
-    "partition {partition} of the lead events has another record at {offset} than the one that was scored: the topic "
-    "was recreated or cut. If that was meant, run `leadglow rebuild`; if not, point LEADGLOW_KAFKA at the right cluster"
+RECORD_CHANGED: Final = (
+    "the record at {offset} in partition {partition} of the lead events is not the one that was scored: the topic "
+    "was recreated or truncated. If this was intended, run `leadglow rebuild`; if not, set LEADGLOW_KAFKA to the right "
+    "cluster"
 )
-DAMAGED: Final = (
-    "partition {partition}: {reason} (lead {lead_id!r}). Redis, or something that writes to it, has damaged its data: "
-    "restore a backup of it; or run `leadglow rebuild` to score everything that Kafka still has again"
+LEAD_DAMAGED: Final = (
+    "partition {partition}: {reason} (lead {lead_id!r}). Redis, or a program that writes to it, has damaged its data: "
+    "restore a backup of Redis; or run `leadglow rebuild` to score everything that Kafka still has"
 )
-SOURCE_NEW: Final = (
-    "{topic} was deleted and created again under its name. Its events would be taken for those that it held before: "
-    "write to a topic of a new name, and put that into LEADGLOW_SOURCES"
+SOURCE_RECREATED: Final = (
+    "{topic} was deleted and created again. Its new events would be mistaken for earlier ones: write to a topic with a "
+    "new name, and add that name to LEADGLOW_SOURCES"
 )
-SOURCE_CUT: Final = (
-    "{tp.topic}, partition {tp.partition}, ends at {end}, but was read up to {committed}: the topic was recreated or "
-    "cut. Its new events would be taken for repeated ones: write to a topic of a new name, and put that into "
-    "LEADGLOW_SOURCES"
+SOURCE_TRUNCATED: Final = (
+    "partition {tp.partition} of {tp.topic} ends at {end}, but was read up to {committed}: the topic was recreated or "
+    "truncated. Its new events would be mistaken for earlier ones: write to a topic with a new name, and add that name "
+    "to LEADGLOW_SOURCES"
 )
 OTHER_SCORECARDS: Final = (
     "all workers must use the same scorecards. Version {agreed} is in use, this file has version {found}. To use this "

@@ -1,4 +1,4 @@
-"""``/metrics``, ``/live`` and ``/ready`` of a process, on a port of their own."""
+"""The HTTP server for ``/metrics``, ``/live`` and ``/ready`` of a process, on a separate port."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ async def serve(
     ready: Callable[[], bool],
     reason: Callable[[], str] | None = None,
 ) -> web.AppRunner:
-    """Serve until the runner is cleaned up; ``runner.addresses`` tells the port that was taken.
+    """Serve until the runner is cleaned up; ``runner.addresses`` contains the port in use.
 
-    ``reason`` explains on ``/ready`` why the process is not ready.
+    ``reason`` returns the text that ``/ready`` shows while the process is not ready.
     """
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter, which nobody reads
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # removes an unused second series of each counter
 
     async def metrics(request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

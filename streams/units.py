@@ -1,4 +1,4 @@
-"""Units of time, and durations as files, settings and commands write them: ``7d``."""
+"""Units of time, and durations in the notation of files, settings and commands: ``7d``."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ UNITS_MS: Final = {"s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w
 
 
 def parse_duration_ms(text: str) -> float:
-    """The milliseconds of a number with a unit, such as ``1.5h``.
+    """Convert a number with a unit, such as ``1.5h``, to milliseconds.
 
     Raises:
-        ValueError, KeyError: it is not one.
+        ValueError, KeyError: the text is not a number with a unit.
     """
     return float(text[:-1]) * UNITS_MS[text[-1]]
 
 
 def format_duration(ms: float) -> str:
-    """A duration in the largest unit that divides it; ``never`` for an infinite one."""
+    """Format a duration in the largest unit that divides it; ``never`` for an infinite duration."""
     if math.isinf(ms):
         return "never"
     unit = next((unit for unit in reversed(UNITS_MS) if ms >= UNITS_MS[unit] and ms % UNITS_MS[unit] == 0), "s")

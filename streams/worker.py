@@ -1,4 +1,4 @@
-"""The worker: builds, starts and stops one process around a Faust app."""
+"""The worker: builds, starts and stops the parts of one worker process, including its Faust app."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aiokafka.structs import TopicPartition
 from streams.agreement import AgreedScorecards, Scorecards
 from streams.clock import SharedClock
 from streams.engine import Engine
-from streams.environment import Environment, nothing
+from streams.environment import Environment, ignore_step
 from streams.exits import Exit
 from streams.implementation import Choice, choose
 from streams.metrics import Metrics
@@ -38,17 +38,17 @@ from streams.yamlfile.watched import Watched
 
 log = logging.getLogger(__name__)
 FETCH_WAIT_MS = 20
-"""How long a broker may hold back a fetch that finds nothing. The client asks a broker for one thing at a time: while
-it waits for news of idle partitions, nothing comes from busy ones, nor from those that have just had something."""
+"""How long a broker may delay the answer to a fetch without records. The client sends a broker one fetch at a time:
+while it waits for idle partitions, it receives nothing from busy ones."""
 SWITCH_S = 0.0005
-"""The thread that talks to Kafka has to wait as long for its turn; Python's default is ten times as much."""
+"""How long the Kafka thread waits for the interpreter at most; Python's default is ten times as long."""
 GC_THRESHOLD = 1_000_000
-"""Allocations between collections: leads are many, have no cycles, and need no looking at."""
+"""Allocations between garbage collections: there are many leads, and they contain no reference cycles."""
 
 
 @dataclass(slots=True)
 class WorkerConfig:
-    """What a worker is to do. ``kafka`` are options of aiokafka's clients: security, credentials."""
+    """The configuration of a worker. ``kafka`` holds options of the aiokafka clients: security, credentials."""
 
     bootstrap: str
     store: Store
@@ -57,7 +57,7 @@ class WorkerConfig:
     topics: Topics = field(default_factory=Topics)
     kafka: Mapping[str, Any] = field(default_factory=dict)
     credentials: Any = None
-    """The same for Faust."""
+    """The credentials in the form that Faust needs."""
     idempotent: bool = True
     group: str = "leadglow"
     lateness_ms: int = 72 * HOUR_MS
@@ -65,11 +65,11 @@ class WorkerConfig:
     link_base: str = ""
     rebuild_when_lost: bool = False
     accelerator: Choice = "auto"
-    reached: Callable[[str], Awaitable[None]] = nothing
+    reached: Callable[[str], Awaitable[None]] = ignore_step
 
 
 class WorkerApp(faust.App):
-    """Faust with our transport, and no files, tables or web of its own."""
+    """A Faust app with our transport, and without files, tables or a web server."""
 
     handler: Engine
     fetch_wait_ms: int
@@ -79,21 +79,21 @@ class WorkerApp(faust.App):
         return Transport(self.conf.broker_consumer, self)
 
     def _create_directories(self) -> None:
-        """Faust's folders are for tables; we have none."""
+        """Create no directories: Faust needs them for tables, which we do not use."""
 
 
 class Worker:
     """One worker process."""
 
-    def __init__(self, plan: WorkerConfig, metrics: Metrics, fail: Callable[[int, str], None] | None = None) -> None:
-        """``fail(exit status, message)`` ends the process at once; tests may do otherwise.
+    def __init__(self, config: WorkerConfig, metrics: Metrics, fail: Callable[[int, str], None] | None = None) -> None:
+        """``fail(exit status, message)`` ends the process at once; tests can replace it.
 
         Raises:
             AcceleratorMissing: the accelerator is required and cannot be imported.
         """
-        self.plan = plan
+        self.config = config
         self.metrics = metrics
-        self._implementation = choose(plan.accelerator)
+        self._implementation = choose(config.accelerator)
         self._fail = fail or end_process
         self._producer = Producer(self._new_producer)
         self._tasks: list[asyncio.Task[None]] = []
@@ -106,61 +106,61 @@ class Worker:
         return self.engine is not None and self.engine.ready
 
     def warm_up(self) -> None:
-        """Compile what scores, or load it. Takes seconds, so call it in a thread, before ``start``."""
+        """Compile the scorer, or load it from the cache. This takes seconds: call it in a thread, before ``start``."""
         self._implementation.warm_up()
 
     async def start(self) -> None:
-        """Start everything; records flow when Kafka has assigned partitions.
+        """Start everything. Records arrive once Kafka has assigned partitions.
 
         Raises:
             YamlFileError: the scorecard file has mistakes.
         """
         gc.set_threshold(GC_THRESHOLD, 20, 100)
         sys.setswitchinterval(SWITCH_S)
-        plan = self.plan
+        config = self.config
         implementation = self._implementation
         log.info("scoring by the %s%s", implementation.name, implementation.reason and f" ({implementation.reason})")
         self.metrics.implementation.info({"name": implementation.name})
-        file = Watched(plan.scorecards, self._read_scorecards, "scorecard file", self.metrics.scorecard_errors.inc)
-        scorecards = AgreedScorecards(plan.store, file, plan.lateness_ms, self._use_rules)
+        file = Watched(config.scorecards, self._read_scorecards, "scorecard file", self.metrics.scorecard_errors.inc)
+        scorecards = AgreedScorecards(config.store, file, config.lateness_ms, self._use_rules)
         rules = file.value.rules
         await self._producer.start()
         await self._check_partitions()
         await self._join_scorecards(scorecards)
         env = Environment(
-            plan.store,
-            plan.topics,
-            Partitioner(plan.partitions, hashed=implementation.murmur2),
+            config.store,
+            config.topics,
+            Partitioner(config.partitions, hashed=implementation.murmur2),
             self.metrics,
             f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}",
-            plan.link_base,
-            plan.cache_leads,
-            plan.reached,
-            plan.rebuild_when_lost,
+            config.link_base,
+            config.cache_leads,
+            config.reached,
+            config.rebuild_when_lost,
             implementation,
             SharedClock(self.metrics.clock_offset.set),
         )
-        await env.clock.measure(plan.store.time_ms)
+        await env.clock.measure(config.store.time_ms)
         channel = Channel(
             self._producer,
-            plan.topics,
+            config.topics,
             self.metrics,
             self._already_sent,
-            await self._producer.count_partitions(plan.topics.handoff),
-            await self._producer.count_partitions(plan.topics.lead_scores),
-            plan.reached,
+            await self._producer.count_partitions(config.topics.handoff),
+            await self._producer.count_partitions(config.topics.lead_scores),
+            config.reached,
         )
-        self.engine = Engine(rules, env, channel, self._fail, real_ends=plan.idempotent)
+        self.engine = Engine(rules, env, channel, self._fail, real_ends=config.idempotent)
         self.engine.use_rules(rules)
         self.app = self._new_app(self.engine)
-        watching = (self.engine.watch(), scorecards.follow(), env.clock.follow(plan.store.time_ms))
+        watching = (self.engine.watch(), scorecards.follow(), env.clock.follow(config.store.time_ms))
         self._tasks = [asyncio.create_task(each) for each in watching]
         for task in self._tasks:
             task.add_done_callback(self._ended)
         await self.app.start()
 
     async def stop(self) -> None:
-        """Finish the steps in flight and let go of everything."""
+        """Finish the steps in progress and close everything."""
         for task in self._tasks:
             task.cancel()
         if self.engine is not None:
@@ -168,19 +168,19 @@ class Worker:
         if self.app is not None:
             await self.app.stop()
         await self._producer.stop()
-        await self.plan.store.close()
+        await self.config.store.close()
 
-    # Making things --------------------------------------------------------------------------------------------
+    # Building the parts ---------------------------------------------------------------------------------------
 
     def _new_app(self, engine: Engine) -> WorkerApp:
-        plan = self.plan
+        config = self.config
         app = WorkerApp(
-            plan.group,
-            broker=[f"kafka://{server.strip()}" for server in plan.bootstrap.split(",")],
-            broker_credentials=plan.credentials,
-            # The embedded broker lets the first member of a group wait for half a session, in case others come.
-            broker_session_timeout=12.0 if plan.idempotent else 2.0,
-            broker_heartbeat_interval=3.0 if plan.idempotent else 0.5,
+            config.group,
+            broker=[f"kafka://{server.strip()}" for server in config.bootstrap.split(",")],
+            broker_credentials=config.credentials,
+            # The embedded broker delays the first member of a group by half a session, in case others join.
+            broker_session_timeout=12.0 if config.idempotent else 2.0,
+            broker_heartbeat_interval=3.0 if config.idempotent else 0.5,
             broker_max_poll_interval=90.0,
             broker_max_poll_records=MOST_RECORDS,
             consumer_max_fetch_size=4 * 1024 * 1024,
@@ -192,34 +192,34 @@ class Worker:
         )
         app.handler = engine
         app.fetch_wait_ms = FETCH_WAIT_MS
-        app.isolation_level = "read_committed" if plan.idempotent else "read_uncommitted"
-        for name in (*plan.topics.sources, plan.topics.lead_events):
+        app.isolation_level = "read_committed" if config.idempotent else "read_uncommitted"
+        for name in (*config.topics.sources, config.topics.lead_events):
             app.topics.add(app.topic(name, acks=False, value_type=bytes, value_serializer="raw"))
         return app
 
     def _new_producer(self) -> AIOKafkaProducer:
-        plan = self.plan
+        config = self.config
         return AIOKafkaProducer(
-            bootstrap_servers=plan.bootstrap,
-            enable_idempotence=plan.idempotent,
+            bootstrap_servers=config.bootstrap,
+            enable_idempotence=config.idempotent,
             acks="all",
             linger_ms=0,
             max_batch_size=BATCH_BYTES,
             max_request_size=4 * 1024 * 1024,
-            **plan.kafka,
+            **config.kafka,
         )
 
     async def _check_partitions(self) -> None:
-        """The number of partitions is asked for once; leads would be lost sight of if it changed."""
-        plan = self.plan
-        actual = await self._producer.count_partitions(plan.topics.lead_events)
-        agreed = await plan.store.meta("partitions", str(actual) if actual == plan.partitions else "")
+        """Check that the number of partitions has not changed: leads would move to other partitions."""
+        config = self.config
+        actual = await self._producer.count_partitions(config.topics.lead_events)
+        agreed = await config.store.meta("partitions", str(actual) if actual == config.partitions else "")
         wanted = int(agreed or actual)
-        if not actual == wanted == plan.partitions:
+        if not actual == wanted == config.partitions:
             state = f" and Redis holds state for {agreed}" if agreed else ""
             self._fail(
                 Exit.REFUSED,
-                f"LEADGLOW_PARTITIONS is {plan.partitions}, topic {plan.topics.lead_events} has {actual} partitions"
+                f"LEADGLOW_PARTITIONS is {config.partitions}, topic {config.topics.lead_events} has {actual} partitions"
                 f"{state}. They must agree: set LEADGLOW_PARTITIONS={wanted}, or start with fresh topics and another "
                 "LEADGLOW_NAMESPACE",
             )
@@ -231,10 +231,10 @@ class Worker:
             self._fail(Exit.REFUSED, str(mismatch))
 
     async def _already_sent(self, partition: int, offset: int) -> set[str]:
-        """The alert ids on a partition of handoff from an offset on."""
-        plan = self.plan
-        consumer = AIOKafkaConsumer(bootstrap_servers=plan.bootstrap, enable_auto_commit=False, **plan.kafka)
-        tp = TopicPartition(plan.topics.handoff, partition)
+        """Read the alert ids on a partition of handoff from an offset on."""
+        config = self.config
+        consumer = AIOKafkaConsumer(bootstrap_servers=config.bootstrap, enable_auto_commit=False, **config.kafka)
+        tp = TopicPartition(config.topics.handoff, partition)
         try:
             await consumer.start()
             consumer.assign([tp])
@@ -250,24 +250,25 @@ class Worker:
             await consumer.stop()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """A task that watches has ended, which it should not."""
+        """End the process, because a background task has failed."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Mismatch):
             self._fail(Exit.REFUSED, str(error))
         elif error is not None:
-            self._fail(Exit.TROUBLE, f"a watching task ended: {error!r}")
+            self._fail(Exit.TROUBLE, f"a background task failed: {error!r}")
 
     def _read_scorecards(self, path: Path) -> Scorecards:
-        return Scorecards.read_file(path, self.plan.lateness_ms)
+        return Scorecards.read_file(path, self.config.lateness_ms)
 
     def _use_rules(self, old: Rules, new: Rules) -> None:
-        """Score by other scorecards."""
+        """Use changed scorecards."""
         if self.engine is None:
             return
-        log.info("scoring by scorecards %s from here on", new.version[:12])
+        log.info("now scoring by scorecards %s", new.version[:12])
         if anew := new.counted_anew(old):
             log.warning(
-                "another half-life: what leads have of %s counts for nothing until `leadglow rebuild`", ", ".join(anew)
+                "changed half-life: earlier amounts of %s do not count until you run `leadglow rebuild`",
+                ", ".join(anew),
             )
         self.engine.use_rules(new)
 
@@ -281,7 +282,7 @@ def _alert_id(value: bytes | None) -> str:
 
 
 def end_process(status: int, message: str) -> None:
-    """End at once: what is not committed will be done again by whoever comes next."""
+    """End the process at once. The next owner of its partitions repeats the work that is not committed."""
     log.critical("%s", message)
     sys.stderr.flush()
     logging.shutdown()

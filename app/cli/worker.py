@@ -72,7 +72,7 @@ class _Process:
         from app.cli.reachable import check_store, check_topics
 
         self._step = "waiting for Redis"
-        await check_store(worker.plan.store)
+        await check_store(worker.config.store)
         self._step = "waiting for Kafka"
         await check_topics(self._settings)
         self._step = "warming up"

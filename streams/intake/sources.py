@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from faust.types import TP
 
 from streams.environment import Environment
-from streams.mismatch import SOURCE_NEW, Mismatch
+from streams.mismatch import SOURCE_RECREATED, Mismatch
 from streams.transport.consumer import Consumer
 from streams.transport.producer import Producer
 
@@ -40,7 +40,7 @@ class SourceTopics:
         for topic in topics.sources:
             name = f"id of {topic} in {ids.get(topics.lead_events)}"
             if topic in ids and await self._env.store.meta(name, ids[topic]) != ids[topic]:
-                raise Mismatch(SOURCE_NEW.format(topic=topic))
+                raise Mismatch(SOURCE_RECREATED.format(topic=topic))
         self._ids = ids
 
     def forget(self) -> None:

@@ -1,1 +1,1 @@
-"""One partition of lead-events: reads, loads, scores, commits and publishes."""
+"""Processes one partition of lead-events: reads records, loads leads, scores, commits and publishes."""

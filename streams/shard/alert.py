@@ -1,4 +1,4 @@
-"""Builds the records of handoff (CloudEvents 1.0 with reasons) and of lead-scores. Pure."""
+"""Builds the records of handoff (CloudEvents 1.0 with the reasons of a score) and of lead-scores. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @lru_cache(1024)
 def rfc3339(at_ms: float) -> str:
-    """Milliseconds since the epoch as RFC 3339 in UTC, to the millisecond; from 1970 to 9999."""
+    """Format ms since the epoch as RFC 3339 in UTC, to the millisecond, from 1970 to 9999."""
     minutes, ms = divmod(min(max(int(at_ms), 0), _LAST_MS), 60_000)
     return f"{_to_the_minute(minutes)}:{ms // 1000:02}.{ms % 1000:03}Z"
 
@@ -38,7 +38,7 @@ def _to_the_minute(minutes: int) -> str:
 
 
 def alert(crossing: Crossing, rules: Rules, link_base: str) -> bytes:
-    """The CloudEvent of a crossing, structured JSON. ``link_base`` is the address of the board."""
+    """Build the CloudEvent of a crossing as structured JSON. ``link_base`` is the URL of the board."""
     transition = crossing.transition
     lead = decode(crossing.snapshot)
     assert isinstance(lead, Lead)
@@ -108,7 +108,7 @@ def _lead(lead_id: str, lead: Lead) -> dict[str, Any]:
 
 
 def _reasons(why: Explanation) -> list[dict[str, Any]]:
-    """The parts of the score, the weightiest first; what does not fit into the list is summed in its last line."""
+    """The parts of the score, the largest first. If there are too many, the last row is the sum of the rest."""
     parts = sorted(why.parts, key=lambda part: -abs(part.points))
     kept, rest = parts[:MOST_REASONS], parts[MOST_REASONS:]
     if rest:
@@ -127,7 +127,7 @@ def _reasons(why: Explanation) -> list[dict[str, Any]]:
 
 
 def _activity(lead: Lead, why: Explanation) -> dict[str, Any]:
-    """When each signal happened last: what sales asks for first."""
+    """The last time of each signal, for the sales team."""
     happened = sorted((p for p in why.parts if p.last_at is not None), key=lambda p: -(p.last_at or 0))
     return {
         "first_seen_at": rfc3339(lead.first_seen),
@@ -138,7 +138,7 @@ def _activity(lead: Lead, why: Explanation) -> dict[str, Any]:
 
 
 def _trigger(transition: Transition, event: LeadEvent | None) -> dict[str, Any]:
-    """The event that caused the crossing; where none did, the cause itself at its instant."""
+    """The event that caused the crossing; if there is none, the cause and the instant of the crossing."""
     if event is None:
         at = rfc3339(transition.at_ms)
         return {"event_id": "", "type": transition.cause, "occurred_at": at, "received_at": at}
@@ -151,14 +151,14 @@ def _trigger(transition: Transition, event: LeadEvent | None) -> dict[str, Any]:
 
 
 def _channels(lead: Lead) -> dict[str, Any]:
-    """First and last touch."""
+    """The first and the last touch of a campaign."""
     names = ("source", "medium", "campaign")
     touches = [{"at": rfc3339(at), **dict(zip(names, rest, strict=True))} for at, *rest in lead.touches]
     return {"first_touch": touches[0], "last_touch": touches[-1]} if touches else {}
 
 
 def score_record(lead_id: str, card: CardRule, standing: Standing, version: str) -> bytes:
-    """One record of lead-scores."""
+    """Build one record of lead-scores."""
     score = standing.score
     row: Mapping[str, Any] = {
         "lead_id": lead_id,

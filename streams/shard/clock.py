@@ -1,4 +1,4 @@
-"""The time of the shards of a worker: never later than records that may still arrive."""
+"""The clock of the shards of a worker; it never passes a record that may still arrive."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Callable
 from streams.clock import SharedClock
 
 GRACE_MS = 250
-"""The timer stays behind the wall clock by this, so that records on their way come first."""
+"""The timer stays behind the wall clock by this much, so that records in transit are processed first."""
 BEHIND_MS = 60_000
-"""A backlog older than this is worked off without timers: they would change promptness only."""
+"""A backlog older than this is processed without timers, because they would change only the promptness."""
 
 
 class ShardClock:
-    """One for all lanes of a worker."""
+    """The clock that all lanes of a worker share."""
 
     def __init__(self, intake: Callable[[], int], clock: SharedClock) -> None:
-        """``intake`` tells before which instant no record is still on its way through this worker's intake."""
+        """``intake`` returns an instant; this worker's intake holds no record that arrived before it."""
         self._intake = intake
         self._clock = clock
         self.sources_behind = False
-        """Events wait on the source topics that may keep leads from cooling."""
+        """Whether events wait on the source topics; they may keep leads from cooling."""
 
     def now(self, arrived_ms: int, caught_up: bool) -> int | None:
-        """The wall's time for a shard that has caught up, intake too; else the last arrival; None far behind.
+        """The wall-clock time if shard and intake have caught up; else the last arrival; None if far behind.
 
-        ``arrived_ms`` is the arrival of the last record that the shard has taken.
+        ``arrived_ms`` is the arrival time of the last record that the shard has processed.
         """
         now = self._clock.now_ms()
         wall = min(now - GRACE_MS, self._intake())

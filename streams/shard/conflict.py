@@ -1,8 +1,8 @@
-"""The error of a step that another writer came before."""
+"""The error for a step that is refused because the shard has changed."""
 
 
 class Conflict(Exception):
-    """Somebody else has written the shard, or the store went back in time: read it again."""
+    """Another worker has written the shard, or the store has lost recent steps: the shard must be read again."""
 
     def __init__(self, partition: int) -> None:
-        super().__init__(f"partition {partition} was written by somebody else")
+        super().__init__(f"another worker has written partition {partition}")

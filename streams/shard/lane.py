@@ -1,8 +1,8 @@
-"""The lane of a shard: one task that does all work on the shard in turn.
+"""The lane of a shard: one task that does all work on the shard in sequence.
 
-It alternates between batches of records and what time brings: due crossings, scores to publish, leads to read by new
-scorecards. No step of anybody else comes between. Relay and publisher report what was acknowledged meanwhile
-(``Shard.sent``, ``Shard.published``); neither waits for anything while it does, so nothing in a process needs a lock.
+It alternates between batches of records and timed work: due crossings, scores to publish, leads to rescore. Steps never
+run at the same time. Relay and publisher report acknowledgements in between (``Shard.mark_sent``,
+``Shard.mark_published``) without awaiting anything, so no locks are needed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from streams.clock import monotonic_s
 from streams.crosscheck import Difference
 from streams.events.records import fingerprint
-from streams.mismatch import CUT, GONE, LOST, OTHER, Mismatch
+from streams.mismatch import RECORD_CHANGED, RECORDS_DELETED, STATE_LOST, TOPIC_TRUNCATED, Mismatch
 from streams.scoring.rules import Rules
 from streams.shard.clock import ShardClock
 from streams.shard.conflict import Conflict
@@ -27,28 +27,28 @@ from streams.transport.channel import MOST_RECORDS, Channel
 
 log = logging.getLogger(__name__)
 TURN_S = 0.1
-"""How long a lane waits for records before it looks at the time."""
+"""How long a lane waits for records before it checks for timed work."""
 PUBLISH_S, PUBLISH_BEHIND_S = 0.25, 30.0
 TIDY_S = 1.0
 DRAIN_S = 2.0
-"""How long a lane that stops waits for its last entries to be acknowledged; the next owner sends what is left."""
+"""How long a stopping lane waits for acknowledgements of its last entries. The next owner sends the remaining ones."""
 SWEEP = 500
-"""Leads read by new scorecards in one go."""
+"""The number of leads rescored at a time after a change of the scorecards."""
 REBUILD_S = 3.0
-"""How long an emptied shard may take to be marked by a rebuild."""
+"""How long a rebuild may take between emptying a shard and marking it."""
 CONFLICTS = 3
-"""Conflicts in a row after which the worker gives up."""
+"""The number of conflicts in a row after which the worker ends."""
 
 
 class OwnershipLost(Exception):
-    """The shard is written by somebody else, again and again."""
+    """Another worker writes the shard repeatedly."""
 
     def __init__(self, conflict: Conflict) -> None:
-        super().__init__(f"{conflict}, {CONFLICTS} times in a row: another worker owns it. Stopping.")
+        super().__init__(f"{conflict}, {CONFLICTS} times in a row: it owns the partition. Stopping.")
 
 
 class ShardLane:
-    """Does everything to one shard, one thing at a time."""
+    """Does all work on one shard, one step at a time."""
 
     def __init__(self, shard: Shard, channel: Channel, clock: ShardClock, reseek: Callable[[int], Any]) -> None:
         """``reseek`` is awaited with the offset to read from after a conflict."""
@@ -65,15 +65,15 @@ class ShardLane:
         self._task: asyncio.Task[None] | None = None
         self._relaying: asyncio.Task[None] | None = None
         self._rules: Rules | None = None
-        self._awaited: int | None = None
+        self._expected_offset: int | None = None
         self._highwater = 0
-        self._taking = False
-        """A step is in flight."""
+        self._scoring = False
+        """Whether a batch is being scored."""
         self._position: int | None = None
         self._passed = 0
-        """Where the next fetch starts, as of the last look; up to where there is nothing left to take."""
+        """Start of the next fetch at the last check; the offset before which no records are left to score."""
         self._real_ends = False
-        """The broker's end offsets can be trusted, so a topic that was cut is found when the shard is opened."""
+        """Whether the broker's end offsets are reliable; then ``open`` detects a truncated topic."""
         self._conflicts = 0
         self._published_s = self._tidied_s = self.progress_s = monotonic_s()
         self._sweep: AsyncIterator[tuple[str, bytes]] | None = None
@@ -81,35 +81,35 @@ class ShardLane:
     # For the worker -------------------------------------------------------------------------------------------
 
     async def open(self, first_offset: int, end_offset: int | None) -> int:
-        """Read where the shard stands; returns the offset to read from.
+        """Read the position of the shard; returns the offset to read from.
 
         Raises:
-            Mismatch: the state and the topic do not belong together.
+            Mismatch: the state does not match the topic.
         """
         self.relay.clear()
         self._real_ends = self._real_ends or end_offset is not None
         await self.shard.open()
-        checkpoint = self.shard.position.checkpoint
+        partition, checkpoint = self.shard.partition, self.shard.position.checkpoint
         if end_offset is not None and checkpoint > end_offset:
-            raise Mismatch(CUT.format(partition=self.shard.partition, checkpoint=checkpoint, end=end_offset))
+            raise Mismatch(TOPIC_TRUNCATED.format(partition=partition, checkpoint=checkpoint, end=end_offset))
         if 0 < checkpoint < first_offset:
-            raise Mismatch(GONE.format(partition=self.shard.partition, checkpoint=checkpoint, first=first_offset))
+            raise Mismatch(RECORDS_DELETED.format(partition=partition, checkpoint=checkpoint, first=first_offset))
         self.shard.position.checkpoint = checkpoint = max(checkpoint, first_offset)
         self._queue.clear()
         self._waiting = 0
         self._highwater = max(self._highwater, end_offset or 0)
         self._position, self._passed = None, 0
-        self._taking = False
-        self._awaited = checkpoint - 1 if checkpoint > first_offset else None
+        self._scoring = False
+        self._expected_offset = checkpoint - 1 if checkpoint > first_offset else None
         return checkpoint - 1 if checkpoint > first_offset else checkpoint
 
     def start(self) -> None:
-        """Begin."""
+        """Start the tasks of the lane."""
         self._task = asyncio.create_task(self._run())
         self._relaying = asyncio.create_task(self.relay.run())
 
     async def stop(self) -> None:
-        """Finish the step in flight, drop what waits, stop sending."""
+        """Finish the step in progress, drop waiting records and stop sending."""
         self._stopping = True
         self._wake.set()
         if self._task is not None:
@@ -122,7 +122,7 @@ class ShardLane:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the lane, if something did."""
+        """The error that ended the lane, if any."""
         for task in (self._task, self._relaying, self._publisher.sending):
             if task is not None and task.done() and not task.cancelled() and task.exception() is not None:
                 return task.exception()
@@ -130,7 +130,7 @@ class ShardLane:
 
     @property
     def is_full(self) -> bool:
-        """Whether the lane has enough to do."""
+        """Whether the queue or the outbox is full."""
         return self._waiting >= MOST_RECORDS or self.relay.is_full
 
     @property
@@ -139,25 +139,25 @@ class ShardLane:
         return max(self._highwater - max(self.shard.position.checkpoint, self._passed), self._waiting)
 
     def enqueue(self, records: Sequence[Any], highwater: int) -> None:
-        """Take what was fetched."""
+        """Add fetched records to the queue."""
         self._queue.append(records)
         self._waiting += len(records)
         self._highwater = max(highwater, records[-1].offset + 1)
         self._wake.set()
 
     def note_ends(self, end: int, position: int | None) -> None:
-        """Take note of where the partition ends, and where the next fetch starts, if that is settled.
+        """Note the end of the partition and the start of the next fetch (None if that is not known).
 
-        Records that no fetch brings are lag, too. The marks of transactions are none: where the position stays
-        beyond the checkpoint from one look to the next, nothing but marks lies between.
+        Records that are not fetched yet are lag, too. Transaction markers are not: if the position stays beyond the
+        checkpoint from one check to the next, there are only markers in between.
         """
-        if position is not None and position == self._position and not self._waiting and not self._taking:
+        if position is not None and position == self._position and not self._waiting and not self._scoring:
             self._passed = position
         self._position = position
         self._highwater = max(self._highwater, end)
 
     def use_rules(self, rules: Rules) -> None:
-        """Score by other rules after the step in flight."""
+        """Use new rules after the step in progress."""
         self._rules = rules
 
     # The loop -------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ class ShardLane:
         except Conflict as conflict:
             await self._reopen(conflict)
         except Difference as difference:
-            await self._distrust(difference)
+            await self._switch_to_reference(difference)
 
     async def _score_next_batch(self) -> None:
         batch = list(self._queue.pop(0))
@@ -197,33 +197,33 @@ class ShardLane:
         self._waiting = sum(map(len, self._queue))
         records = self._verify_fingerprint(batch)
         if records:
-            self._taking = True
+            self._scoring = True
             await self.shard.score_batch(records)
-            self._taking = False
+            self._scoring = False
             self._metrics.records.labels("scoring").inc(len(records))
             self.progress_s = monotonic_s()
 
     def _verify_fingerprint(self, records: Sequence[Any]) -> Sequence[Any]:
-        """After a seek, the record before the checkpoint comes first and must be the one that was scored."""
-        awaited = self._awaited
-        if awaited is None:
+        """Check the first record after a seek: it precedes the checkpoint and must be the one that was scored."""
+        expected = self._expected_offset
+        if expected is None:
             return records
         first = records[0]
-        if first.offset > awaited:
+        if first.offset > expected:
             return []  # fetched before the seek
-        if first.offset < awaited and self._real_ends:  # an older seek was carried out last
-            records = [record for record in records if record.offset >= awaited]
+        if first.offset < expected and self._real_ends:  # an older seek took effect last
+            records = [record for record in records if record.offset >= expected]
             if not records:
                 return []
             first = records[0]
         known = self.shard.position.fingerprint
-        if first.offset != awaited or (known and fingerprint(first) != known):
-            raise Mismatch(OTHER.format(partition=self.shard.partition, offset=awaited))
-        self._awaited = None
+        if first.offset != expected or (known and fingerprint(first) != known):
+            raise Mismatch(RECORD_CHANGED.format(partition=self.shard.partition, offset=expected))
+        self._expected_offset = None
         return records[1:]
 
     async def _reopen(self, conflict: Conflict) -> None:
-        """Read the shard again and go on from where it stands, if it is still ours."""
+        """Read the shard again and continue at its position."""
         self._conflicts += 1
         log.warning("%s; reading the shard again", conflict)
         if self._conflicts >= CONFLICTS:
@@ -231,27 +231,27 @@ class ShardLane:
         self._sweep = None
         position = await self.open(0, None)
         if self.shard.fresh and not self.shard.env.rebuild_when_lost:
-            await asyncio.sleep(REBUILD_S)  # `leadglow rebuild` empties a shard before it marks it
+            await asyncio.sleep(REBUILD_S)  # `leadglow rebuild` empties a shard, then marks it
             position = await self.open(0, None)
             if self.shard.fresh:
-                raise Mismatch(LOST.format(partition=self.shard.partition))
-        await self._go_back_to(position)
+                raise Mismatch(STATE_LOST.format(partition=self.shard.partition))
+        await self._seek(position)
 
-    async def _distrust(self, difference: Difference) -> None:
-        """Drop the step in which the accelerator differs, and go on with the reference."""
+    async def _switch_to_reference(self, difference: Difference) -> None:
+        """Drop the step in which the accelerator differs, and use the reference from now on."""
         partition = self.shard.partition
-        log.error("%s; partition %s drops this step and goes on with the reference", difference, partition)
+        log.error("%s; partition %s drops this step and continues with the reference", difference, partition)
         self._metrics.accelerator_differences.inc()
         self.shard.use_reference()
         self._sweep = None
-        await self._go_back_to(await self.open(0, None))
+        await self._seek(await self.open(0, None))
 
-    async def _go_back_to(self, position: int) -> None:
+    async def _seek(self, position: int) -> None:
         await self._reseek(position)
-        self._queue.clear()  # whatever came before the seek was done
+        self._queue.clear()  # records fetched before the seek
         self._waiting = 0
 
-    # Time -----------------------------------------------------------------------------------------------------
+    # Timed work -----------------------------------------------------------------------------------------------
 
     async def _do_timed_work(self) -> None:
         caught_up = not self._queue and not self.lag
@@ -280,7 +280,7 @@ class ShardLane:
         await self.shard.advance_due(clock)
 
     async def _rescore_some(self, clock: int) -> None:
-        """Read some more leads by the new scorecards."""
+        """Score the next leads by the new scorecards."""
         if self._sweep is None:
             self._sweep = self.shard.env.store.scan(self.shard.partition)
         lead_ids = []

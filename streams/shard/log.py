@@ -1,4 +1,4 @@
-"""Reads the log of one partition of lead-events record by record, as a shard takes it."""
+"""Decodes the log of one partition of lead-events record by record and skips duplicates, as a shard does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 def read_log(codec: Codec, records: Iterable[AnyRecord]) -> Iterator[tuple[AnyRecord, LeadEvent | Control | Reject]]:
-    """Each record with its content, in order, without records that repeat an earlier one."""
+    """Yield each record with its decoded content, in order; skip records that repeat an earlier one."""
     position = Position()
     for record in records:
         source = dict(record.headers).get(SOURCE_HEADER)

@@ -1,4 +1,4 @@
-"""Builds the records that a step sends: alert_records, and forwarded records for other shards."""
+"""Builds the records that a step sends: alerts, and forwarded records for other shards."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from streams.scoring.rules import Rules
 from streams.shard.alert import CONTENT_TYPE, alert
 
 MOST_FORWARDS = 4096
-"""Forwards that one record can cause: an erasure reaches every alias."""
+"""The maximum number of forwarded records that one record can cause: an erasure is forwarded to every alias."""
 
 
 def alert_records(outcome: Outcome, rules: Rules, topic: str, link_base: str) -> Iterator[Outgoing]:
-    """The alert_records of the crossings that are to be told; ``link_base`` is the address of the board."""
+    """Build the alerts of the crossings that are published; ``link_base`` is the URL of the board."""
     for crossing in outcome.crossings:
         if crossing.transition.told:
             body = alert(crossing, rules, link_base)
@@ -28,7 +28,7 @@ def alert_records(outcome: Outcome, rules: Rules, topic: str, link_base: str) ->
 
 
 def forward_records(outcome: Outcome, topic: str, partition: int) -> Iterator[Outgoing]:
-    """Records for other shards, with coordinates that are the same in every replay: the offset they come from."""
+    """Build the records for other shards. Their source header is derived from the offset, so replays give the same."""
     offset, i = -1, 0
     for forward in sorted(outcome.forwards, key=lambda forward: forward.at):
         offset, i = (offset, i + 1) if forward.at == offset else (forward.at, 0)
@@ -39,12 +39,12 @@ def forward_records(outcome: Outcome, topic: str, partition: int) -> Iterator[Ou
 
 
 def forwarded_from(record: Outgoing) -> int:
-    """The offset of the record that one of ``forward_records`` comes from."""
+    """The offset of the record that caused a forwarded record."""
     return int(dict(record.headers)[SOURCE_HEADER].rpartition(b":")[2]) // MOST_FORWARDS
 
 
 def _forwarded(topic: str, target: str, item: LeadEvent | Control) -> Outgoing:
-    """A record on its way to the shard of another lead, with its arrival kept."""
+    """Build a record for the shard of another lead; it keeps the arrival time."""
     if isinstance(item, LeadEvent):
         return Outgoing(topic, target.encode(), item.raw, item.arrival, [])
     headers: Headers = [(KIND_HEADER, kind_of(item).encode())]

@@ -1,4 +1,4 @@
-"""How far a shard has read the log, and the stored form of that."""
+"""The position of a shard in the log, and its stored form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GREATEST: Final = 2**63 - 1
 
 
 class _Places(dict[bytes, str]):
-    """Source partitions as they stand in headers -> as text; few, so none is forgotten."""
+    """A cache: source partition as in the header -> as text. There are few, so none is removed."""
 
     def __missing__(self, place: bytes) -> str:
         name = self[place] = place.decode("ascii", "replace")
@@ -24,23 +24,23 @@ class _Places(dict[bytes, str]):
 
 @dataclass(slots=True)
 class Position:
-    """How far a shard has read."""
+    """How far a shard has processed its partition, and each source of it."""
 
     checkpoint: int = 0
     """The next offset of ``lead-events``."""
     fingerprint: bytes = b""
-    """Of the record before the checkpoint: finds a topic that was recreated or cut."""
+    """The fingerprint of the record before the checkpoint; it detects a recreated or truncated topic."""
     arrived_ms: int = 0
-    """The timestamp of the last record taken."""
+    """The timestamp of the last processed record."""
     sources: dict[str, int] = field(default_factory=dict)
-    """The highest offset taken from each source partition, and of what each other shard sent on."""
+    """The highest processed offset of each source partition, and number of the records that each shard forwarded."""
     sequence: int = 0
-    """The last outbox entry's number."""
+    """The number of the last outbox entry."""
     _places: _Places = field(default_factory=_Places, repr=False, compare=False)
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, bytes]) -> Position:
-        """What the control record says; the beginning where it says nothing."""
+        """Read the position from the fields of a control record; missing fields mean the beginning."""
         return cls(
             int(fields.get("ckpt", b"0")),
             bytes(fields.get("fingerprint", b"")),
@@ -50,7 +50,7 @@ class Position:
         )
 
     def to_fields(self) -> dict[str, bytes]:
-        """What goes into the control record."""
+        """The fields for the control record."""
         return {
             "ckpt": b"%d" % self.checkpoint,
             "fingerprint": self.fingerprint,
@@ -60,25 +60,25 @@ class Position:
         }
 
     def advance_past(self, record: Any) -> None:
-        """Everything up to this record was taken."""
+        """Note that all records up to this one are processed."""
         self.checkpoint = record.offset + 1
         self.fingerprint = fingerprint(record)
         self.arrived_ms = max(record.timestamp, 0)
 
     def without_taken(self, records: Sequence[Any]) -> Sequence[Any]:
-        """The records, in order of their offsets, without those below the checkpoint."""
+        """The records at or after the checkpoint; ``records`` are in the order of their offsets."""
         if records and records[0].offset >= self.checkpoint:
             return records
         return [record for record in records if record.offset >= self.checkpoint]
 
     def is_first_time(self, source: bytes) -> bool:
-        """Whether a record with these coordinates was not taken before; now it is."""
+        """Whether a record with this source header is new; it is noted as processed."""
         place, _, number = source.rpartition(b":")
         try:
             name, at = self._places[place], int(number)
         except ValueError:
             return True
-        if not 0 <= at <= GREATEST:  # no offset: whoever wrote that was none of ours
+        if not 0 <= at <= GREATEST:  # not an offset: Leadglow did not write this header
             return True
         if at <= self.sources.get(name, -1):
             return False

@@ -12,30 +12,30 @@ from streams.shard.shard import Shard
 from streams.transport.channel import Channel
 
 SHOWN = 1000
-"""Leads brought in line with ranking and schedule in one step."""
+"""The number of leads whose ranking and schedule are updated in one step."""
 ROWS = 200
-"""Score records made in one go."""
+"""The number of leads for which score records are built before other lanes run."""
 PORTION = 2000
-"""Leads whose scores are sent together: those of all that a backlog changed would take more memory than the leads."""
+"""The number of leads whose scores are sent together; all leads of a backlog at once would need too much memory."""
 
 
 class Publisher:
-    """Publishes the scores of one shard, one sending at a time."""
+    """Publishes the scores of one shard, one portion at a time."""
 
     def __init__(self, shard: Shard, channel: Channel) -> None:
-        """``publish`` does something only where scores have changed."""
+        """Create the publisher; ``publish`` must be called regularly."""
         self._shard = shard
         self._channel = channel
         self._shown: dict[str, int] = {}
-        """Leads in line with ranking and schedule, with the version as of which they are."""
+        """Leads whose ranking and schedule are up to date, with the version at which they were updated."""
         self._left: list[tuple[str, int]] = []
-        """Leads whose scores go after those that are on their way, with their versions."""
+        """Leads whose scores are sent after the portion in progress, with their versions."""
         self.sending: asyncio.Task[None] | None = None
-        """The last sending; it fails if Kafka can never take it."""
+        """The task that sends the last portion; it fails if Kafka refuses the records permanently."""
 
     @property
     def more(self) -> bool:
-        """Whether the next scores may go."""
+        """Whether scores wait and the previous portion is sent."""
         return bool(self._left) and self._idle
 
     @property
@@ -44,7 +44,7 @@ class Publisher:
         return sending is None or sending.cancelled() or (sending.done() and sending.exception() is None)
 
     async def publish(self, at_ms: int) -> None:
-        """Bring ranking and schedule in line with what changed, and send the scores, unless some still wait."""
+        """Update ranking and schedule of changed leads, and send their scores unless earlier ones still wait."""
         shard = self._shard
         versions = shard.unpublished.waiting()
         lead_ids = [lead_id for lead_id, at in versions.items() if self._shown.get(lead_id) != at]
@@ -56,7 +56,7 @@ class Publisher:
         await self.send_more(at_ms)
 
     async def send_more(self, at_ms: int) -> None:
-        """Send the next scores, if they may go."""
+        """Send the next portion, if the previous one is sent."""
         if self.more:
             versions = dict(self._left[:PORTION])
             del self._left[:PORTION]
@@ -64,16 +64,16 @@ class Publisher:
             self.sending = asyncio.create_task(self._send(rows, versions, ahead))
 
     async def _rows(self, lead_ids: Sequence[str], at_ms: int) -> tuple[list[Row], set[str]]:
-        """The records, and the leads whose score is another by then than the ranking shows."""
+        """Build the records; also return the leads whose score at ``at_ms`` differs from the ranking."""
         rows, ahead = list[Row](), set[str]()
         for first in range(0, len(lead_ids), ROWS):
             chunk = lead_ids[first : first + ROWS]
-            await self._shard.load_leads(chunk)  # some may have had to make room since
+            await self._shard.load_leads(chunk)  # some may have been removed from the cache
             unsent = self._shard.scorer.unsent(chunk)
             standings = self._shard.scorer.standings(unsent, at_ms)
             rows += _score_rows(self._shard, unsent, standings, at_ms)
             ahead.update(self._shard.scorer.ahead(standings))
-            await asyncio.sleep(0)  # other lanes first: nobody waits for a score as for an alert
+            await asyncio.sleep(0)  # let other lanes run first: alerts are more urgent than scores
         return rows, ahead
 
     async def _send(self, rows: list[Row], versions: dict[str, int], ahead: set[str]) -> None:
@@ -87,7 +87,7 @@ class Publisher:
 def _score_rows(
     shard: Shard, lead_ids: Sequence[str], standings: Mapping[str, Sequence[Standing]], at_ms: int
 ) -> list[Row]:
-    """The rows of these leads, one a scorecard; tombstones for leads that were joined or erased."""
+    """Build one row for each lead and scorecard; tombstones for leads that were joined or erased."""
     rules = shard.scorer.rules
     rows: list[Row] = []
     for i, card in enumerate(rules.cards):

@@ -1,4 +1,4 @@
-"""Reads the records of a batch into events, control records and rejects."""
+"""Decodes a batch of records into events, control records and rejects, and skips repeated records."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Reader:
     """Reads the records of one shard."""
 
     def __init__(self, partition: int, rules: Rules, env: Environment) -> None:
-        """``partition`` is that of ``lead-events``."""
+        """``partition`` is a partition of ``lead-events``."""
         self._partition = partition
         self._env = env
         self.make_codec(rules, env.implementation)
 
     def make_codec(self, rules: Rules, implementation: Implementation) -> None:
-        """Read what these rules ask for."""
+        """Create the codec that reads the properties used by these rules."""
         self._codec = implementation.codec(rules.paths, rules.numeric)
 
     def read_records(self, records: Sequence[Any], position: Position) -> tuple[Any, list[Outgoing]]:
-        """What the records say; ``position`` knows which were taken before, and takes note of the others."""
+        """Decode records and build the rejects. Skips records that ``position`` has noted, and notes the others."""
         owners: Sequence[Owner] = [""] * len(records)
         if any([record.headers or record.value is None for record in records]):  # noqa: C419 - a list is faster
             owners = [
@@ -41,11 +41,11 @@ class Reader:
         return read.batch, [self._reject(record, reject) for record, reject in read.rejects]
 
     def _read_marked(self, record: Any, position: Position) -> Owner:
-        """Read a record that has headers or no value: from intake, from another shard, or a request to erase.
+        """Read a record that has headers or no value: from intake, from another shard, or an erasure request.
 
         Returns:
-            The lead of an event, where intake or another shard has determined it, else ""; a control record; None
-            for a record that was taken before.
+            For an event, its lead id if intake or another shard has determined it, else ""; for a control record, the
+            decoded control record; for a repeated record, None.
         """
         headers = dict(record.headers)
         source = headers.get(SOURCE_HEADER)

@@ -1,4 +1,4 @@
-"""Sends the entries of the outbox to Kafka in order, and notes the acknowledged ones."""
+"""Sends the entries of the outbox to Kafka in order, and marks the acknowledged ones."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 AGAIN_S = 1.0
 CHUNK = 500
 OUTBOX_MOST = 10_000
-"""Entries waiting at which a shard stops taking records."""
+"""The number of waiting entries at which a shard stops processing records."""
 
 
 class Relay:
-    """Sends the outbox of one shard. The order of entries is the order of sending."""
+    """Sends the outbox of one shard, in the order of its entries."""
 
     def __init__(self, shard: Shard, channel: Channel) -> None:
-        """``run`` must be running for anything to be sent."""
+        """Create the relay; ``run`` sends the entries."""
         self._shard = shard
         self._channel = channel
         self._queue: list[Entry] = []
@@ -39,16 +39,16 @@ class Relay:
         self._idle.set()
         self._sent_before: set[str] | None = None
         self.waiting_since_s: float | None = None
-        """Since when, on the monotonic clock, something has waited without an acknowledgement."""
+        """When the wait for the current acknowledgement began, on the monotonic clock; None if nothing waits."""
         shard.relay = self.enqueue
 
     @property
     def is_full(self) -> bool:
-        """Whether the shard should wait before it takes more."""
+        """Whether the shard must wait before it processes more records."""
         return len(self._queue) >= OUTBOX_MOST
 
     def enqueue(self, entries: Sequence[Entry]) -> None:
-        """Take the entries of a committed step."""
+        """Add the entries of a committed step to the queue."""
         if entries:
             self._queue += entries
             self.waiting_since_s = self.waiting_since_s or monotonic_s()
@@ -56,19 +56,19 @@ class Relay:
             self._wake.set()
 
     def clear(self) -> None:
-        """Forget what is queued: the shard reads its outbox again."""
+        """Clear the queue, because the shard reads its outbox again."""
         self._queue.clear()
         self._sent_before = None
         self.waiting_since_s = None
         self._idle.set()
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait until everything was acknowledged, but not for ever."""
+        """Wait until everything is acknowledged, or until the timeout."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), timeout_s)
 
     async def run(self) -> None:
-        """Send, for ever."""
+        """Send entries; never returns."""
         while True:
             if not self._queue:
                 self._idle.set()
@@ -83,33 +83,31 @@ class Relay:
                     self.waiting_since_s = monotonic_s() if self._queue else None
 
     async def _deliver(self, records: Sequence[Outgoing]) -> int | None:
-        """Send what is not there yet; returns the offset after the last alert, if there was one."""
+        """Send the records that are not on their topic yet; returns the offset after the last alert, if any."""
         topics, channel = self._channel.topics, self._channel
         home = self._shard.partition % channel.handoff_partitions
-        known = await self._known(home)
-        alerts = [r for r in records if r.topic == topics.handoff and r.alert_id not in known]
+        sent_before = await self._load_sent_before(home)
+        alerts = [r for r in records if r.topic == topics.handoff and r.alert_id not in sent_before]
         others = [r for r in records if r.topic != topics.handoff]
         await channel.reached("produced")
         results = await asyncio.gather(
-            self._sent(alerts, home) if alerts else _none(),
-            self._sent(others) if others else _none(),
+            self._send(alerts, home) if alerts else _none(),
+            self._send(others) if others else _none(),
         )
         await channel.reached("acknowledged")
-        self._tell(alerts)
+        self._count_alerts(alerts)
         return results[0][-1].offset + 1 if results[0] else None
 
-    async def _sent(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
-        """Send records; one that the broker takes in no case goes to the rejects, or nothing else would go on."""
+    async def _send(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
+        """Send records. A record that is too large for the broker goes to the rejects, so that the rest is sent."""
         producer = self._channel.producer
         try:
             return await producer.deliver(records, partition)
         except MessageSizeTooLargeError:
             if len(records) > 1:
-                return [done for record in records for done in await self._sent([record], partition)]
+                return [done for record in records for done in await self._send([record], partition)]
             size = len(records[0].value or b"")
-            message = (
-                "a record of %d bytes is too large for %s, whose max.message.bytes may be raised to 4 MiB: rejected"
-            )
+            message = "rejected a record of %d bytes, too large for %s: raise its max.message.bytes, up to 4 MiB"
             log.error(message, size, records[0].topic)
             await producer.deliver([self._rejected(records[0])])
             return []
@@ -120,8 +118,8 @@ class Relay:
         raw = SimpleNamespace(key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=())
         return reject_record(self._channel.topics.rejected, raw, place, Reject("too_large", REASONS["too_large"]))
 
-    async def _known(self, home: int) -> set[str]:
-        """Alerts that a former owner has sent already, without having lived to say so."""
+    async def _load_sent_before(self, home: int) -> set[str]:
+        """The ids of alerts that a former owner sent but did not record as sent."""
         if self._sent_before is None and not self._shard.catching_up:
             self._sent_before = set()
         while self._sent_before is None:
@@ -132,7 +130,7 @@ class Relay:
                 await asyncio.sleep(AGAIN_S)
         return self._sent_before
 
-    def _tell(self, alerts: Sequence[Outgoing]) -> None:
+    def _count_alerts(self, alerts: Sequence[Outgoing]) -> None:
         now = self._shard.env.clock.now_ms()
         for record in alerts:
             self._channel.metrics.alerts.inc()

@@ -1,7 +1,7 @@
-"""The life of a batch: read, load, score, commit, relay. Read this file first.
+"""Processes a batch of records: read, load, score, commit, relay. Read this file first.
 
-A Shard is one partition of ``lead-events`` with its leads. It is the only writer of their state, but nothing
-depends on that: each step names the one that it follows, so whoever makes a step is right.
+A Shard is one partition of ``lead-events`` with its leads. Normally it is the only writer of their state, but nothing
+depends on that: each step names the step before it, so a step is valid no matter which worker commits it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from streams.clock import monotonic_s
 from streams.environment import Environment
 from streams.events.outgoing import Outgoing, encode_outgoing
 from streams.implementation import REFERENCE
-from streams.mismatch import DAMAGED, Mismatch
+from streams.mismatch import LEAD_DAMAGED, Mismatch
 from streams.scoring.counting import DAY_MS
 from streams.scoring.interface import LeadScorer
 from streams.scoring.outcome import Outcome
@@ -30,9 +30,9 @@ from streams.store.base import Commit, Control, Entry, Verdict
 from streams.transport.topics import partition_of
 
 MOST_WAITING = 1_000_000
-"""Entries of an outbox that are read: all there are."""
+"""The maximum number of outbox entries that are read: more than there can be."""
 PORTION = 1000
-"""Records that are read and scored in one go: more do not fit into the processor's cache."""
+"""The number of records read and scored at a time; more would not fit into the processor's cache."""
 _openings = itertools.count(1)
 
 
@@ -40,7 +40,7 @@ class Shard:
     """One partition of ``lead-events``: its leads, its position, its outbox."""
 
     def __init__(self, partition: int, rules: Rules, env: Environment) -> None:
-        """``open`` must be awaited before anything else."""
+        """Create the shard; ``open`` must be awaited first."""
         self.partition = partition
         self.env = env
         self.implementation = env.implementation
@@ -49,29 +49,29 @@ class Shard:
         self.position = Position()
         self.version = -1
         self.step = ""
-        """The id of the last step taken: the next one follows it, or nothing is written."""
+        """The id of the last step. The store refuses the next step if another one came in between."""
         self._opening = 0
-        """Which reading of the shard this is: two of one process never take the same step."""
+        """The number of this opening; it makes step ids unique within the process."""
         self.fresh: bool = False
-        """Nothing was ever committed for this shard."""
+        """Whether nothing was ever committed for this shard."""
         self.catching_up = False
-        """A former owner may have sent alert_records without having lived to say so."""
+        """Whether a former owner may have sent alerts without recording it."""
         self.scored_by = ""
-        """The version of the scorecards that every lead was read by."""
+        """The version of the scorecards by which every lead is scored."""
         self.outbox: list[Entry] = []
-        """Entries committed and not yet acknowledged, in order."""
+        """Committed entries that Kafka has not acknowledged yet, in order."""
         self.acknowledged = 0
         self.handoff_offset = 0
-        """Everything before this offset of the handoff partition was acknowledged."""
+        """The offset after the last acknowledged alert on the handoff partition."""
         self.unpublished = Unpublished()
         self.next_due: float = math.inf
         self.relay: Callable[[Sequence[Entry]], None] = lambda entries: None
-        """Takes the entries of a step once it is committed."""
+        """Called with the entries of each committed step."""
 
     # Opening --------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Read where the shard stands. Leads stay in memory if nobody has written since."""
+        """Read the state of the shard. Leads stay in memory if no other worker has written it."""
         control = await self.env.store.control(self.partition)
         if (control.version, control.step) == (self.version, self.step):
             self.catching_up = self.catching_up or bool(self.outbox)
@@ -98,12 +98,12 @@ class Shard:
         self.handoff_offset = int(fields.get("handoff", b"0"))
 
     def use_rules(self, rules: Rules) -> None:
-        """Score by other rules from the next step on."""
+        """Use new rules from the next step on."""
         self.scorer.use_rules(rules)
         self.reader.make_codec(rules, self.implementation)
 
     def use_reference(self) -> None:
-        """Score by the reference from here on; nothing since the last commit counts, and ``open`` must be awaited."""
+        """Use the reference from now on. Uncommitted changes are lost, and ``open`` must be awaited next."""
         self.version = -1
         self.implementation = REFERENCE
         self.scorer = self._new_scorer(self.scorer.rules)
@@ -118,10 +118,10 @@ class Shard:
     # One step -------------------------------------------------------------------------------------------------
 
     async def score_batch(self, records: Sequence[Any]) -> None:
-        """Score one batch. Safe to repeat: the store refuses a step that it has already taken.
+        """Score one batch. Safe to repeat: the store applies a step only once.
 
         Raises:
-            Conflict: the shard was written by somebody else; nothing of the batch was applied.
+            Conflict: another worker has written the shard; nothing of the batch was stored.
         """
         started_s = monotonic_s()
         records = self.position.without_taken(records)
@@ -145,22 +145,22 @@ class Shard:
         await self._load_missing([lead_id for lead_id in lead_ids if not self.scorer.knows(lead_id)])
 
     async def _load_missing(self, missing: Sequence[str]) -> None:
-        """Load leads; one whose stored form is damaged raises Mismatch."""
+        """Load leads; raise Mismatch if the stored form of one is damaged."""
         if not missing:
             return
         for lead_id, blob in zip(missing, await self.env.store.load(self.partition, missing), strict=True):
             try:
                 self.scorer.put_lead(lead_id, blob)
             except DamagedBlob as error:
-                message = DAMAGED.format(partition=self.partition, lead_id=lead_id, reason=error)
+                message = LEAD_DAMAGED.format(partition=self.partition, lead_id=lead_id, reason=error)
                 raise Mismatch(message) from error
 
     # The atomic part ------------------------------------------------------------------------------------------
 
     async def _commit(self, outcome: Outcome, rejects: list[Outgoing], shown_ms: int = 0) -> None:
-        """1. State, schedule, ranking, outbox and offset in one step. 2. The relay. Nothing before 1 is visible.
+        """Commit state, schedule, ranking, outbox and offset in one step, then pass the outbox entries to the relay.
 
-        ``shown_ms`` is when scores came to be what the ranking will say.
+        ``shown_ms`` is the instant of the scores in the ranking.
         """
         entries = self._build_entries(outcome, rejects)
         commit = self._build_commit(outcome, entries, shown_ms)
@@ -221,7 +221,7 @@ class Shard:
             self.env.metrics.transitions.labels(t.card, t.stage, t.kind, str(t.silenced).lower()).inc()
 
     def _build_entries(self, outcome: Outcome, rejects: list[Outgoing]) -> list[Entry]:
-        """What the step sends, numbered."""
+        """Build the numbered outbox entries of a step."""
         topics = self.env.topics
         sent = [
             *alert_records(outcome, self.scorer.rules, topics.handoff, self.env.link_base),
@@ -233,14 +233,14 @@ class Shard:
         return [Entry(first + i, encode_outgoing(outgoing)) for i, outgoing in enumerate(sent)]
 
     def _trim_cache(self) -> None:
-        """Forget the leads that were loaded first, when there are too many."""
+        """Remove the leads that were loaded first if there are too many in memory."""
         if len(self.scorer) > self.env.cache_leads:
             self.scorer.trim(self.env.cache_leads // 2)
 
     # Time -----------------------------------------------------------------------------------------------------
 
     async def advance_due(self, now_ms: int, most: int = 500) -> int:
-        """Do what fell due by ``now_ms``, for ``most`` leads; returns for how many."""
+        """Advance up to ``most`` leads that are due at ``now_ms``; returns their number."""
         if now_ms < self.next_due:
             return 0
         lead_ids = await self.env.store.due(self.partition, now_ms, most)
@@ -256,7 +256,7 @@ class Shard:
         return len(lead_ids)
 
     async def update_ranking(self, lead_ids: Sequence[str]) -> None:
-        """Bring ranking and schedule in line with these leads."""
+        """Update ranking and schedule for these leads."""
         await self.load_leads(lead_ids)
         self.scorer.update_ranking(lead_ids)
         outcome = self.scorer.finish()
@@ -264,7 +264,7 @@ class Shard:
             await self._commit(outcome, [], self.position.arrived_ms)
 
     async def sync_store(self) -> None:
-        """Let the store know what was acknowledged, where no other step does; see that it is as we left it."""
+        """Store acknowledgements if no other step does it; else check that the shard is unchanged."""
         if self.unpublished.has_published or self.acknowledged:
             await self._commit(Outcome(), [])
         elif (await self.env.store.control(self.partition)).step != self.step:
@@ -272,29 +272,29 @@ class Shard:
             raise Conflict(self.partition)
 
     async def rescore_leads(self, lead_ids: Sequence[str], now_ms: int) -> None:
-        """Read these leads by the scorecards in use, at ``now_ms``."""
+        """Score these leads by the scorecards in use, at ``now_ms``."""
         await self.load_leads(lead_ids)
         self.scorer.advance_due(lead_ids, now_ms)
         await self._commit(self.scorer.finish(), [], now_ms)
 
     async def finish_rescoring(self) -> None:
-        """Note that every lead was read by the scorecards in use."""
+        """Store that every lead is scored by the scorecards in use."""
         self.scored_by = self.scorer.rules.version
         self.scorer.rescoring = False
         await self._commit(Outcome(), [])
 
-    # What the relay reports -----------------------------------------------------------------------------------
+    # Reports of the relay and the publisher -------------------------------------------------------------------
 
     def mark_sent(self, entries: Sequence[Entry], handoff_offset: int | None) -> None:
-        """These entries were acknowledged by Kafka; the next step takes them out of the outbox."""
+        """Note that Kafka has acknowledged these entries; the next step removes them from the outbox."""
         self.acknowledged = max(self.acknowledged, entries[-1].seq)
         del self.outbox[: len(entries)]
         if handoff_offset is not None:
             self.handoff_offset = max(self.handoff_offset, handoff_offset)
 
     def mark_published(self, versions: dict[str, int], ahead: Collection[str] = ()) -> None:
-        """The scores of these leads, as of these versions, were acknowledged.
+        """Note that Kafka has acknowledged the scores of these leads at these versions.
 
-        Of those that were ``ahead`` of what is shown, the score goes again with their next change, whatever it is.
+        The scores of leads in ``ahead`` differed from the ranking; they are sent again with the next change.
         """
         self.scorer.mark_sent(i for i in self.unpublished.note_published(versions) if i not in ahead)

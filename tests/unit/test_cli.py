@@ -345,9 +345,9 @@ def test_a_log_in_is_the_same_for_both_clients(more: dict[str, Any], protocol: s
 def test_a_worker_is_built_as_the_settings_say() -> None:
     settings = Settings(namespace="acme", lateness_hours=1, partitions=3, kafka_idempotence=False)
 
-    plan = make_worker(settings, Metrics()).plan
+    config = make_worker(settings, Metrics()).config
 
-    assert (plan.group, plan.lateness_ms, plan.partitions, plan.idempotent) == ("acme", 3_600_000, 3, False)
+    assert (config.group, config.lateness_ms, config.partitions, config.idempotent) == ("acme", 3_600_000, 3, False)
 
 
 def test_every_topic_is_wanted_once_and_only_scores_are_compacted() -> None:

@@ -162,7 +162,7 @@ async def test_a_lane_that_finds_a_difference_reports_it_and_reads_the_shard_aga
         lane.enqueue([demo(i, f"u{i}") for i in range(EVERY)], EVERY)
         await lane._run_once()
     assert sought == [0]
-    assert "goes on with the reference" in caplog.text
+    assert "continues with the reference" in caplog.text
     assert (await store.control(0)).version == 1
     assert metrics.registry.get_sample_value("leadglow_accelerator_differences_total") == 1
 
