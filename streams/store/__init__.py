@@ -1,1 +1,1 @@
-"""Stored state: shards in Redis or in memory, changed in atomic steps."""
+"""Stores the state of shards in Redis or in memory; each step changes it atomically."""

@@ -1,9 +1,9 @@
-"""The interface of the store, and the contract of a step: one shard per partition of ``lead-events``.
+"""The interface of the store. It holds one shard for each partition of ``lead-events``, changed in atomic steps.
 
-Two implementations, ``memory`` and ``redis``, pass one suite of contract
-tests. A shard has one control record, one blob per lead, a schedule (``due``),
-a ranking per scorecard with the history of each score, an outbox, a set of leads whose published score
-has changed (``dirty``), and counts of the signals by day. Only ``commit`` writes, and it writes all of them or none.
+There are two implementations, ``memory`` and ``redis``, with a common suite of contract tests. A shard has a control
+record, a blob for each lead, a schedule (``due``), a ranking for each scorecard with the history of each score, an
+outbox, a set of leads whose changed score is not published yet (``dirty``), and counts of the signals by day. Only
+``commit`` writes them: all or none.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from streams.scoring.packed import NOTHING, Packed
 
 
 class Verdict(enum.Enum):
-    """What became of a commit."""
+    """The result of a commit."""
 
     OK = "OK"
     DUP = "DUP"
-    """Applied before: the reply to the first attempt was lost."""
+    """The step was applied before; the reply to the first attempt was lost."""
     CONFLICT = "CONFLICT"
-    """The last step is another one than expected: another writer, or a store that rolled back."""
+    """The last step is not the expected one: another worker has written, or the store has lost recent steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The control record of a shard. Version 0 means that nothing was ever committed."""
+    """The control record of a shard. Version 0 means that nothing has been committed yet."""
 
     version: int = 0
     step: str = ""
-    """The id of the last step taken; a repeated commit of the same step is a DUP."""
+    """The id of the last step; a repeated commit of the same step returns DUP."""
     fields: Mapping[str, bytes] = field(default_factory=dict)
-    """Whatever the engine keeps there: checkpoint, fingerprint, source offsets, …"""
+    """The fields of the engine: checkpoint, fingerprint, source offsets, …"""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record waiting in the outbox. ``seq`` grows by one per entry within a shard."""
+    """One record waiting in the outbox. ``seq`` increases by one for each entry of a shard."""
 
     seq: int
     payload: bytes
@@ -47,60 +47,60 @@ class Entry:
 
 @dataclass(slots=True)
 class Commit:
-    """One atomic step: everything that changes, and the step that it follows."""
+    """One atomic step: all changes, and the id of the step before it."""
 
     version: int
-    """How many steps the shard has taken; one more afterwards."""
+    """The number of earlier steps of the shard; the commit increases it by one."""
     after: str
-    """The id of the step that the shard must have taken last, empty for none: the guard."""
+    """The required id of the last step, empty for none. If it differs, nothing is written."""
     step: str
-    """An id that no other step has, whoever takes it."""
+    """The id of this step, unique among the steps of all workers."""
     fields: dict[str, bytes]
     leads: dict[str, bytes | None] = field(default_factory=dict)
     """Lead id -> blob; None removes the lead from leads, due and every ranking."""
     packed: Packed = NOTHING
-    """More of them, none of which is removed; of a lead that is in both, this one counts."""
+    """More leads to write, in packed form; these take precedence over the same leads in ``leads``."""
     due: dict[str, float | None] = field(default_factory=dict)
-    """Lead id -> due time in ms since the epoch; None removes it."""
+    """Lead id -> due time in ms since the epoch; None removes the lead."""
     ranks: dict[str, dict[str, float | None]] = field(default_factory=dict)
-    """Scorecard -> lead id -> published score; None removes it."""
+    """Scorecard -> lead id -> published score; None removes the lead."""
     outbox: list[Entry] = field(default_factory=list)
     trim_to: int = 0
-    """Remove outbox entries with seq <= trim_to (they were acknowledged); 0 removes none."""
+    """Outbox entries with seq <= trim_to are acknowledged and removed; 0 removes none."""
     clean: list[str] = field(default_factory=list)
-    """Leads whose scores were published: taken out of dirty before `dirty` is put in."""
+    """Leads whose scores are published; they are removed from the set before ``dirty`` is added."""
     dirty: list[str] = field(default_factory=list)
 
     second: int = 0
-    """When scores came to be what ``ranks`` say, in s since the epoch; 0 keeps no history of them."""
+    """The instant of the scores in ``ranks``, in s since the epoch; 0 does not add them to the history."""
     day: int = 0
     """The day since the epoch that ``fired`` counts for."""
     fired: Fired = field(default_factory=dict)
 
 
 Fired = dict[str, tuple[int, float | None]]
-"""Signal -> how often it counted, and the sum of its amounts; None where each is 1."""
+"""Signal -> the number of times it counted and the sum of its amounts; the sum is None if each amount is 1."""
 
 
 class Store(Protocol):
-    """All shards of one Leadglow.
+    """All shards of a Leadglow installation.
 
-    Errors of the connection (and LOADING, READONLY, OOM, CLUSTERDOWN, TRYAGAIN) are retried inside,
-    with capped backoff, for ever; ``healthy`` is False meanwhile.
+    Calls that fail with connection errors, LOADING, READONLY, OOM, CLUSTERDOWN or TRYAGAIN are repeated until they
+    succeed, with limited backoff; ``healthy`` is False meanwhile.
     """
 
     @property
     def healthy(self) -> bool:
-        """Whether the last attempt to reach the store worked."""
+        """Whether the last attempt to reach the store succeeded."""
 
     async def control(self, partition: int) -> Control:
         """Read the control record."""
 
     async def load(self, partition: int, lead_ids: Sequence[str]) -> list[bytes | None]:
-        """Read the blobs of these leads, None for an unknown one."""
+        """Read the blobs of these leads; None for an unknown lead."""
 
     async def commit(self, partition: int, commit: Commit) -> Verdict:
-        """Take one step, atomically, if the last one is the one that it follows."""
+        """Apply one step atomically if the last step is the expected one."""
 
     async def due(self, partition: int, until_ms: float, limit: int) -> list[str]:
         """Leads that are due at or before ``until_ms``, earliest first."""
@@ -109,7 +109,7 @@ class Store(Protocol):
         """The earliest due time in the shard, in ms since the epoch."""
 
     async def outbox(self, partition: int, limit: int = 1000) -> list[Entry]:
-        """The first entries still waiting, in order."""
+        """The first waiting entries, in order."""
 
     async def dirty(self, partition: int) -> list[str]:
         """Leads whose published score is not yet on lead-scores."""
@@ -128,25 +128,25 @@ class Store(Protocol):
         """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
 
     async def ranking_size(self, partition: int, scorecard: str) -> int:
-        """How many leads have a published score; ``counts`` has their other ids among them."""
+        """The number of leads with a published score; ``counts`` also includes their other ids."""
 
     async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
-        """The scores that these leads had, in the form of ``scoring.history``; empty for an unknown one."""
+        """The score history of these leads, encoded as in ``streams.store.history``; empty for an unknown lead."""
 
     async def fired(self, partition: int, days: Iterable[int]) -> Fired:
-        """How often each signal counted on these days since the epoch; nine are kept."""
+        """How often each signal counted on these days since the epoch; nine days are kept."""
 
     def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
-        """Every lead of the shard; one that changes meanwhile may come twice."""
+        """Every lead of the shard; a lead that changes during the scan may be returned twice."""
 
     async def counts(self, partition: int) -> Mapping[str, int]:
-        """Sizes: ``leads``, ``due``, ``outbox``, ``dirty``."""
+        """The sizes of ``leads``, ``due``, ``outbox`` and ``dirty``."""
 
     async def wipe(self, partition: int) -> None:
-        """Remove everything of the shard."""
+        """Remove all data of the shard."""
 
     async def meta(self, name: str, value: str = "") -> str:
-        """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
+        """The value stored under ``name``, or an empty string. ``value`` is stored first if there is none yet."""
 
     async def replace_meta(self, name: str, prefix: str, value: str) -> str:
         """Set the value under ``name`` if the one there begins with ``prefix``; returns the one there afterwards."""
@@ -155,4 +155,4 @@ class Store(Protocol):
         """The time of the store, in ms since the epoch, which is the same for all workers."""
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""

@@ -1,4 +1,4 @@
-"""Checks that every store makes before it writes."""
+"""Checks that every store makes before it writes, and errors for a Redis that cannot be used."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TypeVar
 from streams.store.base import Commit, Fired
 
 RESERVED = frozenset({"version", "step"})
-"""Field names that the control record keeps for itself."""
+"""Field names of the control record that the engine must not use."""
 
 V = TypeVar("V")
 
 
 class StoreRefused(Exception):
-    """The store cannot be used as it is set up."""
+    """The store cannot be used as it is configured."""
 
     def __init__(self, **details: object) -> None:
         super().__init__((self.__doc__ or "").format(**details))
@@ -35,11 +35,11 @@ class AccessDenied(StoreRefused):
 
 
 class CheckRefused(StoreRefused):
-    """Redis refused the check at start ({error}). See what LEADGLOW_REDIS says."""
+    """Redis refused the check at start ({error}). Check the value of LEADGLOW_REDIS."""
 
 
 def split(values: dict[str, V | None]) -> tuple[dict[str, V], list[str]]:
-    """The values to put in, and the lead ids to take out."""
+    """Split into the values to write and the lead ids to remove."""
     kept, removed = values, []
     if None in values.values():
         kept = {lead_id: value for lead_id, value in values.items() if value is not None}
@@ -48,39 +48,39 @@ def split(values: dict[str, V | None]) -> tuple[dict[str, V], list[str]]:
 
 
 def require_finite(values: Iterable[float]) -> None:
-    """A sorted set cannot hold NaN, and Redis would notice only half way through the step."""
+    """Check that values are finite: a sorted set cannot hold NaN, and Redis would fail in the middle of a step."""
     if not all(map(isfinite, values)):
         msg = "a due time or a score is not a finite number"
         raise ValueError(msg)
 
 
 def require_sound(commit: Commit) -> None:
-    """Refuse what Redis would refuse half way, or what would hide a fault of the caller."""
+    """Refuse a commit that would fail in the middle of a step, or that hides an error of the caller."""
     if not commit.step:
         msg = "a commit needs a step id"
         raise ValueError(msg)
     if not RESERVED.isdisjoint(commit.fields):
-        msg = f"the fields {sorted(RESERVED)} are kept by the store"
+        msg = f"the fields {sorted(RESERVED)} are reserved for the store"
         raise ValueError(msg)
     seqs = [commit.trim_to, *(entry.seq for entry in commit.outbox)]
     if any(later <= earlier for earlier, later in pairwise(seqs)):
-        msg = f"outbox entries must ascend and lie above trim_to: {seqs[:10]}"
+        msg = f"outbox entries must be in ascending order and above trim_to: {seqs[:10]}"
         raise ValueError(msg)
 
 
 def require_unused(commit: Commit, newest: int) -> None:
-    """Refuse entries that do not come after the ``newest`` that the outbox ever had."""
+    """Refuse outbox entries that are not above ``newest``, the highest number ever used."""
     if commit.outbox and commit.outbox[0].seq <= newest:
         msg = f"outbox seq {commit.outbox[0].seq} was used before"
         raise ValueError(msg)
 
 
 DAYS_KEPT = 9
-"""Days of which it is known how often signals counted."""
+"""The number of days for which signal counts are kept."""
 
 
 def joined(fired: Fired, more: Fired) -> Fired:
-    """Counts of two times together."""
+    """Add the counts of two periods."""
     found = dict(fired)
     for signal, (count, amount) in more.items():
         known, before = found.get(signal, (0, None))

@@ -1,4 +1,4 @@
-"""Makes a client of Redis or Valkey from a URL."""
+"""Creates a client for Redis or Valkey from a URL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 
 
 def connect(url: str) -> Redis | RedisCluster:
-    """A client for the URL; ``?cluster=true`` makes it one for a cluster. Retries are ours, not its."""
+    """Create a client for the URL, or with ``?cluster=true`` a cluster client. Its own retries are switched off."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     cluster = query.pop("cluster", "false").lower() == "true"

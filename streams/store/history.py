@@ -1,8 +1,8 @@
-"""The published scores of a lead over time, fewer the older they are.
+"""The history of a lead's published score, with fewer points the older they are.
 
-Every change of the last seconds is kept, one every few minutes of the last hours, one every few days of the last weeks,
-and never more than MOST points. A point is six bytes: four of seconds since the epoch, two of the score.
-``commit.lua`` does the same.
+It keeps every change of the last seconds, one every few minutes of the last hours, one every few days of the last
+weeks, and never more than MOST points. A point has six bytes: four for seconds since the epoch, two for the score.
+``commit.lua`` implements the same algorithm.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Final
 
 POINT: Final = Struct(">Ih")
 MOST: Final = 112
-"""Points beyond which a history is thinned; then it has about 100 at most."""
+"""The maximum number of points; a longer history is thinned to about 100 at most."""
 SHARE: Final = 7
 OLDEST_S: Final = 90 * 86_400
 LEAST, GREATEST = -(2**15), 2**15 - 1
 
 
 def add(history: bytes, at_s: int, score: float) -> bytes:
-    """The history with what a score has become; time does not go back, and a score that stays is no point."""
+    """Add a score to a history. An earlier time than the last one is raised to it; an unchanged score adds no point."""
     value = int(min(max(score // 1, LEAST), GREATEST))
     if history:
         last_s, last = POINT.unpack_from(history, len(history) - POINT.size)
@@ -35,7 +35,7 @@ def add(history: bytes, at_s: int, score: float) -> bytes:
 
 
 def _thinned(history: bytes) -> bytes:
-    """Without the points that are too close for their age, or too old."""
+    """Remove points that are too close together for their age, or too old."""
     points = list(POINT.iter_unpack(history))
     newest_s = next_s = points[-1][0]
     kept = [points[-1]]
@@ -48,5 +48,5 @@ def _thinned(history: bytes) -> bytes:
 
 
 def points(history: bytes) -> list[tuple[int, int]]:
-    """(second since the epoch, score from then on), the oldest first."""
+    """Decode to (seconds since the epoch, score from then on), the oldest first."""
     return [(at_s, score) for at_s, score in POINT.iter_unpack(history)]

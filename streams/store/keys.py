@@ -1,4 +1,4 @@
-"""The names of the Redis keys. All keys of a shard share one hash tag, so they live in one slot on one node."""
+"""The names of the Redis keys. All keys of a shard share a hash tag, so they are in one slot on one node."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from functools import cache
 from itertools import count
 
 SLOTS = 16384
-"""Hash slots of a Redis Cluster."""
+"""The number of hash slots of a Redis Cluster."""
 
 
 def slot(tag: str) -> int:
-    """The slot of a hash tag, as the Redis Cluster specification computes it (CRC16/XMODEM)."""
+    """The slot of a hash tag according to the Redis Cluster specification (CRC16/XMODEM)."""
     return crc_hqx(tag.encode(), 0) % SLOTS
 
 
 def tag(partition: int, partitions: int) -> str:
-    """The hash tag of a partition: its slot lies in the partition-th of ``partitions`` equal segments.
+    """The hash tag of a partition. Its slot is in the partition-th of ``partitions`` equal segments of all slots.
 
-    Nodes own ranges of slots, so plain tags such as ``{p0}`` would load some nodes twice and others never.
+    Nodes own ranges of slots, so simple tags such as ``{p0}`` would give some nodes two shards and others none.
     """
     if not 0 <= partition < partitions <= SLOTS:
         msg = f"partition {partition} is not one of {partitions} (at most {SLOTS})"
@@ -47,17 +47,17 @@ class ShardKeys:
     """SET of the scorecards that have a ranking."""
 
     history: str
-    """Nothing by itself; each scorecard has a HASH: lead id -> the scores that it had (``scoring.history``)."""
+    """Prefix only; each scorecard has a HASH: lead id -> its past scores (``streams.store.history``)."""
     fired: str
     """HASH: how often each signal counted, by day."""
 
     def of(self, scorecards: Iterable[str]) -> tuple[str, ...]:
-        """Every key, with those of these scorecards, in the order in which ``commit.lua`` takes them."""
+        """All keys, including those of these scorecards, in the order of KEYS in ``commit.lua``."""
         cards = (key for card in scorecards for key in (self.ranking(card), self.histories(card)))
         return (self.ctl, self.leads, self.due, self.outbox, self.dirty, self.rank, self.fired, *cards)
 
     def ranking(self, scorecard: str) -> str:
-        """ZSET: lead id by *negated* score, so that equal scores come by ascending lead id."""
+        """ZSET: lead id by *negated* score, so that leads with equal scores are in ascending order of their ids."""
         return f"{self.rank}:{scorecard}"
 
     def histories(self, scorecard: str) -> str:
@@ -69,7 +69,7 @@ class ShardKeys:
 def shard_keys(namespace: str, partition: int, partitions: int) -> ShardKeys:
     """The keys of a partition's shard."""
     if "{" in namespace or "}" in namespace:
-        msg = f"namespace {namespace!r} would break the hash tag: leave the braces out"
+        msg = f"namespace {namespace!r} would break the hash tag: remove the braces"
         raise ValueError(msg)
     stem = f"{namespace}:{{{tag(partition, partitions)}}}"
     names = ("ctl", "leads", "due", "outbox", "dirty", "rank", "history", "fired")
@@ -77,5 +77,5 @@ def shard_keys(namespace: str, partition: int, partitions: int) -> ShardKeys:
 
 
 def meta_key(namespace: str) -> str:
-    """HASH: what must stay true of the whole store, the number of partitions first of all."""
+    """HASH: values that must not change for the whole store, such as the number of partitions."""
     return f"{namespace}:meta"

@@ -1,4 +1,4 @@
-"""A store in memory: for tests, and the model of the Redis store."""
+"""The store in memory, for tests and as the model of the Redis store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.store.checks import DAYS_KEPT, joined, require_finite, require_soun
 
 
 class _Due:
-    """Due times with lazy deletion: an entry of the heap counts only if ``times`` agrees."""
+    """Due times with lazy deletion: an entry of the heap is valid only if it matches ``times``."""
 
     def __init__(self) -> None:
         self.times: dict[str, float] = {}
@@ -103,7 +103,7 @@ def _drop(table: dict[str, Any], lead_ids: Sequence[str]) -> None:
 
 
 class MemoryStore:
-    """The store protocol over dictionaries."""
+    """Implements the store interface with dictionaries."""
 
     def __init__(self) -> None:
         self._shards: defaultdict[int, _Shard] = defaultdict(_Shard)
@@ -111,7 +111,7 @@ class MemoryStore:
 
     @property
     def healthy(self) -> bool:
-        """Memory is always there."""
+        """Always True: memory is always available."""
         return True
 
     async def control(self, partition: int) -> Control:
@@ -120,12 +120,12 @@ class MemoryStore:
         return Control(shard.version, shard.step, dict(shard.fields))
 
     async def load(self, partition: int, lead_ids: Sequence[str]) -> list[bytes | None]:
-        """Read the blobs of these leads, None for an unknown one."""
+        """Read the blobs of these leads; None for an unknown lead."""
         leads = self._shards[partition].leads
         return [leads.get(lead_id) for lead_id in lead_ids]
 
     async def commit(self, partition: int, commit: Commit) -> Verdict:
-        """Take one step, if the last one is the one that it follows."""
+        """Apply one step if the last step is the expected one."""
         require_sound(commit)
         shard = self._shards[partition]
         if shard.step != commit.after:
@@ -143,7 +143,7 @@ class MemoryStore:
         return first[0][0] if first else None
 
     async def outbox(self, partition: int, limit: int = 1000) -> list[Entry]:
-        """The first entries still waiting, in order."""
+        """The first waiting entries, in order."""
         return self._shards[partition].outbox[:limit]
 
     async def dirty(self, partition: int) -> list[str]:
@@ -156,7 +156,7 @@ class MemoryStore:
         return heapq.nsmallest(limit, scores.items(), key=lambda item: (-item[1], item[0]))
 
     async def ranking_size(self, partition: int, scorecard: str) -> int:
-        """How many leads have a published score."""
+        """The number of leads with a published score."""
         return len(self._shards[partition].ranks[scorecard])
 
     async def ranked(
@@ -178,7 +178,7 @@ class MemoryStore:
         return heapq.nsmallest(limit, found.items(), key=lambda item: (-item[1], item[0]))
 
     async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
-        """The scores that these leads had; empty for an unknown one."""
+        """The score history of these leads; empty for an unknown lead."""
         histories = self._shards[partition].histories[scorecard]
         return [histories.get(lead_id, b"") for lead_id in lead_ids]
 
@@ -195,7 +195,7 @@ class MemoryStore:
             yield item
 
     async def counts(self, partition: int) -> Mapping[str, int]:
-        """Sizes: ``leads``, ``due``, ``outbox``, ``dirty``."""
+        """The sizes of ``leads``, ``due``, ``outbox`` and ``dirty``."""
         shard = self._shards[partition]
         return {
             "leads": len(shard.leads),
@@ -205,11 +205,11 @@ class MemoryStore:
         }
 
     async def wipe(self, partition: int) -> None:
-        """Remove everything of the shard."""
+        """Remove all data of the shard."""
         self._shards.pop(partition, None)
 
     async def meta(self, name: str, value: str = "") -> str:
-        """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
+        """The value stored under ``name``, or an empty string. ``value`` is stored first if there is none yet."""
         return self._meta.setdefault(name, value) if value else self._meta.get(name, "")
 
     async def replace_meta(self, name: str, prefix: str, value: str) -> str:
@@ -223,4 +223,4 @@ class MemoryStore:
         return now_ms()
 
     async def close(self) -> None:
-        """Nothing to let go."""
+        """Do nothing: there are no connections."""

@@ -1,4 +1,4 @@
-"""The store in Redis or Valkey, one node or a cluster: see ``keys`` for the layout, ``lua`` for the step."""
+"""The store in Redis or Valkey, on one node or a cluster. ``keys`` has the layout, ``lua`` the scripts of a step."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SCAN_COUNT = 500
 TIME = "return redis.call('TIME')"
 """A script, because it goes to the node of a key; the command would go to any node of a cluster."""
 MANY = 200
-"""Leads of a step from which on a transaction is worth its second round trip; on a cluster none is.
+"""The number of leads in a step from which on a transaction is faster in spite of its second round trip.
 
-A client for a cluster follows slots that move, one command at a time.
+A cluster client cannot use transactions, because it redirects each command separately when slots move.
 """
 
 
 class RedisStore:
-    """The store protocol over redis-py."""
+    """Implements the store interface with redis-py."""
 
     def __init__(
         self,
@@ -49,30 +49,30 @@ class RedisStore:
         partitions: int,
         on_error: Callable[[str], None] = lambda op: None,
     ) -> None:
-        """Take a URL or a client, and what counts a failed attempt of an operation."""
+        """Accept a URL or a client; ``on_error`` is called with the operation of each failed attempt."""
         self._client: Any = connect(client) if isinstance(client, str) else client
         self._namespace = namespace
         self._partitions = partitions
-        self._patience = RetryPolicy(self._drop_stale, on_error)
-        self._call = self._patience.call
+        self._retries = RetryPolicy(self._drop_stale, on_error)
+        self._call = self._retries.call
         self._turn = asyncio.Lock()
 
     @property
     def healthy(self) -> bool:
         """Whether no call is waiting for the store."""
-        return self._patience.healthy
+        return self._retries.healthy
 
     async def verify(self) -> None:
-        """Refuse a Redis that could lose leads silently, or that needs the other kind of client.
+        """Refuse a Redis that could silently lose leads, or that needs a cluster client.
 
         Raises:
-            StoreRefused: with what is wrong and what to do.
+            StoreRefused: the message has the reason and the remedy.
         """
         try:
             reports = await self._call("verify", self._info)
         except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
             raise AccessDenied(error=error) from error
-        except ResponseError as error:  # there is no such database, for one
+        except ResponseError as error:  # for example, the database does not exist
             raise CheckRefused(error=error) from error
         for node, report in reports.items():
             if report.get("cluster_enabled") and not isinstance(self._client, RedisCluster):
@@ -88,7 +88,7 @@ class RedisStore:
         return Control(int(fields.pop("version", 0)), fields.pop("step", b"").decode(), fields)
 
     async def load(self, partition: int, lead_ids: Sequence[str]) -> list[bytes | None]:
-        """Read the blobs of these leads, None for an unknown one."""
+        """Read the blobs of these leads; None for an unknown lead."""
         if not lead_ids:
             return []
         key = self._keys(partition).leads
@@ -96,21 +96,21 @@ class RedisStore:
         return blobs
 
     async def commit(self, partition: int, commit: Commit) -> Verdict:
-        """Take one step, atomically, if the last one is the one that it follows; so it is safe to repeat."""
+        """Apply one step atomically if the last step is the expected one. Safe to repeat."""
         require_sound(commit)
         keys = self._keys(partition)
         scorecards = list(commit.ranks)
         leads, removed = split(commit.leads)
-        if removed:  # they leave every ranking
+        if removed:  # removed leads are removed from every ranking
             scorecards = sorted({*scorecards, *await self._rankings(keys)})
         shard = keys.of(scorecards)
         if len(leads) + len(commit.packed.lead_ids) >= MANY and isinstance(self._client, Redis):
             rest = arguments(replace(commit, leads=dict.fromkeys(removed), packed=NOTHING), scorecards)
-            script = ("EVAL", COMMIT, len(shard), *shard, *rest)  # by its text: it must not turn out to be missing
+            script = ("EVAL", COMMIT, len(shard), *shard, *rest)  # EVALSHA could fail in a transaction
             put, pool = hset(keys.leads, leads, commit.packed), self._client.connection_pool
-            async with self._turn:  # together they would hold up all others for as long as they take together
+            async with self._turn:  # one at a time, so that other calls get through in between
                 return await self._call("commit", lambda: transact(pool, keys, commit, put, script))
-        argv = arguments(commit, scorecards)  # once: the bytes of a repeated attempt are the same
+        argv = arguments(commit, scorecards)  # built once for all attempts
 
         async def send() -> bytes:
             try:
@@ -137,7 +137,7 @@ class RedisStore:
         return float(first[0][1]) if first else None
 
     async def outbox(self, partition: int, limit: int = 1000) -> list[Entry]:
-        """The first entries still waiting, in order."""
+        """The first waiting entries, in order."""
         key = self._keys(partition).outbox
         raw = await self._call("outbox", lambda: self._client.xrange(key, count=limit))
         return [Entry(int(entry_id.partition(b"-")[0]), message[b"m"]) for entry_id, message in raw]
@@ -157,7 +157,7 @@ class RedisStore:
         return [(lead_id.decode(), -negated) for lead_id, negated in raw]
 
     async def ranking_size(self, partition: int, scorecard: str) -> int:
-        """How many leads have a published score."""
+        """The number of leads with a published score."""
         key = self._keys(partition).ranking(scorecard)
         return int(await self._call("ranking_size", lambda: self._client.zcard(key)))
 
@@ -177,7 +177,7 @@ class RedisStore:
         argv = (*place, limit, "" if at_most is None else repr(-float(at_most)))
 
         async def send() -> list[bytes]:
-            try:  # the read-only forms, which replicas take, too
+            try:  # the read-only commands, which replicas accept, too
                 found: list[bytes] = await self._client.evalsha_ro(RANKED_SHA, 1, key, *argv)
             except NoScriptError:
                 found = await self._client.eval_ro(RANKED, 1, key, *argv)
@@ -187,7 +187,7 @@ class RedisStore:
         return [(raw[i].decode(), -float(raw[i + 1])) for i in range(0, len(raw), 2)]
 
     async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
-        """The scores that these leads had; empty for an unknown one."""
+        """The score history of these leads; empty for an unknown lead."""
         if not lead_ids:
             return []
         key = self._keys(partition).histories(scorecard)
@@ -208,7 +208,7 @@ class RedisStore:
         return found
 
     async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
-        """Every lead of the shard; one that changes meanwhile may come twice."""
+        """Every lead of the shard; a lead that changes during the scan may be returned twice."""
         key = self._keys(partition).leads
         cursor = 0
         while True:
@@ -220,7 +220,7 @@ class RedisStore:
                 return
 
     async def counts(self, partition: int) -> Mapping[str, int]:
-        """Sizes: ``leads``, ``due``, ``outbox``, ``dirty``."""
+        """The sizes of ``leads``, ``due``, ``outbox`` and ``dirty``."""
         keys, client = self._keys(partition), self._client
         leads, due, outbox, dirty = await asyncio.gather(
             self._call("counts", lambda: client.hlen(keys.leads)),
@@ -231,13 +231,13 @@ class RedisStore:
         return {"leads": leads, "due": due, "outbox": outbox, "dirty": dirty}
 
     async def wipe(self, partition: int) -> None:
-        """Remove everything of the shard."""
+        """Remove all data of the shard."""
         keys = self._keys(partition)
         shard = keys.of(await self._rankings(keys))
         await self._call("wipe", lambda: self._client.unlink(*shard))
 
     async def meta(self, name: str, value: str = "") -> str:
-        """The value under ``name``, set to ``value`` first if there was none; empty where nothing was set."""
+        """The value stored under ``name``, or an empty string. ``value`` is stored first if there is none yet."""
         key = meta_key(self._namespace)
         if value:
             await self._call("meta", lambda: self._client.hsetnx(key, name, value))
@@ -258,8 +258,8 @@ class RedisStore:
         return int(raw[0]) * 1000 + int(raw[1]) // 1000
 
     async def close(self) -> None:
-        """Finish what is in flight and let the connections go."""
-        await self._patience.settle()
+        """Finish the calls in progress and close the connections."""
+        await self._retries.settle()
         await self._client.aclose()
 
     async def _rankings(self, keys: ShardKeys) -> list[str]:
@@ -271,7 +271,7 @@ class RedisStore:
         return shard_keys(self._namespace, partition, self._partitions)
 
     async def _info(self) -> dict[str, dict[str, Any]]:
-        """INFO of every primary. CONFIG GET would do for one setting, but ACLs often forbid it."""
+        """Read INFO of every primary; CONFIG GET would be enough, but ACLs often forbid it."""
         if not isinstance(self._client, RedisCluster):
             return {"the configured address": await self._client.info()}
         await self._client.initialize()
@@ -279,6 +279,6 @@ class RedisStore:
         return {node.name: await self._client.info(target_nodes=node) for node in primaries}
 
     async def _drop_stale(self) -> None:
-        """Let idle connections go, so that a name that now points elsewhere is resolved anew."""
+        """Close idle connections, so that the host name is resolved again."""
         if isinstance(self._client, Redis):
             await self._client.connection_pool.disconnect(inuse_connections=False)

@@ -1,4 +1,4 @@
-"""Repeats a call of the Redis client until the store answers, and logs each outage once."""
+"""Repeats a call to Redis until it succeeds, and logs each outage once."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from redis.exceptions import (
 )
 
 TROUBLE = (RedisError, RedisClusterException, OSError)
-"""What may come out of a client; of it, that which a repetition cannot mend comes out of a store."""
+"""The errors that a client can raise. A store raises those of them that a repetition cannot fix."""
 CLOSED = (AttributeError, RuntimeError, TypeError)
-"""What redis-py lets out when it writes to a connection that was just closed, by the server or by another task.
+"""The errors that redis-py raises when it writes to a connection that the server or another task has just closed.
 
 uvloop raises the second, asyncio of Python 3.12 and 3.13 the third and the first: redis-py issue 4287.
 """
 MOST_CLOSED = 20
-"""So often in a row it may be that; then it is a fault of ours."""
+"""After this many such errors in a row, the error is considered a bug and raised."""
 WRITE = AbstractConnection.send_packed_command.__code__
 logger = logging.getLogger(__name__)
 Reply = TypeVar("Reply")
@@ -41,24 +41,24 @@ CLUSTER = "a part of the cluster is down: bring its nodes back or fail over to r
 REMEDIES = {
     "BUSY": "another client's script blocks Redis: end it with SCRIPT KILL",
     "CLUSTERDOWN": CLUSTER,
-    "LOADING": "Redis reads its data from disk: wait",
+    "LOADING": "Redis is loading its data from disk: wait",
     "MASTERDOWN": CLUSTER,
-    "MISCONF": "Redis cannot write to its disk: make room and look into its log",
+    "MISCONF": "Redis cannot write to its disk: free some space and read its log",
     "NOREPLICAS": "too few replicas follow the primary: bring them back (min-replicas-to-write)",
     "OOM": "Redis is out of memory: raise maxmemory or add nodes",
     "READONLY": "this Redis is a replica: finish the failover or correct the address",
-    "TRYAGAIN": "slots move between nodes: wait until the move is complete",
+    "TRYAGAIN": "slots are moving between nodes: wait until the move is complete",
 }
-"""Error code of Redis -> what to do about it. Only these, and a lost connection, are worth a retry."""
+"""Error code of Redis -> remedy. Only calls that fail with these codes, or a lost connection, are repeated."""
 
 
 def _written(error: Exception) -> bool:
-    """Whether redis-py was writing to a connection, whatever the event loop says about it."""
+    """Whether the error was raised while redis-py was writing to a connection."""
     return any(frame.f_code is WRITE for frame, _ in walk_tb(error.__traceback__))
 
 
 def remedy(error: Exception) -> str | None:
-    """What ends this trouble, or None if repeating the call cannot help."""
+    """The remedy for an error, or None if it is useless to repeat the call."""
     if isinstance(error, (AuthenticationError, AuthorizationError)):
         return None
     if isinstance(error, CLOSED):
@@ -74,10 +74,10 @@ def remedy(error: Exception) -> str | None:
 
 
 class RetryPolicy:
-    """Sends calls until they are answered; knows whether the store is well."""
+    """Repeats calls until they succeed, and records whether the store answers."""
 
     def __init__(self, reset: Callable[[], Awaitable[None]], on_error: Callable[[str], None]) -> None:
-        """Take what drops stale connections, and what counts a failed attempt of an operation."""
+        """``reset`` closes stale connections; ``on_error`` is called with the operation of each failed attempt."""
         self.healthy = True
         self._reset = reset
         self._on_error = on_error
@@ -85,7 +85,7 @@ class RetryPolicy:
         self._in_flight: set[asyncio.Task[object]] = set()
 
     async def call(self, op: str, send: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Send until answered. A caller that is cancelled does not cut off the attempt in flight."""
+        """Repeat a call until it succeeds. If the caller is cancelled, the attempt in progress still completes."""
         caller = object()
         try:
             return await self._until_answered(op, send, caller)
@@ -122,24 +122,24 @@ class RetryPolicy:
     def _landed(self, task: asyncio.Task[object]) -> None:
         self._in_flight.discard(task)
         if not task.cancelled():
-            task.exception()  # else asyncio logs it, where the caller gave up before
+            task.exception()  # otherwise asyncio logs the error if the caller was cancelled
 
     def _failed(self, op: str, error: Exception, advice: str) -> None:
         self._on_error(op)
         if self.healthy:
             self.healthy = False
             logger.warning(
-                "Redis refuses %s (%s: %s); %s. The call is repeated until it works; nothing is lost.",
+                "the Redis call %s failed (%s: %s): %s; repeating it until it succeeds, nothing is lost",
                 op, type(error).__name__, error, advice,
             )  # fmt: skip
 
     def _worked(self) -> None:
-        # Reads may succeed while writes wait, for memory say: well is when nobody waits.
+        # Reads may succeed while writes wait, for example for memory: healthy means that no call waits.
         if not self.healthy and not self._waiting:
             self.healthy = True
-            logger.warning("Redis works again.")
+            logger.warning("Redis works again")
 
     async def settle(self) -> None:
-        """Wait for what is still in flight for callers that were cancelled."""
+        """Wait for the attempts in progress whose callers were cancelled."""
         if self._in_flight:
             await asyncio.wait(self._in_flight)

@@ -1,4 +1,4 @@
-"""The Lua scripts that run in Redis, and the arguments of a step."""
+"""Loads the Lua scripts that run in Redis, and builds the arguments of a step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.store.checks import require_finite, split
 
 
 def _script(name: str) -> tuple[str, str]:
-    """A script, and the name that Redis gives it."""
+    """The text of a script and its SHA-1, by which Redis identifies it."""
     text = files("streams.store").joinpath(f"lua/{name}.lua").read_text("utf-8")
     return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
 
@@ -45,7 +45,7 @@ def _text(amount: float | None) -> str:
 
 
 def arguments(commit: Commit, scorecards: Iterable[str]) -> tuple[bytes, bytes]:
-    """ARGV of ``commit.lua``; rankings and histories of ``scorecards`` are its further keys."""
+    """Build ARGV of ``commit.lua``. KEYS must include the rankings and histories of ``scorecards``."""
     fields = commit.fields
     leads, removed = split(commit.packed.over(commit.leads))
     due, not_due = split(commit.due)

@@ -1,7 +1,7 @@
-"""A step that changes many leads, as a transaction: the leads by one ``HSET``, all else by ``commit.lua``.
+"""Commits a step that changes many leads as a transaction: one ``HSET`` for the leads, ``commit.lua`` for the rest.
 
-Lua makes a string of each value that a script writes, and Redis serves nobody else meanwhile: 5,000 leads hold it up
-for 8 ms. An ``HSET`` of them takes 2.4 ms, and others are served while it is read.
+Lua creates a string for each value that a script writes, and Redis serves no other client meanwhile: 5,000 leads block
+it for 8 ms. An ``HSET`` of them takes 2.4 ms, and Redis serves other clients while it reads the command.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from streams.store.checks import require_unused
 from streams.store.keys import ShardKeys
 
 Parts = Sequence[bytes | memoryview]
-"""What goes over the wire, in parts."""
+"""An encoded command, in parts."""
 
 
 class _Heads(dict[int, bytes]):
-    """The line that Redis wants before a text of so many bytes, with the end of the line before."""
+    """Length in bytes -> the header of an argument in the Redis protocol, preceded by a line end."""
 
     def __missing__(self, size: int) -> bytes:
         head = self[size] = b"\r\n$%d\r\n" % size
@@ -33,7 +33,7 @@ _head = _Heads().__getitem__
 
 
 def hset(key: str, values: Mapping[str, bytes], packed: Packed) -> Parts:
-    """The command on the wire, in parts. redis-py packs one argument after another, which takes five times as long."""
+    """Encode an HSET command. redis-py encodes each argument separately, which takes five times as long."""
     names, blobs = list(map(str.encode, values)), values.values()
     parts = zip(map(_head, map(len, names)), names, map(_head, map(len, blobs)), blobs, strict=True)
     name, size = key.encode(), 2 + 2 * (len(values) + len(packed.lead_ids))
@@ -42,38 +42,38 @@ def hset(key: str, values: Mapping[str, bytes], packed: Packed) -> Parts:
 
 
 async def transact(pool: Any, keys: ShardKeys, commit: Commit, leads: Parts, script: Sequence[Any]) -> Verdict:
-    """Take a step, all of it, if the last one is the one that it follows.
+    """Apply a whole step if the last step is the expected one.
 
     Args:
-        pool: connections of redis-py; one of them is used, because Redis watches for a connection.
-        keys: of the shard.
-        commit: what ``leads`` and ``script`` do together.
-        leads: a command as it goes over the wire; it may not fail by what it says.
-        script: the words of another; it may fail by an outbox that goes back, which is looked for before.
+        pool: a connection pool of redis-py; one connection is used, because WATCH applies to a connection.
+        keys: the keys of the shard.
+        commit: the step that ``leads`` and ``script`` apply together.
+        leads: an encoded command, which must be valid.
+        script: the arguments of a second command. It fails for outbox numbers used before; that is checked first.
 
     Raises:
-        ValueError: the outbox goes back; nothing was done.
-        redis.exceptions.RedisError: nothing was done; or nobody knows, and the same again is safe.
+        ValueError: an outbox number was used before; nothing was written.
+        redis.exceptions.RedisError: nothing was written, or it is not known; it is safe to repeat the call.
     """
     connection = await pool.get_connection()
     try:
         while True:
             last, newest = await _watch(connection, keys)
             if last != commit.after:
-                await connection.disconnect()  # what is watched ends with it
+                await connection.disconnect()  # ends WATCH
                 return Verdict.DUP if last == commit.step else Verdict.CONFLICT
             require_unused(commit, newest)
             if (taken := await _execute(connection, leads, script)) is not None:
                 return Verdict(taken.decode())
     except BaseException:
-        await connection.disconnect(nowait=True)  # and with it whatever was watched or begun
+        await connection.disconnect(nowait=True)  # ends WATCH and MULTI
         raise
     finally:
         await pool.release(connection)
 
 
 async def _watch(connection: Any, keys: ShardKeys) -> tuple[str, int]:
-    """The last step taken, and the last entry that ever was in the outbox. From here on no other step may be taken."""
+    """The last step, and the highest outbox number ever used. From here on, any other step makes EXEC fail."""
     questions = (("WATCH", keys.ctl), ("HGET", keys.ctl, "step"), ("XINFO", "STREAM", keys.outbox))
     await connection.send_packed_command(connection.pack_commands(questions))
     await connection.read_response()
@@ -89,7 +89,7 @@ async def _watch(connection: Any, keys: ShardKeys) -> tuple[str, int]:
 
 
 async def _execute(connection: Any, leads: Parts, script: Sequence[Any]) -> bytes | None:
-    """What the script returns; None where nothing was done, because what is watched was written."""
+    """The reply of the script; None if nothing was written because a watched key has changed."""
     pack = connection.pack_command
     await connection.send_packed_command([*pack("MULTI"), *leads, *pack(*script), *pack("EXEC")])
     refusals: list[ResponseError] = []

@@ -1,1 +1,1 @@
-"""Kafka: the consumer, the producer and the topics."""
+"""Access to Kafka: the consumer, the producer and the topics."""

@@ -1,4 +1,4 @@
-"""The producer that relays, publishers and intake share, and the limits on waiting records."""
+"""The shared connection for sending: the producer and topics that relays, publishers and intake use."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from streams.transport.producer import Producer
 from streams.transport.topics import Topics
 
 MOST_RECORDS = 20_000
-"""Records waiting in a lane at which fetching pauses; also the most in one step."""
+"""The number of records waiting in a lane at which fetching pauses; also the maximum in one step."""
 AlreadySent = Callable[[int, int], Awaitable[set[str]]]
-"""(partition of handoff, offset) -> the alert ids that stand there from that offset on."""
+"""(partition of handoff, offset) -> the alert ids on the partition from that offset on."""
 
 
 @dataclass(slots=True)
 class Channel:
-    """Whom the lanes of a worker send through."""
+    """The means by which the lanes of a worker send records."""
 
     producer: Producer
     topics: Topics

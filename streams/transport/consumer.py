@@ -1,7 +1,7 @@
-"""Faust's consumer with record batches: Faust manages the group, the engine its positions.
+"""Extends Faust's consumer to record batches. Faust manages the consumer group, the engine manages the positions.
 
-Faust hands every record to asyncio tasks of its own, which costs 70 µs a record; ``_drain_messages`` hands over
-whole batches instead. Positions come from the shards' checkpoints, inside ``seek_to_committed``, the one hook that
+Faust passes each record to several asyncio tasks, which costs 70 µs per record; ``_drain_messages`` passes whole
+batches instead. Positions are read from the checkpoints of the shards in ``seek_to_committed``, the only hook that
 Faust awaits before it resumes after a rebalance.
 """
 
@@ -21,36 +21,36 @@ from faust.types import TP
 
 log = logging.getLogger(__name__)
 IDLE_S = 0.25
-"""How long a fetch waits for a record, and a rebalance for a fetch."""
+"""How long a fetch waits for records, and so how long a rebalance waits for a fetch."""
 CROWDED_S = 0.05
-"""The same while some partition has no room: it may have by then."""
+"""How long a fetch waits while the queue of some partition is full, because it may have room soon."""
 ROOM_S = 0.005
 
 
 class Handler(Protocol):
-    """What takes the records."""
+    """Receives partitions and records from the consumer."""
 
     async def on_assigned(self, consumer: Consumer, partitions: Iterable[TP]) -> Mapping[TP, int]:
-        """Partitions are ours from now on; answers where to read them from."""
+        """Called after partitions are assigned; returns the offset to read each from."""
 
     async def on_revoked(self, consumer: Consumer, partitions: Iterable[TP]) -> None:
-        """Partitions are taken away; returns when no step is in flight."""
+        """Called before partitions are revoked; returns when no step is in progress."""
 
     def is_full(self, partition: TP) -> bool:
-        """Whether a partition has enough to do."""
+        """Whether the queue of a partition is full."""
 
     def enqueue(self, records: Mapping[TP, Sequence[Any]], highwaters: Mapping[TP, int]) -> None:
-        """Take what was fetched."""
+        """Add fetched records to the queues."""
 
 
 class Parsed(PartitionRecords):  # type: ignore[misc]
-    """What one fetch brought of a partition, record by record as aiokafka's parser leaves them.
+    """The records of a partition from one fetch, as returned by aiokafka's parser.
 
-    aiokafka makes a ``ConsumerRecord`` of each, which takes longer than parsing it: 0.6 of 1.0 µs.
+    aiokafka converts each to a ``ConsumerRecord``, which takes longer than parsing: 0.6 of 1.0 µs.
     """
 
     def __init__(self, records: PartitionRecords) -> None:
-        """Take over records of which none has been read."""
+        """Take over records from an object of which no record has been read yet."""
         super().__init__(
             records._tp,
             records._records,
@@ -61,16 +61,16 @@ class Parsed(PartitionRecords):  # type: ignore[misc]
             records._check_crcs,
             records._isolation_level,
         )
-        records._records_iterator = None  # else the two of them keep each other and all that was fetched
+        records._records_iterator = None  # breaks a reference cycle that would keep the fetched records in memory
 
     def _consumer_record(self, tp: TopicPartition, record: Any) -> Any:
         return record
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's, but for what it has no setting for.
+    """Faust's consumer thread with three changes for which Faust has no setting.
 
-    That is how long a fetch may wait, what of transactions is read, and that records come as they were parsed.
+    These are the time that a fetch may wait, the isolation level, and records as parsed.
     """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -86,8 +86,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - as Faust calls it
         max_records: int | None = None,
     ) -> Any:
-        """What is there, or what the next fetch brings."""
-        records = await self._there(consumer, active_partitions, max_records)
+        """Return records that are already fetched, else wait for the next fetch."""
+        records = await self._take_fetched(consumer, active_partitions, max_records)
         if records or not timeout or not self.consumer.flow_active:
             return records
         waiter = consumer._fetcher._create_fetch_waiter()
@@ -96,10 +96,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if not done or consumer._fetcher._closed:
             waiter.cancel()
             return {}
-        waiter.result()  # raises if the group may not read
-        return await self._there(consumer, active_partitions, max_records)
+        waiter.result()  # raises if the group has no permission to read
+        return await self._take_fetched(consumer, active_partitions, max_records)
 
-    async def _there(self, consumer: Any, partitions: set[Any], most: int | None) -> Any:
+    async def _take_fetched(self, consumer: Any, partitions: set[Any], most: int | None) -> Any:
         for fetched in consumer._fetcher._records.values():
             if isinstance(fetched, FetchResult) and type(fetched._partition_records) is PartitionRecords:
                 fetched._partition_records = Parsed(fetched._partition_records)
@@ -107,11 +107,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class Consumer(driver.Consumer):
-    """Hands record batches to a Handler."""
+    """Passes record batches to a Handler."""
 
     @property
     def handler(self) -> Handler:
-        """Set on the Faust app by ``streams.worker``."""
+        """The handler, which ``streams.worker`` sets on the Faust app."""
         handler: Handler = self.app.handler  # type: ignore[attr-defined]
         return handler
 
@@ -127,7 +127,7 @@ class Consumer(driver.Consumer):
         return positions
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Finish the steps in flight before the partitions go."""
+        """Finish the steps in progress before the partitions are revoked."""
         await self.handler.on_revoked(self, {_tp(p) for p in revoked})
         await super().on_partitions_revoked(revoked)
 
@@ -149,15 +149,15 @@ class Consumer(driver.Consumer):
             await self.sleep(ROOM_S if active else 20 * ROOM_S)
             return
         async with self._gate:
-            records = await self._fetched(ready, IDLE_S if len(ready) == len(active) else CROWDED_S)
+            records = await self._fetch(ready, IDLE_S if len(ready) == len(active) else CROWDED_S)
         if records:
             self.handler.enqueue(
                 {_tp(tp): batch for tp, batch in records.items()},
                 {_tp(tp): self.highwater(tp) or 0 for tp in records},
             )
 
-    async def _fetched(self, ready: set[Any], wait_s: float) -> Mapping[Any, Sequence[Any]]:
-        """Records of these partitions, unless a rebalance makes them somebody else's."""
+    async def _fetch(self, ready: set[Any], wait_s: float) -> Mapping[Any, Sequence[Any]]:
+        """Fetch records of these partitions; return none if a rebalance has begun meanwhile."""
         generation = self.app.consumer_generation_id
         if not self.flow_active:
             return {}
@@ -167,18 +167,18 @@ class Consumer(driver.Consumer):
 
     @cached_property
     def _gate(self) -> asyncio.Lock:
-        """Held by a fetch and by the seek of a rebalance: what comes after the seek must not be left aside."""
+        """Held during a fetch and during the seek of a rebalance, so that no record fetched after the seek is lost."""
         return asyncio.Lock()
 
-    # What the handler asks ------------------------------------------------------------------------------------
+    # For the handler ------------------------------------------------------------------------------------------
 
     def partitions_of(self, topics: Iterable[str]) -> set[TP]:
-        """Every partition of these topics, whoever reads it."""
+        """Every partition of these topics, including those assigned to other workers."""
         cluster = self._thread._ensure_consumer()
         return {TP(topic, p) for topic in topics for p in cluster.partitions_for_topic(topic) or ()}
 
     async def first_offsets(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
-        """The earliest offset that each partition still has."""
+        """The earliest available offset of each partition."""
         return _plain(await self._call("beginning_offsets", [_topic_partition(tp) for tp in partitions]))
 
     async def end_offsets(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
@@ -191,10 +191,11 @@ class Consumer(driver.Consumer):
         return offset
 
     async def next_offset(self, partition: TP) -> int | None:
-        """The offset that the next fetch starts from: past what was handed over, and past the marks of transactions.
+        """The offset at which the next fetch starts: after the delivered records and after transaction markers.
 
-        None while that is not settled. aiokafka's own ``position`` would wait, and hold up the very seek that it waits
-        for: the thread answers two questions at a time. Asked there, because what was fetched before is here by then.
+        None if it is not known yet. aiokafka's own ``position`` would wait for it and block the seek that it waits for,
+        because the thread runs only two calls at a time. This runs in the consumer's thread, so that all records
+        fetched before are already delivered.
         """
         offset: int | None = await self._thread.call_thread(self._position, _topic_partition(partition))
         return offset
@@ -208,11 +209,11 @@ class Consumer(driver.Consumer):
         return state.position if state.has_valid_position else None
 
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:
-        """Tell Kafka how far we are; False if it did not take it (another time, then)."""
+        """Commit offsets to Kafka; returns False if that failed, in which case the next call tries again."""
         try:
             await self._call("commit", {_topic_partition(tp): OffsetAndMetadata(at, "") for tp, at in offsets.items()})
         except KafkaError as error:
-            log.info("offsets were not committed to Kafka: %r", error)
+            log.info("cannot commit offsets to Kafka: %r", error)
             return False
         return True
 

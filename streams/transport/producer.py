@@ -1,4 +1,4 @@
-"""Sends records to Kafka in order, and again until all replicas have acknowledged them."""
+"""Sends records to Kafka in order, and repeats this until all replicas have acknowledged them."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ Result = TypeVar("Result")
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 HEALTH_CHECK_TIMEOUT_S = 2.0
-"""How long Kafka may take to answer and still be there."""
+"""How long Kafka may take to answer before it counts as unreachable."""
 STOP_S = 5.0
-"""How long a producer that failed may take to give up."""
+"""How long a failed producer may take to stop."""
 BATCH_BYTES = 512 * 1024
 FEW_ROWS = 200
 
 
 class Producer:
-    """An idempotent producer that is replaced when it fails, for as long as it takes.
+    """An idempotent producer that is replaced as often as it fails.
 
-    A repeated send may put a record on the topic twice, never out of order; every record has an id or coordinates
-    that tell.
+    A repeated send may write a record twice, but never out of order. Readers detect duplicates by the id or the source
+    header of a record.
     """
 
     def __init__(self, create: Callable[[], AIOKafkaProducer]) -> None:
-        """``create`` makes a producer that is not started yet."""
+        """``create`` returns a producer that is not started yet."""
         self._create = create
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._replaced: asyncio.Future[None] | None = None
-        """Done once the producer at hand was given up: it answers nobody any more."""
+        """Completed when the current producer is abandoned and will not complete any pending calls."""
         self.healthy = False
 
     async def start(self) -> None:
-        """Connect, for as long as it takes."""
+        """Connect; retry until it succeeds."""
         await self._connect()
 
     async def stop(self) -> None:
-        """Send what is waiting and disconnect."""
+        """Send waiting records and disconnect."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.stop()
@@ -68,10 +68,10 @@ class Producer:
     async def deliver_batches(
         self, topic: str, rows: dict[int, list[Row]], give_up_on: tuple[type[KafkaError], ...] = ()
     ) -> None:
-        """Send many (timestamp, key, value, headers) rows per partition, in order within each.
+        """Send rows of (timestamp, key, value, headers) by partition, in order within each partition.
 
         Raises:
-            KafkaError: one of ``give_up_on``; some of the rows may have been written.
+            KafkaError: an error in ``give_up_on``; some of the rows may have been written.
         """
         pause_s = FIRST_PAUSE_S
         while rows:
@@ -85,7 +85,7 @@ class Producer:
                 pause_s = await self._replace_failed(producer, error, pause_s)
 
     async def check_health(self) -> None:
-        """Find out whether Kafka is there: a producer that waits for it does not say."""
+        """Check whether Kafka answers; a producer that waits for Kafka does not report it."""
         producer = self._producer
         if producer is not None:
             try:
@@ -96,23 +96,23 @@ class Producer:
                 self.healthy = False
 
     async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
-        """The ids of those topics that are there, from a broker that knows ids.
+        """The ids of the topics that exist; empty if the broker does not support topic ids.
 
         Raises:
-            KafkaError: Kafka is away.
+            KafkaError: Kafka cannot be reached.
         """
         return await topic_ids((await self._connect()).client, topics)
 
     async def count_partitions(self, topic: str) -> int:
-        """How many partitions a topic has."""
+        """The number of partitions of a topic."""
         producer = await self._connect()
         return len(await producer.partitions_for(topic))
 
     async def _attempt(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The outcome of some work with the producer at hand.
+        """Do some work with the current producer and return its result.
 
         Raises:
-            KafkaConnectionError: it was replaced because of others, and would never have answered.
+            KafkaConnectionError: another call replaced the producer, so the work would never complete.
         """
         task = asyncio.ensure_future(work)
         waiting: set[asyncio.Future[Any]] = {task}
@@ -143,7 +143,7 @@ class Producer:
         )
 
     async def _send_all(self, producer: AIOKafkaProducer, topic: str, rows: dict[int, list[Row]]) -> None:
-        """Few rows one partition after another, which costs no tasks; many at the same time."""
+        """Send few rows one partition after another, which needs no tasks, and many rows concurrently."""
         if sum(map(len, rows.values())) > FEW_ROWS:
             await asyncio.gather(*(self._send_rows(producer, topic, p, part) for p, part in rows.items()))
             return
@@ -185,7 +185,7 @@ class Producer:
             return self._producer
 
     async def _replace_failed(self, failed: Any, error: Exception, pause_s: float) -> float:
-        """Replace a producer that failed; a failed idempotent one cannot be used again."""
+        """Abandon a failed producer: an idempotent producer cannot be used again after a failure."""
         self.healthy = False
         log.warning("sending to Kafka failed (%r); trying again in %.1f s", error, pause_s)
         is_current = self._producer is failed

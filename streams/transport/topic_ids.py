@@ -1,6 +1,6 @@
-"""Asks Kafka for the ids of topics. A topic that was deleted and created again has a new id.
+"""Requests the ids of topics from Kafka. A topic that was deleted and created again has a new id.
 
-aiokafka asks in versions of the protocol that know no ids; this is the first version that does (KIP-516, Kafka 2.8).
+The metadata requests of aiokafka do not include ids; this is the first version that does (KIP-516, Kafka 2.8).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NONE = UUID(int=0)
 
 
 class _Uuid(AbstractType):  # type: ignore[misc]
-    """Sixteen bytes."""
+    """A UUID of sixteen bytes in the Kafka protocol."""
 
     @classmethod
     def encode(cls, value: UUID) -> bytes:
@@ -104,16 +104,16 @@ class _TopicIds(Request[_Struct]):  # type: ignore[misc]
 
 
 async def topic_ids(client: Any, topics: Collection[str]) -> dict[str, str]:
-    """The ids of those topics that are there; none from a broker that knows no ids.
+    """The ids of the topics that exist; empty if the broker does not support topic ids.
 
     Raises:
-        KafkaError: Kafka is away.
+        KafkaError: Kafka cannot be reached.
     """
     node = client.get_random_node()
     if node is None:
         raise KafkaConnectionError
     try:
         reply = await client.send(node, _TopicIds(topics))
-    except NotImplementedError:  # says aiokafka of a version that the broker does not speak
+    except NotImplementedError:  # the broker does not support this version of the request
         return {}
     return {name: str(found) for code, name, found, *_ in reply.topics if code == 0 and found != NONE}

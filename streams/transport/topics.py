@@ -1,4 +1,4 @@
-"""The names of the topics, and the partition of a lead."""
+"""The names of the topics, and the function that maps a lead to its partition."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiokafka.partitioner import murmur2
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of one Leadglow."""
+    """The names of the topics of a Leadglow installation."""
 
     sources: tuple[str, ...] = ("web-events", "email-events", "crm-events")
     lead_events: str = "lead-events"
@@ -20,15 +20,15 @@ class Topics:
 
 
 def partition_of(lead_id: str, partitions: int, hashed: Callable[[bytes], int] = murmur2) -> int:
-    """The partition of ``lead-events`` that a lead belongs to: Kafka's own murmur2 over the id in UTF-8."""
+    """The partition of ``lead-events`` that a lead belongs to: Kafka's murmur2 hash of the id in UTF-8."""
     return (int(hashed(lead_id.encode())) & 0x7FFFFFFF) % partitions
 
 
 class Partitioner:
-    """``partition_of`` with a memory, because murmur2 in Python costs more than everything else about an event."""
+    """A cache for ``partition_of``: murmur2 in Python takes longer than everything else for an event."""
 
     def __init__(self, partitions: int, most: int = 500_000, hashed: Callable[[bytes], int] = murmur2) -> None:
-        """Remember up to ``most`` ids; ``hashed`` is murmur2."""
+        """Cache the partitions of up to ``most`` ids; ``hashed`` is murmur2."""
         self.partitions = partitions
         self._hashed = hashed
         self._most = most

@@ -136,4 +136,4 @@ def test_what_repeating_cannot_help_is_not_repeated() -> None:
 
 def test_what_passes_is_repeated() -> None:
     assert remedy(ConnectionError("Connection refused")) == UNREACHABLE
-    assert "reads its data" in str(remedy(BusyLoadingError("LOADING Redis is loading the dataset in memory")))
+    assert "loading its data" in str(remedy(BusyLoadingError("LOADING Redis is loading the dataset in memory")))

@@ -1,27 +1,27 @@
 #!lua
--- Take one step of a shard: all of it, or nothing if the last step is not the one that it follows.
--- `#!lua` lets Redis refuse the whole script up front (OOM, READONLY, MISCONF, NOREPLICAS).
--- Two arguments hold everything, because every argument costs the worker more than the bytes in it.
+-- Applies a whole step of a shard, or nothing if the last step is not the expected one.
+-- `#!lua` lets Redis refuse the whole script in advance (OOM, READONLY, MISCONF, NOREPLICAS).
+-- There are only two arguments, because each argument costs the worker more time than its bytes.
 --
 -- KEYS  1 ctl  2 leads  3 due  4 outbox  5 dirty  6 rank  7 fired
 --       8, 9 ... the ranking and the histories of each scorecard that changes, in the order of ARGV
---       Every key that is written is named here: in a cluster whose slots move, Redis refuses the script up front
---       if one is elsewhere, and half way if it is not told.
+--       Every key that is written must be listed: in a cluster whose slots move, Redis then refuses the script in
+--       advance if a key is on another node; it would fail in the middle if a key were not listed.
 -- ARGV  1 msgpack list of
---           id of the step that it follows ('' for none), its own id, version afterwards (texts),
---           highest outbox seq acknowledged (text, '0' for none),
+--           expected id of the last step ('' for none), id of this step, version afterwards (strings),
+--           highest acknowledged outbox seq (string, '0' for none),
 --           fields    {name, length, ...}        leads  {id, length, ...}
---           outbox    {'<seq>-0', length, ...}   (lengths in bytes of what is in ARGV 2)
---           due       {ms since the epoch, id, ...}, {id to take out, ...}
---           rankings  {scorecard, {points, id, ...}, {id to take out, ...}, ...}
+--           outbox    {'<seq>-0', length, ...}   (lengths in bytes of the blobs in ARGV 2)
+--           due       {ms since the epoch, id, ...}, {id to remove, ...}
+--           rankings  {scorecard, {points, id, ...}, {id to remove, ...}, ...}
 --           clean     {id, ...}                  dirty  {id, ...}
 --           leads to remove {id, ...}
---           second since the epoch at which scores came to be what the rankings say; 0: no history is kept of them
---           day since the epoch, {signal, how often it counted, sum of the amounts as text or '', ...}
---       2 the blobs of fields, leads and outbox joined, as cmsgpack knows no binary type
--- Returns 'OK', 'DUP' (this step was the last one taken) or 'CONFLICT'.
+--           second since the epoch of the scores in the rankings; 0: they are not added to the history
+--           day since the epoch, {signal, number of times it counted, sum of the amounts as a string or '', ...}
+--       2 the blobs of fields, leads and outbox, joined, because cmsgpack has no binary type
+-- Returns 'OK', 'DUP' (this step is already the last step) or 'CONFLICT'.
 
-local CHUNK = 4000 -- values a call: Lua's C stack holds 8000; even, so that pairs stay together
+local CHUNK = 4000 -- values in a call: Lua's C stack holds 8000; an even number, so that pairs stay together
 
 local after, step, version, acknowledged, fields, leads, outbox, due, not_due, rankings, clean, dirty,
   removed, second, day, fired = unpack(cmsgpack.unpack(ARGV[1]))
@@ -38,7 +38,7 @@ local function write(command, key, values)
 end
 
 local at = 1
-local function cut(values) -- lengths become blobs
+local function cut(values) -- replaces lengths by blobs
   for i = 2, #values, 2 do
     local length = values[i]
     values[i] = string.sub(ARGV[2], at, at + length - 1)
@@ -49,7 +49,7 @@ cut(fields)
 cut(leads)
 cut(outbox)
 
--- First, as the only command that can refuse its values (a seq that was used before).
+-- XADD comes first, because only it can refuse its values (a seq that was used before).
 for i = 1, #outbox, 2 do
   redis.call('XADD', KEYS[4], outbox[i], 'm', outbox[i + 1])
 end
@@ -63,7 +63,7 @@ write('HSET', KEYS[2], leads)
 write('ZADD', KEYS[3], due)
 write('ZREM', KEYS[3], not_due)
 
--- As streams/store/history.py does it, to the byte; see there. A point is 4 bytes of seconds and 2 of the score.
+-- The same algorithm as in streams/store/history.py, to the byte. A point has 4 bytes for seconds and 2 for the score.
 local POINT, MOST, SHARE, OLDEST = 6, 112, 7, 90 * 86400
 
 local function thinned(history)
@@ -92,7 +92,7 @@ local function lengthened(history, when, score)
   return history
 end
 
-local function lengthen(key, scores) -- many at a time: a call costs more than what it does
+local function lengthen(key, scores) -- many ids in each call, because a call is expensive
   local changed = {}
   for first = 1, #scores, CHUNK do
     local ids = {}

@@ -1,15 +1,15 @@
 #!lua flags=no-writes
--- A page of a ranking that goes on after a place, whether or not the lead of that place is still there.
+-- Returns a page of a ranking that starts after a given lead, even if that lead is no longer in the ranking.
 --
 -- KEYS  1 ranking: lead id by negated score
--- ARGV  1 negated score and 2 id of the lead to go on after; '' and '' to begin
---       3 how many
---       4 negated score to begin at; '' for the highest
--- Returns {id, negated score, ...}. Reads O(log n * log n) members to find the place, then so many as it returns.
+-- ARGV  1 negated score and 2 id of the lead before the page; '' and '' for the first page
+--       3 maximum number of leads
+--       4 negated score to start at; '' for the highest
+-- Returns {id, negated score, ...}. Reads O(log n * log n) members to find the start, then those that it returns.
 
 local key, limit = KEYS[1], tonumber(ARGV[3])
 
-local function less(a, b) -- by bytes, as the set does: `<` goes by the server's locale
+local function less(a, b) -- compares bytes as the set does; `<` depends on the server's locale
   for i = 1, math.min(#a, #b) do
     local x, y = string.byte(a, i), string.byte(b, i)
     if x ~= y then return x < y end
