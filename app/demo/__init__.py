@@ -1,1 +1,1 @@
-"""The demo: made-up traffic through the whole system, checked afterwards."""
+"""The demo: sends simulated traffic through the whole system and verifies the result."""

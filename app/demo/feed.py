@@ -1,4 +1,4 @@
-"""Sends traffic to the source topics, and waits until all of it is scored and relayed."""
+"""Sends traffic to the source topics, and waits until it is scored and all results are sent."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from streams.clock import monotonic_s, now_ms
 from streams.events.outgoing import decode_outgoing
 
 BURST_S = 0.2
-"""Events go out in bursts: the embedded broker gets slower with every batch that it holds."""
+"""Events are sent in bursts, because the embedded broker gets slower with every stored batch."""
 STUCK_S = 60.0
 AT_MOST = 1000
-"""Events sent between two pauses when there is no rate."""
+"""The number of events sent between two pauses if no rate is given."""
 
 
 @dataclass(slots=True)
 class Feed:
-    """Where traffic goes, and how much has gone. ``rate`` is events per second, 0 for as many as possible."""
+    """Sends traffic and counts the events. ``rate`` is in events per second; 0 means as fast as possible."""
 
     stack: Stack
     traffic: Traffic
@@ -30,7 +30,7 @@ class Feed:
     sent: int = 0
 
     async def run(self, events: float = float("inf")) -> None:
-        """Send so many events at the rate; returns when Kafka has acknowledged them."""
+        """Send this number of events at the rate; returns when Kafka has acknowledged them."""
         async with self.stack.producer() as producer:
             began_s = monotonic_s()
             while self.sent < events:
@@ -49,16 +49,16 @@ class Feed:
 
 
 async def until_done(stack: Stack, sent: int) -> int:
-    """Wait until everything sent is scored and relayed, and the timers have passed that instant too.
+    """Wait until all events are scored, all results are sent and no timer is due.
 
     Returns:
-        The instant, in ms since the epoch: no record arrived later.
+        The instant, in ms since the epoch, after which no record arrived.
 
     Raises:
-        DemoError: no progress.
+        DemoError: there is no progress.
     """
     before: object = None
-    moved_s = monotonic_s()
+    progress_s = monotonic_s()
     done_ms = 0
     async with stack.consumer(stack.topics.lead_events) as consumer:
         while True:
@@ -69,18 +69,18 @@ async def until_done(stack: Stack, sent: int) -> int:
                     return done_ms
             state = (taken, await _checkpoints(stack))
             if state != before:
-                before, moved_s = state, monotonic_s()
-            elif monotonic_s() - moved_s > STUCK_S:
-                msg = f"no progress in {STUCK_S:.0f} s: {taken} of {sent} events were taken in"
+                before, progress_s = state, monotonic_s()
+            elif monotonic_s() - progress_s > STUCK_S:
+                msg = f"no progress in {STUCK_S:.0f} s: {taken} of {sent} events were processed"
                 raise DemoError(msg)
             await asyncio.sleep(0.05)
 
 
 async def _is_quiet(stack: Stack, consumer: AIOKafkaConsumer, done_ms: int) -> bool:
-    """Whether nothing that belongs to the time up to ``done_ms`` is under way.
+    """Whether all work up to ``done_ms`` is done.
 
-    The order of looking matters: 1. where lead-events ends; 2. that all of it is scored and no timer is due;
-    3. that nothing of it waits to be sent; 4. that lead-events still ends there, so nothing was sent on.
+    The order of the checks matters: 1. read the end of lead-events; 2. check that everything is scored and no timer is
+    due; 3. check that no outbox entry waits; 4. check that lead-events has not grown, so nothing was forwarded.
     """
     ends = await end_offsets(consumer)
     by_partition = {place.partition: end for place, end in ends.items()}
@@ -103,7 +103,7 @@ async def _checkpoints(stack: Stack) -> list[int]:
 
 
 async def end_offsets(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-    """Where partitions end: from a fetch, as the embedded broker's list of offsets is not exact."""
+    """The end offsets of the partitions, from a fetch: the embedded broker's ListOffsets is not exact."""
     while True:
         await consumer.getmany(timeout_ms=200)
         marks = {place: consumer.highwater(place) for place in consumer.assignment()}

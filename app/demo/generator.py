@@ -1,4 +1,4 @@
-"""Generates believable traffic for a fictional B2B site. Pure: the same seed gives the same records."""
+"""Generates realistic traffic for a fictional B2B site. Pure: the same seed gives the same records."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import orjson
 
 SITE = "https://tidewater.example"
 WEB, EMAIL, CRM = range(3)
-"""Which of the three source topics a record goes to."""
+"""The index of the source topic of a record."""
 AT_ONCE = 40
-"""Leads that are doing something at the same time."""
+"""The number of leads that are active at the same time."""
 REPEATED, LATE, SKEWED, BROKEN = 0.02, 0.02, 0.03, 0.005
-"""Shares of records that are sent twice, tell of the past, come from a wrong clock, cannot be read."""
+"""The shares of records that are sent twice, are about the past, have a wrong clock, and are invalid."""
 HOUR_MS = 3_600_000
 
 
@@ -31,13 +31,13 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of person: how many of them there are, who they are, and what a visit of theirs is."""
+    """A kind of person: its share of all people, typical traits, and the steps of a visit."""
 
     share: float
     titles: tuple[str, ...]
     employees: tuple[int, int]
     steps: tuple[str, ...]
-    """What a visit is made of; ``?`` after a step: perhaps."""
+    """The steps of a visit; a step with ``?`` is optional."""
 
 
 KINDS = {
@@ -76,7 +76,7 @@ CAMPAIGNS = (
     ("newsletter", "email", "november"), ("partner", "referral", "ferroworks"),
 )  # fmt: skip
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-NONSENSE: tuple[bytes | None, ...] = (
+INVALID: tuple[bytes | None, ...] = (
     b"",
     None,
     b"GET / HTTP/1.1",
@@ -88,12 +88,12 @@ NONSENSE: tuple[bytes | None, ...] = (
     b'{"type":"page","userId":["u-1"]}',
     b'\xff\xfe{"type":"page"}',
 )
-"""Records that are no events."""
+"""Values of records that are not events."""
 
 
 @dataclass(slots=True)
 class Person:
-    """One lead with everything that the sources know it by."""
+    """One lead with all ids and traits that the sources use."""
 
     number: int
     kind: Kind
@@ -103,20 +103,20 @@ class Person:
 
     @property
     def user_id(self) -> str:
-        """The id that it has once it has signed in."""
+        """The id of the person after sign-in."""
         return f"u-{self.number:05d}"
 
     def ids(self) -> dict[str, str]:
-        """What the browser sends."""
+        """The ids that the browser sends."""
         known = {"userId": self.user_id} if self.identified else {}
         return {"anonymousId": self.anonymous_id, **known}
 
 
 class Traffic:
-    """An endless stream of records of ``leads`` people; a few of them are active at a time."""
+    """An endless stream of records about ``leads`` people, of whom a few are active at a time."""
 
     def __init__(self, seed: int, leads: int) -> None:
-        """The same seed gives the same traffic."""
+        """Create the stream; the same seed gives the same traffic."""
         self._random = random.Random(seed)
         self._leads = leads
         self._people: dict[int, Person] = {}
@@ -142,25 +142,25 @@ class Traffic:
             "click": lambda p: self._mail(p, "Email Link Clicked", automated=False),
             "unsubscribe": lambda p: self._mail(p, "Unsubscribed"),
         }
-        """What a step of a visit sends."""
+        """Step of a visit -> the function that creates its record."""
 
     def next(self, now_ms: int) -> Message:
-        """The next record, as of ``now_ms``."""
+        """Create the next record, with the time ``now_ms``."""
         self._now_ms = now_ms
         chance = self._random.random()
         if chance < BROKEN:
-            return Message(self._random.randrange(3), b"?", self._any(NONSENSE))
+            return Message(self._random.randrange(3), b"?", self._any(INVALID))
         if chance < BROKEN + REPEATED and self._recent:
             return self._recent[self._random.randrange(len(self._recent))]
-        message = self._go_on()
+        message = self._continue_visit()
         self._recent.append(message)
         return message
 
-    def _go_on(self) -> Message:
-        """One more step of one of the visits under way; a visit that is over makes room for another."""
+    def _continue_visit(self) -> Message:
+        """Create the next record of a random visit. A visit that has ended is replaced by a new one."""
         while True:
             while len(self._visits) < min(AT_ONCE, self._leads):
-                self._visits.append(self._visit(self._someone()))
+                self._visits.append(self._visit(self._pick_person()))
             i = self._random.randrange(len(self._visits))
             message = next(self._visits[i], None)
             if message is not None:
@@ -172,7 +172,7 @@ class Traffic:
             if not step.endswith("?") or self._random.random() < 0.35:
                 yield self._steps[step.rstrip("?")](person)
 
-    def _someone(self) -> Person:
+    def _pick_person(self) -> Person:
         number = self._random.randrange(self._leads)
         if number not in self._people:
             self._people[number] = self._new_person(number)
@@ -192,10 +192,10 @@ class Traffic:
         }
         return Person(number, kind, f"{pick.getrandbits(64):016x}", traits)
 
-    # What they send ---------------------------------------------------------------------------------------
+    # Records ----------------------------------------------------------------------------------------------
 
     def _land(self, person: Person) -> Message:
-        """The first page of a visit, which often tells the campaign."""
+        """Create the first page view of a visit, which often contains the campaign."""
         context: dict[str, Any] = {"userAgent": AGENT}
         if self._random.random() < 0.6:
             context["campaign"] = dict(zip(("source", "medium", "name"), self._any(CAMPAIGNS), strict=True))
@@ -213,29 +213,29 @@ class Traffic:
         return self._web(person, {"type": "identify", "traits": person.traits})
 
     def _web(self, person: Person, event: dict[str, Any]) -> Message:
-        return Message(WEB, person.anonymous_id.encode(), self._written({**event, **person.ids()}))
+        return Message(WEB, person.anonymous_id.encode(), self._encode({**event, **person.ids()}))
 
     def _webinar(self, person: Person) -> Message:
-        """Comes from the CRM, which knows people by their id."""
+        """Create an event of the CRM, which identifies people by user id."""
         event = {
             "type": "track",
             "event": "Webinar Attended",
             "userId": person.user_id,
             "properties": {"minutes": 45},
         }
-        return Message(CRM, person.user_id.encode(), self._written(event))
+        return Message(CRM, person.user_id.encode(), self._encode(event))
 
     def _mail(self, person: Person, event: str, **properties: Any) -> Message:
-        """Comes from the mail service, which knows people by their address."""
+        """Create an event of the mail service, which identifies people by e-mail address."""
         properties = {
             "campaign_id": f"n-{self._random.randrange(20)}",
             "email": person.traits["email"],
             **properties,
         }
-        return Message(EMAIL, None, self._written({"type": "track", "event": event, "properties": properties}))
+        return Message(EMAIL, None, self._encode({"type": "track", "event": event, "properties": properties}))
 
-    def _written(self, event: dict[str, Any]) -> bytes:
-        """With an id and a time, which is not always the right one."""
+    def _encode(self, event: dict[str, Any]) -> bytes:
+        """Add a message id and a time, which is sometimes wrong, and encode the event."""
         self._sent += 1
         event["messageId"] = f"m-{self._sent:08d}"
         at_ms, chance = self._now_ms, self._random.random()

@@ -1,13 +1,13 @@
-"""The command with which a newcomer sends events to a demo, and the lead that it creates. Pure."""
+"""The command with which a user sends their own events to a demo, and the id of the lead that it creates. Pure."""
 
 from __future__ import annotations
 
 GUEST = "you"
-"""The lead that the command makes."""
+"""The id of the lead that the command creates."""
 
 
 def command(address: str) -> str:
-    """A command to paste, for a collector at an address; a line of it fits into 80 columns."""
+    """The command to paste, for a collector at this address. Its lines fit into 80 columns."""
     return f"""\
 curl {address}/v1/batch -d '{{"writeKey":"demo","batch":[
 {{"type":"identify","userId":"{GUEST}","traits":{{"title":"CTO","employees":450}}}},

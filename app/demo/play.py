@@ -1,4 +1,4 @@
-"""Plays the records of one lead in memory. Pure."""
+"""Scores the records of one lead in memory, for comparison with the result of the worker. Pure."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from streams.scoring.stored import decode
 Placed = tuple[int, Input]
 """An input and the offset of its record."""
 Tick = tuple[int, int]
-"""(before which input, at which instant in ms): a timer that acted there."""
+"""(index of an input, instant in ms): a timer acts before that input."""
 
 
 @dataclass(slots=True)
 class Played:
-    """One lead as the scorer leaves it."""
+    """The result of playing one lead."""
 
     state: State | None
     told: dict[str, int]
-    """Alert id -> instant."""
+    """Published alert id -> instant."""
     forwards: dict[int, list[Any]]
     duplicates: int
 
 
 def play(lead_id: str, inputs: list[Placed], rules: Rules, until_ms: int, tick: Tick | None = None) -> Played:
-    """Apply a lead's records one after another, then let time pass."""
+    """Apply the records of a lead one after another, then advance it to ``until_ms``."""
     replay = Replay(rules)
     for i, (offset, item) in enumerate(inputs):
         if tick is not None and tick[0] == i:
@@ -48,7 +48,7 @@ def play(lead_id: str, inputs: list[Placed], rules: Rules, until_ms: int, tick: 
 
 
 def facts(state: State | None) -> dict[str, Any]:
-    """What is the same of a lead whatever its timers did: all but what was published last and is due next."""
+    """The parts of a state that do not depend on timers: all except the last published score and the due time."""
     if not isinstance(state, Lead):
         slots = type(state).__slots__ if state is not None else ()
         return {"kind": type(state).__name__, **{name: getattr(state, name) for name in slots}}
@@ -64,7 +64,7 @@ def facts(state: State | None) -> dict[str, Any]:
 
 
 def essence(target: str, item: LeadEvent | Control) -> Any:
-    """What is compared of a forwarded record: of a state its facts, because its bytes tell of timers."""
+    """The part of a forwarded record to compare. For a state these are its facts, as its bytes depend on timers."""
     if isinstance(item, LeadEvent):
         return (target, item.raw)
     if isinstance(item, Arrived):

@@ -23,7 +23,7 @@ from streams.scoring.rules import Rules
 
 @dataclass(slots=True)
 class Summary:
-    """What a run came to. ``events`` were sent; counts are those of the worker, as far as it is right."""
+    """The result of a run. ``events`` is the number sent; the other counts are those found by the verification."""
 
     events: int
     rejected: int
@@ -31,33 +31,33 @@ class Summary:
     leads: int
     alerts: int
     events_per_second: int
-    """From the first event sent to the last one scored and relayed."""
+    """Measured from the first event sent until all results are sent."""
     event_to_handoff_ms_p50: int | None
     event_to_handoff_ms_p99: int | None
     mismatches: int
     early_timers: int
-    """Leads that cooled an instant before an older event of theirs was read."""
+    """Leads that cooled shortly before an older event of theirs was read."""
     seconds: float
     kafka: str
     redis: str
     collector: str
-    """Its address."""
+    """The URL of the collector."""
     board: str
-    """Its address."""
+    """The URL of the board."""
     explained: list[str] = field(default_factory=list)
 
     def json(self) -> str:
-        """One object on one line."""
+        """Encode the result as a JSON object on one line."""
         return orjson.dumps(dict(self.rows())).decode()
 
     def rows(self) -> list[tuple[str, Any]]:
-        """Everything but the explanations, by name."""
+        """(name, value) of everything except the explanations."""
         return [(name, value) for name, value in asdict(self).items() if name != "explained"]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to send."""
+    """The traffic to send."""
 
     events: int
     rate: float
@@ -66,7 +66,7 @@ class Order:
 
 
 async def run(stack: Stack, order: Order, kafka: str, redis: str) -> Summary:
-    """Do all of it; ``kafka`` and ``redis`` say what was used."""
+    """Send, wait and verify; ``kafka`` and ``redis`` are descriptions of the servers for the summary."""
     began_s = monotonic_s()
     feed = Feed(stack, Traffic(order.seed, order.leads), order.rate)
     async with watching(stack) as seen:
@@ -96,7 +96,7 @@ async def run(stack: Stack, order: Order, kafka: str, redis: str) -> Summary:
 
 
 async def read_back(stack: Stack, done_ms: int) -> Run:
-    """Everything that the run read and wrote, from Kafka and Redis."""
+    """Read all input and output of the run from Kafka and Redis."""
     topics, partitions = stack.topics, range(stack.settings.partitions)
     states = {(p, lead_id): blob for p in partitions async for lead_id, blob in stack.store.scan(p)}
     metrics = await stack.metrics()
@@ -115,7 +115,7 @@ async def read_back(stack: Stack, done_ms: int) -> Run:
 
 
 async def _records(stack: Stack, *names: str) -> dict[TopicPartition, Sequence[Record]]:
-    """All records of these topics, by partition."""
+    """Read all records of these topics, by partition."""
     found: dict[TopicPartition, list[Any]] = defaultdict(list)
     async with stack.consumer(*names) as consumer:
         ends = await end_offsets(consumer)

@@ -1,4 +1,4 @@
-"""The live view of a demo in the terminal."""
+"""Shows a running demo in the terminal: counts, the hottest leads and alerts."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from streams.transport.topics import Partitioner
 
 REFRESH_S = 0.5
 PLAIN_S = 2.0
-"""Between two lines, where there is no terminal to draw on."""
+"""The interval between two lines of output if there is no terminal."""
 MOST_ROWS = 12
 RATE_S = 5.0
-"""Events per second are those of so many seconds."""
+"""The period over which events per second are measured."""
 STAGE_COLOURS = ("white", "yellow", "bright_red", "magenta")
 
 
@@ -49,15 +49,15 @@ class Row:
 
 @dataclass(slots=True)
 class View:
-    """Everything that is shown."""
+    """All values on the screen."""
 
     stages: tuple[str, ...]
     seen: Seen
     rate: float
     invitation: str = ""
-    """What to paste to send events of one's own."""
+    """The command with which users send their own events."""
     board: str = ""
-    """Where the board is."""
+    """The URL of the board."""
     sent: int = 0
     taken: int = 0
     per_second: float = 0.0
@@ -66,7 +66,7 @@ class View:
     passed: list[tuple[float, int]] = field(default_factory=list)
 
     def note(self, at_s: float, taken: int, duplicates: int) -> None:
-        """Take in what the worker has counted."""
+        """Update the counts and the rate from the worker's metrics."""
         self.taken, self.duplicates = taken, duplicates
         self.passed = [(s, n) for s, n in self.passed if s > at_s - RATE_S] + [(at_s, taken)]
         (first_s, first), (last_s, last) = self.passed[0], self.passed[-1]
@@ -74,7 +74,7 @@ class View:
 
 
 async def show(stack: Stack, rate: float, leads: int, seed: int, console: Console) -> None:
-    """Send traffic and show what comes of it, until cancelled."""
+    """Send traffic and show the results, until cancelled."""
     rules = Rules(load_file(stack.settings.scorecards))
     feed = Feed(stack, Traffic(seed, leads), rate)
     async with watching(stack) as seen:
@@ -92,25 +92,25 @@ async def show(stack: Stack, rate: float, leads: int, seed: int, console: Consol
 async def _follow(
     stack: Stack, rules: Rules, feed: Feed, view: View, console: Console, sending: asyncio.Task[None]
 ) -> None:
-    """Look and draw, again and again."""
+    """Update the view and draw it until the traffic ends."""
     if not console.is_terminal:
-        said = f"The board: {view.board}\nTo be a lead of your own:\n{view.invitation}"
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        text = f"Board: {view.board}\nTo become a lead yourself, run:\n{view.invitation}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
         while not sending.done():
-            await _look(stack, rules, feed, view)
+            await _update_view(stack, rules, feed, view)
             console.print(goodbye(view))
             await asyncio.sleep(PLAIN_S)
     else:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while not sending.done():
-                await _look(stack, rules, feed, view)
+                await _update_view(stack, rules, feed, view)
                 live.update(render(view, now_ms(), console.height), refresh=True)
                 await asyncio.sleep(REFRESH_S)
     await sending
 
 
-async def _look(stack: Stack, rules: Rules, feed: Feed, view: View) -> None:
-    """Ask the worker for its counts and Redis for the hottest leads."""
+async def _update_view(stack: Stack, rules: Rules, feed: Feed, view: View) -> None:
+    """Read the counts of the worker, and the hottest leads from Redis."""
     metrics = await stack.metrics()
     view.sent = feed.sent
     taken = int(metrics.get(("leadglow_records_total", "intake"), 0))
@@ -119,7 +119,7 @@ async def _look(stack: Stack, rules: Rules, feed: Feed, view: View) -> None:
 
 
 async def hottest(stack: Stack, rules: Rules, at_ms: int, most: int = MOST_ROWS) -> list[Row]:
-    """The leads with the highest scores, as of ``at_ms``, and the newcomer's own."""
+    """The leads with the highest scores at ``at_ms``, and the user's own lead."""
     card, home = rules.cards[0], Partitioner(stack.settings.partitions)
     tops = [await stack.store.top(p, card.name, most) for p in range(stack.settings.partitions)]
     best = nsmallest(most, (pair for top in tops for pair in top), key=lambda pair: (-pair[1], pair[0]))
@@ -141,20 +141,20 @@ def _row(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> 
 
 
 def render(view: View, at_ms: int, height: int) -> RenderableType:
-    """The whole screen, for a terminal of so many lines."""
+    """Draw the whole screen, for a terminal of ``height`` lines."""
     room = max(height - 18, 6)
     hot = min(room * 3 // 5, MOST_ROWS)
     return Group(
         _headline(view),
         _invitation(view),
-        Panel(_counts(view), title="events", title_align="left", border_style="dim"),
-        Panel(_hottest(view, hot), title="hottest leads, and why", title_align="left", border_style="dim"),
+        Panel(_counts(view), title="Events", title_align="left", border_style="dim"),
+        Panel(_hottest(view, hot), title="Hottest leads and their reasons", title_align="left", border_style="dim"),
         Panel(_alerts(view, room - hot), title=_alert_title(view), title_align="left", border_style="dim"),
     )
 
 
 def goodbye(view: View) -> str:
-    """Everything on one line."""
+    """A summary on one line."""
     by_stage = ", ".join(f"{count} {name}" for name, count in _by_stage(view))
     rejected, alerts = view.seen.reasons.total(), view.seen.alerts
     return (
@@ -168,14 +168,14 @@ def _headline(view: View) -> Text:
     text.append(" Leadglow demo ", "bold black on yellow")
     text.append("  board: ")
     text.append(view.board, "bold cyan")
-    text.append("  Ctrl-C stops everything\n")
-    text.append(" Made-up visitors. Half-lives here are 20 s to 1 min, so that you see leads cool.", "dim")
+    text.append("  Press Ctrl-C to stop\n")
+    text.append(" Simulated visitors. Half-lives are 20 s to 1 min, so that you can watch leads cool.", "dim")
     return text
 
 
 def _invitation(view: View) -> Text:
-    """Without a frame, so that it can be marked and pasted as it is."""
-    text = Text(" Be a lead yourself: paste this into another terminal.\n", no_wrap=True, overflow="ignore")
+    """The user's command, without a frame, so that it can be copied."""
+    text = Text(" To become a lead yourself, paste this into another terminal:\n", no_wrap=True, overflow="ignore")
     text.append(view.invitation, "cyan")
     return text
 
@@ -186,10 +186,10 @@ def _counts(view: View) -> Table:
     grid.add_column()
     waiting = max(view.sent - view.taken, 0)
     reasons = ", ".join(f"{name} {n}" for name, n in view.seen.reasons.most_common(3))
-    grid.add_row("traffic", f"[bold]{view.per_second:.0f}[/] events/s, {view.taken:,} so far, {waiting} on their way")
-    grid.add_row("handoff", f"[bold]{_latency(view.seen)}[/] from an event to its alert")
+    grid.add_row("traffic", f"[bold]{view.per_second:.0f}[/] events/s, {view.taken:,} so far, {waiting} waiting")
+    grid.add_row("handoff", f"[bold]{_latency(view.seen)}[/] from event to alert")
     bad = f"{view.seen.reasons.total()} rejected" + (f" ({reasons})" if reasons else "")
-    grid.add_row("set aside", f"{bad}; {view.duplicates} duplicates")
+    grid.add_row("not scored", f"{bad}; {view.duplicates} duplicates")
     stages = Text("  ".join(f"{count} {name}" for name, count in _by_stage(view)))
     grid.add_row("leads", stages)
     return grid
@@ -225,13 +225,13 @@ def _hottest(view: View, most: int) -> Table:
 
 
 def shown(rows: list[Row], most: int) -> list[Row]:
-    """The hottest; the newcomer's own lead among them, however cool it is."""
+    """The hottest leads, and always the user's own lead."""
     mine = [row for row in rows[most:] if row.lead_id == GUEST]
     return rows[: most - len(mine)] + mine
 
 
 def _alert_title(view: View) -> str:
-    return f"alerts on the topic handoff ({view.seen.alerts})"
+    return f"Alerts on the topic handoff ({view.seen.alerts})"
 
 
 def _alerts(view: View, most: int) -> Table:
@@ -244,7 +244,7 @@ def _alerts(view: View, most: int) -> Table:
     for event in recent:
         table.add_row(*_alert(event))
     if not recent:
-        table.add_row("", "", Text("none yet: a lead must get hot first", "dim"))
+        table.add_row("", "", Text("none yet: no lead is hot enough", "dim"))
     for _ in range(most - max(len(recent), 1)):
         table.add_row()
     return table
@@ -260,10 +260,10 @@ def _alert(event: dict[str, Any]) -> Iterable[RenderableType]:
 
 
 _CAUSES = {
-    ("decay", True): "a malus faded",
+    ("decay", True): "negative points faded",
     ("decay", False): "cooled down",
-    ("merged", True): "joined what a visitor had done",
-    ("merged", False): "joined what a visitor had done",
+    ("merged", True): "merged with another lead",
+    ("merged", False): "merged with another lead",
 }
 
 
@@ -273,14 +273,14 @@ def _colour(view: View, stage: str | None) -> str:
 
 
 def person(lead_id: str, traits: dict[str, Any]) -> str:
-    """A lead in a few words."""
+    """A short description of a lead."""
     if "name" not in traits:
         return f"visitor {lead_id[:8]}"
     return f"{traits['name']}, {traits.get('title', '')}, {traits.get('company', '')}"
 
 
 def reasons(parts: Iterable[Part], most: int = 4) -> str:
-    """The weightiest parts of a score."""
-    said = [part for part in parts if part.kind in ("signal", "fit") and round(part.points)]
-    weighty = sorted(said, key=lambda part: -abs(part.points))
-    return "  ".join(f"{part.name} {part.points:+.0f}" for part in weighty[:most])
+    """The largest parts of a score."""
+    visible = [part for part in parts if part.kind in ("signal", "fit") and round(part.points)]
+    largest = sorted(visible, key=lambda part: -abs(part.points))[:most]
+    return "  ".join(f"{part.name} {part.points:+.0f}" for part in largest)

@@ -1,4 +1,4 @@
-"""The servers of a demo, given or embedded, and the settings by which it uses them."""
+"""Starts the embedded Kafka and Redis of a demo, unless others are given, and builds the settings for them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SCORECARD = Path(__file__).with_name("scorecard.yaml")
 KEYS = Path(__file__).with_name("keys.yaml")
 COSTS = Path(__file__).with_name("costs.yaml")
 BOARD_PORT = 8090
-"""Where the demo's board is, if nobody else is there."""
+"""The port of the demo's board, unless another program uses it."""
 PARTITIONS = 2
 
 
 @asynccontextmanager
 async def servers(base: Settings, kafka: str | None, redis: str | None) -> AsyncIterator[Settings]:
-    """The settings of a demo: unique names on the servers given, or on embedded ones.
+    """The settings of a demo: unique names on the given servers, or on embedded ones.
 
-    ``base`` says how to log in to the Kafka that is given.
+    ``base`` contains the credentials for a given Kafka.
     """
     name = f"leadglow-demo-{uuid.uuid4().hex[:8]}"
     plain = Topics()
@@ -67,7 +67,7 @@ async def servers(base: Settings, kafka: str | None, redis: str | None) -> Async
 
 
 def _wanted_port(port: int) -> int:
-    """This port, or a free one where it is taken."""
+    """This port, or a free one if it is in use."""
     with contextlib.closing(socket.socket()) as probe:
         try:
             probe.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""Everything that a demo runs: topics on its servers, the worker, the collector and the board."""
+"""Runs the parts of a demo: creates its topics and starts a worker, a collector and a board."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from streams.transport.topics import Topics
 
 READY_S = 40.0
 FETCH_WAIT_MS = 20
-"""The embedded broker holds a fetch back for about this long although records come."""
+"""The embedded broker delays a fetch for about this long even if records arrive."""
 ANSWER_S = 15.0
-"""How long Kafka or Redis may take to answer at all."""
+"""The timeout for answers of Kafka and Redis."""
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message says why."""
+    """The demo cannot continue; the message has the reason."""
 
 
 @dataclass(slots=True)
 class Stack:
-    """What the parts of a demo work with. ``kafka`` are options of aiokafka's clients."""
+    """The settings, clients and processes of a demo. ``kafka`` holds options of the aiokafka clients."""
 
     settings: Settings
     topics: Topics
@@ -51,23 +51,23 @@ class Stack:
 
     @property
     def collector(self) -> str:
-        """Where the collector takes requests."""
+        """The URL of the collector."""
         return f"http://{self.settings.collector_host}:{self.settings.collector_port}"
 
     @property
     def board(self) -> str:
-        """Where people look."""
+        """The URL of the board."""
         return f"http://{self.settings.board_host}:{self.settings.board_port}"
 
     def check(self) -> None:
-        """See that all of them still run.
+        """Check that all processes are still running.
 
         Raises:
-            DemoError: one has ended, with the last lines of its log.
+            DemoError: a process has ended; the message has the end of its log.
         """
         for name, child in self.children.items():
             if child.process.poll() is not None:
-                msg = f"the {name} ended by itself; the end of its log:\n{_tail(child.log_path)}"
+                msg = f"the {name} ended unexpectedly; the end of its log:\n{_tail(child.log_path)}"
                 raise DemoError(msg)
 
     async def metrics(self) -> dict[tuple[str, str], float]:
@@ -106,8 +106,8 @@ class Stack:
 
 @asynccontextmanager
 async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
-    """Topics, a worker, a collector and a board; gone afterwards, the topics where servers are ``lasting``."""
-    await _reach(stack)
+    """Create topics and run the processes. On ``lasting`` servers all topics and keys are removed afterwards."""
+    await _check_servers(stack)
     try:
         await _create_topics(stack)
         with tempfile.TemporaryDirectory(prefix="leadglow-demo-") as directory:
@@ -124,13 +124,13 @@ async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
 
 
 def start_children(stack: Stack, directory: Path) -> None:
-    """Start every process."""
+    """Start the worker, the collector and the board."""
     for name in ("worker", "collector", "board"):
         _start_child(stack, name, directory)
 
 
 def _start_child(stack: Stack, name: str, directory: Path) -> None:
-    """Start one, with a folder of its own."""
+    """Start a process in its own directory."""
     settings = stack.settings
     port = {
         "worker": settings.metrics_port,
@@ -142,7 +142,7 @@ def _start_child(stack: Stack, name: str, directory: Path) -> None:
 
 
 def move_board(stack: Stack, directory: Path) -> None:
-    """Start the board again elsewhere if somebody took its port after we had looked."""
+    """Restart the board on a free port if another program has taken its port in the meantime."""
     board = stack.children["board"]
     if board.process.poll() is not None and variable("board_port") in _tail(board.log_path):
         stack.settings = stack.settings.model_copy(update={"board_port": free_port()})
@@ -150,7 +150,7 @@ def move_board(stack: Stack, directory: Path) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The settings as a child of this process reads them; nothing of the caller's own environment."""
+    """The settings as environment variables for a child process, without the caller's own environment."""
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
     text = {variable(name): _text(value) for name, value in values.items() if value not in (None, "")}
     return {"PYTHONPATH": str(Path(app.__file__ or "").parents[1]), **text}
@@ -164,24 +164,24 @@ def _text(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
-async def _reach(stack: Stack) -> None:
-    """See that both servers answer.
+async def _check_servers(stack: Stack) -> None:
+    """Check that Redis and Kafka answer.
 
     Raises:
-        DemoError: one does not.
+        DemoError: one of them does not answer.
     """
     try:
         async with asyncio.timeout(ANSWER_S):
             await stack.store.control(0)
     except TimeoutError:
-        msg = "Redis does not answer: see that it runs, and what --redis says"
+        msg = "Redis does not answer: check that it runs, and check --redis"
         raise DemoError(msg) from None
     try:
         async with asyncio.timeout(ANSWER_S), _admin(stack):
             pass
     except (KafkaError, TimeoutError) as error:
         place = stack.settings.kafka
-        msg = f"Kafka at {place} cannot be reached ({error or 'no answer'}): see what --kafka says"
+        msg = f"Kafka at {place} cannot be reached ({error or 'no answer'}): check that it runs, and check --kafka"
         raise DemoError(msg) from None
 
 
@@ -200,7 +200,7 @@ async def _create_topics(stack: Stack) -> None:
 
 
 async def _until_ready(stack: Stack, directory: Path) -> None:
-    """Wait until the children say that they are ready."""
+    """Wait until all processes report that they are ready."""
     deadline = asyncio.get_running_loop().time() + READY_S
     for name in tuple(stack.children):
         while await _get(f"http://{stack.children[name].address}/ready") is None:
@@ -214,7 +214,7 @@ async def _until_ready(stack: Stack, directory: Path) -> None:
 
 
 async def _get(url: str) -> str | None:
-    """What a page says; None while it does not answer, or with an error."""
+    """The text at a URL; None if there is no answer or an error."""
     try:
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             return await answer.text() if answer.ok else None
@@ -223,7 +223,7 @@ async def _get(url: str) -> str | None:
 
 
 async def _remove(stack: Stack) -> None:
-    """Take every trace off servers that stay; what cannot be removed is named."""
+    """Remove all topics and keys of the demo from the servers; print what cannot be removed."""
     namespace, topics = stack.settings.namespace, stack.topics
     names = [*topics.sources, topics.lead_events, topics.handoff, topics.lead_scores, topics.rejected]
     try:

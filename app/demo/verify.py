@@ -1,8 +1,8 @@
-"""Replays in memory the records that a run read, and compares the result with the output of the run. Pure.
+"""Verifies a run of the demo: scores its records again in memory and compares the results. Pure.
 
-1. The source topics, through intake: the same records must be on lead-events and on rejected-events.
-2. Each lead's records of lead-events, in order, through a scorer without any timer: the same state must be in
-   Redis, the same alerts on handoff, the same records forwarded to other leads.
+1. Intake is repeated on the source topics: it must give the same records of lead-events and rejected-events.
+2. The records of each lead on lead-events are scored in order, without timers: this must give the same state as in
+   Redis, the same alerts on handoff, and the same records forwarded to other leads.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What is compared of a handoff record."""
+    """The fields of a handoff record that are compared."""
 
     id: str
     lead_id: str
@@ -49,7 +49,7 @@ class Alert:
 
 @dataclass(slots=True)
 class Run:
-    """What a run left behind, read back. No record arrived after ``done_ms``."""
+    """The input and output of a run. No record arrived after ``done_ms``."""
 
     done_ms: int
     topics: Topics
@@ -61,14 +61,14 @@ class Run:
     rejected: Sequence[Record]
     alerts: Sequence[Alert]
     states: Mapping[tuple[int, str], bytes]
-    """(partition, lead id) -> blob, as Redis holds it."""
+    """(partition, lead id) -> blob in Redis."""
     duplicates: int
-    """As the worker counted them."""
+    """The worker's count."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What the comparison came to."""
+    """The result of the comparison."""
 
     mismatches: list[str] = field(default_factory=list)
     leads: int = 0
@@ -76,11 +76,11 @@ class Findings:
     rejected: int = 0
     duplicates: int = 0
     early_timers: int = 0
-    """Leads whose timer acted while an older record of theirs was still on its way through intake."""
+    """Leads whose timer acted while an older record of theirs was still in intake."""
 
 
 def verify(run: Run, rules: Rules) -> Findings:
-    """Compare a run with the same records played in memory."""
+    """Compare a run with the result of scoring the same records in memory."""
     findings = Findings()
     rejects = _compare_intake(run, findings)
     codec = Codec(rules.paths)
@@ -96,7 +96,7 @@ def verify(run: Run, rules: Rules) -> Findings:
 
 
 def _compare_intake(run: Run, findings: Findings) -> dict[bytes, Any]:
-    """Returns what intake must have rejected, by place."""
+    """Compare lead-events; returns the records that intake must have rejected, by source."""
     intake = Intake(run.topics, Partitioner(run.partitions))
     expected: dict[bytes, Any] = {}
     rejects: dict[bytes, Any] = {}
@@ -123,7 +123,7 @@ def _rejected(run: Run) -> dict[bytes, Any]:
 
 
 def _inputs(run: Run, codec: Codec) -> tuple[dict[tuple[int, str], list[Placed]], dict[bytes, Any]]:
-    """The records of each lead in order, each place once; and those that scoring must have rejected."""
+    """The records of each lead in order, without duplicates; and those that scoring must have rejected."""
     inputs: dict[tuple[int, str], list[Placed]] = defaultdict(list)
     rejects: dict[bytes, Any] = {}
     for record, item in chain.from_iterable(read_log(codec, records) for records in run.lead_events):
@@ -138,15 +138,15 @@ def _inputs(run: Run, codec: Codec) -> tuple[dict[tuple[int, str], list[Placed]]
 def _compare_leads(
     run: Run, rules: Rules, codec: Codec, inputs: Mapping[tuple[int, str], list[Placed]], findings: Findings
 ) -> None:
-    sent_on = _sent_on(run, codec)
+    forwarded = _forwarded(run, codec)
     alerts: dict[str, list[Alert]] = defaultdict(list)
     for alert in run.alerts:
         alerts[alert.lead_id].append(alert)
     for place in sorted(inputs.keys() | run.states.keys()):
         partition, lead_id = place
         mine = inputs.get(place, [])
-        live = Live(run.states.get(place), alerts.pop(lead_id, []), sent_on.get(partition, {}), run.done_ms)
-        played = _explained(lead_id, mine, rules, live, findings)
+        live = Live(run.states.get(place), alerts.pop(lead_id, []), forwarded.get(partition, {}), run.done_ms)
+        played = _play_like(lead_id, mine, rules, live, findings)
         findings.duplicates += played.duplicates
         findings.leads += isinstance(played.state, Lead)
         findings.alerts += sum(at_ms <= run.done_ms for at_ms in played.told.values())
@@ -156,17 +156,17 @@ def _compare_leads(
 
 @dataclass(slots=True)
 class Live:
-    """What a run left behind of one lead."""
+    """The output of a run for one lead."""
 
     blob: bytes | None
     alerts: list[Alert]
-    sent_on: Mapping[int, list[Any]]
-    """Offset -> what was forwarded because of the record there."""
+    forwarded: Mapping[int, list[Any]]
+    """Offset of a record -> the records forwarded because of it."""
     done_ms: int
 
     @property
     def state(self) -> State | None:
-        """Decoded."""
+        """The decoded state."""
         return None if self.blob is None else decode(self.blob)
 
     def until_ms(self) -> int:
@@ -175,23 +175,23 @@ class Live:
         return max(self.done_ms, state.clock) if isinstance(state, Lead) else self.done_ms
 
     def differences(self, lead_id: str, played: Played) -> list[str]:
-        """Where it is not what was played, in sentences."""
+        """The differences from the played lead, as sentences."""
         findings = Findings()
         _compare(f"lead {lead_id}", facts(played.state), facts(self.state), findings)
         told = {i for i, at_ms in played.told.items() if at_ms <= self.done_ms}
-        there = {alert.id for alert in self.alerts if alert.at_ms <= self.done_ms}
-        _compare(f"alerts of {lead_id}", dict.fromkeys(told, "told"), dict.fromkeys(there, "told"), findings)
+        found = {alert.id for alert in self.alerts if alert.at_ms <= self.done_ms}
+        _compare(f"alerts of {lead_id}", dict.fromkeys(told, "told"), dict.fromkeys(found, "told"), findings)
         for offset, items in played.forwards.items():
-            _compare(f"forwarded by {lead_id}", items, self.sent_on.get(offset, []), findings)
+            _compare(f"forwarded by {lead_id}", items, self.forwarded.get(offset, []), findings)
         return findings.mismatches
 
 
-def _explained(lead_id: str, inputs: list[Placed], rules: Rules, live: Live, findings: Findings) -> Played:
-    """Play a lead; where that differs, play it with its timers where they can have acted.
+def _play_like(lead_id: str, inputs: list[Placed], rules: Rules, live: Live, findings: Findings) -> Played:
+    """Play a lead without timers; if the result differs, play it with timers at all possible instants.
 
-    A timer waits a moment for records on their way, not for ever: intake that lags (a start, a machine
-    that is too busy) makes a crossing happen before an event that is older. That is as right as the reverse,
-    but nothing that records tell; so it is accepted if it explains everything, and counted.
+    A timer waits only a short time for records in transit. If intake lags (during a start or on a busy machine), a
+    crossing can come before an older event. Both orders are valid, but the records do not show which one occurred. So
+    an order with a timer is accepted and counted if it explains all differences.
     """
     played = play(lead_id, inputs, rules, live.until_ms())
     differences = live.differences(lead_id, played)
@@ -207,7 +207,7 @@ def _explained(lead_id: str, inputs: list[Placed], rules: Rules, live: Live, fin
 
 
 def _possible_ticks(inputs: list[Placed], live: Live) -> Iterable[Tick]:
-    """Crossings by decay that the run shows, before each record that is older than they are."""
+    """The crossings by decay in the output, each placed before every record that arrived earlier than it."""
     instants = {alert.at_ms for alert in live.alerts if alert.cause == "decay"}
     state = live.state
     if isinstance(state, Lead):
@@ -219,8 +219,8 @@ def _possible_ticks(inputs: list[Placed], live: Live) -> Iterable[Tick]:
 # Forwarded records ----------------------------------------------------------------------------------------
 
 
-def _sent_on(run: Run, codec: Codec) -> dict[int, dict[int, list[Any]]]:
-    """Partition -> offset of the record that caused it -> what was forwarded, in order."""
+def _forwarded(run: Run, codec: Codec) -> dict[int, dict[int, list[Any]]]:
+    """Partition -> offset of a record -> the records forwarded because of it, in order."""
     found: dict[int, dict[int, dict[int, Any]]] = defaultdict(lambda: defaultdict(dict))
     for record in _each(run.lead_events):
         source = _source(record)
@@ -238,7 +238,7 @@ def _sent_on(run: Run, codec: Codec) -> dict[int, dict[int, list[Any]]]:
 
 
 def _compare(what: str, expected: Any, actual: Any, findings: Findings) -> None:
-    """Note each key of two dictionaries, or the two values, that differ."""
+    """Add a mismatch for each key of two dictionaries that differs, or for two different values."""
     if expected == actual:
         return
     if not isinstance(expected, dict):

@@ -1,4 +1,4 @@
-"""Follows the output of the worker in a demo: alerts with their latency, rejects and scores."""
+"""Reads the output topics of a demo and counts alerts with their latency, rejects and stages."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ LATENCIES = 5000
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen so far."""
+    """The output of the worker so far."""
 
     alerts: int = 0
     recent: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=RECENT))
     """The latest alerts, the newest first."""
     latencies_ms: deque[int] = field(default_factory=lambda: deque(maxlen=LATENCIES))
-    """From an event's arrival at its source topic until its alert was read from handoff."""
+    """Times from the arrival of an event at its source topic until its alert is read from handoff."""
     reasons: Counter[str] = field(default_factory=Counter)
     stages: dict[str, str] = field(default_factory=dict)
-    """Lead -> its stage, as lead-scores says; empty for none."""
+    """Lead id -> stage according to lead-scores; empty if it is in no stage."""
 
     def latency_ms(self, share: float) -> int | None:
-        """A quantile of the latencies; None without any."""
+        """A quantile of the latencies; None if there are none."""
         return quantile(list(self.latencies_ms), share)
 
 
 def quantile(values: list[int], share: float) -> int | None:
-    """The value that this share of them does not exceed."""
+    """The quantile of the values for a share between 0 and 1; None if there are none."""
     return sorted(values)[min(int(len(values) * share), len(values) - 1)] if values else None
 
 
 @asynccontextmanager
 async def watching(stack: Stack) -> AsyncIterator[Seen]:
-    """Watch in the background."""
+    """Read the output topics in the background."""
     seen = Seen()
     task = asyncio.create_task(_watch(stack, seen))
     try:
@@ -70,7 +70,7 @@ async def _watch(stack: Stack, seen: Seen) -> None:
 
 
 def note_alert(seen: Seen, value: bytes, at_ms: int) -> None:
-    """Take in an alert that was read at ``at_ms``."""
+    """Count an alert that was read at ``at_ms``."""
     event = orjson.loads(value)
     seen.alerts += 1
     seen.recent.appendleft(event)

@@ -1,1 +1,1 @@
-"""Embedded servers for the demo and for tests."""
+"""Starts embedded servers for the demo and for tests; production does not use them."""

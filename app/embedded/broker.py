@@ -1,6 +1,6 @@
-"""The embedded Kafka-compatible broker (Tansu), in memory, for the demo and for tests.
+"""Starts the embedded Kafka-compatible broker (Tansu, in memory) for the demo and for tests.
 
-It has no idempotent producer: set ``kafka_idempotence`` to false with it.
+It does not support idempotent producers: set ``kafka_idempotence`` to false.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from app.embedded.server import EmbeddedMissingError, Server, free_port
 
 
 def start_broker(directory: Path) -> Server:
-    """Start a broker that logs to ``directory``; it is not ready yet."""
+    """Start a broker that logs to ``directory``, without waiting until it is ready."""
     port = free_port()
     url = f"tcp://127.0.0.1:{port}"
     argv = [_binary(), "broker", "--listener-url", url, "--advertised-listener-url", url]
@@ -22,7 +22,7 @@ def start_broker(directory: Path) -> Server:
 
 @asynccontextmanager
 async def embedded_broker() -> AsyncIterator[str]:
-    """Run a broker; gives its bootstrap address."""
+    """Run a broker; yields its bootstrap address."""
     with tempfile.TemporaryDirectory(prefix="leadglow-broker-") as directory:
         server = start_broker(Path(directory))
         try:

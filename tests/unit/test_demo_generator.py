@@ -1,6 +1,6 @@
 import orjson
 
-from app.demo.generator import CRM, EMAIL, NONSENSE, WEB, Message, Traffic
+from app.demo.generator import CRM, EMAIL, INVALID, WEB, Message, Traffic
 
 START_MS = 1_795_309_200_000
 STEP_MS = 5
@@ -12,7 +12,7 @@ def records(seed: int = 1, count: int = 5000, leads: int = 300) -> list[Message]
 
 
 def events(count: int = 5000) -> list[dict[str, object]]:
-    return [orjson.loads(m.value) for m in records(count=count) if m.value and m.value not in NONSENSE]
+    return [orjson.loads(m.value) for m in records(count=count) if m.value and m.value not in INVALID]
 
 
 def test_the_same_seed_sends_the_same_records_and_another_one_others() -> None:
@@ -25,8 +25,8 @@ def test_every_source_has_traffic() -> None:
 
 
 def test_every_kind_of_nonsense_comes_up_and_is_rare() -> None:
-    found = [m.value for m in records(count=20_000) if m.value in NONSENSE]
-    assert set(found) == set(NONSENSE)
+    found = [m.value for m in records(count=20_000) if m.value in INVALID]
+    assert set(found) == set(INVALID)
     assert len(found) < 300
 
 
