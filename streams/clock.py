@@ -75,7 +75,7 @@ class SharedClock:
         wrong = abs(ahead_ms) > WRONG_MS
         if wrong and not self._warned:
             log.warning(
-                "this machine's clock is %.1f s %s that of Redis: scoring uses the clock of Redis; correct this machine's clock",
+                "this machine's clock is %.1f s %s that of Redis: scoring uses the clock of Redis; correct this one",
                 abs(ahead_ms) / 1000, "ahead of" if ahead_ms > 0 else "behind",
             )  # fmt: skip
         elif self._warned and not wrong:
