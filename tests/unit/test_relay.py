@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka.errors import MessageSizeTooLargeError
 
+from streams.clock import SharedClock
 from streams.events.outgoing import Outgoing, encode_outgoing
 from streams.metrics import Metrics
 from streams.scoring.event import LeadEvent
@@ -47,7 +48,8 @@ async def test_a_record_that_the_broker_takes_in_no_case_goes_to_the_rejects_and
         told.extend([entry.seq for entry in entries])
         done.set()
 
-    shard: Any = SimpleNamespace(partition=0, catching_up=False, handoff_offset=0, mark_sent=sent)
+    env = SimpleNamespace(clock=SharedClock())
+    shard: Any = SimpleNamespace(partition=0, catching_up=False, handoff_offset=0, mark_sent=sent, env=env)
     producer: Any = broker
     channel = Channel(producer, Topics(), metrics, SimpleNamespace, 1, 1, nothing)  # type: ignore[arg-type]
     relay = Relay(shard, channel)
