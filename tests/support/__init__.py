@@ -1,1 +1,1 @@
-"""Support for tests: servers, whole systems, clients and made-up senders."""
+"""Support for tests: servers, whole systems, clients and simulated senders."""

@@ -53,13 +53,13 @@ proxy:
 
 @dataclass
 class Shards:
-    """Leads in memory, as workers would have left them."""
+    """Leads in memory, in the state that workers would have stored."""
 
     rules: Rules
     store: Store = field(default_factory=MemoryStore)
 
     async def take(self, *happened: tuple[str, Fact]) -> Self:
-        """Score (lead id, fact) pairs that arrived when they happened."""
+        """Score (lead id, fact) pairs; the arrival time of each is its event time."""
         homes: dict[int, list[tuple[int, LeadEvent]]] = {}
         for offset, (lead_id, fact) in enumerate(happened):
             home = homes.setdefault(partition_of(lead_id, PARTITIONS), [])
@@ -91,14 +91,14 @@ class Shards:
 
 
 def kafka_record(value: bytes | None, key: bytes | None = None, **headers: bytes) -> Any:
-    """A record as the tails read it."""
+    """A record in the form that the topic tails read."""
     named = [(name.replace("_", "-"), text) for name, text in headers.items()]
     return SimpleNamespace(value=value, key=key, headers=named, timestamp=1_795_000_000_000)
 
 
 @dataclass
 class Answer:
-    """What came back."""
+    """The response to a request."""
 
     status: int
     headers: Any
@@ -111,7 +111,7 @@ class Answer:
 
 @dataclass
 class Running:
-    """A board that listens."""
+    """A running board."""
 
     url: str
     service: BoardService
@@ -137,7 +137,7 @@ class Running:
 async def board_on(
     shards: Shards, access: AccessFile | None = None, costs: Iterable[Cost] = (), store: Store | None = None
 ) -> AsyncIterator[Running]:
-    """A board of these shards, until the end of the block."""
+    """Run a board with these shards until the end of the block."""
     metrics = Metrics()
     tails = TopicTails(lambda topics, group: None, TOPICS, "leadglow", metrics)
     tails.caught_up = True

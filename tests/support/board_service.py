@@ -1,4 +1,4 @@
-"""A board service for tests of pages without Kafka and Redis; its texts may be replaced by hostile ones."""
+"""A board service for tests of pages without Kafka and Redis; its texts can be replaced by malicious ones."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Text = Callable[[str], str]
 
 
 class StandInService:
-    """The same answers to everybody, in the shapes of ``app.board.service.Desk``."""
+    """The same answers to all requests, in the format of ``app.board.service.Desk``."""
 
     def __init__(self, text: Text = str, leads: int = 3, now_ms: int = NOON) -> None:
-        """``text`` makes every text that comes from outside."""
+        """``text`` creates every text that comes from outside."""
         self.text = text
         self.now_ms = now_ms
         self.many = leads
@@ -36,7 +36,7 @@ class StandInService:
         }
 
     def check_filters(self, filters: Filters) -> None:
-        """Everything is."""
+        """Always available."""
 
     async def list_leads(
         self, filters: Filters, cursor: str | None, limit: int, role: str, extras: bool = False

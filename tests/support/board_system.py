@@ -45,7 +45,7 @@ class Board:
         self.system.send([(now_ms(), event) for event in events])
 
     def lead(self, lead_id: str) -> Any:
-        """What the API says of a lead; None while it is unknown."""
+        """The lead in the API; None while it is unknown."""
         try:
             with urllib.request.urlopen(f"{self.url}/api/v1/leads/{quote(lead_id, safe='')}", timeout=10) as answer:
                 return json.loads(answer.read())
@@ -108,7 +108,7 @@ def access_file(folder: Path) -> Path:
 
 
 async def stream(system: System, events: Iterator[bytes], per_s: float) -> float:
-    """Send events as fast as told, in bursts; the rate that was reached."""
+    """Send events at a rate, in bursts; returns the actual rate."""
     producer = AIOKafkaProducer(bootstrap_servers=system.settings.kafka)
     await producer.start()
     loop = asyncio.get_running_loop()

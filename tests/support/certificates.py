@@ -1,4 +1,4 @@
-"""Certificates for servers on this machine, signed by an authority that nobody else knows."""
+"""Certificates for servers on this machine, signed by a private test authority."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Certificates:
     """Files in PEM."""
 
     authority: Path
-    """What clients must trust."""
+    """The certificate of the authority, which clients must trust."""
     server: Path
-    """Key and certificate of a server, with those above it."""
+    """The key of a server, and its certificate with those of the issuers."""
 
 
 def make_certificates(directory: Path) -> Certificates:
-    """Make an authority, and what it says of 127.0.0.1."""
+    """Create an authority and a certificate for 127.0.0.1."""
     authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Leadglow tests")])
     usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)

@@ -1,4 +1,4 @@
-"""Running processes as a container does: no home, and a user that has no name and can write nothing."""
+"""Runs processes as in a container: without a home, as a user without a name or write permission."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ USER = 12345
 
 
 def as_unknown_user() -> list[str]:
-    """Arguments before a command that is run by such a user, who can read everything; none if we may not."""
+    """The arguments that run a command as such a user, who can read everything; none without permission."""
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         return []
     read = [f"--{kind}-caps=+dac_read_search" for kind in ("inh", "ambient")]
@@ -15,6 +15,6 @@ def as_unknown_user() -> list[str]:
 
 
 def bare_environment(**variables: str) -> dict[str, str]:
-    """The search path and the choice of the implementation, and these variables."""
+    """An environment with the search path, the choice of the implementation and these variables."""
     kept = {name: value for name in ("PATH", "LEADGLOW_ACCELERATOR") if (value := os.environ.get(name))}  # noqa: TID251
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables}

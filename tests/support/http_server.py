@@ -1,4 +1,4 @@
-"""Small HTTP servers for tests: each request is kept, and a function answers it."""
+"""Small HTTP servers for tests: they record each request, and a function answers it."""
 
 import threading
 import urllib.error
@@ -16,7 +16,7 @@ class Request:
     method: str
     path: str
     headers: dict[str, str]
-    """By lower-cased name."""
+    """Headers by lower-case name."""
     body: bytes
 
 
@@ -31,7 +31,7 @@ Answers = Callable[[Request], Answer]
 
 
 class Web:
-    """A server that runs."""
+    """A running server."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -78,7 +78,7 @@ def serve(answers: Answers) -> Iterator[Web]:
 
 
 class Stumbling:
-    """Passes requests on, but tells the first delivery 503 although it arrived: its sender must send it again."""
+    """Forwards requests, but answers the first delivery with 503, so that its sender repeats it."""
 
     def __init__(self, target: str) -> None:
         self._target = target
@@ -97,7 +97,7 @@ _HOP = {"connection", "content-length", "transfer-encoding", "date", "accept-enc
 
 
 def passed_on(request: Request, target: str) -> Answer:
-    """What another server answers, to the request as it is: its Host, too, is the one that the sender asked."""
+    """The answer of another server to the unchanged request, including its Host header."""
     headers = {name: value for name, value in request.headers.items() if name not in _HOP}
     body = request.body if request.method == "POST" else None
     sent = urllib.request.Request(target + request.path, body, headers, method=request.method)

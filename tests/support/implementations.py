@@ -1,4 +1,4 @@
-"""Either implementation of scoring, driven with plain inputs: the one that the fixture ``implementation`` chose."""
+"""Drives the implementation of scoring that the fixture ``implementation`` has chosen, with plain inputs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from streams.scoring.rules import Rules
 
 Input = LeadEvent | Control
 INSTALLED = all(find_spec(name) for name in ("numba", "numpy", "llvmlite"))
-"""Whether there is an accelerator."""
+"""Whether the accelerator is installed."""
 _in_use = [REFERENCE]
 
 
 @contextmanager
 def used(name: str) -> Iterator[Implementation]:
-    """Have ``scorer_of`` make scorers of the implementation with this name."""
+    """Make ``scorer_of`` create scorers of the implementation with this name."""
     _in_use.append(choose("on") if name == "accelerator" else REFERENCE)
     try:
         yield _in_use[-1]
@@ -35,7 +35,7 @@ def in_use() -> Implementation:
 
 
 class AnyScorer:
-    """A scorer of the implementation in use that takes inputs one by one, or many at once."""
+    """A scorer of the implementation in use that accepts inputs one by one, or many at once."""
 
     def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
         """Start with no lead loaded."""
@@ -46,26 +46,26 @@ class AnyScorer:
         return getattr(self._scorer, name)
 
     def use_rules(self, rules: Rules) -> None:
-        """Score by other rules from here on."""
+        """Use new rules from now on."""
         self.rules = rules
         self._scorer.use_rules(rules)
 
     def apply(self, *inputs: Input, blobs: dict[str, bytes] | None = None) -> None:
-        """Apply inputs; of leads that are not in memory the stored form is looked up."""
+        """Apply inputs; leads that are not in memory are loaded from their stored form."""
         batch = make_batch(self.rules, inputs)
         for lead_id in self._scorer.missing(batch):
             self._scorer.put_lead(lead_id, (blobs or {}).get(lead_id))
         self._scorer.apply_batch(batch)
 
     def finish(self) -> Outcome:
-        """What the step changed, with all blobs in one place."""
+        """End the step and return its changes, with all blobs in one dictionary."""
         outcome = self._scorer.finish()
         outcome.blobs = outcome.all_blobs()
         return outcome
 
 
 def make_batch(rules: Rules, inputs: Sequence[Input]) -> Batch:
-    """A batch for the implementation in use."""
+    """Build a batch for the implementation in use."""
     if in_use().name != "accelerator":
         return PlainBatch(list(enumerate(inputs)))
     from tests.accelerator.columns import batch_of

@@ -22,7 +22,7 @@ VERSION = re.search(r"<kafka.version>(.+)</kafka.version>", POM.read_text())[1] 
 IMAGE = f"apache/kafka:{VERSION}"
 JAVA_NEEDED = 17
 RUN_S = 300
-"""How long Maven or a tool of Kafka may take."""
+"""The timeout for Maven and the tools of Kafka."""
 CLUSTER_ID = "bGVhZGdsb3ctdGVzdHMxMg"
 
 SINGLE_BROKER = {
@@ -100,7 +100,7 @@ def _listeners(broker: str, controller: str, advertised: str, protocol: str = "P
 
 
 def _container() -> Running:
-    """The port is chosen here, because a broker tells clients its own address."""
+    """Choose the port here, because a broker sends its own address to clients."""
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
@@ -115,7 +115,7 @@ def _container() -> Running:
 
 
 def _java_version() -> int:
-    """The major version on PATH, 0 for none."""
+    """The major version of Java on PATH; 0 if there is none."""
     if not shutil.which("java"):
         return 0
     says = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr

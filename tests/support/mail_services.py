@@ -82,14 +82,14 @@ def options(service: str) -> dict[str, str]:
 
 
 def read(service: str, inbound: Inbound, accepted: AcceptedRequests | None = None, **changed: str) -> Delivery:
-    """Read a request to a webhook that is set up as ``options`` says."""
+    """Read a request to a webhook with these options."""
     certificates = {CERTIFICATE_URL: certificate()}
     memory = AcceptedRequests(0) if accepted is None else accepted
     return webhooks.read_webhook("news", service, options(service) | changed, inbound, memory, certificates)
 
 
 def refusal(service: str, inbound: Inbound, **changed: str) -> tuple[int, str]:
-    """Status and code of the refusal that a request meets."""
+    """The status and code with which a request is refused."""
     try:
         delivery = read(service, inbound, None, **changed)
     except Refusal as refused:
@@ -104,7 +104,7 @@ def only_call(delivery: Delivery) -> dict[str, Any]:
 
 
 def brief(delivery: Delivery) -> tuple[str, dict[str, Any]]:
-    """Name and properties of the only call, without what all of a service have in common."""
+    """The name and properties of the only call, without the properties that all calls of a service share."""
     call = only_call(delivery)
     common = {"service", "message_id", "campaign_id"}
     return call["event"], {name: value for name, value in call["properties"].items() if name not in common}

@@ -1,4 +1,4 @@
-"""Node programs of the tests: the tracker SDKs from their packages, and Chromium, driven by lines of JSON."""
+"""Runs the Node programs of the tests: the tracker SDKs from their packages, and Chromium, driven by lines of JSON."""
 
 import hashlib
 import itertools
@@ -42,19 +42,19 @@ def install_sdks() -> Path:
 
 
 def bundle(folder: Path, name: str) -> str:
-    """A program of the folder as one script for browsers."""
+    """Bundle a program of the folder as one script for browsers."""
     options = ["--bundle", "--format=iife", "--log-level=error", '--define:process.env.NODE_ENV="production"']
     return run_child(["node_modules/.bin/esbuild", name, *options], RUN_S, cwd=folder)
 
 
 def missing(what: str) -> NoReturn:
-    """Fail under CI=true, where everything must be tested; skip elsewhere."""
+    """Fail under CI=true, where everything must be tested; else skip the test."""
     in_ci = os.environ.get("CI") == "true"  # noqa: TID251 - it is no setting of Leadglow's
     (pytest.fail if in_ci else pytest.skip)(f"this test needs {what}")
 
 
 def _node_version() -> int:
-    """The major version on PATH, 0 for none."""
+    """The major version of Node on PATH; 0 if there is none."""
     if not shutil.which("node"):
         return 0
     says = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
@@ -62,7 +62,7 @@ def _node_version() -> int:
 
 
 class Chromium:
-    """One browser, in a process of its own."""
+    """A browser in its own process."""
 
     def __init__(self, folder: Path) -> None:
         executable = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -74,7 +74,7 @@ class Chromium:
         self._names = itertools.count()
 
     def visitor(self, before: str = "", **options: Any) -> "Visitor":
-        """Somebody new; the script runs at the start of each of their pages. Options are those of playwright."""
+        """Open a new browser context; the script runs at the start of each page. Options are those of playwright."""
         name = f"visitor-{next(self._names)}"
         self.tell("visitor", visitor=name, before=before, options=options)
         return Visitor(self, name)
@@ -85,7 +85,7 @@ class Chromium:
         return Page(self, name)
 
     def tell(self, command: str, **rest: Any) -> Any:
-        """Have something done; its value."""
+        """Send a command and return its result."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"command": command, **rest}) + "\n")
@@ -102,7 +102,7 @@ class Chromium:
 
 
 class Visitor:
-    """Somebody with cookies and storage of their own."""
+    """A browser context with its own cookies and storage."""
 
     def __init__(self, chromium: Chromium, name: str) -> None:
         self._chromium = chromium
@@ -115,7 +115,7 @@ class Visitor:
         return {each["name"]: each["value"] for each in self._chromium.tell("cookies", visitor=self._name)}
 
     def close(self) -> None:
-        """Close the pages, and forget everything of theirs."""
+        """Close the pages and delete their data."""
         self._chromium.tell("leave", visitor=self._name)
 
 
@@ -130,7 +130,7 @@ class Page:
         self._chromium.tell("go", page=self._name, url=url)
 
     def run(self, code: str) -> Any:
-        """The value of an expression in the page; a promise is waited for."""
+        """Evaluate an expression in the page; a promise is awaited."""
         return self._chromium.tell("run", page=self._name, code=code)
 
     def press(self, *keys: str) -> None:
@@ -144,20 +144,20 @@ class Page:
         self._chromium.tell("resize", page=self._name, width=width, height=height)
 
     def screenshot(self, path: Path, full: bool) -> None:
-        """A picture: of all of the page, or of what is seen without scrolling."""
+        """Take a screenshot of the whole page, or of the part visible without scrolling."""
         self._chromium.tell("screenshot", page=self._name, path=str(path), full=full)
 
     def violations(self) -> list[str]:
-        """What axe-core finds wrong."""
+        """The accessibility problems found by axe-core."""
         found: list[str] = self._chromium.tell("axe", page=self._name)
         return found
 
     def complaints(self) -> list[str]:
-        """Errors and warnings since the page was opened, its dialogs among them."""
+        """Errors, warnings and dialogs since the page was opened."""
         found: list[str] = self._chromium.tell("noted", page=self._name)["complaints"]
         return found
 
     def requests(self) -> list[str]:
-        """The addresses that it asked for."""
+        """The URLs that the page has requested."""
         found: list[str] = self._chromium.tell("noted", page=self._name)["requests"]
         return found

@@ -1,4 +1,4 @@
-"""Requests for the tests of the payload adapters, also arbitrary ones, and checks of the calls made from them."""
+"""Requests for tests of the payload adapters, including arbitrary ones, and checks of the resulting calls."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ class Arriving:
 def post(
     path: str, body: Any, headers: Mapping[str, str] | None = None, query: Iterable[tuple[str, str]] = ()
 ) -> Inbound:
-    """A POST; a body that is no bytes is sent as JSON."""
+    """A POST request; a body that is not bytes is sent as JSON."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Inbound("POST", path, tuple(query), headers or {}, raw, NOW_MS, "203.0.113.9")
 
 
 def get(path: str, query: Iterable[tuple[str, str]], headers: Mapping[str, str] | None = None) -> Inbound:
-    """A GET."""
+    """A GET request."""
     return Inbound("GET", path, tuple(query), headers or {}, b"", NOW_MS, "203.0.113.9")
 
 
 def refusal(read: Callable[[], object]) -> tuple[int, str]:
-    """Status and code of the refusal that reading ends in."""
+    """The status and code with which a request is refused."""
     with pytest.raises(Refusal) as caught:
         read()
     assert caught.value.message.endswith(".")
@@ -54,7 +54,7 @@ def refusal(read: Callable[[], object]) -> tuple[int, str]:
 
 
 def event_of(call: Call) -> LeadEvent:
-    """The call as scoring reads it, once intake has taken it."""
+    """The event that scoring reads for a call, after intake."""
     value = orjson.dumps(call)
     output = Intake(Topics(), Partitioner(1)).adapt_records({"web-events:0": [Arriving(value)]}, NOW_MS)
     assert output.reasons == []
@@ -64,7 +64,7 @@ def event_of(call: Call) -> LeadEvent:
 
 
 def check_sound(delivery: Delivery) -> None:
-    """The engine takes every call, and every bad one has its reason."""
+    """Check that the engine accepts every call, and that every rejected one has a reason."""
     for call in delivery.calls:
         assert event_of(call).message_id
     for bad in delivery.bad:
@@ -74,7 +74,7 @@ def check_sound(delivery: Delivery) -> None:
 
 
 def check_safe(read: Callable[[Inbound], Delivery], inbound: Inbound) -> None:
-    """Whatever comes is sound, or refused."""
+    """Check that any request gives valid calls or is refused."""
     refused: Refusal | None = None
     try:
         check_sound(read(inbound))
@@ -91,7 +91,7 @@ WORDS = ("", "u-1", "track", "page", "alias", "Demo Requested", "ana@acme.exampl
 
 
 def objects(inner: st.SearchStrategy[Any], *names: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects with any of these names, and others."""
+    """Objects with any of these keys, and others."""
     return st.dictionaries(st.sampled_from(names) if names else st.text(max_size=5), inner, max_size=8)
 
 

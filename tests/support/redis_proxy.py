@@ -9,15 +9,15 @@ from typing import Self
 
 
 class Proxy:
-    """Passes bytes on until it is told to misbehave. One command is in flight on a connection at a time."""
+    """Forwards bytes, with faults on request. A connection has one command in progress at a time."""
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
-        """``port`` is the server's, on this machine; ``tls`` what clients are shown."""
+        """``port`` is the local port of the server; ``tls`` is the context for clients."""
         self._tls = tls
         self._lost = asyncio.Event()
         self._upstream = port
         self.delay_s = 0.0
-        """How long each reply takes on its way."""
+        """The delay of each reply."""
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._command = b""
@@ -25,12 +25,12 @@ class Proxy:
         self._serving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        """Listen."""
+        """Start to listen."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Let everybody go."""
+        """Close the server and all connections."""
         assert self._server is not None
         self._server.close()
         self.cut()
@@ -39,31 +39,31 @@ class Proxy:
 
     @property
     def port(self) -> int:
-        """Where clients connect to."""
+        """The address for clients."""
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
     @property
     def url(self) -> str:
-        """The same for Redis."""
+        """The URL for Redis clients."""
         return f"redis://127.0.0.1:{self.port}"
 
     def lose_reply(self, command: bytes, *, cut: bool) -> None:
-        """Keep the next reply to this command; then cut the connection, or leave the client waiting."""
+        """Withhold the next reply to this command; then close the connection, or let the client wait."""
         self._lost.clear()
         self._command, self._cut = command, cut
 
     async def until_lost(self) -> None:
-        """Return once a reply was kept: the server has done what the client asked for."""
+        """Wait until a reply is withheld, which means that the server has executed the command."""
         await asyncio.wait_for(self._lost.wait(), 20)
 
     def lead_to(self, port: int) -> None:
-        """Lead to another server from now on."""
+        """Forward to another server from now on."""
         self._upstream = port
         self.cut()
 
     def cut(self) -> None:
-        """Cut every connection."""
+        """Close all connections."""
         for writer in self._writers:
             writer.close()
 

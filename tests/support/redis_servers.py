@@ -1,4 +1,4 @@
-"""Redis servers that a test may break: single ones, and a cluster of three primaries."""
+"""Redis servers that a test can break: single servers, and a cluster of three primaries."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support.waiting import wait_for
 SLOTS = 16384
 _SETTINGS = (Path(__file__).parents[2] / "docs/settings.md").read_text()
 REDIS_RIGHTS = re.findall(r"^~leadglow:\*(.+)$", _SETTINGS, re.M)[0].split()
-"""What the documentation says that a worker's user must be allowed."""
+"""The permissions that the documentation lists for a worker's user."""
 
 
 def answers(port: int) -> bool:
-    """Whether a server takes commands on this port."""
+    """Whether a server accepts commands on this port."""
     try:
         with redis.Redis(port=port) as client:
             return bool(client.ping())
@@ -34,7 +34,7 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def server(directory: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process that is up, and gone afterwards."""
+    """Run a server process until the end of the block."""
     directory.mkdir(exist_ok=True, parents=True)
     place = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory))
     with start_child([get_binary_path(), *place, "--save", "", *options], stdout=subprocess.DEVNULL) as process:
@@ -53,19 +53,19 @@ class Cluster:
     processes: list[subprocess.Popen[bytes]]
     ids: list[str]
     start: Callable[[int], subprocess.Popen[bytes]]
-    """Start a node again, with what it has on its disk."""
+    """Restart a node with the data on its disk."""
 
     @property
     def url(self) -> str:
-        """How a worker finds it."""
+        """The URL for a worker."""
         return f"redis://127.0.0.1:{self.port(0)}?cluster=true"
 
     def port(self, node: int) -> int:
-        """Where a node listens."""
+        """The address of a node."""
         return int(self.clients[node].connection_pool.connection_kwargs["port"])
 
     def owner(self, slot: int) -> int:
-        """The node that has a slot."""
+        """The node that owns a slot."""
         for low, high, (_, port, *_), *_ in self.clients[0].execute_command("CLUSTER", "SLOTS"):
             if low <= slot <= high:
                 return [self.port(node) for node in range(len(self.clients))].index(int(port))
@@ -74,7 +74,7 @@ class Cluster:
 
 @contextmanager
 def running_cluster(root: Path, *options: str) -> Iterator[Cluster]:
-    """Start it; it is up, and gone afterwards."""
+    """Run the cluster until the end of the block."""
     nodes = [(free_port(), free_port()) for _ in range(3)]
     mode = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
     with ExitStack() as stack:

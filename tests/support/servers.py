@@ -1,4 +1,4 @@
-"""Servers for tests and benchmarks, from the best place that this machine offers."""
+"""Starts or finds servers for tests and benchmarks, from the best source available."""
 
 import os
 import shutil
@@ -15,25 +15,25 @@ REDIS_IMAGE = "valkey/valkey:9.0-alpine"
 
 @dataclass(frozen=True)
 class Running:
-    """A server that answers."""
+    """A running server."""
 
     address: str
     where_from: str
     stop: Callable[[], object]
     idempotent: bool = True
-    """Whether it is a real Kafka: the embedded broker knows no idempotent producer."""
+    """Whether it is a real Kafka; the embedded broker does not support idempotent producers."""
 
 
 @cache
 def docker_answers() -> bool:
-    """Whether a Docker engine runs here."""
+    """Whether Docker is running."""
     if not shutil.which("docker"):
         return False
     return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
 
 
 def start_redis(directory: Path) -> Running:
-    """The one named in LEADGLOW_TEST_REDIS, else a container, else the embedded one."""
+    """The server in LEADGLOW_TEST_REDIS, else a container, else the embedded server."""
     if named := os.environ.get("LEADGLOW_TEST_REDIS"):
         return Running(named, "named in LEADGLOW_TEST_REDIS", lambda: None)
     if docker_answers():

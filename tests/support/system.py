@@ -32,7 +32,7 @@ PARTITIONS = 4
 
 
 class System:
-    """The settings of one Leadglow, as the environment gives them."""
+    """The settings of a Leadglow installation as environment variables."""
 
     def __init__(self, kafka: Running, redis_url: str, name: str, **settings: str) -> None:
         topics = ("lead_events", "handoff", "lead_scores", "rejected")
@@ -55,7 +55,7 @@ class System:
         return load_settings(self.env)
 
     def run(self, *args: str, stdin: str = "", **changed: str) -> Result:
-        """One command, in this process."""
+        """Run a command in this process."""
         env = self.env | {f"LEADGLOW_{key.upper()}": value for key, value in changed.items()}
         return CliRunner().invoke(build(), list(args), input=stdin, env=env)
 
