@@ -1,4 +1,4 @@
-"""A Leadglow for each test that wants to break one."""
+"""A Leadglow system for each fault test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.servers import Running
 
 @pytest_asyncio.fixture
 async def rig(kafka: Running, tmp_path: Path, unique: str) -> AsyncIterator[Rig]:
-    """Topics and a Redis, no worker yet."""
+    """Topics and a Redis, without a worker."""
     made = Rig(kafka, tmp_path, unique)
     await made.open()
     yield made
@@ -24,5 +24,5 @@ async def rig(kafka: Running, tmp_path: Path, unique: str) -> AsyncIterator[Rig]
 
 @pytest_asyncio.fixture
 async def workload() -> Workload:
-    """The same events for every test, but for the time of day."""
+    """The same events for every test, apart from the time of day."""
     return Workload(7, datetime.now(UTC))

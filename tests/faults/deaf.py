@@ -1,4 +1,4 @@
-"""The command ``leadglow``, but a worker stops fetching at SIGUSR1, as consumers do that die silently."""
+"""The command ``leadglow``, but the worker stops fetching at SIGUSR1, like a consumer that fails silently."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ fetch = Consumer._getmany
 
 
 def stop_fetching(*_: object) -> None:
-    """Hear nothing from now on."""
+    """Fetch nothing from now on."""
     global deaf  # noqa: PLW0603
     deaf = True
 

@@ -1,4 +1,4 @@
-"""Traffic at the pace of the workers, so that steps stay many and small."""
+"""Sends traffic at the pace of the workers, so that there are many small steps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.faults.workload import Workload
 
 
 async def feed(rig: Rig, workload: Workload, rounds: int, until_dead: Worker | None = None) -> None:
-    """Send a few events at a time, each time once something was done with those before."""
+    """Send a few events at a time, and wait for progress before the next ones."""
     for _ in range(rounds):
         await _feed_once(rig, workload)
         if until_dead is not None and until_dead.status is not None:

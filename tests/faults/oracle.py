@@ -1,4 +1,4 @@
-"""What must have come out: the log of ``lead-events`` played once through codec and scorer, one record at a time."""
+"""Computes the expected result: scores the log of ``lead-events`` once, one record at a time, in memory."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from streams.shard.log import read_log
 from streams.transport.topics import partition_of
 
 VOLATILE = frozenset({"published", "due", "clock", "fits", "calm_until", "slack"})
-"""What timers and the sizes of steps may leave different."""
+"""The fields that depend on timers and on the sizes of steps."""
 
 
 @dataclass
 class Found:
-    """What the system holds once it is quiet."""
+    """The state and output of the system once all work is done."""
 
     lead_events: Mapping[int, Sequence[Any]]
-    """Partition -> its records, in order."""
+    """Partition -> records, in order."""
     states: Mapping[int, Mapping[str, bytes]]
     checkpoints: Mapping[int, int]
     alerts: Sequence[str]
-    """Ids on handoff, in order, repeated ones too."""
+    """The ids on handoff, in order, including repeated ones."""
     rejected: frozenset[str]
-    """Coordinates on the topic of rejected events."""
+    """The source headers on the topic of rejected events."""
 
 
 class Model:
-    """One process, one record after another, no store."""
+    """The model: one process that scores one record after another, without a store."""
 
     def __init__(self, rules: Rules, topic: str) -> None:
         """``topic`` is the name of lead-events."""
@@ -46,11 +46,11 @@ class Model:
         self.alerts: list[str] = []
         self.rejected: set[str] = set()
         self.forwarded: Counter[int] = Counter()
-        """Partition -> how many records it had to send on."""
+        """Partition -> the number of records that it must forward."""
         self._codec = Codec(rules.paths)
 
     def play(self, found: Found) -> None:
-        """Take everything that stands on ``lead-events``; then let time pass for a lead where it did."""
+        """Score all records of ``lead-events``; then advance each lead to the clock of its stored state."""
         for partition, records in found.lead_events.items():
             replay = Replay(self.rules, _at_home(partition, len(found.lead_events)))
             for record, item in read_log(self._codec, records):
@@ -74,7 +74,7 @@ def _at_home(partition: int, partitions: int) -> Callable[[str], bool]:
 
 
 def differences(rules: Rules, topic: str, found: Found) -> list[str]:
-    """Everything in which the system differs from the model, one line each; empty is the promise kept."""
+    """All differences between the system and the model, one line each; empty if everything is right."""
     model = Model(rules, topic)
     model.play(found)
     return [*_of_positions(found), *_of_leads(model, found), *_of_output(model, found)]
@@ -122,7 +122,7 @@ def _of_output(model: Model, found: Found) -> list[str]:
 
 
 def _forwarded(found: Found) -> Counter[int]:
-    """Partition -> how many of its forwarded records have arrived, however often."""
+    """Partition -> the number of its forwarded records that have arrived, without duplicates."""
     places = {
         dict(record.headers).get(SOURCE_HEADER, b"") for records in found.lead_events.values() for record in records
     }
@@ -130,7 +130,7 @@ def _forwarded(found: Found) -> Counter[int]:
 
 
 def facts(state: State) -> dict[str, Any]:
-    """What must be the same of a lead, in the form in which it is stored."""
+    """The stored form of a lead, reduced to the fields that must be equal."""
     if isinstance(state, Redirect):
         return {"redirect": state.target}
     if isinstance(state, Erased):
@@ -144,7 +144,7 @@ def facts(state: State) -> dict[str, Any]:
 
 
 def counted(rules: Rules, found: Found, signal: str) -> int:
-    """How often a signal was counted, over all leads."""
+    """The number of times that a signal was counted, over all leads."""
     number = rules.signals[signal].id
     total = 0
     for states in found.states.values():

@@ -1,4 +1,4 @@
-"""A whole Leadglow to break: topics, a Redis of its own, workers as processes, and the log of what they wrote."""
+"""A complete Leadglow system for fault tests: topics, its own Redis, worker processes and all their output."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def until(
     said: Callable[[], str] = str,
     deadline_s: float = DEADLINE_S,
 ) -> Value:
-    """Probe until the answer is true; ``said`` tells what is worth knowing if it never is."""
+    """Wait until the probe returns true; ``said`` returns details for the error message."""
     end = time.monotonic() + deadline_s
     while not (answer := await probe()):
         assert time.monotonic() < end, f"{what}: not within {deadline_s} s\n{said()}"
@@ -55,22 +55,22 @@ class Worker:
     """A worker process."""
 
     def __init__(self, server: Server) -> None:
-        """``server`` is running."""
+        """Wrap a running server process."""
         self._server = server
 
     @property
     def status(self) -> int | None:
-        """The exit status; negative for a signal; None while it runs."""
+        """The exit status, negative for a signal; None while the worker runs."""
         return self._server.process.poll()
 
     @property
     def asleep(self) -> bool:
-        """Whether it was halted."""
+        """Whether the worker is stopped by a signal."""
         return psutil.Process(self._server.process.pid).status() == psutil.STATUS_STOPPED
 
     @property
     def log(self) -> str:
-        """Everything it said."""
+        """The whole log."""
         return self._server.log_path.read_text(errors="replace")
 
     def send(self, number: signal.Signals) -> None:
@@ -78,12 +78,12 @@ class Worker:
         self._server.process.send_signal(number)
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill the worker."""
         self._server.process.kill()
         self._server.process.wait()
 
     async def ended(self, deadline_s: float = DEADLINE_S) -> int:
-        """The exit status, once it has ended."""
+        """Wait until the worker has ended; returns the exit status."""
 
         async def over() -> bool:
             return self.status is not None
@@ -93,7 +93,7 @@ class Worker:
         return self.status
 
     async def ready(self) -> bool | None:
-        """What ``/ready`` says; None when nobody answers."""
+        """The reply of ``/ready``; None if there is no answer."""
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
@@ -104,7 +104,7 @@ class Worker:
             return None
 
     async def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples with these labels; 0 when nobody answers."""
+        """The sum of a metric's samples with these labels; 0 if there is no answer."""
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
@@ -118,10 +118,10 @@ class Worker:
 
 
 class Rig:
-    """One Leadglow. ``open`` first, ``close`` last; names of topics are those of the defaults, with a prefix."""
+    """A Leadglow system. Call ``open`` first and ``close`` last. Topics have the default names with a prefix."""
 
     def __init__(self, kafka: Running, directory: Path, name: str, partitions: int = 4, redis_url: str = "") -> None:
-        """Everything is called after ``name``; ``redis_url`` is that of a Redis that is there already."""
+        """``name`` is the prefix of all names; ``redis_url`` is the URL of an existing Redis."""
         self.kafka = kafka
         self.name = name
         self.directory = directory
@@ -129,14 +129,14 @@ class Rig:
         self.scorecards = directory / "scorecards.yaml"
         self.scorecards.write_bytes(SCORECARDS.read_bytes())
         self.accelerator = ""
-        """Whether the workers score by compiled code; the environment decides if it is empty."""
+        """LEADGLOW_ACCELERATOR of the workers; if empty, the environment decides."""
         self.workers: list[Worker] = []
         self.redis: Server
         self._redis_url = redis_url
         self.store: RedisStore
         self.records: dict[TopicPartition, list[Any]] = defaultdict(list)
         self.sent: dict[str, int] = {}
-        """Source partition -> records that were acknowledged there."""
+        """Source partition -> acknowledged records."""
         self._redis_directory = directory / "redis"
         self._redis_directory.mkdir()
         self._servers: list[Server] = []
@@ -144,7 +144,7 @@ class Rig:
     # Servers --------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Start what a worker needs."""
+        """Start everything that a worker needs."""
         if not self._redis_url:
             await self.start_redis()
         self.store = RedisStore(self.redis_url, self.name, partitions=self.partitions)
@@ -161,18 +161,18 @@ class Rig:
 
     @property
     def redis_url(self) -> str:
-        """Where the state is."""
+        """The URL of Redis."""
         return self._redis_url or f"redis://{self.redis.address}"
 
     async def create_topics(self) -> None:
-        """Create every topic."""
+        """Create all topics."""
         counts = dict(SOURCES) | dict.fromkeys(
             ("lead-events", "handoff", "rejected-events", "lead-scores"), self.partitions
         )
         await self._admin.create_topics([NewTopic(self.topic(name), count, 1) for name, count in counts.items()])
 
     async def recreate(self, topic: str) -> None:
-        """Delete a topic and create it anew."""
+        """Delete a topic and create it again."""
         await self._admin.delete_topics([self.topic(topic)])
 
         async def created() -> bool:
@@ -185,26 +185,26 @@ class Rig:
         await until("the end of a topic", created)
 
     async def add_partitions(self, topic: str, total: int) -> None:
-        """Make a topic wider."""
+        """Add partitions to a topic."""
         await self._admin.create_partitions({self.topic(topic): NewPartitions(total)})
 
     async def set_topic(self, topic: str, **settings: str) -> None:
-        """Set something of a topic; dots are written as underlines."""
+        """Set options of a topic; write dots as underscores."""
         values = {name.replace("_", "."): value for name, value in settings.items()}
         await self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, self.topic(topic), values)])
 
     async def delete_records(self, topic: str) -> None:
-        """Delete every record of a topic."""
+        """Delete all records of a topic."""
         partitions = [TopicPartition(self.topic(topic), p) for p in range(self.partitions)]
         await self._admin.delete_records({tp: RecordsToDelete(-1) for tp in partitions})
 
     def filler(self, counts: Mapping[int, int]) -> list[Sent]:
-        """Records for lead-events, so many for each partition."""
+        """Create records for lead-events, the same number for each partition."""
         value = b'{"type":"page","userId":"filler"}'
         return [Sent("lead-events", p, value) for p, count in counts.items() for _ in range(count)]
 
     async def start_redis(self) -> None:
-        """Start Redis, or start it again with its data."""
+        """Start Redis, or restart it with its data."""
         options = ("--appendonly", "yes", "--appendfsync", "everysec")
         port = self.redis.port if self._servers else 0
         self.redis = start_redis(self._redis_directory, *options, port=port)
@@ -212,12 +212,12 @@ class Rig:
         await asyncio.to_thread(self.redis.wait_ready)
 
     def kill_redis(self) -> None:
-        """End Redis without a word."""
+        """Kill Redis."""
         self.redis.process.kill()
         self.redis.process.wait()
 
     async def fail_over(self, replica: Server) -> None:
-        """End Redis without a word; another one has its place from now on."""
+        """Kill Redis, and use another one from now on."""
         self.kill_redis()
         await self.store.close()
         self.redis = replica
@@ -226,12 +226,12 @@ class Rig:
 
     @property
     def snapshot(self) -> Path:
-        """Where Redis writes its snapshot."""
+        """The snapshot file of Redis."""
         return self._redis_directory / "dump.rdb"
 
     @property
     def append_only_file(self) -> Path:
-        """What Redis writes its changes to."""
+        """The append-only file of Redis."""
         return max(self._redis_directory.glob("appendonlydir/*.incr.aof"))
 
     def topic(self, name: str) -> str:
@@ -239,7 +239,7 @@ class Rig:
         return f"{self.name}-{name}"
 
     async def close(self) -> None:
-        """Stop everything, whatever state it is in."""
+        """Stop everything, in any state."""
         for worker in self.workers:
             worker.kill()
         for client in (self._consumer, self._producer):
@@ -252,7 +252,7 @@ class Rig:
     # Workers --------------------------------------------------------------------------------------------------
 
     def start_worker(self, crash_at: str = "", module: str = "app", **settings: object) -> Worker:
-        """Start a worker, which ends itself at ``crash_at`` (step:n, or step:n:STOP); ``module`` may make it worse."""
+        """Start a worker by ``python -m module``; it ends itself at ``crash_at`` (step:n, or step:n:STOP)."""
         worker = Worker(self._start(("worker",), f"worker-{len(self.workers)}", settings, crash_at, module))
         self.workers.append(worker)
         return worker
@@ -296,7 +296,7 @@ class Rig:
         return await worker.ended(), worker.log
 
     async def forget_dead(self) -> None:
-        """Let the group's coordinator drop the members that are gone now, instead of after the session timeout."""
+        """Remove members that have ended from the group now, instead of after the session timeout."""
         for member in await self.members():
             node = await self._admin.find_coordinator(self.name)
             await self._admin._send_request(LeaveGroupRequest(self.name, member), node)
@@ -309,7 +309,7 @@ class Rig:
     # Traffic --------------------------------------------------------------------------------------------------
 
     async def send(self, records: Iterable[Sent], producer: AIOKafkaProducer | None = None) -> None:
-        """Produce and wait for the acknowledgements."""
+        """Send records and wait for the acknowledgements."""
         producer = producer or self._producer
         waiting = [
             (r, await producer.send(self.topic(r.topic), r.value, key=r.key, partition=r.partition)) for r in records
@@ -320,7 +320,7 @@ class Rig:
                 self.sent[f"{metadata.topic}:{metadata.partition}"] = metadata.offset + 1
 
     async def read(self) -> None:
-        """Read what the workers have written since."""
+        """Read the new output of the workers."""
         ends = await self._consumer.end_offsets(self._followed)
         while True:
             behind = [tp for tp in self._followed if await self._consumer.position(tp) < ends[tp]]
@@ -330,13 +330,13 @@ class Rig:
                 self.records[tp] += records
 
     def of(self, topic: str) -> dict[int, list[Any]]:
-        """What was read of a topic."""
+        """The records read from a topic."""
         return {p: self.records[TopicPartition(self.topic(topic), p)] for p in range(self.partitions)}
 
     # The outcome ----------------------------------------------------------------------------------------------
 
     async def settled(self, deadline_s: float = DEADLINE_S) -> Found:
-        """Wait until nothing is left to do; returns what came out."""
+        """Wait until all work is done; returns the state and output."""
         end = time.monotonic() + deadline_s
         while isinstance(found := await self._settled(), str):
             assert time.monotonic() < end, f"{found}; workers said\n{self.said()}"

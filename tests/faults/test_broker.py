@@ -1,4 +1,4 @@
-"""A Kafka that dies and comes back."""
+"""Kafka fails and recovers."""
 
 from __future__ import annotations
 

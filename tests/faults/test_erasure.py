@@ -1,4 +1,4 @@
-"""A lead that was erased, and everything that could bring it back."""
+"""An erased lead does not reappear, whatever arrives later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A handoff topic that takes nothing: alerts wait, then events do, and nothing is lost."""
+"""The handoff topic accepts no records: first alerts wait, then events, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers that come, go, die and wake up late."""
+"""Workers join, leave, die and resume late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Redis that dies, forgets, fills up or is emptied."""
+"""Redis dies, loses recent writes, runs out of memory or is emptied."""
 
 from __future__ import annotations
 

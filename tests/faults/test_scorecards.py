@@ -1,4 +1,4 @@
-"""Scorecards that change while events flow."""
+"""Scorecards change while events arrive."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def stages_in_line(rig: Rig, found: Found) -> list[str]:
 
 
 def change(rig: Rig) -> None:
-    """Give signals other weights."""
+    """Change the weights of signals."""
     old = rig.scorecards.read_text()
     rig.scorecards.write_text(
         old.replace("email_click: 3", "email_click: 30").replace("demo_request: 40", "demo_request: 4")

@@ -1,4 +1,4 @@
-"""Time that passes while no worker runs."""
+"""Timers, including those that fall due while no worker runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Topics that are not what they were: refused, with the remedy."""
+"""Recreated or truncated topics are refused, with the remedy."""
 
 from __future__ import annotations
 

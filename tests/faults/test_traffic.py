@@ -1,4 +1,4 @@
-"""Traffic that is lopsided or says everything several times."""
+"""Unevenly distributed and repeated traffic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that has stopped working without a word ends itself, so that a fresh one takes over."""
+"""A worker that is stuck ends itself, so that a new one takes over."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Sent:
 
 
 class Workload:
-    """Endless and seeded; counts what can be told apart at the end."""
+    """An endless, seeded stream that counts its distinct events."""
 
     def __init__(self, seed: int, now: datetime, leads: int = 300, partitions: int = 4, hot: float = 0) -> None:
         """Events happened within ten hours before ``now``; ``hot`` of them are of one lead."""

@@ -1,4 +1,4 @@
-"""The board's OpenAPI document, held against its site: requests that it allows and that it forbids."""
+"""The board's OpenAPI document, compared with its site by valid and invalid requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Children end with the process that started them, however that ends."""
+"""Child processes end with their parent, no matter how the parent ends."""
 
 import select
 import signal
