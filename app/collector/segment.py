@@ -174,10 +174,10 @@ def _plain_referrer(call: Call) -> None:
 
 
 def segment_settings(write_key: str, base_url: str) -> dict[str, Any]:
-    """The settings that analytics-next requests first: send everything to this collector."""
+    """The settings that analytics-next requests first: send everything to this collector, and no metrics to Segment."""
     scheme, _, host = base_url.rstrip("/").rpartition("://")
     where = {"apiKey": write_key, "apiHost": f"{host}/v1", "protocol": scheme or "https"}
-    return {"integrations": {"Segment.io": where}}
+    return {"integrations": {"Segment.io": where}, "metrics": {"sampleRate": 0}}
 
 
 def rudderstack_settings(write_key: str) -> dict[str, Any]:

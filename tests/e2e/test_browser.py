@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.collector_system import SITE_KEY, Stack
 from tests.support.http_server import Stumbling, Web, serve
-from tests.support.node import Visitor
+from tests.support.node import Chromium, Visitor
 from tests.support.waiting import wait_for
 
 SNIPPET = Path(__file__).parents[2] / "app/collector/static/leadglow.js"
@@ -22,6 +22,12 @@ EVENT_ID = r"\beid\W+([0-9a-f-]{36})"
 MESSAGE_ID = r'"messageId":"([^"]+)"'
 POINTS = 1 + 7 + 30 + 20 + 1
 WITHOUT_TRAITS = POINTS - 20
+METRICS_MS = 30_000
+"""How often analytics-next reports metrics about itself."""
+HURRY = (
+    "const wait = setTimeout; window.setTimeout = (work, ms, ...rest) => wait(work, ms >= 30000 ? 100 : ms, ...rest);"
+)
+"""Makes a page wait 100 ms where it would wait for 30 s and more."""
 SEGMENT_LIKE = """
 analytics.setAnonymousId('anonymous-{0}');
 analytics.page();
@@ -55,6 +61,23 @@ def test_a_browser_sdk_delivers_a_story_that_counts_once(
     lead = stack.wait_scored(f"user-{name}", f"anonymous-{name}", POINTS)
 
     assert lead["traits"] == {"title": "CTO"}
+
+
+def test_the_browser_sdk_of_segment_calls_nobody_but_the_collector(
+    stack: Stack, chromium: Chromium, bundled: Callable[[str], str]
+) -> None:
+    visitor = chromium.visitor(HURRY)
+    stack.pages["/pricing"] = bundled("segment")
+    with serve(Stumbling(stack.url)) as web:
+        page = visitor.open(f"{stack.site}/pricing")
+        page.run(f"start('{web.address}', '{SITE_KEY}')")
+        page.run(SEGMENT_LIKE.format("alone"))
+        wait_for(lambda: len(deliveries(web)) == 5, "sent, and once again")
+        page.run(f"new Promise((done) => setTimeout(() => setTimeout(done, {METRICS_MS}), {METRICS_MS}))")
+        requests = page.requests()
+    visitor.close()
+
+    assert {re.sub(r"(?<=\w)/.*", "", each) for each in requests} == {stack.site, web.address}
 
 
 @pytest.mark.parametrize("method", ["post", "get"])

@@ -346,7 +346,8 @@ def test_equal_calls_of_one_request_have_different_message_ids() -> None:
 )
 def test_settings_send_the_browser_library_here(base_url: str, host: str, protocol: str) -> None:
     where = {"apiKey": "WK", "apiHost": host, "protocol": protocol}
-    assert segment.segment_settings("WK", base_url) == {"integrations": {"Segment.io": where}}
+    settings = {"integrations": {"Segment.io": where}, "metrics": {"sampleRate": 0}}
+    assert segment.segment_settings("WK", base_url) == settings
 
 
 def test_the_source_config_is_an_enabled_source_that_reports_nothing() -> None:
