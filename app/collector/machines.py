@@ -7,13 +7,11 @@ is not made.
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import lru_cache
 from typing import Any, Final
-
-from crawleruseragents import is_crawler  # type: ignore[import-untyped]
 
 from app.collector.authority import STAMP_FIELD
 from app.collector.calls import rfc3339
+from app.collector.crawlers import is_crawler
 from app.collector.inbound import Call
 from app.collector.mailings import MailAction, Mailing
 from app.collector.vocabulary import (
@@ -127,12 +125,7 @@ def _reason_by_agent(agent: str, event: Any) -> str | None:
             return IMAGE_PROXY
         if any(part in folded for part in _SCANNERS):
             return LINK_SCANNER
-    return CRAWLER if _is_crawler(agent) else None
-
-
-@lru_cache(maxsize=10_000)
-def _is_crawler(agent: str) -> bool:
-    return bool(is_crawler(agent))
+    return CRAWLER if is_crawler(agent) else None
 
 
 def _agent_of(call: Call) -> str:
