@@ -13,14 +13,12 @@ from app.collector.authority import STAMP_FIELD
 from app.collector.calls import rfc3339
 from app.collector.crawlers import is_crawler
 from app.collector.inbound import Call
+from app.collector.mail_agents import mail_machine
 from app.collector.mailings import MailAction, Mailing
 from app.collector.vocabulary import (
-    APPLE,
     CLICKED,
     CRAWLER,
     DELIVERED,
-    IMAGE_PROXY,
-    LINK_SCANNER,
     MAIL_EVENTS,
     OPENED,
     PROVIDER,
@@ -39,13 +37,6 @@ MEMORY_MS: Final = 3_600_000
 """How long a mail is remembered after its latest event."""
 _MOST_AGENT_CHARS: Final = 512
 _MOST_ID_CHARS: Final = 512
-_IMAGE_PROXIES: Final = ("googleimageproxy", "yahoomailproxy", "ggpht.com")
-_SCANNERS: Final = (
-    "barracuda", "proofpoint", "mimecast", "ironport", "fireeye", "trendmicro", "trend micro", "symantec",
-    "messagelabs", "forcepoint", "websense", "sophos", "fortinet", "fortiguard", "zscaler", "safelinks", "bitdefender",
-    "kaspersky", "mailguard", "cloudmark", "vade secure", "spamtitan", "urlscan", "virustotal",
-)  # fmt: skip
-"""Parts of the agents of mail security services, in lower case."""
 
 
 class MachineDetector:
@@ -57,18 +48,23 @@ class MachineDetector:
         self._count = 0
         self._mailings: OrderedDict[tuple[str, str], Mailing] = OrderedDict()
 
-    def judge_call(self, call: Call, now_ms: int) -> list[Call]:
+    def judge_call(self, call: Call, now_ms: int, door: str | None = None) -> list[Call]:
         """Mark a call in place if a machine made it; it must be stamped already.
 
+        ``door`` is OPENED for the pixel and CLICKED for links: these are for mails, whatever their event is called.
         Sets ``properties.automated`` and ``properties.automated_reason``. Returns retractions to write with it, for
         earlier opens and clicks of the same mail that turn out to be a machine's. Judging a call again, after a write
         that failed, gives the same result.
         """
-        event = call.get("event") if call.get("type") == "track" else None
-        reason = _given_reason(call) or _reason_by_agent(_agent_of(call), event)
+        named = call.get("event") if call.get("type") == "track" else None
+        event = named if isinstance(named, str) else ""
+        kind = event if event in MAIL_EVENTS else door
+        reason = _given_reason(call)
+        if reason is None and event not in _BELIEVED:
+            reason = _reason_by_agent(_agent_of(call), kind)
         retractions: list[Call] = []
-        if event in (OPENED, CLICKED, DELIVERED):
-            action = _mail_action_of(call, event, reason, now_ms)
+        if kind in (OPENED, CLICKED, DELIVERED):
+            action = _mail_action_of(call, kind, reason, now_ms)
             if action is not None:
                 found, earlier = self._remember(action, call, now_ms)
                 reason = reason or found
@@ -113,19 +109,12 @@ def _given_reason(call: Call) -> str | None:
     return reason if isinstance(reason, str) and reason in REASONS else PROVIDER
 
 
-def _reason_by_agent(agent: str, event: Any) -> str | None:
+def _reason_by_agent(agent: str, kind: str | None) -> str | None:
     """The reason given by the user agent; for opens and clicks of mails more kinds of machines are known."""
-    if not agent or event in _BELIEVED:
+    if not agent:
         return None
-    if event in (OPENED, CLICKED):
-        if agent == "Mozilla/5.0":
-            return APPLE
-        folded = agent.lower()
-        if any(part in folded for part in _IMAGE_PROXIES):
-            return IMAGE_PROXY
-        if any(part in folded for part in _SCANNERS):
-            return LINK_SCANNER
-    return CRAWLER if is_crawler(agent) else None
+    found = mail_machine(agent) if kind in (OPENED, CLICKED) else None
+    return found or (CRAWLER if is_crawler(agent) else None)
 
 
 def _agent_of(call: Call) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from app.collector import authority, consent
@@ -13,10 +13,13 @@ from app.collector.inbound import BadCall, Call, Delivery, Inbound
 from app.collector.keyring import Key, Keyring
 from app.collector.machines import MachineDetector, mark_automated
 from app.collector.metrics import Metrics
-from app.collector.vocabulary import HEAD
+from app.collector.vocabulary import CLICKED, HEAD, OPENED
 from streams.clock import monotonic_s
 from streams.events.outgoing import Outgoing
 from streams.yamlfile.watched import Watched
+
+_MAIL_ACTIONS: Final = {"pixel": OPENED, "links": CLICKED}
+"""Route -> what a request to it is, in a mail."""
 
 
 class RecordWriter(Protocol):
@@ -111,7 +114,7 @@ class Reception:
         records: list[Outgoing] = []
         for call in delivery.calls:
             stamped = authority.stamp_call(call, key, webhook)
-            judged = (stamped,) if isinstance(stamped, BadCall) else self._mark_machines(stamped, inbound)
+            judged = (stamped,) if isinstance(stamped, BadCall) else self._mark_machines(stamped, inbound, route)
             for each in judged:
                 record = each if isinstance(each, BadCall) else record_of(each, topic, at_ms)
                 bad.append(record) if isinstance(record, BadCall) else records.append(record)
@@ -126,11 +129,11 @@ class Reception:
         for each in bad:
             self._metrics.rejected.labels(each.reason).inc()
 
-    def _mark_machines(self, call: Call, inbound: Inbound) -> Sequence[Call]:
+    def _mark_machines(self, call: Call, inbound: Inbound, route: str) -> Sequence[Call]:
         """The call, marked if a machine made it, and retractions of earlier calls."""
         if inbound.method == "HEAD":  # browsers of people send no HEAD request
             mark_automated(call, HEAD)
-        retractions = self._machines.judge_call(call, inbound.received_ms)
+        retractions = self._machines.judge_call(call, inbound.received_ms, _MAIL_ACTIONS.get(route))
         properties = call.get("properties")
         if isinstance(properties, dict) and properties.get("automated") is True:
             self._metrics.automated.labels(properties["automated_reason"]).inc()

@@ -615,6 +615,48 @@ async def test_a_head_request_is_marked_whatever_its_properties_are(running: Run
     assert kept["properties"]["automated"] is True
 
 
+# Machines ---------------------------------------------------------------------------------------------------------
+
+MACHINES = json.loads((Path(__file__).parents[1] / "data/doors/machines.json").read_text())
+
+
+@pytest.mark.parametrize("case", MACHINES, ids=lambda case: f"{case['door']} {case['agent'][:60]}")
+async def test_machines_are_marked_at_the_door_of_mails_and_people_are_not(
+    running: Running, case: dict[str, Any]
+) -> None:
+    click = links.sign_link("https://acme.example/pricing", SECRET.encode(), userId="ana")
+    paths = {"pixel": "/v1/pixel.gif?writeKey=wk_app&event=Newsletter+Read&userId=ana", "link": f"/v1/link?{click}"}
+    if case["door"] == "batch":
+        await running.post({"batch": [CALL | {"context": {"userAgent": case["agent"]}}]})
+    else:
+        await running.send("GET", paths[case["door"]], headers={"User-Agent": case["agent"]})
+
+    [call] = running.kept.calls("web")
+    assert call.get("properties", {}).get("automated_reason") == case["reason"]
+
+
+async def test_a_picture_on_a_page_knows_the_machines_of_mails(running: Running) -> None:
+    path = "/v1/pixel.gif?writeKey=wk_app&userId=ana"
+    await running.send("GET", path, headers={"User-Agent": "Mozilla/5.0"})
+
+    [call] = running.kept.calls("web")
+    assert (call["type"], call["properties"]["automated_reason"]) == ("page", "apple_mpp")
+
+
+async def test_a_scan_of_signed_links_with_the_id_of_their_mail_is_taken_back(running: Running) -> None:
+    for page in ("pricing", "docs", "blog"):
+        more = {"userId": "ana", "messageId": page, "p.message_id": "mail-7"}
+        query = links.sign_link(f"https://acme.example/{page}", SECRET.encode(), **more)
+        await running.send("GET", f"/v1/link?{query}", headers={"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"})
+
+    calls = running.kept.calls("web")
+    assert [call["properties"].get("automated_reason") for call in calls if call["event"] == "Link Clicked"] == [
+        None, None, "link_scanner",
+    ]  # fmt: skip
+    taken_back = [call["properties"]["messageId"] for call in calls if call["event"] == "Event Retracted"]
+    assert taken_back == ["pricing", "docs"]
+
+
 # Links ------------------------------------------------------------------------------------------------------------
 
 
