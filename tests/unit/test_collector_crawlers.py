@@ -5,6 +5,7 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA  # type: ignore[import-un
 
 from app.collector.crawler_names import NARROWED, SHARED_NAMES
 from app.collector.crawlers import is_crawler
+from app.collector.mail_agents import mail_machine
 from tests.support.agents import read_agents
 
 MOST_PEOPLE_MARKED = 0.0005
@@ -27,6 +28,10 @@ def test_the_agents_of_people_are_not_marked() -> None:
     assert len(found) <= MOST_PEOPLE_MARKED * len(people)
     unexpected = [each for each in found if not any(name in each for name in PROGRAMS_AMONG_PEOPLE)]
     assert set(unexpected) == APPS_WITH_A_HOME_PAGE  # a pattern that matches people is narrowed in crawler_names
+
+
+def test_no_agent_of_people_is_a_mail_machines() -> None:
+    assert [agent for agent in read_agents("people") if mail_machine(agent)] == []
 
 
 def test_the_agents_of_bots_are_marked() -> None:
