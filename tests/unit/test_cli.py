@@ -83,7 +83,7 @@ def test_wrong_settings_are_told_all_at_once_and_end_with_78() -> None:
 
 @pytest.mark.parametrize("args", [("worker",), ("leads", "top"), ("lead", "show", "ana"), ("rebuild", "--yes")])
 def test_a_bad_scorecard_file_ends_with_78_and_its_mistakes(args: tuple[str, ...]) -> None:
-    result = run(*args, LEADGLOW_SCORECARDS=str(DATA / "mistakes.yaml"))
+    result = run(*args, LEADGLOW_SCORECARDS=str(DATA / "mistakes.yaml"), LEADGLOW_METRICS_PORT="0")
 
     assert result.exit_code == 78
     assert "mistakes.yaml:3:24" in result.stderr
