@@ -18,6 +18,7 @@ attributes ``userid`` and ``anonymousid``. If ``subject`` is not a person's id, 
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -40,6 +41,8 @@ from streams.events.identities import name_lead
 PATH: Final = "/v1/cloudevents"
 _EXPECTED: Final = "a CloudEvent or an array of CloudEvents"
 _PREFIX: Final = "ce-"
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ESCAPE: Final = re.compile(r"\\(.)")
 _MAPPED: Final = frozenset({"id", "type", "time", "data", "data_base64", "datacontenttype", "userid", "anonymousid"})
 _CALL_FIELDS: Final = ("messageId", "userId", "anonymousId")
 
@@ -72,7 +75,7 @@ def _structured(inbound: Inbound) -> list[Any]:
 def _binary(inbound: Inbound) -> dict[str, Any]:
     """The event from ``ce-`` headers, whose values are percent-encoded, and a body with its data."""
     event: dict[str, Any] = {
-        utf8_text(name.removeprefix(_PREFIX)): unquote(utf8_text(value))
+        utf8_text(name.removeprefix(_PREFIX)): _attribute(name, value)
         for name, value in ((name.lower(), value) for name, value in inbound.headers.items())
         if name.startswith(_PREFIX)
     }
@@ -81,6 +84,22 @@ def _binary(inbound: Inbound) -> dict[str, Any]:
     if inbound.body:
         event["data"] = _read_data(inbound.body, inbound.header("content-type"))
     return event
+
+
+def _attribute(name: str, value: str) -> str:
+    """The value of an attribute's header: unquoted as RFC 9110 says, then percent-decoded.
+
+    Raises:
+        Refusal: it is not UTF-8.
+    """
+    quoted = _QUOTED.fullmatch(value.strip())
+    if quoted:
+        value = _ESCAPE.sub(r"\1", quoted[1])
+    try:
+        value.encode()
+        return unquote(value, errors="strict")
+    except UnicodeError:
+        raise Refusal(400, "bad_header", f"The header {utf8_text(name)} is not percent-encoded UTF-8.") from None
 
 
 def _read_data(raw: bytes, content_type: str) -> Any:

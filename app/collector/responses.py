@@ -120,6 +120,16 @@ def preflight_response(headers: str) -> web.Response:
     return response
 
 
+def handshake_response(origin: str, rate: str) -> web.Response:
+    """Allow a sender to deliver CloudEvents, as the specification of their web hooks says."""
+    response = respond(200)
+    response.headers["WebHook-Allowed-Origin"] = origin if _ORIGIN.fullmatch(origin) else "*"
+    response.headers["Allow"] = "POST, OPTIONS"
+    if rate:  # a key's own rate is enforced by 429 with Retry-After
+        response.headers["WebHook-Allowed-Rate"] = "*"
+    return response
+
+
 def allow_origin(response: web.Response, origin: str) -> None:
     """Allow pages of an origin to read the response."""
     response.headers.update(_origin_headers(origin))

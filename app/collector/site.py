@@ -190,6 +190,9 @@ class Site:
         return responses.json_response(openapi.openapi_document(self._reader.public_url_of(request)))
 
     async def _answer_preflight(self, request: web.BaseRequest) -> web.Response:
+        sender = request.headers.get("WebHook-Request-Origin", "")
+        if sender and request.path == cloudevents.PATH:
+            return responses.handshake_response(sender, request.headers.get("WebHook-Request-Rate", ""))
         if not self._reception.keyring.allows_origin(request.headers.get("Origin", "")):
             raise Refusal(403, "origin_not_allowed", "No key allows pages of this origin: add it to a key's `origins`.")
         return responses.preflight_response(request.headers.get("Access-Control-Request-Headers", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.support.payloads import (
 )
 
 PATH = "/v1/cloudevents"
+CASE = Path(__file__).parent.parent / "data" / "doors" / "cloudevents.json"
 STRUCTURED = {"content-type": "application/cloudevents+json; charset=utf-8"}
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 ASKED = {
@@ -78,6 +80,39 @@ def test_the_body_says_whether_it_is_a_batch() -> None:
 def test_header_values_are_unescaped() -> None:
     call = read({}, {**HEADERS, "ce-type": "Caf%C3%A9%20Visited"}).calls[0]
     assert call["event"] == "Café Visited"
+
+
+def test_the_headers_of_a_cloudevent_are_unquoted_and_decoded() -> None:
+    case = json.loads(CASE.read_text())
+    (call,) = cloudevents.read_cloudevents(post(PATH, {}, case["headers"])).calls
+    assert {name: call[name] for name in case["call"]} == case["call"]
+    assert refusal(lambda: cloudevents.read_cloudevents(post(PATH, {}, case["headers"] | case["refused"]))) == (
+        400,
+        "bad_header",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "subject"),
+    [
+        ('"ana"', "ana"),
+        (r'"a\"n\\a"', r'a"n\a'),
+        ('"Jos%C3%A9"', "José"),
+        ("José", "José"),
+        ("a%22b", 'a"b'),
+        ('an"a"', 'an"a"'),
+        ('"', '"'),
+        ('""ana', '""ana'),
+    ],
+)
+def test_a_quoted_header_value_is_unescaped_first(value: str, subject: str) -> None:
+    assert read({}, {**HEADERS, "ce-subject": value}).calls[0]["userId"] == subject
+
+
+@pytest.mark.parametrize("value", ["%C0%A0", "a%ff", "%ED%A0%80", "\udcff"])
+@pytest.mark.parametrize("name", ["ce-subject", "ce-id", "ce-anything"])
+def test_a_header_value_that_is_no_utf_8_is_refused(name: str, value: str) -> None:
+    assert refusal(lambda: read({}, {**HEADERS, name: value})) == (400, "bad_header")
 
 
 def test_an_id_number_or_time_that_is_missing_is_made_good() -> None:

@@ -494,6 +494,24 @@ async def test_a_preflight_of_a_known_page_is_allowed_what_it_asks_for(strict_ke
     assert headers["Vary"] == "Origin"
 
 
+async def test_a_sender_of_cloudevents_may_ask_before_it_sends(strict_keys: Path) -> None:
+    asks = {"WebHook-Request-Origin": "eventgrid.azure.net", "WebHook-Request-Rate": "120"}
+    async with serving(strict_keys) as running:
+        answer = await running.send("OPTIONS", "/v1/cloudevents?writeKey=wk_site", headers=asks)
+        odd = await running.send("OPTIONS", "/v1/cloudevents", headers={"WebHook-Request-Origin": "not one"})
+        elsewhere = await running.send("OPTIONS", "/v1/t", headers=asks)
+
+    assert answer.status == 200
+    assert (answer.headers["WebHook-Allowed-Origin"], answer.headers["WebHook-Allowed-Rate"]) == (
+        "eventgrid.azure.net",
+        "*",
+    )
+    assert answer.headers["Allow"] == "POST, OPTIONS"
+    assert (odd.status, odd.headers["WebHook-Allowed-Origin"]) == (200, "*")
+    assert "WebHook-Allowed-Rate" not in odd.headers
+    assert (elsewhere.status, elsewhere.code) == (403, "origin_not_allowed")
+
+
 async def test_a_preflight_of_another_page_is_not(strict_keys: Path) -> None:
     async with serving(strict_keys) as running:
         answer = await running.send("OPTIONS", "/v1/t", headers={"Origin": "https://elsewhere.example"})
