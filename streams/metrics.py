@@ -27,7 +27,8 @@ class Metrics:
             "Events by outcome other than counted: duplicates, limited (over a limit), late (after its bucket "
             "closed), skipped (a repeated delivery), forwarded (to the lead that its own was joined to), misrouted "
             "(sent on to the right partition), erased (of an erased lead), retracted, retracted_late (too old to "
-            "retract), joins, join_conflicts, erasures, leads (new ones)",
+            "retract), joins, join_conflicts, erasures, leads (new ones), unreadable_time "
+            "(counted at its arrival, because its time cannot be read)",
             ["outcome"],
             registry=r,
         )

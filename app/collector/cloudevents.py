@@ -125,7 +125,7 @@ def _call(event: dict[str, Any]) -> Call:
     call = data if isinstance(data, dict) and _is_call(data) else _track(event, data)
     if not call.get("messageId") and event.get("id"):
         call["messageId"] = _message_id(event)
-    if not (call.get("timestamp") or call.get("originalTimestamp")) and isinstance(event.get("time"), str):
+    if not (call.get("timestamp") or call.get("originalTimestamp")) and event.get("time"):
         call["timestamp"] = event["time"]
     return call
 

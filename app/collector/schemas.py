@@ -17,8 +17,8 @@ def ref(name: str) -> Part:
 
 
 BYTES: Final = {"type": "string", "contentMediaType": "image/gif"}
-_ID: Final = {"type": ["string", "null"], "maxLength": MOST_ID_CHARS}
-_TIME: Final = {"type": "string", "format": "date-time"}
+_ID: Final = {"type": ["string", "number", "null"], "maxLength": MOST_ID_CHARS}
+_TIME: Final = {"type": ["string", "number"], "format": "date-time"}
 _OBJECT: Final = {"type": ["object", "null"]}
 _CALL: Final[dict[str, Part]] = {
     "type": {"type": "string", "enum": sorted(TYPES)},

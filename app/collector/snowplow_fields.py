@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from app.collector.calls import decode_base64, parse_lenient, rfc3339
 from streams.events.rejects import Refused
+from streams.events.times import epoch_ms
 
 _NOT_JSON: Final = "not_json"
-_MOST_DIGITS: Final = 15
 
 Event = Mapping[str, Any]
 
@@ -36,8 +36,8 @@ def number_of(event: Event, name: str) -> int | float | None:
 
 def time_of(event: Event, name: str) -> str | None:
     """A field in ms since the epoch as RFC 3339; None if it is not a time."""
-    digits = text_of(event, name)
-    return rfc3339(int(digits)) if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS else None
+    at_ms = epoch_ms(text_of(event, name))
+    return None if at_ms is None else rfc3339(at_ms)
 
 
 def json_of(event: Event, coded: str, plain: str) -> Any:

@@ -67,10 +67,11 @@ class AcceleratedCodec(Codec):
         if len(self._hashes) + len(self._numbers) >= MEMORY:
             self._forget_kinds()
         rows = self._scan(records, owners)
+        before = self._unreadable_times
         rejects: list[tuple[Any, Reject]] = []
         if len(not_plain := np.flatnonzero(rows.kinds == NOT_PLAIN)):
             rows = self._decode_one_by_one(rows, not_plain.tolist(), rejects)
-        return Decoded(self._columns(rows), rejects)
+        return Decoded(self._columns(rows), rejects, self._unreadable_times - before)
 
     def _scan(self, records: Sequence[Any], owners: Sequence[Owner]) -> _Rows:
         """Scan the records with compiled code."""

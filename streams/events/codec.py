@@ -15,7 +15,7 @@ from streams.events.controls import decode_control
 from streams.events.identities import names_user, owner_of
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Record
 from streams.events.rejects import Refused, Reject
-from streams.events.times import FIRST_MS, LAST_MS, event_time
+from streams.events.times import FIRST_MS, LAST_MS, event_time, has_unreadable_time
 from streams.scoring.event import Control, LeadEvent, Retract
 from streams.scoring.interface import Batch, PlainBatch
 
@@ -32,6 +32,8 @@ class Decoded(NamedTuple, Generic[B_co]):
 
     batch: B_co
     rejects: list[tuple[Any, Reject]]
+    unreadable_times: int = 0
+    """Events with a time that cannot be read: they count at their arrival."""
 
 
 class LeadCodec(Protocol):
@@ -50,6 +52,7 @@ class Codec:
         Numbers matter only at the ``numeric`` paths; the accelerator uses that, this class does not.
         """
         self._keys = [tuple(path.split(".")) for path in paths]
+        self._unreadable_times = 0
 
     def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[Batch]:
         """Read records in order.
@@ -58,13 +61,14 @@ class Codec:
         """
         inputs: list[tuple[int, LeadEvent | Control]] = []
         rejects: list[tuple[Any, Reject]] = []
+        before = self._unreadable_times
         for record, owner in zip(records, owners, strict=True):
             item = self.decode_event(record, owner) if isinstance(owner, str) else owner
             if isinstance(item, Reject):
                 rejects.append((record, item))
             elif item is not None:
                 inputs.append((record.offset, item))
-        return Decoded(PlainBatch(inputs), rejects)
+        return Decoded(PlainBatch(inputs), rejects, self._unreadable_times - before)
 
     def decode_record(self, record: Record) -> LeadEvent | Control | Reject:
         """Read one record of any kind. If it comes from intake or from another shard, its key is the lead id."""
@@ -91,6 +95,7 @@ class Codec:
         values = tuple(_lookup(sent, keys) for keys in self._keys)
         touch = _touch(*(_lookup(sent, keys) for keys in _CAMPAIGN))
         at = event_time(sent, arrival)
+        self._unreadable_times += at == arrival and has_unreadable_time(sent)
         traits = traits_of(sent)
         public = traits is not None and from_public_key(sent)
         known = names_user(sent, lead_id)

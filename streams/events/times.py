@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_SECOND = timedelta(seconds=1)
 
 FIRST_MS: Final = 1
 """The earliest arrival time; earlier or missing ones are raised to it.
@@ -16,22 +18,84 @@ In a lead's state, everything that arrived at or before 0 counts as erased.
 """
 LAST_MS: Final = 2**46
 """The latest arrival time, far beyond the year 4000; later ones are lowered to it. Every field can hold it."""
+_LATEST_EPOCH_MS: Final = 253_402_300_799_999
+"""The end of the year 9999."""
+_LEAST_EPOCH_MS: Final = 1e11
+"""Smaller numbers are seconds: as ms they would be in the first three years."""
+_MOST_CHARS: Final = 100
+_BASIC_DATE_CHARS: Final = 8
+"""``20260105`` is a date."""
+_NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
+_LEAP_SECOND: Final = re.compile(r"(.+[T ][0-9]{2}:[0-9]{2}):60(.*)")
+_GO: Final = re.compile(r"([0-9-]{10} [0-9:.]{8,18}) ([+-][0-9]{4}) \S+(?: M=\S+)?")
+"""Go's ``time.String``, in capitals: ``2022-07-28 21:43:35.291 +0000 UTC``."""
+_TIMES: Final = ("timestamp", "originalTimestamp")
+_FORWARDED: Final = (*_TIMES, "sentAt", "receivedAt")
 
 
-def parse_ms(text: Any) -> int | None:
-    """Convert an RFC 3339 time to ms since the epoch; None if it is invalid. A time without a zone is UTC."""
+def parse_ms(value: Any) -> int | None:
+    """A time as ms since the epoch; None if it cannot be read.
+
+    It is RFC 3339 (a time without a zone is UTC), or a number or digits: seconds or ms since 1970.
+    """
+    if not isinstance(value, str):
+        return epoch_ms(value)
+    if value[:5].isdigit() and len(value) != _BASIC_DATE_CHARS and _NUMBER.fullmatch(value):
+        return epoch_ms(float(value))
     try:
-        moment = datetime.fromisoformat(text)
-        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
-    except (TypeError, ValueError, OverflowError):
+        return _to_ms(datetime.fromisoformat(value))
+    except (ValueError, OverflowError):
+        return _parse_rare(value) if len(value) <= _MOST_CHARS else None
+
+
+def epoch_ms(value: Any) -> int | None:
+    """Unix seconds (or ms, above 10^11), as a number or digits, to ms; None if it is neither."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LATEST_EPOCH_MS:
         return None
+    return round(value if value > _LEAST_EPOCH_MS else value * 1000)
 
 
 def event_time(sent: Mapping[str, Any], arrival: int) -> int:
-    """The time of the event: ``timestamp``, corrected for the sender's clock by ``sentAt``, and never after arrival."""
-    said = parse_ms(sent.get("timestamp") or sent.get("originalTimestamp"))
+    """When an event happened, never after its arrival.
+
+    ``timestamp``, or ``originalTimestamp`` where that cannot be read, is corrected for the sender's clock by
+    ``sentAt``. An event that has ``receivedAt`` besides these was corrected before it was forwarded.
+    """
+    said = parse_ms(sent.get("timestamp"))
+    if said is None:
+        said = parse_ms(sent.get("originalTimestamp"))
     if said is None:
         return arrival
-    sent_at = parse_ms(sent.get("sentAt"))
+    sent_at = None if all(map(sent.get, _FORWARDED)) else parse_ms(sent.get("sentAt"))
     at = said if sent_at is None else arrival - (sent_at - said)
     return max(min(at, arrival), 0)
+
+
+def has_unreadable_time(sent: Mapping[str, Any]) -> bool:
+    """Whether an event has a time, but none that can be read."""
+    times = [sent[name] for name in _TIMES if sent.get(name)]
+    return bool(times) and all(parse_ms(time) is None for time in times)
+
+
+def _parse_rare(text: str) -> int | None:
+    """RFC 3339 in small letters or with a leap second, and Go's own form."""
+    text = text.strip().upper()
+    if go := _GO.fullmatch(text):
+        text = f"{go[1]}{go[2]}"
+    leap = _LEAP_SECOND.fullmatch(text)
+    try:
+        moment = datetime.fromisoformat(f"{leap[1]}:59{leap[2]}" if leap else text)
+        if not leap:
+            return _to_ms(moment)
+        at_ms = _to_ms(moment + _SECOND)
+    except (ValueError, OverflowError):
+        return None
+    following = _EPOCH + timedelta(milliseconds=at_ms)
+    is_month = (following.day, following.hour, following.minute, following.second) == (1, 0, 0, 0)
+    return at_ms if is_month else None
+
+
+def _to_ms(moment: datetime) -> int:
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from streams.environment import Environment
 from streams.events.codec import Owner
@@ -15,6 +16,8 @@ from streams.implementation import Implementation
 from streams.scoring.rules import Rules
 from streams.shard.position import Position
 
+log = logging.getLogger(__name__)
+
 
 class Reader:
     """Reads the records of one shard."""
@@ -23,6 +26,7 @@ class Reader:
         """``partition`` is a partition of ``lead-events``."""
         self._partition = partition
         self._env = env
+        self._warned = False
         self.make_codec(rules, env.implementation)
 
     def make_codec(self, rules: Rules, implementation: Implementation) -> None:
@@ -38,7 +42,16 @@ class Reader:
                 for record in records
             ]
         read = self._codec.decode_batch(records, owners)
+        if read.unreadable_times:
+            self._count_unreadable_times(read.unreadable_times, records)
         return read.batch, [self._reject(record, reject) for record, reject in read.rejects]
+
+    def _count_unreadable_times(self, events: int, records: Sequence[Any]) -> None:
+        self._env.metrics.events.labels("unreadable_time").inc(events)
+        if not self._warned:
+            self._warned = True
+            first, last = records[0].offset, records[-1].offset
+            log.warning(_UNREADABLE_TIME, events, self._env.topics.lead_events, self._partition, first, last)
 
     def _read_marked(self, record: Any, position: Position) -> Owner:
         """Read a record that has headers or no value: from intake, from another shard, or an erasure request.
@@ -61,3 +74,9 @@ class Reader:
         self._env.metrics.rejected.labels(reject.reason).inc()
         place = f"{self._env.topics.lead_events}:{self._partition}:{record.offset}"
         return reject_record(self._env.topics.rejected, record, place, reject)
+
+
+_UNREADABLE_TIME: Final = (
+    "the timestamp of %d events on %s:%d, offsets %d to %d, cannot be read, so they count at their arrival: "
+    "send times by RFC 3339, or seconds or ms since 1970 (logged once a shard; counted in leadglow_events)"
+)

@@ -116,3 +116,16 @@ async def test_a_damaged_lead_ends_the_step_with_its_name_and_a_remedy() -> None
     shard = await opened(store)
     with pytest.raises(Mismatch, match=r"partition 0: .* damaged: .* \(lead 'ana'\).*`leadglow rebuild`"):
         await shard.score_batch([demo(1, "ana")])
+
+
+async def test_times_that_cannot_be_read_are_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    shard = await opened(MemoryStore())
+    for first in (0, 10):
+        records = [demo(first + i, "ana") for i in range(3)]
+        for record, time in zip(records, ("28/07/2022 21:43", "", "2022-07-28T21:43:35Z"), strict=True):
+            record.value = json.dumps(json.loads(record.value) | {"timestamp": time}).encode()
+        await shard.score_batch(records)
+
+    assert shard.env.metrics.events.labels("unreadable_time")._value.get() == 2
+    assert [each.levelname for each in caplog.records if "cannot be read" in each.getMessage()] == ["WARNING"]
+    assert "28/07" not in caplog.text

@@ -32,8 +32,11 @@ from streams.events.calls import MOST_MESSAGE_ID_CHARS
 from streams.events.rejects import MOST_ID_CHARS
 
 MOST_DEPTH: Final = 32
-ENVELOPE: Final = ("type", "messageId", "userId", "anonymousId", "event", "timestamp", "sentAt")
-TYPE, MESSAGE, USER, ANONYMOUS, EVENT, TIME, SENT = range(len(ENVELOPE))
+ENVELOPE: Final = (
+    *("type", "messageId", "userId", "anonymousId", "event"),
+    *("timestamp", "sentAt", "originalTimestamp", "receivedAt"),
+)
+TYPE, MESSAGE, USER, ANONYMOUS, EVENT, TIME, SENT, ORIGINAL, RECEIVED = range(len(ENVELOPE))
 OBJECT, NOTHING, TEXT, SCALAR, NUMBER = range(5)
 """Forms that a field may have: object; null; text or null; text, boolean or null; text, number or null."""
 _SKIPPED: Final = -1
@@ -157,6 +160,8 @@ def _read_ids_and_times(text, end, owner, spans, tokens, one):
     if one.at == NEVER:
         return False
     if tokens[SENT] == PLAIN_TEXT and spans[SENT, 1] == TIME_CHARS:
+        if spans[ORIGINAL, 1] > 0 and tokens[ORIGINAL] > NULL and spans[RECEIVED, 1] > 0 and tokens[RECEIVED] > NULL:
+            return True  # corrected before it was forwarded
         one.sent = time_at(text, spans[SENT, 0])
         return one.sent != NEVER
     return tokens[SENT] <= NULL
