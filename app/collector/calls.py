@@ -17,7 +17,7 @@ from xxhash import xxh3_128_hexdigest
 
 from app.collector.inbound import BadCall, Call, Delivery, Inbound, Refusal
 from streams.events.calls import RETRACTION, check_call, known_id
-from streams.events.identities import owner_of, plain_owner, previous_identity
+from streams.events.identities import owner_of, plain_owner
 from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Refused
 
 MOST_CALLS: Final = 5_000
@@ -99,9 +99,7 @@ def require_scorable(call: Call) -> None:
     check_call(call)
     if not plain_owner(call.get("userId"), call.get("anonymousId")):
         owner_of(call)
-    if call["type"] == "alias":
-        previous_identity(call)
-    elif call.get("event") == RETRACTION and call["type"] == "track":
+    if call.get("event") == RETRACTION and call["type"] == "track":
         properties = call.get("properties")
         if not (isinstance(properties, dict) and known_id(properties.get("messageId"))):
             raise Refused(_NO_TARGET)

@@ -36,7 +36,7 @@ from app.collector.calls import (
 )
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from streams.events.calls import TYPES
-from streams.events.identities import name_lead
+from streams.events.identities import clean_id, first_id, name_lead
 
 PATH: Final = "/v1/cloudevents"
 _EXPECTED: Final = "a CloudEvent or an array of CloudEvents"
@@ -149,9 +149,11 @@ def _track(event: dict[str, Any], data: Any) -> Call:
     call["context"] = {"cloudevent": about}
     if isinstance(properties.get("traits"), dict):
         call["context"]["traits"] = dict(properties["traits"])
-    user_id, anonymous_id = (properties.get(field) or event.get(field.lower()) for field in ("userId", "anonymousId"))
+    user_id, anonymous_id = (
+        first_id(properties.get(name), event.get(name.lower())) for name in ("userId", "anonymousId")
+    )
     subject, email = event.get("subject"), ""
-    if isinstance(subject, str) and not user_id and not anonymous_id:
-        user_id, email = ("", subject) if "@" in subject else (subject, "")
+    if isinstance(subject, str) and not clean_id(user_id) and not clean_id(anonymous_id):
+        user_id, email = (user_id, subject) if "@" in subject else (first_id(subject, user_id), "")
     name_lead(call, user_id, anonymous_id, email)
     return call

@@ -31,7 +31,8 @@ from app.collector.calls import (
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from streams.events.calls import TYPES
 from streams.events.identities import clean_id
-from streams.events.rejects import MOST_ID_CHARS, Refused
+from streams.events.rejects import MOST_ID_CHARS
+from streams.events.times import parse_ms
 
 _SHORT: Final = {"t": "track", "p": "page", "i": "identify", "g": "group", "a": "alias", "s": "screen"}
 """How the browser SDKs shorten the type of a call in its path."""
@@ -54,9 +55,11 @@ class _Shared:
     """Values that a request gives to all its calls."""
 
     context: dict[str, Any] = field(default_factory=dict)
-    fallbacks: list[tuple[str, str]] = field(default_factory=list)
-    """Fields for calls without a field of that name."""
-    time: tuple[str, str] | None = None
+    anonymous_id: str = ""
+    """For calls without one."""
+    sent_at: str | float = ""
+    """For calls without one."""
+    time: tuple[str, str | float] | None = None
     """The time, for calls without one."""
 
 
@@ -106,16 +109,13 @@ def _shared(inbound: Inbound, whole: dict[str, Any], count: int) -> _Shared | No
         if count > 1 and _size(context) * count > _MOST_REPEATED_BYTES:
             message = "The batch's context is too large to be added to each of its events: send smaller batches."
             raise Refusal(413, "too_large", message)
-    for name in _TIMES:
-        if shared.time is None and _is_time(whole.get(name)):
-            shared.time = (name, whole[name])
+    times = [(name, whole[name]) for name in _TIMES if _is_time(whole.get(name))]
+    shared.time = next((time for time in times if parse_ms(time[1]) is not None), next(iter(times), None))
     sent_at = whole.get("sentAt") or utf8_text(inbound.header("sentat"))
     if _is_time(sent_at):
-        shared.fallbacks.append(("sentAt", sent_at))
-    anonymous = _anonymous(inbound.header("anonymousid"))
-    if anonymous:
-        shared.fallbacks.append(("anonymousId", anonymous))
-    return shared if shared.context or shared.fallbacks or shared.time else None
+        shared.sent_at = sent_at
+    shared.anonymous_id = _anonymous(inbound.header("anonymousid"))
+    return shared if shared.context or shared.sent_at or shared.anonymous_id or shared.time else None
 
 
 def _size(context: dict[str, Any]) -> int:
@@ -126,7 +126,8 @@ def _size(context: dict[str, Any]) -> int:
 
 
 def _is_time(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MOST_TIME_CHARS
+    """Whether it can be a time; the engine reports one that it cannot read."""
+    return (isinstance(value, str) and 0 < len(value) <= _MOST_TIME_CHARS) or parse_ms(value) is not None
 
 
 def _anonymous(header: str) -> str:
@@ -134,8 +135,8 @@ def _anonymous(header: str) -> str:
     if not 0 < len(header) <= 4 * MOST_ID_CHARS:
         return ""
     try:
-        return clean_id((decode_base64(header) or b"").decode()) or ""
-    except (UnicodeDecodeError, Refused):
+        return clean_id((decode_base64(header) or b"").decode())
+    except UnicodeDecodeError:
         return ""
 
 
@@ -159,9 +160,10 @@ def _complete(call: Call, shared: _Shared) -> None:
         if own is None or isinstance(own, dict):
             copies = {key: dict(value) if isinstance(value, dict) else value for key, value in shared.context.items()}
             call["context"] = copies | (own or {})
-    for name, value in shared.fallbacks:
-        if not call.get(name):
-            call[name] = value
+    if shared.sent_at and not call.get("sentAt"):
+        call["sentAt"] = shared.sent_at
+    if shared.anonymous_id and not clean_id(call.get("anonymousId")):
+        call["anonymousId"] = shared.anonymous_id
     if shared.time and not (call.get("timestamp") or call.get("originalTimestamp")):
         call[shared.time[0]] = shared.time[1]
 

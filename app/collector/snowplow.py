@@ -40,7 +40,7 @@ from app.collector.calls import (
 from app.collector.inbound import Call, Delivery, Inbound
 from app.collector.page_urls import campaign_of, page_of
 from app.collector.snowplow_fields import Event, json_of, number_of, text_of, time_of
-from streams.events.identities import name_lead
+from streams.events.identities import clean_address, first_id, lead_ids, name_lead
 from streams.events.rejects import Refused
 
 POST_PATH: Final = "/com.snowplowanalytics.snowplow/tp2"
@@ -126,8 +126,8 @@ def _call(event: Event, call: Call, inbound: Inbound, email_fields: Mapping[str,
     call |= _times(event)
     entities, email = _entities(event, email_fields)
     call["context"] = _context(event, inbound, entities)
-    anonymous = next(filter(None, (text_of(event, name) for name in _ANONYMOUS)), "")
-    name_lead(call, text_of(event, "uid"), anonymous, email)
+    anonymous_id = first_id(*(text_of(event, name) for name in _ANONYMOUS))
+    name_lead(call, text_of(event, "uid"), anonymous_id, email)
     return call
 
 
@@ -144,11 +144,10 @@ def _times(event: Event) -> dict[str, str]:
 
 def _identify(event: Event, call: Call) -> Call | None:
     """The call that joins the identities of an event; None if it has no user or no other identity."""
-    email = call["context"].get("traits", {}).get("email", "")
-    anonymous = call.get("anonymousId", "")
-    if "userId" not in call or not (anonymous or email):
+    ids = lead_ids(call)
+    if not ids.user_id or not (ids.anonymous_id or ids.email):
         return None
-    values = orjson.dumps([call["userId"], anonymous, email, text_of(event, "sid")])
+    values = orjson.dumps([*ids, text_of(event, "sid")])
     kept = {name: call[name] for name in _IDENTIFYING if name in call}
     context = {name: value for name, value in call["context"].items() if name != "entities"}
     return {"type": "identify", "messageId": f"snowplow-{xxh3_128_hexdigest(values)}", **kept, "context": context}
@@ -240,9 +239,7 @@ def _entities(event: Event, email_fields: Mapping[str, str]) -> tuple[dict[str, 
     email = ""
     for vendor, name, data in _described(event):
         found.setdefault(name, data)
-        address = data.get(email_fields.get(f"{vendor}/{name}") or email_fields.get(name) or "")
-        if not email and isinstance(address, str) and "@" in address:
-            email = address
+        email = email or clean_address(data.get(email_fields.get(f"{vendor}/{name}") or email_fields.get(name) or ""))
     return found, email
 
 

@@ -1,11 +1,12 @@
 """Determines the lead that an event belongs to.
 
-An event identifies its lead by ``userId``, ``anonymousId`` or an e-mail address. The first of these is its owner.
-``identify`` and ``alias`` join the other identities to it.
+An event identifies its lead by ``userId``, ``anonymousId`` or an e-mail address. The first of these that is a valid id
+is its owner. ``identify`` and ``alias`` join the other identities to it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated, Any, Final, NamedTuple
@@ -17,7 +18,29 @@ from streams.scoring.event import ANONYMOUS, EMAIL, USER, Identity
 
 MOST_EMAIL_CHARS: Final = 320
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_ID_CHARS)]
-"""An id in a call that is decoded into a structure. It may still contain unprintable characters."""
+"""An id in a call that is decoded into a structure. ``clean_id`` has not checked it yet."""
+PLACEHOLDERS: Final = frozenset(
+    {"undefined", "null", "none", "nil", "nan", "[object object]", "true", "false", "anonymous", "guest", "n/a"}
+    | {"-", "-1", "0", "00000000-0000-0000-0000-000000000000"}
+)
+"""What senders write where there is no id, in lower case; so are zeros, and merge tags that were not replaced."""
+ODD_FIRST: Final = " 0-[{*%$<"
+"""An id that begins so, or ends as in ODD_LAST, may have to be trimmed or be a placeholder other than a word."""
+ODD_LAST: Final = " }*%>"
+WORD_SHAPES: Final = tuple(sorted({256 * len(word) + ord(word[0]) for word in PLACEHOLDERS if word[0].isalpha()}))
+"""Length and first letter of placeholders that are words."""
+_LONGEST_WORD: Final = WORD_SHAPES[-1] // 256
+_MERGE_TAGS: Final = (("{{", "}}"), ("*|", "|*"), ("%%", "%%"), ("${", "}"), ("<%", "%>"))
+"""How the merge tags of mail services begin and end."""
+_CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
+_AROUND: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f"
+    "\u205f\u3000\xad\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067"
+    "\u2068\u2069\ufeff"
+)
+"""White space, and format characters that come with copied texts; not joiners, which belong to words and emoji."""
+_MOST_WHOLE: Final = 1e21
+"""JavaScript writes larger numbers with an exponent, too."""
 
 
 class LeadIds(NamedTuple):
@@ -26,85 +49,60 @@ class LeadIds(NamedTuple):
     user_id: str = ""
     anonymous_id: str = ""
     email: str = ""
-    """As written in the event; ``email_id`` converts it to lower case."""
+    """In the case in which it was written; ``email_id`` converts it to lower case."""
 
 
 def owner_of(sent: Mapping[str, Any]) -> Identity:
     """The identity that an event belongs to.
 
     Raises:
-        Refused: the event has no identity, or the owner's id is not valid.
+        Refused: the event has no identity.
     """
-    known = identities(sent)
-    if not known:
-        raise Refused("no_lead")
-    return known[0]
+    return identities(sent)[0]
 
 
 def identities(sent: Mapping[str, Any]) -> list[Identity]:
     """All identities in an event, its owner first. An invalid id of another identity is ignored.
 
     Raises:
-        Refused: the owner's id is not valid.
+        Refused: the event has no identity.
     """
     ids = lead_ids(sent)
     known = [Identity(kind, name) for kind, name in ((USER, ids.user_id), (ANONYMOUS, ids.anonymous_id)) if name]
     if ids.email:
         known.append(Identity(EMAIL, email_id(ids.email)))
+    if not known:
+        raise Refused(_reason_for_none(sent))
     return known
 
 
 def lead_ids(sent: Mapping[str, Any]) -> LeadIds:
-    """The ids and the e-mail address in an event. An invalid ``anonymousId`` beside a ``userId`` is ignored.
-
-    Raises:
-        Refused: the owner's id is not valid.
-    """
-    user_id = clean_id(sent.get("userId"))
-    try:
-        anonymous_id = clean_id(sent.get("anonymousId"))
-    except Refused:
-        if user_id is None:
-            raise
-        anonymous_id = None
-    return LeadIds(user_id or "", anonymous_id or "", _email_of(sent))
+    """The ids and the e-mail address of an event, as ``identities`` ranks them."""
+    return LeadIds(clean_id(sent.get("userId")), clean_id(sent.get("anonymousId")), _email_of(sent))
 
 
 def plain_owner(user_id: Any, anonymous_id: Any) -> str:
-    """Return the owner's id in the usual case of a printable string; an empty string if ``owner_of`` must decide."""
-    owner = anonymous_id if user_id is None or user_id == "" else user_id
-    return owner if type(owner) is str and len(owner) <= MOST_ID_CHARS and owner.isprintable() else ""
+    """The owner's id; empty where only an e-mail address can name the lead."""
+    return (clean_id(user_id) if user_id else "") or clean_id(anonymous_id)
 
 
 def previous_identity(sent: Mapping[str, Any]) -> Identity | None:
-    """The identity that an ``alias`` call joins to its owner.
-
-    Raises:
-        Refused: the previous id is not valid.
-    """
+    """The identity that an ``alias`` call joins to its owner."""
     previous = clean_id(sent.get("previousId"))
-    if previous is None:
+    if not previous:
         return None
-    return Identity(ANONYMOUS if previous == sent.get("anonymousId") else USER, previous)
+    return Identity(ANONYMOUS if previous == clean_id(sent.get("anonymousId")) else USER, previous)
 
 
 def names_user(sent: Mapping[str, Any], lead_id: str) -> bool:
-    """Whether the ``userId`` of an event is this lead id."""
-    return sent.get("userId") not in (None, "") and str(sent["userId"]) == lead_id
+    """Whether an event calls the lead with this id by ``userId``; the lead may be older than the rules for ids."""
+    user_id = sent.get("userId")
+    return user_id == lead_id or _text_of(user_id) == lead_id
 
 
 def record_key(call: Mapping[str, Any]) -> bytes:
-    """The key of an event's record in a source topic: the owner's id, or its e-mail address in lower case.
-
-    The key is empty if the event has no owner.
-    """
-    owner = plain_owner(call.get("userId"), call.get("anonymousId"))
-    if not owner:
-        try:
-            ids = lead_ids(call)
-        except Refused:
-            return b""
-        owner = ids.user_id or ids.anonymous_id or _folded(ids.email)
+    """The key of a call's record in a source topic: its owner's id, or e-mail address in lower case; empty for none."""
+    owner = plain_owner(call.get("userId"), call.get("anonymousId")) or _email_of(call).lower()
     return owner.encode(errors="replace")
 
 
@@ -118,35 +116,83 @@ def name_lead(call: dict[str, Any], user_id: Any = "", anonymous_id: Any = "", e
         call.setdefault("context", {}).setdefault("traits", {}).setdefault("email", email)
 
 
-def clean_id(value: Any) -> str | None:
-    """Return an id as a string, or None if it is missing, null or empty.
+def clean_id(value: Any) -> str:
+    """An id as a text without white space around it; empty where there is none.
 
-    Raises:
-        Refused: the id is neither a string nor a whole number, is too long, or contains control characters.
+    Missing values, placeholders, lists, objects, texts with control characters and very long ones are no id.
     """
-    if value is None or value == "":
-        return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or len(value) > MOST_ID_CHARS or not value.isprintable():
-        raise Refused("bad_id")
-    return value
+    if (
+        type(value) is str
+        and value.isascii()
+        and value.isprintable()
+        and 0 < len(value) <= MOST_ID_CHARS
+        and value[0] not in ODD_FIRST
+        and value[-1] not in ODD_LAST
+    ):  # the usual id, at the cost of a few comparisons
+        return "" if len(value) <= _LONGEST_WORD and value.lower() in PLACEHOLDERS else value
+    text = _text_of(value)
+    return text if _is_sound(text, MOST_ID_CHARS) and not _is_placeholder(text) else ""
+
+
+def first_id(*values: Any) -> Any:
+    """The first value that is an id, else the first that is there, which a rejection can then explain."""
+    return next(filter(clean_id, values), next(filter(None, values), ""))
+
+
+def clean_address(value: Any) -> str:
+    """An e-mail address without white space around it; empty where there is none."""
+    if not isinstance(value, str) or "@" not in value:
+        return ""
+    address = value.strip(_AROUND)
+    return address if _is_sound(address, MOST_EMAIL_CHARS) and not _has_merge_tag(address) else ""
 
 
 def email_id(address: str) -> str:
     """The lead id of an e-mail address: the SHA-256 of its lower-cased form."""
-    return sha256(_folded(address).encode()).hexdigest()
+    return sha256(address.strip(_AROUND).lower().encode()).hexdigest()
 
 
-def _folded(address: str) -> str:
-    return address.strip().lower()
+def _text_of(value: Any) -> str:
+    """A text, number or boolean as a text without white space around it; empty for anything else."""
+    if isinstance(value, str):
+        return value.strip(_AROUND)
+    if isinstance(value, float) and value.is_integer() and abs(value) < _MOST_WHOLE:
+        value = int(value)
+    return str(value).lower() if isinstance(value, int | float) else ""
+
+
+def _is_sound(text: str, most_chars: int) -> bool:
+    return 0 < len(text) <= most_chars and (text.isprintable() or not _CONTROLS.search(text))
+
+
+def _is_placeholder(text: str) -> bool:
+    """Whether senders put a text where there is no id."""
+    return text.lower() in PLACEHOLDERS or not text.strip("0") or _has_merge_tag(text)
+
+
+def _has_merge_tag(text: str) -> bool:
+    """Whether a text begins or ends with a merge tag that was not replaced."""
+    if text[0] not in ODD_FIRST and text[-1] not in ODD_LAST:
+        return False
+    return any(
+        (text.startswith(begin) and end in text[len(begin) :]) or (text.endswith(end) and begin in text[: -len(end)])
+        for begin, end in _MERGE_TAGS
+    )
+
+
+def _reason_for_none(sent: Mapping[str, Any]) -> str:
+    """Why an event has no identity."""
+    for value in (sent.get("userId"), sent.get("anonymousId")):
+        text = _text_of(value)
+        if isinstance(value, list | dict) or (text and not _is_placeholder(text)):
+            return "bad_id"
+    return "no_lead"
 
 
 def _email_of(sent: Mapping[str, Any]) -> str:
     context = sent.get("context")
     inner = context.get("traits") if isinstance(context, dict) else None
     for place in (sent.get("traits"), inner, sent.get("properties")):
-        address = place.get("email") if isinstance(place, dict) else None
-        if isinstance(address, str) and "@" in address and len(address) <= MOST_EMAIL_CHARS:
+        if isinstance(place, dict) and (address := clean_address(place.get("email"))):
             return address
     return ""

@@ -85,8 +85,6 @@ class Intake:
         sent = parse_call(record.value)
         check_call(sent)
         known = identities(sent)
-        if not known:
-            raise Refused("no_lead")
         joins = joins_of(sent, known, arrival)
         self._append_row(output, known[0].id, arrival, record.value, [source])
         for i, control in enumerate(joins):

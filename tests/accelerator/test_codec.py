@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -57,6 +58,12 @@ WHOLE = [
     page(**USUAL, type="screen", sentAt="2026-01-05T10:00:01.000Z", context={"page": {"title": '\\ " /'}, "ip": "::1"}),
     page(**USUAL, userId=None, anonymousId="a", context={"campaign": {"name": "x"}, "traits": None}),
 ]
+ODD_IDS = (
+    *("undefined", "Null", "nil", "u-1 ", " u-1", "0", "00", "0a", "-", "-1", "{{id}}", "x%%id%%", "anonymous"),
+    *("anonymou5", "\u200bu-1", "u-1\u00a0", "\x7f", "u\x7f", "é", "owner ", "eigentümer", "eigentümer "),
+)
+SENT = "2026-01-05T10:00:01.000Z"
+FOUR_TIMES = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
 CALLS: list[bytes | None] = [
     *WHOLE,
     *(value for _, value, _ in POISON),
@@ -83,6 +90,14 @@ CALLS: list[bytes | None] = [
     page(timestamp="1936-01-05T10:00:00.000Z"),
     page(timestamp="٢٠٢٦-01-05T10:00:00.000Z"),
     page(originalTimestamp="2026-01-05T10:00:00.123Z"),
+    *(page(**USUAL, userId=each, anonymousId="a") for each in ODD_IDS),
+    *(page(**USUAL, userId=None, anonymousId=each) for each in ODD_IDS),
+    *(page(**USUAL, **dict.fromkeys(names, SENT)) for n in range(4) for names in combinations(FOUR_TIMES[1:], n)),
+    page(**USUAL, **dict.fromkeys(FOUR_TIMES[1:], SENT) | {"receivedAt": ""}),
+    page(**USUAL, **dict.fromkeys(FOUR_TIMES[1:], SENT) | {"originalTimestamp": "\n"}),
+    page(**USUAL, **dict.fromkeys(FOUR_TIMES[1:], SENT) | {"receivedAt": 1_767_607_200}),
+    page(timestamp=1_767_607_200),
+    page(timestamp="2026-01-05t10:00:00.123z"),
 ]
 
 

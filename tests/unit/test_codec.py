@@ -120,8 +120,9 @@ POISON: list[tuple[str, bytes | None, str]] = [
     ("a null id", page(userId=None), "no_lead"),
     ("an object for an id", page(userId={}), "bad_id"),
     ("a list for an id", page(userId=["u"]), "bad_id"),
-    ("a boolean for an id", page(userId=True), "bad_id"),
-    ("a float for an id", page(userId=1.5), "bad_id"),
+    ("a boolean for an id", page(userId=True), "no_lead"),
+    ("a float for an id", page(userId=1.5), "event"),
+    ("a placeholder for an id", page(userId="Undefined"), "no_lead"),
     ("a number for an id", page(userId=42), "event"),
     ("an object for an anonymous id", page(anonymousId={}), "event"),
     ("a line break in an id", page(userId="u\n1"), "bad_id"),
@@ -380,7 +381,8 @@ def test_a_record_of_an_impossible_time_is_read_as_of_a_possible_one(timestamp: 
 
 
 def test_a_visitor_called_none_is_no_known_user() -> None:
-    event = read(json.dumps({"type": "identify", "messageId": "m", "anonymousId": "None"}).encode())
+    sent = {"type": "identify", "messageId": "m", "anonymousId": "None"}
+    event = Codec(PATHS).decode_event(Arriving(json.dumps(sent).encode()), "None")
     assert isinstance(event, LeadEvent)
     assert not event.known
 

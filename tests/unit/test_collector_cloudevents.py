@@ -212,7 +212,7 @@ def test_data_with_a_type_of_their_own_and_no_id_are_properties() -> None:
         ({**ASKED, "type": ""}, "no_event"),
         ({**ASKED, "type": 7}, "no_event"),
         ({**ASKED, "subject": None}, "no_lead"),
-        ({**ASKED, "subject": "u\n"}, "bad_id"),
+        ({**ASKED, "subject": "u\n1"}, "bad_id"),
         ({**ASKED, "data": {"type": "track", "userId": "u-1"}}, "no_event"),
     ],
 )

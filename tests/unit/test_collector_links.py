@@ -87,7 +87,7 @@ def test_two_requests_for_a_pixel_are_two_events_and_the_same_one_is_one() -> No
         ([], "no_lead"),
         ([("type", "bow"), ("userId", "u")], "unknown_type"),
         ([("type", "track"), ("userId", "u")], "no_event"),
-        ([("userId", "u\n")], "bad_id"),
+        ([("userId", "u\n1")], "bad_id"),
     ],
 )
 def test_a_pixel_that_cannot_be_used_is_refused(query: list[tuple[str, str]], code: str) -> None:

@@ -116,6 +116,12 @@ def test_a_batch_context_that_is_no_object_is_left_out(context: Any) -> None:
     assert read("/v1/batch", {"context": context, "batch": [PAGE]}).calls == [PAGE]
 
 
+def test_a_batch_gives_its_calls_a_time_that_can_be_read() -> None:
+    body = {"timestamp": "28/07/2022", "originalTimestamp": 1_659_044_615, "batch": [{"type": "page", "userId": "u"}]}
+    (call,) = read("/v1/batch", body).calls
+    assert event_of(call).at == 1_659_044_615_000
+
+
 def test_a_context_that_would_be_repeated_too_often_is_refused() -> None:
     body = {"context": {"x": "x" * 30_000}, "batch": [PAGE] * 1_000}
     assert refusal(lambda: read("/v1/batch", body)) == (413, "too_large")
@@ -128,16 +134,16 @@ def test_bad_events_go_apart_and_the_rest_counts() -> None:
         {"type": "bow", "userId": "u-1"},
         {"type": "track", "userId": "u-1"},
         {"type": "page"},
-        {"type": "page", "userId": True, "anonymousId": "a"},
+        {"type": "page", "userId": True},
         {"type": "page", "userId": "u\n1"},
-        {"type": "alias", "userId": "u-1", "previousId": ["a"]},
+        {"type": "alias", "userId": ["u-1"], "previousId": "a"},
         {"type": "track", "event": "Event Retracted", "userId": "u-1", "properties": {"messageId": ""}},
         {**PAGE, "x": "x" * MOST_EVENT_BYTES},
     ]
     delivery = read("/v1/batch", {"batch": events})
     assert delivery.calls == [PAGE]
     reasons = [
-        *("not_an_object", "unknown_type", "no_event", "no_lead", "bad_id", "bad_id", "bad_id", "no_target"),
+        *("not_an_object", "unknown_type", "no_event", "no_lead", "no_lead", "bad_id", "bad_id", "no_target"),
         "too_large",
     ]
     assert [bad.reason for bad in delivery.bad] == reasons

@@ -144,7 +144,7 @@ def test_schema_names_become_words(name: str, event: str) -> None:
         ({"e": ["pv"]}, "unknown_type"),
         (7, "not_an_object"),
         ({"e": "pv"}, "no_lead"),
-        ({"e": "pv", "uid": "u\n"}, "bad_id"),
+        ({"e": "pv", "uid": "u\n1"}, "bad_id"),
         ({"e": "se", "duid": "d"}, "no_event"),
         ({"e": "ue", "duid": "d"}, "no_event"),
         ({"e": "ue", "duid": "d", "ue_px": "!!"}, "not_json"),

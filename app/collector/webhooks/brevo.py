@@ -19,6 +19,7 @@ from app.collector.webhooks.payloads import parse_object, split_array
 from app.collector.webhooks.postmark import SHARED_SECRET
 from app.collector.webhooks.signatures import has_secret
 from streams.events.rejects import Refused
+from streams.events.times import parse_ms
 
 _Details = dict[str, str]
 _EVENTS: Final[dict[str, tuple[str, _Details] | None]] = {
@@ -80,7 +81,7 @@ def _brevo_event(
 ) -> MailEvent:
     kind, name, details = what
     email = mail.address_of(address)
-    said_at = next((sent[field] for field in _TIMES if mail.epoch_ms(sent.get(field))), None)
+    said_at = next((sent[field] for field in _TIMES if parse_ms(sent.get(field))), None)
     message_id, url = _mail_id(sent, email), mail.text_at(sent, "link") or mail.text_at(sent, "URL")
     lists = [text for each in mail.list_at(sent, "list_id") if (text := mail.text_of(each))]
     made_at = str(said_at or mail.text_at(sent, "date") or mail.text_at(sent, "date_event"))
@@ -90,7 +91,7 @@ def _brevo_event(
         name,
         key=mail.derived_id(kind, message_id, email.lower(), made_at, url, ",".join(lists)),
         email=email,
-        at_ms=mail.epoch_ms(said_at),
+        at_ms=parse_ms(said_at),
         user_id="" if several else mail.user_id_of(hook, custom),
         message_id=message_id,
         campaign_id=mail.campaign_id_of(custom, *campaigns, _tag(sent)),

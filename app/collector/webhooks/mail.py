@@ -11,15 +11,13 @@ from app.collector.calls import rfc3339
 from app.collector.inbound import BadCall, Call, Delivery
 from app.collector.webhooks.hook import WebhookRequest
 from app.collector.webhooks.payloads import parse_object
-from streams.events.identities import clean_id, name_lead
+from streams.events.identities import clean_address, clean_id, name_lead
 from streams.events.rejects import REASONS, Refused
 
 HARD: Final = {"kind": "hard"}
 """A bounce: the address never accepts mail."""
 SOFT: Final = {"kind": "soft"}
 """A bounce: the address did not accept this mail."""
-
-_LATEST_MS = 253_402_300_799_999  # the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +139,8 @@ def list_at(sent: Any, *path: str) -> list[Any]:
 def address_of(value: Any) -> str:
     """The address in ``jane@acme.example`` or ``Jane <jane@acme.example>``; empty if there is none, or several."""
     given = value if isinstance(value, str) else ""
-    bare = given.rpartition("<")[2].partition(">")[0].strip()
-    one = bare.count("@") == 1 and given.count("<") <= 1
-    return bare if one and len(bare) <= 320 and bare.isprintable() else ""
-
-
-def epoch_ms(value: Any) -> int | None:
-    """Unix seconds (or ms, above 10^11) to ms; None if it is neither."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LATEST_MS:
-        return None
-    return round(value if value > 1e11 else value * 1000)
+    bare = clean_address(given.rpartition("<")[2].partition(">")[0])
+    return bare if bare.count("@") == 1 and given.count("<") <= 1 else ""
 
 
 def timestamp_of(at_ms: int | None) -> str:
@@ -164,11 +152,9 @@ def user_id_of(hook: WebhookRequest, custom: Any) -> str:
     """The userId in the custom arguments that the sender attached to the mail."""
     named = hook.option("user_field")
     for name in (named,) if named else ("user_id", "userId"):
-        try:
-            if user_id := clean_id(text_at(custom, name)):
-                return user_id
-        except Refused:
-            continue
+        value = value_at(custom, name)
+        if user_id := clean_id(value[0] if isinstance(value, list) and value else value):
+            return user_id
     return ""
 
 

@@ -37,6 +37,7 @@ from app.collector.webhooks.signatures import (
     wrong_signature,
 )
 from streams.events.rejects import Refused
+from streams.events.times import parse_ms
 
 RETRIED_S: Final = 9 * 3600
 """Greatest age of a signature whose token would be remembered."""
@@ -110,7 +111,7 @@ def _mailgun_events(hook: WebhookRequest, sent: Any) -> Iterable[MailEvent]:
         name,
         key=mail.text_at(sent, "id") or mail.derived_id(kind, message_id, str(mail.value_at(sent, "timestamp"))),
         email=mail.address_of(mail.value_at(sent, "recipient")),
-        at_ms=mail.epoch_ms(mail.value_at(sent, "timestamp")),
+        at_ms=parse_ms(mail.value_at(sent, "timestamp")),
         user_id=mail.user_id_of(hook, custom),
         message_id=message_id,
         campaign_id=mail.campaign_id_of(custom, mail.text_at(sent, "campaigns"), mail.text_at(sent, "tags")),

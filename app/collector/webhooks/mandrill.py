@@ -18,6 +18,7 @@ from app.collector.webhooks.hook import Field, Service, WebhookRequest
 from app.collector.webhooks.mail import MailEvent
 from app.collector.webhooks.payloads import bytes_of, form_of, split_array
 from app.collector.webhooks.signatures import is_equal, wrong_signature
+from streams.events.times import parse_ms
 
 SIGNATURE: Final = "x-mandrill-signature"
 _SETUP_KEY: Final = "test-webhook"
@@ -75,7 +76,7 @@ def _mandrill_events(hook: WebhookRequest, sent: dict[str, Any]) -> Iterable[Mai
             kind, message_id or email.lower(), str(sent.get("ts")), url
         ),  # `_id` is the id of the message, not of the event
         email=email,
-        at_ms=mail.epoch_ms(sent.get("ts")),
+        at_ms=parse_ms(sent.get("ts")),
         user_id=mail.user_id_of(hook, custom),
         message_id=message_id,
         campaign_id=mail.campaign_id_of(custom, mail.text_at(sent, "msg", "tags")),

@@ -24,6 +24,7 @@ from app.collector.webhooks.signatures import (
     whole_seconds,
     wrong_signature,
 )
+from streams.events.times import parse_ms
 
 SIGNATURE: Final = "x-twilio-email-event-webhook-signature"
 TIMESTAMP: Final = "x-twilio-email-event-webhook-timestamp"
@@ -73,7 +74,7 @@ def _sendgrid_events(hook: WebhookRequest, sent: dict[str, Any]) -> Iterable[Mai
         name,
         key=mail.text_at(sent, "sg_event_id") or mail.derived_id(*made, mail.text_at(sent, "url")),
         email=mail.address_of(sent.get("email")),
-        at_ms=mail.epoch_ms(sent.get("timestamp")),
+        at_ms=parse_ms(sent.get("timestamp")),
         user_id=mail.user_id_of(hook, sent),
         message_id=mail.text_at(sent, "sg_message_id"),
         campaign_id=mail.campaign_id_of(sent, *campaigns),

@@ -14,6 +14,7 @@ import numpy as np
 
 from streams.accelerator.hashing import MOST_BYTES, xxh3
 from streams.accelerator.jit import compiled
+from streams.accelerator.kernels.ids import is_trimmed, is_usual
 from streams.accelerator.kernels.json_tokens import (
     DIGITS,
     ESCAPED_TEXT,
@@ -142,14 +143,15 @@ def _read_ids_and_times(text, end, owner, spans, tokens, one):
     elif user or tokens[ANONYMOUS] == PLAIN_TEXT:
         slot = USER if user else ANONYMOUS
         one.lead_at, one.lead_size = spans[slot, 0], spans[slot, 1]
-        for i in range(one.lead_at, one.lead_at + one.lead_size):
-            if byte(text, i) > 126:  # only ``Codec`` can tell whether it is printable
-                return False
+        if not is_usual(text, one.lead_at, one.lead_size):
+            return False
     else:
         return False
     one.known = (
         user and spans[USER, 1] == one.lead_size and same(text, spans[USER, 0], text, one.lead_at, one.lead_size)
     )
+    if user and not one.known and not is_trimmed(text, spans[USER, 0], spans[USER, 1]):
+        return False
     one.id_at, one.id_size = spans[MESSAGE, 0], spans[MESSAGE, 1]
     if tokens[MESSAGE] != PLAIN_TEXT or one.id_size < 1 or one.id_size > MOST_MESSAGE_ID_CHARS:
         return False
