@@ -32,6 +32,7 @@ WORD_SHAPES: Final = tuple(sorted({256 * len(word) + ord(word[0]) for word in PL
 _LONGEST_WORD: Final = WORD_SHAPES[-1] // 256
 _MERGE_TAGS: Final = (("{{", "}}"), ("*|", "|*"), ("%%", "%%"), ("${", "}"), ("<%", "%>"))
 """How the merge tags of mail services begin and end."""
+_TAG_MARKS: Final = "{}*%$<>"
 _CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
 _AROUND: Final = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f"
@@ -123,12 +124,11 @@ def clean_id(value: Any) -> str:
     """
     if (
         type(value) is str
-        and value.isascii()
-        and value.isprintable()
+        and value.isprintable()  # what is to be trimmed is not, but for the space
         and 0 < len(value) <= MOST_ID_CHARS
         and value[0] not in ODD_FIRST
         and value[-1] not in ODD_LAST
-    ):  # the usual id, at the cost of a few comparisons
+    ):
         return "" if len(value) <= _LONGEST_WORD and value.lower() in PLACEHOLDERS else value
     text = _text_of(value)
     return text if _is_sound(text, MOST_ID_CHARS) and not _is_placeholder(text) else ""
@@ -172,9 +172,7 @@ def _is_placeholder(text: str) -> bool:
 
 def _has_merge_tag(text: str) -> bool:
     """Whether a text begins or ends with a merge tag that was not replaced."""
-    if text[0] not in ODD_FIRST and text[-1] not in ODD_LAST:
-        return False
-    return any(
+    return (text[0] in _TAG_MARKS or text[-1] in _TAG_MARKS) and any(
         (text.startswith(begin) and end in text[len(begin) :]) or (text.endswith(end) and begin in text[: -len(end)])
         for begin, end in _MERGE_TAGS
     )

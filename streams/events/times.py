@@ -30,7 +30,7 @@ _LEAP_SECOND: Final = re.compile(r"(.+[T ][0-9]{2}:[0-9]{2}):60(.*)")
 _GO: Final = re.compile(r"([0-9-]{10} [0-9:.]{8,18}) ([+-][0-9]{4}) \S+(?: M=\S+)?")
 """Go's ``time.String``, in capitals: ``2022-07-28 21:43:35.291 +0000 UTC``."""
 _TIMES: Final = ("timestamp", "originalTimestamp")
-_FORWARDED: Final = (*_TIMES, "sentAt", "receivedAt")
+_FORWARDED: Final = (*_TIMES, "sentAt")
 
 
 def parse_ms(value: Any) -> int | None:
@@ -68,7 +68,8 @@ def event_time(sent: Mapping[str, Any], arrival: int) -> int:
         said = parse_ms(sent.get("originalTimestamp"))
     if said is None:
         return arrival
-    sent_at = None if all(map(sent.get, _FORWARDED)) else parse_ms(sent.get("sentAt"))
+    forwarded = sent.get("receivedAt") and all(map(sent.get, _FORWARDED))
+    sent_at = None if forwarded else parse_ms(sent.get("sentAt"))
     at = said if sent_at is None else arrival - (sent_at - said)
     return max(min(at, arrival), 0)
 
