@@ -63,7 +63,7 @@ def owner_of(sent: Mapping[str, Any]) -> Identity:
 
 
 def identities(sent: Mapping[str, Any]) -> list[Identity]:
-    """All identities in an event, its owner first. An invalid id of another identity is ignored.
+    """All identities in an event, its owner first. Ids that are not valid are ignored.
 
     Raises:
         Refused: the event has no identity.
@@ -78,12 +78,12 @@ def identities(sent: Mapping[str, Any]) -> list[Identity]:
 
 
 def lead_ids(sent: Mapping[str, Any]) -> LeadIds:
-    """The ids and the e-mail address of an event, as ``identities`` ranks them."""
+    """The valid ids and the e-mail address in an event."""
     return LeadIds(clean_id(sent.get("userId")), clean_id(sent.get("anonymousId")), _email_of(sent))
 
 
 def plain_owner(user_id: Any, anonymous_id: Any) -> str:
-    """The owner's id; empty where only an e-mail address can name the lead."""
+    """The id of the owner; empty if only an e-mail address can identify the lead."""
     return (clean_id(user_id) if user_id else "") or clean_id(anonymous_id)
 
 
@@ -96,7 +96,7 @@ def previous_identity(sent: Mapping[str, Any]) -> Identity | None:
 
 
 def names_user(sent: Mapping[str, Any], lead_id: str) -> bool:
-    """Whether an event calls the lead with this id by ``userId``; the lead may be older than the rules for ids."""
+    """Whether the ``userId`` of an event is this lead id, which may be older than the rules for ids."""
     user_id = sent.get("userId")
     return user_id == lead_id or _text_of(user_id) == lead_id
 
