@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from streams.mismatch import OTHER_SCORECARDS, UNEQUAL_VERSIONS, UNREADABLE_SCORECARDS, Mismatch
-from streams.scorefile import load
+from streams.scorefile import load, read
 from streams.scoring.rules import Rules
 from streams.store.base import Store
 from streams.yamlfile.load import YamlFileError, read_text
@@ -28,6 +28,8 @@ class Scorecards:
 
     text: str
     rules: Rules
+    warnings: tuple[str, ...] = ()
+    """About the file, one line each."""
 
     @classmethod
     def read_file(cls, path: Path, lateness_ms: int) -> Self:
@@ -37,7 +39,8 @@ class Scorecards:
             YamlFileError: it has mistakes.
         """
         text = read_text(path)
-        return cls(text, Rules(load(text, str(path)), lateness_ms))
+        reading = read(text, str(path))
+        return cls(text, Rules(reading.value, lateness_ms), reading.warnings)
 
     @property
     def stored(self) -> str:

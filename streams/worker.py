@@ -258,7 +258,10 @@ class Worker:
             self._fail(Exit.TROUBLE, f"a background task failed: {error!r}")
 
     def _read_scorecards(self, path: Path) -> Scorecards:
-        return Scorecards.read_file(path, self.config.lateness_ms)
+        scorecards = Scorecards.read_file(path, self.config.lateness_ms)
+        for line in scorecards.warnings:
+            log.warning("%s", line)
+        return scorecards
 
     def _use_rules(self, old: Rules, new: Rules) -> None:
         """Use changed scorecards."""

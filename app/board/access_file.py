@@ -7,21 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 from app.board.masking import ROLES
-from streams.yamlfile.kinds import (
-    NAME,
-    TEXT,
-    VERSION,
-    Field,
-    Kind,
-    Struct,
-    list_of,
-    matching,
-    named,
-    placed,
-    private,
-    report_repeated,
-    struct_of,
-)
+from streams.yamlfile.containers import list_of, named, placed, struct_of
+from streams.yamlfile.kinds import NAME, TEXT, VERSION, Field, Kind, Struct, matching, private, report_repeated
 from streams.yamlfile.load import Format
 from streams.yamlfile.tree import Node, Report
 
@@ -138,5 +125,5 @@ def _proxy_of(struct: Struct | None) -> Proxy | None:
     return Proxy(struct.get("user_header"), struct.get("groups_header", ""), struct.get("trusted"), roles)
 
 
-ACCESS_FORMAT: Final = Format(_FILE, _access_of, _check)
+ACCESS_FORMAT: Final = Format(_FILE, _access_of, _check, discreet=True)
 """Access files."""

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from streams.units import DAY_MS
-from streams.yamlfile.kinds import CAP, TEXT, VERSION, Field, Kind, Struct, list_of, struct_of
+from streams.yamlfile.containers import list_of, struct_of
+from streams.yamlfile.kinds import CAP, TEXT, VERSION, Field, Kind, Struct
 from streams.yamlfile.load import Format
 from streams.yamlfile.tree import Node, Report
 
@@ -40,8 +41,26 @@ def _read_day(node: Node, report: Report) -> int | None:
     try:
         return int(datetime.strptime(str(node.value), "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1000
     except ValueError:
-        report.add(node, f"{node} is not a day", 'write one such as `"2026-11-01"`')
+        report.add(node, f"{node} is not a day", f'write `"{_guess_day(str(node.value))}"`')
         return None
+
+
+def _guess_day(text: str) -> str:
+    """A day in another notation, as the file has it; else an example."""
+    for notation in ("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d %B %Y", "%B %d, %Y", "%Y%m%d"):
+        try:
+            return f"{datetime.strptime(text, notation).replace(tzinfo=UTC):%Y-%m-%d}"
+        except ValueError:
+            continue
+    return "2026-11-01"
+
+
+_KEYS_ELSEWHERE: Final = {
+    **dict.fromkeys(("amount", "spend", "value", "price", "budget"), "cost"),
+    **dict.fromkeys(("start", "begin", "since", "first", "start_date"), "from"),
+    **dict.fromkeys(("end", "until", "last", "end_date", "till"), "to"),
+    **dict.fromkeys(("channel", "utm"), "source"),
+}
 
 
 _DAY = Kind(_read_day, {}, '"2026-11-01"')
@@ -56,6 +75,7 @@ _COST = struct_of(
         "to": Field(_DAY, "the last day, UTC", required=True),
     },
     '{source: google, cost: 1200, from: "2026-11-01", to: "2026-11-30"}',
+    _KEYS_ELSEWHERE,
 )
 _FILE = struct_of(
     "a costs file",

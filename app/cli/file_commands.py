@@ -27,7 +27,7 @@ def check_file(load: Callable[[Path], T], file: Path) -> T:
     try:
         return load(file)
     except YamlFileError as error:
-        typer.echo(str(error), err=True)
+        typer.echo("\n".join([str(error), *error.warnings]), err=True)
         count = len(error.mistakes)
         typer.echo(f"{count} mistake{'s' if count > 1 else ''}", err=True)
         raise typer.Exit(Exit.CHECK_FAILED) from None

@@ -1,6 +1,7 @@
 """``leadglow scorecards``: checks and publishes a scorecard file, and prints the JSON Schema for editors."""
 
 import json
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +13,9 @@ from app.cli.file_commands import check_file
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.agreement import NAME, Scorecards, publish, version_of
-from streams.scorefile import json_schema, load_file
+from streams.scorefile import json_schema, read_file
 from streams.scoring.scorecard import Model, Scorecard
+from streams.yamlfile.load import Reading
 
 scorecards = typer.Typer(no_args_is_help=True, help="Scorecard files.")
 
@@ -27,10 +29,12 @@ def register(root: typer.Typer) -> None:
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file.")]) -> None:
     """Check a scorecard file.
 
-    Prints all mistakes with line, column and remedy. Exit status 1 if there are any.
+    Prints all mistakes with line, column and remedy. Exit status 1 if there are any. Prints warnings, too, of what is
+    allowed but surprising, such as a condition that can never hold; they do not change the exit status.
     """
-    model = check_file(load_file, file)
-    typer.echo(_summary(file, model))
+    reading = check_file(read_file, file)
+    _show_warnings(reading.warnings)
+    typer.echo(_summary(file, reading))
 
 
 @scorecards.command("publish")
@@ -43,6 +47,7 @@ def publish_file(file: Annotated[Path, typer.Argument(metavar="FILE", help="The 
     settings = load_settings()
     read = partial(Scorecards.read_file, lateness_ms=settings.lateness_ms)
     published = check_file(read, file)
+    _show_warnings(published.warnings)
     before = run(_publish(settings, published))
     if before == published.version:
         typer.echo(f"version {before[:12]} is in use already")
@@ -67,9 +72,15 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
-def _summary(file: Path, model: Model) -> str:
+def _show_warnings(warnings: Iterable[str]) -> None:
+    for line in warnings:
+        typer.echo(line, err=True)
+
+
+def _summary(file: Path, reading: Reading[Model]) -> str:
+    model, count = reading.value, len(reading.warnings)
     lines = [
-        f"{file}: no mistakes",
+        f"{file}: no mistakes" + (f", {count} warning{'s' if count > 1 else ''}" if count else ""),
         f"version     {model.version}",
         f"signals     {len(model.signals)}: {', '.join(signal.name for signal in model.signals)}",
     ]

@@ -175,7 +175,7 @@ def parse_keys(
 
 
 def _keys_format(services: Mapping[str, ServiceFields]) -> Format[Keyring]:
-    return Format(FILE, _build_keyring, lambda file, report: check_keys(file, services, report))
+    return Format(FILE, _build_keyring, lambda file, report: check_keys(file, services, report), discreet=True)
 
 
 def _build_keyring(file: Struct) -> Keyring:

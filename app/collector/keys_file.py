@@ -10,20 +10,8 @@ from typing import Any, Final, Protocol
 from app.collector.origins import Origin, parse_origin
 from app.collector.rates import Rate
 from streams.units import UNITS_MS
-from streams.yamlfile.kinds import (
-    NAME,
-    VERSION,
-    Field,
-    Kind,
-    Struct,
-    list_of,
-    matching,
-    nearest,
-    placed,
-    private,
-    report_repeated,
-    struct_of,
-)
+from streams.yamlfile.containers import list_of, placed, struct_of
+from streams.yamlfile.kinds import NAME, VERSION, Field, Kind, Struct, matching, nearest, private, report_repeated
 from streams.yamlfile.tree import Node, Report
 
 ANY: Final = "any"
@@ -53,12 +41,19 @@ def _read_origin(node: Node, report: Report) -> Origin | str | None:
         return ANY
     origin = parse_origin(node.value) if isinstance(node.value, str) else None
     if origin is None:
-        remedy = "write scheme://host or scheme://host:port, without a path, for example `https://acme.example`"
-        report.add(node, f"{node} is not an origin", remedy)
+        report.add(node, f"{node} is not an origin", _origin_remedy(str(node.value)))
     elif origin.below and "." not in origin.host:
         report.add(node, f"{node} would allow every site under `{origin.host}`", "write `https://*.acme.example`")
         return None
     return origin
+
+
+def _origin_remedy(text: str) -> str:
+    """The origin of a URL, or of a host without a scheme."""
+    guess = re.match(r"(https?://)?((?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?)(?=[/?#]|$)", text.casefold())
+    if guess and parse_origin(f"{guess[1] or 'https://'}{guess[2]}") is not None:
+        return f"write `{guess[1] or 'https://'}{guess[2]}`"
+    return "write scheme://host or scheme://host:port, without a path, for example `https://acme.example`"
 
 
 _LISTED = list_of(Kind(_read_origin, {}, "https://acme.example"), or_one=True)

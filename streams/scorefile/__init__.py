@@ -8,10 +8,10 @@ from streams.scorefile.checks import check
 from streams.scorefile.grammar import FILE, json_schema
 from streams.scorefile.models import model_of
 from streams.scoring.scorecard import Model
-from streams.yamlfile.load import Format, YamlFileError
+from streams.yamlfile.load import Format, Reading, YamlFileError
 from streams.yamlfile.tree import Mistake
 
-__all__ = ["Mistake", "YamlFileError", "json_schema", "load", "load_file"]
+__all__ = ["Mistake", "YamlFileError", "json_schema", "load", "load_file", "read", "read_file"]
 _FORMAT = Format(FILE, model_of, check)
 
 
@@ -24,6 +24,15 @@ def load(text: str, name: str = "scorecard.yaml") -> Model:
     return _FORMAT.load_text(text, name)
 
 
+def read(text: str, name: str = "scorecard.yaml") -> Reading[Model]:
+    """Read the text of a scorecard file, with its warnings.
+
+    Raises:
+        YamlFileError: it has mistakes.
+    """
+    return _FORMAT.read_text(text, name)
+
+
 def load_file(path: Path | str) -> Model:
     """Read a scorecard file from disk.
 
@@ -31,3 +40,12 @@ def load_file(path: Path | str) -> Model:
         YamlFileError: the file cannot be read, or has mistakes.
     """
     return _FORMAT.load_file(path)
+
+
+def read_file(path: Path | str) -> Reading[Model]:
+    """Read a scorecard file from disk, with its warnings.
+
+    Raises:
+        YamlFileError: it cannot be read, or has mistakes.
+    """
+    return _FORMAT.read_file(path)

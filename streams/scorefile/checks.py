@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from streams.scorefile.doubts import check_doubts
 from streams.scorefile.models import scorecard_of, signal_of
 from streams.scoring.scorecard import Scorecard
 from streams.yamlfile.kinds import Item, Struct, nearest, report_repeated
@@ -20,7 +21,17 @@ def check(file: Struct, report: Report) -> None:
     _check_ids(signals, report)
     for name, item in file.get("scorecards", {}).items():
         if item.value is not None:
-            _check_scorecard(name, item.value, signals, report)
+            _check_scorecard(name, item.value, _known(file), report)
+    check_doubts(file, report)
+
+
+def _known(file: Struct) -> Signals | None:
+    """The signals, with those that have a mistake in their name; None if they could not be read at all."""
+    signals: Signals = file.get("signals", {})
+    node = file.nodes.get("signals")
+    if node is None or not isinstance(node.value, dict) or "signals" not in file.values:
+        return None
+    return {**{str(key.value): Item(key, None) for key in node.value}, **signals}
 
 
 def _check_ids(signals: Signals, report: Report) -> None:
@@ -33,7 +44,7 @@ def _check_ids(signals: Signals, report: Report) -> None:
             report.add(item.node, f"`{name}` and `{other}` have the same 32-bit id", "rename one of the two")
 
 
-def _check_scorecard(name: str, card: Struct, signals: Signals, report: Report) -> None:
+def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: Report) -> None:
     for signal, item in card.get("points", {}).items():
         _check_known(Item(item.node, signal), signals, report)
     _check_categories(card.get("categories", {}), signals, report)
@@ -43,12 +54,12 @@ def _check_scorecard(name: str, card: Struct, signals: Signals, report: Report) 
             _check_known(item, signals, report)
         _check_order(stage, report)
     _check_unique((stage.get("name") for stage in stages), "stage", report)
-    if not card.broken - {"stages", "label"}:
+    if signals is not None and not card.broken - {"stages", "label"}:
         _check_bounds(scorecard_of(name, card, ()), card, stages, signals, report)
 
 
-def _check_known(item: Item, signals: Signals, report: Report) -> None:
-    if item.value is not None and item.value not in signals:
+def _check_known(item: Item, signals: Signals | None, report: Report) -> None:
+    if signals is not None and item.value is not None and item.value not in signals:
         report.add(item.node, f"unknown signal `{item.value}`", nearest(item.value, signals))
 
 
@@ -56,7 +67,7 @@ def _check_unique(items: Iterable[Item | None], noun: str, report: Report) -> No
     report_repeated(items, lambda value: f"{noun} `{value}`", "keep one of the two", report)
 
 
-def _check_categories(categories: Mapping[str, Item], signals: Signals, report: Report) -> None:
+def _check_categories(categories: Mapping[str, Item], signals: Signals | None, report: Report) -> None:
     readable = [item.value for item in categories.values() if item.value is not None]
     references = [item for category in readable for item in category.get("signals", ())]
     for item in references:

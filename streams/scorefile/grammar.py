@@ -8,25 +8,21 @@ from functools import partial
 from typing import Any, Literal
 
 from streams.scorefile import kinds
+from streams.scorefile.patterns import remedy_for
+from streams.scorefile.remedies import (
+    CATEGORY_KEYS_ELSEWHERE,
+    FIT_KEYS_ELSEWHERE,
+    OPERATORS_ELSEWHERE,
+    SIGNAL_KEYS_ELSEWHERE,
+    STAGE_KEYS_ELSEWHERE,
+    range_remedy,
+    several_remedy,
+    where_remedy,
+)
 from streams.scoring.conditions import PatternError, compile_condition
 from streams.scoring.scorecard import Condition, Group, Points, Test
-from streams.yamlfile.kinds import (
-    BOOLEAN,
-    CAP,
-    NAME,
-    NUMBER,
-    PATH,
-    TEXT,
-    VERSION,
-    Field,
-    Kind,
-    Struct,
-    list_of,
-    named,
-    nearest,
-    placed,
-    struct_of,
-)
+from streams.yamlfile.containers import list_of, named, placed, struct_of
+from streams.yamlfile.kinds import BOOLEAN, CAP, NAME, NUMBER, PATH, TEXT, VERSION, Field, Kind, Struct, nearest
 from streams.yamlfile.tree import Node, Report
 
 GROUPS: dict[str, Literal["all", "any", "none"]] = {"all": "all", "any": "any", "none": "none"}
@@ -41,13 +37,15 @@ _OPERANDS = {
     **dict.fromkeys(("gt", "gte", "lt", "lte"), kinds.COMPARABLE),
 }
 
+_ONE_TEXT = ("contains", "prefix", "suffix", "glob", "matches")
+
 ReadCondition = Callable[[Node, Report], Condition | None]
 
 
 def _where(node: Node, report: Report) -> Condition | None:
     """Read ``{path: test, …}``, all of which must hold."""
     if not isinstance(node.value, dict) or not node.value:
-        report.add(node, f"{node} is not a condition", "write `{properties.url: {contains: /pricing}}`, for example")
+        report.add(node, f"{node} is not a condition", where_remedy(node))
         return None
     return _combined("all", [_where_entry(key, value, report) for key, value in node.value.items()])
 
@@ -72,7 +70,10 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
     if operator in GROUPS:
         return _group(operator, node, report, partial(_test, path))
     if operator not in _OPERANDS:
-        report.add(key, f"unknown operator {key}", nearest(operator, (*_OPERANDS, *GROUPS)))
+        report.add(key, f"unknown operator {key}", nearest(operator, (*_OPERANDS, *GROUPS), OPERATORS_ELSEWHERE))
+        return None
+    if isinstance(node.value, list) and operator in _ONE_TEXT:
+        report.add(node, f"`{operator}` takes one text", several_remedy(operator, node))
         return None
     operand = _OPERANDS[operator].read(node, report)
     if operand is None:
@@ -81,7 +82,7 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
     try:
         compile_condition(test, {path: 0})
     except PatternError as error:
-        report.add(node, f"{node} is not a pattern: {error}", "write it in RE2 syntax, in single quotes")
+        report.add(node, f"{node} is not a pattern: {error}", remedy_for(operator, str(operand)))
     return test
 
 
@@ -113,11 +114,14 @@ def _points(node: Node, report: Report) -> Points | None:
 
 
 def _range(node: Node, report: Report) -> tuple[float, float] | None:
+    if not isinstance(node.value, list):
+        report.add(node, f"{node} is not a list of two numbers", range_remedy(node))
+        return None
     bounds = _NUMBERS.read(node, report)
     if bounds is None:
         return None
     if len(bounds) != 2 or bounds[0] >= bounds[1]:
-        report.add(node, "a range is two numbers, the lower one first", "write `[0, 100]`, for example")
+        report.add(node, "a range is two numbers, the lower one first", range_remedy(node))
         return None
     return bounds[0], bounds[1]
 
@@ -166,9 +170,10 @@ _SIGNAL = struct_of(
         "half_life": Field(kinds.HALF_LIFE, "The time in which its amount halves; `never` by default."),
         "limit": Field(kinds.LIMIT, "The maximum number of events counted in a UTC hour, day, week or ever."),
         "distinct": Field(PATH, "The path of a value; each value counts once."),
-        "amount": Field(PATH, "The path of a number to count instead of 1."),
+        "amount": Field(kinds.AMOUNT, "The path of a number to count instead of 1."),
     },
     "{event: page, half_life: 14d}",
+    SIGNAL_KEYS_ELSEWHERE,
 )
 _CAPPED = struct_of(
     "the worth of a signal",
@@ -187,15 +192,17 @@ _CATEGORY = struct_of(
         "max": Field(NUMBER, "The maximum points of the category."),
     },
     "{signals: [pricing_visit], max: 70}",
+    CATEGORY_KEYS_ELSEWHERE,
 )
 _FIT_LINE = struct_of(
     "a line of fit",
     {
-        "trait": Field(PATH, "The trait; `group.NAME` is a trait of the lead's company.", required=True),
+        "trait": Field(PATH, "The trait; `group.NAME` is a trait of the lead's company.", True, "title"),
         "when": Field(_WHEN, "The required value of the trait, or operators that must hold.", required=True),
         "points": Field(NUMBER, "Points for a lead that matches.", required=True),
     },
     "{trait: employees, when: {gte: 200}, points: 15}",
+    FIT_KEYS_ELSEWHERE,
 )
 _NEEDS = struct_of(
     "the needs of a stage",
@@ -217,6 +224,7 @@ _STAGE = struct_of(
         "handoff": Field(BOOLEAN, "Whether entering and leaving are published."),
     },
     "{name: qualified, enter: 70, leave: 50}",
+    STAGE_KEYS_ELSEWHERE,
 )
 _CARD_NAME = replace(NAME, example="default")
 _SCORECARD = struct_of(

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any, get_args
 
 from streams.scoring.scorecard import Limit, Period
-from streams.yamlfile.kinds import DURATION_PATTERN, NAME_PATTERN, duration_ms, require, scalar_of, text_of
+from streams.yamlfile.kinds import DURATION_PATTERN, NAME_PATTERN, PATH, Kind, duration_ms, require, scalar_of, text_of
+from streams.yamlfile.repairs import guess_duration, guess_limit, guess_name, guess_number, number_in
+from streams.yamlfile.source import in_quotes, spell
+from streams.yamlfile.tree import Node, Report
 
+_OPERAND = "one text, number, true or false"
+_CHANGED = re.compile(r"[-+]?0\d.*|\+.*|.*_.*|0[xob].*|[-+]?\d+\.(\d*[1-9])?0+")
+"""Numbers that may have been meant as texts: as texts, they would be written otherwise."""
 _LIMIT = rf"^[0-9]{{1,4}}/({'|'.join(get_args(Period))})$"
 
 
@@ -16,9 +24,43 @@ def _limit(text: str) -> Limit:
     return Limit(int(count), next(known for known in get_args(Period) if known == period))
 
 
-def _operand(value: Any) -> Any:
-    require(isinstance(value, int | float | str))
-    return value
+def _read_operand(node: Node, report: Report) -> Any:
+    value = node.value
+    if isinstance(value, list):
+        shown = ", ".join(spell(item.value) for item in value if isinstance(item.value, int | float | str))
+        report.add(node, f"{node} is not {_OPERAND}", f"write `{{in: [{shown or 'a, b'}]}}`")
+    elif isinstance(value, dict):
+        report.add(node, f"{node} is not {_OPERAND}", "write `none:` with the operators that must not hold")
+    elif value is None:
+        report.add(node, f"{node} is not {_OPERAND}", _missing_remedy(node))
+    elif isinstance(value, str | bool) or node.quote or not _CHANGED.fullmatch(node.raw):
+        return value
+    else:
+        remedy = f"write `{in_quotes(node.raw)}` for the text, or `{spell(value)}` for the number"
+        if "." in node.raw:
+            report.warn(node, f"{node} is the number {spell(value)}", remedy)
+            return value
+        report.add(node, f"{node} is the number {spell(value)} without quotes", remedy)
+    return None
+
+
+def _read_amount(node: Node, report: Report) -> str | None:
+    number = number_in(node.raw)
+    if number is None or isinstance(node.value, list | dict):
+        path: str | None = PATH.read(node, report)
+        return path
+    remedy = (
+        "remove `amount`, and make the points negative" if number < 0 else "remove `amount`, and multiply the points"
+    )
+    report.add(node, f"{node} is a constant, and an amount is read from each event", f"{remedy}, or write a path")
+    return None
+
+
+def _missing_remedy(node: Node) -> str:
+    if node.raw.startswith("#"):
+        return f"write `{in_quotes(node.raw)}`: without quotes, `#` begins a comment"
+    text = f", or `{in_quotes(node.raw)}` for the text" if node.raw else ", or a value"
+    return f"write `{{exists: false}}` for what is missing{text}"
 
 
 def _comparable(value: Any) -> Any:
@@ -27,7 +69,10 @@ def _comparable(value: Any) -> Any:
 
 
 CATEGORY_NAME = text_of(
-    "a name of 1 to 64 of a-z, 0-9, _ and -, and not `other`", "intent", NAME_PATTERN.replace("^", "^(?!other$)")
+    "a name of 1 to 64 of a-z, 0-9, _ and -, and not `other`",
+    "intent",
+    NAME_PATTERN.replace("^", "^(?!other$)"),
+    guess=guess_name,
 )
 LABEL = text_of("a text of 1 to 200 characters", "Whole company", r"^[\s\S]{1,200}$")
 GRADE = text_of("a grade of 1 to 16 characters", "A", r"^[\s\S]{1,16}$")
@@ -36,13 +81,17 @@ EVENT = text_of(
     "Demo Requested",
     r"^(?!track$)[\s\S]{1,200}$",
 )
-COOLDOWN = text_of("a duration above 0 and up to 36500d", "7d", DURATION_PATTERN, lambda text: round(duration_ms(text)))
+COOLDOWN = text_of(
+    "a duration above 0 and up to 36500d", "7d", DURATION_PATTERN, lambda text: round(duration_ms(text)), guess_duration
+)
 HALF_LIFE = text_of(
     "a duration above 0 and up to 36500d (a number with s, m, h, d or w), or `never`",
     "14d",
     rf"^never$|{DURATION_PATTERN}",
     lambda text: float("inf") if text == "never" else duration_ms(text),
+    guess_duration,
 )
-LIMIT = text_of("a limit of 1 to 1000 per hour, day, week or ever", "1/day", _LIMIT, _limit)
-OPERAND = scalar_of("one text, number, true or false", "true", {"type": ["string", "number", "boolean"]}, _operand)
-COMPARABLE = scalar_of("a number", "200", {"type": "number"}, _comparable)
+LIMIT = text_of("a limit of 1 to 1000 per hour, day, week or ever", "1/day", _LIMIT, _limit, guess_limit)
+OPERAND = Kind(_read_operand, {"type": ["string", "number", "boolean"]}, "true")
+AMOUNT = replace(PATH, read=_read_amount, example="properties.value")
+COMPARABLE = scalar_of("a number", "200", {"type": "number"}, _comparable, guess_number)

@@ -9,9 +9,20 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from streams.units import DAY_MS, parse_duration_ms
+from streams.yamlfile.repairs import (
+    Guess,
+    find_remedy,
+    guess_boolean,
+    guess_name,
+    guess_nothing,
+    guess_number,
+    guess_path,
+    number_in,
+)
 from streams.yamlfile.tree import Node, Report
 
 MAX_NUMBER = 1_000_000_000
@@ -36,6 +47,8 @@ class Field:
     kind: Kind
     about: str
     required: bool = False
+    example: str = ""
+    """Empty: the example of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +74,22 @@ class Struct:
         return self.values.get(key, default)
 
 
-def nearest(name: str, known: Collection[str]) -> str:
-    """The remedy for an unknown name: the known name most like it."""
-    close = get_close_matches(name[:64], known, n=1)
+def nearest(name: str, known: Collection[str], synonyms: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The remedy for an unknown name; ``synonyms`` are names from elsewhere, with what to write instead."""
+    plain = re.sub(r"[ -]+", "_", name[:64].strip().casefold())
+    close = find_nearest(name, known)
+    if plain in synonyms and close != plain:
+        return f"write `{synonyms[plain]}`"
     if close:
-        return f"write `{close[0]}`"
+        return f"write `{close}`"
     return f"use one of {', '.join(f'`{each}`' for each in list(known)[:20])}" if known else "remove it"
+
+
+def find_nearest(name: str, known: Collection[str]) -> str:
+    """The known name that is most like a name, empty if none is."""
+    folded = {each.casefold(): each for each in known}
+    close = get_close_matches(re.sub(r"[ -]+", "_", name[:64].strip().casefold()), folded, n=1)
+    return folded[close[0]] if close else next(iter(get_close_matches(name[:64], known, n=1)), "")
 
 
 def report_repeated(items: Iterable[Item | None], describe: Callable[[Any], str], remedy: str, report: Report) -> None:
@@ -83,20 +106,35 @@ def report_repeated(items: Iterable[Item | None], describe: Callable[[Any], str]
 # Single values.
 
 
-def scalar_of(about: str, example: str, schema: Mapping[str, Any], convert: Callable[[Any], Any]) -> Kind:
-    """A scalar; ``convert`` raises ValueError for one that is not ``about``."""
+def scalar_of(
+    about: str,
+    example: str,
+    schema: Mapping[str, Any],
+    convert: Callable[[Any], Any],
+    guess: Guess = guess_nothing,
+) -> Kind:
+    """A scalar; ``convert`` raises ValueError for one that is not ``about``; ``guess`` is for the remedy."""
+
+    def is_valid(value: Any) -> bool:
+        try:
+            convert(value)
+        except ValueError:
+            return False
+        return True
 
     def read(node: Node, report: Report) -> Any:
         try:
             return convert(node.value)
         except ValueError:
-            report.add(node, f"{node} is not {about}", f"write one such as `{example}`")
+            report.add(node, f"{node} is not {about}", find_remedy(node, is_valid, example, guess))
             return None
 
     return Kind(read, schema, example)
 
 
-def text_of(about: str, example: str, pattern: str, convert: Callable[[str], Any] = str) -> Kind:
+def text_of(
+    about: str, example: str, pattern: str, convert: Callable[[str], Any] = str, guess: Guess = guess_nothing
+) -> Kind:
     """A text that matches a pattern; ``convert`` raises ValueError for one that is invalid all the same."""
     compiled = re.compile(pattern.replace("$", r"\Z"), re.DOTALL)
 
@@ -104,7 +142,7 @@ def text_of(about: str, example: str, pattern: str, convert: Callable[[str], Any
         require(isinstance(value, str) and bool(compiled.search(value)))
         return convert(value)
 
-    return scalar_of(about, example, {"type": "string", "pattern": pattern}, checked)
+    return scalar_of(about, example, {"type": "string", "pattern": pattern}, checked, guess)
 
 
 def private(about: str, remedy: str, convert: Callable[[Any], Any]) -> Kind:
@@ -113,7 +151,8 @@ def private(about: str, remedy: str, convert: Callable[[Any], Any]) -> Kind:
     def read(node: Node, report: Report) -> Any:
         value = None if isinstance(node.value, list | dict) else convert(node.value)
         if value is None:
-            report.add(node, f"this is not {about}", f"write {remedy}")
+            number = not isinstance(node.value, str | list | dict) and node.raw and convert(node.raw) is not None
+            report.add(node, f"this is not {about}", "put quotes around it" if number else f"write {remedy}")
         return value
 
     return Kind(read, {}, remedy)
@@ -143,7 +182,12 @@ def number_from(least: float, example: str) -> Kind:
         return float(value) + 0.0  # -0.0 is 0.0
 
     about = "a number" if least < 0 else f"a number from {least:g}"
-    return scalar_of(about, example, {"type": "number", "minimum": least, "maximum": MAX_NUMBER}, checked)
+    return scalar_of(about, example, {"type": "number", "minimum": least, "maximum": MAX_NUMBER}, checked, guess_number)
+
+
+def _checked_path(path: str) -> str:
+    require(number_in(path) is None)
+    return path
 
 
 def _checked_bool(value: Any) -> bool:
@@ -167,85 +211,10 @@ def duration_ms(text: str) -> float:
     return milliseconds
 
 
-NAME = text_of("a name of 1 to 64 of a-z, 0-9, _ and -", "pricing_visit", NAME_PATTERN)
+NAME = text_of("a name of 1 to 64 of a-z, 0-9, _ and -", "pricing_visit", NAME_PATTERN, guess=guess_name)
 TEXT = text_of("a text of 1 to 1000 characters", "/pricing", r"^[\s\S]{1,1000}$")
-PATH = text_of("a path of names with dots between them", "properties.url", _PATH)
+PATH = text_of("a path of names with dots between them", "properties.url", _PATH, _checked_path, guess_path)
 NUMBER = number_from(-MAX_NUMBER, "10")
 CAP = number_from(0, "15")
-BOOLEAN = scalar_of("true or false", "true", {"type": "boolean"}, _checked_bool)
-VERSION = scalar_of("the version of this format", "1", {"const": 1}, _checked_version)
-
-
-# Lists and mappings.
-
-
-def list_of(kind: Kind, or_one: bool = False) -> Kind:
-    """A list of at least one value, read as a tuple. With ``or_one`` a single value is allowed, too."""
-
-    def read(node: Node, report: Report) -> tuple[Any, ...] | None:
-        items = [node] if or_one and not isinstance(node.value, list) else node.value
-        if not isinstance(items, list) or not items:
-            report.add(node, f"{node} is not a list of values", f"write `[{kind.example}]`")
-            return None
-        values = tuple(kind.read(item, report) for item in items)
-        return None if None in values else values
-
-    many = {"type": "array", "items": kind.schema, "minItems": 1}
-    return Kind(read, {"anyOf": [kind.schema, many]} if or_one else many, kind.example)
-
-
-def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
-    """A mapping whose keys the author of the file chooses, read as ``{name: Item}``."""
-
-    def read(node: Node, report: Report) -> dict[str, Item] | None:
-        example = f"{key_kind.example}: {kind.example}"
-        if not isinstance(node.value, dict) or len(node.value) < at_least:
-            report.add(node, f"{node} is not a mapping of names", f"write names, for example `{example}`")
-            return None
-        read_items = [(key_kind.read(k, report), Item(k, kind.read(v, report))) for k, v in node.value.items()]
-        return {name: item for name, item in read_items if name is not None}
-
-    schema: dict[str, Any] = {"type": "object", "propertyNames": key_kind.schema, "additionalProperties": kind.schema}
-    schema |= {"minProperties": at_least} if at_least else {}
-    return Kind(read, schema, f"{{{key_kind.example}: {kind.example}}}")
-
-
-def struct_of(about: str, fields: Mapping[str, Field], example: str) -> Kind:
-    """A mapping with fixed keys, read as a Struct."""
-
-    def read(node: Node, report: Report) -> Struct | None:
-        if not isinstance(node.value, dict):
-            report.add(node, f"{node} is not {about}", f"write a mapping, for example `{example}`")
-            return None
-        struct = Struct(node)
-        for key, value in node.value.items():
-            _read_field(struct, fields, (key, value), report)
-        for name, known in fields.items():
-            if known.required and name not in struct.nodes:
-                report.add(node, f"{about} needs `{name}`", f"add `{name}: {known.kind.example}`")
-                struct.broken.add(name)
-        return struct
-
-    properties = {name: {**each.kind.schema, "description": each.about} for name, each in fields.items()}
-    required = [name for name, each in fields.items() if each.required]
-    schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    return Kind(read, schema | ({"required": required} if required else {}), example)
-
-
-def _read_field(struct: Struct, fields: Mapping[str, Field], entry: tuple[Node, Node], report: Report) -> None:
-    key, node = entry
-    name, before = str(key.value), len(report.mistakes)
-    if name not in fields:
-        report.add(key, f"unknown key {key}", nearest(name, fields))
-        return
-    struct.nodes[name] = node
-    value = fields[name].kind.read(node, report)
-    if value is not None:
-        struct.values[name] = value
-    if len(report.mistakes) > before:
-        struct.broken.add(name)
-
-
-def placed(kind: Kind) -> Kind:
-    """The same value type, read as an Item, for names that must exist elsewhere in the file."""
-    return Kind(lambda node, report: Item(node, kind.read(node, report)), kind.schema, kind.example)
+BOOLEAN = scalar_of("true or false", "true", {"type": "boolean"}, _checked_bool, guess_boolean)
+VERSION = scalar_of("the version of this format", "1", {"const": 1}, _checked_version, lambda _: iter([1]))

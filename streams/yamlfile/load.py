@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from streams.yamlfile.kinds import Kind, Struct
-from streams.yamlfile.tree import MAX_CHARS, Mistake, Report, parse
+from streams.yamlfile.parser import MAX_CHARS, parse
+from streams.yamlfile.tree import Mistake, Report
 
 T = TypeVar("T")
 
@@ -16,10 +17,24 @@ T = TypeVar("T")
 class YamlFileError(Exception):
     """A file has mistakes. The message has one line for each: ``name:line:column: message; remedy``."""
 
-    def __init__(self, name: str, mistakes: list[Mistake]) -> None:
+    def __init__(self, name: str, mistakes: list[Mistake], warnings: tuple[str, ...] = ()) -> None:
         self.name = name
         self.mistakes = mistakes
+        self.warnings = warnings
+        """As lines, of what is allowed but surprising."""
         super().__init__("\n".join(f"{name}:{m.line}:{m.column}: {m.message}; {m.remedy}" for m in self.mistakes))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[T]):
+    """The value of a file without mistakes, and its warnings, one line each."""
+
+    value: T
+    warnings: tuple[str, ...]
+
+
+def _lines(name: str, warnings: list[Mistake]) -> tuple[str, ...]:
+    return tuple(f"{name}:{w.line}:{w.column}: warning: {w.message}; {w.remedy}" for w in sorted(set(warnings)))
 
 
 def _check_nothing(file: Struct, report: Report) -> None:
@@ -37,24 +52,36 @@ class Format(Generic[T]):
     check: Callable[[Struct, Report], None] = _check_nothing
     """Reports mistakes that the grammar cannot find."""
 
+    discreet: bool = False
+    """Whether it has secrets: messages about its syntax do not repeat its text."""
+
     def load_file(self, path: Path | str) -> T:
         """Read a file from disk.
 
         Raises:
             YamlFileError: the file cannot be read or has mistakes; the error lists all of them.
         """
-        return self.load_text(read_text(path), str(path))
+        return self.read_file(path).value
 
     def load_text(self, text: str, name: str = "text") -> T:
         """Read the text of a file. Messages use ``name`` as the file name."""
-        report = Report()
+        return self.read_text(text, name).value
+
+    def read_file(self, path: Path | str) -> Reading[T]:
+        """Read a file from disk, as ``load_file`` does, with its warnings."""
+        return self.read_text(read_text(path), str(path))
+
+    def read_text(self, text: str, name: str) -> Reading[T]:
+        """Read the text of a file, as ``load_text`` does, with its warnings."""
+        report = Report(discreet=self.discreet)
         root = parse(text, report)
         file: Struct | None = self.grammar.read(root, report) if root is not None else None
         if file is not None:
             self.check(file, report)
+        warnings = _lines(name, report.warnings)
         if file is None or report.mistakes:
-            raise YamlFileError(name, report.summary())
-        return self.build(file)
+            raise YamlFileError(name, report.summary(), warnings)
+        return Reading(self.build(file), warnings)
 
 
 def read_text(path: Path | str) -> str:

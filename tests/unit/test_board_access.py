@@ -55,7 +55,10 @@ def test_a_token_without_a_role_sees_the_least() -> None:
     [
         ("tokens: [{name: ana, sha256: my-secret}]\n", "2: this is not the SHA-256 of a token"),
         (f"tokens: [{{name: ana, sha256: {DIGEST}, role: admin}}]\n", "2: `admin` is not a role"),
-        (f"tokens:\n  - {{name: a, sha256: {DIGEST}}}\n  - {{name: a, sha256: {DIGEST}}}\n", "4: the name is a dup"),
+        (
+            f"tokens:\n  - {{name: a, sha256: {DIGEST}}}\n  - {{name: a, sha256: {DIGEST}}}\n",
+            "4: the name is a duplicate of line 3",
+        ),
         ("secret: short-secret\n", "2: this is not a secret of"),
         ("proxy: {user_header: X-User, trusted: [nowhere], roles: {everybody: viewer}}\n", "2: `nowhere` is not a net"),
         ("proxy: {user_header: 'X User', trusted: [10.0.0.0/8], roles: {a: viewer}}\n", "2: this is not the name of a"),

@@ -299,6 +299,21 @@ def test_checking_a_bad_file_tells_every_mistake() -> None:
     assert result.stderr.endswith("10 mistakes\n")
 
 
+def test_warnings_are_printed_with_their_places_and_do_not_change_the_exit_status(tmp_path: Path) -> None:
+    file = tmp_path / "card.yaml"
+    text = "leadglow: 1\nsignals: {a: {event: Page}}\nscorecards: {main: {points: {a: 1}}}\n"
+    file.write_text(text)
+
+    good = run("scorecards", "check", str(file))
+    file.write_text(text.replace("a: 1", "b: 1"))
+    bad = run("scorecards", "check", str(file))
+
+    warning = f"{file}:2:22: warning: `Page` matches only track calls of exactly this name; write `page`\n"
+    assert (good.exit_code, good.stderr) == (0, warning)
+    assert f"{file}: no mistakes, 1 warning\n" in good.stdout
+    assert (bad.exit_code, bad.stderr.splitlines()[1:]) == (1, [warning.rstrip(), "1 mistake"])
+
+
 def test_a_missing_file_is_one_mistake() -> None:
     result = run("scorecards", "check", "nowhere.yaml")
 

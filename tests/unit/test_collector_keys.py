@@ -89,7 +89,7 @@ MISTAKES = [
     ("§leadglow_keys: 1\nkays: []", "unknown key `kays`"),
     ("§keys: [{name: a, server: true, sha256: §nope}]", "needs `leadglow_keys`"),
     ("leadglow_keys: §2", "is not the version"),
-    ("leadglow_keys: 1\nkeys: §[]", "is not a list"),
+    ("leadglow_keys: 1\nkeys: §[]", "the list is empty"),
     ("leadglow_keys: 1\nkeys: [§wk_abc]", "is not a key"),
     (with_key("write_key: w, origins: any").replace("{", "§{"), "needs `name`"),
     (with_key("name: §A B, write_key: w, origins: any"), "is not a name"),

@@ -1,0 +1,144 @@
+"""Finds what a scorecard file may contain, but what cannot be meant: conditions that never hold, blocks for ever."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from streams.scorefile.contradictions import find_contradictions, is_never_positive
+from streams.scorefile.texts import check_pattern, check_quotes, check_text
+from streams.scorefile.vocabulary import correct_event_path, correct_trait, find_standard_event
+from streams.scoring.scorecard import EVERYTHING
+from streams.yamlfile.kinds import Item, Struct
+from streams.yamlfile.source import spell
+from streams.yamlfile.tree import Node, Report
+
+_GROUPS = ("all", "any", "none")
+Operation = tuple[Node, str, Node]
+"""The path of a test, its operator and its operand."""
+
+
+def check_doubts(file: Struct, report: Report) -> None:
+    """Warn of what is surprising, and refuse what can never match."""
+    signals: Mapping[str, Item] = file.get("signals", {})
+    for item in signals.values():
+        if item.value is not None:
+            _check_signal(item.value, report)
+    for item in file.get("scorecards", {}).values():
+        if item.value is not None:
+            _check_card(item.value, signals, report)
+
+
+def _check_signal(signal: Struct, report: Report) -> None:
+    if "event" in signal.nodes and "event" not in signal.broken:
+        _check_events(signal.nodes["event"], report)
+    for key in ("distinct", "amount"):
+        if key in signal.nodes and key not in signal.broken:
+            _check_event_path(signal.nodes[key], report)
+    if "where" not in signal.nodes or signal.broken & {"where", "event"}:
+        return
+    where = signal.nodes["where"]
+    operations = list(_operations(where))
+    for path in dict.fromkeys(path for path, _, _ in operations):
+        _check_event_path(path, report)
+    _check_texts(operations, report)
+    condition = signal.get("where", EVERYTHING)
+    for found in find_contradictions(condition, signal.get("event", ())):
+        at = next((operand for path, _, operand in reversed(operations) if path.value == found.path), where)
+        (report.add if found.certain else report.warn)(at, found.message, found.remedy)
+    amount = signal.get("amount")
+    if amount is not None and is_never_positive(condition, amount):
+        remedy = "remove `amount`, and give the signal negative points"
+        report.warn(signal.nodes["amount"], "the amount is always 0: a number below 0 counts as 0", remedy)
+
+
+def _check_events(node: Node, report: Report) -> None:
+    items = node.value if isinstance(node.value, list) else [node]
+    names = {str(item.value) for item in items}
+    for item in items:
+        parts = [part.strip() for part in str(item.value).split(",")]
+        if all(parts) and len(parts) > 1:
+            shown = ", ".join(spell(part) for part in parts)
+            report.warn(item, f"{item} is one name with a comma in it", f"write `[{shown}]` for several events")
+            continue
+        standard = find_standard_event(str(item.value)) if check_quotes(item, report) else ""
+        if standard and standard not in names:
+            report.warn(item, f"{item} matches only track calls of exactly this name", f"write `{standard}`")
+
+
+def _check_event_path(node: Node, report: Report) -> None:
+    corrected = correct_event_path(str(node.value)) if check_quotes(node, report) else ""
+    if corrected:
+        report.warn(node, f"events have no field {node} of their own", f"write `{corrected}`")
+
+
+def _check_card(card: Struct, signals: Mapping[str, Item], report: Report) -> None:
+    for line in card.get("fit", ()):
+        if line is not None:
+            _check_fit_line(line, report)
+    for stage in card.get("stages", ()):
+        for item in stage.get("blocked_by", ()) if stage is not None else ():
+            _check_block(item, signals, report)
+
+
+def _check_fit_line(line: Struct, report: Report) -> None:
+    trait = line.nodes.get("trait")
+    if trait is not None and "trait" not in line.broken and check_quotes(trait, report):
+        corrected = correct_trait(str(trait.value))
+        if corrected:
+            message = f"leads have no trait {trait}: traits go by their own names"
+            report.warn(trait, message, f"write `{corrected}`")
+    when = line.nodes.get("when")
+    if when is None or trait is None or "when" in line.broken:
+        return
+    operations = list(_tests(trait, when))
+    _check_texts(operations, report)
+    for found in find_contradictions(line.get("when", EVERYTHING)):
+        message = found.message.replace("``", f"{trait}")
+        (report.add if found.certain else report.warn)(operations[-1][2], message, found.remedy)
+
+
+def _check_block(item: Any, signals: Mapping[str, Item], report: Report) -> None:
+    found = signals.get(item.value) if isinstance(item, Item) else None
+    if found is None or found.value is None or found.value.broken:
+        return
+    if not math.isinf(found.value.get("half_life", math.inf)):
+        message = f"`{item.value}` fades, and blocks for as long as anything is left of it, which is for ever"
+        report.warn(item.node, message, "give it `half_life: never`, or block by another signal")
+
+
+def _check_texts(operations: list[Operation], report: Report) -> None:
+    for path, operator, operand in operations:
+        if operator == "matches" and not isinstance(operand.value, list):
+            if check_quotes(operand, report):
+                check_pattern(operand, report)
+        elif operator != "exists":
+            check_text(str(path.value), operator, operand, report)
+
+
+def _operations(where: Node) -> Iterator[Operation]:
+    """Every test in ``{path: test, …}``, with groups of such."""
+    for key, value in where.value.items() if isinstance(where.value, dict) else ():
+        if key.value in _GROUPS:
+            for member in _members(value):
+                yield from _operations(member)
+        else:
+            yield from _tests(key, value)
+
+
+def _tests(path: Node, node: Node) -> Iterator[Operation]:
+    """Every test in ``value`` or ``{operator: operand, …}``, with groups of such."""
+    if not isinstance(node.value, dict):
+        yield path, "equals", node
+        return
+    for key, value in node.value.items():
+        if key.value in _GROUPS:
+            for member in _members(value):
+                yield from _tests(path, member)
+        else:
+            yield path, str(key.value), value
+
+
+def _members(node: Node) -> list[Node]:
+    return node.value if isinstance(node.value, list) else [node]

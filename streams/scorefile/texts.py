@@ -1,0 +1,114 @@
+"""Warnings about texts in conditions that are allowed, but cannot be what was meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from streams.scorefile.patterns import matches_everything, matches_nothing, remedy_for_nothing
+from streams.yamlfile.source import ODD_SPACES, SMART_QUOTES, in_quotes, spell
+from streams.yamlfile.tree import Node, Report
+
+_COMPARED = re.compile(r"(>=|<=|>|<|=>|=<|\u2265|\u2264|!=|==?)\s*([-+]?\d+(?:\.\d+)?)")
+_OPERATORS = {
+    **{">": "gt", ">=": "gte", "=>": "gte", "\u2265": "gte"},
+    **{"<": "lt", "<=": "lte", "=<": "lte", "\u2264": "lte"},
+}
+_PATTERN = re.compile(r"\(\?i\)|\\[bdwsB]|\.\*|\.\+|^\^.|.\$$|\w\|\w")
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{.*?\}|<%.*?%>|\*\|.*?\|\*")
+_WHOLE = ("equals", "in", "not")
+"""Operators that compare the whole text."""
+_PLAIN = (*_WHOLE, "contains", "contains_any", "prefix", "suffix", "word")
+"""Operators that take a text as it is."""
+Doubt = tuple[str, str]
+"""A message and a remedy."""
+
+
+def check_quotes(node: Node, report: Report) -> bool:
+    """Report a text that is in the quotes of a word processor, and warn of others and of odd spaces in it."""
+    if not isinstance(node.value, str):
+        return True
+    text = node.value
+    inner = text.strip(SMART_QUOTES)
+    if len(text) > 1 and text[0] in SMART_QUOTES and text[-1] in SMART_QUOTES:
+        message = f"the quotes around {node} belong to the text: they are those of a word processor"
+        report.add(node, message, f"write `{spell(inner)}`")
+        return False
+    if node.folded:
+        message = f"the lines of {node} are one text"
+        report.warn(node, message, "put a dash before each for a list, or quotes around the whole")
+    if _PLACEHOLDER.search(text):
+        report.warn(node, f"nothing fills in the placeholder in {node}", "write the value itself")
+    if any(char in "\u201c\u201d\u201e\u201f" for char in text):
+        report.warn(
+            node, f"{node} has the quotes of a word processor in it", "write straight quotes, if events have them"
+        )
+    if any(char in ODD_SPACES for char in text):
+        plain = "".join(" " if char in ODD_SPACES else char for char in text)
+        report.warn(node, f"{node} has a space in it that is not the plain one", f"write `{in_quotes(plain)}`")
+    return True
+
+
+def check_text(path: str, operator: str, node: Node, report: Report) -> None:
+    """Check the operand of a condition, or each text in a list of them."""
+    for item in node.value if isinstance(node.value, list) else [node]:
+        if isinstance(item.value, str) and check_quotes(item, report):
+            doubt = next(_doubts(path, operator, item.value), None)
+            if doubt is not None:
+                report.warn(item, *doubt)
+
+
+def check_pattern(node: Node, report: Report) -> None:
+    """Refuse a valid pattern of `matches` that matches no text, and warn of one that matches every text."""
+    pattern = str(node.value)
+    slashes = re.fullmatch(r"/(.+)/([gimsuy]+)", pattern)
+    if matches_nothing(pattern):
+        report.add(node, f"{node} matches no text", remedy_for_nothing(pattern))
+    elif slashes:
+        flags = "(?i)" if "i" in slashes[2] else ""
+        message = f"the slashes and `{slashes[2]}` of {node} are a part of the pattern"
+        report.warn(node, message, f"write `{in_quotes(flags + slashes[1])}`")
+    elif matches_everything(pattern):
+        report.warn(
+            node, f"{node} matches every text", "write `{exists: true}`, or take out what matches the empty text"
+        )
+
+
+def _doubts(path: str, operator: str, text: str) -> Iterator[Doubt]:
+    compared = _COMPARED.fullmatch(text)
+    if compared and operator in _WHOLE:
+        yield f"`{text}` is compared as a text", f"write `{_comparison(compared)}`"
+    if operator in _PLAIN and _PATTERN.search(text):
+        yield f"`{operator}` takes `{text}` as it is, not as a pattern", f"write `{{matches: {in_quotes(text)}}}`"
+    if operator in _PLAIN and re.fullmatch(r"\*[^*]+|[^*]+\*|\*[^*]+\*", text) and len(text) > 2:
+        yield f"`{operator}` takes the `*` in `{text}` as it is", f"write `{_without_stars(operator, text)}`"
+    yield from _address_doubts(path.rpartition(".")[2], operator, text)
+
+
+def _comparison(compared: re.Match[str]) -> str:
+    operator = _OPERATORS.get(compared[1])
+    if operator:
+        return f"{{{operator}: {compared[2]}}}"
+    return f"{{not: {compared[2]}}}" if compared[1] == "!=" else compared[2]
+
+
+def _without_stars(operator: str, text: str) -> str:
+    plain = text.strip("*")
+    if operator not in _WHOLE:
+        return f"{{{operator if operator != 'contains_any' else 'contains'}: {spell(plain)}}}"
+    kind = "contains" if text[0] == text[-1] == "*" else "suffix" if text[0] == "*" else "prefix"
+    return f"{{{kind}: {spell(plain)}}}"
+
+
+def _address_doubts(field: str, operator: str, text: str) -> Iterator[Doubt]:
+    """A URL begins with its scheme, a path with a slash and has no domain or query."""
+    begins = operator in (*_WHOLE, "prefix", "glob")
+    domain = re.match(r"(www\.|[\w-]+\.(com|io|org|net|de|co|eu|app|example)(/|$))", text)
+    if field in ("url", "referrer") and begins and (text.startswith("/") or domain):
+        none = "none: " if operator == "not" else ""
+        remedy = f"write `{none}{{contains: {spell(text.strip('*'))}}}` in place of `{operator}`"
+        yield f"a URL begins with `https://`, not with `{text}`", remedy
+    if field == "path" and re.match(r"https?://", text):
+        yield f"a path has no domain, as `{text}` has", "read `properties.url`, or write only the path"
+    if field == "path" and operator in ("prefix", "equals", "in") and re.match(r"[\w-]", text) and "://" not in text:
+        yield f"a path begins with `/`, not with `{text}`", f"write `{spell('/' + text)}`"

@@ -1,0 +1,186 @@
+"""Kinds of many values in a YAML file: lists, mappings of names, and mappings with fixed keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from streams.yamlfile.kinds import Field, Item, Kind, Struct, nearest
+from streams.yamlfile.source import JOINED, SMART_QUOTES, spell
+from streams.yamlfile.tree import Node, Report
+
+_NONE = ("none", "null", "nil", "unlimited", "no limit", "infinity", "infinite", "inf", ".inf", "-", "n/a")
+
+
+def accepts(kind: Kind, node: Node) -> bool:
+    """Whether a kind reads a value without a mistake."""
+    trial = Report()
+    kind.read(node, trial)
+    return not trial.mistakes
+
+
+def list_of(kind: Kind, or_one: bool = False) -> Kind:
+    """A list of at least one value, read as a tuple. With ``or_one`` a single value is allowed, too."""
+
+    def read(node: Node, report: Report) -> tuple[Any, ...] | None:
+        items = [node] if or_one and not isinstance(node.value, list) else node.value
+        if not isinstance(items, list) or not items:
+            empty = isinstance(items, list)
+            shown = "this" if report.discreet and not isinstance(node.value, dict) else node
+            about = "the list is empty" if empty else f"{shown} is not a list of values"
+            report.add(node, about, f"write `[{kind.example}]`" if empty else _list_remedy(kind, node))
+            return None
+        values = tuple(_read_item(kind, item, report) for item in items)
+        return None if None in values else values
+
+    many = {"type": "array", "items": kind.schema, "minItems": 1}
+    return Kind(read, {"anyOf": [kind.schema, many]} if or_one else many, kind.example)
+
+
+def _read_item(kind: Kind, item: Node, report: Report) -> Any:
+    if isinstance(item.value, list):
+        report.add(item, "a list is inside a list", "take away the inner brackets or dashes")
+        return None
+    return kind.read(item, report)
+
+
+def _list_remedy(kind: Kind, node: Node) -> str:
+    """How to write as a list what is none."""
+    if isinstance(node.value, dict):
+        entries = list(node.value.items())
+        if accepts(kind, node):
+            return "put a dash before its first key: it is a list, even of one"
+        if all(isinstance(value.value, dict) for _, value in entries) and kind.example.startswith("{name:"):
+            return f"write a list without names as keys: `- {{name: {entries[0][0].value}, …}}`"
+        names = [Node(key.line, key.column, key.value, str(key.value)) for key, _ in entries]
+        if names and all(accepts(kind, name) for name in names):
+            return f"write `[{', '.join(spell(name.value) for name in names)}]`"
+        return f"write a list: `- {kind.example}`"
+    text = node.value if isinstance(node.value, str) else node.raw
+    parts = [part.strip().strip(f"'\"{SMART_QUOTES}") for part in re.split(r"[,;|]", text)] if text else []
+    nodes = [Node(node.line, node.column, part, part) for part in parts]
+    if isinstance(node.value, str) and parts and all(accepts(kind, part) for part in nodes):
+        return f"write `[{', '.join(spell(part) for part in parts)}]`"
+    return f"write `[{spell(node.value) if node.value is not None and accepts(kind, node) else kind.example}]`"
+
+
+def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
+    """A mapping whose keys the author of the file chooses, read as ``{name: Item}``."""
+    fields = kind.schema.get("properties", {})
+
+    def read(node: Node, report: Report) -> dict[str, Item] | None:
+        example = f"{key_kind.example}: {kind.example}"
+        if not isinstance(node.value, dict) or len(node.value) < at_least:
+            empty = isinstance(node.value, dict)
+            about = "there are no names here" if empty else f"{node} is not a mapping of names"
+            report.add(node, about, _names_remedy(node, example))
+            return None
+        misplaced = [key for key, value in node.value.items() if key.value in fields and not _has(value, fields)]
+        if misplaced:
+            first = misplaced[0]
+            remedy = f"put a name above it, such as `{key_kind.example}:`, and indent it further"
+            report.add(first, f"{first} is a key, and a name belongs here", remedy)
+            return None
+        read_items = [(key_kind.read(k, report), Item(k, kind.read(v, report))) for k, v in node.value.items()]
+        return {name: item for name, item in read_items if name is not None}
+
+    schema: dict[str, Any] = {"type": "object", "propertyNames": key_kind.schema, "additionalProperties": kind.schema}
+    schema |= {"minProperties": at_least} if at_least else {}
+    return Kind(read, schema, f"{{{key_kind.example}: {kind.example}}}")
+
+
+def _has(node: Node, fields: Collection[str]) -> bool:
+    return isinstance(node.value, dict) and any(key.value in fields for key in node.value)
+
+
+def _names_remedy(node: Node, example: str) -> str:
+    """How to write as a mapping what is none."""
+    items = node.value if isinstance(node.value, list) else []
+    mappings = [item.value for item in items if isinstance(item.value, dict)]
+    if items and len(mappings) == len(items):
+        keys = [key for mapping in mappings for key in mapping]
+        if len(keys) == len(items):
+            return f"take away the dashes: `{keys[0].value}: …`, each name once"
+        return f"take away the dashes, and write each name as a key: `{example}`"
+    if items and all(isinstance(item.value, str) for item in items):
+        return f"write each name as a key with its value: `{{{', '.join(f'{item.value}: …' for item in items)}}}`"
+    return f"write names, for example `{example}`"
+
+
+def struct_of(
+    about: str, fields: Mapping[str, Field], example: str, synonyms: Mapping[str, str] = MappingProxyType({})
+) -> Kind:
+    """A mapping with fixed keys, read as a Struct; ``synonyms`` are keys that other tools have in their place."""
+
+    def read(node: Node, report: Report) -> Struct | None:
+        if not isinstance(node.value, dict):
+            report.add(node, f"{node} is not {about}", _struct_remedy(node, fields, example))
+            return None
+        struct = Struct(node)
+        remedies = [_read_field(struct, fields, synonyms, entry, report) for entry in node.value.items()]
+        for name, known in fields.items():
+            if known.required and name not in struct.nodes:
+                if f"write `{name}`" not in remedies:
+                    report.add(node, f"{about} needs `{name}`", f"add `{name}: {known.example or known.kind.example}`")
+                struct.broken.add(name)
+        return struct
+
+    properties = {name: {**each.kind.schema, "description": each.about} for name, each in fields.items()}
+    required = [name for name, each in fields.items() if each.required]
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return Kind(read, schema | ({"required": required} if required else {}), example)
+
+
+def _struct_remedy(node: Node, fields: Mapping[str, Field], example: str) -> str:
+    """How to write as a mapping what may be the value of its only required key."""
+    joined = JOINED.fullmatch(node.value) if isinstance(node.value, str) and not node.quote else None
+    if joined and joined[1] in fields:
+        if any(word in fields for word in joined[3].split()):
+            return "write a colon and a space after each key"
+        return f"write `{joined[1]}: {joined[3]}`"
+    required = [(name, each.kind) for name, each in fields.items() if each.required]
+    items = node.value if isinstance(node.value, list) else [node]
+    if len(required) == 1 and all(isinstance(item.value, str) for item in items) and accepts(required[0][1], node):
+        values = ", ".join(spell(item.value) for item in items)
+        return f"write `{{{required[0][0]}: {f'[{values}]' if isinstance(node.value, list) else values}}}`"
+    return f"write a mapping, for example `{example}`"
+
+
+def _read_field(
+    struct: Struct,
+    fields: Mapping[str, Field],
+    synonyms: Mapping[str, str],
+    entry: tuple[Node, Node],
+    report: Report,
+) -> str:
+    """Read one entry; returns the remedy for an unknown key."""
+    key, node = entry
+    name, before = str(key.value), len(report.mistakes)
+    if name not in fields:
+        remedy = nearest(name, fields, synonyms)
+        report.add(key, f"unknown key {key}", remedy)
+        return remedy
+    struct.nodes[name] = node
+    value = fields[name].kind.read(node, report)
+    if value is not None:
+        struct.values[name] = value
+    if len(report.mistakes) > before:
+        struct.broken.add(name)
+    if len(report.mistakes) == before + 1 and not fields[name].required and _means_none(node):
+        mistake = report.mistakes[-1]
+        if not mistake.remedy.startswith("write `"):
+            report.mistakes[-1] = replace(mistake, remedy=f"remove `{name}`, or write a value")
+    return ""
+
+
+def _means_none(node: Node) -> bool:
+    text = node.raw.casefold()
+    return (node.value is None and not text.startswith("#")) or text in _NONE
+
+
+def placed(kind: Kind) -> Kind:
+    """The same value type, read as an Item, for names that must exist elsewhere in the file."""
+    return Kind(lambda node, report: Item(node, kind.read(node, report)), kind.schema, kind.example)

@@ -1,0 +1,242 @@
+"""Parses YAML text into a tree of plain values."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, ScalarNode
+from ruamel.yaml.nodes import Node as YamlNode
+
+from streams.yamlfile.source import INVISIBLE, JOINED, KEY, ODD_SPACES, Source, describe_char, describe_joint
+from streams.yamlfile.syntax import find_missing_colon, find_syntax_mistake
+from streams.yamlfile.tree import Mistake, Node, Report, Scalar
+
+MAX_CHARS = 1_000_000
+MAX_NODES = 100_000
+MAX_DEPTH = 32
+
+
+class _TreeError(Exception):
+    """The whole document cannot be read, because it is too large or nested too deeply."""
+
+
+def parse(text: str, report: Report) -> Node | None:
+    """Parse one YAML 1.2 document, and add mistakes to the report."""
+    if len(text) > MAX_CHARS:
+        report.add(Node(1, 1, None), f"the file has {len(text)} characters", f"keep it below {MAX_CHARS}")
+        return None
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+        return _Builder(report, Source(text, report.discreet)).build(root, 0) if root is not None else Node(1, 1, None)
+    except _TreeError as error:
+        report.mistakes.append(Mistake(*error.args))
+    except Exception as error:  # the parser raises many types, also RecursionError and IndexError
+        report.mistakes.append(Mistake(*find_syntax_mistake(error, Source(text, report.discreet))))
+    return None
+
+
+class _Builder:
+    """Converts YAML nodes to ours; expands aliases within a limit."""
+
+    def __init__(self, report: Report, source: Source) -> None:
+        self.report = report
+        self.source = source
+        self.count = 0
+
+    def build(self, node: YamlNode, depth: int) -> Node:
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        self.count += 1
+        if depth > MAX_DEPTH or self.count > MAX_NODES:
+            message = "values are nested too deeply" if depth > MAX_DEPTH else "there are too many values"
+            raise _TreeError(line, column, message, "shorten the file, and do not use anchors and aliases")
+        if isinstance(node, ScalarNode):
+            if depth == 0 and node.style is None and re.match(r"[\w.-]+ *[:=]", node.value):
+                raise _TreeError(*find_missing_colon(line, self.source))
+            folded = node.style is None and node.end_mark.line >= line
+            return self.scalar(node, Node(line, column, node.value, node.value, node.style or "", folded))
+        here = Node(line, column, None)
+        if str(node.tag) not in {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}:
+            self.report.add(here, f"the tag `{node.tag}` is not allowed", "remove the tag")
+        if isinstance(node, MappingNode):
+            return Node(line, column, self.mapping(node, depth))
+        return Node(line, column, [self.build(item, depth + 1) for item in node.value])
+
+    def mapping(self, node: MappingNode, depth: int) -> dict[Node, Node]:
+        entries: dict[Node, Node] = {}
+        lines: dict[str, int] = {}
+        for yaml_key, yaml_value in node.value:
+            key, value = self.entry(yaml_key, yaml_value, depth)
+            if not isinstance(yaml_key, ScalarNode):
+                self.report.add_unreadable(*self.bad_name(yaml_key, key))
+                continue
+            name = str(key.value)
+            if self.is_stray(yaml_key, value, entries):
+                continue
+            if name in lines:
+                message = f"{key} is a duplicate of line {lines[name]}"
+                self.report.add(key, message, "keep one of the two")
+                continue
+            lines[name] = key.line
+            entries[key] = value
+        return entries
+
+    def is_stray(self, yaml_key: ScalarNode, value: Node, before: dict[Node, Node]) -> bool:
+        """Report what follows a value between brackets without a key: `2,5`, `1,000`, `cto, ceo`."""
+        last = next(reversed(before.values()), None)
+        text = yaml_key.value
+        if value.value is not None or value.raw or last is None or not last.raw or last.quote or yaml_key.style:
+            return False
+        if self.source.text.startswith(":", self.after_spaces(yaml_key.end_mark.index)):
+            return False
+        number = last.raw.lstrip("-").isdigit() and text.isdigit()
+        if number and not self.source.before(yaml_key.start_mark.index).endswith(f"{last.raw},"):
+            return False
+        message = f"`{last.raw}, {text}` is not one value"
+        remedy = f"write `[{last.raw}, {text}]` for several values, or `{text}: …` for a key"
+        if number:
+            message = f"`{last.raw},{text}` is not a number"
+            remedy = f"write `{last.raw}{'' if len(text) == 3 else '.'}{text}`"
+        if self.source.discreet:
+            message, remedy = "this is followed by a comma, and by no key", "put quotes around it"
+        self.report.add_unreadable(last, message, remedy)
+        return True
+
+    def entry(self, yaml_key: YamlNode, yaml_value: YamlNode, depth: int) -> tuple[Node, Node]:
+        """A key, with its text as value, and its value."""
+        key = self.build(yaml_key, depth + 1)
+        if isinstance(yaml_key, ScalarNode):
+            text = key.value if isinstance(key.value, str) else key.raw
+            key = replace(key, value=text)
+            if re.match(r"-[^-\d ]", text) and not key.quote:
+                self.report.add_unreadable(key, "a space is missing after this dash", "write a dash and a space")
+            if _is_empty(yaml_value):
+                return self.joined(yaml_key, key) or (key, self.missing_value(yaml_key))
+        return key, self.build(yaml_value, depth + 1)
+
+    def bad_name(self, yaml_key: YamlNode, key: Node) -> tuple[Node, str, str]:
+        """The mistake of a list or a mapping as a name, such as a placeholder in double braces."""
+        opens = yaml_key.start_mark.index - 1
+        placeholder = re.match(r"\{\{.*?\}\}", self.source.text[max(opens, 0) :])
+        if placeholder is None:
+            return key, f"{key} cannot be a name", "put quotes around the name"
+        remedy = self.source.quoting(placeholder[0], "without quotes, `{` begins a mapping")
+        return Node(*self.source.place(opens), None), "a text that begins with a brace needs quotes", remedy
+
+    def joined(self, yaml_key: ScalarNode, key: Node) -> tuple[Node, Node] | None:
+        """The key and the value of an entry such as ``half_life:14d`` or ``half_life 14d``, which is a mistake."""
+        end = yaml_key.end_mark.index
+        found = JOINED.fullmatch(yaml_key.value) if not key.quote and "\n" not in yaml_key.value else None
+        if found is not None and not found["gap"].strip(" ") and not KEY.fullmatch(found[1]):
+            return None  # two words of a value
+        if found is None or self.source.text.startswith(":", self.after_spaces(end)):
+            return None
+        offset, message = describe_joint(found["gap"])
+        at = yaml_key.start_mark.index + found.start("gap") + offset
+        self.report.mistakes.append(Mistake(*self.source.place(at), message, self.source.pair(found[1], found[3])))
+        value = Node(*self.source.place(yaml_key.start_mark.index + found.start(3)), found[3], found[3])
+        return replace(key, value=found[1], raw=found[1]), replace(value, value=_plain_value(found[3]))
+
+    def missing_value(self, yaml_key: ScalarNode) -> Node:
+        """An empty value, placed after the colon of its key; a comment without a space may have been meant as one."""
+        end = yaml_key.end_mark.index
+        colon = self.after_spaces(end)
+        if not self.source.text.startswith(":", colon):
+            return Node(*self.source.place(end), None)
+        line, _ = self.source.place(colon)
+        comment = self.source.text[colon + 1 : self.source.start(line + 1)].strip()
+        meant = comment if comment[:1] == "#" and comment[1:2].strip("# ") else ""
+        return Node(*self.source.place(colon + 1), None, meant)
+
+    def after_spaces(self, index: int) -> int:
+        """The index of the next character that is not a space."""
+        while self.source.text.startswith(" ", index):
+            index += 1
+        return index
+
+    def scalar(self, node: ScalarNode, raw: Node) -> Node:
+        """Build a string, number or boolean. Anything else is reported and becomes its text."""
+        if any("\ud800" <= char <= "\udfff" for char in node.value):
+            self.report.add_unreadable(raw, "half of a surrogate pair is not a character", "remove it")
+            return replace(raw, value="", raw="")
+        raw = self.cleaned(node, raw)
+        kind = str(node.tag).rpartition(":")[2]
+        try:
+            return replace(raw, value=_scalar(kind, raw.raw))
+        except (KeyError, ValueError):
+            shown = "this" if self.report.discreet else raw if raw.raw else f"`{node.tag}`"
+            remedy = "put quotes around it if it is text" if self.report.discreet else _quoting(str(node.tag), raw)
+            self.report.add_unreadable(raw, f"{shown} is not a string, a number, true or false", remedy)
+            return raw
+
+    def cleaned(self, node: ScalarNode, raw: Node) -> Node:
+        """A scalar without characters that nobody sees; each is a mistake."""
+        self.check_escapes(node)
+        text = raw.raw
+        outer = {text[:1], text[-1:]} & set(ODD_SPACES) if not raw.quote else set()
+        for char in sorted(outer | (set(INVISIBLE) & set(text))):
+            at = self.source.text.find(char, node.start_mark.index, node.end_mark.index)
+            place = self.source.place(at) if at >= 0 else (raw.line, raw.column)
+            remedy = "replace it by a plain space" if char in ODD_SPACES else "remove it"
+            self.report.add_unreadable(Node(*place, None), f"{describe_char(char)} is here", remedy)
+            text = text.replace(char, "") if char in INVISIBLE else text.strip(f" {char}")
+        return replace(raw, value=text, raw=text) if text != raw.raw else raw
+
+    def check_escapes(self, node: ScalarNode) -> None:
+        """Report control characters, which double quotes make of some backslashes."""
+        written = self.source.text[node.start_mark.index : node.end_mark.index]
+        for found in re.finditer(r"\\(.)", written) if node.style == '"' else ():
+            char = _CONTROLS.get(found[1])
+            if char is not None:
+                place = self.source.place(node.start_mark.index + found.start())
+                message = f"in double quotes, `{found[0]}` is {char}"
+                remedy = self.source.quoting(written[1:-1], "in single quotes, a backslash is a backslash")
+                self.report.add_unreadable(Node(*place, None), message, remedy)
+                return
+
+
+_CONTROLS = {"b": "a backspace", "a": "a bell", "f": "a form feed", "v": "a vertical tab", "e": "an escape character"}
+
+
+def _is_empty(node: YamlNode) -> bool:
+    return isinstance(node, ScalarNode) and node.style is None and not node.value and str(node.tag).endswith(":null")
+
+
+def _quoting(tag: str, raw: Node) -> str:
+    """The remedy for a scalar that YAML reads as something else than text."""
+    if tag.startswith("!"):
+        text = f"{tag} {raw.raw}".strip()
+        return f"write `'{text}'` if it is text: without quotes, `!` begins a tag"
+    if tag.endswith(":timestamp"):
+        return f"write `'{raw.raw}'`: without quotes, it is a date"
+    if tag.endswith(":float"):
+        return "write a finite number, or remove it where no bound is meant"
+    return f"write `'{raw.raw}'` if it is text: it needs quotes"
+
+
+def _plain_value(text: str) -> Scalar:
+    """A plain scalar, read without the parser."""
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _scalar(kind: str, text: str) -> Scalar | None:
+    """Convert a scalar according to the last part of its tag (``int`` of ``tag:yaml.org,2002:int``)."""
+    if kind in {"str", "merge"}:
+        return text
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return {"true": True, "false": False}[text.lower()]
+    if kind == "int":
+        return int(text, 0 if text.lstrip("+-")[:2].lower() in {"0x", "0o", "0b"} else 10)
+    number = {"float": float}[kind](text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return int(number) if number.is_integer() else number

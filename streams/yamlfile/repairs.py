@@ -1,0 +1,151 @@
+"""What to write instead of a wrong scalar: guesses from how people write numbers, durations, limits and names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from streams.yamlfile.source import ODD_SPACES, SMART_QUOTES, spell
+from streams.yamlfile.tree import Node
+
+_MINUS: Final = re.compile(r"^[\u2212\u2010-\u2015-]\s*(?=[\d.])")
+_THOUSANDS: Final = re.compile(r"[-+]?\d{1,3}([,.' _]\d{3})+([.,]\d+)?")
+_BOOLEANS: Final = {
+    **dict.fromkeys(("yes", "y", "on", "true", "1", "enabled"), True),
+    **dict.fromkeys(("no", "n", "off", "false", "0", "disabled", "none", "never"), False),
+}
+_UNITS: Final = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("s", 1)),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), ("m", 1)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), ("h", 1)),
+    **dict.fromkeys(("", "d", "day", "days"), ("d", 1)),
+    **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), ("w", 1)),
+    **dict.fromkeys(("mo", "mon", "month", "months"), ("d", 30)),
+    **dict.fromkeys(("q", "quarter", "quarters"), ("d", 90)),
+    **dict.fromkeys(("y", "yr", "yrs", "year", "years"), ("d", 365)),
+}
+_PERIODS: Final = {
+    **dict.fromkeys(("hour", "hours", "hr", "h", "hourly"), "hour"),
+    **dict.fromkeys(("day", "days", "d", "daily", "24h", "1d", ""), "day"),
+    **dict.fromkeys(("week", "weeks", "wk", "w", "weekly", "7d", "1w"), "week"),
+    **dict.fromkeys(("month", "months", "mo", "monthly", "30d"), "month"),
+    **dict.fromkeys(("quarter", "quarters", "quarterly"), "quarter"),
+    **dict.fromkeys(("year", "years", "yearly", "annually", "y"), "year"),
+    **dict.fromkeys(("ever", "total", "lifetime", "overall", "lead", "person", "user", "contact"), "ever"),
+}
+
+
+_MOST_CHARS: Final = 200
+"""Of a scalar that is worth a guess."""
+Guess = Callable[[str], Iterator[Any]]
+"""Values that a text may have been meant as, the likeliest first."""
+
+
+def find_remedy(node: Node, is_valid: Callable[[Any], bool], example: str, guess: Guess) -> str:
+    """What to write instead of a wrong scalar: the nearest valid value, else an example."""
+    if node.value is None and node.raw.startswith("#"):
+        return f"write `{spell(node.raw)}`: without quotes, `#` begins a comment"
+    if isinstance(node.value, str) and node.quote and (plain := _plain(node.value)) is not None and is_valid(plain):
+        return f"take away the quotes: `{spell(plain)}`"
+    for value in _candidates(node, guess):
+        if is_valid(value):
+            return f"write `{spell(value)}`"
+    return f"write one such as `{example}`"
+
+
+def _candidates(node: Node, guess: Guess) -> Iterator[Any]:
+    value = node.value
+    if isinstance(value, list):
+        if len(value) == 1 and not isinstance(value[0].value, list | dict):
+            yield value[0].value
+        return
+    if isinstance(value, dict) and len(value) == 1:
+        yield from (key.value for key in value)
+    if value is None or isinstance(value, dict):
+        return
+    if not isinstance(value, str):
+        yield node.raw or str(value).lower()
+    text = re.sub(f"[{ODD_SPACES}]", " ", node.raw or str(value)).strip(f" ,;{SMART_QUOTES}")
+    if text and len(text) <= _MOST_CHARS:
+        yield text
+        yield from guess(text)
+
+
+def guess_nothing(_: str) -> Iterator[Any]:
+    """For kinds without a usual other notation."""
+    return iter(())
+
+
+def _plain(text: str) -> Any:
+    """The number or the boolean that a quoted text spells."""
+    number = number_in(text)
+    return number if number is not None else {"true": True, "false": False}.get(text)
+
+
+def number_in(text: str) -> int | float | None:
+    """The number that a text spells as YAML does, if it is one."""
+    if not re.fullmatch(r"[-+]?(\d+(\.\d*)?|\.\d+)", text):
+        return None
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def guess_number(text: str) -> Iterator[Any]:
+    """Decimal commas, thousands, other signs for minus, and units."""
+    text = _MINUS.sub("-", re.sub(r"^(>=?|<=?|=+|\u2265|\u2264|\+)\s*", "", text))
+    text = (
+        re.sub(r"\s*(%|points?|pts?\.?|p|usd|eur)$", "", text, flags=re.IGNORECASE)
+        .strip("$\u20ac\xa3 ")
+        .removesuffix("+")
+    )
+    whole = _THOUSANDS.fullmatch(text)
+    if whole and not re.fullmatch(r"[-+]?0[.,].*", text):
+        decimals = whole[2] or ""
+        text = re.sub(r"[,.' _]", "", text[: len(text) - len(decimals)]) + decimals.replace(",", ".")
+    number = number_in(text.replace(",", ".", 1))
+    if number is not None:
+        yield number
+
+
+def guess_boolean(text: str) -> Iterator[Any]:
+    """The words for true and false."""
+    if text.casefold() in _BOOLEANS:
+        yield _BOOLEANS[text.casefold()]
+
+
+def guess_duration(text: str) -> Iterator[Any]:
+    """Words, other units, a number of days."""
+    text = re.sub(r"^(one|an?)\b", "1", re.sub(r"^(two|a couple of)\b", "2", text.casefold()))
+    if text in {"none", "no", "forever", "infinite", "infinity", "inf", ".inf", "unlimited", "ever", "off", "false"}:
+        yield "never"
+    found = re.fullmatch(r"[-\u2212+~]?\s*p?t?(\d+(?:[.,]\d+)?)\s*([a-z]*)\.?", text)
+    if found and found[2] in _UNITS:
+        unit, factor = _UNITS[found[2]]
+        yield f"{float(found[1].replace(',', '.')) * factor:g}{unit}"
+
+
+def guess_limit(text: str) -> Iterator[Any]:
+    """Words, and other periods."""
+    text = text.casefold()
+    if text in {"once", "unique", "1", "one"}:
+        yield "1/ever"
+    found = re.fullmatch(
+        r"(?:max(?:imum)?\s+|only\s+)?(\d+|once|one|twice)?\s*(?:x|times?|events?)?\s*(?:/|per|a|an|each|every|in)?\s*"
+        r"([a-z0-9]*)",
+        text,
+    )
+    if found and found[2] in _PERIODS and (found[1] or found[2]):
+        count = {"once": "1", "one": "1", "twice": "2", None: "1"}.get(found[1], found[1])
+        yield f"{count}/{_PERIODS[found[2]]}"
+
+
+def guess_path(text: str) -> Iterator[Any]:
+    """Other notations: `$.properties.url`, `properties/url`, `properties['url']`, `{{ properties.url }}`."""
+    text = re.sub(r"\[['\"]?(.*?)['\"]?\]", r".\1", text.strip("{}$% "))
+    yield re.sub(r"[./]+", ".", text).strip(".")
+
+
+def guess_name(text: str) -> Iterator[Any]:
+    """A name in other letters."""
+    yield re.sub(r"[^a-z0-9_-]+", "_", text.casefold()).strip("_")[:64]

@@ -1,0 +1,291 @@
+"""Explains what the YAML parser refuses: where the mistake is, which may be far above, and what to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.tokens import ScalarToken
+
+from streams.yamlfile.source import JOINED, ODD_SPACES, SMART_QUOTES, Source, describe_char, describe_joint
+
+Found = tuple[int, int, str, str]
+"""Line, column, message, remedy."""
+
+_GENERAL: Final = "check the indentation, colons, quotes and brackets just before it"
+_CONFLICT: Final = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( .*)?$", re.M)
+_ODD: Final = re.compile(rf"(?:^[ -]*|[:,{{\[-] *)([{ODD_SPACES}])", re.M)
+_VALUE_COLON: Final = re.compile(r":(\s|$)")
+
+
+def find_syntax_mistake(error: Exception, source: Source) -> Found:
+    """The mistake behind an error of the parser."""
+    if isinstance(error, ReaderError):
+        index = len(source.text[: error.position])
+        return (
+            *source.place(index),
+            f"the character U+{ord(source.text[index]):04X} is not allowed in YAML",
+            "remove it",
+        )
+    if isinstance(error, RecursionError):
+        return 1, 1, "values are nested too deeply", "nest fewer brackets"
+    mark = error.problem_mark or error.context_mark if isinstance(error, MarkedYAMLError) else None
+    if not isinstance(error, MarkedYAMLError) or mark is None:
+        return 1, 1, "this is not YAML", _GENERAL
+    index = min(mark.index, len(source.text))
+    for explain in _EXPLANATIONS:
+        found = explain(error, index, source)
+        if found is not None:
+            return found
+    what = f": {error.problem or error.context}" if not source.discreet else ""
+    return *source.place(index), f"this is not YAML{what}", _GENERAL
+
+
+def _find_pasted(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    """Marks of a merge conflict, and fences of Markdown."""
+    conflict = _CONFLICT.search(source.text)
+    if conflict:
+        return (
+            *source.place(conflict.start()),
+            "this is the mark of a merge conflict",
+            "keep one version, without marks",
+        )
+    line, _ = source.place(index)
+    if source.line(line).lstrip().startswith("```"):
+        return line, 1, "this is a fence of Markdown, not YAML", "remove this line"
+    return None
+
+
+def _find_odd_space(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    line, _ = source.place(index)
+    odd = _ODD.search(source.text, 0, source.start(line + 1))
+    if odd is None:
+        return None
+    message = f"{describe_char(odd[1])} is here instead of a plain space"
+    return *source.place(odd.start(1)), message, "replace it by a plain space"
+
+
+def _find_quote(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    """A quote that is not closed, or that closes too early."""
+    opens, ends = _last_quoted(source)
+    unclosed = "quoted scalar" in str(error.context) and "end of" in str(error.problem)
+    if unclosed and error.context_mark is not None:
+        opens, ends = (error.context_mark.index, index) if opens is None else (opens, ends)
+    elif opens is None or source.text[ends:index].strip(" ") or source.text[index : index + 1] in ":,]}\n":
+        return None
+    quote = source.text[opens]
+    if not unclosed and ends < index:
+        value = source.value_at(opens, source.in_flow(opens))
+        return (
+            *source.place(index),
+            "text follows the closing quote",
+            source.quoting(value, "quotes go around the whole"),
+        )
+    if not unclosed and _is_apostrophe(source.text, ends - 1) and "\n" not in source.text[opens:ends]:
+        remedy = "write it twice: `''`" if quote == "'" else 'write a backslash before it: `\\"`'
+        return *source.place(ends - 1), "this quote ends the text too early", remedy
+    return *source.place(opens), f"the quote {quote} that opens here is not closed", _closing(opens, quote, source)
+
+
+def _last_quoted(source: Source) -> tuple[int | None, int]:
+    """Where the last quoted text before the error opens and ends; the first one that spans lines comes before it."""
+    opens, ends = None, 0
+    try:
+        for token in YAML(typ="safe", pure=True).scan(source.text):
+            if isinstance(token, ScalarToken) and token.style in ("'", '"'):
+                opens, ends = token.start_mark.index, token.end_mark.index
+                if ":" in source.text[opens:ends].partition("\n")[2]:
+                    break
+    except Exception:  # the error that is being explained
+        return opens, ends
+    return opens, ends
+
+
+def _is_apostrophe(text: str, index: int) -> bool:
+    return text[index - 1 : index].isalnum() and text[index + 1 : index + 2].isalnum()
+
+
+def _closing(opens: int, quote: str, source: Source) -> str:
+    value = source.value_at(opens + 1, source.in_flow(opens)).rstrip(quote)
+    return f"close it with {quote}" if source.discreet or not value else f"write `{quote}{value}{quote}`"
+
+
+def _find_bracket(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    """A bracket that is not closed or closes nothing; a comma that is missing."""
+    context, problem = str(error.context), str(error.problem)
+    closing = re.search(r"found '([\]},])'", problem)
+    if closing and "flow" not in context:
+        return _closed_too_often(closing[1], index, source)
+    if "while parsing a flow" not in context or error.context_mark is None or "expected ','" not in problem:
+        return None
+    opens = error.context_mark.index
+    before = source.text[:index].rstrip(" ")
+    if before.endswith(("]", "}")) and "\n" not in source.text[len(before) : index] and "scalar" in problem:
+        return _bracketed_text(len(before) - 1, source)
+    word = re.search(r"[\w.-]*$", source.before(len(before)))
+    comma = len(before) - len(word[0]) if word and "':'" in problem else index
+    if _is_unclosed(opens, comma, problem, source):
+        return _unclosed_bracket(opens, source)
+    if source.text[:comma].rstrip().endswith(";"):
+        semicolon = source.text.rindex(";", 0, comma)
+        return *source.place(semicolon), "`;` is here instead of a comma", "write a comma"
+    return *source.place(comma), "a comma is missing before this", "write a comma between the two"
+
+
+def _closed_too_often(closing: str, index: int, source: Source) -> Found:
+    before = source.text[:index].rstrip(" ")
+    if closing == "," and before.endswith(("}", "]")):
+        place = source.place(len(before) - 1)
+        return *place, "this bracket closes everything, and more follows", "remove it, or close where the whole ends"
+    tag = re.search(r"!\S*$", source.before(len(before)))
+    if tag:
+        message = "a value cannot begin with `!` without quotes"
+        return *source.place(len(before) - len(tag[0])), message, source.quoting(tag[0], "it needs quotes")
+    if closing == ",":
+        return *source.place(index), "a comma cannot be here", "remove it, or put the value in quotes"
+    return *source.place(index), f"`{closing}` closes nothing", "remove it, or open a bracket before it"
+
+
+def _unclosed_bracket(opens: int, source: Source) -> Found:
+    sign = source.text[opens]
+    rest = source.text[opens:].partition("\n")[0]
+    comment = re.search(r" (#[^ #}\]]+)[}\]]", rest)
+    if comment:
+        message = "`#` begins a comment, which hides the end of this line"
+        return *source.place(opens + comment.start(1)), message, source.quoting(comment[1], "it needs quotes")
+    close = "}" if sign == "{" else "]"
+    return *source.place(opens), f"the bracket `{sign}` that opens here is not closed", f"close it with `{close}`"
+
+
+def _is_unclosed(opens: int, index: int, problem: str, source: Source) -> bool:
+    """Whether the bracket is the mistake: the text ends, another bracket closes, or a line of its own level begins."""
+    if "stream end" in problem or re.search(r"got '[\]}]'", problem):
+        return True
+    line, column = source.place(index)
+    first, _ = source.place(opens)
+    indent = len(source.line(first)) - len(source.line(first).lstrip())
+    return line > first and not source.line(line)[: column - 1].strip() and column - 1 <= indent
+
+
+def _bracketed_text(close: int, source: Source) -> Found:
+    """A text that begins with a bracket: `[Cc]eo`."""
+    opens = source.text.rfind({"]": "[", "}": "{"}[source.text[close]], 0, close)
+    rest = source.value_at(close + 1, source.in_flow(opens))
+    why = f"without quotes, `{source.text[opens]}` begins a list or a mapping"
+    value = source.text[opens : close + 1] + rest
+    return *source.place(opens), "a text that begins with a bracket needs quotes", source.quoting(value, why)
+
+
+def _find_colon(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    """A colon that is missing, or that is inside a value; a line that is indented too far."""
+    if "could not find expected ':'" in str(error.problem) and error.context_mark is not None:
+        return find_missing_colon(source.place(error.context_mark.index)[0], source)
+    if "mapping values are not allowed" not in str(error.problem):
+        return None
+    line, column = source.place(index)
+    first = _VALUE_COLON.search(source.line(line))
+    if first is not None and first.start() < column - 1:
+        return _colon_in_value(line, first.end(), source, index)
+    above = _line_above(line, source)
+    if above and not _VALUE_COLON.search(source.line(above)):
+        return find_missing_colon(above, source)
+    indent = len(source.line(line)) - len(source.line(line).lstrip())
+    level = len(source.line(above)) - len(source.line(above).lstrip())
+    message = f"this line is indented further than line {above}, which already has a value"
+    return line, indent + 1, message, f"indent it by {_spaces(level)}, as line {above}"
+
+
+def _colon_in_value(line: int, start: int, source: Source, index: int) -> Found:
+    text = source.line(line)
+    begin = start + len(text[start:]) - len(text[start:].lstrip())
+    value = source.value_at(source.start(line) + begin, False).strip(SMART_QUOTES)
+    return (
+        *source.place(index),
+        "this colon is inside a value",
+        source.quoting(value, "a text with a colon needs quotes"),
+    )
+
+
+def find_missing_colon(line: int, source: Source) -> Found:
+    """The mistake in a line without a colon, or without a space after it."""
+    text = source.line(line)
+    indent = len(text) - len(text.lstrip(" -"))
+    body = text[indent:].rstrip()
+    found = JOINED.fullmatch(body)
+    if found is None:
+        return line, indent + len(body) + 1, "a colon is missing here", "write a colon after the name"
+    offset, message = describe_joint(found["gap"])
+    return line, indent + found.start("gap") + offset + 1, message, source.pair(found[1], found[3])
+
+
+def _line_above(line: int, source: Source) -> int:
+    """The number of the last line above that is not empty or a comment; 0 for none."""
+    above = line - 1
+    while above and (not source.line(above).strip() or source.line(above).lstrip().startswith("#")):
+        above -= 1
+    return above
+
+
+def _find_indent(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    problem = str(error.problem)
+    line, column = source.place(index)
+    if "cannot start any token" in problem and source.text[index : index + 1] == "\t":
+        return line, column, "a tab cannot indent a line", "indent by spaces"
+    if "expected <block end>" not in problem or error.context_mark is None or source.line(line)[: column - 1].strip():
+        return None
+    if "found '-'" in problem:
+        return line, column, "a list item begins here, among keys", "indent it below the key that it belongs to"
+    above = _line_above(line, source)
+    near = len(source.line(above)) - len(source.line(above).lstrip())
+    levels = sorted({error.context_mark.column, near} - {column - 1})
+    remedy = f"indent it by {' or by '.join(_spaces(level) for level in levels)}" if levels else _GENERAL
+    return line, column, f"this line is indented by {_spaces(column - 1)}, which fits no line above", remedy
+
+
+def _spaces(count: int) -> str:
+    return "1 space" if count == 1 else f"{count} spaces"
+
+
+def _find_sign(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    """A text that begins with a sign that means something in YAML."""
+    problem = str(error.problem)
+    if "escape character" in problem and error.context_mark is not None:
+        opens = error.context_mark.index
+        quoted = re.match(r'"((?:[^"\\\n]|\\.)*)', source.text[opens:])
+        remedy = source.quoting(quoted[1] if quoted else "", "in double quotes, a backslash needs another one")
+        return *source.place(source.text.rfind("\\", 0, index + 1)), "this backslash means nothing here", remedy
+    context = str(error.context)
+    if error.context_mark is not None and ("alias" in context or "block scalar" in context):
+        index = error.context_mark.index
+    elif "undefined alias" not in problem and "cannot start any token" not in problem:
+        return None
+    value = source.value_at(index, source.in_flow(index))
+    message = f"a value cannot begin with `{value[:1]}` without quotes"
+    compared = re.fullmatch(r"([<>])(=?) *([-+]?\d+(?:\.\d+)?)", value)
+    if compared and not source.discreet:
+        operator = {"<": "lt", ">": "gt"}[compared[1]] + ("e" if compared[2] else "")
+        alone = re.search(r"\b[gl]te?: *$", source.before(index))
+        return *source.place(index), message, f"write `{compared[3] if alone else f'{{{operator}: {compared[3]}}}'}`"
+    return *source.place(index), message, source.quoting(value, "it needs quotes")
+
+
+def _find_document(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    if "another document" not in str(error.problem):
+        return None
+    return *source.place(index), "a second document begins here", "remove `---`: a file has one document"
+
+
+_EXPLANATIONS: Final[tuple[Callable[[MarkedYAMLError, int, Source], Found | None], ...]] = (
+    _find_pasted,
+    _find_odd_space,
+    _find_quote,
+    _find_bracket,
+    _find_colon,
+    _find_indent,
+    _find_sign,
+    _find_document,
+)
