@@ -25,6 +25,7 @@ from app.board.scorecards import describe_scorecard
 from app.board.timeline import timeline
 from app.http.refusals import Refusal
 from streams.scorefile import load
+from streams.scoring.conditions import OPERATORS
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.lead import Lead
 from streams.scoring.replay import Replay
@@ -322,11 +323,16 @@ def test_costs_are_shared_by_what_they_brought_and_cut_to_the_time() -> None:
         (EVERYTHING, ""),
     ],
 )
-def test_conditions_are_told_in_words(condition: Any, said: str) -> None:
+def test_conditions_are_described(condition: Any, said: str) -> None:
     assert describe_condition(condition) == said
 
 
-def test_signals_and_fit_lines_are_told_in_words() -> None:
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_operator_is_described(operator: str) -> None:
+    assert describe_condition(Where("a", operator, "x")).startswith("a ")
+
+
+def test_signals_and_fit_lines_are_described() -> None:
     depth = Signal("d", ("page", "Seen"), Where("properties.path", "prefix", "/p/"), distinct="properties.path")
     assert (
         describe_signal(depth) == "page view or Seen whose properties.path begins with /p/, each properties.path once"
