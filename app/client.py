@@ -159,7 +159,7 @@ class Channels(TypedDict):
     stages: list[str]
 
 
-class Said(NamedTuple):
+class StreamEvent(NamedTuple):
     """One event of a stream."""
 
     event: str
@@ -246,11 +246,11 @@ class Client:
         """Rates, lags, shards and rejects."""
         return self._get("/flow")
 
-    def stream_alerts(self) -> Iterator[Said]:
+    def stream_alerts(self) -> Iterator[StreamEvent]:
         """Alerts as they are sent, until the board ends the stream; then call it again."""
         return self._stream("/stream/alerts")
 
-    def stream_lead(self, lead_id: str) -> Iterator[Said]:
+    def stream_lead(self, lead_id: str) -> Iterator[StreamEvent]:
         """A lead (``lead``) whenever its score changes, its alerts (``alert``), and ``gone`` when it is erased."""
         return self._stream(f"/stream/leads/{quote(lead_id, safe='')}")
 
@@ -259,7 +259,7 @@ class Client:
             found: dict[str, Any] = json.load(answer)
         return found
 
-    def _stream(self, path: str) -> Iterator[Said]:
+    def _stream(self, path: str) -> Iterator[StreamEvent]:
         with self._open(path, STREAM_TIMEOUT_S, {}) as answer:
             event = ""
             for line in answer:
@@ -267,7 +267,7 @@ class Client:
                 if name == "event":
                     event = value
                 elif name == "data":
-                    yield Said(event, json.loads(value))
+                    yield StreamEvent(event, json.loads(value))
 
     def _open(self, path: str, timeout_s: float, query: dict[str, str]) -> HTTPResponse:
         encoded = urlencode({name: value for name, value in query.items() if value})

@@ -60,7 +60,7 @@ def _card_view(card: CardRule, lead: Lead, rules: Rules, at_ms: int) -> View:
         "exact": why.exact,
         "grade": why.grade,
         "stage": current_stage(card, lead),
-        "stages": {rule.stage.name: _inside(lead, rule.key) for rule in card.stages},
+        "stages": {rule.stage.name: _is_in_stage(lead, rule.key) for rule in card.stages},
         "fit": why.fit,
         "engagement": why.engagement,
         "categories": why.categories,
@@ -69,7 +69,7 @@ def _card_view(card: CardRule, lead: Lead, rules: Rules, at_ms: int) -> View:
     }
 
 
-def _inside(lead: Lead, key: str) -> bool:
+def _is_in_stage(lead: Lead, key: str) -> bool:
     latch = lead.latches.get(key)
     return latch is not None and latch.inside
 

@@ -32,7 +32,7 @@ def redis_url(text: str) -> str:
         port = url.port
     except ValueError:
         raise ValueError(_FORM) from None
-    for wrong, problem in _problems(url, port):
+    for wrong, problem in _checks_of_url(url, port):
         if wrong:
             raise ValueError(problem)
     return text
@@ -44,7 +44,7 @@ _FORM = (
 )
 
 
-def _problems(url: SplitResult, port: int | None) -> Iterator[tuple[bool, str]]:
+def _checks_of_url(url: SplitResult, port: int | None) -> Iterator[tuple[bool, str]]:
     """Checks: (whether it is violated, message)."""
     yield url.scheme not in {"redis", "rediss", "unix"}, "must start with redis://, rediss:// or unix://"
     if url.scheme == "unix":
@@ -56,12 +56,12 @@ def _problems(url: SplitResult, port: int | None) -> Iterator[tuple[bool, str]]:
         numbered = re.fullmatch("/?[0-9]*/?", url.path)
         yield not numbered, "must end with the number of a database or with none, as in redis://host:port/db"
     yield (
-        bool(url.query) and not _options_fit(url.geturl()),
+        bool(url.query) and not _are_options_valid(url.geturl()),
         "has options after the ? that are unknown, do not fit its scheme or have a wrong value",
     )
 
 
-def _options_fit(text: str) -> bool:
+def _are_options_valid(text: str) -> bool:
     """Whether the client accepts the options: only it knows which there are for which kind of connection."""
     from redis.exceptions import RedisClusterException, RedisError
 

@@ -198,15 +198,15 @@ class Settings(BaseSettings):
 
     @field_validator("kafka_ca_file")
     @classmethod
-    def _readable(cls, value: Path | None) -> Path | None:
+    def _require_file(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
             msg = f"there is no file {value}"
             raise ValueError(msg)
         return value
 
     @model_validator(mode="after")
-    def _agree(self) -> Self:
-        problems = [problem for wrong, problem in _disagreements(self) if wrong]
+    def _check_together(self) -> Self:
+        problems = [problem for wrong, problem in _checks_across_settings(self) if wrong]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -217,7 +217,7 @@ def variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
-def _disagreements(settings: Settings) -> Iterable[tuple[bool, str]]:
+def _checks_across_settings(settings: Settings) -> Iterable[tuple[bool, str]]:
     """Checks across settings: (whether it is violated, message)."""
     sasl = settings.kafka_sasl_mechanism
     credentials = (settings.kafka_sasl_username, settings.kafka_sasl_password)

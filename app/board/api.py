@@ -8,7 +8,7 @@ from aiohttp import web
 
 from app.board import responses
 from app.board.export import export_leads
-from app.board.openapi import document
+from app.board.openapi import openapi_document
 from app.board.parameters import (
     DEFAULT_DAYS,
     FILTERS,
@@ -67,26 +67,26 @@ class Api:
             filters, parse_cursor(request), parse_limit(request), request[CURRENT_VIEWER].role
         )
         if page is not self._shown[0]:
-            self._shown = page, responses.encoded(page)
-        return responses.tagged(request, self._shown[1])
+            self._shown = page, responses.encode_json(page)
+        return responses.cacheable_response(request, self._shown[1])
 
     async def _lead(self, request: web.Request) -> web.Response:
         check_parameters(request, "at")
         view = await self._service.get_lead(request.match_info["id"], parse_at(request), request[CURRENT_VIEWER].role)
         if view is None:
             raise Refusal(404, "unknown_lead", _UNKNOWN)
-        return responses.tagged(request, responses.encoded(view))
+        return responses.cacheable_response(request, responses.encode_json(view))
 
     async def _curve(self, request: web.Request) -> web.Response:
         check_parameters(request, "scorecard")
         lead_id, scorecard = request.match_info["id"], request.query.get("scorecard")
         curve = await self._service.get_curve(lead_id, scorecard, request[CURRENT_VIEWER].role)
-        return responses.tagged(request, responses.encoded(curve))
+        return responses.cacheable_response(request, responses.encode_json(curve))
 
     async def _timeline(self, request: web.Request) -> web.Response:
         check_parameters(request)
         rows = await self._service.get_timeline(request.match_info["id"], request[CURRENT_VIEWER].role)
-        return responses.tagged(request, responses.encoded({"events": rows}))
+        return responses.cacheable_response(request, responses.encode_json({"events": rows}))
 
     async def _alerts(self, request: web.Request) -> web.Response:
         check_parameters(request, "cursor", "limit")
@@ -94,7 +94,7 @@ class Api:
         page = await self._service.list_alerts(
             parse_cursor(request), parse_limit(request), request[CURRENT_VIEWER].role, lead_id
         )
-        return responses.tagged(request, responses.encoded(page))
+        return responses.cacheable_response(request, responses.encode_json(page))
 
     async def _channels(self, request: web.Request) -> web.Response:
         check_parameters(request, "scorecard", "touch", "days")
@@ -105,25 +105,25 @@ class Api:
         found = await self._service.list_channels(
             request.query.get("scorecard"), request[CURRENT_VIEWER].role, touch, days
         )
-        return responses.tagged(request, responses.encoded(found))
+        return responses.cacheable_response(request, responses.encode_json(found))
 
     async def _scorecards(self, request: web.Request) -> web.Response:
         check_parameters(request)
         choices = self._service.list_choices(None, request[CURRENT_VIEWER].role)
-        return responses.tagged(request, responses.encoded({"scorecards": choices["scorecards"]}))
+        return responses.cacheable_response(request, responses.encode_json({"scorecards": choices["scorecards"]}))
 
     async def _scorecard(self, request: web.Request) -> web.Response:
         check_parameters(request)
-        return responses.tagged(
-            request, responses.encoded(await self._service.get_scorecard(request.match_info["name"]))
+        return responses.cacheable_response(
+            request, responses.encode_json(await self._service.get_scorecard(request.match_info["name"]))
         )
 
     async def _flow(self, request: web.Request) -> web.Response:
         check_parameters(request)
-        return responses.tagged(request, responses.encoded(await self._service.get_flow()))
+        return responses.cacheable_response(request, responses.encode_json(await self._service.get_flow()))
 
     async def _openapi(self, request: web.Request) -> web.Response:
-        return responses.tagged(request, responses.encoded(document()))
+        return responses.cacheable_response(request, responses.encode_json(openapi_document()))
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         return await export_leads(request, self._service)

@@ -51,9 +51,9 @@ class News(NamedTuple):
 class Listener:
     """The pending notices of one stream."""
 
-    def __init__(self, wants: Callable[[Notice], bool]) -> None:
-        """``wants`` selects its notices."""
-        self.wants = wants
+    def __init__(self, is_wanted: Callable[[Notice], bool]) -> None:
+        """``is_wanted`` selects its notices."""
+        self.is_wanted = is_wanted
         self.lost = False
         """Whether it was too slow or the board stops; its client has to reconnect."""
         self._alerts: list[AlertSent] = []
@@ -109,11 +109,11 @@ class Broadcast:
     def publish(self, notice: Notice) -> None:
         """Pass a notice to the listeners that want it."""
         for listener in self._listeners:
-            if listener.wants(notice):
+            if listener.is_wanted(notice):
                 listener.offer(notice)
 
     @contextmanager
-    def listen(self, wants: Callable[[Notice], bool]) -> Iterator[Listener]:
+    def listen(self, is_wanted: Callable[[Notice], bool]) -> Iterator[Listener]:
         """Listen until the end of the block.
 
         Raises:
@@ -122,7 +122,7 @@ class Broadcast:
         if len(self._listeners) >= MOST_LISTENERS:
             message = f"{MOST_LISTENERS} streams are open, which is the limit of this board: close some."
             raise Refusal(503, "too_many_streams", message, retry_after_s=10)
-        listener = Listener(wants)
+        listener = Listener(is_wanted)
         self._listeners.add(listener)
         try:
             yield listener

@@ -35,7 +35,7 @@ def ago(time: str, now_ms: int) -> str:
     return f"{many} ago" if seconds > 0 else f"in {many}"
 
 
-def exact(time: str | float) -> str:
+def exact_time(time: str | float) -> str:
     """A time to the second: RFC 3339, or milliseconds since the epoch."""
     at = moment(time)
     return f"{at.day} {at:%b %Y, %H:%M:%S} UTC"

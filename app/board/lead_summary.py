@@ -10,7 +10,7 @@ _COMPANY: Final = ("company", "group.name", "company_name", "organization", "com
 _TITLE: Final = ("title", "job_title", "position", "jobTitle")
 
 
-def extras(lead_id: str, lead: Lead) -> dict[str, Any]:
+def summarize_lead(lead_id: str, lead: Lead) -> dict[str, Any]:
     """Name, company, channel and title."""
     traits = lead.trait_values()
     return {

@@ -20,7 +20,7 @@ _PHONE: Final = re.compile(
 )
 """With an optional prefix and extension."""
 _HASH: Final = re.compile(r"(sha256:)?[0-9a-f]{64}", re.IGNORECASE)
-_TIMES_QUOTED: Final = 3
+_UNQUOTE_ROUNDS: Final = 3
 _IDS: Final = frozenset({"lead_id", "subject", "partitionkey"})
 _LISTS_OF_IDS: Final = frozenset({"aliases", "anonymous_ids", "lead_ids"})
 
@@ -28,7 +28,7 @@ _LISTS_OF_IDS: Final = frozenset({"aliases", "anonymous_ids", "lead_ids"})
 def is_address(text: str) -> bool:
     """Whether a text contains an e-mail address or is a telephone number; digits alone are one if they begin with 0."""
     plain = normalize("NFKC", text)
-    for _ in range(_TIMES_QUOTED):
+    for _ in range(_UNQUOTE_ROUNDS):
         plain = unquote(plain)
     if "@" in plain:
         return True

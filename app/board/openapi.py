@@ -11,7 +11,7 @@ from app.board.routing import API_PATHS
 from app.board.schemas import SCHEMAS, Schema, ref
 
 
-def document() -> dict[str, Any]:
+def openapi_document() -> dict[str, Any]:
     """The whole document."""
     return {
         "openapi": "3.1.0",

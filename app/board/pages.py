@@ -41,17 +41,17 @@ class Pages:
     def routes(self) -> list[Route]:
         """Every route."""
         return [
-            ("GET", "/", "page_leads", self.leads),
-            ("GET", "/leads/{id:[^/]+}", "page_lead", self.lead),
-            ("GET", "/alerts", "page_alerts", self.alerts),
-            ("GET", "/channels", "page_channels", self.channels),
-            ("GET", "/scorecards", "page_scorecard", self.scorecard),
-            ("GET", "/scorecards/{name:[^/]+}", "page_scorecard", self.scorecard),
-            ("GET", "/flow", "page_flow", self.flow),
+            ("GET", "/", "page_leads", self.show_leads),
+            ("GET", "/leads/{id:[^/]+}", "page_lead", self.show_lead),
+            ("GET", "/alerts", "page_alerts", self.show_alerts),
+            ("GET", "/channels", "page_channels", self.show_channels),
+            ("GET", "/scorecards", "page_scorecard", self.show_scorecard),
+            ("GET", "/scorecards/{name:[^/]+}", "page_scorecard", self.show_scorecard),
+            ("GET", "/flow", "page_flow", self.show_flow),
             ("GET", "/static/{hash}/{name:.+}", "static", self._assets.serve_file),
         ]
 
-    async def leads(self, request: web.Request) -> web.Response:
+    async def show_leads(self, request: web.Request) -> web.Response:
         """The ranking; part of it for ``HX-Target`` results, live or more."""
         viewer: Viewer = request[CURRENT_VIEWER]
         cursor = parse_cursor(request)
@@ -91,7 +91,7 @@ class Pages:
             answer.headers["HX-Push-Url"] = here
         return answer
 
-    async def lead(self, request: web.Request) -> web.Response:
+    async def show_lead(self, request: web.Request) -> web.Response:
         """One lead, now or in the future."""
         viewer: Viewer = request[CURRENT_VIEWER]
         lead_id, said_at = request.match_info["id"], request.query.get("at", "")
@@ -133,7 +133,7 @@ class Pages:
             kept=MOST_ALERTS,
         )
 
-    async def alerts(self, request: web.Request) -> web.Response:
+    async def show_alerts(self, request: web.Request) -> web.Response:
         """The latest alerts, or older ones from a cursor on."""
         viewer: Viewer = request[CURRENT_VIEWER]
         cursor = parse_cursor(request)
@@ -150,7 +150,7 @@ class Pages:
             oob=target == "older",
         )
 
-    async def channels(self, request: web.Request) -> web.Response:
+    async def show_channels(self, request: web.Request) -> web.Response:
         """Qualified leads by channel."""
         viewer: Viewer = request[CURRENT_VIEWER]
         choices = self._service.list_choices(request.query.get("scorecard"), viewer.role)
@@ -171,7 +171,7 @@ class Pages:
             url=lambda **changed: view_models.build_url("/channels", {**query, **changed}),
         )
 
-    async def scorecard(self, request: web.Request) -> web.Response:
+    async def show_scorecard(self, request: web.Request) -> web.Response:
         """One scorecard, in words."""
         viewer: Viewer = request[CURRENT_VIEWER]
         name = request.match_info.get("name")
@@ -189,7 +189,7 @@ class Pages:
             path=lambda other: f"/scorecards/{quote(other, safe='')}",
         )
 
-    async def flow(self, request: web.Request) -> web.Response:
+    async def show_flow(self, request: web.Request) -> web.Response:
         """Rates, lags and rejects."""
         flow = await self._service.get_flow()
         part = request.headers.get("HX-Target") == "flow"
@@ -202,11 +202,11 @@ class Pages:
             reasons=sorted(flow["reject_reasons"].items(), key=lambda item: -item[1]),
         )
 
-    def login(self, failed: bool, target: str) -> web.Response:
+    def render_login(self, failed: bool, target: str) -> web.Response:
         """The sign-in page; ``failed`` after an unknown token."""
         return self._html.render("login.html", None, failed=failed, target=target)
 
-    def error(self, status: int, code: str, message: str, viewer: Viewer | None) -> web.Response:
+    def render_error(self, status: int, code: str, message: str, viewer: Viewer | None) -> web.Response:
         """The page for a refused request."""
         answer = self._html.render(
             "error.html", viewer, title=TITLES.get(status, "Request failed"), message=message, code=code

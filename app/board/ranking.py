@@ -177,7 +177,7 @@ class _RankingScan:
         return {**row, **self._extras_of(lead_id, lead)} if self._extras else row
 
     def _extras_of(self, lead_id: str, lead: Lead) -> dict[str, Any]:
-        more = lead_summary.extras(lead_id, lead)
+        more = lead_summary.summarize_lead(lead_id, lead)
         if self._role == FULL:
             return more
         mask = self._mask

@@ -18,7 +18,7 @@ from streams.clock import now_ms
 if TYPE_CHECKING:
     from app.board.identity import Viewer
 
-LEAST_PACKED: Final = 2000
+MIN_COMPRESSED_CHARS: Final = 2000
 _DIRECTION_MARKS: Final = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
@@ -44,7 +44,7 @@ class Renderer:
         """Render a page, or a part of one."""
         html = self._templates.get_template(template).render(viewer=viewer, here=here, now_ms=now_ms(), **values)
         page = web.Response(text=html, content_type="text/html", charset="utf-8")
-        if len(html) > LEAST_PACKED:
+        if len(html) > MIN_COMPRESSED_CHARS:
             page.enable_compression()  # a ranking is refreshed up to four times per second
         return page
 
@@ -61,7 +61,7 @@ def _ago(context: Context, time: str) -> str:
 
 _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "ago": _ago,
-    "exact": formatting.exact,
+    "exact": formatting.exact_time,
     "day": formatting.day,
     "words": formatting.words,
     "number": formatting.number,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as plain_json
+import json
 from typing import Any, Final
 
 from aiohttp import web
@@ -21,7 +21,7 @@ SECURITY_HEADERS: Final = {
     "Server": "leadglow",
 }
 JSON: Final = "application/json"
-_RISKY: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 """First characters of formulas in spreadsheets."""
 
 
@@ -32,17 +32,17 @@ def set_security_headers(found: web.StreamResponse) -> None:
     found.headers.setdefault("Cache-Control", "no-store")
 
 
-def encoded(value: object) -> bytes:
+def encode_json(value: object) -> bytes:
     """JSON exactly as the command line prints it."""
-    return plain_json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def json(value: object, status: int = 200) -> web.Response:
+def json_response(value: object, status: int = 200) -> web.Response:
     """A response with JSON."""
-    return web.Response(status=status, body=encoded(value), content_type=JSON)
+    return web.Response(status=status, body=encode_json(value), content_type=JSON)
 
 
-def tagged(request: web.Request, body: bytes, kind: str = JSON) -> web.Response:
+def cacheable_response(request: web.Request, body: bytes, kind: str = JSON) -> web.Response:
     """A response with an ETag; 304 if the client has it already."""
     tag = etag_of(body)
     found = web.Response(status=304) if is_current(request, tag) else web.Response(body=body, content_type=kind)
@@ -51,9 +51,9 @@ def tagged(request: web.Request, body: bytes, kind: str = JSON) -> web.Response:
     return found
 
 
-def refusal(refused: Refusal) -> web.Response:
+def refusal_response(refused: Refusal) -> web.Response:
     """A refusal as JSON."""
-    found = json(refused.to_json(), refused.status)
+    found = json_response(refused.to_json(), refused.status)
     found.headers.update(refused.headers())
     if refused.status == 401:
         found.headers["WWW-Authenticate"] = 'Bearer realm="leadglow"'
@@ -70,8 +70,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool | int | float):
         return str(value)  # our own number, which is not a formula even if negative
-    text = value if isinstance(value, str) else plain_json.dumps(value, ensure_ascii=False)
-    if text.lstrip(" \n\v\f").startswith(_RISKY):
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if text.lstrip(" \n\v\f").startswith(_FORMULA_STARTS):
         text = "'" + text
     quoted = text.replace('"', '""')
     return f'"{quoted}"' if any(c in text for c in '",\r\n\t') or text != text.strip() else text

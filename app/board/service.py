@@ -13,13 +13,13 @@ from app.board.bounded_store import BoundedStore
 from app.board.channels import channel_rows
 from app.board.costs import Cost
 from app.board.cursor import cursor_of, place_of
-from app.board.curve import curve
+from app.board.curve import build_curve
 from app.board.id_cipher import IdCipher
 from app.board.masking import Mask
 from app.board.ranking import Filters, Ranking
 from app.board.scorecard_text import describe_fit
 from app.board.scorecards import describe_scorecard
-from app.board.timeline import timeline
+from app.board.timeline import build_timeline
 from app.board.topic_tails import TopicTails
 from app.http.refusals import Refusal
 from app.lead_views import View, lead_view
@@ -113,11 +113,11 @@ class BoardService:
             past = await self._store.load_history(found_id, card.name)
         now = max(now_ms(), lead.clock)
         past = [point for point in past if point[0] >= now - OLDEST_S * 1000]
-        return curve(found_id, lead, card, self.rules, now, past)
+        return build_curve(found_id, lead, card, self.rules, now, past)
 
     async def get_timeline(self, lead_id: str, role: str) -> list[dict[str, Any]]:
         """The recent activity of a lead."""
-        return timeline((await self._require(lead_id, role))[1], self.rules)
+        return build_timeline((await self._require(lead_id, role))[1], self.rules)
 
     async def get_fit(self, lead_id: str, scorecard: str | None, role: str) -> list[dict[str, Any]]:
         """The fit lines of a scorecard, and whether each matches a lead."""
@@ -226,15 +226,15 @@ class BoardService:
         """Rates, lags, shards and rejects."""
         async with self._store.bounded():
             shards = await self._store.load_shards(self.find_scorecard(None).name)
-        quiet = self.tails.quiet
+        stale = self.tails.has_stale_offsets
         for shard in shards:
             shard["lag"] = max(self.tails.ends.get(shard["partition"], 0) - shard.pop("checkpoint"), 0)
         return {
             "rates": {
-                "events_per_s": 0.0 if quiet else self.tails.events.per_s,
+                "events_per_s": 0.0 if stale else self.tails.events.per_s,
                 "alerts_per_s": flow.alerts_per_s(self.tails.alerted_s, monotonic_s()),
             },
-            "sources": [each | {"per_s": 0.0} if quiet else each for each in self.tails.sources.values()],
+            "sources": [each | {"per_s": 0.0} if stale else each for each in self.tails.sources.values()],
             "shards": shards,
             "rejects": self.tails.rejects.list_rows(),
             "reject_reasons": dict(self.tails.rejects.reasons.most_common()),

@@ -145,7 +145,7 @@ class Site:
         return identify_viewer(self._access(), request.headers, request.cookies.get(COOKIE), request.remote)
 
     async def _login_page(self, request: web.Request) -> web.Response:
-        return self._pages.login(False, _local(request.query.get("next")))
+        return self._pages.render_login(False, _local(request.query.get("next")))
 
     async def _login(self, request: web.Request) -> web.Response:
         """Exchange a token for a cookie."""
@@ -155,7 +155,7 @@ class Site:
         if viewer is None and file is not None:
             self._metrics.refused.labels("bad_login").inc()
             log.warning("a token was refused at /login, from %s", request.remote)
-            found = self._pages.login(True, target)
+            found = self._pages.render_login(True, target)
             found.set_status(401)
             return found
         found = web.Response(status=303, headers={"Location": target})
@@ -186,11 +186,11 @@ class Site:
         if request.writer.output_size and request.transport is not None:
             request.transport.abort()  # part of the response was sent: it must not look complete
         if request.path.startswith("/api/"):
-            return responses.refusal(refused)
+            return responses.refusal_response(refused)
         if refused.status == 401 and request.method in ("GET", "HEAD"):
-            found = self._pages.login(False, _local(request.path_qs))
+            found = self._pages.render_login(False, _local(request.path_qs))
         else:
-            found = self._pages.error(refused.status, refused.code, refused.message, request.get(CURRENT_VIEWER))
+            found = self._pages.render_error(refused.status, refused.code, refused.message, request.get(CURRENT_VIEWER))
         found.set_status(refused.status)
         found.headers.update(refused.headers())
         return found

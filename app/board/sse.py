@@ -17,16 +17,16 @@ from app.http.refusals import Refusal
 from streams.clock import monotonic_s
 
 HEARTBEAT_S: Final = 15.0
-WRITE_S: Final = 10.0
+WRITE_TIMEOUT_S: Final = 10.0
 """How long a client may take to receive an event."""
 SETTLE_S: Final = 0.12
 """From a change to its event: longer than a page of the ranking is shared (`ranking.FRESH_S`)."""
 PACE_S: Final = 0.25
 """Least time between two events about changed leads."""
-Emit = Callable[[str, Any], Awaitable[None]]
+SendEvent = Callable[[str, Any], Awaitable[None]]
 
 
-class Ended(Exception):
+class StreamComplete(Exception):
     """The stream is complete."""
 
 
@@ -43,8 +43,8 @@ class EventStreams:
         """Stream all alerts."""
         role = request[CURRENT_VIEWER].role
 
-        async def send_news(emit: Emit, news: News) -> None:
-            await self._send_alerts(emit, news, role)
+        async def send_news(send_event: SendEvent, news: News) -> None:
+            await self._send_alerts(send_event, news, role)
 
         return await self._stream(request, lambda notice: type(notice) is AlertSent, send_news)
 
@@ -52,14 +52,14 @@ class EventStreams:
         """Stream the ids of changed leads of a scorecard, a few times per second."""
         card, role = self._service.find_scorecard(request.query.get("scorecard")).name, request[CURRENT_VIEWER].role
 
-        def wants(notice: Notice) -> bool:
+        def is_wanted(notice: Notice) -> bool:
             return type(notice) is LeadChanged and notice.scorecard in (None, card)
 
-        async def send_news(emit: Emit, news: News) -> None:
+        async def send_news(send_event: SendEvent, news: News) -> None:
             named = [] if news.flooded else [self._service.mask.mask_id(lead_id, role) for lead_id in news.changed]
-            await emit("changed", {"lead_ids": named, "all": news.flooded})
+            await send_event("changed", {"lead_ids": named, "all": news.flooded})
 
-        return await self._stream(request, wants, send_news, PACE_S)
+        return await self._stream(request, is_wanted, send_news, PACE_S)
 
     async def stream_lead(self, request: web.Request) -> web.StreamResponse:
         """Stream a lead whenever its score changes, and its alerts; ends when the lead is erased."""
@@ -70,30 +70,30 @@ class EventStreams:
         lead_id = self._service.mask.resolve_id(view["lead_id"], role) or given
         ids = {lead_id, given}
 
-        async def send_news(emit: Emit, news: News) -> None:
-            await self._send_alerts(emit, news, role)
+        async def send_news(send_event: SendEvent, news: News) -> None:
+            await self._send_alerts(send_event, news, role)
             if news.changed:
                 found = await self._service.get_lead(given, None, role)
                 if found is None:
-                    await emit("gone", {"lead_id": view["lead_id"]})
-                    raise Ended
+                    await send_event("gone", {"lead_id": view["lead_id"]})
+                    raise StreamComplete
                 ids.add(self._service.mask.resolve_id(found["lead_id"], role) or given)
-                await emit("lead", found)
+                await send_event("lead", found)
 
         return await self._stream(request, lambda notice: notice.lead_id in ids, send_news, PACE_S)
 
-    async def _send_alerts(self, emit: Emit, news: News, role: str) -> None:
+    async def _send_alerts(self, send_event: SendEvent, news: News, role: str) -> None:
         for alerted in news.alerts:
-            await emit("alert", self._service.mask.mask_value(alerted.alert, role))
+            await send_event("alert", self._service.mask.mask_value(alerted.alert, role))
 
     async def _stream(
         self,
         request: web.Request,
-        wants: Callable[[Notice], bool],
-        send_news: Callable[[Emit, News], Awaitable[None]],
+        is_wanted: Callable[[Notice], bool],
+        send_news: Callable[[SendEvent, News], Awaitable[None]],
         pace_s: float = 0.0,
     ) -> web.StreamResponse:
-        with self._service.tails.broadcast.listen(wants) as listener:
+        with self._service.tails.broadcast.listen(is_wanted) as listener:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
             responses.set_security_headers(response)
             await response.prepare(request)
@@ -102,7 +102,7 @@ class EventStreams:
                 await self._feed(request, response, listener, (send_news, pace_s))
             except (ConnectionError, TimeoutError):
                 self._metrics.lost.inc()
-            except Ended:
+            except StreamComplete:
                 pass
             except Refusal:
                 pass  # Redis does not respond: the client reconnects, and gets the refusal
@@ -115,12 +115,12 @@ class EventStreams:
         request: web.Request,
         response: web.StreamResponse,
         listener: Listener,
-        how: tuple[Callable[[Emit, News], Awaitable[None]], float],
+        how: tuple[Callable[[SendEvent, News], Awaitable[None]], float],
     ) -> None:
         send_news, pace_s = how
 
-        async def emit(event: str, value: Any) -> None:
-            data = responses.encoded(value)  # JSON has no line breaks, so it is one line of data
+        async def send_event(event: str, value: Any) -> None:
+            data = responses.encode_json(value)  # JSON has no line breaks, so it is one line of data
             await _write(response, b"event: " + event.encode() + b"\ndata: " + data + b"\n\n")
 
         sent_s = 0.0
@@ -139,9 +139,9 @@ class EventStreams:
                 sent_s = monotonic_s()
             if not request[STILL_ALLOWED]():
                 return
-            await send_news(emit, news)
+            await send_news(send_event, news)
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:
-    async with asyncio.timeout(WRITE_S):
+    async with asyncio.timeout(WRITE_TIMEOUT_S):
         await response.write(data)

@@ -9,10 +9,10 @@ from streams.scoring.retraction import CountedSignal, counted_signals
 from streams.scoring.rules import Rules, SignalRule
 from streams.shard.alert import rfc3339
 
-MOST: Final = 50
+MOST_EVENTS: Final = 50
 
 
-def timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
+def build_timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
     """The latest events that matched a signal, newest first."""
     events: dict[tuple[int, bytes], list[CountedSignal]] = {}
     for item in counted_signals(lead):
@@ -20,7 +20,7 @@ def timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
     counted = _counted(lead, [item for items in events.values() for item in items], rules)
     rows = [_row(items, lead, rules, counted) for items in reversed(events.values())]
     rows = [row for row in rows if row["signals"]]
-    return sorted(rows, key=lambda row: row["at"], reverse=True)[:MOST]
+    return sorted(rows, key=lambda row: row["at"], reverse=True)[:MOST_EVENTS]
 
 
 def _row(items: list[CountedSignal], lead: Lead, rules: Rules, counted: set[int]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ Consumer: TypeAlias = AIOKafkaConsumer
 log = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
 POLL_S: Final = 2.0
-QUIET_S: Final = 10.0
+STALE_OFFSETS_S: Final = 10.0
 """After so long without offsets from Kafka, rates are shown as 0."""
 COMMIT_S: Final = 4.0
 """Workers commit every three seconds, so lags are measured against ends that are older than this."""
@@ -165,9 +165,9 @@ class TopicTails:
             await asyncio.sleep(RETRY_S)
 
     @property
-    def quiet(self) -> bool:
+    def has_stale_offsets(self) -> bool:
         """Whether end offsets have not been read for a while."""
-        return monotonic_s() - self.offsets_read_s > QUIET_S
+        return monotonic_s() - self.offsets_read_s > STALE_OFFSETS_S
 
     async def _read_offsets(self, consumer: Consumer, member: Consumer) -> None:
         places = list(consumer.assignment())

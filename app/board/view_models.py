@@ -97,8 +97,8 @@ def lead_parts(view: dict[str, Any], scorecard: str) -> dict[str, Any]:
         "name": name_of(view["lead_id"], traits),
         "title": title_of(traits),
         "company": company_of(traits),
-        "steps": waterfall.steps(card["parts"]),
-        "exact": waterfall.exact(card["exact"]),
+        "steps": waterfall.build_steps(card["parts"]),
+        "exact": waterfall.format_exactly(card["exact"]),
     }
 
 

@@ -28,13 +28,13 @@ class Step:
     says: str
     points: float
     exact: str
-    together: float
+    total: float
     x: float
     width: float
     zero: float
 
 
-def steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
+def build_steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
     """Fit first, then signals (gains before losses), then what caps and the range cut off."""
     ordered = sorted(parts, key=lambda part: (_ORDER.get(part["kind"], 9), -part["points"]))
     totals = [0]
@@ -48,7 +48,7 @@ def steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
             part["name"],
             _describe(part),
             part["points"],
-            exact(part["points"]),
+            format_exactly(part["points"]),
             after / UNIT,
             round((min(before, after) - low) * scale, 2),
             round(max(abs(after - before) * scale, _LEAST_WIDTH), 2),
@@ -58,7 +58,7 @@ def steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
     ]
 
 
-def exact(points: float) -> str:
+def format_exactly(points: float) -> str:
     """A number of points with all its digits."""
     return f"{round(points * UNIT) / UNIT:.9f}".rstrip("0").rstrip(".")
 

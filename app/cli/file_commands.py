@@ -85,13 +85,13 @@ class EntryFile(Generic[T]):
         if name in self.names(before):
             raise CommandError(Exit.REFUSED, f"{file} has the name {name!r} already: choose another one.")
         text = add_entry(file.read_text("utf-8-sig"), self.list_key, line)
-        if not self._adds_one(text, before):
+        if not self._has_one_more_entry(text, before):
             message = f"{file} has a layout that cannot be added to: make a {self.entry} without --file, and paste it."
             raise CommandError(Exit.REFUSED, message)
         replace_file(file, text)
         return f"added to {file}"
 
-    def _adds_one(self, text: str, before: T) -> bool:
+    def _has_one_more_entry(self, text: str, before: T) -> bool:
         """Whether a text has everything that the file had, and one entry more at the end."""
         try:
             after = self.load_text(text)

@@ -49,7 +49,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(view, ensure_ascii=False))
     else:
-        console().print(render(view))
+        console().print(render_lead(view))
 
 
 async def _view(settings: Settings, rules: Rules, lead_id: str, at_ms: int) -> View:
@@ -64,7 +64,7 @@ async def _view(settings: Settings, rules: Rules, lead_id: str, at_ms: int) -> V
     raise CommandError(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: it was erased at {rfc3339(state.at_ms)}.")
 
 
-def render(view: View) -> Group:
+def render_lead(view: View) -> Group:
     """The view as tables."""
     head = Table.grid(padding=(0, 2))
     head.add_column(style="dim")
@@ -72,8 +72,8 @@ def render(view: View) -> Group:
     head.add_row("lead", f"[bold]{escape(view['lead_id'])}[/]")
     if view["aliases"]:
         head.add_row("also", escape(", ".join(view["aliases"])))
-    head.add_row("as of", _second(view["as_of"]))
-    head.add_row("seen", f"{_second(view['first_seen_at'])} to {_second(view['last_seen_at'])}")
+    head.add_row("as of", _to_the_second(view["as_of"]))
+    head.add_row("seen", f"{_to_the_second(view['first_seen_at'])} to {_to_the_second(view['last_seen_at'])}")
     for name, value in view["traits"].items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         head.add_row(escape(name), escape(text))
@@ -90,7 +90,9 @@ def _card(name: str, card: View) -> Group:
     if inside:
         lines.append("  ".join(inside))
     if change := card["next_change"]:
-        lines.append(f"[dim]will be {change['to']} from {_second(change['at'])} on if no further events arrive[/]")
+        lines.append(
+            f"[dim]will be {change['to']} from {_to_the_second(change['at'])} on if no further events arrive[/]"
+        )
     return Group("\n".join(lines), _parts(card))
 
 
@@ -107,7 +109,7 @@ def _parts(card: View) -> Table:
     return table
 
 
-def _second(time: str) -> str:
+def _to_the_second(time: str) -> str:
     """A time of a view without its milliseconds."""
     return f"{time[:10]} {time[11:19]}Z"
 

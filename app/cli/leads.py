@@ -98,12 +98,12 @@ def _table(rows: list[View]) -> Table:
     for place, row in enumerate(rows, 1):
         table.add_row(
             str(place), escape(row["lead_id"]), str(row["score"]), row["grade"], escape(row["stage"] or ""),
-            escape(_why(row)),
+            escape(_top_reasons(row)),
         )  # fmt: skip
     return table
 
 
-def _why(row: View) -> str:
+def _top_reasons(row: View) -> str:
     """The signals and fit lines with the most points, without caps and the range."""
     reasons = [part for part in row["parts"] if part["kind"] in {"signal", "fit"}]
     parts = sorted(reasons, key=lambda part: -abs(part["points"]))[:MOST_REASONS]

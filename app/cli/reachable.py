@@ -6,7 +6,7 @@ import logging
 from aiokafka.errors import KafkaError
 
 from app.cli.errors import CommandError
-from app.cli.topics import partition_counts, wanted
+from app.cli.topics import partition_counts, topic_specs
 from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
 from app.settings import Settings
 from app.wiring import make_admin
@@ -32,7 +32,7 @@ async def check_store(store: Store) -> None:
 async def check_topics(settings: Settings) -> None:
     """Refuse to start without the topics: a broker that creates them itself uses the wrong settings."""
     existing = await wait_for_topics(settings)
-    missing = [topic.name for topic in wanted(settings) if topic.name not in existing]
+    missing = [topic.name for topic in topic_specs(settings) if topic.name not in existing]
     if missing:
         names = ", ".join(missing)
         raise CommandError(Exit.REFUSED, f"Kafka has no topic {names}: run `leadglow topics create` first.")

@@ -23,22 +23,22 @@ def commands_page() -> str:
     """Every command with its help, and the exit statuses, as Markdown."""
     statuses = [f"| {status} | {status.meaning} |" for status in Exit]
     table = "\n".join(["## Exit statuses", "", "| Status | Meaning |", "| --- | --- |", *statuses, ""])
-    helps = (f"## {name}\n\n```text\n{text}\n```\n" for name, text in _helps())
+    helps = (f"## {name}\n\n```text\n{text}\n```\n" for name, text in _help_texts())
     return "\n".join([_HEAD, table, *helps])
 
 
-def _helps() -> Iterator[tuple[str, str]]:
+def _help_texts() -> Iterator[tuple[str, str]]:
     root: Any = typer.main.get_command(build())
-    yield from _under(
+    yield from _commands_below(
         root, root.context_class(root, info_name="leadglow", max_content_width=WIDTH, terminal_width=WIDTH)
     )
 
 
-def _under(command: Any, context: Any) -> Iterator[tuple[str, str]]:
+def _commands_below(command: Any, context: Any) -> Iterator[tuple[str, str]]:
     """A command, or the commands below a group, in the order of ``--help``."""
     if not hasattr(command, "commands"):
         yield context.command_path, command.get_help(context)
         return
     for name in command.list_commands(context):
         member = command.commands[name]
-        yield from _under(member, member.context_class(member, info_name=name, parent=context))
+        yield from _commands_below(member, member.context_class(member, info_name=name, parent=context))

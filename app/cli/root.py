@@ -35,9 +35,9 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except SettingsError as error:
-            _end(Exit.REFUSED, f"the settings are wrong:\n{error}")
+            _exit_with(Exit.REFUSED, f"the settings are wrong:\n{error}")
         except CommandError as fault:
-            _end(fault.status, str(fault))
+            _exit_with(fault.status, str(fault))
 
 
 def build(names: Sequence[str] = COMMANDS) -> typer.Typer:
@@ -95,7 +95,7 @@ def _root(
     """Has no other options."""
 
 
-def _end(status: Exit, message: str) -> None:
+def _exit_with(status: Exit, message: str) -> None:
     typer.echo(f"leadglow: {message}", err=True)
     raise typer.Exit(status)
 

@@ -17,8 +17,8 @@ from app.settings_source import load_settings
 from streams.exits import Exit
 from streams.units import DAY_MS
 
-LISTED_S = 10.0
-ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
+LISTING_TIMEOUT_S = 10.0
+ANY_TIMESTAMP = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 """Our topics accept any timestamp that a source topic accepted, as a wrong clock would stop the intake otherwise."""
 topics = typer.Typer(no_args_is_help=True, help="The Kafka topics of Leadglow.")
 
@@ -46,7 +46,7 @@ def create(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TopicSpec:
     """A topic as it should be."""
 
     name: str
@@ -56,7 +56,7 @@ class Wanted:
     configs: dict[str, str]
 
 
-def wanted(settings: Settings) -> list[Wanted]:
+def topic_specs(settings: Settings) -> list[TopicSpec]:
     """Every topic of the settings."""
     count = settings.partitions
     common = {
@@ -66,11 +66,11 @@ def wanted(settings: Settings) -> list[Wanted]:
     kept = common | {"retention.ms": str(settings.retention_days * DAY_MS), "cleanup.policy": "delete"}
     compacted = common | {"cleanup.policy": "compact"}
     return [
-        *(Wanted(name, count, False, kept) for name in settings.sources),
-        Wanted(settings.lead_events, count, True, kept),
-        Wanted(settings.handoff, count, False, kept),
-        Wanted(settings.rejected, count, False, kept),
-        Wanted(settings.lead_scores, count, False, compacted),
+        *(TopicSpec(name, count, False, kept) for name in settings.sources),
+        TopicSpec(settings.lead_events, count, True, kept),
+        TopicSpec(settings.handoff, count, False, kept),
+        TopicSpec(settings.rejected, count, False, kept),
+        TopicSpec(settings.lead_scores, count, False, compacted),
     ]
 
 
@@ -104,18 +104,18 @@ async def require_lead_events(settings: Settings) -> None:
         message = f"Kafka has no topic {settings.lead_events}: run `leadglow topics create` first."
         raise CommandError(Exit.REFUSED, message)
     if actual != settings.partitions:
-        raise CommandError(Exit.REFUSED, _misfit(settings.lead_events, actual))
+        raise CommandError(Exit.REFUSED, _explain_wrong_partitions(settings.lead_events, actual))
 
 
 async def _create(settings: Settings, dry_run: bool) -> None:
     async with open_admin(settings) as admin:
         existing = await partition_counts(admin)
-        there = [topic for topic in wanted(settings) if topic.name in existing]
+        there = [topic for topic in topic_specs(settings) if topic.name in existing]
         policies = await cleanup_policies(admin, (topic.name for topic in there))
         misfits = [_check(topic, existing[topic.name]) for topic in there]
         ours = [topic for topic in there if topic.name not in settings.sources]  # sources belong to their producers
-        misfits += [_policy_misfit(topic, policies[topic.name]) for topic in ours if topic.name in policies]
-        for topic in wanted(settings):
+        misfits += [_explain_wrong_policy(topic, policies[topic.name]) for topic in ours if topic.name in policies]
+        for topic in topic_specs(settings):
             if topic.name in existing:
                 continue
             if dry_run:
@@ -123,12 +123,12 @@ async def _create(settings: Settings, dry_run: bool) -> None:
             else:
                 await _create_one(admin, settings, topic)
         if not dry_run:
-            await _until_listed(admin, {topic.name for topic in wanted(settings)})
+            await _wait_until_listed(admin, {topic.name for topic in topic_specs(settings)})
     if any(misfits):
         raise CommandError(Exit.REFUSED, "\n".join(filter(None, misfits)))
 
 
-def _check(topic: Wanted, actual: int) -> str:
+def _check(topic: TopicSpec, actual: int) -> str:
     """Print that a topic exists; return a message if its number of partitions is wrong."""
     if actual == topic.partitions:
         typer.echo(f"{topic.name}: exists, {_partitions(actual)}")
@@ -137,17 +137,17 @@ def _check(topic: Wanted, actual: int) -> str:
         typer.echo(f"{topic.name}: exists, {_partitions(actual)} (new: {topic.partitions}; any number works)")
         return ""
     typer.echo(f"{topic.name}: exists, but with {_partitions(actual)} instead of {topic.partitions}")
-    return _misfit(topic.name, actual)
+    return _explain_wrong_partitions(topic.name, actual)
 
 
-def _misfit(name: str, actual: int) -> str:
+def _explain_wrong_partitions(name: str, actual: int) -> str:
     return (
         f"{name} has {_partitions(actual)}, and a lead's partition depends on that number: "
         f"set LEADGLOW_PARTITIONS={actual}, or name a fresh topic in LEADGLOW_LEAD_EVENTS."
     )
 
 
-def _policy_misfit(topic: Wanted, actual: str) -> str:
+def _explain_wrong_policy(topic: TopicSpec, actual: str) -> str:
     """A message if the cleanup policy of a topic is wrong."""
     right = topic.configs["cleanup.policy"]
     if actual == right:
@@ -159,9 +159,9 @@ def _policy_misfit(topic: Wanted, actual: str) -> str:
     )
 
 
-async def _create_one(admin: AIOKafkaAdminClient, settings: Settings, topic: Wanted) -> None:
+async def _create_one(admin: AIOKafkaAdminClient, settings: Settings, topic: TopicSpec) -> None:
     """Create a topic with all of its settings that the broker supports."""
-    code, why = await _send(admin, settings, topic, topic.configs | ANY_TIME)
+    code, why = await _send(admin, settings, topic, topic.configs | ANY_TIMESTAMP)
     note = ""
     if _unknown_setting(code):  # brokers know it from Kafka 3.6 on
         code, why = await _send(admin, settings, topic, topic.configs)
@@ -177,9 +177,9 @@ async def _create_one(admin: AIOKafkaAdminClient, settings: Settings, topic: Wan
         raise CommandError(Exit.REFUSED, f"Kafka refused to create {topic.name}: {reason}")
 
 
-async def _until_listed(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+async def _wait_until_listed(admin: AIOKafkaAdminClient, names: set[str]) -> None:
     """Wait until the brokers list the topics, so that a worker can be started right afterwards."""
-    async with asyncio.timeout(LISTED_S):
+    async with asyncio.timeout(LISTING_TIMEOUT_S):
         while True:
             if names <= (await partition_counts(admin)).keys():
                 return
@@ -191,7 +191,7 @@ def _unknown_setting(code: int) -> bool:
 
 
 async def _send(
-    admin: AIOKafkaAdminClient, settings: Settings, topic: Wanted, configs: Mapping[str, str]
+    admin: AIOKafkaAdminClient, settings: Settings, topic: TopicSpec, configs: Mapping[str, str]
 ) -> tuple[int, str]:
     """Kafka's error code (0 for success) and error message."""
     new = NewTopic(topic.name, topic.partitions, settings.replication_factor, topic_configs=dict(configs))
@@ -200,7 +200,7 @@ async def _send(
     return code, str(why[0] or "") if why else ""
 
 
-def _print_outcome(topic: Wanted, outcome: str) -> None:
+def _print_outcome(topic: TopicSpec, outcome: str) -> None:
     compacted = ", compacted" if topic.configs.get("cleanup.policy") == "compact" else ""
     typer.echo(f"{topic.name}: {outcome}, {_partitions(topic.partitions)}{compacted}")
 

@@ -66,7 +66,7 @@ def _forbidden(call: Call) -> str | None:
     event = call.get("event")
     if call.get("type") != "track" or not isinstance(event, str):
         return None
-    for events, what in _TRUSTED_ONLY:
+    for events, description in _TRUSTED_ONLY:
         if event in events:
-            return f"`{event}` {what} a public key may not send: send it with a server key"
+            return f"`{event}` {description} a public key may not send: send it with a server key"
     return None

@@ -118,7 +118,7 @@ class EventWriter:
         if not records:
             return
         if not self._started or self._is_stuck():
-            raise kafka_away()
+            raise kafka_unavailable()
         request = _Request(records, asyncio.get_running_loop().create_future(), self._now_s())
         self._waiting.append(request)
         self._wake.set()
@@ -191,7 +191,7 @@ class EventWriter:
         for request in requests:
             if not request.answered.done():
                 self._metrics.late.inc()
-                request.answered.set_exception(kafka_away())
+                request.answered.set_exception(kafka_unavailable())
 
     async def _watch_kafka(self) -> None:
         """Log once when Kafka stops answering, and once when it answers again."""
@@ -214,7 +214,7 @@ def _oversized() -> Refusal:
     return Refusal(413, "too_large", "The broker refuses an event of this size: send smaller ones.")
 
 
-def kafka_away() -> Refusal:
+def kafka_unavailable() -> Refusal:
     """The refusal of a request that cannot be stored now."""
     return Refusal(
         503, "kafka_away", "The events could not be stored: send the same request again later.", RETRY_AFTER_S

@@ -91,7 +91,7 @@ _OPTION_VALUE = private("a text of 1 to 10000 characters", "a text in quotes", _
 # Kinds of many values --------------------------------------------------------------------------------------------
 
 
-def _discreet(kind: Kind) -> Kind:
+def _hide_scalars(kind: Kind) -> Kind:
     """The same kind, but messages do not show a scalar in place of a mapping, because it may be a secret."""
 
     def read(node: Node, report: Report) -> Any:
@@ -152,12 +152,12 @@ FILE = struct_of(
     "a keys file",
     {
         "leadglow_keys": Field(VERSION, "the version of this format", required=True),
-        "keys": Field(list_of(_discreet(_KEY)), "write keys and server keys"),
+        "keys": Field(list_of(_hide_scalars(_KEY)), "write keys and server keys"),
         "webhooks": Field(
-            list_of(_discreet(Kind(_read_webhook, {}, "{name: news, service: sendgrid, …}"))),
+            list_of(_hide_scalars(Kind(_read_webhook, {}, "{name: news, service: sendgrid, …}"))),
             "webhooks of mail services",
         ),
-        "links": Field(_discreet(_LINKS), "signed links"),
+        "links": Field(_hide_scalars(_LINKS), "signed links"),
     },
     "leadglow_keys: 1",
 )
@@ -181,12 +181,12 @@ def check_keys(file: Struct, services: Mapping[str, ServiceFields], report: Repo
         _check_server(key, report) if key.get("server") else _check_public(key, report)
     for hook in hooks:
         _check_service(hook, services, report)
-    for what, items in (
+    for sentence, items in (
         ("this write key", [key.get("write_key") for key in keys]),
         ("this secret", [key.get("sha256") for key in keys]),
         ("the name", [part.get("name") for part in [*keys, *hooks]]),
     ):
-        report_repeated(items, lambda _: what, "give each its own", report)  # noqa: B023 - used at once
+        report_repeated(items, lambda _: sentence, "give each its own", report)  # noqa: B023 - used at once
 
 
 def _check_public(key: Struct, report: Report) -> None:

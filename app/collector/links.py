@@ -84,21 +84,21 @@ def read_pixel(inbound: Inbound) -> Delivery:
     return delivery.build()
 
 
-def sign_link(target: str, secret: bytes, **what: str) -> str:
+def sign_link(target: str, secret: bytes, **parameters: str) -> str:
     """The query of a link to ``target``.
 
-    ``what`` has at least one of userId, anonymousId and email, and optionally event, messageId, expires (seconds since
-    the epoch) and ``p.NAME`` for properties.
+    ``parameters`` has at least one of userId, anonymousId and email, and optionally event, messageId, expires (seconds
+    since the epoch) and ``p.NAME`` for properties.
 
     Raises:
         ValueError: the link would not work.
     """
-    pairs = [("to", target), *sorted(what.items())]
-    unknown = [name for name in what if name == "to" or not _is_signed(name)]
+    pairs = [("to", target), *sorted(parameters.items())]
+    unknown = [name for name in parameters if name == "to" or not _is_signed(name)]
     if unknown:
         message = f"a link has no {', '.join(unknown)}"
         raise ValueError(message)
-    if not secret or not _is_target(target) or not any(what.get(name) for name in _IDENTITIES):
+    if not secret or not _is_target(target) or not any(parameters.get(name) for name in _IDENTITIES):
         message = "a link needs a secret, an http or https target, and a userId, anonymousId or email"
         raise ValueError(message)
     return urlencode([*pairs, ("sig", _signature(pairs, secret))])

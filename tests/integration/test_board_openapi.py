@@ -13,7 +13,7 @@ import schemathesis
 from schemathesis import checks
 from schemathesis.generation import GenerationMode
 
-from app.board.openapi import document
+from app.board.openapi import openapi_document
 from tests.support.board_in_memory import ACCESS, ANA, TOPICS, board_on, kafka_record
 from tests.unit.test_board_pure import record
 from tests.unit.test_board_site import people
@@ -27,7 +27,7 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-SCHEMA = schemathesis.openapi.from_dict(document())
+SCHEMA = schemathesis.openapi.from_dict(openapi_document())
 OPERATIONS: list[Any] = [found.ok() for found in SCHEMA.get_all_operations()]  # type: ignore[union-attr]
 ENDLESS = "/api/v1/stream/"
 CASES = [

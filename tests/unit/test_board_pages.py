@@ -238,12 +238,12 @@ def test_the_steps_of_a_waterfall_follow_one_another_and_end_at_the_score() -> N
         {"kind": "fit", "name": "title", "points": 5.0},
     ]
 
-    steps = waterfall.steps(parts)
+    steps = waterfall.build_steps(parts)
 
     assert [step.kind for step in steps] == ["fit", "signal", "signal", "cap"]
-    assert [step.together for step in steps] == [5.0, 35.1, 10.1, 0.0]
+    assert [step.total for step in steps] == [5.0, 35.1, 10.1, 0.0]
     assert all(0 <= step.x <= 100 and step.x + step.width <= 101 for step in steps)
-    assert waterfall.steps([]) == []
+    assert waterfall.build_steps([]) == []
 
 
 def test_a_curve_has_its_crossings_on_it_and_few_rows_in_its_table() -> None:

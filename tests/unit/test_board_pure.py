@@ -15,14 +15,14 @@ from app.board.alerts import Alerts, alert_of
 from app.board.channels import Handovers, channel_rows
 from app.board.costs import Cost
 from app.board.cursor import cursor_of, place_of
-from app.board.curve import curve
+from app.board.curve import build_curve
 from app.board.flow import RateMeter, Rejects
 from app.board.id_cipher import IdCipher
 from app.board.masking import FULL, HIDDEN, VIEWER, Mask, is_address
 from app.board.responses import csv_line
 from app.board.scorecard_text import describe_condition, describe_fit, describe_signal, format_limit
 from app.board.scorecards import describe_scorecard
-from app.board.timeline import timeline
+from app.board.timeline import build_timeline
 from app.http.refusals import Refusal
 from streams.scorefile import load
 from streams.scoring.conditions import OPERATORS
@@ -179,7 +179,7 @@ def test_other_cells_are_as_they_are() -> None:
 def test_the_coming_curve_has_the_instants_at_which_stages_are_left() -> None:
     lead = lead_of(page_at(0), page_at(1000), page_at(2000))
     now = START_MS + 2000
-    found = curve("u", lead, RULES.cards[0], RULES, now, [(START_MS, 13), (now, 33)])
+    found = build_curve("u", lead, RULES.cards[0], RULES, now, [(START_MS, 13), (now, 33)])
     ((crossing),) = found["crossings"]
     assert (crossing["stage"], crossing["kind"]) == ("hot", "left")
     assert found["past"] == [[START_MS, 13], [now, 33]]
@@ -194,7 +194,7 @@ def test_the_coming_curve_has_the_instants_at_which_stages_are_left() -> None:
 
 def test_a_curve_looks_no_further_than_anything_moves() -> None:
     lead = lead_of(page_at(0))
-    found = curve("u", lead, RULES.cards[0], RULES, START_MS, [])
+    found = build_curve("u", lead, RULES.cards[0], RULES, START_MS, [])
     last_ms, last = found["coming"][-1]
     assert last_ms - START_MS < 7 * DAY_MS
     assert last == pytest.approx(3.0, abs=0.5)
@@ -202,7 +202,7 @@ def test_a_curve_looks_no_further_than_anything_moves() -> None:
 
 def test_the_timeline_tells_what_each_thing_gave_and_what_came_over_a_limit() -> None:
     lead = lead_of(page_at(0), page_at(HOUR_MS), Fact("Ordered", "o", START_MS + 2 * HOUR_MS, {"properties.n": 4.0}))
-    order, second, first = timeline(lead, RULES)
+    order, second, first = build_timeline(lead, RULES)
     assert order["signals"] == [{"name": "order", "points": {"card": 8.0}}]
     assert order["event"] == "Ordered"
     assert {s["name"]: s["points"]["card"] for s in second["signals"]} == {"view": 10.0, "daily": 0.0}
@@ -211,7 +211,7 @@ def test_the_timeline_tells_what_each_thing_gave_and_what_came_over_a_limit() ->
 
 
 def test_a_timeline_has_fifty_events_at_most_and_the_newest_first() -> None:
-    rows = timeline(lead_of(*[page_at(i * HOUR_MS) for i in range(80)]), RULES)
+    rows = build_timeline(lead_of(*[page_at(i * HOUR_MS) for i in range(80)]), RULES)
     assert len(rows) <= 50
     assert [row["at"] for row in rows] == sorted((row["at"] for row in rows), reverse=True)
 

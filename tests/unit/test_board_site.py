@@ -22,7 +22,7 @@ from app.board import bounded_store, ranking, sse
 from app.board.access_file import AccessFile
 from app.board.costs import Cost
 from app.board.identity import identify_viewer
-from app.board.openapi import document
+from app.board.openapi import openapi_document
 from app.board.routing import BASE
 from app.client import Client
 from app.http.refusals import Refusal
@@ -295,7 +295,7 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(board: Running) 
 
 
 async def test_what_the_document_says_can_be_unchanged_has_a_tag_and_nothing_else_has(board: Running) -> None:
-    for path, methods in document()["paths"].items():
+    for path, methods in openapi_document()["paths"].items():
         if "{" not in path and "/stream/" not in path:
             answer = await board.get(path)
             assert ("ETag" in answer.headers) == ("304" in methods["get"]["responses"]), path
@@ -304,7 +304,7 @@ async def test_what_the_document_says_can_be_unchanged_has_a_tag_and_nothing_els
 async def test_page_and_api_count_the_same_touch_and_time_where_nothing_is_said(board: Running) -> None:
     page = (await board.get("/channels")).body.decode()
     chosen = re.findall(r'<a href="/channels[?][^"]*" aria-current="page">([^<]* touch|[^<]* days)<', page)
-    parameters = {p.get("name"): p for p in document()["paths"]["/api/v1/channels"]["get"]["parameters"]}
+    parameters = {p.get("name"): p for p in openapi_document()["paths"]["/api/v1/channels"]["get"]["parameters"]}
     defaults = [parameters[name]["schema"]["default"] for name in ("touch", "days")]
     assert chosen == ["First touch", "30 days"]
     assert defaults == ["first", 30]
@@ -793,7 +793,7 @@ async def test_the_document_lists_every_address_of_the_api(board: Running) -> No
     answer = await board.get(f"{BASE}/openapi.json")
     assert answer.json["openapi"] == "3.1.0"
     routes = {path.replace(":[^/]+", "") for _, path, _, _ in board_routes(board)}
-    assert set(document()["paths"]) == routes
+    assert set(openapi_document()["paths"]) == routes
 
 
 def board_routes(board: Running) -> Sequence[tuple[str, str, str, Any]]:

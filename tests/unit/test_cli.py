@@ -24,7 +24,7 @@ from app.cli.errors import CommandError
 from app.cli.output import OutputLost, checked_output
 from app.cli.rebuild import empty_shard
 from app.cli.root import build, main
-from app.cli.topics import wanted
+from app.cli.topics import topic_specs
 from app.cli.unreachable import explain_redis_failure
 from app.settings import Settings
 from app.wiring import faust_credentials, kafka_options, make_crash_point, make_worker
@@ -366,7 +366,7 @@ def test_a_worker_is_built_as_the_settings_say() -> None:
 
 
 def test_every_topic_is_wanted_once_and_only_scores_are_compacted() -> None:
-    topics = {topic.name: topic for topic in wanted(Settings(partitions=6, retention_days=2))}
+    topics = {topic.name: topic for topic in topic_specs(Settings(partitions=6, retention_days=2))}
 
     assert len(topics) == 7
     assert [name for name, t in topics.items() if t.configs["cleanup.policy"] == "compact"] == ["lead-scores"]
@@ -381,7 +381,7 @@ class Cluster:
         self._policies = policies
 
     async def describe_topics(self) -> list[dict[str, Any]]:
-        return [{"topic": topic.name, "partitions": [{}] * 8} for topic in wanted(Settings())]
+        return [{"topic": topic.name, "partitions": [{}] * 8} for topic in topic_specs(Settings())]
 
     async def describe_configs(self, asked: list[Any]) -> list[Any]:
         rows = [(0, "", 2, each.name, self._entries(each.name)) for each in asked]

@@ -20,7 +20,7 @@ from aiohttp import web
 from app.collector import links, request_reader, site, snippet
 from app.collector.bodies import MemoryBudget, inflate
 from app.collector.collector import watch_keys
-from app.collector.event_writer import kafka_away
+from app.collector.event_writer import kafka_unavailable
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.keyring import Keyring
 from app.collector.metrics import Metrics
@@ -66,7 +66,7 @@ class Kept:
         self.waiting += 1
         await self.open.wait()
         if self.away:
-            raise kafka_away()
+            raise kafka_unavailable()
         self.records += records
 
     def calls(self, topic: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from app.board.access_file import ACCESS_FORMAT
 from app.board.costs import COSTS_FORMAT
-from app.board.openapi import document
+from app.board.openapi import openapi_document
 from app.cli.metrics_reference import stored_names
 from app.cli.reference import commands_page
 from app.cli.root import COMMANDS
@@ -258,7 +258,7 @@ def test_the_examples_of_the_boards_files_have_no_mistakes(tmp_path: Path) -> No
 
 
 def test_the_addresses_of_the_api_in_the_page_are_those_of_the_document() -> None:
-    documented = set(document()["paths"])
+    documented = set(openapi_document()["paths"])
     named = {path.replace("ID", "{id}").replace("NAME", "{name}") for path in re.findall(
         r"`(/api/v1/[^`?]+)", section(BOARD, "The API"))}  # fmt: skip
 
