@@ -202,7 +202,7 @@ def test_the_typed_client_reads_everything(live: Live) -> None:
     assert refused.value.status == 401
 
 
-def test_rejects_and_lags_are_told(live: Live) -> None:
+def test_rejects_and_lags_are_shown(live: Live) -> None:
     live.system.send([(now_ms(), {"type": "track", "userId": "bad"})])
 
     def told() -> bool:
@@ -272,7 +272,7 @@ def test_an_erased_lead_is_gone_with_its_history(live: Live) -> None:
     assert [score for _, score in live.client.curve("gone")["past"]] == [1]
 
 
-def test_a_board_says_what_is_wrong_with_its_settings(live: Live, tmp_path: Path) -> None:
+def test_a_board_reports_wrong_settings(live: Live, tmp_path: Path) -> None:
     open_to_all = live.system.run("board", board_host="0.0.0.0", board_access="")
     assert open_to_all.exit_code == 78
     assert "leadglow tokens new" in open_to_all.output
@@ -308,7 +308,7 @@ def test_without_kafka_leads_are_shown_all_the_same(live: Live) -> None:
         assert process.stop()[0] == 0
 
 
-def test_without_redis_it_says_so_and_comes_back(live: Live, tmp_path: Path) -> None:
+def test_a_board_reports_a_missing_redis_and_recovers(live: Live, tmp_path: Path) -> None:
     port = free_port()
     with live.system.board(redis=f"redis://127.0.0.1:{port}") as process:
         other = Live(live.system, process)

@@ -134,7 +134,7 @@ class Senders:
 # Accepted is kept -------------------------------------------------------------------------------------------------
 
 
-def test_what_is_accepted_is_on_its_topic(system: System, keys: Path) -> None:
+def test_accepted_events_are_on_their_topic(system: System, keys: Path) -> None:
     settings = system.settings
 
     async def send(url: str) -> list[int]:
@@ -176,7 +176,7 @@ def test_a_killed_collector_loses_nothing_that_it_accepted(system: System, keys:
     assert accepted - set(message_ids(system, system.settings.collector_web_topic)) == set()
 
 
-def test_a_collector_that_is_told_to_stop_finishes_what_it_has_begun(system: System, keys: Path) -> None:
+def test_a_stopping_collector_finishes_its_requests(system: System, keys: Path) -> None:
     async def send_and_stop(collector: CollectorProcess) -> tuple[set[str], int]:
         senders = Senders(collector.url)
         await senders.until(lambda: len(senders.accepted) >= 100)
@@ -260,7 +260,7 @@ def test_changed_keys_are_used_while_it_runs(system: System, keys: Path) -> None
         assert collector.stop()[0] == 0
 
 
-def test_without_a_keys_file_it_says_how_to_make_one(system: System) -> None:
+def test_a_missing_keys_file_is_reported_with_a_remedy(system: System) -> None:
     result = system.run("collector")
 
     assert result.exit_code == 78
@@ -268,7 +268,7 @@ def test_without_a_keys_file_it_says_how_to_make_one(system: System) -> None:
     assert "LEADGLOW_COLLECTOR_KEYS" in result.stderr
 
 
-def test_every_mistake_in_the_keys_file_is_told(system: System, tmp_path: Path) -> None:
+def test_every_mistake_in_the_keys_file_is_reported(system: System, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("leadglow_keys: 1\nkeys:\n  - {name: site}\nwebhooks:\n  - {name: n, service: pigeon}\n")
 
@@ -286,7 +286,7 @@ def test_a_topic_that_no_worker_reads_is_refused(system: System, keys: Path) -> 
     assert "LEADGLOW_COLLECTOR_WEB_TOPIC is elsewhere" in result.stderr
 
 
-def test_missing_topics_are_told(kafka: Running, unique: str, keys: Path) -> None:
+def test_missing_topics_are_reported(kafka: Running, unique: str, keys: Path) -> None:
     with system_on(kafka, unique).collector(keys) as collector:
         status, stderr = collector.ended()
 
@@ -294,7 +294,7 @@ def test_missing_topics_are_told(kafka: Running, unique: str, keys: Path) -> Non
     assert "leadglow topics create" in stderr
 
 
-def test_a_port_that_is_taken_is_told(system: System, keys: Path) -> None:
+def test_a_port_in_use_is_reported(system: System, keys: Path) -> None:
     with system.collector(keys) as first:
         port = first.url.rpartition(":")[2]
         with system.collector(keys, collector_port=port) as second:

@@ -58,7 +58,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("operation", "mode"), CASES)
-def test_every_answer_is_as_the_document_says(url: str, operation: Any, mode: GenerationMode) -> None:
+def test_every_response_matches_the_openapi_document(url: str, operation: Any, mode: GenerationMode) -> None:
     @hypothesis.settings(max_examples=EXAMPLES, suppress_health_check=list(hypothesis.HealthCheck), database=None)
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
     def answers(case: Any, known: bool) -> None:

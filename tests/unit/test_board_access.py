@@ -66,7 +66,7 @@ def test_a_token_without_a_role_sees_the_least() -> None:
         ("token: []\n", "2: unknown key `token`"),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_no_secret(text: str, said: str) -> None:
+def test_a_mistake_is_reported_with_its_line_and_without_secrets(text: str, said: str) -> None:
     (told,) = mistakes(text)
     assert told.startswith(said)
     assert "secret:" not in told
@@ -108,14 +108,14 @@ def test_new_makes_a_file_that_only_its_owner_reads_and_adds_to_it(tmp_path: Pat
     assert len(file.secret) == 64
 
 
-def test_new_without_a_file_prints_what_to_paste() -> None:
+def test_new_without_a_file_prints_the_entry_to_paste() -> None:
     result = run("new", "ana")
     entry = re.findall(r"^  (- \{.+\})$", result.stdout, re.M)[0]
     assert ACCESS_FORMAT.load_text(f"{START}tokens:\n  {entry}\n").tokens[0].name == "ana"
 
 
 @pytest.mark.parametrize("args", [("new", "A b"), ("new", "ana", "--role", "admin")])
-def test_new_refuses_what_the_file_would(args: tuple[str, ...]) -> None:
+def test_new_refuses_a_token_that_the_file_would_refuse(args: tuple[str, ...]) -> None:
     assert run(*args).exit_code == 2
 
 
@@ -133,7 +133,7 @@ def test_new_leaves_a_file_that_it_cannot_add_to_as_it_is(tmp_path: Path) -> Non
         assert path.read_text() == text
 
 
-def test_check_tells_who_may_and_every_mistake(tmp_path: Path) -> None:
+def test_check_prints_the_tokens_and_every_mistake(tmp_path: Path) -> None:
     path = tmp_path / "access.yaml"
     path.write_text(f"{START}tokens:\n  - {{name: ana, sha256: {DIGEST}}}\n")
     good = run("check", str(path))
@@ -155,7 +155,7 @@ def test_check_tells_who_may_and_every_mistake(tmp_path: Path) -> None:
         ('{cost: 1, from: "2026-11-01", to: "2026-11-01"}', "needs `source`"),
     ],
 )
-def test_a_mistake_in_a_costs_file_is_told(entry: str, said: str, tmp_path: Path) -> None:
+def test_a_mistake_in_a_costs_file_is_reported(entry: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "costs.yaml"
     path.write_text(f"leadglow_costs: 1\ncosts:\n  - {entry}\n")
     with pytest.raises(YamlFileError, match=said):

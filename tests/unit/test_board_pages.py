@@ -144,18 +144,18 @@ async def test_an_unknown_lead_and_a_time_that_is_over_are_refused() -> None:
         await answer(StandInService(), "/leads/u-1?at=1999-01-01")
 
 
-async def test_a_later_time_is_said_and_nothing_is_live_then() -> None:
+async def test_a_forecast_shows_its_time_and_has_no_live_updates() -> None:
     page = await html("/leads/u-1?at=%2B7d")
 
     assert "Forecast <strong>" in page
     assert "data-stream" not in page
 
 
-async def test_who_may_see_less_is_told_so() -> None:
+async def test_a_viewer_without_personal_data_sees_a_notice() -> None:
     assert "does not show names" in await html("/", viewer=Viewer("ben", VIEWER))
 
 
-async def test_empty_pages_say_what_to_do() -> None:
+async def test_empty_pages_explain_the_next_step() -> None:
     class Empty(StandInService):
         async def list_alerts(
             self, cursor: str | None, limit: int, role: str, lead_id: str | None = None
@@ -218,7 +218,7 @@ def test_vendored_files_are_those_that_their_list_names() -> None:
         (HOUR - 90_000, "in 58 min"),
     ],
 )
-def test_times_are_said_as_people_say_them(ms: int, said: str) -> None:
+def test_times_are_formatted_for_people(ms: int, said: str) -> None:
     assert formatting.ago(rfc3339(NOON + ms), NOON) == said
 
 
@@ -261,7 +261,7 @@ def test_a_curve_has_its_crossings_on_it_and_few_rows_in_its_table() -> None:
     assert len(parts["curve_rows"]) == 2 * view_models.TABLE_ROWS
 
 
-async def test_what_turns_the_direction_of_text_turns_nothing_beside_it() -> None:
+async def test_direction_marks_do_not_affect_the_text_next_to_them() -> None:
     turned = "\u202e\u200fABC\u2066evil\u2069 \u05d7"
 
     class Turning(StandInService):

@@ -150,7 +150,7 @@ def test_a_cursor_names_its_place_and_shows_nobody() -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "x", CIPHER.encrypt("[1]", "cursor"), CIPHER.encrypt("[46.0, 3]", "cursor")])
-def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(Refusal) as refused:
         place_of(CIPHER, cursor, float, str)
     assert (refused.value.status, refused.value.code) == (400, "bad_cursor")
@@ -200,7 +200,7 @@ def test_a_curve_looks_no_further_than_anything_moves() -> None:
     assert last == pytest.approx(3.0, abs=0.5)
 
 
-def test_the_timeline_tells_what_each_thing_gave_and_what_came_over_a_limit() -> None:
+def test_the_timeline_shows_the_points_of_each_event_and_0_over_a_limit() -> None:
     lead = lead_of(page_at(0), page_at(HOUR_MS), Fact("Ordered", "o", START_MS + 2 * HOUR_MS, {"properties.n": 4.0}))
     order, second, first = build_timeline(lead, RULES)
     assert order["signals"] == [{"name": "order", "points": {"card": 8.0}}]
@@ -241,7 +241,7 @@ def test_alerts_are_kept_once_in_order_and_bounded() -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b"{}", b'{"data": 3}', b"\xff", b'"x"'])
-def test_what_is_no_alert_is_left_out(value: bytes | None) -> None:
+def test_records_that_are_no_alerts_are_ignored(value: bytes | None) -> None:
     assert alert_of(value) is None
 
 
@@ -345,7 +345,7 @@ def test_signals_and_fit_lines_are_described() -> None:
     assert (format_limit(None), format_limit(Limit(5, "day"))) == (None, "5/day")
 
 
-def test_every_scorecard_of_ours_can_be_told() -> None:
+def test_every_scorecard_in_the_repository_can_be_described() -> None:
     for path in ("scorecards.yaml", "app/demo/scorecard.yaml"):
         with open(path, encoding="utf-8") as file:
             rules = Rules(load(file.read()))
@@ -385,7 +385,7 @@ def test_a_pace_is_that_of_the_last_seconds_and_begins_anew_when_a_count_does() 
     assert pace.per_s == 0.0
 
 
-def test_rejects_are_told_without_what_they_hold_and_with_few_reasons() -> None:
+def test_rejects_are_listed_without_their_content_and_with_few_reasons() -> None:
     rejects = Rejects()
     for number in range(300):
         rejects.add_record(number, {"reason": b"r%d" % number, "message": b"\xff", "leadglow-source": b"web:0:1"}, 14)

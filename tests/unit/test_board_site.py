@@ -99,7 +99,7 @@ async def guarded() -> AsyncIterator[Running]:
 # The numbers
 
 
-async def test_a_lead_is_what_the_command_line_shows_to_the_byte(board: Running) -> None:
+async def test_a_lead_equals_the_output_of_the_command_line(board: Running) -> None:
     at = "2126-11-25T00:00:00.000Z"
     answer = await board.get(f"{BASE}/leads/u3?at={at}")
     blob = (await board.service._store.store.load(partition_of("u3", PARTITIONS), ["u3"]))[0]
@@ -174,7 +174,7 @@ async def test_filters_leave_out_the_others(board: Running, query: str, expected
         ("limit=1&limit=2", "repeated_parameter", "limit"),
     ],
 )
-async def test_what_no_lead_can_have_is_refused(board: Running, query: str, code: str, word: str) -> None:
+async def test_filters_that_no_lead_can_match_are_refused(board: Running, query: str, code: str, word: str) -> None:
     for path in ("leads", "leads.csv"):
         answer = await board.get(f"{BASE}/{path}?{query}")
         if path == "leads.csv" and "limit" in query:
@@ -196,7 +196,7 @@ async def test_what_no_lead_can_have_is_refused(board: Running, query: str, code
         ("/scorecards/nope", 404, "sales, plants"),
     ],
 )
-async def test_a_page_of_what_no_lead_can_have_says_what_there_is(
+async def test_a_page_with_an_impossible_filter_lists_the_possible_values(
     board: Running, path: str, status: int, there: str
 ) -> None:
     answer = await board.get(path)
@@ -265,7 +265,7 @@ async def test_who_is_looked_for_by_id_comes_first_wherever_they_rank(board: Run
     assert (rest["leads"], rest["next"]) == ([], None)
 
 
-async def test_settings_for_other_shards_are_told() -> None:
+async def test_a_mismatch_in_the_number_of_shards_is_reported() -> None:
     shards = await people()
     await shards.store.meta("partitions", "8")
     async with board_on(shards) as board:
@@ -415,7 +415,7 @@ async def test_a_large_form_is_refused(guarded: Running) -> None:
     assert (await guarded.request("POST", "/login", data={"token": "x" * 9000})).status == 413
 
 
-async def test_a_proxy_says_who_is_there(guarded: Running) -> None:
+async def test_a_trusted_proxy_names_the_viewer(guarded: Running) -> None:
     found = await guarded.get(f"{BASE}/leads/u1", **{"X-Forwarded-User": "cleo"})
     assert found.status == 200
     ask = {"X-Forwarded-User": "cleo", "X-Forwarded-Groups": "other, sales"}
@@ -424,7 +424,7 @@ async def test_a_proxy_says_who_is_there(guarded: Running) -> None:
 
 
 @pytest.mark.parametrize("remote", ["10.0.0.1", "::1", "", None, "nonsense", "127.0.0.1.evil"])
-async def test_headers_of_anybody_else_say_nothing(remote: str | None) -> None:
+async def test_headers_of_an_untrusted_sender_are_ignored(remote: str | None) -> None:
     assert identify_viewer(ACCESS, {"X-Forwarded-User": "cleo"}, None, remote) is None
 
 
@@ -511,13 +511,13 @@ async def test_every_answer_keeps_browsers_careful(board: Running, path: str) ->
         ("nowhere", 404, "not_found"),
     ],
 )
-async def test_what_cannot_be_answered_is_told_with_a_code(board: Running, path: str, status: int, code: str) -> None:
+async def test_a_refusal_has_a_code(board: Running, path: str, status: int, code: str) -> None:
     answer = await board.get(f"{BASE}/{path}")
     assert (answer.status, answer.json["code"]) == (status, code)
     assert answer.json["message"].endswith(".")
 
 
-async def test_who_finds_nothing_is_told_where_to_look(board: Running) -> None:
+async def test_an_unknown_page_shows_links_to_the_known_ones(board: Running) -> None:
     page, answer = await board.get("/nope"), await board.get(f"{BASE}/nope")
     assert (page.status, answer.status) == (404, 404)
     assert "There is no such address: the pages are in the menu above." in page.body.decode()
@@ -529,7 +529,7 @@ async def test_a_cursor_of_another_list_is_refused(board: Running) -> None:
     assert (await board.get(f"{BASE}/alerts?cursor={cursor}")).status == 400
 
 
-async def test_other_methods_are_refused_with_what_is_taken(board: Running) -> None:
+async def test_other_methods_are_refused_with_the_allowed_ones(board: Running) -> None:
     answer = await board.request("POST", f"{BASE}/leads")
     assert (answer.status, answer.json["code"], answer.headers["Allow"]) == (405, "method_not_allowed", "GET, HEAD")
     assert (await board.request("HEAD", f"{BASE}/leads")).body == b""
@@ -713,7 +713,7 @@ async def test_a_lead_is_streamed_when_it_changes(board: Running) -> None:
     stream.close()
 
 
-async def test_a_stream_of_a_lead_tells_that_it_was_erased_and_ends(board: Running) -> None:
+async def test_the_stream_of_an_erased_lead_sends_gone_and_ends(board: Running) -> None:
     stream = await listen(board, "leads/u1")
     store, home = board.service._store.store, partition_of("u1", PARTITIONS)
     control = await store.control(home)
@@ -723,7 +723,7 @@ async def test_a_stream_of_a_lead_tells_that_it_was_erased_and_ends(board: Runni
     assert await asyncio.wait_for(stream.content.read(), 5) == b""
 
 
-async def test_a_lead_that_is_being_joined_is_not_said_to_be_gone(board: Running) -> None:
+async def test_a_lead_that_is_being_merged_is_not_gone(board: Running) -> None:
     stream = await listen(board, "leads/u1")
     store, home = board.service._store.store, partition_of("u1", PARTITIONS)
     control = await store.control(home)
@@ -803,7 +803,7 @@ def board_routes(board: Running) -> Sequence[tuple[str, str, str, Any]]:
     return Api(board.service, EventStreams(board.service, board.metrics)).routes()
 
 
-async def test_what_was_asked_is_counted(board: Running) -> None:
+async def test_requests_are_counted(board: Running) -> None:
     await board.get(f"{BASE}/leads")
     await board.get(f"{BASE}/leads/nobody")
     found = {(s.name, *s.labels.values()): s.value for m in board.metrics.registry.collect() for s in m.samples}

@@ -51,7 +51,7 @@ def sasl(**more: Any) -> Settings:
 # What people read -------------------------------------------------------------------------------------------
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"leadglow {installed_version('leadglow')}\n"
 
 
@@ -73,7 +73,7 @@ def test_every_command_explains_itself_without_a_server(path: tuple[str, ...]) -
 # Mistakes ---------------------------------------------------------------------------------------------------
 
 
-def test_wrong_settings_are_told_all_at_once_and_end_with_78() -> None:
+def test_all_wrong_settings_are_reported_at_once_with_status_78() -> None:
     result = run("leads", "top", LEADGLOW_KAFKAA="x", LEADGLOW_PARTITIONS="many")
 
     assert (result.exit_code, result.stdout) == (78, "")
@@ -91,7 +91,7 @@ def test_a_bad_scorecard_file_ends_with_78_and_its_mistakes(args: tuple[str, ...
 
 
 @pytest.mark.parametrize("args", [("leads", "top"), ("leads", "export"), ("lead", "show", "ana"), ("erase", "ana")])
-def test_a_redis_that_is_away_is_told_without_its_password(args: tuple[str, ...]) -> None:
+def test_an_unreachable_redis_is_reported_without_its_password(args: tuple[str, ...]) -> None:
     result = run(*args)
 
     assert result.exit_code == 70
@@ -100,7 +100,7 @@ def test_a_redis_that_is_away_is_told_without_its_password(args: tuple[str, ...]
     )
 
 
-def test_a_redis_that_refuses_the_user_is_told_in_its_words() -> None:
+def test_a_redis_that_refuses_the_user_is_reported_with_its_message() -> None:
     from redis.exceptions import AuthenticationError
 
     said = explain_redis_failure(Settings(redis="redis://ana:secret@r:1"), AuthenticationError("WRONGPASS invalid"))
@@ -109,7 +109,7 @@ def test_a_redis_that_refuses_the_user_is_told_in_its_words() -> None:
 
 
 @pytest.mark.parametrize("args", [("topics", "create"), ("rebuild", "--yes")])
-def test_a_kafka_that_is_away_is_told(args: tuple[str, ...]) -> None:
+def test_an_unreachable_kafka_is_reported(args: tuple[str, ...]) -> None:
     result = run(*args)
 
     assert result.exit_code == 70
@@ -117,7 +117,7 @@ def test_a_kafka_that_is_away_is_told(args: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("option", ["--kafka=x:abc", "--redis=bogus"])
-def test_the_demo_refuses_what_cannot_be_an_address(option: str) -> None:
+def test_the_demo_refuses_an_invalid_address(option: str) -> None:
     result = run("demo", "--events", "10", option)
 
     assert result.exit_code == 2
@@ -133,7 +133,7 @@ def test_the_demo_refuses_a_rate_that_is_none(rate: str) -> None:
 
 
 @pytest.mark.parametrize("at", ["tomorrow", "+7", "-7d", "2026-13-01", "+999999999d", ""])
-def test_what_is_not_a_time_is_a_mistake_of_usage(at: str) -> None:
+def test_an_invalid_time_is_a_usage_error(at: str) -> None:
     result = run("lead", "show", "ana", f"--at={at}")
 
     assert result.exit_code == 2
@@ -152,7 +152,7 @@ def test_times_to_come_are_understood(at: str) -> None:
     assert "Redis" in run("lead", "show", "ana", "--at", at).stderr
 
 
-def test_an_unknown_scorecard_is_told_with_the_known_ones() -> None:
+def test_an_unknown_scorecard_is_reported_with_the_known_ones() -> None:
     result = run("leads", "top", "--scorecard", "sales")
 
     assert result.exit_code == 2
@@ -196,7 +196,7 @@ def test_a_reader_that_went_away_ends_a_command_quietly(args: tuple[str, ...]) -
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has such a device")
-def test_output_that_cannot_be_written_is_told_in_one_sentence() -> None:
+def test_output_that_cannot_be_written_is_reported_in_one_sentence() -> None:
     with open("/dev/full", "wb") as full:
         ended = process("scorecards", "schema", stdout=full)
 
@@ -273,7 +273,7 @@ def test_an_id_that_is_not_utf_8_is_a_mistake_of_usage(args: tuple[str, ...]) ->
 # Scorecard files --------------------------------------------------------------------------------------------
 
 
-def test_checking_a_good_file_says_what_is_in_it() -> None:
+def test_checking_a_good_file_prints_a_summary() -> None:
     result = run("scorecards", "check", str(DATA / "golden.yaml"))
 
     assert result.exit_code == 0
@@ -291,7 +291,7 @@ def rules_version() -> str:
     return load_rules(Settings(scorecards=DATA / "golden.yaml")).version
 
 
-def test_checking_a_bad_file_tells_every_mistake() -> None:
+def test_checking_a_bad_file_prints_every_mistake() -> None:
     result = run("scorecards", "check", str(DATA / "mistakes.yaml"))
 
     assert (result.exit_code, result.stdout) == (1, "")
@@ -403,7 +403,7 @@ class Cluster:
         ),
     ],
 )
-def test_topics_that_forget_what_they_should_keep_are_told(
+def test_topics_with_a_wrong_cleanup_policy_are_reported(
     monkeypatch: pytest.MonkeyPatch, policies: dict[str, str], told: list[str]
 ) -> None:
     monkeypatch.setattr("app.cli.topics.open_admin", lambda settings: nullcontext(Cluster(policies)))

@@ -74,7 +74,7 @@ def test_the_next_change_is_where_the_rounded_score_drops() -> None:
     assert at_ms == pytest.approx(NOON + 45 * DAY * log2(10 / 9.5), abs=2)
 
 
-def test_what_never_fades_has_no_next_change() -> None:
+def test_a_score_that_never_fades_has_no_next_change() -> None:
     assert card_of(lead_of(unsubscribe=1))["next_change"] is None
 
 

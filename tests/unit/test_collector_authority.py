@@ -37,7 +37,7 @@ def stamped(call: Call, key: Key | None, webhook_name: str = "") -> Call:
         (None, "news", {"key": "news"}, "m"),
     ],
 )
-def test_a_call_carries_its_key_and_not_what_its_sender_says(
+def test_a_call_carries_its_key_and_no_stamp_of_its_sender(
     key: Key | None, webhook: str, expected: Any, message_id: str
 ) -> None:
     for call in (track("Asked"), track("Asked") | {"leadglow": FORGED}, track("Asked") | {"leadglow": None}):
@@ -45,7 +45,7 @@ def test_a_call_carries_its_key_and_not_what_its_sender_says(
 
 
 @pytest.mark.parametrize("event", sorted(MAIL_EVENTS | VERDICTS | {RETRACTION}))
-def test_what_only_others_can_know_is_refused_to_public_keys_only(event: str) -> None:
+def test_trusted_events_are_refused_to_public_keys_only(event: str) -> None:
     bad = stamp_call(track(event), SITE)
     assert isinstance(bad, BadCall)
     assert json.loads(bad.raw) == track(event)
@@ -71,7 +71,7 @@ def test_everything_else_goes_on_as_it_came(call: Call) -> None:
 
 
 @pytest.mark.parametrize("message_id", ["", None, 7, ["m"]])
-def test_what_is_no_id_stays_what_it_is(message_id: Any) -> None:
+def test_an_invalid_id_stays_unchanged(message_id: Any) -> None:
     assert stamped(track("Asked") | {"messageId": message_id}, SITE)["messageId"] == message_id
 
 
@@ -82,7 +82,7 @@ def test_no_public_key_can_use_up_an_id_of_another_key_a_webhook_or_a_retraction
     assert not taken & {stamped(track("Asked") | {"messageId": each}, Key("app", True))["messageId"] for each in ids}
 
 
-def test_a_public_key_cannot_say_that_no_machine_did_it() -> None:
+def test_a_public_key_cannot_remove_the_mark_of_a_machine() -> None:
     call = track("Asked", automated=False, automated_reason="crawler", plan="pro")
     assert stamped(call, SITE)["properties"] == {"plan": "pro"}
     assert stamped(call, BACKEND)["properties"] == call["properties"]

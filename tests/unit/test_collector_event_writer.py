@@ -94,7 +94,7 @@ async def waiting(writer: EventWriter, value: bytes, topic: str = "web") -> "asy
     return task
 
 
-async def test_what_comes_while_a_sending_is_out_goes_with_the_next(writer: EventWriter, kafka: Kafka) -> None:
+async def test_requests_during_a_send_go_with_the_next_one(writer: EventWriter, kafka: Kafka) -> None:
     kafka.open.clear()
     first = await waiting(writer, b"0")
     await kafka.asked.wait()
@@ -131,7 +131,7 @@ async def test_a_request_of_several_topics_waits_for_all(writer: EventWriter, ka
     assert {topic for topic, _ in kafka.sendings} == {"web", "mail"}
 
 
-async def test_who_waits_too_long_gets_503_and_what_was_not_sent_is_not(
+async def test_a_request_that_waits_too_long_gets_503_and_is_not_sent_later(
     writer: EventWriter, kafka: Kafka, clock: Clock
 ) -> None:
     kafka.open.clear()
@@ -240,14 +240,14 @@ async def test_nothing_needs_no_kafka(writer: EventWriter, kafka: Kafka) -> None
 
 
 @pytest.mark.parametrize("call", [{"type": "track", "n": 10**30}, {"type": "track", "x": "\ud800"}])
-def test_whatever_json_can_say_is_written(call: dict[str, Any]) -> None:
+def test_any_json_is_written(call: dict[str, Any]) -> None:
     made = record_of(call, "web", 7)
 
     assert isinstance(made, Outgoing)
     assert json.loads(made.value or b"") == call
 
 
-def test_what_is_too_large_for_a_record_is_bad() -> None:
+def test_a_call_too_large_for_a_record_is_bad() -> None:
     made = record_of({"type": "track", "x": "y" * 900_000}, "web", 7)
 
     assert isinstance(made, BadCall)

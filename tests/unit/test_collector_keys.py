@@ -78,7 +78,7 @@ def test_a_file_without_links_has_no_secret_and_one_may_have_no_keys() -> None:
     assert parse_keys("leadglow_keys: 1").link_secret == b""
 
 
-def test_what_is_shown_of_a_ring_has_no_secret() -> None:
+def test_the_repr_of_a_keyring_has_no_secret() -> None:
     ring = parse_keys(GOOD)
     shown = repr([*ring.keys, *ring.webhooks.values()])
     assert not any(secret in shown for secret in ("wk_abc", DIGEST, "MFkw"))
@@ -129,7 +129,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "said"), MISTAKES)
-def test_a_mistake_is_told_without_what_may_be_a_secret(text: str, said: str) -> None:
+def test_a_mistake_is_reported_without_possible_secrets(text: str, said: str) -> None:
     with pytest.raises(YamlFileError) as caught:
         parse_keys(text.replace(HERE, ""), "k.yaml")
 
@@ -153,7 +153,7 @@ def test_a_mistake_names_its_place(text: str, said: str) -> None:
         assert any(line.startswith(place) for line in lines), caught.value
 
 
-def test_every_mistake_is_told_at_once() -> None:
+def test_every_mistake_is_reported_at_once() -> None:
     text = "leadglow_keys: 2\nkeys:\n  - {name: a}\n  - {name: a, server: true, rate: x}\nlinks: {}\n"
     with pytest.raises(YamlFileError) as caught:
         parse_keys(text)
@@ -200,7 +200,7 @@ def test_keys_are_known_by_what_is_shown() -> None:
 
 
 @pytest.mark.parametrize("shown", ["", "wk_ab", "WK_ABC", "wk_abc ", DIGEST, "\ud800", "site", "x" * 100_000])
-def test_what_is_no_key_is_refused_with_401(shown: str) -> None:
+def test_an_unknown_key_is_refused_with_401(shown: str) -> None:
     error = refusal(parse_keys(GOOD), shown, PAGE)
     assert (error.status, error.code) == (401, "unknown_key")
 
@@ -304,7 +304,7 @@ def test_a_batch_larger_than_the_bucket_gets_through_and_what_follows_waits_a_pe
     assert let_in(ring, "", 1, 1.2)
 
 
-def test_waiting_as_long_as_was_said_is_enough() -> None:
+def test_waiting_as_long_as_retry_after_is_enough() -> None:
     ring = ring_of(Rate(7, 60))
     assert let_in(ring, "", 50, 0.0)
     with pytest.raises(Refusal) as caught:
@@ -487,7 +487,7 @@ def test_a_file_that_cannot_take_the_key_stays_as_it_is(text: str, said: str, tm
     assert file.read_text() == text
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     result = new_in(tmp_path / "none" / "keys.yaml", *SITE_ARGS)
 
     assert result.exit_code != 0

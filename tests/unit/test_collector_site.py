@@ -227,7 +227,7 @@ async def test_a_bad_event_in_a_good_batch_is_rejected_apart(running: Running) -
     assert running.count("calls_total", route="segment") == 1
 
 
-async def test_what_a_public_key_may_not_say_is_rejected_apart(running: Running) -> None:
+async def test_an_event_that_a_public_key_may_not_send_is_rejected_alone(running: Running) -> None:
     answer = await running.post({**CALL, "event": "Email Opened"})
 
     assert answer.status == 200
@@ -273,7 +273,7 @@ async def test_compressed_bodies_are_read(running: Running, body: bytes, encodin
         (b'{"batch":[{"type":"x"}]}', "identity", 400, "unknown_type"),
     ],
 )
-async def test_what_cannot_be_used_is_refused(
+async def test_unusable_requests_are_refused(
     running: Running, body: bytes, encoding: str, status: int, code: str
 ) -> None:
     answer = await running.post(body, Content_Encoding=encoding)
@@ -338,7 +338,7 @@ async def test_more_than_the_collector_can_hold_is_put_off(keys: Path) -> None:
         ("wk_site", {"Origin": "https://elsewhere.example"}, 403, "origin_not_allowed"),
     ],
 )
-async def test_who_may_not_send_is_told_so(
+async def test_a_sender_without_a_valid_key_is_refused(
     running: Running, key: str, headers: dict[str, str], status: int, code: str
 ) -> None:
     answer = await running.post(CALL, key=key, **headers)
@@ -402,7 +402,7 @@ async def test_a_wrong_method_is_answered_with_the_right_ones(running: Running) 
     assert (await running.send("GET", "/v1/batch")).headers["Allow"] == "POST"
 
 
-async def test_what_should_not_happen_is_500_with_a_code(
+async def test_an_unexpected_error_is_500_with_a_code(
     running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("app.collector.openapi.openapi_document", lambda base: 1 / 0)
@@ -427,7 +427,7 @@ async def talk(running: Running, request: bytes) -> bytes:
     ("expect", "status"),
     [(b"100-continue", b"HTTP/1.1 100"), (b"more", b"HTTP/1.1 200"), (b"\xff\xfe", b"HTTP/1.1 200")],
 )
-async def test_who_expects_something_is_told_to_go_on_or_not_minded(
+async def test_expect_100_continue_is_answered_and_other_expectations_are_ignored(
     running: Running, expect: bytes, status: bytes
 ) -> None:
     body = json.dumps({**CALL, "writeKey": "wk_app"}).encode()
@@ -447,7 +447,7 @@ async def test_a_preflight_is_answered_whatever_its_target(running: Running, tar
     assert said.startswith(b"HTTP/1.1 200")
 
 
-async def test_what_is_no_http_gets_400_and_fills_no_log(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_http_gets_400_and_is_not_logged(running: Running, caplog: pytest.LogCaptureFixture) -> None:
     said = await talk(running, b"POST /v1/t HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n")
 
     assert said.startswith(b"HTTP/1.0 400") or said.startswith(b"HTTP/1.1 400")
@@ -535,7 +535,9 @@ async def test_a_page_can_read_every_answer_and_when_to_try_again(strict_keys: P
 
 
 @pytest.mark.parametrize(("header", "cause"), [("Sec_GPC", "gpc"), ("DNT", "dnt")])
-async def test_what_a_browser_refuses_is_dropped_and_answered_200(running: Running, header: str, cause: str) -> None:
+async def test_events_of_a_browser_with_an_opt_out_are_dropped_with_200(
+    running: Running, header: str, cause: str
+) -> None:
     answer = await running.post({"batch": [CALL, CALL]}, **{header: "1"})
 
     assert (answer.status, answer.body) == (200, ACCEPTED)
@@ -554,7 +556,7 @@ async def test_a_browsers_refusal_counts_only_where_it_is_honoured(keys: Path) -
     ("consent", "kept"),
     [({"ads": False}, 0), ({"ads": "denied"}, 0), ({"ads": True}, 1), ({}, 1), ("odd", 1), ({"ads": [0]}, 1)],
 )
-async def test_what_a_visitor_refuses_is_dropped(running: Running, consent: Any, kept: int) -> None:
+async def test_events_without_consent_are_dropped(running: Running, consent: Any, kept: int) -> None:
     answer = await running.post({**CALL, "context": {"consent": consent}})
 
     assert answer.status == 200
@@ -886,7 +888,7 @@ async def test_changed_keys_are_in_force_without_a_restart(running: Running, key
 
 
 @pytest.mark.parametrize("text", ["leadglow_keys: 2\n", "keys: [", None])
-async def test_a_bad_keys_file_changes_nothing_and_is_told(
+async def test_a_bad_keys_file_is_reported_and_changes_nothing(
     running: Running, keys: Path, text: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     rewrite(keys, text)
@@ -899,7 +901,7 @@ async def test_a_bad_keys_file_changes_nothing_and_is_told(
     assert "stays in use" in caplog.text
 
 
-async def test_what_is_in_flight_is_finished_before_the_site_ends(running: Running) -> None:
+async def test_requests_in_flight_are_finished_before_the_site_stops(running: Running) -> None:
     running.kept.open.clear()
     sent = asyncio.create_task(running.post(CALL))
     await until(lambda: running.kept.waiting == 1)

@@ -219,7 +219,7 @@ def test_the_example_scorecards_have_no_mistakes(source: str, tmp_path: Path) ->
     assert load_file(example).scorecards
 
 
-async def test_the_event_of_the_first_steps_scores_what_the_page_says() -> None:
+async def test_the_event_of_the_start_page_has_the_score_on_that_page() -> None:
     event = re.search(r"echo '(\{.+\})'", TEXT[START])
     told = re.search(r"Ana has (\d+) points", TEXT[START])
     assert event

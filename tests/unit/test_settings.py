@@ -77,7 +77,7 @@ def test_variables_of_the_tests_are_let_through() -> None:
     assert load_settings(env) == Settings()
 
 
-def test_everything_wrong_is_told_at_once_a_line_each(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_at_once_on_its_own_line(tmp_path: Path) -> None:
     path = settings_file(tmp_path, 'metrics_port = 70000\nnamespace = "No Good"\n')
 
     found = problems(KAFFKA="x", PARTITIONS="none", LOG="xml", REDIS="localhost:6379", SETTINGS=path)
@@ -97,14 +97,14 @@ def test_everything_wrong_is_told_at_once_a_line_each(tmp_path: Path) -> None:
     ("text", "expected"),
     [("a = 1\npartitions = \n", "(at line 2, column 14)"), ('log = "\xff"', "utf-8")],
 )
-def test_a_file_that_is_not_toml_is_told_with_the_place(tmp_path: Path, text: str, expected: str) -> None:
+def test_a_file_that_is_not_toml_is_reported_with_the_place(tmp_path: Path, text: str, expected: str) -> None:
     [problem] = problems(SETTINGS=settings_file(tmp_path, text))
 
     assert "leadglow.toml: " in problem
     assert expected in problem
 
 
-def test_a_file_that_is_not_there_is_told() -> None:
+def test_a_missing_file_is_reported() -> None:
     assert problems(SETTINGS="/nowhere/at/all.toml") == [
         "LEADGLOW_SETTINGS: cannot read /nowhere/at/all.toml: No such file or directory"
     ]
@@ -167,7 +167,7 @@ def test_addresses_of_kafka_are_taken(kafka: str) -> None:
 @pytest.mark.parametrize(
     "kafka", ["h:abc", "h:99999", "h:0", "h:", "a:1,,b:2", "a:1,", "kafka://h:1", "::1", "a b", "h:²"]
 )
-def test_what_cannot_be_an_address_of_kafka_is_told_with_what_to_write(kafka: str) -> None:
+def test_an_invalid_address_of_kafka_is_reported_with_a_remedy(kafka: str) -> None:
     assert problems(KAFKA=kafka) == [
         "LEADGLOW_KAFKA: must be host:port, or several separated by commas, with ports from 1 to 65535"
     ]
@@ -205,7 +205,7 @@ def test_addresses_of_redis_are_taken(url: str) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["REDIS", "BOARD_REDIS"])
-def test_what_cannot_be_an_address_of_redis_is_told_with_what_to_write(name: str, url: str, expected: str) -> None:
+def test_an_invalid_address_of_redis_is_reported_with_a_remedy(name: str, url: str, expected: str) -> None:
     [problem] = problems(**{name: url})
 
     assert problem.startswith(f"LEADGLOW_{name}: ")
