@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
@@ -19,6 +19,12 @@ from app.settings import PREFIX, Settings, variable
 
 FILE = f"{PREFIX}SETTINGS"
 _FOR_TESTS = re.compile(f"{PREFIX}(TEST_.*|CRASH_AT)")
+_WRONG_KINDS: Final = {
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+}
+"""Type of an error of pydantic -> the message, where pydantic's own is about parsing."""
 
 
 class SettingsError(Exception):
@@ -78,7 +84,7 @@ def _read_file(path: str | None) -> tuple[dict[str, Any], list[str]]:
 
 def _explain(detail: Mapping[str, Any], from_env: Mapping[str, Any]) -> list[str]:
     """The lines for one error of pydantic, without the value, which may be a secret."""
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = _WRONG_KINDS.get(detail["type"]) or str(detail["msg"]).removeprefix("Value error, ")
     if not detail["loc"]:
         return message.split("\n")
     field = str(detail["loc"][0])

@@ -77,6 +77,13 @@ def test_variables_of_the_tests_are_let_through() -> None:
     assert load_settings(env) == Settings()
 
 
+def test_a_text_in_place_of_a_number_is_reported_in_plain_words() -> None:
+    assert problems(METRICS_PORT="abc", BOARD_METRICS_PORT="1.5") == [
+        "LEADGLOW_METRICS_PORT: must be a whole number",
+        "LEADGLOW_BOARD_METRICS_PORT: must be a whole number",
+    ]
+
+
 def test_every_mistake_is_reported_at_once_on_its_own_line(tmp_path: Path) -> None:
     path = settings_file(tmp_path, 'metrics_port = 70000\nnamespace = "No Good"\n')
 
