@@ -77,11 +77,11 @@ def test_axe_finds_nothing_on_any_page(
 
 
 def test_hostile_texts_show_as_texts_on_every_page(board: Board, visitor: Visitor) -> None:
-    lead = f"h {HOSTILE}"
+    lead = f"h {HOSTILE} h"  # at its end, the merge tag would make it a placeholder
     campaign = {"source": HOSTILE, "medium": HOSTILE, "name": HOSTILE}
     traits = {"name": HOSTILE, "company": HOSTILE, "email": f"{HOSTILE}@evil.example", HOSTILE: HOSTILE}
     board.send(
-        {**identified(lead, title="CTO", employees=450, **traits), "anonymousId": f"a {HOSTILE}"},
+        {**identified(lead, title="CTO", employees=450, **traits), "anonymousId": f"a {HOSTILE} a"},
         viewed(lead, f"/product/{HOSTILE}", campaign=campaign, referrer=HOSTILE),
         {**did(lead, "Demo Requested", note=HOSTILE), "messageId": HOSTILE},
         {"type": HOSTILE, "userId": HOSTILE},

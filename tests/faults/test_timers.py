@@ -82,6 +82,7 @@ async def test_a_backlog_at_the_sources_causes_no_false_cooling(rig: Rig) -> Non
     assert len(found.alerts) == 2 * LEADS
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 @pytest.mark.parametrize("topic", ["web-events", "lead-events"])
 async def test_leads_cool_although_a_topic_ends_in_a_transaction_and_aborted_events_count_for_nothing(
     rig: Rig, topic: str

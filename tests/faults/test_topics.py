@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from tests.faults.feeding import feed
 from tests.faults.rig import Rig
 from tests.faults.workload import Sent, Workload
@@ -38,6 +40,7 @@ async def test_a_recreated_topic_with_other_events_is_refused(rig: Rig, workload
     assert "leadglow rebuild" in worker.log
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 async def test_events_that_were_deleted_before_they_were_scored_are_noticed(rig: Rig, workload: Workload) -> None:
     await stopped(rig, workload)
     await rig.send(rig.filler(dict.fromkeys(range(rig.partitions), 10)))
@@ -47,6 +50,7 @@ async def test_events_that_were_deleted_before_they_were_scored_are_noticed(rig:
     assert "leadglow rebuild" in worker.log
 
 
+@pytest.mark.usefixtures("_apache_kafka")
 async def test_another_number_of_partitions_is_refused(rig: Rig, workload: Workload) -> None:
     await stopped(rig, workload)
     await rig.add_partitions("lead-events", rig.partitions + 1)

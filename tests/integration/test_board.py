@@ -219,6 +219,7 @@ def test_rejects_and_lags_are_shown(live: Live) -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_text_in_every_field_is_only_a_text(live: Live, text: str) -> None:
     lead_id = text.replace("\r\n", " ").replace("\u202e", "")  # as ids these are rejected
+    lead_id = f"x{lead_id}x" if lead_id.startswith("{{") else lead_id  # alone, it is an unreplaced merge tag
     context = {"campaign": {"source": text, "medium": text, "name": text}}
     live.send(
         lead_id,

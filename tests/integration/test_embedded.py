@@ -15,6 +15,7 @@ from app.embedded.server import EmbeddedMissingError, Server, ServerError, free_
 
 
 async def test_the_broker_keeps_records_and_is_gone_afterwards() -> None:
+    before = _children("tansu")
     async with embedded_broker() as bootstrap:
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         await admin.start()
@@ -26,7 +27,7 @@ async def test_the_broker_keeps_records_and_is_gone_afterwards() -> None:
             consumer.assign([TopicPartition("events", 1)])
             assert (await consumer.getone()).value == b"hello"
 
-    assert not _children("tansu")
+    assert _children("tansu") == before
 
 
 async def test_redis_answers_refuses_to_evict_and_is_gone_afterwards() -> None:
@@ -39,13 +40,13 @@ async def test_redis_answers_refuses_to_evict_and_is_gone_afterwards() -> None:
 
 
 async def test_the_servers_stop_when_their_user_fails() -> None:
-    before = _children("valkey")
+    redis_before, brokers_before = _children("valkey"), _children("tansu")
     with pytest.raises(ZeroDivisionError):
         async with embedded_redis(), embedded_broker():
             raise ZeroDivisionError
 
-    assert _children("valkey") == before
-    assert not _children("tansu")
+    assert _children("valkey") == redis_before
+    assert _children("tansu") == brokers_before
 
 
 def test_a_server_keeps_its_data_across_a_restart_on_its_port(tmp_path: Path) -> None:
