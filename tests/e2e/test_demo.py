@@ -53,7 +53,7 @@ def test_the_live_view_shows_leads_and_ctrl_c_ends_it_with_everything_it_started
         shown += read_until(screen, b"stopped:", STOP_S)
         assert demo.wait(STOP_S) == 0
     os.close(screen)
-    assert b"hottest leads" in shown
+    assert b"Hottest leads" in shown
     assert b"Traceback" not in shown
     assert len(children.seen) >= CHILDREN
     wait_for(lambda: children.left() == [], "gone", STOP_S)  # the watchdog ends a moment later
@@ -64,7 +64,7 @@ def test_what_the_live_view_tells_to_paste_makes_a_lead_that_it_shows() -> None:
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}  # noqa: TID251
     with start_child(COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=env) as demo:
         os.close(terminal)
-        shown = plain(read_until(screen, b"hottest leads", START_S))
+        shown = plain(read_until(screen, b"Hottest leads", START_S))
         _, address, _, body = shlex.split(shown[shown.index("curl ") : shown.index("]}'") + 3])
         board = re.findall(r"board: (http://\S+)", shown)[0]
         with urllib.request.urlopen(f"http://{address}", data=body.encode()) as answer:
