@@ -29,8 +29,6 @@ from streams.store.scripts import COMMIT, COMMIT_SHA, RANKED, RANKED_SHA, REPLAC
 from streams.store.transaction import hset, transact
 
 SCAN_COUNT = 500
-TIME = "return redis.call('TIME')"
-"""A script, because it goes to the node of a key; the command would go to any node of a cluster."""
 MANY = 200
 """The number of leads in a step from which on a transaction is faster in spite of its second round trip.
 
@@ -252,10 +250,17 @@ class RedisStore:
         return kept.decode()
 
     async def time_ms(self) -> int:
-        """The time of the node that holds the settings, in ms since the epoch."""
-        key = meta_key(self._namespace)
-        raw: list[bytes] = await self._call("time", lambda: self._client.eval_ro(TIME, 1, key))
-        return int(raw[0]) * 1000 + int(raw[1]) // 1000
+        """The time of the node that holds the settings, in ms since the epoch; by INFO, as TIME needs another right."""
+        server: dict[str, Any] = await self._call("time", self._server)
+        return int(server["server_time_usec"]) // 1000
+
+    async def _server(self) -> dict[str, Any]:
+        """INFO of the node that holds the settings."""
+        if not isinstance(self._client, RedisCluster):
+            return await self._client.info("server")  # type: ignore[no-any-return]
+        await self._client.initialize()
+        node = self._client.get_node_from_key(meta_key(self._namespace))
+        return await self._client.info("server", target_nodes=node)
 
     async def close(self) -> None:
         """Finish the calls in progress and close the connections."""
