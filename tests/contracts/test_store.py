@@ -198,7 +198,7 @@ UNSOUND = {
 
 @pytest.mark.parametrize("changes", UNSOUND.values(), ids=UNSOUND.keys())
 async def test_an_unsound_step_is_refused_whole(store: Store, changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"finite|kept by the store|ascend"):
+    with pytest.raises(ValueError, match=r"finite|reserved for the store|ascend"):
         await store.commit(P, step(0, leads={"ann": b"x"}, **changes))
     assert await store.control(P) == Control()
     assert await store.load(P, ["ann"]) == [None]
