@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from streams.mismatch import OTHER_SCORECARDS, UNEQUAL_VERSIONS, UNREADABLE_SCORECARDS, Mismatch
-from streams.scorefile import load, read
+from streams.scorefile import read
 from streams.scoring.rules import Rules
 from streams.store.base import Store
 from streams.yamlfile.load import YamlFileError, read_text
@@ -38,8 +38,16 @@ class Scorecards:
         Raises:
             YamlFileError: it has mistakes.
         """
-        text = read_text(path)
-        reading = read(text, str(path))
+        return cls.read_text(read_text(path), str(path), lateness_ms)
+
+    @classmethod
+    def read_text(cls, text: str, name: str, lateness_ms: int) -> Self:
+        """Read the text of a file; mistakes are reported under ``name``.
+
+        Raises:
+            YamlFileError: it has mistakes.
+        """
+        reading = read(text, name)
         return cls(text, Rules(reading.value, lateness_ms), reading.warnings)
 
     @property
@@ -56,6 +64,17 @@ class Scorecards:
 def version_of(stored: str) -> str:
     """The version of scorecards in the store; empty where there are none."""
     return stored.partition("\n")[0]
+
+
+def require_agreed(stored: str, version: str) -> None:
+    """Check that scorecards in the store, if there are any, have this version.
+
+    Raises:
+        Mismatch: they have another one.
+    """
+    agreed = version_of(stored)
+    if agreed and agreed != version:
+        raise Mismatch(OTHER_SCORECARDS.format(agreed=agreed[:12], found=version[:12]))
 
 
 async def publish(store: Store, scorecards: Scorecards, over: str = "") -> str:
@@ -85,9 +104,7 @@ class AgreedScorecards:
         Raises:
             Mismatch: the file has another version.
         """
-        agreed = version_of(await self._store.meta(NAME, self._in_use.stored))
-        if agreed != self._in_use.version:
-            raise Mismatch(OTHER_SCORECARDS.format(agreed=agreed[:12], found=self._in_use.version[:12]))
+        require_agreed(await self._store.meta(NAME, self._in_use.stored), self._in_use.version)
 
     async def follow(self) -> None:
         """Check the file and the agreed scorecards once a second, for ever."""
@@ -101,29 +118,37 @@ class AgreedScorecards:
         if self._file.value is not self._offered:
             agreed = await self._offer(self._offered.version, self._file.value)
         else:
-            agreed = await self._store.meta(NAME, self._in_use.stored)
+            agreed = await self._store.meta(NAME) or await self._store.meta(NAME, self._in_use.stored)
         if version_of(agreed) != self._in_use.version:
-            self._adopt(agreed)
+            await self._adopt(agreed)
 
     async def _offer(self, over: str, new: Scorecards) -> str:
         """Replace the agreed scorecards by the changed file, unless they are others than the file was before."""
         self._offered = new
         agreed = await publish(self._store, new, over)
-        if version_of(agreed) != new.version:
+        try:
+            require_agreed(agreed, new.version)
+        except Mismatch as other:
             self._file.count_error()
-            log.error(
-                "the changed scorecard file is not used, because its old version is not the one in use: %s",
-                OTHER_SCORECARDS.format(agreed=version_of(agreed)[:12], found=new.version[:12]),
-            )
+            log.error("the changed scorecard file is not used, because its old version is not in use: %s", other)
         return agreed
 
-    def _adopt(self, agreed: str) -> None:
+    async def _adopt(self, agreed: str) -> None:
+        offered = self._offered.version == version_of(agreed)
+        old, self._in_use = self._in_use, self._offered if offered else await self._read_agreed(agreed)
+        self._use(old.rules, self._in_use.rules)
+
+    async def _read_agreed(self, agreed: str) -> Scorecards:
+        """Read the agreed scorecards, in a thread, because a large file takes long.
+
+        Raises:
+            Mismatch: another version of Leadglow published them, and this one reads them differently.
+        """
         version, _, text = agreed.partition("\n")
         try:
-            new = Scorecards(text, Rules(load(text, "the scorecards in use"), self._lateness_ms))
+            new = await asyncio.to_thread(Scorecards.read_text, text, "the scorecards in use", self._lateness_ms)
         except YamlFileError as error:
             raise Mismatch(UNREADABLE_SCORECARDS.format(error=error)) from None
         if new.version != version:
             raise Mismatch(UNEQUAL_VERSIONS.format(found=new.version[:12], agreed=version[:12]))
-        old, self._in_use = self._in_use, new
-        self._use(old.rules, new.rules)
+        return new

@@ -14,9 +14,9 @@ from app.cli.unreachable import explain_kafka_failure
 from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import make_consumer
-from streams.agreement import NAME, version_of
+from streams.agreement import NAME, require_agreed
 from streams.exits import Exit
-from streams.mismatch import OTHER_SCORECARDS
+from streams.mismatch import Mismatch
 from streams.store.base import Commit, Store, Verdict
 
 ATTEMPTS = 10
@@ -72,9 +72,10 @@ async def _events_gone(settings: Settings) -> int:
 
 async def _rebuild(settings: Settings, version: str) -> None:
     async with open_store(settings) as store:
-        agreed = version_of(await store.meta(NAME))
-        if agreed and agreed != version:
-            raise CommandError(Exit.REFUSED, OTHER_SCORECARDS.format(agreed=agreed[:12], found=version[:12]))
+        try:
+            require_agreed(await store.meta(NAME), version)
+        except Mismatch as other:
+            raise CommandError(Exit.REFUSED, str(other)) from None
         await store.meta("partitions", str(settings.partitions))
         for partition in range(settings.partitions):
             await empty_shard(store, partition, version)
