@@ -26,7 +26,6 @@ from app.collector.vocabulary import (
 )
 from streams.events.calls import RETRACTION
 from streams.events.identities import LeadIds, lead_ids, name_lead
-from streams.events.rejects import Refused
 from streams.events.times import parse_ms
 
 _BELIEVED: Final = (MAIL_EVENTS | {RETRACTION}) - {OPENED, CLICKED}
@@ -138,10 +137,7 @@ def _mail_action_of(call: Call, event: str, reason: str | None, now_ms: int) -> 
     message_id = call.get("messageId")
     if not isinstance(message_id, str) or not 0 < len(message_id) <= _MOST_ID_CHARS:
         return None
-    try:
-        ids = lead_ids(call)
-    except Refused:
-        return None
+    ids = lead_ids(call)
     if not any(ids):
         return None
     at_ms = parse_ms(call.get("timestamp"))

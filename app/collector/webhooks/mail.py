@@ -117,10 +117,15 @@ def value_at(sent: Any, *path: str) -> Any:
     return sent
 
 
+def _first_at(sent: Any, *path: str) -> Any:
+    """The value at a path, or the first one of a list there."""
+    value = value_at(sent, *path)
+    return value[0] if isinstance(value, list) and value else value
+
+
 def text_at(sent: Any, *path: str) -> str:
     """The text or number at a path, or the first one of a list there; empty if it is missing."""
-    value = value_at(sent, *path)
-    return text_of(value[0] if isinstance(value, list) and value else value)
+    return text_of(_first_at(sent, *path))
 
 
 def text_of(value: Any) -> str:
@@ -152,8 +157,7 @@ def user_id_of(hook: WebhookRequest, custom: Any) -> str:
     """The userId in the custom arguments that the sender attached to the mail."""
     named = hook.option("user_field")
     for name in (named,) if named else ("user_id", "userId"):
-        value = value_at(custom, name)
-        if user_id := clean_id(value[0] if isinstance(value, list) and value else value):
+        if user_id := clean_id(_first_at(custom, name)):
             return user_id
     return ""
 
