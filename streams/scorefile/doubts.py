@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streams.scorefile.contradictions import find_contradictions, is_never_positive
+from streams.scorefile.grammar import GROUPS
 from streams.scorefile.texts import check_pattern, check_quotes, check_text
 from streams.scorefile.vocabulary import correct_event_path, correct_trait, find_standard_event
 from streams.scoring.scorecard import EVERYTHING
@@ -14,7 +15,6 @@ from streams.yamlfile.kinds import Item, Struct
 from streams.yamlfile.source import spell
 from streams.yamlfile.tree import Node, Report
 
-_GROUPS = ("all", "any", "none")
 Operation = tuple[Node, str, Node]
 """The path of a test, its operator and its operand."""
 
@@ -120,7 +120,7 @@ def _check_texts(operations: list[Operation], report: Report) -> None:
 def _operations(where: Node) -> Iterator[Operation]:
     """Every test in ``{path: test, …}``, with groups of such."""
     for key, value in where.value.items() if isinstance(where.value, dict) else ():
-        if key.value in _GROUPS:
+        if key.value in GROUPS:
             for member in _members(value):
                 yield from _operations(member)
         else:
@@ -133,7 +133,7 @@ def _tests(path: Node, node: Node) -> Iterator[Operation]:
         yield path, "equals", node
         return
     for key, value in node.value.items():
-        if key.value in _GROUPS:
+        if key.value in GROUPS:
             for member in _members(value):
                 yield from _tests(path, member)
         else:

@@ -8,7 +8,15 @@ from typing import Any, get_args
 
 from streams.scoring.scorecard import Limit, Period
 from streams.yamlfile.kinds import DURATION_PATTERN, NAME_PATTERN, PATH, Kind, duration_ms, require, scalar_of, text_of
-from streams.yamlfile.repairs import guess_duration, guess_limit, guess_name, guess_number, number_in
+from streams.yamlfile.repairs import (
+    comment_remedy,
+    guess_duration,
+    guess_limit,
+    guess_name,
+    guess_number,
+    is_comment,
+    number_in,
+)
 from streams.yamlfile.source import in_quotes, spell
 from streams.yamlfile.tree import Node, Report
 
@@ -57,8 +65,8 @@ def _read_amount(node: Node, report: Report) -> str | None:
 
 
 def _missing_remedy(node: Node) -> str:
-    if node.raw.startswith("#"):
-        return f"write `{in_quotes(node.raw)}`: without quotes, `#` begins a comment"
+    if is_comment(node):
+        return comment_remedy(node)
     text = f", or `{in_quotes(node.raw)}` for the text" if node.raw else ", or a value"
     return f"write `{{exists: false}}` for what is missing{text}"
 

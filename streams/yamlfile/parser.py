@@ -172,7 +172,7 @@ class _Builder:
             return raw
 
     def cleaned(self, node: ScalarNode, raw: Node) -> Node:
-        """A scalar without characters that nobody sees; each is a mistake."""
+        """A scalar without invisible characters; each one is reported."""
         self.check_escapes(node)
         text = raw.raw
         outer = {text[:1], text[-1:]} & set(ODD_SPACES) if not raw.quote else set()

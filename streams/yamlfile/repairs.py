@@ -42,10 +42,20 @@ Guess = Callable[[str], Iterator[Any]]
 """Values that a text may have been meant as, the likeliest first."""
 
 
+def is_comment(node: Node) -> bool:
+    """Whether a comment stands where a value may have been meant."""
+    return node.value is None and node.raw.startswith("#")
+
+
+def comment_remedy(node: Node) -> str:
+    """How to write a comment that was meant as a value."""
+    return f"write `{spell(node.raw)}`: without quotes, `#` begins a comment"
+
+
 def find_remedy(node: Node, is_valid: Callable[[Any], bool], example: str, guess: Guess) -> str:
     """What to write instead of a wrong scalar: the nearest valid value, else an example."""
-    if node.value is None and node.raw.startswith("#"):
-        return f"write `{spell(node.raw)}`: without quotes, `#` begins a comment"
+    if is_comment(node):
+        return comment_remedy(node)
     if isinstance(node.value, str) and node.quote and (plain := _plain(node.value)) is not None and is_valid(plain):
         return f"take away the quotes: `{spell(plain)}`"
     for value in _candidates(node, guess):

@@ -90,7 +90,7 @@ def spell(value: object) -> str:
 
 
 def describe_char(char: str) -> str:
-    """A character that nobody sees, for a message."""
+    """Code point and name of an invisible character, for a message."""
     name = unicodedata.name(char, "a control character").lower()
     return f"the character U+{ord(char):04X} ({name})"
 
