@@ -67,6 +67,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     yield from _serve("Kafka", start_kafka, tmp_path_factory.mktemp("kafka"))
 
 
+@pytest.fixture
+def _apache_kafka(kafka: Running) -> None:
+    """Skip the test on the embedded broker.
+
+    It has no transactions, no truncation, no added partitions, no settings of topics, and refuses no record or copy.
+    """
+    if not kafka.idempotent:
+        pytest.skip("the embedded broker cannot do this")
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A Redis; its ``address`` is the URL."""

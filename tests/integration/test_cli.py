@@ -92,9 +92,8 @@ def test_topics_are_created_once_and_then_checked(system: System) -> None:
     assert (second.exit_code, second.stdout.count(f": exists, {PARTITIONS} partitions")) == (0, 5)
 
 
-def test_topics_keep_what_they_should_for_as_long_as_they_should(system: System, kafka: Running) -> None:
-    if not kafka.idempotent:
-        pytest.skip("the embedded broker keeps no settings of topics")
+@pytest.mark.usefixtures("_apache_kafka")
+def test_topics_keep_what_they_should_for_as_long_as_they_should(system: System) -> None:
     system.run("topics", "create", retention_days="3")
 
     scores = asyncio.run(configs_of(system, system.settings.lead_scores))
@@ -115,9 +114,8 @@ def test_another_number_of_partitions_is_refused_only_where_it_matters(system: S
     assert result.stderr.count("\n") == 1
 
 
-def test_more_copies_than_brokers_are_refused_in_kafkas_words(system: System, kafka: Running) -> None:
-    if not kafka.idempotent:
-        pytest.skip("the embedded broker does not count its copies")
+@pytest.mark.usefixtures("_apache_kafka")
+def test_more_copies_than_brokers_are_refused_in_kafkas_words(system: System) -> None:
     result = system.run("topics", "create", replication_factor="99")
 
     assert result.exit_code == 78

@@ -9,18 +9,9 @@ import pytest
 from app.collector import vocabulary
 from streams.scorefile import YamlFileError, read_file
 from streams.scorefile.vocabulary import MAIL_EVENTS
-from tests.unit.test_scorefile import DATA, GOLDEN, ROOT
+from tests.unit.test_scorefile import DATA, GOLDEN, ROOT, with_signal, with_where
 
 HEAD = "leadglow: 1\n"
-CARD = "scorecards: {main: {points: {visit: 1}}}\n"
-
-
-def with_signal(signal: str) -> str:
-    return f"{HEAD}signals:\n  visit: {signal}\n{CARD}"
-
-
-def with_where(where: str) -> str:
-    return with_signal(f"{{event: page, where: {where}}}")
 
 
 def with_card(card: str) -> str:
