@@ -10,7 +10,7 @@ from streams.accelerator.kernels import score as kernel_reading
 from streams.accelerator.layout import NEVER, Column, Floats
 from streams.accelerator.table import Table
 from streams.scoring.rules import UNIT
-from streams.scoring.score import HALF, Score, Standing
+from streams.scoring.score import Score, Standing
 
 Ranks = dict[str, dict[str, float | None]]
 
@@ -23,7 +23,7 @@ def look(table: Table, ranks: Ranks, rows: Column, nows: Column) -> tuple[Column
         and the units that may be added before a stage could be entered.
     """
     exact, _, calm, change, slack = _read(table, rows, nows)
-    scores = (exact.astype(np.int64) + HALF) // UNIT
+    scores = exact.astype(np.int64) // UNIT
     new = scores != table.cards.scores["shown"][rows]
     table.cards.scores["shown"][rows] = scores
     table.leads["stale"][rows] = 0

@@ -19,7 +19,7 @@ from math import ceil, floor, inf, log2
 
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import UNIT, CardRule, StageRule
-from streams.scoring.score import HALF, Reading, fade_ms, fit_of, published, read
+from streams.scoring.score import Reading, fade_ms, fit_of, published, read
 from streams.scoring.search import Bound, Search, near
 from streams.scoring.smooth import Smooth
 
@@ -132,8 +132,8 @@ def _next_published(search: Search, now_ms: int, end_ms: int) -> int | None:
     card, lead = search.card, search.lead
     reading = read(card, lead, now_ms)
     shown, lag = published(reading.exact), near(lead, reading)
-    low = _in_range(card, shown * UNIT - HALF, below=True, lag=lag)
-    high = _in_range(card, shown * UNIT + HALF, below=False, lag=lag)
+    low = _in_range(card, shown * UNIT, below=True, lag=lag)
+    high = _in_range(card, (shown + 1) * UNIT, below=False, lag=lag)
     found = search.first(low, lambda t: _shows_other(search, low, t), now_ms, end_ms)
     limit_ms = end_ms if found is None else found
     rise = search.first(high, lambda t: _shows_other(search, high, t), now_ms, limit_ms)
@@ -188,8 +188,8 @@ def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[f
             slack = min(slack, missing - reading.rising)
     bound = shown * UNIT
     change = calm
-    if bound - HALF > card.minimum:
-        change = min(change, _look_ms(total - bound + HALF, reading.falling, reading.falling_rate))
-    if bound + HALF <= card.maximum:
-        change = min(change, _look_ms(bound + HALF - total, reading.rising, reading.rising_rate))
+    if bound > card.minimum:
+        change = min(change, _look_ms(total - bound, reading.falling, reading.falling_rate))
+    if bound + UNIT <= card.maximum:
+        change = min(change, _look_ms(bound + UNIT - total, reading.rising, reading.rising_rate))
     return calm, change, slack

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, CardRule, Rules
 
-HALF = UNIT // 2
 FAR_MS = 2.0**50
 """35,000 years: a change further away counts as never."""
 
@@ -75,8 +74,8 @@ def fade_ms(by: float, total: float, rate: float) -> float:
 
 
 def published(exact: float) -> int:
-    """The published score of an exact one in units: rounded half up to a whole point."""
-    return int((exact + HALF) // UNIT)
+    """The published score of an exact one in units: the largest whole number of points that is not above it."""
+    return int(exact // UNIT)
 
 
 def fit_of(card: CardRule, lead: Lead) -> float:

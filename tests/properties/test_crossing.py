@@ -11,7 +11,7 @@ from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.crossing import CERTAIN, flips, horizon_ms, next_change, next_flip, soonest
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import UNIT, CardRule, Rules
-from streams.scoring.score import HALF, fade_ms, published, read
+from streams.scoring.score import fade_ms, published, read
 from streams.scoring.scorecard import Category, Model, Points, Scorecard, Signal, Stage
 from tests.properties.strategies import START_MS, chances
 
@@ -76,7 +76,7 @@ def test_no_stage_or_score_changes_before_the_lower_bounds(chance: Random) -> No
     change_ms = next_change(card, lead, now_ms)
     if change_ms is not None and (look_ms := now_ms + math.floor(change)) > change_ms:
         exact = read(card, lead, look_ms).exact
-        assert min(abs(exact - shown * UNIT - half) for half in (-HALF, HALF)) <= 2 * CERTAIN
+        assert min(abs(exact - shown * UNIT - whole) for whole in (0, UNIT)) <= 2 * CERTAIN
     assert change <= calm
     if 0 < slack < math.inf:
         first = next(iter(card.weights))

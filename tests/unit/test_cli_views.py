@@ -66,12 +66,12 @@ def test_only_signals_have_an_amount() -> None:
     ]  # fmt: skip
 
 
-def test_the_next_change_is_where_the_rounded_score_drops() -> None:
-    change = card_of(lead_of(download=1))["next_change"]
+def test_the_next_change_is_where_the_score_falls_below_a_whole_point() -> None:
+    change = card_of(lead_of(download=0.97))["next_change"]
 
     at_ms = datetime.fromisoformat(change["at"]).timestamp() * 1000
-    assert change["to"] == 9
-    assert at_ms == pytest.approx(NOON + 45 * DAY * log2(10 / 9.5), abs=2)
+    assert change["to"] == 8
+    assert at_ms == pytest.approx(NOON + 45 * DAY * log2(9.7 / 9), abs=2)
 
 
 def test_a_score_that_never_fades_has_no_next_change() -> None:

@@ -210,7 +210,7 @@ def test_what_is_shown_of_a_changed_lead_is_its_rank_and_when_it_is_due() -> Non
     assert START_MS < due <= START_MS + DAY_MS * 0.075
     assert (outcome.blobs, outcome.dirty) == ({}, set())
     scorer.mark_sent(["u"])
-    scorer.apply(at(rules, "Nothing", 1))
+    scorer.apply(at(rules, "Nothing", 0))
     scorer.finish()
     scorer.update_ranking(["u"])
     assert scorer.unsent(["u"]) == []
@@ -233,17 +233,17 @@ def test_a_tick_says_when_the_score_changes_next() -> None:
     scorer.put_lead("u", None)
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
-    scorer.advance_due(["u"], START_MS + DAY_MS)
+    scorer.advance_due(["u"], START_MS + DAY_MS // 2)
     outcome = scorer.finish()
-    assert outcome.ranks == {"card": {"u": 5}}
-    expected = START_MS + DAY_MS * math.log2(10 / 4.5)
+    assert outcome.ranks == {"card": {"u": 7}}
+    expected = START_MS + DAY_MS * math.log2(10 / 7)
     assert outcome.due["u"] == pytest.approx(expected, abs=2)
 
 
 def test_a_score_that_rounding_alone_changes_at_the_end_of_decay_is_due() -> None:
-    """9.5 points for good and less and less against them: the sum is never above 9.5, and comes to be 9.5."""
+    """10 points for good and less and less against them: the sum is below 10 for long, and comes to be 10."""
     signals = (Signal("away", ("page",), half_life_ms=DAY_MS), Signal("order", ("Ordered",)))
-    points = {"away": Points(-0.4), "order": Points(9.5)}
+    points = {"away": Points(-0.4), "order": Points(10.0)}
     rules = Rules(Model(signals, (Scorecard("card", points),)))
     now_ms: float | None = START_MS + 1
     before = AnyScorer(rules)

@@ -10,7 +10,7 @@ from streams.accelerator.jit import compiled
 from streams.accelerator.layout import Cards, Model, Slots
 from streams.scoring.crossing import CERTAIN, MARGIN
 from streams.scoring.rules import UNIT
-from streams.scoring.score import FAR_MS, HALF
+from streams.scoring.score import FAR_MS
 from streams.scoring.search import FLOAT_ERROR
 
 
@@ -155,12 +155,12 @@ def soonest(c, s, k, m, row, card, reading):
             missing = max(m.stages[stage].enter - total, m.stages[stage].needs_engagement - engagement) - MARGIN
             calm = min(calm, _fade(missing, rising, rising_rate))
             slack = min(slack, missing - rising)
-    bound = np.int64(exact + HALF) // UNIT * UNIT
+    bound = np.int64(exact) // UNIT * UNIT
     change = calm
-    if bound - HALF > m.cards[card].minimum:
-        change = min(change, _look(total - bound + HALF, falling, falling_rate))
-    if bound + HALF <= m.cards[card].maximum:
-        change = min(change, _look(bound + HALF - total, rising, rising_rate))
+    if bound > m.cards[card].minimum:
+        change = min(change, _look(total - bound, falling, falling_rate))
+    if bound + UNIT <= m.cards[card].maximum:
+        change = min(change, _look(bound + UNIT - total, rising, rising_rate))
     return calm, change, slack
 
 
