@@ -39,7 +39,7 @@ async def find_by_id_or_email(store: Store, partitions: int, id_or_email: str) -
 
 
 async def load_top(store: Store, partitions: int, scorecard: str, limit: int) -> list[tuple[str, Lead]]:
-    """The leads with the highest published scores, highest first, ties by lead id."""
+    """The leads that are first in the ranking, ties by lead id."""
     shards = [await store.top(partition, scorecard, limit) for partition in range(partitions)]
     ranked = merge(*shards, key=lambda row: (-row[1], row[0]))
     found = [(lead_id, await load_state(store, partitions, lead_id)) for lead_id, _ in islice(ranked, limit)]

@@ -5,7 +5,7 @@ from typing import Any
 from streams.scoring.crossing import next_change
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
-from streams.scoring.score import explain, published, read
+from streams.scoring.score import explain, published, rank_of, read
 from streams.scoring.stages import DECAY, advance, current_stage, settle
 from streams.shard.alert import rfc3339
 
@@ -24,6 +24,11 @@ def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
         "traits": lead.trait_values(),
         "scorecards": {card.name: _card_view(card, lead, rules, at_ms) for card in rules.cards},
     }
+
+
+def rank(lead: Lead, card: CardRule, at_ms: int) -> float:
+    """The place of a lead in the ranking at ``at_ms`` if no further events arrive."""
+    return rank_of(read(card, lead, max(at_ms, lead.clock)).whole, lead.last_seen)
 
 
 def row_view(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> View:

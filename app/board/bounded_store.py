@@ -34,7 +34,7 @@ WRONG: Final = (
     "LEADGLOW_PARTITIONS is {set}, but Redis holds state for {agreed} partitions: set LEADGLOW_PARTITIONS={agreed}."
 )
 Place = tuple[float, str]
-"""(published score, lead id): a place in a ranking."""
+"""(``rank_of`` a lead, its id): a place in a ranking."""
 
 
 class BoundedStore:
@@ -123,7 +123,7 @@ class BoundedStore:
         return {i: decode(blob) for i, blob in zip(lead_ids, blobs, strict=True) if blob is not None}
 
     async def load_history(self, lead_id: str, scorecard: str) -> list[tuple[int, int]]:
-        """The published scores of a lead: (ms since the epoch, score), oldest first."""
+        """The scores of a lead before the range clamps them: (ms since the epoch, whole number), oldest first."""
         found = (await self.store.history(self._home(lead_id), scorecard, [lead_id]))[0]
         return [(at_s * 1000, score) for at_s, score in history.points(found)]
 

@@ -31,7 +31,7 @@ def build_curve(
         for at in (crossing.at_ms - 1, crossing.at_ms):
             coming[max(at, now_ms)] = read(card, lead, max(at, now_ms)).exact
     return {
-        "past": [[at, score] for at, score in past if at <= now_ms],
+        "past": [[at, card.shown(whole)] for at, whole in past if at <= now_ms],
         "coming": [[at, exact / UNIT] for at, exact in sorted(coming.items())],
         "crossings": [{"at": rfc3339(c.at_ms), "stage": c.stage, "kind": c.kind} for c in crossings],
         "bounds": stage_bounds(card.card),

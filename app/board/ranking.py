@@ -12,7 +12,7 @@ from app.board.bounded_store import BoundedStore, Place
 from app.board.cursor import cursor_of, place_of
 from app.board.id_cipher import IdCipher
 from app.board.masking import FULL, Mask
-from app.lead_views import row_view
+from app.lead_views import rank, row_view
 from streams.clock import monotonic_s, now_ms
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
@@ -120,6 +120,7 @@ class _RankingScan:
         )
         """Whether the role may not know the channel of the filter."""
         self._found: set[str] = set()
+        self._ranks: dict[str, float] = {}
 
     async def load_page(self, cursor: str | None) -> dict[str, Any]:
         after: Place | None = place_of(self._cipher, cursor, float, str) if cursor else None
@@ -140,7 +141,7 @@ class _RankingScan:
                     row = self._row(place[1], lead) if isinstance(lead, Lead) and place[1] not in self._found else None
                     rows += [row] if row is not None else []
                 await asyncio.sleep(0)  # let other requests run during a long search
-        rows.sort(key=lambda row: (-row["exact"], row["lead_id"]))
+        rows.sort(key=lambda row: (-self._ranks[row["lead_id"]], row["lead_id"]))
         score, lead_id = after or (inf, "")  # the beginning, if the exact match filled the page
         going_on = cursor_of(self._cipher, float(score), lead_id) if more else None
         rows = [self._mask.mask_value(row, self._role) for row in rows]
@@ -174,6 +175,7 @@ class _RankingScan:
             return None
         if wants.category and category_of(self._card, row, self._rules) != wants.category:
             return None
+        self._ranks[lead_id] = rank(lead, self._card, self._at_ms)
         return {**row, **self._extras_of(lead_id, lead)} if self._extras else row
 
     def _extras_of(self, lead_id: str, lead: Lead) -> dict[str, Any]:
@@ -197,18 +199,19 @@ class _RankingScan:
         return any(self._q in str(value).casefold() for value in values if not isinstance(value, dict | list))
 
     def _bounds(self) -> tuple[float, float] | None:
-        """The range of scores of the grade in the filter."""
-        grades = self._card.card.grades
-        for i, (grade, bound) in enumerate(grades):
+        """The scores of the grade in the filter, before the range clamps them."""
+        card = self._card.card
+        for i, (grade, bound) in enumerate(card.grades):
             if grade == self._filters.grade:
-                low = -float("inf") if i == len(grades) - 1 else bound
-                return low, grades[i - 1][1] if i else float("inf")
+                above = card.grades[i - 1][1] if i else inf
+                low = -inf if i == len(card.grades) - 1 or bound <= card.minimum else bound
+                return low, inf if above > card.maximum else above
         return None
 
     def _at_most(self) -> float | None:
         bounds = self._bounds()
-        return None if bounds is None or bounds[1] == float("inf") else ceil(bounds[1]) + 1.0
+        return None if bounds is None or bounds[1] == inf else ceil(bounds[1]) + 1.0
 
     def _is_below(self, place: Place) -> bool:
         bounds = self._bounds()
-        return bounds is not None and bounds[0] != -float("inf") and place[0] < floor(bounds[0]) - 1
+        return bounds is not None and bounds[0] != -inf and place[0] < floor(bounds[0]) - 1

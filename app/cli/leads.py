@@ -11,7 +11,7 @@ from rich.table import Table
 from app import lead_lookup
 from app.cli.common import REDIS_S, At, console, load_rules, open_store, parse_at, run
 from app.cli.errors import CommandError
-from app.lead_views import View, lead_view, row_view
+from app.lead_views import View, lead_view, rank, row_view
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.clock import now_ms
@@ -74,8 +74,8 @@ async def _top(settings: Settings, rules: Rules, card: CardRule, limit: int) -> 
     async with open_store(settings) as store:
         found = await lead_lookup.load_top(store, settings.partitions, card.name, limit)
     now = now_ms()
-    rows = [row_view(lead_id, lead, card, rules, now) for lead_id, lead in found]
-    return sorted(rows, key=lambda row: (-row["exact"], row["lead_id"]))
+    found.sort(key=lambda row: (-rank(row[1], card, now), row[0]))
+    return [row_view(lead_id, lead, card, rules, now) for lead_id, lead in found]
 
 
 async def _export(settings: Settings, rules: Rules, at_ms: int) -> None:

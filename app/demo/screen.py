@@ -19,6 +19,7 @@ from app.demo.generator import Traffic
 from app.demo.guest import GUEST, command
 from app.demo.stack import Stack
 from app.demo.watch import Seen, watching
+from app.lead_views import rank
 from streams.clock import monotonic_s, now_ms
 from streams.scorefile import load_file
 from streams.scoring.lead import Lead
@@ -45,6 +46,7 @@ class Row:
     traits: dict[str, Any]
     stage: str | None
     why: Explanation
+    rank: float = 0.0
 
 
 @dataclass(slots=True)
@@ -129,12 +131,12 @@ async def hottest(stack: Stack, rules: Rules, at_ms: int, most: int = MOST_ROWS)
         lead = decode(blob) if blob else None
         if isinstance(lead, Lead):
             rows.append(_row(lead_id, lead, card, rules, at_ms))
-    return sorted(rows, key=lambda row: -row.why.exact)
+    return sorted(rows, key=lambda row: -row.rank)
 
 
 def _row(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> Row:
     why = explain(card, lead, max(at_ms, lead.clock), rules)
-    return Row(lead_id, lead.trait_values(), current_stage(card, lead), why)
+    return Row(lead_id, lead.trait_values(), current_stage(card, lead), why, rank(lead, card, at_ms))
 
 
 # Drawing --------------------------------------------------------------------------------------------------

@@ -58,7 +58,9 @@ SLOT: Final = _record(amount=np.float64, ref=np.int64, count=np.int64)
 """One signal of a lead."""
 BITS: Final = _record(amount=np.uint64, ref=np.int64, count=np.int64)
 """SLOT, with the bytes of the amount as an integer."""
-SCORE: Final = _record(fit=np.float64, shown=np.int64)
+SCORE: Final = _record(fit=np.float64, shown=np.float64)
+NOT_SHOWN: Final = -np.inf
+"""Place of a lead whose place in the ranking is not known."""
 GROUP_BITS: Final = 24
 """Low bits of a recent event: the number of its set of signals. The time is above them, bounded by NEAR_MS."""
 MOST_GROUPS: Final = 1 << GROUP_BITS
@@ -89,7 +91,14 @@ SIGNAL: Final = _record(
     limited=np.uint8,
 )
 BOUND: Final = _record(low=np.float64, high=np.float64)
-CARD: Final = _record(minimum=np.float64, maximum=np.float64, first_stage=np.int64, last_stage=np.int64)
+CARD: Final = _record(
+    minimum=np.float64,
+    maximum=np.float64,
+    lowest=np.float64,
+    highest=np.float64,
+    first_stage=np.int64,
+    last_stage=np.int64,
+)
 STAGE: Final = _record(enter=np.float64, leave=np.float64, needs_fit=np.float64, needs_engagement=np.float64)
 MATCH: Final = _record(
     first=np.int64, last=np.int64, gain=np.float64, beyond_gain=np.uint8, counted=np.uint8, group=np.int64
@@ -203,7 +212,7 @@ def new_windows(windows: int, places: int) -> Windows:
 def new_cards(rows: int, cards: int, stages: int) -> Cards:
     """Create scores that were never shown, and stages that are not entered."""
     scores = np.zeros((rows, cards), SCORE)
-    scores["shown"] = NEVER
+    scores["shown"] = NOT_SHOWN
     return Cards(scores, np.zeros((rows, stages), np.uint8))
 
 

@@ -7,34 +7,37 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.accelerator.kernels import score as kernel_reading
-from streams.accelerator.layout import NEVER, Column, Floats
+from streams.accelerator.layout import NEVER, NOT_SHOWN, Column, Floats
 from streams.accelerator.table import Table
 from streams.scoring.rules import UNIT
-from streams.scoring.score import Score, Standing
+from streams.scoring.score import SEEN_MS, Score, Standing
 
 Ranks = dict[str, dict[str, float | None]]
 
 
 def look(table: Table, ranks: Ranks, rows: Column, nows: Column) -> tuple[Column, Floats, Floats, Floats]:
-    """Compute the scores of rows, each at its own instant, and add changed ones to ``ranks``.
+    """Compute the scores of rows, each at its own instant, and add changed places in the ranking to ``ranks``.
 
     Returns:
-        For each row: whether a score changed, how long no stage changes and when the next change may come (both in ms),
-        and the units that may be added before a stage could be entered.
+        For each row: whether the whole number of a score changed, how long no stage changes and when the next change
+        may come (both in ms), and the units that may be added before a stage could be entered.
     """
-    exact, _, calm, change, slack = _read(table, rows, nows)
-    scores = exact.astype(np.int64) // UNIT
-    new = scores != table.cards.scores["shown"][rows]
-    table.cards.scores["shown"][rows] = scores
+    _, engagement, calm, change, slack = _read(table, rows, nows)
+    scores = table.cards.scores
+    wholes = (engagement + scores["fit"][rows]).astype(np.int64) // UNIT
+    places, known = wholes + table.leads["last_seen"][rows][:, None] / SEEN_MS, scores["shown"][rows]
+    scores["shown"][rows] = places
     table.leads["stale"][rows] = 0
-    changed = new.any(axis=1)
-    table.leads["unsent"][rows[changed]] = 1
     for i, card in enumerate(table.rules.cards):
-        places = np.flatnonzero(new[:, i])
-        if len(places):
-            found = zip(rows[places].tolist(), scores[places, i].tolist(), strict=True)
-            ranks.setdefault(card.name, {}).update((table.ids[row], score) for row, score in found)
-    return changed, calm, change, slack
+        moved = np.flatnonzero(places[:, i] != known[:, i])
+        if len(moved):
+            found = zip(rows[moved].tolist(), places[moved, i].tolist(), strict=True)
+            ranks.setdefault(card.name, {}).update((table.ids[row], place) for row, place in found)
+    low, high = table.model.cards["lowest"], table.model.cards["highest"]
+    unknown = known == NOT_SHOWN
+    unsent = unknown | (np.floor(known).clip(low, high) != wholes.clip(low, high))
+    table.leads["unsent"][rows[unsent.any(axis=1)]] = 1
+    return (unknown | (np.floor(known) != wholes)).any(axis=1), calm, change, slack
 
 
 def standings(table: Table, rows: Sequence[int], at_ms: int) -> dict[str, list[Standing]]:

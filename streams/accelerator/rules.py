@@ -156,7 +156,8 @@ def model_of(rules: Rules, signals: Signals) -> Model:
         for signal, weight in card.weights.items():
             weights[i, signals.number(signal)] = weight[:3]
         bounds[i, : len(card.bounds)] = card.bounds
-        rows[i] = (card.minimum, card.maximum, len(stages), len(stages) + len(card.stages))
+        bounded = (card.minimum, card.maximum, card.lowest, card.highest)
+        rows[i] = (*bounded, len(stages), len(stages) + len(card.stages))
         stages += card.stages
     blocked = np.zeros((len(stages), count), np.uint8)
     for i, stage in enumerate(stages):

@@ -13,7 +13,7 @@ import numpy as np
 from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.kernels import apply as kernel
-from streams.accelerator.layout import INPUT, NEVER, Column
+from streams.accelerator.layout import INPUT, NEVER, NOT_SHOWN, Column
 from streams.accelerator.leads import AcceleratedLeads
 from streams.accelerator.readings import after, look, standings
 from streams.accelerator.rules import value_of
@@ -199,8 +199,10 @@ class AcceleratedScorer(AcceleratedLeads):
                 shown = self._table.cards.scores["shown"][row].tolist()
             else:
                 lead = states[lead_id]
-                shown = [lead.shown.get(card.name) for card in cards] if isinstance(lead, Lead) else []
-            if [published(each.score.exact) for each in known] != shown:
+                known_ranks = lead.shown if isinstance(lead, Lead) else {}
+                shown = [known_ranks.get(card.name, NOT_SHOWN) for card in cards]
+            scores = [published(each.score.exact) for each in known]
+            if NOT_SHOWN in shown or scores != [card.shown(rank) for card, rank in zip(cards, shown, strict=True)]:
                 found.append(lead_id)
         return found
 

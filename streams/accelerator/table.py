@@ -18,6 +18,7 @@ from streams.accelerator.layout import (
     CLASSES,
     LEAST_ROOM,
     NEVER,
+    NOT_SHOWN,
     WINDOW_BITS,
     Column,
     Slots,
@@ -125,8 +126,7 @@ class Table:
         if (apart := encode_apart(lead))[0]:
             self._rare[row], kept["rare"] = apart, 1
         self._derive(row, lead)
-        for i, name in enumerate(self._names):
-            self.cards.scores["shown"][row, i] = lead.shown.get(name, NEVER)
+        self.cards.scores["shown"][row] = [lead.shown.get(name, NOT_SHOWN) for name in self._names]
         return row
 
     def _put_windows(self, row: int, lead: Lead) -> None:
@@ -180,7 +180,7 @@ class Table:
             assert isinstance(lead, Lead)
             lead.calm_until, lead.slack, lead.due = calm_until, slack, None if due == NEVER else due
             lead.stale, lead.unsent = bool(stale), bool(unsent)
-            lead.shown = {name: score for name, score in zip(self._names, scores, strict=True) if score != NEVER}
+            lead.shown = {name: score for name, score in zip(self._names, scores, strict=True) if score != NOT_SHOWN}
             leads.append(lead)
         return leads
 

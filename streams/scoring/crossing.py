@@ -25,6 +25,8 @@ from streams.scoring.smooth import Smooth
 
 MARGIN = 1000
 """Units by which rounding the parts may move the score towards a bound, compared with their exact sum."""
+BEYOND_MS = 60_000
+"""Least time between checks of a lead whose score changes only beyond the range, which moves nothing but its rank."""
 CERTAIN = 50
 """Units beyond a whole point at which it has certainly been passed, so that a scheduled lead has really changed."""
 
@@ -127,6 +129,18 @@ def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     return found if flip is None else flip
 
 
+def next_look(card: CardRule, lead: Lead, now_ms: int) -> int | None:
+    """The first instant after ``now_ms`` at which decay changes a stage, the published score or the rank."""
+    change = next_change(card, lead, now_ms)
+    if card.lowest < read(card, lead, now_ms).whole < card.highest:
+        return change
+    moved = _next_whole(Search(card, lead), now_ms, now_ms + horizon_ms(card, lead))
+    if moved is None:
+        return change
+    look = max(moved, now_ms + BEYOND_MS)
+    return look if change is None else min(change, look)
+
+
 def _next_published(search: Search, now_ms: int, end_ms: int) -> int | None:
     """The first instant in (now, end] at which the published score certainly changes; at the end any change counts."""
     card, lead = search.card, search.lead
@@ -134,13 +148,25 @@ def _next_published(search: Search, now_ms: int, end_ms: int) -> int | None:
     shown, lag = published(reading.exact), near(lead, reading)
     low = _in_range(card, shown * UNIT, below=True, lag=lag)
     high = _in_range(card, (shown + 1) * UNIT, below=False, lag=lag)
+    found = _first_past(search, low, high, now_ms, end_ms)
+    return end_ms if found is None and published(read(card, lead, end_ms).exact) != shown else found
+
+
+def _next_whole(search: Search, now_ms: int, end_ms: int) -> int | None:
+    """The same for the whole number by which the lead is ranked."""
+    reading = read(search.card, search.lead, now_ms)
+    lag = near(search.lead, reading)
+    low, high = Bound(reading.whole * UNIT, True, lag), Bound((reading.whole + 1) * UNIT, False, lag)
+    found = _first_past(search, low, high, now_ms, end_ms)
+    return end_ms if found is None and read(search.card, search.lead, end_ms).whole != reading.whole else found
+
+
+def _first_past(search: Search, low: Bound, high: Bound, now_ms: int, end_ms: int) -> int | None:
+    """The first instant in (now, end] at which the score is certainly past one of two bounds."""
     found = search.first(low, lambda t: _shows_other(search, low, t), now_ms, end_ms)
     limit_ms = end_ms if found is None else found
     rise = search.first(high, lambda t: _shows_other(search, high, t), now_ms, limit_ms)
-    found = found if rise is None else rise
-    if found is None and published(read(card, lead, end_ms).exact) != shown:
-        return end_ms
-    return found
+    return found if rise is None else rise
 
 
 def _shows_other(search: Search, bound: Bound, at_ms: int) -> bool:
@@ -168,11 +194,33 @@ def _look_ms(by: float, total: float, rate: float) -> float:
     return fade_ms(by + CERTAIN if by + MARGIN < total else by - MARGIN, total, rate)
 
 
-def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[float, float, float]:
+def _change_ms(card: CardRule, reading: Reading) -> float:
+    """Compute the time at which to check the published score and the rank, in ms from the reading."""
+    total, whole = reading.engagement + reading.fit, reading.whole
+    change = inf
+    if whole > card.lowest:
+        change = _fall_ms(total - min(whole, card.highest) * UNIT, reading)
+    if whole < card.highest:
+        change = min(change, _rise_ms((max(whole, card.lowest) + 1) * UNIT - total, reading))
+    if whole <= card.lowest or whole >= card.highest:
+        moved = min(_fall_ms(total - whole * UNIT, reading), _rise_ms((whole + 1) * UNIT - total, reading))
+        change = min(change, max(moved, BEYOND_MS))
+    return change
+
+
+def _fall_ms(by: float, reading: Reading) -> float:
+    return _look_ms(by, reading.falling, reading.falling_rate) if by < reading.falling else inf
+
+
+def _rise_ms(by: float, reading: Reading) -> float:
+    return _look_ms(by, reading.rising, reading.rising_rate)
+
+
+def soonest(card: CardRule, lead: Lead, reading: Reading) -> tuple[float, float, float]:
     """Compute cheap lower bounds of the next change, in ms from the reading and in units.
 
     Returns:
-        The time before which decay changes no stage; the time at which to check stages and the published score (with
+        The time before which decay changes no stage; the time at which to check stages, published score and rank (with
         one half-life, CERTAIN units of decay after the change; with several, before it); and the units that may be
         added before a stage could be entered.
     """
@@ -186,10 +234,4 @@ def soonest(card: CardRule, lead: Lead, reading: Reading, shown: int) -> tuple[f
             missing = max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN
             calm = min(calm, reading.rise_ms(missing))
             slack = min(slack, missing - reading.rising)
-    bound = shown * UNIT
-    change = calm
-    if bound > card.minimum:
-        change = min(change, _look_ms(total - bound, reading.falling, reading.falling_rate))
-    if bound + UNIT <= card.maximum:
-        change = min(change, _look_ms(bound + UNIT - total, reading.rising, reading.rising_rate))
-    return calm, change, slack
+    return calm, min(calm, _change_ms(card, reading)), slack

@@ -144,8 +144,8 @@ class Lead:
         """``detail_key`` -> [message id, amount, value hash], for signals that have an amount or a value."""
         self.ring = b""
         """Hashes of the message ids of events older than those in ``recent``."""
-        self.shown: dict[str, int] = {}
-        """Scorecard -> score in the ranking, if this process knows it."""
+        self.shown: dict[str, float] = {}
+        """Scorecard -> place in the ranking (``rank_of``), if this process knows it."""
         self.due: int | None = None
         """Due time in the schedule, if this process knows it."""
         self.stale = True

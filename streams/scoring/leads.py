@@ -11,7 +11,7 @@ from streams.scoring.interface import Batch
 from streams.scoring.lead import Erased, Lead, State
 from streams.scoring.outcome import Crossing, Forward, Outcome
 from streams.scoring.rules import Rules
-from streams.scoring.score import published, read
+from streams.scoring.score import read
 from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
 from streams.scoring.stored import decode, encode
 
@@ -109,7 +109,7 @@ class Leads:
 
     def _bounds(self, lead: Lead, now_ms: int) -> list[tuple[float, float, float]]:
         readings = [(card, read(card, lead, now_ms)) for card in self.rules.cards]
-        return [soonest(card, lead, reading, published(reading.exact)) for card, reading in readings]
+        return [soonest(card, lead, reading) for card, reading in readings]
 
     def note_transitions(
         self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None

@@ -92,6 +92,7 @@ class CardRule:
         category_of = {name: i for i, category in enumerate(card.categories) for name in category.signals}
         self.bounds = [(units(c.minimum), units(c.maximum)) for c in card.categories] + [(-math.inf, math.inf)]
         self.minimum, self.maximum, self.fit_max = units(card.minimum), units(card.maximum), units(card.fit_max)
+        self.lowest, self.highest = whole(card.minimum), whole(card.maximum)
         self.category_names = [c.name for c in card.categories] + ["other"]
         other = len(card.categories)
         self.weights: dict[int, tuple[float, float, int, float]] = {
@@ -111,6 +112,10 @@ class CardRule:
         """The fit score of these traits, in units."""
         return min(self.fit_max, sum(units(line.points) for line, holds in self.fit_lines if holds(traits)))
 
+    def shown(self, rank: float) -> float:
+        """The published score of a lead with this place in the ranking."""
+        return min(max(whole(rank), self.lowest), self.highest)
+
     def grade(self, exact: float) -> str:
         """The highest grade whose bound the exact score (in points) reaches."""
         for grade, bound in self.card.grades:
@@ -122,6 +127,11 @@ class CardRule:
 def units(points: float) -> float:
     """Convert points to whole units; infinite bounds stay infinite."""
     return points if math.isinf(points) else round(points * UNIT)
+
+
+def whole(points: float) -> float:
+    """The largest whole number that is not above; infinite bounds stay infinite."""
+    return points if math.isinf(points) else math.floor(points)
 
 
 def _stage_rule(card: str, stage: Stage, signals: Mapping[str, SignalRule]) -> StageRule:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, CardRule, Rules
 
+SEEN_MS = 2.0**42
+"""The year 2109: no lead is seen later."""
 FAR_MS = 2.0**50
 """35,000 years: a change further away counts as never."""
 
@@ -50,6 +52,11 @@ class Reading(NamedTuple):
     rising: float
     rising_rate: float
 
+    @property
+    def whole(self) -> int:
+        """The largest whole number of points that is not above the score before the range clamps it."""
+        return int((self.engagement + self.fit) // UNIT)
+
     def fall_ms(self, by: float) -> float:
         """A lower bound of the time in ms in which decay lowers the score by ``by`` units.
 
@@ -76,6 +83,14 @@ def fade_ms(by: float, total: float, rate: float) -> float:
 def published(exact: float) -> int:
     """The published score of an exact one in units: the largest whole number of points that is not above it."""
     return int(exact // UNIT)
+
+
+def rank_of(whole: float, last_seen_ms: float) -> float:
+    """The place of a lead in a ranking, the highest first: by ``Reading.whole``, then by who was seen last.
+
+    Below 2,048 points a millisecond makes a difference, below two million a second.
+    """
+    return whole + last_seen_ms / SEEN_MS
 
 
 def fit_of(card: CardRule, lead: Lead) -> float:

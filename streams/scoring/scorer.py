@@ -12,7 +12,7 @@ from typing import Final
 
 from streams.scoring import controls
 from streams.scoring.counting import Counted
-from streams.scoring.crossing import next_change, soonest
+from streams.scoring.crossing import next_look, soonest
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.identity import PUBLIC, note_touch, note_trait
 from streams.scoring.interface import Batch
@@ -20,7 +20,7 @@ from streams.scoring.lead import NEAR_MS, Erased, Lead, Redirect, State, detail_
 from streams.scoring.leads import Leads
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Hit
-from streams.scoring.score import Before, Standing, published, read
+from streams.scoring.score import Before, Standing, published, rank_of, read
 from streams.scoring.stages import Cause, settle, standing
 from streams.scoring.stored import encode
 
@@ -147,11 +147,11 @@ class Scorer(Leads):
             if lead.unsent:
                 self.outcome.dirty.add(lead_id)
             far = changed or shown or change_ms >= CLOSE_MS
-            lead.due = _after(now, change_ms) if far else self._next_change(lead, now)
+            lead.due = _after(now, change_ms) if far else self._next_look(lead, now)
             self.outcome.due[lead_id] = lead.due
 
-    def _next_change(self, lead: Lead, now_ms: int) -> int | None:
-        changes = [next_change(card, lead, now_ms) for card in self.rules.cards]
+    def _next_look(self, lead: Lead, now_ms: int) -> int | None:
+        changes = [next_look(card, lead, now_ms) for card in self.rules.cards]
         return min((at for at in changes if at is not None), default=None)
 
     # The end of a step ----------------------------------------------------------------------------------------
@@ -181,21 +181,22 @@ class Scorer(Leads):
                 lead.due = self.outcome.due[lead_id] = at_ms
 
     def _read_shown(self, lead_id: str, lead: Lead, now_ms: int) -> tuple[bool, float]:
-        """Put the scores of a lead into the ranking.
+        """Put a lead where it belongs in each ranking.
 
         Returns:
-            Whether a published score changed, and the earliest next change of the lead, in ms from now.
+            Whether the whole number of a score changed, and the earliest next change of the lead, in ms from now.
         """
         changed, change = False, math.inf
         lead.stale = False
         for card in self.rules.cards:
             reading = read(card, lead, now_ms)
-            score = published(reading.exact)
-            if lead.shown.get(card.name) != score:
-                lead.shown[card.name] = score
-                lead.unsent = changed = True
-                self.outcome.ranks.setdefault(card.name, {})[lead_id] = score
-            change = min(change, soonest(card, lead, reading, score)[1])
+            rank, known = rank_of(reading.whole, lead.last_seen), lead.shown.get(card.name)
+            if known != rank:
+                lead.shown[card.name] = rank
+                self.outcome.ranks.setdefault(card.name, {})[lead_id] = rank
+            changed = changed or known is None or math.floor(known) != reading.whole
+            lead.unsent = lead.unsent or known is None or card.shown(known) != card.shown(rank)
+            change = min(change, soonest(card, lead, reading)[1])
         return changed, change
 
     # What is published ----------------------------------------------------------------------------------------
@@ -218,8 +219,10 @@ class Scorer(Leads):
             lead_id
             for lead_id, known in standings.items()
             if isinstance(lead := self.states[lead_id], Lead)
-            and [published(each.score.exact) for each in known]
-            != [lead.shown.get(card.name) for card in self.rules.cards]
+            and any(
+                lead.shown.get(card.name) is None or published(each.score.exact) != card.shown(lead.shown[card.name])
+                for card, each in zip(self.rules.cards, known, strict=True)
+            )
         ]
 
     def mark_sent(self, lead_ids: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from streams.scoring.crossing import flips, next_flip, soonest
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import CardRule, Rules, StageRule
-from streams.scoring.score import Score, Standing, published, read
+from streams.scoring.score import Score, Standing, read
 
 ALERT_NAMESPACE: UUID = uuid5(NAMESPACE_URL, "urn:leadglow:alert")
 
@@ -81,7 +81,7 @@ def settle(
             ):
                 previous = before(card) if before else read(card, lead, now_ms - 1).exact
                 transitions.append(_flip_latch(rule, lead_id, lead, now_ms, cause, previous))
-        card_calm, _, card_slack = soonest(card, lead, reading, published(reading.exact))
+        card_calm, _, card_slack = soonest(card, lead, reading)
         calm, slack = min(calm, card_calm), min(slack, card_slack)
     note_calm(lead, now_ms, calm, slack)
     return transitions

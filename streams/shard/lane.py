@@ -258,7 +258,7 @@ class ShardLane:
         clock = self._clock.now(self.shard.position.arrived_ms, caught_up)
         if clock is not None:
             await self._advance_due(clock)
-            if self.shard.scorer.rescoring:
+            if self.shard.scorer.rescoring or not self.shard.position.ranked:
                 await self._rescore_some(clock)
         now_s = monotonic_s()
         if now_s - self._published_s >= (PUBLISH_S if clock is not None else PUBLISH_BEHIND_S):

@@ -10,6 +10,8 @@ import msgspec
 
 from streams.events.records import fingerprint
 
+RANKING: Final = b"2"
+"""The form of the ranking: places by ``rank_of``. Before, they were published scores."""
 GREATEST: Final = 2**63 - 1
 """The greatest offset that Kafka can have."""
 
@@ -36,6 +38,8 @@ class Position:
     """The highest processed offset of each source partition, and number of the records that each shard forwarded."""
     sequence: int = 0
     """The number of the last outbox entry."""
+    ranked: bool = True
+    """Whether the place of every lead in the ranking has the current form."""
     _places: _Places = field(default_factory=_Places, repr=False, compare=False)
 
     @classmethod
@@ -47,6 +51,7 @@ class Position:
             int(fields.get("arrived", b"0")),
             msgspec.msgpack.decode(fields.get("sources", b"\x80"), type=dict[str, int]),
             int(fields.get("sequence", b"0")),
+            not fields or fields.get("ranking") == RANKING,
         )
 
     def to_fields(self) -> dict[str, bytes]:
@@ -57,6 +62,7 @@ class Position:
             "arrived": b"%d" % self.arrived_ms,
             "sources": msgspec.msgpack.encode(self.sources),
             "sequence": b"%d" % self.sequence,
+            "ranking": RANKING if self.ranked else b"1",
         }
 
     def advance_past(self, record: Any) -> None:

@@ -82,8 +82,7 @@ class Shard:
         self.fresh = control.version == 0
         self.scorer.clear()
         self._read_control(control)
-        waiting = await self.env.store.outbox(self.partition, MOST_WAITING)
-        self.outbox = waiting
+        waiting = self.outbox = await self.env.store.outbox(self.partition, MOST_WAITING)
         self.catching_up = bool(waiting) or self.handoff_offset == 0
         self.unpublished = Unpublished(await self.env.store.dirty(self.partition), -self._opening)
         self.next_due = await self.env.store.next_due(self.partition) or math.inf
@@ -278,7 +277,8 @@ class Shard:
         await self._commit(self.scorer.finish(), [], now_ms)
 
     async def finish_rescoring(self) -> None:
-        """Store that every lead is scored by the scorecards in use."""
+        """Store that every lead is scored by the scorecards in use and has its place in the ranking."""
+        self.position.ranked = True
         self.scored_by = self.scorer.rules.version
         self.scorer.rescoring = False
         await self._commit(Outcome(), [])

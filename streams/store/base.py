@@ -63,7 +63,7 @@ class Commit:
     due: dict[str, float | None] = field(default_factory=dict)
     """Lead id -> due time in ms since the epoch; None removes the lead."""
     ranks: dict[str, dict[str, float | None]] = field(default_factory=dict)
-    """Scorecard -> lead id -> published score; None removes the lead."""
+    """Scorecard -> lead id -> place in the ranking (``rank_of``); None removes the lead."""
     outbox: list[Entry] = field(default_factory=list)
     trim_to: int = 0
     """Outbox entries with seq <= trim_to are acknowledged and removed; 0 removes none."""
@@ -115,7 +115,7 @@ class Store(Protocol):
         """Leads whose published score is not yet on lead-scores."""
 
     async def top(self, partition: int, scorecard: str, limit: int) -> list[tuple[str, float]]:
-        """The highest published scores, highest first, ties by lead id."""
+        """The leads with the highest places in the ranking, highest first, ties by lead id."""
 
     async def ranked(
         self,
@@ -125,10 +125,10 @@ class Store(Protocol):
         limit: int,
         at_most: float | None = None,
     ) -> list[tuple[str, float]]:
-        """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
+        """The next leads after (place, lead id), in the order of ``top``; none above ``at_most``."""
 
     async def ranking_size(self, partition: int, scorecard: str) -> int:
-        """The number of leads with a published score; ``counts`` also includes their other ids."""
+        """The number of leads in the ranking; ``counts`` also includes their other ids."""
 
     async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
         """The score history of these leads, encoded as in ``streams.store.history``; empty for an unknown lead."""

@@ -1,4 +1,4 @@
-"""The history of a lead's published score, with fewer points the older they are.
+"""The history of a lead's whole score before the range clamps it, with fewer points the older they are.
 
 It keeps every change of the last seconds, one every few minutes of the last hours, one every few days of the last
 weeks, and never more than MOST points. A point has six bytes: four for seconds since the epoch, two for the score.

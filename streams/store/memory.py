@@ -151,12 +151,12 @@ class MemoryStore:
         return list(self._shards[partition].dirty)
 
     async def top(self, partition: int, scorecard: str, limit: int) -> list[tuple[str, float]]:
-        """The highest published scores, highest first, ties by lead id."""
+        """The leads with the highest places in the ranking, highest first, ties by lead id."""
         scores = self._shards[partition].ranks[scorecard]
         return heapq.nsmallest(limit, scores.items(), key=lambda item: (-item[1], item[0]))
 
     async def ranking_size(self, partition: int, scorecard: str) -> int:
-        """The number of leads with a published score."""
+        """The number of leads in the ranking."""
         return len(self._shards[partition].ranks[scorecard])
 
     async def ranked(
@@ -167,7 +167,7 @@ class MemoryStore:
         limit: int,
         at_most: float | None = None,
     ) -> list[tuple[str, float]]:
-        """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
+        """The next leads after (place, lead id), in the order of ``top``; none above ``at_most``."""
         scores = self._shards[partition].ranks[scorecard]
         place = None if after is None else (-after[0], after[1])
         found = {

@@ -147,7 +147,7 @@ class RedisStore:
         return [lead_id.decode() for lead_id in raw]
 
     async def top(self, partition: int, scorecard: str, limit: int) -> list[tuple[str, float]]:
-        """The highest published scores, highest first, ties by lead id."""
+        """The leads with the highest places in the ranking, highest first, ties by lead id."""
         if limit <= 0:
             return []
         key = self._keys(partition).ranking(scorecard)
@@ -155,7 +155,7 @@ class RedisStore:
         return [(lead_id.decode(), -negated) for lead_id, negated in raw]
 
     async def ranking_size(self, partition: int, scorecard: str) -> int:
-        """The number of leads with a published score."""
+        """The number of leads in the ranking."""
         key = self._keys(partition).ranking(scorecard)
         return int(await self._call("ranking_size", lambda: self._client.zcard(key)))
 
@@ -167,7 +167,7 @@ class RedisStore:
         limit: int,
         at_most: float | None = None,
     ) -> list[tuple[str, float]]:
-        """The next published scores after (score, lead id), in the order of ``top``; none above ``at_most``."""
+        """The next leads after (place, lead id), in the order of ``top``; none above ``at_most``."""
         if limit <= 0:
             return []
         key = self._keys(partition).ranking(scorecard)

@@ -21,6 +21,7 @@ from streams.scorefile import load_file
 from streams.scoring.event import LeadEvent
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
+from streams.shard.position import RANKING
 from streams.store.base import Commit, Verdict
 from streams.store.redis import RedisStore
 from streams.transport.topics import partition_of
@@ -192,7 +193,7 @@ async def _commit(store: RedisStore, partition: int, version: int, what: tuple[R
         version,
         f"fill-{version - 1}" if version else "",
         f"fill-{version}",
-        {"ckpt": b"0", "scorecards": rules.version.encode()},
+        {"ckpt": b"0", "scorecards": rules.version.encode(), "ranking": RANKING},
         {lead_id: kind.blob for lead_id, kind in chosen.items()},
         due={lead_id: kind.due for lead_id, kind in chosen.items() if kind.due is not None},
         ranks={rules.cards[0].name: {lead_id: kind.score for lead_id, kind in chosen.items()}},

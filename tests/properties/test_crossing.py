@@ -70,7 +70,7 @@ def test_no_stage_or_score_changes_before_the_lower_bounds(chance: Random) -> No
     shown = published(reading.exact)
     if shows(card, lead, now_ms)[1]:
         return
-    calm, change, slack = soonest(card, lead, reading, shown)
+    calm, change, slack = soonest(card, lead, reading)
     flip_ms = next_flip(card, lead, now_ms, now_ms + horizon_ms(card, lead))
     assert flip_ms is None or now_ms + calm - 1 < flip_ms
     change_ms = next_change(card, lead, now_ms)

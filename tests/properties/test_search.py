@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from streams.scorefile import load
 from streams.scoring import crossing, scorer, search, smooth, stages
 from streams.scoring.counting import DAY_MS
-from streams.scoring.crossing import flips, horizon_ms, next_change, next_flip
+from streams.scoring.crossing import flips, horizon_ms, next_change, next_flip, next_look
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import published, read
@@ -69,7 +69,7 @@ def counter() -> Iterator[EvaluationCounter]:
         patch.multiple(smooth, _exceeds=found.counted(smooth._exceeds)),
         patch.multiple(curve, total=found.counted(curve.total), balanced=found.counted(curve.balanced)),
         patch.multiple(stages, next_flip=found.begun(next_flip)),
-        patch.multiple(scorer, next_change=found.begun(next_change)),
+        patch.multiple(scorer, next_look=found.begun(next_look)),
     ):
         yield found
 

@@ -13,8 +13,10 @@ from streams.environment import Environment
 from streams.metrics import Metrics
 from streams.scorefile import load
 from streams.scoring.rules import Rules
+from streams.scoring.score import rank_of
 from streams.shard.publisher import Publisher
 from streams.shard.shard import Shard
+from streams.store.base import Commit, Verdict
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
 
@@ -122,6 +124,24 @@ async def test_leads_are_scheduled_although_their_scores_cannot_be_sent(publishe
     assert published.publisher.sending is not None
     published.publisher.sending.cancel()
     assert await published.shard.env.store.due(0, START_MS + HOUR_MS, 10) == ["u", "v"]
+
+
+async def test_a_shard_that_was_ranked_by_published_scores_is_ranked_anew(published: Published) -> None:
+    shard, store = published.shard, published.shard.env.store
+    await shard.score_batch([record(0, "u"), record(1, "v", after_ms=5)])
+    await shard.update_ranking(["u", "v"])
+    old = {**(await store.control(0)).fields, "ranking": b"1"}
+    ranks: dict[str, dict[str, float | None]] = {"main": {"u": 20.0, "v": 20.0}}
+    assert await store.commit(0, Commit(shard.version, shard.step, "before", old, ranks=ranks)) is Verdict.OK
+    again = Shard(0, RULES, shard.env)
+    await again.open()
+    assert (again.scorer.rescoring, again.position.ranked) == (False, False)
+    await again.rescore_leads(["u", "v"], START_MS + 5)
+    await again.finish_rescoring()
+    assert await store.top(0, "main", 2) == [("v", rank_of(20, START_MS + 5)), ("u", rank_of(19, START_MS))]
+    after = Shard(0, RULES, shard.env)
+    await after.open()
+    assert after.position.ranked
 
 
 async def test_a_score_that_was_read_later_than_the_ranking_shows_goes_again_when_it_is_as_shown() -> None:

@@ -14,6 +14,7 @@ from streams.scoring.event import Erase, LeadEvent
 from streams.scoring.lead import Lead
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
+from streams.scoring.score import rank_of
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 from streams.shard.log import read_log
 from tests.properties.strategies import START_MS, Fact
@@ -64,8 +65,8 @@ def test_only_what_an_ended_step_decided_is_visible() -> None:
     replay.play(page("1"))
     assert replay.state("u") is None
     replay.end_step()
-    assert isinstance(replay.state("u"), Lead)
-    assert replay.show_leads(["u"]).ranks == {"card": {"u": 1.0}}
+    assert isinstance(lead := replay.state("u"), Lead)
+    assert replay.show_leads(["u"]).ranks == {"card": {"u": rank_of(1.0, lead.last_seen)}}
 
 
 def test_leads_that_are_loaded_again_are_scored_as_before() -> None:

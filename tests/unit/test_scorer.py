@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from streams.scoring.counting import DAY_MS, HOUR_MS, WEEK_MS
+from streams.scoring.crossing import BEYOND_MS
 from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent
 from streams.scoring.lead import Erased, Redirect
 from streams.scoring.rules import Rules
+from streams.scoring.score import rank_of
 from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stored import decode
@@ -35,6 +37,11 @@ def rules_of(*stages: Stage, signals: tuple[Signal, ...] = (VIEW, STAY, STOP), *
 def at(rules: Rules, name: str, after_ms: int, late_ms: int = 0, **more: Any) -> LeadEvent:
     message_id = more.pop("message_id", f"{name}-{after_ms}-{late_ms}-{more}")
     return Fact(name, message_id, START_MS + after_ms, **more).event(rules, START_MS + after_ms + late_ms)
+
+
+def of(lead_id: str, event: LeadEvent) -> LeadEvent:
+    event.lead_id = lead_id
+    return event
 
 
 def points_of(rules: Rules, shard: ShardDriver, after_ms: int) -> float:
@@ -204,7 +211,7 @@ def test_what_is_shown_of_a_changed_lead_is_its_rank_and_when_it_is_due() -> Non
     scorer.update_ranking(["u", "unknown"])
     assert scorer.unsent(["u", "unknown"]) == ["u", "unknown"]
     outcome = scorer.finish()
-    assert outcome.ranks == {"card": {"u": 10}}
+    assert outcome.ranks == {"card": {"u": rank_of(10, START_MS)}}
     due = outcome.due["u"]
     assert due is not None
     assert START_MS < due <= START_MS + DAY_MS * 0.075
@@ -235,7 +242,7 @@ def test_a_tick_says_when_the_score_changes_next() -> None:
     scorer.finish()
     scorer.advance_due(["u"], START_MS + DAY_MS // 2)
     outcome = scorer.finish()
-    assert outcome.ranks == {"card": {"u": 7}}
+    assert outcome.ranks == {"card": {"u": rank_of(7, START_MS)}}
     expected = START_MS + DAY_MS * math.log2(10 / 7)
     assert outcome.due["u"] == pytest.approx(expected, abs=2)
 
@@ -255,9 +262,48 @@ def test_a_score_that_rounding_alone_changes_at_the_end_of_decay_is_due() -> Non
     while now_ms is not None:
         scorer.advance_due(["u"], now_ms)
         outcome = scorer.finish()
-        published += [scores["u"] for scores in outcome.ranks.values()]
+        published += [math.floor(ranks["u"] or 0.0) for ranks in outcome.ranks.values()]
         now_ms = outcome.due["u"]
-    assert published == [9.0, 10.0]
+    assert published == [9, 10]
+
+
+def test_leads_beyond_the_range_are_ranked_by_their_score_before_it_then_by_who_was_seen_last() -> None:
+    rules = rules_of(signals=(Signal("v", ("page",), half_life_ms=DAY_MS), STAY))
+    scorer = AnyScorer(rules)
+    for i, lead_id in enumerate("abcd"):
+        scorer.put_lead(lead_id, None)
+        for k in range(40 if lead_id == "b" else 30):
+            scorer.apply(of(lead_id, at(rules, "Stayed", 100 * i, message_id=f"{i}-{k}")))
+    scorer.finish()
+    scorer.update_ranking("abcd")
+    ranks = scorer.finish().ranks["card"]
+    assert sorted(ranks, key=lambda lead_id: -(ranks[lead_id] or 0.0)) == ["b", "d", "c", "a"]
+    scorer.mark_sent("a")
+    scorer.apply(of("a", at(rules, "Nothing", 1000)))
+    scorer.finish()
+    scorer.update_ranking("a")
+    assert scorer.finish().ranks == {"card": {"a": rank_of(math.floor(ranks["a"] or 0.0), START_MS + 1000)}}
+    assert scorer.unsent("a") == []
+
+
+def test_a_rank_that_changes_beyond_the_range_alone_publishes_nothing() -> None:
+    rules = rules_of()
+    scorer = AnyScorer(rules)
+    scorer.put_lead("u", None)
+    for k in range(20):
+        scorer.apply(at(rules, "page", 0, message_id=f"{k}"))
+    scorer.finish()
+    scorer.update_ranking(["u"])
+    due_ms = scorer.finish().due["u"]
+    assert due_ms is not None
+    assert START_MS + BEYOND_MS <= due_ms < START_MS + DAY_MS
+    scorer.mark_sent(["u"])
+    scorer.advance_due(["u"], round(due_ms))
+    assert scorer.finish().ranks == {"card": {"u": rank_of(199, START_MS)}}
+    assert scorer.unsent(["u"]) == []
+    scorer.advance_due(["u"], START_MS + DAY_MS + 1)
+    assert scorer.finish().ranks == {"card": {"u": rank_of(99, START_MS)}}
+    assert scorer.unsent(["u"]) == ["u"]
 
 
 def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None:
@@ -267,7 +313,7 @@ def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None
     scorer.apply(at(rules, "page", 0))
     scorer.finish()
     scorer.advance_due(["u"], START_MS + DAY_MS)
-    assert scorer.finish().ranks == {"card": {"u": 5}}
+    assert scorer.finish().ranks == {"card": {"u": rank_of(5, START_MS)}}
     scorer.update_ranking(["u"])
     assert scorer.unsent(["u"]) == ["u"]
     again = scorer.finish()

@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.accelerator.jit import compiled
 from streams.accelerator.layout import Cards, Model, Slots
-from streams.scoring.crossing import CERTAIN, MARGIN
+from streams.scoring.crossing import BEYOND_MS, CERTAIN, MARGIN
 from streams.scoring.rules import UNIT
 from streams.scoring.score import FAR_MS
 from streams.scoring.search import FLOAT_ERROR
@@ -143,9 +143,32 @@ def _look(by, total, rate):
 
 
 @compiled
+def _fall(by, falling, falling_rate):
+    """``crossing._fall_ms``."""
+    return _look(by, falling, falling_rate) if by < falling else inf
+
+
+@compiled
+def _change(card, reading):
+    """``crossing._change_ms``."""
+    _, engagement, fit, falling, falling_rate, rising, rising_rate = reading
+    total = engagement + fit
+    whole, change = float(np.int64(total) // UNIT), inf
+    if whole > card.lowest:
+        change = _fall(total - min(whole, card.highest) * UNIT, falling, falling_rate)
+    if whole < card.highest:
+        change = min(change, _look((max(whole, card.lowest) + 1.0) * UNIT - total, rising, rising_rate))
+    if whole <= card.lowest or whole >= card.highest:
+        fall = _fall(total - whole * UNIT, falling, falling_rate)
+        moved = min(fall, _look((whole + 1.0) * UNIT - total, rising, rising_rate))
+        change = min(change, max(moved, float(BEYOND_MS)))
+    return change
+
+
+@compiled
 def soonest(c, s, k, m, row, card, reading):
     """``crossing.soonest``."""
-    exact, engagement, fit, falling, falling_rate, rising, rising_rate = reading
+    _, engagement, fit, falling, falling_rate, rising, rising_rate = reading
     total = engagement + fit
     calm, slack = inf, inf
     for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
@@ -155,13 +178,7 @@ def soonest(c, s, k, m, row, card, reading):
             missing = max(m.stages[stage].enter - total, m.stages[stage].needs_engagement - engagement) - MARGIN
             calm = min(calm, _fade(missing, rising, rising_rate))
             slack = min(slack, missing - rising)
-    bound = np.int64(exact) // UNIT * UNIT
-    change = calm
-    if bound > m.cards[card].minimum:
-        change = min(change, _look(total - bound, falling, falling_rate))
-    if bound + UNIT <= m.cards[card].maximum:
-        change = min(change, _look(bound + UNIT - total, rising, rising_rate))
-    return calm, change, slack
+    return calm, min(calm, _change(m.cards[card], reading)), slack
 
 
 @compiled
