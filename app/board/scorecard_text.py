@@ -14,6 +14,7 @@ _WORDS: Final = {
     "contains_any": "contains any of",
     "prefix": "begins with",
     "suffix": "ends with",
+    "word": "has the word",
     "glob": "is like",
     "matches": "matches",
     "gt": "is more than",
@@ -69,6 +70,8 @@ def _describe_test(test: Test) -> str:
         return f"{path} is {'none of' if listed else 'not'} {_value(operand)}"
     if test.operator == "matches" and (words := _WORD_LIST.fullmatch(operand)):
         return f"{path} has the word {' or '.join(words[1].split('|'))}"
+    if isinstance(operand, tuple) and test.operator not in {"in", "contains_any"}:
+        return f"{path} {_WORDS[test.operator]} {' or '.join(map(_value, operand))}"
     return f"{path} {_WORDS[test.operator]} {_value(operand)}"
 
 

@@ -27,13 +27,27 @@ from streams.yamlfile.tree import Node, Report
 
 GROUPS: dict[str, Literal["all", "any", "none"]] = {"all": "all", "any": "any", "none": "none"}
 _SCALARS = list_of(kinds.OPERAND)
+
+
+def _one_or_more(kind: Kind) -> Kind:
+    """One value, read as it is, or a list of which one is enough."""
+    many = list_of(kind, or_one=True)
+
+    def read(node: Node, report: Report) -> Any:
+        return many.read(node, report) if isinstance(node.value, list) else kind.read(node, report)
+
+    return replace(many, read=read)
+
+
 _OPERANDS = {
-    "equals": kinds.OPERAND,
+    "equals": _one_or_more(kinds.OPERAND),
     "not": list_of(kinds.OPERAND, or_one=True),
     "in": _SCALARS,
     "contains_any": list_of(TEXT),
     "exists": BOOLEAN,
-    **dict.fromkeys(("contains", "prefix", "suffix", "glob", "matches"), TEXT),
+    **dict.fromkeys(("contains", "prefix", "suffix"), _one_or_more(TEXT)),
+    "word": _one_or_more(kinds.WORDS),
+    **dict.fromkeys(("glob", "matches"), TEXT),
     **dict.fromkeys(("gt", "gte", "lt", "lte"), kinds.COMPARABLE),
 }
 

@@ -100,6 +100,7 @@ HALF_LIFE = text_of(
     guess_duration,
 )
 LIMIT = text_of("a limit of 1 to 1000 per hour, day, week or ever", "1/day", _LIMIT, _limit, guess_limit)
+WORDS = text_of("a text with a letter or a digit", "head of", r"[^\s!-/:-@\[-`{-~]")
 OPERAND = Kind(_read_operand, {"type": ["string", "number", "boolean"]}, "true")
 AMOUNT = replace(PATH, read=_read_amount, example="properties.value")
 COMPARABLE = scalar_of("a number", "200", {"type": "number"}, _comparable, guess_number)

@@ -6,15 +6,15 @@ values (None: missing or null). A compiled condition never raises, whatever the 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from operator import ge, gt, le, lt
+from operator import contains, ge, gt, le, lt
 from typing import Any
 
 import re2
 
 from streams.scoring.scorecard import Condition, Group, Test
+from streams.scoring.texts import fold, number_of, spaced_words, text_of
 
 Holds = Callable[[Sequence[Any]], bool]
 """A compiled condition, over the extracted values."""
@@ -107,55 +107,64 @@ def _exists(wanted: bool) -> Predicate:
 
 
 def _one_of(operand: Any) -> Predicate:
-    scalars = operand if isinstance(operand, list | tuple) else (operand,)
-    texts = frozenset(scalar.casefold() for scalar in scalars if isinstance(scalar, str))
+    scalars = _listed(operand)
+    texts = frozenset(fold(scalar) for scalar in scalars if isinstance(scalar, str))
     booleans = frozenset(scalar for scalar in scalars if isinstance(scalar, bool))
     numbers = frozenset(s for s in scalars if isinstance(s, int | float) and not isinstance(s, bool))
 
     def predicate(value: Any) -> bool:
-        kind = value.__class__
-        if kind is str:
-            return value.casefold() in texts
-        if kind is bool:
+        if value.__class__ is bool:
             return value in booleans
-        return (kind is int or kind is float) and value in numbers
+        text = text_of(value)
+        if text is None:
+            return False
+        return fold(text) in texts or (bool(numbers) and number_of(value) in numbers)
 
     return predicate
 
 
-def _contains(text: str) -> Predicate:
-    folded = text.casefold()
-    return lambda value: value.__class__ is str and folded in value.casefold()
+def _listed(operand: Any) -> Sequence[Any]:
+    return operand if isinstance(operand, list | tuple) else (operand,)
 
 
-def _contains_any(texts: Sequence[str]) -> Predicate:
-    folded = tuple(text.casefold() for text in texts)
+def _of_folded(compare: Callable[[str, str], bool]) -> Callable[[str | Sequence[str]], Predicate]:
+    """An operator over folded texts, for one text or a list of which one is enough."""
+
+    def with_operand(operand: str | Sequence[str]) -> Predicate:
+        wanted = tuple(map(fold, _listed(operand)))
+
+        def predicate(value: Any) -> bool:
+            text = text_of(value)
+            if text is None:
+                return False
+            text = fold(text)
+            return any(compare(text, each) for each in wanted)
+
+        return predicate
+
+    return with_operand
+
+
+def _word(operand: str | Sequence[str]) -> Predicate:
+    wanted = tuple(spaced_words(fold(text)) for text in _listed(operand))
 
     def predicate(value: Any) -> bool:
-        if value.__class__ is not str:
+        text = text_of(value)
+        if text is None:
             return False
-        value = value.casefold()
-        return any(text in value for text in folded)
+        words = spaced_words(fold(text))
+        return any(each in words for each in wanted if each.strip())
 
     return predicate
-
-
-def _prefix(text: str) -> Predicate:
-    folded = text.casefold()
-    return lambda value: value.__class__ is str and value.casefold().startswith(folded)
-
-
-def _suffix(text: str) -> Predicate:
-    folded = text.casefold()
-    return lambda value: value.__class__ is str and value.casefold().endswith(folded)
 
 
 def _matches(pattern: str) -> Predicate:
     search = _searcher(pattern)
 
     def predicate(value: Any) -> bool:
+        text = text_of(value)
         try:
-            return value.__class__ is str and search(value) is not None
+            return text is not None and search(text) is not None
         except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry and UTF-8 cannot
             return False
 
@@ -163,8 +172,13 @@ def _matches(pattern: str) -> Predicate:
 
 
 def _glob(pattern: str) -> Predicate:
-    matches = _matches(glob_to_regex(pattern.casefold()))
-    return lambda value: value.__class__ is str and matches(value.casefold())
+    matches = _matches(glob_to_regex(fold(pattern)))
+
+    def predicate(value: Any) -> bool:
+        text = text_of(value)
+        return text is not None and matches(fold(text))
+
+    return predicate
 
 
 def _searcher(pattern: str) -> Callable[[str], Any]:
@@ -211,10 +225,7 @@ def _bracket(body: str) -> str:
 def _numeric(compare: Callable[[float, float], bool]) -> Callable[[float], Predicate]:
     def with_operand(bound: float) -> Predicate:
         def predicate(value: Any) -> bool:
-            kind = value.__class__
-            if kind is int or kind is float:
-                return compare(value, bound)
-            number = _number(value) if kind is str else None
+            number = number_of(value)
             return number is not None and compare(number, bound)
 
         return predicate
@@ -222,23 +233,15 @@ def _numeric(compare: Callable[[float, float], bool]) -> Callable[[float], Predi
     return with_operand
 
 
-def _number(text: str) -> float | None:
-    """Parse a finite number as JSON or a form field writes it (no underscores); None for any other text."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and "_" not in text else None
-
-
 OPERATORS: Mapping[str, Callable[[Any], Predicate]] = {
     "equals": _one_of,
     "not": _one_of,
     "in": _one_of,
-    "contains": _contains,
-    "contains_any": _contains_any,
-    "prefix": _prefix,
-    "suffix": _suffix,
+    "contains": _of_folded(contains),
+    "contains_any": _of_folded(contains),
+    "prefix": _of_folded(str.startswith),
+    "suffix": _of_folded(str.endswith),
+    "word": _word,
     "glob": _glob,
     "matches": _matches,
     "gt": _numeric(gt),
@@ -247,4 +250,8 @@ OPERATORS: Mapping[str, Callable[[Any], Predicate]] = {
     "lte": _numeric(le),
     "exists": _exists,
 }
-"""Operator -> function that turns its operand into a predicate; a bare value means ``equals``."""
+"""Operator -> function that turns its operand into a predicate; a bare value means ``equals``.
+
+Texts are folded, except for ``matches``. Text operators read numbers as decimal text, and comparisons read text that
+spells a number.
+"""

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from streams.scoring.conditions import compile_condition, numeric_paths, paths
 from streams.scoring.counting import DAY_MS, Counter
 from streams.scoring.scorecard import CALL_TYPES, FitLine, Model, Scorecard, Signal, Stage
+from streams.scoring.texts import number_of
 
 LATENESS_MS: Final = 3 * DAY_MS
 """Default of the allowed lateness."""
@@ -216,18 +217,17 @@ class Rules:
             return None
         amount = 1.0
         if rule.amount_at is not None:
-            try:
-                amount = float(values[rule.amount_at])
-            except (TypeError, ValueError, OverflowError):
+            number = number_of(values[rule.amount_at])
+            if number is None:
                 return None
-            if math.isnan(amount):
-                return None
-            amount = min(max(amount, 0.0), MOST_AMOUNT)
+            amount = float(min(max(number, 0.0), MOST_AMOUNT))
         value = None
         if rule.distinct_at is not None:
             value = values[rule.distinct_at]
             if value is None:
                 return None
+            if value.__class__ is float and value.is_integer():
+                value = int(value)  # 3.0 is 3
         return Hit(rule, rule.id, rule.inverse_half_life, amount, rule.counter, value)
 
 
