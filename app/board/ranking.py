@@ -196,7 +196,8 @@ class _RankingScan:
         if role != FULL:
             return False
         values = lead.trait_values().values()
-        return any(self._q in str(value).casefold() for value in values if not isinstance(value, dict | list))
+        texts = (each for value in values for each in (value if isinstance(value, list) else [value]))
+        return any(self._q in str(text).casefold() for text in texts)
 
     def _bounds(self) -> tuple[float, float] | None:
         """The scores of the grade in the filter, before the range clamps them."""

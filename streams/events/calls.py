@@ -21,6 +21,8 @@ MOST_MESSAGE_ID_CHARS: Final = 200
 MOST_TRAIT_NAME_CHARS: Final = 200
 MOST_TRAIT_CHARS: Final = 1024
 MOST_TRAIT_DEPTH: Final = 3
+MOST_ELEMENTS: Final = 64
+MOST_ELEMENT_BYTES: Final = 1024
 RETRACTION: Final = "Event Retracted"
 """The track call that retracts the event with the id in ``properties.messageId``."""
 
@@ -74,7 +76,7 @@ def from_public_key(sent: Mapping[str, Any]) -> bool:
 
 
 def traits_of(sent: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The traits in an event: scalars by dotted name; traits of a group have the prefix ``group.``."""
+    """The traits in an event by dotted name; those of a group have the prefix ``group.``. null takes a trait back."""
     found: dict[str, Any] = {}
     context = sent.get("context")
     if isinstance(context, dict):
@@ -92,7 +94,35 @@ def _flatten(traits: Any, prefix: str, found: dict[str, Any], depth: int = 1) ->
         if isinstance(value, dict):
             if depth < MOST_TRAIT_DEPTH:
                 _flatten(value, f"{prefix}{name}.", found, depth + 1)
-        elif isinstance(value, str):
-            found[prefix + name] = value[:MOST_TRAIT_CHARS]
-        elif isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**53):
-            found[prefix + name] = value
+        elif _is_trait(value):
+            found[prefix + name] = _shortened(value)
+
+
+def _is_trait(value: Any) -> bool:
+    if isinstance(value, list):
+        return not value or any(map(_is_element, value))
+    return value is None or _is_element(value)
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:MOST_TRAIT_CHARS]
+    return _elements(value) if isinstance(value, list) else value
+
+
+def _elements(values: list[Any]) -> list[Any]:
+    """The first texts, numbers and booleans of a list."""
+    found = [_cut(value) if isinstance(value, str) else value for value in values if _is_element(value)]
+    return found[:MOST_ELEMENTS]
+
+
+def _is_element(value: Any) -> bool:
+    """Whether it is a text, a boolean, or a number that floats tell from its neighbours."""
+    return isinstance(value, str | bool | float) or (isinstance(value, int) and abs(value) < 2**53)
+
+
+def _cut(text: str) -> str:
+    """As much of a text as MOST_ELEMENT_BYTES hold."""
+    if len(text) <= MOST_ELEMENT_BYTES // 4:
+        return text
+    return text.encode("utf-8", "ignore")[:MOST_ELEMENT_BYTES].decode("utf-8", "ignore")

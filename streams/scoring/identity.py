@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any, Final
 
 from streams.scoring.lead import ID_BYTES, OLDER, Latch, Lead, Window, detail_key
@@ -9,6 +10,10 @@ from streams.scoring.rules import Rules
 
 MOST_ALIASES = 1000
 MOST_TRAITS = 64
+"""Traits that a lead keeps beside those that a scorecard reads and those of ALWAYS_KEPT."""
+ALWAYS_KEPT: Final = frozenset(
+    ["name", "first_name", "last_name", "email", "phone", "title", "company", "website", "country", "owner"]
+)
 PUBLIC: Final = 1
 """Last element of the row of a trait that came with a public write key, which anybody can use."""
 
@@ -27,7 +32,7 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
     lead.ring = (other.ring + lead.ring)[-OLDER * ID_BYTES :]
     _join_recent(lead, other, shift)
     for name, row in other.traits.items():
-        note_trait(lead, name, row)
+        note_trait(lead, name, row, rules.traits)
     for touch in other.touches:
         note_touch(lead, touch)
     for key, latch in other.latches.items():
@@ -56,14 +61,22 @@ def add_aliases(lead: Lead, ids: list[str]) -> None:
     lead.aliases = sorted({*lead.aliases, *ids})[:MOST_ALIASES]
 
 
-def note_trait(lead: Lead, name: str, row: list[Any]) -> None:
-    """Store a trait of an event. If there are MOST_TRAITS already, it replaces one from a public key, if any."""
-    if name not in lead.traits and len(lead.traits) >= MOST_TRAITS:
-        replaced = max((known for known, other in lead.traits.items() if _public(other)), default=None)
-        if replaced is None or _public(row):
-            return
-        del lead.traits[replaced]
-    set_trait(lead, name, row)
+def note_trait(lead: Lead, name: str, row: list[Any], read: Set[str]) -> int:
+    """Store a trait of an event; ``read`` are the traits that scorecards read.
+
+    Of all other traits MOST_TRAITS are kept: the first by name, those of public keys last. So the kept traits do not
+    depend on the order of arrival. A trait that null took back counts, because an older value must not bring it back.
+
+    Returns:
+        The number of traits that were left out.
+    """
+    if not set_trait(lead, name, row) or len(lead.traits) <= MOST_TRAITS:
+        return 0
+    others = [known for known in lead.traits if known not in ALWAYS_KEPT and known not in read]
+    others.sort(key=lambda known: (_public(lead.traits[known]), known))
+    for known in others[MOST_TRAITS:]:
+        del lead.traits[known]
+    return len(others[MOST_TRAITS:])
 
 
 def set_trait(lead: Lead, name: str, row: list[Any]) -> bool:

@@ -273,8 +273,8 @@ class Lead:
         return self.amount[i] * exp2((self.ref[i] + self.base - now_ms) * inverse_half_life)
 
     def trait_values(self) -> dict[str, Any]:
-        """The latest traits, by name."""
-        return {name: row[0] for name, row in self.traits.items()}
+        """The latest traits, by name, without those that were taken back."""
+        return {name: row[0] for name, row in self.traits.items() if row[0] is not None}
 
 
 def _contains_entry(digest: bytes, entries: bytes, width: int) -> bool:

@@ -107,6 +107,8 @@ class CardRule:
         }
         """Signal id -> (points and cap in units, category, 1 / half-life in 1/ms)."""
         self.stages = tuple(_stage_rule(card.name, stage, signals) for stage in card.stages)
+        self.traits = frozenset().union(*({line.trait} | paths(line.when) for line in card.fit))
+        """The traits that the fit reads."""
         self.fit_lines = [(line, _fit_test(line)) for line in card.fit]
 
     def fit(self, traits: Mapping[str, Any]) -> float:
@@ -178,6 +180,7 @@ class Rules:
             for event in signal.events:
                 self.by_event.setdefault(event, []).append(rule)
         self.cards = tuple(CardRule(card, self.signals) for card in model.scorecards)
+        self.traits: frozenset[str] = frozenset().union(*(card.traits for card in self.cards))
         self._memory: dict[tuple[str, Values], tuple[Match, tuple[tuple[int, bool], ...]]] = {}
 
     def counted_anew(self, before: Rules) -> list[str]:

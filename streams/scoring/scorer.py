@@ -84,7 +84,7 @@ class Scorer(Leads):
         if event.touch is not None:
             note_touch(lead, [event.at, *event.touch])
         before = Before(lead)
-        _note_traits(lead, event)
+        self._note_traits(lead, event)
         hits = self._remember(lead, event)
         for hit in hits:
             self._count(lead, event, hit)
@@ -92,6 +92,16 @@ class Scorer(Leads):
             cause = Cause("event", id_hash(event.message_id))
             transitions = settle(self.rules, event.lead_id, lead, lead.clock, cause, before.exact)
             self.note_transitions(event.lead_id, lead, transitions, event)
+
+    def _note_traits(self, lead: Lead, event: LeadEvent) -> None:
+        if not event.traits:
+            return
+        lead.fits, left_out = {}, 0
+        for name, value in event.traits.items():
+            row = [value, event.at, event.message_id]
+            left_out += note_trait(lead, name, [*row, PUBLIC] if event.public else row, self.rules.traits)
+        if left_out:
+            self.outcome.tally["traits_left_out"] += left_out
 
     def _remember(self, lead: Lead, event: LeadEvent) -> tuple[Hit, ...]:
         """Remember an event and return the signals that it matches; none if it is a duplicate."""
@@ -230,14 +240,6 @@ class Scorer(Leads):
         for lead_id in lead_ids:
             if isinstance(lead := self.states.get(lead_id), Lead):
                 lead.unsent = False
-
-
-def _note_traits(lead: Lead, event: LeadEvent) -> None:
-    for name, value in (event.traits or {}).items():
-        row = [value, event.at, event.message_id]
-        note_trait(lead, name, [*row, PUBLIC] if event.public else row)
-    if event.traits:
-        lead.fits = {}
 
 
 def _after(now_ms: int, delay_ms: float) -> int | None:

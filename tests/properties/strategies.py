@@ -157,10 +157,10 @@ def some_facts(chance: Random, span_ms: int | None = None, most: int = 14) -> li
     times = sorted(an_instant(chance, span_ms) for _ in range(chance.randint(1, most)))
     properties = {
         "properties.kind": ("x", "y"),
-        "properties.value": ("v1", "v2", "v3", 4, True, 1),
-        "properties.amount": (1, 2.5, 0, 40, -3, "7", "much", 1000),
+        "properties.value": ("v1", "v2", "v3", 4, 4.0, "4", True, 1),
+        "properties.amount": (1, 2.5, 0, 40, -3, "7", " 7.0 ", "1e3", "much", 1000),
     }
-    traits = {"title": ("CTO", "Intern", "Cook"), "employees": (5, 200, 900)}
+    traits = {"title": ("CTO", "Intern", "Cook", ["Cook", "CTO"], None), "employees": (5, 200, 900, "450", None)}
     touches = (None, None, ("google", "cpc", "spring"), ("news", "", ""))
     return [
         Fact(

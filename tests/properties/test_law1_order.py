@@ -53,3 +53,21 @@ def test_the_earliest_64_distinct_values_count_in_any_order(order: Random, again
     assert abs(first.exact - second.exact) <= 1000
     fades = [2 ** -((arrival - START_MS - i * 60_000) / DAY_MS) for i in range(64)]
     assert abs(first.exact / 1e9 - sum(fades)) < 1e-6
+
+
+@settings(max_examples=60)
+@given(chances)
+def test_the_traits_that_a_lead_keeps_depend_on_what_was_said_and_not_on_the_order(chance: Random) -> None:
+    rules = Rules(a_model(chance))
+    names = [f"t{i:03}" for i in range(150)] + ["title", "email", "employees"]
+    events = []
+    for i in range(chance.randint(2, 12)):
+        said = {name: chance.choice((None, i, ["a", i])) for name in chance.sample(names, chance.randint(1, 60))}
+        event = Fact("identify", f"m{i}", START_MS + chance.randint(0, 5), traits=said).event(rules, START_MS + 9)
+        event.public = chance.random() < 0.3
+        events.append(event)
+    kept = []
+    for _ in range(3):
+        chance.shuffle(events)
+        kept.append(run(rules, events).lead().traits)
+    assert kept[0] == kept[1] == kept[2]

@@ -240,3 +240,4 @@ def test_a_public_key_cannot_fill_a_lead_so_that_others_find_no_room(public_firs
     traits = shard.lead().trait_values()
     assert len(traits) == MOST_TRAITS
     assert {f"s{i:02}" for i in range(40)} <= set(traits)
+    assert {f"p{i:02}" for i in range(24)} <= set(traits)

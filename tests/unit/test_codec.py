@@ -67,7 +67,8 @@ def check_sane(event: LeadEvent) -> None:
     event.message_id.encode()
     assert len(event.values) == len(PATHS)
     for value in (event.traits or {}).values():
-        assert isinstance(value, str | int | float | bool)
+        for each in value if isinstance(value, list) else [value]:
+            assert each is None or isinstance(each, str | int | float | bool)
         msgspec.json.encode(value)
         msgspec.msgpack.encode(value)
 
@@ -305,6 +306,21 @@ def test_what_was_read_before_does_not_change_what_a_bad_time_is(tail: str) -> N
     assert parse_ms("2027-03-04T05:06:07.890Z") == 1_804_136_767_890
     assert fresh is None
     assert parse_ms(text) is None
+
+
+def test_lists_are_traits_and_null_takes_one_back() -> None:
+    traits = {
+        "tags": ["vip", 1, True, None, {"a": 1}, ["b"], 2.5],
+        "long": ["é" * 600, *range(80)],
+        "none": [],
+        "odd": [{"a": 1}],
+        "gone": None,
+        "company": {"name": None},
+    }
+    found = traits_of({"type": "identify", "traits": traits})
+    assert found is not None
+    assert found.pop("long") == ["é" * 512, *range(63)]
+    assert found == {"tags": ["vip", 1, True, 2.5], "none": [], "gone": None, "company.name": None}
 
 
 def test_traits_come_from_three_places() -> None:

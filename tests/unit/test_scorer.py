@@ -306,6 +306,31 @@ def test_a_rank_that_changes_beyond_the_range_alone_publishes_nothing() -> None:
     assert scorer.unsent(["u"]) == ["u"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_traits_that_a_scorecard_reads_stay_whatever_else_a_lead_has(order: int) -> None:
+    lines = (CTO, FitLine("zone", Where("zone", "contains", "vip"), 15.0))
+    rules = rules_of(fit=lines)
+    crm = Fact("identify", "crm", START_MS, traits={f"field_{i:02}": i for i in range(70)})
+    mine = Fact(
+        "identify", "mine", START_MS + 1, traits={"zone": ["x", "VIP"], "title": "CTO", "owner": "ana", "zz": 1}
+    )
+    shard = run(rules, [fact.event(rules, START_MS + 1) for fact in (crm, mine)[::order]])
+    assert points_of(rules, shard, 1) == 35
+    assert set(shard.lead().traits) == {"zone", "title", "owner", *(f"field_{i:02}" for i in range(64))}
+    assert shard.tally["traits_left_out"] == 7
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_null_takes_a_trait_back_by_event_time(order: int) -> None:
+    rules = rules_of(fit=(CTO,))
+    said = [Fact("identify", f"{i}", START_MS + i, traits={"title": title}) for i, title in enumerate(("CTO", None))]
+    shard = run(rules, [fact.event(rules, START_MS + 9) for fact in said[::order]])
+    assert shard.lead().trait_values() == {}
+    assert points_of(rules, shard, 9) == 0
+    shard.take(Fact("identify", "9", START_MS + 9, traits={"title": "CTO"}).event(rules, START_MS + 9))
+    assert points_of(rules, shard, 9) == 20
+
+
 def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None:
     rules = rules_of()
     scorer = AnyScorer(rules)
