@@ -27,6 +27,7 @@ class Part(TypedDict):
     name: str
     points: float
     amount: NotRequired[float]
+    after_caps: NotRequired[float]
 
 
 class Row(TypedDict):

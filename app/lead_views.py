@@ -26,6 +26,11 @@ def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
     }
 
 
+def points_of(part: View) -> float:
+    """The points of a part of a view, or of a reason of an alert, after caps."""
+    return float(part["after_caps"] if "after_caps" in part else part["points"])
+
+
 def rank(lead: Lead, card: CardRule, at_ms: int) -> float:
     """The place of a lead in the ranking at ``at_ms`` if no further events arrive."""
     return rank_of(read(card, lead, max(at_ms, lead.clock)).whole, lead.last_seen)

@@ -12,7 +12,7 @@ from app.board.bounded_store import BoundedStore, Place
 from app.board.cursor import cursor_of, place_of
 from app.board.id_cipher import IdCipher
 from app.board.masking import FULL, Mask
-from app.lead_views import rank, row_view
+from app.lead_views import points_of, rank, row_view
 from streams.clock import monotonic_s, now_ms
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
@@ -54,7 +54,7 @@ def category_of(card: CardRule, row: dict[str, Any], rules: Rules) -> str | None
     for part in row["parts"]:
         if part["kind"] == "signal":
             category = card.category_names[card.weights[rules.signals[part["name"]].id][2]]
-            sums[category] = sums.get(category, 0.0) + part["points"]
+            sums[category] = sums.get(category, 0.0) + points_of(part)
     name, points = max(sums.items(), key=lambda item: item[1], default=("", 0.0))
     return name if points > 0 else None
 

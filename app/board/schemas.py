@@ -47,8 +47,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Error": whole({"code": TEXT, "message": TEXT}, about="A refusal, with a remedy."),
     "Part": whole(
         {"kind": {"enum": ["signal", "fit", "cap", "clamp"]}, "name": TEXT, "points": NUMBER},
-        {"amount": NUMBER},
-        "One line of the explanation of a score; the parts sum to `exact`.",
+        {"amount": NUMBER, "after_caps": NUMBER},
+        "One line of the explanation of a score; the `points` of all parts sum to `exact`. `after_caps` is what "
+        "is left of a signal or a fit line that a cap reduces.",
     ),
     "Row": whole(
         {

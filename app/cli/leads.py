@@ -11,7 +11,7 @@ from rich.table import Table
 from app import lead_lookup
 from app.cli.common import REDIS_S, At, console, load_rules, open_store, parse_at, run
 from app.cli.errors import CommandError
-from app.lead_views import View, lead_view, rank, row_view
+from app.lead_views import View, lead_view, points_of, rank, row_view
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.clock import now_ms
@@ -104,7 +104,7 @@ def _table(rows: list[View]) -> Table:
 
 
 def _top_reasons(row: View) -> str:
-    """The signals and fit lines with the most points, without caps and the range."""
+    """The signals and fit lines with the most points after caps."""
     reasons = [part for part in row["parts"] if part["kind"] in {"signal", "fit"}]
-    parts = sorted(reasons, key=lambda part: -abs(part["points"]))[:MOST_REASONS]
-    return ", ".join(f"{part['name']} {part['points']:+.1f}" for part in parts)
+    parts = sorted(reasons, key=lambda part: -abs(points_of(part)))[:MOST_REASONS]
+    return ", ".join(f"{part['name']} {points_of(part):+.1f}" for part in parts)

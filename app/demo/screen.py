@@ -19,7 +19,7 @@ from app.demo.generator import Traffic
 from app.demo.guest import GUEST, command
 from app.demo.stack import Stack
 from app.demo.watch import Seen, watching
-from app.lead_views import rank
+from app.lead_views import points_of, rank
 from streams.clock import monotonic_s, now_ms
 from streams.scorefile import load_file
 from streams.scoring.lead import Lead
@@ -282,7 +282,7 @@ def person(lead_id: str, traits: dict[str, Any]) -> str:
 
 
 def reasons(parts: Iterable[Part], most: int = 4) -> str:
-    """The largest parts of a score."""
-    visible = [part for part in parts if part.kind in ("signal", "fit") and round(part.points)]
-    largest = sorted(visible, key=lambda part: -abs(part.points))[:most]
-    return "  ".join(f"{part.name} {part.points:+.0f}" for part in largest)
+    """The largest parts of a score, after caps."""
+    found = [(part.name, points_of(part.row())) for part in parts if part.kind in ("signal", "fit")]
+    largest = sorted(((name, points) for name, points in found if round(points)), key=lambda pair: -abs(pair[1]))
+    return "  ".join(f"{name} {points:+.0f}" for name, points in largest[:most])

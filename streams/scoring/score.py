@@ -8,12 +8,12 @@ floating-point additions does not matter.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp2, log2
 from typing import Any, NamedTuple
 
 from streams.scoring.lead import Lead
-from streams.scoring.rules import UNIT, CardRule, Rules
+from streams.scoring.rules import UNIT, CardRule, Rules, units
 
 SEEN_MS = 2.0**42
 """The year 2109: no lead is seen later."""
@@ -143,6 +143,8 @@ class Part:
     """Signals only: the decayed amount."""
     count: int = 0
     last_at: int | None = None
+    after_caps: float | None = None
+    """What is left of a signal or a fit line that a cap reduces; those under one cap lose in proportion."""
 
     def row(self) -> dict[str, Any]:
         """The part as API and alerts show it."""
@@ -150,6 +152,8 @@ class Part:
         if self.amount is not None:
             row["amount"] = self.amount
         row["points"] = self.points
+        if self.after_caps is not None:
+            row["after_caps"] = self.after_caps
         return row
 
 
@@ -175,12 +179,15 @@ def explain(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> Explanatio
             _explain_signal(card, lead, i, now_ms, rules.by_id[signal].name, parts, sums)
     engagement: float = 0
     categories: dict[str, float] = {}
+    shares: list[float] = []
     for name, total, (low, high) in zip(card.category_names, sums, card.bounds, strict=True):
         clamped = min(max(total, low), high)
         _adjust(parts, "cap", name, clamped - total)
         categories[name] = clamped / UNIT
+        shares.append(_share(total, clamped))
         engagement += clamped
     fit = _explain_fit(card, lead, parts)
+    shares.append(_share(sum(units(part.points) for part in parts if part.kind == "fit"), fit))
     exact = min(max(engagement + fit, card.minimum), card.maximum)
     _adjust(parts, "clamp", "range", exact - engagement - fit)
     return Explanation(
@@ -190,8 +197,25 @@ def explain(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> Explanatio
         fit / UNIT,
         engagement / UNIT,
         categories,
-        tuple(parts),
+        tuple(_note_caps(card, part, rules, shares) for part in parts),
     )
+
+
+def _note_caps(card: CardRule, part: Part, rules: Rules, shares: list[float]) -> Part:
+    """A part with what caps leave of it; ``shares`` is what is left of each category, and of fit at the end."""
+    kept = part.points * UNIT
+    if part.kind == "signal":
+        _, cap, category, _ = card.weights[rules.signals[part.name].id]
+        kept = min(max(kept, -cap), cap) * shares[category]
+    elif part.kind == "fit":
+        kept *= shares[-1]
+    after_caps = round(kept) / UNIT
+    return part if after_caps == part.points else replace(part, after_caps=after_caps)
+
+
+def _share(total: float, capped: float) -> float:
+    """How much of a sum a cap leaves."""
+    return capped / total if total and 0.0 <= capped / total < 1.0 else 1.0
 
 
 def _explain_signal(  # noqa: PLR0913, PLR0917 - half of it is where the result goes

@@ -117,6 +117,8 @@ def _reasons(why: Explanation) -> list[dict[str, Any]]:
     rows = []
     for part in kept:
         row: dict[str, Any] = {"rule": part.name, "kind": part.kind, "points": part.points, "count": part.count}
+        if part.after_caps is not None:
+            row["after_caps"] = part.after_caps
         if part.last_at is not None:
             row["last_at"] = rfc3339(part.last_at)
         rows.append(row)

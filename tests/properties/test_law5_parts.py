@@ -44,6 +44,8 @@ def test_the_parts_sum_to_the_score_as_printed(history: tuple[Rules, ShardDriver
         why = explain(card, shard.lead(), now_ms, rules)
         assert total([part.points for part in why.parts]) == printed(why.exact)
         assert total(list(why.categories.values())) == printed(why.engagement)
+        given = [p.points if p.after_caps is None else p.after_caps for p in why.parts if p.kind in {"signal", "fit"}]
+        assert float(total(given)) == pytest.approx(why.engagement + why.fit, abs=1e-7)
         clamp = total([part.points for part in why.parts if part.kind == "clamp"])
         assert printed(why.engagement) + printed(why.fit) + clamp == printed(why.exact)
 

@@ -23,6 +23,7 @@ from app.board.responses import csv_line
 from app.board.scorecard_text import describe_condition, describe_fit, describe_signal, format_limit
 from app.board.scorecards import describe_scorecard
 from app.board.timeline import build_timeline
+from app.board.view_models import weightiest
 from app.http.refusals import Refusal
 from streams.scorefile import load
 from streams.scoring.conditions import OPERATORS
@@ -396,3 +397,10 @@ def test_rejects_are_listed_without_their_content_and_with_few_reasons() -> None
                        "bytes": 14}  # fmt: skip
     assert len(rejects.reasons) == 101
     assert rejects.reasons["other"] == 200
+
+
+def test_a_chip_shows_what_a_part_gave_after_caps_and_what_it_would_have_given() -> None:
+    capped = {"kind": "signal", "name": "product_depth", "points": 180.0, "after_caps": 15.0}
+    plain = {"kind": "signal", "name": "demo_request", "points": 40.0}
+    shown = [(part["name"], part["points"], part["uncapped"]) for part in weightiest([capped, plain], 3)]
+    assert shown == [("demo_request", 40.0, None), ("product_depth", 15.0, 180.0)]

@@ -57,6 +57,14 @@ def test_caps_are_parts_so_that_parts_sum_to_the_score() -> None:
     assert sum(part["points"] for part in card["parts"]) == card["exact"] == 100.0
 
 
+def test_a_capped_part_has_its_points_before_and_after_caps() -> None:
+    parts = card_of(lead_of(product_depth=60, demo_request=2, page_view=1))["parts"]
+
+    assert [(part["points"], part.get("after_caps")) for part in parts if part["kind"] == "signal"] == [
+        (180, pytest.approx(70 * 15 / 95)), (80, pytest.approx(70 * 80 / 95)), (1, None),
+    ]  # fmt: skip
+
+
 def test_only_signals_have_an_amount() -> None:
     lead = lead_of(demo_request=3)
     lead.traits["title"] = ["CTO", NOON, "m"]
