@@ -69,6 +69,8 @@ class Score(TypedDict):
     grade: str
     stage: str | None
     stages: dict[str, bool]
+    not_entered: dict[str, list[dict[str, Any]]]
+    """By stage, what keeps the lead out of it."""
     fit: float
     engagement: float
     categories: dict[str, float]

@@ -1,9 +1,11 @@
 """A lead's state as JSON values, for the command line and the board. Pure."""
 
+from math import floor
 from typing import Any
 
 from streams.scoring.crossing import next_change
 from streams.scoring.lead import Lead
+from streams.scoring.obstacles import obstacles_of
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import explain, published, rank_of, read
 from streams.scoring.stages import DECAY, advance, current_stage, settle
@@ -29,6 +31,14 @@ def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
 def points_of(part: View) -> float:
     """The points of a part of a view, or of a reason of an alert, after caps."""
     return float(part["after_caps"] if "after_caps" in part else part["points"])
+
+
+def describe_obstacle(obstacle: View) -> str:
+    """What keeps a lead out of a stage, in words."""
+    if "blocked_by" in obstacle:
+        return f"blocked by {obstacle['blocked_by']}"
+    has = floor(obstacle["has"] * 10) / 10  # 69.99 is not 70
+    return f"{obstacle['needs']} {has:.1f} of {obstacle['at_least']:g}"
 
 
 def rank(lead: Lead, card: CardRule, at_ms: int) -> float:
@@ -71,6 +81,7 @@ def _card_view(card: CardRule, lead: Lead, rules: Rules, at_ms: int) -> View:
         "grade": why.grade,
         "stage": current_stage(card, lead),
         "stages": {rule.stage.name: _is_in_stage(lead, rule.key) for rule in card.stages},
+        "not_entered": obstacles_of(card, lead, at_ms, rules),
         "fit": why.fit,
         "engagement": why.engagement,
         "categories": why.categories,

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from app.board import formatting, view_models
+from app.lead_views import describe_obstacle
 from streams.clock import now_ms
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "exact": formatting.exact_time,
     "day": formatting.day,
     "words": formatting.words,
+    "obstacle": describe_obstacle,
     "number": formatting.number,
     "signed": formatting.signed,
     "percent": formatting.percent,

@@ -62,10 +62,17 @@ SCHEMAS: Final[dict[str, Schema]] = {
         {"leads": listed(ref("Row")), "next": maybe(TEXT), "as_of": TIME, "looked_at": WHOLE},
         about="A page of the ranking. With a filter it may be short or empty, and still have a `next`.",
     ),
+    "Obstacle": whole(
+        {},
+        {"needs": {"enum": ["score", "fit", "engagement"]}, "at_least": NUMBER, "has": NUMBER, "blocked_by": TEXT},
+        "What keeps a lead out of a stage: too few points, or a signal that blocks it.",
+    ),
     "Score": whole(
         {
             "score": WHOLE, "exact": NUMBER, "grade": TEXT, "stage": maybe(TEXT),
-            "stages": {"type": "object", "additionalProperties": TRUTH}, "fit": NUMBER, "engagement": NUMBER,
+            "stages": {"type": "object", "additionalProperties": TRUTH},
+            "not_entered": {"type": "object", "additionalProperties": listed(ref("Obstacle"))},
+            "fit": NUMBER, "engagement": NUMBER,
             "categories": POINTS, "parts": listed(ref("Part")),
             "next_change": maybe(whole({"at": TIME, "to": WHOLE})),
         },

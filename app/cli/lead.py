@@ -11,7 +11,7 @@ from rich.table import Table
 from app import lead_lookup
 from app.cli.common import At, LeadId, console, load_rules, open_store, parse_at, run
 from app.cli.errors import CommandError
-from app.lead_views import View, lead_view
+from app.lead_views import View, describe_obstacle, lead_view
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.exits import Exit
@@ -89,6 +89,9 @@ def _card(name: str, card: View) -> Group:
     inside = [f"{'●' if inside else '○'} {escape(stage)}" for stage, inside in card["stages"].items()]
     if inside:
         lines.append("  ".join(inside))
+    for out, obstacles in card["not_entered"].items():
+        if obstacles:
+            lines.append(f"[dim]not in {escape(out)}: {escape(', '.join(map(describe_obstacle, obstacles)))}[/]")
     if change := card["next_change"]:
         lines.append(
             f"[dim]will be {change['to']} from {_to_the_second(change['at'])} on if no further events arrive[/]"

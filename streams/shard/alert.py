@@ -12,6 +12,7 @@ import orjson
 
 from streams.scoring.event import LeadEvent
 from streams.scoring.lead import Lead
+from streams.scoring.obstacles import obstacles_of
 from streams.scoring.outcome import Crossing
 from streams.scoring.rules import UNIT, CardRule, Rules
 from streams.scoring.score import Explanation, Standing, explain, published
@@ -86,6 +87,7 @@ def _data(crossing: Crossing, lead: Lead, card: CardRule, rules: Rules, link_bas
             "crossing_number": t.episode,
         },
         "reasons": _reasons(why),
+        "not_entered": obstacles_of(card, lead, t.at_ms, rules),
         "activity": _activity(lead, why),
         "scorecard": {"name": card.name, "label": card.card.label, "version": rules.version},
         "model": {"name": card.name, "version": rules.version[:12], "checksum": f"sha256:{rules.version}"},

@@ -93,6 +93,7 @@ class StandInService:
             "grade": "A",
             "stage": "qualified",
             "stages": {"engaged": True, "qualified": True},
+            "not_entered": {},
             "fit": 30.0,
             "engagement": 51.625,
             "categories": {"intent": 50.0, "attention": 6.625, "friction": -5.0, "other": 0.0},

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app import lead_lookup
-from app.lead_views import lead_view, row_view
+from app.lead_views import describe_obstacle, lead_view, row_view
 from streams.events.identities import email_id
 from streams.scorefile import load_file
 from streams.scoring.event import Identity
@@ -42,7 +42,7 @@ def test_a_view_has_exactly_the_documented_keys() -> None:
 
     assert " ".join(view) == "lead_id as_of first_seen_at last_seen_at aliases traits scorecards"
     assert " ".join(view["scorecards"]["default"]) == (
-        "score exact grade stage stages fit engagement categories parts next_change"
+        "score exact grade stage stages not_entered fit engagement categories parts next_change"
     )
 
 
@@ -195,3 +195,13 @@ async def test_the_ranking_of_all_shards_is_one_ranking(limit: int) -> None:
     found = [lead_id for lead_id, _ in await lead_lookup.load_top(store, 4, "default", limit)]
 
     assert found == sorted(scores, key=lambda name: (-scores[name], name))[:limit]
+
+
+def test_what_keeps_a_lead_out_of_a_stage_is_said() -> None:
+    lead = lead_of(demo_request=2, unsubscribe=1)
+
+    missing = card_of(lead)["not_entered"]
+    assert list(missing) == ["qualified"]
+    assert [describe_obstacle(each) for each in missing["qualified"]] == [
+        "score 50.0 of 70", "fit 0.0 of 10", "blocked by unsubscribe",
+    ]  # fmt: skip

@@ -1,0 +1,36 @@
+"""Explain why a lead is not in a stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streams.scoring.lead import Lead
+from streams.scoring.rules import UNIT, CardRule, Rules, StageRule
+from streams.scoring.score import Reading, read
+
+
+def obstacles_of(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> dict[str, list[dict[str, Any]]]:
+    """List for each stage that the lead is not in what keeps it out, by stage."""
+    reading = read(card, lead, now_ms)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for rule in card.stages:
+        latch = lead.latches.get(rule.key)
+        if latch is None or not latch.inside:
+            found[rule.stage.name] = _missing(rule, reading) + _blocking(rule, lead, rules)
+    return found
+
+
+def _missing(rule: StageRule, reading: Reading) -> list[dict[str, Any]]:
+    """What the lead has too little of, in points."""
+    bounds = (
+        ("score", reading.exact, rule.enter),
+        ("fit", reading.fit, rule.needs_fit),
+        ("engagement", reading.engagement, rule.needs_engagement),
+    )
+    return [{"needs": name, "at_least": least / UNIT, "has": has / UNIT} for name, has, least in bounds if has < least]
+
+
+def _blocking(rule: StageRule, lead: Lead, rules: Rules) -> list[dict[str, Any]]:
+    """The signals that block the stage."""
+    amounts = zip(lead.signals, lead.amount, strict=True)
+    return [{"blocked_by": rules.by_id[s].name} for s, amount in amounts if s in rule.blocking and amount > 0]
