@@ -185,7 +185,7 @@ def test_a_lead_is_followed_over_its_threshold_to_the_alert(board: Board, visito
 
     board.send(did("rising", "Demo Requested"))
 
-    wait_for(lambda: page.run("document.getElementById('score').textContent") == "75", "75 points")
+    wait_for(lambda: page.run("document.getElementById('score').textContent") == "74", "74 points")
     wait_for(lambda: "entered" in page.run("document.getElementById('alerts').innerText"), "the alert on its page")
     wait_for(lambda: "Carla Rising" in alerts.run(LATEST), "the alert in the feed")
     wait_for(lambda: "Carla Rising entered qualified" in alerts.run(SAID), "said")

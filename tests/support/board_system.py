@@ -56,11 +56,11 @@ class Board:
             return None
 
     def wait_score(self, lead_id: str, score: int) -> None:
-        """Return when a lead has at least this published score."""
+        """Return when a lead has at least this score, less what fades within minutes."""
 
         def reached() -> bool:
             lead = self.lead(lead_id)
-            return lead is not None and lead["scorecards"]["default"]["score"] >= score
+            return lead is not None and lead["scorecards"]["default"]["exact"] >= score - 0.1
 
         wait_for(reached, f"{lead_id} at {score}")
 
