@@ -151,7 +151,7 @@ def test_events_change_the_ranking_and_are_streamed(live: Live) -> None:
         wait_for(lambda: streams_open(live) >= 2, "listening")
         live.system.send([(now_ms(), {"userId": "streamed", "messageId": "the-order", **order()})])
     assert (alerts[0].event, alerts[0].data["kind"], alerts[0].data["stage"]) == ("alert", "entered", "hot")
-    assert leads[0].data["scorecards"]["default"]["score"] == 40
+    assert leads[0].data["scorecards"]["default"]["score"] == 41
     (first,) = [alert for alert in live.client.alerts("streamed") if alert["kind"] == "entered"]
     assert first["id"] == alerts[0].data["id"]
 
@@ -304,7 +304,7 @@ def test_without_kafka_leads_are_shown_all_the_same(live: Live) -> None:
     with live.system.board(kafka=f"127.0.0.1:{free_port()}") as process:
         other = Live(live.system, process)
         process.wait_ready()
-        assert other.client.lead("shown")["scorecards"]["default"]["score"] == 39
+        assert other.client.lead("shown")["scorecards"]["default"]["score"] == 40
         assert list(other.client.alerts()) == []
         assert process.stop()[0] == 0
 
