@@ -10,6 +10,7 @@ from streams.events.rejects import REASONS, Reject
 from streams.events.times import FIRST_MS, LAST_MS
 from streams.scoring.event import Arrived, Control, Erase, Join, Retract
 from streams.scoring.lead import Lead
+from streams.scoring.rules import MOST_AMOUNT
 from streams.scoring.stored import decode
 
 _KINDS: Final[dict[str, Any]] = {"join": Join, "arrived": Arrived, "erase": Erase, "retract": Retract}
@@ -37,9 +38,17 @@ def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: i
         sound = 0 <= control.arrival <= LAST_MS
         if isinstance(control, Join):
             sound = sound and control.greater < control.lesser
+        if isinstance(control, Retract):
+            sound = sound and all(map(_is_sound, control.given))
         if isinstance(control, Arrived) and control.blob:
             state = decode(control.blob)
             sound = sound and not (isinstance(state, Lead) and not 0 <= state.base <= LAST_MS)
         return control if sound else Reject("bad_control", REASONS["bad_control"])
     except (LookupError, TypeError, ValueError, RecursionError, msgspec.MsgspecError):
         return Reject("bad_control", REASONS["bad_control"])
+
+
+def _is_sound(given: tuple[int, int, str, float, int]) -> bool:
+    """Whether an event can have been counted like this."""
+    signal, at, _, amount, value = given
+    return 0 <= signal < 2**32 and 0 <= at <= LAST_MS and 0 <= amount <= MOST_AMOUNT and 0 <= value < 2**64

@@ -8,9 +8,10 @@ from streams.scoring.event import ANONYMOUS, Arrived, Control, Erase, Join, Retr
 from streams.scoring.identity import add_aliases, merge
 from streams.scoring.lead import Erased, Lead, Redirect, State, id_hash
 from streams.scoring.leads import Leads
-from streams.scoring.retraction import retract_event
+from streams.scoring.redirects import carry_retraction, memory_of
+from streams.scoring.retraction import note_retracted, retract_event
 from streams.scoring.score import Before
-from streams.scoring.stages import MERGED, RETRACTED, Cause, settle
+from streams.scoring.stages import MERGED, RETRACTED, Cause, absorb_latches, leave_joined, settle
 from streams.scoring.stored import decode, encode, encode_erased, encode_redirect
 
 MOST_HOPS = 8
@@ -48,14 +49,18 @@ def _join(leads: Leads, record: Join, state: State | None) -> None:
         else:
             leads.forward(onward.lead_id, onward)
         return
-    blob = b""
+    blob, memory = b"", None
     if isinstance(state, Lead):
         if record.lesser.kind == ANONYMOUS and (state.known or state.aliases) and not record.explicit:
             leads.outcome.tally["join_conflicts"] += 1  # the lead is not an anonymous visitor
             return
         leads.advance(record.lead_id, state, record.arrival)
+        state.clock = max(state.clock, record.arrival)
         blob = encode(state)
-    _replace_with_redirect(leads, record.lead_id, Redirect(record.greater, record.lesser.kind == ANONYMOUS))
+        left = leave_joined(leads.rules, record.lead_id, state, state.clock, record.greater.id)
+        leads.note_transitions(record.lead_id, state, left, None)
+        memory = memory_of(state)
+    _replace_with_redirect(leads, record.lead_id, Redirect(record.greater, record.lesser.kind == ANONYMOUS, memory))
     arrived = Arrived(record.greater.id, record.lead_id, blob, record.arrival)
     leads.forward(record.greater.id, arrived)
     leads.outcome.tally["joins"] += 1
@@ -85,21 +90,19 @@ def _arrive(leads: Leads, record: Arrived, state: State | None) -> None:
     other = decode(record.blob) if record.blob else None
     lead = state if isinstance(state, Lead) else None
     if lead is None:
-        if not isinstance(other, Lead):
-            lead = Lead(record.arrival)
-        else:
-            lead = Lead(other.base)
-            lead.first_seen, lead.last_seen, lead.clock = other.first_seen, other.last_seen, other.clock
-        lead.erased_at = state.at_ms if isinstance(state, Erased) else 0
-        leads.states[record.lead_id] = lead
-        leads.outcome.tally["leads"] += 1
-    if record.arrival > lead.clock:
-        leads.advance(record.lead_id, lead, record.arrival)
-        lead.clock = record.arrival
+        begun = other if isinstance(other, Lead) else Lead(record.arrival)
+        lead = leads.new_lead(record.lead_id, begun.base, begun.clock, state)
+        lead.first_seen, lead.last_seen = begun.first_seen, begun.last_seen
+    now_ms = max(record.arrival, other.clock) if isinstance(other, Lead) else record.arrival
+    if now_ms > lead.clock:
+        leads.advance(record.lead_id, lead, now_ms)
+        lead.clock = now_ms
     if isinstance(other, Lead):
         before = Before(lead)
-        merge(leads.rules, lead, other, record.origin)
-        transitions = settle(leads.rules, record.lead_id, lead, lead.clock, MERGED, before.exact)
+        retracted = merge(leads.rules, lead, other, record.origin)
+        subject = (leads.rules, record.lead_id, lead)
+        transitions = absorb_latches(*subject, other.latches, lead.clock, before.exact, retracted)
+        transitions += settle(*subject, lead.clock, MERGED, before.exact, retracted)
         leads.note_transitions(record.lead_id, lead, transitions, None)
     else:
         add_aliases(lead, [record.origin])
@@ -120,22 +123,24 @@ def _erase(leads: Leads, record: Erase, state: State | None) -> None:
 
 
 def _retract(leads: Leads, record: Retract, state: State | None) -> None:
-    if isinstance(state, Redirect):
-        leads.forward(state.target.id, msgspec.structs.replace(record, lead_id=state.target.id))
-        return
     lead_id, arrival, digest = record.lead_id, record.arrival, id_hash(record.message_id)
+    if isinstance(state, Redirect):
+        leads.forward(state.target.id, carry_retraction(leads, record, state))
+        return
     lead = state if isinstance(state, Lead) else leads.new_lead(lead_id, arrival, arrival, state)
     leads.touched[lead_id] = lead
     if arrival > lead.clock:
         leads.advance(lead_id, lead, arrival)
         lead.clock = arrival
     before = Before(lead)
-    if retract_event(leads.rules, lead, digest):
-        transitions = settle(leads.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact)
+    if retract_event(leads.rules, lead, digest, record.given):
+        note_retracted(lead, digest)
+        transitions = settle(leads.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact, (digest,))
         leads.note_transitions(lead_id, lead, transitions, None)
         leads.outcome.tally["retracted"] += 1
     elif lead.knows(digest):
         leads.outcome.tally["retracted_late"] += 1
     else:  # it arrived before its event, which will then be skipped as a duplicate
         lead.note_id(digest)
+        note_retracted(lead, digest)
         leads.outcome.tally["retracted"] += 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any, Final
 
-from streams.scoring.lead import ID_BYTES, OLDER, Latch, Lead, Window, detail_key
+from streams.scoring.lead import ID_BYTES, MOST_IDS, OLDER, RECENT, Lead, Window, detail_key
+from streams.scoring.retraction import retract_event, was_retracted
 from streams.scoring.rules import Rules
 
 MOST_ALIASES = 1000
@@ -18,8 +19,13 @@ PUBLIC: Final = 1
 """Last element of the row of a trait that came with a public write key, which anybody can use."""
 
 
-def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
-    """Add the state of ``other``, whose id is ``origin``, to ``lead``. Nothing is counted twice."""
+def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> set[bytes]:
+    """Add the state of ``other``, whose id is ``origin``, to ``lead``, but for its stages. Nothing is counted twice.
+
+    Returns:
+        The events that one of the two had counted and that had been retracted from the other.
+    """
+    retracted = _count_once(rules, lead, other)
     shift = other.base - lead.base
     for i, signal in enumerate(other.signals):
         rule = rules.by_id.get(signal)
@@ -29,31 +35,60 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> None:
         elif rule is not None:
             lead.add(signal, rule.inverse_half_life, other.ref[i] + shift, other.amount[i])
             lead.count[lead.signals.index(signal)] += other.count[i] - 1
-    lead.ring = (other.ring + lead.ring)[-OLDER * ID_BYTES :]
-    _join_recent(lead, other, shift)
+    _join_memories(lead, other, shift)
     for name, row in other.traits.items():
         note_trait(lead, name, row, rules.traits)
     for touch in other.touches:
         note_touch(lead, touch)
-    for key, latch in other.latches.items():
-        lead.latches[key] = _joined(lead.latches.get(key), latch)
     lead.first_seen = min(lead.first_seen, other.first_seen)
     lead.last_seen = max(lead.last_seen, other.last_seen)
-    lead.clock = max(lead.clock, other.clock)
     add_aliases(lead, [origin, *other.aliases])
     lead.forget_derived()
+    return retracted
 
 
-def _join_recent(lead: Lead, other: Lead, shift: int) -> None:
-    """Combine the recent events of both leads, those of the other first."""
-    mine, lead.recent, lead.sets = lead.remembered(), b"", []
-    for digest, at, signals in other.remembered():
-        for signal in signals if other.details else ():
-            if (detail := other.details.get(detail_key(digest, at, signal))) is not None:
-                lead.details[detail_key(digest, at + shift, signal)] = detail
-        lead.remember(digest, at + shift, signals)
-    for digest, at, signals in mine:
+def _count_once(rules: Rules, lead: Lead, other: Lead) -> set[bytes]:
+    """Undo events in one of two leads if they were also counted in, or retracted from, the other."""
+    theirs = [digest for digest, _, _ in other.remembered() if lead.knows(digest)]
+    mine = [digest for digest, _, _ in lead.remembered() if other.knows(digest) and digest not in theirs]
+    for digest in theirs:
+        retract_event(rules, other, digest)
+    for digest in mine:
+        retract_event(rules, lead, digest)
+    return {digest for digest in theirs + mine if was_retracted(lead, digest) or was_retracted(other, digest)}
+
+
+def _join_memories(lead: Lead, other: Lead, shift: int) -> None:
+    """Combine the recent events of both leads: the latest ones of both together, by event time."""
+    mine, theirs = lead.remembered(), [(digest, at + shift, signals) for digest, at, signals in other.remembered()]
+    details: dict[bytes, list[Any]] = lead.details | {
+        detail_key(digest, at + shift, signal): detail
+        for digest, at, signals in other.remembered()
+        for signal in (signals if other.details else ())
+        if (detail := other.details.get(detail_key(digest, at, signal))) is not None
+    }
+    together = sorted(mine + theirs, key=lambda event: (event[1], event[0]))
+    older, latest = together[:-RECENT], together[-RECENT:]
+    rings = []
+    for ring, events, others in ((lead.ring, mine, theirs), (other.ring, theirs, mine)):
+        ids = _ids_beside(ring, len(events), sum(event in latest for event in others))
+        rings.append((min((at for _, at, _ in events), default=0), ids))
+    ids = [digest for _, digests in sorted(rings) for digest in digests] + [digest for digest, _, _ in older]
+    lead.ring = b"".join(dict.fromkeys(ids))[-MOST_IDS * ID_BYTES :]
+    lead.recent, lead.sets, lead.details = b"", [], {}
+    for digest, at, signals in latest:
+        keys = [detail_key(digest, at, signal) for signal in signals] if details else []
+        lead.details.update({key: details[key] for key in keys if key in details})
         lead.remember(digest, at, signals)
+
+
+def _ids_beside(ring: bytes, recent: int, later: int) -> list[bytes]:
+    """The ids of a ring, without those that are certainly older than 128 others.
+
+    ``recent`` events of the same lead and ``later`` ones of the other are younger than all of them.
+    """
+    ids = [ring[start : start + ID_BYTES] for start in range(0, len(ring), ID_BYTES)]
+    return ids[max(len(ids) + recent + later - RECENT - OLDER, 0) :]
 
 
 def add_aliases(lead: Lead, ids: list[str]) -> None:
@@ -110,23 +145,3 @@ def note_touch(lead: Lead, touch: list[Any]) -> None:
 def _shifted(window: Window, shift: int) -> Window:
     entries = [[at + shift, *rest] for at, *rest in window.entries]
     return Window(entries, window.closed, window.closed_ref + shift)
-
-
-def _joined(mine: Latch | None, other: Latch) -> Latch:
-    """Merge two latches: inside if either is, with the latest publication time.
-
-    If only the other one is inside, episodes add up, because its episode was never published under this lead id.
-    """
-    if mine is None:
-        return other
-    episode = mine.episode if mine.inside else mine.episode + other.episode
-    leading = max(mine, other, key=lambda latch: (latch.inside, latch.published_at or 0, latch.since))
-    published = [latch.published_at for latch in (mine, other) if latch.published_at is not None]
-    return Latch(
-        leading.inside,
-        leading.since,
-        episode,
-        max(published, default=None),
-        leading.silent,
-        leading.by,
-    )

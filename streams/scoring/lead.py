@@ -27,6 +27,8 @@ RECENT: Final = 60
 """Number of recent events that are remembered in full."""
 OLDER: Final = 68
 """Number of older message ids that are remembered: duplicates are found among 128 events."""
+MOST_IDS: Final = RECENT + 2 * OLDER
+"""The most older message ids that a lead has after a join."""
 MOST_SETS: Final = 255
 
 
@@ -96,14 +98,16 @@ class Redirect:
     """A lead that was merged into another: everything for it goes to the ``target`` identity.
 
     ``visitor``: the id was an anonymous visitor's, so a known user with the same id is somebody else.
+    ``memory``: the recent events that came under its id, and the episodes of its stages.
     """
 
-    __slots__ = ("target", "visitor")
+    __slots__ = ("memory", "target", "visitor")
 
-    def __init__(self, target: Identity, visitor: bool = False) -> None:
+    def __init__(self, target: Identity, visitor: bool = False, memory: Lead | None = None) -> None:
         """Point to the greater identity."""
         self.target = target
         self.visitor = visitor
+        self.memory = memory
 
 
 class Erased:
@@ -255,8 +259,9 @@ class Lead:
             self.tidy_sets()
 
     def note_id(self, digest: bytes) -> None:
-        """Remember a message id, so that it is recognized as a duplicate."""
-        self.ring = (self.ring + digest)[-OLDER * ID_BYTES :]
+        """Remember a message id, so that it is recognized as a duplicate; after a join, more than ``OLDER`` are kept."""
+        most = OLDER if len(self.ring) <= OLDER * ID_BYTES else MOST_IDS
+        self.ring = (self.ring + digest)[-most * ID_BYTES :]
 
     def put(self, signal: int, at: int, amount: float, count: int) -> None:
         """Replace the amount, time and count of a signal."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from streams.scoring.crossing import soonest
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.interface import Batch
-from streams.scoring.lead import Erased, Lead, State
+from streams.scoring.lead import Erased, Latch, Lead, Redirect, State
 from streams.scoring.outcome import Crossing, Forward, Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.score import read
@@ -86,6 +86,8 @@ class Leads:
         lead = Lead(at_ms)
         lead.clock = arrival
         lead.erased_at = state.at_ms if isinstance(state, Erased) else 0
+        if isinstance(state, Redirect) and state.memory is not None:
+            lead.latches = {key: Latch(episode=latch.episode) for key, latch in state.memory.latches.items()}
         if self.fresh_slack > 0:
             lead.calm_until, lead.slack = math.inf, self.fresh_slack
         self.states[lead_id] = lead

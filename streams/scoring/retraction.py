@@ -6,6 +6,7 @@ limit, the next remembered event of the same bucket takes the place of the undon
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from streams.scoring.lead import Lead, detail_key
@@ -37,25 +38,65 @@ def counted_signals(lead: Lead) -> list[CountedSignal]:
     ]
 
 
-def retract_event(rules: Rules, lead: Lead, digest: bytes) -> bool:
-    """Undo the event with this message id hash; False if it is not among the recent ones."""
+def retract_event(rules: Rules, lead: Lead, digest: bytes, carried: Sequence[Sequence[Any]] = ()) -> bool:
+    """Undo the event with this message id hash; False if it is not known as what it was counted.
+
+    ``carried``: what a lead that was merged into this one remembers of the event, see ``Retract.given``.
+    """
     everything = counted_signals(lead)
     gone = [item for item in everything if item.digest == digest]
+    if gone:
+        _forget(lead, digest)
+        lead.note_id(digest)
+    elif not was_retracted(lead, digest):
+        gone = [
+            CountedSignal(digest, signal, [at - lead.base, *detail])
+            for signal, at, *detail in carried
+            if at > lead.erased_at  # what was erased is gone
+        ]
     if not gone:
         return False
     kept = [item for item in everything if item.digest != digest]
-    _forget(lead, digest)
-    lead.note_id(digest)
+    for item in gone:
+        _undo(rules, lead, item, kept)
+    return True
+
+
+def _undo(rules: Rules, lead: Lead, item: CountedSignal, kept: Iterable[CountedSignal]) -> None:
+    lead.details.pop(item.key, None)
+    rule = rules.by_id.get(item.signal)
+    if rule is None or item.signal not in lead.signals:
+        return  # the scorecards no longer have this signal, or the lead has lost it
+    if rule.counter is None:
+        lead.undo(item.signal, rule.inverse_half_life, item.row[0], item.row[2])
+    else:
+        rule.counter.undo(lead, item.row, [other.row for other in kept if other.signal == item.signal])
+
+
+def forget_event(lead: Lead, digest: bytes) -> list[tuple[int, int, str, float, int]]:
+    """Forget all but the id of an event; return what it was counted as, see ``Retract.given``."""
+    gone = [item for item in counted_signals(lead) if item.digest == digest]
+    if gone:
+        _forget(lead, digest)
+        lead.note_id(digest)
     for item in gone:
         lead.details.pop(item.key, None)
-        rule = rules.by_id.get(item.signal)
-        if rule is None:
-            continue  # the scorecards no longer have this signal
-        if rule.counter is None:
-            lead.undo(item.signal, rule.inverse_half_life, item.row[0], item.row[2])
-        else:
-            rule.counter.undo(lead, item.row, [other.row for other in kept if other.signal == item.signal])
-    return True
+    return [(item.signal, item.row[0] + lead.base, *item.row[1:]) for item in gone]
+
+
+def note_retracted(lead: Lead, digest: bytes) -> None:
+    """Remember that the event with this id was retracted."""
+    lead.note_id(_inverted(digest))
+
+
+def was_retracted(lead: Lead, digest: bytes) -> bool:
+    """Whether this event is remembered as retracted."""
+    return lead.knows(_inverted(digest))
+
+
+def _inverted(digest: bytes) -> bytes:
+    """The id that is kept beside the id of a retracted event."""
+    return bytes(byte ^ 0xFF for byte in digest)
 
 
 def _forget(lead: Lead, digest: bytes) -> None:

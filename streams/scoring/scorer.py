@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from streams.scoring import controls
 from streams.scoring.counting import Counted
@@ -19,10 +19,11 @@ from streams.scoring.interface import Batch
 from streams.scoring.lead import NEAR_MS, Erased, Lead, Redirect, State, detail_key, id_hash, value_hash
 from streams.scoring.leads import Leads
 from streams.scoring.outcome import Outcome
+from streams.scoring.retraction import was_retracted
 from streams.scoring.rules import Hit
 from streams.scoring.score import Before, Standing, published, rank_of, read
 from streams.scoring.stages import Cause, settle, standing
-from streams.scoring.stored import encode
+from streams.scoring.stored import encode, encode_redirect
 
 CLOSE_MS: Final = 3_600_000
 """If the lower bound of the next change is closer than this, the exact change is searched for instead.
@@ -64,13 +65,28 @@ class Scorer(Leads):
             self.misroute(event)
             return state
         if isinstance(state, Redirect) and not (state.visitor and event.known):
-            self.forward(state.target.id, event)
-            self.outcome.tally["forwarded"] += 1
+            self._send_on(state, event)
             return state
         if isinstance(state, Erased) and event.arrival <= state.at_ms:
             self.outcome.tally["erased"] += 1
             return state
         return self.new_lead(lead_id, event.at, event.arrival, state)
+
+    def _send_on(self, redirect: Redirect, event: LeadEvent) -> None:
+        """Send an event on to the lead that this one was joined to, unless it was counted or sent on before."""
+        match, digest = self.rules.match(event.name, event.values), id_hash(event.message_id)
+        memory = redirect.memory or Lead(event.at)
+        if match.hits and not was_retracted(memory, digest):
+            if memory.knows(digest):
+                self.outcome.tally["duplicates"] += 1
+                return
+            memory.remember(digest, event.at - memory.base, match.signals)
+            for hit in match.hits:
+                _note_detail(memory, event, hit)
+            redirect.memory = memory
+            self.outcome.blobs[event.lead_id] = encode_redirect(redirect)
+        self.forward(redirect.target.id, event)
+        self.outcome.tally["forwarded"] += 1
 
     def _apply_event(self, lead: Lead, event: LeadEvent) -> None:
         if event.arrival <= lead.erased_at:
@@ -117,16 +133,12 @@ class Scorer(Leads):
     def _count(self, lead: Lead, event: LeadEvent, hit: Hit) -> None:
         """Count an event as one of the signals that it matched."""
         rule, at, outcome = hit.rule, event.at - lead.base, self.outcome
-        amount = int(hit.amount) if hit.amount.is_integer() else hit.amount
-        message_id = event.message_id if rule.amount_at is not None else ""
-        value = 0 if hit.value is None else value_hash(hit.value)
-        if rule.detailed and -NEAR_MS <= at < NEAR_MS:
-            lead.details[detail_key(id_hash(event.message_id), at, rule.id)] = [message_id, amount, value]
+        detail = _note_detail(lead, event, hit)
         if hit.counter is None:
             lead.add(hit.signal, hit.inverse_half_life, at, hit.amount)
             counted = Counted.ADDED
         else:
-            counted = hit.counter.count(lead, [at, message_id, amount, value], event.arrival)
+            counted = hit.counter.count(lead, [at, *detail], event.arrival)
         if counted is Counted.ADDED:
             outcome.fired[rule.name] += 1
             if rule.amount_at is not None:
@@ -240,6 +252,17 @@ class Scorer(Leads):
         for lead_id in lead_ids:
             if isinstance(lead := self.states.get(lead_id), Lead):
                 lead.unsent = False
+
+
+def _note_detail(lead: Lead, event: LeadEvent, hit: Hit) -> list[Any]:
+    """Remember what an event counts for one of its signals: [message id, amount, value hash], where it has a part."""
+    rule, at = hit.rule, event.at - lead.base
+    amount = int(hit.amount) if hit.amount.is_integer() else hit.amount
+    message_id = event.message_id if rule.amount_at is not None else ""
+    detail = [message_id, amount, 0 if hit.value is None else value_hash(hit.value)]
+    if rule.detailed and -NEAR_MS <= at < NEAR_MS:
+        lead.details[detail_key(id_hash(event.message_id), at, rule.id)] = detail
+    return detail
 
 
 def _after(now_ms: int, delay_ms: float) -> int | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from math import inf
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -47,6 +47,8 @@ class Transition:
     """The exact score before the cause, in units."""
     erased_at: int
     """When a former lead with this id was erased; 0 if none was."""
+    joined_to: str = ""
+    """The lead that this one was merged into, if that is why it left."""
 
     @property
     def alert_id(self) -> str:
@@ -57,12 +59,19 @@ class Transition:
         return str(uuid5(ALERT_NAMESPACE, "\x1f".join(parts)))
 
 
-def settle(
-    rules: Rules, lead_id: str, lead: Lead, now_ms: int, cause: Cause, before: Callable[[CardRule], float] | None = None
+def settle(  # noqa: PLR0913, PLR0917 - they are all needed
+    rules: Rules,
+    lead_id: str,
+    lead: Lead,
+    now_ms: int,
+    cause: Cause,
+    before: Callable[[CardRule], float] | None = None,
+    retracted: Collection[bytes] = (),
 ) -> list[Transition]:
     """Update every latch to the score at ``now_ms``, and note how long no stage can change.
 
     ``before`` returns the exact score (units) of a card before the cause; default: the score one millisecond earlier.
+    If the event that caused a stage entry is among the ``retracted``, the lead stays only with a score to enter.
     """
     transitions: list[Transition] = []
     calm, slack = inf, inf
@@ -73,11 +82,7 @@ def settle(
         for rule in card.stages:
             latch = lead.latches.get(rule.key)
             if flips(card, rule, lead, reading, now_ms) or (
-                cause.name == RETRACTED
-                and latch is not None
-                and latch.inside
-                and latch.by == cause.event
-                and reading.exact < rule.enter
+                latch is not None and latch.inside and latch.by in retracted and reading.exact < rule.enter
             ):
                 previous = before(card) if before else read(card, lead, now_ms - 1).exact
                 transitions.append(_flip_latch(rule, lead_id, lead, now_ms, cause, previous))
@@ -113,8 +118,65 @@ def _next_crossing(rules: Rules, lead: Lead, to_ms: int) -> int | None:
     return found
 
 
-def _flip_latch(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: Cause, previous: float) -> Transition:
-    """Flip one latch and decide whether the transition is published."""
+def leave_joined(rules: Rules, lead_id: str, lead: Lead, now_ms: int, joined_to: str) -> list[Transition]:
+    """A lead is merged into another: under its own id it leaves every stage."""
+    return [
+        replace(
+            _flip_latch(rule, lead_id, lead, now_ms, MERGED, read(card, lead, now_ms).exact),
+            joined_to=joined_to,
+        )
+        for card in rules.cards
+        for rule in card.stages
+        if (latch := lead.latches.get(rule.key)) is not None and latch.inside
+    ]
+
+
+def absorb_latches(  # noqa: PLR0913, PLR0917 - they are all needed
+    rules: Rules,
+    lead_id: str,
+    lead: Lead,
+    theirs: Mapping[str, Latch],
+    now_ms: int,
+    before: Callable[[CardRule], float],
+    retracted: Collection[bytes],
+) -> list[Transition]:
+    """Merge the latches of an absorbed lead: inside if either was, unless the score or a block rules it out.
+
+    The entry under this lead's own id is published if the absorbed lead's was.
+    """
+    transitions = []
+    for card in rules.cards:
+        reading = read(card, lead, now_ms)
+        for rule in card.stages:
+            if (other := theirs.get(rule.key)) is None:
+                continue
+            mine = lead.latches.setdefault(rule.key, Latch())
+            times = [latch.published_at for latch in (mine, other) if latch.published_at is not None]
+            mine.published_at = max(times, default=None)
+            kept = other.by not in retracted or reading.exact >= rule.enter
+            if not (other.inside and kept) or (mine.inside and (other.silent or not mine.silent)):
+                continue
+            lead.latches[rule.key] = Latch(inside=True)
+            stays = not flips(card, rule, lead, reading, now_ms)
+            lead.latches[rule.key] = mine
+            if stays:
+                if mine.inside:  # its entry was not published
+                    transitions.append(_flip_latch(rule, lead_id, lead, now_ms, MERGED, before(card)))
+                cause = Cause(MERGED.name, other.by)
+                transitions.append(_flip_latch(rule, lead_id, lead, now_ms, cause, before(card), other.silent))
+    return transitions
+
+
+def _flip_latch(  # noqa: PLR0913, PLR0917 - they are all needed
+    rule: StageRule,
+    lead_id: str,
+    lead: Lead,
+    now_ms: int,
+    cause: Cause,
+    previous: float,
+    silent: bool | None = None,
+) -> Transition:
+    """Flip one latch and decide whether the transition is published; ``silent`` overrides the cooldown."""
     stage = rule.stage
     latch = lead.latches.setdefault(rule.key, Latch())
     if latch.inside:
@@ -126,7 +188,7 @@ def _flip_latch(rule: StageRule, lead_id: str, lead: Lead, now_ms: int, cause: C
         latch.episode += 1
         latch.by = cause.event
         cooling = latch.published_at is not None and now_ms - latch.published_at < stage.cooldown_ms
-        silenced = latch.silent = stage.handoff and cooling
+        silenced = latch.silent = stage.handoff and (cooling if silent is None else silent)
         if stage.handoff and not silenced:
             latch.published_at = now_ms
     latch.since = now_ms

@@ -103,7 +103,7 @@ def decode(blob: bytes) -> State:
             return _lead(DECODERS[kind](blob))
         if kind == REDIRECT:
             redirect = decode_redirect(blob)
-            return Redirect(redirect.target, redirect.visitor)
+            return Redirect(redirect.target, redirect.visitor, _memory(redirect.memory))
         if kind == ERASED:
             return Erased(decode_erased(blob).at_ms)
     except (ValueError, IndexError, RecursionError) as error:
@@ -111,6 +111,11 @@ def decode(blob: bytes) -> State:
     if kind > VERSION:
         raise NewerFormat(kind)
     raise DamagedBlob("its first value is " + blob[:4].hex(" "))
+
+
+def _memory(blob: bytes) -> Lead | None:
+    """What a redirect remembers."""
+    return _lead(DECODERS[_kind(blob)](blob)) if blob else None
 
 
 def _kind(blob: bytes) -> int:
@@ -167,7 +172,8 @@ def _read_recent(lead: Lead, recent: bytes) -> None:
 
 def encode_redirect(redirect: Redirect) -> bytes:
     """The stored form of a redirect."""
-    return _encode((REDIRECT, redirect.target, redirect.visitor))
+    row = (REDIRECT, redirect.target, redirect.visitor)
+    return _encode(row if redirect.memory is None else (*row, encode(redirect.memory)))
 
 
 def encode_erased(erased: Erased) -> bytes:

@@ -95,6 +95,8 @@ def _data(crossing: Crossing, lead: Lead, card: CardRule, rules: Rules, link_bas
         "triggering_event": _trigger(t, crossing.event),
         "channels": _channels(lead),
     }
+    if t.joined_to:
+        data["merged_into"] = t.joined_to
     if link_base:
         data["links"] = {"lead": f"{link_base.rstrip('/')}/leads/{quote(t.lead_id, safe='')}"}
     return data

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 
@@ -205,3 +206,40 @@ def test_a_record_from_before_the_erasure_is_refused_after_it() -> None:
     assert total(shard) == 0
     shard.take(new)
     assert total(shard) == 1
+
+
+@pytest.mark.parametrize(("before", "visits"), [(0, 128), (100, 28), (128, 0), (200, 40), (300, 300)])
+def test_the_latest_128_events_of_both_are_known_after_a_join(before: int, visits: int) -> None:
+    """Whether the visitor's events came first, last or between those of the user."""
+    for first in (0, 50, 250):
+        facts = [("u", Fact("page", f"u{i}", START_MS + 2 * i)) for i in range(before)]
+        facts += [("a", Fact("page", f"a{i}", START_MS + 2 * (i + first) + 1)) for i in range(visits)]
+        facts.sort(key=lambda pair: pair[1].at)
+        shard = ShardDriver(ONE_EACH)
+        for lead_id, fact in facts:
+            shard.take(fact.event(ONE_EACH, fact.at, lead_id), "")
+        shard.take(Join(ANONYMOUS_ID, USER_ID, START_MS + 10_000))
+        shard.drain()
+        for lead_id, fact in facts[-128:]:
+            shard.take(fact.event(ONE_EACH, START_MS + 10_000, "u" if lead_id == "a" else "a"), "")
+        shard.cut("step")
+        shard.drain()
+        assert total(shard) == len(facts)
+
+
+def test_a_user_with_the_id_of_a_joined_visitor_has_alerts_of_its_own() -> None:
+    shard = ShardDriver(TURNING)
+    pages = [Fact("page", f"m{i}", START_MS) for i in range(6)]
+    for fact in pages[:3]:
+        shard.take(fact.event(TURNING, START_MS, "a"))
+    shard.take(Join(ANONYMOUS_ID, USER_ID, START_MS + 1))
+    shard.drain()
+    for fact in pages[3:]:
+        shard.take(msgspec.structs.replace(fact.event(TURNING, START_MS + 2, "a"), known=True))
+    mine = [t for t in shard.transitions if t.lead_id == "a" and t.stage == "hot"]
+    assert [(t.kind, t.cause, t.episode) for t in mine] == [
+        ("entered", "event", 1),
+        ("left", "merged", 1),
+        ("entered", "event", 2),
+    ]
+    assert len({t.alert_id for t in mine}) == 3

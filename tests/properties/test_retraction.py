@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
-from streams.scoring.event import USER, Arrived, Identity, Join, LeadEvent, Retract
+from streams.scoring.event import ANONYMOUS, USER, Arrived, Identity, Join, LeadEvent, Retract
 from streams.scoring.lead import RECENT
 from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
@@ -124,7 +125,87 @@ def test_an_event_of_a_visitor_is_retracted_from_the_user_it_was_merged_into() -
     assert not any(isinstance(record, Arrived) for record in shard.waiting)
 
 
-def test_a_retracted_alert_starts_no_cooldown() -> None:
+MAIL = Rules(
+    Model(
+        (Signal("view", ("page",), half_life_ms=math.inf), Signal("click", ("Clicked",), half_life_ms=math.inf)),
+        (
+            Scorecard(
+                "card", {"view": Points(0.001), "click": Points(50.0)}, stages=(Stage("hot", 40.0, 20.0, handoff=True),)
+            ),
+        ),
+    )
+)
+
+
+def clicked_and_joined() -> list[Input]:
+    """A visitor clicks and becomes a user, and a second later the click turns out to be a machine's."""
+    click = Fact("Clicked", "click", START_MS).event(MAIL, START_MS, "v")
+    return [
+        click,
+        Join(Identity(ANONYMOUS, "v"), Identity(USER, "u"), START_MS + 1),
+        Retract("v", "click", START_MS + 1000),
+    ]
+
+
+def views(count: int, after_ms: int) -> list[Input]:
+    return [page(MAIL, f"m{i}", after_ms + i) for i in range(count)]
+
+
+@pytest.mark.parametrize("count", [0, 59, 60, 61, 200])
+@pytest.mark.parametrize("retracted_as", ["v", "u"])
+def test_a_click_is_taken_back_from_a_user_who_did_much_before(count: int, retracted_as: str) -> None:
+    *rest, retraction = clicked_and_joined()
+    assert isinstance(retraction, Retract)
+    shard = play(MAIL, *views(count, -1000), *rest, msgspec.structs.replace(retraction, lead_id=retracted_as))
+    assert exact(shard, 2000) == pytest.approx(count * 0.001, abs=1e-9)
+    assert [(t.lead_id, t.kind, t.cause, t.told) for t in shard.transitions] == LISTED
+
+
+LISTED = [
+    ("v", "entered", "event", True),
+    ("v", "left", "merged", True),
+    ("u", "entered", "merged", True),
+    ("u", "left", "retracted", True),
+]
+
+
+@pytest.mark.parametrize("count", [59, 61, 200])
+@pytest.mark.parametrize("batch", [1, 2, 99])
+def test_a_click_is_taken_back_in_a_backlog_as_one_by_one(count: int, batch: int) -> None:
+    """What the visitor's shard sends on arrives after everything that the user did later."""
+    shard = ShardDriver(MAIL)
+    mine = clicked_and_joined()
+    for record in mine[:batch]:
+        shard.take(record, "")
+    shard.cut("step")
+    if batch == 2:
+        shard.drain()
+    for record in [*views(count, 2000), *mine[batch:]]:
+        shard.take(record)
+    shard.drain()
+    assert exact(shard, 5000) == pytest.approx(count * 0.001, abs=1e-9)
+    assert [(t.lead_id, t.kind, t.cause, t.told) for t in shard.transitions] == LISTED
+
+
+def test_an_event_that_was_sent_on_is_taken_back_after_many_others() -> None:
+    join = Join(Identity(ANONYMOUS, "v"), Identity(USER, "u"), START_MS)
+    click = Fact("Clicked", "click", START_MS + 1).event(MAIL, START_MS + 1, "v")
+    back = Retract("v", "click", START_MS + 2)
+    shard = play(MAIL, join, click, *views(100, 5), back, back, Retract("u", "click", START_MS + 300))
+    assert exact(shard, 5000) == pytest.approx(0.1, abs=1e-9)
+
+
+def test_a_retraction_that_comes_before_the_joined_lead_holds_for_its_event() -> None:
+    click, join, _ = clicked_and_joined()
+    shard = play(MAIL, Retract("u", "click", START_MS - 5), page(MAIL, "m"), click, join)
+    assert exact(shard, 5000) == pytest.approx(0.001, abs=1e-9)
+    assert [(t.lead_id, t.kind, t.cause) for t in shard.transitions] == [
+        ("v", "entered", "event"),
+        ("v", "left", "merged"),
+    ]
+
+
+def test_an_alert_that_was_taken_back_keeps_no_true_one_quiet() -> None:
     patient = Stage("hot", 10.0, 5.0, cooldown_ms=7 * DAY_MS, handoff=True)
     rules = rules_of(VIEW, patient)
     false: list[Input] = [page(rules, "a"), page(rules, "b"), Retract("u", "b", START_MS), Retract("u", "a", START_MS)]

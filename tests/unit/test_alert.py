@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from streams.events.times import parse_ms
 from streams.scoring.counting import DAY_MS
+from streams.scoring.event import ANONYMOUS, USER, Identity, Join
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
@@ -170,3 +171,20 @@ def test_times_are_rfc_3339_and_read_back(at_ms: int, text: str) -> None:
 @pytest.mark.parametrize(("at_ms", "year"), [(-(10**15), "1970"), (10**15, "9999")])
 def test_an_impossible_time_is_written_as_the_nearest_possible_one(at_ms: int, year: str) -> None:
     assert rfc3339(at_ms).startswith(year)
+
+
+def test_the_last_alert_of_a_joined_lead_names_the_lead_that_it_is_part_of() -> None:
+    shard = history("v")
+    shard.crossings.clear()
+    facts = [Fact(f"Event {i}", f"n{i}", START_MS + 90 * DAY_MS) for i in range(14)]
+    for fact in facts:
+        shard.take(fact.event(RULES, fact.at, "v"))
+    shard.take(Join(Identity(ANONYMOUS, "v"), Identity(USER, "u"), START_MS + 91 * DAY_MS))
+    shard.drain()
+    _, left, entered = alerts(shard)
+    for event in (left, entered):
+        VALIDATOR.validate(event["data"])
+        assert (event["data"]["cause"], event["time"]) == ("merged", rfc3339(START_MS + 91 * DAY_MS))
+    assert (left["subject"], left["data"]["stage"]["kind"], left["data"]["merged_into"]) == ("v", "left", "u")
+    assert (entered["subject"], entered["data"]["stage"]["kind"]) == ("u", "entered")
+    assert "merged_into" not in entered["data"]

@@ -399,7 +399,12 @@ def test_a_merged_lead_that_was_inside_leaves_by_decay() -> None:
     shard.take(Join(Identity(ANONYMOUS, "a"), Identity(USER, "u"), START_MS + 1))
     shard.drain()
     shard.advance_lead("u", START_MS + 3 * DAY_MS)
-    assert [turn[1:3] for turn in turns(shard)] == [("entered", 0), ("left", DAY_MS + 1)]
+    assert [(t.lead_id, t.kind, t.at_ms - START_MS, t.cause, t.joined_to) for t in shard.transitions] == [
+        ("a", "entered", 0, "event", ""),
+        ("a", "left", 1, "merged", "u"),
+        ("u", "entered", 1, "merged", ""),
+        ("u", "left", DAY_MS + 1, "decay", ""),
+    ]
 
 
 def test_an_erasure_follows_the_aliases_both_ways() -> None:

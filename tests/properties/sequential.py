@@ -1,0 +1,440 @@
+"""Scoring as it is meant, slow and plain: all events of a lead are kept, and each input works everything out anew.
+
+It knows scorecards and events, and nothing of how the scorer keeps, bounds and searches. Nothing is ever forgotten
+here, so histories must keep to what the scorer remembers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from streams.scoring.event import ANONYMOUS, Identity, Join, Retract, join
+from streams.scoring.scorecard import EVERYTHING, Condition, Model, Scorecard, Signal, Stage, Test
+from tests.properties.strategies import Fact
+
+UNIT = 10**9
+MOST_LOOKS = 20_000
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event arrives."""
+
+    fact: Fact
+    arrival: int
+    lead_id: str
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """Everything of a lead that gave way."""
+
+    lead_id: str
+    origin: str
+    person: Person | None
+    arrival: int
+
+
+Item = Happened | Join | Retract | Arriving
+
+
+@dataclass
+class Turn:
+    """A stage was entered or left."""
+
+    lead_id: str
+    card: str
+    stage: str
+    kind: str
+    at_ms: int
+    cause: str
+    told: bool
+    joined_to: str = ""
+    tolerance_ms: float = 0.0
+
+
+@dataclass
+class Latch:
+    """Where somebody stands with a stage."""
+
+    inside: bool = False
+    silent: bool = False
+    published_at: int | None = None
+    by: str = ""
+
+
+@dataclass
+class Person:
+    """One lead: what it did, what was taken back, and the stages that it is in."""
+
+    clock: int
+    events: dict[str, Fact] = field(default_factory=dict)
+    taken_back: set[str] = field(default_factory=set)
+    traits: dict[str, tuple[int, str, Any]] = field(default_factory=dict)
+    latches: dict[tuple[str, str], Latch] = field(default_factory=dict)
+    aliases: set[str] = field(default_factory=set)
+    summed: tuple[Any, dict[str, list[tuple[int, float]]]] = (None, {})
+    """What counts, by signal, and for how many events and retractions that was worked out."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A lead that gave way, the events that it counted or sent on, and those that count for nothing."""
+
+    target: Identity
+    events: set[str]
+    taken_back: set[str]
+
+
+class Sequential:
+    """All leads of a history."""
+
+    def __init__(self, model: Model) -> None:
+        """Start with nobody."""
+        self.model = model
+        self.people: dict[str, Person | Gone] = {}
+        self.turns: list[Turn] = []
+        self.waiting: list[Item] = []
+        self.close = False
+        """A score came so close to a bound that rounding decides, or hovered around one."""
+
+    # Inputs ---------------------------------------------------------------------------------------------------
+
+    def take(self, item: Item) -> None:
+        """Apply one input to the lead that it is for."""
+        state = self.people.get(item.lead_id)
+        if isinstance(item, Join):
+            self._join(item, state)
+        elif isinstance(state, Gone):
+            self._send_on(item, state)
+        elif isinstance(item, Happened):
+            self._happen(item, state)
+        elif isinstance(item, Retract):
+            self._take_back(item, state)
+        else:
+            self._arrive(item, state)
+
+    def deliver(self, at: int) -> None:
+        """Deliver one of the records that wait."""
+        self.take(self.waiting.pop(at))
+
+    def _person(self, lead_id: str, state: Person | None, now_ms: int) -> Person:
+        person = self.people[lead_id] = state or Person(now_ms)
+        if now_ms > person.clock:
+            self.advance(lead_id, person, now_ms)
+            person.clock = now_ms
+        return person
+
+    def _send_on(self, item: Happened | Retract | Arriving, state: Gone) -> None:
+        if isinstance(item, Retract):
+            self.waiting.append(Retract(state.target.id, item.message_id, item.arrival))
+            return
+        new = isinstance(item, Happened) and item.fact.message_id not in state.taken_back
+        if new and isinstance(item, Happened) and self._counts(item.fact):
+            if item.fact.message_id in state.events:
+                return
+            state.events.add(item.fact.message_id)
+        self.waiting.append(replace(item, lead_id=state.target.id))
+
+    def _counts(self, fact: Fact) -> bool:
+        return any(_matches(signal, fact) for signal in self.model.signals)
+
+    def _happen(self, item: Happened, state: Person | None) -> None:
+        fact, person = item.fact, self._person(item.lead_id, state, item.arrival)
+        for name, value in (fact.traits or {}).items():
+            row = (fact.at, fact.message_id, value)
+            person.traits[name] = max(person.traits.get(name, row), row, key=lambda row: row[:2])
+        new = self._counts(fact) and fact.message_id not in person.events and fact.message_id not in person.taken_back
+        if new:
+            person.events[fact.message_id] = fact
+        if new or fact.traits is not None:
+            self._settle(item.lead_id, person, "event", fact.message_id)
+
+    def _take_back(self, item: Retract, state: Person | None) -> None:
+        person = self._person(item.lead_id, state, item.arrival)
+        known = item.message_id in person.events and item.message_id not in person.taken_back
+        person.taken_back.add(item.message_id)
+        if known:
+            self._settle(item.lead_id, person, "retracted", revoked={item.message_id})
+
+    def _join(self, item: Join, state: Person | Gone | None) -> None:
+        if isinstance(state, Gone):
+            onward = join(state.target, item.greater, item.arrival, item.explicit)
+            if state.target != item.greater and onward is not None:
+                self.waiting.append(onward)
+            return
+        if state is not None:
+            if item.lesser.kind == ANONYMOUS and state.aliases and not item.explicit:
+                return
+            self._person(item.lead_id, state, item.arrival)
+        known, nothing = (set(state.events), set(state.taken_back)) if state else (set(), set())
+        self.people[item.lead_id] = Gone(item.greater, known, nothing)
+        self.waiting.append(Arriving(item.greater.id, item.lead_id, state, item.arrival))
+        if state is not None:
+            for (card, stage), latch in state.latches.items():
+                if latch.inside:
+                    told = not latch.silent and self._stage(card, stage).handoff
+                    self.turns.append(
+                        Turn(item.lead_id, card, stage, "left", state.clock, "merged", told, item.greater.id)
+                    )
+
+    def _arrive(self, item: Arriving, state: Person | None) -> None:
+        other = item.person
+        person = self._person(item.lead_id, state, max(item.arrival, other.clock if other else 0))
+        person.aliases |= {item.origin}
+        if other is None:
+            return
+        revoked = (person.events.keys() & other.taken_back) | (other.events.keys() & person.taken_back)
+        person.aliases |= other.aliases
+        person.events |= other.events
+        person.taken_back |= other.taken_back
+        for name, row in other.traits.items():
+            person.traits[name] = max(person.traits.get(name, row), row, key=lambda row: row[:2])
+        self._absorb(item.lead_id, person, other, revoked)
+        self._settle(item.lead_id, person, "merged", revoked=revoked)
+
+    def _absorb(self, lead_id: str, person: Person, other: Person, revoked: set[str]) -> None:
+        """Inside if either was, where the score allows it; published if the other's entry was."""
+        for card in self.model.scorecards:
+            for stage in card.stages:
+                theirs = other.latches.get((card.name, stage.name))
+                if theirs is None:
+                    continue
+                mine = person.latches.setdefault((card.name, stage.name), Latch())
+                times = [t for t in (mine.published_at, theirs.published_at) if t is not None]
+                mine.published_at = max(times, default=None)
+                published = mine.inside and not mine.silent
+                if not theirs.inside or published or (mine.inside and theirs.silent):
+                    continue
+                if not self._holds(card, stage, person, theirs.by in revoked):
+                    continue
+                if mine.inside:
+                    self._turn(lead_id, person, card, stage, "merged", "")
+                self._turn(lead_id, person, card, stage, "merged", theirs.by, theirs.silent)
+
+    def _holds(self, card: Scorecard, stage: Stage, person: Person, revoked: bool) -> bool:
+        exact, _, _ = self.read(card, person, person.clock)
+        self._look_closely(exact, stage)
+        enough = exact >= units(stage.enter) if revoked else exact >= units(stage.leave)
+        return enough and not self._blocked(stage, person)
+
+    # Stages ---------------------------------------------------------------------------------------------------
+
+    def advance(self, lead_id: str, person: Person, to_ms: int) -> None:
+        """Let time pass: every change happens at its own instant."""
+        for _ in range(1000):
+            times = [self._first(card, person, person.clock, to_ms) for card in self.model.scorecards]
+            found = min((t for t in times if t is not None), default=None)
+            if found is None:
+                return
+            person.clock = found
+            self._settle(lead_id, person, "decay")
+        self.close = True
+
+    def _settle(self, lead_id: str, person: Person, cause: str, by: str = "", revoked: Collection[str] = ()) -> None:
+        for card in self.model.scorecards:
+            reading = self.read(card, person, person.clock)
+            for stage in card.stages:
+                latch = person.latches.get((card.name, stage.name), Latch())
+                if cause != "decay":
+                    self._look_closely(reading[0], stage)
+                false = latch.inside and latch.by in revoked and reading[0] < units(stage.enter)
+                if false or self._flips(stage, latch, person, *reading):
+                    self._turn(lead_id, person, card, stage, cause, by)
+
+    def _look_closely(self, exact: float, stage: Stage) -> None:
+        for bound in (stage.enter, stage.leave):
+            self.close = self.close or 0 < abs(exact - units(bound)) < 20
+
+    def _flips(self, stage: Stage, latch: Latch, person: Person, exact: float, engagement: float, fit: float) -> bool:
+        if latch.inside:
+            return exact < units(stage.leave) or self._blocked(stage, person)
+        return (
+            exact >= units(stage.enter)
+            and fit >= units(stage.needs_fit if stage.needs_fit is not None else -math.inf)
+            and engagement >= units(stage.needs_engagement if stage.needs_engagement is not None else -math.inf)
+            and not self._blocked(stage, person)
+        )
+
+    def _blocked(self, stage: Stage, person: Person) -> bool:
+        return any(
+            amount > 0
+            for signal in self.model.signals
+            if signal.name in stage.blocked_by
+            for _, amount in counted(signal, person)
+        )
+
+    def _turn(  # noqa: PLR0917
+        self,
+        lead_id: str,
+        person: Person,
+        card: Scorecard,
+        stage: Stage,
+        cause: str,
+        by: str,
+        silent: bool | None = None,
+    ) -> None:
+        latch, now = person.latches.setdefault((card.name, stage.name), Latch()), person.clock
+        if latch.inside:
+            latch.inside, kind = False, "left"
+            if cause == "retracted" and not latch.silent:
+                latch.published_at = None
+        else:
+            latch.inside, kind, latch.by = True, "entered", by
+            cooling = latch.published_at is not None and now - latch.published_at < stage.cooldown_ms
+            latch.silent = stage.handoff and (cooling if silent is None else silent)
+            if stage.handoff and not latch.silent:
+                latch.published_at = now
+        told = stage.handoff and not latch.silent
+        tolerance = self._tolerance_ms(card, person, now) if cause == "decay" else 0.0
+        self.turns.append(Turn(lead_id, card.name, stage.name, kind, now, cause, told, tolerance_ms=tolerance))
+
+    def _tolerance_ms(self, card: Scorecard, person: Person, now_ms: int) -> float:
+        """How far rounding parts to a billionth of a point can move a crossing."""
+        slope = abs(self.read(card, person, now_ms + 1000)[0] - self.read(card, person, now_ms - 1000)[0])
+        return 2 + 2000 * 20 / max(slope, 1)
+
+    def _stage(self, card: str, stage: str) -> Stage:
+        return next(s for c in self.model.scorecards if c.name == card for s in c.stages if s.name == stage)
+
+    # Scores ---------------------------------------------------------------------------------------------------
+
+    def read(self, card: Scorecard, person: Person, now_ms: int) -> tuple[float, float, float]:
+        """The exact score, engagement and fit, in billionths of a point."""
+        parts = self._parts(card, person)(now_ms)
+        return self._sum(card, person, parts)
+
+    def _parts(self, card: Scorecard, person: Person) -> Callable[[int], dict[str, float]]:
+        """Each signal's contribution as a function of time."""
+        sums = []
+        for signal in self.model.signals:
+            events = counted(signal, person) if signal.name in card.points else []
+            if events:
+                last = max(at for at, _ in events)
+                total = sum(amount * 2.0 ** ((at - last) / signal.half_life_ms) for at, amount in events)
+                points = card.points[signal.name]
+                sums.append((signal.name, points.points, units(points.cap), last, signal.half_life_ms, total))
+
+        def at(now_ms: int) -> dict[str, float]:
+            parts = {}
+            for name, points, cap, last, half_life_ms, total in sums:
+                part = round(points * UNIT * total * 2.0 ** ((last - now_ms) / half_life_ms))
+                parts[name] = max(min(part, cap), -cap)
+            return parts
+
+        return at
+
+    def _sum(self, card: Scorecard, person: Person, parts: dict[str, float]) -> tuple[float, float, float]:
+        left, engagement = dict(parts), 0.0
+        for category in card.categories:
+            total = sum(left.pop(name, 0) for name in category.signals)
+            engagement += min(max(total, units(category.minimum)), units(category.maximum))
+        engagement += sum(left.values())
+        lines = [line.points for line in card.fit if _says(line.when, {n: row[2] for n, row in person.traits.items()})]
+        fit = min(units(card.fit_max), sum(map(units, lines)))
+        return min(max(engagement + fit, units(card.minimum)), units(card.maximum)), engagement, fit
+
+    # The next change by decay ---------------------------------------------------------------------------------
+
+    def _first(self, card: Scorecard, person: Person, start_ms: int, end_ms: int) -> int | None:
+        """The first instant in (start, end] at which a stage changes: halves of the span, where the bounds allow it."""
+        if not card.stages or start_ms >= end_ms:
+            return None
+        parts, looks = self._parts(card, person), 0
+        latches = [(stage, person.latches.get((card.name, stage.name), Latch())) for stage in card.stages]
+        latches = [(s, latch) for s, latch in latches if latch.inside or not self._blocked(s, person)]
+        spans = [(start_ms, end_ms)]
+        while spans:
+            looks += 1
+            if looks > MOST_LOOKS:
+                self.close = True
+                return None
+            begin, end = spans.pop()
+            ends = parts(begin), parts(end)
+            low = self._sum(card, person, {name: min(ends[0][name], ends[1][name]) for name in ends[0]})
+            high = self._sum(card, person, {name: max(ends[0][name], ends[1][name]) for name in ends[0]})
+            if not any(self._flips(s, latch, person, *(low if latch.inside else high)) for s, latch in latches):
+                continue
+            if end - begin > 1:
+                middle = (begin + end) // 2
+                spans += [(middle, end), (begin, middle)]
+            elif any(self._flips(s, latch, person, *self._sum(card, person, ends[1])) for s, latch in latches):
+                return end
+        return None
+
+
+def counted(signal: Signal, person: Person) -> list[tuple[int, float]]:
+    """(time, amount) of the events that count."""
+    size = len(person.events), len(person.taken_back)
+    if person.summed[0] != size:
+        person.summed = size, {}
+    known = person.summed[1]
+    if signal.name not in known:
+        known[signal.name] = _count(signal, person)
+    return known[signal.name]
+
+
+def _count(signal: Signal, person: Person) -> list[tuple[int, float]]:
+    """Values count once, at their earliest time, and of each bucket the earliest events."""
+    facts = [f for f in person.events.values() if f.message_id not in person.taken_back and _matches(signal, f)]
+    facts.sort(key=lambda fact: (fact.at, fact.message_id))
+    if signal.distinct is not None:
+        first: dict[tuple[type, Any], Fact] = {}
+        for fact in facts:
+            value = fact.properties[signal.distinct]
+            first.setdefault((type(value), value), fact)
+        facts = list(first.values())[:64]
+    kept, room = [], Counter[Any]()
+    for fact in facts:
+        bucket = _bucket(signal, fact.at)
+        room[bucket] += 1
+        if signal.limit is None or room[bucket] <= signal.limit.count:
+            kept.append((fact.at, _amount(signal, fact) or 0.0))
+    return kept
+
+
+def _bucket(signal: Signal, at_ms: int) -> Any:
+    period = signal.limit.period if signal.limit else "ever"
+    if period == "ever":
+        return 0
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return {"hour": (at.date(), at.hour), "day": at.date(), "week": at.isocalendar()[:2]}[period]
+
+
+def _matches(signal: Signal, fact: Fact) -> bool:
+    return (
+        fact.name in signal.events
+        and _says(signal.where, fact.properties)
+        and (signal.distinct is None or fact.properties.get(signal.distinct) is not None)
+        and _amount(signal, fact) is not None
+    )
+
+
+def _amount(signal: Signal, fact: Fact) -> float | None:
+    if signal.amount is None:
+        return 1.0
+    value = fact.properties.get(signal.amount)
+    try:
+        return None if value is None else min(max(float(value), 0.0), 1_000_000.0)
+    except ValueError:
+        return None
+
+
+def _says(condition: Condition, values: dict[str, Any]) -> bool:
+    if condition == EVERYTHING:
+        return True
+    assert isinstance(condition, Test)
+    value = values.get(condition.path)
+    if condition.operator == "gte":
+        return isinstance(value, int) and value >= condition.operand
+    return (value == condition.operand) is (condition.operator == "equals")
+
+
+def units(points: float) -> float:
+    """Points in billionths."""
+    return points if math.isinf(points) else round(points * UNIT)
