@@ -259,7 +259,7 @@ class Lead:
             self.tidy_sets()
 
     def note_id(self, digest: bytes) -> None:
-        """Remember a message id, so that it is recognized as a duplicate; after a join, more than ``OLDER`` are kept."""
+        """Remember a message id, to recognize duplicates; after a join, more than ``OLDER`` are kept."""
         most = OLDER if len(self.ring) <= OLDER * ID_BYTES else MOST_IDS
         self.ring = (self.ring + digest)[-most * ID_BYTES :]
 
