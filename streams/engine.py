@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,6 +23,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.stored import NewerFormat
 from streams.shard.clock import ShardClock
 from streams.shard.lane import OwnershipLost, ShardLane
+from streams.shard.progress import LogProgress
 from streams.shard.shard import Shard
 from streams.transport.channel import Channel
 from streams.transport.consumer import Consumer
@@ -62,6 +64,9 @@ class Engine:
         self._syncing: asyncio.Task[None] | None = None
         self._synced_s = monotonic_s()
         self._sources = SourceTopics(env, channel.producer)
+        self._progress = LogProgress(env)
+        self._reached_ms = math.inf
+        """Up to this arrival the shards of all workers have scored, as of the last look."""
 
     # The Handler ----------------------------------------------------------------------------------------------
 
@@ -84,7 +89,7 @@ class Engine:
             self._fail(Exit.REFUSED, str(mismatch))
             raise
         self._sources.forget()
-        await self._update_sources()
+        await self._update_progress()
         for lane in self._lanes.values():
             lane.start()
         self._intake.start()
@@ -168,6 +173,7 @@ class Engine:
         while True:
             await asyncio.sleep(WATCH_S)
             self._check_health()
+            self._limit_timers()
             if monotonic_s() - self._sync_started_s >= OFFSET_SYNC_S:
                 self._sync_started_s = monotonic_s()
                 await self._channel.producer.check_health()
@@ -180,15 +186,23 @@ class Engine:
             await self._sources.require_same()
             await self._commit_positions(list(self._lanes.values()))
             await self._update_ends()
-            await self._update_sources()
+            await self._update_progress()
         except KafkaError:
             log.debug("cannot reach Kafka to sync offsets; trying again later", exc_info=True)
         except Mismatch as mismatch:
             self._report_failure(mismatch)
 
-    async def _update_sources(self) -> None:
+    async def _update_progress(self) -> None:
+        """Find out how far the group and the shards of all workers are."""
         if self._consumer is not None:
             self._clock.sources_behind = await self._sources.behind(self._consumer)
+            self._reached_ms = await self._progress.reached_ms(self._consumer)
+            self._limit_timers()
+
+    def _limit_timers(self) -> None:
+        """Keep timers behind every shard that has records to score: it may send some of them on."""
+        behind = [lane.shard.position.arrived_ms for lane in self._lanes.values() if lane.lag]
+        self._clock.log_reached_ms = min([self._reached_ms, *behind])
 
     async def _update_ends(self) -> None:
         """Fetch the end offsets, which show records that are not fetched yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from streams.clock import SharedClock
@@ -21,6 +22,12 @@ class ShardClock:
         self._clock = clock
         self.sources_behind = False
         """Whether events wait on the source topics; they may keep leads from cooling."""
+        self.log_reached_ms = math.inf
+        """The arrival up to which the shards of all workers have scored; later records may still be sent on."""
+
+    def timer_ms(self, now_ms: int) -> int:
+        """How far timers may run at this time: not past records that another shard may still send on."""
+        return int(min(now_ms, self.log_reached_ms))
 
     def now(self, arrived_ms: int, caught_up: bool) -> int | None:
         """The wall-clock time if shard and intake have caught up; else the last arrival; None if far behind.

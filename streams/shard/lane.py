@@ -257,7 +257,7 @@ class ShardLane:
         caught_up = not self._queue and not self.lag
         clock = self._clock.now(self.shard.position.arrived_ms, caught_up)
         if clock is not None:
-            await self._advance_due(clock)
+            await self._advance_due(self._clock.timer_ms(clock))
             if self.shard.scorer.rescoring or not self.shard.position.ranked:
                 await self._rescore_some(clock)
         now_s = monotonic_s()
