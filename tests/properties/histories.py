@@ -248,9 +248,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2000)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--accelerator", action="store_true", help="compare the accelerator, not the reference scorer")
     options = parser.parse_args()
     bad = 0
-    with used("reference"):
+    with used("accelerator" if options.accelerator else "reference"):
         for seed in range(options.first, options.first + options.seeds):
             found = [line for delay in DELAYS for line in check(seed, delay)]
             bad += bool(found)
