@@ -8,7 +8,7 @@ from typing import Any
 
 from streams.events.controls import encode_control, kind_of
 from streams.scoring.event import Arrived, Control, LeadEvent
-from streams.scoring.lead import Lead, State
+from streams.scoring.lead import Lead, Redirect, State
 from streams.scoring.replay import Input, Replay
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
@@ -49,6 +49,8 @@ def play(lead_id: str, inputs: list[Placed], rules: Rules, until_ms: int, tick: 
 
 def facts(state: State | None) -> dict[str, Any]:
     """The parts of a state that do not depend on timers: all except the last published score and the due time."""
+    if isinstance(state, Redirect):
+        return {"kind": "Redirect", "target": state.target, "visitor": state.visitor, "memory": facts(state.memory)}
     if not isinstance(state, Lead):
         slots = type(state).__slots__ if state is not None else ()
         return {"kind": type(state).__name__, **{name: getattr(state, name) for name in slots}}

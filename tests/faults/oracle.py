@@ -132,7 +132,7 @@ def _forwarded(found: Found) -> Counter[int]:
 def facts(state: State) -> dict[str, Any]:
     """The stored form of a lead, reduced to the fields that must be equal."""
     if isinstance(state, Redirect):
-        return {"redirect": state.target}
+        return {"redirect": state.target, "memory": state.memory and facts(state.memory)}
     if isinstance(state, Erased):
         return {"erased": state.at_ms}
     stored = decode(encode(state))
