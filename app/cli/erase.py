@@ -18,6 +18,7 @@ from app.wiring import make_producer
 from streams.events.identities import email_id
 from streams.exits import Exit
 from streams.scoring.lead import Erased, Lead
+from streams.shard.alert import rfc3339
 from streams.store.redis import RedisStore
 from streams.transport.topics import partition_of
 
@@ -36,32 +37,44 @@ def erase(
 ) -> None:
     """Erase a lead for good.
 
-    Erases its state, its other ids and its place in all rankings. The request goes through Kafka, so a worker must be
-    running. Events of the lead that arrived before the request do not bring it back, not even in a rebuild; events that
-    arrive afterwards make a new lead. Records in Kafka topics are removed by their retention.
+    Erases its state, its other ids and its place in all rankings. Exit status 3 if there is no such lead: then nothing
+    is written. The request goes through Kafka, so a worker must be running. Events of the lead that arrived before the
+    request do not bring it back, not even in a rebuild; events that arrive afterwards make a new lead. Records in Kafka
+    topics are removed by their retention.
     """
     settings = load_settings()
     if not lead_id:
         raise CommandError(Exit.USAGE, "the id is empty.")
-    names, known = run(_find_ids(settings, lead_id))
+    names = run(_find_ids(settings, lead_id))
     others = f" (also known as {', '.join(names[1:])})" if names[1:] else ""
-    if not known:
-        typer.echo(f"There is no lead {lead_id!r}; its events that are still in Kafka will not create it.")
     if not yes and not typer.confirm(f"Erase lead {lead_id!r}{others} for good?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was erased.")
     run(_erase(settings, names))
     typer.echo(f"lead {lead_id!r} is erased{others}")
 
 
-async def _find_ids(settings: Settings, given: str) -> tuple[list[str], bool]:
-    """All ids of the lead, the given one first; whether there is such a lead."""
+async def _find_ids(settings: Settings, given: str) -> list[str]:
+    """All ids of the lead, the given one first.
+
+    Raises:
+        CommandError: there is no such lead, or it is being merged.
+    """
     lead_id, partitions = given, settings.partitions
     async with open_store(settings) as store:
         if "@" in given and await lead_lookup.load_state(store, partitions, given) is None:
             lead_id = email_id(given)
         found_id, state = await lead_lookup.find_lead(store, partitions, lead_id)
-    aliases = state.aliases if isinstance(state, Lead) else []
-    return list(dict.fromkeys([lead_id, found_id, *aliases])), isinstance(state, Lead)
+    if isinstance(state, Erased):
+        raise CommandError(Exit.UNKNOWN_LEAD, f"lead {given!r} was erased before, at {rfc3339(state.at_ms)}.")
+    if state is None and found_id != lead_id:  # its other shard has not received it yet
+        raise CommandError(Exit.TROUBLE, f"lead {given!r} is being merged into another: try again in a moment.")
+    if not isinstance(state, Lead):
+        message = (
+            f"there is no lead {given!r}, so nothing was erased: no event with this id or address was scored. "
+            "If events of the lead still wait, erase it after they are scored."
+        )
+        raise CommandError(Exit.UNKNOWN_LEAD, message)
+    return list(dict.fromkeys([lead_id, found_id, *state.aliases]))
 
 
 async def _erase(settings: Settings, names: list[str]) -> None:

@@ -14,6 +14,9 @@ from app.embedded.redis import start_redis
 from app.embedded.server import free_port
 from app.wiring import make_admin, make_store
 from streams.clock import now_ms
+from streams.scoring.lead import Lead
+from streams.scoring.stored import encode
+from streams.store.base import Commit, Verdict
 from streams.transport.topics import partition_of
 from tests.support.servers import Running
 from tests.support.system import PARTITIONS, System
@@ -325,6 +328,9 @@ def test_erasing_by_any_id_forgets_the_whole_lead(running: System) -> None:
         assert shown.exit_code == 3
         assert "erased" in shown.stderr
     assert "u0" not in {row["lead_id"] for row in running.json("leads", "top")}
+    again = running.run("erase", "u0", "--yes")
+    assert again.exit_code == 3
+    assert "was erased before" in again.stderr
 
 
 def test_nothing_is_erased_without_a_yes(running: System) -> None:
@@ -337,6 +343,7 @@ def test_nothing_is_erased_without_a_yes(running: System) -> None:
 def test_an_erasure_that_no_worker_takes_up_says_so(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.cli.erase.WAIT_S", 0.3)
     system.run("topics", "create")
+    asyncio.run(put_lead(system, "ana"))
 
     result = system.run("erase", "ana", "--yes")
 
@@ -348,6 +355,25 @@ def test_an_erasure_that_no_worker_takes_up_says_so(system: System, monkeypatch:
         None,
         partition_of("ana", PARTITIONS),
     )
+
+
+async def put_lead(system: System, lead_id: str) -> None:
+    """Store a lead as a worker would have left it."""
+    store = make_store(system.settings)
+    step = Commit(0, "", "s1", {}, {lead_id: encode(Lead(now_ms()))})
+    assert await store.commit(partition_of(lead_id, PARTITIONS), step) is Verdict.OK
+    await store.close()
+
+
+@pytest.mark.parametrize("lead_id", ["nobody", "nobody@acme.example"])
+def test_an_unknown_lead_is_not_erased(system: System, lead_id: str) -> None:
+    system.run("topics", "create")
+
+    result = system.run("erase", lead_id, "--yes")
+
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert f"there is no lead '{lead_id}', so nothing was erased" in result.stderr
+    assert system.records(system.settings.lead_events) == []
 
 
 # rebuild ----------------------------------------------------------------------------------------------------
