@@ -11,6 +11,7 @@ from rich.table import Table
 from app import lead_lookup
 from app.cli.common import REDIS_S, At, console, load_rules, open_store, parse_at, run
 from app.cli.errors import CommandError
+from app.cli.freshness import find_warning
 from app.lead_views import View, lead_view, points_of, rank, row_view
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -55,7 +56,8 @@ def top(
 def export(at: At = None) -> None:
     """Print every lead as a line of JSON.
 
-    Each line has the form of `lead show --json`.
+    Each line has the form of `lead show --json`. A warning on stderr says if events wait that are not scored yet, as
+    during a rebuild.
     """
     at_ms = parse_at(at)
     settings = load_settings()
@@ -82,6 +84,9 @@ async def _export(settings: Settings, rules: Rules, at_ms: int) -> None:
     """Stream all leads; the deadline applies to each response of Redis, not to the whole export."""
     loop = asyncio.get_running_loop()
     async with open_store(settings, None) as store, asyncio.timeout(REDIS_S) as deadline:
+        if warning := await find_warning(settings, store):
+            typer.echo(f"leadglow: {warning}", err=True)
+        deadline.reschedule(loop.time() + REDIS_S)
         async for lead_id, lead in lead_lookup.scan_leads(store, settings.partitions):
             typer.echo(json.dumps(lead_view(lead_id, lead, rules, at_ms), ensure_ascii=False))
             deadline.reschedule(loop.time() + REDIS_S)

@@ -1,0 +1,208 @@
+"""How fresh scores are: until when all events that arrived are scored. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from streams.shard.alert import rfc3339
+
+LATE_MS: Final = 10_000
+"""Scores are late from this lag on, or when no worker was seen for so long."""
+REBUILD: Final = b"rebuild"
+"""The owner of a shard that `leadglow rebuild` has emptied."""
+
+
+class State(StrEnum):
+    """Whether scores are up to date."""
+
+    CURRENT = "current"
+    BEHIND = "behind"
+    REBUILDING = "rebuilding"
+    NO_WORKER = "no_worker"
+    UNKNOWN = "unknown"
+
+
+_SENTENCES: Final = {
+    State.CURRENT: "Scores are up to date.",
+    State.BEHIND: "Scoring is behind.",
+    State.REBUILDING: "Scores are being rebuilt and are incomplete.",
+    State.NO_WORKER: "No worker is running: new events are not scored.",
+    State.UNKNOWN: "It is unknown whether scores are up to date: Kafka or Redis does not respond to the board.",
+}
+
+
+class Source(NamedTuple):
+    """A partition of a source topic."""
+
+    topic: str
+    partition: int
+    end: int
+    """Its end at ``ended_ms``."""
+    done: int
+    """The next offset of the workers."""
+    ended_ms: int
+
+
+class Offsets(NamedTuple):
+    """What Kafka says about the topics that workers read."""
+
+    ends: Mapping[int, int]
+    """Partition of lead-events -> its end."""
+    sources: Iterable[Source]
+    read_ms: int
+
+
+class ShardPosition(NamedTuple):
+    """How far a shard is."""
+
+    partition: int
+    checkpoint: int
+    arrived_ms: int
+    """Arrival of the last scored record; 0 for none."""
+    emptied: bool
+    """Whether no worker has written it since it was emptied for a rebuild."""
+
+    @classmethod
+    def from_fields(cls, partition: int, fields: Mapping[str, bytes]) -> ShardPosition:
+        """The position in a control record."""
+        checkpoint, arrived = int(fields.get("ckpt", b"0")), int(fields.get("arrived", b"0") or 0)
+        return cls(partition, checkpoint, arrived, bytes(fields.get("owner", b"")) == REBUILD)
+
+
+class _Place(NamedTuple):
+    """A partition that workers read: of a source topic, or of lead-events."""
+
+    name: tuple[str, int]
+    end: int
+    done: int
+    arrived_ms: int
+    ended_ms: int
+    emptied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How fresh scores are at a moment."""
+
+    state: State
+    scored_until_ms: int | None
+    """All events that arrived until then are scored; None while that is unknown, or while none is."""
+    waiting: int
+    """Events that have arrived and are not scored."""
+    is_starting: bool = False
+    """Whether the board was just started, so that nothing could be found out yet."""
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether people must be told."""
+        return self.state is not State.CURRENT and not self.is_starting
+
+    @property
+    def scored_until(self) -> str | None:
+        """The instant as RFC 3339."""
+        return None if self.scored_until_ms is None else rfc3339(self.scored_until_ms)
+
+    @property
+    def sentence(self) -> str:
+        """The state in words."""
+        return _SENTENCES[self.state]
+
+    def describe(self) -> str:
+        """State, instant and number of waiting events in words."""
+        if self.state is State.UNKNOWN:
+            return self.sentence
+        until = f"Scored are all events until {self.scored_until}." if self.scored_until else "No event is scored yet."
+        return f"{self.sentence} {until} Events waiting: {self.waiting}."
+
+    def to_json(self) -> dict[str, str | None]:
+        """The fields of responses."""
+        return {"scored_until": self.scored_until, "freshness": self.state.value}
+
+
+class Progress:
+    """Measures freshness from repeated looks at Kafka and Redis."""
+
+    def __init__(self, now_ms: int) -> None:
+        """Nothing is known yet."""
+        self._started_ms = now_ms
+        self._looked_ms: int | None = None
+        self._worker_ms = now_ms
+        """When a worker was last seen."""
+        self._scored_until_ms: int | None = None
+        self._level: dict[tuple[str, int], tuple[int, int]] = {}
+        """Partition -> (time, end) of the last look at which nothing waited in it."""
+        self._waiting = 0
+        self._is_rebuilding = False
+
+    def add_look(
+        self, offsets: Offsets, shards: Iterable[ShardPosition], has_workers: bool | None, now_ms: int
+    ) -> None:
+        """Take note of a look; ``has_workers`` is None if that is unknown. Shards must be read after the offsets."""
+        places = _list_places(offsets, list(shards))
+        until = [self._scored_until(place, now_ms) for place in places]
+        self._scored_until_ms = min(until, default=0) or None
+        self._waiting = sum(max(place.end - place.done, 0) for place in places)
+        self._is_rebuilding = any(self._is_restarted(place) for place in places)
+        self._level |= {place.name: (place.ended_ms, place.end) for place in places if place.done >= place.end}
+        self._looked_ms = now_ms
+        if has_workers is not False:
+            self._worker_ms = now_ms
+
+    def _scored_until(self, place: _Place, now_ms: int) -> int:
+        """Until when a partition is scored; 0 if nothing of it is."""
+        if place.done >= place.end:
+            return now_ms
+        level_ms, end = self._level.get(place.name, (0, 0))
+        return max(place.arrived_ms, level_ms if place.done >= end else 0)
+
+    def _is_restarted(self, place: _Place) -> bool:
+        """Whether a partition is scored again, from its beginning."""
+        return place.done < place.end and (place.emptied or place.done < self._level.get(place.name, (0, 0))[1])
+
+    def at(self, now_ms: int) -> Freshness:
+        """The freshness now."""
+        return Freshness(
+            self._state(now_ms),
+            self._scored_until_ms,
+            self._waiting,
+            is_starting=self._looked_ms is None and now_ms - self._started_ms <= LATE_MS,
+        )
+
+    def _state(self, now_ms: int) -> State:
+        if not self._is_known(now_ms):
+            return State.UNKNOWN
+        if now_ms - self._worker_ms > LATE_MS:
+            return State.NO_WORKER
+        if self._is_rebuilding:
+            return State.REBUILDING
+        return State.BEHIND if self.lag_ms(now_ms) > LATE_MS else State.CURRENT
+
+    def _is_known(self, now_ms: int) -> bool:
+        return self._looked_ms is not None and now_ms - self._looked_ms <= LATE_MS
+
+    def lag_ms(self, now_ms: int) -> int:
+        """How far scores are behind: since the start while nothing is known, and growing while looks fail."""
+        at_ms = self._looked_ms if self._looked_ms is not None and self._is_known(now_ms) else now_ms
+        return max(at_ms - self.scored_until_ms, 0)
+
+    @property
+    def scored_until_ms(self) -> int:
+        """The instant for metrics: the start while none is known."""
+        return self._started_ms if self._scored_until_ms is None else self._scored_until_ms
+
+
+def _list_places(offsets: Offsets, shards: list[ShardPosition]) -> list[_Place]:
+    """Every partition that workers read; a source's last arrival is that of the shards."""
+    arrived_ms = max((shard.arrived_ms for shard in shards), default=0)
+    sources = [
+        _Place((each.topic, each.partition), each.end, each.done, arrived_ms, each.ended_ms, False)
+        for each in offsets.sources
+    ]
+    return sources + [
+        _Place(("", s.partition), offsets.ends.get(s.partition, 0), s.checkpoint, s.arrived_ms, offsets.read_ms,
+               s.emptied)
+        for s in shards
+    ]  # fmt: skip
