@@ -45,13 +45,23 @@ class Row(TypedDict):
     parts: list[Part]
 
 
-class Page(TypedDict):
+class Fresh(TypedDict):
+    """How fresh scores are."""
+
+    scored_until: str | None
+    """All events that arrived until then are scored; None while that is unknown, or while none is."""
+    freshness: Literal["current", "behind", "rebuilding", "no_worker", "unknown"]
+
+
+class Page(Fresh):
     """A page of the ranking."""
 
     leads: list[Row]
     next: str | None
     as_of: str
     looked_at: int
+    truncated: bool
+    """Whether the search stopped after ``looked_at`` leads, before the page was full."""
 
 
 class Change(TypedDict):
@@ -98,7 +108,7 @@ class Crossing(TypedDict):
     kind: Literal["entered", "left"]
 
 
-class Curve(TypedDict):
+class Curve(Fresh):
     """A score over time; instants in ms since the epoch."""
 
     past: list[list[float]]
@@ -153,13 +163,14 @@ class Channel(TypedDict):
     cost_per_qualified: float | None
 
 
-class Channels(TypedDict):
+class Channels(Fresh):
     """Qualified leads by channel."""
 
     rows: list[Channel]
     total: int
     since: str
     stages: list[str]
+    truncated: bool
 
 
 class StreamEvent(NamedTuple):

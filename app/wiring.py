@@ -188,6 +188,7 @@ def make_board(settings: Settings) -> Board:
         BoardConfig(
             lambda on_error: make_store(settings, on_error, settings.board_redis),
             lambda topics, group: make_tail_consumer(settings, topics, group),
+            lambda: make_admin(settings),
             make_topics(settings),
             settings.namespace,
             settings.partitions,

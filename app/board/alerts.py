@@ -26,6 +26,11 @@ class Alerts:
         self._kept: dict[str, tuple[str, bytes]] = {}
         """Alert id -> lead id and record."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether older alerts may have been dropped."""
+        return len(self._order) >= self._most
+
     def add_record(self, value: bytes) -> dict[str, Any] | None:
         """Add a record of handoff; returns None for a duplicate, or a record that is not an alert."""
         found = alert_of(value)

@@ -57,7 +57,21 @@ class Api:
             "streamLead": ("stream", self._streams.stream_lead),
             "openapi": ("openapi", self._openapi),
         }
-        return [("GET", _pattern(API_PATHS[operation]), *found) for operation, found in handlers.items()]
+        return [
+            ("GET", _pattern(API_PATHS[operation]), name, self._with_freshness(handle))
+            for operation, (name, handle) in handlers.items()
+        ]
+
+    def _with_freshness(self, handle: Handler) -> Handler:
+        """Add headers that name the freshness of scores, also where the body is that of the command line."""
+
+        async def handled(request: web.Request) -> web.StreamResponse:
+            found = await handle(request)
+            if not found.prepared:
+                found.headers.update(responses.freshness_headers(self._service.freshness))
+            return found
+
+        return handled
 
     async def _leads(self, request: web.Request) -> web.Response:
         check_parameters(request, *FILTERS, "cursor", "limit")
@@ -86,7 +100,9 @@ class Api:
     async def _timeline(self, request: web.Request) -> web.Response:
         check_parameters(request)
         rows = await self._service.get_timeline(request.match_info["id"], request[CURRENT_VIEWER].role)
-        return responses.cacheable_response(request, responses.encode_json({"events": rows}))
+        return responses.cacheable_response(
+            request, responses.encode_json({"events": rows, **self._service.freshness.to_json()})
+        )
 
     async def _alerts(self, request: web.Request) -> web.Response:
         check_parameters(request, "cursor", "limit")

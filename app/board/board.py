@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
@@ -22,7 +23,7 @@ from app.board.pages import Pages
 from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
-from app.board.topic_tails import Consumer, TopicTails
+from app.board.topic_tails import Admin, Consumer, TopicTails
 from app.http.serving import url_of
 from streams import probes
 from streams.scorefile import load_file
@@ -42,6 +43,8 @@ class BoardConfig:
     """Makes the store; called with a function that counts failed attempts."""
     consumer: Callable[[Sequence[str], str | None], Consumer]
     """Makes a consumer of topics, with or without a group."""
+    admin: Callable[[], Admin]
+    """Makes a client that counts the workers."""
     topics: Topics
     group: str
     partitions: int
@@ -68,16 +71,25 @@ class Board:
         )
         self._access = self._watch_file(config.access, ACCESS_FORMAT.load_file, "access") if config.access else None
         self._costs = self._watch_file(config.costs, COSTS_FORMAT.load_file, "costs") if config.costs else None
-        self._tails = TopicTails(config.consumer, config.topics, config.group, self.metrics)
+        self._tails = TopicTails(config.consumer, config.topics, config.group, self.metrics, config.admin)
         self._bounded = BoundedStore(self._store, config.partitions)
         service = BoardService(
             self._bounded, self._tails, self._make_cipher(), lambda: self._rules.value, self._list_costs
         )
+        self._freshness = service.freshness_watch
         api = Api(service, EventStreams(service, self.metrics))
         self._site = Site(api, Pages(service, Assets()), self.metrics, self._access_file, config.secure)
         self._probes: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.metrics.ready.set_function(self._is_ready)
+        self._export_freshness()
+
+    def _export_freshness(self) -> None:
+        metrics, watch = self.metrics, self._freshness
+        metrics.scored_until.set_function(lambda: watch.progress.scored_until_ms / 1000)
+        metrics.lag.set_function(lambda: watch.lag_s)
+        metrics.waiting.set_function(lambda: watch.now.waiting)
+        metrics.workers.set_function(lambda: nan if (count := self._tails.workers.value) is None else count)
 
     def _watch_file(self, path: Path, load: Callable[[Path], T], name: str) -> Watched[T]:
         return Watched(path, load, f"{name} file", self.metrics.reload_errors.labels(name).inc)
@@ -107,6 +119,8 @@ class Board:
         work = [
             self._tails.follow_topics(),
             self._tails.watch_offsets(),
+            self._tails.workers.watch(),
+            self._freshness.watch(),
             self._bounded.watch_redis(),
             *(each.watch() for each in watched if each is not None),
         ]

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from app import lead_lookup
+from app.freshness import ShardPosition
 from app.http.refusals import Refusal
 from streams.scoring.lead import Erased, Lead, State
 from streams.scoring.stored import decode
@@ -131,6 +132,11 @@ class BoundedStore:
         """The count of each signal on these days, and the sum of its amounts."""
         shards = await asyncio.gather(*(self.store.fired(p, days) for p in range(self.partitions)))
         return reduce(joined, shards, Fired())
+
+    async def load_positions(self) -> list[ShardPosition]:
+        """How far each shard is."""
+        found = await asyncio.gather(*(self.store.control(p) for p in range(self.partitions)))
+        return [ShardPosition.from_fields(p, control.fields) for p, control in enumerate(found)]
 
     async def load_shards(self, scorecard: str) -> list[dict[str, Any]]:
         """The sizes, owner and checkpoint of each shard; ``scorecard`` is the one whose ranking is counted."""

@@ -43,6 +43,11 @@ class Handovers:
         self.since_ms: int | None = None
         """Time of the oldest alert that was read."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether older entries may have been dropped."""
+        return len(self._entries) >= self._most
+
     def add_alert(self, alert: dict[str, Any]) -> None:
         """Add an alert, in the form of ``alerts.alert_of``."""
         at_ms = parse_ms(alert["at"]) or 0

@@ -10,8 +10,10 @@ from app.board import responses
 from app.board.parameters import FILTERS, MAX_LIMIT, check_parameters, parse_filters
 from app.board.routing import CURRENT_VIEWER
 from app.board.service import BoardService
+from app.freshness import Freshness
 
 MAX_EXPORTED: Final = 10_000
+_CUT: Final = "Not all leads: this file ends after {most}. Use filters, or `leadglow leads export` for all leads."
 _COLUMNS: Final = (
     "lead_id", "scorecard", "score", "exact", "grade", "stage", "fit", "engagement", "last_seen_at",
     "name", "title", "company", "channel",
@@ -23,11 +25,13 @@ async def export_leads(request: web.Request, service: BoardService) -> web.Strea
     check_parameters(request, *FILTERS)
     filters, role = parse_filters(request), request[CURRENT_VIEWER].role
     service.check_filters(filters)
+    freshness = service.freshness
     page = await service.list_leads(filters, None, MAX_LIMIT, role, extras=True)
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/csv; charset=utf-8",
             "Content-Disposition": 'attachment; filename="leads.csv"',
+            **responses.freshness_headers(freshness),
         }
     )
     responses.set_security_headers(response)
@@ -35,9 +39,21 @@ async def export_leads(request: web.Request, service: BoardService) -> web.Strea
     await response.write(responses.csv_line(list(_COLUMNS)).encode())
     sent = 0
     while True:
-        lines = [responses.csv_line([row[name] for name in _COLUMNS]) for row in page["leads"]]
+        rows = page["leads"][: MAX_EXPORTED - sent]
+        lines = [responses.csv_line([row[name] for name in _COLUMNS]) for row in rows]
         await response.write("".join(lines).encode("utf-8", "replace"))
-        sent += len(lines)
-        if page["next"] is None or sent >= MAX_EXPORTED:
+        sent += len(rows)
+        is_cut = sent == MAX_EXPORTED and (page["next"] is not None or len(rows) < len(page["leads"]))
+        if page["next"] is None or is_cut:
+            latest = freshness if freshness.is_notable else service.freshness
+            await response.write(_notes(latest, is_cut).encode())
             return response
         page = await service.list_leads(filters, page["next"], MAX_LIMIT, role, extras=True)
+
+
+def _notes(freshness: Freshness, is_cut: bool) -> str:
+    """Last lines of the file: that leads are missing, or scores incomplete. Nothing if it is complete."""
+    notes = [freshness.describe()] if freshness.is_notable else []
+    if is_cut:
+        notes.append(_CUT.format(most=MAX_EXPORTED))
+    return "".join(responses.csv_line([f"NOTE: {note}"] + [None] * (len(_COLUMNS) - 1)) for note in notes)

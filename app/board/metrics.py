@@ -40,6 +40,21 @@ class Metrics:
         )  # fmt: skip
         self.following = Gauge("leadglow_board_following", "1 while the topics of Kafka are followed", registry=r)
         self.ready = Gauge("leadglow_board_ready", "1 while Redis responds, as /ready reports", registry=r)
+        self.scored_until = Gauge(
+            "leadglow_board_scored_until_seconds",
+            "Until when all events that arrived are scored, in seconds since the epoch; the start of the board while "
+            "that is unknown",
+            registry=r,
+        )
+        self.lag = Gauge(
+            "leadglow_board_lag_seconds",
+            "How far scores are behind the events that arrived; grows while workers, Kafka or Redis are down",
+            registry=r,
+        )
+        self.waiting = Gauge("leadglow_board_waiting", "Events that have arrived and are not scored", registry=r)
+        self.workers = Gauge(
+            "leadglow_board_workers", "Members of the workers' consumer group; NaN while unknown", registry=r
+        )
         self.store_errors = Counter(
             "leadglow_board_store_errors", "Failed attempts to read from Redis, by operation", ["operation"], registry=r
         )

@@ -40,7 +40,11 @@ Reads leads, alerts and scorecards, and changes nothing. Values are the same as 
 Lists come in pages: pass the `next` of a page as the `cursor` of the following one; null is the end. A cursor stays
 valid while scores change. Responses have an `ETag`. A role without `pii` gets no traits and no addresses; an id that is
 an address is replaced by an encrypted one, which is accepted in its place. Streams are server-sent events: read them
-with `EventSource`, and reconnect when they end."""
+with `EventSource`, and reconnect when they end.
+
+All events that arrived until `scored_until` are scored; it is null while that is unknown, or while none is.
+`freshness` says whether scores are up to date. All responses have both also as headers, `Leadglow-Scored-Until` and
+`Leadglow-Freshness`."""
 
 _ERRORS: Final = {
     "400": "The request is malformed.",
@@ -120,7 +124,10 @@ def _json(name: str, about: str, schema: str | None, *parameters: Schema) -> Sch
 
 def _csv() -> Schema:
     content = {"text/csv": {"schema": {"type": "string"}}}
-    about = f"The ranking as a file, at most {MAX_EXPORTED} leads; cells that look like formulas are escaped"
+    about = (
+        f"The ranking as a file, at most {MAX_EXPORTED} leads; cells that look like formulas are escaped; last "
+        "lines that begin with `NOTE:` say that leads are missing or scores incomplete"
+    )
     return _operation("export", about, content, _FILTERS)
 
 

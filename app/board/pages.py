@@ -11,11 +11,12 @@ from aiohttp import web
 from app.board import view_models
 from app.board.alerts import MOST_ALERTS
 from app.board.assets import Assets
+from app.board.export import MAX_EXPORTED
 from app.board.parameters import DEFAULT_DAYS, parse_at, parse_cursor
 from app.board.rendering import Renderer
 from app.board.routing import CURRENT_VIEWER, Route
+from app.board.timeline import MOST_EVENTS
 from app.http.refusals import Refusal
-from streams.clock import now_ms
 from streams.scoring.scorecard import CALL_TYPES
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Pages:
         """``service`` answers, ``assets`` are the static files."""
         self._service = service
         self._assets = assets
-        self._html = Renderer(assets.url_of)
+        self._html = Renderer(assets.url_of, lambda: service.freshness)
 
     def routes(self) -> list[Route]:
         """Every route."""
@@ -48,6 +49,7 @@ class Pages:
             ("GET", "/scorecards", "page_scorecard", self.show_scorecard),
             ("GET", "/scorecards/{name:[^/]+}", "page_scorecard", self.show_scorecard),
             ("GET", "/flow", "page_flow", self.show_flow),
+            ("GET", "/freshness", "page_freshness", self.show_freshness),
             ("GET", "/static/{hash}/{name:.+}", "static", self._assets.serve_file),
         ]
 
@@ -75,6 +77,8 @@ class Pages:
             next=found["next"],
             next_url=view_models.build_url("/", {**query, "cursor": found["next"] or ""}),
             looked_at=found["looked_at"],
+            truncated=found["truncated"],
+            most_exported=MAX_EXPORTED,
             cursor=cursor,
             oob=target in {"live", "more"},
             further=target == "more",
@@ -127,7 +131,8 @@ class Pages:
             **view_models.lead_parts(view, scorecard),
             **view_models.curve_parts(curve),
             calls=CALL_TYPES,
-            timeline=view_models.by_day(timeline, scorecard, now_ms()),
+            timeline=view_models.timeline_rows(timeline, scorecard),
+            most_events=MOST_EVENTS,
             fit=fit,
             alerts=[view_models.alert_row(alert) for alert in alerts["alerts"]],
             kept=MOST_ALERTS,
@@ -147,6 +152,8 @@ class Pages:
             alerts=[view_models.alert_row(alert) for alert in found["alerts"]],
             next=found["next"],
             next_url=view_models.build_url("/alerts", {"cursor": found["next"] or ""}),
+            truncated=found["truncated"],
+            kept=MOST_ALERTS,
             oob=target == "older",
         )
 
@@ -201,6 +208,10 @@ class Pages:
             tiles=view_models.flow_tiles(flow),
             reasons=sorted(flow["reject_reasons"].items(), key=lambda item: -item[1]),
         )
+
+    async def show_freshness(self, request: web.Request) -> web.Response:
+        """The banner about late scores; it has no text while they are up to date."""
+        return self._html.render("freshness.html", request[CURRENT_VIEWER])
 
     def render_login(self, failed: bool, target: str) -> web.Response:
         """The sign-in page; ``failed`` after an unknown token."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, floor, inf
 from typing import Any, Final
@@ -12,6 +13,7 @@ from app.board.bounded_store import BoundedStore, Place
 from app.board.cursor import cursor_of, place_of
 from app.board.id_cipher import IdCipher
 from app.board.masking import FULL, Mask
+from app.freshness import Freshness
 from app.lead_views import points_of, rank, row_view
 from streams.clock import monotonic_s, now_ms
 from streams.scoring.lead import Lead
@@ -62,8 +64,9 @@ def category_of(card: CardRule, row: dict[str, Any], rules: Rules) -> str | None
 class Ranking:
     """Lists leads, highest score first."""
 
-    def __init__(self, store: BoundedStore, cipher: IdCipher, mask: Mask) -> None:
-        """Reads nothing yet."""
+    def __init__(self, store: BoundedStore, cipher: IdCipher, mask: Mask, freshness: Callable[[], Freshness]) -> None:
+        """Reads nothing yet; ``freshness`` returns how fresh scores are."""
+        self.freshness = freshness
         self._store = store
         self._cipher = cipher
         self._mask = mask
@@ -145,7 +148,14 @@ class _RankingScan:
         score, lead_id = after or (inf, "")  # the beginning, if the exact match filled the page
         going_on = cursor_of(self._cipher, float(score), lead_id) if more else None
         rows = [self._mask.mask_value(row, self._role) for row in rows]
-        return {"leads": rows, "next": going_on, "as_of": rfc3339(self._at_ms), "looked_at": looked}
+        return {
+            "leads": rows,
+            "next": going_on,
+            "as_of": rfc3339(self._at_ms),
+            "looked_at": looked,
+            "truncated": more and len(rows) < self._limit,
+            **self._ranking.freshness().to_json(),
+        }
 
     async def _find_named(self, first: bool) -> list[dict[str, Any]]:
         """The lead whose id or address is the text searched for: on the first page, whatever its rank."""

@@ -13,8 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from app.board import formatting, view_models
+from app.freshness import Freshness
 from app.lead_views import describe_obstacle
 from streams.clock import now_ms
+from streams.shard.alert import rfc3339
 
 if TYPE_CHECKING:
     from app.board.identity import Viewer
@@ -27,8 +29,9 @@ TEMPLATES: Final = Path(__file__).with_name("templates")
 class Renderer:
     """Renders pages, and parts of pages."""
 
-    def __init__(self, asset: Callable[[str], str]) -> None:
-        """``asset`` returns the URL of a static file."""
+    def __init__(self, asset: Callable[[str], str], freshness: Callable[[], Freshness]) -> None:
+        """``asset`` returns the URL of a static file, and ``freshness`` how fresh scores are."""
+        self._freshness = freshness
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -43,7 +46,8 @@ class Renderer:
 
     def render(self, template: str, viewer: Viewer | None, here: str = "", **values: Any) -> web.Response:
         """Render a page, or a part of one."""
-        html = self._templates.get_template(template).render(viewer=viewer, here=here, now_ms=now_ms(), **values)
+        always = {"viewer": viewer, "here": here, "now_ms": now_ms(), "freshness": self._freshness()}
+        html = self._templates.get_template(template).render(always, **values)
         page = web.Response(text=html, content_type="text/html", charset="utf-8")
         if len(html) > MIN_COMPRESSED_CHARS:
             page.enable_compression()  # a ranking is refreshed up to four times per second
@@ -56,6 +60,11 @@ def _without_direction_marks(value: Any) -> Any:
 
 
 @pass_context
+def _named_day(context: Context, time: str) -> str:
+    return formatting.day(time, context["now_ms"])
+
+
+@pass_context
 def _ago(context: Context, time: str) -> str:
     return formatting.ago(time, context["now_ms"])
 
@@ -64,6 +73,8 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "ago": _ago,
     "exact": formatting.exact_time,
     "day": formatting.day,
+    "named_day": _named_day,
+    "iso": lambda at_ms: rfc3339(int(at_ms)),
     "words": formatting.words,
     "obstacle": describe_obstacle,
     "number": formatting.number,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from app.freshness import Freshness
 from app.http.etags import etag_of, is_current
 from app.http.refusals import Refusal
 
@@ -30,6 +31,12 @@ def set_security_headers(found: web.StreamResponse) -> None:
     for name, value in SECURITY_HEADERS.items():
         found.headers[name] = value
     found.headers.setdefault("Cache-Control", "no-store")
+
+
+def freshness_headers(freshness: Freshness) -> dict[str, str]:
+    """Headers that name the freshness of scores."""
+    until = {} if freshness.scored_until is None else {"Leadglow-Scored-Until": freshness.scored_until}
+    return {"Leadglow-Freshness": freshness.state.value, **until}
 
 
 def encode_json(value: object) -> bytes:

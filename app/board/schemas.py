@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from app.freshness import State
+
 Schema = dict[str, Any]
 
 TEXT: Final[Schema] = {"type": "string"}
@@ -43,6 +45,11 @@ def whole(required: dict[str, Schema], optional: dict[str, Schema] | None = None
     return schema | ({"description": about} if about else {})
 
 
+FRESHNESS: Final[dict[str, Schema]] = {
+    "scored_until": maybe(TIME),
+    "freshness": {"enum": [state.value for state in State]},
+}
+"""Until when all events that arrived are scored, and whether that is up to date."""
 SCHEMAS: Final[dict[str, Schema]] = {
     "Error": whole({"code": TEXT, "message": TEXT}, about="A refusal, with a remedy."),
     "Part": whole(
@@ -59,8 +66,12 @@ SCHEMAS: Final[dict[str, Schema]] = {
         about="A lead in one line of the ranking, as `leadglow leads top --json` prints it.",
     ),
     "Leads": whole(
-        {"leads": listed(ref("Row")), "next": maybe(TEXT), "as_of": TIME, "looked_at": WHOLE},
-        about="A page of the ranking. With a filter it may be short or empty, and still have a `next`.",
+        {
+            "leads": listed(ref("Row")), "next": maybe(TEXT), "as_of": TIME, "looked_at": WHOLE, "truncated": TRUTH,
+            **FRESHNESS,
+        },
+        about="A page of the ranking. With a filter it may be short or empty, and still have a `next`: `truncated` is "
+        "true if the search stopped after `looked_at` leads, before the page was full.",
     ),
     "Obstacle": whole(
         {},
@@ -90,6 +101,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "past": listed(RANGE), "coming": listed(RANGE),
             "crossings": listed(whole({"at": TIME, "stage": TEXT, "kind": KIND})),
             "bounds": listed(whole({"stage": TEXT, "enter": NUMBER, "leave": NUMBER})), "range": RANGE, "now": WHOLE,
+            **FRESHNESS,
         },
         about="`past` has published scores by ms since the epoch, each valid from then on; `coming` has exact ones and "
         "`crossings` the coming stage changes, if no further events arrive.",
@@ -98,7 +110,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
         {
             "events": listed(
                 whole({"at": TIME, "signals": listed(whole({"name": TEXT, "points": POINTS})), "event": maybe(TEXT)})
-            )
+            ),
+            **FRESHNESS,
         },
         about="The last 50 events that matched signals, newest first, with their points for each scorecard.",
     ),
@@ -111,7 +124,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
         "required": ["id", "at", "lead_id", "scorecard", "stage", "kind", "episode", "cause", "score", "reasons"],
         "description": "A record of `handoff`, without its envelope.",
     },
-    "Alerts": whole({"alerts": listed(ref("Alert")), "next": maybe(TEXT)}),
+    "Alerts": whole(
+        {"alerts": listed(ref("Alert")), "next": maybe(TEXT), "truncated": TRUTH, **FRESHNESS},
+        about="`truncated` is true on the last page if the board keeps no older alerts.",
+    ),
     "Channel": whole(
         {
             "source": TEXT, "medium": TEXT, "campaign": TEXT, "qualified": WHOLE, "share": NUMBER,
@@ -119,8 +135,12 @@ SCHEMAS: Final[dict[str, Schema]] = {
         }
     ),
     "Channels": whole(
-        {"rows": listed(ref("Channel")), "total": WHOLE, "since": TIME, "stages": listed(TEXT)},
-        about="Leads that entered one of the `stages` since `since`, by channel.",
+        {
+            "rows": listed(ref("Channel")), "total": WHOLE, "since": TIME, "stages": listed(TEXT), "truncated": TRUTH,
+            **FRESHNESS,
+        },
+        about="Leads that entered one of the `stages` since `since`, by channel; `truncated` is true if the board has "
+        "dropped older entries.",
     ),
     "Signal": whole(
         {
@@ -160,6 +180,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             ),
             "rejects": listed(whole({"at": TIME, "reason": TEXT, "message": TEXT, "source": TEXT, "bytes": WHOLE})),
             "reject_reasons": {"type": "object", "additionalProperties": WHOLE},
+            **FRESHNESS,
         }
     ),
 }  # fmt: skip

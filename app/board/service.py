@@ -14,6 +14,7 @@ from app.board.channels import channel_rows
 from app.board.costs import Cost
 from app.board.cursor import cursor_of, place_of
 from app.board.curve import build_curve
+from app.board.freshness import FreshnessWatch
 from app.board.id_cipher import IdCipher
 from app.board.masking import Mask
 from app.board.ranking import Filters, Ranking
@@ -21,6 +22,7 @@ from app.board.scorecard_text import describe_fit
 from app.board.scorecards import describe_scorecard
 from app.board.timeline import build_timeline
 from app.board.topic_tails import TopicTails
+from app.freshness import Freshness
 from app.http.refusals import Refusal
 from app.lead_views import View, lead_view
 from streams.clock import monotonic_s, now_ms
@@ -53,12 +55,18 @@ class BoardService:
         self._cipher = cipher
         self._rules = rules
         self._costs = costs
-        self._ranking = Ranking(store, cipher, self.mask)
+        self.freshness_watch = FreshnessWatch(store, tails)
+        self._ranking = Ranking(store, cipher, self.mask, lambda: self.freshness)
 
     @property
     def rules(self) -> Rules:
         """The scorecards in use."""
         return self._rules()
+
+    @property
+    def freshness(self) -> Freshness:
+        """How fresh the scores are."""
+        return self.freshness_watch.now
 
     def find_scorecard(self, name: str | None) -> CardRule:
         """A scorecard by name; by default the first one.
@@ -113,7 +121,7 @@ class BoardService:
             past = await self._store.load_history(found_id, card.name)
         now = max(now_ms(), lead.clock)
         past = [point for point in past if point[0] >= now - OLDEST_S * 1000]
-        return build_curve(found_id, lead, card, self.rules, now, past)
+        return build_curve(found_id, lead, card, self.rules, now, past) | self.freshness.to_json()
 
     async def get_timeline(self, lead_id: str, role: str) -> list[dict[str, Any]]:
         """The recent activity of a lead."""
@@ -167,6 +175,8 @@ class BoardService:
         return {
             "alerts": [self.mask.mask_value(alert_of(value), role) for _, _, value in kept],
             "next": cursor_of(self._cipher, *rows[-1][0]) if more else None,
+            "truncated": self.tails.alerts.is_full and not more,
+            **self.freshness.to_json(),
         }
 
     async def _erased(self, lead_ids: set[str]) -> dict[str, int]:
@@ -189,6 +199,8 @@ class BoardService:
             "total": len(qualified),
             "since": rfc3339(since),
             "stages": [stage.name for stage in card.card.stages if stage.handoff],
+            "truncated": self.tails.handovers.is_full,
+            **self.freshness.to_json(),
         }
         return cast(dict[str, Any], self.mask.mask_value(found, role))
 
@@ -238,4 +250,5 @@ class BoardService:
             "shards": shards,
             "rejects": self.tails.rejects.list_rows(),
             "reject_reasons": dict(self.tails.rejects.reasons.most_common()),
+            **self.freshness.to_json(),
         }

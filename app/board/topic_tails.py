@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
@@ -18,10 +19,12 @@ from app.board.broadcast import AlertSent, Broadcast, LeadChanged
 from app.board.channels import Handovers
 from app.board.flow import RateMeter, Rejects
 from app.board.metrics import Metrics
-from streams.clock import monotonic_s
+from app.freshness import Offsets, Source
+from streams.clock import monotonic_s, now_ms
 from streams.transport.topics import Topics
 
 Consumer: TypeAlias = AIOKafkaConsumer
+Admin: TypeAlias = AIOKafkaAdminClient
 log = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
 POLL_S: Final = 2.0
@@ -34,6 +37,38 @@ MOST_BACK: Final = {"handoff": 100_000, "rejected": 200, "lead_scores": 0}
 """Records from before the start that are read, by topic."""
 
 
+class WorkerCount:
+    """Counts the workers."""
+
+    def __init__(self, admin: Callable[[], Admin] | None, group: str) -> None:
+        """``admin`` makes a client; without one the number stays unknown."""
+        self._admin = admin
+        self._group = group
+        self.value: int | None = None
+        """The number of members of the workers' group; None while it is unknown."""
+
+    async def watch(self) -> None:
+        """Count regularly, for ever."""
+        while self._admin is not None:
+            admin = self._admin()
+            try:
+                await admin.start()
+                while True:
+                    self.value = await self._count(admin)
+                    await asyncio.sleep(POLL_S)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.debug("the workers cannot be counted: %r", error)
+                self.value = None
+            finally:
+                await admin.close()
+            await asyncio.sleep(RETRY_S)
+
+    async def _count(self, admin: Admin) -> int | None:
+        (found,) = await admin.describe_consumer_groups([self._group])
+        error, _, _, _, _, members = found.groups[0][:6]
+        return None if error else len(members)
+
+
 class TopicTails:
     """Follows the topics, and keeps the latest alerts, handovers and rejects."""
 
@@ -43,8 +78,12 @@ class TopicTails:
         topics: Topics,
         group: str,
         metrics: Metrics,
+        admin: Callable[[], Admin] | None = None,
     ) -> None:
-        """``consumer`` makes a consumer of topics, with or without a group; ``group`` is that of the workers."""
+        """``consumer`` makes a consumer of topics, with or without a group; ``group`` is that of the workers.
+
+        ``admin`` makes a client that counts the workers.
+        """
         self.broadcast = Broadcast()
         self.alerts = Alerts()
         self.handovers = Handovers()
@@ -55,8 +94,11 @@ class TopicTails:
         """Topic -> its lag and rate."""
         self.ends: dict[int, int] = {}
         """Partition of lead-events -> its end offset."""
-        self._ended: deque[tuple[float, dict[Any, int]]] = deque()
-        """(time, end offset of each partition), oldest first."""
+        self.offsets: Offsets | None = None
+        """What Kafka said last about the topics that workers read."""
+        self.workers = WorkerCount(admin, group)
+        self._ended: deque[tuple[float, int, dict[Any, int]]] = deque()
+        """(time, ms since the epoch, end offset of each partition), oldest first."""
         self.offsets_read_s = monotonic_s()
         """When end offsets were last read."""
         self.events = RateMeter()
@@ -170,20 +212,27 @@ class TopicTails:
         return monotonic_s() - self.offsets_read_s > STALE_OFFSETS_S
 
     async def _read_offsets(self, consumer: Consumer, member: Consumer) -> None:
-        places = list(consumer.assignment())
+        places, read_ms = list(consumer.assignment()), now_ms()
         ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
         self.offsets_read_s = monotonic_s()
-        self._ended.append((self.offsets_read_s, ends))
+        self._ended.append((self.offsets_read_s, read_ms, ends))
         while len(self._ended) > 1 and self._ended[1][0] <= self.offsets_read_s - COMMIT_S:
             self._ended.popleft()
-        earlier = self._ended[0][1]
+        _, ended_ms, earlier = self._ended[0]
         self.ends = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
         self.events.add_sample(monotonic_s(), sum(self.ends.values()))
+        sources = []
+        for place in places:
+            if place.topic in self._topics.sources:
+                done = max(await member.committed(place) or 0, firsts[place])
+                sources.append(Source(place.topic, place.partition, earlier.get(place, 0), done, ended_ms))
+        self._measure_sources(sources, ends)
+        self.offsets = Offsets(self.ends, sources, read_ms)
+
+    def _measure_sources(self, sources: Sequence[Source], ends: Mapping[Any, int]) -> None:
+        """Measure the lag and rate of each source topic."""
         for topic in self._topics.sources:
-            lag, own = 0, [place for place in places if place.topic == topic]
-            for place in own:
-                at = await member.committed(place) or 0
-                lag += max(earlier.get(place, 0) - max(at, firsts[place]), 0)
+            lag = sum(max(each.end - each.done, 0) for each in sources if each.topic == topic)
             rate = self._rates.setdefault(topic, RateMeter())
-            rate.add_sample(monotonic_s(), sum(ends[place] for place in own))
+            rate.add_sample(monotonic_s(), sum(end for place, end in ends.items() if place.topic == topic))
             self.sources[topic] = {"topic": topic, "lag": lag, "per_s": rate.per_s}

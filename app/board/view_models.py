@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import groupby
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from app.board import waterfall
-from app.board.formatting import day, number
+from app.board.formatting import number
 from app.board.lead_summary import company_of, name_of, title_of
 from app.board.masking import HIDDEN
 from app.board.ranking import Filters
@@ -136,13 +135,12 @@ def _some(points: list[list[float]]) -> list[list[float]]:
     return [points[i * (len(points) - 1) // (TABLE_ROWS - 1)] for i in range(TABLE_ROWS)]
 
 
-def by_day(timeline: list[dict[str, Any]], scorecard: str, now_ms: int) -> list[tuple[str, list[dict[str, Any]]]]:
-    """A timeline grouped by day, with the points for one scorecard."""
-    entries = [
+def timeline_rows(timeline: list[dict[str, Any]], scorecard: str) -> list[dict[str, Any]]:
+    """A timeline with the points for one scorecard."""
+    return [
         {**entry, "points": sum(signal["points"].get(scorecard, 0) for signal in entry["signals"])}
         for entry in timeline
     ]
-    return [(name, list(group)) for name, group in groupby(entries, lambda entry: day(entry["at"], now_ms))]
 
 
 def alert_row(alert: dict[str, Any]) -> dict[str, Any]:

@@ -193,7 +193,8 @@ def test_the_typed_client_reads_everything(live: Live) -> None:
     signals = {signal["name"]: signal for signal in client.scorecard("default")["signals"]}
     assert signals["order"]["fired_7d"] >= 1
     assert client.channels()["stages"] == ["hot"]
-    assert {"rates", "sources", "shards", "rejects", "reject_reasons"} == set(client.flow())
+    flow = {"rates", "sources", "shards", "rejects", "reject_reasons", "scored_until", "freshness"}
+    assert flow == set(client.flow())
     with pytest.raises(BoardError) as refused:
         client.lead("nobody")
     assert (refused.value.status, refused.value.code) == (404, "unknown_lead")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.board.ranking import Filters
+from app.freshness import Freshness, State
 from streams.shard.alert import rfc3339
 
 NOON = 1_795_262_400_000
@@ -23,6 +24,7 @@ class StandInService:
         self.now_ms = now_ms
         self.many = leads
         self.asked: list[Any] = []
+        self.freshness = Freshness(State.CURRENT, now_ms, 0)
 
     def list_choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
         return {
@@ -50,6 +52,7 @@ class StandInService:
             "next": str(start + limit) if more else None,
             "as_of": rfc3339(self.now_ms),
             "looked_at": len(rows),
+            "truncated": False,
         }
 
     def _row(self, i: int) -> dict[str, Any]:
@@ -153,7 +156,11 @@ class StandInService:
         self, cursor: str | None, limit: int, role: str, lead_id: str | None = None
     ) -> dict[str, Any]:
         rows = [self._alert(i) for i in range(min(limit, 4))]
-        return {"alerts": [] if cursor else rows, "next": None if cursor or lead_id else "older"}
+        return {
+            "alerts": [] if cursor else rows,
+            "next": None if cursor or lead_id else "older",
+            "truncated": bool(cursor),
+        }
 
     def _alert(self, i: int) -> dict[str, Any]:
         t = self.text
@@ -193,7 +200,8 @@ class StandInService:
             }
             for name, many, cost, hours in zip(names, counts, costs, (52.5, 3.25, None), strict=True)
         ]
-        return {"rows": rows, "total": 24, "since": rfc3339(self.now_ms - days * DAY), "stages": ["qualified"]}
+        since = rfc3339(self.now_ms - days * DAY)
+        return {"rows": rows, "total": 24, "since": since, "stages": ["qualified"], "truncated": False}
 
     async def get_scorecard(self, name: str | None) -> dict[str, Any]:
         signals = [

@@ -16,6 +16,7 @@ from app.board.identity import Viewer
 from app.board.masking import FULL, VIEWER
 from app.board.pages import Pages
 from app.board.routing import CURRENT_VIEWER
+from app.freshness import Freshness, State
 from app.http.refusals import Refusal
 from streams.shard.alert import rfc3339
 from tests.support.board_service import DAY, HOUR, NOON, StandInService
@@ -23,6 +24,7 @@ from tests.support.board_service import DAY, HOUR, NOON, StandInService
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 PATHS = ("/", "/leads/u-00000", "/leads/u-00000?at=%2B7d", "/alerts", "/channels", "/scorecards", "/flow")
 ANA = Viewer("ana", FULL, can_sign_out=True)
+TIME = r'datetime="[^"]+" title="[^"]+ UTC" data-(ago|time|day="(named)?")'
 VENDOR = Path(__file__).parents[2] / "app/board/static/vendor"
 
 
@@ -160,10 +162,10 @@ async def test_empty_pages_explain_the_next_step() -> None:
         async def list_alerts(
             self, cursor: str | None, limit: int, role: str, lead_id: str | None = None
         ) -> dict[str, Any]:
-            return {"alerts": [], "next": None}
+            return {"alerts": [], "next": None, "truncated": False}
 
         async def list_channels(self, scorecard: str, role: str, touch: str, days: int) -> dict[str, Any]:
-            return {"rows": [], "total": 0, "since": "2026-11-01T00:00:00.000Z", "stages": []}
+            return {"rows": [], "total": 0, "since": "2026-11-01T00:00:00.000Z", "stages": [], "truncated": False}
 
     service = Empty(leads=0)
 
@@ -174,6 +176,53 @@ async def test_empty_pages_explain_the_next_step() -> None:
         "/leads/u-1", service=service
     )
     assert "No qualified leads" in await html("/channels", service=service)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_banner_says_on_every_page_that_scores_are_late(path: str) -> None:
+    service = StandInService()
+    assert 'class="notice late"' not in await html(path, service=service)
+
+    service.freshness = Freshness(State.BEHIND, NOON, 1200)
+
+    page = await html(path, service=service)
+    assert "Scoring is behind." in page
+    assert f'<time datetime="{rfc3339(NOON)}" title="21 Nov 2026, 12:00:00 UTC" data-time>' in page
+    assert "1\N{NARROW NO-BREAK SPACE}200 events are waiting." in page
+
+
+async def test_the_banner_comes_alone_and_without_a_text_while_scores_are_current() -> None:
+    service = StandInService()
+    assert "<p" not in await html("/freshness", "freshness", service)
+
+    service.freshness = Freshness(State.NO_WORKER, None, 1)
+
+    part = await html("/freshness", "freshness", service)
+    assert part.startswith('<div id="freshness"')
+    assert "No worker is running: new events are not scored." in part
+    assert "No event is scored yet. 1 event is waiting." in part
+
+
+async def test_a_search_and_a_list_that_stop_say_so() -> None:
+    class Cut(StandInService):
+        async def list_leads(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            cut = {"next": "deeper", "looked_at": 2000, "truncated": True}
+            return {**await super().list_leads(*args, **kwargs), **cut}
+
+    some, none = await html("/?q=ana", service=Cut(leads=3)), await html("/?q=ana", service=Cut(leads=0))
+
+    assert "2\N{NARROW NO-BREAK SPACE}000 leads were searched. There are more" in some
+    assert "2\N{NARROW NO-BREAK SPACE}000 leads were searched, none of them matches. There are more" in none
+    assert "older ones are only in Kafka" in await html("/alerts?cursor=x")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_every_time_has_utc_in_its_title(path: str) -> None:
+    page = await html(path)
+
+    times = re.findall(r"<time ([^>]*)>", page)
+    assert all(re.fullmatch(TIME, each) for each in times), times
+    assert ":00 UTC" not in re.sub(r"<time [^>]*>[^<]*</time>", "", re.sub(r'data-curve="[^"]*"', "", page))
 
 
 # Files ----------------------------------------------------------------------------------------------------------

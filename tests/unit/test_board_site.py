@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -25,6 +27,7 @@ from app.board.identity import identify_viewer
 from app.board.openapi import openapi_document
 from app.board.routing import BASE
 from app.client import Client
+from app.freshness import Offsets, ShardPosition
 from app.http.refusals import Refusal
 from app.lead_views import lead_view, row_view
 from streams.clock import now_ms
@@ -35,6 +38,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Category, FitLine, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stored import decode, encode_erased, encode_redirect
+from streams.shard.alert import rfc3339
 from streams.store.base import Commit
 from streams.store.memory import MemoryStore
 from streams.transport.topics import partition_of
@@ -247,13 +251,14 @@ async def test_a_request_looks_at_so_many_leads_and_goes_on_from_there(monkeypat
     monkeypatch.setattr(ranking, "MOST_LOOKED_AT", 20)
     monkeypatch.setattr(ranking, "CHUNK", 10)
     async with board_on(await Shards(RULES).take(*[(f"x{i:03}", fact("page", i)) for i in range(50)])) as board:
-        looked, cursor, found, pages = [], "", [], 0
+        looked, cursor, found, cut = [], "", [], []
         while cursor is not None:
             page = (await board.get(f"{BASE}/leads?channel=none&q=x04&cursor={cursor}")).json
             looked.append(page["looked_at"])
             found += page["leads"]
-            cursor, pages = page["next"], pages + 1
-        assert (max(looked), sum(looked), found) == (20, 50, [])
+            cut.append(page["truncated"])
+            cursor = page["next"]
+        assert (max(looked), sum(looked), found, cut) == (20, 50, [], [True, True, False])
 
 
 async def test_who_is_looked_for_by_id_comes_first_wherever_they_rank(board: Running) -> None:
@@ -322,6 +327,31 @@ async def test_the_export_has_every_lead_and_no_formula() -> None:
     assert "attachment" in answer.headers["Content-Disposition"]
     assert sorted(line[:5] for line in lines[1:-1]) == ["'=1+1", "'@x,s"]
     assert ",'=cmd|x,,'-1," in answer.body.decode()
+
+
+async def test_an_export_says_in_its_last_line_that_leads_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.board.export.MAX_EXPORTED", 3)
+    async with board_on(await people(5)) as board:
+        cut = list(csv.reader(io.StringIO((await board.get(f"{BASE}/leads.csv")).body.decode())))
+        whole = list(csv.reader(io.StringIO((await board.get(f"{BASE}/leads.csv?q=u1")).body.decode())))
+    assert (len(cut), len(whole)) == (5, 2)
+    assert cut[-1][0].startswith("NOTE: Not all leads: this file ends after 3.")
+    assert {len(row) for row in cut} == {len(cut[0])}
+
+
+async def test_answers_say_until_when_everything_is_scored(board: Running) -> None:
+    progress = board.service.freshness_watch.progress
+    arrived = [ShardPosition(p, p, NOW, False) for p in range(PARTITIONS)]
+    progress.add_look(Offsets(dict.fromkeys(range(PARTITIONS), 5), [], NOW), arrived, True, now_ms())
+    told = {"scored_until": rfc3339(NOW), "freshness": "behind"}
+    for path in ("leads", "alerts", "channels", "flow", "leads/u5/curve", "leads/u5/timeline", "leads/u5/alerts"):
+        answer = await board.get(f"{BASE}/{path}")
+        assert told.items() <= answer.json.items(), path
+    for path in ("leads", "leads/u5", "leads.csv", "scorecards/sales"):
+        headers = (await board.get(f"{BASE}/{path}")).headers
+        assert (headers["Leadglow-Scored-Until"], headers["Leadglow-Freshness"]) == tuple(told.values()), path
+    last = (await board.get(f"{BASE}/leads.csv")).body.decode().splitlines()[-1]
+    assert last.startswith(f"NOTE: Scoring is behind. Scored are all events until {rfc3339(NOW)}. Events waiting: 12.")
 
 
 @pytest.mark.parametrize("lead_id", ["{{7*7}}", "a/b", "a?b#c", "..", "é\u202e", "%2F", "a b", "\x7f"])

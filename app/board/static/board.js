@@ -127,22 +127,4 @@
       waiting = count = 0;
     }, said.textContent ? ANNOUNCE_MS : 1000);
   });
-
-  // Relative times --------------------------------------------------------------------------------------------------------
-
-  const UNITS = [["d", 86_400, 3600], ["h", 3600, 60], ["min", 60, 1], ["s", 1, 1]]; // as in words.py
-  function spoken(seconds) {
-    const size = Math.abs(seconds);
-    if (size < 5) return "now";
-    const whole = (finer) => (seconds > 0 ? size : Math.round(size / finer) * finer);
-    const [unit, length, finer] = UNITS.find(([, each, below]) => whole(below) >= each);
-    const many = `${Math.floor(whole(finer) / length)} ${unit}`;
-    return seconds > 0 ? `${many} ago` : `in ${many}`;
-  }
-  setInterval(() => {
-    for (const time of document.querySelectorAll("time[data-ago]")) {
-      const text = spoken((Date.now() - Date.parse(time.dateTime)) / 1000);
-      if (time.textContent !== text) time.textContent = text;
-    }
-  }, 5000);
 })();

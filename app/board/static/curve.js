@@ -6,6 +6,7 @@
   const figure = () => document.getElementById("curve");
   const ink = (name) => getComputedStyle(document.querySelector(`.ink-${name}`)).color;
   const DAY_S = 86_400;
+  const UTC = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" });
   const EXACT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
   const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
   const HOUR = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -97,6 +98,7 @@
         setCursor: [(plot) => {
           const i = plot.cursor.idx;
           const score = i == null ? null : (plot.data[1][i] ?? plot.data[2][i]);
+          readout.title = score == null ? "" : `${UTC.format(plot.data[0][i] * 1000)} UTC`;
           readout.textContent = score == null ? "" : `${EXACT.format(plot.data[0][i] * 1000)}: ${Math.round(score * 10) / 10}`;
         }],
       },
