@@ -7,6 +7,7 @@ here, so histories must keep to what the scorer remembers.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from streams.scoring.event import ANONYMOUS, Identity, Join, Retract, join
 from streams.scoring.scorecard import EVERYTHING, Condition, Model, Scorecard, Signal, Stage, Test
 from tests.properties.strategies import Fact
 
+PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 UNIT = 10**9
 MOST_LOOKS = 20_000
 
@@ -419,10 +421,14 @@ def _amount(signal: Signal, fact: Fact) -> float | None:
     if signal.amount is None:
         return 1.0
     value = fact.properties.get(signal.amount)
-    try:
-        return None if value is None else min(max(float(value), 0.0), 1_000_000.0)
-    except ValueError:
-        return None
+    number = _number(value)
+    return None if number is None else min(max(number, 0.0), 1_000_000.0)
+
+
+def _number(value: Any) -> float | None:
+    """A number, or a text that spells one plainly."""
+    spelled = isinstance(value, str) and PLAIN_NUMBER.fullmatch(value.strip())
+    return float(value) if spelled or (isinstance(value, int | float) and not isinstance(value, bool)) else None
 
 
 def _says(condition: Condition, values: dict[str, Any]) -> bool:
@@ -431,8 +437,10 @@ def _says(condition: Condition, values: dict[str, Any]) -> bool:
     assert isinstance(condition, Test)
     value = values.get(condition.path)
     if condition.operator == "gte":
-        return isinstance(value, int) and value >= condition.operand
-    return (value == condition.operand) is (condition.operator == "equals")
+        number = _number(value)
+        return number is not None and number >= condition.operand
+    holds = condition.operand in (value if isinstance(value, list) else [value])
+    return holds is (condition.operator == "equals")
 
 
 def units(points: float) -> float:
