@@ -56,7 +56,8 @@ async def rescored(rig: Rig) -> Found:
     found = await rig.settled()
     assert stages_in_line(rig, found) == []
     problems = differences(rig.rules, rig.topic("lead-events"), found)
-    assert [p for p in problems if "alert" not in p and ".latches" not in p] == []
+    # Redirects are not rescored: their memory names the signals of before.
+    assert [p for p in problems if not any(part in p for part in ("alert", ".latches", ".memory"))] == []
     return found
 
 
