@@ -1,0 +1,158 @@
+"""The types of the board's answers, for the client."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+
+class Part(TypedDict):
+    """One line of the explanation of a score."""
+
+    kind: Literal["signal", "fit", "cap", "clamp"]
+    name: str
+    points: float
+    amount: NotRequired[float]
+    after_caps: NotRequired[float]
+
+
+class Row(TypedDict):
+    """A lead in one line of the ranking."""
+
+    lead_id: str
+    scorecard: str
+    score: int
+    exact: float
+    grade: str
+    stage: str | None
+    fit: float
+    engagement: float
+    last_seen_at: str
+    parts: list[Part]
+
+
+class Fresh(TypedDict):
+    """How fresh scores are."""
+
+    scored_until: str | None
+    """All events that arrived until then are scored; None while that is unknown, or while none is."""
+    freshness: Literal["current", "behind", "rebuilding", "no_worker", "unknown"]
+
+
+class Page(Fresh):
+    """A page of the ranking."""
+
+    leads: list[Row]
+    next: str | None
+    as_of: str
+    looked_at: int
+    truncated: bool
+    """Whether the search stopped after ``looked_at`` leads, before the page was full."""
+
+
+class Change(TypedDict):
+    """The next change of a score."""
+
+    at: str
+    to: int
+
+
+class Score(TypedDict):
+    """A lead's score by one scorecard."""
+
+    score: int
+    exact: float
+    grade: str
+    stage: str | None
+    stages: dict[str, bool]
+    not_entered: dict[str, list[dict[str, Any]]]
+    """By stage, what keeps the lead out of it."""
+    fit: float
+    engagement: float
+    categories: dict[str, float]
+    parts: list[Part]
+    next_change: Change | None
+
+
+class Lead(TypedDict):
+    """A lead."""
+
+    lead_id: str
+    as_of: str
+    first_seen_at: str
+    last_seen_at: str
+    aliases: list[str]
+    traits: dict[str, Any]
+    scorecards: dict[str, Score]
+
+
+class Crossing(TypedDict):
+    """A coming change of a stage."""
+
+    at: str
+    stage: str
+    kind: Literal["entered", "left"]
+
+
+class Curve(Fresh):
+    """A score over time; instants in ms since the epoch."""
+
+    past: list[list[float]]
+    coming: list[list[float]]
+    crossings: list[Crossing]
+    bounds: list[dict[str, Any]]
+    range: list[float]
+    now: int
+
+
+class Fired(TypedDict):
+    """A signal that an event matched, with its points for each scorecard."""
+
+    name: str
+    points: dict[str, float]
+
+
+class Event(TypedDict):
+    """An event of a lead."""
+
+    at: str
+    signals: list[Fired]
+    event: str | None
+
+
+class Alert(TypedDict):
+    """An alert of handoff."""
+
+    id: str
+    at: str
+    lead_id: str
+    scorecard: str
+    stage: str
+    kind: Literal["entered", "left"]
+    episode: int
+    cause: str
+    score: dict[str, Any]
+    reasons: list[dict[str, Any]]
+    version: str
+
+
+class Channel(TypedDict):
+    """The qualified leads of one channel."""
+
+    source: str
+    medium: str
+    campaign: str
+    qualified: int
+    share: float
+    median_hours_to_qualified: float | None
+    cost: float | None
+    cost_per_qualified: float | None
+
+
+class Channels(Fresh):
+    """Qualified leads by channel."""
+
+    rows: list[Channel]
+    total: int
+    since: str
+    stages: list[str]
+    truncated: bool
