@@ -389,7 +389,7 @@ def _count(signal: Signal, person: Person) -> list[tuple[int, float]]:
         first: dict[tuple[type, Any], Fact] = {}
         for fact in facts:
             value = fact.properties[signal.distinct]
-            first.setdefault((type(value), value), fact)
+            first.setdefault((float if type(value) is int else type(value), value), fact)
         facts = list(first.values())[:64]
     kept, room = [], Counter[Any]()
     for fact in facts:
