@@ -6,7 +6,7 @@ from streams.events.times import parse_ms
 from streams.units import parse_duration_ms
 
 _FROM_NOW = re.compile(r"\+(\d{1,12}(?:\.\d{1,12})?[smhdw])")
-_LATEST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that RFC 3339 can express
+_MAX_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that RFC 3339 can express
 
 
 def parse_instant(text: str, now_ms: int) -> int:
@@ -17,7 +17,7 @@ def parse_instant(text: str, now_ms: int) -> int:
     """
     found = _FROM_NOW.fullmatch(text)
     at_ms = now_ms + round(parse_duration_ms(found[1])) if found else parse_ms(text)
-    if at_ms is None or at_ms > _LATEST_MS:
+    if at_ms is None or at_ms > _MAX_MS:
         msg = f"{text!r} is not a time: write 2026-12-24T18:00:00Z, 2026-12-24 (UTC), or +7d (s, m, h, d, w)."
         raise ValueError(msg)
     if at_ms < now_ms:

@@ -5,7 +5,7 @@ from heapq import merge
 from itertools import islice
 
 from streams.events.identities import email_id
-from streams.scoring.controls import MOST_HOPS
+from streams.scoring.controls import MAX_HOPS
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.stored import decode
 from streams.store.base import Store
@@ -20,7 +20,7 @@ async def load_state(store: Store, partitions: int, lead_id: str) -> Lead | Redi
 
 async def find_lead(store: Store, partitions: int, lead_id: str) -> tuple[str, Lead | Erased | None]:
     """The lead with an id, and its current id; follows redirects from shard to shard."""
-    for _ in range(MOST_HOPS + 1):
+    for _ in range(MAX_HOPS + 1):
         state = await load_state(store, partitions, lead_id)
         if not isinstance(state, Redirect):
             return lead_id, state

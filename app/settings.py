@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -16,6 +16,8 @@ from app.server_urls import kafka_servers, redis_url
 from streams.units import HOUR_MS
 
 PREFIX = "LEADGLOW_"
+MAY_BE_EMPTY = {"collector_consent_path"}
+"""Settings that have a default and for which an empty value has a meaning."""
 
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
@@ -25,7 +27,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    kafka: str = Field("localhost:9092", min_length=1, description="Kafka's bootstrap servers, `host:port,host:port`.")
+    kafka: str = Field("localhost:9092", description="Kafka's bootstrap servers, `host:port,host:port`.")
     kafka_tls: bool = Field(False, description="Use TLS for Kafka.")
     kafka_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that sign Kafka's certificates; by default those of the system."
@@ -134,7 +136,7 @@ class Settings(BaseSettings):
     collector_max_in_flight_bytes: int = Field(
         64 * 1024 * 1024,
         ge=4 * 1024 * 1024,
-        description="Most bytes of requests in memory at a time, a quarter of them from one address; above "
+        description="Maximum bytes of requests in memory at a time, a quarter of them from one address; above "
         "that the collector responds with 503.",
     )
     board_host: str = Field("127.0.0.1", description="Address that the board listens on.")
@@ -181,6 +183,14 @@ class Settings(BaseSettings):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _require_value(cls, value: object, info: ValidationInfo) -> object:
+        if value == "" and needs_value(str(info.field_name)):
+            msg = "is empty: give it a value, or remove it to use the default"
+            raise ValueError(msg)
+        return value
+
     @field_validator("kafka")
     @classmethod
     def _kafka_servers(cls, value: str) -> str:
@@ -210,6 +220,11 @@ class Settings(BaseSettings):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+
+def needs_value(field: str) -> bool:
+    """Whether an empty value of a setting is a mistake: it has a default, and empty means nothing."""
+    return Settings.model_fields[field].default not in (None, "") and field not in MAY_BE_EMPTY
 
 
 def variable(field: str) -> str:

@@ -45,7 +45,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     problems = _unknown_variables(env)
     from_file, file_problems = _read_file(env.get(FILE))
     source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): value for name, value in env.items() if value}  # empty is unset
+    source.env_vars = {name.lower(): value for name, value in env.items() if value or _has_default(name)}
     from_env = source()
     settings = None
     try:
@@ -55,6 +55,12 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     if settings is None or problems or file_problems:
         raise SettingsError(problems + file_problems)
     return settings
+
+
+def _has_default(name: str) -> bool:
+    """Whether the setting of a variable has a default that is not empty."""
+    field = Settings.model_fields.get(name.removeprefix(PREFIX).lower())
+    return field is not None and field.default not in (None, "")
 
 
 def _unknown_variables(env: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from streams.mismatch import OTHER_SCORECARDS, UNEQUAL_VERSIONS, UNREADABLE_SCORECARDS, Mismatch
-from streams.scorefile import read
+from streams.scorefile import parse
 from streams.scoring.rules import Rules
 from streams.store.base import Store
 from streams.yamlfile.load import YamlFileError, read_text
@@ -38,16 +38,16 @@ class Scorecards:
         Raises:
             YamlFileError: it has mistakes.
         """
-        return cls.read_text(read_text(path), str(path), lateness_ms)
+        return cls.parse_text(read_text(path), str(path), lateness_ms)
 
     @classmethod
-    def read_text(cls, text: str, name: str, lateness_ms: int) -> Self:
-        """Read the text of a file; mistakes are reported under ``name``.
+    def parse_text(cls, text: str, name: str, lateness_ms: int) -> Self:
+        """Parse the text of a file; mistakes are reported under ``name``.
 
         Raises:
             YamlFileError: it has mistakes.
         """
-        reading = read(text, name)
+        reading = parse(text, name)
         return cls(text, Rules(reading.value, lateness_ms), reading.warnings)
 
     @property
@@ -146,7 +146,7 @@ class AgreedScorecards:
         """
         version, _, text = agreed.partition("\n")
         try:
-            new = await asyncio.to_thread(Scorecards.read_text, text, "the scorecards in use", self._lateness_ms)
+            new = await asyncio.to_thread(Scorecards.parse_text, text, "the scorecards in use", self._lateness_ms)
         except YamlFileError as error:
             raise Mismatch(UNREADABLE_SCORECARDS.format(error=error)) from None
         if new.version != version:

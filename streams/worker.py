@@ -29,7 +29,7 @@ from streams.metrics import Metrics
 from streams.mismatch import Mismatch
 from streams.scoring.rules import Rules
 from streams.store.base import Store
-from streams.transport.channel import MOST_RECORDS, Channel
+from streams.transport.channel import MAX_RECORDS, Channel
 from streams.transport.consumer import Transport
 from streams.transport.producer import BATCH_BYTES, Producer
 from streams.transport.topics import Partitioner, Topics
@@ -182,7 +182,7 @@ class Worker:
             broker_session_timeout=12.0 if config.idempotent else 2.0,
             broker_heartbeat_interval=3.0 if config.idempotent else 0.5,
             broker_max_poll_interval=90.0,
-            broker_max_poll_records=MOST_RECORDS,
+            broker_max_poll_records=MAX_RECORDS,
             consumer_max_fetch_size=4 * 1024 * 1024,
             consumer_auto_offset_reset="earliest",
             topic_disable_leader=True,
@@ -268,10 +268,10 @@ class Worker:
         if self.engine is None:
             return
         log.info("now scoring by scorecards %s", new.version[:12])
-        if anew := new.counted_anew(old):
+        if signals := new.signals_to_rebuild(old):
             log.warning(
                 "changed half-life: earlier amounts of %s do not count until you run `leadglow rebuild`",
-                ", ".join(anew),
+                ", ".join(signals),
             )
         self.engine.use_rules(new)
 

@@ -12,7 +12,7 @@ from streams.yamlfile.kinds import NAME, TEXT, VERSION, Field, Kind, Struct, mat
 from streams.yamlfile.load import Format
 from streams.yamlfile.tree import Node, Report
 
-LEAST_SECRET_CHARS: Final = 32
+MIN_SECRET_CHARS: Final = 32
 EVERYBODY: Final = "everybody"
 """The group of everybody who passed the proxy."""
 Network = IPv4Network | IPv6Network
@@ -71,9 +71,9 @@ _SHA256 = private(
     matching(r"[0-9a-f]{64}"),
 )
 _SECRET = private(
-    f"a secret of {LEAST_SECRET_CHARS} to 1000 characters",
+    f"a secret of {MIN_SECRET_CHARS} to 1000 characters",
     "a random one, for example what `openssl rand -hex 32` prints, in quotes",
-    matching(rf"[\s\S]{{{LEAST_SECRET_CHARS},1000}}"),
+    matching(rf"[\s\S]{{{MIN_SECRET_CHARS},1000}}"),
 )
 _TOKEN = struct_of(
     "a token",

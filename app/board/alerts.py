@@ -10,7 +10,7 @@ import orjson
 
 from streams.events.times import parse_ms
 
-MOST_ALERTS: Final = 5000
+MAX_ALERTS: Final = 5000
 _SAME: Final = ("cause", "score", "reasons", "lead", "threshold", "activity", "channels", "triggering_event", "links")
 Place = tuple[int, str]
 """(ms since the epoch, alert id): the place of an alert in the list."""
@@ -19,7 +19,7 @@ Place = tuple[int, str]
 class Alerts:
     """A bounded list of alerts."""
 
-    def __init__(self, most: int = MOST_ALERTS) -> None:
+    def __init__(self, most: int = MAX_ALERTS) -> None:
         """Keep the latest ``most``."""
         self._most = most
         self._order: list[Place] = []

@@ -27,7 +27,7 @@ QUERY_S: Final = 4.0
 LOOK_S: Final = 2.0
 AT_ONCE: Final = 32
 """Concurrent reads; more have to wait."""
-MOST_WAITING: Final = 256
+MAX_WAITING: Final = 256
 """Waiting reads; more are refused."""
 AWAY: Final = "Redis does not respond in time: check that it is running, and LEADGLOW_BOARD_REDIS."
 BUSY: Final = "The board is overloaded: try again in a moment."
@@ -71,7 +71,7 @@ class BoundedStore:
         Raises:
             Refusal: too many reads wait, or Redis does not respond.
         """
-        if self._waiting >= MOST_WAITING:
+        if self._waiting >= MAX_WAITING:
             raise Refusal(503, "busy", BUSY, retry_after_s=1)
         self._waiting += 1
         try:

@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from app.http.refusals import Refusal
 
-MOST_LISTENERS: Final = 500
-MOST_ALERTS: Final = 1000
+MAX_LISTENERS: Final = 500
+MAX_ALERTS: Final = 1000
 """Alerts that may wait for one listener; a slower one is disconnected."""
-MOST_CHANGED: Final = 1000
+MAX_CHANGED: Final = 1000
 """Leads that are named to a listener at a time."""
 
 
@@ -67,9 +67,9 @@ class Listener:
             return
         if type(notice) is AlertSent:
             self._alerts.append(notice)
-            if len(self._alerts) > MOST_ALERTS:
+            if len(self._alerts) > MAX_ALERTS:
                 self.close()
-        elif len(self._changed) < MOST_CHANGED:
+        elif len(self._changed) < MAX_CHANGED:
             self._changed[notice.lead_id] = None
         else:
             self._flooded = True
@@ -119,8 +119,8 @@ class Broadcast:
         Raises:
             Refusal: there are too many listeners.
         """
-        if len(self._listeners) >= MOST_LISTENERS:
-            message = f"{MOST_LISTENERS} streams are open, which is the limit of this board: close some."
+        if len(self._listeners) >= MAX_LISTENERS:
+            message = f"{MAX_LISTENERS} streams are open, which is the limit of this board: close some."
             raise Refusal(503, "too_many_streams", message, retry_after_s=10)
         listener = Listener(is_wanted)
         self._listeners.add(listener)

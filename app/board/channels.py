@@ -13,9 +13,9 @@ from streams.units import HOUR_MS
 
 Channel = tuple[str, str, str]
 """Source, medium and campaign; empty if missing."""
-MOST_ENTRIES: Final = 100_000
-MOST_SOURCES: Final = 1000
-MOST_ROWS: Final = 200
+MAX_ENTRIES: Final = 100_000
+MAX_SOURCES: Final = 1000
+MAX_ROWS: Final = 200
 OTHERS: Final = "others"
 """Name of the last row, which sums up the channels beyond the limit."""
 _NAMES: Final = ("source", "medium", "campaign")
@@ -34,7 +34,7 @@ class Qualified(NamedTuple):
 class Handovers:
     """Leads that entered a stage with handoff, each entry with its channels."""
 
-    def __init__(self, most: int = MOST_ENTRIES) -> None:
+    def __init__(self, most: int = MAX_ENTRIES) -> None:
         """Keep the latest ``most`` that were read."""
         self._most = most
         self._entries: dict[tuple[str, str, str, int], Qualified] = {}
@@ -57,7 +57,7 @@ class Handovers:
         channels = alert.get("channels") or {}
         seen_ms = parse_ms((alert.get("activity") or {}).get("first_seen_at")) or at_ms
         source = (alert["scorecard"], _channel(channels.get("last_touch"))[0])
-        if source in self.sources or len(self.sources) < MOST_SOURCES:
+        if source in self.sources or len(self.sources) < MAX_SOURCES:
             self.sources[source] += 1
         key = (alert["scorecard"], alert["lead_id"], alert["stage"], alert["episode"])
         self._entries[key] = Qualified(
@@ -92,7 +92,7 @@ def channel_rows(
     money = _shared(costs, hours, since_ms, until_ms)
     total = sum(map(len, hours.values()))
     found = sorted({**hours, **money}, key=lambda channel: (-len(hours.get(channel, ())), channel))
-    kept, rest = found[:MOST_ROWS], found[MOST_ROWS:]
+    kept, rest = found[:MAX_ROWS], found[MAX_ROWS:]
     rows = [_row(channel, hours.get(channel, []), money.get(channel), total) for channel in kept]
     if rest:
         spent_there = [money[channel] for channel in rest if channel in money]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from streams.shard.alert import rfc3339
 
-MOST_REJECTS: Final = 200
+MAX_REJECTS: Final = 200
 RATE_S: Final = 10.0
 ALERT_RATE_S: Final = 60.0
 
@@ -43,7 +43,7 @@ class Rejects:
 
     def __init__(self) -> None:
         """There are none yet."""
-        self._latest: deque[dict[str, Any]] = deque(maxlen=MOST_REJECTS)
+        self._latest: deque[dict[str, Any]] = deque(maxlen=MAX_REJECTS)
         self.reasons: Counter[str] = Counter()
 
     def add_record(self, at_ms: int, headers: Mapping[str, bytes], size: int) -> None:

@@ -9,13 +9,13 @@ from urllib.parse import quote
 from aiohttp import web
 
 from app.board import view_models
-from app.board.alerts import MOST_ALERTS
+from app.board.alerts import MAX_ALERTS
 from app.board.assets import Assets
 from app.board.export import MAX_EXPORTED
 from app.board.parameters import DEFAULT_DAYS, parse_at, parse_cursor
 from app.board.rendering import Renderer
 from app.board.routing import CURRENT_VIEWER, Route
-from app.board.timeline import MOST_EVENTS
+from app.board.timeline import MAX_EVENTS
 from app.http.refusals import Refusal
 from streams.scoring.scorecard import CALL_TYPES
 
@@ -132,10 +132,10 @@ class Pages:
             **view_models.curve_parts(curve),
             calls=CALL_TYPES,
             timeline=view_models.timeline_rows(timeline, scorecard),
-            most_events=MOST_EVENTS,
+            most_events=MAX_EVENTS,
             fit=fit,
             alerts=[view_models.alert_row(alert) for alert in alerts["alerts"]],
-            kept=MOST_ALERTS,
+            kept=MAX_ALERTS,
         )
 
     async def show_alerts(self, request: web.Request) -> web.Response:
@@ -153,7 +153,7 @@ class Pages:
             next=found["next"],
             next_url=view_models.build_url("/alerts", {"cursor": found["next"] or ""}),
             truncated=found["truncated"],
-            kept=MOST_ALERTS,
+            kept=MAX_ALERTS,
             oob=target == "older",
         )
 

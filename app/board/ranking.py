@@ -20,13 +20,13 @@ from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.shard.alert import rfc3339
 
-MOST_LOOKED_AT: Final = 2000
+MAX_EXAMINED: Final = 2000
 CHUNK: Final = 100
 """Leads that are read at a time if a filter is set."""
 FRESH_S: Final = 0.1
 """How long identical requests share a page; the ranking itself is updated every 0.25 s."""
-MOST_CHANNELS: Final = 200
-MOST_KEPT: Final = 256
+MAX_CHANNELS: Final = 200
+MAX_KEPT: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,13 @@ class Ranking:
             scan = _RankingScan(self, card, rules, filters, limit, role, extras)
             page = asyncio.ensure_future(scan.load_page(cursor))
             page.add_done_callback(lambda done: done.cancelled() or done.exception())  # everybody may have disconnected
-            if len(self._pages) < MOST_KEPT:
+            if len(self._pages) < MAX_KEPT:
                 self._pages[key] = (now_s, page)
         return await asyncio.shield(page)
 
     def remember_channel(self, lead: Lead) -> None:
         """Remember a lead's source as a choice for the filter."""
-        if lead.touches and lead.touches[-1][1] and len(self.channels) < MOST_CHANNELS:
+        if lead.touches and lead.touches[-1][1] and len(self.channels) < MAX_CHANNELS:
             self.channels.setdefault(str(lead.touches[-1][1]))
 
 
@@ -130,7 +130,7 @@ class _RankingScan:
         rows, looked, more = [], 0, True
         async with self._store.bounded():
             rows += await self._find_named(first=after is None)
-            while more and len(rows) < self._limit and looked < MOST_LOOKED_AT:
+            while more and len(rows) < self._limit and looked < MAX_EXAMINED:
                 wanted = CHUNK if self._filters.any else self._limit - len(rows)
                 places = await self._store.load_ranking(self._card.name, after, wanted, self._at_most())
                 more = len(places) == wanted

@@ -33,7 +33,7 @@ from streams.store.history import OLDEST_S
 from streams.units import DAY_MS
 
 __all__ = ["BoardService", "Filters"]
-MOST_CHOICES = 50
+MAX_CHOICES = 50
 WEEK = 7
 
 
@@ -230,7 +230,7 @@ class BoardService:
             "stages": [stage.name for stage in card.card.stages],
             "grades": [grade for grade, _ in card.card.grades],
             "categories": list(card.category_names),
-            "channels": list(islice(shown, MOST_CHOICES)),
+            "channels": list(islice(shown, MAX_CHOICES)),
             "range": [card.card.minimum, card.card.maximum],
         }
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 STOP_S: Final = 5.0
 ANSWER_S: Final = 10.0
 EXPORT_S: Final = 120.0
-MOST_FORM_BYTES: Final = 8192
+MAX_FORM_BYTES: Final = 8192
 SESSION_S: Final = 7 * DAY_S
 _LONG: Final = {"stream": None, "api_export": EXPORT_S}
 """Routes with another time limit."""
@@ -80,7 +80,7 @@ class Site:
 
     def application(self) -> web.Application:
         """Every route."""
-        site = web.Application(client_max_size=MOST_FORM_BYTES)
+        site = web.Application(client_max_size=MAX_FORM_BYTES)
         for method, path, name, handler in self._routes():
             for each in (method, "HEAD") if method == "GET" and name != "stream" else (method,):
                 site.router.add_route(each, path, self._wrap(name, handler))
@@ -220,8 +220,8 @@ async def _form(request: web.Request) -> dict[str, str]:
         ours = origin is None or urlsplit(origin).netloc == request.host
     if not ours:
         raise Refusal(403, "other_site", "This form was sent by another site.")
-    body = await request.content.read(MOST_FORM_BYTES + 1)
-    if len(body) > MOST_FORM_BYTES:
+    body = await request.content.read(MAX_FORM_BYTES + 1)
+    if len(body) > MAX_FORM_BYTES:
         raise Refusal(413, "too_large", "This form is too large.")
     fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
     return {name: values[0] for name, values in fields.items()}

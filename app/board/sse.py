@@ -22,7 +22,7 @@ WRITE_TIMEOUT_S: Final = 10.0
 SETTLE_S: Final = 0.12
 """From a change to its event: longer than a page of the ranking is shared (`ranking.FRESH_S`)."""
 PACE_S: Final = 0.25
-"""Least time between two events about changed leads."""
+"""Minimum time between two events about changed leads."""
 SendEvent = Callable[[str, Any], Awaitable[None]]
 
 

@@ -9,7 +9,7 @@ from streams.scoring.retraction import CountedSignal, counted_signals
 from streams.scoring.rules import Rules, SignalRule
 from streams.shard.alert import rfc3339
 
-MOST_EVENTS: Final = 50
+MAX_EVENTS: Final = 50
 
 
 def build_timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def build_timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
     counted = _counted(lead, [item for items in events.values() for item in items], rules)
     rows = [_row(items, lead, rules, counted) for items in reversed(events.values())]
     rows = [row for row in rows if row["signals"]]
-    return sorted(rows, key=lambda row: row["at"], reverse=True)[:MOST_EVENTS]
+    return sorted(rows, key=lambda row: row["at"], reverse=True)[:MAX_EVENTS]
 
 
 def _row(items: list[CountedSignal], lead: Lead, rules: Rules, counted: set[int]) -> dict[str, Any]:

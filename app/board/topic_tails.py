@@ -33,7 +33,7 @@ STALE_OFFSETS_S: Final = 10.0
 COMMIT_S: Final = 4.0
 """Workers commit every three seconds, so lags are measured against ends that are older than this."""
 POLL_MS: Final = 200
-MOST_BACK: Final = {"handoff": 100_000, "rejected": 200, "lead_scores": 0}
+MAX_RECORDS_BACK: Final = {"handoff": 100_000, "rejected": 200, "lead_scores": 0}
 """Records from before the start that are read, by topic."""
 
 
@@ -117,7 +117,7 @@ class TopicTails:
         """Follow the topics for ever; reconnects to Kafka."""
         warned = False
         while True:
-            back = {getattr(self._topics, name): most for name, most in MOST_BACK.items()}
+            back = {getattr(self._topics, name): most for name, most in MAX_RECORDS_BACK.items()}
             consumer = self._consumer(tuple(back), None)
             try:
                 await consumer.start()

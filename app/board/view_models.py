@@ -19,9 +19,9 @@ LEADS_PARTS: Final = {"results": "leads_results.html", "live": "leads_refreshed.
 """Target of htmx's swap -> template of the part of the ranking."""
 ROWS: Final = 50
 """Leads per page."""
-MOST_ROWS: Final = 250
+MAX_ROWS: Final = 250
 """Leads that are refreshed together; those further down are not refreshed."""
-MOST_REASONS: Final = 5
+MAX_REASONS: Final = 5
 TABLE_ROWS: Final = 12
 _NAMES: Final = ("scorecard", "stage", "grade", "category", "channel", "q")
 
@@ -63,12 +63,12 @@ def query_of(filters: Filters, choices: Mapping[str, Any]) -> dict[str, str]:
 def rows_shown(text: str) -> int:
     """The number of rows that the visitor's page has, in whole pages."""
     shown = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else ROWS
-    return min(max(-(-shown // ROWS), 1) * ROWS, MOST_ROWS)
+    return min(max(-(-shown // ROWS), 1) * ROWS, MAX_ROWS)
 
 
-def most_rows(many: int, asked: int, more: bool) -> int:
+def most_rows(many: int, requested: int, more: bool) -> int:
     """How many rows can be refreshed together; no more where a page stopped at the limit of examined leads."""
-    return many if more and many < asked else MOST_ROWS
+    return many if more and many < requested else MAX_ROWS
 
 
 def describe_count(many: int, more: bool, further: bool) -> str:
@@ -153,7 +153,7 @@ def alert_row(alert: dict[str, Any]) -> dict[str, Any]:
         "name": name_of(alert["lead_id"], traits),
         "company": company_of(traits),
         "channel": " / ".join(filter(None, (touch.get("source"), touch.get("medium"), touch.get("campaign")))),
-        "reasons": sorted(reasons, key=lambda why: -abs(why["points"]))[:MOST_REASONS],
+        "reasons": sorted(reasons, key=lambda why: -abs(why["points"]))[:MAX_REASONS],
         "score": {"previous": None, **alert["score"]},
     }
 

@@ -15,7 +15,7 @@ _KINDS: Final = {
     "clamp": "range of the scorecard",
 }
 _ORDER: Final = {"fit": 0, "signal": 1, "cap": 2, "clamp": 3}
-_LEAST_WIDTH: Final = 0.6
+_MIN_WIDTH: Final = 0.6
 """Of a bar, in percent, so that a tiny part is visible."""
 
 
@@ -51,7 +51,7 @@ def build_steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
             format_exactly(part["points"]),
             after / UNIT,
             round((min(before, after) - low) * scale, 2),
-            round(max(abs(after - before) * scale, _LEAST_WIDTH), 2),
+            round(max(abs(after - before) * scale, _MIN_WIDTH), 2),
             round(-low * scale, 2),
         )
         for part, before, after in zip(ordered, totals, totals[1:], strict=False)

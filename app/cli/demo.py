@@ -87,8 +87,8 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
     Runs the whole system on realistic traffic: broker, Redis, worker, collector and board. Needs only
     pip install 'leadglow[embedded]'. The screen shows the board's address and a command that sends your own events.
-    Ctrl-C stops everything. With --kafka or --redis, topics and keys get temporary names and are removed afterwards.
-    With --events, all events are scored a second time in memory; exit status 1 if the results differ.
+    Ctrl-C stops all that it started. With --kafka or --redis, topics and keys get temporary names and are removed
+    afterwards. With --events, all events are scored a second time in memory; exit status 1 if the results differ.
     """
     if json and events is None:
         msg = "--json needs --events, as the live view does not end"

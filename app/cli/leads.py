@@ -20,7 +20,7 @@ from streams.exits import Exit
 from streams.scoring.rules import CardRule, Rules
 
 leads = typer.Typer(no_args_is_help=True, help="All leads.")
-MOST_REASONS = 3
+MAX_REASONS = 3
 
 
 def register(root: typer.Typer) -> None:
@@ -111,5 +111,5 @@ def _table(rows: list[View]) -> Table:
 def _top_reasons(row: View) -> str:
     """The signals and fit lines with the most points after caps."""
     reasons = [part for part in row["parts"] if part["kind"] in {"signal", "fit"}]
-    parts = sorted(reasons, key=lambda part: -abs(points_of(part)))[:MOST_REASONS]
+    parts = sorted(reasons, key=lambda part: -abs(points_of(part)))[:MAX_REASONS]
     return ", ".join(f"{part['name']} {points_of(part):+.1f}" for part in parts)

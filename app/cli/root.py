@@ -81,8 +81,8 @@ def _select_commands(args: Sequence[str]) -> Sequence[str]:
     return args[:1] if args and args[0] in COMMANDS else COMMANDS
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"leadglow {installed_version('leadglow')}")
         raise typer.Exit
 

@@ -10,6 +10,7 @@ Generated from `app/settings.py` by `make docs`; a test checks that this page is
 
 A setting is an environment variable, or a key of the TOML file that `{FILE}` names: the same name
 in lower case, without the prefix. The environment takes precedence. An unknown name is an error with a suggestion.
+An empty variable is an error if its setting has a default; otherwise it is ignored.
 """
 _END = """
 ## Permissions in Redis

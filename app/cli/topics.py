@@ -81,8 +81,8 @@ async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
 
 async def cleanup_policies(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, str]:
     """The cleanup policy of these topics, if the broker returns one; the embedded broker has no defaults."""
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    replies: list[Any] = await admin.describe_configs(asked)
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    replies: list[Any] = await admin.describe_configs(resources)
     return {
         name: entry[1]
         for reply in replies

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 STOP_S = 4.0
-"""Longest orderly stop: a worker obeys SIGTERM within 5 s, and Docker kills a container after 10 s."""
+"""Time limit of an orderly stop: a worker obeys SIGTERM within 5 s, and Docker kills a container after 10 s."""
 
 
 def register(root: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from app.collector.inbound import Refusal
 
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """Supported encoding -> zlib's window size for it."""
-MOST_MEMBERS: Final = 16
+MAX_MEMBERS: Final = 16
 """Members of one gzip body. Each one costs a copy of the rest, and no SDK sends more than one."""
 
 
@@ -36,7 +36,7 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
 def _inflate_members(body: bytes, window: int, limit: int) -> bytes:
     """Inflate every member; a gzip file may have several."""
     found = b""
-    for _ in range(MOST_MEMBERS):
+    for _ in range(MAX_MEMBERS):
         inflater = zlib.decompressobj(_window_of_deflate(body, window))
         found += inflater.decompress(body, limit + 1 - len(found))
         if len(found) > limit:

@@ -18,13 +18,13 @@ from xxhash import xxh3_128_hexdigest
 from app.collector.inbound import BadCall, Call, Delivery, Inbound, Refusal
 from streams.events.calls import RETRACTION, check_call, known_id
 from streams.events.identities import owner_of, plain_owner
-from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Refused
+from streams.events.rejects import MAX_EVENT_BYTES, REASONS, Refused
 
-MOST_CALLS: Final = 5_000
+MAX_CALLS: Final = 5_000
 """Events in one request; the SDKs send at most 2,500."""
-MOST_CALL_BYTES: Final = MOST_EVENT_BYTES - 1_000
+MAX_CALL_BYTES: Final = MAX_EVENT_BYTES - 1_000
 """Leaves room for the fields that the collector adds."""
-MOST_ODD_BYTES: Final = 1024 * 1024
+MAX_ODD_BYTES: Final = 1024 * 1024
 """Size of a body that is not strict JSON, which takes ten times as long to parse."""
 TOO_DEEP: Final = "the event is nested more than 254 levels deep"
 _NO_TARGET: Final = "no_target"
@@ -54,7 +54,7 @@ def parse_lenient(raw: bytes | str) -> Any:
     """Parse JSON, also in the variants that some senders use.
 
     ``NaN``, ``Infinity`` and numbers beyond every float become null, halves of surrogate pairs U+FFFD, and texts may
-    have raw control characters: one odd event must not cost the others. This is done for at most MOST_ODD_BYTES.
+    have raw control characters: one odd event must not cost the others. This is done for at most MAX_ODD_BYTES.
 
     Raises:
         ValueError: it cannot be parsed.
@@ -62,7 +62,7 @@ def parse_lenient(raw: bytes | str) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        if len(raw) > MOST_ODD_BYTES:
+        if len(raw) > MAX_ODD_BYTES:
             raise
         text = raw if isinstance(raw, str) else raw.decode()
     try:
@@ -126,7 +126,7 @@ class DeliveryBuilder:
             return self.add_bad(sent, refused.reject.reason)
         except TypeError:  # it was parsed from JSON, so it can only be nested too deep
             return self.add_bad(sent, "too_large", TOO_DEEP)
-        if size > MOST_CALL_BYTES:
+        if size > MAX_CALL_BYTES:
             return self.add_bad(sent, "too_large")
         message_id = call.get("messageId")
         if type(message_id) is not str or not message_id:
@@ -184,8 +184,8 @@ def check_count(events: list[Any]) -> list[Any]:
     Raises:
         Refusal: there are too many.
     """
-    if len(events) > MOST_CALLS:
-        raise Refusal(413, "too_many_events", f"Send at most {MOST_CALLS} events in one request.")
+    if len(events) > MAX_CALLS:
+        raise Refusal(413, "too_many_events", f"Send at most {MAX_CALLS} events in one request.")
     return events
 
 

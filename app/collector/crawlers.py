@@ -30,7 +30,7 @@ _ADDRESS: Final = re.compile(ADDRESS)
 _LIBRARIES: Final = re.compile(LIBRARIES)
 _CHOICE: Final = re.compile(r"\[([A-Za-z])([A-Za-z])\]")
 _SPECIAL: Final = re.compile(r"(?<!\\)[\[\](){}^$|*+?.]|\\[a-zA-Z]")
-_SHORTEST: Final = 3
+_MIN_NAME_CHARS: Final = 3
 Start = tuple[str, str, str]
 """The first characters of a name, in lower case."""
 
@@ -55,7 +55,7 @@ class _Patterns:
     def __init__(self, patterns: Iterable[str]) -> None:
         parts = [part for pattern in patterns for part in _without_choices(pattern)]
         names = {part: re.sub(r"\\(.)", r"\1", part) for part in parts if not _SPECIAL.search(part)}
-        names = {part: name for part, name in names.items() if len(name) >= _SHORTEST}
+        names = {part: name for part, name in names.items() if len(name) >= _MIN_NAME_CHARS}
         self._names = _Names(names.values())
         self._special = [re.compile(part) for part in parts if part not in names]  # together they would be slow
 

@@ -19,7 +19,7 @@ from app.collector.inbound import BadCall, Call, Refusal
 from app.collector.metrics import Metrics
 from streams.events.identities import record_key
 from streams.events.outgoing import Outgoing
-from streams.events.rejects import MOST_EVENT_BYTES, REASONS, Reject, reject_record
+from streams.events.rejects import MAX_EVENT_BYTES, REASONS, Reject, reject_record
 from streams.transport.producer import Producer
 from streams.transport.topics import Partitioner
 
@@ -43,7 +43,7 @@ def record_of(call: Call, topic: str, received_ms: int) -> Outgoing | BadCall:
         value = orjson.dumps(call)
     except TypeError:
         value = json.dumps(call, default=str).encode()  # only Python can encode it; the engine decides about it
-    if len(value) > MOST_EVENT_BYTES:
+    if len(value) > MAX_EVENT_BYTES:
         return BadCall(value, "too_large", REASONS["too_large"])
     return Outgoing(topic, record_key(call), value, received_ms, [])
 

@@ -15,7 +15,7 @@ from streams.yamlfile.kinds import NAME, VERSION, Field, Kind, Struct, matching,
 from streams.yamlfile.tree import Node, Report
 
 ANY: Final = "any"
-LEAST_SECRET_CHARS: Final = 16
+MIN_SECRET_CHARS: Final = 16
 _OPTION: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SAME_FIELDS: Final = ("name", "service")
 
@@ -81,9 +81,9 @@ _BOOLEAN = private("true or false", "`true` or `false`", lambda value: value if 
 _ORIGINS = Kind(_read_origins, {}, "https://acme.example")
 _SERVICE = private("the name of a service", "the name of a service, for example `sendgrid`", _text(1, 64))
 _SECRET = private(
-    f"a secret of {LEAST_SECRET_CHARS} to 1000 characters",
+    f"a secret of {MIN_SECRET_CHARS} to 1000 characters",
     "a random one, for example what `openssl rand -hex 32` prints, in quotes",
-    _text(LEAST_SECRET_CHARS, 1000),
+    _text(MIN_SECRET_CHARS, 1000),
 )
 _OPTION_VALUE = private("a text of 1 to 10000 characters", "a text in quotes", _text(1, 10_000))
 

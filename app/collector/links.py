@@ -56,8 +56,8 @@ _IDENTITIES: Final = ("userId", "anonymousId", "email")
 _SIGNED: Final = frozenset(LINK_QUERY) - {"sig"}
 _PROPERTY: Final = "p."
 _URL_SAFE: Final = "%/:?#[]@!$&'()*+,;=~"
-_MOST_TARGET_CHARS: Final = 4_000
-_MOST_DIGITS: Final = 12
+_MAX_TARGET_CHARS: Final = 4_000
+_MAX_DIGITS: Final = 12
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -119,7 +119,7 @@ def read_click(inbound: Inbound, secret: bytes, now_ms: int) -> tuple[Delivery, 
     if not _is_target(target):
         raise Refusal(400, "bad_target", "The target of this link is not a web address.")
     expires = parameters.get("expires", "")
-    if expires and not (expires.isdecimal() and len(expires) <= _MOST_DIGITS and int(expires) * 1000 > now_ms):
+    if expires and not (expires.isdecimal() and len(expires) <= _MAX_DIGITS and int(expires) * 1000 > now_ms):
         raise Refusal(410, "link_expired", "This link has expired.")
     call: Call = {"type": "track", "event": parameters.get("event") or CLICKED}
     properties = _properties(parameters) | {"url": target}
@@ -142,7 +142,7 @@ def _signature(pairs: Pairs, secret: bytes) -> str:
 
 def _is_target(target: str) -> bool:
     """Whether it is a web address with a host, which browsers read as we do."""
-    if len(target) > _MOST_TARGET_CHARS or not target.isprintable() or any(char in target for char in ' \\"<>'):
+    if len(target) > _MAX_TARGET_CHARS or not target.isprintable() or any(char in target for char in ' \\"<>'):
         return False
     try:
         parts = urlsplit(target)

@@ -30,18 +30,18 @@ from streams.events.times import parse_ms
 
 _BELIEVED: Final = (MAIL_EVENTS | {RETRACTION}) - {OPENED, CLICKED}
 """Never judged by user agent: mailbox services unsubscribe on behalf of people."""
-MOST_EVENTS: Final = 50_000
+MAX_EVENTS: Final = 50_000
 """Opens, clicks and deliveries in memory, over all mails."""
 MEMORY_MS: Final = 3_600_000
 """How long a mail is remembered after its latest event."""
-_MOST_AGENT_CHARS: Final = 512
-_MOST_ID_CHARS: Final = 512
+_MAX_AGENT_CHARS: Final = 512
+_MAX_ID_CHARS: Final = 512
 
 
 class MachineDetector:
     """Marks the events of machines, and remembers the recent events of each mail."""
 
-    def __init__(self, most_events: int = MOST_EVENTS) -> None:
+    def __init__(self, most_events: int = MAX_EVENTS) -> None:
         """Nothing is remembered yet."""
         self._most = most_events
         self._count = 0
@@ -78,7 +78,7 @@ class MachineDetector:
     def _remember(self, action: MailAction, call: Call, now_ms: int) -> tuple[str | None, list[MailAction]]:
         """The reason why an event of a mail is a machine's, and the earlier events that it exposes."""
         mail_id = _properties(call).get("message_id")
-        if not isinstance(mail_id, str) or not 0 < len(mail_id) <= _MOST_ID_CHARS:
+        if not isinstance(mail_id, str) or not 0 < len(mail_id) <= _MAX_ID_CHARS:
             return None, []
         at = (mail_id, action.recipient)
         self._forget_old(now_ms)
@@ -119,7 +119,7 @@ def _reason_by_agent(agent: str, kind: str | None) -> str | None:
 def _agent_of(call: Call) -> str:
     context = call.get("context")
     agent = context.get("userAgent") if isinstance(context, dict) else None
-    return agent[:_MOST_AGENT_CHARS].strip() if isinstance(agent, str) else ""
+    return agent[:_MAX_AGENT_CHARS].strip() if isinstance(agent, str) else ""
 
 
 def _properties(call: Call) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def mark_automated(call: Call, reason: str) -> None:
 def _mail_action_of(call: Call, event: str, reason: str | None, now_ms: int) -> MailAction | None:
     """An open, click or delivery to remember; None if it could not be retracted later."""
     message_id = call.get("messageId")
-    if not isinstance(message_id, str) or not 0 < len(message_id) <= _MOST_ID_CHARS:
+    if not isinstance(message_id, str) or not 0 < len(message_id) <= _MAX_ID_CHARS:
         return None
     ids = lead_ids(call)
     if not any(ids):

@@ -21,7 +21,7 @@ FETCH_S: Final = 5.0
 FETCHED_BYTES: Final = 64 * 1024
 FETCH_EVERY_MS: Final = 1000
 """Shortest time between two fetches: messages that are not verified yet name the certificate to fetch."""
-MOST_CERTIFICATES: Final = 100
+MAX_CERTIFICATES: Final = 100
 
 
 class MailHandlers:
@@ -67,7 +67,7 @@ class MailHandlers:
                 raise _fetch_refusal() from None
             self._fetched_ms = inbound.received_ms
             self._certificates[needed.url] = await _fetch_url(needed.url)
-            if len(self._certificates) > MOST_CERTIFICATES:
+            if len(self._certificates) > MAX_CERTIFICATES:
                 self._certificates.popitem(last=False)
         return webhooks.read_webhook(hook.name, hook.service, hook.options, inbound, self._accepted, self._certificates)
 

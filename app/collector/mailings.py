@@ -18,7 +18,7 @@ SOON_MS: Final = 2000
 """A click sooner after the delivery is a machine's."""
 SCAN_MS: Final = 60_000
 """Mail is scanned before delivery: a click up to this long before the delivery is a machine's."""
-MOST_OF_ONE: Final = 64
+MAX_PER_MESSAGE: Final = 64
 """Events remembered of one mail; the oldest arrivals are forgotten."""
 
 
@@ -59,7 +59,7 @@ class Mailing:
         self.updated_ms = max(self.updated_ms, now_ms)
         known = self._events.get(action.message_id)
         if known is None:
-            if len(self._events) >= MOST_OF_ONE:
+            if len(self._events) >= MAX_PER_MESSAGE:
                 del self._events[next(iter(self._events))]
             self._events[action.message_id] = known = action
         for other, reason in self._verdicts():

@@ -13,7 +13,7 @@ _ORIGIN: Final = re.compile(
     rf"(?P<scheme>{_SCHEME})://(?P<any>\*\.)?(?P<host>{_LABEL}(\.{_LABEL})*|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{{1,5}}))?"
 )
 _USUAL_PORTS: Final = {"http": "80", "https": "443"}
-MOST_CHARS: Final = 300
+MAX_CHARS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Origin:
 @lru_cache(maxsize=1000)
 def parse_origin(text: str) -> Origin | None:
     """An origin as written in an ``Origin`` header or in the keys file; None if invalid, such as ``null``."""
-    found = _ORIGIN.fullmatch(text.lower()) if len(text) <= MOST_CHARS else None
+    found = _ORIGIN.fullmatch(text.lower()) if len(text) <= MAX_CHARS else None
     if found is None:
         return None
     scheme, port = found["scheme"], found["port"] or ""

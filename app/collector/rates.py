@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-MOST_ADDRESSES: Final = 50_000
+MAX_ADDRESSES: Final = 50_000
 """Addresses with a bucket, over all keys; those not seen for longest are forgotten."""
 
 _ROUNDING: Final = 1e-9
@@ -61,7 +61,7 @@ class Buckets:
     batch larger than the bucket is accepted, and the requests after it wait.
     """
 
-    def __init__(self, most_addresses: int = MOST_ADDRESSES) -> None:
+    def __init__(self, most_addresses: int = MAX_ADDRESSES) -> None:
         """All buckets start full."""
         self._most = most_addresses
         self._keys: dict[str, _Bucket] = {}

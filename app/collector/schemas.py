@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from app.collector.calls import MOST_CALLS
+from app.collector.calls import MAX_CALLS
 from streams.events.calls import TYPES
-from streams.events.rejects import MOST_ID_CHARS
+from streams.events.rejects import MAX_ID_CHARS
 
 Part = dict[str, Any]
 
@@ -17,7 +17,7 @@ def ref(name: str) -> Part:
 
 
 BYTES: Final = {"type": "string", "contentMediaType": "image/gif"}
-_ID: Final = {"type": ["string", "number", "null"], "maxLength": MOST_ID_CHARS}
+_ID: Final = {"type": ["string", "number", "null"], "maxLength": MAX_ID_CHARS}
 _TIME: Final = {"type": ["string", "number"], "format": "date-time"}
 _OBJECT: Final = {"type": ["object", "null"]}
 _CALL: Final[dict[str, Part]] = {
@@ -54,7 +54,7 @@ SCHEMAS: Final[dict[str, Part]] = {
         "properties": _CALL,
         "description": "A call of the Segment spec; further fields are kept.",
     },
-    "Calls": {"type": "array", "items": ref("Call"), "maxItems": MOST_CALLS},
+    "Calls": {"type": "array", "items": ref("Call"), "maxItems": MAX_CALLS},
     "Batch": {
         "type": "object",
         "required": ["batch"],
@@ -73,7 +73,7 @@ SCHEMAS: Final[dict[str, Part]] = {
             "schema": {"type": "string"},
             "data": {
                 "type": "array",
-                "maxItems": MOST_CALLS,
+                "maxItems": MAX_CALLS,
                 "items": {"type": "object", "additionalProperties": {"type": "string"}},
             },
         },

@@ -31,7 +31,7 @@ from app.collector.calls import (
 from app.collector.inbound import Call, Delivery, Inbound, Refusal
 from streams.events.calls import TYPES
 from streams.events.identities import clean_id
-from streams.events.rejects import MOST_ID_CHARS
+from streams.events.rejects import MAX_ID_CHARS
 from streams.events.times import parse_ms
 
 _SHORT: Final = {"t": "track", "p": "page", "i": "identify", "g": "group", "a": "alias", "s": "screen"}
@@ -45,8 +45,8 @@ SETTINGS_PATH: Final = "/v1/projects/{write_key}/settings"
 SOURCE_CONFIG_PATHS: Final = ("/sourceConfig", "/sourceConfig/")
 _EXPECTED: Final = "an event, an array of events or a batch"
 _TIMES: Final = ("timestamp", "originalTimestamp")
-_MOST_TIME_CHARS: Final = 100
-_MOST_REPEATED_BYTES: Final = 20_000_000
+_MAX_TIME_CHARS: Final = 100
+_MAX_REPEATED_BYTES: Final = 20_000_000
 """Total size of a batch's context, repeated in all its calls."""
 
 
@@ -106,7 +106,7 @@ def _shared(inbound: Inbound, whole: dict[str, Any], count: int) -> _Shared | No
     context = whole.get("context")
     if isinstance(context, dict) and context:
         shared.context = context
-        if count > 1 and _size(context) * count > _MOST_REPEATED_BYTES:
+        if count > 1 and _size(context) * count > _MAX_REPEATED_BYTES:
             message = "The batch's context is too large to be added to each of its events: send smaller batches."
             raise Refusal(413, "too_large", message)
     times = [(name, whole[name]) for name in _TIMES if _is_time(whole.get(name))]
@@ -127,12 +127,12 @@ def _size(context: dict[str, Any]) -> int:
 
 def _is_time(value: Any) -> bool:
     """Whether it can be a time; the engine reports one that it cannot read."""
-    return (isinstance(value, str) and 0 < len(value) <= _MOST_TIME_CHARS) or parse_ms(value) is not None
+    return (isinstance(value, str) and 0 < len(value) <= _MAX_TIME_CHARS) or parse_ms(value) is not None
 
 
 def _anonymous(header: str) -> str:
     """The id in RudderStack's ``AnonymousId`` header; empty if there is none."""
-    if not 0 < len(header) <= 4 * MOST_ID_CHARS:
+    if not 0 < len(header) <= 4 * MAX_ID_CHARS:
         return ""
     try:
         return clean_id((decode_base64(header) or b"").decode())

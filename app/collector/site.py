@@ -29,7 +29,7 @@ IDLE_S: Final = 120.0
 FOLLOW_S: Final = 1.0
 """How long a visitor who clicked a link waits for Kafka before the redirect."""
 STOP_S: Final = 8.0
-"""Longest orderly stop: less than the 10 s that Docker waits before it kills the process."""
+"""Time limit of an orderly stop: less than the 10 s that Docker waits before it kills the process."""
 _GET_AND_HEAD: Final = ("GET", "HEAD")
 Reader = Callable[[Inbound], Delivery]
 

@@ -16,7 +16,7 @@ from streams.events.outgoing import decode_outgoing
 BURST_S = 0.2
 """Events are sent in bursts, because the embedded broker gets slower with every stored batch."""
 STUCK_S = 60.0
-AT_MOST = 1000
+MAX_BURST = 1000
 """The number of events sent between two pauses if no rate is given."""
 
 
@@ -34,7 +34,7 @@ class Feed:
         async with self.stack.producer() as producer:
             began_s = monotonic_s()
             while self.sent < events:
-                due = self.sent + AT_MOST if not self.rate else int((monotonic_s() - began_s) * self.rate) + 1
+                due = self.sent + MAX_BURST if not self.rate else int((monotonic_s() - began_s) * self.rate) + 1
                 await self._send(producer, int(min(due, events)))
                 await asyncio.sleep(BURST_S if self.rate else 0)
             await producer.flush()

@@ -24,7 +24,7 @@ class Played:
     """The result of playing one lead."""
 
     state: State | None
-    told: dict[str, int]
+    alerts: dict[str, int]
     """Published alert id -> instant."""
     forwards: dict[int, list[Any]]
     duplicates: int
@@ -43,8 +43,8 @@ def play(lead_id: str, inputs: list[Placed], rules: Rules, until_ms: int, tick: 
     for forward in replay.forwards:
         forwards[forward.at].append(essence(forward.target, forward.item))
     transitions = [crossing.transition for crossing in replay.crossings]
-    told = {t.alert_id: t.at_ms for t in transitions if t.told}
-    return Played(replay.state(lead_id), told, forwards, replay.tally["duplicates"])
+    alerts = {t.alert_id: t.at_ms for t in transitions if t.is_alert}
+    return Played(replay.state(lead_id), alerts, forwards, replay.tally["duplicates"])
 
 
 def facts(state: State | None) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from streams.transport.topics import Partitioner
 REFRESH_S = 0.5
 PLAIN_S = 2.0
 """The interval between two lines of output if there is no terminal."""
-MOST_ROWS = 12
+MAX_ROWS = 12
 RATE_S = 5.0
 """The period over which events per second are measured."""
 STAGE_COLOURS = ("white", "yellow", "bright_red", "magenta")
@@ -120,7 +120,7 @@ async def _update_view(stack: Stack, rules: Rules, feed: Feed, view: View) -> No
     view.rows = await hottest(stack, rules, now_ms())
 
 
-async def hottest(stack: Stack, rules: Rules, at_ms: int, most: int = MOST_ROWS) -> list[Row]:
+async def hottest(stack: Stack, rules: Rules, at_ms: int, most: int = MAX_ROWS) -> list[Row]:
     """The leads with the highest scores at ``at_ms``, and the user's own lead."""
     card, home = rules.cards[0], Partitioner(stack.settings.partitions)
     tops = [await stack.store.top(p, card.name, most) for p in range(stack.settings.partitions)]
@@ -145,7 +145,7 @@ def _row(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> 
 def render(view: View, at_ms: int, height: int) -> RenderableType:
     """Draw the whole screen, for a terminal of ``height`` lines."""
     room = max(height - 18, 6)
-    hot = min(room * 3 // 5, MOST_ROWS)
+    hot = min(room * 3 // 5, MAX_ROWS)
     return Group(
         _headline(view),
         _invitation(view),

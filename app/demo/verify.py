@@ -22,7 +22,7 @@ from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
 from streams.shard.log import read_log
-from streams.shard.outbox import MOST_FORWARDS
+from streams.shard.outbox import MAX_FORWARDS
 from streams.transport.topics import Partitioner, Topics
 
 
@@ -149,7 +149,7 @@ def _compare_leads(
         played = _play_like(lead_id, mine, rules, live, findings)
         findings.duplicates += played.duplicates
         findings.leads += isinstance(played.state, Lead)
-        findings.alerts += sum(at_ms <= run.done_ms for at_ms in played.told.values())
+        findings.alerts += sum(at_ms <= run.done_ms for at_ms in played.alerts.values())
     for lead_id in alerts:
         findings.mismatches.append(f"handoff has alerts of {lead_id}, a lead without any event")
 
@@ -178,9 +178,9 @@ class Live:
         """The differences from the played lead, as sentences."""
         findings = Findings()
         _compare(f"lead {lead_id}", facts(played.state), facts(self.state), findings)
-        told = {i for i, at_ms in played.told.items() if at_ms <= self.done_ms}
+        expected = {i for i, at_ms in played.alerts.items() if at_ms <= self.done_ms}
         found = {alert.id for alert in self.alerts if alert.at_ms <= self.done_ms}
-        _compare(f"alerts of {lead_id}", dict.fromkeys(told, "told"), dict.fromkeys(found, "told"), findings)
+        _compare(f"alerts of {lead_id}", dict.fromkeys(expected, "sent"), dict.fromkeys(found, "sent"), findings)
         for offset, items in played.forwards.items():
             _compare(f"forwarded by {lead_id}", items, self.forwarded.get(offset, []), findings)
         return findings.mismatches
@@ -227,7 +227,7 @@ def _forwarded(run: Run, codec: Codec) -> dict[int, dict[int, list[Any]]]:
         if not source.startswith(b"~"):
             continue
         partition, _, number = source[1:].partition(b":")
-        offset, i = divmod(int(number), MOST_FORWARDS)
+        offset, i = divmod(int(number), MAX_FORWARDS)
         item = codec.decode_record(record)
         target = (record.key or b"").decode()
         found[int(partition)][offset][i] = item if isinstance(item, Reject) else essence(target, item)

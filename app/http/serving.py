@@ -9,7 +9,7 @@ from aiohttp import web
 
 from app.http.workarounds import without_bad_requests
 
-MOST_HEAD_LINE_BYTES: Final = 64 * 1024
+MAX_HEAD_LINE_BYTES: Final = 64 * 1024
 """The longest line in the head of a request: Snowplow's GET requests carry whole events."""
 
 
@@ -18,8 +18,8 @@ def server_options(log: logging.Logger) -> dict[str, Any]:
     return {
         "access_log": None,
         "logger": without_bad_requests(log),
-        "max_line_size": MOST_HEAD_LINE_BYTES,
-        "max_field_size": MOST_HEAD_LINE_BYTES,
+        "max_line_size": MAX_HEAD_LINE_BYTES,
+        "max_field_size": MAX_HEAD_LINE_BYTES,
     }
 
 

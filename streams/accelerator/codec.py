@@ -76,20 +76,20 @@ class AcceleratedCodec(Codec):
     def _scan(self, records: Sequence[Any], owners: Sequence[Owner]) -> _Rows:
         """Scan the records with compiled code."""
         values = [record.value or b"" for record in records]
-        asked, ends = np.ones(len(values), np.uint8), np.zeros((len(values), 2), np.int64)
+        selected, ends = np.ones(len(values), np.uint8), np.zeros((len(values), 2), np.int64)
         ends[:, 0] = np.fromiter(map(len, values), np.int64, len(values))
         if list(owners).count("") == len(owners):
             text = Text(b"".join(values))
         else:
             ids = [owner.encode() if type(owner) is str else b"" for owner in owners]
             ends[:, 1] = np.fromiter(map(len, ids), np.int64, len(ids))
-            asked = np.fromiter((type(owner) is str for owner in owners), np.uint8, len(owners))
+            selected = np.fromiter((type(owner) is str for owner in owners), np.uint8, len(owners))
             text = Text(b"".join(chain.from_iterable(zip(values, ids, strict=True))))
         rows = _Rows(records, owners, text, np.zeros(len(values), FOUND), np.full(len(values), NOT_PLAIN), {})
         if self._places is not None:
             first, entries, keys, slots_of, slots = self._places
             ends = ends.cumsum()
-            scan(text.address, ends, asked, first, entries, keys.address, slots_of, slots, SEED, rows.found)
+            scan(text.address, ends, selected, first, entries, keys.address, slots_of, slots, SEED, rows.found)
             rows.kinds = np.where(rows.found["plain"] == 1, self._number_kinds(rows), NOT_PLAIN)
         return rows
 
@@ -160,8 +160,8 @@ class AcceleratedCodec(Codec):
     def _columns(self, rows: _Rows) -> ColumnBatch:
         records, text, found, kinds, known_kinds = rows.records, rows.text, rows.found, rows.kinds, self._kinds
         arrivals = np.array([record.timestamp for record in records], np.int64).clip(FIRST_MS, LAST_MS)
-        said, sent = found["at"], found["sent"]
-        ats = np.minimum(np.where(sent == NEVER, said, arrivals - (sent - said)), arrivals).clip(0)
+        stated, sent = found["at"], found["sent"]
+        ats = np.minimum(np.where(sent == NEVER, stated, arrivals - (sent - stated)), arrivals).clip(0)
 
         def event(i: int) -> LeadEvent:  # without a reference to the batch: a reference cycle would keep both alive
             lead_at, lead_size, id_at, id_size, *_, known, _ = found[i].item()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.accelerator.layout import MOST_SIGNALS
+from streams.accelerator.layout import MAX_SIGNALS
 from streams.scoring.counting import DISTINCT_VALUES
 from streams.scoring.lead import ID_BYTES, OLDER, Lead, detail_key
 
@@ -12,7 +12,7 @@ def fits(lead: Lead) -> bool:
 
     All rows are as wide as the widest lead, so a lead with very many signals does not fit.
     """
-    if len(lead.signals) > MOST_SIGNALS or len(lead.ring) > OLDER * ID_BYTES:
+    if len(lead.signals) > MAX_SIGNALS or len(lead.ring) > OLDER * ID_BYTES:
         return False
     if list(lead.windows) != [signal for signal in lead.signals if signal in lead.windows]:
         return False

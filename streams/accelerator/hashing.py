@@ -12,7 +12,7 @@ import numpy as np
 from streams.accelerator.jit import compiled
 from streams.accelerator.pointers import byte, word
 
-MOST_BYTES: Final = 240
+MAX_BYTES: Final = 240
 SEED: Final = np.uint64(hash("salted by the interpreter's secret") % 2**64)
 """Secret (unless PYTHONHASHSEED is set), so nobody can send texts that collide."""
 _BYTES: Final = bytes.fromhex(

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from streams.accelerator.hashing import MOST_BYTES, SEED, xxh3
+from streams.accelerator.hashing import MAX_BYTES, SEED, xxh3
 from streams.accelerator.jit import compiled
 from streams.accelerator.layout import Column
 from streams.accelerator.pointers import PADDING, Text, octets, same
@@ -16,7 +16,7 @@ NOWHERE: Final = -1
 """The number of an unknown name."""
 _REMOVED: Final = -2
 _NAME: Final = np.dtype([("hash", np.uint64), ("at", np.int64), ("size", np.int64)])
-_LEAST: Final = 1024
+_MIN_ROOM: Final = 1024
 
 
 class NameIndex:
@@ -24,10 +24,10 @@ class NameIndex:
 
     def __init__(self) -> None:
         self._live = self._filled = self._written = 0
-        self._buckets = np.full(2 * _LEAST, NOWHERE, np.int32)
+        self._buckets = np.full(2 * _MIN_ROOM, NOWHERE, np.int32)
         """Hash table of numbers with open addressing; its size is a power of two, and it is at most half full."""
-        self._names = np.zeros(_LEAST, _NAME)
-        self._text = octets(16 * _LEAST)
+        self._names = np.zeros(_MIN_ROOM, _NAME)
+        self._text = octets(16 * _MIN_ROOM)
 
     def find(self, text: Text, ats: Column, sizes: Column) -> Column:
         """The numbers of names inside a text; NOWHERE for unknown names."""
@@ -37,8 +37,8 @@ class NameIndex:
 
     def add(self, names: Sequence[bytes], numbers: Sequence[int]) -> None:
         """Add names with their numbers, which must be small; neither may be in use."""
-        if max(map(len, names), default=0) > MOST_BYTES or not all(names):
-            pairs = [(n, i) for n, i in zip(names, numbers, strict=True) if 0 < len(n) <= MOST_BYTES]
+        if max(map(len, names), default=0) > MAX_BYTES or not all(names):
+            pairs = [(n, i) for n, i in zip(names, numbers, strict=True) if 0 < len(n) <= MAX_BYTES]
             names, numbers = [n for n, _ in pairs], [i for _, i in pairs]
         if not names:
             return
@@ -87,7 +87,7 @@ def _find(buckets, names, text, seed, wanted, ats, sizes, numbers):
     mask = np.uint64(buckets.shape[0] - 1)
     for i in range(ats.shape[0]):
         at, size, found = ats[i], sizes[i], NOWHERE
-        if 0 < size <= MOST_BYTES:
+        if 0 < size <= MAX_BYTES:
             hashed = xxh3(wanted, at, size, seed)
             place = hashed & mask
             while buckets[place] != NOWHERE:

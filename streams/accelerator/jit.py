@@ -23,7 +23,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvid
 
 PACKAGE: Final = "streams.accelerator"
 KEPT_FOLDERS: Final = 4
-"""Most recently used folders that are kept when a new one is made, for other branches and bounds-checked runs."""
+"""Number of recently used folders that are kept when a new one is made, for other branches and bounds-checked runs."""
 _config: Any = numba.config
 if _config.CPU_NAME is None:  # code for a generic CPU runs on every model, at no cost
     _config.CPU_NAME, _config.CPU_FEATURES = "generic", ""

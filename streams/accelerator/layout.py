@@ -18,9 +18,9 @@ Floats = npt.NDArray[np.float64]
 NEVER: Final = -(2**62)
 """A score that was never shown, a due time that is not set, a time that is missing."""
 CLASSES: Final = 5
-LEAST_ROOM: Final = 4
+MIN_ROOM: Final = 4
 """Recent events are stored in blocks of 4, 8, 16, 32 or 64 places."""
-MOST_SIGNALS: Final = 1024
+MAX_SIGNALS: Final = 1024
 """``Scorer`` handles leads with more signals, and all events if the scorecards have more, because all rows are as wide
 as the widest lead."""
 
@@ -63,7 +63,7 @@ NOT_SHOWN: Final = -np.inf
 """Place of a lead whose place in the ranking is not known."""
 GROUP_BITS: Final = 24
 """Low bits of a recent event: the number of its set of signals. The time is above them, bounded by NEAR_MS."""
-MOST_GROUPS: Final = 1 << GROUP_BITS
+MAX_GROUPS: Final = 1 << GROUP_BITS
 WINDOW: Final = _record(closed=np.float64, closed_ref=np.int64, block=np.int64, size=np.int16, room=np.int8)
 """A Window; ``block`` is the start of its entries or, in a free window, the next free window."""
 WINDOW_BITS: Final = _record(closed=np.uint64, closed_ref=np.int64, block=np.int64, size=np.int16, room=np.int8)

@@ -15,7 +15,7 @@ from streams.scoring.score import SEEN_MS, Score, Standing
 Ranks = dict[str, dict[str, float | None]]
 
 
-def look(table: Table, ranks: Ranks, rows: Column, nows: Column) -> tuple[Column, Floats, Floats, Floats]:
+def update_scores(table: Table, ranks: Ranks, rows: Column, nows: Column) -> tuple[Column, Floats, Floats, Floats]:
     """Compute the scores of rows, each at its own instant, and add changed places in the ranking to ``ranks``.
 
     Returns:
@@ -67,7 +67,7 @@ def _read(table: Table, rows: Column, nows: Column) -> tuple[Floats, Floats, Flo
     n, cards = len(rows), len(table.rules.cards)
     exact, engagement = np.zeros((n, cards)), np.zeros((n, cards))
     calm, change, slack = np.zeros(n), np.zeros(n), np.zeros(n)
-    kernel_reading.look(
+    kernel_reading.read_leads(
         table.leads, table.slots, table.cards, table.model, rows, nows, exact, engagement, calm, change, slack
     )
     return exact, engagement, calm, change, slack

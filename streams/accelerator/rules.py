@@ -12,8 +12,8 @@ from streams.accelerator.layout import (
     CARD,
     HIT,
     MATCH,
-    MOST_GROUPS,
-    MOST_SIGNALS,
+    MAX_GROUPS,
+    MAX_SIGNALS,
     SIGNAL,
     STAGE,
     WEIGHT,
@@ -25,7 +25,7 @@ from streams.scoring.lead import value_hash
 from streams.scoring.rules import Hit, Match, Rules, SignalRule, StageRule
 
 TOO_MANY_SETS: Final = (
-    f"events matched more than {MOST_GROUPS - 1} different sets of signals, too many for the accelerator; "
+    f"events matched more than {MAX_GROUPS - 1} different sets of signals, too many for the accelerator; "
     "start again, or set LEADGLOW_ACCELERATOR=off"
 )
 
@@ -51,7 +51,7 @@ class Signals:
         """
         known = self._groups.get((signals, distinct))
         if known is None:
-            if len(self._groups) >= MOST_GROUPS - 1:
+            if len(self._groups) >= MAX_GROUPS - 1:
                 raise OverflowError(TOO_MANY_SETS)
             plain = len(self._groups) if distinct < 0 else self.group(signals)
             known = self._groups[signals, distinct] = len(self._groups)
@@ -80,7 +80,7 @@ class PlainMatches:
 
     def number(self, match: Match) -> int:
         """The number of a match; ``kernel.NOT_PLAIN`` if the kernel cannot apply it."""
-        if len(self._gains) > MOST_SIGNALS:
+        if len(self._gains) > MAX_SIGNALS:
             return kernel.NOT_PLAIN
         if any(hit.rule.amount_at is not None for hit in match.hits) or len(_valued(match)) > 1:
             return kernel.NOT_PLAIN
@@ -110,7 +110,7 @@ class PlainMatches:
 
 
 def gain(rules: Rules, signal: int) -> float:
-    """Most units that one event of this signal, with an amount of 1, can add to any scorecard."""
+    """The maximum units that one event of this signal, with an amount of 1, can add to any scorecard."""
     return max([0.0, *(card.weights[signal][0] for card in rules.cards if signal in card.weights)])
 
 

@@ -15,7 +15,7 @@ from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.kernels import apply as kernel
 from streams.accelerator.layout import INPUT, NEVER, NOT_SHOWN, Column
 from streams.accelerator.leads import AcceleratedLeads
-from streams.accelerator.readings import after, look, standings
+from streams.accelerator.readings import after, standings, update_scores
 from streams.accelerator.rules import value_of
 from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Lead
@@ -121,7 +121,7 @@ class AcceleratedScorer(AcceleratedLeads):
         nows = np.maximum(leads["clock"][rows], now_ms)
         calm = (nows < leads["calm_until"][rows]) & (leads["touched"][rows] == 0) & (not self.rescoring)
         rows, nows = rows[calm], nows[calm]
-        changed, _, change, _ = look(self._table, self._scorer.outcome.ranks, rows, nows)
+        changed, _, change, _ = update_scores(self._table, self._scorer.outcome.ranks, rows, nows)
         far = changed | (change >= CLOSE_MS)
         rows = rows[far]
         self._scorer.outcome.dirty.update(self._table.ids[row] for row in rows[leads["unsent"][rows] == 1].tolist())
@@ -165,7 +165,7 @@ class AcceleratedScorer(AcceleratedLeads):
         if not len(rows):
             return
         nows = leads["clock"][rows]
-        _, calm, change, slack = look(self._table, self._scorer.outcome.ranks, rows, nows)
+        _, calm, change, slack = update_scores(self._table, self._scorer.outcome.ranks, rows, nows)
         decided = leads["calm_until"][rows] != -np.inf
         leads["calm_until"][rows[decided]] = nows[decided] + calm[decided] - 1
         leads["slack"][rows[decided]] = slack[decided]

@@ -16,7 +16,7 @@ from streams.accelerator.kernels import windows as kernel_windows
 from streams.accelerator.layout import (
     BITS,
     CLASSES,
-    LEAST_ROOM,
+    MIN_ROOM,
     NEVER,
     NOT_SHOWN,
     WINDOW_BITS,
@@ -50,7 +50,7 @@ _NEW_ROW = new_leads(1)[0]
 _NEW_ROW["due"], _NEW_ROW["stale"], _NEW_ROW["unsent"] = NEVER, 1, 1
 ROWS, PLACES, BLOCKS, WIDTH = 1024, 8192, 64, 8
 WINDOWS, ENTRIES = 64, 1024
-ROOM = sum(LEAST_ROOM << room for room in range(CLASSES))
+ROOM = sum(MIN_ROOM << room for room in range(CLASSES))
 """Places that the events of one lead, or the entries of one window, need until their block has its largest size."""
 
 

@@ -16,13 +16,13 @@ from streams.scoring.rules import event_name
 from streams.scoring.scorecard import CALL_TYPES
 
 TYPES: Final = frozenset({"track", *CALL_TYPES})
-MOST_MESSAGE_ID_CHARS: Final = 200
+MAX_MESSAGE_ID_CHARS: Final = 200
 """A longer message id is replaced by its hash."""
-MOST_TRAIT_NAME_CHARS: Final = 200
-MOST_TRAIT_CHARS: Final = 1024
-MOST_TRAIT_DEPTH: Final = 3
-MOST_ELEMENTS: Final = 64
-MOST_ELEMENT_BYTES: Final = 1024
+MAX_TRAIT_NAME_CHARS: Final = 200
+MAX_TRAIT_CHARS: Final = 1024
+MAX_TRAIT_DEPTH: Final = 3
+MAX_ELEMENTS: Final = 64
+MAX_ELEMENT_BYTES: Final = 1024
 RETRACTION: Final = "Event Retracted"
 """The track call that retracts the event with the id in ``properties.messageId``."""
 
@@ -63,7 +63,7 @@ def known_id(message_id: Any) -> str:
     """Return the message id as it is stored: the hash of a very long id, an empty string if there is no id."""
     if not isinstance(message_id, str):
         return ""
-    return message_id if len(message_id) <= MOST_MESSAGE_ID_CHARS else xxh3_128_hexdigest(message_id.encode())
+    return message_id if len(message_id) <= MAX_MESSAGE_ID_CHARS else xxh3_128_hexdigest(message_id.encode())
 
 
 def from_public_key(sent: Mapping[str, Any]) -> bool:
@@ -89,10 +89,10 @@ def _flatten(traits: Any, prefix: str, found: dict[str, Any], depth: int = 1) ->
     if not isinstance(traits, dict):
         return
     for name, value in traits.items():
-        if len(prefix) + len(name) > MOST_TRAIT_NAME_CHARS:
+        if len(prefix) + len(name) > MAX_TRAIT_NAME_CHARS:
             continue
         if isinstance(value, dict):
-            if depth < MOST_TRAIT_DEPTH:
+            if depth < MAX_TRAIT_DEPTH:
                 _flatten(value, f"{prefix}{name}.", found, depth + 1)
         elif _is_trait(value):
             found[prefix + name] = _shortened(value)
@@ -106,14 +106,14 @@ def _is_trait(value: Any) -> bool:
 
 def _shortened(value: Any) -> Any:
     if isinstance(value, str):
-        return value[:MOST_TRAIT_CHARS]
+        return value[:MAX_TRAIT_CHARS]
     return _elements(value) if isinstance(value, list) else value
 
 
 def _elements(values: list[Any]) -> list[Any]:
     """The first texts, numbers and booleans of a list."""
     found = [_cut(value) if isinstance(value, str) else value for value in values if _is_element(value)]
-    return found[:MOST_ELEMENTS]
+    return found[:MAX_ELEMENTS]
 
 
 def _is_element(value: Any) -> bool:
@@ -122,7 +122,7 @@ def _is_element(value: Any) -> bool:
 
 
 def _cut(text: str) -> str:
-    """As much of a text as MOST_ELEMENT_BYTES hold."""
-    if len(text) <= MOST_ELEMENT_BYTES // 4:
+    """As much of a text as MAX_ELEMENT_BYTES hold."""
+    if len(text) <= MAX_ELEMENT_BYTES // 4:
         return text
-    return text.encode("utf-8", "ignore")[:MOST_ELEMENT_BYTES].decode("utf-8", "ignore")
+    return text.encode("utf-8", "ignore")[:MAX_ELEMENT_BYTES].decode("utf-8", "ignore")

@@ -10,7 +10,7 @@ from streams.events.rejects import REASONS, Reject
 from streams.events.times import FIRST_MS, LAST_MS
 from streams.scoring.event import Arrived, Control, Erase, Join, Retract
 from streams.scoring.lead import Lead
-from streams.scoring.rules import MOST_AMOUNT
+from streams.scoring.rules import MAX_AMOUNT
 from streams.scoring.stored import decode
 
 _KINDS: Final[dict[str, Any]] = {"join": Join, "arrived": Arrived, "erase": Erase, "retract": Retract}
@@ -51,4 +51,4 @@ def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: i
 def _is_sound(given: tuple[int, int, str, float, int]) -> bool:
     """Whether an event can have been counted like this."""
     signal, at, _, amount, value = given
-    return 0 <= signal < 2**32 and 0 <= at <= LAST_MS and 0 <= amount <= MOST_AMOUNT and 0 <= value < 2**64
+    return 0 <= signal < 2**32 and 0 <= at <= LAST_MS and 0 <= amount <= MAX_AMOUNT and 0 <= value < 2**64

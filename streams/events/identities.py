@@ -13,11 +13,11 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from streams.events.rejects import MOST_ID_CHARS, Refused
+from streams.events.rejects import MAX_ID_CHARS, Refused
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Identity
 
-MOST_EMAIL_CHARS: Final = 320
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_ID_CHARS)]
+MAX_EMAIL_CHARS: Final = 320
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS)]
 """An id in a call that is decoded into a structure. ``clean_id`` has not checked it yet."""
 PLACEHOLDERS: Final = frozenset(
     {"undefined", "null", "none", "nil", "nan", "[object object]", "true", "false", "anonymous", "guest", "n/a"}
@@ -29,7 +29,7 @@ ODD_FIRST: Final = " 0-[{*%$<"
 ODD_LAST: Final = " }*%>"
 WORD_SHAPES: Final = tuple(sorted({256 * len(word) + ord(word[0]) for word in PLACEHOLDERS if word[0].isalpha()}))
 """Length and first letter of placeholders that are words."""
-_LONGEST_WORD: Final = WORD_SHAPES[-1] // 256
+_MAX_WORD_CHARS: Final = WORD_SHAPES[-1] // 256
 _MERGE_TAGS: Final = (("{{", "}}"), ("*|", "|*"), ("%%", "%%"), ("${", "}"), ("<%", "%>"))
 """How the merge tags of mail services begin and end."""
 _TAG_MARKS: Final = "{}*%$<>"
@@ -40,7 +40,7 @@ _AROUND: Final = (
     "\u2068\u2069\ufeff"
 )
 """White space, and format characters that come with copied texts; not joiners, which belong to words and emoji."""
-_MOST_WHOLE: Final = 1e21
+_MAX_WHOLE: Final = 1e21
 """JavaScript writes larger numbers with an exponent, too."""
 
 
@@ -125,13 +125,13 @@ def clean_id(value: Any) -> str:
     if (
         type(value) is str
         and value.isprintable()  # what is to be trimmed is not, but for the space
-        and 0 < len(value) <= MOST_ID_CHARS
+        and 0 < len(value) <= MAX_ID_CHARS
         and value[0] not in ODD_FIRST
         and value[-1] not in ODD_LAST
     ):
-        return "" if len(value) <= _LONGEST_WORD and value.lower() in PLACEHOLDERS else value
+        return "" if len(value) <= _MAX_WORD_CHARS and value.lower() in PLACEHOLDERS else value
     text = _text_of(value)
-    return text if _is_sound(text, MOST_ID_CHARS) and not _is_placeholder(text) else ""
+    return text if _is_sound(text, MAX_ID_CHARS) and not _is_placeholder(text) else ""
 
 
 def first_id(*values: Any) -> Any:
@@ -144,7 +144,7 @@ def clean_address(value: Any) -> str:
     if not isinstance(value, str) or "@" not in value:
         return ""
     address = value.strip(_AROUND)
-    return address if _is_sound(address, MOST_EMAIL_CHARS) and not _has_merge_tag(address) else ""
+    return address if _is_sound(address, MAX_EMAIL_CHARS) and not _has_merge_tag(address) else ""
 
 
 def email_id(address: str) -> str:
@@ -156,7 +156,7 @@ def _text_of(value: Any) -> str:
     """A text, number or boolean as a text without white space around it; empty for anything else."""
     if isinstance(value, str):
         return value.strip(_AROUND)
-    if isinstance(value, float) and value.is_integer() and abs(value) < _MOST_WHOLE:
+    if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_WHOLE:
         value = int(value)
     return str(value).lower() if isinstance(value, int | float) else ""
 

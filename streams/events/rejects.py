@@ -8,8 +8,8 @@ from typing import Final
 from streams.events.outgoing import Outgoing
 from streams.events.records import SOURCE_HEADER, Headers, Record
 
-MOST_ID_CHARS: Final = 512
-MOST_EVENT_BYTES: Final = 900_000
+MAX_ID_CHARS: Final = 512
+MAX_EVENT_BYTES: Final = 900_000
 """An event of this size fits into Kafka's default record limit of 1 MB together with all headers."""
 REJECTED_BYTES: Final = 100_000
 """The number of bytes of a rejected record that are kept with the reason."""
@@ -31,8 +31,8 @@ REASONS: Final = {
     "no_event": "a track call needs `event`, its name as a string",
     "no_target": "a retraction needs the id of the event that it takes back, in `properties.messageId`",
     "no_lead": "there is no `userId`, `anonymousId` or e-mail address to identify the lead, or only a placeholder",
-    "bad_id": f"an id must be a text or number of 1 to {MOST_ID_CHARS} characters without control characters",
-    "too_large": f"the value has more than {MOST_EVENT_BYTES} bytes",
+    "bad_id": f"an id must be a text or number of 1 to {MAX_ID_CHARS} characters without control characters",
+    "too_large": f"the value has more than {MAX_EVENT_BYTES} bytes",
     "bad_control": "the record has the headers of a Leadglow control record, but cannot be read",
     "not_allowed": "a public write key may not send this call: use a server key",
 }

@@ -18,11 +18,11 @@ In a lead's state, everything that arrived at or before 0 counts as erased.
 """
 LAST_MS: Final = 2**46
 """The latest arrival time, far beyond the year 4000; later ones are lowered to it. Every field can hold it."""
-_LATEST_EPOCH_MS: Final = 253_402_300_799_999
+_MAX_EPOCH_MS: Final = 253_402_300_799_999
 """The end of the year 9999."""
-_LEAST_EPOCH_MS: Final = 1e11
+_MIN_EPOCH_MS: Final = 1e11
 """Smaller numbers are seconds: as ms they would be in the first three years."""
-_MOST_CHARS: Final = 100
+_MAX_CHARS: Final = 100
 _BASIC_DATE_CHARS: Final = 8
 """``20260105`` is a date."""
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
@@ -45,16 +45,16 @@ def parse_ms(value: Any) -> int | None:
     try:
         return _to_ms(datetime.fromisoformat(value))
     except (ValueError, OverflowError):
-        return _parse_rare(value) if len(value) <= _MOST_CHARS else None
+        return _parse_rare(value) if len(value) <= _MAX_CHARS else None
 
 
 def epoch_ms(value: Any) -> int | None:
     """Unix seconds (or ms, above 10^11), as a number or digits, to ms; None if it is neither."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LATEST_EPOCH_MS:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MAX_EPOCH_MS:
         return None
-    return round(value if value > _LEAST_EPOCH_MS else value * 1000)
+    return round(value if value > _MIN_EPOCH_MS else value * 1000)
 
 
 def event_time(sent: Mapping[str, Any], arrival: int) -> int:
@@ -63,14 +63,14 @@ def event_time(sent: Mapping[str, Any], arrival: int) -> int:
     ``timestamp``, or ``originalTimestamp`` where that cannot be read, is corrected for the sender's clock by
     ``sentAt``. An event that has ``receivedAt`` besides these was corrected before it was forwarded.
     """
-    said = parse_ms(sent.get("timestamp"))
-    if said is None:
-        said = parse_ms(sent.get("originalTimestamp"))
-    if said is None:
+    stated = parse_ms(sent.get("timestamp"))
+    if stated is None:
+        stated = parse_ms(sent.get("originalTimestamp"))
+    if stated is None:
         return arrival
     forwarded = sent.get("receivedAt") and all(map(sent.get, _FORWARDED))
     sent_at = None if forwarded else parse_ms(sent.get("sentAt"))
-    at = said if sent_at is None else arrival - (sent_at - said)
+    at = stated if sent_at is None else arrival - (sent_at - stated)
     return max(min(at, arrival), 0)
 
 

@@ -19,7 +19,7 @@ from streams.events.controls import encode_control
 from streams.events.identities import Id, identities, plain_owner, previous_identity
 from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Headers, Row
-from streams.events.rejects import MOST_EVENT_BYTES, Refused, Reject, reject_record
+from streams.events.rejects import MAX_EVENT_BYTES, Refused, Reject, reject_record
 from streams.scoring.event import Identity, Join, join
 from streams.transport.topics import Partitioner, Topics
 
@@ -64,7 +64,7 @@ class Intake:
 
     def _adapt_record(self, place: str, record: Any, arrival: int, output: Output) -> None:
         source = (SOURCE_HEADER, f"{place}:{record.offset}".encode())
-        if record.value is not None and len(record.value) > MOST_EVENT_BYTES:
+        if record.value is not None and len(record.value) > MAX_EVENT_BYTES:
             self._reject(record, source, Refused("too_large").reject, output)
             return
         try:

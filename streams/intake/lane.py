@@ -10,7 +10,7 @@ from faust.types import TP
 
 from streams.clock import SharedClock, monotonic_s
 from streams.intake.adapt import Intake
-from streams.transport.channel import MOST_RECORDS, Channel
+from streams.transport.channel import MAX_RECORDS, Channel
 
 
 class IntakeLane:
@@ -56,7 +56,7 @@ class IntakeLane:
     @property
     def is_full(self) -> bool:
         """Whether the queue is full."""
-        return self._waiting >= MOST_RECORDS
+        return self._waiting >= MAX_RECORDS
 
     @property
     def is_idle(self) -> bool:

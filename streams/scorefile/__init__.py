@@ -11,7 +11,7 @@ from streams.scoring.scorecard import Model
 from streams.yamlfile.load import Format, Reading, YamlFileError
 from streams.yamlfile.tree import Mistake
 
-__all__ = ["Mistake", "YamlFileError", "json_schema", "load", "load_file", "read", "read_file"]
+__all__ = ["Mistake", "YamlFileError", "json_schema", "load", "load_file", "parse", "read_file"]
 _FORMAT = Format(FILE, model_of, check)
 
 
@@ -24,13 +24,13 @@ def load(text: str, name: str = "scorecard.yaml") -> Model:
     return _FORMAT.load_text(text, name)
 
 
-def read(text: str, name: str = "scorecard.yaml") -> Reading[Model]:
-    """Read the text of a scorecard file, with its warnings.
+def parse(text: str, name: str = "scorecard.yaml") -> Reading[Model]:
+    """Parse the text of a scorecard file, with its warnings.
 
     Raises:
         YamlFileError: it has mistakes.
     """
-    return _FORMAT.read_text(text, name)
+    return _FORMAT.parse_text(text, name)
 
 
 def load_file(path: Path | str) -> Model:

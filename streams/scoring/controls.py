@@ -14,7 +14,7 @@ from streams.scoring.score import Before
 from streams.scoring.stages import MERGED, RETRACTED, Cause, absorb_latches, leave_joined, settle
 from streams.scoring.stored import decode, encode, encode_erased, encode_redirect
 
-MOST_HOPS = 8
+MAX_HOPS = 8
 """Redirects that a state follows before it stays where it is.
 
 Ids that are used as two kinds of identity can redirect in a circle; the limit ends it."""
@@ -82,7 +82,7 @@ def _remove(leads: Leads, lead_id: str) -> None:
 
 
 def _arrive(leads: Leads, record: Arrived, state: State | None) -> None:
-    if isinstance(state, Redirect) and record.hops < MOST_HOPS:
+    if isinstance(state, Redirect) and record.hops < MAX_HOPS:
         target = state.target.id
         onward = msgspec.structs.replace(record, lead_id=target, hops=record.hops + 1)
         leads.forward(target, onward)

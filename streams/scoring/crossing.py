@@ -187,7 +187,7 @@ def _calm_ms(rule: StageRule, latch: Latch | None, reading: Reading) -> float:
     return reading.rise_ms(max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN)
 
 
-def _look_ms(by: float, total: float, rate: float) -> float:
+def _recheck_delay_ms(by: float, total: float, rate: float) -> float:
     """Delay in ms until a change by ``by`` units is certain, or may have happened if decay ends before that."""
     if rate <= 0.0:
         return inf
@@ -209,14 +209,14 @@ def _change_ms(card: CardRule, reading: Reading) -> float:
 
 
 def _fall_ms(by: float, reading: Reading) -> float:
-    return _look_ms(by, reading.falling, reading.falling_rate) if by < reading.falling else inf
+    return _recheck_delay_ms(by, reading.falling, reading.falling_rate) if by < reading.falling else inf
 
 
 def _rise_ms(by: float, reading: Reading) -> float:
-    return _look_ms(by, reading.rising, reading.rising_rate)
+    return _recheck_delay_ms(by, reading.rising, reading.rising_rate)
 
 
-def soonest(card: CardRule, lead: Lead, reading: Reading) -> tuple[float, float, float]:
+def bound_next_change(card: CardRule, lead: Lead, reading: Reading) -> tuple[float, float, float]:
     """Compute cheap lower bounds of the next change, in ms from the reading and in units.
 
     Returns:

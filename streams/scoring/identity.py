@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any, Final
 
-from streams.scoring.lead import ID_BYTES, MOST_IDS, OLDER, RECENT, Lead, Window, detail_key
+from streams.scoring.lead import ID_BYTES, MAX_IDS, OLDER, RECENT, Lead, Window, detail_key
 from streams.scoring.retraction import retract_event, was_retracted
 from streams.scoring.rules import Rules
 
-MOST_ALIASES = 1000
-MOST_TRAITS = 64
+MAX_ALIASES = 1000
+MAX_TRAITS = 64
 """Traits that a lead keeps beside those that a scorecard reads and those of ALWAYS_KEPT."""
 ALWAYS_KEPT: Final = frozenset(
     ["name", "first_name", "last_name", "email", "phone", "title", "company", "website", "country", "owner"]
@@ -74,7 +74,7 @@ def _join_memories(lead: Lead, other: Lead, shift: int) -> None:
         ids = _ids_beside(ring, len(events), sum(event in latest for event in others))
         rings.append((min((at for _, at, _ in events), default=0), ids))
     ids = [digest for _, digests in sorted(rings) for digest in digests] + [digest for digest, _, _ in older]
-    lead.ring = b"".join(dict.fromkeys(ids))[-MOST_IDS * ID_BYTES :]
+    lead.ring = b"".join(dict.fromkeys(ids))[-MAX_IDS * ID_BYTES :]
     lead.recent, lead.sets, lead.details = b"", [], {}
     for digest, at, signals in latest:
         keys = [detail_key(digest, at, signal) for signal in signals] if details else []
@@ -93,25 +93,25 @@ def _ids_beside(ring: bytes, recent: int, later: int) -> list[bytes]:
 
 def add_aliases(lead: Lead, ids: list[str]) -> None:
     """Add aliases to a lead, sorted, so that the order of joins does not matter."""
-    lead.aliases = sorted({*lead.aliases, *ids})[:MOST_ALIASES]
+    lead.aliases = sorted({*lead.aliases, *ids})[:MAX_ALIASES]
 
 
 def note_trait(lead: Lead, name: str, row: list[Any], read: Set[str]) -> int:
     """Store a trait of an event; ``read`` are the traits that scorecards read.
 
-    Of all other traits MOST_TRAITS are kept: the first by name, those of public keys last. So the kept traits do not
+    Of all other traits MAX_TRAITS are kept: the first by name, those of public keys last. So the kept traits do not
     depend on the order of arrival. A trait that null took back counts, because an older value must not bring it back.
 
     Returns:
         The number of traits that were left out.
     """
-    if not set_trait(lead, name, row) or len(lead.traits) <= MOST_TRAITS:
+    if not set_trait(lead, name, row) or len(lead.traits) <= MAX_TRAITS:
         return 0
     others = [known for known in lead.traits if known not in ALWAYS_KEPT and known not in read]
     others.sort(key=lambda known: (_public(lead.traits[known]), known))
-    for known in others[MOST_TRAITS:]:
+    for known in others[MAX_TRAITS:]:
         del lead.traits[known]
-    return len(others[MOST_TRAITS:])
+    return len(others[MAX_TRAITS:])
 
 
 def set_trait(lead: Lead, name: str, row: list[Any]) -> bool:

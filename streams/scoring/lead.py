@@ -27,9 +27,9 @@ RECENT: Final = 60
 """Number of recent events that are remembered in full."""
 OLDER: Final = 68
 """Number of older message ids that are remembered: duplicates are found among 128 events."""
-MOST_IDS: Final = RECENT + 2 * OLDER
+MAX_IDS: Final = RECENT + 2 * OLDER
 """The most older message ids that a lead has after a join."""
-MOST_SETS: Final = 255
+MAX_SETS: Final = 255
 
 
 def id_hash(message_id: str) -> bytes:
@@ -255,12 +255,12 @@ class Lead:
         self.sets = [self.sets[mark] for mark in used]
 
     def _make_room_for_set(self) -> None:
-        if len(self.sets) >= MOST_SETS:
+        if len(self.sets) >= MAX_SETS:
             self.tidy_sets()
 
     def note_id(self, digest: bytes) -> None:
         """Remember a message id, to recognize duplicates; after a join, more than ``OLDER`` are kept."""
-        most = OLDER if len(self.ring) <= OLDER * ID_BYTES else MOST_IDS
+        most = OLDER if len(self.ring) <= OLDER * ID_BYTES else MAX_IDS
         self.ring = (self.ring + digest)[-most * ID_BYTES :]
 
     def put(self, signal: int, at: int, amount: float, count: int) -> None:

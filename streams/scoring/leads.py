@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from streams.scoring.crossing import soonest
+from streams.scoring.crossing import bound_next_change
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.interface import Batch
 from streams.scoring.lead import Erased, Latch, Lead, Redirect, State
@@ -111,7 +111,7 @@ class Leads:
 
     def _bounds(self, lead: Lead, now_ms: int) -> list[tuple[float, float, float]]:
         readings = [(card, read(card, lead, now_ms)) for card in self.rules.cards]
-        return [soonest(card, lead, reading) for card, reading in readings]
+        return [bound_next_change(card, lead, reading) for card, reading in readings]
 
     def note_transitions(
         self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None
@@ -121,7 +121,7 @@ class Leads:
             self.touched[lead_id] = lead
             lead.unsent = True  # the stage is published with the score
         for transition in transitions:
-            snapshot = encode(lead) if transition.told else b""
+            snapshot = encode(lead) if transition.is_alert else b""
             self.outcome.crossings.append(Crossing(transition, snapshot, event))
 
     def forward(self, target: str, item: LeadEvent | Control) -> None:

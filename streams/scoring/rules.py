@@ -14,7 +14,7 @@ from streams.scoring.texts import number_of
 
 LATENESS_MS: Final = 3 * DAY_MS
 """Default of the allowed lateness."""
-MOST_AMOUNT: Final = 1_000_000.0
+MAX_AMOUNT: Final = 1_000_000.0
 UNIT: Final = 10**9
 """Units in a point. Scores are whole units of 10^-9 points, so that the parts sum to the score exactly."""
 MEMORY: Final = 20_000
@@ -183,7 +183,7 @@ class Rules:
         self.traits: frozenset[str] = frozenset().union(*(card.traits for card in self.cards))
         self._memory: dict[tuple[str, Values], tuple[Match, tuple[tuple[int, bool], ...]]] = {}
 
-    def counted_anew(self, before: Rules) -> list[str]:
+    def signals_to_rebuild(self, before: Rules) -> list[str]:
         """Signals with another half-life in ``before``: they start at 0, because stored amounts use the old one."""
         return [name for name, rule in self.signals.items() if rule.id != before.signals.get(name, rule).id]
 
@@ -223,7 +223,7 @@ class Rules:
             number = number_of(values[rule.amount_at])
             if number is None:
                 return None
-            amount = float(min(max(number, 0.0), MOST_AMOUNT))
+            amount = float(min(max(number, 0.0), MAX_AMOUNT))
         value = None
         if rule.distinct_at is not None:
             value = values[rule.distinct_at]

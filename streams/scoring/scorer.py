@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from streams.scoring import controls
 from streams.scoring.counting import Counted
-from streams.scoring.crossing import next_look, soonest
+from streams.scoring.crossing import bound_next_change, next_look
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.identity import PUBLIC, note_touch, note_trait
 from streams.scoring.interface import Batch
@@ -218,7 +218,7 @@ class Scorer(Leads):
                 self.outcome.ranks.setdefault(card.name, {})[lead_id] = rank
             changed = changed or known is None or math.floor(known) != reading.whole
             lead.unsent = lead.unsent or known is None or card.shown(known) != card.shown(rank)
-            change = min(change, soonest(card, lead, reading)[1])
+            change = min(change, bound_next_change(card, lead, reading)[1])
         return changed, change
 
     # What is published ----------------------------------------------------------------------------------------

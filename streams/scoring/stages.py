@@ -8,7 +8,7 @@ from math import inf
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from streams.scoring.crossing import flips, next_flip, soonest
+from streams.scoring.crossing import bound_next_change, flips, next_flip
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import CardRule, Rules, StageRule
 from streams.scoring.score import Score, Standing, read
@@ -29,7 +29,7 @@ RETRACTED = "retracted"
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A stage of a lead was entered or left at ``at_ms``; ``told``: it must be published on handoff."""
+    """A stage of a lead was entered or left at ``at_ms``; ``is_alert``: it must be published on handoff."""
 
     lead_id: str
     card: str
@@ -40,7 +40,7 @@ class Transition:
     cause: str
     """``event``, ``decay``, ``scorecard_changed``, ``merged`` or ``retracted``."""
     episode: int
-    told: bool
+    is_alert: bool
     silenced: bool
     """Not published because of the cooldown."""
     previous: float
@@ -86,7 +86,7 @@ def settle(  # noqa: PLR0913, PLR0917 - they are all needed
             ):
                 previous = before(card) if before else read(card, lead, now_ms - 1).exact
                 transitions.append(_flip_latch(rule, lead_id, lead, now_ms, cause, previous))
-        card_calm, _, card_slack = soonest(card, lead, reading)
+        card_calm, _, card_slack = bound_next_change(card, lead, reading)
         calm, slack = min(calm, card_calm), min(slack, card_slack)
     note_calm(lead, now_ms, calm, slack)
     return transitions
@@ -192,10 +192,10 @@ def _flip_latch(  # noqa: PLR0913, PLR0917 - they are all needed
         if stage.handoff and not silenced:
             latch.published_at = now_ms
     latch.since = now_ms
-    told = stage.handoff and not silenced
+    is_alert = stage.handoff and not silenced
     card = rule.key.rpartition("/")[0]
     return Transition(
-        lead_id, card, stage.name, kind, now_ms, cause.name, latch.episode, told, silenced, previous, lead.erased_at
+        lead_id, card, stage.name, kind, now_ms, cause.name, latch.episode, is_alert, silenced, previous, lead.erased_at
     )
 
 

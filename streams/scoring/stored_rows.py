@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.scoring.event import Identity
-from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, MOST_IDS, RECENT
+from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, MAX_IDS, RECENT
 
 OLD_ENTRY_BYTES: Final = 16
 """A recent event in version 2: 6 bytes of the message id's hash, 6 of ms after base and 4 of the signal."""
@@ -104,7 +104,7 @@ def find_damage(row: Any) -> str:
         return "it has different numbers of signals, amounts, times and counts, or a signal occurs twice"
     if row.first_seen > row.last_seen:
         return "its last event is earlier than its first"
-    if len(row.ring) % ID_BYTES or len(row.ring) > MOST_IDS * ID_BYTES:
+    if len(row.ring) % ID_BYTES or len(row.ring) > MAX_IDS * ID_BYTES:
         return f"{len(row.ring)} bytes of older message ids"
     if row.version > 1 and (damage := _find_damaged_events(row)):
         return damage

@@ -20,8 +20,8 @@ from streams.scoring.stages import Transition
 from streams.scoring.stored import decode
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
-MOST_REASONS: Final = 10
-MOST_RECENT: Final = 10
+MAX_REASONS: Final = 10
+MAX_RECENT: Final = 10
 _LAST_MS = 253_402_300_799_999
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -114,10 +114,10 @@ def _lead(lead_id: str, lead: Lead) -> dict[str, Any]:
 def _reasons(why: Explanation) -> list[dict[str, Any]]:
     """The parts of the score, the largest first. If there are too many, the last row is the sum of the rest."""
     parts = sorted(why.parts, key=lambda part: -abs(part.points))
-    kept, rest = parts[:MOST_REASONS], parts[MOST_REASONS:]
+    kept, rest = parts[:MAX_REASONS], parts[MAX_REASONS:]
     if rest:
-        rest = parts[MOST_REASONS - 1 :]
-        kept = parts[: MOST_REASONS - 1]
+        rest = parts[MAX_REASONS - 1 :]
+        kept = parts[: MAX_REASONS - 1]
     rows = []
     for part in kept:
         row: dict[str, Any] = {"rule": part.name, "kind": part.kind, "points": part.points, "count": part.count}
@@ -139,7 +139,7 @@ def _activity(lead: Lead, why: Explanation) -> dict[str, Any]:
         "first_seen_at": rfc3339(lead.first_seen),
         "last_seen_at": rfc3339(lead.last_seen),
         "events_total": sum(lead.count),
-        "recent": [{"type": p.name, "at": rfc3339(p.last_at or 0), "points": p.points} for p in happened[:MOST_RECENT]],
+        "recent": [{"type": p.name, "at": rfc3339(p.last_at or 0), "points": p.points} for p in happened[:MAX_RECENT]],
     }
 
 

@@ -23,7 +23,7 @@ from streams.shard.conflict import Conflict
 from streams.shard.publisher import Publisher
 from streams.shard.relay import Relay
 from streams.shard.shard import Shard
-from streams.transport.channel import MOST_RECORDS, Channel
+from streams.transport.channel import MAX_RECORDS, Channel
 
 log = logging.getLogger(__name__)
 TURN_S = 0.1
@@ -131,7 +131,7 @@ class ShardLane:
     @property
     def is_full(self) -> bool:
         """Whether the queue or the outbox is full."""
-        return self._waiting >= MOST_RECORDS or self.relay.is_full
+        return self._waiting >= MAX_RECORDS or self.relay.is_full
 
     @property
     def lag(self) -> int:
@@ -192,7 +192,7 @@ class ShardLane:
 
     async def _score_next_batch(self) -> None:
         batch = list(self._queue.pop(0))
-        while self._queue and len(batch) + len(self._queue[0]) <= MOST_RECORDS:
+        while self._queue and len(batch) + len(self._queue[0]) <= MAX_RECORDS:
             batch += self._queue.pop(0)
         self._waiting = sum(map(len, self._queue))
         records = self._verify_fingerprint(batch)

@@ -12,14 +12,14 @@ from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.shard.alert import CONTENT_TYPE, alert
 
-MOST_FORWARDS = 4096
+MAX_FORWARDS = 4096
 """The maximum number of forwarded records that one record can cause: an erasure is forwarded to every alias."""
 
 
 def alert_records(outcome: Outcome, rules: Rules, topic: str, link_base: str) -> Iterator[Outgoing]:
     """Build the alerts of the crossings that are published; ``link_base`` is the URL of the board."""
     for crossing in outcome.crossings:
-        if crossing.transition.told:
+        if crossing.transition.is_alert:
             body = alert(crossing, rules, link_base)
             headers: Headers = [("content-type", CONTENT_TYPE.encode())]
             key, at = crossing.transition.lead_id.encode(), crossing.transition.at_ms
@@ -33,14 +33,14 @@ def forward_records(outcome: Outcome, topic: str, partition: int) -> Iterator[Ou
     for forward in sorted(outcome.forwards, key=lambda forward: forward.at):
         offset, i = (offset, i + 1) if forward.at == offset else (forward.at, 0)
         outgoing = _forwarded(topic, forward.target, forward.item)
-        place = f"~{partition}:{offset * MOST_FORWARDS + min(i, MOST_FORWARDS - 1)}"
+        place = f"~{partition}:{offset * MAX_FORWARDS + min(i, MAX_FORWARDS - 1)}"
         outgoing.headers.append((SOURCE_HEADER, place.encode()))
         yield outgoing
 
 
 def forwarded_from(record: Outgoing) -> int:
     """The offset of the record that caused a forwarded record."""
-    return int(dict(record.headers)[SOURCE_HEADER].rpartition(b":")[2]) // MOST_FORWARDS
+    return int(dict(record.headers)[SOURCE_HEADER].rpartition(b":")[2]) // MAX_FORWARDS
 
 
 def _forwarded(topic: str, target: str, item: LeadEvent | Control) -> Outgoing:

@@ -12,7 +12,7 @@ from streams.events.records import fingerprint
 
 RANKING: Final = b"2"
 """The form of the ranking: places by ``rank_of``. Before, they were published scores."""
-GREATEST: Final = 2**63 - 1
+MAX_OFFSET: Final = 2**63 - 1
 """The greatest offset that Kafka can have."""
 
 
@@ -84,7 +84,7 @@ class Position:
             name, at = self._places[place], int(number)
         except ValueError:
             return True
-        if not 0 <= at <= GREATEST:  # not an offset: Leadglow did not write this header
+        if not 0 <= at <= MAX_OFFSET:  # not an offset: Leadglow did not write this header
             return True
         if at <= self.sources.get(name, -1):
             return False

@@ -22,7 +22,7 @@ from streams.transport.channel import Channel
 log = logging.getLogger(__name__)
 AGAIN_S = 1.0
 CHUNK = 500
-OUTBOX_MOST = 10_000
+MAX_OUTBOX = 10_000
 """The number of waiting entries at which a shard stops processing records."""
 
 
@@ -45,7 +45,7 @@ class Relay:
     @property
     def is_full(self) -> bool:
         """Whether the shard must wait before it processes more records."""
-        return len(self._queue) >= OUTBOX_MOST
+        return len(self._queue) >= MAX_OUTBOX
 
     def enqueue(self, entries: Sequence[Entry]) -> None:
         """Add the entries of a committed step to the queue."""

@@ -29,7 +29,7 @@ from streams.shard.unpublished import Unpublished
 from streams.store.base import Commit, Control, Entry, Verdict
 from streams.transport.topics import partition_of
 
-MOST_WAITING = 1_000_000
+MAX_WAITING = 1_000_000
 """The maximum number of outbox entries that are read: more than there can be."""
 PORTION = 1000
 """The number of records read and scored at a time; more would not fit into the processor's cache."""
@@ -82,7 +82,7 @@ class Shard:
         self.fresh = control.version == 0
         self.scorer.clear()
         self._read_control(control)
-        waiting = self.outbox = await self.env.store.outbox(self.partition, MOST_WAITING)
+        waiting = self.outbox = await self.env.store.outbox(self.partition, MAX_WAITING)
         self.catching_up = bool(waiting) or self.handoff_offset == 0
         self.unpublished = Unpublished(await self.env.store.dirty(self.partition), -self._opening)
         self.next_due = await self.env.store.next_due(self.partition) or math.inf

@@ -1,7 +1,7 @@
 """The history of a lead's whole score before the range clamps it, with fewer points the older they are.
 
 It keeps every change of the last seconds, one every few minutes of the last hours, one every few days of the last
-weeks, and never more than MOST points. A point has six bytes: four for seconds since the epoch, two for the score.
+weeks, and at most MAX_POINTS points. A point has six bytes: four for seconds since the epoch, two for the score.
 ``commit.lua`` implements the same algorithm.
 """
 
@@ -11,16 +11,16 @@ from struct import Struct
 from typing import Final
 
 POINT: Final = Struct(">Ih")
-MOST: Final = 112
+MAX_POINTS: Final = 112
 """The maximum number of points; a longer history is thinned to about 100 at most."""
 SHARE: Final = 7
 OLDEST_S: Final = 90 * 86_400
-LEAST, GREATEST = -(2**15), 2**15 - 1
+MIN_SCORE, MAX_SCORE = -(2**15), 2**15 - 1
 
 
 def add(history: bytes, at_s: int, score: float) -> bytes:
     """Add a score to a history. An earlier time than the last one is raised to it; an unchanged score adds no point."""
-    value = int(min(max(score // 1, LEAST), GREATEST))
+    value = int(min(max(score // 1, MIN_SCORE), MAX_SCORE))
     if history:
         last_s, last = POINT.unpack_from(history, len(history) - POINT.size)
         if last == value:
@@ -29,7 +29,7 @@ def add(history: bytes, at_s: int, score: float) -> bytes:
         if at_s == last_s:
             history = history[: -POINT.size]
     history += POINT.pack(at_s, value)
-    if len(history) > MOST * POINT.size or at_s - POINT.unpack_from(history)[0] > OLDEST_S:
+    if len(history) > MAX_POINTS * POINT.size or at_s - POINT.unpack_from(history)[0] > OLDEST_S:
         return _thinned(history)
     return history
 

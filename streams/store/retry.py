@@ -27,14 +27,14 @@ CLOSED = (AttributeError, RuntimeError, TypeError)
 
 uvloop raises the second, asyncio of Python 3.12 and 3.13 the third and the first: redis-py issue 4287.
 """
-MOST_CLOSED = 20
+MAX_CLOSED = 20
 """After this many such errors in a row, the error is considered a bug and raised."""
 WRITE = AbstractConnection.send_packed_command.__code__
 logger = logging.getLogger(__name__)
 Reply = TypeVar("Reply")
 
 FIRST_DELAY_S = 0.05
-LONGEST_DELAY_S = 2.0
+MAX_DELAY_S = 2.0
 
 UNREACHABLE = "check that Redis runs, and its address and TLS settings"
 CLUSTER = "a part of the cluster is down: bring its nodes back or fail over to replicas"
@@ -100,7 +100,7 @@ class RetryPolicy:
             except (*TROUBLE, *CLOSED) as error:
                 advice = remedy(error)
                 closed = closed + 1 if isinstance(error, CLOSED) else 0
-                if advice is None or closed > MOST_CLOSED:
+                if advice is None or closed > MAX_CLOSED:
                     raise
                 self._failed(op, error, advice)
                 self._waiting.add(caller)
@@ -111,7 +111,7 @@ class RetryPolicy:
             with suppress(RedisError, OSError):
                 await self._reset()
             await asyncio.sleep(delay_s * random.uniform(0.5, 1))
-            delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+            delay_s = min(2 * delay_s, MAX_DELAY_S)
 
     async def _shielded(self, send: Callable[[], Awaitable[Reply]]) -> Reply:
         task = asyncio.ensure_future(send())

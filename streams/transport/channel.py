@@ -9,7 +9,7 @@ from streams.metrics import Metrics
 from streams.transport.producer import Producer
 from streams.transport.topics import Topics
 
-MOST_RECORDS = 20_000
+MAX_RECORDS = 20_000
 """The number of records waiting in a lane at which fetching pauses; also the maximum in one step."""
 AlreadySent = Callable[[int, int], Awaitable[set[str]]]
 """(partition of handoff, offset) -> the alert ids on the partition from that offset on."""

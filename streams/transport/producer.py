@@ -18,7 +18,7 @@ from streams.transport.topic_ids import topic_ids
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
+MAX_PAUSE_S = 5.0
 HEALTH_CHECK_TIMEOUT_S = 2.0
 """How long Kafka may take to answer before it counts as unreachable."""
 STOP_S = 5.0
@@ -181,7 +181,7 @@ class Producer:
                     log.warning("Kafka cannot be reached (%s); trying again in %.1f s", error, pause_s)
                     await producer.stop()
                     await asyncio.sleep(pause_s)
-                    pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                    pause_s = min(pause_s * 2, MAX_PAUSE_S)
             return self._producer
 
     async def _replace_failed(self, failed: Any, error: Exception, pause_s: float) -> float:
@@ -198,7 +198,7 @@ class Producer:
             if replaced is not None:
                 replaced.set_result(None)
         await asyncio.sleep(pause_s)
-        return min(pause_s * 2, LONGEST_PAUSE_S)
+        return min(pause_s * 2, MAX_PAUSE_S)
 
 
 def _append(batch: BatchBuilder, row: Row) -> bool:

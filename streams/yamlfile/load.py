@@ -64,15 +64,15 @@ class Format(Generic[T]):
         return self.read_file(path).value
 
     def load_text(self, text: str, name: str = "text") -> T:
-        """Read the text of a file. Messages use ``name`` as the file name."""
-        return self.read_text(text, name).value
+        """Parse the text of a file. Messages use ``name`` as the file name."""
+        return self.parse_text(text, name).value
 
     def read_file(self, path: Path | str) -> Reading[T]:
         """Read a file from disk, as ``load_file`` does, with its warnings."""
-        return self.read_text(read_text(path), str(path))
+        return self.parse_text(read_text(path), str(path))
 
-    def read_text(self, text: str, name: str) -> Reading[T]:
-        """Read the text of a file, as ``load_text`` does, with its warnings."""
+    def parse_text(self, text: str, name: str) -> Reading[T]:
+        """Parse the text of a file, as ``load_text`` does, with its warnings."""
         report = Report(discreet=self.discreet)
         root = parse(text, report)
         file: Struct | None = self.grammar.read(root, report) if root is not None else None

@@ -36,7 +36,7 @@ _PERIODS: Final = {
 }
 
 
-_MOST_CHARS: Final = 200
+_MAX_CHARS: Final = 200
 """Of a scalar that is worth a guess."""
 Guess = Callable[[str], Iterator[Any]]
 """Values that a text may have been meant as, the likeliest first."""
@@ -77,7 +77,7 @@ def _candidates(node: Node, guess: Guess) -> Iterator[Any]:
     if not isinstance(value, str):
         yield node.raw or str(value).lower()
     text = re.sub(f"[{ODD_SPACES}]", " ", node.raw or str(value)).strip(f" ,;{SMART_QUOTES}")
-    if text and len(text) <= _MOST_CHARS:
+    if text and len(text) <= _MAX_CHARS:
         yield text
         yield from guess(text)
 

@@ -51,7 +51,7 @@ def test_more_signals_than_sixteen_bits_count() -> None:
 
 
 def test_a_lead_with_very_many_signals_does_not_widen_the_columns() -> None:
-    with patch.object(fitting, "MOST_SIGNALS", 8):
+    with patch.object(fitting, "MAX_SIGNALS", 8):
         scorer = AcceleratedScorer(rules_of())
         scorer.put_lead("few", encode(a_lead(range(8))))
         scorer.put_lead("many", encode(a_lead(range(9))))
@@ -64,7 +64,7 @@ def test_a_lead_with_very_many_signals_does_not_widen_the_columns() -> None:
 
 def blob_after_two_events(most_signals: int) -> bytes | None:
     rules = rules_of(4)
-    with patch.object(accelerator_rules, "MOST_SIGNALS", most_signals):
+    with patch.object(accelerator_rules, "MAX_SIGNALS", most_signals):
         scorer = AcceleratedScorer(rules)
         batch = batch_of(rules, [event(rules, "m-1"), event(rules, "m-2")])
         for lead_id in scorer.missing(batch):
@@ -79,7 +79,7 @@ def test_the_reference_handles_scorecards_with_very_many_signals() -> None:
 
 
 def test_too_many_sets_of_signals_are_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.accelerator.rules.MOST_GROUPS", 3)
+    monkeypatch.setattr("streams.accelerator.rules.MAX_GROUPS", 3)
     signals = Signals()
     assert [signals.group((1,)), signals.group((2,)), signals.group((1,))] == [0, 1, 0]
     with pytest.raises(OverflowError, match="set LEADGLOW_ACCELERATOR=off"):

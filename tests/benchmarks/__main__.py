@@ -128,7 +128,7 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def complete(results: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    """Add what puts the figures in proportion."""
+    """Add ratios, versions and the options of the run."""
     if "scoring" in results:
         for name in REDIS:
             results[name] = results["scoring"].pop(name)

@@ -1,4 +1,4 @@
-"""The collector's floor: a bare aiohttp handler that writes what it is sent to Kafka, looks at nothing, and says yes.
+"""The collector's floor: a bare aiohttp handler that writes each body to Kafka unread and answers 200.
 
 Run as ``python -m tests.benchmarks.bare KAFKA TOPIC IDEMPOTENT``, the last ``True`` or ``False``; prints its address.
 """

@@ -1,4 +1,4 @@
-"""The board over a million leads, while a worker scores into the same shards; and what reading costs the worker."""
+"""The board over a million leads, while a worker scores into the same shards, and the cost of reads for the worker."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def _rounds(rig: Rig, who: tuple[RedisStore, int, Board], seconds: float, 
 
 @asynccontextmanager
 async def _read_at(place: str, rig: Rig) -> AsyncIterator[str]:
-    """The address of the Redis that the worker writes to, or of a replica, once that holds everything."""
+    """The address of the Redis that the worker writes to, or of a replica that has caught up."""
     if place == "primary":
         yield rig.redis.address
         return
@@ -150,14 +150,14 @@ def _compared(name: str, alone: list[float], read: list[float]) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a worker scored, and what it took."""
+    """How fast a worker scored, and its processor time."""
 
     per_second: float
     cpu_us: float
 
 
 async def _pace(store: RedisStore, pid: int, meanwhile: Coroutine[Any, Any, T]) -> tuple[Pace, T]:
-    """The pace of a worker while something goes on, and what that came to."""
+    """The pace of a worker during an activity, and the result of that activity."""
     before, began_s, cpu_s = await leadglow.checkpoints(store), time.perf_counter(), measure.cpu_s(pid)
     found = await meanwhile
     events = await leadglow.checkpoints(store) - before

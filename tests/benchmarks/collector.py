@@ -1,4 +1,4 @@
-"""The collector on one core, beside a bare handler on the same core, in turns; the load comes from another one."""
+"""The collector on one core, and a bare handler on the same core, in turns; the load comes from another core."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ async def _serving(rig: Rig, name: str, settings: dict[str, str], *arguments: st
 
 
 async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
-    """What it says to be listening on."""
+    """The address that it prints."""
     while True:
         for line in tail(log).splitlines():
             if "listening on http" in line:

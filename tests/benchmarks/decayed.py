@@ -24,7 +24,7 @@ SIGNALS: Final = {
 }
 
 State = tuple[float, int, bool]
-"""The sum, the time in ms that it holds for, and whether the lead is hot."""
+"""The sum, its time in ms, and whether the lead is hot."""
 COLD: Final[State] = (0.0, 0, False)
 
 
@@ -64,7 +64,7 @@ class Model:
 
 
 def expected_entries(workload: Iterable[Event]) -> int:
-    """How often a lead becomes hot when the whole workload is taken in log order."""
+    """How often a lead becomes hot if the workload is processed in log order."""
     model, states, entries = Model(), dict[str, State](), 0
     for event in workload:
         states[event.key], entered = model.step(states.get(event.key, COLD), orjson.loads(event.value))

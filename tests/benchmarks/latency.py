@@ -33,7 +33,7 @@ async def listening(kafka: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 class Stopwatch:
-    """Sends hot leads and notes, for each, when its record comes out at the other end."""
+    """Sends hot leads and records when the alert of each arrives."""
 
     def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
         self._loader = Loader(producer, topic)

@@ -24,7 +24,7 @@ from tests.benchmarks.rig import PART_S, Rig, spawn, tail
 from tests.benchmarks.workload import PARTITIONS, create_topics
 
 CHECKPOINT = "ckpt"
-"""The field of a shard's control record that holds the next offset of lead-events, in ASCII digits."""
+"""The field of a shard's control record with the next offset of lead-events, in ASCII digits."""
 POLL_S = 0.02
 STOP_S = 20
 
@@ -106,7 +106,7 @@ async def backlog(
 
 
 async def _redis_shares(rig: Rig, part: str, store: RedisStore) -> dict[str, int]:
-    """What the keys of each kind take, in bytes; and of ``leads`` what is kept of recent events beside their ids."""
+    """The size of the keys of each kind in bytes; and, within ``leads``, of the recent events without their ids."""
     shares = dict.fromkeys(("leads", "schedule", "ranking", "history"), 0)
     cards = [card.name for card in load_file(SCORECARD).scorecards]
     async with Redis.from_url(rig.redis.address) as redis:
@@ -170,7 +170,7 @@ async def checkpoints(store: RedisStore) -> int:
 
 
 async def entries(kafka: str, topic: str) -> int:
-    """How many different alerts say that a lead entered a stage."""
+    """The number of different alerts for entered stages."""
     async with AIOKafkaConsumer(bootstrap_servers=kafka) as consumer:
         partitions = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
         consumer.assign(partitions)

@@ -1,4 +1,4 @@
-"""Clocks and figures: processor time, memory and percentiles, the same way for everybody.
+"""Clocks and figures: processor time, memory and percentiles, the same way for all parts.
 
 A rate counts from the first batch that a process has finished with to the last one made durable, without
 the events of that first batch: starting up, joining a group and recovering are in nobody's figures.
@@ -20,7 +20,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def figures(events: int, wall_s: float, cpu_s: float) -> Figures:
-    """The two figures that everybody reports, user and system time together."""
+    """Throughput and processor time (user and system), which all parts report."""
     return {
         "events_per_second": round(events / wall_s),
         "cpu_us_per_event": round(cpu_s / events * 1e6, 2),
@@ -64,7 +64,7 @@ class Meter:
         return self.done >= self._goal
 
     def report(self, version: str, alerts: int | None = None) -> None:
-        """Print what the parent process reads: the last line of our output."""
+        """Print the last line of output, which the parent process reads."""
         result: dict[str, object] = dict(
             figures(self.done - self._before, time.perf_counter() - self._wall_s, self._cpu() - self._cpu_s)
         )

@@ -20,7 +20,7 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Client:
-    """Asks one server over connections that stay. A whole HTTP client would take much of the core that it runs on."""
+    """Sends requests to one server over persistent connections, with less overhead than a complete HTTP client."""
 
     def __init__(self, url: str) -> None:
         self._host, self._port = urlsplit(url).hostname, urlsplit(url).port

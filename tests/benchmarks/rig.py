@@ -1,4 +1,4 @@
-"""What one run of the benchmark stands on: Kafka, Redis, and fresh names for every part."""
+"""The environment of one run of the benchmark: Kafka, Redis, and fresh names for each part."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Rig:
         return "-".join((self.run, *parts))
 
     async def empty_redis(self) -> None:
-        """Forget what the part before left behind."""
+        """Delete the data of the previous part."""
         async with Redis.from_url(self.redis.address) as redis:
-            await redis.execute_command("FLUSHALL", "SYNC")  # type: ignore[no-untyped-call]  # or it goes on meanwhile
+            await redis.execute_command("FLUSHALL", "SYNC")  # type: ignore[no-untyped-call]  # otherwise the deletion continues during the measurement
 
     async def used_redis_bytes(self) -> int:
-        """Memory of everything that Redis holds."""
+        """Memory of all data in Redis."""
         async with Redis.from_url(self.redis.address) as redis:
             return int((await redis.info("memory"))["used_memory"])
 

@@ -80,7 +80,7 @@ def demo_request(lead: str, at_ms: int) -> Event:
 
 
 async def create_topics(kafka: str, *names: str) -> None:
-    """Create topics that keep records whatever their timestamps say."""
+    """Create topics that keep records with any timestamp."""
     forever = {"retention.ms": "-1"}
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
@@ -121,7 +121,7 @@ class Loader:
 
 
 async def preload(kafka: str, topic: str, count: int, end_ms: int) -> None:
-    """Create the topic and put the whole workload into it."""
+    """Create the topic and write the workload to it."""
     await create_topics(kafka, topic)
     async with AIOKafkaProducer(bootstrap_servers=kafka, max_batch_size=BATCH_BYTES) as producer:
         loader = Loader(producer, topic)

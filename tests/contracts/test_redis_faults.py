@@ -125,7 +125,7 @@ async def test_a_killed_redis_is_waited_for_and_the_step_is_taken_once(valkey: S
         assert (await store.control(0)).version == 2
 
 
-async def test_a_step_whose_reply_was_lost_is_repeated_and_found_to_be_taken(valkey: SimpleNamespace) -> None:
+async def test_a_step_is_repeated_after_a_lost_reply_and_found_committed(valkey: SimpleNamespace) -> None:
     client = connect(valkey.url)
     await client.script_load(COMMIT)
     client.evalsha = losing_the_first_reply(client.evalsha)  # type: ignore[method-assign]
@@ -136,7 +136,7 @@ async def test_a_step_whose_reply_was_lost_is_repeated_and_found_to_be_taken(val
 
 
 @pytest.mark.usefixtures("transacting")
-async def test_a_transaction_whose_reply_was_lost_is_repeated_and_found_to_have_taken_place(
+async def test_a_transaction_is_repeated_after_a_lost_reply_and_found_committed(
     valkey: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transaction, "_execute", losing_the_first_reply(transaction._execute))
@@ -147,7 +147,7 @@ async def test_a_transaction_whose_reply_was_lost_is_repeated_and_found_to_have_
 
 
 @pytest.mark.usefixtures("transacting")
-async def test_of_two_writers_whose_transactions_cross_one_is_refused_whole(
+async def test_of_two_concurrent_transactions_one_is_refused_completely(
     valkey: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch, ours, theirs = transaction._watch, Commit(0, "", "a", {}, leads={"a": b"1"}), Commit(0, "", "b", {})

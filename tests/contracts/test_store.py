@@ -325,7 +325,7 @@ async def test_a_ranking_can_begin_at_a_score(store: Store) -> None:
     assert await store.ranked(P, "nobody", None, 5) == []
 
 
-async def test_a_step_with_a_second_lengthens_the_histories_of_what_it_ranks(store: Store) -> None:
+async def test_a_step_with_a_time_lengthens_the_histories_of_ranked_leads(store: Store) -> None:
     assert await store.history(P, "sales", ["ann", "bob"]) == [b"", b""]
     await store.commit(P, ranked_step(0, {"ann": 10.0, "bob": 3.0}, second=1000))
     await store.commit(P, ranked_step(1, {"ann": 10.0}, second=1005))
@@ -362,7 +362,7 @@ async def test_histories_are_thinned_alike_everywhere(store: Store) -> None:
         assert (await store.history(P, "sales", ["ann"]))[0] == expected
 
 
-async def test_what_fired_is_counted_by_day_and_once(store: Store) -> None:
+async def test_fired_signals_are_counted_once_by_day(store: Store) -> None:
     for _ in range(2):
         await store.commit(P, step(0, day=100, fired={"page view": (3, None), "order": (1, 2.5)}))
     await store.commit(P, step(1, day=100, fired={"page view": (1, None), "order": (2, 0.25)}))
@@ -372,7 +372,7 @@ async def test_what_fired_is_counted_by_day_and_once(store: Store) -> None:
     assert await store.fired(P, [99, 102]) == {}
 
 
-async def test_what_fired_is_kept_for_nine_days(store: Store) -> None:
+async def test_fired_signals_are_kept_for_nine_days(store: Store) -> None:
     for version, day in enumerate([100, 104, 109, 100, 101]):
         await store.commit(P, step(version, day=day, fired={"order": (1, None)}))
     assert {day for day in range(90, 120) if await store.fired(P, [day])} == {101, 104, 109}

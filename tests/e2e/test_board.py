@@ -1,4 +1,4 @@
-"""The board in Chromium, on a running Leadglow: what people see when events come."""
+"""The board in Chromium, on a running Leadglow: pages change as events arrive."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ window.EventSource = class extends EventTarget {
   close() {}
 };
 """
-"""Streams are opened when the test says so."""
+"""Streams are opened when the test allows it."""
 
 
 RANKED = "document.querySelectorAll('.ranking li').length"
@@ -56,7 +56,7 @@ MARKED = """
     open.call(this, method, url);
   };
 """
-"""Requests know whether they ask for more of the list."""
+"""Records for each request whether it loads more of the list."""
 SLOW = f"""
 (() => {{
   {MARKED}
@@ -78,7 +78,7 @@ HOLDING = f"""
   }};
 }})()
 """
-"""The next refresh is sent when the test says so."""
+"""The next refresh is sent when the test allows it."""
 
 
 REFUSED = """
@@ -90,7 +90,7 @@ window.EventSource = class extends Opened {
   }
 };
 """
-"""Streams are refused until the test says otherwise."""
+"""Streams are refused until the test allows them."""
 
 
 FAILING = """
@@ -100,7 +100,7 @@ XMLHttpRequest.prototype.open = function (method, url) {
   if (window.isAway) Object.defineProperty(this, "status", { value: 503 });
 };
 """
-"""Refreshes fail, as where Redis is away, for as long as the test says."""
+"""Refreshes fail, as without Redis, until the test allows them."""
 
 
 def opened(visitor: Visitor, board: Board, path: str) -> Page:
@@ -112,7 +112,7 @@ def opened(visitor: Visitor, board: Board, path: str) -> Page:
 
 
 def unharmed(page: Page, board: Board) -> None:
-    """It is the page that was opened, it has complained of nothing, and asked nobody else."""
+    """Assert that the page was not reloaded, logged no errors and sent no requests elsewhere."""
     assert page.run("window.marked")
     assert page.complaints() == []
     assert [url for url in page.requests() if not url.startswith(board.url + "/")] == []
@@ -133,7 +133,7 @@ def test_the_ranking_changes_without_a_reload(board: Board, visitor: Visitor) ->
     unharmed(page, board)
 
 
-def test_what_changes_before_a_page_listens_is_seen_at_once(board: Board, chromium: Chromium) -> None:
+def test_changes_before_a_page_listens_are_shown_at_once(board: Board, chromium: Chromium) -> None:
     visitor = chromium.visitor(before=HELD)
     page = visitor.open(board.url)
     page.run("window.marked = true")
@@ -147,7 +147,7 @@ def test_what_changes_before_a_page_listens_is_seen_at_once(board: Board, chromi
     visitor.close()
 
 
-def test_a_page_whose_stream_is_refused_says_so_until_it_listens(board: Board, chromium: Chromium) -> None:
+def test_a_page_shows_that_its_stream_is_refused_until_it_listens(board: Board, chromium: Chromium) -> None:
     visitor = chromium.visitor(before=REFUSED)
     page = visitor.open(board.url)
     state = "document.querySelector('[data-state]').dataset.state"
@@ -162,7 +162,7 @@ def test_a_page_whose_stream_is_refused_says_so_until_it_listens(board: Board, c
     visitor.close()
 
 
-def test_a_page_whose_refreshes_fail_says_so_until_one_works(board: Board, chromium: Chromium) -> None:
+def test_a_page_shows_that_refreshes_fail_until_one_works(board: Board, chromium: Chromium) -> None:
     visitor = chromium.visitor(before=FAILING)
     page = opened(visitor, board, "/")
     state = "document.querySelector('[data-state]').dataset.state"
@@ -194,7 +194,7 @@ def test_a_lead_is_followed_over_its_threshold_to_the_alert(board: Board, visito
     unharmed(alerts, board)
 
 
-def test_the_open_page_of_a_lead_that_is_erased_says_that_it_is_gone(board: Board, visitor: Visitor) -> None:
+def test_the_open_page_of_an_erased_lead_shows_that_it_is_gone(board: Board, visitor: Visitor) -> None:
     board.send(identified("leaving", name="Lea Leaving", title="CTO", employees=450))
     board.wait_score("leaving", 35)
     page = opened(visitor, board, "/leads/leaving")
@@ -225,7 +225,7 @@ def test_the_waterfall_sums_to_the_score(board: Board, visitor: Visitor) -> None
     assert page.run("document.getElementById('curve').dataset.drawn") == "yes"
 
 
-def test_the_curve_tells_when_stages_will_be_left(board: Board, visitor: Visitor) -> None:
+def test_the_curve_shows_when_stages_will_be_left(board: Board, visitor: Visitor) -> None:
     searched = {"path": "/search", "search": "price"}
     board.send(*({**viewed("cooling", "/search"), "properties": searched} for _ in range(4)))
     board.wait_score("cooling", 36)
@@ -281,7 +281,7 @@ def test_a_long_list_goes_on_as_it_is_scrolled(board: Board, visitor: Visitor) -
     wait_for(lambda: len(page.run(rows)) == 50, "the first page")
 
     def all_of_them() -> bool:
-        """Scroll to the end as somebody does who does not know yet whether it is the end."""
+        """Scroll to the end as a person does who cannot see yet whether it is the end."""
         page.run("scrollTo(0, 0), document.getElementById('further')?.scrollIntoView()")
         return len(page.run(rows)) >= 70
 
@@ -368,7 +368,7 @@ def test_a_change_is_on_the_open_page_soon_after_its_event_arrived(board: Board,
 
 
 async def probed(board: Board) -> float:
-    """Noise, and a lead that enters the ranking's top four times a second; its name tells when."""
+    """Noise, and a lead that enters the top of the ranking four times a second; its name contains the time."""
     views = (viewed(f"noise-{i % 5000}", f"/blog/{i % 50}") for i in range(NOISE_PER_S * NOISE_S))
     noise = iter([json.dumps(view).encode() for view in views])
     noisy = stream(board.system, noise, NOISE_PER_S)

@@ -1,4 +1,4 @@
-"""The board in Chromium: what keeps it open to everybody, and closed to mischief."""
+"""The board in Chromium: accessibility and security."""
 
 from collections.abc import Callable, Iterator
 
@@ -50,7 +50,7 @@ def watched(board: Board) -> Board:
 
 @pytest.fixture(scope="session")
 def closed(board: Board, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
-    """Another board on the same leads, which wants to know who is there."""
+    """Another board on the same leads, with an access file."""
     access = access_file(tmp_path_factory.mktemp("access"))
     with board.system.board(board_access=str(access)) as process:
         process.wait_ready()
@@ -132,9 +132,7 @@ def test_the_keyboard_alone_leads_everywhere(watched: Board, visitor: Visitor) -
     assert lead < 20
 
 
-def test_an_answer_to_older_filters_does_not_take_the_place_of_what_was_sought_since(
-    watched: Board, visitor: Visitor
-) -> None:
+def test_a_late_answer_to_older_filters_does_not_replace_a_newer_search(watched: Board, visitor: Visitor) -> None:
     page = visitor.open(watched.url)
     wait_for(lambda: page.run("document.querySelectorAll('#live > li').length") > 0, "leads")
     page.run(
@@ -148,7 +146,7 @@ def test_an_answer_to_older_filters_does_not_take_the_place_of_what_was_sought_s
     assert merged_from == "/?q=nobody"
 
 
-def test_more_of_an_older_list_is_not_added_to_what_was_sought_since(watched: Board, visitor: Visitor) -> None:
+def test_more_rows_of_an_older_list_are_not_added_to_a_newer_search(watched: Board, visitor: Visitor) -> None:
     watched.send(*qualifying("beside"))
     watched.wait_score("beside", 75)
     page = visitor.open(f"{watched.url}/?q=watched")
@@ -180,7 +178,7 @@ def tab_to(page: Page, reached: Callable[[], bool], most: int = 60) -> int:
     raise AssertionError(message)
 
 
-def test_focus_and_what_is_open_survive_a_change(watched: Board, visitor: Visitor) -> None:
+def test_focus_and_open_details_survive_a_change(watched: Board, visitor: Visitor) -> None:
     page = visitor.open(f"{watched.url}/leads/watched")
     wait_for(lambda: page.run("document.documentElement.dataset.connected === 'yes'"), "listening")
     page.run(f"{SUMMARY}.click(), {SUMMARY}.focus()")
@@ -194,7 +192,7 @@ def test_focus_and_what_is_open_survive_a_change(watched: Board, visitor: Visito
     assert page.run("document.querySelectorAll('.plot canvas').length") == 1
 
 
-def test_a_rank_of_four_digits_stands_on_one_line_in_its_place(watched: Board, visitor: Visitor) -> None:
+def test_a_rank_of_four_digits_fits_on_one_line(watched: Board, visitor: Visitor) -> None:
     page = visitor.open(watched.url)
     page.run("document.querySelector('.ranking').style.counterReset = 'rank 8887'")
     rank = "getComputedStyle(document.querySelector('.lead'), '::before')"
@@ -232,7 +230,7 @@ def test_the_theme_is_the_systems_until_it_is_chosen(board: Board, chromium: Chr
     visitor.close()
 
 
-def test_nobody_looks_without_a_token_and_a_viewer_sees_no_names(
+def test_pages_need_a_token_and_a_viewer_sees_no_names(
     watched: Board, closed: CollectorProcess, visitor: Visitor
 ) -> None:
     page = visitor.open(f"{closed.url}/leads/watched")

@@ -63,7 +63,7 @@ def test_a_browser_sdk_delivers_a_story_that_counts_once(
     assert lead["traits"] == {"title": "CTO"}
 
 
-def test_the_browser_sdk_of_segment_calls_nobody_but_the_collector(
+def test_the_browser_sdk_of_segment_calls_only_the_collector(
     stack: Stack, chromium: Chromium, bundled: Callable[[str], str]
 ) -> None:
     visitor = chromium.visitor(HURRY)
@@ -113,7 +113,7 @@ def test_the_snippet_delivers_a_story_that_counts_once(stack: Stack, visitor: Vi
     assert max(sent.values()) > 1
 
 
-def test_the_snippet_delivers_what_happens_as_the_page_is_left(stack: Stack, visitor: Visitor) -> None:
+def test_the_snippet_delivers_events_while_the_page_is_left(stack: Stack, visitor: Visitor) -> None:
     stack.pages["/pricing"] = loader(stack.url)
     page = visitor.open(f"{stack.site}/pricing")
     alias = page.run("leadglow.track('Demo Requested'), leadglow.identify('user-left'), document.cookie.split('=')[1]")

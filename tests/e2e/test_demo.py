@@ -25,7 +25,7 @@ CHILDREN = 6
 STOP_S = 40
 
 
-def test_it_scores_what_it_sends_verifies_itself_and_leaves_nothing_behind() -> None:
+def test_it_scores_its_events_verifies_itself_and_leaves_no_process() -> None:
     with start_child([*COMMAND, "--events", "3000", "--json"], stdout=-1, stderr=-1, text=True) as demo:
         children = Children(demo.pid)
         wait_for(lambda: len(children.look()) >= CHILDREN or demo.poll() is not None, "started", START_S)
@@ -59,7 +59,7 @@ def test_the_live_view_shows_leads_and_ctrl_c_ends_it_with_everything_it_started
     wait_for(lambda: children.left() == [], "gone", STOP_S)  # the watchdog ends a moment later
 
 
-def test_what_the_live_view_tells_to_paste_makes_a_lead_that_it_shows() -> None:
+def test_the_command_of_the_live_view_makes_a_lead_that_it_shows() -> None:
     screen, terminal = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}  # noqa: TID251
     with start_child(COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=env) as demo:
@@ -88,7 +88,7 @@ def test_killed_at_any_time_it_takes_its_children_along(number: signal.Signals) 
     assert len(children.seen) >= CHILDREN
 
 
-def test_a_kafka_that_is_not_there_is_told_in_a_sentence() -> None:
+def test_a_missing_kafka_is_reported_in_a_sentence() -> None:
     done = subprocess.run(
         [*COMMAND, "--events", "10", "--kafka", "127.0.0.1:1"],
         capture_output=True,
@@ -120,7 +120,7 @@ class Children:
 
 
 def plain(shown: bytes) -> str:
-    """What stands on a terminal, without colours."""
+    """The text on a terminal, without colours."""
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode(errors="replace"))
 
 

@@ -27,7 +27,7 @@ PYTHON = {
 
 
 def story(name: str) -> list[dict[str, Any]]:
-    """An anonymous visit, then somebody with a name."""
+    """An anonymous visit, then an identified one."""
     nobody, somebody = f"anonymous-{name}", f"user-{name}"
     return [
         {"type": "page", "anonymousId": nobody, "properties": {"url": "https://acme.example/pricing"}},

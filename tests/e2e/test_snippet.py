@@ -1,4 +1,4 @@
-"""Our snippet in a real browser, against a server that keeps what it gets."""
+"""Our snippet in a real browser, against a server that records its requests."""
 
 import gzip
 import json
@@ -17,8 +17,8 @@ from tests.support.waiting import wait_for
 
 SNIPPET = Path(__file__).parents[2] / "app/collector/static/leadglow.js"
 LOADER = re.findall(r"^<script.+</script>$", SNIPPET.read_text(), re.MULTILINE)
-MOST_BYTES = 3000
-MOST_KEPT = 100
+MAX_BYTES = 3000
+MAX_KEPT = 100
 NO_GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {value: true})"
 NO_DNT = "Object.defineProperty(Navigator.prototype, 'doNotTrack', {value: '1'})"
 FORM = """
@@ -27,13 +27,13 @@ FORM = """
   <input type="password" name="word" value="hidden"><button>Send</button>
 </form>"""
 HURRY = "dispatchEvent(new Event('online')), dispatchEvent(new Event('pagehide')), fetch('/').then(() => null)"
-"""Sends by every way what may be sent, and returns when a later request is answered."""
+"""Sends an event in every possible way, and returns when a later request is answered."""
 STORED = "Object.keys(localStorage).length + document.cookie"
 Call = dict[str, Any]
 
 
 class Rig:
-    """A site with the snippet, its visitor, and what the collector gets."""
+    """A site with the snippet, its visitor, and the requests to the collector."""
 
     def __init__(self, stack: ExitStack, chromium: Chromium, attributes: str, before: str, body: str) -> None:
         self.statuses: deque[int] = deque()
@@ -91,13 +91,13 @@ def rig_of(chromium: Chromium) -> Iterator[RigOf]:
 
 
 def test_it_is_smaller_than_3_kilobytes() -> None:
-    assert len(gzip.compress(SNIPPET.read_bytes())) < MOST_BYTES
+    assert len(gzip.compress(SNIPPET.read_bytes())) < MAX_BYTES
 
 
 # What is sent ---------------------------------------------------------------------------------------------------
 
 
-def test_a_page_view_says_where_it_was_and_which_campaign_led_there(rig_of: RigOf) -> None:
+def test_a_page_view_has_its_address_and_campaign(rig_of: RigOf) -> None:
     rig = rig_of()
     rig.open("/pricing?utm_source=news+letter&utm_medium=email&utm_campaign=q4&x=1")
 
@@ -162,7 +162,7 @@ def test_forms_are_sent_with_names_and_no_values(rig_of: RigOf) -> None:
     assert "ana@acme.example" not in str(rig.calls)
 
 
-def test_the_address_in_a_form_identifies_only_if_the_site_says_so(rig_of: RigOf) -> None:
+def test_an_address_in_a_form_identifies_only_if_the_site_allows_it(rig_of: RigOf) -> None:
     rig = rig_of('data-email="true"', body=FORM)
     rig.open().run("document.forms[0].requestSubmit()")
 
@@ -250,7 +250,7 @@ def test_a_refusal_is_remembered_and_nothing_else(rig_of: RigOf) -> None:
 
 
 @pytest.mark.parametrize("before", [NO_GPC, NO_DNT], ids=["gpc", "dnt"])
-def test_a_browser_that_refuses_for_its_visitor_is_heard_whatever_the_page_says(rig_of: RigOf, before: str) -> None:
+def test_a_refusal_of_the_browser_overrides_the_page(rig_of: RigOf, before: str) -> None:
     rig = rig_of(before=before)
     page = rig.open()
     page.run("leadglow.consent(true)")
@@ -265,7 +265,9 @@ def test_a_browser_that_refuses_for_its_visitor_is_heard_whatever_the_page_says(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_what_the_collector_cannot_take_is_sent_again_with_the_same_ids(rig_of: RigOf, status: int) -> None:
+def test_events_that_the_collector_cannot_accept_now_are_sent_again_with_the_same_ids(
+    rig_of: RigOf, status: int
+) -> None:
     rig = rig_of()
     rig.statuses += [status]
     page = rig.open()
@@ -276,7 +278,7 @@ def test_what_the_collector_cannot_take_is_sent_again_with_the_same_ids(rig_of: 
     assert first == again
 
 
-def test_what_the_collector_refuses_is_not_sent_again(rig_of: RigOf) -> None:
+def test_events_that_the_collector_refuses_are_not_sent_again(rig_of: RigOf) -> None:
     rig = rig_of()
     rig.statuses += [400]
     page = rig.open()
@@ -289,19 +291,19 @@ def test_what_the_collector_refuses_is_not_sent_again(rig_of: RigOf) -> None:
     assert [call["type"] for call in calls] == ["page", "track"]
 
 
-def test_what_could_not_be_delivered_waits_for_the_next_page_in_a_bounded_queue(rig_of: RigOf) -> None:
+def test_undelivered_events_wait_for_the_next_page_in_a_bounded_queue(rig_of: RigOf) -> None:
     rig = rig_of()
     rig.statuses += [503] * 2
     page = rig.open()
     rig.wait(1)
-    page.run(f"for (let i = 0; i < {MOST_KEPT}; i++) leadglow.track('Demo', {{i}})")
+    page.run(f"for (let i = 0; i < {MAX_KEPT}; i++) leadglow.track('Demo', {{i}})")
     page.go(rig.url("/later"))
 
     wait_for(lambda: rig.statuses == deque() and page.run("localStorage.leadglow_queue") == "[]", "delivered")
 
     delivered = {call["messageId"]: call for post in rig.posts[2:] for call in json.loads(post.body)["batch"]}
     numbers = [call["properties"].get("i") for call in delivered.values()]
-    assert numbers == [*range(1, MOST_KEPT), None]
+    assert numbers == [*range(1, MAX_KEPT), None]
     assert max(len(post.body) for post in rig.posts) < 64_000
 
 

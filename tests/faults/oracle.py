@@ -65,7 +65,7 @@ class Model:
                     replay.advance_lead(lead_id, state.clock)
                     replay.end_step()
             self.states[partition] = {lead_id: decode(blob) for lead_id, blob in replay.blobs.items()}
-            self.alerts += [c.transition.alert_id for c in replay.crossings if c.transition.told]
+            self.alerts += [c.transition.alert_id for c in replay.crossings if c.transition.is_alert]
             self.forwarded[partition] += len(replay.forwards)
 
 

@@ -8,16 +8,15 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aiohttp
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.protocol.group import LeaveGroupRequest
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.embedded.redis import start_redis
 from app.embedded.server import Server, free_port
@@ -28,6 +27,7 @@ from streams.store.redis import RedisStore
 from streams.worker import _alert_id
 from tests.faults.oracle import Found, differences
 from tests.faults.workload import SOURCES, Sent
+from tests.support.probes import read_metric, read_status
 from tests.support.servers import Running
 
 ROOT = Path(__file__).parents[2]
@@ -94,27 +94,15 @@ class Worker:
 
     async def ready(self) -> bool | None:
         """The reply of ``/ready``; None if there is no answer."""
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
-                session.get(f"http://{self._server.address}/ready") as reply,
-            ):
-                return reply.status == 200
-        except (aiohttp.ClientError, TimeoutError):
-            return None
+        status = await asyncio.to_thread(read_status, f"http://{self._server.address}/ready")
+        return status == 200 if status else None
 
     async def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples with these labels; 0 if there is no answer."""
+        """The sum of a metric's samples with these labels; 0 without an answer."""
         try:
-            async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session,
-                session.get(f"http://{self._server.address}/metrics") as reply,
-            ):
-                text = await reply.text()
-        except (aiohttp.ClientError, TimeoutError):
+            return await asyncio.to_thread(read_metric, f"http://{self._server.address}", name, **labels)
+        except (OSError, HTTPException):
             return 0
-        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
-        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
 
 class Rig:
@@ -289,7 +277,7 @@ class Rig:
         return Server([sys.executable, "-m", module, *arguments], port, directory, env)
 
     async def command(self, *arguments: str, **settings: object) -> tuple[int, str]:
-        """Run a command to its end; returns its exit status and what it printed."""
+        """Run a command to its end; returns its exit status and output."""
         server = self._start(arguments, f"command-{len(self._servers)}", settings)
         self._servers.append(server)
         worker = Worker(server)
@@ -348,7 +336,7 @@ class Rig:
         return "\n--\n".join(f"[{w.status}] {w.log[-2500:]}" for w in self.workers)
 
     async def _settled(self) -> Found | str:
-        """What came out, or what is missing."""
+        """The state and output, or a description of unfinished work."""
         before = await self.versions()
         for p in range(self.partitions):
             counts = await self.store.counts(p)

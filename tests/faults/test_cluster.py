@@ -21,7 +21,7 @@ from tests.support.servers import Running
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """Three primaries that keep what they are told."""
+    """Three primaries that persist their data."""
     with running_cluster(tmp_path / "cluster", "--appendonly", "yes") as running:
         yield running
 
@@ -40,7 +40,7 @@ async def ask(cluster: Cluster, node: int, *command: Any) -> Any:
 
 
 async def move_key_by_key(rig: Rig, worker: Worker, workload: Workload, cluster: Cluster, number: int) -> None:
-    """Move a slot as it was always done; a step comes when one key is here and the others there."""
+    """Move a slot key by key; a step is committed while its keys are on both nodes."""
     source = cluster.owner(number)
     target = (source + 1) % 3
     await ask(cluster, target, "CLUSTER", "SETSLOT", number, "IMPORTING", cluster.ids[source])

@@ -26,7 +26,7 @@ AWAY_S = 10.0
 PAUSE_S = 0.02
 """Between two requests of a client."""
 AT_ONCE_S = 2.5
-"""A refusal that comes sooner was made without asking Kafka: a request waits 5 s for it."""
+"""A request waits 5 s for Kafka, so a faster refusal was made without waiting for it."""
 DEADLINE_S = 30.0
 KINDS = {"single": 1, "batch": 10}
 """Events in a request."""
@@ -49,7 +49,7 @@ class Clients:
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
-        """Load for the time of the block; what has been begun is finished."""
+        """Send load during the block; requests already sent are finished."""
         async with aiohttp.ClientSession() as session:
             loops = [self._loop(session, kind, patient) for kind in KINDS for patient in (True, True, False)]
             self._tasks = [asyncio.create_task(loop) for loop in loops]
@@ -164,7 +164,7 @@ async def test_ten_seconds_without_kafka_under_load_cost_nothing(
 
 
 async def killed(collector: CollectorProcess, broker: Server) -> Server:
-    """The broker dies, and another one goes on with its data."""
+    """Kill the broker, and start another one with its data."""
     broker.process.kill()
     broker.process.wait()
     await away(collector)
@@ -172,7 +172,7 @@ async def killed(collector: CollectorProcess, broker: Server) -> Server:
 
 
 async def hanging(collector: CollectorProcess, broker: Server) -> Server:
-    """The broker keeps its connections and says nothing."""
+    """Freeze the broker: its connections stay open, without replies."""
     broker.process.send_signal(signal.SIGSTOP)
     await away(collector)
     broker.process.send_signal(signal.SIGCONT)
@@ -180,7 +180,7 @@ async def hanging(collector: CollectorProcess, broker: Server) -> Server:
 
 
 async def away(collector: CollectorProcess) -> None:
-    """While Kafka is not there the collector must come to say so."""
+    """While Kafka is away, the collector must report that it is not ready."""
     end_s = time.monotonic() + AWAY_S
     said = [0]
     while time.monotonic() < end_s:

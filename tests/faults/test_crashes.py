@@ -1,4 +1,4 @@
-"""A worker that dies at any step: the next one goes on, and everything counts once."""
+"""A worker dies at any step: the next one continues, and each event counts once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_everything_counts_once_when_workers_die_at_a_step(
 
 
 @pytest.mark.parametrize(("module", "command"), WAYS)
-async def test_a_step_whose_reply_is_lost_is_taken_once(
+async def test_a_step_with_a_lost_reply_is_committed_once(
     rig: Rig, workload: Workload, module: str, command: bytes
 ) -> None:
     async with Proxy(rig.redis.port) as proxy:

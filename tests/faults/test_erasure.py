@@ -1,4 +1,4 @@
-"""An erased lead does not reappear, whatever arrives later."""
+"""An erased lead does not reappear, even if older events arrive later."""
 
 from __future__ import annotations
 

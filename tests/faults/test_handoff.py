@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.shard.relay import OUTBOX_MOST
+from streams.shard.relay import MAX_OUTBOX
 from tests.faults.feeding import feed
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, until
@@ -35,10 +35,10 @@ async def test_a_shard_stops_while_its_alerts_cannot_be_sent(kafka: Running, tmp
         await feed(rig, workload, 3)
         await rig.settled()
         await rig.set_topic("handoff", message_timestamp_before_max_ms="0")  # whatever comes is too old
-        await rig.send(demos(OUTBOX_MOST + 500))
+        await rig.send(demos(MAX_OUTBOX + 500))
 
         async def full() -> bool:
-            return (await rig.store.counts(0))["outbox"] >= OUTBOX_MOST
+            return (await rig.store.counts(0))["outbox"] >= MAX_OUTBOX
 
         await until("an outbox that is full", full, rig.said)
         await rig.send(workload.take(LATE))
@@ -51,7 +51,7 @@ async def test_a_shard_stops_while_its_alerts_cannot_be_sent(kafka: Running, tmp
         await rig.set_topic("handoff", message_timestamp_before_max_ms=str(2**63 - 1))
         found = await rig.promise_kept()
         assert worker.status is None
-        assert len(found.alerts) > OUTBOX_MOST
+        assert len(found.alerts) > MAX_OUTBOX
         assert counted(rig.rules, found, "email_click") == workload.clicks
     finally:
         await rig.close()

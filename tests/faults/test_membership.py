@@ -69,7 +69,7 @@ async def test_a_worker_that_wakes_in_a_step_after_losing_its_partitions_changes
     assert sleeper.status in {None, 70, 75}
 
 
-async def test_a_worker_that_is_told_to_stop_again_and_again_loses_nothing(rig: Rig, workload: Workload) -> None:
+async def test_a_worker_that_gets_many_signals_to_stop_loses_nothing(rig: Rig, workload: Workload) -> None:
     for _ in range(5):
         worker = rig.start_worker()
         await feed(rig, workload, 2)

@@ -48,7 +48,7 @@ async def test_an_idle_worker_notices_that_redis_is_away(rig: Rig, workload: Wor
 
 
 async def lose_tail(rig: Rig) -> None:
-    """Restart Redis without the last of what it had written."""
+    """Restart Redis without its last writes."""
     before = await rig.versions()
     rig.kill_redis()
     log = rig.append_only_file
@@ -58,7 +58,7 @@ async def lose_tail(rig: Rig) -> None:
     assert all(b > a > 0 for b, a in zip(before, now, strict=True)), "Redis was to lose something, not all"
 
 
-async def test_what_redis_forgot_is_scored_again(rig: Rig, workload: Workload) -> None:
+async def test_events_that_redis_lost_are_scored_again(rig: Rig, workload: Workload) -> None:
     worker = rig.start_worker()
     await feed(rig, workload, 12)
     await rig.settled()
@@ -71,7 +71,7 @@ async def test_what_redis_forgot_is_scored_again(rig: Rig, workload: Workload) -
     assert counted(rig.rules, found, "email_click") == workload.clicks
 
 
-async def test_what_redis_forgot_comes_back_without_new_events(rig: Rig, workload: Workload) -> None:
+async def test_state_that_redis_lost_returns_without_new_events(rig: Rig, workload: Workload) -> None:
     rig.start_worker()
     await feed(rig, workload, 12)
     await rig.settled()
@@ -155,7 +155,7 @@ async def test_a_failover_that_loses_the_last_steps_costs_nothing(rig: Rig, work
                 return bool((await redis.info("replication"))["master_link_status"] == "up")
 
             await until("a replica that follows", follows)
-            link.lead_to(1)  # where nobody listens
+            link.lead_to(1)  # a port without a listener
             await feed(rig, workload, 3)
             await rig.fail_over(replica)
             await redis.replicaof("NO", "ONE")

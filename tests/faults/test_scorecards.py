@@ -46,7 +46,7 @@ def handed_off(rig: Rig) -> list[Any]:
 
 
 async def rescored(rig: Rig) -> Found:
-    """Wait until every lead was read by the new scorecards; all but alerts must then be as they say."""
+    """Wait until every lead was scored by the new scorecards; then compare everything but alerts with the model."""
 
     async def done() -> bool:
         controls = [await rig.store.control(p) for p in range(rig.partitions)]
@@ -61,7 +61,7 @@ async def rescored(rig: Rig) -> Found:
     return found
 
 
-async def test_new_weights_hold_for_everybody_at_once(rig: Rig, workload: Workload) -> None:
+async def test_new_weights_apply_to_all_leads_at_once(rig: Rig, workload: Workload) -> None:
     worker = rig.start_worker()
     await feed(rig, workload, 6)
     await rig.settled()

@@ -97,7 +97,7 @@ async def test_leads_cool_although_a_topic_ends_in_a_transaction_and_aborted_eve
     assert {alert["data"]["triggering_event"]["event_id"].partition("-")[0] for alert in alerts} == {"2", ""}
 
 
-async def test_a_worker_whose_clock_is_ahead_uses_the_clock_of_redis(rig: Rig) -> None:
+async def test_a_worker_with_a_fast_clock_uses_the_clock_of_redis(rig: Rig) -> None:
     rig.scorecards.write_text(SCORECARDS)
     worker = rig.start_worker(module="tests.faults.early")
     start_s = time.monotonic()

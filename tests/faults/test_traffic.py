@@ -17,7 +17,7 @@ async def test_one_lead_may_cause_nine_tenths_of_all_events(rig: Rig) -> None:
     workload = Workload(11, datetime.now(UTC), hot=0.9)
     first = rig.start_worker()
     await feed(rig, workload, 12)
-    await rig.send(workload.take(120))  # no more: a lead knows its last 128 events again
+    await rig.send(workload.take(120))  # at most the 128 events that a lead remembers
     first.kill()
     await rig.forget_dead()
     rig.start_worker()
@@ -26,7 +26,7 @@ async def test_one_lead_may_cause_nine_tenths_of_all_events(rig: Rig) -> None:
     assert counted(rig.rules, found, "email_click") == workload.clicks
 
 
-async def test_events_that_are_sent_three_times_count_once_whoever_scores_them(rig: Rig, workload: Workload) -> None:
+async def test_events_sent_three_times_count_once_across_workers(rig: Rig, workload: Workload) -> None:
     await rig.send(said := workload.take(400))
     for _ in range(2):
         worker = rig.start_worker()

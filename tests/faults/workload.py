@@ -23,7 +23,7 @@ POISON = (
 
 @dataclass(frozen=True)
 class Sent:
-    """A record for a topic; without a partition it goes where Kafka would not put it."""
+    """A record for a partition of a topic."""
 
     topic: str
     partition: int

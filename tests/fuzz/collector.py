@@ -29,7 +29,7 @@ from app.collector.request_reader import Limits
 from app.collector.site import Site
 from app.collector.webhooks import SERVICES
 from streams.events.outgoing import Outgoing
-from streams.events.rejects import MOST_EVENT_BYTES
+from streams.events.rejects import MAX_EVENT_BYTES
 from tests.fuzz.requests import LINK_SECRET, Fuzz, Sent
 from tests.support import mail_services as mail
 
@@ -73,7 +73,7 @@ class Topics:
             if record.topic == REJECTED:
                 continue
             call = json.loads(record.value or b"")
-            if not isinstance(call["leadglow"]["key"], str) or len(record.value or b"") > MOST_EVENT_BYTES:
+            if not isinstance(call["leadglow"]["key"], str) or len(record.value or b"") > MAX_EVENT_BYTES:
                 self._found.faults.append(f"a record that should not be: {record.value!r:.400}")
 
 

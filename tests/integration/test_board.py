@@ -59,7 +59,7 @@ class Live:
         return self.process.url
 
     def send(self, lead_id: str, *events: dict[str, Any]) -> None:
-        """Put events of a lead on the source topic, and wait until the board knows and ranks them."""
+        """Put events of a lead on the source topic, and wait until the board ranks the lead."""
         sent = [{"userId": lead_id, "messageId": f"m{next(_numbers)}", **event} for event in events]
         self.system.send([(now_ms(), event) for event in sent])
         self.wait_seen(lead_id, now_ms())
@@ -247,7 +247,7 @@ def test_a_hostile_text_in_every_field_is_only_a_text(live: Live, text: str) -> 
     assert row[0] in (lead_id, "'" + lead_id)
 
 
-def test_a_viewer_sees_scores_but_nobody(live: Live) -> None:
+def test_a_viewer_sees_scores_but_no_personal_data(live: Live) -> None:
     live.send("cleo@acme.example", order(), {"type": "identify", "traits": {"name": "Cleo Secret"}})
     for path in (
         "/api/v1/leads?limit=200",

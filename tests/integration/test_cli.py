@@ -96,7 +96,7 @@ def test_topics_are_created_once_and_then_checked(system: System) -> None:
 
 
 @pytest.mark.usefixtures("_apache_kafka")
-def test_topics_keep_what_they_should_for_as_long_as_they_should(system: System) -> None:
+def test_topics_are_created_with_their_policies(system: System) -> None:
     system.run("topics", "create", retention_days="3")
 
     scores = asyncio.run(configs_of(system, system.settings.lead_scores))
@@ -129,7 +129,7 @@ def test_more_copies_than_brokers_are_refused_in_kafkas_words(system: System) ->
 # worker -----------------------------------------------------------------------------------------------------
 
 
-def test_a_worker_without_topics_says_what_to_run(system: System) -> None:
+def test_a_worker_without_topics_names_the_command_to_run(system: System) -> None:
     with system.worker() as worker:
         status, stderr = worker.ended()
 
@@ -238,7 +238,7 @@ def test_a_lead_is_shown_with_the_parts_that_sum_to_its_score(running: System) -
     assert card["next_change"]["to"] == 84
 
 
-def test_a_lead_is_found_by_every_id_whatever_the_shard(running: System) -> None:
+def test_a_lead_is_found_by_every_id_in_any_shard(running: System) -> None:
     person = next(p for p in PEOPLE if elsewhere(p, f"anonymous-{p}"))
 
     assert running.json("lead", "show", f"anonymous-{person}")["lead_id"] == person
@@ -286,7 +286,7 @@ def test_the_ranking_is_as_long_as_asked_for(running: System) -> None:
     assert len(running.run("leads", "top", "--limit", "3").stdout.splitlines()) == 4
 
 
-def test_everybody_is_exported_once_and_as_shown(running: System) -> None:
+def test_every_lead_is_exported_once_as_shown(running: System) -> None:
     lines = [json.loads(line) for line in running.run("leads", "export", "--at", "+30d").stdout.splitlines()]
     parts = {line["lead_id"]: line["scorecards"]["default"]["parts"][0]["name"] for line in lines}
 
@@ -340,7 +340,7 @@ def test_nothing_is_erased_without_a_yes(running: System) -> None:
     assert running.json("lead", "show", "u1")["lead_id"] == "u1"
 
 
-def test_an_erasure_that_no_worker_takes_up_says_so(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_erasure_without_a_worker_reports_a_timeout(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.cli.erase.WAIT_S", 0.3)
     system.run("topics", "create")
     asyncio.run(put_lead(system, "ana"))

@@ -61,7 +61,7 @@ async def post(session: aiohttp.ClientSession, url: str, body: Any) -> tuple[int
 
 
 def message_ids(system: System, topic: str) -> list[str]:
-    """Without what the stamp of the public key puts before them."""
+    """Message ids without the prefix of the public key."""
     found = (json.loads(record.value)["messageId"] for record in system.records(topic))
     return [each.removeprefix("public:site:") for each in found]
 
@@ -91,7 +91,7 @@ class Broker:
 
 
 class Senders:
-    """Several clients that send one event after another, and note what was answered."""
+    """Several clients that send one event after another, and record the responses."""
 
     def __init__(self, url: str, clients: int = 8) -> None:
         self.accepted: set[str] = set()
@@ -101,7 +101,7 @@ class Senders:
         self._tasks = [asyncio.create_task(self._send(client)) for client in range(clients)]
 
     async def _send(self, client: int) -> None:
-        """Until the collector is gone."""
+        """Send until the collector has ended."""
         async with aiohttp.ClientSession() as session:
             while True:
                 message_id = f"m-{client}-{next(self._numbers)}"
@@ -194,7 +194,7 @@ def test_a_stopping_collector_finishes_its_requests(system: System, keys: Path) 
     assert accepted - set(message_ids(system, system.settings.collector_web_topic)) == set()
 
 
-# Kafka goes and comes ---------------------------------------------------------------------------------------------
+# Kafka stops and restarts ---------------------------------------------------------------------------------------------
 
 
 @needs_java
@@ -232,7 +232,7 @@ async def lose_kafka(collector: CollectorProcess, broker: Broker, how: str) -> s
     return senders.accepted
 
 
-def test_a_collector_that_starts_without_kafka_puts_everybody_off(system: System, keys: Path) -> None:
+def test_a_collector_that_starts_without_kafka_answers_503(system: System, keys: Path) -> None:
     async def send(url: str) -> tuple[int, str]:
         async with aiohttp.ClientSession() as session:
             return await post(session, url, event("m-1"))

@@ -40,7 +40,7 @@ def at_ms(text: str) -> int:
 
 
 def shift_ms(case: dict[str, Any]) -> int:
-    """Whole weeks, so that days and weeks of the calendar stay what they are; no event may be due now."""
+    """Full weeks, so that calendar days and weeks stay the same; no event may be due now."""
     first = min(at_ms(item["arrival"]) for item in case["events"])
     return (now_ms() - first) // WEEK_MS * WEEK_MS + 2 * WEEK_MS
 
@@ -93,7 +93,7 @@ def alerts_of(system: System, lead_id: str, shift: int) -> list[tuple[str, str, 
 
 
 def expected_alerts(case: dict[str, Any]) -> list[tuple[str, str, Any]]:
-    """What was told by the last event; the timer tells the rest when its time has come."""
+    """The transitions published by the last event; the timer publishes the others when they are due."""
     last = max(at_ms(item["arrival"]) for item in case["events"])
     told = [t for t in case["transitions"] if t["published"] and at_ms(t["at"]) <= last]
     return [(t["stage"], t["kind"], pytest.approx(at_ms(t["at"]), abs=MS)) for t in told]

@@ -4,7 +4,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.support.servers import Running
 
 
-async def test_what_is_produced_can_be_consumed(kafka: Running, unique: str) -> None:
+async def test_produced_records_can_be_consumed(kafka: Running, unique: str) -> None:
     topic = f"{unique}-events"
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
     await admin.start()

@@ -1,4 +1,4 @@
-"""Kafka and Redis that want TLS and a log-in: every client of ours brings both, and mistakes are told."""
+"""Kafka and Redis that require TLS and a log-in: all our clients support both, and mistakes are explained."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(
         not (shutil.which("java") and shutil.which("mvn")), reason="needs a broker of its own: Java and Maven"
     ),
-    # A command's event loop ends before its connections have said goodbye as TLS wants it.
+    # A command's event loop ends before its connections have completed the closing handshake of TLS.
     pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"),
 ]
 MECHANISM = "SCRAM-SHA-512"
@@ -150,7 +150,7 @@ KAFKA: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("changed", "said"), KAFKA.values(), ids=KAFKA.keys())
-def test_who_is_not_let_in_by_kafka_is_told_why(secured: Secured, changed: dict[str, str], said: str) -> None:
+def test_a_refusal_by_kafka_is_explained(secured: Secured, changed: dict[str, str], said: str) -> None:
     result = secured.system.run("topics", "create", **changed)
     assert result.exit_code == 70, result.output
     assert said in result.output
@@ -169,7 +169,7 @@ REDIS = {
     "ignore:Exception ignored in. <function _SelectorTransport"
 )  # redis-py leaves TLS half closed
 @pytest.mark.parametrize(("url", "said"), REDIS.values(), ids=REDIS.keys())
-def test_who_is_not_let_in_by_redis_is_told_why(secured: Secured, url: str, said: str) -> None:
+def test_a_refusal_by_redis_is_explained(secured: Secured, url: str, said: str) -> None:
     authority = secured.certificates.authority
     address = url.format(address=secured.redis, authority=authority, password=PASSWORD)
     result = secured.system.run("lead", "show", "ana", redis=address)

@@ -110,9 +110,11 @@ def run(
     return shard
 
 
-def told(transitions: Iterable[Transition]) -> list[tuple[object, ...]]:
+def transition_fields(transitions: Iterable[Transition]) -> list[tuple[object, ...]]:
     """The fields of transitions that must be equal in equivalent runs."""
-    return [(t.alert_id, t.card, t.stage, t.kind, t.at_ms, t.cause, t.episode, t.told, t.silenced) for t in transitions]
+    return [
+        (t.alert_id, t.card, t.stage, t.kind, t.at_ms, t.cause, t.episode, t.is_alert, t.silenced) for t in transitions
+    ]
 
 
 def readings(rules: Rules, lead: Lead, now_ms: int) -> list[Reading]:

@@ -199,7 +199,7 @@ def _of_turns(reference: Sequential, shard: ShardDriver) -> list[str]:
     for t in shard.transitions:
         made[t.lead_id, t.card, t.stage].append(t)
     return [
-        f"{key}: {[(t.kind, t.cause, t.at_ms, t.told, t.joined_to) for t in made[key]]}, not {wanted[key]}"
+        f"{key}: {[(t.kind, t.cause, t.at_ms, t.is_alert, t.joined_to) for t in made[key]]}, not {wanted[key]}"
         for key in wanted.keys() | made.keys()
         if len(wanted[key]) != len(made[key]) or not all(map(_alike, wanted[key], made[key]))
     ]
@@ -208,7 +208,8 @@ def _of_turns(reference: Sequential, shard: ShardDriver) -> list[str]:
 def _alike(turn: Turn, made: Transition) -> bool:
     mine = (turn.kind, turn.cause, turn.told, turn.joined_to)
     return (
-        mine == (made.kind, made.cause, made.told, made.joined_to) and abs(turn.at_ms - made.at_ms) <= turn.tolerance_ms
+        mine == (made.kind, made.cause, made.is_alert, made.joined_to)
+        and abs(turn.at_ms - made.at_ms) <= turn.tolerance_ms
     )
 
 
@@ -217,7 +218,7 @@ def broken_lists(shard: ShardDriver) -> list[str]:
     inside: dict[tuple[str, str], bool] = {}
     found = []
     for t in shard.transitions:
-        if t.told:
+        if t.is_alert:
             key = (t.lead_id, f"{t.card}/{t.stage}")
             if inside.get(key, False) == (t.kind == "entered"):
                 found.append(f"{key} {t.kind} twice")

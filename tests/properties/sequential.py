@@ -20,7 +20,7 @@ from tests.properties.strategies import Fact
 
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 UNIT = 10**9
-MOST_LOOKS = 20_000
+MAX_LOOKS = 20_000
 
 
 @dataclass(frozen=True)
@@ -353,7 +353,7 @@ class Sequential:
         spans = [(start_ms, end_ms)]
         while spans:
             looks += 1
-            if looks > MOST_LOOKS:
+            if looks > MAX_LOOKS:
                 self.close = True
                 return None
             begin, end = spans.pop()

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
-from streams.scoring.crossing import CERTAIN, flips, horizon_ms, next_change, next_flip, soonest
+from streams.scoring.crossing import CERTAIN, bound_next_change, flips, horizon_ms, next_change, next_flip
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import UNIT, CardRule, Rules
 from streams.scoring.score import fade_ms, published, read
@@ -70,7 +70,7 @@ def test_no_stage_or_score_changes_before_the_lower_bounds(chance: Random) -> No
     shown = published(reading.exact)
     if shows(card, lead, now_ms)[1]:
         return
-    calm, change, slack = soonest(card, lead, reading)
+    calm, change, slack = bound_next_change(card, lead, reading)
     flip_ms = next_flip(card, lead, now_ms, now_ms + horizon_ms(card, lead))
     assert flip_ms is None or now_ms + calm - 1 < flip_ms
     change_ms = next_change(card, lead, now_ms)

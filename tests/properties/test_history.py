@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.store.history import MOST, OLDEST_S, POINT, SHARE, add, points
+from streams.store.history import MAX_POINTS, OLDEST_S, POINT, SHARE, add, points
 
-MOST_BYTES = 680
+MAX_BYTES = 680
 NOW_S = 1_795_000_000
 STEPS = st.lists(
     st.tuples(
@@ -33,7 +33,7 @@ def played(steps: list[tuple[int, int]]) -> tuple[bytes, list[tuple[int, int]]]:
 def test_a_history_is_bounded_and_sorted_with_at_most_one_point_a_second(steps: list[tuple[int, int]]) -> None:
     history, _ = played(steps)
     seconds = [at_s for at_s, _ in points(history)]
-    assert len(history) <= min(MOST * POINT.size, MOST_BYTES)
+    assert len(history) <= min(MAX_POINTS * POINT.size, MAX_BYTES)
     assert seconds == sorted(set(seconds))
     assert not seconds or seconds[-1] - seconds[0] <= OLDEST_S
 
@@ -65,7 +65,7 @@ def test_a_score_that_changes_constantly_does_not_exceed_the_bound() -> None:
     history = b""
     for second in range(0, 200 * 86_400, 600):
         history = add(history, NOW_S + second, second // 600 % 100)
-    assert 40 * POINT.size <= len(history) <= MOST * POINT.size
+    assert 40 * POINT.size <= len(history) <= MAX_POINTS * POINT.size
 
 
 def test_scores_beyond_two_bytes_are_clamped() -> None:

@@ -13,7 +13,7 @@ from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import LeadEvent
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
-from tests.properties.driver import readings, run, told
+from tests.properties.driver import readings, run, transition_fields
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 pytestmark = pytest.mark.usefixtures("implementation")
@@ -34,7 +34,7 @@ def test_a_repeated_event_changes_nothing(chance: Random) -> None:
     theirs = run(rules, twice, until_ms=end_ms + DAY_MS)
     for now_ms in (end_ms + DAY_MS, end_ms + 30 * DAY_MS):
         assert readings(rules, mine.lead(), now_ms) == readings(rules, theirs.lead(), now_ms)
-    assert told(mine.transitions) == told(theirs.transitions)
+    assert transition_fields(mine.transitions) == transition_fields(theirs.transitions)
     assert mine.lead().trait_values() == theirs.lead().trait_values()
     assert mine.lead().count == theirs.lead().count
 

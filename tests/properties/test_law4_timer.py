@@ -13,7 +13,7 @@ from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stored import encode
-from tests.properties.driver import Cut, ShardDriver, run, told
+from tests.properties.driver import Cut, ShardDriver, run, transition_fields
 from tests.properties.hovering import a_hovering_lead, events_for
 from tests.properties.strategies import (
     CUTS,
@@ -39,8 +39,8 @@ def test_timer_runs_and_batches_do_not_change_the_transitions(chance: Random) ->
     plain = run(rules, events, until_ms=until_ms)
     batch = run(rules, events, [""] * len(events), until_ms=until_ms)
     ticked = run(rules, events, some_cuts(chance, len(events)), some_ticks(chance, until_ms), until_ms)
-    assert told(plain.transitions) == told(batch.transitions)
-    assert told(plain.transitions) == told(ticked.transitions)
+    assert transition_fields(plain.transitions) == transition_fields(batch.transitions)
+    assert transition_fields(plain.transitions) == transition_fields(ticked.transitions)
 
 
 @settings(max_examples=200)
@@ -64,8 +64,8 @@ def test_a_score_close_to_a_bound_changes_stages_at_the_same_instants_with_and_w
         before_ms = event.arrival
     for shard in (plain, batch, ticked):
         shard.advance_lead("u", before_ms + 30 * DAY_MS)
-    assert told(plain.transitions) == told(batch.transitions)
-    assert told(plain.transitions) == told(ticked.transitions)
+    assert transition_fields(plain.transitions) == transition_fields(batch.transitions)
+    assert transition_fields(plain.transitions) == transition_fields(ticked.transitions)
 
 
 @settings(max_examples=100)
@@ -93,7 +93,7 @@ def test_an_unmatched_event_next_to_a_crossing_does_not_move_it(
     noise = sorted(at_ms + chance.randint(-3, 40) for at_ms in falls for _ in range(2))
     events += [Fact("Unheard", f"n{i}", at).event(rules, at) for i, at in enumerate(noise)]
     noisy = run(rules, events, [""] * len(events), until_ms=until_ms)
-    assert told(noisy.transitions) == told(quiet.transitions)
+    assert transition_fields(noisy.transitions) == transition_fields(quiet.transitions)
 
 
 @given(st.integers(1, 6), st.lists(st.sampled_from(CUTS), min_size=6, max_size=6))

@@ -89,7 +89,7 @@ def check_stages(card: CardRule, lead: Lead, why: Explanation) -> None:
 def test_the_reasons_of_an_alert_sum_to_its_score(history: tuple[Rules, ShardDriver, int]) -> None:
     rules, shard, _ = history
     for crossing in shard.crossings:
-        if crossing.transition.told:
+        if crossing.transition.is_alert:
             data = json.loads(alert(crossing, rules, "https://board.example"))["data"]
             assert total([reason["points"] for reason in data["reasons"]]) == printed(data["score"]["value"])
             value, previous, delta = (printed(data["score"][k]) for k in ("value", "previous", "delta"))

@@ -11,7 +11,7 @@ from streams.scoring.counting import DAY_MS
 from streams.scoring.rules import Rules
 from streams.scoring.stored import encode
 from streams.shard.alert import alert
-from tests.properties.driver import run, told
+from tests.properties.driver import run, transition_fields
 from tests.properties.strategies import a_model, chances, events_of, some_cuts, some_inputs, some_ticks
 
 pytestmark = pytest.mark.usefixtures("implementation")
@@ -29,8 +29,8 @@ def test_a_replay_of_the_same_steps_is_the_same_byte_for_byte(chance: Random) ->
     live = run(rules, events_of(rules, inputs), cuts, ticks, until_ms)
     replay = run(again, events_of(again, inputs), cuts, ticks, until_ms)
     assert live.blobs == replay.blobs
-    assert [alert(c, rules, "") for c in live.crossings if c.transition.told] == [
-        alert(c, again, "") for c in replay.crossings if c.transition.told
+    assert [alert(c, rules, "") for c in live.crossings if c.transition.is_alert] == [
+        alert(c, again, "") for c in replay.crossings if c.transition.is_alert
     ]
 
 
@@ -48,5 +48,5 @@ def test_a_rebuild_in_other_batches_gives_the_same_states_and_alert_ids(chance: 
     run(again, other_lead)  # the match cache of the rules must not change the result
     rebuilt = run(again, events_of(again, inputs), until_ms=until_ms)
     assert encode(live.lead()) == encode(rebuilt.lead())
-    assert told(live.transitions) == told(rebuilt.transitions)
+    assert transition_fields(live.transitions) == transition_fields(rebuilt.transitions)
     assert [t.previous for t in live.transitions] == [t.previous for t in rebuilt.transitions]

@@ -70,7 +70,7 @@ def test_a_lead_scores_as_if_retracted_events_had_not_matched(chance: Random) ->
 def test_an_alert_is_followed_by_a_left_alert_with_the_cause_retracted() -> None:
     rules = rules_of(VIEW, STAGE)
     shard = play(rules, page(rules, "a"), page(rules, "b"), Retract("u", "b", START_MS + 1))
-    assert [(t.kind, t.cause, t.told) for t in shard.transitions] == [
+    assert [(t.kind, t.cause, t.is_alert) for t in shard.transitions] == [
         ("entered", "event", True),
         ("left", "retracted", True),
     ]
@@ -158,7 +158,7 @@ def test_a_click_is_taken_back_from_a_user_who_did_much_before(count: int, retra
     assert isinstance(retraction, Retract)
     shard = play(MAIL, *views(count, -1000), *rest, msgspec.structs.replace(retraction, lead_id=retracted_as))
     assert exact(shard, 2000) == pytest.approx(count * 0.001, abs=1e-9)
-    assert [(t.lead_id, t.kind, t.cause, t.told) for t in shard.transitions] == LISTED
+    assert [(t.lead_id, t.kind, t.cause, t.is_alert) for t in shard.transitions] == LISTED
 
 
 LISTED = [
@@ -184,7 +184,7 @@ def test_a_click_is_taken_back_in_a_backlog_as_one_by_one(count: int, batch: int
         shard.take(record)
     shard.drain()
     assert exact(shard, 5000) == pytest.approx(count * 0.001, abs=1e-9)
-    assert [(t.lead_id, t.kind, t.cause, t.told) for t in shard.transitions] == LISTED
+    assert [(t.lead_id, t.kind, t.cause, t.is_alert) for t in shard.transitions] == LISTED
 
 
 def test_an_event_that_was_sent_on_is_taken_back_after_many_others() -> None:
@@ -210,4 +210,4 @@ def test_an_alert_that_was_taken_back_keeps_no_true_one_quiet() -> None:
     rules = rules_of(VIEW, patient)
     false: list[Input] = [page(rules, "a"), page(rules, "b"), Retract("u", "b", START_MS), Retract("u", "a", START_MS)]
     shard = play(rules, *false, page(rules, "c", HOUR_MS), page(rules, "d", HOUR_MS))
-    assert [(t.kind, t.told) for t in shard.transitions] == [("entered", True), ("left", True), ("entered", True)]
+    assert [(t.kind, t.is_alert) for t in shard.transitions] == [("entered", True), ("left", True), ("entered", True)]

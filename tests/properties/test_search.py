@@ -27,7 +27,7 @@ from tests.properties.hovering import a_hovering_lead
 from tests.properties.strategies import START_MS, Fact, chances
 from tests.support.implementations import AnyScorer
 
-MOST_LOOKS = 2000
+MAX_LOOKS = 2000
 ENDLESS = Path(__file__).parents[1] / "data/scorecards/endless-search.yaml"
 
 
@@ -43,7 +43,7 @@ class EvaluationCounter:
         def counting(*args: Any) -> Any:
             self._now += 1
             self.most = max(self.most, self._now)
-            assert self._now <= MOST_LOOKS
+            assert self._now <= MAX_LOOKS
             return look(*args)
 
         return counting

@@ -87,9 +87,9 @@ def inputs_of(call: Call, arrival: int) -> list[Input]:
 @settings(max_examples=300)
 @given(chances)
 def test_one_person_is_one_lead_with_everything_counted_once_in_any_order(chance: Random) -> None:
-    told = chance.sample(STORY, len(STORY)) + chance.sample(STORY, chance.randint(0, 4))  # some are told again
+    story = chance.sample(STORY, len(STORY)) + chance.sample(STORY, chance.randint(0, 4))  # some come twice
     shard = ShardDriver(RULES)
-    for i, call in enumerate(told):
+    for i, call in enumerate(story):
         for record in inputs_of(call, NOW_MS + i):
             shard.take(record, chance.choice(("step", "show", "reload")))
         while shard.waiting and chance.random() < 0.6:

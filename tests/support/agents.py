@@ -27,7 +27,7 @@ def read_agents(name: str) -> list[str]:
 
 
 def collect(clone: Path) -> dict[str, set[str]]:
-    """All agents of the fixtures, by what they are."""
+    """All agents of the fixtures, by kind."""
     found: dict[str, set[str]] = {"people": set(), "bots": set(), "programs": set()}
     for path in _git(clone, "ls-tree", "-r", "--name-only", COMMIT, "Tests").split():
         if _FIXTURES.fullmatch(path):
@@ -39,7 +39,7 @@ def collect(clone: Path) -> dict[str, set[str]]:
 
 
 def _kind(agent: str, entry: dict[str, Any]) -> str:
-    """Programs are what device-detector calls a library or headless, and link previews."""
+    """Programs: agents that device-detector classifies as library or headless, and link previews."""
     client = entry.get("client")
     client = client if isinstance(client, dict) else {}
     is_program = client.get("type") == "library" or "Headless" in str(client.get("name"))

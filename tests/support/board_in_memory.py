@@ -118,7 +118,7 @@ class Running:
     tails: TopicTails
     metrics: Metrics
     access: list[AccessFile | None]
-    """The one in use; replaced, it holds from then on."""
+    """The one in use; a replacement applies at once."""
     session: aiohttp.ClientSession
 
     async def get(self, path: str, token: str = "", **headers: str) -> Answer:

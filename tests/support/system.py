@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +21,7 @@ from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import kafka_options, make_producer, make_store
 from streams.transport.topics import partition_of
+from tests.support.probes import read_metric, read_status
 from tests.support.servers import Running
 from tests.support.waiting import wait_for
 
@@ -116,7 +115,7 @@ class System:
             await producer.stop()
 
     def records(self, topic: str) -> list[Any]:
-        """Everything that a topic holds now."""
+        """All records that a topic has now."""
         return asyncio.run(self._records(topic))
 
     async def _records(self, topic: str) -> list[Any]:
@@ -137,7 +136,7 @@ class System:
             await consumer.stop()
 
     def wait_until_scored(self) -> None:
-        """Return when the shards have taken every record that lead-events holds now."""
+        """Return when the shards have scored every record that lead-events has now."""
         ends = [0] * PARTITIONS
         for record in self.records(self.settings.lead_events):
             ends[record.partition] = record.offset + 1
@@ -164,7 +163,7 @@ class WorkerProcess:
 
     @property
     def address(self) -> str:
-        """Where the probes are; the first line of a worker tells."""
+        """The URL of the probes, from the first line of output."""
         if not self._address:
             assert self.process.stdout is not None
             line = self.process.stdout.readline()
@@ -173,21 +172,12 @@ class WorkerProcess:
         return self._address
 
     def probe(self, path: str) -> int:
-        """The HTTP status of /live or /ready; 0 if nobody answers."""
-        try:
-            with urllib.request.urlopen(f"{self.address}{path}", timeout=5) as response:
-                return int(response.status)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code
-        except OSError:
-            return 0
+        """The HTTP status of /live or /ready; 0 without an answer."""
+        return read_status(f"{self.address}{path}")
 
-    def metric(self, name: str) -> float:
-        """The value of a metric without labels."""
-        with urllib.request.urlopen(f"{self.address}/metrics", timeout=5) as response:
-            lines = response.read().decode().splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples with these labels."""
+        return read_metric(self.address, name, **labels)
 
     def wait_ready(self) -> None:
         wait_for(lambda: self.probe("/ready") == 200, "ready")
@@ -198,7 +188,7 @@ class WorkerProcess:
         return next(line for line in self.process.stderr if words in line)
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Ask it to end; its exit status and what it said on stderr."""
+        """Stop it by a signal; returns its exit status and its stderr."""
         self.process.send_signal(number)
         return self.ended()
 
@@ -216,7 +206,7 @@ class CollectorProcess(WorkerProcess):
 
     @property
     def url(self) -> str:
-        """Where it listens; its second line tells."""
+        """The URL that it serves, from its second line of output."""
         if not self._url:
             assert self.address
             assert self.process.stdout is not None

@@ -78,7 +78,7 @@ async def test_a_changed_file_changes_all_workers_once(store: MemoryStore, tmp_p
     assert (first.changes, second.changes, second.errors) == (1, 1, 0)
 
 
-async def test_a_file_that_was_not_in_use_changes_nobody(
+async def test_a_file_that_was_not_in_use_changes_no_lead(
     store: MemoryStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = Worker(store, tmp_path / "a"), Worker(store, tmp_path / "b")

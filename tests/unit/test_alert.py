@@ -45,7 +45,7 @@ def history(lead_id: str = "u-42", traits: dict[str, Any] | None = None) -> Shar
 
 
 def alerts(shard: ShardDriver) -> list[dict[str, Any]]:
-    told = [crossing for crossing in shard.crossings if crossing.transition.told]
+    told = [crossing for crossing in shard.crossings if crossing.transition.is_alert]
     return [json.loads(alert(crossing, RULES, "https://board.example/")) for crossing in told]
 
 
@@ -81,7 +81,7 @@ def test_alerts_are_cloudevents() -> None:
 def test_the_cloudevents_library_reads_an_alert() -> None:
     formats = pytest.importorskip("cloudevents.core.formats.json")
     events = pytest.importorskip("cloudevents.core.v1.event")
-    crossing = next(crossing for crossing in history().crossings if crossing.transition.told)
+    crossing = next(crossing for crossing in history().crossings if crossing.transition.is_alert)
     event = formats.JSONFormat().read(events.CloudEvent, alert(crossing, RULES, ""))
     assert event.get_id() == crossing.transition.alert_id
     assert round(event.get_time().timestamp() * 1000) == crossing.transition.at_ms
@@ -89,7 +89,7 @@ def test_the_cloudevents_library_reads_an_alert() -> None:
     assert "links" not in event.get_data()
 
 
-def test_an_alert_says_who_why_and_what_caused_it() -> None:
+def test_an_alert_names_its_lead_reasons_and_cause() -> None:
     entered, left = (event["data"] for event in alerts(history()))
     assert entered["lead"] == {
         "lead_id": "u-42",
@@ -123,7 +123,7 @@ def test_of_many_reasons_the_weightiest_are_named_and_the_rest_summed() -> None:
 
 
 @pytest.mark.parametrize("lead_id", ["a b", "ä/ö?", "x#y", "a%2Fb", "<script>", "u:1"])
-def test_a_link_leads_to_its_lead_whatever_the_id(lead_id: str) -> None:
+def test_a_link_leads_to_its_lead_for_any_id(lead_id: str) -> None:
     event = alerts(history(lead_id))[0]
     VALIDATOR.validate(event["data"])
     link = event["data"]["links"]["lead"]
@@ -143,7 +143,7 @@ def test_an_email_that_is_none_is_left_to_the_traits(email: Any) -> None:
     assert event["data"]["lead"]["traits"]["email"] == email
 
 
-def test_a_line_of_lead_scores_has_what_the_format_names() -> None:
+def test_a_record_of_lead_scores_has_the_documented_fields() -> None:
     (card,) = RULES.cards
     shard = history()
     row = json.loads(

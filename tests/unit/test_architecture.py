@@ -8,7 +8,7 @@ import pytest
 from docs.architecture import PACKAGES, ROOT, imports_of
 
 MODULES = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
-MOST_LINES = 300
+MAX_LINES = 300
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -21,11 +21,11 @@ def test_only_the_chooser_imports_the_accelerator() -> None:
     assert importers == {"streams.implementation"}
 
 
-def test_every_module_says_what_it_is_in_its_first_line() -> None:
+def test_every_module_is_described_by_its_first_line() -> None:
     first = {file: (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n")[0] for file in MODULES}
     assert [str(file.relative_to(ROOT)) for file, line in first.items() if not line.endswith(".")] == []
 
 
 def test_no_module_is_longer_than_three_hundred_lines() -> None:
     lengths = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in MODULES}
-    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}

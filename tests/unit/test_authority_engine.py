@@ -30,7 +30,7 @@ RULES = Rules(load("leadglow: 1\nsignals:\n  visit: {event: page}\nscorecards: {
 CODEC = Codec(RULES.paths)
 PUBLIC = {"leadglow": {"key": "site", "public": True}}
 SERVER = {"leadglow": {"key": "backend"}}
-MOST_TRAITS = 64
+MAX_TRAITS = 64
 
 
 def record(sent: dict[str, Any], arrival: int = NOW_MS) -> Any:
@@ -68,7 +68,7 @@ ALIASES = [
 
 
 @pytest.mark.parametrize("names", ALIASES)
-def test_an_alias_says_so_with_a_server_key_or_none_and_never_with_a_public_one(names: dict[str, str]) -> None:
+def test_an_alias_joins_with_a_server_key_or_none_but_not_with_a_public_one(names: dict[str, str]) -> None:
     call = {"type": "alias", "messageId": "m", **names}
     assert any(join.explicit for join in joins_of(call))
     assert any(join.explicit for join in joins_of(call | SERVER))
@@ -83,7 +83,7 @@ def test_only_the_collectors_own_stamp_makes_a_call_public(forged: Any) -> None:
 
 
 @pytest.mark.parametrize("stamp", [PUBLIC, SERVER, {}])
-def test_an_identify_joins_a_visitor_whatever_its_key(stamp: dict[str, Any]) -> None:
+def test_an_identify_joins_a_visitor_with_any_key(stamp: dict[str, Any]) -> None:
     call = {"type": "identify", "messageId": "m", "userId": "eve", "anonymousId": "a"} | stamp
     assert joins_of(call) == [Join(Identity(ANONYMOUS, "a"), Identity(USER, "eve"), NOW_MS)]
 
@@ -174,7 +174,7 @@ def test_of_public_traits_the_latest_counts_as_ever() -> None:
     assert shard.lead().trait_values() == {"title": "9000"}
 
 
-def test_traits_stored_before_there_were_keys_stand_above_those_of_public_ones() -> None:
+def test_traits_stored_before_there_were_keys_outrank_those_of_public_keys() -> None:
     lead = Lead(0)
     lead.traits = {"title": ["CTO", 5, "m"]}
     assert not set_trait(lead, "title", ["CEO", 9, "z", 1])
@@ -238,6 +238,6 @@ def test_a_public_key_cannot_fill_a_lead_so_that_others_find_no_room(public_firs
     for call in (public, server) if public_first else (server, public):
         take(shard, call)
     traits = shard.lead().trait_values()
-    assert len(traits) == MOST_TRAITS
+    assert len(traits) == MAX_TRAITS
     assert {f"s{i:02}" for i in range(40)} <= set(traits)
     assert {f"p{i:02}" for i in range(24)} <= set(traits)

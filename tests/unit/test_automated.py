@@ -62,7 +62,7 @@ def test_only_signals_that_read_the_mark_match_a_machines_event(properties: dict
         assert matched(rules, event="Opened", properties=properties) == expected
 
 
-def test_the_same_event_in_a_mixed_order_is_told_apart() -> None:
+def test_the_same_event_in_a_mixed_order_is_distinguished() -> None:
     rules = Rules(load(FILE))
     marks = (True, 1, True, 1.0, None, True)
     found = [matched(rules, event="Opened", properties={"automated": mark}) for mark in marks]

@@ -144,7 +144,7 @@ def test_a_viewer_cannot_ask_for_an_address_nor_for_its_hash() -> None:
     assert MASK.resolve_id("hidden.nonsense", VIEWER) == "hidden.nonsense"
 
 
-def test_a_cursor_names_its_place_and_shows_nobody() -> None:
+def test_a_cursor_names_its_place_and_reveals_no_lead() -> None:
     cursor = cursor_of(CIPHER, 46.0, "ana@acme.example")
     assert "ana" not in cursor
     assert place_of(CIPHER, cursor, float, str) == (46.0, "ana@acme.example")
@@ -284,7 +284,7 @@ def test_made_up_channels_are_bounded_and_none_is_lost() -> None:
     assert len(found.sources) == 1000
 
 
-def test_costs_are_shared_by_what_they_brought_and_cut_to_the_time() -> None:
+def test_costs_are_split_by_qualified_leads_and_limited_to_the_period() -> None:
     found = handovers(
         *(record(i, f"l{i}", channels=touched("google")) for i in range(3)),
         record(9, "m", channels={"first_touch": {"source": "google", "medium": "display", "campaign": ""}}),
@@ -357,7 +357,7 @@ def test_every_scorecard_in_the_repository_can_be_described() -> None:
             assert orjson.dumps(said)
 
 
-def test_the_amounts_of_a_signal_are_what_its_points_are_made_of() -> None:
+def test_the_points_of_a_signal_are_its_amount_times_its_worth() -> None:
     said = describe_scorecard(RULES.cards[0], RULES, {"order": (2, 7.5)})
     assert [(s["name"], s["fired_7d"], s["points_7d"], s["never"]) for s in said["signals"]] == [
         ("view", 0, 0.0, True), ("daily", 0, 0.0, True), ("order", 2, 15.0, False),

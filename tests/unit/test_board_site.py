@@ -229,7 +229,7 @@ async def test_money_counts_from_where_leads_are_known(board: Running) -> None:
         assert row["cost"] == pytest.approx(money, abs=0.1)
 
 
-async def test_a_viewer_sees_no_address_that_somebody_made_a_campaign_of() -> None:
+async def test_a_viewer_sees_no_address_used_as_a_campaign_name() -> None:
     shards = await people()
     touch = ("leak-source@pii.example", "+49 170 7654321", "leak-campaign@pii.example")
     shards = await shards.take(("leaky", fact("Ordered", 1, touch=touch)))
@@ -248,7 +248,7 @@ async def test_a_viewer_sees_no_address_that_somebody_made_a_campaign_of() -> No
 
 
 async def test_a_request_looks_at_so_many_leads_and_goes_on_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "MOST_LOOKED_AT", 20)
+    monkeypatch.setattr(ranking, "MAX_EXAMINED", 20)
     monkeypatch.setattr(ranking, "CHUNK", 10)
     async with board_on(await Shards(RULES).take(*[(f"x{i:03}", fact("page", i)) for i in range(50)])) as board:
         looked, cursor, found, cut = [], "", [], []
@@ -261,7 +261,7 @@ async def test_a_request_looks_at_so_many_leads_and_goes_on_from_there(monkeypat
         assert (max(looked), sum(looked), found, cut) == (20, 50, [], [True, True, False])
 
 
-async def test_who_is_looked_for_by_id_comes_first_wherever_they_rank(board: Running) -> None:
+async def test_a_lead_searched_by_id_comes_first_at_any_rank(board: Running) -> None:
     page = (await board.get(f"{BASE}/leads?q=ANA@acme.example&limit=1")).json
     assert [row["lead_id"] for row in page["leads"]] == ["ana@acme.example"]
     page = (await board.get(f"{BASE}/leads?q=u0&limit=1")).json
@@ -299,14 +299,14 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(board: Running) 
     assert (again.status, again.body, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
 
 
-async def test_what_the_document_says_can_be_unchanged_has_a_tag_and_nothing_else_has(board: Running) -> None:
+async def test_only_responses_documented_as_cacheable_have_an_etag(board: Running) -> None:
     for path, methods in openapi_document()["paths"].items():
         if "{" not in path and "/stream/" not in path:
             answer = await board.get(path)
             assert ("ETag" in answer.headers) == ("304" in methods["get"]["responses"]), path
 
 
-async def test_page_and_api_count_the_same_touch_and_time_where_nothing_is_said(board: Running) -> None:
+async def test_page_and_api_have_the_same_default_touch_and_period(board: Running) -> None:
     page = (await board.get("/channels")).body.decode()
     chosen = re.findall(r'<a href="/channels[?][^"]*" aria-current="page">([^<]* touch|[^<]* days)<', page)
     parameters = {p.get("name"): p for p in openapi_document()["paths"]["/api/v1/channels"]["get"]["parameters"]}
@@ -378,7 +378,7 @@ async def test_without_an_access_file_only_this_machine_is_named(board: Running)
 
 
 @pytest.mark.parametrize("path", ["leads", "leads/u1", "leads.csv", "alerts", "flow", "stream/alerts", "openapi.json"])
-async def test_nobody_comes_in_without_a_token(guarded: Running, path: str) -> None:
+async def test_a_request_without_a_token_is_refused(guarded: Running, path: str) -> None:
     for token in ("", "wrong"):
         answer = await guarded.get(f"{BASE}/{path}", token)
         assert (answer.status, answer.json["code"]) == (401, "unknown_token")
@@ -491,7 +491,7 @@ async def test_a_viewer_follows_a_hidden_id_and_learns_nothing_from_it(guarded: 
     assert b"ana" not in (await guarded.get(f"{BASE}/leads?limit=1", BEN)).json["next"].encode().lower()
 
 
-async def test_alerts_of_an_erased_lead_are_shown_to_nobody(guarded: Running) -> None:
+async def test_alerts_of_an_erased_lead_are_not_shown(guarded: Running) -> None:
     assert len((await guarded.get(f"{BASE}/alerts", ANA)).json["alerts"]) == 1
     store, home = guarded.service._store.store, partition_of("ana@acme.example", PARTITIONS)
     control = await store.control(home)
@@ -586,7 +586,7 @@ async def test_a_store_that_does_not_answer_is_503_in_time(monkeypatch: pytest.M
         assert not board.service._store.healthy
 
 
-async def test_whether_redis_answers_is_known_though_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readiness_follows_redis_without_any_request(monkeypatch: pytest.MonkeyPatch) -> None:
     class Hanging(MemoryStore):
         async def meta(self, name: str, value: str = "") -> str:
             await asyncio.sleep(60)
@@ -602,7 +602,7 @@ async def test_whether_redis_answers_is_known_though_nobody_reads(monkeypatch: p
 
 
 async def test_reads_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_store, "MOST_WAITING", 2)
+    monkeypatch.setattr(bounded_store, "MAX_WAITING", 2)
     store = bounded_store.BoundedStore(MemoryStore(), PARTITIONS)
     async with store.bounded(), store.bounded():
         with pytest.raises(Refusal) as refused:
@@ -613,7 +613,7 @@ async def test_reads_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
         pass
 
 
-async def test_what_came_since_workers_last_said_how_far_they_are_does_not_wait(
+async def test_records_newer_than_the_last_reported_position_are_no_lag(
     board: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tails, place, now_s = board.tails, TopicPartition(TOPICS.sources[0], 0), 100.0
@@ -787,7 +787,7 @@ async def test_a_listener_that_is_too_slow_begins_anew(board: Running) -> None:
     assert len(board.tails.broadcast) == 0
 
 
-async def test_any_number_of_changes_ends_no_stream_and_is_told_at_once(board: Running) -> None:
+async def test_any_number_of_changes_is_streamed_at_once_and_ends_no_stream(board: Running) -> None:
     stream = await listen(board, "leads")
     rows = [orjson.dumps({"lead_id": f"u{number % 2500}", "scorecard": "sales"}) for number in range(6000)]
     board.tails.take_records(TOPICS.lead_scores, [kafka_record(row) for row in rows])
@@ -800,7 +800,7 @@ async def test_any_number_of_changes_ends_no_stream_and_is_told_at_once(board: R
 
 
 async def test_streams_are_bounded(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.board.broadcast.MOST_LISTENERS", 1)
+    monkeypatch.setattr("app.board.broadcast.MAX_LISTENERS", 1)
     stream = await listen(board, "alerts")
     answer = await board.get(f"{BASE}/stream/alerts")
     assert (answer.status, answer.json["code"]) == (503, "too_many_streams")

@@ -478,7 +478,7 @@ async def test_a_worker_that_writes_in_between_is_overcome(monkeypatch: pytest.M
     assert (await store.control(0)).fields["ckpt"] == b"0"
 
 
-async def test_a_worker_that_writes_every_time_is_told() -> None:
+async def test_a_worker_that_writes_every_time_gets_a_warning() -> None:
     with pytest.raises(CommandError) as caught:
         await empty_shard(busy_store(times=1000), 0, "v1")
 

@@ -86,7 +86,7 @@ def test_a_score_that_never_fades_has_no_next_change() -> None:
     assert card_of(lead_of(unsubscribe=1))["next_change"] is None
 
 
-def test_stages_are_what_they_will_be() -> None:
+def test_stages_are_those_at_the_requested_time() -> None:
     hot = lead_of(demo_request=1)
 
     assert card_of(hot)["stages"] == {"engaged": True, "qualified": False}
@@ -136,7 +136,7 @@ async def test_a_chain_of_redirects_leads_to_the_lead() -> None:
     assert isinstance(state, Lead)
 
 
-async def test_a_ring_of_redirects_is_nobody() -> None:
+async def test_a_ring_of_redirects_leads_to_no_lead() -> None:
     store = await store_with(
         8,
         a=encode_redirect(Redirect(Identity(0, "b"))),
@@ -170,7 +170,7 @@ async def test_an_address_leads_to_its_lead_unless_it_is_an_id_itself() -> None:
     assert await lead_lookup.find_by_id_or_email(store, 8, "dan") == ("dan", None)
 
 
-async def test_everybody_is_every_lead_and_nothing_else() -> None:
+async def test_an_export_has_every_lead_and_nothing_else() -> None:
     store = await store_with(
         4,
         ana=encode(lead_of(download=1)),

@@ -250,7 +250,7 @@ def sound(sent: Any) -> bool:
 @example({"type": "page", "userId": "u", "messageId": "m", "context": {"a": 1}}, ["context", "context.a"], None)
 @example({"type": "page", "userId": "u", "messageId": "m", "properties": {"a": 1}}, ['properties.q"\\'], None)
 @pytest.mark.usefixtures("implementation")
-def test_what_many_are_read_by_says_the_same_whatever_scorecards_ask_for(
+def test_the_batch_reader_agrees_with_the_single_reader_for_any_scorecards(
     sent: Any, asked: list[str], lead_id: str | None
 ) -> None:
     wanted, record = tuple(sorted(asked)), Arriving(json.dumps(sent).encode())
@@ -262,7 +262,7 @@ def test_what_many_are_read_by_says_the_same_whatever_scorecards_ask_for(
         assert read.batch.input(0) == expected
 
 
-def test_what_scorecards_ask_for_comes_in_their_order_with_the_campaign() -> None:
+def test_values_come_in_the_order_of_the_scorecards_with_the_campaign() -> None:
     context = {"campaign": {"source": "google", "medium": "cpc"}, "page": {"url": "u"}}
     event = read(page(properties={"url": "/x", "amount": 2}, context=context))
     assert isinstance(event, LeadEvent)
@@ -300,7 +300,7 @@ def test_times_are_read_as_datetime_reads_them(moment: datetime, zone: str, prec
 @pytest.mark.parametrize(
     "tail", ["99.456Z", " 3.456Z", "+3.456Z", "1_.456Z", "03.4 6Z", "٠٣.456Z", "60.000Z", "03.-45Z"]
 )
-def test_what_was_read_before_does_not_change_what_a_bad_time_is(tail: str) -> None:
+def test_an_earlier_record_does_not_change_whether_a_time_is_bad(tail: str) -> None:
     text = f"2027-03-04T05:06:{tail}"
     fresh = parse_ms(text)
     assert parse_ms("2027-03-04T05:06:07.890Z") == 1_804_136_767_890

@@ -103,7 +103,7 @@ _values: st.SearchStrategy[Any] = (
     ),
     st.sampled_from((SITE, BACKEND, None)),
 )
-def test_no_call_loses_more_than_it_may_not_say_and_none_is_changed_in_place(call: Call, key: Key | None) -> None:
+def test_a_call_loses_only_forbidden_fields_and_is_not_changed_in_place(call: Call, key: Key | None) -> None:
     before = json.dumps(call)
     result = stamp_call(call, key, "news")
     assert json.dumps(call) == before

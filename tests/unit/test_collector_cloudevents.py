@@ -67,13 +67,13 @@ def one(**changes: Any) -> Call:
     return call
 
 
-def test_the_three_ways_of_sending_an_event_give_the_same_call() -> None:
+def test_all_three_modes_of_an_event_give_the_same_call() -> None:
     assert read(ASKED, STRUCTURED).calls == [CALL]
     assert read([ASKED, ASKED], BATCH).calls == [CALL, CALL]
     assert read(ASKED["data"], HEADERS).calls == [CALL]
 
 
-def test_the_body_says_whether_it_is_a_batch() -> None:
+def test_a_body_that_is_a_list_is_read_as_a_batch() -> None:
     assert read([ASKED], STRUCTURED).calls == read(ASKED, {}).calls == [CALL]
 
 
@@ -115,7 +115,7 @@ def test_a_header_value_that_is_no_utf_8_is_refused(name: str, value: str) -> No
     assert refusal(lambda: read({}, {**HEADERS, name: value})) == (400, "bad_header")
 
 
-def test_an_id_number_or_time_that_is_missing_is_made_good() -> None:
+def test_a_missing_id_number_or_time_gets_a_default() -> None:
     call = one(id=None, time=None)
     assert call["messageId"] == one(id=None, time=None)["messageId"]
     assert event_of(call).at == NOW_MS
@@ -133,7 +133,7 @@ def test_an_id_number_or_time_that_is_missing_is_made_good() -> None:
         ({"data": {"traits": {"email": "bo@acme.example"}}}, "u-1", None, "bo@acme.example"),
     ],
 )
-def test_the_subject_is_the_user_unless_the_event_says_who(
+def test_the_subject_is_the_user_unless_the_event_names_one(
     changes: dict[str, Any], user: str | None, anonymous: str | None, email: str | None
 ) -> None:
     call = one(**changes)
@@ -178,7 +178,7 @@ def test_the_message_id_is_source_and_id_which_are_unique_together(changes: dict
     assert one(**changes)["messageId"] == message_id
 
 
-def test_data_that_no_json_has_become_what_json_has() -> None:
+def test_values_outside_json_become_json_values() -> None:
     for body, headers in (
         (json.dumps(ASKED | {"data": {"n": float("nan")}}).encode(), STRUCTURED),
         (b'{"n":NaN}', HEADERS),
@@ -186,7 +186,7 @@ def test_data_that_no_json_has_become_what_json_has() -> None:
         assert read(body, headers).calls[0]["properties"] == {"n": None}
 
 
-def test_extension_attributes_stand_in_the_context() -> None:
+def test_extension_attributes_are_put_in_the_context() -> None:
     assert one(traceparent="00-1", dataschema="urn:x")["context"]["cloudevent"] == {
         **CALL["context"]["cloudevent"],  # type: ignore[index]
         "traceparent": "00-1",
@@ -216,7 +216,7 @@ def test_data_with_a_type_of_their_own_and_no_id_are_properties() -> None:
         ({**ASKED, "data": {"type": "track", "userId": "u-1"}}, "no_event"),
     ],
 )
-def test_an_event_that_cannot_be_used_goes_apart_and_the_rest_counts(event: Any, reason: str) -> None:
+def test_an_unusable_event_is_rejected_and_the_rest_counts(event: Any, reason: str) -> None:
     delivery = read([event, ASKED], BATCH)
     assert [bad.reason for bad in delivery.bad] == [reason]
     assert reason == "not_an_object" or json.loads(delivery.bad[0].raw)["id"] == ASKED["id"]
@@ -232,7 +232,7 @@ def test_a_body_without_events_is_refused(body: bytes, code: str) -> None:
     assert refusal(lambda: read(body, STRUCTURED)) == (400, code)
 
 
-def test_the_write_key_is_the_header_s_else_the_query_s() -> None:
+def test_the_write_key_comes_from_the_header_else_the_query() -> None:
     assert read(ASKED, {**STRUCTURED, "authorization": "Bearer WK"}).write_key == "WK"
     assert cloudevents.read_cloudevents(post(PATH, ASKED, STRUCTURED, [("writeKey", "Q")])).write_key == "Q"
 
@@ -245,15 +245,15 @@ requests = inbounds(
 
 
 @given(requests)
-def test_whatever_comes_is_taken_by_the_engine_or_refused(inbound: Any) -> None:
+def test_any_request_is_accepted_by_the_engine_or_refused(inbound: Any) -> None:
     check_safe(cloudevents.read_cloudevents, inbound)
 
 
 @given(st.dictionaries(st.sampled_from([f"ce-{name}" for name in ATTRIBUTES]), st.text(max_size=9)), st.binary())
-def test_whatever_headers_say_is_taken_by_the_engine_or_refused(headers: dict[str, str], body: bytes) -> None:
+def test_any_headers_are_accepted_by_the_engine_or_refused(headers: dict[str, str], body: bytes) -> None:
     check_safe(cloudevents.read_cloudevents, post(PATH, body, {"ce-type": "Asked", "ce-subject": "u-1"} | headers))
 
 
-def test_an_event_that_is_nested_too_deep_is_bad() -> None:
+def test_an_event_that_is_nested_too_deeply_is_rejected() -> None:
     bomb = json.dumps(ASKED)[:-1].encode() + b',"data":' + b"[" * 300 + b"]" * 300 + b"}"
     assert refusal(lambda: read(bomb, STRUCTURED)) == (400, "too_large")

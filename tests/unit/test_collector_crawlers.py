@@ -8,8 +8,8 @@ from app.collector.crawlers import is_crawler
 from app.collector.mail_agents import mail_machine
 from tests.support.agents import read_agents
 
-MOST_PEOPLE_MARKED = 0.0005
-FEWEST_BOTS_MARKED = 0.99
+MAX_PEOPLE_MARKED = 0.0005
+MIN_BOTS_MARKED = 0.99
 PROGRAMS_AMONG_PEOPLE = ("splash Version/", "webscraping/", "OpenVAS-VT", " PTST/")
 """Test and scanning programs that device-detector's fixtures do not call so."""
 APPS_WITH_A_HOME_PAGE = {"Bullhorn/1.0 (+http://bullhorn.fm/)", "gPodder/3.5.2 (+http://gpodder.org/)"}
@@ -25,7 +25,7 @@ def test_the_agents_of_people_are_not_marked() -> None:
     found = marked(people)
     print(f"people: {len(found)} of {len(people)} marked, {len(found) / len(people):.3%}")
     assert len(people) > 37_000
-    assert len(found) <= MOST_PEOPLE_MARKED * len(people)
+    assert len(found) <= MAX_PEOPLE_MARKED * len(people)
     unexpected = [each for each in found if not any(name in each for name in PROGRAMS_AMONG_PEOPLE)]
     assert set(unexpected) == APPS_WITH_A_HOME_PAGE  # a pattern that matches people is narrowed in crawler_names
 
@@ -39,14 +39,14 @@ def test_the_agents_of_bots_are_marked() -> None:
     found = marked(bots)
     print(f"bots: {len(found)} of {len(bots)} marked, {len(found) / len(bots):.2%}")
     assert len(bots) > 1_300
-    assert len(found) >= FEWEST_BOTS_MARKED * len(bots)
+    assert len(found) >= MIN_BOTS_MARKED * len(bots)
 
 
 def test_the_examples_of_the_crawler_list_are_marked() -> None:
     examples = sorted({example for each in CRAWLER_USER_AGENTS_DATA for example in each["instances"]})
     found = marked(examples)
     print(f"examples: {len(found)} of {len(examples)} marked, {len(found) / len(examples):.2%}")
-    assert len(found) >= FEWEST_BOTS_MARKED * len(examples)
+    assert len(found) >= MIN_BOTS_MARKED * len(examples)
 
 
 def test_each_corrected_pattern_is_on_the_crawler_list() -> None:

@@ -117,7 +117,7 @@ async def test_records_go_where_their_key_belongs_with_time_and_key(writer: Even
     assert rows[partition_of("u-2", PARTITIONS)][-1] == (7, b"u-2", b"b", [])
 
 
-async def test_records_about_nobody_are_spread(writer: EventWriter, kafka: Kafka) -> None:
+async def test_records_without_a_lead_are_spread_over_partitions(writer: EventWriter, kafka: Kafka) -> None:
     await writer.write_records([record(b"x", b"") for _ in range(PARTITIONS)])
 
     [(_, rows)] = kafka.sendings
@@ -148,7 +148,7 @@ async def test_a_request_that_waits_too_long_gets_503_and_is_not_sent_later(
     assert b"queued" not in kafka.values
 
 
-async def test_while_kafka_is_stuck_nobody_waits_and_then_all_is_well(
+async def test_while_kafka_hangs_requests_are_refused_at_once_and_accepted_afterwards(
     writer: EventWriter, kafka: Kafka, clock: Clock
 ) -> None:
     kafka.open.clear()
@@ -220,7 +220,7 @@ async def test_before_the_start_and_after_the_end_there_is_503(kafka: Kafka, clo
     assert kafka.sendings == []
 
 
-async def test_the_end_leaves_nobody_waiting(writer: EventWriter, kafka: Kafka) -> None:
+async def test_closing_leaves_no_request_waiting(writer: EventWriter, kafka: Kafka) -> None:
     kafka.open.clear()
     task = await waiting(writer, b"a")
 

@@ -51,7 +51,7 @@ def refusal(ring: Keyring, key: str, origin: str = "", remote: str = "", **more:
 # The file --------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_read_whole(tmp_path: Path) -> None:
+def test_every_field_of_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "keys.yaml").write_text(GOOD)
     ring = load_keys(tmp_path / "keys.yaml")
 
@@ -69,12 +69,12 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
     assert (ring.webhooks["news"].service, dict(ring.webhooks["news"].options)) == ("mailgun", {"signing_key": "MFkw"})
 
 
-def test_a_public_key_without_a_rate_has_one() -> None:
+def test_a_public_key_without_a_rate_gets_the_default() -> None:
     ring = parse_keys(with_key(f"name: a, write_key: w, origins: {PAGE}"))
     assert (ring.keys[0].rate, ring.keys[0].address_rate) == (PUBLIC_RATE, Rate(100, 1))
 
 
-def test_a_file_without_links_has_no_secret_and_one_may_have_no_keys() -> None:
+def test_links_and_keys_are_optional() -> None:
     assert parse_keys("leadglow_keys: 1").link_secret == b""
 
 
@@ -169,7 +169,7 @@ def test_every_mistake_is_reported_at_once() -> None:
         ("service: sendgrid, kay: x", "k:2:46: `kay` of `sendgrid`: unknown field"),
     ],
 )
-def test_a_webhook_must_be_of_a_known_service_with_what_it_needs(hook: str, said: str) -> None:
+def test_a_webhook_must_name_a_known_service_and_its_options(hook: str, said: str) -> None:
     with pytest.raises(YamlFileError) as caught:
         parse_keys(f"leadglow_keys: 1\nwebhooks: [{{name: a, {hook}}}]", "k", SERVICES)
     assert said in str(caught.value)
@@ -184,7 +184,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake_too(tmp_path: Path, data: bytes
 
 
 @given(st.text(max_size=200) | st.binary(max_size=60).map(lambda data: GOOD[: len(data) * 6] + data.decode("latin-1")))
-def test_no_text_makes_reading_fail_otherwise_than_with_mistakes(text: str) -> None:
+def test_reading_any_text_fails_only_with_mistakes(text: str) -> None:
     with suppress(YamlFileError):
         parse_keys(text)
 
@@ -192,7 +192,7 @@ def test_no_text_makes_reading_fail_otherwise_than_with_mistakes(text: str) -> N
 # Who is let in ---------------------------------------------------------------------------------------------------
 
 
-def test_keys_are_known_by_what_is_shown() -> None:
+def test_keys_are_found_by_their_text() -> None:
     ring = parse_keys(GOOD)
     assert ring.admit("wk_abc", PAGE, "", 1, 0.0).name == "site"
     assert ring.admit("wk_app", "", "", 1, 0.0).name == "app"
@@ -205,7 +205,7 @@ def test_an_unknown_key_is_refused_with_401(shown: str) -> None:
     assert (error.status, error.code) == (401, "unknown_key")
 
 
-def test_a_server_key_in_an_address_is_refused_and_told_why_and_a_public_one_is_not() -> None:
+def test_only_public_keys_are_accepted_in_an_address() -> None:
     ring = parse_keys(GOOD)
     error = refusal(ring, SECRET, in_query=True)
     assert (error.status, error.code) == (403, "secret_in_url")
@@ -214,7 +214,7 @@ def test_a_server_key_in_an_address_is_refused_and_told_why_and_a_public_one_is_
     assert ring.admit("wk_abc", PAGE, "", 1, 0.0, in_query=True).public
 
 
-def test_no_answer_shows_a_server_key_again() -> None:
+def test_no_response_repeats_a_server_key() -> None:
     ring = parse_keys(GOOD)
     found = [ring.check_public(each) for each in ("wk_abc", "", "unknown", "\ud800")]
     assert found == ["wk_abc", "", "unknown", "\ud800"]
@@ -242,7 +242,7 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize(("origin", "allowed"), ALLOWED)
-def test_a_public_key_is_for_its_pages(origin: str, allowed: bool) -> None:
+def test_a_public_key_is_accepted_only_from_its_origins(origin: str, allowed: bool) -> None:
     ring = Keyring([key for key in parse_keys(GOOD).keys if key.name == "site"])
     assert ring.allows_origin(origin) is allowed
     if allowed:
@@ -253,7 +253,7 @@ def test_a_public_key_is_for_its_pages(origin: str, allowed: bool) -> None:
         assert ("no Origin" in error.message) is (origin == "")
 
 
-def test_a_key_for_any_origin_is_for_every_page_and_for_senders_that_are_none() -> None:
+def test_a_key_for_any_origin_is_accepted_from_every_sender() -> None:
     ring = parse_keys(GOOD)
     for i, origin in enumerate(("", "null", "https://evil.example", "capacitor://localhost")):
         assert ring.admit("wk_app", origin, f"192.0.2.{i}", 1, 0.0).name == "app"
@@ -265,7 +265,7 @@ def test_server_keys_open_no_origin() -> None:
 
 
 @given(st.from_regex(r"\A[a-z]{1,5}\.acme\.example(:[0-9]{1,4})?\Z"))
-def test_a_host_below_is_covered_by_the_star_unless_its_port_is_another(host: str) -> None:
+def test_a_wildcard_covers_subdomains_on_the_same_port(host: str) -> None:
     star, page = parse_origin("https://*.acme.example"), parse_origin(f"https://{host}")
     assert star is not None
     assert page is not None
@@ -297,7 +297,7 @@ def test_a_bucket_holds_a_period_and_fills_evenly() -> None:
     assert not let_in(ring, "", 1, 0.0)
 
 
-def test_a_batch_larger_than_the_bucket_gets_through_and_what_follows_waits_a_period() -> None:
+def test_a_batch_larger_than_the_bucket_is_accepted_and_the_next_waits_a_period() -> None:
     ring = ring_of(Rate(10, 1))
     assert let_in(ring, "", 1000, 0.0)
     assert not let_in(ring, "", 1, 0.9)
@@ -314,13 +314,13 @@ def test_waiting_as_long_as_retry_after_is_enough() -> None:
     assert let_in(ring, "", 1, 3.0 + caught.value.retry_after_s)
 
 
-def test_one_address_cannot_use_up_what_others_need() -> None:
+def test_one_address_cannot_use_up_the_share_of_others() -> None:
     ring = ring_of(Rate(100, 1), Rate(5, 1))
     assert sum(let_in(ring, "192.0.2.1", 1, 0.0) for _ in range(50)) == 5
     assert let_in(ring, "192.0.2.2", 1, 0.0)
 
 
-def test_what_an_address_was_refused_is_not_taken_from_the_key() -> None:
+def test_refused_requests_of_an_address_cost_the_key_no_tokens() -> None:
     ring = ring_of(Rate(6, 1), Rate(5, 1))
     for _ in range(50):
         let_in(ring, "192.0.2.1", 1, 0.0)
@@ -344,7 +344,7 @@ def test_a_customers_addresses_share_a_bucket(one: str, other: str, same: bool) 
 
 
 @given(st.integers(0, 2**32).map(Random))
-def test_buckets_stay_bounded_and_never_let_more_in_than_a_period_and_what_flows_in(chance: Random) -> None:
+def test_buckets_stay_bounded_and_admit_at_most_a_period_plus_the_inflow(chance: Random) -> None:
     buckets, let, now_s = Buckets(most_addresses=10), 0, 0.0
     for _ in range(300):
         now_s += chance.choice((0.0, 0.01, -1.0, 0.2))
@@ -392,7 +392,7 @@ def test_the_port_of_an_address_does_not_count(hop: str, address: str) -> None:
     "args",
     [("site", "--origin", PAGE, "--rate", "200/s"), ("app", "--origin", "any"), ("backend", "--server")],
 )
-def test_a_new_key_is_let_in_by_the_line_that_comes_with_it(args: tuple[str, ...]) -> None:
+def test_a_new_key_is_accepted_with_its_printed_line(args: tuple[str, ...]) -> None:
     result = CliRunner().invoke(build(), ["keys", "new", *args])
 
     assert result.exit_code == 0
@@ -412,7 +412,7 @@ def test_a_new_key_is_let_in_by_the_line_that_comes_with_it(args: tuple[str, ...
         (("backend", "--server", "--origin", "any"), "web pages cannot use"),
     ],
 )
-def test_a_key_that_no_file_would_take_is_not_made(args: tuple[str, ...], said: str) -> None:
+def test_a_key_that_would_be_invalid_in_a_file_is_not_made(args: tuple[str, ...], said: str) -> None:
     result = CliRunner().invoke(build(), ["keys", "new", *args])
 
     assert (result.exit_code, result.stdout) == (2, "")
@@ -427,7 +427,7 @@ def new_in(file: Path, *args: str) -> Result:
     return CliRunner().invoke(build(), ["keys", "new", *args, "--file", str(file)])
 
 
-def test_a_new_key_makes_the_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_new_key_creates_a_missing_file(tmp_path: Path) -> None:
     file = tmp_path / "keys.yaml"
     result = new_in(file, *SITE_ARGS)
 
@@ -476,7 +476,7 @@ def test_a_new_key_is_added_to_a_file_and_nothing_else_of_it_changes(text: str, 
         ("leadglow_keys: 1\nkeys: [{name: old, write_key: wk_old, origins: any}]\n", "paste it"),
     ],
 )
-def test_a_file_that_cannot_take_the_key_stays_as_it_is(text: str, said: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_hold_the_key_stays_unchanged(text: str, said: str, tmp_path: Path) -> None:
     file = tmp_path / "keys.yaml"
     file.write_text(text)
     result = new_in(file, *SITE_ARGS)

@@ -182,7 +182,7 @@ def test_a_link_leads_to_its_target_even_if_the_event_is_bad() -> None:
     assert [bad.reason for bad in delivery.bad] == ["bad_id"]
 
 
-def test_the_time_of_a_link_ends_if_it_says_so() -> None:
+def test_a_link_with_an_expiry_expires() -> None:
     query = links.sign_link(TARGET, SECRET, userId="u-1", expires="1795400000")
     assert click(query, 1_795_399_999_999)[1] == TARGET
     assert refusal(lambda: click(query, 1_795_400_000_000)) == (410, "link_expired")
@@ -209,7 +209,7 @@ def test_the_target_is_ascii_for_the_header() -> None:
 
 
 @given(st.text(max_size=30), st.dictionaries(st.sampled_from(("event", "p.a", "email")), st.text(max_size=9)))
-def test_what_is_signed_is_what_is_followed(path: str, what: dict[str, str]) -> None:
+def test_the_signed_target_is_the_one_followed(path: str, what: dict[str, str]) -> None:
     try:
         query = links.sign_link(f"https://acme.example/{path}", SECRET, userId="u-1", **what)
     except ValueError:
@@ -224,7 +224,7 @@ NAMES = ("writeKey", "type", "event", "userId", "anonymousId", "email", "message
 
 
 @given(inbounds(st.none(), ("/v1/pixel.gif", "/v1/link"), ("referer",), NAMES))
-def test_whatever_comes_is_taken_by_the_engine_or_refused(inbound: Inbound) -> None:
+def test_any_request_is_accepted_by_the_engine_or_refused(inbound: Inbound) -> None:
     check_safe(links.read_pixel, inbound)
     with pytest.raises(Refusal):
         links.read_click(inbound, SECRET, NOW_MS)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.collector.calls import rfc3339
 from app.collector.inbound import Call
 from app.collector.machines import MEMORY_MS, MachineDetector
-from app.collector.mailings import MOST_OF_ONE
+from app.collector.mailings import MAX_PER_MESSAGE
 
 NOW_MS = 1_795_310_000_000
 ANA = "Ana@acme.example"
@@ -78,7 +78,7 @@ def judged(*calls: Call) -> tuple[list[str | None], list[Call]]:
         (["Asked"], GMAIL, "crawler"),
     ],
 )
-def test_an_agent_tells(event: Any, agent: str, expected: str | None) -> None:
+def test_the_reason_is_derived_from_the_agent(event: Any, agent: str, expected: str | None) -> None:
     (found,), retractions = judged(mail(event, "e", agent=agent))
     assert (found, retractions) == (expected, [])
 
@@ -95,7 +95,7 @@ def test_a_crawlers_visit_is_marked(kind: str, agent: str, expected: str | None)
     ("given", "expected"),
     [(None, "provider"), ("apple_mpp", "apple_mpp"), ("head_request", "head_request"), ("?", "provider")],
 )
-def test_a_verdict_that_comes_along_stays(given: str | None, expected: str) -> None:
+def test_a_verdict_in_the_event_is_kept(given: str | None, expected: str) -> None:
     call = mail("Email Opened", "e", automated=True)
     call["properties"] |= {} if given is None else {"automated_reason": given}
     assert judged(call) == ([expected], [])
@@ -114,14 +114,14 @@ def test_a_verdict_that_comes_along_stays(given: str | None, expected: str) -> N
         click("e", email="x" * 1000),
     ],
 )
-def test_what_has_no_usual_shape_is_left_alone(call: Call) -> None:
+def test_a_call_of_an_unusual_shape_is_left_unchanged(call: Call) -> None:
     before = copy.deepcopy(call)
     judge = MachineDetector()
     assert judge.judge_call(call, NOW_MS) == []
     assert call == before
 
 
-def test_an_endless_agent_is_looked_at_only_so_far() -> None:
+def test_only_the_beginning_of_a_very_long_agent_is_examined() -> None:
     call: Call = {"type": "page", "context": {"userAgent": "a b/" * 200_000}}
     MachineDetector().judge_call(call, NOW_MS)
     assert "properties" not in call
@@ -130,7 +130,7 @@ def test_an_endless_agent_is_looked_at_only_so_far() -> None:
 # Scanners --------------------------------------------------------------------------------------------------------
 
 
-def test_three_links_of_a_mail_within_two_seconds_are_a_scanners_and_the_earlier_two_are_taken_back() -> None:
+def test_three_links_of_a_mail_within_two_seconds_are_marked_and_the_earlier_two_retracted() -> None:
     clicks = [click("a", 0), click("b", 900), click("c", 2000)]
     reasons, retractions = judged(*clicks)
 
@@ -149,7 +149,7 @@ def test_three_links_of_a_mail_within_two_seconds_are_a_scanners_and_the_earlier
     }
 
 
-def test_a_retraction_has_the_identity_and_the_stamp_of_what_it_takes_back() -> None:
+def test_a_retraction_has_the_identity_and_the_stamp_of_its_event() -> None:
     stamp = {"leadglow": {"key": "news"}}
     calls = [click(name) | {"userId": "u-1", "anonymousId": "x"} | stamp for name in "abc"]
     _, (first, _) = judged(*calls)
@@ -167,11 +167,11 @@ def test_a_retraction_has_the_identity_and_the_stamp_of_what_it_takes_back() -> 
         [click("a"), click("b"), click("b"), click("b")],
     ],
 )
-def test_fewer_links_or_more_time_or_another_mail_are_a_persons(clicks: list[Call]) -> None:
+def test_fewer_links_more_time_or_another_mail_are_not_marked(clicks: list[Call]) -> None:
     assert judged(*clicks) == ([None] * len(clicks), [])
 
 
-def test_an_open_in_the_midst_of_a_scan_is_the_scanners() -> None:
+def test_an_open_during_a_scan_is_marked() -> None:
     reasons, retractions = judged(
         mail("Email Opened", "early", 100), mail("Email Opened", "later", 3_600_000), click("a"), click("b"),
         click("c", 500), mail("Email Opened", "late", 400), click("person", 60_000),
@@ -183,9 +183,7 @@ def test_an_open_in_the_midst_of_a_scan_is_the_scanners() -> None:
 @pytest.mark.parametrize(
     ("at_ms", "expected"), [(0, "too_soon"), (1999, "too_soon"), (2000, None), (-60_000, "too_soon"), (-60_001, None)]
 )
-def test_a_click_right_after_the_delivery_is_no_persons_whichever_is_heard_of_first(
-    at_ms: int, expected: str | None
-) -> None:
+def test_a_click_right_after_the_delivery_is_marked_in_either_order(at_ms: int, expected: str | None) -> None:
     delivered, clicked = mail("Email Delivered", "d"), click("a", at_ms)
     assert judged(delivered, clicked) == ([None, expected], [])
 
@@ -194,7 +192,7 @@ def test_a_click_right_after_the_delivery_is_no_persons_whichever_is_heard_of_fi
     assert [r["properties"] for r in retractions] == ([{"messageId": "a", "reason": "too_soon"}] if expected else [])
 
 
-def test_an_event_that_comes_again_after_a_failed_publication_takes_back_the_same() -> None:
+def test_an_event_repeated_after_a_failed_publication_retracts_the_same_events() -> None:
     judge = MachineDetector()
     for name in "ab":
         judge.judge_call(click(name), NOW_MS)
@@ -223,7 +221,7 @@ def some_mail_events(chance: Random) -> list[Call]:
 
 @settings(max_examples=300)
 @given(st.integers(0, 2**32).map(Random))
-def test_what_is_a_machines_in_the_end_does_not_depend_on_the_order(chance: Random) -> None:
+def test_the_final_marks_do_not_depend_on_the_order(chance: Random) -> None:
     calls = some_mail_events(chance)
     ends = []
     for _ in range(2):
@@ -249,10 +247,10 @@ def test_memory_is_bounded_over_all_mails_and_for_each() -> None:
     one = MachineDetector()
     for i in range(500):
         one.judge_call(click(f"e{i}", i * 10_000), NOW_MS)
-    assert len(one) == MOST_OF_ONE
+    assert len(one) == MAX_PER_MESSAGE
 
 
-def test_a_mail_is_forgotten_an_hour_after_the_last_that_was_heard_of_it() -> None:
+def test_a_mail_is_forgotten_an_hour_after_its_last_event() -> None:
     judge = MachineDetector()
     judge.judge_call(click("a"), NOW_MS)
     judge.judge_call(click("b"), NOW_MS + MEMORY_MS)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.collector import segment
-from app.collector.calls import MOST_CALLS, MOST_ODD_BYTES
+from app.collector.calls import MAX_CALLS, MAX_ODD_BYTES
 from app.collector.inbound import Call, Delivery
-from streams.events.rejects import MOST_EVENT_BYTES, REASONS
+from streams.events.rejects import MAX_EVENT_BYTES, REASONS
 from tests.support.payloads import check_safe, check_sound, event_of, inbounds, objects, post, refusal, scalars, values
 
 BASIC = "Basic " + base64.b64encode(b"WK:").decode()
@@ -55,7 +55,7 @@ def test_a_known_type_in_the_body_wins_over_the_path_and_an_unknown_one_does_not
 
 @pytest.mark.parametrize("path", ["/v1/b", "/v1/batch", "/v1/import"])
 @pytest.mark.parametrize("body", [{"batch": [PAGE]}, [PAGE], PAGE], ids=["batch", "array", "object"])
-def test_a_batch_an_array_and_an_object_are_all_taken_at_the_batch_paths(path: str, body: Any) -> None:
+def test_batch_paths_accept_a_batch_an_array_and_an_object(path: str, body: Any) -> None:
     assert read(path, body).calls == [PAGE]
 
 
@@ -80,7 +80,7 @@ def test_unknown_fields_are_kept() -> None:
 # Batches --------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_batch_says_goes_into_calls_that_say_nothing_of_their_own() -> None:
+def test_fields_of_a_batch_fill_those_that_its_calls_lack() -> None:
     batch = {
         "context": {"ip": "203.0.113.9", "app": {"name": "shop"}},
         "sentAt": "2026-11-22T01:00:02Z",
@@ -106,7 +106,7 @@ def test_the_time_of_a_batch_does_not_hide_the_original_time_of_a_call() -> None
     assert "timestamp" not in read_call
 
 
-def test_the_original_time_of_a_batch_counts_where_nothing_else_tells_the_time() -> None:
+def test_the_original_time_of_a_batch_is_used_if_no_other_time_is_given() -> None:
     (call,) = read("/v1/batch", {"batch": [PAGE], "originalTimestamp": "2026-11-22T01:00:09Z"}).calls
     assert call["originalTimestamp"] == "2026-11-22T01:00:09Z"
 
@@ -127,7 +127,7 @@ def test_a_context_that_would_be_repeated_too_often_is_refused() -> None:
     assert refusal(lambda: read("/v1/batch", body)) == (413, "too_large")
 
 
-def test_bad_events_go_apart_and_the_rest_counts() -> None:
+def test_bad_events_are_rejected_and_the_rest_counts() -> None:
     events: list[Any] = [
         PAGE,
         7,
@@ -138,7 +138,7 @@ def test_bad_events_go_apart_and_the_rest_counts() -> None:
         {"type": "page", "userId": "u\n1"},
         {"type": "alias", "userId": ["u-1"], "previousId": "a"},
         {"type": "track", "event": "Event Retracted", "userId": "u-1", "properties": {"messageId": ""}},
-        {**PAGE, "x": "x" * MOST_EVENT_BYTES},
+        {**PAGE, "x": "x" * MAX_EVENT_BYTES},
     ]
     delivery = read("/v1/batch", {"batch": events})
     assert delivery.calls == [PAGE]
@@ -152,7 +152,7 @@ def test_bad_events_go_apart_and_the_rest_counts() -> None:
 
 
 @pytest.mark.parametrize("opening", [b'{"a":', b"["])
-def test_an_event_that_is_nested_too_deep_is_bad_and_the_rest_counts(opening: bytes) -> None:
+def test_an_event_that_is_nested_too_deeply_is_rejected_and_the_rest_counts(opening: bytes) -> None:
     closing = b"}" if opening.startswith(b"{") else b"]"
     bomb = b'{"type":"page","userId":"u-1","x":' + opening * 600 + b"1" + closing * 600 + b"}"
     delivery = read("/v1/batch", b'{"batch":[' + bomb + b"," + json.dumps(PAGE).encode() + b"]}")
@@ -168,14 +168,14 @@ def test_a_request_of_bad_events_only_is_refused_with_the_reason_of_the_first() 
     assert refusal(lambda: read("/v1/t", {"userId": "u-1"})) == (400, "no_event")
 
 
-def test_a_retraction_that_names_an_event_is_taken() -> None:
+def test_a_retraction_that_names_an_event_is_accepted() -> None:
     sent = {"event": "Event Retracted", "userId": "u-1", "properties": {"messageId": "m-1"}}
     assert segment.read_segment(post("/v1/t", sent)).calls[0]["properties"] == {"messageId": "m-1"}
 
 
 def test_as_many_events_are_taken_as_one_may_send_and_no_more() -> None:
-    events = [{"type": "page", "userId": "u-1", "messageId": str(i)} for i in range(MOST_CALLS + 1)]
-    assert len(segment.read_segment(post("/v1/batch", {"batch": events[1:]})).calls) == MOST_CALLS
+    events = [{"type": "page", "userId": "u-1", "messageId": str(i)} for i in range(MAX_CALLS + 1)]
+    assert len(segment.read_segment(post("/v1/batch", {"batch": events[1:]})).calls) == MAX_CALLS
     for body in (events, {"batch": events}):
         assert refusal(lambda body=body: read("/v1/batch", body)) == (413, "too_many_events")  # type: ignore[misc]
 
@@ -195,11 +195,11 @@ def test_as_many_events_are_taken_as_one_may_send_and_no_more() -> None:
         b'[NaN, "\xff"]',
         b"[" * 100_000,
         b"[NaN" + b",[" * 100_000,
-        b"[NaN" + b" " * MOST_ODD_BYTES + b"]",
+        b"[NaN" + b" " * MAX_ODD_BYTES + b"]",
         b"{}{}",
     ],
 )
-def test_what_is_not_json_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     assert refusal(lambda: read("/v1/t", body)) == (400, "invalid_json")
 
 
@@ -220,7 +220,7 @@ ODD = [
 
 
 @pytest.mark.parametrize(("odd", "kept"), ODD)
-def test_what_some_senders_take_for_json_costs_no_event(odd: bytes, kept: Any) -> None:
+def test_common_deviations_from_json_lose_no_event(odd: bytes, kept: Any) -> None:
     numbers = b'[1, 1.5, -0.0, 1e3, 9007199254740993, 18446744073709551616, "\xc3\xa9"]'
     event = b'{"type":"track","event":"Asked","userId":"u","properties":{"odd":%s,"even":%s}}' % (odd, numbers)
     first, second = read("/v1/batch", b'{"batch":[%s,%s]}' % (event, json.dumps(PAGE).encode())).calls
@@ -229,7 +229,7 @@ def test_what_some_senders_take_for_json_costs_no_event(odd: bytes, kept: Any) -
     assert second == PAGE
 
 
-def test_a_byte_order_mark_is_let_pass() -> None:
+def test_a_byte_order_mark_is_accepted() -> None:
     assert one("/v1/p", b"\xef\xbb\xbf" + json.dumps(PAGE).encode()) == PAGE
 
 
@@ -261,7 +261,7 @@ def test_the_content_type_does_not_matter(content_type: str) -> None:
         ("Basic " + "A" * 2_000, "", "", ""),
     ],
 )
-def test_the_write_key_is_the_header_s_else_the_body_s_else_the_query_s(
+def test_the_write_key_comes_from_the_header_else_the_body_else_the_query(
     authorization: str, said: Any, asked: str, key: str
 ) -> None:
     headers = {"authorization": authorization} if authorization else {}
@@ -298,11 +298,11 @@ def test_rudderstack_s_word_for_no_referrer_becomes_none() -> None:
 
 
 @pytest.mark.parametrize("nobody", [None, ""])
-def test_a_user_id_of_nobody_leaves_the_anonymous_id(nobody: str | None) -> None:
+def test_an_empty_user_id_leaves_the_anonymous_id(nobody: str | None) -> None:
     assert event_of(one("/v1/p", {**PAGE, "userId": nobody, "anonymousId": "a-1"})).lead_id == "a-1"
 
 
-def test_an_address_is_enough_to_know_a_lead_by() -> None:
+def test_an_address_alone_identifies_a_lead() -> None:
     assert one("/v1/i", {"context": {"traits": {"email": "ana@acme.example"}}})["type"] == "identify"
 
 
@@ -319,7 +319,7 @@ def test_message_ids_stay_as_they_were_sent_and_numbers_become_text() -> None:
 
 
 @pytest.mark.parametrize("name", [None, "", {}, ["m"], 1.5, True])
-def test_a_message_id_that_is_none_is_made_of_the_call(name: Any) -> None:
+def test_an_invalid_message_id_is_derived_from_the_call(name: Any) -> None:
     made = ids([{**PAGE, "messageId": name}])
     assert made == ids([{"userId": "u-1", "type": "page"}])
     assert made[0].startswith("auto-")
@@ -381,5 +381,5 @@ requests = inbounds(
 
 
 @given(requests)
-def test_whatever_comes_is_taken_by_the_engine_or_refused(inbound: Any) -> None:
+def test_any_request_is_accepted_by_the_engine_or_refused(inbound: Any) -> None:
     check_safe(segment.read_segment, inbound)

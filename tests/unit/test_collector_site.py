@@ -203,7 +203,7 @@ async def test_a_request_that_only_looks_is_marked_as_a_machines(running: Runnin
 
 
 @pytest.mark.parametrize("place", ["basic", "bearer", "body", "query"])
-async def test_the_key_may_stand_in_four_places(running: Running, place: str) -> None:
+async def test_the_key_is_accepted_in_four_places(running: Running, place: str) -> None:
     batch: dict[str, Any] = {"batch": [CALL]}
     if place == "body":
         batch["writeKey"] = "wk_app"
@@ -440,7 +440,7 @@ async def test_expect_100_continue_is_answered_and_other_expectations_are_ignore
 
 
 @pytest.mark.parametrize("target", ["*", "/", "/nowhere", "//"])
-async def test_a_preflight_is_answered_whatever_its_target(running: Running, target: str) -> None:
+async def test_a_preflight_is_answered_for_any_target(running: Running, target: str) -> None:
     said = await talk(
         running, f"OPTIONS {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: \xff\r\n\r\n".encode()
     )
@@ -479,7 +479,7 @@ def strict_keys(tmp_path: Path) -> Path:
     return path
 
 
-async def test_a_preflight_of_a_known_page_is_allowed_what_it_asks_for(strict_keys: Path) -> None:
+async def test_a_preflight_of_a_known_page_is_allowed_its_method_and_headers(strict_keys: Path) -> None:
     wanted = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,x-retry-count"}
     async with serving(strict_keys) as running:
         answer = await running.send("OPTIONS", "/v1/t", headers=PAGE | wanted)
@@ -576,7 +576,7 @@ async def test_the_sender_is_whom_our_own_proxies_saw(keys: Path, forwarded: str
         assert running.kept.calls("web")[0]["context"]["ip"] == seen
 
 
-async def test_nobody_else_is_believed_about_the_sender(running: Running) -> None:
+async def test_only_trusted_proxies_are_believed_about_the_sender(running: Running) -> None:
     path = "/v1/pixel.gif?writeKey=wk_app&userId=u-1"
     await running.send("GET", path, headers={"X-Forwarded-For": "6.6.6.6"})
 
@@ -625,7 +625,7 @@ async def test_our_own_tracker_is_compressed_for_who_takes_it(running: Running, 
 
 
 @pytest.mark.parametrize("properties", [None, [], "x", 5])
-async def test_a_head_request_is_marked_whatever_its_properties_are(running: Running, properties: Any) -> None:
+async def test_a_head_request_is_marked_for_any_properties(running: Running, properties: Any) -> None:
     call: dict[str, Any] = {"type": "page", "userId": "u-1", "properties": properties}
     inbound = Inbound("HEAD", "/v1/pixel.gif", (("writeKey", "wk_app"),), {}, b"", 0, "203.0.113.9")
 
@@ -711,7 +711,7 @@ async def test_who_clicked_gets_there_even_without_kafka(running: Running) -> No
     assert running.count("requests_refused_total", code="kafka_away") == 1
 
 
-async def test_a_click_of_somebody_who_refuses_is_sent_on_uncounted(running: Running) -> None:
+async def test_a_click_without_consent_is_redirected_but_not_counted(running: Running) -> None:
     query = links.sign_link("https://acme.example/", SECRET.encode(), userId="u-1")
 
     assert (await running.send("GET", f"/v1/link?{query}", headers={"Sec-GPC": "1"})).status == 302
@@ -812,7 +812,7 @@ async def test_a_request_that_kafka_did_not_keep_may_come_again(
     assert len(running.kept.calls("mail")) == 1
 
 
-async def test_what_cannot_be_fetched_is_put_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_fetch_is_answered_with_retry_after(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     async with amazon(403) as (url, _):
         monkeypatch.setattr("app.collector.mail_handlers.webhooks.read_webhook", needing(url))
         answer = await running.send("POST", "/webhooks/news")

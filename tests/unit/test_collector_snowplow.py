@@ -122,7 +122,7 @@ def test_a_self_describing_event_is_a_track_call_named_by_its_schema(padded: boo
         assert (call["type"], call["event"], call["properties"]) == ("track", "Demo Requested", {"form": "démo?>"})
 
 
-def test_numbers_that_no_json_has_cost_no_self_describing_event() -> None:
+def test_numbers_outside_json_lose_no_self_describing_event() -> None:
     said = json.dumps(described("iglu:com.acme/asked/jsonschema/1-0-0", {"budget": float("nan"), "seats": 3}))
     assert one({**VIEW, "e": "ue", "ue_pr": said})["properties"] == {"budget": None, "seats": 3}
 
@@ -155,7 +155,7 @@ def test_schema_names_become_words(name: str, event: str) -> None:
         ({"e": "ue", "duid": "d", "ue_pr": json.dumps(described("iglu:a/__/jsonschema/1-0-0", {}))}, "no_event"),
     ],
 )
-def test_an_event_that_cannot_be_used_goes_apart_and_the_rest_counts(event: Any, reason: str) -> None:
+def test_an_unusable_event_is_rejected_and_the_rest_counts(event: Any, reason: str) -> None:
     delivery = read(event, VIEW)
     assert [bad.reason for bad in delivery.bad] == [reason]
     assert json.loads(delivery.bad[0].raw) == event
@@ -195,7 +195,7 @@ def test_a_true_time_needs_no_correction() -> None:
 
 
 @pytest.mark.parametrize("time", ["", "soon", "-1", "1e3", "9" * 15, "9" * 5_000, "١٢", None, {}])
-def test_a_time_that_is_none_is_left_out(time: Any) -> None:
+def test_an_invalid_time_is_left_out(time: Any) -> None:
     assert "timestamp" not in one({**VIEW, "dtm": time})
 
 
@@ -224,11 +224,11 @@ def test_a_user_and_an_address_are_joined_too() -> None:
 
 
 @pytest.mark.parametrize("event", [VIEW, {"e": "pv", "uid": "u-1"}])
-def test_an_event_with_one_identity_comes_alone(event: Any) -> None:
+def test_an_event_with_one_identity_has_no_identify_call(event: Any) -> None:
     assert one(event)["type"] == "page"
 
 
-def test_what_is_joined_is_joined_once_a_request_and_by_the_same_id_once_a_session() -> None:
+def test_ids_are_joined_once_per_request_with_one_message_id_per_session() -> None:
     said = {**VIEW, "uid": "u-1", "sid": "s-1"}
     first = [call["messageId"] for call in read(said, {**said, "eid": "e-2"}, {**said, "eid": "e-3"}).calls]
     assert [first[0], *first[2:]] == ["e-1", "e-2", "e-3"]
@@ -238,7 +238,7 @@ def test_what_is_joined_is_joined_once_a_request_and_by_the_same_id_once_a_sessi
 
 
 @pytest.mark.parametrize("field", ["duid", "nuid", "tnuid"])
-def test_the_device_is_known_by_the_domain_s_id_else_the_network_s(field: str) -> None:
+def test_the_device_is_the_domain_user_id_else_the_network_user_id(field: str) -> None:
     assert one({"e": "pv", field: "d-9"})["anonymousId"] == "d-9"
 
 
@@ -246,7 +246,7 @@ def test_the_device_is_known_by_the_domain_s_id_else_the_network_s(field: str) -
 
 
 @pytest.mark.parametrize("padded", [True, False])
-def test_entities_stand_in_the_context_by_name_and_tell_the_address(padded: bool) -> None:
+def test_entities_are_put_in_the_context_by_name_and_give_the_address(padded: bool) -> None:
     both = entities((LEAD, {"email": "ana@acme.example"}), (f"{SNOWPLOW}/web_page/jsonschema/1-0-0", {"id": "w-1"}))
     for fields in ({"cx": coded(both, padded)}, {"co": json.dumps(both)}):
         context = one({**VIEW, **fields})["context"]
@@ -265,7 +265,7 @@ def test_entities_stand_in_the_context_by_name_and_tell_the_address(padded: bool
         ("iglu:com.acme/lead/jsonschema/1-0-0", "email", {"com.acme/lead": "mail", "lead": "email"}, False),
     ],
 )
-def test_which_entity_has_the_address_is_told_by_a_table(
+def test_a_table_decides_which_entities_give_the_address(
     schema: str, field: str, fields: dict[str, str] | None, email: bool
 ) -> None:
     event = {**VIEW, "cx": coded(entities((schema, {field: "ana@acme.example"})))}
@@ -282,7 +282,7 @@ def test_entities_that_cannot_be_read_are_left_out_and_the_event_counts(said: An
     assert "entities" not in one({**VIEW, "cx": said})["context"]
 
 
-def test_an_entity_that_is_nested_too_deep_makes_a_bad_event() -> None:
+def test_an_event_with_an_entity_that_is_nested_too_deeply_is_rejected() -> None:
     deep = '{"x":' * 400 + "1" + "}" * 400
     listed = f'{{"data":[{{"schema":"{LEAD}","data":{deep}}}]}}'
     assert [bad.reason for bad in read({**VIEW, "co": listed}, VIEW).bad] == ["too_large"]
@@ -291,7 +291,7 @@ def test_an_entity_that_is_nested_too_deep_makes_a_bad_event() -> None:
 # Keys and agents ------------------------------------------------------------------------------------------------
 
 
-def test_the_write_key_is_the_header_s_else_the_query_s_else_the_app_id() -> None:
+def test_the_write_key_comes_from_the_header_else_the_query_else_the_app_id() -> None:
     body = {"data": [{**VIEW, "aid": "APP"}]}
     basic = {"authorization": "Basic " + base64.b64encode(b"WK:").decode()}
     assert snowplow.read_snowplow(post(TP2, body, basic, [("writeKey", "Q")])).write_key == "WK"
@@ -300,7 +300,7 @@ def test_the_write_key_is_the_header_s_else_the_query_s_else_the_app_id() -> Non
 
 
 @pytest.mark.parametrize(("platform", "agent"), [("web", "Mozilla/5.0"), ("srv", None), ("pc", None)])
-def test_the_agent_of_a_browser_is_that_of_the_request_and_a_server_s_is_not(platform: str, agent: str | None) -> None:
+def test_the_agent_of_the_request_is_used_for_browsers_but_not_for_servers(platform: str, agent: str | None) -> None:
     call = one({**VIEW, "p": platform}, **{"user-agent": "Mozilla/5.0"})
     assert call["context"].get("userAgent") == agent
 
@@ -330,10 +330,10 @@ requests = inbounds(
 
 
 @given(requests)
-def test_whatever_comes_is_taken_by_the_engine_or_refused(inbound: Any) -> None:
+def test_any_request_is_accepted_by_the_engine_or_refused(inbound: Any) -> None:
     check_safe(snowplow.read_snowplow, inbound)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(SAID)))
-def test_whatever_a_get_request_says_is_taken_by_the_engine_or_refused(said: dict[str, str]) -> None:
+def test_any_get_request_is_accepted_by_the_engine_or_refused(said: dict[str, str]) -> None:
     check_safe(snowplow.read_snowplow, get("/i", [("e", "pv"), *said.items()]))

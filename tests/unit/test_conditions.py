@@ -183,7 +183,7 @@ def test_a_bad_pattern_is_refused_when_it_is_compiled(operator: str, pattern: st
     pattern=st.text("ab.*+?|()[]^$\\w", max_size=8),
     text=st.text("abcé\n ", max_size=12),
 )
-def test_matches_finds_what_a_plain_search_finds(pattern: str, text: str) -> None:
+def test_matches_agrees_with_a_plain_search(pattern: str, text: str) -> None:
     try:
         found = holds("matches", pattern, text)
     except PatternError:

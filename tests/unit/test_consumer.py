@@ -51,7 +51,7 @@ async def test_a_position_that_is_not_settled_is_not_waited_for() -> None:
     assert await consumer.next_offset(TP("web-events", 1)) is None
 
 
-async def test_what_is_being_fetched_is_through_before_the_seek_of_a_rebalance() -> None:
+async def test_a_running_fetch_ends_before_the_seek_of_a_rebalance() -> None:
     """Fetched after the seek but left aside, because the flow had not resumed, it would never be fetched again."""
     steps: list[Any] = []
     fetching, fetched = asyncio.Event(), asyncio.Event()
@@ -116,7 +116,7 @@ def told(records: Any) -> list[Any]:
     return [*rows, records.next_fetch_offset]
 
 
-def test_records_as_they_were_parsed_say_what_aiokafka_says() -> None:
+def test_parsed_records_equal_those_of_aiokafka() -> None:
     log = [batch(0, [b"a", None, b""]), batch(5, [b"gone"], 7, 1), batch(9, [b"b", b"c"])]
     for at, aborted in ((0, None), (2, [(7, 5)]), (6, [(7, 5)])):
         expected = told(records_of(*log, at=at, aborted=aborted))
@@ -128,7 +128,7 @@ def test_records_as_they_were_parsed_say_what_aiokafka_says() -> None:
         list(Parsed(records_of(bytes(bad))))
 
 
-def test_what_was_fetched_goes_as_soon_as_it_was_read() -> None:
+def test_fetched_records_are_released_once_they_are_read() -> None:
     """A ring would keep a megabyte a fetch until the collector comes, which a worker rarely lets it."""
     gc.disable()
     try:
@@ -177,7 +177,7 @@ def fetching(flow_active: bool = True) -> Iterator[tuple[Fetching, Any]]:
     assert consumer.subscription._fetch_count == 0
 
 
-async def test_a_fetch_brings_what_is_there_or_waits_for_it() -> None:
+async def test_a_fetch_returns_available_records_or_waits() -> None:
     with fetching() as (consumer, fetch):
         assert await fetch(0) == {}
         assert await fetch(0.001) == {}
@@ -210,7 +210,7 @@ async def test_a_fetch_ends_quietly_with_the_fetcher() -> None:
         assert await waiting == {}
 
 
-async def test_a_fetch_that_may_not_read_says_so() -> None:
+async def test_a_fetch_without_permission_fails() -> None:
     with fetching() as (consumer, fetch):
         consumer.bring(FetchError(error=TopicAuthorizationFailedError(PLACE.topic), backoff=0))
         with pytest.raises(TopicAuthorizationFailedError):

@@ -54,7 +54,7 @@ def test_mail_is_opened_by_people_and_by_machines_and_unsubscribed_from() -> Non
     assert any(event["event"] == "Unsubscribed" for event in mails)
 
 
-def test_some_events_tell_of_the_past_and_some_come_from_a_wrong_clock() -> None:
+def test_some_events_are_late_and_some_come_from_a_wrong_clock() -> None:
     late = [e for e in events() if "sentAt" not in e and str(e["timestamp"]) < "2026-11-21T"]
     assert late
     assert any("sentAt" in event for event in events())

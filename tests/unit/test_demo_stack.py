@@ -29,9 +29,7 @@ def ended_board(directory: Path, said: str) -> Stack:
     return Stack(Settings(board_port=BOARD_PORT), Topics(), nothing, {}, {"board": board})
 
 
-def test_a_board_whose_port_was_taken_meanwhile_is_started_elsewhere(
-    tmp_path: Path, started: list[dict[str, str]]
-) -> None:
+def test_a_board_starts_on_another_port_if_its_own_is_in_use(tmp_path: Path, started: list[dict[str, str]]) -> None:
     stack = ended_board(tmp_path, "cannot listen (address in use): name another port in LEADGLOW_BOARD_PORT")
 
     move_board(stack, tmp_path)

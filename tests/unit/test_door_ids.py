@@ -23,7 +23,7 @@ from app.collector.webhooks.hook import WebhookRequest
 from app.lead_lookup import find_by_id_or_email
 from streams.events.controls import decode_control
 from streams.events.identities import (
-    MOST_EMAIL_CHARS,
+    MAX_EMAIL_CHARS,
     clean_address,
     clean_id,
     email_id,
@@ -32,7 +32,7 @@ from streams.events.identities import (
     plain_owner,
     previous_identity,
 )
-from streams.events.rejects import MOST_ID_CHARS, Refused
+from streams.events.rejects import MAX_ID_CHARS, Refused
 from streams.intake.adapt import Intake
 from streams.scoring.event import ANONYMOUS, USER, Identity, Join
 from streams.scoring.lead import Lead
@@ -74,9 +74,9 @@ IDS = [
     ("-2", None),
     ("{not a tag}", None),
     ("100%", None),
-    ("a" * MOST_ID_CHARS, None),
-    (" " + "a" * MOST_ID_CHARS, "a" * MOST_ID_CHARS),
-    ("a" * (MOST_ID_CHARS + 1), ""),
+    ("a" * MAX_ID_CHARS, None),
+    (" " + "a" * MAX_ID_CHARS, "a" * MAX_ID_CHARS),
+    ("a" * (MAX_ID_CHARS + 1), ""),
     ("a\0b", ""),
     ("a\nb", ""),
     ("a\x7fb", ""),
@@ -153,16 +153,16 @@ def test_an_accepted_id_is_trimmed_without_controls_and_stays_as_it_is(value: An
     found = clean_id(value)
     assert found == found.strip() == clean_id(found)
     assert not any(unicodedata.category(char) in ("Cc", "Cs") for char in found)
-    assert len(found.encode()) <= 4 * MOST_ID_CHARS
+    assert len(found.encode()) <= 4 * MAX_ID_CHARS
 
 
 @given(st.text(st.characters(categories=("L", "M", "N", "P", "S", "Zs", "Cn"), include_characters="\u200c\u200d")))
 def test_whatever_people_write_is_an_id(text: str) -> None:
-    assert clean_id(f"x{text}y"[:MOST_ID_CHARS].strip()) == f"x{text}y"[:MOST_ID_CHARS].strip()
+    assert clean_id(f"x{text}y"[:MAX_ID_CHARS].strip()) == f"x{text}y"[:MAX_ID_CHARS].strip()
 
 
 @pytest.mark.parametrize("around", ["", " ", "\u200b", "\u00a0", "\ufeff", "\u200e"])
-def test_an_address_is_one_address_whatever_is_around_it(around: str) -> None:
+def test_an_address_is_found_with_anything_around_it(around: str) -> None:
     written = f"{around}Jane@ACME.example{around}"
     assert mail.address_of(written) == mail.address_of(f"Jane <{written}>") == "Jane@ACME.example"
     for place in ({"traits": {"email": written}}, {"context": {"traits": {"email": written}}}):
@@ -170,7 +170,7 @@ def test_an_address_is_one_address_whatever_is_around_it(around: str) -> None:
     assert email_id(written) == HASH
 
 
-@pytest.mark.parametrize("value", ["jane", "", None, 7, "a@b\0", "{{email}}@x.example", "@" * (MOST_EMAIL_CHARS + 1)])
+@pytest.mark.parametrize("value", ["jane", "", None, 7, "a@b\0", "{{email}}@x.example", "@" * (MAX_EMAIL_CHARS + 1)])
 def test_what_is_no_address_names_nobody(value: Any) -> None:
     assert clean_address(value) == ""
     with pytest.raises(Refused, match="no_lead"):
@@ -215,7 +215,7 @@ def test_a_placeholder_leaves_the_event_to_the_visitor(door: Callable[[str], lis
 
 
 @pytest.mark.parametrize("user_id", ["undefined", "null", "{{user_id}}", "\u00a0", True, 0])
-def test_a_placeholder_among_a_mails_custom_arguments_names_nobody(user_id: Any) -> None:
+def test_a_placeholder_in_the_custom_arguments_of_a_mail_identifies_no_lead(user_id: Any) -> None:
     hook = WebhookRequest("news", {}, post("/webhooks/news", {}), AcceptedRequests(NOW_MS))
     assert mail.user_id_of(hook, {"user_id": user_id}) == ""
     assert mail.user_id_of(hook, {"user_id": user_id, "userId": " u-1\n"}) == "u-1"

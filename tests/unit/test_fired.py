@@ -41,7 +41,7 @@ def test_each_signal_that_an_event_matched_is_counted() -> None:
     assert outcome.amounts == {"order": 2.5}
 
 
-def test_what_is_over_a_limit_or_was_there_before_is_not_counted() -> None:
+def test_events_over_a_limit_and_duplicates_are_not_counted() -> None:
     outcome = scored(fact("page", 1), fact("page", 1), fact("page", 2), fact("page", 3))
     assert (outcome.fired["view"], outcome.fired["daily"]) == (3, 1)
 

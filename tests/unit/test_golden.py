@@ -81,7 +81,7 @@ def test_a_worked_case_makes_the_expected_transitions(name: str, rules: Rules) -
     case = CASES[name]
     made = play(rules, case, max(instant(row["at"]) for row in case["expect"])).transitions
     wanted = case["transitions"]
-    assert [(t.stage, t.kind, t.told) for t in made] == [
+    assert [(t.stage, t.kind, t.is_alert) for t in made] == [
         (row["stage"], row["kind"], row["published"]) for row in wanted
     ]
     for transition, row in zip(made, wanted, strict=True):

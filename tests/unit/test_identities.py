@@ -123,7 +123,7 @@ def test_an_alias_names_a_former_identity(call: dict[str, Any], found: Identity 
 @pytest.mark.parametrize(
     "named", [{"userId": 42}, {"anonymousId": "a"}, {"properties": {"email": "ana@a.example"}, "userId": None}]
 )
-def test_a_retraction_has_the_owner_of_what_it_takes_back(named: dict[str, Any]) -> None:
+def test_a_retraction_has_the_owner_of_its_event(named: dict[str, Any]) -> None:
     machines = MachineDetector()
     clicks = [
         {"type": "track", "event": CLICKED, "messageId": str(i), **named}

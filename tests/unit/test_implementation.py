@@ -118,7 +118,7 @@ def test_the_accelerator_scores_where_it_is_installed() -> None:
 
 
 @pytest.mark.parametrize("accelerated", [False, pytest.param(True, marks=needs_accelerator)])
-async def test_a_checked_shard_in_which_both_agree_does_what_the_reference_does(accelerated: bool) -> None:
+async def test_a_checked_shard_gives_the_results_of_the_reference_if_both_agree(accelerated: bool) -> None:
     records = [demo(i, f"u{i % 40}", ("Demo Requested", "Email Link Clicked")[i % 3 > 0]) for i in range(400)]
     shard, store = await opened(choose("check") if accelerated else checked())
     reference, expected = await opened(REFERENCE)

@@ -120,14 +120,16 @@ def attributes(tree: ast.AST) -> Iterator[ast.Attribute]:
 
 
 @pytest.mark.parametrize(("library", "path", "user", "names"), PARTS, ids=lambda value: str(value).split()[0])
-def test_what_is_used_of_a_library_is_there(library: str, path: str, user: str, names: str) -> None:
+def test_every_used_name_of_a_library_exists(library: str, path: str, user: str, names: str) -> None:
     there = names_of(part_of(library, path, user))
     gone = [name for name in names.split() if name not in there]
     assert not gone, f"{library} {version(library)}: {path} has no {', '.join(gone)} any more, which {user} uses"
 
 
 @pytest.mark.parametrize(("library", "path", "user", "names"), SIGNATURES, ids=lambda value: str(value).split()[0])
-def test_what_is_called_or_overridden_takes_the_same_parameters(library: str, path: str, user: str, names: str) -> None:
+def test_every_used_function_of_a_library_has_the_expected_parameters(
+    library: str, path: str, user: str, names: str
+) -> None:
     function: Callable[..., Any] = part_of(library, path, user)
     found = list(inspect.signature(function).parameters)
     assert found == names.split(), f"{library} {version(library)}: {path} takes other parameters than {user} expects"

@@ -16,7 +16,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
-def test_writing_to_a_connection_that_was_lost_is_said_as_asyncio_says_it() -> None:
+def test_writing_to_a_lost_connection_is_logged_as_by_asyncio() -> None:
     async def scenario() -> int:
         async with await asyncio.start_server(_answer, "127.0.0.1", 0) as server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())

@@ -19,7 +19,7 @@ def test_each_coordinate_counts_once() -> None:
 @pytest.mark.parametrize(
     "source", [b"", b"garbage", b":::", b"web-events:0:%d" % 2**63, b"w:0:" + b"9" * 5000, b"w:0:-1"]
 )
-def test_what_is_no_coordinate_is_taken_and_remembered_by_nobody(source: bytes) -> None:
+def test_an_invalid_coordinate_is_accepted_and_not_remembered(source: bytes) -> None:
     position = Position()
     assert position.is_first_time(source)
     assert position.is_first_time(source)

@@ -38,7 +38,7 @@ class Client:
         return answer
 
 
-async def test_whoever_waits_for_a_producer_that_is_replaced_sends_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_send_on_a_replaced_producer_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STOP_S", 0.01)
     clients = [Client(well=False), Client(well=True)]
     made = iter(clients)

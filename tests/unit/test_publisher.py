@@ -93,7 +93,7 @@ async def test_an_event_that_changes_nothing_publishes_nothing(published: Publis
     assert await published.publish() == []
 
 
-async def test_what_the_timer_has_found_is_published_although_an_event_that_says_nothing_follows(
+async def test_a_timers_change_is_published_even_if_an_event_without_effect_follows(
     published: Published,
 ) -> None:
     await published.shard.score_batch([record(0, "u")])
@@ -104,7 +104,7 @@ async def test_what_the_timer_has_found_is_published_although_an_event_that_says
     assert await published.publish(HOUR_MS) == [("u", (10, None))]
 
 
-async def test_what_a_sending_that_was_cut_off_held_is_sent_with_the_next(published: Published) -> None:
+async def test_records_of_an_interrupted_publication_are_sent_with_the_next(published: Published) -> None:
     await published.shard.score_batch([record(0, "u")])
     published.scores.open.clear()
     await published.publish()

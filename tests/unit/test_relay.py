@@ -20,17 +20,17 @@ from streams.store.base import Entry
 from streams.transport.channel import Channel
 from streams.transport.topics import Topics
 
-MOST = 200_000
+MAX_BYTES = 200_000
 
 
 class Broker:
-    """A producer that takes no value of more than MOST bytes."""
+    """A producer that takes no value of more than MAX_BYTES bytes."""
 
     def __init__(self) -> None:
         self.taken: list[Outgoing] = []
 
     async def deliver(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
-        if any(len(record.value or b"") > MOST for record in records):
+        if any(len(record.value or b"") > MAX_BYTES for record in records):
             raise MessageSizeTooLargeError
         self.taken += records
         return [SimpleNamespace(offset=len(self.taken) - 1) for _ in records]
@@ -53,7 +53,7 @@ async def test_a_record_that_the_broker_takes_in_no_case_goes_to_the_rejects_and
     producer: Any = broker
     channel = Channel(producer, Topics(), metrics, SimpleNamespace, 1, 1, nothing)  # type: ignore[arg-type]
     relay = Relay(shard, channel)
-    values = (b"a", b"x" * (MOST + 1), b"b")
+    values = (b"a", b"x" * (MAX_BYTES + 1), b"b")
     sending = [Outgoing("handoff", b"u", value, 0, [], f"id-{i}") for i, value in enumerate(values)]
     far = LeadEvent("far", "page", (), "m", 0, 0, None, None, values[1], False, False)
     sending += forward_records(Outcome(forwards=[Forward("far", far, 7)]), "lead-events", 0)

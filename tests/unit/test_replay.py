@@ -60,7 +60,7 @@ def test_control_records_and_rejects_are_read() -> None:
     assert isinstance(reject, Reject)
 
 
-def test_only_what_an_ended_step_decided_is_visible() -> None:
+def test_only_results_of_ended_steps_are_visible() -> None:
     replay = Replay(RULES)
     replay.play(page("1"))
     assert replay.state("u") is None

@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, ResponseError
 
-from streams.store.retry import MOST_CLOSED, UNREACHABLE, RetryPolicy, remedy
+from streams.store.retry import MAX_CLOSED, UNREACHABLE, RetryPolicy, remedy
 
 
 @asynccontextmanager
@@ -76,7 +76,7 @@ def test_a_connection_that_is_closed_while_it_is_written_to_is_one_that_is_away(
 
 
 def test_a_write_that_never_works_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.store.retry.LONGEST_DELAY_S", 0.0)
+    monkeypatch.setattr("streams.store.retry.MAX_DELAY_S", 0.0)
 
     async def scenario() -> None:
         async with answering() as port:
@@ -97,7 +97,7 @@ def test_a_write_that_never_works_is_a_fault_of_ours(monkeypatch: pytest.MonkeyP
     failed: list[str] = []
     with pytest.raises(TypeError):
         asyncio.run(scenario())
-    assert len(failed) == MOST_CLOSED
+    assert len(failed) == MAX_CLOSED
 
 
 def test_an_attempt_that_fails_after_its_caller_has_given_up_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -130,10 +130,10 @@ def test_the_same_kind_of_error_from_elsewhere_is_a_fault_of_ours(kind: type[Exc
     assert remedy(raised.value) is None
 
 
-def test_what_repeating_cannot_help_is_not_repeated() -> None:
+def test_permanent_errors_are_not_retried() -> None:
     assert remedy(ResponseError("WRONGTYPE Operation against a key")) is None
 
 
-def test_what_passes_is_repeated() -> None:
+def test_temporary_errors_are_retried() -> None:
     assert remedy(ConnectionError("Connection refused")) == UNREACHABLE
     assert "loading its data" in str(remedy(BusyLoadingError("LOADING Redis is loading the dataset in memory")))

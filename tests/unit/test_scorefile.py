@@ -136,7 +136,7 @@ def test_a_half_life_is_read(duration: str, milliseconds: float) -> None:
     assert load(with_signal(f"{{event: page, half_life: {duration}}}")).signals[0].half_life_ms == milliseconds
 
 
-def test_what_is_left_out_has_a_default() -> None:
+def test_omitted_fields_have_defaults() -> None:
     card = only_scorecard(with_card(""))
     assert (card.points, card.fit_max, card.minimum, card.maximum) == ({}, math.inf, 0, 100)
     assert load(with_card("")).signals[0].half_life_ms == math.inf
@@ -283,7 +283,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("marked", "message", "remedy"), BAD, ids=[f"{i}-{case[1]}" for i, case in enumerate(BAD)])
-def test_a_mistake_is_reported_where_it_is_with_what_to_write(marked: str, message: str, remedy: str) -> None:
+def test_a_mistake_is_reported_at_its_place_with_a_remedy(marked: str, message: str, remedy: str) -> None:
     before = marked[: marked.index(HERE)]
     place = (before.count("\n") + 1, len(before) - before.rfind("\n"))
     error = mistakes_of(marked.replace(HERE, ""))

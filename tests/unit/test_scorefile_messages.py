@@ -86,7 +86,7 @@ def in_place(written: str) -> str:
     [("Warnings", ": warning: "), ("Mistakes that YAML does not see", "")],
     ids=["warnings", "mistakes"],
 )
-def test_the_guide_shows_what_the_check_prints(title: str, mark: str, tmp_path: Path) -> None:
+def test_the_guide_shows_the_output_of_the_check(title: str, mark: str, tmp_path: Path) -> None:
     rows = rows_of(ROOT / "docs" / "scorecard-checks.md", title)
     assert len(rows) > 6
     for written, remedy in rows:
@@ -111,7 +111,7 @@ FINE = [
 
 
 @pytest.mark.parametrize("text", FINE)
-def test_what_is_meant_gets_no_message(text: str, tmp_path: Path) -> None:
+def test_valid_text_gets_no_message(text: str, tmp_path: Path) -> None:
     assert messages_of(text, tmp_path / "card.yaml") == []
 
 

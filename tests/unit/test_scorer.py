@@ -50,7 +50,7 @@ def points_of(rules: Rules, shard: ShardDriver, after_ms: int) -> float:
 
 
 def turns(shard: ShardDriver) -> list[tuple[str, str, int, str, bool]]:
-    return [(t.stage, t.kind, t.at_ms - START_MS, t.cause, t.told) for t in shard.transitions]
+    return [(t.stage, t.kind, t.at_ms - START_MS, t.cause, t.is_alert) for t in shard.transitions]
 
 
 def test_a_crossing_that_fell_due_comes_before_the_event_that_finds_it() -> None:
@@ -135,7 +135,7 @@ def test_an_earlier_event_that_takes_the_place_of_a_later_one_may_take_a_lead_ou
     ]
 
 
-def test_an_earlier_event_that_takes_the_place_of_what_blocks_lets_a_lead_in_at_once() -> None:
+def test_an_earlier_event_that_displaces_a_blocking_one_lets_a_lead_enter_at_once() -> None:
     """The later one has an amount, the earlier one has none: nothing blocks the stage any more."""
     hold = Signal("hold", ("Held",), limit=Limit(1, "day"), amount="properties.amount")
     rules = rules_of(Stage("hot", 10.0, 5.0, blocked_by=("hold",)), signals=(STAY, hold))
@@ -202,7 +202,7 @@ def test_a_step_names_everything_that_it_changed() -> None:
     assert (again.blobs, again.due, again.ranks, again.dirty, again.crossings) == ({}, {}, {}, set(), [])
 
 
-def test_what_is_shown_of_a_changed_lead_is_its_rank_and_when_it_is_due() -> None:
+def test_a_changed_lead_has_a_rank_and_a_due_time() -> None:
     rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
     scorer = AnyScorer(rules)
     scorer.put_lead("u", None)
@@ -234,7 +234,7 @@ def test_a_lead_whose_score_cannot_fall_is_never_due() -> None:
     assert scorer.finish().due == {"u": None}
 
 
-def test_a_tick_says_when_the_score_changes_next() -> None:
+def test_a_tick_returns_the_next_change_of_the_score() -> None:
     rules = rules_of()
     scorer = AnyScorer(rules)
     scorer.put_lead("u", None)
@@ -331,7 +331,7 @@ def test_null_takes_a_trait_back_by_event_time(order: int) -> None:
     assert points_of(rules, shard, 9) == 20
 
 
-def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None:
+def test_the_timer_does_not_read_a_lead_again_at_an_older_instant() -> None:
     rules = rules_of()
     scorer = AnyScorer(rules)
     scorer.put_lead("u", None)
@@ -345,7 +345,7 @@ def test_what_the_timer_has_read_is_not_read_again_at_an_older_instant() -> None
     assert (again.ranks, again.due) == ({}, {})
 
 
-def test_new_weights_apply_at_once_and_say_why() -> None:
+def test_new_weights_apply_at_once_with_their_cause() -> None:
     signals = (VIEW, STAY, STOP)
     before = rules_of(Stage("hot", 15.0, 5.0, handoff=True), signals=signals)
     card = before.model.scorecards[0]
@@ -382,7 +382,7 @@ def test_a_join_leaves_a_redirect_and_sends_the_state_on() -> None:
     assert shard.waiting == []
 
 
-def test_a_merge_that_enters_a_stage_says_so() -> None:
+def test_a_merge_that_enters_a_stage_has_the_cause_merged() -> None:
     rules = rules_of(Stage("hot", 20.0, 5.0, handoff=True))
     shard = ShardDriver(rules)
     for lead_id in "ua":
@@ -432,5 +432,5 @@ def test_a_signal_with_another_half_life_is_counted_anew() -> None:
         signals = tuple(Signal(name, ("page",), half_life_ms=half_life_ms) for name in names)
         return Rules(Model(signals, (Scorecard("card", {name: Points(1.0) for name in names}),)))
 
-    assert rules(DAY_MS, "a", "b").counted_anew(rules(DAY_MS, "b", "a")) == []
-    assert rules(DAY_MS, "a", "new").counted_anew(rules(HOUR_MS, "a", "gone")) == ["a"]
+    assert rules(DAY_MS, "a", "b").signals_to_rebuild(rules(DAY_MS, "b", "a")) == []
+    assert rules(DAY_MS, "a", "new").signals_to_rebuild(rules(HOUR_MS, "a", "gone")) == ["a"]

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.settings_reference import settings_page
-from app.settings import Settings
+from app.settings import Settings, needs_value
 from app.settings_source import SettingsError, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def test_the_process_environment_is_read_when_no_other_is_given(monkeypatch: pyt
     assert load_settings().namespace == "from-process"
 
 
-def test_built_by_hand_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_are_built_directly_ignore_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEADGLOW_NAMESPACE", "from-process")
 
     assert Settings().namespace == "leadglow"
@@ -49,11 +49,33 @@ def test_sources_are_separated_by_commas() -> None:
     assert load_settings({"LEADGLOW_SOURCES": "web, mail ,"}).sources == ("web", "mail")
 
 
-def test_an_empty_variable_is_as_good_as_none() -> None:
-    assert load_settings({"LEADGLOW_KAFKA_SASL_MECHANISM": "", "LEADGLOW_SETTINGS": ""}) == Settings()
+def test_an_empty_variable_of_an_optional_setting_is_ignored() -> None:
+    env = {"LEADGLOW_KAFKA_SASL_MECHANISM": "", "LEADGLOW_BOARD_REDIS": "", "LEADGLOW_SETTINGS": ""}
+
+    assert load_settings(env) == Settings()
 
 
-def test_a_file_gives_what_the_environment_does_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if needs_value(name)])
+def test_an_empty_variable_of_a_required_setting_is_refused(name: str) -> None:
+    assert problems(**{name.upper(): ""}) == [
+        f"LEADGLOW_{name.upper()}: is empty: give it a value, or remove it to use the default"
+    ]
+
+
+def test_an_empty_consent_path_turns_the_check_off() -> None:
+    assert load_settings({"LEADGLOW_COLLECTOR_CONSENT_PATH": ""}).collector_consent_path == ""
+
+
+def test_an_empty_required_setting_in_the_file_is_refused(tmp_path: Path) -> None:
+    path = settings_file(tmp_path, 'kafka = ""\nscorecards = ""\n')
+
+    assert problems(SETTINGS=path) == [
+        f"{name} (in the settings file): is empty: give it a value, or remove it to use the default"
+        for name in ("kafka", "scorecards")
+    ]
+
+
+def test_the_file_fills_settings_that_the_environment_lacks(tmp_path: Path) -> None:
     path = settings_file(tmp_path, 'namespace = "filed"\npartitions = 4\nsources = ["one", "two"]\n')
 
     settings = load_settings({"LEADGLOW_SETTINGS": path, "LEADGLOW_PARTITIONS": "5"})
@@ -71,7 +93,7 @@ def test_an_unknown_key_of_the_file_names_the_nearest_known_one(tmp_path: Path) 
     assert problems(SETTINGS=path) == ["partitons (in the settings file): unknown; did you mean partitions?"]
 
 
-def test_variables_of_the_tests_are_let_through() -> None:
+def test_variables_of_the_tests_are_ignored() -> None:
     env = {"LEADGLOW_TEST_KAFKA": "x:1", "LEADGLOW_CRASH_AT": "scored:3"}
 
     assert load_settings(env) == Settings()
@@ -132,7 +154,7 @@ def test_a_log_in_without_tls_is_refused() -> None:
 
 
 @pytest.mark.parametrize("allowed_by", ["KAFKA_TLS", "KAFKA_INSECURE_SASL"])
-def test_a_log_in_is_taken_with_tls_or_when_asked_for_by_name(allowed_by: str) -> None:
+def test_a_log_in_is_accepted_with_tls_or_if_explicitly_allowed(allowed_by: str) -> None:
     settings = load_settings({f"LEADGLOW_{k}": v for k, v in {**SASL, allowed_by: "true"}.items()})
 
     assert settings.kafka_sasl_password is not None

@@ -9,7 +9,7 @@ import pytest
 from app.lead_views import lead_view
 from streams.implementation import Implementation
 from streams.scorefile import load_file
-from streams.scoring.lead import MOST_IDS, Lead
+from streams.scoring.lead import MAX_IDS, Lead
 from streams.scoring.rules import Rules
 from streams.scoring.stored import VERSION, DamagedBlob, NewerFormat, decode, encode
 
@@ -31,7 +31,7 @@ def view(lead: Lead) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
-def test_a_lead_of_an_older_format_is_what_it_was(path: Path) -> None:
+def test_a_lead_of_an_older_format_is_read_unchanged(path: Path) -> None:
     lead = view(stored(path))
     card = lead["scorecards"]["default"]
 
@@ -73,7 +73,7 @@ DAMAGES = {
     "cut": row()[:-9],
     "longer": row() + b"\0",
     "half an older id": row(ring=b"abcdefg"),
-    "too many older ids": row(ring=bytes(6 * (MOST_IDS + 1))),
+    "too many older ids": row(ring=bytes(6 * (MAX_IDS + 1))),
     "half a recent event": row(recent=b"uvwxyz" + bytes(7)),
     "too many recent events": row(recent=bytes(12 * 61)),
     "an event of no set": row(recent=b"uvwxyz" + bytes(5) + b"\x01"),

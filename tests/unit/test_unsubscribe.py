@@ -143,11 +143,11 @@ def test_an_address_that_was_not_made_here_is_unknown() -> None:
 
 
 @pytest.mark.parametrize("said", [[], ["", "", "", ""], ["", "jane", "", ""], [None], {}, ["a"] * 5, "x"])
-def test_a_signed_address_that_says_nothing_is_unknown(said: Any) -> None:
+def test_a_signed_address_without_content_is_unknown(said: Any) -> None:
     assert status(request(signed(said))) == 404
 
 
-def test_a_number_as_id_and_null_for_what_is_missing_are_understood() -> None:
+def test_a_number_as_id_and_null_for_missing_values_are_accepted() -> None:
     call = read_unsubscribe(request(signed([7, None, "Weekly \ud83d"])), SECRET).calls[0]
     assert (call["userId"], call["properties"]["list_id"]) == ("7", "Weekly \N{REPLACEMENT CHARACTER}")
 
@@ -159,13 +159,13 @@ def signed(said: Any) -> str:
     return f"{payload}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
-def test_what_the_secret_signs_elsewhere_is_no_unsubscribe_address() -> None:
+def test_a_signature_for_another_purpose_is_no_unsubscribe_address() -> None:
     payload = unsubscribe_token(SECRET, JANE).partition(".")[0]
     elsewhere = hmac.digest(SECRET, payload.encode(), "sha256")
     assert status(request(f"{payload}.{base64.urlsafe_b64encode(elsewhere).decode().rstrip('=')}")) == 404
 
 
-def test_an_address_needs_somebody_and_a_secret() -> None:
+def test_an_address_needs_a_lead_and_a_secret() -> None:
     for secret, ticket in ((b"", JANE), (SECRET, Ticket(list_id="news")), (SECRET, Ticket(email="jane"))):
         with pytest.raises(ValueError, match="needed"):
             unsubscribe_token(secret, ticket)
@@ -186,7 +186,7 @@ def test_lists_and_campaigns_are_unsubscribed_from_one_by_one() -> None:
 
 
 @given(st.builds(Ticket, st.text(), st.emails(), st.text(), st.text()))
-def test_whatever_goes_into_an_address_comes_out_and_fits_into_a_path(ticket: Ticket) -> None:
+def test_any_ticket_survives_the_round_trip_and_fits_into_a_path(ticket: Ticket) -> None:
     path = unsubscribe_token(SECRET, ticket)
     assert set(path) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
     call = read_unsubscribe(request(path), SECRET).calls[0]
@@ -228,7 +228,7 @@ def test_the_page_is_a_button_and_nothing_that_runs_or_loads() -> None:
 
 
 @given(st.text(), st.text())
-def test_whatever_a_list_is_called_is_text(list_id: str, user_id: str) -> None:
+def test_any_list_name_is_text(list_id: str, user_id: str) -> None:
     ticket = Ticket(user_id=user_id or "u", email='"<script>"@acme.example', list_id=f"<script>{list_id}</b>&")
     inbound = request(unsubscribe_token(SECRET, ticket))
     for text in (confirmation_page(inbound, SECRET), done_page(inbound, SECRET)):

@@ -135,7 +135,7 @@ def test_a_flipped_bit_in_a_signed_form_or_envelope_changes_nothing_that_is_take
 
 
 @given(data=st.data())
-def test_a_flipped_bit_in_what_mailgun_signs_is_refused(data: st.DataObject) -> None:
+def test_a_flipped_bit_in_the_signed_part_of_mailgun_is_refused(data: st.DataObject) -> None:
     """Its signature covers a time and a token; that the rest cannot be signed is why a token is worth one request."""
     inbound = SIGNED["mailgun"](EVENTS["mailgun"])
     signed = inbound.body.index(b'"event-data"')
@@ -206,7 +206,7 @@ def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
     assert [name for name in "abcd" if accepted.contains(name, NOW_MS)] == ["a", "c", "d"]
 
 
-def test_the_memory_is_whole_since_it_began_or_since_what_it_had_no_room_for() -> None:
+def test_the_memory_is_complete_since_its_start_or_the_last_dropped_id() -> None:
     accepted = AcceptedRequests(NOW_MS, most=2)
     for second, name in enumerate("abc", 1):
         assert accepted.since_ms == NOW_MS
@@ -214,7 +214,7 @@ def test_the_memory_is_whole_since_it_began_or_since_what_it_had_no_room_for() -
     assert accepted.since_ms == NOW_MS + 1000
 
 
-def test_what_is_out_of_date_is_forgotten() -> None:
+def test_expired_ids_are_forgotten() -> None:
     accepted = AcceptedRequests(0, kept_s=10)
     accepted.remember("a", NOW_MS)
     accepted.remember("b", NOW_MS + 10_000)

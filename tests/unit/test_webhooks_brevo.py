@@ -42,7 +42,7 @@ def test_every_kind_of_event_has_its_name(sent: dict[str, Any], event: str, prop
 @pytest.mark.parametrize(
     "kind", ["request", "sent", "deferred", "blocked", "error", "contact_updated", "contact_deleted"]
 )
-def test_what_says_nothing_about_a_lead_is_left_out(kind: str) -> None:
+def test_an_event_that_is_not_about_a_lead_is_ignored(kind: str) -> None:
     delivery = read("brevo", brevo(EVENT | {"event": kind}))
     assert (delivery.calls, delivery.bad) == ([], [])
 
@@ -93,7 +93,7 @@ def test_a_repeated_event_has_the_same_id_and_another_one_has_another() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"), [(b"", "empty"), (b"{", "not_json"), (b"7", "not_an_object"), (b"{}", "unknown_type")]
 )
-def test_what_cannot_be_used_is_rejected_and_taken(body: bytes, reason: str) -> None:
+def test_an_unusable_event_is_rejected_and_acknowledged(body: bytes, reason: str) -> None:
     delivery = read("brevo", brevo(body))
     assert (delivery.calls, [(bad.raw, bad.reason) for bad in delivery.bad]) == ([], [(body, reason)])
 

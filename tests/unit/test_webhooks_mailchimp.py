@@ -54,7 +54,7 @@ def test_every_kind_of_event_has_its_name(sent: dict[str, str], event: str, kind
 
 
 @pytest.mark.parametrize("kind", ["profile", "upemail", "campaign", "pending"])
-def test_what_says_nothing_about_a_lead_is_left_out(kind: str) -> None:
+def test_an_event_that_is_not_about_a_lead_is_ignored(kind: str) -> None:
     delivery = read("mailchimp", mailchimp(EVENT | {"type": kind}))
     assert (delivery.calls, delivery.bad) == ([], [])
 
@@ -77,7 +77,7 @@ def test_a_repeated_event_has_the_same_id_and_another_one_has_another() -> None:
         (form(EVENT | {"data[email]": "jane", "data[merges][USER_ID]": ""}), "no_lead"),
     ],
 )
-def test_what_cannot_be_used_is_rejected_and_taken(body: bytes, reason: str) -> None:
+def test_an_unusable_event_is_rejected_and_acknowledged(body: bytes, reason: str) -> None:
     delivery = read("mailchimp", post(body, query="secret=chimp"))
     assert (delivery.calls, [(bad.raw, bad.reason) for bad in delivery.bad]) == ([], [(body, reason)])
 

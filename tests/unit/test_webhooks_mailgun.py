@@ -90,7 +90,7 @@ def test_bots_are_named_on_opens_and_clicks(kind: str, bot: str, reason: str) ->
     "sent",
     [{"event": "accepted"}, {"event": "failed", "severity": "temporary", "reason": "generic"}, {"event": "stored"}],
 )
-def test_what_says_nothing_about_a_lead_is_left_out(sent: dict[str, Any]) -> None:
+def test_an_event_that_is_not_about_a_lead_is_ignored(sent: dict[str, Any]) -> None:
     delivery = read("mailgun", mailgun(EVENT | sent))
     assert (delivery.calls, delivery.bad) == ([], [])
 

@@ -67,7 +67,7 @@ def test_every_kind_of_event_has_its_name(sent: dict[str, Any], event: str, prop
     "sent",
     [*({"event": kind} for kind in ("send", "deferral", "reject", "inbound")), {"event": None, "type": "blacklist"}],
 )
-def test_what_says_nothing_about_a_lead_is_left_out(sent: dict[str, Any]) -> None:
+def test_an_event_that_is_not_about_a_lead_is_ignored(sent: dict[str, Any]) -> None:
     delivery = read("mandrill", mandrill([EVENT | sent]))
     assert (delivery.calls, delivery.bad) == ([], [])
 

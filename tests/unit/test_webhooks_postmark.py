@@ -87,7 +87,7 @@ def test_every_kind_of_event_has_its_name(sent: dict[str, Any], event: str, prop
         {"RecordType": "Bounce", "Type": "ManuallyDeactivated"},
     ],
 )
-def test_what_says_nothing_about_a_lead_is_left_out(sent: dict[str, Any]) -> None:
+def test_an_event_that_is_not_about_a_lead_is_ignored(sent: dict[str, Any]) -> None:
     delivery = read("postmark", postmark(EVENT | sent))
     assert (delivery.calls, delivery.bad) == ([], [])
 
@@ -129,7 +129,7 @@ def test_metadata_gives_user_and_campaign() -> None:
         (b'{"RecordType":"Open"}', "no_lead"),
     ],
 )
-def test_what_cannot_be_used_is_rejected_and_taken(body: bytes, reason: str) -> None:
+def test_an_unusable_event_is_rejected_and_acknowledged(body: bytes, reason: str) -> None:
     delivery = read("postmark", postmark(body))
     assert (delivery.calls, [(bad.raw, bad.reason) for bad in delivery.bad]) == ([], [(body, reason)])
 
@@ -148,7 +148,7 @@ def test_a_header_of_ones_own_may_hold_the_secret() -> None:
     assert refusal("postmark", inbound, secret="s3") == (403, "bad_credentials")
 
 
-def test_a_webhook_without_a_secret_lets_nobody_in() -> None:
+def test_a_webhook_without_a_secret_refuses_every_request() -> None:
     for shown in ("", "Basic ", "Bearer ", "Basic Og=="):
         inbound = replace(postmark(EVENT), headers={"authorization": shown})
         assert refusal("postmark", inbound, secret="") == (403, "bad_credentials")

@@ -76,7 +76,7 @@ def test_every_kind_of_event_has_its_name(sent: dict[str, Any], name: str, prope
         {"type": "domain.updated", "data": {}},
     ],
 )
-def test_what_says_nothing_about_a_lead_is_left_out(sent: dict[str, Any]) -> None:
+def test_an_event_that_is_not_about_a_lead_is_ignored(sent: dict[str, Any]) -> None:
     delivery = read("resend", resend(sent))
     assert (delivery.calls, delivery.bad) == ([], [])
 
@@ -103,7 +103,7 @@ def test_the_time_is_that_of_the_click_not_of_the_mail() -> None:
         (b'{"type":"email.opened"}', "no_lead"),
     ],
 )
-def test_what_cannot_be_used_is_rejected_and_taken(body: bytes, reason: str) -> None:
+def test_an_unusable_event_is_rejected_and_acknowledged(body: bytes, reason: str) -> None:
     delivery = read("resend", resend(body))
     assert (delivery.calls, [(bad.raw, bad.reason) for bad in delivery.bad]) == ([], [(body, reason)])
 

@@ -107,7 +107,7 @@ def test_every_kind_of_event_has_its_name(sent: dict[str, Any], event: str, prop
 
 
 @pytest.mark.parametrize("kind", ["processed", "deferred", "dropped", "account_status_change"])
-def test_what_says_nothing_about_a_lead_is_left_out(kind: str) -> None:
+def test_an_event_that_is_not_about_a_lead_is_ignored(kind: str) -> None:
     delivery = read("sendgrid", sendgrid([EVENT | {"event": kind}]))
     assert (delivery.calls, delivery.bad) == ([], [])
 

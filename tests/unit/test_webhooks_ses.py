@@ -136,7 +136,7 @@ def test_a_change_of_preferences_gives_or_takes(
 
 
 @pytest.mark.parametrize("kind", ["Send", "Reject", "Rendering Failure", "DeliveryDelay"])
-def test_what_says_nothing_about_a_lead_is_left_out(kind: str) -> None:
+def test_an_event_that_is_not_about_a_lead_is_ignored(kind: str) -> None:
     delivery = read("ses", ses(notification({"eventType": kind, "mail": MAIL})))
     assert (delivery.calls, delivery.bad) == ([], [])
 
@@ -157,7 +157,7 @@ def test_each_address_that_bounced_has_its_own_event() -> None:
     ]
 
 
-def test_an_open_of_a_mail_to_several_people_is_nobodys() -> None:
+def test_an_open_of_a_mail_to_several_people_counts_for_no_lead() -> None:
     many = OPEN | {"mail": MAIL | {"destination": ["j@a.example", "k@a.example"]}}
     delivery = read("ses", ses(notification(many)))
     assert (delivery.calls, [bad.reason for bad in delivery.bad]) == ([], ["no_lead"])
@@ -181,7 +181,7 @@ def test_message_tags_give_user_and_campaign() -> None:
         ('{"eventType":"Bounce","bounce":7}', "no_lead"),
     ],
 )
-def test_what_cannot_be_used_is_rejected_and_taken(message: str, reason: str) -> None:
+def test_an_unusable_event_is_rejected_and_acknowledged(message: str, reason: str) -> None:
     delivery = read("ses", ses(notification(message)))
     assert (delivery.calls, [(bad.raw, bad.reason) for bad in delivery.bad]) == ([], [(message.encode(), reason)])
 
@@ -221,7 +221,7 @@ def tampered(**changed: Any) -> Inbound:
         {"Timestamp": None},
     ],
 )
-def test_whatever_is_changed_afterwards_is_a_wrong_signature(changed: dict[str, Any]) -> None:
+def test_any_change_after_signing_is_a_wrong_signature(changed: dict[str, Any]) -> None:
     assert refusal("ses", tampered(**changed)) == (403, "bad_signature")
 
 

@@ -1,6 +1,6 @@
 // Behavior of the pages beyond htmx: merge without losing the visitor's place, animate rows, announce news.
 (() => {
-  const MOST_MOVING = 5;
+  const MAX_MOVING = 5;
   const ANNOUNCE_MS = 10_000;
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const tops = new Map();
@@ -40,7 +40,7 @@
       .filter(([, by]) => by && Math.abs(by) < innerHeight);
     tops.clear();
     scores.clear();
-    if (calm.matches || warmer.length > MOST_MOVING) return;
+    if (calm.matches || warmer.length > MAX_MOVING) return;
     for (const [row, by] of moved) {
       row.animate([{ transform: `translateY(${by}px)` }, { transform: "none" }], { duration: 280, easing: "ease-out" });
     }

@@ -16,8 +16,8 @@ leadglow.reset()                    for a log-out
   const early = window.leadglow || [];
   if (early.page && !early.push) return;
 
-  const MOST_CALLS = 100; // kept; the oldest go first
-  const MOST_CHARS = 20000; // in a batch; at 3 bytes each, what a closing page may send
+  const MAX_CALLS = 100; // kept; the oldest go first
+  const MAX_CHARS = 20000; // in a batch; at 3 bytes each, what a closing page may send
   const GATHER_MS = 200;
   const FIRST_RETRY_MS = 1000;
   const LAST_RETRY_MS = 300000;
@@ -106,16 +106,16 @@ leadglow.reset()                    for a log-out
       if (call.userId) store("user", call.userId);
       keep([...queued(), call]);
       flushIn(GATHER_MS);
-    } else if (!may) held = [...held, call].slice(-MOST_CALLS);
+    } else if (!may) held = [...held, call].slice(-MAX_CALLS);
   };
 
   const queued = () => recall("queue") || [];
-  const keep = (calls) => store("queue", calls.slice(-MOST_CALLS));
+  const keep = (calls) => store("queue", calls.slice(-MAX_CALLS));
   const without = (calls) => queued().filter((call) => !calls.some((other) => other.messageId == call.messageId));
 
   const nextBatch = () => {
     let chars = 0;
-    return without(sending).filter((call, i) => (chars += JSON.stringify(call).length) < MOST_CHARS || !i);
+    return without(sending).filter((call, i) => (chars += JSON.stringify(call).length) < MAX_CHARS || !i);
   };
 
   const bodyOf = (batch) => JSON.stringify({ writeKey: dataset.key, sentAt: new Date(), batch });
@@ -129,7 +129,7 @@ leadglow.reset()                    for a log-out
     timer = clearTimeout(timer);
     if (sending[0] || !batch[0] || consented() != "yes") return;
     sending = batch;
-    fetch(url, { method: "POST", body: bodyOf(batch), credentials: "omit", keepalive: bodyOf(batch).length < MOST_CHARS })
+    fetch(url, { method: "POST", body: bodyOf(batch), credentials: "omit", keepalive: bodyOf(batch).length < MAX_CHARS })
       .then((answer) => {
         if (answer.status > 499 || [408, 429].includes(answer.status)) throw answer;
         if (!answer.ok) console.warn("leadglow: refused", answer);

@@ -7,7 +7,7 @@ from typing import Final
 
 KEPT_S: Final = 10 * 3600
 """How long an id is remembered: longer than any service's signature is valid."""
-MOST_IDS: Final = 200_000
+MAX_IDS: Final = 200_000
 """Beyond it the oldest are forgotten. A repeated request has the same event ids, so it still counts once."""
 
 
@@ -18,7 +18,7 @@ class AcceptedRequests:
     and must be accepted then.
     """
 
-    def __init__(self, began_ms: int, most: int = MOST_IDS, kept_s: int = KEPT_S) -> None:
+    def __init__(self, began_ms: int, most: int = MAX_IDS, kept_s: int = KEPT_S) -> None:
         """Remembers up to ``most`` ids for ``kept_s`` seconds each."""
         self.since_ms = began_ms
         """Requests accepted before this time may be missing, because the memory ends with the process."""

@@ -16,7 +16,7 @@ from app.collector.calls import parse_lenient
 from app.collector.inbound import Inbound
 from streams.events.rejects import Refused
 
-MOST_FIELDS: Final = 500
+MAX_FIELDS: Final = 500
 _BOM: Final = b"\xef\xbb\xbf"
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 """Whole texts, the last one perhaps cut off, brackets and commas."""
@@ -93,7 +93,7 @@ def form_of(body: bytes) -> list[tuple[str, str]]:
     """
     try:
         text = body.decode("utf-8", _ESCAPED)
-        return parse_qsl(text, keep_blank_values=True, errors=_ESCAPED, max_num_fields=MOST_FIELDS)
+        return parse_qsl(text, keep_blank_values=True, errors=_ESCAPED, max_num_fields=MAX_FIELDS)
     except ValueError:
         return []
 
@@ -116,7 +116,7 @@ def fields_of(inbound: Inbound) -> list[tuple[str, str]]:
     boundary = _BOUNDARY.search(content_type)
     if boundary is None:
         return []
-    parts = inbound.body.split(b"--" + boundary[1].encode("utf-8", "replace"), MOST_FIELDS)
+    parts = inbound.body.split(b"--" + boundary[1].encode("utf-8", "replace"), MAX_FIELDS)
     return [field for part in parts for field in _field_in(part)]
 
 

@@ -90,9 +90,9 @@ def _recipients(name: str, sent: dict[str, Any], about: Any) -> list[str]:
 
 
 def _ses_event(
-    hook: WebhookRequest, name: str, key: str, recipient: str, told: tuple[dict[str, Any], Any]
+    hook: WebhookRequest, name: str, key: str, recipient: str, notification: tuple[dict[str, Any], Any]
 ) -> MailEvent:
-    sent, about = told
+    sent, about = notification
     tags = mail.value_at(sent, "mail", "tags")
     several = len(mail.list_at(sent, "mail", "destination")) > 1  # the tags are those of the mail
     details = _details(name, about)

@@ -25,7 +25,7 @@ from app.collector.webhooks.signatures import is_equal
 
 PATH: Final = "/unsubscribe/{token}"
 ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
-MOST_BYTES: Final = 8192
+MAX_BYTES: Final = 8192
 """Longest body to parse; anybody can send one."""
 _LABEL: Final = b"leadglow unsubscribe\n"
 """Keeps other signatures with the same secret from being valid here."""
@@ -94,7 +94,7 @@ def read_unsubscribe(inbound: Inbound, secret: bytes) -> Delivery:
     ticket = _ticket(inbound, secret)
     if inbound.method != "POST":
         raise Refusal(405, "method_not_allowed", "A POST unsubscribes; a GET shows the page.")
-    if len(inbound.body) > MOST_BYTES or ONE_CLICK not in fields_of(inbound):
+    if len(inbound.body) > MAX_BYTES or ONE_CLICK not in fields_of(inbound):
         sentence = "The body must be List-Unsubscribe=One-Click, as a form."
         raise Refusal(400, "not_one_click", sentence)
     event = mail.MailEvent(

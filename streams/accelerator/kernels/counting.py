@@ -14,7 +14,7 @@ from streams.scoring.counting import DISTINCT_VALUES, KEPT
 
 ADDED, MOVED, LIMITED, LATE = range(4)
 """The members of ``Counted``."""
-MOST: Final = DISTINCT_VALUES
+MAX_VALUES: Final = DISTINCT_VALUES
 """Most entries of a window in columns; ``Scorer`` handles leads with more."""
 
 
@@ -43,7 +43,7 @@ def count(c, s: Slots, m: Model, w: Windows, row, signal, at, arrival, now, valu
 def has_room_for_windows(hit, w):
     """Whether the columns have room to count all signals of one more event."""
     hits = hit.last - hit.first
-    return w.used[0] + hits <= w.windows.shape[0] and w.used[1] + hits * MOST <= w.ats.shape[0]
+    return w.used[0] + hits <= w.windows.shape[0] and w.used[1] + hits * MAX_VALUES <= w.ats.shape[0]
 
 
 @compiled
@@ -53,14 +53,14 @@ def can_count(lead, s, signals, w, row, signal):
     if slot < 0:
         return True
     number = s.windows[row, slot]
-    return number > 0 and (signals[signal].distinct or w.windows[number].size < MOST)
+    return number > 0 and (signals[signal].distinct or w.windows[number].size < MAX_VALUES)
 
 
 @compiled
 def keep(lead, s, w, row, hits, first, last):
     """Copy the windows of these hits, for ``restore``."""
     sizes, refs, closed = np.zeros(last - first, np.int64), np.zeros(last - first, np.int64), np.zeros(last - first)
-    ats, values = np.zeros((last - first, MOST), np.int64), np.zeros((last - first, MOST), np.uint64)
+    ats, values = np.zeros((last - first, MAX_VALUES), np.int64), np.zeros((last - first, MAX_VALUES), np.uint64)
     for j in range(last - first):
         slot = slot_of(lead, s.names, row, hits[first + j].signal)
         if slot >= 0 and s.windows[row, slot]:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from streams.accelerator.hashing import MOST_BYTES, xxh3
+from streams.accelerator.hashing import MAX_BYTES, xxh3
 from streams.accelerator.jit import compiled
 from streams.accelerator.kernels.ids import is_trimmed, is_usual
 from streams.accelerator.kernels.json_tokens import (
@@ -29,10 +29,10 @@ from streams.accelerator.kernels.json_tokens import (
 from streams.accelerator.kernels.times import TIME_CHARS, time_at
 from streams.accelerator.layout import NEVER
 from streams.accelerator.pointers import Text, byte, same, word
-from streams.events.calls import MOST_MESSAGE_ID_CHARS
-from streams.events.rejects import MOST_ID_CHARS
+from streams.events.calls import MAX_MESSAGE_ID_CHARS
+from streams.events.rejects import MAX_ID_CHARS
 
-MOST_DEPTH: Final = 32
+MAX_DEPTH: Final = 32
 ENVELOPE: Final = (
     *("type", "messageId", "userId", "anonymousId", "event"),
     *("timestamp", "sentAt", "originalTimestamp", "receivedAt"),
@@ -111,18 +111,18 @@ def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]
 
 
 @compiled
-def scan(text, ends, asked, first, entries, keys, values, slots, seed, found):
+def scan(text, ends, selected, first, entries, keys, values, slots, seed, found):
     """Read records; ``ends[2 i]`` is the end of the i-th value, ``ends[2 i + 1]`` that of the lead id that may follow.
 
     ``text`` and ``keys`` are addresses. ``seed`` is secret, so that nobody can make the hashes of two kinds collide.
     """
     spans, tokens = np.zeros((slots, 2), np.int64), np.zeros(slots, np.int64)
-    visited, stack = np.zeros(first.shape[0], np.uint8), np.zeros(MOST_DEPTH, np.int64)
+    visited, stack = np.zeros(first.shape[0], np.uint8), np.zeros(MAX_DEPTH, np.int64)
     begin = 0
-    for i in range(asked.shape[0]):
+    for i in range(selected.shape[0]):
         end, owner = ends[2 * i], ends[2 * i + 1]
         found[i].plain = (
-            asked[i]
+            selected[i]
             and _read(text, begin, end, first, entries, keys, spans, tokens, visited, stack)
             and _read_ids_and_times(text, end, owner, spans, tokens, found[i])
             and _hash_kind(text, spans, tokens, values, seed, found[i])
@@ -135,7 +135,7 @@ def _read_ids_and_times(text, end, owner, spans, tokens, one):
     """Read lead id, message id and times; False if the event is not plain."""
     for slot in (USER, ANONYMOUS):
         size = spans[slot, 1]
-        if tokens[slot] == ESCAPED_TEXT or (tokens[slot] == PLAIN_TEXT and (size < 1 or size > MOST_ID_CHARS)):
+        if tokens[slot] == ESCAPED_TEXT or (tokens[slot] == PLAIN_TEXT and (size < 1 or size > MAX_ID_CHARS)):
             return False
     user = tokens[USER] == PLAIN_TEXT
     if owner > end:
@@ -153,7 +153,7 @@ def _read_ids_and_times(text, end, owner, spans, tokens, one):
     if user and not one.known and not is_trimmed(text, spans[USER, 0], spans[USER, 1]):
         return False
     one.id_at, one.id_size = spans[MESSAGE, 0], spans[MESSAGE, 1]
-    if tokens[MESSAGE] != PLAIN_TEXT or one.id_size < 1 or one.id_size > MOST_MESSAGE_ID_CHARS:
+    if tokens[MESSAGE] != PLAIN_TEXT or one.id_size < 1 or one.id_size > MAX_MESSAGE_ID_CHARS:
         return False
     one.digest = xxh3(text, one.id_at, one.id_size, np.uint64(0)) >> np.uint64(16)
     if tokens[TIME] != PLAIN_TEXT or spans[TIME, 1] != TIME_CHARS:
@@ -178,7 +178,7 @@ def _hash_kind(text, spans, tokens, values, seed, one):
     letters = word(text, spans[TYPE, 0]) & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1))
     hashed = letters + seed
     if letters == _TRACK:
-        if tokens[EVENT] < PLAIN_TEXT or spans[EVENT, 1] < 1 or spans[EVENT, 1] > MOST_BYTES:
+        if tokens[EVENT] < PLAIN_TEXT or spans[EVENT, 1] < 1 or spans[EVENT, 1] > MAX_BYTES:
             return False
         hashed ^= xxh3(text, spans[EVENT, 0], spans[EVENT, 1], seed)
     elif letters != _PAGE and letters != _SCREEN:
@@ -189,7 +189,7 @@ def _hash_kind(text, spans, tokens, values, seed, one):
         hashed = (hashed ^ (hashed >> np.uint64(29))) * np.uint64(0x9FB21C651E98DF25) + np.uint64(max(token, NULL))
         if token == PLAIN_TEXT or token == ESCAPED_TEXT or token == DIGITS:
             size = spans[slot, 1]
-            if size > MOST_BYTES:
+            if size > MAX_BYTES:
                 return False
             hashed += np.uint64(size) + (xxh3(text, spans[slot, 0], size, seed) if size else np.uint64(0))
     one.kind = hashed
@@ -246,7 +246,7 @@ def _read(text, at, end, first, entries, keys, spans, tokens, visited, stack):
             mark = byte(text, at)
         if mark == _OPEN or mark == _OPEN_ARRAY:
             depth += 1
-            if depth >= MOST_DEPTH:
+            if depth >= MAX_DEPTH:
                 return False
             stack[depth] = _ARRAY if mark == _OPEN_ARRAY else _SKIPPED
             if entry >= 0:

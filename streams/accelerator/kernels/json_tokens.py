@@ -11,7 +11,7 @@ from streams.accelerator.pointers import byte, word
 
 MISSING, NULL, PLAIN_TEXT, ESCAPED_TEXT, TRUE, FALSE, DIGITS = range(7)
 """Kinds of tokens; MISSING if a field is not there."""
-MOST_NUMBER_CHARS: Final = 17
+MAX_NUMBER_CHARS: Final = 17
 QUOTE: Final = 34
 _BACKSLASH, _ZERO = 92, 48
 _NULL, _TRUE, _FALSE = (np.uint64(int.from_bytes(text, "little")) for text in (b"null", b"true", b"alse"))
@@ -71,7 +71,7 @@ def _number(text, at, end):
         if exponent == at or exponent > at + 2:
             return -1
         at = exponent
-    return at if at - begin <= MOST_NUMBER_CHARS else -1
+    return at if at - begin <= MAX_NUMBER_CHARS else -1
 
 
 @compiled

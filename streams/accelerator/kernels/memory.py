@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from streams.accelerator.jit import compiled
-from streams.accelerator.layout import GROUP_BITS, LEAST_ROOM, MOST_GROUPS, Recent
+from streams.accelerator.layout import GROUP_BITS, MAX_GROUPS, MIN_ROOM, Recent
 from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, NEAR_MS, OLDER, RECENT
 
 
@@ -24,7 +24,7 @@ def event_time(event):
 @compiled
 def event_group(event):
     """The number of the set of signals of a packed event."""
-    return event & (MOST_GROUPS - 1)
+    return event & (MAX_GROUPS - 1)
 
 
 @compiled
@@ -33,15 +33,15 @@ def has_room(lead, hit, width, used, used_old, places, blocks):
     if lead.size + hit.last - hit.first > width:
         return False
     wanted = 0
-    if lead.recents < RECENT and (lead.room < 0 or lead.recents == LEAST_ROOM << lead.room):
-        wanted = LEAST_ROOM << (lead.room + 1)
+    if lead.recents < RECENT and (lead.room < 0 or lead.recents == MIN_ROOM << lead.room):
+        wanted = MIN_ROOM << (lead.room + 1)
     return used + wanted <= places and (lead.old_block >= 0 or used_old < blocks)
 
 
 @compiled
 def knows(lead, digests, old, digest):
     """``Lead.knows``."""
-    places = LEAST_ROOM << lead.room if lead.first else np.int64(lead.recents)
+    places = MIN_ROOM << lead.room if lead.first else np.int64(lead.recents)
     for i in range(places):  # if the ring has wrapped around, search all of it
         if digests[lead.block + i] == digest and (i - lead.first) & (places - 1 if lead.first else -1) < lead.recents:
             return True
@@ -56,7 +56,7 @@ def remember_in_place(lead, digests, events, old, digest, at, group):
     """``remember`` if the block has a free place, which is the usual case; return the place, or -1."""
     if at < -NEAR_MS or at >= NEAR_MS or lead.room < 0:
         return np.int64(-1)
-    places = LEAST_ROOM << lead.room
+    places = MIN_ROOM << lead.room
     if lead.recents == RECENT:
         if lead.old_block < 0:
             return np.int64(-1)
@@ -86,11 +86,11 @@ def remember(c, r, row, digest, at, group, value):
     if c[row].recents == RECENT:
         oldest = c[row].block + c[row].first
         note_id(c, r, row, r.digests[oldest])
-        c[row].first = (c[row].first + 1) & ((LEAST_ROOM << c[row].room) - 1)
+        c[row].first = (c[row].first + 1) & ((MIN_ROOM << c[row].room) - 1)
         c[row].recents -= 1
-    elif c[row].room < 0 or c[row].recents == LEAST_ROOM << c[row].room:
+    elif c[row].room < 0 or c[row].recents == MIN_ROOM << c[row].room:
         _enlarge(c, r, row)
-    place = c[row].block + ((c[row].first + c[row].recents) & ((LEAST_ROOM << c[row].room) - 1))
+    place = c[row].block + ((c[row].first + c[row].recents) & ((MIN_ROOM << c[row].room) - 1))
     r.digests[place], r.events[place] = digest, event_of(at, group)
     if r.values.shape[0]:
         r.values[place] = value
@@ -106,9 +106,9 @@ def _enlarge(c, r, row):
         r.free[room] = r.events[block]
     else:
         block = r.used[0]
-        r.used[0] += LEAST_ROOM << room
+        r.used[0] += MIN_ROOM << room
     for i in range(c[row].recents):
-        place = c[row].block + ((c[row].first + i) & ((LEAST_ROOM << c[row].room) - 1))
+        place = c[row].block + ((c[row].first + i) & ((MIN_ROOM << c[row].room) - 1))
         r.digests[block + i], r.events[block + i] = r.digests[place], r.events[place]
         if r.values.shape[0]:
             r.values[block + i] = r.values[place]

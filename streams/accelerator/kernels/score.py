@@ -1,4 +1,4 @@
-"""Compute scores of leads in columns: ``score.read``, ``crossing.soonest`` and ``stages.settle`` in compiled code."""
+"""Compute scores of leads in columns, as ``score``, ``crossing`` and ``stages`` do, in compiled code."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def settle_unchanged(c, s, k, m, row, now):
             reading = read(c, s, k, m, row, card, now)
             if _flips(c, s, k, m, row, card, reading):
                 return False
-            card_calm, _, card_slack = soonest(c, s, k, m, row, card, reading)
+            card_calm, _, card_slack = bound_next_change(c, s, k, m, row, card, reading)
             calm, slack = min(calm, card_calm), min(slack, card_slack)
     c[row].calm_until, c[row].slack = now + calm - 1, slack
     return True
@@ -44,7 +44,7 @@ def settle_unchanged(c, s, k, m, row, now):
 def _bounds(c, s, k, m, row, now):
     calm, slack = inf, inf
     for card in range(m.cards.shape[0]):
-        card_calm, _, card_slack = soonest(c, s, k, m, row, card, read(c, s, k, m, row, card, now))
+        card_calm, _, card_slack = bound_next_change(c, s, k, m, row, card, read(c, s, k, m, row, card, now))
         calm, slack = min(calm, card_calm), min(slack, card_slack)
     return calm, slack
 
@@ -135,8 +135,8 @@ def _fade(by, total, rate):
 
 
 @compiled
-def _look(by, total, rate):
-    """``crossing._look_ms``."""
+def _recheck_delay(by, total, rate):
+    """``crossing._recheck_delay_ms``."""
     if rate <= 0.0:
         return inf
     return _fade(by + CERTAIN if by + MARGIN < total else by - MARGIN, total, rate)
@@ -145,7 +145,7 @@ def _look(by, total, rate):
 @compiled
 def _fall(by, falling, falling_rate):
     """``crossing._fall_ms``."""
-    return _look(by, falling, falling_rate) if by < falling else inf
+    return _recheck_delay(by, falling, falling_rate) if by < falling else inf
 
 
 @compiled
@@ -157,17 +157,17 @@ def _change(card, reading):
     if whole > card.lowest:
         change = _fall(total - min(whole, card.highest) * UNIT, falling, falling_rate)
     if whole < card.highest:
-        change = min(change, _look((max(whole, card.lowest) + 1.0) * UNIT - total, rising, rising_rate))
+        change = min(change, _recheck_delay((max(whole, card.lowest) + 1.0) * UNIT - total, rising, rising_rate))
     if whole <= card.lowest or whole >= card.highest:
         fall = _fall(total - whole * UNIT, falling, falling_rate)
-        moved = min(fall, _look((whole + 1.0) * UNIT - total, rising, rising_rate))
+        moved = min(fall, _recheck_delay((whole + 1.0) * UNIT - total, rising, rising_rate))
         change = min(change, max(moved, float(BEYOND_MS)))
     return change
 
 
 @compiled
-def soonest(c, s, k, m, row, card, reading):
-    """``crossing.soonest``."""
+def bound_next_change(c, s, k, m, row, card, reading):
+    """``crossing.bound_next_change``."""
     _, engagement, fit, falling, falling_rate, rising, rising_rate = reading
     total = engagement + fit
     calm, slack = inf, inf
@@ -182,13 +182,13 @@ def soonest(c, s, k, m, row, card, reading):
 
 
 @compiled
-def look(c, s: Slots, k: Cards, m: Model, rows, nows, exact, engagement, calm, change, slack):
+def read_leads(c, s: Slots, k: Cards, m: Model, rows, nows, exact, engagement, calm, change, slack):
     """Read leads, each at its own instant: fill in scores in units, [lead, scorecard], and the bounds of each lead."""
     for i in range(rows.shape[0]):
         calm[i] = change[i] = slack[i] = inf
         for card in range(m.cards.shape[0]):
             reading = read(c, s, k, m, rows[i], card, nows[i])
             exact[i, card], engagement[i, card] = reading[0], reading[1]
-            card_calm, card_change, card_slack = soonest(c, s, k, m, rows[i], card, reading)
+            card_calm, card_change, card_slack = bound_next_change(c, s, k, m, rows[i], card, reading)
             calm[i], change[i] = min(calm[i], card_calm), min(change[i], card_change)
             slack[i] = min(slack[i], card_slack)

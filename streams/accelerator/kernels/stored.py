@@ -11,24 +11,24 @@ import numpy as np
 
 from streams.accelerator.jit import compiled
 from streams.accelerator.kernels.memory import event_group, event_time
-from streams.accelerator.layout import LEAST_ROOM, Groups, Model, Recent, Slots, Windows
+from streams.accelerator.layout import MIN_ROOM, Groups, Model, Recent, Slots, Windows
 from streams.accelerator.pointers import move, put, put_byte
 from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, OLDER, RECENT
 
 CR, LF, DOLLAR, ZERO = b"\r\n$0"
-LONGEST_LINE: Final = 24
+MAX_LINE_BYTES: Final = 24
 """Most bytes that ``_line`` writes."""
 
 
 @compiled
 def room_for(c, s: Slots, r: Recent, w: Windows, g: Groups, rows, size):
-    """Most bytes that ``encode`` writes; ``size`` is the total of ids and rarely used parts."""
+    """The maximum number of bytes that ``encode`` writes; ``size`` is the total of ids and rarely used parts."""
     room, widest = size, 0
     for group in range(g.start.shape[0] - 1):
         widest = max(widest, g.start[group + 1] - g.start[group])
     for i in range(rows.shape[0]):
         lead = c[rows[i]]
-        room += 2 * LONGEST_LINE + 96 + np.int64(lead.size) * 32
+        room += 2 * MAX_LINE_BYTES + 96 + np.int64(lead.size) * 32
         room += lead.recents * (ENTRY_BYTES + 8 + 9 * widest) + lead.olds * ID_BYTES
         if w.used[0] > 1:
             windows, entries = _count_windows(s, w, rows[i], np.int64(lead.size))
@@ -57,14 +57,14 @@ def encode(
         row = rows[i]
         lead = c[row]
         base, count = lead.base, np.int64(lead.size)
-        places = (LEAST_ROOM << lead.room) - 1 if lead.room >= 0 else 0
+        places = (MIN_ROOM << lead.room) - 1 if lead.room >= 0 else 0
         windows, details = 0, 0
         if has_windows:
             windows, _ = _count_windows(s, w, row, count)
         if has_values:
             details = _count_details(lead, r, places)
         head = _text(out, _line(out, at, ends[i + 1] - ends[i]), text, ends, i)
-        at = head + LONGEST_LINE
+        at = head + MAX_LINE_BYTES
         began = at
         at = _array(out, at, 20 if lead.rare or windows or details else 13)
         for value in (version, base, lead.clock - base, lead.first_seen - base, lead.last_seen - base):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from streams.accelerator.jit import compiled
-from streams.accelerator.layout import LEAST_ROOM, Slots, Windows
+from streams.accelerator.layout import MIN_ROOM, Slots, Windows
 
 
 @compiled
 def insert(w, window, at, value):
     """Insert an entry in order; the columns have room."""
-    if window.size == LEAST_ROOM << window.room:
+    if window.size == MIN_ROOM << window.room:
         _enlarge(w, window)
     i = window.block + window.size
     while i > window.block and (w.ats[i - 1] > at or (w.ats[i - 1] == at and w.values[i - 1] > value)):
@@ -34,7 +34,7 @@ def _new_block(w, room):
         w.used[3 + room] = w.ats[block]
     else:
         block = w.used[1]
-        w.used[1] += LEAST_ROOM << room
+        w.used[1] += MIN_ROOM << room
     return block
 
 

@@ -64,7 +64,7 @@ write('ZADD', KEYS[3], due)
 write('ZREM', KEYS[3], not_due)
 
 -- The same algorithm as in streams/store/history.py, to the byte. A point has 4 bytes for seconds and 2 for the score.
-local POINT, MOST, SHARE, OLDEST = 6, 112, 7, 90 * 86400
+local POINT, MAX_POINTS, SHARE, OLDEST = 6, 112, 7, 90 * 86400
 
 local function thinned(history)
   local newest = struct.unpack('>I4', history, #history - POINT + 1)
@@ -88,7 +88,7 @@ local function lengthened(history, when, score)
     if when == last then history = string.sub(history, 1, -POINT - 1) end
   end
   history = history .. struct.pack('>I4i2', when, value)
-  if #history > MOST * POINT or when - struct.unpack('>I4', history) > OLDEST then return thinned(history) end
+  if #history > MAX_POINTS * POINT or when - struct.unpack('>I4', history) > OLDEST then return thinned(history) end
   return history
 end
 

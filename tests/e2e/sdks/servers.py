@@ -60,7 +60,7 @@ def snowplow(method: Literal["get", "post"], host: str, key: str, story: Story) 
         else:
             tracker.track(StructuredEvent(category="site", action=call["event"], event_subject=subject))
     tracker.flush()
-    for _ in events:  # what failed is sent again by a thread that does not keep the process alive
+    for _ in events:  # failed events are sent again by a thread that does not keep the process alive
         assert delivered.acquire(timeout=DEADLINE_S), "not everything was delivered"
 
 
