@@ -29,6 +29,8 @@ _NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 _LEAP_SECOND: Final = re.compile(r"(.+[T ][0-9]{2}:[0-9]{2}):60(.*)")
 _GO: Final = re.compile(r"([0-9-]{10} [0-9:.]{8,18}) ([+-][0-9]{4}) \S+(?: M=\S+)?")
 """Go's ``time.String``, in capitals: ``2022-07-28 21:43:35.291 +0000 UTC``."""
+_ZONE: Final = re.compile(r"(.*[0-9]) ?(?:UTC|GMT)")
+"""UTC by its name, as Ruby and BigQuery write it: ``2022-07-28 21:43:35 UTC``."""
 _TIMES: Final = ("timestamp", "originalTimestamp")
 _FORWARDED: Final = (*_TIMES, "sentAt")
 
@@ -81,10 +83,12 @@ def has_unreadable_time(sent: Mapping[str, Any]) -> bool:
 
 
 def _parse_rare(text: str) -> int | None:
-    """RFC 3339 in small letters or with a leap second, and Go's own form."""
+    """RFC 3339 in small letters, with a leap second or with UTC by its name, and Go's own form."""
     text = text.strip().upper()
     if go := _GO.fullmatch(text):
         text = f"{go[1]}{go[2]}"
+    elif named := _ZONE.fullmatch(text):
+        text = f"{named[1]}Z"
     leap = _LEAP_SECOND.fullmatch(text)
     try:
         moment = datetime.fromisoformat(f"{leap[1]}:59{leap[2]}" if leap else text)
