@@ -53,8 +53,9 @@ def decode_json(body: bytes) -> Any:
 def parse_lenient(raw: bytes | str) -> Any:
     """Parse JSON, also in the variants that some senders use.
 
-    ``NaN``, ``Infinity`` and numbers beyond every float become null, halves of surrogate pairs U+FFFD, and texts may
-    have raw control characters: one odd event must not cost the others. This is done for at most MAX_ODD_BYTES.
+    ``NaN``, ``Infinity`` and numbers beyond every float become null, halves of surrogate pairs and bytes that are not
+    UTF-8 become U+FFFD, and texts may have raw control characters: one odd event must not cost the others. This is
+    done for at most MAX_ODD_BYTES.
 
     Raises:
         ValueError: it cannot be parsed.
@@ -64,7 +65,7 @@ def parse_lenient(raw: bytes | str) -> Any:
     except orjson.JSONDecodeError:
         if len(raw) > MAX_ODD_BYTES:
             raise
-        text = raw if isinstance(raw, str) else raw.decode()
+        text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
     try:
         value = json.loads(text, strict=False, parse_constant=_to_none, parse_float=_to_finite, parse_int=_to_int)
         return orjson.loads(_HALVES.sub("\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False)))

@@ -191,8 +191,9 @@ def test_as_many_events_are_taken_as_one_may_send_and_no_more() -> None:
         b"[NaN",
         b"[nan]",
         b"[NaN,]",
-        b'{"x":"\xff"}',
-        b'[NaN, "\xff"]',
+        b'{"x":\xff}',
+        b'{"x":"' + b"\xff" * MOST_ODD_BYTES + b'"}',
+        '{"type":"page","userId":"u"}'.encode("utf-16"),
         b"[" * 100_000,
         b"[NaN" + b",[" * 100_000,
         b"[NaN" + b" " * MAX_ODD_BYTES + b"]",
@@ -215,6 +216,9 @@ ODD = [
     (b'"NaN \\ud83d"', "NaN \N{REPLACEMENT CHARACTER}"),
     (b'"a\tb\nc\x00"', "a\tb\nc\x00"),
     (b'"\\udca9\\ud83d\\udca9"', "\N{REPLACEMENT CHARACTER}\N{PILE OF POO}"),
+    (b'"Jos\xc3"', "Jos\N{REPLACEMENT CHARACTER}"),
+    (b'"Caf\xe9, \xc3\xa9"', "Caf\N{REPLACEMENT CHARACTER}, é"),
+    (b'"\xed\xa0\xbd\xed\xb2\xa9"', 6 * "\N{REPLACEMENT CHARACTER}"),
     (b'{"\\ud83d": "\\\\ud83d"}', {"\N{REPLACEMENT CHARACTER}": "\\ud83d"}),
 ]
 
