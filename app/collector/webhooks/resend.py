@@ -42,6 +42,7 @@ _EVENTS: Final[dict[str, str | None]] = {
 }
 _ACCOUNT: Final = ("domain.", "suppression.", "topic.", "inbox.", "broadcast.", "audience.", "segment.", "template.")
 """Beginnings of events that no recipient causes."""
+_SUPPRESSED: Final = "resend has suppressed"
 
 
 def _read_resend(hook: WebhookRequest) -> Delivery:
@@ -125,9 +126,15 @@ def _name(sent: dict[str, Any]) -> str:
     name: str | None = mail.row_of(_EVENTS, kind)
     if name == UNSUBSCRIBED and mail.value_at(data, "unsubscribed") is not True:
         return ""
-    if name == BOUNCED and mail.was_never_sent(mail.text_at(data, "bounce", "subType")):
+    if name == BOUNCED and _was_never_sent(mail.value_at(data, "bounce")):
         return ""
     return name or ""
+
+
+def _was_never_sent(bounce: Any) -> bool:
+    """Whether the address is on the suppression list, which older events report only in words."""
+    in_words = mail.text_at(bounce, "message").lower().startswith(_SUPPRESSED)
+    return in_words or mail.was_never_sent(mail.text_at(bounce, "subType"))
 
 
 def _recipients(name: str, data: Any) -> list[Any]:

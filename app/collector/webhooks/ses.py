@@ -33,6 +33,8 @@ _EVENTS: Final[dict[str, tuple[str, str] | None]] = {
 }
 """Our name of the event, and the object with its details."""
 _RECIPIENTS: Final = {BOUNCED: "bouncedRecipients", SPAM: "complainedRecipients", DELIVERED: "recipients"}
+_NO_COMPLAINTS: Final = frozenset({"not-spam", "auth-failure", "virus"})
+"""Feedback of mailbox services that is no complaint of a person."""
 _GREETING: Final = "Successfully validated SNS topic"
 """The message, not in JSON, that SES sends when a topic is set up."""
 
@@ -58,7 +60,7 @@ def _ses_events(hook: WebhookRequest, sent: dict[str, Any], message_id: str) -> 
         return []
     name, place = what
     about = sent.get(place)
-    if _was_never_sent(about) or mail.text_at(about, "complaintFeedbackType") == "not-spam":
+    if _was_never_sent(about) or mail.text_at(about, "complaintFeedbackType") in _NO_COMPLAINTS:
         return []
     recipients = _recipients(name, sent, about)
     many = len(recipients) > 1
