@@ -97,9 +97,9 @@ ADDRESS: Final = r"\+ ?https?:|[\w.+-]+@[\w-]+\.[a-z]{2,}"
 """An address for complaints, as machines give it; some apps of people give their home page, too."""
 
 LIBRARIES: Final = (
-    r"^(?:apache-http\w*|go[- ]\S*http|go-resty|google-http-java-client|grpc-\w+|gsoap|guzzlehttp|hackney|http-kit"
-    r"|http_request2?|jakarta commons|java|libcurl|lua-resty-http|lwp|mojolicious|okhttp|perl|php|postmanruntime"
-    r"|python|rest-client|restsharp|ruby|scalaj-http|undici|winhttp)(?:[/ -]|$)"
+    r"^(?:apache-http\w*|bun|deno|faraday|fasthttp|go[- ]\S*http|go-resty|google-http-java-client|grpc-\w+|gsoap"
+    r"|guzzlehttp|hackney|http-kit|http_request2?|jakarta commons|java|libcurl|lua-resty-http|lwp|mojolicious|okhttp"
+    r"|perl|php|postmanruntime|python|reqwest|rest-client|restsharp|ruby|scalaj-http|undici|winhttp)(?:[/ -]|$)"
 )
 """Libraries for programs; an app for people puts its own name first."""
 NAMES: Final = (
