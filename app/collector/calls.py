@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import json
 import math
 import re
@@ -53,9 +54,9 @@ def decode_json(body: bytes) -> Any:
 def parse_lenient(raw: bytes | str) -> Any:
     """Parse JSON, also in the variants that some senders use.
 
-    ``NaN``, ``Infinity`` and numbers beyond every float become null, halves of surrogate pairs and bytes that are not
-    UTF-8 become U+FFFD, and texts may have raw control characters: one odd event must not cost the others. This is
-    done for at most MAX_ODD_BYTES.
+    ``NaN``, ``Infinity`` and numbers beyond every float become null, halves of surrogate pairs U+FFFD, and bytes that
+    are not UTF-8 the letters of ISO 8859-1. Texts may have raw control characters. One odd event must not cost the
+    others. This is done for at most MAX_ODD_BYTES.
 
     Raises:
         ValueError: it cannot be parsed.
@@ -65,12 +66,23 @@ def parse_lenient(raw: bytes | str) -> Any:
     except orjson.JSONDecodeError:
         if len(raw) > MAX_ODD_BYTES:
             raise
-        text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
+        text = raw if isinstance(raw, str) else raw.decode("utf-8", _LATIN)
     try:
         value = json.loads(text, strict=False, parse_constant=_to_none, parse_float=_to_finite, parse_int=_to_int)
         return orjson.loads(_HALVES.sub("\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False)))
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
+
+
+def _to_latin(error: UnicodeError) -> tuple[str, int]:
+    """ISO 8859-1 for bytes that are not UTF-8: with one character for all of them, ids of strangers would be equal."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+_LATIN: Final = "leadglow.latin"
+codecs.register_error(_LATIN, _to_latin)
 
 
 def _to_none(_: str) -> None:

@@ -160,7 +160,7 @@ def test_binary_data_of_any_kind_are_the_properties() -> None:
     plain = {**HEADERS, "content-type": "text/plain"}
     assert read(b"hello", plain).calls[0]["properties"] == {"data": "hello"}
     assert read(b"", plain).calls[0]["properties"] == {}
-    assert read(b'{"a":"Caf\xe9"}', HEADERS).calls[0]["properties"] == {"a": "Caf\N{REPLACEMENT CHARACTER}"}
+    assert read(b'{"a":"Caf\xe9"}', HEADERS).calls[0]["properties"] == {"a": "Café"}
     assert refusal(lambda: read(b"{", HEADERS)) == (400, "invalid_json")
 
 
