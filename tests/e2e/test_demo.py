@@ -2,31 +2,32 @@
 
 import contextlib
 import json
-import os
-import pty
 import re
 import shlex
 import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import psutil
 import pytest
 
 from app.embedded.child import start_child
+from tests.support.terminal import on_terminal
 from tests.support.waiting import wait_for
 
 COMMAND = [sys.executable, "-m", "app", "demo"]
-RUN_S = 240
-START_S = 120
+RUN_S = 300
+START_S = 240
 CHILDREN = 6
 """Broker, Redis, worker, collector, board, and the watchdog of these."""
-STOP_S = 40
+STOP_S = 120
 
 
 def test_it_scores_its_events_verifies_itself_and_leaves_no_process() -> None:
-    with start_child([*COMMAND, "--events", "3000", "--json"], stdout=-1, stderr=-1, text=True) as demo:
+    with started([*COMMAND, "--events", "3000", "--json"], stdout=-1, stderr=-1, text=True) as demo:
         children = Children(demo.pid)
         wait_for(lambda: len(children.look()) >= CHILDREN or demo.poll() is not None, "started", START_S)
         out, err = demo.communicate(timeout=RUN_S)
@@ -38,53 +39,47 @@ def test_it_scores_its_events_verifies_itself_and_leaves_no_process() -> None:
     assert all(summary[name].startswith("http://127.0.0.1:") for name in ("collector", "board"))
     assert 0 < summary["event_to_handoff_ms_p50"] <= summary["event_to_handoff_ms_p99"]
     assert len(children.seen) >= CHILDREN
-    wait_for(lambda: children.left() == [], "gone", STOP_S)  # the watchdog ends a moment later
+    children.wait_until_gone()
 
 
 def test_the_live_view_shows_leads_and_ctrl_c_ends_it_with_everything_it_started() -> None:
-    screen, terminal = pty.openpty()
-    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}  # noqa: TID251
-    with start_child(COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=env) as demo:
-        os.close(terminal)
-        shown = read_until(screen, b"qualified", START_S)
-        children = Children(demo.pid)
+    with on_terminal(COMMAND, columns=120, lines=40) as demo:
+        shown = demo.read_until(b"qualified", START_S)
+        children = Children(demo.process.pid)
         children.look()
-        demo.send_signal(signal.SIGINT)
-        shown += read_until(screen, b"stopped:", STOP_S)
-        assert demo.wait(STOP_S) == 0
-    os.close(screen)
+        demo.process.send_signal(signal.SIGINT)
+        shown += demo.read_until(b"stopped:", STOP_S)
+        assert demo.wait(STOP_S) == 0, demo.tail()
     assert b"Hottest leads" in shown
-    assert b"Traceback" not in shown
+    assert b"Traceback" not in demo.shown
     assert len(children.seen) >= CHILDREN
-    wait_for(lambda: children.left() == [], "gone", STOP_S)  # the watchdog ends a moment later
+    children.wait_until_gone()
 
 
 def test_the_command_of_the_live_view_makes_a_lead_that_it_shows() -> None:
-    screen, terminal = pty.openpty()
-    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}  # noqa: TID251
-    with start_child(COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=env) as demo:
-        os.close(terminal)
-        shown = plain(read_until(screen, b"Hottest leads", START_S))
+    with on_terminal(COMMAND, columns=80, lines=24) as demo:
+        demo.read_until(b"Hottest leads", START_S)
+        shown = plain(demo.shown)
         _, address, _, body = shlex.split(shown[shown.index("curl ") : shown.index("]}'") + 3])
         board = re.findall(r"board: (http://\S+)", shown)[0]
         with urllib.request.urlopen(f"http://{address}", data=body.encode()) as answer:
             assert json.load(answer) == {"success": True}
-        read_until(screen, b"visitor you", START_S)
+        demo.read_until(b"visitor you", START_S)
         with urllib.request.urlopen(f"{board}/leads/you") as page:
             assert b"Demo Requested" in page.read()
-        demo.send_signal(signal.SIGINT)
-        read_until(screen, b"stopped:", STOP_S)
-        assert demo.wait(STOP_S) == 0
-    os.close(screen)
+        demo.process.send_signal(signal.SIGINT)
+        demo.read_until(b"stopped:", STOP_S)
+        assert demo.wait(STOP_S) == 0, demo.tail()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_killed_at_any_time_it_takes_its_children_along(number: signal.Signals) -> None:
-    with start_child(COMMAND, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
+    with started(COMMAND, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
         children = Children(demo.pid)
         wait_for(lambda: len(children.look()) >= CHILDREN, "started", START_S)
         demo.send_signal(number)
-    wait_for(lambda: children.left() == [], "gone", STOP_S)
+        demo.wait(STOP_S)
+    children.wait_until_gone()
     assert len(children.seen) >= CHILDREN
 
 
@@ -118,22 +113,21 @@ class Children:
         """Those that still run."""
         return [child for child in self.seen if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
+    def wait_until_gone(self) -> None:
+        """Return when all have ended; the watchdog ends a moment after the demo."""
+        wait_for(lambda: self.left() == [], "gone", STOP_S, lambda: str(self.left()))
+
+
+@contextlib.contextmanager
+def started(argv: Sequence[str], **options: Any) -> "Iterator[subprocess.Popen[Any]]":
+    """A process that is killed at the end if it still runs, so that a failing test does not wait for it."""
+    with start_child(argv, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
 
 def plain(shown: bytes) -> str:
     """The text on a terminal, without colours."""
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode(errors="replace"))
-
-
-def read_until(screen: int, sign: bytes, deadline_s: float) -> bytes:
-    """What the terminal shows, up to a sign. On Linux a terminal whose program has ended raises an error."""
-    os.set_blocking(screen, False)
-    shown = b""
-
-    def found() -> bool:
-        nonlocal shown
-        with contextlib.suppress(OSError):
-            shown += os.read(screen, 65536)
-        return sign in shown
-
-    wait_for(found, f"showing {sign!r}", deadline_s)
-    return shown

@@ -4,9 +4,14 @@ import time
 from collections.abc import Callable
 
 
-def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 30) -> None:
-    """Return when a condition holds."""
+def wait_for(
+    condition: Callable[[], object],
+    what: str,
+    timeout_s: float = 120,
+    said: Callable[[], str] = str,
+) -> None:
+    """Return when a condition holds; ``said`` returns details for the error message."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, f"not {what} within {timeout_s} s"
+        assert time.monotonic() < deadline, f"not {what} within {timeout_s} s\n{said()}"
         time.sleep(0.02)
