@@ -32,7 +32,8 @@ from tests.support.servers import Running
 
 ROOT = Path(__file__).parents[2]
 SCORECARDS = Path(__file__).with_name("scorecards.yaml")
-DEADLINE_S = 40.0
+DEADLINE_S = 180.0
+"""Generous, for a busy machine."""
 LATENESS_MS = 72 * 3_600_000
 Value = TypeVar("Value")
 

@@ -73,6 +73,7 @@ def test_a_worked_case_holds_in_the_running_system(name: str, system: System) ->
         shown = system.json("lead", "show", name, "--at", rfc3339(at))["scorecards"]["default"]
 
         assert_as_expected(shown, expected)
+    system.wait_until_published()
     assert alerts_of(system, name, shift) == expected_alerts(case)
 
 

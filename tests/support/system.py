@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from app.embedded.child import start_child
 from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import kafka_options, make_producer, make_store
+from streams.store.base import Store
 from streams.transport.topics import partition_of
 from tests.support.probes import read_metric, read_status
 from tests.support.servers import Running
@@ -28,6 +29,7 @@ from tests.support.waiting import wait_for
 ROOT = Path(__file__).parents[2]
 SCORECARDS = ROOT / "tests/data/scorecards/golden.yaml"
 PARTITIONS = 4
+STOP_S = 120
 
 
 class System:
@@ -140,18 +142,38 @@ class System:
         ends = [0] * PARTITIONS
         for record in self.records(self.settings.lead_events):
             ends[record.partition] = record.offset + 1
-        wait_for(lambda: all(at >= end for at, end in zip(self.checkpoints(), ends, strict=True)), "scored")
+        wait_for(
+            lambda: all(at >= end for at, end in zip(self.checkpoints(), ends, strict=True)),
+            "scored",
+            said=lambda: f"{self.checkpoints()} of {ends}",
+        )
+
+    def wait_until_published(self) -> None:
+        """Return when no alert waits to be published."""
+        wait_for(lambda: self.unpublished() == 0, "published", said=lambda: f"{self.unpublished()} alerts wait")
 
     def checkpoints(self) -> list[int]:
-        return asyncio.run(self._checkpoints())
+        """The number of records of lead-events that each shard has scored."""
+        return asyncio.run(self._of_each_shard(self._checkpoint))
 
-    async def _checkpoints(self) -> list[int]:
+    def unpublished(self) -> int:
+        """The number of alerts that wait to be published."""
+        return sum(asyncio.run(self._of_each_shard(self._outbox_size)))
+
+    async def _of_each_shard(self, read: Callable[[Store, int], Awaitable[int]]) -> list[int]:
         store = make_store(self.settings)
         try:
-            controls = [await store.control(p) for p in range(PARTITIONS)]
-            return [int(control.fields.get("ckpt", b"0")) for control in controls]
+            return [await read(store, p) for p in range(PARTITIONS)]
         finally:
             await store.close()
+
+    @staticmethod
+    async def _checkpoint(store: Store, partition: int) -> int:
+        return int((await store.control(partition)).fields.get("ckpt", b"0"))
+
+    @staticmethod
+    async def _outbox_size(store: Store, partition: int) -> int:
+        return (await store.counts(partition))["outbox"]
 
 
 class WorkerProcess:
@@ -193,7 +215,7 @@ class WorkerProcess:
         return self.ended()
 
     def ended(self) -> tuple[int, str]:
-        _, stderr = self.process.communicate(timeout=40)
+        _, stderr = self.process.communicate(timeout=STOP_S)
         return self.process.returncode, stderr
 
 
