@@ -7,6 +7,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+PROCESSES ?= 2
+NO_SCORING := architecture board collector dependencies deploy docs door library_internals logs loop scorefile settings \
+	unsubscribe webhooks yamlfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
@@ -30,11 +33,11 @@ $(STAMP): constraints.txt pyproject.toml
 demo: setup
 	$(BIN)/leadglow demo
 
-test: setup
-	$(BIN)/python -m pytest
+test: setup  # the slow files are first, so that no process waits long for another at the end
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test-reference: .venv-reference/.installed
-	.venv-reference/bin/python -m pytest tests/unit tests/properties tests/contracts
+	.venv-reference/bin/python -m pytest tests/unit tests/properties $(NO_SCORING:%=--ignore-glob='*/unit/test_%*')
 	LEADGLOW_ACCELERATOR=off .venv-reference/bin/leadglow demo --events 20000 --json
 
 test-bounds: setup

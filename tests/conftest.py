@@ -1,4 +1,4 @@
-"""Servers for the tests that ask for them, started once, on first use; and both implementations of scoring."""
+"""Servers for the tests that ask for them, started once in each process, on first use; and both implementations."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.workermanage import WorkerController
 
 from streams.implementation import Implementation
 from tests.support.implementations import INSTALLED, used
@@ -53,6 +54,18 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[Implementation]:
     """The implementation that scores in this test."""
     with used(request.param) as implementation:
         yield implementation
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a process that runs a part of the tests report its servers to the one that prints the summary."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["servers"] = _used
+
+
+@pytest.hookimpl(optionalhook=True)  # there is none without parallel processes
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Collect the servers of a process."""
+    _used.update(getattr(node, "workeroutput", {}).get("servers", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
