@@ -6,12 +6,15 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from app.cli.metrics_reference import metrics_page
 from app.cli.reference import commands_page
 from app.cli.settings_reference import settings_page
 from docs.architecture import picture
+from docs.records_page import records_page, schema_text
+from streams.schemas import RECORDS
 from streams.scorefile.grammar import json_schema
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +102,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/scorecard.schema.json": schema_file,
     "docs/file-map.md": file_map,
     "docs/design.md": design_page,
+    "docs/records.md": records_page,
+    **{f"docs/schemas/{name}.json": partial(schema_text, name) for name in RECORDS},
 }
 """File -> its text."""
 

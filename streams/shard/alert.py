@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import orjson
 
+from streams.schemas.handoff import HANDOFF
 from streams.scoring.event import LeadEvent
 from streams.scoring.lead import Lead
 from streams.scoring.obstacles import obstacles_of
@@ -52,7 +53,7 @@ def alert(crossing: Crossing, rules: Rules, link_base: str) -> bytes:
         "subject": transition.lead_id,
         "time": rfc3339(transition.at_ms),
         "datacontenttype": "application/json",
-        "dataschema": "urn:leadglow:schema:handoff:1",
+        "dataschema": HANDOFF,
         "partitionkey": transition.lead_id,
         "data": _data(crossing, lead, card, rules, link_base),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
@@ -12,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from streams.events.times import parse_ms
+from streams.schemas.handoff import ALERT
 from streams.scoring.counting import DAY_MS
 from streams.scoring.event import ANONYMOUS, USER, Identity, Join
 from streams.scoring.rules import Rules
@@ -22,7 +22,7 @@ from streams.shard.alert import alert, rfc3339, score_record
 from tests.properties.driver import ShardDriver, run
 from tests.properties.strategies import START_MS, Fact
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "handoff.schema.json").read_text())
+SCHEMA = ALERT.to_json()
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
 SIGNALS = tuple(Signal(f"s{i}", (f"Event {i}",), half_life_ms=float(DAY_MS * (i + 1))) for i in range(14))
 CARD = Scorecard(
