@@ -24,6 +24,8 @@ from app.board.routing import API_PATHS, CURRENT_VIEWER, Handler, Route
 from app.board.service import BoardService
 from app.board.sse import EventStreams
 from app.http.refusals import Refusal
+from streams.schemas import RECORDS
+from streams.schemas.fields import SCHEMA_TYPE
 
 _UNKNOWN: Final = "There is no such lead: no event with this id was scored."
 
@@ -55,6 +57,7 @@ class Api:
             "streamAlerts": ("stream", self._streams.stream_alerts),
             "streamLeads": ("stream", self._streams.stream_leads),
             "streamLead": ("stream", self._streams.stream_lead),
+            "recordSchema": ("api_schema", self._record_schema),
             "openapi": ("openapi", self._openapi),
         }
         return [
@@ -122,6 +125,14 @@ class Api:
             request.query.get("scorecard"), request[CURRENT_VIEWER].role, touch, days
         )
         return responses.cacheable_response(request, responses.encode_json(found))
+
+    async def _record_schema(self, request: web.Request) -> web.Response:
+        check_parameters(request)
+        name = request.match_info["name"]
+        found = next((each for each in RECORDS.values() if name in (each.name, each.urn)), None)
+        if found is None:
+            raise Refusal(404, "unknown_schema", f"There is no such schema: there are {', '.join(RECORDS)}.")
+        return responses.cacheable_response(request, responses.encode_json(found.to_json()), SCHEMA_TYPE)
 
     async def _scorecards(self, request: web.Request) -> web.Response:
         check_parameters(request)

@@ -9,6 +9,8 @@ from app.board.export import MAX_EXPORTED
 from app.board.parameters import DEFAULT_DAYS, DEFAULT_LIMIT, MAX_DAYS, MAX_FILTER_CHARS, MAX_LIMIT
 from app.board.routing import API_PATHS
 from app.board.schemas import SCHEMAS, Schema, ref
+from streams.schemas import RECORDS
+from streams.schemas.fields import SCHEMA_TYPE
 
 
 def openapi_document() -> dict[str, Any]:
@@ -75,6 +77,7 @@ def _operations() -> list[Schema]:
                 scorecard),
         _stream("streamLead", "`lead`: a Lead, when its score has changed; `alert`: an Alert about it; `gone`: its "
                 "`lead_id`, when it was erased, as the last", _ID),
+        _record_schema(),
         _json("openapi", "This document", None),
     ]  # fmt: skip
 
@@ -129,6 +132,13 @@ def _csv() -> Schema:
         "lines that begin with `NOTE:` say that leads are missing or scores incomplete"
     )
     return _operation("export", about, content, _FILTERS)
+
+
+def _record_schema() -> Schema:
+    name = _in_path("name", "Its name or its `$id`.")
+    name["schema"] = {"enum": [key for each in RECORDS.values() for key in (each.name, each.urn)]}
+    content = {SCHEMA_TYPE: {"schema": {"type": "object"}}}
+    return _operation("recordSchema", "The JSON Schema of a Kafka record", content, (name,))
 
 
 def _stream(name: str, about: str, *parameters: Schema) -> Schema:

@@ -29,6 +29,7 @@ API_PATHS: Final = {
     "streamAlerts": f"{BASE}/stream/alerts",
     "streamLeads": f"{BASE}/stream/leads",
     "streamLead": f"{BASE}/stream/leads/{{id}}",
+    "recordSchema": f"{BASE}/schemas/{{name}}",
     "openapi": f"{BASE}/openapi.json",
 }
 """Operation of the OpenAPI document -> path; all are GET."""

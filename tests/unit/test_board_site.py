@@ -32,6 +32,8 @@ from app.http.refusals import Refusal
 from app.lead_views import lead_view, row_view
 from streams.clock import now_ms
 from streams.events.times import parse_ms
+from streams.schemas import RECORDS
+from streams.schemas.fields import SCHEMA_TYPE
 from streams.scoring.event import USER, Identity
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules
@@ -824,6 +826,20 @@ async def test_the_document_lists_every_address_of_the_api(board: Running) -> No
     assert answer.json["openapi"] == "3.1.0"
     routes = {path.replace(":[^/]+", "") for _, path, _, _ in board_routes(board)}
     assert set(openapi_document()["paths"]) == routes
+
+
+@pytest.mark.parametrize("name", RECORDS)
+async def test_the_schemas_of_records_are_served_by_name_and_by_their_id(name: str, board: Running) -> None:
+    by_name = await board.get(f"{BASE}/schemas/{name}")
+    by_id = await board.get(f"{BASE}/schemas/{RECORDS[name].urn}")
+    assert by_name.json == by_id.json == RECORDS[name].to_json()
+    assert by_name.headers["Content-Type"].startswith(SCHEMA_TYPE)
+
+
+async def test_an_unknown_schema_is_refused_with_the_names_of_all(board: Running) -> None:
+    answer = await board.get(f"{BASE}/schemas/nothing")
+    assert (answer.status, answer.json["code"]) == (404, "unknown_schema")
+    assert all(name in answer.json["message"] for name in RECORDS)
 
 
 def board_routes(board: Running) -> Sequence[tuple[str, str, str, Any]]:
