@@ -68,7 +68,7 @@ def examples() -> dict[str, Any]:
     """Name -> a record, decoded."""
     rules = Rules(replace(load_file(SCORECARDS), version=VERSION))
     replay = play(rules)
-    entered, left = (json.loads(alert(each, rules, BOARD)) for each in replay.crossings if each.transition.told)
+    entered, left = (json.loads(alert(each, rules, BOARD)) for each in replay.crossings if each.transition.is_alert)
     lead = replay.state("ana")
     assert isinstance(lead, Lead)
     (card,) = rules.cards

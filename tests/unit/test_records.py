@@ -66,7 +66,7 @@ VALIDATORS = {
 
 
 def alerts_of(crossings: Sequence[Crossing], rules: Rules, board: str = BOARD) -> list[dict[str, Any]]:
-    return [json.loads(alert(each, rules, board)) for each in crossings if each.transition.told]
+    return [json.loads(alert(each, rules, board)) for each in crossings if each.transition.is_alert]
 
 
 def scores_of(shard: Any, now_ms: int) -> list[dict[str, Any]]:
