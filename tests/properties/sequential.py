@@ -20,6 +20,7 @@ from tests.properties.strategies import Fact
 
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 UNIT = 10**9
+LOST_HALF_LIVES = 40
 MAX_LOOKS = 20_000
 
 
@@ -264,12 +265,9 @@ class Sequential:
         )
 
     def _blocked(self, stage: Stage, person: Person) -> bool:
-        return any(
-            amount > 0
-            for signal in self.model.signals
-            if signal.name in stage.blocked_by
-            for _, amount in counted(signal, person)
-        )
+        signals = [signal for signal in self.model.signals if signal.name in stage.blocked_by]
+        self.close = self.close or any(_may_be_lost(signal, person) for signal in signals)
+        return any(amount > 0 for signal in signals for _, amount in counted(signal, person))
 
     def _turn(  # noqa: PLR0917
         self,
@@ -368,6 +366,14 @@ class Sequential:
             elif any(self._flips(s, latch, person, *self._sum(card, person, ends[1])) for s, latch in latches):
                 return end
         return None
+
+
+def _may_be_lost(signal: Signal, person: Person) -> bool:
+    """Whether what is left is so small beside an event that was taken back that a sum in floats has lost it."""
+    taken_back = [person.events[i] for i in person.taken_back & person.events.keys()]
+    times = [fact.at for fact in taken_back if _matches(signal, fact)]
+    left = [at for at, _ in counted(signal, person)]
+    return bool(times and left) and max(times) - max(left) > LOST_HALF_LIVES * signal.half_life_ms
 
 
 def counted(signal: Signal, person: Person) -> list[tuple[int, float]]:
