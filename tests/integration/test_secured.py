@@ -145,7 +145,7 @@ KAFKA: dict[str, tuple[dict[str, str], str]] = {
     "no log-in": (dict.fromkeys(LOGIN, ""), "KAFKA_SASL_MECHANISM"),
     "a wrong password": ({"kafka_sasl_password": "wrong"}, "refuses the log-in"),
     "an authority that it does not know": ({"kafka_ca_file": ""}, "LEADGLOW_KAFKA_CA_FILE"),
-    "no TLS": ({"kafka_tls": "", "kafka_ca_file": "", "kafka_insecure_sasl": "true"}, "it may require TLS"),
+    "no TLS": ({"kafka_tls": "false", "kafka_ca_file": "", "kafka_insecure_sasl": "true"}, "it may require TLS"),
 }
 
 
