@@ -167,6 +167,8 @@ def _deliver(chance: Random, reference: Sequential, shard: ShardDriver) -> None:
 
 def differences(reference: Sequential, shard: ShardDriver, now_ms: int) -> list[str]:
     """Everything in which the scorer differs, one line each."""
+    if reference.forgotten:
+        return []
     found = _of_scores(reference, shard, now_ms)
     if not reference.close:
         found += _of_turns(reference, shard)

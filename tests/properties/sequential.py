@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,8 @@ from tests.properties.strategies import Fact
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 UNIT = 10**9
 LOST_HALF_LIVES = 40
+REMEMBERED_IDS = 128
+REMEMBERED_EVENTS = 60
 MAX_LOOKS = 20_000
 
 
@@ -90,7 +92,7 @@ class Gone:
     """A lead that gave way, the events that it counted or sent on, and those that count for nothing."""
 
     target: Identity
-    events: set[str]
+    events: dict[str, None]
     taken_back: set[str]
 
 
@@ -105,6 +107,10 @@ class Sequential:
         self.waiting: list[Item] = []
         self.close = False
         """A score came so close to a bound that rounding decides, or hovered around one."""
+        self.forgotten = False
+        """An event came again, or was taken back, after so many others that the scorer no longer knows it."""
+        self.carried: set[str] = set()
+        """Events whose retractions are sent on with what the events were counted as."""
 
     # Inputs ---------------------------------------------------------------------------------------------------
 
@@ -135,13 +141,15 @@ class Sequential:
 
     def _send_on(self, item: Happened | Retract | Arriving, state: Gone) -> None:
         if isinstance(item, Retract):
+            self._note_retraction(item, state)
             self.waiting.append(Retract(state.target.id, item.message_id, item.arrival))
             return
         new = isinstance(item, Happened) and item.fact.message_id not in state.taken_back
         if new and isinstance(item, Happened) and self._counts(item.fact):
             if item.fact.message_id in state.events:
+                self._note_repetition(item.fact, state)
                 return
-            state.events.add(item.fact.message_id)
+            state.events[item.fact.message_id] = None
         self.waiting.append(replace(item, lead_id=state.target.id))
 
     def _counts(self, fact: Fact) -> bool:
@@ -155,12 +163,27 @@ class Sequential:
         new = self._counts(fact) and fact.message_id not in person.events and fact.message_id not in person.taken_back
         if new:
             person.events[fact.message_id] = fact
+        elif fact.message_id in person.events:
+            self._note_repetition(fact, person)
         if new or fact.traits is not None:
             self._settle(item.lead_id, person, "event", fact.message_id)
+
+    def _note_repetition(self, fact: Fact, state: Person | Gone) -> None:
+        """See whether so many events came in between, some of them late, that the scorer no longer knows the id."""
+        later = _later(fact.message_id, state.events) + 2 * len(state.taken_back)
+        self.forgotten = self.forgotten or later >= REMEMBERED_IDS
+
+    def _note_retraction(self, item: Retract, state: Person | Gone) -> None:
+        """See whether so many came in between that the scorer no longer knows what the event was counted as."""
+        if item.message_id in state.events and item.message_id not in self.carried:
+            self.carried.add(item.message_id)
+            self.forgotten = self.forgotten or _later(item.message_id, state.events) >= REMEMBERED_EVENTS
 
     def _take_back(self, item: Retract, state: Person | None) -> None:
         person = self._person(item.lead_id, state, item.arrival)
         known = item.message_id in person.events and item.message_id not in person.taken_back
+        if known:
+            self._note_retraction(item, person)
         person.taken_back.add(item.message_id)
         if known:
             self._settle(item.lead_id, person, "retracted", revoked={item.message_id})
@@ -175,8 +198,8 @@ class Sequential:
             if item.lesser.kind == ANONYMOUS and state.aliases and not item.explicit:
                 return
             self._person(item.lead_id, state, item.arrival)
-        known, nothing = (set(state.events), set(state.taken_back)) if state else (set(), set())
-        self.people[item.lead_id] = Gone(item.greater, known, nothing)
+        known, nothing = (state.events, set(state.taken_back)) if state else ({}, set())
+        self.people[item.lead_id] = Gone(item.greater, dict.fromkeys(known), nothing)
         self.waiting.append(Arriving(item.greater.id, item.lead_id, state, item.arrival))
         if state is not None:
             for (card, stage), latch in state.latches.items():
@@ -366,6 +389,12 @@ class Sequential:
             elif any(self._flips(s, latch, person, *self._sum(card, person, ends[1])) for s, latch in latches):
                 return end
         return None
+
+
+def _later(message_id: str, events: Iterable[str]) -> int:
+    """How many events came after this one."""
+    ids = list(events)
+    return len(ids) - 1 - ids.index(message_id)
 
 
 def _may_be_lost(signal: Signal, person: Person) -> bool:
