@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from streams.scorefile.conditions import GROUPS
 from streams.scorefile.contradictions import find_contradictions, is_never_positive
-from streams.scorefile.grammar import GROUPS
 from streams.scorefile.texts import check_pattern, check_quotes, check_text
 from streams.scorefile.vocabulary import correct_event_path, correct_trait, find_standard_event
 from streams.scoring.scorecard import EVERYTHING

@@ -7,7 +7,18 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from streams.scoring.scorecard import Limit, Period
-from streams.yamlfile.kinds import DURATION_PATTERN, NAME_PATTERN, PATH, Kind, duration_ms, require, scalar_of, text_of
+from streams.yamlfile.kinds import (
+    DURATION_PATTERN,
+    MAX_DURATION_DAYS,
+    NAME,
+    NAME_PATTERN,
+    PATH,
+    Kind,
+    duration_ms,
+    require,
+    scalar_of,
+    text_of,
+)
 from streams.yamlfile.repairs import (
     comment_remedy,
     guess_duration,
@@ -23,12 +34,16 @@ from streams.yamlfile.tree import Node, Report
 _OPERAND = "one text, number, true or false"
 _CHANGED = re.compile(r"[-+]?0\d.*|\+.*|.*_.*|0[xob].*|[-+]?\d+\.(\d*[1-9])?0+")
 """Numbers that may have been meant as texts: as texts, they would be written otherwise."""
+MAX_EVENTS = 1000
+MAX_LABEL_CHARS = 200
+MAX_GRADE_CHARS = 16
+MAX_EVENT_CHARS = 200
 _LIMIT = rf"^[0-9]{{1,4}}/({'|'.join(get_args(Period))})$"
 
 
 def _limit(text: str) -> Limit:
     count, _, period = text.partition("/")
-    require(1 <= int(count) <= 1000)
+    require(1 <= int(count) <= MAX_EVENTS)
     return Limit(int(count), next(known for known in get_args(Period) if known == period))
 
 
@@ -77,30 +92,34 @@ def _comparable(value: Any) -> Any:
 
 
 CATEGORY_NAME = text_of(
-    "a name of 1 to 64 of a-z, 0-9, _ and -, and not `other`",
+    f"{NAME.about}, and not `other`",
     "intent",
     NAME_PATTERN.replace("^", "^(?!other$)"),
     guess=guess_name,
 )
-LABEL = text_of("a text of 1 to 200 characters", "Whole company", r"^[\s\S]{1,200}$")
-GRADE = text_of("a grade of 1 to 16 characters", "A", r"^[\s\S]{1,16}$")
+LABEL = text_of(f"a text of 1 to {MAX_LABEL_CHARS} characters", "Whole company", rf"^[\s\S]{{1,{MAX_LABEL_CHARS}}}$")
+GRADE = text_of(f"a grade of 1 to {MAX_GRADE_CHARS} characters", "A", rf"^[\s\S]{{1,{MAX_GRADE_CHARS}}}$")
 EVENT = text_of(
     "a call type (page, screen, identify, group, alias) or the name of a track call",
     "Demo Requested",
-    r"^(?!track$)[\s\S]{1,200}$",
+    rf"^(?!track$)[\s\S]{{1,{MAX_EVENT_CHARS}}}$",
 )
 COOLDOWN = text_of(
-    "a duration above 0 and up to 36500d", "7d", DURATION_PATTERN, lambda text: round(duration_ms(text)), guess_duration
+    f"a duration above 0 and up to {MAX_DURATION_DAYS}d",
+    "7d",
+    DURATION_PATTERN,
+    lambda text: round(duration_ms(text)),
+    guess_duration,
 )
 HALF_LIFE = text_of(
-    "a duration above 0 and up to 36500d (a number with s, m, h, d or w), or `never`",
+    f"{COOLDOWN.about} (a number with s, m, h, d or w), or `never`",
     "14d",
     rf"^never$|{DURATION_PATTERN}",
     lambda text: float("inf") if text == "never" else duration_ms(text),
     guess_duration,
 )
-LIMIT = text_of("a limit of 1 to 1000 per hour, day, week or ever", "1/day", _LIMIT, _limit, guess_limit)
+LIMIT = text_of(f"a limit of 1 to {MAX_EVENTS} per hour, day, week or ever", "1/day", _LIMIT, _limit, guess_limit)
 WORDS = text_of("a text with a letter or a digit", "head of", r"[^\s!-/:-@\[-`{-~]")
-OPERAND = Kind(_read_operand, {"type": ["string", "number", "boolean"]}, "true")
+OPERAND = Kind(_read_operand, {"type": ["string", "number", "boolean"]}, "true", _OPERAND)
 AMOUNT = replace(PATH, read=_read_amount, example="properties.value")
 COMPARABLE = scalar_of("a number", "200", {"type": "number"}, _comparable, guess_number)

@@ -37,7 +37,8 @@ def list_of(kind: Kind, or_one: bool = False) -> Kind:
         return None if None in values else values
 
     many = {"type": "array", "items": kind.schema, "minItems": 1}
-    return Kind(read, {"anyOf": [kind.schema, many]} if or_one else many, kind.example)
+    about = f"{kind.about}, or a list of such" if or_one else f"a list, each {kind.about}"
+    return Kind(read, {"anyOf": [kind.schema, many]} if or_one else many, kind.example, about)
 
 
 def _read_item(kind: Kind, item: Node, report: Report) -> Any:
@@ -89,7 +90,8 @@ def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
 
     schema: dict[str, Any] = {"type": "object", "propertyNames": key_kind.schema, "additionalProperties": kind.schema}
     schema |= {"minProperties": at_least} if at_least else {}
-    return Kind(read, schema, f"{{{key_kind.example}: {kind.example}}}")
+    about = f"a mapping of names, each with {kind.about}"
+    return Kind(read, schema, f"{{{key_kind.example}: {kind.example}}}", about)
 
 
 def _has(node: Node, fields: Collection[str]) -> bool:
@@ -128,10 +130,10 @@ def struct_of(
                 struct.broken.add(name)
         return struct
 
-    properties = {name: {**each.kind.schema, "description": each.about} for name, each in fields.items()}
+    properties = {name: {**each.kind.schema, "description": each.description} for name, each in fields.items()}
     required = [name for name, each in fields.items() if each.required]
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    return Kind(read, schema | ({"required": required} if required else {}), example)
+    return Kind(read, schema | ({"required": required} if required else {}), example, about)
 
 
 def _struct_remedy(node: Node, fields: Mapping[str, Field], example: str) -> str:
@@ -183,4 +185,4 @@ def _means_none(node: Node) -> bool:
 
 def placed(kind: Kind) -> Kind:
     """The same value type, read as an Item, for names that must exist elsewhere in the file."""
-    return Kind(lambda node, report: Item(node, kind.read(node, report)), kind.schema, kind.example)
+    return Kind(lambda node, report: Item(node, kind.read(node, report)), kind.schema, kind.example, kind.about)

@@ -26,8 +26,13 @@ from streams.yamlfile.repairs import (
 from streams.yamlfile.tree import Node, Report
 
 MAX_NUMBER = 1_000_000_000
-NAME_PATTERN = r"^[a-z0-9_-]{1,64}$"
-_PATH = r"^[^.]{1,64}(\.[^.]{1,64}){0,15}$"
+MAX_NAME_CHARS = 64
+MAX_TEXT_CHARS = 1000
+MAX_PATH_NAMES = 16
+MAX_DURATION_DAYS = 36_500
+NAME_PATTERN = rf"^[a-z0-9_-]{{1,{MAX_NAME_CHARS}}}$"
+_STEP = rf"[^.]{{1,{MAX_NAME_CHARS}}}"
+_PATH = rf"^{_STEP}(\.{_STEP}){{0,{MAX_PATH_NAMES - 1}}}$"
 DURATION_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9})?[smhdw]$"
 
 
@@ -38,6 +43,8 @@ class Kind:
     read: Callable[[Node, Report], Any]
     schema: Mapping[str, Any]
     example: str
+    about: str = ""
+    """What it is, for messages and for the documentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,13 @@ class Field:
     required: bool = False
     example: str = ""
     """Empty: the example of its kind."""
+    default: str = ""
+    """What holds without the key; in backticks if it can be written in its place."""
+
+    @property
+    def description(self) -> str:
+        """Its meaning with its default, for editors."""
+        return f"{self.about} Default: {self.default}." if self.default else self.about
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +143,7 @@ def scalar_of(
             report.add(node, f"{node} is not {about}", find_remedy(node, is_valid, example, guess))
             return None
 
-    return Kind(read, schema, example)
+    return Kind(read, schema, example, about)
 
 
 def text_of(
@@ -201,18 +215,18 @@ def _checked_version(value: Any) -> int:
 
 
 def duration_ms(text: str) -> float:
-    """Convert a duration from 1 ms to 36,500 days to milliseconds.
+    """Convert a duration from 1 ms to MAX_DURATION_DAYS to milliseconds.
 
     Raises:
         ValueError: the duration is out of bounds.
     """
     milliseconds = parse_duration_ms(text)
-    require(1 <= milliseconds <= 36_500 * DAY_MS)
+    require(1 <= milliseconds <= MAX_DURATION_DAYS * DAY_MS)
     return milliseconds
 
 
-NAME = text_of("a name of 1 to 64 of a-z, 0-9, _ and -", "pricing_visit", NAME_PATTERN, guess=guess_name)
-TEXT = text_of("a text of 1 to 1000 characters", "/pricing", r"^[\s\S]{1,1000}$")
+NAME = text_of(f"a name of 1 to {MAX_NAME_CHARS} of a-z, 0-9, _ and -", "pricing_visit", NAME_PATTERN, guess=guess_name)
+TEXT = text_of(f"a text of 1 to {MAX_TEXT_CHARS} characters", "/pricing", rf"^[\s\S]{{1,{MAX_TEXT_CHARS}}}$")
 PATH = text_of("a path of names with dots between them", "properties.url", _PATH, _checked_path, guess_path)
 NUMBER = number_from(-MAX_NUMBER, "10")
 CAP = number_from(0, "15")

@@ -251,7 +251,7 @@ BAD = [
     (
         with_card("points: {visit: 1}, stages: [§{name: a, enter: 3}]"),
         "a stage needs `leave`",
-        "add `leave: 10`",
+        "add `leave: 50`",
     ),
     (
         with_stage("enter: 9, leave: 1}, {name: §hot, enter: 5, leave: 2"),
