@@ -14,6 +14,7 @@ from app.cli.reference import commands_page
 from app.cli.settings_reference import settings_page
 from docs.architecture import picture
 from docs.records_page import records_page, schema_text
+from docs.scorecards_page import scorecards_page
 from streams.schemas import RECORDS
 from streams.scorefile.grammar import json_schema
 
@@ -103,6 +104,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/file-map.md": file_map,
     "docs/design.md": design_page,
     "docs/records.md": records_page,
+    "docs/scorecards.md": scorecards_page,
     **{f"docs/schemas/{name}.json": partial(schema_text, name) for name in RECORDS},
 }
 """File -> its text."""

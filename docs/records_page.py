@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from docs.markers import fill
 from docs.record_examples import examples
 from streams.schemas import RECORDS
 from streams.schemas.fields import table
@@ -37,13 +38,7 @@ def parts() -> dict[str, str]:
 
 def records_page() -> str:
     """The page with its generated parts made anew."""
-    page = PAGE.read_text()
-    for name, text in parts().items():
-        begin, end = f"<!-- {name}: made by make docs -->\n", "<!-- end -->"
-        before, found, rest = page.partition(begin)
-        assert found, f"records.md has no place for {name}"
-        page = f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
-    return page
+    return fill(PAGE, parts())
 
 
 def schema_text(name: str) -> str:

@@ -146,7 +146,7 @@ _CARD_WORDS = {
 }
 _SCORECARD = struct_of("a scorecard", _CARD_WORDS, "{points: {pricing_visit: 10}}")
 _FILE_WORDS = {
-    "leadglow": Field(VERSION, "The version of this format, always 1.", required=True),
+    "leadglow": Field(replace(VERSION, about="`1`"), "The version of this format.", required=True),
     "signals": Field(named(NAME, _SIGNAL, 1), "Kinds of behavior, and how fast each fades.", required=True),
     "scorecards": Field(
         named(_CARD_NAME, _SCORECARD, 1),

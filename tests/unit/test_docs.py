@@ -25,7 +25,6 @@ from streams.events.rejects import REASONS
 from streams.exits import Exit
 from streams.metrics import Metrics
 from streams.scorefile import load_file
-from streams.scoring.conditions import OPERATORS
 from streams.scoring.rules import Rules
 from streams.shard.shard import Shard
 from streams.store.memory import MemoryStore
@@ -150,11 +149,6 @@ def test_every_exit_status_in_the_text_exists() -> None:
 @pytest.mark.parametrize("name", GENERATED)
 def test_generated_files_are_up_to_date(name: str) -> None:
     assert (ROOT / name).read_text() == GENERATED[name](), "make docs"
-
-
-def test_the_start_page_has_every_operator() -> None:
-    rows = re.findall(r"^\| (`.+`) \| ", section(START, "Conditions"), re.M)
-    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(OPERATORS)
 
 
 def test_every_fault_is_proven_by_tests_that_exist() -> None:
