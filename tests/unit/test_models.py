@@ -1,0 +1,84 @@
+"""Published scoring models as scorecards: each is loaded without a remark, and scores short histories as worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from streams.events.codec import Codec
+from streams.events.rejects import Reject
+from streams.scorefile import load, read_file
+from streams.scoring.counting import DAY_MS
+from streams.scoring.event import LeadEvent
+from streams.scoring.rules import Rules
+from streams.scoring.score import explain
+from tests.properties.driver import ShardDriver
+from tests.unit.test_golden import Arriving, instant
+
+DATA = Path(__file__).parents[1] / "data" / "scorecards"
+MODELS = {path.stem: path for path in sorted((DATA / "models").glob("*.yaml"))}
+HISTORIES = YAML(typ="safe").load(DATA / "model-histories.yaml")
+CASES = [(model, about, case) for model, cases in HISTORIES.items() for about, case in cases.items()]
+MONDAY = "2026-03-02T00:00:00Z"
+
+
+def day_ms(day: float) -> int:
+    return instant(MONDAY) + round(day * DAY_MS)
+
+
+def call_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The call that a row of a history stands for."""
+    if "page" in row:
+        return {"type": "page", "properties": row["page"]}
+    if "event" in row:
+        return {"type": "track", "event": row["event"], "properties": row.get("with", {})}
+    kind = "identify" if "identify" in row else "group"
+    return {"type": kind, "traits": row[kind]}
+
+
+def events_of(codec: Codec, rows: list[dict[str, Any]]) -> Iterator[LeadEvent]:
+    for number, row in enumerate(rows):
+        for again in range(row.get("times", 1)):
+            call = {"userId": "lead-1", "messageId": f"m{number}-{again}", **call_of(row)}
+            event = codec.decode_event(Arriving(json.dumps(call).encode(), day_ms(row["day"])))
+            assert not isinstance(event, Reject)
+            yield event
+
+
+def test_every_model_is_loaded_without_a_remark() -> None:
+    assert len(MODELS) == 18
+    assert {name: read_file(path).warnings for name, path in MODELS.items()} == dict.fromkeys(MODELS, ())
+    assert HISTORIES.keys() == MODELS.keys()
+
+
+@pytest.mark.usefixtures("implementation")
+@pytest.mark.parametrize(("model", "about", "case"), CASES, ids=[f"{model}-{about}" for model, about, _ in CASES])
+def test_a_history_is_scored_as_worked_out_by_hand(model: str, about: str, case: dict[str, Any]) -> None:
+    rules = Rules(load(MODELS[model].read_text()))
+    shard, waiting = ShardDriver(rules), list(events_of(Codec(rules.paths), case["events"]))
+    for expected in case["expect"]:
+        now_ms = day_ms(expected["day"])
+        while waiting and waiting[0].arrival <= now_ms:
+            shard.take(waiting.pop(0), "reload")
+        shard.advance_lead("lead-1", now_ms, "reload")
+        assert_as_expected(rules, shard, expected, now_ms)
+    assert waiting == []
+    alerts = [(t.at_ms, f"{t.card}/{t.stage}", t.kind) for t in shard.transitions if t.is_alert]
+    assert alerts == [(pytest.approx(day_ms(day), abs=10_000), stage, kind) for day, stage, kind in case["alerts"]]
+
+
+def assert_as_expected(rules: Rules, shard: ShardDriver, expected: dict[str, Any], now_ms: int) -> None:
+    lead = shard.lead("lead-1")
+    shown = {card.name: explain(card, lead, now_ms, rules) for card in rules.cards}
+    for card, exact in expected["exact"].items():
+        assert shown[card].exact == pytest.approx(exact, abs=1e-4), card
+        assert shown[card].score == int(exact), card
+    assert {card: shown[card].grade for card in expected.get("grade", {})} == expected.get("grade", {})
+    assert [key for key, latch in lead.latches.items() if latch.inside] == sorted(expected["in"], key=[
+        rule.key for card in rules.cards for rule in card.stages
+    ].index)  # fmt: skip
