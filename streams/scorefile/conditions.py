@@ -59,7 +59,7 @@ GROUP_MEANINGS = {
     "none": "No condition of this list holds.",
 }
 
-_ONE_TEXT = ("contains", "prefix", "suffix", "glob", "matches")
+_ONE_TEXT = ("glob", "matches")
 
 ReadCondition = Callable[[Node, Report], Condition | None]
 

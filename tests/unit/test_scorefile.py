@@ -121,6 +121,13 @@ def test_every_key_and_operator_is_read() -> None:
     assert (card.minimum, card.maximum, card.stages[0].cooldown_ms) == (-10, 90, DAY_MS // 2)
 
 
+@pytest.mark.parametrize("operator", ["equals", "contains", "prefix", "suffix", "word"])
+def test_a_list_of_which_one_is_enough_is_read(operator: str) -> None:
+    text = with_where(f"{{properties.path: {{{operator}: [/a, /b]}}}}")
+    assert load(text).signals[0].where == Check("properties.path", operator, ("/a", "/b"))
+    VALIDATOR.validate(plain(text))
+
+
 @pytest.mark.parametrize(
     ("duration", "milliseconds"),
     [
