@@ -1,4 +1,4 @@
-"""Published scoring models as scorecards: each is loaded without a remark, and scores short histories as worked out by hand."""
+"""Published scoring models as scorecards, and short histories with scores worked out by hand."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from streams.events.rejects import Reject
 from streams.scorefile import load, read_file
 from streams.scoring.counting import DAY_MS
 from streams.scoring.event import LeadEvent
+from streams.scoring.lead import Lead
+from streams.scoring.obstacles import obstacles_of
 from streams.scoring.rules import Rules
 from streams.scoring.score import explain
+from streams.shard.alert import rfc3339
 from tests.properties.driver import ShardDriver
 from tests.unit.test_golden import Arriving, instant
 
@@ -38,14 +41,16 @@ def call_of(row: dict[str, Any]) -> dict[str, Any]:
     if "event" in row:
         return {"type": "track", "event": row["event"], "properties": row.get("with", {})}
     kind = "identify" if "identify" in row else "group"
-    return {"type": kind, "traits": row[kind]}
+    fields = {f"field_{number:02}": number for number in range(row.get("fields", 0))}
+    return {"type": kind, "traits": {**fields, **row[kind]}}
 
 
 def events_of(codec: Codec, rows: list[dict[str, Any]]) -> Iterator[LeadEvent]:
     for number, row in enumerate(rows):
         for again in range(row.get("times", 1)):
-            call = {"userId": "lead-1", "messageId": f"m{number}-{again}", **call_of(row)}
-            event = codec.decode_event(Arriving(json.dumps(call).encode(), day_ms(row["day"])))
+            call = {"userId": "lead-1", "messageId": f"m{row['day']}-{number}-{again}", **call_of(row)}
+            call["timestamp"] = rfc3339(day_ms(row["day"]))
+            event = codec.decode_event(Arriving(json.dumps(call).encode(), day_ms(row.get("arrives", row["day"]))))
             assert not isinstance(event, Reject)
             yield event
 
@@ -59,26 +64,33 @@ def test_every_model_is_loaded_without_a_remark() -> None:
 @pytest.mark.usefixtures("implementation")
 @pytest.mark.parametrize(("model", "about", "case"), CASES, ids=[f"{model}-{about}" for model, about, _ in CASES])
 def test_a_history_is_scored_as_worked_out_by_hand(model: str, about: str, case: dict[str, Any]) -> None:
-    rules = Rules(load(MODELS[model].read_text()))
-    shard, waiting = ShardDriver(rules), list(events_of(Codec(rules.paths), case["events"]))
+    assert_scored(Rules(load(MODELS[model].read_text())), case, case["events"])
+
+
+def assert_scored(rules: Rules, case: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Play the rows of a case, and compare the lead with what it expects on each day, and the alerts."""
+    shard, waiting = ShardDriver(rules), list(events_of(Codec(rules.paths), rows))
     for expected in case["expect"]:
         now_ms = day_ms(expected["day"])
         while waiting and waiting[0].arrival <= now_ms:
             shard.take(waiting.pop(0), "reload")
         shard.advance_lead("lead-1", now_ms, "reload")
-        assert_as_expected(rules, shard, expected, now_ms)
+        assert_as_expected(rules, shard.lead("lead-1"), expected, now_ms)
     assert waiting == []
-    alerts = [(t.at_ms, f"{t.card}/{t.stage}", t.kind) for t in shard.transitions if t.is_alert]
-    assert alerts == [(pytest.approx(day_ms(day), abs=10_000), stage, kind) for day, stage, kind in case["alerts"]]
+    alerts = [(t.at_ms, f"{t.card}/{t.stage}", t.kind, t.cause) for t in shard.transitions if t.is_alert]
+    wanted = [(pytest.approx(day_ms(day), abs=10_000), *rest) for day, *rest in case["alerts"]]
+    assert [alert[: len(row)] for alert, row in zip(alerts, wanted, strict=True)] == wanted
 
 
-def assert_as_expected(rules: Rules, shard: ShardDriver, expected: dict[str, Any], now_ms: int) -> None:
-    lead = shard.lead("lead-1")
+def assert_as_expected(rules: Rules, lead: Lead, expected: dict[str, Any], now_ms: int) -> None:
     shown = {card.name: explain(card, lead, now_ms, rules) for card in rules.cards}
     for card, exact in expected["exact"].items():
         assert shown[card].exact == pytest.approx(exact, abs=1e-4), card
         assert shown[card].score == int(exact), card
     assert {card: shown[card].grade for card in expected.get("grade", {})} == expected.get("grade", {})
-    assert [key for key, latch in lead.latches.items() if latch.inside] == sorted(expected["in"], key=[
-        rule.key for card in rules.cards for rule in card.stages
-    ].index)  # fmt: skip
+    assert {key for key, latch in lead.latches.items() if latch.inside} == set(expected["in"])
+    if "not_entered" in expected:
+        assert obstacles_of(rules.cards[0], lead, now_ms, rules) == expected["not_entered"]
+    for name, points in expected.get("parts", {}).items():
+        (part,) = (part for part in shown[rules.cards[0].name].parts if (part.kind, part.name) == ("signal", name))
+        assert [part.points, part.points if part.after_caps is None else part.after_caps] == points

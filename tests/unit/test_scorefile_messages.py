@@ -27,16 +27,17 @@ def with_stage(stage: str) -> str:
     return with_card(f"points: {{visit: 1}}, stages: [{stage}]")
 
 
-def read_broken() -> Iterator[tuple[str, list[str]]]:
-    """The files in ``broken.txt``, each with the lines that it gets."""
-    _, *blocks = re.split(r"^#### \d+\n", (DATA / "broken.txt").read_text(), flags=re.M)
+def read_broken(name: str) -> Iterator[tuple[str, list[str]]]:
+    """The scorecard files in a file such as ``broken.txt``, each with the lines that it gets."""
+    _, *blocks = re.split(r"^#### \d+\n", (DATA / name).read_text(), flags=re.M)
     for block in blocks:
         lines = block.splitlines(keepends=True)
         text = "".join(line for line in lines if not line.startswith("#> "))
         yield text, [line[3:].rstrip("\n") for line in lines if line.startswith("#> ")]
 
 
-BROKEN = list(read_broken())
+BROKEN = list(read_broken("broken.txt"))
+LATER = list(read_broken("later.txt"))
 
 
 def messages_of(text: str, path: Path) -> list[str]:
@@ -54,6 +55,11 @@ def messages_of(text: str, path: Path) -> list[str]:
 def test_a_natural_mistake_is_reported_at_its_place_with_its_own_remedy(
     text: str, expected: list[str], tmp_path: Path
 ) -> None:
+    assert messages_of(text, tmp_path / "card.yaml") == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), LATER, ids=[lines[0][:50] for _, lines in LATER])
+def test_a_word_that_is_not_implemented_yet_is_refused(text: str, expected: list[str], tmp_path: Path) -> None:
     assert messages_of(text, tmp_path / "card.yaml") == expected
 
 
