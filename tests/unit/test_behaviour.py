@@ -7,10 +7,11 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from streams.scorefile import load
 from streams.scoring.rules import Rules
-from tests.unit.test_models import DATA, YAML, assert_scored
+from tests.unit.test_models import DATA, assert_scored
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
