@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -180,11 +182,15 @@ async def empty(rig: Rig, workload: Workload) -> list[str]:
     worker = rig.start_worker()
     await feed(rig, workload, 8)
     found = await rig.promise_kept()
+    await stop_and_empty(rig, worker)
+    return list(found.alerts)
+
+
+async def stop_and_empty(rig: Rig, worker: Worker) -> None:
     worker.send(signal.SIGTERM)
     assert await worker.ended() == 0, worker.log
     async with Redis(port=rig.redis.port) as redis:
         await redis.flushall()
-    return list(found.alerts)
 
 
 async def test_an_emptied_redis_is_refused_with_the_remedy(rig: Rig, workload: Workload) -> None:
@@ -202,3 +208,20 @@ async def test_an_emptied_redis_is_rebuilt_without_telling_anything_twice(rig: R
     assert len(found.alerts) == len(set(found.alerts))
     assert set(told) <= set(found.alerts)
     assert counted(rig.rules, found, "email_click") == workload.clicks
+
+
+async def test_a_rebuild_under_load_gives_the_alert_ids_of_a_sequential_replay(rig: Rig) -> None:
+    """Leads are joined all the time, count from their arrival, and fade within seconds."""
+    rig.scorecards.write_text(re.sub(r"half_life: \d+d", "half_life: 2s", rig.scorecards.read_text()))
+    workload = Workload(7, datetime.now(UTC) + timedelta(hours=10), leads=1000)
+    worker = rig.start_worker()
+    await feed(rig, workload, 20)
+    await stop_and_empty(rig, worker)
+    await rig.read()
+    told = rig.alerts()
+    await rig.send(workload.take(600))
+    for _ in range(2):
+        rig.start_worker(rebuild_when_lost=True)
+    await feed(rig, workload, 8)
+    found = await rig.promise_kept()
+    assert set(told) <= set(found.alerts)
