@@ -29,6 +29,8 @@ class ShardDriver(Replay):
         super().__init__(rules)
         self.waiting: list[Input] = []
         """Inputs forwarded but not delivered yet, in order."""
+        self.log: list[Input] = []
+        """Everything that arrived, forwarded inputs included."""
 
     def make_scorer(self) -> LeadScorer[Any]:
         """Make one of the implementation under test."""
@@ -40,6 +42,7 @@ class ShardDriver(Replay):
 
     def take(self, record: Input, cut: Cut = "step") -> None:
         """Apply one input."""
+        self.log.append(record)
         self.play(record)
         self.cut(cut)
 
