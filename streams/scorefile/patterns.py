@@ -14,6 +14,8 @@ _ATOM = re.compile(rf"\\Q.*?(?:\\E|$)|\\[pP]\{{.*?\}}|\\x\{{.*?\}}|\\x..|\\[pP].
 _QUANTIFIER = re.compile(r"(?:[*?]|\{0(?:,\d*)?\})\??|(?:\+|\{\d+(?:,\d*)?\})\??")
 _GROUP = re.compile(r"\((?:\?(?:P?<\w+>|[a-zA-Z-]*:))?")
 _FLAGS = re.compile(r"\(\?[a-zA-Z-]+\)")
+_LETTER = r"([^\W\d_a-zA-Z])"
+_MISSED = re.compile(rf"\\b(?:\((?:\?:)?(?:[^()]*\|)?)?{_LETTER}|{_LETTER}(?:(?:\|[^()]*)?\))?\\b")
 _EVERYTHING = (r"\s\S", r"\S\s", r"\d\D", r"\D\d", r"\w\W", r"\W\w")
 
 
@@ -53,6 +55,21 @@ def matches_everything(pattern: str) -> bool:
     """Whether a valid pattern holds for every text."""
     holds = compile_condition(Test("", "matches", pattern), {"": 0})
     return all(holds((text,)) for text in ("", "\ufffd", "\n\ufffd\ufffd\n"))
+
+
+def missed_letter(pattern: str) -> str | None:
+    r"""A letter beside a ``\b`` that RE2 takes for none, since its ``\b`` knows only a to z."""
+    found = _MISSED.search(pattern)
+    return found[1] or found[2] if found else None
+
+
+def remedy_for_missed(pattern: str) -> str:
+    """How to find whole words with any letters."""
+    words = re.fullmatch(r"(?:\(\?i\))?\\b\(?([\w |]+)\)?\\b", pattern)
+    if words is None:
+        return "use `word`, which knows all letters"
+    listed = ", ".join(spell(word) for word in words[1].split("|"))
+    return f"write `{{word: {f'[{listed}]' if '|' in words[1] else listed}}}`"
 
 
 def _alternatives(pattern: str, at: int, multiline: bool) -> tuple[_Part, int]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from streams.scorefile.patterns import matches_everything, matches_nothing, remedy_for_nothing
+from streams.scorefile.patterns import (
+    matches_everything,
+    matches_nothing,
+    missed_letter,
+    remedy_for_missed,
+    remedy_for_nothing,
+)
 from streams.yamlfile.source import ODD_SPACES, SMART_QUOTES, in_quotes, spell
 from streams.yamlfile.tree import Node, Report
 
@@ -72,6 +78,9 @@ def check_pattern(node: Node, report: Report) -> None:
         report.warn(
             node, f"{node} matches every text", "write `{exists: true}`, or take out what matches the empty text"
         )
+    elif letter := missed_letter(pattern):
+        message = f"`\\b` finds no word that begins or ends with `{letter}`: it knows only the letters a to z"
+        report.warn(node, message, remedy_for_missed(pattern))
 
 
 def _doubts(path: str, operator: str, text: str) -> Iterator[Doubt]:
