@@ -20,6 +20,7 @@ _CAUSES: Final = {
     "scorecard_changed": "Changed scorecard.",
     "retracted": "Retracted event.",
     "merged": "Merged with another lead.",
+    "erased": "Lead erased.",
 }
 
 

@@ -14,7 +14,7 @@ _ALERT_ID: Final = "330fca70-9383-51a6-9203-ae97d6948f7a"
 VERSION: Final = "5f6c1c9f8e4d2b7a90c3d4e5f60718293a4b5c6d7e8f9012a3b4c5d6e7f80912"
 """The version of the scorecards in all examples."""
 _POINTS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "number"}}
-_CAUSES: Final = ("event", "decay", "retracted", "merged", "scorecard_changed")
+_CAUSES: Final = ("event", "decay", "retracted", "merged", "scorecard_changed", "erased")
 
 _LEAD: Final = group(
     "lead",
@@ -156,7 +156,8 @@ ALERT: Final = RecordSchema(
         ),
         text("cause", "Why the stage changed now. `event`: an *event* counted or changed a trait. `decay`: time "
              "passed, and signals faded. `retracted`: an event was undone by a *retraction*: a machine had caused it. "
-             "`merged`: two leads became one. `scorecard_changed`: another scorecard file came into use.", "event",
+             "`merged`: two leads became one. `scorecard_changed`: another scorecard file came into use. `erased`: the "
+             "lead was erased.", "event",
              choices=_CAUSES),
         group(
             "triggering_event",

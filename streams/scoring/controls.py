@@ -11,7 +11,7 @@ from streams.scoring.leads import Leads
 from streams.scoring.redirects import carry_retraction, memory_of
 from streams.scoring.retraction import note_retracted, retract_event
 from streams.scoring.score import Before
-from streams.scoring.stages import MERGED, RETRACTED, Cause, absorb_latches, leave_joined, settle
+from streams.scoring.stages import ERASED, MERGED, RETRACTED, Cause, absorb_latches, leave_stages, settle
 from streams.scoring.stored import decode, encode, encode_erased, encode_redirect
 
 MAX_HOPS = 8
@@ -57,7 +57,7 @@ def _join(leads: Leads, record: Join, state: State | None) -> None:
         leads.advance(record.lead_id, state, record.arrival)
         state.clock = max(state.clock, record.arrival)
         blob = encode(state)
-        left = leave_joined(leads.rules, record.lead_id, state, state.clock, record.greater.id)
+        left = leave_stages(leads.rules, record.lead_id, state, state.clock, MERGED, record.greater.id)
         leads.note_transitions(record.lead_id, state, left, None)
         memory = memory_of(state)
     _replace_with_redirect(leads, record.lead_id, Redirect(record.greater, record.lesser.kind == ANONYMOUS, memory))
@@ -115,11 +115,21 @@ def _erase(leads: Leads, record: Erase, state: State | None) -> None:
     if not isinstance(state, Erased):
         for lead_id in onward:
             leads.forward(lead_id, Erase(lead_id, record.arrival))
+    if isinstance(state, Lead):
+        _leave_erased(leads, record, state)
     erased = Erased(record.arrival)
     leads.states[record.lead_id] = erased
     _remove(leads, record.lead_id)
     leads.outcome.blobs[record.lead_id] = encode_erased(erased)
     leads.outcome.tally["erasures"] += 1
+
+
+def _leave_erased(leads: Leads, record: Erase, lead: Lead) -> None:
+    """Leave every stage with alerts that contain nothing of the lead but its id and scores."""
+    leads.advance(record.lead_id, lead, record.arrival)
+    now_ms = max(lead.clock, record.arrival)
+    left = leave_stages(leads.rules, record.lead_id, lead, now_ms, ERASED)
+    leads.note_transitions(record.lead_id, Lead(now_ms), left, None)
 
 
 def _retract(leads: Leads, record: Retract, state: State | None) -> None:

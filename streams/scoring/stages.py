@@ -23,7 +23,7 @@ class Cause(NamedTuple):
     event: bytes = b""
 
 
-DECAY, SCORECARD, MERGED = Cause("decay"), Cause("scorecard_changed"), Cause("merged")
+DECAY, SCORECARD, MERGED, ERASED = Cause("decay"), Cause("scorecard_changed"), Cause("merged"), Cause("erased")
 RETRACTED = "retracted"
 
 
@@ -38,11 +38,11 @@ class Transition:
     """``entered`` or ``left``."""
     at_ms: int
     cause: str
-    """``event``, ``decay``, ``scorecard_changed``, ``merged`` or ``retracted``."""
+    """``event``, ``decay``, ``scorecard_changed``, ``merged``, ``retracted`` or ``erased``."""
     episode: int
     is_alert: bool
     silenced: bool
-    """Not published because of the cooldown."""
+    """Not published because of the cooldown, or because its entry was made without handoff."""
     previous: float
     """The exact score before the cause, in units."""
     erased_at: int
@@ -118,13 +118,12 @@ def _next_crossing(rules: Rules, lead: Lead, to_ms: int) -> int | None:
     return found
 
 
-def leave_joined(rules: Rules, lead_id: str, lead: Lead, now_ms: int, joined_to: str) -> list[Transition]:
-    """A lead is merged into another: under its own id it leaves every stage."""
+def leave_stages(
+    rules: Rules, lead_id: str, lead: Lead, now_ms: int, cause: Cause, joined_to: str = ""
+) -> list[Transition]:
+    """Leave every stage, because the lead is erased or merged into another one."""
     return [
-        replace(
-            _flip_latch(rule, lead_id, lead, now_ms, MERGED, read(card, lead, now_ms).exact),
-            joined_to=joined_to,
-        )
+        replace(_flip_latch(rule, lead_id, lead, now_ms, cause, read(card, lead, now_ms).exact), joined_to=joined_to)
         for card in rules.cards
         for rule in card.stages
         if (latch := lead.latches.get(rule.key)) is not None and latch.inside
@@ -180,19 +179,20 @@ def _flip_latch(  # noqa: PLR0913, PLR0917 - they are all needed
     stage = rule.stage
     latch = lead.latches.setdefault(rule.key, Latch())
     if latch.inside:
-        kind, latch.inside, silenced = "left", False, latch.silent
-        if cause.name == RETRACTED and not silenced:
+        kind, latch.inside = "left", False
+        if cause.name == RETRACTED and not latch.silent:
             latch.published_at = None  # a retracted entry starts no cooldown
     else:
         kind, latch.inside = "entered", True
         latch.episode += 1
         latch.by = cause.event
         cooling = latch.published_at is not None and now_ms - latch.published_at < stage.cooldown_ms
-        silenced = latch.silent = stage.handoff and (cooling if silent is None else silent)
-        if stage.handoff and not silenced:
+        latch.silent = not stage.handoff or (cooling if silent is None else silent)
+        if not latch.silent:
             latch.published_at = now_ms
     latch.since = now_ms
-    is_alert = stage.handoff and not silenced
+    is_alert = stage.handoff and not latch.silent
+    silenced = stage.handoff and latch.silent
     card = rule.key.rpartition("/")[0]
     return Transition(
         lead_id, card, stage.name, kind, now_ms, cause.name, latch.episode, is_alert, silenced, previous, lead.erased_at

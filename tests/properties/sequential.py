@@ -310,8 +310,8 @@ class Sequential:
         else:
             latch.inside, kind, latch.by = True, "entered", by
             cooling = latch.published_at is not None and now - latch.published_at < stage.cooldown_ms
-            latch.silent = stage.handoff and (cooling if silent is None else silent)
-            if stage.handoff and not latch.silent:
+            latch.silent = not stage.handoff or (cooling if silent is None else silent)
+            if not latch.silent:
                 latch.published_at = now
         told = stage.handoff and not latch.silent
         tolerance = self._tolerance_ms(card, person, now) if cause == "decay" else 0.0

@@ -10,7 +10,7 @@ import pytest
 from streams.scoring.counting import DAY_MS, HOUR_MS, WEEK_MS
 from streams.scoring.crossing import BEYOND_MS
 from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent
-from streams.scoring.lead import Erased, Redirect
+from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.score import rank_of
 from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, Signal, Stage
@@ -418,6 +418,40 @@ def test_an_erasure_follows_the_aliases_both_ways() -> None:
         shard.drain()
         assert all(isinstance(decode(blob), Erased) for blob in shard.blobs.values())
         assert set(shard.blobs) == {"u", "a"}
+
+
+def test_who_entered_before_handoff_was_turned_on_leaves_without_an_alert() -> None:
+    shard = ShardDriver(rules_of(Stage("hot", 10.0, 5.0)))
+    shard.take(at(shard.rules, "page", 0))
+    shard.rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
+    shard.reload_leads()
+    shard.advance_lead("u", START_MS + 3 * DAY_MS)
+    shard.take(at(shard.rules, "page", 4 * DAY_MS))
+    assert [turn[1:2] + turn[4:] for turn in turns(shard)] == [("entered", False), ("left", False), ("entered", True)]
+
+
+def test_an_erased_lead_leaves_its_stages_with_alerts_that_contain_nothing_else_about_it() -> None:
+    rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True), Stage("seen", 1.0, 0.5))
+    shard = ShardDriver(rules)
+    shard.take(at(rules, "page", 0, traits={"title": "CTO"}))
+    shard.take(Erase("u", START_MS + 2))
+    assert turns(shard)[2:] == [("hot", "left", 2, "erased", True), ("seen", "left", 2, "erased", False)]
+    crossing = shard.crossings[2]
+    assert (crossing.transition.episode, crossing.transition.previous > 0) == (1, True)
+    snapshot = decode(crossing.snapshot)
+    assert isinstance(snapshot, Lead)
+    assert (snapshot.traits, snapshot.signals, snapshot.touches, snapshot.aliases) == ({}, [], [], [])
+
+
+def test_a_crossing_before_an_erasure_is_not_lost_if_the_timer_is_late() -> None:
+    rules = rules_of(Stage("hot", 10.0, 5.0, handoff=True))
+    for timer in (False, True):
+        shard = ShardDriver(rules)
+        shard.take(at(rules, "page", 0))
+        if timer:
+            shard.advance_lead("u", START_MS + 3 * DAY_MS)
+        shard.take(Erase("u", START_MS + 4 * DAY_MS))
+        assert [turn[1:4] for turn in turns(shard)] == [("entered", 0, "event"), ("left", DAY_MS + 1, "decay")]
 
 
 def test_alert_ids_differ_by_lead_and_episode_and_are_the_same_for_ever() -> None:
