@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Final, NamedTuple
 
 from streams.shard.alert import rfc3339
@@ -13,6 +14,8 @@ LATE_MS: Final = 10_000
 """Scores are late from this lag on, or when no worker was seen for so long."""
 REBUILD: Final = b"rebuild"
 """The owner of a shard that `leadglow rebuild` has emptied."""
+MAX_ENDS: Final = 500
+"""Ends of a partition that are remembered until they are scored; of more, every second one is dropped."""
 
 
 class State(StrEnum):
@@ -114,7 +117,11 @@ class Freshness:
         """State, instant and number of waiting events in words."""
         if self.state is State.UNKNOWN:
             return self.sentence
-        until = f"Scored are all events until {self.scored_until}." if self.scored_until else "No event is scored yet."
+        until = (
+            f"All events that arrived until {self.scored_until} are scored."
+            if self.scored_until
+            else "No event is scored yet."
+        )
         return f"{self.sentence} {until} Events waiting: {self.waiting}."
 
     def to_json(self) -> dict[str, str | None]:
@@ -132,8 +139,12 @@ class Progress:
         self._worker_ms = now_ms
         """When a worker was last seen."""
         self._scored_until_ms: int | None = None
-        self._level: dict[tuple[str, int], tuple[int, int]] = {}
-        """Partition -> (time, end) of the last look at which nothing waited in it."""
+        self._reached_ms = now_ms
+        """Until when the partitions with waiting events are scored; the last look if nothing waits."""
+        self._scored: dict[tuple[str, int], tuple[int, int]] = {}
+        """Partition -> (time, end) of the last look of which the end is scored."""
+        self._ahead: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        """Partition -> (time, end) of the looks of which the end is not scored."""
         self._waiting = 0
         self._is_rebuilding = False
 
@@ -142,25 +153,37 @@ class Progress:
     ) -> None:
         """Take note of a look; ``has_workers`` is None if that is unknown. Shards must be read after the offsets."""
         places = _list_places(offsets, list(shards))
-        until = [self._scored_until(place, now_ms) for place in places]
-        self._scored_until_ms = min(until, default=0) or None
+        for place in places:
+            self._note_end(place)
+        self._scored_until_ms = min(map(self._scored_until, places), default=0) or None
+        late = [self._scored_until(place) for place in places if place.done < place.end]
+        self._reached_ms = min(late, default=now_ms) or self._started_ms
         self._waiting = sum(max(place.end - place.done, 0) for place in places)
         self._is_rebuilding = any(self._is_restarted(place) for place in places)
-        self._level |= {place.name: (place.ended_ms, place.end) for place in places if place.done >= place.end}
         self._looked_ms = now_ms
         if has_workers is not False:
             self._worker_ms = now_ms
 
-    def _scored_until(self, place: _Place, now_ms: int) -> int:
+    def _note_end(self, place: _Place) -> None:
+        """Remember the end of a partition until it is scored."""
+        ends = self._ahead.get(place.name, [])
+        if ends and ends[-1][1] == place.end:
+            del ends[-1]
+        ends.append((place.ended_ms, place.end))
+        if scored := [each for each in ends if each[1] <= place.done]:
+            self._scored[place.name] = scored[-1]
+        ahead = self._ahead[place.name] = [each for each in ends if each[1] > place.done]
+        if len(ahead) > MAX_ENDS:
+            del ahead[1:-1:2]
+
+    def _scored_until(self, place: _Place) -> int:
         """Until when a partition is scored; 0 if nothing of it is."""
-        if place.done >= place.end:
-            return now_ms
-        level_ms, end = self._level.get(place.name, (0, 0))
-        return max(place.arrived_ms, level_ms if place.done >= end else 0)
+        ended_ms, end = self._scored.get(place.name, (0, inf))
+        return ended_ms if place.done >= end else min(place.arrived_ms, place.ended_ms)
 
     def _is_restarted(self, place: _Place) -> bool:
         """Whether a partition is scored again, from its beginning."""
-        return place.done < place.end and (place.emptied or place.done < self._level.get(place.name, (0, 0))[1])
+        return place.done < place.end and (place.emptied or place.done < self._scored.get(place.name, (0, 0))[1])
 
     def at(self, now_ms: int) -> Freshness:
         """The freshness now."""
@@ -186,7 +209,7 @@ class Progress:
     def lag_ms(self, now_ms: int) -> int:
         """How far scores are behind: since the start while nothing is known, and growing while looks fail."""
         at_ms = self._looked_ms if self._looked_ms is not None and self._is_known(now_ms) else now_ms
-        return max(at_ms - self.scored_until_ms, 0)
+        return max(at_ms - self._reached_ms, 0)
 
     @property
     def scored_until_ms(self) -> int:
@@ -195,7 +218,7 @@ class Progress:
 
 
 def _list_places(offsets: Offsets, shards: list[ShardPosition]) -> list[_Place]:
-    """Every partition that workers read; a source's last arrival is that of the shards."""
+    """Every partition that workers read; a source's last scored arrival is assumed to be that of the shards."""
     arrived_ms = max((shard.arrived_ms for shard in shards), default=0)
     sources = [
         _Place((each.topic, each.partition), each.end, each.done, arrived_ms, each.ended_ms, False)

@@ -39,14 +39,15 @@ async def _read_offsets(settings: Settings) -> Offsets:
         places = list(consumer.assignment())
         consumer.pause(*places)
         await member.start()
-        ends, firsts, read_ms = await consumer.end_offsets(places), await consumer.beginning_offsets(places), now_ms()
+        at_ms = now_ms()
+        ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
         sources = [
-            Source(each.topic, each.partition, ends[each], max(await member.committed(each) or 0, firsts[each]), 0)
+            Source(each.topic, each.partition, ends[each], max(await member.committed(each) or 0, firsts[each]), at_ms)
             for each in places
             if each.topic != settings.lead_events
         ]
         ours = {each.partition: end for each, end in ends.items() if each.topic == settings.lead_events}
-        return Offsets(ours, sources, read_ms)
+        return Offsets(ours, sources, at_ms)
     finally:
         await consumer.stop()
         await member.stop()

@@ -50,7 +50,7 @@ def test_a_backlog_without_workers_is_said_everywhere_until_it_is_scored(stopped
     system, arrival = stopped
     exported = system.run("leads", "export")
     assert (exported.exit_code, len(exported.stdout.splitlines())) == (0, 1)
-    assert f"until {rfc3339(arrival)}. Events waiting: 1." in exported.stderr
+    assert f"until {rfc3339(arrival)} are scored. Events waiting: 1." in exported.stderr
     with system.board() as board:
         wait_for(lambda: leads(board)["freshness"] == "behind", "found behind")
         assert leads(board)["scored_until"] == rfc3339(arrival)

@@ -353,7 +353,8 @@ async def test_answers_say_until_when_everything_is_scored(board: Running) -> No
         headers = (await board.get(f"{BASE}/{path}")).headers
         assert (headers["Leadglow-Scored-Until"], headers["Leadglow-Freshness"]) == tuple(told.values()), path
     last = (await board.get(f"{BASE}/leads.csv")).body.decode().splitlines()[-1]
-    assert last.startswith(f"NOTE: Scoring is behind. Scored are all events until {rfc3339(NOW)}. Events waiting: 12.")
+    until = f"All events that arrived until {rfc3339(NOW)} are scored."
+    assert last.startswith(f"NOTE: Scoring is behind. {until} Events waiting: 12.")
 
 
 @pytest.mark.parametrize("lead_id", ["{{7*7}}", "a/b", "a?b#c", "..", "é\u202e", "%2F", "a b", "\x7f"])

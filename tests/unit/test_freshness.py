@@ -18,10 +18,16 @@ class Watched:
         self.progress = Progress(START)
 
     def look(
-        self, *shards: ShardPosition, end: int = 0, source: tuple[int, int] = (0, 0), workers: bool | None = True
+        self,
+        *shards: ShardPosition,
+        end: int = 0,
+        source: tuple[int, int] = (0, 0),
+        workers: bool | None = True,
+        ended_s: int = 0,
     ) -> Freshness:
+        """``source`` is its end, as of ``ended_s`` ago, and what is done of it."""
         self.now_ms += 1000
-        sources = [Source("web", 0, *source, self.now_ms)]
+        sources = [Source("web", 0, *source, self.now_ms - ended_s * 1000)]
         self.progress.add_look(Offsets({0: end, 1: 0}, sources, self.now_ms), shards, workers, self.now_ms)
         return self.progress.at(self.now_ms)
 
@@ -72,6 +78,47 @@ def test_events_that_wait_in_a_source_topic_count() -> None:
     fresh = watched.look(shard(5), end=5, source=(30, 10))
 
     assert (fresh.state, fresh.scored_until_ms, fresh.waiting) == (State.BEHIND, OLD, 20)
+
+
+def test_scores_are_not_called_fresher_than_the_ends_that_were_read() -> None:
+    watched = Watched()
+
+    fresh = watched.look(shard(5), end=5, source=(30, 30), ended_s=4)
+
+    assert fresh.scored_until_ms == watched.now_ms - 4000
+    assert watched.lag_s() == 0
+
+
+def test_a_source_that_is_behind_is_not_hidden_by_another_one() -> None:
+    watched = Watched()
+    watched.look(shard(5), end=5, source=(30, 30))
+    level_ms = watched.now_ms
+
+    fresh = [watched.look(shard(6 + i, watched.now_ms), end=6 + i, source=(40, 30)) for i in range(11)]
+
+    assert {each.scored_until_ms for each in fresh} == {level_ms}
+    assert fresh[-1].state is State.BEHIND
+
+
+def test_a_backlog_that_shrinks_is_scored_until_the_last_end_that_was_reached() -> None:
+    watched = Watched()
+    times = []
+    for i in range(2000):
+        watched.look(shard(5), end=5, source=(10 * i, 0))
+        times.append(watched.now_ms)
+
+    fresh = watched.look(shard(5), end=5, source=(20_000, 15_005))
+
+    reached = times[1500]
+    assert reached - 16_000 <= (fresh.scored_until_ms or 0) <= reached
+
+
+def test_a_clock_ahead_of_that_of_the_board_does_not_make_scores_fresher() -> None:
+    watched = Watched()
+
+    fresh = watched.look(shard(5, START + 3_600_000), end=9)
+
+    assert fresh.scored_until_ms == watched.now_ms
 
 
 def test_without_workers_that_is_said_although_nothing_waits() -> None:
@@ -130,7 +177,7 @@ def test_a_board_that_was_just_started_knows_nothing_and_warns_of_nothing() -> N
 
 def test_freshness_is_described_in_words() -> None:
     assert Freshness(State.BEHIND, START, 7).describe() == (
-        "Scoring is behind. Scored are all events until 2026-11-18T11:06:40.000Z. Events waiting: 7."
+        "Scoring is behind. All events that arrived until 2026-11-18T11:06:40.000Z are scored. Events waiting: 7."
     )
     assert "No event is scored yet" in Freshness(State.NO_WORKER, None, 7).describe()
     assert Freshness(State.BEHIND, START, 7).to_json() == {
