@@ -83,12 +83,12 @@ def describe_count(many: int, more: bool, further: bool) -> str:
 
 def weightiest(parts: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     """The signals and fit lines with the most points."""
-    main = [_given(part) for part in parts if part["kind"] in {"signal", "fit"} and abs(points_of(part)) >= 0.5]
+    main = [_capped(part) for part in parts if part["kind"] in {"signal", "fit"} and abs(points_of(part)) >= 0.5]
     return sorted(main, key=lambda part: -abs(part["points"]))[:most]
 
 
-def _given(part: dict[str, Any]) -> dict[str, Any]:
-    """A part with its points after caps, and with those before them where these differ."""
+def _capped(part: dict[str, Any]) -> dict[str, Any]:
+    """A part with its points after caps, and with ``uncapped`` ones if these differ."""
     return {**part, "points": points_of(part), "uncapped": part["points"] if "after_caps" in part else None}
 
 
@@ -147,7 +147,7 @@ def alert_row(alert: dict[str, Any]) -> dict[str, Any]:
     """An alert with a name for its lead, where it came from, and the reasons that weigh most."""
     traits = _open((alert.get("lead") or {}).get("traits") or {})
     touch = (alert.get("channels") or {}).get("last_touch") or {}
-    reasons = [_given(why) for why in alert.get("reasons", ()) if why.get("kind", "signal") in {"signal", "fit"}]
+    reasons = [_capped(why) for why in alert.get("reasons", ()) if why.get("kind", "signal") in {"signal", "fit"}]
     return {
         **alert,
         "name": name_of(alert["lead_id"], traits),

@@ -39,7 +39,7 @@ def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: i
         if isinstance(control, Join):
             sound = sound and control.greater < control.lesser
         if isinstance(control, Retract):
-            sound = sound and all(map(_is_sound, control.given))
+            sound = sound and all(map(_is_sound, control.counted_as))
         if isinstance(control, Arrived) and control.blob:
             state = decode(control.blob)
             sound = sound and not (isinstance(state, Lead) and not 0 <= state.base <= LAST_MS)

@@ -143,7 +143,7 @@ def _retract(leads: Leads, record: Retract, state: State | None) -> None:
         leads.advance(lead_id, lead, arrival)
         lead.clock = arrival
     before = Before(lead)
-    if retract_event(leads.rules, lead, digest, record.given):
+    if retract_event(leads.rules, lead, digest, record.counted_as):
         note_retracted(lead, digest)
         transitions = settle(leads.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact, (digest,))
         leads.note_transitions(lead_id, lead, transitions, None)

@@ -81,7 +81,7 @@ class Retract(msgspec.Struct, frozen=True):
     lead_id: str
     message_id: str
     arrival: int
-    given: tuple[tuple[int, int, str, float, int], ...] = ()
+    counted_as: tuple[tuple[int, int, str, float, int], ...] = ()
     """What the event was counted as, if it came under a lead that was merged into this one: (signal, ms since the
     epoch, message id, amount, value hash)."""
 

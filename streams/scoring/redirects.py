@@ -26,7 +26,7 @@ def memory_of(lead: Lead) -> Lead:
 def carry_retraction(leads: Leads, record: Retract, redirect: Redirect) -> Retract:
     """The retraction as it is sent on, with what the event was counted as."""
     target, memory = redirect.target.id, redirect.memory
-    given = forget_event(memory, id_hash(record.message_id)) if memory is not None else []
-    if given:
+    counted_as = forget_event(memory, id_hash(record.message_id)) if memory is not None else []
+    if counted_as:
         leads.outcome.blobs[record.lead_id] = encode_redirect(redirect)
-    return msgspec.structs.replace(record, lead_id=target, given=record.given or tuple(given))
+    return msgspec.structs.replace(record, lead_id=target, counted_as=record.counted_as or tuple(counted_as))

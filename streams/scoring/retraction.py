@@ -38,10 +38,10 @@ def counted_signals(lead: Lead) -> list[CountedSignal]:
     ]
 
 
-def retract_event(rules: Rules, lead: Lead, digest: bytes, carried: Sequence[Sequence[Any]] = ()) -> bool:
+def retract_event(rules: Rules, lead: Lead, digest: bytes, counted_as: Sequence[Sequence[Any]] = ()) -> bool:
     """Undo the event with this message id hash; False if it is not known as what it was counted.
 
-    ``carried``: what a lead that was merged into this one remembers of the event, see ``Retract.given``.
+    ``counted_as``: what a lead that was merged into this one remembers of the event, see ``Retract.counted_as``.
     """
     everything = counted_signals(lead)
     gone = [item for item in everything if item.digest == digest]
@@ -51,7 +51,7 @@ def retract_event(rules: Rules, lead: Lead, digest: bytes, carried: Sequence[Seq
     elif not was_retracted(lead, digest):
         gone = [
             CountedSignal(digest, signal, [at - lead.base, *detail])
-            for signal, at, *detail in carried
+            for signal, at, *detail in counted_as
             if at > lead.erased_at  # what was erased is gone
         ]
     if not gone:
@@ -74,7 +74,7 @@ def _undo(rules: Rules, lead: Lead, item: CountedSignal, kept: Iterable[CountedS
 
 
 def forget_event(lead: Lead, digest: bytes) -> list[tuple[int, int, str, float, int]]:
-    """Forget all but the id of an event; return what it was counted as, see ``Retract.given``."""
+    """Forget all but the id of an event; return what it was counted as, see ``Retract.counted_as``."""
     gone = [item for item in counted_signals(lead) if item.digest == digest]
     if gone:
         _forget(lead, digest)
