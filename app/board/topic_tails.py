@@ -213,6 +213,8 @@ class TopicTails:
 
     async def _read_offsets(self, consumer: Consumer, member: Consumer) -> None:
         places, read_ms = list(consumer.assignment()), now_ms()
+        # The ends are read afterwards: those of lead-events then include all that intake has forwarded.
+        committed = {p: await member.committed(p) or 0 for p in places if p.topic in self._topics.sources}
         ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
         self.offsets_read_s = monotonic_s()
         self._ended.append((self.offsets_read_s, read_ms, ends))
@@ -221,11 +223,10 @@ class TopicTails:
         _, ended_ms, earlier = self._ended[0]
         self.ends = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
         self.events.add_sample(monotonic_s(), sum(self.ends.values()))
-        sources = []
-        for place in places:
-            if place.topic in self._topics.sources:
-                done = max(await member.committed(place) or 0, firsts[place])
-                sources.append(Source(place.topic, place.partition, earlier.get(place, 0), done, ended_ms))
+        sources = [
+            Source(place.topic, place.partition, earlier.get(place, 0), max(done, firsts[place]), ended_ms)
+            for place, done in committed.items()
+        ]
         self._measure_sources(sources, ends)
         self.offsets = Offsets(self.ends, sources, read_ms)
 

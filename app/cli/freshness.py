@@ -40,11 +40,11 @@ async def _read_offsets(settings: Settings) -> Offsets:
         consumer.pause(*places)
         await member.start()
         at_ms = now_ms()
+        committed = {p: await member.committed(p) or 0 for p in places if p.topic != settings.lead_events}
         ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
         sources = [
-            Source(each.topic, each.partition, ends[each], max(await member.committed(each) or 0, firsts[each]), at_ms)
-            for each in places
-            if each.topic != settings.lead_events
+            Source(place.topic, place.partition, ends[place], max(done, firsts[place]), at_ms)
+            for place, done in committed.items()
         ]
         ours = {each.partition: end for each, end in ends.items() if each.topic == settings.lead_events}
         return Offsets(ours, sources, at_ms)
