@@ -1,12 +1,11 @@
 """A lead's state as JSON values, for the command line and the board. Pure."""
 
-from math import floor
 from typing import Any
 
 from streams.scoring.crossing import next_change
 from streams.scoring.lead import Lead
 from streams.scoring.obstacles import obstacles_of
-from streams.scoring.rules import CardRule, Rules
+from streams.scoring.rules import UNIT, CardRule, Rules
 from streams.scoring.score import explain, published, rank_of, read
 from streams.scoring.stages import DECAY, advance, current_stage, settle
 from streams.shard.alert import rfc3339
@@ -37,8 +36,12 @@ def describe_obstacle(obstacle: View) -> str:
     """What keeps a lead out of a stage, in words."""
     if "blocked_by" in obstacle:
         return f"blocked by {obstacle['blocked_by']}"
-    has = floor(obstacle["has"] * 10) / 10  # 69.99 is not 70
-    return f"{obstacle['needs']} {has:.1f} of {obstacle['at_least']:g}"
+    return f"{obstacle['needs']} {round_down(obstacle['has'], 1):.1f} of {obstacle['at_least']:g}"
+
+
+def round_down(points: float, digits: int) -> float:
+    """Points with fewer digits, never more of them: 69.99 is not shown as 70."""
+    return float(round(points * UNIT) * 10**digits // UNIT / 10**digits)
 
 
 def rank(lead: Lead, card: CardRule, at_ms: int) -> float:

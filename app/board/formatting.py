@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from app.lead_views import round_down
 from streams.events.times import parse_ms
 
 NONE: Final = "\N{EN DASH}"
@@ -73,6 +74,11 @@ def number(value: float | None, digits: int = 2) -> str:
         text = text.rstrip("0").rstrip(".")
     sign = _MINUS if value < 0 and text != "0" else ""
     return sign + text.replace(",", _SPACE)
+
+
+def score(points: float, digits: int = 2) -> str:
+    """A score, rounded down."""
+    return number(round_down(points, digits), digits)
 
 
 def signed(value: float | None) -> str:

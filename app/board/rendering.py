@@ -78,6 +78,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "words": formatting.words,
     "obstacle": describe_obstacle,
     "number": formatting.number,
+    "score": formatting.score,
     "signed": formatting.signed,
     "percent": formatting.percent,
     "money": formatting.money,

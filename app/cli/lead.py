@@ -11,7 +11,7 @@ from rich.table import Table
 from app import lead_lookup
 from app.cli.common import At, LeadId, console, load_rules, open_store, parse_at, run
 from app.cli.errors import CommandError
-from app.lead_views import View, describe_obstacle, lead_view
+from app.lead_views import View, describe_obstacle, lead_view, round_down
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.exits import Exit
@@ -108,7 +108,7 @@ def _parts(card: View) -> Table:
         kind = "" if part["kind"] == "signal" else f" [dim]({part['kind']})[/]"
         amount = f"{part['amount']:.2f}" if "amount" in part else ""
         table.add_row(escape(part["name"]) + kind, amount, _points(part["points"]))
-    table.add_row("[bold]sum[/]", "", f"[bold]{_points(card['exact'])}[/]")
+    table.add_row("[bold]sum[/]", "", f"[bold]{_points(round_down(card['exact'], 2))}[/]")
     return table
 
 

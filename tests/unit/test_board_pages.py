@@ -271,6 +271,14 @@ def test_times_are_formatted_for_people(ms: int, said: str) -> None:
     assert formatting.ago(rfc3339(NOON + ms), NOON) == said
 
 
+@pytest.mark.parametrize(
+    ("points", "digits", "text"),
+    [(69.999999999, 2, "69.99"), (70.0, 2, "70"), (0.29, 2, "0.29"), (69.3, 1, "69.3"), (1.1, 1, "1.1")],
+)
+def test_a_score_is_never_shown_before_it_is_reached(points: float, digits: int, text: str) -> None:
+    assert formatting.score(points, digits) == text
+
+
 def test_numbers_have_no_needless_digits_and_a_sign_where_it_matters() -> None:
     assert formatting.number(1234567.5) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567.5"
     assert [formatting.signed(each) for each in (10.0, 0.75, 0.0, -0.001)] == ["+10", "+0.75", "0", "0"]

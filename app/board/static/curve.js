@@ -99,7 +99,7 @@
           const i = plot.cursor.idx;
           const score = i == null ? null : (plot.data[1][i] ?? plot.data[2][i]);
           readout.title = score == null ? "" : `${UTC.format(plot.data[0][i] * 1000)} UTC`;
-          readout.textContent = score == null ? "" : `${EXACT.format(plot.data[0][i] * 1000)}: ${Math.round(score * 10) / 10}`;
+          readout.textContent = score == null ? "" : `${EXACT.format(plot.data[0][i] * 1000)}: ${Math.floor(Math.round(score * 1e9) / 1e8) / 10}`;
         }],
       },
     };
