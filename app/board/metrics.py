@@ -48,7 +48,7 @@ class Metrics:
         )
         self.lag = Gauge(
             "leadglow_board_lag_seconds",
-            "How far scores are behind the events that arrived; grows while workers, Kafka or Redis are down",
+            "How far scores are behind waiting events, 0 without any; grows while workers, Kafka or Redis are down",
             registry=r,
         )
         self.waiting = Gauge("leadglow_board_waiting", "Events that have arrived and are not scored", registry=r)
