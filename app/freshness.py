@@ -152,10 +152,12 @@ class Progress:
         self, offsets: Offsets, shards: Iterable[ShardPosition], has_workers: bool | None, now_ms: int
     ) -> None:
         """Take note of a look; ``has_workers`` is None if that is unknown. Shards must be read after the offsets."""
-        places = _list_places(offsets, list(shards))
-        for place in places:
-            self._note_end(place)
-        self._scored_until_ms = min(map(self._scored_until, places), default=0) or None
+        shards = list(shards)
+        sources = _list_sources(offsets, shards)
+        # The ends of lead-events include what intake has forwarded by now, but nothing that still waits in a source.
+        forwarded_ms = min([offsets.read_ms, *map(self._note_end, sources)])
+        places = sources + _list_shards(offsets, shards, forwarded_ms)
+        self._scored_until_ms = min(map(self._note_end, places), default=0) or None
         late = [self._scored_until(place) for place in places if place.done < place.end]
         self._reached_ms = min(late, default=now_ms) or self._started_ms
         self._waiting = sum(max(place.end - place.done, 0) for place in places)
@@ -164,8 +166,8 @@ class Progress:
         if has_workers is not False:
             self._worker_ms = now_ms
 
-    def _note_end(self, place: _Place) -> None:
-        """Remember the end of a partition until it is scored."""
+    def _note_end(self, place: _Place) -> int:
+        """Remember the end of a partition until it is scored; return until when the partition is scored."""
         ends = self._ahead.get(place.name, [])
         if ends and ends[-1][1] == place.end:
             del ends[-1]
@@ -175,6 +177,7 @@ class Progress:
         ahead = self._ahead[place.name] = [each for each in ends if each[1] > place.done]
         if len(ahead) > MAX_ENDS:
             del ahead[1:-1:2]
+        return self._scored_until(place)
 
     def _scored_until(self, place: _Place) -> int:
         """Until when a partition is scored; 0 if nothing of it is."""
@@ -217,15 +220,18 @@ class Progress:
         return self._started_ms if self._scored_until_ms is None else self._scored_until_ms
 
 
-def _list_places(offsets: Offsets, shards: list[ShardPosition]) -> list[_Place]:
-    """Every partition that workers read; a source's last scored arrival is assumed to be that of the shards."""
+def _list_sources(offsets: Offsets, shards: list[ShardPosition]) -> list[_Place]:
+    """The partitions of the sources; their last scored arrival is assumed to be that of the shards."""
     arrived_ms = max((shard.arrived_ms for shard in shards), default=0)
-    sources = [
+    return [
         _Place((each.topic, each.partition), each.end, each.done, arrived_ms, each.ended_ms, False)
         for each in offsets.sources
     ]
-    return sources + [
-        _Place(("", s.partition), offsets.ends.get(s.partition, 0), s.checkpoint, s.arrived_ms, offsets.read_ms,
-               s.emptied)
+
+
+def _list_shards(offsets: Offsets, shards: list[ShardPosition], forwarded_ms: int) -> list[_Place]:
+    """The partitions of lead-events, which had all events that arrived until ``forwarded_ms``."""
+    return [
+        _Place(("", s.partition), offsets.ends.get(s.partition, 0), s.checkpoint, s.arrived_ms, forwarded_ms, s.emptied)
         for s in shards
-    ]  # fmt: skip
+    ]

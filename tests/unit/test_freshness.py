@@ -100,6 +100,18 @@ def test_a_source_that_is_behind_is_not_hidden_by_another_one() -> None:
     assert fresh[-1].state is State.BEHIND
 
 
+def test_events_that_were_forwarded_late_and_wait_again_are_not_called_scored() -> None:
+    watched = Watched()
+    watched.look(shard(5), end=5, source=(30, 30))
+    level_ms = watched.now_ms
+    for _ in range(10):
+        watched.look(shard(5), end=5, source=(40, 30))
+
+    fresh = watched.look(shard(7, level_ms), end=15, source=(40, 40))
+
+    assert (fresh.scored_until_ms, fresh.waiting) == (level_ms, 8)
+
+
 def test_a_backlog_that_shrinks_is_scored_until_the_last_end_that_was_reached() -> None:
     watched = Watched()
     times = []
