@@ -155,10 +155,11 @@ class Progress:
         shards = list(shards)
         sources = _list_sources(offsets, shards)
         # The ends of lead-events include what intake has forwarded by now, but nothing that still waits in a source.
-        forwarded_ms = min([offsets.read_ms, *map(self._note_end, sources)])
-        places = sources + _list_shards(offsets, shards, forwarded_ms)
-        self._scored_until_ms = min(map(self._note_end, places), default=0) or None
-        late = [self._scored_until(place) for place in places if place.done < place.end]
+        forwarded_until = [self._note_end(place) for place in sources]
+        places = sources + _list_shards(offsets, shards, min([offsets.read_ms, *forwarded_until]))
+        until = forwarded_until + [self._note_end(place) for place in places[len(sources) :]]
+        self._scored_until_ms = min(until, default=0) or None
+        late = [at_ms for place, at_ms in zip(places, until, strict=True) if place.done < place.end]
         self._reached_ms = min(late, default=now_ms) or self._started_ms
         self._waiting = sum(max(place.end - place.done, 0) for place in places)
         self._is_rebuilding = any(self._is_restarted(place) for place in places)
@@ -167,7 +168,7 @@ class Progress:
             self._worker_ms = now_ms
 
     def _note_end(self, place: _Place) -> int:
-        """Remember the end of a partition until it is scored; return until when the partition is scored."""
+        """Remember the end of a partition until it is scored; return until when it is scored, 0 if it is not."""
         ends = self._ahead.get(place.name, [])
         if ends and ends[-1][1] == place.end:
             del ends[-1]
@@ -177,10 +178,6 @@ class Progress:
         ahead = self._ahead[place.name] = [each for each in ends if each[1] > place.done]
         if len(ahead) > MAX_ENDS:
             del ahead[1:-1:2]
-        return self._scored_until(place)
-
-    def _scored_until(self, place: _Place) -> int:
-        """Until when a partition is scored; 0 if nothing of it is."""
         ended_ms, end = self._scored.get(place.name, (0, inf))
         return ended_ms if place.done >= end else min(place.arrived_ms, place.ended_ms)
 
