@@ -27,7 +27,7 @@ from streams.store.client import connect
 from streams.store.redis import RedisStore
 from streams.transport.topics import Topics
 
-READY_S = 40.0
+READY_S = 180.0
 FETCH_WAIT_MS = 20
 """The embedded broker delays a fetch for about this long even if records arrive."""
 ANSWER_S = 15.0

@@ -275,9 +275,12 @@ class Message(SimpleNamespace):
         return lambda: self.__dict__[f"{name}_"]
 
 
-def message(topic: str, key: str, value: bytes | None, offset: int = 0, **headers: str) -> Message:
+def message(
+    topic: str, key: str, value: bytes | None, at_ms: int = START_MS, offset: int = 0, **headers: str
+) -> Message:
     pairs = [(name.replace("_", "-"), text.encode()) for name, text in headers.items()]
-    return Message(topic_=topic, key_=key.encode(), value_=value, offset_=offset, partition_=0, headers_=pairs)
+    at = {"offset_": offset, "partition_": 0, "timestamp_": (1, at_ms)}
+    return Message(topic_=topic, key_=key.encode(), value_=value, headers_=pairs, **at)
 
 
 @pytest.fixture
@@ -321,9 +324,36 @@ def test_the_consumer_keeps_the_last_score_of_a_key_until_its_tombstone(
     assert db.execute("select * from scores").fetchall() == []
 
 
+@pytest.mark.parametrize("order", [("alert", "tombstone"), ("tombstone", "alert"), ("alert", "tombstone", "alert")])
+def test_the_consumer_forgets_an_erased_lead_in_any_order_of_the_topics(
+    order: Sequence[str], consumer: dict[str, Any], db: sqlite3.Connection
+) -> None:
+    entered = examples()["entered"]
+    erased_ms = instant(entered["time"]) + 5
+    records = {
+        "alert": message("handoff", "ana", json.dumps(entered).encode()),
+        "tombstone": message("lead-scores", "ana", None, erased_ms),
+    }
+    for name in order:
+        consumer["process"](db, records[name])
+
+    assert db.execute("select count(*) from stages").fetchone() == (0,)
+    assert db.execute("select id, lead, alert from alerts").fetchall() == [(entered["id"], None, None)]
+
+
+def test_the_consumer_keeps_what_a_new_lead_with_an_erased_id_does(
+    consumer: dict[str, Any], db: sqlite3.Connection
+) -> None:
+    entered = examples()["entered"]
+    consumer["process"](db, message("lead-scores", "ana", None, instant(entered["time"]) - 5))
+    consumer["process"](db, message("handoff", "ana", json.dumps(entered).encode()))
+
+    assert db.execute("select lead, inside from stages").fetchall() == [("ana", 1)]
+
+
 def test_the_consumer_tells_repeated_rejects_from_equal_ones(consumer: dict[str, Any], db: sqlite3.Connection) -> None:
     reason = {"reason": "not_json", "message": "no"}
     for offset, source in enumerate(("web-events:0:1", "web-events:0:1", "collector:track", "collector:track")):
-        value = message("rejected-events", source, b"?", offset, **reason, leadglow_source=source)
+        value = message("rejected-events", source, b"?", offset=offset, **reason, leadglow_source=source)
         consumer["process"](db, value)
     assert db.execute("select count(*) from rejects").fetchone() == (3,)
