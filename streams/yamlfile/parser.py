@@ -6,21 +6,19 @@ import math
 import re
 from dataclasses import replace
 
-from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, ScalarNode
 from ruamel.yaml.nodes import Node as YamlNode
 
+from streams.yamlfile.compose import MAX_DEPTH, MAX_NODES, LimitError, compose
 from streams.yamlfile.source import INVISIBLE, JOINED, KEY, ODD_SPACES, Source, describe_char, describe_joint
 from streams.yamlfile.syntax import find_missing_colon, find_syntax_mistake
 from streams.yamlfile.tree import Mistake, Node, Report, Scalar
 
 MAX_CHARS = 1_000_000
-MAX_NODES = 100_000
-MAX_DEPTH = 32
 
 
 class _TreeError(Exception):
-    """The whole document cannot be read, because it is too large or nested too deeply."""
+    """The whole document cannot be read, as it is one text."""
 
 
 def parse(text: str, report: Report) -> Node | None:
@@ -29,9 +27,9 @@ def parse(text: str, report: Report) -> Node | None:
         report.add(Node(1, 1, None), f"the file has {len(text)} characters", f"keep it below {MAX_CHARS}")
         return None
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = compose(text)
         return _Builder(report, Source(text, report.discreet)).build(root, 0) if root is not None else Node(1, 1, None)
-    except _TreeError as error:
+    except (_TreeError, LimitError) as error:
         report.mistakes.append(Mistake(*error.args))
     except Exception as error:  # the parser raises many types, also RecursionError and IndexError
         report.mistakes.append(Mistake(*find_syntax_mistake(error, Source(text, report.discreet))))
@@ -50,8 +48,7 @@ class _Builder:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
         self.count += 1
         if depth > MAX_DEPTH or self.count > MAX_NODES:
-            message = "values are nested too deeply" if depth > MAX_DEPTH else "there are too many values"
-            raise _TreeError(line, column, message, "shorten the file, and do not use anchors and aliases")
+            raise LimitError(line, column, depth > MAX_DEPTH)
         if isinstance(node, ScalarNode):
             if depth == 0 and node.style is None and re.match(r"[\w.-]+ *[:=]", node.value):
                 raise _TreeError(*find_missing_colon(line, self.source))

@@ -71,7 +71,7 @@ def _find_odd_space(error: MarkedYAMLError, index: int, source: Source) -> Found
 
 def _find_quote(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
     """A quote that is not closed, or that closes too early."""
-    opens, ends = _last_quoted(source)
+    opens, ends = _last_quoted(index, source)
     unclosed = "quoted scalar" in str(error.context) and "end of" in str(error.problem)
     if unclosed and error.context_mark is not None:
         opens, ends = (error.context_mark.index, index) if opens is None else (opens, ends)
@@ -91,11 +91,13 @@ def _find_quote(error: MarkedYAMLError, index: int, source: Source) -> Found | N
     return *source.place(opens), f"the quote {quote} that opens here is not closed", _closing(opens, quote, source)
 
 
-def _last_quoted(source: Source) -> tuple[int | None, int]:
+def _last_quoted(index: int, source: Source) -> tuple[int | None, int]:
     """Where the last quoted text before the error opens and ends; the first one that spans lines comes before it."""
     opens, ends = None, 0
     try:
         for token in YAML(typ="safe", pure=True).scan(source.text):
+            if token.start_mark.index > index:
+                break
             if isinstance(token, ScalarToken) and token.style in ("'", '"'):
                 opens, ends = token.start_mark.index, token.end_mark.index
                 if ":" in source.text[opens:ends].partition("\n")[2]:

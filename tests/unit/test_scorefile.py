@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from ruamel.yaml.scanner import Scanner
 
 from streams.scorefile import Mistake, YamlFileError, json_schema, load, load_file
 from streams.scoring.conditions import OPERATORS
 from streams.scoring.scorecard import FitLine, Group, Limit, Model, Points, Stage
 from streams.scoring.scorecard import Test as Check
+from streams.yamlfile import compose
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "scorecards"
@@ -334,7 +336,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (BOMB, "too many values"),
+        (BOMB, "more than 40000 values"),
         ("a: &a [*a]", "nested too deeply"),
         ("[" * 5000, "nested too deeply"),
         ("#" * 1_000_001, "1000001 characters"),
@@ -343,6 +345,32 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]
 )
 def test_a_hostile_file_is_refused_soon(text: str, message: str) -> None:
     assert message in mistakes_of(text).mistakes[0].message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "signals: {" + "a: b, " * 5_000,
+        "".join(f"k{i}: [b, c]\n" for i in range(5_000)),
+        "[]" * 10_000,
+        "- {a: b}\n" * 5_000,
+        "[&a a," + "*a," * 10_000,
+    ],
+    ids=["flow", "block", "closed", "list", "aliases"],
+)
+def test_a_large_hostile_file_is_read_only_up_to_the_limit(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = 0
+    fetch = Scanner.fetch_more_tokens
+
+    def counted(scanner: Scanner) -> None:
+        nonlocal tokens
+        tokens += 1
+        fetch(scanner)
+
+    monkeypatch.setattr(Scanner, "fetch_more_tokens", counted)
+    monkeypatch.setattr(compose, "MAX_NODES", 1_000)
+    assert mistakes_of(text).mistakes
+    assert 0 < tokens < 6_000
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
