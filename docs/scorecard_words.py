@@ -20,6 +20,7 @@ from streams.scoring.counting import DISTINCT_VALUES, HOUR_MS
 from streams.scoring.identity import ALWAYS_KEPT, MAX_TRAITS
 from streams.scoring.lead import OLDER, RECENT
 from streams.scoring.rules import LATENESS_MS, MAX_AMOUNT
+from streams.yamlfile.compose import MAX_DEPTH, MAX_NODES
 from streams.yamlfile.kinds import (
     BOOLEAN,
     MAX_DURATION_DAYS,
@@ -31,7 +32,7 @@ from streams.yamlfile.kinds import (
     TEXT,
     Field,
 )
-from streams.yamlfile.parser import MAX_CHARS, MAX_DEPTH, MAX_NODES
+from streams.yamlfile.parser import MAX_CHARS
 
 Sample = tuple[str, str, str]
 """A test as it is written in a file; a JSON value that meets it; one that does not."""

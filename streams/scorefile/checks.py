@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from streams.scorefile.doubts import check_doubts
 from streams.scorefile.models import scorecard_of, signal_of
 from streams.scoring.scorecard import Scorecard
 from streams.yamlfile.kinds import Item, Struct, nearest, report_repeated
+from streams.yamlfile.repairs import guess_name
 from streams.yamlfile.tree import Report
 
 Signals = Mapping[str, Item]
@@ -31,7 +32,8 @@ def _known(file: Struct) -> Signals | None:
     node = file.nodes.get("signals")
     if node is None or not isinstance(node.value, dict) or "signals" not in file.values:
         return None
-    return {**{str(key.value): Item(key, None) for key in node.value}, **signals}
+    broken = {name: Item(key, None) for key in node.value for name in (str(key.value), *guess_name(str(key.value)))}
+    return {**broken, **signals}
 
 
 def _check_ids(signals: Signals, report: Report) -> None:
@@ -89,8 +91,9 @@ def _check_order(stage: Struct, report: Report) -> None:
 def _check_bounds(card: Scorecard, struct: Struct, stages: list[Struct], signals: Signals, report: Report) -> None:
     _check_grades(card, struct, report)
     fit = min(card.fit_max, sum(max(0.0, line.points) for line in card.fit))
-    engagement = _most_engagement(card, signals)
     for stage in stages:
+        blocks = {item.value for item in stage.get("blocked_by", ())}
+        engagement = _most_engagement(card, signals, blocks)
         _check_reach(stage, card, (fit, engagement), report)
         needs = stage.get("needs")
         for key, most in (("fit", fit), ("engagement", engagement)):
@@ -100,7 +103,10 @@ def _check_bounds(card: Scorecard, struct: Struct, stages: list[Struct], signals
 
 
 def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float], report: Report) -> None:
-    enter = stage.get("enter")
+    enter, leave = stage.get("enter"), stage.get("leave")
+    if leave is not None and leave < card.minimum:
+        message = f"no score is below {leave:g}, so no lead leaves by its score"
+        report.warn(stage.nodes["leave"], message, f"write {card.minimum:g} for the same, or more")
     if enter is None:
         return
     if not card.minimum <= enter <= card.maximum:
@@ -108,13 +114,15 @@ def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float], repo
         remedy = f"write a number from {card.minimum:g} to {card.maximum:g}"
         report.add(stage.nodes["enter"], message, remedy)
     elif enter > max(sum(most), card.minimum):
-        message = f"no score reaches {enter:g}: fit adds at most {most[0]:g} and the signals at most {most[1]:g}"
-        report.add(stage.nodes["enter"], message, f"write {sum(most):g} or less, or raise a maximum")
+        kept = "signals that do not block it" if stage.get("blocked_by") else "signals"
+        message = f"no score reaches {enter:g}: fit adds at most {most[0]:g} and the {kept} at most {most[1]:g}"
+        other = "block by other signals" if stage.get("blocked_by") else "raise a maximum"
+        report.add(stage.nodes["enter"], message, f"write {sum(most):g} or less, or {other}")
 
 
-def _most_engagement(card: Scorecard, signals: Signals) -> float:
-    """An upper bound of engagement: the maximum of each signal, within the bounds of its category."""
-    worth = {name: _most_worth(card, name, item.value) for name, item in signals.items()}
+def _most_engagement(card: Scorecard, signals: Signals, blocks: Collection[str]) -> float:
+    """An upper bound of engagement without some signals: the maximum of each, within the bounds of its category."""
+    worth = {name: _most_worth(card, name, item.value) for name, item in signals.items() if name not in blocks}
     total = 0.0
     for category in card.categories:
         inside = sum(worth.pop(name, 0.0) for name in category.signals)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from streams.scorefile import kinds
 from streams.scorefile.patterns import remedy_for
-from streams.scorefile.remedies import OPERATORS_ELSEWHERE, several_remedy, where_remedy
+from streams.scorefile.remedies import OPERATORS_ELSEWHERE, between_remedy, several_remedy, where_remedy
 from streams.scoring.conditions import PatternError, compile_condition
 from streams.scoring.scorecard import Condition, Group, Test
 from streams.yamlfile.containers import list_of
@@ -75,6 +75,10 @@ def _where(node: Node, report: Report) -> Condition | None:
 def _where_entry(key: Node, node: Node, report: Report) -> Condition | None:
     if key.value in GROUPS:
         return _group(str(key.value), node, report, _where)
+    if key.value in ("and", "or", "not", "nor") and isinstance(node.value, list | dict):
+        group = {"and": "all", "or": "any"}.get(str(key.value), "none")
+        report.add(key, f"unknown group {key}", f"write `{group}`")
+        return None
     path = PATH.read(key, report)
     return _test(path or "", node, report)
 
@@ -92,7 +96,9 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
     if operator in GROUPS:
         return _group(operator, node, report, partial(_test, path))
     if operator not in OPERATORS:
-        report.add(key, f"unknown operator {key}", nearest(operator, (*OPERATORS, *GROUPS), OPERATORS_ELSEWHERE))
+        inner = f"write `{path}.{operator}`" if path in ("properties", "context", "traits") else ""
+        nearby = nearest(operator, (*OPERATORS, *GROUPS), OPERATORS_ELSEWHERE)
+        report.add(key, f"unknown operator {key}", inner or between_remedy(operator, node) or nearby)
         return None
     if isinstance(node.value, list) and operator in _ONE_TEXT:
         report.add(node, f"`{operator}` takes one text", several_remedy(operator, node))

@@ -68,12 +68,30 @@ def _check_events(node: Node, report: Report) -> None:
 
 
 def _check_event_path(node: Node, report: Report) -> None:
+    if not _is_bare(node, report):
+        return
     corrected = correct_event_path(str(node.value)) if check_quotes(node, report) else ""
     if corrected:
         report.warn(node, f"events have no field {node} of their own", f"write `{corrected}`")
 
 
+def _is_bare(path: Node, report: Report) -> bool:
+    """Report spaces and braces around the names of a path."""
+    text = str(path.value)
+    bare = ".".join(part.strip() for part in text.strip("{}%$ ").split("."))
+    if bare == text or text.startswith("$."):
+        return True
+    report.add(path, f"{path} has spaces or signs around its names", f"write `{bare}`" if bare else "write a path")
+    return False
+
+
 def _check_card(card: Struct, signals: Mapping[str, Item], report: Report) -> None:
+    keys = card.node.value if isinstance(card.node.value, dict) else {}
+    if not card.broken and len(keys) == len(card.nodes) and not card.get("points") and not card.get("fit"):
+        report.warn(card.node, "this scorecard gives no points, so every score is 0", "add `points` or `fit`")
+    for item in card.get("categories", {}).values():
+        if item.value is not None and not item.value.broken:
+            _check_category(item.value, report)
     for line in card.get("fit", ()):
         if line is not None:
             _check_fit_line(line, report)
@@ -82,9 +100,21 @@ def _check_card(card: Struct, signals: Mapping[str, Item], report: Report) -> No
             _check_block(item, signals, report)
 
 
+def _check_category(category: Struct, report: Report) -> None:
+    """Warn of a bound that gives points to leads that did nothing."""
+    for key, other, wrong in (
+        ("max", "min", category.get("max", 0.0) < 0),
+        ("min", "max", category.get("min", 0.0) > 0),
+    ):
+        if wrong:
+            bound = category.get(key)
+            message = f"`{key}` {bound:g} gives every lead {bound:g} points, also without these signals"
+            report.warn(category.nodes[key], message, f"write `{other}: {bound:g}`, or `{key}: 0`")
+
+
 def _check_fit_line(line: Struct, report: Report) -> None:
     trait = line.nodes.get("trait")
-    if trait is not None and "trait" not in line.broken and check_quotes(trait, report):
+    if trait is not None and "trait" not in line.broken and _is_bare(trait, report) and check_quotes(trait, report):
         corrected = correct_trait(str(trait.value))
         if corrected:
             message = f"leads have no trait {trait}: traits go by their own names"

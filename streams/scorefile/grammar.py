@@ -9,10 +9,12 @@ from typing import Any
 from streams.scorefile import kinds
 from streams.scorefile.conditions import DEFS, WHEN, WHERE
 from streams.scorefile.remedies import (
+    CARD_KEYS_ELSEWHERE,
     CATEGORY_KEYS_ELSEWHERE,
     FIT_KEYS_ELSEWHERE,
     SIGNAL_KEYS_ELSEWHERE,
     STAGE_KEYS_ELSEWHERE,
+    WORTH_KEYS_ELSEWHERE,
     range_remedy,
 )
 from streams.scoring.scorecard import Points
@@ -79,7 +81,7 @@ _CAP_WORDS = {
     "points": Field(NUMBER, "Points for each unit of the signal's amount.", required=True),
     "max": Field(CAP, "The maximum points, positive or negative, that the signal contributes.", default="no maximum"),
 }
-_CAPPED = struct_of("the worth of a signal", _CAP_WORDS, "{points: 3, max: 15}")
+_CAPPED = struct_of("the worth of a signal", _CAP_WORDS, "{points: 3, max: 15}", WORTH_KEYS_ELSEWHERE)
 _POINTS = Kind(_points, {"anyOf": [NUMBER.schema, _CAPPED.schema]}, "10", "a number, or `{points: …, max: …}`")
 _CATEGORY_WORDS = {
     "signals": Field(
@@ -144,7 +146,7 @@ _CARD_WORDS = {
     ),
     "stages": Field(list_of(_STAGE), "Stages, the first one first.", example=f"[{_STAGE.example}]", default="none"),
 }
-_SCORECARD = struct_of("a scorecard", _CARD_WORDS, "{points: {pricing_visit: 10}}")
+_SCORECARD = struct_of("a scorecard", _CARD_WORDS, "{points: {pricing_visit: 10}}", CARD_KEYS_ELSEWHERE)
 _FILE_WORDS = {
     "leadglow": Field(replace(VERSION, about="`1`"), "The version of this format.", required=True),
     "signals": Field(named(NAME, _SIGNAL, 1), "Kinds of behavior, and how fast each fades.", required=True),

@@ -32,7 +32,7 @@ from streams.yamlfile.source import in_quotes, spell
 from streams.yamlfile.tree import Node, Report
 
 _OPERAND = "one text, number, true or false"
-_CHANGED = re.compile(r"[-+]?0\d.*|\+.*|.*_.*|0[xob].*|[-+]?\d+\.(\d*[1-9])?0+")
+_CHANGED = re.compile(r"[-+]?0\d.*|\+.*|.*_.*|0[xob].*|[-+]?\d+[eE].*|[-+]?\d+\.(\d*[1-9])?0+")
 """Numbers that may have been meant as texts: as texts, they would be written otherwise."""
 MAX_EVENTS = 1000
 MAX_LABEL_CHARS = 200
@@ -68,6 +68,10 @@ def _read_operand(node: Node, report: Report) -> Any:
 
 
 def _read_amount(node: Node, report: Report) -> str | None:
+    product = re.fullmatch(r"([\w.]+)\s*[*/]\s*[\d.,]+", node.value) if isinstance(node.value, str) else None
+    if product:
+        report.add(node, f"{node} is not a path", f"write `{product[1]}`, and multiply the points")
+        return None
     number = number_in(node.raw)
     if number is None or isinstance(node.value, list | dict):
         path: str | None = PATH.read(node, report)
@@ -120,6 +124,6 @@ HALF_LIFE = text_of(
 )
 LIMIT = text_of(f"a limit of 1 to {MAX_EVENTS} per hour, day, week or ever", "1/day", _LIMIT, _limit, guess_limit)
 WORDS = text_of("a text with a letter or a digit", "head of", r"[^\s!-/:-@\[-`{-~]")
-OPERAND = Kind(_read_operand, {"type": ["string", "number", "boolean"]}, "true", _OPERAND)
+OPERAND = Kind(_read_operand, {"type": ["string", "number", "boolean"]}, "CTO", _OPERAND)
 AMOUNT = replace(PATH, read=_read_amount, example="properties.value")
 COMPARABLE = scalar_of("a number", "200", {"type": "number"}, _comparable, guess_number)

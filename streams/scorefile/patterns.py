@@ -137,6 +137,12 @@ _REFUSED = (
     (r"\(\?<?[=!]", "RE2 cannot look ahead or behind: write a second condition, in `none:` for what must not be there"),
     (r"\\[1-9]", "RE2 cannot refer back to a group: write out what it repeats"),
     (r"\\Z", r"write `\z` for the end of the text: RE2 has no `\Z`"),
+    (r"\\u[0-9a-fA-F]{4}", r"write the character itself, or `\x{…}` with its number in place of `\u…`"),
+    (r"\\[hH]", r"write `\s` for white space: RE2 has no `\h`"),
+    (r"\\R", r"write `\r?\n` for the end of a line: RE2 has no `\R`"),
+    (r"\\K", r"remove `\K`: only whether the pattern matches is of interest"),
+    (r"\(\?>", "write `(?:` in place of `(?>`: RE2 has no atomic groups"),
+    (r"\{\d{4,}|,\d{4,}\}", "repeat at most 1000 times, or write `+` for any number"),
     (r"[*+?}]\+", "remove the second `+`: RE2 has no possessive repetition"),
 )
 """What other libraries for patterns have, as patterns, and remedies."""

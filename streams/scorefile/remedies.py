@@ -40,11 +40,27 @@ SIGNAL_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("max", "cap", "frequency", "rate", "max_per_day", "frequency_cap", "count", "times"), "limit"),
     **dict.fromkeys(("unique", "unique_by", "dedupe", "distinct_by"), "distinct"),
     **dict.fromkeys(("value", "weight_by", "multiplier"), "amount"),
+    **dict.fromkeys(("points", "score", "weight", "worth"), "move it to `points` of the scorecard"),
+}
+_OF_SIGNALS: Final = {
+    **dict.fromkeys(("half_life", "decay", "expires"), "move it to the signal, as `half_life`"),
+    **dict.fromkeys(("limit", "frequency_cap"), "move it to the signal, as `limit`"),
+}
+WORTH_KEYS_ELSEWHERE: Final = {**_OF_SIGNALS, **dict.fromkeys(("cap", "maximum"), "max")}
+CARD_KEYS_ELSEWHERE: Final = {
+    **_OF_SIGNALS,
+    **dict.fromkeys(("threshold", "thresholds", "mql", "sql", "levels", "status"), "stages"),
+    **dict.fromkeys(("demographics", "demographic", "traits", "explicit", "profile", "firmographics"), "fit"),
+    **dict.fromkeys(("negative", "penalties", "weights", "behavior", "behaviour", "engagement", "rules"), "points"),
 }
 FIT_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("property", "field", "attribute", "name", "key", "column"), "trait"),
     **dict.fromkeys(("if", "is", "condition", "conditions", "match", "matches", "value", "equals", "in"), "when"),
     **dict.fromkeys(("score", "weight", "value_points", "add", "worth"), "points"),
+    **{
+        trait: f"trait: {trait}, when: …"
+        for trait in ("title", "job_title", "industry", "country", "company", "email", "employees", "seniority", "role")
+    },
 }
 STAGE_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("at", "threshold", "min", "score", "from", "above", "minimum", "points", "entry"), "enter"),
@@ -86,6 +102,14 @@ def several_remedy(operator: str, node: Node) -> str:
     if len(texts) == 1:
         return f"write `{texts[0]}`"
     return f"write `any: [{', '.join(f'{{{operator}: {text}}}' for text in texts)}]` in place of `{operator}`"
+
+
+def between_remedy(operator: str, node: Node) -> str:
+    """How to write ``between: [50, 200]``; empty for anything else."""
+    bounds = [item.raw for item in node.value] if isinstance(node.value, list) else []
+    if operator not in ("between", "range") or len(bounds) != 2:
+        return ""
+    return f"write `gte: {bounds[0]}, lte: {bounds[1]}`"
 
 
 def range_remedy(node: Node) -> str:

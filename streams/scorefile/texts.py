@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 from streams.scorefile.patterns import (
     matches_everything,
@@ -12,7 +13,7 @@ from streams.scorefile.patterns import (
     remedy_for_missed,
     remedy_for_nothing,
 )
-from streams.yamlfile.source import ODD_SPACES, SMART_QUOTES, in_quotes, spell
+from streams.yamlfile.source import ODD_SPACES, SMART_QUOTES, describe_char, in_quotes, spell
 from streams.yamlfile.tree import Node, Report
 
 _COMPARED = re.compile(r"(>=|<=|>|<|=>|=<|\u2265|\u2264|!=|==?)\s*([-+]?\d+(?:\.\d+)?)")
@@ -26,6 +27,11 @@ _WHOLE = ("equals", "in", "not")
 """Operators that compare the whole text."""
 _PLAIN = (*_WHOLE, "contains", "contains_any", "prefix", "suffix", "word")
 """Operators that take a text as it is."""
+_MIXED = re.compile(r"(?:[A-Za-z]+[\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff]+[A-Za-z])\w*")
+"""Letters of two alphabets in one word."""
+_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d+);")
+_ALTERNATIVES = re.compile(r"[\w&. -]+?(?:\s+(?:or|OR|oder)\s+|\s*\|\|\s*)[\w&. -]+")
+_PRESENT = ("not empty", "is not empty", "not null", "is set", "is known", "has any value", "any", "*")
 Doubt = tuple[str, str]
 """A message and a remedy."""
 
@@ -35,24 +41,41 @@ def check_quotes(node: Node, report: Report) -> bool:
     if not isinstance(node.value, str):
         return True
     text = node.value
-    inner = text.strip(SMART_QUOTES)
+    inner = text.strip(SMART_QUOTES).strip()
     if len(text) > 1 and text[0] in SMART_QUOTES and text[-1] in SMART_QUOTES:
         message = f"the quotes around {node} belong to the text: they are those of a word processor"
         report.add(node, message, f"write `{spell(inner)}`")
         return False
+    for message, remedy in _odd_texts(node, text):
+        report.warn(node, message, remedy)
+    return True
+
+
+def _odd_texts(node: Node, text: str) -> Iterator[Doubt]:
+    """What cannot be meant in a text, whatever it is compared with."""
     if node.folded:
-        message = f"the lines of {node} are one text"
-        report.warn(node, message, "put a dash before each for a list, or quotes around the whole")
+        yield f"the lines of {node} are one text", "put a dash before each for a list, or quotes around the whole"
+    elif "\n" in text:
+        yield f"{node} has a line break in it", f"write `{spell(' '.join(text.split()))}` on one line"
     if _PLACEHOLDER.search(text):
-        report.warn(node, f"nothing fills in the placeholder in {node}", "write the value itself")
+        yield f"nothing fills in the placeholder in {node}", "write the value itself"
+    if _ENTITY.search(text):
+        yield f"{node} is written for HTML", f"write `{spell(unescape(text))}`"
+    yield from _odd_characters(node, text)
+
+
+def _odd_characters(node: Node, text: str) -> Iterator[Doubt]:
+    mixed = _MIXED.search(text)
+    if mixed:
+        odd = next(char for char in mixed[0] if not char.isascii())
+        yield f"{describe_char(odd)} is among the Latin letters of {node}", "write all letters in Latin"
+    if text.count('"') % 2 and not re.search(r'\d"', text):
+        yield f"{node} has one quote, which belongs to the text", f"write `{spell(text.replace(chr(34), ''))}`"
     if any(char in "\u201c\u201d\u201e\u201f" for char in text):
-        report.warn(
-            node, f"{node} has the quotes of a word processor in it", "write straight quotes, if events have them"
-        )
+        yield f"{node} has the quotes of a word processor in it", "write straight quotes, if events have them"
     if any(char in ODD_SPACES for char in text):
         plain = "".join(" " if char in ODD_SPACES else char for char in text)
-        report.warn(node, f"{node} has a space in it that is not the plain one", f"write `{in_quotes(plain)}`")
-    return True
+        yield f"{node} has a space in it that is not the plain one", f"write `{in_quotes(plain)}`"
 
 
 def check_text(path: str, operator: str, node: Node, report: Report) -> None:
@@ -60,6 +83,9 @@ def check_text(path: str, operator: str, node: Node, report: Report) -> None:
     for item in node.value if isinstance(node.value, list) else [node]:
         if isinstance(item.value, str) and check_quotes(item, report):
             doubt = next(_doubts(path, operator, item.value), None)
+            if item is not node and ";" in item.value and not item.quote:
+                parts = ", ".join(spell(part.strip()) for part in item.value.split(";"))
+                doubt = (f"{item} is one text", f"write `{parts}`: commas separate the values of a list")
             if doubt is not None:
                 report.warn(item, *doubt)
 
@@ -74,6 +100,10 @@ def check_pattern(node: Node, report: Report) -> None:
         flags = "(?i)" if "i" in slashes[2] else ""
         message = f"the slashes and `{slashes[2]}` of {node} are a part of the pattern"
         report.warn(node, message, f"write `{in_quotes(flags + slashes[1])}`")
+    elif node.quote != '"' and re.search(r"\\\\[bdws]", pattern):
+        plain = pattern.replace("\\\\", "\\")
+        message = f"two backslashes in {node} match one in the text"
+        report.warn(node, message, f"write `{in_quotes(plain)}`: in single quotes, a backslash is a backslash")
     elif matches_everything(pattern):
         report.warn(
             node, f"{node} matches every text", "write `{exists: true}`, or take out what matches the empty text"
@@ -87,6 +117,15 @@ def _doubts(path: str, operator: str, text: str) -> Iterator[Doubt]:
     compared = _COMPARED.fullmatch(text)
     if compared and operator in _WHOLE:
         yield f"`{text}` is compared as a text", f"write `{_comparison(compared)}`"
+    slashes = re.fullmatch(r"/(.+)/[gi]+", text)
+    if slashes and operator in _PLAIN:
+        yield f"`{operator}` takes `{text}` as it is", f"write `{{matches: {in_quotes('(?i)' + slashes[1])}}}`"
+    if operator in _PLAIN and text.casefold() in _PRESENT:
+        yield f"`{operator}` takes `{text}` as it is", "write `{exists: true}`"
+    if operator in (*_WHOLE, "contains") and _ALTERNATIVES.fullmatch(text):
+        parts = re.split(r"\s+(?:or|OR|oder)\s+|\s*\|\|\s*", text)
+        shown = "in" if operator in ("equals", "in") else operator
+        yield f"`{text}` is one text", f"write `{{{shown}: [{', '.join(spell(part) for part in parts)}]}}`"
     if operator in _PLAIN and _PATTERN.search(text):
         yield f"`{operator}` takes `{text}` as it is, not as a pattern", f"write `{{matches: {in_quotes(text)}}}`"
     if operator in _PLAIN and re.fullmatch(r"\*[^*]+|[^*]+\*|\*[^*]+\*", text) and len(text) > 2:
@@ -117,6 +156,8 @@ def _address_doubts(field: str, operator: str, text: str) -> Iterator[Doubt]:
         none = "none: " if operator == "not" else ""
         remedy = f"write `{none}{{contains: {spell(text.strip('*'))}}}` in place of `{operator}`"
         yield f"a URL begins with `https://`, not with `{text}`", remedy
+    if field == "path" and "?" in text and operator != "glob":
+        yield f"a path has no query, as `{text}` has", "read `properties.search`, or `properties.url`"
     if field == "path" and re.match(r"https?://", text):
         yield f"a path has no domain, as `{text}` has", "read `properties.url`, or write only the path"
     if field == "path" and operator in ("prefix", "equals", "in") and re.match(r"[\w-]", text) and "://" not in text:

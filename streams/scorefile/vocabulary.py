@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Final
 
 from streams.scoring.scorecard import CALL_TYPES
@@ -91,7 +92,10 @@ def find_standard_event(name: str) -> str:
     if name in known:
         return ""
     plain = _letters(name)
-    return {_letters(each): each for each in known}.get(plain) or _SYNONYMS.get(plain, "")
+    standard = {_letters(each): each for each in known}
+    found = standard.get(plain) or _SYNONYMS.get(plain, "")
+    close = [] if found or len(plain) < 8 else get_close_matches(plain[:64], standard, n=1, cutoff=0.92)
+    return standard[close[0]] if close else found
 
 
 def correct_event_path(path: str) -> str:

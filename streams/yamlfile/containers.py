@@ -61,6 +61,7 @@ def _list_remedy(kind: Kind, node: Node) -> str:
             return f"write `[{', '.join(spell(name.value) for name in names)}]`"
         return f"write a list: `- {kind.example}`"
     text = node.value if isinstance(node.value, str) else node.raw
+    text = text[1:-1] if re.fullmatch(r"\[.*\]", text or "") else text
     parts = [part.strip().strip(f"'\"{SMART_QUOTES}") for part in re.split(r"[,;|]", text)] if text else []
     nodes = [Node(node.line, node.column, part, part) for part in parts]
     if isinstance(node.value, str) and parts and all(accepts(kind, part) for part in nodes):
@@ -140,7 +141,7 @@ def _struct_remedy(node: Node, fields: Mapping[str, Field], example: str) -> str
     """How to write as a mapping what may be the value of its only required key."""
     joined = JOINED.fullmatch(node.value) if isinstance(node.value, str) and not node.quote else None
     if joined and joined[1] in fields:
-        if any(word in fields for word in joined[3].split()):
+        if any(word in fields for word in re.split(r"[\s:=]+", joined[3])):
             return "write a colon and a space after each key"
         return f"write `{joined[1]}: {joined[3]}`"
     required = [(name, each.kind) for name, each in fields.items() if each.required]
@@ -173,7 +174,7 @@ def _read_field(
         struct.broken.add(name)
     if len(report.mistakes) == before + 1 and not fields[name].required and _means_none(node):
         mistake = report.mistakes[-1]
-        if not mistake.remedy.startswith("write `"):
+        if node.value is None or not mistake.remedy.startswith("write `"):
             report.mistakes[-1] = replace(mistake, remedy=f"remove `{name}`, or write a value")
     return ""
 

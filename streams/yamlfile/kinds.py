@@ -93,7 +93,8 @@ def nearest(name: str, known: Collection[str], synonyms: Mapping[str, str] = Map
     plain = re.sub(r"[ -]+", "_", name[:64].strip().casefold())
     close = find_nearest(name, known)
     if plain in synonyms and close != plain:
-        return f"write `{synonyms[plain]}`"
+        found = synonyms[plain]
+        return found if found.startswith("move it") else f"write `{found}`"
     if close:
         return f"write `{close}`"
     return f"use one of {', '.join(f'`{each}`' for each in list(known)[:20])}" if known else "remove it"

@@ -10,7 +10,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode
 from ruamel.yaml.nodes import Node as YamlNode
 
 from streams.yamlfile.compose import MAX_DEPTH, MAX_NODES, LimitError, compose
-from streams.yamlfile.source import INVISIBLE, JOINED, KEY, ODD_SPACES, Source, describe_char, describe_joint
+from streams.yamlfile.source import INVISIBLE, JOINED, KEY, ODD_SPACES, Source, describe_char, describe_joint, in_quotes
 from streams.yamlfile.syntax import find_missing_colon, find_syntax_mistake
 from streams.yamlfile.tree import Mistake, Node, Report, Scalar
 
@@ -70,11 +70,24 @@ class _Builder:
                 self.report.add_unreadable(*self.bad_name(yaml_key, key))
                 continue
             name = str(key.value)
+            if name == "<<" and not key.quote:
+                self.report.add(key, "`<<` does not merge here", "write out the keys of the other mapping")
+                merged = value.value if isinstance(value.value, dict) else {}
+                entries.update((each, merged[each]) for each in merged if str(each.value) not in lines)
+                lines.update((str(each.value), each.line) for each in merged)
+                continue
+            if not name and not key.quote:
+                self.report.add_unreadable(key, "a name is missing before this colon", "write a name before it")
+                continue
             if self.is_stray(yaml_key, value, entries):
                 continue
             if name in lines:
                 message = f"{key} is a duplicate of line {lines[name]}"
-                self.report.add(key, message, "keep one of the two")
+                remedy = "keep one of the two"
+                first = next(iter(entries))
+                if name == first.value and self.source.line(first.line)[: first.column - 1].rstrip().endswith("-"):
+                    remedy += ", or put a dash before it if another item begins here"
+                self.report.add(key, message, remedy)
                 continue
             lines[name] = key.line
             entries[key] = value
@@ -91,8 +104,11 @@ class _Builder:
         number = last.raw.lstrip("-").isdigit() and text.isdigit()
         if number and not self.source.before(yaml_key.start_mark.index).endswith(f"{last.raw},"):
             return False
-        message = f"`{last.raw}, {text}` is not one value"
-        remedy = f"write `[{last.raw}, {text}]` for several values, or `{text}: …` for a key"
+        begin = self.source.start(last.line) + last.column - 1
+        both = self.source.text[begin : yaml_key.end_mark.index]
+        message = f"`{both}` is not one value"
+        other = f"`{text}: …` for a key" if KEY.fullmatch(text) else f"`{in_quotes(both)}` for one text"
+        remedy = f"write `[{last.raw}, {text}]` for several values, or {other}"
         if number:
             message = f"`{last.raw},{text}` is not a number"
             remedy = f"write `{last.raw}{'' if len(text) == 3 else '.'}{text}`"
@@ -109,7 +125,7 @@ class _Builder:
             key = replace(key, value=text)
             if re.match(r"-[^-\d ]", text) and not key.quote:
                 self.report.add_unreadable(key, "a space is missing after this dash", "write a dash and a space")
-            if _is_empty(yaml_value):
+            if _is_empty(yaml_value) and not yaml_value.anchor:
                 return self.joined(yaml_key, key) or (key, self.missing_value(yaml_key))
         return key, self.build(yaml_value, depth + 1)
 
@@ -159,6 +175,7 @@ class _Builder:
             self.report.add_unreadable(raw, "half of a surrogate pair is not a character", "remove it")
             return replace(raw, value="", raw="")
         raw = self.cleaned(node, raw)
+        self.check_hidden(node, raw)
         kind = str(node.tag).rpartition(":")[2]
         try:
             return replace(raw, value=_scalar(kind, raw.raw))
@@ -167,6 +184,26 @@ class _Builder:
             remedy = "put quotes around it if it is text" if self.report.discreet else _quoting(str(node.tag), raw)
             self.report.add_unreadable(raw, f"{shown} is not a string, a number, true or false", remedy)
             return raw
+
+    def check_hidden(self, node: ScalarNode, raw: Node) -> None:
+        """Report an anchor and a comment that were meant as text: `&plan=pro`, `Demo #1`."""
+        if node.style is not None or self.report.discreet:
+            return
+        if node.anchor and not raw.raw:
+            at = self.source.text.rfind("&", 0, node.start_mark.index + 1)
+            self.report.add_unreadable(
+                raw,
+                "a value cannot begin with `&` without quotes",
+                f"write `{in_quotes(f'&{node.anchor}')}`: it needs quotes",
+            ) if at >= 0 else None
+        hidden = _NUMBERED.match(self.source.text, node.end_mark.index) if raw.raw else None
+        if hidden:
+            text = in_quotes(raw.raw + hidden[0].rstrip())
+            self.report.warn(
+                raw,
+                f"`{hidden[0].strip()}` is a comment, not a part of {raw}",
+                f"write `{text}` if it belongs to the text",
+            )
 
     def cleaned(self, node: ScalarNode, raw: Node) -> Node:
         """A scalar without invisible characters; each one is reported."""
@@ -194,6 +231,8 @@ class _Builder:
                 return
 
 
+_NUMBERED = re.compile(r" +#\d[^\n,}\]]*")
+"""A comment that begins with a number, such as in `Demo #1 Requested`."""
 _CONTROLS = {"b": "a backspace", "a": "a bell", "f": "a form feed", "v": "a vertical tab", "e": "an escape character"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from unicodedata import combining, normalize
 
 from streams.yamlfile.source import ODD_SPACES, SMART_QUOTES, spell
 from streams.yamlfile.tree import Node
@@ -18,10 +19,10 @@ _BOOLEANS: Final = {
 _UNITS: Final = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("s", 1)),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), ("m", 1)),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), ("h", 1)),
-    **dict.fromkeys(("", "d", "day", "days"), ("d", 1)),
-    **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), ("w", 1)),
-    **dict.fromkeys(("mo", "mon", "month", "months"), ("d", 30)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "std", "stunde", "stunden", "hora", "horas"), ("h", 1)),
+    **dict.fromkeys(("", "d", "day", "days", "tag", "tage", "tagen", "dia", "dias", "d\xeda", "d\xedas"), ("d", 1)),
+    **dict.fromkeys(("w", "wk", "wks", "week", "weeks", "woche", "wochen", "semana", "semanas"), ("w", 1)),
+    **dict.fromkeys(("mo", "mon", "month", "months", "monat", "monate", "mes", "meses"), ("d", 30)),
     **dict.fromkeys(("q", "quarter", "quarters"), ("d", 90)),
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), ("d", 365)),
 }
@@ -71,7 +72,8 @@ def _candidates(node: Node, guess: Guess) -> Iterator[Any]:
             yield value[0].value
         return
     if isinstance(value, dict) and len(value) == 1:
-        yield from (key.value for key in value)
+        ((key, inner),) = value.items()
+        yield inner.value if key.value in ("name", "event", "type", "value", "id", "signal") else key.value
     if value is None or isinstance(value, dict):
         return
     if not isinstance(value, str):
@@ -103,6 +105,7 @@ def number_in(text: str) -> int | float | None:
 
 def guess_number(text: str) -> Iterator[Any]:
     """Decimal commas, thousands, other signs for minus, and units."""
+    text = re.sub(r"(?i)^minus\s+", "-", text)
     text = _MINUS.sub("-", re.sub(r"^(>=?|<=?|=+|\u2265|\u2264|\+)\s*", "", text))
     text = (
         re.sub(r"\s*(%|points?|pts?\.?|p|usd|eur)$", "", text, flags=re.IGNORECASE)
@@ -115,7 +118,14 @@ def guess_number(text: str) -> Iterator[Any]:
         text = re.sub(r"[,.' _]", "", text[: len(text) - len(decimals)]) + decimals.replace(",", ".")
     number = number_in(text.replace(",", ".", 1))
     if number is not None:
-        yield number
+        yield from (number, abs(number))
+    scaled = re.fullmatch(r"(?i)([-+]?\d+(?:[.,]\d+)?)\s*(k|m|mio|million)\.?", text)
+    if scaled:
+        exact = float(scaled[1].replace(",", ".")) * (1_000 if scaled[2] in "kK" else 1_000_000)
+        yield int(exact) if exact.is_integer() else exact
+    between = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:-|\u2013|to|\.\.)\s*\d+(?:\.\d+)?", text)
+    if between:
+        yield number_in(between[1])
 
 
 def guess_boolean(text: str) -> Iterator[Any]:
@@ -129,7 +139,7 @@ def guess_duration(text: str) -> Iterator[Any]:
     text = re.sub(r"^(one|an?)\b", "1", re.sub(r"^(two|a couple of)\b", "2", text.casefold()))
     if text in {"none", "no", "forever", "infinite", "infinity", "inf", ".inf", "unlimited", "ever", "off", "false"}:
         yield "never"
-    found = re.fullmatch(r"[-\u2212+~]?\s*p?t?(\d+(?:[.,]\d+)?)\s*([a-z]*)\.?", text)
+    found = re.fullmatch(r"[-\u2212+~]?\s*p?t?(\d+(?:[.,]\d+)?)\s*([a-z\xed]*)\.?", text)
     if found and found[2] in _UNITS:
         unit, factor = _UNITS[found[2]]
         yield f"{float(found[1].replace(',', '.')) * factor:g}{unit}"
@@ -157,5 +167,9 @@ def guess_path(text: str) -> Iterator[Any]:
 
 
 def guess_name(text: str) -> Iterator[Any]:
-    """A name in other letters."""
-    yield re.sub(r"[^a-z0-9_-]+", "_", text.casefold()).strip("_")[:64]
+    """A name in other letters; those with accents lose them."""
+    text = text.casefold()
+    for letter, plain in (("\xe4", "ae"), ("\xf6", "oe"), ("\xfc", "ue")):
+        text = text.replace(letter, plain)
+    plain = "".join(char for char in normalize("NFKD", text) if not combining(char))
+    yield re.sub(r"[^a-z0-9_-]+", "_", plain).strip("_")[:64]

@@ -17,7 +17,7 @@ SMART_QUOTES: Final = "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2018\u2019\u201a\u2
 WIDE_COLON: Final = "\uff1a"
 INVISIBLE: Final = "\u00ad\u200b\u2060\ufeff"
 JOINED: Final = re.compile(
-    rf"([\w.$-]+)(?P<gap>[ {ODD_SPACES}]*[:{WIDE_COLON}=][ {ODD_SPACES}]*|[ {ODD_SPACES}]+)(\S.*)"
+    rf"([\w.$-]+)(?P<gap>[ {ODD_SPACES}]*(?:=>|->|:=|[:{WIDE_COLON}=])[ {ODD_SPACES}]*|[ {ODD_SPACES}]+)(\S.*)"
 )
 """A key and its value without a colon and a space between them."""
 KEY: Final = re.compile(r"[a-z0-9_.$-]+")
@@ -100,7 +100,7 @@ def describe_joint(gap: str) -> tuple[int, str]:
     odd = next((i for i, char in enumerate(gap) if char in ODD_SPACES), None)
     if odd is not None:
         return odd, f"{describe_char(gap[odd])} is here instead of a plain space"
-    for char in f":{WIDE_COLON}=":
+    for char in ("=>", "->", ":=", ":", WIDE_COLON, "="):
         if char in gap:
             message = "a space is missing after this colon" if char == ":" else f"`{char}` is here instead of a colon"
             return gap.index(char), message

@@ -6,15 +6,11 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
-from ruamel.yaml.tokens import ScalarToken
 
-from streams.yamlfile.source import JOINED, ODD_SPACES, SMART_QUOTES, Source, describe_char, describe_joint
-
-Found = tuple[int, int, str, str]
-"""Line, column, message, remedy."""
+from streams.yamlfile.quotes import Found, find_quote
+from streams.yamlfile.source import JOINED, ODD_SPACES, SMART_QUOTES, Source, describe_char, describe_joint, spell
 
 _GENERAL: Final = "check the indentation, colons, quotes and brackets just before it"
 _CONFLICT: Final = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( .*)?$", re.M)
@@ -69,53 +65,6 @@ def _find_odd_space(error: MarkedYAMLError, index: int, source: Source) -> Found
     return *source.place(odd.start(1)), message, "replace it by a plain space"
 
 
-def _find_quote(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
-    """A quote that is not closed, or that closes too early."""
-    opens, ends = _last_quoted(index, source)
-    unclosed = "quoted scalar" in str(error.context) and "end of" in str(error.problem)
-    if unclosed and error.context_mark is not None:
-        opens, ends = (error.context_mark.index, index) if opens is None else (opens, ends)
-    elif opens is None or source.text[ends:index].strip(" ") or source.text[index : index + 1] in ":,]}\n":
-        return None
-    quote = source.text[opens]
-    if not unclosed and ends < index:
-        value = source.value_at(opens, source.in_flow(opens))
-        return (
-            *source.place(index),
-            "text follows the closing quote",
-            source.quoting(value, "quotes go around the whole"),
-        )
-    if not unclosed and _is_apostrophe(source.text, ends - 1) and "\n" not in source.text[opens:ends]:
-        remedy = "write it twice: `''`" if quote == "'" else 'write a backslash before it: `\\"`'
-        return *source.place(ends - 1), "this quote ends the text too early", remedy
-    return *source.place(opens), f"the quote {quote} that opens here is not closed", _closing(opens, quote, source)
-
-
-def _last_quoted(index: int, source: Source) -> tuple[int | None, int]:
-    """Where the last quoted text before the error opens and ends; the first one that spans lines comes before it."""
-    opens, ends = None, 0
-    try:
-        for token in YAML(typ="safe", pure=True).scan(source.text):
-            if token.start_mark.index > index:
-                break
-            if isinstance(token, ScalarToken) and token.style in ("'", '"'):
-                opens, ends = token.start_mark.index, token.end_mark.index
-                if ":" in source.text[opens:ends].partition("\n")[2]:
-                    break
-    except Exception:  # the error that is being explained
-        return opens, ends
-    return opens, ends
-
-
-def _is_apostrophe(text: str, index: int) -> bool:
-    return text[index - 1 : index].isalnum() and text[index + 1 : index + 2].isalnum()
-
-
-def _closing(opens: int, quote: str, source: Source) -> str:
-    value = source.value_at(opens + 1, source.in_flow(opens)).rstrip(quote)
-    return f"close it with {quote}" if source.discreet or not value else f"write `{quote}{value}{quote}`"
-
-
 def _find_bracket(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
     """A bracket that is not closed or closes nothing; a comma that is missing."""
     context, problem = str(error.context), str(error.problem)
@@ -132,6 +81,13 @@ def _find_bracket(error: MarkedYAMLError, index: int, source: Source) -> Found |
     comma = len(before) - len(word[0]) if word and "':'" in problem else index
     if _is_unclosed(opens, comma, problem, source):
         return _unclosed_bracket(opens, source)
+    return _missing_comma(comma, index, problem, source)
+
+
+def _missing_comma(comma: int, index: int, problem: str, source: Source) -> Found:
+    if "':'" in problem and re.search(r"[\w.$-]: +$", source.before(comma)):
+        remedy = source.quoting(source.value_at(comma, True), "a text with a colon needs quotes")
+        return *source.place(index), "this colon is inside a value", remedy
     if source.text[:comma].rstrip().endswith(";"):
         semicolon = source.text.rindex(";", 0, comma)
         return *source.place(semicolon), "`;` is here instead of a comma", "write a comma"
@@ -193,6 +149,9 @@ def _find_colon(error: MarkedYAMLError, index: int, source: Source) -> Found | N
     if first is not None and first.start() < column - 1:
         return _colon_in_value(line, first.end(), source, index)
     above = _line_above(line, source)
+    dash = re.match(r" *-(?=[^-\s\d])", source.line(above)) if above else None
+    if dash:
+        return above, dash.end(), "a space is missing after this dash", "write a dash and a space"
     if above and not _VALUE_COLON.search(source.line(above)):
         return find_missing_colon(above, source)
     indent = len(source.line(line)) - len(source.line(line).lstrip())
@@ -236,20 +195,37 @@ def _find_indent(error: MarkedYAMLError, index: int, source: Source) -> Found | 
     problem = str(error.problem)
     line, column = source.place(index)
     if "cannot start any token" in problem and source.text[index : index + 1] == "\t":
+        if source.line(line)[: column - 1].strip():
+            return line, column, "a tab is here instead of a space", "replace it by a space"
         return line, column, "a tab cannot indent a line", "indent by spaces"
     if "expected <block end>" not in problem or error.context_mark is None or source.line(line)[: column - 1].strip():
         return None
     if "found '-'" in problem:
         return line, column, "a list item begins here, among keys", "indent it below the key that it belongs to"
     above = _line_above(line, source)
-    near = len(source.line(above)) - len(source.line(above).lstrip())
-    levels = sorted({error.context_mark.column, near} - {column - 1})
+    text = source.line(above)
+    dash = re.match(r" *(?:- +)+", text)
+    near = dash.end() if dash else len(text) - len(text.lstrip())
+    levels = sorted({near} if dash else {error.context_mark.column, near} - {column - 1})
     remedy = f"indent it by {' or by '.join(_spaces(level) for level in levels)}" if levels else _GENERAL
     return line, column, f"this line is indented by {_spaces(column - 1)}, which fits no line above", remedy
 
 
 def _spaces(count: int) -> str:
     return "1 space" if count == 1 else f"{count} spaces"
+
+
+def _find_dash(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    """A dash inside a value: a minus with a space after it, or a list in one line."""
+    if "but found '-'" not in str(error.problem):
+        return None
+    minus = re.match(r"- +(\d[\d.]*)", source.text[index : index + 100])
+    if minus:
+        remedy = "remove it" if source.discreet else f"write `-{minus[1]}`"
+        return *source.place(index), "a space follows this minus", remedy
+    items = re.split(r"(?:^|\s+)-\s+", source.value_at(index, source.in_flow(index)))[1:]
+    remedy = "write a list in brackets" if source.discreet else f"write `[{', '.join(map(spell, items))}]`"
+    return *source.place(index), "a dash begins an item only at the start of a line", remedy
 
 
 def _find_sign(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
@@ -263,10 +239,13 @@ def _find_sign(error: MarkedYAMLError, index: int, source: Source) -> Found | No
     context = str(error.context)
     if error.context_mark is not None and ("alias" in context or "block scalar" in context):
         index = error.context_mark.index
-    elif "undefined alias" not in problem and "cannot start any token" not in problem:
+    elif not any(known in problem for known in ("undefined alias", "cannot start any token", "but found '?'")):
         return None
     value = source.value_at(index, source.in_flow(index))
     message = f"a value cannot begin with `{value[:1]}` without quotes"
+    if value[:1] == "`":
+        remedy = "remove it" if source.discreet else f"write `{spell(value.strip('`'))}`, without backticks"
+        return *source.place(index), "a value cannot begin with a backtick", remedy
     compared = re.fullmatch(r"([<>])(=?) *([-+]?\d+(?:\.\d+)?)", value)
     if compared and not source.discreet:
         operator = {"<": "lt", ">": "gt"}[compared[1]] + ("e" if compared[2] else "")
@@ -284,10 +263,11 @@ def _find_document(error: MarkedYAMLError, index: int, source: Source) -> Found 
 _EXPLANATIONS: Final[tuple[Callable[[MarkedYAMLError, int, Source], Found | None], ...]] = (
     _find_pasted,
     _find_odd_space,
-    _find_quote,
+    find_quote,
     _find_bracket,
     _find_colon,
     _find_indent,
+    _find_dash,
     _find_sign,
     _find_document,
 )

@@ -38,6 +38,7 @@ class Node:
         if self.value is None:
             return "nothing"
         text = self.value if isinstance(self.value, str) else self.raw or str(self.value).lower()
+        text = text.replace("\n", "\\n")
         return f"`{text[:40]}…`" if len(text) > 40 else f"`{text}`"
 
 

@@ -275,12 +275,16 @@ class Message(SimpleNamespace):
         return lambda: self.__dict__[f"{name}_"]
 
 
-def message(
-    topic: str, key: str, value: bytes | None, at_ms: int = START_MS, offset: int = 0, **headers: str
-) -> Message:
+def message(topic: str, key: str, value: bytes | None, offset: int = 0, **headers: str) -> Message:
     pairs = [(name.replace("_", "-"), text.encode()) for name, text in headers.items()]
-    at = {"offset_": offset, "partition_": 0, "timestamp_": (1, at_ms)}
+    at = {"offset_": offset, "partition_": 0, "timestamp_": (1, START_MS)}
     return Message(topic_=topic, key_=key.encode(), value_=value, headers_=pairs, **at)
+
+
+def tombstone(key: str, at_ms: int) -> Message:
+    found = message("lead-scores", key, None)
+    found.timestamp_ = (1, at_ms)
+    return found
 
 
 @pytest.fixture
@@ -332,7 +336,7 @@ def test_the_consumer_forgets_an_erased_lead_in_any_order_of_the_topics(
     erased_ms = instant(entered["time"]) + 5
     records = {
         "alert": message("handoff", "ana", json.dumps(entered).encode()),
-        "tombstone": message("lead-scores", "ana", None, erased_ms),
+        "tombstone": tombstone("ana", erased_ms),
     }
     for name in order:
         consumer["process"](db, records[name])
@@ -345,7 +349,7 @@ def test_the_consumer_keeps_what_a_new_lead_with_an_erased_id_does(
     consumer: dict[str, Any], db: sqlite3.Connection
 ) -> None:
     entered = examples()["entered"]
-    consumer["process"](db, message("lead-scores", "ana", None, instant(entered["time"]) - 5))
+    consumer["process"](db, tombstone("ana", instant(entered["time"]) - 5))
     consumer["process"](db, message("handoff", "ana", json.dumps(entered).encode()))
 
     assert db.execute("select lead, inside from stages").fetchall() == [("ana", 1)]
@@ -354,6 +358,6 @@ def test_the_consumer_keeps_what_a_new_lead_with_an_erased_id_does(
 def test_the_consumer_tells_repeated_rejects_from_equal_ones(consumer: dict[str, Any], db: sqlite3.Connection) -> None:
     reason = {"reason": "not_json", "message": "no"}
     for offset, source in enumerate(("web-events:0:1", "web-events:0:1", "collector:track", "collector:track")):
-        value = message("rejected-events", source, b"?", offset=offset, **reason, leadglow_source=source)
+        value = message("rejected-events", source, b"?", offset, **reason, leadglow_source=source)
         consumer["process"](db, value)
     assert db.execute("select count(*) from rejects").fetchone() == (3,)
