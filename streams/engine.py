@@ -195,9 +195,12 @@ class Engine:
     async def _update_progress(self) -> None:
         """Find out how far the group and the shards of all workers are."""
         if self._consumer is not None:
-            self._clock.sources_behind = await self._sources.behind(self._consumer)
+            behind = await self._sources.behind(self._consumer)
+            if self._clock.sources_behind and not behind:
+                self._progress.forget()  # the events that waited are on lead-events now, and may not be scored yet
             self._reached_ms = await self._progress.reached_ms(self._consumer)
             self._limit_timers()
+            self._clock.sources_behind = behind
 
     def _limit_timers(self) -> None:
         """Keep timers behind every shard that has records to score: it may send some of them on."""

@@ -26,8 +26,8 @@ class ShardClock:
         """The arrival up to which the shards of all workers have scored; later records may still be sent on."""
 
     def timer_ms(self, now_ms: int) -> int:
-        """How far timers may run at this time: not past records that another shard may still send on."""
-        return int(min(now_ms, self.log_reached_ms))
+        """How far timers may run at this time: not past records that intake or another shard may still send on."""
+        return 0 if self.sources_behind else int(min(now_ms, self.log_reached_ms))
 
     def now(self, arrived_ms: int, caught_up: bool) -> int | None:
         """The wall-clock time if shard and intake have caught up; else the last arrival; None if far behind.

@@ -31,6 +31,10 @@ class LogProgress:
         self._looks: list[Mapping[TP, Reach]] = []
         """The last three looks."""
 
+    def forget(self) -> None:
+        """Forget earlier looks: shards are waited for up to the end that the next look finds."""
+        self._looks.clear()
+
     async def reached_ms(self, consumer: Consumer) -> float:
         """The arrival up to which all shards have scored what was there two looks ago; infinite if they have."""
         places = list(consumer.partitions_of([self._env.topics.lead_events]))

@@ -43,3 +43,20 @@ def test_timers_run_no_further_than_all_shards_have_scored() -> None:
     assert clock.timer_ms(9_000) == 9_000
     clock.log_reached_ms = 5_000
     assert clock.timer_ms(9_000) == 5_000
+
+
+def test_no_timer_runs_while_events_wait_on_the_sources() -> None:
+    """An event that was written to lead-events directly can be later than those that wait."""
+    clock = ShardClock(lambda: 9_000, ENV.clock)
+    clock.sources_behind = True
+    assert clock.timer_ms(9_000) == 0
+    clock.sources_behind = False
+    assert clock.timer_ms(9_000) == 9_000
+
+
+def test_after_a_backlog_at_the_sources_shards_are_waited_for_up_to_the_new_end() -> None:
+    progress = LogProgress(ENV)
+    progress.note_look({MINE: DONE, OTHER: DONE})
+    progress.forget()
+    assert progress.note_look({MINE: DONE, OTHER: Reach(10, 5_000, 20)}) == 5_000
+    assert progress.note_look({MINE: DONE, OTHER: Reach(20, 8_000, 25)}) == math.inf
