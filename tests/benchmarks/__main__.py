@@ -14,8 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import board, collector, latency, leadglow, workload
-from tests.benchmarks.decayed import expected_entries
+from tests.benchmarks import board, collector, latency, leadglow, mixed, workload
+from tests.benchmarks.decayed import MIXED, SCORECARD, expected_entries
 from tests.benchmarks.rig import Rig, now_ms, run_peer, started
 
 HOUR_MS = 3_600_000
@@ -28,7 +28,13 @@ LABELS = {
     "end_to_end": "Leadglow, intake and scoring",
     "faust_take": "Faust, take(1000) and Redis pipeline",
     "quix": "Quix Streams, RocksDB and changelog",
+    "mixed": "Leadglow, scoring, mixed traffic",
+    "mixed_end_to_end": "Leadglow, intake and scoring, mixed",
+    "mixed_faust_take": "Faust, mixed traffic, no joins",
+    "mixed_quix": "Quix Streams, mixed traffic, no joins",
 }
+MIXED_PARTS = ("mixed", "mixed_end_to_end")
+GOALS = {"mixed_cpu_us_per_event_to_scoring": "at most 2.5, stretch 1.5"}
 REDIS = ("redis_bytes_per_lead", "redis_bytes_per_lead_by_key")
 OTHERS = ("latency", "collector", "board")
 
@@ -41,6 +47,8 @@ class Bench:
         self._options = options
         self._end_ms = now_ms() // HOUR_MS * HOUR_MS
         self._scoring = leadglow.topics(rig, "scoring")
+        self._mixed: dict[str, str] = {}
+        """Topics of ``mixed_end_to_end``, once its sources are loaded; the peers read these, too."""
 
     async def preload(self) -> None:
         """The backlog that floor, scoring and peers read: the topic lead-events."""
@@ -68,14 +76,42 @@ class Bench:
         await leadglow.prepare(self._rig, names, names["sources"])
         return await leadglow.backlog(self._rig, "end-to-end", names, self._options.events)
 
+    async def mixed(self) -> dict[str, Any]:
+        """The worker on a full lead-events of mixed traffic."""
+        names, events = leadglow.topics(self._rig, "mixed"), self._options.events
+        records = await mixed.preload(self._rig.kafka.address, names["lead_events"], events, self._end_ms, adapt=True)
+        await leadglow.prepare(self._rig, names, names["lead_events"])
+        return await leadglow.backlog(self._rig, "mixed", names, events, MIXED, records)
+
+    async def mixed_end_to_end(self) -> dict[str, Any]:
+        """The worker on a full source of mixed traffic."""
+        names, events = await self._mixed_topics(), self._options.events
+        return await leadglow.backlog(self._rig, "mixed-end-to-end", names, events, MIXED)
+
     async def faust_take(self) -> dict[str, Any]:
         """Idiomatic Faust."""
-        await self._rig.empty_redis()
-        return await self._peer("faust_take", self._rig.redis.address)
+        return await self._faust(self._scoring["lead_events"], SCORECARD)
 
     async def quix(self) -> dict[str, Any]:
         """Quix Streams."""
-        return await self._peer("quix")
+        return await self._peer("quix", self._scoring["lead_events"], SCORECARD)
+
+    async def mixed_faust_take(self) -> dict[str, Any]:
+        """Idiomatic Faust on the source of mixed traffic."""
+        return await self._faust((await self._mixed_topics())["sources"], MIXED)
+
+    async def mixed_quix(self) -> dict[str, Any]:
+        """Quix Streams on the source of mixed traffic."""
+        return await self._peer("quix", (await self._mixed_topics())["sources"], MIXED)
+
+    async def _mixed_topics(self) -> dict[str, str]:
+        if not self._mixed:
+            names = leadglow.topics(self._rig, "mixed-end-to-end")
+            address, events = self._rig.kafka.address, self._options.events
+            await mixed.preload(address, names["sources"], events, self._end_ms, adapt=False)
+            await leadglow.prepare(self._rig, names, names["sources"])
+            self._mixed = names
+        return self._mixed
 
     async def _load(self, topic: str) -> None:
         await workload.preload(self._rig.kafka.address, topic, self._options.events, self._end_ms)
@@ -83,13 +119,17 @@ class Bench:
     def _backlog(self, events: int) -> tuple[str, str, str]:
         return self._rig.kafka.address, self._scoring["lead_events"], str(events)
 
-    async def _peer(self, module: str, *extra: str) -> dict[str, Any]:
-        handoff, datadir = self._rig.name(module, "handoff"), self._rig.folder / f"{module}-state"
+    async def _faust(self, topic: str, scorecard: Path) -> dict[str, Any]:
+        await self._rig.empty_redis()
+        return await self._peer("faust_take", topic, scorecard, self._rig.redis.address)
+
+    async def _peer(self, module: str, topic: str, scorecard: Path, *extra: str) -> dict[str, Any]:
+        name = f"{module}-{scorecard.stem}"
+        handoff, datadir = self._rig.name(name.replace("_", "-"), "handoff"), self._rig.folder / f"{name}-state"
         await workload.create_topics(self._rig.kafka.address, handoff)
         datadir.mkdir()
-        return await run_peer(
-            self._rig, module, *self._backlog(self._options.peer_events), handoff, str(datadir), *extra
-        )
+        backlog = self._rig.kafka.address, topic, str(self._options.peer_events)
+        return await run_peer(self._rig, module, *backlog, handoff, str(datadir), str(scorecard), *extra)
 
 
 async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
@@ -102,6 +142,10 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
         "end_to_end": bench.end_to_end,
         "faust_take": bench.faust_take,
         "quix": bench.quix,
+        "mixed": bench.mixed,
+        "mixed_end_to_end": bench.mixed_end_to_end,
+        "mixed_faust_take": bench.mixed_faust_take,
+        "mixed_quix": bench.mixed_quix,
     }
     if set(options.only) & LABELS.keys():
         _say("loading the workload")
@@ -142,12 +186,14 @@ def complete(results: dict[str, Any], options: argparse.Namespace) -> dict[str, 
 
 
 def _ratios(results: dict[str, Any]) -> dict[str, float]:
-    """Every figure against the floor's processor time and against the peers' throughput."""
+    """Every figure against the floor's processor time and the peers' throughput; mixed traffic against ``scoring``."""
     figures = {"floor": "cpu_us_per_event", "faust_take": "events_per_second", "quix": "events_per_second"}
+    pairs = [(part, other, key) for part in ("scoring", "limits", "end_to_end") for other, key in figures.items()]
+    pairs += [(part, "scoring", "cpu_us_per_event") for part in MIXED_PARTS]
+    pairs += [(part, f"mixed_{peer}", "events_per_second") for part in MIXED_PARTS for peer in ("faust_take", "quix")]
     return {
         f"{part}_{key}_to_{other}": round(results[part][key] / results[other][key], 2)
-        for part in ("scoring", "limits", "end_to_end")
-        for other, key in figures.items()
+        for part, other, key in pairs
         if part in results and other in results
     }
 
@@ -164,7 +210,7 @@ def table(results: dict[str, Any]) -> str:
             f"{LABELS[name]:38}{part['events']:>10,}{part['events_per_second']:>10,}"
             f"{part['cpu_us_per_event']:>14.1f}{part['rss_peak_bytes'] / 2**20:>10.0f}{alerts:>8}"
         )
-    rows += [f"{name}: {value}" for name, value in results["ratios"].items()]
+    rows += [f"{name}: {value}{_goal(name)}" for name, value in results["ratios"].items()]
     rows += [f"latency, ms, {name}: {value}" for name, value in results.get("latency_ms", {}).items()]
     rows += [f"{name}: {results[name]}" for name in (*REDIS, "expected_alerts") if name in results]
     for kind, found in results.get("collector", {}).items():
@@ -172,6 +218,10 @@ def table(results: dict[str, Any]) -> str:
         rows += [f"collector, {kind}: {name}: {found[name]}" for name in ("ratio", "cpu_ratio")]
     rows += [f"board, {name}: {value}" for name, value in results.get("board", {}).items()]
     return "\n".join(rows)
+
+
+def _goal(name: str) -> str:
+    return f" (goal: {GOALS[name]})" if name in GOALS else ""
 
 
 def _requests(label: str, part: dict[str, Any]) -> str:
@@ -191,9 +241,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--leads", type=int, default=1_000_000, help="how many the board has")
     parser.add_argument("--accelerator", choices=["on", "off"], default="on", help="Leadglow's setting of this name")
     parser.add_argument("--quick", action="store_true", help="100,000 events, 30,000 for peers, 5 seconds")
-    parser.add_argument(
-        "--only", default="scoring,limits,end_to_end,faust_take,quix,latency,collector,board", help="parts, by comma"
-    )
+    parser.add_argument("--only", default=",".join([*list(LABELS)[1:], *OTHERS]), help="parts, by comma")
     options = parser.parse_args()
     if options.quick:
         options.events, options.peer_events, options.seconds = 100_000, 30_000, 5

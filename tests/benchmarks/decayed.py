@@ -1,4 +1,4 @@
-"""What the peers compute: one decayed sum a lead and a latch, by the points of ``scorecard.yaml``."""
+"""What the peers compute: one decayed sum a lead and a latch, by the points of a scorecard without its fit."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from tests.benchmarks.workload import Event
 
 SCORECARD: Final = Path(__file__).with_name("scorecard.yaml")
+MIXED: Final = Path(__file__).with_name("scorecard_mixed.yaml")
 HALF_LIFE_MS: Final = 7 * 86_400_000
 SIGNALS: Final = {
     "Email Opened": "email_open",
@@ -21,6 +22,7 @@ SIGNALS: Final = {
     "Form Submitted": "form",
     "Webinar Attended": "webinar",
     "Unsubscribed": "unsubscribe",
+    "Order Completed": "order",
 }
 
 State = tuple[float, int, bool]
@@ -31,8 +33,8 @@ COLD: Final[State] = (0.0, 0, False)
 class Model:
     """The points and the threshold, read once from the same file as Leadglow reads."""
 
-    def __init__(self) -> None:
-        scorecard = YAML(typ="safe").load(SCORECARD)["scorecards"]["default"]
+    def __init__(self, scorecard_file: Path | str = SCORECARD) -> None:
+        scorecard = YAML(typ="safe").load(Path(scorecard_file))["scorecards"]["default"]
         self._points: dict[str, float] = scorecard["points"]
         self._enter: float = scorecard["stages"][0]["enter"]
         self._leave: float = scorecard["stages"][0]["leave"]
@@ -40,7 +42,8 @@ class Model:
     def points(self, event: Mapping[str, Any]) -> float:
         """What an event is worth when it happens."""
         if event["type"] != "page":
-            return self._points.get(SIGNALS.get(event["event"], ""), 0.0)
+            points = self._points.get(SIGNALS.get(event.get("event", ""), ""), 0.0)
+            return points * float(event.get("properties", {}).get("revenue", 1.0))
         points, url = self._points["page_view"], event["properties"]["url"]
         if "/pricing" in url:
             points += self._points["pricing_visit"]

@@ -1,6 +1,6 @@
 """A peer: idiomatic Faust, ``take(1000)`` and a Redis pipeline. At most once.
 
-Run as ``python -m tests.benchmarks.faust_take KAFKA TOPIC EVENTS HANDOFF_TOPIC DATADIR REDIS``.
+Run as ``python -m tests.benchmarks.faust_take KAFKA TOPIC EVENTS HANDOFF_TOPIC DATADIR SCORECARD REDIS``.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from redis.asyncio import Redis
 
 from tests.benchmarks.decayed import COLD, Model
 from tests.benchmarks.measure import Meter
+from tests.benchmarks.mixed import lead_of
 
 LATENCY_S = 0.1
 
 
-def build(kafka: str, topic: str, events: int, handoff: str, datadir: str, redis_url: str) -> Any:
+def build(kafka: str, topic: str, events: int, handoff: str, datadir: str, *, scorecard: str, redis_url: str) -> Any:
     """The Faust application with its one agent."""
     worker = faust.App(
         f"take-{uuid4()}",
@@ -31,16 +32,16 @@ def build(kafka: str, topic: str, events: int, handoff: str, datadir: str, redis
         value_serializer="json",
     )
     alerts = worker.topic(handoff, value_serializer="json")
-    meter, model, redis = Meter(events), Model(), Redis.from_url(redis_url)
+    meter, model, redis = Meter(events), Model(scorecard), Redis.from_url(redis_url)
 
     async def score(stream: Any) -> None:
         entries = 0
         async for batch in stream.take(1000, within=LATENCY_S):
-            leads = list({event["userId"] for event in batch})
+            leads = list({lead_of(event) for event in batch})
             stored = await redis.mget(leads)
             states = {lead: orjson.loads(blob) if blob else COLD for lead, blob in zip(leads, stored, strict=True)}
             for event in batch:
-                lead = event["userId"]
+                lead = lead_of(event)
                 states[lead], entered = model.step(states[lead], event)
                 if entered:
                     entries += 1
@@ -58,6 +59,6 @@ def build(kafka: str, topic: str, events: int, handoff: str, datadir: str, redis
 
 
 if __name__ == "__main__":
-    kafka, topic, events, handoff, datadir, redis_url = sys.argv[1:]
-    application = build(kafka, topic, int(events), handoff, datadir, redis_url)
+    kafka, topic, events, handoff, datadir, scorecard, redis_url = sys.argv[1:]
+    application = build(kafka, topic, int(events), handoff, datadir, scorecard=scorecard, redis_url=redis_url)
     faust.Worker(application, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()

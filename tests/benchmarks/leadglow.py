@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,12 @@ from tests.benchmarks.workload import PARTITIONS, create_topics
 CHECKPOINT = "ckpt"
 """The field of a shard's control record with the next offset of lead-events, in ASCII digits."""
 POLL_S = 0.02
+CALM_S = 1
+"""How long nothing may follow the end of a backlog."""
 STOP_S = 20
+
+Ends = Callable[[], Awaitable[dict[TopicPartition, int]]]
+"""The end offsets of lead-events."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +86,20 @@ async def working(rig: Rig, part: str, names: dict[str, str], scorecards: Path =
 
 
 async def backlog(
-    rig: Rig, part: str, names: dict[str, str], events: int, scorecards: Path = SCORECARD
+    rig: Rig, part: str, names: dict[str, str], events: int, scorecards: Path = SCORECARD, records: int = 0
 ) -> dict[str, Any]:
-    """Work off a backlog that ends as ``events`` records of lead-events.
+    """Work off a backlog of ``events`` that becomes ``records`` of lead-events (one each, if 0 is given) or more.
 
-    The clock runs from the first commit seen to the last one, and counts the events between the two.
+    The clock runs from the first commit seen to the last one, and counts the events between the two. Joins, and
+    records that shards forward to each other, are work for the events and not counted as such.
     """
     await rig.empty_redis()
     empty_bytes = await rig.used_redis_bytes()
     store = RedisStore(rig.redis.address, rig.name(part), partitions=PARTITIONS)
     async with working(rig, part, names, scorecards) as worker:
-        result = await _watch(worker, store, events)
+        async with AIOKafkaConsumer(bootstrap_servers=rig.kafka.address) as consumer:
+            log = [TopicPartition(names["lead_events"], partition) for partition in range(PARTITIONS)]
+            result = await _watch(worker, store, events, max(events, records), lambda: consumer.end_offsets(log))
         scored_s = measure.cpu_s(worker.pid)
         await _at_rest(worker, store)
         result["publishing_cpu_us_per_event"] = round((measure.cpu_s(worker.pid) - scored_s) / events * 1e6, 1)
@@ -132,22 +140,24 @@ async def _at_rest(worker: Worker, store: RedisStore) -> None:
             worker.require_alive()
 
 
-async def _watch(worker: Worker, store: RedisStore, events: int) -> dict[str, Any]:
-    """Poll the checkpoints until they add up to ``events``."""
+async def _watch(worker: Worker, store: RedisStore, events: int, records: int, ends: Ends) -> dict[str, Any]:
+    """Poll the checkpoints until all of lead-events is scored, at least ``records``, and nothing follows."""
     before = done = half_bytes = 0
-    wall_s = cpu_s = 0.0
+    start = end = (0.0, 0.0)
     async with asyncio.timeout(PART_S):
-        while done < events:
+        while done < records or end[0] + CALM_S > time.perf_counter() or done < sum((await ends()).values()):
             await asyncio.sleep(POLL_S)
             worker.require_alive()
-            done = await checkpoints(store)
+            done, known = await checkpoints(store), done
+            if done != known:
+                end = time.perf_counter(), measure.cpu_s(worker.pid)
             if done and not before:
-                before, wall_s, cpu_s = done, time.perf_counter(), measure.cpu_s(worker.pid)
-            if done >= events / 2 and not half_bytes:
+                before, start = done, end
+            if done >= records / 2 and not half_bytes:
                 half_bytes = measure.memory_bytes(worker.pid)
-    wall_s, cpu_s = time.perf_counter() - wall_s, measure.cpu_s(worker.pid) - cpu_s
     return {
-        **measure.figures(done - before, wall_s, cpu_s),
+        **measure.figures(round((done - before) * events / done), end[0] - start[0], end[1] - start[1]),
+        "records": done,
         "rss_half_bytes": half_bytes,
         "rss_end_bytes": measure.memory_bytes(worker.pid),
         "rss_peak_bytes": measure.memory_bytes(worker.pid, "VmHWM"),

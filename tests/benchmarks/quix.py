@@ -1,6 +1,6 @@
 """A peer: Quix Streams with its own state (RocksDB and a changelog). At least once.
 
-Run as ``python -m tests.benchmarks.quix KAFKA TOPIC EVENTS HANDOFF_TOPIC DATADIR``.
+Run as ``python -m tests.benchmarks.quix KAFKA TOPIC EVENTS HANDOFF_TOPIC DATADIR SCORECARD``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import quixstreams
 
 from tests.benchmarks.decayed import COLD, Model
 from tests.benchmarks.measure import Meter
+from tests.benchmarks.mixed import lead_of
 
 
-def main(kafka: str, topic: str, events: int, handoff: str, datadir: str) -> None:
+def main(kafka: str, topic: str, events: int, handoff: str, datadir: str, scorecard: str) -> None:
     """Handle that many records; the run ends with a checkpoint, so the state is durable then."""
     application = quixstreams.Application(
         broker_address=kafka,
@@ -24,7 +25,7 @@ def main(kafka: str, topic: str, events: int, handoff: str, datadir: str) -> Non
         state_dir=datadir,
         loglevel="WARNING",
     )
-    meter, model, entries = Meter(events), Model(), 0
+    meter, model, entries = Meter(events), Model(scorecard), 0
 
     def score(event: dict[str, Any], state: Any) -> dict[str, Any] | None:
         nonlocal entries
@@ -35,7 +36,7 @@ def main(kafka: str, topic: str, events: int, handoff: str, datadir: str) -> Non
         if not entered:
             return None
         entries += 1
-        return {"lead": event["userId"], "score": scored[0]}
+        return {"lead": lead_of(event), "score": scored[0]}
 
     stream = application.dataframe(application.topic(topic, value_deserializer="json"))
     stream = stream.apply(score, stateful=True)
@@ -46,4 +47,4 @@ def main(kafka: str, topic: str, events: int, handoff: str, datadir: str) -> Non
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from streams.events.records import Headers
 from streams.transport.topics import Partitioner
 
 PARTITIONS = 4
@@ -99,15 +100,15 @@ class Loader:
         self._partition_of = Partitioner(PARTITIONS)
         self._open: dict[int, BatchBuilder] = {}
 
-    async def add(self, event: Event) -> None:
+    async def add(self, event: Event, headers: Headers | None = None) -> None:
         """Append to the open batch of the event's partition, and send that first if it is full."""
         partition = self._partition_of(event.key)
-        key = event.key.encode()
+        fields = {"timestamp": event.at_ms, "key": event.key.encode(), "value": event.value, "headers": headers or []}
         batch = self._open.get(partition)
-        if batch is None or batch.append(timestamp=event.at_ms, key=key, value=event.value) is None:
+        if batch is None or batch.append(**fields) is None:
             await self._send(partition)
             batch = self._open[partition] = self._producer.create_batch()
-            batch.append(timestamp=event.at_ms, key=key, value=event.value)
+            batch.append(**fields)
 
     async def flush(self) -> None:
         """Hand every open batch to the producer."""
