@@ -36,6 +36,8 @@ class ColumnBatch:
     """Makes the object of a plain event."""
     alone: Mapping[int, LeadEvent | Control] = field(default_factory=dict)
     """Index in the batch -> input that is not plain."""
+    extras: Mapping[int, LeadEvent] = field(default_factory=dict)
+    """Index in the batch -> event that is plain but for its traits or its campaign."""
     rows: Column = field(default_factory=lambda: np.zeros(0, np.int64))
     """Table rows of the leads; set by the scorer."""
     unmatched_ids: dict[int, str] = field(default_factory=dict)
@@ -51,4 +53,4 @@ class ColumnBatch:
 
     def input(self, i: int) -> LeadEvent | Control:
         """The i-th input."""
-        return self.alone[i] if i in self.alone else self.event(i)
+        return self.alone.get(i) or self.extras.get(i) or self.event(i)

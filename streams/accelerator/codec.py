@@ -38,14 +38,16 @@ class _Rows:
     kinds: Column
     """Number of the kind of each event; NOT_PLAIN if it is not plain."""
     alone: dict[int, LeadEvent | Control]
+    extras: dict[int, LeadEvent]
 
     def without(self, gone: set[int]) -> _Rows:
         """A copy without the records at the indexes ``gone``."""
         kept = [i for i in range(len(self.records)) if i not in gone]
         new = {i: at for at, i in enumerate(kept)}
         alone = {new[i]: item for i, item in self.alone.items()}
+        extras = {new[i]: event for i, event in self.extras.items()}
         records, owners = [self.records[i] for i in kept], [self.owners[i] for i in kept]
-        return _Rows(records, owners, self.text, self.found[kept], self.kinds[kept], alone)
+        return _Rows(records, owners, self.text, self.found[kept], self.kinds[kept], alone, extras)
 
 
 class AcceleratedCodec(Codec):
@@ -85,7 +87,7 @@ class AcceleratedCodec(Codec):
             ends[:, 1] = np.fromiter(map(len, ids), np.int64, len(ids))
             selected = np.fromiter((type(owner) is str for owner in owners), np.uint8, len(owners))
             text = Text(b"".join(chain.from_iterable(zip(values, ids, strict=True))))
-        rows = _Rows(records, owners, text, np.zeros(len(values), FOUND), np.full(len(values), NOT_PLAIN), {})
+        rows = _Rows(records, owners, text, np.zeros(len(values), FOUND), np.full(len(values), NOT_PLAIN), {}, {})
         if self._places is not None:
             first, entries, keys, slots_of, slots = self._places
             ends = ends.cumsum()
@@ -152,6 +154,8 @@ class AcceleratedCodec(Codec):
                 if number is None:
                     number = self._numbers[item.name, item.values] = self._number(item.name, item.values)
                 rows.kinds[i] = number
+                if item.traits is not None or item.touch is not None:
+                    rows.extras[i] = item
             else:
                 rows.alone[i] = item
         rows.text = Text(b"".join(pieces))
@@ -184,9 +188,10 @@ class AcceleratedCodec(Codec):
             lambda i: int(records[i].offset),
             event,
             alone=rows.alone,
+            extras=rows.extras,
         )
 
 
 def _is_plain(event: LeadEvent) -> bool:
-    """Whether an event can be held in columns after all."""
-    return event.traits is None and event.touch is None and all(type(value) in SIMPLE for value in event.values)
+    """Whether an event can be held in columns after all, but for traits and campaign."""
+    return all(type(value) in SIMPLE for value in event.values)

@@ -15,6 +15,7 @@ from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.kernels import apply as kernel
 from streams.accelerator.layout import INPUT, NEVER, NOT_SHOWN, Column
 from streams.accelerator.leads import AcceleratedLeads
+from streams.accelerator.rare import RareParts
 from streams.accelerator.readings import after, standings, update_scores
 from streams.accelerator.rules import value_of
 from streams.scoring.interface import PlainBatch
@@ -37,6 +38,8 @@ class AcceleratedScorer(AcceleratedLeads):
         (events["match"], events["value"]), events["row"] = self._matches(batch), self._rows(batch)
         events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
         events["known"] = batch.known
+        rare = RareParts(table)
+        self._leave_changed_fits(batch, events, rare)
         left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(4, np.int64), 0, 0
         fired = np.zeros(len(table.plain.matches), np.int64)
         idle = np.zeros(len(table.signals.numbers), np.int64)
@@ -51,7 +54,26 @@ class AcceleratedScorer(AcceleratedLeads):
             table.make_room(int(events[begin]["row"]), table.plain.most_hits)
         self._scorer.outcome.tally.update(dict(zip(kernel.TALLIES, counts.tolist(), strict=True)))
         self._note_fired(fired, idle)
-        self._apply_left_inputs(batch, left[:lefts].tolist())
+        remaining = left[:lefts].tolist()
+        self._note_extras(batch, events, rare, remaining)
+        self._apply_left_inputs(batch, remaining)
+
+    def _leave_changed_fits(self, batch: ColumnBatch, events: Column, rare: RareParts) -> None:
+        """Leave events to ``Scorer`` if their traits may change a fit, or if the lead was not scored by these rules."""
+        rows = events["row"]
+        for i, event in batch.extras.items():
+            if event.traits is not None and rows[i] != NOWHERE:
+                scored = self._table.leads["calm_until"][rows[i]] != -np.inf
+                if not (scored and rare.keeps_fit(int(rows[i]), event)):
+                    events["match"][i] = kernel.NOT_PLAIN
+
+    def _note_extras(self, batch: ColumnBatch, events: Column, rare: RareParts, left: Sequence[int]) -> None:
+        """Note traits and campaigns of the events that the kernel applied; all of a lead come before those left."""
+        left_out = 0
+        for i in sorted(batch.extras.keys() - set(left)):
+            left_out += rare.note(int(events["row"][i]), batch.extras[i])
+        if left_out:
+            self._scorer.outcome.tally["traits_left_out"] += left_out
 
     def _note_fired(self, fired: Column, idle: Column) -> None:
         """Add up how often each signal counted: its matches minus the events that did not count."""
@@ -89,7 +111,11 @@ class AcceleratedScorer(AcceleratedLeads):
         new = [
             i
             for lead_id, i in first.items()
-            if i not in batch.alone and lead_id not in known and states[lead_id] is None and at_home(lead_id)
+            if i not in batch.alone
+            and (i not in batch.extras or batch.extras[i].traits is None)
+            and lead_id not in known
+            and states[lead_id] is None
+            and at_home(lead_id)
         ]
         if new:
             ids = [unmatched_ids[i] for i in new]

@@ -63,7 +63,7 @@ class Table:
         """Lead ids by row; empty for a free row."""
         self._row_index = NameIndex()
         self._free: list[int] = []
-        self._rare: dict[int, tuple[bytes, bytes]] = {}
+        self.rare: dict[int, tuple[bytes, bytes]] = {}
         """Row -> result of ``encode_apart``, for leads with rarely used parts."""
         self.signals = Signals()
         self.leads = new_leads(ROWS)
@@ -92,7 +92,7 @@ class Table:
             if card.name in old:
                 self.cards.scores["shown"][:, i] = old[card.name]
         self.leads["calm_until"] = self.leads["slack"] = -np.inf
-        for row, rare in self._rare.items():
+        for row, rare in self.rare.items():
             lead = Lead(0)
             decode_head(lead, rare[0])
             self._derive(row, lead)
@@ -124,7 +124,7 @@ class Table:
         if len(self.signals.numbers) > known:  # some are not in the scorecards
             self.model = model_of(self.rules, self.signals)
         if (apart := encode_apart(lead))[0]:
-            self._rare[row], kept["rare"] = apart, 1
+            self.rare[row], kept["rare"] = apart, 1
         self._derive(row, lead)
         self.cards.scores["shown"][row] = [lead.shown.get(name, NOT_SHOWN) for name in self._names]
         return row
@@ -202,7 +202,7 @@ class Table:
         kernel_memory.forget(self.leads, self.recent, row, True)
         if self.windows.used[0] > 1 and self.slots.windows[row, : self.leads["size"][row]].any():
             kernel_windows.forget_windows(self.leads, self.slots, self.windows, row)
-        self._rare.pop(row, None)
+        self.rare.pop(row, None)
 
     def add_new_leads(self, lead_ids: Sequence[str], ats: Column, arrivals: Column, slack: float) -> list[int]:
         """Add new leads at their first events; return their rows."""
@@ -285,7 +285,7 @@ class Table:
         lead_ids = [self.ids[row] for row in rows.tolist()]
         texts = [lead_id.encode() for lead_id in lead_ids]
         for row in rows[self.leads["rare"][rows] == 1].tolist():
-            texts += self._rare[row]
+            texts += self.rare[row]
         text, ends = Text(b"".join(texts)), np.zeros(len(texts) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=ends[1:])
         room = kernel_stored.room_for(

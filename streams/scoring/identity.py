@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any, Final
 
+from streams.scoring.event import LeadEvent
 from streams.scoring.lead import ID_BYTES, MAX_IDS, OLDER, RECENT, Lead, Window, detail_key
 from streams.scoring.retraction import retract_event, was_retracted
 from streams.scoring.rules import Rules
@@ -94,6 +95,15 @@ def _ids_beside(ring: bytes, recent: int, later: int) -> list[bytes]:
 def add_aliases(lead: Lead, ids: list[str]) -> None:
     """Add aliases to a lead, sorted, so that the order of joins does not matter."""
     lead.aliases = sorted({*lead.aliases, *ids})[:MAX_ALIASES]
+
+
+def note_traits(lead: Lead, event: LeadEvent, read: Set[str]) -> int:
+    """Store the traits of an event, as ``note_trait`` does; return the number of traits that were left out."""
+    left_out = 0
+    for name, value in (event.traits or {}).items():
+        row = [value, event.at, event.message_id]
+        left_out += note_trait(lead, name, [*row, PUBLIC] if event.public else row, read)
+    return left_out
 
 
 def note_trait(lead: Lead, name: str, row: list[Any], read: Set[str]) -> int:

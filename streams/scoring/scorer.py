@@ -14,7 +14,7 @@ from streams.scoring import controls
 from streams.scoring.counting import Counted
 from streams.scoring.crossing import bound_next_change, next_look
 from streams.scoring.event import Control, LeadEvent
-from streams.scoring.identity import PUBLIC, note_touch, note_trait
+from streams.scoring.identity import note_touch, note_traits
 from streams.scoring.interface import Batch
 from streams.scoring.lead import NEAR_MS, Erased, Lead, Redirect, State, detail_key, id_hash, value_hash
 from streams.scoring.leads import Leads
@@ -112,11 +112,8 @@ class Scorer(Leads):
     def _note_traits(self, lead: Lead, event: LeadEvent) -> None:
         if not event.traits:
             return
-        lead.fits, left_out = {}, 0
-        for name, value in event.traits.items():
-            row = [value, event.at, event.message_id]
-            left_out += note_trait(lead, name, [*row, PUBLIC] if event.public else row, self.rules.traits)
-        if left_out:
+        lead.fits = {}
+        if left_out := note_traits(lead, event, self.rules.traits):
             self.outcome.tally["traits_left_out"] += left_out
 
     def _remember(self, lead: Lead, event: LeadEvent) -> tuple[Hit, ...]:

@@ -85,6 +85,11 @@ def decode_head(lead: Lead, head: bytes) -> None:
     lead.latches = {key: Latch(*latch) for key, latch in latches.items()}
 
 
+def decode_tail(lead: Lead, tail: bytes) -> None:
+    """Decode the second part that ``encode_apart`` returns."""
+    lead.aliases, lead.touches, lead.erased_at = _decode(b"\x93" + tail)
+
+
 def _place(lead: Lead, signal: int) -> int:
     """The index of a signal of the lead; for any other signal, -1 minus its id."""
     return lead.signals.index(signal) if signal in lead.signals else -1 - signal

@@ -19,6 +19,9 @@ def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control], first: int = 0
     nothing = LeadEvent("", "page", tuple(None for _ in rules.paths), "", 0, 0)
     events = [i if isinstance(i, LeadEvent) else msgspec.structs.replace(nothing, lead_id=i.lead_id) for i in inputs]
     not_plain = {i: item for i, item in enumerate(inputs) if not isinstance(item, LeadEvent) or not _is_plain(item)}
+    extras = {
+        i: e for i, e in enumerate(events) if i not in not_plain and (e.traits is not None or e.touch is not None)
+    }
     kinds = [(event.name, event.values) for event in events]
     ids = [event.lead_id.encode() for event in events]
     sizes = np.array([len(lead_id) for lead_id in ids], np.int64)
@@ -35,9 +38,9 @@ def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control], first: int = 0
         lambda i: first + i,
         events.__getitem__,
         alone=not_plain,
+        extras=extras,
     )
 
 
 def _is_plain(event: LeadEvent) -> bool:
-    values = all(value is None or type(value) in (str, bool) for value in event.values)
-    return event.traits is None and event.touch is None and values
+    return all(value is None or type(value) in (str, bool) for value in event.values)

@@ -1,0 +1,125 @@
+"""Traits and campaigns that change no fit are noted in the table, with the bytes of the reference."""
+
+from __future__ import annotations
+
+from random import Random
+from unittest.mock import patch
+
+import pytest
+
+from streams.accelerator.scorer import AcceleratedScorer
+from streams.accelerator.table import Table
+from streams.scorefile import load
+from streams.scoring.event import LeadEvent
+from streams.scoring.interface import PlainBatch
+from streams.scoring.rules import Rules
+from streams.scoring.scorer import Scorer
+from tests.accelerator.columns import batch_of
+
+RULES = Rules(
+    load(
+        """
+leadglow: 1
+signals:
+  view: {event: page, half_life: 7d}
+  signup: {event: identify, half_life: 7d}
+scorecards:
+  default:
+    points: {view: 1, signup: 2}
+    fit:
+      - {trait: title, when: {equals: CTO}, points: 12}
+    range: [0, 1000]
+    stages:
+      - {name: hot, enter: 500, leave: 450, handoff: true}
+"""
+    )
+)
+NO_VALUES = tuple(None for _ in RULES.paths)
+START_MS = 1_800_000_000_000
+FIRST = LeadEvent("u", "identify", NO_VALUES, "first", START_MS, START_MS, {"title": "CTO", "name": "Ana"})
+
+
+def event(n: int, **fields: object) -> LeadEvent:
+    given = {"name": "page", "message_id": f"m-{n}", "at": START_MS + n, "arrival": START_MS + n} | fields
+    return LeadEvent("u", values=NO_VALUES, **given)  # type: ignore[arg-type]  # any field
+
+
+def scorers() -> tuple[AcceleratedScorer, Scorer]:
+    """Both implementations, each with a lead that identified itself."""
+    fast, slow = AcceleratedScorer(RULES), Scorer(RULES)
+    for scorer in (fast, slow):
+        scorer.put_lead("u", None)
+    apply(fast, slow, [FIRST])
+    return fast, slow
+
+
+def apply(fast: AcceleratedScorer, slow: Scorer, events: list[LeadEvent]) -> int:
+    """Apply events to both, require the same bytes, and return how often leads became objects."""
+    batch = batch_of(RULES, events)
+    assert fast.missing(batch) == []
+    with patch.object(Table, "as_leads", autospec=True, side_effect=Table.as_leads) as as_leads:
+        fast.apply_batch(batch)
+    slow.apply_batch(PlainBatch(list(enumerate(events))))
+    mine, theirs = fast.finish(), slow.finish()
+    assert mine.all_blobs() == theirs.all_blobs()
+    assert +mine.tally == +theirs.tally
+    assert +mine.fired == +theirs.fired
+    return int(as_leads.call_count)
+
+
+@pytest.mark.parametrize(
+    ("fields", "objects"),
+    [
+        ({"name": "identify", "traits": {"title": "CTO", "name": "Ana"}}, 0),
+        ({"name": "identify", "traits": {"title": "CTO"}, "at": START_MS - 5}, 0),
+        ({"name": "identify", "traits": {"name": "Ben", "plan": 1.5}}, 0),
+        ({"name": "identify", "traits": {}}, 0),
+        ({"name": "identify", "traits": {"title": "CTO"}, "public": True}, 0),
+        ({"name": "identify", "traits": {f"t{i}": i for i in range(70)}}, 0),
+        ({"name": "identify", "traits": {"title": "Student"}}, 1),
+        ({"name": "identify", "traits": {"title": None}}, 1),
+        ({"touch": ("google", "cpc", "spring")}, 0),
+        ({"touch": ("google", "", ""), "at": START_MS - 5}, 0),
+    ],
+)
+def test_a_lead_becomes_an_object_only_if_its_fit_may_change(fields: dict[str, object], objects: int) -> None:
+    fast, slow = scorers()
+    assert apply(fast, slow, [event(1, **fields), event(2, **fields)]) == objects
+    assert apply(fast, slow, [event(3)]) == 0
+
+
+def test_values_of_another_type_are_changes() -> None:
+    fast, slow = scorers()
+    apply(fast, slow, [event(1, name="identify", traits={"title": 1})])
+    assert apply(fast, slow, [event(2, name="identify", traits={"title": True})]) == 1
+
+
+def test_campaign_of_a_new_lead() -> None:
+    fast, slow = AcceleratedScorer(RULES), Scorer(RULES)
+    fast.put_lead("u", None)
+    slow.put_lead("u", None)
+    assert apply(fast, slow, [event(1, touch=("a", "b", "c")), event(2, touch=("d", "", ""))]) == 0
+
+
+def test_random_histories() -> None:
+    chance = Random(1)
+    for _ in range(40):
+        fast, slow = scorers()
+        for step in range(5):
+            events = [event(100 * step + n, **some_fields(chance, step)) for n in range(chance.randint(1, 12))]
+            apply(fast, slow, events)
+
+
+def some_fields(chance: Random, step: int) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    if chance.random() < 0.3:
+        fields["at"] = START_MS - chance.randrange(9)
+    if chance.random() < 0.3:
+        fields["message_id"] = f"m-{chance.randrange(100 * step + 1)}"
+    if chance.random() < 0.4:
+        fields["touch"] = (chance.choice("ab"), "", chance.choice("cd"))
+    if chance.random() < 0.5:
+        title = {"title": "Student" if chance.random() < 0.1 else "CTO"} if chance.random() < 0.7 else {}
+        fields |= {"name": "identify", "traits": {**title, "name": chance.choice(("Ana", "Ben"))}}
+        fields["public"] = chance.random() < 0.3
+    return fields
