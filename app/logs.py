@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import time
+from math import inf
 from typing import Literal
 
 import structlog
@@ -9,6 +11,11 @@ from structlog.typing import Processor
 
 OURS = ("app", "streams")
 """These log from INFO on; all other packages from WARNING on."""
+
+REPEAT_S = 60.0
+"""A line of a library is not repeated sooner: clients of Kafka log each attempt of each task during an outage."""
+MAX_LINES = 1000
+"""How many different lines are remembered."""
 
 
 def set_up_logs(form: Literal["json", "text"]) -> None:
@@ -21,6 +28,7 @@ def set_up_logs(form: Literal["json", "text"]) -> None:
         )
     )
     handler.addFilter(_is_relevant)
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -31,6 +39,31 @@ def set_up_logs(form: Literal["json", "text"]) -> None:
 def _is_relevant(record: logging.LogRecord) -> bool:
     """Whether to keep a line: starts and stops of Faust's services are dropped."""
     return record.levelno >= logging.WARNING or not str(record.msg).startswith("[^")
+
+
+class Repeats(logging.Filter):
+    """Drops lines of libraries that repeat a recent one, and counts them in the next one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: dict[tuple[str, int, str], tuple[float, int]] = {}
+        """Logger, level and text without values -> when it was last written, and how many were dropped since."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write a line."""
+        if record.name.partition(".")[0] in OURS or record.levelno < logging.WARNING:
+            return True
+        line, now_s = (record.name, record.levelno, str(record.msg)), time.monotonic()
+        written_s, dropped = self._written.get(line, (-inf, 0))
+        if now_s - written_s < REPEAT_S:
+            self._written[line] = written_s, dropped + 1
+            return False
+        if len(self._written) >= MAX_LINES:
+            self._written.clear()
+        self._written[line] = now_s, 0
+        if dropped:
+            record.msg = f"{record.msg} ({dropped} more like this since the last line)"
+        return True
 
 
 def _common(form: str) -> list[Processor]:

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 STUCK_S = 30.0
 """If there is lag but no progress for this long, something is stuck and the process must be restarted."""
 OFFSET_SYNC_S = 3.0
-WATCH_S = 0.25
+WATCH_S = 0.5
 UNSETTLED_S = 90.0
 """A rebalance that takes longer while Kafka and Redis are available will never end: Faust has silently given it up."""
 FINAL_COMMIT_TIMEOUT_S = 3.0
@@ -213,10 +213,11 @@ class Engine:
         if consumer is None:
             return
         ends = await consumer.end_offsets([*lanes, *self._intake.positions])
+        places = await consumer.next_offsets(ends)
         for tp, lane in lanes.items():
-            lane.note_ends(ends[tp], await consumer.next_offset(tp))
-        places = {tp: await consumer.next_offset(tp) for tp in self._intake.positions if tp in ends}
-        self._intake.behind = any(at is not None and ends[tp] > at for tp, at in places.items())
+            lane.note_ends(ends[tp], places[tp])
+        sources = [(ends[tp], places[tp]) for tp in self._intake.positions if tp in ends]
+        self._intake.behind = any(at is not None and end > at for end, at in sources)
 
     def _check_health(self) -> None:
         ready = self.ready
@@ -284,7 +285,7 @@ class Engine:
         """The offsets at which intake continues; these also skip transaction markers, which are not records."""
         carried = dict(self._intake.positions)
         if self._consumer is not None:
-            ahead = {tp: await self._consumer.next_offset(tp) for tp in carried}
+            ahead = await self._consumer.next_offsets(carried)
             if self._intake.is_idle:  # all records fetched so far are forwarded
                 carried |= {tp: at for tp, at in ahead.items() if at is not None and tp in self._intake.positions}
         return carried

@@ -32,6 +32,7 @@ from streams.store.base import Store
 from streams.transport.channel import MAX_RECORDS, Channel
 from streams.transport.consumer import Transport
 from streams.transport.producer import BATCH_BYTES, Producer
+from streams.transport.reconnects import Reconnects
 from streams.transport.topics import Partitioner, Topics
 from streams.units import HOUR_MS
 from streams.yamlfile.watched import Watched
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 FETCH_WAIT_MS = 20
 """How long a broker may delay the answer to a fetch without records. The client sends a broker one fetch at a time:
 while it waits for idle partitions, it receives nothing from busy ones."""
+IDLE_FETCH_WAIT_MS = 200
+"""The same for a fetch of all partitions of a broker, which any new record ends. Offset requests wait behind it."""
 SWITCH_S = 0.0005
 """How long the Kafka thread waits for the interpreter at most; Python's default is ten times as long."""
 GC_THRESHOLD = 1_000_000
@@ -73,6 +76,7 @@ class WorkerApp(faust.App):
 
     handler: Engine
     fetch_wait_ms: int
+    idle_fetch_wait_ms: int
     isolation_level: str
 
     def _new_transport(self) -> Any:
@@ -192,6 +196,7 @@ class Worker:
         )
         app.handler = engine
         app.fetch_wait_ms = FETCH_WAIT_MS
+        app.idle_fetch_wait_ms = IDLE_FETCH_WAIT_MS if config.idempotent else FETCH_WAIT_MS
         app.isolation_level = "read_committed" if config.idempotent else "read_uncommitted"
         for name in (*config.topics.sources, config.topics.lead_events):
             app.topics.add(app.topic(name, acks=False, value_type=bytes, value_serializer="raw"))
@@ -199,7 +204,7 @@ class Worker:
 
     def _new_producer(self) -> AIOKafkaProducer:
         config = self.config
-        return AIOKafkaProducer(
+        producer = AIOKafkaProducer(
             bootstrap_servers=config.bootstrap,
             enable_idempotence=config.idempotent,
             acks="all",
@@ -208,6 +213,8 @@ class Worker:
             max_request_size=4 * 1024 * 1024,
             **config.kafka,
         )
+        Reconnects(producer.client)
+        return producer
 
     async def _check_partitions(self) -> None:
         """Check that the number of partitions has not changed: leads would move to other partitions."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 
@@ -56,8 +55,8 @@ class SourceTopics:
         if not places:
             return False
         first, ends = await consumer.first_offsets(places), await consumer.end_offsets(places)
-        committed = await asyncio.gather(*(consumer.committed(tp) for tp in places))
-        reached = {tp: max(at or 0, first[tp]) for tp, at in zip(places, committed, strict=True)}
+        committed = await consumer.committed_offsets(places)
+        reached = {tp: max(committed[tp] or 0, first[tp]) for tp in places}
         self._ends = [*self._ends[-2:], ends]
         lag: Counter[str] = Counter()
         for tp, at in reached.items():

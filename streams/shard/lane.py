@@ -23,11 +23,10 @@ from streams.shard.conflict import Conflict
 from streams.shard.publisher import Publisher
 from streams.shard.relay import Relay
 from streams.shard.shard import Shard
+from streams.shard.turns import pause_s
 from streams.transport.channel import MAX_RECORDS, Channel
 
 log = logging.getLogger(__name__)
-TURN_S = 0.1
-"""How long a lane waits for records before it checks for timed work."""
 PUBLISH_S, PUBLISH_BEHIND_S = 0.25, 30.0
 TIDY_S = 1.0
 DRAIN_S = 2.0
@@ -159,6 +158,7 @@ class ShardLane:
     def use_rules(self, rules: Rules) -> None:
         """Use new rules after the step in progress."""
         self._rules = rules
+        self._wake.set()
 
     # The loop -------------------------------------------------------------------------------------------------
 
@@ -168,9 +168,10 @@ class ShardLane:
 
     async def _run_once(self) -> None:
         if not self._queue or self.relay.is_full:
+            busy = bool(self.lag or self._rules is not None or self._publisher.more)
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TURN_S)
+                await asyncio.wait_for(self._wake.wait(), pause_s(self.shard, busy))
         if self._stopping:
             return
         version = self.shard.version

@@ -19,8 +19,11 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.transport.fetches import FetchWaits
+from streams.transport.reconnects import Reconnects
+
 log = logging.getLogger(__name__)
-IDLE_S = 0.25
+IDLE_S = 0.5
 """How long a fetch waits for records, and so how long a rebalance waits for a fetch."""
 CROWDED_S = 0.05
 """How long a fetch waits while the queue of some partition is full, because it may have room soon."""
@@ -68,10 +71,17 @@ class Parsed(PartitionRecords):  # type: ignore[misc]
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread with three changes for which Faust has no setting.
+    """Faust's consumer thread with four changes for which Faust has no setting.
 
-    These are the time that a fetch may wait, the isolation level, and records as parsed.
+    These are the time that a fetch may wait, the isolation level, records as parsed, and pauses between reconnects.
     """
+
+    async def on_start(self) -> None:
+        """Create and start the consumer of aiokafka."""
+        await super().on_start()
+        consumer = self._ensure_consumer()
+        FetchWaits(consumer._fetcher, self.app.idle_fetch_wait_ms)  # type: ignore[attr-defined]
+        Reconnects(consumer._client)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -187,20 +197,30 @@ class Consumer(driver.Consumer):
 
     async def committed(self, partition: TP) -> int | None:
         """The offset that the group has committed for a partition."""
-        offset: int | None = await self._call("committed", _topic_partition(partition))
-        return offset
+        return (await self.committed_offsets([partition]))[partition]
 
-    async def next_offset(self, partition: TP) -> int | None:
-        """The offset at which the next fetch starts: after the delivered records and after transaction markers.
+    async def committed_offsets(self, partitions: Iterable[TP]) -> Mapping[TP, int | None]:
+        """The offset that the group has committed for each partition."""
+        return await self._thread.call_thread(self._committed, list(partitions))  # type: ignore[no-any-return]
+
+    async def _committed(self, partitions: Sequence[TP]) -> Mapping[TP, int | None]:
+        consumer = self._thread._ensure_consumer()
+        found = await asyncio.gather(*(consumer.committed(_topic_partition(tp)) for tp in partitions))
+        return dict(zip(partitions, found, strict=True))
+
+    async def next_offsets(self, partitions: Iterable[TP]) -> Mapping[TP, int | None]:
+        """The offset at which the next fetch of each partition starts: after delivered records and transaction markers.
 
         None if it is not known yet. aiokafka's own ``position`` would wait for it and block the seek that it waits for,
         because the thread runs only two calls at a time. This runs in the consumer's thread, so that all records
         fetched before are already delivered.
         """
-        offset: int | None = await self._thread.call_thread(self._position, _topic_partition(partition))
-        return offset
+        return await self._thread.call_thread(self._positions, list(partitions))  # type: ignore[no-any-return]
 
-    async def _position(self, partition: TopicPartition) -> int | None:
+    async def _positions(self, partitions: Sequence[TP]) -> Mapping[TP, int | None]:
+        return {tp: self._position(_topic_partition(tp)) for tp in partitions}
+
+    def _position(self, partition: TopicPartition) -> int | None:
         subscription = self._thread._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None or partition not in assignment.tps:

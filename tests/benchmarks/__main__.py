@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import board, collector, latency, leadglow, mixed, workload
+from tests.benchmarks import board, collector, idle, latency, leadglow, mixed, workload
 from tests.benchmarks.decayed import MIXED, SCORECARD, expected_entries
 from tests.benchmarks.rig import Rig, now_ms, run_peer, started
 
@@ -36,7 +36,7 @@ LABELS = {
 MIXED_PARTS = ("mixed", "mixed_end_to_end")
 GOALS = {"mixed_cpu_us_per_event_to_scoring": "at most 2.5, stretch 1.5"}
 REDIS = ("redis_bytes_per_lead", "redis_bytes_per_lead_by_key")
-OTHERS = ("latency", "collector", "board")
+OTHERS = ("latency", "collector", "board", "idle")
 
 
 class Bench:
@@ -168,6 +168,9 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
     if "board" in options.only:
         _say("board")
         results["board"] = await board.measured(rig, options.seconds / 4, options.leads)
+    if "idle" in options.only:  # the last, because it stops Kafka
+        _say("idle")
+        results["idle"] = await idle.measured(rig, options.seconds * 1.5)
     return results
 
 
@@ -217,6 +220,7 @@ def table(results: dict[str, Any]) -> str:
         rows += [_requests(f"collector, {kind}: {name}", found[name]) for name in ("leadglow", "bare")]
         rows += [f"collector, {kind}: {name}: {found[name]}" for name in ("ratio", "cpu_ratio")]
     rows += [f"board, {name}: {value}" for name, value in results.get("board", {}).items()]
+    rows += [f"idle, {name}: {value}" for name, value in results.get("idle", {}).items()]
     return "\n".join(rows)
 
 

@@ -78,7 +78,7 @@ async def measured(rig: Rig, seconds: float, leads: int) -> dict[str, Any]:
         async with (
             _read_at(place, rig) as address,
             leadglow.working(rig, "board", names) as worker,
-            _board(rig, names, address) as board,
+            running(rig, names, address) as board,
         ):
             os.sched_setaffinity(worker.pid, cores[:1])
             os.sched_setaffinity(
@@ -238,13 +238,14 @@ class Board:
 
 
 @asynccontextmanager
-async def _board(rig: Rig, names: dict[str, str], address: str) -> AsyncIterator[Board]:
+async def running(rig: Rig, names: dict[str, str], address: str, part: str = "board") -> AsyncIterator[Board]:
+    """A board over the leads of a part, stopped in the end; ``address`` is that of the Redis that it reads."""
     settings = {
         "kafka": rig.kafka.address,
         "kafka_idempotence": str(rig.kafka.idempotent),
         "redis": rig.redis.address,
         "board_redis": address,
-        "namespace": rig.name("board"),
+        "namespace": rig.name(part),
         "scorecards": str(SCORECARD),
         "partitions": str(PARTITIONS),
         "board_port": "0",

@@ -39,12 +39,11 @@ class Server:
 
 async def measured(rig: Rig, seconds: float) -> dict[str, Any]:
     """Figures of both servers by kind of request, in turns because machines have moods, and their ratios."""
-    topics = {name: rig.name("collector", name) for name in (*SOURCES, "rejected", "bare")}
-    await create_topics(rig.kafka.address, *topics.values())
+    topics = await create_own_topics(rig, "bare")
     async with AsyncExitStack() as stack:
         servers = {
             "bare": await stack.enter_async_context(_bare(rig, topics["bare"])),
-            "leadglow": await stack.enter_async_context(_collector(rig, topics)),
+            "leadglow": await stack.enter_async_context(running(rig, topics)),
         }
         runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for _ in range(ROUNDS):
@@ -67,6 +66,13 @@ def _median(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return sorted(runs, key=lambda run: float(run["cpu_us_per_request"]))[len(runs) // 2]
 
 
+async def create_own_topics(rig: Rig, *others: str) -> dict[str, str]:
+    """Create the topics that a collector writes to, and others; returns their names."""
+    topics = {name: rig.name("collector", name) for name in (*SOURCES, "rejected", *others)}
+    await create_topics(rig.kafka.address, *topics.values())
+    return topics
+
+
 @asynccontextmanager
 async def _bare(rig: Rig, topic: str) -> AsyncIterator[Server]:
     arguments = (rig.kafka.address, topic, str(rig.kafka.idempotent))
@@ -75,7 +81,8 @@ async def _bare(rig: Rig, topic: str) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def _collector(rig: Rig, topics: dict[str, str]) -> AsyncIterator[Server]:
+async def running(rig: Rig, topics: dict[str, str]) -> AsyncIterator[Server]:
+    """A collector that accepts events, stopped in the end."""
     keys = rig.folder / "collector-keys.yaml"
     keys.write_text(KEYS)
     settings = {

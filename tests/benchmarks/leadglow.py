@@ -59,6 +59,15 @@ def topics(rig: Rig, part: str) -> dict[str, str]:
     return {setting: rig.name(part, setting.replace("_", "-")) for setting in settings}
 
 
+async def scored(worker: Worker, store: RedisStore, events: int) -> None:
+    """Return when the worker has scored so many events and published the scores."""
+    async with asyncio.timeout(PART_S):
+        while await checkpoints(store) < events:
+            await asyncio.sleep(POLL_S)
+            worker.require_alive()
+    await _at_rest(worker, store)
+
+
 @asynccontextmanager
 async def working(rig: Rig, part: str, names: dict[str, str], scorecards: Path = SCORECARD) -> AsyncIterator[Worker]:
     """A worker on these topics, with a namespace of its own, stopped in the end."""

@@ -41,14 +41,14 @@ async def test_a_position_that_is_not_settled_is_not_waited_for() -> None:
     subscription: Any = SubscriptionState()
     consumer: Any = object.__new__(Consumer)
     consumer._thread = Thread(subscription)
-    assert await consumer.next_offset(PLACE) is None
+    assert await consumer.next_offsets([PLACE]) == {PLACE: None}
     subscription.subscribe({PLACE.topic})
-    assert await consumer.next_offset(PLACE) is None
+    assert await consumer.next_offsets([PLACE]) == {PLACE: None}
     subscription.assign_from_subscribed({TopicPartition(*PLACE)})
-    assert await consumer.next_offset(PLACE) is None
+    assert await consumer.next_offsets([PLACE]) == {PLACE: None}
     subscription.seek(TopicPartition(*PLACE), 7)
-    assert await consumer.next_offset(PLACE) == 7
-    assert await consumer.next_offset(TP("web-events", 1)) is None
+    assert await consumer.next_offsets([PLACE]) == {PLACE: 7}
+    assert await consumer.next_offsets([TP("web-events", 1)]) == {TP("web-events", 1): None}
 
 
 async def test_a_running_fetch_ends_before_the_seek_of_a_rebalance() -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from app.logs import set_up_logs
+from app.logs import REPEAT_S, set_up_logs
 
 
 @pytest.fixture
@@ -32,3 +32,24 @@ def test_a_traceback_shows_no_values(form: Literal["json", "text"], capsys: pyte
     assert "a lane ended" in written
     assert "KeyError: 'userId'" in written
     assert "ana@acme.example" not in written
+
+
+@pytest.mark.usefixtures("_restored_logs")
+def test_lines_of_libraries_are_not_repeated(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr("app.logs.time.monotonic", lambda: now_s)
+    set_up_logs("text")
+    library, ours = logging.getLogger("aiokafka"), logging.getLogger("streams.test")
+    for attempt in range(100):
+        library.error("Unable connect to node with id %s: %s", attempt, "refused")
+        ours.warning("trying again in %.1f s", 0.1)
+    library.error("Unable to update metadata from %s", [1])
+    written = capsys.readouterr().err.splitlines()
+    assert sum("Unable connect" in line for line in written) == 1
+    assert sum("trying again" in line for line in written) == 100
+    assert "Unable to update metadata from [1]" in written[-1]
+    now_s += REPEAT_S
+    library.error("Unable connect to node with id %s: %s", 7, "refused")
+    assert "node with id 7: refused (99 more like this since the last line)" in capsys.readouterr().err
