@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from streams.scorefile.doubts import check_doubts
 from streams.scorefile.models import scorecard_of, signal_of
 from streams.scoring.scorecard import Scorecard
-from streams.yamlfile.kinds import Item, Struct, nearest, report_repeated
+from streams.yamlfile.kinds import NAME_PATTERN, Item, Struct, nearest, report_repeated
 from streams.yamlfile.repairs import guess_name
 from streams.yamlfile.tree import Report
 
@@ -61,8 +62,9 @@ def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: R
 
 
 def _check_known(item: Item, signals: Signals | None, report: Report) -> None:
-    if signals is not None and item.value is not None and item.value not in signals:
-        report.add(item.node, f"unknown signal `{item.value}`", nearest(item.value, signals))
+    names = [name for name in signals or () if re.match(NAME_PATTERN, name)]
+    if signals is not None and item.value is not None and item.value not in names:
+        report.add(item.node, f"unknown signal {item.node}", nearest(item.value, names))
 
 
 def _check_unique(items: Iterable[Item | None], noun: str, report: Report) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from streams.scorefile.conditions import GROUPS
 from streams.scorefile.contradictions import find_contradictions, is_never_positive
-from streams.scorefile.texts import check_pattern, check_quotes, check_text
+from streams.scorefile.remedies import event_remedy
+from streams.scorefile.texts import check_number, check_pattern, check_quotes, check_text
 from streams.scorefile.vocabulary import correct_event_path, correct_trait, find_standard_event
 from streams.scoring.scorecard import EVERYTHING
 from streams.yamlfile.kinds import Item, Struct
@@ -42,6 +43,7 @@ def _check_signal(signal: Struct, report: Report) -> None:
     operations = list(_operations(where))
     for path in dict.fromkeys(path for path, _, _ in operations):
         _check_event_path(path, report)
+        _check_calls(path, signal.get("event", ()), report)
     _check_texts(operations, report)
     condition = signal.get("where", EVERYTHING)
     for found in find_contradictions(condition, signal.get("event", ())):
@@ -62,9 +64,12 @@ def _check_events(node: Node, report: Report) -> None:
             shown = ", ".join(spell(part) for part in parts)
             report.warn(item, f"{item} is one name with a comma in it", f"write `[{shown}]` for several events")
             continue
-        standard = find_standard_event(str(item.value)) if check_quotes(item, report) else ""
-        if standard and standard not in names:
-            report.warn(item, f"{item} matches only track calls of exactly this name", f"write `{standard}`")
+        if not check_quotes(item, report):
+            continue
+        standard = find_standard_event(str(item.value))
+        remedy = f"write `{standard}`" if standard and standard not in names else event_remedy(str(item.value))
+        if remedy:
+            report.warn(item, f"{item} matches only track calls of exactly this name", remedy)
 
 
 def _check_event_path(node: Node, report: Report) -> None:
@@ -73,6 +78,14 @@ def _check_event_path(node: Node, report: Report) -> None:
     corrected = correct_event_path(str(node.value)) if check_quotes(node, report) else ""
     if corrected:
         report.warn(node, f"events have no field {node} of their own", f"write `{corrected}`")
+
+
+def _check_calls(path: Node, events: Collection[str], report: Report) -> None:
+    """Warn of `traits` where no event has them: at the top, they are those of identify and group calls."""
+    first, _, rest = str(path.value).partition(".")
+    if first == "traits" and rest and events and not {"identify", "group"} & set(events):
+        message = f"only identify and group calls have {path}"
+        report.warn(path, message, f"write `context.traits.{rest}`, or test the trait in `fit`")
 
 
 def _is_bare(path: Node, report: Report) -> bool:
@@ -143,6 +156,8 @@ def _check_texts(operations: list[Operation], report: Report) -> None:
         if operator == "matches" and not isinstance(operand.value, list):
             if check_quotes(operand, report):
                 check_pattern(operand, report)
+        elif operator in ("gt", "gte", "lt", "lte"):
+            check_number(operand, report)
         elif operator != "exists":
             check_text(str(path.value), operator, operand, report)
 

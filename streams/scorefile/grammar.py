@@ -48,7 +48,7 @@ _NUMBERS = list_of(NUMBER)
 _RANGE = Kind(
     _range, {**_NUMBERS.schema, "minItems": 2, "maxItems": 2}, "[0, 100]", "a list of two numbers, the lower one first"
 )
-_SIGNALS = list_of(placed(NAME))
+_SIGNALS = list_of(placed(kinds.REFERENCE))
 
 _SIGNAL_WORDS = {
     "event": Field(
@@ -69,7 +69,7 @@ _SIGNAL_WORDS = {
         default="no limit",
     ),
     "distinct": Field(
-        PATH,
+        kinds.DISTINCT,
         "The path of a value; each value counts once, at its earliest time.",
         example="properties.path",
         default="every event counts",

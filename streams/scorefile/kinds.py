@@ -83,6 +83,15 @@ def _read_amount(node: Node, report: Report) -> str | None:
     return None
 
 
+def _read_distinct(node: Node, report: Report) -> str | None:
+    if isinstance(node.value, bool):
+        remedy = "write the path of what must differ, such as `properties.path`"
+        report.add(node, f"{node} is not {PATH.about}", remedy if node.value else "remove `distinct`")
+        return None
+    path: str | None = PATH.read(node, report)
+    return path
+
+
 def _missing_remedy(node: Node) -> str:
     if is_comment(node):
         return comment_remedy(node)
@@ -95,6 +104,12 @@ def _comparable(value: Any) -> Any:
     return value
 
 
+def _read_reference(node: Node, report: Report) -> Any:
+    """Any text: one that is no signal's name gets the nearest name later, when all names are known."""
+    return node.value if isinstance(node.value, str) and node.value else NAME.read(node, report)
+
+
+REFERENCE = replace(NAME, read=_read_reference)
 CATEGORY_NAME = text_of(
     f"{NAME.about}, and not `other`",
     "intent",
@@ -126,4 +141,5 @@ LIMIT = text_of(f"a limit of 1 to {MAX_EVENTS} per hour, day, week or ever", "1/
 WORDS = text_of("a text with a letter or a digit", "head of", r"[^\s!-/:-@\[-`{-~]")
 OPERAND = Kind(_read_operand, {"type": ["string", "number", "boolean"]}, "CTO", _OPERAND)
 AMOUNT = replace(PATH, read=_read_amount, example="properties.value")
+DISTINCT = replace(PATH, read=_read_distinct)
 COMPARABLE = scalar_of("a number", "200", {"type": "number"}, _comparable, guess_number)

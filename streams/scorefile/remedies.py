@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from streams.scoring.scorecard import CALL_TYPES
 from streams.yamlfile.repairs import guess_number
 from streams.yamlfile.source import spell
 from streams.yamlfile.tree import Node
@@ -79,6 +80,15 @@ CATEGORY_KEYS_ELSEWHERE: Final = {
 _SENTENCE: Final = re.compile(
     r"([\w.]+)\s*(contains|starts with|ends with|matches|is not|is|equals|in|>=|<=|!=|==|=|>|<)\s*(.+)", re.IGNORECASE
 )
+
+
+def event_remedy(name: str) -> str:
+    """What to write instead of an address, a pattern or a word for all in place of an event's name; empty otherwise."""
+    if re.match(r"/\w|https?://", name) and "*" not in name:
+        return f"write `page`, with `where: {{properties.url: {{contains: {spell(name)}}}}}`"
+    if name.casefold() in ("any", "all", "every", "everything", "*", "any event", "all events"):
+        return f"write `[{', '.join(CALL_TYPES)}]`, and the names of track calls"
+    return "write a list of whole names: there are no wildcards" if "*" in name else ""
 
 
 def where_remedy(node: Node) -> str:

@@ -32,6 +32,18 @@ _MIXED = re.compile(r"(?:[A-Za-z]+[\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d+);")
 _ALTERNATIVES = re.compile(r"[\w&. -]+?(?:\s+(?:or|OR|oder)\s+|\s*\|\|\s*)[\w&. -]+")
 _PRESENT = ("not empty", "is not empty", "not null", "is set", "is known", "has any value", "any", "*")
+_SENTENCES = (
+    (re.compile(r"(?:is )?in \[([^\[\]]+)\]"), "in: [{}]"),
+    (re.compile(r"contains (.+)"), "contains: {}"),
+    (re.compile(r"(?:starts|begins) with (.+)"), "prefix: {}"),
+    (re.compile(r"ends with (.+)"), "suffix: {}"),
+    (re.compile(r"at least (\d+)"), "gte: {}"),
+    (re.compile(r"at most (\d+)"), "lte: {}"),
+    (re.compile(r"(?:more|greater) than (\d+)"), "gt: {}"),
+    (re.compile(r"(?:less|fewer) than (\d+)"), "lt: {}"),
+)
+"""Operators in words, and how they are written."""
+_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}\.\d{2}0")
 Doubt = tuple[str, str]
 """A message and a remedy."""
 
@@ -90,6 +102,13 @@ def check_text(path: str, operator: str, node: Node, report: Report) -> None:
                 report.warn(item, *doubt)
 
 
+def check_number(node: Node, report: Report) -> None:
+    """Warn of a point that may separate thousands."""
+    if not node.quote and _THOUSANDS.fullmatch(node.raw):
+        remedy = f"write `{node.raw.replace('.', '')}` if the point separates thousands, or `{spell(node.value)}`"
+        report.warn(node, f"`{node.raw}` is the number {spell(node.value)}", remedy)
+
+
 def check_pattern(node: Node, report: Report) -> None:
     """Refuse a valid pattern of `matches` that matches no text, and warn of one that matches every text."""
     pattern = str(node.value)
@@ -117,6 +136,8 @@ def _doubts(path: str, operator: str, text: str) -> Iterator[Doubt]:
     compared = _COMPARED.fullmatch(text)
     if compared and operator in _WHOLE:
         yield f"`{text}` is compared as a text", f"write `{_comparison(compared)}`"
+    if operator in _WHOLE:
+        yield from _sentence_doubts(path, operator, text)
     slashes = re.fullmatch(r"/(.+)/[gi]+", text)
     if slashes and operator in _PLAIN:
         yield f"`{operator}` takes `{text}` as it is", f"write `{{matches: {in_quotes('(?i)' + slashes[1])}}}`"
@@ -131,6 +152,16 @@ def _doubts(path: str, operator: str, text: str) -> Iterator[Doubt]:
     if operator in _PLAIN and re.fullmatch(r"\*[^*]+|[^*]+\*|\*[^*]+\*", text) and len(text) > 2:
         yield f"`{operator}` takes the `*` in `{text}` as it is", f"write `{_without_stars(operator, text)}`"
     yield from _address_doubts(path.rpartition(".")[2], operator, text)
+
+
+def _sentence_doubts(path: str, operator: str, text: str) -> Iterator[Doubt]:
+    """An operator in words; a text where only true or false can be."""
+    sentence = next((form.format(found[1]) for each, form in _SENTENCES if (found := each.fullmatch(text))), "")
+    if sentence and operator == "equals":
+        yield f"`{text}` is compared as a text", f"write `{{{sentence}}}`"
+    if path == "properties.automated":
+        remedy = "write `true`" if text.casefold() in ("true", "yes", "on", "1") else "write `false`"
+        yield f"`{path}` is true or false, never the text `{text}`", remedy
 
 
 def _comparison(compared: re.Match[str]) -> str:

@@ -71,7 +71,6 @@ _ELSEWHERE: Final = {
     "ip": "context.ip",
     "locale": "context.locale",
     "campaign": "context.campaign",
-    "utm_campaign": "context.campaign.name",
     "user_id": "userId",
     "anonymous_id": "anonymousId",
     "props": "properties",
@@ -103,14 +102,14 @@ def correct_event_path(path: str) -> str:
     first, dot, rest = path.replace("/", ".").partition(".")
     if rest and first.casefold() in ("event", "$"):
         return correct_event_path(rest) or rest
+    utm = re.fullmatch(r"(?:context\.(?:campaign\.)?)?utm_(source|medium|term|content|campaign)", path.casefold())
+    if utm:
+        return f"context.campaign.{utm[1].replace('campaign', 'name')}"
     if first in _FIELDS:
         return path.replace("/", ".") if "/" in path else ""
     fields = {_letters(field): field for field in _FIELDS}
     if _letters(first) in fields:
         return fields[_letters(first)] + dot + rest
-    utm = re.fullmatch(r"utm_(source|medium|term|content)", first.casefold())
-    if utm:
-        return f"context.campaign.{utm[1]}"
     elsewhere = _ELSEWHERE.get(first.casefold())
     if elsewhere and (rest or "." in elsewhere or elsewhere in _FIELDS):
         return elsewhere + dot + rest

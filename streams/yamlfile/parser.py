@@ -15,6 +15,11 @@ from streams.yamlfile.syntax import find_missing_colon, find_syntax_mistake
 from streams.yamlfile.tree import Mistake, Node, Report, Scalar
 
 MAX_CHARS = 1_000_000
+_LISTABLE = {
+    key: f", or write `{key}` once with a list of both if one of them is enough"
+    for key in ("event", "equals", "contains", "word", "prefix", "suffix")
+}
+"""Keys of scorecard files that take a list of which one is enough, and the end of the remedy for two of them."""
 
 
 class _TreeError(Exception):
@@ -83,7 +88,7 @@ class _Builder:
                 continue
             if name in lines:
                 message = f"{key} is a duplicate of line {lines[name]}"
-                remedy = "keep one of the two"
+                remedy = f"keep one of the two{_LISTABLE.get(name, '')}"
                 first = next(iter(entries))
                 if name == first.value and self.source.line(first.line)[: first.column - 1].rstrip().endswith("-"):
                     remedy += ", or put a dash before it if another item begins here"

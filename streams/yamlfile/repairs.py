@@ -26,6 +26,7 @@ _UNITS: Final = {
     **dict.fromkeys(("q", "quarter", "quarters"), ("d", 90)),
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), ("d", 365)),
 }
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PERIODS: Final = {
     **dict.fromkeys(("hour", "hours", "hr", "h", "hourly"), "hour"),
     **dict.fromkeys(("day", "days", "d", "daily", "24h", "1d", ""), "day"),
@@ -143,6 +144,11 @@ def guess_duration(text: str) -> Iterator[Any]:
     if found and found[2] in _UNITS:
         unit, factor = _UNITS[found[2]]
         yield f"{float(found[1].replace(',', '.')) * factor:g}{unit}"
+    parts = re.findall(r"(\d+)\s*([a-z]+)", text)
+    if len(parts) > 1 and re.fullmatch(r"(\d+\s*[a-z]+[\s,+]*)+", text) and all(unit in _UNITS for _, unit in parts):
+        lengths = [int(count) * _UNITS[unit][1] * _SECONDS[_UNITS[unit][0]] for count, unit in parts]
+        least = min((_UNITS[unit][0] for _, unit in parts), key=_SECONDS.__getitem__)
+        yield f"{sum(lengths) / _SECONDS[least]:g}{least}"
 
 
 def guess_limit(text: str) -> Iterator[Any]:

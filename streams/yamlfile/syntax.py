@@ -86,7 +86,7 @@ def _find_bracket(error: MarkedYAMLError, index: int, source: Source) -> Found |
 
 def _missing_comma(comma: int, index: int, problem: str, source: Source) -> Found:
     if "':'" in problem and re.search(r"[\w.$-]: +$", source.before(comma)):
-        remedy = source.quoting(source.value_at(comma, True), "a text with a colon needs quotes")
+        remedy = _colon_remedy(source.before(comma), source.value_at(comma, True), source)
         return *source.place(index), "this colon is inside a value", remedy
     if source.text[:comma].rstrip().endswith(";"):
         semicolon = source.text.rindex(";", 0, comma)
@@ -167,8 +167,14 @@ def _colon_in_value(line: int, start: int, source: Source, index: int) -> Found:
     return (
         *source.place(index),
         "this colon is inside a value",
-        source.quoting(value, "a text with a colon needs quotes"),
+        _colon_remedy(text[:begin], value, source),
     )
+
+
+def _colon_remedy(before: str, value: str, source: Source) -> str:
+    if re.search(r"\b(where|when): +$", before) and re.match(r"[a-z][\w.]*: ", value):
+        return f"write `{{{value}}}`: a mapping on one line needs braces"
+    return source.quoting(value, "a text with a colon needs quotes")
 
 
 def find_missing_colon(line: int, source: Source) -> Found:

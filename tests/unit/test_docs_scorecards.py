@@ -80,7 +80,10 @@ def structs(schema: Any) -> Iterator[frozenset[str]]:
 def wrapped(block: str) -> str:
     """A block of the page as a whole file."""
     file = block if block.startswith("leadglow") else f"leadglow: 1\n{block}"
-    for name, text in (("signals", SIGNALS), ("scorecards", "{default: {}}")):
+    for name, text in (
+        ("signals", SIGNALS),
+        ("scorecards", "{default: {fit: [{trait: title, when: CTO, points: 5}]}}"),
+    ):
         file += "" if re.search(rf"^{name}:", file, re.M) else f"{name}: {text}\n"
     return file
 
