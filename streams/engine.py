@@ -245,9 +245,8 @@ class Engine:
             elif monotonic_s() - lane.progress_s > STUCK_S:
                 self._fail(Exit.TROUBLE, f"{tp} has {lane.lag} records to score and made no progress for {STUCK_S} s")
             self.env.metrics.lag.labels(str(tp.partition)).set(lane.lag)
-        waiting = [lane.relay.waiting_since_s for lane in self._lanes.values()]
-        oldest_s = min((since_s for since_s in waiting if since_s is not None), default=monotonic_s())
-        self.env.metrics.outbox_oldest.set(monotonic_s() - oldest_s)
+        since_s = [at_s for lane in self._lanes.values() if (at_s := lane.relay.waiting_since_s) is not None]
+        self.env.metrics.outbox_oldest.set(monotonic_s() - min(since_s, default=monotonic_s()))
 
     def _check_intake(self, ready: bool) -> None:
         if self._intake.failure is not None:

@@ -209,7 +209,7 @@ def test_without_kafka_there_is_503_and_all_is_well_when_it_is_back(
         with system.collector(keys) as collector:
             collector.wait_ready()
             accepted = asyncio.run(lose_kafka(collector, broker, how))
-            collector.wait_ready()
+            wait_for(lambda: collector.metric("leadglow_collector_ready") == 1, "reaching Kafka again")
             assert accepted - set(message_ids(system, system.settings.collector_web_topic)) == set()
             status, stderr = collector.stop()
     finally:
