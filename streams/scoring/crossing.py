@@ -15,6 +15,7 @@ the bound than rounding can reach.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil, floor, inf, log2
 
 from streams.scoring.lead import Latch, Lead
@@ -63,11 +64,16 @@ def flips(
     )
 
 
-def is_blocked(rule: StageRule, lead: Lead) -> bool:
-    """Whether a blocking signal has an amount above 0."""
+def blocking_signals(rule: StageRule, lead: Lead) -> list[int]:
+    """The ids of the blocking signals that have an amount above 0."""
     if not rule.blocking:
-        return False
-    return any(s in rule.blocking and a > 0 for s, a in zip(lead.signals, lead.amount, strict=True))
+        return []
+    return [s for s, a in zip(lead.signals, lead.amount, strict=True) if s in rule.blocking and a > 0]
+
+
+def is_blocked(rule: StageRule, lead: Lead) -> bool:
+    """Whether a signal blocks the stage."""
+    return bool(blocking_signals(rule, lead))
 
 
 def decay_can_flip(rule: StageRule, latch: Latch | None, card: CardRule, lead: Lead) -> bool:
@@ -122,23 +128,27 @@ def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int, search: Se
 
 def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     """The first instant after ``now_ms`` at which the published score or a stage changes by decay; None if never."""
-    end_ms = now_ms + horizon_ms(card, lead)
-    search = Search(card, lead)
-    found = _next_published(search, now_ms, end_ms)
-    flip = next_flip(card, lead, now_ms, end_ms if found is None else found, search)
-    return found if flip is None else flip
+    return _next_change(Search(card, lead), now_ms, now_ms + horizon_ms(card, lead))
 
 
 def next_look(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     """The first instant after ``now_ms`` at which decay changes a stage, the published score or the rank."""
-    change = next_change(card, lead, now_ms)
+    search, end_ms = Search(card, lead), now_ms + horizon_ms(card, lead)
+    change = _next_change(search, now_ms, end_ms)
     if card.lowest < read(card, lead, now_ms).whole < card.highest:
         return change
-    moved = _next_whole(Search(card, lead), now_ms, now_ms + horizon_ms(card, lead))
+    moved = _next_whole(search, now_ms, end_ms)
     if moved is None:
         return change
     look = max(moved, now_ms + BEYOND_MS)
     return look if change is None else min(change, look)
+
+
+def _next_change(search: Search, now_ms: int, end_ms: int) -> int | None:
+    """The first instant in (now, end] at which decay changes the published score or a stage."""
+    found = _next_published(search, now_ms, end_ms)
+    flip = next_flip(search.card, search.lead, now_ms, end_ms if found is None else found, search)
+    return found if flip is None else flip
 
 
 def _next_published(search: Search, now_ms: int, end_ms: int) -> int | None:
@@ -148,8 +158,7 @@ def _next_published(search: Search, now_ms: int, end_ms: int) -> int | None:
     shown, lag = published(reading.exact), near(lead, reading)
     low = _in_range(card, shown * UNIT, below=True, lag=lag)
     high = _in_range(card, (shown + 1) * UNIT, below=False, lag=lag)
-    found = _first_past(search, low, high, now_ms, end_ms)
-    return end_ms if found is None and published(read(card, lead, end_ms).exact) != shown else found
+    return _first_past(search, low, high, now_ms, end_ms, lambda later: published(later.exact) != shown)
 
 
 def _next_whole(search: Search, now_ms: int, end_ms: int) -> int | None:
@@ -157,16 +166,18 @@ def _next_whole(search: Search, now_ms: int, end_ms: int) -> int | None:
     reading = read(search.card, search.lead, now_ms)
     lag = near(search.lead, reading)
     low, high = Bound(reading.whole * UNIT, True, lag), Bound((reading.whole + 1) * UNIT, False, lag)
-    found = _first_past(search, low, high, now_ms, end_ms)
-    return end_ms if found is None and read(search.card, search.lead, end_ms).whole != reading.whole else found
+    return _first_past(search, low, high, now_ms, end_ms, lambda later: later.whole != reading.whole)
 
 
-def _first_past(search: Search, low: Bound, high: Bound, now_ms: int, end_ms: int) -> int | None:
-    """The first instant in (now, end] at which the score is certainly past one of two bounds."""
-    found = search.first(low, lambda t: _shows_other(search, low, t), now_ms, end_ms)
-    limit_ms = end_ms if found is None else found
+def _first_past(
+    search: Search, low: Bound, high: Bound, now_ms: int, end_ms: int, differs: Callable[[Reading], bool]
+) -> int | None:
+    """The first instant in (now, end] at which the score is certainly past a bound; the end if it ``differs`` there."""
+    fall = search.first(low, lambda t: _shows_other(search, low, t), now_ms, end_ms)
+    limit_ms = end_ms if fall is None else fall
     rise = search.first(high, lambda t: _shows_other(search, high, t), now_ms, limit_ms)
-    return found if rise is None else rise
+    found = fall if rise is None else rise
+    return end_ms if found is None and differs(read(search.card, search.lead, end_ms)) else found
 
 
 def _shows_other(search: Search, bound: Bound, at_ms: int) -> bool:
@@ -177,14 +188,6 @@ def _shows_other(search: Search, bound: Bound, at_ms: int) -> bool:
     if close and search.smooth.mixed and search.smooth.balanced(at_ms):
         return bound.passed_by_curve(search.smooth.total(at_ms))
     return bound.passed(total)
-
-
-def _calm_ms(rule: StageRule, latch: Latch | None, reading: Reading) -> float:
-    """Lower bound in ms of the time until decay changes a stage that it can change."""
-    total = reading.engagement + reading.fit
-    if latch is not None and latch.inside:
-        return reading.fall_ms(total - rule.leave - MARGIN)
-    return reading.rise_ms(max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN)
 
 
 def _recheck_delay_ms(by: float, total: float, rate: float) -> float:
@@ -229,7 +232,7 @@ def bound_next_change(card: CardRule, lead: Lead, reading: Reading) -> tuple[flo
     for rule in card.stages:
         latch = lead.latches.get(rule.key)
         if latch is not None and latch.inside:
-            calm = min(calm, _calm_ms(rule, latch, reading))
+            calm = min(calm, reading.fall_ms(total - rule.leave - MARGIN))
         elif decay_can_flip(rule, latch, card, lead):
             missing = max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN
             calm = min(calm, reading.rise_ms(missing))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.scoring.crossing import blocking_signals
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, CardRule, Rules, StageRule
 from streams.scoring.score import Reading, read
@@ -16,7 +17,8 @@ def obstacles_of(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> dict[
     for rule in card.stages:
         latch = lead.latches.get(rule.key)
         if latch is None or not latch.inside:
-            found[rule.stage.name] = _missing(rule, reading) + _blocking(rule, lead, rules)
+            blocks = [{"blocked_by": rules.by_id[signal].name} for signal in blocking_signals(rule, lead)]
+            found[rule.stage.name] = _missing(rule, reading) + blocks
     return found
 
 
@@ -28,9 +30,3 @@ def _missing(rule: StageRule, reading: Reading) -> list[dict[str, Any]]:
         ("engagement", reading.engagement, rule.needs_engagement),
     )
     return [{"needs": name, "at_least": least / UNIT, "has": has / UNIT} for name, has, least in bounds if has < least]
-
-
-def _blocking(rule: StageRule, lead: Lead, rules: Rules) -> list[dict[str, Any]]:
-    """The signals that block the stage."""
-    amounts = zip(lead.signals, lead.amount, strict=True)
-    return [{"blocked_by": rules.by_id[s].name} for s, amount in amounts if s in rule.blocking and amount > 0]
