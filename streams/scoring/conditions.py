@@ -127,58 +127,61 @@ def _listed(operand: Any) -> Sequence[Any]:
     return operand if isinstance(operand, list | tuple) else (operand,)
 
 
+def _of_text(holds: Callable[[str], bool]) -> Predicate:
+    """A predicate over texts and over numbers in their decimal form; it fails for anything else."""
+
+    def predicate(value: Any) -> bool:
+        text = text_of(value)
+        return text is not None and holds(text)
+
+    return predicate
+
+
 def _of_folded(compare: Callable[[str, str], bool]) -> Callable[[str | Sequence[str]], Predicate]:
     """An operator over folded texts, for one text or a list of which one is enough."""
 
     def with_operand(operand: str | Sequence[str]) -> Predicate:
         wanted = tuple(map(fold, _listed(operand)))
 
-        def predicate(value: Any) -> bool:
-            text = text_of(value)
-            if text is None:
-                return False
+        def holds(text: str) -> bool:
             text = fold(text)
             return any(compare(text, each) for each in wanted)
 
-        return predicate
+        return _of_text(holds)
 
     return with_operand
 
 
 def _word(operand: str | Sequence[str]) -> Predicate:
-    wanted = tuple(spaced_words(fold(text)) for text in _listed(operand))
+    words = (spaced_words(fold(text)) for text in _listed(operand))
+    wanted = tuple(each for each in words if each.strip())
 
-    def predicate(value: Any) -> bool:
-        text = text_of(value)
-        if text is None:
-            return False
-        words = spaced_words(fold(text))
-        return any(each in words for each in wanted if each.strip())
+    def holds(text: str) -> bool:
+        found = spaced_words(fold(text))
+        return any(each in found for each in wanted)
 
-    return predicate
+    return _of_text(holds)
 
 
 def _matches(pattern: str) -> Predicate:
-    search = _searcher(pattern)
-
-    def predicate(value: Any) -> bool:
-        text = text_of(value)
-        try:
-            return text is not None and search(text) is not None
-        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry and UTF-8 cannot
-            return False
-
-    return predicate
+    return _of_text(_matcher(pattern))
 
 
 def _glob(pattern: str) -> Predicate:
-    matches = _matches(glob_to_regex(fold(pattern)))
+    matches = _matcher(glob_to_regex(fold(pattern)))
+    return _of_text(lambda text: matches(fold(text)))
 
-    def predicate(value: Any) -> bool:
-        text = text_of(value)
-        return text is not None and matches(fold(text))
 
-    return predicate
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    search = _searcher(pattern)
+
+    def holds(text: str) -> bool:
+        try:
+            return search(text) is not None
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry and UTF-8 cannot
+            return False
+
+    return holds
 
 
 def _searcher(pattern: str) -> Callable[[str], Any]:
