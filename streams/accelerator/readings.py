@@ -34,10 +34,10 @@ def update_scores(table: Table, ranks: Ranks, rows: Column, nows: Column) -> tup
             found = zip(rows[moved].tolist(), places[moved, i].tolist(), strict=True)
             ranks.setdefault(card.name, {}).update((table.ids[row], place) for row, place in found)
     low, high = table.model.cards["lowest"], table.model.cards["highest"]
-    unknown = known == NOT_SHOWN
-    unsent = unknown | (np.floor(known).clip(low, high) != wholes.clip(low, high))
+    unknown, before = known == NOT_SHOWN, np.floor(known)
+    unsent = unknown | (before.clip(low, high) != wholes.clip(low, high))
     table.leads["unsent"][rows[unsent.any(axis=1)]] = 1
-    return (unknown | (np.floor(known) != wholes)).any(axis=1), calm, change, slack
+    return (unknown | (before != wholes)).any(axis=1), calm, change, slack
 
 
 def standings(table: Table, rows: Sequence[int], at_ms: int) -> dict[str, list[Standing]]:
