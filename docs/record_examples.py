@@ -19,10 +19,10 @@ from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
 from streams.scoring.stages import standing
 from streams.shard.alert import alert, score_record
+from streams.units import DAY_MS
 
 SCORECARDS = Path(__file__).parents[1] / "scorecards.yaml"
 BOARD = "https://board.acme.example"
-DAY_MS = 86_400_000
 PRICING = {"url": "https://acme.example/pricing", "path": "/pricing"}
 GOOGLE = {"campaign": {"source": "google", "medium": "cpc", "name": "spring"}}
 TRAITS = {"title": "CTO", "employees": 450, "email": "ana@acme.example"}

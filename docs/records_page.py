@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from docs.markers import fill
+from docs.markdown import fill, table
 from docs.record_examples import examples
 from streams.schemas import RECORDS
-from streams.schemas.fields import table
+from streams.schemas.fields import TIME, Field
 
 PAGE = Path(__file__).parent / "records.md"
+TYPES = {"string": "text", "integer": "whole number", "number": "number", "object": "object", "null": "null"}
+
+
+def fields_table(fields: Sequence[Field]) -> str:
+    """All fields of a record."""
+    return table(("Field", "Type", "Meaning", "Example"), (row for each in fields for row in _rows(each, "")))
+
+
+def _rows(field: Field, prefix: str) -> Iterator[tuple[str, ...]]:
+    example = "" if field.fields else f"`{json.dumps(field.example, ensure_ascii=False)}`"
+    path = prefix + field.name
+    yield f"`{path}`", _type_of(field), field.meaning + field.absence, example
+    for each in field.fields:
+        yield from _rows(each, f"{path}{field.below}.")
+
+
+def _type_of(field: Field) -> str:
+    schema = field.schema
+    unit = f", {field.unit}" if field.unit else ""
+    if "enum" in schema:
+        return "text: " + ", ".join(f"`{each}`" for each in schema["enum"])
+    if schema["type"] == "array":
+        return f"list of at most {schema['maxItems']}"
+    if schema.get("format") == TIME:
+        return "time"
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return " or ".join(TYPES[kind] for kind in kinds) + unit
 
 
 def _short(data: dict[str, Any], *kept: str) -> dict[str, Any]:
@@ -28,7 +56,7 @@ def parts() -> dict[str, str]:
     found = examples()
     left = {**found["left"], "data": _short(found["left"]["data"], "score", "stage", "threshold", "cause")}
     return {
-        **{f"fields of {name}": table(record.fields) for name, record in RECORDS.items()},
+        **{f"fields of {name}": fields_table(record.fields) for name, record in RECORDS.items()},
         "an alert of an entry": _block(found["entered"]),
         "an alert of leaving": _block(left),
         "a score": _block(found["score"]),

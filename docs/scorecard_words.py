@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
+from docs.markdown import table
 from streams.events.calls import (
     MAX_ELEMENT_BYTES,
     MAX_ELEMENTS,
@@ -71,13 +72,6 @@ _SECTIONS: Final = {
     PATH.about: "values",
 }
 """What a key may have -> the section of the page about it."""
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
-    heads = list(head)
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
 def example_of(word: str, field: Field) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from docs.markers import fill
+from docs.markdown import fill, table
 from docs.record_examples import at
-from docs.scorecard_words import table, word_parts
+from docs.scorecard_words import word_parts
 from streams.events.codec import Codec
 from streams.scorefile import load
 from streams.scoring.event import LeadEvent
@@ -21,10 +21,10 @@ from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
 from streams.scoring.score import Explanation, explain
 from streams.scoring.stages import Transition
+from streams.units import DAY_MS
 
 PAGE = Path(__file__).parent / "scorecards.md"
 END = "2027-12-31T00:00:00Z"
-DAY_MS = 86_400_000
 
 
 def blocks(language: str) -> list[str]:

@@ -1,9 +1,8 @@
-"""Describes the fields of a record once, as rows of a table and as JSON Schema (draft 2020-12)."""
+"""Describes the fields of a record once, as JSON Schema (draft 2020-12) for programs and for docs/records.md."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +10,6 @@ Schema = dict[str, Any]
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_TYPE: Final = "application/schema+json"
 TIME: Final = "date-time"
-_WORDS: Final = {"string": "text", "integer": "whole number", "number": "number", "object": "object", "null": "null"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,11 @@ class Field:
     """The fields of an object, or of each object in a list."""
     below: str = ""
     """Between its name and theirs: ``[]`` for a list, ``.STAGE[]`` for lists by stage."""
+
+    @property
+    def absence(self) -> str:
+        """The sentence about when it is absent, after a space; empty if it never is."""
+        return f" Absent {self.absent}." if self.absent else ""
 
 
 def text(name: str, meaning: str, example: Any, *, choices: Sequence[str] = (), **more: Any) -> Field:
@@ -105,8 +108,7 @@ def object_schema(fields: Sequence[Field]) -> Schema:
 
 def field_schema(field: Field) -> Schema:
     """The schema of a field's value."""
-    absent = f" Absent {field.absent}." if field.absent else ""
-    schema: Schema = {**field.schema, "description": field.meaning.replace("*", "") + absent}
+    schema: Schema = {**field.schema, "description": field.meaning.replace("*", "") + field.absence}
     if not field.fields:
         return schema | {"examples": [field.example]}
     inner = object_schema(field.fields)
@@ -125,31 +127,3 @@ def example_of(field: Field) -> Any:
     if field.below == "[]":
         return [inner]
     return {field.below[1:-2].lower(): [inner]} if field.below else inner
-
-
-def table(fields: Sequence[Field]) -> str:
-    """All fields in a Markdown table."""
-    head = "| Field | Type | Meaning | Example |\n| --- | --- | --- | --- |\n"
-    return head + "".join(f"{row}\n" for each in fields for row in _table_rows(each, ""))
-
-
-def _table_rows(field: Field, prefix: str) -> Iterator[str]:
-    absent = f" Absent {field.absent}." if field.absent else ""
-    example = "" if field.fields else f"`{json.dumps(field.example, ensure_ascii=False)}`"
-    path = prefix + field.name
-    yield f"| `{path}` | {_type_of(field)} | {field.meaning}{absent} | {example} |"
-    for each in field.fields:
-        yield from _table_rows(each, f"{path}{field.below}.")
-
-
-def _type_of(field: Field) -> str:
-    schema = field.schema
-    unit = f", {field.unit}" if field.unit else ""
-    if "enum" in schema:
-        return "text: " + ", ".join(f"`{each}`" for each in schema["enum"])
-    if schema["type"] == "array":
-        return f"list of at most {schema['maxItems']}"
-    if schema.get("format") == TIME:
-        return "time"
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    return " or ".join(_WORDS[kind] for kind in kinds) + unit
