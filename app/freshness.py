@@ -9,6 +9,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from streams.shard.alert import rfc3339
+from streams.shard.position import Position
 
 LATE_MS: Final = 10_000
 """Scores are late from this lag on, or when no worker was seen for so long."""
@@ -71,8 +72,8 @@ class ShardPosition(NamedTuple):
     @classmethod
     def from_fields(cls, partition: int, fields: Mapping[str, bytes]) -> ShardPosition:
         """The position in a control record."""
-        checkpoint, arrived = int(fields.get("ckpt", b"0")), int(fields.get("arrived", b"0") or 0)
-        return cls(partition, checkpoint, arrived, bytes(fields.get("owner", b"")) == REBUILD)
+        position = Position.from_fields(fields)
+        return cls(partition, position.checkpoint, position.arrived_ms, fields.get("owner") == REBUILD)
 
 
 class _Place(NamedTuple):

@@ -20,6 +20,7 @@ from typing import Any
 
 from app.board.costs import COSTS_FORMAT
 from app.demo.generator import Traffic
+from app.freshness import Offsets
 from streams.clock import now_ms
 from streams.environment import Environment
 from streams.events.outgoing import decode_outgoing
@@ -126,7 +127,7 @@ def tell(board: Running, played: Played) -> None:
     """Let the board know what it would have read from Kafka."""
     for topic, records in played.told.items():
         board.tails.take_records(topic, sorted(records, key=lambda record: record.timestamp))
-    board.tails.ends = {partition: len(log) for partition, log in played.log.items()}
+    board.tails.offsets = Offsets({partition: len(log) for partition, log in played.log.items()}, (), now_ms())
     for topic, per_s in zip(TOPICS.sources, PER_S, strict=True):
         board.tails.sources[topic] = {"topic": topic, "lag": 0, "per_s": per_s}
     board.tails.offsets_read_s = math.inf

@@ -20,7 +20,8 @@ from app.board.channels import Handovers
 from app.board.flow import RateMeter, Rejects
 from app.board.metrics import Metrics
 from app.freshness import Offsets, Source
-from streams.clock import monotonic_s, now_ms
+from app.group_offsets import read_group_offsets
+from streams.clock import monotonic_s
 from streams.transport.topics import Topics
 
 Consumer: TypeAlias = AIOKafkaConsumer
@@ -92,12 +93,10 @@ class TopicTails:
         """When alerts that arrived since the start were read."""
         self.sources: dict[str, dict[str, Any]] = {}
         """Topic -> its lag and rate."""
-        self.ends: dict[int, int] = {}
-        """Partition of lead-events -> its end offset."""
         self.offsets: Offsets | None = None
         """What Kafka said last about the topics that workers read."""
         self.workers = WorkerCount(admin, group)
-        self._ended: deque[tuple[float, int, dict[Any, int]]] = deque()
+        self._ended: deque[tuple[float, int, Mapping[Any, int]]] = deque()
         """(time, ms since the epoch, end offset of each partition), oldest first."""
         self.offsets_read_s = monotonic_s()
         """When end offsets were last read."""
@@ -207,28 +206,29 @@ class TopicTails:
             await asyncio.sleep(RETRY_S)
 
     @property
+    def ends(self) -> Mapping[int, int]:
+        """Partition of lead-events -> its end offset."""
+        return {} if self.offsets is None else self.offsets.ends
+
+    @property
     def has_stale_offsets(self) -> bool:
         """Whether end offsets have not been read for a while."""
         return monotonic_s() - self.offsets_read_s > STALE_OFFSETS_S
 
     async def _read_offsets(self, consumer: Consumer, member: Consumer) -> None:
-        places, read_ms = list(consumer.assignment()), now_ms()
-        # The ends are read afterwards: those of lead-events then include all that intake has forwarded.
-        committed = {p: await member.committed(p) or 0 for p in places if p.topic in self._topics.sources}
-        ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
+        done, ends, read_ms = await read_group_offsets(consumer, member, self._topics.sources)
         self.offsets_read_s = monotonic_s()
         self._ended.append((self.offsets_read_s, read_ms, ends))
         while len(self._ended) > 1 and self._ended[1][0] <= self.offsets_read_s - COMMIT_S:
             self._ended.popleft()
         _, ended_ms, earlier = self._ended[0]
-        self.ends = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
-        self.events.add_sample(monotonic_s(), sum(self.ends.values()))
+        ours = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
+        self.events.add_sample(monotonic_s(), sum(ours.values()))
         sources = [
-            Source(place.topic, place.partition, earlier.get(place, 0), max(done, firsts[place]), ended_ms)
-            for place, done in committed.items()
+            Source(place.topic, place.partition, earlier.get(place, 0), at, ended_ms) for place, at in done.items()
         ]
         self._measure_sources(sources, ends)
-        self.offsets = Offsets(self.ends, sources, read_ms)
+        self.offsets = Offsets(ours, sources, read_ms)
 
     def _measure_sources(self, sources: Sequence[Source], ends: Mapping[Any, int]) -> None:
         """Measure the lag and rate of each source topic."""

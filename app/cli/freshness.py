@@ -6,6 +6,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from app.freshness import Offsets, Progress, ShardPosition, Source, State
+from app.group_offsets import read_group_offsets
 from app.settings import Settings
 from app.wiring import make_tail_consumer
 from streams.clock import now_ms
@@ -16,7 +17,7 @@ _UNKNOWN = "Kafka does not respond: it is unknown whether events wait that are n
 
 
 async def find_warning(settings: Settings, store: Store) -> str:
-    """A sentence for somebody who reads scores while events wait; empty if nothing is missing."""
+    """A warning that events wait and are not in the scores; empty if nothing is missing."""
     try:
         async with asyncio.timeout(KAFKA_S):
             offsets = await _read_offsets(settings)
@@ -36,18 +37,12 @@ async def _read_offsets(settings: Settings) -> Offsets:
     member: Any = make_tail_consumer(settings, (), settings.namespace)
     try:
         await consumer.start()
-        places = list(consumer.assignment())
-        consumer.pause(*places)
+        consumer.pause(*consumer.assignment())
         await member.start()
-        at_ms = now_ms()
-        committed = {p: await member.committed(p) or 0 for p in places if p.topic != settings.lead_events}
-        ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
-        sources = [
-            Source(place.topic, place.partition, ends[place], max(done, firsts[place]), at_ms)
-            for place, done in committed.items()
-        ]
+        done, ends, read_ms = await read_group_offsets(consumer, member, settings.sources)
+        sources = [Source(place.topic, place.partition, ends[place], at, read_ms) for place, at in done.items()]
         ours = {each.partition: end for each, end in ends.items() if each.topic == settings.lead_events}
-        return Offsets(ours, sources, at_ms)
+        return Offsets(ours, sources, read_ms)
     finally:
         await consumer.stop()
         await member.stop()

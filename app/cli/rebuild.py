@@ -11,6 +11,7 @@ from app.cli.common import load_rules, open_store, run
 from app.cli.errors import CommandError
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import explain_kafka_failure
+from app.freshness import REBUILD
 from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import make_consumer
@@ -90,7 +91,7 @@ async def empty_shard(store: Store, partition: int, version: str) -> None:
     Raises:
         CommandError: a worker wrote the shard at every attempt.
     """
-    fields = {"ckpt": b"0", "scorecards": version.encode(), "owner": b"rebuild"}
+    fields = {"ckpt": b"0", "scorecards": version.encode(), "owner": REBUILD}
     for _ in range(ATTEMPTS):
         await store.wipe(partition)
         first = Commit(0, "", f"rebuild:{uuid.uuid4().hex}", fields)
