@@ -39,7 +39,7 @@ def counted_signals(lead: Lead) -> list[CountedSignal]:
 
 
 def retract_event(rules: Rules, lead: Lead, digest: bytes, counted_as: Sequence[Sequence[Any]] = ()) -> bool:
-    """Undo the event with this message id hash; False if it is not known as what it was counted.
+    """Undo the event with this message id hash; False if it is unknown how it was counted.
 
     ``counted_as``: what a lead that was merged into this one remembers of the event, see ``Retract.counted_as``.
     """
@@ -74,7 +74,7 @@ def _undo(rules: Rules, lead: Lead, item: CountedSignal, kept: Iterable[CountedS
 
 
 def forget_event(lead: Lead, digest: bytes) -> list[tuple[int, int, str, float, int]]:
-    """Forget all but the id of an event; return what it was counted as, see ``Retract.counted_as``."""
+    """Forget all but the id of an event; return how it was counted, see ``Retract.counted_as``."""
     gone = [item for item in counted_signals(lead) if item.digest == digest]
     if gone:
         _forget(lead, digest)

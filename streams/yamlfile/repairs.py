@@ -45,7 +45,7 @@ Guess = Callable[[str], Iterator[Any]]
 
 
 def is_comment(node: Node) -> bool:
-    """Whether a comment stands where a value may have been meant."""
+    """Whether a comment is in the place of a value."""
     return node.value is None and node.raw.startswith("#")
 
 

@@ -10,11 +10,10 @@ import pytest
 
 from streams.clock import now_ms
 from streams.shard.alert import rfc3339
+from streams.units import HOUR_MS
 from tests.support.servers import Running
 from tests.support.system import CollectorProcess, System
 from tests.support.waiting import wait_for
-
-HOUR_MS = 3_600_000
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ def _of_turns(reference: Sequential, shard: ShardDriver) -> list[str]:
 
 
 def _alike(turn: Turn, made: Transition) -> bool:
-    mine = (turn.kind, turn.cause, turn.told, turn.joined_to)
+    mine = (turn.kind, turn.cause, turn.is_alert, turn.joined_to)
     return (
         mine == (made.kind, made.cause, made.is_alert, made.joined_to)
         and abs(turn.at_ms - made.at_ms) <= turn.tolerance_ms

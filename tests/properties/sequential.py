@@ -58,7 +58,7 @@ class Turn:
     kind: str
     at_ms: int
     cause: str
-    told: bool
+    is_alert: bool
     joined_to: str = ""
     tolerance_ms: float = 0.0
 
@@ -204,9 +204,9 @@ class Sequential:
         if state is not None:
             for (card, stage), latch in state.latches.items():
                 if latch.inside:
-                    told = not latch.silent and self._stage(card, stage).handoff
+                    is_alert = not latch.silent and self._stage(card, stage).handoff
                     self.turns.append(
-                        Turn(item.lead_id, card, stage, "left", state.clock, "merged", told, item.greater.id)
+                        Turn(item.lead_id, card, stage, "left", state.clock, "merged", is_alert, item.greater.id)
                     )
 
     def _arrive(self, item: Arriving, state: Person | None) -> None:
@@ -313,9 +313,9 @@ class Sequential:
             latch.silent = not stage.handoff or (cooling if silent is None else silent)
             if not latch.silent:
                 latch.published_at = now
-        told = stage.handoff and not latch.silent
+        is_alert = stage.handoff and not latch.silent
         tolerance = self._tolerance_ms(card, person, now) if cause == "decay" else 0.0
-        self.turns.append(Turn(lead_id, card.name, stage.name, kind, now, cause, told, tolerance_ms=tolerance))
+        self.turns.append(Turn(lead_id, card.name, stage.name, kind, now, cause, is_alert, tolerance_ms=tolerance))
 
     def _tolerance_ms(self, card: Scorecard, person: Person, now_ms: int) -> float:
         """How far rounding parts to a billionth of a point can move a crossing."""
