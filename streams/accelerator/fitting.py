@@ -8,7 +8,7 @@ from streams.scoring.lead import ID_BYTES, OLDER, Lead, detail_key
 
 
 def fits(lead: Lead) -> bool:
-    """Whether a lead can be held in columns: amounts are 1, and its remembered values are in the order of its events.
+    """Whether a lead can be held in columns: its windows hold no amounts, and ``details_fit``.
 
     All rows are as wide as the widest lead, so a lead with very many signals does not fit.
     """
@@ -21,8 +21,16 @@ def fits(lead: Lead) -> bool:
             return False
         if len(window.entries) == DISTINCT_VALUES and not window.entries[-1][3]:
             return False  # the window of a limited signal is full, so the kernel could not count any more
-    if not lead.details:
-        return True
+    return not lead.details or has_amounts(lead) or _has_values(lead)
+
+
+def has_amounts(lead: Lead) -> bool:
+    """Whether the details of a lead are amounts, without a value among them."""
+    return bool(lead.details) and not any(value for _, _, value in lead.details.values())
+
+
+def _has_values(lead: Lead) -> bool:
+    """Whether the details of a lead are values with an amount of 1, in the order of its events."""
     found = valued(lead)
     return len(found) == len(lead.details) == len({i for i, *_ in found}) and all(value for *_, value in found)
 

@@ -51,6 +51,7 @@ LEAD: Final = _record(
     stale=np.uint8,
     unsent=np.uint8,
     rare=np.uint8,  # whether it has rarely used parts, which are stored outside the row
+    amounts=np.uint8,  # whether it has amounts of recent events, one of these parts
     stuck=np.uint8,  # whether ``Scorer`` must apply its remaining inputs of this step
 )
 """One row of the leads; the fields that every event needs come first."""
@@ -68,6 +69,8 @@ WINDOW: Final = _record(closed=np.float64, closed_ref=np.int64, block=np.int64, 
 """A Window; ``block`` is the start of its entries or, in a free window, the next free window."""
 WINDOW_BITS: Final = _record(closed=np.uint64, closed_ref=np.int64, block=np.int64, size=np.int16, room=np.int8)
 """WINDOW, with the bytes of ``closed`` as an integer."""
+KIND: Final = _record(match=np.int64, value=np.uint64, amount=np.float64)
+"""What events of one kind have in INPUT."""
 INPUT: Final = _record(
     row=np.int64,
     arrival=np.int64,
@@ -76,6 +79,9 @@ INPUT: Final = _record(
     match=np.int64,
     value=np.uint64,  # hash of the value of a distinct signal, 0 for none
     known=np.uint8,
+    counted=np.uint8,  # set when the event is remembered
+    amount=np.float64,  # for signals that count an amount
+    refit=np.int64,  # index of the fits that its traits give the lead, -1 for no change
 )
 """One event of a batch; ``row`` is -1 if its lead has no row, ``match`` is -1 if it is not plain."""
 WEIGHT: Final = _record(worth=np.float64, cap=np.float64, category=np.int64)
@@ -101,9 +107,17 @@ CARD: Final = _record(
 )
 STAGE: Final = _record(enter=np.float64, leave=np.float64, needs_fit=np.float64, needs_engagement=np.float64)
 MATCH: Final = _record(
-    first=np.int64, last=np.int64, gain=np.float64, beyond_gain=np.uint8, counted=np.uint8, group=np.int64
+    first=np.int64,
+    last=np.int64,
+    gain=np.float64,
+    amount_gain=np.float64,  # further gain for each 1 of the event's amount
+    beyond_gain=np.uint8,
+    counted=np.uint8,
+    scaled=np.uint8,  # whether a signal counts the amount
+    group=np.int64,
 )
-HIT: Final = _record(signal=np.int64, amount=np.float64)
+HIT: Final = _record(signal=np.int64, fixed=np.float64, scaled=np.float64)
+"""A signal that counts ``fixed`` plus ``scaled`` times the event's amount: 1 and 0, or 0 and 1."""
 
 
 class Slots(NamedTuple):

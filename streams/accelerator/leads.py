@@ -12,6 +12,7 @@ import numpy as np
 from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.fitting import fits
 from streams.accelerator.id_index import NOWHERE
+from streams.accelerator.layout import KIND
 from streams.accelerator.table import Table
 from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
@@ -51,9 +52,8 @@ class AcceleratedLeads:
     def _forget_matches(self) -> None:
         self._kinds: list[tuple[str, tuple[Any, ...]]] = []
         """``known_kinds`` of the last batch."""
-        self._matches_of = np.zeros(0, np.int64)
-        """Match number of each kind for the kernel."""
-        self._values_of = np.zeros(0, np.uint64)
+        self._matches = np.zeros(0, KIND)
+        """What each kind matches."""
 
     # What is in memory ----------------------------------------------------------------------------------------
 

@@ -1,61 +1,144 @@
-"""Change traits and campaigns of leads in the table, without making objects of the leads.
+"""Keep the rarely used parts of leads in the table: stages, traits, campaigns, aliases, and amounts of recent events.
 
-Only changes that leave every fit as it is: they change no score, so it does not matter that the kernel has already
-applied the events themselves, and other events of these leads.
+They are stored encoded; those that a step changes are decoded until its end.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
-from streams.accelerator.table import Table
+from streams.accelerator.layout import Column
 from streams.scoring.event import LeadEvent
-from streams.scoring.identity import note_touch, note_traits
-from streams.scoring.lead import Lead
-from streams.scoring.stored import decode_head, decode_tail, encode_apart
+from streams.scoring.identity import note_touch, note_traits, set_trait, trait_row
+from streams.scoring.lead import ID_BYTES, RECENT, Lead, detail_key
+from streams.scoring.rules import Hit, Rules
+from streams.scoring.scorer import note_detail
+from streams.scoring.stored import NO_HEAD, NO_TAIL, decode_head, decode_tail, encode_apart, encode_details
 
-_COMPARED: Final = (str, int, bool)
-"""Types of values that are compared; any other value counts as changed."""
+Details = dict[bytes, list[Any]]
+"""``Lead.details``."""
+_NOTHING: Final = (b"", b"")
+_EVENT_BYTES: Final = 12
+"""Size of the part of a ``detail_key`` that identifies the event; the signal follows."""
 
 
 class RareParts:
-    """The rarely used parts of the leads that a batch changes."""
+    """The rarely used parts of the rows of a table."""
 
-    def __init__(self, table: Table) -> None:
-        """Decode nothing yet."""
-        self._table = table
-        self._leads: dict[int, Lead] = {}
-        """Row -> a lead with only these parts."""
+    def __init__(self, leads: Column, remembered: Callable[[int], set[bytes]]) -> None:
+        """``leads`` are the rows; ``remembered`` returns the events of a row, each as a ``detail_key`` begins."""
+        self._leads = leads
+        self._remembered = remembered
+        self._encoded: dict[int, tuple[bytes, bytes]] = {}
+        """Row -> result of ``encode_apart``, unless it is empty."""
+        self._changed: dict[int, Lead] = {}
+        """Row -> a lead with only these parts, as changed by the current step."""
+        self._details: dict[int, Details] = {}
+        """Row -> amounts of recent events, and of some events that the lead no longer remembers."""
 
-    def keeps_fit(self, row: int, event: LeadEvent) -> bool:
-        """Whether the traits of an event have the known values wherever a scorecard reads them."""
-        if event.traits is None:
-            return True
-        known = self._lead(row).traits
-        return all(
-            name in known and type(value) is type(known[name][0]) in _COMPARED and value == known[name][0]
-            for name, value in event.traits.items()
-            if name in self._table.rules.traits
-        )
+    def put(self, row: int, lead: Lead, details: Details) -> None:
+        """Store the parts of a lead; ``details`` are empty or amounts of its recent events."""
+        self.remove(row)
+        if (apart := encode_apart(lead))[0]:
+            self._encoded[row], self._leads["rare"][row] = apart, 1
+        if details:
+            self._details[row], self._leads["amounts"][row], self._leads["rare"][row] = details, 1, 1
 
-    def note(self, row: int, event: LeadEvent) -> int:
+    def remove(self, row: int) -> None:
+        """Forget the parts of a row."""
+        for parts in (self._encoded, self._changed, self._details):
+            parts.pop(row, None)
+        self._leads["rare"][row], self._leads["amounts"][row] = 0, 0
+
+    def leads(self) -> Iterator[tuple[int, Lead]]:
+        """Rows with a lead that has only these parts."""
+        for row in self._encoded.keys() | self._changed.keys():
+            yield row, self.lead(row)
+
+    def lead(self, row: int) -> Lead:
+        """A lead with only these parts of a row, for reading only."""
+        if (lead := self._changed.get(row)) is not None:
+            return lead
+        lead = Lead(0)
+        head, tail = self._encoded.get(row, _NOTHING)
+        if head:
+            decode_head(lead, head)
+            decode_tail(lead, tail)
+        return lead
+
+    def note(self, row: int, event: LeadEvent, rules: Rules) -> int:
         """Note traits and campaign of an event; return the number of traits that were left out."""
-        if event.arrival <= self._table.leads[row]["erased_at"]:
-            return 0
-        lead = self._lead(row)
+        lead = self._changed[row] = self.lead(row)
+        self._leads["rare"][row] = 1
         if event.touch is not None:
             note_touch(lead, [event.at, *event.touch])
-        left_out = note_traits(lead, event, self._table.rules.traits)
-        if (apart := encode_apart(lead))[0]:
-            self._table.rare[row], self._table.leads[row]["rare"] = apart, 1
-        return left_out
+        return note_traits(lead, event, rules.traits)
 
-    def _lead(self, row: int) -> Lead:
+    def note_detail(self, row: int, event: LeadEvent, hit: Hit) -> None:
+        """Note the amount of a recent event; the kernel has set ``amounts``."""
+        note_detail(self._details.setdefault(row, {}), int(self._leads[row]["base"]), event, hit)
+        self._leads["rare"][row] = 1
+
+    def texts(self, rows: Sequence[int]) -> Iterator[bytes]:
+        """Three texts for each of the rows that has such parts: before windows, before details, and details."""
+        for row in rows:
+            if (lead := self._changed.get(row)) is not None:
+                self._encoded[row] = encode_apart(lead)
+            head, tail = self._encoded.get(row, _NOTHING)
+            details = self._kept_details(row)
+            if head or details:
+                yield from (head or NO_HEAD, tail or NO_TAIL, details)
+            else:
+                self.remove(row)
+
+    def end_step(self) -> None:
+        """Keep only the encoded parts; ``texts`` was called for all changed rows."""
+        self._changed.clear()
+
+    def _kept_details(self, row: int) -> bytes:
+        """The encoded details of the events that a lead remembers."""
+        details = self._details.get(row)
+        if details is None:
+            return b""
+        if self._leads[row]["recents"] == RECENT:  # it may have forgotten some
+            remembered = self._remembered(row)
+            for key in [key for key in details if key[:_EVENT_BYTES] not in remembered]:
+                del details[key]
+        if details:
+            return encode_details(details)
+        del self._details[row]
+        self._leads["amounts"][row] = 0
+        return b""
+
+
+def event_key(digest: int, at: int) -> bytes:
+    """The part of a ``detail_key`` that identifies an event, at ``at`` ms after base."""
+    return detail_key(digest.to_bytes(ID_BYTES, "big"), at, 0)[:_EVENT_BYTES]
+
+
+class NewFits:
+    """The fits that the traits in a batch of events will give to leads, worked out before any trait is noted."""
+
+    def __init__(self, rare: RareParts, rules: Rules) -> None:
+        """Start with the traits that the leads have."""
+        self._rare = rare
+        self._rules = rules
+        self._leads: dict[int, Lead] = {}
+        """Row -> a lead with only the traits that scorecards read."""
+
+    def after(self, row: int, event: LeadEvent) -> list[float] | None:
+        """The fits of a lead on all scorecards after an event; None if no trait that they read changes its value."""
+        names = self._rules.traits.intersection(event.traits or ())
+        if not names:
+            return None
         lead = self._leads.get(row)
         if lead is None:
             lead = self._leads[row] = Lead(0)
-            head, tail = self._table.rare.get(row, (b"", b""))
-            if head:
-                decode_head(lead, head)
-                decode_tail(lead, tail)
-        return lead
+            known = self._rare.lead(row).traits
+            lead.traits = {name: known[name] for name in self._rules.traits if name in known}
+        before = repr(lead.trait_values())  # 1, 1.0 and True are equal
+        for name in names:
+            set_trait(lead, name, trait_row(event, name))
+        values = lead.trait_values()
+        return None if repr(values) == before else [card.fit(values) for card in self._rules.cards]

@@ -47,7 +47,7 @@ def standings(table: Table, rows: Sequence[int], at_ms: int) -> dict[str, list[S
     exact, engagement, *_ = _read(table, places, nows)
     fit = table.cards.scores["fit"][places]
     readings = zip(
-        rows, nows.tolist(), exact.tolist(), engagement.tolist(), fit.tolist(), table.stages(places), strict=True
+        rows, nows.tolist(), exact.tolist(), engagement.tolist(), fit.tolist(), _stages(table, places), strict=True
     )
     return {
         table.ids[row]: [Standing(Score(*score), stage, now_ms) for *score, stage in zip(*scores, stages, strict=True)]
@@ -71,3 +71,16 @@ def _read(table: Table, rows: Column, nows: Column) -> tuple[Floats, Floats, Flo
         table.leads, table.slots, table.cards, table.model, rows, nows, exact, engagement, calm, change, slack
     )
     return exact, engagement, calm, change, slack
+
+
+def _stages(table: Table, rows: Column) -> list[list[str | None]]:
+    """The stage of each row on each scorecard: the last one in file order that it is inside."""
+    columns: list[list[str | None]] = []
+    first = 0
+    for card in table.rules.cards:
+        names = [None, *(rule.stage.name for rule in card.stages)]
+        inside = table.cards.inside[rows, first : first + len(card.stages)]
+        last = (inside * np.arange(1, len(names))).max(axis=1, initial=0)
+        columns.append([names[at] for at in last.tolist()])
+        first += len(card.stages)
+    return [list(row) for row in zip(*columns, strict=True)]

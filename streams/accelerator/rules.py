@@ -69,7 +69,7 @@ class Signals:
 
 
 class PlainMatches:
-    """The matches that the kernel can apply: without amounts, and with one distinct value at most."""
+    """The matches that the kernel can apply: those that count one amount or one distinct value at most."""
 
     def __init__(self, rules: Rules, signals: Signals) -> None:
         self._gains = {rule.id: (gain(rules, rule.id), beyond_gain(rules, rule)) for rule in rules.by_id.values()}
@@ -82,7 +82,10 @@ class PlainMatches:
         """The number of a match; ``kernel.NOT_PLAIN`` if the kernel cannot apply it."""
         if len(self._gains) > MAX_SIGNALS:
             return kernel.NOT_PLAIN
-        if any(hit.rule.amount_at is not None for hit in match.hits) or len(_valued(match)) > 1:
+        values, amounts = _valued(match), _scaled(match)
+        if len(values) > 1 or (values and amounts) or any(hit.counter for hit in amounts):
+            return kernel.NOT_PLAIN
+        if len({hit.amount for hit in amounts}) > 1:
             return kernel.NOT_PLAIN
         known = self._numbers.get(match.signals)
         if known is None:
@@ -97,13 +100,16 @@ class PlainMatches:
         return max((len(match.hits) for match in self.matches), default=0)
 
     def _columns(self) -> Matches:
-        matches, hits = np.zeros(len(self.matches), MATCH), list[tuple[int, float]]()
+        matches, hits = np.zeros(len(self.matches), MATCH), list[tuple[int, float, float]]()
         for row, match in zip(matches, self.matches, strict=True):
             first = len(hits)
-            hits += [(self._signals.number(hit.signal), hit.amount) for hit in match.hits]
+            hits += [(self._signals.number(hit.signal), *_factors(hit)) for hit in match.hits]
             group = self._signals.group(match.signals, next((hit.signal for hit in _valued(match)), -1))
             row["first"], row["last"], row["group"] = first, len(hits), group
-            row["gain"] = sum(self._gains[hit.signal][0] for hit in match.hits)
+            scaled = _scaled(match)
+            row["gain"] = sum(self._gains[hit.signal][0] for hit in match.hits if hit not in scaled)
+            row["amount_gain"] = sum(self._gains[hit.signal][0] for hit in scaled)
+            row["scaled"] = bool(scaled)
             row["beyond_gain"] = any(self._gains[hit.signal][1] for hit in match.hits)
             row["counted"] = any(hit.counter is not None for hit in match.hits)
         return Matches(matches, np.array(hits, HIT))
@@ -129,6 +135,21 @@ def beyond_gain(rules: Rules, rule: SignalRule) -> bool:
 def _valued(match: Match) -> list[Hit]:
     """The hits of distinct signals."""
     return [hit for hit in match.hits if hit.value is not None]
+
+
+def _scaled(match: Match) -> list[Hit]:
+    """The hits of signals that count an amount."""
+    return [hit for hit in match.hits if hit.rule.amount_at is not None]
+
+
+def _factors(hit: Hit) -> tuple[float, float]:
+    """The fields ``fixed`` and ``scaled`` of HIT."""
+    return (1.0, 0.0) if hit.rule.amount_at is None else (0.0, 1.0)
+
+
+def amount_of(match: Match) -> float:
+    """The amount that a match counts, 0 for none."""
+    return next((hit.amount for hit in _scaled(match)), 0.0)
 
 
 def value_of(match: Match) -> int:

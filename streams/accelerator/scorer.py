@@ -13,11 +13,11 @@ import numpy as np
 from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.kernels import apply as kernel
-from streams.accelerator.layout import INPUT, NEVER, NOT_SHOWN, Column
+from streams.accelerator.layout import INPUT, KIND, NEVER, NOT_SHOWN, Column, Floats
 from streams.accelerator.leads import AcceleratedLeads
-from streams.accelerator.rare import RareParts
+from streams.accelerator.rare import NewFits
 from streams.accelerator.readings import after, standings, update_scores
-from streams.accelerator.rules import value_of
+from streams.accelerator.rules import amount_of, value_of
 from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Lead
 from streams.scoring.outcome import Outcome
@@ -34,19 +34,19 @@ class AcceleratedScorer(AcceleratedLeads):
     def apply_batch(self, batch: ColumnBatch) -> None:
         """Apply the inputs of a batch; ``missing`` was called for it and all leads are loaded."""
         table = self._table
-        events = np.empty(len(batch.kinds), INPUT)
-        (events["match"], events["value"]), events["row"] = self._matches(batch), self._rows(batch)
+        events = np.zeros(len(batch.kinds), INPUT)
+        self._match(batch, events)
+        events["row"] = self._rows(batch)
         events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
         events["known"] = batch.known
-        rare = RareParts(table)
-        self._leave_changed_fits(batch, events, rare)
+        fits = self._new_fits(batch, events)
         left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(4, np.int64), 0, 0
         fired = np.zeros(len(table.plain.matches), np.int64)
         idle = np.zeros(len(table.signals.numbers), np.int64)
         while True:
             state, begin, more = kernel.apply(
                 table.leads, table.slots, table.cards, table.recent, table.windows, table.model, table.plain.columns,
-                events, begin, self.rescoring, left[lefts:], counts, fired, idle,
+                events, fits, begin, self.rescoring, left[lefts:], counts, fired, idle,
             )  # fmt: skip
             lefts += more
             if state == kernel.DONE:
@@ -55,25 +55,45 @@ class AcceleratedScorer(AcceleratedLeads):
         self._scorer.outcome.tally.update(dict(zip(kernel.TALLIES, counts.tolist(), strict=True)))
         self._note_fired(fired, idle)
         remaining = left[:lefts].tolist()
-        self._note_extras(batch, events, rare, remaining)
+        self._note_extras(batch, events, remaining)
+        self._note_amounts(batch, np.flatnonzero(events["counted"]).tolist(), events["row"])
         self._apply_left_inputs(batch, remaining)
 
-    def _leave_changed_fits(self, batch: ColumnBatch, events: Column, rare: RareParts) -> None:
-        """Leave events to ``Scorer`` if their traits may change a fit, or if the lead was not scored by these rules."""
-        rows = events["row"]
-        for i, event in batch.extras.items():
-            if event.traits is not None and rows[i] != NOWHERE:
-                scored = self._table.leads["calm_until"][rows[i]] != -np.inf
-                if not (scored and rare.keeps_fit(int(rows[i]), event)):
-                    events["match"][i] = kernel.NOT_PLAIN
+    def _new_fits(self, batch: ColumnBatch, events: Column) -> Floats:
+        """The fits of leads after the events that change them, which are numbered.
 
-    def _note_extras(self, batch: ColumnBatch, events: Column, rare: RareParts, left: Sequence[int]) -> None:
+        Events with traits are left to ``Scorer`` if their lead was not scored by these rules.
+        """
+        events["refit"], found, new_fits = -1, list[list[float]](), NewFits(self._table.rare, self.rules)
+        for i in sorted(batch.extras):
+            event, row = batch.extras[i], int(events["row"][i])
+            if event.traits is None or row == NOWHERE or event.arrival <= self._table.leads[row]["erased_at"]:
+                continue
+            if self._table.leads[row]["calm_until"] == -np.inf:
+                events["match"][i] = kernel.NOT_PLAIN
+            elif (fits := new_fits.after(row, event)) is not None:
+                events["refit"][i] = len(found)
+                found.append(fits)
+        return np.array(found, np.float64).reshape(-1, len(self.rules.cards))
+
+    def _note_extras(self, batch: ColumnBatch, events: Column, left: Sequence[int]) -> None:
         """Note traits and campaigns of the events that the kernel applied; all of a lead come before those left."""
         left_out = 0
         for i in sorted(batch.extras.keys() - set(left)):
-            left_out += rare.note(int(events["row"][i]), batch.extras[i])
+            event, row = batch.extras[i], int(events["row"][i])
+            if event.arrival > self._table.leads[row]["erased_at"]:
+                left_out += self._table.rare.note(row, event, self.rules)
         if left_out:
             self._scorer.outcome.tally["traits_left_out"] += left_out
+
+    def _note_amounts(self, batch: ColumnBatch, counted: Sequence[int], rows: Column) -> None:
+        """Note the amounts of the events that the kernel counted."""
+        for i in counted:
+            event, row = batch.event(i), int(rows[i])
+            for hit in self.rules.match(event.name, event.values).hits:
+                if hit.rule.amount_at is not None:
+                    self._table.rare.note_detail(row, event, hit)
+                    self._scorer.outcome.amounts.setdefault(hit.rule.name, []).append(hit.amount)
 
     def _note_fired(self, fired: Column, idle: Column) -> None:
         """Add up how often each signal counted: its matches minus the events that did not count."""
@@ -84,22 +104,20 @@ class AcceleratedScorer(AcceleratedLeads):
         for number in np.flatnonzero(idle).tolist():
             names[self.rules.by_id[numbers[number]].name] -= int(idle[number])
 
-    def _matches(self, batch: ColumnBatch) -> tuple[Column, Column]:
-        """The match number of each event for the kernel, and the hash of the value that it counts."""
+    def _match(self, batch: ColumnBatch, events: Column) -> None:
+        """Set the match number of each event for the kernel, the hash of the value that it counts, and its amount."""
         kinds = batch.known_kinds
         if kinds is not self._kinds:
             self._forget_matches()
             self._kinds = kinds
-        if len(self._matches_of) < len(kinds):
-            new = [self.rules.match(*kind) for kind in kinds[len(self._matches_of) :]]
-            numbers = np.array([self._table.plain.number(match) for match in new], np.int64)
-            self._matches_of = np.append(self._matches_of, numbers)
-            self._values_of = np.append(self._values_of, np.array([value_of(match) for match in new], np.uint64))
+        if len(self._matches) < len(kinds):
+            new = [self.rules.match(*kind) for kind in kinds[len(self._matches) :]]
+            rows = [(self._table.plain.number(match), value_of(match), amount_of(match)) for match in new]
+            self._matches = np.append(self._matches, np.array(rows, KIND))
         plain = batch.kinds >= 0
-        matches, values = np.full(len(plain), kernel.NOT_PLAIN), np.zeros(len(plain), np.uint64)
-        matches[plain] = self._matches_of[batch.kinds[plain]]
-        values[plain] = self._values_of[batch.kinds[plain]]
-        return matches, values
+        events["match"] = kernel.NOT_PLAIN
+        for name in ("match", "value", "amount"):
+            events[name][plain] = self._matches[name][batch.kinds[plain]]
 
     def _rows(self, batch: ColumnBatch) -> Column:
         """The row of each event; new leads get new rows."""
@@ -111,11 +129,7 @@ class AcceleratedScorer(AcceleratedLeads):
         new = [
             i
             for lead_id, i in first.items()
-            if i not in batch.alone
-            and (i not in batch.extras or batch.extras[i].traits is None)
-            and lead_id not in known
-            and states[lead_id] is None
-            and at_home(lead_id)
+            if i not in batch.alone and lead_id not in known and states[lead_id] is None and at_home(lead_id)
         ]
         if new:
             ids = [unmatched_ids[i] for i in new]
@@ -176,6 +190,7 @@ class AcceleratedScorer(AcceleratedLeads):
             leads["touched"][rows], leads["stuck"][rows], leads["stale"][rows] = 0, 0, 1
             outcome.packed = table.pack(rows)
             outcome.dirty.update(outcome.packed.lead_ids)
+        table.rare.end_step()
         for lead_id in begun:
             if (state := self._scorer.states.get(lead_id)) is not None:
                 self._place_lead(lead_id, state)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from streams.accelerator.batch import ColumnBatch
-from streams.accelerator.fitting import valued
+from streams.accelerator.fitting import has_amounts, valued
 from streams.accelerator.id_index import NOWHERE, NameIndex
 from streams.accelerator.kernels import memory as kernel_memory
 from streams.accelerator.kernels import stored as kernel_stored
@@ -16,6 +16,7 @@ from streams.accelerator.kernels import windows as kernel_windows
 from streams.accelerator.layout import (
     BITS,
     CLASSES,
+    GROUP_BITS,
     MIN_ROOM,
     NEVER,
     NOT_SHOWN,
@@ -34,12 +35,13 @@ from streams.accelerator.layout import (
     widened,
 )
 from streams.accelerator.pointers import Output, Text
+from streams.accelerator.rare import RareParts, event_key
 from streams.accelerator.rules import PlainMatches, Signals, model_of
 from streams.scoring.lead import ENTRY_BYTES, Lead
 from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
 from streams.scoring.score import fit_of
-from streams.scoring.stored import VERSION, decode, decode_head, encode_apart
+from streams.scoring.stored import VERSION, decode
 
 _COMMON_FIELDS = (
     "base", "clock", "first_seen", "last_seen", "erased_at", "calm_until", "slack", "known", "stale", "unsent",
@@ -63,13 +65,12 @@ class Table:
         """Lead ids by row; empty for a free row."""
         self._row_index = NameIndex()
         self._free: list[int] = []
-        self.rare: dict[int, tuple[bytes, bytes]] = {}
-        """Row -> result of ``encode_apart``, for leads with rarely used parts."""
         self.signals = Signals()
         self.leads = new_leads(ROWS)
         self.slots = new_slots(ROWS, WIDTH)
         self.recent = new_recent(PLACES, BLOCKS)
         self.windows = new_windows(WINDOWS, ENTRIES)
+        self.rare = RareParts(self.leads, self._remembered)
         self.cards: Any = None
         self._names: list[str] = []
         self.use_rules(rules)
@@ -92,9 +93,7 @@ class Table:
             if card.name in old:
                 self.cards.scores["shown"][:, i] = old[card.name]
         self.leads["calm_until"] = self.leads["slack"] = -np.inf
-        for row, rare in self.rare.items():
-            lead = Lead(0)
-            decode_head(lead, rare[0])
+        for row, lead in self.rare.leads():
             self._derive(row, lead)
 
     # Adding and removing--------------------------------------------------------------------------------------
@@ -113,7 +112,7 @@ class Table:
         for name in _COMMON_FIELDS:
             kept[name] = getattr(lead, name)
         kept["due"], kept["size"] = NEVER if lead.due is None else lead.due, size
-        kept["touched"], kept["stuck"], kept["rare"] = 0, 0, 0
+        kept["touched"], kept["stuck"] = 0, 0
         known = len(self.signals.numbers)
         self.slots.names[row, :size] = list(map(self.signals.number, lead.signals))
         slots["amount"], slots["ref"], slots["count"] = lead.amount, lead.ref, lead.count
@@ -123,8 +122,7 @@ class Table:
         self._put_recent(row, lead)
         if len(self.signals.numbers) > known:  # some are not in the scorecards
             self.model = model_of(self.rules, self.signals)
-        if (apart := encode_apart(lead))[0]:
-            self.rare[row], kept["rare"] = apart, 1
+        self.rare.put(row, lead, lead.details if has_amounts(lead) else {})
         self._derive(row, lead)
         self.cards.scores["shown"][row] = [lead.shown.get(name, NOT_SHOWN) for name in self._names]
         return row
@@ -152,7 +150,7 @@ class Table:
         recent = octets(lead.recent)
         groups = sets[recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]]
         values = np.zeros(len(groups), np.uint64)
-        if lead.details:
+        if lead.details and not has_amounts(lead):
             self._keep_values()
             for i, signals, signal, value in valued(lead):
                 groups[i], values[i] = self.signals.group(signals, signal), value
@@ -202,7 +200,7 @@ class Table:
         kernel_memory.forget(self.leads, self.recent, row, True)
         if self.windows.used[0] > 1 and self.slots.windows[row, : self.leads["size"][row]].any():
             kernel_windows.forget_windows(self.leads, self.slots, self.windows, row)
-        self.rare.pop(row, None)
+        self.rare.remove(row)
 
     def add_new_leads(self, lead_ids: Sequence[str], ats: Column, arrivals: Column, slack: float) -> list[int]:
         """Add new leads at their first events; return their rows."""
@@ -213,17 +211,12 @@ class Table:
         self.leads["calm_until"][rows], self.leads["slack"][rows] = (np.inf, slack) if slack > 0 else (-np.inf, -np.inf)
         return rows
 
-    def stages(self, rows: Column) -> list[list[str | None]]:
-        """The stage of each row on each scorecard: the last one in file order that it is inside."""
-        columns: list[list[str | None]] = []
-        first = 0
-        for card in self.rules.cards:
-            names = [None, *(rule.stage.name for rule in card.stages)]
-            inside = self.cards.inside[rows, first : first + len(card.stages)]
-            last = (inside * np.arange(1, len(names))).max(axis=1, initial=0)
-            columns.append([names[at] for at in last.tolist()])
-            first += len(card.stages)
-        return [list(row) for row in zip(*columns, strict=True)]
+    def _remembered(self, row: int) -> set[bytes]:
+        """The recent events of a row, each as its ``detail_key`` begins."""
+        lead = self.leads[row]
+        places = lead["block"] + (lead["first"] + np.arange(lead["recents"])) % (MIN_ROOM << int(lead["room"]))
+        events = zip(self.recent.digests[places].tolist(), self.recent.events[places].tolist(), strict=True)
+        return {event_key(digest, event >> GROUP_BITS) for digest, event in events}
 
     # Room -----------------------------------------------------------------------------------------------------
 
@@ -284,8 +277,7 @@ class Table:
         """Encode rows, at least one, in their stored form."""
         lead_ids = [self.ids[row] for row in rows.tolist()]
         texts = [lead_id.encode() for lead_id in lead_ids]
-        for row in rows[self.leads["rare"][rows] == 1].tolist():
-            texts += self.rare[row]
+        texts += self.rare.texts(rows[self.leads["rare"][rows] == 1].tolist())
         text, ends = Text(b"".join(texts)), np.zeros(len(texts) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=ends[1:])
         room = kernel_stored.room_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from dataclasses import dataclass, field
+from math import fsum
 
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.packed import NOTHING, Packed
@@ -44,8 +45,13 @@ class Outcome:
     """Counts of what happened, by the name of the metric."""
     fired: Tally[str] = field(default_factory=Tally)
     """Number of times each signal counted."""
-    amounts: dict[str, float] = field(default_factory=dict)
-    """Sum of the amounts of each signal that has an amount."""
+    amounts: dict[str, list[float]] = field(default_factory=dict)
+    """The amounts that each signal with an amount counted, in any order."""
+
+    def counts(self) -> dict[str, tuple[int, float | None]]:
+        """How often each signal counted, and the sum of its amounts; None for a signal without amounts."""
+        sums = {name: fsum(amounts) for name, amounts in self.amounts.items()}
+        return {name: (count, sums.get(name)) for name, count in self.fired.items() if count > 0}
 
     def all_blobs(self) -> dict[str, bytes | None]:
         """All blobs, by lead id."""

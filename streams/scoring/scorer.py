@@ -82,7 +82,7 @@ class Scorer(Leads):
                 return
             memory.remember(digest, event.at - memory.base, match.signals)
             for hit in match.hits:
-                _note_detail(memory, event, hit)
+                note_detail(memory.details, memory.base, event, hit)
             redirect.memory = memory
             self.outcome.blobs[event.lead_id] = encode_redirect(redirect)
         self.forward(redirect.target.id, event)
@@ -130,7 +130,7 @@ class Scorer(Leads):
     def _count(self, lead: Lead, event: LeadEvent, hit: Hit) -> None:
         """Count an event as one of the signals that it matched."""
         rule, at, outcome = hit.rule, event.at - lead.base, self.outcome
-        detail = _note_detail(lead, event, hit)
+        detail = note_detail(lead.details, lead.base, event, hit)
         if hit.counter is None:
             lead.add(hit.signal, hit.inverse_half_life, at, hit.amount)
             counted = Counted.ADDED
@@ -139,7 +139,7 @@ class Scorer(Leads):
         if counted is Counted.ADDED:
             outcome.fired[rule.name] += 1
             if rule.amount_at is not None:
-                outcome.amounts[rule.name] = outcome.amounts.get(rule.name, 0.0) + hit.amount
+                outcome.amounts.setdefault(rule.name, []).append(hit.amount)
         elif counted is not Counted.MOVED:
             outcome.tally[counted.value] += 1
 
@@ -251,14 +251,14 @@ class Scorer(Leads):
                 lead.unsent = False
 
 
-def _note_detail(lead: Lead, event: LeadEvent, hit: Hit) -> list[Any]:
+def note_detail(details: dict[bytes, list[Any]], base: int, event: LeadEvent, hit: Hit) -> list[Any]:
     """Remember what an event counts for one of its signals: [message id, amount, value hash], where it has a part."""
-    rule, at = hit.rule, event.at - lead.base
+    rule, at = hit.rule, event.at - base
     amount = int(hit.amount) if hit.amount.is_integer() else hit.amount
     message_id = event.message_id if rule.amount_at is not None else ""
     detail = [message_id, amount, 0 if hit.value is None else value_hash(hit.value)]
     if rule.detailed and -NEAR_MS <= at < NEAR_MS:
-        lead.details[detail_key(id_hash(event.message_id), at, rule.id)] = detail
+        details[detail_key(id_hash(event.message_id), at, rule.id)] = detail
     return detail
 
 

@@ -5,6 +5,7 @@ Times are relative to ``base``, because small integers take fewer bytes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ VERSION: Final = 3
 REDIRECT: Final = -1
 ERASED: Final = -2
 
-_NO_HEAD, _NO_TAIL = b"\x80\x80", b"\x90\x90\x00"
+NO_HEAD, NO_TAIL = b"\x80\x80", b"\x90\x90\x00"
 """Encoded: no latches and no traits; no aliases, no touches and never erased."""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -68,7 +69,7 @@ def encode_rare(lead: Lead) -> bytes:
     if not (head or lead.windows or lead.details):
         return b""
     windows = {key: (w.entries, w.closed, w.closed_ref) for key, w in lead.windows.items()}
-    return b"".join((head or _NO_HEAD, _encode(windows), tail or _NO_TAIL, _encode(lead.details)))
+    return b"".join((head or NO_HEAD, _encode(windows), tail or NO_TAIL, encode_details(lead.details)))
 
 
 def encode_apart(lead: Lead) -> tuple[bytes, bytes]:
@@ -77,6 +78,11 @@ def encode_apart(lead: Lead) -> tuple[bytes, bytes]:
         return b"", b""
     latches = {key: latch.row() for key, latch in lead.latches.items()}
     return _encode(latches) + _encode(lead.traits), _encode((lead.aliases, lead.touches, lead.erased_at))[1:]
+
+
+def encode_details(details: Mapping[bytes, Any]) -> bytes:
+    """Encode the details of recent events, the last part."""
+    return _encode(details)
 
 
 def decode_head(lead: Lead, head: bytes) -> None:

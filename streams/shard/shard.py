@@ -193,7 +193,7 @@ class Shard:
             self.unpublished.to_add(outcome.dirty),
             shown_ms // 1000,
             self.position.arrived_ms // DAY_MS,
-            {name: (count, outcome.amounts.get(name)) for name, count in outcome.fired.items() if count > 0},
+            outcome.counts(),
         )
 
     def _control_fields(self) -> dict[str, bytes]:

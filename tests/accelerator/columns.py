@@ -43,4 +43,4 @@ def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control], first: int = 0
 
 
 def _is_plain(event: LeadEvent) -> bool:
-    return all(value is None or type(value) in (str, bool) for value in event.values)
+    return all(value is None or type(value) in (str, bool, int, float) for value in event.values)

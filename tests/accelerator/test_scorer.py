@@ -57,7 +57,7 @@ def same(mine: Outcome, theirs: Outcome) -> None:
     assert mine.due == theirs.due
     assert +mine.tally == +theirs.tally
     assert +mine.fired == +theirs.fired
-    assert mine.amounts == theirs.amounts
+    assert mine.counts() == theirs.counts()
     assert sorted((c.transition.alert_id, c.transition, c.snapshot) for c in mine.crossings) == sorted(
         (c.transition.alert_id, c.transition, c.snapshot) for c in theirs.crossings
     )

@@ -81,12 +81,9 @@ class Shards:
         control = await self.store.control(partition)
         version = control.version
         fields = {"ckpt": b"%d" % len(lead_ids), "arrived": b"%d" % at_ms, "owner": b"w1"}
-        fired: dict[str, tuple[int, float | None]] = {
-            name: (count, outcome.amounts.get(name)) for name, count in outcome.fired.items()
-        }
         ranks, day = replay.show_leads(lead_ids).ranks, at_ms // 86_400_000
         commit = Commit(version, control.step, f"s{version}", fields, outcome.blobs, ranks=ranks, day=day)
-        commit.fired, commit.second = fired, at_ms // 1000
+        commit.fired, commit.second = outcome.counts(), at_ms // 1000
         assert await self.store.commit(partition, commit) is Verdict.OK
 
 

@@ -38,7 +38,7 @@ def fact(name: str, number: int, **properties: Any) -> Fact:
 def test_each_signal_that_an_event_matched_is_counted() -> None:
     outcome = scored(fact("page", 1), fact("Ordered", 2, n=2.5))
     assert {name: n for name, n in outcome.fired.items() if n} == {"view": 1, "any": 2, "daily": 1, "order": 1}
-    assert outcome.amounts == {"order": 2.5}
+    assert outcome.amounts == {"order": [2.5]}
 
 
 def test_events_over_a_limit_and_duplicates_are_not_counted() -> None:

@@ -1,7 +1,8 @@
 """Apply plain events to leads in columns: the compiled inner loop of the scorer.
 
-A plain event has no amount, trait or campaign. All other events, and every change of a stage, are left to ``Scorer``,
-which defines the correct result; a property test requires the same bytes from both.
+Traits, campaigns and the details of amounts are noted afterwards (see ``RareParts``). Events that are not plain, and
+every change of a stage, are left to ``Scorer``, which defines the correct result; a property test requires the same
+bytes from both.
 Everything is computed in the same order with the same functions, so that results agree to the last bit.
 """
 
@@ -24,7 +25,7 @@ from streams.accelerator.kernels.counting import (
     keep,
     restore,
 )
-from streams.accelerator.kernels.memory import has_room, knows, remember, remember_in_place
+from streams.accelerator.kernels.memory import has_room, has_value, knows, remember, remember_in_place
 from streams.accelerator.kernels.score import advance_unchanged, settle_unchanged
 from streams.accelerator.layout import Cards, Matches, Model, Recent, Slots, Windows
 
@@ -39,9 +40,10 @@ NOT_PLAIN: Final = -1
 
 @compiled
 def apply(
-    c, s: Slots, k: Cards, r: Recent, w: Windows, m: Model, h: Matches, e, begin, rescoring, left, counts, fired, idle
-):
-    """Apply events from ``begin`` on.
+    c, s: Slots, k: Cards, r: Recent, w: Windows, m: Model, h: Matches, e, fits, begin, rescoring, left, counts, fired,
+    idle,
+):  # fmt: skip
+    """Apply events from ``begin`` on. ``fits`` are the rows that ``refit`` counts.
 
     Events that are not plain, and all later ones of the same leads, are added to ``left``. ``fired`` counts the events
     of each match; ``idle`` counts, for each signal, those of them that did not count.
@@ -66,7 +68,9 @@ def apply(
                 return FULL, i, lefts
             if hit.counted and not has_room_for_windows(hit, w):
                 return FULL, i, lefts
-            taken = (
+            taken = not (
+                (hit.scaled and has_values and has_value(lead, r)) or (lead.amounts and e[i].value != np.uint64(0))
+            ) and (
                 arrival <= lead.clock
                 or arrival < lead.calm_until
                 or advance_unchanged(c, s, k, m, row, arrival, rescoring)
@@ -76,20 +80,25 @@ def apply(
             if arrival <= lead.erased_at:
                 counts[ERASED] += 1
             else:
-                if hit.last > hit.first:
+                refit, calm, slack = e[i].refit, lead.calm_until, lead.slack
+                if refit >= 0:
+                    _exchange(k.scores, row, fits, refit)
+                    taken = settle_unchanged(c, s, k, m, row, now)
+                if taken and hit.last > hit.first:
                     digest = e[i].digest
                     if knows(lead, digests, old, digest):
                         counts[DUPLICATE] += 1
                     else:
-                        may_change_stage = lead.slack <= hit.gain or (hit.beyond_gain and _is_inside(inside, row))
+                        gain = hit.gain + hit.amount_gain * e[i].amount
+                        may_change_stage = lead.slack <= gain or (hit.beyond_gain and _is_inside(inside, row))
                         if hit.counted or may_change_stage:
                             taken = _count_and_settle(c, s, k, w, m, h, e[i], now, counts, idle)
                         else:
                             for j in range(hit.first, hit.last):
                                 signal = hits[j].signal
-                                rate, amount = signals[signal].rate, hits[j].amount
+                                rate, amount = signals[signal].rate, hits[j].fixed + hits[j].scaled * e[i].amount
                                 add(lead, names, slots, row, signal, rate, at - lead.base, amount)
-                            lead.slack -= hit.gain
+                            lead.slack -= gain
                         if taken:
                             place = remember_in_place(lead, digests, recents, old, digest, at - lead.base, hit.group)
                             if place < 0:
@@ -97,8 +106,13 @@ def apply(
                             elif has_values:
                                 r.values[place] = e[i].value
                             fired[match] += 1
+                            if hit.scaled:
+                                e[i].counted, lead.amounts = 1, 1
                 if taken:
                     _note(lead, now, at, e[i].known)
+                elif refit >= 0:
+                    _exchange(k.scores, row, fits, refit)
+                    lead.calm_until, lead.slack = calm, slack
         if taken:
             lead.touched = 1
         else:
@@ -106,6 +120,13 @@ def apply(
             left[lefts] = i
             lefts += 1
     return DONE, e.shape[0], lefts
+
+
+@compiled
+def _exchange(scores, row, fits, refit):
+    """Exchange the fits of a lead with others."""
+    for card in range(scores.shape[1]):
+        scores[row, card].fit, fits[refit, card] = fits[refit, card], scores[row, card].fit
 
 
 @compiled
@@ -132,7 +153,8 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
     inside = _is_inside(k.inside, row)
     size, at = np.int64(lead.size), event.at - lead.base
     # If no stage can change, there is nothing to undo, so no copy is needed.
-    is_certain = lead.slack > hit.gain and not (inside or (hit.counted and hit.beyond_gain))
+    most = hit.gain + hit.amount_gain * event.amount
+    is_certain = lead.slack > most and not (inside or (hit.counted and hit.beyond_gain))
     kept = s.slots[row, : np.int64(0) if is_certain else size].copy()
     windows = keep(lead, s, w, row, hits, first, hit.last if hit.counted and not is_certain else first)
     counted = np.full(hit.last - first, ADDED)
@@ -143,9 +165,9 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
         if rule.most:
             counted[j - first] = count(c, s, m, w, row, signal, at, event.arrival, now, event.value)
         else:
-            add(lead, s.names, s.slots, row, signal, rule.rate, at, hits[j].amount)
+            add(lead, s.names, s.slots, row, signal, rule.rate, at, hits[j].fixed + hits[j].scaled * event.amount)
         if counted[j - first] == ADDED or counted[j - first] == MOVED:
-            gain += rule.gain * hits[j].amount
+            gain += rule.gain * (hits[j].fixed + hits[j].scaled * event.amount)
             moved = moved or counted[j - first] == MOVED
     if gain < lead.slack and not ((moved and hit.beyond_gain) or (inside and (moved or hit.beyond_gain))):
         lead.slack -= gain

@@ -52,6 +52,15 @@ def knows(lead, digests, old, digest):
 
 
 @compiled
+def has_value(lead, r: Recent):
+    """Whether a recent event counted a value."""
+    for i in range(lead.recents):
+        if r.values[lead.block + ((lead.first + i) & ((MIN_ROOM << lead.room) - 1))] != np.uint64(0):
+            return True
+    return False
+
+
+@compiled
 def remember_in_place(lead, digests, events, old, digest, at, group):
     """``remember`` if the block has a free place, which is the usual case; return the place, or -1."""
     if at < -NEAR_MS or at >= NEAR_MS or lead.room < 0:

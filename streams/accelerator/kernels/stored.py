@@ -45,7 +45,7 @@ def encode(
     """Write the ids and stored forms of leads.
 
     ``out`` is the address of ``room_for`` bytes. ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS.
-    ``text`` contains the ids, then the two rarely used parts of each lead that has them; the n-th text is from
+    ``text`` contains the ids, then the three rarely used parts of each lead that has them; the n-th text is from
     ``ends[n]`` to ``ends[n + 1]``. ``spans`` receives start and end of each blob in ``out``.
     """
     names, slots, digests, events, old = s.names, s.slots, r.digests, r.events, r.old
@@ -124,10 +124,13 @@ def encode(
             at = _windows(out, at, s, w, closed, signals, row, count, windows)
             if lead.rare:
                 at = _text(out, at, text, ends, apart + 1)
-                apart += 2
+                apart += 3
             else:
                 at = _headed(out, at, 0x90, 0x9000, 2)  # no aliases, no touches, never erased
-            at = _details(out, at, lead, r, g, signals, places, details)
+            if lead.amounts:
+                at = _text(out, at, text, ends, apart - 1)
+            else:
+                at = _details(out, at, lead, r, g, signals, places, details)
         begun = _line(out, head, at - began)
         move(out, begun, out, began, at - began)
         spans[i, 0], spans[i, 1] = begun, begun + at - began
