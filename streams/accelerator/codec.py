@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
@@ -16,7 +17,8 @@ from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.kernels.events import FOUND, places, scan
 from streams.accelerator.layout import NEVER, Column
 from streams.accelerator.pointers import Text
-from streams.events.codec import Codec, Decoded, Owner
+from streams.events.calls import flat_traits
+from streams.events.codec import Codec, Decoded, Owner, touch_of
 from streams.events.rejects import Reject
 from streams.events.times import FIRST_MS, LAST_MS
 from streams.scoring.event import Control, LeadEvent
@@ -24,6 +26,27 @@ from streams.scoring.rules import MEMORY, SIMPLE, Values
 
 NOT_PLAIN: Final = -2
 """Kind of an event that is not plain."""
+
+
+class _Context(msgspec.Struct, gc=False):
+    traits: dict[str, Any] | None = None
+    campaign: dict[str, Any] | None = None
+
+
+class _Call(msgspec.Struct, gc=False):
+    """The fields of a call that the compiled scan does not read."""
+
+    traits: dict[str, Any] | None = None
+    context: _Context | None = None
+    leadglow: Any = None
+
+
+class Extras(NamedTuple):
+    """The parts of an event that are not in columns."""
+
+    traits: dict[str, Any] | None
+    touch: tuple[str, str, str] | None
+    public: bool
 
 
 @dataclass(slots=True)
@@ -38,14 +61,14 @@ class _Rows:
     kinds: Column
     """Number of the kind of each event; NOT_PLAIN if it is not plain."""
     alone: dict[int, LeadEvent | Control]
-    extras: dict[int, LeadEvent]
+    extras: dict[int, Extras]
 
     def without(self, gone: set[int]) -> _Rows:
         """A copy without the records at the indexes ``gone``."""
         kept = [i for i in range(len(self.records)) if i not in gone]
         new = {i: at for at, i in enumerate(kept)}
         alone = {new[i]: item for i, item in self.alone.items()}
-        extras = {new[i]: event for i, event in self.extras.items()}
+        extras = {new[i]: found for i, found in self.extras.items()}
         records, owners = [self.records[i] for i in kept], [self.owners[i] for i in kept]
         return _Rows(records, owners, self.text, self.found[kept], self.kinds[kept], alone, extras)
 
@@ -93,6 +116,14 @@ class AcceleratedCodec(Codec):
             ends = ends.cumsum()
             scan(text.address, ends, selected, first, entries, keys.address, slots_of, slots, SEED, rows.found)
             rows.kinds = np.where(rows.found["plain"] == 1, self._number_kinds(rows), NOT_PLAIN)
+            for i in np.flatnonzero((rows.found["extras"] == 1) & (rows.kinds != NOT_PLAIN)).tolist():
+                try:
+                    found = _extras(values[i])
+                except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+                    rows.kinds[i] = NOT_PLAIN
+                    continue
+                if found.traits is not None or found.touch is not None:
+                    rows.extras[i] = found
         return rows
 
     def _number_kinds(self, rows: _Rows) -> Column:
@@ -155,7 +186,7 @@ class AcceleratedCodec(Codec):
                     number = self._numbers[item.name, item.values] = self._number(item.name, item.values)
                 rows.kinds[i] = number
                 if item.traits is not None or item.touch is not None:
-                    rows.extras[i] = item
+                    rows.extras[i] = Extras(item.traits, item.touch, item.public)
             else:
                 rows.alone[i] = item
         rows.text = Text(b"".join(pieces))
@@ -163,17 +194,18 @@ class AcceleratedCodec(Codec):
 
     def _columns(self, rows: _Rows) -> ColumnBatch:
         records, text, found, kinds, known_kinds = rows.records, rows.text, rows.found, rows.kinds, self._kinds
+        extras = rows.extras
         arrivals = np.array([record.timestamp for record in records], np.int64).clip(FIRST_MS, LAST_MS)
         stated, sent = found["at"], found["sent"]
         ats = np.minimum(np.where(sent == NEVER, stated, arrivals - (sent - stated)), arrivals).clip(0)
 
         def event(i: int) -> LeadEvent:  # without a reference to the batch: a reference cycle would keep both alive
-            lead_at, lead_size, id_at, id_size, *_, known, _ = found[i].item()
+            lead_at, lead_size, id_at, id_size, *_, known, _, _ = found[i].item()
             lead_id = text.bytes[lead_at : lead_at + lead_size].decode()
             message_id = text.bytes[id_at : id_at + id_size].decode()
             (name, values), raw = known_kinds[kinds[i]], records[i].value or b""
-            plain = (lead_id, name, values, message_id, int(ats[i]), int(arrivals[i]))
-            return LeadEvent(*plain, None, None, raw, False, bool(known))
+            plain, more = (lead_id, name, values, message_id, int(ats[i]), int(arrivals[i])), extras.get(i, _NO_EXTRAS)
+            return LeadEvent(*plain, more.traits, more.touch, raw, more.public, bool(known))
 
         return ColumnBatch(
             text,
@@ -188,8 +220,25 @@ class AcceleratedCodec(Codec):
             lambda i: int(records[i].offset),
             event,
             alone=rows.alone,
-            extras=rows.extras,
+            extras={i: event(i) for i in extras},
         )
+
+
+_NO_EXTRAS: Final = Extras(None, None, False)
+_decode_call = msgspec.json.Decoder(_Call).decode
+
+
+def _extras(value: bytes) -> Extras:
+    """Decode the extras of an event.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeError, RecursionError, ValueError: it is not valid JSON after all.
+    """
+    call = _decode_call(value)
+    inner, campaign = (call.context.traits, call.context.campaign) if call.context else (None, None)
+    traits = flat_traits(inner, call.traits)
+    stamp = call.leadglow if traits is not None else None
+    return Extras(traits, touch_of(campaign), isinstance(stamp, dict) and stamp.get("public") is True)
 
 
 def _is_plain(event: LeadEvent) -> bool:

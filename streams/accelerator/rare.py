@@ -6,11 +6,11 @@ They are stored encoded; those that a step changes are decoded until its end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from streams.accelerator.layout import Column
 from streams.scoring.event import LeadEvent
-from streams.scoring.identity import note_touch, note_traits, set_trait, trait_row
+from streams.scoring.identity import note_touch, note_traits
 from streams.scoring.lead import ID_BYTES, RECENT, Lead, detail_key
 from streams.scoring.rules import Hit, Rules
 from streams.scoring.scorer import note_detail
@@ -18,9 +18,25 @@ from streams.scoring.stored import NO_HEAD, NO_TAIL, decode_head, decode_tail, e
 
 Details = dict[bytes, list[Any]]
 """``Lead.details``."""
+_COMPARED: Final = (str, int, bool, float)
+"""Types of values that are compared; any other value counts as changed."""
 _NOTHING: Final = (b"", b"")
 _EVENT_BYTES: Final = 12
 """Size of the part of a ``detail_key`` that identifies the event; the signal follows."""
+
+
+class Noted(NamedTuple):
+    """What ``RareParts.note`` did."""
+
+    row: int
+    traits: dict[str, list[Any]]
+    """Those before."""
+    touches: list[list[Any]]
+    """Those before."""
+    left_out: int
+    """How many of the traits were left out."""
+    fits: list[float] | None
+    """The fits on all scorecards, if a trait that these read has another value now."""
 
 
 class RareParts:
@@ -67,13 +83,27 @@ class RareParts:
             decode_tail(lead, tail)
         return lead
 
-    def note(self, row: int, event: LeadEvent, rules: Rules) -> int:
-        """Note traits and campaign of an event; return the number of traits that were left out."""
+    def note(self, row: int, event: LeadEvent, rules: Rules) -> Noted:
+        """Note traits and campaign of an event."""
         lead = self._changed[row] = self.lead(row)
         self._leads["rare"][row] = 1
+        traits, touches = lead.traits, lead.touches
         if event.touch is not None:
             note_touch(lead, [event.at, *event.touch])
-        return note_traits(lead, event, rules.traits)
+        if not event.traits:
+            return Noted(row, traits, touches, 0, None)
+        lead.traits = dict(traits)
+        left_out = note_traits(lead, event, rules.traits)
+        read = rules.traits.intersection(event.traits)
+        if all(_is_same(traits.get(name), lead.traits.get(name)) for name in read):
+            return Noted(row, traits, touches, left_out, None)
+        values = lead.trait_values()
+        return Noted(row, traits, touches, left_out, [card.fit(values) for card in rules.cards])
+
+    def undo(self, noted: Noted) -> None:
+        """Undo ``note``, the latest one of this lead first."""
+        lead = self._changed[noted.row]
+        lead.traits, lead.touches = noted.traits, noted.touches
 
     def note_detail(self, row: int, event: LeadEvent, hit: Hit) -> None:
         """Note the amount of a recent event; the kernel has set ``amounts``."""
@@ -117,28 +147,8 @@ def event_key(digest: int, at: int) -> bytes:
     return detail_key(digest.to_bytes(ID_BYTES, "big"), at, 0)[:_EVENT_BYTES]
 
 
-class NewFits:
-    """The fits that the traits in a batch of events will give to leads, worked out before any trait is noted."""
-
-    def __init__(self, rare: RareParts, rules: Rules) -> None:
-        """Start with the traits that the leads have."""
-        self._rare = rare
-        self._rules = rules
-        self._leads: dict[int, Lead] = {}
-        """Row -> a lead with only the traits that scorecards read."""
-
-    def after(self, row: int, event: LeadEvent) -> list[float] | None:
-        """The fits of a lead on all scorecards after an event; None if no trait that they read changes its value."""
-        names = self._rules.traits.intersection(event.traits or ())
-        if not names:
-            return None
-        lead = self._leads.get(row)
-        if lead is None:
-            lead = self._leads[row] = Lead(0)
-            known = self._rare.lead(row).traits
-            lead.traits = {name: known[name] for name in self._rules.traits if name in known}
-        before = repr(lead.trait_values())  # 1, 1.0 and True are equal
-        for name in names:
-            set_trait(lead, name, trait_row(event, name))
-        values = lead.trait_values()
-        return None if repr(values) == before else [card.fit(values) for card in self._rules.cards]
+def _is_same(old: list[Any] | None, new: list[Any] | None) -> bool:
+    """Whether two rows of a trait have equal values of a simple type."""
+    if old is None or new is None:
+        return old is new
+    return type(old[0]) is type(new[0]) in _COMPARED and old[0] == new[0]

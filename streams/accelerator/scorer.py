@@ -13,9 +13,9 @@ import numpy as np
 from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.kernels import apply as kernel
-from streams.accelerator.layout import INPUT, KIND, NEVER, NOT_SHOWN, Column, Floats
+from streams.accelerator.layout import INPUT, KIND, NEVER, NOT_SHOWN, Column
 from streams.accelerator.leads import AcceleratedLeads
-from streams.accelerator.rare import NewFits
+from streams.accelerator.rare import Noted
 from streams.accelerator.readings import after, standings, update_scores
 from streams.accelerator.rules import amount_of, value_of
 from streams.scoring.interface import PlainBatch
@@ -39,7 +39,9 @@ class AcceleratedScorer(AcceleratedLeads):
         events["row"] = self._rows(batch)
         events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
         events["known"] = batch.known
-        fits = self._new_fits(batch, events)
+        noted = self._note_extras(batch, events)
+        found = [each.fits for each in noted.values() if each.fits is not None]
+        fits = np.array(found, np.float64).reshape(-1, len(self.rules.cards))
         left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(4, np.int64), 0, 0
         fired = np.zeros(len(table.plain.matches), np.int64)
         idle = np.zeros(len(table.signals.numbers), np.int64)
@@ -55,35 +57,36 @@ class AcceleratedScorer(AcceleratedLeads):
         self._scorer.outcome.tally.update(dict(zip(kernel.TALLIES, counts.tolist(), strict=True)))
         self._note_fired(fired, idle)
         remaining = left[:lefts].tolist()
-        self._note_extras(batch, events, remaining)
+        self._keep_extras(noted, remaining)
         self._note_amounts(batch, np.flatnonzero(events["counted"]).tolist(), events["row"])
         self._apply_left_inputs(batch, remaining)
 
-    def _new_fits(self, batch: ColumnBatch, events: Column) -> Floats:
-        """The fits of leads after the events that change them, which are numbered.
+    def _note_extras(self, batch: ColumnBatch, events: Column) -> dict[int, Noted]:
+        """Note traits and campaigns before the kernel applies the events, and set ``refit`` where fits change.
 
         Events with traits are left to ``Scorer`` if their lead was not scored by these rules.
         """
-        events["refit"], found, new_fits = -1, list[list[float]](), NewFits(self._table.rare, self.rules)
+        noted, fits, leads, rows = dict[int, Noted](), 0, self._table.leads, events["row"]
+        events["refit"] = -1
         for i in sorted(batch.extras):
-            event, row = batch.extras[i], int(events["row"][i])
-            if event.traits is None or row == NOWHERE or event.arrival <= self._table.leads[row]["erased_at"]:
+            event, row = batch.extras[i], int(rows[i])
+            if row == NOWHERE or event.arrival <= leads["erased_at"][row]:
                 continue
-            if self._table.leads[row]["calm_until"] == -np.inf:
+            if event.traits is not None and leads["calm_until"][row] == -np.inf:
                 events["match"][i] = kernel.NOT_PLAIN
-            elif (fits := new_fits.after(row, event)) is not None:
-                events["refit"][i] = len(found)
-                found.append(fits)
-        return np.array(found, np.float64).reshape(-1, len(self.rules.cards))
+                continue
+            noted[i] = self._table.rare.note(row, event, self.rules)
+            if noted[i].fits is not None:
+                events["refit"][i] = fits
+                fits += 1
+        return noted
 
-    def _note_extras(self, batch: ColumnBatch, events: Column, left: Sequence[int]) -> None:
-        """Note traits and campaigns of the events that the kernel applied; all of a lead come before those left."""
-        left_out = 0
-        for i in sorted(batch.extras.keys() - set(left)):
-            event, row = batch.extras[i], int(events["row"][i])
-            if event.arrival > self._table.leads[row]["erased_at"]:
-                left_out += self._table.rare.note(row, event, self.rules)
-        if left_out:
+    def _keep_extras(self, noted: dict[int, Noted], left: Sequence[int]) -> None:
+        """Undo what was noted of the events that the kernel left."""
+        for i in reversed(left):
+            if i in noted:
+                self._table.rare.undo(noted.pop(i))
+        if left_out := sum([each.left_out for each in noted.values()]):
             self._scorer.outcome.tally["traits_left_out"] += left_out
 
     def _note_amounts(self, batch: ColumnBatch, counted: Sequence[int], rows: Column) -> None:

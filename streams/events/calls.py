@@ -77,11 +77,16 @@ def from_public_key(sent: Mapping[str, Any]) -> bool:
 
 def traits_of(sent: Mapping[str, Any]) -> dict[str, Any] | None:
     """The traits in an event by dotted name; those of a group have the prefix ``group.``. null takes a trait back."""
-    found: dict[str, Any] = {}
     context = sent.get("context")
-    if isinstance(context, dict):
-        _flatten(context.get("traits"), "", found)
-    _flatten(sent.get("traits"), "group." if sent.get("type") == "group" else "", found)
+    inner = context.get("traits") if isinstance(context, dict) else None
+    return flat_traits(inner, sent.get("traits"), "group." if sent.get("type") == "group" else "")
+
+
+def flat_traits(inner: Any, traits: Any, prefix: str = "") -> dict[str, Any] | None:
+    """Traits by dotted name: those in ``context.traits``, and those in ``traits``, which come first."""
+    found: dict[str, Any] = {}
+    _flatten(inner, "", found)
+    _flatten(traits, prefix, found)
     return found or None
 
 

@@ -93,7 +93,7 @@ class Codec:
             return refused.reject
         message_id = known_id(sent.get("messageId")) or xxh3_128_hexdigest(raw)
         values = tuple(_lookup(sent, keys) for keys in self._keys)
-        touch = _touch(*(_lookup(sent, keys) for keys in _CAMPAIGN))
+        touch = touch_of(_lookup(sent, ("context", "campaign")))
         at = event_time(sent, arrival)
         self._unreadable_times += at == arrival and has_unreadable_time(sent)
         traits = traits_of(sent)
@@ -110,11 +110,12 @@ def _lookup(sent: Any, keys: tuple[str, ...]) -> Any:
     return sent
 
 
-def _touch(source: Any, medium: Any, name: Any) -> tuple[str, str, str] | None:
-    """Return the source, medium and name of the campaign, if its source is known."""
+def touch_of(campaign: Any) -> tuple[str, str, str] | None:
+    """The source, medium and name of a campaign, if its source is known."""
+    source = _lookup(campaign, ("source",))
     if not isinstance(source, str) or not source:
         return None
-    medium, name = (value[:200] if isinstance(value, str) else "" for value in (medium, name))
+    medium, name = (value[:200] if isinstance(value, str) else "" for value in map(campaign.get, ("medium", "name")))
     return source[:200], medium, name
 
 
@@ -123,6 +124,3 @@ def _retraction(sent: Mapping[str, Any], lead_id: str, arrival: int) -> Retract:
     if not target:
         raise Refused("no_target")
     return Retract(lead_id, target, arrival)
-
-
-_CAMPAIGN = [("context", "campaign", key) for key in ("source", "medium", "name")]

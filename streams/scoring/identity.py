@@ -99,13 +99,11 @@ def add_aliases(lead: Lead, ids: list[str]) -> None:
 
 def note_traits(lead: Lead, event: LeadEvent, read: Set[str]) -> int:
     """Store the traits of an event, as ``note_trait`` does; return the number of traits that were left out."""
-    return sum([note_trait(lead, name, trait_row(event, name), read) for name in event.traits or ()])
-
-
-def trait_row(event: LeadEvent, name: str) -> list[Any]:
-    """A trait of an event as a lead keeps it: see ``set_trait``."""
-    row = [(event.traits or {})[name], event.at, event.message_id]
-    return [*row, PUBLIC] if event.public else row
+    left_out = 0
+    for name, value in (event.traits or {}).items():
+        row = [value, event.at, event.message_id]
+        left_out += note_trait(lead, name, [*row, PUBLIC] if event.public else row, read)
+    return left_out
 
 
 def note_trait(lead: Lead, name: str, row: list[Any], read: Set[str]) -> int:

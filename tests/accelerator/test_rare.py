@@ -12,6 +12,7 @@ from streams.accelerator.table import Table
 from streams.scorefile import load
 from streams.scoring.event import LeadEvent
 from streams.scoring.interface import PlainBatch
+from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
 from streams.scoring.stored import encode
@@ -127,8 +128,12 @@ def test_amounts_are_forgotten_with_their_events() -> None:
         assert apply(fast, slow, orders) == 0
     again = [event(n, name="order", total=1, arrival=START_MS + 400) for n in range(50)]
     assert apply(fast, slow, again) == 0
-    fast.put_lead("u", encode(slow.states["u"]))
-    assert encode(fast.state("u")) == encode(slow.states["u"])
+    state = slow.states["u"]
+    assert isinstance(state, Lead)
+    fast.put_lead("u", encode(state))
+    same = fast.state("u")
+    assert isinstance(same, Lead)
+    assert encode(same) == encode(state)
 
 
 def test_an_amount_that_changes_a_stage() -> None:

@@ -1,8 +1,8 @@
 """Read plain events from their JSON in compiled code: lead, message id, kind and time, without Python objects.
 
-A plain event is a page, a screen or a named track call with the usual fields in their usual forms. All other events
-are left to ``Codec``, which defines the correct result; nothing is rejected here. A property test requires that both
-read plain events alike.
+A plain event is a page, a screen, an identify or a named track call with the usual fields in their usual forms. It may
+have traits or a campaign, which are only found here. All other events are left to ``Codec``, which defines the correct
+result; nothing is rejected here. A property test requires that both read plain events alike.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from streams.accelerator.kernels.json_tokens import (
     ESCAPED_TEXT,
     MISSING,
     NULL,
+    OBJECT,
     PLAIN_TEXT,
     QUOTE,
     scalar,
@@ -38,14 +39,19 @@ ENVELOPE: Final = (
     *("timestamp", "sentAt", "originalTimestamp", "receivedAt"),
 )
 TYPE, MESSAGE, USER, ANONYMOUS, EVENT, TIME, SENT, ORIGINAL, RECEIVED = range(len(ENVELOPE))
-OBJECT, NOTHING, TEXT, SCALAR, NUMBER = range(5)
-"""Forms that a field may have: object; null; text or null; text, boolean or null; text, number or null."""
+TRAITS, INNER_TRAITS, SOURCE = range(len(ENVELOPE), len(ENVELOPE) + 3)
+NODE, EXTRA, TEXT, SCALAR, NUMBER = range(5)
+"""Forms that a field may have: object with fields that are read; any object or null; text or null; text, boolean or
+null; text, number or null."""
 _SKIPPED: Final = -1
 _ARRAY: Final = -2
 _COMMA, _COLON = 44, 58
 _OPEN, _CLOSE, _OPEN_ARRAY, _CLOSE_ARRAY = 123, 125, 91, 93
 _BEGUN, _AFTER_VALUE, _AFTER_COMMA = range(3)
-_PAGE, _TRACK, _SCREEN = (np.uint64(int.from_bytes(text, "little")) for text in (b"page", b"track", b"screen"))
+_PAGE, _TRACK, _SCREEN, _IDENTIFY = (
+    np.uint64(int.from_bytes(text, "little")) for text in (b"page", b"track", b"screen", b"identify")
+)
+_MASKS: Final = tuple(np.uint64((1 << 8 * size) - 1) for size in range(9))
 
 FOUND: Final = np.dtype(
     [
@@ -59,6 +65,7 @@ FOUND: Final = np.dtype(
         ("sent", np.int64),  # NEVER if missing
         ("known", np.uint8),
         ("plain", np.uint8),
+        ("extras", np.uint8),  # whether it may have traits or a campaign
     ],
     align=True,
 )
@@ -81,8 +88,8 @@ class Places(NamedTuple):
 def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]]) -> Places | None:
     """Build the tree of these paths and of the fields of every event; None if a path leads through another's value."""
     tree: dict[str, Any] = {name: (TEXT, slot) for slot, name in enumerate(ENVELOPE)}
-    tree |= {"traits": (NOTHING, len(ENVELOPE))}
-    fixed = {("context", "traits"): NOTHING, ("context", "campaign", "source"): NOTHING}
+    tree |= {"traits": (EXTRA, TRAITS)}
+    fixed = {("context", "traits"): EXTRA, ("context", "campaign", "source"): TEXT}
     slots: dict[tuple[str, ...], int] = {(name,): slot for slot, name in enumerate((*ENVELOPE, "traits"))}
     for path in (*fixed, *paths):
         if path in slots:
@@ -101,7 +108,7 @@ def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]
         for key, below in node.items():
             name = key.encode()
             inner = isinstance(below, dict)
-            form, slot = (OBJECT, 0) if inner else below
+            form, slot = (NODE, 0) if inner else below
             rows.append((len(keys), len(name), form, slot, len(objects) if inner else _SKIPPED))
             objects += [below] if inner else []
             keys += name
@@ -127,6 +134,7 @@ def scan(text, ends, selected, first, entries, keys, values, slots, seed, found)
             and _read_ids_and_times(text, end, owner, spans, tokens, found[i])
             and _hash_kind(text, spans, tokens, values, seed, found[i])
         )
+        found[i].extras = tokens[TRAITS] > NULL or tokens[INNER_TRAITS] > NULL or tokens[SOURCE] > NULL
         begin = owner
 
 
@@ -173,15 +181,15 @@ def _read_ids_and_times(text, end, owner, spans, tokens, one):
 def _hash_kind(text, spans, tokens, values, seed, one):
     """Hash the kind of the event; False if its type is not plain or a value is too long."""
     size = spans[TYPE, 1]
-    if tokens[TYPE] != PLAIN_TEXT or size > 6:
+    if tokens[TYPE] != PLAIN_TEXT or size > 8:
         return False
-    letters = word(text, spans[TYPE, 0]) & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1))
+    letters = word(text, spans[TYPE, 0]) & _MASKS[size]
     hashed = letters + seed
     if letters == _TRACK:
         if tokens[EVENT] < PLAIN_TEXT or spans[EVENT, 1] < 1 or spans[EVENT, 1] > MAX_BYTES:
             return False
         hashed ^= xxh3(text, spans[EVENT, 0], spans[EVENT, 1], seed)
-    elif letters != _PAGE and letters != _SCREEN:
+    elif letters != _PAGE and letters != _SCREEN and letters != _IDENTIFY:
         return False
     for i in range(values.shape[0]):
         slot = values[i]
@@ -250,10 +258,17 @@ def _read(text, at, end, first, entries, keys, spans, tokens, visited, stack):
                 return False
             stack[depth] = _ARRAY if mark == _OPEN_ARRAY else _SKIPPED
             if entry >= 0:
-                below = entries[entry].node
-                if entries[entry].form != OBJECT or mark != _OPEN or visited[below]:
+                below, slot = entries[entry].node, entries[entry].slot
+                if entries[entry].form > EXTRA or mark != _OPEN:
                     return False
-                stack[depth], visited[below] = below, 1
+                if entries[entry].form == NODE:
+                    if visited[below]:
+                        return False
+                    stack[depth], visited[below] = below, 1
+                elif tokens[slot] != MISSING:
+                    return False
+                else:
+                    tokens[slot] = OBJECT
             at, state = at + 1, _BEGUN
             continue
         begin, size, token, at = scalar(text, at, end)
@@ -271,7 +286,7 @@ def _read(text, at, end, first, entries, keys, spans, tokens, visited, stack):
 def _accepts(form, token):
     """Whether a field of this form may have this token."""
     if token == NULL:
-        return form != OBJECT
+        return form != NODE
     if token == PLAIN_TEXT or token == ESCAPED_TEXT:
         return form >= TEXT
     return form == (NUMBER if token == DIGITS else SCALAR)

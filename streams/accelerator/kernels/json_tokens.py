@@ -9,8 +9,8 @@ import numpy as np
 from streams.accelerator.jit import compiled
 from streams.accelerator.pointers import byte, word
 
-MISSING, NULL, PLAIN_TEXT, ESCAPED_TEXT, TRUE, FALSE, DIGITS = range(7)
-"""Kinds of tokens; MISSING if a field is not there."""
+MISSING, NULL, PLAIN_TEXT, ESCAPED_TEXT, TRUE, FALSE, DIGITS, OBJECT = range(8)
+"""Kinds of tokens; MISSING if a field is not there. ``scalar`` returns no OBJECT."""
 MAX_NUMBER_CHARS: Final = 17
 QUOTE: Final = 34
 _BACKSLASH, _ZERO = 92, 48
