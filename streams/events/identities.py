@@ -17,22 +17,30 @@ from streams.events.rejects import MAX_ID_CHARS, Refused
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Identity
 
 MAX_EMAIL_CHARS: Final = 320
+_MAILTO: Final = "mailto:"
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS)]
 """An id in a call that is decoded into a structure. ``clean_id`` has not checked it yet."""
 PLACEHOLDERS: Final = frozenset(
     {"undefined", "null", "none", "nil", "nan", "[object object]", "true", "false", "anonymous", "guest", "n/a"}
-    | {"-", "-1", "0", "00000000-0000-0000-0000-000000000000"}
+    | {"not set", "-", "-1", "0", "00000000-0000-0000-0000-000000000000"}
 )
 """What senders write where there is no id, in lower case; so are zeros, and merge tags that were not replaced."""
-ODD_FIRST: Final = " 0-[{*%$<"
+_QUOTES: Final = "\"'`()<>"
+"""A placeholder may be within these: ``"undefined"``, ``(null)``, ``<nil>``."""
+ODD_FIRST: Final = " 0-[{*%$#@" + _QUOTES
 """An id that begins so, or ends as in ODD_LAST, may have to be trimmed or be a placeholder other than a word."""
-ODD_LAST: Final = " }*%>"
+ODD_LAST: Final = " }]*%$#@" + _QUOTES
 WORD_SHAPES: Final = tuple(sorted({256 * len(word) + ord(word[0]) for word in PLACEHOLDERS if word[0].isalpha()}))
 """Length and first letter of placeholders that are words."""
 _MAX_WORD_CHARS: Final = WORD_SHAPES[-1] // 256
-_MERGE_TAGS: Final = (("{{", "}}"), ("*|", "|*"), ("%%", "%%"), ("${", "}"), ("<%", "%>"))
+_MERGE_TAGS: Final = (
+    *(("{{", "}}"), ("*|", "|*"), ("%%", "%%"), ("${", "}"), ("<%", "%>")),
+    *(("[[", "]]"), ("[%", "%]"), ("{!", "}"), ("{$", "}"), ("#{", "}"), ("$[", "]$")),
+)
 """How the merge tags of mail services begin and end."""
-_TAG_MARKS: Final = "{}*%$<>"
+_NAMED_TAG: Final = re.compile(r"([%#@])[A-Za-z_][\w.:-]*\1")
+"""A name between two equal marks, such as Mailgun's ``%recipient.id%``."""
+_TAG_MARKS: Final = "{}*%$<>[]#@"
 _CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
 _AROUND: Final = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f"
@@ -140,10 +148,15 @@ def first_id(*values: Any) -> Any:
 
 
 def clean_address(value: Any) -> str:
-    """An e-mail address without white space around it; empty where there is none."""
-    if not isinstance(value, str) or "@" not in value:
+    """An e-mail address as in ``jane@acme.example``, ``Jane <jane@acme.example>`` or ``mailto:jane@acme.example``.
+
+    Empty where there is none, or where several have names.
+    """
+    if not isinstance(value, str) or "@" not in value or value.count("<") > 1:
         return ""
-    address = value.strip(_AROUND)
+    address = value.rpartition("<")[2].partition(">")[0].strip(_AROUND)
+    if address[: len(_MAILTO)].lower() == _MAILTO:
+        address = address[len(_MAILTO) :].partition("?")[0].strip(_AROUND)
     return address if _is_sound(address, MAX_EMAIL_CHARS) and not _has_merge_tag(address) else ""
 
 
@@ -167,12 +180,15 @@ def _is_sound(text: str, most_chars: int) -> bool:
 
 def _is_placeholder(text: str) -> bool:
     """Whether senders put a text where there is no id."""
-    return text.lower() in PLACEHOLDERS or not text.strip("0") or _has_merge_tag(text)
+    bare = text.strip(_QUOTES)
+    return bare.lower() in PLACEHOLDERS or not bare.strip("0") or _has_merge_tag(text)
 
 
 def _has_merge_tag(text: str) -> bool:
     """Whether a text begins or ends with a merge tag that was not replaced."""
-    return (text[0] in _TAG_MARKS or text[-1] in _TAG_MARKS) and any(
+    if text[0] not in _TAG_MARKS and text[-1] not in _TAG_MARKS:
+        return False
+    return _NAMED_TAG.fullmatch(text) is not None or any(
         (text.startswith(begin) and end in text[len(begin) :]) or (text.endswith(end) and begin in text[: -len(end)])
         for begin, end in _MERGE_TAGS
     )

@@ -31,6 +31,7 @@ from streams.events.identities import (
     owner_of,
     plain_owner,
     previous_identity,
+    record_key,
 )
 from streams.events.rejects import MAX_ID_CHARS, Refused
 from streams.intake.adapt import Intake
@@ -51,6 +52,22 @@ NO_IDS = [
     *("anonymous", "guest", "Guest", "n/a", "N/A", "-", "-1", "000000", "00000000-0000-0000-0000-000000000000"),
     *("{{user_id}}", "{{ contact.id | default: '' }}", "*|EMAIL|*", "%%emailaddr%%", "${user.id}", "<%= user.id %>"),
     *("user-{{id}}", "%%id%%@site", " undefined ", "\ufeffnull\u200b", "", " ", "\u200b"),
+    *(
+        '"undefined"',
+        "'null'",
+        '"Null"',
+        "`nil`",
+        "(null)",
+        "(not set)",
+        "not set",
+        "<nil>",
+        "<null>",
+        '""',
+        "(0)",
+        '"0000"',
+    ),
+    *("%recipient.id%", "%SUBSCRIBERID%", "*|UNIQID|*", "{{contact.id}}", "[[ID]]", '[[data:id:""]]', "u-[[ID]]"),
+    *("[% member:id %]", "{!Contact.Id}", "{$id}", "#{user.id}", "$[UD:ID]$", "#recipient:id#", "@CONTACTID@"),
     *(0, 0.0, -1, True, False, None, [], ["u"], {}, {"id": "u"}),
 ]
 IDS = [
@@ -74,6 +91,16 @@ IDS = [
     ("-2", None),
     ("{not a tag}", None),
     ("100%", None),
+    ("%E5%B1%B1%E7%94%B0", None),
+    ("50%-off%", None),
+    ('"u-1"', None),
+    ("(ana)", None),
+    ("[ana]", None),
+    ("{6F9619FF-8B86-D011-B42D-00C04FC964FF}", None),
+    ("@ana", None),
+    ("#42", None),
+    ("$5", None),
+    ("not settled", None),
     ("a" * MAX_ID_CHARS, None),
     (" " + "a" * MAX_ID_CHARS, "a" * MAX_ID_CHARS),
     ("a" * (MAX_ID_CHARS + 1), ""),
@@ -170,7 +197,49 @@ def test_an_address_is_found_with_anything_around_it(around: str) -> None:
     assert email_id(written) == HASH
 
 
-@pytest.mark.parametrize("value", ["jane", "", None, 7, "a@b\0", "{{email}}@x.example", "@" * (MAX_EMAIL_CHARS + 1)])
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "Jane <jane@acme.example>",
+            "<jane@acme.example>",
+            '"Doe, Jane" < jane@acme.example >',
+            "Jane<Jane@Acme.example>",
+        ),
+        *(
+            "mailto:jane@acme.example",
+            "MAILTO: jane@acme.example?subject=Hi%20there",
+            "Jane <mailto:jane@acme.example>",
+        ),
+    ],
+)
+def test_an_address_is_found_with_a_name_or_as_a_link(written: str) -> None:
+    assert clean_address(written).lower() == ADDRESS
+    assert clean_address(clean_address(written)) == clean_address(written)
+    for place in ({"traits": {"email": written}}, {"context": {"traits": {"email": written}}}):
+        assert owner_of(place).id == HASH
+        assert record_key(place) == ADDRESS.encode()
+    call = by_cloudevent_subject(written)
+    assert owner_of(call).id == HASH
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "jane",
+        "",
+        None,
+        7,
+        "a@b\0",
+        "Jane <jane>",
+        "mailto:",
+        "mailto:?to=a@b",
+        "a@b <>",
+        "A <a@x.y>, B <b@x.y>",
+        "{{email}}@x.example",
+        "@" * (MAX_EMAIL_CHARS + 1),
+    ],
+)
 def test_what_is_no_address_names_nobody(value: Any) -> None:
     assert clean_address(value) == ""
     with pytest.raises(Refused, match="no_lead"):
@@ -198,6 +267,13 @@ def by_cloudevent(user_id: str) -> list[Call]:
     return cloudevents.read_cloudevents(
         post("/v1/cloudevents", event, {"content-type": "application/cloudevents+json"})
     ).calls
+
+
+def by_cloudevent_subject(subject: str) -> Call:
+    event = {"type": "Asked", "id": "1", "source": "/", "subject": subject}
+    headers = {"content-type": "application/cloudevents+json"}
+    (call,) = cloudevents.read_cloudevents(post("/v1/cloudevents", event, headers)).calls
+    return call
 
 
 def by_header(user_id: str) -> list[Call]:

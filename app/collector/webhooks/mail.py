@@ -143,9 +143,8 @@ def list_at(sent: Any, *path: str) -> list[Any]:
 
 def address_of(value: Any) -> str:
     """The address in ``jane@acme.example`` or ``Jane <jane@acme.example>``; empty if there is none, or several."""
-    given = value if isinstance(value, str) else ""
-    bare = clean_address(given.rpartition("<")[2].partition(">")[0])
-    return bare if bare.count("@") == 1 and given.count("<") <= 1 else ""
+    address = clean_address(value)
+    return address if address.count("@") == 1 else ""
 
 
 def timestamp_of(at_ms: int | None) -> str:
