@@ -194,7 +194,7 @@ def test_a_true_time_needs_no_correction() -> None:
     assert event_of(call).at == NOW_MS - 60_000
 
 
-@pytest.mark.parametrize("time", ["", "soon", "-1", "1e3", "9" * 15, "9" * 5_000, "١٢", None, {}])
+@pytest.mark.parametrize("time", ["", "soon", "-1", "1e3", "9" * 20, "9" * 5_000, "١٢", None, {}])
 def test_an_invalid_time_is_left_out(time: Any) -> None:
     assert "timestamp" not in one({**VIEW, "dtm": time})
 
