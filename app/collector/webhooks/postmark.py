@@ -47,6 +47,15 @@ _BOUNCES: Final[dict[str, tuple[str, dict[str, str]] | None]] = {
     "TemplateRenderingFailed": None,
 }
 """Types of bounces and suppressions; other types are soft bounces."""
+_KINDS_BY_FIELD: Final = {
+    "Type": "Bounce",
+    "SuppressSending": "SubscriptionChange",
+    "FirstOpen": "Open",
+    "OriginalLink": "Click",
+    "DeliveredAt": "Delivery",
+    "FromFull": "Inbound",
+}
+"""A field that only one kind of event has: older webhooks have no ``RecordType``."""
 _SENDERS: Final = frozenset({"Customer", "Admin"})
 """Origins of a change that the recipient did not make."""
 _TIMES: Final = ("ReceivedAt", "DeliveredAt", "BouncedAt", "ChangedAt")
@@ -89,7 +98,9 @@ def _postmark_events(hook: WebhookRequest, sent: dict[str, Any]) -> Iterable[Mai
 
 def _what(sent: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
     """The name of the event, and its kind."""
-    kind = mail.text_at(sent, "RecordType")
+    kind = mail.text_at(sent, "RecordType") or next(
+        (_KINDS_BY_FIELD[key] for key in sent if key in _KINDS_BY_FIELD), ""
+    )
     name = mail.row_of(_EVENTS, kind)
     if kind == "Bounce":
         return _BOUNCES.get(mail.text_at(sent, "Type"), (BOUNCED, mail.SOFT))
