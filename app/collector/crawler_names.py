@@ -73,10 +73,28 @@ WORDS: Final = {
     "jndi:": "jndi:",
     "compatible": r"compatible; (?!msie)[^)]*(?:https?:|www\.)|^mozilla/5\.0 ?\(compatible(?:; ?[^;()]+)?\)$",
     "mozilla/5.0 ": r"^mozilla/5\.0 [a-z_]+(?:/[\d.]+)?$",  # no system
+    "http": "^https?://",
 }
 """Part of an agent in lower case -> the pattern, in an agent that has this part, by which a machine names itself."""
 TASKS: Final = {
-    "check": r"checker\b|(?:link|site|url|feed|web|seo|ssl|page|css|domain|health|green)[ _-]?check",
+    "check": r"check(?:er)?\b|(?:link|site|url|feed|web|seo|ssl|page|css|domain|health|green)[ _-]?check",
+    "link": "link[ _-]?(?:alarm|count|exam|valet|valid)",
+    "shot": "(?:screen|web|site)[ -]?shot|mshots",
+    "thumb": "thumb",
+    "favicon": "favicon",
+    "map": "site-?map",
+    "resolver": "resolver",
+    "expander": "expander",
+    "client": "http[_ .-]?client",
+    "webhook": "webhook",
+    "seo": r"\bseo|seo\b",
+    "semantic": "semantic",
+    "classif": "classifi",
+    "census": "census",
+    "fuzz": "fuzz",
+    "vuln": "vuln",
+    "ping": r"ping(?:er)?\b",
+    "ptst": r"\bptst\b",  # WebPageTest
     "uptime": "uptime",
     "monitor": "monitoring|(?:url|web|site|page|server|http|network|rocket)[ _-]?monitor",
     "scan": r"(?<!cam)scan(?:s|ner|ning)?(?![a-z])",
@@ -99,7 +117,10 @@ ADDRESS: Final = r"\+ ?https?:|[\w.+-]+@[\w-]+\.[a-z]{2,}"
 LIBRARIES: Final = (
     r"^(?:apache-http\w*|bun|deno|faraday|fasthttp|go[- ]\S*http|go-resty|google-http-java-client|grpc-\w+|gsoap"
     r"|guzzlehttp|hackney|http-kit|http_request2?|jakarta commons|java|libcurl|lua-resty-http|lwp|mojolicious|okhttp"
-    r"|perl|php|postmanruntime|python|reqwest|rest-client|restsharp|ruby|scalaj-http|undici|winhttp)(?:[/ -]|$)"
+    r"|perl|php|postmanruntime|python|reqwest|rest-client|restsharp|ruby|scalaj-http|undici|winhttp"
+    r"|akka-http|amphp|aria2|attohttpc|boost\.beast|cpp-httplib|curb|docker|eventmachine|gradle|http\.rb|http-tiny"
+    r"|httpie|jersey|kubectl|needle|nghttp2|node-superagent|npm|pip|pnpm|reactornetty|snoopy|spray-can|superagent"
+    r"|symfony2?|twine|typhoeus|unirest-java|ureq|zend)(?:[/ -]|$)"
 )
 """Libraries for programs; an app for people puts its own name first."""
 NAMES: Final = (
@@ -108,20 +129,20 @@ NAMES: Final = (
     "barracuda sentinel", "bidtellect", "blackboardally", "bloglovin", "browsershots", "castopod", "catexplorador",
     "cf-uc user agent", "cloudflare-diagnostics", "cloudflarediagnostics", "cloudflareobservatory", "collectd/",
     "convertify", "copyviodetector", "cybaaagent", "daum 4", "daumoa", "duplexweb-google", "email exractor",
-    "exchange check", "externalhit", "facebookexternalua", "feed wrangler", "fragfinn", "functionize", "gather/",
+    "externalhit", "facebookexternalua", "feed wrangler", "fragfinn", "functionize", "gather/",
     "gbrmss", "geckoversion", "githubcopilotchat", "gobuster", "google-amphtml", "google-ilp", "google-lens",
     "google-pinpoint", "google-transparency-report", "google-youtube-links", "googleadsenseinfeed", "grafana/",
     "greedyhand", "gsa-crawler", "hackermention", "heartrails_capture", "hells-net", "hlb/", "httpmon",
     "ias wombles", "idbte4m", "idg/", "insomania", "inspici", "internaetboten", "internal dummy connection",
     "iplabel", "k6/0", "karnoprospecting", "keycdn-tools", "keydrop", "kirkland-signature", "kiwitcms-gitops",
     "kocmohabt", "komaru_", "kouio.com", "l9tcpid", "laravel reaver", "letrixlabs", "libredtail", "linkchain",
-    "linkexpander", "lolisec", "mail.ukr.net proxy", "masjesu", "matomo/", "meta-externalads", "microsoft-flow",
+    "lolisec", "mail.ukr.net proxy", "masjesu", "matomo/", "meta-externalads", "microsoft-flow",
     "mixnode", "mnogosearch", "morningscore", "multi-country-domains", "munin/", "nettrack", "neural network",
-    "newsgatoronline", "nsfw-go-placeholder", "nvd0rz", "ohdear", "ort/v", "pageburst", "paypal ipn", "phpmyadmin",
-    "pocketimagecache", "pompos", "prerender", "prittorrent", "project-resonance", "project_patchwatch",
+    "neustar wpm", "newsgatoronline", "nsfw-go-placeholder", "nvd0rz", "ohdear", "ort/v", "pageburst", "paypal ipn",
+    "phpmyadmin", "pocketimagecache", "pompos", "prerender", "prittorrent", "project-resonance", "project_patchwatch",
     "prometheus/", "punkmap", "rainmeter webparser", "ramblermail", "re-re studio", "report runner", "reqbin",
     "researchcyber", "roi hunter", "rootevidence", "safersoftwash", "sbider", "scooter/", "securitee.org",
-    "seobility", "sffeedreader", "shadowforce", "shodan", "silverreader", "simbiat software", "sitemapparser",
+    "sffeedreader", "shadowforce", "shodan", "silverreader", "simbiat software",
     "sixy.ch", "sparkler/", "sprinklr", "sqalix", "taginspector", "thesafe", "thewebinternetsearch", "trackable/",
     "ucsbnetworkmeasurement", "veryhip", "voilabotcollector", "vyhledavac", "webmon", "whatcms", "wordup",
     "wp_is_mobile", "xenforo", "xtate", "yottaamonitor", "zao/", "{{.",
