@@ -9,6 +9,7 @@ were sent, except for:
 * RudderStack's ``AnonymousId`` (base64) and ``SentAt`` headers, if the call has no such field.
 * RudderStack's ``$direct``, which means no referrer.
 * ``writeKey``, which is removed: keys must not get into topics.
+* a ``type`` in capitals, such as ``Identify``, which some forwarders write.
 * a missing ``messageId``, which becomes a hash of the call without ``sentAt``.
 """
 
@@ -39,7 +40,7 @@ _SHORT: Final = {"t": "track", "p": "page", "i": "identify", "g": "group", "a": 
 _IMPLIED: Final = {**_SHORT, **{kind: kind for kind in _SHORT.values()}}
 CALL_PATHS: Final = {f"/v1/{name}": kind for name, kind in _IMPLIED.items()}
 """Path -> the type of a call that has no known type itself."""
-BATCH_PATHS: Final = ("/v1/b", "/v1/batch", "/v1/import")
+BATCH_PATHS: Final = ("/v1/b", "/v1/batch", "/v1/import", "/beacon/v1/batch")
 PATHS: Final = (*CALL_PATHS, *BATCH_PATHS)
 SETTINGS_PATH: Final = "/v1/projects/{write_key}/settings"
 SOURCE_CONFIG_PATHS: Final = ("/sourceConfig", "/sourceConfig/")
@@ -142,10 +143,11 @@ def _anonymous(header: str) -> str:
 
 def _normal(call: Call, implied: str | None, shared: _Shared | None) -> Call:
     """The call, completed and cleaned."""
-    if implied is not None:
-        kind = call.get("type")
-        if not isinstance(kind, str) or kind not in TYPES:
-            call["type"] = implied
+    kind = call.get("type")
+    if not isinstance(kind, str) or kind not in TYPES:
+        known = kind.lower() if isinstance(kind, str) else ""
+        if kind := known if known in TYPES else implied:
+            call["type"] = kind
     call.pop("writeKey", None)
     if shared is not None:
         _complete(call, shared)

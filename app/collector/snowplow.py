@@ -6,7 +6,7 @@
 | ``pp`` | track "Page Ping" with the scroll offsets |
 | ``se`` | track named by ``se_ac``, with category, label, property, value |
 | ``ue`` | track named by its schema, ``demo_requested`` -> "Demo Requested"; its data are the properties |
-| ``uid``, ``duid`` (else ``nuid``, ``tnuid``) | userId, anonymousId |
+| ``uid``, ``duid`` (else ``nuid``, ``tnuid``, ``userId`` of the entity ``client_session``) | userId, anonymousId |
 | ``eid`` | messageId |
 | ``ttm``, else ``dtm`` with ``stm`` | timestamp; timestamp with sentAt, which corrects the sender's clock |
 | entities (``cx``, ``co``) | ``context.entities.NAME``, the first of each name |
@@ -126,7 +126,8 @@ def _call(event: Event, call: Call, inbound: Inbound, email_fields: Mapping[str,
     call |= _times(event)
     entities, email = _entities(event, email_fields)
     call["context"] = _context(event, inbound, entities)
-    anonymous_id = first_id(*(text_of(event, name) for name in _ANONYMOUS))
+    session = entities.get("client_session", {})
+    anonymous_id = first_id(*(text_of(event, name) for name in _ANONYMOUS), text_of(session, "userId"))
     name_lead(call, text_of(event, "uid"), anonymous_id, email)
     return call
 
