@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Final
 
-from app.collector import cloudevents, links, segment, snippet, snowplow, webhooks
+from app.collector import cloudevents, links, segment, snippet, snowplow, tracker_pixels, webhooks
 from app.collector.schemas import BYTES, SCHEMAS, Part, ref
 from app.collector.webhooks import unsubscribe
 
@@ -57,6 +57,7 @@ def _paths() -> dict[str, dict[str, Part]]:
         snowplow.GET_PATH: {"get": _image("snowplowGet", "One event of a Snowplow tracker", snowplow.QUERY)},
         cloudevents.PATH: {"post": _cloudevents()},
         links.PIXEL_PATH: _get_and_head("pixel", lambda name: _image(name, "A tracking pixel", links.PIXEL_QUERY)),
+        **{path: _get_and_head(name, _tracker_pixel) for path, name in zip(tracker_pixels.PATHS, _PIXELS, strict=True)},
         links.LINK_PATH: _get_and_head("link", _link),
         webhooks.PATH: _webhooks(),
         unsubscribe.PATH: _unsubscribe(),
@@ -78,7 +79,7 @@ def _batch_operation(path: str) -> Part:
 
 
 def _segment_name(path: str) -> str:
-    return f"segment_{path.rpartition('/')[2]}"
+    return f"segment_{path.removeprefix('/v1').strip('/').replace('/', '_')}"
 
 
 def _tracked(name: str, about: str, *schemas: str) -> Part:
@@ -116,6 +117,15 @@ def _image(name: str, about: str, query: Mapping[str, str]) -> Part:
             **_refusals(*_TRACKED),
         },
     }
+
+
+_PIXELS: Final = ("segmentPixel", "rudderstackPixel")
+
+
+def _tracker_pixel(name: str) -> Part:
+    found = _image(name, "A tracking pixel of Segment or RudderStack", tracker_pixels.QUERY)
+    kind = _in_path("type", "The type of call: track, page, identify, …")
+    return {**found, "parameters": [kind, *found["parameters"]]}
 
 
 def _link(name: str) -> Part:

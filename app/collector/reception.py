@@ -72,7 +72,7 @@ class Reception:
             inbound.remote,
             len(calls) + len(delivery.bad),
             monotonic_s(),
-            in_query=bool(inbound.query) and any(value == shown for _, value in inbound.query),
+            in_query=bool(inbound.query) and _is_in_url(shown, inbound),
         )
         delivery.calls = self._drop_refused(inbound, calls)
         await self._publish(route, inbound, self._settings.web_topic, delivery, key)
@@ -141,6 +141,12 @@ class Reception:
             return (call,)
         self._metrics.retractions.inc(len(retractions))
         return (call, *retractions)
+
+
+def _is_in_url(key: str, inbound: Inbound) -> bool:
+    """Whether a key was in the URL: as a parameter, or in the event of a pixel."""
+    in_event = inbound.method != "POST" and not inbound.header("authorization")
+    return in_event or any(value == key for _, value in inbound.query)
 
 
 def origin_of(inbound: Inbound) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from app.collector import cloudevents, links, openapi, responses, segment, snippet, snowplow, webhooks
+from app.collector import cloudevents, links, openapi, responses, segment, snippet, snowplow, tracker_pixels, webhooks
 from app.collector.calls import utf8_text, write_key_of
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.mail_handlers import MailHandlers
@@ -78,6 +78,7 @@ class Site:
         """Every method and path, its name in metrics, and its handler."""
         track, get_and_head = self._tracker_handler, self._rows_for_get_and_head
         pixel = track("pixel", links.read_pixel, responses.pixel_response)
+        tracker_pixel = track("pixel", tracker_pixels.read_tracker_pixel, responses.pixel_response)
         webhook = self._mail_handler(self._mail.accept_webhook)
         unsubscribe_page = self._mail_handler(self._mail.show_unsubscribe_page)
         one_click = self._mail_handler(self._mail.accept_unsubscribe)
@@ -91,6 +92,7 @@ class Site:
             ("GET", snowplow.GET_PATH, "snowplow", tp2_image),
             ("POST", cloudevents.PATH, "cloudevents", track("cloudevents", cloudevents.read_cloudevents)),
             *get_and_head(links.PIXEL_PATH, "pixel", pixel),
+            *(row for path in tracker_pixels.PATHS for row in get_and_head(path, "pixel", tracker_pixel)),
             *get_and_head(links.LINK_PATH, "links", self._follow_link),
             *get_and_head(webhooks.PATH, "webhooks", webhook),
             ("POST", webhooks.PATH, "webhooks", webhook),

@@ -185,7 +185,12 @@ async def test_the_content_type_does_not_matter(running: Running, content_type: 
 
 @pytest.mark.parametrize(
     ("path", "method"),
-    [("/i?e=se&se_ac=play&uid=u-1&aid=wk_app", "GET"), ("/v1/pixel.gif?writeKey=wk_app&userId=u-1", "GET")],
+    [
+        ("/i?e=se&se_ac=play&uid=u-1&aid=wk_app", "GET"),
+        ("/v1/pixel.gif?writeKey=wk_app&userId=u-1", "GET"),
+        ("/v1/pixel/track?writeKey=wk_app&userId=u-1&event=play", "GET"),
+        ("/pixel/v1/page?writeKey=wk_app&userId=u-1", "GET"),
+    ],
 )
 async def test_a_picture_counts(running: Running, path: str, method: str) -> None:
     answer = await running.send(method, path)
@@ -351,6 +356,21 @@ async def test_a_server_key_in_an_address_is_refused(running: Running) -> None:
     answer = await running.post(CALL, "/v1/track?writeKey=lgs_secret", key="")
 
     assert (answer.status, answer.code) == (403, "secret_in_url")
+
+
+async def test_a_server_key_in_the_event_of_a_pixel_is_refused_as_well(running: Running) -> None:
+    data = base64.urlsafe_b64encode(json.dumps(CALL | {"writeKey": "lgs_secret"}).encode()).decode()
+    answer = await running.send("GET", f"/v1/pixel/track?data={data}")
+
+    assert (answer.status, answer.code) == (403, "secret_in_url")
+
+
+async def test_a_beacon_of_rudderstack_is_taken_as_a_batch(running: Running) -> None:
+    body = {"batch": [CALL], "sentAt": "2026-11-22T01:02:03.000Z"}
+    answer = await running.post(body, "/beacon/v1/batch?writeKey=wk_app", key="", Content_Type="text/plain")
+
+    assert (answer.status, answer.body) == (200, ACCEPTED)
+    assert [call["sentAt"] for call in running.kept.calls("web")] == ["2026-11-22T01:02:03.000Z"]
 
 
 async def test_a_picture_is_let_in_by_the_page_that_shows_it(running: Running) -> None:
