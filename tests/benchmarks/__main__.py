@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import board, collector, idle, latency, leadglow, mixed, workload
+from tests.benchmarks import board, collector, goals, idle, latency, leadglow, mixed, scale, workload
 from tests.benchmarks.decayed import MIXED, SCORECARD, expected_entries
 from tests.benchmarks.rig import Rig, now_ms, run_peer, started
 
@@ -34,9 +34,8 @@ LABELS = {
     "mixed_quix": "Quix Streams, mixed traffic, no joins",
 }
 MIXED_PARTS = ("mixed", "mixed_end_to_end")
-GOALS = {"mixed_cpu_us_per_event_to_scoring": "at most 2.5, stretch 1.5"}
 REDIS = ("redis_bytes_per_lead", "redis_bytes_per_lead_by_key")
-OTHERS = ("latency", "collector", "board", "idle")
+OTHERS = ("latency", "scale", "collector", "board", "idle")
 
 
 class Bench:
@@ -158,10 +157,19 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
     if floors:
         floors.sort(key=lambda floor: float(floor["cpu_us_per_event"]))
         results = {"floor": floors[len(floors) // 2] | {"runs": len(floors)}, **results}
+    return results | await _measure_others(rig, options)
+
+
+async def _measure_others(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
+    """Run the parts asked for that have figures of their own."""
+    results: dict[str, Any] = {}
     if "latency" in options.only:
         _say("latency")
         results["latency_ms"] = await latency.raw(rig, options.seconds)
         results["latency_ms"] |= await latency.handoff(rig, options.seconds)
+    if "scale" in options.only:
+        _say("scale")
+        results["scale"] = await scale.measured(rig, options.events, options.scale_leads, options.scale_workers)
     if "collector" in options.only:
         _say("collector")
         results["collector"] = await collector.measured(rig, options.seconds / 5)
@@ -213,19 +221,16 @@ def table(results: dict[str, Any]) -> str:
             f"{LABELS[name]:38}{part['events']:>10,}{part['events_per_second']:>10,}"
             f"{part['cpu_us_per_event']:>14.1f}{part['rss_peak_bytes'] / 2**20:>10.0f}{alerts:>8}"
         )
-    rows += [f"{name}: {value}{_goal(name)}" for name, value in results["ratios"].items()]
+    rows += [f"{name}: {value}" for name, value in results["ratios"].items()]
     rows += [f"latency, ms, {name}: {value}" for name, value in results.get("latency_ms", {}).items()]
     rows += [f"{name}: {results[name]}" for name in (*REDIS, "expected_alerts") if name in results]
+    rows += scale.lines(results["scale"]) if "scale" in results else []
     for kind, found in results.get("collector", {}).items():
         rows += [_requests(f"collector, {kind}: {name}", found[name]) for name in ("leadglow", "bare")]
         rows += [f"collector, {kind}: {name}: {found[name]}" for name in ("ratio", "cpu_ratio")]
     rows += [f"board, {name}: {value}" for name, value in results.get("board", {}).items()]
     rows += [f"idle, {name}: {value}" for name, value in results.get("idle", {}).items()]
-    return "\n".join(rows)
-
-
-def _goal(name: str) -> str:
-    return f" (goal: {GOALS[name]})" if name in GOALS else ""
+    return "\n".join([*rows, *goals.lines(results)])
 
 
 def _requests(label: str, part: dict[str, Any]) -> str:
@@ -243,6 +248,8 @@ def _options() -> argparse.Namespace:
         help="duration of each latency measurement; five times that of one of the collector, four of the board",
     )
     parser.add_argument("--leads", type=int, default=1_000_000, help="how many the board has")
+    parser.add_argument("--scale-leads", type=int, nargs="*", default=scale.LEADS, help="numbers of leads in scale")
+    parser.add_argument("--scale-workers", type=int, nargs="*", default=scale.WORKERS, help="numbers of workers")
     parser.add_argument("--accelerator", choices=["on", "off"], default="on", help="Leadglow's setting of this name")
     parser.add_argument("--quick", action="store_true", help="100,000 events, 30,000 for peers, 5 seconds")
     parser.add_argument("--only", default=",".join([*list(LABELS)[1:], *OTHERS]), help="parts, by comma")

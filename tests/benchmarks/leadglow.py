@@ -69,8 +69,10 @@ async def scored(worker: Worker, store: RedisStore, events: int) -> None:
 
 
 @asynccontextmanager
-async def working(rig: Rig, part: str, names: dict[str, str], scorecards: Path = SCORECARD) -> AsyncIterator[Worker]:
-    """A worker on these topics, with a namespace of its own, stopped in the end."""
+async def working(
+    rig: Rig, part: str, names: dict[str, str], scorecards: Path = SCORECARD, number: int = 1
+) -> AsyncIterator[Worker]:
+    """A worker on these topics, stopped in the end; workers of the same part share its namespace and its work."""
     settings = {
         "kafka": rig.kafka.address,
         "kafka_idempotence": str(rig.kafka.idempotent),
@@ -83,7 +85,7 @@ async def working(rig: Rig, part: str, names: dict[str, str], scorecards: Path =
         **names,
     }
     env = {f"LEADGLOW_{name.upper()}": value for name, value in settings.items()}
-    log = rig.folder / f"{part}.log"
+    log = rig.folder / f"{part}-{number}.log"
     worker = Worker(await spawn(log, "app", "worker", env=env), log)
     try:
         yield worker

@@ -5,7 +5,7 @@ Everything follows from the seed, the number of events and the end of the thirty
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from random import Random
 from typing import NamedTuple
@@ -62,12 +62,26 @@ def _kinds() -> list[str]:
     return tracks + [""] * (100 - len(tracks))
 
 
-def events(count: int, end_ms: int, span_ms: int = SPAN_MS, seed: int = 7) -> Iterator[Event]:
-    """``count`` events in log order, spread evenly over the ``span_ms`` before ``end_ms``."""
+def lead_of(n: int, chance: float) -> int:
+    """The lead of an event by chance: a few busy leads and a long tail."""
+    return int(LEADS * chance**2.5)
+
+
+def events(
+    count: int,
+    end_ms: int,
+    span_ms: int = SPAN_MS,
+    seed: int = 7,
+    choose_lead: Callable[[int, float], int] = lead_of,
+) -> Iterator[Event]:
+    """``count`` events in log order, spread evenly over the ``span_ms`` before ``end_ms``.
+
+    ``choose_lead`` gets the number of the event and a chance between 0 and 1.
+    """
     draw, kinds = Random(seed).random, _kinds()
     for n in range(count):
         at_ms = end_ms - span_ms + span_ms * n // count
-        lead = f"u-{int(LEADS * draw() ** 2.5)}"
+        lead = f"u-{choose_lead(n, draw())}"
         when = iso(at_ms - int(draw() * min(DISORDER_MS, span_ms)))
         name, choice = kinds[int(draw() * 100)], int(draw() * 10)
         text = TRACK % (name, n, lead, when, choice) if name else PAGE % (n, lead, when, URLS[choice])
@@ -124,9 +138,14 @@ class Loader:
 async def preload(kafka: str, topic: str, count: int, end_ms: int) -> None:
     """Create the topic and write the workload to it."""
     await create_topics(kafka, topic)
+    await load(kafka, topic, events(count, end_ms))
+
+
+async def load(kafka: str, topic: str, backlog: Iterable[Event]) -> None:
+    """Write events to a topic."""
     async with AIOKafkaProducer(bootstrap_servers=kafka, max_batch_size=BATCH_BYTES) as producer:
         loader = Loader(producer, topic)
-        for event in events(count, end_ms):
+        for event in backlog:
             await loader.add(event)
         await loader.flush()
         await producer.flush()

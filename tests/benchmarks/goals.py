@@ -1,0 +1,59 @@
+"""The goals of the figures, and how near the figures of a run are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure that should be at most ``most``."""
+
+    name: str
+    figure: Callable[[Results], float]
+    """Reads the figure; KeyError if the run did not measure it."""
+    most: float
+    stretch: float | None = None
+
+
+def _over_raw(results: Results) -> float:
+    latency = results["latency_ms"]
+    return float(latency["handoff_p99"] - latency["raw_loaded_p99"])
+
+
+GOALS = (
+    Goal("scoring to floor, CPU per event", lambda r: r["ratios"]["scoring_cpu_us_per_event_to_floor"], 4),
+    Goal("end_to_end to floor, CPU per event", lambda r: r["ratios"]["end_to_end_cpu_us_per_event_to_floor"], 5, 4),
+    Goal("mixed to scoring, CPU per event", lambda r: r["ratios"]["mixed_cpu_us_per_event_to_scoring"], 2.5, 1.5),
+    Goal("event to handoff, p99 over raw_loaded, ms", _over_raw, 50, 20),
+    Goal("CPU per event by number of leads, most to least", lambda r: r["scale"]["leads_most_to_least"], 1.25),
+    Goal("CPU per event by number of workers, most to least", lambda r: r["scale"]["workers_most_to_least"], 1.15),
+    Goal("idle worker, % of a core", lambda r: r["idle"]["worker_percent"], 2),
+    Goal("idle worker without Redis, % of a core", lambda r: r["idle"]["worker_without_redis_percent"], 2),
+    Goal("idle worker without Kafka, % of a core", lambda r: r["idle"]["worker_without_kafka_percent"], 2),
+)
+
+
+def lines(results: Results) -> list[str]:
+    """One line for each goal that the run measured: the figure beside the goal."""
+    rows = [f"{goal.name:52}{figure:>10.2f}{_beside(goal, figure)}" for goal, figure in _measured(results)]
+    return [f"{'goals':52}{'measured':>10}{'at most':>10}{'stretch':>10}", *rows] if rows else []
+
+
+def _measured(results: Results) -> list[tuple[Goal, float]]:
+    found = []
+    for goal in GOALS:
+        try:
+            found.append((goal, goal.figure(results)))
+        except KeyError:
+            continue
+    return found
+
+
+def _beside(goal: Goal, figure: float) -> str:
+    stretch = "-" if goal.stretch is None else f"{goal.stretch:g}"
+    return f"{goal.most:>10g}{stretch:>10}{'' if figure <= goal.most else '  missed'}"
