@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import ceil
 from typing import Any
@@ -13,6 +13,7 @@ from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.fitting import fits
 from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.layout import KIND
+from streams.accelerator.loading import put_leads
 from streams.accelerator.table import Table
 from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
@@ -75,7 +76,20 @@ class AcceleratedLeads:
 
     def put_lead(self, lead_id: str, blob: bytes | None) -> None:
         """Load the stored form of a lead; None if it has none."""
-        self._place_lead(lead_id, None if blob is None else decode(blob))
+        self.put_leads({lead_id: None if blob is None else decode(blob)})
+
+    def put_leads(self, states: Mapping[str, State | None]) -> None:
+        """Put leads into the table if they fit, else as objects; None for a lead without a state."""
+        fitting = {lead_id: lead for lead_id, lead in states.items() if isinstance(lead, Lead) and fits(lead)}
+        for lead_id, state in states.items():
+            if lead_id in fitting:
+                self._scorer.states.pop(lead_id, None)
+                continue
+            if lead_id in self._table.rows:
+                self._table.remove(self._table.rows[lead_id])
+            self._scorer.states[lead_id] = state
+        if fitting:
+            put_leads(self._table, fitting)
 
     def state(self, lead_id: str) -> State | None:
         """The state of a lead in memory, for reading only."""
@@ -97,17 +111,6 @@ class AcceleratedLeads:
         self._table = Table(self.rules)
         self._forget_matches()
 
-    def _place_lead(self, lead_id: str, state: State | None) -> bool:
-        """Store a lead in the table if it fits, else as an object; return whether it fits."""
-        if isinstance(state, Lead) and fits(state):
-            self._table.put_lead(lead_id, state)
-            self._scorer.states.pop(lead_id, None)
-            return True
-        if lead_id in self._table.rows:
-            self._table.remove(self._table.rows[lead_id])
-        self._scorer.states[lead_id] = state
-        return False
-
     @contextmanager
     def _leads_as_objects(self, lead_ids: Iterable[str]) -> Iterator[None]:
         """Move leads from the table to ``Scorer`` for a while, then move those that fit back.
@@ -122,6 +125,7 @@ class AcceleratedLeads:
             if self._table.leads["touched"][row]:
                 touched[lead_id] = lead
         yield
+        self.put_leads({lead_id: states[lead_id] for lead_id in rows})
         for lead_id in rows:
-            if self._place_lead(lead_id, states[lead_id]) and touched.pop(lead_id, None) is not None:
+            if lead_id in known and touched.pop(lead_id, None) is not None:
                 self._table.leads["touched"][known[lead_id]] = 1

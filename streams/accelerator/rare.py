@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from streams.accelerator.fitting import has_amounts
 from streams.accelerator.layout import Column
 from streams.scoring.event import LeadEvent
 from streams.scoring.identity import note_touch, note_traits
@@ -53,13 +54,16 @@ class RareParts:
         self._details: dict[int, Details] = {}
         """Row -> amounts of recent events, and of some events that the lead no longer remembers."""
 
-    def put(self, row: int, lead: Lead, details: Details) -> None:
-        """Store the parts of a lead; ``details`` are empty or amounts of its recent events."""
-        self.remove(row)
-        if (apart := encode_apart(lead))[0]:
-            self._encoded[row], self._leads["rare"][row] = apart, 1
-        if details:
-            self._details[row], self._leads["amounts"][row], self._leads["rare"][row] = details, 1, 1
+    def put(self, row: int, lead: Lead) -> bool:
+        """Store the parts of a lead in an empty row; return whether it has any."""
+        apart, amounts = encode_apart(lead), has_amounts(lead)
+        if apart[0]:
+            self._encoded[row] = apart
+        if amounts:
+            self._details[row] = lead.details
+        rare = bool(apart[0]) or amounts
+        self._leads["rare"][row], self._leads["amounts"][row] = rare, amounts
+        return rare
 
     def remove(self, row: int) -> None:
         """Forget the parts of a row."""

@@ -194,9 +194,8 @@ class AcceleratedScorer(AcceleratedLeads):
             outcome.packed = table.pack(rows)
             outcome.dirty.update(outcome.packed.lead_ids)
         table.rare.end_step()
-        for lead_id in begun:
-            if (state := self._scorer.states.get(lead_id)) is not None:
-                self._place_lead(lead_id, state)
+        states = self._scorer.states
+        self.put_leads({lead_id: state for lead_id in begun if (state := states.get(lead_id)) is not None})
         return outcome
 
     def update_ranking(self, lead_ids: Iterable[str]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from streams.accelerator.batch import ColumnBatch
-from streams.accelerator.fitting import has_amounts, valued
-from streams.accelerator.id_index import NOWHERE, NameIndex
+from streams.accelerator.id_index import NameIndex
 from streams.accelerator.kernels import memory as kernel_memory
 from streams.accelerator.kernels import stored as kernel_stored
 from streams.accelerator.kernels import windows as kernel_windows
@@ -31,22 +30,17 @@ from streams.accelerator.layout import (
     new_recent,
     new_slots,
     new_windows,
-    octets,
     widened,
 )
 from streams.accelerator.pointers import Output, Text
 from streams.accelerator.rare import RareParts, event_key
 from streams.accelerator.rules import PlainMatches, Signals, model_of
-from streams.scoring.lead import ENTRY_BYTES, Lead
+from streams.scoring.lead import Lead
 from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
 from streams.scoring.score import fit_of
 from streams.scoring.stored import VERSION, decode
 
-_COMMON_FIELDS = (
-    "base", "clock", "first_seen", "last_seen", "erased_at", "calm_until", "slack", "known", "stale", "unsent",
-)  # fmt: skip
-"""Fields that a row and a ``Lead`` have in common."""
 _NEW_ROW = new_leads(1)[0]
 """Initial values of a row."""
 _NEW_ROW["due"], _NEW_ROW["stale"], _NEW_ROW["unsent"] = NEVER, 1, 1
@@ -72,7 +66,7 @@ class Table:
         self.windows = new_windows(WINDOWS, ENTRIES)
         self.rare = RareParts(self.leads, self._remembered)
         self.cards: Any = None
-        self._names: list[str] = []
+        self.card_names: list[str] = []
         self.use_rules(rules)
 
     def use_rules(self, rules: Rules) -> None:
@@ -81,82 +75,32 @@ class Table:
         self.plain = PlainMatches(rules, self.signals)
         self.model = model_of(rules, self.signals)
         if any(rule.distinct_at is not None for rule in rules.by_id.values()):
-            self._keep_values()
+            self.keep_values()
         stages = sum(len(card.stages) for card in rules.cards)
-        old = {} if self.cards is None else dict(zip(self._names, self.cards.scores["shown"].T, strict=True))
+        old = {} if self.cards is None else dict(zip(self.card_names, self.cards.scores["shown"].T, strict=True))
         self.cards = new_cards(len(self.leads), len(rules.cards), stages)
-        self._no_scores = new_cards(1, len(rules.cards), 0).scores[0]
-        self._no_scores["fit"] = [card.fit({}) for card in rules.cards]
-        self.cards.scores[:] = self._no_scores
-        self._names = [card.name for card in rules.cards]
+        self.no_scores = new_cards(1, len(rules.cards), 0).scores[0]
+        self.no_scores["fit"] = [card.fit({}) for card in rules.cards]
+        self.cards.scores[:] = self.no_scores
+        self.card_names = [card.name for card in rules.cards]
         for i, card in enumerate(rules.cards):
             if card.name in old:
                 self.cards.scores["shown"][:, i] = old[card.name]
         self.leads["calm_until"] = self.leads["slack"] = -np.inf
         for row, lead in self.rare.leads():
-            self._derive(row, lead)
+            self.derive(row, lead)
 
     # Adding and removing--------------------------------------------------------------------------------------
 
-    def put_lead(self, lead_id: str, lead: Lead) -> int:
-        """Add or replace a lead, which must fit."""
-        row = self.rows.get(lead_id, NOWHERE)
-        if row == NOWHERE:
-            row = self._new_rows([lead_id])[0]
-        else:
-            self._forget(row)
-        size = len(lead.signals)
-        while size > self.slots.names.shape[1]:
-            self._widen()
-        kept, slots = self.leads[row], self.slots.slots[row, :size]
-        for name in _COMMON_FIELDS:
-            kept[name] = getattr(lead, name)
-        kept["due"], kept["size"] = NEVER if lead.due is None else lead.due, size
-        kept["touched"], kept["stuck"] = 0, 0
-        known = len(self.signals.numbers)
-        self.slots.names[row, :size] = list(map(self.signals.number, lead.signals))
-        slots["amount"], slots["ref"], slots["count"] = lead.amount, lead.ref, lead.count
-        self.slots.windows[row, :size] = 0
-        if lead.windows:
-            self._put_windows(row, lead)
-        self._put_recent(row, lead)
-        if len(self.signals.numbers) > known:  # some are not in the scorecards
-            self.model = model_of(self.rules, self.signals)
-        self.rare.put(row, lead, lead.details if has_amounts(lead) else {})
-        self._derive(row, lead)
-        self.cards.scores["shown"][row] = [lead.shown.get(name, NOT_SHOWN) for name in self._names]
-        return row
+    def rows_for(self, lead_ids: Collection[str]) -> list[int]:
+        """The rows of these leads, known ones without what is stored in other arrays."""
+        for lead_id in lead_ids:
+            if (row := self.rows.get(lead_id)) is not None:
+                self._forget(row)
+        self._new_rows([lead_id for lead_id in lead_ids if lead_id not in self.rows])
+        return [self.rows[lead_id] for lead_id in lead_ids]
 
-    def _put_windows(self, row: int, lead: Lead) -> None:
-        entries = [entry for window in lead.windows.values() for entry in window.entries]
-        self._lengthen_windows(len(lead.windows))
-        kernel_windows.load_windows(
-            self.slots,
-            self.windows,
-            row,
-            np.array([lead.signals.index(signal) for signal in lead.windows], np.int64),
-            np.array([len(window.entries) for window in lead.windows.values()], np.int64),
-            np.array([window.closed for window in lead.windows.values()], np.float64),
-            np.array([window.closed_ref for window in lead.windows.values()], np.int64),
-            np.array([entry[0] for entry in entries], np.int64),
-            np.array([entry[3] for entry in entries], np.uint64),
-        )
-
-    def _put_recent(self, row: int, lead: Lead) -> None:
-        if not (lead.recent or lead.ring):
-            return
-        self._lengthen_recent()
-        sets = np.array([self.signals.group(signals) for signals in lead.sets], np.int64)
-        recent = octets(lead.recent)
-        groups = sets[recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]]
-        values = np.zeros(len(groups), np.uint64)
-        if lead.details and not has_amounts(lead):
-            self._keep_values()
-            for i, signals, signal, value in valued(lead):
-                groups[i], values[i] = self.signals.group(signals, signal), value
-        kernel_memory.unpack(self.leads, self.recent, row, recent, groups, values, octets(lead.ring))
-
-    def _derive(self, row: int, lead: Lead) -> None:
+    def derive(self, row: int, lead: Lead) -> None:
         """Set fit scores and stages from traits and latches."""
         stage = 0
         for i, card in enumerate(self.rules.cards):
@@ -178,7 +122,9 @@ class Table:
             assert isinstance(lead, Lead)
             lead.calm_until, lead.slack, lead.due = calm_until, slack, None if due == NEVER else due
             lead.stale, lead.unsent = bool(stale), bool(unsent)
-            lead.shown = {name: score for name, score in zip(self._names, scores, strict=True) if score != NOT_SHOWN}
+            lead.shown = {
+                name: score for name, score in zip(self.card_names, scores, strict=True) if score != NOT_SHOWN
+            }
             leads.append(lead)
         return leads
 
@@ -235,7 +181,7 @@ class Table:
         while len(self.ids) > len(self.leads):
             self._lengthen()
         self.leads[rows] = _NEW_ROW
-        self.cards.scores[rows], self.cards.inside[rows] = self._no_scores, 0
+        self.cards.scores[rows], self.cards.inside[rows] = self.no_scores, 0
         return rows
 
     def _lengthen(self) -> None:
@@ -243,23 +189,25 @@ class Table:
         for column in (self.leads, *self.slots, *self.cards):
             lengthen(column, size)
 
-    def _widen(self) -> None:
+    def widen(self) -> None:
+        """Double the number of signals that a lead can have."""
         rows, width = self.slots.names.shape
         self.slots = Slots(*map(widened, self.slots, new_slots(rows, 2 * width)))
 
-    def _lengthen_recent(self) -> None:
-        """Make sure that one more lead can remember the maximum."""
+    def lengthen_recent(self, leads: int = 1) -> None:
+        """Make sure that so many more leads can remember the maximum."""
         r = self.recent
-        ensure_length((r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events), r.used[0] + ROOM)
-        ensure_length((r.old,), r.used[1] + 1)
+        columns = (r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events)
+        ensure_length(columns, r.used[0] + leads * ROOM)
+        ensure_length((r.old,), r.used[1] + leads)
 
-    def _lengthen_windows(self, windows: int) -> None:
+    def lengthen_windows(self, windows: int) -> None:
         """Make sure that this many windows can be added and filled."""
         w = self.windows
         ensure_length((w.windows,), w.used[0] + windows)
         ensure_length((w.ats, w.values), w.used[1] + windows * ROOM)
 
-    def _keep_values(self) -> None:
+    def keep_values(self) -> None:
         """Start to store the values that distinct signals count for recent events."""
         if not len(self.recent.values):
             self.recent = self.recent._replace(values=np.zeros(len(self.recent.events), np.uint64))
@@ -267,9 +215,9 @@ class Table:
     def make_room(self, row: int, hits: int) -> None:
         """Lengthen the columns so that one more event of this lead can be applied."""
         if self.leads[row]["size"] + hits > self.slots.names.shape[1]:
-            self._widen()
-        self._lengthen_recent()
-        self._lengthen_windows(hits)
+            self.widen()
+        self.lengthen_recent()
+        self.lengthen_windows(hits)
 
     # The stored form ------------------------------------------------------------------------------------------
 

@@ -81,6 +81,9 @@ class LeadScorer(Protocol[B_contra]):
     def put_lead(self, lead_id: str, blob: bytes | None) -> None:
         """Load the stored form of a lead; None if it has none."""
 
+    def put_leads(self, states: Mapping[str, State | None]) -> None:
+        """Put leads into memory; None for a lead without a state."""
+
     def state(self, lead_id: str) -> State | None:
         """The state of a lead in memory, for reading only."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from streams.scoring.crossing import bound_next_change
 from streams.scoring.event import Control, LeadEvent
@@ -65,6 +65,10 @@ class Leads:
     def put_lead(self, lead_id: str, blob: bytes | None) -> None:
         """Load the stored form of a lead; None if it has none."""
         self.states[lead_id] = None if blob is None else decode(blob)
+
+    def put_leads(self, states: Mapping[str, State | None]) -> None:
+        """Put leads into memory; None for a lead without a state."""
+        self.states.update(states)
 
     def state(self, lead_id: str) -> State | None:
         """The state of a lead in memory, for reading only."""

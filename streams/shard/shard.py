@@ -18,9 +18,10 @@ from streams.implementation import REFERENCE
 from streams.mismatch import LEAD_DAMAGED, Mismatch
 from streams.scoring.counting import DAY_MS
 from streams.scoring.interface import LeadScorer
+from streams.scoring.lead import State
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
-from streams.scoring.stored import DamagedBlob
+from streams.scoring.stored import DamagedBlob, decode
 from streams.shard.conflict import Conflict
 from streams.shard.outbox import alert_records, forward_records
 from streams.shard.position import Position
@@ -145,14 +146,13 @@ class Shard:
 
     async def _load_missing(self, missing: Sequence[str]) -> None:
         """Load leads; raise Mismatch if the stored form of one is damaged."""
-        if not missing:
-            return
+        states: dict[str, State | None] = {}
         for lead_id, blob in zip(missing, await self.env.store.load(self.partition, missing), strict=True):
             try:
-                self.scorer.put_lead(lead_id, blob)
+                states[lead_id] = None if blob is None else decode(blob)
             except DamagedBlob as error:
-                message = LEAD_DAMAGED.format(partition=self.partition, lead_id=lead_id, reason=error)
-                raise Mismatch(message) from error
+                raise Mismatch(LEAD_DAMAGED.format(partition=self.partition, lead_id=lead_id, reason=error)) from error
+        self.scorer.put_leads(states)
 
     # The atomic part ------------------------------------------------------------------------------------------
 

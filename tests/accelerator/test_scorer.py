@@ -21,7 +21,7 @@ from streams.scoring.outcome import Outcome
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
-from streams.scoring.stored import encode
+from streams.scoring.stored import decode, encode
 from tests.accelerator.columns import batch_of
 from tests.properties.hovering import a_hovering_lead, events_for
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
@@ -64,9 +64,8 @@ def same(mine: Outcome, theirs: Outcome) -> None:
 
 
 def load(fast: AcceleratedScorer, slow: Scorer, stored: Mapping[str, bytes | None], lead_ids: set[str]) -> None:
-    for lead_id in sorted(lead_ids):
-        if not fast.knows(lead_id):
-            fast.put_lead(lead_id, stored.get(lead_id))
+    missing = [lead_id for lead_id in sorted(lead_ids) if not fast.knows(lead_id)]
+    fast.put_leads({lead_id: decode(blob) if (blob := stored.get(lead_id)) else None for lead_id in missing})
     for lead_id in lead_ids - slow.states.keys():
         slow.put_lead(lead_id, stored.get(lead_id))
 

@@ -171,6 +171,17 @@ def unpack(c, r: Recent, row, recent, groups, values, ring):
 
 
 @compiled
+def unpack_all(c, r: Recent, rows, recent, events, groups, values, rings, ids):
+    """``unpack`` for each of ``rows``, given the numbers of their events and older ids; the columns have room."""
+    event, byte = 0, 0
+    for i in range(rows.shape[0]):
+        end, end_byte = event + events[i], byte + ids[i] * ID_BYTES
+        entries = recent[event * ENTRY_BYTES : end * ENTRY_BYTES]
+        unpack(c, r, rows[i], entries, groups[event:end], values[event:end], rings[byte:end_byte])
+        event, byte = end, end_byte
+
+
+@compiled
 def _number(text, at, width):
     """Read ``width`` bytes, big-endian."""
     value = np.int64(0)
