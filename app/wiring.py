@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from app.settings import PREFIX, Settings
 from streams.store.redis import RedisStore
-from streams.transport.producer import BATCH_BYTES
+from streams.transport.batches import BATCH_BYTES
 from streams.transport.topics import Topics
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from streams.events.codec import Codec, LeadCodec
 from streams.scoring.interface import LeadScorer
 from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
+from streams.transport.batches import ForwardCalls
 
 Choice = Literal["auto", "on", "off", "check"]
 
@@ -32,6 +33,8 @@ class Implementation:
     scorer: Callable[[Rules, Callable[[str], bool]], LeadScorer[Any]]
     codec: Callable[[tuple[str, ...], Collection[str]], LeadCodec]
     murmur2: Callable[[bytes], int]
+    forward: ForwardCalls | None = None
+    """Converts many source records at once, if the implementation can."""
     warm_up: Callable[[], None] = lambda: None
     """Compiles everything in advance, so that no event has to wait for it."""
     reason: str = ""
@@ -60,17 +63,19 @@ def choose(choice: Choice = "auto") -> Implementation:
 
 def _accelerator() -> Implementation:
     from streams.accelerator.codec import AcceleratedCodec
+    from streams.accelerator.forwarding import forward_calls
     from streams.accelerator.hashing import murmur2
     from streams.accelerator.scorer import AcceleratedScorer
     from streams.accelerator.warm_up import warm_up
 
-    return Implementation("accelerator", AcceleratedScorer, AcceleratedCodec, murmur2, warm_up)
+    return Implementation("accelerator", AcceleratedScorer, AcceleratedCodec, murmur2, forward_calls, warm_up)
 
 
 def _checked(accelerator: Implementation) -> Implementation:
     return replace(
         accelerator,
         name="checked accelerator",
+        forward=None,
         scorer=lambda rules, at_home: cast(
             LeadScorer[Any], CheckedScorer(accelerator.scorer(rules, at_home), Scorer(rules, at_home))
         ),

@@ -29,9 +29,10 @@ from streams.metrics import Metrics
 from streams.mismatch import Mismatch
 from streams.scoring.rules import Rules
 from streams.store.base import Store
+from streams.transport.batches import BATCH_BYTES
 from streams.transport.channel import MAX_RECORDS, Channel
 from streams.transport.consumer import Transport
-from streams.transport.producer import BATCH_BYTES, Producer
+from streams.transport.producer import Producer
 from streams.transport.reconnects import Reconnects
 from streams.transport.topics import Partitioner, Topics
 from streams.units import HOUR_MS

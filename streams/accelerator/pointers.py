@@ -36,9 +36,10 @@ class Text:
     def __init__(self, text: bytes) -> None:
         """Copy a text and add PADDING."""
         self.bytes = text
-        self._padded = octets(len(text) + PADDING)
-        self._padded[: len(text)] = np.frombuffer(text, np.uint8)
-        self.address: int = self._padded.ctypes.data
+        self.octets = octets(len(text) + PADDING)
+        """The same bytes as an array, and PADDING."""
+        self.octets[: len(text)] = np.frombuffer(text, np.uint8)
+        self.address: int = self.octets.ctypes.data
         """The ``text`` argument of compiled functions."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from streams.accelerator.codec import AcceleratedCodec
+from streams.accelerator.forwarding import forward_calls
 from streams.accelerator.hashing import murmur2
 from streams.accelerator.id_index import NameIndex
 from streams.accelerator.scorer import AcceleratedScorer
@@ -47,6 +48,7 @@ def warm_up() -> None:
     scorer.finish()
     scorer.clear()
     scorer.put_lead("lead", blob)
+    forward_calls({"source:0": [_record(0), _record(1)]}, 0, 1, lambda place, record, arrival: {})
     murmur2(b"lead")
     names = NameIndex()
     for first in range(0, 4000, 1000):  # until it has to grow

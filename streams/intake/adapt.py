@@ -7,7 +7,7 @@ fetched together are merged by arrival time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final, Literal
@@ -21,7 +21,11 @@ from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Headers, Row
 from streams.events.rejects import MAX_EVENT_BYTES, Refused, Reject, reject_record
 from streams.scoring.event import Identity, Join, join
+from streams.transport.batches import ForwardCalls, RecordBatch
 from streams.transport.topics import Partitioner, Topics
+
+MANY: Final = 100
+"""Fewer records are converted faster one by one."""
 
 
 class _Call(msgspec.Struct, frozen=True, gc=False):
@@ -39,6 +43,8 @@ class Output:
 
     rows: dict[int, list[Row]] = field(default_factory=dict)
     """Partition of lead-events -> records for it, in order."""
+    batches: dict[int, list[RecordBatch]] = field(default_factory=dict)
+    """The same as ``rows``, if the accelerator has converted the records."""
     rejects: list[Outgoing] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
@@ -48,14 +54,24 @@ class Intake:
 
     _decode: Final = staticmethod(msgspec.json.Decoder(_Call).decode)
 
-    def __init__(self, topics: Topics, partitioner: Partitioner) -> None:
-        """``partitioner`` returns the partition of a lead id."""
+    def __init__(self, topics: Topics, partitioner: Partitioner, forward: ForwardCalls | None = None) -> None:
+        """``partitioner`` returns the partition of a lead id; ``forward`` converts many records faster."""
         self._topics = topics
         self._partitioner = partitioner
+        self._forward = forward
 
-    def adapt_records(self, fetched: Mapping[str, Iterable[Any]], now_ms: int) -> Output:
+    def adapt_records(self, fetched: Mapping[str, Sequence[Any]], now_ms: int) -> Output:
         """Convert records by ``topic:partition``, merged by arrival time. The latest arrival time is ``now_ms``."""
         output = Output()
+        if self._forward is not None and sum(map(len, fetched.values())) >= MANY:
+
+            def convert_rare(place: str, record: Any, arrival: int) -> Mapping[int, Sequence[Row]]:
+                alone = Output(rejects=output.rejects, reasons=output.reasons)
+                self._adapt_record(place, record, arrival, alone)
+                return alone.rows
+
+            output.batches = self._forward(fetched, now_ms, self._partitioner.partitions, convert_rare)
+            return output
         for place, record in _merged(fetched):
             self._adapt_record(
                 place, record, min(record.timestamp, now_ms) if record.timestamp >= 0 else now_ms, output
@@ -116,7 +132,7 @@ def joins_of(sent: Mapping[str, Any], known: list[Identity], arrival: int) -> li
     return [control for control in joins if control is not None]
 
 
-def _merged(fetched: Mapping[str, Iterable[Any]]) -> Iterable[tuple[str, Any]]:
+def _merged(fetched: Mapping[str, Sequence[Any]]) -> Iterable[tuple[str, Any]]:
     """Merge fetched records by arrival; within a partition keep their order even if timestamps go backwards."""
     if len(fetched) == 1:
         place, records = next(iter(fetched.items()))

@@ -103,7 +103,7 @@ class IntakeLane:
         places = {f"{tp.topic}:{tp.partition}": records for tp, records in fetched.items()}
         output = self._intake.adapt_records(places, self._clock.now_ms())
         await asyncio.gather(
-            self._channel.producer.deliver_batches(self._channel.topics.lead_events, output.rows),
+            self._channel.producer.deliver_batches(self._channel.topics.lead_events, output.batches or output.rows),
             self._channel.producer.deliver(output.rejects),
         )
         for reason in output.reasons:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer
@@ -13,6 +13,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.events.outgoing import Outgoing
 from streams.events.records import Row
+from streams.transport.batches import PreparedBatch, RecordBatch
 from streams.transport.topic_ids import topic_ids
 
 log = logging.getLogger(__name__)
@@ -23,8 +24,10 @@ HEALTH_CHECK_TIMEOUT_S = 2.0
 """How long Kafka may take to answer before it counts as unreachable."""
 STOP_S = 5.0
 """How long a failed producer may take to stop."""
-BATCH_BYTES = 512 * 1024
 FEW_ROWS = 200
+Part = Sequence[Row] | Sequence[RecordBatch]
+"""The records for one partition, in order."""
+Parts = Mapping[int, Part]
 
 
 class Producer:
@@ -65,10 +68,8 @@ class Producer:
             except KafkaError as error:
                 pause_s = await self._replace_failed(producer, error, pause_s)
 
-    async def deliver_batches(
-        self, topic: str, rows: dict[int, list[Row]], give_up_on: tuple[type[KafkaError], ...] = ()
-    ) -> None:
-        """Send rows of (timestamp, key, value, headers) by partition, in order within each partition.
+    async def deliver_batches(self, topic: str, rows: Parts, give_up_on: tuple[type[KafkaError], ...] = ()) -> None:
+        """Send rows of (timestamp, key, value, headers), or batches, by partition, in order within each partition.
 
         Raises:
             KafkaError: an error in ``give_up_on``; some of the rows may have been written.
@@ -142,29 +143,22 @@ class Producer:
             headers=record.headers,
         )
 
-    async def _send_all(self, producer: AIOKafkaProducer, topic: str, rows: dict[int, list[Row]]) -> None:
+    async def _send_all(self, producer: AIOKafkaProducer, topic: str, rows: Parts) -> None:
         """Send few rows one partition after another, which needs no tasks, and many rows concurrently."""
         if sum(map(len, rows.values())) > FEW_ROWS:
-            await asyncio.gather(*(self._send_rows(producer, topic, p, part) for p, part in rows.items()))
+            await asyncio.gather(*(self._send_part(producer, topic, p, part) for p, part in rows.items()))
             return
         sent = []
         for partition, part in rows.items():
-            batch = producer.create_batch()
-            if all(_append(batch, row) for row in part):
-                sent.append(await producer.send_batch(batch, topic, partition=partition))
+            batches = list(_make_batches(producer, part))
+            if len(batches) == 1:
+                sent.append(await producer.send_batch(batches[0], topic, partition=partition))
             else:
-                sent.append(asyncio.ensure_future(self._send_rows(producer, topic, partition, part)))
+                sent.append(asyncio.ensure_future(self._send_part(producer, topic, partition, part)))
         await asyncio.gather(*sent)
 
-    async def _send_rows(self, producer: AIOKafkaProducer, topic: str, partition: int, rows: list[Row]) -> None:
-        sent = []
-        batch = producer.create_batch()
-        for row in rows:
-            if not _append(batch, row):
-                sent.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
-                _append(batch, row)
-        sent.append(await producer.send_batch(batch, topic, partition=partition))
+    async def _send_part(self, producer: AIOKafkaProducer, topic: str, partition: int, part: Part) -> None:
+        sent = [await producer.send_batch(batch, topic, partition=partition) for batch in _make_batches(producer, part)]
         await asyncio.gather(*sent)
 
     async def _connect(self) -> AIOKafkaProducer:
@@ -199,6 +193,21 @@ class Producer:
                 replaced.set_result(None)
         await asyncio.sleep(pause_s)
         return min(pause_s * 2, MAX_PAUSE_S)
+
+
+def _make_batches(producer: AIOKafkaProducer, part: Part) -> Iterator[BatchBuilder]:
+    """Make the batches for one partition."""
+    batch: BatchBuilder | None = None
+    for one in part:
+        if isinstance(one, RecordBatch):
+            yield PreparedBatch(one)
+        elif batch is None or not _append(batch, one):
+            if batch is not None:
+                yield batch
+            batch = producer.create_batch()
+            _append(batch, one)
+    if batch is not None:
+        yield batch
 
 
 def _append(batch: BatchBuilder, row: Row) -> bool:

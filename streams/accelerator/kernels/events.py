@@ -14,7 +14,7 @@ import numpy as np
 
 from streams.accelerator.hashing import MAX_BYTES, xxh3
 from streams.accelerator.jit import compiled
-from streams.accelerator.kernels.ids import is_trimmed, is_usual
+from streams.accelerator.kernels.ids import find_lead, has_plain_ids, is_trimmed
 from streams.accelerator.kernels.json_tokens import (
     DIGITS,
     ESCAPED_TEXT,
@@ -28,10 +28,9 @@ from streams.accelerator.kernels.json_tokens import (
     text_end,
 )
 from streams.accelerator.kernels.times import TIME_CHARS, time_at
-from streams.accelerator.layout import NEVER
+from streams.accelerator.layout import NEVER, Column
 from streams.accelerator.pointers import Text, byte, same, word
 from streams.events.calls import MAX_MESSAGE_ID_CHARS
-from streams.events.rejects import MAX_ID_CHARS
 
 MAX_DEPTH: Final = 32
 ENVELOPE: Final = (
@@ -48,7 +47,7 @@ _ARRAY: Final = -2
 _COMMA, _COLON = 44, 58
 _OPEN, _CLOSE, _OPEN_ARRAY, _CLOSE_ARRAY = 123, 125, 91, 93
 _BEGUN, _AFTER_VALUE, _AFTER_COMMA = range(3)
-_PAGE, _TRACK, _SCREEN, _IDENTIFY = (
+_PAGE, _TRACK, _SCREEN, IDENTIFY = (
     np.uint64(int.from_bytes(text, "little")) for text in (b"page", b"track", b"screen", b"identify")
 )
 _MASKS: Final = tuple(np.uint64((1 << 8 * size) - 1) for size in range(9))
@@ -103,6 +102,12 @@ def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]
         if path[-1] in node:
             return None
         node[path[-1]] = (fixed.get(path, NUMBER if path in numeric else SCALAR), slots[path])
+    values = np.array([slots[path] for path in paths], np.int64)
+    return Places(*tabulate(tree), values, len(slots))
+
+
+def tabulate(tree: dict[str, Any]) -> tuple[Column, Column, Text]:
+    """Convert a tree of objects to the first three fields of Places."""
     objects, first, rows, keys = [tree], [0], list[tuple[int, ...]](), b""
     for node in objects:
         for key, below in node.items():
@@ -113,8 +118,7 @@ def places(paths: Sequence[tuple[str, ...]], numeric: Collection[tuple[str, ...]
             objects += [below] if inner else []
             keys += name
         first.append(len(rows))
-    values = np.array([slots[path] for path in paths], np.int64)
-    return Places(np.array(first), np.array(rows, _ENTRY), Text(keys), values, len(slots))
+    return np.array(first), np.array(rows, _ENTRY), Text(keys)
 
 
 @compiled
@@ -130,7 +134,7 @@ def scan(text, ends, selected, first, entries, keys, values, slots, seed, found)
         end, owner = ends[2 * i], ends[2 * i + 1]
         found[i].plain = (
             selected[i]
-            and _read(text, begin, end, first, entries, keys, spans, tokens, visited, stack)
+            and read_fields(text, begin, end, first, entries, keys, spans, tokens, visited, stack)
             and _read_ids_and_times(text, end, owner, spans, tokens, found[i])
             and _hash_kind(text, spans, tokens, values, seed, found[i])
         )
@@ -141,20 +145,15 @@ def scan(text, ends, selected, first, entries, keys, values, slots, seed, found)
 @compiled
 def _read_ids_and_times(text, end, owner, spans, tokens, one):
     """Read lead id, message id and times; False if the event is not plain."""
-    for slot in (USER, ANONYMOUS):
-        size = spans[slot, 1]
-        if tokens[slot] == ESCAPED_TEXT or (tokens[slot] == PLAIN_TEXT and (size < 1 or size > MAX_ID_CHARS)):
-            return False
+    if not has_plain_ids(spans, tokens, USER, ANONYMOUS):
+        return False
     user = tokens[USER] == PLAIN_TEXT
     if owner > end:
         one.lead_at, one.lead_size = end, owner - end
-    elif user or tokens[ANONYMOUS] == PLAIN_TEXT:
-        slot = USER if user else ANONYMOUS
-        one.lead_at, one.lead_size = spans[slot, 0], spans[slot, 1]
-        if not is_usual(text, one.lead_at, one.lead_size):
-            return False
     else:
-        return False
+        one.lead_at, one.lead_size = find_lead(text, spans, tokens, USER, ANONYMOUS)
+        if one.lead_size == 0:
+            return False
     one.known = (
         user and spans[USER, 1] == one.lead_size and same(text, spans[USER, 0], text, one.lead_at, one.lead_size)
     )
@@ -178,15 +177,27 @@ def _read_ids_and_times(text, end, owner, spans, tokens, one):
 
 
 @compiled
-def _hash_kind(text, spans, tokens, values, seed, one):
-    """Hash the kind of the event; False if its type is not plain or a value is too long."""
+def read_type(text, spans, tokens):
+    """The letters of a plain type; 0 for any other, and for a track call without a name."""
     size = spans[TYPE, 1]
     if tokens[TYPE] != PLAIN_TEXT or size > 8:
-        return False
+        return np.uint64(0)
     letters = word(text, spans[TYPE, 0]) & _MASKS[size]
+    plain = letters == _PAGE or letters == _SCREEN or letters == IDENTIFY
+    if letters == _TRACK:
+        plain = tokens[EVENT] >= PLAIN_TEXT and spans[EVENT, 1] > 0
+    return letters if plain else np.uint64(0)
+
+
+@compiled
+def _hash_kind(text, spans, tokens, values, seed, one):
+    """Hash the kind of the event; False if its type is not plain or a value is too long."""
+    letters = read_type(text, spans, tokens)
+    if letters == np.uint64(0):
+        return False
     hashed = letters + seed
     if letters == _TRACK:
-        if tokens[EVENT] < PLAIN_TEXT or spans[EVENT, 1] < 1 or spans[EVENT, 1] > MAX_BYTES:
+        if spans[EVENT, 1] > MAX_BYTES:
             return False
         hashed ^= xxh3(text, spans[EVENT, 0], spans[EVENT, 1], seed)
     elif letters != _PAGE and letters != _SCREEN and letters != _IDENTIFY:
@@ -205,7 +216,7 @@ def _hash_kind(text, spans, tokens, values, seed, one):
 
 
 @compiled
-def _read(text, at, end, first, entries, keys, spans, tokens, visited, stack):
+def read_fields(text, at, end, first, entries, keys, spans, tokens, visited, stack):
     """Find the values of all slots in one object; False if it is not plain or not valid JSON (RFC 8259)."""
     for i in range(tokens.shape[0]):
         tokens[i] = MISSING
