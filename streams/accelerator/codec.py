@@ -108,7 +108,7 @@ class AcceleratedCodec(Codec):
         else:
             ids = [owner.encode() if type(owner) is str else b"" for owner in owners]
             ends[:, 1] = np.fromiter(map(len, ids), np.int64, len(ids))
-            selected = np.fromiter((type(owner) is str for owner in owners), np.uint8, len(owners))
+            selected = np.array([type(owner) is str for owner in owners], np.uint8)
             text = Text(b"".join(chain.from_iterable(zip(values, ids, strict=True))))
         rows = _Rows(records, owners, text, np.zeros(len(values), FOUND), np.full(len(values), NOT_PLAIN), {}, {})
         if self._places is not None:

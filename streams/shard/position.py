@@ -16,14 +16,6 @@ MAX_OFFSET: Final = 2**63 - 1
 """The greatest offset that Kafka can have."""
 
 
-class _Places(dict[bytes, str]):
-    """A cache: source partition as in the header -> as text. There are few, so none is removed."""
-
-    def __missing__(self, place: bytes) -> str:
-        name = self[place] = place.decode("ascii", "replace")
-        return name
-
-
 @dataclass(slots=True)
 class Position:
     """How far a shard has processed its partition, and each source of it."""
@@ -40,7 +32,8 @@ class Position:
     """The number of the last outbox entry."""
     ranked: bool = True
     """Whether the place of every lead in the ranking has the current form."""
-    _places: _Places = field(default_factory=_Places, repr=False, compare=False)
+    _names: dict[bytes, str] = field(default_factory=dict, repr=False, compare=False)
+    """A cache: source partition as in the header -> as text. There are few, so none is removed."""
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, bytes]) -> Position:
@@ -79,14 +72,22 @@ class Position:
 
     def is_first_time(self, source: bytes) -> bool:
         """Whether a record with this source header is new; it is noted as processed."""
-        place, _, number = source.rpartition(b":")
-        try:
-            name, at = self._places[place], int(number)
-        except ValueError:
-            return True
-        if not 0 <= at <= MAX_OFFSET:  # not an offset: Leadglow did not write this header
-            return True
-        if at <= self.sources.get(name, -1):
-            return False
-        self.sources[name] = at
-        return True
+        return self.are_new([source])[0]
+
+    def are_new(self, sources: Sequence[bytes]) -> list[bool]:
+        """Whether each record, in order, is new by its source header; all are noted as processed."""
+        names, highest, new = self._names, self.sources, [True] * len(sources)
+        for i, source in enumerate(sources):
+            place, _, number = source.rpartition(b":")
+            name = names.get(place)
+            if name is None:
+                name = names[place] = place.decode("ascii", "replace")
+            try:
+                at = int(number)
+            except ValueError:
+                continue
+            if at <= highest.get(name, -1):
+                new[i] = at < 0
+            elif at <= MAX_OFFSET:  # else it is not an offset: Leadglow did not write this header
+                highest[name] = at
+        return new

@@ -35,16 +35,29 @@ class Reader:
 
     def read_records(self, records: Sequence[Any], position: Position) -> tuple[Any, list[Outgoing]]:
         """Decode records and build the rejects. Skips records that ``position`` has noted, and notes the others."""
-        owners: Sequence[Owner] = [""] * len(records)
-        if any([record.headers or record.value is None for record in records]):  # noqa: C419 - a list is faster
-            owners = [
-                self._read_marked(record, position) if record.headers or record.value is None else ""
-                for record in records
-            ]
-        read = self._codec.decode_batch(records, owners)
+        read = self._codec.decode_batch(records, self._read_owners(records, position))
         if read.unreadable_times:
             self._count_unreadable_times(read.unreadable_times, records)
         return read.batch, [self._reject(record, reject) for record, reject in read.rejects]
+
+    def _read_owners(self, records: Sequence[Any], position: Position) -> Sequence[Owner]:
+        """Read the headers of records; the usual ones, with an event of intake each, together."""
+        marks = [record.headers for record in records]
+        names = {mark[0][0] if len(mark) == 1 else len(mark) for mark in marks}
+        unusual = names - {0, SOURCE_HEADER} or [record for record in records if record.value is None]
+        if unusual or len(names) > 1:
+            return [
+                self._read_marked(record, position) if record.headers or record.value is None else ""
+                for record in records
+            ]
+        if 0 in names:
+            return [""] * len(records)
+        new = position.are_new([mark[0][1] for mark in marks])
+        keys = [(record.key or b"").decode("utf-8", "replace") for record in records]
+        if all(new):
+            return keys
+        self._env.metrics.events.labels("skipped").inc(new.count(False))
+        return [key if fresh else None for key, fresh in zip(keys, new, strict=True)]
 
     def _count_unreadable_times(self, events: int, records: Sequence[Any]) -> None:
         self._env.metrics.events.labels("unreadable_time").inc(events)
