@@ -200,8 +200,6 @@ def _hash_kind(text, spans, tokens, values, seed, one):
         if spans[EVENT, 1] > MAX_BYTES:
             return False
         hashed ^= xxh3(text, spans[EVENT, 0], spans[EVENT, 1], seed)
-    elif letters != _PAGE and letters != _SCREEN and letters != _IDENTIFY:
-        return False
     for i in range(values.shape[0]):
         slot = values[i]
         token = tokens[slot]
@@ -272,12 +270,10 @@ def read_fields(text, at, end, first, entries, keys, spans, tokens, visited, sta
                 below, slot = entries[entry].node, entries[entry].slot
                 if entries[entry].form > EXTRA or mark != _OPEN:
                     return False
-                if entries[entry].form == NODE:
-                    if visited[below]:
-                        return False
-                    stack[depth], visited[below] = below, 1
-                elif tokens[slot] != MISSING:
+                if visited[below] if entries[entry].form == NODE else tokens[slot] != MISSING:
                     return False
+                if entries[entry].form == NODE:
+                    stack[depth], visited[below] = below, 1
                 else:
                     tokens[slot] = OBJECT
             at, state = at + 1, _BEGUN
