@@ -57,7 +57,8 @@ def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: R
             _check_known(item, signals, report)
         _check_order(stage, report)
     _check_unique((stage.get("name") for stage in stages), "stage", report)
-    if signals is not None and not card.broken - {"stages", "label"}:
+    misplaced = any(mistake.remedy.startswith("move it to") for mistake in report.mistakes)
+    if signals is not None and not misplaced and not card.broken - {"stages", "label"}:
         _check_bounds(scorecard_of(name, card, ()), card, stages, signals, report)
 
 
@@ -119,6 +120,7 @@ def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float], repo
         kept = "signals that do not block it" if stage.get("blocked_by") else "signals"
         message = f"no score reaches {enter:g}: fit adds at most {most[0]:g} and the {kept} at most {most[1]:g}"
         other = "block by other signals" if stage.get("blocked_by") else "raise a maximum"
+        other = other if max(most) > 0 or stage.get("blocked_by") else "give points above 0"
         report.add(stage.nodes["enter"], message, f"write {sum(most):g} or less, or {other}")
 
 

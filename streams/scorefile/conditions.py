@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,11 +10,19 @@ from typing import Any, Literal
 
 from streams.scorefile import kinds
 from streams.scorefile.patterns import remedy_for
-from streams.scorefile.remedies import OPERATORS_ELSEWHERE, between_remedy, several_remedy, where_remedy
+from streams.scorefile.remedies import (
+    OPERATORS_ELSEWHERE,
+    between_remedy,
+    separate_parts_remedy,
+    several_remedy,
+    where_remedy,
+    without_wildcards,
+)
 from streams.scoring.conditions import PatternError, compile_condition
 from streams.scoring.scorecard import Condition, Group, Test
-from streams.yamlfile.containers import list_of
+from streams.yamlfile.containers import list_of, move_out
 from streams.yamlfile.kinds import BOOLEAN, PATH, TEXT, Field, Kind, nearest
+from streams.yamlfile.source import in_quotes
 from streams.yamlfile.tree import Node, Report
 
 GROUPS: dict[str, Literal["all", "any", "none"]] = {"all": "all", "any": "any", "none": "none"}
@@ -59,6 +68,7 @@ GROUP_MEANINGS = {
     "none": "No condition of this list holds.",
 }
 
+_MISPLACED = ("points", "trait", "when", "event", "where", "half_life", "limit", "distinct", "amount")
 _ONE_TEXT = ("glob", "matches")
 
 ReadCondition = Callable[[Node, Report], Condition | None]
@@ -69,14 +79,26 @@ def _where(node: Node, report: Report) -> Condition | None:
     if not isinstance(node.value, dict) or not node.value:
         report.add(node, f"{node} is not a condition", where_remedy(node))
         return None
+    if _has_separate_parts(node, report):
+        return None
     return _combined("all", [_where_entry(key, value, report) for key, value in node.value.items()])
+
+
+def _has_separate_parts(node: Node, report: Report) -> bool:
+    """Report a test whose path, operator and value have keys of their own."""
+    remedy = separate_parts_remedy(node)
+    if remedy and isinstance(node.value, dict):
+        key = next(iter(node.value))
+        report.add(key, "a path, an operator and a value are one entry here, without keys of their own", remedy)
+    return bool(remedy)
 
 
 def _where_entry(key: Node, node: Node, report: Report) -> Condition | None:
     if key.value in GROUPS:
         return _group(str(key.value), node, report, _where)
-    if key.value in ("and", "or", "not", "nor") and isinstance(node.value, list | dict):
-        group = {"and": "all", "or": "any"}.get(str(key.value), "none")
+    word = str(key.value).casefold()
+    if word in ("and", "or", "not", "nor", *GROUPS) and isinstance(node.value, list | dict):
+        group = {"and": "all", "or": "any", "not": "none", "nor": "none"}.get(word, word)
         report.add(key, f"unknown group {key}", f"write `{group}`")
         return None
     path = PATH.read(key, report)
@@ -88,6 +110,8 @@ def _test(path: str, node: Node, report: Report) -> Condition | None:
     if not isinstance(node.value, dict) or not node.value:
         value = kinds.OPERAND.read(node, report)
         return None if value is None else Test(path, "equals", value)
+    if _has_separate_parts(node, report):
+        return None
     return _combined("all", [_operation(path, key, value, report) for key, value in node.value.items()])
 
 
@@ -96,14 +120,9 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
     if operator in GROUPS:
         return _group(operator, node, report, partial(_test, path))
     if operator not in OPERATORS:
-        inner = f"write `{path}.{operator}`" if path in ("properties", "context", "traits") else ""
-        nearby = nearest(operator, (*OPERATORS, *GROUPS), OPERATORS_ELSEWHERE)
-        report.add(key, f"unknown operator {key}", inner or between_remedy(operator, node) or nearby)
+        report.add(key, f"unknown operator {key}", _operator_remedy(path, operator, node))
         return None
-    if isinstance(node.value, list) and operator in _ONE_TEXT:
-        report.add(node, f"`{operator}` takes one text", several_remedy(operator, node))
-        return None
-    operand = OPERATORS[operator].kind.read(node, report)
+    operand = None if _is_several(operator, node, report) else OPERATORS[operator].kind.read(node, report)
     if operand is None:
         return None
     test = Test(path, operator, operand)
@@ -112,6 +131,36 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
     except PatternError as error:
         report.add(node, f"{node} is not a pattern: {error}", remedy_for(operator, str(operand)))
     return test
+
+
+def _operator_remedy(path: str, operator: str, node: Node) -> str:
+    if operator in _MISPLACED:
+        return move_out(operator)
+    if path in ("properties", "context", "traits"):
+        return f"write `{path}.{operator}`"
+    if operator.casefold() in ("like", "ilike") and isinstance(node.value, str) and node.value.strip("%_"):
+        return f"write `{without_wildcards(path.rpartition('.')[2], 'like', node.value)}`"
+    nearby = nearest(operator, (*OPERATORS, *GROUPS), OPERATORS_ELSEWHERE)
+    return between_remedy(operator, node) or nearby
+
+
+def _is_several(operator: str, node: Node, report: Report) -> bool:
+    """Report a list, a date or a range in place of one text or number."""
+    if isinstance(node.value, list) and operator in _ONE_TEXT:
+        report.add(node, f"`{operator}` takes one text", several_remedy(operator, node))
+        return True
+    if operator not in ("gt", "gte", "lt", "lte"):
+        return False
+    date = re.fullmatch(r"(\d{4}-\d\d)(-\d\d.*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", node.raw)
+    if date:
+        begin = in_quotes(date[1] or node.raw)
+        remedy = f"write the beginning of its text, such as `prefix: {begin}`, in place of `{operator}`"
+        report.add_unreadable(node, f"{node} is a date, and `{operator}` compares numbers", remedy)
+        return True
+    between = between_remedy(operator, node) if isinstance(node.value, str) else ""
+    if between:
+        report.add(node, f"{node} is not a number", f"{between} in place of `{operator}`")
+    return bool(between)
 
 
 def _group(kind: str, node: Node, report: Report, read: ReadCondition) -> Condition | None:

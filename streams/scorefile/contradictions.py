@@ -61,8 +61,10 @@ def _known_values(events: Sequence[str]) -> Mapping[str, list[Any]]:
 def _on_known(path: str, members: list[Condition], known: Mapping[str, list[Any]]) -> Contradiction | None:
     if path not in known or any(_holds(members, path, value) for value in known[path]):
         return None
-    values = " or ".join(f"`{value}`" for value in known[path] if value is not None) or "nothing"
+    values = " or ".join(f"`{value}`" for value in known[path] if value is not None)
     message = f"`{path}` is {values} in these events, so this never holds"
+    if not values:
+        message = f"only track calls have `{path}`, so this never holds"
     return Contradiction(path, message, "name the events in `event:`, and remove this", True)
 
 
@@ -75,6 +77,9 @@ def _on_path(path: str, members: list[Condition]) -> Contradiction | None:
         wanted = list(dict.fromkeys(value for values in sets for value in values))
     if wanted and not any(_holds(members, path, value) for value in wanted):
         return _unmet(path, members, wanted)
+    denied = [part for m in members if isinstance(m, Group) and m.kind == "none" for part in m.members]
+    if {_folded(part) for part in denied if isinstance(part, Test)} & {_folded(test) for test in tests}:
+        return _unmet(path, members, [None])
     low = max((test.operand for test in tests if test.operator in ("gt", "gte")), default=None)
     high = min((test.operand for test in tests if test.operator in ("lt", "lte")), default=None)
     if low is None or high is None or low < high or (low == high and not _strict(tests, low)):
@@ -93,6 +98,10 @@ def _unmet(path: str, members: list[Condition], wanted: list[Any]) -> Contradict
     values = ", ".join(spell(value) for value in wanted)
     message = f"{message}, unless it is a list"
     return Contradiction(path, message, f"write `{{in: [{values}]}}` if one of them is enough", False)
+
+
+def _folded(test: Test) -> tuple[str, str]:
+    return test.operator, str(test.operand).casefold()
 
 
 def _wanted(test: Test) -> list[Any]:

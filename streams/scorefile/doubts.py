@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from streams.scorefile.conditions import GROUPS
 from streams.scorefile.contradictions import find_contradictions, is_never_positive
 from streams.scorefile.remedies import event_remedy
-from streams.scorefile.texts import check_number, check_pattern, check_quotes, check_text
-from streams.scorefile.vocabulary import correct_event_path, correct_trait, find_standard_event
+from streams.scorefile.texts import check_pattern, check_quotes, check_text
+from streams.scorefile.vocabulary import OBJECTS, correct_event_path, correct_trait, find_standard_event
 from streams.scoring.scorecard import EVERYTHING
 from streams.yamlfile.kinds import Item, Struct
 from streams.yamlfile.source import spell
 from streams.yamlfile.tree import Node, Report
 
+_ACROSS = re.compile(
+    r"(?i)(.*_)?(count|times|frequency|occurrences|visits|inactiv\w*|no_activity\w*|not_seen\w*|days_since\w*"
+    r"|last_(seen|visit|activity|active|\d+)\w*|within\w*|in_(the_)?last\w*|time_?(frame|window)|date_range)"
+)
+"""Words about the number and the times of events."""
+_KEYS = ("half_life", "limit", "distinct", "amount", "where")
 Operation = tuple[Node, str, Node]
 """The path of a test, its operator and its operand."""
 
@@ -59,10 +66,10 @@ def _check_events(node: Node, report: Report) -> None:
     items = node.value if isinstance(node.value, list) else [node]
     names = {str(item.value) for item in items}
     for item in items:
-        parts = [part.strip() for part in str(item.value).split(",")]
+        parts = [part.strip() for part in re.split(r",|;|\|+| or | OR | AND ", str(item.value))]
         if all(parts) and len(parts) > 1:
             shown = ", ".join(spell(part) for part in parts)
-            report.warn(item, f"{item} is one name with a comma in it", f"write `[{shown}]` for several events")
+            report.warn(item, f"{item} is one name", f"write `[{shown}]` for several events")
             continue
         if not check_quotes(item, report):
             continue
@@ -76,13 +83,23 @@ def _check_event_path(node: Node, report: Report) -> None:
     if not _is_bare(node, report):
         return
     corrected = correct_event_path(str(node.value)) if check_quotes(node, report) else ""
-    if corrected:
+    if node.value in OBJECTS:
+        report.warn(node, f"{node} has fields, and no value of its own", f"write a path, such as `{node.value}.name`")
+    if corrected and node.value in _KEYS:
+        report.warn(node, f"{node} is a key of the signal", f"move it out of `where`, or write `{corrected}`")
+    elif corrected and _ACROSS.fullmatch(str(node.value)):
+        remedy = f"use `half_life`, `limit` or `max`, or write `{corrected}` if events have it"
+        report.warn(node, f"{node} is about several events, and a condition sees one", remedy)
+    elif corrected:
         report.warn(node, f"events have no field {node} of their own", f"write `{corrected}`")
 
 
 def _check_calls(path: Node, events: Collection[str], report: Report) -> None:
     """Warn of `traits` where no event has them: at the top, they are those of identify and group calls."""
     first, _, rest = str(path.value).partition(".")
+    if first == "properties" and rest and events and not set(events) - {"identify", "group", "alias"}:
+        remedy = f"write `traits.{rest}`" if "alias" not in events else "remove this"
+        report.warn(path, f"identify, group and alias calls have no {path}", remedy)
     if first == "traits" and rest and events and not {"identify", "group"} & set(events):
         message = f"only identify and group calls have {path}"
         report.warn(path, message, f"write `context.traits.{rest}`, or test the trait in `fit`")
@@ -91,30 +108,67 @@ def _check_calls(path: Node, events: Collection[str], report: Report) -> None:
 def _is_bare(path: Node, report: Report) -> bool:
     """Report spaces and braces around the names of a path."""
     text = str(path.value)
-    bare = ".".join(part.strip() for part in text.strip("{}%$ ").split("."))
+    inner = re.sub(r"^\w+\((.*)\)$", r"\1", text.strip("{}%$ "))
+    bare = ".".join(part.strip() for part in inner.split("."))
     if bare == text or text.startswith("$."):
         return True
     report.add(path, f"{path} has spaces or signs around its names", f"write `{bare}`" if bare else "write a path")
     return False
 
 
-def _check_card(card: Struct, signals: Mapping[str, Item], report: Report) -> None:
+def _check_points(card: Struct, report: Report) -> None:
     keys = card.node.value if isinstance(card.node.value, dict) else {}
-    if not card.broken and len(keys) == len(card.nodes) and not card.get("points") and not card.get("fit"):
+    misplaced = any(mistake.remedy.startswith("move it to") for mistake in report.mistakes)
+    worths = [item.value.points for item in card.get("points", {}).values() if item.value is not None]
+    worths += [line.get("points") for line in card.get("fit", ()) if line is not None and card.get("fit_max") != 0]
+    if not card.broken and not misplaced and len(keys) == len(card.nodes) and not any(worths):
         report.warn(card.node, "this scorecard gives no points, so every score is 0", "add `points` or `fit`")
+
+
+def _check_card(card: Struct, signals: Mapping[str, Item], report: Report) -> None:
+    _check_points(card, report)
     for item in card.get("categories", {}).values():
         if item.value is not None and not item.value.broken:
             _check_category(item.value, report)
     for line in card.get("fit", ()):
         if line is not None:
             _check_fit_line(line, report)
+    _check_repeated([line for line in card.get("fit", ()) if line is not None and not line.broken], report)
+    _check_stage_order([stage for stage in card.get("stages", ()) if stage is not None and not stage.broken], report)
     for stage in card.get("stages", ()):
-        for item in stage.get("blocked_by", ()) if stage is not None else ():
-            _check_block(item, signals, report)
+        if stage is not None:
+            _check_stage(stage, signals, report)
+
+
+def _check_repeated(lines: list[Struct], report: Report) -> None:
+    """Warn of two lines of fit for the same."""
+    seen: dict[str, Struct] = {}
+    for line in lines:
+        first = seen.setdefault(repr((line.get("trait"), line.get("when"))), line)
+        if first is not line:
+            message = f"line {first.node.line} has the same trait and condition, and both give their points"
+            report.warn(line.node, message, "remove one of the two")
+
+
+def _check_stage_order(stages: list[Struct], report: Report) -> None:
+    """Warn of a stage that no lead shows, since those in it are in a later one, too."""
+    for at, high in enumerate(stages):
+        for low in stages[at + 1 :]:
+            blocks = [{item.value for item in stage.get("blocked_by", ())} for stage in (low, high)]
+            below = low.get("enter") < high.get("enter") and low.get("leave") <= high.get("leave")
+            if below and low.get("needs") is None and blocks[0] <= blocks[1]:
+                names = [stage.get("name").value for stage in (high, low)]
+                message = f"leads in `{names[0]}` are in `{names[1]}` too, and show the later of the two"
+                report.warn(
+                    low.nodes["name"], message, f"write `{names[1]}` before `{names[0]}`: the highest stage last"
+                )
+                return
 
 
 def _check_category(category: Struct, report: Report) -> None:
     """Warn of a bound that gives points to leads that did nothing."""
+    if category.get("min", -math.inf) > category.get("max", math.inf):
+        return
     for key, other, wrong in (
         ("max", "min", category.get("max", 0.0) < 0),
         ("min", "max", category.get("min", 0.0) > 0),
@@ -142,6 +196,14 @@ def _check_fit_line(line: Struct, report: Report) -> None:
         (report.add if found.certain else report.warn)(operations[-1][2], message, found.remedy)
 
 
+def _check_stage(stage: Struct, signals: Mapping[str, Item], report: Report) -> None:
+    for item in stage.get("blocked_by", ()):
+        _check_block(item, signals, report)
+    if "cooldown" in stage.values and not stage.get("handoff") and not stage.broken:
+        message = "`cooldown` has no effect on a stage without alerts"
+        report.warn(stage.nodes["cooldown"], message, "add `handoff: true`, or remove it")
+
+
 def _check_block(item: Any, signals: Mapping[str, Item], report: Report) -> None:
     found = signals.get(item.value) if isinstance(item, Item) else None
     if found is None or found.value is None or found.value.broken:
@@ -156,9 +218,7 @@ def _check_texts(operations: list[Operation], report: Report) -> None:
         if operator == "matches" and not isinstance(operand.value, list):
             if check_quotes(operand, report):
                 check_pattern(operand, report)
-        elif operator in ("gt", "gte", "lt", "lte"):
-            check_number(operand, report)
-        elif operator != "exists":
+        elif operator not in ("gt", "gte", "lt", "lte", "exists"):
             check_text(str(path.value), operator, operand, report)
 
 

@@ -11,7 +11,9 @@ from streams.scorefile.conditions import DEFS, WHEN, WHERE
 from streams.scorefile.remedies import (
     CARD_KEYS_ELSEWHERE,
     CATEGORY_KEYS_ELSEWHERE,
+    FILE_KEYS_ELSEWHERE,
     FIT_KEYS_ELSEWHERE,
+    NEED_KEYS_ELSEWHERE,
     SIGNAL_KEYS_ELSEWHERE,
     STAGE_KEYS_ELSEWHERE,
     WORTH_KEYS_ELSEWHERE,
@@ -19,7 +21,7 @@ from streams.scorefile.remedies import (
 )
 from streams.scoring.scorecard import Points
 from streams.yamlfile.containers import list_of, named, placed, struct_of
-from streams.yamlfile.kinds import BOOLEAN, CAP, NAME, NUMBER, PATH, VERSION, Field, Kind, Struct
+from streams.yamlfile.kinds import BOOLEAN, CAP, NAME, NUMBER, VERSION, Field, Kind, Struct, path_of
 from streams.yamlfile.tree import Node, Report
 
 
@@ -27,13 +29,16 @@ def _points(node: Node, report: Report) -> Points | None:
     if not isinstance(node.value, dict):
         points = NUMBER.read(node, report)
         return None if points is None else Points(points)
-    struct: Struct = _CAPPED.read(node, report)
-    return None if struct.broken else Points(struct.get("points"), struct.get("max", float("inf")))
+    struct: Struct | None = _CAPPED.read(node, report)
+    return None if struct is None or struct.broken else Points(struct.get("points"), struct.get("max", float("inf")))
 
 
 def _range(node: Node, report: Report) -> tuple[float, float] | None:
     if not isinstance(node.value, list):
         report.add(node, f"{node} is not a list of two numbers", range_remedy(node))
+        return None
+    if len(node.value) == 1 and isinstance(node.value[0].value, str):
+        report.add(node.value[0], f"{node.value[0]} is not two numbers", range_remedy(node.value[0]))
         return None
     bounds = _NUMBERS.read(node, report)
     if bounds is None:
@@ -95,7 +100,7 @@ _CATEGORY_WORDS = {
 }
 _CATEGORY = struct_of("a category", _CATEGORY_WORDS, "{signals: [pricing_visit], max: 70}", CATEGORY_KEYS_ELSEWHERE)
 _FIT_WORDS = {
-    "trait": Field(PATH, "The trait; `group.NAME` is a trait of the lead's company.", True, "title"),
+    "trait": Field(path_of("title"), "The trait; `group.NAME` is a trait of the lead's company.", True),
     "when": Field(WHEN, "The required value of the trait, or operators that must hold.", required=True),
     "points": Field(NUMBER, "Points, once, for a lead for which the line holds.", required=True),
 }
@@ -106,7 +111,7 @@ _NEED_WORDS = {
     "fit": Field(NUMBER, "The minimum fit to enter.", default="any fit"),
     "engagement": Field(NUMBER, "The minimum engagement to enter.", example="20", default="any engagement"),
 }
-_NEEDS = struct_of("the needs of a stage", _NEED_WORDS, "{fit: 10, engagement: 20}")
+_NEEDS = struct_of("the needs of a stage", _NEED_WORDS, "{fit: 10, engagement: 20}", NEED_KEYS_ELSEWHERE)
 _STAGE_WORDS = {
     "name": Field(placed(NAME), "Its name, which no other stage of the scorecard has.", True, "qualified"),
     "enter": Field(NUMBER, "A lead enters when its exact score is at least this.", True, "70"),
@@ -139,7 +144,7 @@ _CARD_WORDS = {
     "fit_max": Field(CAP, "The maximum points for traits.", example="40", default="no maximum"),
     "range": Field(_RANGE, "The lowest and the highest score.", example="[-50, 200]", default="`[0, 100]`"),
     "grades": Field(
-        named(kinds.GRADE, NUMBER, 1),
+        named(kinds.GRADE, kinds.GRADE_BOUND, 1),
         "The minimum score of each grade; one grade begins at the lowest score.",
         example="{A: 80, B: 60, C: 0}",
         default="no grades",
@@ -156,7 +161,7 @@ _FILE_WORDS = {
         required=True,
     ),
 }
-FILE = struct_of("a scorecard file", _FILE_WORDS, "leadglow: 1")
+FILE = struct_of("a scorecard file", _FILE_WORDS, "leadglow: 1", FILE_KEYS_ELSEWHERE)
 WORDS: Mapping[str, Mapping[str, Field]] = {
     "the file": _FILE_WORDS,
     "a signal": _SIGNAL_WORDS,

@@ -10,11 +10,13 @@ from streams.scoring.scorecard import Limit, Period
 from streams.yamlfile.kinds import (
     DURATION_PATTERN,
     MAX_DURATION_DAYS,
+    MAX_NUMBER,
     NAME,
     NAME_PATTERN,
     PATH,
     Kind,
     duration_ms,
+    number_from,
     require,
     scalar_of,
     text_of,
@@ -38,6 +40,7 @@ MAX_EVENTS = 1000
 MAX_LABEL_CHARS = 200
 MAX_GRADE_CHARS = 16
 MAX_EVENT_CHARS = 200
+_ZERO = re.compile(r"[-+]?0+([.,]0+)?\s*[a-z]*")
 _LIMIT = rf"^[0-9]{{1,4}}/({'|'.join(get_args(Period))})$"
 
 
@@ -99,9 +102,31 @@ def _missing_remedy(node: Node) -> str:
     return f"write `{{exists: false}}` for what is missing{text}"
 
 
+def _limit_hint(text: str) -> str:
+    if re.match(r"0+\b", text):
+        return "write how many events count; a signal of which none counts needs no points"
+    count, _, period = next(guess_limit(text), "").partition("/")
+    if period == "longer":
+        return f"write `{count}/week` or `{count}/ever`: there is no longer period"
+    each = re.fullmatch(r"(\d+) ?(?:/|per|for each) ?([a-z_ ]+)", text)
+    if each and not period:
+        return f"write a period, as in `{each[1]}/day`, or use `distinct` to count each `{each[2]}` once"
+    return ""
+
+
 def _comparable(value: Any) -> Any:
     require(isinstance(value, int | float) and not isinstance(value, bool))
     return value
+
+
+def _comparable_hint(text: str) -> str:
+    if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", text):
+        return "compare a number: a time of day is a text"
+    length = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhdw]|(?:sec|min|hour|day|week|month|year)[a-z]*)", text)
+    if length:
+        millions = f" for minutes, `{length[1]}000000` for millions" if length[2] == "m" else ""
+        return f"write the number alone, in the unit of the events: `{length[1]}`{millions}"
+    return "remove it: conditions do not know the time" if re.search(r"\b(now|today|ago|yesterday)\b", text) else ""
 
 
 def _read_reference(node: Node, report: Report) -> Any:
@@ -118,6 +143,9 @@ CATEGORY_NAME = text_of(
 )
 LABEL = text_of(f"a text of 1 to {MAX_LABEL_CHARS} characters", "Whole company", rf"^[\s\S]{{1,{MAX_LABEL_CHARS}}}$")
 GRADE = text_of(f"a grade of 1 to {MAX_GRADE_CHARS} characters", "A", rf"^[\s\S]{{1,{MAX_GRADE_CHARS}}}$")
+GRADE_BOUND = number_from(
+    -MAX_NUMBER, "10", lambda text: "write the score at which it begins" if text.startswith(("<", "\u2264")) else ""
+)
 EVENT = text_of(
     "a call type (page, screen, identify, group, alias) or the name of a track call",
     "Demo Requested",
@@ -129,6 +157,7 @@ COOLDOWN = text_of(
     DURATION_PATTERN,
     lambda text: round(duration_ms(text)),
     guess_duration,
+    lambda text: "remove it: without it, every entry is published" if _ZERO.fullmatch(text) else "",
 )
 HALF_LIFE = text_of(
     f"{COOLDOWN.about} (a number with s, m, h, d or w), or `never`",
@@ -136,10 +165,18 @@ HALF_LIFE = text_of(
     rf"^never$|{DURATION_PATTERN}",
     lambda text: float("inf") if text == "never" else duration_ms(text),
     guess_duration,
+    lambda text: "write `never` if it must not fade, else a time above 0" if _ZERO.fullmatch(text) else "",
 )
-LIMIT = text_of(f"a limit of 1 to {MAX_EVENTS} per hour, day, week or ever", "1/day", _LIMIT, _limit, guess_limit)
+LIMIT = text_of(
+    f"a limit of 1 to {MAX_EVENTS} per hour, day, week or ever",
+    "1/day",
+    _LIMIT,
+    _limit,
+    guess_limit,
+    _limit_hint,
+)
 WORDS = text_of("a text with a letter or a digit", "head of", r"[^\s!-/:-@\[-`{-~]")
 OPERAND = Kind(_read_operand, {"type": ["string", "number", "boolean"]}, "CTO", _OPERAND)
 AMOUNT = replace(PATH, read=_read_amount, example="properties.value")
 DISTINCT = replace(PATH, read=_read_distinct)
-COMPARABLE = scalar_of("a number", "200", {"type": "number"}, _comparable, guess_number)
+COMPARABLE = scalar_of("a number", "200", {"type": "number"}, _comparable, guess_number, _comparable_hint)

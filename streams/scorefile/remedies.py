@@ -6,13 +6,26 @@ import re
 from typing import Final
 
 from streams.scoring.scorecard import CALL_TYPES
-from streams.yamlfile.repairs import guess_number
+from streams.yamlfile.repairs import bounds_in, guess_number
 from streams.yamlfile.source import spell
 from streams.yamlfile.tree import Node
 
-_EQUAL: Final = ("=", "==", "===", "is", "eq", "equal", "equal_to", "is_equal_to", "equals_to", "value", "exactly")
-_NOT: Final = ("!=", "<>", "ne", "neq", "is_not", "isnt", "not_equal", "not_equals", "not_in", "nin", "is_none_of")
-_ONE_OF: Final = ("one_of", "any_of", "is_any_of", "is_one_of", "oneof", "values")
+_EQUAL: Final = ("=", "==", "===", "is", "eq", "equal", "equal_to", "equals_to", "value", "exactly")
+_NOT: Final = (
+    "!=",
+    "<>",
+    "ne",
+    "neq",
+    "is_not",
+    "isnt",
+    "not_equal",
+    "not_equals",
+    "not_equal_to",
+    "not_in",
+    "nin",
+    "none_of",
+)
+_ONE_OF: Final = ("one_of", "any_of", "oneof", "values")
 _PARTS: Final = ("includes", "include", "has", "like", "ilike", "substring", "contains_text", "icontains")
 OPERATORS_ELSEWHERE: Final = {
     **dict.fromkeys(_EQUAL, "equals"),
@@ -23,22 +36,32 @@ OPERATORS_ELSEWHERE: Final = {
     **dict.fromkeys(("wildcard", "fnmatch"), "glob"),
     **dict.fromkeys(("starts_with", "startswith", "begins_with", "starts"), "prefix"),
     **dict.fromkeys(("ends_with", "endswith", "ends"), "suffix"),
-    **dict.fromkeys((">", "greater_than", "greater", "more_than", "above", "over", "is_greater_than"), "gt"),
+    **dict.fromkeys((">", "greater_than", "greater", "more_than", "above", "over"), "gt"),
     **dict.fromkeys((">=", "=>", "ge", "at_least", "min", "from", "greater_than_or_equal", "minimum"), "gte"),
-    **dict.fromkeys(("<", "less_than", "less", "below", "under", "is_less_than"), "lt"),
+    **dict.fromkeys(("<", "less_than", "less", "below", "under"), "lt"),
     **dict.fromkeys(("<=", "=<", "le", "at_most", "max", "to", "less_than_or_equal", "maximum"), "lte"),
-    **dict.fromkeys(("is_known", "known", "is_set", "present", "is_present", "not_empty", "not_null"), "exists: true"),
-    **dict.fromkeys(("is_unknown", "unknown", "missing", "is_empty", "empty", "is_null", "null"), "exists: false"),
+    **dict.fromkeys(("known", "set", "has_value", "present", "not_empty", "not_null"), "exists: true"),
+    **dict.fromkeys(("unknown", "missing", "empty", "null", "not_set", "not_present"), "exists: false"),
     **dict.fromkeys(("not_contains", "does_not_contain", "doesnt_contain"), "none: {contains: …}"),
     **dict.fromkeys(("between", "range"), "gte: …, lte: …"),
     "and": "all",
     "or": "any",
 }
+_PATH_WORDS: Final = ("property", "field", "attribute", "path", "key", "column", "name", "trait")
+_OPERATOR_WORDS: Final = ("operator", "op", "comparator", "comparison", "operation", "condition")
+_VALUE_WORDS: Final = ("value", "values", "val", "operand")
+FILE_KEYS_ELSEWHERE: Final = {
+    "version": "leadglow",
+    **dict.fromkeys(("events", "behaviors", "behaviours", "activities", "rules"), "signals"),
+    **dict.fromkeys(("models", "cards", "scoring", "scores", "profiles"), "scorecards"),
+    **dict.fromkeys(("points", "fit", "stages", "grades", "range", "categories"), "move it to a scorecard"),
+}
 SIGNAL_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("type", "on", "trigger", "action", "event_name", "event_type", "name"), "event"),
     **dict.fromkeys(("if", "when", "filter", "filters", "condition", "conditions", "match", "criteria"), "where"),
     **dict.fromkeys(("decay", "decays", "ttl", "expires", "fade", "halflife", "duration", "lifetime"), "half_life"),
-    **dict.fromkeys(("max", "cap", "frequency", "rate", "max_per_day", "frequency_cap", "count", "times"), "limit"),
+    **dict.fromkeys(("max", "max_points"), "move it to `points` of the scorecard"),
+    **dict.fromkeys(("cap", "frequency", "rate", "max_per_day", "frequency_cap", "count", "times"), "limit"),
     **dict.fromkeys(("unique", "unique_by", "dedupe", "distinct_by"), "distinct"),
     **dict.fromkeys(("value", "weight_by", "multiplier"), "amount"),
     **dict.fromkeys(("points", "score", "weight", "worth"), "move it to `points` of the scorecard"),
@@ -47,7 +70,11 @@ _OF_SIGNALS: Final = {
     **dict.fromkeys(("half_life", "decay", "expires"), "move it to the signal, as `half_life`"),
     **dict.fromkeys(("limit", "frequency_cap"), "move it to the signal, as `limit`"),
 }
-WORTH_KEYS_ELSEWHERE: Final = {**_OF_SIGNALS, **dict.fromkeys(("cap", "maximum"), "max")}
+WORTH_KEYS_ELSEWHERE: Final = {
+    **_OF_SIGNALS,
+    **dict.fromkeys(("cap", "maximum"), "max"),
+    **dict.fromkeys(("score", "value", "weight", "worth", "each"), "points"),
+}
 CARD_KEYS_ELSEWHERE: Final = {
     **_OF_SIGNALS,
     **dict.fromkeys(("threshold", "thresholds", "mql", "sql", "levels", "status"), "stages"),
@@ -57,12 +84,15 @@ CARD_KEYS_ELSEWHERE: Final = {
 FIT_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("property", "field", "attribute", "name", "key", "column"), "trait"),
     **dict.fromkeys(("if", "is", "condition", "conditions", "match", "matches", "value", "equals", "in"), "when"),
-    **dict.fromkeys(("score", "weight", "value_points", "add", "worth"), "points"),
+    **dict.fromkeys(("score", "weight", "value_points", "add", "worth", "then"), "points"),
     **{
         trait: f"trait: {trait}, when: …"
         for trait in ("title", "job_title", "industry", "country", "company", "email", "employees", "seniority", "role")
     },
 }
+NEED_KEYS_ELSEWHERE: Final = dict.fromkeys(
+    ("score", "total", "points", "enter", "threshold", "total_score", "min_score"), "move it to the stage, as `enter`"
+)
 STAGE_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("at", "threshold", "min", "score", "from", "above", "minimum", "points", "entry"), "enter"),
     **dict.fromkeys(("exit", "below", "until", "drop"), "leave"),
@@ -86,13 +116,22 @@ def event_remedy(name: str) -> str:
     """What to write instead of an address, a pattern or a word for all in place of an event's name; empty otherwise."""
     if re.match(r"/\w|https?://", name) and "*" not in name:
         return f"write `page`, with `where: {{properties.url: {{contains: {spell(name)}}}}}`"
+    if re.fullmatch(r"[\w-]+(\.[\w-]+)*\.(com|io|org|net|de|co|eu|app|example|html?|php|aspx?|pdf)(/\S*)?", name):
+        return f"write `page`, with `where: {{properties.url: {{contains: {spell(name)}}}}}`"
     if name.casefold() in ("any", "all", "every", "everything", "*", "any event", "all events"):
         return f"write `[{', '.join(CALL_TYPES)}]`, and the names of track calls"
+    typed = re.fullmatch(rf"({'|'.join(CALL_TYPES)})\W+(/\S*|https?://\S+)", name)
+    if typed:
+        return f"write `{typed[1]}`, with `where: {{properties.url: {{contains: {spell(typed[2])}}}}}`"
+    if call := re.fullmatch(r"track\W+(.+)", name):
+        return f"write `{spell(call[1].rstrip(')'))}`"
     return "write a list of whole names: there are no wildcards" if "*" in name else ""
 
 
 def where_remedy(node: Node) -> str:
     """How to write conditions that are no mapping."""
+    if isinstance(node.value, list) and len(node.value) == 1 and (remedy := separate_parts_remedy(node.value[0])):
+        return remedy
     if isinstance(node.value, list) and node.value:
         return "write `any:` with this list below it if one is enough, or `all:`"
     found = _SENTENCE.fullmatch(node.value[:1000]) if isinstance(node.value, str) else None
@@ -105,6 +144,45 @@ def where_remedy(node: Node) -> str:
     return f"write `{{{found[1]}: {{{operator}: {f'[{value}]' if operator == 'in' else value}}}}}`"
 
 
+def separate_parts_remedy(node: Node) -> str:
+    """How to write `{property: plan, operator: is, value: pro}` or a part of it; empty for anything else."""
+    entries = {str(key.value): value for key, value in node.value.items()} if isinstance(node.value, dict) else {}
+    path, operator, value = (
+        next((entries[word] for word in words if word in entries), None)
+        for words in (_PATH_WORDS, _OPERATOR_WORDS, _VALUE_WORDS)
+    )
+    if operator is None or not isinstance(operator.value, str) or (value is None and path is None):
+        return ""
+    test = _written_test(operator.value, value)
+    return f"write `{{{path.value}: {test}}}`" if path is not None else f"write `{test}`"
+
+
+def _written_test(operator: str, value: Node | None) -> str:
+    word = re.sub(r"[ -]+", "_", operator.strip().casefold())
+    known = OPERATORS_ELSEWHERE.get(word) or OPERATORS_ELSEWHERE.get(word.removeprefix("is_"), word)
+    items = value.value if value is not None and isinstance(value.value, list) else []
+    shown = f"[{', '.join(spell(item.value) for item in items)}]" if items else spell(value.value if value else "")
+    if known in ("in", "contains_any") and not items:
+        shown = f"[{shown}]"
+    if ":" in known:
+        return f"{{{known.replace('…', shown)}}}"
+    return f"{{{known}: {shown}}}"
+
+
+def without_wildcards(field: str, operator: str, text: str) -> str:
+    """An operator for a text with wildcards at its ends, such as `*@acme.example`, and the text without them."""
+    plain = text.strip("*%")
+    ends = text[0] in "*%", text[-1] in "*%"
+    kind = {(True, False): "suffix", (False, True): "prefix"}.get(ends, "contains")
+    if operator not in ("equals", "in", "not", "like", "ilike"):
+        kind = "contains" if operator == "contains_any" else operator
+    if kind == "prefix" and field in ("url", "referrer") and "://" not in plain:
+        kind = "contains"
+    if kind == "prefix" and field == "path" and plain[:1].isalnum():
+        plain = f"/{plain}"
+    return f"none: {{{kind}: {spell(plain)}}}" if operator == "not" else f"{kind}: {spell(plain)}"
+
+
 def several_remedy(operator: str, node: Node) -> str:
     """How to write several texts for an operator that takes one."""
     items = node.value if isinstance(node.value, list) else []
@@ -115,11 +193,15 @@ def several_remedy(operator: str, node: Node) -> str:
 
 
 def between_remedy(operator: str, node: Node) -> str:
-    """How to write ``between: [50, 200]``; empty for anything else."""
-    bounds = [item.raw for item in node.value] if isinstance(node.value, list) else []
-    if operator not in ("between", "range") or len(bounds) != 2:
+    """How to write ``between: [50, 200]`` or ``gte: 50-200``; empty for anything else."""
+    if operator.casefold().removeprefix("is_") not in ("between", "range", "gt", "gte", "lt", "lte"):
         return ""
-    return f"write `gte: {bounds[0]}, lte: {bounds[1]}`"
+    items = list(node.value.values()) if isinstance(node.value, dict) else node.value
+    bounds = bounds_in(items) if isinstance(items, str) else None
+    if isinstance(items, list) and len(items) == 2:
+        low, high = (next(guess_number(item.raw), item.raw) for item in items)
+        bounds = low, high
+    return f"write `gte: {spell(bounds[0])}, lte: {spell(bounds[1])}`" if bounds else ""
 
 
 def range_remedy(node: Node) -> str:

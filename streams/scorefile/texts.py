@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 
+from streams.scorefile.habits import Doubt, find_doubt
 from streams.scorefile.patterns import (
     matches_everything,
     matches_nothing,
@@ -16,36 +17,11 @@ from streams.scorefile.patterns import (
 from streams.yamlfile.source import ODD_SPACES, SMART_QUOTES, describe_char, in_quotes, spell
 from streams.yamlfile.tree import Node, Report
 
-_COMPARED = re.compile(r"(>=|<=|>|<|=>|=<|\u2265|\u2264|!=|==?)\s*([-+]?\d+(?:\.\d+)?)")
-_OPERATORS = {
-    **{">": "gt", ">=": "gte", "=>": "gte", "\u2265": "gte"},
-    **{"<": "lt", "<=": "lte", "=<": "lte", "\u2264": "lte"},
-}
-_PATTERN = re.compile(r"\(\?i\)|\\[bdwsB]|\.\*|\.\+|^\^.|.\$$|\w\|\w")
+_WORDS_IN_CLASS = re.compile(r"\[(\w{2,}(?:\|\w{2,})+)\]")
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{.*?\}|<%.*?%>|\*\|.*?\|\*")
-_WHOLE = ("equals", "in", "not")
-"""Operators that compare the whole text."""
-_PLAIN = (*_WHOLE, "contains", "contains_any", "prefix", "suffix", "word")
-"""Operators that take a text as it is."""
 _MIXED = re.compile(r"(?:[A-Za-z]+[\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff]+[A-Za-z])\w*")
 """Letters of two alphabets in one word."""
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d+);")
-_ALTERNATIVES = re.compile(r"[\w&. -]+?(?:\s+(?:or|OR|oder)\s+|\s*\|\|\s*)[\w&. -]+")
-_PRESENT = ("not empty", "is not empty", "not null", "is set", "is known", "has any value", "any", "*")
-_SENTENCES = (
-    (re.compile(r"(?:is )?in \[([^\[\]]+)\]"), "in: [{}]"),
-    (re.compile(r"contains (.+)"), "contains: {}"),
-    (re.compile(r"(?:starts|begins) with (.+)"), "prefix: {}"),
-    (re.compile(r"ends with (.+)"), "suffix: {}"),
-    (re.compile(r"at least (\d+)"), "gte: {}"),
-    (re.compile(r"at most (\d+)"), "lte: {}"),
-    (re.compile(r"(?:more|greater) than (\d+)"), "gt: {}"),
-    (re.compile(r"(?:less|fewer) than (\d+)"), "lt: {}"),
-)
-"""Operators in words, and how they are written."""
-_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}\.\d{2}0")
-Doubt = tuple[str, str]
-"""A message and a remedy."""
 
 
 def check_quotes(node: Node, report: Report) -> bool:
@@ -71,6 +47,8 @@ def _odd_texts(node: Node, text: str) -> Iterator[Doubt]:
         yield f"{node} has a line break in it", f"write `{spell(' '.join(text.split()))}` on one line"
     if _PLACEHOLDER.search(text):
         yield f"nothing fills in the placeholder in {node}", "write the value itself"
+    if comment := re.search(r"\s(//|--|/\*)\s", text):
+        yield f"`{comment[1]}` begins no comment, and is a part of {node}", "write `#` before a comment"
     if _ENTITY.search(text):
         yield f"{node} is written for HTML", f"write `{spell(unescape(text))}`"
     yield from _odd_characters(node, text)
@@ -94,19 +72,15 @@ def check_text(path: str, operator: str, node: Node, report: Report) -> None:
     """Check the operand of a condition, or each text in a list of them."""
     for item in node.value if isinstance(node.value, list) else [node]:
         if isinstance(item.value, str) and check_quotes(item, report):
-            doubt = next(_doubts(path, operator, item.value), None)
-            if item is not node and ";" in item.value and not item.quote:
-                parts = ", ".join(spell(part.strip()) for part in item.value.split(";"))
-                doubt = (f"{item} is one text", f"write `{parts}`: commas separate the values of a list")
+            several = item is not node and not item.quote and re.search(r"[;|]", item.value)
+            doubt = _several(item) if several else find_doubt(path, operator, item.value, bool(item.quote))
             if doubt is not None:
                 report.warn(item, *doubt)
 
 
-def check_number(node: Node, report: Report) -> None:
-    """Warn of a point that may separate thousands."""
-    if not node.quote and _THOUSANDS.fullmatch(node.raw):
-        remedy = f"write `{node.raw.replace('.', '')}` if the point separates thousands, or `{spell(node.value)}`"
-        report.warn(node, f"`{node.raw}` is the number {spell(node.value)}", remedy)
+def _several(item: Node) -> Doubt:
+    parts = ", ".join(spell(part.strip()) for part in re.split(r"[;|]+", str(item.value)))
+    return f"{item} is one text", f"write `{parts}`: commas separate the values of a list"
 
 
 def check_pattern(node: Node, report: Report) -> None:
@@ -123,6 +97,9 @@ def check_pattern(node: Node, report: Report) -> None:
         plain = pattern.replace("\\\\", "\\")
         message = f"two backslashes in {node} match one in the text"
         report.warn(node, message, f"write `{in_quotes(plain)}`: in single quotes, a backslash is a backslash")
+    elif words := _WORDS_IN_CLASS.search(pattern):
+        plain = pattern.replace(words[0], f"({words[1]})")
+        report.warn(node, f"`{words[0]}` matches one character", f"write `{in_quotes(plain)}` for one of the words")
     elif matches_everything(pattern):
         report.warn(
             node, f"{node} matches every text", "write `{exists: true}`, or take out what matches the empty text"
@@ -130,66 +107,3 @@ def check_pattern(node: Node, report: Report) -> None:
     elif letter := missed_letter(pattern):
         message = f"`\\b` finds no word that begins or ends with `{letter}`: it knows only the letters a to z"
         report.warn(node, message, remedy_for_missed(pattern))
-
-
-def _doubts(path: str, operator: str, text: str) -> Iterator[Doubt]:
-    compared = _COMPARED.fullmatch(text)
-    if compared and operator in _WHOLE:
-        yield f"`{text}` is compared as a text", f"write `{_comparison(compared)}`"
-    if operator in _WHOLE:
-        yield from _sentence_doubts(path, operator, text)
-    slashes = re.fullmatch(r"/(.+)/[gi]+", text)
-    if slashes and operator in _PLAIN:
-        yield f"`{operator}` takes `{text}` as it is", f"write `{{matches: {in_quotes('(?i)' + slashes[1])}}}`"
-    if operator in _PLAIN and text.casefold() in _PRESENT:
-        yield f"`{operator}` takes `{text}` as it is", "write `{exists: true}`"
-    if operator in (*_WHOLE, "contains") and _ALTERNATIVES.fullmatch(text):
-        parts = re.split(r"\s+(?:or|OR|oder)\s+|\s*\|\|\s*", text)
-        shown = "in" if operator in ("equals", "in") else operator
-        yield f"`{text}` is one text", f"write `{{{shown}: [{', '.join(spell(part) for part in parts)}]}}`"
-    if operator in _PLAIN and _PATTERN.search(text):
-        yield f"`{operator}` takes `{text}` as it is, not as a pattern", f"write `{{matches: {in_quotes(text)}}}`"
-    if operator in _PLAIN and re.fullmatch(r"\*[^*]+|[^*]+\*|\*[^*]+\*", text) and len(text) > 2:
-        yield f"`{operator}` takes the `*` in `{text}` as it is", f"write `{_without_stars(operator, text)}`"
-    yield from _address_doubts(path.rpartition(".")[2], operator, text)
-
-
-def _sentence_doubts(path: str, operator: str, text: str) -> Iterator[Doubt]:
-    """An operator in words; a text where only true or false can be."""
-    sentence = next((form.format(found[1]) for each, form in _SENTENCES if (found := each.fullmatch(text))), "")
-    if sentence and operator == "equals":
-        yield f"`{text}` is compared as a text", f"write `{{{sentence}}}`"
-    if path == "properties.automated":
-        remedy = "write `true`" if text.casefold() in ("true", "yes", "on", "1") else "write `false`"
-        yield f"`{path}` is true or false, never the text `{text}`", remedy
-
-
-def _comparison(compared: re.Match[str]) -> str:
-    operator = _OPERATORS.get(compared[1])
-    if operator:
-        return f"{{{operator}: {compared[2]}}}"
-    return f"{{not: {compared[2]}}}" if compared[1] == "!=" else compared[2]
-
-
-def _without_stars(operator: str, text: str) -> str:
-    plain = text.strip("*")
-    if operator not in _WHOLE:
-        return f"{{{operator if operator != 'contains_any' else 'contains'}: {spell(plain)}}}"
-    kind = "contains" if text[0] == text[-1] == "*" else "suffix" if text[0] == "*" else "prefix"
-    return f"{{{kind}: {spell(plain)}}}"
-
-
-def _address_doubts(field: str, operator: str, text: str) -> Iterator[Doubt]:
-    """A URL begins with its scheme, a path with a slash and has no domain or query."""
-    begins = operator in (*_WHOLE, "prefix", "glob")
-    domain = re.match(r"(www\.|[\w-]+\.(com|io|org|net|de|co|eu|app|example)(/|$))", text)
-    if field in ("url", "referrer") and begins and (text.startswith("/") or domain):
-        none = "none: " if operator == "not" else ""
-        remedy = f"write `{none}{{contains: {spell(text.strip('*'))}}}` in place of `{operator}`"
-        yield f"a URL begins with `https://`, not with `{text}`", remedy
-    if field == "path" and "?" in text and operator != "glob":
-        yield f"a path has no query, as `{text}` has", "read `properties.search`, or `properties.url`"
-    if field == "path" and re.match(r"https?://", text):
-        yield f"a path has no domain, as `{text}` has", "read `properties.url`, or write only the path"
-    if field == "path" and operator in ("prefix", "equals", "in") and re.match(r"[\w-]", text) and "://" not in text:
-        yield f"a path begins with `/`, not with `{text}`", f"write `{spell('/' + text)}`"

@@ -65,6 +65,13 @@ _FIELDS: Final = (
     *("writeKey", "projectId", "version", "leadglow", "metadata", "_metadata", "rudderId", "request_ip"),
 )
 """At the top of an event."""
+_OF_FIELDS: Final = {
+    "properties": {name: name for name in ("url", "path", "title", "referrer", "search")},
+    "context": {"useragent": "userAgent", "user_agent": "userAgent", "utm": "campaign"},
+}
+"""Names that the Segment spec has below a field, in lower case, and as they are written."""
+OBJECTS: Final = ("properties", "context", "traits", "integrations", "context.campaign", "context.page")
+"""Fields that have fields."""
 _ELSEWHERE: Final = {
     "useragent": "context.userAgent",
     "user_agent": "context.userAgent",
@@ -92,7 +99,7 @@ def find_standard_event(name: str) -> str:
         return ""
     plain = _letters(name)
     standard = {_letters(each): each for each in known}
-    found = standard.get(plain) or _SYNONYMS.get(plain, "")
+    found = standard.get(plain) or _SYNONYMS.get(plain) or _MAIL_WORDS.get(_stems(name), "")
     close = [] if found or len(plain) < 8 else get_close_matches(plain[:64], standard, n=1, cutoff=0.92)
     return standard[close[0]] if close else found
 
@@ -106,13 +113,16 @@ def correct_event_path(path: str) -> str:
     if utm:
         return f"context.campaign.{utm[1].replace('campaign', 'name')}"
     if first in _FIELDS:
-        return path.replace("/", ".") if "/" in path else ""
+        known = _OF_FIELDS.get(first, {}).get(rest.casefold(), rest)
+        corrected = first + dot + known
+        return corrected if corrected != path else ""
     fields = {_letters(field): field for field in _FIELDS}
-    if _letters(first) in fields:
-        return fields[_letters(first)] + dot + rest
-    elsewhere = _ELSEWHERE.get(first.casefold())
+    elsewhere = fields.get(_letters(first)) or _ELSEWHERE.get(first.casefold())
+    if elsewhere in OBJECTS and not rest and "." in elsewhere:
+        return f"{elsewhere}.name"
     if elsewhere and (rest or "." in elsewhere or elsewhere in _FIELDS):
-        return elsewhere + dot + rest
+        found = elsewhere + dot + rest
+        return correct_event_path(found) or found
     return f"properties.{path}"
 
 
@@ -121,11 +131,22 @@ def correct_trait(path: str, known: Collection[str] = ("properties", "traits", "
     parts = path.split(".")
     while len(parts) > 1 and parts[0] in (*known, "$", "event"):
         del parts[0]
+    if parts == ["group"]:
+        return "group.name"
     if len(parts) > 2 and parts[:2] == ["group", "traits"]:
         del parts[1]
     corrected = ".".join(parts)
     return corrected if corrected != path else ""
 
 
+def _stems(name: str) -> frozenset[str]:
+    """The words of a name without their endings."""
+    return frozenset(re.sub(r"(e?s|ed)$", "", word) for word in re.split(r"[\W_]+", name.casefold()))
+
+
 def _letters(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.casefold())
+
+
+_MAIL_WORDS: Final = {**{_stems(name): name for name in MAIL_EVENTS}, _stems("Email Click"): "Email Link Clicked"}
+"""The words of each name, in any order and form."""

@@ -15,6 +15,11 @@ from streams.yamlfile.tree import Node, Report
 _NONE = ("none", "null", "nil", "unlimited", "no limit", "infinity", "infinite", "inf", ".inf", "-", "n/a")
 
 
+_PAIR = re.compile(r"([\w-]+) *(?:=|:|;|\uff1a|->|=>) *([-+]?[\d.]+)")
+_BETWEEN_ITEMS = re.compile(r"[,;|]|(?:^|\s)(?:--+|[\u2013\u2014\u2022\u25cf\u25aa\xb7])\s")
+"""Signs between several values in one text, or before each."""
+
+
 def accepts(kind: Kind, node: Node) -> bool:
     """Whether a kind reads a value without a mistake."""
     trial = Report()
@@ -51,27 +56,35 @@ def _read_item(kind: Kind, item: Node, report: Report) -> Any:
 def _list_remedy(kind: Kind, node: Node) -> str:
     """How to write as a list what is none."""
     if isinstance(node.value, dict):
-        entries = list(node.value.items())
-        if accepts(kind, node):
-            return "put a dash before its first key: it is a list, even of one"
-        if all(isinstance(value.value, dict) for _, value in entries) and kind.example.startswith("{name:"):
-            return f"write a list without names as keys: `- {{name: {entries[0][0].value}, …}}`"
-        names = [Node(key.line, key.column, key.value, str(key.value)) for key, _ in entries]
-        if names and all(accepts(kind, name) for name in names):
-            return f"write `[{', '.join(spell(name.value) for name in names)}]`"
-        return f"write a list: `- {kind.example}`"
+        return _items_remedy(kind, node, list(node.value.items()))
     text = node.value if isinstance(node.value, str) else node.raw
-    text = text[1:-1] if re.fullmatch(r"\[.*\]", text or "") else text
-    parts = [part.strip().strip(f"'\"{SMART_QUOTES}") for part in re.split(r"[,;|]", text)] if text else []
+    text = text[1:-1] if re.fullmatch(r"\[.*\]|\(.*\)", text or "") else text
+    parts = [part.strip().strip(f"'\"{SMART_QUOTES}") for part in _BETWEEN_ITEMS.split(text)] if text else []
+    parts = parts[1:] if parts[:1] == [""] else parts
     nodes = [Node(node.line, node.column, part, part) for part in parts]
     if isinstance(node.value, str) and parts and all(accepts(kind, part) for part in nodes):
         return f"write `[{', '.join(spell(part) for part in parts)}]`"
     return f"write `[{spell(node.value) if node.value is not None and accepts(kind, node) else kind.example}]`"
 
 
+def _items_remedy(kind: Kind, node: Node, entries: list[tuple[Node, Node]]) -> str:
+    """How to write as a list what is a mapping."""
+    if accepts(kind, node):
+        return "put a dash before its first key: it is a list, even of one"
+    names = [Node(key.line, key.column, key.value, str(key.value)) for key, _ in entries]
+    if names and all(isinstance(value.value, dict) for _, value in entries) and kind.example.startswith("{name:"):
+        return f"write a list without names as keys: `- {{name: {names[0].value}, …}}`"
+    if names and all(accepts(kind, value) for _, value in entries):
+        return f"write a list: a dash in place of each name, as `{names[0].value}:`"
+    if names and all(accepts(kind, name) for name in names):
+        return f"write `[{', '.join(spell(name.value) for name in names)}]`"
+    return f"write a list: `- {kind.example}`"
+
+
 def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
     """A mapping whose keys the author of the file chooses, read as ``{name: Item}``."""
     fields = kind.schema.get("properties", {})
+    of_one = {name for each in kind.schema.get("anyOf", ()) for name in each.get("properties", ())}
 
     def read(node: Node, report: Report) -> dict[str, Item] | None:
         example = f"{key_kind.example}: {kind.example}"
@@ -80,10 +93,17 @@ def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
             about = "there are no names here" if empty else f"{node} is not a mapping of names"
             report.add(node, about, _names_remedy(node, example))
             return None
-        misplaced = [key for key, value in node.value.items() if key.value in fields and not _has(value, fields)]
+        above = [key for key, value in node.value.items() if value.value is None and not value.raw]
+        known = {*fields, *of_one} if above else fields
+        misplaced = [key for key, value in node.value.items() if key.value in known and not _has(value, known)]
         if misplaced:
             first = misplaced[0]
-            remedy = f"put a name above it, such as `{key_kind.example}:`, and indent it further"
+            above = [key for key in above if key.line < first.line]
+            remedy = (
+                f"indent it further, below `{above[-1].value}:`"
+                if above
+                else f"put a name above it, such as `{key_kind.example}:`, and indent it further"
+            )
             report.add(first, f"{first} is a key, and a name belongs here", remedy)
             return None
         read_items = [(key_kind.read(k, report), Item(k, kind.read(v, report))) for k, v in node.value.items()]
@@ -108,6 +128,9 @@ def _names_remedy(node: Node, example: str) -> str:
         if len(keys) == len(items):
             return f"take away the dashes: `{keys[0].value}: …`, each name once"
         return f"take away the dashes, and write each name as a key: `{example}`"
+    pairs = _PAIR.findall(node.value) if isinstance(node.value, str) else []
+    if pairs:
+        return f"write `{{{', '.join(f'{name}: {number}' for name, number in pairs)}}}`"
     if items and all(isinstance(item.value, str) for item in items):
         return f"write each name as a key with its value: `{{{', '.join(f'{item.value}: …' for item in items)}}}`"
     return f"write names, for example `{example}`"
@@ -122,11 +145,19 @@ def struct_of(
         if not isinstance(node.value, dict):
             report.add(node, f"{node} is not {about}", _struct_remedy(node, fields, example))
             return None
-        struct = Struct(node)
+        needs_some = any(each.required for each in fields.values())
+        if node.value and needs_some and not any(key.value in fields for key in node.value):
+            remedy = _unknown_remedy(node.value, fields, synonyms, example)
+            if remedy:
+                report.add(node, f"this is not {about}: its keys are unknown", remedy)
+                return None
+        struct, before = Struct(node), len(report.mistakes)
         remedies = [_read_field(struct, fields, synonyms, entry, report) for entry in node.value.items()]
         for name, known in fields.items():
             if known.required and name not in struct.nodes:
-                if f"write `{name}`" not in remedies:
+                inside = any(mistake.remedy == move_out(name) for mistake in report.mistakes[before:])
+                written = any(re.search(rf"^write .*[` ]{name}[`:]", remedy) for remedy in remedies)
+                if not written and not inside:
                     report.add(node, f"{about} needs `{name}`", f"add `{name}: {known.example or known.kind.example}`")
                 struct.broken.add(name)
         return struct
@@ -135,6 +166,24 @@ def struct_of(
     required = [name for name, each in fields.items() if each.required]
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return Kind(read, schema | ({"required": required} if required else {}), example, about)
+
+
+def _unknown_remedy(
+    entries: Mapping[Node, Node], fields: Mapping[str, Field], synonyms: Mapping[str, str], example: str
+) -> str:
+    """How to write a mapping of which no key is known; empty if the remedies for its keys are enough."""
+    if any(not nearest(str(key.value), fields, synonyms).startswith("use one of") for key in entries):
+        return ""
+    key, inner = next(iter(entries.items()))
+    if len(entries) == 1 and isinstance(inner.value, dict) and "name" in fields and _has(inner, fields):
+        shown = ", ".join(f"{name.value}: {value.raw or '…'}" for name, value in inner.value.items())
+        return f"write `{{name: {key.value}, {shown}}}`"
+    return f"write a mapping, for example `{example}`"
+
+
+def move_out(name: str) -> str:
+    """The remedy for a key that belongs to a mapping further out, which then does not lack it."""
+    return f"move `{name}` out of these braces"
 
 
 def _struct_remedy(node: Node, fields: Mapping[str, Field], example: str) -> str:

@@ -22,6 +22,7 @@ from streams.yamlfile.repairs import (
     guess_number,
     guess_path,
     number_in,
+    warn_of_thousands,
 )
 from streams.yamlfile.tree import Node, Report
 
@@ -92,8 +93,8 @@ def nearest(name: str, known: Collection[str], synonyms: Mapping[str, str] = Map
     """The remedy for an unknown name; ``synonyms`` are names from elsewhere, with what to write instead."""
     plain = re.sub(r"[ -]+", "_", name[:64].strip().casefold())
     close = find_nearest(name, known)
-    if plain in synonyms and close != plain:
-        found = synonyms[plain]
+    found = synonyms.get(plain) or synonyms.get(plain.removeprefix("is_"))
+    if found and close != plain:
         return found if found.startswith("move it") else f"write `{found}`"
     if close:
         return f"write `{close}`"
@@ -121,14 +122,27 @@ def report_repeated(items: Iterable[Item | None], describe: Callable[[Any], str]
 # Single values.
 
 
+Hint = Callable[[str], str]
+"""A remedy in words for a text that no value can replace; empty for others."""
+
+
+def no_hint(_: str) -> str:
+    """For kinds without such texts."""
+    return ""
+
+
 def scalar_of(
     about: str,
     example: str,
     schema: Mapping[str, Any],
     convert: Callable[[Any], Any],
     guess: Guess = guess_nothing,
+    hint: Hint = no_hint,
 ) -> Kind:
-    """A scalar; ``convert`` raises ValueError for one that is not ``about``; ``guess`` is for the remedy."""
+    """A scalar; ``convert`` raises ValueError for one that is not ``about``.
+
+    The remedy is the ``hint`` for its text in lower case if there is one, else a value from ``guess``.
+    """
 
     def is_valid(value: Any) -> bool:
         try:
@@ -139,16 +153,24 @@ def scalar_of(
 
     def read(node: Node, report: Report) -> Any:
         try:
-            return convert(node.value)
+            value = convert(node.value)
         except ValueError:
-            report.add(node, f"{node} is not {about}", find_remedy(node, is_valid, example, guess))
+            remedy = hint(node.raw.strip().casefold()) or find_remedy(node, is_valid, example, guess)
+            report.add(node, f"{node} is not {about}", remedy)
             return None
+        warn_of_thousands(node, report)
+        return value
 
     return Kind(read, schema, example, about)
 
 
 def text_of(
-    about: str, example: str, pattern: str, convert: Callable[[str], Any] = str, guess: Guess = guess_nothing
+    about: str,
+    example: str,
+    pattern: str,
+    convert: Callable[[str], Any] = str,
+    guess: Guess = guess_nothing,
+    hint: Hint = no_hint,
 ) -> Kind:
     """A text that matches a pattern; ``convert`` raises ValueError for one that is invalid all the same."""
     compiled = re.compile(pattern.replace("$", r"\Z"), re.DOTALL)
@@ -157,7 +179,7 @@ def text_of(
         require(isinstance(value, str) and bool(compiled.search(value)))
         return convert(value)
 
-    return scalar_of(about, example, {"type": "string", "pattern": pattern}, checked, guess)
+    return scalar_of(about, example, {"type": "string", "pattern": pattern}, checked, guess, hint)
 
 
 def private(about: str, remedy: str, convert: Callable[[Any], Any]) -> Kind:
@@ -189,15 +211,21 @@ def require(condition: bool) -> None:
         raise ValueError
 
 
-def number_from(least: float, example: str) -> Kind:
+def number_from(least: float, example: str, hint: Hint = no_hint) -> Kind:
     """A number that is at least ``least``."""
 
     def checked(value: Any) -> float:
         require(isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= MAX_NUMBER)
         return float(value) + 0.0  # -0.0 is 0.0
 
+    def hint_for(text: str) -> str:
+        number = number_in(text)
+        large = number is not None and abs(number) > MAX_NUMBER
+        return f"write one up to {MAX_NUMBER}" if large else hint(text)
+
     about = "a number" if least < 0 else f"a number from {least:g}"
-    return scalar_of(about, example, {"type": "number", "minimum": least, "maximum": MAX_NUMBER}, checked, guess_number)
+    schema = {"type": "number", "minimum": least, "maximum": MAX_NUMBER}
+    return scalar_of(about, example, schema, checked, guess_number, hint_for)
 
 
 def _checked_path(path: str) -> str:
@@ -227,8 +255,20 @@ def duration_ms(text: str) -> float:
 
 
 NAME = text_of(f"a name of 1 to {MAX_NAME_CHARS} of a-z, 0-9, _ and -", "pricing_visit", NAME_PATTERN, guess=guess_name)
-TEXT = text_of(f"a text of 1 to {MAX_TEXT_CHARS} characters", "/pricing", rf"^[\s\S]{{1,{MAX_TEXT_CHARS}}}$")
-PATH = text_of("a path of names with dots between them", "properties.url", _PATH, _checked_path, guess_path)
+TEXT = text_of(
+    f"a text of 1 to {MAX_TEXT_CHARS} characters",
+    "/pricing",
+    rf"^[\s\S]{{1,{MAX_TEXT_CHARS}}}$",
+    hint=lambda text: "" if text else "write a text, or remove this",
+)
+
+
+def path_of(example: str) -> Kind:
+    """A path, with an example."""
+    return text_of("a path of names with dots between them", example, _PATH, _checked_path, guess_path)
+
+
+PATH = path_of("properties.url")
 NUMBER = number_from(-MAX_NUMBER, "10")
 CAP = number_from(0, "15")
 BOOLEAN = scalar_of("true or false", "true", {"type": "boolean"}, _checked_bool, guess_boolean)

@@ -20,6 +20,7 @@ _LISTABLE = {
     for key in ("event", "equals", "contains", "word", "prefix", "suffix")
 }
 """Keys of scorecard files that take a list of which one is enough, and the end of the remedy for two of them."""
+_EITHER = ", or write `any:` with a list of both if one of them is enough"
 
 
 class _TreeError(Exception):
@@ -68,6 +69,7 @@ class _Builder:
 
     def mapping(self, node: MappingNode, depth: int) -> dict[Node, Node]:
         entries: dict[Node, Node] = {}
+        inherited: dict[str, tuple[Node, Node]] = {}
         lines: dict[str, int] = {}
         for yaml_key, yaml_value in node.value:
             key, value = self.entry(yaml_key, yaml_value, depth)
@@ -77,9 +79,7 @@ class _Builder:
             name = str(key.value)
             if name == "<<" and not key.quote:
                 self.report.add(key, "`<<` does not merge here", "write out the keys of the other mapping")
-                merged = value.value if isinstance(value.value, dict) else {}
-                entries.update((each, merged[each]) for each in merged if str(each.value) not in lines)
-                lines.update((str(each.value), each.line) for each in merged)
+                inherited.update(_merged(value))
                 continue
             if not name and not key.quote:
                 self.report.add_unreadable(key, "a name is missing before this colon", "write a name before it")
@@ -88,15 +88,20 @@ class _Builder:
                 continue
             if name in lines:
                 message = f"{key} is a duplicate of line {lines[name]}"
-                remedy = f"keep one of the two{_LISTABLE.get(name, '')}"
-                first = next(iter(entries))
-                if name == first.value and self.source.line(first.line)[: first.column - 1].rstrip().endswith("-"):
-                    remedy += ", or put a dash before it if another item begins here"
-                self.report.add(key, message, remedy)
+                self.report.add(key, message, self.duplicate_remedy(name, entries))
                 continue
             lines[name] = key.line
             entries[key] = value
-        return entries
+        return {**dict(entry for name, entry in inherited.items() if name not in lines), **entries}
+
+    def duplicate_remedy(self, name: str, before: dict[Node, Node]) -> str:
+        remedy = f"keep one of the two{_LISTABLE.get(name, _EITHER if '.' in name else '')}"
+        if isinstance(next(reversed(before.values())).value, list):
+            remedy += ", or indent it further if it belongs to the item above"
+        first = next(iter(before))
+        if name == first.value and self.source.line(first.line)[: first.column - 1].rstrip().endswith("-"):
+            remedy += ", or put a dash before it if another item begins here"
+        return remedy
 
     def is_stray(self, yaml_key: ScalarNode, value: Node, before: dict[Node, Node]) -> bool:
         """Report what follows a value between brackets without a key: `2,5`, `1,000`, `cto, ceo`."""
@@ -135,13 +140,13 @@ class _Builder:
         return key, self.build(yaml_value, depth + 1)
 
     def bad_name(self, yaml_key: YamlNode, key: Node) -> tuple[Node, str, str]:
-        """The mistake of a list or a mapping as a name, such as a placeholder in double braces."""
-        opens = yaml_key.start_mark.index - 1
-        placeholder = re.match(r"\{\{.*?\}\}", self.source.text[max(opens, 0) :])
+        """The mistake of a list or a mapping as a name, such as a placeholder in braces."""
+        begin = yaml_key.start_mark.index
+        placeholder = re.compile(r"\{[^{}:]*\}").match(self.source.text, begin)
         if placeholder is None:
             return key, f"{key} cannot be a name", "put quotes around the name"
-        remedy = self.source.quoting(placeholder[0], "without quotes, `{` begins a mapping")
-        return Node(*self.source.place(opens), None), "a text that begins with a brace needs quotes", remedy
+        place = self.source.place(begin - self.source.text.startswith("{", begin - 1))
+        return Node(*place, None), "nothing fills in a placeholder in braces", "write the value itself"
 
     def joined(self, yaml_key: ScalarNode, key: Node) -> tuple[Node, Node] | None:
         """The key and the value of an entry such as ``half_life:14d`` or ``half_life 14d``, which is a mistake."""
@@ -241,6 +246,10 @@ _NUMBERED = re.compile(r" +#\d[^\n,}\]]*")
 _CONTROLS = {"b": "a backspace", "a": "a bell", "f": "a form feed", "v": "a vertical tab", "e": "an escape character"}
 
 
+def _merged(node: Node) -> dict[str, tuple[Node, Node]]:
+    return {str(key.value): (key, value) for key, value in node.value.items()} if isinstance(node.value, dict) else {}
+
+
 def _is_empty(node: YamlNode) -> bool:
     return isinstance(node, ScalarNode) and node.style is None and not node.value and str(node.tag).endswith(":null")
 
@@ -248,6 +257,8 @@ def _is_empty(node: YamlNode) -> bool:
 def _quoting(tag: str, raw: Node) -> str:
     """The remedy for a scalar that YAML reads as something else than text."""
     if tag.startswith("!"):
+        if tag.endswith(","):
+            return f"write `{in_quotes(tag[:-1])}, {raw.raw}`: without quotes, `!` begins a tag"
         text = f"{tag} {raw.raw}".strip()
         return f"write `'{text}'` if it is text: without quotes, `!` begins a tag"
     if tag.endswith(":timestamp"):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.tokens import ScalarToken
 
+from streams.yamlfile.pasted import Found
 from streams.yamlfile.source import Source
-
-Found = tuple[int, int, str, str]
-"""Line, column, message, remedy."""
 
 
 def find_quote(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
@@ -23,11 +23,12 @@ def find_quote(error: MarkedYAMLError, index: int, source: Source) -> Found | No
     quote = source.text[opens]
     if not unclosed and ends < index:
         value = source.value_at(opens, source.in_flow(opens))
-        return (
-            *source.place(index),
-            "text follows the closing quote",
-            source.quoting(value, "quotes go around the whole"),
-        )
+        remedy = source.quoting(value, "quotes go around the whole")
+        several = re.fullmatch(r"(['\"])[^'\"]+\1(\s*(or|OR|\|\|?|and|,|;)\s*\1[^'\"]+\1)+", value)
+        if several and not source.discreet:
+            texts = re.findall(rf"{several[1]}[^'\"]+{several[1]}", value)
+            remedy = f"write `[{', '.join(texts)}]` for several texts"
+        return *source.place(index), "text follows the closing quote", remedy
     if not unclosed and _is_apostrophe(source.text, ends - 1) and "\n" not in source.text[opens:ends]:
         remedy = "write it twice: `''`" if quote == "'" else 'write a backslash before it: `\\"`'
         return *source.place(ends - 1), "this quote ends the text too early", remedy

@@ -8,10 +8,12 @@ from typing import Any, Final
 from unicodedata import combining, normalize
 
 from streams.yamlfile.source import ODD_SPACES, SMART_QUOTES, spell
-from streams.yamlfile.tree import Node
+from streams.yamlfile.tree import Node, Report
 
 _MINUS: Final = re.compile(r"^[\u2212\u2010-\u2015-]\s*(?=[\d.])")
 _THOUSANDS: Final = re.compile(r"[-+]?\d{1,3}([,.' _]\d{3})+([.,]\d+)?")
+_POINT: Final = re.compile(r"-?[1-9]\d{0,2}\.\d{2}0")
+"""A number that few would write for a decimal."""
 _BOOLEANS: Final = {
     **dict.fromkeys(("yes", "y", "on", "true", "1", "enabled"), True),
     **dict.fromkeys(("no", "n", "off", "false", "0", "disabled", "none", "never"), False),
@@ -27,15 +29,15 @@ _UNITS: Final = {
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), ("d", 365)),
 }
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PERIOD_OF: Final = {("h", 1): "hour", ("d", 1): "day", ("w", 1): "week"}
 _PERIODS: Final = {
-    **dict.fromkeys(("hour", "hours", "hr", "h", "hourly"), "hour"),
-    **dict.fromkeys(("day", "days", "d", "daily", "24h", "1d", ""), "day"),
-    **dict.fromkeys(("week", "weeks", "wk", "w", "weekly", "7d", "1w"), "week"),
-    **dict.fromkeys(("month", "months", "mo", "monthly", "30d"), "month"),
-    **dict.fromkeys(("quarter", "quarters", "quarterly"), "quarter"),
-    **dict.fromkeys(("year", "years", "yearly", "annually", "y"), "year"),
+    **{word: _PERIOD_OF.get(length, "longer") for word, length in _UNITS.items() if length[0] in "hdw"},
+    **{"hourly": "hour", "daily": "day", "24h": "day", "1d": "day", "weekly": "week", "7d": "week", "1w": "week"},
+    **dict.fromkeys(("monthly", "30d", "quarterly", "yearly", "annually"), "longer"),
     **dict.fromkeys(("ever", "total", "lifetime", "overall", "lead", "person", "user", "contact"), "ever"),
 }
+"""Words for periods; there is no limit for one that is longer than a week."""
+_BETWEEN: Final = re.compile(r"(.*?\d.*?)\s*(?:-|\u2013|\bto\b|\bbis\b|\band\b|\.\.+)\s*(.*\d.*)")
 
 
 _MAX_CHARS: Final = 200
@@ -66,6 +68,13 @@ def find_remedy(node: Node, is_valid: Callable[[Any], bool], example: str, guess
     return f"write one such as `{example}`"
 
 
+def warn_of_thousands(node: Node, report: Report) -> None:
+    """Warn of a point in a number that may separate thousands."""
+    if isinstance(node.value, int | float) and not node.quote and _POINT.fullmatch(node.raw):
+        remedy = f"write `{node.raw.replace('.', '')}` if the point separates thousands, or `{spell(node.value)}`"
+        report.warn(node, f"`{node.raw}` is the number {spell(node.value)}", remedy)
+
+
 def _candidates(node: Node, guess: Guess) -> Iterator[Any]:
     value = node.value
     if isinstance(value, list):
@@ -75,11 +84,18 @@ def _candidates(node: Node, guess: Guess) -> Iterator[Any]:
     if isinstance(value, dict) and len(value) == 1:
         ((key, inner),) = value.items()
         yield inner.value if key.value in ("name", "event", "type", "value", "id", "signal") else key.value
+    if isinstance(value, dict):
+        scalars = [part.raw for part in value.values()]
+        names = [str(name.value) for name in value]
+        joined = " ".join(scalars if len(scalars) > 1 else scalars + names)
+        yield from guess(joined) if re.fullmatch(r"\d+ [a-z]+", joined) else ()
+        yield from [part.value for name, part in value.items() if name.value in ("min", "from", "points", "value")]
     if value is None or isinstance(value, dict):
         return
     if not isinstance(value, str):
         yield node.raw or str(value).lower()
-    text = re.sub(f"[{ODD_SPACES}]", " ", node.raw or str(value)).strip(f" ,;{SMART_QUOTES}")
+    text = re.sub(f"[{ODD_SPACES}]", " ", node.raw or str(value))
+    text = re.sub(r"\s+(//|--|/\*).*|(?<=\w)#.*", "", text).strip(f" ,;{SMART_QUOTES}")
     if text and len(text) <= _MAX_CHARS:
         yield text
         yield from guess(text)
@@ -107,7 +123,7 @@ def number_in(text: str) -> int | float | None:
 def guess_number(text: str) -> Iterator[Any]:
     """Decimal commas, thousands, other signs for minus, and units."""
     text = re.sub(r"(?i)^minus\s+", "-", text)
-    text = _MINUS.sub("-", re.sub(r"^(>=?|<=?|=+|\u2265|\u2264|\+)\s*", "", text))
+    text = _MINUS.sub("-", re.sub(r"^(\w+ +)?(>=?|<=?|=+|\u2265|\u2264|\+)\s*", "", text))
     text = (
         re.sub(r"\s*(%|points?|pts?\.?|p|usd|eur)$", "", text, flags=re.IGNORECASE)
         .strip("$\u20ac\xa3 ")
@@ -124,9 +140,19 @@ def guess_number(text: str) -> Iterator[Any]:
     if scaled:
         exact = float(scaled[1].replace(",", ".")) * (1_000 if scaled[2] in "kK" else 1_000_000)
         yield int(exact) if exact.is_integer() else exact
-    between = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:-|\u2013|to|\.\.)\s*\d+(?:\.\d+)?", text)
-    if between:
-        yield number_in(between[1])
+    fraction = re.fullmatch(r"([-+]?\d{1,9})\s*/\s*([1-9]\d{0,8})", text)
+    if fraction:
+        yield round(int(fraction[1]) / int(fraction[2]), 3)
+    first = re.match(r"([-+]?\d+(?:\.\d+)?)(?=[ (/\u2013-])", text)
+    if first and not fraction:
+        yield number_in(first[1])
+
+
+def bounds_in(text: str) -> tuple[Any, Any] | None:
+    """The two numbers of a text such as `50-200`, `50 and 200` or `$1M - $10M`."""
+    found = _BETWEEN.fullmatch(text[:_MAX_CHARS])
+    low, high = (next(guess_number(part), None) for part in found.groups()) if found else (None, None)
+    return None if low is None or high is None else (low, high)
 
 
 def guess_boolean(text: str) -> Iterator[Any]:
@@ -156,14 +182,15 @@ def guess_limit(text: str) -> Iterator[Any]:
     text = text.casefold()
     if text in {"once", "unique", "1", "one"}:
         yield "1/ever"
+    text = re.sub(r"(?<=[a-z])\s*(?:/|per|for each)\s*(lead|person|user|contact|visitor)$", "", text)
     found = re.fullmatch(
-        r"(?:max(?:imum)?\s+|only\s+)?(\d+|once|one|twice)?\s*(?:x|times?|events?)?\s*(?:/|per|a|an|each|every|in)?\s*"
-        r"([a-z0-9]*)",
+        r"(?:max(?:imum)?\s+|only\s+)?(\d+|once|one|twice)?\s*(?:x|times?|events?)?\s*"
+        r"(?:/|per|a|an|each|every|in|pro|je|por|al|a la|par)?\s*([a-z0-9\xed]*)",
         text,
     )
     if found and found[2] in _PERIODS and (found[1] or found[2]):
         count = {"once": "1", "one": "1", "twice": "2", None: "1"}.get(found[1], found[1])
-        yield f"{count}/{_PERIODS[found[2]]}"
+        yield f"{min(int(count), 1000)}/{_PERIODS[found[2]]}"
 
 
 def guess_path(text: str) -> Iterator[Any]:

@@ -9,11 +9,20 @@ from typing import Final
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from streams.yamlfile.quotes import Found, find_quote
-from streams.yamlfile.source import JOINED, ODD_SPACES, SMART_QUOTES, Source, describe_char, describe_joint, spell
+from streams.yamlfile.pasted import Found, find_pasted
+from streams.yamlfile.quotes import find_quote
+from streams.yamlfile.source import (
+    JOINED,
+    ODD_SPACES,
+    SMART_QUOTES,
+    Source,
+    describe_char,
+    describe_joint,
+    in_quotes,
+    spell,
+)
 
 _GENERAL: Final = "check the indentation, colons, quotes and brackets just before it"
-_CONFLICT: Final = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( .*)?$", re.M)
 _ODD: Final = re.compile(rf"(?:^[ -]*|[:,{{\[-] *)([{ODD_SPACES}])", re.M)
 _VALUE_COLON: Final = re.compile(r":(\s|$)")
 
@@ -33,27 +42,15 @@ def find_syntax_mistake(error: Exception, source: Source) -> Found:
     if not isinstance(error, MarkedYAMLError) or mark is None:
         return 1, 1, "this is not YAML", _GENERAL
     index = min(mark.index, len(source.text))
+    pasted = find_pasted(index, source)
+    if pasted is not None:
+        return pasted
     for explain in _EXPLANATIONS:
         found = explain(error, index, source)
         if found is not None:
             return found
     what = f": {error.problem or error.context}" if not source.discreet else ""
     return *source.place(index), f"this is not YAML{what}", _GENERAL
-
-
-def _find_pasted(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
-    """Marks of a merge conflict, and fences of Markdown."""
-    conflict = _CONFLICT.search(source.text)
-    if conflict:
-        return (
-            *source.place(conflict.start()),
-            "this is the mark of a merge conflict",
-            "keep one version, without marks",
-        )
-    line, _ = source.place(index)
-    if source.line(line).lstrip().startswith("```"):
-        return line, 1, "this is a fence of Markdown, not YAML", "remove this line"
-    return None
 
 
 def _find_odd_space(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
@@ -69,6 +66,8 @@ def _find_bracket(error: MarkedYAMLError, index: int, source: Source) -> Found |
     """A bracket that is not closed or closes nothing; a comma that is missing."""
     context, problem = str(error.context), str(error.problem)
     closing = re.search(r"found '([\]},])'", problem)
+    if closing and closing[1] == "," and source.text[:index].rstrip().endswith((",", "[", "{")):
+        return *source.place(index), "a value is missing before this comma", "write a value, or remove the comma"
     if closing and "flow" not in context:
         return _closed_too_often(closing[1], index, source)
     if "while parsing a flow" not in context or error.context_mark is None or "expected ','" not in problem:
@@ -91,7 +90,12 @@ def _missing_comma(comma: int, index: int, problem: str, source: Source) -> Foun
     if source.text[:comma].rstrip().endswith(";"):
         semicolon = source.text.rindex(";", 0, comma)
         return *source.place(semicolon), "`;` is here instead of a comma", "write a comma"
-    return *source.place(comma), "a comma is missing before this", "write a comma between the two"
+    value = re.search(r": +([^:,{}\[\]]*[A-Z'][^:,{}\[\]]*)$", source.before(comma)) if "':'" in problem else None
+    remedy = "write a comma between the two"
+    if value and not source.discreet:
+        whole = in_quotes(value[1] + source.value_at(comma, True))
+        remedy += f", or `{whole}` if the colon belongs to the text"
+    return *source.place(comma), "a comma is missing before this", remedy
 
 
 def _closed_too_often(closing: str, index: int, source: Source) -> Found:
@@ -99,10 +103,6 @@ def _closed_too_often(closing: str, index: int, source: Source) -> Found:
     if closing == "," and before.endswith(("}", "]")):
         place = source.place(len(before) - 1)
         return *place, "this bracket closes everything, and more follows", "remove it, or close where the whole ends"
-    tag = re.search(r"!\S*$", source.before(len(before)))
-    if tag:
-        message = "a value cannot begin with `!` without quotes"
-        return *source.place(len(before) - len(tag[0])), message, source.quoting(tag[0], "it needs quotes")
     if closing == ",":
         return *source.place(index), "a comma cannot be here", "remove it, or put the value in quotes"
     return *source.place(index), f"`{closing}` closes nothing", "remove it, or open a bracket before it"
@@ -126,12 +126,17 @@ def _is_unclosed(opens: int, index: int, problem: str, source: Source) -> bool:
     line, column = source.place(index)
     first, _ = source.place(opens)
     indent = len(source.line(first)) - len(source.line(first).lstrip())
-    return line > first and not source.line(line)[: column - 1].strip() and column - 1 <= indent
+    begin = len(source.line(line)) - len(source.line(line).lstrip())
+    return line > first and not source.line(line)[: column - 1].strip(" -") and begin <= indent
 
 
 def _bracketed_text(close: int, source: Source) -> Found:
     """A text that begins with a bracket: `[Cc]eo`."""
     opens = source.text.rfind({"]": "[", "}": "{"}[source.text[close]], 0, close)
+    more = re.match(r" *(?:or|OR|and|AND|\|\|?) *([\[{].*?[\]}])", source.text[close + 1 : close + 200])
+    if more and not source.discreet:
+        both = f"[{source.text[opens : close + 1]}, {more[1]}]"
+        return *source.place(close + 1), "text follows this bracket", f"write `any: {both}` if one of them is enough"
     rest = source.value_at(close + 1, source.in_flow(opens))
     why = f"without quotes, `{source.text[opens]}` begins a list or a mapping"
     value = source.text[opens : close + 1] + rest
@@ -172,7 +177,7 @@ def _colon_in_value(line: int, start: int, source: Source, index: int) -> Found:
 
 
 def _colon_remedy(before: str, value: str, source: Source) -> str:
-    if re.search(r"\b(where|when): +$", before) and re.match(r"[a-z][\w.]*: ", value):
+    if re.search(r"\b(where|when|points|needs|grades|categories): +$", before) and re.match(r"[a-z][\w.]*: ", value):
         return f"write `{{{value}}}`: a mapping on one line needs braces"
     return source.quoting(value, "a text with a colon needs quotes")
 
@@ -208,13 +213,26 @@ def _find_indent(error: MarkedYAMLError, index: int, source: Source) -> Found | 
         return None
     if "found '-'" in problem:
         return line, column, "a list item begins here, among keys", "indent it below the key that it belongs to"
-    above = _line_above(line, source)
-    text = source.line(above)
-    dash = re.match(r" *(?:- +)+", text)
-    near = dash.end() if dash else len(text) - len(text.lstrip())
-    levels = sorted({near} if dash else {error.context_mark.column, near} - {column - 1})
-    remedy = f"indent it by {' or by '.join(_spaces(level) for level in levels)}" if levels else _GENERAL
-    return line, column, f"this line is indented by {_spaces(column - 1)}, which fits no line above", remedy
+    text = source.line(_line_above(line, source))
+    item = re.match(r" *(?:- +)+(?=.*:(?: |$))", text)
+    levels = {item.end()} if item else _levels_above(line, source)
+    below, above = (sorted(each for each in levels if (each < column) == low) for low in (True, False))
+    shown = " or by ".join(_spaces(level) for level in below[-1:] + above[:1])
+    message = f"this line is indented by {_spaces(column - 1)}, which fits no line above"
+    return line, column, message, f"indent it by {shown}" if shown else _GENERAL
+
+
+def _levels_above(line: int, source: Source) -> set[int]:
+    """The columns at which keys of the mappings around a line begin."""
+    levels: set[int] = set()
+    least = len(source.text)
+    while least and (line := _line_above(line, source)):
+        begin = re.match(r" *(?:- +)*", source.line(line))
+        column = begin.end() if begin else 0
+        if column < least:
+            levels |= {column} if _VALUE_COLON.search(source.line(line)) else set()
+            least = column
+    return levels
 
 
 def _spaces(count: int) -> str:
@@ -223,7 +241,7 @@ def _spaces(count: int) -> str:
 
 def _find_dash(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
     """A dash inside a value: a minus with a space after it, or a list in one line."""
-    if "but found '-'" not in str(error.problem):
+    if "but found '-'" not in str(error.problem) and "sequence entries" not in str(error.problem):
         return None
     minus = re.match(r"- +(\d[\d.]*)", source.text[index : index + 100])
     if minus:
@@ -267,7 +285,6 @@ def _find_document(error: MarkedYAMLError, index: int, source: Source) -> Found 
 
 
 _EXPLANATIONS: Final[tuple[Callable[[MarkedYAMLError, int, Source], Found | None], ...]] = (
-    _find_pasted,
     _find_odd_space,
     find_quote,
     _find_bracket,

@@ -37,6 +37,8 @@ class Node:
             return "a list" if isinstance(self.value, list) else "a mapping"
         if self.value is None:
             return "nothing"
+        if self.value == "":
+            return "an empty text"
         text = self.value if isinstance(self.value, str) else self.raw or str(self.value).lower()
         text = text.replace("\n", "\\n")
         return f"`{text[:40]}…`" if len(text) > 40 else f"`{text}`"

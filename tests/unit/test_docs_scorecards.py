@@ -32,7 +32,7 @@ FILE = {"leadglow": "1", "signals": SIGNALS, "scorecards": "{default: {points: {
 CARD = {"points": POINTS, "fit": "[{trait: title, when: CTO, points: 20}]"}
 CATEGORY = {"signals": "[pricing_visit]"}
 FIT_LINE = {"trait": "title", "when": "CTO", "points": "10"}
-STAGE = {"name": "hot", "enter": "60", "leave": "10"}
+STAGE = {"name": "hot", "enter": "60", "leave": "10", "handoff": "true"}
 
 
 def mapping(base: Mapping[str, str], key: str = "", value: str = "") -> str:

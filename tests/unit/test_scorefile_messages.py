@@ -81,7 +81,7 @@ def in_place(written: str) -> str:
         return with_fit(f"{{trait: title, {written}, points: 5}}")
     if key == "trait":
         return with_fit(f"{{{written}, when: CTO, points: 5}}")
-    if key == "blocked_by":
+    if key in ("blocked_by", "cooldown"):
         stage = f"{{name: hot, enter: 5, leave: 4, {written}}}"
         return with_stage(stage).replace("{event: page}", "{event: page, half_life: 14d}")
     return with_signal(f"{{{written}}}" if key == "event" else f"{{event: page, {written}}}")
