@@ -83,6 +83,8 @@ def _check_event_path(node: Node, report: Report) -> None:
     if not _is_bare(node, report):
         return
     corrected = correct_event_path(str(node.value)) if check_quotes(node, report) else ""
+    if re.search(r"\.\d+(\.|$)|\[", str(node.value)):
+        report.warn(node, f"{node} leads into a list, and paths cannot", "read a field outside the list")
     if node.value in OBJECTS:
         report.warn(node, f"{node} has fields, and no value of its own", f"write a path, such as `{node.value}.name`")
     if corrected and node.value in _KEYS:
@@ -217,7 +219,7 @@ def _check_texts(operations: list[Operation], report: Report) -> None:
     for path, operator, operand in operations:
         if operator == "matches" and not isinstance(operand.value, list):
             if check_quotes(operand, report):
-                check_pattern(operand, report)
+                check_pattern(str(path.value), operand, report)
         elif operator not in ("gt", "gte", "lt", "lte", "exists"):
             check_text(str(path.value), operator, operand, report)
 

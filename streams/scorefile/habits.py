@@ -32,6 +32,8 @@ _SENTENCES = (
     (rf"(?i)ends?[ _]?with{_ARGUMENT}", "suffix: {}"),
     (r"(?i)(?:matches|regexp?|match) ?\(['\"]?(.+?)['\"]?\)", "matches: {}"),
     (r"(?i)(?:in|one_?of)\((.+?)\)", "in: [{}]"),
+    (r"(?:is )?not ([A-Z].*)", "not: {}"),
+    (r"(?:is|equals) ([A-Z].*)", "equals: {}"),
     (r"at least (\d+)", "gte: {}"),
     (r"at most (\d+)", "lte: {}"),
     (r"(?:more|greater) than (\d+)", "gt: {}"),
@@ -120,6 +122,8 @@ def _find_wildcards(path: str, operator: str, text: str) -> Iterator[Doubt]:
     """Wildcards for an operator that takes none; those of SQL for `glob`."""
     if operator == "glob" and re.fullmatch(r"%.*|.*[^\d]%", text):
         yield f"`glob` takes the `%` in `{text}` as it is", f"write `{in_quotes(text.replace('%', '*'))}`"
+    if operator == "glob" and not text.strip("*"):
+        yield f"`{text}` holds for every text", "write `{exists: true}`"
     if operator not in _PLAIN or len(text) < 3:
         return
     if _WILDCARDS.fullmatch(text):

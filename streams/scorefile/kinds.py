@@ -91,6 +91,9 @@ def _read_distinct(node: Node, report: Report) -> str | None:
         remedy = "write the path of what must differ, such as `properties.path`"
         report.add(node, f"{node} is not {PATH.about}", remedy if node.value else "remove `distinct`")
         return None
+    if node.raw.casefold() in ("no", "none", "off", "never", "yes", "on"):
+        report.add(node, f"{node} is not {PATH.about}", "remove `distinct`, or write a path")
+        return None
     path: str | None = PATH.read(node, report)
     return path
 

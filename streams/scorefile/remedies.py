@@ -62,6 +62,7 @@ SIGNAL_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("decay", "decays", "ttl", "expires", "fade", "halflife", "duration", "lifetime"), "half_life"),
     **dict.fromkeys(("max", "max_points"), "move it to `points` of the scorecard"),
     **dict.fromkeys(("cap", "frequency", "rate", "max_per_day", "frequency_cap", "count", "times"), "limit"),
+    **dict.fromkeys(("exclude", "unless", "except", "not", "where_not"), "where: {none: …}"),
     **dict.fromkeys(("unique", "unique_by", "dedupe", "distinct_by"), "distinct"),
     **dict.fromkeys(("value", "weight_by", "multiplier"), "amount"),
     **dict.fromkeys(("points", "score", "weight", "worth"), "move it to `points` of the scorecard"),
@@ -76,12 +77,19 @@ WORTH_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("score", "value", "weight", "worth", "each"), "points"),
 }
 CARD_KEYS_ELSEWHERE: Final = {
+    "signals": "move it to the top of the file, beside `scorecards`",
     **_OF_SIGNALS,
     **dict.fromkeys(("threshold", "thresholds", "mql", "sql", "levels", "status"), "stages"),
     **dict.fromkeys(("demographics", "demographic", "traits", "explicit", "profile", "firmographics"), "fit"),
     **dict.fromkeys(("negative", "penalties", "weights", "behavior", "behaviour", "engagement", "rules"), "points"),
 }
 FIT_KEYS_ELSEWHERE: Final = {
+    **dict.fromkeys(("half_life", "decay", "expires"), "remove it: points for traits do not fade"),
+    **dict.fromkeys(("max", "cap"), "remove it: a line gives its points once"),
+    **{
+        word: f"when: {{{word}: …}}"
+        for word in ("word", "contains", "prefix", "suffix", "glob", "not", "gte", "lte", "gt", "lt")
+    },
     **dict.fromkeys(("property", "field", "attribute", "name", "key", "column"), "trait"),
     **dict.fromkeys(("if", "is", "condition", "conditions", "match", "matches", "value", "equals", "in"), "when"),
     **dict.fromkeys(("score", "weight", "value_points", "add", "worth", "then"), "points"),

@@ -63,6 +63,8 @@ def _odd_characters(node: Node, text: str) -> Iterator[Doubt]:
         yield f"{node} has one quote, which belongs to the text", f"write `{spell(text.replace(chr(34), ''))}`"
     if any(char in "\u201c\u201d\u201e\u201f" for char in text):
         yield f"{node} has the quotes of a word processor in it", "write straight quotes, if events have them"
+    if "\t" in text:
+        yield f"{node} has a tab in it", f"write `{spell(text.replace(chr(9), ' '))}`"
     if any(char in ODD_SPACES for char in text):
         plain = "".join(" " if char in ODD_SPACES else char for char in text)
         yield f"{node} has a space in it that is not the plain one", f"write `{in_quotes(plain)}`"
@@ -83,20 +85,27 @@ def _several(item: Node) -> Doubt:
     return f"{item} is one text", f"write `{parts}`: commas separate the values of a list"
 
 
-def check_pattern(node: Node, report: Report) -> None:
+def check_pattern(path: str, node: Node, report: Report) -> None:
     """Refuse a valid pattern of `matches` that matches no text, and warn of one that matches every text."""
     pattern = str(node.value)
-    slashes = re.fullmatch(r"/(.+)/([gimsuy]+)", pattern)
+    address = path.rpartition(".")[2] in ("url", "path", "referrer")
+    slashes = re.fullmatch(f"/(.+)/([gimsuy]{'+' if address else '*'})", pattern)
+    stars = re.fullmatch(r"%?([\w ]+)%|%([\w ]+)|([\w ]+)\*", pattern)
     if matches_nothing(pattern):
         report.add(node, f"{node} matches no text", remedy_for_nothing(pattern))
     elif slashes:
         flags = "(?i)" if "i" in slashes[2] else ""
-        message = f"the slashes and `{slashes[2]}` of {node} are a part of the pattern"
+        marks = f"the slashes and `{slashes[2]}`" if slashes[2] else "the slashes"
+        message = f"{marks} of {node} are a part of the pattern"
         report.warn(node, message, f"write `{in_quotes(flags + slashes[1])}`")
     elif node.quote != '"' and re.search(r"\\\\[bdws]", pattern):
         plain = pattern.replace("\\\\", "\\")
         message = f"two backslashes in {node} match one in the text"
         report.warn(node, message, f"write `{in_quotes(plain)}`: in single quotes, a backslash is a backslash")
+    elif stars:
+        plain = stars[1] or stars[2] or stars[3]
+        message = f"`{pattern[-1] if pattern[-1] in '*%' else '%'}` in {node} is no wildcard in a regular expression"
+        report.warn(node, message, f"write `{{contains: {spell(plain)}}}`, or `.*` for any text")
     elif words := _WORDS_IN_CLASS.search(pattern):
         plain = pattern.replace(words[0], f"({words[1]})")
         report.warn(node, f"`{words[0]}` matches one character", f"write `{in_quotes(plain)}` for one of the words")

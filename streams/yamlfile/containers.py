@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from streams.yamlfile.kinds import Field, Item, Kind, Struct, nearest
+from streams.yamlfile.kinds import NAME_PATTERN, Field, Item, Kind, Struct, nearest
 from streams.yamlfile.source import JOINED, SMART_QUOTES, spell
 from streams.yamlfile.tree import Node, Report
 
@@ -38,12 +38,22 @@ def list_of(kind: Kind, or_one: bool = False) -> Kind:
             about = "the list is empty" if empty else f"{shown} is not a list of values"
             report.add(node, about, f"write `[{kind.example}]`" if empty else _list_remedy(kind, node))
             return None
+        if len(items) > 1 and _is_torn(node, kind.schema.get("properties", {})):
+            report.add(items[1], "a second item begins here", "keep only the first dash: these are keys of one item")
+            return None
         values = tuple(_read_item(kind, item, report) for item in items)
         return None if None in values else values
 
     many = {"type": "array", "items": kind.schema, "minItems": 1}
     about = f"{kind.about}, or a list of such" if or_one else f"a list, each {kind.about}"
     return Kind(read, {"anyOf": [kind.schema, many]} if or_one else many, kind.example, about)
+
+
+def _is_torn(node: Node, fields: Collection[str]) -> bool:
+    """Whether each key of one mapping is an item of a list."""
+    items = node.value if isinstance(node.value, list) else []
+    keys = [key.value for item in items if isinstance(item.value, dict) and len(item.value) == 1 for key in item.value]
+    return bool(keys) and len(keys) == len(items) == len(set(keys)) and all(key in fields for key in keys)
 
 
 def _read_item(kind: Kind, item: Node, report: Report) -> Any:
@@ -61,6 +71,9 @@ def _list_remedy(kind: Kind, node: Node) -> str:
     text = text[1:-1] if re.fullmatch(r"\[.*\]|\(.*\)", text or "") else text
     parts = [part.strip().strip(f"'\"{SMART_QUOTES}") for part in _BETWEEN_ITEMS.split(text)] if text else []
     parts = parts[1:] if parts[:1] == [""] else parts
+    parts = (
+        parts[0].split() if node.folded and parts[1:] == [] and kind.schema.get("pattern") == NAME_PATTERN else parts
+    )
     nodes = [Node(node.line, node.column, part, part) for part in parts]
     if isinstance(node.value, str) and parts and all(accepts(kind, part) for part in nodes):
         return f"write `[{', '.join(spell(part) for part in parts)}]`"
@@ -99,11 +112,12 @@ def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
         if misplaced:
             first = misplaced[0]
             above = [key for key in above if key.line < first.line]
-            remedy = (
-                f"indent it further, below `{above[-1].value}:`"
-                if above
-                else f"put a name above it, such as `{key_kind.example}:`, and indent it further"
-            )
+            before = [key for key, value in node.value.items() if key.line < first.line and _has(value, fields)]
+            remedy = f"put a name above it, such as `{key_kind.example}:`, and indent it further"
+            if before:
+                remedy = f"indent it further if it belongs to `{before[-1].value}`, or {remedy}"
+            if above:
+                remedy = f"indent it further, below `{above[-1].value}:`"
             report.add(first, f"{first} is a key, and a name belongs here", remedy)
             return None
         read_items = [(key_kind.read(k, report), Item(k, kind.read(v, report))) for k, v in node.value.items()]
@@ -152,10 +166,14 @@ def struct_of(
                 report.add(node, f"this is not {about}: its keys are unknown", remedy)
                 return None
         struct, before = Struct(node), len(report.mistakes)
-        remedies = [_read_field(struct, fields, synonyms, entry, report) for entry in node.value.items()]
+        entries = _report_outdented(struct, fields, node.value, report)
+        remedies = [_read_field(struct, fields, synonyms, entry, report) for entry in entries]
         for name, known in fields.items():
             if known.required and name not in struct.nodes:
-                inside = any(mistake.remedy == move_out(name) for mistake in report.mistakes[before:])
+                inside = any(
+                    mistake.remedy.startswith("move") and f"`{name}`" in mistake.message
+                    for mistake in report.mistakes[before:]
+                )
                 written = any(re.search(rf"^write .*[` ]{name}[`:]", remedy) for remedy in remedies)
                 if not written and not inside:
                     report.add(node, f"{about} needs `{name}`", f"add `{name}: {known.example or known.kind.example}`")
@@ -166,6 +184,28 @@ def struct_of(
     required = [name for name, each in fields.items() if each.required]
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return Kind(read, schema | ({"required": required} if required else {}), example, about)
+
+
+def _report_outdented(
+    struct: Struct, fields: Mapping[str, Field], entries: Mapping[Node, Node], report: Report
+) -> list[tuple[Node, Node]]:
+    """Report unknown keys after a key without a value, which they belong to; returns the other entries."""
+    rest: list[tuple[Node, Node]] = []
+    inside = False
+    for key, value in entries.items():
+        name = str(key.value)
+        empty = bool(rest) and rest[-1][0].value in fields and rest[-1][1].value is None and not rest[-1][1].raw
+        if name not in fields and isinstance(value.value, dict) and (empty or inside):
+            if not inside:
+                owner = str(rest.pop()[0].value)
+                struct.nodes[owner] = value
+                struct.broken.add(owner)
+                report.add(key, f"{key} is beside `{owner}`, which is empty", f"indent it further, below `{owner}:`")
+            inside = True
+        else:
+            rest.append((key, value))
+            inside = False
+    return rest
 
 
 def _unknown_remedy(
@@ -194,6 +234,8 @@ def _struct_remedy(node: Node, fields: Mapping[str, Field], example: str) -> str
             return "write a colon and a space after each key"
         return f"write `{joined[1]}: {joined[3]}`"
     required = [(name, each.kind) for name, each in fields.items() if each.required]
+    if _is_torn(node, fields):
+        return "take away the dashes: these are keys of one mapping"
     items = node.value if isinstance(node.value, list) else [node]
     if len(required) == 1 and all(isinstance(item.value, str) for item in items) and accepts(required[0][1], node):
         values = ", ".join(spell(item.value) for item in items)

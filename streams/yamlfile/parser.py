@@ -18,7 +18,7 @@ MAX_CHARS = 1_000_000
 _LISTABLE = {
     key: f", or write `{key}` once with a list of both if one of them is enough"
     for key in ("event", "equals", "contains", "word", "prefix", "suffix")
-}
+} | {"where": ", or put the conditions of both into one"}
 """Keys of scorecard files that take a list of which one is enough, and the end of the remedy for two of them."""
 _EITHER = ", or write `any:` with a list of both if one of them is enough"
 
@@ -71,6 +71,7 @@ class _Builder:
         entries: dict[Node, Node] = {}
         inherited: dict[str, tuple[Node, Node]] = {}
         lines: dict[str, int] = {}
+        another = False  # whether another item of a list begins with the same key, without a dash
         for yaml_key, yaml_value in node.value:
             key, value = self.entry(yaml_key, yaml_value, depth)
             if not isinstance(yaml_key, ScalarNode):
@@ -86,7 +87,10 @@ class _Builder:
                 continue
             if self.is_stray(yaml_key, value, entries):
                 continue
+            if name in lines and another:
+                continue
             if name in lines:
+                another = name == str(next(iter(entries)).value)
                 message = f"{key} is a duplicate of line {lines[name]}"
                 self.report.add(key, message, self.duplicate_remedy(name, entries))
                 continue
@@ -97,9 +101,10 @@ class _Builder:
     def duplicate_remedy(self, name: str, before: dict[Node, Node]) -> str:
         remedy = f"keep one of the two{_LISTABLE.get(name, _EITHER if '.' in name else '')}"
         if isinstance(next(reversed(before.values())).value, list):
-            remedy += ", or indent it further if it belongs to the item above"
+            return f"{remedy}, or indent it further if it belongs to the item above"
         first = next(iter(before))
-        if name == first.value and self.source.line(first.line)[: first.column - 1].rstrip().endswith("-"):
+        before_first = self.source.line(first.line)[: first.column - 1].strip(" ")
+        if name == first.value and len(before) > 1 and before_first in ("", "-"):
             remedy += ", or put a dash before it if another item begins here"
         return remedy
 
@@ -152,8 +157,9 @@ class _Builder:
         """The key and the value of an entry such as ``half_life:14d`` or ``half_life 14d``, which is a mistake."""
         end = yaml_key.end_mark.index
         found = JOINED.fullmatch(yaml_key.value) if not key.quote and "\n" not in yaml_key.value else None
-        if found is not None and not found["gap"].strip(" ") and not KEY.fullmatch(found[1]):
-            return None  # two words of a value
+        words = found is not None and not found["gap"].strip(" ")
+        if found is not None and words and (not KEY.fullmatch(found[1]) or re.match(r"[a-zA-Z]+ \w", found[3])):
+            return None  # words of a value
         if found is None or self.source.text.startswith(":", self.after_spaces(end)):
             return None
         offset, message = describe_joint(found["gap"])

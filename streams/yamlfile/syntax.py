@@ -178,7 +178,11 @@ def _colon_in_value(line: int, start: int, source: Source, index: int) -> Found:
 
 def _colon_remedy(before: str, value: str, source: Source) -> str:
     if re.search(r"\b(where|when|points|needs|grades|categories): +$", before) and re.match(r"[a-z][\w.]*: ", value):
-        return f"write `{{{value}}}`: a mapping on one line needs braces"
+        path, _, test = value.partition(": ")
+        nested = f"{path}: {{{test}}}" if re.match(r"[a-z_]+: ", test) else value
+        return f"write `{{{nested}}}`: a mapping on one line needs braces"
+    if re.search(r", *[a-z_]+: \S", value) and not source.discreet:
+        return f"write each key on a line of its own, or `{in_quotes(value)}` for one text"
     return source.quoting(value, "a text with a colon needs quotes")
 
 
