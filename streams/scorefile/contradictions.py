@@ -85,7 +85,8 @@ def _on_path(path: str, members: list[Condition]) -> Contradiction | None:
     if low is None or high is None or low < high or (low == high and not _strict(tests, low)):
         return None
     message = f"no number is above {low:g} and below {high:g}"
-    return Contradiction(path, message, "swap the two bounds, or put them into `any:`", False)
+    remedy = "write `gte` and `lte`" if low == high else "swap the two bounds, or put them into `any:`"
+    return Contradiction(path, message, remedy, False)
 
 
 def _unmet(path: str, members: list[Condition], wanted: list[Any]) -> Contradiction:

@@ -22,6 +22,7 @@ _ACROSS = re.compile(
     r"|last_(seen|visit|activity|active|\d+)\w*|within\w*|in_(the_)?last\w*|time_?(frame|window)|date_range)"
 )
 """Words about the number and the times of events."""
+_BETWEEN_EVENTS = re.compile(r",|;|\|+| OR | AND ")
 _KEYS = ("half_life", "limit", "distinct", "amount", "where")
 Operation = tuple[Node, str, Node]
 """The path of a test, its operator and its operand."""
@@ -44,13 +45,18 @@ def _check_signal(signal: Struct, report: Report) -> None:
     for key in ("distinct", "amount"):
         if key in signal.nodes and key not in signal.broken:
             _check_event_path(signal.nodes[key], report)
-    if "where" not in signal.nodes or signal.broken & {"where", "event"}:
-        return
-    where = signal.nodes["where"]
+            _check_object(signal.nodes[key], report)
+    if "where" in signal.nodes and not signal.broken & {"where", "event"}:
+        _check_where(signal, signal.nodes["where"], report)
+
+
+def _check_where(signal: Struct, where: Node, report: Report) -> None:
     operations = list(_operations(where))
     for path in dict.fromkeys(path for path, _, _ in operations):
         _check_event_path(path, report)
         _check_calls(path, signal.get("event", ()), report)
+        if any(each is path and operator != "exists" for each, operator, _ in operations):
+            _check_object(path, report)
     _check_texts(operations, report)
     condition = signal.get("where", EVERYTHING)
     for found in find_contradictions(condition, signal.get("event", ())):
@@ -66,7 +72,7 @@ def _check_events(node: Node, report: Report) -> None:
     items = node.value if isinstance(node.value, list) else [node]
     names = {str(item.value) for item in items}
     for item in items:
-        parts = [part.strip() for part in re.split(r",|;|\|+| or | OR | AND ", str(item.value))]
+        parts = [part.strip() for part in _BETWEEN_EVENTS.split(str(item.value))]
         if all(parts) and len(parts) > 1:
             shown = ", ".join(spell(part) for part in parts)
             report.warn(item, f"{item} is one name", f"write `[{shown}]` for several events")
@@ -79,14 +85,18 @@ def _check_events(node: Node, report: Report) -> None:
             report.warn(item, f"{item} matches only track calls of exactly this name", remedy)
 
 
+def _check_object(path: Node, report: Report) -> None:
+    """Warn of a path that leads to fields, which equal nothing."""
+    if path.value in OBJECTS:
+        report.warn(path, f"{path} has fields, and no value of its own", f"write a path, such as `{path.value}.name`")
+
+
 def _check_event_path(node: Node, report: Report) -> None:
     if not _is_bare(node, report):
         return
     corrected = correct_event_path(str(node.value)) if check_quotes(node, report) else ""
     if re.search(r"\.\d+(\.|$)|\[", str(node.value)):
         report.warn(node, f"{node} leads into a list, and paths cannot", "read a field outside the list")
-    if node.value in OBJECTS:
-        report.warn(node, f"{node} has fields, and no value of its own", f"write a path, such as `{node.value}.name`")
     if corrected and node.value in _KEYS:
         report.warn(node, f"{node} is a key of the signal", f"move it out of `where`, or write `{corrected}`")
     elif corrected and _ACROSS.fullmatch(str(node.value)):
@@ -99,7 +109,12 @@ def _check_event_path(node: Node, report: Report) -> None:
 def _check_calls(path: Node, events: Collection[str], report: Report) -> None:
     """Warn of `traits` where no event has them: at the top, they are those of identify and group calls."""
     first, _, rest = str(path.value).partition(".")
-    if first == "properties" and rest and events and not set(events) - {"identify", "group", "alias"}:
+    if (
+        first == "properties"
+        and rest not in ("", "automated")
+        and events
+        and not set(events) - {"identify", "group", "alias"}
+    ):
         remedy = f"write `traits.{rest}`" if "alias" not in events else "remove this"
         report.warn(path, f"identify, group and alias calls have no {path}", remedy)
     if first == "traits" and rest and events and not {"identify", "group"} & set(events):

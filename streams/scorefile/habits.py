@@ -48,7 +48,7 @@ _OR = re.compile(r"\s+(?:or|OR|oder)\s+|\s*\|\|\s*|(?<=\w)(?:,|\s+(?:and|AND|und
 """Between two texts in one; `and` only between two paths."""
 _WORDS = re.compile(r"\s*[,;|]\s*|\s+(?:/|or|OR)\s+")
 _PATTERN = re.compile(r"\(\?i\)|\\[bdwsB]|\.\*|\.\+|^\^.|.\$$|\w\|\w")
-_WILDCARDS = re.compile(r"\*[^*]+|[^*]+\*|\*[^*]+\*|%[^%]+%?|[^%]*[^%\d ]%")
+_WILDCARDS = re.compile(r"\*[^*]+|[^*]+\*|\*[^*]+\*|%[^%\s][^%]*%?|[^%]*[^%\d ]%")
 """Wildcards at the ends of a text."""
 _DOMAIN = re.compile(r"(www\.|[\w-]+\.(com|io|org|net|de|co|eu|app|example)(/|$))")
 

@@ -52,11 +52,14 @@ def _limit(text: str) -> Limit:
 
 def _read_operand(node: Node, report: Report) -> Any:
     value = node.value
-    if isinstance(value, list):
+    if isinstance(value, list) and value and all(isinstance(item.value, dict) for item in value):
+        report.add(node, f"{node} is not {_OPERAND}", "write `any:` with this list below it, or `all:`")
+    elif isinstance(value, list):
         shown = ", ".join(spell(item.value) for item in value if isinstance(item.value, int | float | str))
         report.add(node, f"{node} is not {_OPERAND}", f"write `{{in: [{shown or 'a, b'}]}}`")
     elif isinstance(value, dict):
-        report.add(node, f"{node} is not {_OPERAND}", "write `none:` with the operators that must not hold")
+        remedy = "write `none:` with the operators that must not hold" if value else "write a value, or operators"
+        report.add(node, f"{node} is not {_OPERAND}", remedy)
     elif value is None:
         report.add(node, f"{node} is not {_OPERAND}", _missing_remedy(node))
     elif isinstance(value, str | bool) or node.quote or not _CHANGED.fullmatch(node.raw):

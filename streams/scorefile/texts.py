@@ -47,7 +47,8 @@ def _odd_texts(node: Node, text: str) -> Iterator[Doubt]:
         yield f"{node} has a line break in it", f"write `{spell(' '.join(text.split()))}` on one line"
     if _PLACEHOLDER.search(text):
         yield f"nothing fills in the placeholder in {node}", "write the value itself"
-    if comment := re.search(r"\s(//|--|/\*)\s", text):
+    comment = re.search(r"\s(//|--|/\*)\s", text)
+    if comment and not node.quote:
         yield f"`{comment[1]}` begins no comment, and is a part of {node}", "write `#` before a comment"
     if _ENTITY.search(text):
         yield f"{node} is written for HTML", f"write `{spell(unescape(text))}`"
@@ -78,6 +79,9 @@ def check_text(path: str, operator: str, node: Node, report: Report) -> None:
             doubt = _several(item) if several else find_doubt(path, operator, item.value, bool(item.quote))
             if doubt is not None:
                 report.warn(item, *doubt)
+        elif path == "properties.automated" and not isinstance(item.value, bool | str):
+            remedy = f"write `{spell(bool(item.value))}`"
+            report.warn(item, f"`{path}` is true or false, never the number {item}", remedy)
 
 
 def _several(item: Node) -> Doubt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -38,6 +39,11 @@ def list_of(kind: Kind, or_one: bool = False) -> Kind:
             about = "the list is empty" if empty else f"{shown} is not a list of values"
             report.add(node, about, f"write `[{kind.example}]`" if empty else _list_remedy(kind, node))
             return None
+        if split := _split_number(items):
+            first, text = split
+            remedy = f"write `{text.replace(',', '')}`" if text.replace(",", "").isdigit() else f"write `{spell(text)}`"
+            report.add(first, f"`{text}` is two values of a list", remedy)
+            return None
         if len(items) > 1 and _is_torn(node, kind.schema.get("properties", {})):
             report.add(items[1], "a second item begins here", "keep only the first dash: these are keys of one item")
             return None
@@ -47,6 +53,15 @@ def list_of(kind: Kind, or_one: bool = False) -> Kind:
     many = {"type": "array", "items": kind.schema, "minItems": 1}
     about = f"{kind.about}, or a list of such" if or_one else f"a list, each {kind.about}"
     return Kind(read, {"anyOf": [kind.schema, many]} if or_one else many, kind.example, about)
+
+
+def _split_number(items: list[Node]) -> tuple[Node, str] | None:
+    """A number such as `1,000` without quotes, which is two items of a list."""
+    for first, second in pairwise(items):
+        beside = first.line == second.line and first.column + len(first.raw) + 1 == second.column
+        if beside and re.fullmatch(r"\d{1,3}", first.raw) and re.fullmatch(r"0\d\d\b[^\d]*", second.raw):
+            return first, f"{first.raw},{second.raw}"
+    return None
 
 
 def _is_torn(node: Node, fields: Collection[str]) -> bool:

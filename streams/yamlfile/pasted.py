@@ -10,7 +10,7 @@ from streams.yamlfile.source import Source
 Found = tuple[int, int, str, str]
 """Line, column, message, remedy."""
 _CONFLICT: Final = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( .*)?$", re.M)
-_BULLET: Final = re.compile(r" *([\u2013\u2014\u2022\u25cf\u25aa\u25e6\u2023\xb7*])[ \t\xa0]+(\S.*)")
+_BULLET: Final = re.compile(r" *(\d{1,2}[.)]|[\u2013\u2014\u2022\u25cf\u25aa\u25e6\u2023\xb7*])[ \t\xa0]+(\S.*)")
 _DASHES: Final = re.compile(r" *(--+)[ \t\xa0]+(?=\S)")
 _FOREIGN: Final = (
     (r" *(```).*", "this is a fence of Markdown, not YAML", "remove this line"),

@@ -9,6 +9,7 @@ from typing import Final
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
+from streams.yamlfile.indents import GENERAL, VALUE_COLON, find_indent, line_above, spaces
 from streams.yamlfile.pasted import Found, find_pasted
 from streams.yamlfile.quotes import find_quote
 from streams.yamlfile.source import (
@@ -22,9 +23,7 @@ from streams.yamlfile.source import (
     spell,
 )
 
-_GENERAL: Final = "check the indentation, colons, quotes and brackets just before it"
 _ODD: Final = re.compile(rf"(?:^[ -]*|[:,{{\[-] *)([{ODD_SPACES}])", re.M)
-_VALUE_COLON: Final = re.compile(r":(\s|$)")
 
 
 def find_syntax_mistake(error: Exception, source: Source) -> Found:
@@ -40,7 +39,7 @@ def find_syntax_mistake(error: Exception, source: Source) -> Found:
         return 1, 1, "values are nested too deeply", "nest fewer brackets"
     mark = error.problem_mark or error.context_mark if isinstance(error, MarkedYAMLError) else None
     if not isinstance(error, MarkedYAMLError) or mark is None:
-        return 1, 1, "this is not YAML", _GENERAL
+        return 1, 1, "this is not YAML", GENERAL
     index = min(mark.index, len(source.text))
     pasted = find_pasted(index, source)
     if pasted is not None:
@@ -50,7 +49,7 @@ def find_syntax_mistake(error: Exception, source: Source) -> Found:
         if found is not None:
             return found
     what = f": {error.problem or error.context}" if not source.discreet else ""
-    return *source.place(index), f"this is not YAML{what}", _GENERAL
+    return *source.place(index), f"this is not YAML{what}", GENERAL
 
 
 def _find_odd_space(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
@@ -81,6 +80,14 @@ def _find_bracket(error: MarkedYAMLError, index: int, source: Source) -> Found |
     if _is_unclosed(opens, comma, problem, source):
         return _unclosed_bracket(opens, source)
     return _missing_comma(comma, index, problem, source)
+
+
+def _find_rest(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    """Text after a list or a mapping in brackets."""
+    closed = source.before(index).rstrip(" ").endswith(("]", "}"))
+    if closed and "<block end>, but found '<scalar>'" in str(error.problem):
+        return *source.place(index), "text follows the closing bracket", "remove it"
+    return None
 
 
 def _missing_comma(comma: int, index: int, problem: str, source: Source) -> Found:
@@ -150,19 +157,19 @@ def _find_colon(error: MarkedYAMLError, index: int, source: Source) -> Found | N
     if "mapping values are not allowed" not in str(error.problem):
         return None
     line, column = source.place(index)
-    first = _VALUE_COLON.search(source.line(line))
+    first = VALUE_COLON.search(source.line(line))
     if first is not None and first.start() < column - 1:
         return _colon_in_value(line, first.end(), source, index)
-    above = _line_above(line, source)
+    above = line_above(line, source)
     dash = re.match(r" *-(?=[^-\s\d])", source.line(above)) if above else None
     if dash:
         return above, dash.end(), "a space is missing after this dash", "write a dash and a space"
-    if above and not _VALUE_COLON.search(source.line(above)):
+    if above and not VALUE_COLON.search(source.line(above)):
         return find_missing_colon(above, source)
     indent = len(source.line(line)) - len(source.line(line).lstrip())
     level = len(source.line(above)) - len(source.line(above).lstrip())
     message = f"this line is indented further than line {above}, which already has a value"
-    return line, indent + 1, message, f"indent it by {_spaces(level)}, as line {above}"
+    return line, indent + 1, message, f"indent it by {spaces(level)}, as line {above}"
 
 
 def _colon_in_value(line: int, start: int, source: Source, index: int) -> Found:
@@ -196,51 +203,6 @@ def find_missing_colon(line: int, source: Source) -> Found:
         return line, indent + len(body) + 1, "a colon is missing here", "write a colon after the name"
     offset, message = describe_joint(found["gap"])
     return line, indent + found.start("gap") + offset + 1, message, source.pair(found[1], found[3])
-
-
-def _line_above(line: int, source: Source) -> int:
-    """The number of the last line above that is not empty or a comment; 0 for none."""
-    above = line - 1
-    while above and (not source.line(above).strip() or source.line(above).lstrip().startswith("#")):
-        above -= 1
-    return above
-
-
-def _find_indent(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
-    problem = str(error.problem)
-    line, column = source.place(index)
-    if "cannot start any token" in problem and source.text[index : index + 1] == "\t":
-        if source.line(line)[: column - 1].strip():
-            return line, column, "a tab is here instead of a space", "replace it by a space"
-        return line, column, "a tab cannot indent a line", "indent by spaces"
-    if "expected <block end>" not in problem or error.context_mark is None or source.line(line)[: column - 1].strip():
-        return None
-    if "found '-'" in problem:
-        return line, column, "a list item begins here, among keys", "indent it below the key that it belongs to"
-    text = source.line(_line_above(line, source))
-    item = re.match(r" *(?:- +)+(?=.*:(?: |$))", text)
-    levels = {item.end()} if item else _levels_above(line, source)
-    below, above = (sorted(each for each in levels if (each < column) == low) for low in (True, False))
-    shown = " or by ".join(_spaces(level) for level in below[-1:] + above[:1])
-    message = f"this line is indented by {_spaces(column - 1)}, which fits no line above"
-    return line, column, message, f"indent it by {shown}" if shown else _GENERAL
-
-
-def _levels_above(line: int, source: Source) -> set[int]:
-    """The columns at which keys of the mappings around a line begin."""
-    levels: set[int] = set()
-    least = len(source.text)
-    while least and (line := _line_above(line, source)):
-        begin = re.match(r" *(?:- +)*", source.line(line))
-        column = begin.end() if begin else 0
-        if column < least:
-            levels |= {column} if _VALUE_COLON.search(source.line(line)) else set()
-            least = column
-    return levels
-
-
-def _spaces(count: int) -> str:
-    return "1 space" if count == 1 else f"{count} spaces"
 
 
 def _find_dash(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
@@ -292,8 +254,9 @@ _EXPLANATIONS: Final[tuple[Callable[[MarkedYAMLError, int, Source], Found | None
     _find_odd_space,
     find_quote,
     _find_bracket,
+    _find_rest,
     _find_colon,
-    _find_indent,
+    find_indent,
     _find_dash,
     _find_sign,
     _find_document,

@@ -104,6 +104,7 @@ def test_the_guide_shows_the_output_of_the_check(title: str, mark: str, tmp_path
 
 FINE = [
     GOLDEN,
+    (DATA / "plain.yaml").read_text(),
     with_where("{properties.q: {matches: '^ceo$|^cto$'}}"),
     with_where(r"{properties.q: {matches: '(?i)\b(ceo|cto)\b.*(\(x\)|[a-z^$]+)?$'}}"),
     with_where("{properties.q: {matches: '(?m)^a$.^b$'}}"),
