@@ -63,6 +63,10 @@ SIGNAL_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("max", "max_points"), "move it to `points` of the scorecard"),
     **dict.fromkeys(("cap", "frequency", "rate", "max_per_day", "frequency_cap", "count", "times"), "limit"),
     **dict.fromkeys(("exclude", "unless", "except", "not", "where_not"), "where: {none: …}"),
+    **dict.fromkeys(
+        ("at_least", "min_count", "within", "window", "since", "in_last", "lookback", "timeframe", "min"),
+        "remove it: each event counts when it happens; use `half_life` and the points",
+    ),
     **dict.fromkeys(("unique", "unique_by", "dedupe", "distinct_by"), "distinct"),
     **dict.fromkeys(("value", "weight_by", "multiplier"), "amount"),
     **dict.fromkeys(("points", "score", "weight", "worth"), "move it to `points` of the scorecard"),
@@ -102,6 +106,7 @@ NEED_KEYS_ELSEWHERE: Final = dict.fromkeys(
     ("score", "total", "points", "enter", "threshold", "total_score", "min_score"), "move it to the stage, as `enter`"
 )
 STAGE_KEYS_ELSEWHERE: Final = {
+    "range": "enter: …, leave: …",
     **dict.fromkeys(("at", "threshold", "min", "score", "from", "above", "minimum", "points", "entry"), "enter"),
     **dict.fromkeys(("exit", "below", "until", "drop"), "leave"),
     **dict.fromkeys(("requires", "require", "required", "conditions", "if"), "needs"),

@@ -98,6 +98,8 @@ def nearest(name: str, known: Collection[str], synonyms: Mapping[str, str] = Map
         return found if found.startswith(("move it", "remove it")) else f"write `{found}`"
     if close:
         return f"write `{close}`"
+    if len(name.split()) > 3:
+        return "remove this line, or write `#` before it"
     return f"use one of {', '.join(f'`{each}`' for each in list(known)[:20])}" if known else "remove it"
 
 

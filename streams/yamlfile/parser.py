@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 
@@ -10,9 +9,10 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode
 from ruamel.yaml.nodes import Node as YamlNode
 
 from streams.yamlfile.compose import MAX_DEPTH, MAX_NODES, LimitError, compose
+from streams.yamlfile.scalars import plain_value, typed_value
 from streams.yamlfile.source import INVISIBLE, JOINED, KEY, ODD_SPACES, Source, describe_char, describe_joint, in_quotes
 from streams.yamlfile.syntax import find_missing_colon, find_syntax_mistake
-from streams.yamlfile.tree import Mistake, Node, Report, Scalar
+from streams.yamlfile.tree import Mistake, Node, Report
 
 MAX_CHARS = 1_000_000
 _LISTABLE = {
@@ -166,7 +166,7 @@ class _Builder:
         at = yaml_key.start_mark.index + found.start("gap") + offset
         self.report.mistakes.append(Mistake(*self.source.place(at), message, self.source.pair(found[1], found[3])))
         value = Node(*self.source.place(yaml_key.start_mark.index + found.start(3)), found[3], found[3])
-        return replace(key, value=found[1], raw=found[1]), replace(value, value=_plain_value(found[3]))
+        return replace(key, value=found[1], raw=found[1]), replace(value, value=plain_value(found[3]))
 
     def missing_value(self, yaml_key: ScalarNode) -> Node:
         """An empty value, placed after the colon of its key; a comment without a space may have been meant as one."""
@@ -194,7 +194,8 @@ class _Builder:
         self.check_hidden(node, raw)
         kind = str(node.tag).rpartition(":")[2]
         try:
-            return replace(raw, value=_scalar(kind, raw.raw))
+            plain = node.style is None and raw.raw != node.value  # without a space that made it text
+            return replace(raw, value=plain_value(raw.raw) if plain else typed_value(kind, raw.raw))
         except (KeyError, ValueError):
             shown = "this" if self.report.discreet else raw if raw.raw else f"`{node.tag}`"
             remedy = "put quotes around it if it is text" if self.report.discreet else _quoting(str(node.tag), raw)
@@ -272,29 +273,3 @@ def _quoting(tag: str, raw: Node) -> str:
     if tag.endswith(":float"):
         return "write a finite number, or remove it where no bound is meant"
     return f"write `'{raw.raw}'` if it is text: it needs quotes"
-
-
-def _plain_value(text: str) -> Scalar:
-    """A plain scalar, read without the parser."""
-    for convert in (int, float):
-        try:
-            return convert(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text, text)
-
-
-def _scalar(kind: str, text: str) -> Scalar | None:
-    """Convert a scalar according to the last part of its tag (``int`` of ``tag:yaml.org,2002:int``)."""
-    if kind in {"str", "merge"}:
-        return text
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return {"true": True, "false": False}[text.lower()]
-    if kind == "int":
-        return int(text, 0 if text.lstrip("+-")[:2].lower() in {"0x", "0o", "0b"} else 10)
-    number = {"float": float}[kind](text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return int(number) if number.is_integer() else number

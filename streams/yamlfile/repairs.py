@@ -78,8 +78,7 @@ def warn_of_thousands(node: Node, report: Report) -> None:
 def _candidates(node: Node, guess: Guess) -> Iterator[Any]:
     value = node.value
     if isinstance(value, list):
-        if len(value) == 1 and not isinstance(value[0].value, list | dict):
-            yield value[0].value
+        yield from [item.value for item in value[:1] if not isinstance(item.value, list | dict)]
         return
     if isinstance(value, dict) and len(value) == 1:
         ((key, inner),) = value.items()
