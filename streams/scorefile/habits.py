@@ -34,6 +34,9 @@ _SENTENCES = (
     (r"(?i)(?:in|one_?of)\((.+?)\)", "in: [{}]"),
     (r"(?:is )?not ([A-Z].*)", "not: {}"),
     (r"(?:is|equals) ([A-Z].*)", "equals: {}"),
+    (r"(\d+) *<= *\w+ *<= *(\d+)", "gte: {}, lte: {}"),
+    (r"(\d+) *<= *\w+ *< *(\d+)", "gte: {}, lt: {}"),
+    (r"(\d+) *< *\w+ *< *(\d+)", "gt: {}, lt: {}"),
     (r"at least (\d+)", "gte: {}"),
     (r"at most (\d+)", "lte: {}"),
     (r"(?:more|greater) than (\d+)", "gt: {}"),
@@ -85,10 +88,12 @@ def _find_operator(_: str, operator: str, text: str) -> Iterator[Doubt]:
         yield f"`{text}` is compared as a text", f"write `{written}`"
     elif between:
         yield f"`{text}` is compared as a text", f"write `{{gte: {spell(between[0])}, lte: {spell(between[1])}}}`"
-    for pattern, form in _SENTENCES if operator == "equals" else ():
+    for pattern, form in _SENTENCES if operator in ("equals", "not") else ():
         if found := re.fullmatch(pattern, text):
             value = found[1] if form.startswith("in:") or found[1].isdigit() else spell(found[1])
-            yield f"`{text}` is compared as a text", f"write `{{{form.format(value)}}}`"
+            test = f"{{{form.format(*(value, *found.groups()[1:]))}}}"
+            remedy = f"write `none: [{test}]` in place of `not`" if operator == "not" else f"write `{test}`"
+            yield f"`{text}` is compared as a text", remedy
 
 
 def _find_several(_: str, operator: str, text: str) -> Iterator[Doubt]:
@@ -159,6 +164,16 @@ def _find_address(path: str, operator: str, text: str) -> Iterator[Doubt]:
         yield f"a path begins with `/`, not with `{text}`", f"write `{spell('/' + text)}`"
 
 
+def _find_email(path: str, operator: str, text: str) -> Iterator[Doubt]:
+    """A part of an e-mail address in place of the whole or of its end."""
+    if path.rpartition(".")[2] != "email":
+        return
+    if operator == "suffix" and re.fullmatch(r"@?[\w-]+", text):
+        yield f"no e-mail address ends with `{text}`", f"write `{{contains: {spell('@' + text.strip('@') + '.')}}}`"
+    if operator in _WHOLE and re.fullmatch(r"[\w-]+(\.[\w-]+)+", text):
+        yield f"`{text}` is no whole e-mail address", f"write `{{suffix: {spell('@' + text)}}}` for a domain"
+
+
 _DOUBTS: tuple[Callable[[str, str, str], Iterator[Doubt]], ...] = (
     _find_presence,
     _find_operator,
@@ -166,4 +181,5 @@ _DOUBTS: tuple[Callable[[str, str, str], Iterator[Doubt]], ...] = (
     _find_pattern,
     _find_wildcards,
     _find_address,
+    _find_email,
 )

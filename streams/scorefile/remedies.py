@@ -44,6 +44,8 @@ OPERATORS_ELSEWHERE: Final = {
     **dict.fromkeys(("unknown", "missing", "empty", "null", "not_set", "not_present"), "exists: false"),
     **dict.fromkeys(("not_contains", "does_not_contain", "doesnt_contain"), "none: {contains: …}"),
     **dict.fromkeys(("between", "range"), "gte: …, lte: …"),
+    **dict.fromkeys(("exclude", "excludes", "except", "without"), "none: {contains: …}"),
+    "domain": "suffix: '@…'",
     "and": "all",
     "or": "any",
 }

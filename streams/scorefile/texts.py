@@ -75,8 +75,10 @@ def check_text(path: str, operator: str, node: Node, report: Report) -> None:
     """Check the operand of a condition, or each text in a list of them."""
     for item in node.value if isinstance(node.value, list) else [node]:
         if isinstance(item.value, str) and check_quotes(item, report):
-            several = item is not node and not item.quote and re.search(r"[;|]", item.value)
-            doubt = _several(item) if several else find_doubt(path, operator, item.value, bool(item.quote))
+            several = not item.quote and re.search(r"[;|]" if item is not node else r"\w; ?\w", item.value)
+            doubt = (
+                _several(item, item is node) if several else find_doubt(path, operator, item.value, bool(item.quote))
+            )
             if doubt is not None:
                 report.warn(item, *doubt)
         elif path == "properties.automated" and not isinstance(item.value, bool | str):
@@ -84,9 +86,10 @@ def check_text(path: str, operator: str, node: Node, report: Report) -> None:
             report.warn(item, f"`{path}` is true or false, never the number {item}", remedy)
 
 
-def _several(item: Node) -> Doubt:
+def _several(item: Node, alone: bool) -> Doubt:
     parts = ", ".join(spell(part.strip()) for part in re.split(r"[;|]+", str(item.value)))
-    return f"{item} is one text", f"write `{parts}`: commas separate the values of a list"
+    shown = f"[{parts}]" if alone else parts
+    return f"{item} is one text", f"write `{shown}`: commas separate the values of a list"
 
 
 def check_pattern(path: str, node: Node, report: Report) -> None:

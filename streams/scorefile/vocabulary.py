@@ -106,7 +106,7 @@ def find_standard_event(name: str) -> str:
 
 def correct_event_path(path: str) -> str:
     """The path that was probably meant; empty if the path is one that events have."""
-    first, dot, rest = path.replace("/", ".").partition(".")
+    first, dot, rest = re.sub(r"^(properties|context|traits)[^\w.]+(?=.)", r"\1.", path).partition(".")
     if rest and first.casefold() in ("event", "$"):
         return correct_event_path(rest) or rest
     utm = re.fullmatch(r"(?:context\.(?:campaign\.)?)?utm_(source|medium|term|content|campaign)", path.casefold())

@@ -182,6 +182,7 @@ def guess_limit(text: str) -> Iterator[Any]:
     if text in {"once", "unique", "1", "one"}:
         yield "1/ever"
     text = re.sub(r"(?<=[a-z])\s*(?:/|per|for each)\s*(lead|person|user|contact|visitor)$", "", text)
+    text = re.split(r" (?:and|und|,) ", text)[0]
     found = re.fullmatch(
         r"(?:max(?:imum)?\s+|only\s+)?(\d+|once|one|twice)?\s*(?:x|times?|events?)?\s*"
         r"(?:/|per|a|an|each|every|in|pro|je|por|al|a la|par)?\s*([a-z0-9\xed]*)",
