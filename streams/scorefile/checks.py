@@ -120,8 +120,12 @@ def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float], repo
         kept = "signals that do not block it" if stage.get("blocked_by") else "signals"
         message = f"no score reaches {enter:g}: fit adds at most {most[0]:g} and the {kept} at most {most[1]:g}"
         other = "block by other signals" if stage.get("blocked_by") else "raise a maximum"
-        other = other if max(most) > 0 or stage.get("blocked_by") else "give points above 0"
-        report.add(stage.nodes["enter"], message, f"write {sum(most):g} or less, or {other}")
+        if most[1] < 0:
+            other = "raise a maximum"
+        elif max(most) == 0 and not stage.get("blocked_by"):
+            other = "give points above 0"
+        remedy = f"write {sum(most):g} or less, or {other}" if sum(most) >= card.minimum else other
+        report.add(stage.nodes["enter"], message, remedy)
 
 
 def _most_engagement(card: Scorecard, signals: Signals, blocks: Collection[str]) -> float:

@@ -80,6 +80,7 @@ _OF_SIGNALS: Final = {
 WORTH_KEYS_ELSEWHERE: Final = {
     **_OF_SIGNALS,
     **dict.fromkeys(("cap", "maximum"), "max"),
+    **dict.fromkeys(("per", "every", "period"), "move it to the signal, as `limit`"),
     **dict.fromkeys(("score", "value", "weight", "worth", "each"), "points"),
 }
 CARD_KEYS_ELSEWHERE: Final = {
@@ -87,7 +88,8 @@ CARD_KEYS_ELSEWHERE: Final = {
     **_OF_SIGNALS,
     **dict.fromkeys(("threshold", "thresholds", "mql", "sql", "levels", "status"), "stages"),
     **dict.fromkeys(("demographics", "demographic", "traits", "explicit", "profile", "firmographics"), "fit"),
-    **dict.fromkeys(("negative", "penalties", "weights", "behavior", "behaviour", "engagement", "rules"), "points"),
+    **dict.fromkeys(("negative", "penalties", "bonus", "positive"), "move its entries into `points`"),
+    **dict.fromkeys(("weights", "behavior", "behaviour", "engagement", "rules"), "points"),
 }
 FIT_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("half_life", "decay", "expires"), "remove it: points for traits do not fade"),
@@ -113,7 +115,7 @@ STAGE_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("exit", "below", "until", "drop"), "leave"),
     **dict.fromkeys(("requires", "require", "required", "conditions", "if"), "needs"),
     **dict.fromkeys(("block", "blocked", "blockers", "exclude", "unless", "blocks"), "blocked_by"),
-    **dict.fromkeys(("alert", "notify", "publish", "send", "hand_off"), "handoff"),
+    **dict.fromkeys(("then", "action", "alert", "notify", "publish", "send", "hand_off"), "handoff"),
     **dict.fromkeys(("wait", "pause", "throttle", "silence"), "cooldown"),
     **dict.fromkeys(("stage", "label", "id", "title"), "name"),
 }

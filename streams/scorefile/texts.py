@@ -97,7 +97,7 @@ def check_pattern(path: str, node: Node, report: Report) -> None:
     pattern = str(node.value)
     address = path.rpartition(".")[2] in ("url", "path", "referrer")
     slashes = re.fullmatch(f"/(.+)/([gimsuy]{'+' if address else '*'})", pattern)
-    stars = re.fullmatch(r"%?([\w ]+)%|%([\w ]+)|([\w ]+)\*", pattern)
+    stars = re.fullmatch(r"%?([\w ]+)%|%([\w ]+)|([\w /-]+)\*", pattern)
     if matches_nothing(pattern):
         report.add(node, f"{node} matches no text", remedy_for_nothing(pattern))
     elif slashes:

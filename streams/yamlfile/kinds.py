@@ -95,7 +95,7 @@ def nearest(name: str, known: Collection[str], synonyms: Mapping[str, str] = Map
     close = find_nearest(name, known)
     found = synonyms.get(plain) or synonyms.get(plain.removeprefix("is_"))
     if found and close != plain:
-        return found if found.startswith(("move it", "remove it")) else f"write `{found}`"
+        return found if found.startswith(("move ", "remove ")) else f"write `{found}`"
     if close:
         return f"write `{close}`"
     if len(name.split()) > 3:
