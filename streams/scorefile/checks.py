@@ -107,7 +107,7 @@ def _check_bounds(card: Scorecard, struct: Struct, stages: list[Struct], signals
 
 def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float], report: Report) -> None:
     enter, leave = stage.get("enter"), stage.get("leave")
-    if leave is not None and leave < card.minimum:
+    if leave is not None and leave < card.minimum < (enter or 0.0):
         message = f"no score is below {leave:g}, so no lead leaves by its score"
         report.warn(stage.nodes["leave"], message, f"write {card.minimum:g} for the same, or more")
     if enter is None:

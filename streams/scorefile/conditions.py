@@ -122,6 +122,9 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
     if operator not in OPERATORS:
         report.add(key, f"unknown operator {key}", _operator_remedy(path, operator, node))
         return None
+    if operator == "not" and node.value is None and not node.raw.startswith("#"):
+        report.add(node, f"{node} is no value", "write `exists: true` in place of `not`")
+        return None
     operand = None if _is_several(operator, node, report) else OPERATORS[operator].kind.read(node, report)
     if operand is None:
         return None

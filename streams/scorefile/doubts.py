@@ -135,10 +135,9 @@ def _is_bare(path: Node, report: Report) -> bool:
 
 def _check_points(card: Struct, report: Report) -> None:
     keys = card.node.value if isinstance(card.node.value, dict) else {}
-    misplaced = any(mistake.remedy.startswith("move it to") for mistake in report.mistakes)
     worths = [item.value.points for item in card.get("points", {}).values() if item.value is not None]
     worths += [line.get("points") for line in card.get("fit", ()) if line is not None and card.get("fit_max") != 0]
-    if not card.broken and not misplaced and len(keys) == len(card.nodes) and not any(worths):
+    if not report.mistakes and len(keys) == len(card.nodes) and not any(worths):
         report.warn(card.node, "this scorecard gives no points, so every score is 0", "add `points` or `fit`")
 
 

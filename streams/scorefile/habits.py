@@ -16,7 +16,7 @@ _WHOLE = ("equals", "in", "not")
 _INSIDE = ("contains", "contains_any", "word")
 _PLAIN = (*_WHOLE, *_INSIDE, "prefix", "suffix")
 """Operators that take a text as it is."""
-_COMPARED = re.compile(r"(>=|<=|>|<|=>|=<|\u2265|\u2264|!=|==?)\s*([-+]?\d+(?:\.\d+)?)")
+_COMPARED = re.compile(r"(>=|<=|>|<|=>|=<|\u2265|\u2264|!=|==?)\s*([-+]?\d+(?:\.\d+)?)%?")
 _SIGNED = re.compile(r"(!=|<>|===?|=~|!~|\*=|~|=)\s*(\S.*)")
 _OPERATORS = {
     **{">": "gt", ">=": "gte", "=>": "gte", "\u2265": "gte"},
@@ -43,7 +43,8 @@ _SENTENCES = (
     (r"(?:less|fewer) than (\d+)", "lt: {}"),
 )
 """Operators in words, and how they are written."""
-_PRESENT = ("not empty", "is not empty", "not null", "is set", "is known", "has any value", "any", "*")
+_PRESENT = re.compile(r"(is )?not (empty|null|blank)|is (set|known|present)|exists|has (any|a) value|any|\*", re.I)
+_ABSENT = re.compile(r"(is )?(not (set|known|present)|missing|null|empty|blank|unknown)|has no value|not exists", re.I)
 _NOTHING = ("none", "nil", "null", "n/a", "undefined", "nan")
 _LISTED = re.compile(r"[A-Z]{2,5}([,;] ?[A-Z]{2,5})+|([@/.])[^,;]+([,;] ?\2[^,;]+)+")
 """Several acronyms, ends of addresses or paths in one text."""
@@ -66,8 +67,10 @@ def find_doubt(path: str, operator: str, text: str, quoted: bool) -> Doubt | Non
 
 def _find_presence(path: str, operator: str, text: str) -> Iterator[Doubt]:
     """Words for any value; a text where only true or false can be; outer spaces."""
-    if operator in _PLAIN and text.casefold() in _PRESENT:
+    if operator in _PLAIN and _PRESENT.fullmatch(text):
         yield f"`{operator}` takes `{text}` as it is", "write `{exists: true}`"
+    if operator == "equals" and _ABSENT.fullmatch(text) and " " in text:
+        yield f"`{operator}` takes `{text}` as it is", "write `{exists: false}`"
     if path == "properties.automated" and operator in _WHOLE:
         remedy = "write `true`" if text.casefold() in ("true", "yes", "on", "1") else "write `false`"
         yield f"`{path}` is true or false, never the text `{text}`", remedy
@@ -85,6 +88,8 @@ def _find_operator(_: str, operator: str, text: str) -> Iterator[Doubt]:
         value = signed[2] if re.fullmatch(r"[-+]?\d+(\.\d+)?", signed[2]) else spell(signed[2].strip("'\""))
         test = f"none: [{{contains: {value}}}]" if signed[1] == "!~" else f"{_OPERATORS.get(signed[1], '')}: {value}"
         written = value if test.startswith(":") else f"{{{test}}}"
+        if signed[2].casefold() in _NOTHING:
+            written = f"{{exists: {str(signed[1] in ('!=', '<>', '!~')).lower()}}}"
         yield f"`{text}` is compared as a text", f"write `{written}`"
     elif between:
         yield f"`{text}` is compared as a text", f"write `{{gte: {spell(between[0])}, lte: {spell(between[1])}}}`"

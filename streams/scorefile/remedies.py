@@ -92,6 +92,7 @@ CARD_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("weights", "behavior", "behaviour", "engagement", "rules"), "points"),
 }
 FIT_KEYS_ELSEWHERE: Final = {
+    **dict.fromkeys(("unless", "exclude", "except"), "when: {none: …}"),
     **dict.fromkeys(("half_life", "decay", "expires"), "remove it: points for traits do not fade"),
     **dict.fromkeys(("max", "cap"), "remove it: a line gives its points once"),
     **{

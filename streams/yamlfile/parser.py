@@ -112,18 +112,20 @@ class _Builder:
         """Report what follows a value between brackets without a key: `2,5`, `1,000`, `cto, ceo`."""
         last = next(reversed(before.values()), None)
         text = yaml_key.value
-        if value.value is not None or value.raw or last is None or not last.raw or last.quote or yaml_key.style:
+        if value.value is not None or value.raw or last is None or not last.raw:
+            return False
+        if bool(last.quote) != bool(yaml_key.style):
             return False
         if self.source.text.startswith(":", self.after_spaces(yaml_key.end_mark.index)):
             return False
-        number = last.raw.lstrip("-").isdigit() and text.isdigit()
+        number = last.raw.lstrip("-").isdigit() and text.isdigit() and not last.quote
         if number and not self.source.before(yaml_key.start_mark.index).endswith(f"{last.raw},"):
             return False
         begin = self.source.start(last.line) + last.column - 1
         both = self.source.text[begin : yaml_key.end_mark.index]
         message = f"`{both}` is not one value"
         other = f"`{text}: …` for a key" if KEY.fullmatch(text) else f"`{in_quotes(both)}` for one text"
-        remedy = f"write `[{last.raw}, {text}]` for several values, or {other}"
+        remedy = f"write `[{' '.join(both.split())}]` for several values, or {other}"
         if number:
             message = f"`{last.raw},{text}` is not a number"
             remedy = f"write `{last.raw}{'' if len(text) == 3 else '.'}{text}`"
