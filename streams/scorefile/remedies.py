@@ -52,13 +52,24 @@ OPERATORS_ELSEWHERE: Final = {
 _PATH_WORDS: Final = ("property", "field", "attribute", "path", "key", "column", "name", "trait")
 _OPERATOR_WORDS: Final = ("operator", "op", "comparator", "comparison", "operation", "condition")
 _VALUE_WORDS: Final = ("value", "values", "val", "operand")
+_MOVES: Final = {
+    **dict.fromkeys(("event", "where", "half_life", "limit", "distinct", "amount"), "move it to the signal"),
+    **dict.fromkeys(("enter", "leave", "needs", "blocked_by", "cooldown", "handoff"), "move it to a stage"),
+    **dict.fromkeys(("trait", "when"), "move it to a line of `fit`"),
+    **dict.fromkeys(("fit", "fit_max", "range", "grades", "stages", "categories"), "move it to a scorecard"),
+    "category": "move it to `categories` of a scorecard",
+    "signals": "move it to the top of the file, beside `scorecards`",
+}
+"""A key in the wrong place, and the right one."""
 FILE_KEYS_ELSEWHERE: Final = {
+    **_MOVES,
     "version": "leadglow",
     **dict.fromkeys(("events", "behaviors", "behaviours", "activities", "rules"), "signals"),
     **dict.fromkeys(("models", "cards", "scoring", "scores", "profiles"), "scorecards"),
-    **dict.fromkeys(("points", "fit", "stages", "grades", "range", "categories"), "move it to a scorecard"),
+    "points": "move it to a scorecard",
 }
 SIGNAL_KEYS_ELSEWHERE: Final = {
+    **_MOVES,
     **dict.fromkeys(("type", "on", "trigger", "action", "event_name", "event_type", "name"), "event"),
     **dict.fromkeys(("if", "when", "filter", "filters", "condition", "conditions", "match", "criteria"), "where"),
     **dict.fromkeys(("decay", "decays", "ttl", "expires", "fade", "halflife", "duration", "lifetime"), "half_life"),
@@ -78,13 +89,14 @@ _OF_SIGNALS: Final = {
     **dict.fromkeys(("limit", "frequency_cap"), "move it to the signal, as `limit`"),
 }
 WORTH_KEYS_ELSEWHERE: Final = {
+    **_MOVES,
     **_OF_SIGNALS,
     **dict.fromkeys(("cap", "maximum"), "max"),
     **dict.fromkeys(("per", "every", "period"), "move it to the signal, as `limit`"),
     **dict.fromkeys(("score", "value", "weight", "worth", "each"), "points"),
 }
 CARD_KEYS_ELSEWHERE: Final = {
-    "signals": "move it to the top of the file, beside `scorecards`",
+    **_MOVES,
     **_OF_SIGNALS,
     **dict.fromkeys(("threshold", "thresholds", "mql", "sql", "levels", "status"), "stages"),
     **dict.fromkeys(("demographics", "demographic", "traits", "explicit", "profile", "firmographics"), "fit"),
@@ -92,6 +104,7 @@ CARD_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("weights", "behavior", "behaviour", "engagement", "rules"), "points"),
 }
 FIT_KEYS_ELSEWHERE: Final = {
+    **_MOVES,
     **dict.fromkeys(("unless", "exclude", "except"), "when: {none: …}"),
     **dict.fromkeys(("half_life", "decay", "expires"), "remove it: points for traits do not fade"),
     **dict.fromkeys(("max", "cap"), "remove it: a line gives its points once"),
@@ -100,7 +113,9 @@ FIT_KEYS_ELSEWHERE: Final = {
         for word in ("word", "contains", "prefix", "suffix", "glob", "not", "gte", "lte", "gt", "lt")
     },
     **dict.fromkeys(("property", "field", "attribute", "name", "key", "column"), "trait"),
-    **dict.fromkeys(("if", "is", "condition", "conditions", "match", "matches", "value", "equals", "in"), "when"),
+    **dict.fromkeys(
+        ("if", "is", "where", "condition", "conditions", "match", "matches", "value", "equals", "in"), "when"
+    ),
     **dict.fromkeys(("score", "weight", "value_points", "add", "worth", "then"), "points"),
     **{
         trait: f"trait: {trait}, when: …"
@@ -111,6 +126,7 @@ NEED_KEYS_ELSEWHERE: Final = dict.fromkeys(
     ("score", "total", "points", "enter", "threshold", "total_score", "min_score"), "move it to the stage, as `enter`"
 )
 STAGE_KEYS_ELSEWHERE: Final = {
+    **_MOVES,
     "range": "enter: …, leave: …",
     **dict.fromkeys(("at", "threshold", "min", "score", "from", "above", "minimum", "points", "entry"), "enter"),
     **dict.fromkeys(("exit", "below", "until", "drop"), "leave"),
@@ -121,6 +137,7 @@ STAGE_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("stage", "label", "id", "title"), "name"),
 }
 CATEGORY_KEYS_ELSEWHERE: Final = {
+    **_MOVES,
     **dict.fromkeys(("cap", "limit", "maximum"), "max"),
     **dict.fromkeys(("floor", "minimum"), "min"),
     **dict.fromkeys(("events", "members", "includes", "items"), "signals"),

@@ -250,7 +250,7 @@ def _struct_remedy(node: Node, fields: Mapping[str, Field], example: str) -> str
         return f"write `{joined[1]}: {joined[3]}`"
     required = [(name, each.kind) for name, each in fields.items() if each.required]
     if _is_torn(node, fields):
-        return "take away the dashes: these are keys of one mapping"
+        return "take away the dashes or brackets: these are keys of one mapping"
     items = node.value if isinstance(node.value, list) else [node]
     if len(required) == 1 and all(isinstance(item.value, str) for item in items) and accepts(required[0][1], node):
         values = ", ".join(spell(item.value) for item in items)

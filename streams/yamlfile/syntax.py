@@ -190,6 +190,8 @@ def _colon_remedy(before: str, value: str, source: Source) -> str:
         return f"write `{{{nested}}}`: a mapping on one line needs braces"
     if re.search(r", *[a-z_]+: \S", value) and not source.discreet:
         return f"write each key on a line of its own, or `{in_quotes(value)}` for one text"
+    if re.match(r"[a-z][a-z_]*: \S", value) and not source.discreet:
+        return f"write `{{{value}}}` for a mapping, or `{in_quotes(value)}` for a text"
     return source.quoting(value, "a text with a colon needs quotes")
 
 
