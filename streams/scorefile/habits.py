@@ -48,8 +48,8 @@ _ABSENT = re.compile(r"(is )?(not (set|known|present)|missing|null|empty|blank|u
 _NOTHING = ("none", "nil", "null", "n/a", "undefined", "nan")
 _LISTED = re.compile(r"[A-Z]{2,5}([,;] ?[A-Z]{2,5})+|([@/.])[^,;]+([,;] ?\2[^,;]+)+")
 """Several acronyms, ends of addresses or paths in one text."""
-_OR = re.compile(r"\s+(?:or|OR|oder)\s+|\s*\|\|\s*|(?<=\w)(?:,|\s+(?:and|AND|und|&))\s+(?=/)")
-"""Between two texts in one; `and` only between two paths."""
+_OR = re.compile(r"\s+(?:or|OR|oder)\s+|\s*\|\|\s*")
+_BETWEEN_PATHS = re.compile(rf"{_OR.pattern}|(?<=\w)(?:,|\s+(?:and|AND|und|&)|)\s+(?=/\w)")
 _WORDS = re.compile(r"\s*[,;|]\s*|\s+(?:/|or|OR)\s+")
 _PATTERN = re.compile(r"\(\?i\)|\\[bdwsB]|\.\*|\.\+|^\^.|.\$$|\w\|\w")
 _WILDCARDS = re.compile(r"\*[^*]+|[^*]+\*|\*[^*]+\*|%[^%\s][^%]*%?|[^%]*[^%\d ]%")
@@ -104,7 +104,7 @@ def _find_operator(_: str, operator: str, text: str) -> Iterator[Doubt]:
 def _find_several(_: str, operator: str, text: str) -> Iterator[Doubt]:
     """Several values in one text."""
     many = "in" if operator in ("equals", "in") else operator
-    words, parts = _WORDS.split(text), _OR.split(text)
+    words, parts = _WORDS.split(text), (_BETWEEN_PATHS if text[:1] == "/" else _OR).split(text)
     if operator == "word" and len(words) > 1:
         message = f"`word` looks for all words of `{text}`, one after another"
         yield message, f"write `{{word: [{', '.join(spell(word) for word in words)}]}}`"

@@ -46,6 +46,7 @@ OPERATORS_ELSEWHERE: Final = {
     **dict.fromkeys(("between", "range"), "gte: …, lte: …"),
     **dict.fromkeys(("exclude", "excludes", "except", "without"), "none: {contains: …}"),
     "domain": "suffix: '@…'",
+    **dict.fromkeys(("domain_is", "host", "hostname", "host_is"), "contains"),
     "and": "all",
     "or": "any",
 }
@@ -140,6 +141,7 @@ CATEGORY_KEYS_ELSEWHERE: Final = {
     **_MOVES,
     **dict.fromkeys(("cap", "limit", "maximum"), "max"),
     **dict.fromkeys(("floor", "minimum"), "min"),
+    **dict.fromkeys(("weight", "points", "score", "multiplier"), "remove it: change the points of its signals"),
     **dict.fromkeys(("events", "members", "includes", "items"), "signals"),
 }
 _SENTENCE: Final = re.compile(
