@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 from streams.scorefile.conditions import GROUPS
@@ -168,17 +169,19 @@ def _check_repeated(lines: list[Struct], report: Report) -> None:
 
 def _check_stage_order(stages: list[Struct], report: Report) -> None:
     """Warn of a stage that no lead shows, since those in it are in a later one, too."""
-    for at, high in enumerate(stages):
-        for low in stages[at + 1 :]:
-            blocks = [{item.value for item in stage.get("blocked_by", ())} for stage in (low, high)]
-            below = low.get("enter") < high.get("enter") and low.get("leave") <= high.get("leave")
-            if below and low.get("needs") is None and blocks[0] <= blocks[1]:
-                names = [stage.get("name").value for stage in (high, low)]
-                message = f"leads in `{names[0]}` are in `{names[1]}` too, and show the later of the two"
-                report.warn(
-                    low.nodes["name"], message, f"write `{names[1]}` before `{names[0]}`: the highest stage last"
-                )
-                return
+    for high, low in zip(accumulate(stages, _higher), stages[1:], strict=False):
+        blocks = [{item.value for item in stage.get("blocked_by", ())} for stage in (low, high)]
+        below = low.get("enter") < high.get("enter") and low.get("leave") <= high.get("leave")
+        if below and low.get("needs") is None and blocks[0] <= blocks[1]:
+            names = [stage.get("name").value for stage in (high, low)]
+            message = f"leads in `{names[0]}` are in `{names[1]}` too, and show the later of the two"
+            remedy = f"write `{names[1]}` before `{names[0]}`: the highest stage last"
+            report.warn(low.nodes["name"], message, remedy)
+            return
+
+
+def _higher(first: Struct, second: Struct) -> Struct:
+    return second if second.get("enter") > first.get("enter") else first
 
 
 def _check_category(category: Struct, report: Report) -> None:

@@ -37,7 +37,7 @@ _PERIODS: Final = {
     **dict.fromkeys(("ever", "total", "lifetime", "overall", "lead", "person", "user", "contact"), "ever"),
 }
 """Words for periods; there is no limit for one that is longer than a week."""
-_BETWEEN: Final = re.compile(r"(.*?\d.*?)\s*(?:-|\u2013|\bto\b|\bbis\b|\band\b|\.\.+)\s*(.*\d.*)")
+_BETWEEN: Final = re.compile(r"(?<=\S)\s*(?:-|\u2013|\bto\b|\bbis\b|\band\b|\.\.+)\s*(?=\S)")
 
 
 _MAX_CHARS: Final = 200
@@ -149,9 +149,9 @@ def guess_number(text: str) -> Iterator[Any]:
 
 def bounds_in(text: str) -> tuple[Any, Any] | None:
     """The two numbers of a text such as `50-200`, `50 and 200` or `$1M - $10M`."""
-    found = _BETWEEN.fullmatch(text[:_MAX_CHARS])
-    low, high = (next(guess_number(part), None) for part in found.groups()) if found else (None, None)
-    return None if low is None or high is None else (low, high)
+    parts = _BETWEEN.split(text[:_MAX_CHARS], maxsplit=1)
+    numbers = [number for part in parts for number in list(guess_number(part))[:1]]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
 
 def guess_boolean(text: str) -> Iterator[Any]:

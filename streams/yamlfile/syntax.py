@@ -201,7 +201,7 @@ def find_missing_colon(line: int, source: Source) -> Found:
     indent = len(text) - len(text.lstrip(" -"))
     body = text[indent:].rstrip()
     found = JOINED.fullmatch(body)
-    if re.fullmatch(r"[A-Z][\w']*(,? [\w']+){2,}[^:]*", body):
+    if re.fullmatch(r"[A-Z][\w']*(,? [\w']+){2,}[^:]*", body[:200]):
         return line, indent + 1, "this line is a sentence, not YAML", "remove it, or write `#` before it"
     if found is None:
         return line, indent + len(body) + 1, "a colon is missing here", "write a colon after the name"
