@@ -26,7 +26,7 @@ from streams.yamlfile.tree import Node, Report
 
 
 def _points(node: Node, report: Report) -> Points | None:
-    if not isinstance(node.value, dict):
+    if not isinstance(node.value, dict) or (len(node.value) == 1 and not any(each.raw for each in node.value.values())):
         points = NUMBER.read(node, report)
         return None if points is None else Points(points)
     struct: Struct | None = _CAPPED.read(node, report)

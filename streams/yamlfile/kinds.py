@@ -92,7 +92,8 @@ class Struct:
 def nearest(name: str, known: Collection[str], synonyms: Mapping[str, str] = MappingProxyType({})) -> str:
     """The remedy for an unknown name; ``synonyms`` are names from elsewhere, with what to write instead."""
     plain = re.sub(r"[ -]+", "_", name[:64].strip().casefold())
-    close = find_nearest(name, known)
+    first = plain.partition("_")[0]
+    close = find_nearest(name, known) or (first if first in known else "")
     found = synonyms.get(plain) or synonyms.get(plain.removeprefix("is_"))
     if found and close != plain:
         return found if found.startswith(("move ", "remove ")) else f"write `{found}`"

@@ -83,6 +83,8 @@ def _candidates(node: Node, guess: Guess) -> Iterator[Any]:
     if isinstance(value, dict) and len(value) == 1:
         ((key, inner),) = value.items()
         yield inner.value if key.value in ("name", "event", "type", "value", "id", "signal") else key.value
+    if isinstance(value, dict) and len(value) == 1 and not any(part.raw for part in value.values()):
+        yield from guess(str(next(iter(value)).value))
     if isinstance(value, dict):
         scalars = [part.raw for part in value.values()]
         names = [str(name.value) for name in value]
