@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         1, ge=1, description="Replicas that must have a record before it is acknowledged, for `topics create`."
     )
     lateness_hours: int = Field(72, ge=0, description="How late an event may arrive and still count exactly, in hours.")
-    cache_leads: int = Field(200_000, ge=0, description="Leads kept in memory for each shard.")
+    cache_leads: int = Field(500_000, ge=0, description="Leads kept in memory for each shard, at 0.8 KB each or more.")
     accelerator: Literal["auto", "on", "off", "check"] = Field(
         "auto",
         description="Whether compiled code scores (`pip install 'leadglow[fast]'`): `auto` where it is installed, `on` "

@@ -27,7 +27,7 @@ class Environment:
     owner: str
     """Identifies this worker in control records, and makes step ids unique."""
     link_base: str = ""
-    cache_leads: int = 200_000
+    cache_leads: int = 500_000
     reached: Callable[[str], Awaitable[None]] = ignore_step
     """Called when a named step is reached; fault tests end the process there."""
     rebuild_when_lost: bool = False

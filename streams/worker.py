@@ -65,7 +65,7 @@ class WorkerConfig:
     idempotent: bool = True
     group: str = "leadglow"
     lateness_ms: int = 72 * HOUR_MS
-    cache_leads: int = 200_000
+    cache_leads: int = 500_000
     link_base: str = ""
     rebuild_when_lost: bool = False
     accelerator: Choice = "auto"

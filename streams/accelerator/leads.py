@@ -97,12 +97,12 @@ class AcceleratedLeads:
         return self._scorer.states.get(lead_id) if row is None else self._table.as_leads([row])[0]
 
     def trim(self, most: int) -> None:
-        """Keep ``most`` leads in memory, those loaded last."""
-        rows, states = self._table.rows, self._scorer.states
+        """Keep ``most`` leads in memory: rows with the latest events, and the other leads loaded last."""
+        rows, states = np.array(list(self._table.rows.values()), np.int64), self._scorer.states
         share = 1 - most / max(len(self), most)
         for lead_id in list(states)[: ceil(len(states) * share)]:
             del states[lead_id]
-        for row in list(rows.values())[: ceil(len(rows) * share)]:
+        for row in rows[self._table.leads["clock"][rows].argsort(kind="stable")][: ceil(len(rows) * share)].tolist():
             self._table.remove(row)
 
     def clear(self) -> None:

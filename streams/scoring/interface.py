@@ -88,7 +88,7 @@ class LeadScorer(Protocol[B_contra]):
         """The state of a lead in memory, for reading only."""
 
     def trim(self, most: int) -> None:
-        """Keep about ``most`` leads in memory, those loaded last."""
+        """Keep about ``most`` leads in memory, those used or loaded last."""
 
     def clear(self) -> None:
         """Forget every lead."""

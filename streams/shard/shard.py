@@ -232,9 +232,9 @@ class Shard:
         return [Entry(first + i, encode_outgoing(outgoing)) for i, outgoing in enumerate(sent)]
 
     def _trim_cache(self) -> None:
-        """Remove the leads that were loaded first if there are too many in memory."""
+        """Remove a tenth of the leads if there are too many in memory: each must be loaded again for its next event."""
         if len(self.scorer) > self.env.cache_leads:
-            self.scorer.trim(self.env.cache_leads // 2)
+            self.scorer.trim(self.env.cache_leads * 9 // 10)
 
     # Time -----------------------------------------------------------------------------------------------------
 

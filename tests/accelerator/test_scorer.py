@@ -86,6 +86,19 @@ def test_trim_removes_the_leads_loaded_first() -> None:
     assert isinstance(fast.state("lead-5"), Lead)
 
 
+def test_trim_keeps_the_leads_with_the_latest_events() -> None:
+    rules = Rules(Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}),)))
+    fast = AcceleratedScorer(rules)
+    for at_ms, ids in enumerate(("abcd", "ac"), START_MS):
+        events = [Fact("page", f"m-{at_ms}", at_ms).event(rules, at_ms, lead_id) for lead_id in ids]
+        batch = batch_of(rules, events)
+        fast.put_leads(dict.fromkeys(fast.missing(batch)))
+        fast.apply_batch(batch)
+        fast.finish()
+    fast.trim(2)
+    assert [lead_id for lead_id in "abcd" if fast.knows(lead_id)] == ["a", "c"]
+
+
 def asked(fast: AcceleratedScorer, batch: ColumnBatch) -> ColumnBatch:
     assert fast.missing(batch) == []
     return batch
