@@ -26,8 +26,6 @@ class Publisher:
         """Create the publisher; ``publish`` must be called regularly."""
         self._shard = shard
         self._channel = channel
-        self._shown: dict[str, int] = {}
-        """Leads whose ranking and schedule are up to date, with the version at which they were updated."""
         self._left: list[tuple[str, int]] = []
         """Leads whose scores are sent after the portion in progress, with their versions."""
         self.sending: asyncio.Task[None] | None = None
@@ -45,14 +43,12 @@ class Publisher:
 
     async def publish(self, at_ms: int) -> None:
         """Update ranking and schedule of changed leads, and send their scores unless earlier ones still wait."""
-        shard = self._shard
-        versions = shard.unpublished.waiting()
-        lead_ids = [lead_id for lead_id, at in versions.items() if self._shown.get(lead_id) != at]
+        unpublished = self._shard.unpublished
+        lead_ids = unpublished.take_unranked()
         for first in range(0, len(lead_ids), SHOWN):
-            await shard.update_ranking(lead_ids[first : first + SHOWN])
-        self._shown = versions
-        if self._idle and not self._left:
-            self._left = list(versions.items())
+            await self._shard.update_ranking(lead_ids[first : first + SHOWN])
+        if self._idle and not self._left:  # listing all takes long after a backlog
+            self._left = list(unpublished.waiting().items())
         await self.send_more(at_ms)
 
     async def send_more(self, at_ms: int) -> None:

@@ -14,6 +14,8 @@ class Unpublished:
         """The leads in the list of the store, with the version of the shard that changed each."""
         self._published: dict[str, int] = {}
         """Those of them that are published, with the published version."""
+        self._unranked = dict.fromkeys(self.versions)
+        """The leads whose places in ranking and schedule may be out of date."""
 
     @property
     def has_published(self) -> bool:
@@ -23,6 +25,11 @@ class Unpublished:
     def waiting(self) -> dict[str, int]:
         """The leads to publish, with their versions."""
         return {lead_id: at for lead_id, at in self.versions.items() if lead_id not in self._published}
+
+    def take_unranked(self) -> list[str]:
+        """The leads that changed since the last call."""
+        unranked, self._unranked = list(self._unranked), {}
+        return unranked
 
     def to_add(self, changed: Iterable[str]) -> list[str]:
         """The leads changed by a step that the store must add to its list."""
@@ -39,6 +46,7 @@ class Unpublished:
             self._published.pop(lead_id, None)
         for lead_id in changed:
             self.versions[lead_id] = version
+            self._unranked[lead_id] = None
             self._published.pop(lead_id, None)
 
     def note_published(self, versions: Mapping[str, int]) -> list[str]:

@@ -211,3 +211,25 @@ async def test_a_lead_that_had_to_make_room_in_memory_is_published_and_not_burie
     ids = [f"u{i}" for i in range(12)]
     await small.shard.score_batch([record(i, lead_id) for i, lead_id in enumerate(ids)])
     assert sorted(await small.publish()) == sorted((lead_id, (20, "hot")) for lead_id in ids)
+
+
+async def test_leads_that_wait_are_not_listed_again_while_others_are_sent(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.shard.publisher.PORTION", 1)
+    await published.shard.score_batch([record(i, f"u{i}") for i in range(3)])
+    ranked: list[str] = []
+    update_ranking = published.shard.update_ranking
+
+    async def note(lead_ids: list[str]) -> None:
+        ranked.extend(lead_ids)
+        await update_ranking(lead_ids)
+
+    monkeypatch.setattr(published.shard, "update_ranking", note)
+    await published.publisher.publish(START_MS)
+    assert sorted(ranked) == ["u0", "u1", "u2"]
+    monkeypatch.setattr(published.shard.unpublished, "waiting", None)
+    for _ in range(2):
+        await asyncio.sleep(0)  # the portion before is sent
+        await published.publisher.publish(START_MS)
+    assert len(ranked) == 3
