@@ -19,7 +19,8 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streams.transport.consumer import Consumer, ConsumerThread, Parsed
+from streams.transport.consumer import Consumer, ConsumerThread
+from streams.transport.parsed import Parsed
 
 PLACE = TP("web-events", 0)
 
@@ -110,22 +111,28 @@ def records_of(*batches: bytes, at: int = 0, aborted: Any = None) -> PartitionRe
     return PartitionRecords(place, MemoryRecords(b"".join(batches)), aborted, at, None, None, True, READ_COMMITTED)
 
 
-def told(records: Any) -> list[Any]:
+def told(records: Any, next_offset: int) -> list[Any]:
     """All that Leadglow reads of records, and where the next fetch begins."""
     rows: list[Any] = [(r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in records]
-    return [*rows, records.next_fetch_offset]
+    return [*rows, next_offset]
 
 
 def test_parsed_records_equal_those_of_aiokafka() -> None:
     log = [batch(0, [b"a", None, b""]), batch(5, [b"gone"], 7, 1), batch(9, [b"b", b"c"])]
-    for at, aborted in ((0, None), (2, [(7, 5)]), (6, [(7, 5)])):
-        expected = told(records_of(*log, at=at, aborted=aborted))
-        assert told(Parsed(records_of(*log, at=at, aborted=aborted))) == expected
-        assert len(expected) > 2
+    for at, aborted in ((0, None), (1, None), (2, [(7, 5)]), (3, None), (6, [(7, 5)]), (10, None), (11, None)):
+        theirs = records_of(*log, at=at, aborted=aborted)
+        expected = told(list(theirs), theirs.next_fetch_offset)
+        for most in (1, 2, 3, 4, 9):
+            ours, taken = Parsed(records_of(*log, at=at, aborted=aborted)), list[Any]()
+            while part := ours.take(most):
+                taken += part
+                assert len(part) <= most
+                assert ours.next_fetch_offset > part[-1].offset
+            assert told(taken, ours.next_fetch_offset) == expected
     bad = bytearray(log[0])
     bad[-1] ^= 1
     with pytest.raises(CorruptRecordException):
-        list(Parsed(records_of(bytes(bad))))
+        Parsed(records_of(bytes(bad))).take(1)
 
 
 def test_fetched_records_are_released_once_they_are_read() -> None:
@@ -136,7 +143,7 @@ def test_fetched_records_are_released_once_they_are_read() -> None:
         old, new = weakref.ref(theirs), weakref.ref(ours := Parsed(theirs))
         del theirs
         assert old() is None
-        assert len(list(ours)) == 1
+        assert len(ours.take(9)) == 1
         del ours
         assert new() is None
     finally:
@@ -191,6 +198,18 @@ async def test_a_fetch_returns_available_records_or_waits() -> None:
         assert record.value == b"c"
         assert "ConsumerRecord" not in type(record).__name__
         assert consumer.subscription.subscription.assignment.state_value(TopicPartition(*PLACE)).position == 3
+
+
+async def test_a_fetch_returns_so_many_records_and_keeps_the_others() -> None:
+    with fetching() as (consumer, fetch):
+        consumer.bring(records_of(batch(0, [b"x"] * 400), batch(400, [b"y"] * 200)))
+        for expected in (500, 100):
+            assert len((await fetch(0))[TopicPartition(*PLACE)]) == expected
+        assert await fetch(0) == {}
+        consumer.bring(records_of(batch(600, [b"x"] * 300), batch(900, [b"y"] * 300), at=600))
+        assert len((await fetch(0))[TopicPartition(*PLACE)]) == 500
+        consumer.subscription.seek(TopicPartition(*PLACE), 3)
+        assert await fetch(0) == {}
 
 
 async def test_a_fetch_waits_for_nothing_during_a_rebalance() -> None:

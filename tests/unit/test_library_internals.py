@@ -22,13 +22,20 @@ STANDARD = {"_exit", "_replace", "_value_"}
 """Of the standard library and documented there."""
 
 CONSUMER, TOPIC_IDS, WORKER = "streams/transport/consumer.py", "streams/transport/topic_ids.py", "streams/worker.py"
+PARSED, BATCHES = "streams/transport/parsed.py", "streams/transport/batches.py"
 JIT = "streams/accelerator/jit.py"
 FETCHER, KAFKA_API = "aiokafka.consumer.fetcher", "aiokafka.protocol.api"
 FAUST = "faust.transport.drivers.aiokafka"
 PARTS = [
-    ("aiokafka", f"{FETCHER}:PartitionRecords", CONSUMER,
+    ("aiokafka", f"{FETCHER}:PartitionRecords", PARSED,
      "_tp _records _aborted_transactions _check_crcs _isolation_level _records_iterator _consumer_record"),
-    ("aiokafka", f"{FETCHER}:FetchResult", CONSUMER, "_partition_records"),
+    ("aiokafka", f"{FETCHER}:FetchResult", PARSED,
+     "_partition_records _topic_partition _update_position check_assignment has_more getall"),
+    ("aiokafka", "aiokafka.record.memory_records:MemoryRecords", PARSED, "has_next next_batch"),
+    ("aiokafka", "aiokafka.producer.message_accumulator:BatchBuilder", BATCHES,
+     "_relative_offset _closed _buffer _set_producer_state _build size"),
+    ("aiokafka", "aiokafka.record.util", BATCHES, "calc_crc32c"),
+    ("aiokafka", "aiokafka.record.util", "streams/accelerator/forwarding.py", "encode_varint"),
     ("aiokafka", f"{FETCHER}:Fetcher", CONSUMER, "_records _subscriptions _closed _create_fetch_waiter"),
     ("aiokafka", "aiokafka.consumer.subscription_state:SubscriptionState", CONSUMER, "fetch_context subscription"),
     ("aiokafka", "aiokafka.consumer.subscription_state:Assignment", CONSUMER, "tps state_value"),
@@ -67,10 +74,13 @@ PARTS = [
 """(Distribution, class or module, the file that uses it, names)."""
 
 SIGNATURES = [
-    ("aiokafka", f"{FETCHER}:PartitionRecords.__init__", CONSUMER,
+    ("aiokafka", f"{FETCHER}:PartitionRecords.__init__", PARSED,
      "self tp records aborted_transactions fetch_offset key_deserializer value_deserializer check_crcs"
      " isolation_level"),
-    ("aiokafka", f"{FETCHER}:PartitionRecords._consumer_record", CONSUMER, "self tp record"),
+    ("aiokafka", f"{FETCHER}:PartitionRecords._consumer_record", PARSED, "self tp record"),
+    ("aiokafka", f"{FETCHER}:FetchResult.getall", PARSED, "self max_records"),
+    ("aiokafka", "aiokafka.producer.message_accumulator:BatchBuilder._set_producer_state", BATCHES,
+     "self producer_id producer_epoch base_sequence"),
     ("aiokafka", f"{KAFKA_API}:Request.build", TOPIC_IDS, "self request_struct_class"),
     ("faust-streaming", f"{FAUST}:AIOKafkaConsumerThread._create_worker_consumer", CONSUMER, "self transport"),
     ("faust-streaming", f"{FAUST}:AIOKafkaConsumerThread._fetch_records", CONSUMER,
