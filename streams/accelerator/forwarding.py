@@ -7,13 +7,12 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from aiokafka.record.util import encode_varint
 
 from streams.accelerator.kernels.calls import COMPLETE, FIELDS, MAX_OVERHEAD, ROW, find_leads, write_records
 from streams.accelerator.layout import Column
 from streams.accelerator.pointers import Output, Text
-from streams.events.records import SOURCE_HEADER, Headers, Row
-from streams.transport.batches import BATCH_BYTES, ConvertRecord, RecordBatch
+from streams.events.records import SOURCE_HEADER, Row
+from streams.transport.batches import BATCH_BYTES, ConvertRecord, RecordBatch, encode_headers
 
 
 def forward_calls(
@@ -55,7 +54,7 @@ def _merge(fetched: Mapping[str, Sequence[Any]], now_ms: int) -> tuple[list[Any]
 def _read_calls(records: Sequence[Any], names: Sequence[str], places: Column) -> tuple[Text, Column]:
     """Join the values of records; also return rows with everything but the leads."""
     pieces = [record.value or b"" for record in records]
-    pieces += [_encode_headers([(SOURCE_HEADER, b"")])[:-1], *(f"{name}:".encode() for name in names)]
+    pieces += [encode_headers([(SOURCE_HEADER, b"")])[:-1], *(f"{name}:".encode() for name in names)]
     sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
     starts = sizes.cumsum() - sizes
     rows, count = np.zeros(len(records), ROW), len(records)
@@ -69,7 +68,7 @@ def _read_calls(records: Sequence[Any], names: Sequence[str], places: Column) ->
 def _rows_of(made: Sequence[tuple[int, int, Row]]) -> tuple[Text, Column]:
     """Rows for records that are not plain, given an index, the partition and the record of each."""
     pieces = list(
-        chain.from_iterable((key, value or b"", _encode_headers(headers)) for _, _, (_, key, value, headers) in made)
+        chain.from_iterable((key, value or b"", encode_headers(headers)) for _, _, (_, key, value, headers) in made)
     )
     sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
     starts = sizes.cumsum() - sizes
@@ -90,14 +89,5 @@ def _write_batches(text: Text, rows: Column) -> Iterator[RecordBatch]:
         stop = max(int(np.searchsorted(ends, begin + BATCH_BYTES, side="right")), first + 1)
         part, out = rows[first:stop], Output(int(ends[stop - 1]) - begin)
         written = out.written(write_records(text.address, part, out.address))
-        yield RecordBatch(len(part), (int(part["arrival"][0]), int(part["arrival"].max())), bytes(written))
+        yield RecordBatch(len(part), (int(part["arrival"][0]), int(part["arrival"].max())), written)
         first = stop
-
-
-def _encode_headers(headers: Headers) -> bytes:
-    encoded = bytearray()
-    encode_varint(len(headers), encoded.append)
-    for text in chain.from_iterable((name.encode(), value) for name, value in headers):
-        encode_varint(len(text), encoded.append)
-        encoded += text
-    return bytes(encoded)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from struct import Struct
 from typing import Any, Final
 
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.util import calc_crc32c
+from aiokafka.record.util import calc_crc32c, encode_varint
 
-from streams.events.records import Row
+from streams.events.records import Headers, Row
 
 BATCH_BYTES: Final = 512 * 1024
 """The maximum size of a batch of several records."""
@@ -26,13 +27,23 @@ class RecordBatch:
     count: int
     times: tuple[int, int]
     """The time of the first record, and the latest time."""
-    records: bytes
+    records: memoryview
 
 
 ConvertRecord = Callable[[str, Any, int], Mapping[int, Sequence[Row]]]
 """Converts one source record, given its place, the record and its arrival; returns rows by partition."""
 ForwardCalls = Callable[[Mapping[str, Sequence[Any]], int, int, ConvertRecord], dict[int, list[RecordBatch]]]
 """(records by place, current time, partitions, converter of calls that are not plain) -> batches by partition."""
+
+
+def encode_headers(headers: Headers) -> bytes:
+    """The headers of a record, in Kafka's format."""
+    encoded = bytearray()
+    encode_varint(len(headers), encoded.append)
+    for text in chain.from_iterable((name.encode(), value) for name, value in headers):
+        encode_varint(len(text), encoded.append)
+        encoded += text
+    return bytes(encoded)
 
 
 class PreparedBatch(BatchBuilder):  # type: ignore[misc]
@@ -57,7 +68,8 @@ class PreparedBatch(BatchBuilder):  # type: ignore[misc]
         if self._buffer is None:
             length, count, times = self.size() - _AFTER_LENGTH, self._batch.count, self._batch.times
             header = _HEADER.pack(0, length, -1, _FORMAT, 0, 0, count - 1, *times, *self._producer_state, count)
-            self._buffer = bytearray(header + self._batch.records)
+            self._buffer = bytearray(header)
+            self._buffer += self._batch.records
             crc = calc_crc32c(memoryview(self._buffer)[_AFTER_CRC:])
             self._buffer[_CRC:_AFTER_CRC] = crc.to_bytes(4, "big")
         return self._buffer
