@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from streams.environment import Environment
@@ -41,18 +42,22 @@ class Reader:
         return read.batch, [self._reject(record, reject) for record, reject in read.rejects]
 
     def _read_owners(self, records: Sequence[Any], position: Position) -> Sequence[Owner]:
-        """Read the headers of records; the usual ones, with an event of intake each, together."""
-        marks = [record.headers for record in records]
-        names = {mark[0][0] if len(mark) == 1 else len(mark) for mark in marks}
-        unusual = names - {0, SOURCE_HEADER} or [record for record in records if record.value is None]
-        if unusual or len(names) > 1:
-            return [
-                self._read_marked(record, position) if record.headers or record.value is None else ""
-                for record in records
-            ]
-        if 0 in names:
+        """Read the headers of records; those of events in a row that intake forwarded are read together."""
+        if not any([record.headers or record.value is None for record in records]):  # noqa: C419 - a list is faster
             return [""] * len(records)
-        new = position.are_new([mark[0][1] for mark in marks])
+        owners: list[Owner] = []
+        for forwarded, run in groupby(records, _is_forwarded_event):
+            if forwarded:
+                owners += self._read_forwarded(list(run), position)
+            else:
+                owners += [
+                    self._read_marked(record, position) if record.headers or record.value is None else ""
+                    for record in run
+                ]
+        return owners
+
+    def _read_forwarded(self, records: Sequence[Any], position: Position) -> Sequence[Owner]:
+        new = position.are_new([record.headers[0][1] for record in records])
         keys = [(record.key or b"").decode("utf-8", "replace") for record in records]
         if all(new):
             return keys
@@ -87,6 +92,12 @@ class Reader:
         self._env.metrics.rejected.labels(reject.reason).inc()
         place = f"{self._env.topics.lead_events}:{self._partition}:{record.offset}"
         return reject_record(self._env.topics.rejected, record, place, reject)
+
+
+def _is_forwarded_event(record: Any) -> bool:
+    """Whether the source is the only header, as intake writes it for events."""
+    headers = record.headers
+    return len(headers) == 1 and headers[0][0] == SOURCE_HEADER and record.value is not None
 
 
 _UNREADABLE_TIME: Final = (
