@@ -165,8 +165,7 @@ async def _measure_others(rig: Rig, options: argparse.Namespace) -> dict[str, An
     results: dict[str, Any] = {}
     if "latency" in options.only:
         _say("latency")
-        results["latency_ms"] = await latency.raw(rig, options.seconds)
-        results["latency_ms"] |= await latency.handoff(rig, options.seconds)
+        results["latency_ms"] = await latency.measured(rig, options.seconds)
     if "scale" in options.only:
         _say("scale")
         results["scale"] = await scale.measured(rig, options.events, options.scale_leads, options.scale_workers)
@@ -222,7 +221,7 @@ def table(results: dict[str, Any]) -> str:
             f"{part['cpu_us_per_event']:>14.1f}{part['rss_peak_bytes'] / 2**20:>10.0f}{alerts:>8}"
         )
     rows += [f"{name}: {value}" for name, value in results["ratios"].items()]
-    rows += [f"latency, ms, {name}: {value}" for name, value in results.get("latency_ms", {}).items()]
+    rows += latency.lines(results.get("latency_ms", {}))
     rows += [f"{name}: {results[name]}" for name in (*REDIS, "expected_alerts") if name in results]
     rows += scale.lines(results["scale"]) if "scale" in results else []
     for kind, found in results.get("collector", {}).items():

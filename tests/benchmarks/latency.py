@@ -1,84 +1,49 @@
-"""From producing to receiving: raw Kafka, raw Kafka under load, and event to handoff under the same load."""
+"""From sending to receiving: Kafka alone, Kafka under load, and event to handoff under the same load, by stage."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
-from tests.benchmarks import leadglow
+from streams.store.redis import RedisStore
+from tests.benchmarks import board, leadglow, stages, stopwatch
 from tests.benchmarks.measure import Figures, percentile
+from tests.benchmarks.reading import Client
 from tests.benchmarks.rig import Rig, now_ms
-from tests.benchmarks.workload import PARTITIONS, Loader, create_topics, demo_request, events
+from tests.benchmarks.workload import PARTITIONS, create_topics, demo_request, preload
 
 ROUND_TRIPS = 2000
-EVENTS_PER_S = 5000
-HOT_EVERY = 100
-"""One fresh lead that becomes hot per so many events of the background: 50 a second."""
-TICK_S = 0.01
+RATES = (500, 5_000, 20_000)
+"""Events per second."""
 WARM_UP_S = 3
-PATIENCE_S = 60
+STORED = 50_000
+"""Events of the month before, so that leads are stored and some of them fall due."""
+READ_EVERY_S = 0.1
+"""How often the ranking of the board is read meanwhile."""
+GOAL = "at most 50, stretch 20"
 
 
-@asynccontextmanager
-async def listening(kafka: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer at the end of every partition of a topic."""
-    async with AIOKafkaConsumer(bootstrap_servers=kafka) as consumer:
-        consumer.assign([TopicPartition(topic, partition) for partition in range(PARTITIONS)])
-        await consumer.seek_to_end()
-        yield consumer
-
-
-class Stopwatch:
-    """Sends hot leads and records when the alert of each arrives."""
-
-    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
-        self._loader = Loader(producer, topic)
-        self._sent_s: dict[bytes, float] = {}
-        self._seen_s: dict[bytes, float] = {}
-        self._news = asyncio.Event()
-
-    async def drive(self, seconds: float, prefix: str) -> None:
-        """Send the background and the hot leads, each when it falls due, for so long."""
-        start_ms, span_ms = now_ms(), int(seconds * 1000)
-        hot: list[bytes] = []
-        background = events(int(EVENTS_PER_S * seconds), start_ms + span_ms, span_ms, seed=start_ms)
-        for n, event in enumerate(background):
-            while event.at_ms > now_ms():
-                await self._flush(hot)
-                await asyncio.sleep(TICK_S)
-            await self._loader.add(event)
-            if n % HOT_EVERY == 0:
-                hot.append(f"{prefix}-{n}".encode())
-                await self._loader.add(demo_request(f"{prefix}-{n}", event.at_ms))
-        await self._flush(hot)
-
-    async def _flush(self, hot: list[bytes]) -> None:
-        self._sent_s |= dict.fromkeys(hot, time.perf_counter())
-        hot.clear()
-        await self._loader.flush()
-
-    async def watch(self, consumer: AIOKafkaConsumer) -> None:
-        """Note the first sight of every key, until cancelled."""
-        while True:
-            batches = await consumer.getmany(timeout_ms=1000)
-            at_s = time.perf_counter()
-            for records in batches.values():
-                for record in records:
-                    self._seen_s.setdefault(record.key, at_s)
-            self._news.set()
-
-    async def latencies_ms(self, prefix: str) -> list[float]:
-        """Milliseconds from sent to seen of every hot lead with this prefix, once all have been seen."""
-        sent = {key: at_s for key, at_s in self._sent_s.items() if key.startswith(prefix.encode())}
-        async with asyncio.timeout(PATIENCE_S):
-            while not sent.keys() <= self._seen_s.keys():
-                self._news.clear()
-                await self._news.wait()
-        return [(self._seen_s[key] - at_s) * 1000 for key, at_s in sent.items()]
+async def measured(rig: Rig, seconds: float) -> dict[str, Any]:
+    """Everything: each figure in ms but the rates that were reached."""
+    topic = rig.name("raw")
+    await create_topics(rig.kafka.address, topic)
+    figures: dict[str, Any] = summary("raw", await alone(rig))
+    async with stopwatch.started(rig.kafka.address, topic, topic) as watch:
+        await watch.drive(RATES[0], 1, "warm")
+        for rate in RATES:
+            await watch.drive(rate, seconds, f"raw{rate}")
+            figures |= summary(f"raw_loaded_{rate}", watch.latencies_ms(await watch.wait_seen(f"raw{rate}")))
+    figures |= await handoff(rig, seconds)
+    for rate in RATES:
+        above = figures[f"handoff_{rate}_p99"] - figures[f"raw_loaded_{rate}_p99"]
+        figures[f"handoff_{rate}_p99_above_raw_loaded"] = round(above, 2)
+    return figures
 
 
 async def alone(rig: Rig) -> list[float]:
@@ -86,7 +51,7 @@ async def alone(rig: Rig) -> list[float]:
     topic, trips_ms = rig.name("round-trip"), []
     await create_topics(rig.kafka.address, topic)
     async with (
-        listening(rig.kafka.address, topic) as consumer,
+        stopwatch.listening(rig.kafka.address, topic) as consumer,
         AIOKafkaProducer(bootstrap_servers=rig.kafka.address) as producer,
     ):
         for n in range(ROUND_TRIPS + 100):  # the first hundred warm up
@@ -99,37 +64,92 @@ async def alone(rig: Rig) -> list[float]:
     return trips_ms[100:]
 
 
-async def under_load(rig: Rig, source: str, out: str, seconds: float) -> list[float]:
-    """From ``source`` to ``out`` at the stated rate; the same topic twice measures Kafka alone."""
-    async with (
-        listening(rig.kafka.address, out) as consumer,
-        AIOKafkaProducer(bootstrap_servers=rig.kafka.address) as producer,
-    ):
-        stopwatch = Stopwatch(producer, source)
-        watching = asyncio.create_task(stopwatch.watch(consumer))
-        try:
-            await stopwatch.drive(WARM_UP_S, "warm")
-            await stopwatch.latencies_ms("warm")  # the worker has joined and caught up
-            await stopwatch.drive(seconds, "hot")
-            return await stopwatch.latencies_ms("hot")
-        finally:
-            watching.cancel()
-
-
-async def raw(rig: Rig, seconds: float) -> Figures:
-    """Kafka without Leadglow: one record at a time, and under the load."""
-    topic = rig.name("raw")
-    await create_topics(rig.kafka.address, topic)
-    return summary("raw", await alone(rig)) | summary("raw_loaded", await under_load(rig, topic, topic, seconds))
-
-
-async def handoff(rig: Rig, seconds: float) -> Figures:
-    """From an event on a source topic to its alert on handoff, through a worker."""
+async def handoff(rig: Rig, seconds: float) -> dict[str, Any]:
+    """From an event on a source topic to its alert on handoff, through a worker, while a board is read."""
     names = leadglow.topics(rig, "latency")
-    await leadglow.prepare(rig, names)
+    await preload(rig.kafka.address, names["sources"], STORED, now_ms())
+    await leadglow.prepare(rig, names, names["sources"])
     await rig.empty_redis()
-    async with leadglow.working(rig, "latency", names):
-        return summary("handoff", await under_load(rig, names["sources"], names["handoff"], seconds))
+    file = rig.folder / "latency-notes.json"
+    figures: dict[str, Any] = {}
+    spans: dict[int, tuple[float, float]] = {}
+    leads: dict[int, list[str]] = {}
+    traced = ("tests.benchmarks.traced", str(file))
+    async with (
+        stopwatch.started(rig.kafka.address, names["sources"], names["handoff"]) as watch,
+        leadglow.working(rig, "latency", names, command=traced) as worker,
+        _read_board(rig, names),
+    ):
+        await _wait_stored(rig, worker)
+        await watch.drive(RATES[0], WARM_UP_S, "warm")
+        for rate in RATES:
+            start_s = time.perf_counter()
+            reached = await watch.drive(rate, seconds, f"hot{rate}")
+            leads[rate] = await watch.wait_seen(f"hot{rate}")
+            spans[rate] = start_s, max(watch.seen_s[lead] for lead in leads[rate])
+            figures |= summary(f"handoff_{rate}", watch.latencies_ms(leads[rate]))
+            figures[f"sent_{rate}_per_second"] = round(reached)
+            figures[f"handled_{rate}_per_second"] = round(rate * seconds / (spans[rate][1] - start_s))
+    notes = stages.Notes(json.loads(file.read_text()))
+    found = await stopwatch.find(
+        rig.kafka.address, names["lead_events"], {lead for each in leads.values() for lead in each}
+    )
+    for name in ("timed_leads", "published_leads"):
+        figures |= {f"{name}_{rate}": notes.count(name, *spans[rate]) for rate in RATES}
+    return figures | {"stages": {rate: _stages(watch, leads[rate], notes, found) for rate in RATES}}
+
+
+def _stages(
+    watch: stopwatch.Stopwatch, leads: Sequence[str], notes: stages.Notes, found: dict[str, tuple[int, int]]
+) -> dict[str, list[float]]:
+    loader = watch.loader
+    trips = [
+        stages.Trip(
+            lead,
+            loader.sent_s[lead],
+            loader.acknowledged_s[lead],
+            watch.seen_s[lead],
+            loader.places[lead],
+            found[lead],
+        )
+        for lead in leads
+    ]
+    return stages.summary(stages.spent_ms(notes, trips))
+
+
+async def _wait_stored(rig: Rig, worker: leadglow.Worker) -> None:
+    """Wait until the events of the month before are scored."""
+    store = RedisStore(rig.redis.address, rig.name("latency"), partitions=PARTITIONS)
+    await leadglow.scored(worker, store, STORED)
+    await store.close()
+
+
+@asynccontextmanager
+async def _read_board(rig: Rig, names: dict[str, str]) -> AsyncIterator[None]:
+    """A board whose ranking is read regularly."""
+    async with board.running(rig, names, rig.redis.address, "latency") as watched:
+        reading = asyncio.create_task(_read(Client(watched.url)))
+        try:
+            yield
+        finally:
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+
+
+async def _read(client: Client) -> None:
+    while True:
+        await client.status("/api/v1/leads?limit=100")
+        await asyncio.sleep(READ_EVERY_S)
+
+
+def lines(figures: dict[str, Any]) -> list[str]:
+    """The figures and the table of stages, for people."""
+    return [
+        f"latency, ms, {name}: {value}{f' (goal: {GOAL})' if name.endswith('above_raw_loaded') else ''}"
+        for name, value in figures.items()
+        if name != "stages"
+    ] + stages.lines(figures.get("stages", {}))
 
 
 def summary(name: str, values: Sequence[float]) -> Figures:

@@ -70,9 +70,17 @@ async def scored(worker: Worker, store: RedisStore, events: int) -> None:
 
 @asynccontextmanager
 async def working(
-    rig: Rig, part: str, names: dict[str, str], scorecards: Path = SCORECARD, number: int = 1
+    rig: Rig,
+    part: str,
+    names: dict[str, str],
+    scorecards: Path = SCORECARD,
+    number: int = 1,
+    command: tuple[str, ...] = ("app", "worker"),
 ) -> AsyncIterator[Worker]:
-    """A worker on these topics, stopped in the end; workers of the same part share its namespace and its work."""
+    """A worker on these topics, stopped in the end; workers of the same part share its namespace and its work.
+
+    ``command`` is its Python module.
+    """
     settings = {
         "kafka": rig.kafka.address,
         "kafka_idempotence": str(rig.kafka.idempotent),
@@ -86,7 +94,7 @@ async def working(
     }
     env = {f"LEADGLOW_{name.upper()}": value for name, value in settings.items()}
     log = rig.folder / f"{part}-{number}.log"
-    worker = Worker(await spawn(log, "app", "worker", env=env), log)
+    worker = Worker(await spawn(log, *command, env=env), log)
     try:
         yield worker
     except TimeoutError as error:
