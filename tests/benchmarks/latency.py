@@ -26,7 +26,6 @@ STORED = 50_000
 """Events of the month before, so that leads are stored and some of them fall due."""
 READ_EVERY_S = 0.1
 """How often the ranking of the board is read meanwhile."""
-GOAL = "at most 50, stretch 20"
 
 
 async def measured(rig: Rig, seconds: float) -> dict[str, Any]:
@@ -145,11 +144,9 @@ async def _read(client: Client) -> None:
 
 def lines(figures: dict[str, Any]) -> list[str]:
     """The figures and the table of stages, for people."""
-    return [
-        f"latency, ms, {name}: {value}{f' (goal: {GOAL})' if name.endswith('above_raw_loaded') else ''}"
-        for name, value in figures.items()
-        if name != "stages"
-    ] + stages.lines(figures.get("stages", {}))
+    return [f"latency, ms, {name}: {value}" for name, value in figures.items() if name != "stages"] + stages.lines(
+        figures.get("stages", {})
+    )
 
 
 def summary(name: str, values: Sequence[float]) -> Figures:

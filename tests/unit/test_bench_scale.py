@@ -36,7 +36,7 @@ def test_lines_name_every_figure() -> None:
 
 
 def test_goals_are_shown_beside_the_figures_of_a_run() -> None:
-    latency = {"handoff_p99": 70.0, "raw_loaded_p99": 12.5}
+    latency = {"handoff_500_p99_above_raw_loaded": 57.5}
     head, ratio, over_raw = goals.lines({"ratios": {"mixed_cpu_us_per_event_to_scoring": 2.1}, "latency_ms": latency})
     assert head.split() == ["goals", "measured", "at", "most", "stretch"]
     assert ratio.split()[-3:] == ["2.10", "2.5", "1.5"]
