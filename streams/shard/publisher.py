@@ -11,6 +11,8 @@ from streams.shard.alert import score_record
 from streams.shard.shard import Shard
 from streams.transport.channel import Channel
 
+RANKED = 10_000
+"""The number of leads whose ranking and schedule are updated before other work of the shard."""
 SHOWN = 1000
 """The number of leads whose ranking and schedule are updated in one step."""
 ROWS = 200
@@ -44,7 +46,7 @@ class Publisher:
     async def publish(self, at_ms: int) -> None:
         """Update ranking and schedule of changed leads, and send their scores unless earlier ones still wait."""
         unpublished = self._shard.unpublished
-        lead_ids = unpublished.take_unranked()
+        lead_ids = unpublished.take_unranked(RANKED)
         for first in range(0, len(lead_ids), SHOWN):
             await self._shard.update_ranking(lead_ids[first : first + SHOWN])
         if self._idle and not self._left:  # listing all takes long after a backlog

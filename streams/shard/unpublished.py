@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
+from itertools import islice
 
 
 class Unpublished:
@@ -14,7 +15,7 @@ class Unpublished:
         """The leads in the list of the store, with the version of the shard that changed each."""
         self._published: dict[str, int] = {}
         """Those of them that are published, with the published version."""
-        self._unranked = dict.fromkeys(self.versions)
+        self._unranked = self.versions.copy()
         """The leads whose places in ranking and schedule may be out of date."""
 
     @property
@@ -23,31 +24,35 @@ class Unpublished:
         return bool(self._published)
 
     def waiting(self) -> dict[str, int]:
-        """The leads to publish, with their versions."""
-        return {lead_id: at for lead_id, at in self.versions.items() if lead_id not in self._published}
+        """The leads to publish whose places are up to date, with their versions."""
+        published, unranked = self._published, self._unranked
+        return {i: at for i, at in self.versions.items() if i not in published and i not in unranked}
 
-    def take_unranked(self) -> list[str]:
-        """The leads that changed since the last call."""
-        unranked, self._unranked = list(self._unranked), {}
-        return unranked
+    def take_unranked(self, most: int) -> list[str]:
+        """Up to ``most`` leads whose places may be out of date; they are not returned again until they change."""
+        taken = list(islice(self._unranked, most))
+        for lead_id in taken:
+            del self._unranked[lead_id]
+        return taken
 
-    def to_add(self, changed: Iterable[str]) -> list[str]:
+    def to_add(self, changed: Set[str]) -> list[str]:
         """The leads changed by a step that the store must add to its list."""
-        return [lead_id for lead_id in changed if lead_id not in self.versions or lead_id in self._published]
+        return [*(changed - self.versions.keys()), *(changed & self._published.keys())]
 
     def to_remove(self, changed: Collection[str]) -> list[str]:
         """The published leads that the store can remove from its list, without those that the step changed again."""
         return [i for i, at in self._published.items() if self.versions.get(i) == at and i not in changed]
 
-    def note_commit(self, removed: Iterable[str], changed: Iterable[str], version: int) -> None:
+    def note_commit(self, removed: Iterable[str], changed: Set[str], version: int) -> None:
         """Note the changes of a committed step; ``version`` is the new version of the shard."""
         for lead_id in removed:
             self.versions.pop(lead_id, None)
             self._published.pop(lead_id, None)
-        for lead_id in changed:
-            self.versions[lead_id] = version
-            self._unranked[lead_id] = None
-            self._published.pop(lead_id, None)
+        for lead_id in changed & self._published.keys():
+            del self._published[lead_id]
+        now = dict.fromkeys(changed, version)  # fast with many leads: their hashes are not computed again
+        self.versions |= now
+        self._unranked |= now
 
     def note_published(self, versions: Mapping[str, int]) -> list[str]:
         """Note the published versions of these leads; returns the leads that have not changed since."""

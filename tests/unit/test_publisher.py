@@ -233,3 +233,12 @@ async def test_leads_that_wait_are_not_listed_again_while_others_are_sent(
         await asyncio.sleep(0)  # the portion before is sent
         await published.publisher.publish(START_MS)
     assert len(ranked) == 3
+
+
+async def test_many_leads_are_ranked_in_several_turns_and_published_once_ranked(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.shard.publisher.RANKED", 2)
+    await published.shard.score_batch([record(i, f"u{i}") for i in range(5)])
+    turns = [len(await published.publish()) for _ in range(4)]
+    assert turns == [2, 2, 1, 0]
