@@ -23,7 +23,7 @@ from streams.shard.conflict import Conflict
 from streams.shard.publisher import Publisher
 from streams.shard.relay import Relay
 from streams.shard.shard import Shard
-from streams.shard.turns import pause_s
+from streams.shard.turns import TIMER_S, pause_s
 from streams.transport.channel import MAX_RECORDS, Channel
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ class ShardLane:
         """Whether the broker's end offsets are reliable; then ``open`` detects a truncated topic."""
         self._conflicts = 0
         self._published_s = self._tidied_s = self.progress_s = monotonic_s()
+        self._advanced_s = -TIMER_S
         self._sweep: AsyncIterator[tuple[str, bytes]] | None = None
 
     # For the worker -------------------------------------------------------------------------------------------
@@ -272,13 +273,15 @@ class ShardLane:
             await self.shard.sync_store()
 
     async def _advance_due(self, clock: int) -> None:
-        due = self.shard.next_due
-        if due > clock:
+        due, now_s = self.shard.next_due, monotonic_s()
+        if due > clock or now_s - self._advanced_s < TIMER_S:
             return
         if not self.lag:
             late_ms = self.shard.env.clock.now_ms() - due
             self._metrics.timer_lateness_seconds.observe(max(late_ms, 0) / 1000)
         await self.shard.advance_due(clock)
+        if self.shard.next_due > clock:  # else more leads are due than one step advances
+            self._advanced_s = now_s
 
     async def _rescore_some(self, clock: int) -> None:
         """Score the next leads by the new scorecards."""

@@ -8,6 +8,8 @@ TURN_S = 0.1
 """How long a lane waits for records before it checks for timed work, while there is some."""
 IDLE_TURN_S = 2.0
 """How long it waits at most while there is none."""
+TIMER_S = 0.25
+"""The time between two readings of the schedule: leads that fall due meanwhile are advanced in one step."""
 
 
 def pause_s(shard: Shard, busy: bool) -> float:

@@ -29,6 +29,8 @@ IDLE_S = 0.5
 CROWDED_S = 0.05
 """How long a fetch waits while the queue of some partition is full, because it may have room soon."""
 ROOM_S = 0.005
+GATHER_S, FEW_RECORDS = 0.005, 500
+"""The pause after a fetch of few records: more arrive meanwhile, and every fetch, step and request has a fixed cost."""
 
 
 class Handler(Protocol):
@@ -142,6 +144,8 @@ class Consumer(driver.Consumer):
                 {_tp(tp): batch for tp, batch in records.items()},
                 {_tp(tp): self.highwater(tp) or 0 for tp in records},
             )
+            if sum(map(len, records.values())) < FEW_RECORDS:
+                await asyncio.sleep(GATHER_S)
 
     async def _fetch(self, ready: set[Any], wait_s: float) -> Mapping[Any, Sequence[Any]]:
         """Fetch records of these partitions; return none if a rebalance has begun meanwhile."""

@@ -19,7 +19,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streams.transport.consumer import Consumer, ConsumerThread
+from streams.transport.consumer import FEW_RECORDS, GATHER_S, Consumer, ConsumerThread
 from streams.transport.parsed import Parsed
 
 PLACE = TP("web-events", 0)
@@ -93,6 +93,39 @@ async def test_a_running_fetch_ends_before_the_seek_of_a_rebalance() -> None:
     fetched.set()
     await asyncio.gather(draining, seeking)
     assert steps == ["fetched", {PLACE: 51}]
+
+
+@pytest.mark.parametrize(
+    ("records", "pauses"), [(1, [GATHER_S]), (FEW_RECORDS - 1, [GATHER_S]), (FEW_RECORDS, []), (0, [])]
+)
+async def test_the_next_fetch_gathers_records_unless_there_are_many(
+    records: int, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def getmany(*_: Any) -> dict[TP, list[int]]:
+        return {PLACE: list(range(records))} if records else {}
+
+    monkeypatch.setattr("streams.transport.consumer.asyncio.sleep", sleep)
+    consumer: Any = object.__new__(Gathering)
+    consumer._getmany, consumer._get_active_partitions = getmany, lambda: {PLACE}
+    await consumer._drain_once()
+    assert slept == pauses
+
+
+class Gathering(Consumer):
+    """A consumer without Faust, whose records go nowhere."""
+
+    handler: Any = SimpleNamespace(is_full=lambda _: False, enqueue=lambda *_: None)  # type: ignore[mutable-override]
+    app = SimpleNamespace(consumer_generation_id=1)
+    flow_active = True
+
+    def highwater(self, _: Any) -> int:
+        """The end of any partition."""
+        return 0
 
 
 # Records as they were parsed ----------------------------------------------------------------------------------

@@ -9,6 +9,9 @@ import pytest
 
 from streams.shard.conflict import Conflict
 from streams.shard.lane import OwnershipLost, ShardLane
+from streams.shard.turns import TIMER_S
+
+NOW_MS = 1_000_000
 
 
 class Lane(ShardLane):
@@ -52,3 +55,50 @@ async def test_three_conflicts_in_a_row_are_another_owner(lane: Lane) -> None:
 
 async def test_conflicts_between_steps_are_none_in_a_row(lane: Lane) -> None:
     await lane.turn("!+!+!!+!!+")
+
+
+class Schedule:
+    """A shard in which leads fall due, 500 of which are advanced in one step."""
+
+    def __init__(self) -> None:
+        self.next_due, self.waiting, self.readings = 0, 0, 0
+        self.env = SimpleNamespace(clock=SimpleNamespace(now_ms=lambda: NOW_MS))
+        self.position = SimpleNamespace(checkpoint=0)
+
+    def fall_due(self, leads: int) -> None:
+        """So many leads are due now."""
+        self.waiting, self.next_due = leads, NOW_MS
+
+    async def advance_due(self, clock: int) -> None:
+        """Advance some of them."""
+        self.readings += 1
+        self.waiting = max(self.waiting - 500, 0)
+        self.next_due = clock if self.waiting else clock + 60_000
+
+
+@pytest.fixture
+def schedule(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Schedule:
+    lane.shard = schedule = Schedule()  # type: ignore[assignment]
+    lane._metrics = SimpleNamespace(timer_lateness_seconds=SimpleNamespace(observe=lambda _: None))  # type: ignore[assignment]
+    monkeypatch.setattr("streams.shard.lane.monotonic_s", lambda: 1000.0)
+    return schedule
+
+
+async def test_leads_that_fall_due_soon_after_each_other_are_advanced_together(
+    lane: Lane, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule.fall_due(1)
+    await lane._advance_due(NOW_MS)
+    schedule.fall_due(1)
+    await lane._advance_due(NOW_MS)
+    assert schedule.readings == 1
+    monkeypatch.setattr("streams.shard.lane.monotonic_s", lambda: 1000.0 + TIMER_S)
+    await lane._advance_due(NOW_MS)
+    assert schedule.readings == 2
+
+
+async def test_more_leads_than_one_step_advances_do_not_wait(lane: Lane, schedule: Schedule) -> None:
+    schedule.fall_due(1200)
+    for _ in range(4):
+        await lane._advance_due(NOW_MS)
+    assert (schedule.waiting, schedule.readings) == (0, 3)
