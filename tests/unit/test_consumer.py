@@ -119,8 +119,8 @@ async def test_the_next_fetch_gathers_records_unless_there_are_many(
 class Gathering(Consumer):
     """A consumer without Faust, whose records go nowhere."""
 
-    handler: Any = SimpleNamespace(is_full=lambda _: False, enqueue=lambda *_: None)  # type: ignore[mutable-override]
-    app = SimpleNamespace(consumer_generation_id=1)
+    handler: Any = SimpleNamespace(is_full=lambda _: False, enqueue=lambda *_: None)
+    app: Any = SimpleNamespace(consumer_generation_id=1)
     flow_active = True
 
     def highwater(self, _: Any) -> int:
