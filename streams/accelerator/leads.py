@@ -12,7 +12,7 @@ import numpy as np
 from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.fitting import fits
 from streams.accelerator.id_index import NOWHERE
-from streams.accelerator.layout import KIND
+from streams.accelerator.layout import KIND, Column
 from streams.accelerator.loading import put_leads
 from streams.accelerator.table import Table
 from streams.scoring.lead import Lead, State
@@ -28,6 +28,8 @@ class AcceleratedLeads:
         """Start with no lead loaded; ``at_home`` decides whether an unknown lead belongs to this shard."""
         self._scorer = Scorer(rules, at_home)
         self._table = Table(rules)
+        self._rows_of_step = list[Column]()
+        """Every row that the current step may have touched."""
         self._forget_matches()
 
     @property
@@ -109,6 +111,7 @@ class AcceleratedLeads:
         """Forget every lead."""
         self._scorer.states.clear()
         self._table = Table(self.rules)
+        self._rows_of_step.clear()
         self._forget_matches()
 
     @contextmanager
@@ -126,6 +129,6 @@ class AcceleratedLeads:
                 touched[lead_id] = lead
         yield
         self.put_leads({lead_id: states[lead_id] for lead_id in rows})
-        for lead_id in rows:
-            if lead_id in known and touched.pop(lead_id, None) is not None:
-                self._table.leads["touched"][known[lead_id]] = 1
+        placed = [known[i] for i in rows if i in known and touched.pop(i, None) is not None]
+        self._table.leads["touched"][placed] = 1
+        self._rows_of_step.append(np.array(placed, np.int64))

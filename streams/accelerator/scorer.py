@@ -7,6 +7,7 @@ plain, a lead in the table becomes an object for a while. The results have the s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from streams.scoring.score import Standing, published
 from streams.scoring.scorer import CLOSE_MS
 from streams.scoring.stages import standing
 
+_NO_ROWS: Final = np.zeros(0, np.int64)
+
 
 class AcceleratedScorer(AcceleratedLeads):
     """The leads of one shard, changed by events, control records and time."""
@@ -37,6 +40,7 @@ class AcceleratedScorer(AcceleratedLeads):
         events = np.zeros(len(batch.kinds), INPUT)
         self._match(batch, events)
         events["row"] = self._rows(batch)
+        self._rows_of_step.append(events["row"][events["row"] != NOWHERE])
         events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
         events["known"] = batch.known
         noted = self._note_extras(batch, events)
@@ -188,7 +192,9 @@ class AcceleratedScorer(AcceleratedLeads):
         outcome = self._scorer.finish()
         begun = list(outcome.blobs)
         table, leads = self._table, self._table.leads
-        rows = np.flatnonzero(leads["touched"][: len(table.ids)])
+        rows = np.unique(np.concatenate([_NO_ROWS, *self._rows_of_step]))
+        rows = rows[leads["touched"][rows] == 1]
+        self._rows_of_step.clear()
         if len(rows):
             leads["touched"][rows], leads["stuck"][rows], leads["stale"][rows] = 0, 0, 1
             outcome.packed = table.pack(rows)
