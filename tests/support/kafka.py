@@ -14,6 +14,7 @@ from pathlib import Path
 from app.embedded.broker import start_broker
 from app.embedded.child import run_child
 from app.embedded.server import Server, free_port
+from tests.support.locks import turn_at
 from tests.support.servers import Running, docker_answers
 
 POM = Path(__file__).with_name("pom.xml")
@@ -76,7 +77,8 @@ def start_apache_kafka(
     Given the directory and the port of one that was stopped, it goes on with its data. ``protocol`` is what it talks
     to clients and ``settings`` what that takes; ``users`` can log in by SCRAM, as StorageTool wants them written.
     """
-    _fetch_jars()
+    with turn_at(LIBS):
+        _fetch_jars()
     port, controller = port or free_port(), free_port()
     config = directory / "server.properties"
     listeners = _listeners(f"127.0.0.1:{port}", f"127.0.0.1:{controller}", f"127.0.0.1:{port}", protocol)

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 from app.embedded.child import run_child, start_child
+from tests.support.locks import turn_at
 
 SOURCES = Path(__file__).parents[1] / "e2e" / "sdks"
 CACHE = Path(__file__).parents[2] / "build"
@@ -30,14 +31,17 @@ def install_sdks() -> Path:
         missing(f"Node {NODE_NEEDED} or later, and npm")
     lock = (SOURCES / "package-lock.json").read_bytes()
     folder = CACHE / f"sdks-{hashlib.sha256(lock).hexdigest()[:16]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    for source in filter(Path.is_file, SOURCES.iterdir()):
-        shutil.copy(source, folder)
-    installed = folder / "installed"
-    if not installed.exists():
-        argv = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        run_child(argv, INSTALL_S, cwd=folder)
-        installed.touch()
+    with turn_at(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in filter(Path.is_file, SOURCES.iterdir()):
+            copy = folder / source.name
+            if not copy.exists() or copy.read_bytes() != source.read_bytes():  # else another process may be reading it
+                shutil.copy(source, copy)
+        installed = folder / "installed"
+        if not installed.exists():
+            argv = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            run_child(argv, INSTALL_S, cwd=folder)
+            installed.touch()
     return folder
 
 
