@@ -85,7 +85,7 @@ class Shard:
         self._read_control(control)
         waiting = self.outbox = await self.env.store.outbox(self.partition, MAX_WAITING)
         self.catching_up = bool(waiting) or self.handoff_offset == 0
-        self.unpublished = Unpublished(await self.env.store.dirty(self.partition), -self._opening)
+        self.unpublished = Unpublished(await self.env.store.dirty(self.partition))
         self.next_due = await self.env.store.next_due(self.partition) or math.inf
         self.relay(waiting)
 
@@ -211,7 +211,7 @@ class Shard:
             self.acknowledged = 0
         if self.fresh:
             self.fresh, self.scored_by = False, self.scorer.rules.version
-        self.unpublished.note_commit(commit.clean, outcome.dirty, self.version)
+        self.unpublished.note_commit(commit.clean, outcome.dirty)
         self.outbox += commit.outbox
         self.next_due = min([self.next_due, *(due for due in outcome.due.values() if due is not None)])
         for name, count in outcome.tally.items():

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Set
-from itertools import islice
+from itertools import count, islice
+
+_numbers = count()
 
 
 class Unpublished:
     """The dirty leads in the list of the store, and which of them this process has published."""
 
-    def __init__(self, lead_ids: Iterable[str] = (), version: int = 0) -> None:
+    def __init__(self, lead_ids: Iterable[str] = ()) -> None:
         """Start with the leads that the store lists as dirty."""
-        self.versions = dict.fromkeys(lead_ids, version)
-        """The leads in the list of the store, with the version of the shard that changed each."""
+        self.versions = dict.fromkeys(lead_ids, next(_numbers))
+        """The leads in the list of the store, each with a version: a number that no other change has in this process.
+
+        Versions of the shard are used again after a store has lost its latest steps."""
         self._published: dict[str, int] = {}
         """Those of them that are published, with the published version."""
         self._unranked = self.versions.copy()
@@ -37,20 +41,20 @@ class Unpublished:
 
     def to_add(self, changed: Set[str]) -> list[str]:
         """The leads changed by a step that the store must add to its list."""
-        return [*(changed - self.versions.keys()), *(changed & self._published.keys())]
+        return [i for i in changed if i not in self.versions or i in self._published]
 
     def to_remove(self, changed: Collection[str]) -> list[str]:
         """The published leads that the store can remove from its list, without those that the step changed again."""
         return [i for i, at in self._published.items() if self.versions.get(i) == at and i not in changed]
 
-    def note_commit(self, removed: Iterable[str], changed: Set[str], version: int) -> None:
-        """Note the changes of a committed step; ``version`` is the new version of the shard."""
+    def note_commit(self, removed: Iterable[str], changed: Set[str]) -> None:
+        """Note the changes of a committed step."""
         for lead_id in removed:
             self.versions.pop(lead_id, None)
             self._published.pop(lead_id, None)
         for lead_id in changed & self._published.keys():
             del self._published[lead_id]
-        now = dict.fromkeys(changed, version)  # fast with many leads: their hashes are not computed again
+        now = dict.fromkeys(changed, next(_numbers))  # fast with many leads: their hashes are not computed again
         self.versions |= now
         self._unranked |= now
 

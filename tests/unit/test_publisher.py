@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from streams.metrics import Metrics
 from streams.scorefile import load
 from streams.scoring.rules import Rules
 from streams.scoring.score import rank_of
+from streams.shard.conflict import Conflict
 from streams.shard.publisher import Publisher
 from streams.shard.shard import Shard
 from streams.store.base import Commit, Verdict
@@ -242,3 +244,23 @@ async def test_many_leads_are_ranked_in_several_turns_and_published_once_ranked(
     await published.shard.score_batch([record(i, f"u{i}") for i in range(5)])
     turns = [len(await published.publish()) for _ in range(4)]
     assert turns == [2, 2, 1, 0]
+
+
+async def test_scores_sent_before_the_store_lost_its_latest_steps_do_not_count_for_later_changes(
+    published: Published,
+) -> None:
+    shard, store = published.shard, published.shard.env.store
+    assert isinstance(store, MemoryStore)
+    before = deepcopy(store._shards)
+    published.scores.open.clear()
+    await shard.score_batch([record(0, "u")])
+    await published.publisher.publish(START_MS)
+    store._shards = before
+    with pytest.raises(Conflict):
+        await shard.sync_store()
+    await shard.open()
+    await shard.score_batch([record(0, "u"), record(1, "u")])
+    published.scores.open.set()
+    assert published.publisher.sending is not None
+    await published.publisher.sending
+    assert await published.publish() == [("u", (40, "hot"))]
