@@ -111,7 +111,11 @@ class RareParts:
 
     def note_detail(self, row: int, event: LeadEvent, hit: Hit) -> None:
         """Note the amount of a recent event; the kernel has set ``amounts``."""
-        note_detail(self._details.setdefault(row, {}), int(self._leads[row]["base"]), event, hit)
+        details, new = self._details.setdefault(row, {}), Details()
+        note_detail(new, int(self._leads[row]["base"]), event, hit)
+        for key in new.keys() & details.keys():  # of an equal event, which the lead has forgotten
+            del details[key]
+        details |= new
         self._leads["rare"][row] = 1
 
     def texts(self, rows: Sequence[int]) -> Iterator[bytes]:

@@ -223,7 +223,7 @@ class Rules:
             number = number_of(values[rule.amount_at])
             if number is None:
                 return None
-            amount = float(min(max(number, 0.0), MAX_AMOUNT))
+            amount = float(min(max(0.0, number), MAX_AMOUNT))  # -0.0 is 0.0
         value = None
         if rule.distinct_at is not None:
             value = values[rule.distinct_at]

@@ -14,6 +14,7 @@ from streams.scoring.event import LeadEvent
 from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
 from streams.scoring.stored import encode
 from tests.accelerator.columns import batch_of
@@ -62,7 +63,7 @@ def scorers() -> tuple[AcceleratedScorer, Scorer]:
 
 def apply(fast: AcceleratedScorer, slow: Scorer, events: list[LeadEvent]) -> int:
     """Apply events to both, require the same bytes, and return how often leads became objects."""
-    batch = batch_of(RULES, events)
+    batch = batch_of(fast.rules, events)
     assert fast.missing(batch) == []
     with patch.object(Table, "as_leads", autospec=True, side_effect=Table.as_leads) as as_leads:
         fast.apply_batch(batch)
@@ -134,6 +135,34 @@ def test_amounts_are_forgotten_with_their_events() -> None:
     same = fast.state("u")
     assert isinstance(same, Lead)
     assert encode(same) == encode(state)
+
+
+def test_an_amount_of_minus_zero() -> None:
+    fast, slow = scorers()
+    assert apply(fast, slow, [event(1, name="order", total=-0.0)]) == 0
+
+
+def test_two_signals_with_an_amount_that_add_more_than_their_sum_by_a_rounding_error() -> None:
+    weeks = {"half_life_ms": 604_800_000.0}
+    signals = (
+        Signal("complaint", ("complaint",), **weeks),
+        Signal("day", ("order",), limit=Limit(1, "day")),
+        Signal("order", ("order",), amount="properties.total", **weeks),
+        Signal("again", ("order",), amount="properties.total", **weeks),
+    )
+    points = {"complaint": Points(-1e-9), "order": Points(45.10138), "again": Points(49.9087)}
+    stage = Stage("hot", 89779690.20248733, 1.0)
+    rules = Rules(Model(signals, (Scorecard("card", points, maximum=1e9, stages=(stage,)),)))
+    fast, slow = AcceleratedScorer(rules), Scorer(rules)
+    for scorer in (fast, slow):
+        scorer.put_lead("u", None)
+    apply(fast, slow, [event(0, name="complaint"), event(0, name="order", message_id="o", total=944949.1064788739)])
+
+
+def test_an_event_that_was_forgotten_in_the_same_step_counts_again() -> None:
+    fast, slow = scorers()
+    orders = [event(n, name="order", total=n / 1000) for n in range(140)]
+    assert apply(fast, slow, [*orders, event(0, name="order", total=5, arrival=START_MS + 200)]) == 0
 
 
 def test_an_amount_that_changes_a_stage() -> None:

@@ -1,7 +1,7 @@
 """Apply plain events to leads in columns: the compiled inner loop of the scorer.
 
-Traits, campaigns and the details of amounts are noted afterwards (see ``RareParts``). Events that are not plain, and
-every change of a stage, are left to ``Scorer``, which defines the correct result; a property test requires the same
+Traits and campaigns are noted before, the details of amounts afterwards (see ``RareParts``). Events that are not plain,
+and every change of a stage, are left to ``Scorer``, which defines the correct result; a property test requires the same
 bytes from both.
 Everything is computed in the same order with the same functions, so that results agree to the last bit.
 """
@@ -43,7 +43,7 @@ def apply(
     c, s: Slots, k: Cards, r: Recent, w: Windows, m: Model, h: Matches, e, fits, begin, rescoring, left, counts, fired,
     idle,
 ):  # fmt: skip
-    """Apply events from ``begin`` on. ``fits`` are the rows that ``refit`` counts.
+    """Apply events from ``begin`` on. ``fits`` has a row for each event whose traits change a fit: its ``refit``.
 
     Events that are not plain, and all later ones of the same leads, are added to ``left``. ``fired`` counts the events
     of each match; ``idle`` counts, for each signal, those of them that did not count.
@@ -169,7 +169,8 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
         if counted[j - first] == ADDED or counted[j - first] == MOVED:
             gain += rule.gain * (hits[j].fixed + hits[j].scaled * event.amount)
             moved = moved or counted[j - first] == MOVED
-    if gain < lead.slack and not ((moved and hit.beyond_gain) or (inside and (moved or hit.beyond_gain))):
+    harmless = gain < lead.slack and not ((moved and hit.beyond_gain) or (inside and (moved or hit.beyond_gain)))
+    if is_certain or harmless:
         lead.slack -= gain
     elif not settle_unchanged(c, s, k, m, row, now):
         restore(lead, s, w, row, hits, first, windows, size)
