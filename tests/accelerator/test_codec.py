@@ -195,6 +195,16 @@ def test_ids_of_any_length(size: int) -> None:
         assert len(read.rejects) <= (size > 512)
 
 
+@pytest.mark.parametrize("path", ["traits", "context.traits"])
+def test_traits_that_a_scorecard_reads_as_one_value(path: str) -> None:
+    records = [
+        Fetched(page(**USUAL, traits=traits, context={"traits": traits}), i)
+        for i, traits in enumerate(({"plan": "pro"}, {"plan": "free"}))
+    ]
+    read = AcceleratedCodec((path,)).decode_batch(records, ["", ""])
+    assert [read.batch.input(i) for i in range(2)] == [Codec((path,)).decode_event(record) for record in records]
+
+
 def test_usual_events_are_decoded_without_objects() -> None:
     usual = [
         page(**USUAL),

@@ -191,7 +191,7 @@ def read_type(text, spans, tokens):
 
 @compiled
 def _hash_kind(text, spans, tokens, values, seed, one):
-    """Hash the kind of the event; False if its type is not plain or a value is too long."""
+    """Hash the kind of the event; False if its type is not plain, or a value is an object or too long."""
     letters = read_type(text, spans, tokens)
     if letters == np.uint64(0):
         return False
@@ -203,6 +203,8 @@ def _hash_kind(text, spans, tokens, values, seed, one):
     for i in range(values.shape[0]):
         slot = values[i]
         token = tokens[slot]
+        if token == OBJECT:  # a scorecard reads all traits as one value
+            return False
         hashed = (hashed ^ (hashed >> np.uint64(29))) * np.uint64(0x9FB21C651E98DF25) + np.uint64(max(token, NULL))
         if token == PLAIN_TEXT or token == ESCAPED_TEXT or token == DIGITS:
             size = spans[slot, 1]
