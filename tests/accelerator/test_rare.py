@@ -10,6 +10,7 @@ import pytest
 from streams.accelerator.scorer import AcceleratedScorer
 from streams.accelerator.table import Table
 from streams.scorefile import load
+from streams.scoring.counting import WEEK_MS
 from streams.scoring.event import LeadEvent
 from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Lead
@@ -143,12 +144,11 @@ def test_an_amount_of_minus_zero() -> None:
 
 
 def test_two_signals_with_an_amount_that_add_more_than_their_sum_by_a_rounding_error() -> None:
-    weeks = {"half_life_ms": 604_800_000.0}
     signals = (
-        Signal("complaint", ("complaint",), **weeks),
+        Signal("complaint", ("complaint",), half_life_ms=WEEK_MS),
         Signal("day", ("order",), limit=Limit(1, "day")),
-        Signal("order", ("order",), amount="properties.total", **weeks),
-        Signal("again", ("order",), amount="properties.total", **weeks),
+        Signal("order", ("order",), amount="properties.total", half_life_ms=WEEK_MS),
+        Signal("again", ("order",), amount="properties.total", half_life_ms=WEEK_MS),
     )
     points = {"complaint": Points(-1e-9), "order": Points(45.10138), "again": Points(49.9087)}
     stage = Stage("hot", 89779690.20248733, 1.0)

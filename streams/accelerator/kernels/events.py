@@ -42,8 +42,7 @@ TRAITS, INNER_TRAITS, SOURCE = range(len(ENVELOPE), len(ENVELOPE) + 3)
 NODE, EXTRA, TEXT, SCALAR, NUMBER = range(5)
 """Forms that a field may have: object with fields that are read; any object or null; text or null; text, boolean or
 null; text, number or null."""
-_SKIPPED: Final = -1
-_ARRAY: Final = -2
+_SKIPPED, _ARRAY = -1, -2
 _COMMA, _COLON = 44, 58
 _OPEN, _CLOSE, _OPEN_ARRAY, _CLOSE_ARRAY = 123, 125, 91, 93
 _BEGUN, _AFTER_VALUE, _AFTER_COMMA = range(3)
@@ -203,7 +202,7 @@ def _hash_kind(text, spans, tokens, values, seed, one):
     for i in range(values.shape[0]):
         slot = values[i]
         token = tokens[slot]
-        if token == OBJECT:  # a scorecard reads all traits as one value
+        if token == OBJECT:  # traits that a scorecard reads
             return False
         hashed = (hashed ^ (hashed >> np.uint64(29))) * np.uint64(0x9FB21C651E98DF25) + np.uint64(max(token, NULL))
         if token == PLAIN_TEXT or token == ESCAPED_TEXT or token == DIGITS:
