@@ -14,6 +14,7 @@ from streams.scorefile.patterns import (
     remedy_for_missed,
     remedy_for_nothing,
 )
+from streams.yamlfile.kinds import MAX_TEXT_CHARS
 from streams.yamlfile.source import ODD_SPACES, SMART_QUOTES, describe_char, in_quotes, spell
 from streams.yamlfile.tree import Node, Report
 
@@ -74,6 +75,8 @@ def _odd_characters(node: Node, text: str) -> Iterator[Doubt]:
 def check_text(path: str, operator: str, node: Node, report: Report) -> None:
     """Check the operand of a condition, or each text in a list of them."""
     for item in node.value if isinstance(node.value, list) else [node]:
+        if isinstance(item.value, str) and len(item.value) > MAX_TEXT_CHARS:
+            continue  # no habit explains it, and searching it could take very long
         if isinstance(item.value, str) and check_quotes(item, report):
             several = not item.quote and re.search(r"[;|]" if item is not node else r"\w; ?\w", item.value)
             doubt = (

@@ -16,6 +16,8 @@ from streams.yamlfile.tree import Node, Report
 _NONE = ("none", "null", "nil", "unlimited", "no limit", "infinity", "infinite", "inf", ".inf", "-", "n/a")
 
 
+_MAX_CHARS = 1000
+"""Of a text that is searched for pairs, which takes quadratic time."""
 _PAIR = re.compile(r"([\w-]+) *(?:=|:|;|\uff1a|->|=>) *([-+]?[\d.]+)")
 _BETWEEN_ITEMS = re.compile(r"[,;|]|(?:^|\s)(?:--+|[\u2013\u2014\u2022\u25cf\u25aa\xb7])\s")
 """Signs between several values in one text, or before each."""
@@ -157,7 +159,7 @@ def _names_remedy(node: Node, example: str) -> str:
         if len(keys) == len(items):
             return f"take away the dashes: `{keys[0].value}: …`, each name once"
         return f"take away the dashes, and write each name as a key: `{example}`"
-    pairs = _PAIR.findall(node.value) if isinstance(node.value, str) else []
+    pairs = _PAIR.findall(node.value[:_MAX_CHARS]) if isinstance(node.value, str) else []
     if pairs:
         return f"write `{{{', '.join(f'{name}: {number}' for name, number in pairs)}}}`"
     if items and all(isinstance(item.value, str) for item in items):

@@ -42,6 +42,8 @@ _BETWEEN: Final = re.compile(r"(?<=\S)\s*(?:-|\u2013|\bto\b|\bbis\b|\band\b|\.\.
 
 _MAX_CHARS: Final = 200
 """Of a scalar that is worth a guess."""
+_MAX_SEARCHED_CHARS: Final = 1000
+"""Of a scalar that is searched for a comment."""
 Guess = Callable[[str], Iterator[Any]]
 """Values that a text may have been meant as, the likeliest first."""
 
@@ -91,7 +93,7 @@ def _candidates(node: Node, guess: Guess) -> Iterator[Any]:
         joined = " ".join(scalars if len(scalars) > 1 else scalars + names)
         yield from guess(joined) if re.fullmatch(r"\d+ [a-z]+", joined) else ()
         yield from [part.value for name, part in value.items() if name.value in ("min", "from", "points", "value")]
-    if value is None or isinstance(value, dict):
+    if value is None or isinstance(value, dict) or len(node.raw) > _MAX_SEARCHED_CHARS:
         return
     if not isinstance(value, str):
         yield node.raw or str(value).lower()

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from time import process_time
 
 import pytest
 
 from app.collector import vocabulary
-from streams.scorefile import YamlFileError, read_file
+from streams.scorefile import YamlFileError, load, read_file
 from streams.scorefile.vocabulary import MAIL_EVENTS
 from tests.unit.test_scorefile import DATA, GOLDEN, ROOT, with_signal, with_where
 
@@ -129,3 +131,20 @@ def test_valid_text_gets_no_message(text: str, tmp_path: Path) -> None:
 
 def test_the_mail_events_are_those_of_the_collector() -> None:
     assert set(MAIL_EVENTS) == vocabulary.MAIL_EVENTS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        with_card(f"points: {'a' * 100_000}"),
+        with_where(f"{{properties.url: {{contains: 'a{' ' * 100_000}b'}}}}"),
+        with_where(f"{{properties.url: 'a{' ' * 100_000}b'}}"),
+        with_where(f"{{properties.url: {'a' * 100_000}}}"),
+        with_where(f"{{properties.seconds: {{gte: '1{' ' * 100_000}b'}}}}"),
+    ],
+)
+def test_a_very_long_text_is_checked_at_once(text: str) -> None:
+    began_s = process_time()
+    with suppress(YamlFileError):
+        load(text)
+    assert process_time() - began_s < 10
