@@ -78,7 +78,7 @@ class AcceleratedCodec(Codec):
 
     def __init__(self, paths: tuple[str, ...], numeric: Collection[str] = ()) -> None:
         super().__init__(paths, numeric)
-        self._places = places(self._keys, {tuple(path.split(".")) for path in numeric})
+        self._places = places([_scanned(keys) for keys in self._keys], {tuple(path.split(".")) for path in numeric})
         self._forget_kinds()
 
     def _forget_kinds(self) -> None:
@@ -224,6 +224,7 @@ class AcceleratedCodec(Codec):
         )
 
 
+_TRAITS: Final = ("traits",), ("context", "traits")
 _NO_EXTRAS: Final = Extras(None, None, False)
 _decode_call = msgspec.json.Decoder(_Call).decode
 
@@ -239,6 +240,11 @@ def _extras(value: bytes) -> Extras:
     traits = flat_traits(inner, call.traits)
     stamp = call.leadglow if traits is not None else None
     return Extras(traits, touch_of(campaign), isinstance(stamp, dict) and stamp.get("public") is True)
+
+
+def _scanned(path: tuple[str, ...]) -> tuple[str, ...]:
+    """The path that the compiled scan reads: all traits for one of them, as it leaves events with traits to Codec."""
+    return next((whole for whole in _TRAITS if path[: len(whole)] == whole), path)
 
 
 def _is_plain(event: LeadEvent) -> bool:

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import combinations
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -195,8 +196,21 @@ def test_ids_of_any_length(size: int) -> None:
         assert len(read.rejects) <= (size > 512)
 
 
-@pytest.mark.parametrize("path", ["traits", "context.traits"])
-def test_traits_that_a_scorecard_reads_as_one_value(path: str) -> None:
+@pytest.mark.parametrize("path", ["traits.plan", "context.traits.plan", "traits.a.b"])
+def test_events_without_traits_are_decoded_without_objects_if_a_scorecard_reads_a_trait(path: str) -> None:
+    calls: tuple[dict[str, Any], ...] = (
+        {}, {"traits": None}, {"context": {"ip": "x"}}, {"context": {"traits": None}},
+    )  # fmt: skip
+    records = [Fetched(page(**USUAL, **fields), i) for i, fields in enumerate(calls)]
+    codec = AcceleratedCodec((path, "properties.url"))
+    with patch.object(codec, "decode_event", wraps=codec.decode_event) as decode_event:
+        read = codec.decode_batch(records, [""] * 4)
+    assert decode_event.call_count == 1  # to learn the kind
+    assert [read.batch.input(i) for i in range(4)] == list(map(Codec((path, "properties.url")).decode_event, records))
+
+
+@pytest.mark.parametrize("path", ["traits", "context.traits", "traits.plan", "context.traits.plan"])
+def test_events_with_traits_that_a_scorecard_reads(path: str) -> None:
     records = [
         Fetched(page(**USUAL, traits=traits, context={"traits": traits}), i)
         for i, traits in enumerate(({"plan": "pro"}, {"plan": "free"}))
