@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any, Final
 
 from streams.environment import Environment
@@ -42,27 +41,16 @@ class Reader:
         return read.batch, [self._reject(record, reject) for record, reject in read.rejects]
 
     def _read_owners(self, records: Sequence[Any], position: Position) -> Sequence[Owner]:
-        """Read the headers of records; those of events in a row that intake forwarded are read together."""
+        """Read the headers of records: from intake, from another shard, or from anybody else."""
         if not any([record.headers or record.value is None for record in records]):  # noqa: C419 - a list is faster
             return [""] * len(records)
-        owners: list[Owner] = []
-        for forwarded, run in groupby(records, _is_forwarded_event):
-            if forwarded:
-                owners += self._read_forwarded(list(run), position)
-            else:
-                owners += [
-                    self._read_marked(record, position) if record.headers or record.value is None else ""
-                    for record in run
-                ]
-        return owners
-
-    def _read_forwarded(self, records: Sequence[Any], position: Position) -> Sequence[Owner]:
-        new = position.are_new([record.headers[0][1] for record in records])
-        keys = [(record.key or b"").decode("utf-8", "replace") for record in records]
-        if all(new):
-            return keys
-        self._env.metrics.events.labels("skipped").inc(new.count(False))
-        return [key if fresh else None for key, fresh in zip(keys, new, strict=True)]
+        sources = [_source_of(record.headers) for record in records]
+        known = iter(position.are_new([source for source in sources if source is not None]))
+        new = [source is None or next(known) for source in sources]
+        if repeated := new.count(False):
+            self._env.metrics.events.labels("skipped").inc(repeated)
+        each = zip(records, sources, new, strict=True)
+        return [_owner_of(record, source) if is_new else None for record, source, is_new in each]
 
     def _count_unreadable_times(self, events: int, records: Sequence[Any]) -> None:
         self._env.metrics.events.labels("unreadable_time").inc(events)
@@ -71,33 +59,27 @@ class Reader:
             first, last = records[0].offset, records[-1].offset
             log.warning(_UNREADABLE_TIME, events, self._env.topics.lead_events, self._partition, first, last)
 
-    def _read_marked(self, record: Any, position: Position) -> Owner:
-        """Read a record that has headers or no value: from intake, from another shard, or an erasure request.
-
-        Returns:
-            For an event, its lead id if intake or another shard has determined it, else ""; for a control record, the
-            decoded control record; for a repeated record, None.
-        """
-        headers = dict(record.headers)
-        source = headers.get(SOURCE_HEADER)
-        if source is not None and not position.is_first_time(source):
-            self._env.metrics.events.labels("skipped").inc()
-            return None
-        if record.value is None or KIND_HEADER in headers:
-            kind = (headers.get(KIND_HEADER) or b"").decode("ascii", "replace")
-            return decode_control(kind, record.value, record.key, record.timestamp)
-        return record.key.decode("utf-8", "replace") if source is not None and record.key else ""
-
     def _reject(self, record: Any, reject: Reject) -> Outgoing:
         self._env.metrics.rejected.labels(reject.reason).inc()
         place = f"{self._env.topics.lead_events}:{self._partition}:{record.offset}"
         return reject_record(self._env.topics.rejected, record, place, reject)
 
 
-def _is_forwarded_event(record: Any) -> bool:
-    """Whether the source is the only header, as intake writes it for events."""
-    headers = record.headers
-    return len(headers) == 1 and headers[0][0] == SOURCE_HEADER and record.value is not None
+def _source_of(headers: Sequence[tuple[str, Any]]) -> bytes | None:
+    """The value of the source header; None if there is none."""
+    if len(headers) == 1 and headers[0][0] == SOURCE_HEADER:  # as intake writes it for events
+        return headers[0][1]  # type: ignore[no-any-return]
+    return dict(headers).get(SOURCE_HEADER) if headers else None
+
+
+def _owner_of(record: Any, source: bytes | None) -> Owner:
+    """The lead id of an event if intake or another shard has determined it, else ""; a decoded control record."""
+    if record.value is None or len(record.headers) > (source is not None):
+        headers = dict(record.headers)
+        if record.value is None or KIND_HEADER in headers:
+            kind = (headers.get(KIND_HEADER) or b"").decode("ascii", "replace")
+            return decode_control(kind, record.value, record.key, record.timestamp)
+    return record.key.decode("utf-8", "replace") if source is not None and record.key else ""
 
 
 _UNREADABLE_TIME: Final = (

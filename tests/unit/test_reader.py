@@ -20,10 +20,11 @@ from streams.shard.reader import Reader
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
 
-HEADERS: list[list[tuple[str, bytes]]] = [
+HEADERS: list[list[tuple[str, Any]]] = [
     [],
     *([(SOURCE_HEADER, b"web-events:%d:%d" % (i % 2, i))] for i in range(6)),
     [(SOURCE_HEADER, b"nonsense")],
+    [(SOURCE_HEADER, None)],  # not from Leadglow
     [("trace", b"7")],
     [("trace", b"7"), (SOURCE_HEADER, b"web-events:0:4")],
     [(SOURCE_HEADER, b"web-events+0:0:3"), (KIND_HEADER, b"arrived")],
