@@ -8,7 +8,7 @@ from streams.scoring.lead import ID_BYTES, OLDER, Lead, detail_key
 
 
 def fits(lead: Lead) -> bool:
-    """Whether a lead can be held in columns: its windows hold no amounts, and ``details_fit``.
+    """Whether a lead can be held in columns: its windows hold no amounts, and its details only amounts or only values.
 
     All rows are as wide as the widest lead, so a lead with very many signals does not fit.
     """

@@ -17,8 +17,6 @@ from streams.scoring.rules import Hit, Rules
 from streams.scoring.scorer import note_detail
 from streams.scoring.stored import NO_HEAD, NO_TAIL, decode_head, decode_tail, encode_apart, encode_details
 
-Details = dict[bytes, list[Any]]
-"""``Lead.details``."""
 _COMPARED: Final = (str, int, bool, float)
 """Types of values that are compared; any other value counts as changed."""
 _NOTHING: Final = (b"", b"")
@@ -48,10 +46,10 @@ class RareParts:
         self._leads = leads
         self._remembered = remembered
         self._encoded: dict[int, tuple[bytes, bytes]] = {}
-        """Row -> result of ``encode_apart``, unless it is empty."""
+        """Row -> result of ``encode_apart``."""
         self._changed: dict[int, Lead] = {}
         """Row -> a lead with only these parts, as changed by the current step."""
-        self._details: dict[int, Details] = {}
+        self._details: dict[int, dict[bytes, list[Any]]] = {}
         """Row -> amounts of recent events, and of some events that the lead no longer remembers."""
 
     def put(self, row: int, lead: Lead) -> bool:
@@ -111,11 +109,7 @@ class RareParts:
 
     def note_detail(self, row: int, event: LeadEvent, hit: Hit) -> None:
         """Note the amount of a recent event; the kernel has set ``amounts``."""
-        details, new = self._details.setdefault(row, {}), Details()
-        note_detail(new, int(self._leads[row]["base"]), event, hit)
-        for key in new.keys() & details.keys():  # of an equal event, which the lead has forgotten
-            del details[key]
-        details |= new
+        note_detail(self._details.setdefault(row, {}), int(self._leads[row]["base"]), event, hit)
         self._leads["rare"][row] = 1
 
     def texts(self, rows: Sequence[int]) -> Iterator[bytes]:

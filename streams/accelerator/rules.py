@@ -83,9 +83,7 @@ class PlainMatches:
         if len(self._gains) > MAX_SIGNALS:
             return kernel.NOT_PLAIN
         values, amounts = _valued(match), _scaled(match)
-        if len(values) > 1 or (values and amounts) or any(hit.counter for hit in amounts):
-            return kernel.NOT_PLAIN
-        if len({hit.amount for hit in amounts}) > 1:
+        if len(values) + len({hit.amount for hit in amounts}) > 1 or any(hit.counter for hit in amounts):
             return kernel.NOT_PLAIN
         known = self._numbers.get(match.signals)
         if known is None:

@@ -14,7 +14,7 @@ import numpy as np
 from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.kernels import apply as kernel
-from streams.accelerator.layout import INPUT, KIND, NEVER, NOT_SHOWN, Column
+from streams.accelerator.layout import INPUT, KIND, NEVER, NOT_SHOWN, Column, Floats
 from streams.accelerator.leads import AcceleratedLeads
 from streams.accelerator.rare import Noted
 from streams.accelerator.readings import after, standings, update_scores
@@ -43,9 +43,7 @@ class AcceleratedScorer(AcceleratedLeads):
         self._rows_of_step.append(events["row"][events["row"] != NOWHERE])
         events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
         events["known"] = batch.known
-        noted = self._note_extras(batch, events)
-        found = [each.fits for each in noted.values() if each.fits is not None]
-        fits = np.array(found, np.float64).reshape(-1, len(self.rules.cards))
+        noted, fits = self._note_extras(batch, events)
         left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(4, np.int64), 0, 0
         fired = np.zeros(len(table.plain.matches), np.int64)
         idle = np.zeros(len(table.signals.numbers), np.int64)
@@ -65,12 +63,15 @@ class AcceleratedScorer(AcceleratedLeads):
         self._note_amounts(batch, np.flatnonzero(events["counted"]).tolist(), events["row"])
         self._apply_left_inputs(batch, remaining)
 
-    def _note_extras(self, batch: ColumnBatch, events: Column) -> dict[int, Noted]:
+    def _note_extras(self, batch: ColumnBatch, events: Column) -> tuple[dict[int, Noted], Floats]:
         """Note traits and campaigns before the kernel applies the events, and set ``refit`` where fits change.
 
         Events with traits are left to ``Scorer`` if their lead was not scored by these rules.
+
+        Returns:
+            What was noted, by index in the batch, and the changed fits.
         """
-        noted, fits, leads, rows = dict[int, Noted](), 0, self._table.leads, events["row"]
+        noted, fits, leads, rows = dict[int, Noted](), list[list[float]](), self._table.leads, events["row"]
         events["refit"] = -1
         for i in sorted(batch.extras):
             event, row = batch.extras[i], int(rows[i])
@@ -79,11 +80,11 @@ class AcceleratedScorer(AcceleratedLeads):
             if event.traits is not None and leads["calm_until"][row] == -np.inf:
                 events["match"][i] = kernel.NOT_PLAIN
                 continue
-            noted[i] = self._table.rare.note(row, event, self.rules)
-            if noted[i].fits is not None:
-                events["refit"][i] = fits
-                fits += 1
-        return noted
+            noted[i] = new = self._table.rare.note(row, event, self.rules)
+            if new.fits is not None:
+                events["refit"][i] = len(fits)
+                fits.append(new.fits)
+        return noted, np.array(fits, np.float64).reshape(len(fits), len(self.rules.cards))
 
     def _keep_extras(self, noted: dict[int, Noted], left: Sequence[int]) -> None:
         """Undo what was noted of the events that the kernel left."""

@@ -258,7 +258,9 @@ def note_detail(details: dict[bytes, list[Any]], base: int, event: LeadEvent, hi
     message_id = event.message_id if rule.amount_at is not None else ""
     detail = [message_id, amount, 0 if hit.value is None else value_hash(hit.value)]
     if rule.detailed and -NEAR_MS <= at < NEAR_MS:
-        details[detail_key(id_hash(event.message_id), at, rule.id)] = detail
+        key = detail_key(id_hash(event.message_id), at, rule.id)
+        details.pop(key, None)  # that of an equal event which the lead has forgotten
+        details[key] = detail
     return detail
 
 
