@@ -17,7 +17,7 @@ _FOREIGN: Final = (
     (r" *(\|).*\| *", "this is a table of Markdown, not YAML", "write a name, a colon and a value for each row"),
     (
         r" *(\.\.\.|\u2026),? *",
-        "this stands for something left out",
+        "something is left out here",
         "write what belongs here, or remove it",
     ),
     (r"(?:.*[\s,{}\[\]])?(//|/\*)(?: .*)?", "a comment begins with `#`", "write `#` in place of this"),
