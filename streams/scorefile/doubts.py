@@ -24,6 +24,8 @@ _ACROSS = re.compile(
 )
 """Words about the number and the times of events."""
 _BETWEEN_EVENTS = re.compile(r",|;|\|+| OR | AND ")
+_MONTHS = re.compile(r"([1-9]|1\d|2[0-4])m")
+"""A few minutes that may be meant as months."""
 _KEYS = ("half_life", "limit", "distinct", "amount", "where")
 Operation = tuple[Node, str, Node]
 """The path of a test, its operator and its operand."""
@@ -43,12 +45,23 @@ def check_doubts(file: Struct, report: Report) -> None:
 def _check_signal(signal: Struct, report: Report) -> None:
     if "event" in signal.nodes and "event" not in signal.broken:
         _check_events(signal.nodes["event"], report)
+    _check_months("half_life", signal, report)
     for key in ("distinct", "amount"):
         if key in signal.nodes and key not in signal.broken:
             _check_event_path(signal.nodes[key], report)
             _check_object(signal.nodes[key], report)
     if "where" in signal.nodes and not signal.broken & {"where", "event"}:
         _check_where(signal, signal.nodes["where"], report)
+
+
+def _check_months(key: str, struct: Struct, report: Report) -> None:
+    """Warn of minutes that may be meant as months."""
+    node = struct.nodes.get(key)
+    found = _MONTHS.fullmatch(str(node.value)) if node is not None else None
+    if node is not None and found:
+        count = int(found[1])
+        message = f"{node} is {count} minute{'s' if count > 1 else ''}, and there are no months"
+        report.warn(node, message, f"write `{count * 30}d`, or `{count * 60}s` if minutes are meant")
 
 
 def _check_where(signal: Struct, where: Node, report: Report) -> None:
@@ -218,6 +231,7 @@ def _check_fit_line(line: Struct, report: Report) -> None:
 def _check_stage(stage: Struct, signals: Mapping[str, Item], report: Report) -> None:
     for item in stage.get("blocked_by", ()):
         _check_block(item, signals, report)
+    _check_months("cooldown", stage, report)
     if "cooldown" in stage.values and not stage.get("handoff") and not stage.broken:
         message = "`cooldown` has no effect on a stage without alerts"
         report.warn(stage.nodes["cooldown"], message, "add `handoff: true`, or remove it")

@@ -172,7 +172,8 @@ def guess_duration(text: str) -> Iterator[Any]:
     found = re.fullmatch(r"[-\u2212+~]?\s*p?t?(\d+(?:[.,]\d+)?)\s*([a-z\xed]*)\.?", text)
     if found and found[2] in _UNITS:
         unit, factor = _UNITS[found[2]]
-        yield f"{float(found[1].replace(',', '.')) * factor:g}{unit}"
+        count = float(found[1].replace(",", ".")) * factor
+        yield f"{count * 60:g}s" if unit == "m" and count <= 24 else f"{count:g}{unit}"
     parts = re.findall(r"(\d+)\s*([a-z]+)", text)
     if len(parts) > 1 and re.fullmatch(r"(\d+\s*[a-z]+[\s,+]*)+", text) and all(unit in _UNITS for _, unit in parts):
         lengths = [int(count) * _UNITS[unit][1] * _SECONDS[_UNITS[unit][0]] for count, unit in parts]
