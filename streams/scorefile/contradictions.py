@@ -43,6 +43,12 @@ def is_never_positive(condition: Condition, path: str) -> bool:
     return below or any(_is_number(value) and value <= 0 for test in tests for value in _wanted(test)[:1])
 
 
+def wants_false(condition: Condition, path: str) -> bool:
+    """Whether the conditions leave only false at a path."""
+    tests = [member for member in _conjuncts(condition) if isinstance(member, Test) and member.path == path]
+    return any(wanted and all(value is False for value in wanted) for wanted in map(_wanted, tests))
+
+
 def _conjuncts(condition: Condition) -> Iterator[Condition]:
     if isinstance(condition, Group) and condition.kind == "all":
         for member in condition.members:

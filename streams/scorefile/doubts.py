@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from streams.scorefile.conditions import GROUPS
-from streams.scorefile.contradictions import find_contradictions, is_never_positive
+from streams.scorefile.contradictions import find_contradictions, is_never_positive, wants_false
 from streams.scorefile.remedies import event_remedy
 from streams.scorefile.texts import check_pattern, check_quotes, check_text
 from streams.scorefile.vocabulary import OBJECTS, correct_event_path, correct_trait, find_standard_event
@@ -76,6 +76,10 @@ def _check_where(signal: Struct, where: Node, report: Report) -> None:
     for found in find_contradictions(condition, signal.get("event", ())):
         at = next((operand for path, _, operand in reversed(operations) if path.value == found.path), where)
         (report.add if found.certain else report.warn)(at, found.message, found.remedy)
+    if wants_false(condition, "properties.automated"):
+        at = next(path for path, _, _ in operations if path.value == "properties.automated")
+        remedy = "remove this condition: without it, only people count"
+        report.warn(at, "events of people normally have no `properties.automated`", remedy)
     amount = signal.get("amount")
     if amount is not None and is_never_positive(condition, amount):
         remedy = "remove `amount`, and give the signal negative points"

@@ -57,6 +57,13 @@ _WILDCARDS = re.compile(r"\*[^*]+|[^*]+\*|\*[^*]+\*|%[^%\s][^%]*%?|[^%]*[^%\d ]%
 _DOMAIN = re.compile(r"(www\.|[\w-]+\.(com|io|org|net|de|co|eu|app|example)(/|$))")
 
 
+def automated_remedy(value: bool, operator: str) -> str:
+    """What to write instead of a text or a number that `properties.automated` is compared with."""
+    if value or operator == "not":
+        return f"write `{spell(value)}`"
+    return "remove this condition: without it, only people count"
+
+
 def find_doubt(path: str, operator: str, text: str, quoted: bool) -> Doubt | None:
     """The first reason why a text in a condition cannot be meant as it is."""
     if operator in _WHOLE and not quoted and text.casefold() in _NOTHING:
@@ -72,7 +79,7 @@ def _find_presence(path: str, operator: str, text: str) -> Iterator[Doubt]:
     if operator == "equals" and _ABSENT.fullmatch(text) and " " in text:
         yield f"`{operator}` takes `{text}` as it is", "write `{exists: false}`"
     if path == "properties.automated" and operator in _WHOLE:
-        remedy = "write `true`" if text.casefold() in ("true", "yes", "on", "1") else "write `false`"
+        remedy = automated_remedy(text.casefold() in ("true", "yes", "on", "1"), operator)
         yield f"`{path}` is true or false, never the text `{text}`", remedy
     if operator in _WHOLE and text.strip() not in (text, ""):
         yield f"`{text}` has a space at its beginning or end", f"write `{spell(text.strip())}`"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 
-from streams.scorefile.habits import Doubt, find_doubt
+from streams.scorefile.habits import Doubt, automated_remedy, find_doubt
 from streams.scorefile.patterns import (
     matches_everything,
     matches_nothing,
@@ -85,7 +85,7 @@ def check_text(path: str, operator: str, node: Node, report: Report) -> None:
             if doubt is not None:
                 report.warn(item, *doubt)
         elif path == "properties.automated" and not isinstance(item.value, bool | str):
-            remedy = f"write `{spell(bool(item.value))}`"
+            remedy = automated_remedy(bool(item.value), operator)
             report.warn(item, f"`{path}` is true or false, never the number {item}", remedy)
 
 
