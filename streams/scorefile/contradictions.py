@@ -8,6 +8,7 @@ from typing import Any
 
 from streams.scoring.conditions import compile_condition, paths
 from streams.scoring.scorecard import CALL_TYPES, Condition, Group, Test
+from streams.scorefile.vocabulary import SINGLE
 from streams.yamlfile.source import spell
 
 
@@ -95,9 +96,11 @@ def _on_path(path: str, members: list[Condition]) -> Contradiction | None:
     return Contradiction(path, message, remedy, False)
 
 
-def _unmet(path: str, members: list[Condition], wanted: list[Any]) -> Contradiction:
+def _unmet(path: str, members: list[Condition], wanted: list[Any]) -> Contradiction | None:
     negative = [m for m in members if (m.kind == "none" if isinstance(m, Group) else m.operator == "not")]
     certain = wanted == [None] or not any(_holds(negative, path, value) for value in wanted)
+    if not certain and path.rpartition(".")[2] not in SINGLE:
+        return None
     message = f"no value of `{path}` meets all of its conditions"
     if certain or len(wanted) == 1:
         message += "" if certain else ", unless it is a list"

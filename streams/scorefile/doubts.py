@@ -10,6 +10,7 @@ from typing import Any
 
 from streams.scorefile.conditions import GROUPS
 from streams.scorefile.contradictions import find_contradictions, is_never_positive, wants_false
+from streams.scorefile.models import on_path
 from streams.scorefile.remedies import event_remedy
 from streams.scorefile.texts import check_pattern, check_quotes, check_text
 from streams.scorefile.vocabulary import OBJECTS, correct_event_path, correct_trait, find_standard_event
@@ -227,9 +228,8 @@ def _check_fit_line(line: Struct, report: Report) -> None:
         return
     operations = list(_tests(trait, when))
     _check_texts(operations, report)
-    for found in find_contradictions(line.get("when", EVERYTHING)):
-        message = found.message.replace("``", f"{trait}")
-        (report.add if found.certain else report.warn)(operations[-1][2], message, found.remedy)
+    for found in find_contradictions(on_path(line.get("when", EVERYTHING), str(trait.value))):
+        (report.add if found.certain else report.warn)(operations[-1][2], found.message, found.remedy)
 
 
 def _check_stage(stage: Struct, signals: Mapping[str, Item], report: Report) -> None:

@@ -74,13 +74,14 @@ def _names(items: Iterable[Item]) -> tuple[str, ...]:
 
 def _fit_line(line: Struct) -> FitLine:
     trait = line.get("trait")
-    return FitLine(trait, _on_path(line.get("when"), trait), line.get("points"))
+    return FitLine(trait, on_path(line.get("when"), trait), line.get("points"))
 
 
-def _on_path(condition: Condition, path: str) -> Condition:
+def on_path(condition: Condition, path: str) -> Condition:
+    """The conditions of a line of fit, on the path of its trait."""
     if isinstance(condition, Test):
         return replace(condition, path=path)
-    return replace(condition, members=tuple(_on_path(member, path) for member in condition.members))
+    return replace(condition, members=tuple(on_path(member, path) for member in condition.members))
 
 
 def _stage(stage: Struct) -> Stage:

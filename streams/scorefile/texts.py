@@ -22,6 +22,8 @@ _WORDS_IN_CLASS = re.compile(r"\[(\w{2,}(?:\|\w{2,})+)\]")
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{.*?\}|<%.*?%>|\*\|.*?\|\*")
 _MIXED = re.compile(r"(?:[A-Za-z]+[\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff]+[A-Za-z])\w*")
 """Letters of two alphabets in one word."""
+_PAIRED = re.compile("[\u201c-\u201f][^\u201c-\u201f]+[\u201c\u201d]")
+"""A text in quotes of a word processor."""
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d+);")
 
 
@@ -63,7 +65,7 @@ def _odd_characters(node: Node, text: str) -> Iterator[Doubt]:
         yield f"{describe_char(odd)} is among the Latin letters of {node}", "write all letters in Latin"
     if text.count('"') % 2 and not re.search(r'\d"', text):
         yield f"{node} has one quote, which belongs to the text", f"write `{spell(text.replace(chr(34), ''))}`"
-    if any(char in "\u201c\u201d\u201e\u201f" for char in text):
+    if any(char in "\u201c\u201d\u201e\u201f" for char in _PAIRED.sub("", text)):
         yield f"{node} has the quotes of a word processor in it", "write straight quotes, if events have them"
     if "\t" in text:
         yield f"{node} has a tab in it", f"write `{spell(text.replace(chr(9), ' '))}`"
