@@ -97,7 +97,8 @@ def _check_bounds(card: Scorecard, struct: Struct, stages: list[Struct], signals
     for stage in stages:
         blocks = {item.value for item in stage.get("blocked_by", ())}
         engagement = _most_engagement(card, signals, blocks)
-        _check_reach(stage, card, (fit, engagement), report)
+        lowered = _most_engagement(card, signals, ()) - engagement
+        _check_reach(stage, card, (fit, engagement, lowered), report)
         needs = stage.get("needs")
         for key, most in (("fit", fit), ("engagement", engagement)):
             if needs is not None and needs.get(key, -math.inf) > most:
@@ -105,7 +106,10 @@ def _check_bounds(card: Scorecard, struct: Struct, stages: list[Struct], signals
                 report.add(needs.nodes[key], message, f"write {most:g} or less")
 
 
-def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float], report: Report) -> None:
+def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float, float], report: Report) -> None:
+    """Report a stage that no lead enters: by the most fit, the most engagement, and what its blockers take from it."""
+    fit, engagement, lowered = most
+    total = fit + engagement
     enter, leave = stage.get("enter"), stage.get("leave")
     if leave is not None and leave < card.minimum < (enter or 0.0):
         message = f"no score is below {leave:g}, so no lead leaves by its score"
@@ -116,15 +120,15 @@ def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float], repo
         message = f"`enter` {enter:g} is outside the range {card.minimum:g} to {card.maximum:g}"
         remedy = f"write a number from {card.minimum:g} to {card.maximum:g}"
         report.add(stage.nodes["enter"], message, remedy)
-    elif enter > max(sum(most), card.minimum):
-        kept = "signals that do not block it" if stage.get("blocked_by") else "signals"
-        message = f"no score reaches {enter:g}: fit adds at most {most[0]:g} and the {kept} at most {most[1]:g}"
-        other = "block by other signals" if stage.get("blocked_by") else "raise a maximum"
-        if most[1] < 0:
-            other = "raise a maximum"
-        elif max(most) == 0 and not stage.get("blocked_by"):
+    elif enter > max(total, card.minimum):
+        kept = "signals that do not block it" if lowered else "signals"
+        message = f"no score reaches {enter:g}: fit adds at most {fit:g} and the {kept} at most {engagement:g}"
+        other = "raise a maximum"
+        if total + lowered >= enter:
+            other = "block by other signals"
+        elif fit == engagement == 0:
             other = "give points above 0"
-        remedy = f"write {sum(most):g} or less, or {other}" if sum(most) >= card.minimum else other
+        remedy = f"write {total:g} or less, or {other}" if total >= card.minimum else other
         report.add(stage.nodes["enter"], message, remedy)
 
 
