@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from streams.scorefile.doubts import check_doubts
 from streams.scorefile.models import scorecard_of, signal_of
+from streams.scorefile.remedies import points_key_remedy
 from streams.scoring.scorecard import Scorecard
 from streams.yamlfile.kinds import NAME_PATTERN, Item, Struct, nearest, report_repeated
 from streams.yamlfile.repairs import guess_name
-from streams.yamlfile.tree import Report
+from streams.yamlfile.tree import Node, Report
 
 Signals = Mapping[str, Item]
 
@@ -48,8 +49,7 @@ def _check_ids(signals: Signals, report: Report) -> None:
 
 
 def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: Report) -> None:
-    for signal, item in card.get("points", {}).items():
-        _check_known(Item(item.node, signal), signals, report)
+    _check_points(card, signals, report)
     _check_categories(card.get("categories", {}), signals, report)
     stages = [stage for stage in card.get("stages", ()) if stage is not None]
     for stage in stages:
@@ -60,6 +60,40 @@ def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: R
     misplaced = any(mistake.remedy.startswith("move it to") for mistake in report.mistakes)
     if signals is not None and not misplaced and not card.broken - {"stages", "label"}:
         _check_bounds(scorecard_of(name, card, ()), card, stages, signals, report)
+
+
+def _check_points(card: Struct, signals: Signals | None, report: Report) -> None:
+    """Report unknown signals, and keys that belong elsewhere: with one mistake each, whatever their values are."""
+    points: Signals = card.get("points", {})
+    owner = next((name for name in points if name in (signals or ())), "pricing_visit")
+    node = card.nodes.get("points")
+    values: Mapping[Node, Node] = node.value if node is not None and isinstance(node.value, dict) else {}
+    for name, item in points.items():
+        value = values[item.node]
+        worth = _raw_points(values[points[owner].node]) if owner in points else ""
+        remedy = points_key_remedy(name, owner, worth, value.raw)
+        if signals is None or name in signals:
+            owner = name
+        elif remedy:
+            places = set(_places(value))
+            report.mistakes[:] = [each for each in report.mistakes if (each.line, each.column) not in places]
+            report.add(item.node, f"{item.node} is a key, and the name of a signal belongs here", remedy)
+        else:
+            _check_known(Item(item.node, name), signals, report)
+
+
+def _raw_points(worth: Node) -> str:
+    """The points of a signal as they are written."""
+    entries = worth.value if isinstance(worth.value, dict) else {}
+    return next((value.raw for key, value in entries.items() if key.value == "points"), worth.raw)
+
+
+def _places(node: Node) -> Iterator[tuple[int, int]]:
+    """The places of a value and of all values in it."""
+    yield node.line, node.column
+    inner = [*node.value, *node.value.values()] if isinstance(node.value, dict) else node.value
+    for each in inner if isinstance(inner, list) else ():
+        yield from _places(each)
 
 
 def _check_known(item: Item, signals: Signals | None, report: Report) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from streams.scorefile.vocabulary import SINGLE
 from streams.scoring.conditions import compile_condition, paths
 from streams.scoring.scorecard import CALL_TYPES, Condition, Group, Test
-from streams.scorefile.vocabulary import SINGLE
 from streams.yamlfile.source import spell
 
 

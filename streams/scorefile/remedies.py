@@ -96,6 +96,18 @@ WORTH_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("per", "every", "period"), "move it to the signal, as `limit`"),
     **dict.fromkeys(("score", "value", "weight", "worth", "each"), "points"),
 }
+_POINTS_KEYS_ELSEWHERE: Final = {
+    **_MOVES,
+    **_OF_SIGNALS,
+    **dict.fromkeys(
+        ("label", "fit", "fit_max", "range", "grades", "stages", "categories"), "move it one level up, beside `points`"
+    ),
+    **dict.fromkeys(("event", "where", "half_life", "limit", "distinct", "amount"), "move it to `{}` in `signals`"),
+    **dict.fromkeys(("leadglow", "signals", "scorecards"), "move it to the top of the file"),
+    **dict.fromkeys(("max", "cap", "maximum"), "write `{}: {{points: {}, max: {}}}`"),
+    "min": "move it to a category: a signal has no minimum",
+}
+"""Keys of other mappings among the points of signals."""
 CARD_KEYS_ELSEWHERE: Final = {
     **_MOVES,
     **_OF_SIGNALS,
@@ -147,6 +159,11 @@ CATEGORY_KEYS_ELSEWHERE: Final = {
 _SENTENCE: Final = re.compile(
     r"([\w.]+)\s*(contains|starts with|ends with|matches|is not|is|equals|in|>=|<=|!=|==|=|>|<)\s*(.+)", re.IGNORECASE
 )
+
+
+def points_key_remedy(key: str, signal: str, points: str, value: str) -> str:
+    """Where a key among the points of signals belongs, which follows these of a signal; empty if it is no such key."""
+    return _POINTS_KEYS_ELSEWHERE.get(key, "").format(signal, points or "…", value or "…")
 
 
 def event_remedy(name: str) -> str:

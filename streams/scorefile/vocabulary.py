@@ -73,8 +73,36 @@ _OF_FIELDS: Final = {
 OBJECTS: Final = ("properties", "context", "traits", "integrations", "context.campaign", "context.page")
 """Fields that have fields."""
 SINGLE: Final = frozenset(
-    "url path title referrer search name email phone company plan country region state city zip postal_code "
-    "first_name last_name firstName lastName job_title currency locale type event userId userAgent ip".split()
+    [
+        "url",
+        "path",
+        "title",
+        "referrer",
+        "search",
+        "name",
+        "email",
+        "phone",
+        "company",
+        "plan",
+        "country",
+        "region",
+        "state",
+        "city",
+        "zip",
+        "postal_code",
+        "first_name",
+        "last_name",
+        "firstName",
+        "lastName",
+        "job_title",
+        "currency",
+        "locale",
+        "type",
+        "event",
+        "userId",
+        "userAgent",
+        "ip",
+    ]
 )
 """Names of fields and traits that have one value, and no list."""
 _ELSEWHERE: Final = {
