@@ -9,7 +9,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from streams.yamlfile.kinds import NAME_PATTERN, Field, Item, Kind, Struct, nearest
+from streams.yamlfile.kinds import NAME_PATTERN, Field, Item, Kind, Struct, free_name, nearest
 from streams.yamlfile.source import JOINED, SMART_QUOTES, spell
 from streams.yamlfile.tree import Node, Report
 
@@ -130,7 +130,8 @@ def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
             first = misplaced[0]
             above = [key for key in above if key.line < first.line]
             before = [key for key, value in node.value.items() if key.line < first.line and _has(value, fields)]
-            remedy = f"put a name above it, such as `{key_kind.example}:`, and indent it further"
+            example = free_name(key_kind.example, {key.value for key in node.value})
+            remedy = f"put a name above it, such as `{example}:`, and indent it further"
             if before:
                 remedy = f"indent it further if it belongs to `{before[-1].value}`, or {remedy}"
             if above:

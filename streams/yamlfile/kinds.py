@@ -111,6 +111,12 @@ def find_nearest(name: str, known: Collection[str]) -> str:
     return folded[close[0]] if close else next(iter(get_close_matches(name[:64], known, n=1)), "")
 
 
+def free_name(name: str, taken: Collection[Any]) -> str:
+    """The name, with a number if it is taken."""
+    numbered = (f"{name}_{number}" for number in range(2, len(taken) + 3))
+    return name if name not in taken else next(each for each in numbered if each not in taken)
+
+
 def report_repeated(items: Iterable[Item | None], describe: Callable[[Any], str], remedy: str, report: Report) -> None:
     """Report each value that occurs again; values that could not be read are skipped."""
     seen: dict[Any, Node] = {}
