@@ -164,7 +164,7 @@ def _check_card(card: Struct, signals: Mapping[str, Item], report: Report) -> No
     _check_points(card, report)
     for item in card.get("categories", {}).values():
         if item.value is not None and not item.value.broken:
-            _check_category(item.value, report)
+            _check_category(item.value, card.get("points", {}), report)
     for line in card.get("fit", ()):
         if line is not None:
             _check_fit_line(line, report)
@@ -202,10 +202,11 @@ def _higher(first: Struct, second: Struct) -> Struct:
     return second if second.get("enter") > first.get("enter") else first
 
 
-def _check_category(category: Struct, report: Report) -> None:
+def _check_category(category: Struct, points: Mapping[str, Item], report: Report) -> None:
     """Warn of a bound that gives points to leads that did nothing."""
     if category.get("min", -math.inf) > category.get("max", math.inf):
         return
+    worths = [points[item.value] for item in category.get("signals", ()) if item.value in points]
     for key, other, wrong in (
         ("max", "min", category.get("max", 0.0) < 0),
         ("min", "max", category.get("min", 0.0) > 0),
@@ -213,7 +214,10 @@ def _check_category(category: Struct, report: Report) -> None:
         if wrong:
             bound = category.get(key)
             message = f"`{key}` {bound:g} gives every lead {bound:g} points, also without these signals"
-            report.warn(category.nodes[key], message, f"write `{other}: {bound:g}`, or `{key}: 0`")
+            remedy = f"write `{other}: {bound:g}`, or `{key}: 0`"
+            if worths and all(worth.value is not None and worth.value.points * bound < 0 for worth in worths):
+                remedy = f"write `{key}: {-bound:g}`"
+            report.warn(category.nodes[key], message, remedy)
 
 
 def _check_fit_line(line: Struct, report: Report) -> None:
