@@ -144,6 +144,10 @@ def _operator_remedy(path: str, operator: str, node: Node) -> str:
     if operator.casefold() in ("like", "ilike") and isinstance(node.value, str) and node.value.strip("%_"):
         return f"write `{without_wildcards(path.rpartition('.')[2], 'like', node.value)}`"
     nearby = nearest(operator, (*OPERATORS, *GROUPS), OPERATORS_ELSEWHERE)
+    inner = [str(key.value) for key in node.value] if isinstance(node.value, dict) else []
+    if not path and inner and nearby.startswith("use one of") and all(key in (*OPERATORS, *GROUPS) for key in inner):
+        shown = ", ".join(f"{key}: …" for key in inner)
+        return f"write `{{{shown}}}` in its place: the trait is the one under `trait`"
     return between_remedy(operator, node) or nearby
 
 
