@@ -92,15 +92,20 @@ class _Builder:
             if name in lines:
                 another = name == str(next(iter(entries)).value)
                 message = f"{key} is a duplicate of line {lines[name]}"
-                self.report.add(key, message, self.duplicate_remedy(name, entries))
+                self.report.add(key, message, self.duplicate_remedy(name, value, entries))
                 continue
             lines[name] = key.line
             entries[key] = value
         return {**dict(entry for name, entry in inherited.items() if name not in lines), **entries}
 
-    def duplicate_remedy(self, name: str, before: dict[Node, Node]) -> str:
+    def duplicate_remedy(self, name: str, second: Node, before: dict[Node, Node]) -> str:
+        if name not in _LISTABLE and "." not in name:
+            first_value = next(value for key, value in before.items() if key.value == name)
+            if _can_join(first_value, second):
+                return "keep one of the two, or put the contents of both into one"
         remedy = f"keep one of the two{_LISTABLE.get(name, _EITHER if '.' in name else '')}"
-        if isinstance(next(reversed(before.values())).value, list):
+        above, last = next(reversed(before.items()))
+        if isinstance(last.value, list) and last.line > above.line:
             return f"{remedy}, or indent it further if it belongs to the item above"
         first = next(iter(before))
         before_first = self.source.line(first.line)[: first.column - 1].strip(" ")
@@ -257,6 +262,16 @@ _CONTROLS = {"b": "a backspace", "a": "a bell", "f": "a form feed", "v": "a vert
 
 def _merged(node: Node) -> dict[str, tuple[Node, Node]]:
     return {str(key.value): (key, value) for key, value in node.value.items()} if isinstance(node.value, dict) else {}
+
+
+def _can_join(first: Node, second: Node) -> bool:
+    """Whether two mappings have no name in common, or two lists have no numbers, so that one can hold both."""
+    if isinstance(first.value, dict) and isinstance(second.value, dict):
+        names = {key.value for key in first.value}
+        return bool(names and second.value) and names.isdisjoint(key.value for key in second.value)
+    if isinstance(first.value, list) and isinstance(second.value, list):
+        return not any(isinstance(item.value, int | float) for item in (*first.value, *second.value))
+    return False
 
 
 def _is_empty(node: YamlNode) -> bool:
