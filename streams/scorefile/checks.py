@@ -99,7 +99,16 @@ def _places(node: Node) -> Iterator[tuple[int, int]]:
 def _check_known(item: Item, signals: Signals | None, report: Report) -> None:
     names = [name for name in signals or () if re.match(NAME_PATTERN, name)]
     if signals is not None and item.value is not None and item.value not in names:
-        report.add(item.node, f"unknown signal {item.node}", nearest(item.value, names))
+        remedy = nearest(item.value, names)
+        counting = [name for name in names if item.value in _events(signals[name])]
+        if remedy.startswith("use one of") and len(counting) == 1:
+            remedy = f"write `{counting[0]}`, the signal that counts this event"
+        report.add(item.node, f"unknown signal {item.node}", remedy)
+
+
+def _events(item: Item) -> Collection[str]:
+    """The events of a signal, none if it could not be read."""
+    return item.value.get("event", ()) if item.value is not None else ()
 
 
 def _check_unique(items: Iterable[Item | None], noun: str, report: Report) -> None:
