@@ -206,7 +206,8 @@ def _check_category(category: Struct, points: Mapping[str, Item], report: Report
     """Warn of a bound that gives points to leads that did nothing."""
     if category.get("min", -math.inf) > category.get("max", math.inf):
         return
-    worths = [points[item.value] for item in category.get("signals", ()) if item.value in points]
+    worths = [points[item.value].value for item in category.get("signals", ()) if item.value in points]
+    known = [worth.points for worth in worths if worth is not None]
     for key, other, wrong in (
         ("max", "min", category.get("max", 0.0) < 0),
         ("min", "max", category.get("min", 0.0) > 0),
@@ -215,7 +216,7 @@ def _check_category(category: Struct, points: Mapping[str, Item], report: Report
             bound = category.get(key)
             message = f"`{key}` {bound:g} gives every lead {bound:g} points, also without these signals"
             remedy = f"write `{other}: {bound:g}`, or `{key}: 0`"
-            if worths and all(worth.value is not None and worth.value.points * bound < 0 for worth in worths):
+            if known and all(each * bound < 0 for each in known):
                 remedy = f"write `{key}: {-bound:g}`"
             report.warn(category.nodes[key], message, remedy)
 
