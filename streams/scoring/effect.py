@@ -1,0 +1,279 @@
+"""Measure what a change of the scorecards does to leads at once, without replaying events.
+
+A lead is treated as a shard treats it that changes its rules: time passes under the old rules until the change, then
+every stage is decided by the new ones. An ``Effect`` sums this over any number of leads; effects of different leads
+can be merged, so many processes can share the work.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import ceil, inf, isfinite
+from typing import Final, NamedTuple
+
+from streams.scoring.crossing import bound_next_change, flips
+from streams.scoring.lead import Lead
+from streams.scoring.rules import CardRule, Rules
+from streams.scoring.score import Reading, published, read
+from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
+from streams.scoring.stored import decode
+
+MOVERS: Final = 20
+"""Leads whose score changes most that are kept for each scorecard."""
+FIRST: Final = 10
+"""Leads that enter or leave a stage that are kept, those with the highest scores."""
+STEPS: Final = 1000
+"""Scores are counted in at most about this many steps for each scorecard."""
+
+
+class LeadChange(NamedTuple):
+    """What a change of the scorecards does to one lead."""
+
+    lead_id: str
+    at_ms: int
+    before: dict[str, Reading]
+    """The score under the old rules, by scorecard."""
+    after: dict[str, Reading]
+    inside_before: frozenset[str]
+    """The stages that the lead is in under the old rules, as ``scorecard/stage``."""
+    inside_after: frozenset[str]
+    transitions: list[Transition]
+    """What the change alone causes. A stage that is removed is left without a transition."""
+
+
+class Change:
+    """A change from old to new rules."""
+
+    def __init__(self, old: Rules, new: Rules) -> None:
+        """Compare what both know."""
+        self.old = old
+        self.new = new
+        self._old_keys, self._new_keys = _stage_keys(old), _stage_keys(new)
+        fits = {card.name: (card.card.fit, card.card.fit_max) for card in old.cards}
+        self._same_fits = [c.name for c in new.cards if fits.get(c.name) == (c.card.fit, c.card.fit_max)]
+
+    def apply(self, lead_id: str, lead: Lead, now_ms: int) -> LeadChange:
+        """Change the rules of a lead at ``now_ms``, or at its own clock if that is later. Changes ``lead``."""
+        at_ms = max(now_ms, lead.clock)
+        lead.forget_derived()
+        _advance(self.old, lead_id, lead, at_ms)
+        before, inside_before = _read_all(self.old, lead, at_ms), _inside(self._old_keys, lead)
+        fits = lead.fits
+        lead.forget_derived()
+        lead.fits = {name: fits[name] for name in self._same_fits}
+        lead.clock = at_ms
+        after = _read_all(self.new, lead, at_ms)
+        changes = any(_any_flips(card, lead, after[card.name], at_ms) for card in self.new.cards)
+        transitions = settle(self.new, lead_id, lead, at_ms, SCORECARD) if changes else []
+        inside_after = _inside(self._new_keys, lead)
+        return LeadChange(lead_id, at_ms, before, after, inside_before, inside_after, transitions)
+
+
+def _advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int) -> None:
+    """Let time pass; before that, the stages are decided, because the latches may be those of older rules."""
+    calm, slack = inf, inf
+    for card in rules.cards:
+        reading = read(card, lead, lead.clock)
+        if _any_flips(card, lead, reading, lead.clock):
+            settle(rules, lead_id, lead, lead.clock, DECAY)
+            break
+        card_calm, _, card_slack = bound_next_change(card, lead, reading)
+        calm, slack = min(calm, card_calm), min(slack, card_slack)
+    else:
+        note_calm(lead, lead.clock, calm, slack)
+    advance(rules, lead_id, lead, to_ms)
+
+
+def _any_flips(card: CardRule, lead: Lead, reading: Reading, at_ms: int) -> bool:
+    return any(flips(card, rule, lead, reading, at_ms) for rule in card.stages)
+
+
+def _read_all(rules: Rules, lead: Lead, at_ms: int) -> dict[str, Reading]:
+    return {card.name: read(card, lead, at_ms) for card in rules.cards}
+
+
+def _stage_keys(rules: Rules) -> frozenset[str]:
+    return frozenset(rule.key for card in rules.cards for rule in card.stages)
+
+
+def _inside(keys: frozenset[str], lead: Lead) -> frozenset[str]:
+    return frozenset(key for key, latch in lead.latches.items() if latch.inside and key in keys)
+
+
+class Ranked(NamedTuple):
+    """A lead among the first of a list; ``units`` decides the order."""
+
+    units: float
+    lead_id: str
+    blob: bytes = b""
+    """Its stored form, if the reasons may be asked for."""
+
+    @property
+    def order(self) -> tuple[float, str]:
+        """The greatest first, ties by lead id."""
+        return -self.units, self.lead_id
+
+
+class First:
+    """The first few leads of a list that is too long to keep."""
+
+    def __init__(self, most: int) -> None:
+        """Keep ``most`` leads."""
+        self._most = most
+        self._ranked: list[Ranked] = []
+        self.least = -inf
+        """Leads with fewer units have no place."""
+
+    def __iter__(self) -> Iterator[Ranked]:
+        return iter(self._ranked)
+
+    def add(self, one: Ranked) -> None:
+        """Add a lead, and drop the last one if there are too many."""
+        if one.units < self.least:
+            return
+        insort(self._ranked, one, key=lambda ranked: ranked.order)
+        del self._ranked[self._most :]
+        if len(self._ranked) == self._most:
+            self.least = self._ranked[-1].units
+
+
+@dataclass(slots=True)
+class StageEffect:
+    """What a change does to one stage: the number of leads inside before and after, and who enters or leaves."""
+
+    before: int = 0
+    after: int = 0
+    entered: int = 0
+    left: int = 0
+    first_entered: First = field(default_factory=lambda: First(FIRST))
+    first_left: First = field(default_factory=lambda: First(FIRST))
+    alerts: Tally[str] = field(default_factory=Tally)
+    """Alerts to send, by kind: ``entered`` or ``left``."""
+    silenced: int = 0
+    """Transitions of a stage with handoff that send no alert, because of the cooldown or a silent entry."""
+
+    def merge(self, other: StageEffect) -> None:
+        """Add the effect on other leads."""
+        self.before += other.before
+        self.after += other.after
+        self.entered += other.entered
+        self.left += other.left
+        self.alerts.update(other.alerts)
+        self.silenced += other.silenced
+        for mine, theirs in ((self.first_entered, other.first_entered), (self.first_left, other.first_left)):
+            for ranked in theirs:
+                mine.add(ranked)
+
+
+@dataclass(slots=True)
+class CardEffect:
+    """What a change does to the scores on one scorecard, and to its stages by name."""
+
+    step: int = 1
+    """Scores are counted in steps of so many points."""
+    before: Tally[int] = field(default_factory=Tally)
+    """Leads by published score, rounded down to a step; empty if the scorecard is new."""
+    after: Tally[int] = field(default_factory=Tally)
+    """The same under the new rules; empty if the scorecard is removed."""
+    risen: int = 0
+    """Leads whose published score rises."""
+    fallen: int = 0
+    movers: First = field(default_factory=lambda: First(MOVERS))
+    """The leads whose exact score changes most."""
+    stages: dict[str, StageEffect] = field(default_factory=dict)
+
+    def add_scores(self, lead_id: str, before: Reading | None, after: Reading | None, blob: bytes) -> None:
+        """Count the scores of one lead."""
+        shown_before = None if before is None else published(before.exact)
+        shown_after = None if after is None else published(after.exact)
+        if shown_before is not None:
+            self.before[shown_before // self.step * self.step] += 1
+        if shown_after is not None:
+            self.after[shown_after // self.step * self.step] += 1
+        if before is None or after is None or shown_before is None or shown_after is None:
+            return
+        self.risen += shown_after > shown_before
+        self.fallen += shown_after < shown_before
+        if moved := abs(after.exact - before.exact):
+            self.movers.add(Ranked(moved, lead_id, blob))
+
+    def merge(self, other: CardEffect) -> None:
+        """Add the effect on other leads."""
+        self.before.update(other.before)
+        self.after.update(other.after)
+        self.risen += other.risen
+        self.fallen += other.fallen
+        for ranked in other.movers:
+            self.movers.add(ranked)
+        for name, stage in other.stages.items():
+            self.stages[name].merge(stage)
+
+
+class Effect:
+    """What a change of the scorecards does to many leads."""
+
+    def __init__(self, old: Rules, new: Rules) -> None:
+        """Start with no lead; every scorecard and stage of either file has an entry."""
+        self.leads = 0
+        self.cards: dict[str, CardEffect] = {}
+        for rules in (new, old):
+            for card in rules.cards:
+                effect = self.cards.setdefault(card.name, CardEffect())
+                effect.step = max(effect.step, _step_of(card))
+                for rule in card.stages:
+                    effect.stages.setdefault(rule.stage.name, StageEffect())
+
+    @property
+    def alerts(self) -> int:
+        """The number of alerts to send."""
+        return sum(stage.alerts.total() for card in self.cards.values() for stage in card.stages.values())
+
+    def add(self, change: LeadChange, blob: bytes = b"") -> None:
+        """Add what happens to one lead; ``blob`` is its stored form before the change."""
+        self.leads += 1
+        for name, card in self.cards.items():
+            card.add_scores(change.lead_id, change.before.get(name), change.after.get(name), blob)
+        for key in change.inside_before | change.inside_after:
+            self._add_stage(change, key)
+        for transition in change.transitions:
+            stage = self.cards[transition.card].stages[transition.stage]
+            if transition.is_alert:
+                stage.alerts[transition.kind] += 1
+            stage.silenced += transition.silenced
+
+    def _add_stage(self, change: LeadChange, key: str) -> None:
+        card, _, name = key.rpartition("/")
+        stage = self.cards[card].stages[name]
+        was, will_be = key in change.inside_before, key in change.inside_after
+        stage.before += was
+        stage.after += will_be
+        if was and not will_be:
+            stage.left += 1
+            stage.first_left.add(Ranked(change.before[card].exact, change.lead_id))
+        elif will_be and not was:
+            stage.entered += 1
+            stage.first_entered.add(Ranked(change.after[card].exact, change.lead_id))
+
+    def merge(self, other: Effect) -> None:
+        """Add the effect of the same change on other leads."""
+        self.leads += other.leads
+        for name, card in other.cards.items():
+            self.cards[name].merge(card)
+
+
+def measure_effect(leads: Iterable[tuple[str, bytes]], old: Rules, new: Rules, now_ms: int) -> Effect:
+    """Measure the effect on stored leads; redirects and erased leads are skipped."""
+    change, effect = Change(old, new), Effect(old, new)
+    for lead_id, blob in leads:
+        state = decode(blob)
+        if isinstance(state, Lead):
+            effect.add(change.apply(lead_id, state, now_ms), blob)
+    return effect
+
+
+def _step_of(card: CardRule) -> int:
+    span = card.highest - card.lowest
+    return max(1, ceil(span / STEPS)) if isfinite(span) else 1
