@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from app.board.scorecard_text import describe_fit, describe_signal, format_limit
+from app.scorecards.text import describe_fit, describe_signal, format_limit
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import Scorecard, Signal
 from streams.store.base import Fired

@@ -18,13 +18,13 @@ from app.board.freshness import FreshnessWatch
 from app.board.id_cipher import IdCipher
 from app.board.masking import Mask
 from app.board.ranking import Filters, Ranking
-from app.board.scorecard_text import describe_fit
 from app.board.scorecards import describe_scorecard
 from app.board.timeline import build_timeline
 from app.board.topic_tails import TopicTails
 from app.freshness import Freshness
 from app.http.refusals import Refusal
 from app.lead_views import View, lead_view
+from app.scorecards.text import describe_fit
 from streams.clock import monotonic_s, now_ms
 from streams.scoring.lead import Erased, Lead
 from streams.scoring.rules import CardRule, Rules

@@ -20,11 +20,11 @@ from app.board.flow import RateMeter, Rejects
 from app.board.id_cipher import IdCipher
 from app.board.masking import FULL, HIDDEN, VIEWER, Mask, is_address
 from app.board.responses import csv_line
-from app.board.scorecard_text import describe_condition, describe_fit, describe_signal, format_limit
 from app.board.scorecards import describe_scorecard
 from app.board.timeline import build_timeline
 from app.board.view_models import weightiest
 from app.http.refusals import Refusal
+from app.scorecards.text import describe_condition, describe_fit, describe_signal, format_limit
 from streams.scorefile import load
 from streams.scoring.conditions import OPERATORS
 from streams.scoring.counting import DAY_MS, HOUR_MS
