@@ -178,6 +178,9 @@ class CardEffect:
     """Leads by published score, rounded down to a step; empty if the scorecard is new."""
     after: Tally[int] = field(default_factory=Tally)
     """The same under the new rules; empty if the scorecard is removed."""
+    sum_before: int = 0
+    """The sum of all published scores."""
+    sum_after: int = 0
     risen: int = 0
     """Leads whose published score rises."""
     fallen: int = 0
@@ -191,8 +194,10 @@ class CardEffect:
         shown_after = None if after is None else published(after.exact)
         if shown_before is not None:
             self.before[shown_before // self.step * self.step] += 1
+            self.sum_before += shown_before
         if shown_after is not None:
             self.after[shown_after // self.step * self.step] += 1
+            self.sum_after += shown_after
         if before is None or after is None or shown_before is None or shown_after is None:
             return
         self.risen += shown_after > shown_before
@@ -204,6 +209,8 @@ class CardEffect:
         """Add the effect on other leads."""
         self.before.update(other.before)
         self.after.update(other.after)
+        self.sum_before += other.sum_before
+        self.sum_after += other.sum_after
         self.risen += other.risen
         self.fallen += other.fallen
         for ranked in other.movers:
