@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, is_dataclass, replace
 from typing import Any
 
 from streams.scoring.scorecard import (
@@ -108,7 +108,14 @@ def canonical(model: Model) -> str:
     return _json(_sorted(whole))
 
 
+def canonical_part(part: Any) -> str:
+    """The canonical JSON of a part of a model, or of fields by name."""
+    return _json(_sorted(part))
+
+
 def _sorted(value: Any, ordered: bool = False) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
     if isinstance(value, dict):
         return {key: _sorted(item, key in _ORDERED) for key, item in value.items()}
     if isinstance(value, list | tuple):
