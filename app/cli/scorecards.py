@@ -10,6 +10,7 @@ import typer
 
 from app.cli.common import open_store, run
 from app.cli.file_commands import check_file
+from app.cli.scorecards_diff import diff
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.agreement import NAME, Scorecards, publish, version_of
@@ -22,6 +23,7 @@ scorecards = typer.Typer(no_args_is_help=True, help="Scorecard files.")
 
 def register(root: typer.Typer) -> None:
     """Add the commands."""
+    scorecards.command("diff")(diff)
     root.add_typer(scorecards, name="scorecards")
 
 
