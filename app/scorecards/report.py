@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.scorecards.differences import Difference, find_differences
-from streams.scoring.effect import CardEffect, Change, Effect, Ranked, StageEffect
+from streams.scoring.change import Change
+from streams.scoring.effect import CardEffect, Effect, Ranked, StageEffect
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, CardRule, Rules
 from streams.scoring.score import Explanation, explain

@@ -1,8 +1,7 @@
 """Measure what a change of the scorecards does to leads at once, without replaying events.
 
-A lead is treated as a shard treats it that changes its rules: time passes under the old rules until the change, then
-every stage is decided by the new ones. An ``Effect`` sums this over any number of leads; effects of different leads
-can be merged, so many processes can share the work.
+An ``Effect`` sums the changes of any number of leads; effects on different leads can be merged, so many processes can
+share the work.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ from dataclasses import dataclass, field
 from math import ceil, inf, isfinite
 from typing import Final, NamedTuple
 
-from streams.scoring.crossing import bound_next_change, flips
+from streams.scoring.change import Change, LeadChange
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
-from streams.scoring.score import Reading, published, read
-from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
+from streams.scoring.score import Reading, published
 from streams.scoring.stored import decode
 
 MOVERS: Final = 20
@@ -27,80 +25,6 @@ FIRST: Final = 10
 """Leads that enter or leave a stage that are kept, those with the highest scores."""
 STEPS: Final = 1000
 """Scores are counted in at most about this many steps for each scorecard."""
-
-
-class LeadChange(NamedTuple):
-    """What a change of the scorecards does to one lead."""
-
-    lead_id: str
-    at_ms: int
-    before: dict[str, Reading]
-    """The score under the old rules, by scorecard."""
-    after: dict[str, Reading]
-    inside_before: frozenset[str]
-    """The stages that the lead is in under the old rules, as ``scorecard/stage``."""
-    inside_after: frozenset[str]
-    transitions: list[Transition]
-    """What the change alone causes. A stage that is removed is left without a transition."""
-
-
-class Change:
-    """A change from old to new rules."""
-
-    def __init__(self, old: Rules, new: Rules) -> None:
-        """Compare what both know."""
-        self.old = old
-        self.new = new
-        self._old_keys, self._new_keys = _stage_keys(old), _stage_keys(new)
-        fits = {card.name: (card.card.fit, card.card.fit_max) for card in old.cards}
-        self._same_fits = [c.name for c in new.cards if fits.get(c.name) == (c.card.fit, c.card.fit_max)]
-
-    def apply(self, lead_id: str, lead: Lead, now_ms: int) -> LeadChange:
-        """Change the rules of a lead at ``now_ms``, or at its own clock if that is later. Changes ``lead``."""
-        at_ms = max(now_ms, lead.clock)
-        lead.forget_derived()
-        _advance(self.old, lead_id, lead, at_ms)
-        before, inside_before = _read_all(self.old, lead, at_ms), _inside(self._old_keys, lead)
-        fits = lead.fits
-        lead.forget_derived()
-        lead.fits = {name: fits[name] for name in self._same_fits}
-        lead.clock = at_ms
-        after = _read_all(self.new, lead, at_ms)
-        changes = any(_any_flips(card, lead, after[card.name], at_ms) for card in self.new.cards)
-        transitions = settle(self.new, lead_id, lead, at_ms, SCORECARD) if changes else []
-        inside_after = _inside(self._new_keys, lead)
-        return LeadChange(lead_id, at_ms, before, after, inside_before, inside_after, transitions)
-
-
-def _advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int) -> None:
-    """Let time pass; before that, the stages are decided, because the latches may be those of older rules."""
-    calm, slack = inf, inf
-    for card in rules.cards:
-        reading = read(card, lead, lead.clock)
-        if _any_flips(card, lead, reading, lead.clock):
-            settle(rules, lead_id, lead, lead.clock, DECAY)
-            break
-        card_calm, _, card_slack = bound_next_change(card, lead, reading)
-        calm, slack = min(calm, card_calm), min(slack, card_slack)
-    else:
-        note_calm(lead, lead.clock, calm, slack)
-    advance(rules, lead_id, lead, to_ms)
-
-
-def _any_flips(card: CardRule, lead: Lead, reading: Reading, at_ms: int) -> bool:
-    return any(flips(card, rule, lead, reading, at_ms) for rule in card.stages)
-
-
-def _read_all(rules: Rules, lead: Lead, at_ms: int) -> dict[str, Reading]:
-    return {card.name: read(card, lead, at_ms) for card in rules.cards}
-
-
-def _stage_keys(rules: Rules) -> frozenset[str]:
-    return frozenset(rule.key for card in rules.cards for rule in card.stages)
-
-
-def _inside(keys: frozenset[str], lead: Lead) -> frozenset[str]:
-    return frozenset(key for key, latch in lead.latches.items() if latch.inside and key in keys)
 
 
 class Ranked(NamedTuple):

@@ -8,8 +8,9 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
+from streams.scoring.change import Change
 from streams.scoring.counting import DAY_MS
-from streams.scoring.effect import Change, measure_effect
+from streams.scoring.effect import measure_effect
 from streams.scoring.lead import Lead
 from streams.scoring.rules import Rules
 from streams.scoring.score import published

@@ -1,0 +1,132 @@
+"""Change the rules of one lead as a live shard does, and find what the change alone causes.
+
+Time passes under the old rules until the change; then every stage is decided by the new ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import NamedTuple
+
+from streams.scoring.crossing import MARGIN, bound_next_change, flips
+from streams.scoring.lead import Lead
+from streams.scoring.rules import MEMORY, CardRule, Rules
+from streams.scoring.score import Reading, read
+from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
+
+
+class LeadChange(NamedTuple):
+    """What a change of the scorecards does to one lead."""
+
+    lead_id: str
+    at_ms: int
+    before: dict[str, Reading]
+    """The score under the old rules, by scorecard."""
+    after: dict[str, Reading]
+    inside_before: frozenset[str]
+    """The stages that the lead is in under the old rules, as ``scorecard/stage``."""
+    inside_after: frozenset[str]
+    transitions: list[Transition]
+    """What the change alone causes. A stage that is removed is left without a transition."""
+
+
+class FitCache:
+    """The fit scores of a file's scorecards, by the values of the traits that they read."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Start empty."""
+        self._cards: list[tuple[CardRule, list[str], dict[object, float]]] = [
+            (card, sorted(card.traits), {}) for card in rules.cards
+        ]
+
+    def fill(self, lead: Lead) -> None:
+        """Give a lead its fit scores."""
+        traits = lead.trait_values()
+        for card, names, known in self._cards:
+            values = tuple(map(traits.get, names))
+            key = values, tuple(map(type, values))  # as keys, True and 1 are equal
+            try:
+                fit = known.get(key)
+            except TypeError:  # a list is not hashable; ``read`` computes the fit
+                continue
+            if fit is None:
+                if len(known) >= MEMORY:
+                    known.clear()
+                fit = known[key] = card.fit(traits)
+            lead.fits[card.name] = fit
+
+
+class Change:
+    """A change from old to new rules."""
+
+    def __init__(self, old: Rules, new: Rules) -> None:
+        """Compare what both know."""
+        self.old = old
+        self.new = new
+        self._old_keys, self._new_keys = _stage_keys(old), _stage_keys(new)
+        self._old_fits, self._new_fits = FitCache(old), FitCache(new)
+        self._same_scores = _same_scores(old, new)
+
+    def apply(self, lead_id: str, lead: Lead, now_ms: int) -> LeadChange:
+        """Change the rules of a lead at ``now_ms``, or at its own clock if that is later. Changes ``lead``."""
+        at_ms = max(now_ms, lead.clock)
+        lead.forget_derived()
+        self._old_fits.fill(lead)
+        _advance(self.old, lead_id, lead, at_ms)
+        before = {card.name: read(card, lead, at_ms) for card in self.old.cards}
+        inside_before = _inside(self._old_keys, lead)
+        lead.forget_derived()
+        self._new_fits.fill(lead)
+        lead.clock = at_ms
+        after = {
+            card.name: before[card.name] if card.name in self._same_scores else read(card, lead, at_ms)
+            for card in self.new.cards
+        }
+        changes = any(_any_flips(card, lead, after[card.name], at_ms) for card in self.new.cards)
+        transitions = settle(self.new, lead_id, lead, at_ms, SCORECARD) if changes else []
+        inside_after = _inside(self._new_keys, lead)
+        return LeadChange(lead_id, at_ms, before, after, inside_before, inside_after, transitions)
+
+
+def _advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int) -> None:
+    """Let time pass; before that, the stages are decided, because the latches may be those of older rules."""
+    calm, slack = inf, inf
+    for card in rules.cards:
+        if not card.stages:
+            continue
+        reading = read(card, lead, lead.clock)
+        if _any_flips(card, lead, reading, lead.clock):
+            settle(rules, lead_id, lead, lead.clock, DECAY)
+            break
+        card_calm, _, card_slack = bound_next_change(card, lead, reading)
+        calm, slack = min(calm, card_calm), min(slack, card_slack)
+    else:
+        note_calm(lead, lead.clock, calm, slack)
+    advance(rules, lead_id, lead, to_ms)
+
+
+def _any_flips(card: CardRule, lead: Lead, reading: Reading, at_ms: int) -> bool:
+    """Whether any stage changes; a lead far below a stage that it is not in cannot enter it."""
+    latches, most = lead.latches, reading.exact + MARGIN
+    return any(
+        (most >= rule.enter or (rule.key in latches and latches[rule.key].inside))
+        and flips(card, rule, lead, reading, at_ms)
+        for rule in card.stages
+    )
+
+
+def _same_scores(old: Rules, new: Rules) -> set[str]:
+    """The scorecards that give every lead the same score: at most their stages, grades and labels differ."""
+    if {signal.name: signal for signal in old.model.signals} != {signal.name: signal for signal in new.model.signals}:
+        return set()
+    bare = {card.name: replace(card.card, stages=(), grades=(), label="") for card in old.cards}
+    return {c.name for c in new.cards if bare.get(c.name) == replace(c.card, stages=(), grades=(), label="")}
+
+
+def _stage_keys(rules: Rules) -> frozenset[str]:
+    return frozenset(rule.key for card in rules.cards for rule in card.stages)
+
+
+def _inside(keys: frozenset[str], lead: Lead) -> frozenset[str]:
+    return frozenset(key for key, latch in lead.latches.items() if latch.inside and key in keys)
