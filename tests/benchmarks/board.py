@@ -63,7 +63,7 @@ async def measured(rig: Rig, seconds: float, leads: int) -> dict[str, Any]:
     await rig.empty_redis()
     empty_bytes = await rig.used_redis_bytes()
     store = RedisStore(rig.redis.address, rig.name("board"), partitions=PARTITIONS)
-    await _fill(store, leads)
+    await fill_leads(store, leads)
     figures: dict[str, Any] = {
         "leads": leads,
         "redis_bytes_per_lead": round((await rig.used_redis_bytes() - empty_bytes) / leads),
@@ -168,7 +168,7 @@ async def _pace(store: RedisStore, pid: int, meanwhile: Coroutine[Any, Any, T]) 
 # A million leads -------------------------------------------------------------------------------------------------
 
 
-async def _fill(store: RedisStore, leads: int) -> None:
+async def fill_leads(store: RedisStore, leads: int) -> None:
     """Put so many leads into the shards, as steps of a worker would have left them."""
     rules = Rules(load_file(SCORECARD))
     kinds = _kinds(rules)

@@ -33,6 +33,7 @@ GOALS = (
     *(Goal(f"event to handoff at {rate} events/s, p99 over raw_loaded, ms", _over_raw(rate), 50, 20) for rate in RATES),
     Goal("CPU per event by number of leads, most to least", lambda r: r["scale"]["leads_most_to_least"], 1.25),
     Goal("CPU per event by number of workers, most to least", lambda r: r["scale"]["workers_most_to_least"], 1.15),
+    Goal("diff of two scorecard files, s per 1,000,000 leads", lambda r: r["diff"]["seconds_per_million"], 60),
     Goal("idle worker, % of a core", lambda r: r["idle"]["worker_percent"], 2),
     Goal("idle worker without Redis, % of a core", lambda r: r["idle"]["worker_without_redis_percent"], 2),
     Goal("idle worker without Kafka, % of a core", lambda r: r["idle"]["worker_without_kafka_percent"], 2),
