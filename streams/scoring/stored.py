@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -31,6 +31,10 @@ class NewerFormat(ValueError):
 
     def __init__(self, version: int) -> None:
         super().__init__(f"a lead stored by version {version} of the format; this program reads up to {VERSION}")
+        self._version = version
+
+    def __reduce__(self) -> tuple[type[Self], tuple[int]]:
+        return type(self), (self._version,)
 
 
 class DamagedBlob(ValueError):
@@ -38,6 +42,10 @@ class DamagedBlob(ValueError):
 
     def __init__(self, reason: object) -> None:
         super().__init__(f"the stored form of a lead is damaged: {reason}")
+        self._reason = str(reason)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self._reason,)
 
 
 def encode(lead: Lead) -> bytes:

@@ -1,5 +1,6 @@
 """What older programs stored is read as they meant it."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,8 @@ def test_ids_that_older_programs_kept_are_kept(implementation: Implementation) -
     lead = scorer.state("ana")
     assert isinstance(lead, Lead)
     assert lead.ring == bytes(range(128)) * 6
+
+
+@pytest.mark.parametrize("error", [NewerFormat(9), DamagedBlob("its first value is ff")])
+def test_errors_keep_their_message_on_the_way_from_another_process(error: ValueError) -> None:
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
