@@ -11,12 +11,12 @@ from rich.console import Console
 from app.cli.common import REDIS_S, console, load_rules, open_store, run
 from app.cli.file_commands import check_file
 from app.cli.scorecards_report import print_report, print_words
-from app.scorecards.measure import measure_store
 from app.scorecards.report import report_change, report_words
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.agreement import NAME, Scorecards, version_of
 from streams.clock import now_ms
+from streams.live_effect import measure_store
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.store.base import Store

@@ -16,10 +16,10 @@ from typer.testing import CliRunner, Result
 from app.cli import scorecards_diff
 from app.cli.root import build
 from app.cli.scorecards_report import NONE, print_report
-from app.scorecards import measure
-from app.scorecards.measure import measure_store
 from app.scorecards.report import report_change
+from streams import live_effect
 from streams.agreement import Scorecards, publish
+from streams.live_effect import measure_store
 from streams.scorefile import load
 from streams.scoring.effect import Effect, measure_effect
 from streams.scoring.rules import LATENESS_MS, Rules
@@ -179,9 +179,9 @@ def summary(effect: Effect) -> tuple[Any, ...]:
 def test_processes_measure_the_same_as_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
     store, seen = shards(*(number % 5 for number in range(60))), list[tuple[int, int]]()
     leads = [pair for shard in range(PARTITIONS) for pair in asyncio.run(stored_leads(store, shard))]
-    monkeypatch.setattr(measure, "FEW", 0)
-    monkeypatch.setattr(measure, "BATCH", 7)
-    monkeypatch.setattr(measure, "MOST_PROCESSES", 2)
+    monkeypatch.setattr(live_effect, "FEW", 0)
+    monkeypatch.setattr(live_effect, "BATCH", 7)
+    monkeypatch.setattr(live_effect, "MOST_PROCESSES", 2)
     work = measure_store(store, PARTITIONS, OLD, NEW, START_MS, lambda done, of: seen.append((done, of)))
     assert summary(asyncio.run(work)) == summary(measure_effect(leads, OLD, NEW, START_MS))
     assert seen[-1] == (60, 60)
