@@ -21,8 +21,10 @@ IDS = 5
 """Leads that are named for each stage."""
 REASONS = 3
 NONE = "\N{EN DASH}"
-_STARTS = "{names} {start} at 0 for every lead: run `leadglow rebuild` after publishing to count earlier events, too. "
-"What follows is the effect before that."
+_STARTS = (
+    "{names} {start} at 0 for every lead: run `leadglow rebuild` after publishing to count earlier events, too. "
+    "What follows is the effect before that."
+)
 _LATER = "{names} {count} new events by the new rule; `leadglow rebuild` applies it to earlier events, too."
 
 
@@ -118,7 +120,7 @@ def _print_stages(card: View, out: Console) -> None:
     out.print()
     out.print(table)
     for name, stage in card["stages"].items():
-        if stage["removed"] and stage["left"]:
+        if stage["removed"] and stage["handoff"] and stage["left"]:
             out.print(f"{escape(name)} is removed: no alert says that the {stage['left']:,} in it have left.")
 
 
@@ -148,20 +150,23 @@ def _print_histogram(card: View, out: Console) -> None:
 
 
 def _bin_scores(card: View) -> list[tuple[str, int, int]]:
-    """(scores, leads before, leads after), over the range or over the scores that occur, if it is much wider."""
+    """(scores, leads before, leads after) from the lowest scores that occur to the highest."""
     scores = card["scores"]
     low, high = (floor(bound) for bound in card["range"])
     if scores and high - low > 1000:
         low, high = scores[0]["from"], scores[-1]["from"]
     width = max(ceil((high - low) / BINS), 1)
-    bins = [(start, min(start + width - 1, high)) for start in range(low, high, width)] or [(low, high)]
-    rows = [[0, 0] for _ in bins]
+    starts = list(range(low, high, width)) or [low]
+    ends = [start - 1 for start in starts[1:]] + [high]
+    befores, afters = [0] * len(starts), [0] * len(starts)
     for row in scores:
-        at = min(max((row["from"] - low) // width, 0), len(bins) - 1)
-        rows[at][0] += row["before"]
-        rows[at][1] += row["after"]
-    ends = [*(end for _, end in bins[:-1]), high]
-    return [(f"{start} to {end}", *counts) for (start, _), end, counts in zip(bins, ends, rows, strict=True)]  # type: ignore[misc]
+        at = min(max((row["from"] - low) // width, 0), len(starts) - 1)
+        befores[at] += row["before"]
+        afters[at] += row["after"]
+    labels = [f"{start} to {end}" for start, end in zip(starts, ends, strict=True)]
+    rows = list(zip(labels, befores, afters, strict=True))
+    used = [i for i, (_, before, after) in enumerate(rows) if before or after]
+    return rows[used[0] : used[-1] + 1] if used else []
 
 
 def _bar(number: int, most: int) -> str:

@@ -75,7 +75,7 @@ def _compare_signals(pairs: Pairs, renamed: Mapping[str, str], known: set[int]) 
 
 def _describe_whole_signal(signal: Signal) -> str:
     rest = {field.name: getattr(signal, field.name) for field in fields(signal)}
-    return ", ".join(filter(None, [describe_signal(signal), list_fields(_without(rest, "name", "label", *_COUNTING))]))
+    return "; ".join(filter(None, [describe_signal(signal), list_fields(_without(rest, "name", "label", *_COUNTING))]))
 
 
 # Scorecards ----------------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def _describe_whole_signal(signal: Signal) -> str:
 
 def _describe_card(card: Scorecard) -> str:
     stages = ", ".join(f"{stage.name} from {stage.enter:g}" for stage in card.stages)
-    return f"{len(card.points)} signals, {len(card.fit)} fit lines; stages: {stages or 'none'}"
+    return f"signals: {len(card.points)}, fit lines: {len(card.fit)}, stages: {stages or 'none'}"
 
 
 def _compare_cards(old: Scorecard, new: Scorecard) -> Iterator[Difference]:

@@ -12,6 +12,7 @@ from streams.scoring.effect import CardEffect, Effect, Ranked, StageEffect
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNIT, CardRule, Rules
 from streams.scoring.score import Explanation, explain
+from streams.scoring.scorecard import Stage
 from streams.scoring.stored import decode
 from streams.shard.alert import rfc3339
 
@@ -65,7 +66,10 @@ def _report_card(name: str, effect: CardEffect, old: Rules, new: Rules, now_ms: 
             {"from": score, "before": effect.before[score], "after": effect.after[score]}
             for score in sorted(effect.before.keys() | effect.after.keys())
         ],
-        "stages": {stage: _report_stage(found, stage in _stages_of(after)) for stage, found in effect.stages.items()},
+        "stages": {
+            stage: _report_stage(found, _find_stage(before, stage), _find_stage(after, stage))
+            for stage, found in effect.stages.items()
+        },
         "movers": [_report_mover(ranked, before, after, change, now_ms) for ranked in effect.movers],
     }
 
@@ -78,21 +82,23 @@ def _average(total: int, scores: Counter[int]) -> float | None:
     return round(total / scores.total(), 2) if scores else None
 
 
-def _stages_of(card: CardRule | None) -> set[str]:
-    return {rule.stage.name for rule in card.stages} if card else set()
+def _find_stage(card: CardRule | None, name: str) -> Stage | None:
+    return next((rule.stage for rule in card.stages if rule.stage.name == name), None) if card else None
 
 
-def _report_stage(stage: StageEffect, kept: bool) -> View:
+def _report_stage(effect: StageEffect, before: Stage | None, after: Stage | None) -> View:
+    stage = after or before
     return {
-        "removed": not kept,
-        "before": stage.before,
-        "after": stage.after,
-        "entered": stage.entered,
-        "left": stage.left,
-        "first_entered": [ranked.lead_id for ranked in stage.first_entered],
-        "first_left": [ranked.lead_id for ranked in stage.first_left],
-        "alerts": {kind: stage.alerts[kind] for kind in ("entered", "left")},
-        "silenced": stage.silenced,
+        "removed": after is None,
+        "handoff": stage is not None and stage.handoff,
+        "before": effect.before,
+        "after": effect.after,
+        "entered": effect.entered,
+        "left": effect.left,
+        "first_entered": [ranked.lead_id for ranked in effect.first_entered],
+        "first_left": [ranked.lead_id for ranked in effect.first_left],
+        "alerts": {kind: effect.alerts[kind] for kind in ("entered", "left")},
+        "silenced": effect.silenced,
     }
 
 

@@ -19,7 +19,7 @@ from streams.scoring.stored import encode
 from streams.store.base import Commit, Verdict
 from streams.transport.topics import partition_of
 from tests.support.servers import Running
-from tests.support.system import PARTITIONS, System
+from tests.support.system import PARTITIONS, SCORECARDS, System
 from tests.support.waiting import wait_for
 
 PEOPLE = [f"u{i}" for i in range(12)]
@@ -294,6 +294,18 @@ def test_every_lead_is_exported_once_as_shown(running: System) -> None:
     assert (
         parts["u7"] == running.json("lead", "show", "u7", "--at", "+30d")["scorecards"]["default"]["parts"][0]["name"]
     )
+
+
+def test_a_change_of_the_scorecards_is_tried_on_the_live_leads(running: System, tmp_path: Path) -> None:
+    changed = tmp_path / "changed.yaml"
+    text = SCORECARDS.read_text()
+    changed.write_text(text.replace("enter: 70, leave: 50", "enter: 95, leave: 90"))
+    report = running.json("scorecards", "diff", str(changed))
+    stage = report["scorecards"]["default"]["stages"]["qualified"]
+
+    assert report["leads"] == len(PEOPLE)
+    assert (stage["before"], stage["after"], stage["left"]) == (6, 0, 6)
+    assert sum(is_hot(running, person) for person in PEOPLE) == 6
 
 
 def test_state_for_another_number_of_partitions_is_not_misread(running: System) -> None:

@@ -104,7 +104,7 @@ def test_comments_order_and_notation_are_no_difference() -> None:
 def test_a_signal_that_is_added_starts_at_0() -> None:
     added = "signals:\n  call: {event: Called, half_life: 7d}"
     assert changes(("\nsignals:", f"\n{added}"), ("stop: -20}", "stop: -20, call: 5}")) == [
-        ("signal", "added", "call", "Called, half-life 7d", "starts_at_0"),
+        ("signal", "added", "call", "Called; half-life 7d", "starts_at_0"),
         ("points", "added", "call", "+5 points", ""),
     ]  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_scorecards_come_and_go() -> None:
     (card,) = model.scorecards
     more = replace(model, scorecards=(card, replace(card, name="other", stages=())))
     (added,) = find_differences(model, more)
-    assert added[:5] == ("scorecard", "added", "other", "other", "3 signals, 2 fit lines; stages: none")
+    assert added[:5] == ("scorecard", "added", "other", "other", "signals: 3, fit lines: 2, stages: none")
     (removed,) = find_differences(more, model)
     assert removed[:4] == ("scorecard", "removed", "other", "other")
     (renamed,) = find_differences(model, replace(model, scorecards=(replace(card, name="all"),)))
