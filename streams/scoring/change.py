@@ -78,7 +78,6 @@ class Change:
         inside_before = _inside(self._old_keys, lead)
         lead.forget_derived()
         self._new_fits.fill(lead)
-        lead.clock = at_ms
         after = {
             card.name: before[card.name] if card.name in self._same_scores else read(card, lead, at_ms)
             for card in self.new.cards

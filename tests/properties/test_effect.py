@@ -8,11 +8,12 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
+from app.scorecards.report import report_change
 from streams.scoring.change import Change
 from streams.scoring.counting import DAY_MS
 from streams.scoring.effect import measure_effect
 from streams.scoring.lead import Lead
-from streams.scoring.rules import Rules
+from streams.scoring.rules import UNIT, Rules
 from streams.scoring.score import published
 from streams.scoring.scorecard import Model
 from streams.scoring.stages import Transition
@@ -63,7 +64,7 @@ def change_live(
     return caused, {lead_id: [published(one.score.exact) for one in found] for lead_id, found in standings.items()}
 
 
-@settings(max_examples=120)
+@settings(max_examples=100)
 @given(chances)
 def test_the_transitions_of_a_change_are_those_of_a_live_shard(chance: Random) -> None:
     old, new = a_change(chance)
@@ -81,3 +82,16 @@ def test_the_transitions_of_a_change_are_those_of_a_live_shard(chance: Random) -
     assert after == scores
     effect = measure_effect(blobs.items(), old, new, now_ms)
     assert (effect.leads, effect.alerts) == (len(LEADS), sum(t.is_alert for t in caused))
+
+
+@settings(max_examples=40)
+@given(chances)
+def test_the_reasons_of_a_mover_sum_to_the_difference_of_its_scores(chance: Random) -> None:
+    old, new = a_change(chance)
+    blobs, latest_ms = some_blobs(chance, old)
+    now_ms = latest_ms + chance.randint(0, 10 * DAY_MS)
+    report = report_change(old, new, measure_effect(blobs.items(), old, new, now_ms), now_ms)
+    for card in report["scorecards"].values():
+        for mover in card["movers"]:
+            difference = mover["after"]["exact"] - mover["before"]["exact"]
+            assert round(sum(part["change"] * UNIT for part in mover["why"])) == round(difference * UNIT)
