@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SOURCES = [file for room in ("app", "streams") for file in (ROOT / room).rglob("*.py")]
-STANDARD = {"_exit", "_replace", "_value_"}
+STANDARD = {"_asdict", "_exit", "_replace", "_value_"}
 """Of the standard library and documented there."""
 
 CONSUMER, TOPIC_IDS, WORKER = "streams/transport/consumer.py", "streams/transport/topic_ids.py", "streams/worker.py"
