@@ -123,7 +123,7 @@ def values_table() -> str:
         ("text", TEXT.about, "`/pricing`, `'#1 choice'`"),
         ("true or false", f"{BOOLEAN.about}, without quotes", "`true`"),
         ("duration", f"a number and a unit (below); above 0 and up to {MAX_DURATION_DAYS}d", "`90m`, `1.5d`"),
-        ("limit", f"{kinds.LIMIT.about}, as NUMBER/PERIOD", "`5/day`, `1/ever`"),
+        ("limit", f"{kinds.LIMIT.about}, as NUMBER/PERIOD", "`5/day`, `1/month`, `1/ever`"),
         ("path", path, "`properties.url`"),
         ("event", kinds.EVENT.about + f" of 1 to {kinds.MAX_EVENT_CHARS} characters", "`page`, `Demo Requested`"),
         ("grade", kinds.GRADE.about, "`A`"),
@@ -139,7 +139,7 @@ def limits_table() -> str:
         ("values of `distinct` that count, for each lead and signal", f"the earliest {DISTINCT_VALUES}"),
         ("an `amount` in one event", f"from 0 to {MAX_AMOUNT:,.0f}; numbers outside count as the nearer bound"),
         (
-            "lateness: time after the end of an hour, day or week in which an event of a `limit` still counts",
+            "lateness: time after the end of the hour, day, week, month, quarter or year of a `limit` in which an event still counts",
             f"{LATENESS_MS // HOUR_MS} hours, by default (`LEADGLOW_LATENESS_HOURS`)",
         ),
         ("events of a lead among which a repetition is found by its `messageId`", f"the last {RECENT + OLDER}"),

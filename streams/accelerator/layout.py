@@ -92,6 +92,7 @@ SIGNAL: Final = _record(
     most=np.int64,  # from here on the fields of its Counter; 0 without one
     width=np.int64,
     shift=np.int64,
+    months=np.int64,
     lateness=np.int64,
     distinct=np.uint8,
     limited=np.uint8,

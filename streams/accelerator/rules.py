@@ -167,8 +167,10 @@ def model_of(rules: Rules, signals: Signals) -> Model:
         row = known[signals.number(rule.id)]
         row["rate"], row["gain"] = rule.inverse_half_life, gain(rules, rule.id)
         if rule.counter is not None:
-            for name in ("most", "width", "shift", "lateness", "distinct", "limited"):
+            for name in ("most", "lateness", "distinct", "limited"):
                 row[name] = getattr(rule.counter, name)
+            for name in ("width", "shift", "months"):
+                row[name] = getattr(rule.counter.buckets, name)
     bounds = np.zeros((len(cards), max((len(card.bounds) for card in cards), default=1)), BOUND)
     rows, stages = np.zeros(len(cards), CARD), list[StageRule]()
     for i, card in enumerate(cards):

@@ -70,7 +70,8 @@ _SIGNAL_WORDS = {
     "half_life": Field(kinds.HALF_LIFE, "The time in which its amount halves.", default="`never`"),
     "limit": Field(
         kinds.LIMIT,
-        "The maximum number of events counted in a UTC hour, day, week or ever; the earliest ones count.",
+        "The maximum number of events counted in a UTC hour, day, week, month, quarter, year or ever; the earliest "
+        "ones count.",
         default="no limit",
     ),
     "distinct": Field(

@@ -41,6 +41,7 @@ MAX_LABEL_CHARS = 200
 MAX_GRADE_CHARS = 16
 MAX_EVENT_CHARS = 200
 _ZERO = re.compile(r"[-+]?0+([.,]0+)?\s*[a-z]*")
+_PERIODS = " or ".join([", ".join(get_args(Period)[:-1]), get_args(Period)[-1]])
 _LIMIT = rf"^[0-9]{{1,4}}/({'|'.join(get_args(Period))})$"
 
 
@@ -111,11 +112,8 @@ def _missing_remedy(node: Node) -> str:
 def _limit_hint(text: str) -> str:
     if re.match(r"0+\b", text):
         return "write how many events count; a signal of which none counts needs no points"
-    count, _, period = next(guess_limit(text), "").partition("/")
-    if period == "longer":
-        return f"write `{count}/week` or `{count}/ever`: there is no longer period"
     each = re.fullmatch(r"(\d+) ?(?:/|per|for each) ?([a-z_ ]+)", text)
-    if each and not period:
+    if each and not next(guess_limit(text), ""):
         return f"write a period, as in `{each[1]}/day`, or use `distinct` to count each `{each[2]}` once"
     return ""
 
@@ -174,7 +172,7 @@ HALF_LIFE = text_of(
     lambda text: "write `never` if it must not fade, else a time above 0" if _ZERO.fullmatch(text) else "",
 )
 LIMIT = text_of(
-    f"a limit of 1 to {MAX_EVENTS} per hour, day, week or ever",
+    f"a limit of 1 to {MAX_EVENTS} per {_PERIODS}",
     "1/day",
     _LIMIT,
     _limit,

@@ -13,14 +13,12 @@ import math
 from bisect import bisect_left, insort
 from typing import Any
 
+from streams.scoring.buckets import Buckets
 from streams.scoring.lead import Lead, Window
 from streams.scoring.scorecard import Limit
+from streams.units import DAY_MS, HOUR_MS, WEEK_MS
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-WEEK_MS = 7 * DAY_MS
-_THURSDAY_MS = 3 * DAY_MS
-"""The epoch began on a Thursday; ISO weeks begin on Mondays."""
+__all__ = ["DAY_MS", "DISTINCT_VALUES", "HOUR_MS", "KEPT", "WEEK_MS", "Counted", "Counter"]
 DISTINCT_VALUES = 64
 KEPT = 32
 """Entries kept even though their buckets are closed, so that a merge can still count them once."""
@@ -48,10 +46,7 @@ class Counter:
         self.distinct = distinct
         self.limited = limit is not None
         self.most = limit.count if limit else DISTINCT_VALUES
-        period = limit.period if limit else "ever"
-        self.width = {"hour": HOUR_MS, "day": DAY_MS, "week": WEEK_MS, "ever": 0}[period]
-        """Width of a bucket in ms; 0 if there is only one bucket."""
-        self.shift = _THURSDAY_MS if period == "week" else 0
+        self.buckets = Buckets(limit.period if limit else "ever")
         self.lateness = lateness_ms
 
     def count(self, lead: Lead, entry: list[Any], arrival: int) -> Counted:
@@ -67,15 +62,10 @@ class Counter:
             return self._count_distinct(lead, window, entry)
         return self._count_limited(lead, window, entry)
 
-    def _bucket(self, at_ms: int) -> int:
-        return (at_ms + self.shift) // self.width if self.width else 0
-
     def _closed(self, at_ms: int, now_ms: int) -> bool:
         """Whether the bucket of an event time can no longer change."""
-        if not self.width:
-            return False
-        end_ms = (self._bucket(at_ms) + 1) * self.width - self.shift
-        return now_ms > end_ms + self.lateness
+        buckets = self.buckets
+        return not buckets.endless and now_ms > buckets.start_ms(buckets.number(at_ms) + 1) + self.lateness
 
     def _count_limited(self, lead: Lead, window: Window, entry: list[Any]) -> Counted:
         self._fold(lead, window, lead.clock)
@@ -93,10 +83,12 @@ class Counter:
 
     def _entries_in_bucket(self, entries: list[list[Any]], at: int, base: int) -> list[list[Any]]:
         """The entries of the bucket that contains ``at``, in order."""
-        if not self.width:
+        buckets = self.buckets
+        if buckets.endless:
             return entries
-        start = self._bucket(at + base) * self.width - self.shift - base
-        return entries[bisect_left(entries, [start]) : bisect_left(entries, [start + self.width])]
+        number = buckets.number(at + base)
+        start, end = buckets.start_ms(number) - base, buckets.start_ms(number + 1) - base
+        return entries[bisect_left(entries, [start]) : bisect_left(entries, [end])]
 
     def _amount_before_limit(self, lead: Lead) -> tuple[float, int]:
         """Amount and reference time of the signal from before it was limited."""
@@ -150,7 +142,7 @@ class Counter:
         """Whether an event that did not count can replace a removed one."""
         if self.distinct:
             return other[3] == gone[3] and all(entry[3] != other[3] for entry in window.entries)
-        same = self._bucket(other[0] + base) == self._bucket(gone[0] + base)
+        same = self.buckets.number(other[0] + base) == self.buckets.number(gone[0] + base)
         return same and len(self._entries_in_bucket(window.entries, other[0], base)) < self.most
 
     def _fold(self, lead: Lead, window: Window, now_ms: int) -> None:
@@ -190,7 +182,7 @@ class Counter:
         kept: list[list[Any]] = []
         room: dict[int, int] = {}
         for entry in entries:
-            bucket = self._bucket(entry[0] + base)
+            bucket = self.buckets.number(entry[0] + base)
             room[bucket] = room.get(bucket, self.most) - 1
             if room[bucket] >= 0:
                 kept.append(entry)

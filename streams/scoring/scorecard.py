@@ -15,7 +15,7 @@ from zlib import crc32
 CALL_TYPES = ("page", "screen", "identify", "group", "alias")
 """Segment call types that a signal may name in ``event``; for ``track``, it names the event instead."""
 
-Period = Literal["hour", "day", "week", "ever"]
+Period = Literal["hour", "day", "week", "month", "quarter", "year", "ever"]
 
 
 @dataclass(frozen=True, slots=True)

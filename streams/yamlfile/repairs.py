@@ -29,14 +29,17 @@ _UNITS: Final = {
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), ("d", 365)),
 }
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PERIOD_OF: Final = {("h", 1): "hour", ("d", 1): "day", ("w", 1): "week"}
+_PERIOD_OF: Final = {
+    **{("h", 1): "hour", ("d", 1): "day", ("w", 1): "week"},
+    **{("d", 30): "month", ("d", 90): "quarter", ("d", 365): "year"},
+}
 _PERIODS: Final = {
-    **{word: _PERIOD_OF.get(length, "longer") for word, length in _UNITS.items() if length[0] in "hdw"},
+    **{word: _PERIOD_OF[length] for word, length in _UNITS.items() if length[0] in "hdw"},
     **{"hourly": "hour", "daily": "day", "24h": "day", "1d": "day", "weekly": "week", "7d": "week", "1w": "week"},
-    **dict.fromkeys(("monthly", "30d", "quarterly", "yearly", "annually"), "longer"),
+    **{"monthly": "month", "30d": "month", "quarterly": "quarter", "yearly": "year", "annually": "year"},
     **dict.fromkeys(("ever", "total", "lifetime", "overall", "lead", "person", "user", "contact"), "ever"),
 }
-"""Words for periods; there is no limit for one that is longer than a week."""
+"""Words for periods."""
 _BETWEEN: Final = re.compile(r"(?<=\S)\s*(?:-|\u2013|\bto\b|\bbis\b|\band\b|\.\.+)\s*(?=\S)")
 
 

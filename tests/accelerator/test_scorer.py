@@ -27,7 +27,8 @@ from tests.properties.hovering import a_hovering_lead, events_for
 from tests.properties.strategies import START_MS, Fact, a_model, chances, events_of, some_inputs
 
 LIMITS = (
-    None, Limit(2, "hour"), Limit(1, "day"), Limit(40, "day"), Limit(3, "week"), Limit(5, "ever"), Limit(100, "ever"),
+    None, Limit(2, "hour"), Limit(1, "day"), Limit(40, "day"), Limit(3, "week"), Limit(4, "month"), Limit(5, "ever"),
+    Limit(100, "ever"),
 )  # fmt: skip
 
 

@@ -440,7 +440,9 @@ def _bucket(signal: Signal, at_ms: int) -> Any:
     if period == "ever":
         return 0
     at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return {"hour": (at.date(), at.hour), "day": at.date(), "week": at.isocalendar()[:2]}[period]
+    month = at.year * 12 + at.month - 1
+    months = {"month": month, "quarter": month // 3, "year": at.year}
+    return ({"hour": (at.date(), at.hour), "day": at.date(), "week": at.isocalendar()[:2]} | months)[period]
 
 
 def _matches(signal: Signal, fact: Fact) -> bool:

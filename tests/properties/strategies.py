@@ -38,10 +38,10 @@ MINUTE_MS = 60_000
 START_MS = 1_767_657_600_000
 """2026-01-06T00:00:00Z, a Tuesday, close to the bounds of hours, days and weeks."""
 EVENTS = ("page", "Asked", "Bought", "Called")
-PERIODS: tuple[Period, ...] = ("hour", "day", "week", "ever")
+PERIODS: tuple[Period, ...] = ("hour", "day", "week", "month", "quarter", "ever")
 HALF_LIVES_MS = (math.inf, 20.0 * MINUTE_MS, float(HOUR_MS), 6.0 * HOUR_MS, float(DAY_MS), 14.0 * DAY_MS)
 WORTHS = (1.0, 10.0, 5.0, 20.0, 40.0, 0.5, 2.3, -10.0, -3.0, -25.5)
-SPANS_MS = (HOUR_MS, DAY_MS, 3 * DAY_MS, 20 * DAY_MS)
+SPANS_MS = (HOUR_MS, DAY_MS, 3 * DAY_MS, 20 * DAY_MS, 100 * DAY_MS)
 CUTS: tuple[Cut, ...] = ("", "", "step", "show", "reload")
 FIT_LINES = (
     FitLine("title", Test("title", "equals", "CTO"), 20.0),

@@ -191,7 +191,7 @@ BAD = [
     (with_signal("{event: page, limit: §5}"), "`5` is not a limit", "`5/day`"),
     (with_signal("{event: page, limit: §0/day}"), "`0/day` is not a limit", "write how many events count"),
     (with_signal("{event: page, limit: §1001/day}"), "`1001/day` is not a limit", "`1000/day`"),
-    (with_signal("{event: page, limit: §1/month}"), "`1/month` is not a limit", "`1/week` or `1/ever`"),
+    (with_signal("{event: page, limit: §1/session}"), "`1/session` is not a limit", "write a period, as in `1/day`"),
     (with_signal("{event: page, distinct: §a..b}"), "`a..b` is not a path", "`a.b`"),
     (with_signal("{event: page, amount: §7}"), "`7` is a constant", "multiply the points"),
     (
@@ -527,7 +527,7 @@ SHAPES = [
     with_signal("{event: track}"),
     with_signal("{half_life: 14d}"),
     with_signal("{event: page, half_life: 14}"),
-    with_signal("{event: page, limit: 1/month}"),
+    with_signal("{event: page, limit: 1/session}"),
     with_where("{}"),
     with_where("{a..b: 1}"),
     with_where("{a: {contain: x}}"),

@@ -103,14 +103,22 @@ def test_a_transition_knows_the_score_before_its_cause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("period", "width_ms"), [("hour", HOUR_MS), ("day", DAY_MS), ("week", WEEK_MS), ("ever", 1000 * DAY_MS)]
+    ("period", "begin_ms", "width_ms"),
+    [
+        ("hour", -DAY_MS, HOUR_MS),
+        ("day", -DAY_MS, DAY_MS),
+        ("week", -DAY_MS, WEEK_MS),  # START_MS is Tuesday, January 6
+        ("month", -5 * DAY_MS, 31 * DAY_MS),
+        ("quarter", -5 * DAY_MS, 90 * DAY_MS),
+        ("year", -5 * DAY_MS, 365 * DAY_MS),
+        ("ever", -DAY_MS, 1000 * DAY_MS),
+    ],
 )
-def test_a_limit_counts_the_earliest_of_its_bucket(period: Any, width_ms: int) -> None:
+def test_a_limit_counts_the_earliest_of_its_bucket(period: Any, begin_ms: int, width_ms: int) -> None:
     rules = rules_of(signals=(Signal("view", ("page",), limit=Limit(2, period), amount="properties.n"),))
-    monday_ms = -DAY_MS  # START_MS is a Tuesday
-    within = [monday_ms + step for step in (5, 3, 9, width_ms - 1)]
+    within = [begin_ms + step for step in (5, 3, 9, width_ms - 1)]
     amounts = dict(zip(within, (1, 10, 100, 1000), strict=True))
-    end_ms = monday_ms + width_ms
+    end_ms = begin_ms + width_ms
     events = [
         Fact("page", f"{i}", START_MS + when, {"properties.n": amounts[when]}).event(rules, START_MS + end_ms)
         for i, when in enumerate(within)

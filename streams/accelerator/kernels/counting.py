@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from streams.accelerator.jit import compiled
+from streams.accelerator.kernels.buckets import bucket_of, bucket_start, is_endless
 from streams.accelerator.kernels.windows import drop, free_window, insert, new_window
 from streams.accelerator.layout import Model, Slots, Windows
 from streams.scoring.counting import DISTINCT_VALUES, KEPT
@@ -131,25 +132,19 @@ def _raise(slot, rate, at, amount):
 
 
 @compiled
-def _bucket(rule, at_ms):
-    return (at_ms + rule.shift) // rule.width if rule.width else np.int64(0)
-
-
-@compiled
 def _is_closed(rule, at_ms, now_ms):
     """``Counter._closed``."""
-    if rule.width == 0:
-        return False
-    return now_ms > (_bucket(rule, at_ms) + 1) * rule.width - rule.shift + rule.lateness
+    return not is_endless(rule) and now_ms > bucket_start(rule, bucket_of(rule, at_ms) + 1) + rule.lateness
 
 
 @compiled
 def _count_limited(lead, s, w, window, rule, row, slot, at, now):
     _fold(lead, w, window, rule, now)
     first, last = window.block, window.block + window.size
-    if rule.width:
-        start = _bucket(rule, at + lead.base) * rule.width - rule.shift - lead.base
-        while last > first and w.ats[last - 1] >= start + rule.width:
+    if not is_endless(rule):
+        number = bucket_of(rule, at + lead.base)
+        start, end = bucket_start(rule, number) - lead.base, bucket_start(rule, number + 1) - lead.base
+        while last > first and w.ats[last - 1] >= end:
             last -= 1
         first = last
         while first > window.block and w.ats[first - 1] >= start:
@@ -217,7 +212,7 @@ def _recompute(lead, s, w, window, rule, row, slot):
     begun, counting, bucket, room = window.closed != 0.0, 0, np.int64(0), np.int64(0)
     ref = window.closed_ref if begun else np.int64(0)
     for i in range(window.block, window.block + window.size):
-        new = _bucket(rule, w.ats[i] + lead.base)
+        new = bucket_of(rule, w.ats[i] + lead.base)
         if i == window.block or new != bucket:
             bucket, room = new, rule.most
         room -= 1
@@ -226,7 +221,7 @@ def _recompute(lead, s, w, window, rule, row, slot):
             begun, counting = True, counting + 1
     total = window.closed * exp2((window.closed_ref - ref) * rule.rate) if window.closed != 0.0 else 0.0
     for i in range(window.block, window.block + window.size):
-        new = _bucket(rule, w.ats[i] + lead.base)
+        new = bucket_of(rule, w.ats[i] + lead.base)
         if i == window.block or new != bucket:
             bucket, room = new, rule.most
         room -= 1
