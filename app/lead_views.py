@@ -3,10 +3,12 @@
 from typing import Any
 
 from streams.scoring.crossing import next_change
+from streams.scoring.explanation import explain
+from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
 from streams.scoring.obstacles import obstacles_of
-from streams.scoring.rules import UNIT, CardRule, Rules
-from streams.scoring.score import explain, published, rank_of, read
+from streams.scoring.rules import CardRule, Rules
+from streams.scoring.score import published, rank_of, read
 from streams.scoring.stages import DECAY, advance, current_stage, settle
 from streams.shard.alert import rfc3339
 

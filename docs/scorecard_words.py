@@ -139,7 +139,7 @@ def limits_table() -> str:
         ("values of `distinct` that count, for each lead and signal", f"the earliest {DISTINCT_VALUES}"),
         ("an `amount` in one event", f"from 0 to {MAX_AMOUNT:,.0f}; numbers outside count as the nearer bound"),
         (
-            "lateness: time after the end of the hour, day, week, month, quarter or year of a `limit` in which an event still counts",
+            "lateness: time after the end of the period of a `limit` in which an event still counts",
             f"{LATENESS_MS // HOUR_MS} hours, by default (`LEADGLOW_LATENESS_HOURS`)",
         ),
         ("events of a lead among which a repetition is found by its `messageId`", f"the last {RECENT + OLDER}"),

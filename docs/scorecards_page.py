@@ -16,10 +16,10 @@ from docs.scorecard_words import word_parts
 from streams.events.codec import Codec
 from streams.scorefile import load
 from streams.scoring.event import LeadEvent
+from streams.scoring.explanation import Explanation, explain
 from streams.scoring.lead import Lead
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
-from streams.scoring.score import Explanation, explain
 from streams.scoring.stages import Transition
 from streams.units import DAY_MS
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from streams.scoring.crossing import horizon_ms
+from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
-from streams.scoring.rules import UNIT, CardRule, Rules
+from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import read
 from streams.scoring.scorecard import Scorecard
 from streams.scoring.stages import advance

@@ -132,8 +132,8 @@ class BoardService:
         card = self.find_scorecard(scorecard)
         traits = (await self._require(lead_id, role))[1].trait_values()
         return [
-            {"says": describe_fit(line), "trait": line.trait, "points": line.points, "holds": holds(traits)}
-            for line, holds in card.fit_lines
+            {"says": describe_fit(line), "trait": line.trait, "points": line.points, "holds": worth(traits) is not None}
+            for line, worth in card.fit.lines
         ]
 
     async def _find(self, given: str, role: str) -> tuple[str, Lead] | None:

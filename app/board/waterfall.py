@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streams.scoring.rules import UNIT
+from streams.scoring.fit import UNIT
 
 _KINDS: Final = {
     "signal": "",

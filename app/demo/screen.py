@@ -22,9 +22,9 @@ from app.demo.watch import Seen, watching
 from app.lead_views import points_of, rank
 from streams.clock import monotonic_s, now_ms
 from streams.scorefile import load_file
+from streams.scoring.explanation import Explanation, Part, explain
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
-from streams.scoring.score import Explanation, Part, explain
 from streams.scoring.stages import current_stage
 from streams.scoring.stored import decode
 from streams.transport.topics import Partitioner

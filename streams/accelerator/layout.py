@@ -59,7 +59,7 @@ SLOT: Final = _record(amount=np.float64, ref=np.int64, count=np.int64)
 """One signal of a lead."""
 BITS: Final = _record(amount=np.uint64, ref=np.int64, count=np.int64)
 """SLOT, with the bytes of the amount as an integer."""
-SCORE: Final = _record(fit=np.float64, shown=np.float64)
+SCORE: Final = _record(fit=np.float64, shown=np.float64)  # fit: NaN if the scorecard does not apply to the lead
 NOT_SHOWN: Final = -np.inf
 """Place of a lead whose place in the ranking is not known."""
 GROUP_BITS: Final = 24
@@ -106,7 +106,14 @@ CARD: Final = _record(
     first_stage=np.int64,
     last_stage=np.int64,
 )
-STAGE: Final = _record(enter=np.float64, leave=np.float64, needs_fit=np.float64, needs_engagement=np.float64)
+STAGE: Final = _record(
+    enter=np.float64,
+    leave=np.float64,
+    needs_fit=np.float64,
+    needs_engagement=np.float64,
+    keep_fit=np.float64,
+    keep_engagement=np.float64,
+)
 MATCH: Final = _record(
     first=np.int64,
     last=np.int64,

@@ -100,7 +100,7 @@ class RareParts:
         if all(_is_same(traits.get(name), lead.traits.get(name)) for name in read):
             return Noted(row, traits, touches, left_out, None)
         values = lead.trait_values()
-        return Noted(row, traits, touches, left_out, [card.fit(values) for card in rules.cards])
+        return Noted(row, traits, touches, left_out, [card.fit.of(values) for card in rules.cards])
 
     def undo(self, noted: Noted) -> None:
         """Undo ``note``, the latest one of this lead first."""

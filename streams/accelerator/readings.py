@@ -9,7 +9,8 @@ import numpy as np
 from streams.accelerator.kernels import score as kernel_reading
 from streams.accelerator.layout import NEVER, NOT_SHOWN, Column, Floats
 from streams.accelerator.table import Table
-from streams.scoring.rules import UNIT
+from streams.scoring.fit import UNIT
+from streams.scoring.rules import UNRANKED
 from streams.scoring.score import SEEN_MS, Score, Standing
 
 Ranks = dict[str, dict[str, float | None]]
@@ -24,20 +25,25 @@ def update_scores(table: Table, ranks: Ranks, rows: Column, nows: Column) -> tup
     """
     _, engagement, calm, change, slack = _read(table, rows, nows)
     scores = table.cards.scores
-    wholes = (engagement + scores["fit"][rows]).astype(np.int64) // UNIT
+    applies = ~np.isnan(scores["fit"][rows])
+    wholes = (engagement + np.where(applies, scores["fit"][rows], 0.0)).astype(np.int64) // UNIT
     places, known = wholes + table.leads["last_seen"][rows][:, None] / SEEN_MS, scores["shown"][rows]
+    places[~applies] = UNRANKED
     scores["shown"][rows] = places
     table.leads["stale"][rows] = 0
     for i, card in enumerate(table.rules.cards):
         moved = np.flatnonzero(places[:, i] != known[:, i])
         if len(moved):
             found = zip(rows[moved].tolist(), places[moved, i].tolist(), strict=True)
-            ranks.setdefault(card.name, {}).update((table.ids[row], place) for row, place in found)
+            ranks.setdefault(card.name, {}).update(
+                (table.ids[row], None if place == UNRANKED else place) for row, place in found
+            )
     low, high = table.model.cards["lowest"], table.model.cards["highest"]
-    unknown, before = known == NOT_SHOWN, np.floor(known)
-    unsent = unknown | (before.clip(low, high) != wholes.clip(low, high))
+    unknown, before, ranked = known == NOT_SHOWN, np.floor(known), known != UNRANKED
+    shown = np.where(ranked, before.clip(low, high), 0.0), np.where(applies, wholes.clip(low, high), 0.0)
+    unsent = unknown | (shown[0] != shown[1]) | (ranked != applies)
     table.leads["unsent"][rows[unsent.any(axis=1)]] = 1
-    return (unknown | (before != wholes)).any(axis=1), calm, change, slack
+    return (unknown | (before != np.floor(places))).any(axis=1), calm, change, slack
 
 
 def standings(table: Table, rows: Sequence[int], at_ms: int) -> dict[str, list[Standing]]:
@@ -46,12 +52,17 @@ def standings(table: Table, rows: Sequence[int], at_ms: int) -> dict[str, list[S
     nows = np.maximum(table.leads["clock"][places], at_ms)
     exact, engagement, *_ = _read(table, places, nows)
     fit = table.cards.scores["fit"][places]
+    applies = ~np.isnan(fit)
+    scores = (exact, engagement, np.where(applies, fit, 0.0))
     readings = zip(
-        rows, nows.tolist(), exact.tolist(), engagement.tolist(), fit.tolist(), _stages(table, places), strict=True
-    )
+        rows, nows.tolist(), *(column.tolist() for column in scores), _stages(table, places), applies.tolist(),
+        strict=True,
+    )  # fmt: skip
     return {
-        table.ids[row]: [Standing(Score(*score), stage, now_ms) for *score, stage in zip(*scores, stages, strict=True)]
-        for row, now_ms, *scores, stages in readings
+        table.ids[row]: [
+            Standing(Score(*score), stage, now_ms, fits) for *score, stage, fits in zip(*columns, strict=True)
+        ]
+        for row, now_ms, *columns in readings
     }
 
 

@@ -167,10 +167,10 @@ def model_of(rules: Rules, signals: Signals) -> Model:
         row = known[signals.number(rule.id)]
         row["rate"], row["gain"] = rule.inverse_half_life, gain(rules, rule.id)
         if rule.counter is not None:
-            for name in ("most", "lateness", "distinct", "limited"):
-                row[name] = getattr(rule.counter, name)
-            for name in ("width", "shift", "months"):
-                row[name] = getattr(rule.counter.buckets, name)
+            counter, buckets = rule.counter, rule.counter.buckets
+            row["most"], row["lateness"] = counter.most, counter.lateness
+            row["distinct"], row["limited"] = counter.distinct, counter.limited
+            row["width"], row["shift"], row["months"] = buckets.width, buckets.shift, buckets.months
     bounds = np.zeros((len(cards), max((len(card.bounds) for card in cards), default=1)), BOUND)
     rows, stages = np.zeros(len(cards), CARD), list[StageRule]()
     for i, card in enumerate(cards):
@@ -183,5 +183,5 @@ def model_of(rules: Rules, signals: Signals) -> Model:
     blocked = np.zeros((len(stages), count), np.uint8)
     for i, stage in enumerate(stages):
         blocked[i, [signals.number(signal) for signal in stage.blocking]] = 1
-    limits = [(stage.enter, stage.leave, stage.needs_fit, stage.needs_engagement) for stage in stages]
+    limits = [tuple(getattr(stage, name) for name in STAGE.names or ()) for stage in stages]
     return Model(weights, known, bounds, rows, np.array(limits, STAGE), blocked)

@@ -80,7 +80,7 @@ class Table:
         old = {} if self.cards is None else dict(zip(self.card_names, self.cards.scores["shown"].T, strict=True))
         self.cards = new_cards(len(self.leads), len(rules.cards), stages)
         self.no_scores = new_cards(1, len(rules.cards), 0).scores[0]
-        self.no_scores["fit"] = [card.fit({}) for card in rules.cards]
+        self.no_scores["fit"] = [card.fit.of({}) for card in rules.cards]
         self.cards.scores[:] = self.no_scores
         self.card_names = [card.name for card in rules.cards]
         for i, card in enumerate(rules.cards):

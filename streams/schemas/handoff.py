@@ -14,7 +14,7 @@ _ALERT_ID: Final = "330fca70-9383-51a6-9203-ae97d6948f7a"
 VERSION: Final = "5f6c1c9f8e4d2b7a90c3d4e5f60718293a4b5c6d7e8f9012a3b4c5d6e7f80912"
 """The version of the scorecards in all examples."""
 _POINTS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "number"}}
-_CAUSES: Final = ("event", "decay", "retracted", "merged", "scorecard_changed", "erased")
+_CAUSES: Final = ("event", "decay", "retracted", "merged", "scorecard_changed", "erased", "not_applicable")
 
 _LEAD: Final = group(
     "lead",
@@ -53,6 +53,7 @@ _STAGE: Final = group(
     "stage",
     "The *stage* that was entered or left.",
     text("name", "Its name in the scorecard.", "qualified"),
+    text("label", "Its `label`, for people; the name without one.", "Ready for sales"),
     text("kind", "Whether the lead entered or left it.", "entered", choices=("entered", "left")),
     whole("episode", "The *episode*: how many times the lead has entered this stage, this time included. The alert of "
           "leaving has the number of its entry. Entries without an alert count, too, so numbers may be missing.", 1, 1),
@@ -76,8 +77,9 @@ _REASONS: Final = rows(
     "reasons",
     "The *parts* of the score, those with the largest `points` first, whatever their sign. If there are more than 10, "
     "the tenth is the sum of the rest.",
-    text("rule", "The name of the signal; the trait of a fit line; the signal, the category or `fit` that a cap "
-         "reduces; `range` for the range of the scorecard; `others` for the rest.", "demo_request"),
+    text("rule", "The name of the signal; the name of a fit line, or its trait; the signal, the category or `fit` "
+         "that a cap reduces; `range` for the range of the scorecard; `others` for the rest.", "demo_request"),
+    text("label", "The same for people: the `label` in the scorecard file; `rule` without one.", "Asked for a demo"),
     text("kind", "`signal` and `fit` give points. `cap` and `clamp` are corrections: what caps, and the range of the "
          "scorecard, take away or give back.", "signal", choices=("signal", "fit", "cap", "clamp", "others")),
     points("points", "What it adds to the score.", 40.0),
@@ -95,10 +97,12 @@ _NOT_ENTERED: Final = rows_by(
     "For each stage of the scorecard that the lead is not in, the reasons why. An empty list: nothing does; the "
     "lead was merged into another one, or is exactly at the bound at this instant.",
     text("needs", "Of what the lead has too little.", "score", choices=("score", "fit", "engagement"),
-         absent="in a row about a block"),
-    points("at_least", "How much the stage needs.", 70.0, absent="in a row about a block"),
-    points("has", "How much the lead has.", 46.0, absent="in a row about a block"),
-    text("blocked_by", "The signal that blocks the stage.", "unsubscribe", absent="in a row about a need"),
+         absent="except in a row about a need"),
+    points("at_least", "How much the stage needs.", 70.0, absent="except in a row about a need"),
+    points("has", "How much the lead has.", 46.0, absent="except in a row about a need"),
+    text("blocked_by", "The signal that blocks the stage.", "unsubscribe", absent="except in a row about a block"),
+    Leaf("applies", {"const": False}, "False: the scorecard does not apply to the lead.", False,
+         absent="if it does"),
 )  # fmt: skip
 
 _ACTIVITY: Final = group(
@@ -111,6 +115,7 @@ _ACTIVITY: Final = group(
         "recent",
         "The signals of this scorecard, the latest first.",
         text("type", "The name of the signal.", "demo_request"),
+        text("label", "Its `label`, for people; the name without one.", "Asked for a demo"),
         time("at", "When it counted last (event time).", _AT),
         points("points", "What all its events are worth now.", 40.0),
         most=10,
@@ -157,18 +162,19 @@ ALERT: Final = RecordSchema(
         text("cause", "Why the stage changed now. `event`: an *event* counted or changed a trait. `decay`: time "
              "passed, and signals faded. `retracted`: an event was undone by a *retraction*: a machine had caused it. "
              "`merged`: two leads became one. `scorecard_changed`: another scorecard file came into use. `erased`: the "
-             "lead was erased.", "event",
+             "lead was erased. `not_applicable`: traits changed, so that the scorecard does not apply to the lead "
+             "any more; the score is 0.", "event",
              choices=_CAUSES),
         group(
             "triggering_event",
             "The event behind it.",
-            text("event_id", "Its `messageId`; without one, a hash of its bytes; empty if `cause` is not `event`.",
+            text("event_id", "Its `messageId`; without one, a hash of its bytes; empty if no event is behind it.",
                  "m-3"),
-            text("type", "Its name, or the type of a call other than `track`; `cause` if that is not `event`.",
+            text("type", "Its name, or the type of a call other than `track`; `cause` if no event is behind it.",
                  "Demo Requested"),
-            time("occurred_at", "Its event time, corrected for the clock of the sender; `time` if `cause` is not "
-                 "`event`.", _AT),
-            time("received_at", "Its *arrival*; `time` if `cause` is not `event`.", _AT),
+            time("occurred_at", "Its event time, corrected for the clock of the sender; `time` if no event is "
+                 "behind it.", _AT),
+            time("received_at", "Its *arrival*; `time` if no event is behind it.", _AT),
         ),
         group(
             "channels",

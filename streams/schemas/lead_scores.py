@@ -21,6 +21,10 @@ SCORES: Final = RecordSchema(
               "null if it is in none.", "qualified"),
         points("fit", "The *fit*: exact points from traits.", 35.0),
         points("engagement", "The *engagement*: exact points from signals, at `at`.", 49.94071669),
+        Field("applies", {"type": "boolean"}, "Whether the scorecard applies to the lead (`applies_to`); if not, all "
+              "points are 0, and `stage` is null.", True),
+        Field("shadow", {"type": "boolean"}, "Whether the scorecard is only tried (`shadow: true`): do not act on "
+              "this score.", False),
         text("version", "The version of the scorecard file that scored it, as `scorecard.version` of an alert.",
              VERSION),
         time("at", "The instant that all values are true for. Between two records of a key they change only by decay "

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from streams.scoring.scorecard import (
@@ -98,12 +98,12 @@ def _stage(stage: Struct) -> Stage:
     )
 
 
-_ORDERED = ("fit", "stages", "grades")
+_ORDERED = ("fit", "stages", "grades", "engagement_grades")
 
 
 def canonical(model: Model) -> str:
     """The canonical JSON of a model: everything is sorted whose order in the file has no meaning."""
-    whole = asdict(model)
+    whole = _used_fields(model)
     del whole["version"]
     return _json(_sorted(whole))
 
@@ -113,9 +113,15 @@ def canonical_part(part: Any) -> str:
     return _json(_sorted(part))
 
 
+def _used_fields(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass, without those of later versions of the format that the file does not use."""
+    named = [(each, getattr(value, each.name)) for each in fields(value)]
+    return {each.name: item for each, item in named if not each.metadata.get("later") or item != each.default}
+
+
 def _sorted(value: Any, ordered: bool = False) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
+        value = _used_fields(value)
     if isinstance(value, dict):
         return {key: _sorted(item, key in _ORDERED) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -13,7 +13,7 @@ from typing import Any
 
 import re2
 
-from streams.scoring.scorecard import Condition, Group, Test
+from streams.scoring.scorecard import Condition, Group, paths_in
 from streams.scoring.texts import fold, number_of, spaced_words, text_of
 
 Holds = Callable[[Sequence[Any]], bool]
@@ -30,9 +30,7 @@ class PatternError(ValueError):
 
 def paths(condition: Condition) -> set[str]:
     """Every path that the condition reads."""
-    if isinstance(condition, Test):
-        return {condition.path}
-    return set().union(*map(paths, condition.members))
+    return set(paths_in(condition))
 
 
 def numeric_paths(condition: Condition) -> set[str]:

@@ -18,9 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import ceil, floor, inf, log2
 
+from streams.scoring.fit import UNIT
 from streams.scoring.lead import Latch, Lead
-from streams.scoring.rules import UNIT, CardRule, StageRule
-from streams.scoring.score import Reading, fade_ms, fit_of, published, read
+from streams.scoring.rules import CardRule, StageRule
+from streams.scoring.score import Reading, does_apply, fade_ms, fit_of, published, read
 from streams.scoring.search import Bound, Search, near
 from streams.scoring.smooth import Smooth
 
@@ -50,12 +51,20 @@ def flips(
     smooth: Smooth | None = None,
 ) -> bool:
     """Whether a stage changes at a reading."""
-    latch, blocked = lead.latches.get(rule.key), is_blocked(rule, lead)
+    latch = lead.latches.get(rule.key)
+    if not reading.applies:
+        return latch is not None and latch.inside
+    blocked = is_blocked(rule, lead)
     bound = _bound_of(card, rule, latch, reading.fit)
     if abs(reading.engagement + reading.fit - bound.units) <= near(lead, reading):
         reading = steadied(card, smooth or Smooth(card, lead), reading, now_ms)
     if latch is not None and latch.inside:
-        return blocked or reading.exact < rule.leave
+        return (
+            blocked
+            or reading.exact < rule.leave
+            or reading.fit < rule.keep_fit
+            or reading.engagement < rule.keep_engagement
+        )
     return (
         not blocked
         and reading.exact >= rule.enter
@@ -97,7 +106,8 @@ def horizon_ms(card: CardRule, lead: Lead) -> int:
 def _bound_of(card: CardRule, rule: StageRule, latch: Latch | None, fit: float) -> Bound:
     """The sum of engagement and fit at which a stage changes."""
     if latch is not None and latch.inside:
-        return _in_range(card, rule.leave, below=True)
+        leave = _in_range(card, rule.leave, below=True)
+        return leave._replace(units=max(leave.units, rule.keep_engagement + fit))
     enter = _in_range(card, rule.enter, below=False)
     return enter._replace(units=max(enter.units, rule.needs_engagement + fit))
 
@@ -111,7 +121,7 @@ def _in_range(card: CardRule, units: float, below: bool, lag: float = 0.0) -> Bo
 def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int, search: Search | None = None) -> int | None:
     """The first instant in (start, end] at which decay changes a stage of the card."""
     found: int | None = None
-    for rule in card.stages:
+    for rule in card.stages if does_apply(card, lead) else ():
         latch = lead.latches.get(rule.key)
         if not decay_can_flip(rule, latch, card, lead):
             continue
@@ -128,11 +138,15 @@ def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int, search: Se
 
 def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     """The first instant after ``now_ms`` at which the published score or a stage changes by decay; None if never."""
+    if not does_apply(card, lead):
+        return None
     return _next_change(Search(card, lead), now_ms, now_ms + horizon_ms(card, lead))
 
 
 def next_look(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     """The first instant after ``now_ms`` at which decay changes a stage, the published score or the rank."""
+    if not does_apply(card, lead):
+        return None
     search, end_ms = Search(card, lead), now_ms + horizon_ms(card, lead)
     change = _next_change(search, now_ms, end_ms)
     if card.lowest < read(card, lead, now_ms).whole < card.highest:
@@ -229,10 +243,13 @@ def bound_next_change(card: CardRule, lead: Lead, reading: Reading) -> tuple[flo
     """
     total = reading.engagement + reading.fit
     calm, slack = inf, inf
+    if not reading.applies:
+        return calm, inf, slack
     for rule in card.stages:
         latch = lead.latches.get(rule.key)
         if latch is not None and latch.inside:
-            calm = min(calm, reading.fall_ms(total - rule.leave - MARGIN))
+            spare = min(total - rule.leave, reading.engagement - rule.keep_engagement)
+            calm = min(calm, reading.fall_ms(spare - MARGIN))
         elif decay_can_flip(rule, latch, card, lead):
             missing = max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN
             calm = min(calm, reading.rise_ms(missing))

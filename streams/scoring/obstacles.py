@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from streams.scoring.crossing import blocking_signals
+from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
-from streams.scoring.rules import UNIT, CardRule, Rules, StageRule
+from streams.scoring.rules import CardRule, Rules, StageRule
 from streams.scoring.score import Reading, read
 
 
 def obstacles_of(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> dict[str, list[dict[str, Any]]]:
     """List for each stage that the lead is not in what keeps it out, by stage."""
     reading = read(card, lead, now_ms)
+    if not reading.applies:
+        return {rule.stage.name: [{"applies": False}] for rule in card.stages}
     found: dict[str, list[dict[str, Any]]] = {}
     for rule in card.stages:
         latch = lead.latches.get(rule.key)

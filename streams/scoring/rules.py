@@ -9,14 +9,15 @@ from typing import Any, Final, NamedTuple
 
 from streams.scoring.conditions import compile_condition, numeric_paths, paths
 from streams.scoring.counting import DAY_MS, Counter
-from streams.scoring.scorecard import CALL_TYPES, FitLine, Model, Scorecard, Signal, Stage
+from streams.scoring.fit import UNIT, FitRule, grade_in, units
+from streams.scoring.scorecard import CALL_TYPES, Model, Scorecard, Signal, Stage
 from streams.scoring.texts import number_of
 
 LATENESS_MS: Final = 3 * DAY_MS
 """Default of the allowed lateness."""
 MAX_AMOUNT: Final = 1_000_000.0
-UNIT: Final = 10**9
-"""Units in a point. Scores are whole units of 10^-9 points, so that the parts sum to the score exactly."""
+UNRANKED: Final = -1e300
+"""The place in the ranking of a lead to which a scorecard does not apply."""
 MEMORY: Final = 20_000
 """Size of the cache of matches by (event, values); a full cache is cleared."""
 AUTOMATED: Final = "properties.automated"
@@ -39,6 +40,7 @@ class SignalRule:
         """Compile a signal; ``index`` maps a path to its position in the values of an event."""
         self.id = signal.id
         self.name = signal.name
+        self.label = signal.label
         self.heeds_automated = AUTOMATED in paths(signal.where)
         self.inverse_half_life = 0.0 if math.isinf(signal.half_life_ms) else 1.0 / signal.half_life_ms
         self.holds: Callable[[Sequence[Any]], bool] = compile_condition(signal.where, index)
@@ -81,6 +83,12 @@ class StageRule:
     leave: float
     needs_fit: float
     needs_engagement: float
+    """To enter; at least what is needed to stay."""
+    keep_fit: float
+    keep_engagement: float
+    """To stay."""
+    alerts: bool
+    """Whether its changes are published on handoff."""
 
 
 class CardRule:
@@ -92,7 +100,7 @@ class CardRule:
         self.name = card.name
         category_of = {name: i for i, category in enumerate(card.categories) for name in category.signals}
         self.bounds = [(units(c.minimum), units(c.maximum)) for c in card.categories] + [(-math.inf, math.inf)]
-        self.minimum, self.maximum, self.fit_max = units(card.minimum), units(card.maximum), units(card.fit_max)
+        self.minimum, self.maximum = units(card.minimum), units(card.maximum)
         self.lowest, self.highest = whole(card.minimum), whole(card.maximum)
         self.category_names = [c.name for c in card.categories] + ["other"]
         other = len(card.categories)
@@ -106,30 +114,19 @@ class CardRule:
             for name, p in card.points.items()
         }
         """Signal id -> (points and cap in units, category, 1 / half-life in 1/ms)."""
-        self.stages = tuple(_stage_rule(card.name, stage, signals) for stage in card.stages)
-        self.traits = frozenset().union(*({line.trait} | paths(line.when) for line in card.fit))
-        """The traits that the fit reads."""
-        self.fit_lines = [(line, _fit_test(line)) for line in card.fit]
-
-    def fit(self, traits: Mapping[str, Any]) -> float:
-        """The fit score of these traits, in units."""
-        return min(self.fit_max, sum(units(line.points) for line, holds in self.fit_lines if holds(traits)))
+        self.stages = tuple(_stage_rule(card, stage, signals) for stage in card.stages)
+        self.fit = FitRule(card)
 
     def shown(self, rank: float) -> float:
         """The published score of a lead with this place in the ranking."""
-        return min(max(whole(rank), self.lowest), self.highest)
+        return 0 if rank == UNRANKED else min(max(whole(rank), self.lowest), self.highest)
 
-    def grade(self, exact: float) -> str:
-        """The highest grade whose bound the exact score (in points) reaches."""
-        for grade, bound in self.card.grades:
-            if exact >= bound:
-                return grade
-        return self.card.grades[-1][0] if self.card.grades else ""
-
-
-def units(points: float) -> float:
-    """Convert points to whole units; infinite bounds stay infinite."""
-    return points if math.isinf(points) else round(points * UNIT)
+    def grade(self, exact: float, fit: float, engagement: float) -> str:
+        """The grade of a score (in points): of the exact score, or of fit and engagement."""
+        card = self.card
+        if card.engagement_grades:
+            return grade_in(card.grades, fit) + grade_in(card.engagement_grades, engagement)
+        return grade_in(card.grades, exact)
 
 
 def whole(points: float) -> float:
@@ -137,20 +134,23 @@ def whole(points: float) -> float:
     return points if math.isinf(points) else math.floor(points)
 
 
-def _stage_rule(card: str, stage: Stage, signals: Mapping[str, SignalRule]) -> StageRule:
+def _stage_rule(card: Scorecard, stage: Stage, signals: Mapping[str, SignalRule]) -> StageRule:
+    needs_fit, needs_engagement, keep_fit, keep_engagement = (
+        -math.inf if need is None else units(need)
+        for need in (stage.needs_fit, stage.needs_engagement, stage.keep_fit, stage.keep_engagement)
+    )
     return StageRule(
-        f"{card}/{stage.name}",
+        f"{card.name}/{stage.name}",
         stage,
         tuple(signals[name].id for name in stage.blocked_by),
-        *(units(bound) for bound in (stage.enter, stage.leave)),
-        *(-math.inf if need is None else units(need) for need in (stage.needs_fit, stage.needs_engagement)),
+        units(stage.enter),
+        units(stage.leave),
+        max(needs_fit, keep_fit),
+        max(needs_engagement, keep_engagement),
+        keep_fit,
+        keep_engagement,
+        stage.handoff and not card.shadow,
     )
-
-
-def _fit_test(line: FitLine) -> Callable[[Mapping[str, Any]], bool]:
-    names = sorted(paths(line.when) | {line.trait})
-    holds = compile_condition(line.when, {name: i for i, name in enumerate(names)})
-    return lambda traits: holds([traits.get(name) for name in names])
 
 
 class Rules:
@@ -180,7 +180,7 @@ class Rules:
             for event in signal.events:
                 self.by_event.setdefault(event, []).append(rule)
         self.cards = tuple(CardRule(card, self.signals) for card in model.scorecards)
-        self.traits: frozenset[str] = frozenset().union(*(card.traits for card in self.cards))
+        self.traits: frozenset[str] = frozenset().union(*(card.fit.traits for card in self.cards))
         self._memory: dict[tuple[str, Values], tuple[Match, tuple[tuple[int, bool], ...]]] = {}
 
     def signals_to_rebuild(self, before: Rules) -> list[str]:

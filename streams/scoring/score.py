@@ -1,4 +1,4 @@
-"""Compute the exact score of a lead on a scorecard, its explanation, and how soon it may change.
+"""Compute the exact score of a lead on a scorecard, and how soon it may change.
 
 Reading a score does not change the lead. Every part is rounded to a whole unit (10^-9 points) before anything is
 summed or compared. So parts, subscores, total, grade and stage agree to the last printed digit, and the order of
@@ -8,12 +8,12 @@ floating-point additions does not matter.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from math import exp2, log2
-from typing import Any, NamedTuple
+from math import exp2, isnan, log2
+from typing import NamedTuple
 
+from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
-from streams.scoring.rules import UNIT, CardRule, Rules, units
+from streams.scoring.rules import UNRANKED, CardRule
 
 SEEN_MS = 2.0**42
 """The year 2109: no lead is seen later."""
@@ -35,6 +35,8 @@ class Standing(NamedTuple):
     score: Score
     stage: str | None
     at_ms: int
+    applies: bool = True
+    """Whether the scorecard applies to the lead."""
 
 
 class Reading(NamedTuple):
@@ -51,6 +53,8 @@ class Reading(NamedTuple):
     falling_rate: float
     rising: float
     rising_rate: float
+    applies: bool = True
+    """Whether the scorecard applies to the lead."""
 
     @property
     def whole(self) -> int:
@@ -69,6 +73,10 @@ class Reading(NamedTuple):
         return fade_ms(by, self.rising, self.rising_rate)
 
 
+NOTHING = Reading(0, 0, 0, 0.0, 0.0, 0.0, 0.0, applies=False)
+"""The score of a lead to which the scorecard does not apply."""
+
+
 def fade_ms(by: float, total: float, rate: float) -> float:
     """Shortest time in ms in which decay takes ``by`` units from a total; infinite if it never does."""
     if by <= 0.0:
@@ -85,6 +93,11 @@ def published(exact: float) -> int:
     return int(exact // UNIT)
 
 
+def place_of(reading: Reading, last_seen_ms: float) -> float:
+    """The place of a lead with this score in the ranking; UNRANKED if the scorecard does not apply to it."""
+    return rank_of(reading.whole, last_seen_ms) if reading.applies else UNRANKED
+
+
 def rank_of(whole: float, last_seen_ms: float) -> float:
     """The place of a lead in a ranking, the highest first: by ``Reading.whole``, then by who was seen last.
 
@@ -94,15 +107,23 @@ def rank_of(whole: float, last_seen_ms: float) -> float:
 
 
 def fit_of(card: CardRule, lead: Lead) -> float:
-    """The fit score of a lead in units, cached until its traits change."""
+    """The fit of a lead in units, cached until its traits change; NOT_APPLICABLE if the card does not apply to it."""
     fit = lead.fits.get(card.name)
     if fit is None:
-        fit = lead.fits[card.name] = card.fit(lead.trait_values())
+        fit = lead.fits[card.name] = card.fit.of(lead.trait_values())
     return fit
+
+
+def does_apply(card: CardRule, lead: Lead) -> bool:
+    """Whether the scorecard applies to a lead."""
+    return not isnan(fit_of(card, lead))
 
 
 def read(card: CardRule, lead: Lead, now_ms: int) -> Reading:
     """The score of a lead at ``now_ms``, an instant not before its clock."""
+    fit = fit_of(card, lead)
+    if isnan(fit):
+        return NOTHING
     now = now_ms - lead.base
     weights = card.weights
     sums: list[float] = [0] * len(card.bounds)
@@ -127,125 +148,8 @@ def read(card: CardRule, lead: Lead, now_ms: int) -> Reading:
     engagement: float = 0
     for total, (low, high) in zip(sums, card.bounds):  # noqa: B905
         engagement += low if total < low else high if total > high else total
-    fit = fit_of(card, lead)
     exact = min(max(engagement + fit, card.minimum), card.maximum)
     return Reading(exact, engagement, fit, falling, falling_rate, rising, rising_rate)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One line of an explanation, in points. ``kind`` is signal, fit, cap or clamp."""
-
-    kind: str
-    name: str
-    points: float
-    amount: float | None = None
-    """Signals only: the decayed amount."""
-    count: int = 0
-    last_at: int | None = None
-    after_caps: float | None = None
-    """What is left of a signal or a fit line that a cap reduces; those under one cap lose in proportion."""
-
-    def row(self) -> dict[str, Any]:
-        """The part as API and alerts show it."""
-        row: dict[str, Any] = {"kind": self.kind, "name": self.name}
-        if self.amount is not None:
-            row["amount"] = self.amount
-        row["points"] = self.points
-        if self.after_caps is not None:
-            row["after_caps"] = self.after_caps
-        return row
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A score in points with the parts that sum to it."""
-
-    exact: float
-    score: int
-    grade: str
-    fit: float
-    engagement: float
-    categories: dict[str, float]
-    parts: tuple[Part, ...]
-
-
-def explain(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> Explanation:
-    """Explain the score that ``read`` computes."""
-    parts: list[Part] = []
-    sums: list[float] = [0] * len(card.bounds)
-    for i, signal in enumerate(lead.signals):
-        if signal in card.weights:
-            _explain_signal(card, lead, i, now_ms, rules.by_id[signal].name, parts, sums)
-    engagement: float = 0
-    categories: dict[str, float] = {}
-    shares: list[float] = []
-    for name, total, (low, high) in zip(card.category_names, sums, card.bounds, strict=True):
-        clamped = min(max(total, low), high)
-        _adjust(parts, "cap", name, clamped - total)
-        categories[name] = clamped / UNIT
-        shares.append(_share(total, clamped))
-        engagement += clamped
-    fit = _explain_fit(card, lead, parts)
-    shares.append(_share(sum(units(part.points) for part in parts if part.kind == "fit"), fit))
-    exact = min(max(engagement + fit, card.minimum), card.maximum)
-    _adjust(parts, "clamp", "range", exact - engagement - fit)
-    return Explanation(
-        exact / UNIT,
-        published(exact),
-        card.grade(exact / UNIT),
-        fit / UNIT,
-        engagement / UNIT,
-        categories,
-        tuple(_note_caps(card, part, rules, shares) for part in parts),
-    )
-
-
-def _note_caps(card: CardRule, part: Part, rules: Rules, shares: list[float]) -> Part:
-    """A part with what caps leave of it; ``shares`` is what is left of each category, and of fit at the end."""
-    kept = part.points * UNIT
-    if part.kind == "signal":
-        _, cap, category, _ = card.weights[rules.signals[part.name].id]
-        kept = min(max(kept, -cap), cap) * shares[category]
-    elif part.kind == "fit":
-        kept *= shares[-1]
-    after_caps = round(kept) / UNIT
-    return part if after_caps == part.points else replace(part, after_caps=after_caps)
-
-
-def _share(total: float, capped: float) -> float:
-    """How much of a sum a cap leaves."""
-    return capped / total if total and 0.0 <= capped / total < 1.0 else 1.0
-
-
-def _explain_signal(  # noqa: PLR0913, PLR0917 - half of it is where the result goes
-    card: CardRule, lead: Lead, i: int, now_ms: int, name: str, parts: list[Part], sums: list[float]
-) -> None:
-    points, cap, category, inverse_half_life = card.weights[lead.signals[i]]
-    amount = lead.amount[i]
-    fade = exp2((lead.ref[i] - now_ms + lead.base) * inverse_half_life)
-    part = round(points * amount * fade)
-    capped = min(max(part, -cap), cap)
-    parts.append(Part("signal", name, part / UNIT, round(amount * fade, 9), lead.count[i], lead.ref[i] + lead.base))
-    _adjust(parts, "cap", name, capped - part)
-    sums[category] += capped
-
-
-def _explain_fit(card: CardRule, lead: Lead, parts: list[Part]) -> float:
-    traits = lead.trait_values()
-    total = 0.0
-    for line, holds in card.fit_lines:
-        if holds(traits):
-            parts.append(Part("fit", line.trait, line.points))
-            total += round(line.points * UNIT)
-    capped = min(total, card.fit_max)
-    _adjust(parts, "cap", "fit", capped - total)
-    return capped
-
-
-def _adjust(parts: list[Part], kind: str, name: str, by: float) -> None:
-    if by:
-        parts.append(Part(kind, name, by / UNIT))
 
 
 class Before:

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from zlib import crc32
 
+LATER: Mapping[str, Any] = {"later": True}
+"""Marks fields of the second version of the format: a file that does not use them keeps its version."""
 CALL_TYPES = ("page", "screen", "identify", "group", "alias")
 """Segment call types that a signal may name in ``event``; for ``track``, it names the event instead."""
 
@@ -40,6 +42,15 @@ EVERYTHING = Group("all", ())
 """The condition that always holds."""
 
 
+def paths_in(condition: Condition) -> Iterator[str]:
+    """The paths that a condition reads, in order."""
+    if isinstance(condition, Test):
+        yield condition.path
+    else:
+        for member in condition.members:
+            yield from paths_in(member)
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """At most ``count`` events of a signal within one UTC calendar bucket of event time."""
@@ -59,6 +70,7 @@ class Signal:
     limit: Limit | None = None
     distinct: str | None = None
     amount: str | None = None
+    label: str = field(default="", metadata=LATER)
 
     @property
     def id(self) -> int:
@@ -82,20 +94,36 @@ class Category:
     signals: tuple[str, ...]
     minimum: float = -math.inf
     maximum: float = math.inf
+    label: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
 class FitLine:
-    """Points for an explicit trait; in ``when``, the path of a test is the name of the trait."""
+    """Points for traits; in ``when``, the path of a test is the name of a trait.
+
+    With ``times``, the points are the number in the trait times this factor, between ``minimum`` and ``maximum``.
+    """
 
     trait: str
+    """Empty for a condition on several traits."""
     when: Condition
     points: float
+    name: str = field(default="", metadata=LATER)
+    """The name of the part; empty for that of the trait."""
+    label: str = field(default="", metadata=LATER)
+    times: float | None = field(default=None, metadata=LATER)
+    minimum: float = field(default=0.0, metadata=LATER)
+    maximum: float = field(default=math.inf, metadata=LATER)
+
+    @property
+    def part(self) -> str:
+        """The name of its part in an explanation."""
+        return self.name or self.trait or ", ".join(dict.fromkeys(paths_in(self.when)))
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A latch with hysteresis: in at ``enter`` points, out below ``leave``."""
+    """A latch with hysteresis: in at ``enter`` points, out below ``leave``; also out below what ``keep`` asks for."""
 
     name: str
     enter: float
@@ -105,6 +133,9 @@ class Stage:
     blocked_by: tuple[str, ...] = ()
     cooldown_ms: int = 0
     handoff: bool = False
+    keep_fit: float | None = field(default=None, metadata=LATER)
+    keep_engagement: float | None = field(default=None, metadata=LATER)
+    label: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +153,12 @@ class Scorecard:
     grades: tuple[tuple[str, float], ...] = ()
     """(grade, bound), highest bound first; the last one is the grade of everything below."""
     stages: tuple[Stage, ...] = ()
+    engagement_grades: tuple[tuple[str, float], ...] = field(default=(), metadata=LATER)
+    """If there are any, ``grades`` are those of the fit, and a grade is both: ``A1``."""
+    applies_to: Condition = field(default=EVERYTHING, metadata=LATER)
+    """The traits of the leads that it scores; it gives 0 to all others."""
+    shadow: bool = field(default=False, metadata=LATER)
+    """Whether it is only tried: it scores leads, but sends no alert."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from streams.scoring.lead import NEAR_MS, Erased, Lead, Redirect, State, detail_
 from streams.scoring.leads import Leads
 from streams.scoring.outcome import Outcome
 from streams.scoring.retraction import was_retracted
-from streams.scoring.rules import Hit
-from streams.scoring.score import Before, Standing, published, rank_of, read
+from streams.scoring.rules import UNRANKED, CardRule, Hit
+from streams.scoring.score import Before, Standing, place_of, published, read
 from streams.scoring.stages import Cause, settle, standing
 from streams.scoring.stored import encode, encode_redirect
 
@@ -209,12 +209,12 @@ class Scorer(Leads):
         lead.stale = False
         for card in self.rules.cards:
             reading = read(card, lead, now_ms)
-            rank, known = rank_of(reading.whole, lead.last_seen), lead.shown.get(card.name)
-            if known != rank:
-                lead.shown[card.name] = rank
-                self.outcome.ranks.setdefault(card.name, {})[lead_id] = rank
-            changed = changed or known is None or math.floor(known) != reading.whole
-            lead.unsent = lead.unsent or known is None or card.shown(known) != card.shown(rank)
+            place, known = place_of(reading, lead.last_seen), lead.shown.get(card.name)
+            if known != place:
+                lead.shown[card.name] = place
+                self.outcome.ranks.setdefault(card.name, {})[lead_id] = None if place == UNRANKED else place
+            changed = changed or known is None or math.floor(known) != math.floor(place)
+            lead.unsent = lead.unsent or known is None or _is_published_anew(card, known, place)
             change = min(change, bound_next_change(card, lead, reading)[1])
         return changed, change
 
@@ -262,6 +262,11 @@ def note_detail(details: dict[bytes, list[Any]], base: int, event: LeadEvent, hi
         details.pop(key, None)  # that of an equal event which the lead has forgotten
         details[key] = detail
     return detail
+
+
+def _is_published_anew(card: CardRule, known: float, place: float) -> bool:
+    """Whether two places in the ranking have different published scores, or only one of them is a place."""
+    return card.shown(known) != card.shown(place) or (known == UNRANKED) != (place == UNRANKED)
 
 
 def _after(now_ms: int, delay_ms: float) -> int | None:

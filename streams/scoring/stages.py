@@ -23,6 +23,7 @@ class Cause(NamedTuple):
     event: bytes = b""
 
 
+NOT_APPLICABLE = "not_applicable"
 DECAY, SCORECARD, MERGED, ERASED = Cause("decay"), Cause("scorecard_changed"), Cause("merged"), Cause("erased")
 RETRACTED = "retracted"
 
@@ -38,7 +39,7 @@ class Transition:
     """``entered`` or ``left``."""
     at_ms: int
     cause: str
-    """``event``, ``decay``, ``scorecard_changed``, ``merged``, ``retracted`` or ``erased``."""
+    """``event``, ``decay``, ``scorecard_changed``, ``merged``, ``retracted``, ``erased`` or ``not_applicable``."""
     episode: int
     is_alert: bool
     silenced: bool
@@ -79,13 +80,14 @@ def settle(  # noqa: PLR0913, PLR0917 - they are all needed
         if not card.stages:
             continue
         reading = read(card, lead, now_ms)
+        reason = cause if reading.applies or cause is SCORECARD else Cause(NOT_APPLICABLE, cause.event)
         for rule in card.stages:
             latch = lead.latches.get(rule.key)
             if flips(card, rule, lead, reading, now_ms) or (
                 latch is not None and latch.inside and latch.by in retracted and reading.exact < rule.enter
             ):
                 previous = before(card) if before else read(card, lead, now_ms - 1).exact
-                transitions.append(_flip_latch(rule, lead_id, lead, now_ms, cause, previous))
+                transitions.append(_flip_latch(rule, lead_id, lead, now_ms, reason, previous))
         card_calm, _, card_slack = bound_next_change(card, lead, reading)
         calm, slack = min(calm, card_calm), min(slack, card_slack)
     note_calm(lead, now_ms, calm, slack)
@@ -187,12 +189,12 @@ def _flip_latch(  # noqa: PLR0913, PLR0917 - they are all needed
         latch.episode += 1
         latch.by = cause.event
         cooling = latch.published_at is not None and now_ms - latch.published_at < stage.cooldown_ms
-        latch.silent = not stage.handoff or (cooling if silent is None else silent)
+        latch.silent = not rule.alerts or (cooling if silent is None else silent)
         if not latch.silent:
             latch.published_at = now_ms
     latch.since = now_ms
-    is_alert = stage.handoff and not latch.silent
-    silenced = stage.handoff and latch.silent
+    is_alert = rule.alerts and not latch.silent
+    silenced = rule.alerts and latch.silent
     card = rule.key.rpartition("/")[0]
     return Transition(
         lead_id, card, stage.name, kind, now_ms, cause.name, latch.episode, is_alert, silenced, previous, lead.erased_at
@@ -201,7 +203,8 @@ def _flip_latch(  # noqa: PLR0913, PLR0917 - they are all needed
 
 def standing(card: CardRule, lead: Lead, now_ms: int) -> Standing:
     """Score and stage of a lead at ``now_ms``, an instant not before its clock."""
-    return Standing(Score(*read(card, lead, now_ms)[:3]), current_stage(card, lead), now_ms)
+    reading = read(card, lead, now_ms)
+    return Standing(Score(*reading[:3]), current_stage(card, lead), now_ms, reading.applies)
 
 
 def current_stage(card: CardRule, lead: Lead) -> str | None:

@@ -12,11 +12,13 @@ import orjson
 
 from streams.schemas.handoff import HANDOFF
 from streams.scoring.event import LeadEvent
+from streams.scoring.explanation import Explanation, explain
+from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
 from streams.scoring.obstacles import obstacles_of
 from streams.scoring.outcome import Crossing
-from streams.scoring.rules import UNIT, CardRule, Rules
-from streams.scoring.score import Explanation, Standing, explain, published
+from streams.scoring.rules import CardRule, Rules
+from streams.scoring.score import Standing, published
 from streams.scoring.stages import Transition
 from streams.scoring.stored import decode
 
@@ -78,7 +80,7 @@ def _data(crossing: Crossing, lead: Lead, card: CardRule, rules: Rules, link_bas
             "engagement": why.engagement,
             "categories": why.categories,
         },
-        "stage": {"name": t.stage, "kind": t.kind, "episode": t.episode},
+        "stage": {"name": t.stage, "label": rule.stage.label or t.stage, "kind": t.kind, "episode": t.episode},
         "threshold": {
             "name": t.stage,
             "value": rule.stage.enter if entered else rule.stage.leave,
@@ -121,7 +123,8 @@ def _reasons(why: Explanation) -> list[dict[str, Any]]:
         kept = parts[: MAX_REASONS - 1]
     rows = []
     for part in kept:
-        row: dict[str, Any] = {"rule": part.name, "kind": part.kind, "points": part.points, "count": part.count}
+        row: dict[str, Any] = {"rule": part.name, "label": part.label or part.name, "kind": part.kind}
+        row |= {"points": part.points, "count": part.count}
         if part.after_caps is not None:
             row["after_caps"] = part.after_caps
         if part.last_at is not None:
@@ -129,7 +132,8 @@ def _reasons(why: Explanation) -> list[dict[str, Any]]:
         rows.append(row)
     if rest:
         total = sum(round(part.points * UNIT) for part in rest) / UNIT
-        rows.append({"rule": "others", "kind": "others", "points": total, "count": sum(p.count for p in rest)})
+        count = sum(part.count for part in rest)
+        rows.append({"rule": "others", "label": "others", "kind": "others", "points": total, "count": count})
     return rows
 
 
@@ -140,7 +144,10 @@ def _activity(lead: Lead, why: Explanation) -> dict[str, Any]:
         "first_seen_at": rfc3339(lead.first_seen),
         "last_seen_at": rfc3339(lead.last_seen),
         "events_total": sum(lead.count),
-        "recent": [{"type": p.name, "at": rfc3339(p.last_at or 0), "points": p.points} for p in happened[:MAX_RECENT]],
+        "recent": [
+            {"type": p.name, "label": p.label or p.name, "at": rfc3339(p.last_at or 0), "points": p.points}
+            for p in happened[:MAX_RECENT]
+        ],
     }
 
 
@@ -171,10 +178,12 @@ def score_record(lead_id: str, card: CardRule, standing: Standing, version: str)
         "lead_id": lead_id,
         "scorecard": card.name,
         "score": published(score.exact),
-        "grade": card.grade(score.exact / UNIT),
+        "grade": card.grade(score.exact / UNIT, score.fit / UNIT, score.engagement / UNIT),
         "stage": standing.stage,
         "fit": score.fit / UNIT,
         "engagement": score.engagement / UNIT,
+        "applies": standing.applies,
+        "shadow": card.card.shadow,
         "version": version,
         "at": rfc3339(standing.at_ms),
     }

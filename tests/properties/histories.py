@@ -225,7 +225,7 @@ def broken_lists(shard: ShardDriver) -> list[str]:
             if inside.get(key, False) == (t.kind == "entered"):
                 found.append(f"{key} {t.kind} twice")
             inside[key] = t.kind == "entered"
-    stages = [rule.key for card in shard.rules.cards for rule in card.stages if rule.stage.handoff]
+    stages = [rule.key for card in shard.rules.cards for rule in card.stages if rule.alerts]
     for lead_id in shard.blobs:
         state = shard.state(lead_id)
         latches = state.latches if isinstance(state, Lead) else {}

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from streams.scoring.event import ANONYMOUS, Identity, Join, Retract, join
-from streams.scoring.scorecard import EVERYTHING, Condition, Model, Scorecard, Signal, Stage, Test
+from streams.scoring.scorecard import Condition, FitLine, Group, Model, Scorecard, Signal, Stage
 from tests.properties.strategies import Fact
 
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
@@ -244,10 +244,10 @@ class Sequential:
                 self._turn(lead_id, person, card, stage, "merged", theirs.by, theirs.silent)
 
     def _holds(self, card: Scorecard, stage: Stage, person: Person, revoked: bool) -> bool:
-        exact, _, _ = self.read(card, person, person.clock)
-        self._look_closely(exact, stage)
-        enough = exact >= units(stage.enter) if revoked else exact >= units(stage.leave)
-        return enough and not self._blocked(stage, person)
+        reading = self.read(card, person, person.clock)
+        self._look_closely(*reading, stage)
+        enough = reading[0] >= units(stage.enter) or not revoked
+        return enough and self._applies(card, person) and not self._leaves(stage, person, *reading)
 
     # Stages ---------------------------------------------------------------------------------------------------
 
@@ -264,27 +264,40 @@ class Sequential:
 
     def _settle(self, lead_id: str, person: Person, cause: str, by: str = "", revoked: Collection[str] = ()) -> None:
         for card in self.model.scorecards:
-            reading = self.read(card, person, person.clock)
+            reading, applies = self.read(card, person, person.clock), self._applies(card, person)
             for stage in card.stages:
                 latch = person.latches.get((card.name, stage.name), Latch())
-                if cause != "decay":
-                    self._look_closely(reading[0], stage)
+                if cause != "decay" and applies:
+                    self._look_closely(*reading, stage)
                 false = latch.inside and latch.by in revoked and reading[0] < units(stage.enter)
-                if false or self._flips(stage, latch, person, *reading):
+                if not applies and latch.inside:
+                    self._turn(lead_id, person, card, stage, "not_applicable", by)
+                elif applies and (false or self._flips(stage, latch, person, *reading)):
                     self._turn(lead_id, person, card, stage, cause, by)
 
-    def _look_closely(self, exact: float, stage: Stage) -> None:
-        for bound in (stage.enter, stage.leave):
-            self.close = self.close or 0 < abs(exact - units(bound)) < 20
+    def _applies(self, card: Scorecard, person: Person) -> bool:
+        return _says(card.applies_to, {name: row[2] for name, row in person.traits.items()})
+
+    def _look_closely(self, exact: float, engagement: float, _fit: float, stage: Stage) -> None:
+        for value, bound in ((exact, stage.enter), (exact, stage.leave), (engagement, _least(stage.keep_engagement))):
+            self.close = self.close or 0 < abs(value - units(bound)) < 20
 
     def _flips(self, stage: Stage, latch: Latch, person: Person, exact: float, engagement: float, fit: float) -> bool:
         if latch.inside:
-            return exact < units(stage.leave) or self._blocked(stage, person)
+            return self._leaves(stage, person, exact, engagement, fit)
         return (
             exact >= units(stage.enter)
-            and fit >= units(stage.needs_fit if stage.needs_fit is not None else -math.inf)
-            and engagement >= units(stage.needs_engagement if stage.needs_engagement is not None else -math.inf)
-            and not self._blocked(stage, person)
+            and fit >= units(_least(stage.needs_fit))
+            and engagement >= units(_least(stage.needs_engagement))
+            and not self._leaves(stage, person, exact, engagement, fit)
+        )
+
+    def _leaves(self, stage: Stage, person: Person, exact: float, engagement: float, fit: float) -> bool:
+        return (
+            exact < units(stage.leave)
+            or fit < units(_least(stage.keep_fit))
+            or engagement < units(_least(stage.keep_engagement))
+            or self._blocked(stage, person)
         )
 
     def _blocked(self, stage: Stage, person: Person) -> bool:
@@ -310,10 +323,10 @@ class Sequential:
         else:
             latch.inside, kind, latch.by = True, "entered", by
             cooling = latch.published_at is not None and now - latch.published_at < stage.cooldown_ms
-            latch.silent = not stage.handoff or (cooling if silent is None else silent)
+            latch.silent = not stage.handoff or card.shadow or (cooling if silent is None else silent)
             if not latch.silent:
                 latch.published_at = now
-        is_alert = stage.handoff and not latch.silent
+        is_alert = stage.handoff and not card.shadow and not latch.silent
         tolerance = self._tolerance_ms(card, person, now) if cause == "decay" else 0.0
         self.turns.append(Turn(lead_id, card.name, stage.name, kind, now, cause, is_alert, tolerance_ms=tolerance))
 
@@ -329,6 +342,8 @@ class Sequential:
 
     def read(self, card: Scorecard, person: Person, now_ms: int) -> tuple[float, float, float]:
         """The exact score, engagement and fit, in billionths of a point."""
+        if not self._applies(card, person):
+            return 0, 0, 0
         parts = self._parts(card, person)(now_ms)
         return self._sum(card, person, parts)
 
@@ -358,15 +373,15 @@ class Sequential:
             total = sum(left.pop(name, 0) for name in category.signals)
             engagement += min(max(total, units(category.minimum)), units(category.maximum))
         engagement += sum(left.values())
-        lines = [line.points for line in card.fit if _says(line.when, {n: row[2] for n, row in person.traits.items()})]
-        fit = min(units(card.fit_max), sum(map(units, lines)))
+        traits = {name: row[2] for name, row in person.traits.items()}
+        fit = min(units(card.fit_max), sum(units(_worth(line, traits)) for line in card.fit))
         return min(max(engagement + fit, units(card.minimum)), units(card.maximum)), engagement, fit
 
     # The next change by decay ---------------------------------------------------------------------------------
 
     def _first(self, card: Scorecard, person: Person, start_ms: int, end_ms: int) -> int | None:
         """The first instant in (start, end] at which a stage changes: halves of the span, where the bounds allow it."""
-        if not card.stages or start_ms >= end_ms:
+        if not card.stages or start_ms >= end_ms or not self._applies(card, person):
             return None
         parts, looks = self._parts(card, person), 0
         latches = [(stage, person.latches.get((card.name, stage.name), Latch())) for stage in card.stages]
@@ -389,6 +404,17 @@ class Sequential:
             elif any(self._flips(s, latch, person, *self._sum(card, person, ends[1])) for s, latch in latches):
                 return end
         return None
+
+
+def _least(bound: float | None) -> float:
+    return -math.inf if bound is None else bound
+
+
+def _worth(line: FitLine, traits: dict[str, Any]) -> float:
+    if line.times is None:
+        return line.points if _says(line.when, traits) else 0.0
+    number = _number(traits.get(line.trait))
+    return 0.0 if number is None else min(max(number * line.times, line.minimum), line.maximum)
 
 
 def _later(message_id: str, events: Iterable[str]) -> int:
@@ -469,9 +495,8 @@ def _number(value: Any) -> float | None:
 
 
 def _says(condition: Condition, values: dict[str, Any]) -> bool:
-    if condition == EVERYTHING:
-        return True
-    assert isinstance(condition, Test)
+    if isinstance(condition, Group):
+        return all(_says(member, values) for member in condition.members)
     value = values.get(condition.path)
     if condition.operator == "gte":
         number = _number(value)

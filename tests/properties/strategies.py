@@ -23,6 +23,7 @@ from streams.scoring.scorecard import (
     Category,
     Condition,
     FitLine,
+    Group,
     Limit,
     Model,
     Period,
@@ -47,7 +48,11 @@ FIT_LINES = (
     FitLine("title", Test("title", "equals", "CTO"), 20.0),
     FitLine("title", Test("title", "equals", "Intern"), -15.5),
     FitLine("employees", Test("employees", "gte", 200), 12.25),
+    FitLine("", Group("all", (Test("title", "equals", "CTO"), Test("employees", "gte", 200))), 7.0, "large", "Large"),
+    FitLine("employees", EVERYTHING, 0.0, times=0.05, maximum=20.0),
+    FitLine("employees", EVERYTHING, 0.0, times=-0.1, minimum=-10.0, maximum=5.0),
 )
+APPLIES_TO = (EVERYTHING, EVERYTHING, Test("title", "equals", "CTO"), Test("employees", "gte", 200))
 
 chances = st.integers(0, 2**32 - 1).map(Random)
 """Seeded random generators, one for each case."""
@@ -87,6 +92,8 @@ def a_stage(chance: Random, name: str, signals: Sequence[str]) -> Stage:
         tuple(some(chance, signals, 1, 1)) if chance.random() < 0.2 else (),
         chance.choice((0, HOUR_MS, 7 * DAY_MS)),
         chance.random() < 0.6,
+        chance.choice((None, None, None, 5.0, 12.0)),
+        chance.choice((None, None, None, 4.0, 10.0)),
     )
 
 
@@ -106,6 +113,9 @@ def a_scorecard(chance: Random, name: str, signals: Sequence[str]) -> Scorecard:
         maximum=high,
         grades=(("A", 60.0), ("B", 20.0), ("C", 0.0)),
         stages=tuple(a_stage(chance, f"stage{i}", signals) for i in range(chance.randint(0, 3))),
+        engagement_grades=(("1", 20.0), ("2", 5.0)) if chance.random() < 0.2 else (),
+        applies_to=chance.choice(APPLIES_TO),
+        shadow=chance.random() < 0.1,
     )
 
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.crossing import CERTAIN, bound_next_change, flips, horizon_ms, next_change, next_flip
+from streams.scoring.fit import UNIT
 from streams.scoring.lead import Latch, Lead
-from streams.scoring.rules import UNIT, CardRule, Rules
+from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import fade_ms, published, read
 from streams.scoring.scorecard import Category, Model, Points, Scorecard, Signal, Stage
 from tests.properties.strategies import START_MS, chances

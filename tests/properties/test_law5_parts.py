@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
+from streams.scoring.explanation import Explanation, explain
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
-from streams.scoring.score import Explanation, explain, read
+from streams.scoring.score import read
 from streams.scoring.stages import current_stage, standing
 from streams.shard.alert import alert, score_record
 from tests.properties.driver import ShardDriver, run
@@ -62,12 +63,19 @@ def test_score_grade_and_stages_agree_with_the_exact_score(history: tuple[Rules,
             units / 10**9 for units in (reading.exact, reading.fit, reading.engagement)
         )
         assert why.score == printed(why.exact).to_integral_value(ROUND_FLOOR)
-        bounds = dict(card.card.grades)
-        assert why.exact >= bounds[why.grade] or why.grade == "C"
-        assert all(why.exact < bound for grade, bound in card.card.grades if grade < why.grade)
+        check_grade(card, why)
         check_stages(card, lead, why)
         row = json.loads(score_record("u", card, standing(card, lead, now_ms), rules.version))
         assert (row["score"], row["grade"], row["stage"]) == (why.score, why.grade, current_stage(card, lead))
+
+
+def check_grade(card: CardRule, why: Explanation) -> None:
+    rated = why.fit if card.card.engagement_grades else why.exact
+    axes = [(why.grade[:1], rated, card.card.grades), (why.grade[1:], why.engagement, card.card.engagement_grades)]
+    for reached, points, grades in axes:
+        bounds = dict(grades)
+        assert not grades or points >= bounds[reached] or reached == grades[-1][0]
+        assert all(points < bound for grade, bound in grades if grade < reached)
 
 
 def check_stages(card: CardRule, lead: Lead, why: Explanation) -> None:
@@ -76,12 +84,14 @@ def check_stages(card: CardRule, lead: Lead, why: Explanation) -> None:
         stage, latch = rule.stage, lead.latches.get(rule.key)
         blocked = any(amounts.get(name) for name in stage.blocked_by)
         if latch is not None and latch.inside:
+            assert why.applies
             assert why.exact >= stage.leave
+            assert why.fit >= rule.keep_fit / 10**9
+            assert why.engagement >= rule.keep_engagement / 10**9
             assert not blocked
         elif not any(s in rule.blocking for s in lead.signals):
-            wanting = stage.needs_fit is not None and why.fit < stage.needs_fit
-            wanting |= stage.needs_engagement is not None and why.engagement < stage.needs_engagement
-            assert why.exact < stage.enter or wanting
+            wanting = why.fit < rule.needs_fit / 10**9 or why.engagement < rule.needs_engagement / 10**9
+            assert why.exact < stage.enter or wanting or not why.applies
 
 
 @settings(max_examples=140)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import ANONYMOUS, EMAIL, USER, Erase, Identity, Join, LeadEvent, join
+from streams.scoring.explanation import explain
 from streams.scoring.lead import Lead, Redirect
 from streams.scoring.rules import Rules
-from streams.scoring.score import explain
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stages import standing
 from streams.scoring.stored import decode

@@ -29,7 +29,7 @@ CARD = Scorecard(
     "default",
     {signal.name: Points(3.0 + i / 7) for i, signal in enumerate(SIGNALS)},
     label="Whole company",
-    fit=(FitLine("title", Where("title", "equals", "CTO"), 20.0),),
+    fit=(FitLine("title", Where("title", "equals", "CTO"), 20.0, label="Decision maker"),),
     grades=(("A", 50.0), ("B", 0.0)),
     stages=(Stage("hot", 30.0, 22.0, cooldown_ms=DAY_MS, handoff=True), Stage("warm", 5.0, 1.0)),
 )
@@ -109,7 +109,9 @@ def test_an_alert_names_its_lead_reasons_and_cause() -> None:
         "at": rfc3339(START_MS + 13), "source": "news", "medium": "", "campaign": "",
     }  # fmt: skip
     assert entered["scorecard"] == {"name": "default", "label": "Whole company", "version": "ab" * 32}
-    assert entered["reasons"][0] == {"rule": "title", "kind": "fit", "points": 20.0, "count": 0}
+    reason = {"rule": "title", "label": "Decision maker", "kind": "fit", "points": 20.0, "count": 0}
+    assert entered["reasons"][0] == reason
+    assert (entered["stage"]["label"], left["activity"]["recent"][0]["label"]) == ("hot", "s13")
     assert left["activity"]["events_total"] == 14
 
 
@@ -150,7 +152,7 @@ def test_a_record_of_lead_scores_has_the_documented_fields() -> None:
         score_record("u-42", card, standing(card, shard.lead("u-42"), START_MS + 80 * DAY_MS), RULES.version)
     )
     assert set(row) == {
-        "lead_id", "scorecard", "score", "grade", "stage", "fit", "engagement", "version", "at",
+        "lead_id", "scorecard", "score", "grade", "stage", "fit", "engagement", "applies", "shadow", "version", "at",
     }  # fmt: skip
     assert (row["lead_id"], row["scorecard"], row["stage"], row["fit"]) == ("u-42", "default", "warm", 20.0)
     assert row["at"] == "2026-03-27T00:00:00.000Z"

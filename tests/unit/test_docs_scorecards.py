@@ -135,7 +135,7 @@ def test_the_example_of_an_operator_holds_and_fails_as_the_page_says(operator: s
 def holds(when: str, value: Any) -> bool:
     reading = parse(FILES["a fit line"]("when", when))
     (card,) = Rules(reading.value).cards
-    return card.fit({"title": value}) > 0
+    return card.fit.of({"title": value}) > 0
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from streams.events.codec import Codec
 from streams.events.rejects import Reject
 from streams.events.times import parse_ms
 from streams.scorefile import load
+from streams.scoring.explanation import explain
 from streams.scoring.rules import Rules
-from streams.scoring.score import explain
 from tests.properties.driver import ShardDriver
 
 pytestmark = pytest.mark.usefixtures("implementation")

@@ -14,10 +14,10 @@ from streams.events.codec import Codec
 from streams.scorefile import load, read_file
 from streams.scoring.counting import DAY_MS
 from streams.scoring.event import LeadEvent
+from streams.scoring.explanation import explain
 from streams.scoring.lead import Lead
 from streams.scoring.obstacles import obstacles_of
 from streams.scoring.rules import Rules
-from streams.scoring.score import explain
 from streams.shard.alert import rfc3339
 from tests.properties.driver import ShardDriver
 from tests.unit.test_golden import Arriving, instant

@@ -9,7 +9,7 @@ import numpy as np
 from streams.accelerator.jit import compiled
 from streams.accelerator.layout import Cards, Model, Slots
 from streams.scoring.crossing import BEYOND_MS, CERTAIN, MARGIN
-from streams.scoring.rules import UNIT
+from streams.scoring.fit import UNIT
 from streams.scoring.score import FAR_MS
 from streams.scoring.search import FLOAT_ERROR
 
@@ -74,14 +74,24 @@ def _flips(c, s, k, m, row, card, reading):
     """``crossing.flips`` for any stage of a card; also True if a balanced score may decide (left to ``Scorer``)."""
     exact, engagement, fit = reading[0], reading[1], reading[2]
     near = c[row].size + 1 + FLOAT_ERROR * (reading[3] + reading[5])
+    applies = _applies(k, row, card)
     for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
-        bound = m.stages[stage].leave
+        if not applies:
+            if k.inside[row, stage]:
+                return True
+            continue
+        bound = max(m.stages[stage].leave, m.stages[stage].keep_engagement + fit)
         if not k.inside[row, stage]:
             bound = max(m.stages[stage].enter, m.stages[stage].needs_engagement + fit)
         if abs(engagement + fit - bound) <= near and _mixed(c, s, m, row, card):
             return True
         if k.inside[row, stage]:
-            if exact < m.stages[stage].leave or _blocked(c, s, m, row, stage):
+            if (
+                exact < m.stages[stage].leave
+                or fit < m.stages[stage].keep_fit
+                or engagement < m.stages[stage].keep_engagement
+                or _blocked(c, s, m, row, stage)
+            ):
                 return True
         elif (
             exact >= m.stages[stage].enter
@@ -94,8 +104,16 @@ def _flips(c, s, k, m, row, card, reading):
 
 
 @compiled
+def _applies(k, row, card):
+    """``score.does_apply``."""
+    return k.scores[row, card].fit == k.scores[row, card].fit
+
+
+@compiled
 def read(c, s, k, m, row, card, now_ms):
     """``score.read``."""
+    if not _applies(k, row, card):
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     now = now_ms - c[row].base
     sums = np.zeros(m.bounds.shape[1])
     falling = falling_rate = rising = rising_rate = 0.0
@@ -171,9 +189,12 @@ def bound_next_change(c, s, k, m, row, card, reading):
     _, engagement, fit, falling, falling_rate, rising, rising_rate = reading
     total = engagement + fit
     calm, slack = inf, inf
+    if not _applies(k, row, card):
+        return calm, inf, slack
     for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
         if k.inside[row, stage]:
-            calm = min(calm, _fade(total - m.stages[stage].leave - MARGIN, falling, falling_rate))
+            spare = min(total - m.stages[stage].leave, engagement - m.stages[stage].keep_engagement)
+            calm = min(calm, _fade(spare - MARGIN, falling, falling_rate))
         elif fit >= m.stages[stage].needs_fit and not _blocked(c, s, m, row, stage):
             missing = max(m.stages[stage].enter - total, m.stages[stage].needs_engagement - engagement) - MARGIN
             calm = min(calm, _fade(missing, rising, rising_rate))
