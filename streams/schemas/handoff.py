@@ -101,7 +101,7 @@ _NOT_ENTERED: Final = rows_by(
     points("at_least", "How much the stage needs.", 70.0, absent="except in a row about a need"),
     points("has", "How much the lead has.", 46.0, absent="except in a row about a need"),
     text("blocked_by", "The signal that blocks the stage.", "unsubscribe", absent="except in a row about a block"),
-    Leaf("applies", {"const": False}, "False: the scorecard does not apply to the lead.", False,
+    Leaf("applies", {"type": "boolean"}, "False: the scorecard does not apply to the lead.", False,
          absent="if it does"),
 )  # fmt: skip
 
