@@ -13,7 +13,8 @@ from streams.schemas import RECORDS
 from streams.schemas.fields import TIME, Field
 
 PAGE = Path(__file__).parent / "records.md"
-TYPES = {"string": "text", "integer": "whole number", "number": "number", "object": "object", "null": "null"}
+TYPES = {"string": "text", "integer": "whole number", "number": "number", "object": "object", "null": "null",
+         "boolean": "true or false"}  # fmt: skip
 
 
 def fields_table(fields: Sequence[Field]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from streams.scorefile.doubts import check_doubts
 from streams.scorefile.models import scorecard_of, signal_of
 from streams.scorefile.remedies import points_key_remedy
-from streams.scoring.scorecard import Scorecard
+from streams.scoring.scorecard import FitLine, Scorecard
 from streams.yamlfile.kinds import NAME_PATTERN, Item, Struct, nearest, report_repeated
 from streams.yamlfile.repairs import guess_name
 from streams.yamlfile.tree import Node, Report
@@ -136,17 +136,21 @@ def _check_order(stage: Struct, report: Report) -> None:
 
 def _check_bounds(card: Scorecard, struct: Struct, stages: list[Struct], signals: Signals, report: Report) -> None:
     _check_grades(card, struct, report)
-    fit = min(card.fit_max, sum(max(0.0, line.points) for line in card.fit))
+    fit = min(card.fit_max, sum(max(0.0, _most_points(line)) for line in card.fit))
     for stage in stages:
         blocks = {item.value for item in stage.get("blocked_by", ())}
         engagement = _most_engagement(card, signals, blocks)
         lowered = _most_engagement(card, signals, ()) - engagement
         _check_reach(stage, card, (fit, engagement, lowered), report)
-        needs = stage.get("needs")
-        for key, most in (("fit", fit), ("engagement", engagement)):
-            if needs is not None and needs.get(key, -math.inf) > most:
-                message = f"no lead reaches {key} {needs.get(key):g}: the most is {most:g}"
-                report.add(needs.nodes[key], message, f"write {most:g} or less")
+        for needs in (stage.get("needs"), stage.get("keep")):
+            for key, most in (("fit", fit), ("engagement", engagement)):
+                if needs is not None and needs.get(key, -math.inf) > most:
+                    message = f"no lead reaches {key} {needs.get(key):g}: the most is {most:g}"
+                    report.add(needs.nodes[key], message, f"write {most:g} or less")
+
+
+def _most_points(line: FitLine) -> float:
+    return line.points if line.times is None else line.maximum
 
 
 def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float, float], report: Report) -> None:
@@ -195,7 +199,11 @@ def _most_worth(card: Scorecard, name: str, signal: Struct | None) -> float:
 
 
 def _check_grades(card: Scorecard, struct: Struct, report: Report) -> None:
-    grades: Mapping[str, Item] = struct.get("grades", {})
+    grades = struct.get("grades", {})
+    if isinstance(grades, Struct):
+        for axis in grades.values.values():
+            _check_axis(axis, report)
+        return
     seen: dict[float, str] = {}
     for name, item in grades.items():
         bound = item.value
@@ -208,3 +216,12 @@ def _check_grades(card: Scorecard, struct: Struct, report: Report) -> None:
     if grades and min(item.value for item in grades.values()) > card.minimum:
         message = f"scores just above {card.minimum:g} have no grade"
         report.add(struct.nodes["grades"], message, f"let one grade begin at {card.minimum:g}")
+
+
+def _check_axis(grades: Mapping[str, Item], report: Report) -> None:
+    """Report two grades of fit or of engagement with the same bound."""
+    seen: dict[float, str] = {}
+    for name, item in grades.items():
+        if seen.setdefault(item.value, name) != name:
+            message = f"grades `{seen[item.value]}` and `{name}` both begin at {item.value:g}"
+            report.add(item.node, message, "give each grade its own bound")

@@ -216,5 +216,15 @@ DEFS = {
     },
 }
 
+
+def _traits(node: Node, report: Report) -> Condition | None:
+    """Read conditions on traits."""
+    if isinstance(node.value, dict | list) and node.value:
+        return _where(node, report)
+    report.add(node, f"{node} is not a condition", "write a trait and what it must be, such as `{country: ES}`")
+    return None
+
+
+TRAITS = Kind(_traits, _ref("where"), "{country: {in: [ES, PT]}, employees: {gte: 200}}", "conditions")
 WHERE = Kind(_where, _ref("where"), "{properties.url: {contains: /pricing}}", "conditions")
 WHEN = Kind(partial(_test, ""), _ref("test"), "{gte: 200}", "a value, or operators")

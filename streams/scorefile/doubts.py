@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from itertools import accumulate
 from typing import Any
 
-from streams.scorefile.conditions import GROUPS
 from streams.scorefile.contradictions import find_contradictions, is_never_positive, wants_false
-from streams.scorefile.models import on_path
+from streams.scorefile.operations import check_texts, is_bare_path, operations_of
 from streams.scorefile.remedies import event_remedy
-from streams.scorefile.texts import check_pattern, check_quotes, check_text
-from streams.scorefile.vocabulary import OBJECTS, correct_event_path, correct_trait, find_standard_event
+from streams.scorefile.texts import check_quotes
+from streams.scorefile.trait_doubts import check_trait_doubts
+from streams.scorefile.vocabulary import OBJECTS, correct_event_path, find_standard_event
 from streams.scoring.scorecard import EVERYTHING
 from streams.yamlfile.kinds import Item, Struct
 from streams.yamlfile.source import spell
@@ -28,8 +28,6 @@ _BETWEEN_EVENTS = re.compile(r",|;|\|+| OR | AND ")
 _MONTHS = re.compile(r"([1-9]|1\d|2[0-4])m")
 """A few minutes that may be meant as months."""
 _KEYS = ("half_life", "limit", "distinct", "amount", "where")
-Operation = tuple[Node, str, Node]
-"""The path of a test, its operator and its operand."""
 
 
 def check_doubts(file: Struct, report: Report) -> None:
@@ -66,13 +64,13 @@ def _check_months(key: str, struct: Struct, report: Report) -> None:
 
 
 def _check_where(signal: Struct, where: Node, report: Report) -> None:
-    operations = list(_operations(where))
+    operations = list(operations_of(where))
     for path in dict.fromkeys(path for path, _, _ in operations):
         _check_event_path(path, report)
         _check_calls(path, signal.get("event", ()), report)
         if any(each is path and operator != "exists" for each, operator, _ in operations):
             _check_object(path, report)
-    _check_texts(operations, report)
+    check_texts(operations, report)
     condition = signal.get("where", EVERYTHING)
     for found in find_contradictions(condition, signal.get("event", ())):
         at = next((operand for path, _, operand in reversed(operations) if path.value == found.path), where)
@@ -111,7 +109,7 @@ def _check_object(path: Node, report: Report) -> None:
 
 
 def _check_event_path(node: Node, report: Report) -> None:
-    if not _is_bare(node, report):
+    if not is_bare_path(node, report):
         return
     corrected = correct_event_path(str(node.value)) if check_quotes(node, report) else ""
     if re.search(r"\.\d+(\.|$)|\[", str(node.value)):
@@ -141,21 +139,11 @@ def _check_calls(path: Node, events: Collection[str], report: Report) -> None:
         report.warn(path, message, f"write `context.traits.{rest}`, or test the trait in `fit`")
 
 
-def _is_bare(path: Node, report: Report) -> bool:
-    """Report spaces and braces around the names of a path."""
-    text = str(path.value)
-    inner = re.sub(r"^\w+\((.*)\)$", r"\1", text.strip("{}%$ "))
-    bare = ".".join(part.strip() for part in inner.split("."))
-    if bare == text or text.startswith("$."):
-        return True
-    report.add(path, f"{path} has spaces or signs around its names", f"write `{bare}`" if bare else "write a path")
-    return False
-
-
 def _check_points(card: Struct, report: Report) -> None:
     keys = card.node.value if isinstance(card.node.value, dict) else {}
     worths = [item.value.points for item in card.get("points", {}).values() if item.value is not None]
-    worths += [line.get("points") for line in card.get("fit", ()) if line is not None and card.get("fit_max") != 0]
+    lines = [line for line in card.get("fit", ()) if line is not None and card.get("fit_max") != 0]
+    worths += [line.get("points", line.get("times")) for line in lines]
     if not report.mistakes and len(keys) == len(card.nodes) and not any(worths):
         report.warn(card.node, "this scorecard gives no points, so every score is 0", "add `points` or `fit`")
 
@@ -165,24 +153,11 @@ def _check_card(card: Struct, signals: Mapping[str, Item], report: Report) -> No
     for item in card.get("categories", {}).values():
         if item.value is not None and not item.value.broken:
             _check_category(item.value, card.get("points", {}), report)
-    for line in card.get("fit", ()):
-        if line is not None:
-            _check_fit_line(line, report)
-    _check_repeated([line for line in card.get("fit", ()) if line is not None and not line.broken], report)
+    check_trait_doubts(card, report)
     _check_stage_order([stage for stage in card.get("stages", ()) if stage is not None and not stage.broken], report)
     for stage in card.get("stages", ()):
         if stage is not None:
             _check_stage(stage, signals, report)
-
-
-def _check_repeated(lines: list[Struct], report: Report) -> None:
-    """Warn of two lines of fit for the same."""
-    seen: dict[str, Struct] = {}
-    for line in lines:
-        first = seen.setdefault(repr((line.get("trait"), line.get("when"))), line)
-        if first is not line:
-            message = f"line {first.node.line} has the same trait and condition, and both give their points"
-            report.warn(line.node, message, "remove one of the two")
 
 
 def _check_stage_order(stages: list[Struct], report: Report) -> None:
@@ -221,29 +196,24 @@ def _check_category(category: Struct, points: Mapping[str, Item], report: Report
             report.warn(category.nodes[key], message, remedy)
 
 
-def _check_fit_line(line: Struct, report: Report) -> None:
-    trait = line.nodes.get("trait")
-    if trait is not None and "trait" not in line.broken and _is_bare(trait, report) and check_quotes(trait, report):
-        corrected = correct_trait(str(trait.value))
-        if corrected:
-            message = f"leads have no trait {trait}: traits go by their own names"
-            report.warn(trait, message, f"write `{corrected}`")
-    when = line.nodes.get("when")
-    if when is None or trait is None or "when" in line.broken:
-        return
-    operations = list(_tests(trait, when))
-    _check_texts(operations, report)
-    for found in find_contradictions(on_path(line.get("when", EVERYTHING), str(trait.value))):
-        (report.add if found.certain else report.warn)(operations[-1][2], found.message, found.remedy)
-
-
 def _check_stage(stage: Struct, signals: Mapping[str, Item], report: Report) -> None:
     for item in stage.get("blocked_by", ()):
         _check_block(item, signals, report)
     _check_months("cooldown", stage, report)
+    _check_keep(stage, report)
     if "cooldown" in stage.values and not stage.get("handoff") and not stage.broken:
         message = "`cooldown` has no effect on a stage without alerts"
         report.warn(stage.nodes["cooldown"], message, "add `handoff: true`, or remove it")
+
+
+def _check_keep(stage: Struct, report: Report) -> None:
+    """Warn of needs that are lower than what a lead must keep."""
+    needs, keep = stage.get("needs"), stage.get("keep")
+    for key in ("fit", "engagement"):
+        need, kept = (each.get(key) if each is not None else None for each in (needs, keep))
+        if need is not None and kept is not None and need < kept:
+            message = f"`keep` asks for {key} {kept:g}, also to enter, so {need:g} has no effect"
+            report.warn(needs.nodes[key], message, f"remove it, or write more than {kept:g}")
 
 
 def _check_block(item: Any, signals: Mapping[str, Item], report: Report) -> None:
@@ -253,39 +223,3 @@ def _check_block(item: Any, signals: Mapping[str, Item], report: Report) -> None
     if not math.isinf(found.value.get("half_life", math.inf)):
         message = f"`{item.value}` fades, and blocks for as long as anything is left of it, which is for ever"
         report.warn(item.node, message, "give it `half_life: never`, or block by another signal")
-
-
-def _check_texts(operations: list[Operation], report: Report) -> None:
-    for path, operator, operand in operations:
-        if operator == "matches" and not isinstance(operand.value, list):
-            if check_quotes(operand, report):
-                check_pattern(str(path.value), operand, report)
-        elif operator not in ("gt", "gte", "lt", "lte", "exists"):
-            check_text(str(path.value), operator, operand, report)
-
-
-def _operations(where: Node) -> Iterator[Operation]:
-    """Every test in ``{path: test, …}``, with groups of such."""
-    for key, value in where.value.items() if isinstance(where.value, dict) else ():
-        if key.value in GROUPS:
-            for member in _members(value):
-                yield from _operations(member)
-        else:
-            yield from _tests(key, value)
-
-
-def _tests(path: Node, node: Node) -> Iterator[Operation]:
-    """Every test in ``value`` or ``{operator: operand, …}``, with groups of such."""
-    if not isinstance(node.value, dict):
-        yield path, "equals", node
-        return
-    for key, value in node.value.items():
-        if key.value in GROUPS:
-            for member in _members(value):
-                yield from _tests(path, member)
-        else:
-            yield path, str(key.value), value
-
-
-def _members(node: Node) -> list[Node]:
-    return node.value if isinstance(node.value, list) else [node]

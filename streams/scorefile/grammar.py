@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from streams.scorefile import kinds
-from streams.scorefile.conditions import DEFS, WHEN, WHERE
+from streams.scorefile.conditions import DEFS, TRAITS, WHERE
+from streams.scorefile.fit_lines import FIT_LINE, FIT_WORDS, JOINT_WORDS, PRODUCT_WORDS
+from streams.scorefile.grades import AXES_WORDS, GRADES
 from streams.scorefile.remedies import (
     CARD_KEYS_ELSEWHERE,
     CATEGORY_KEYS_ELSEWHERE,
     FILE_KEYS_ELSEWHERE,
-    FIT_KEYS_ELSEWHERE,
     NEED_KEYS_ELSEWHERE,
     SIGNAL_KEYS_ELSEWHERE,
     STAGE_KEYS_ELSEWHERE,
@@ -21,7 +22,7 @@ from streams.scorefile.remedies import (
 )
 from streams.scoring.scorecard import Points
 from streams.yamlfile.containers import list_of, named, placed, struct_of
-from streams.yamlfile.kinds import BOOLEAN, CAP, NAME, NUMBER, VERSION, Field, Kind, Struct, path_of
+from streams.yamlfile.kinds import BOOLEAN, CAP, NAME, NUMBER, VERSION, Field, Kind, Struct
 from streams.yamlfile.tree import Node, Report
 
 
@@ -47,6 +48,10 @@ def _range(node: Node, report: Report) -> tuple[float, float] | None:
         report.add(node, "a range is two numbers, the lower one first", range_remedy(node))
         return None
     return bounds[0], bounds[1]
+
+
+def _label(example: str) -> Field:
+    return Field(kinds.LABEL, "The name shown to people.", example=example, default="its name in the file")
 
 
 _NUMBERS = list_of(NUMBER)
@@ -81,6 +86,7 @@ _SIGNAL_WORDS = {
         default="every event counts",
     ),
     "amount": Field(kinds.AMOUNT, "The path of a number to count instead of 1.", default="1 for each event"),
+    "label": _label("Pricing page"),
 }
 _SIGNAL = struct_of("a signal", _SIGNAL_WORDS, "{event: page, half_life: 14d}", SIGNAL_KEYS_ELSEWHERE)
 _CAP_WORDS = {
@@ -98,26 +104,25 @@ _CATEGORY_WORDS = {
     ),
     "min": Field(NUMBER, "The minimum points of the category.", example="-40", default="no minimum"),
     "max": Field(NUMBER, "The maximum points of the category.", example="70", default="no maximum"),
+    "label": _label("Buying intent"),
 }
 _CATEGORY = struct_of("a category", _CATEGORY_WORDS, "{signals: [pricing_visit], max: 70}", CATEGORY_KEYS_ELSEWHERE)
-_FIT_WORDS = {
-    "trait": Field(path_of("title"), "The trait; `group.NAME` is a trait of the lead's company.", True),
-    "when": Field(WHEN, "The required value of the trait, or operators that must hold.", required=True),
-    "points": Field(NUMBER, "Points, once, for a lead for which the line holds.", required=True),
-}
-_FIT_LINE = struct_of(
-    "a line of fit", _FIT_WORDS, "{trait: employees, when: {gte: 200}, points: 15}", FIT_KEYS_ELSEWHERE
-)
 _NEED_WORDS = {
     "fit": Field(NUMBER, "The minimum fit to enter.", default="any fit"),
     "engagement": Field(NUMBER, "The minimum engagement to enter.", example="20", default="any engagement"),
 }
 _NEEDS = struct_of("the needs of a stage", _NEED_WORDS, "{fit: 10, engagement: 20}", NEED_KEYS_ELSEWHERE)
+_KEEP_WORDS = {
+    "fit": Field(NUMBER, "The fit below which a lead leaves.", default="any fit"),
+    "engagement": Field(NUMBER, "The engagement below which a lead leaves.", example="5", default="any engagement"),
+}
+_KEEP = struct_of("what a stage keeps", _KEEP_WORDS, "{fit: 10, engagement: 5}", NEED_KEYS_ELSEWHERE)
 _STAGE_WORDS = {
     "name": Field(placed(NAME), "Its name, which no other stage of the scorecard has.", True, "qualified"),
     "enter": Field(NUMBER, "A lead enters when its exact score is at least this.", True, "70"),
     "leave": Field(NUMBER, "A lead leaves when its exact score is below this; it must be below `enter`.", True, "50"),
     "needs": Field(_NEEDS, "Further requirements to enter; they do not make a lead leave.", default="none"),
+    "keep": Field(_KEEP, "Further requirements to stay, which a lead needs to enter, too.", default="none"),
     "blocked_by": Field(
         _SIGNALS,
         "While one of these signals has an amount above 0, a lead cannot enter, and leaves if it is inside.",
@@ -130,23 +135,31 @@ _STAGE_WORDS = {
         default="every entry is published",
     ),
     "handoff": Field(BOOLEAN, "Whether entering and leaving are published on `handoff`.", default="`false`"),
+    "label": _label("Ready for sales"),
 }
 _STAGE = struct_of("a stage", _STAGE_WORDS, "{name: qualified, enter: 70, leave: 50}", STAGE_KEYS_ELSEWHERE)
 _CARD_NAME = replace(NAME, example="default")
 _CARD_WORDS = {
-    "label": Field(kinds.LABEL, "The name shown to people.", default="its name in the file"),
+    "label": _label("Whole company"),
+    "applies_to": Field(
+        TRAITS,
+        "Conditions on traits, all of which must hold; for other leads the scorecard gives 0, no stage and no rank.",
+        example="{country: {in: [ES, PT]}}",
+        default="every lead",
+    ),
+    "shadow": Field(BOOLEAN, "Whether it is only tried: it scores leads and sends no alerts.", default="`false`"),
     "points": Field(named(NAME, _POINTS), "The points of each signal.", default="no signal has points"),
     "categories": Field(
         named(kinds.CATEGORY_NAME, _CATEGORY),
         "Subscores with bounds of their own.",
         default="all signals form the category `other`",
     ),
-    "fit": Field(list_of(_FIT_LINE), "Points for traits.", example=f"[{_FIT_LINE.example}]", default="the fit is 0"),
+    "fit": Field(list_of(FIT_LINE), "Points for traits.", example=f"[{FIT_LINE.example}]", default="the fit is 0"),
     "fit_max": Field(CAP, "The maximum points for traits.", example="40", default="no maximum"),
     "range": Field(_RANGE, "The lowest and the highest score.", example="[-50, 200]", default="`[0, 100]`"),
     "grades": Field(
-        named(kinds.GRADE, kinds.GRADE_BOUND, 1),
-        "The minimum score of each grade; one grade begins at the lowest score.",
+        GRADES,
+        "The minimum score of each grade, of which one begins at the lowest score; or grades of fit and engagement.",
         example="{A: 80, B: 60, C: 0}",
         default="no grades",
     ),
@@ -169,9 +182,13 @@ WORDS: Mapping[str, Mapping[str, Field]] = {
     "a scorecard": _CARD_WORDS,
     "points": _CAP_WORDS,
     "a category": _CATEGORY_WORDS,
-    "a fit line": _FIT_WORDS,
+    "grades": AXES_WORDS,
+    "a fit line": FIT_WORDS,
+    "a fit line over several traits": JOINT_WORDS,
+    "a fit line that multiplies a trait": PRODUCT_WORDS,
     "a stage": _STAGE_WORDS,
     "needs": _NEED_WORDS,
+    "keep": _KEEP_WORDS,
 }
 """Every mapping with fixed keys, and its keys."""
 

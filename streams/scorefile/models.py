@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from streams.scoring.fit import MOST_POINTS
 from streams.scoring.scorecard import (
     EVERYTHING,
     Category,
@@ -42,13 +43,15 @@ def signal_of(name: str, signal: Struct) -> Signal:
         limit=signal.get("limit"),
         distinct=signal.get("distinct"),
         amount=signal.get("amount"),
+        label=signal.get("label", ""),
     )
 
 
 def scorecard_of(name: str, card: Struct, stages: Iterable[Struct]) -> Scorecard:
     """Build a scorecard with the given stages."""
     minimum, maximum = card.get("range", (0.0, 100.0))
-    grades = {grade: item.value for grade, item in card.get("grades", {}).items()}
+    grades = card.get("grades", {})
+    axes = isinstance(grades, Struct)
     return Scorecard(
         name,
         points={signal: item.value for signal, item in card.get("points", {}).items()},
@@ -58,14 +61,21 @@ def scorecard_of(name: str, card: Struct, stages: Iterable[Struct]) -> Scorecard
         fit_max=card.get("fit_max", math.inf),
         minimum=minimum,
         maximum=maximum,
-        grades=tuple(sorted(grades.items(), key=lambda grade: -grade[1])),
+        grades=_grades(grades.get("fit", {}) if axes else grades),
         stages=tuple(_stage(stage) for stage in stages),
+        engagement_grades=_grades(grades.get("engagement", {})) if axes else (),
+        applies_to=card.get("applies_to", EVERYTHING),
+        shadow=card.get("shadow", False),
     )
+
+
+def _grades(bounds: Mapping[str, Item]) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted(((grade, item.value) for grade, item in bounds.items()), key=lambda grade: -grade[1]))
 
 
 def _category(name: str, category: Struct) -> Category:
     low, high = category.get("min", -math.inf), category.get("max", math.inf)
-    return Category(name, _names(category.get("signals")), low, high)
+    return Category(name, _names(category.get("signals")), low, high, category.get("label", ""))
 
 
 def _names(items: Iterable[Item]) -> tuple[str, ...]:
@@ -73,8 +83,13 @@ def _names(items: Iterable[Item]) -> tuple[str, ...]:
 
 
 def _fit_line(line: Struct) -> FitLine:
-    trait = line.get("trait")
-    return FitLine(trait, on_path(line.get("when"), trait), line.get("points"))
+    trait, named = line.get("trait", ""), {"name": line.get("name", ""), "label": line.get("label", "")}
+    if "where" in line.values:
+        return FitLine("", line.get("where"), line.get("points"), **named)
+    if "times" in line.values:
+        low, high = line.get("min", 0.0), line.get("max", MOST_POINTS)
+        return FitLine(trait, EVERYTHING, 0.0, **named, times=line.get("times"), minimum=low, maximum=high)
+    return FitLine(trait, on_path(line.get("when"), trait), line.get("points"), **named)
 
 
 def on_path(condition: Condition, path: str) -> Condition:
@@ -85,7 +100,7 @@ def on_path(condition: Condition, path: str) -> Condition:
 
 
 def _stage(stage: Struct) -> Stage:
-    needs = stage.get("needs")
+    needs, keep = stage.get("needs"), stage.get("keep")
     return Stage(
         stage.get("name").value,
         enter=stage.get("enter"),
@@ -95,6 +110,9 @@ def _stage(stage: Struct) -> Stage:
         blocked_by=_names(stage.get("blocked_by", ())),
         cooldown_ms=stage.get("cooldown", 0),
         handoff=stage.get("handoff", False),
+        keep_fit=keep.get("fit") if keep else None,
+        keep_engagement=keep.get("engagement") if keep else None,
+        label=stage.get("label", ""),
     )
 
 

@@ -115,6 +115,8 @@ CARD_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("demographics", "demographic", "traits", "explicit", "profile", "firmographics"), "fit"),
     **dict.fromkeys(("negative", "penalties", "bonus", "positive"), "move its entries into `points`"),
     **dict.fromkeys(("weights", "behavior", "behaviour", "engagement", "rules"), "points"),
+    **dict.fromkeys(("only_for", "applies", "audience", "segment", "where", "for", "if", "leads"), "applies_to"),
+    **dict.fromkeys(("dry_run", "draft", "test", "silent", "inactive", "trial"), "shadow"),
 }
 FIT_KEYS_ELSEWHERE: Final = {
     **_MOVES,
@@ -125,7 +127,8 @@ FIT_KEYS_ELSEWHERE: Final = {
         word: f"when: {{{word}: …}}"
         for word in ("word", "contains", "prefix", "suffix", "glob", "not", "gte", "lte", "gt", "lt")
     },
-    **dict.fromkeys(("property", "field", "attribute", "name", "key", "column"), "trait"),
+    **dict.fromkeys(("property", "field", "attribute", "key", "column"), "trait"),
+    **dict.fromkeys(("factor", "multiplier", "multiply", "multiply_by", "per"), "times"),
     **dict.fromkeys(
         ("if", "is", "where", "condition", "conditions", "match", "matches", "value", "equals", "in"), "when"
     ),
@@ -134,6 +137,18 @@ FIT_KEYS_ELSEWHERE: Final = {
         trait: f"trait: {trait}, when: …"
         for trait in ("title", "job_title", "industry", "country", "company", "email", "employees", "seniority", "role")
     },
+}
+JOINT_KEYS_ELSEWHERE: Final = {
+    **FIT_KEYS_ELSEWHERE,
+    **dict.fromkeys(("trait", "when"), "move it into `where`, as `TRAIT: CONDITION`"),
+    "times": "move it to a line with `trait` alone",
+}
+PRODUCT_KEYS_ELSEWHERE: Final = {
+    **FIT_KEYS_ELSEWHERE,
+    "points": "remove it: the points are the number in the trait times `times`",
+    **dict.fromkeys(("when", "where"), "remove it: every number in the trait gives points"),
+    **dict.fromkeys(("cap", "maximum"), "max"),
+    **dict.fromkeys(("floor", "minimum"), "min"),
 }
 NEED_KEYS_ELSEWHERE: Final = dict.fromkeys(
     ("score", "total", "points", "enter", "threshold", "total_score", "min_score"), "move it to the stage, as `enter`"
@@ -147,7 +162,9 @@ STAGE_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("block", "blocked", "blockers", "exclude", "unless", "blocks"), "blocked_by"),
     **dict.fromkeys(("then", "action", "alert", "notify", "publish", "send", "hand_off"), "handoff"),
     **dict.fromkeys(("wait", "pause", "throttle", "silence"), "cooldown"),
-    **dict.fromkeys(("stage", "label", "id", "title"), "name"),
+    **dict.fromkeys(("stage", "id"), "name"),
+    **dict.fromkeys(("title", "description"), "label"),
+    **dict.fromkeys(("keeps", "stay", "stays", "hold", "retain", "while"), "keep"),
 }
 CATEGORY_KEYS_ELSEWHERE: Final = {
     **_MOVES,

@@ -14,8 +14,6 @@ from streams.yamlfile.source import JOINED, SMART_QUOTES, spell
 from streams.yamlfile.tree import Node, Report
 
 _NONE = ("none", "null", "nil", "unlimited", "no limit", "infinity", "infinite", "inf", ".inf", "-", "n/a")
-
-
 _MAX_CHARS = 1000
 """Of a text that is searched for pairs, which takes quadratic time."""
 _PAIR = re.compile(r"([\w-]+) *(?:=|:|;|\uff1a|->|=>) *([-+]?[\d.]+)")
@@ -46,7 +44,7 @@ def list_of(kind: Kind, or_one: bool = False) -> Kind:
             remedy = f"write `{text.replace(',', '')}`" if text.replace(",", "").isdigit() else f"write `{spell(text)}`"
             report.add(first, f"`{text}` is two values of a list", remedy)
             return None
-        if len(items) > 1 and _is_torn(node, kind.schema.get("properties", {})):
+        if len(items) > 1 and _is_torn(node, _fields_of(kind)):
             report.add(items[1], "a second item begins here", "keep only the first dash: these are keys of one item")
             return None
         values = tuple(_read_item(kind, item, report) for item in items)
@@ -111,10 +109,14 @@ def _items_remedy(kind: Kind, node: Node, entries: list[tuple[Node, Node]]) -> s
     return f"write a list: `- {kind.example}`"
 
 
+def _fields_of(kind: Kind) -> set[str]:
+    """The keys of a mapping, in any of its forms."""
+    return {name for each in (kind.schema, *kind.schema.get("anyOf", ())) for name in each.get("properties", ())}
+
+
 def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
     """A mapping whose keys the author of the file chooses, read as ``{name: Item}``."""
     fields = kind.schema.get("properties", {})
-    of_one = {name for each in kind.schema.get("anyOf", ()) for name in each.get("properties", ())}
 
     def read(node: Node, report: Report) -> dict[str, Item] | None:
         example = f"{key_kind.example}: {kind.example}"
@@ -124,7 +126,7 @@ def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
             report.add(node, about, _names_remedy(node, example))
             return None
         above = [key for key, value in node.value.items() if value.value is None and not value.raw]
-        known = {*fields, *of_one} if above else fields
+        known = _fields_of(kind) if above else fields
         misplaced = [key for key, value in node.value.items() if key.value in known and not _has(value, known)]
         if misplaced:
             first = misplaced[0]

@@ -32,6 +32,9 @@ FILE = {"leadglow": "1", "signals": SIGNALS, "scorecards": "{default: {points: {
 CARD = {"points": POINTS, "fit": "[{trait: title, when: CTO, points: 20}]"}
 CATEGORY = {"signals": "[pricing_visit]"}
 FIT_LINE = {"trait": "title", "when": "CTO", "points": "10"}
+JOINT = {"where": "{title: CTO, vip: true}", "points": "10"}
+PRODUCT = {"trait": "rating", "times": "2", "min": "-10"}
+AXES = {"fit": "{A: 10, B: 0}", "engagement": "{1: 20, 2: 0}"}
 STAGE = {"name": "hot", "enter": "60", "leave": "10", "handoff": "true"}
 
 
@@ -61,6 +64,10 @@ FILES: dict[str, Callable[[str, str], str]] = {
     "a fit line": lambda word, value: a_card("fit", f"[{mapping(FIT_LINE, word, value)}]"),
     "a stage": a_stage,
     "needs": lambda word, value: a_stage("needs", f"{{{word}: {value}}}"),
+    "keep": lambda word, value: a_stage("keep", f"{{{word}: {value}}}"),
+    "grades": lambda word, value: a_card("grades", mapping(AXES, word, value)),
+    "a fit line over several traits": lambda word, value: a_card("fit", f"[{mapping(JOINT, word, value)}]"),
+    "a fit line that multiplies a trait": lambda word, value: a_card("fit", f"[{mapping(PRODUCT, word, value)}]"),
 }
 """Table -> makes a file in which a word of it has a value."""
 
