@@ -9,9 +9,10 @@ from typing import Any
 from app.scorecards.differences import Difference, find_differences
 from streams.scoring.change import Change
 from streams.scoring.effect import CardEffect, Effect, Ranked, StageEffect
+from streams.scoring.explanation import Explanation, explain
+from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
-from streams.scoring.rules import UNIT, CardRule, Rules
-from streams.scoring.score import Explanation, explain
+from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import Stage
 from streams.scoring.stored import decode
 from streams.shard.alert import rfc3339

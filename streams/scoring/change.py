@@ -13,6 +13,7 @@ from streams.scoring.crossing import MARGIN, bound_next_change, flips
 from streams.scoring.lead import Lead
 from streams.scoring.rules import MEMORY, CardRule, Rules
 from streams.scoring.score import Reading, read
+from streams.scoring.scorecard import Scorecard
 from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
 
 
@@ -37,7 +38,7 @@ class FitCache:
     def __init__(self, rules: Rules) -> None:
         """Start empty."""
         self._cards: list[tuple[CardRule, list[str], dict[object, float]]] = [
-            (card, sorted(card.traits), {}) for card in rules.cards
+            (card, sorted(card.fit.traits), {}) for card in rules.cards
         ]
 
     def fill(self, lead: Lead) -> None:
@@ -53,7 +54,7 @@ class FitCache:
             if fit is None:
                 if len(known) >= MEMORY:
                     known.clear()
-                fit = known[key] = card.fit(traits)
+                fit = known[key] = card.fit.of(traits)
             lead.fits[card.name] = fit
 
 
@@ -119,8 +120,13 @@ def _same_scores(old: Rules, new: Rules) -> set[str]:
     """The scorecards that give every lead the same score: at most their stages, grades and labels differ."""
     if {signal.name: signal for signal in old.model.signals} != {signal.name: signal for signal in new.model.signals}:
         return set()
-    bare = {card.name: replace(card.card, stages=(), grades=(), label="") for card in old.cards}
-    return {c.name for c in new.cards if bare.get(c.name) == replace(c.card, stages=(), grades=(), label="")}
+    bare = {card.name: _without_stages(card.card) for card in old.cards}
+    return {card.name for card in new.cards if bare.get(card.name) == _without_stages(card.card)}
+
+
+def _without_stages(card: Scorecard) -> Scorecard:
+    """A scorecard without what has no influence on the score."""
+    return replace(card, stages=(), grades=(), engagement_grades=(), label="", shadow=False)
 
 
 def _stage_keys(rules: Rules) -> frozenset[str]:

@@ -99,7 +99,7 @@ class CardEffect:
     step: int = 1
     """Scores are counted in steps of so many points."""
     before: Tally[int] = field(default_factory=Tally)
-    """Leads by published score, rounded down to a step; empty if the scorecard is new."""
+    """Leads to which the scorecard applies, by published score, rounded down to a step; empty if it is new."""
     after: Tally[int] = field(default_factory=Tally)
     """The same under the new rules; empty if the scorecard is removed."""
     sum_before: int = 0
@@ -114,15 +114,15 @@ class CardEffect:
 
     def add_scores(self, lead_id: str, before: Reading | None, after: Reading | None, blob: bytes) -> None:
         """Count the scores of one lead."""
-        shown_before = None if before is None else published(before.exact)
-        shown_after = None if after is None else published(after.exact)
-        if shown_before is not None:
+        shown_before = 0 if before is None else published(before.exact)
+        shown_after = 0 if after is None else published(after.exact)
+        if before is not None and before.applies:
             self.before[shown_before // self.step * self.step] += 1
             self.sum_before += shown_before
-        if shown_after is not None:
+        if after is not None and after.applies:
             self.after[shown_after // self.step * self.step] += 1
             self.sum_after += shown_after
-        if before is None or after is None or shown_before is None or shown_after is None:
+        if before is None or after is None:
             return
         self.risen += shown_after > shown_before
         self.fallen += shown_after < shown_before

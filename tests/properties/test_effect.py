@@ -12,8 +12,9 @@ from app.scorecards.report import report_change
 from streams.scoring.change import Change
 from streams.scoring.counting import DAY_MS
 from streams.scoring.effect import measure_effect
+from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
-from streams.scoring.rules import UNIT, Rules
+from streams.scoring.rules import Rules
 from streams.scoring.score import published
 from streams.scoring.scorecard import Model
 from streams.scoring.stages import Transition
