@@ -10,6 +10,7 @@ class Part(TypedDict):
 
     kind: Literal["signal", "fit", "cap", "clamp"]
     name: str
+    label: NotRequired[str]
     points: float
     amount: NotRequired[float]
     after_caps: NotRequired[float]
@@ -20,6 +21,7 @@ class Row(TypedDict):
 
     lead_id: str
     scorecard: str
+    applies: bool
     score: int
     exact: float
     grade: str
@@ -59,6 +61,10 @@ class Change(TypedDict):
 class Score(TypedDict):
     """A lead's score by one scorecard."""
 
+    label: str
+    shadow: bool
+    applies: bool
+    """Whether the scorecard applies to the lead."""
     score: int
     exact: float
     grade: str
@@ -66,9 +72,11 @@ class Score(TypedDict):
     stages: dict[str, bool]
     not_entered: dict[str, list[dict[str, Any]]]
     """By stage, what keeps the lead out of it."""
+    stage_labels: dict[str, str]
     fit: float
     engagement: float
     categories: dict[str, float]
+    category_labels: dict[str, str]
     parts: list[Part]
     next_change: Change | None
 

@@ -1,6 +1,7 @@
 """A lead's state as JSON values, for the command line and the board. Pure."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from streams.scoring.crossing import next_change
 from streams.scoring.explanation import explain
@@ -8,11 +9,13 @@ from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
 from streams.scoring.obstacles import obstacles_of
 from streams.scoring.rules import CardRule, Rules
-from streams.scoring.score import published, rank_of, read
+from streams.scoring.score import place_of, published, read
+from streams.scoring.scorecard import Category, Signal, Stage
 from streams.scoring.stages import DECAY, advance, current_stage, settle
 from streams.shard.alert import rfc3339
 
 View = dict[str, Any]
+NOT_APPLICABLE: Final = "the scorecard does not apply"
 
 
 def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
@@ -29,6 +32,11 @@ def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
     }
 
 
+def labels_of(parts: Iterable[Signal] | Iterable[Category] | Iterable[Stage]) -> dict[str, str]:
+    """The labels of parts of a scorecard file, by name; those without one are left out."""
+    return {part.name: part.label for part in parts if part.label}
+
+
 def points_of(part: View) -> float:
     """The points of a part of a view, or of a reason of an alert, after caps."""
     return float(part["after_caps"] if "after_caps" in part else part["points"])
@@ -36,6 +44,8 @@ def points_of(part: View) -> float:
 
 def describe_obstacle(obstacle: View) -> str:
     """What keeps a lead out of a stage, in words."""
+    if "applies" in obstacle:
+        return NOT_APPLICABLE
     if "blocked_by" in obstacle:
         return f"blocked by {obstacle['blocked_by']}"
     return f"{obstacle['needs']} {round_down(obstacle['has'], 1):.1f} of {obstacle['at_least']:g}"
@@ -48,7 +58,7 @@ def round_down(points: float, digits: int) -> float:
 
 def rank(lead: Lead, card: CardRule, at_ms: int) -> float:
     """The place of a lead in the ranking at ``at_ms`` if no further events arrive."""
-    return rank_of(read(card, lead, max(at_ms, lead.clock)).whole, lead.last_seen)
+    return place_of(read(card, lead, max(at_ms, lead.clock)), lead.last_seen)
 
 
 def row_view(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> View:
@@ -58,6 +68,7 @@ def row_view(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int)
     return {
         "lead_id": lead_id,
         "scorecard": card.name,
+        "applies": why.applies,
         "score": why.score,
         "exact": why.exact,
         "grade": why.grade,
@@ -81,15 +92,20 @@ def _advance(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> int:
 def _card_view(card: CardRule, lead: Lead, rules: Rules, at_ms: int) -> View:
     why = explain(card, lead, at_ms, rules)
     return {
+        "label": card.card.label or card.name,
+        "shadow": card.card.shadow,
+        "applies": why.applies,
         "score": why.score,
         "exact": why.exact,
         "grade": why.grade,
         "stage": current_stage(card, lead),
         "stages": {rule.stage.name: _is_in_stage(lead, rule.key) for rule in card.stages},
         "not_entered": obstacles_of(card, lead, at_ms, rules),
+        "stage_labels": labels_of(card.card.stages),
         "fit": why.fit,
         "engagement": why.engagement,
         "categories": why.categories,
+        "category_labels": labels_of(card.card.categories),
         "parts": [part.row() for part in why.parts],
         "next_change": _next_change(card, lead, at_ms),
     }

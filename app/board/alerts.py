@@ -63,6 +63,7 @@ def alert_of(value: bytes | None) -> dict[str, Any] | None:
             "lead_id": str(event["subject"]),
             "scorecard": data["scorecard"]["name"],
             "stage": data["stage"]["name"],
+            "stage_label": data["stage"].get("label", data["stage"]["name"]),
             "kind": data["stage"]["kind"],
             "episode": data["stage"]["episode"],
             **{name: data[name] for name in _SAME if name in data},

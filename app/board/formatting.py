@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -63,6 +64,13 @@ def moment(time: str | float) -> datetime:
 def words(name: object) -> str:
     """A name from the scorecard file as words: ``pricing_visit`` is pricing visit."""
     return str(name if name is not None else "").replace("_", " ")
+
+
+def titled(thing: Mapping[str, Any]) -> str:
+    """The label of a part or a reason; without one, its name as words."""
+    name = thing["name"] if "name" in thing else thing.get("rule", "")
+    label = thing.get("label") or name
+    return words(name) if label == name else str(label)
 
 
 def number(value: float | None, digits: int = 2) -> str:

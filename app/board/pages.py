@@ -190,7 +190,7 @@ class Pages:
             here="scorecard",
             choices=choices,
             card=card,
-            grades=view_models.grade_bands(card),
+            grades=[] if card["engagement_grades"] else view_models.grade_bands(card),
             never=[signal for signal in card["signals"] if signal["never"]],
             most=max((abs(signal["points_7d"]) for signal in card["signals"]), default=0) or 1,
             path=lambda other: f"/scorecards/{quote(other, safe='')}",

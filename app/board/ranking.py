@@ -181,12 +181,17 @@ class _RankingScan:
         if self._q and not named and not self._mentions(lead_id, lead):
             return None
         row = row_view(lead_id, lead, self._card, self._rules, self._at_ms)
-        if (wants.stage and row["stage"] != wants.stage) or (wants.grade and row["grade"] != wants.grade):
-            return None
-        if wants.category and category_of(self._card, row, self._rules) != wants.category:
+        if not (row["applies"] or named) or not self._is_wanted(row):
             return None
         self._ranks[lead_id] = rank(lead, self._card, self._at_ms)
         return {**row, **self._extras_of(lead_id, lead)} if self._extras else row
+
+    def _is_wanted(self, row: dict[str, Any]) -> bool:
+        """Whether the filters by stage, grade and category include a row."""
+        wants = self._filters
+        if (wants.stage and row["stage"] != wants.stage) or (wants.grade and row["grade"] != wants.grade):
+            return False
+        return not wants.category or category_of(self._card, row, self._rules) == wants.category
 
     def _extras_of(self, lead_id: str, lead: Lead) -> dict[str, Any]:
         more = lead_summary.summarize_lead(lead_id, lead)
@@ -212,7 +217,7 @@ class _RankingScan:
     def _bounds(self) -> tuple[float, float] | None:
         """The scores of the grade in the filter, before the range clamps them."""
         card = self._card.card
-        for i, (grade, bound) in enumerate(card.grades):
+        for i, (grade, bound) in enumerate(() if card.engagement_grades else card.grades):
             if grade == self._filters.grade:
                 above = card.grades[i - 1][1] if i else inf
                 low = -inf if i == len(card.grades) - 1 or bound <= card.minimum else bound

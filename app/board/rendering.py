@@ -76,6 +76,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "named_day": _named_day,
     "iso": lambda at_ms: rfc3339(int(at_ms)),
     "words": formatting.words,
+    "titled": formatting.titled,
     "obstacle": describe_obstacle,
     "number": formatting.number,
     "score": formatting.score,

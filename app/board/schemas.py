@@ -15,6 +15,7 @@ TRUTH: Final[Schema] = {"type": "boolean"}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 ANY: Final[Schema] = {"type": "object"}
 POINTS: Final[Schema] = {"type": "object", "additionalProperties": NUMBER}
+TEXTS: Final[Schema] = {"type": "object", "additionalProperties": TEXT}
 RANGE: Final[Schema] = {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}
 KIND: Final[Schema] = {"enum": ["entered", "left"]}
 
@@ -45,6 +46,9 @@ def whole(required: dict[str, Schema], optional: dict[str, Schema] | None = None
     return schema | ({"description": about} if about else {})
 
 
+NAMED: Final = {"name": TEXT, "label": TEXT}
+"""The name of a part in the file, and what people read; empty for the name."""
+GRADES: Final = listed(whole({"grade": TEXT, "from": NUMBER}))
 FRESHNESS: Final[dict[str, Schema]] = {
     "scored_until": maybe(TIME),
     "freshness": {"enum": [state.value for state in State]},
@@ -54,14 +58,15 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Error": whole({"code": TEXT, "message": TEXT}, about="A refusal, with a remedy."),
     "Part": whole(
         {"kind": {"enum": ["signal", "fit", "cap", "clamp"]}, "name": TEXT, "points": NUMBER},
-        {"amount": NUMBER, "after_caps": NUMBER},
+        {"label": TEXT, "amount": NUMBER, "after_caps": NUMBER},
         "One line of the explanation of a score; the `points` of all parts sum to `exact`. `after_caps` is what "
         "is left of a signal or a fit line that a cap reduces.",
     ),
     "Row": whole(
         {
-            "lead_id": TEXT, "scorecard": TEXT, "score": WHOLE, "exact": NUMBER, "grade": TEXT, "stage": maybe(TEXT),
-            "fit": NUMBER, "engagement": NUMBER, "last_seen_at": TIME, "parts": listed(ref("Part")),
+            "lead_id": TEXT, "scorecard": TEXT, "applies": TRUTH, "score": WHOLE, "exact": NUMBER, "grade": TEXT,
+            "stage": maybe(TEXT), "fit": NUMBER, "engagement": NUMBER, "last_seen_at": TIME,
+            "parts": listed(ref("Part")),
         },
         about="A lead in one line of the ranking, as `leadglow leads top --json` prints it.",
     ),
@@ -75,19 +80,22 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Obstacle": whole(
         {},
-        {"needs": {"enum": ["score", "fit", "engagement"]}, "at_least": NUMBER, "has": NUMBER, "blocked_by": TEXT},
-        "What keeps a lead out of a stage: too few points, or a signal that blocks it.",
+        {"needs": {"enum": ["score", "fit", "engagement"]}, "at_least": NUMBER, "has": NUMBER, "blocked_by": TEXT,
+         "applies": {"const": False}},
+        "What keeps a lead out of a stage: too few points, a signal that blocks it, or a scorecard that does not "
+        "apply to it.",
     ),
     "Score": whole(
         {
+            "label": TEXT, "shadow": TRUTH, "applies": TRUTH,
             "score": WHOLE, "exact": NUMBER, "grade": TEXT, "stage": maybe(TEXT),
             "stages": {"type": "object", "additionalProperties": TRUTH},
             "not_entered": {"type": "object", "additionalProperties": listed(ref("Obstacle"))},
-            "fit": NUMBER, "engagement": NUMBER,
-            "categories": POINTS, "parts": listed(ref("Part")),
+            "stage_labels": TEXTS, "fit": NUMBER, "engagement": NUMBER,
+            "categories": POINTS, "category_labels": TEXTS, "parts": listed(ref("Part")),
             "next_change": maybe(whole({"at": TIME, "to": WHOLE})),
         },
-        about="A lead's score by one scorecard.",
+        about="A lead's score by one scorecard. If it does not apply to the lead, all points are 0.",
     ),
     "Lead": whole(
         {
@@ -106,10 +114,11 @@ SCHEMAS: Final[dict[str, Schema]] = {
         about="`past` has published scores by ms since the epoch, each valid from then on; `coming` has exact ones and "
         "`crossings` the coming stage changes, if no further events arrive.",
     ),
+    "Fired": whole({"name": TEXT, "points": POINTS}, {"label": TEXT}),
     "Timeline": whole(
         {
             "events": listed(
-                whole({"at": TIME, "signals": listed(whole({"name": TEXT, "points": POINTS})), "event": maybe(TEXT)})
+                whole({"at": TIME, "signals": listed(ref("Fired")), "event": maybe(TEXT)})
             ),
             **FRESHNESS,
         },
@@ -118,8 +127,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Alert": {
         "type": "object",
         "properties": {
-            "id": TEXT, "at": TIME, "lead_id": TEXT, "scorecard": TEXT, "stage": TEXT, "kind": KIND, "episode": WHOLE,
-            "cause": TEXT, "score": ANY, "reasons": listed(ANY), "version": TEXT,
+            "id": TEXT, "at": TIME, "lead_id": TEXT, "scorecard": TEXT, "stage": TEXT, "stage_label": TEXT,
+            "kind": KIND, "episode": WHOLE, "cause": TEXT, "score": ANY, "reasons": listed(ANY), "version": TEXT,
         },
         "required": ["id", "at", "lead_id", "scorecard", "stage", "kind", "episode", "cause", "score", "reasons"],
         "description": "A record of `handoff`, without its envelope.",
@@ -144,28 +153,30 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Signal": whole(
         {
-            "name": TEXT, "says": TEXT, "half_life": TEXT, "limit": maybe(TEXT), "points": NUMBER, "cap": maybe(NUMBER),
-            "category": TEXT, "fired_7d": WHOLE, "points_7d": NUMBER, "never": TRUTH,
+            "name": TEXT, "label": TEXT, "says": TEXT, "half_life": TEXT, "limit": maybe(TEXT),
+            "points": NUMBER, "cap": maybe(NUMBER), "category": TEXT, "fired_7d": WHOLE, "points_7d": NUMBER,
+            "never": TRUTH,
         }
     ),
     "Stage": whole(
         {
-            "name": TEXT, "enter": NUMBER, "leave": NUMBER, "needs": POINTS, "blocked_by": listed(TEXT),
-            "cooldown": maybe(TEXT), "handoff": TRUTH,
+            "name": TEXT, "label": TEXT, "enter": NUMBER, "leave": NUMBER, "needs": POINTS, "keep": POINTS,
+            "blocked_by": listed(TEXT), "cooldown": maybe(TEXT), "handoff": TRUTH,
         }
     ),
     "Scorecard": whole(
         {
-            "name": TEXT, "label": TEXT, "version": TEXT, "range": RANGE,
-            "grades": listed(whole({"grade": TEXT, "from": NUMBER})), "fit_max": maybe(NUMBER),
+            "name": TEXT, "label": TEXT, "shadow": TRUTH, "applies_to": maybe(TEXT), "version": TEXT, "range": RANGE,
+            "grades": GRADES, "engagement_grades": GRADES, "fit_max": maybe(NUMBER),
             "signals": listed(ref("Signal")),
             "categories": listed(
-                whole({"name": TEXT, "signals": listed(TEXT), "min": maybe(NUMBER), "max": maybe(NUMBER)})
+                whole({**NAMED, "signals": listed(TEXT), "min": maybe(NUMBER), "max": maybe(NUMBER)})
             ),
-            "fit": listed(whole({"trait": TEXT, "says": TEXT, "points": NUMBER})), "stages": listed(ref("Stage")),
+            "fit": listed(whole({**NAMED, "trait": TEXT, "says": TEXT, "points": maybe(NUMBER)})),
+            "stages": listed(ref("Stage")),
         }
     ),
-    "Scorecards": whole({"scorecards": listed(whole({"name": TEXT, "label": TEXT}))}),
+    "Scorecards": whole({"scorecards": listed(whole({"name": TEXT, "label": TEXT, "shadow": TRUTH}))}),
     "Flow": whole(
         {
             "rates": whole({"events_per_s": NUMBER, "alerts_per_s": NUMBER}),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from app.scorecards.text import describe_fit, describe_signal, format_limit
+from app.scorecards.text import describe_condition, describe_fit, describe_signal, format_limit
+from streams.scoring.fit import UNIT
 from streams.scoring.rules import CardRule, Rules
-from streams.scoring.scorecard import Scorecard, Signal
+from streams.scoring.scorecard import FitLine, Scorecard, Signal
 from streams.store.base import Fired
 from streams.units import format_duration
 
@@ -18,18 +20,43 @@ def describe_scorecard(card: CardRule, rules: Rules, fired: Fired) -> dict[str, 
     return {
         "name": scorecard.name,
         "label": scorecard.label or scorecard.name,
+        "shadow": scorecard.shadow,
+        "applies_to": describe_condition(scorecard.applies_to) or None,
         "version": rules.version,
         "range": [scorecard.minimum, scorecard.maximum],
-        "grades": [{"grade": grade, "from": bound} for grade, bound in scorecard.grades],
+        "grades": _grades(scorecard.grades),
+        "engagement_grades": _grades(scorecard.engagement_grades),
         "fit_max": _finite(scorecard.fit_max),
         "signals": [_signal(s, scorecard, fired) for s in rules.model.signals if s.name in scorecard.points],
         "categories": [
-            {"name": c.name, "signals": list(c.signals), "min": _finite(c.minimum), "max": _finite(c.maximum)}
+            {
+                "name": c.name,
+                "label": c.label,
+                "signals": list(c.signals),
+                "min": _finite(c.minimum),
+                "max": _finite(c.maximum),
+            }
             for c in scorecard.categories
         ],
-        "fit": [{"trait": line.trait, "says": describe_fit(line), "points": line.points} for line in scorecard.fit],
+        "fit": [describe_line(line) for line in scorecard.fit],
         "stages": [_stage(scorecard, i) for i in range(len(scorecard.stages))],
     }
+
+
+def describe_line(line: FitLine, units: float | None = None) -> dict[str, Any]:
+    """Describe a fit line, which gives a lead these units; without them, a line that multiplies has no points."""
+    product = None if units is None else units / UNIT
+    return {
+        "name": line.part,
+        "label": line.label,
+        "trait": line.trait,
+        "says": describe_fit(line),
+        "points": line.points if line.times is None else product,
+    }
+
+
+def _grades(grades: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
+    return [{"grade": grade, "from": bound} for grade, bound in grades]
 
 
 def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
@@ -38,6 +65,7 @@ def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
     category = next((c.name for c in card.categories if signal.name in c.signals), "other")
     return {
         "name": signal.name,
+        "label": signal.label,
         "says": describe_signal(signal),
         "half_life": format_duration(signal.half_life_ms),
         "limit": format_limit(signal.limit),
@@ -53,14 +81,17 @@ def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
 def _stage(card: Scorecard, i: int) -> dict[str, Any]:
     stage = card.stages[i]
     needs = {"fit": stage.needs_fit, "engagement": stage.needs_engagement}
+    keep = {"fit": stage.keep_fit, "engagement": stage.keep_engagement}
     return {
         "name": stage.name,
+        "label": stage.label,
         "enter": stage.enter,
         "leave": stage.leave,
         "needs": {name: points for name, points in needs.items() if points is not None},
+        "keep": {name: points for name, points in keep.items() if points is not None},
         "blocked_by": list(stage.blocked_by),
         "cooldown": format_duration(stage.cooldown_ms) if stage.cooldown_ms else None,
-        "handoff": stage.handoff,
+        "handoff": stage.handoff and not card.shadow,
     }
 
 

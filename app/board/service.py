@@ -18,13 +18,12 @@ from app.board.freshness import FreshnessWatch
 from app.board.id_cipher import IdCipher
 from app.board.masking import Mask
 from app.board.ranking import Filters, Ranking
-from app.board.scorecards import describe_scorecard
+from app.board.scorecards import describe_line, describe_scorecard
 from app.board.timeline import build_timeline
 from app.board.topic_tails import TopicTails
 from app.freshness import Freshness
 from app.http.refusals import Refusal
-from app.lead_views import View, lead_view
-from app.scorecards.text import describe_fit
+from app.lead_views import View, labels_of, lead_view
 from streams.clock import monotonic_s, now_ms
 from streams.scoring.lead import Erased, Lead
 from streams.scoring.rules import CardRule, Rules
@@ -89,7 +88,7 @@ class BoardService:
         card = self.find_scorecard(filters.scorecard)
         for name, wanted, known in (
             ("stage", filters.stage, [stage.name for stage in card.card.stages]),
-            ("grade", filters.grade, [grade for grade, _ in card.card.grades]),
+            ("grade", filters.grade, card.grades),
             ("category", filters.category, card.category_names),
         ):
             if wanted and wanted not in known:
@@ -132,8 +131,7 @@ class BoardService:
         card = self.find_scorecard(scorecard)
         traits = (await self._require(lead_id, role))[1].trait_values()
         return [
-            {"says": describe_fit(line), "trait": line.trait, "points": line.points, "holds": worth(traits) is not None}
-            for line, worth in card.fit.lines
+            describe_line(line, worth(traits)) | {"holds": worth(traits) is not None} for line, worth in card.fit.lines
         ]
 
     async def _find(self, given: str, role: str) -> tuple[str, Lead] | None:
@@ -225,10 +223,17 @@ class BoardService:
         used.update(dict.fromkeys(self._ranking.channels, 1))
         shown = (source for source, _ in used.most_common() if self.mask.mask_channel(source, role) == source)
         return {
-            "scorecards": [{"name": c.name, "label": c.card.label or c.name} for c in self.rules.cards],
+            "scorecards": [
+                {"name": c.name, "label": c.card.label or c.name, "shadow": c.card.shadow} for c in self.rules.cards
+            ],
             "scorecard": card.name,
             "stages": [stage.name for stage in card.card.stages],
-            "grades": [grade for grade, _ in card.card.grades],
+            "grades": card.grades,
+            "labels": {
+                "stage": labels_of(card.card.stages),
+                "category": labels_of(card.card.categories),
+                "signal": labels_of(self.rules.model.signals),
+            },
             "categories": list(card.category_names),
             "channels": list(islice(shown, MAX_CHOICES)),
             "range": [card.card.minimum, card.card.maximum],

@@ -28,7 +28,9 @@ def _row(items: list[CountedSignal], lead: Lead, rules: Rules, counted: set[int]
     return {
         "at": rfc3339(items[0].row[0] + lead.base),
         "signals": [
-            {"name": rule.name, "points": _points(item, rule, rules, id(item) in counted)} for item, rule in known
+            {"name": rule.name, "points": _points(item, rule, rules, id(item) in counted)}
+            | ({"label": rule.label} if rule.label else {})
+            for item, rule in known
         ],
         "event": _event([rule for _, rule in known], rules),
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.board.formatting import titled
 from streams.scoring.fit import UNIT
 
 _KINDS: Final = {
@@ -25,6 +26,7 @@ class Step:
 
     kind: str
     name: str
+    title: str
     says: str
     points: float
     exact: str
@@ -46,6 +48,7 @@ def build_steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
         Step(
             part["kind"],
             part["name"],
+            titled(part),
             _describe(part),
             part["points"],
             format_exactly(part["points"]),

@@ -81,17 +81,26 @@ def render_lead(view: View) -> Group:
 
 
 def _card(name: str, card: View) -> Group:
-    stage = f", {escape(card['stage'])}" if card["stage"] else ""
+    labels = card["stage_labels"]
+    title = escape(card["label"] if card["label"] == name else f"{card['label']} ({name})")
+    title += " [dim](shadow)[/]" if card["shadow"] else ""
+    if not card["applies"]:
+        return Group(f"\n[bold]{title}:[/] does not apply")
+    stage = f", {escape(labels.get(card['stage'], card['stage']))}" if card["stage"] else ""
     grade = f", grade {escape(card['grade'])}" if card["grade"] else ""
-    lines = [f"\n[bold]{escape(name)}: {card['score']}[/] points{grade}{stage}"]
-    subscores = {"fit": card["fit"], "engagement": card["engagement"], **card["categories"]}
+    lines = [f"\n[bold]{title}: {card['score']}[/] points{grade}{stage}"]
+    categories = {card["category_labels"].get(name, name): points for name, points in card["categories"].items()}
+    subscores = {"fit": card["fit"], "engagement": card["engagement"], **categories}
     lines.append("[dim]" + "  ".join(f"{escape(key)} {_points(value)}" for key, value in subscores.items()) + "[/]")
-    inside = [f"{'●' if inside else '○'} {escape(stage)}" for stage, inside in card["stages"].items()]
+    inside = [
+        f"{'●' if inside else '○'} {escape(labels.get(stage, stage))}" for stage, inside in card["stages"].items()
+    ]
     if inside:
         lines.append("  ".join(inside))
     for out, obstacles in card["not_entered"].items():
         if obstacles:
-            lines.append(f"[dim]not in {escape(out)}: {escape(', '.join(map(describe_obstacle, obstacles)))}[/]")
+            reasons = escape(", ".join(map(describe_obstacle, obstacles)))
+            lines.append(f"[dim]not in {escape(labels.get(out, out))}: {reasons}[/]")
     if change := card["next_change"]:
         lines.append(
             f"[dim]will be {change['to']} from {_to_the_second(change['at'])} on if no further events arrive[/]"
@@ -107,7 +116,7 @@ def _parts(card: View) -> Table:
     for part in sorted(card["parts"], key=lambda part: -abs(part["points"])):
         kind = "" if part["kind"] == "signal" else f" [dim]({part['kind']})[/]"
         amount = f"{part['amount']:.2f}" if "amount" in part else ""
-        table.add_row(escape(part["name"]) + kind, amount, _points(part["points"]))
+        table.add_row(escape(part.get("label", part["name"])) + kind, amount, _points(part["points"]))
     table.add_row("[bold]sum[/]", "", f"[bold]{_points(round_down(card['exact'], 2))}[/]")
     return table
 

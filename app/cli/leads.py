@@ -112,4 +112,4 @@ def _top_reasons(row: View) -> str:
     """The signals and fit lines with the most points after caps."""
     reasons = [part for part in row["parts"] if part["kind"] in {"signal", "fit"}]
     parts = sorted(reasons, key=lambda part: -abs(points_of(part)))[:MAX_REASONS]
-    return ", ".join(f"{part['name']} {points_of(part):+.1f}" for part in parts)
+    return ", ".join(f"{part.get('label', part['name'])} {points_of(part):+.1f}" for part in parts)

@@ -94,5 +94,6 @@ def _line(card: Scorecard) -> str:
         f"{s.name} at {s.enter:g} (left below {s.leave:g}{', handed off' if s.handoff else ''})" for s in card.stages
     )
     label = f" ({card.label})" if card.label else ""
+    label += ", shadow" if card.shadow else ""
     size = f"{len(card.points)} signals, {len(card.fit)} fit lines"
     return f"scorecard   {card.name}{label}: {size}; stages: {stages or 'none'}"

@@ -43,6 +43,8 @@ def describe_signal(signal: Signal) -> str:
 
 def describe_fit(line: FitLine) -> str:
     """A fit line in words."""
+    if line.times is not None:
+        return f"{line.trait} times {line.times:g}, from {line.minimum:g} to {line.maximum:g}"
     return describe_condition(line.when) or f"{line.trait} is anything"
 
 

@@ -121,6 +121,12 @@ class CardRule:
         """The published score of a lead with this place in the ranking."""
         return 0 if rank == UNRANKED else min(max(whole(rank), self.lowest), self.highest)
 
+    @property
+    def grades(self) -> list[str]:
+        """All grades that a lead can have, the best first."""
+        both = self.card.engagement_grades
+        return [fit + engagement for fit, _ in self.card.grades for engagement, _ in both or [("", 0.0)]]
+
     def grade(self, exact: float, fit: float, engagement: float) -> str:
         """The grade of a score (in points): of the exact score, or of fit and engagement."""
         card = self.card

@@ -28,7 +28,11 @@ class StandInService:
 
     def list_choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
         return {
-            "scorecards": [{"name": "default", "label": "Whole company"}, {"name": "plants", "label": "Plants"}],
+            "scorecards": [
+                {"name": "default", "label": "Whole company", "shadow": False},
+                {"name": "plants", "label": "Plants", "shadow": True},
+            ],
+            "labels": {"stage": {"qualified": self.text("Ready for sales")}, "category": {}, "signal": {}},
             "scorecard": scorecard if scorecard in {"default", "plants"} else "default",
             "stages": ["engaged", "qualified"],
             "grades": ["A", "B", "C", "D", "E"],
@@ -61,6 +65,7 @@ class StandInService:
         return {
             "lead_id": t(f"u-{i:05d}"),
             "scorecard": "default",
+            "applies": True,
             "score": round(exact),
             "exact": exact,
             "grade": grades,
@@ -77,7 +82,13 @@ class StandInService:
 
     def _parts(self, exact: float) -> list[dict[str, Any]]:
         return [
-            {"kind": "signal", "name": "demo_request", "amount": 0.75, "points": 30.0},
+            {
+                "kind": "signal",
+                "name": "demo_request",
+                "label": self.text("Asked for a demo"),
+                "amount": 0.75,
+                "points": 30.0,
+            },
             {"kind": "signal", "name": "pricing_visit", "amount": 2.5, "points": 25.0},
             {"kind": "cap", "name": "pricing_visit", "points": -5.0},
             {"kind": "signal", "name": "jobs_visit", "amount": 0.5, "points": -5.0},
@@ -91,6 +102,11 @@ class StandInService:
         if lead_id == "nobody":
             return None
         card = {
+            "label": self.text("Whole company"),
+            "shadow": False,
+            "applies": True,
+            "stage_labels": {"qualified": self.text("Ready for sales")},
+            "category_labels": {"intent": self.text("Buying intent")},
             "score": 82,
             "exact": 81.625,
             "grade": "A",
@@ -111,7 +127,7 @@ class StandInService:
             "last_seen_at": rfc3339(self.now_ms - 7 * 60_000),
             "aliases": [t("5f3c9f5f0e7b1d42"), t("ana.aalto@brightforge.example")],
             "traits": {t("name"): t("Ana Aalto"), "title": t("VP Operations"), "employees": 450, "company": t("Acme")},
-            "scorecards": {"default": card, "plants": {**card, "next_change": None}},
+            "scorecards": {"default": card, "plants": {**card, "next_change": None, "shadow": True}},
         }
 
     async def get_curve(self, lead_id: str, scorecard: str | None, role: str) -> dict[str, Any]:
@@ -147,9 +163,13 @@ class StandInService:
 
     async def get_fit(self, lead_id: str, scorecard: str | None, role: str) -> list[dict[str, Any]]:
         return [
-            {"says": "title matches (?i)\\b(ceo|cto|vp)\\b", "trait": "title", "points": 20.0, "holds": True},
-            {"says": "title matches (?i)\\b(student)\\b", "trait": "title", "points": -20.0, "holds": False},
-            {"says": "employees is at least 200", "trait": "employees", "points": 15.0, "holds": True},
+            {"name": trait, "label": self.text(label), "trait": trait, "says": says, "points": points, "holds": holds}
+            for trait, label, says, points, holds in (
+                ("title", "Decision maker", "title matches (?i)\\b(ceo|cto|vp)\\b", 20.0, True),
+                ("title", "", "title matches (?i)\\b(student)\\b", -20.0, False),
+                ("employees", "", "employees is at least 200", 15.0, True),
+                ("rating", "", "rating times 0.2, from 0 to 20", None, False),
+            )
         ]
 
     async def list_alerts(
@@ -171,12 +191,13 @@ class StandInService:
             "lead_id": t(f"u-{i:05d}"),
             "scorecard": "default",
             "stage": "qualified",
+            "stage_label": t("Ready for sales"),
             "kind": "entered" if entered else "left",
             "episode": 1,
             "cause": "event" if entered else "decay",
             "score": {"value": 74.5 if entered else 49.99, "previous": 64.5 if entered else 50.0, "delta": 10.0},
             "reasons": [
-                {"rule": "demo_request", "kind": "signal", "points": 40.0, "count": 1},
+                {"rule": "demo_request", "label": t("Demo"), "kind": "signal", "points": 40.0, "count": 1},
                 {"rule": t("title"), "kind": "fit", "points": 20.0, "count": 1},
                 {"rule": "jobs_visit", "kind": "signal", "points": -10.0, "count": 1},
             ],
@@ -218,23 +239,32 @@ class StandInService:
         return {
             "name": name or "default",
             "label": self.text("Whole company"),
+            "shadow": name == "plants",
+            "applies_to": self.text("country is ES"),
             "version": "0123456789abcdef" * 4,
             "range": [0.0, 100.0],
             "grades": [{"grade": g, "from": 80.0 - 20 * i} for i, g in enumerate("ABCDE")],
+            "engagement_grades": [{"grade": "1", "from": 10.0}] if name == "plants" else [],
             "fit_max": 40.0,
             "signals": [
-                {**dict(zip(fields, row, strict=True)), "points_7d": row[4] * row[7], "never": not row[7]}
+                {**dict(zip(fields, row, strict=True)), "points_7d": row[4] * row[7], "never": not row[7], "label": ""}
                 for row in signals
             ],
             "categories": [
-                {"name": "intent", "signals": ["pricing_visit", "product_depth"], "min": None, "max": 70.0},
-                {"name": "friction", "signals": ["jobs_visit", "unsubscribe"], "min": -40.0, "max": None},
+                {"name": "intent", "label": self.text("Buying intent"), "signals": ["pricing_visit", "product_depth"],
+                 "min": None, "max": 70.0},
+                {"name": "friction", "label": "", "signals": ["jobs_visit", "unsubscribe"], "min": -40.0, "max": None},
             ],
-            "fit": [{"trait": "title", "says": "title matches (?i)ceo", "points": 20.0}],
+            "fit": [
+                {"name": "title", "label": "", "trait": "title", "says": "title matches (?i)ceo", "points": 20.0},
+                {"name": "rating", "label": self.text("Rating"), "trait": "rating", "says": "rating", "points": None},
+            ],
             "stages": [
-                {"name": "engaged", "enter": 30.0, "leave": 20.0, "needs": {}, "blocked_by": [], "cooldown": None,
+                {"name": "engaged", "label": "", "keep": {},
+                 "enter": 30.0, "leave": 20.0, "needs": {}, "blocked_by": [], "cooldown": None,
                  "handoff": False},
-                {"name": "qualified", "enter": 70.0, "leave": 50.0, "needs": {"fit": 10.0, "engagement": 20.0},
+                {"name": "qualified", "label": "", "keep": {"fit": 5.0},
+                 "enter": 70.0, "leave": 50.0, "needs": {"fit": 10.0, "engagement": 20.0},
                  "blocked_by": ["unsubscribe"], "cooldown": "7d", "handoff": True},
             ],
         }  # fmt: skip

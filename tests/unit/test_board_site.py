@@ -283,7 +283,8 @@ async def test_a_mismatch_in_the_number_of_shards_is_reported() -> None:
 
 async def test_the_other_documents_answer(board: Running) -> None:
     assert (await board.get(f"{BASE}/scorecards")).json["scorecards"] == [
-        {"name": "sales", "label": "Sales"}, {"name": "plants", "label": "plants"},
+        {"name": "sales", "label": "Sales", "shadow": False},
+        {"name": "plants", "label": "plants", "shadow": False},
     ]  # fmt: skip
     signals = {s["name"]: s for s in (await board.get(f"{BASE}/scorecards/sales")).json["signals"]}
     assert (signals["order"]["fired_7d"], signals["order"]["points_7d"]) == (4, 120.0)

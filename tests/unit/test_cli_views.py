@@ -42,7 +42,8 @@ def test_a_view_has_exactly_the_documented_keys() -> None:
 
     assert " ".join(view) == "lead_id as_of first_seen_at last_seen_at aliases traits scorecards"
     assert " ".join(view["scorecards"]["default"]) == (
-        "score exact grade stage stages not_entered fit engagement categories parts next_change"
+        "label shadow applies score exact grade stage stages not_entered stage_labels "
+        "fit engagement categories category_labels parts next_change"
     )
 
 
