@@ -164,7 +164,7 @@ class Engine:
     def use_rules(self, rules: Rules) -> None:
         """Score all leads by new rules, from the next batch on."""
         self.rules = rules
-        self.env.metrics.model.info({"version": rules.version})
+        self.env.metrics.show_scorecards(rules.version, {card.name: card.card.shadow for card in rules.cards})
         for lane in self._lanes.values():
             lane.use_rules(rules)
 

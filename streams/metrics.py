@@ -5,6 +5,8 @@ All names start with ``leadglow_``. The configuration limits the values of a lab
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -87,6 +89,12 @@ class Metrics:
             "leadglow_scorecard_reload_errors", "Changed scorecard files refused because of mistakes", registry=r
         )
         self.model = Info("leadglow_scorecards", "Version of the scorecards in use", registry=r)
+        self.scorecards = Gauge(
+            "leadglow_scorecard_info",
+            "1 for each scorecard in use; shadow is true for one that is only tried and sends no alerts",
+            ["scorecard", "shadow"],
+            registry=r,
+        )
         self.implementation = Info(
             "leadglow_implementation",
             "The implementation in use: accelerator, checked accelerator or reference",
@@ -100,6 +108,13 @@ class Metrics:
         self.telemetry_errors = Counter(
             "leadglow_telemetry_errors", "Failed commits of offsets to Kafka (telemetry only)", registry=r
         )
+
+    def show_scorecards(self, version: str, shadows: Mapping[str, bool]) -> None:
+        """Show the version in use, and for each scorecard whether it is a shadow."""
+        self.model.info({"version": version})
+        self.scorecards.clear()
+        for name, shadow in shadows.items():
+            self.scorecards.labels(name, str(shadow).lower()).set(1)
 
 
 def names() -> list[tuple[str, str, str]]:

@@ -23,6 +23,7 @@ _CAUSES: Final = {
     "retracted": "Retracted event.",
     "merged": "Merged with another lead.",
     "erased": "Lead erased.",
+    "not_applicable": "The scorecard does not apply any more.",
 }
 
 

@@ -27,6 +27,7 @@ from app.lead_views import View, labels_of, lead_view
 from streams.clock import monotonic_s, now_ms
 from streams.scoring.lead import Erased, Lead
 from streams.scoring.rules import CardRule, Rules
+from streams.scoring.scorecard import EVERYTHING
 from streams.shard.alert import rfc3339
 from streams.store.history import OLDEST_S
 from streams.units import DAY_MS
@@ -239,10 +240,15 @@ class BoardService:
             "range": [card.card.minimum, card.card.maximum],
         }
 
+    def _scorecard_of_all(self) -> CardRule:
+        """A scorecard that ranks every lead, if there is one."""
+        cards = self.rules.cards
+        return next((card for card in cards if card.card.applies_to == EVERYTHING), cards[0])
+
     async def get_flow(self) -> dict[str, Any]:
         """Rates, lags, shards and rejects."""
         async with self._store.bounded():
-            shards = await self._store.load_shards(self.find_scorecard(None).name)
+            shards = await self._store.load_shards(self._scorecard_of_all().name)
         stale = self.tails.has_stale_offsets
         for shard in shards:
             shard["lag"] = max(self.tails.ends.get(shard["partition"], 0) - shard.pop("checkpoint"), 0)
