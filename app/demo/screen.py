@@ -283,6 +283,6 @@ def person(lead_id: str, traits: dict[str, Any]) -> str:
 
 def reasons(parts: Iterable[Part], most: int = 4) -> str:
     """The largest parts of a score, after caps."""
-    found = [(part.name, points_of(part.row())) for part in parts if part.kind in ("signal", "fit")]
+    found = [(part.label or part.name, points_of(part.row())) for part in parts if part.kind in ("signal", "fit")]
     largest = sorted(((name, points) for name, points in found if round(points)), key=lambda pair: -abs(pair[1]))
     return "  ".join(f"{name} {points:+.0f}" for name, points in largest[:most])

@@ -18,7 +18,9 @@ Rebuild = Literal["", "starts_at_0", "new_events"]
 """What a change of a signal means until a rebuild: it has no amount yet, or only new events count as it says."""
 _COUNTING: Final = ("events", "where", "distinct", "amount")
 """The fields of a signal that its description contains."""
-_PARTS: Final = ("name", "points", "categories", "fit", "minimum", "maximum", "grades", "stages")
+_PARTS: Final = (
+    "name", "points", "categories", "fit", "minimum", "maximum", "grades", "engagement_grades", "stages",
+)  # fmt: skip
 """The fields of a scorecard that are compared one by one."""
 
 
@@ -93,8 +95,11 @@ def _compare_cards(old: Scorecard, new: Scorecard) -> Iterator[Difference]:
     if (old.minimum, old.maximum) != (new.minimum, new.maximum):
         ranges = [f"{format_value(card.minimum)} to {format_value(card.maximum)}" for card in (old, new)]
         yield Difference("scorecard", "changed", new.name, new.name, f"range {' → '.join(ranges)}")
-    if _differ("grades", old.grades, new.grades):
-        yield Difference("scorecard", "changed", new.name, new.name, _describe_grades(old.grades, new.grades))
+    for axis in ("grades", "engagement_grades"):
+        before, after = getattr(old, axis), getattr(new, axis)
+        if _differ(axis, before, after):
+            of = "engagement " if axis == "engagement_grades" else ""
+            yield Difference("scorecard", "changed", new.name, new.name, of + _describe_grades(before, after))
     yield from _compare_points(old, new)
     yield from _compare_named("category", new.name, old.categories, new.categories)
     yield from _compare_fit(old, new)
@@ -187,8 +192,9 @@ def _take_pairs(gone: list[FitLine], come: list[FitLine], key: Any) -> list[tupl
 
 
 def _describe_worth(line: FitLine) -> str:
-    rest = {field.name: getattr(line, field.name) for field in fields(line)}
-    return ", ".join(filter(None, [f"{line.points:+g} points", list_fields(_without(rest, "trait", "when", "points"))]))
+    product = f"{line.minimum:g} to {line.maximum:g} points"
+    points = f"{line.points:+g} points" if line.times is None else product
+    return ", ".join(filter(None, [points, list_fields({"name": line.name, "label": line.label})]))
 
 
 # Fields --------------------------------------------------------------------------------------------------------------

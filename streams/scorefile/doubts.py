@@ -165,7 +165,7 @@ def _check_stage_order(stages: list[Struct], report: Report) -> None:
     for high, low in zip(accumulate(stages, _higher), stages[1:], strict=False):
         blocks = [{item.value for item in stage.get("blocked_by", ())} for stage in (low, high)]
         below = low.get("enter") < high.get("enter") and low.get("leave") <= high.get("leave")
-        if below and low.get("needs") is None and blocks[0] <= blocks[1]:
+        if below and low.get("needs") is None and low.get("keep") is None and blocks[0] <= blocks[1]:
             names = [stage.get("name").value for stage in (high, low)]
             message = f"leads in `{names[0]}` are in `{names[1]}` too, and show the later of the two"
             remedy = f"write `{names[1]}` before `{names[0]}`: the highest stage last"
