@@ -12,7 +12,9 @@ from pathlib import Path
 from app.cli.metrics_reference import metrics_page
 from app.cli.reference import commands_page
 from app.cli.settings_reference import settings_page
+from app.scorecards.cases_grammar import cases_schema
 from docs.architecture import picture
+from docs.cases_page import cases_page
 from docs.records_page import records_page, schema_text
 from docs.scorecards_page import scorecards_page
 from streams.schemas import RECORDS
@@ -96,6 +98,11 @@ def schema_file() -> str:
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
+def cases_schema_file() -> str:
+    """The JSON Schema of a file with cases."""
+    return json.dumps(cases_schema(), indent=2) + "\n"
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands_page,
     "docs/metrics.md": metrics_page,
@@ -105,6 +112,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/design.md": design_page,
     "docs/records.md": records_page,
     "docs/scorecards.md": scorecards_page,
+    "docs/cases.md": cases_page,
+    "docs/cases.schema.json": cases_schema_file,
     **{f"docs/schemas/{name}.json": partial(schema_text, name) for name in RECORDS},
 }
 """File -> its text."""

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from app.cli import authoring
 from app.cli.common import open_store, run
 from app.cli.file_commands import check_file
 from app.cli.scorecards_diff import diff
+from app.scorecards.cases_grammar import cases_schema
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.agreement import NAME, Scorecards, publish, version_of
@@ -24,6 +26,7 @@ scorecards = typer.Typer(no_args_is_help=True, help="Scorecard files.")
 def register(root: typer.Typer) -> None:
     """Add the commands."""
     scorecards.command("diff")(diff)
+    authoring.register(scorecards)
     root.add_typer(scorecards, name="scorecards")
 
 
@@ -66,12 +69,14 @@ async def _publish(settings: Settings, scorecards: Scorecards) -> str:
 
 
 @scorecards.command()
-def schema() -> None:
+def schema(
+    cases: Annotated[bool, typer.Option("--cases", help="The schema of a file with cases, for `test`.")] = False,
+) -> None:
     """Print the JSON Schema for editors.
 
     Save it and begin the file with: # yaml-language-server: $schema=scorecard.schema.json
     """
-    typer.echo(json.dumps(json_schema(), indent=2))
+    typer.echo(json.dumps(cases_schema() if cases else json_schema(), indent=2))
 
 
 def _show_warnings(warnings: Iterable[str]) -> None:

@@ -1,1 +1,1 @@
-"""Scorecard files for people: in words, compared, and tried on the live leads."""
+"""Scorecard files for people: in words, compared, tested with cases, and tried on leads."""

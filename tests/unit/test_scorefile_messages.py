@@ -31,7 +31,12 @@ def with_stage(stage: str) -> str:
 
 def read_broken(name: str) -> Iterator[tuple[str, list[str]]]:
     """The scorecard files in a file such as ``broken.txt``, each with the lines that it gets."""
-    _, *blocks = re.split(r"^#### \d+\n", (DATA / name).read_text(), flags=re.M)
+    return split_broken((DATA / name).read_text())
+
+
+def split_broken(whole: str) -> Iterator[tuple[str, list[str]]]:
+    """The files in a text, each after a line `#### NUMBER`, with the lines that it gets after `#> `."""
+    _, *blocks = re.split(r"^#### \d+\n", whole, flags=re.M)
     for block in blocks:
         lines = block.splitlines(keepends=True)
         text = "".join(line for line in lines if not line.startswith("#> "))
