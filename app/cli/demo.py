@@ -7,6 +7,7 @@ import math
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,16 +16,20 @@ from rich.console import Console
 
 from app.cli.common import console, run
 from app.cli.errors import CommandError
+from app.cli.file_commands import check_file
 from app.server_urls import kafka_servers, redis_url
 from app.settings_source import load_settings
 from app.wiring import kafka_options, make_store, make_topics
 from streams.exits import Exit
+from streams.scorefile import read_file
 
 if TYPE_CHECKING:
     from app.demo.run import Summary
     from app.demo.stack import Stack
 
 T = TypeVar("T")
+Place = tuple[str | None, str | None, Path | None]
+"""The Kafka, the Redis and the scorecard file that a demo uses instead of its own."""
 LIVE_RATE = 150.0
 SHOWN = 10
 """Mismatches that are printed in full."""
@@ -82,6 +87,12 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         str | None,
         typer.Option(metavar="URL", callback=_address(redis_url), help="Use this Redis instead of an embedded one."),
     ] = None,
+    scorecards: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Score with this file instead of the demo's own, whose half-lives are short."
+        ),
+    ] = None,
 ) -> None:
     """Watch leads glow and cool, live in the terminal.
 
@@ -93,34 +104,38 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if json and events is None:
         msg = "--json needs --events, as the live view does not end"
         raise typer.BadParameter(msg)
+    if scorecards is not None:
+        check_file(read_file, scorecards)
+    place = (kafka, redis, scorecards)
     if events is None:
-        run(_stoppable(_live(kafka, redis, (rate or LIVE_RATE, leads, seed))))
+        run(_stoppable(_live(place, (rate or LIVE_RATE, leads, seed))))
         return
-    summary = run(_stoppable(_check(kafka, redis, (events, rate or 0.0, leads, seed))))
+    summary = run(_stoppable(_check(place, (events, rate or 0.0, leads, seed))))
     if summary is None:
         raise CommandError(Exit.TROUBLE, "stopped before the end: nothing was verified")
     _print_summary(summary, json)
 
 
-async def _live(kafka: str | None, redis: str | None, traffic: tuple[float, int, int]) -> None:
+async def _live(place: Place, traffic: tuple[float, int, int]) -> None:
     from app.demo.screen import show
 
     out = console()
-    async with _stack(kafka, redis, out) as stack:
+    async with _stack(place, out) as stack:
         await show(stack, *traffic, out)
 
 
-async def _check(kafka: str | None, redis: str | None, order: tuple[int, float, int, int]) -> Summary:
+async def _check(place: Place, order: tuple[int, float, int, int]) -> Summary:
     from app.demo.run import Order
     from app.demo.run import run as run_demo
 
-    async with _stack(kafka, redis, Console(stderr=True)) as stack:
+    kafka, redis, _ = place
+    async with _stack(place, Console(stderr=True)) as stack:
         used = (kafka or "embedded broker", _plain(redis) if redis else "embedded server")
         return await run_demo(stack, Order(*order), *used)
 
 
 @asynccontextmanager
-async def _stack(kafka: str | None, redis: str | None, console: Console) -> AsyncIterator[Stack]:
+async def _stack(place: Place, console: Console) -> AsyncIterator[Stack]:
     """Start everything, and stop it at the end of the block.
 
     Raises:
@@ -135,10 +150,10 @@ async def _stack(kafka: str | None, redis: str | None, console: Console) -> Asyn
     base = load_settings()
     try:
         with console.status("starting a broker, Redis, a worker, a collector and a board …") as status:
-            async with servers(base, kafka, redis) as settings:
+            async with servers(base, *place) as settings:
                 options = {"bootstrap_servers": settings.kafka, **kafka_options(settings)}
                 stack = Stack(settings, make_topics(settings), make_store(settings), options)
-                async with running(stack, lasting=bool(kafka or redis)):
+                async with running(stack, lasting=any(place[:2])):
                     status.stop()
                     yield stack
     except EmbeddedMissingError as error:

@@ -18,9 +18,11 @@ from streams.exits import Exit
 
 COMMANDS = (
     "demo", "worker", "collector", "board",
-    "topics", "scorecards", "keys", "tokens", "lead", "leads", "erase", "rebuild",
+    "topics", "scorecards", "try", "keys", "tokens", "lead", "leads", "erase", "rebuild",
 )  # fmt: skip
 """Each is a module in this folder with ``register``, in the order of ``--help``."""
+MODULES = {"try": "trial"}
+"""Command -> its module, where the name cannot be the same."""
 
 
 class Commands(TyperGroup):
@@ -54,7 +56,7 @@ def build(names: Sequence[str] = COMMANDS) -> typer.Typer:
     )
     root.callback()(_root)
     for name in names:
-        module = f"app.cli.{name}"
+        module = f"app.cli.{MODULES.get(name, name)}"
         if importlib.util.find_spec(module):
             importlib.import_module(module).register(root)
     return root

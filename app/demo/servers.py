@@ -24,7 +24,9 @@ PARTITIONS = 2
 
 
 @asynccontextmanager
-async def servers(base: Settings, kafka: str | None, redis: str | None) -> AsyncIterator[Settings]:
+async def servers(
+    base: Settings, kafka: str | None, redis: str | None, scorecards: Path | None = None
+) -> AsyncIterator[Settings]:
     """The settings of a demo: unique names on the given servers, or on embedded ones.
 
     ``base`` contains the credentials for a given Kafka.
@@ -40,7 +42,7 @@ async def servers(base: Settings, kafka: str | None, redis: str | None) -> Async
                 "kafka_idempotence": kafka is not None and base.kafka_idempotence,
                 "redis": url,
                 "namespace": name,
-                "scorecards": SCORECARD,
+                "scorecards": (scorecards or SCORECARD).resolve(),
                 "partitions": PARTITIONS,
                 "sources": tuple(f"{name}.{source}" for source in plain.sources),
                 "lead_events": f"{name}.{plain.lead_events}",

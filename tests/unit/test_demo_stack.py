@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.demo.servers import BOARD_PORT
+from app.demo.servers import BOARD_PORT, SCORECARD, servers
 from app.demo.stack import Stack, move_board
 from app.settings import Settings
 from streams.transport.topics import Topics
@@ -45,3 +45,11 @@ def test_a_board_that_ended_for_another_reason_is_not_started_again(
     move_board(ended_board(tmp_path, "Traceback"), tmp_path)
 
     assert started == []
+
+
+async def test_a_demo_scores_with_the_file_that_it_is_given() -> None:
+    given = Path(__file__).parents[2] / "scorecards.yaml"
+    async with servers(Settings(), "kafka.example:9092", "redis://redis.example", given) as settings:
+        assert settings.scorecards == given
+    async with servers(Settings(), "kafka.example:9092", "redis://redis.example") as settings:
+        assert settings.scorecards == SCORECARD

@@ -1,0 +1,137 @@
+"""``leadglow try``: plays events through a scorecard file in memory, without Kafka and Redis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from app.board.lead_summary import company_of, name_of, title_of
+from app.board.scorecard_text import describe_fit
+from app.cli.common import console
+from app.cli.errors import CommandError
+from app.cli.file_commands import check_file
+from app.demo.generator import Traffic
+from app.lead_views import View, points_of
+from app.scorecards.exported import read_events
+from app.scorecards.memory import MemoryRun, Source
+from app.scorecards.times import START_MS
+from app.scorecards.trial import CardTrial, Trial, try_out
+from app.settings_source import load_settings
+from streams.exits import Exit
+from streams.scorefile import read_file
+from streams.scoring.rules import Rules
+from streams.units import DAY_MS
+
+MAX_REASONS = 4
+BAR_WIDTH = 40
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command("try")(try_file)
+
+
+def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file.")],
+    events: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your own events: a JSON object of the Segment spec on each line."),
+    ] = None,
+    generate: Annotated[int, typer.Option(min=1, metavar="N", help="Number of generated events.")] = 10_000,
+    leads: Annotated[int, typer.Option(min=1, metavar="N", help="Number of generated visitors.")] = 1000,
+    days: Annotated[int, typer.Option(min=1, metavar="N", help="Days over which they are generated.")] = 30,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same events.")] = 1,
+    limit: Annotated[int, typer.Option(min=0, metavar="N", help="Number of top leads.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Try a scorecard file on events in memory, in seconds.
+
+    Needs neither Kafka nor Redis. Shows the top leads with the reasons for their scores, how many leads are in each
+    stage, alerts, the distribution of scores, signals that never counted and fit lines that hold for no lead. Without
+    --events, the events are those of the demo's fictional site.
+    """
+    model = check_file(read_file, file).value
+    sources = _read(events) if events else _generate(generate, leads, days, seed)
+    run = MemoryRun(Rules(model, load_settings().lateness_ms))
+    with Console(stderr=True).status("scoring events …"):
+        run.play(sources)
+    if not run.events:
+        raise CommandError(Exit.REFUSED, f"{events} has no events.")
+    trial = try_out(run, limit)
+    if as_json:
+        typer.echo(json.dumps(trial.plain(), ensure_ascii=False))
+    else:
+        _print(trial, str(events) if events else "events of the demo's site")
+
+
+def _read(events: Path) -> list[Source]:
+    try:
+        return read_events(events)
+    except OSError as error:
+        raise CommandError(Exit.REFUSED, f"{events} cannot be read: {error.strerror}.") from None
+
+
+def _generate(count: int, leads: int, days: int, seed: int) -> Iterator[Source]:
+    traffic = Traffic(seed, leads)
+    for number in range(count):
+        at_ms = START_MS + number * days * DAY_MS // count
+        yield Source(traffic.next(at_ms).value, at_ms)
+
+
+def _print(trial: Trial, source: str) -> None:
+    days = f"{trial.first_at[:10]} to {trial.last_at[:10]}"
+    typer.echo(f"{trial.events:,} events ({source}), {trial.leads:,} leads, {days}")
+    if trial.rejected:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in trial.rejected.items())
+        typer.echo(f"{sum(trial.rejected.values()):,} events rejected: {reasons}")
+    for card in trial.cards:
+        _print_card(card)
+
+
+def _print_card(card: CardTrial) -> None:
+    out = console()
+    out.print(f"\n[bold]{escape(card.label or card.name)}[/bold]")
+    if card.stages:
+        rows = [(s.name, f"{s.inside:,}", f"{s.entered:,}", f"{s.alerts:,}") for s in card.stages]
+        out.print(_table(("stage", "leads in it", "entered it", "alerts"), rows))
+    most = max((count for _, count in card.bands), default=1)
+    bars = [(str(low), f"{count:,}", "█" * round(BAR_WIDTH * count / most)) for low, count in card.bands]
+    out.print(_table(("score from", "leads", ""), bars))
+    out.print(_table(("lead", "score", "grade", "stage", "why"), map(_top_row, card.top)))
+    if card.never_fired:
+        out.print(f"signals that never counted: {', '.join(card.never_fired)}", soft_wrap=True)
+    for line in card.never_held:
+        out.print(f"holds for no lead: {escape(describe_fit(line))} ({line.points:+g})", soft_wrap=True)
+
+
+def _top_row(row: View) -> tuple[str, ...]:
+    traits: dict[str, Any] = row["traits"]
+    names = (name_of(row["lead_id"], traits), title_of(traits), company_of(traits))
+    lead = ", ".join(name for name in names if name)
+    return lead, str(row["score"]), row["grade"], row["stage"] or "", _why(row)
+
+
+def _why(row: View) -> str:
+    """The signals and fit lines with the most points after caps."""
+    reasons = [part for part in row["parts"] if part["kind"] in {"signal", "fit"}]
+    parts = sorted(reasons, key=lambda part: -abs(points_of(part)))[:MAX_REASONS]
+    return ", ".join(f"{part['name']} {points_of(part):+.1f}" for part in parts)
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for head in heads:
+        table.add_column(head, justify="right" if head in _NUMBERS else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+_NUMBERS = {"leads in it", "entered it", "alerts", "score from", "leads", "score"}

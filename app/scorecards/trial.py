@@ -1,0 +1,111 @@
+"""Sums up what a scorecard file makes of some events: stages, alerts, top leads, and what never happened. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.lead_views import View, rank, row_view
+from app.scorecards.memory import MemoryRun
+from streams.scoring.lead import Lead
+from streams.scoring.rules import CardRule
+from streams.scoring.scorecard import FitLine
+from streams.scoring.stages import Transition
+from streams.shard.alert import rfc3339
+
+BAND = 10
+"""Points in a band of the distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """A stage, and how many leads entered it."""
+
+    name: str
+    inside: int
+    """Leads in it at the end."""
+    entered: int
+    """Leads that were in it at any time."""
+    alerts: int
+    """Alerts about entering and leaving."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardTrial:
+    """What one scorecard makes of the events."""
+
+    name: str
+    label: str
+    stages: tuple[StageCount, ...]
+    bands: tuple[tuple[int, int], ...]
+    """(lowest score, number of leads) of each band, without empty ones at the ends."""
+    top: tuple[View, ...]
+    """The leads with the highest scores, as rows of a ranking with their traits."""
+    never_fired: tuple[str, ...]
+    """Its signals that never counted."""
+    never_held: tuple[FitLine, ...]
+    """Its fit lines that hold for no lead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The result of playing events through a scorecard file."""
+
+    events: int
+    leads: int
+    first_at: str
+    last_at: str
+    rejected: dict[str, int]
+    """By reason."""
+    cards: tuple[CardTrial, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        return asdict(self)
+
+
+def try_out(run: MemoryRun, limit: int) -> Trial:
+    """Sum up a run at the time of its last event, with this number of top leads."""
+    run.advance(run.last_ms)
+    leads, transitions = run.leads(), run.transitions()
+    return Trial(
+        events=run.events,
+        leads=len(leads),
+        first_at=rfc3339(run.first_ms),
+        last_at=rfc3339(run.last_ms),
+        rejected=dict(run.reasons.most_common()),
+        cards=tuple(_try_card(card, run, leads, transitions, limit) for card in run.rules.cards),
+    )
+
+
+def _try_card(
+    card: CardRule, run: MemoryRun, leads: Mapping[str, Lead], transitions: Sequence[Transition], limit: int
+) -> CardTrial:
+    now_ms = run.last_ms
+    ranked = sorted(leads, key=lambda lead_id: (-rank(leads[lead_id], card, now_ms), lead_id))
+    views = {lead_id: row_view(lead_id, leads[lead_id], card, run.rules, now_ms) for lead_id in ranked}
+    mine = [each for each in transitions if each.card == card.name]
+    traits = [lead.trait_values() for lead in leads.values()]
+    return CardTrial(
+        name=card.name,
+        label=card.card.label,
+        stages=tuple(_count_stage(rule.stage.name, rule.key, leads, mine) for rule in card.stages),
+        bands=_bands([view["score"] for view in views.values()]),
+        top=tuple({**views[lead_id], "traits": leads[lead_id].trait_values()} for lead_id in ranked[:limit]),
+        never_fired=tuple(name for name in card.card.points if not run.fired[name]),
+        never_held=tuple(line for line, holds in card.fit_lines if not any(map(holds, traits))),
+    )
+
+
+def _count_stage(name: str, key: str, leads: Mapping[str, Lead], mine: Sequence[Transition]) -> StageCount:
+    own = [each for each in mine if each.stage == name]
+    inside = sum(key in lead.latches and lead.latches[key].inside for lead in leads.values())
+    entered = {each.lead_id for each in own if each.kind == "entered"}
+    return StageCount(name, inside, len(entered), sum(each.is_alert for each in own))
+
+
+def _bands(scores: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    counts = Tally(score // BAND * BAND for score in scores)
+    return tuple((low, counts[low]) for low in range(min(counts, default=0), max(counts, default=-1) + 1, BAND))

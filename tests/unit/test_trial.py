@@ -1,0 +1,144 @@
+"""`leadglow try` plays events through a scorecard file in memory and sums up what it makes of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli.root import build
+from app.scorecards.exported import read_events
+from app.scorecards.memory import MemoryRun, Source
+from app.scorecards.trial import try_out
+from streams.exits import Exit
+from streams.scorefile import load
+from streams.scoring.rules import Rules
+from streams.units import DAY_MS
+
+ROOT = Path(__file__).parents[2]
+CARD = """
+leadglow: 1
+signals:
+  visit: {event: page, half_life: 7d}
+  demo:  {event: Demo Requested, half_life: never}
+  never: {event: Fax Sent, half_life: never}
+scorecards:
+  default:
+    label: Everybody
+    points: {visit: 10, demo: 40, never: 5}
+    fit:
+      - {trait: title, when: {word: cto}, points: 20}
+      - {trait: country, when: Atlantis, points: 99}
+    stages:
+      - {name: warm, enter: 30, leave: 20}
+      - {name: hot, enter: 60, leave: 30, handoff: true}
+"""
+START_MS = 1_767_571_200_000
+
+
+def a_call(number: int, day: float, **call: Any) -> Source:
+    at_ms = START_MS + round(day * DAY_MS)
+    return Source(json.dumps({"messageId": f"m-{number}", "timestamp": at_ms, **call}).encode(), at_ms)
+
+
+EVENTS = [
+    a_call(1, 0, type="page", anonymousId="visitor"),
+    a_call(2, 0, type="page", anonymousId="passer-by"),
+    a_call(3, 1, type="identify", anonymousId="visitor", userId="ana", traits={"title": "CTO", "name": "Ana"}),
+    a_call(4, 1, type="track", event="Demo Requested", userId="ana"),
+    a_call(5, 30, type="page", userId="ben"),
+    Source(b"?", START_MS + 30 * DAY_MS),
+]
+
+
+def played(*events: Source) -> MemoryRun:
+    run = MemoryRun(Rules(load(CARD)))
+    run.play(events)
+    return run
+
+
+def test_events_go_through_intake_and_scoring_with_identities_joined() -> None:
+    run = played(*EVENTS)
+
+    assert set(run.leads()) == {"ana", "ben", "passer-by"}
+    assert run.leads()["ana"].aliases == ["visitor"]
+    assert (run.events, run.reasons, run.fired) == (6, {"not_json": 1}, {"visit": 3, "demo": 1})
+
+
+def test_a_trial_counts_stages_alerts_and_scores_at_the_time_of_the_last_event() -> None:
+    trial = try_out(played(*EVENTS), 2)
+    (card,) = trial.cards
+
+    assert (trial.leads, trial.rejected, trial.last_at[:10]) == (3, {"not_json": 1}, "2026-02-04")
+    assert [(s.name, s.inside, s.entered, s.alerts) for s in card.stages] == [("warm", 1, 1, 0), ("hot", 1, 1, 1)]
+    assert card.bands == ((0, 1), (10, 1), (20, 0), (30, 0), (40, 0), (50, 0), (60, 1))
+    assert [(row["lead_id"], row["score"]) for row in card.top] == [("ana", 60), ("ben", 10)]
+
+
+def test_a_trial_names_signals_that_never_counted_and_fit_lines_that_never_held() -> None:
+    (card,) = try_out(played(*EVENTS), 2).cards
+
+    assert card.never_fired == ("never",)
+    assert [line.trait for line in card.never_held] == ["country"]
+
+
+def test_exported_events_arrive_when_they_were_received_or_sent(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text(
+        '{"timestamp": "2026-03-03T00:00:00Z"}\n\nnot json\n{"timestamp": "2026-03-01T00:00:00Z"}\n'
+        '{"timestamp": "2026-03-01T00:00:00Z", "sentAt": "2026-03-02T00:00:00Z"}\n'
+        '{"timestamp": "2026-03-01T00:00:00Z", "receivedAt": "2026-03-05T00:00:00Z"}\n'
+    )
+    first, second, third, unreadable, fourth = read_events(file)
+
+    days = [(source.arrival_ms - 1_772_323_200_000) / DAY_MS for source in (first, second, third, unreadable, fourth)]
+    assert days == [0, 1, 2, 2, 4]
+    assert unreadable.value == b"not json"
+
+
+# The command ---------------------------------------------------------------------------------------------------
+
+
+def run_try(*args: str) -> Result:
+    return CliRunner().invoke(build(), ["try", *args])
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> str:
+    file = tmp_path / "card.yaml"
+    file.write_text(CARD)
+    return str(file)
+
+
+def test_the_command_shows_leads_with_reasons_and_what_never_happened(card: str, tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(b"\n".join(source.value or b"" for source in EVENTS))
+    shown = run_try(card, "--events", str(events)).stdout
+
+    assert "6 events (" in shown
+    assert "Ana, CTO" in shown
+    assert "demo +40.0, title +20.0" in shown
+    assert "signals that never counted: never" in shown
+    assert "holds for no lead: country is Atlantis (+99)" in shown
+
+
+def test_generated_events_are_the_same_for_a_seed_and_everything_is_in_the_json(card: str) -> None:
+    first, second, other = (
+        json.loads(run_try(card, "--generate", "300", "--seed", seed, "--json").stdout) for seed in "112"
+    )
+    assert first == second != other
+    assert first["events"] == 300
+    assert {"stages", "bands", "top", "never_fired", "never_held"} <= set(first["cards"][0])
+
+
+def test_files_that_cannot_be_used_are_refused(card: str, tmp_path: Path) -> None:
+    empty, broken = tmp_path / "empty.jsonl", tmp_path / "broken.yaml"
+    empty.touch()
+    broken.write_text("leadglow: 2\n")
+
+    assert run_try(card, "--events", str(empty)).exit_code == Exit.REFUSED
+    assert run_try(card, "--events", str(tmp_path / "missing.jsonl")).exit_code == Exit.REFUSED
+    assert run_try(str(broken)).exit_code == Exit.CHECK_FAILED
