@@ -1,4 +1,4 @@
-"""``leadglow scorecards test``: runs the cases of a scorecard file."""
+"""``leadglow scorecards new`` and ``test``: begin a scorecard file from a template, and run its cases."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import typer
 
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
+from app.cli.yaml_edit import replace_file
+from app.scorecards import templates
 from app.scorecards.case_report import describe_results
 from app.scorecards.cases import cases_file, read_cases
 from app.scorecards.runner import run_cases
@@ -21,6 +23,7 @@ from streams.scoring.rules import Rules
 
 def register(scorecards: typer.Typer) -> None:
     """Add the commands."""
+    scorecards.command("new")(new)
     scorecards.command("test")(run_tests)
 
 
@@ -51,3 +54,37 @@ def run_tests(
     typer.echo(describe_results(str(path), results, rules))
     if not all(result.passed for result in results):
         raise typer.Exit(Exit.CHECK_FAILED)
+
+
+def _known_template(name: str) -> str:
+    if name not in templates.NAMES:
+        msg = f"there is no template {name!r}; there are: {', '.join(templates.NAMES)}"
+        raise typer.BadParameter(msg)
+    return name
+
+
+def new(
+    template: Annotated[
+        str,
+        typer.Option(metavar="NAME", callback=_known_template, help=f"One of {', '.join(templates.NAMES)}."),
+    ] = templates.NAMES[0],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the scorecard to this file, and its cases beside it."),
+    ] = None,
+) -> None:
+    """Begin a new scorecard file from a template, with cases that test it.
+
+    Each template is a published practice and names its source. Without --output, the scorecard is printed.
+    """
+    scorecard, cases = templates.read_template(template)
+    if output is None:
+        typer.echo(scorecard, nl=False)
+        return
+    beside = cases_file(output)
+    for path in (output, beside):
+        if path.exists():
+            raise CommandError(Exit.REFUSED, f"{path} exists already: choose another name.")
+    replace_file(output, scorecard)
+    replace_file(beside, cases)
+    typer.echo(f"{output} and {beside} made: edit them, then run leadglow scorecards test {output}")

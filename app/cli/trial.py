@@ -13,7 +13,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.board.lead_summary import company_of, name_of, title_of
-from app.board.scorecard_text import describe_fit
 from app.cli.common import console
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
@@ -21,6 +20,7 @@ from app.demo.generator import Traffic
 from app.lead_views import View, points_of
 from app.scorecards.exported import read_events
 from app.scorecards.memory import MemoryRun, Source
+from app.scorecards.text import describe_fit
 from app.scorecards.times import START_MS
 from app.scorecards.trial import CardTrial, Trial, try_out
 from app.settings_source import load_settings
