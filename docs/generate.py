@@ -15,6 +15,7 @@ from app.cli.settings_reference import settings_page
 from app.scorecards.cases_grammar import cases_schema
 from docs.architecture import picture
 from docs.cases_page import cases_page
+from docs.guide_page import guide_page
 from docs.records_page import records_page, schema_text
 from docs.scorecards_page import scorecards_page
 from streams.schemas import RECORDS
@@ -113,6 +114,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/records.md": records_page,
     "docs/scorecards.md": scorecards_page,
     "docs/cases.md": cases_page,
+    "docs/guide-marketing.md": guide_page,
     "docs/cases.schema.json": cases_schema_file,
     **{f"docs/schemas/{name}.json": partial(schema_text, name) for name in RECORDS},
 }
