@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from app.board.lead_summary import company_of, name_of, title_of
 from app.cli.common import console
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
+from app.demo.card_traffic import CardTraffic
 from app.demo.generator import Traffic
 from app.lead_views import View, points_of
 from app.scorecards.exported import read_events
@@ -27,6 +29,7 @@ from app.settings_source import load_settings
 from streams.exits import Exit
 from streams.scorefile import read_file
 from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Model
 from streams.units import DAY_MS
 
 MAX_REASONS = 4
@@ -44,6 +47,7 @@ def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         Path | None,
         typer.Option(metavar="FILE", help="Your own events: a JSON object of the Segment spec on each line."),
     ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="The events of the demo's fictional site.")] = False,
     generate: Annotated[int, typer.Option(min=1, metavar="N", help="Number of generated events.")] = 5000,
     leads: Annotated[int, typer.Option(min=1, metavar="N", help="Number of generated visitors.")] = 500,
     days: Annotated[int, typer.Option(min=1, metavar="N", help="Days over which they are generated.")] = 30,
@@ -55,10 +59,13 @@ def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
     Needs neither Kafka nor Redis. Shows the top leads with the reasons for their scores, how many leads are in each
     stage, alerts, the distribution of scores, signals that never counted and fit lines that hold for no lead. Without
-    --events, the events are those of the demo's fictional site.
+    --events and --demo, the events are made from the scorecard file itself: visitors who do what its signals count.
     """
     model = check_file(read_file, file).value
-    sources = _read(events) if events else _generate(generate, leads, days, seed)
+    if events is not None:
+        sources: Iterable[Source] = _read(events)
+    else:
+        sources = (_generate_demo if demo else partial(_generate, model))(generate, leads, days * DAY_MS, seed)
     run = MemoryRun(Rules(model, load_settings().lateness_ms))
     with Console(stderr=True).status("scoring events …"):
         run.play(sources)
@@ -68,7 +75,7 @@ def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if as_json:
         typer.echo(json.dumps(trial.plain(), ensure_ascii=False))
     else:
-        _print(trial, str(events) if events else "events of the demo's site")
+        _print(trial, str(events) if events else "the demo's site" if demo else "made from the scorecard")
 
 
 def _read(events: Path) -> list[Source]:
@@ -78,11 +85,15 @@ def _read(events: Path) -> list[Source]:
         raise CommandError(Exit.REFUSED, f"{events} cannot be read: {error.strerror}.") from None
 
 
-def _generate(count: int, leads: int, days: int, seed: int) -> Iterator[Source]:
+def _generate(model: Model, count: int, leads: int, span_ms: int, seed: int) -> Iterator[Source]:
+    traffic = CardTraffic(model, seed, leads)
+    return (Source(*event) for event in traffic.events(count, START_MS, START_MS + span_ms))
+
+
+def _generate_demo(count: int, leads: int, span_ms: int, seed: int) -> Iterator[Source]:
     traffic = Traffic(seed, leads)
-    for number in range(count):
-        at_ms = START_MS + number * days * DAY_MS // count
-        yield Source(traffic.next(at_ms).value, at_ms)
+    times = (START_MS + number * span_ms // count for number in range(count))
+    return (Source(traffic.next(at_ms).value, at_ms) for at_ms in times)
 
 
 def _print(trial: Trial, source: str) -> None:

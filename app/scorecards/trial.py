@@ -15,8 +15,9 @@ from streams.scoring.scorecard import FitLine
 from streams.scoring.stages import Transition
 from streams.shard.alert import rfc3339
 
-BAND = 10
-"""Points in a band of the distribution."""
+MAX_BANDS = 12
+"""Of the distribution of scores."""
+_WIDTHS = (10, 20, 25, 50, 100, 200, 500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +108,9 @@ def _count_stage(name: str, key: str, leads: Mapping[str, Lead], mine: Sequence[
 
 
 def _bands(scores: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    counts = Tally(score // BAND * BAND for score in scores)
-    return tuple((low, counts[low]) for low in range(min(counts, default=0), max(counts, default=-1) + 1, BAND))
+    if not scores:
+        return ()
+    span = max(scores) - min(scores)
+    width = next((each for each in _WIDTHS if span < each * (MAX_BANDS - 1)), span // (MAX_BANDS - 1) + 1)
+    counts = Tally(score // width * width for score in scores)
+    return tuple((low, counts[low]) for low in range(min(counts), max(counts) + 1, width))

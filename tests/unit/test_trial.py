@@ -125,9 +125,10 @@ def test_the_command_shows_leads_with_reasons_and_what_never_happened(card: str,
     assert "holds for no lead: country is Atlantis (+99)" in shown
 
 
-def test_generated_events_are_the_same_for_a_seed_and_everything_is_in_the_json(card: str) -> None:
+@pytest.mark.parametrize("options", [["--demo"], []])
+def test_generated_events_are_the_same_for_a_seed_and_everything_is_in_the_json(card: str, options: list[str]) -> None:
     first, second, other = (
-        json.loads(run_try(card, "--generate", "300", "--seed", seed, "--json").stdout) for seed in "112"
+        json.loads(run_try(card, *options, "--generate", "300", "--seed", seed, "--json").stdout) for seed in "112"
     )
     assert first == second != other
     assert first["events"] == 300
