@@ -57,10 +57,10 @@ def _write(file: Path, how: str | None, text: str) -> None:
         target.write(text)
 
 
-def run_page(text: str) -> list[str]:
+def run_page(text: str, folder: Path) -> list[str]:
     """Write each file of the page and run each command, in order; what each block of commands prints."""
     outputs = []
-    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+    with chdir(folder):
         for block in _BLOCK.finditer(text):
             if block["file"]:
                 _write(Path(block["file"]), block["how"], block["text"])
@@ -75,7 +75,8 @@ def guide_page() -> str:
     settings = [name for name in os.environ if name.startswith("LEADGLOW_")]  # noqa: TID251
     assert not settings, f"unset {settings}"
     text = PAGE.read_text()
-    outputs = iter(run_page(text))
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = iter(run_page(text, Path(folder)))
 
     def fill(found: re.Match[str]) -> str:
         output = next(outputs)

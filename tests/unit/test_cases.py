@@ -11,18 +11,19 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.root import build
-from app.scorecards.cases import parse_cases
+from app.scorecards.cases import parse_cases, read_cases
 from app.scorecards.cases_grammar import cases_schema
 from app.scorecards.runner import Result, run_cases
 from docs.cases_page import blocks, run_block
 from streams.exits import Exit
-from streams.scorefile import YamlFileError, load
+from streams.scorefile import YamlFileError, load, load_file
 from streams.scoring.rules import Rules
 from streams.yamlfile.parser import parse
 from streams.yamlfile.tree import Node, Report
 from tests.unit.test_scorefile_messages import split_broken
 
-DATA = Path(__file__).parents[1] / "data/cases"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests/data/cases"
 CARD, PASSING, FAILING = blocks()
 MODEL = load(CARD)
 RULES = Rules(MODEL)
@@ -85,6 +86,14 @@ def test_the_cases_on_the_page_pass() -> None:
 
     assert [expectations(result) for result in results] == [[[], [], [], []], [[], []], [[], []]]
     assert "1 failed" in run_block(FAILING)
+
+
+def test_the_cases_of_the_example_pass() -> None:
+    model = load_file(ROOT / "scorecards.yaml")
+    cases = read_cases(ROOT / "scorecards.tests.yaml", model)
+
+    assert cases.warnings == ()
+    assert all(result.passed for result in run_cases(cases.value, Rules(model)))
 
 
 def test_an_event_counts_from_its_own_time_when_it_arrives_later() -> None:
