@@ -8,7 +8,7 @@ from typing import Any
 
 from app.scorecards.numbers import WANTED
 from app.scorecards.times import START, WHEN, When
-from streams.yamlfile.containers import list_of, named, placed, struct_of
+from streams.yamlfile.containers import list_of, named, struct_of
 from streams.yamlfile.kinds import TEXT, VERSION, Field, Item, Kind, Struct, scalar_of, text_of
 from streams.yamlfile.tree import Node, Report
 
@@ -77,6 +77,16 @@ def _free(about: str, example: str) -> Kind:
     return Kind(read, {"type": "object"}, example, about)
 
 
+def _placed(kind: Kind) -> Kind:
+    """The same value type, read as an Item."""
+
+    def read(node: Node, report: Report) -> Item | None:
+        value = kind.read(node, report)
+        return None if value is None else Item(node, value)
+
+    return replace(kind, read=read)
+
+
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_TIMES:
         raise ValueError
@@ -105,7 +115,7 @@ EVENT = text_of("an event", "page /pricing", r"^\S(.{0,499}\S)?$")
 _TRAITS = _free("traits with values", "{title: CTO, employees: 450}")
 EVENT_WORDS = {
     "event": Field(
-        placed(EVENT),
+        _placed(EVENT),
         "`page /pricing` for a page view, `screen Home`, or the name of a track call, such as `Demo Requested`.",
         default="only the traits",
     ),
@@ -131,8 +141,9 @@ _EVENT = Kind(
     "page /pricing",
     "an event, such as `page /pricing`, `Demo Requested` or `{event: …, properties: …}`",
 )
-_NAME = placed(TEXT)
-_ALERT = placed(text_of("an alert", "entered qualified", r"^(?:(?:entered|left) )?[a-z0-9_-]{1,64}$"))
+_SENTENCE = _placed(TEXT)
+_NAME = _placed(text_of("a name", "qualified", r"^\S(.{0,99}\S)?$"))
+_ALERT = _placed(text_of("an alert", "entered qualified", r"^(?:(?:entered|left) )?[a-z0-9_-]{1,64}$"))
 _ALERTS = list_of(_ALERT, or_one=True)
 EXPECT_WORDS = {
     "score": Field(WANTED, "The published score.", default="any score"),
@@ -177,7 +188,7 @@ _EXPECT = struct_of(
     },
 )
 CASE_WORDS = {
-    "name": Field(_NAME, "What it shows, in a sentence.", required=True, example="A CTO who asks for a demo"),
+    "name": Field(_SENTENCE, "What it shows, in a sentence.", required=True, example="A CTO who asks for a demo"),
     "scorecard": Field(_NAME, "The scorecard.", example="default", default="the first one of the file"),
     "traits": Field(_TRAITS, "Traits of the lead from the start."),
     "events": Field(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
@@ -61,6 +63,35 @@ def test_each_mistake_is_reported_at_its_place_with_a_remedy(text: str, expected
         parse_cases(text, MODEL, "it")
     lines = [*str(caught.value).splitlines(), *caught.value.warnings]
     assert [line.removeprefix("it:") for line in lines] == expected
+
+
+def test_damaged_files_are_refused_or_run_but_never_crash() -> None:
+    pick = random.Random(7)
+    pieces = [
+        "[",
+        "]",
+        "{",
+        "}",
+        ": ",
+        "- ",
+        "none",
+        "null",
+        "-5",
+        "'",
+        "\n",
+        "  ",
+        "#",
+        "day 9999 23:59",
+        "+99999w",
+        "&a",
+    ]
+    for _ in range(50):
+        text = PASSING
+        for _ in range(pick.randrange(1, 6)):
+            at = pick.randrange(len(text))
+            text = text[:at] + pick.choice(pieces) + text[at + pick.randrange(12) :]
+        with suppress(YamlFileError):
+            run_block(text)
 
 
 @pytest.mark.parametrize("text", [PASSING, FAILING])
