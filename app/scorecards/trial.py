@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.lead_views import View, rank, row_view
 from app.scorecards.memory import MemoryRun
+from streams.scoring.conditions import compile_condition, paths
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule
 from streams.scoring.scorecard import FitLine
@@ -96,8 +97,14 @@ def _try_card(
         bands=_bands([view["score"] for view in views.values()]),
         top=tuple({**views[lead_id], "traits": leads[lead_id].trait_values()} for lead_id in ranked[:limit]),
         never_fired=tuple(name for name in card.card.points if not run.fired[name]),
-        never_held=tuple(line for line, holds in card.fit_lines if not any(map(holds, traits))),
+        never_held=tuple(line for line in card.card.fit if not any(map(_test(line), traits))),
     )
+
+
+def _test(line: FitLine) -> Callable[[Mapping[str, Any]], bool]:
+    names = sorted(paths(line.when) | {line.trait})
+    holds = compile_condition(line.when, {name: i for i, name in enumerate(names)})
+    return lambda traits: holds([traits.get(name) for name in names])
 
 
 def _count_stage(name: str, key: str, leads: Mapping[str, Lead], mine: Sequence[Transition]) -> StageCount:
