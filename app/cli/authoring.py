@@ -13,7 +13,7 @@ from app.cli.file_commands import check_file
 from app.cli.yaml_edit import replace_file
 from app.scorecards import templates
 from app.scorecards.case_report import describe_results
-from app.scorecards.cases import cases_file, read_cases
+from app.scorecards.cases import CASES_ENDING, cases_file, read_cases
 from app.scorecards.runner import run_cases
 from app.settings_source import load_settings
 from streams.exits import Exit
@@ -41,6 +41,8 @@ def run_tests(
     Needs neither Kafka nor Redis. All cases run; where one fails, the differences and the parts of the score are
     shown. Exit status 1 if a case fails or a file has mistakes.
     """
+    if file.name.endswith(CASES_ENDING):
+        raise CommandError(Exit.USAGE, f"{file} has cases: name the scorecard file that they test.")
     model = check_file(read_file, file).value
     path = cases or cases_file(file)
     if not path.exists():

@@ -48,9 +48,12 @@ class Case:
     expect: tuple[Expectation, ...]
 
 
+CASES_ENDING = ".tests.yaml"
+
+
 def cases_file(scorecards: Path) -> Path:
     """The file beside a scorecard file that has its cases: `scorecards.tests.yaml` for `scorecards.yaml`."""
-    return scorecards.with_name(f"{scorecards.stem}.tests.yaml")
+    return scorecards.with_name(scorecards.stem + CASES_ENDING)
 
 
 def read_cases(path: Path | str, model: Model) -> Reading[tuple[Case, ...]]:

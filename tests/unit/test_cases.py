@@ -238,6 +238,9 @@ def test_the_command_runs_the_cases_beside_the_file(tmp_path: Path) -> None:
     cases.write_text(BROKEN[1][0])
     broken = CliRunner().invoke(build(), ["scorecards", "test", str(card)])
 
+    swapped = CliRunner().invoke(build(), ["scorecards", "test", str(cases)])
+
+    assert (swapped.exit_code, "name the scorecard file" in swapped.stderr) == (Exit.USAGE, True)
     assert (missing.exit_code, "docs/cases.md" in missing.stderr) == (Exit.CHECK_FAILED, True)
     assert (passed.exit_code, passed.stdout.splitlines()[-1]) == (0, "3 cases: 3 passed")
     assert failed.exit_code == broken.exit_code == Exit.CHECK_FAILED
