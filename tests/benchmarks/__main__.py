@@ -25,6 +25,7 @@ LABELS = {
     "floor": "floor: aiokafka getmany, no decode",
     "scoring": "Leadglow, scoring",
     "limits": "the same, every signal limited",
+    "backtest": "Leadglow, backtest, one core",
     "end_to_end": "Leadglow, intake and scoring",
     "faust_take": "Faust, take(1000) and Redis pipeline",
     "quix": "Quix Streams, RocksDB and changelog",
@@ -67,6 +68,10 @@ class Bench:
         names = leadglow.topics(self._rig, "limits") | {"lead_events": self._scoring["lead_events"]}
         await leadglow.prepare(self._rig, names, names["lead_events"])
         return await leadglow.backlog(self._rig, "limits", names, self._options.events, LIMITS)
+
+    async def backtest(self) -> dict[str, Any]:
+        """A backtest of the backlog of ``scoring``."""
+        return await run_peer(self._rig, "backtest", *self._backlog(self._options.events), str(SCORECARD))
 
     async def end_to_end(self) -> dict[str, Any]:
         """The worker on a full source."""
@@ -138,6 +143,7 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
     parts: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
         "scoring": bench.scoring,
         "limits": bench.limits,
+        "backtest": bench.backtest,
         "end_to_end": bench.end_to_end,
         "faust_take": bench.faust_take,
         "quix": bench.quix,
@@ -203,6 +209,7 @@ def _ratios(results: dict[str, Any]) -> dict[str, float]:
     figures = {"floor": "cpu_us_per_event", "faust_take": "events_per_second", "quix": "events_per_second"}
     pairs = [(part, other, key) for part in ("scoring", "limits", "end_to_end") for other, key in figures.items()]
     pairs += [(part, "scoring", "cpu_us_per_event") for part in MIXED_PARTS]
+    pairs.append(("backtest", "scoring", "events_per_second"))
     pairs += [(part, f"mixed_{peer}", "events_per_second") for part in MIXED_PARTS for peer in ("faust_take", "quix")]
     return {
         f"{part}_{key}_to_{other}": round(results[part][key] / results[other][key], 2)

@@ -43,6 +43,12 @@ def test_goals_are_shown_beside_the_figures_of_a_run() -> None:
     assert over_raw.split()[-4:] == ["57.50", "50", "20", "missed"]
 
 
+def test_a_backtest_at_less_than_half_the_rate_of_scoring_misses_its_goal() -> None:
+    assert goals.lines({"ratios": {"backtest_events_per_second_to_scoring": 0.4}})[1].split()[-4:] == [
+        "2.50", "2", "-", "missed",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("results", [{}, {"ratios": {}}])
 def test_no_goal_is_shown_without_its_figure(results: goals.Results) -> None:
     assert goals.lines(results) == []

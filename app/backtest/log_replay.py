@@ -1,0 +1,204 @@
+"""Replays all partitions by one scorecard file: those of a log, or an export as a log of one partition.
+
+Records that shards forwarded to one another depend on the scorecards, as they carry what was counted. So a replay makes
+its own, and puts them in the places where the log has them: alerts that follow from the order of these records are then
+the same as those of the live run. An export has no such places; a forwarded record comes right after its cause there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.backtest.records import Forwarded, LogRecord, Unreadable, origin_of
+from app.backtest.shard_replay import Question, RulesChanges, ShardReplay, keep_rules, made_here
+from streams.environment import Environment
+from streams.events.controls import decode_control
+from streams.events.records import KIND_HEADER
+from streams.scoring.event import Join
+from streams.scoring.rules import Rules
+from streams.scoring.score import Standing
+from streams.scoring.stages import Transition
+
+
+class Replay:
+    """The shards of one scorecard file."""
+
+    def __init__(
+        self, rules: Rules, env: Environment, unreadable: Unreadable, changes: RulesChanges = keep_rules
+    ) -> None:
+        """``changes`` finds the records at which the rules change."""
+        self.rules = rules
+        self.shards = [ShardReplay(p, rules, env, unreadable, changes) for p in range(env.partitioner.partitions)]
+        self._partitioner = env.partitioner
+
+    def ask(self, questions: Iterable[Question]) -> None:
+        """Ask what leads score just before instants; ``answers`` has the answers after ``finish``."""
+        for question in sorted(questions, key=lambda question: question.at_ms):
+            self.shards[self._partitioner(question.lead_id)].ask(question)
+
+    def take_records(self, partition: int, records: Sequence[Any]) -> None:
+        """Score the next records of a partition, as far as possible."""
+        raise NotImplementedError
+
+    def finish(self, end_ms: int) -> None:
+        """Score the rest, and let time pass until the end."""
+        for shard in self.shards:
+            shard.answer_rest()
+        for shard in self.shards:
+            shard.advance_leads(end_ms)
+
+    def transitions(self) -> Iterator[Transition]:
+        """Every transition; those of one lead are in order."""
+        return (transition for shard in self.shards for transition in shard.transitions)
+
+    def answer(self, number: int, lead_id: str) -> list[Standing] | None:
+        """The answer to a question about a lead."""
+        return self.shards[self._partitioner(lead_id)].answers.get(number)
+
+    def first_seen(self, lead_id: str) -> int | None:
+        """The time of the first event of a lead; None if it is none any more."""
+        return self.shards[self._partitioner(lead_id)].first_seen(lead_id)
+
+
+class ExportReplay(Replay):
+    """Scores events that were never in ``lead-events``, as one partition."""
+
+    def __init__(self, rules: Rules, env: Environment, unreadable: Unreadable) -> None:
+        """Start empty."""
+        super().__init__(rules, env, unreadable)
+        self._joined: dict[bytes, bytes] = {}
+        """Id -> the id that it was joined to."""
+
+    def take_records(self, partition: int, records: Sequence[Any]) -> None:
+        """Score records; what they forward comes before the next record of its lead."""
+        shard = self.shards[partition]
+        for piece in self._pieces(records):
+            shard.score_records(
+                [LogRecord(shard.done + i, r.timestamp, r.key, r.value, r.headers) for i, r in enumerate(piece)]
+            )
+            shard.deliver_forwarded()
+
+    def _pieces(self, records: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        """Cut records before each whose lead may get a forwarded record from an earlier one of the same piece."""
+        begin, waiting = 0, set[bytes]()
+        for i, record in enumerate(records):
+            if record.key in waiting:
+                yield records[begin:i]
+                begin, waiting = i, set()
+            waiting.update(self._forwarded_to(record))
+        yield records[begin:]
+
+    def _forwarded_to(self, record: Any) -> Sequence[bytes]:
+        """The leads that a record may forward to, and its own id if it joins that to another one."""
+        if not any(name == KIND_HEADER for name, _ in record.headers):
+            return (self._joined[record.key],) if record.key in self._joined else ()
+        control = decode_control("join", record.value, record.key, record.timestamp)
+        if not isinstance(control, Join) or self._joined.get(record.key) == (target := control.greater.id.encode()):
+            return ()
+        self._joined[record.key] = target
+        return record.key, target
+
+
+@dataclass(slots=True)
+class Pending:
+    """Records of a partition that were read and not scored yet."""
+
+    records: deque[Any] = field(default_factory=deque)
+    ended: bool = False
+    """Whether the log has no more of them."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every record was scored."""
+        return self.ended and not self.records
+
+
+class LogReplay(Replay):
+    """Scores ``lead-events``."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        env: Environment,
+        unreadable: Unreadable,
+        starts: Mapping[int, int],
+        end_ms: int,
+        changes: RulesChanges = keep_rules,
+    ) -> None:
+        """``starts`` are the first offsets of the log; later arrivals than ``end_ms`` are left out."""
+        super().__init__(rules, env, unreadable, changes)
+        self._starts = starts
+        self._end_ms = end_ms
+        self._pending = [Pending() for _ in self.shards]
+
+    def take_records(self, partition: int, records: Sequence[Any]) -> None:
+        """Take the next records of a partition, and score those that wait for no other partition."""
+        self._pending[partition].records.extend(records)
+        self._score_pending()
+
+    def finish(self, end_ms: int) -> None:
+        """Score the rest, and let time pass until the end."""
+        for pending in self._pending:
+            pending.ended = True
+        self._score_pending()
+        super().finish(end_ms)
+
+    def _score_pending(self) -> None:
+        while any([self._score_partition(p) for p in range(len(self.shards))]) or self._score_as_read():  # noqa: C419
+            pass
+
+    def _score_as_read(self) -> bool:
+        """At the end, score a record that waits for one that never comes, as the log has it."""
+        if not all(pending.ended for pending in self._pending):
+            return False
+        for shard, pending in zip(self.shards, self._pending, strict=True):
+            if pending.records:
+                self._score(shard, [record := pending.records.popleft()], record.offset)
+                return True
+        return False
+
+    def _score_partition(self, partition: int) -> bool:
+        """Score pending records up to the first that waits for another partition; returns whether there were any."""
+        shard, records = self.shards[partition], self._pending[partition].records
+        ready: list[Any] = []
+        through, before = shard.done - 1, len(records)
+        while records:
+            record = records[0]
+            origin = origin_of(record) if record.headers else None
+            if origin is not None and self._is_awaited(origin):
+                if through < shard.done:
+                    break
+                self._score(shard, ready, through)  # it may wait for one of these
+                ready = []
+                continue
+            through = records.popleft().offset
+            if origin is not None:
+                record = self._replace_record(record, origin)
+            if record is not None:
+                ready.append(record)
+        self._score(shard, ready, through)
+        return len(records) < before
+
+    def _score(self, shard: ShardReplay, records: Sequence[Any], through: int) -> None:
+        """Score records, and note that the shard has scored all up to the offset ``through``."""
+        shard.score_records([record for record in records if record.timestamp <= self._end_ms])
+        shard.done = max(shard.done, through + 1)
+
+    def _is_awaited(self, origin: Forwarded) -> bool:
+        """Whether a record is forwarded from one that will be scored later."""
+        p = origin.partition
+        return p < len(self.shards) and self.shards[p].done <= origin.offset and not self._pending[p].is_over
+
+    def _replace_record(self, record: Any, origin: Forwarded) -> Any | None:
+        """The record that this replay forwards instead of one in the log; that of the log if its origin is gone.
+
+        None if the replay forwards none, or if the log repeats it.
+        """
+        p = origin.partition
+        if p >= len(self.shards) or not self._starts.get(p, 0) <= origin.offset < self.shards[p].done:
+            return record
+        made = self.shards[p].sent.pop(origin.source, None)
+        return made_here(made, record.offset) if made is not None else None

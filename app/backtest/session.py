@@ -1,0 +1,129 @@
+"""Runs a backtest: finds the outcomes, replays the events by one or two scorecard files, and measures the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.backtest.log_replay import ExportReplay, LogReplay, Replay
+from app.backtest.measure import View, measure_agreement, measure_card
+from app.backtest.outcomes import LOST, WON, OutcomeFinder
+from app.backtest.records import EventSource, Unreadable
+from app.backtest.result import Result
+from streams.environment import Environment
+from streams.events.times import LAST_MS
+from streams.implementation import Implementation
+from streams.metrics import Metrics
+from streams.scoring.rules import CardRule, Rules
+from streams.scoring.stages import Transition
+from streams.store.memory import MemoryStore
+from streams.transport.topics import Partitioner, Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to replay."""
+
+    rules: Rules
+    against: Rules | None
+    implementation: Implementation
+    from_ms: int | None = None
+    to_ms: int | None = None
+    capacity: int | None = None
+    won: Sequence[str] = WON
+    lost: Sequence[str] = LOST
+
+
+@dataclass(slots=True)
+class Findings:
+    """The result of a backtest."""
+
+    from_ms: int
+    to_ms: int
+    records: int
+    leads: int
+    cards: dict[str, View]
+    """By the name of the scorecard."""
+    against: dict[str, View]
+    """The same by the other file, for each scorecard that it has, too."""
+    agreement: dict[str, View]
+    alerts: list[Transition]
+
+
+class NoEvents(Exception):
+    """No event arrived in the range."""
+
+
+Progress = Callable[[str, int], None]
+"""Called with the current step and the number of further records."""
+
+
+async def run_backtest(source: EventSource, order: Order, end_ms: int, progress: Progress) -> Findings:
+    """Replay a source. Without ``order.to_ms``, time passes until ``end_ms`` or the last event.
+
+    Raises:
+        NoEvents: no event arrived in the range.
+    """
+    finder = OutcomeFinder(order.won, order.lost, order.from_ms or 0, LAST_MS if order.to_ms is None else order.to_ms)
+    async for _, records in source.read():
+        finder.look_at(records)
+        progress("Looking for outcomes", len(records))
+    if finder.first_ms is None or finder.last_ms is None:
+        raise NoEvents
+    from_ms = finder.first_ms if order.from_ms is None else order.from_ms
+    to_ms = max(finder.last_ms, end_ms) if order.to_ms is None else order.to_ms
+    verdicts = finder.first_verdicts()
+    questions = finder.questions(verdicts.values())
+    replays = _make_replays(source, order, to_ms)
+    for replay in replays:
+        replay.ask(questions)
+    async for partition, records in source.read():
+        for replay in replays:
+            replay.take_records(partition, records)
+        progress("Scoring", len(records))
+    results = []
+    for replay in replays:
+        replay.finish(to_ms)
+        results.append(Result(replay, finder, from_ms, to_ms, verdicts, questions))
+    return _compare(results, order, finder.inside)
+
+
+def _make_replays(source: EventSource, order: Order, to_ms: int) -> list[Replay]:
+    """A replay for each file. Only the first reports what cannot be read."""
+    found: list[Replay] = []
+    for rules, unreadable in ((order.rules, source.unreadable), (order.against, Unreadable())):
+        if rules is not None:
+            found.append(_make_replay(source, rules, order.implementation, to_ms, unreadable))
+    return found
+
+
+def _make_replay(
+    source: EventSource, rules: Rules, implementation: Implementation, to_ms: int, unreadable: Unreadable
+) -> Replay:
+    topics = Topics(lead_events=source.name if source.is_log else "event")
+    partitioner = Partitioner(source.partitions, hashed=implementation.murmur2)
+    env = Environment(MemoryStore(), topics, partitioner, Metrics(), "backtest", implementation=implementation)
+    if source.is_log:
+        return LogReplay(rules, env, unreadable, source.starts, to_ms)
+    return ExportReplay(rules, env, unreadable)
+
+
+def _compare(results: list[Result], order: Order, records: int) -> Findings:
+    mine, others = results[0], results[1:]
+    cards = {card.name: measure_card(mine.run_of(card), order.capacity) for card in order.rules.cards}
+    against: dict[str, View] = {}
+    agreement: dict[str, View] = {}
+    for other in others:
+        for card, theirs in pair_cards(order.rules, other.rules):
+            against[card.name] = measure_card(other.run_of(theirs), order.capacity)
+            agreement[card.name] = measure_agreement(mine.side_of(card), other.side_of(theirs))
+    alerts = sorted((t for t in mine.transitions if t.is_alert), key=lambda t: (t.at_ms, t.alert_id))
+    return Findings(mine.from_ms, mine.to_ms, records, len(mine.lead_ids), cards, against, agreement, alerts)
+
+
+def pair_cards(rules: Rules, other: Rules) -> list[tuple[CardRule, CardRule]]:
+    """The scorecards of two files with the same name; the only ones of two files belong together by any name."""
+    if len(rules.cards) == len(other.cards) == 1:
+        return [(rules.cards[0], other.cards[0])]
+    by_name = {card.name: card for card in other.cards}
+    return [(card, by_name[card.name]) for card in rules.cards if card.name in by_name]

@@ -1,0 +1,215 @@
+"""Replays one partition of ``lead-events``: reads, scores and forwards as a shard does, without a store.
+
+Timers are not needed: a lead is advanced to the arrival of its next event before that is applied, and at the end to the
+end of the backtest. The transitions, their ids and times are those that a timer gives.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.backtest.records import LogRecord, Unreadable
+from streams.environment import Environment
+from streams.events.outgoing import Outgoing
+from streams.scoring.lead import Lead, Redirect, State
+from streams.scoring.rules import Rules
+from streams.scoring.score import Standing
+from streams.scoring.stages import Transition
+from streams.shard.outbox import forward_records
+from streams.shard.position import Position
+from streams.shard.reader import Reader
+from streams.transport.topics import partition_of
+
+PORTION: Final = 1000
+"""The number of records scored at a time; more would not fit into the processor's cache."""
+LEADS: Final = 5000
+"""The number of leads advanced at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What did a lead score just before ``at_ms``?"""
+
+    lead_id: str
+    at_ms: int
+    number: int
+
+
+RulesChanges = Callable[[Sequence[Any]], Sequence[tuple[int, Rules]]]
+"""(index, rules): the rules that hold from the record with this index on."""
+
+
+def keep_rules(records: Sequence[Any]) -> Sequence[tuple[int, Rules]]:
+    """The rules changes among records of the log: none, the file of the backtest holds from the first to the last."""
+    return ()
+
+
+class ShardReplay:
+    """The leads of one partition in memory."""
+
+    def __init__(
+        self, partition: int, rules: Rules, env: Environment, unreadable: Unreadable, changes: RulesChanges = keep_rules
+    ) -> None:
+        """``changes`` finds the records at which the rules change."""
+        partitions, murmur2 = env.partitioner.partitions, env.implementation.murmur2
+        self.partition = partition
+        self.done = 0
+        """The offset after the last record whose results are known."""
+        self.sent: dict[bytes, Outgoing] = {}
+        """Source header -> record forwarded to another shard and not taken by it yet."""
+        self.transitions: list[Transition] = []
+        self.answers: dict[int, list[Standing] | None] = {}
+        """Number of a question -> standing on each scorecard; None for a lead without any event yet."""
+        self.lead_ids: dict[str, None] = {}
+        self.tally: Counter[str] = Counter()
+        self._scorer = env.implementation.scorer(
+            rules, lambda lead_id: partition_of(lead_id, partitions, murmur2) == partition
+        )
+        self._env = env
+        self._reader = Reader(partition, rules, env)
+        self._position = Position()
+        self._unreadable = unreadable
+        self._changes = changes
+        self._questions: dict[bytes, list[Question]] = {}
+
+    def ask(self, question: Question) -> None:
+        """Answer a question later, when the records before its instant are scored. Ask in the order of instants."""
+        self._questions.setdefault(question.lead_id.encode(), []).append(question)
+
+    # Records --------------------------------------------------------------------------------------------------
+
+    def score_records(self, records: Sequence[Any]) -> None:
+        """Score the next records; afterwards ``sent`` has what they forward."""
+        begin = 0
+        for index, rules in self._changes(records):
+            self._score_by_one_model(records[begin:index])
+            self._change_rules(rules, records[index].timestamp)
+            begin = index
+        self._score_by_one_model(records[begin:])
+        self._finish()
+        if records:
+            self.done = records[-1].offset + 1
+
+    def _score_by_one_model(self, records: Sequence[Any]) -> None:
+        begin = 0
+        for end, questions in [*self._plan_answers(records), (len(records), [])]:
+            for first in range(begin, end, PORTION):
+                self._apply(records[first : min(first + PORTION, end)])
+            self._answer(questions)
+            begin = end
+
+    def _apply(self, records: Sequence[Any]) -> None:
+        batch, rejects = self._reader.read_records(records, self._position)
+        for reject in rejects:
+            self._unreadable.add_reject(reject)
+        missing = self._scorer.missing(batch)
+        self._scorer.put_leads(dict.fromkeys(missing))
+        self.lead_ids.update(dict.fromkeys(missing))
+        self._scorer.apply_batch(batch)
+
+    def deliver_forwarded(self) -> None:
+        """Score what was forwarded, until there is no more: for one partition, whose log has no such records."""
+        while self.sent:
+            waiting, self.sent = self.sent, {}
+            self.score_records([made_here(sent, self.done + i) for i, sent in enumerate(waiting.values())])
+
+    def _change_rules(self, rules: Rules, at_ms: int) -> None:
+        """Advance every lead by the old rules to an instant, and settle it by the new ones."""
+        self.advance_leads(at_ms)
+        self._scorer.use_rules(rules)
+        self._reader.make_codec(rules, self._env.implementation)
+        self.advance_leads(at_ms)
+        self._scorer.rescoring = False
+
+    def _finish(self) -> None:
+        outcome = self._scorer.finish()
+        self.transitions += [crossing.transition for crossing in outcome.crossings]
+        self.tally += outcome.tally
+        for outgoing in forward_records(outcome, "", self.partition):
+            self.sent[outgoing.headers[-1][1]] = outgoing
+
+    # Questions ------------------------------------------------------------------------------------------------
+
+    def _plan_answers(self, records: Sequence[Any]) -> list[tuple[int, list[Question]]]:
+        """Where to stop among records, and the questions to answer there.
+
+        A question is due before the first record of its lead that arrived at or after its instant. Questions that can
+        be answered at the same place are, because each stop makes the batches smaller.
+        """
+        if not self._questions:
+            return []
+        windows = sorted(self._windows(records), key=lambda window: window[1])
+        stops: list[tuple[int, list[Question]]] = []
+        for after, before, questions in windows:
+            if stops and after < stops[-1][0]:
+                stops[-1][1].extend(questions)
+            else:
+                stops.append((before, questions))
+        return stops
+
+    def _windows(self, records: Sequence[Any]) -> Iterator[tuple[int, int, list[Question]]]:
+        """(index of the last record before, index of the first one after, questions) of each lead."""
+        latest: dict[bytes, int] = {}
+        for i, record in enumerate(records):
+            waiting = self._questions.get(record.key)
+            if waiting is None:
+                continue
+            due = [question for question in waiting if question.at_ms <= record.timestamp]
+            if due:
+                yield latest.get(record.key, -1), i, due
+                self._forget_questions(record.key, len(due))
+            latest[record.key] = i
+
+    def _forget_questions(self, key: bytes, count: int) -> None:
+        del self._questions[key][:count]
+        if not self._questions[key]:
+            del self._questions[key]
+
+    def _answer(self, questions: Sequence[Question]) -> None:
+        if questions:
+            self._finish()
+        for question in questions:
+            known = [question.lead_id] if question.lead_id in self.lead_ids else []
+            self._scorer.advance_due(known, question.at_ms)
+            self._finish()
+            self.answers[question.number] = self.standings(known, question.at_ms).get(question.lead_id)
+
+    def answer_rest(self) -> None:
+        """Answer the questions whose leads have no later record."""
+        for questions in self._questions.values():
+            self._answer(questions)
+        self._questions.clear()
+
+    # Leads ----------------------------------------------------------------------------------------------------
+
+    def advance_leads(self, to_ms: int) -> None:
+        """Let time pass for every lead."""
+        lead_ids = list(self.lead_ids)
+        for first in range(0, len(lead_ids), LEADS):
+            self._scorer.advance_due(lead_ids[first : first + LEADS], to_ms)
+            self._finish()
+
+    def standings(self, lead_ids: Sequence[str], at_ms: int) -> dict[str, list[Standing]]:
+        """Score and stage of leads on each scorecard, at an instant to which they were advanced; none of redirects."""
+        return self._scorer.standings(lead_ids, at_ms)
+
+    def first_seen(self, lead_id: str) -> int | None:
+        """The time of the first event of a lead; None if it is none any more."""
+        state = self._state(lead_id)
+        return state.first_seen if isinstance(state, Lead) else None
+
+    def target_of(self, lead_id: str) -> str | None:
+        """The lead that an id was merged into."""
+        state = self._state(lead_id)
+        return state.target.id if isinstance(state, Redirect) else None
+
+    def _state(self, lead_id: str) -> State | None:
+        return self._scorer.state(lead_id) if lead_id in self.lead_ids else None
+
+
+def made_here(outgoing: Outgoing, offset: int) -> LogRecord:
+    """A record for ``lead-events`` in the form in which it is read from there."""
+    return LogRecord(offset, outgoing.timestamp_ms, outgoing.key, outgoing.value, outgoing.headers)

@@ -1,0 +1,59 @@
+"""Reads the topic ``lead-events``, up to the end that it has at the start."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from app.backtest.records import Unreadable
+
+AT_ONCE: Final = 5000
+"""Records of all partitions that are taken from one fetch."""
+WAIT_MS: Final = 500
+
+
+class Topic:
+    """The events that Kafka still has."""
+
+    is_log = True
+
+    def __init__(
+        self, name: str, consumer: AIOKafkaConsumer, starts: Mapping[int, int], ends: Mapping[int, int]
+    ) -> None:
+        """``starts`` and ``ends`` are offsets by partition; ``consumer`` is started."""
+        self.name = name
+        self.unreadable = Unreadable()
+        self.partitions = len(starts)
+        self.starts = dict(starts)
+        self.total = sum(ends[p] - starts[p] for p in starts)
+        self._ends = ends
+        self._consumer = consumer
+
+    @classmethod
+    async def open(cls, name: str, partitions: int, consumer: AIOKafkaConsumer) -> Topic:
+        """Look up the offsets.
+
+        Raises:
+            KafkaError, TimeoutError: Kafka does not respond.
+        """
+        places = [TopicPartition(name, p) for p in range(partitions)]
+        consumer.assign(places)
+        offsets = (await consumer.beginning_offsets(places), await consumer.end_offsets(places))
+        starts, ends = ({place.partition: at for place, at in found.items()} for found in offsets)
+        return cls(name, consumer, starts, ends)
+
+    async def read(self) -> AsyncIterator[tuple[int, Sequence[Any]]]:
+        """Yield the records of each partition in order, without those that were written since."""
+        places = {TopicPartition(self.name, p) for p in self.starts}
+        for place in places:
+            self._consumer.seek(place, self.starts[place.partition])
+        while places := {place for place in places if not await self._is_at_end(place)}:
+            fetched = await self._consumer.getmany(*places, timeout_ms=WAIT_MS, max_records=AT_ONCE)
+            for place, records in fetched.items():
+                end = self._ends[place.partition]
+                yield place.partition, records if records[-1].offset < end else [r for r in records if r.offset < end]
+
+    async def _is_at_end(self, place: TopicPartition) -> bool:
+        return int(await self._consumer.position(place)) >= self._ends[place.partition]

@@ -1,0 +1,203 @@
+"""``leadglow backtest``: replays past events by a scorecard file and reports what it would have done."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.backtest.export import BadExport, ExportFile
+from app.backtest.outcomes import LOST, WON
+from app.backtest.parquet import is_parquet, write_json_lines
+from app.backtest.records import EventSource
+from app.backtest.report import describe, render_report, summary_lines
+from app.backtest.session import Findings, NoEvents, Order, run_backtest
+from app.backtest.topic import Topic
+from app.cli.common import run
+from app.cli.errors import CommandError
+from app.cli.file_commands import check_file
+from app.cli.topics import require_lead_events
+from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
+from app.settings import Settings
+from app.settings_source import load_settings
+from app.wiring import make_tail_consumer
+from streams.clock import monotonic_s, now_ms
+from streams.events.times import LAST_MS, parse_ms
+from streams.exits import Exit
+from streams.implementation import AcceleratorMissing, Implementation, choose
+from streams.scorefile import load_file
+from streams.scoring.rules import Rules
+from streams.shard.alert import rfc3339
+from streams.units import DAY_MS, parse_duration_ms
+
+_DURATION = re.compile(r"\d{1,6}(?:\.\d{1,6})?[smhdw]")
+REPORT = Path("backtest.html")
+_FROM = "Report from here on: 2026-11-01, an RFC 3339 time, or 90d for 90 days ago. Earlier events build the scores."
+_TO = "Replay up to here, days included; by default up to now, or to the end of the export."
+_INPUT = "An export instead of the events in Kafka: JSON lines, or Parquet with pip install 'leadglow[parquet]'."
+_OUTCOME = f"An event that marks a lead as won. Repeat it for more. By default: {', '.join(WON)}."
+_LOST = f"An event that marks a lead as lost. Repeat it for more. By default: {', '.join(LOST)}."
+_REPORT = "Where to write the report. By default: backtest.html."
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command()(backtest)
+
+
+def backtest(  # noqa: PLR0913, PLR0917 - each is an option
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file to test.")],
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help=_FROM)] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help=_TO)] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", metavar="FILE", help="Another scorecard file to compare with.")
+    ] = None,
+    input_: Annotated[Path | None, typer.Option("--input", metavar="EVENTS", help=_INPUT)] = None,
+    outcome: Annotated[list[str] | None, typer.Option("--outcome", metavar="EVENT", help=_OUTCOME)] = None,
+    lost: Annotated[list[str] | None, typer.Option("--lost", metavar="EVENT", help=_LOST)] = None,
+    capacity: Annotated[
+        int | None, typer.Option("--capacity", min=1, metavar="N", help="Leads that sales can take up a week.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="HTML", help=_REPORT)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; write a report only with --report.")] = False,
+) -> None:
+    """Replay past events by a scorecard file, and report what it would have done.
+
+    Reads the events that Kafka still has, or an export, and scores them as a worker would have. Nothing is changed or
+    sent. The report has the qualified leads of each week, the time to qualify, and, if there are outcomes of leads, how
+    well the scores before them foretell them.
+    """
+    settings = load_settings()
+    order = Order(
+        _load(settings, file),
+        _load(settings, against) if against else None,
+        _choose(settings),
+        _parse_time(from_, "--from"),
+        _parse_time(to, "--to"),
+        capacity,
+        tuple(outcome or WON),
+        tuple(lost or LOST),
+    )
+    began_s = monotonic_s()
+    findings, source = run(_replay(settings, input_, order))
+    result = describe(findings, order, source, (str(file), str(against or "")), monotonic_s() - began_s)
+    typer.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(summary_lines(result)))
+    if report is not None or not as_json:
+        _write_report(report or REPORT, render_report(result))
+        typer.echo(f"report written to {report or REPORT}", err=as_json)
+
+
+def _load(settings: Settings, file: Path) -> Rules:
+    return Rules(check_file(load_file, file), settings.lateness_ms)
+
+
+def _choose(settings: Settings) -> Implementation:
+    try:
+        return choose(settings.accelerator)
+    except AcceleratorMissing as error:
+        raise CommandError(Exit.REFUSED, str(error)) from None
+
+
+def _parse_time(text: str | None, option: str) -> int | None:
+    """An instant in ms: RFC 3339, or a duration before now; the end of a day for ``--to 2026-12-24``."""
+    if text is None:
+        return None
+    if _DURATION.fullmatch(text):
+        return now_ms() - round(parse_duration_ms(text))
+    at_ms = parse_ms(text)
+    if at_ms is None:
+        msg = f"{text!r} is not a time: write 2026-11-01, 2026-11-01T18:00:00Z, or 90d for 90 days ago."
+        raise typer.BadParameter(msg, param_hint=option)
+    is_day = len(text) == len("2026-11-01")
+    return at_ms + DAY_MS - 1 if is_day and option == "--to" else at_ms
+
+
+def _write_report(path: Path, html: str) -> None:
+    try:
+        path.write_text(html, "utf-8")
+    except OSError as error:
+        raise CommandError(Exit.UNWRITTEN, f"{path} cannot be written: {error.strerror}") from None
+
+
+async def _replay(settings: Settings, export: Path | None, order: Order) -> tuple[Findings, EventSource]:
+    """Replay the events.
+
+    Raises:
+        CommandError: they cannot be read, or there are none in the range.
+    """
+    opened = _open_topic(settings) if export is None else _open_export(export, order.to_ms)
+    async with opened as source:
+        with _progress_bar(source.total) as progress:
+            try:
+                return await run_backtest(source, order, now_ms() if source.is_log else 0, progress), source
+            except NoEvents:
+                raise CommandError(Exit.CHECK_FAILED, _explain_no_events(source, order)) from None
+
+
+def _explain_no_events(source: EventSource, order: Order) -> str:
+    """Why there is nothing to replay."""
+    times = [f"{word} {rfc3339(at)}" for word, at in (("from", order.from_ms), ("to", order.to_ms)) if at is not None]
+    where = f"{source.name} has no events {' '.join(times)}".rstrip()
+    unreadable = source.unreadable.reasons.total()
+    found = [f"  {each['place']}: {each['detail']}: {each['text']}" for each in source.unreadable.examples]
+    return "\n".join([f"{where}; {unreadable} lines could not be read:" if unreadable else f"{where}.", *found])
+
+
+@asynccontextmanager
+async def _open_export(path: Path, to_ms: int | None) -> AsyncIterator[EventSource]:
+    """An export.
+
+    Raises:
+        CommandError: it cannot be read.
+    """
+    until_ms = LAST_MS if to_ms is None else to_ms
+    try:
+        with tempfile.NamedTemporaryFile(suffix=".jsonl") as lines:
+            if is_parquet(path):
+                write_json_lines(path, lines)
+                lines.flush()
+                yield ExportFile(Path(lines.name), until_ms, str(path))
+            else:
+                yield ExportFile(path, until_ms)
+    except BadExport as error:
+        raise CommandError(Exit.REFUSED, str(error)) from None
+    except OSError as error:
+        raise CommandError(Exit.REFUSED, f"{path} cannot be read: {error.strerror or error}") from None
+
+
+@asynccontextmanager
+async def _open_topic(settings: Settings) -> AsyncIterator[EventSource]:
+    """The events in Kafka.
+
+    Raises:
+        CommandError: Kafka does not respond, or has other topics.
+    """
+    await require_lead_events(settings)
+    consumer: Any = make_tail_consumer(settings, (), None)
+    with KafkaErrorCapture() as captured:
+        try:
+            await consumer.start()
+            yield await Topic.open(settings.lead_events, settings.partitions, consumer)
+        except (KafkaError, TimeoutError) as error:
+            raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, captured.reason or error)) from None
+        finally:
+            await consumer.stop()
+
+
+@contextmanager
+def _progress_bar(total: int) -> Iterator[Callable[[str, int], None]]:
+    """A progress bar on stderr, if that is a terminal; the events are read twice."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Reading", total=2 * total)
+        yield lambda step, count: progress.update(task, description=step, advance=count)

@@ -1,0 +1,64 @@
+"""``leadglow backtest`` over the log of a running worker gives exactly the alerts that it sends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from app.demo.generator import Traffic
+from streams.clock import now_ms
+from tests.support.servers import Running
+from tests.support.system import ROOT, System
+from tests.support.waiting import wait_for
+
+DEMO = ROOT / "app/demo/scorecard.yaml"
+HOUR_MS = 3_600_000
+STEP_MS = 400
+EVENTS = 250
+
+
+def events() -> Iterator[tuple[int, dict[str, Any]]]:
+    """Traffic of two hours ago: every lead has cooled since, so the live run is over."""
+    traffic, began_ms = Traffic(1, 6), now_ms() - 2 * HOUR_MS
+    for at_ms in range(began_ms, began_ms + EVENTS * STEP_MS, STEP_MS):
+        try:
+            call = json.loads(traffic.next(at_ms).value or b"")
+        except ValueError:
+            continue
+        if isinstance(call, dict):
+            yield at_ms, call
+
+
+def test_the_alerts_of_the_live_file_are_those_of_handoff(
+    kafka: Running, redis_server: Running, tmp_path: Path
+) -> None:
+    system = System(kafka, redis_server.address, f"backtest{now_ms()}", scorecards=str(DEMO))
+    assert system.run("topics", "create").exit_code == 0
+    sent = list(events())
+    system.send(sent)
+
+    def live() -> list[str]:
+        return sorted(json.loads(record.value)["id"] for record in system.records(system.settings.handoff))
+
+    def replayed() -> list[str]:
+        return sorted(alert["id"] for alert in system.json("backtest", str(DEMO))["alerts"])
+
+    with system.worker() as worker:
+        worker.wait_ready()
+        wait_for(lambda: worker.metric("leadglow_records_total", stage="intake") >= len(sent), "forwarded")
+        system.wait_until_scored()
+        system.wait_until_published()
+        wait_for(lambda: live() == replayed(), "alerts", said=lambda: f"live {live()}, replayed {replayed()}")
+        assert worker.stop()[0] == 0
+    assert len(live()) > 3
+
+
+def test_a_topic_without_events_is_a_sentence(kafka: Running, redis_server: Running) -> None:
+    system = System(kafka, redis_server.address, f"empty{now_ms()}")
+    missing = system.run("backtest", str(DEMO))
+    assert "run `leadglow topics create` first" in missing.output
+    assert system.run("topics", "create").exit_code == 0
+    empty = system.run("backtest", str(DEMO))
+    assert (empty.exit_code, empty.output.strip()) == (1, f"leadglow: {system.settings.lead_events} has no events.")

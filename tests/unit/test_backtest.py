@@ -1,0 +1,262 @@
+"""A backtest of small exports, with results worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.backtest.export import BadExport, ExportFile
+from app.backtest.outcomes import OutcomeFinder
+from app.backtest.records import LogRecord
+from app.backtest.session import Findings, NoEvents, Order, run_backtest
+from streams.events.records import SOURCE_HEADER
+from streams.events.times import LAST_MS
+from streams.implementation import Implementation
+from streams.scorefile import load
+from streams.scoring.rules import Rules
+from streams.shard.alert import rfc3339
+from streams.units import DAY_MS, HOUR_MS
+
+MONDAY_MS = 1_767_571_200_000
+"""2026-01-05T00:00:00Z."""
+CARD = """
+leadglow: 1
+signals:
+  view: {event: page, half_life: never}
+  demo: {event: Demo Requested, half_life: 1d}
+scorecards:
+  main:
+    points: {view: 10, demo: 60}
+    stages:
+      - {name: warm, enter: 20, leave: 10}
+      - {name: hot, enter: 60, leave: 40, handoff: true}
+"""
+RULES = Rules(load(CARD))
+EAGER = Rules(load(CARD.replace("enter: 60, leave: 40", "enter: 10, leave: 5")))
+
+
+def event(lead: str, at_ms: int, name: str = "", **more: Any) -> dict[str, Any]:
+    call = {"type": "track", "event": name} if name else {"type": "page"}
+    return {**call, "userId": lead, "messageId": f"{lead}-{name}-{at_ms}", "timestamp": rfc3339(at_ms), **more}
+
+
+def export(tmp_path: Path, events: Iterable[dict[str, Any] | str], to_ms: int = LAST_MS) -> ExportFile:
+    file = tmp_path / "events.jsonl"
+    lines = [each if isinstance(each, str) else json.dumps(each) for each in events]
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return ExportFile(file, to_ms)
+
+
+async def backtest(source: ExportFile, implementation: Implementation, **order: Any) -> Findings:
+    against = order.pop("against", None)
+    return await run_backtest(source, Order(RULES, against, implementation, **order), 0, lambda step, count: None)
+
+
+def at(days: float) -> int:
+    return MONDAY_MS + round(days * DAY_MS)
+
+
+async def test_leads_cool_between_events_and_up_to_the_end(tmp_path: Path, implementation: Implementation) -> None:
+    found = await backtest(
+        export(tmp_path, [event("ana", at(0), "Demo Requested"), event("ben", at(3))]), implementation, to_ms=at(7)
+    )
+    # 60 points fall below 40 after log2(60 / 40) days
+    assert [(t.kind, t.cause) for t in found.alerts] == [("entered", "event"), ("left", "decay")]
+    assert found.alerts[1].at_ms == pytest.approx(at(0.584963), abs=100)
+    card = found.cards["main"]
+    assert (card["target_stage"], card["qualified"], card["alerts"]) == ("hot", 1, 2)
+    assert [week["entered"] for week in card["weeks"]] == [1, 0]
+    assert card["days_to_qualify"] == {"leads": 1, "fastest_tenth": 0.0, "median": 0.0, "slowest_tenth": 0.0}
+
+
+async def test_the_prediction_uses_nothing_that_happened_after_the_outcome(
+    tmp_path: Path, implementation: Implementation
+) -> None:
+    won = event("ana", at(2), "Opportunity Won", receivedAt=rfc3339(at(4)))
+    events = [
+        event("ana", at(0)),
+        event("ana", at(1)),
+        event("ana", at(3), "Demo Requested"),  # after the outcome, but it arrives before it
+        won,
+        event("ben", at(1), "Demo Requested"),
+        event("ben", at(1.5), "Opportunity Lost"),
+    ]
+    outcomes = (await backtest(export(tmp_path, events), implementation)).cards["main"]["outcomes"]
+    assert (outcomes["won"], outcomes["lost"], outcomes["unseen"]) == (1, 1, 0)
+    # ana had 20 points, ben 60 / 2^0.5: he is the one that was predicted, and lost
+    assert outcomes["in_stage"] == {
+        "right": 0, "wrong": 1, "missed": 1, "spared": 0,
+        "precision": 0.0, "recall": 0.0, "accuracy": 0.0, "kappa": -1.0,
+    }  # fmt: skip
+    bands = {band["from"]: band["won"] for band in outcomes["calibration"] if band["leads"]}
+    assert bands == {20: 1, 40: 0}
+
+
+async def test_a_lead_that_was_handed_off_and_cooled_counts_as_predicted_before(
+    tmp_path: Path, implementation: Implementation
+) -> None:
+    events = [event("ana", at(0), "Demo Requested"), event("ana", at(5), "Opportunity Won"), event("ben", at(6))]
+    outcomes = (await backtest(export(tmp_path, events), implementation)).cards["main"]["outcomes"]
+    assert (outcomes["in_stage"]["right"], outcomes["handed_off"]["right"]) == (0, 1)
+
+
+async def test_each_lead_counts_at_its_first_outcome(tmp_path: Path, implementation: Implementation) -> None:
+    events = [
+        event("ana", at(0), "Lead Rejected"),
+        event("ana", at(1), "Opportunity Won"),
+        event("ben", at(2), "Opportunity Won"),
+    ]
+    outcomes = (await backtest(export(tmp_path, events), implementation)).cards["main"]["outcomes"]
+    assert (outcomes["won"], outcomes["lost"], outcomes["by_event"]) == (
+        1,
+        1,
+        {"Lead Rejected": 1, "Opportunity Won": 1},
+    )
+    assert outcomes["unseen"] == 2
+
+
+async def test_own_names_of_outcomes(tmp_path: Path, implementation: Implementation) -> None:
+    events = [event("ana", at(0), "Geschäft gewonnen"), event("ben", at(0), 'Deal "lost"'), event("cem", at(1), "Lost")]
+    order = {"won": ("Geschäft gewonnen",), "lost": ('Deal "lost"',)}
+    outcomes = (await backtest(export(tmp_path, events), implementation, **order)).cards["main"]["outcomes"]
+    assert (outcomes["won"], outcomes["lost"]) == (1, 1)
+
+
+async def test_a_retracted_outcome_does_not_count(tmp_path: Path, implementation: Implementation) -> None:
+    won = event("ana", at(0), "Opportunity Won")
+    undo = event("ana", at(1), "Event Retracted", properties={"messageId": won["messageId"]})
+    assert (await backtest(export(tmp_path, [won, undo]), implementation)).cards["main"]["outcomes"] is None
+
+
+async def test_the_score_of_a_visitor_counts_for_the_lead_that_it_becomes(
+    tmp_path: Path, implementation: Implementation
+) -> None:
+    visits = [event("", at(i / 10)) | {"userId": None, "anonymousId": "visitor"} for i in range(3)]
+    join = {
+        "type": "identify",
+        "userId": "ana",
+        "anonymousId": "visitor",
+        "timestamp": rfc3339(at(1)),
+        "messageId": "j",
+    }
+    later = [event("", at(2)) | {"userId": None, "anonymousId": "visitor"}, event("ana", at(3), "Opportunity Won")]
+    found = await backtest(export(tmp_path, [*visits, join, *later]), implementation)
+    assert found.leads == 1
+    bands = {band["from"]: band["won"] for band in found.cards["main"]["outcomes"]["calibration"] if band["leads"]}
+    assert bands == {40: 1}
+
+
+async def test_events_before_the_range_build_scores_but_are_not_reported(
+    tmp_path: Path, implementation: Implementation
+) -> None:
+    events = [event("ana", at(0), "Demo Requested"), *(event("ben", at(i)) for i in (0, 1, 2, 3, 4, 5))]
+    found = await backtest(export(tmp_path, events, at(5.5)), implementation, from_ms=at(4.5), to_ms=at(5.5))
+    assert [(t.lead_id, t.kind) for t in found.alerts] == [("ben", "entered")]
+    assert (found.records, found.leads) == (1, 2)
+
+
+async def test_two_files_are_compared_lead_by_lead(tmp_path: Path, implementation: Implementation) -> None:
+    events = [event("ana", at(0), "Demo Requested"), event("ben", at(0)), event("ana", at(0.1))]
+    found = await backtest(export(tmp_path, events), implementation, against=EAGER)
+    agreement = found.agreement["main"]
+    assert (agreement["qualified_by_both"], agreement["qualified_by_this_only"]) == (1, 0)
+    assert (agreement["qualified_by_other_only"], agreement["overlap"]) == (1, 0.5)
+    assert (agreement["same_stage"], agreement["mean_difference"]) == (0.5, 0)
+    assert found.against["main"]["qualified"] == 2
+
+
+async def test_the_capacity_of_sales(tmp_path: Path, implementation: Implementation) -> None:
+    events = [event(f"lead-{i}", at(i / 10), "Demo Requested") for i in range(3)]
+    found = await backtest(export(tmp_path, events), implementation, capacity=2, to_ms=at(7.5))
+    assert found.cards["main"]["capacity"] == {
+        "leads_a_week": 2, "most": 3, "weeks_over": 1, "longest_queue": 1, "left_over": 0, "used": 0.75,
+    }  # fmt: skip
+
+
+async def test_lines_that_cannot_be_read_are_counted_with_the_first_examples(
+    tmp_path: Path, implementation: Implementation
+) -> None:
+    bad = [
+        '{"type": "page"',
+        "[1]",
+        '"text"',
+        '{"type": "page", "userId": "u"}',
+        '{"type": "odd", "timestamp": 1767571200}',
+    ]
+    nobody = json.dumps({"type": "page", "timestamp": rfc3339(at(0))})
+    source = export(tmp_path, [*bad, "", nobody, event("ana", at(0)), *["?"] * 50])
+    found = await backtest(source, implementation)
+    assert found.records == 1
+    assert source.unreadable.reasons == {
+        "not_json": 51, "not_an_object": 2, "no_time": 1, "unknown_type": 1, "no_lead": 1,
+    }  # fmt: skip
+    assert [each["place"] for each in source.unreadable.examples] == [f"line {n}" for n in (1, 2, 3, 4, 9, 5, 7)]
+    assert source.unreadable.examples[0]["text"] == '{"type": "page"'
+
+
+async def test_an_export_in_any_order_gives_the_same(tmp_path: Path, implementation: Implementation) -> None:
+    events = [event(f"lead-{i % 3}", at(i / 24), "Demo Requested" if i % 5 == 0 else "") for i in range(40)]
+    one = await backtest(export(tmp_path, events), implementation)
+    other = await backtest(export(tmp_path, events[::-1]), implementation)
+    assert [t.alert_id for t in one.alerts] == [t.alert_id for t in other.alerts] != []
+    assert one.cards == other.cards
+
+
+@pytest.mark.parametrize("range_ms", [(at(5), None), (None, at(-5)), (at(1), at(2))])
+async def test_a_range_without_events(
+    tmp_path: Path, implementation: Implementation, range_ms: tuple[int | None, int | None]
+) -> None:
+    source = export(tmp_path, [event("ana", at(0)), event("ana", at(4))], range_ms[1] or LAST_MS)
+    with pytest.raises(NoEvents):
+        await backtest(source, implementation, from_ms=range_ms[0], to_ms=range_ms[1])
+
+
+@pytest.mark.parametrize(("head", "remedy"), [(b"\x1f\x8b\x08", "gunzip"), (b' [{"type": "page"}]', "jq")])
+def test_files_in_other_forms_are_refused_with_the_remedy(tmp_path: Path, head: bytes, remedy: str) -> None:
+    file = tmp_path / "export"
+    file.write_bytes(head)
+    with pytest.raises(BadExport, match=remedy):
+        ExportFile(file, LAST_MS)
+
+
+def test_an_empty_file_and_one_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "export"
+    file.write_bytes(b"")
+    assert ExportFile(file, LAST_MS).total == 0
+    file.write_bytes(b"\xef\xbb\xbf" + json.dumps(event("ana", at(0))).encode())
+    assert ExportFile(file, LAST_MS).total == 1
+
+
+def test_the_arrival_is_when_it_was_received_or_else_sent() -> None:
+    stated = {"timestamp": rfc3339(at(0)), "sentAt": rfc3339(at(1)), "receivedAt": rfc3339(at(2))}
+    assert [arrival({k: v for k, v in stated.items() if k not in gone}) for gone in ((), ("receivedAt",))] == [
+        at(2),
+        at(1),
+    ]
+    assert arrival({"timestamp": rfc3339(at(0))}) == at(0)
+    assert arrival({"timestamp": "soon", "originalTimestamp": rfc3339(at(3))}) == at(3)
+
+
+def arrival(times: dict[str, str]) -> int | None:
+    return ExportFile._arrival_of(object.__new__(ExportFile), 1, json.dumps(times).encode())
+
+
+def test_outcomes_are_looked_for_by_the_id_that_a_lead_has_then() -> None:
+    finder = OutcomeFinder()
+    finder.joins["mail"] = [(at(1), "ana")]
+    finder.joins["ana"] = [(at(3), "ana-2")]
+    assert [finder.resolve("mail", at(day)) for day in (0, 2, 4)] == ["mail", "ana", "ana-2"]
+    finder.joins["ana-2"] = [(at(4), "mail")]
+    assert finder.resolve("mail")  # a circle has an end
+
+
+def test_a_copy_of_an_outcome_that_a_shard_forwarded_is_no_second_event() -> None:
+    finder, value = OutcomeFinder(), json.dumps(event("ana", at(0), "Opportunity Won")).encode()
+    for key, source in ((b"mail", b"crm:0:1"), (b"ana", b"~0:4096")):
+        finder.look_at([LogRecord(1, at(0) + HOUR_MS, key, value, [(SOURCE_HEADER, source)])])
+    assert [(verdict.lead_id, verdict.at_ms) for verdict in finder.verdicts] == [("mail", at(0))]
+    assert finder.inside == 1
