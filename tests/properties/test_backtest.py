@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.backtest.log_replay import LogReplay
 from app.backtest.records import Unreadable, origin_of
@@ -13,7 +15,7 @@ from app.demo.generator import Traffic
 from app.demo.servers import SCORECARD
 from streams.environment import Environment
 from streams.metrics import Metrics
-from streams.scorefile import load_file
+from streams.scorefile import load, load_file
 from streams.scoring.rules import Rules
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner
@@ -23,23 +25,41 @@ from tests.support.live_log import TOPICS, LiveLog
 
 pytestmark = pytest.mark.usefixtures("implementation")
 RULES = Rules(load_file(SCORECARD))
+OTHER = Rules(
+    load(
+        """
+leadglow: 1
+signals:
+  any_page: {event: page, half_life: 30s}
+  product:  {event: page, where: {properties.path: {prefix: /product/}}, distinct: properties.path, half_life: never}
+  asked:    {event: [Demo Requested, Webinar Attended, Ebook Downloaded], half_life: 1h, limit: 2/day}
+scorecards:
+  other:
+    points: {any_page: 3, product: 5, asked: 20}
+    fit: [{trait: employees, when: {gte: 200}, points: 5}]
+    stages:
+      - {name: warm, enter: 12, leave: 8, handoff: true}
+      - {name: hot, enter: 30, leave: 25, handoff: true, cooldown: 1m}
+"""
+    )
+)
 STEP_MS = 400
 EVENTS = 250
 
 
-async def a_live_log(chance: Random) -> tuple[LiveLog, int]:
+async def a_live_log(chance: Random, rules: Rules = RULES) -> tuple[LiveLog, int]:
     traffic = Traffic(chance.randrange(100), 12)
     messages = [(START_MS + i * STEP_MS, traffic.next(START_MS + i * STEP_MS)) for i in range(EVENTS)]
-    live, until_ms = LiveLog(RULES, chance.randint(1, 3), in_use(), chance), START_MS + (EVENTS + 600) * STEP_MS
+    live, until_ms = LiveLog(rules, chance.randint(1, 3), in_use(), chance), START_MS + (EVENTS + 600) * STEP_MS
     await live.run(messages, until_ms)
     return live, until_ms
 
 
-def replay_of(live: LiveLog, rules: Rules, until_ms: int) -> LogReplay:
+def replay_of(live: LiveLog, rules: Rules, until_ms: int, starts: Mapping[int, int] | None = None) -> LogReplay:
     env = Environment(
         MemoryStore(), TOPICS, Partitioner(live.partitions), Metrics(), "backtest", implementation=in_use()
     )
-    return LogReplay(rules, env, Unreadable(), dict.fromkeys(range(live.partitions), 0), until_ms)
+    return LogReplay(rules, env, Unreadable(), starts or dict.fromkeys(range(live.partitions), 0), until_ms)
 
 
 def feed(replay: LogReplay, live: LiveLog, chance: Random) -> None:
@@ -63,6 +83,30 @@ async def test_the_alerts_are_those_of_the_live_run(chance: Random) -> None:
     feed(replay, live, chance)
     replay.finish(until_ms)
     assert alert_ids(replay) == sorted(live.alert_ids)
+
+
+@settings(max_examples=6)
+@given(st.integers(0, 2**32 - 1))
+async def test_the_alerts_of_another_file_are_those_that_it_would_have_sent_live(seed: int) -> None:
+    live, until_ms = await a_live_log(Random(seed))
+    other, _ = await a_live_log(Random(seed), OTHER)
+    replay = replay_of(live, OTHER, until_ms)
+    feed(replay, live, Random(seed))
+    replay.finish(until_ms)
+    assert alert_ids(replay) == sorted(other.alert_ids)
+
+
+@settings(max_examples=6)
+@given(chances)
+async def test_a_log_without_its_beginning_is_scored_to_its_end(chance: Random) -> None:
+    live, until_ms = await a_live_log(chance)
+    gone = {p: chance.randint(0, len(live.log[p])) for p in range(live.partitions)}
+    for p, count in gone.items():
+        del live.log[p][:count]
+    replay = replay_of(live, RULES, until_ms, gone)
+    feed(replay, live, chance)
+    replay.finish(until_ms)
+    assert [shard.done for shard in replay.shards] == [gone[p] + len(live.log[p]) for p in range(live.partitions)]
 
 
 async def test_the_compared_runs_have_alerts_and_forwarded_records() -> None:
