@@ -133,6 +133,8 @@ class LogReplay(Replay):
         self._starts = starts
         self._end_ms = end_ms
         self._pending = [Pending() for _ in self.shards]
+        for shard in self.shards:
+            shard.done = starts[shard.partition]
 
     def take_records(self, partition: int, records: Sequence[Any]) -> None:
         """Take the next records of a partition, and score those that wait for no other partition."""
@@ -198,7 +200,7 @@ class LogReplay(Replay):
         None if the replay forwards none, or if the log repeats it.
         """
         p = origin.partition
-        if p >= len(self.shards) or not self._starts.get(p, 0) <= origin.offset < self.shards[p].done:
+        if p >= len(self.shards) or not self._starts[p] <= origin.offset < self.shards[p].done:
             return record
         made = self.shards[p].sent.pop(origin.source, None)
         return made_here(made, record.offset) if made is not None else None

@@ -10,6 +10,7 @@ from app.backtest.measure import View, measure_agreement, measure_card
 from app.backtest.outcomes import LOST, WON, OutcomeFinder
 from app.backtest.records import EventSource, Unreadable
 from app.backtest.result import Result
+from app.backtest.shard_replay import RulesChanges, keep_rules
 from streams.environment import Environment
 from streams.events.times import LAST_MS
 from streams.implementation import Implementation
@@ -32,6 +33,8 @@ class Order:
     capacity: int | None = None
     won: Sequence[str] = WON
     lost: Sequence[str] = LOST
+    changes: RulesChanges = keep_rules
+    """The changes of ``rules`` in the log."""
 
 
 @dataclass(slots=True)
@@ -89,22 +92,22 @@ async def run_backtest(source: EventSource, order: Order, end_ms: int, progress:
 
 
 def _make_replays(source: EventSource, order: Order, to_ms: int) -> list[Replay]:
-    """A replay for each file. Only the first reports what cannot be read."""
-    found: list[Replay] = []
-    for rules, unreadable in ((order.rules, source.unreadable), (order.against, Unreadable())):
-        if rules is not None:
-            found.append(_make_replay(source, rules, order.implementation, to_ms, unreadable))
-    return found
+    """A replay for each file. Only the first reports what cannot be read, and follows changes in the log."""
+    replays = [_make_replay(source, order, order.rules, to_ms, (source.unreadable, order.changes))]
+    if order.against is not None:
+        replays.append(_make_replay(source, order, order.against, to_ms, (Unreadable(), keep_rules)))
+    return replays
 
 
 def _make_replay(
-    source: EventSource, rules: Rules, implementation: Implementation, to_ms: int, unreadable: Unreadable
+    source: EventSource, order: Order, rules: Rules, to_ms: int, noted: tuple[Unreadable, RulesChanges]
 ) -> Replay:
+    unreadable, changes = noted
     topics = Topics(lead_events=source.name if source.is_log else "event")
-    partitioner = Partitioner(source.partitions, hashed=implementation.murmur2)
-    env = Environment(MemoryStore(), topics, partitioner, Metrics(), "backtest", implementation=implementation)
+    partitioner = Partitioner(source.partitions, hashed=order.implementation.murmur2)
+    env = Environment(MemoryStore(), topics, partitioner, Metrics(), "backtest", implementation=order.implementation)
     if source.is_log:
-        return LogReplay(rules, env, unreadable, source.starts, to_ms)
+        return LogReplay(rules, env, unreadable, source.starts, to_ms, changes)
     return ExportReplay(rules, env, unreadable)
 
 

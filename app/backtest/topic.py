@@ -8,10 +8,12 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.backtest.records import Unreadable
+from streams.clock import monotonic_s
 
 AT_ONCE: Final = 5000
 """Records of all partitions that are taken from one fetch."""
 WAIT_MS: Final = 500
+STUCK_S: Final = 30.0
 
 
 class Topic:
@@ -45,12 +47,21 @@ class Topic:
         return cls(name, consumer, starts, ends)
 
     async def read(self) -> AsyncIterator[tuple[int, Sequence[Any]]]:
-        """Yield the records of each partition in order, without those that were written since."""
+        """Yield the records of each partition in order, without those that were written since.
+
+        Raises:
+            TimeoutError: Kafka sends no records any more.
+        """
         places = {TopicPartition(self.name, p) for p in self.starts}
         for place in places:
             self._consumer.seek(place, self.starts[place.partition])
+        progress_s = monotonic_s()
         while places := {place for place in places if not await self._is_at_end(place)}:
             fetched = await self._consumer.getmany(*places, timeout_ms=WAIT_MS, max_records=AT_ONCE)
+            if fetched:
+                progress_s = monotonic_s()
+            elif monotonic_s() - progress_s > STUCK_S:
+                raise TimeoutError
             for place, records in fetched.items():
                 end = self._ends[place.partition]
                 yield place.partition, records if records[-1].offset < end else [r for r in records if r.offset < end]

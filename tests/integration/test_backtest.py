@@ -16,7 +16,7 @@ from tests.support.waiting import wait_for
 DEMO = ROOT / "app/demo/scorecard.yaml"
 HOUR_MS = 3_600_000
 STEP_MS = 400
-EVENTS = 250
+EVENTS = 120
 
 
 def events() -> Iterator[tuple[int, dict[str, Any]]]:

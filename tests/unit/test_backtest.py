@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from app.backtest.export import BadExport, ExportFile
 from app.backtest.outcomes import OutcomeFinder
-from app.backtest.records import LogRecord
+from app.backtest.records import LogRecord, Unreadable
 from app.backtest.session import Findings, NoEvents, Order, run_backtest
 from streams.events.records import SOURCE_HEADER
 from streams.events.times import LAST_MS
@@ -260,3 +260,22 @@ def test_a_copy_of_an_outcome_that_a_shard_forwarded_is_no_second_event() -> Non
         finder.look_at([LogRecord(1, at(0) + HOUR_MS, key, value, [(SOURCE_HEADER, source)])])
     assert [(verdict.lead_id, verdict.at_ms) for verdict in finder.verdicts] == [("mail", at(0))]
     assert finder.inside == 1
+
+
+async def test_the_rules_can_change_at_a_record_of_the_log(implementation: Implementation) -> None:
+    def change_at_the_third(records: Sequence[Any]) -> list[tuple[int, Rules]]:
+        return [(i, EAGER) for i, record in enumerate(records) if record.offset == 2]
+
+    class Log:
+        name, partitions, total, is_log, starts, unreadable = "lead-events", 1, 4, True, {0: 0}, Unreadable()
+
+        async def read(self) -> AsyncIterator[tuple[int, Sequence[Any]]]:
+            leads = ("ana", "ben", "cem", "cem")
+            values = [(lead, json.dumps(event(lead, at(i))).encode()) for i, lead in enumerate(leads)]
+            yield 0, [LogRecord(i, at(i), lead.encode(), value, []) for i, (lead, value) in enumerate(values)]
+
+    order = Order(RULES, None, implementation, changes=change_at_the_third)
+    found = await run_backtest(Log(), order, 0, lambda step, count: None)
+    assert sorted((t.lead_id, t.cause, t.at_ms) for t in found.alerts) == [
+        ("ana", "scorecard_changed", at(2)), ("ben", "scorecard_changed", at(2)), ("cem", "event", at(2)),
+    ]  # fmt: skip
