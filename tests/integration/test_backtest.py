@@ -34,7 +34,8 @@ def events() -> Iterator[tuple[int, dict[str, Any]]]:
 def test_the_alerts_of_the_live_file_are_those_of_handoff(
     kafka: Running, redis_server: Running, tmp_path: Path
 ) -> None:
-    system = System(kafka, redis_server.address, f"backtest{now_ms()}", scorecards=str(DEMO))
+    names = {"scorecards": str(DEMO), "accelerator": "off"}  # it takes seconds to start
+    system = System(kafka, redis_server.address, f"backtest{now_ms()}", **names)
     assert system.run("topics", "create").exit_code == 0
     sent = list(events())
     system.send(sent)
@@ -56,7 +57,7 @@ def test_the_alerts_of_the_live_file_are_those_of_handoff(
 
 
 def test_a_topic_without_events_is_a_sentence(kafka: Running, redis_server: Running) -> None:
-    system = System(kafka, redis_server.address, f"empty{now_ms()}")
+    system = System(kafka, redis_server.address, f"empty{now_ms()}", accelerator="off")
     missing = system.run("backtest", str(DEMO))
     assert "run `leadglow topics create` first" in missing.output
     assert system.run("topics", "create").exit_code == 0
