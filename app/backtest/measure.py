@@ -65,19 +65,27 @@ def measure_card(run: CardRun, capacity: int | None) -> View:
     left = [t.at_ms for t in run.transitions if t.stage == target and t.kind == "left" and not t.silenced]
     weekly = metrics.count_by_week(entered, run.from_ms, run.to_ms)
     leaving = dict(metrics.count_by_week(left, run.from_ms, run.to_ms))
+    sent = [t.at_ms for t in run.transitions if t.is_alert]
+    alerts = dict(metrics.count_by_week(sent, run.from_ms, run.to_ms))
+    weeks = weeks_between(run.from_ms, run.to_ms)
     return {
         "label": run.card.card.label,
         "target_stage": target,
-        "alerts": sum(t.is_alert for t in run.transitions),
+        "alerts": len(sent),
+        "alerts_per_week": round(len(sent) / weeks, 2),
         "qualified": len(entered),
-        "qualified_per_week": round(len(entered) / weeks_between(run.from_ms, run.to_ms), 2),
-        "weeks": [{"week": rfc3339(w)[:10], "entered": n, "left": leaving[w]} for w, n in weekly],
+        "qualified_per_week": round(len(entered) / weeks, 2),
+        "weeks": [_week_view(week, count, leaving[week], alerts[week]) for week, count in weekly],
         "stages": [_stage_view(run, rule.stage.name, rule.stage) for rule in run.card.stages],
         "days_to_qualify": _days_view(run.days_to_qualify),
         "distribution": [_group_view(group) for group in _distribution(run)],
         "capacity": _capacity_view([n for _, n in weekly], capacity),
         "outcomes": _outcomes_view(run, target) if run.predictions else None,
     }
+
+
+def _week_view(week_ms: int, entered: int, left: int, alerts: int) -> View:
+    return {"week": rfc3339(week_ms)[:10], "entered": entered, "left": left, "alerts": alerts}
 
 
 def weeks_between(from_ms: int, to_ms: int) -> float:

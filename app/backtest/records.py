@@ -50,6 +50,7 @@ class Unreadable:
         self.reasons[reason] += 1
         if self.reasons[reason] <= EXAMPLES_OF_A_REASON and len(self.examples) < MAX_EXAMPLES:
             text = (value or b"")[: MAX_EXAMPLE_CHARS * 4].decode("utf-8", "replace")[:MAX_EXAMPLE_CHARS]
+            text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)  # for a terminal
             self.examples.append({"place": place, "reason": reason, "detail": detail, "text": text})
 
     def add_reject(self, record: Outgoing, place: str = "") -> None:

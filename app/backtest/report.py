@@ -95,7 +95,7 @@ def _card_lines(name: str, card: View) -> list[str]:
     lines = [
         f"scorecard {name}",
         f"  {card['target_stage'] or 'no stage'}: {card['qualified']:,} entries, "
-        f"{card['qualified_per_week']:g} a week; {card['alerts']:,} alerts in all",
+        f"{card['qualified_per_week']:g} a week; {card['alerts']:,} alerts in all, {card['alerts_per_week']:g} a week",
     ]
     if days["leads"]:
         lines.append(f"  days from first event to {card['target_stage']}: median {days['median']:g}")
@@ -171,7 +171,8 @@ def _weeks_plot(card: View) -> str:
 
 
 def _week_title(week: View) -> str:
-    return f"week of {day(week['week'])}: {week['entered']} entered, {week['left']} left"
+    counts = f"{week['entered']} entered, {week['left']} left, {week['alerts']} alerts in all"
+    return f"week of {day(week['week'])}: {counts}"
 
 
 def _distribution_plot(card: View) -> str:

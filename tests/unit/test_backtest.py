@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from app.backtest.export import BadExport, ExportFile
+from app.backtest.export import ExportFile
 from app.backtest.outcomes import OutcomeFinder
 from app.backtest.records import LogRecord, Unreadable
+from app.backtest.report import describe, render_report, summary_lines
 from app.backtest.session import Findings, NoEvents, Order, run_backtest
 from streams.events.records import SOURCE_HEADER
 from streams.events.times import LAST_MS
@@ -177,35 +178,6 @@ async def test_the_capacity_of_sales(tmp_path: Path, implementation: Implementat
     }  # fmt: skip
 
 
-async def test_lines_that_cannot_be_read_are_counted_with_the_first_examples(
-    tmp_path: Path, implementation: Implementation
-) -> None:
-    bad = [
-        '{"type": "page"',
-        "[1]",
-        '"text"',
-        '{"type": "page", "userId": "u"}',
-        '{"type": "odd", "timestamp": 1767571200}',
-    ]
-    nobody = json.dumps({"type": "page", "timestamp": rfc3339(at(0))})
-    source = export(tmp_path, [*bad, "", nobody, event("ana", at(0)), *["?"] * 50])
-    found = await backtest(source, implementation)
-    assert found.records == 1
-    assert source.unreadable.reasons == {
-        "not_json": 51, "not_an_object": 2, "no_time": 1, "unknown_type": 1, "no_lead": 1,
-    }  # fmt: skip
-    assert [each["place"] for each in source.unreadable.examples] == [f"line {n}" for n in (1, 2, 3, 4, 9, 5, 7)]
-    assert source.unreadable.examples[0]["text"] == '{"type": "page"'
-
-
-async def test_an_export_in_any_order_gives_the_same(tmp_path: Path, implementation: Implementation) -> None:
-    events = [event(f"lead-{i % 3}", at(i / 24), "Demo Requested" if i % 5 == 0 else "") for i in range(40)]
-    one = await backtest(export(tmp_path, events), implementation)
-    other = await backtest(export(tmp_path, events[::-1]), implementation)
-    assert [t.alert_id for t in one.alerts] == [t.alert_id for t in other.alerts] != []
-    assert one.cards == other.cards
-
-
 @pytest.mark.parametrize("range_ms", [(at(5), None), (None, at(-5)), (at(1), at(2))])
 async def test_a_range_without_events(
     tmp_path: Path, implementation: Implementation, range_ms: tuple[int | None, int | None]
@@ -213,36 +185,6 @@ async def test_a_range_without_events(
     source = export(tmp_path, [event("ana", at(0)), event("ana", at(4))], range_ms[1] or LAST_MS)
     with pytest.raises(NoEvents):
         await backtest(source, implementation, from_ms=range_ms[0], to_ms=range_ms[1])
-
-
-@pytest.mark.parametrize(("head", "remedy"), [(b"\x1f\x8b\x08", "gunzip"), (b' [{"type": "page"}]', "jq")])
-def test_files_in_other_forms_are_refused_with_the_remedy(tmp_path: Path, head: bytes, remedy: str) -> None:
-    file = tmp_path / "export"
-    file.write_bytes(head)
-    with pytest.raises(BadExport, match=remedy):
-        ExportFile(file, LAST_MS)
-
-
-def test_an_empty_file_and_one_with_a_byte_order_mark(tmp_path: Path) -> None:
-    file = tmp_path / "export"
-    file.write_bytes(b"")
-    assert ExportFile(file, LAST_MS).total == 0
-    file.write_bytes(b"\xef\xbb\xbf" + json.dumps(event("ana", at(0))).encode())
-    assert ExportFile(file, LAST_MS).total == 1
-
-
-def test_the_arrival_is_when_it_was_received_or_else_sent() -> None:
-    stated = {"timestamp": rfc3339(at(0)), "sentAt": rfc3339(at(1)), "receivedAt": rfc3339(at(2))}
-    assert [arrival({k: v for k, v in stated.items() if k not in gone}) for gone in ((), ("receivedAt",))] == [
-        at(2),
-        at(1),
-    ]
-    assert arrival({"timestamp": rfc3339(at(0))}) == at(0)
-    assert arrival({"timestamp": "soon", "originalTimestamp": rfc3339(at(3))}) == at(3)
-
-
-def arrival(times: dict[str, str]) -> int | None:
-    return ExportFile._arrival_of(object.__new__(ExportFile), 1, json.dumps(times).encode())
 
 
 def test_outcomes_are_looked_for_by_the_id_that_a_lead_has_then() -> None:
@@ -279,3 +221,16 @@ async def test_the_rules_can_change_at_a_record_of_the_log(implementation: Imple
     assert sorted((t.lead_id, t.cause, t.at_ms) for t in found.alerts) == [
         ("ana", "scorecard_changed", at(2)), ("ben", "scorecard_changed", at(2)), ("cem", "event", at(2)),
     ]  # fmt: skip
+
+
+async def test_a_scorecard_without_stages_has_scores_only(tmp_path: Path, implementation: Implementation) -> None:
+    rules = Rules(load(CARD.partition("    stages:")[0] + "    range: [-1000, 1000]\n"))
+    source = export(tmp_path, [event("ana", at(0)), event("ana", at(1), "Opportunity Won")])
+    order = Order(rules, None, implementation, capacity=3)
+    found = await run_backtest(source, order, 0, lambda step, count: None)
+    card = found.cards["main"]
+    assert (card["target_stage"], card["qualified"], card["stages"], card["capacity"]["used"]) == (None, 0, [], 0)
+    assert card["outcomes"]["in_stage"]["recall"] == 0
+    result = describe(found, order, source, ("card.yaml", ""), 1.0)
+    assert "no stage: 0 entries" in "\n".join(summary_lines(result))
+    assert "no stage" in render_report(result)
