@@ -77,7 +77,7 @@ class ExportFile:
         self._was_read = False
         self._text: Any = _map(path)
         self._index_lines()
-        self.total = len(self._arrivals)
+        self.total, self.taken = len(self._arrivals), 0
         self._order = sorted(range(self.total), key=self._arrivals.__getitem__)
 
     def _index_lines(self) -> None:
@@ -127,6 +127,7 @@ class ExportFile:
             for reject in [] if self._was_read else output.rejects:
                 at = int(reject.key.rpartition(b":")[2])
                 self.unreadable.add_reject(reject, f"line {self._numbers[self._order[at]]}")
+            self.taken += len(lines)
             yield 0, [LogRecord(0, *row) for row in output.rows.get(0, ())]
         self._was_read = True
 

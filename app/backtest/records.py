@@ -65,7 +65,9 @@ class EventSource(Protocol):
     name: str
     partitions: int
     total: int
-    """The number of records, as far as it is known."""
+    """The number of records."""
+    taken: int
+    """The number of records read so far; each reading counts."""
     starts: dict[int, int]
     """The first offset of each partition."""
     is_log: bool

@@ -58,7 +58,7 @@ class NoEvents(Exception):
 
 
 Progress = Callable[[str, int], None]
-"""Called with the current step and the number of further records."""
+"""Called with the current step and the number of records read so far."""
 
 
 async def run_backtest(source: EventSource, order: Order, end_ms: int, progress: Progress) -> Findings:
@@ -70,7 +70,7 @@ async def run_backtest(source: EventSource, order: Order, end_ms: int, progress:
     finder = OutcomeFinder(order.won, order.lost, order.from_ms or 0, LAST_MS if order.to_ms is None else order.to_ms)
     async for _, records in source.read():
         finder.look_at(records)
-        progress("Looking for outcomes", len(records))
+        progress("Looking for outcomes", source.taken)
     if finder.first_ms is None or finder.last_ms is None:
         raise NoEvents
     from_ms = finder.first_ms if order.from_ms is None else order.from_ms
@@ -83,7 +83,7 @@ async def run_backtest(source: EventSource, order: Order, end_ms: int, progress:
     async for partition, records in source.read():
         for replay in replays:
             replay.take_records(partition, records)
-        progress("Scoring", len(records))
+        progress("Scoring", source.taken)
     results = []
     for replay in replays:
         replay.finish(to_ms)

@@ -29,7 +29,7 @@ class Topic:
         self.unreadable = Unreadable()
         self.partitions = len(starts)
         self.starts = dict(starts)
-        self.total = sum(ends[p] - starts[p] for p in starts)
+        self.total, self.taken = sum(ends[p] - starts[p] for p in starts), 0
         self._ends = ends
         self._consumer = consumer
 
@@ -63,6 +63,7 @@ class Topic:
             elif monotonic_s() - progress_s > STUCK_S:
                 raise TimeoutError
             for place, records in fetched.items():
+                self.taken += len(records)
                 end = self._ends[place.partition]
                 yield place.partition, records if records[-1].offset < end else [r for r in records if r.offset < end]
 

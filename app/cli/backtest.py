@@ -200,4 +200,4 @@ def _progress_bar(total: int) -> Iterator[Callable[[str, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Reading", total=2 * total)
-        yield lambda step, count: progress.update(task, description=step, advance=count)
+        yield lambda step, taken: progress.update(task, description=step, completed=taken)

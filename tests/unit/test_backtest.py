@@ -209,7 +209,8 @@ async def test_the_rules_can_change_at_a_record_of_the_log(implementation: Imple
         return [(i, EAGER) for i, record in enumerate(records) if record.offset == 2]
 
     class Log:
-        name, partitions, total, is_log, starts, unreadable = "lead-events", 1, 4, True, {0: 0}, Unreadable()
+        name, partitions, total, taken, is_log = "lead-events", 1, 4, 0, True
+        starts, unreadable = {0: 0}, Unreadable()
 
         async def read(self) -> AsyncIterator[tuple[int, Sequence[Any]]]:
             leads = ("ana", "ben", "cem", "cem")
