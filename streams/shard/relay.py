@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from streams.clock import monotonic_s
 from streams.events.outgoing import Outgoing, decode_outgoing
+from streams.events.records import Row
 from streams.events.rejects import REASONS, Reject, reject_record
 from streams.shard.outbox import forwarded_from
 from streams.shard.shard import Shard
@@ -88,15 +89,30 @@ class Relay:
         home = self._shard.partition % channel.handoff_partitions
         sent_before = await self._load_sent_before(home)
         alerts = [r for r in records if r.topic == topics.handoff and r.alert_id not in sent_before]
-        others = [r for r in records if r.topic != topics.handoff]
+        forwards = [r for r in records if r.topic == topics.lead_events]
+        others = [r for r in records if r.topic not in (topics.handoff, topics.lead_events)]
         await channel.reached("produced")
         results = await asyncio.gather(
             self._send(alerts, home) if alerts else _none(),
+            self._send_forwards(forwards) if forwards else _none(),
             self._send(others) if others else _none(),
         )
         await channel.reached("acknowledged")
         self._count_alerts(alerts)
         return results[0][-1].offset + 1 if results[0] else None
+
+    async def _send_forwards(self, records: Sequence[Outgoing]) -> list[Any]:
+        """Send records to other shards in batches, which costs less than one by one."""
+        rows: dict[int, list[Row]] = {}
+        for record in records:
+            partition = self._shard.env.partitioner(record.key.decode())
+            rows.setdefault(partition, []).append((record.timestamp_ms, record.key, record.value, record.headers))
+        topic = self._channel.topics.lead_events
+        try:
+            await self._channel.producer.deliver_batches(topic, rows, (MessageSizeTooLargeError,))
+            return []
+        except MessageSizeTooLargeError:
+            return await self._send(records)
 
     async def _send(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
         """Send records. A record that is too large for the broker goes to the rejects, so that the rest is sent."""

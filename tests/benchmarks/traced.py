@@ -73,7 +73,7 @@ class TracedProducer(Producer):
     async def deliver_batches(self, topic: str, rows: Any, *options: Any) -> None:
         """Send them."""
         await super().deliver_batches(topic, rows, *options)
-        if "lead-events" in topic:
+        if "lead-events" in topic and not options:  # not from a relay
             note("lead_events_produce", *_intake)
 
 

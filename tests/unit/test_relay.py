@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from streams.clock import SharedClock
 from streams.events.outgoing import Outgoing, encode_outgoing
+from streams.events.records import Row
 from streams.metrics import Metrics
 from streams.scoring.event import LeadEvent
 from streams.scoring.outcome import Forward, Outcome
@@ -18,7 +19,7 @@ from streams.shard.outbox import forward_records
 from streams.shard.relay import Relay
 from streams.store.base import Entry
 from streams.transport.channel import Channel
-from streams.transport.topics import Topics
+from streams.transport.topics import Partitioner, Topics, partition_of
 
 MAX_BYTES = 200_000
 
@@ -28,6 +29,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.taken: list[Outgoing] = []
+        self.batches: list[tuple[int, list[bytes]]] = []
 
     async def deliver(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
         if any(len(record.value or b"") > MAX_BYTES for record in records):
@@ -35,35 +37,63 @@ class Broker:
         self.taken += records
         return [SimpleNamespace(offset=len(self.taken) - 1) for _ in records]
 
+    async def deliver_batches(
+        self, topic: str, rows: Mapping[int, Sequence[Row]], give_up_on: tuple[type, ...]
+    ) -> None:
+        assert MessageSizeTooLargeError in give_up_on
+        for partition, part in rows.items():
+            await self.deliver([Outgoing(topic, key, value, at, headers) for at, key, value, headers in part])
+            self.batches.append((partition, [key for _, key, _, _ in part]))
+
 
 async def nothing(step: str) -> None:
     """No step is of interest."""
 
 
-async def test_a_record_that_the_broker_takes_in_no_case_goes_to_the_rejects_and_the_rest_goes_on() -> None:
-    metrics, broker, done = Metrics(), Broker(), asyncio.Event()
-    told: list[int] = []
+async def relayed(broker: Broker, sending: Sequence[Outgoing]) -> list[int]:
+    """Relay these records; returns the entries that were marked as sent."""
+    done, told = asyncio.Event(), list[int]()
 
     def sent(entries: Sequence[Entry], offset: int | None) -> None:
         told.extend([entry.seq for entry in entries])
         done.set()
 
-    env = SimpleNamespace(clock=SharedClock())
+    env = SimpleNamespace(clock=SharedClock(), partitioner=Partitioner(4))
     shard: Any = SimpleNamespace(partition=0, catching_up=False, handoff_offset=0, mark_sent=sent, env=env)
     producer: Any = broker
-    channel = Channel(producer, Topics(), metrics, SimpleNamespace, 1, 1, nothing)  # type: ignore[arg-type]
+    channel = Channel(producer, Topics(), Metrics(), SimpleNamespace, 1, 1, nothing)  # type: ignore[arg-type]
     relay = Relay(shard, channel)
-    values = (b"a", b"x" * (MAX_BYTES + 1), b"b")
-    sending = [Outgoing("handoff", b"u", value, 0, [], f"id-{i}") for i, value in enumerate(values)]
-    far = LeadEvent("far", "page", (), "m", 0, 0, None, None, values[1], False, False)
-    sending += forward_records(Outcome(forwards=[Forward("far", far, 7)]), "lead-events", 0)
     relay.enqueue([Entry(i, encode_outgoing(record)) for i, record in enumerate(sending)])
     running = asyncio.create_task(relay.run())
     await asyncio.wait_for(done.wait(), 5)
     running.cancel()
+    return told
+
+
+async def test_a_record_that_the_broker_takes_in_no_case_goes_to_the_rejects_and_the_rest_goes_on() -> None:
+    broker = Broker()
+    values = (b"a", b"x" * (MAX_BYTES + 1), b"b")
+    sending = [Outgoing("handoff", b"u", value, 0, [], f"id-{i}") for i, value in enumerate(values)]
+    far = LeadEvent("far", "page", (), "m", 0, 0, None, None, values[1], False, False)
+    sending += forward_records(Outcome(forwards=[Forward("far", far, 7)]), "lead-events", 0)
+    told = await relayed(broker, sending)
 
     assert told == [0, 1, 2, 3]
     assert [(r.topic, r.value) for r in broker.taken if r.topic == "handoff"] == [("handoff", b"a"), ("handoff", b"b")]
     rejects = [dict(r.headers) for r in broker.taken if r.topic == "rejected-events"]
     assert {reject["reason"] for reject in rejects} == {b"too_large"}
     assert {reject["leadglow-source"] for reject in rejects} == {b"handoff:0:id-1", b"lead-events:0:7"}
+
+
+async def test_forwarded_records_are_sent_as_one_batch_for_each_partition() -> None:
+    broker, targets = Broker(), ["ana", "ben", "cid", "dan", "eva"]
+    forwards = [
+        Forward(target, LeadEvent(target, "page", (), "m", 0, 0, None, None, b"a", False, False), at)
+        for at, target in enumerate(targets)
+    ]
+    sending = [*forward_records(Outcome(forwards=forwards), "lead-events", 0)]
+
+    assert await relayed(broker, sending) == [0, 1, 2, 3, 4]
+    expected = {partition: [t.encode() for t in targets if partition_of(t, 4) == partition] for partition in range(4)}
+    assert dict(broker.batches) == {partition: keys for partition, keys in expected.items() if keys}
+    assert len(broker.batches) < len(targets)
