@@ -14,6 +14,7 @@ from streams.scoring.rules import MAX_AMOUNT
 from streams.scoring.stored import decode
 
 _KINDS: Final[dict[str, Any]] = {"join": Join, "arrived": Arrived, "erase": Erase, "retract": Retract}
+_DECODERS: Final = {kind: msgspec.msgpack.Decoder(cls) for kind, cls in _KINDS.items()}
 
 
 def kind_of(control: Control) -> str:
@@ -34,7 +35,7 @@ def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: i
             if kind or not key:
                 return Reject("empty", REASONS["empty"])
             return Erase(key.decode(), arrival)
-        control: Control = msgspec.msgpack.decode(value, type=_KINDS[kind])
+        control: Control = _DECODERS[kind].decode(value)
         sound = 0 <= control.arrival <= LAST_MS
         if isinstance(control, Join):
             sound = sound and control.greater < control.lesser

@@ -18,6 +18,8 @@ ALWAYS_KEPT: Final = frozenset(
 )
 PUBLIC: Final = 1
 """Last element of the row of a trait that came with a public write key, which anybody can use."""
+_PRIVATE: Final = 3
+"""Length of the row of any other trait."""
 
 
 def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> set[bytes]:
@@ -118,7 +120,7 @@ def note_trait(lead: Lead, name: str, row: list[Any], read: Set[str]) -> int:
     if not set_trait(lead, name, row) or len(lead.traits) <= MAX_TRAITS:
         return 0
     others = [known for known in lead.traits if known not in ALWAYS_KEPT and known not in read]
-    others.sort(key=lambda known: (_public(lead.traits[known]), known))
+    others.sort(key=lambda known: (len(lead.traits[known]) > _PRIVATE, known))
     for known in others[MAX_TRAITS:]:
         del lead.traits[known]
     return len(others[MAX_TRAITS:])
@@ -138,11 +140,7 @@ def set_trait(lead: Lead, name: str, row: list[Any]) -> bool:
 
 def _priority(row: list[Any]) -> tuple[bool, int, str]:
     """Sort key of a row: the greater one is kept. The order is total, so the order of arrival does not matter."""
-    return not _public(row), row[1], row[2]
-
-
-def _public(row: list[Any]) -> bool:
-    return len(row) > 3
+    return len(row) <= _PRIVATE, row[1], row[2]
 
 
 def note_touch(lead: Lead, touch: list[Any]) -> None:
