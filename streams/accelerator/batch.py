@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,8 +32,8 @@ class ColumnBatch:
     ats: Column
     known: Column
     offset: Callable[[int], int]
-    event: Callable[[int], LeadEvent]
-    """Makes the object of a plain event."""
+    events: Callable[[Sequence[int]], Iterator[LeadEvent]]
+    """Makes the objects of plain events, by index."""
     alone: Mapping[int, LeadEvent | Control] = field(default_factory=dict)
     """Index in the batch -> input that is not plain."""
     extras: Mapping[int, LeadEvent] = field(default_factory=dict)
@@ -53,4 +53,4 @@ class ColumnBatch:
 
     def input(self, i: int) -> LeadEvent | Control:
         """The i-th input."""
-        return self.alone.get(i) or self.extras.get(i) or self.event(i)
+        return self.alone.get(i) or self.extras.get(i) or next(self.events([i]))

@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.hashing import SEED
-from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.kernels.events import FOUND, places, scan
 from streams.accelerator.layout import NEVER, Column
 from streams.accelerator.pointers import Text
-from streams.events.calls import flat_traits
-from streams.events.codec import Codec, Decoded, Owner, touch_of
-from streams.events.rejects import Reject
+from streams.events.calls import parse_call
+from streams.events.codec import Codec, Decoded, Extras, Owner, extras_of
+from streams.events.rejects import Refused, Reject
 from streams.events.times import FIRST_MS, LAST_MS
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.rules import MEMORY, SIMPLE, Values
 
 NOT_PLAIN: Final = -2
 """Kind of an event that is not plain."""
-
-
-class _Context(msgspec.Struct, gc=False):
-    traits: dict[str, Any] | None = None
-    campaign: dict[str, Any] | None = None
-
-
-class _Call(msgspec.Struct, gc=False):
-    """The fields of a call that the compiled scan does not read."""
-
-    traits: dict[str, Any] | None = None
-    context: _Context | None = None
-    leadglow: Any = None
-
-
-class Extras(NamedTuple):
-    """The parts of an event that are not in columns."""
-
-    traits: dict[str, Any] | None
-    touch: tuple[str, str, str] | None
-    public: bool
 
 
 @dataclass(slots=True)
@@ -84,12 +61,12 @@ class AcceleratedCodec(Codec):
     def _forget_kinds(self) -> None:
         self._kinds: list[tuple[str, Values]] = []
         self._numbers: dict[tuple[str, Values], int] = {}
-        self._hashes, self._numbers_of = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-        """Sorted hashes of the kinds that compiled code has read, and their numbers, or NOT_PLAIN."""
+        self._numbers_by_hash: dict[int, int] = {}
+        """Hashes of the kinds that compiled code has read, and their numbers, or NOT_PLAIN."""
 
     def decode_batch(self, records: Sequence[Any], owners: Sequence[Owner]) -> Decoded[ColumnBatch]:
         """Decode records in order. An owner that is None skips the record; one that is not a string replaces it."""
-        if len(self._hashes) + len(self._numbers) >= MEMORY:
+        if len(self._numbers_by_hash) + len(self._numbers) >= MEMORY:
             self._forget_kinds()
         rows = self._scan(records, owners)
         before = self._unreadable_times
@@ -115,44 +92,26 @@ class AcceleratedCodec(Codec):
             first, entries, keys, slots_of, slots = self._places
             ends = ends.cumsum()
             scan(text.address, ends, selected, first, entries, keys.address, slots_of, slots, SEED, rows.found)
-            rows.kinds = np.where(rows.found["plain"] == 1, self._number_kinds(rows), NOT_PLAIN)
+            self._number_kinds(rows)
             for i in np.flatnonzero((rows.found["extras"] == 1) & (rows.kinds != NOT_PLAIN)).tolist():
                 try:
-                    found = _extras(values[i])
-                except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+                    extras = extras_of(parse_call(values[i]))
+                except Refused:
                     rows.kinds[i] = NOT_PLAIN
                     continue
-                if found.traits is not None or found.touch is not None:
-                    rows.extras[i] = found
+                if extras != NO_EXTRAS:
+                    rows.extras[i] = extras
         return rows
 
-    def _number_kinds(self, rows: _Rows) -> Column:
-        """The kind numbers of plain events; unknown kinds get a new number."""
-        hashes, plain = rows.found["kind"], rows.found["plain"] == 1
-        kinds = self._find_numbers(hashes)
-        new = np.flatnonzero(plain & (kinds == NOWHERE))
-        if len(new):
-            self._learn({int(hashes[i]): rows.records[i] for i in new.tolist()})
-            kinds[new] = self._find_numbers(hashes[new])
-        return kinds
-
-    def _find_numbers(self, hashes: Column) -> Column:
-        """The numbers of kinds by hash; NOWHERE for unknown ones."""
-        if not len(self._hashes):
-            return np.full(len(hashes), NOWHERE)
-        at = np.searchsorted(self._hashes, hashes).clip(0, len(self._hashes) - 1)
-        return np.where(self._hashes[at] == hashes, self._numbers_of[at], NOWHERE)
-
-    def _learn(self, new: dict[int, Any]) -> None:
-        """Give numbers to new kinds, given a record of each."""
-        items = (self.decode_event(record, "anyone") for record in new.values())
-        read = [(i.name, i.values) if isinstance(i, LeadEvent) else None for i in items]
-        hashes = np.array(list(new), np.uint64)
-        numbers = np.array([NOT_PLAIN if kind is None else self._number(*kind) for kind in read])
-        order = np.argsort(hashes)
-        places_of = np.searchsorted(self._hashes, hashes[order])
-        self._hashes = np.insert(self._hashes, places_of, hashes[order])
-        self._numbers_of = np.insert(self._numbers_of, places_of, numbers[order])
+    def _number_kinds(self, rows: _Rows) -> None:
+        """Set the kind numbers of plain events; unknown kinds get a new number."""
+        plain, known = np.flatnonzero(rows.found["plain"]), self._numbers_by_hash
+        hashes, firsts, places_of = np.unique(rows.found["kind"][plain], return_index=True, return_inverse=True)
+        for hashed, i in zip(hashes.tolist(), plain[firsts].tolist(), strict=True):
+            if hashed not in known:
+                item = self.decode_event(rows.records[i], "anyone")
+                known[hashed] = self._number(item.name, item.values) if isinstance(item, LeadEvent) else NOT_PLAIN
+        rows.kinds[plain] = np.array([known[hashed] for hashed in hashes.tolist()], np.int64)[places_of]
 
     def _number(self, name: str, values: Values) -> int:
         """Give a new kind of events its number."""
@@ -161,7 +120,13 @@ class AcceleratedCodec(Codec):
 
     def _decode_one_by_one(self, rows: _Rows, not_plain: list[int], rejects: list[tuple[Any, Reject]]) -> _Rows:
         """Decode events that are not plain one by one; leave rejected ones out."""
-        gone, pieces, size = set[int](), [rows.text.bytes], len(rows.text.bytes)
+        gone, text = set[int](), bytearray(rows.text.bytes)
+
+        def place(added: str) -> tuple[int, int]:
+            start = len(text)
+            text.extend(added.encode())
+            return start, len(text) - start
+
         for i in not_plain:
             owner = rows.owners[i]
             item = self.decode_event(rows.records[i], owner) if isinstance(owner, str) else owner
@@ -170,26 +135,21 @@ class AcceleratedCodec(Codec):
             if item is None or isinstance(item, Reject):
                 gone.add(i)
                 continue
-            one, lead_id = rows.found[i], item.lead_id.encode()
-            one["lead_at"], one["lead_size"] = size, len(lead_id)
-            pieces.append(lead_id)
-            size += len(lead_id)
+            one = rows.found[i]
+            one["lead_at"], one["lead_size"] = place(item.lead_id)
             if isinstance(item, LeadEvent) and _is_plain(item):
-                message_id = item.message_id.encode()
-                one["id_at"], one["id_size"] = size, len(message_id)
-                pieces.append(message_id)
-                size += len(message_id)
-                one["digest"] = xxh3_64_intdigest(message_id) >> 16
+                one["id_at"], one["id_size"] = place(item.message_id)
+                one["digest"] = xxh3_64_intdigest(item.message_id.encode()) >> 16
                 one["at"], one["sent"], one["known"] = item.at, NEVER, item.known
                 number = self._numbers.get((item.name, item.values))
                 if number is None:
                     number = self._numbers[item.name, item.values] = self._number(item.name, item.values)
                 rows.kinds[i] = number
-                if item.traits is not None or item.touch is not None:
-                    rows.extras[i] = Extras(item.traits, item.touch, item.public)
+                if (extras := Extras(item.traits, item.touch, item.public)) != NO_EXTRAS:
+                    rows.extras[i] = extras
             else:
                 rows.alone[i] = item
-        rows.text = Text(b"".join(pieces))
+        rows.text = Text(bytes(text))
         return rows.without(gone) if gone else rows
 
     def _columns(self, rows: _Rows) -> ColumnBatch:
@@ -199,13 +159,15 @@ class AcceleratedCodec(Codec):
         stated, sent = found["at"], found["sent"]
         ats = np.minimum(np.where(sent == NEVER, stated, arrivals - (sent - stated)), arrivals).clip(0)
 
-        def event(i: int) -> LeadEvent:  # without a reference to the batch: a reference cycle would keep both alive
-            lead_at, lead_size, id_at, id_size, *_, known, _, _ = found[i].item()
-            lead_id = text.bytes[lead_at : lead_at + lead_size].decode()
-            message_id = text.bytes[id_at : id_at + id_size].decode()
-            (name, values), raw = known_kinds[kinds[i]], records[i].value or b""
-            plain, more = (lead_id, name, values, message_id, int(ats[i]), int(arrivals[i])), extras.get(i, _NO_EXTRAS)
-            return LeadEvent(*plain, more.traits, more.touch, raw, more.public, bool(known))
+        def events(indexes: Sequence[int]) -> Iterator[LeadEvent]:  # without a reference cycle, which would live long
+            columns = kinds[indexes].tolist(), ats[indexes].tolist(), arrivals[indexes].tolist()
+            for i, row, kind, at, arrival in zip(indexes, found[indexes].tolist(), *columns, strict=True):
+                lead_at, lead_size, id_at, id_size, *_, known, _, _ = row
+                lead_id = text.bytes[lead_at : lead_at + lead_size].decode()
+                message_id = text.bytes[id_at : id_at + id_size].decode()
+                (name, values), more = known_kinds[kind], extras.get(i, NO_EXTRAS)
+                parts = more.traits, more.touch, records[i].value or b"", more.public, bool(known)
+                yield LeadEvent(lead_id, name, values, message_id, at, arrival, *parts)
 
         return ColumnBatch(
             text,
@@ -218,28 +180,14 @@ class AcceleratedCodec(Codec):
             ats,
             found["known"],
             lambda i: int(records[i].offset),
-            event,
+            events,
             alone=rows.alone,
-            extras={i: event(i) for i in extras},
+            extras=dict(zip(extras, events(list(extras)), strict=True)),
         )
 
 
 _TRAITS: Final = ("traits",), ("context", "traits")
-_NO_EXTRAS: Final = Extras(None, None, False)
-_decode_call = msgspec.json.Decoder(_Call).decode
-
-
-def _extras(value: bytes) -> Extras:
-    """Decode the extras of an event.
-
-    Raises:
-        msgspec.MsgspecError, UnicodeError, RecursionError, ValueError: it is not valid JSON after all.
-    """
-    call = _decode_call(value)
-    inner, campaign = (call.context.traits, call.context.campaign) if call.context else (None, None)
-    traits = flat_traits(inner, call.traits)
-    stamp = call.leadglow if traits is not None else None
-    return Extras(traits, touch_of(campaign), isinstance(stamp, dict) and stamp.get("public") is True)
+NO_EXTRAS: Final = Extras()
 
 
 def _scanned(path: tuple[str, ...]) -> tuple[str, ...]:

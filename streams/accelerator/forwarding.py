@@ -55,29 +55,31 @@ def _read_calls(records: Sequence[Any], names: Sequence[str], places: Column) ->
     """Join the values of records; also return rows with everything but the leads."""
     pieces = [record.value or b"" for record in records]
     pieces += [encode_headers([(SOURCE_HEADER, b"")])[:-1], *(f"{name}:".encode() for name in names)]
-    sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
-    starts = sizes.cumsum() - sizes
+    text, starts, sizes = _join(pieces)
     rows, count = np.zeros(len(records), ROW), len(records)
     rows["offset"] = [record.offset for record in records]
     rows["value_at"], rows["value_size"] = starts[:count], sizes[:count]
     rows["headers_at"], rows["headers_size"] = starts[count], sizes[count]
     rows["place_at"], rows["place_size"] = starts[count + 1 :][places], sizes[count + 1 :][places]
-    return Text(b"".join(pieces)), rows
+    return text, rows
+
+
+def _join(pieces: Sequence[bytes]) -> tuple[Text, Column, Column]:
+    """Join texts; also return where each one starts, and their sizes."""
+    sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
+    return Text(b"".join(pieces)), sizes.cumsum() - sizes, sizes
 
 
 def _rows_of(made: Sequence[tuple[int, int, Row]]) -> tuple[Text, Column]:
     """Rows for records that are not plain, given an index, the partition and the record of each."""
-    pieces = list(
-        chain.from_iterable((key, value or b"", encode_headers(headers)) for _, _, (_, key, value, headers) in made)
-    )
-    sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
-    starts = sizes.cumsum() - sizes
+    parts = ((key, value or b"", encode_headers(headers)) for _, _, (_, key, value, headers) in made)
+    text, starts, sizes = _join(list(chain.from_iterable(parts)))
     rows = np.zeros(len(made), ROW)
     rows["offset"] = COMPLETE
     rows["partition"], rows["arrival"] = [p for _, p, _ in made], [row[0] for _, _, row in made]
     for i, name in enumerate(("key", "value", "headers")):
         rows[f"{name}_at"], rows[f"{name}_size"] = starts[i::3], sizes[i::3]
-    return Text(b"".join(pieces)), rows
+    return text, rows
 
 
 def _write_batches(text: Text, rows: Column) -> Iterator[RecordBatch]:

@@ -46,15 +46,8 @@ class NameIndex:
         self._make_room(len(names), max(numbers), len(text))
         ends = np.cumsum(np.fromiter(map(len, names), np.int64, len(names)))
         self._text[self._written : self._written + len(text)] = np.frombuffer(text, np.uint8)
-        _add(
-            self._buckets,
-            self._names,
-            self._text.ctypes.data,
-            SEED,
-            np.array(numbers, np.int64),
-            self._written,
-            ends,
-        )
+        rows = np.array(numbers, np.int64)
+        _add(self._buckets, self._names, self._text.ctypes.data, SEED, rows, self._written, ends)
         self._written += len(text)
         self._live += len(names)
         self._filled += len(names)

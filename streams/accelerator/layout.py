@@ -124,8 +124,8 @@ MATCH: Final = _record(
     scaled=np.uint8,  # whether a signal counts the amount
     group=np.int64,
 )
-HIT: Final = _record(signal=np.int64, fixed=np.float64, scaled=np.float64)
-"""A signal that counts ``fixed`` plus ``scaled`` times the event's amount: 1 and 0, or 0 and 1."""
+HIT: Final = _record(signal=np.int64, scaled=np.uint8)
+"""A signal, and whether it counts the event's amount; else it counts 1."""
 
 
 class Slots(NamedTuple):

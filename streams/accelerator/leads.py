@@ -18,37 +18,22 @@ from streams.accelerator.table import Table
 from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
 from streams.scoring.scorer import Scorer
-from streams.scoring.stored import decode
 
 
-class AcceleratedLeads:
+class AcceleratedLeads(Scorer):
     """The leads of one shard in memory."""
 
     def __init__(self, rules: Rules, at_home: Callable[[str], bool] = lambda lead_id: True) -> None:
         """Start with no lead loaded; ``at_home`` decides whether an unknown lead belongs to this shard."""
-        self._scorer = Scorer(rules, at_home)
+        super().__init__(rules, at_home)
         self._table = Table(rules)
         self._rows_of_step = list[Column]()
         """Every row that the current step may have touched."""
         self._forget_matches()
 
-    @property
-    def rules(self) -> Rules:
-        """The scorecards in use."""
-        return self._scorer.rules
-
-    @property
-    def rescoring(self) -> bool:
-        """Whether the scorecards changed and some leads have not been rescored yet."""
-        return self._scorer.rescoring
-
-    @rescoring.setter
-    def rescoring(self, value: bool) -> None:
-        self._scorer.rescoring = value
-
     def use_rules(self, rules: Rules) -> None:
         """Switch to other rules."""
-        self._scorer.use_rules(rules)
+        super().use_rules(rules)
         self._table.use_rules(rules)
         self._forget_matches()
 
@@ -61,46 +46,42 @@ class AcceleratedLeads:
     # What is in memory ----------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._table.rows) + len(self._scorer.states)
+        return len(self._table.rows) + len(self.states)
 
     def knows(self, lead_id: str) -> bool:
         """Whether a lead is in memory or known to have no state."""
-        return lead_id in self._table.rows or lead_id in self._scorer.states
+        return lead_id in self._table.rows or lead_id in self.states
 
-    def missing(self, batch: ColumnBatch) -> list[str]:
+    def missing(self, batch: ColumnBatch) -> list[str]:  # type: ignore[override]
         """The leads of a batch that must be loaded, each once."""
         batch.rows = self._table.find(batch)
-        known, states = self._table.rows, self._scorer.states
+        known, states = self._table.rows, self.states
         for i in np.flatnonzero(batch.rows == NOWHERE).tolist():
             lead_id = batch.unmatched_ids[i] = batch.lead_id(i)
             batch.rows[i] = known.get(lead_id, NOWHERE)  # ``find`` does not find very long ids
         return [i for i in dict.fromkeys(batch.unmatched_ids.values()) if i not in states and i not in known]
-
-    def put_lead(self, lead_id: str, blob: bytes | None) -> None:
-        """Load the stored form of a lead; None if it has none."""
-        self.put_leads({lead_id: None if blob is None else decode(blob)})
 
     def put_leads(self, states: Mapping[str, State | None]) -> None:
         """Put leads into the table if they fit, else as objects; None for a lead without a state."""
         fitting = {lead_id: lead for lead_id, lead in states.items() if isinstance(lead, Lead) and fits(lead)}
         for lead_id, state in states.items():
             if lead_id in fitting:
-                self._scorer.states.pop(lead_id, None)
+                self.states.pop(lead_id, None)
                 continue
             if lead_id in self._table.rows:
                 self._table.remove(self._table.rows[lead_id])
-            self._scorer.states[lead_id] = state
+            self.states[lead_id] = state
         if fitting:
             put_leads(self._table, fitting)
 
     def state(self, lead_id: str) -> State | None:
         """The state of a lead in memory, for reading only."""
         row = self._table.rows.get(lead_id)
-        return self._scorer.states.get(lead_id) if row is None else self._table.as_leads([row])[0]
+        return super().state(lead_id) if row is None else self._table.as_leads([row])[0]
 
     def trim(self, most: int) -> None:
         """Keep ``most`` leads in memory: rows with the latest events, and the other leads loaded last."""
-        rows, states = np.array(list(self._table.rows.values()), np.int64), self._scorer.states
+        rows, states = np.array(list(self._table.rows.values()), np.int64), self.states
         share = 1 - most / max(len(self), most)
         for lead_id in list(states)[: ceil(len(states) * share)]:
             del states[lead_id]
@@ -109,7 +90,7 @@ class AcceleratedLeads:
 
     def clear(self) -> None:
         """Forget every lead."""
-        self._scorer.states.clear()
+        super().clear()
         self._table = Table(self.rules)
         self._rows_of_step.clear()
         self._forget_matches()
@@ -120,7 +101,7 @@ class AcceleratedLeads:
 
         After an exception they are not moved back: the lane ends, and its leads are loaded again.
         """
-        known, states, touched = self._table.rows, self._scorer.states, self._scorer.touched
+        known, states, touched = self._table.rows, self.states, self.touched
         rows = {lead_id: known[lead_id] for lead_id in lead_ids if lead_id in known}
         leads = self._table.as_leads(list(rows.values())) if rows else []
         for (lead_id, row), lead in zip(rows.items(), leads, strict=True):

@@ -64,18 +64,14 @@ def _put_rest(table: Table, row: int, lead: Lead) -> None:
 
 def _put_windows(table: Table, row: int, lead: Lead) -> None:
     entries = [entry for window in lead.windows.values() for entry in window.entries]
-    table.lengthen_windows(len(lead.windows))
-    kernel_windows.load_windows(
-        table.slots,
-        table.windows,
-        row,
-        np.array([lead.signals.index(signal) for signal in lead.windows], np.int64),
-        np.array([len(window.entries) for window in lead.windows.values()], np.int64),
-        np.array([window.closed for window in lead.windows.values()], np.float64),
-        np.array([window.closed_ref for window in lead.windows.values()], np.int64),
-        np.array([entry[0] for entry in entries], np.int64),
-        np.array([entry[3] for entry in entries], np.uint64),
-    )
+    windows = lead.windows.values()
+    table.lengthen_windows(len(windows))
+    slots = np.array([lead.signals.index(signal) for signal in lead.windows], np.int64)
+    sizes = np.array([len(window.entries) for window in windows], np.int64)
+    closed = np.array([window.closed for window in windows], np.float64)
+    refs = np.array([window.closed_ref for window in windows], np.int64)
+    ats, values = np.array([entry[0] for entry in entries], np.int64), np.array([e[3] for e in entries], np.uint64)
+    kernel_windows.load_windows(table.slots, table.windows, row, slots, sizes, closed, refs, ats, values)
 
 
 def _put_recent(table: Table, rows: Column, leads: Sequence[Lead]) -> None:
@@ -92,4 +88,4 @@ def _put_recent(table: Table, rows: Column, leads: Sequence[Lead]) -> None:
             table.keep_values()
             for i, signals, signal, value in valued(lead):
                 groups[first + i], values[first + i] = table.signals.group(signals, signal), value
-    kernel_memory.unpack_all(table.leads, table.recent, rows, recent, events, groups, values, rings, ids)
+    kernel_memory.unpack(table.leads, table.recent, rows, recent, events, groups, values, rings, ids)

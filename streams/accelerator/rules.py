@@ -98,13 +98,13 @@ class PlainMatches:
         return max((len(match.hits) for match in self.matches), default=0)
 
     def _columns(self) -> Matches:
-        matches, hits = np.zeros(len(self.matches), MATCH), list[tuple[int, float, float]]()
+        matches, hits = np.zeros(len(self.matches), MATCH), list[tuple[int, bool]]()
         for row, match in zip(matches, self.matches, strict=True):
             first = len(hits)
-            hits += [(self._signals.number(hit.signal), *_factors(hit)) for hit in match.hits]
+            scaled = _scaled(match)
+            hits += [(self._signals.number(hit.signal), hit in scaled) for hit in match.hits]
             group = self._signals.group(match.signals, next((hit.signal for hit in _valued(match)), -1))
             row["first"], row["last"], row["group"] = first, len(hits), group
-            scaled = _scaled(match)
             row["gain"] = sum(self._gains[hit.signal][0] for hit in match.hits if hit not in scaled)
             row["amount_gain"] = sum(self._gains[hit.signal][0] for hit in scaled)
             row["scaled"] = bool(scaled)
@@ -138,11 +138,6 @@ def _valued(match: Match) -> list[Hit]:
 def _scaled(match: Match) -> list[Hit]:
     """The hits of signals that count an amount."""
     return [hit for hit in match.hits if hit.rule.amount_at is not None]
-
-
-def _factors(hit: Hit) -> tuple[float, float]:
-    """The fields ``fixed`` and ``scaled`` of HIT."""
-    return (1.0, 0.0) if hit.rule.amount_at is None else (0.0, 1.0)
 
 
 def amount_of(match: Match) -> float:

@@ -1,7 +1,7 @@
-"""Score the leads of a shard: plain events in compiled code, all other inputs with the reference ``Scorer``.
+"""Score the leads of a shard: plain events in compiled code, all other inputs as the reference does.
 
-Leads are in the table if they fit (see ``fitting``), else they are objects of ``Scorer``. For an input that is not
-plain, a lead in the table becomes an object for a while. The results have the same bytes as those of ``Scorer``.
+This is the reference ``Scorer`` with a table: leads are rows if they fit (see ``fitting``), else objects. For an input
+that is not plain, a row becomes an object for a while. The results have the same bytes as those of the reference.
 """
 
 from __future__ import annotations
@@ -20,11 +20,9 @@ from streams.accelerator.rare import Noted
 from streams.accelerator.readings import after, standings, update_scores
 from streams.accelerator.rules import amount_of, value_of
 from streams.scoring.interface import PlainBatch
-from streams.scoring.lead import Lead
 from streams.scoring.outcome import Outcome
 from streams.scoring.score import Standing, published
 from streams.scoring.scorer import CLOSE_MS
-from streams.scoring.stages import standing
 
 _NO_ROWS: Final = np.zeros(0, np.int64)
 
@@ -34,7 +32,7 @@ class AcceleratedScorer(AcceleratedLeads):
 
     # Inputs ---------------------------------------------------------------------------------------------------
 
-    def apply_batch(self, batch: ColumnBatch) -> None:
+    def apply_batch(self, batch: ColumnBatch) -> None:  # type: ignore[override]
         """Apply the inputs of a batch; ``missing`` was called for it and all leads are loaded."""
         table = self._table
         events = np.zeros(len(batch.kinds), INPUT)
@@ -48,15 +46,15 @@ class AcceleratedScorer(AcceleratedLeads):
         fired = np.zeros(len(table.plain.matches), np.int64)
         idle = np.zeros(len(table.signals.numbers), np.int64)
         while True:
-            state, begin, more = kernel.apply(
+            begin, more = kernel.apply(
                 table.leads, table.slots, table.cards, table.recent, table.windows, table.model, table.plain.columns,
                 events, fits, begin, self.rescoring, left[lefts:], counts, fired, idle,
             )  # fmt: skip
             lefts += more
-            if state == kernel.DONE:
+            if begin == len(events):
                 break
             table.make_room(int(events[begin]["row"]), table.plain.most_hits)
-        self._scorer.outcome.tally.update(dict(zip(kernel.TALLIES, counts.tolist(), strict=True)))
+        self.outcome.tally.update(dict(zip(kernel.TALLIES, counts.tolist(), strict=True)))
         self._note_fired(fired, idle)
         remaining = left[:lefts].tolist()
         self._keep_extras(noted, remaining)
@@ -92,20 +90,19 @@ class AcceleratedScorer(AcceleratedLeads):
             if i in noted:
                 self._table.rare.undo(noted.pop(i))
         if left_out := sum([each.left_out for each in noted.values()]):
-            self._scorer.outcome.tally["traits_left_out"] += left_out
+            self.outcome.tally["traits_left_out"] += left_out
 
     def _note_amounts(self, batch: ColumnBatch, counted: Sequence[int], rows: Column) -> None:
         """Note the amounts of the events that the kernel counted."""
-        for i in counted:
-            event, row = batch.event(i), int(rows[i])
+        for event, row in zip(batch.events(counted), rows[counted].tolist(), strict=True):
             for hit in self.rules.match(event.name, event.values).hits:
                 if hit.rule.amount_at is not None:
                     self._table.rare.note_detail(row, event, hit)
-                    self._scorer.outcome.amounts.setdefault(hit.rule.name, []).append(hit.amount)
+                    self.outcome.amounts.setdefault(hit.rule.name, []).append(hit.amount)
 
     def _note_fired(self, fired: Column, idle: Column) -> None:
         """Add up how often each signal counted: its matches minus the events that did not count."""
-        names, numbers = self._scorer.outcome.fired, list(self._table.signals.numbers)
+        names, numbers = self.outcome.fired, list(self._table.signals.numbers)
         for match in np.flatnonzero(fired).tolist():
             for signal in self._table.plain.matches[match].signals:
                 names[self.rules.by_id[signal].name] += int(fired[match])
@@ -133,7 +130,7 @@ class AcceleratedScorer(AcceleratedLeads):
         first: dict[str, int] = {}
         for i, lead_id in unmatched_ids.items():
             first.setdefault(lead_id, i)
-        states, at_home = self._scorer.states, self._scorer.at_home
+        states, at_home = self.states, self.at_home
         new = [
             i
             for lead_id, i in first.items()
@@ -141,10 +138,10 @@ class AcceleratedScorer(AcceleratedLeads):
         ]
         if new:
             ids = [unmatched_ids[i] for i in new]
-            self._table.add_new_leads(ids, batch.ats[new], batch.arrivals[new], self._scorer.fresh_slack)
+            self._table.add_new_leads(ids, batch.ats[new], batch.arrivals[new], self.fresh_slack)
             for lead_id in ids:
                 del states[lead_id]
-            self._scorer.outcome.tally["leads"] += len(new)
+            self.outcome.tally["leads"] += len(new)
         for i, lead_id in unmatched_ids.items():
             rows[i] = known.get(lead_id, NOWHERE)
         return rows
@@ -152,8 +149,9 @@ class AcceleratedScorer(AcceleratedLeads):
     def _apply_left_inputs(self, batch: ColumnBatch, left: Sequence[int]) -> None:
         """Apply the inputs that the kernel left to ``Scorer``."""
         if left:
-            with self._leads_as_objects(dict.fromkeys(batch.lead_id(i) for i in left)):
-                self._scorer.apply_batch(PlainBatch([(batch.offset(i), batch.input(i)) for i in left]))
+            inputs = [(batch.offset(i), batch.input(i)) for i in left]
+            with self._leads_as_objects(dict.fromkeys(item.lead_id for _, item in inputs)):
+                super().apply_batch(PlainBatch(inputs))
 
     # Time -----------------------------------------------------------------------------------------------------
 
@@ -169,20 +167,20 @@ class AcceleratedScorer(AcceleratedLeads):
         nows = np.maximum(leads["clock"][rows], now_ms)
         calm = (nows < leads["calm_until"][rows]) & (leads["touched"][rows] == 0) & (not self.rescoring)
         rows, nows = rows[calm], nows[calm]
-        changed, _, change, _ = update_scores(self._table, self._scorer.outcome.ranks, rows, nows)
+        changed, _, change, _ = update_scores(self._table, self.outcome.ranks, rows, nows)
         far = changed | (change >= CLOSE_MS)
         rows = rows[far]
-        self._scorer.outcome.dirty.update(self._table.ids[row] for row in rows[leads["unsent"][rows] == 1].tolist())
+        self.outcome.dirty.update(self._table.ids[row] for row in rows[leads["unsent"][rows] == 1].tolist())
         self._schedule(rows, after(nows[far], change[far]))
         done = {self._table.ids[row] for row in rows.tolist()}
         others = [lead_id for lead_id in lead_ids if lead_id not in done]
         with self._leads_as_objects(others):
-            self._scorer.advance_due(others, now_ms)
+            super().advance_due(others, now_ms)
 
     def _schedule(self, rows: Column, at: Column) -> None:
         """Set the due times of rows."""
         self._table.leads["due"][rows] = at
-        due = self._scorer.outcome.due
+        due = self.outcome.due
         for row, at_ms in zip(rows.tolist(), at.tolist(), strict=True):
             due[self._table.ids[row]] = None if at_ms == NEVER else at_ms
 
@@ -190,7 +188,7 @@ class AcceleratedScorer(AcceleratedLeads):
 
     def finish(self) -> Outcome:
         """End the step and return what it changed."""
-        outcome = self._scorer.finish()
+        outcome = super().finish()
         begun = list(outcome.blobs)
         table, leads = self._table, self._table.leads
         rows = np.unique(np.concatenate([_NO_ROWS, *self._rows_of_step]))
@@ -201,7 +199,7 @@ class AcceleratedScorer(AcceleratedLeads):
             outcome.packed = table.pack(rows)
             outcome.dirty.update(outcome.packed.lead_ids)
         table.rare.end_step()
-        states = self._scorer.states
+        states = self.states
         self.put_leads({lead_id: state for lead_id in begun if (state := states.get(lead_id)) is not None})
         return outcome
 
@@ -210,12 +208,12 @@ class AcceleratedScorer(AcceleratedLeads):
         lead_ids = list(lead_ids)
         known, leads = self._table.rows, self._table.leads
         rows = np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
-        self._scorer.update_ranking([lead_id for lead_id in lead_ids if lead_id not in known])
+        super().update_ranking([lead_id for lead_id in lead_ids if lead_id not in known])
         rows = rows[leads["stale"][rows] == 1]
         if not len(rows):
             return
         nows = leads["clock"][rows]
-        _, calm, change, slack = update_scores(self._table, self._scorer.outcome.ranks, rows, nows)
+        _, calm, change, slack = update_scores(self._table, self.outcome.ranks, rows, nows)
         decided = leads["calm_until"][rows] != -np.inf
         leads["calm_until"][rows[decided]] = nows[decided] + calm[decided] - 1
         leads["slack"][rows[decided]] = slack[decided]
@@ -225,36 +223,24 @@ class AcceleratedScorer(AcceleratedLeads):
 
     def standings(self, lead_ids: Iterable[str], at_ms: int) -> dict[str, list[Standing]]:
         """Score and stage of each lead on each scorecard, at ``at_ms`` or at its clock if that is later."""
-        known, states = self._table.rows, self._scorer.states
-        lead_ids = list(lead_ids)
-        found = standings(self._table, [row for i in lead_ids if (row := known.get(i)) is not None], at_ms)
-        for lead_id in lead_ids:
-            if lead_id not in known and isinstance(lead := states.get(lead_id), Lead):
-                found[lead_id] = [standing(card, lead, max(at_ms, lead.clock)) for card in self.rules.cards]
-        return found
+        known, lead_ids = self._table.rows, list(lead_ids)
+        found = standings(self._table, [known[i] for i in lead_ids if i in known], at_ms)
+        return found | super().standings([i for i in lead_ids if i not in known], at_ms)
 
     def unsent(self, lead_ids: Iterable[str]) -> list[str]:
         """The leads whose score or stage must be published, including redirects and erasures."""
-        rows, unsent = self._table.rows, self._table.leads["unsent"]
-        return [
-            i for i in lead_ids if (unsent[row] if (row := rows.get(i)) is not None else bool(self._scorer.unsent([i])))
-        ]
+        rows, unsent, lead_ids = self._table.rows, self._table.leads["unsent"], list(lead_ids)
+        others = set(super().unsent([i for i in lead_ids if i not in rows]))
+        return [i for i in lead_ids if (unsent[rows[i]] if i in rows else i in others)]
 
     def ahead(self, standings: Mapping[str, Sequence[Standing]]) -> list[str]:
         """The leads of which a score differs from the one in the ranking."""
-        rows, states, cards = self._table.rows, self._scorer.states, self.rules.cards
-        found = []
-        for lead_id, known in standings.items():
-            if (row := rows.get(lead_id)) is not None:
-                shown = self._table.cards.scores["shown"][row].tolist()
-            else:
-                lead = states[lead_id]
-                known_ranks = lead.shown if isinstance(lead, Lead) else {}
-                shown = [known_ranks.get(card.name, NOT_SHOWN) for card in cards]
-            scores = [published(each.score.exact) for each in known]
-            if NOT_SHOWN in shown or scores != [card.shown(rank) for card, rank in zip(cards, shown, strict=True)]:
+        rows, scores, found = self._table.rows, self._table.cards.scores["shown"], list[str]()
+        for lead_id in standings.keys() & rows.keys():
+            shown = zip(self.rules.cards, scores[rows[lead_id]].tolist(), standings[lead_id], strict=True)
+            if any(known == NOT_SHOWN or published(s.score.exact) != card.shown(known) for card, known, s in shown):
                 found.append(lead_id)
-        return found
+        return found + super().ahead({i: known for i, known in standings.items() if i not in rows})
 
     def mark_sent(self, lead_ids: Iterable[str]) -> None:
         """Note that the current scores of these leads were published."""
@@ -263,4 +249,4 @@ class AcceleratedScorer(AcceleratedLeads):
             if (row := rows.get(lead_id)) is not None:
                 unsent[row] = 0
             else:
-                self._scorer.mark_sent([lead_id])
+                super().mark_sent([lead_id])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -16,15 +16,6 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 
 _THEN = "1970-01-01T00:00:00.000Z"
-
-
-@dataclass(frozen=True)
-class _Record:
-    offset: int
-    value: bytes
-    timestamp: int = 0
-    key: bytes | None = None
-    headers: tuple[Any, ...] = ()
 
 
 def warm_up() -> None:
@@ -56,12 +47,12 @@ def warm_up() -> None:
     names.remove(0)
 
 
-def _record(number: int) -> _Record:
+def _record(number: int) -> Any:
     sent = {"type": "page", "name": str(number), "messageId": str(number), "userId": "lead", "timestamp": _THEN}
-    return _Record(number, orjson.dumps(sent))
+    return SimpleNamespace(offset=number, value=orjson.dumps(sent), timestamp=0, key=None, headers=())
 
 
-def _decode_and_score(codec: AcceleratedCodec, scorer: AcceleratedScorer, records: list[_Record]) -> None:
+def _decode_and_score(codec: AcceleratedCodec, scorer: AcceleratedScorer, records: list[Any]) -> None:
     batch = codec.decode_batch(records, [""] * len(records)).batch
     for lead_id in scorer.missing(batch):
         scorer.put_lead(lead_id, None)

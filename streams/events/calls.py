@@ -23,6 +23,7 @@ MAX_TRAIT_CHARS: Final = 1024
 MAX_TRAIT_DEPTH: Final = 3
 MAX_ELEMENTS: Final = 64
 MAX_ELEMENT_BYTES: Final = 1024
+_ELEMENTS: Final = (str, bool, float)
 RETRACTION: Final = "Event Retracted"
 """The track call that retracts the event with the id in ``properties.messageId``."""
 
@@ -76,17 +77,15 @@ def from_public_key(sent: Mapping[str, Any]) -> bool:
 
 
 def traits_of(sent: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The traits in an event by dotted name; those of a group have the prefix ``group.``. null takes a trait back."""
+    """The traits in an event by dotted name; those in ``traits`` come before those in ``context.traits``.
+
+    Those of a group have the prefix ``group.``. null takes a trait back.
+    """
     context = sent.get("context")
     inner = context.get("traits") if isinstance(context, dict) else None
-    return flat_traits(inner, sent.get("traits"), "group." if sent.get("type") == "group" else "")
-
-
-def flat_traits(inner: Any, traits: Any, prefix: str = "") -> dict[str, Any] | None:
-    """Traits by dotted name: those in ``context.traits``, and those in ``traits``, which come first."""
     found: dict[str, Any] = {}
     _flatten(inner, "", found)
-    _flatten(traits, prefix, found)
+    _flatten(sent.get("traits"), "group." if sent.get("type") == "group" else "", found)
     return found or None
 
 
@@ -96,23 +95,19 @@ def _flatten(traits: Any, prefix: str, found: dict[str, Any], depth: int = 1) ->
     for name, value in traits.items():
         if len(prefix) + len(name) > MAX_TRAIT_NAME_CHARS:
             continue
-        if isinstance(value, dict):
+        if isinstance(value, str):
+            found[prefix + name] = value[:MAX_TRAIT_CHARS]
+        elif isinstance(value, dict):
             if depth < MAX_TRAIT_DEPTH:
                 _flatten(value, f"{prefix}{name}.", found, depth + 1)
         elif _is_trait(value):
-            found[prefix + name] = _shortened(value)
+            found[prefix + name] = _elements(value) if isinstance(value, list) else value
 
 
 def _is_trait(value: Any) -> bool:
     if isinstance(value, list):
         return not value or any(map(_is_element, value))
     return value is None or _is_element(value)
-
-
-def _shortened(value: Any) -> Any:
-    if isinstance(value, str):
-        return value[:MAX_TRAIT_CHARS]
-    return _elements(value) if isinstance(value, list) else value
 
 
 def _elements(values: list[Any]) -> list[Any]:
@@ -123,7 +118,7 @@ def _elements(values: list[Any]) -> list[Any]:
 
 def _is_element(value: Any) -> bool:
     """Whether it is a text, a boolean, or a number that floats tell from its neighbours."""
-    return isinstance(value, str | bool | float) or (isinstance(value, int) and abs(value) < 2**53)
+    return isinstance(value, _ELEMENTS) or (isinstance(value, int) and abs(value) < 2**53)
 
 
 def _cut(text: str) -> str:

@@ -27,6 +27,15 @@ For a record without an event, its control record or reject; None if the record 
 B_co = TypeVar("B_co", bound=Batch, covariant=True)
 
 
+class Extras(NamedTuple):
+    """The parts that few events have."""
+
+    traits: dict[str, Any] | None = None
+    touch: tuple[str, str, str] | None = None
+    public: bool = False
+    """Whether it has traits and came with a public write key."""
+
+
 class Decoded(NamedTuple, Generic[B_co]):
     """The inputs decoded from records, and the rejected records."""
 
@@ -93,13 +102,19 @@ class Codec:
             return refused.reject
         message_id = known_id(sent.get("messageId")) or xxh3_128_hexdigest(raw)
         values = tuple(_lookup(sent, keys) for keys in self._keys)
-        touch = touch_of(_lookup(sent, ("context", "campaign")))
         at = event_time(sent, arrival)
         self._unreadable_times += at == arrival and has_unreadable_time(sent)
-        traits = traits_of(sent)
-        public = traits is not None and from_public_key(sent)
+        traits, touch, public = extras_of(sent)
         known = names_user(sent, lead_id)
         return LeadEvent(lead_id, name, values, message_id, at, arrival, traits, touch, raw, public, known)
+
+
+def extras_of(sent: Mapping[str, Any]) -> Extras:
+    """The traits and the campaign of an event."""
+    traits = traits_of(sent)
+    return Extras(
+        traits, _touch_of(_lookup(sent, ("context", "campaign"))), traits is not None and from_public_key(sent)
+    )
 
 
 def _lookup(sent: Any, keys: tuple[str, ...]) -> Any:
@@ -110,7 +125,7 @@ def _lookup(sent: Any, keys: tuple[str, ...]) -> Any:
     return sent
 
 
-def touch_of(campaign: Any) -> tuple[str, str, str] | None:
+def _touch_of(campaign: Any) -> tuple[str, str, str] | None:
     """The source, medium and name of a campaign, if its source is known."""
     source = _lookup(campaign, ("source",))
     if not isinstance(source, str) or not source:

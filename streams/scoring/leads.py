@@ -64,7 +64,7 @@ class Leads:
 
     def put_lead(self, lead_id: str, blob: bytes | None) -> None:
         """Load the stored form of a lead; None if it has none."""
-        self.states[lead_id] = None if blob is None else decode(blob)
+        self.put_leads({lead_id: None if blob is None else decode(blob)})
 
     def put_leads(self, states: Mapping[str, State | None]) -> None:
         """Put leads into memory; None for a lead without a state."""

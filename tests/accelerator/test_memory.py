@@ -58,12 +58,12 @@ def test_a_size_beyond_the_buffer_is_detected() -> None:
         Output(3).written(4)
 
 
-def test_an_incomplete_id_is_not_read() -> None:
-    leads, recent = new_leads(1), new_recent(64, 1)
-    nothing = np.zeros(0, np.int64)
-    ring = np.frombuffer(b"abcdefg", np.uint8)
-    kernel_memory.unpack(leads, recent, 0, ring[:0], nothing, nothing.astype(np.uint64), ring)
-    assert (leads["olds"][0], int(recent.old[0, 0]).to_bytes(6, "big")) == (1, b"abcdef")
+def test_only_the_counted_ids_are_read() -> None:
+    leads, recent, rows = new_leads(2), new_recent(64, 2), np.arange(2)
+    nothing, none, rings = np.zeros(0, np.int64), np.zeros(2, np.int64), np.frombuffer(b"abcdefghijklm", np.uint8)
+    kernel_memory.unpack(leads, recent, rows, rings[:0], none, nothing, nothing.astype(np.uint64), rings, none + 1)
+    assert leads["olds"].tolist() == [1, 1]
+    assert [int(recent.old[row, 0]).to_bytes(6, "big") for row in rows] == [b"abcdef", b"ghijkl"]
 
 
 @pytest.mark.parametrize("value", WHOLE)

@@ -29,7 +29,6 @@ from streams.accelerator.kernels.memory import has_room, has_value, knows, remem
 from streams.accelerator.kernels.score import advance_unchanged, settle_unchanged
 from streams.accelerator.layout import Cards, Matches, Model, Recent, Slots, Windows
 
-DONE, FULL = 0, 1
 DUPLICATE, ERASED, OVER_LIMIT, TOO_LATE = range(4)
 """Indexes of counts: duplicates, events of erased leads, events over a limit, and late events of a limited signal."""
 TALLIES: Final = ("duplicates", "erased", "limited", "late")
@@ -49,7 +48,7 @@ def apply(
     of each match; ``idle`` counts, for each signal, those of them that did not count.
 
     Returns:
-        FULL and the next event if the columns are too short for it, else DONE; and the number of events left.
+        The next event if the columns are too short for it, else the number of events; and the number of events left.
     """
     # Local names, because reading an array from a tuple costs more than using it.
     names, slots, inside, signals, matches, hits = s.names, s.slots, k.inside, m.signals, h.matches, h.hits
@@ -65,9 +64,9 @@ def apply(
         if match >= 0:
             hit = matches[match]
             if not has_room(lead, hit, names.shape[1], used[0], used[1], digests.shape[0], old.shape[0]):
-                return FULL, i, lefts
+                return i, lefts
             if hit.counted and not has_room_for_windows(hit, w):
-                return FULL, i, lefts
+                return i, lefts
             taken = not (
                 (hit.scaled and has_values and has_value(lead, r)) or (lead.amounts and e[i].value != np.uint64(0))
             ) and (
@@ -96,7 +95,7 @@ def apply(
                         else:
                             for j in range(hit.first, hit.last):
                                 signal = hits[j].signal
-                                rate, amount = signals[signal].rate, hits[j].fixed + hits[j].scaled * e[i].amount
+                                rate, amount = signals[signal].rate, e[i].amount if hits[j].scaled else 1.0
                                 add(lead, names, slots, row, signal, rate, at - lead.base, amount)
                             lead.slack -= gain
                         if taken:
@@ -119,7 +118,7 @@ def apply(
             lead.stuck = 1
             left[lefts] = i
             lefts += 1
-    return DONE, e.shape[0], lefts
+    return e.shape[0], lefts
 
 
 @compiled
@@ -161,13 +160,13 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
     gain, moved = 0.0, False
     for j in range(first, hit.last):
         signal = hits[j].signal
-        rule = m.signals[signal]
+        rule, amount = m.signals[signal], event.amount if hits[j].scaled else 1.0
         if rule.most:
             counted[j - first] = count(c, s, m, w, row, signal, at, event.arrival, now, event.value)
         else:
-            add(lead, s.names, s.slots, row, signal, rule.rate, at, hits[j].fixed + hits[j].scaled * event.amount)
+            add(lead, s.names, s.slots, row, signal, rule.rate, at, amount)
         if counted[j - first] == ADDED or counted[j - first] == MOVED:
-            gain += rule.gain * (hits[j].fixed + hits[j].scaled * event.amount)
+            gain += rule.gain * amount
             moved = moved or counted[j - first] == MOVED
     harmless = gain < lead.slack and not ((moved and hit.beyond_gain) or (inside and (moved or hit.beyond_gain)))
     if is_certain or harmless:

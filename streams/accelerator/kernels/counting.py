@@ -120,18 +120,6 @@ def add(lead, names, slots, row, signal, rate, at, amount):
 
 
 @compiled
-def _raise(slot, rate, at, amount):
-    """The part of ``add`` for an existing signal; ``add`` repeats it to save a call for every plain event."""
-    ahead = at - slot.ref
-    if ahead >= 0:
-        slot.amount = slot.amount * exp2(-ahead * rate) + amount
-        slot.ref = at
-    else:
-        slot.amount += amount * exp2(ahead * rate)
-    slot.count += 1
-
-
-@compiled
 def _is_closed(rule, at_ms, now_ms):
     """``Counter._closed``."""
     return not is_endless(rule) and now_ms > bucket_start(rule, bucket_of(rule, at_ms) + 1) + rule.lateness
@@ -151,7 +139,7 @@ def _count_limited(lead, s, w, window, rule, row, slot, at, now):
             first -= 1
     if last - first < rule.most:
         insert(w, window, at, np.uint64(0))
-        _raise(s.slots[row, slot], rule.rate, at, 1.0)
+        add(lead, s.names, s.slots, row, s.names[row, slot], rule.rate, at, 1.0)
         return ADDED
     if at > w.ats[last - 1] or (at == w.ats[last - 1] and w.values[last - 1] == np.uint64(0)):
         return LIMITED
@@ -179,7 +167,7 @@ def _count_distinct(lead, s, w, window, rule, row, slot, at, value):
         drop(w, window, latest)
     elif not rule.limited:
         insert(w, window, at, value)
-        _raise(s.slots[row, slot], rule.rate, at, 1.0)
+        add(lead, s.names, s.slots, row, s.names[row, slot], rule.rate, at, 1.0)
         return ADDED
     insert(w, window, at, value)
     _recompute(lead, s, w, window, rule, row, slot)

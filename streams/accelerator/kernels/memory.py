@@ -69,13 +69,7 @@ def remember_in_place(lead, digests, events, old, digest, at, group):
     if lead.recents == RECENT:
         if lead.old_block < 0:
             return np.int64(-1)
-        oldest = digests[lead.block + lead.first]
-        if lead.olds < OLDER:
-            old[lead.old_block, lead.olds] = oldest
-            lead.olds += 1
-        else:
-            old[lead.old_block, lead.old_first] = oldest
-            lead.old_first = lead.old_first + 1 if lead.old_first + 1 < OLDER else 0
+        _push(lead, old, digests[lead.block + lead.first])
         lead.first = (lead.first + 1) & (places - 1)
         lead.recents -= 1
     elif lead.recents == places:
@@ -93,17 +87,12 @@ def remember(c, r, row, digest, at, group, value):
         note_id(c, r, row, digest)
         return
     if c[row].recents == RECENT:
-        oldest = c[row].block + c[row].first
-        note_id(c, r, row, r.digests[oldest])
-        c[row].first = (c[row].first + 1) & ((MIN_ROOM << c[row].room) - 1)
-        c[row].recents -= 1
+        _ensure_old_block(c, r, row)
     elif c[row].room < 0 or c[row].recents == MIN_ROOM << c[row].room:
         _enlarge(c, r, row)
-    place = c[row].block + ((c[row].first + c[row].recents) & ((MIN_ROOM << c[row].room) - 1))
-    r.digests[place], r.events[place] = digest, event_of(at, group)
+    place = remember_in_place(c[row], r.digests, r.events, r.old, digest, at, group)
     if r.values.shape[0]:
         r.values[place] = value
-    c[row].recents += 1
 
 
 @compiled
@@ -142,6 +131,13 @@ def forget(c, r: Recent, row, everything):
 @compiled
 def note_id(c, r: Recent, row, digest):
     """``Lead.note_id``."""
+    _ensure_old_block(c, r, row)
+    _push(c[row], r.old, digest)
+
+
+@compiled
+def _ensure_old_block(c, r: Recent, row):
+    """Allocate the block of older message ids if the lead has none; the columns have room."""
     if c[row].old_block < 0:
         if r.used[2] >= 0:
             c[row].old_block = r.used[2]
@@ -149,36 +145,37 @@ def note_id(c, r: Recent, row, digest):
         else:
             c[row].old_block = r.used[1]
             r.used[1] += 1
-    if c[row].olds < OLDER:
-        r.old[c[row].old_block, c[row].olds] = digest
-        c[row].olds += 1
+
+
+@compiled
+def _push(lead, old, digest):
+    """Add an older message id; the oldest one of OLDER makes room for it."""
+    if lead.olds < OLDER:
+        old[lead.old_block, lead.olds] = digest
+        lead.olds += 1
     else:
-        r.old[c[row].old_block, c[row].old_first] = digest
-        c[row].old_first = (c[row].old_first + 1) % OLDER
+        old[lead.old_block, lead.old_first] = digest
+        lead.old_first = lead.old_first + 1 if lead.old_first + 1 < OLDER else 0
 
 
 @compiled
-def unpack(c, r: Recent, row, recent, groups, values, ring):
-    """Load ``Lead.recent`` and ``Lead.ring``, with the sets as group numbers; the columns have room."""
-    for i in range(groups.shape[0]):
-        at = i * ENTRY_BYTES
-        since = _number(recent, at + ID_BYTES, AT_BYTES)
-        if since >= NEAR_MS:
-            since -= 2 * NEAR_MS
-        remember(c, r, row, np.uint64(_number(recent, at, ID_BYTES)), since, groups[i], values[i])
-    for at in range(0, ring.shape[0] - ID_BYTES + 1, ID_BYTES):
-        note_id(c, r, row, np.uint64(_number(ring, at, ID_BYTES)))
+def unpack(c, r: Recent, rows, recent, events, groups, values, rings, ids):
+    """Load ``Lead.recent`` and ``Lead.ring`` of each of ``rows``; the columns have room.
 
-
-@compiled
-def unpack_all(c, r: Recent, rows, recent, events, groups, values, rings, ids):
-    """``unpack`` for each of ``rows``, given the numbers of their events and older ids; the columns have room."""
-    event, byte = 0, 0
+    The leads follow one another: ``events`` and ``ids`` count what each has. Sets are given as group numbers.
+    """
+    event, digest = 0, 0
     for i in range(rows.shape[0]):
-        end, end_byte = event + events[i], byte + ids[i] * ID_BYTES
-        entries = recent[event * ENTRY_BYTES : end * ENTRY_BYTES]
-        unpack(c, r, rows[i], entries, groups[event:end], values[event:end], rings[byte:end_byte])
-        event, byte = end, end_byte
+        for _ in range(events[i]):
+            at = event * ENTRY_BYTES
+            since = _number(recent, at + ID_BYTES, AT_BYTES)
+            if since >= NEAR_MS:
+                since -= 2 * NEAR_MS
+            remember(c, r, rows[i], np.uint64(_number(recent, at, ID_BYTES)), since, groups[event], values[event])
+            event += 1
+        for _ in range(ids[i]):
+            note_id(c, r, rows[i], np.uint64(_number(rings, digest * ID_BYTES, ID_BYTES)))
+            digest += 1
 
 
 @compiled

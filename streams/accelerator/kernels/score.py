@@ -17,11 +17,10 @@ from streams.scoring.search import FLOAT_ERROR
 @compiled
 def advance_unchanged(c, s, k, m, row, arrival, rescoring):
     """``Leads.advance`` if no stage changes up to ``arrival``; False if one may."""
-    if c[row].calm_until == -inf and (rescoring or not settle_unchanged(c, s, k, m, row, c[row].clock)):
+    if rescoring and c[row].calm_until == -inf:
         return False
-    if arrival >= c[row].calm_until:
-        calm, slack = _bounds(c, s, k, m, row, c[row].clock)
-        c[row].calm_until, c[row].slack = c[row].clock + calm - 1, slack
+    if arrival >= c[row].calm_until and not settle_unchanged(c, s, k, m, row, c[row].clock):
+        return False
     return arrival < c[row].calm_until
 
 
@@ -38,15 +37,6 @@ def settle_unchanged(c, s, k, m, row, now):
             calm, slack = min(calm, card_calm), min(slack, card_slack)
     c[row].calm_until, c[row].slack = now + calm - 1, slack
     return True
-
-
-@compiled
-def _bounds(c, s, k, m, row, now):
-    calm, slack = inf, inf
-    for card in range(m.cards.shape[0]):
-        card_calm, _, card_slack = bound_next_change(c, s, k, m, row, card, read(c, s, k, m, row, card, now))
-        calm, slack = min(calm, card_calm), min(slack, card_slack)
-    return calm, slack
 
 
 @compiled
