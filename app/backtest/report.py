@@ -131,7 +131,7 @@ def render_report(result: View) -> str:
     """The report as one HTML file without external parts."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(number=number, percent=percent, day=day, words=words)
-    environment.globals.update(plots=plots_of)
+    environment.globals.update(plots=plots_of, weeks=_week_rows, groups=_group_rows)
     style = files("app.board").joinpath("static/board.css").read_text("utf-8")
     template = files("app.backtest").joinpath("report.html").read_text("utf-8")
     return environment.from_string(template).render(result=result, style=style)
@@ -189,6 +189,30 @@ def _range(group: View) -> str:
 
 def _band_title(group: View) -> str:
     return f"{_range(group)}: {number(group['won'])} of {number(group['leads'])} won"
+
+
+# Tables ---------------------------------------------------------------------------------------------------------
+
+
+def _week_rows(card: View) -> list[list[str]]:
+    counts = ("entered", "left", "alerts")
+    return [[day(week["week"]), *(number(week[name]) for name in counts)] for week in card["weeks"]]
+
+
+def _group_rows(groups: list[View]) -> list[list[str]]:
+    return [_group_row(group) for group in groups]
+
+
+def _group_row(group: View) -> list[str]:
+    row = [f"{number(group['from'])} to {number(group['to'])}", number(group["leads"])]
+    if "won" in group:
+        row += [number(group["won"]), percent(group["win_rate"])]
+    if "lift" in group:
+        row.append(number(group["lift"]))
+    if "interval" in group:
+        low, high = group["interval"] or (None, None)
+        row.append(f"{percent(low)} to {percent(high)}")
+    return row
 
 
 # Texts ----------------------------------------------------------------------------------------------------------

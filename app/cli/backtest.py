@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from app.backtest.export import BadExport, ExportFile
 from app.backtest.outcomes import LOST, WON
@@ -197,7 +197,7 @@ async def _open_topic(settings: Settings) -> AsyncIterator[EventSource]:
 def _progress_bar(total: int) -> Iterator[Callable[[str, int], None]]:
     """A progress bar on stderr, if that is a terminal; the events are read twice."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Reading", total=2 * total)
         yield lambda step, taken: progress.update(task, description=step, completed=taken)

@@ -113,6 +113,7 @@ def test_the_report_needs_nothing_else_and_shows_texts_as_they_are(files: Path) 
     assert NAME in report.text
     assert not re.search(r"url\(|@import|https?:", html)
     assert report.seen.count("svg") == 5  # the logo and four plots
+    assert report.seen.count("details") == 4
     for text in (
         "Leads by week",
         "Won by tenth",
@@ -123,7 +124,7 @@ def test_the_report_needs_nothing_else_and_shows_texts_as_they_are(files: Path) 
         assert text in report.text
 
 
-def test_the_report_without_outcomes_tells_how_to_name_them(files: Path) -> None:
+def test_the_report_without_outcomes_explains_how_to_name_them(files: Path) -> None:
     assert run_on_export("--outcome", "Signed", "--lost", "Gone").exit_code == 0
     assert "No lead has an event Signed, Gone" in read_report(files / "backtest.html").text
 
