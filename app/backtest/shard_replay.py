@@ -6,7 +6,6 @@ end of the backtest. The transitions, their ids and times are those that a timer
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +24,8 @@ from streams.transport.topics import partition_of
 
 PORTION: Final = 1000
 """The number of records scored at a time; more would not fit into the processor's cache."""
+MAX_HOPS: Final = 32
+"""Redirects that a record follows; ids that are used as two kinds of identity can redirect in a circle."""
 LEADS: Final = 5000
 """The number of leads advanced at a time."""
 
@@ -64,7 +65,6 @@ class ShardReplay:
         self.answers: dict[int, list[Standing] | None] = {}
         """Number of a question -> standing on each scorecard; None for a lead without any event yet."""
         self.lead_ids: dict[str, None] = {}
-        self.tally: Counter[str] = Counter()
         self._scorer = env.implementation.scorer(
             rules, lambda lead_id: partition_of(lead_id, partitions, murmur2) == partition
         )
@@ -112,8 +112,10 @@ class ShardReplay:
 
     def deliver_forwarded(self) -> None:
         """Score what was forwarded, until there is no more: for one partition, whose log has no such records."""
-        while self.sent:
+        for _ in range(MAX_HOPS):
             waiting, self.sent = self.sent, {}
+            if not waiting:
+                break
             self.score_records([made_here(sent, self.done + i) for i, sent in enumerate(waiting.values())])
 
     def _change_rules(self, rules: Rules, at_ms: int) -> None:
@@ -127,7 +129,6 @@ class ShardReplay:
     def _finish(self) -> None:
         outcome = self._scorer.finish()
         self.transitions += [crossing.transition for crossing in outcome.crossings]
-        self.tally += outcome.tally
         for outgoing in forward_records(outcome, "", self.partition):
             self.sent[outgoing.headers[-1][1]] = outgoing
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -14,12 +15,18 @@ from app.backtest.outcomes import OutcomeFinder
 from app.backtest.records import LogRecord, Unreadable
 from app.backtest.report import describe, render_report, summary_lines
 from app.backtest.session import Findings, NoEvents, Order, run_backtest
+from app.backtest.shard_replay import ShardReplay
+from streams.environment import Environment
+from streams.events.outgoing import Outgoing
 from streams.events.records import SOURCE_HEADER
 from streams.events.times import LAST_MS
-from streams.implementation import Implementation
+from streams.implementation import REFERENCE, Implementation
+from streams.metrics import Metrics
 from streams.scorefile import load
 from streams.scoring.rules import Rules
 from streams.shard.alert import rfc3339
+from streams.store.memory import MemoryStore
+from streams.transport.topics import Partitioner, Topics
 from streams.units import DAY_MS, HOUR_MS
 
 MONDAY_MS = 1_767_571_200_000
@@ -235,3 +242,18 @@ async def test_a_scorecard_without_stages_has_scores_only(tmp_path: Path, implem
     result = describe(found, order, source, ("card.yaml", ""), 1.0)
     assert "no stage: 0 entries" in "\n".join(summary_lines(result))
     assert "no stage" in render_report(result)
+
+
+def test_a_record_that_is_forwarded_in_a_circle_is_dropped() -> None:
+    env = Environment(MemoryStore(), Topics(), Partitioner(1), Metrics(), "backtest", implementation=REFERENCE)
+    shard = ShardReplay(0, RULES, env, Unreadable())
+    rounds = []
+
+    def forward_again(records: Sequence[Any]) -> None:
+        rounds.append(records)
+        shard.sent = {b"~0:1": Outgoing("", b"ana", b"{}", at(0), [])}
+
+    forward_again([])
+    with patch.object(shard, "score_records", forward_again):
+        shard.deliver_forwarded()
+    assert 10 < len(rounds) < 100
