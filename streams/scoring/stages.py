@@ -80,7 +80,7 @@ def settle(  # noqa: PLR0913, PLR0917 - they are all needed
         if not card.stages:
             continue
         reading = read(card, lead, now_ms)
-        reason = cause if reading.applies or cause is SCORECARD else Cause(NOT_APPLICABLE, cause.event)
+        reason = cause if reading.applies or cause.name == SCORECARD.name else Cause(NOT_APPLICABLE, cause.event)
         for rule in card.stages:
             latch = lead.latches.get(rule.key)
             if flips(card, rule, lead, reading, now_ms) or (
