@@ -13,6 +13,7 @@ from app.cli.common import open_store, run
 from app.cli.file_commands import check_file
 from app.cli.scorecards_diff import diff
 from app.scorecards.cases_grammar import cases_schema
+from app.scorecards.text import describe_condition
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.agreement import NAME, Scorecards, publish, version_of
@@ -100,5 +101,7 @@ def _line(card: Scorecard) -> str:
     )
     label = f" ({card.label})" if card.label else ""
     label += ", shadow" if card.shadow else ""
+    if applies := describe_condition(card.applies_to):
+        label += f", if {applies}"
     size = f"{len(card.points)} signals, {len(card.fit)} fit lines"
     return f"scorecard   {card.name}{label}: {size}; stages: {stages or 'none'}"
