@@ -8,7 +8,8 @@ from app.backtest.log_replay import Replay
 from app.backtest.measure import CardRun, Prediction, Side, target_stage
 from app.backtest.outcomes import OutcomeFinder, Verdict
 from app.backtest.shard_replay import Question
-from streams.scoring.rules import UNIT, CardRule
+from streams.scoring.fit import UNIT
+from streams.scoring.rules import CardRule
 from streams.scoring.score import Standing
 from streams.units import DAY_MS
 
