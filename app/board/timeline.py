@@ -54,17 +54,17 @@ def _counted(lead: Lead, items: list[CountedSignal], rules: Rules) -> set[int]:
     """The ``id`` of the items that counted: all but those over a limit and those with a repeated value."""
     counted = set()
     for signal, group in _by_signal(items).items():
-        rule, window = rules.by_id.get(signal), lead.windows.get(signal)
-        if rule is None or rule.counter is None or window is None:
+        rule, ledger = rules.by_id.get(signal), lead.ledgers.get(signal)
+        if rule is None or rule.counter is None or ledger is None:
             counted |= set(map(id, group))
             continue
-        entries = list(window.entries)
+        entries = list(ledger.entries)
         first = entries[0][0] if entries else 0
         for item in group:
             if item.row in entries:
                 entries.remove(item.row)  # equal items count one by one
                 counted.add(id(item))
-            elif window.closed and item.row[0] < first:
+            elif ledger.closed and item.row[0] < first:
                 counted.add(id(item))  # its bucket is closed and summed up
     return counted
 

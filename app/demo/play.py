@@ -59,10 +59,10 @@ def facts(state: State | None) -> dict[str, Any]:
         signal: (ref + state.base, amount)
         for signal, ref, amount in zip(state.signals, state.ref, state.amount, strict=True)
     }
-    windows = {key: (w.entries, w.closed, w.closed_ref) for key, w in state.windows.items()}
+    ledgers = {key: (w.entries, w.closed, w.closed_ref) for key, w in state.ledgers.items()}
     latches = {key: latch.row() for key, latch in state.latches.items()}
     plain = {name: getattr(state, name) for name in same} | {"recent": state.remembered()}
-    return {"kind": "Lead", "amounts": at, "windows": windows, "latches": latches, **plain}
+    return {"kind": "Lead", "amounts": at, "ledgers": ledgers, "latches": latches, **plain}
 
 
 def essence(target: str, item: LeadEvent | Control) -> Any:

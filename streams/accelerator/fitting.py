@@ -14,13 +14,13 @@ def fits(lead: Lead) -> bool:
     """
     if len(lead.signals) > MAX_SIGNALS or len(lead.ring) > OLDER * ID_BYTES:
         return False
-    if list(lead.windows) != [signal for signal in lead.signals if signal in lead.windows]:
+    if list(lead.ledgers) != [signal for signal in lead.signals if signal in lead.ledgers]:
         return False
-    for window in lead.windows.values():
-        if len(window.entries) > DISTINCT_VALUES or any(entry[1] or entry[2] != 1 for entry in window.entries):
+    for ledger in lead.ledgers.values():
+        if len(ledger.entries) > DISTINCT_VALUES or any(entry[1] or entry[2] != 1 for entry in ledger.entries):
             return False
-        if len(window.entries) == DISTINCT_VALUES and not window.entries[-1][3]:
-            return False  # the window of a limited signal is full, so the kernel could not count any more
+        if len(ledger.entries) == DISTINCT_VALUES and not ledger.entries[-1][3]:
+            return False  # the ledger of a limited signal is full, so the kernel could not count any more
     return not lead.details or has_amounts(lead) or _has_values(lead)
 
 

@@ -33,9 +33,21 @@ class AcceleratedLeads(Scorer):
 
     def use_rules(self, rules: Rules) -> None:
         """Switch to other rules."""
+        if rules.timed:
+            self._leave_table()
         super().use_rules(rules)
         self._table.use_rules(rules)
         self._forget_matches()
+
+    def _leave_table(self) -> None:
+        """Move every lead to ``Scorer``, because the kernels do not know windows and other steps in time."""
+        rows = dict(self._table.rows)
+        leads = self._table.as_leads(list(rows.values())) if rows else []
+        for (lead_id, row), lead in zip(rows.items(), leads, strict=True):
+            self.states[lead_id] = lead
+            if self._table.leads["touched"][row]:
+                self.touched[lead_id] = lead
+            self._table.remove(row)
 
     def _forget_matches(self) -> None:
         self._kinds: list[tuple[str, tuple[Any, ...]]] = []
@@ -63,7 +75,11 @@ class AcceleratedLeads(Scorer):
 
     def put_leads(self, states: Mapping[str, State | None]) -> None:
         """Put leads into the table if they fit, else as objects; None for a lead without a state."""
-        fitting = {lead_id: lead for lead_id, lead in states.items() if isinstance(lead, Lead) and fits(lead)}
+        fitting = {
+            lead_id: lead
+            for lead_id, lead in states.items()
+            if isinstance(lead, Lead) and fits(lead) and not self.rules.timed
+        }
         for lead_id, state in states.items():
             if lead_id in fitting:
                 self.states.pop(lead_id, None)

@@ -54,7 +54,7 @@ def _put_signals(table: Table, rows: Column, sizes: Column, leads: Sequence[Lead
 
 def _put_rest(table: Table, row: int, lead: Lead) -> None:
     """Put the parts that few leads have."""
-    if lead.windows:
+    if lead.ledgers:
         _put_windows(table, row, lead)
     if table.rare.put(row, lead):
         table.derive(row, lead)
@@ -63,13 +63,13 @@ def _put_rest(table: Table, row: int, lead: Lead) -> None:
 
 
 def _put_windows(table: Table, row: int, lead: Lead) -> None:
-    entries = [entry for window in lead.windows.values() for entry in window.entries]
-    windows = lead.windows.values()
-    table.lengthen_windows(len(windows))
-    slots = np.array([lead.signals.index(signal) for signal in lead.windows], np.int64)
-    sizes = np.array([len(window.entries) for window in windows], np.int64)
-    closed = np.array([window.closed for window in windows], np.float64)
-    refs = np.array([window.closed_ref for window in windows], np.int64)
+    entries = [entry for ledger in lead.ledgers.values() for entry in ledger.entries]
+    ledgers = lead.ledgers.values()
+    table.lengthen_windows(len(ledgers))
+    slots = np.array([lead.signals.index(signal) for signal in lead.ledgers], np.int64)
+    sizes = np.array([len(each.entries) for each in ledgers], np.int64)
+    closed = np.array([each.closed for each in ledgers], np.float64)
+    refs = np.array([each.closed_ref for each in ledgers], np.int64)
     ats, values = np.array([entry[0] for entry in entries], np.int64), np.array([e[3] for e in entries], np.uint64)
     kernel_windows.load_windows(table.slots, table.windows, row, slots, sizes, closed, refs, ats, values)
 

@@ -74,13 +74,14 @@ class PlainMatches:
     def __init__(self, rules: Rules, signals: Signals) -> None:
         self._gains = {rule.id: (gain(rules, rule.id), beyond_gain(rules, rule)) for rule in rules.by_id.values()}
         self._signals = signals
+        self._timed = rules.timed
         self._numbers: dict[tuple[int, ...], int] = {}
         self.matches: list[Match] = []
         self.columns = self._columns()
 
     def number(self, match: Match) -> int:
         """The number of a match; ``kernel.NOT_PLAIN`` if the kernel cannot apply it."""
-        if len(self._gains) > MAX_SIGNALS:
+        if self._timed or len(self._gains) > MAX_SIGNALS:
             return kernel.NOT_PLAIN
         values, amounts = _valued(match), _scaled(match)
         if len(values) + len({hit.amount for hit in amounts}) > 1 or any(hit.counter for hit in amounts):
@@ -125,7 +126,7 @@ def beyond_gain(rules: Rules, rule: SignalRule) -> bool:
     """
     if rule.counter is not None and rule.counter.limited and rule.counter.distinct:
         return True
-    if any(rule.id in stage.blocking for card in rules.cards for stage in card.stages):
+    if any(rule.id == block.signal.id for card in rules.cards for stage in card.stages for block in stage.blocks):
         return True
     return any(card.weights[rule.id][0] < 0 for card in rules.cards if rule.id in card.weights)
 
@@ -177,6 +178,6 @@ def model_of(rules: Rules, signals: Signals) -> Model:
         stages += card.stages
     blocked = np.zeros((len(stages), count), np.uint8)
     for i, stage in enumerate(stages):
-        blocked[i, [signals.number(signal) for signal in stage.blocking]] = 1
+        blocked[i, [signals.number(block.signal.id) for block in stage.blocks]] = 1
     limits = [tuple(getattr(stage, name) for name in STAGE.names or ()) for stage in stages]
     return Model(weights, known, bounds, rows, np.array(limits, STAGE), blocked)

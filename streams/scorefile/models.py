@@ -116,7 +116,7 @@ def _stage(stage: Struct) -> Stage:
     )
 
 
-_ORDERED = ("fit", "stages", "grades", "engagement_grades")
+_ORDERED = ("fit", "stages", "grades", "engagement_grades", "while_half_lives")
 
 
 def canonical(model: Model) -> str:

@@ -5,6 +5,9 @@ direction, the score is monotonic and bisection finds the first instant. If some
 the instants between which the unrounded sum is monotonic; an interval is bisected only if the bound is met in it.
 No crossing is skipped.
 
+Windows, absence, guards of half-lives and blocks that end change at known instants: the steps. The search goes from one
+to the next: it looks at each, and between two of them the parts only fade.
+
 The rounded sum may differ from the unrounded one by a few units. This close to a bound, the score usually passes it
 within a few roundings. But if rising and falling parts balance, it could hover there for months, one unit above and
 one unit below. So **within that distance of a bound, the parts of a balanced score are summed before rounding**: a
@@ -15,15 +18,17 @@ the bound than rounding can reach.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import ceil, floor, inf, log2
+from collections.abc import Callable, Iterable
+from math import ceil, floor, inf, isfinite, log2
 
+from streams.scoring.blocks import is_blocked, is_open
 from streams.scoring.fit import UNIT
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import CardRule, StageRule
 from streams.scoring.score import Reading, does_apply, fade_ms, fit_of, published, read
 from streams.scoring.search import Bound, Search, near
 from streams.scoring.smooth import Smooth
+from streams.scoring.terms import last_card_step_ms, spans
 
 MARGIN = 1000
 """Units by which rounding the parts may move the score towards a bound, compared with their exact sum."""
@@ -54,42 +59,29 @@ def flips(
     latch = lead.latches.get(rule.key)
     if not reading.applies:
         return latch is not None and latch.inside
-    blocked = is_blocked(rule, lead)
     bound = _bound_of(card, rule, latch, reading.fit)
     if abs(reading.engagement + reading.fit - bound.units) <= near(lead, reading):
-        reading = steadied(card, smooth or Smooth(card, lead), reading, now_ms)
+        reading = steadied(card, smooth or Smooth(card, lead, now_ms), reading, now_ms)
     if latch is not None and latch.inside:
         return (
-            blocked
+            is_blocked(rule, lead, now_ms)
             or reading.exact < rule.leave
             or reading.fit < rule.keep_fit
             or reading.engagement < rule.keep_engagement
         )
     return (
-        not blocked
+        is_open(rule, lead, now_ms)
         and reading.exact >= rule.enter
         and reading.fit >= rule.needs_fit
         and reading.engagement >= rule.needs_engagement
     )
 
 
-def blocking_signals(rule: StageRule, lead: Lead) -> list[int]:
-    """The ids of the blocking signals that have an amount above 0."""
-    if not rule.blocking:
-        return []
-    return [s for s, a in zip(lead.signals, lead.amount, strict=True) if s in rule.blocking and a > 0]
-
-
-def is_blocked(rule: StageRule, lead: Lead) -> bool:
-    """Whether a signal blocks the stage."""
-    return bool(blocking_signals(rule, lead))
-
-
-def decay_can_flip(rule: StageRule, latch: Latch | None, card: CardRule, lead: Lead) -> bool:
-    """Whether time alone can change a stage: fit and blocks do not change with time."""
+def decay_can_flip(rule: StageRule, latch: Latch | None, card: CardRule, lead: Lead, now_ms: int) -> bool:
+    """Whether decay alone can change a stage before the next step: fit does not change, nor do blocks and needs."""
     if latch is not None and latch.inside:
         return True
-    return not is_blocked(rule, lead) and fit_of(card, lead) >= rule.needs_fit
+    return fit_of(card, lead) >= rule.needs_fit and is_open(rule, lead, now_ms)
 
 
 def horizon_ms(card: CardRule, lead: Lead) -> int:
@@ -101,6 +93,12 @@ def horizon_ms(card: CardRule, lead: Lead) -> int:
     ]  # a part beyond its cap fades, too
     few = log2(4 * len(fading) + 1)
     return max((ceil((log2(worth + 1) + few) / rate) for worth, rate in fading), default=0)
+
+
+def end_of_change(card: CardRule, lead: Lead, now_ms: int) -> int:
+    """The instant after which time changes nothing."""
+    step_ms = last_card_step_ms(card, lead)
+    return max(now_ms + horizon_ms(card, lead), int(step_ms) if isfinite(step_ms) else now_ms)
 
 
 def _bound_of(card: CardRule, rule: StageRule, latch: Latch | None, fit: float) -> Bound:
@@ -118,14 +116,46 @@ def _in_range(card: CardRule, units: float, below: bool, lag: float = 0.0) -> Bo
     return Bound(units, below, lag)
 
 
-def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int, search: Search | None = None) -> int | None:
-    """The first instant in (start, end] at which decay changes a stage of the card."""
+def _first_in_spans(
+    card: CardRule,
+    lead: Lead,
+    spans_ms: Iterable[tuple[int, int]],
+    stepped: Callable[[int], bool],
+    find: Callable[[Search, int, int], int | None],
+) -> int | None:
+    """The first instant after the first one for which ``stepped`` is true at a step, or ``find`` finds it in a span.
+
+    ``find`` is called with the first and the last instant of each span between two steps.
+    """
+    for i, (begin_ms, stop_ms) in enumerate(spans_ms):
+        if i and stepped(begin_ms):
+            return begin_ms
+        if (found := find(Search(card, lead, begin_ms), begin_ms, stop_ms)) is not None:
+            return found
+    return None
+
+
+def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> int | None:
+    """The first instant in (start, end] at which time alone changes a stage of the card."""
+    if not card.stages or not does_apply(card, lead):
+        return None
+    in_spans = spans(card, lead, start_ms, end_ms)
+    return _first_in_spans(card, lead, in_spans, lambda t: _flips_any(card, lead, t), _next_flip)
+
+
+def _flips_any(card: CardRule, lead: Lead, now_ms: int) -> bool:
+    reading = read(card, lead, now_ms)
+    return any(flips(card, rule, lead, reading, now_ms) for rule in card.stages)
+
+
+def _next_flip(search: Search, start_ms: int, end_ms: int) -> int | None:
+    """The first instant in (start, end] at which decay changes a stage."""
+    card, lead = search.card, search.lead
     found: int | None = None
-    for rule in card.stages if does_apply(card, lead) else ():
+    for rule in card.stages:
         latch = lead.latches.get(rule.key)
-        if not decay_can_flip(rule, latch, card, lead):
+        if not decay_can_flip(rule, latch, card, lead, start_ms):
             continue
-        search = search or Search(card, lead)
         at = search.first(
             _bound_of(card, rule, latch, fit_of(card, lead)),
             lambda t: flips(card, rule, lead, read(card, lead, t), t, search.smooth),  # noqa: B023 - used at once
@@ -137,50 +167,60 @@ def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int, search: Se
 
 
 def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
-    """The first instant after ``now_ms`` at which the published score or a stage changes by decay; None if never."""
+    """The first instant after ``now_ms`` at which time changes the published score or a stage; None if never."""
     if not does_apply(card, lead):
         return None
-    return _next_change(Search(card, lead), now_ms, now_ms + horizon_ms(card, lead))
+    shown = published(read(card, lead, now_ms).exact)
+    return _first_in_spans(
+        card,
+        lead,
+        spans(card, lead, now_ms, end_of_change(card, lead, now_ms)),
+        lambda t: published(read(card, lead, t).exact) != shown or _flips_any(card, lead, t),
+        lambda search, begin_ms, stop_ms: _next_change(search, shown, begin_ms, stop_ms),
+    )
 
 
 def next_look(card: CardRule, lead: Lead, now_ms: int) -> int | None:
-    """The first instant after ``now_ms`` at which decay changes a stage, the published score or the rank."""
+    """The first instant after ``now_ms`` at which time changes a stage, the published score or the rank."""
     if not does_apply(card, lead):
         return None
-    search, end_ms = Search(card, lead), now_ms + horizon_ms(card, lead)
-    change = _next_change(search, now_ms, end_ms)
-    if card.lowest < read(card, lead, now_ms).whole < card.highest:
+    change, whole = next_change(card, lead, now_ms), read(card, lead, now_ms).whole
+    if card.lowest < whole < card.highest:
         return change
-    moved = _next_whole(search, now_ms, end_ms)
+    moved = _first_in_spans(
+        card,
+        lead,
+        spans(card, lead, now_ms, end_of_change(card, lead, now_ms)),
+        lambda t: read(card, lead, t).whole != whole,
+        lambda search, begin_ms, stop_ms: _next_whole(search, whole, begin_ms, stop_ms),
+    )
     if moved is None:
         return change
     look = max(moved, now_ms + BEYOND_MS)
     return look if change is None else min(change, look)
 
 
-def _next_change(search: Search, now_ms: int, end_ms: int) -> int | None:
-    """The first instant in (now, end] at which decay changes the published score or a stage."""
-    found = _next_published(search, now_ms, end_ms)
-    flip = next_flip(search.card, search.lead, now_ms, end_ms if found is None else found, search)
+def _next_change(search: Search, shown: int, now_ms: int, end_ms: int) -> int | None:
+    """The first instant in (now, end] at which decay changes the published score ``shown`` or a stage."""
+    found = _next_published(search, shown, now_ms, end_ms)
+    flip = _next_flip(search, now_ms, end_ms if found is None else found)
     return found if flip is None else flip
 
 
-def _next_published(search: Search, now_ms: int, end_ms: int) -> int | None:
+def _next_published(search: Search, shown: int, now_ms: int, end_ms: int) -> int | None:
     """The first instant in (now, end] at which the published score certainly changes; at the end any change counts."""
     card, lead = search.card, search.lead
-    reading = read(card, lead, now_ms)
-    shown, lag = published(reading.exact), near(lead, reading)
+    lag = near(lead, read(card, lead, now_ms))
     low = _in_range(card, shown * UNIT, below=True, lag=lag)
     high = _in_range(card, (shown + 1) * UNIT, below=False, lag=lag)
     return _first_past(search, low, high, now_ms, end_ms, lambda later: published(later.exact) != shown)
 
 
-def _next_whole(search: Search, now_ms: int, end_ms: int) -> int | None:
+def _next_whole(search: Search, whole: int, now_ms: int, end_ms: int) -> int | None:
     """The same for the whole number by which the lead is ranked."""
-    reading = read(search.card, search.lead, now_ms)
-    lag = near(search.lead, reading)
-    low, high = Bound(reading.whole * UNIT, True, lag), Bound((reading.whole + 1) * UNIT, False, lag)
-    return _first_past(search, low, high, now_ms, end_ms, lambda later: later.whole != reading.whole)
+    lag = near(search.lead, read(search.card, search.lead, now_ms))
+    low, high = Bound(whole * UNIT, True, lag), Bound((whole + 1) * UNIT, False, lag)
+    return _first_past(search, low, high, now_ms, end_ms, lambda later: later.whole != whole)
 
 
 def _first_past(
@@ -250,8 +290,9 @@ def bound_next_change(card: CardRule, lead: Lead, reading: Reading) -> tuple[flo
         if latch is not None and latch.inside:
             spare = min(total - rule.leave, reading.engagement - rule.keep_engagement)
             calm = min(calm, reading.fall_ms(spare - MARGIN))
-        elif decay_can_flip(rule, latch, card, lead):
+        elif decay_can_flip(rule, latch, card, lead, reading.at_ms):
             missing = max(rule.enter - total, rule.needs_engagement - reading.engagement) - MARGIN
             calm = min(calm, reading.rise_ms(missing))
             slack = min(slack, missing - reading.rising)
+    calm = min(calm, reading.step_ms)
     return calm, min(calm, _change_ms(card, reading)), slack

@@ -10,6 +10,7 @@ from streams.scoring.fit import UNIT, units
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules, SignalRule
 from streams.scoring.score import does_apply, published
+from streams.scoring.terms import Term, terms_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,8 @@ def explain(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> Explanatio
         return _explain_nothing(card)
     parts: list[Part] = []
     sums: list[float] = [0] * len(card.bounds)
-    for i, signal in enumerate(lead.signals):
-        if signal in card.weights:
-            _explain_signal(card, lead, i, now_ms, rules.by_id[signal], parts, sums)
+    for term in terms_at(card, lead, now_ms):
+        _explain_term(lead, term, now_ms, rules.by_id[term[0]], parts, sums)
     engagement: float = 0
     categories: dict[str, float] = {}
     shares: list[float] = []
@@ -101,7 +101,7 @@ def _note_caps(card: CardRule, part: Part, rules: Rules, shares: list[float]) ->
     kept = part.points * UNIT
     if part.kind == "signal":
         _, cap, category, _ = card.weights[rules.signals[part.name].id]
-        kept = min(max(kept, -cap), cap) * shares[category]
+        kept = (min(max(kept, -cap), cap) if part.amount else kept) * shares[category]
     elif part.kind == "fit":
         kept *= shares[-1]
     after_caps = round(kept) / UNIT
@@ -113,16 +113,17 @@ def _share(total: float, capped: float) -> float:
     return capped / total if total and 0.0 <= capped / total < 1.0 else 1.0
 
 
-def _explain_signal(  # noqa: PLR0913, PLR0917 - half of it is where the result goes
-    card: CardRule, lead: Lead, i: int, now_ms: int, rule: SignalRule, parts: list[Part], sums: list[float]
-) -> None:
-    points, cap, category, inverse_half_life = card.weights[lead.signals[i]]
-    amount = lead.amount[i]
-    fade = exp2((lead.ref[i] - now_ms + lead.base) * inverse_half_life)
+def _explain_term(lead: Lead, term: Term, now_ms: int, rule: SignalRule, parts: list[Part], sums: list[float]) -> None:
+    signal, (points, cap, category, inverse_half_life), amount, ref, absent = term
+    fade = exp2((ref - now_ms + lead.base) * inverse_half_life)
     part = round(points * amount * fade)
     capped = min(max(part, -cap), cap)
-    shown, last_at = round(amount * fade, 9), lead.ref[i] + lead.base
-    parts.append(Part("signal", rule.name, part / UNIT, rule.label, shown, lead.count[i], last_at))
+    shown = 0.0 if absent else round(amount * fade, 9)
+    count, last_at = 0, None
+    if signal in lead.signals:
+        i = lead.signals.index(signal)
+        count, last_at = lead.count[i], lead.ref[i] + lead.base
+    parts.append(Part("signal", rule.name, part / UNIT, rule.label, shown, count, last_at))
     _adjust(parts, "cap", rule.name, capped - part, rule.label)
     sums[category] += capped
 

@@ -6,7 +6,7 @@ from collections.abc import Set
 from typing import Any, Final
 
 from streams.scoring.event import LeadEvent
-from streams.scoring.lead import ID_BYTES, MAX_IDS, OLDER, RECENT, Lead, Window, detail_key
+from streams.scoring.lead import ID_BYTES, MAX_IDS, OLDER, RECENT, Lead, Ledger, detail_key
 from streams.scoring.retraction import retract_event, was_retracted
 from streams.scoring.rules import Rules
 
@@ -33,8 +33,8 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> set[bytes]:
     for i, signal in enumerate(other.signals):
         rule = rules.by_id.get(signal)
         if rule is not None and rule.counter is not None:
-            window = other.windows.get(signal) or Window([], other.amount[i], other.ref[i])
-            rule.counter.merge(lead, _shifted(window, shift))
+            ledger = other.ledgers.get(signal) or Ledger([], other.amount[i], other.ref[i])
+            rule.counter.merge(lead, _shifted(ledger, shift))
         elif rule is not None:
             lead.add(signal, rule.inverse_half_life, other.ref[i] + shift, other.amount[i])
             lead.count[lead.signals.index(signal)] += other.count[i] - 1
@@ -150,6 +150,6 @@ def note_touch(lead: Lead, touch: list[Any]) -> None:
     lead.touches = [first] if first == last else [first, last]
 
 
-def _shifted(window: Window, shift: int) -> Window:
-    entries = [[at + shift, *rest] for at, *rest in window.entries]
-    return Window(entries, window.closed, window.closed_ref + shift)
+def _shifted(ledger: Ledger, shift: int) -> Ledger:
+    entries = [[at + shift, *rest] for at, *rest in ledger.entries]
+    return Ledger(entries, ledger.closed, ledger.closed_ref + shift)

@@ -77,8 +77,8 @@ class Latch:
         return (self.inside, self.since, self.episode, self.published_at, self.silent, self.by)
 
 
-class Window:
-    """The events of a limited or distinct signal that can still change which ones count.
+class Ledger:
+    """The events of a limited or distinct signal that can still change which ones count, and those of a window.
 
     ``entries`` are [time, message id, amount, value hash], sorted; ``closed`` is the amount of older buckets, decayed
     to ``closed_ref``. Times are relative to the lead's base. The message id is kept only for signals with an
@@ -124,9 +124,32 @@ class Lead:
     """The state of one lead. ``clock`` is the instant up to which its stages have been decided."""
 
     __slots__ = (
-        "aliases", "amount", "base", "calm_until", "clock", "count", "details", "due", "erased_at", "first_seen",
-        "fits", "known", "last_seen", "latches", "recent", "ref", "ring", "sets", "shown", "signals",
-        "slack", "stale", "touches", "traits", "unsent", "windows",
+        "aliases",
+        "amount",
+        "base",
+        "calm_until",
+        "clock",
+        "count",
+        "details",
+        "due",
+        "erased_at",
+        "first_seen",
+        "fits",
+        "known",
+        "last_seen",
+        "latches",
+        "ledgers",
+        "recent",
+        "ref",
+        "ring",
+        "sets",
+        "shown",
+        "signals",
+        "slack",
+        "stale",
+        "touches",
+        "traits",
+        "unsent",
     )  # fmt: skip
 
     def __init__(self, base: int) -> None:  # noqa: PLR0915 - one line a part
@@ -158,7 +181,7 @@ class Lead:
         """Whether its published score or stage may still be missing on lead-scores."""
         self.traits: dict[str, list[Any]] = {}
         self.latches: dict[str, Latch] = {}
-        self.windows: dict[int, Window] = {}
+        self.ledgers: dict[int, Ledger] = {}
         self.aliases: list[str] = []
         self.touches: list[list[Any]] = []
         self.known = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.scoring.crossing import blocking_signals
+from streams.scoring.blocks import absent_signals, blocking_rules
 from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules, StageRule
@@ -20,8 +20,9 @@ def obstacles_of(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> dict[
     for rule in card.stages:
         latch = lead.latches.get(rule.key)
         if latch is None or not latch.inside:
-            blocks = [{"blocked_by": rules.by_id[signal].name} for signal in blocking_signals(rule, lead)]
-            found[rule.stage.name] = _missing(rule, reading) + blocks
+            absent = [{"needs_signal": signal.name} for signal in absent_signals(rule, lead, now_ms)]
+            blocks = [{"blocked_by": block.signal.name} for block in blocking_rules(rule, lead, now_ms)]
+            found[rule.stage.name] = _missing(rule, reading) + absent + blocks
     return found
 
 

@@ -20,7 +20,7 @@ class CountedSignal(NamedTuple):
     """The hash of the event's message id."""
     signal: int
     row: list[Any]
-    """[ms after base, message id, amount, value hash], as in ``Window.entries``."""
+    """[ms after base, message id, amount, value hash], as in ``Ledger.entries``."""
 
     @property
     def key(self) -> bytes:

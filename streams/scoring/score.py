@@ -12,8 +12,9 @@ from math import exp2, isnan, log2
 from typing import NamedTuple
 
 from streams.scoring.fit import UNIT
-from streams.scoring.lead import Lead
+from streams.scoring.lead import Lead, Ledger
 from streams.scoring.rules import UNRANKED, CardRule
+from streams.scoring.terms import next_card_step_ms, terms_at
 
 SEEN_MS = 2.0**42
 """The year 2109: no lead is seen later."""
@@ -55,6 +56,9 @@ class Reading(NamedTuple):
     rising_rate: float
     applies: bool = True
     """Whether the scorecard applies to the lead."""
+    at_ms: int = 0
+    step_ms: float = math.inf
+    """Time in ms until a contribution or a block changes at once, otherwise than by decay."""
 
     @property
     def whole(self) -> int:
@@ -125,14 +129,9 @@ def read(card: CardRule, lead: Lead, now_ms: int) -> Reading:
     if isnan(fit):
         return NOTHING
     now = now_ms - lead.base
-    weights = card.weights
     sums: list[float] = [0] * len(card.bounds)
     falling = falling_rate = rising = rising_rate = 0.0
-    for signal, amount, ref in zip(lead.signals, lead.amount, lead.ref):  # noqa: B905 - one length, and this is hot
-        weight = weights.get(signal)
-        if weight is None:
-            continue
-        points, cap, category, inverse_half_life = weight
+    for _, (points, cap, category, inverse_half_life), amount, ref, _ in terms_at(card, lead, now_ms):
         part: float = round(points * amount * exp2((ref - now) * inverse_half_life))
         if part >= 0:
             if part > cap:
@@ -149,7 +148,8 @@ def read(card: CardRule, lead: Lead, now_ms: int) -> Reading:
     for total, (low, high) in zip(sums, card.bounds):  # noqa: B905
         engagement += low if total < low else high if total > high else total
     exact = min(max(engagement + fit, card.minimum), card.maximum)
-    return Reading(exact, engagement, fit, falling, falling_rate, rising, rising_rate)
+    step_ms = next_card_step_ms(card, lead, now_ms) - now_ms
+    return Reading(exact, engagement, fit, falling, falling_rate, rising, rising_rate, True, now_ms, step_ms)
 
 
 class Before:
@@ -160,14 +160,14 @@ class Before:
     def __init__(self, lead: Lead) -> None:
         """Copy the fields that ``read`` needs."""
         self._lead = lead
-        traits = dict(lead.traits)
-        self._kept = (lead.signals[:], lead.amount[:], lead.ref[:], traits, lead.fits)
+        ledgers = {key: Ledger(each.entries[:], each.closed, each.closed_ref) for key, each in lead.ledgers.items()}
+        self._kept = (lead.signals[:], lead.amount[:], lead.ref[:], dict(lead.traits), lead.fits, ledgers)
 
     def exact(self, card: CardRule) -> float:
         """The exact score before the input, in units."""
         lead = self._lead
-        now = (lead.signals, lead.amount, lead.ref, lead.traits, lead.fits)
-        lead.signals, lead.amount, lead.ref, lead.traits, lead.fits = self._kept
+        now = (lead.signals, lead.amount, lead.ref, lead.traits, lead.fits, lead.ledgers)
+        lead.signals, lead.amount, lead.ref, lead.traits, lead.fits, lead.ledgers = self._kept
         exact = read(card, lead, lead.clock).exact
-        lead.signals, lead.amount, lead.ref, lead.traits, lead.fits = now
+        lead.signals, lead.amount, lead.ref, lead.traits, lead.fits, lead.ledgers = now
         return exact

@@ -71,11 +71,34 @@ class Signal:
     distinct: str | None = None
     amount: str | None = None
     label: str = field(default="", metadata=LATER)
+    window_ms: int = field(default=0, metadata=LATER)
+    """How long an event is worth 1, in place of a half-life; 0 for none."""
+    at_least: int = field(default=0, metadata=LATER)
+    """The amount is 1 while at least so many events are within the window; 0 to count them."""
+    while_half_lives: tuple[tuple[str, float], ...] = field(default=(), metadata=LATER)
+    """(guard, half-life in ms): the first guard with an amount above 0 decides by which half-life it is read."""
 
     @property
     def id(self) -> int:
         """The 32-bit id of the signal in stored states; another half-life gives another signal."""
-        return crc32(f"{self.name}|{self.half_life_ms}".encode())
+        return self._id("window") if self.window_ms else self.id_with(self.half_life_ms)
+
+    def id_with(self, half_life_ms: float) -> int:
+        """The id of the amount that it has with a half-life."""
+        return self._id(str(half_life_ms))
+
+    @property
+    def latest_id(self) -> int:
+        """The id of its latest matching events, for stages that they block."""
+        return self._id("latest")
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Every id that it may have in stored states."""
+        return (self.id, *(self.id_with(each) for _, each in self.while_half_lives), self.latest_id)
+
+    def _id(self, kind: str) -> int:
+        return crc32(f"{self.name}|{kind}".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +107,8 @@ class Points:
 
     points: float
     cap: float = math.inf
+    absent: float = field(default=0.0, metadata=LATER)
+    """The contribution while the amount is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +147,16 @@ class FitLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A signal blocks a stage from its latest matching event on: until another one matches, or for a time."""
+
+    signal: str
+    until: str = ""
+    """Blocked while the latest event of the signal is not earlier than the latest one of this; empty for none."""
+    for_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """A latch with hysteresis: in at ``enter`` points, out below ``leave``; also out below what ``keep`` asks for."""
 
@@ -135,6 +170,10 @@ class Stage:
     handoff: bool = False
     keep_fit: float | None = field(default=None, metadata=LATER)
     keep_engagement: float | None = field(default=None, metadata=LATER)
+    blocks: tuple[Block, ...] = field(default=(), metadata=LATER)
+    """Blocks beside the signals of ``blocked_by``, which block for as long as they have an amount above 0."""
+    needs_signals: tuple[str, ...] = field(default=(), metadata=LATER)
+    """To enter, each must have an amount above 0."""
     label: str = field(default="", metadata=LATER)
 
 

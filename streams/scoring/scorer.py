@@ -136,6 +136,8 @@ class Scorer(Leads):
             counted = Counted.ADDED
         else:
             counted = hit.counter.count(lead, [at, *detail], event.arrival)
+        if rule.owner is not None:
+            return
         if counted is Counted.ADDED:
             outcome.fired[rule.name] += 1
             if rule.amount_at is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from math import exp2, floor
 from typing import Final, NamedTuple
@@ -12,6 +12,7 @@ from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule
 from streams.scoring.score import Reading, fit_of, read
 from streams.scoring.smooth import Smooth, first_true
+from streams.scoring.terms import terms_at
 
 FIRST_STEP_MS: Final = 16
 """First step of the search, after the time in which the score certainly stays before the bound."""
@@ -46,18 +47,14 @@ class Envelope(NamedTuple):
 
 
 def envelope(card: CardRule, lead: Lead, start_ms: int, end_ms: int, clamped: Mapping[int, float]) -> Envelope:
-    """Compute bounds of the score of a lead from ``start_ms`` to ``end_ms`` without events.
+    """Compute bounds of the score of a lead from ``start_ms`` to ``end_ms`` without events and steps.
 
     ``clamped``: category -> value, for the categories that stay at a clamp.
     """
     lows: list[float] = [0] * len(card.bounds)
     highs: list[float] = [0] * len(card.bounds)
     start, end = start_ms - lead.base, end_ms - lead.base
-    for signal, amount, ref in zip(lead.signals, lead.amount, lead.ref, strict=True):
-        weight = card.weights.get(signal)
-        if weight is None:
-            continue
-        points, cap, category, inverse_half_life = weight
+    for _, (points, cap, category, inverse_half_life), amount, ref, _ in terms_at(card, lead, start_ms):
         worth = points * amount
         first = min(max(round(worth * exp2((ref - start) * inverse_half_life)), -cap), cap)
         last = min(max(round(worth * exp2((ref - end) * inverse_half_life)), -cap), cap)
@@ -77,13 +74,21 @@ def near(lead: Lead, reading: Reading) -> float:
 
 
 class Search:
-    """Searches for instants at which one lead passes bounds on one scorecard."""
+    """Searches for instants at which one lead passes bounds on one scorecard, up to the next step."""
 
-    def __init__(self, card: CardRule, lead: Lead) -> None:
-        """Search on the current state of the lead."""
+    def __init__(self, card: CardRule, lead: Lead, start_ms: int) -> None:
+        """Search on the current state of the lead, from ``start_ms`` on."""
         self.card, self.lead = card, lead
-        self.smooth = Smooth(card, lead)
-        self._total = cache(self.smooth.total)
+        self._start_ms = start_ms
+
+    @cached_property
+    def smooth(self) -> Smooth:
+        """The curve of the score until the next step."""
+        return Smooth(self.card, self.lead, self._start_ms)
+
+    @cached_property
+    def _total(self) -> Callable[[int], float]:
+        return cache(self.smooth.total)
 
     def first(self, bound: Bound, holds: Callable[[int], bool], start_ms: int, end_ms: int) -> int | None:
         """The first whole ms in (start, end] at which ``holds``, the test for a score past the bound, is true."""

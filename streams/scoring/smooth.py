@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule
 from streams.scoring.score import fit_of
+from streams.scoring.terms import terms_at
 
 LN_2: Final = log(2.0)
 BALANCED: Final = 0.0316
@@ -57,10 +58,10 @@ class _Part(NamedTuple):
 
 
 class Smooth:
-    """The curve of one lead on one scorecard."""
+    """The curve of one lead on one scorecard, from an instant until the next step."""
 
-    def __init__(self, card: CardRule, lead: Lead) -> None:
-        """Model the current state of the lead; after an event, a new curve is needed."""
+    def __init__(self, card: CardRule, lead: Lead, start_ms: int) -> None:
+        """Model the current state of the lead; after an event or a step, a new curve is needed."""
         self._bounds = card.bounds
         self._fit = fit_of(card, lead)
         self._constants = [0.0] * len(card.bounds)
@@ -68,10 +69,8 @@ class Smooth:
         self._parts: list[_Part] = []
         self.blur = len(lead.signals) + 1
         """Greatest distance of score and curve, in units: twice the greatest error of rounding the parts."""
-        for signal, amount, ref in zip(lead.signals, lead.amount, lead.ref, strict=True):
-            if (weight := card.weights.get(signal)) is not None:
-                points, cap, category, rate = weight
-                self._add(category, points * amount, cap, rate, ref + lead.base)
+        for _, (points, cap, category, rate), amount, ref, _ in terms_at(card, lead, start_ms):
+            self._add(category, points * amount, cap, rate, ref + lead.base)
         self._releases = sorted({int(p.released) for p in self._parts if p.released > -inf})
         self._regimes: dict[int, list[Sum]] = {}
         self._joins: dict[tuple[Sum, ...], Sum] = {}

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from streams.scoring.lead import Erased, Latch, Lead, Redirect, State, Window
+from streams.scoring.lead import Erased, Latch, Lead, Ledger, Redirect, State
 from streams.scoring.stored_rows import DECODERS, OLD_ENTRY_BYTES, decode_erased, decode_redirect, find_damage
 
 VERSION: Final = 3
@@ -74,14 +74,14 @@ def encode(lead: Lead) -> bytes:
 def encode_rare(lead: Lead) -> bytes:
     """Encode the rarely used parts, one after another; empty if none is used."""
     head, tail = encode_apart(lead)
-    if not (head or lead.windows or lead.details):
+    if not (head or lead.ledgers or lead.details):
         return b""
-    windows = {key: (w.entries, w.closed, w.closed_ref) for key, w in lead.windows.items()}
-    return b"".join((head or NO_HEAD, _encode(windows), tail or NO_TAIL, encode_details(lead.details)))
+    ledgers = {key: (w.entries, w.closed, w.closed_ref) for key, w in lead.ledgers.items()}
+    return b"".join((head or NO_HEAD, _encode(ledgers), tail or NO_TAIL, encode_details(lead.details)))
 
 
 def encode_apart(lead: Lead) -> tuple[bytes, bytes]:
-    """Encode the rarely used parts before the windows, and those between windows and details; empty if none is used."""
+    """Encode the rarely used parts before the ledgers, and those between ledgers and details; empty if none is used."""
     if not (lead.latches or lead.traits or lead.aliases or lead.touches or lead.erased_at):
         return b"", b""
     latches = {key: latch.row() for key, latch in lead.latches.items()}
@@ -170,10 +170,10 @@ def _read_rare(lead: Lead, row: Any) -> None:
     """Read the rarely used parts; entries become lists, so that they compare equal to new ones."""
     if row.latches:
         lead.latches = {key: Latch(*msgspec.structs.astuple(latch)) for key, latch in row.latches.items()}
-    if row.windows:
-        lead.windows = {
-            signal: Window(list(map(list, entries)), closed, closed_ref)
-            for signal, (entries, closed, closed_ref) in row.windows.items()
+    if row.ledgers:
+        lead.ledgers = {
+            signal: Ledger(list(map(list, entries)), closed, closed_ref)
+            for signal, (entries, closed, closed_ref) in row.ledgers.items()
         }
     if row.details:
         lead.details = {key: list(detail) for key, detail in row.details.items()}

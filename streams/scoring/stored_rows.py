@@ -78,7 +78,7 @@ _OF_VERSION: Final[dict[int, list[tuple[str, Any]]]] = {
 _RARE: Final[list[tuple[str, Any, Any]]] = [
     ("latches", dict[str, LatchRow], {}),
     ("traits", dict[str, list[Any]], {}),
-    ("windows", dict[_Signal, tuple[list[tuple[_Since, str, _Amount, _Hash]], _Float, _Since]], {}),
+    ("ledgers", dict[_Signal, tuple[list[tuple[_Since, str, _Amount, _Hash]], _Float, _Since]], {}),
     ("aliases", list[str], []),
     ("touches", list[tuple[_Ms, str, str, str]], []),
     ("erased_at", _Ms, 0),
@@ -110,8 +110,8 @@ def find_damage(row: Any) -> str:
         return damage
     if row.traits and not all(map(_is_trait, row.traits.values())):
         return "a trait has no time or no message id"
-    is_unsorted = row.windows and any(entries != sorted(entries) for entries, *_ in row.windows.values())
-    return "the entries of a window are not sorted" if is_unsorted else ""
+    is_unsorted = row.ledgers and any(entries != sorted(entries) for entries, *_ in row.ledgers.values())
+    return "the entries of a ledger are not sorted" if is_unsorted else ""
 
 
 def _find_damaged_events(row: Any) -> str:

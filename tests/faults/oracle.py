@@ -139,7 +139,7 @@ def facts(state: State) -> dict[str, Any]:
     assert isinstance(stored, Lead)
     rows = {name: getattr(stored, name) for name in Lead.__slots__ if name not in VOLATILE}
     rows["latches"] = {key: latch.row() for key, latch in stored.latches.items()}
-    rows["windows"] = {key: (w.entries, w.closed, w.closed_ref) for key, w in stored.windows.items()}
+    rows["ledgers"] = {key: (w.entries, w.closed, w.closed_ref) for key, w in stored.ledgers.items()}
     return rows
 
 

@@ -100,7 +100,7 @@ def test_the_next_event_counts_in_place_of_a_retracted_one_under_a_limit() -> No
 def test_retracting_the_only_event_drops_the_signal() -> None:
     rules = rules_of(Signal("view", ("page",), half_life_ms=DAY_MS, limit=Limit(1, "ever")))
     lead = play(rules, page(rules, "a"), Retract("u", "a", START_MS)).lead()
-    assert (lead.signals, lead.windows, lead.recent) == ([], {}, b"")
+    assert (lead.signals, lead.ledgers, lead.recent) == ([], {}, b"")
 
 
 def test_retracting_a_too_old_event_changes_nothing_and_is_tallied() -> None:

@@ -59,7 +59,7 @@ def row(**changes: Any) -> bytes:
     parts: dict[str, Any] = {
         "version": VERSION, "base": AT_MS, "clock": 0, "first_seen": 0, "last_seen": 0, "signals": [7, 8],
         "amount": [1.0, 2.0], "ref": [0, 0], "count": [1, 2], "ring": b"abcdef", "recent": b"uvwxyz" + bytes(6),
-        "sets": [[0, 1]], "known": True, "latches": {}, "traits": {}, "windows": {}, "aliases": [], "touches": [],
+        "sets": [[0, 1]], "known": True, "latches": {}, "traits": {}, "ledgers": {}, "aliases": [], "touches": [],
         "erased_at": 0, "details": {},
     }  # fmt: skip
     return msgspec.msgpack.encode(list({**parts, **changes}.values()))
@@ -94,12 +94,12 @@ DAMAGES = {
     "a far base": row(base=2**62),
     "a wide count": row(count=[1, 2**63]),
     "text for bytes": row(ring="abcdef"),
-    "a window without entries": row(windows={7: [0.0, 0]}),
-    "a short entry": row(windows={7: [[[0, "", 1]], 0.0, 0]}),
+    "a ledger without entries": row(ledgers={7: [0.0, 0]}),
+    "a short entry": row(ledgers={7: [[[0, "", 1]], 0.0, 0]}),
     "seen last before first": row(first_seen=1),
-    "entries out of order": row(windows={7: [[[5, "", 1, 0], [0, "", 1, 0]], 0.0, 0]}),
-    "a wide time in a window": row(windows={7: [[[2**63, "", 1, 0]], 0.0, 0]}),
-    "a negative hash": row(windows={7: [[[0, "", 1, -1]], 0.0, 0]}),
+    "entries out of order": row(ledgers={7: [[[5, "", 1, 0], [0, "", 1, 0]], 0.0, 0]}),
+    "a wide time in a ledger": row(ledgers={7: [[[2**63, "", 1, 0]], 0.0, 0]}),
+    "a negative hash": row(ledgers={7: [[[0, "", 1, -1]], 0.0, 0]}),
     "a short detail": row(details={b"x" * 15: ["", 1, 0]}),
     "a trait without a time": row(traits={"title": ["CTO"]}),
     "a short touch": row(touches=[[0, "google"]]),
