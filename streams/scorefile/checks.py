@@ -10,6 +10,9 @@ from typing import Any
 from streams.scorefile.doubts import check_doubts
 from streams.scorefile.models import scorecard_of, signal_of
 from streams.scorefile.remedies import points_key_remedy
+from streams.scorefile.time_checks import check_absence, check_windows
+from streams.scorefile.timed import ending_blocks, plain_blocks
+from streams.scoring.counting import LATEST
 from streams.scoring.scorecard import FitLine, Scorecard
 from streams.yamlfile.kinds import NAME_PATTERN, Item, Struct, nearest, report_repeated
 from streams.yamlfile.repairs import guess_name
@@ -22,6 +25,7 @@ def check(file: Struct, report: Report) -> None:
     """Report mistakes that concern several parts of a file; parts that could not be read are skipped."""
     signals: Signals = file.get("signals", {})
     _check_ids(signals, report)
+    check_windows(signals, report)
     for name, item in file.get("scorecards", {}).items():
         if item.value is not None:
             _check_scorecard(name, item.value, _known(file), report)
@@ -43,17 +47,18 @@ def _check_ids(signals: Signals, report: Report) -> None:
     for name, item in signals.items():
         if item.value is None or item.value.broken:
             continue
-        other = seen.setdefault(signal_of(name, item.value).id, name)
+        other = next((seen[i] for i in signal_of(name, item.value).ids if seen.setdefault(i, name) != name), name)
         if other != name:
             report.add(item.node, f"`{name}` and `{other}` have the same 32-bit id", "rename one of the two")
 
 
 def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: Report) -> None:
     _check_points(card, signals, report)
+    check_absence(card, signals or {}, report)
     _check_categories(card.get("categories", {}), signals, report)
     stages = [stage for stage in card.get("stages", ()) if stage is not None]
     for stage in stages:
-        for item in stage.get("blocked_by", ()):
+        for item in _signals_of(stage):
             _check_known(item, signals, report)
         _check_order(stage, report)
     _check_unique((stage.get("name") for stage in stages), "stage", report)
@@ -111,6 +116,13 @@ def _events(item: Item) -> Collection[str]:
     return item.value.get("event", ()) if item.value is not None else ()
 
 
+def _signals_of(stage: Struct) -> list[Item]:
+    """The names of signals in a stage."""
+    needs = stage.get("needs")
+    ends = [item for block in ending_blocks(stage) for item in (block.get("signal"), block.get("until")) if item]
+    return [*plain_blocks(stage), *ends, *(needs.get("signals", ()) if needs is not None else ())]
+
+
 def _check_unique(items: Iterable[Item | None], noun: str, report: Report) -> None:
     report_repeated(items, lambda value: f"{noun} `{value}`", "keep one of the two", report)
 
@@ -138,7 +150,7 @@ def _check_bounds(card: Scorecard, struct: Struct, stages: list[Struct], signals
     _check_grades(card, struct, report)
     fit = min(card.fit_max, sum(max(0.0, _most_points(line)) for line in card.fit))
     for stage in stages:
-        blocks = {item.value for item in stage.get("blocked_by", ())}
+        blocks = {item.value for item in plain_blocks(stage)}
         engagement = _most_engagement(card, signals, blocks)
         lowered = _most_engagement(card, signals, ()) - engagement
         _check_reach(stage, card, (fit, engagement, lowered), report)
@@ -192,10 +204,13 @@ def _most_engagement(card: Scorecard, signals: Signals, blocks: Collection[str])
 def _most_worth(card: Scorecard, name: str, signal: Struct | None) -> float:
     points = card.points.get(name)
     if points is None or points.points <= 0:
-        return 0.0
+        return max(points.absent, 0.0) if points is not None else 0.0
     limit: Any = signal.get("limit") if signal is not None and not signal.broken else None
     ever = signal is not None and limit is not None and limit.period == "ever" and not signal.get("amount")
-    return min(points.cap, points.points * limit.count) if ever else points.cap
+    most = min(points.cap, points.points * limit.count) if ever else points.cap
+    if signal is not None and "window" in signal.values:
+        most = min(most, points.points * (1 if "at_least" in signal.values else LATEST))
+    return max(most, points.absent)
 
 
 def _check_grades(card: Scorecard, struct: Struct, report: Report) -> None:

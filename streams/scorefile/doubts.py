@@ -12,9 +12,11 @@ from streams.scorefile.contradictions import find_contradictions, is_never_posit
 from streams.scorefile.operations import check_texts, is_bare_path, operations_of
 from streams.scorefile.remedies import event_remedy
 from streams.scorefile.texts import check_quotes
+from streams.scorefile.time_checks import may_be_absent
+from streams.scorefile.timed import block_of, ending_blocks, plain_blocks
 from streams.scorefile.trait_doubts import check_trait_doubts
 from streams.scorefile.vocabulary import OBJECTS, correct_event_path, find_standard_event
-from streams.scoring.scorecard import EVERYTHING
+from streams.scoring.scorecard import EVERYTHING, Block
 from streams.yamlfile.kinds import Item, Struct
 from streams.yamlfile.source import spell
 from streams.yamlfile.tree import Node, Report
@@ -141,7 +143,9 @@ def _check_calls(path: Node, events: Collection[str], report: Report) -> None:
 
 def _check_points(card: Struct, report: Report) -> None:
     keys = card.node.value if isinstance(card.node.value, dict) else {}
-    worths = [item.value.points for item in card.get("points", {}).values() if item.value is not None]
+    worths = [
+        item.value.points or item.value.absent for item in card.get("points", {}).values() if item.value is not None
+    ]
     lines = [line for line in card.get("fit", ()) if line is not None and card.get("fit_max") != 0]
     worths += [line.get("points", line.get("times")) for line in lines]
     if not report.mistakes and len(keys) == len(card.nodes) and not any(worths):
@@ -163,7 +167,7 @@ def _check_card(card: Struct, signals: Mapping[str, Item], report: Report) -> No
 def _check_stage_order(stages: list[Struct], report: Report) -> None:
     """Warn of a stage that no lead shows, since those in it are in a later one, too."""
     for high, low in zip(accumulate(stages, _higher), stages[1:], strict=False):
-        blocks = [{item.value for item in stage.get("blocked_by", ())} for stage in (low, high)]
+        blocks = [_blocks_of(stage) for stage in (low, high)]
         below = low.get("enter") < high.get("enter") and low.get("leave") <= high.get("leave")
         if below and low.get("needs") is None and low.get("keep") is None and blocks[0] <= blocks[1]:
             names = [stage.get("name").value for stage in (high, low)]
@@ -171,6 +175,11 @@ def _check_stage_order(stages: list[Struct], report: Report) -> None:
             remedy = f"write `{names[1]}` before `{names[0]}`: the highest stage last"
             report.warn(low.nodes["name"], message, remedy)
             return
+
+
+def _blocks_of(stage: Struct) -> set[Block]:
+    """Everything that blocks a stage."""
+    return {Block(item.value) for item in plain_blocks(stage)} | {block_of(each) for each in ending_blocks(stage)}
 
 
 def _higher(first: Struct, second: Struct) -> Struct:
@@ -197,7 +206,7 @@ def _check_category(category: Struct, points: Mapping[str, Item], report: Report
 
 
 def _check_stage(stage: Struct, signals: Mapping[str, Item], report: Report) -> None:
-    for item in stage.get("blocked_by", ()):
+    for item in plain_blocks(stage):
         _check_block(item, signals, report)
     _check_months("cooldown", stage, report)
     _check_keep(stage, report)
@@ -220,6 +229,10 @@ def _check_block(item: Any, signals: Mapping[str, Item], report: Report) -> None
     found = signals.get(item.value) if isinstance(item, Item) else None
     if found is None or found.value is None or found.value.broken:
         return
-    if not math.isinf(found.value.get("half_life", math.inf)):
+    remedy = f"write `{{signal: {item.value}, for: 30d}}` for a time, or give it `half_life: never`"
+    if "window" in found.value.values:
+        message = f"`{item.value}` blocks for as long as anything is left of it, which is its window"
+        report.warn(item.node, message, remedy)
+    elif not may_be_absent(found.value):
         message = f"`{item.value}` fades, and blocks for as long as anything is left of it, which is for ever"
-        report.warn(item.node, message, "give it `half_life: never`, or block by another signal")
+        report.warn(item.node, message, remedy)

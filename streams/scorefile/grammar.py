@@ -20,6 +20,7 @@ from streams.scorefile.remedies import (
     WORTH_KEYS_ELSEWHERE,
     range_remedy,
 )
+from streams.scorefile.timed import AT_LEAST, BLOCK, BLOCK_WORDS, HALF_LIFE, STATES_WORDS, WINDOW
 from streams.scoring.scorecard import Points
 from streams.yamlfile.containers import list_of, named, placed, struct_of
 from streams.yamlfile.kinds import BOOLEAN, CAP, NAME, NUMBER, VERSION, Field, Kind, Struct
@@ -31,7 +32,9 @@ def _points(node: Node, report: Report) -> Points | None:
         points = NUMBER.read(node, report)
         return None if points is None else Points(points)
     struct: Struct | None = _CAPPED.read(node, report)
-    return None if struct is None or struct.broken else Points(struct.get("points"), struct.get("max", float("inf")))
+    if struct is None or struct.broken:
+        return None
+    return Points(struct.get("points"), struct.get("max", float("inf")), struct.get("absent", 0.0))
 
 
 def _range(node: Node, report: Report) -> tuple[float, float] | None:
@@ -72,7 +75,21 @@ _SIGNAL_WORDS = {
         "(properties.automated: true) matches a signal only if its conditions read properties.automated.",
         default="every such event counts",
     ),
-    "half_life": Field(kinds.HALF_LIFE, "The time in which its amount halves.", default="`never`"),
+    "half_life": Field(
+        HALF_LIFE,
+        "The time in which its amount halves; or `default` with other half-lives `while` other signals are present.",
+        default="`never`",
+    ),
+    "window": Field(
+        WINDOW,
+        "In place of a half-life: each event counts 1 until exactly this long after its time, then nothing.",
+        default="the amount fades by `half_life`",
+    ),
+    "at_least": Field(
+        AT_LEAST,
+        "The amount is 1 while at least so many events are within the window, else 0.",
+        default="each event within the window counts 1",
+    ),
     "limit": Field(
         kinds.LIMIT,
         "The maximum number of events counted in a UTC hour, day, week, month, quarter, year or ever; the earliest "
@@ -92,6 +109,12 @@ _SIGNAL = struct_of("a signal", _SIGNAL_WORDS, "{event: page, half_life: 14d}", 
 _CAP_WORDS = {
     "points": Field(NUMBER, "Points for each unit of the signal's amount.", required=True),
     "max": Field(CAP, "The maximum points, positive or negative, that the signal contributes.", default="no maximum"),
+    "absent": Field(
+        NUMBER,
+        "The contribution while the amount is exactly 0; only for a signal with a window or the half-life `never`.",
+        example="-15",
+        default="0",
+    ),
 }
 _CAPPED = struct_of("the worth of a signal", _CAP_WORDS, "{points: 3, max: 15}", WORTH_KEYS_ELSEWHERE)
 _POINTS = Kind(_points, {"anyOf": [NUMBER.schema, _CAPPED.schema]}, "10", "a number, or `{points: …, max: …}`")
@@ -110,6 +133,7 @@ _CATEGORY = struct_of("a category", _CATEGORY_WORDS, "{signals: [pricing_visit],
 _NEED_WORDS = {
     "fit": Field(NUMBER, "The minimum fit to enter.", default="any fit"),
     "engagement": Field(NUMBER, "The minimum engagement to enter.", example="20", default="any engagement"),
+    "signals": Field(_SIGNALS, "The amounts of these must be above 0 to enter.", example="[active]", default="none"),
 }
 _NEEDS = struct_of("the needs of a stage", _NEED_WORDS, "{fit: 10, engagement: 20}", NEED_KEYS_ELSEWHERE)
 _KEEP_WORDS = {
@@ -124,8 +148,9 @@ _STAGE_WORDS = {
     "needs": Field(_NEEDS, "Further requirements to enter; they do not make a lead leave.", default="none"),
     "keep": Field(_KEEP, "Further requirements to stay, which a lead needs to enter, too.", default="none"),
     "blocked_by": Field(
-        _SIGNALS,
-        "While one of these signals has an amount above 0, a lead cannot enter, and leaves if it is inside.",
+        list_of(BLOCK),
+        "While one of these signals has an amount above 0, a lead cannot enter, and leaves if it is inside. With "
+        "`until` or `for` every event blocks, counted or not, until an event of another signal or for a time.",
         example="[unsubscribe]",
         default="no signal",
     ),
@@ -188,6 +213,8 @@ WORDS: Mapping[str, Mapping[str, Field]] = {
     "a fit line that multiplies a trait": PRODUCT_WORDS,
     "a stage": _STAGE_WORDS,
     "needs": _NEED_WORDS,
+    "a half-life by state": STATES_WORDS,
+    "a block": BLOCK_WORDS,
     "keep": _KEEP_WORDS,
 }
 """Every mapping with fixed keys, and its keys."""

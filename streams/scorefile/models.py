@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from streams.scorefile.timed import block_of, ending_blocks, plain_blocks
 from streams.scoring.fit import MOST_POINTS
 from streams.scoring.scorecard import (
     EVERYTHING,
@@ -35,15 +36,20 @@ def model_of(file: Struct) -> Model:
 
 def signal_of(name: str, signal: Struct) -> Signal:
     """Build a signal."""
+    half_life = signal.get("half_life", math.inf)
+    states = half_life.get("while") if isinstance(half_life, Struct) else {}
     return Signal(
         name,
         events=tuple(dict.fromkeys(signal.get("event"))),
         where=signal.get("where", EVERYTHING),
-        half_life_ms=signal.get("half_life", math.inf),
+        half_life_ms=half_life.get("default") if isinstance(half_life, Struct) else half_life,
         limit=signal.get("limit"),
         distinct=signal.get("distinct"),
         amount=signal.get("amount"),
         label=signal.get("label", ""),
+        window_ms=signal.get("window", 0),
+        at_least=signal.get("at_least", 0),
+        while_half_lives=tuple((guard, item.value) for guard, item in states.items()),
     )
 
 
@@ -107,12 +113,14 @@ def _stage(stage: Struct) -> Stage:
         leave=stage.get("leave"),
         needs_fit=needs.get("fit") if needs else None,
         needs_engagement=needs.get("engagement") if needs else None,
-        blocked_by=_names(stage.get("blocked_by", ())),
+        blocked_by=_names(plain_blocks(stage)),
         cooldown_ms=stage.get("cooldown", 0),
         handoff=stage.get("handoff", False),
         keep_fit=keep.get("fit") if keep else None,
         keep_engagement=keep.get("engagement") if keep else None,
         label=stage.get("label", ""),
+        blocks=tuple(dict.fromkeys(map(block_of, ending_blocks(stage)))),
+        needs_signals=_names(needs.get("signals", ())) if needs else (),
     )
 
 

@@ -54,7 +54,9 @@ _PATH_WORDS: Final = ("property", "field", "attribute", "path", "key", "column",
 _OPERATOR_WORDS: Final = ("operator", "op", "comparator", "comparison", "operation", "condition")
 _VALUE_WORDS: Final = ("value", "values", "val", "operand")
 _MOVES: Final = {
-    **dict.fromkeys(("event", "where", "half_life", "limit", "distinct", "amount"), "move it to the signal"),
+    **dict.fromkeys(
+        ("event", "where", "half_life", "window", "at_least", "limit", "distinct", "amount"), "move it to the signal"
+    ),
     **dict.fromkeys(("enter", "leave", "needs", "blocked_by", "cooldown", "handoff"), "move it to a stage"),
     **dict.fromkeys(("trait", "when"), "move it to a line of `fit`"),
     **dict.fromkeys(("fit", "fit_max", "range", "grades", "stages", "categories"), "move it to a scorecard"),
@@ -78,9 +80,10 @@ SIGNAL_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("cap", "frequency", "rate", "max_per_day", "frequency_cap", "count", "times"), "limit"),
     **dict.fromkeys(("exclude", "unless", "except", "not", "where_not"), "where: {none: …}"),
     **dict.fromkeys(
-        ("at_least", "min_count", "within", "window", "since", "in_last", "lookback", "timeframe", "min"),
-        "remove it: each event counts when it happens; use `half_life` and the points",
+        ("within", "since", "in_last", "lookback", "timeframe", "period", "last"),
+        "window",
     ),
+    **dict.fromkeys(("min_count", "min", "minimum"), "at_least"),
     **dict.fromkeys(("unique", "unique_by", "dedupe", "distinct_by"), "distinct"),
     **dict.fromkeys(("value", "weight_by", "multiplier"), "amount"),
     **dict.fromkeys(("points", "score", "weight", "worth"), "move it to `points` of the scorecard"),

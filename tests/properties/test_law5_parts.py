@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
+from streams.scoring.blocks import is_blocked, is_open
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.explanation import Explanation, explain
 from streams.scoring.lead import Lead
@@ -64,7 +65,7 @@ def test_score_grade_and_stages_agree_with_the_exact_score(history: tuple[Rules,
         )
         assert why.score == printed(why.exact).to_integral_value(ROUND_FLOOR)
         check_grade(card, why)
-        check_stages(card, lead, why)
+        check_stages(card, lead, why, now_ms)
         row = json.loads(score_record("u", card, standing(card, lead, now_ms), rules.version))
         assert (row["score"], row["grade"], row["stage"]) == (why.score, why.grade, current_stage(card, lead))
 
@@ -78,7 +79,7 @@ def check_grade(card: CardRule, why: Explanation) -> None:
         assert all(points < bound for grade, bound in grades if grade < reached)
 
 
-def check_stages(card: CardRule, lead: Lead, why: Explanation) -> None:
+def check_stages(card: CardRule, lead: Lead, why: Explanation, now_ms: int) -> None:
     amounts = {part.name: part.amount for part in why.parts if part.kind == "signal"}
     for rule in card.stages:
         stage, latch = rule.stage, lead.latches.get(rule.key)
@@ -89,7 +90,8 @@ def check_stages(card: CardRule, lead: Lead, why: Explanation) -> None:
             assert why.fit >= rule.keep_fit / 10**9
             assert why.engagement >= rule.keep_engagement / 10**9
             assert not blocked
-        elif not any(s in rule.blocking for s in lead.signals):
+            assert not is_blocked(rule, lead, now_ms)
+        elif is_open(rule, lead, now_ms):
             wanting = why.fit < rule.needs_fit / 10**9 or why.engagement < rule.needs_engagement / 10**9
             assert why.exact < stage.enter or wanting or not why.applies
 

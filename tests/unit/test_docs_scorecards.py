@@ -26,7 +26,10 @@ from streams.yamlfile.tree import Node
 
 PAGE = (Path(__file__).parents[2] / "docs/scorecards.md").read_text()
 SIGNAL = "{event: page}"
-SIGNALS = f"{{pricing_visit: {SIGNAL}, demo_request: {{event: Demo Requested}}, unsubscribe: {{event: Unsubscribed}}}}"
+SIGNALS = (
+    f"{{pricing_visit: {SIGNAL}, demo_request: {{event: Demo Requested}}, unsubscribe: {{event: Unsubscribed}}, "
+    "subscribe: {event: Subscribed}, active: {event: page, window: 30d}, sales_contact: {event: Lead Contacted}}"
+)
 POINTS = "{pricing_visit: 10, demo_request: 40, unsubscribe: -20}"
 FILE = {"leadglow": "1", "signals": SIGNALS, "scorecards": "{default: {points: {pricing_visit: 10}}}"}
 CARD = {"points": POINTS, "fit": "[{trait: title, when: CTO, points: 20}]"}
@@ -35,6 +38,9 @@ FIT_LINE = {"trait": "title", "when": "CTO", "points": "10"}
 JOINT = {"where": "{title: CTO, vip: true}", "points": "10"}
 PRODUCT = {"trait": "rating", "times": "2", "min": "-10"}
 AXES = {"fit": "{A: 10, B: 0}", "engagement": "{1: 20, 2: 0}"}
+WINDOW = {"event": "page", "window": "7d"}
+STATES = {"default": "7d", "while": "{sales_contact: 30d}"}
+BLOCKS = {"signal": {"until": "subscribe"}, "until": {"signal": "unsubscribe"}, "for": {"signal": "unsubscribe"}}
 STAGE = {"name": "hot", "enter": "60", "leave": "10", "handoff": "true"}
 
 
@@ -57,13 +63,19 @@ def a_stage(key: str, value: str) -> str:
 
 FILES: dict[str, Callable[[str, str], str]] = {
     "the file": lambda word, value: a_file(**{word: value}),
-    "a signal": lambda word, value: a_file(signals=SIGNALS.replace(SIGNAL, mapping({"event": "page"}, word, value), 1)),
+    "a signal": lambda word, value: a_file(
+        signals=SIGNALS.replace(SIGNAL, mapping(WINDOW if word == "at_least" else {"event": "page"}, word, value), 1)
+    ),
     "a scorecard": a_card,
     "points": lambda word, value: a_card("points", f"{{pricing_visit: {mapping({'points': '3'}, word, value)}}}"),
     "a category": lambda word, value: a_card("categories", f"{{intent: {mapping(CATEGORY, word, value)}}}"),
     "a fit line": lambda word, value: a_card("fit", f"[{mapping(FIT_LINE, word, value)}]"),
     "a stage": a_stage,
     "needs": lambda word, value: a_stage("needs", f"{{{word}: {value}}}"),
+    "a half-life by state": lambda word, value: a_file(
+        signals=SIGNALS.replace(SIGNAL, mapping({"event": "page"}, "half_life", mapping(STATES, word, value)), 1)
+    ),
+    "a block": lambda word, value: a_stage("blocked_by", f"[{mapping(BLOCKS[word], word, value)}]"),
     "keep": lambda word, value: a_stage("keep", f"{{{word}: {value}}}"),
     "grades": lambda word, value: a_card("grades", mapping(AXES, word, value)),
     "a fit line over several traits": lambda word, value: a_card("fit", f"[{mapping(JOINT, word, value)}]"),

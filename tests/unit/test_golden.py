@@ -14,8 +14,10 @@ from streams.events.codec import Codec
 from streams.events.rejects import Reject
 from streams.events.times import parse_ms
 from streams.scorefile import load
+from streams.scoring.amounts import amount_at
 from streams.scoring.explanation import explain
 from streams.scoring.rules import Rules
+from streams.scoring.score import read
 from tests.properties.driver import ShardDriver
 
 pytestmark = pytest.mark.usefixtures("implementation")
@@ -91,3 +93,44 @@ def test_a_worked_case_makes_the_expected_transitions(name: str, rules: Rules) -
 def test_the_golden_file_has_all_its_cases() -> None:
     assert len(CASES) == 16
     assert sum(len(case["transitions"]) for case in CASES.values()) > 10
+
+
+SECOND: dict[str, Any] = json.loads((GOLDEN / "v2.json").read_text())
+SECOND_CASES: dict[str, dict[str, Any]] = {case["name"]: case for case in SECOND["cases"]}
+
+
+@pytest.fixture(scope="module")
+def second_rules() -> Rules:
+    return Rules(load((GOLDEN / "v2.yaml").read_text()))
+
+
+@pytest.mark.parametrize("name", SECOND_CASES)
+def test_a_worked_case_of_the_second_version_reads_as_expected_at_every_instant(name: str, second_rules: Rules) -> None:
+    for expected in SECOND_CASES[name]["expect"]:
+        now_ms = instant(expected["at"])
+        lead = play(second_rules, SECOND_CASES[name], now_ms).lead("lead-1")
+        amounts = {signal: amount_at(rule, lead, now_ms) for signal, rule in second_rules.signals.items()}
+        assert {key: each for key, each in amounts.items() if each} == pytest.approx(expected["amounts"], abs=POINTS)
+        for card in second_rules.cards:
+            wanted = expected["scorecards"][card.name]
+            why, reading = explain(card, lead, now_ms, second_rules), read(card, lead, now_ms)
+            assert (why.score, why.grade, reading.whole) == (wanted["score"], wanted["grade"], wanted["rank"])
+            found = (why.exact, why.fit, why.engagement, sum(part.points for part in why.parts))
+            assert found == pytest.approx(
+                (wanted["exact"], wanted["fit"], wanted["engagement"], wanted["exact"]), abs=POINTS
+            )
+            latches = {key: lead.latches.get(f"{card.name}/{key}") for key in wanted["stages"]}
+            inside = {key: latch is not None and latch.inside for key, latch in latches.items()}
+            assert inside == wanted["stages"]
+
+
+@pytest.mark.parametrize("name", SECOND_CASES)
+def test_a_worked_case_of_the_second_version_makes_the_expected_transitions(name: str, second_rules: Rules) -> None:
+    case = SECOND_CASES[name]
+    made = play(second_rules, case, max(instant(row["at"]) for row in case["expect"])).transitions
+    wanted = case["transitions"]
+    assert [(t.card, t.stage, t.kind, t.is_alert) for t in made] == [
+        (row["scorecard"], row["stage"], row["kind"], row["published"]) for row in wanted
+    ]
+    for transition, row in zip(made, wanted, strict=True):
+        assert transition.at_ms / 1000 == pytest.approx(instant(row["at"]) / 1000, abs=SECONDS)

@@ -44,7 +44,6 @@ def split_broken(whole: str) -> Iterator[tuple[str, list[str]]]:
 
 
 BROKEN = list(read_broken("broken.txt"))
-LATER = list(read_broken("later.txt"))
 
 
 def messages_of(text: str, path: Path) -> list[str]:
@@ -62,11 +61,6 @@ def messages_of(text: str, path: Path) -> list[str]:
 def test_a_natural_mistake_is_reported_at_its_place_with_its_own_remedy(
     text: str, expected: list[str], tmp_path: Path
 ) -> None:
-    assert messages_of(text, tmp_path / "card.yaml") == expected
-
-
-@pytest.mark.parametrize(("text", "expected"), LATER, ids=[lines[0][:50] for _, lines in LATER])
-def test_a_word_that_is_not_implemented_yet_is_refused(text: str, expected: list[str], tmp_path: Path) -> None:
     assert messages_of(text, tmp_path / "card.yaml") == expected
 
 

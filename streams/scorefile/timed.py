@@ -1,0 +1,129 @@
+"""Reads the words of a scorecard file about time: windows, half-lives by state, and blocks that end."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from streams.scorefile import kinds
+from streams.scoring.counting import LATEST
+from streams.scoring.scorecard import Block
+from streams.yamlfile.containers import named, placed, struct_of
+from streams.yamlfile.kinds import (
+    DURATION_PATTERN,
+    NAME,
+    Field,
+    Item,
+    Kind,
+    Struct,
+    duration_ms,
+    require,
+    scalar_of,
+    text_of,
+)
+from streams.yamlfile.repairs import guess_duration, guess_number
+from streams.yamlfile.tree import Node, Report
+
+LEAST_EVENTS: Final = 1
+
+
+def _count(value: Any) -> int:
+    require(isinstance(value, int) and not isinstance(value, bool) and LEAST_EVENTS <= value <= LATEST)
+    return int(value)
+
+
+AT_LEAST: Final = scalar_of(
+    f"a whole number from {LEAST_EVENTS} to {LATEST}",
+    "3",
+    {"type": "integer", "minimum": LEAST_EVENTS, "maximum": LATEST},
+    _count,
+    guess_number,
+    lambda text: "remove it: without it, each event within the window counts 1" if text == "0" else "",
+)
+WINDOW: Final = text_of(
+    kinds.COOLDOWN.about,
+    "30d",
+    DURATION_PATTERN,
+    lambda text: round(duration_ms(text)),
+    guess_duration,
+    lambda text: "remove it, and write `half_life: never`" if text in ("never", "ever") else "",
+)
+STATES_WORDS: Final = {
+    "default": Field(kinds.HALF_LIFE, "The half-life while no guard has an amount above 0.", required=True),
+    "while": Field(
+        named(NAME, kinds.HALF_LIFE, 1),
+        "Guards (signals with a window or the half-life `never`), each with the half-life that holds while its amount "
+        "is above 0; the first such guard decides.",
+        required=True,
+        example="{sales_contact: 30d}",
+    ),
+}
+_STATES: Final = struct_of(
+    "a half-life by state", STATES_WORDS, "{default: 14d, while: {sales_contact: 30d}}",
+    {"else": "default", **dict.fromkeys(("when", "if", "states"), "while")},
+)  # fmt: skip
+BLOCK_WORDS: Final = {
+    "signal": Field(placed(kinds.REFERENCE), "The signal that blocks.", required=True, example="unsubscribe"),
+    "until": Field(
+        placed(kinds.REFERENCE),
+        "The signal that ends the block: it holds while the latest event of this one is earlier.",
+        example="subscribe",
+        default="the block ends with `for`",
+    ),
+    "for": Field(WINDOW, "How long the block holds after the latest event.", default="the block ends with `until`"),
+}
+_BLOCK: Final = struct_of(
+    "a block", BLOCK_WORDS, "{signal: unsubscribe, until: subscribe}",
+    {"event": "signal", "name": "signal", "unless": "until", "during": "for", "duration": "for", "within": "for"},
+)  # fmt: skip
+
+
+def _read_half_life(node: Node, report: Report) -> Any:
+    keys = {key.value for key in node.value} if isinstance(node.value, dict) else ()
+    return (_STATES if STATES_WORDS.keys() & keys else kinds.HALF_LIFE).read(node, report)
+
+
+HALF_LIFE: Final = Kind(
+    _read_half_life,
+    {"anyOf": [kinds.HALF_LIFE.schema, _STATES.schema]},
+    kinds.HALF_LIFE.example,
+    f"{kinds.HALF_LIFE.about}; or `{_STATES.example}`",
+)
+
+
+def _read_block(node: Node, report: Report) -> Item | None:
+    """A name, or a block; both as an Item with its place."""
+    keys = {key.value for key in node.value} if isinstance(node.value, dict) else ()
+    if not BLOCK_WORDS.keys() & keys:
+        return Item(node, kinds.REFERENCE.read(node, report))
+    struct: Struct | None = _BLOCK.read(node, report)
+    if struct is None or struct.broken:
+        return None
+    if ("until" in struct.values) == ("for" in struct.values):
+        remedy = "keep one of the two" if "for" in struct.values else "add `until: subscribe` or `for: 30d`"
+        report.add(node, "a block ends either with `until` or with `for`", remedy)
+        return None
+    return Item(node, struct)
+
+
+BLOCK: Final = Kind(
+    _read_block,
+    {"anyOf": [kinds.REFERENCE.schema, _BLOCK.schema]},
+    kinds.REFERENCE.example,
+    f"the name of a signal, or `{_BLOCK.example}`, or `{{signal: rejected, for: 30d}}`",
+)
+
+
+def plain_blocks(stage: Struct) -> list[Item]:
+    """The signals that block a stage for as long as they have an amount above 0."""
+    return [item for item in stage.get("blocked_by", ()) if not isinstance(item.value, Struct)]
+
+
+def ending_blocks(stage: Struct) -> list[Struct]:
+    """The blocks of a stage that end by another signal or after a time."""
+    return [item.value for item in stage.get("blocked_by", ()) if isinstance(item.value, Struct)]
+
+
+def block_of(block: Struct) -> Block:
+    """Build a block."""
+    until = block.get("until")
+    return Block(block.get("signal").value, until.value if until else "", block.get("for", 0))
