@@ -46,6 +46,8 @@ def describe_obstacle(obstacle: View) -> str:
     """What keeps a lead out of a stage, in words."""
     if "applies" in obstacle:
         return NOT_APPLICABLE
+    if "needs_signal" in obstacle:
+        return f"needs {obstacle['needs_signal']}"
     if "blocked_by" in obstacle:
         return f"blocked by {obstacle['blocked_by']}"
     return f"{obstacle['needs']} {round_down(obstacle['has'], 1):.1f} of {obstacle['at_least']:g}"

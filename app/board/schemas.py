@@ -80,7 +80,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Obstacle": whole(
         {},
-        {"needs": {"enum": ["score", "fit", "engagement"]}, "at_least": NUMBER, "has": NUMBER, "blocked_by": TEXT,
+        {"needs": {"enum": ["score", "fit", "engagement"]}, "at_least": NUMBER, "has": NUMBER, "needs_signal": TEXT,
+         "blocked_by": TEXT,
          "applies": {"const": False}},
         "What keeps a lead out of a stage: too few points, a signal that blocks it, or a scorecard that does not "
         "apply to it.",
@@ -154,14 +155,15 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Signal": whole(
         {
             "name": TEXT, "label": TEXT, "says": TEXT, "half_life": TEXT, "limit": maybe(TEXT),
-            "points": NUMBER, "cap": maybe(NUMBER), "category": TEXT, "fired_7d": WHOLE, "points_7d": NUMBER,
+            "points": NUMBER, "absent": NUMBER, "cap": maybe(NUMBER), "category": TEXT,
+            "fired_7d": WHOLE, "points_7d": NUMBER,
             "never": TRUTH,
         }
     ),
     "Stage": whole(
         {
             "name": TEXT, "label": TEXT, "enter": NUMBER, "leave": NUMBER, "needs": POINTS, "keep": POINTS,
-            "blocked_by": listed(TEXT), "cooldown": maybe(TEXT), "handoff": TRUTH,
+            "needs_signals": listed(TEXT), "blocked_by": listed(TEXT), "cooldown": maybe(TEXT), "handoff": TRUTH,
         }
     ),
     "Scorecard": whole(

@@ -6,7 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from app.scorecards.text import describe_condition, describe_fit, describe_signal, format_limit
+from app.scorecards.text import (
+    describe_block,
+    describe_condition,
+    describe_fading,
+    describe_fit,
+    describe_signal,
+    format_limit,
+)
 from streams.scoring.fit import UNIT
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import FitLine, Scorecard, Signal
@@ -67,9 +74,10 @@ def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
         "name": signal.name,
         "label": signal.label,
         "says": describe_signal(signal),
-        "half_life": format_duration(signal.half_life_ms),
+        "half_life": describe_fading(signal),
         "limit": format_limit(signal.limit),
         "points": worth.points,
+        "absent": worth.absent,
         "cap": _finite(worth.cap),
         "category": category,
         "fired_7d": count,
@@ -89,7 +97,8 @@ def _stage(card: Scorecard, i: int) -> dict[str, Any]:
         "leave": stage.leave,
         "needs": {name: points for name, points in needs.items() if points is not None},
         "keep": {name: points for name, points in keep.items() if points is not None},
-        "blocked_by": list(stage.blocked_by),
+        "needs_signals": list(stage.needs_signals),
+        "blocked_by": [*stage.blocked_by, *map(describe_block, stage.blocks)],
         "cooldown": format_duration(stage.cooldown_ms) if stage.cooldown_ms else None,
         "handoff": stage.handoff and not card.shadow,
     }

@@ -24,7 +24,7 @@ def build_timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
 
 
 def _row(items: list[CountedSignal], lead: Lead, rules: Rules, counted: set[int]) -> dict[str, Any]:
-    known = [(item, rules.by_id[item.signal]) for item in items if item.signal in rules.by_id]
+    known = [(item, rule) for item in items if (rule := rules.by_id.get(item.signal)) is not None and not rule.owner]
     return {
         "at": rfc3339(items[0].row[0] + lead.base),
         "signals": [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from streams.scoring.scorecard import CALL_TYPES, Condition, FitLine, Group, Limit, Signal, Test
+from streams.scoring.scorecard import CALL_TYPES, Block, Condition, FitLine, Group, Limit, Signal, Test
+from streams.units import format_duration
 
 _WORDS: Final = {
     "equals": "is",
@@ -38,7 +39,23 @@ def describe_signal(signal: Signal) -> str:
         parts.append(f"each {signal.distinct} once")
     if signal.amount:
         parts.append(f"counted by {signal.amount}")
+    if signal.at_least > 1:
+        parts.append(f"at least {signal.at_least} times")
     return ", ".join(parts)
+
+
+def describe_fading(signal: Signal) -> str:
+    """How a signal fades: ``14d``, ``14d, 30d while sales_contact`` or ``window of 30d``."""
+    if signal.window_ms:
+        return f"window of {format_duration(signal.window_ms)}"
+    states = [f"{format_duration(half_life_ms)} while {guard}" for guard, half_life_ms in signal.while_half_lives]
+    return ", ".join([format_duration(signal.half_life_ms), *states])
+
+
+def describe_block(block: Block) -> str:
+    """A block that ends: ``unsubscribe until subscribe`` or ``rejected for 30d``."""
+    end = f"until {block.until}" if block.until else f"for {format_duration(block.for_ms)}"
+    return f"{block.signal} {end}"
 
 
 def describe_fit(line: FitLine) -> str:

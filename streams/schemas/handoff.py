@@ -100,6 +100,8 @@ _NOT_ENTERED: Final = rows_by(
          absent="except in a row about a need"),
     points("at_least", "How much the stage needs.", 70.0, absent="except in a row about a need"),
     points("has", "How much the lead has.", 46.0, absent="except in a row about a need"),
+    text("needs_signal", "The signal that the lead needs, and does not have.", "active",
+         absent="except in a row about a needed signal"),
     text("blocked_by", "The signal that blocks the stage.", "unsubscribe", absent="except in a row about a block"),
     Leaf("applies", {"type": "boolean"}, "False: the scorecard does not apply to the lead.", False,
          absent="if it does"),

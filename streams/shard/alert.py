@@ -91,7 +91,7 @@ def _data(crossing: Crossing, lead: Lead, card: CardRule, rules: Rules, link_bas
         },
         "reasons": _reasons(why),
         "not_entered": obstacles_of(card, lead, t.at_ms, rules),
-        "activity": _activity(lead, why),
+        "activity": _activity(lead, why, rules),
         "scorecard": {"name": card.name, "label": card.card.label, "version": rules.version},
         "model": {"name": card.name, "version": rules.version[:12], "checksum": f"sha256:{rules.version}"},
         "cause": t.cause,
@@ -137,13 +137,15 @@ def _reasons(why: Explanation) -> list[dict[str, Any]]:
     return rows
 
 
-def _activity(lead: Lead, why: Explanation) -> dict[str, Any]:
+def _activity(lead: Lead, why: Explanation, rules: Rules) -> dict[str, Any]:
     """The last time of each signal, for the sales team."""
     happened = sorted((p for p in why.parts if p.last_at is not None), key=lambda p: -(p.last_at or 0))
+    kept = {rule.id for rule in rules.by_id.values() if rule.owner is not None}
+    counted = [(signal, count) for signal, count in zip(lead.signals, lead.count, strict=True) if signal not in kept]
     return {
         "first_seen_at": rfc3339(lead.first_seen),
         "last_seen_at": rfc3339(lead.last_seen),
-        "events_total": sum(lead.count),
+        "events_total": sum(count for _, count in counted),
         "recent": [
             {"type": p.name, "label": p.label or p.name, "at": rfc3339(p.last_at or 0), "points": p.points}
             for p in happened[:MAX_RECENT]

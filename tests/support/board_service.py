@@ -247,7 +247,8 @@ class StandInService:
             "engagement_grades": [{"grade": "1", "from": 10.0}] if name == "plants" else [],
             "fit_max": 40.0,
             "signals": [
-                {**dict(zip(fields, row, strict=True)), "points_7d": row[4] * row[7], "never": not row[7], "label": ""}
+                {**dict(zip(fields, row, strict=True)), "points_7d": row[4] * row[7], "never": not row[7], "label": "",
+                 "absent": 0.0}
                 for row in signals
             ],
             "categories": [
@@ -261,10 +262,10 @@ class StandInService:
             ],
             "stages": [
                 {"name": "engaged", "label": "", "keep": {},
-                 "enter": 30.0, "leave": 20.0, "needs": {}, "blocked_by": [], "cooldown": None,
+                 "enter": 30.0, "leave": 20.0, "needs": {}, "needs_signals": [], "blocked_by": [], "cooldown": None,
                  "handoff": False},
                 {"name": "qualified", "label": "", "keep": {"fit": 5.0},
-                 "enter": 70.0, "leave": 50.0, "needs": {"fit": 10.0, "engagement": 20.0},
+                 "enter": 70.0, "leave": 50.0, "needs": {"fit": 10.0, "engagement": 20.0}, "needs_signals": [],
                  "blocked_by": ["unsubscribe"], "cooldown": "7d", "handoff": True},
             ],
         }  # fmt: skip

@@ -113,9 +113,9 @@ def _controls(chance: Random, message_id: str, arrival: int) -> list[Input]:
 
 def capped_and_blocked() -> list[dict[str, Any]]:
     """An alert of a lead that a block keeps out of another stage, with capped parts."""
-    signals = (Signal("view", ("page",), limit=Limit(9, "day")), Signal("away", ("Left",)))
+    signals = (Signal("view", ("page",), limit=Limit(9, "day")), Signal("away", ("Left",)), Signal("call", ("Called",)))
     stages = (Stage("first", 5.0, 1.0, handoff=True), Stage("second", 6.0, 1.0, blocked_by=("away",)),
-              Stage("third", 8.0, 7.0, needs_fit=10.0, needs_engagement=9.0))  # fmt: skip
+              Stage("third", 8.0, 7.0, needs_fit=10.0, needs_engagement=9.0, needs_signals=("call",)))  # fmt: skip
     card = Scorecard(
         "card",
         {"view": Points(4.0, 8.0), "away": Points(0.0)},
