@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from streams.scoring.event import ANONYMOUS, Identity, Join, Retract, join
-from streams.scoring.scorecard import Condition, FitLine, Group, Model, Scorecard, Signal, Stage
+from streams.scoring.scorecard import Block, Condition, FitLine, Group, Model, Scorecard, Signal, Stage
 from tests.properties.strategies import Fact
 
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
@@ -247,7 +248,7 @@ class Sequential:
         reading = self.read(card, person, person.clock)
         self._look_closely(*reading, stage)
         enough = reading[0] >= units(stage.enter) or not revoked
-        return enough and self._applies(card, person) and not self._leaves(stage, person, *reading)
+        return enough and self._applies(card, person) and not self._leaves(stage, person, person.clock, *reading)
 
     # Stages ---------------------------------------------------------------------------------------------------
 
@@ -272,7 +273,7 @@ class Sequential:
                 false = latch.inside and latch.by in revoked and reading[0] < units(stage.enter)
                 if not applies and latch.inside:
                     self._turn(lead_id, person, card, stage, "not_applicable", by)
-                elif applies and (false or self._flips(stage, latch, person, *reading)):
+                elif applies and (false or self._flips(stage, latch, person, person.clock, *reading)):
                     self._turn(lead_id, person, card, stage, cause, by)
 
     def _applies(self, card: Scorecard, person: Person) -> bool:
@@ -282,28 +283,50 @@ class Sequential:
         for value, bound in ((exact, stage.enter), (exact, stage.leave), (engagement, _least(stage.keep_engagement))):
             self.close = self.close or 0 < abs(value - units(bound)) < 20
 
-    def _flips(self, stage: Stage, latch: Latch, person: Person, exact: float, engagement: float, fit: float) -> bool:
+    def _flips(  # noqa: PLR0917
+        self, stage: Stage, latch: Latch, person: Person, now_ms: int, exact: float, engagement: float, fit: float
+    ) -> bool:
         if latch.inside:
-            return self._leaves(stage, person, exact, engagement, fit)
+            return self._leaves(stage, person, now_ms, exact, engagement, fit)
         return (
             exact >= units(stage.enter)
             and fit >= units(_least(stage.needs_fit))
             and engagement >= units(_least(stage.needs_engagement))
-            and not self._leaves(stage, person, exact, engagement, fit)
+            and all(self._has(name, person, now_ms) for name in stage.needs_signals)
+            and not self._leaves(stage, person, now_ms, exact, engagement, fit)
         )
 
-    def _leaves(self, stage: Stage, person: Person, exact: float, engagement: float, fit: float) -> bool:
+    def _leaves(self, stage: Stage, person: Person, now_ms: int, exact: float, engagement: float, fit: float) -> bool:
         return (
             exact < units(stage.leave)
             or fit < units(_least(stage.keep_fit))
             or engagement < units(_least(stage.keep_engagement))
-            or self._blocked(stage, person)
+            or self._blocked(stage, person, now_ms)
         )
 
-    def _blocked(self, stage: Stage, person: Person) -> bool:
-        signals = [signal for signal in self.model.signals if signal.name in stage.blocked_by]
-        self.close = self.close or any(_may_be_lost(signal, person) for signal in signals)
-        return any(amount > 0 for signal in signals for _, amount in counted(signal, person))
+    def _blocked(self, stage: Stage, person: Person, now_ms: int) -> bool:
+        return any(self._has(name, person, now_ms) for name in stage.blocked_by) or any(
+            self._holds_back(block, person, now_ms) for block in stage.blocks
+        )
+
+    def _holds_back(self, block: Block, person: Person, now_ms: int) -> bool:
+        """Whether a block holds: every event that matches counts here."""
+        times = matched(self._signal(block.signal), person)
+        if block.until:
+            ends = matched(self._signal(block.until), person)
+            return bool(times) and (not ends or times[-1] >= ends[-1])
+        return bool(times) and now_ms - times[-1] < block.for_ms
+
+    def _has(self, name: str, person: Person, now_ms: int) -> bool:
+        """Whether a signal has an amount above 0."""
+        signal = self._signal(name)
+        if signal.window_ms:
+            return _within(signal, person, now_ms) > 0
+        self.close = self.close or _may_be_lost(signal, person)
+        return any(amount > 0 for _, amount in counted(signal, person))
+
+    def _signal(self, name: str) -> Signal:
+        return next(signal for signal in self.model.signals if signal.name == name)
 
     def _turn(  # noqa: PLR0917
         self,
@@ -344,28 +367,50 @@ class Sequential:
         """The exact score, engagement and fit, in billionths of a point."""
         if not self._applies(card, person):
             return 0, 0, 0
-        parts = self._parts(card, person)(now_ms)
+        parts = self._parts(card, person, now_ms)(now_ms)
         return self._sum(card, person, parts)
 
-    def _parts(self, card: Scorecard, person: Person) -> Callable[[int], dict[str, float]]:
-        """Each signal's contribution as a function of time."""
-        sums = []
+    def _parts(self, card: Scorecard, person: Person, since_ms: int) -> Callable[[int], dict[str, float]]:
+        """Each signal's contribution as a function of time, from an instant until the next step."""
+        sums, steady = [], dict[str, float]()
         for signal in self.model.signals:
-            events = counted(signal, person) if signal.name in card.points else []
-            if events:
+            if signal.name not in card.points:
+                continue
+            events, points = counted(signal, person), card.points[signal.name]
+            cap = units(points.cap)
+            if signal.window_ms:
+                part = round(points.points * UNIT * _within(signal, person, since_ms))
+                steady[signal.name] = max(min(part, cap), -cap)
+            elif events:
+                half_life_ms = self._half_life_ms(signal, person, since_ms)
                 last = max(at for at, _ in events)
-                total = sum(amount * 2.0 ** ((at - last) / signal.half_life_ms) for at, amount in events)
-                points = card.points[signal.name]
-                sums.append((signal.name, points.points, units(points.cap), last, signal.half_life_ms, total))
+                total = sum(amount * 2.0 ** ((at - last) / half_life_ms) for at, amount in events)
+                sums.append((signal.name, points.points, cap, last, half_life_ms, total))
+            if points.absent and not self._has(signal.name, person, since_ms):
+                steady[signal.name] = units(points.absent)
 
         def at(now_ms: int) -> dict[str, float]:
             parts = {}
             for name, points, cap, last, half_life_ms, total in sums:
                 part = round(points * UNIT * total * 2.0 ** ((last - now_ms) / half_life_ms))
                 parts[name] = max(min(part, cap), -cap)
-            return parts
+            return parts | steady
 
         return at
+
+    def _half_life_ms(self, signal: Signal, person: Person, now_ms: int) -> float:
+        states = (half_life for guard, half_life in signal.while_half_lives if self._has(guard, person, now_ms))
+        return next(states, signal.half_life_ms)
+
+    def _steps(self, person: Person, start_ms: int, end_ms: int) -> list[int]:
+        """Start, end, and all instants between them at which an amount or a block may change at once."""
+        found = {start_ms, end_ms}
+        for signal in self.model.signals:
+            if signal.window_ms:
+                found.update(at + signal.window_ms for at, _ in counted(signal, person))
+        for block in (block for card in self.model.scorecards for stage in card.stages for block in stage.blocks):
+            found.update(at + block.for_ms for at in matched(self._signal(block.signal), person))
+        return sorted(at for at in found if start_ms <= at <= end_ms)
 
     def _sum(self, card: Scorecard, person: Person, parts: dict[str, float]) -> tuple[float, float, float]:
         left, engagement = dict(parts), 0.0
@@ -380,12 +425,23 @@ class Sequential:
     # The next change by decay ---------------------------------------------------------------------------------
 
     def _first(self, card: Scorecard, person: Person, start_ms: int, end_ms: int) -> int | None:
-        """The first instant in (start, end] at which a stage changes: halves of the span, where the bounds allow it."""
+        """The first instant in (start, end] at which a stage changes."""
         if not card.stages or start_ms >= end_ms or not self._applies(card, person):
             return None
-        parts, looks = self._parts(card, person), 0
         latches = [(stage, person.latches.get((card.name, stage.name), Latch())) for stage in card.stages]
-        latches = [(s, latch) for s, latch in latches if latch.inside or not self._blocked(s, person)]
+        for begin, stop in pairwise(self._steps(person, start_ms, end_ms)):
+            if stop - begin > 1 and (found := self._first_in_span(card, person, begin, stop - 1)) is not None:
+                return found
+            reading = self.read(card, person, stop)
+            if any(self._flips(stage, latch, person, stop, *reading) for stage, latch in latches):
+                return stop
+        return None
+
+    def _first_in_span(self, card: Scorecard, person: Person, start_ms: int, end_ms: int) -> int | None:
+        """The same where amounts only fade: halves of the span, where the bounds allow it."""
+        parts, looks = self._parts(card, person, start_ms), 0
+        latches = [(stage, person.latches.get((card.name, stage.name), Latch())) for stage in card.stages]
+        latches = [(s, latch) for s, latch in latches if latch.inside or not self._blocked(s, person, start_ms)]
         spans = [(start_ms, end_ms)]
         while spans:
             looks += 1
@@ -396,12 +452,12 @@ class Sequential:
             ends = parts(begin), parts(end)
             low = self._sum(card, person, {name: min(ends[0][name], ends[1][name]) for name in ends[0]})
             high = self._sum(card, person, {name: max(ends[0][name], ends[1][name]) for name in ends[0]})
-            if not any(self._flips(s, latch, person, *(low if latch.inside else high)) for s, latch in latches):
+            if not any(self._flips(s, latch, person, end, *(low if latch.inside else high)) for s, latch in latches):
                 continue
             if end - begin > 1:
                 middle = (begin + end) // 2
                 spans += [(middle, end), (begin, middle)]
-            elif any(self._flips(s, latch, person, *self._sum(card, person, ends[1])) for s, latch in latches):
+            elif any(self._flips(s, latch, person, end, *self._sum(card, person, ends[1])) for s, latch in latches):
                 return end
         return None
 
@@ -440,6 +496,18 @@ def counted(signal: Signal, person: Person) -> list[tuple[int, float]]:
     if signal.name not in known:
         known[signal.name] = _count(signal, person)
     return known[signal.name]
+
+
+def _within(signal: Signal, person: Person, now_ms: int) -> float:
+    """The amount of a signal with a window: of the latest 64 events that count, those within it."""
+    count = sum(now_ms < at + signal.window_ms for at, _ in counted(signal, person)[-64:])
+    return count if not signal.at_least else float(count >= signal.at_least)
+
+
+def matched(signal: Signal, person: Person) -> list[int]:
+    """The times of the events that match, in order."""
+    facts = [f for f in person.events.values() if f.message_id not in person.taken_back and _matches(signal, f)]
+    return sorted(fact.at for fact in facts)
 
 
 def _count(signal: Signal, person: Person) -> list[tuple[int, float]]:

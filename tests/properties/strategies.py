@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -20,6 +20,7 @@ from streams.scoring.event import LeadEvent
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import (
     EVERYTHING,
+    Block,
     Category,
     Condition,
     FitLine,
@@ -124,7 +125,48 @@ def a_model(chance: Random) -> Model:
     signals = tuple(a_signal(chance, f"s{i}") for i in range(chance.randint(1, 5)))
     names = [signal.name for signal in signals]
     cards = tuple(a_scorecard(chance, f"card{i}", names) for i in range(chance.randint(1, 2)))
-    return Model(signals, cards)
+    return with_steps(chance, Model(signals, cards)) if chance.random() < 0.4 else Model(signals, cards)
+
+
+def with_steps(chance: Random, model: Model) -> Model:
+    """The same model, with amounts and blocks that change at once."""
+    signals = [_with_window(chance, signal) if chance.random() < 0.6 else signal for signal in model.signals]
+    lasting = [s.name for s in signals if s.window_ms or math.isinf(s.half_life_ms)]
+    signals = [s if s.name in lasting else _with_states(chance, s, lasting) for s in signals]
+    return Model(tuple(signals), tuple(_card_with_steps(chance, card, signals, lasting) for card in model.scorecards))
+
+
+def _with_window(chance: Random, signal: Signal) -> Signal:
+    window_ms = chance.choice((1, 20 * MINUTE_MS, HOUR_MS, DAY_MS, 7 * DAY_MS))
+    at_least = chance.choice((0, 0, 1, 2, 3))
+    return replace(signal, half_life_ms=math.inf, amount=None, window_ms=window_ms, at_least=at_least)
+
+
+def _with_states(chance: Random, signal: Signal, guards: Sequence[str]) -> Signal:
+    chosen = some(chance, guards, 0, 2) if chance.random() < 0.7 else []
+    return replace(signal, while_half_lives=tuple((guard, chance.choice(HALF_LIVES_MS)) for guard in chosen))
+
+
+def _card_with_steps(chance: Random, card: Scorecard, signals: Sequence[Signal], lasting: Sequence[str]) -> Scorecard:
+    absent = {name for name in card.points if name in lasting and chance.random() < 0.4}
+    points = {
+        name: replace(worth, absent=chance.choice((-15.0, -2.5, 6.0, 30.0))) if name in absent else worth
+        for name, worth in card.points.items()
+    }
+    return replace(
+        card, points=points, stages=tuple(_stage_with_steps(chance, stage, signals) for stage in card.stages)
+    )
+
+
+def _stage_with_steps(chance: Random, stage: Stage, signals: Sequence[Signal]) -> Stage:
+    names = [signal.name for signal in signals]
+    needed = tuple(some(chance, names, 1, 2)) if chance.random() < 0.25 else ()
+    blocks: list[Block] = []
+    if chance.random() < 0.3:
+        blocks.append(Block(chance.choice(names), for_ms=chance.choice((1, HOUR_MS, DAY_MS))))
+    if chance.random() < 0.3:
+        blocks.append(Block(chance.choice(names), chance.choice(names)))
+    return replace(stage, needs_signals=needed, blocks=tuple(blocks))
 
 
 @dataclass(frozen=True)
