@@ -84,6 +84,8 @@ class Person:
     traits: dict[str, tuple[int, str, Any]] = field(default_factory=dict)
     latches: dict[tuple[str, str], Latch] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
+    decided: bool = False
+    """Whether its stages were decided since its first record; if not, time does it."""
     summed: tuple[Any, dict[str, list[tuple[int, float]]]] = (None, {})
     """What counts, by signal, and for how many events and retractions that was worked out."""
 
@@ -198,7 +200,8 @@ class Sequential:
         if state is not None:
             if item.lesser.kind == ANONYMOUS and state.aliases and not item.explicit:
                 return
-            self._person(item.lead_id, state, item.arrival)
+            self.advance(item.lead_id, state, item.arrival)
+            state.clock = max(state.clock, item.arrival)
         known, nothing = (state.events, set(state.taken_back)) if state else ({}, set())
         self.people[item.lead_id] = Gone(item.greater, dict.fromkeys(known), nothing)
         self.waiting.append(Arriving(item.greater.id, item.lead_id, state, item.arrival))
@@ -254,6 +257,8 @@ class Sequential:
 
     def advance(self, lead_id: str, person: Person, to_ms: int) -> None:
         """Let time pass: every change happens at its own instant."""
+        if not person.decided:
+            self._settle(lead_id, person, "decay")
         for _ in range(1000):
             times = [self._first(card, person, person.clock, to_ms) for card in self.model.scorecards]
             found = min((t for t in times if t is not None), default=None)
@@ -264,6 +269,7 @@ class Sequential:
         self.close = True
 
     def _settle(self, lead_id: str, person: Person, cause: str, by: str = "", revoked: Collection[str] = ()) -> None:
+        person.decided = True
         for card in self.model.scorecards:
             reading, applies = self.read(card, person, person.clock), self._applies(card, person)
             for stage in card.stages:
