@@ -42,6 +42,10 @@ def test_an_unscored_lead_has_0_points_and_the_lowest_grade(chance: Random) -> N
         for card in rules.cards:
             why = explain(card, lead, START_MS + DAY_MS, rules)
             lowest = "C2" if card.card.engagement_grades else "C"
+            if card.absent and why.applies:
+                kinds = [(part.kind, part.amount, part.count) for part in why.parts if part.kind != "cap"]
+                assert set(kinds) <= {("signal", 0.0, 0), ("clamp", None, 0)}
+                continue
             assert (why.score, why.exact, why.grade, why.parts) == (0, 0.0, lowest, ())
             assert set(why.categories.values()) == {0.0}
             assert b'"score":0,' in score_record("u", card, standing(card, lead, START_MS), "v")
