@@ -17,7 +17,7 @@ from streams.events.calls import (
 from streams.scorefile import kinds
 from streams.scorefile.conditions import GROUP_MEANINGS, OPERATORS
 from streams.scorefile.grammar import WORDS
-from streams.scoring.counting import DISTINCT_VALUES, HOUR_MS
+from streams.scoring.counting import DISTINCT_VALUES, HOUR_MS, LATEST
 from streams.scoring.identity import ALWAYS_KEPT, MAX_TRAITS
 from streams.scoring.lead import OLDER, RECENT
 from streams.scoring.rules import LATENESS_MS, MAX_AMOUNT
@@ -137,6 +137,7 @@ def limits_table() -> str:
     rows: list[tuple[str, Any]] = [
         ("size of a file", f"{MAX_CHARS:,} characters, {MAX_NODES:,} values, {MAX_DEPTH} levels"),
         ("values of `distinct` that count, for each lead and signal", f"the earliest {DISTINCT_VALUES}"),
+        ("events of a signal with a `window` that count, for each lead", f"the latest {LATEST}"),
         ("an `amount` in one event", f"from 0 to {MAX_AMOUNT:,.0f}; numbers outside count as the nearer bound"),
         (
             "lateness: time after the end of the period of a `limit` in which an event still counts",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streams.scoring.crossing import horizon_ms
 from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import read
 from streams.scoring.scorecard import Scorecard
 from streams.scoring.stages import advance
+from streams.scoring.terms import end_of_change
 from streams.shard.alert import rfc3339
 from streams.units import DAY_MS, MINUTE_MS
 
@@ -48,7 +48,7 @@ def stage_bounds(card: Scorecard) -> list[dict[str, Any]]:
 
 def _forecast_length_ms(card: CardRule, lead: Lead, now_ms: int) -> int:
     """The length of the forecast: until the score is flat, from one minute to thirty days."""
-    far = horizon_ms(card, lead)
+    far = end_of_change(card, lead, now_ms) - now_ms
     end = read(card, lead, now_ms + far).exact
     ahead = MIN_FORECAST_MS
     while ahead < min(far, MAX_FORECAST_MS):

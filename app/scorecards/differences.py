@@ -18,6 +18,8 @@ Rebuild = Literal["", "starts_at_0", "new_events"]
 """What a change of a signal means until a rebuild: it has no amount yet, or only new events count as it says."""
 _COUNTING: Final = ("events", "where", "distinct", "amount")
 """The fields of a signal that its description contains."""
+_READ: Final = ("window_ms", "at_least")
+"""Its fields that matter only when it is read."""
 _PARTS: Final = (
     "name", "points", "categories", "fit", "minimum", "maximum", "grades", "engagement_grades", "stages",
 )  # fmt: skip
@@ -71,12 +73,13 @@ def _compare_signals(pairs: Pairs, renamed: Mapping[str, str], known: set[int]) 
             text = f"counts {describe_signal(new)} (before: {describe_signal(before)})"
             yield Difference("signal", "changed", "", new.name, text, start or "new_events")
         for field, text in _changed_fields(before, new, ("name", *_COUNTING)):
-            later: Rebuild = "" if field == "label" else start or "new_events"
+            later: Rebuild = "" if field == "label" else start or ("" if field in _READ else "new_events")
             yield Difference("signal", "changed", "", new.name, text, later)
 
 
 def _describe_whole_signal(signal: Signal) -> str:
     rest = {field.name: getattr(signal, field.name) for field in fields(signal)}
+    rest = {name: value for name, value in rest.items() if name != "at_least" or value}
     return "; ".join(filter(None, [describe_signal(signal), list_fields(_without(rest, "name", "label", *_COUNTING))]))
 
 
@@ -133,7 +136,8 @@ def _compare_points(old: Scorecard, new: Scorecard) -> Iterator[Difference]:
 
 
 def _describe_points(points: Points) -> str:
-    rest = {field.name: getattr(points, field.name) for field in fields(points) if field.name != "points"}
+    rest = {field.name: getattr(points, field.name) for field in fields(points)}
+    rest = {name: value for name, value in rest.items() if name != "points" and value}
     return ", ".join(filter(None, [f"{points.points:+g} points", list_fields(rest)]))
 
 

@@ -21,6 +21,8 @@ LABELS: Final = {
     "leave": "left below",
     "maximum": "at most",
     "minimum": "at least",
+    "needs_signals": "needs",
+    "while_half_lives": "other half-lives",
 }
 """What people call a field, without its unit; others are called by their names."""
 
@@ -35,6 +37,8 @@ def format_value(value: Any, field: str = "") -> str:
     """The value of a field."""
     if field.endswith("_ms"):
         return _format_duration(value) if isinstance(value, int | float) and value else "none"
+    if field == "while_half_lives":
+        return ", ".join(f"{_format_duration(ms)} while {guard}" for guard, ms in value) or "none"
     if value is None or value == "" or (isinstance(value, float) and math.isinf(value)):
         return "none"
     if isinstance(value, bool):

@@ -119,7 +119,7 @@ def _check_event_path(node: Node, report: Report) -> None:
     if corrected and node.value in _KEYS:
         report.warn(node, f"{node} is a key of the signal", f"move it out of `where`, or write `{corrected}`")
     elif corrected and _ACROSS.fullmatch(str(node.value)):
-        remedy = f"use `half_life`, `limit` or `max`, or write `{corrected}` if events have it"
+        remedy = f"use `window` and `at_least`, or write `{corrected}` if events have it"
         report.warn(node, f"{node} is about several events, and a condition sees one", remedy)
     elif corrected:
         report.warn(node, f"events have no field {node} of their own", f"write `{corrected}`")

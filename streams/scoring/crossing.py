@@ -18,8 +18,9 @@ the bound than rounding can reach.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from math import ceil, floor, inf, isfinite, log2
+from collections.abc import Callable
+from functools import cache, partial
+from math import floor, inf
 
 from streams.scoring.blocks import is_blocked, is_open
 from streams.scoring.fit import UNIT
@@ -28,7 +29,7 @@ from streams.scoring.rules import CardRule, StageRule
 from streams.scoring.score import Reading, does_apply, fade_ms, fit_of, published, read
 from streams.scoring.search import Bound, Search, near
 from streams.scoring.smooth import Smooth
-from streams.scoring.terms import last_card_step_ms, spans
+from streams.scoring.terms import end_of_change, spans
 
 MARGIN = 1000
 """Units by which rounding the parts may move the score towards a bound, compared with their exact sum."""
@@ -84,23 +85,6 @@ def decay_can_flip(rule: StageRule, latch: Latch | None, card: CardRule, lead: L
     return fit_of(card, lead) >= rule.needs_fit and is_open(rule, lead, now_ms)
 
 
-def horizon_ms(card: CardRule, lead: Lead) -> int:
-    """Time in ms until all parts together round to 0, so that decay ends; 0 if nothing fades."""
-    fading = [
-        (abs(weight[0] * amount), weight[3])
-        for signal, amount in zip(lead.signals, lead.amount, strict=True)
-        if (weight := card.weights.get(signal)) is not None and weight[3] > 0
-    ]  # a part beyond its cap fades, too
-    few = log2(4 * len(fading) + 1)
-    return max((ceil((log2(worth + 1) + few) / rate) for worth, rate in fading), default=0)
-
-
-def end_of_change(card: CardRule, lead: Lead, now_ms: int) -> int:
-    """The instant after which time changes nothing."""
-    step_ms = last_card_step_ms(card, lead)
-    return max(now_ms + horizon_ms(card, lead), int(step_ms) if isfinite(step_ms) else now_ms)
-
-
 def _bound_of(card: CardRule, rule: StageRule, latch: Latch | None, fit: float) -> Bound:
     """The sum of engagement and fit at which a stage changes."""
     if latch is not None and latch.inside:
@@ -116,31 +100,43 @@ def _in_range(card: CardRule, units: float, below: bool, lag: float = 0.0) -> Bo
     return Bound(units, below, lag)
 
 
-def _first_in_spans(
-    card: CardRule,
-    lead: Lead,
-    spans_ms: Iterable[tuple[int, int]],
-    stepped: Callable[[int], bool],
-    find: Callable[[Search, int, int], int | None],
-) -> int | None:
-    """The first instant after the first one for which ``stepped`` is true at a step, or ``find`` finds it in a span.
+class _Walk:
+    """Goes through the time of one lead on one scorecard from step to step."""
 
-    ``find`` is called with the first and the last instant of each span between two steps.
-    """
-    for i, (begin_ms, stop_ms) in enumerate(spans_ms):
-        if i and stepped(begin_ms):
-            return begin_ms
-        if (found := find(Search(card, lead, begin_ms), begin_ms, stop_ms)) is not None:
-            return found
-    return None
+    def __init__(self, card: CardRule, lead: Lead) -> None:
+        self.card, self.lead = card, lead
+        self._search = cache(partial(Search, card, lead))
+
+    def first(
+        self, start_ms: int, end_ms: int, stepped: Callable[[int], bool], find: Callable[[Search, int, int], int | None]
+    ) -> int | None:
+        """The first instant in (start, end]: a step for which ``stepped`` is true, or one that ``find`` finds.
+
+        ``find`` is called with the first and the last instant of each span between two steps.
+        """
+        for begin_ms, stop_ms in spans(self.card, self.lead, start_ms, end_ms):
+            if begin_ms > start_ms and stepped(begin_ms):
+                return begin_ms
+            if (found := find(self._search(begin_ms), begin_ms, stop_ms)) is not None:
+                return found
+        return None
+
+    def first_change(self, now_ms: int, end_ms: int) -> int | None:
+        """The first instant in (now, end] at which the published score or a stage changes."""
+        shown = published(read(self.card, self.lead, now_ms).exact)
+        return self.first(
+            now_ms,
+            end_ms,
+            lambda t: published(read(self.card, self.lead, t).exact) != shown or _flips_any(self.card, self.lead, t),
+            lambda search, begin_ms, stop_ms: _next_change(search, shown, begin_ms, stop_ms),
+        )
 
 
 def next_flip(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> int | None:
     """The first instant in (start, end] at which time alone changes a stage of the card."""
     if not card.stages or not does_apply(card, lead):
         return None
-    in_spans = spans(card, lead, start_ms, end_ms)
-    return _first_in_spans(card, lead, in_spans, lambda t: _flips_any(card, lead, t), _next_flip)
+    return _Walk(card, lead).first(start_ms, end_ms, lambda t: _flips_any(card, lead, t), _next_flip)
 
 
 def _flips_any(card: CardRule, lead: Lead, now_ms: int) -> bool:
@@ -170,27 +166,20 @@ def next_change(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     """The first instant after ``now_ms`` at which time changes the published score or a stage; None if never."""
     if not does_apply(card, lead):
         return None
-    shown = published(read(card, lead, now_ms).exact)
-    return _first_in_spans(
-        card,
-        lead,
-        spans(card, lead, now_ms, end_of_change(card, lead, now_ms)),
-        lambda t: published(read(card, lead, t).exact) != shown or _flips_any(card, lead, t),
-        lambda search, begin_ms, stop_ms: _next_change(search, shown, begin_ms, stop_ms),
-    )
+    return _Walk(card, lead).first_change(now_ms, end_of_change(card, lead, now_ms))
 
 
 def next_look(card: CardRule, lead: Lead, now_ms: int) -> int | None:
     """The first instant after ``now_ms`` at which time changes a stage, the published score or the rank."""
     if not does_apply(card, lead):
         return None
-    change, whole = next_change(card, lead, now_ms), read(card, lead, now_ms).whole
+    walk, end_ms = _Walk(card, lead), end_of_change(card, lead, now_ms)
+    change, whole = walk.first_change(now_ms, end_ms), read(card, lead, now_ms).whole
     if card.lowest < whole < card.highest:
         return change
-    moved = _first_in_spans(
-        card,
-        lead,
-        spans(card, lead, now_ms, end_of_change(card, lead, now_ms)),
+    moved = walk.first(
+        now_ms,
+        end_ms,
         lambda t: read(card, lead, t).whole != whole,
         lambda search, begin_ms, stop_ms: _next_whole(search, whole, begin_ms, stop_ms),
     )
@@ -210,7 +199,7 @@ def _next_change(search: Search, shown: int, now_ms: int, end_ms: int) -> int | 
 def _next_published(search: Search, shown: int, now_ms: int, end_ms: int) -> int | None:
     """The first instant in (now, end] at which the published score certainly changes; at the end any change counts."""
     card, lead = search.card, search.lead
-    lag = near(lead, read(card, lead, now_ms))
+    lag = near(lead, search.begin)
     low = _in_range(card, shown * UNIT, below=True, lag=lag)
     high = _in_range(card, (shown + 1) * UNIT, below=False, lag=lag)
     return _first_past(search, low, high, now_ms, end_ms, lambda later: published(later.exact) != shown)
@@ -218,7 +207,7 @@ def _next_published(search: Search, shown: int, now_ms: int, end_ms: int) -> int
 
 def _next_whole(search: Search, whole: int, now_ms: int, end_ms: int) -> int | None:
     """The same for the whole number by which the lead is ranked."""
-    lag = near(search.lead, read(search.card, search.lead, now_ms))
+    lag = near(search.lead, search.begin)
     low, high = Bound(whole * UNIT, True, lag), Bound((whole + 1) * UNIT, False, lag)
     return _first_past(search, low, high, now_ms, end_ms, lambda later: later.whole != whole)
 

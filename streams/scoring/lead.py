@@ -124,32 +124,9 @@ class Lead:
     """The state of one lead. ``clock`` is the instant up to which its stages have been decided."""
 
     __slots__ = (
-        "aliases",
-        "amount",
-        "base",
-        "calm_until",
-        "clock",
-        "count",
-        "details",
-        "due",
-        "erased_at",
-        "first_seen",
-        "fits",
-        "known",
-        "last_seen",
-        "latches",
-        "ledgers",
-        "recent",
-        "ref",
-        "ring",
-        "sets",
-        "shown",
-        "signals",
-        "slack",
-        "stale",
-        "touches",
-        "traits",
-        "unsent",
+        "aliases", "amount", "base", "calm_until", "clock", "count", "details", "due", "erased_at", "first_seen",
+        "fits", "known", "last_seen", "latches", "ledgers", "recent", "ref", "ring", "sets", "shown", "signals",
+        "slack", "stale", "touches", "traits", "unsent",
     )  # fmt: skip
 
     def __init__(self, base: int) -> None:  # noqa: PLR0915 - one line a part

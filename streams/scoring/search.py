@@ -82,6 +82,11 @@ class Search:
         self._start_ms = start_ms
 
     @cached_property
+    def begin(self) -> Reading:
+        """The score at the start."""
+        return read(self.card, self.lead, self._start_ms)
+
+    @cached_property
     def smooth(self) -> Smooth:
         """The curve of the score until the next step."""
         return Smooth(self.card, self.lead, self._start_ms)
@@ -94,7 +99,7 @@ class Search:
         """The first whole ms in (start, end] at which ``holds``, the test for a score past the bound, is true."""
         if end_ms <= start_ms:
             return None
-        reading = read(self.card, self.lead, start_ms)
+        reading = self.begin if start_ms == self._start_ms else read(self.card, self.lead, start_ms)
         blur = near(self.lead, reading)
         total = reading.engagement + reading.fit
         quiet_ms = (

@@ -6,7 +6,7 @@ Between two such steps, each term is constant or fades.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import inf
+from math import ceil, inf, isfinite, log2
 
 from streams.scoring.amounts import amount_at, last_step_ms, next_step_ms, rule_in_force
 from streams.scoring.blocks import last_block_step_ms, next_block_step_ms
@@ -64,3 +64,20 @@ def spans(card: CardRule, lead: Lead, start_ms: int, end_ms: int) -> Iterator[tu
         if step_ms > end_ms:
             return
         begin_ms = int(step_ms)
+
+
+def horizon_ms(card: CardRule, lead: Lead) -> int:
+    """Time in ms until all parts together round to 0, so that decay ends; 0 if nothing fades."""
+    fading = [
+        (abs(weight[0] * amount), weight[3])
+        for signal, amount in zip(lead.signals, lead.amount, strict=True)
+        if (weight := card.weights.get(signal)) is not None and weight[3] > 0
+    ]  # a part beyond its cap fades, too
+    few = log2(4 * len(fading) + 1)
+    return max((ceil((log2(worth + 1) + few) / rate) for worth, rate in fading), default=0)
+
+
+def end_of_change(card: CardRule, lead: Lead, now_ms: int) -> int:
+    """The instant after which time changes nothing."""
+    step_ms = last_card_step_ms(card, lead)
+    return max(now_ms + horizon_ms(card, lead), int(step_ms) if isfinite(step_ms) else now_ms)

@@ -16,18 +16,19 @@ from hypothesis import given, settings
 from streams.scorefile import load
 from streams.scoring import crossing, scorer, search, smooth, stages
 from streams.scoring.counting import DAY_MS
-from streams.scoring.crossing import flips, horizon_ms, next_change, next_flip, next_look
+from streams.scoring.crossing import flips, next_change, next_flip, next_look
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import published, read
 from streams.scoring.scorecard import Category, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stored import encode
+from streams.scoring.terms import horizon_ms
 from tests.properties.driver import ShardDriver
 from tests.properties.hovering import a_hovering_lead
 from tests.properties.strategies import START_MS, Fact, chances
 from tests.support.implementations import AnyScorer
 
-MAX_LOOKS = 2000
+MAX_LOOKS = 4000
 ENDLESS = Path(__file__).parents[1] / "data/scorecards/endless-search.yaml"
 
 
