@@ -36,7 +36,7 @@ def next_step_ms(rule: SignalRule, lead: Lead, now_ms: int) -> float:
         return min((next_step_ms(guard, lead, now_ms) for guard, _ in rule.switches), default=inf)
     expiries = _expiries(rule, lead)
     if rule.at_least:
-        expiries = expiries[-rule.at_least : len(expiries) - rule.at_least + 1]
+        expiries = [expiries[-rule.at_least]] if len(expiries) >= rule.at_least else []
     after = bisect_right(expiries, now_ms)
     return expiries[after] if after < len(expiries) else inf
 
