@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from streams.accelerator.layout import MAX_SIGNALS
+from streams.accelerator.layout import MAX_ENTRIES, MAX_SIGNALS
+from streams.accelerator.rules import keeps_latest
 from streams.scoring.counting import DISTINCT_VALUES
 from streams.scoring.lead import ID_BYTES, OLDER, Lead, detail_key
+from streams.scoring.rules import Rules
 
 
-def fits(lead: Lead) -> bool:
+def fits(lead: Lead, rules: Rules) -> bool:
     """Whether a lead can be held in columns: its windows hold no amounts, and its details only amounts or only values.
 
     All rows are as wide as the widest lead, so a lead with very many signals does not fit.
@@ -16,10 +18,12 @@ def fits(lead: Lead) -> bool:
         return False
     if list(lead.ledgers) != [signal for signal in lead.signals if signal in lead.ledgers]:
         return False
-    for ledger in lead.ledgers.values():
-        if len(ledger.entries) > DISTINCT_VALUES or any(entry[1] or entry[2] != 1 for entry in ledger.entries):
+    for signal, ledger in lead.ledgers.items():
+        if len(ledger.entries) > MAX_ENTRIES or any(entry[1] or entry[2] != 1 for entry in ledger.entries):
             return False
-        if len(ledger.entries) == DISTINCT_VALUES and not ledger.entries[-1][3]:
+        rule = rules.by_id.get(signal)
+        most = MAX_ENTRIES if rule is not None and rule.window_ms else DISTINCT_VALUES
+        if len(ledger.entries) >= most and not (ledger.entries[-1][3] or keeps_latest(rule)):
             return False  # the ledger of a limited signal is full, so the kernel could not count any more
     return not lead.details or has_amounts(lead) or _has_values(lead)
 

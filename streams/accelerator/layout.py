@@ -20,6 +20,9 @@ NEVER: Final = -(2**62)
 CLASSES: Final = 5
 MIN_ROOM: Final = 4
 """Recent events are stored in blocks of 4, 8, 16, 32 or 64 places."""
+WINDOW_CLASSES: Final = CLASSES + 1
+MAX_ENTRIES: Final = MIN_ROOM << CLASSES
+"""Entries of windows are stored in blocks of up to 128 places; ``Scorer`` handles leads with more."""
 MAX_SIGNALS: Final = 1024
 """``Scorer`` handles leads with more signals, and all events if the scorecards have more, because all rows are as wide
 as the widest lead."""
@@ -96,6 +99,9 @@ SIGNAL: Final = _record(
     lateness=np.int64,
     distinct=np.uint8,
     limited=np.uint8,
+    window=np.int64,  # 0 without one
+    at_least=np.int64,
+    latest=np.uint8,  # ``keeps_latest``
 )
 BOUND: Final = _record(low=np.float64, high=np.float64)
 CARD: Final = _record(
@@ -203,6 +209,8 @@ class Model(NamedTuple):
     stages: Column
     blocked_by: Column
     """[stage, signal]."""
+    steps: int
+    """Most steps of windows that the kernels look at between two events; 0 without windows."""
 
 
 class Matches(NamedTuple):
@@ -226,7 +234,7 @@ def new_slots(rows: int, width: int) -> Slots:
 
 def new_windows(windows: int, places: int) -> Windows:
     """Create windows and blocks, all free."""
-    used = np.zeros(3 + CLASSES, np.int64)
+    used = np.zeros(3 + WINDOW_CLASSES, np.int64)
     used[0] = 1
     return Windows(np.zeros(windows, WINDOW), np.zeros(places, np.int64), np.zeros(places, np.uint64), used)
 

@@ -14,6 +14,7 @@ from streams.accelerator.fitting import fits
 from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.layout import KIND, Column
 from streams.accelerator.loading import put_leads
+from streams.accelerator.rules import is_beyond_kernels
 from streams.accelerator.table import Table
 from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
@@ -33,21 +34,12 @@ class AcceleratedLeads(Scorer):
 
     def use_rules(self, rules: Rules) -> None:
         """Switch to other rules."""
-        if rules.timed:
-            self._leave_table()
+        if is_beyond_kernels(rules):
+            for lead_id in self._move_to_objects(list(self._table.rows)):
+                self._table.remove(self._table.rows[lead_id])
         super().use_rules(rules)
         self._table.use_rules(rules)
         self._forget_matches()
-
-    def _leave_table(self) -> None:
-        """Move every lead to ``Scorer``, because the kernels do not know windows and other steps in time."""
-        rows = dict(self._table.rows)
-        leads = self._table.as_leads(list(rows.values())) if rows else []
-        for (lead_id, row), lead in zip(rows.items(), leads, strict=True):
-            self.states[lead_id] = lead
-            if self._table.leads["touched"][row]:
-                self.touched[lead_id] = lead
-            self._table.remove(row)
 
     def _forget_matches(self) -> None:
         self._kinds: list[tuple[str, tuple[Any, ...]]] = []
@@ -75,11 +67,8 @@ class AcceleratedLeads(Scorer):
 
     def put_leads(self, states: Mapping[str, State | None]) -> None:
         """Put leads into the table if they fit, else as objects; None for a lead without a state."""
-        fitting = {
-            lead_id: lead
-            for lead_id, lead in states.items()
-            if isinstance(lead, Lead) and fits(lead) and not self.rules.timed
-        }
+        leads = {i: lead for i, lead in states.items() if isinstance(lead, Lead)} if self._table.usable else {}
+        fitting = {lead_id: lead for lead_id, lead in leads.items() if fits(lead, self.rules)}
         for lead_id, state in states.items():
             if lead_id in fitting:
                 self.states.pop(lead_id, None)
@@ -117,15 +106,20 @@ class AcceleratedLeads(Scorer):
 
         After an exception they are not moved back: the lane ends, and its leads are loaded again.
         """
-        known, states, touched = self._table.rows, self.states, self.touched
-        rows = {lead_id: known[lead_id] for lead_id in lead_ids if lead_id in known}
-        leads = self._table.as_leads(list(rows.values())) if rows else []
-        for (lead_id, row), lead in zip(rows.items(), leads, strict=True):
-            states[lead_id] = lead
-            if self._table.leads["touched"][row]:
-                touched[lead_id] = lead
+        known, touched = self._table.rows, self.touched
+        moved = self._move_to_objects(lead_ids)
         yield
-        self.put_leads({lead_id: states[lead_id] for lead_id in rows})
-        placed = [known[i] for i in rows if i in known and touched.pop(i, None) is not None]
+        self.put_leads({lead_id: self.states[lead_id] for lead_id in moved})
+        placed = [known[i] for i in moved if i in known and touched.pop(i, None) is not None]
         self._table.leads["touched"][placed] = 1
         self._rows_of_step.append(np.array(placed, np.int64))
+
+    def _move_to_objects(self, lead_ids: Iterable[str]) -> list[str]:
+        """Move those of these leads that are in the table to the objects of ``Scorer``; returns their ids."""
+        table, found = self._table, [lead_id for lead_id in lead_ids if lead_id in self._table.rows]
+        rows = [table.rows[lead_id] for lead_id in found]
+        for lead_id, row, lead in zip(found, rows, table.as_leads(rows) if rows else [], strict=True):
+            self.states[lead_id] = lead
+            if table.leads["touched"][row]:
+                self.touched[lead_id] = lead
+        return found

@@ -63,13 +63,12 @@ def _put_rest(table: Table, row: int, lead: Lead) -> None:
 
 
 def _put_windows(table: Table, row: int, lead: Lead) -> None:
-    entries = [entry for ledger in lead.ledgers.values() for entry in ledger.entries]
-    ledgers = lead.ledgers.values()
+    entries, ledgers = [entry for ledger in lead.ledgers.values() for entry in ledger.entries], lead.ledgers.values()
     table.lengthen_windows(len(ledgers))
     slots = np.array([lead.signals.index(signal) for signal in lead.ledgers], np.int64)
-    sizes = np.array([len(each.entries) for each in ledgers], np.int64)
-    closed = np.array([each.closed for each in ledgers], np.float64)
-    refs = np.array([each.closed_ref for each in ledgers], np.int64)
+    sizes = np.array([len(ledger.entries) for ledger in ledgers], np.int64)
+    closed = np.array([ledger.closed for ledger in ledgers], np.float64)
+    refs = np.array([ledger.closed_ref for ledger in ledgers], np.int64)
     ats, values = np.array([entry[0] for entry in entries], np.int64), np.array([e[3] for e in entries], np.uint64)
     kernel_windows.load_windows(table.slots, table.windows, row, slots, sizes, closed, refs, ats, values)
 

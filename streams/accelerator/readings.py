@@ -79,8 +79,9 @@ def _read(table: Table, rows: Column, nows: Column) -> tuple[Floats, Floats, Flo
     exact, engagement = np.zeros((n, cards)), np.zeros((n, cards))
     calm, change, slack = np.zeros(n), np.zeros(n), np.zeros(n)
     kernel_reading.read_leads(
-        table.leads, table.slots, table.cards, table.model, rows, nows, exact, engagement, calm, change, slack
-    )
+        table.leads, table.slots, table.cards, table.windows, table.model, rows, nows, exact, engagement, calm, change,
+        slack,
+    )  # fmt: skip
     return exact, engagement, calm, change, slack
 
 

@@ -24,6 +24,8 @@ from streams.accelerator.layout import (
 from streams.scoring.lead import value_hash
 from streams.scoring.rules import Hit, Match, Rules, SignalRule, StageRule
 
+MAX_STEPS: Final = 256
+"""Instants between two events of a lead that the kernels look at; ``Scorer`` handles more."""
 TOO_MANY_SETS: Final = (
     f"events matched more than {MAX_GROUPS - 1} different sets of signals, too many for the accelerator; "
     "start again, or set LEADGLOW_ACCELERATOR=off"
@@ -74,14 +76,14 @@ class PlainMatches:
     def __init__(self, rules: Rules, signals: Signals) -> None:
         self._gains = {rule.id: (gain(rules, rule.id), beyond_gain(rules, rule)) for rule in rules.by_id.values()}
         self._signals = signals
-        self._timed = rules.timed
+        self._usable = not is_beyond_kernels(rules)
         self._numbers: dict[tuple[int, ...], int] = {}
         self.matches: list[Match] = []
         self.columns = self._columns()
 
     def number(self, match: Match) -> int:
         """The number of a match; ``kernel.NOT_PLAIN`` if the kernel cannot apply it."""
-        if self._timed or len(self._gains) > MAX_SIGNALS:
+        if not self._usable or len(self._gains) > MAX_SIGNALS:
             return kernel.NOT_PLAIN
         values, amounts = _valued(match), _scaled(match)
         if len(values) + len({hit.amount for hit in amounts}) > 1 or any(hit.counter for hit in amounts):
@@ -112,6 +114,22 @@ class PlainMatches:
             row["beyond_gain"] = any(self._gains[hit.signal][1] for hit in match.hits)
             row["counted"] = any(hit.counter is not None for hit in match.hits)
         return Matches(matches, np.array(hits, HIT))
+
+
+def is_beyond_kernels(rules: Rules) -> bool:
+    """Whether scores change over time in a way that the kernels do not know: not just by decay and windows."""
+    stages = [stage for card in rules.cards for stage in card.stages]
+    return (
+        any(rule.owner or rule.switches for rule in rules.by_id.values())
+        or any(card.absent for card in rules.cards)
+        or any(stage.needs_signals or any(block.signal.window_ms for block in stage.blocks) for stage in stages)
+    )
+
+
+def keeps_latest(rule: SignalRule | None) -> bool:
+    """Whether the latest events of a signal count, whatever else happened."""
+    counter = rule.counter if rule is not None else None
+    return counter is not None and counter.latest > 0 and not (counter.limited or counter.distinct)
 
 
 def gain(rules: Rules, signal: int) -> float:
@@ -162,6 +180,7 @@ def model_of(rules: Rules, signals: Signals) -> Model:
     for rule in rules.by_id.values():
         row = known[signals.number(rule.id)]
         row["rate"], row["gain"] = rule.inverse_half_life, gain(rules, rule.id)
+        row["window"], row["at_least"], row["latest"] = rule.window_ms, rule.at_least, keeps_latest(rule)
         if rule.counter is not None:
             counter, buckets = rule.counter, rule.counter.buckets
             row["most"], row["lateness"] = counter.most, counter.lateness
@@ -180,4 +199,5 @@ def model_of(rules: Rules, signals: Signals) -> Model:
     for i, stage in enumerate(stages):
         blocked[i, [signals.number(block.signal.id) for block in stage.blocks]] = 1
     limits = [tuple(getattr(stage, name) for name in STAGE.names or ()) for stage in stages]
-    return Model(weights, known, bounds, rows, np.array(limits, STAGE), blocked)
+    steps = MAX_STEPS if known["window"].any() else 0
+    return Model(weights, known, bounds, rows, np.array(limits, STAGE), blocked, steps)

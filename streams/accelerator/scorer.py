@@ -131,7 +131,7 @@ class AcceleratedScorer(AcceleratedLeads):
         for i, lead_id in unmatched_ids.items():
             first.setdefault(lead_id, i)
         states, at_home = self.states, self.at_home
-        first = {} if self.rules.timed else first
+        first = first if self._table.usable else {}
         new = [
             i
             for lead_id, i in first.items()

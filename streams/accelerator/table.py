@@ -20,6 +20,7 @@ from streams.accelerator.layout import (
     NEVER,
     NOT_SHOWN,
     WINDOW_BITS,
+    WINDOW_CLASSES,
     Column,
     Slots,
     ensure_length,
@@ -34,7 +35,7 @@ from streams.accelerator.layout import (
 )
 from streams.accelerator.pointers import Output, Text
 from streams.accelerator.rare import RareParts, event_key
-from streams.accelerator.rules import PlainMatches, Signals, model_of
+from streams.accelerator.rules import PlainMatches, Signals, is_beyond_kernels, model_of
 from streams.scoring.lead import Lead
 from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
@@ -47,7 +48,9 @@ _NEW_ROW["due"], _NEW_ROW["stale"], _NEW_ROW["unsent"] = NEVER, 1, 1
 ROWS, PLACES, BLOCKS, WIDTH = 1024, 8192, 64, 8
 WINDOWS, ENTRIES = 64, 1024
 ROOM = sum(MIN_ROOM << room for room in range(CLASSES))
-"""Places that the events of one lead, or the entries of one window, need until their block has its largest size."""
+"""Places that the events of one lead need until their block has its largest size."""
+WINDOW_ROOM = sum(MIN_ROOM << room for room in range(WINDOW_CLASSES))
+"""The same for the entries of one window."""
 
 
 class Table:
@@ -72,6 +75,8 @@ class Table:
     def use_rules(self, rules: Rules) -> None:
         """Switch to other scorecards."""
         self.rules = rules
+        self.usable = not is_beyond_kernels(rules)
+        """Whether leads may be in the table."""
         self.plain = PlainMatches(rules, self.signals)
         self.model = model_of(rules, self.signals)
         if any(rule.distinct_at is not None for rule in rules.by_id.values()):
@@ -205,7 +210,7 @@ class Table:
         """Make sure that this many windows can be added and filled."""
         w = self.windows
         ensure_length((w.windows,), w.used[0] + windows)
-        ensure_length((w.ats, w.values), w.used[1] + windows * ROOM)
+        ensure_length((w.ats, w.values), w.used[1] + windows * WINDOW_ROOM)
 
     def keep_values(self) -> None:
         """Start to store the values that distinct signals count for recent events."""

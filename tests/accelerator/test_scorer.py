@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 import msgspec
@@ -163,20 +165,40 @@ def test_a_score_that_hovers_at_a_bound_is_decided_the_same(chance: Random) -> N
 
 
 def counting_rules(chance: Random) -> Rules:
-    """Signals of page views with limits and distinct values, some of them without points."""
+    """Signals of page views with limits, distinct values and windows, some of them without points."""
     counted = [(limit, distinct) for limit in LIMITS for distinct in (None, "properties.path")]
     signals = tuple(
-        Signal(f"s{i}", ("page",), half_life_ms=chance.choice((HOUR_MS, 30 * DAY_MS)), limit=limit, distinct=distinct)
+        replace(Signal(f"s{i}", ("page",), limit=limit, distinct=distinct), **some_fading(chance))
         for i, (limit, distinct) in enumerate(chance.sample(counted, 4))
         if not (distinct and i > 0) or chance.random() < 0.3
     )
-    points = {signal.name: Points(chance.choice((-3.0, 1.0, 5.0))) for signal in signals}
+    points = {signal.name: Points(chance.choice((-3.0, 1.0, 5.0))) for signal in signals if chance.random() < 0.9}
     stage = Stage("hot", 20.0, 15.0, blocked_by=("s0",) if signals[0].name == "s0" and chance.random() < 0.1 else ())
     lateness_ms = chance.choice((0, HOUR_MS, LATENESS_MS))
     return Rules(Model(signals, (Scorecard("card", points, stages=(stage,)),)), lateness_ms)
 
 
-@settings(max_examples=40, deadline=None)
+def advanced_alike(fast: AcceleratedScorer, slow: Scorer, now_ms: int) -> Mapping[str, bytes | None]:
+    """Rank and advance the lead "a" with both scorers; returns what is stored."""
+    for scorer in (fast, slow):
+        scorer.update_ranking(["a"])
+    same(fast.finish(), slow.finish())
+    for scorer in (fast, slow):
+        scorer.advance_due(["a"], now_ms)
+    mine, theirs = fast.finish(), slow.finish()
+    same(mine, theirs)
+    return theirs.blobs
+
+
+def some_fading(chance: Random) -> dict[str, Any]:
+    """How long the events of a signal count."""
+    if chance.random() < 0.5:
+        return {"half_life_ms": chance.choice((HOUR_MS, 30 * DAY_MS))}
+    window_ms, at_least = chance.choice((HOUR_MS, DAY_MS, 7 * DAY_MS)), chance.choice((0, 0, 2, 5, 60))
+    return {"half_life_ms": inf, "window_ms": window_ms, "at_least": at_least}
+
+
+@settings(max_examples=60, deadline=None)
 @given(chances)
 def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Random) -> None:
     """Enough events to fold buckets, drop values, fill windows, and enter and leave stages."""
@@ -202,9 +224,32 @@ def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Rand
         mine, theirs = fast.finish(), slow.finish()
         same(mine, theirs)
         stored |= theirs.blobs
+        if chance.random() < 0.5:
+            stored |= advanced_alike(fast, slow, now_ms + chance.choice((0, HOUR_MS, 3 * DAY_MS)))
         if chance.random() < 0.3:
             fast.clear()
             slow.states.clear()
+
+
+@pytest.mark.parametrize("limit", [None, Limit(40, "day")])
+def test_leads_with_many_events_in_windows_stay_in_the_table(limit: Limit | None) -> None:
+    signal = Signal("often", ("page",), half_life_ms=inf, window_ms=7 * DAY_MS, limit=limit)
+    rules = Rules(Model((signal,), (Scorecard("card", {"often": Points(1.0)}),)), lateness_ms=0)
+    fast, slow, stored = AcceleratedScorer(rules), Scorer(rules), dict[str, bytes | None]()
+    for step in range(12):
+        at = [START_MS + (50 * step + i) * HOUR_MS // 2 for i in range(50)]
+        events = [Fact("page", f"m{each}", each).event(rules, each, "a") for each in at]
+        load(fast, slow, stored, {"a"})
+        with patch.object(Scorer, "apply_batch", side_effect=AssertionError):
+            fast.apply_batch(asked(fast, batch_of(rules, events)))
+        for event in events:
+            slow.apply(event)
+        mine, theirs = fast.finish(), slow.finish()
+        same(mine, theirs)
+        stored |= theirs.blobs
+        stored |= advanced_alike(fast, slow, events[-1].arrival)
+        fast.clear()
+        slow.states.clear()
 
 
 def test_columns_keep_their_values_when_they_grow() -> None:

@@ -72,7 +72,7 @@ def apply(
             ) and (
                 arrival <= lead.clock
                 or arrival < lead.calm_until
-                or advance_unchanged(c, s, k, m, row, arrival, rescoring)
+                or advance_unchanged(c, s, k, w, m, row, arrival, rescoring)
             )
         if taken:
             at, now = e[i].at, max(lead.clock, arrival)
@@ -82,7 +82,7 @@ def apply(
                 refit, calm, slack = e[i].refit, lead.calm_until, lead.slack
                 if refit >= 0:
                     _exchange(k.scores, row, fits, refit)
-                    taken = settle_unchanged(c, s, k, m, row, now)
+                    taken = settle_unchanged(c, s, k, w, m, row, now)
                 if taken and hit.last > hit.first:
                     digest = e[i].digest
                     if knows(lead, digests, old, digest):
@@ -171,7 +171,7 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
     harmless = gain < lead.slack and not ((moved and hit.beyond_gain) or (inside and (moved or hit.beyond_gain)))
     if is_certain or harmless:
         lead.slack -= gain
-    elif not settle_unchanged(c, s, k, m, row, now):
+    elif not settle_unchanged(c, s, k, w, m, row, now):
         restore(lead, s, w, row, hits, first, windows, size)
         for j in range(size):
             s.slots[row, j] = kept[j]

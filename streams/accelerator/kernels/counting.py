@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from math import exp2
-from typing import Final
+from math import exp2, inf
 
 import numpy as np
 
 from streams.accelerator.jit import compiled
 from streams.accelerator.kernels.buckets import bucket_of, bucket_start, is_endless
 from streams.accelerator.kernels.windows import drop, free_window, insert, new_window
-from streams.accelerator.layout import Model, Slots, Windows
-from streams.scoring.counting import DISTINCT_VALUES, KEPT
+from streams.accelerator.layout import MAX_ENTRIES, Model, Slots, Windows
+from streams.scoring.counting import DISTINCT_VALUES, KEPT, LATEST
 
 ADDED, MOVED, LIMITED, LATE = range(4)
 """The members of ``Counted``."""
-MAX_VALUES: Final = DISTINCT_VALUES
-"""Most entries of a window in columns; ``Scorer`` handles leads with more."""
 
 
 @compiled
@@ -35,6 +32,8 @@ def count(c, s: Slots, m: Model, w: Windows, row, signal, at, arrival, now, valu
         insert(w, w.windows[number], at, value)
         return ADDED
     window = w.windows[s.windows[row, slot]]
+    if rule.latest:
+        return _count_latest(lead, s, w, window, rule, row, slot, at)
     if rule.distinct:
         return _count_distinct(lead, s, w, window, rule, row, slot, at, value)
     return _count_limited(lead, s, w, window, rule, row, slot, at, now)
@@ -44,24 +43,24 @@ def count(c, s: Slots, m: Model, w: Windows, row, signal, at, arrival, now, valu
 def has_room_for_windows(hit, w):
     """Whether the columns have room to count all signals of one more event."""
     hits = hit.last - hit.first
-    return w.used[0] + hits <= w.windows.shape[0] and w.used[1] + hits * MAX_VALUES <= w.ats.shape[0]
+    return w.used[0] + hits <= w.windows.shape[0] and w.used[1] + hits * MAX_ENTRIES <= w.ats.shape[0]
 
 
 @compiled
 def can_count(lead, s, signals, w, row, signal):
     """Whether ``count`` can handle a signal: not if it started without a window or has too many entries."""
-    slot = slot_of(lead, s.names, row, signal)
+    slot, rule = slot_of(lead, s.names, row, signal), signals[signal]
     if slot < 0:
         return True
-    number = s.windows[row, slot]
-    return number > 0 and (signals[signal].distinct or w.windows[number].size < MAX_VALUES)
+    number, most = s.windows[row, slot], MAX_ENTRIES if rule.window else DISTINCT_VALUES
+    return number > 0 and (rule.distinct or rule.latest or w.windows[number].size < most)
 
 
 @compiled
 def keep(lead, s, w, row, hits, first, last):
     """Copy the windows of these hits, for ``restore``."""
     sizes, refs, closed = np.zeros(last - first, np.int64), np.zeros(last - first, np.int64), np.zeros(last - first)
-    ats, values = np.zeros((last - first, MAX_VALUES), np.int64), np.zeros((last - first, MAX_VALUES), np.uint64)
+    ats, values = np.zeros((last - first, MAX_ENTRIES), np.int64), np.zeros((last - first, MAX_ENTRIES), np.uint64)
     for j in range(last - first):
         slot = slot_of(lead, s.names, row, hits[first + j].signal)
         if slot >= 0 and s.windows[row, slot]:
@@ -139,7 +138,7 @@ def _count_limited(lead, s, w, window, rule, row, slot, at, now):
             first -= 1
     if last - first < rule.most:
         insert(w, window, at, np.uint64(0))
-        add(lead, s.names, s.slots, row, s.names[row, slot], rule.rate, at, 1.0)
+        _add(lead, s, w, window, rule, row, slot, at)
         return ADDED
     if at > w.ats[last - 1] or (at == w.ats[last - 1] and w.values[last - 1] == np.uint64(0)):
         return LIMITED
@@ -147,6 +146,27 @@ def _count_limited(lead, s, w, window, rule, row, slot, at, now):
     insert(w, window, at, np.uint64(0))
     _recompute(lead, s, w, window, rule, row, slot)
     return MOVED
+
+
+@compiled
+def _count_latest(lead, s, w, window, rule, row, slot, at):
+    if window.size < LATEST:
+        insert(w, window, at, np.uint64(0))
+    elif at > w.ats[window.block]:
+        drop(w, window, window.block)
+        insert(w, window, at, np.uint64(0))
+    _add(lead, s, w, window, rule, row, slot, at)
+    return ADDED
+
+
+@compiled
+def _add(lead, s, w, window, rule, row, slot, at):
+    """``Counter._add``."""
+    if rule.window:
+        s.slots[row, slot].count += 1
+        _recompute(lead, s, w, window, rule, row, slot)
+    else:
+        add(lead, s.names, s.slots, row, s.names[row, slot], rule.rate, at, 1.0)
 
 
 @compiled
@@ -167,7 +187,7 @@ def _count_distinct(lead, s, w, window, rule, row, slot, at, value):
         drop(w, window, latest)
     elif not rule.limited:
         insert(w, window, at, value)
-        add(lead, s.names, s.slots, row, s.names[row, slot], rule.rate, at, 1.0)
+        _add(lead, s, w, window, rule, row, slot, at)
         return ADDED
     insert(w, window, at, value)
     _recompute(lead, s, w, window, rule, row, slot)
@@ -177,12 +197,12 @@ def _count_distinct(lead, s, w, window, rule, row, slot, at, value):
 @compiled
 def _fold(lead, w, window, rule, now):
     """``Counter._fold``."""
-    gone = 0
-    while window.size - gone > KEPT and _is_closed(rule, w.ats[window.block + gone] + lead.base, now):
+    gone, kept = 0, LATEST if rule.window else KEPT
+    while window.size - gone > kept and _is_closed(rule, w.ats[window.block + gone] + lead.base, now):
         at = w.ats[window.block + gone]
-        if window.closed == 0.0:
+        if window.closed == 0.0 and not rule.window:
             window.closed, window.closed_ref = 1.0, at
-        else:
+        elif not rule.window:
             later = max(at, window.closed_ref)
             fade, fresh = window.closed_ref - later, at - later
             window.closed = window.closed * exp2(fade * rule.rate) + exp2(fresh * rule.rate)
@@ -195,25 +215,44 @@ def _fold(lead, w, window, rule, now):
 
 
 @compiled
+def _counting(lead, w, window, rule):
+    """The times, in ms after base, of the entries that count; with a window, only of the latest ones."""
+    times, counting, bucket, room = np.empty(window.size, np.int64), 0, np.int64(0), np.int64(0)
+    for i in range(window.size):
+        at = w.ats[window.block + i]
+        new = bucket_of(rule, at + lead.base)
+        if i == 0 or new != bucket:
+            bucket, room = new, rule.most
+        room -= 1
+        if room >= 0:
+            times[counting] = at
+            counting += 1
+    return times[max(counting - LATEST, 0) if rule.window else 0 : counting]
+
+
+@compiled
 def _recompute(lead, s, w, window, rule, row, slot):
     """``Counter.recompute``."""
-    begun, counting, bucket, room = window.closed != 0.0, 0, np.int64(0), np.int64(0)
-    ref = window.closed_ref if begun else np.int64(0)
-    for i in range(window.block, window.block + window.size):
-        new = bucket_of(rule, w.ats[i] + lead.base)
-        if i == window.block or new != bucket:
-            bucket, room = new, rule.most
-        room -= 1
-        if room >= 0:
-            ref = max(ref, w.ats[i]) if begun else w.ats[i]
-            begun, counting = True, counting + 1
+    times = _counting(lead, w, window, rule)
+    ref = times[-1] if times.shape[0] else np.int64(0)
+    if window.closed != 0.0:
+        ref = max(ref, window.closed_ref) if times.shape[0] else window.closed_ref
     total = window.closed * exp2((window.closed_ref - ref) * rule.rate) if window.closed != 0.0 else 0.0
-    for i in range(window.block, window.block + window.size):
-        new = bucket_of(rule, w.ats[i] + lead.base)
-        if i == window.block or new != bucket:
-            bucket, room = new, rule.most
-        room -= 1
-        if room >= 0:
-            total += exp2((w.ats[i] - ref) * rule.rate)
+    for at in times:
+        total += exp2((at - ref) * rule.rate)
     kept = s.slots[row, slot]
-    kept.amount, kept.ref, kept.count = total, ref, max(kept.count, counting)
+    kept.amount, kept.ref, kept.count = total, ref, max(kept.count, times.shape[0])
+
+
+@compiled
+def amount_within(lead, w, number, rule, now):
+    """The amount of a signal with a window at ``now`` ms after base, and the time in ms until it changes."""
+    if number == 0:
+        return 0.0, inf
+    times, expired = _counting(lead, w, w.windows[number], rule), 0
+    while expired < times.shape[0] and times[expired] + rule.window <= now:
+        expired += 1
+    amount, step = float(times.shape[0] - expired), expired
+    if rule.at_least:
+        amount, step = 1.0 if amount >= rule.at_least else 0.0, times.shape[0] - rule.at_least
+    return amount, float(times[step] + rule.window - now) if expired <= step < times.shape[0] else inf

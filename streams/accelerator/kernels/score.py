@@ -7,7 +7,8 @@ from math import exp2, inf, log2
 import numpy as np
 
 from streams.accelerator.jit import compiled
-from streams.accelerator.layout import Cards, Model, Slots
+from streams.accelerator.kernels.counting import amount_within
+from streams.accelerator.layout import Cards, Model, Slots, Windows
 from streams.scoring.crossing import BEYOND_MS, CERTAIN, MARGIN
 from streams.scoring.fit import UNIT
 from streams.scoring.score import FAR_MS
@@ -15,25 +16,32 @@ from streams.scoring.search import FLOAT_ERROR
 
 
 @compiled
-def advance_unchanged(c, s, k, m, row, arrival, rescoring):
+def advance_unchanged(c, s, k, w, m, row, arrival, rescoring):
     """``Leads.advance`` if no stage changes up to ``arrival``; False if one may."""
     if rescoring and c[row].calm_until == -inf:
         return False
-    if arrival >= c[row].calm_until and not settle_unchanged(c, s, k, m, row, c[row].clock):
+    if arrival >= c[row].calm_until and not settle_unchanged(c, s, k, w, m, row, c[row].clock):
         return False
+    for _ in range(m.steps):
+        if arrival < c[row].calm_until:
+            break
+        slack = c[row].slack  # that of the clock: see ``Leads.advance``
+        if not settle_unchanged(c, s, k, w, m, row, np.int64(c[row].calm_until) + 1):
+            return False
+        c[row].slack = min(slack, c[row].slack)
     return arrival < c[row].calm_until
 
 
 @compiled
-def settle_unchanged(c, s, k, m, row, now):
+def settle_unchanged(c, s, k, w, m, row, now):
     """``stages.settle`` if no stage changes; if one does, change nothing and return False."""
     calm, slack = inf, inf
     for card in range(m.cards.shape[0]):
         if m.cards[card].last_stage > m.cards[card].first_stage:
-            reading = read(c, s, k, m, row, card, now)
-            if _flips(c, s, k, m, row, card, reading):
+            reading = read(c, s, k, w, m, row, card, now)
+            if _flips(c, s, k, w, m, row, card, reading):
                 return False
-            card_calm, _, card_slack = bound_next_change(c, s, k, m, row, card, reading)
+            card_calm, _, card_slack = bound_next_change(c, s, k, w, m, row, card, reading)
             calm, slack = min(calm, card_calm), min(slack, card_slack)
     c[row].calm_until, c[row].slack = now + calm - 1, slack
     return True
@@ -60,7 +68,7 @@ def _mixed(c, s, m, row, card):
 
 
 @compiled
-def _flips(c, s, k, m, row, card, reading):
+def _flips(c, s, k, w, m, row, card, reading):
     """``crossing.flips`` for any stage of a card; also True if a balanced score may decide (left to ``Scorer``)."""
     exact, engagement, fit = reading[0], reading[1], reading[2]
     near = c[row].size + 1 + FLOAT_ERROR * (reading[3] + reading[5])
@@ -100,20 +108,25 @@ def _applies(k, row, card):
 
 
 @compiled
-def read(c, s, k, m, row, card, now_ms):
+def read(c, s, k, w, m, row, card, now_ms):
     """``score.read``."""
     if not _applies(k, row, card):
-        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, inf
     now = now_ms - c[row].base
     sums = np.zeros(m.bounds.shape[1])
     falling = falling_rate = rising = rising_rate = 0.0
+    step = inf
     for i in range(c[row].size):
         signal = s.names[row, i]
         worth = m.weights[card, signal].worth
         if worth != worth:
             continue
         rate, cap = m.signals[signal].rate, m.weights[card, signal].cap
-        part = np.rint(worth * s.slots[row, i].amount * exp2((s.slots[row, i].ref - now) * rate))
+        amount = s.slots[row, i].amount
+        if m.signals[signal].window:
+            amount, change = amount_within(c[row], w, s.windows[row, i], m.signals[signal], now)
+            step = min(step, change)
+        part = np.rint(worth * amount * exp2((s.slots[row, i].ref - now) * rate))
         if part >= 0.0:
             part = min(part, cap)
             falling += part
@@ -128,7 +141,7 @@ def read(c, s, k, m, row, card, now_ms):
         engagement += min(max(sums[i], m.bounds[card, i].low), m.bounds[card, i].high)
     fit = k.scores[row, card].fit
     exact = min(max(engagement + fit, m.cards[card].minimum), m.cards[card].maximum)
-    return exact, engagement, fit, falling, falling_rate, rising, rising_rate
+    return exact, engagement, fit, falling, falling_rate, rising, rising_rate, step
 
 
 @compiled
@@ -159,7 +172,7 @@ def _fall(by, falling, falling_rate):
 @compiled
 def _change(card, reading):
     """``crossing._change_ms``."""
-    _, engagement, fit, falling, falling_rate, rising, rising_rate = reading
+    _, engagement, fit, falling, falling_rate, rising, rising_rate, _ = reading
     total = engagement + fit
     whole, change = float(np.int64(total) // UNIT), inf
     if whole > card.lowest:
@@ -174,9 +187,9 @@ def _change(card, reading):
 
 
 @compiled
-def bound_next_change(c, s, k, m, row, card, reading):
+def bound_next_change(c, s, k, w, m, row, card, reading):
     """``crossing.bound_next_change``."""
-    _, engagement, fit, falling, falling_rate, rising, rising_rate = reading
+    _, engagement, fit, falling, falling_rate, rising, rising_rate, step = reading
     total = engagement + fit
     calm, slack = inf, inf
     if not _applies(k, row, card):
@@ -189,17 +202,18 @@ def bound_next_change(c, s, k, m, row, card, reading):
             missing = max(m.stages[stage].enter - total, m.stages[stage].needs_engagement - engagement) - MARGIN
             calm = min(calm, _fade(missing, rising, rising_rate))
             slack = min(slack, missing - rising)
+    calm = min(calm, step)
     return calm, min(calm, _change(m.cards[card], reading)), slack
 
 
 @compiled
-def read_leads(c, s: Slots, k: Cards, m: Model, rows, nows, exact, engagement, calm, change, slack):
+def read_leads(c, s: Slots, k: Cards, w: Windows, m: Model, rows, nows, exact, engagement, calm, change, slack):
     """Read leads, each at its own instant: fill in scores in units, [lead, scorecard], and the bounds of each lead."""
     for i in range(rows.shape[0]):
         calm[i] = change[i] = slack[i] = inf
         for card in range(m.cards.shape[0]):
-            reading = read(c, s, k, m, rows[i], card, nows[i])
+            reading = read(c, s, k, w, m, rows[i], card, nows[i])
             exact[i, card], engagement[i, card] = reading[0], reading[1]
-            card_calm, card_change, card_slack = bound_next_change(c, s, k, m, rows[i], card, reading)
+            card_calm, card_change, card_slack = bound_next_change(c, s, k, w, m, rows[i], card, reading)
             calm[i], change[i] = min(calm[i], card_calm), min(change[i], card_change)
             slack[i] = min(slack[i], card_slack)
