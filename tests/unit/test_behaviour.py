@@ -15,7 +15,7 @@ from tests.unit.test_models import DATA, assert_scored
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
-CASES: dict[str, dict[str, Any]] = YAML(typ="safe").load(DATA / "behaviour.yaml")
+CASES: dict[str, dict[str, Any]] = YAML(typ="safe").load(DATA / "scorecards" / "behaviour.yaml")
 SIGNALS = """
 leadglow: 1
 signals:
