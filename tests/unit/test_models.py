@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from ruamel.yaml import YAML
 
 from streams.events.codec import Codec
 from streams.scorefile import load, read_file
+from streams.scoring.card_rules import CardRule
 from streams.scoring.counting import DAY_MS
 from streams.scoring.event import LeadEvent
 from streams.scoring.explanation import explain
 from streams.scoring.lead import Lead
 from streams.scoring.obstacles import obstacles_of
 from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Model
 from streams.shard.alert import rfc3339
 from tests.properties.driver import ShardDriver
 from tests.unit.test_golden import Arriving, instant
@@ -26,6 +29,8 @@ from tests.unit.test_golden import Arriving, instant
 DATA = Path(__file__).parents[1] / "data"
 MODELS = {path.stem: path for path in sorted((DATA / "models").glob("[0-9]*.yaml"))}
 HISTORIES = YAML(typ="safe").load(DATA / "models" / "histories.yaml")
+TABLES = YAML(typ="safe").load(DATA / "models" / "tables.yaml")
+LINES = [(model, line) for model, lines in TABLES.items() for line in lines]
 CASES = [(model, about, case) for model, cases in HISTORIES.items() for about, case in cases.items()]
 MONDAY = "2026-03-02T00:00:00Z"
 
@@ -55,6 +60,11 @@ def events_of(codec: Codec, rows: list[dict[str, Any]]) -> Iterator[LeadEvent]:
             yield event
 
 
+@cache
+def file_of(model: str) -> Model:
+    return load(MODELS[model].read_text())
+
+
 def head_of(path: Path) -> list[str]:
     """The comment at the head of a model."""
     return list(takewhile(lambda line: line.startswith("#"), path.read_text().splitlines()))
@@ -77,7 +87,25 @@ def test_every_model_names_its_source_and_what_it_does_not_express() -> None:
 @pytest.mark.usefixtures("implementation")
 @pytest.mark.parametrize(("model", "about", "case"), CASES, ids=[f"{model}-{about}" for model, about, _ in CASES])
 def test_a_history_is_scored_as_worked_out_by_hand(model: str, about: str, case: dict[str, Any]) -> None:
-    assert_scored(Rules(load(MODELS[model].read_text())), case, case["events"])
+    assert_scored(Rules(file_of(model)), case, case["events"])
+
+
+@pytest.mark.parametrize(("model", "line"), LINES, ids=[f"{model}-{line['gives']}" for model, line in LINES])
+def test_a_line_of_a_table_gives_its_points(model: str, line: dict[str, Any]) -> None:
+    rules = Rules(file_of(model))
+    shard = ShardDriver(rules)
+    for event in events_of(Codec(rules.paths), [{"day": 0, **line}]):
+        shard.take(event, "reload")
+    lead = shard.lead("lead-1")
+    for name, points in line["gives"].items():
+        cards = [explain(card, lead, day_ms(0), rules) for card in rules.cards if name in names_of(card)]
+        found = {sum(part.points for part in card.parts if part.name == name) for card in cards if card.applies}
+        assert found == {points}, name
+
+
+def names_of(card: CardRule) -> set[str]:
+    """The names of the parts that a scorecard may have."""
+    return {*card.card.points, *(line.name or line.trait for line in card.card.fit)}
 
 
 def assert_scored(rules: Rules, case: dict[str, Any], rows: list[dict[str, Any]]) -> None:
