@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -110,30 +110,31 @@ def _print_card(card: CardTrial) -> None:
     out = console()
     out.print(f"\n[bold]{escape(card.label or card.name)}[/bold]")
     if card.stages:
-        rows = [(s.name, f"{s.inside:,}", f"{s.entered:,}", f"{s.alerts:,}") for s in card.stages]
+        rows = [(s.label or s.name, f"{s.inside:,}", f"{s.entered:,}", f"{s.alerts:,}") for s in card.stages]
         out.print(_table(("stage", "leads in it", "entered it", "alerts"), rows))
     most = max((count for _, count in card.bands), default=1)
     bars = [(str(low), f"{count:,}", "█" * round(BAR_WIDTH * count / most)) for low, count in card.bands]
     out.print(_table(("score from", "leads", ""), bars))
-    out.print(_table(("lead", "score", "grade", "stage", "why"), map(_top_row, card.top)))
+    labels = {stage.name: stage.label or stage.name for stage in card.stages}
+    out.print(_table(("lead", "score", "grade", "stage", "why"), (_top_row(row, labels) for row in card.top)))
     if card.never_fired:
         out.print(f"signals that never counted: {', '.join(card.never_fired)}", soft_wrap=True)
     for line in card.never_held:
         out.print(f"holds for no lead: {escape(describe_fit(line))} ({line.points:+g})", soft_wrap=True)
 
 
-def _top_row(row: View) -> tuple[str, ...]:
+def _top_row(row: View, labels: Mapping[str, str]) -> tuple[str, ...]:
     traits: dict[str, Any] = row["traits"]
     names = (name_of(row["lead_id"], traits), title_of(traits), company_of(traits))
     lead = ", ".join(name for name in names if name)
-    return lead, str(row["score"]), row["grade"], row["stage"] or "", _why(row)
+    return lead, str(row["score"]), row["grade"], labels.get(row["stage"], ""), _why(row)
 
 
 def _why(row: View) -> str:
     """The signals and fit lines with the most points after caps."""
     reasons = [part for part in row["parts"] if part["kind"] in {"signal", "fit"}]
     parts = sorted(reasons, key=lambda part: -abs(points_of(part)))[:MAX_REASONS]
-    return ", ".join(f"{part['name']} {points_of(part):+.1f}" for part in parts)
+    return ", ".join(f"{part.get('label') or part['name']} {points_of(part):+.1f}" for part in parts)
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:

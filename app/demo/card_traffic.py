@@ -42,7 +42,7 @@ class CardTraffic:
             for power in (1.0, 0.4)
         ]
         self._keen = [self._random.random() < KEEN for _ in range(leads)]
-        self._activity = list(accumulate(self._random.paretovariate(1.2) * (1 + 3 * keen) for keen in self._keen))
+        self._activity = list(accumulate(self._random.paretovariate(2.0) * (1 + 3 * keen) for keen in self._keen))
         self._known: set[int] = set()
 
     def events(self, count: int, first_ms: int, last_ms: int) -> Iterator[tuple[bytes, int]]:
@@ -98,12 +98,15 @@ def _worth(model: Model, signal: str) -> float:
 
 
 def trait_candidates(model: Model) -> dict[str, list[Any]]:
-    """Values of each trait that a fit line reads."""
+    """Values of each trait that a scorecard reads."""
     found: dict[str, list[Any]] = {}
     for card in model.scorecards:
-        for line in card.fit:
-            for trait, values in condition_candidates(line.when, random.Random(0)).items():
+        for condition in (card.applies_to, *(line.when for line in card.fit)):
+            for trait, values in condition_candidates(condition, random.Random(0)).items():
                 found.setdefault(trait, []).extend(value for value in values if value is not None)
+        for line in card.fit:
+            if line.times is not None:
+                found.setdefault(line.trait, []).extend(range(0, 101, 10))
     return found
 
 

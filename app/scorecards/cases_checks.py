@@ -50,7 +50,7 @@ def _check_expectation(struct: Struct, card: Scorecard, report: Report) -> None:
     stages = [stage.name for stage in card.stages]
     if "stage" in struct.values and struct.values["stage"].value not in (*stages, NO_STAGE):
         _report_unknown(struct.values["stage"], "stage", [*stages, NO_STAGE], report)
-    grades = [grade for grade, _ in card.grades]
+    grades = _grades(card)
     if "grade" in struct.values and struct.values["grade"].value not in grades:
         _report_unknown(struct.values["grade"], "grade", grades, report)
     for item in struct.get("alerts") or ():
@@ -79,7 +79,12 @@ def _report_unknown(item: Item, what: str, known: Collection[str], report: Repor
 
 
 def _parts(card: Scorecard) -> list[str]:
-    return [*card.points, *dict.fromkeys(line.trait for line in card.fit)]
+    return [*card.points, *dict.fromkeys(line.part for line in card.fit)]
+
+
+def _grades(card: Scorecard) -> list[str]:
+    grades = [grade for grade, _ in card.grades]
+    return [grade + level for grade in grades for level, _ in card.engagement_grades] or grades
 
 
 def _categories(card: Scorecard) -> list[str]:
@@ -105,6 +110,7 @@ def _warn_of_event(struct: Struct, model: Model, report: Report) -> None:
 
 def _warn_of_traits(item: Item | None, model: Model, report: Report) -> None:
     known = {name for card in model.scorecards for line in card.fit for name in {line.trait} | paths(line.when)}
+    known |= {name for card in model.scorecards for name in paths(card.applies_to)}
     if item is None or not isinstance(item.node.value, dict) or not known:
         return
     names = {str(key.value): key for key in item.node.value}

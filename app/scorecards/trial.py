@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.lead_views import View, rank, row_view
 from app.scorecards.memory import MemoryRun
-from streams.scoring.conditions import compile_condition, paths
 from streams.scoring.lead import Lead
-from streams.scoring.rules import CardRule
+from streams.scoring.rules import CardRule, StageRule
 from streams.scoring.scorecard import FitLine
 from streams.scoring.stages import Transition
 from streams.shard.alert import rfc3339
@@ -26,6 +25,7 @@ class StageCount:
     """A stage, and how many leads entered it."""
 
     name: str
+    label: str
     inside: int
     """Leads in it at the end."""
     entered: int
@@ -86,32 +86,28 @@ def _try_card(
     card: CardRule, run: MemoryRun, leads: Mapping[str, Lead], transitions: Sequence[Transition], limit: int
 ) -> CardTrial:
     now_ms = run.last_ms
-    ranked = sorted(leads, key=lambda lead_id: (-rank(leads[lead_id], card, now_ms), lead_id))
+    applying = [lead_id for lead_id, lead in leads.items() if card.fit.applies(lead.trait_values())]
+    ranked = sorted(applying, key=lambda lead_id: (-rank(leads[lead_id], card, now_ms), lead_id))
     views = {lead_id: row_view(lead_id, leads[lead_id], card, run.rules, now_ms) for lead_id in ranked}
     mine = [each for each in transitions if each.card == card.name]
     traits = [lead.trait_values() for lead in leads.values()]
     return CardTrial(
         name=card.name,
         label=card.card.label,
-        stages=tuple(_count_stage(rule.stage.name, rule.key, leads, mine) for rule in card.stages),
+        stages=tuple(_count_stage(rule, leads, mine) for rule in card.stages),
         bands=_bands([view["score"] for view in views.values()]),
         top=tuple({**views[lead_id], "traits": leads[lead_id].trait_values()} for lead_id in ranked[:limit]),
         never_fired=tuple(name for name in card.card.points if not run.fired[name]),
-        never_held=tuple(line for line in card.card.fit if not any(map(_test(line), traits))),
+        never_held=tuple(line for line, worth in card.fit.lines if all(worth(each) is None for each in traits)),
     )
 
 
-def _test(line: FitLine) -> Callable[[Mapping[str, Any]], bool]:
-    names = sorted(paths(line.when) | {line.trait})
-    holds = compile_condition(line.when, {name: i for i, name in enumerate(names)})
-    return lambda traits: holds([traits.get(name) for name in names])
-
-
-def _count_stage(name: str, key: str, leads: Mapping[str, Lead], mine: Sequence[Transition]) -> StageCount:
-    own = [each for each in mine if each.stage == name]
-    inside = sum(key in lead.latches and lead.latches[key].inside for lead in leads.values())
+def _count_stage(rule: StageRule, leads: Mapping[str, Lead], mine: Sequence[Transition]) -> StageCount:
+    stage = rule.stage
+    own = [each for each in mine if each.stage == stage.name]
+    inside = sum(rule.key in lead.latches and lead.latches[rule.key].inside for lead in leads.values())
     entered = {each.lead_id for each in own if each.kind == "entered"}
-    return StageCount(name, inside, len(entered), sum(each.is_alert for each in own))
+    return StageCount(stage.name, stage.label, inside, len(entered), sum(each.is_alert for each in own))
 
 
 def _bands(scores: Sequence[int]) -> tuple[tuple[int, int], ...]:

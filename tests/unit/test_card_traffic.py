@@ -35,6 +35,8 @@ scorecards:
       - {trait: email, when: {suffix: '@gmail.com'}, points: -5}
       - {trait: vip, when: true, points: 5}
       - {trait: company.country, when: ES, points: 5}
+      - {trait: predicted, times: 0.2, max: 20}
+      - {where: {seats: {gte: 5}, region: emea}, points: 5}
 """
 
 

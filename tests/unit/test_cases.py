@@ -191,6 +191,30 @@ def test_alerts_are_those_since_the_expectation_above_in_any_order_of_the_file()
     assert expectations(result) == [[], [], []]
 
 
+def test_two_grades_and_the_names_of_fit_lines_are_known() -> None:
+    model = load(
+        CARD.replace(
+            "grades: {A: 60, B: 30, C: 0}", "grades: {fit: {A: 10, B: -99}, engagement: {1: 30, 2: -99}}"
+        ).replace("points: 20}", "points: 20, name: chief}")
+    )
+    text = (
+        PASSING.partition("\n  - name")[0]
+        + """
+  - name: It
+    traits: {title: CTO}
+    events:
+      - day 1 09:00: Demo Requested
+    expect:
+      - +0s: {grade: A1, parts: {chief: 20}}
+"""
+    )
+    (result,) = run_cases(parse_cases(text, model).value, Rules(model))
+    with pytest.raises(YamlFileError, match=r"no grade `A`; write `A2`"):
+        parse_cases(text.replace("A1", "A"), model)
+
+    assert expectations(result) == [[]]
+
+
 def test_a_failed_case_names_each_difference() -> None:
     result = play("""
     events:

@@ -99,6 +99,15 @@ def test_exported_events_arrive_when_they_were_received_or_sent(tmp_path: Path) 
     assert unreadable.value == b"not json"
 
 
+def test_leads_to_which_a_scorecard_does_not_apply_are_left_out() -> None:
+    run = MemoryRun(Rules(load(CARD.replace("    label: Everybody\n", "    applies_to: {title: CTO}\n"))))
+    run.play(EVENTS)
+    (card,) = try_out(run, 5).cards
+
+    assert [row["lead_id"] for row in card.top] == ["ana"]
+    assert card.bands == ((60, 1),)
+
+
 # The command ---------------------------------------------------------------------------------------------------
 
 
