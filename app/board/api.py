@@ -8,6 +8,7 @@ from aiohttp import web
 
 from app.board import responses
 from app.board.export import export_leads
+from app.board.forms import read_body
 from app.board.openapi import openapi_document
 from app.board.parameters import (
     DEFAULT_DAYS,
@@ -20,9 +21,10 @@ from app.board.parameters import (
     parse_limit,
     parse_number,
 )
-from app.board.routing import API_PATHS, CURRENT_VIEWER, Handler, Route
+from app.board.routing import API_PATHS, CURRENT_VIEWER, Handler, Route, method_of
 from app.board.service import BoardService
 from app.board.sse import EventStreams
+from app.board.trials import MAX_TEXT_BYTES, TOO_LARGE
 from app.http.refusals import Refusal
 from streams.schemas import RECORDS
 from streams.schemas.fields import SCHEMA_TYPE
@@ -53,6 +55,7 @@ class Api:
             "channels": ("api_channels", self._channels),
             "scorecards": ("api_scorecards", self._scorecards),
             "scorecard": ("api_scorecard", self._scorecard),
+            "tryScorecards": ("api_try", self._try_scorecards),
             "flow": ("api_flow", self._flow),
             "streamAlerts": ("stream", self._streams.stream_alerts),
             "streamLeads": ("stream", self._streams.stream_leads),
@@ -61,7 +64,7 @@ class Api:
             "openapi": ("openapi", self._openapi),
         }
         return [
-            ("GET", _pattern(API_PATHS[operation]), name, self._with_freshness(handle))
+            (method_of(operation), _pattern(API_PATHS[operation]), name, self._with_freshness(handle))
             for operation, (name, handle) in handlers.items()
         ]
 
@@ -144,6 +147,15 @@ class Api:
         return responses.cacheable_response(
             request, responses.encode_json(await self._service.get_scorecard(request.match_info["name"]))
         )
+
+    async def _try_scorecards(self, request: web.Request) -> web.Response:
+        check_parameters(request)
+        body = await read_body(request, MAX_TEXT_BYTES, TOO_LARGE)
+        try:
+            text = body.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise Refusal(400, "not_utf8", "The scorecard file is not UTF-8: save it as UTF-8.") from None
+        return responses.json_response(await self._service.trials.try_change(text, request[CURRENT_VIEWER].role))
 
     async def _flow(self, request: web.Request) -> web.Response:
         check_parameters(request)

@@ -26,8 +26,7 @@ from app.board.sse import EventStreams
 from app.board.topic_tails import Admin, Consumer, TopicTails
 from app.http.serving import url_of
 from streams import probes
-from streams.scorefile import load_file
-from streams.scoring.rules import Rules
+from streams.agreement import Scorecards
 from streams.store.base import Store
 from streams.transport.topics import Topics
 from streams.yamlfile.watched import Watched
@@ -66,15 +65,20 @@ class Board:
         """
         self.metrics = Metrics()
         self._store = config.store(lambda op: self.metrics.store_errors.labels(op).inc())
-        self._rules = self._watch_file(
-            config.scorecards, lambda p: Rules(load_file(p), config.lateness_ms), "scorecards"
+        self._scorecards = self._watch_file(
+            config.scorecards, lambda p: Scorecards.read_file(p, config.lateness_ms), "scorecards"
         )
         self._access = self._watch_file(config.access, ACCESS_FORMAT.load_file, "access") if config.access else None
         self._costs = self._watch_file(config.costs, COSTS_FORMAT.load_file, "costs") if config.costs else None
         self._tails = TopicTails(config.consumer, config.topics, config.group, self.metrics, config.admin)
         self._bounded = BoundedStore(self._store, config.partitions)
         service = BoardService(
-            self._bounded, self._tails, self._make_cipher(), lambda: self._rules.value, self._list_costs
+            self._bounded,
+            self._tails,
+            self._make_cipher(),
+            lambda: self._scorecards.value.rules,
+            self._list_costs,
+            lambda: self._scorecards.value.text,
         )
         self._freshness = service.freshness_watch
         api = Api(service, EventStreams(service, self.metrics))
@@ -115,7 +119,7 @@ class Board:
 
     async def listen(self, host: str, port: int) -> str:
         """Accept requests, and return the URL; Redis and Kafka may be unreachable."""
-        watched = (self._rules, self._access, self._costs)
+        watched = (self._scorecards, self._access, self._costs)
         work = [
             self._tails.follow_topics(),
             self._tails.watch_offsets(),

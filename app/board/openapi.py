@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from app.board.export import MAX_EXPORTED
 from app.board.parameters import DEFAULT_DAYS, DEFAULT_LIMIT, MAX_DAYS, MAX_FILTER_CHARS, MAX_LIMIT
-from app.board.routing import API_PATHS
+from app.board.routing import API_PATHS, method_of
 from app.board.schemas import SCHEMAS, Schema, ref
+from app.board.trial_schemas import TRIAL_SCHEMAS
+from app.board.trials import MAX_TEXT_BYTES
 from streams.schemas import RECORDS
 from streams.schemas.fields import SCHEMA_TYPE
 
@@ -25,9 +27,11 @@ def openapi_document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}],
-        "paths": {API_PATHS[each["operationId"]]: {"get": each} for each in _operations()},
+        "paths": {
+            API_PATHS[each["operationId"]]: {method_of(each["operationId"]).lower(): each} for each in _operations()
+        },
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": SCHEMAS | TRIAL_SCHEMAS,
             "responses": {name: _error(about) for name, about in _ERRORS.items()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `leadglow tokens new`."}
@@ -71,6 +75,7 @@ def _operations() -> list[Schema]:
         _json("scorecards", "All scorecards", "Scorecards"),
         _json("scorecard", "A scorecard, with the counts of its signals in the last 7 days", "Scorecard",
               _in_path("name", "Its name.")),
+        _try(),
         _json("flow", "Rates, lags, shards and rejects", "Flow"),
         _stream("streamAlerts", "`alert`: an Alert, as it is sent"),
         _stream("streamLeads", "`changed`: `lead_ids` whose score or stage has changed; with `all`, too many to name",
@@ -80,6 +85,12 @@ def _operations() -> list[Schema]:
         _record_schema(),
         _json("openapi", "This document", None),
     ]  # fmt: skip
+
+
+def _place(operation: Schema) -> tuple[str, Schema]:
+    """The path of an operation, and the operation under its method."""
+    name = operation["operationId"]
+    return API_PATHS[name], {method_of(name).lower(): operation}
 
 
 def _in_query(name: str, about: str, schema: Schema) -> Schema:
@@ -123,6 +134,16 @@ def _json(name: str, about: str, schema: str | None, *parameters: Schema) -> Sch
     operation = _operation(name, about, content, parameters)
     operation["responses"]["304"] = {"description": "Unchanged: the `ETag` is the same."}
     return operation
+
+
+def _try() -> Schema:
+    about = (
+        "What a changed scorecard file means, and what it would do to the leads now; nothing is changed or sent. "
+        "One change is measured at a time: 503 `busy` while another one is. `413`: the file is too large"
+    )
+    operation = _operation("tryScorecards", about, {"application/json": {"schema": ref("Trial")}}, ())
+    text = {"schema": {"type": "string", "maxLength": MAX_TEXT_BYTES}}
+    return operation | {"requestBody": {"required": True, "content": {"application/yaml": text}}}
 
 
 def _csv() -> Schema:

@@ -16,6 +16,7 @@ from app.board.parameters import DEFAULT_DAYS, parse_at, parse_cursor
 from app.board.rendering import Renderer
 from app.board.routing import CURRENT_VIEWER, Route
 from app.board.timeline import MAX_EVENTS
+from app.board.trial_pages import TrialPages
 from app.http.refusals import Refusal
 from streams.scoring.scorecard import CALL_TYPES
 
@@ -38,6 +39,7 @@ class Pages:
         self._service = service
         self._assets = assets
         self._html = Renderer(assets.url_of, lambda: service.freshness)
+        self._trial = TrialPages(service, self._html)
 
     def routes(self) -> list[Route]:
         """Every route."""
@@ -48,6 +50,7 @@ class Pages:
             ("GET", "/channels", "page_channels", self.show_channels),
             ("GET", "/scorecards", "page_scorecard", self.show_scorecard),
             ("GET", "/scorecards/{name:[^/]+}", "page_scorecard", self.show_scorecard),
+            *self._trial.routes(),
             ("GET", "/flow", "page_flow", self.show_flow),
             ("GET", "/freshness", "page_freshness", self.show_freshness),
             ("GET", "/static/{hash}/{name:.+}", "static", self._assets.serve_file),

@@ -25,6 +25,7 @@ API_PATHS: Final = {
     "channels": f"{BASE}/channels",
     "scorecards": f"{BASE}/scorecards",
     "scorecard": f"{BASE}/scorecards/{{name}}",
+    "tryScorecards": f"{BASE}/try",
     "flow": f"{BASE}/flow",
     "streamAlerts": f"{BASE}/stream/alerts",
     "streamLeads": f"{BASE}/stream/leads",
@@ -32,9 +33,15 @@ API_PATHS: Final = {
     "recordSchema": f"{BASE}/schemas/{{name}}",
     "openapi": f"{BASE}/openapi.json",
 }
-"""Operation of the OpenAPI document -> path; all are GET."""
+"""Operation of the OpenAPI document -> path."""
+_POSTED: Final = frozenset({"tryScorecards"})
 
 CURRENT_VIEWER = web.RequestKey("current_viewer", Viewer)
 """Who sent the request; missing for a page that shows no lead to a visitor who is not signed in."""
 STILL_ALLOWED: web.RequestKey[Callable[[], bool]] = web.RequestKey("still_allowed", Callable)  # type: ignore[arg-type]
 """Returns whether the viewer is still known, with the same role."""
+
+
+def method_of(operation: str) -> str:
+    """The method of an operation of the API."""
+    return "POST" if operation in _POSTED else "GET"

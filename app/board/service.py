@@ -21,6 +21,7 @@ from app.board.ranking import Filters, Ranking
 from app.board.scorecards import describe_line, describe_scorecard
 from app.board.timeline import build_timeline
 from app.board.topic_tails import TopicTails
+from app.board.trials import Trials
 from app.freshness import Freshness
 from app.http.refusals import Refusal
 from app.lead_views import View, labels_of, lead_view
@@ -47,9 +48,14 @@ class BoardService:
         cipher: IdCipher,
         rules: Callable[[], Rules],
         costs: Callable[[], tuple[Cost, ...]] = tuple,
+        text: Callable[[], str] = str,
     ) -> None:
-        """Reads nothing yet; ``rules`` and ``costs`` return the current contents of their files."""
+        """Reads nothing yet; ``rules``, ``costs`` and ``text`` return the current contents of their files.
+
+        ``text`` is that of the scorecards, where changes that are tried begin.
+        """
         self.mask = Mask(cipher)
+        self.trials = Trials(store, self.mask, rules, text)
         self.tails = tails
         self._store = store
         self._cipher = cipher

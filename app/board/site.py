@@ -7,17 +7,19 @@ import logging
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from app.board import responses
 from app.board.access_file import AccessFile
 from app.board.api import Api
+from app.board.forms import read_form
 from app.board.identity import COOKIE, Viewer, find_by_token, identify_viewer
 from app.board.metrics import Metrics
 from app.board.pages import Pages
 from app.board.routing import BASE, CURRENT_VIEWER, STILL_ALLOWED, Handler, Route
+from app.board.trials import TRIAL_S
 from app.http.refusals import Refusal, method_not_allowed
 from app.http.serving import listen, server_options
 from app.http.workarounds import AnyPath
@@ -30,7 +32,7 @@ ANSWER_S: Final = 10.0
 EXPORT_S: Final = 120.0
 MAX_FORM_BYTES: Final = 8192
 SESSION_S: Final = 7 * DAY_S
-_LONG: Final = {"stream": None, "api_export": EXPORT_S}
+_LONG: Final = {"stream": None, "api_export": EXPORT_S, "page_try": TRIAL_S, "api_try": TRIAL_S}
 """Routes with another time limit."""
 _OPEN: Final = frozenset({"static", "login"})
 """Routes that need no sign-in."""
@@ -149,7 +151,7 @@ class Site:
 
     async def _login(self, request: web.Request) -> web.Response:
         """Exchange a token for a cookie."""
-        form = await _form(request)
+        form = await read_form(request, MAX_FORM_BYTES)
         file, target = self._access(), _local(form.get("next"))
         viewer = find_by_token(file, form.get("token", "").strip()) if file is not None else None
         if viewer is None and file is not None:
@@ -173,7 +175,7 @@ class Site:
         return found
 
     async def _logout(self, request: web.Request) -> web.Response:
-        await _form(request)
+        await read_form(request, MAX_FORM_BYTES)
         found = web.Response(status=303, headers={"Location": "/login"})
         found.del_cookie(COOKIE, path="/")
         found.headers["Clear-Site-Data"] = '"cache"'
@@ -205,26 +207,6 @@ class Site:
             where = f"{BASE}/openapi.json lists all addresses." if for_programs else "the pages are in the menu above."
             raise Refusal(404, "not_found", f"There is no such address: {where}")
         raise method_not_allowed(allowed)
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    """The fields of a small form that one of our pages has sent.
-
-    Raises:
-        Refusal: it was sent by another site, or is too large.
-    """
-    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    if site is not None:  # sent by all browsers; `Origin` is `null` without a referrer
-        ours = site in ("same-origin", "none")
-    else:
-        ours = origin is None or urlsplit(origin).netloc == request.host
-    if not ours:
-        raise Refusal(403, "other_site", "This form was sent by another site.")
-    body = await request.content.read(MAX_FORM_BYTES + 1)
-    if len(body) > MAX_FORM_BYTES:
-        raise Refusal(413, "too_large", "This form is too large.")
-    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
-    return {name: values[0] for name, values in fields.items()}
 
 
 def _local(target: str | None) -> str:

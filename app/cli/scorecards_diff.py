@@ -11,12 +11,10 @@ from rich.console import Console
 from app.cli.common import REDIS_S, console, load_rules, open_store, run
 from app.cli.file_commands import check_file
 from app.cli.scorecards_report import print_report, print_words
-from app.scorecards.report import report_change, report_words
+from app.scorecards.change import load_text_in_use, measure_change, parse_text_in_use
+from app.scorecards.report import report_words
 from app.settings import Settings
 from app.settings_source import load_settings
-from streams.agreement import NAME, Scorecards, version_of
-from streams.clock import now_ms
-from streams.live_effect import measure_store
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.store.base import Store
@@ -67,20 +65,16 @@ async def _measure(settings: Settings, old: Rules | None, new: Rules, leads: boo
         old = old or await _load_scorecards_in_use(settings, store)
         if not leads:
             return report_words(old, new)
-        out, now = Console(stderr=True), now_ms()
-        with out.status("reading the leads …") as status:
+        with Console(stderr=True).status("reading the leads …") as status:
 
             def on_progress(done: int, total: int) -> None:
                 deadline.reschedule(loop.time() + REDIS_S)
                 status.update(f"reading the leads … {done:,} of {total:,}")
 
-            effect = await measure_store(store, settings.partitions, old, new, now, on_progress)
-    return report_change(old, new, effect, now)
+            return await measure_change(store, settings.partitions, old, new, on_progress)
 
 
 async def _load_scorecards_in_use(settings: Settings, store: Store) -> Rules:
     """The scorecards that the workers agreed on; before there is a worker, those of the settings."""
-    agreed = await store.meta(NAME)
-    if not version_of(agreed):
-        return load_rules(settings)
-    return Scorecards.parse_text(agreed.partition("\n")[2], "the scorecards in use", settings.lateness_ms).rules
+    text = await load_text_in_use(store)
+    return load_rules(settings) if text is None else parse_text_in_use(text, settings.lateness_ms)

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-from math import ceil, floor
+from math import ceil
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.scorecards.histogram import bin_scores
+from app.scorecards.sentences import (
+    describe_alerts,
+    describe_rebuild,
+    describe_scores,
+    group_differences,
+    has_moved,
+    list_reasons,
+)
+
 View = dict[str, Any]
 SIGNS = {"added": "[green]+[/green]", "removed": "[red]-[/red]", "changed": "[yellow]~[/yellow]",
          "renamed": "[yellow]~[/yellow]"}  # fmt: skip
-BINS = 10
-"""Rows of a histogram."""
 BAR = 24
 """Width of the longest bar of a histogram."""
 IDS = 5
 """Leads that are named for each stage."""
-REASONS = 3
 NONE = "\N{EN DASH}"
-_STARTS = (
-    "{names} {start} at 0 for every lead: run `leadglow rebuild` after publishing to count earlier events, too. "
-    "What follows is the effect before that."
-)
-_LATER = "{names} {count} new events by the new rule; `leadglow rebuild` applies it to earlier events, too."
 
 
 def print_words(report: View, out: Console) -> None:
@@ -37,28 +38,14 @@ def print_words(report: View, out: Console) -> None:
     )
     if not differences:
         out.print("Nothing changes in meaning.")
-    for scorecard, group in groupby(differences, lambda each: each["scorecard"]):
+    for scorecard, lines in group_differences(report):
         out.print()
         out.print(f"[bold]{'Signals' if not scorecard else f'Scorecard {escape(scorecard)}'}[/bold]")
-        for (subject, name, kind), same in groupby(group, lambda each: (each["subject"], each["name"], each["kind"])):
-            line = _describe_differences(subject, name, kind, [each["text"] for each in same])
-            out.print(f"  {SIGNS[kind]} {escape(line)}", soft_wrap=True)
-    _print_rebuild(report["rebuild"], out)
-
-
-def _describe_differences(subject: str, name: str, kind: str, texts: list[str]) -> str:
-    words = {"added": "new", "removed": "removed", "renamed": "renamed", "changed": ""}
-    said = ": ".join(filter(None, [words[kind], ", ".join(filter(None, texts))]))
-    kinds = {"fit": "fit: ", "stage": "stage ", "category": "category "}
-    return said if subject == "scorecard" else f"{kinds.get(subject, '')}{name}  {said}"
-
-
-def _print_rebuild(rebuild: View, out: Console) -> None:
-    for names, text in ((rebuild["starts_at_0"], _STARTS), (rebuild["new_events"], _LATER)):
-        if names:
-            out.print()
-            verb = {"start": "starts", "count": "counts"} if len(names) == 1 else {"start": "start", "count": "count"}
-            out.print(escape(text.format(names=", ".join(names), **verb)), soft_wrap=True)
+        for line in lines:
+            out.print(f"  {SIGNS[line.kind]} {escape(line.text)}", soft_wrap=True)
+    for sentence in describe_rebuild(report):
+        out.print()
+        out.print(escape(sentence), soft_wrap=True)
 
 
 def print_report(report: View, out: Console) -> None:
@@ -69,43 +56,16 @@ def print_report(report: View, out: Console) -> None:
         out.print("There are no leads yet.")
         return
     out.print(f"[bold]If it is published now, for {report['leads']:,} lead{'s' * (report['leads'] != 1)}[/bold]")
-    out.print(_describe_alerts(report), soft_wrap=True)
+    out.print(escape(describe_alerts(report)), soft_wrap=True)
     for name, card in report["scorecards"].items():
         out.print()
         title = escape(card["label"] if card["label"] == name else f"{name}: {card['label']}")
         out.print(f"[bold]{title}[/bold]")
-        out.print(_describe_scores(card), soft_wrap=True)
+        out.print(describe_scores(card), soft_wrap=True)
         _print_stages(card, out)
-        if card["risen"] or card["fallen"] or None in card["average"].values():
+        if has_moved(card):
             _print_histogram(card, out)
         _print_movers(card, out)
-
-
-def _describe_alerts(report: View) -> str:
-    parts = []
-    for card in report["scorecards"].values():
-        for name, stage in card["stages"].items():
-            for kind, verb in (("entered", "enter"), ("left", "leave")):
-                if count := stage["alerts"][kind]:
-                    parts.append(f"{count:,} {verb}{'s' * (count == 1)} {escape(name)}")
-    silenced = sum(stage["silenced"] for card in report["scorecards"].values() for stage in card["stages"].values())
-    count = report["alerts"]
-    text = (
-        f"{count:,} alert{'s' * (count != 1)} would be sent: {', '.join(parts)}."
-        if count
-        else "No alert would be sent."
-    )
-    return text + (f" {silenced:,} more stay silent because of the cooldown." if silenced else "")
-
-
-def _describe_scores(card: View) -> str:
-    before, after = card["average"]["before"], card["average"]["after"]
-    if before is None or after is None:
-        return f"The scorecard is {'new' if before is None else 'removed'}."
-    if not card["risen"] and not card["fallen"]:
-        return f"No score changes; the average is {before:g}."
-    same = sum(row["after"] for row in card["scores"]) - card["risen"] - card["fallen"]
-    return f"{card['risen']:,} scores rise, {card['fallen']:,} fall, {same:,} stay; average {before:g} → {after:g}."
 
 
 def _print_stages(card: View, out: Console) -> None:
@@ -138,35 +98,15 @@ def _count(number: int) -> str:
 
 
 def _print_histogram(card: View, out: Console) -> None:
-    rows = _bin_scores(card)
-    most = max((max(before, after) for _, before, after in rows), default=0)
+    rows = bin_scores(card)
+    most = max((max(row.before, row.after) for row in rows), default=0)
     if not most:
         return
     out.print()
     table = _table(">score", ">now", "", ">then", "")
-    for label, before, after in reversed(rows):
-        table.add_row(label, _count(before), _bar(before, most), _count(after), _bar(after, most))
+    for low, high, before, after in reversed(rows):
+        table.add_row(f"{low} to {high}", _count(before), _bar(before, most), _count(after), _bar(after, most))
     out.print(table)
-
-
-def _bin_scores(card: View) -> list[tuple[str, int, int]]:
-    """(scores, leads before, leads after) from the lowest scores that occur to the highest."""
-    scores = card["scores"]
-    low, high = (floor(bound) for bound in card["range"])
-    if scores and high - low > 1000:
-        low, high = scores[0]["from"], scores[-1]["from"]
-    width = max(ceil((high - low) / BINS), 1)
-    starts = list(range(low, high, width)) or [low]
-    ends = [start - 1 for start in starts[1:]] + [high]
-    befores, afters = [0] * len(starts), [0] * len(starts)
-    for row in scores:
-        at = min(max((row["from"] - low) // width, 0), len(starts) - 1)
-        befores[at] += row["before"]
-        afters[at] += row["after"]
-    labels = [f"{start} to {end}" for start, end in zip(starts, ends, strict=True)]
-    rows = list(zip(labels, befores, afters, strict=True))
-    used = [i for i, (_, before, after) in enumerate(rows) if before or after]
-    return rows[used[0] : used[-1] + 1] if used else []
 
 
 def _bar(number: int, most: int) -> str:
@@ -182,18 +122,12 @@ def _print_movers(card: View, out: Console) -> None:
     for mover in card["movers"]:
         was, will_be = mover["before"], mover["after"]
         stages = dict.fromkeys([was["stage"] or NONE, will_be["stage"] or NONE])
+        reasons = ", ".join(f"{name} {change:+.1f}" for name, change in list_reasons(mover["why"]))
         table.add_row(
             escape(mover["lead_id"]), f"{was['score']} → {will_be['score']}", f"{mover['change']:+.1f}",
-            escape(" → ".join(stages)), escape(_describe_reasons(mover["why"])),
+            escape(" → ".join(stages)), escape(reasons),
         )  # fmt: skip
     out.print(table)
-
-
-def _describe_reasons(why: list[View]) -> str:
-    """The signals and fit lines that change most after caps; if none does, the caps and the range."""
-    kept = [(part["name"], part["change_after_caps"]) for part in why if part["change_after_caps"]]
-    capped = [(f"maximum of {part['name']}" if part["kind"] == "cap" else part["name"], part["change"]) for part in why]
-    return ", ".join(f"{name} {change:+.1f}" for name, change in (kept or capped)[:REASONS])
 
 
 def _table(*columns: str) -> Table:

@@ -92,6 +92,7 @@ def _report_stage(effect: StageEffect, before: Stage | None, after: Stage | None
     return {
         "removed": after is None,
         "handoff": stage is not None and stage.handoff,
+        "enter": {"before": before and before.enter, "after": after and after.enter},
         "before": effect.before,
         "after": effect.after,
         "entered": effect.entered,

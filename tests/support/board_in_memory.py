@@ -57,6 +57,8 @@ class Shards:
 
     rules: Rules
     store: Store = field(default_factory=MemoryStore)
+    text: str = ""
+    """The scorecards as text, for the page where changes are tried."""
 
     async def take(self, *happened: tuple[str, Fact]) -> Self:
         """Score (lead id, fact) pairs; the arrival time of each is its event time."""
@@ -140,7 +142,7 @@ async def board_on(
     tails.caught_up = True
     spent, cipher = tuple(costs), IdCipher(b"a secret of the tests")
     bounded = BoundedStore(store or shards.store, PARTITIONS)
-    service = BoardService(bounded, tails, cipher, lambda: shards.rules, lambda: spent)
+    service = BoardService(bounded, tails, cipher, lambda: shards.rules, lambda: spent, lambda: shards.text)
     used = [access]
     site = Site(Api(service, EventStreams(service, metrics)), Pages(service, Assets()), metrics, lambda: used[0])
     url = await site.start("127.0.0.1", 0)

@@ -304,7 +304,7 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(board: Running) 
 
 async def test_only_responses_documented_as_cacheable_have_an_etag(board: Running) -> None:
     for path, methods in openapi_document()["paths"].items():
-        if "{" not in path and "/stream/" not in path:
+        if "{" not in path and "/stream/" not in path and "get" in methods:
             answer = await board.get(path)
             assert ("ETag" in answer.headers) == ("304" in methods["get"]["responses"]), path
 

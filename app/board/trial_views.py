@@ -1,0 +1,112 @@
+"""Arranges the report about a tried scorecard for its page. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from app.board.formatting import NONE, number
+from app.scorecards.histogram import Bin, bin_scores
+from app.scorecards.sentences import (
+    describe_alerts,
+    describe_rebuild,
+    describe_scores,
+    group_differences,
+    has_moved,
+    list_reasons,
+)
+
+View = dict[str, Any]
+SIGNS: Final = {"added": "+", "removed": "\N{MINUS SIGN}", "changed": "~", "renamed": "~"}
+MAX_NAMED: Final = 3
+"""Leads that are named for each stage."""
+
+
+def list_messages(messages: list[View], text: str) -> list[View]:
+    """Mistakes or warnings, each with its line of the text, and the part before the mistake."""
+    lines = text.splitlines()
+    found = []
+    for each in messages:
+        line = lines[each["line"] - 1] if each["line"] <= len(lines) else ""
+        at = each["column"] - 1
+        found.append({**each, "before": line[:at], "rest": line[at:]})
+    return found
+
+
+def trial_parts(report: View) -> View:
+    """Everything that the page shows of a report."""
+    parts: View = {
+        "changes": [
+            {"title": "Signals" if not scorecard else f"Scorecard {scorecard}",
+             "lines": [{"kind": line.kind, "sign": SIGNS[line.kind], "text": line.text} for line in lines]}
+            for scorecard, lines in group_differences(report)
+        ],
+        "rebuild": describe_rebuild(report),
+        "measured": bool(report.get("leads")),
+    }  # fmt: skip
+    if not parts["measured"]:
+        return parts
+    cards = [_card_parts(name, card) for name, card in report["scorecards"].items()]
+    return parts | {
+        "leads": report["leads"],
+        "alerts": describe_alerts(report),
+        "tiles": _tiles(report),
+        "cards": cards,
+    }
+
+
+def _tiles(report: View) -> list[tuple[str, str]]:
+    """The figures at the top."""
+    cards = report["scorecards"].values()
+    stages = [stage for card in cards for stage in card["stages"].values()]
+    figures = (
+        (report["alerts"], "alert would be sent", "alerts would be sent"),
+        (sum(stage["entered"] for stage in stages), "lead enters a stage", "leads enter a stage"),
+        (sum(stage["left"] for stage in stages), "lead leaves a stage", "leads leave a stage"),
+        (sum(card["risen"] for card in cards), "score rises", "scores rise"),
+        (sum(card["fallen"] for card in cards), "score falls", "scores fall"),
+    )
+    return [(number(count), one if count == 1 else many) for count, one, many in figures]
+
+
+def _card_parts(name: str, card: View) -> View:
+    return {
+        "name": name,
+        "label": card["label"],
+        "sentence": describe_scores(card),
+        "moved": has_moved(card),
+        "stages": [_stage_parts(stage, found) for stage, found in card["stages"].items()],
+        "bins": histogram_rows(bin_scores(card), {s: each["enter"] for s, each in card["stages"].items()}),
+        "movers": [{**mover, "reasons": list_reasons(mover["why"])} for mover in card["movers"]],
+    }
+
+
+def _stage_parts(name: str, stage: View) -> View:
+    named = {
+        f"named_{key}": {"lead_ids": ids[:MAX_NAMED], "more": max(stage[key] - len(ids[:MAX_NAMED]), 0)}
+        for key, ids in (("entered", stage["first_entered"]), ("left", stage["first_left"]))
+    }
+    return {**stage, "name": name, "sent": sum(stage["alerts"].values()), "bounds": _bounds(stage["enter"]), **named}
+
+
+def _bounds(enter: View) -> str:
+    """The points from which a stage is entered, before and after."""
+    before, after = (None if points is None else number(points) for points in (enter["before"], enter["after"]))
+    return before or NONE if before == after else f"{before or NONE} → {after or NONE}"
+
+
+def histogram_rows(bins: list[Bin], stages: dict[str, View]) -> list[View]:
+    """The rows of a histogram from the highest score down, with the stages that are entered there."""
+    most = max((max(row.before, row.after) for row in bins), default=0) or 1
+    rows = []
+    for i, row in enumerate(bins):
+        above = bins[i + 1].low if i + 1 < len(bins) else None
+        entered = [
+            {"name": name, "from": enter["after"], "was": enter["before"]}
+            for name, enter in stages.items()
+            if enter["after"] is not None
+            and (row.low <= enter["after"] or i == 0)
+            and (above is None or enter["after"] < above)
+        ]
+        share = {"before": 100 * row.before / most, "after": 100 * row.after / most}
+        rows.append({**row._asdict(), "share": share, "entered": entered})
+    return rows[::-1]

@@ -1,0 +1,92 @@
+"""The sentences of a report about a change of the scorecards, for the terminal and the board. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, NamedTuple
+
+View = dict[str, Any]
+REASONS = 3
+_KINDS = {"fit": "fit: ", "stage": "stage ", "category": "category "}
+_STARTS = (
+    "{names} {start} at 0 for every lead: run `leadglow rebuild` after publishing to count earlier events, too. "
+    "What follows is the effect before that."
+)
+_LATER = "{names} {count} new events by the new rule; `leadglow rebuild` applies it to earlier events, too."
+
+
+class Line(NamedTuple):
+    """Everything that differs in one signal, stage or other part."""
+
+    kind: str
+    """``added``, ``removed``, ``changed`` or ``renamed``."""
+    text: str
+
+
+def group_differences(report: View) -> Iterator[tuple[str, list[Line]]]:
+    """The differences by scorecard; those of signals have no scorecard."""
+    for scorecard, group in groupby(report["differences"], lambda each: each["scorecard"]):
+        parts = groupby(group, lambda each: (each["subject"], each["name"], each["kind"]))
+        yield (
+            scorecard,
+            [Line(kind, _describe(subject, name, kind, [each["text"] for each in same]))
+             for (subject, name, kind), same in parts],
+        )  # fmt: skip
+
+
+def _describe(subject: str, name: str, kind: str, texts: list[str]) -> str:
+    words = {"added": "new", "removed": "removed", "renamed": "renamed", "changed": ""}
+    said = ": ".join(filter(None, [words[kind], ", ".join(filter(None, texts))]))
+    return said if subject == "scorecard" else f"{_KINDS.get(subject, '')}{name}  {said}"
+
+
+def describe_rebuild(report: View) -> list[str]:
+    """Which signals wait for a rebuild."""
+    sentences = []
+    for names, text in ((report["rebuild"]["starts_at_0"], _STARTS), (report["rebuild"]["new_events"], _LATER)):
+        if names:
+            verb = {"start": "starts", "count": "counts"} if len(names) == 1 else {"start": "start", "count": "count"}
+            sentences.append(text.format(names=", ".join(names), **verb))
+    return sentences
+
+
+def describe_alerts(report: View) -> str:
+    """How many alerts would be sent, and about what."""
+    parts = []
+    for card in report["scorecards"].values():
+        for name, stage in card["stages"].items():
+            for kind, verb in (("entered", "enter"), ("left", "leave")):
+                if count := stage["alerts"][kind]:
+                    parts.append(f"{count:,} {verb}{'s' * (count == 1)} {name}")
+    silenced = sum(stage["silenced"] for card in report["scorecards"].values() for stage in card["stages"].values())
+    count = report["alerts"]
+    text = (
+        f"{count:,} alert{'s' * (count != 1)} would be sent: {', '.join(parts)}."
+        if count
+        else "No alert would be sent."
+    )
+    return text + (f" {silenced:,} more stay silent because of the cooldown." if silenced else "")
+
+
+def describe_scores(card: View) -> str:
+    """How many scores rise, fall and stay."""
+    before, after = card["average"]["before"], card["average"]["after"]
+    if before is None or after is None:
+        return f"The scorecard is {'new' if before is None else 'removed'}."
+    if not card["risen"] and not card["fallen"]:
+        return f"No score changes; the average is {before:g}."
+    same = sum(row["after"] for row in card["scores"]) - card["risen"] - card["fallen"]
+    return f"{card['risen']:,} scores rise, {card['fallen']:,} fall, {same:,} stay; average {before:g} → {after:g}."
+
+
+def has_moved(card: View) -> bool:
+    """Whether any score of a scorecard changes."""
+    return bool(card["risen"] or card["fallen"] or None in card["average"].values())
+
+
+def list_reasons(why: list[View]) -> list[tuple[str, float]]:
+    """The signals and fit lines that change most after caps; if none does, the caps and the range."""
+    kept = [(part["name"], part["change_after_caps"]) for part in why if part["change_after_caps"]]
+    capped = [(f"maximum of {part['name']}" if part["kind"] == "cap" else part["name"], part["change"]) for part in why]
+    return (kept or capped)[:REASONS]
