@@ -231,6 +231,28 @@ def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Rand
             slow.states.clear()
 
 
+def test_a_signal_with_a_window_that_loses_its_limit_counts_its_latest_events() -> None:
+    """The limit kept more events than a window counts."""
+
+    def rules(limit: Limit | None) -> Rules:
+        signal = Signal("often", ("page",), half_life_ms=inf, window_ms=7 * DAY_MS, limit=limit)
+        return Rules(Model((signal,), (Scorecard("card", {"often": Points(1.0)}),)))
+
+    before, after = rules(Limit(100, "ever")), rules(None)
+    fast, slow = AcceleratedScorer(before), Scorer(before)
+    load(fast, slow, {}, {"a"})
+    for used, first in ((before, 0), (after, 100)):
+        fast.use_rules(used)
+        slow.use_rules(used)
+        advanced_alike(fast, slow, START_MS + first * 60_000)
+        fast.rescoring = slow.rescoring = False
+        times = [START_MS + k * 60_000 for k in range(first, first + 100)]
+        events = [Fact("page", f"m{at}", at).event(used, at, "a") for at in times]
+        fast.apply_batch(asked(fast, batch_of(used, events)))
+        slow.apply_batch(PlainBatch(list(enumerate(events))))
+        same(fast.finish(), slow.finish())
+
+
 @pytest.mark.parametrize("limit", [None, Limit(40, "day")])
 def test_leads_with_many_events_in_windows_stay_in_the_table(limit: Limit | None) -> None:
     signal = Signal("often", ("page",), half_life_ms=inf, window_ms=7 * DAY_MS, limit=limit)

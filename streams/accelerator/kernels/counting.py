@@ -150,6 +150,8 @@ def _count_limited(lead, s, w, window, rule, row, slot, at, now):
 
 @compiled
 def _count_latest(lead, s, w, window, rule, row, slot, at):
+    while window.size > LATEST:  # kept by a limit that the signal no longer has
+        drop(w, window, window.block)
     if window.size < LATEST:
         insert(w, window, at, np.uint64(0))
     elif at > w.ats[window.block]:
