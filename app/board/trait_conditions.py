@@ -13,7 +13,7 @@ from streams.scoring.scorecard import Condition, FitLine, Model
 def asks_about_traits(old: Model, new: Model) -> bool:
     """Whether a new file has a fit line, or another condition of a scorecard, that the old one does not have.
 
-    Its effect on a lead would show whether the condition holds, to somebody who may not see traits. Points and limits
+    Its effect on a lead would show whether the condition holds, to a role that may not see traits. Points and limits
     may differ, as everybody sees which fit lines match a lead.
     """
     known = set(_list_conditions(old.scorecards))
