@@ -54,7 +54,20 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9][a-z0-9-]{0,62}$",
         description="Prefix of every Redis key, and the consumer group's id.",
     )
-    scorecards: Path = Field(Path("scorecards.yaml"), description="The scorecard file.")
+    scorecards: Path = Field(
+        Path("scorecards.yaml"),
+        description="The scorecard file. A worker publishes it at its start and when it changes; see "
+        "`leadglow scorecards publish`.",
+    )
+    scorecards_topic: TopicName = Field(
+        "scorecards", description="Compacted topic of the published scorecards, with one partition."
+    )
+    most_model_alerts: int = Field(
+        50,
+        ge=0,
+        description="A change of the scorecards that would send more alerts at once needs confirmation; a worker does "
+        "not publish such a file.",
+    )
     partitions: int = Field(
         8, ge=1, le=4096, description="Partitions of `lead-events`; cannot be changed once state exists."
     )
@@ -236,7 +249,13 @@ def _checks_across_settings(settings: Settings) -> Iterable[tuple[bool, str]]:
     """Checks across settings: (whether it is violated, message)."""
     sasl = settings.kafka_sasl_mechanism
     credentials = (settings.kafka_sasl_username, settings.kafka_sasl_password)
-    ours = [settings.lead_events, settings.handoff, settings.lead_scores, settings.rejected]
+    ours = [
+        settings.lead_events,
+        settings.handoff,
+        settings.lead_scores,
+        settings.rejected,
+        settings.scorecards_topic,
+    ]
     topics = [*settings.sources, *ours]
     yield (
         bool(sasl) and None in credentials,

@@ -33,7 +33,14 @@ REQUEST_BYTES = 4 * 1024 * 1024
 
 def make_topics(settings: Settings) -> Topics:
     """The names of the topics."""
-    return Topics(settings.sources, settings.lead_events, settings.handoff, settings.lead_scores, settings.rejected)
+    return Topics(
+        settings.sources,
+        settings.lead_events,
+        settings.handoff,
+        settings.lead_scores,
+        settings.rejected,
+        settings.scorecards_topic,
+    )
 
 
 def make_store(settings: Settings, on_error: Callable[[str], None] = lambda op: None, url: str = "") -> RedisStore:
@@ -142,6 +149,7 @@ def make_worker(settings: Settings, metrics: Metrics) -> Worker:
         cache_leads=settings.cache_leads,
         link_base=settings.link_base_url,
         rebuild_when_lost=settings.rebuild_when_lost,
+        most_alerts=settings.most_model_alerts,
         accelerator=settings.accelerator,
     )
     if crash_at := os.environ.get(CRASH_AT):  # noqa: TID251 - only for the fault tests, so not a setting

@@ -10,7 +10,7 @@ from typing import Any
 from streams.events.codec import Codec, Decoded, LeadCodec, Owner
 from streams.scoring.interface import Batch, LeadScorer, PlainBatch
 from streams.scoring.outcome import Outcome
-from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange
 from streams.scoring.scorer import Scorer
 from streams.scoring.stored import VERSION
 from streams.scoring.stored_rows import DECODERS
@@ -79,18 +79,23 @@ class CheckedScorer:
         return len(self._scorer)
 
     @property
-    def rescoring(self) -> bool:
-        """Whether the scorecards changed and some leads have not been rescored yet."""
-        return self._scorer.rescoring
+    def since_ms(self) -> int:
+        """When these rules came into force: the clock of a new lead is not before that."""
+        return self._scorer.since_ms
 
-    @rescoring.setter
-    def rescoring(self, value: bool) -> None:
-        self._scorer.rescoring = self._reference.rescoring = value
+    @since_ms.setter
+    def since_ms(self, value: int) -> None:
+        self._scorer.since_ms = self._reference.since_ms = value
 
-    def use_rules(self, rules: Rules) -> None:
-        """Switch to other rules."""
-        self._scorer.use_rules(rules)
-        self._reference.use_rules(rules)
+    def change_rules(self, change: RulesChange) -> None:
+        """Use other rules from now on."""
+        self._scorer.change_rules(change)
+        self._reference.change_rules(change)
+
+    def finish_change(self) -> None:
+        """Note that every lead was settled by the last change."""
+        self._scorer.finish_change()
+        self._reference.finish_change()
 
     def apply_batch(self, batch: Batch) -> None:
         """Apply the inputs of a batch."""

@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.errors import KafkaError
 from faust.types import TP
@@ -20,6 +20,7 @@ from streams.intake.lane import IntakeLane
 from streams.intake.sources import SourceTopics
 from streams.mismatch import SOURCE_TRUNCATED, STATE_LOST, Mismatch
 from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Model
 from streams.scoring.stored import NewerFormat
 from streams.shard.clock import ShardClock
 from streams.shard.lane import OwnershipLost, ShardLane
@@ -38,15 +39,17 @@ UNSETTLED_S = 90.0
 FINAL_COMMIT_TIMEOUT_S = 3.0
 """How long a stopping worker waits for Kafka to commit its positions."""
 
+NO_RULES: Final = Rules(Model((), ()))
+"""The rules of a shard until it is opened."""
+
 Fail = Callable[[int, str], None]
 
 
 class Engine:
     """Runs one lane for each shard that this worker owns. It is the Handler of the consumer."""
 
-    def __init__(self, rules: Rules, env: Environment, channel: Channel, fail: Fail, real_ends: bool) -> None:
+    def __init__(self, env: Environment, channel: Channel, fail: Fail, real_ends: bool) -> None:
         """``fail`` ends the process. ``real_ends``: whether the broker's end offsets are reliable."""
-        self.rules = rules
         self.env = env
         self._channel = channel
         self._fail = fail
@@ -106,13 +109,11 @@ class Engine:
             at = first if committed is None else max(committed, first)
             self._intake.positions[tp] = at
             return at
-        shard = self._retired.get(tp.partition) or Shard(tp.partition, self.rules, self.env)
+        shard = self._retired.get(tp.partition) or Shard(tp.partition, NO_RULES, self.env)
         lane = ShardLane(shard, self._channel, self._clock, lambda offset: consumer.seek_wait({tp: offset}))
         offset = await lane.open(first, end)
         if shard.fresh and await consumer.committed(tp) and not self.env.rebuild_when_lost:
             raise Mismatch(STATE_LOST.format(partition=tp.partition))
-        if shard.scorer.rules is not self.rules:
-            lane.use_rules(self.rules)
         self._lanes[tp] = lane
         return offset
 
@@ -160,13 +161,6 @@ class Engine:
     def ready(self) -> bool:
         """Whether Redis and Kafka answered the last requests."""
         return self.env.store.healthy and self._channel.producer.healthy and self._consumer is not None
-
-    def use_rules(self, rules: Rules) -> None:
-        """Score all leads by new rules, from the next batch on."""
-        self.rules = rules
-        self.env.metrics.show_scorecards(rules.version, {card.name: card.card.shadow for card in rules.cards})
-        for lane in self._lanes.values():
-            lane.use_rules(rules)
 
     async def watch(self) -> None:
         """Watch the lanes and commit positions; never returns."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from streams.clock import SharedClock
 from streams.implementation import Implementation, choose
 from streams.metrics import Metrics
+from streams.publishing.publications import OneVersion, Publications
 from streams.store.base import Store
 from streams.transport.topics import Partitioner, Topics
 
@@ -34,3 +35,4 @@ class Environment:
     implementation: Implementation = field(default_factory=choose)
     """Creates the scorers and codecs of the shards."""
     clock: SharedClock = field(default_factory=SharedClock)
+    publications: Publications = field(default_factory=OneVersion)

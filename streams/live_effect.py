@@ -13,6 +13,7 @@ from typing import Final
 
 from streams.scoring.effect import Effect, measure_effect
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import Undo
 from streams.scoring.scorecard import Model
 from streams.store.base import Store
 
@@ -23,17 +24,18 @@ FEW: Final = 10_000
 MOST_PROCESSES: Final = 8
 
 Blobs = list[tuple[str, bytes]]
-_change: list[tuple[Rules, Rules, int]] = []
-"""In a process of the pool: old and new rules, and the instant of the change."""
+_change: list[tuple[Rules, Rules, int, Undo | None]] = []
+"""In a process of the pool: old and new rules, the instant of the change, and what it takes back."""
 
 
-async def measure_store(
+async def measure_store(  # noqa: PLR0913, PLR0917 - they are all needed
     store: Store,
     partitions: int,
     old: Rules,
     new: Rules,
     now_ms: int,
     on_progress: Callable[[int, int], None] = lambda done, leads: None,
+    undo: Undo | None = None,
 ) -> Effect:
     """Measure the effect of a change at ``now_ms`` on all stored leads.
 
@@ -43,7 +45,7 @@ async def measure_store(
     counts = [await store.counts(partition) for partition in range(partitions)]
     total, done, effect = sum(count["leads"] for count in counts), 0, Effect(old, new)
     waiting: set[asyncio.Future[Effect]] = set()
-    with _start_measuring(total, old, new, now_ms) as (measure, most):
+    with _start_measuring(total, old, new, now_ms, undo) as (measure, most):
         async for batch in _read_batches(store, partitions):
             waiting.add(asyncio.ensure_future(measure(batch)))
             done += len(batch)
@@ -55,6 +57,11 @@ async def measure_store(
         for one in await asyncio.gather(*waiting):
             effect.merge(one)
     return effect
+
+
+async def count_alerts(store: Store, partitions: int, old: Rules, new: Rules) -> int:
+    """The number of alerts that a change would send now."""
+    return (await measure_store(store, partitions, old, new, await store.time_ms())).alerts
 
 
 async def _read_batches(store: Store, partitions: int) -> AsyncIterator[Blobs]:
@@ -76,25 +83,25 @@ async def _read_batches(store: Store, partitions: int) -> AsyncIterator[Blobs]:
 
 @contextmanager
 def _start_measuring(
-    total: int, old: Rules, new: Rules, now_ms: int
+    total: int, old: Rules, new: Rules, now_ms: int, undo: Undo | None
 ) -> Iterator[tuple[Callable[[Blobs], Awaitable[Effect]], int]]:
     """A function that measures a batch elsewhere, and how many batches keep it busy."""
     if total <= FEW:
-        yield lambda batch: asyncio.to_thread(measure_effect, batch, old, new, now_ms), 2
+        yield lambda batch: asyncio.to_thread(measure_effect, batch, old, new, now_ms, undo), 2
         return
     loop, count = asyncio.get_running_loop(), min(os.cpu_count() or 1, MOST_PROCESSES)
     context = multiprocessing.get_context("spawn")  # a fork would copy threads and connections
-    pool = ProcessPoolExecutor(count, context, _begin, (old.model, new.model, now_ms))
+    pool = ProcessPoolExecutor(count, context, _begin, (old.model, new.model, now_ms, undo))
     try:
         yield lambda batch: loop.run_in_executor(pool, _measure_batch, batch), 2 * count
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(old: Model, new: Model, now_ms: int) -> None:
+def _begin(old: Model, new: Model, now_ms: int, undo: Undo | None) -> None:
     """Prepare a process of the pool; Ctrl-C is for the process that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _change.append((Rules(old), Rules(new), now_ms))
+    _change.append((Rules(old), Rules(new), now_ms, undo))
 
 
 def _measure_batch(batch: Blobs) -> Effect:

@@ -88,7 +88,12 @@ class Metrics:
         self.scorecard_errors = Counter(
             "leadglow_scorecard_reload_errors", "Changed scorecard files refused because of mistakes", registry=r
         )
-        self.model = Info("leadglow_scorecards", "Version of the scorecards in use", registry=r)
+        self.scorecards_held = Counter(
+            "leadglow_scorecards_held",
+            "Changed scorecard files not published, because they would send too many alerts at once",
+            registry=r,
+        )
+        self.model = Info("leadglow_scorecards", "Version of the published scorecards", registry=r)
         self.scorecards = Gauge(
             "leadglow_scorecard_info",
             "1 for each scorecard in use; shadow is true for one that is only tried and sends no alerts",

@@ -43,14 +43,21 @@ SOURCE_TRUNCATED: Final = (
     "truncated. Its new events would be mistaken for earlier ones: write to a topic with a new name, and add that name "
     "to LEADGLOW_SOURCES"
 )
-OTHER_SCORECARDS: Final = (
-    "all workers must use the same scorecards. Version {agreed} is in use, this file has version {found}. To use this "
-    "file everywhere, run `leadglow scorecards publish FILE`; otherwise, give this worker the file of the others"
-)
 UNREADABLE_SCORECARDS: Final = (
-    "this version of Leadglow cannot read the scorecards in use: {error}\nRun the same version of Leadglow everywhere"
+    "this version of Leadglow cannot read the published scorecards: {error}\n"
+    "Run the same version of Leadglow everywhere"
 )
 UNEQUAL_VERSIONS: Final = (
-    "this version of Leadglow gives the scorecards in use version {found}, the one that published them {agreed}: run "
-    "the same version of Leadglow everywhere"
+    "this version of Leadglow gives the published scorecards version {found}, the one that published them {published}: "
+    "run the same version of Leadglow everywhere"
 )
+UNKNOWN_SCORECARDS: Final = (
+    "partition {partition} of the lead events uses publication {place} of the scorecards, but topic {topic} does not "
+    "have it: the topic was deleted or recreated, or is another one. Set LEADGLOW_SCORECARDS_TOPIC to the right topic, "
+    "or restore it; if it is lost, start with fresh topics and another LEADGLOW_NAMESPACE"
+)
+NOTHING_PUBLISHED: Final = (
+    "no scorecards are published, and there is no scorecard file: run `leadglow scorecards publish FILE`, or name a "
+    "file in LEADGLOW_SCORECARDS"
+)
+NO_SCORECARDS_TOPIC: Final = "Kafka has no topic {topic}: run `leadglow topics create` first"

@@ -15,20 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import faust
-import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
-from streams.agreement import AgreedScorecards, Scorecards
 from streams.clock import SharedClock
 from streams.engine import Engine
 from streams.environment import Environment, ignore_step
 from streams.exits import Exit
 from streams.implementation import Choice, choose
+from streams.live_effect import count_alerts
 from streams.metrics import Metrics
 from streams.mismatch import Mismatch
+from streams.publishing.keeper import FORMER_AGREEMENT, Brake, ScorecardsKeeper
+from streams.publishing.scorecards import Scorecards
+from streams.publishing.topic import ScorecardsTopic
+from streams.publishing.writer import ScorecardsWriter
 from streams.scoring.rules import Rules
 from streams.store.base import Store
+from streams.transport.alert_ids import read_alert_ids
 from streams.transport.batches import BATCH_BYTES
 from streams.transport.channel import MAX_RECORDS, Channel
 from streams.transport.consumer import Transport
@@ -68,6 +72,8 @@ class WorkerConfig:
     cache_leads: int = 500_000
     link_base: str = ""
     rebuild_when_lost: bool = False
+    most_alerts: int = 50
+    """A changed file that would send more alerts is not published."""
     accelerator: Choice = "auto"
     reached: Callable[[str], Awaitable[None]] = ignore_step
 
@@ -104,6 +110,7 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self.app: WorkerApp | None = None
         self.engine: Engine | None = None
+        self._scorecards: ScorecardsTopic | None = None
 
     @property
     def ready(self) -> bool:
@@ -126,12 +133,11 @@ class Worker:
         implementation = self._implementation
         log.info("scoring by the %s%s", implementation.name, implementation.reason and f" ({implementation.reason})")
         self.metrics.implementation.info({"name": implementation.name})
-        file = Watched(config.scorecards, self._read_scorecards, "scorecard file", self.metrics.scorecard_errors.inc)
-        scorecards = AgreedScorecards(config.store, file, config.lateness_ms, self._use_rules)
-        rules = file.value.rules
         await self._producer.start()
         await self._check_partitions()
-        await self._join_scorecards(scorecards)
+        self._scorecards = topic = ScorecardsTopic(config.topics.scorecards, config.lateness_ms, self._new_consumer)
+        keeper = self._new_keeper(topic)
+        await self._start_keeper(keeper)
         env = Environment(
             config.store,
             config.topics,
@@ -144,6 +150,7 @@ class Worker:
             config.rebuild_when_lost,
             implementation,
             SharedClock(self.metrics.clock_offset.set),
+            topic,
         )
         await env.clock.measure(config.store.time_ms)
         channel = Channel(
@@ -155,10 +162,9 @@ class Worker:
             await self._producer.count_partitions(config.topics.lead_scores),
             config.reached,
         )
-        self.engine = Engine(rules, env, channel, self._fail, real_ends=config.idempotent)
-        self.engine.use_rules(rules)
+        self.engine = Engine(env, channel, self._fail, real_ends=config.idempotent)
         self.app = self._new_app(self.engine)
-        watching = (self.engine.watch(), scorecards.follow(), env.clock.follow(config.store.time_ms))
+        watching = (self.engine.watch(), keeper.follow(), env.clock.follow(config.store.time_ms))
         self._tasks = [asyncio.create_task(each) for each in watching]
         for task in self._tasks:
             task.add_done_callback(self._ended)
@@ -172,6 +178,8 @@ class Worker:
             await self.engine.stop()
         if self.app is not None:
             await self.app.stop()
+        if self._scorecards is not None:
+            await self._scorecards.stop()
         await self._producer.stop()
         await self.config.store.close()
 
@@ -232,30 +240,39 @@ class Worker:
                 "LEADGLOW_NAMESPACE",
             )
 
-    async def _join_scorecards(self, scorecards: AgreedScorecards) -> None:
+    def _new_keeper(self, topic: ScorecardsTopic) -> ScorecardsKeeper:
+        config = self.config
+        writer = ScorecardsWriter(
+            topic, config.topics, config.partitions, self._producer.deliver, config.store.time_ms, config.reached
+        )
+
+        async def count(old: Rules, new: Rules) -> int:
+            return await count_alerts(config.store, config.partitions, old, new)
+
+        file = None
+        if config.scorecards.exists():
+            count_error = self.metrics.scorecard_errors.inc
+            file = Watched(config.scorecards, self._read_scorecards, "scorecard file", count_error)
+        else:
+            log.warning("there is no scorecard file %s: using the published scorecards", config.scorecards)
+        return ScorecardsKeeper(
+            topic, writer, file, Brake(config.most_alerts, count), socket.gethostname(), self.metrics
+        )
+
+    async def _start_keeper(self, keeper: ScorecardsKeeper) -> None:
         try:
-            await scorecards.join()
+            await keeper.start(await self.config.store.meta(FORMER_AGREEMENT))
         except Mismatch as mismatch:
             self._fail(Exit.REFUSED, str(mismatch))
 
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        config = self.config
+        return AIOKafkaConsumer(bootstrap_servers=config.bootstrap, enable_auto_commit=False, **config.kafka)
+
     async def _already_sent(self, partition: int, offset: int) -> set[str]:
         """Read the alert ids on a partition of handoff from an offset on."""
-        config = self.config
-        consumer = AIOKafkaConsumer(bootstrap_servers=config.bootstrap, enable_auto_commit=False, **config.kafka)
-        tp = TopicPartition(config.topics.handoff, partition)
-        try:
-            await consumer.start()
-            consumer.assign([tp])
-            first = (await consumer.beginning_offsets([tp]))[tp]
-            end = (await consumer.end_offsets([tp]))[tp]
-            consumer.seek(tp, max(first, offset))
-            found: set[str] = set()
-            while await consumer.position(tp) < end:
-                for records in (await consumer.getmany(tp, timeout_ms=500)).values():
-                    found.update(_alert_id(record.value) for record in records)
-            return found
-        finally:
-            await consumer.stop()
+        place = TopicPartition(self.config.topics.handoff, partition)
+        return await read_alert_ids(self._new_consumer(), place, offset)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """End the process, because a background task has failed."""
@@ -270,26 +287,6 @@ class Worker:
         for line in scorecards.warnings:
             log.warning("%s", line)
         return scorecards
-
-    def _use_rules(self, old: Rules, new: Rules) -> None:
-        """Use changed scorecards."""
-        if self.engine is None:
-            return
-        log.info("now scoring by scorecards %s", new.version[:12])
-        if signals := new.signals_to_rebuild(old):
-            log.warning(
-                "changed half-life: earlier amounts of %s do not count until you run `leadglow rebuild`",
-                ", ".join(signals),
-            )
-        self.engine.use_rules(new)
-
-
-def _alert_id(value: bytes | None) -> str:
-    try:
-        event = orjson.loads(value or b"")
-    except orjson.JSONDecodeError:
-        return ""
-    return str(event.get("id", "")) if isinstance(event, dict) else ""
 
 
 def end_process(status: int, message: str) -> None:

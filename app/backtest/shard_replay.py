@@ -15,6 +15,7 @@ from streams.environment import Environment
 from streams.events.outgoing import Outgoing
 from streams.scoring.lead import Lead, Redirect, State
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange
 from streams.scoring.score import Standing
 from streams.scoring.stages import Transition
 from streams.shard.outbox import forward_records
@@ -120,11 +121,10 @@ class ShardReplay:
 
     def _change_rules(self, rules: Rules, at_ms: int) -> None:
         """Advance every lead by the old rules to an instant, and settle it by the new ones."""
-        self.advance_leads(at_ms)
-        self._scorer.use_rules(rules)
+        self._scorer.change_rules(RulesChange(self._scorer.rules, rules, at_ms))
         self._reader.make_codec(rules, self._env.implementation)
         self.advance_leads(at_ms)
-        self._scorer.rescoring = False
+        self._scorer.finish_change()
 
     def _finish(self) -> None:
         outcome = self._scorer.finish()

@@ -20,13 +20,15 @@ from app.board.costs import COSTS_FORMAT, Cost
 from app.board.id_cipher import IdCipher
 from app.board.metrics import Metrics
 from app.board.pages import Pages
+from app.board.published_scorecards import PublishedScorecards
 from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
 from app.board.topic_tails import Admin, Consumer, TopicTails
 from app.http.serving import url_of
 from streams import probes
-from streams.agreement import Scorecards
+from streams.publishing.scorecards import Scorecards
+from streams.publishing.topic import follow_scorecards
 from streams.store.base import Store
 from streams.transport.topics import Topics
 from streams.yamlfile.watched import Watched
@@ -65,9 +67,9 @@ class Board:
         """
         self.metrics = Metrics()
         self._store = config.store(lambda op: self.metrics.store_errors.labels(op).inc())
-        self._scorecards = self._watch_file(
-            config.scorecards, lambda p: Scorecards.read_file(p, config.lateness_ms), "scorecards"
-        )
+        self._file = self._watch_scorecards(config) if config.scorecards.exists() else None
+        self._scorecards = PublishedScorecards(self._file)
+        self._config = config
         self._access = self._watch_file(config.access, ACCESS_FORMAT.load_file, "access") if config.access else None
         self._costs = self._watch_file(config.costs, COSTS_FORMAT.load_file, "costs") if config.costs else None
         self._tails = TopicTails(config.consumer, config.topics, config.group, self.metrics, config.admin)
@@ -98,6 +100,16 @@ class Board:
     def _watch_file(self, path: Path, load: Callable[[Path], T], name: str) -> Watched[T]:
         return Watched(path, load, f"{name} file", self.metrics.reload_errors.labels(name).inc)
 
+    def _watch_scorecards(self, config: BoardConfig) -> Watched[Scorecards]:
+        return self._watch_file(config.scorecards, lambda p: Scorecards.read_file(p, config.lateness_ms), "scorecards")
+
+    async def _follow_scorecards(self) -> None:
+        """Show the scorecards that are published last, for ever."""
+        config, use = self._config, self._scorecards.use
+        count_error = self.metrics.reload_errors.labels("scorecards").inc
+        name, lateness_ms = config.topics.scorecards, config.lateness_ms
+        await follow_scorecards(name, lateness_ms, lambda: config.consumer((), None), use, count_error)
+
     def _make_cipher(self) -> IdCipher:
         access = self._access_file()
         secret = access.secret if access is not None and access.secret else token_hex(32)
@@ -119,10 +131,11 @@ class Board:
 
     async def listen(self, host: str, port: int) -> str:
         """Accept requests, and return the URL; Redis and Kafka may be unreachable."""
-        watched = (self._scorecards, self._access, self._costs)
+        watched = (self._file, self._access, self._costs)
         work = [
             self._tails.follow_topics(),
             self._tails.watch_offsets(),
+            self._follow_scorecards(),
             self._tails.workers.watch(),
             self._freshness.watch(),
             self._bounded.watch_redis(),

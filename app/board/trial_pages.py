@@ -39,7 +39,7 @@ class TrialPages:
 
     async def show_editor(self, request: web.Request) -> web.Response:
         """The editor, with the scorecards in use."""
-        return self._render(request, "try.html", await self._service.trials.load_text())
+        return self._render(request, "try.html", self._service.trials.text)
 
     async def try_change(self, request: web.Request) -> web.Response:
         """What a text would change; for htmx only that, otherwise the whole page."""

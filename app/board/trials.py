@@ -12,7 +12,7 @@ from app.board.bounded_store import AWAY, BoundedStore
 from app.board.masking import FULL, Mask
 from app.board.trait_conditions import asks_about_traits
 from app.http.refusals import Refusal
-from app.scorecards.change import load_text_in_use, measure_change, parse_text_in_use
+from app.scorecards.change import measure_change
 from app.scorecards.report import report_words
 from streams.scorefile import YamlFileError, parse
 from streams.scoring.rules import LATENESS_MS, Rules
@@ -71,7 +71,7 @@ class Trials:
     """Tries scorecards on the live leads; changes nothing."""
 
     def __init__(self, store: BoundedStore, mask: Mask, rules: Callable[[], Rules], text: Callable[[], str]) -> None:
-        """``rules`` and ``text`` are those of the board's file, which count until a worker has agreed on one."""
+        """``rules`` and ``text`` are those of the scorecards in use."""
         self._store = store
         self._mask = mask
         self._rules = rules
@@ -81,10 +81,10 @@ class Trials:
         self.progress: tuple[int, int] | None = None
         """Leads that were read for the current change, and all of them; None while nothing is measured."""
 
-    async def load_text(self) -> str:
+    @property
+    def text(self) -> str:
         """The text of the scorecards in use."""
-        text = await self._load_text_in_use()
-        return self._text() if text is None else text
+        return self._text()
 
     async def check(self, text: str) -> Check:
         """Check a text, in a thread, because a large one takes long."""
@@ -102,20 +102,12 @@ class Trials:
         if check.model is None:
             return found | {"report": None, "withheld": None}
         async with self._take_turn():
-            old = await self._load_rules()
+            old = self._rules()
             new = Rules(check.model, LATENESS_MS)
             if role != FULL and asks_about_traits(old.model, new.model):
                 return found | {"report": report_words(old, new), "withheld": WITHHELD}
             report = await self._measure(old, new)
         return found | {"report": self._mask_ids(report, role), "withheld": None}
-
-    async def _load_text_in_use(self) -> str | None:
-        async with self._store.bounded():
-            return await load_text_in_use(self._store.store)
-
-    async def _load_rules(self) -> Rules:
-        text = await self._load_text_in_use()
-        return self._rules() if text is None else await asyncio.to_thread(parse_text_in_use, text, LATENESS_MS)
 
     @asynccontextmanager
     async def _take_turn(self) -> AsyncIterator[None]:

@@ -20,8 +20,6 @@ from app.settings import Settings
 from app.wiring import make_admin, make_store
 from streams.clock import now_ms
 from streams.exits import Exit
-from streams.scorefile import YamlFileError, load_file
-from streams.scoring.rules import Rules
 from streams.scoring.stored import DamagedBlob
 from streams.store.client import connect
 from streams.store.keys import meta_key
@@ -59,19 +57,6 @@ At = Annotated[
         "Assumes that no further events arrive.",
     ),
 ]
-
-
-def load_rules(settings: Settings) -> Rules:
-    """The scorecards in use.
-
-    Raises:
-        CommandError: the scorecard file has mistakes.
-    """
-    try:
-        return Rules(load_file(settings.scorecards), settings.lateness_ms)
-    except YamlFileError as error:
-        message = f"{error}\nCorrect the file, or name another one in LEADGLOW_SCORECARDS."
-        raise CommandError(Exit.REFUSED, message) from None
 
 
 def parse_at(text: At) -> int:

@@ -9,14 +9,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.cli.common import At, LeadId, console, load_rules, open_store, parse_at, run
+from app.cli.common import At, LeadId, console, open_store, parse_at, run
 from app.cli.errors import CommandError
+from app.cli.published import load_rules
 from app.lead_views import View, describe_obstacle, lead_view, round_down
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.exits import Exit
 from streams.scoring.lead import Lead
-from streams.scoring.rules import Rules
 from streams.shard.alert import rfc3339
 
 lead = typer.Typer(no_args_is_help=True, help="One lead.")
@@ -44,19 +44,18 @@ def show(
     """
     at_ms = parse_at(at)
     settings = load_settings()
-    rules = load_rules(settings)
-    view = run(_view(settings, rules, lead_id, at_ms))
+    view = run(_view(settings, lead_id, at_ms))
     if as_json:
         typer.echo(json.dumps(view, ensure_ascii=False))
     else:
         console().print(render_lead(view))
 
 
-async def _view(settings: Settings, rules: Rules, lead_id: str, at_ms: int) -> View:
+async def _view(settings: Settings, lead_id: str, at_ms: int) -> View:
     async with open_store(settings) as store:
         found_id, state = await lead_lookup.find_by_id_or_email(store, settings.partitions, lead_id)
     if isinstance(state, Lead):
-        return lead_view(found_id, state, rules, at_ms)
+        return lead_view(found_id, state, await load_rules(settings), at_ms)
     if state is None:
         raise CommandError(
             Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: no event with this id or address was scored."

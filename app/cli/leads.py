@@ -9,9 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.cli.common import REDIS_S, At, console, load_rules, open_store, parse_at, run
+from app.cli.common import REDIS_S, At, console, open_store, parse_at, run
 from app.cli.errors import CommandError
 from app.cli.freshness import find_warning
+from app.cli.published import load_rules
 from app.lead_views import View, lead_view, points_of, rank, row_view
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -41,9 +42,7 @@ def top(
     Scores are those of this moment, the highest first.
     """
     settings = load_settings()
-    rules = load_rules(settings)
-    card = _card(rules, scorecard)
-    rows = run(_top(settings, rules, card, limit))
+    rows = run(_top(settings, scorecard, limit))
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
     elif not rows:
@@ -61,10 +60,15 @@ def export(at: At = None) -> None:
     """
     at_ms = parse_at(at)
     settings = load_settings()
-    run(_export(settings, load_rules(settings), at_ms))
+    run(_export(settings, at_ms))
 
 
-def _card(rules: Rules, name: str | None) -> CardRule:
+def find_card(rules: Rules, name: str | None) -> CardRule:
+    """A scorecard by name; by default the first one.
+
+    Raises:
+        CommandError: there is none with this name.
+    """
     for card in rules.cards:
         if name in (None, card.name):
             return card
@@ -72,18 +76,22 @@ def _card(rules: Rules, name: str | None) -> CardRule:
     raise CommandError(Exit.USAGE, f"there is no scorecard {name!r}; there are: {names}")
 
 
-async def _top(settings: Settings, rules: Rules, card: CardRule, limit: int) -> list[View]:
+async def _top(settings: Settings, scorecard: str | None, limit: int) -> list[View]:
     async with open_store(settings) as store:
+        rules = await load_rules(settings)
+        card = find_card(rules, scorecard)
         found = await lead_lookup.load_top(store, settings.partitions, card.name, limit)
     now = now_ms()
     found.sort(key=lambda row: (-rank(row[1], card, now), row[0]))
     return [row_view(lead_id, lead, card, rules, now) for lead_id, lead in found]
 
 
-async def _export(settings: Settings, rules: Rules, at_ms: int) -> None:
+async def _export(settings: Settings, at_ms: int) -> None:
     """Stream all leads; the deadline applies to each response of Redis, not to the whole export."""
     loop = asyncio.get_running_loop()
     async with open_store(settings, None) as store, asyncio.timeout(REDIS_S) as deadline:
+        rules = await load_rules(settings)
+        deadline.reschedule(loop.time() + REDIS_S)
         if warning := await find_warning(settings, store):
             typer.echo(f"leadglow: {warning}", err=True)
         deadline.reschedule(loop.time() + REDIS_S)

@@ -1,22 +1,17 @@
-"""``leadglow scorecards``: checks and publishes a scorecard file, and prints the JSON Schema for editors."""
+"""``leadglow scorecards``: checks a scorecard file, and prints the JSON Schema for editors."""
 
 import json
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli import authoring
-from app.cli.common import open_store, run
+from app.cli import authoring, publish
 from app.cli.file_commands import check_file
 from app.cli.scorecards_diff import diff
 from app.scorecards.cases_grammar import cases_schema
 from app.scorecards.text import describe_condition
-from app.settings import Settings
-from app.settings_source import load_settings
-from streams.agreement import NAME, Scorecards, publish, version_of
 from streams.scorefile import json_schema, read_file
 from streams.scoring.scorecard import Model, Scorecard
 from streams.yamlfile.load import Reading
@@ -28,6 +23,7 @@ def register(root: typer.Typer) -> None:
     """Add the commands."""
     scorecards.command("diff")(diff)
     authoring.register(scorecards)
+    publish.register(scorecards)
     root.add_typer(scorecards, name="scorecards")
 
 
@@ -41,32 +37,6 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The scoreca
     reading = check_file(read_file, file)
     _show_warnings(reading.warnings)
     typer.echo(_summary(file, reading))
-
-
-@scorecards.command("publish")
-def publish_file(file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file.")]) -> None:
-    """Make all workers use a scorecard file.
-
-    Running workers use it within seconds, without their own file. Workers that are started later must have the same
-    version in their file (LEADGLOW_SCORECARDS), so change it there, too.
-    """
-    settings = load_settings()
-    read = partial(Scorecards.read_file, lateness_ms=settings.lateness_ms)
-    published = check_file(read, file)
-    _show_warnings(published.warnings)
-    before = run(_publish(settings, published))
-    if before == published.version:
-        typer.echo(f"version {before[:12]} is in use already")
-    else:
-        typer.echo(f"version {published.version[:12]} is in use{f', instead of {before[:12]}' if before else ''}")
-
-
-async def _publish(settings: Settings, scorecards: Scorecards) -> str:
-    """The version that was in use before."""
-    async with open_store(settings) as store:
-        before = version_of(await store.meta(NAME))
-        await publish(store, scorecards)
-    return before
 
 
 @scorecards.command()

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from app.cli.common import REDIS_S, console, load_rules, open_store, run
+from app.cli.common import REDIS_S, console, open_store, run
 from app.cli.file_commands import check_file
+from app.cli.published import load_rules
 from app.cli.scorecards_report import print_report, print_words
-from app.scorecards.change import load_text_in_use, measure_change, parse_text_in_use
+from app.scorecards.change import measure_change
 from app.scorecards.report import report_words
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
-from streams.store.base import Store
 
 
 def diff(
@@ -62,7 +62,7 @@ async def _measure(settings: Settings, old: Rules | None, new: Rules, leads: boo
     """Compare with the scorecards in use, or with old ones, and measure the effect."""
     loop = asyncio.get_running_loop()
     async with open_store(settings, None) as store, asyncio.timeout(REDIS_S) as deadline:
-        old = old or await _load_scorecards_in_use(settings, store)
+        old = old or await load_rules(settings)
         if not leads:
             return report_words(old, new)
         with Console(stderr=True).status("reading the leads …") as status:
@@ -72,9 +72,3 @@ async def _measure(settings: Settings, old: Rules | None, new: Rules, leads: boo
                 status.update(f"reading the leads … {done:,} of {total:,}")
 
             return await measure_change(store, settings.partitions, old, new, on_progress)
-
-
-async def _load_scorecards_in_use(settings: Settings, store: Store) -> Rules:
-    """The scorecards that the workers agreed on; before there is a worker, those of the settings."""
-    text = await load_text_in_use(store)
-    return load_rules(settings) if text is None else parse_text_in_use(text, settings.lateness_ms)

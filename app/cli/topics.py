@@ -71,6 +71,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(settings.handoff, count, False, kept),
         TopicSpec(settings.rejected, count, False, kept),
         TopicSpec(settings.lead_scores, count, False, compacted),
+        TopicSpec(settings.scorecards_topic, 1, True, compacted),
     ]
 
 
@@ -137,6 +138,8 @@ def _check(topic: TopicSpec, actual: int) -> str:
         typer.echo(f"{topic.name}: exists, {_partitions(actual)} (new: {topic.partitions}; any number works)")
         return ""
     typer.echo(f"{topic.name}: exists, but with {_partitions(actual)} instead of {topic.partitions}")
+    if topic.partitions == 1:
+        return f"{topic.name} must have 1 partition: name a fresh topic in LEADGLOW_SCORECARDS_TOPIC."
     return _explain_wrong_partitions(topic.name, actual)
 
 
@@ -152,7 +155,7 @@ def _explain_wrong_policy(topic: TopicSpec, actual: str) -> str:
     right = topic.configs["cleanup.policy"]
     if actual == right:
         return ""
-    loses = "all but the last record of each key" if right == "delete" else "the scores of leads that are quiet"
+    loses = "all but the last record of each key" if right == "delete" else "old scores and scorecards"
     return (
         f"{topic.name} has cleanup.policy={actual}, which lets Kafka delete {loses}: "
         f"set cleanup.policy={right}, or name a fresh topic in its place."

@@ -102,12 +102,13 @@ class _Process:
 
     def _build(self) -> Worker:
         import app.cli.reachable  # noqa: F401 - imported in this thread, as it takes long
-        from app.cli.common import load_rules
+        from app.cli.published import load_file_rules
         from app.logs import set_up_logs
         from app.wiring import make_worker
         from streams.implementation import AcceleratorMissing
 
-        load_rules(self._settings)
+        if self._settings.scorecards.exists():
+            load_file_rules(self._settings)
         set_up_logs(self._settings.log)
         try:
             return make_worker(self._settings, self._metrics)

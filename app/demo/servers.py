@@ -49,6 +49,7 @@ async def servers(
                 "handoff": f"{name}.{plain.handoff}",
                 "lead_scores": f"{name}.{plain.lead_scores}",
                 "rejected": f"{name}.{plain.rejected}",
+                "scorecards_topic": f"{name}.{plain.scorecards}",
                 "metrics_host": "127.0.0.1",
                 "metrics_port": free_port(),
                 "collector_host": "127.0.0.1",

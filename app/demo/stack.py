@@ -190,7 +190,9 @@ async def _create_topics(stack: Stack) -> None:
     plain = [*topics.sources, topics.lead_events, topics.handoff, topics.rejected]
     alone = {"min.insync.replicas": "1"}
     wanted = [NewTopic(name, PARTITIONS, 1, topic_configs=alone) for name in plain]
-    wanted.append(NewTopic(topics.lead_scores, PARTITIONS, 1, topic_configs={**alone, "cleanup.policy": "compact"}))
+    compacted = {**alone, "cleanup.policy": "compact"}
+    wanted.append(NewTopic(topics.lead_scores, PARTITIONS, 1, topic_configs=compacted))
+    wanted.append(NewTopic(topics.scorecards, 1, 1, topic_configs=compacted))
     async with _admin(stack) as admin:
         reply: Any = await admin.create_topics(wanted)
     refused = [f"{row[0]} (error {row[1]})" for row in reply.topic_errors if row[1]]
@@ -225,10 +227,10 @@ async def _get(url: str) -> str | None:
 async def _remove(stack: Stack) -> None:
     """Remove all topics and keys of the demo from the servers; print what cannot be removed."""
     namespace, topics = stack.settings.namespace, stack.topics
-    names = [*topics.sources, topics.lead_events, topics.handoff, topics.lead_scores, topics.rejected]
+    written = [topics.lead_events, topics.handoff, topics.lead_scores, topics.rejected, topics.scorecards]
     try:
         async with asyncio.timeout(ANSWER_S), _admin(stack) as admin:
-            await admin.delete_topics(names)
+            await admin.delete_topics([*topics.sources, *written])
     except (KafkaError, TimeoutError, OSError) as error:
         print(f"the topics {namespace}.* could not be removed: {error!r}", file=sys.stderr)
     client: Any = connect(stack.settings.redis)

@@ -18,6 +18,7 @@ from streams.accelerator.rules import is_beyond_kernels
 from streams.accelerator.table import Table
 from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange
 from streams.scoring.scorer import Scorer
 
 
@@ -32,13 +33,13 @@ class AcceleratedLeads(Scorer):
         """Every row that the current step may have touched."""
         self._forget_matches()
 
-    def use_rules(self, rules: Rules) -> None:
-        """Switch to other rules."""
-        if is_beyond_kernels(rules):
+    def change_rules(self, change: RulesChange) -> None:
+        """Use other rules from now on. Every lead is settled by the change before anything else happens to it."""
+        if is_beyond_kernels(change.new):
             for lead_id in self._move_to_objects(list(self._table.rows)):
                 self._table.remove(self._table.rows[lead_id])
-        super().use_rules(rules)
-        self._table.use_rules(rules)
+        super().change_rules(change)
+        self._table.use_rules(change.new)
         self._forget_matches()
 
     def _forget_matches(self) -> None:

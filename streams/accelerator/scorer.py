@@ -34,6 +34,8 @@ class AcceleratedScorer(AcceleratedLeads):
 
     def apply_batch(self, batch: ColumnBatch) -> None:  # type: ignore[override]
         """Apply the inputs of a batch; ``missing`` was called for it and all leads are loaded."""
+        if self.change is not None:
+            self._settle_changed(batch)
         table = self._table
         events = np.zeros(len(batch.kinds), INPUT)
         self._match(batch, events)
@@ -48,7 +50,7 @@ class AcceleratedScorer(AcceleratedLeads):
         while True:
             begin, more = kernel.apply(
                 table.leads, table.slots, table.cards, table.recent, table.windows, table.model, table.plain.columns,
-                events, fits, begin, self.rescoring, left[lefts:], counts, fired, idle,
+                events, fits, begin, self.change is not None, left[lefts:], counts, fired, idle,
             )  # fmt: skip
             lefts += more
             if begin == len(events):
@@ -60,6 +62,16 @@ class AcceleratedScorer(AcceleratedLeads):
         self._keep_extras(noted, remaining)
         self._note_amounts(batch, np.flatnonzero(events["counted"]).tolist(), events["row"])
         self._apply_left_inputs(batch, remaining)
+
+    def _settle_changed(self, batch: ColumnBatch) -> None:
+        """Settle the leads of a batch by the last change of the scorecards."""
+        rows = np.unique(batch.rows[batch.rows != NOWHERE])
+        unsettled = rows[self._table.leads["calm_until"][rows] == -np.inf].tolist()
+        lead_ids = [self._table.ids[row] for row in unsettled]
+        with self._leads_as_objects(lead_ids):
+            for lead_id in lead_ids:
+                self.settle_change(lead_id)
+        self.missing(batch)  # some may have moved
 
     def _note_extras(self, batch: ColumnBatch, events: Column) -> tuple[dict[int, Noted], Floats]:
         """Note traits and campaigns before the kernel applies the events, and set ``refit`` where fits change.
@@ -139,7 +151,8 @@ class AcceleratedScorer(AcceleratedLeads):
         ]
         if new:
             ids = [unmatched_ids[i] for i in new]
-            self._table.add_new_leads(ids, batch.ats[new], batch.arrivals[new], self.fresh_slack)
+            arrivals = np.maximum(batch.arrivals[new], self.since_ms)
+            self._table.add_new_leads(ids, batch.ats[new], arrivals, self.fresh_slack)
             for lead_id in ids:
                 del states[lead_id]
             self.outcome.tally["leads"] += len(new)
@@ -166,7 +179,7 @@ class AcceleratedScorer(AcceleratedLeads):
         lead_ids = dict.fromkeys(lead_ids)
         rows = np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
         nows = np.maximum(leads["clock"][rows], now_ms)
-        calm = (nows < leads["calm_until"][rows]) & (leads["touched"][rows] == 0) & (not self.rescoring)
+        calm = (nows < leads["calm_until"][rows]) & (leads["touched"][rows] == 0) & (self.change is None)
         rows, nows = rows[calm], nows[calm]
         changed, _, change, _ = update_scores(self._table, self.outcome.ranks, rows, nows)
         far = changed | (change >= CLOSE_MS)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from streams.scoring.crossing import MARGIN, bound_next_change, flips
 from streams.scoring.lead import Lead
 from streams.scoring.rules import MEMORY, CardRule, Rules
+from streams.scoring.rules_change import RulesChange, Undo, settle_change
 from streams.scoring.score import Reading, read
 from streams.scoring.scorecard import Scorecard
 from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
@@ -61,8 +62,9 @@ class FitCache:
 class Change:
     """A change from old to new rules."""
 
-    def __init__(self, old: Rules, new: Rules) -> None:
-        """Compare what both know."""
+    def __init__(self, old: Rules, new: Rules, undo: Undo | None = None) -> None:
+        """Compare what both know; ``undo`` is what a rollback takes back."""
+        self._undo = undo
         self.old = old
         self.new = new
         self._old_keys, self._new_keys = _stage_keys(old), _stage_keys(new)
@@ -83,6 +85,10 @@ class Change:
             card.name: before[card.name] if card.name in self._same_scores else read(card, lead, at_ms)
             for card in self.new.cards
         }
+        if self._undo is not None:
+            lead.clock = at_ms
+            transitions = settle_change(RulesChange(self.old, self.new, at_ms, undo=self._undo), lead_id, lead)
+            return LeadChange(lead_id, at_ms, before, after, inside_before, _inside(self._new_keys, lead), transitions)
         changes = any(_any_flips(card, lead, after[card.name], at_ms) for card in self.new.cards)
         transitions = settle(self.new, lead_id, lead, at_ms, SCORECARD) if changes else []
         inside_after = _inside(self._new_keys, lead)

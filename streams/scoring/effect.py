@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from streams.scoring.change import Change, LeadChange
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
+from streams.scoring.rules_change import Undo
 from streams.scoring.score import Reading, published
 from streams.scoring.stored import decode
 
@@ -195,9 +196,11 @@ class Effect:
             self.cards[name].merge(card)
 
 
-def measure_effect(leads: Iterable[tuple[str, bytes]], old: Rules, new: Rules, now_ms: int) -> Effect:
+def measure_effect(
+    leads: Iterable[tuple[str, bytes]], old: Rules, new: Rules, now_ms: int, undo: Undo | None = None
+) -> Effect:
     """Measure the effect on stored leads; redirects and erased leads are skipped."""
-    change, effect = Change(old, new), Effect(old, new)
+    change, effect = Change(old, new, undo), Effect(old, new)
     for lead_id, blob in leads:
         state = decode(blob)
         if isinstance(state, Lead):

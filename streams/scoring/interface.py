@@ -10,6 +10,7 @@ from streams.scoring.event import Control, LeadEvent
 from streams.scoring.lead import State
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange
 from streams.scoring.score import Standing
 
 
@@ -60,15 +61,22 @@ class LeadScorer(Protocol[B_contra]):
     then ``finish``.
     """
 
-    rescoring: bool
-    """Whether the scorecards changed and some leads have not been rescored yet."""
+    since_ms: int
+    """When these rules came into force: the clock of a new lead is not before that."""
 
     @property
     def rules(self) -> Rules:
         """The scorecards in use."""
 
-    def use_rules(self, rules: Rules) -> None:
-        """Switch to other rules."""
+    @property
+    def change(self) -> RulesChange | None:
+        """The last change of the scorecards, while some leads have not been settled by it."""
+
+    def change_rules(self, change: RulesChange) -> None:
+        """Use other rules from now on. Every lead is settled by the change before anything else happens to it."""
+
+    def finish_change(self) -> None:
+        """Note that every lead was settled by the last change."""
 
     def __len__(self) -> int: ...
 

@@ -11,8 +11,9 @@ from streams.scoring.interface import Batch
 from streams.scoring.lead import Erased, Latch, Lead, Redirect, State
 from streams.scoring.outcome import Crossing, Forward, Outcome
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange, pass_time, settle_change
 from streams.scoring.score import read
-from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
+from streams.scoring.stages import DECAY, Transition, advance, note_calm, settle
 from streams.scoring.stored import decode, encode
 
 
@@ -27,20 +28,31 @@ class Leads:
         """Loaded leads by id; None if the lead is known to have no state."""
         self.at = 0
         """Offset of the record being applied."""
-        self.rescoring = False
-        """Whether the scorecards changed and some leads have not been rescored yet."""
+        self.change: RulesChange | None = None
+        """The last change of the scorecards, while some leads have not been settled by it."""
+        self.since_ms = 0
+        """When these rules came into force: the clock of a new lead is not before that."""
         self.touched: dict[str, Lead] = {}
         """Leads changed by inputs of this step."""
         self.outcome = Outcome()
         """The outcome of the step so far."""
 
-    def use_rules(self, rules: Rules) -> None:
-        """Switch to other rules."""
-        self._set_rules(rules)
-        self.rescoring = True
+    def change_rules(self, change: RulesChange) -> None:
+        """Use other rules from now on. Every lead is settled by the change before anything else happens to it."""
+        self._set_rules(change.new)
+        self.change, self.since_ms = change, change.at_ms
         for state in self.states.values():
             if isinstance(state, Lead):
                 state.forget_derived()
+
+    def finish_change(self) -> None:
+        """Note that every lead was settled by the last change."""
+        self.change = None
+
+    @property
+    def rescoring(self) -> bool:
+        """Whether the scorecards changed and some leads have not been settled yet."""
+        return self.change is not None
 
     def _set_rules(self, rules: Rules) -> None:
         self.rules = rules
@@ -88,7 +100,7 @@ class Leads:
     def new_lead(self, lead_id: str, at_ms: int, arrival: int, state: State | None) -> Lead:
         """Create a lead whose id had no state, or belongs to an erased lead."""
         lead = Lead(at_ms)
-        lead.clock = arrival
+        lead.clock = max(arrival, self.since_ms)
         lead.erased_at = state.at_ms if isinstance(state, Erased) else 0
         if isinstance(state, Redirect) and state.memory is not None:
             lead.latches = {key: Latch(episode=latch.episode) for key, latch in state.memory.latches.items()}
@@ -101,10 +113,7 @@ class Leads:
     def advance(self, lead_id: str, lead: Lead, to_ms: int) -> None:
         """Apply the crossings that fall due up to ``to_ms``."""
         if lead.calm_until == -math.inf:
-            cause = SCORECARD if self.rescoring else DECAY
-            now_ms = max(lead.clock, to_ms) if self.rescoring else lead.clock
-            self.note_transitions(lead_id, lead, settle(self.rules, lead_id, lead, now_ms, cause), None)
-            lead.clock = now_ms
+            self._settle_loaded(lead_id, lead)
         if to_ms >= lead.calm_until:
             self.note_transitions(lead_id, lead, advance(self.rules, lead_id, lead, to_ms), None)
             calm = min((b[0] for b in self._bounds(lead, to_ms)), default=math.inf)
@@ -113,20 +122,40 @@ class Leads:
             slack = min((b[2] for b in self._bounds(lead, lead.clock)), default=math.inf)
             note_calm(lead, to_ms, calm, slack)
 
+    def settle_change(self, lead_id: str) -> None:
+        """Settle a lead by the last change, unless it is known to be settled."""
+        lead = self.states.get(lead_id)
+        if self.change is not None and isinstance(lead, Lead) and lead.calm_until == -math.inf:
+            self._settle_loaded(lead_id, lead)
+            self.touched[lead_id] = lead
+
+    def _settle_loaded(self, lead_id: str, lead: Lead) -> None:
+        """Find out how long no stage can change; while the scorecards change, the lead may not be settled yet."""
+        if self.change is None:
+            self.note_transitions(lead_id, lead, settle(self.rules, lead_id, lead, lead.clock, DECAY), None)
+            return
+        self.note_transitions(lead_id, lead, pass_time(self.change, lead_id, lead), None, self.change.old)
+        self.note_transitions(lead_id, lead, settle_change(self.change, lead_id, lead), None)
+
     def _bounds(self, lead: Lead, now_ms: int) -> list[tuple[float, float, float]]:
         readings = [(card, read(card, lead, now_ms)) for card in self.rules.cards]
         return [bound_next_change(card, lead, reading) for card, reading in readings]
 
     def note_transitions(
-        self, lead_id: str, lead: Lead, transitions: list[Transition], event: LeadEvent | None
+        self,
+        lead_id: str,
+        lead: Lead,
+        transitions: list[Transition],
+        event: LeadEvent | None,
+        rules: Rules | None = None,
     ) -> None:
-        """Add the crossings of a lead to the outcome."""
+        """Add the crossings of a lead to the outcome; ``rules`` decided them, by default those in use."""
         if transitions:
             self.touched[lead_id] = lead
             lead.unsent = True  # the stage is published with the score
         for transition in transitions:
             snapshot = encode(lead) if transition.is_alert else b""
-            self.outcome.crossings.append(Crossing(transition, snapshot, event))
+            self.outcome.crossings.append(Crossing(transition, snapshot, event, rules or self.rules))
 
     def forward(self, target: str, item: LeadEvent | Control) -> None:
         """Forward an input to another lead."""

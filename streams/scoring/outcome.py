@@ -8,6 +8,7 @@ from math import fsum
 
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.packed import NOTHING, Packed
+from streams.scoring.rules import Rules
 from streams.scoring.stages import Transition
 
 
@@ -18,6 +19,8 @@ class Crossing:
     transition: Transition
     snapshot: bytes
     event: LeadEvent | None
+    rules: Rules
+    """The scorecards that decided it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from streams.scoring.interface import Batch, LeadScorer, PlainBatch
 from streams.scoring.lead import State
 from streams.scoring.outcome import Crossing, Forward, Outcome
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange
 from streams.scoring.scorer import Scorer
 from streams.scoring.stored import decode
 
@@ -32,7 +33,7 @@ class Replay:
         self.forwards: list[Forward] = []
         self.tally: Tally[str] = Tally()
         self._at_home = at_home
-        self.reload_leads()
+        self._scorer = self.make_scorer()
 
     def play(self, record: Input, offset: int = 0) -> None:
         """Score one input; ``offset`` is that of its record in the log."""
@@ -46,6 +47,22 @@ class Replay:
         if not self._scorer.knows(lead_id):
             self._scorer.put_lead(lead_id, self.blobs.get(lead_id))
         self._scorer.advance_due([lead_id], now_ms)
+
+    def change_rules(self, change: RulesChange) -> None:
+        """Change the scorecards. Leads are settled when they are next touched, or by ``settle_leads``."""
+        self.rules = change.new
+        self._scorer.change_rules(change)
+        if change.undo is not None:
+            self.settle_leads()
+
+    def settle_leads(self) -> None:
+        """Settle every lead by the last change of the scorecards, in one step."""
+        change = self._scorer.change
+        if change is not None:
+            for lead_id in list(self.blobs):
+                self.advance_lead(lead_id, change.at_ms)
+            self.end_step()
+            self._scorer.finish_change()
 
     def end_step(self) -> Outcome:
         """End the step and store what it changed."""
@@ -67,7 +84,11 @@ class Replay:
 
     def reload_leads(self) -> None:
         """Forget the leads in memory, so that each is loaded from its stored form again."""
+        change, since_ms = self._scorer.change, self._scorer.since_ms
         self._scorer = self.make_scorer()
+        if change is not None:
+            self._scorer.change_rules(change)
+        self._scorer.since_ms = since_ms
 
     def state(self, lead_id: str) -> State | None:
         """The stored state of a lead; None for an unknown one."""

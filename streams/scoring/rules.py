@@ -9,7 +9,7 @@ from streams.scoring.card_rules import UNRANKED, BlockRule, CardRule, StageRule,
 from streams.scoring.conditions import numeric_paths, paths
 from streams.scoring.counting import DAY_MS
 from streams.scoring.fit import UNIT, units
-from streams.scoring.scorecard import CALL_TYPES, Model
+from streams.scoring.scorecard import CALL_TYPES, Model, Signal
 from streams.scoring.signal_rules import AUTOMATED, MAX_AMOUNT, Hit, Match, SignalRule, Values
 
 __all__ = [
@@ -28,24 +28,28 @@ SIMPLE: Final = frozenset({str, bool, type(None)})
 class Rules:
     """A whole scorecard file, compiled for scoring."""
 
-    def __init__(self, model: Model, lateness_ms: int = LATENESS_MS) -> None:
-        """Compile a file; an event that arrives more than ``lateness_ms`` after its bucket closed does not count."""
+    def __init__(self, model: Model, lateness_ms: int = LATENESS_MS, more: tuple[Signal, ...] = ()) -> None:
+        """Compile a file; an event that arrives more than ``lateness_ms`` after its bucket closed does not count.
+
+        ``more`` are signals that count, too, although no scorecard reads them.
+        """
         self.model = model
         self.version = model.version
-        wanted = {AUTOMATED} | {p for s in model.signals for p in paths(s.where) | {s.distinct, s.amount} - {None}}
+        signals = (*model.signals, *more)
+        wanted = {AUTOMATED} | {p for s in signals for p in paths(s.where) | {s.distinct, s.amount} - {None}}
         self.paths: tuple[str, ...] = tuple(sorted(str(p) for p in wanted))
         """The paths that signals read; the values of an event are in this order."""
         self.numeric = frozenset(
             path
-            for signal in model.signals
+            for signal in signals
             for path in numeric_paths(signal.where) | {signal.amount, signal.distinct}
             if path is not None
         )
         """The paths whose values may be numbers."""
         index = {path: i for i, path in enumerate(self.paths)}
         self._automated_at = index[AUTOMATED]
-        rules = [SignalRule(s, index, lateness_ms) for s in model.signals]
-        self.signals = {rule.name: rule for rule in rules}
+        rules = [SignalRule(s, index, lateness_ms) for s in signals]
+        self.signals = {rule.name: rule for rule in rules[: len(model.signals)]}
         rules += self._kept_rules(index, lateness_ms)
         self.by_id = {rule.id: rule for rule in rules}
         self.by_event: dict[str, list[SignalRule]] = {}
@@ -53,7 +57,7 @@ class Rules:
             for event in rule.signal.events:
                 self.by_event.setdefault(event, []).append(rule)
         self.cards = tuple(CardRule(card, self.signals) for card in model.scorecards)
-        self.timed = len(rules) > len(self.signals) or any(rule.window_ms for rule in rules)
+        self.timed = len(rules) > len(signals) or any(rule.window_ms for rule in rules)
         self.timed = self.timed or any(card.timed for card in self.cards)
         """Whether signals or scorecards change at instants between events, otherwise than by decay."""
         self.traits: frozenset[str] = frozenset().union(*(card.fit.traits for card in self.cards))

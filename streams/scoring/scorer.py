@@ -45,6 +45,7 @@ class Scorer(Leads):
 
     def apply(self, item: LeadEvent | Control) -> None:
         """Apply one input to its lead, which must be loaded."""
+        self.settle_change(item.lead_id)
         if isinstance(item, LeadEvent):
             state = self._lead_for_event(item)
             if isinstance(state, Lead):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from streams.scoring.crossing import bound_next_change, flips, next_flip
@@ -17,15 +17,21 @@ ALERT_NAMESPACE: UUID = uuid5(NAMESPACE_URL, "urn:leadglow:alert")
 
 
 class Cause(NamedTuple):
-    """Why stages are decided now; ``event`` is the message id hash of the event that caused it, if one did."""
+    """Why stages are decided now; ``by`` is the message id hash of the event that caused it, if one did.
+
+    For a change of the scorecards, ``by`` is the mark of its publication. ``quiet``: no alert is sent.
+    """
 
     name: str
-    event: bytes = b""
+    by: bytes = b""
+    quiet: bool = False
 
 
 NOT_APPLICABLE = "not_applicable"
 DECAY, SCORECARD, MERGED, ERASED = Cause("decay"), Cause("scorecard_changed"), Cause("merged"), Cause("erased")
 RETRACTED = "retracted"
+QUIET: Final = b"q"
+"""Ends ``Latch.by`` of a stage that was left without an alert, because a change of the scorecards was quiet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +86,14 @@ def settle(  # noqa: PLR0913, PLR0917 - they are all needed
         if not card.stages:
             continue
         reading = read(card, lead, now_ms)
-        reason = cause if reading.applies or cause.name == SCORECARD.name else Cause(NOT_APPLICABLE, cause.event)
+        reason = cause if reading.applies or cause.name == SCORECARD.name else Cause(NOT_APPLICABLE, cause.by)
         for rule in card.stages:
             latch = lead.latches.get(rule.key)
             if flips(card, rule, lead, reading, now_ms) or (
                 latch is not None and latch.inside and latch.by in retracted and reading.exact < rule.enter
             ):
                 previous = before(card) if before else read(card, lead, now_ms - 1).exact
-                transitions.append(_flip_latch(rule, lead_id, lead, now_ms, reason, previous))
+                transitions.append(flip_latch(rule, lead_id, lead, now_ms, reason, previous))
         card_calm, _, card_slack = bound_next_change(card, lead, reading)
         calm, slack = min(calm, card_calm), min(slack, card_slack)
     note_calm(lead, now_ms, calm, slack)
@@ -125,7 +131,7 @@ def leave_stages(
 ) -> list[Transition]:
     """Leave every stage, because the lead is erased or merged into another one."""
     return [
-        replace(_flip_latch(rule, lead_id, lead, now_ms, cause, read(card, lead, now_ms).exact), joined_to=joined_to)
+        replace(flip_latch(rule, lead_id, lead, now_ms, cause, read(card, lead, now_ms).exact), joined_to=joined_to)
         for card in rules.cards
         for rule in card.stages
         if (latch := lead.latches.get(rule.key)) is not None and latch.inside
@@ -162,13 +168,13 @@ def absorb_latches(  # noqa: PLR0913, PLR0917 - they are all needed
             lead.latches[rule.key] = mine
             if stays:
                 if mine.inside:  # its entry was not published
-                    transitions.append(_flip_latch(rule, lead_id, lead, now_ms, MERGED, before(card)))
+                    transitions.append(flip_latch(rule, lead_id, lead, now_ms, MERGED, before(card)))
                 cause = Cause(MERGED.name, other.by)
-                transitions.append(_flip_latch(rule, lead_id, lead, now_ms, cause, before(card), other.silent))
+                transitions.append(flip_latch(rule, lead_id, lead, now_ms, cause, before(card), other.silent))
     return transitions
 
 
-def _flip_latch(  # noqa: PLR0913, PLR0917 - they are all needed
+def flip_latch(  # noqa: PLR0913, PLR0917 - they are all needed
     rule: StageRule,
     lead_id: str,
     lead: Lead,
@@ -182,19 +188,22 @@ def _flip_latch(  # noqa: PLR0913, PLR0917 - they are all needed
     latch = lead.latches.setdefault(rule.key, Latch())
     if latch.inside:
         kind, latch.inside = "left", False
+        if cause.name == SCORECARD.name:
+            latch.by = cause.by + QUIET * cause.quiet
         if cause.name == RETRACTED and not latch.silent:
             latch.published_at = None  # a retracted entry starts no cooldown
     else:
         kind, latch.inside = "entered", True
         latch.episode += 1
-        latch.by = cause.event
+        latch.by = cause.by
         cooling = latch.published_at is not None and now_ms - latch.published_at < stage.cooldown_ms
-        latch.silent = not rule.alerts or (cooling if silent is None else silent)
+        latch.silent = not rule.alerts or cause.quiet or (cooling if silent is None else silent)
         if not latch.silent:
             latch.published_at = now_ms
     latch.since = now_ms
-    is_alert = rule.alerts and not latch.silent
-    silenced = rule.alerts and latch.silent
+    silent_now = latch.silent or cause.quiet
+    is_alert = rule.alerts and not silent_now
+    silenced = rule.alerts and silent_now
     card = rule.key.rpartition("/")[0]
     return Transition(
         lead_id, card, stage.name, kind, now_ms, cause.name, latch.episode, is_alert, silenced, previous, lead.erased_at

@@ -10,19 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from streams.clock import monotonic_s
 from streams.crosscheck import Difference
+from streams.events.changes import find_change
 from streams.events.records import fingerprint
 from streams.mismatch import RECORD_CHANGED, RECORDS_DELETED, STATE_LOST, TOPIC_TRUNCATED, Mismatch
-from streams.scoring.rules import Rules
 from streams.shard.clock import ShardClock
 from streams.shard.conflict import Conflict
 from streams.shard.publisher import Publisher
 from streams.shard.relay import Relay
 from streams.shard.shard import Shard
+from streams.shard.sweep import Sweep
 from streams.shard.turns import TIMER_S, pause_s
 from streams.transport.channel import MAX_RECORDS, Channel
 
@@ -31,8 +32,6 @@ PUBLISH_S, PUBLISH_BEHIND_S = 0.25, 30.0
 TIDY_S = 1.0
 DRAIN_S = 2.0
 """How long a stopping lane waits for acknowledgements of its last entries. The next owner sends the remaining ones."""
-SWEEP = 500
-"""The number of leads rescored at a time after a change of the scorecards."""
 REBUILD_S = 3.0
 """How long a rebuild may take between emptying a shard and marking it."""
 CONFLICTS = 3
@@ -63,7 +62,6 @@ class ShardLane:
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._relaying: asyncio.Task[None] | None = None
-        self._rules: Rules | None = None
         self._expected_offset: int | None = None
         self._highwater = 0
         self._scoring = False
@@ -76,7 +74,7 @@ class ShardLane:
         self._conflicts = 0
         self._published_s = self._tidied_s = self.progress_s = monotonic_s()
         self._advanced_s = -TIMER_S
-        self._sweep: AsyncIterator[tuple[str, bytes]] | None = None
+        self._sweep = Sweep(shard)
 
     # For the worker -------------------------------------------------------------------------------------------
 
@@ -88,7 +86,7 @@ class ShardLane:
         """
         self.relay.clear()
         self._real_ends = self._real_ends or end_offset is not None
-        await self.shard.open()
+        await self.shard.open(first_offset)
         partition, checkpoint = self.shard.partition, self.shard.position.checkpoint
         if end_offset is not None and checkpoint > end_offset:
             raise Mismatch(TOPIC_TRUNCATED.format(partition=partition, checkpoint=checkpoint, end=end_offset))
@@ -156,11 +154,6 @@ class ShardLane:
         self._position = position
         self._highwater = max(self._highwater, end)
 
-    def use_rules(self, rules: Rules) -> None:
-        """Use new rules after the step in progress."""
-        self._rules = rules
-        self._wake.set()
-
     # The loop -------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -169,7 +162,7 @@ class ShardLane:
 
     async def _run_once(self) -> None:
         if not self._queue or self.relay.is_full:
-            busy = bool(self.lag or self._rules is not None or self._publisher.more)
+            busy = bool(self.lag or self._publisher.more)
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause_s(self.shard, busy))
@@ -177,9 +170,6 @@ class ShardLane:
             return
         version = self.shard.version
         try:
-            if self._rules is not None:
-                self.shard.use_rules(self._rules)
-                self._rules, self._sweep = None, None
             if self._queue and not self.relay.is_full:
                 await self._score_next_batch()
             else:
@@ -193,17 +183,37 @@ class ShardLane:
             await self._switch_to_reference(difference)
 
     async def _score_next_batch(self) -> None:
+        if self._sweep.comes_first:
+            await self._settle_some(None)
+            return
         batch = list(self._queue.pop(0))
         while self._queue and len(batch) + len(self._queue[0]) <= MAX_RECORDS:
             batch += self._queue.pop(0)
+        records = self.shard.position.without_taken(self._verify_fingerprint(batch))
+        at = find_change(records)
+        if at or not records:
+            scored, kept = records[:at], records[at:]
+        else:
+            scored, kept = [], await self._change_scorecards(records)
+        if kept:
+            self._queue.insert(0, kept)
         self._waiting = sum(map(len, self._queue))
-        records = self._verify_fingerprint(batch)
-        if records:
+        if scored:
             self._scoring = True
-            await self.shard.score_batch(records)
+            await self.shard.score_batch(scored)
             self._scoring = False
-            self._metrics.records.labels("scoring").inc(len(records))
+            self._metrics.records.labels("scoring").inc(len(scored))
             self.progress_s = monotonic_s()
+
+    async def _change_scorecards(self, records: Sequence[Any]) -> Sequence[Any]:
+        """Process a control record, or a part of the change before it; returns the records that are left."""
+        if self.shard.scorer.change is not None:
+            await self._settle_some(None)
+            return records
+        self._sweep.restart()
+        await self.shard.change_scorecards(records[0])
+        self.progress_s = monotonic_s()
+        return records[1:]
 
     def _verify_fingerprint(self, records: Sequence[Any]) -> Sequence[Any]:
         """Check the first record after a seek: it precedes the checkpoint and must be the one that was scored."""
@@ -230,7 +240,7 @@ class ShardLane:
         log.warning("%s; reading the shard again", conflict)
         if self._conflicts >= CONFLICTS:
             raise OwnershipLost(conflict) from conflict
-        self._sweep = None
+        self._sweep.restart()
         position = await self.open(0, None)
         if self.shard.fresh and not self.shard.env.rebuild_when_lost:
             await asyncio.sleep(REBUILD_S)  # `leadglow rebuild` empties a shard, then marks it
@@ -245,7 +255,7 @@ class ShardLane:
         log.error("%s; partition %s drops this step and continues with the reference", difference, partition)
         self._metrics.accelerator_differences.inc()
         self.shard.use_reference()
-        self._sweep = None
+        self._sweep.restart()
         await self._seek(await self.open(0, None))
 
     async def _seek(self, position: int) -> None:
@@ -258,10 +268,10 @@ class ShardLane:
     async def _do_timed_work(self) -> None:
         caught_up = not self._queue and not self.lag
         clock = self._clock.now(self.shard.position.arrived_ms, caught_up)
-        if clock is not None:
+        if clock is not None and not self._sweep.comes_first:
             await self._advance_due(self._clock.timer_ms(clock))
-            if self.shard.scorer.rescoring or not self.shard.position.ranked:
-                await self._rescore_some(clock)
+        if self._sweep.is_needed and (clock is not None or self._sweep.comes_first):
+            await self._settle_some(clock)
         now_s = monotonic_s()
         if now_s - self._published_s >= (PUBLISH_S if clock is not None else PUBLISH_BEHIND_S):
             self._published_s = now_s
@@ -283,17 +293,7 @@ class ShardLane:
         if self.shard.next_due > clock:  # else more leads are due than one step advances
             self._advanced_s = now_s
 
-    async def _rescore_some(self, clock: int) -> None:
-        """Score the next leads by the new scorecards."""
-        if self._sweep is None:
-            self._sweep = self.shard.env.store.scan(self.shard.partition)
-        lead_ids = []
-        async for lead_id, _ in self._sweep:
-            lead_ids.append(lead_id)
-            if len(lead_ids) >= SWEEP:
-                break
-        if lead_ids:
-            await self.shard.rescore_leads(lead_ids, clock)
-        else:
-            self._sweep = None
-            await self.shard.finish_rescoring()
+    async def _settle_some(self, clock: int | None) -> None:
+        """Settle the next leads after a change of the scorecards."""
+        await self._sweep.settle_some(0 if clock is None else self._clock.timer_ms(clock))
+        self.progress_s = monotonic_s()

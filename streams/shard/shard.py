@@ -13,19 +13,18 @@ from typing import Any
 
 from streams.clock import monotonic_s
 from streams.environment import Environment
-from streams.events.outgoing import Outgoing, encode_outgoing
+from streams.events.outgoing import Outgoing
 from streams.implementation import REFERENCE
-from streams.mismatch import LEAD_DAMAGED, Mismatch
 from streams.scoring.counting import DAY_MS
 from streams.scoring.interface import LeadScorer
-from streams.scoring.lead import State
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
-from streams.scoring.stored import DamagedBlob, decode
+from streams.scoring.rules_change import RulesChange
 from streams.shard.conflict import Conflict
-from streams.shard.outbox import alert_records, forward_records
 from streams.shard.position import Position
 from streams.shard.reader import Reader
+from streams.shard.scorecards import ShardScorecards
+from streams.shard.steps import build_entries, count_outcome, decode_leads
 from streams.shard.unpublished import Unpublished
 from streams.store.base import Commit, Control, Entry, Verdict
 from streams.transport.topics import partition_of
@@ -46,6 +45,7 @@ class Shard:
         self.env = env
         self.implementation = env.implementation
         self.scorer = self._new_scorer(rules)
+        self.scorecards = ShardScorecards(partition, rules, env.publications)
         self.reader = Reader(partition, rules, env)
         self.position = Position()
         self.version = -1
@@ -57,8 +57,6 @@ class Shard:
         """Whether nothing was ever committed for this shard."""
         self.catching_up = False
         """Whether a former owner may have sent alerts without recording it."""
-        self.scored_by = ""
-        """The version of the scorecards by which every lead is scored."""
         self.outbox: list[Entry] = []
         """Committed entries that Kafka has not acknowledged yet, in order."""
         self.acknowledged = 0
@@ -71,43 +69,50 @@ class Shard:
 
     # Opening --------------------------------------------------------------------------------------------------
 
-    async def open(self) -> None:
-        """Read the state of the shard. Leads stay in memory if no other worker has written it."""
+    async def open(self, first_offset: int = 0) -> None:
+        """Read the state of the shard. Leads stay in memory if no other worker has written it.
+
+        ``first_offset`` is that of the first record that is left in the log.
+
+        Raises:
+            Mismatch: this version of Leadglow does not know the scorecards in force, or cannot read them.
+        """
         control = await self.env.store.control(self.partition)
         if (control.version, control.step) == (self.version, self.step):
             self.catching_up = self.catching_up or bool(self.outbox)
             self.relay(self.outbox)
             return
+        await self._read_control(control, first_offset)
         self.version, self.step = control.version, control.step
         self._opening = next(_openings)
-        self.fresh = control.version == 0
-        self.scorer.clear()
-        self._read_control(control)
         waiting = self.outbox = await self.env.store.outbox(self.partition, MAX_WAITING)
         self.catching_up = bool(waiting) or self.handoff_offset == 0
         self.unpublished = Unpublished(await self.env.store.dirty(self.partition))
         self.next_due = await self.env.store.next_due(self.partition) or math.inf
         self.relay(waiting)
 
-    def _read_control(self, control: Control) -> None:
+    async def _read_control(self, control: Control, first_offset: int) -> None:
         fields = control.fields
+        self.fresh = control.version == 0
         self.position = Position.from_fields(fields)
-        self.scored_by = bytes(fields.get("scorecards", b"")).decode()
-        self.scorer.rescoring = not self.fresh and self.scored_by != self.scorer.rules.version
         self.acknowledged = 0
         self.handoff_offset = int(fields.get("handoff", b"0"))
+        offset = max(self.position.checkpoint, first_offset)
+        rules, change = await self.scorecards.open(fields, offset, self.position.arrived_ms)
+        self._use_rules(rules, change)
 
-    def use_rules(self, rules: Rules) -> None:
-        """Use new rules from the next step on."""
-        self.scorer.use_rules(rules)
+    def _use_rules(self, rules: Rules, change: RulesChange | None) -> None:
+        """Start with no lead in memory; ``change`` is one that is not finished."""
+        self.scorer = self._new_scorer(rules if change is None else change.old)
+        self.scorer.since_ms = self.scorecards.in_force.since_ms
+        if change is not None:
+            self.scorer.change_rules(change)
         self.reader.make_codec(rules, self.implementation)
 
     def use_reference(self) -> None:
         """Use the reference from now on. Uncommitted changes are lost, and ``open`` must be awaited next."""
         self.version = -1
         self.implementation = REFERENCE
-        self.scorer = self._new_scorer(self.scorer.rules)
-        self.reader.make_codec(self.scorer.rules, REFERENCE)
 
     def _new_scorer(self, rules: Rules) -> LeadScorer[Any]:
         partitions, murmur2 = self.env.partitioner.partitions, self.implementation.murmur2
@@ -140,19 +145,28 @@ class Shard:
         await self._commit(outcome, rejects)
         self.env.metrics.step_seconds.observe(monotonic_s() - started_s)
 
+    async def change_scorecards(self, record: Any) -> None:
+        """Use other scorecards from a control record on. The change before it must be finished.
+
+        Raises:
+            Mismatch: this version of Leadglow does not know the scorecards, or cannot read them.
+            Conflict: another worker has written the shard; nothing has changed.
+        """
+        change = await self.scorecards.begin(record)
+        if change is not None:
+            self.scorer.change_rules(change)
+            self.reader.make_codec(change.new, self.implementation)
+        self.position.advance_past(record)
+        await self._commit(Outcome(), [])
+        await self.env.reached("scorecards_changed")
+
     async def load_leads(self, lead_ids: Iterable[str]) -> None:
-        """Load the leads that are not in memory."""
+        """Load the leads that are not in memory; raise Mismatch if the stored form of one is damaged."""
         await self._load_missing([lead_id for lead_id in lead_ids if not self.scorer.knows(lead_id)])
 
     async def _load_missing(self, missing: Sequence[str]) -> None:
-        """Load leads; raise Mismatch if the stored form of one is damaged."""
-        states: dict[str, State | None] = {}
-        for lead_id, blob in zip(missing, await self.env.store.load(self.partition, missing), strict=True):
-            try:
-                states[lead_id] = None if blob is None else decode(blob)
-            except DamagedBlob as error:
-                raise Mismatch(LEAD_DAMAGED.format(partition=self.partition, lead_id=lead_id, reason=error)) from error
-        self.scorer.put_leads(states)
+        blobs = await self.env.store.load(self.partition, missing)
+        self.scorer.put_leads(decode_leads(self.partition, missing, blobs))
 
     # The atomic part ------------------------------------------------------------------------------------------
 
@@ -161,7 +175,8 @@ class Shard:
 
         ``shown_ms`` is the instant of the scores in the ranking.
         """
-        entries = self._build_entries(outcome, rejects)
+        entries = build_entries(outcome, rejects, self.env, self.partition, self.position.sequence + 1)
+        self.position.sequence += len(entries)
         commit = self._build_commit(outcome, entries, shown_ms)
         await self.env.reached("commit_sent")
         verdict = await self.env.store.commit(self.partition, commit)
@@ -197,11 +212,10 @@ class Shard:
         )
 
     def _control_fields(self) -> dict[str, bytes]:
-        scored_by = self.scorer.rules.version if self.fresh else self.scored_by
         return {
             **self.position.to_fields(),
+            **self.scorecards.in_force.to_fields(),
             "handoff": b"%d" % self.handoff_offset,
-            "scorecards": scored_by.encode(),
             "owner": self.env.owner.encode(),
         }
 
@@ -209,27 +223,11 @@ class Shard:
         self.version, self.step = self.version + 1, commit.step
         if self.acknowledged == commit.trim_to:
             self.acknowledged = 0
-        if self.fresh:
-            self.fresh, self.scored_by = False, self.scorer.rules.version
+        self.fresh = False
         self.unpublished.note_commit(commit.clean, outcome.dirty)
         self.outbox += commit.outbox
         self.next_due = min([self.next_due, *(due for due in outcome.due.values() if due is not None)])
-        for name, count in outcome.tally.items():
-            self.env.metrics.events.labels(name).inc(count)
-        for t in (crossing.transition for crossing in outcome.crossings):
-            self.env.metrics.transitions.labels(t.card, t.stage, t.kind, str(t.silenced).lower()).inc()
-
-    def _build_entries(self, outcome: Outcome, rejects: list[Outgoing]) -> list[Entry]:
-        """Build the numbered outbox entries of a step."""
-        topics = self.env.topics
-        sent = [
-            *alert_records(outcome, self.scorer.rules, topics.handoff, self.env.link_base),
-            *forward_records(outcome, topics.lead_events, self.partition),
-            *rejects,
-        ]
-        first = self.position.sequence + 1
-        self.position.sequence += len(sent)
-        return [Entry(first + i, encode_outgoing(outgoing)) for i, outgoing in enumerate(sent)]
+        count_outcome(outcome, self.env)
 
     def _trim_cache(self) -> None:
         """Remove a tenth of the leads if there are too many in memory: each must be loaded again for its next event."""
@@ -271,7 +269,7 @@ class Shard:
             raise Conflict(self.partition)
 
     async def rescore_leads(self, lead_ids: Sequence[str], now_ms: int) -> None:
-        """Score these leads by the scorecards in use, at ``now_ms``."""
+        """Settle these leads by the scorecards in use, and advance them to ``now_ms``."""
         await self.load_leads(lead_ids)
         self.scorer.advance_due(lead_ids, now_ms)
         await self._commit(self.scorer.finish(), [], now_ms)
@@ -279,8 +277,8 @@ class Shard:
     async def finish_rescoring(self) -> None:
         """Store that every lead is scored by the scorecards in use and has its place in the ranking."""
         self.position.ranked = True
-        self.scored_by = self.scorer.rules.version
-        self.scorer.rescoring = False
+        self.scorecards.finish(self.scorer.rules.version)
+        self.scorer.finish_change()
         await self._commit(Outcome(), [])
 
     # Reports of the relay and the publisher -------------------------------------------------------------------

@@ -14,7 +14,7 @@ TIMER_S = 0.25
 
 def pause_s(shard: Shard, busy: bool) -> float:
     """How long a lane may wait for records: while nothing else is to be done, until the next crossing."""
-    if busy or shard.unpublished.versions or shard.scorer.rescoring or not shard.position.ranked:
+    if busy or shard.unpublished.versions or shard.scorer.change is not None or not shard.position.ranked:
         return TURN_S
     due_s = (shard.next_due - shard.env.clock.now_ms()) / 1000
     return min(max(due_s, TURN_S), IDLE_TURN_S)

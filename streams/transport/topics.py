@@ -17,6 +17,7 @@ class Topics:
     handoff: str = "handoff"
     lead_scores: str = "lead-scores"
     rejected: str = "rejected-events"
+    scorecards: str = "scorecards"
 
 
 def partition_of(lead_id: str, partitions: int, hashed: Callable[[bytes], int] = murmur2) -> int:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from streams.implementation import choose
 from streams.scoring.event import ANONYMOUS, USER, Control, Erase, Identity, Join, LeadEvent, Retract
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange
 from tests.accelerator.columns import batch_of
 from tests.properties.strategies import a_model, chances, events_of, some_inputs
 
@@ -55,6 +56,6 @@ def test_random_steps_cause_no_false_difference(chance: Random) -> None:
             scorer.advance_due(known, items[first - 1].arrival + chance.choice((0, 1, 10**6, 10**8)))
             scorer.finish()
         if chance.random() < 0.05:
-            scorer.use_rules(Rules(rules.model))
+            scorer.change_rules(RulesChange(rules, Rules(rules.model), items[first - 1].arrival))
         if chance.random() < 0.05:
             scorer.clear()

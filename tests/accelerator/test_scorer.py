@@ -21,6 +21,7 @@ from streams.scoring.interface import PlainBatch
 from streams.scoring.lead import Lead
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import LATENESS_MS, Rules
+from streams.scoring.rules_change import RulesChange
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
 from streams.scoring.stored import decode, encode
@@ -207,9 +208,10 @@ def test_limits_and_distinct_values_count_the_same_over_a_long_time(chance: Rand
     now_ms, sent = START_MS, 0
     for _ in range(chance.randint(3, 12)):
         if chance.random() < 0.1:
-            rules = counting_rules(chance)
-            fast.use_rules(rules)
-            slow.use_rules(rules)
+            change = RulesChange(rules, counting_rules(chance), now_ms)
+            rules = change.new
+            fast.change_rules(change)
+            slow.change_rules(change)
         events = []
         for _ in range(60):
             now_ms += chance.choice((0, 1000, 10 * 60_000, 3 * HOUR_MS))

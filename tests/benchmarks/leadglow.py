@@ -55,7 +55,7 @@ class Worker:
 
 def topics(rig: Rig, part: str) -> dict[str, str]:
     """The topics of one part, by the setting that names each."""
-    settings = ("sources", "lead_events", "handoff", "lead_scores", "rejected")
+    settings = ("sources", "lead_events", "handoff", "lead_scores", "rejected", "scorecards_topic")
     return {setting: rig.name(part, setting.replace("_", "-")) for setting in settings}
 
 

@@ -24,7 +24,7 @@ from streams.events.records import SOURCE_HEADER
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.store.redis import RedisStore
-from streams.worker import _alert_id
+from streams.transport.alert_ids import alert_id_of
 from tests.faults.oracle import Found, differences
 from tests.faults.workload import SOURCES, Sent
 from tests.support.probes import read_metric, read_status
@@ -158,6 +158,7 @@ class Rig:
         counts = dict(SOURCES) | dict.fromkeys(
             ("lead-events", "handoff", "rejected-events", "lead-scores"), self.partitions
         )
+        counts["scorecards"] = 1
         await self._admin.create_topics([NewTopic(self.topic(name), count, 1) for name, count in counts.items()])
 
     async def recreate(self, topic: str) -> None:
@@ -267,6 +268,7 @@ class Rig:
             "handoff": self.topic("handoff"),
             "lead_scores": self.topic("lead-scores"),
             "rejected": self.topic("rejected-events"),
+            "scorecards_topic": self.topic("scorecards"),
             "metrics_port": port,
             **({"accelerator": self.accelerator} if self.accelerator else {}),
             **settings,
@@ -375,7 +377,7 @@ class Rig:
 
     def alerts(self) -> list[str]:
         """The ids on handoff, in order."""
-        return [_alert_id(record.value) for records in self.of("handoff").values() for record in records]
+        return [alert_id_of(record.value) for records in self.of("handoff").values() for record in records]
 
     @property
     def rules(self) -> Rules:

@@ -58,7 +58,7 @@ def change_live(
         scorer.put_lead(lead_id, blob)
     scorer.advance_due(blobs, now_ms)
     scorer.finish()
-    scorer.use_rules(new)
+    scorer.change_rules(new, now_ms)
     scorer.advance_due(blobs, now_ms)
     caused = [crossing.transition for crossing in scorer.finish().crossings]
     standings = scorer.standings(blobs, now_ms)

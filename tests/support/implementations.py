@@ -12,6 +12,7 @@ from streams.scoring.event import Control, LeadEvent
 from streams.scoring.interface import Batch, PlainBatch
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange
 
 Input = LeadEvent | Control
 INSTALLED = all(find_spec(name) for name in ("numba", "numpy", "llvmlite"))
@@ -45,10 +46,11 @@ class AnyScorer:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._scorer, name)
 
-    def use_rules(self, rules: Rules) -> None:
-        """Use new rules from now on."""
+    def change_rules(self, rules: Rules, at_ms: int) -> None:
+        """Use new rules from an instant on."""
+        change = RulesChange(self.rules, rules, at_ms)
         self.rules = rules
-        self._scorer.use_rules(rules)
+        self._scorer.change_rules(change)
 
     def apply(self, *inputs: Input, blobs: dict[str, bytes] | None = None) -> None:
         """Apply inputs; leads that are not in memory are loaded from their stored form."""

@@ -18,10 +18,9 @@ from app.board.routing import BASE
 from app.board.trait_conditions import asks_about_traits
 from app.board.trial_views import list_messages, trial_parts
 from app.scorecards.change import measure_change
-from streams.agreement import Scorecards, publish
 from streams.clock import now_ms
 from streams.scorefile import YamlFileError, load
-from streams.scoring.rules import LATENESS_MS, Rules
+from streams.scoring.rules import Rules
 from streams.store.memory import MemoryStore
 from tests.properties.strategies import Fact
 from tests.support.board_in_memory import ACCESS, ANA, BEN, Running, Shards, board_on
@@ -63,11 +62,6 @@ async def page(board: Running, text: str, token: str = ANA, **headers: str) -> s
 
 async def test_the_editor_begins_with_the_scorecards_in_use(board: Running) -> None:
     assert "label: Whole company" in (await board.get("/try", ANA)).body.decode()
-    published = Scorecards.parse_text(FILE.replace("Whole company", "Our company"), "file", LATENESS_MS)
-
-    await publish(board.service.trials._store.store, published)
-
-    assert "label: Our company" in (await board.get("/try", ANA)).body.decode()
 
 
 async def test_a_change_shows_what_it_means_and_does(board: Running) -> None:

@@ -27,7 +27,7 @@ def shard(*, due_ms: float = math.inf, unpublished: Sequence[str] = (), ranked: 
     return SimpleNamespace(
         next_due=due_ms,
         unpublished=SimpleNamespace(versions=dict.fromkeys(unpublished, 1)),
-        scorer=SimpleNamespace(rescoring=old),
+        scorer=SimpleNamespace(change=old or None),
         position=SimpleNamespace(ranked=ranked),
         env=SimpleNamespace(clock=SimpleNamespace(now_ms=lambda: NOW_MS)),
     )

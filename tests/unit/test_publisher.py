@@ -137,7 +137,7 @@ async def test_a_shard_that_was_ranked_by_published_scores_is_ranked_anew(publis
     assert await store.commit(0, Commit(shard.version, shard.step, "before", old, ranks=ranks)) is Verdict.OK
     again = Shard(0, RULES, shard.env)
     await again.open()
-    assert (again.scorer.rescoring, again.position.ranked) == (False, False)
+    assert (again.scorer.change, again.position.ranked) == (None, False)
     await again.rescore_leads(["u", "v"], START_MS + 5)
     await again.finish_rescoring()
     assert await store.top(0, "main", 2) == [("v", rank_of(20, START_MS + 5)), ("u", rank_of(19, START_MS))]

@@ -143,7 +143,7 @@ def rescored() -> list[dict[str, Any]]:
     scorer = AnyScorer(before)
     scorer.apply(Fact("page", "m", START_MS).event(before, START_MS))
     scorer.finish()
-    scorer.use_rules(after)
+    scorer.change_rules(after, START_MS + 1)
     scorer.advance_due(["u"], START_MS + 1)
     return alerts_of(scorer.finish().crossings, after)
 

@@ -18,11 +18,10 @@ from app.cli.root import build
 from app.cli.scorecards_report import NONE, print_report
 from app.scorecards.report import report_change
 from streams import live_effect
-from streams.agreement import Scorecards, publish
 from streams.live_effect import measure_store
 from streams.scorefile import load
 from streams.scoring.effect import Effect, measure_effect
-from streams.scoring.rules import LATENESS_MS, Rules
+from streams.scoring.rules import Rules
 from streams.store.memory import MemoryStore
 from tests.properties.strategies import START_MS, Fact
 from tests.support.board_in_memory import PARTITIONS, Shards
@@ -224,11 +223,19 @@ def test_the_command_compares_two_files_on_the_live_leads(store: MemoryStore, fi
     assert (report["leads"], report["alerts"]) == (4, 1)
 
 
-def test_one_file_is_compared_with_the_scorecards_in_use(store: MemoryStore, files: tuple[str, str]) -> None:
+def test_one_file_is_compared_with_the_published_scorecards(
+    store: MemoryStore, files: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = [OLD]
+
+    async def load_rules(settings: Any) -> Rules:
+        return published[-1]
+
+    monkeypatch.setattr(scorecards_diff, "load_rules", load_rules)
     old, new = files
     report = json.loads(diff(new, "--json", LEADGLOW_SCORECARDS=old).stdout)
     assert report["old_version"] == OLD.version
-    asyncio.run(publish(store, Scorecards.parse_text(CHANGED, "new.yaml", LATENESS_MS)))
+    published.append(NEW)
     report = json.loads(diff(new, "--json", LEADGLOW_SCORECARDS=old).stdout)
     assert (report["old_version"], report["differences"], report["alerts"]) == (NEW.version, [], 0)
 

@@ -362,8 +362,8 @@ def test_new_weights_apply_at_once_with_their_cause() -> None:
     scorer.put_lead("u", None)
     scorer.apply(at(before, "Stayed", 0))
     assert scorer.finish().crossings == []
-    scorer.use_rules(after)
-    scorer.advance_due(["u"], START_MS + HOUR_MS)
+    scorer.change_rules(after, START_MS + HOUR_MS)
+    scorer.advance_due(["u"], START_MS + 2 * HOUR_MS)
     (crossing,) = scorer.finish().crossings
     assert crossing.transition.cause == "scorecard_changed"
     assert crossing.transition.kind == "entered"

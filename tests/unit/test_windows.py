@@ -16,6 +16,7 @@ from streams.scoring.explanation import explain
 from streams.scoring.lead import Lead
 from streams.scoring.obstacles import obstacles_of
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange
 from streams.scoring.score import published, read
 from streams.scoring.scorecard import Block, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stages import DECAY, settle
@@ -222,9 +223,8 @@ def test_leads_leave_and_join_the_table_of_the_accelerator_as_the_scorecards_cha
     shard = ShardDriver(plain)
     chance = Random(4)
     for i, rules in enumerate((plain, timed, plain, timed)):
-        shard._scorer.use_rules(rules)
-        shard.rules = rules
         at = START_MS + i * HOUR_MS
+        shard.change_rules(RulesChange(shard.rules, rules, at))
         for k in range(3):
             shard.take(Fact("page", f"m{i}{k}", at).event(rules, an_instant(chance, HOUR_MS) + i * HOUR_MS), "step")
         assert exact(rules, shard.lead(), shard.lead().clock) == 10.0 * (

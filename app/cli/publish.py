@@ -1,0 +1,203 @@
+"""``leadglow scorecards publish | list | show | rollback``: the published versions of the scorecards."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from app.cli.common import console, open_store, run
+from app.cli.errors import CommandError
+from app.cli.file_commands import check_file
+from app.cli.published import open_scorecards, open_writer, require_topic
+from app.cli.scorecards_report import print_report
+from app.cli.topics import require_lead_events
+from app.scorecards.report import report_change
+from app.settings import Settings
+from app.settings_source import load_settings
+from streams.exits import Exit
+from streams.live_effect import measure_store
+from streams.publishing.catalog import Catalog, Published
+from streams.publishing.scorecards import Scorecards
+from streams.scoring.rules import Rules
+from streams.scoring.rules_change import Undo
+from streams.shard.alert import rfc3339
+from streams.store.base import Store
+
+Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, for the list of versions.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation, however many alerts are sent.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Change the stages of leads without sending alerts.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="A published version, or its first characters.")]
+
+
+def register(scorecards: typer.Typer) -> None:
+    """Add the commands."""
+    scorecards.command()(publish)
+    scorecards.command("list")(list_versions)
+    scorecards.command()(show)
+    scorecards.command()(rollback)
+
+
+def publish(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file.")],
+    note: Note = "",
+    yes: Yes = False,
+    quiet: Quiet = False,
+) -> None:
+    """Publish a scorecard file: all workers use it from the same place of the log on.
+
+    Shows first what it would do to the leads. A change that would send more than LEADGLOW_MOST_MODEL_ALERTS alerts
+    is not published without --yes or --quiet; exit status 1.
+    """
+    settings = load_settings()
+    new = check_file(lambda path: Scorecards.read_file(path, settings.lateness_ms), file)
+    for line in new.warnings:
+        typer.echo(line, err=True)
+    run(_publish(settings, new, note, yes, quiet))
+
+
+def rollback(version: Version, note: Note = "", yes: Yes = False, quiet: Quiet = False) -> None:
+    """Go back to an earlier version, and undo what later versions alone did to the stages of leads.
+
+    A lead that entered a stage since then leaves it, unless its score reaches the bound of the earlier version. A lead
+    that left a stage because the scorecards changed enters it again. Alerts say so to receivers.
+    """
+    settings = load_settings()
+    run(_rollback(settings, version, note, yes, quiet))
+
+
+def list_versions() -> None:
+    """List the published versions, the latest first."""
+    settings = load_settings()
+
+    async def read() -> list[Published]:
+        await require_topic(settings)
+        async with open_scorecards(settings) as topic:
+            return list(topic.catalog)
+
+    found = run(read())
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
+    for name in ("version", "published", "by", "note"):
+        table.add_column(name, overflow="fold")
+    for each in reversed(found):
+        item = each.item
+        table.add_row(item.version[:12], rfc3339(item.at_ms), escape(item.author), escape(_describe(each, found)))
+    console().print(table)
+
+
+def show(
+    version: Annotated[
+        str, typer.Argument(metavar="[VERSION]", help="A published version; by default the one in use.")
+    ] = "",
+) -> None:
+    """Print the file of a published version."""
+    settings = load_settings()
+
+    async def read() -> str:
+        await require_topic(settings)
+        async with open_scorecards(settings) as topic:
+            found = _find(topic.catalog, version) if version else topic.catalog.latest
+            if found is None:
+                raise CommandError(Exit.CHECK_FAILED, "nothing is published yet.")
+            return found.item.text
+
+    typer.echo(run(read()), nl=False)
+
+
+def _describe(published: Published, all_published: list[Published]) -> str:
+    item = published.item
+    parts = ["in use"] if published is all_published[-1] else []
+    parts += ["rollback"] if item.undone else []
+    parts += ["without alerts"] if item.quiet else []
+    parts += [item.note] if item.note else []
+    return ", ".join(parts)
+
+
+def _find(catalog: Catalog, version: str) -> Published:
+    found = catalog.find(version)
+    if found is None:
+        message = f"no version {version} was published: see `leadglow scorecards list`."
+        raise CommandError(Exit.CHECK_FAILED, message)
+    return found
+
+
+async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, quiet: bool) -> None:
+    await require_lead_events(settings)
+    await require_topic(settings)
+    async with open_scorecards(settings) as topic, open_store(settings, None) as store:
+        latest = topic.catalog.latest
+        if latest is not None and latest.version == new.version:
+            async with open_writer(settings, topic, store) as writer:
+                await writer.finish()
+            typer.echo(f"version {new.version[:12]} is in use already")
+            return
+        if latest is not None:
+            old = topic.catalog.rules(latest.place)
+            alerts = await _show_effect(settings, store, old, new.rules)
+            _confirm(settings, alerts, yes, quiet)
+        async with open_writer(settings, topic, store) as writer:
+            await writer.publish(new, _author(), note, quiet)
+    instead = f", instead of {latest.version[:12]}" if latest is not None else ""
+    typer.echo(f"version {new.version[:12]} is in use{instead}")
+
+
+async def _rollback(settings: Settings, version: str, note: str, yes: bool, quiet: bool) -> None:
+    await require_lead_events(settings)
+    await require_topic(settings)
+    async with open_scorecards(settings) as topic, open_store(settings, None) as store:
+        latest, target = topic.catalog.latest, _find(topic.catalog, version)
+        assert latest is not None
+        if target.version == latest.version:
+            typer.echo(f"version {target.version[:12]} is in use already")
+            return
+        undone = topic.catalog.after(target.place)
+        old, new = topic.catalog.rules(latest.place), topic.catalog.rules(target.place)
+        undo = Undo(frozenset(undone), min(topic.catalog.published[place].item.at_ms for place in undone))
+        alerts = await _show_effect(settings, store, old, new, undo)
+        _confirm(settings, alerts, yes, quiet)
+        scorecards = Scorecards(target.item.text, new)
+        async with open_writer(settings, topic, store) as writer:
+            await writer.publish(scorecards, _author(), note, quiet, undone)
+    typer.echo(f"version {target.version[:12]} is in use again, instead of {latest.version[:12]}")
+
+
+async def _show_effect(settings: Settings, store: Store, old: Rules, new: Rules, undo: Undo | None = None) -> int:
+    """Print what a change does; returns the number of alerts."""
+    now = await store.time_ms()
+    with Console(stderr=True).status("reading the leads …"):
+        effect = await measure_store(store, settings.partitions, old, new, now, undo=undo)
+    print_report(report_change(old, new, effect, now), console())
+    return effect.alerts
+
+
+def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool) -> None:
+    """Ask, unless confirmed; refuse a change that sends too many alerts.
+
+    Raises:
+        CommandError: it is not confirmed.
+    """
+    if yes:
+        return
+    if alerts > settings.most_model_alerts and not quiet:
+        message = (
+            f"nothing was changed: {alerts:,} alerts would be sent, and more than {settings.most_model_alerts} "
+            "(LEADGLOW_MOST_MODEL_ALERTS) need confirmation. Repeat the command with --yes to send them, or with "
+            "--quiet to change the stages without alerts."
+        )
+        raise CommandError(Exit.CHECK_FAILED, message)
+    if not typer.confirm("Publish?"):
+        raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
+
+
+def _author() -> str:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        name = "somebody"
+    return f"{name}@{socket.gethostname()}"

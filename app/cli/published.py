@@ -1,0 +1,110 @@
+"""Reads the published scorecards, and opens what is needed to publish others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka.errors import KafkaError
+
+from app.cli.common import open_admin
+from app.cli.errors import CommandError
+from app.cli.topics import partition_counts
+from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
+from app.settings import Settings
+from app.wiring import make_consumer, make_producer, make_topics
+from streams.exits import Exit
+from streams.mismatch import NO_SCORECARDS_TOPIC, Mismatch
+from streams.publishing.topic import ScorecardsTopic
+from streams.publishing.writer import ScorecardsWriter
+from streams.scorefile import YamlFileError, load_file
+from streams.scoring.rules import Rules
+from streams.store.base import Store
+from streams.transport.producer import Producer
+
+KAFKA_S = 60.0
+"""How long publishing may wait for Kafka."""
+
+
+async def load_rules(settings: Settings) -> Rules:
+    """The published scorecards; those of the file while none are published.
+
+    Raises:
+        CommandError: they cannot be read.
+    """
+    return await load_published_rules(settings) or load_file_rules(settings)
+
+
+def load_file_rules(settings: Settings) -> Rules:
+    """The scorecards of the file.
+
+    Raises:
+        CommandError: the file has mistakes.
+    """
+    try:
+        return Rules(load_file(settings.scorecards), settings.lateness_ms)
+    except YamlFileError as error:
+        message = f"{error}\nCorrect the file, or name another one in LEADGLOW_SCORECARDS."
+        raise CommandError(Exit.REFUSED, message) from None
+
+
+async def load_published_rules(settings: Settings) -> Rules | None:
+    """The scorecards published last; None while there are none.
+
+    Raises:
+        CommandError: they cannot be read.
+    """
+    if not await _has_topic(settings):
+        return None
+    async with open_scorecards(settings) as topic:
+        latest = topic.catalog.latest
+        return None if latest is None else topic.catalog.rules(latest.place)
+
+
+async def _has_topic(settings: Settings) -> bool:
+    async with open_admin(settings) as admin:
+        return settings.scorecards_topic in await partition_counts(admin)
+
+
+async def require_topic(settings: Settings) -> None:
+    """See that the topic of scorecards is there: asking for its records would create it on some brokers.
+
+    Raises:
+        CommandError: it is not.
+    """
+    if not await _has_topic(settings):
+        message = NO_SCORECARDS_TOPIC.format(topic=settings.scorecards_topic)
+        raise CommandError(Exit.REFUSED, f"{message}.")
+
+
+@asynccontextmanager
+async def open_scorecards(settings: Settings) -> AsyncIterator[ScorecardsTopic]:
+    """The topic of scorecards, which must exist, read to its end.
+
+    Raises:
+        CommandError: Kafka does not respond, or the scorecards cannot be read.
+    """
+    topic = ScorecardsTopic(settings.scorecards_topic, settings.lateness_ms, lambda: make_consumer(settings))
+    with KafkaErrorCapture() as ear:
+        try:
+            await topic.start()
+            yield topic
+        except (KafkaError, TimeoutError) as error:
+            raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, ear.reason or error)) from None
+        except Mismatch as mismatch:
+            raise CommandError(Exit.REFUSED, f"{mismatch}.") from None
+        finally:
+            await topic.stop()
+
+
+@asynccontextmanager
+async def open_writer(settings: Settings, topic: ScorecardsTopic, store: Store) -> AsyncIterator[ScorecardsWriter]:
+    """A writer of publications."""
+    producer = Producer(lambda: make_producer(settings))
+    try:
+        async with asyncio.timeout(KAFKA_S):
+            await producer.start()
+            yield ScorecardsWriter(topic, make_topics(settings), settings.partitions, producer.deliver, store.time_ms)
+    finally:
+        await producer.stop()

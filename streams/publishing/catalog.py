@@ -1,0 +1,154 @@
+"""All publications of the scorecards, and which of them is in force where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from streams.mismatch import UNEQUAL_VERSIONS, UNREADABLE_SCORECARDS, Mismatch
+from streams.publishing.records import Item, Publication, Written, decode_item, started_before
+from streams.publishing.scorecards import Scorecards
+from streams.scoring.rules import Rules
+from streams.yamlfile.load import YamlFileError
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A publication and its place."""
+
+    place: int
+    item: Publication
+
+    @property
+    def version(self) -> str:
+        """The version of the scorecards."""
+        return self.item.version
+
+
+class Catalog:
+    """The publications in order, as read from the topic up to an offset."""
+
+    def __init__(self, lateness_ms: int) -> None:
+        """Start empty."""
+        self.next_offset = 0
+        """The offset of the next record to read."""
+        self.lateness_ms = lateness_ms
+        self.published: dict[int, Published] = {}
+        """By place, in order."""
+        self._written: dict[str, Written] = {}
+        self._backfill = -1
+        self._rules: dict[int, Rules] = {}
+
+    def add_records(self, records: Iterable[Any]) -> None:
+        """Add the next records of the topic.
+
+        Raises:
+            Mismatch: one cannot be read.
+        """
+        for record in records:
+            if record.offset < self.next_offset:
+                continue
+            try:
+                item = decode_item(record)
+            except msgspec.MsgspecError as error:
+                raise Mismatch(UNREADABLE_SCORECARDS.format(error=error)) from None
+            self.next_offset = record.offset + 1
+            if item is not None:
+                self._add(record.offset, item)
+
+    def _add(self, place: int, item: Item) -> None:
+        if isinstance(item, Publication):
+            self.published[place] = Published(place, item)
+        elif isinstance(item, Written):
+            self._written[item.id] = item
+        else:
+            self._backfill = item.place
+            self._rules.clear()
+
+    def __iter__(self) -> Iterator[Published]:
+        return iter(self.published.values())
+
+    def __len__(self) -> int:
+        return len(self.published)
+
+    @property
+    def latest(self) -> Published | None:
+        """The last publication."""
+        return next(reversed(self.published.values()), None)
+
+    def find(self, version: str) -> Published | None:
+        """The last publication of a version, given in full or by its beginning."""
+        found = [each for each in self if each.version.startswith(version)]
+        return found[-1] if found and version else None
+
+    def after(self, place: int) -> tuple[int, ...]:
+        """The places of the publications after this one."""
+        return tuple(other for other in self.published if other > place)
+
+    def undone_by(self, place: int) -> frozenset[int]:
+        """The places of the publications that this one takes back."""
+        return frozenset(self.published[place].item.undone)
+
+    # Control records ------------------------------------------------------------------------------------------
+
+    def unfinished(self) -> list[Published]:
+        """Publications that may lack a control record on some partition, oldest first."""
+        return [each for each in self if self._needs_controls(each) and each.item.id not in self._written]
+
+    def _needs_controls(self, published: Published) -> bool:
+        """Whether it changes anything: the first is in force from the start, and so is a repeated version."""
+        before = [each for each in self if each.place < published.place]
+        return bool(before) and (bool(published.item.undone) or before[-1].version != published.version)
+
+    def is_lost(self, place: int, ends: dict[int, int]) -> bool:
+        """Whether the control records of a publication are gone: ``lead-events`` ends before one of them."""
+        written = self._written.get(self.published[place].item.id)
+        return written is not None and any(ends.get(p, at + 1) <= at for p, at in written.offsets.items())
+
+    def in_force_at(self, partition: int, first_offset: int) -> int:
+        """The place of the publication in force at the first record that is left on a partition; -1 if there is none.
+
+        Later ones come into force at their control records.
+        """
+        started = [
+            each.place
+            for each in self
+            if (written := self._written.get(each.item.id)) and started_before(written.offsets, partition, first_offset)
+        ]
+        return max(started, default=next(iter(self.published), -1))
+
+    # Rules ----------------------------------------------------------------------------------------------------
+
+    def rules(self, place: int) -> Rules:
+        """The scorecards of a publication, ready to run. Takes long for a large file, once.
+
+        Raises:
+            Mismatch: another version of Leadglow published them, and this one reads them differently.
+        """
+        if place not in self._rules:
+            self._rules[place] = self._with_backfill(place, self._parse(self.published[place].item))
+        return self._rules[place]
+
+    def scorecards(self, place: int) -> Scorecards:
+        """The same with their text."""
+        return Scorecards(self.published[place].item.text, self.rules(place))
+
+    def _parse(self, item: Publication) -> Rules:
+        try:
+            rules = Scorecards.parse_text(item.text, "the published scorecards", self.lateness_ms).rules
+        except YamlFileError as error:
+            raise Mismatch(UNREADABLE_SCORECARDS.format(error=error)) from None
+        if rules.version != item.version:
+            raise Mismatch(UNEQUAL_VERSIONS.format(found=rules.version[:12], published=item.version[:12]))
+        return rules
+
+    def _with_backfill(self, place: int, rules: Rules) -> Rules:
+        """Rules that count the signals of a later publication, too, if these count from the beginning."""
+        if place >= self._backfill or self._backfill not in self.published:
+            return rules
+        later = self._parse(self.published[self._backfill].item)
+        new = tuple(signal for signal in later.model.signals if signal.id not in rules.by_id)
+        return Rules(rules.model, self.lateness_ms, new) if new else rules

@@ -1,0 +1,101 @@
+"""Publishes scorecards: one record on their topic, then a control record on every partition of lead-events.
+
+A publisher that ends in between leaves a publication without some of its control records. ``finish`` may be repeated by
+anyone: a shard ignores a control record whose publication is not after its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+from uuid import uuid4
+
+from streams.events.changes import ScorecardsChange, encode_change
+from streams.events.outgoing import Outgoing
+from streams.publishing.catalog import Published
+from streams.publishing.records import Backfill, Item, Publication, Written, encode_item
+from streams.publishing.scorecards import Scorecards
+from streams.publishing.topic import ScorecardsTopic
+from streams.transport.topics import Topics
+
+
+class Deliver(Protocol):
+    """Sends records in order and returns the metadata of each."""
+
+    async def __call__(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
+        """Send records and wait for every acknowledgement."""
+
+
+async def ignore_step(step: str) -> None:
+    """The default hook for named steps: does nothing."""
+
+
+class ScorecardsWriter:
+    """Writes to the topic of scorecards, and control records to lead-events."""
+
+    def __init__(
+        self,
+        topic: ScorecardsTopic,
+        topics: Topics,
+        partitions: int,
+        deliver: Deliver,
+        now_ms: Callable[[], Awaitable[int]],
+        reached: Callable[[str], Awaitable[None]] = ignore_step,
+    ) -> None:
+        """``now_ms`` returns the time that all workers share; ``reached`` is called when a named step is reached."""
+        self._topic = topic
+        self._topics = topics
+        self._partitions = partitions
+        self._deliver = deliver
+        self._now_ms = now_ms
+        self._reached = reached
+
+    async def publish(
+        self,
+        scorecards: Scorecards,
+        author: str,
+        note: str = "",
+        quiet: bool = False,
+        undone: tuple[int, ...] = (),
+    ) -> None:
+        """Publish a version, after finishing earlier publications."""
+        await self.finish()
+        publication = Publication(
+            id=uuid4().hex,
+            version=scorecards.version,
+            text=scorecards.text,
+            author=author,
+            at_ms=await self._now_ms(),
+            note=note,
+            quiet=quiet,
+            undone=undone,
+        )
+        await self._write(publication)
+        await self._reached("scorecards_published")
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Write the control records that publications may lack."""
+        await self._topic.refresh()
+        for published in self._topic.catalog.unfinished():
+            await self.write_controls(published)
+
+    async def write_controls(self, published: Published) -> None:
+        """Write the control record of a publication to every partition, and note that."""
+        offsets = {}
+        change = ScorecardsChange(published.place, published.version, published.item.quiet)
+        for partition in range(self._partitions):
+            record = encode_change(self._topics.lead_events, change, await self._now_ms())
+            (sent,) = await self._deliver([record], partition)
+            offsets[partition] = sent.offset
+            await self._reached("scorecards_control")
+        await self._write(Written(id=published.item.id, offsets=offsets))
+        await self._topic.refresh()
+
+    async def backfill(self, place: int) -> None:
+        """Count the signals of the publication at this place from the beginning of the log."""
+        await self._write(Backfill(place=place))
+
+    async def _write(self, item: Item) -> None:
+        await self._deliver([encode_item(self._topic.name, item, await self._now_ms())], 0)
+        await self._topic.refresh()

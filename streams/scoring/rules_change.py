@@ -1,0 +1,124 @@
+"""Change the rules of a lead at the instant of a publication: time passes under the old rules up to it.
+
+A change that is repeated for a lead changes nothing: after it, the clock of the lead is not before the instant, and its
+stages agree with the new rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from streams.scoring.crossing import flips
+from streams.scoring.lead import Latch, Lead
+from streams.scoring.rules import CardRule, Rules, StageRule
+from streams.scoring.score import Reading, read
+from streams.scoring.stages import DECAY, QUIET, SCORECARD, Cause, Transition, advance, flip_latch, settle
+
+MARK: Final = b"place:"
+"""Begins ``Latch.by`` of a stage that a change of the scorecards decided; the place of its publication follows."""
+
+
+class Undo(NamedTuple):
+    """The publications whose effect on stages a change takes back."""
+
+    places: frozenset[int]
+    since_ms: int
+    """When the first of them came into force."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulesChange:
+    """A change of the scorecards, as a shard finds it in its log."""
+
+    old: Rules
+    new: Rules
+    at_ms: int
+    """The arrival of the control record."""
+    place: int = 0
+    """The place of the publication."""
+    quiet: bool = False
+    """Whether stages change without alerts."""
+    undo: Undo | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """The cause of the transitions."""
+        return Cause(SCORECARD.name, mark_of(self.place), self.quiet)
+
+
+def mark_of(place: int) -> bytes:
+    """``Latch.by`` of a stage that the publication at this place decided."""
+    return MARK + b"%d" % place
+
+
+def pass_time(change: RulesChange, lead_id: str, lead: Lead) -> list[Transition]:
+    """Advance a lead under the old rules to the instant of a change; its clock is not before that instant then."""
+    lead.forget_derived()
+    if lead.clock >= change.at_ms:
+        return []
+    transitions = settle(change.old, lead_id, lead, lead.clock, DECAY)
+    transitions += advance(change.old, lead_id, lead, change.at_ms)
+    lead.clock = change.at_ms
+    lead.forget_derived()
+    return transitions
+
+
+def settle_change(change: RulesChange, lead_id: str, lead: Lead) -> list[Transition]:
+    """Decide every stage of a lead by the new rules, at its clock."""
+    transitions = [] if change.undo is None else _undo(change, change.undo, lead_id, lead)
+    return transitions + settle(change.new, lead_id, lead, lead.clock, change.cause)
+
+
+def _undo(change: RulesChange, undo: Undo, lead_id: str, lead: Lead) -> list[Transition]:
+    """Take back the transitions that the undone publications alone caused.
+
+    A stage that was entered since then is left, unless the lead would enter it now. A stage that a change of the
+    scorecards made it leave is entered again, if the lead would have stayed inside.
+    """
+    transitions = []
+    for card in change.new.cards:
+        reading = read(card, lead, lead.clock)
+        for rule in card.stages:
+            latch = lead.latches.get(rule.key)
+            if latch is None or latch.by.rstrip(QUIET) == mark_of(change.place):
+                continue
+            is_undone = latch.since >= undo.since_ms if latch.inside else _was_left_by(latch, undo)
+            if is_undone and latch.inside and not _would_flip(card, rule, lead, reading, False):
+                transitions.append(_leave(change, card, rule, lead_id, lead))
+            elif is_undone and not latch.inside and not _would_flip(card, rule, lead, reading, True):
+                transitions += _enter_again(change, card, rule, lead_id, lead)
+    return transitions
+
+
+def _was_left_by(latch: Latch, undo: Undo) -> bool:
+    return latch.by.startswith(MARK) and int(latch.by[len(MARK) :].rstrip(QUIET)) in undo.places
+
+
+def _would_flip(card: CardRule, rule: StageRule, lead: Lead, reading: Reading, inside: bool) -> bool:
+    """Whether a lead that is inside, or outside, would leave or enter a stage now."""
+    latch = lead.latches[rule.key]
+    lead.latches[rule.key] = Latch(inside=inside)
+    would = flips(card, rule, lead, reading, lead.clock)
+    lead.latches[rule.key] = latch
+    return would
+
+
+def _leave(change: RulesChange, card: CardRule, rule: StageRule, lead_id: str, lead: Lead) -> Transition:
+    previous = read(card, lead, lead.clock - 1).exact
+    left = flip_latch(rule, lead_id, lead, lead.clock, change.cause, previous)
+    latch = lead.latches[rule.key]
+    if not latch.silent:
+        latch.published_at = None  # an entry that is undone starts no cooldown
+    return left
+
+
+def _enter_again(change: RulesChange, card: CardRule, rule: StageRule, lead_id: str, lead: Lead) -> list[Transition]:
+    """Enter a stage again; without an alert if receivers were not told that it was left."""
+    latch = lead.latches[rule.key]
+    told = latch.silent or not latch.by.endswith(QUIET)
+    if not told:
+        latch.inside, latch.since, latch.by = True, lead.clock, mark_of(change.place)
+        return []
+    previous = read(card, lead, lead.clock - 1).exact
+    return [flip_latch(rule, lead_id, lead, lead.clock, change.cause, previous, latch.silent)]
