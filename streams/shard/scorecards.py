@@ -66,10 +66,10 @@ class ShardScorecards:
     async def _make_change(self) -> RulesChange:
         found = self.in_force
         assert found.before is not None
+        old, new = await self._load(found.before), await self._load(found.place)
         undone = self._publications.undone_by(found.place)
         since_ms = found.first_start(undone)
         undo = None if since_ms is None else Undo(undone, since_ms)
-        old, new = await self._load(found.before), await self._load(found.place)
         return RulesChange(old, new, found.since_ms, found.place, found.quiet, undo)
 
     async def _load(self, place: int) -> Rules:

@@ -7,14 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from streams.events.changes import decode_change, find_change
 from streams.events.codec import Codec
 from streams.events.records import SOURCE_HEADER
 from streams.events.rejects import Reject
+from streams.publishing.catalog import Catalog
 from streams.scoring.lead import Erased, Lead, Redirect, State
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
+from streams.scoring.rules_change import RulesChange, Undo
 from streams.scoring.stored import decode, encode
 from streams.shard.log import read_log
+from streams.shard.position import Position
 from streams.transport.topics import partition_of
 
 VOLATILE = frozenset({"published", "due", "clock", "fits", "calm_until", "slack"})
@@ -33,6 +37,8 @@ class Found:
     """The ids on handoff, in order, including repeated ones."""
     rejected: frozenset[str]
     """The source headers on the topic of rejected events."""
+    catalog: Catalog
+    """The published scorecards."""
 
 
 class Model:
@@ -47,18 +53,11 @@ class Model:
         self.rejected: set[str] = set()
         self.forwarded: Counter[int] = Counter()
         """Partition -> the number of records that it must forward."""
-        self._codec = Codec(rules.paths)
 
     def play(self, found: Found) -> None:
         """Score all records of ``lead-events``; then advance each lead to the clock of its stored state."""
         for partition, records in found.lead_events.items():
-            replay = Replay(self.rules, _at_home(partition, len(found.lead_events)))
-            for record, item in read_log(self._codec, records):
-                if isinstance(item, Reject):
-                    self.rejected.add(f"{self.topic}:{partition}:{record.offset}")
-                else:
-                    replay.play(item, record.offset)
-                    replay.end_step()
+            replay = self._replay(found.catalog, partition, len(found.lead_events), records)
             for lead_id, blob in found.states[partition].items():
                 state, mine = decode(blob), replay.state(lead_id)
                 if isinstance(state, Lead) and isinstance(mine, Lead) and state.clock > mine.clock:
@@ -67,6 +66,33 @@ class Model:
             self.states[partition] = {lead_id: decode(blob) for lead_id, blob in replay.blobs.items()}
             self.alerts += [c.transition.alert_id for c in replay.crossings if c.transition.is_alert]
             self.forwarded[partition] += len(replay.forwards)
+
+    def _replay(self, catalog: Catalog, partition: int, partitions: int, records: Sequence[Any]) -> Replay:
+        """Score the records of a partition, by the scorecards that its control records name."""
+        place = catalog.in_force_at(partition, records[0].offset if records else 0)
+        started, position, rest = {place: 0}, Position(), list(records)
+        replay = Replay(catalog.rules(place), _at_home(partition, partitions))
+        while rest:
+            end = find_change(rest)
+            for record, item in read_log(Codec(replay.rules.paths), rest[:end], position):
+                if isinstance(item, Reject):
+                    self.rejected.add(f"{self.topic}:{partition}:{record.offset}")
+                else:
+                    replay.play(item, record.offset)
+                    replay.end_step()
+            for record in rest[end : end + 1]:
+                change = decode_change(record)
+                if change is not None and change.place > place:
+                    replay.settle_leads()
+                    undone = catalog.undone_by(change.place)
+                    since = [at_ms for each, at_ms in started.items() if each in undone]
+                    undo = Undo(undone, min(since)) if since else None
+                    new, place = catalog.rules(change.place), change.place
+                    started[place] = record.timestamp
+                    replay.change_rules(RulesChange(replay.rules, new, record.timestamp, place, change.quiet, undo))
+            rest = rest[end + 1 :]
+        replay.settle_leads()
+        return replay
 
 
 def _at_home(partition: int, partitions: int) -> Callable[[str], bool]:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,8 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from app.embedded.redis import start_redis
 from app.embedded.server import Server, free_port
 from streams.events.records import SOURCE_HEADER
+from streams.publishing.catalog import Catalog
+from streams.publishing.topic import ScorecardsTopic
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.store.redis import RedisStore
@@ -270,6 +273,7 @@ class Rig:
             "rejected": self.topic("rejected-events"),
             "scorecards_topic": self.topic("scorecards"),
             "metrics_port": port,
+            "most_model_alerts": 1_000_000,
             **({"accelerator": self.accelerator} if self.accelerator else {}),
             **settings,
         }
@@ -373,7 +377,18 @@ class Rig:
             {p: int(control.fields.get("ckpt", b"0")) for p, control in controls.items()},
             self.alerts(),
             frozenset(r.key.decode() for p in self.of("rejected-events").values() for r in p),
+            await self.catalog(),
         )
+
+    async def catalog(self) -> Catalog:
+        """The published scorecards."""
+        create = partial(AIOKafkaConsumer, bootstrap_servers=self.kafka.address)
+        topic = ScorecardsTopic(self.topic("scorecards"), LATENESS_MS, create)
+        try:
+            await topic.start()
+        finally:
+            await topic.stop()
+        return topic.catalog
 
     def alerts(self) -> list[str]:
         """The ids on handoff, in order."""
