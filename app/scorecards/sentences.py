@@ -10,10 +10,10 @@ View = dict[str, Any]
 REASONS = 3
 _KINDS = {"fit": "fit: ", "stage": "stage ", "category": "category "}
 _STARTS = (
-    "{names} {start} at 0 for every lead: run `leadglow rebuild` after publishing to count earlier events, too. "
-    "What follows is the effect before that."
+    "{names} {start} at 0 for every lead: run `leadglow rebuild --backfill` after publishing to count earlier events, "
+    "too. What follows is the effect before that."
 )
-_LATER = "{names} {count} new events by the new rule; `leadglow rebuild` applies it to earlier events, too."
+_LATER = "{names} {count} new events by the new rule; earlier ones stay as they were counted."
 
 
 class Line(NamedTuple):

@@ -65,13 +65,14 @@ class AcceleratedScorer(AcceleratedLeads):
 
     def _settle_changed(self, batch: ColumnBatch) -> None:
         """Settle the leads of a batch by the last change of the scorecards."""
+        self.missing(batch)  # some leads were loaded since the last call
         rows = np.unique(batch.rows[batch.rows != NOWHERE])
         unsettled = rows[self._table.leads["calm_until"][rows] == -np.inf].tolist()
         lead_ids = [self._table.ids[row] for row in unsettled]
         with self._leads_as_objects(lead_ids):
             for lead_id in lead_ids:
                 self.settle_change(lead_id)
-        self.missing(batch)  # some may have moved
+        self.missing(batch)
 
     def _note_extras(self, batch: ColumnBatch, events: Column) -> tuple[dict[int, Noted], Floats]:
         """Note traits and campaigns before the kernel applies the events, and set ``refit`` where fits change.

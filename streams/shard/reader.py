@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from streams.environment import Environment
+from streams.events.changes import decode_change
 from streams.events.codec import Owner
 from streams.events.controls import decode_control
 from streams.events.outgoing import Outgoing
@@ -76,6 +77,8 @@ def _owner_of(record: Any, source: bytes | None) -> Owner:
     """The lead id of an event if intake or another shard has determined it, else ""; a decoded control record."""
     if record.value is None or len(record.headers) > (source is not None):
         headers = dict(record.headers)
+        if decode_change(record) is not None:
+            return None  # the lane has processed it
         if record.value is None or KIND_HEADER in headers:
             kind = (headers.get(KIND_HEADER) or b"").decode("ascii", "replace")
             return decode_control(kind, record.value, record.key, record.timestamp)

@@ -8,7 +8,7 @@ from random import Random
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from streams.scoring.counting import DAY_MS
 from streams.scoring.event import LeadEvent
@@ -83,7 +83,8 @@ def by_lead(transitions: list[Transition]) -> dict[str, list[tuple[object, ...]]
 
 
 @pytest.mark.parametrize("rollback", [False, True])
-@settings(max_examples=80)
+@settings(max_examples=50)
+@example(Random(1634))  # a lead that is loaded for its first event after the change
 @given(chances)
 def test_a_rebuild_across_publications_gives_the_same_states_and_alerts(rollback: bool, chance: Random) -> None:
     rules, log, until_ms = some_log(chance, rollback)
@@ -105,7 +106,7 @@ def test_a_rebuild_across_publications_gives_the_same_states_and_alerts(rollback
     assert len(ids) == len(set(ids))
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(chances)
 def test_a_quiet_change_moves_the_same_leads_and_sends_nothing(chance: Random) -> None:
     rules, log, _ = some_log(chance)
@@ -124,12 +125,14 @@ def test_a_quiet_change_moves_the_same_leads_and_sends_nothing(chance: Random) -
     assert not [t for t in ended[True].transitions if t.is_alert and t.cause == "scorecard_changed"]
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(chances)
 def test_after_a_rollback_the_last_alert_of_each_lead_agrees_with_its_stage(chance: Random) -> None:
     rules, log, until_ms = some_log(chance, rollback=True)
     log = [replace(item, quiet=False) if isinstance(item, RulesChange) else item for item in log]
     shard = play(rules, log, until_ms, lambda shard, now_ms: None)
+    between = next(item.new for item in log if isinstance(item, RulesChange))
+    silent = {rule.key for card in between.cards for rule in card.stages if not rule.alerts}
     last = {(t.lead_id, t.card, t.stage): t.kind for t in shard.transitions if t.is_alert}
     for lead_id in shard.blobs:
         lead = shard.lead(lead_id)
@@ -137,11 +140,11 @@ def test_after_a_rollback_the_last_alert_of_each_lead_agrees_with_its_stage(chan
             for rule in card.stages:
                 latch = lead.latches.get(rule.key)
                 told = last.get((lead_id, card.name, rule.stage.name)) == "entered"
-                if rule.stage.handoff and latch is not None and not latch.silent:
+                if rule.alerts and rule.key not in silent and latch is not None and not latch.silent:
                     assert latch.inside == told
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(chances)
 def test_a_rollback_at_once_leaves_each_lead_as_it_was(chance: Random) -> None:
     rules, log, _ = some_log(chance, rollback=True)
