@@ -1,0 +1,260 @@
+"""Workers that publish their files, and what a log then says about the scorecards in force."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.events.changes import decode_change
+from streams.events.outgoing import Outgoing
+from streams.metrics import Metrics
+from streams.mismatch import Mismatch
+from streams.publishing import keeper as keeping
+from streams.publishing.catalog import Catalog
+from streams.publishing.keeper import Brake, ScorecardsKeeper
+from streams.publishing.scorecards import Scorecards
+from streams.publishing.topic import ScorecardsTopic
+from streams.publishing.writer import ScorecardsWriter
+from streams.scoring.rules import LATENESS_MS, Rules
+from streams.transport.topics import Topics
+from streams.yamlfile.watched import Watched
+
+pytestmark = pytest.mark.asyncio
+PARTITIONS = 3
+TEXT = """
+leadglow: 1
+signals: {view: {event: page, half_life: 1d}%s}
+scorecards: {default: {points: {view: %d}}}
+"""
+
+
+def text(points: int, more: str = "") -> str:
+    return TEXT % (more, points)
+
+
+class Stop(Exception):
+    """The publisher ends here."""
+
+
+class Log:
+    """All topics of a broker, in memory. It is also a consumer of the topic of scorecards."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, int], list[Any]] = defaultdict(list)
+        self.now_ms = 0
+        self.stop_after = 10**9
+        """The number of records that a publisher writes before it ends."""
+
+    async def deliver(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
+        sent = []
+        for record in records:
+            if self.stop_after == 0:
+                raise Stop
+            self.stop_after -= 1
+            log = self.records[record.topic, partition or 0]
+            kept = SimpleNamespace(
+                offset=len(log),
+                key=record.key,
+                value=record.value,
+                headers=record.headers,
+                timestamp=record.timestamp_ms,
+            )
+            log.append(kept)
+            sent.append(kept)
+        return sent
+
+    async def time_ms(self) -> int:
+        self.now_ms += 1
+        return self.now_ms
+
+    def changes(self, partition: int) -> list[int]:
+        """The places that the control records of a partition name."""
+        found = [decode_change(record) for record in self.records["lead-events", partition]]
+        return [change.place for change in found if change is not None]
+
+
+class Reader:
+    """A consumer of the topic of scorecards."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log.records["scorecards", 0]
+        self._next = 0
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def assign(self, places: list[Any]) -> None: ...
+
+    async def seek_to_beginning(self, place: Any) -> None:
+        self._next = 0
+
+    async def end_offsets(self, places: list[Any]) -> dict[Any, int]:
+        return {place: len(self._log) for place in places}
+
+    async def position(self, place: Any) -> int:
+        return self._next
+
+    async def getmany(self, place: Any, timeout_ms: int) -> dict[Any, list[Any]]:
+        found, self._next = self._log[self._next :], len(self._log)
+        return {place: found}
+
+
+class Worker:
+    """A worker's part in publishing, with a file of its own."""
+
+    def __init__(self, log: Log, path: Path, points: int = 1, alerts: int = 0) -> None:
+        self.path = path
+        self.write(points)
+        self.metrics = Metrics()
+        self.topic = ScorecardsTopic("scorecards", LATENESS_MS, lambda: Reader(log))
+        self.writer = ScorecardsWriter(self.topic, Topics(), PARTITIONS, log.deliver, log.time_ms)
+        file = Watched(path, lambda p: Scorecards.read_file(p, LATENESS_MS), "file", self.metrics.scorecard_errors.inc)
+
+        async def count_alerts(old: Rules, new: Rules) -> int:
+            return alerts
+
+        self.keeper = ScorecardsKeeper(self.topic, self.writer, file, Brake(50, count_alerts), "me", self.metrics)
+
+    def write(self, points: int, more: str = "") -> None:
+        self.path.write_text(text(points, more))
+        os.utime(self.path, ns=(points, points))
+
+    @property
+    def points(self) -> float:
+        """The points of the version published last."""
+        latest = self.topic.catalog.latest
+        assert latest is not None
+        return self.topic.catalog.rules(latest.place).model.scorecards[0].points["view"].points
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+async def test_the_first_version_is_in_force_from_the_start_of_the_log(log: Log, tmp_path: Path) -> None:
+    worker, other = Worker(log, tmp_path / "a"), Worker(log, tmp_path / "b")
+    await worker.keeper.start()
+    await other.keeper.start()
+    assert (len(other.topic.catalog), log.changes(0)) == (1, [])
+    assert other.topic.catalog.in_force_at(0, 0) == 0
+
+
+async def test_a_changed_file_is_published_once_to_every_partition(log: Log, tmp_path: Path) -> None:
+    first, second = Worker(log, tmp_path / "a"), Worker(log, tmp_path / "b")
+    for worker in (first, second):
+        await worker.keeper.start()
+    first.write(2)
+    for worker in (first, second, first, second):
+        await worker.keeper.check()
+    second.write(2)  # the others' file arrives later
+    await second.keeper.check()
+    assert (first.points, second.points) == (2, 2)
+    assert [log.changes(partition) for partition in range(PARTITIONS)] == [[1], [1], [1]]
+
+
+async def test_workers_with_different_files_do_not_take_turns(log: Log, tmp_path: Path) -> None:
+    first, second = Worker(log, tmp_path / "a", 1), Worker(log, tmp_path / "b", 2)
+    await first.keeper.start()
+    await second.keeper.start()
+    for _ in range(3):
+        for worker in (first, second, Worker(log, tmp_path / "c", 1)):
+            await (worker.keeper.check() if worker in {first, second} else worker.keeper.start())
+    assert (first.points, len(second.topic.catalog)) == (2, 2)
+
+
+async def test_an_old_file_is_not_used(log: Log, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    worker = Worker(log, tmp_path / "a", 1)
+    await worker.keeper.start()
+    worker.write(2)
+    await worker.keeper.check()
+    late = Worker(log, tmp_path / "b", 1)
+    await late.keeper.start()
+    assert late.points == 2
+    assert "leadglow scorecards rollback" in caplog.text
+
+
+async def test_a_file_changed_back_is_published(log: Log, tmp_path: Path) -> None:
+    worker = Worker(log, tmp_path / "a", 1)
+    await worker.keeper.start()
+    for points in (2, 1):
+        worker.write(points)
+        await worker.keeper.check()
+    assert (worker.points, len(worker.topic.catalog)) == (1, 3)
+
+
+async def test_a_file_that_would_send_too_many_alerts_is_held_back(
+    log: Log, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Worker(log, tmp_path / "a", 1, alerts=51)
+    await worker.keeper.start()
+    worker.write(2)
+    await worker.keeper.check()
+    assert worker.points == 1
+    assert "51 alerts" in caplog.text
+    assert worker.metrics.registry.get_sample_value("leadglow_scorecards_held_total") == 1
+
+
+@pytest.mark.parametrize("written", [1, 2, 3, 4])
+async def test_what_a_publisher_leaves_unfinished_is_finished_by_others(
+    log: Log, tmp_path: Path, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "UNFINISHED_S", 0.0)
+    worker, other = Worker(log, tmp_path / "a"), Worker(log, tmp_path / "b")
+    await worker.keeper.start()
+    await other.keeper.start()
+    worker.write(2)
+    log.stop_after = written
+    with pytest.raises(Stop):
+        await worker.keeper.check()
+    log.stop_after = 100
+    await other.keeper.check()
+    await other.keeper.check()
+    assert [set(log.changes(partition)) for partition in range(PARTITIONS)] == [{1}, {1}, {1}]
+    assert other.topic.catalog.unfinished() == []
+
+
+async def test_a_log_without_its_start_begins_with_the_version_that_was_in_force_there(
+    log: Log, tmp_path: Path
+) -> None:
+    await log.deliver([Outgoing("lead-events", b"u", b"{}", 0, [])] * 5, 1)
+    worker = Worker(log, tmp_path / "a")
+    await worker.keeper.start()
+    worker.write(2)
+    await worker.keeper.check()
+    catalog = worker.topic.catalog
+    assert [catalog.in_force_at(1, first) for first in (0, 5, 6)] == [0, 0, 1]
+
+
+async def test_a_backfill_counts_new_signals_by_older_versions_too(log: Log, tmp_path: Path) -> None:
+    worker = Worker(log, tmp_path / "a")
+    await worker.keeper.start()
+    worker.write(2, ", ask: {event: Asked}")
+    await worker.keeper.check()
+    catalog: Catalog = worker.topic.catalog
+    values = (None,) * len(catalog.rules(0).paths)
+    assert not catalog.rules(0).match("Asked", values).hits
+    await worker.writer.backfill(1)
+    assert [hit.rule.name for hit in catalog.rules(0).match("Asked", values).hits] == ["ask"]
+    assert catalog.rules(0).version != catalog.rules(1).version
+
+
+async def test_the_scorecards_of_an_earlier_version_of_leadglow_are_published_first(log: Log, tmp_path: Path) -> None:
+    worker = Worker(log, tmp_path / "a", 2)
+    former = Scorecards.parse_text(text(1), "former", LATENESS_MS)
+    await worker.keeper.start(f"{former.version}\n{former.text}")
+    assert next(each.version for each in worker.topic.catalog) == former.version
+    assert worker.points == 2
+
+
+async def test_a_record_that_cannot_be_read_is_refused(log: Log, tmp_path: Path) -> None:
+    await log.deliver([Outgoing("scorecards", b"x", b'{"type":"later"}', 0, [])], 0)
+    with pytest.raises(Mismatch, match="Run the same version of Leadglow everywhere"):
+        await Worker(log, tmp_path / "a").keeper.start()
