@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from docs.guide_page import PAGE, commands, is_served, run_page
+from streams.scorefile import load_file
 from tests.support.servers import Running
 from tests.support.system import System
 
 
-def test_the_card_of_the_guide_is_published(
+def test_the_card_of_the_guide_is_published_changed_and_rolled_back(
     kafka: Running, redis_url: str, unique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = PAGE.read_text()
@@ -20,9 +21,12 @@ def test_the_card_of_the_guide_is_published(
     monkeypatch.chdir(tmp_path)
     system = System(kafka, redis_url, unique)
     assert system.run("topics", "create").exit_code == 0
+    first = load_file("card.yaml").version
 
-    served = [shlex.split(line.partition(" #")[0]) for line in commands(text) if is_served(line)]
-    results = [system.run(*words[1:]) for words in served]
+    served = [
+        shlex.split(line.partition(" #")[0].replace("VERSION", first)) for line in commands(text) if is_served(line)
+    ]
+    results = [system.run(*words[1:], stdin="y\n") for words in served]
 
-    assert served
     assert [result.output for result in results if result.exit_code != 0] == []
+    assert system.run("scorecards", "show").stdout == Path("card.yaml").read_text()
