@@ -244,10 +244,13 @@ def test_a_signal_with_a_window_that_loses_its_limit_counts_its_latest_events() 
     fast, slow = AcceleratedScorer(before), Scorer(before)
     load(fast, slow, {}, {"a"})
     for used, first in ((before, 0), (after, 100)):
-        fast.use_rules(used)
-        slow.use_rules(used)
-        advanced_alike(fast, slow, START_MS + first * 60_000)
-        fast.rescoring = slow.rescoring = False
+        if used is after:
+            change = RulesChange(before, after, START_MS + first * 60_000)
+            for scorer in (fast, slow):
+                scorer.change_rules(change)
+            advanced_alike(fast, slow, change.at_ms)
+            for scorer in (fast, slow):
+                scorer.finish_change()
         times = [START_MS + k * 60_000 for k in range(first, first + 100)]
         events = [Fact("page", f"m{at}", at).event(used, at, "a") for at in times]
         fast.apply_batch(asked(fast, batch_of(used, events)))
