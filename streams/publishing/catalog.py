@@ -150,5 +150,4 @@ class Catalog:
         if place >= self._backfill or self._backfill not in self.published:
             return rules
         later = self._parse(self.published[self._backfill].item)
-        new = tuple(signal for signal in later.model.signals if signal.id not in rules.by_id)
-        return Rules(rules.model, self.lateness_ms, new) if new else rules
+        return rules if later.by_id.keys() <= rules.by_id.keys() else Rules(rules.model, self.lateness_ms, later.model)

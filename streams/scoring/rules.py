@@ -9,7 +9,7 @@ from streams.scoring.card_rules import UNRANKED, BlockRule, CardRule, StageRule,
 from streams.scoring.conditions import numeric_paths, paths
 from streams.scoring.counting import DAY_MS
 from streams.scoring.fit import UNIT, units
-from streams.scoring.scorecard import CALL_TYPES, Model, Signal
+from streams.scoring.scorecard import CALL_TYPES, Model
 from streams.scoring.signal_rules import AUTOMATED, MAX_AMOUNT, Hit, Match, SignalRule, Values
 
 __all__ = [
@@ -28,14 +28,14 @@ SIMPLE: Final = frozenset({str, bool, type(None)})
 class Rules:
     """A whole scorecard file, compiled for scoring."""
 
-    def __init__(self, model: Model, lateness_ms: int = LATENESS_MS, more: tuple[Signal, ...] = ()) -> None:
+    def __init__(self, model: Model, lateness_ms: int = LATENESS_MS, later: Model | None = None) -> None:
         """Compile a file; an event that arrives more than ``lateness_ms`` after its bucket closed does not count.
 
-        ``more`` are signals that count, too, although no scorecard reads them.
+        What the signals of ``later`` keep is kept, too, although no scorecard reads it yet.
         """
         self.model = model
         self.version = model.version
-        signals = (*model.signals, *more)
+        signals = (*model.signals, *(later.signals if later else ()))
         wanted = {AUTOMATED} | {p for s in signals for p in paths(s.where) | {s.distinct, s.amount} - {None}}
         self.paths: tuple[str, ...] = tuple(sorted(str(p) for p in wanted))
         """The paths that signals read; the values of an event are in this order."""
@@ -48,16 +48,19 @@ class Rules:
         """The paths whose values may be numbers."""
         index = {path: i for i, path in enumerate(self.paths)}
         self._automated_at = index[AUTOMATED]
-        rules = [SignalRule(s, index, lateness_ms) for s in signals]
-        self.signals = {rule.name: rule for rule in rules[: len(model.signals)]}
-        rules += self._kept_rules(index, lateness_ms)
+        self.signals, kept = _signal_rules(model, index, lateness_ms)
+        rules = [*self.signals.values(), *kept]
+        if later is not None:
+            later_signals, later_kept = _signal_rules(later, index, lateness_ms)
+            rules = [*later_signals.values(), *later_kept, *rules]
+            kept += later_kept
         self.by_id = {rule.id: rule for rule in rules}
         self.by_event: dict[str, list[SignalRule]] = {}
         for rule in self.by_id.values():
             for event in rule.signal.events:
                 self.by_event.setdefault(event, []).append(rule)
         self.cards = tuple(CardRule(card, self.signals) for card in model.scorecards)
-        self.timed = len(rules) > len(signals) or any(rule.window_ms for rule in rules)
+        self.timed = bool(kept) or any(rule.window_ms for rule in rules)
         self.timed = self.timed or any(card.timed for card in self.cards)
         """Whether signals or scorecards change at instants between events, otherwise than by decay."""
         self.traits: frozenset[str] = frozenset().union(*(card.fit.traits for card in self.cards))
@@ -71,25 +74,9 @@ class Rules:
         """Signal -> the ids of everything that is kept for it."""
         found: dict[str, set[int]] = {name: set() for name in self.signals}
         for rule in self.by_id.values():
-            found[rule.name].add(rule.id)
+            if rule.name in found:
+                found[rule.name].add(rule.id)
         return found
-
-    def _kept_rules(self, index: Mapping[str, int], lateness_ms: int) -> list[SignalRule]:
-        """Signals that are kept for others: amounts with other half-lives, and the latest events for blocks."""
-        kept: list[SignalRule] = []
-        for rule in self.signals.values():
-            variants = {rule.signal.half_life_ms: rule}
-            for guard, half_life_ms in rule.signal.while_half_lives:
-                if half_life_ms not in variants:
-                    variants[half_life_ms] = rule.with_half_life(half_life_ms, index, lateness_ms)
-                    kept.append(variants[half_life_ms])
-                rule.switches += ((self.signals[guard], variants[half_life_ms]),)
-        blocks = [block for card in self.model.scorecards for stage in card.stages for block in stage.blocks]
-        for name in dict.fromkeys(name for block in blocks for name in (block.signal, block.until) if name):
-            rule = self.signals[name]
-            rule.latest = rule.latest_matches(index, lateness_ms)
-            kept.append(rule.latest)
-        return kept
 
     def match(self, event: str, values: Values) -> Match:
         """The signals that an event matches."""
@@ -128,3 +115,24 @@ def event_name(call: str, track: str | None) -> str:
     if call != "track":
         return call
     return f"track {track}" if track in CALL_TYPES else track or ""
+
+
+def _signal_rules(
+    model: Model, index: Mapping[str, int], lateness_ms: int
+) -> tuple[dict[str, SignalRule], list[SignalRule]]:
+    """The signals of a file, and what is kept for them: amounts with other half-lives, the latest events for blocks."""
+    signals = {signal.name: SignalRule(signal, index, lateness_ms) for signal in model.signals}
+    kept: list[SignalRule] = []
+    for rule in signals.values():
+        variants = {rule.signal.half_life_ms: rule}
+        for guard, half_life_ms in rule.signal.while_half_lives:
+            if half_life_ms not in variants:
+                variants[half_life_ms] = rule.with_half_life(half_life_ms, index, lateness_ms)
+                kept.append(variants[half_life_ms])
+            rule.switches += ((signals[guard], variants[half_life_ms]),)
+    blocks = [block for card in model.scorecards for stage in card.stages for block in stage.blocks]
+    for name in dict.fromkeys(name for block in blocks for name in (block.signal, block.until) if name):
+        rule = signals[name]
+        rule.latest = rule.latest_matches(index, lateness_ms)
+        kept.append(rule.latest)
+    return signals, kept

@@ -30,12 +30,12 @@ PARTITIONS = 3
 TEXT = """
 leadglow: 1
 signals: {view: {event: page, half_life: 1d}%s}
-scorecards: {default: {points: {view: %d}}}
+scorecards: {default: {points: {view: %d}%s}}
 """
 
 
-def text(points: int, more: str = "") -> str:
-    return TEXT % (more, points)
+def text(points: int, more: str = "", stages: str = "") -> str:
+    return TEXT % (more, points, stages)
 
 
 class Stop(Exception):
@@ -122,8 +122,8 @@ class Worker:
 
         self.keeper = ScorecardsKeeper(self.topic, self.writer, file, Brake(50, count_alerts), "me", self.metrics)
 
-    def write(self, points: int, more: str = "") -> None:
-        self.path.write_text(text(points, more))
+    def write(self, points: int, more: str = "", stages: str = "") -> None:
+        self.path.write_text(text(points, more, stages))
         os.utime(self.path, ns=(points, points))
 
     @property
@@ -244,6 +244,21 @@ async def test_a_backfill_counts_new_signals_by_older_versions_too(log: Log, tmp
     await worker.writer.backfill(1)
     assert [hit.rule.name for hit in catalog.rules(0).match("Asked", values).hits] == ["ask"]
     assert catalog.rules(0).version != catalog.rules(1).version
+
+
+async def test_a_backfill_keeps_what_blocks_and_half_lives_of_the_later_version_need(log: Log, tmp_path: Path) -> None:
+    worker = Worker(log, tmp_path / "a")
+    await worker.keeper.start()
+    more = ", ask: {event: Asked, half_life: {default: 7d, while: {call: 30d}}}, call: {event: Called}"
+    stage = ", stages: [{name: hot, enter: 5, leave: 4, blocked_by: [{signal: view, for: 7d}]}]"
+    worker.write(2, more, stage)
+    await worker.keeper.check()
+    catalog: Catalog = worker.topic.catalog
+    before, after = Rules(catalog.rules(0).model, LATENESS_MS), catalog.rules(1)
+    await worker.writer.backfill(1)
+    assert catalog.rules(0).by_id.keys() == before.by_id.keys() | after.by_id.keys()
+    assert catalog.rules(0).timed
+    assert catalog.rules(0).signals_to_rebuild(before) == ["view"]
 
 
 async def test_the_scorecards_of_an_earlier_version_of_leadglow_are_published_first(log: Log, tmp_path: Path) -> None:
