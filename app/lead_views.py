@@ -7,12 +7,11 @@ from streams.scoring.crossing import next_change
 from streams.scoring.explanation import explain
 from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
-from streams.scoring.obstacles import obstacles_of
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import place_of, published, read
 from streams.scoring.scorecard import Category, Signal, Stage
 from streams.scoring.stages import DECAY, advance, current_stage, settle
-from streams.shard.alert import rfc3339
+from streams.shard.alert import rfc3339, show_obstacles
 
 View = dict[str, Any]
 NOT_APPLICABLE: Final = "the scorecard does not apply"
@@ -47,9 +46,10 @@ def describe_obstacle(obstacle: View) -> str:
     if "applies" in obstacle:
         return NOT_APPLICABLE
     if "needs_signal" in obstacle:
-        return f"needs {obstacle['needs_signal']}"
+        return f"needs {obstacle.get('label') or obstacle['needs_signal']}"
     if "blocked_by" in obstacle:
-        return f"blocked by {obstacle['blocked_by']}"
+        end = f" until {obstacle['until'][:10]}" if "until" in obstacle else ""
+        return f"blocked by {obstacle.get('label') or obstacle['blocked_by']} since {obstacle['since'][:10]}{end}"
     return f"{obstacle['needs']} {round_down(obstacle['has'], 1):.1f} of {obstacle['at_least']:g}"
 
 
@@ -102,7 +102,7 @@ def _card_view(card: CardRule, lead: Lead, rules: Rules, at_ms: int) -> View:
         "grade": why.grade,
         "stage": current_stage(card, lead),
         "stages": {rule.stage.name: _is_in_stage(lead, rule.key) for rule in card.stages},
-        "not_entered": obstacles_of(card, lead, at_ms, rules),
+        "not_entered": show_obstacles(card, lead, at_ms, rules),
         "stage_labels": labels_of(card.card.stages),
         "fit": why.fit,
         "engagement": why.engagement,

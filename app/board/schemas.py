@@ -81,8 +81,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Obstacle": whole(
         {},
         {"needs": {"enum": ["score", "fit", "engagement"]}, "at_least": NUMBER, "has": NUMBER, "needs_signal": TEXT,
-         "blocked_by": TEXT,
-         "applies": {"const": False}},
+         "blocked_by": TEXT, "label": TEXT, "since": TIME, "until": TIME, "applies": {"const": False}},
         "What keeps a lead out of a stage: too few points, a signal that blocks it, or a scorecard that does not "
         "apply to it.",
     ),

@@ -103,6 +103,9 @@ _NOT_ENTERED: Final = rows_by(
     text("needs_signal", "The signal that the lead needs, and does not have.", "active",
          absent="except in a row about a needed signal"),
     text("blocked_by", "The signal that blocks the stage.", "unsubscribe", absent="except in a row about a block"),
+    text("label", "The label of the needed or blocking signal.", "Unsubscribed", absent="if it has none"),
+    time("since", "When the blocking signal happened last (event time).", _AT, absent="except in a row about a block"),
+    time("until", "When time alone ends the block.", "2026-12-24T09:05:00.000Z", absent="if it does not"),
     Leaf("applies", {"type": "boolean"}, "False: the scorecard does not apply to the lead.", False,
          absent="if it does"),
 )  # fmt: skip

@@ -44,6 +44,14 @@ def last_block_step_ms(block: BlockRule, lead: Lead) -> float:
     return latest_match_ms(block.signal, lead) + block.for_ms if block.for_ms else -inf
 
 
+def latest_event_ms(block: BlockRule, lead: Lead) -> int:
+    """The time of the latest event of the signal of a block that holds."""
+    signal = block.signal
+    if block.plain:
+        return lead.ref[lead.signals.index(signal.id)] + lead.base
+    return int(latest_match_ms(signal, lead))
+
+
 def _holds(block: BlockRule, lead: Lead, now_ms: int) -> bool:
     if block.plain:
         return is_present(block.signal, lead, now_ms)

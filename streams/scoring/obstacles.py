@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import Any
 
-from streams.scoring.blocks import absent_signals, blocking_rules
+from streams.scoring.blocks import absent_signals, blocking_rules, last_block_step_ms, latest_event_ms
 from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead
-from streams.scoring.rules import CardRule, Rules, StageRule
+from streams.scoring.rules import BlockRule, CardRule, Rules, SignalRule, StageRule
 from streams.scoring.score import Reading, read
 
 
 def obstacles_of(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> dict[str, list[dict[str, Any]]]:
-    """List for each stage that the lead is not in what keeps it out, by stage."""
+    """List for each stage that the lead is not in what keeps it out, by stage; instants are in ms since the epoch."""
     reading = read(card, lead, now_ms)
     if not reading.applies:
         return {rule.stage.name: [{"applies": False}] for rule in card.stages}
@@ -20,10 +21,21 @@ def obstacles_of(card: CardRule, lead: Lead, now_ms: int, rules: Rules) -> dict[
     for rule in card.stages:
         latch = lead.latches.get(rule.key)
         if latch is None or not latch.inside:
-            absent = [{"needs_signal": signal.name} for signal in absent_signals(rule, lead, now_ms)]
-            blocks = [{"blocked_by": block.signal.name} for block in blocking_rules(rule, lead, now_ms)]
+            absent = [{"needs_signal": each.name, **_label(each)} for each in absent_signals(rule, lead, now_ms)]
+            blocks = [_describe_block(block, lead) for block in blocking_rules(rule, lead, now_ms)]
             found[rule.stage.name] = _missing(rule, reading) + absent + blocks
     return found
+
+
+def _describe_block(block: BlockRule, lead: Lead) -> dict[str, Any]:
+    """Which signal blocks, since its latest event, and until when if time alone ends the block."""
+    found = {"blocked_by": block.signal.name, **_label(block.signal), "since": latest_event_ms(block, lead)}
+    until_ms = last_block_step_ms(block, lead)
+    return found if isinf(until_ms) else {**found, "until": int(until_ms)}
+
+
+def _label(signal: SignalRule) -> dict[str, Any]:
+    return {"label": signal.label} if signal.label else {}
 
 
 def _missing(rule: StageRule, reading: Reading) -> list[dict[str, Any]]:

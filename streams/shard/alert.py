@@ -90,7 +90,7 @@ def _data(crossing: Crossing, lead: Lead, card: CardRule, rules: Rules, link_bas
             "crossing_number": t.episode,
         },
         "reasons": _reasons(why),
-        "not_entered": obstacles_of(card, lead, t.at_ms, rules),
+        "not_entered": show_obstacles(card, lead, t.at_ms, rules),
         "activity": _activity(lead, why, rules),
         "scorecard": {"name": card.name, "label": card.card.label, "version": rules.version},
         "model": {"name": card.name, "version": rules.version[:12], "checksum": f"sha256:{rules.version}"},
@@ -103,6 +103,14 @@ def _data(crossing: Crossing, lead: Lead, card: CardRule, rules: Rules, link_bas
     if link_base:
         data["links"] = {"lead": f"{link_base.rstrip('/')}/leads/{quote(t.lead_id, safe='')}"}
     return data
+
+
+def show_obstacles(card: CardRule, lead: Lead, at_ms: int, rules: Rules) -> dict[str, list[dict[str, Any]]]:
+    """What keeps a lead out of each stage that it is not in, with instants as text."""
+    found = obstacles_of(card, lead, at_ms, rules)
+    for obstacle in (each for obstacles in found.values() for each in obstacles):
+        obstacle |= {name: rfc3339(obstacle[name]) for name in ("since", "until") if name in obstacle}
+    return found
 
 
 def _lead(lead_id: str, lead: Lead) -> dict[str, Any]:

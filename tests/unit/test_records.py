@@ -26,7 +26,7 @@ from streams.scoring.lead import Lead
 from streams.scoring.outcome import Crossing
 from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
-from streams.scoring.scorecard import Category, FitLine, Limit, Model, Points, Scorecard, Signal, Stage
+from streams.scoring.scorecard import Block, Category, FitLine, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stages import standing
 from streams.shard.alert import alert, score_record
@@ -113,8 +113,10 @@ def _controls(chance: Random, message_id: str, arrival: int) -> list[Input]:
 
 def capped_and_blocked() -> list[dict[str, Any]]:
     """An alert of a lead that a block keeps out of another stage, with capped parts."""
-    signals = (Signal("view", ("page",), limit=Limit(9, "day")), Signal("away", ("Left",)), Signal("call", ("Called",)))
-    stages = (Stage("first", 5.0, 1.0, handoff=True), Stage("second", 6.0, 1.0, blocked_by=("away",)),
+    view, call = Signal("view", ("page",), limit=Limit(9, "day")), Signal("call", ("Called",))
+    signals = view, call, Signal("away", ("Left",), label="Gone")
+    blocks = Block("away", for_ms=DAY_MS), Block("away", "call")
+    stages = (Stage("first", 5.0, 1.0, handoff=True), Stage("second", 6.0, 1.0, blocks=blocks),
               Stage("third", 8.0, 7.0, needs_fit=10.0, needs_engagement=9.0, needs_signals=("call",)))  # fmt: skip
     card = Scorecard(
         "card",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.lead_views import describe_obstacle
 from streams.scoring.amounts import amount_at
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.crossing import next_change, next_flip, next_look
@@ -21,6 +22,7 @@ from streams.scoring.score import published, read
 from streams.scoring.scorecard import Block, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stages import DECAY, settle
 from streams.scoring.stored import decode, encode
+from streams.shard.alert import rfc3339, show_obstacles
 from tests.properties.driver import ShardDriver, run
 from tests.properties.strategies import START_MS, Fact, an_instant, events_of, some_inputs
 
@@ -157,9 +159,20 @@ def test_a_block_ends_by_another_signal_or_after_a_time_whatever_the_limits() ->
         ("entered", 0), ("left", 1), ("entered", 2), ("left", 3), ("entered", 4), ("left", 5), ("entered", DAY_MS + 5),
     ]  # fmt: skip
     shard = played(rules, facts)
-    assert obstacles_of(rules.cards[0], shard.lead(), START_MS + 5, rules) == {"hot": [{"blocked_by": "no"}]}
+    obstacle = {"blocked_by": "no", "since": START_MS + 5, "until": START_MS + 5 + DAY_MS}
+    assert obstacles_of(rules.cards[0], shard.lead(), START_MS + 5, rules) == {"hot": [obstacle]}
     shard.take(Retract("u", "m5", START_MS + 6))
     assert shard.transitions[-1].kind == "entered"
+
+
+def test_a_block_without_an_end_is_shown_with_its_label_since_the_latest_event() -> None:
+    stage = Stage("hot", 10.0, 5.0, blocked_by=("out",))
+    signals = Signal("visit", ("page",)), Signal("out", ("Left",), label="Unsubscribed")
+    rules = rules_of(*signals, points={"visit": Points(10.0)}, stages=(stage,))
+    shard = played(rules, [Fact(name, f"m{i}", START_MS + i) for i, name in enumerate(("page", "Left", "Left"))])
+    obstacles = show_obstacles(rules.cards[0], shard.lead(), START_MS + 9, rules)
+    assert obstacles == {"hot": [{"blocked_by": "out", "label": "Unsubscribed", "since": rfc3339(START_MS + 2)}]}
+    assert describe_obstacle(obstacles["hot"][0]) == f"blocked by Unsubscribed since {rfc3339(START_MS)[:10]}"
 
 
 def test_a_stage_needs_signals_to_enter_only() -> None:
