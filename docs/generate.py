@@ -14,6 +14,7 @@ from app.cli.reference import commands_page
 from app.cli.settings_reference import settings_page
 from app.scorecards.cases_grammar import cases_schema
 from docs.architecture import picture
+from docs.asyncapi_document import document_text
 from docs.cases_page import cases_page
 from docs.guide_page import guide_page
 from docs.records_page import records_page, schema_text
@@ -116,6 +117,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/cases.md": cases_page,
     "docs/guide-marketing.md": guide_page,
     "docs/cases.schema.json": cases_schema_file,
+    "docs/asyncapi.json": document_text,
     **{f"docs/schemas/{name}.json": partial(schema_text, name) for name in RECORDS},
 }
 """File -> its text."""
