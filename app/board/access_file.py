@@ -7,8 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 from app.board.masking import ROLES
-from streams.yamlfile.containers import list_of, named, placed, struct_of
-from streams.yamlfile.kinds import NAME, TEXT, VERSION, Field, Kind, Struct, matching, private, report_repeated
+from streams.yamlfile.containers import list_of, named, struct_of
+from streams.yamlfile.kinds import NAME, TEXT, VERSION, Field, Kind, Struct, matching, placed, private, report_repeated
 from streams.yamlfile.load import Format
 from streams.yamlfile.tree import Node, Report
 

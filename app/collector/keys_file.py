@@ -10,8 +10,19 @@ from typing import Any, Final, Protocol
 from app.collector.origins import Origin, parse_origin
 from app.collector.rates import Rate
 from streams.units import UNITS_MS
-from streams.yamlfile.containers import list_of, placed, struct_of
-from streams.yamlfile.kinds import NAME, VERSION, Field, Kind, Struct, matching, nearest, private, report_repeated
+from streams.yamlfile.containers import list_of, struct_of
+from streams.yamlfile.kinds import (
+    NAME,
+    VERSION,
+    Field,
+    Kind,
+    Struct,
+    matching,
+    nearest,
+    placed,
+    private,
+    report_repeated,
+)
 from streams.yamlfile.tree import Node, Report
 
 ANY: Final = "any"

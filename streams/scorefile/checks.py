@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
 
 from streams.scorefile.doubts import check_doubts
 from streams.scorefile.models import scorecard_of, signal_of
 from streams.scorefile.remedies import points_key_remedy
-from streams.scorefile.time_checks import check_absence, check_windows
+from streams.scorefile.time_checks import check_absence, check_blocks, check_windows, most_counted
 from streams.scorefile.timed import ending_blocks, plain_blocks
 from streams.scoring.counting import LATEST
 from streams.scoring.scorecard import FitLine, Scorecard
@@ -38,7 +37,9 @@ def _known(file: Struct) -> Signals | None:
     node = file.nodes.get("signals")
     if node is None or not isinstance(node.value, dict) or "signals" not in file.values:
         return None
-    broken = {name: Item(key, None) for key in node.value for name in (str(key.value), *guess_name(str(key.value)))}
+    again = [value.value for key, value in file.node.repeated if key.value == "signals"]
+    keys = [key for each in (node.value, *again) if isinstance(each, dict) for key in each]
+    broken = {name: Item(key, None) for key in keys for name in (str(key.value), *guess_name(str(key.value)))}
     return {**broken, **signals}
 
 
@@ -61,6 +62,7 @@ def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: R
         for item in _signals_of(stage):
             _check_known(item, signals, report)
         _check_order(stage, report)
+        check_blocks(stage, signals or {}, report)
     _check_unique((stage.get("name") for stage in stages), "stage", report)
     misplaced = any(mistake.remedy.startswith("move it to") for mistake in report.mistakes)
     if signals is not None and not misplaced and not card.broken - {"stages", "label"}:
@@ -77,7 +79,7 @@ def _check_points(card: Struct, signals: Signals | None, report: Report) -> None
         value = values[item.node]
         worth = _raw_points(values[points[owner].node]) if owner in points else ""
         remedy = points_key_remedy(name, owner, worth, value.raw)
-        if signals is None or name in signals:
+        if signals is None or (name in signals and re.match(NAME_PATTERN, name)):
             owner = name
         elif remedy:
             places = set(_places(value))
@@ -157,8 +159,14 @@ def _check_bounds(card: Scorecard, struct: Struct, stages: list[Struct], signals
         for needs in (stage.get("needs"), stage.get("keep")):
             for key, most in (("fit", fit), ("engagement", engagement)):
                 if needs is not None and needs.get(key, -math.inf) > most:
-                    message = f"no lead reaches {key} {needs.get(key):g}: the most is {most:g}"
-                    report.add(needs.nodes[key], message, f"write {most:g} or less")
+                    shown = _rounded_down(most)
+                    message = f"no lead reaches {key} {needs.get(key):g}: the most is {shown}"
+                    report.add(needs.nodes[key], message, f"write {shown} or less")
+
+
+def _rounded_down(number: float) -> str:
+    """A number as text, with at most two decimals, that is not above it."""
+    return f"{math.floor(number * 100 + 1e-6) / 100:.12g}"
 
 
 def _most_points(line: FitLine) -> float:
@@ -180,14 +188,14 @@ def _check_reach(stage: Struct, card: Scorecard, most: tuple[float, float, float
         remedy = f"write a number from {card.minimum:g} to {card.maximum:g}"
         report.add(stage.nodes["enter"], message, remedy)
     elif enter > max(total, card.minimum):
-        kept = "signals that do not block it" if lowered else "signals"
-        message = f"no score reaches {enter:g}: fit adds at most {fit:g} and the {kept} at most {engagement:g}"
+        kept, shown = "signals that do not block it" if lowered else "signals", _rounded_down(engagement)
+        message = f"no score reaches {enter:g}: fit adds at most {fit:g} and the {kept} at most {shown}"
         other = "raise a maximum"
         if total + lowered >= enter:
             other = "block by other signals"
         elif fit == engagement == 0:
             other = "give points above 0"
-        remedy = f"write {total:g} or less, or {other}" if total >= card.minimum else other
+        remedy = f"write {_rounded_down(total)} or less, or {other}" if total >= card.minimum else other
         report.add(stage.nodes["enter"], message, remedy)
 
 
@@ -205,12 +213,16 @@ def _most_worth(card: Scorecard, name: str, signal: Struct | None) -> float:
     points = card.points.get(name)
     if points is None or points.points <= 0:
         return max(points.absent, 0.0) if points is not None else 0.0
-    limit: Any = signal.get("limit") if signal is not None and not signal.broken else None
-    ever = signal is not None and limit is not None and limit.period == "ever" and not signal.get("amount")
-    most = min(points.cap, points.points * limit.count) if ever else points.cap
-    if signal is not None and "window" in signal.values:
-        most = min(most, points.points * (1 if "at_least" in signal.values else LATEST))
-    return max(most, points.absent)
+    return max(min(points.cap, points.points * _most_amount(signal)), points.absent)
+
+
+def _most_amount(signal: Struct | None) -> float:
+    """An upper bound of the amount of a signal."""
+    if signal is None or signal.broken or "amount" in signal.values:
+        return math.inf
+    if "at_least" in signal.values:
+        return 1.0
+    return min(most_counted(signal), LATEST if "window" in signal.values else math.inf)
 
 
 def _check_grades(card: Scorecard, struct: Struct, report: Report) -> None:

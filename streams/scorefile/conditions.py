@@ -22,7 +22,7 @@ from streams.scoring.conditions import PatternError, compile_condition
 from streams.scoring.scorecard import Condition, Group, Test
 from streams.yamlfile.containers import list_of, move_out
 from streams.yamlfile.kinds import BOOLEAN, PATH, TEXT, Field, Kind, nearest
-from streams.yamlfile.source import in_quotes
+from streams.yamlfile.source import in_quotes, spell
 from streams.yamlfile.tree import Node, Report
 
 GROUPS: dict[str, Literal["all", "any", "none"]] = {"all": "all", "any": "any", "none": "none"}
@@ -81,6 +81,8 @@ def _where(node: Node, report: Report) -> Condition | None:
         return None
     if _has_separate_parts(node, report):
         return None
+    for key, value in node.repeated:
+        _where_entry(key, value, report)
     return _combined("all", [_where_entry(key, value, report) for key, value in node.value.items()])
 
 
@@ -112,6 +114,8 @@ def _test(path: str, node: Node, report: Report) -> Condition | None:
         return None if value is None else Test(path, "equals", value)
     if _has_separate_parts(node, report):
         return None
+    for key, value in node.repeated:
+        _operation(path, key, value, report)
     return _combined("all", [_operation(path, key, value, report) for key, value in node.value.items()])
 
 
@@ -144,11 +148,19 @@ def _operator_remedy(path: str, operator: str, node: Node) -> str:
     if operator.casefold() in ("like", "ilike") and isinstance(node.value, str) and node.value.strip("%_"):
         return f"write `{without_wildcards(path.rpartition('.')[2], 'like', node.value)}`"
     nearby = nearest(operator, (*OPERATORS, *GROUPS), OPERATORS_ELSEWHERE)
-    inner = [str(key.value) for key in node.value] if isinstance(node.value, dict) else []
-    if not path and inner and nearby.startswith("use one of") and all(key in (*OPERATORS, *GROUPS) for key in inner):
-        shown = ", ".join(f"{key}: …" for key in inner)
-        return f"write `{{{shown}}}` in its place: the trait is the one under `trait`"
+    repeated = not path or operator in (path, path.rpartition(".")[2])
+    if nearby.startswith("use one of") and repeated and (inner := _inner_test(node)):
+        above = "the path is the one above" if path else "the trait is the one under `trait`"
+        return f"write `{inner}` in its place: {above}"
     return between_remedy(operator, node) or nearby
+
+
+def _inner_test(node: Node) -> str:
+    """A test as it is written: a value, or operators; empty for anything else."""
+    if not isinstance(node.value, dict):
+        return spell(node.value) if isinstance(node.value, str | int | float) else ""
+    known = all(key.value in (*OPERATORS, *GROUPS) for key in node.value)
+    return f"{{{', '.join(f'{key.value}: …' for key in node.value)}}}" if node.value and known else ""
 
 
 def _is_several(operator: str, node: Node, report: Report) -> bool:

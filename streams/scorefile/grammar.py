@@ -22,8 +22,8 @@ from streams.scorefile.remedies import (
 )
 from streams.scorefile.timed import AT_LEAST, BLOCK, BLOCK_WORDS, HALF_LIFE, STATES_WORDS, WINDOW
 from streams.scoring.scorecard import Points
-from streams.yamlfile.containers import list_of, named, placed, struct_of
-from streams.yamlfile.kinds import BOOLEAN, CAP, NAME, NUMBER, VERSION, Field, Kind, Struct
+from streams.yamlfile.containers import list_of, named, struct_of
+from streams.yamlfile.kinds import BOOLEAN, CAP, NAME, NUMBER, VERSION, Field, Kind, Struct, placed
 from streams.yamlfile.tree import Node, Report
 
 
@@ -173,7 +173,7 @@ _CARD_WORDS = {
         default="every lead",
     ),
     "shadow": Field(BOOLEAN, "Whether it is only tried: it scores leads and sends no alerts.", default="`false`"),
-    "points": Field(named(NAME, _POINTS), "The points of each signal.", default="no signal has points"),
+    "points": Field(named(kinds.REFERENCE, _POINTS), "The points of each signal.", default="no signal has points"),
     "categories": Field(
         named(kinds.CATEGORY_NAME, _CATEGORY),
         "Subscores with bounds of their own.",

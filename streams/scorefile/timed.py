@@ -7,7 +7,7 @@ from typing import Any, Final
 from streams.scorefile import kinds
 from streams.scoring.counting import LATEST
 from streams.scoring.scorecard import Block
-from streams.yamlfile.containers import named, placed, struct_of
+from streams.yamlfile.containers import named, struct_of
 from streams.yamlfile.kinds import (
     DURATION_PATTERN,
     NAME,
@@ -16,6 +16,7 @@ from streams.yamlfile.kinds import (
     Kind,
     Struct,
     duration_ms,
+    placed,
     require,
     scalar_of,
     text_of,

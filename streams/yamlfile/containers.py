@@ -9,7 +9,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from streams.yamlfile.kinds import NAME_PATTERN, Field, Item, Kind, Struct, free_name, nearest
+from streams.yamlfile.kinds import NAME_PATTERN, Field, Item, Kind, Struct, accepts, free_name, nearest
 from streams.yamlfile.source import JOINED, SMART_QUOTES, spell
 from streams.yamlfile.tree import Node, Report
 
@@ -19,13 +19,6 @@ _MAX_CHARS = 1000
 _PAIR = re.compile(r"([\w-]+) *(?:=|:|;|\uff1a|->|=>) *([-+]?[\d.]+)")
 _BETWEEN_ITEMS = re.compile(r"[,;|]|(?:^|\s)(?:--+|[\u2013\u2014\u2022\u25cf\u25aa\xb7])\s")
 """Signs between several values in one text, or before each."""
-
-
-def accepts(kind: Kind, node: Node) -> bool:
-    """Whether a kind reads a value without a mistake."""
-    trial = Report()
-    kind.read(node, trial)
-    return not trial.mistakes
 
 
 def list_of(kind: Kind, or_one: bool = False) -> Kind:
@@ -141,6 +134,8 @@ def named(key_kind: Kind, kind: Kind, at_least: int = 0) -> Kind:
             report.add(first, f"{first} is a key, and a name belongs here", remedy)
             return None
         read_items = [(key_kind.read(k, report), Item(k, kind.read(v, report))) for k, v in node.value.items()]
+        for _, value in node.repeated:
+            kind.read(value, report)
         return {name: item for name, item in read_items if name is not None}
 
     schema: dict[str, Any] = {"type": "object", "propertyNames": key_kind.schema, "additionalProperties": kind.schema}
@@ -188,6 +183,7 @@ def struct_of(
         struct, before = Struct(node), len(report.mistakes)
         entries = _report_outdented(struct, fields, node.value, report)
         remedies = [_read_field(struct, fields, synonyms, entry, report) for entry in entries]
+        _check_repeated(node, fields, report)
         for name, known in fields.items():
             if known.required and name not in struct.nodes:
                 inside = any(
@@ -204,6 +200,12 @@ def struct_of(
     required = [name for name, each in fields.items() if each.required]
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return Kind(read, schema | ({"required": required} if required else {}), example, about)
+
+
+def _check_repeated(node: Node, fields: Mapping[str, Field], report: Report) -> None:
+    for key, value in node.repeated:
+        if key.value in fields:
+            fields[str(key.value)].kind.read(value, report)
 
 
 def _report_outdented(
@@ -293,8 +295,3 @@ def _read_field(
 def _means_none(node: Node) -> bool:
     text = node.raw.casefold()
     return (node.value is None and not text.startswith("#")) or text in _NONE
-
-
-def placed(kind: Kind) -> Kind:
-    """The same value type, read as an Item, for names that must exist elsewhere in the file."""
-    return Kind(lambda node, report: Item(node, kind.read(node, report)), kind.schema, kind.example, kind.about)

@@ -89,6 +89,18 @@ class Struct:
         return self.values.get(key, default)
 
 
+def accepts(kind: Kind, node: Node) -> bool:
+    """Whether a kind reads a value without a mistake."""
+    trial = Report()
+    kind.read(node, trial)
+    return not trial.mistakes
+
+
+def placed(kind: Kind) -> Kind:
+    """The same value type, read as an Item, for names that must exist elsewhere in the file."""
+    return Kind(lambda node, report: Item(node, kind.read(node, report)), kind.schema, kind.example, kind.about)
+
+
 def nearest(name: str, known: Collection[str], synonyms: Mapping[str, str] = MappingProxyType({})) -> str:
     """The remedy for an unknown name; ``synonyms`` are names from elsewhere, with what to write instead."""
     plain = re.sub(r"[ -]+", "_", name[:64].strip().casefold())

@@ -12,7 +12,7 @@ from streams.yamlfile.compose import MAX_DEPTH, MAX_NODES, LimitError, compose
 from streams.yamlfile.scalars import plain_value, typed_value
 from streams.yamlfile.source import INVISIBLE, JOINED, KEY, ODD_SPACES, Source, describe_char, describe_joint, in_quotes
 from streams.yamlfile.syntax import find_missing_colon, find_syntax_mistake
-from streams.yamlfile.tree import Mistake, Node, Report
+from streams.yamlfile.tree import Mistake, Node, Report, join
 
 MAX_CHARS = 1_000_000
 _LISTABLE = {
@@ -64,11 +64,13 @@ class _Builder:
         if str(node.tag) not in {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}:
             self.report.add(here, f"the tag `{node.tag}` is not allowed", "remove the tag")
         if isinstance(node, MappingNode):
-            return Node(line, column, self.mapping(node, depth))
+            entries, repeated = self.mapping(node, depth)
+            return Node(line, column, entries, repeated=tuple(repeated))
         return Node(line, column, [self.build(item, depth + 1) for item in node.value])
 
-    def mapping(self, node: MappingNode, depth: int) -> dict[Node, Node]:
+    def mapping(self, node: MappingNode, depth: int) -> tuple[dict[Node, Node], list[tuple[Node, Node]]]:
         entries: dict[Node, Node] = {}
+        repeated: list[tuple[Node, Node]] = []
         inherited: dict[str, tuple[Node, Node]] = {}
         lines: dict[str, int] = {}
         another = False  # whether another item of a list begins with the same key, without a dash
@@ -91,18 +93,25 @@ class _Builder:
                 continue
             if name in lines:
                 another = name == str(next(iter(entries)).value)
-                message = f"{key} is a duplicate of line {lines[name]}"
-                self.report.add(key, message, self.duplicate_remedy(name, value, entries))
+                repeated += self.report_duplicate(key, value, entries)
                 continue
             lines[name] = key.line
             entries[key] = value
-        return {**dict(entry for name, entry in inherited.items() if name not in lines), **entries}
+        return {**dict(entry for name, entry in inherited.items() if name not in lines), **entries}, repeated
 
-    def duplicate_remedy(self, name: str, second: Node, before: dict[Node, Node]) -> str:
-        if name not in _LISTABLE and "." not in name:
-            first_value = next(value for key, value in before.items() if key.value == name)
-            if _can_join(first_value, second):
-                return "keep one of the two, or put the contents of both into one"
+    def report_duplicate(self, key: Node, value: Node, before: dict[Node, Node]) -> list[tuple[Node, Node]]:
+        """Report a key that is there already; returns it with contents that the first one cannot take."""
+        name = str(key.value)
+        first_key, first = next(entry for entry in before.items() if entry[0].value == name)
+        joined = name not in _LISTABLE and "." not in name and join(first, value)
+        message = f"{key} is a duplicate of line {first_key.line}"
+        self.report.add(key, message, self.duplicate_remedy(name, joined, before))
+        alike = isinstance(value.value, dict | list) and type(value.value) is type(first.value)
+        return [(key, value)] if alike and not joined else []
+
+    def duplicate_remedy(self, name: str, joined: bool, before: dict[Node, Node]) -> str:
+        if joined:
+            return "keep one of the two, or put the contents of both into one"
         remedy = f"keep one of the two{_LISTABLE.get(name, _EITHER if '.' in name else '')}"
         above, last = next(reversed(before.items()))
         if isinstance(last.value, list) and last.line > above.line:
@@ -262,16 +271,6 @@ _CONTROLS = {"b": "a backspace", "a": "a bell", "f": "a form feed", "v": "a vert
 
 def _merged(node: Node) -> dict[str, tuple[Node, Node]]:
     return {str(key.value): (key, value) for key, value in node.value.items()} if isinstance(node.value, dict) else {}
-
-
-def _can_join(first: Node, second: Node) -> bool:
-    """Whether two mappings have no name in common, or two lists have no numbers, so that one can hold both."""
-    if isinstance(first.value, dict) and isinstance(second.value, dict):
-        names = {key.value for key in first.value}
-        return bool(names and second.value) and names.isdisjoint(key.value for key in second.value)
-    if isinstance(first.value, list) and isinstance(second.value, list):
-        return not any(isinstance(item.value, int | float) for item in (*first.value, *second.value))
-    return False
 
 
 def _is_empty(node: YamlNode) -> bool:

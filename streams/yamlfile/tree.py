@@ -30,6 +30,8 @@ class Node:
     """The quote around a scalar; empty for a plain one."""
     folded: bool = False
     """Whether a plain scalar goes over several lines."""
+    repeated: tuple[tuple[Node, Node], ...] = ()
+    """Entries of a mapping whose key is there already, with contents that are worth a check."""
 
     def __str__(self) -> str:
         """The value as quoted in messages."""
@@ -71,3 +73,17 @@ class Report:
     def summary(self) -> list[Mistake]:
         """The mistakes in the order of the file, without duplicates."""
         return sorted({self.unreadable.get((each.line, each.column), each) for each in self.mistakes})
+
+
+def join(first: Node, second: Node) -> bool:
+    """Join two mappings that have no name in common, or two lists without numbers; False for others."""
+    if isinstance(first.value, dict) and isinstance(second.value, dict):
+        names = {key.value for key in first.value}
+        joins = bool(names and second.value) and names.isdisjoint(key.value for key in second.value)
+        first.value.update(second.value if joins else {})
+        return joins
+    if isinstance(first.value, list) and isinstance(second.value, list):
+        joins = not any(isinstance(item.value, int | float) for item in (*first.value, *second.value))
+        first.value.extend(second.value if joins else ())
+        return joins
+    return False

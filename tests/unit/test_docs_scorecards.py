@@ -20,8 +20,7 @@ from streams.scoring.conditions import OPERATORS
 from streams.scoring.rules import Rules
 from streams.units import UNITS_MS
 from streams.yamlfile import kinds as basic
-from streams.yamlfile.containers import accepts
-from streams.yamlfile.kinds import Field, Kind
+from streams.yamlfile.kinds import Field, Kind, accepts
 from streams.yamlfile.tree import Node
 
 PAGE = (Path(__file__).parents[2] / "docs/scorecards.md").read_text()
