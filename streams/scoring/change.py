@@ -12,7 +12,7 @@ from typing import NamedTuple
 from streams.scoring.crossing import MARGIN, bound_next_change, flips
 from streams.scoring.lead import Lead
 from streams.scoring.rules import MEMORY, CardRule, Rules
-from streams.scoring.rules_change import RulesChange, Undo, settle_change
+from streams.scoring.rules_change import RulesChange, Undo, leave_lost_stages, lost_stages, settle_change
 from streams.scoring.score import Reading, read
 from streams.scoring.scorecard import Scorecard
 from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
@@ -30,7 +30,7 @@ class LeadChange(NamedTuple):
     """The stages that the lead is in under the old rules, as ``scorecard/stage``."""
     inside_after: frozenset[str]
     transitions: list[Transition]
-    """What the change alone causes. A stage that is removed is left without a transition."""
+    """What the change alone causes."""
 
 
 class FitCache:
@@ -70,6 +70,7 @@ class Change:
         self._old_keys, self._new_keys = _stage_keys(old), _stage_keys(new)
         self._old_fits, self._new_fits = FitCache(old), FitCache(new)
         self._same_scores = _same_scores(old, new)
+        self._loses_stages = bool(lost_stages(old, new))
 
     def apply(self, lead_id: str, lead: Lead, now_ms: int) -> LeadChange:
         """Change the rules of a lead at ``now_ms``, or at its own clock if that is later. Changes ``lead``."""
@@ -85,12 +86,13 @@ class Change:
             card.name: before[card.name] if card.name in self._same_scores else read(card, lead, at_ms)
             for card in self.new.cards
         }
-        if self._undo is not None:
+        if self._undo is not None or self._loses_stages:
             lead.clock = at_ms
-            transitions = settle_change(RulesChange(self.old, self.new, at_ms, undo=self._undo), lead_id, lead)
-            return LeadChange(lead_id, at_ms, before, after, inside_before, _inside(self._new_keys, lead), transitions)
-        changes = any(_any_flips(card, lead, after[card.name], at_ms) for card in self.new.cards)
-        transitions = settle(self.new, lead_id, lead, at_ms, SCORECARD) if changes else []
+            change = RulesChange(self.old, self.new, at_ms, undo=self._undo)
+            transitions = leave_lost_stages(change, lead_id, lead) + settle_change(change, lead_id, lead)
+        else:
+            changes = any(_any_flips(card, lead, after[card.name], at_ms) for card in self.new.cards)
+            transitions = settle(self.new, lead_id, lead, at_ms, SCORECARD) if changes else []
         inside_after = _inside(self._new_keys, lead)
         return LeadChange(lead_id, at_ms, before, after, inside_before, inside_after, transitions)
 

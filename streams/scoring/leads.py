@@ -11,7 +11,7 @@ from streams.scoring.interface import Batch
 from streams.scoring.lead import Erased, Latch, Lead, Redirect, State
 from streams.scoring.outcome import Crossing, Forward, Outcome
 from streams.scoring.rules import Rules
-from streams.scoring.rules_change import RulesChange, pass_time, settle_change
+from streams.scoring.rules_change import RulesChange, leave_lost_stages, pass_time, settle_change
 from streams.scoring.score import read
 from streams.scoring.stages import DECAY, Transition, advance, note_calm, settle
 from streams.scoring.stored import decode, encode
@@ -134,7 +134,8 @@ class Leads:
         if self.change is None:
             self.note_transitions(lead_id, lead, settle(self.rules, lead_id, lead, lead.clock, DECAY), None)
             return
-        self.note_transitions(lead_id, lead, pass_time(self.change, lead_id, lead), None, self.change.old)
+        for decide in (pass_time, leave_lost_stages):
+            self.note_transitions(lead_id, lead, decide(self.change, lead_id, lead), None, self.change.old)
         self.note_transitions(lead_id, lead, settle_change(self.change, lead_id, lead), None)
 
     def _bounds(self, lead: Lead, now_ms: int) -> list[tuple[float, float, float]]:

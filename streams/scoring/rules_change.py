@@ -64,17 +64,61 @@ def pass_time(change: RulesChange, lead_id: str, lead: Lead) -> list[Transition]
     return transitions
 
 
+def lost_stages(old: Rules, new: Rules) -> list[tuple[CardRule, StageRule, bool]]:
+    """The stages that are removed (True), or whose alerts are (False), with their old rules."""
+    kept = {rule.key: rule.alerts for card in new.cards for rule in card.stages}
+    rules = [(card, rule) for card in old.cards for rule in card.stages]
+    lost = [each for each in rules if each[1].key not in kept or (each[1].alerts and not kept[each[1].key])]
+    return [(card, rule, rule.key not in kept) for card, rule in lost]
+
+
+def leave_lost_stages(change: RulesChange, lead_id: str, lead: Lead) -> list[Transition]:
+    """Tell receivers that a lead leaves the stages of which they will not hear again; it leaves those that are removed.
+
+    In a stage that is only without alerts from now on, the lead stays, and ``was_withdrawn`` is true.
+    """
+    transitions = []
+    for card, rule, is_removed in lost_stages(change.old, change.new):
+        latch = lead.latches.get(rule.key)
+        if latch is None or not latch.inside or not (is_removed or _holds(latch, change)):
+            continue
+        before = latch.row()
+        lead.forget_derived()
+        previous = read(card, lead, lead.clock - 1).exact
+        transitions.append(flip_latch(rule, lead_id, lead, lead.clock, change.cause, previous))
+        if not is_removed:
+            lead.latches[rule.key] = Latch(*before)
+            lead.latches[rule.key].silent = True
+        lead.forget_derived()
+    return transitions
+
+
+def _holds(latch: Latch, change: RulesChange) -> bool:
+    """Whether receivers hold a lead as inside, and may be told otherwise."""
+    return not latch.silent and not change.quiet
+
+
+def was_withdrawn(latch: Latch) -> bool:
+    """Whether receivers were told that a lead left a stage because it lost its alerts, but the lead is still inside."""
+    return latch.inside and latch.silent and latch.published_at == latch.since
+
+
 def settle_change(change: RulesChange, lead_id: str, lead: Lead) -> list[Transition]:
-    """Decide every stage of a lead by the new rules, at its clock."""
+    """Decide every stage of a lead by the new rules, at its clock, after ``leave_lost_stages``."""
+    withdrawn = [latch for latch in lead.latches.values() if was_withdrawn(latch)]
     transitions = [] if change.undo is None else _undo(change, change.undo, lead_id, lead)
-    return transitions + settle(change.new, lead_id, lead, lead.clock, change.cause)
+    transitions += settle(change.new, lead_id, lead, lead.clock, change.cause)
+    for latch in withdrawn:
+        latch.silent &= latch.inside  # a rollback may tell receivers of an entry, because they were told of the leaving
+    return transitions
 
 
 def _undo(change: RulesChange, undo: Undo, lead_id: str, lead: Lead) -> list[Transition]:
     """Take back the transitions that the undone publications alone caused.
 
     A stage that was entered since then is left, unless the lead would enter it now. A stage that a change of the
-    scorecards made it leave is entered again, if the lead would have stayed inside.
+    scorecards made it leave is entered again, if the lead would have stayed inside. If a stage lost its alerts,
+    receivers are told again that the lead is inside.
     """
     transitions = []
     for card in change.new.cards:
@@ -86,8 +130,14 @@ def _undo(change: RulesChange, undo: Undo, lead_id: str, lead: Lead) -> list[Tra
             is_undone = latch.since >= undo.since_ms if latch.inside else _was_left_by(latch, undo)
             if is_undone and latch.inside and not _would_flip(card, rule, lead, reading, False):
                 transitions.append(_leave(change, card, rule, lead_id, lead))
-            elif is_undone and not latch.inside and not _would_flip(card, rule, lead, reading, True):
+            elif not (is_undone or was_withdrawn(latch)) or _would_flip(card, rule, lead, reading, True):
+                continue
+            elif not latch.inside:
                 transitions += _enter_again(change, card, rule, lead_id, lead)
+            elif was_withdrawn(latch) and rule.alerts and not change.quiet:
+                latch.inside = False
+                previous = read(card, lead, lead.clock - 1).exact
+                transitions.append(flip_latch(rule, lead_id, lead, lead.clock, change.cause, previous, False))
     return transitions
 
 

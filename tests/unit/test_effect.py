@@ -84,10 +84,10 @@ def test_a_higher_bound_lets_leads_leave() -> None:
     assert [one.lead_id for one in stage.first_left] == ["l1"]
 
 
-def test_a_removed_stage_is_left_without_an_alert() -> None:
+def test_a_removed_stage_is_left_with_alerts() -> None:
     effect = effect_of(with_stages(), 3, 4)
-    assert shape(effect.cards["card"].stages["hot"]) == (2, 0, 0, 2, {}, 0)
-    assert effect.alerts == 0
+    assert shape(effect.cards["card"].stages["hot"]) == (2, 0, 0, 2, {"left": 2}, 0)
+    assert effect.alerts == 2
 
 
 def test_a_stage_without_handoff_sends_nothing() -> None:
