@@ -7,14 +7,16 @@ the same as those of the live run. An export has no such places; a forwarded rec
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.backtest.records import Forwarded, LogRecord, Unreadable, origin_of
-from app.backtest.shard_replay import Question, RulesChanges, ShardReplay, keep_rules, made_here
+from app.backtest.shard_replay import Question, ShardReplay, made_here
 from streams.environment import Environment
+from streams.events.changes import decode_change, find_change
 from streams.events.controls import decode_control
 from streams.events.records import KIND_HEADER
 from streams.scoring.event import Join
@@ -23,15 +25,13 @@ from streams.scoring.score import Standing
 from streams.scoring.stages import Transition
 
 
-class Replay:
+class Replay(ABC):
     """The shards of one scorecard file."""
 
-    def __init__(
-        self, rules: Rules, env: Environment, unreadable: Unreadable, changes: RulesChanges = keep_rules
-    ) -> None:
-        """``changes`` finds the records at which the rules change."""
+    def __init__(self, rules: Rules, env: Environment, unreadable: Unreadable) -> None:
+        """Start empty."""
         self.rules = rules
-        self.shards = [ShardReplay(p, rules, env, unreadable, changes) for p in range(env.partitioner.partitions)]
+        self.shards = [ShardReplay(p, rules, env, unreadable) for p in range(env.partitioner.partitions)]
         self._partitioner = env.partitioner
 
     def ask(self, questions: Iterable[Question]) -> None:
@@ -39,11 +39,11 @@ class Replay:
         for question in sorted(questions, key=lambda question: question.at_ms):
             self.shards[self._partitioner(question.lead_id)].ask(question)
 
-    def take_records(self, partition: int, records: Sequence[Any]) -> None:
+    @abstractmethod
+    async def take_records(self, partition: int, records: Sequence[Any]) -> None:
         """Score the next records of a partition, as far as possible."""
-        raise NotImplementedError
 
-    def finish(self, end_ms: int) -> None:
+    async def finish(self, end_ms: int) -> None:
         """Score the rest, and let time pass until the end."""
         for shard in self.shards:
             shard.answer_rest()
@@ -54,7 +54,7 @@ class Replay:
         """Every transition; those of one lead are in order."""
         return (transition for shard in self.shards for transition in shard.transitions)
 
-    def answer(self, number: int, lead_id: str) -> list[Standing] | None:
+    def answer(self, number: int, lead_id: str) -> dict[str, Standing] | None:
         """The answer to a question about a lead."""
         return self.shards[self._partitioner(lead_id)].answers.get(number)
 
@@ -72,7 +72,7 @@ class ExportReplay(Replay):
         self._joined: dict[bytes, bytes] = {}
         """Id -> the id that it was joined to."""
 
-    def take_records(self, partition: int, records: Sequence[Any]) -> None:
+    async def take_records(self, partition: int, records: Sequence[Any]) -> None:
         """Score records; what they forward comes before the next record of its lead."""
         shard = self.shards[partition]
         for piece in self._pieces(records):
@@ -120,49 +120,53 @@ class LogReplay(Replay):
     """Scores ``lead-events``."""
 
     def __init__(
-        self,
-        rules: Rules,
-        env: Environment,
-        unreadable: Unreadable,
-        starts: Mapping[int, int],
-        end_ms: int,
-        changes: RulesChanges = keep_rules,
+        self, rules: Rules, env: Environment, unreadable: Unreadable, starts: Mapping[int, int], end_ms: int
     ) -> None:
-        """``starts`` are the first offsets of the log; later arrivals than ``end_ms`` are left out."""
-        super().__init__(rules, env, unreadable, changes)
+        """``starts`` are the first offsets of the log; later arrivals than ``end_ms`` are left out.
+
+        ``open`` must be awaited first.
+        """
+        super().__init__(rules, env, unreadable)
         self._starts = starts
         self._end_ms = end_ms
         self._pending = [Pending() for _ in self.shards]
-        for shard in self.shards:
-            shard.done = starts[shard.partition]
 
-    def take_records(self, partition: int, records: Sequence[Any]) -> None:
+    async def open(self) -> None:
+        """Begin each shard with the scorecards in force at its first offset.
+
+        Raises:
+            Mismatch: this version of Leadglow cannot read them.
+        """
+        for shard in self.shards:
+            await shard.open(self._starts[shard.partition])
+
+    async def take_records(self, partition: int, records: Sequence[Any]) -> None:
         """Take the next records of a partition, and score those that wait for no other partition."""
         self._pending[partition].records.extend(records)
-        self._score_pending()
+        await self._score_pending()
 
-    def finish(self, end_ms: int) -> None:
+    async def finish(self, end_ms: int) -> None:
         """Score the rest, and let time pass until the end."""
         for pending in self._pending:
             pending.ended = True
-        self._score_pending()
-        super().finish(end_ms)
+        await self._score_pending()
+        await super().finish(end_ms)
 
-    def _score_pending(self) -> None:
-        while any([self._score_partition(p) for p in range(len(self.shards))]) or self._score_as_read():  # noqa: C419
+    async def _score_pending(self) -> None:
+        while any([await self._score_partition(p) for p in range(len(self.shards))]) or await self._score_as_read():
             pass
 
-    def _score_as_read(self) -> bool:
+    async def _score_as_read(self) -> bool:
         """At the end, score a record that waits for one that never comes, as the log has it."""
         if not all(pending.ended for pending in self._pending):
             return False
         for shard, pending in zip(self.shards, self._pending, strict=True):
             if pending.records:
-                self._score(shard, [record := pending.records.popleft()], record.offset)
+                await self._score(shard, [record := pending.records.popleft()], record.offset)
                 return True
         return False
 
-    def _score_partition(self, partition: int) -> bool:
+    async def _score_partition(self, partition: int) -> bool:
         """Score pending records up to the first that waits for another partition; returns whether there were any."""
         shard, records = self.shards[partition], self._pending[partition].records
         ready: list[Any] = []
@@ -173,7 +177,7 @@ class LogReplay(Replay):
             if origin is not None and self._is_awaited(origin):
                 if through < shard.done:
                     break
-                self._score(shard, ready, through)  # it may wait for one of these
+                await self._score(shard, ready, through)  # it may wait for one of these
                 ready = []
                 continue
             through = records.popleft().offset
@@ -181,12 +185,18 @@ class LogReplay(Replay):
                 record = self._replace_record(record, origin)
             if record is not None:
                 ready.append(record)
-        self._score(shard, ready, through)
+        await self._score(shard, ready, through)
         return len(records) < before
 
-    def _score(self, shard: ShardReplay, records: Sequence[Any], through: int) -> None:
+    async def _score(self, shard: ShardReplay, records: Sequence[Any], through: int) -> None:
         """Score records, and note that the shard has scored all up to the offset ``through``."""
-        shard.score_records([record for record in records if record.timestamp <= self._end_ms])
+        records = [record for record in records if record.timestamp <= self._end_ms]
+        while (at := find_change(records)) < len(records):
+            shard.score_records(records[:at])
+            if (change := decode_change(records[at])) is not None:
+                await shard.change_scorecards(records[at], change)
+            records = records[at + 1 :]
+        shard.score_records(records)
         shard.done = max(shard.done, through + 1)
 
     def _is_awaited(self, origin: Forwarded) -> bool:

@@ -143,7 +143,7 @@ def _outcomes_view(run: CardRun, target: str | None) -> View:
     base = sum(won) / len(won)
     names = [rule.stage.name for rule in run.card.stages]
     inside = [
-        each.stage is not None and target is not None and names.index(each.stage) >= names.index(target)
+        target is not None and each.stage in names and names.index(each.stage) >= names.index(target)
         for each in run.predictions
     ]
     by_name = Counter(each.name for each in run.predictions)

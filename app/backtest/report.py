@@ -12,6 +12,7 @@ from app.backtest.measure import View
 from app.backtest.plots import Bar, Mark, draw_bars
 from app.backtest.records import EventSource
 from app.backtest.session import Findings, Order
+from streams.scoring.rules import Rules
 from streams.scoring.stages import Transition
 from streams.shard.alert import rfc3339
 
@@ -31,12 +32,18 @@ METHOD: Final = (
 
 def describe(findings: Findings, order: Order, source: EventSource, names: tuple[str, str], seconds: float) -> View:
     """Everything about a backtest, as JSON has it; ``names`` are those of the two files."""
-    against = None
+    against: View | None = None
     if order.against is not None:
-        against = {"file": names[1], "version": order.against.version, "scorecards": findings.against}
+        against = {
+            "file": names[1],
+            "version": order.against.version,
+            "publications": _describe_log(order.against, order, findings),
+            "scorecards": findings.against,
+        }
     return {
         "file": names[0],
         "version": order.rules.version,
+        "publications": _describe_log(order.rules, order, findings),
         "input": source.name,
         "from": rfc3339(findings.from_ms),
         "to": rfc3339(findings.to_ms),
@@ -55,6 +62,16 @@ def describe(findings: Findings, order: Order, source: EventSource, names: tuple
         "agreement": findings.agreement,
         "alerts": [_alert(transition) for transition in findings.alerts],
     }
+
+
+def _describe_log(rules: Rules, order: Order, findings: Findings) -> str:
+    """How a file was used across the publications in the log; empty if there is none."""
+    if not findings.publications:
+        return ""
+    count = f"{findings.publications} publication{'s' if findings.publications > 1 else ''}"
+    if order.follows_log(rules):
+        return f"the log holds {count}; the scorecards changed at the same places"
+    return f"the log holds {count}; this file was used throughout"
 
 
 def _alert(t: Transition) -> View:
@@ -78,6 +95,8 @@ def summary_lines(result: View) -> list[str]:
         f"{result['events']:,} events of {result['leads']:,} leads, {result['from'][:10]} to {result['to'][:10]}, "
         f"in {result['seconds']:g} s"
     ]
+    if result["publications"]:
+        lines.append(result["publications"])
     unreadable = result["unreadable"]
     if unreadable["count"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in unreadable["reasons"].items())

@@ -10,7 +10,6 @@ from app.backtest.outcomes import OutcomeFinder, Verdict
 from app.backtest.shard_replay import Question
 from streams.scoring.fit import UNIT
 from streams.scoring.rules import CardRule
-from streams.scoring.score import Standing
 from streams.units import DAY_MS
 
 LEADS = 5000
@@ -38,8 +37,9 @@ class Result:
         self.transitions = [t for t in self._all if from_ms <= t.at_ms <= to_ms]
         self.lead_ids: list[str] = []
         """The leads at the end, without ids that were merged into others."""
-        self._scores: list[list[float]] = [[] for _ in self.rules.cards]
-        self._stages: list[list[str | None]] = [[] for _ in self.rules.cards]
+        self.publications = len(set[int]().union(*(shard.publications for shard in replay.shards)))
+        self._final: dict[str, dict[str, tuple[float, str | None]]] = {card.name: {} for card in self.rules.cards}
+        """Scorecard -> lead id -> score and stage at the end."""
         self._read_leads()
 
     def _read_leads(self) -> None:
@@ -48,33 +48,31 @@ class Result:
             for first in range(0, len(lead_ids), LEADS):
                 found = shard.standings(lead_ids[first : first + LEADS], self.to_ms)
                 self.lead_ids += found
-                for standings in found.values():
-                    for i, standing in enumerate(standings):
-                        self._scores[i].append(standing.score.exact / UNIT)
-                        self._stages[i].append(standing.stage)
+                for lead_id, standings in found.items():
+                    for name, standing in standings.items():
+                        if name in self._final:
+                            self._final[name][lead_id] = standing.score.exact / UNIT, standing.stage
 
     def run_of(self, card: CardRule) -> CardRun:
         """What there is to measure of a scorecard."""
-        i = self.rules.cards.index(card)
+        final = self._final[card.name].values()
         mine = [t for t in self.transitions if t.card == card.name]
         return CardRun(
             card,
             self.from_ms,
             self.to_ms,
             mine,
-            self._scores[i],
-            self._stages[i],
+            [score for score, _ in final],
+            [stage for _, stage in final],
             self._days_to_qualify(card),
-            self._predictions(i, card),
+            self._predictions(card),
         )
 
     def side_of(self, card: CardRule) -> Side:
         """The same for a comparison with another scorecard."""
-        i = self.rules.cards.index(card)
-        final = dict(zip(self.lead_ids, zip(self._scores[i], self._stages[i], strict=True), strict=True))
         entered = self._first_entries(card)
         inside = frozenset(lead_id for lead_id, at_ms in entered.items() if self.from_ms <= at_ms <= self.to_ms)
-        return Side(target_stage(card), final, inside)
+        return Side(target_stage(card), self._final[card.name], inside)
 
     def _first_entries(self, card: CardRule) -> dict[str, int]:
         """When each lead, by its final id, entered the target stage for the first time."""
@@ -94,12 +92,12 @@ class Result:
                 days.append(max(at_ms - first_ms, 0) / DAY_MS)
         return days
 
-    def _predictions(self, i: int, card: CardRule) -> list[Prediction]:
+    def _predictions(self, card: CardRule) -> list[Prediction]:
         entered = self._first_entries(card)
         found = []
         for (lead_id, verdict), question in zip(self._verdicts.items(), self._questions, strict=True):
             answer = self._replay.answer(question.number, question.lead_id)
-            standing: Standing | None = answer[i] if answer else None
+            standing = answer.get(card.name) if answer else None
             score = standing.score.exact / UNIT if standing else 0.0
             before = lead_id in entered and entered[lead_id] < verdict.at_ms
             stage = standing.stage if standing else None

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.backtest.log_replay import ExportReplay, LogReplay, Replay
 from app.backtest.measure import View, measure_agreement, measure_card
 from app.backtest.outcomes import LOST, WON, OutcomeFinder
 from app.backtest.records import EventSource, Unreadable
 from app.backtest.result import Result
-from app.backtest.shard_replay import RulesChanges, keep_rules
 from streams.environment import Environment
 from streams.events.times import LAST_MS
 from streams.implementation import Implementation
 from streams.metrics import Metrics
+from streams.publishing.publications import OneVersion, Publications
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.stages import Transition
 from streams.store.memory import MemoryStore
@@ -33,8 +33,14 @@ class Order:
     capacity: int | None = None
     won: Sequence[str] = WON
     lost: Sequence[str] = LOST
-    changes: RulesChanges = keep_rules
-    """The changes of ``rules`` in the log."""
+    publications: Publications = field(default_factory=OneVersion)
+    """Those that the log refers to."""
+    in_force: str = ""
+    """The version in force at the end of the range. A file of this version changes with the log; any other does not."""
+
+    def follows_log(self, rules: Rules) -> bool:
+        """Whether the scorecards of a file change where they changed in the log."""
+        return rules.version == self.in_force
 
 
 @dataclass(slots=True)
@@ -51,6 +57,8 @@ class Findings:
     """The same by the other file, for each scorecard that it has, too."""
     agreement: dict[str, View]
     alerts: list[Transition]
+    publications: int
+    """Publications in the log that change the scorecards."""
 
 
 class NoEvents(Exception):
@@ -66,6 +74,7 @@ async def run_backtest(source: EventSource, order: Order, end_ms: int, progress:
 
     Raises:
         NoEvents: no event arrived in the range.
+        Mismatch: this version of Leadglow does not know a publication in the log, or cannot read it.
     """
     finder = OutcomeFinder(order.won, order.lost, order.from_ms or 0, LAST_MS if order.to_ms is None else order.to_ms)
     async for _, records in source.read():
@@ -77,38 +86,43 @@ async def run_backtest(source: EventSource, order: Order, end_ms: int, progress:
     to_ms = max(finder.last_ms, end_ms) if order.to_ms is None else order.to_ms
     verdicts = finder.first_verdicts()
     questions = finder.questions(verdicts.values())
-    replays = _make_replays(source, order, to_ms)
+    replays = await _make_replays(source, order, to_ms)
     for replay in replays:
         replay.ask(questions)
     async for partition, records in source.read():
         for replay in replays:
-            replay.take_records(partition, records)
+            await replay.take_records(partition, records)
         progress("Scoring", source.taken)
     results = []
     for replay in replays:
-        replay.finish(to_ms)
+        await replay.finish(to_ms)
         results.append(Result(replay, finder, from_ms, to_ms, verdicts, questions))
     return _compare(results, order, finder.inside)
 
 
-def _make_replays(source: EventSource, order: Order, to_ms: int) -> list[Replay]:
-    """A replay for each file. Only the first reports what cannot be read, and follows changes in the log."""
-    replays = [_make_replay(source, order, order.rules, to_ms, (source.unreadable, order.changes))]
+async def _make_replays(source: EventSource, order: Order, to_ms: int) -> list[Replay]:
+    """A replay for each file. Only the first reports what cannot be read."""
+    replays = [await _make_replay(source, order, order.rules, to_ms, source.unreadable)]
     if order.against is not None:
-        replays.append(_make_replay(source, order, order.against, to_ms, (Unreadable(), keep_rules)))
+        replays.append(await _make_replay(source, order, order.against, to_ms, Unreadable()))
     return replays
 
 
-def _make_replay(
-    source: EventSource, order: Order, rules: Rules, to_ms: int, noted: tuple[Unreadable, RulesChanges]
-) -> Replay:
-    unreadable, changes = noted
-    topics = Topics(lead_events=source.name if source.is_log else "event")
-    partitioner = Partitioner(source.partitions, hashed=order.implementation.murmur2)
-    env = Environment(MemoryStore(), topics, partitioner, Metrics(), "backtest", implementation=order.implementation)
-    if source.is_log:
-        return LogReplay(rules, env, unreadable, source.starts, to_ms, changes)
-    return ExportReplay(rules, env, unreadable)
+async def _make_replay(source: EventSource, order: Order, rules: Rules, to_ms: int, unreadable: Unreadable) -> Replay:
+    env = Environment(
+        MemoryStore(),
+        Topics(lead_events=source.name if source.is_log else "event"),
+        Partitioner(source.partitions, hashed=order.implementation.murmur2),
+        Metrics(),
+        "backtest",
+        implementation=order.implementation,
+        publications=order.publications if order.follows_log(rules) else OneVersion(),
+    )
+    if not source.is_log:
+        return ExportReplay(rules, env, unreadable)
+    replay = LogReplay(rules, env, unreadable, source.starts, to_ms)
+    await replay.open()
+    return replay
 
 
 def _compare(results: list[Result], order: Order, records: int) -> Findings:
@@ -121,7 +135,9 @@ def _compare(results: list[Result], order: Order, records: int) -> Findings:
             against[card.name] = measure_card(other.run_of(theirs), order.capacity)
             agreement[card.name] = measure_agreement(mine.side_of(card), other.side_of(theirs))
     alerts = sorted((t for t in mine.transitions if t.is_alert), key=lambda t: (t.at_ms, t.alert_id))
-    return Findings(mine.from_ms, mine.to_ms, records, len(mine.lead_ids), cards, against, agreement, alerts)
+    return Findings(
+        mine.from_ms, mine.to_ms, records, len(mine.lead_ids), cards, against, agreement, alerts, mine.publications
+    )
 
 
 def pair_cards(rules: Rules, other: Rules) -> list[tuple[CardRule, CardRule]]:

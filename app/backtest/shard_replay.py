@@ -6,21 +6,23 @@ end of the backtest. The transitions, their ids and times are those that a timer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from app.backtest.records import LogRecord, Unreadable
 from streams.environment import Environment
+from streams.events.changes import ScorecardsChange
 from streams.events.outgoing import Outgoing
+from streams.scoring.interface import LeadScorer
 from streams.scoring.lead import Lead, Redirect, State
 from streams.scoring.rules import Rules
-from streams.scoring.rules_change import RulesChange
 from streams.scoring.score import Standing
 from streams.scoring.stages import Transition
 from streams.shard.outbox import forward_records
 from streams.shard.position import Position
 from streams.shard.reader import Reader
+from streams.shard.scorecards import ShardScorecards
 from streams.transport.topics import partition_of
 
 PORTION: Final = 1000
@@ -40,41 +42,46 @@ class Question:
     number: int
 
 
-RulesChanges = Callable[[Sequence[Any]], Sequence[tuple[int, Rules]]]
-"""(index, rules): the rules that hold from the record with this index on."""
-
-
-def keep_rules(records: Sequence[Any]) -> Sequence[tuple[int, Rules]]:
-    """The rules changes among records of the log: none, the file of the backtest holds from the first to the last."""
-    return ()
-
-
 class ShardReplay:
     """The leads of one partition in memory."""
 
-    def __init__(
-        self, partition: int, rules: Rules, env: Environment, unreadable: Unreadable, changes: RulesChanges = keep_rules
-    ) -> None:
-        """``changes`` finds the records at which the rules change."""
-        partitions, murmur2 = env.partitioner.partitions, env.implementation.murmur2
+    def __init__(self, partition: int, rules: Rules, env: Environment, unreadable: Unreadable) -> None:
+        """With publications, ``open`` must be awaited first; else ``rules`` hold for all records."""
         self.partition = partition
         self.done = 0
         """The offset after the last record whose results are known."""
         self.sent: dict[bytes, Outgoing] = {}
         """Source header -> record forwarded to another shard and not taken by it yet."""
         self.transitions: list[Transition] = []
-        self.answers: dict[int, list[Standing] | None] = {}
-        """Number of a question -> standing on each scorecard; None for a lead without any event yet."""
+        self.answers: dict[int, dict[str, Standing] | None] = {}
+        """Number of a question -> standing by scorecard; None for a lead without any event yet."""
         self.lead_ids: dict[str, None] = {}
-        self._scorer = env.implementation.scorer(
-            rules, lambda lead_id: partition_of(lead_id, partitions, murmur2) == partition
-        )
+        self.publications: set[int] = set()
+        """The places of the publications whose control records were found."""
         self._env = env
+        self._scorecards = ShardScorecards(partition, rules, env.publications)
+        self._scorer = self._new_scorer(rules)
         self._reader = Reader(partition, rules, env)
         self._position = Position()
         self._unreadable = unreadable
-        self._changes = changes
         self._questions: dict[bytes, list[Question]] = {}
+
+    async def open(self, first_offset: int) -> None:
+        """Begin at the first record that is left, with the scorecards in force there.
+
+        Raises:
+            Mismatch: this version of Leadglow cannot read them.
+        """
+        self.done = first_offset
+        rules, _ = await self._scorecards.open({}, first_offset, 0)
+        self._scorer = self._new_scorer(rules)
+        self._reader.make_codec(rules, self._env.implementation)
+
+    def _new_scorer(self, rules: Rules) -> LeadScorer[Any]:
+        partitions, murmur2 = self._env.partitioner.partitions, self._env.implementation.murmur2
+        return self._env.implementation.scorer(
+            rules, lambda lead_id: partition_of(lead_id, partitions, murmur2) == self.partition
+        )
 
     def ask(self, question: Question) -> None:
         """Answer a question later, when the records before its instant are scored. Ask in the order of instants."""
@@ -85,22 +92,14 @@ class ShardReplay:
     def score_records(self, records: Sequence[Any]) -> None:
         """Score the next records; afterwards ``sent`` has what they forward."""
         begin = 0
-        for index, rules in self._changes(records):
-            self._score_by_one_model(records[begin:index])
-            self._change_rules(rules, records[index].timestamp)
-            begin = index
-        self._score_by_one_model(records[begin:])
-        self._finish()
-        if records:
-            self.done = records[-1].offset + 1
-
-    def _score_by_one_model(self, records: Sequence[Any]) -> None:
-        begin = 0
         for end, questions in [*self._plan_answers(records), (len(records), [])]:
             for first in range(begin, end, PORTION):
                 self._apply(records[first : min(first + PORTION, end)])
             self._answer(questions)
             begin = end
+        self._finish()
+        if records:
+            self.done = records[-1].offset + 1
 
     def _apply(self, records: Sequence[Any]) -> None:
         batch, rejects = self._reader.read_records(records, self._position)
@@ -119,12 +118,24 @@ class ShardReplay:
                 break
             self.score_records([made_here(sent, self.done + i) for i, sent in enumerate(waiting.values())])
 
-    def _change_rules(self, rules: Rules, at_ms: int) -> None:
-        """Advance every lead by the old rules to an instant, and settle it by the new ones."""
-        self._scorer.change_rules(RulesChange(self._scorer.rules, rules, at_ms))
-        self._reader.make_codec(rules, self._env.implementation)
-        self.advance_leads(at_ms)
+    async def change_scorecards(self, record: Any, change: ScorecardsChange) -> None:
+        """Change to the publication of a control record as a shard does, unless the rules hold for all records.
+
+        Raises:
+            Mismatch: the publication is unknown, or this version of Leadglow cannot read it.
+        """
+        self.publications.add(change.place)
+        if self._scorecards.in_force.place < 0:
+            return
+        begun = await self._scorecards.begin(record)
+        if begun is None:
+            return
+        self._answer([question for key in list(self._questions) for question in self._take_due(key, begun.at_ms)])
+        self._scorer.change_rules(begun)
+        self._reader.make_codec(begun.new, self._env.implementation)
+        self.advance_leads(begun.at_ms)
         self._scorer.finish_change()
+        self._scorecards.finish(begun.new.version)
 
     def _finish(self) -> None:
         outcome = self._scorer.finish()
@@ -155,19 +166,20 @@ class ShardReplay:
         """(index of the last record before, index of the first one after, questions) of each lead."""
         latest: dict[bytes, int] = {}
         for i, record in enumerate(records):
-            waiting = self._questions.get(record.key)
-            if waiting is None:
+            if record.key not in self._questions:
                 continue
-            due = [question for question in waiting if question.at_ms <= record.timestamp]
-            if due:
+            if due := self._take_due(record.key, record.timestamp):
                 yield latest.get(record.key, -1), i, due
-                self._forget_questions(record.key, len(due))
             latest[record.key] = i
 
-    def _forget_questions(self, key: bytes, count: int) -> None:
-        del self._questions[key][:count]
-        if not self._questions[key]:
+    def _take_due(self, key: bytes, at_ms: int) -> list[Question]:
+        """The questions about a lead up to an instant. They are not asked again."""
+        waiting = self._questions[key]
+        due = [question for question in waiting if question.at_ms <= at_ms]
+        del waiting[: len(due)]
+        if not waiting:
             del self._questions[key]
+        return due
 
     def _answer(self, questions: Sequence[Question]) -> None:
         if questions:
@@ -193,9 +205,11 @@ class ShardReplay:
             self._scorer.advance_due(lead_ids[first : first + LEADS], to_ms)
             self._finish()
 
-    def standings(self, lead_ids: Sequence[str], at_ms: int) -> dict[str, list[Standing]]:
-        """Score and stage of leads on each scorecard, at an instant to which they were advanced; none of redirects."""
-        return self._scorer.standings(lead_ids, at_ms)
+    def standings(self, lead_ids: Sequence[str], at_ms: int) -> dict[str, dict[str, Standing]]:
+        """Score and stage of leads by scorecard, at an instant to which they were advanced; none of redirects."""
+        names = [card.name for card in self._scorer.rules.cards]
+        found = self._scorer.standings(lead_ids, at_ms)
+        return {lead_id: dict(zip(names, each, strict=True)) for lead_id, each in found.items()}
 
     def first_seen(self, lead_id: str) -> int | None:
         """The time of the first event of a lead; None if it is none any more."""

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from app.backtest.topic import Topic
 from app.cli.common import run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
+from app.cli.published import has_topic, open_scorecards
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
 from app.settings import Settings
@@ -129,18 +131,29 @@ def _write_report(path: Path, html: str) -> None:
 
 
 async def _replay(settings: Settings, export: Path | None, order: Order) -> tuple[Findings, EventSource]:
-    """Replay the events.
+    """Replay the events, those of Kafka with the publications that they refer to.
 
     Raises:
         CommandError: they cannot be read, or there are none in the range.
     """
-    opened = _open_topic(settings) if export is None else _open_export(export, order.to_ms)
-    async with opened as source:
-        with _progress_bar(source.total) as progress:
-            try:
-                return await run_backtest(source, order, now_ms() if source.is_log else 0, progress), source
-            except NoEvents:
-                raise CommandError(Exit.CHECK_FAILED, _explain_no_events(source, order)) from None
+    if export is not None:
+        async with _open_export(export, order.to_ms) as events:
+            return await _run(events, order, 0), events
+    async with _open_topic(settings) as log:
+        if not await has_topic(settings):
+            return await _run(log, order, now_ms()), log
+        async with open_scorecards(settings) as topic:
+            last = topic.catalog.latest_at(LAST_MS if order.to_ms is None else order.to_ms)
+            order = replace(order, publications=topic, in_force=last.version if last else "")
+            return await _run(log, order, now_ms()), log
+
+
+async def _run(source: EventSource, order: Order, end_ms: int) -> Findings:
+    with _progress_bar(source.total) as progress:
+        try:
+            return await run_backtest(source, order, end_ms, progress)
+        except NoEvents:
+            raise CommandError(Exit.CHECK_FAILED, _explain_no_events(source, order)) from None
 
 
 def _explain_no_events(source: EventSource, order: Order) -> str:

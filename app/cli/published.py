@@ -55,14 +55,15 @@ async def load_published_rules(settings: Settings) -> Rules | None:
     Raises:
         CommandError: they cannot be read.
     """
-    if not await _has_topic(settings):
+    if not await has_topic(settings):
         return None
     async with open_scorecards(settings) as topic:
         latest = topic.catalog.latest
         return None if latest is None else topic.catalog.rules(latest.place)
 
 
-async def _has_topic(settings: Settings) -> bool:
+async def has_topic(settings: Settings) -> bool:
+    """Whether the topic of scorecards is there."""
     async with open_admin(settings) as admin:
         return settings.scorecards_topic in await partition_counts(admin)
 
@@ -73,7 +74,7 @@ async def require_topic(settings: Settings) -> None:
     Raises:
         CommandError: it is not.
     """
-    if not await _has_topic(settings):
+    if not await has_topic(settings):
         message = NO_SCORECARDS_TOPIC.format(topic=settings.scorecards_topic)
         raise CommandError(Exit.REFUSED, f"{message}.")
 

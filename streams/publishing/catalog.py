@@ -79,6 +79,11 @@ class Catalog:
         """The last publication."""
         return next(reversed(self.published.values()), None)
 
+    def latest_at(self, at_ms: int) -> Published | None:
+        """The last publication until an instant; the first is in force from the start."""
+        found = [each for i, each in enumerate(self) if i == 0 or each.item.at_ms <= at_ms]
+        return found[-1] if found else None
+
     def find(self, version: str) -> Published | None:
         """The last publication of a version, given in full or by its beginning."""
         found = [each for each in self if each.version.startswith(version)]

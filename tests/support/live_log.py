@@ -13,12 +13,15 @@ from typing import Any
 
 from app.demo.generator import Message
 from streams.environment import Environment
+from streams.events.changes import ScorecardsChange, encode_change, find_change
 from streams.events.outgoing import decode_outgoing
 from streams.implementation import Implementation
 from streams.intake.adapt import Intake
 from streams.metrics import Metrics
+from streams.publishing.publications import OneVersion, Publications
 from streams.scoring.rules import Rules
 from streams.shard.shard import Shard
+from streams.shard.sweep import Sweep
 from streams.store.base import Entry
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
@@ -37,11 +40,15 @@ class LiveLog:
     log: dict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
     """Partition of lead-events -> its records."""
     alert_ids: list[str] = field(default_factory=list)
+    publications: Publications = field(default_factory=OneVersion)
+    changes: dict[int, ScorecardsChange] = field(default_factory=dict)
+    """Number of a message -> the change of the scorecards before it."""
 
     async def start(self) -> None:
         """Start the shards."""
         self.home = Partitioner(self.partitions)
         env = Environment(MemoryStore(), TOPICS, self.home, Metrics(), "worker-1", implementation=self.implementation)
+        env.publications = self.publications
         self.intake = Intake(TOPICS, self.home)
         self.shards = [Shard(p, self.rules, env) for p in range(self.partitions)]
         for shard in self.shards:
@@ -52,6 +59,8 @@ class LiveLog:
         """Process messages by arrival; at random instants all is scored and timers run."""
         await self.start()
         for offset, (at_ms, message) in enumerate(messages):
+            if offset in self.changes:
+                self._publish(self.changes[offset], at_ms)
             record = SimpleNamespace(offset=offset, timestamp=at_ms, key=None, value=message.value, headers=())
             output = self.intake.adapt_records({f"{TOPICS.sources[0]}:0": [record]}, at_ms)
             for partition, rows in output.rows.items():
@@ -70,15 +79,37 @@ class LiveLog:
             SimpleNamespace(offset=offset, timestamp=timestamp, key=key, value=value, headers=headers)
         )
 
+    def _publish(self, change: ScorecardsChange, at_ms: int) -> None:
+        """Put the control record of a publication on each partition, at nearly the same time."""
+        for partition in range(self.partitions):
+            sent = encode_change(TOPICS.lead_events, change, at_ms + partition)
+            self.append(partition, sent.timestamp_ms, sent.key, sent.value, sent.headers)
+
     async def _score_some(self) -> None:
-        shard = self.chance.choice(self.shards)
-        await shard.score_batch(self.log[shard.partition][shard.position.checkpoint :])
+        await self._score(self.chance.choice(self.shards))
+
+    async def _score(self, shard: Shard) -> None:
+        """Score what is there, up to the next control record or past it, as a lane does."""
+        sweep, records = Sweep(shard), self.log[shard.partition][shard.position.checkpoint :]
+        at = find_change(records)
+        if sweep.comes_first or (records and at == 0):
+            await self._settle(shard)
+        if records and at == 0:
+            await shard.change_scorecards(records[0])
+        else:
+            await shard.score_batch(records[:at])
+
+    async def _settle(self, shard: Shard) -> None:
+        sweep = Sweep(shard)
+        while shard.scorer.change is not None:
+            await sweep.settle_some(0)
 
     async def _catch_up(self, at_ms: int) -> None:
         while any(shard.position.checkpoint < len(self.log[shard.partition]) for shard in self.shards):
             for shard in self.shards:
-                await shard.score_batch(self.log[shard.partition][shard.position.checkpoint :])
+                await self._score(shard)
         for shard in self.shards:
+            await self._settle(shard)
             await shard.update_ranking(list(shard.unpublished.versions))
             while await shard.advance_due(at_ms):
                 pass

@@ -15,8 +15,9 @@ from app.backtest.outcomes import OutcomeFinder
 from app.backtest.records import LogRecord, Unreadable
 from app.backtest.report import describe, render_report, summary_lines
 from app.backtest.session import Findings, NoEvents, Order, run_backtest
-from app.backtest.shard_replay import ShardReplay
+from app.backtest.shard_replay import ShardReplay, made_here
 from streams.environment import Environment
+from streams.events.changes import ScorecardsChange, encode_change
 from streams.events.outgoing import Outgoing
 from streams.events.records import SOURCE_HEADER
 from streams.events.times import LAST_MS
@@ -211,24 +212,53 @@ def test_a_copy_of_an_outcome_that_a_shard_forwarded_is_no_second_event() -> Non
     assert finder.inside == 1
 
 
-async def test_the_rules_can_change_at_a_record_of_the_log(implementation: Implementation) -> None:
-    def change_at_the_third(records: Sequence[Any]) -> list[tuple[int, Rules]]:
-        return [(i, EAGER) for i, record in enumerate(records) if record.offset == 2]
+class Published:
+    """Scorecards that changed from RULES to EAGER."""
 
-    class Log:
-        name, partitions, total, taken, is_log = "lead-events", 1, 4, 0, True
-        starts, unreadable = {0: 0}, Unreadable()
+    async def place_at(self, partition: int, offset: int) -> int:
+        return 0
 
-        async def read(self) -> AsyncIterator[tuple[int, Sequence[Any]]]:
-            leads = ("ana", "ben", "cem", "cem")
-            values = [(lead, json.dumps(event(lead, at(i))).encode()) for i, lead in enumerate(leads)]
-            yield 0, [LogRecord(i, at(i), lead.encode(), value, []) for i, (lead, value) in enumerate(values)]
+    async def load_rules(self, place: int, partition: int) -> Rules:
+        return (RULES, EAGER)[place]
 
-    order = Order(RULES, None, implementation, changes=change_at_the_third)
-    found = await run_backtest(Log(), order, 0, lambda step, count: None)
+    def undone_by(self, place: int) -> frozenset[int]:
+        return frozenset()
+
+
+class Log:
+    """A page view of ana, one of ben, a change of the scorecards, a view of cem, and cem is won."""
+
+    name, partitions, total, taken, is_log = "lead-events", 1, 5, 0, True
+
+    def __init__(self) -> None:
+        self.starts, self.unreadable = {0: 0}, Unreadable()
+
+    async def read(self) -> AsyncIterator[tuple[int, Sequence[Any]]]:
+        calls = [event("ana", at(0)), event("ben", at(1)), event("cem", at(3)), event("ben", at(4), "Opportunity Won")]
+        calls[-1]["timestamp"] = rfc3339(at(1.5))  # the news arrives late
+        arrivals = (0, 1, 3, 4)
+        records = [
+            LogRecord(i + (i > 1), at(arrived), call["userId"].encode(), json.dumps(call).encode(), [])
+            for i, (call, arrived) in enumerate(zip(calls, arrivals, strict=True))
+        ]
+        change = encode_change(self.name, ScorecardsChange(1, EAGER.version), at(2))
+        yield 0, [*records[:2], made_here(change, 2), *records[2:]]
+
+
+async def test_the_published_file_changes_with_the_log(implementation: Implementation) -> None:
+    order = Order(EAGER, RULES, implementation, publications=Published(), in_force=EAGER.version)
+    found = await run_backtest(log := Log(), order, 0, lambda step, count: None)
     assert sorted((t.lead_id, t.cause, t.at_ms) for t in found.alerts) == [
-        ("ana", "scorecard_changed", at(2)), ("ben", "scorecard_changed", at(2)), ("cem", "event", at(2)),
+        ("ana", "scorecard_changed", at(2)), ("ben", "scorecard_changed", at(2)), ("cem", "event", at(3)),
     ]  # fmt: skip
+    assert found.against["main"]["qualified"] == 0
+    outcomes = found.cards["main"]["outcomes"]
+    assert outcomes["in_stage"]["right"] == 0  # before the outcome, the earlier scorecards held
+    result = describe(found, order, log, ("eager.yaml", "card.yaml"), 1.0)
+    assert result["publications"] == "the log holds 1 publication; the scorecards changed at the same places"
+    assert result["against"]["publications"] == "the log holds 1 publication; this file was used throughout"
+    assert result["publications"] in "\n".join(summary_lines(result))
+    assert "this file was used throughout" in render_report(result)
 
 
 async def test_a_scorecard_without_stages_has_scores_only(tmp_path: Path, implementation: Implementation) -> None:
