@@ -90,7 +90,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - each is an option
         tuple(lost or LOST),
     )
     began_s = monotonic_s()
-    findings, source = run(_replay(settings, input_, order))
+    findings, source, order = run(_replay(settings, input_, order))
     result = describe(findings, order, source, (str(file), str(against or "")), monotonic_s() - began_s)
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(summary_lines(result)))
     if report is not None or not as_json:
@@ -130,22 +130,22 @@ def _write_report(path: Path, html: str) -> None:
         raise CommandError(Exit.UNWRITTEN, f"{path} cannot be written: {error.strerror}") from None
 
 
-async def _replay(settings: Settings, export: Path | None, order: Order) -> tuple[Findings, EventSource]:
-    """Replay the events, those of Kafka with the publications that they refer to.
+async def _replay(settings: Settings, export: Path | None, order: Order) -> tuple[Findings, EventSource, Order]:
+    """Replay the events, those of Kafka with the publications that they refer to; the order returned has these.
 
     Raises:
         CommandError: they cannot be read, or there are none in the range.
     """
     if export is not None:
         async with _open_export(export, order.to_ms) as events:
-            return await _run(events, order, 0), events
+            return await _run(events, order, 0), events, order
     async with _open_topic(settings) as log:
         if not await has_topic(settings):
-            return await _run(log, order, now_ms()), log
+            return await _run(log, order, now_ms()), log, order
         async with open_scorecards(settings) as topic:
             last = topic.catalog.latest_at(LAST_MS if order.to_ms is None else order.to_ms)
             order = replace(order, publications=topic, in_force=last.version if last else "")
-            return await _run(log, order, now_ms()), log
+            return await _run(log, order, now_ms()), log, order
 
 
 async def _run(source: EventSource, order: Order, end_ms: int) -> Findings:
