@@ -5,9 +5,10 @@ XXH3 is used for message ids and for every lookup by bytes.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from aiokafka import partitioner
 
 from streams.accelerator.jit import compiled
 from streams.accelerator.pointers import byte, word
@@ -116,21 +117,5 @@ def _rotated(word, by):
     return (word << by) | (word >> (np.uint64(64) - by))
 
 
-@compiled
-def murmur2(data):
-    """``aiokafka.partitioner.murmur2`` of bytes; in Python, it costs more than scoring an event."""
-    factor, low = np.uint64(0x5BD1E995), _LOW
-    h = np.uint64(0x9747B28C ^ len(data))
-    whole = len(data) & ~3
-    for i in range(0, whole, 4):
-        k = np.uint64(data[i] | (data[i + 1] << 8) | (data[i + 2] << 16) | (data[i + 3] << 24))
-        k = (k * factor) & low
-        k = ((k ^ (k >> np.uint64(24))) * factor) & low
-        h = ((h * factor) & low) ^ k
-    if len(data) > whole:
-        rest = 0
-        for i in range(len(data) - 1, whole - 1, -1):
-            rest = (rest << 8) | data[i]
-        h = ((h ^ np.uint64(rest)) * factor) & low
-    h = ((h ^ (h >> np.uint64(13))) * factor) & low
-    return h ^ (h >> np.uint64(15))
+murmur2: Any = compiled(partitioner.murmur2)
+"""Kafka's partitioning hash; in Python, it costs more than scoring an event."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import blake2b
 from importlib import import_module
+from inspect import getfile, isclass, isfunction
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Final
@@ -20,8 +21,11 @@ from typing import Any, Final
 import llvmlite
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
+from numba.extending import overload
 
 PACKAGE: Final = "streams.accelerator"
+COMPILED_AS_IS: Final = ("aiokafka.partitioner", "streams.scoring.bounds", "streams.scoring.buckets")
+"""Modules outside the accelerator whose functions, if compiled code calls them, are compiled as they are."""
 KEPT_FOLDERS: Final = 4
 """Number of recently used folders that are kept when a new one is made, for other branches and bounds-checked runs."""
 _config: Any = numba.config
@@ -41,7 +45,8 @@ def _outer_constants(source: bytes) -> Iterator[str]:
 
 def _find_folder() -> Path:
     package = Path(__file__).parent
-    sources = [path.read_bytes() for path in sorted(package.rglob("*.py"))]
+    paths = [*sorted(package.rglob("*.py")), *(Path(getfile(import_module(name))) for name in COMPILED_AS_IS)]
+    sources = [path.read_bytes() for path in paths]
     constants = [constant for source in sources for constant in _outer_constants(source)]
     compiler = [numba.__version__, llvmlite.__version__, sys.version, _config.BOUNDSCHECK, _config.OPT]
     state = blake2b(b"\0".join([*sources, repr([constants, compiler]).encode()]), digest_size=8).hexdigest()
@@ -100,3 +105,15 @@ def compiled(function: Any) -> Any:
     if not _config.DISABLE_JIT:
         dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
     return dispatcher
+
+
+def _register(module: Any) -> None:
+    """Let compiled code call the functions and methods of a module as if they were compiled."""
+    for each in vars(module).values():
+        for function in vars(each).values() if isclass(each) else [each]:
+            if isfunction(function) and function.__module__ == module.__name__:
+                overload(function, strict=False)(lambda *types, compiled=function: compiled)
+
+
+for name in COMPILED_AS_IS:
+    _register(import_module(name))

@@ -60,8 +60,6 @@ LEAD: Final = _record(
 """One row of the leads; the fields that every event needs come first."""
 SLOT: Final = _record(amount=np.float64, ref=np.int64, count=np.int64)
 """One signal of a lead."""
-BITS: Final = _record(amount=np.uint64, ref=np.int64, count=np.int64)
-"""SLOT, with the bytes of the amount as an integer."""
 SCORE: Final = _record(fit=np.float64, shown=np.float64)  # fit: NaN if the scorecard does not apply to the lead
 NOT_SHOWN: Final = -np.inf
 """Place of a lead whose place in the ranking is not known."""
@@ -70,8 +68,6 @@ GROUP_BITS: Final = 24
 MAX_GROUPS: Final = 1 << GROUP_BITS
 WINDOW: Final = _record(closed=np.float64, closed_ref=np.int64, block=np.int64, size=np.int16, room=np.int8)
 """A Window; ``block`` is the start of its entries or, in a free window, the next free window."""
-WINDOW_BITS: Final = _record(closed=np.uint64, closed_ref=np.int64, block=np.int64, size=np.int16, room=np.int8)
-"""WINDOW, with the bytes of ``closed`` as an integer."""
 KIND: Final = _record(match=np.int64, value=np.uint64, amount=np.float64)
 """What events of one kind have in INPUT."""
 INPUT: Final = _record(
@@ -96,6 +92,7 @@ SIGNAL: Final = _record(
     width=np.int64,
     shift=np.int64,
     months=np.int64,
+    endless=np.uint8,
     lateness=np.int64,
     distinct=np.uint8,
     limited=np.uint8,

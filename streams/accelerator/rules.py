@@ -185,7 +185,8 @@ def model_of(rules: Rules, signals: Signals) -> Model:
             counter, buckets = rule.counter, rule.counter.buckets
             row["most"], row["lateness"] = counter.most, counter.lateness
             row["distinct"], row["limited"] = counter.distinct, counter.limited
-            row["width"], row["shift"], row["months"] = buckets.width, buckets.shift, buckets.months
+            for name in ("width", "shift", "months", "endless"):
+                row[name] = getattr(buckets, name)
     bounds = np.zeros((len(cards), max((len(card.bounds) for card in cards), default=1)), BOUND)
     rows, stages = np.zeros(len(cards), CARD), list[StageRule]()
     for i, card in enumerate(cards):

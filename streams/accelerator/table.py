@@ -13,13 +13,11 @@ from streams.accelerator.kernels import memory as kernel_memory
 from streams.accelerator.kernels import stored as kernel_stored
 from streams.accelerator.kernels import windows as kernel_windows
 from streams.accelerator.layout import (
-    BITS,
     CLASSES,
     GROUP_BITS,
     MIN_ROOM,
     NEVER,
     NOT_SHOWN,
-    WINDOW_BITS,
     WINDOW_CLASSES,
     Column,
     Slots,
@@ -238,8 +236,7 @@ class Table:
         )
         wire, spans = Output(room), np.zeros((len(rows), 2), np.int64)
         kernel_stored.encode(
-            self.leads, self.slots, self.slots.slots.view(BITS), self.recent, self.windows,
-            self.windows.windows.view(WINDOW_BITS), self.model, self.signals.groups, VERSION, rows, text.address, ends,
-            wire.address, spans,
+            self.leads, self.slots, self.recent, self.windows, self.model, self.signals.groups, VERSION, rows,
+            text.address, ends, wire.address, spans,
         )  # fmt: skip
         return Packed(lead_ids, wire.written(int(spans[-1, 1])), spans.data)

@@ -9,7 +9,8 @@ from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
-from streams.scoring.crossing import MARGIN, bound_next_change, flips
+from streams.scoring.bounds import MARGIN
+from streams.scoring.crossing import bound_next_change, flips
 from streams.scoring.lead import Lead
 from streams.scoring.rules import MEMORY, CardRule, Rules
 from streams.scoring.rules_change import RulesChange, Undo, leave_lost_stages, lost_stages, settle_change

@@ -23,20 +23,14 @@ from functools import cache, partial
 from math import floor, inf
 
 from streams.scoring.blocks import is_blocked, is_open
+from streams.scoring.bounds import BEYOND_MS, MARGIN, change_delay_ms
 from streams.scoring.fit import UNIT
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import CardRule, StageRule
-from streams.scoring.score import Reading, does_apply, fade_ms, fit_of, published, read
+from streams.scoring.score import Reading, does_apply, fit_of, published, read
 from streams.scoring.search import Bound, Search, near
 from streams.scoring.smooth import Smooth
 from streams.scoring.terms import end_of_change, spans
-
-MARGIN = 1000
-"""Units by which rounding the parts may move the score towards a bound, compared with their exact sum."""
-BEYOND_MS = 60_000
-"""Least time between checks of a lead whose score changes only beyond the range, which moves nothing but its rank."""
-CERTAIN = 50
-"""Units beyond a whole point at which it has certainly been passed, so that a scheduled lead has really changed."""
 
 
 def steadied(card: CardRule, smooth: Smooth, reading: Reading, now_ms: int) -> Reading:
@@ -233,35 +227,6 @@ def _shows_other(search: Search, bound: Bound, at_ms: int) -> bool:
     return bound.passed(total)
 
 
-def _recheck_delay_ms(by: float, total: float, rate: float) -> float:
-    """Delay in ms until a change by ``by`` units is certain, or may have happened if decay ends before that."""
-    if rate <= 0.0:
-        return inf
-    return fade_ms(by + CERTAIN if by + MARGIN < total else by - MARGIN, total, rate)
-
-
-def _change_ms(card: CardRule, reading: Reading) -> float:
-    """Compute the time at which to check the published score and the rank, in ms from the reading."""
-    total, whole = reading.engagement + reading.fit, reading.whole
-    change = inf
-    if whole > card.lowest:
-        change = _fall_ms(total - min(whole, card.highest) * UNIT, reading)
-    if whole < card.highest:
-        change = min(change, _rise_ms((max(whole, card.lowest) + 1) * UNIT - total, reading))
-    if whole <= card.lowest or whole >= card.highest:
-        moved = min(_fall_ms(total - whole * UNIT, reading), _rise_ms((whole + 1) * UNIT - total, reading))
-        change = min(change, max(moved, BEYOND_MS))
-    return change
-
-
-def _fall_ms(by: float, reading: Reading) -> float:
-    return _recheck_delay_ms(by, reading.falling, reading.falling_rate) if by < reading.falling else inf
-
-
-def _rise_ms(by: float, reading: Reading) -> float:
-    return _recheck_delay_ms(by, reading.rising, reading.rising_rate)
-
-
 def bound_next_change(card: CardRule, lead: Lead, reading: Reading) -> tuple[float, float, float]:
     """Compute cheap lower bounds of the next change, in ms from the reading and in units.
 
@@ -284,4 +249,4 @@ def bound_next_change(card: CardRule, lead: Lead, reading: Reading) -> tuple[flo
             calm = min(calm, reading.rise_ms(missing))
             slack = min(slack, missing - reading.rising)
     calm = min(calm, reading.step_ms)
-    return calm, min(calm, _change_ms(card, reading)), slack
+    return calm, min(calm, change_delay_ms(card, reading)), slack

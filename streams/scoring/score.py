@@ -8,9 +8,10 @@ floating-point additions does not matter.
 from __future__ import annotations
 
 import math
-from math import exp2, isnan, log2
+from math import exp2, isnan
 from typing import NamedTuple
 
+from streams.scoring.bounds import fade_ms
 from streams.scoring.fit import UNIT
 from streams.scoring.lead import Lead, Ledger
 from streams.scoring.rules import UNRANKED, CardRule
@@ -18,8 +19,6 @@ from streams.scoring.terms import next_card_step_ms, terms_at
 
 SEEN_MS = 2.0**42
 """The year 2109: no lead is seen later."""
-FAR_MS = 2.0**50
-"""35,000 years: a change further away counts as never."""
 
 
 class Score(NamedTuple):
@@ -79,17 +78,6 @@ class Reading(NamedTuple):
 
 NOTHING = Reading(0, 0, 0, 0.0, 0.0, 0.0, 0.0, applies=False)
 """The score of a lead to which the scorecard does not apply."""
-
-
-def fade_ms(by: float, total: float, rate: float) -> float:
-    """Shortest time in ms in which decay takes ``by`` units from a total; infinite if it never does."""
-    if by <= 0.0:
-        return 0.0
-    if by >= total or rate <= 0.0:
-        return math.inf
-    left = 1.0 - by / total  # 0 if ``by`` and ``total`` are too close for a float
-    fade = -log2(left) * total / rate if left > 0.0 else math.inf
-    return fade if fade < FAR_MS else math.inf
 
 
 def published(exact: float) -> int:

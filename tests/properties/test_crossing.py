@@ -7,12 +7,13 @@ from random import Random
 
 from hypothesis import given, settings
 
+from streams.scoring.bounds import CERTAIN, fade_ms
 from streams.scoring.counting import DAY_MS, HOUR_MS
-from streams.scoring.crossing import CERTAIN, bound_next_change, flips, next_change, next_flip
+from streams.scoring.crossing import bound_next_change, flips, next_change, next_flip
 from streams.scoring.fit import UNIT
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import CardRule, Rules
-from streams.scoring.score import fade_ms, published, read
+from streams.scoring.score import published, read
 from streams.scoring.scorecard import Category, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.terms import horizon_ms
 from tests.properties.strategies import START_MS, chances

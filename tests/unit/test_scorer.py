@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from streams.scoring.bounds import BEYOND_MS
 from streams.scoring.counting import DAY_MS, HOUR_MS, WEEK_MS
-from streams.scoring.crossing import BEYOND_MS
 from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules

@@ -7,11 +7,12 @@ from math import exp2, inf
 import numpy as np
 
 from streams.accelerator.jit import compiled
-from streams.accelerator.kernels.buckets import bucket_of, bucket_start, is_endless
 from streams.accelerator.kernels.windows import drop, free_window, insert, new_window
 from streams.accelerator.layout import MAX_ENTRIES, Model, Slots, Windows
+from streams.scoring.buckets import Buckets
 from streams.scoring.counting import DISTINCT_VALUES, KEPT, LATEST
 
+bucket_of, bucket_start = Buckets.number, Buckets.start_ms
 ADDED, MOVED, LIMITED, LATE = range(4)
 """The members of ``Counted``."""
 
@@ -121,14 +122,14 @@ def add(lead, names, slots, row, signal, rate, at, amount):
 @compiled
 def _is_closed(rule, at_ms, now_ms):
     """``Counter._closed``."""
-    return not is_endless(rule) and now_ms > bucket_start(rule, bucket_of(rule, at_ms) + 1) + rule.lateness
+    return not rule.endless and now_ms > bucket_start(rule, bucket_of(rule, at_ms) + 1) + rule.lateness
 
 
 @compiled
 def _count_limited(lead, s, w, window, rule, row, slot, at, now):
     _fold(lead, w, window, rule, now)
     first, last = window.block, window.block + window.size
-    if not is_endless(rule):
+    if not rule.endless:
         number = bucket_of(rule, at + lead.base)
         start, end = bucket_start(rule, number) - lead.base, bucket_start(rule, number + 1) - lead.base
         while last > first and w.ats[last - 1] >= end:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from math import exp2, inf, log2
+from math import exp2, inf
+from typing import NamedTuple
 
 import numpy as np
 
 from streams.accelerator.jit import compiled
 from streams.accelerator.kernels.counting import amount_within
 from streams.accelerator.layout import Cards, Model, Slots, Windows
-from streams.scoring.crossing import BEYOND_MS, CERTAIN, MARGIN
-from streams.scoring.fit import UNIT
-from streams.scoring.score import FAR_MS
+from streams.scoring.bounds import MARGIN, change_delay_ms, fade_ms
 from streams.scoring.search import FLOAT_ERROR
+
+
+class Reading(NamedTuple):
+    """``score.Reading``, as far as the kernels need it."""
+
+    exact: float
+    engagement: float
+    fit: float
+    falling: float
+    falling_rate: float
+    rising: float
+    rising_rate: float
+    step_ms: float
 
 
 @compiled
@@ -70,8 +82,8 @@ def _mixed(c, s, m, row, card):
 @compiled
 def _flips(c, s, k, w, m, row, card, reading):
     """``crossing.flips`` for any stage of a card; also True if a balanced score may decide (left to ``Scorer``)."""
-    exact, engagement, fit = reading[0], reading[1], reading[2]
-    near = c[row].size + 1 + FLOAT_ERROR * (reading[3] + reading[5])
+    exact, engagement, fit = reading.exact, reading.engagement, reading.fit
+    near = c[row].size + 1 + FLOAT_ERROR * (reading.falling + reading.rising)
     applies = _applies(k, row, card)
     for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
         if not applies:
@@ -111,7 +123,7 @@ def _applies(k, row, card):
 def read(c, s, k, w, m, row, card, now_ms):
     """``score.read``."""
     if not _applies(k, row, card):
-        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, inf
+        return Reading(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, inf)
     now = now_ms - c[row].base
     sums = np.zeros(m.bounds.shape[1])
     falling = falling_rate = rising = rising_rate = 0.0
@@ -141,69 +153,26 @@ def read(c, s, k, w, m, row, card, now_ms):
         engagement += min(max(sums[i], m.bounds[card, i].low), m.bounds[card, i].high)
     fit = k.scores[row, card].fit
     exact = min(max(engagement + fit, m.cards[card].minimum), m.cards[card].maximum)
-    return exact, engagement, fit, falling, falling_rate, rising, rising_rate, step
-
-
-@compiled
-def _fade(by, total, rate):
-    """``score.fade_ms``."""
-    if by <= 0.0:
-        return 0.0
-    if by >= total or rate <= 0.0:
-        return inf
-    fade = -log2(1.0 - by / total) * total / rate
-    return fade if fade < FAR_MS else inf
-
-
-@compiled
-def _recheck_delay(by, total, rate):
-    """``crossing._recheck_delay_ms``."""
-    if rate <= 0.0:
-        return inf
-    return _fade(by + CERTAIN if by + MARGIN < total else by - MARGIN, total, rate)
-
-
-@compiled
-def _fall(by, falling, falling_rate):
-    """``crossing._fall_ms``."""
-    return _recheck_delay(by, falling, falling_rate) if by < falling else inf
-
-
-@compiled
-def _change(card, reading):
-    """``crossing._change_ms``."""
-    _, engagement, fit, falling, falling_rate, rising, rising_rate, _ = reading
-    total = engagement + fit
-    whole, change = float(np.int64(total) // UNIT), inf
-    if whole > card.lowest:
-        change = _fall(total - min(whole, card.highest) * UNIT, falling, falling_rate)
-    if whole < card.highest:
-        change = min(change, _recheck_delay((max(whole, card.lowest) + 1.0) * UNIT - total, rising, rising_rate))
-    if whole <= card.lowest or whole >= card.highest:
-        fall = _fall(total - whole * UNIT, falling, falling_rate)
-        moved = min(fall, _recheck_delay((whole + 1.0) * UNIT - total, rising, rising_rate))
-        change = min(change, max(moved, float(BEYOND_MS)))
-    return change
+    return Reading(exact, engagement, fit, falling, falling_rate, rising, rising_rate, step)
 
 
 @compiled
 def bound_next_change(c, s, k, w, m, row, card, reading):
     """``crossing.bound_next_change``."""
-    _, engagement, fit, falling, falling_rate, rising, rising_rate, step = reading
-    total = engagement + fit
-    calm, slack = inf, inf
+    engagement, fit, rising = reading.engagement, reading.fit, reading.rising
+    total, calm, slack = engagement + fit, inf, inf
     if not _applies(k, row, card):
         return calm, inf, slack
     for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
         if k.inside[row, stage]:
             spare = min(total - m.stages[stage].leave, engagement - m.stages[stage].keep_engagement)
-            calm = min(calm, _fade(spare - MARGIN, falling, falling_rate))
+            calm = min(calm, fade_ms(spare - MARGIN, reading.falling, reading.falling_rate))
         elif fit >= m.stages[stage].needs_fit and not _blocked(c, s, m, row, stage):
             missing = max(m.stages[stage].enter - total, m.stages[stage].needs_engagement - engagement) - MARGIN
-            calm = min(calm, _fade(missing, rising, rising_rate))
+            calm = min(calm, fade_ms(missing, rising, reading.rising_rate))
             slack = min(slack, missing - rising)
-    calm = min(calm, step)
-    return calm, min(calm, _change(m.cards[card], reading)), slack
+    calm = min(calm, reading.step_ms)
+    return calm, min(calm, change_delay_ms(m.cards[card], reading)), slack
 
 
 @compiled
@@ -213,7 +182,7 @@ def read_leads(c, s: Slots, k: Cards, w: Windows, m: Model, rows, nows, exact, e
         calm[i] = change[i] = slack[i] = inf
         for card in range(m.cards.shape[0]):
             reading = read(c, s, k, w, m, rows[i], card, nows[i])
-            exact[i, card], engagement[i, card] = reading[0], reading[1]
+            exact[i, card], engagement[i, card] = reading.exact, reading.engagement
             card_calm, card_change, card_slack = bound_next_change(c, s, k, w, m, rows[i], card, reading)
             calm[i], change[i] = min(calm[i], card_calm), min(change[i], card_change)
             slack[i] = min(slack[i], card_slack)

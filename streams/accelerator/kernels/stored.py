@@ -39,12 +39,10 @@ def room_for(c, s: Slots, r: Recent, w: Windows, g: Groups, rows, size):
 
 
 @compiled
-def encode(
-    c, s: Slots, bits, r: Recent, w: Windows, closed, m: Model, g: Groups, version, rows, text, ends, out, spans
-):
+def encode(c, s: Slots, r: Recent, w: Windows, m: Model, g: Groups, version, rows, text, ends, out, spans):
     """Write the ids and stored forms of leads.
 
-    ``out`` is the address of ``room_for`` bytes. ``bits`` and ``closed`` are slots and windows as BITS and WINDOW_BITS.
+    ``out`` is the address of ``room_for`` bytes.
     ``text`` contains the ids, then the three rarely used parts of each lead that has them; the n-th text is from
     ``ends[n]`` to ``ends[n + 1]``. ``spans`` receives start and end of each blob in ``out``.
     """
@@ -74,9 +72,7 @@ def encode(
             at = _integer(out, at, signals[names[row, j]].id)
         at = _array(out, at, count)
         for j in range(count):
-            put(out, at, np.uint64(0xCB) << np.uint64(56))
-            put(out, at + 1, bits[row, j].amount)
-            at += 9
+            at = _float(out, at, slots[row, j].amount)
         at = _array(out, at, count)
         for j in range(count):
             at = _integer(out, at, slots[row, j].ref)
@@ -121,7 +117,7 @@ def encode(
         elif windows or details:
             at = _headed(out, at, 0x80, 0x80, 1)  # no latches, no traits
         if lead.rare or windows or details:
-            at = _windows(out, at, s, w, closed, signals, row, count, windows)
+            at = _windows(out, at, s, w, signals, row, count, windows)
             if lead.rare:
                 at = _text(out, at, text, ends, apart + 1)
                 apart += 3
@@ -158,7 +154,7 @@ def _count_details(lead, r, places):
 
 
 @compiled
-def _windows(out, at, s, w, closed, signals, row, count, windows):
+def _windows(out, at, s, w, signals, row, count, windows):
     """Write windows by signal: [[[ms after base, no message id, amount 1, value], ...], closed, closed_ref]."""
     at = _map(out, at, windows)
     for j in range(count):
@@ -170,9 +166,7 @@ def _windows(out, at, s, w, closed, signals, row, count, windows):
         for i in range(window.block, window.block + window.size):
             at = _integer(out, _array(out, at, 4), w.ats[i])
             at = _unsigned(out, _headed(out, at, 0xA0, 1, 1), w.values[i])
-        put(out, at, np.uint64(0xCB) << np.uint64(56))
-        put(out, at + 1, closed[number].closed)
-        at = _integer(out, at + 9, window.closed_ref)
+        at = _integer(out, _float(out, at, window.closed), window.closed_ref)
     return at
 
 
@@ -251,9 +245,19 @@ def _map(out, at, size):
 @compiled
 def _unsigned(out, at, value):
     """Write an unsigned 64-bit integer as MessagePack."""
-    if value < np.uint64(2**63):
-        return _integer(out, at, np.int64(value))
-    put(out, at, np.uint64(0xCF) << np.uint64(56))
+    return _integer(out, at, np.int64(value)) if value < np.uint64(2**63) else _eight(out, at, 0xCF, value)
+
+
+@compiled
+def _float(out, at, value):
+    """Write a MessagePack float."""
+    return _eight(out, at, 0xCB, np.float64(value).view(np.uint64))
+
+
+@compiled
+def _eight(out, at, head, value):
+    """Write a byte, then eight bytes, big-endian."""
+    put_byte(out, at, head)
     put(out, at + 1, value)
     return at + 9
 
@@ -277,6 +281,4 @@ def _integer(out, at, value):
         head = 0xD0
     if width < 8:
         return _headed(out, at, head + (0 if width == 1 else 1 if width == 2 else 2), value, width)
-    put(out, at, np.uint64(head + 3) << np.uint64(56))
-    put(out, at + 1, np.uint64(value))
-    return at + 9
+    return _eight(out, at, head + 3, np.uint64(value))

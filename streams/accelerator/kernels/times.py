@@ -7,6 +7,7 @@ from typing import Final
 from streams.accelerator.jit import compiled
 from streams.accelerator.layout import NEVER
 from streams.accelerator.pointers import byte
+from streams.scoring.buckets import first_day
 
 TIME_CHARS: Final = 24
 
@@ -23,17 +24,10 @@ def time_at(text, at):
     milli = _digits(text, at + 20, 3)
     if min(year, month, day, hour, minute, second, milli) < 0 or year < 1 or month < 1 or month > 12 or day < 1:
         return NEVER
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    longest = 29 if leap and month == 2 else 28 if month == 2 else 30 if month in (4, 6, 9, 11) else 31
-    if day > longest or hour > 23 or minute > 59 or second > 59:
+    first = first_day(12 * year + month - 1)
+    if day > first_day(12 * year + month) - first or hour > 23 or minute > 59 or second > 59:
         return NEVER
-    # Years start in March here, so that the leap day comes last (Hinnant, days_from_civil).
-    year -= month <= 2
-    era = year // 400
-    of_era = year - era * 400
-    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
-    days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
-    return ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + milli
+    return (((first + day - 1) * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + milli
 
 
 @compiled
