@@ -137,7 +137,7 @@ class AcceleratedCodec(Codec):
                 continue
             one = rows.found[i]
             one["lead_at"], one["lead_size"] = place(item.lead_id)
-            if isinstance(item, LeadEvent) and _is_plain(item):
+            if isinstance(item, LeadEvent) and all(type(value) in SIMPLE for value in item.values):
                 one["id_at"], one["id_size"] = place(item.message_id)
                 one["digest"] = xxh3_64_intdigest(item.message_id.encode()) >> 16
                 one["at"], one["sent"], one["known"] = item.at, NEVER, item.known
@@ -193,8 +193,3 @@ NO_EXTRAS: Final = Extras()
 def _scanned(path: tuple[str, ...]) -> tuple[str, ...]:
     """The path that the compiled scan reads: all traits for one of them, as it leaves events with traits to Codec."""
     return next((whole for whole in _TRAITS if path[: len(whole)] == whole), path)
-
-
-def _is_plain(event: LeadEvent) -> bool:
-    """Whether an event can be held in columns after all, but for traits and campaign."""
-    return all(type(value) in SIMPLE for value in event.values)

@@ -63,9 +63,8 @@ def apply(
         lead, arrival, taken = c[row], e[i].arrival, False
         if match >= 0:
             hit = matches[match]
-            if not has_room(lead, hit, names.shape[1], used[0], used[1], digests.shape[0], old.shape[0]):
-                return i, lefts
-            if hit.counted and not has_room_for_windows(hit, w):
+            room = has_room(lead, hit, names.shape[1], used[0], used[1], digests.shape[0], old.shape[0])
+            if not room or (hit.counted and not has_room_for_windows(hit, w)):
                 return i, lefts
             taken = not (
                 (hit.scaled and has_values and has_value(lead, r)) or (lead.amounts and e[i].value != np.uint64(0))

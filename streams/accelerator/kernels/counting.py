@@ -49,12 +49,15 @@ def has_room_for_windows(hit, w):
 
 @compiled
 def can_count(lead, s, signals, w, row, signal):
-    """Whether ``count`` can handle a signal: not if it started without a window or has too many entries."""
+    """Whether ``count`` can handle a signal: not if it started without a window or has too many entries.
+
+    A signal with a window can have more than LATEST entries if its limit was removed.
+    """
     slot, rule = slot_of(lead, s.names, row, signal), signals[signal]
     if slot < 0:
         return True
-    number, most = s.windows[row, slot], MAX_ENTRIES if rule.window else DISTINCT_VALUES
-    return number > 0 and (rule.distinct or rule.latest or w.windows[number].size < most)
+    number, most = s.windows[row, slot], LATEST + 1 if rule.latest else MAX_ENTRIES if rule.window else DISTINCT_VALUES
+    return number > 0 and (rule.distinct or w.windows[number].size < most)
 
 
 @compiled
@@ -151,12 +154,9 @@ def _count_limited(lead, s, w, window, rule, row, slot, at, now):
 
 @compiled
 def _count_latest(lead, s, w, window, rule, row, slot, at):
-    while window.size > LATEST:  # kept by a limit that the signal no longer has
+    if window.size == LATEST and at > w.ats[window.block]:
         drop(w, window, window.block)
     if window.size < LATEST:
-        insert(w, window, at, np.uint64(0))
-    elif at > w.ats[window.block]:
-        drop(w, window, window.block)
         insert(w, window, at, np.uint64(0))
     _add(lead, s, w, window, rule, row, slot, at)
     return ADDED
