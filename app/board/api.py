@@ -21,6 +21,7 @@ from app.board.parameters import (
     parse_limit,
     parse_number,
 )
+from app.board.publishing_api import PublishingApi
 from app.board.routing import API_PATHS, CURRENT_VIEWER, Handler, Route, method_of
 from app.board.service import BoardService
 from app.board.sse import EventStreams
@@ -54,6 +55,7 @@ class Api:
             "alerts": ("api_alerts", self._alerts),
             "channels": ("api_channels", self._channels),
             "scorecards": ("api_scorecards", self._scorecards),
+            **PublishingApi(self._service.publishing).handlers(),
             "scorecard": ("api_scorecard", self._scorecard),
             "tryScorecards": ("api_try", self._try_scorecards),
             "flow": ("api_flow", self._flow),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 from secrets import token_hex
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -21,6 +22,7 @@ from app.board.id_cipher import IdCipher
 from app.board.metrics import Metrics
 from app.board.pages import Pages
 from app.board.published_scorecards import PublishedScorecards
+from app.board.publishing import PublishingConfig
 from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
@@ -28,7 +30,9 @@ from app.board.topic_tails import Admin, Consumer, TopicTails
 from app.http.serving import url_of
 from streams import probes
 from streams.publishing.scorecards import Scorecards
-from streams.publishing.topic import follow_scorecards
+from streams.publishing.sessions import open_topic, open_writer
+from streams.publishing.topic import ScorecardsTopic, follow_scorecards
+from streams.publishing.writer import ScorecardsWriter
 from streams.store.base import Store
 from streams.transport.topics import Topics
 from streams.yamlfile.watched import Watched
@@ -46,11 +50,15 @@ class BoardConfig:
     """Makes a consumer of topics, with or without a group."""
     admin: Callable[[], Admin]
     """Makes a client that counts the workers."""
+    producer: Callable[[], Any]
+    """Makes a producer that publishes scorecards."""
     topics: Topics
     group: str
     partitions: int
     scorecards: Path
     lateness_ms: int
+    most_alerts: int
+    """A change of the scorecards that sends more needs confirmation."""
     access: Path | None = None
     costs: Path | None = None
     secure: bool = False
@@ -78,9 +86,9 @@ class Board:
             self._bounded,
             self._tails,
             self._make_cipher(),
-            lambda: self._scorecards.value.rules,
+            self._scorecards,
             self._list_costs,
-            lambda: self._scorecards.value.text,
+            PublishingConfig(self._open_topic, self._open_writer, config.most_alerts),
         )
         self._freshness = service.freshness_watch
         api = Api(service, EventStreams(service, self.metrics))
@@ -109,6 +117,14 @@ class Board:
         count_error = self.metrics.reload_errors.labels("scorecards").inc
         name, lateness_ms = config.topics.scorecards, config.lateness_ms
         await follow_scorecards(name, lateness_ms, lambda: config.consumer((), None), use, count_error)
+
+    def _open_topic(self) -> AbstractAsyncContextManager[ScorecardsTopic]:
+        config = self._config
+        return open_topic(config.topics.scorecards, config.lateness_ms, lambda: config.consumer((), None))
+
+    def _open_writer(self, topic: ScorecardsTopic) -> AbstractAsyncContextManager[ScorecardsWriter]:
+        config = self._config
+        return open_writer(topic, config.topics, config.partitions, config.producer, self._store.time_ms)
 
     def _make_cipher(self) -> IdCipher:
         access = self._access_file()

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from app.board.access_file import EVERYBODY, AccessFile, Proxy
-from app.board.masking import FULL, ROLES
+from app.board.masking import EDITOR, ROLES, sees_everything
 
 COOKIE: Final = "leadglow_board"
 
@@ -24,8 +24,18 @@ class Viewer:
     can_sign_out: bool = False
     """Whether the viewer signed in with a cookie."""
 
+    @property
+    def sees_everything(self) -> bool:
+        """Whether the viewer may see traits and addresses."""
+        return sees_everything(self.role)
 
-LOCAL_VIEWER: Final = Viewer("", FULL)
+    @property
+    def is_editor(self) -> bool:
+        """Whether the viewer may publish scorecards."""
+        return self.role == EDITOR
+
+
+LOCAL_VIEWER: Final = Viewer("", EDITOR)
 """Everybody, for a board on a loopback address without an access file."""
 
 

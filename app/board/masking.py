@@ -11,7 +11,10 @@ from app.board.id_cipher import IdCipher
 
 VIEWER: Final = "viewer"
 FULL: Final = "viewer+pii"
-ROLES: Final = (VIEWER, FULL)
+EDITOR: Final = "editor"
+"""Sees everything, and may publish scorecards."""
+ROLES: Final = (VIEWER, FULL, EDITOR)
+"""From the lowest to the highest."""
 HIDDEN: Final = "•••"
 _PREFIX: Final = "hidden."
 _PHONE: Final = re.compile(
@@ -23,6 +26,11 @@ _HASH: Final = re.compile(r"(sha256:)?[0-9a-f]{64}", re.IGNORECASE)
 _UNQUOTE_ROUNDS: Final = 3
 _IDS: Final = frozenset({"lead_id", "subject", "partitionkey"})
 _LISTS_OF_IDS: Final = frozenset({"aliases", "anonymous_ids", "lead_ids"})
+
+
+def sees_everything(role: str) -> bool:
+    """Whether a role may see traits and addresses."""
+    return role in {FULL, EDITOR}
 
 
 def is_address(text: str) -> bool:
@@ -50,7 +58,7 @@ class Mask:
 
     def mask_id(self, lead_id: str, role: str) -> str:
         """The id of a lead as shown to a role."""
-        if role == FULL or not _is_personal(lead_id):
+        if sees_everything(role) or not _is_personal(lead_id):
             return lead_id
         return _PREFIX + self._cipher.encrypt(lead_id, "id")
 
@@ -58,15 +66,15 @@ class Mask:
         """The id behind a possibly masked one; None for an id that the role may not know."""
         if text.startswith(_PREFIX) and (lead_id := self._cipher.decrypt(text[len(_PREFIX) :], "id")) is not None:
             return lead_id
-        return None if role != FULL and _is_personal(text) else text
+        return None if not sees_everything(role) and _is_personal(text) else text
 
     def mask_channel(self, text: str, role: str) -> str:
         """A source, medium or campaign; it may contain an address, as anybody can set it."""
-        return HIDDEN if role != FULL and is_address(text) else text
+        return HIDDEN if not sees_everything(role) and is_address(text) else text
 
     def mask_value(self, value: Any, role: str, field: str = "") -> Any:
         """A view, row or alert as shown to a role."""
-        if role == FULL:
+        if sees_everything(role):
             return value
         return self._mask(value, role, field)
 

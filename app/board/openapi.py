@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from app.board.export import MAX_EXPORTED
 from app.board.parameters import DEFAULT_DAYS, DEFAULT_LIMIT, MAX_DAYS, MAX_FILTER_CHARS, MAX_LIMIT
+from app.board.publishing_schemas import PUBLISHING_SCHEMAS
 from app.board.routing import API_PATHS, method_of
 from app.board.schemas import SCHEMAS, Schema, ref
 from app.board.trial_schemas import TRIAL_SCHEMAS
 from app.board.trials import MAX_TEXT_BYTES
+from app.board.versions import LISTED, MAX_LISTED
 from streams.schemas import RECORDS
 from streams.schemas.fields import SCHEMA_TYPE
 
@@ -31,7 +33,7 @@ def openapi_document() -> dict[str, Any]:
             API_PATHS[each["operationId"]]: {method_of(each["operationId"]).lower(): each} for each in _operations()
         },
         "components": {
-            "schemas": SCHEMAS | TRIAL_SCHEMAS,
+            "schemas": SCHEMAS | TRIAL_SCHEMAS | PUBLISHING_SCHEMAS,
             "responses": {name: _error(about) for name, about in _ERRORS.items()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `leadglow tokens new`."}
@@ -55,7 +57,7 @@ All events that arrived until `scored_until` are scored; it is null while that i
 _ERRORS: Final = {
     "400": "The request is malformed.",
     "401": "The token is missing or unknown.",
-    "403": "Not allowed from this address.",
+    "403": "Not allowed from this address, or for this role.",
     "404": "Not found.",
     "503": "Not available now: retry after `Retry-After` seconds.",
 }
@@ -76,6 +78,10 @@ def _operations() -> list[Schema]:
         _json("scorecard", "A scorecard, with the counts of its signals in the last 7 days", "Scorecard",
               _in_path("name", "Its name.")),
         _try(),
+        _json("versions", "The published versions of the scorecards, the latest first", "Versions", cursor, _VERSIONS),
+        _json("version", "A published version, with its text", "VersionText", _in_path("version", _VERSION_ID)),
+        _publication("publishScorecards", "Publish a scorecard file, with the role `editor`", "Publication"),
+        _publication("rollbackScorecards", "Go back to a published version, with the role `editor`", "Rollback"),
         _json("flow", "Rates, lags, shards and rejects", "Flow"),
         _stream("streamAlerts", "`alert`: an Alert, as it is sent"),
         _stream("streamLeads", "`changed`: `lead_ids` whose score or stage has changed; with `all`, too many to name",
@@ -114,6 +120,10 @@ _CURSOR: Final = _in_query("cursor", "The `next` of the previous page.", {"type"
 _LIMIT: Final = _in_query(
     "limit", "Number of rows.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 )
+_VERSION_ID: Final = "The version, or its first characters."
+_VERSIONS: Final = _in_query(
+    "limit", "Number of rows.", {"type": "integer", "minimum": 1, "maximum": MAX_LISTED, "default": LISTED}
+)
 _AT: Final = _in_query("at", "Now or in the future: RFC 3339, a day, or `+7d` (s, m, h, d, w).", {"type": "string"})
 _TOUCH: Final = _in_query("touch", "The touch whose channel counts.", {"enum": ["first", "last"], "default": "first"})
 _DAYS: Final = _in_query(
@@ -144,6 +154,15 @@ def _try() -> Schema:
     operation = _operation("tryScorecards", about, {"application/json": {"schema": ref("Trial")}}, ())
     text = {"schema": {"type": "string", "maxLength": MAX_TEXT_BYTES}}
     return operation | {"requestBody": {"required": True, "content": {"application/yaml": text}}}
+
+
+def _publication(name: str, about: str, body: str) -> Schema:
+    about += (
+        ". 409 `changed_since`: other scorecards were published since; `too_many_alerts`: it needs `confirmed` or "
+        "`quiet`. 400 `mistakes`: the file has some, one a line. 403 `not_editor`"
+    )
+    operation = _operation(name, about, {"application/json": {"schema": ref("Published")}}, ())
+    return operation | {"requestBody": {"required": True, "content": {"application/json": {"schema": ref(body)}}}}
 
 
 def _csv() -> Schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from streams.publishing.catalog import Catalog
 from streams.publishing.scorecards import Scorecards
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model
@@ -19,6 +20,8 @@ class PublishedScorecards:
         """``file`` is used until published scorecards are known."""
         self._file = file
         self._published: Scorecards | None = None
+        self.catalog: Catalog | None = None
+        """All publications; None while there are none, or none are known."""
 
     @property
     def value(self) -> Scorecards:
@@ -27,6 +30,7 @@ class PublishedScorecards:
             return self._published
         return NO_SCORECARDS if self._file is None else self._file.value
 
-    def use(self, scorecards: Scorecards) -> None:
-        """Show published scorecards."""
+    def use(self, catalog: Catalog, scorecards: Scorecards) -> None:
+        """Show published scorecards, which are the last of the catalog."""
+        self.catalog = catalog
         self._published = scorecards

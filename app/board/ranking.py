@@ -12,7 +12,7 @@ from app.board import lead_summary
 from app.board.bounded_store import BoundedStore, Place
 from app.board.cursor import cursor_of, place_of
 from app.board.id_cipher import IdCipher
-from app.board.masking import FULL, Mask
+from app.board.masking import Mask, sees_everything
 from app.freshness import Freshness
 from app.lead_views import points_of, rank, row_view
 from streams.clock import monotonic_s, now_ms
@@ -195,7 +195,7 @@ class _RankingScan:
 
     def _extras_of(self, lead_id: str, lead: Lead) -> dict[str, Any]:
         more = lead_summary.summarize_lead(lead_id, lead)
-        if self._role == FULL:
+        if sees_everything(self._role):
             return more
         mask = self._mask
         came = more["channel"] and " / ".join(
@@ -208,7 +208,7 @@ class _RankingScan:
         mask, role = self._mask, self._role
         if any(self._q in mask.mask_id(each, role).casefold() for each in (lead_id, *lead.aliases)):
             return True
-        if role != FULL:
+        if not sees_everything(role):
             return False
         values = lead.trait_values().values()
         texts = (each for value in values for each in (value if isinstance(value, list) else [value]))

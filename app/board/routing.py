@@ -24,8 +24,12 @@ API_PATHS: Final = {
     "alerts": f"{BASE}/alerts",
     "channels": f"{BASE}/channels",
     "scorecards": f"{BASE}/scorecards",
+    "versions": f"{BASE}/scorecards/versions",
+    "version": f"{BASE}/scorecards/versions/{{version}}",
     "scorecard": f"{BASE}/scorecards/{{name}}",
     "tryScorecards": f"{BASE}/try",
+    "publishScorecards": f"{BASE}/scorecards/publish",
+    "rollbackScorecards": f"{BASE}/scorecards/rollback",
     "flow": f"{BASE}/flow",
     "streamAlerts": f"{BASE}/stream/alerts",
     "streamLeads": f"{BASE}/stream/leads",
@@ -34,7 +38,7 @@ API_PATHS: Final = {
     "openapi": f"{BASE}/openapi.json",
 }
 """Operation of the OpenAPI document -> path."""
-_POSTED: Final = frozenset({"tryScorecards"})
+_POSTED: Final = frozenset({"tryScorecards", "publishScorecards", "rollbackScorecards"})
 
 CURRENT_VIEWER = web.RequestKey("current_viewer", Viewer)
 """Who sent the request; missing for a page that shows no lead to a visitor who is not signed in."""

@@ -17,11 +17,14 @@ from app.board.curve import build_curve
 from app.board.freshness import FreshnessWatch
 from app.board.id_cipher import IdCipher
 from app.board.masking import Mask
+from app.board.published_scorecards import PublishedScorecards
+from app.board.publishing import Publishing, PublishingConfig
 from app.board.ranking import Filters, Ranking
 from app.board.scorecards import describe_line, describe_scorecard
 from app.board.timeline import build_timeline
 from app.board.topic_tails import TopicTails
 from app.board.trials import Trials
+from app.board.versions import Versions
 from app.freshness import Freshness
 from app.http.refusals import Refusal
 from app.lead_views import View, labels_of, lead_view
@@ -46,20 +49,19 @@ class BoardService:
         store: BoundedStore,
         tails: TopicTails,
         cipher: IdCipher,
-        rules: Callable[[], Rules],
-        costs: Callable[[], tuple[Cost, ...]] = tuple,
-        text: Callable[[], str] = str,
+        published: PublishedScorecards,
+        costs: Callable[[], tuple[Cost, ...]],
+        publishing: PublishingConfig,
     ) -> None:
-        """Reads nothing yet; ``rules``, ``costs`` and ``text`` return the current contents of their files.
-
-        ``text`` is that of the scorecards, where changes that are tried begin.
-        """
+        """Reads nothing yet; ``costs`` returns the current contents of its file."""
         self.mask = Mask(cipher)
-        self.trials = Trials(store, self.mask, rules, text)
+        self.trials = Trials(store, self.mask, lambda: published.value.rules, lambda: published.value.text)
         self.tails = tails
+        versions = Versions(published, tails.version_alerts)
+        self.publishing = Publishing(self.trials, published, versions, publishing)
         self._store = store
         self._cipher = cipher
-        self._rules = rules
+        self._published = published
         self._costs = costs
         self.freshness_watch = FreshnessWatch(store, tails)
         self._ranking = Ranking(store, cipher, self.mask, lambda: self.freshness)
@@ -67,7 +69,7 @@ class BoardService:
     @property
     def rules(self) -> Rules:
         """The scorecards in use."""
-        return self._rules()
+        return self._published.value.rules
 
     @property
     def freshness(self) -> Freshness:

@@ -32,7 +32,11 @@ ANSWER_S: Final = 10.0
 EXPORT_S: Final = 120.0
 MAX_FORM_BYTES: Final = 8192
 SESSION_S: Final = 7 * DAY_S
-_LONG: Final = {"stream": None, "api_export": EXPORT_S, "page_try": TRIAL_S, "api_try": TRIAL_S}
+_LONG: Final = {
+    "stream": None,
+    "api_export": EXPORT_S,
+    **dict.fromkeys(("page_try", "api_try", "page_publish", "api_publish"), TRIAL_S),
+}
 """Routes with another time limit."""
 _OPEN: Final = frozenset({"static", "login"})
 """Routes that need no sign-in."""

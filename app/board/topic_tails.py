@@ -19,9 +19,10 @@ from app.board.broadcast import AlertSent, Broadcast, LeadChanged
 from app.board.channels import Handovers
 from app.board.flow import RateMeter, Rejects
 from app.board.metrics import Metrics
+from app.board.version_alerts import VersionAlerts
 from app.freshness import Offsets, Source
 from app.group_offsets import read_group_offsets
-from streams.clock import monotonic_s
+from streams.clock import monotonic_s, now_ms
 from streams.transport.topics import Topics
 
 Consumer: TypeAlias = AIOKafkaConsumer
@@ -88,6 +89,7 @@ class TopicTails:
         self.broadcast = Broadcast()
         self.alerts = Alerts()
         self.handovers = Handovers()
+        self.version_alerts = VersionAlerts()
         self.rejects = Rejects()
         self.alerted_s: deque[float] = deque(maxlen=100_000)
         """When alerts that arrived since the start were read."""
@@ -138,9 +140,13 @@ class TopicTails:
         places = list(consumer.assignment())
         firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         self._old = {place: ends[place] for place in places if back[place.topic]}
-        for place in places:
-            start = max(firsts[place], ends[place] - back[place.topic])
+        starts = {place: max(firsts[place], ends[place] - back[place.topic]) for place in places}
+        for place, start in starts.items():
             consumer.seek(place, max(self._next.get(place, start), firsts[place]))
+        if not self._next:
+            alerts = [start for place, start in starts.items() if place.topic == self._topics.handoff]
+            self.version_alerts.began_ms = now_ms()
+            self.version_alerts.reads_all = bool(alerts) and not any(alerts)
 
     async def _follow(self, consumer: Consumer) -> None:
         while True:
@@ -171,6 +177,7 @@ class TopicTails:
         if alert is None:
             return
         self.handovers.add_alert(alert)
+        self.version_alerts.add_alert(alert)
         if self.caught_up:
             self.alerted_s.append(monotonic_s())
             self.broadcast.publish(AlertSent(alert["lead_id"], alert))

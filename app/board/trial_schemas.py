@@ -36,9 +36,11 @@ TRIAL_SCHEMAS: Final[dict[str, Schema]] = {
     "Difference": whole(
         {
             "subject": TEXT, "kind": {"enum": ["added", "removed", "changed", "renamed"]}, "scorecard": TEXT,
-            "name": TEXT, "text": TEXT, "rebuild": {"enum": ["", "starts_at_0", "new_events"]},
+            "name": TEXT, "label": TEXT, "scorecard_label": TEXT, "text": TEXT,
+            "rebuild": {"enum": ["", "starts_at_0", "new_events"]},
         },
-        about="One difference in meaning; `scorecard` is empty for signals. `rebuild` says what needs one.",
+        about="One difference in meaning; `scorecard` is empty for signals. `rebuild` says what needs one. Labels are "
+        "empty for parts without one.",
     ),
     "CardChange": whole(
         {
@@ -51,7 +53,8 @@ TRIAL_SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "StageChange": whole(
         {
-            "removed": TRUTH, "handoff": TRUTH, "enter": _BEFORE_AND_AFTER, "before": WHOLE, "after": WHOLE,
+            "label": TEXT, "removed": TRUTH, "handoff": TRUTH, "enter": _BEFORE_AND_AFTER, "before": WHOLE,
+            "after": WHOLE,
             "entered": WHOLE, "left": WHOLE, "first_entered": _NAMES, "first_left": _NAMES,
             "alerts": whole({"entered": WHOLE, "left": WHOLE}), "silenced": WHOLE,
         },
@@ -63,7 +66,7 @@ TRIAL_SCHEMAS: Final[dict[str, Schema]] = {
             "why": listed(
                 whole(
                     {
-                        "kind": TEXT, "name": TEXT, "before": NUMBER, "after": NUMBER, "change": NUMBER,
+                        "kind": TEXT, "name": TEXT, "label": TEXT, "before": NUMBER, "after": NUMBER, "change": NUMBER,
                         "change_after_caps": NUMBER,
                     }
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from app.board.formatting import NONE, number
@@ -69,15 +70,24 @@ def _tiles(report: View) -> list[tuple[str, str]]:
 
 
 def _card_parts(name: str, card: View) -> View:
+    labels = {stage: found["label"] or stage for stage, found in card["stages"].items()}
+    rows = histogram_rows(bin_scores(card), {stage: found["enter"] for stage, found in card["stages"].items()})
+    for entered in (each for row in rows for each in row["entered"]):
+        entered["name"] = labels[entered["name"]]
     return {
         "name": name,
         "label": card["label"],
         "sentence": describe_scores(card),
         "moved": has_moved(card),
         "stages": [_stage_parts(stage, found) for stage, found in card["stages"].items()],
-        "bins": histogram_rows(bin_scores(card), {s: each["enter"] for s, each in card["stages"].items()}),
-        "movers": [{**mover, "reasons": list_reasons(mover["why"])} for mover in card["movers"]],
+        "bins": rows,
+        "movers": [_mover_parts(mover, labels) for mover in card["movers"]],
     }
+
+
+def _mover_parts(mover: View, labels: Mapping[str, str]) -> View:
+    stages = {f"stage_{when}": labels.get(mover[when]["stage"]) for when in ("before", "after")}
+    return {**mover, **stages, "reasons": list_reasons(mover["why"])}
 
 
 def _stage_parts(name: str, stage: View) -> View:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.board.bounded_store import AWAY, BoundedStore
-from app.board.masking import FULL, Mask
+from app.board.masking import Mask, sees_everything
 from app.board.trait_conditions import asks_about_traits
 from app.http.refusals import Refusal
 from app.scorecards.change import measure_change
 from app.scorecards.report import report_words
 from streams.scorefile import YamlFileError, parse
 from streams.scoring.rules import LATENESS_MS, Rules
+from streams.scoring.rules_change import Undo
 from streams.scoring.scorecard import Model
 from streams.store.retry import TROUBLE
 from streams.yamlfile.parser import MAX_CHARS
@@ -27,7 +28,7 @@ TURN_S: Final = 2.0
 BUSY: Final = "Another change is being measured: try again in a moment."
 WITHHELD: Final = (
     "This change tests traits that the scorecards in use do not test. Your role does not show traits, so the effect on "
-    "leads is not shown: ask somebody with the role viewer+pii."
+    "leads is not shown: ask somebody with the role viewer+pii or editor."
 )
 MAX_TEXT_BYTES: Final = MAX_CHARS
 TOO_LARGE: Final = f"The scorecard file is too large: keep it below {MAX_CHARS} bytes."
@@ -104,10 +105,19 @@ class Trials:
         async with self._take_turn():
             old = self._rules()
             new = Rules(check.model, LATENESS_MS)
-            if role != FULL and asks_about_traits(old.model, new.model):
+            if not sees_everything(role) and asks_about_traits(old.model, new.model):
                 return found | {"report": report_words(old, new), "withheld": WITHHELD}
             report = await self._measure(old, new)
         return found | {"report": self._mask_ids(report, role), "withheld": None}
+
+    async def measure(self, old: Rules, new: Rules, undo: Undo | None) -> View:
+        """What a change from old to new scorecards would do to the leads.
+
+        Raises:
+            Refusal: another change is being measured, or Redis does not respond.
+        """
+        async with self._take_turn():
+            return await self._measure(old, new, undo)
 
     @asynccontextmanager
     async def _take_turn(self) -> AsyncIterator[None]:
@@ -122,19 +132,19 @@ class Trials:
             self.progress = None
             self._turn.release()
 
-    async def _measure(self, old: Rules, new: Rules) -> View:
+    async def _measure(self, old: Rules, new: Rules, undo: Undo | None = None) -> View:
         def on_progress(done: int, total: int) -> None:
             self.progress = done, total
 
         store = self._store
         try:
-            return await measure_change(store.store, store.partitions, old, new, on_progress)
+            return await measure_change(store.store, store.partitions, old, new, on_progress, undo)
         except TROUBLE:
             raise Refusal(503, "store_away", AWAY, retry_after_s=2) from None
 
     def _mask_ids(self, report: View, role: str) -> View:
         """The report with ids of leads as shown to a role."""
-        if role == FULL:
+        if sees_everything(role):
             return report
         for card in report["scorecards"].values():
             for mover in card["movers"]:

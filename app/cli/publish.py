@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +16,7 @@ from app.cli.file_commands import check_file
 from app.cli.published import open_scorecards, open_writer, require_topic
 from app.cli.scorecards_report import print_report
 from app.cli.topics import require_lead_events
+from app.scorecards.publication import Plan, is_held, name_local_author, plan_publication, plan_rollback
 from app.scorecards.report import report_change
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -25,8 +24,6 @@ from streams.exits import Exit
 from streams.live_effect import measure_store
 from streams.publishing.catalog import Catalog, Published
 from streams.publishing.scorecards import Scorecards
-from streams.scoring.rules import Rules
-from streams.scoring.rules_change import Undo
 from streams.shard.alert import rfc3339
 from streams.store.base import Store
 
@@ -137,12 +134,11 @@ async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, qu
                 await writer.finish()
             typer.echo(f"version {new.version[:12]} is in use already")
             return
-        if latest is not None:
-            old = topic.catalog.rules(latest.place)
-            alerts = await _show_effect(settings, store, old, new.rules)
-            _confirm(settings, alerts, yes, quiet)
+        plan = plan_publication(topic.catalog, new)
+        if plan is not None:
+            await _confirm_plan(settings, store, plan, yes, quiet)
         async with open_writer(settings, topic, store) as writer:
-            await writer.publish(new, _author(), note, quiet)
+            await writer.publish(new, name_local_author(), note, quiet)
     instead = f", instead of {latest.version[:12]}" if latest is not None else ""
     typer.echo(f"version {new.version[:12]} is in use{instead}")
 
@@ -151,29 +147,28 @@ async def _rollback(settings: Settings, version: str, note: str, yes: bool, quie
     await require_lead_events(settings)
     await require_topic(settings)
     async with open_scorecards(settings) as topic, open_store(settings, None) as store:
-        latest, target = topic.catalog.latest, _find(topic.catalog, version)
-        assert latest is not None
-        if target.version == latest.version:
+        target = _find(topic.catalog, version)
+        plan = plan_rollback(topic.catalog, target)
+        if plan is None:
             typer.echo(f"version {target.version[:12]} is in use already")
             return
-        undone = topic.catalog.after(target.place)
-        old, new = topic.catalog.rules(latest.place), topic.catalog.rules(target.place)
-        undo = Undo(frozenset(undone), min(topic.catalog.published[place].item.at_ms for place in undone))
-        alerts = await _show_effect(settings, store, old, new, undo)
-        _confirm(settings, alerts, yes, quiet)
-        scorecards = Scorecards(target.item.text, new)
+        await _confirm_plan(settings, store, plan, yes, quiet)
         async with open_writer(settings, topic, store) as writer:
-            await writer.publish(scorecards, _author(), note, quiet, undone)
-    typer.echo(f"version {target.version[:12]} is in use again, instead of {latest.version[:12]}")
+            await writer.publish(plan.scorecards, name_local_author(), note, quiet, plan.undone)
+    typer.echo(f"version {target.version[:12]} is in use again, instead of {plan.latest.version[:12]}")
 
 
-async def _show_effect(settings: Settings, store: Store, old: Rules, new: Rules, undo: Undo | None = None) -> int:
-    """Print what a change does; returns the number of alerts."""
-    now = await store.time_ms()
+async def _confirm_plan(settings: Settings, store: Store, plan: Plan, yes: bool, quiet: bool) -> None:
+    """Print what a change does, and ask.
+
+    Raises:
+        CommandError: it is not confirmed.
+    """
+    old, new, now = plan.old, plan.scorecards.rules, await store.time_ms()
     with Console(stderr=True).status("reading the leads …"):
-        effect = await measure_store(store, settings.partitions, old, new, now, undo=undo)
+        effect = await measure_store(store, settings.partitions, old, new, now, undo=plan.undo)
     print_report(report_change(old, new, effect, now), console())
-    return effect.alerts
+    _confirm(settings, effect.alerts, yes, quiet)
 
 
 def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool) -> None:
@@ -184,7 +179,7 @@ def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool) -> None:
     """
     if yes:
         return
-    if alerts > settings.most_model_alerts and not quiet:
+    if is_held(alerts, settings.most_model_alerts, quiet):
         message = (
             f"nothing was changed: {alerts:,} alerts would be sent, and more than {settings.most_model_alerts} "
             "(LEADGLOW_MOST_MODEL_ALERTS) need confirmation. Repeat the command with --yes to send them, or with "
@@ -193,11 +188,3 @@ def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool) -> None:
         raise CommandError(Exit.CHECK_FAILED, message)
     if not typer.confirm("Publish?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
-
-
-def _author() -> str:
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        name = "somebody"
-    return f"{name}@{socket.gethostname()}"

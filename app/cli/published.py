@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,15 +15,13 @@ from app.settings import Settings
 from app.wiring import make_consumer, make_producer, make_topics
 from streams.exits import Exit
 from streams.mismatch import NO_SCORECARDS_TOPIC, Mismatch
+from streams.publishing import sessions
+from streams.publishing.sessions import open_topic
 from streams.publishing.topic import ScorecardsTopic
 from streams.publishing.writer import ScorecardsWriter
 from streams.scorefile import YamlFileError, load_file
 from streams.scoring.rules import Rules
 from streams.store.base import Store
-from streams.transport.producer import Producer
-
-KAFKA_S = 60.0
-"""How long publishing may wait for Kafka."""
 
 
 async def load_rules(settings: Settings) -> Rules:
@@ -86,26 +83,22 @@ async def open_scorecards(settings: Settings) -> AsyncIterator[ScorecardsTopic]:
     Raises:
         CommandError: Kafka does not respond, or the scorecards cannot be read.
     """
-    topic = ScorecardsTopic(settings.scorecards_topic, settings.lateness_ms, lambda: make_consumer(settings))
+    topics = open_topic(settings.scorecards_topic, settings.lateness_ms, lambda: make_consumer(settings))
     with KafkaErrorCapture() as ear:
         try:
-            await topic.start()
-            yield topic
+            async with topics as topic:
+                yield topic
         except (KafkaError, TimeoutError) as error:
             raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, ear.reason or error)) from None
         except Mismatch as mismatch:
             raise CommandError(Exit.REFUSED, f"{mismatch}.") from None
-        finally:
-            await topic.stop()
 
 
 @asynccontextmanager
 async def open_writer(settings: Settings, topic: ScorecardsTopic, store: Store) -> AsyncIterator[ScorecardsWriter]:
     """A writer of publications."""
-    producer = Producer(lambda: make_producer(settings))
-    try:
-        async with asyncio.timeout(KAFKA_S):
-            await producer.start()
-            yield ScorecardsWriter(topic, make_topics(settings), settings.partitions, producer.deliver, store.time_ms)
-    finally:
-        await producer.stop()
+    topics, partitions = make_topics(settings), settings.partitions
+    async with sessions.open_writer(
+        topic, topics, partitions, lambda: make_producer(settings), store.time_ms
+    ) as writer:
+        yield writer

@@ -74,14 +74,15 @@ def _print_stages(card: View, out: Console) -> None:
     table = _table("stage", ">now", ">then", ">enter", ">leave", ">alerts", "first leads")
     for name, stage in card["stages"].items():
         table.add_row(
-            escape(name), *(_count(stage[key]) for key in ("before", "after", "entered", "left")),
+            escape(stage["label"] or name), *(_count(stage[key]) for key in ("before", "after", "entered", "left")),
             _count(sum(stage["alerts"].values())), escape(_name_leads(stage)),
         )  # fmt: skip
     out.print()
     out.print(table)
     for name, stage in card["stages"].items():
         if stage["removed"] and stage["handoff"] and stage["left"]:
-            out.print(f"{escape(name)} is removed: no alert says that the {stage['left']:,} in it have left.")
+            title = escape(stage["label"] or name)
+            out.print(f"{title} is removed: no alert says that the {stage['left']:,} in it have left.")
 
 
 def _name_leads(stage: View) -> str:
@@ -121,13 +122,17 @@ def _print_movers(card: View, out: Console) -> None:
     table = _table("largest changes", ">score", ">by", "stage", "why")
     for mover in card["movers"]:
         was, will_be = mover["before"], mover["after"]
-        stages = dict.fromkeys([was["stage"] or NONE, will_be["stage"] or NONE])
+        stages = dict.fromkeys(_name_stage(card, name) for name in (was["stage"], will_be["stage"]))
         reasons = ", ".join(f"{name} {change:+.1f}" for name, change in list_reasons(mover["why"]))
         table.add_row(
             escape(mover["lead_id"]), f"{was['score']} → {will_be['score']}", f"{mover['change']:+.1f}",
             escape(" → ".join(stages)), escape(reasons),
         )  # fmt: skip
     out.print(table)
+
+
+def _name_stage(card: View, name: str | None) -> str:
+    return NONE if name is None else str(card["stages"][name]["label"] or name)
 
 
 def _table(*columns: str) -> Table:

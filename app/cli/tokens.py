@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.board.access_file import ACCESS_FORMAT, AccessFile
-from app.board.masking import ROLES, VIEWER
+from app.board.masking import EDITOR, FULL, VIEWER
 from app.cli.file_commands import EntryFile, check_file
 
 tokens = typer.Typer(no_args_is_help=True, help="Tokens for the board.")
@@ -26,6 +26,9 @@ _ACCESS_FILE: EntryFile[AccessFile] = EntryFile(
 )
 
 
+_ROLES = f"Role: {VIEWER}, {FULL} (also sees traits and addresses) or {EDITOR} (also publishes scorecards)."
+
+
 def register(root: typer.Typer) -> None:
     """Add the commands."""
     root.add_typer(tokens, name="tokens")
@@ -34,9 +37,7 @@ def register(root: typer.Typer) -> None:
 @tokens.command()
 def new(
     name: Annotated[str, typer.Argument(help="Who will use it.", metavar="NAME")],
-    role: Annotated[
-        str, typer.Option(help=f"Role: {' or '.join(ROLES)} (also sees traits and addresses).", metavar="ROLE")
-    ] = VIEWER,
+    role: Annotated[str, typer.Option(help=_ROLES, metavar="ROLE")] = VIEWER,
     file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Add the token to this access file, which is created if missing."),

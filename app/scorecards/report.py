@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.scorecards.differences import Difference, find_differences
+from app.scorecards.labels import Key, list_labels
 from streams.scoring.change import Change
 from streams.scoring.effect import CardEffect, Effect, Ranked, StageEffect
 from streams.scoring.explanation import Explanation, explain
@@ -22,15 +23,23 @@ View = dict[str, Any]
 
 def report_words(old: Rules, new: Rules) -> View:
     """What changed in meaning, and which signals wait for a rebuild."""
-    differences = find_differences(old.model, new.model)
+    differences, labels = find_differences(old.model, new.model), list_labels(old.model, new.model)
     return {
         "old_version": old.version,
         "new_version": new.version,
-        "differences": [difference._asdict() for difference in differences],
+        "differences": [_report_difference(each, labels) for each in differences],
         "rebuild": {
             "starts_at_0": _signals_that_wait(differences, "starts_at_0"),
             "new_events": _signals_that_wait(differences, "new_events"),
         },
+    }
+
+
+def _report_difference(found: Difference, labels: Mapping[Key, str]) -> View:
+    label = labels.get((found.subject, found.scorecard, found.name), "")
+    return found._asdict() | {
+        "label": label,
+        "scorecard_label": labels.get(("scorecard", found.scorecard, found.scorecard), ""),
     }
 
 
@@ -90,6 +99,7 @@ def _find_stage(card: CardRule | None, name: str) -> Stage | None:
 def _report_stage(effect: StageEffect, before: Stage | None, after: Stage | None) -> View:
     stage = after or before
     return {
+        "label": "" if stage is None else stage.label,
         "removed": after is None,
         "handoff": stage is not None and stage.handoff,
         "enter": {"before": before and before.enter, "after": after and after.enter},
@@ -136,11 +146,12 @@ def _last_stage(card: CardRule, inside: frozenset[str]) -> str | None:
 def _compare_parts(was: Explanation, will_be: Explanation) -> list[View]:
     """The parts that differ, those that matter most after caps first; the changes sum to that of the scores."""
     before, after = _sum_parts(was), _sum_parts(will_be)
+    labels = {(part.kind, part.name): part.label for part in (*was.parts, *will_be.parts)}
     rows = []
     for kind, name in before.keys() | after.keys():
         a, b = before.get((kind, name), (0, 0)), after.get((kind, name), (0, 0))
         if a != b:
-            row = {"kind": kind, "name": name, "before": a[0] / UNIT, "after": b[0] / UNIT}
+            row = {"kind": kind, "name": name, "label": labels[kind, name], "before": a[0] / UNIT, "after": b[0] / UNIT}
             rows.append(row | {"change": (b[0] - a[0]) / UNIT, "change_after_caps": (b[1] - a[1]) / UNIT})
     return sorted(rows, key=lambda row: (-abs(row["change_after_caps"]), -abs(row["change"]), row["kind"], row["name"]))
 

@@ -25,14 +25,18 @@ class Line(NamedTuple):
 
 
 def group_differences(report: View) -> Iterator[tuple[str, list[Line]]]:
-    """The differences by scorecard; those of signals have no scorecard."""
-    for scorecard, group in groupby(report["differences"], lambda each: each["scorecard"]):
-        parts = groupby(group, lambda each: (each["subject"], each["name"], each["kind"]))
+    """The differences by the label of a scorecard; those of signals have no scorecard."""
+    for (_, scorecard), group in groupby(report["differences"], lambda each: (each["scorecard"], _card_of(each))):
+        parts = groupby(group, lambda each: (each["subject"], each["label"] or each["name"], each["kind"]))
         yield (
             scorecard,
             [Line(kind, _describe(subject, name, kind, [each["text"] for each in same]))
              for (subject, name, kind), same in parts],
         )  # fmt: skip
+
+
+def _card_of(difference: View) -> str:
+    return str(difference["scorecard_label"] or difference["scorecard"])
 
 
 def _describe(subject: str, name: str, kind: str, texts: list[str]) -> str:
@@ -58,7 +62,7 @@ def describe_alerts(report: View) -> str:
         for name, stage in card["stages"].items():
             for kind, verb in (("entered", "enter"), ("left", "leave")):
                 if count := stage["alerts"][kind]:
-                    parts.append(f"{count:,} {verb}{'s' * (count == 1)} {name}")
+                    parts.append(f"{count:,} {verb}{'s' * (count == 1)} {stage['label'] or name}")
     silenced = sum(stage["silenced"] for card in report["scorecards"].values() for stage in card["stages"].values())
     count = report["alerts"]
     text = (
@@ -87,6 +91,10 @@ def has_moved(card: View) -> bool:
 
 def list_reasons(why: list[View]) -> list[tuple[str, float]]:
     """The signals and fit lines that change most after caps; if none does, the caps and the range."""
-    kept = [(part["name"], part["change_after_caps"]) for part in why if part["change_after_caps"]]
-    capped = [(f"maximum of {part['name']}" if part["kind"] == "cap" else part["name"], part["change"]) for part in why]
+    kept = [(_title(part), part["change_after_caps"]) for part in why if part["change_after_caps"]]
+    capped = [(f"maximum of {_title(part)}" if part["kind"] == "cap" else _title(part), part["change"]) for part in why]
     return (kept or capped)[:REASONS]
+
+
+def _title(part: View) -> str:
+    return str(part["label"] or part["name"])

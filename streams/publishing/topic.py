@@ -106,10 +106,10 @@ async def follow_scorecards(
     name: str,
     lateness_ms: int,
     create: Callable[[], AIOKafkaConsumer],
-    use: Callable[[Scorecards], None],
+    use: Callable[[Catalog, Scorecards], None],
     count_error: Callable[[], None],
 ) -> None:
-    """Call ``use`` with the scorecards published last, at first and whenever others are, for ever."""
+    """Call ``use`` with all publications and the last scorecards, at first and whenever others follow, for ever."""
     while True:
         topic = ScorecardsTopic(name, lateness_ms, create)
         try:
@@ -118,7 +118,7 @@ async def follow_scorecards(
             while True:
                 latest = topic.catalog.latest
                 if latest is not None and latest.place != used:
-                    use(await asyncio.to_thread(topic.catalog.scorecards, latest.place))
+                    use(topic.catalog, await asyncio.to_thread(topic.catalog.scorecards, latest.place))
                     used = latest.place
                 await asyncio.sleep(FOLLOW_S)
                 await topic.refresh()

@@ -20,10 +20,14 @@ from app.board.costs import Cost
 from app.board.id_cipher import IdCipher
 from app.board.metrics import Metrics
 from app.board.pages import Pages
+from app.board.published_scorecards import PublishedScorecards
+from app.board.publishing import PublishingConfig
 from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
 from app.board.topic_tails import TopicTails
+from streams.publishing.catalog import Catalog
+from streams.publishing.scorecards import Scorecards
 from streams.scoring.event import LeadEvent
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
@@ -31,10 +35,12 @@ from streams.store.base import Commit, Store, Verdict
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Topics, partition_of
 from tests.properties.strategies import Fact
+from tests.support.publications import Log
 
 PARTITIONS = 3
 TOPICS = Topics()
-ANA, BEN = "token-of-ana", "token-of-ben"
+ANA, BEN, EVE = "token-of-ana", "token-of-ben", "token-of-eve"
+MOST_ALERTS = 2
 ACCESS = ACCESS_FORMAT.load_text(
     f"""
 leadglow_access: 1
@@ -42,6 +48,7 @@ secret: "{"0123456789abcdef" * 4}"
 tokens:
   - {{name: ana, sha256: {sha256(ANA.encode()).hexdigest()}, role: viewer+pii}}
   - {{name: ben, sha256: {sha256(BEN.encode()).hexdigest()}, role: viewer}}
+  - {{name: eve, sha256: {sha256(EVE.encode()).hexdigest()}, role: editor}}
 proxy:
   user_header: X-Forwarded-User
   groups_header: X-Forwarded-Groups
@@ -132,22 +139,52 @@ class Running:
             return Answer(answer.status, answer.headers, await answer.read())
 
 
+class Published(PublishedScorecards):
+    """The scorecards of shards in memory."""
+
+    def __init__(self, shards: Shards) -> None:
+        super().__init__(None)
+        self._shards = shards
+
+    @property
+    def value(self) -> Scorecards:
+        return Scorecards(self._shards.text, self._shards.rules)
+
+    def use(self, catalog: Catalog, scorecards: Scorecards) -> None:
+        self.catalog = catalog
+        self._shards.rules, self._shards.text = scorecards.rules, scorecards.text
+
+    async def read(self, log: Log) -> None:
+        """Read the publications, as a board does all the time."""
+        async with log.open_topic() as topic:
+            if (latest := topic.catalog.latest) is not None:
+                self.use(topic.catalog, topic.catalog.scorecards(latest.place))
+
+
 @asynccontextmanager
 async def board_on(
-    shards: Shards, access: AccessFile | None = None, costs: Iterable[Cost] = (), store: Store | None = None
+    shards: Shards,
+    access: AccessFile | None = None,
+    costs: Iterable[Cost] = (),
+    store: Store | None = None,
+    log: Log | None = None,
 ) -> AsyncIterator[Running]:
-    """Run a board with these shards until the end of the block."""
+    """Run a board with these shards until the end of the block; ``log`` has the publications."""
     metrics = Metrics()
     tails = TopicTails(lambda topics, group: None, TOPICS, "leadglow", metrics)
     tails.caught_up = True
     spent, cipher = tuple(costs), IdCipher(b"a secret of the tests")
     bounded = BoundedStore(store or shards.store, PARTITIONS)
-    service = BoardService(bounded, tails, cipher, lambda: shards.rules, lambda: spent, lambda: shards.text)
+    published = Published(shards)
+    log = log or Log()
+    publishing = PublishingConfig(log.open_topic, log.open_writer, MOST_ALERTS)
+    service = BoardService(bounded, tails, cipher, published, lambda: spent, publishing)
     used = [access]
     site = Site(Api(service, EventStreams(service, metrics)), Pages(service, Assets()), metrics, lambda: used[0])
     url = await site.start("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+            await published.read(log)
             yield Running(url, service, tails, metrics, used, session)
     finally:
         tails.broadcast.close()

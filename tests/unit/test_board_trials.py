@@ -189,7 +189,7 @@ async def test_a_file_that_is_too_large_or_no_text_is_refused(board: Running) ->
 async def test_one_change_is_measured_at_a_time(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     began, held = asyncio.Event(), asyncio.Event()
 
-    async def measure(store: Any, partitions: int, old: Rules, new: Rules, on_progress: Any) -> Any:
+    async def measure(store: Any, partitions: int, old: Rules, new: Rules, on_progress: Any, undo: Any) -> Any:
         on_progress(2000, 100_000)
         began.set()
         await held.wait()

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from streams.events.changes import decode_change
 from streams.events.outgoing import Outgoing
 from streams.metrics import Metrics
 from streams.mismatch import Mismatch
@@ -24,9 +19,9 @@ from streams.publishing.writer import ScorecardsWriter
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.transport.topics import Topics
 from streams.yamlfile.watched import Watched
+from tests.support.publications import PARTITIONS, Log, Reader, Stop
 
 pytestmark = pytest.mark.asyncio
-PARTITIONS = 3
 TEXT = """
 leadglow: 1
 signals: {view: {event: page, half_life: 1d}%s}
@@ -36,74 +31,6 @@ scorecards: {default: {points: {view: %d}%s}}
 
 def text(points: int, more: str = "", stages: str = "") -> str:
     return TEXT % (more, points, stages)
-
-
-class Stop(Exception):
-    """The publisher ends here."""
-
-
-class Log:
-    """All topics of a broker, in memory. It is also a consumer of the topic of scorecards."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[str, int], list[Any]] = defaultdict(list)
-        self.now_ms = 0
-        self.stop_after = 10**9
-        """The number of records that a publisher writes before it ends."""
-
-    async def deliver(self, records: Sequence[Outgoing], partition: int | None = None) -> list[Any]:
-        sent = []
-        for record in records:
-            if self.stop_after == 0:
-                raise Stop
-            self.stop_after -= 1
-            log = self.records[record.topic, partition or 0]
-            kept = SimpleNamespace(
-                offset=len(log),
-                key=record.key,
-                value=record.value,
-                headers=record.headers,
-                timestamp=record.timestamp_ms,
-            )
-            log.append(kept)
-            sent.append(kept)
-        return sent
-
-    async def time_ms(self) -> int:
-        self.now_ms += 1
-        return self.now_ms
-
-    def changes(self, partition: int) -> list[int]:
-        """The places that the control records of a partition name."""
-        found = [decode_change(record) for record in self.records["lead-events", partition]]
-        return [change.place for change in found if change is not None]
-
-
-class Reader:
-    """A consumer of the topic of scorecards."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log.records["scorecards", 0]
-        self._next = 0
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    def assign(self, places: list[Any]) -> None: ...
-
-    async def seek_to_beginning(self, place: Any) -> None:
-        self._next = 0
-
-    async def end_offsets(self, places: list[Any]) -> dict[Any, int]:
-        return {place: len(self._log) for place in places}
-
-    async def position(self, place: Any) -> int:
-        return self._next
-
-    async def getmany(self, place: Any, timeout_ms: int) -> dict[Any, list[Any]]:
-        found, self._next = self._log[self._next :], len(self._log)
-        return {place: found}
 
 
 class Worker:

@@ -104,8 +104,10 @@ def test_the_reasons_of_a_mover_sum_to_its_change() -> None:
         "before": {"score": 36, "exact": 36.0, "grade": "A", "stage": "hot"},
         "after": {"score": 56, "exact": 56.0, "grade": "A", "stage": "hot"},
         "why": [
-            {"kind": "signal", "name": "ask", "before": 30.0, "after": 60.0, "change": 30.0, "change_after_caps": 20.0},
-            {"kind": "cap", "name": "intent", "before": 0.0, "after": -10.0, "change": -10.0, "change_after_caps": 0.0},
+            {"kind": "signal", "name": "ask", "label": "", "before": 30.0, "after": 60.0, "change": 30.0,
+             "change_after_caps": 20.0},
+            {"kind": "cap", "name": "intent", "label": "", "before": 0.0, "after": -10.0, "change": -10.0,
+             "change_after_caps": 0.0},
         ],
     }  # fmt: skip
 
@@ -116,7 +118,7 @@ def test_people_read_the_words_the_alerts_and_the_tables(capsys: pytest.CaptureF
         == f"""\
 Version {OLD.version[:12]} → {NEW.version[:12]}
 
-Scorecard default
+Scorecard Whole company
   ~ ask  points 10 → 20
   ~ category intent  at most 35 → 50
   ~ stage warm  entered from 10 → 60, left below 5 → 50
