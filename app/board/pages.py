@@ -17,6 +17,7 @@ from app.board.rendering import Renderer
 from app.board.routing import CURRENT_VIEWER, Route
 from app.board.timeline import MAX_EVENTS
 from app.board.trial_pages import TrialPages
+from app.board.version_pages import VersionPages
 from app.http.refusals import Refusal
 from streams.scoring.scorecard import CALL_TYPES
 
@@ -40,6 +41,7 @@ class Pages:
         self._assets = assets
         self._html = Renderer(assets.url_of, lambda: service.freshness)
         self._trial = TrialPages(service, self._html)
+        self._versions = VersionPages(service, self._html)
 
     def routes(self) -> list[Route]:
         """Every route."""
@@ -51,6 +53,7 @@ class Pages:
             ("GET", "/scorecards", "page_scorecard", self.show_scorecard),
             ("GET", "/scorecards/{name:[^/]+}", "page_scorecard", self.show_scorecard),
             *self._trial.routes(),
+            *self._versions.routes(),
             ("GET", "/flow", "page_flow", self.show_flow),
             ("GET", "/freshness", "page_freshness", self.show_freshness),
             ("GET", "/static/{hash}/{name:.+}", "static", self._assets.serve_file),

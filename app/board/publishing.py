@@ -127,11 +127,17 @@ class Publishing:
             raise Refusal(409, "nothing_published", NOTHING)
         try:
             async with self._turn, self._config.open_topic() as topic:
+                await self._show_latest(topic)
                 yield topic
         except Mismatch as mismatch:
             raise Refusal(409, "unreadable", f"{mismatch}.") from None
         except (*TROUBLE, *retry.TROUBLE):
             raise Refusal(503, "not_published", AWAY, retry_after_s=5) from None
+
+    async def _show_latest(self, topic: ScorecardsTopic) -> None:
+        """Use what was published a moment ago, so that a refused change is compared with it."""
+        if (latest := topic.catalog.latest) is not None:
+            self._published.use(topic.catalog, await asyncio.to_thread(topic.catalog.scorecards, latest.place))
 
     async def _carry_out(self, topic: ScorecardsTopic, plan: Plan | None, terms: Terms, viewer: Viewer) -> bool:
         """Publish, unless there is nothing to do."""

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from app.board import trial_views
 from app.board.forms import read_form
+from app.board.publish_forms import describe_offer, redirect_to_versions, terms_of
+from app.board.publishing import require_editor
 from app.board.routing import CURRENT_VIEWER, Route
 from app.board.trials import MAX_TEXT_BYTES, TOO_LARGE
 from app.http.refusals import Refusal
@@ -34,6 +36,7 @@ class TrialPages:
             ("GET", "/try", "page_try", self.show_editor),
             ("POST", "/try", "page_try", self.try_change),
             ("POST", "/try/check", "page_try_check", self.check),
+            ("POST", "/try/publish", "page_publish", self.publish),
             ("GET", "/try/progress", "page_try_progress", self.show_progress),
         ]
 
@@ -55,6 +58,23 @@ class TrialPages:
             return answer
         return self._render(request, template, text, found)
 
+    async def publish(self, request: web.Request) -> web.Response:
+        """Publish a text, and show the versions; a refusal comes with the change as it is now."""
+        viewer = request[CURRENT_VIEWER]
+        require_editor(viewer)
+        form = await read_form(request, MAX_FORM_BYTES, TOO_LARGE)
+        text = form.get("text", "").replace("\r\n", "\n")
+        try:
+            done = await self._service.publishing.publish(text, terms_of(form), viewer)
+        except Refusal as refused:
+            if refused.status == 403:
+                raise
+            found = await self._service.trials.try_change(text, viewer.role)
+            answer = self._render(request, "try.html", text, found, refused=refused.message)
+            answer.set_status(refused.status)
+            return answer
+        return redirect_to_versions(done)
+
     async def check(self, request: web.Request) -> web.Response:
         """The mistakes in a text while it is edited."""
         text = await _read_text(request)
@@ -72,10 +92,10 @@ class TrialPages:
         messages = {
             kind: trial_views.list_messages(found[kind], text) if found else [] for kind in ("mistakes", "warnings")
         }
-        report = found["report"] if found else None
+        viewer, report = request[CURRENT_VIEWER], found["report"] if found else None
         return self._html.render(
             template,
-            request[CURRENT_VIEWER],
+            viewer,
             here="scorecard",
             text=text,
             **messages,
@@ -84,9 +104,20 @@ class TrialPages:
             tried=trial_views.trial_parts(report) if report else None,
             withheld=found["withheld"] if found else None,
             refused=refused,
+            offer=self._offer(text, report) if report and viewer.is_editor and report["differences"] else None,
             max_bytes=MAX_TEXT_BYTES,
             too_large=TOO_LARGE,
         )
+
+    def _offer(self, text: str, report: dict[str, Any]) -> dict[str, Any]:
+        """The form that publishes a change."""
+        return describe_offer(report, self._service.publishing.most_alerts) | {
+            "action": "/try/publish",
+            "title": "Publish it",
+            "about": "All workers use it from the same event on. A later rollback is possible.",
+            "button": "Publish",
+            "text": text,
+        }
 
 
 async def _read_text(request: web.Request) -> str:

@@ -21,12 +21,14 @@ from tests.support.system import PARTITIONS, ROOT, System
 from tests.support.waiting import wait_for
 
 TOKEN = "a-token-of-nobody-else"
+EDITOR_TOKEN = "a-token-of-somebody-who-may-publish"
 VIEWER_TOKEN = "a-token-of-somebody-who-may-see-less"
 ACCESS = """
 leadglow_access: 1
 tokens:
   - {{name: ana, sha256: {ana}, role: viewer+pii}}
   - {{name: ben, sha256: {ben}, role: viewer}}
+  - {{name: eve, sha256: {eve}, role: editor}}
 """
 BURST_S = 0.02
 Event = dict[str, Any]
@@ -100,10 +102,10 @@ def start_board(kafka: Running, redis_url: str, name: str, **settings: str) -> I
 
 
 def access_file(folder: Path) -> Path:
-    """An access file with both tokens."""
-    ana, ben = (hashlib.sha256(token.encode()).hexdigest() for token in (TOKEN, VIEWER_TOKEN))
+    """An access file with all tokens."""
+    ana, ben, eve = (hashlib.sha256(t.encode()).hexdigest() for t in (TOKEN, VIEWER_TOKEN, EDITOR_TOKEN))
     path = folder / "access.yaml"
-    path.write_text(ACCESS.format(ana=ana, ben=ben))
+    path.write_text(ACCESS.format(ana=ana, ben=ben, eve=eve))
     return path
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
@@ -209,3 +211,66 @@ async def test_a_version_shows_the_alerts_that_were_sent_while_it_was_in_use(boa
          "entered": 1, "left": 1, "at_once": {"entered": 0, "left": 1}}
     ]  # fmt: skip
     assert row["alerts_since"] is None
+
+
+# Pages
+
+
+async def send(board: Running, path: str, token: str = EVE, **fields: str) -> Any:
+    return await board.request("POST", path, token, data=urlencode(fields).encode())
+
+
+async def page(board: Running, path: str, token: str = EVE) -> str:
+    return unescape((await board.get(path, token)).body.decode())
+
+
+async def test_only_an_editor_sees_the_form_under_a_change(board: Running) -> None:
+    for token, sees in ((EVE, True), (ANA, False), (BEN, False)):
+        shown = unescape((await send(board, "/try", token, text=CHANGED)).body.decode())
+        assert ('action="/try/publish"' in shown, "Send the 3 alerts" in shown) == (sees, sees)
+        assert (await send(board, "/try/publish", ANA, text=CHANGED)).status == 403
+
+
+async def test_the_page_publishes_and_shows_the_versions(board: Running, log: Log) -> None:
+    held = await send(board, "/try/publish", text=CHANGED, instead_of=FIRST)
+    assert (held.status, "3 alerts would be sent at once" in unescape(held.body.decode())) == (409, True)
+
+    done = await send(board, "/try/publish", text=CHANGED, instead_of=FIRST, confirmed="yes", note="Ask counts")
+
+    assert (done.status, done.headers["Location"]) == (303, "/versions?done=published")
+    shown = await page(board, done.headers["Location"])
+    assert all(text in shown for text in ("Ask counts", "by eve", "points 10 → 20", "in use", "Roll back to this"))
+    assert "Roll back to this" not in await page(board, "/versions", ANA)
+
+
+async def test_a_change_of_other_scorecards_is_shown_anew(board: Running, log: Log) -> None:
+    await log.publish(SMALL, "tim")
+    answer = await send(board, "/try/publish", text=CHANGED, instead_of=FIRST, confirmed="yes")
+    assert answer.status == 409
+    shown = unescape(answer.body.decode())
+    assert "Other scorecards were published since you looked" in shown
+    assert f'name="instead_of" value="{Rules(load(SMALL)).version}"' in shown
+
+
+async def test_a_rollback_is_shown_before_it_is_confirmed(board: Running, log: Log) -> None:
+    await post(board, PUBLISH, text=CHANGED, instead_of=FIRST, confirmed=True)
+
+    shown = unescape((await send(board, f"/versions/{FIRST}/try")).body.decode())
+    assert "What would change" in shown
+    assert f'action="/versions/{FIRST}/rollback"' in shown
+    assert (await send(board, f"/versions/{FIRST}/try", ANA)).status == 403
+    assert (await send(board, f"/versions/{FIRST}/rollback", ANA, instead_of=SECOND)).status == 403
+    assert len(publications(log)) == 2
+
+    done = await send(board, f"/versions/{FIRST}/rollback", instead_of=SECOND, note="Too many", quiet="yes")
+    assert done.status == 303
+    assert publications(log)[-1]["undone"]
+    assert "rolled back" in await page(board, "/versions")
+
+
+async def test_a_version_is_shown_and_downloaded(board: Running) -> None:
+    assert "label: Whole company" in await page(board, f"/versions/{FIRST}", BEN)
+    file = await board.get(f"/versions/{FIRST}/scorecards.yaml", BEN)
+    assert (file.body.decode(), file.headers["Content-Disposition"]) == (
+        FILE, f'attachment; filename="scorecards-{FIRST[:12]}.yaml"',
+    )  # fmt: skip

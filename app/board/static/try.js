@@ -44,7 +44,17 @@
     form.querySelector(".editor").scrollIntoView({ block: "nearest" });
   }
 
+  /** Publishes only the text whose effect is shown. */
+  function markStale() {
+    const publish = document.getElementById("publish");
+    if (!publish) return;
+    const stale = publish.querySelector("[name=text]").value !== text.value;
+    publish.querySelector("button").disabled = stale;
+    publish.querySelector(".stale").hidden = !stale;
+  }
+
   text.addEventListener("input", number);
+  text.addEventListener("input", markStale);
   text.addEventListener("scroll", scroll);
   messages.addEventListener("click", (event) => {
     const found = event.target.closest(".where")?.closest("[data-line]");
