@@ -33,7 +33,9 @@ from streams.store.base import Entry
 from streams.transport.topics import Partitioner
 from tests.support.board_in_memory import PARTITIONS, TOPICS, Running, Shards, board_on
 from tests.support.node import Chromium, Page, install_sdks
+from tests.support.publications import Log
 from tests.support.system import ROOT
+from tests.support.waiting import wait_for
 
 FOLDER = ROOT / "docs/screenshots"
 SEED, LEADS, EVENTS = 12, 4000, 1600
@@ -144,16 +146,30 @@ def shoot(url: str, lead: str, folder: Path) -> None:
         for name, path in pages(lead).items():
             page.go(url + path)
             picture(page, folder / f"{name}-{scheme}.png", full=name in {"lead", "scorecards"})
+        try_change(page, url)
+        picture(page, folder / f"try-{scheme}.png", full=True)
     page = browser.visitor(viewport=PHONE, colorScheme="light", deviceScaleFactor=1, reducedMotion="reduce").open(url)
     picture(page, folder / "leads-phone.png", full=False)
     page.go(f"{url}/leads/{lead}")
     picture(page, folder / "lead-phone.png", full=False)
+    page.go(f"{url}/versions")
+    picture(page, folder / "versions-phone.png", full=False)
+    try_change(page, url)
+    picture(page, folder / "try-phone.png", full=True)
     browser.stop()
+
+
+def try_change(page: Page, url: str) -> None:
+    """See what a lower bound would do."""
+    page.go(f"{url}/try")
+    page.run("(() => { text.value = text.value.replace('enter: 70', 'enter: 60'); form = document.forms.try; })()")
+    page.run("form.requestSubmit()")
+    wait_for(lambda: page.run("!!document.getElementById('publish')"), "the effect")
 
 
 def pages(lead: str) -> dict[str, str]:
     """The pages by the names of their pictures."""
-    names = ("alerts", "channels", "scorecards", "flow", "login")
+    names = ("alerts", "channels", "scorecards", "versions", "flow", "login")
     return {"leads": "/", "lead": f"/leads/{lead}", **{name: f"/{name}" for name in names}}
 
 
@@ -189,13 +205,25 @@ async def telling(board: Running) -> str:
     return max(weights, key=lambda lead_id: weights[lead_id])
 
 
+async def publish(until_ms: int) -> Log:
+    """Publish another version, and then the one in use."""
+    text, log = (ROOT / "scorecards.yaml").read_text(), Log()
+    log.now_ms = until_ms - 2 * SPAN_MS
+    await log.publish(text.replace("enter: 70", "enter: 80"), "ben", note="First card, agreed with sales")
+    log.now_ms = until_ms - SPAN_MS - 3_600_000
+    await log.publish(text, "ana", note="Sales can take more leads")
+    return log
+
+
 async def main() -> None:
     """Play, serve, and take the pictures."""
     until_ms = now_ms()
     memory = Shards(Rules(load_file(ROOT / "scorecards.yaml"), LATENESS_MS))
     played = await play(memory, until_ms)
-    async with board_on(memory, costs=COSTS_FORMAT.load_file(ROOT / "app/demo/costs.yaml")) as board:
+    costs = COSTS_FORMAT.load_file(ROOT / "app/demo/costs.yaml")
+    async with board_on(memory, costs=costs, log=await publish(until_ms)) as board:
         tell(board, played)
+        board.tails.version_alerts.reads_all = True
         FOLDER.mkdir(exist_ok=True)
         await asyncio.to_thread(shoot, board.url, await telling(board), FOLDER)
 

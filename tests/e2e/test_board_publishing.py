@@ -52,7 +52,7 @@ def test_a_change_is_published_and_rolled_back_in_the_browser(system: Board, vis
     page.run("document.getElementById('note').value = 'Questions count more'")
     click(page, "#publish button")
     wait_for(lambda: "Questions count more" in page.run(BODY), "the new version", said=lambda: page.run(BODY))
-    assert all(text in page.run(BODY) for text in ("by eve", "Asked us  points 10 → 40", "in use"))
+    assert all(text in page.run(BODY) for text in ("by eve", "Asked us points 10 → 40", "in use"))
     wait_for(lambda: stage(system) == "hot", "in the stage")
 
     click(page, "form[action$='/try'] button")
