@@ -17,6 +17,7 @@ def describe_offer(report: dict[str, Any], most_alerts: int) -> dict[str, Any]:
     return {
         "instead_of": report["old_version"],
         "alerts": alerts,
+        "most_alerts": most_alerts,
         "held": is_held(alerts, most_alerts, quiet=False),
         "max_note": MAX_NOTE_CHARS,
     }
