@@ -62,6 +62,11 @@ _ERRORS: Final = {
     "503": "Not available now: retry after `Retry-After` seconds.",
 }
 
+_NOT_PUBLISHED: Final = {
+    "409": "It needs confirmation, or other scorecards are in use than those that it was compared with.",
+    "413": "The file is too large.",
+}
+
 
 def _operations() -> list[Schema]:
     scorecard, cursor, limit = _SCORECARD, _CURSOR, _LIMIT
@@ -162,6 +167,7 @@ def _publication(name: str, about: str, body: str) -> Schema:
         "`quiet`. 400 `mistakes`: the file has some, one a line. 403 `not_editor`"
     )
     operation = _operation(name, about, {"application/json": {"schema": ref("Published")}}, ())
+    operation["responses"] |= {status: _error(text) for status, text in _NOT_PUBLISHED.items()}
     return operation | {"requestBody": {"required": True, "content": {"application/json": {"schema": ref(body)}}}}
 
 

@@ -18,6 +18,7 @@ from streams.shard.alert import rfc3339
 
 LISTED: Final = 20
 MAX_LISTED: Final = 100
+MAX_CURSOR_CHARS: Final = 20
 MAX_KNOWN: Final = 500
 """Comparisons of two versions that are kept."""
 View = dict[str, Any]
@@ -40,7 +41,7 @@ class Versions:
         Raises:
             Refusal: the cursor is not one of ours.
         """
-        if cursor is not None and not cursor.isdecimal():
+        if cursor is not None and not (cursor.isdecimal() and len(cursor) < MAX_CURSOR_CHARS):
             raise Refusal(400, "bad_cursor", "This cursor is not one of this list: begin without one.")
         catalog = self._published.catalog
         found = list(catalog) if catalog is not None else []

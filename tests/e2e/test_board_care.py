@@ -19,6 +19,8 @@ PAGES = (
     "/alerts",
     "/channels",
     "/scorecards",
+    "/versions",
+    "/try",
     "/flow",
 )
 FOCUSED = "document.activeElement.innerText || document.activeElement.id || document.activeElement.tagName"

@@ -40,7 +40,7 @@ CASES += [
     for each in OPERATIONS
     if each.query and not each.path.startswith(ENDLESS)  # nothing else has rules to break
 ]
-KNOWN = {"id": ["u1", "ana@acme.example", "nobody"], "name": ["sales", "plants", "none"]}
+KNOWN = {"id": ["u1", "ana@acme.example", "nobody"], "name": ["sales", "plants", "none"], "version": ["none"]}
 
 
 @pytest.fixture(scope="module")
