@@ -130,6 +130,12 @@ class Store(Protocol):
     async def ranking_size(self, partition: int, scorecard: str) -> int:
         """The number of leads in the ranking; ``counts`` also includes their other ids."""
 
+    async def count_ranked(self, partition: int, scorecard: str, bounds: Sequence[float]) -> list[int]:
+        """The number of leads in the ranking at or above each of these places."""
+
+    async def pick_ranked(self, partition: int, scorecard: str, positions: Sequence[int]) -> list[tuple[str, float]]:
+        """The leads at these positions, 0 for the highest place, in the order of ``top``; none beyond the last."""
+
     async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
         """The score history of these leads, encoded as in ``streams.store.history``; empty for an unknown lead."""
 

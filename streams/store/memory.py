@@ -159,6 +159,16 @@ class MemoryStore:
         """The number of leads in the ranking."""
         return len(self._shards[partition].ranks[scorecard])
 
+    async def count_ranked(self, partition: int, scorecard: str, bounds: Sequence[float]) -> list[int]:
+        """The number of leads in the ranking at or above each of these places."""
+        places = self._shards[partition].ranks[scorecard].values()
+        return [sum(place >= bound for place in places) for bound in bounds]
+
+    async def pick_ranked(self, partition: int, scorecard: str, positions: Sequence[int]) -> list[tuple[str, float]]:
+        """The leads at these positions, 0 for the highest place; none beyond the last."""
+        everybody = await self.top(partition, scorecard, len(self._shards[partition].ranks[scorecard]))
+        return [everybody[i] for i in positions if i < len(everybody)]
+
     async def ranked(
         self,
         partition: int,

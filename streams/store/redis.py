@@ -24,8 +24,9 @@ from streams.store.checks import (
 )
 from streams.store.client import connect
 from streams.store.keys import ShardKeys, meta_key, shard_keys
+from streams.store.rankings import COUNT, PAGE, PICK, Script, places_in, run_read_only
 from streams.store.retry import RetryPolicy
-from streams.store.scripts import COMMIT, COMMIT_SHA, RANKED, RANKED_SHA, REPLACE, arguments
+from streams.store.scripts import COMMIT, COMMIT_SHA, REPLACE, arguments
 from streams.store.transaction import hset, transact
 
 SCAN_COUNT = 500
@@ -159,6 +160,16 @@ class RedisStore:
         key = self._keys(partition).ranking(scorecard)
         return int(await self._call("ranking_size", lambda: self._client.zcard(key)))
 
+    async def count_ranked(self, partition: int, scorecard: str, bounds: Sequence[float]) -> list[int]:
+        """The number of leads in the ranking at or above each of these places."""
+        key, argv = self._keys(partition).ranking(scorecard), [repr(-float(bound)) for bound in bounds]
+        return list(await self._read("count_ranked", COUNT, key, argv))
+
+    async def pick_ranked(self, partition: int, scorecard: str, positions: Sequence[int]) -> list[tuple[str, float]]:
+        """The leads at these positions, 0 for the highest place; none beyond the last."""
+        key = self._keys(partition).ranking(scorecard)
+        return places_in(await self._read("pick_ranked", PICK, key, positions))
+
     async def ranked(
         self,
         partition: int,
@@ -173,16 +184,7 @@ class RedisStore:
         key = self._keys(partition).ranking(scorecard)
         place = ("", "") if after is None else (repr(-float(after[0])), after[1])
         argv = (*place, limit, "" if at_most is None else repr(-float(at_most)))
-
-        async def send() -> list[bytes]:
-            try:  # the read-only commands, which replicas accept, too
-                found: list[bytes] = await self._client.evalsha_ro(RANKED_SHA, 1, key, *argv)
-            except NoScriptError:
-                found = await self._client.eval_ro(RANKED, 1, key, *argv)
-            return found
-
-        raw = await self._call("ranked", send)
-        return [(raw[i].decode(), -float(raw[i + 1])) for i in range(0, len(raw), 2)]
+        return places_in(await self._read("ranked", PAGE, key, argv))
 
     async def history(self, partition: int, scorecard: str, lead_ids: Sequence[str]) -> list[bytes]:
         """The score history of these leads; empty for an unknown lead."""
@@ -266,6 +268,9 @@ class RedisStore:
         """Finish the calls in progress and close the connections."""
         await self._retries.settle()
         await self._client.aclose()
+
+    async def _read(self, op: str, script: Script, key: str, argv: Sequence[str | int]) -> list[Any]:
+        return await self._call(op, lambda: run_read_only(self._client, script, key, argv))
 
     async def _rankings(self, keys: ShardKeys) -> list[str]:
         """The scorecards that have a ranking."""

@@ -13,15 +13,14 @@ from streams.store.base import Commit
 from streams.store.checks import require_finite, split
 
 
-def _script(name: str) -> tuple[str, str]:
+def load_script(name: str) -> tuple[str, str]:
     """The text of a script and its SHA-1, by which Redis identifies it."""
     text = files("streams.store").joinpath(f"lua/{name}.lua").read_text("utf-8")
     return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-COMMIT, COMMIT_SHA = _script("commit")
-RANKED, RANKED_SHA = _script("ranked")
-REPLACE, _ = _script("replace")
+COMMIT, COMMIT_SHA = load_script("commit")
+REPLACE, _ = load_script("replace")
 _encode = Encoder().encode
 
 

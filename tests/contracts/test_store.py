@@ -325,6 +325,20 @@ async def test_a_ranking_can_begin_at_a_score(store: Store) -> None:
     assert await store.ranked(P, "nobody", None, 5) == []
 
 
+async def test_a_ranking_is_counted_from_places_on(store: Store) -> None:
+    await store.commit(P, ranked_step(0, {"a": 5.25, "b": 4.0, "c": 4.0, "d": -1.5}))
+    assert await store.count_ranked(P, "sales", [6, 5.25, 4, -1, -1.5, float("-inf")]) == [0, 1, 3, 3, 4, 4]
+    assert await store.count_ranked(P, "sales", []) == []
+    assert await store.count_ranked(P, "nobody", [0.0]) == [0]
+
+
+async def test_leads_at_positions_of_a_ranking_are_read(store: Store) -> None:
+    await store.commit(P, ranked_step(0, {"a": 5.25, "b": 4.0, "c": 4.0, "d": -1.5}))
+    assert await store.pick_ranked(P, "sales", [0, 2, 3, 4]) == [("a", 5.25), ("c", 4.0), ("d", -1.5)]
+    assert await store.pick_ranked(P, "sales", []) == []
+    assert await store.pick_ranked(P, "nobody", [0]) == []
+
+
 async def test_a_step_with_a_time_lengthens_the_histories_of_ranked_leads(store: Store) -> None:
     assert await store.history(P, "sales", ["ann", "bob"]) == [b"", b""]
     await store.commit(P, ranked_step(0, {"ann": 10.0, "bob": 3.0}, second=1000))
