@@ -36,6 +36,12 @@ def labels_of(parts: Iterable[Signal] | Iterable[Category] | Iterable[Stage]) ->
     return {part.name: part.label for part in parts if part.label}
 
 
+def signals_of(lead: Lead, rules: Rules) -> frozenset[str]:
+    """The signals of which a lead has any event that counted and was not retracted."""
+    found = (rules.by_id[signal].name for signal in lead.signals if signal in rules.by_id)
+    return frozenset(name for name in found if name in rules.signals)
+
+
 def points_of(part: View) -> float:
     """The points of a part of a view, or of a reason of an alert, after caps."""
     return float(part["after_caps"] if "after_caps" in part else part["points"])

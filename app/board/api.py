@@ -57,6 +57,7 @@ class Api:
             "scorecards": ("api_scorecards", self._scorecards),
             **PublishingApi(self._service.publishing).handlers(),
             "scorecard": ("api_scorecard", self._scorecard),
+            "scorecardUsage": ("api_usage", self._usage),
             "tryScorecards": ("api_try", self._try_scorecards),
             "flow": ("api_flow", self._flow),
             "streamAlerts": ("stream", self._streams.stream_alerts),
@@ -149,6 +150,11 @@ class Api:
         return responses.cacheable_response(
             request, responses.encode_json(await self._service.get_scorecard(request.match_info["name"]))
         )
+
+    async def _usage(self, request: web.Request) -> web.Response:
+        check_parameters(request)
+        usage = await self._service.get_usage(request.match_info["name"], request[CURRENT_VIEWER].role)
+        return responses.cacheable_response(request, responses.encode_json(usage))
 
     async def _try_scorecards(self, request: web.Request) -> web.Response:
         check_parameters(request)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import reduce
 from heapq import merge
 from itertools import islice
+from math import ceil
 from typing import Any, Final
 
 from app import lead_lookup
@@ -111,6 +112,24 @@ class BoundedStore:
         turned = ([(score, lead_id) for lead_id, score in shard] for shard in shards)
         return list(islice(merge(*turned, key=lambda row: (-row[0], row[1])), limit))
 
+    async def count_places(self, scorecard: str, bounds: Sequence[float]) -> list[int]:
+        """The number of leads in the ranking of all shards at or above each of these places."""
+        shards = await asyncio.gather(*(self.store.count_ranked(p, scorecard, bounds) for p in range(self.partitions)))
+        return [sum(counts) for counts in zip(*shards, strict=True)]
+
+    async def sample_ranking(self, scorecard: str, most: int) -> list[Place]:
+        """About ``most`` leads of the ranking: from each shard its share, evenly spaced from the top down."""
+        sizes = await asyncio.gather(*(self.store.ranking_size(p, scorecard) for p in range(self.partitions)))
+        total = sum(sizes)
+        shards = await asyncio.gather(
+            *(
+                self.store.pick_ranked(p, scorecard, spread_evenly(size, most * size / total))
+                for p, size in enumerate(sizes)
+                if size
+            )
+        )
+        return [(place, lead_id) for shard in shards for lead_id, place in shard]
+
     async def load_states(self, lead_ids: Iterable[str]) -> dict[str, State]:
         """The states of these ids."""
         homes: dict[int, list[str]] = {}
@@ -159,3 +178,9 @@ class BoundedStore:
             "arrived_at": rfc3339(arrived) if arrived else None,
             "checkpoint": int(fields.get("ckpt", b"0")),
         }
+
+
+def spread_evenly(size: int, wanted: float) -> list[int]:
+    """Positions from the first to the last of ``size``, evenly spaced: the number wanted, at least both ends."""
+    count = min(max(ceil(wanted), 2), size)
+    return [i * (size - 1) // max(count - 1, 1) for i in range(count)]

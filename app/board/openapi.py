@@ -12,6 +12,7 @@ from app.board.routing import API_PATHS, method_of
 from app.board.schemas import SCHEMAS, Schema, ref
 from app.board.trial_schemas import TRIAL_SCHEMAS
 from app.board.trials import MAX_TEXT_BYTES
+from app.board.usage_schemas import USAGE_SCHEMAS
 from app.board.versions import LISTED, MAX_LISTED
 from streams.schemas import RECORDS
 from streams.schemas.fields import SCHEMA_TYPE
@@ -33,7 +34,7 @@ def openapi_document() -> dict[str, Any]:
             API_PATHS[each["operationId"]]: {method_of(each["operationId"]).lower(): each} for each in _operations()
         },
         "components": {
-            "schemas": SCHEMAS | TRIAL_SCHEMAS | PUBLISHING_SCHEMAS,
+            "schemas": SCHEMAS | TRIAL_SCHEMAS | PUBLISHING_SCHEMAS | USAGE_SCHEMAS,
             "responses": {name: _error(about) for name, about in _ERRORS.items()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `leadglow tokens new`."}
@@ -82,6 +83,8 @@ def _operations() -> list[Schema]:
         _json("scorecards", "All scorecards", "Scorecards"),
         _json("scorecard", "A scorecard, with the counts of its signals in the last 7 days", "Scorecard",
               _in_path("name", "Its name.")),
+        _json("scorecardUsage", "Its leads by score, and how many of a sample have its signals and fit lines",
+              "ScorecardUsage", _in_path("name", "Its name.")),
         _try(),
         _json("versions", "The published versions of the scorecards, the latest first", "Versions", cursor, _VERSIONS),
         _json("version", "A published version, with its text", "VersionText", _in_path("version", _VERSION_ID)),

@@ -17,6 +17,7 @@ from app.board.rendering import Renderer
 from app.board.routing import CURRENT_VIEWER, Route
 from app.board.timeline import MAX_EVENTS
 from app.board.trial_pages import TrialPages
+from app.board.usage_views import usage_parts
 from app.board.version_pages import VersionPages
 from app.http.refusals import Refusal
 from streams.scoring.scorecard import CALL_TYPES
@@ -189,7 +190,9 @@ class Pages:
         viewer: Viewer = request[CURRENT_VIEWER]
         name = request.match_info.get("name")
         choices = self._service.list_choices(name, viewer.role)
-        card = await self._service.get_scorecard(name)
+        card, usage = await asyncio.gather(
+            self._service.get_scorecard(name), self._service.get_usage(name, viewer.role)
+        )
         return self._html.render(
             "scorecard.html",
             viewer,
@@ -197,9 +200,9 @@ class Pages:
             choices=choices,
             card=card,
             grades=[] if card["engagement_grades"] else view_models.grade_bands(card),
-            never=[signal for signal in card["signals"] if signal["never"]],
             most=max((abs(signal["points_7d"]) for signal in card["signals"]), default=0) or 1,
             path=lambda other: f"/scorecards/{quote(other, safe='')}",
+            **usage_parts(usage),
         )
 
     async def show_flow(self, request: web.Request) -> web.Response:

@@ -27,6 +27,7 @@ API_PATHS: Final = {
     "versions": f"{BASE}/scorecards/versions",
     "version": f"{BASE}/scorecards/versions/{{version}}",
     "scorecard": f"{BASE}/scorecards/{{name}}",
+    "scorecardUsage": f"{BASE}/scorecards/{{name}}/usage",
     "tryScorecards": f"{BASE}/try",
     "publishScorecards": f"{BASE}/scorecards/publish",
     "rollbackScorecards": f"{BASE}/scorecards/rollback",

@@ -16,7 +16,7 @@ from app.board.cursor import cursor_of, place_of
 from app.board.curve import build_curve
 from app.board.freshness import FreshnessWatch
 from app.board.id_cipher import IdCipher
-from app.board.masking import Mask
+from app.board.masking import FULL, Mask
 from app.board.published_scorecards import PublishedScorecards
 from app.board.publishing import Publishing, PublishingConfig
 from app.board.ranking import Filters, Ranking
@@ -24,6 +24,7 @@ from app.board.scorecards import describe_line, describe_scorecard
 from app.board.timeline import build_timeline
 from app.board.topic_tails import TopicTails
 from app.board.trials import Trials
+from app.board.usage import Usage
 from app.board.versions import Versions
 from app.freshness import Freshness
 from app.http.refusals import Refusal
@@ -64,6 +65,7 @@ class BoardService:
         self._published = published
         self._costs = costs
         self.freshness_watch = FreshnessWatch(store, tails)
+        self._usage = Usage(store)
         self._ranking = Ranking(store, cipher, self.mask, lambda: self.freshness)
 
     @property
@@ -219,6 +221,11 @@ class BoardService:
         async with self._store.bounded():
             fired = await self._store.load_fired(range(today - WEEK + 1, today + 1))
         return describe_scorecard(card, self.rules, fired)
+
+    async def get_usage(self, name: str | None, role: str) -> dict[str, Any]:
+        """The leads of a scorecard by score, and how many of a sample have each of its signals and fit lines."""
+        usage = await self._usage.load(self.find_scorecard(name), self.rules, role == FULL)
+        return usage | self.freshness.to_json()
 
     def list_choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
         """The choices of the filters.

@@ -20,19 +20,24 @@ class Bin(NamedTuple):
     after: int = 0
 
 
-def split_range(low: float, high: float) -> list[Bin]:
+def split_range(low: float, high: float, rows: int = BINS) -> list[Bin]:
     """Empty rows from the lowest score to the highest; the highest score belongs to the last row."""
     first, last = floor(low), floor(high)
-    width = max(ceil((last - first) / BINS), 1)
+    width = max(ceil((last - first) / rows), 1)
     starts = list(range(first, last, width)) or [first]
     return [Bin(start, end) for start, end in zip(starts, [start - 1 for start in starts[1:]] + [last], strict=True)]
+
+
+def is_wide(low: float, high: float) -> bool:
+    """Whether a range has too many points to be divided whole."""
+    return not (isfinite(high - low) and high - low <= WIDE)
 
 
 def bin_scores(card: dict[str, Any]) -> list[Bin]:
     """The scores of a scorecard in a report, from the lowest row that is used to the highest."""
     scores = card["scores"]
     low, high = card["range"]
-    if scores and not (isfinite(high - low) and high - low <= WIDE):
+    if scores and is_wide(low, high):
         low, high = scores[0]["from"], scores[-1]["from"]
     bins = split_range(low, high)
     width = bins[0].high - bins[0].low + 1

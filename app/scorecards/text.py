@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from streams.scoring.scorecard import CALL_TYPES, Block, Condition, FitLine, Group, Limit, Signal, Test
@@ -32,9 +33,8 @@ _JOINS: Final = {"all": " and ", "any": " or ", "none": " or "}
 
 def describe_signal(signal: Signal) -> str:
     """A signal in words: ``page view whose properties.url contains /pricing``."""
-    events = " or ".join(_CALLS[event] if event in CALL_TYPES else event for event in signal.events)
     where = describe_condition(signal.where)
-    parts = [events + (f" whose {where}" if where else "")]
+    parts = [describe_events(signal.events) + (f" whose {where}" if where else "")]
     if signal.distinct:
         parts.append(f"each {signal.distinct} once")
     if signal.amount:
@@ -42,6 +42,11 @@ def describe_signal(signal: Signal) -> str:
     if signal.at_least > 1:
         parts.append(f"at least {signal.at_least} times")
     return ", ".join(parts)
+
+
+def describe_events(events: Iterable[str]) -> str:
+    """Names of events in words: ``page view or Demo Requested``."""
+    return " or ".join(_CALLS[event] if event in CALL_TYPES else event for event in events)
 
 
 def describe_fading(signal: Signal) -> str:

@@ -270,6 +270,38 @@ class StandInService:
             ],
         }  # fmt: skip
 
+    async def get_usage(self, name: str | None, role: str) -> dict[str, Any]:
+        t = self.text
+        leads = (1700, 900, 120, 600, 0)
+        counts = [0, 0, 12, 0, 3, 40, 61, 80, 95, 120, 170, 260, 400, 640, 900, 1100, 1500, 2100, 3300, 5400]
+        traits = [{"name": t("title"), "leads": 1200, "values": [{"value": t("Student"), "leads": 31}]}]
+        fit = [
+            {"name": "title", "label": "", "says": t("title is CEO"), "leads": 0, "traits": traits,
+             "hint": t("title is known for 1,200 of them; most often Student (31).")},
+            {"name": "rating", "label": t("Rating"), "says": "rating", "leads": 700, "traits": [], "hint": None},
+        ]  # fmt: skip
+        return {
+            "scorecard": name or "default",
+            "version": "0123456789abcdef" * 4,
+            "as_of": rfc3339(self.now_ms),
+            "range": [0.0, 100.0],
+            "leads": sum(counts),
+            "bins": [{"from": 5 * i, "to": 5 * i + 4 + (i == 19), "leads": n} for i, n in enumerate(counts[::-1])],
+            "stages": [
+                {"name": "engaged", "label": "", "enter": 30.0, "leave": 20.0, "leads_from_enter": 4000,
+                 "leads_from_leave": 5500},
+                {"name": "qualified", "label": t("Ready for sales"), "enter": 70.0, "leave": 50.0,
+                 "leads_from_enter": 60, "leads_from_leave": 410},
+            ],
+            "sampled": 2000,
+            "signals": [
+                {"name": signal["name"], "label": "", "leads": many, "fired_7d": signal["fired_7d"],
+                 "hint": None if many else t("No signal counted an event Unsubscribed in 7 days.")}
+                for signal, many in zip((await self.get_scorecard(name))["signals"], leads, strict=True)
+            ],
+            "fit": fit,
+        }  # fmt: skip
+
     async def get_flow(self) -> dict[str, Any]:
         at = rfc3339(self.now_ms - 2000)
         return {

@@ -1,0 +1,36 @@
+"""The schemas of the API for the usage of a scorecard."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.board.schemas import FRESHNESS, NAMED, NUMBER, RANGE, TEXT, TIME, WHOLE, Schema, listed, maybe, ref, whole
+
+USAGE_SCHEMAS: Final[dict[str, Schema]] = {
+    "ScorecardUsage": whole(
+        {
+            "scorecard": TEXT, "version": TEXT, "as_of": TIME, "range": RANGE, "leads": WHOLE,
+            "bins": listed(whole({"from": WHOLE, "to": WHOLE, "leads": WHOLE})),
+            "stages": listed(
+                whole({**NAMED, "enter": NUMBER, "leave": NUMBER, "leads_from_enter": WHOLE, "leads_from_leave": WHOLE})
+            ),
+            "sampled": WHOLE,
+            "signals": listed(whole({**NAMED, "leads": WHOLE, "fired_7d": WHOLE, "hint": maybe(TEXT)})),
+            "fit": listed(
+                whole(
+                    {**NAMED, "says": TEXT, "leads": WHOLE, "traits": listed(ref("TraitUsage")), "hint": maybe(TEXT)}
+                )
+            ),
+            **FRESHNESS,
+        },
+        about="All `leads` in the ranking of a scorecard by published score, at most some seconds old; a score outside "
+        "the range counts at its end. `leads_from_enter` have at least so many points, whether or not they are in the "
+        "stage. The `leads` of a signal have an event that counted, at any time; those of a fit line match it; both "
+        "are counted among `sampled` leads, evenly spaced in the ranking. `hint` is why a signal or a fit line may "
+        "never have an effect; null if it has one, or without leads.",
+    ),
+    "TraitUsage": whole(
+        {"name": TEXT, "leads": WHOLE, "values": listed(whole({"value": TEXT, "leads": WHOLE}))},
+        about="The sampled leads with a trait, and its most frequent values; none for a role without `pii`.",
+    ),
+}  # fmt: skip

@@ -1,0 +1,94 @@
+"""The usage of a scorecard: leads by score, and signals and fit lines without effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.board.bounded_store import spread_evenly
+from app.board.distribution import Distribution
+from app.board.routing import BASE
+from app.board.usage_views import score_rows
+from streams.scoring.scorecard import Scorecard, Stage
+from tests.support.board_in_memory import ACCESS, ANA, BEN, Running, board_on
+from tests.unit.test_board_site import fact, people
+
+
+async def usage_of(board: Running, card: str = "sales") -> Any:
+    answer = await board.get(f"{BASE}/scorecards/{card}/usage")
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+async def test_leads_are_counted_by_score_and_from_each_bound_on() -> None:
+    async with board_on(await people()) as board:
+        found = await usage_of(board)
+    bins = {row["from"]: row["leads"] for row in found["bins"] if row["leads"]}
+    assert (found["leads"], found["sampled"], found["range"]) == (7, 7, [0, 100])
+    assert sum(bins.values()) == 7
+    assert bins[50] == 1  # Ana: an order, and a title that fits
+    assert [(s["name"], s["leads_from_enter"], s["leads_from_leave"]) for s in found["stages"]] == [
+        ("warm", 4, 4), ("hot", 1, 1),
+    ]  # fmt: skip
+
+
+async def test_a_signal_and_a_fit_line_without_effect_have_a_hint() -> None:
+    shards = await people(3)
+    await shards.take(("u0", fact("identify", 7, traits={"titel": "CTO"})), ("u1", fact("identify", 8)))
+    async with board_on(shards) as board:
+        found = await usage_of(board)
+    signals = {signal["name"]: signal for signal in found["signals"]}
+    assert (signals["order"]["leads"], signals["order"]["hint"]) == (2, None)
+    assert signals["away"]["leads"] == 0
+    assert "check that it is sent, under exactly this name" in signals["away"]["hint"]
+    assert [(line["name"], line["leads"], line["hint"]) for line in found["fit"]] == [("title", 1, None)]
+    assert found["fit"][0]["traits"] == [{"name": "title", "leads": 1, "values": [{"value": "CTO", "leads": 1}]}]
+
+
+async def test_a_role_without_traits_gets_no_values() -> None:
+    async with board_on(await people(), ACCESS) as board:
+        for token, values in ((BEN, []), (ANA, [{"value": "CTO", "leads": 1}])):
+            answer = await board.get(f"{BASE}/scorecards/sales/usage", token)
+            assert answer.json["fit"][0]["traits"][0]["values"] == values
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted", "positions"),
+    [(1, 0.1, [0]), (2, 0.1, [0, 1]), (5, 9.0, [0, 1, 2, 3, 4]), (9, 3, [0, 4, 8]), (101, 4.5, [0, 25, 50, 75, 100])],
+)  # fmt: skip
+def test_a_sample_goes_from_the_first_lead_to_the_last(size: int, wanted: float, positions: list[int]) -> None:
+    assert spread_evenly(size, wanted) == positions
+
+
+def count(card: Scorecard, scores: list[int]) -> dict[str, Any]:
+    rows = Distribution(card, min(scores), max(scores))
+    return rows.describe([sum(score >= bound for score in scores) for bound in rows.bounds])
+
+
+def test_scores_outside_the_range_count_at_its_ends() -> None:
+    card = Scorecard("c", {}, stages=(Stage("hot", 69.5, 0.0), Stage("never", 120.0, -5.0)))
+    found = count(card, [-30, 0, 4, 5, 69, 70, 99, 100, 180])
+    assert (found["bins"][0], found["bins"][-1]) == (
+        {"from": 0, "to": 4, "leads": 3}, {"from": 95, "to": 100, "leads": 3},
+    )  # fmt: skip
+    assert sum(row["leads"] for row in found["bins"]) == found["leads"] == 9
+    assert [(s["leads_from_enter"], s["leads_from_leave"]) for s in found["stages"]] == [(4, 9), (0, 9)]
+
+
+def test_a_range_without_ends_is_cut_to_the_scores_that_occur() -> None:
+    card = Scorecard("c", {}, minimum=float("-inf"), maximum=float("inf"), stages=(Stage("hot", 500.0, 90.0),))
+    found = count(card, [100, 120, 139])
+    assert (found["bins"][0]["from"], found["bins"][-1]["to"], found["leads"]) == (100, 139, 3)
+    assert (found["stages"][0]["leads_from_enter"], found["stages"][0]["leads_from_leave"]) == (0, 3)
+    assert [row["kind"] for row in score_rows(found)][:2] == ["scores", "enter"]
+
+
+def test_the_rows_end_at_the_scores_and_bounds_in_use() -> None:
+    card = Scorecard("c", {}, stages=(Stage("hot", 70.0, 50.0),))
+    rows = score_rows(count(card, [11, 12, 33]))
+    assert [(row["kind"], row.get("from", row.get("at"))) for row in rows][:3] == [
+        ("scores", 70), ("enter", 70.0), ("scores", 65),
+    ]  # fmt: skip
+    assert rows[-1]["from"] == 10
+    assert score_rows({"leads": 0, "bins": [], "stages": []}) == []
