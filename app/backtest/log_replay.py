@@ -58,6 +58,10 @@ class Replay(ABC):
         """The answer to a question about a lead."""
         return self.shards[self._partitioner(lead_id)].answers.get(number)
 
+    def signals(self, number: int, lead_id: str) -> frozenset[str]:
+        """The signals that a lead had at the instant of a question."""
+        return self.shards[self._partitioner(lead_id)].signals.get(number, frozenset())
+
     def first_seen(self, lead_id: str) -> int | None:
         """The time of the first event of a lead; None if it is none any more."""
         return self.shards[self._partitioner(lead_id)].first_seen(lead_id)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from app.backtest import metrics
 from app.backtest.metrics import Confusion, Group
+from app.backtest.signals import compare_signals
 from streams.scoring.rules import CardRule
 from streams.scoring.stages import Transition
 from streams.shard.alert import rfc3339
@@ -33,6 +34,8 @@ class Prediction:
     won: bool
     name: str
     """Of the event that was the outcome."""
+    signals: frozenset[str] = frozenset()
+    """The signals that the lead had before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,7 @@ def _outcomes_view(run: CardRun, target: str | None) -> View:
         "handed_off": _confusion_view(metrics.confuse([each.handed_off for each in run.predictions], won)),
         "area_under_curve": _rounded(metrics.area_under_curve(scores, won)),
         "deciles": [_decile_view(group, base) for group in metrics.split_deciles(scores, won)],
+        "signals": compare_signals(run.card, [(each.signals, each.won) for each in run.predictions]),
         "calibration": list(map(_band_view, metrics.split_bands(scores, won, _bounds(run.card, scores, BANDS)))),
     }
 

@@ -12,6 +12,7 @@ from app.backtest.measure import View
 from app.backtest.plots import Bar, Mark, draw_bars
 from app.backtest.records import EventSource
 from app.backtest.session import Findings, Order
+from app.backtest.signals import describe_comparison
 from streams.scoring.rules import Rules
 from streams.scoring.stages import Transition
 from streams.shard.alert import rfc3339
@@ -25,6 +26,8 @@ METHOD: Final = (
     "the time of that event; nothing that happened or arrived later is used. Leads without an outcome are left out.",
     "Precision: the share of the predicted leads that was won. Recall: the share of the won leads that was predicted. "
     "Kappa: agreement with the outcomes beyond chance; 0 is chance, 1 is perfect.",
+    "A signal occurs alike for won and lost leads if the difference of its shares may be chance: the 95 % confidence "
+    "interval (Newcombe) includes 0. The share is of leads that had an event of the signal before their outcome.",
     "Lift: how much more often a tenth of the leads was won than all of them. Leads with equal scores are divided in "
     "proportion. Calibration lines show 95 % confidence intervals (Wilson).",
 )
@@ -131,7 +134,7 @@ def _card_lines(name: str, card: View) -> list[str]:
         f"  {outcomes['won']:,} won and {outcomes['lost']:,} lost; in {card['target_stage']} before: precision "
         f"{percent(stage['precision'])}, recall {percent(stage['recall'])}; best tenth: lift {number(top['lift'])}"
     )
-    return lines
+    return lines + [f"  {sentence}" for sentence in describe_comparison(outcomes)]
 
 
 def _agreement_lines(agreement: View, other: View) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.backtest.records import LogRecord, Unreadable
+from app.lead_views import signals_of
 from streams.environment import Environment
 from streams.events.changes import ScorecardsChange
 from streams.events.outgoing import Outgoing
@@ -55,6 +56,8 @@ class ShardReplay:
         self.transitions: list[Transition] = []
         self.answers: dict[int, dict[str, Standing] | None] = {}
         """Number of a question -> standing by scorecard; None for a lead without any event yet."""
+        self.signals: dict[int, frozenset[str]] = {}
+        """Number of a question -> the signals that the lead had by then."""
         self.lead_ids: dict[str, None] = {}
         self.publications: set[int] = set()
         """The places of the publications whose control records were found."""
@@ -189,6 +192,10 @@ class ShardReplay:
             self._scorer.advance_due(known, question.at_ms)
             self._finish()
             self.answers[question.number] = self.standings(known, question.at_ms).get(question.lead_id)
+            state = self._state(question.lead_id)
+            self.signals[question.number] = (
+                signals_of(state, self._scorer.rules) if isinstance(state, Lead) else frozenset()
+            )
 
     def answer_rest(self) -> None:
         """Answer the questions whose leads have no later record."""

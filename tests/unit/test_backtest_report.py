@@ -71,6 +71,8 @@ def test_json_has_everything_and_writes_no_report(files: Path) -> None:
     assert found["agreement"]["main"]["same_stage"] == 1
     assert found["against"]["version"] == found["version"]
     assert found["unreadable"]["count"] == 1
+    signals = found["scorecards"]["main"]["outcomes"]["signals"]["signals"]
+    assert {each["name"]: (each["won"], each["lost"]) for each in signals} == {"demo": (1, 0), "view": (0, 1)}
     assert not (files / "backtest.html").exists()
 
 
