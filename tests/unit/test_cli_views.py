@@ -204,5 +204,5 @@ def test_what_keeps_a_lead_out_of_a_stage_is_said() -> None:
     missing = card_of(lead)["not_entered"]
     assert list(missing) == ["qualified"]
     assert [describe_obstacle(each) for each in missing["qualified"]] == [
-        "score 50.0 of 70", "fit 0.0 of 10", "blocked by unsubscribe",
+        "score 50.0 of 70", "fit 0.0 of 10", "blocked by unsubscribe since 2026-11-21",
     ]  # fmt: skip
