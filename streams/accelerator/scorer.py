@@ -144,7 +144,9 @@ class AcceleratedScorer(AcceleratedLeads):
         for i, lead_id in unmatched_ids.items():
             first.setdefault(lead_id, i)
         states, at_home = self.states, self.at_home
-        first = first if self._table.usable else {}
+        first = (
+            first if self._table.usable and self.fresh_slack > 0 else {}
+        )  # else a new lead may enter a stage at once
         new = [
             i
             for lead_id, i in first.items()

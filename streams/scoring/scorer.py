@@ -47,9 +47,9 @@ class Scorer(Leads):
         """Apply one input to its lead, which must be loaded."""
         self.settle_change(item.lead_id)
         if isinstance(item, LeadEvent):
-            state = self._lead_for_event(item)
+            before, state = self.states[item.lead_id], self._lead_for_event(item)
             if isinstance(state, Lead):
-                self._apply_event(state, item)
+                self._apply_event(state, item, is_new=state is not before)
         else:
             controls.apply(self, item)
         after = self.states[item.lead_id]
@@ -89,7 +89,7 @@ class Scorer(Leads):
         self.forward(redirect.target.id, event)
         self.outcome.tally["forwarded"] += 1
 
-    def _apply_event(self, lead: Lead, event: LeadEvent) -> None:
+    def _apply_event(self, lead: Lead, event: LeadEvent, is_new: bool) -> None:
         if event.arrival <= lead.erased_at:
             self.outcome.tally["erased"] += 1
             return
@@ -105,7 +105,7 @@ class Scorer(Leads):
         hits = self._remember(lead, event)
         for hit in hits:
             self._count(lead, event, hit)
-        if hits or event.traits is not None:
+        if hits or event.traits is not None or (is_new and self.fresh_slack <= 0):
             cause = Cause("event", id_hash(event.message_id))
             transitions = settle(self.rules, event.lead_id, lead, lead.clock, cause, before.exact)
             self.note_transitions(event.lead_id, lead, transitions, event)

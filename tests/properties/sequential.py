@@ -168,7 +168,7 @@ class Sequential:
             person.events[fact.message_id] = fact
         elif fact.message_id in person.events:
             self._note_repetition(fact, person)
-        if new or fact.traits is not None:
+        if new or fact.traits is not None or not person.decided:
             self._settle(item.lead_id, person, "event", fact.message_id)
 
     def _note_repetition(self, fact: Fact, state: Person | Gone) -> None:
