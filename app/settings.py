@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     handoff: TopicName = Field("handoff", description="Topic of the alerts.")
     lead_scores: TopicName = Field("lead-scores", description="Compacted topic of the scores.")
     rejected: TopicName = Field("rejected-events", description="Topic of rejected events.")
+    undelivered: TopicName = Field("undelivered", description="Topic of alerts that the notifier could not deliver.")
     retention_days: int = Field(
         28, ge=1, description="Retention, in days, of the topics that `topics create` makes; not of `lead-scores`."
     )
@@ -171,6 +172,15 @@ class Settings(BaseSettings):
         "Without one, the board must listen on a loopback address.",
     )
     board_costs: Path | None = Field(None, description="The costs file, with the cost of each channel.")
+    notify_routes: Path | None = Field(
+        None, description="The routes file of the notifier, which lists which alerts go where; see docs/notify.md."
+    )
+    notify_metrics_port: int = Field(
+        9098,
+        ge=0,
+        le=65535,
+        description="Port of the notifier's `/metrics`, `/live` and `/ready`, on `LEADGLOW_METRICS_HOST`.",
+    )
 
     @property
     def lateness_ms(self) -> int:
@@ -255,6 +265,7 @@ def _checks_across_settings(settings: Settings) -> Iterable[tuple[bool, str]]:
         settings.lead_scores,
         settings.rejected,
         settings.scorecards_topic,
+        settings.undelivered,
     ]
     topics = [*settings.sources, *ours]
     yield (

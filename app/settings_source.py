@@ -57,6 +57,11 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def read_variable(name: str) -> str | None:
+    """A variable that the routes file names for a secret; None if it is not set."""
+    return os.environ.get(name)
+
+
 def _has_default(name: str) -> bool:
     """Whether the setting of a variable has a default that is not empty."""
     field = Settings.model_fields.get(name.removeprefix(PREFIX).lower())

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from app.settings import PREFIX, Settings
+from app.settings_source import read_variable
 from streams.store.redis import RedisStore
 from streams.transport.batches import BATCH_BYTES
 from streams.transport.topics import Topics
@@ -20,6 +21,7 @@ from streams.transport.topics import Topics
 if TYPE_CHECKING:
     from app.board.board import Board
     from app.collector.collector import Collector
+    from app.notify.service import Notifier
     from streams.metrics import Metrics
     from streams.worker import Worker
 
@@ -29,6 +31,7 @@ KAFKA_MS = 10_000
 TAIL_WAIT_MS = 100
 """How long Kafka may delay an empty fetch: other topics may have new records meanwhile."""
 REQUEST_BYTES = 4 * 1024 * 1024
+ROUTE_FETCH_BYTES = 1024 * 1024
 
 
 def make_topics(settings: Settings) -> Topics:
@@ -208,6 +211,46 @@ def make_board(settings: Settings) -> Board:
             settings.board_costs,
             settings.link_base_url.startswith("https:"),
         )
+    )
+
+
+def make_notifier(settings: Settings) -> Notifier:
+    """The notifier; not started.
+
+    Raises:
+        YamlFileError: the routes file has mistakes, or a secret is missing.
+    """
+    from app.notify.service import Notifier, NotifyConfig
+
+    assert settings.notify_routes is not None
+    crash_at = os.environ.get(CRASH_AT)  # noqa: TID251 - only for the fault tests, so not a setting
+    return Notifier(
+        NotifyConfig(
+            settings.notify_routes,
+            read_variable,
+            lambda group: make_route_consumer(settings, group),
+            lambda: make_batch_producer(settings),
+            lambda: make_admin(settings),
+            settings.handoff,
+            settings.undelivered,
+            settings.namespace,
+            **({"reached": make_crash_point(crash_at)} if crash_at else {}),
+        )
+    )
+
+
+def make_route_consumer(settings: Settings, group: str) -> AIOKafkaConsumer:
+    """A consumer of a route's group, which keeps little in memory; not started and not subscribed."""
+    return AIOKafkaConsumer(
+        group_id=group,
+        bootstrap_servers=settings.kafka,
+        request_timeout_ms=KAFKA_MS,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=TAIL_WAIT_MS,
+        fetch_max_bytes=ROUTE_FETCH_BYTES,
+        max_partition_fetch_bytes=ROUTE_FETCH_BYTES // 4,
+        **kafka_options(settings),
     )
 
 

@@ -2,6 +2,7 @@
 
 from app.board import metrics as board
 from app.collector import metrics as collector
+from app.notify import metrics as notifier
 from streams import metrics as worker
 
 _HEAD = """\
@@ -31,6 +32,12 @@ _BOARD = """
 On `http://LEADGLOW_METRICS_HOST:LEADGLOW_BOARD_METRICS_PORT/metrics`, next to `/live` (the process runs) and `/ready`
 (200 while Redis can be reached, else 503). Defined in `app/board/metrics.py`.
 """
+_NOTIFIER = """
+## Notifier
+
+On `http://LEADGLOW_METRICS_HOST:LEADGLOW_NOTIFY_METRICS_PORT/metrics`, next to `/live` (the process runs) and
+`/ready` (200 while all routes read from Kafka, else 503). Defined in `app/notify/metrics.py`.
+"""
 _TABLE = """
 | Metric | Kind | Meaning |
 | --- | --- | --- |
@@ -40,12 +47,12 @@ _SUFFIXES = {"counter": "_total", "info": "_info"}
 
 def stored_names() -> list[tuple[str, str, str]]:
     """(name as Prometheus stores it, kind, meaning) of every metric."""
-    return _stored(worker.names()) + _stored(collector.names()) + _stored(board.names())
+    return _stored(worker.names()) + _stored(collector.names()) + _stored(board.names()) + _stored(notifier.names())
 
 
 def metrics_page() -> str:
     """Every metric with its kind and meaning, as Markdown."""
-    parts = ((_WORKER, worker), (_COLLECTOR, collector), (_BOARD, board))
+    parts = ((_WORKER, worker), (_COLLECTOR, collector), (_BOARD, board), (_NOTIFIER, notifier))
     return _HEAD + "".join(head + _table(module.names()) for head, module in parts)
 
 

@@ -17,7 +17,7 @@ from app.settings_source import SettingsError
 from streams.exits import Exit
 
 COMMANDS = (
-    "demo", "worker", "collector", "board",
+    "demo", "worker", "collector", "board", "notify",
     "topics", "scorecards", "try", "backtest", "keys", "tokens", "lead", "leads", "erase", "rebuild",
 )  # fmt: skip
 """Each is a module in this folder with ``register``, in the order of ``--help``."""

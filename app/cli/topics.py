@@ -70,6 +70,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(settings.lead_events, count, True, kept),
         TopicSpec(settings.handoff, count, False, kept),
         TopicSpec(settings.rejected, count, False, kept),
+        TopicSpec(settings.undelivered, count, False, kept),
         TopicSpec(settings.lead_scores, count, False, compacted),
         TopicSpec(settings.scorecards_topic, 1, True, compacted),
     ]

@@ -250,6 +250,13 @@ class Rig:
         self.workers.append(worker)
         return worker
 
+    def start_notifier(self, crash_at: str = "", **settings: object) -> Worker:
+        """Start a notifier; the settings name its routes file."""
+        name = f"notifier-{len(self.workers)}"
+        notifier = Worker(self._start(("notify",), name, settings, crash_at))
+        self.workers.append(notifier)
+        return notifier
+
     def _start(
         self,
         arguments: Iterable[str],
@@ -273,6 +280,7 @@ class Rig:
             "rejected": self.topic("rejected-events"),
             "scorecards_topic": self.topic("scorecards"),
             "metrics_port": port,
+            "notify_metrics_port": port,
             "most_model_alerts": 1_000_000,
             **({"accelerator": self.accelerator} if self.accelerator else {}),
             **settings,
@@ -292,13 +300,18 @@ class Rig:
 
     async def forget_dead(self) -> None:
         """Remove members that have ended from the group now, instead of after the session timeout."""
-        for member in await self.members():
-            node = await self._admin.find_coordinator(self.name)
-            await self._admin._send_request(LeaveGroupRequest(self.name, member), node)
+        await self.forget_members(self.name)
 
-    async def members(self) -> list[str]:
-        """The ids of the group's members."""
-        described = await self._admin.describe_consumer_groups([self.name])
+    async def forget_members(self, *groups: str) -> None:
+        """Remove all members of groups, which have ended."""
+        for group in groups:
+            for member in await self.members(group):
+                node = await self._admin.find_coordinator(group)
+                await self._admin._send_request(LeaveGroupRequest(group, member), node)
+
+    async def members(self, group: str = "") -> list[str]:
+        """The ids of a group's members; by default of the workers' group."""
+        described = await self._admin.describe_consumer_groups([group or self.name])
         return [member[0] for _, _, _, _, _, members, *_ in described[0].groups for member in members]
 
     # Traffic --------------------------------------------------------------------------------------------------

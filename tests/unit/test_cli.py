@@ -369,7 +369,7 @@ def test_a_worker_is_built_as_the_settings_say() -> None:
 def test_every_topic_is_wanted_once_and_only_scores_and_scorecards_are_compacted() -> None:
     topics = {topic.name: topic for topic in topic_specs(Settings(partitions=6, retention_days=2))}
 
-    assert len(topics) == 8
+    assert len(topics) == 9
     assert [name for name, t in topics.items() if t.configs["cleanup.policy"] == "compact"] == [
         "lead-scores",
         "scorecards",

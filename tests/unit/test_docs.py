@@ -18,6 +18,8 @@ from app.cli.root import COMMANDS
 from app.collector import keyring, links, vocabulary
 from app.collector.inbound import Inbound
 from app.collector.webhooks import REQUIRED, SERVICES, unsubscribe
+from app.notify.destinations import KINDS
+from app.notify.routes_file import routes_format
 from app.settings import Settings, variable
 from docs.generate import GENERATED
 from streams.environment import Environment
@@ -29,13 +31,22 @@ from streams.scoring.rules import Rules
 from streams.shard.shard import Shard
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
+from streams.yamlfile.load import YamlFileError
 
 ROOT = Path(__file__).parents[2]
 README, DESIGN, COLLECTOR = ROOT / "README.md", ROOT / "docs/design.md", ROOT / "docs/collector.md"
 BOARD, START, FAULTS = ROOT / "docs/board.md", ROOT / "docs/start.md", ROOT / "docs/faults.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = {page: page.read_text() for page in PAGES}
-NO_METRICS = {"leadglow_keys", "leadglow_access", "leadglow_costs"}
+NO_METRICS = {
+    "leadglow_keys",
+    "leadglow_access",
+    "leadglow_costs",
+    "leadglow_routes",
+    "leadglow_score",
+    "leadglow_stage",
+    "leadglow_change",
+}
 """Of files, they say the version."""
 NO_SETTINGS = {"LEADGLOW_ACCELERATOR", "LEADGLOW_SETTINGS", "LEADGLOW_TEST_KAFKA", "LEADGLOW_TEST_REDIS"}
 FOLDERS = ("streams/", "app/", "tests/", "docs/", "deploy/")
@@ -251,6 +262,18 @@ def test_the_examples_of_the_boards_files_have_no_mistakes(tmp_path: Path) -> No
     file.write_text(fenced(section(BOARD, "Pages"), "yaml"))
     assert [cost.source for cost in COSTS_FORMAT.load_file(file)] == ["google", "newsletter"]
     assert COSTS_FORMAT.load_file(ROOT / "app/demo/costs.yaml")
+
+
+def test_the_examples_of_routes_files_have_no_mistakes() -> None:
+    page = routes_format(None).load_text(fenced(TEXT[ROOT / "docs/notify.md"], "yaml"))
+    example = routes_format(lambda name: None).read_file
+    with pytest.raises(YamlFileError, match="the variable HOOK_SECRET is not set"):
+        example(ROOT / "docs/examples/notify.yaml")
+    whole = routes_format(None).read_file(ROOT / "docs/examples/notify.yaml")
+
+    assert [route.name for route in page.routes] == ["hot"]
+    assert {type(each.kind).__name__.lower() for each in whole.value.destinations.values()} == set(KINDS)
+    assert whole.warnings == ()
 
 
 def test_the_addresses_of_the_api_in_the_page_are_those_of_the_document() -> None:

@@ -1,0 +1,1 @@
+"""Brings alerts from Kafka to people and other systems: webhooks, Slack, mail, HubSpot and Salesforce."""

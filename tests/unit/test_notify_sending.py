@@ -1,0 +1,232 @@
+"""Messages of each kind, and receivers that are slow, fail, redirect or lie."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from ipaddress import ip_network
+from typing import Any
+
+import orjson
+import pytest
+from aiosmtpd.controller import Controller
+from slack_sdk.models.blocks import Block
+from standardwebhooks import Webhook as Verifier
+
+from app.notify import sender as sending
+from app.notify.addresses import is_allowed, look_up
+from app.notify.kinds.base import Answer, Delivery
+from app.notify.kinds.crm_fields import CrmFields
+from app.notify.kinds.hubspot import HubSpot
+from app.notify.kinds.mail import Mail
+from app.notify.kinds.salesforce import Salesforce
+from app.notify.kinds.slack import message_of
+from app.notify.kinds.webhook import Webhook
+from app.notify.outcomes import Outcome, Result
+from app.notify.routes import AnyKind, Destination
+from tests.support.receivers import Receiver, alert_of, receiving, response
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+HERE = (ip_network("127.0.0.0/8"),)
+CRM = CrmFields("key", "lead.lead_id", {"score": "score.published", "none": "no.such"})
+
+
+def to(kind: AnyKind, allowed: bool = True) -> Destination:
+    return Destination("here", kind, 0, 2, HERE if allowed else ())
+
+
+async def send(destination: Destination, delivery: Delivery | None = None, lookup: Any = None) -> list[Outcome]:
+    sender = sending.make_sender(destination, lookup or look_up)
+    try:
+        return await sender.send(delivery or Delivery((alert_of(),)))
+    finally:
+        await sender.close()
+
+
+async def send_hook(receiver: Receiver) -> Outcome:
+    [outcome] = await send(to(Webhook(receiver.url, (SECRET,))))
+    return outcome
+
+
+async def test_a_webhook_is_verified_by_the_library_of_its_standard() -> None:
+    async with receiving() as receiver:
+        assert (await send_hook(receiver)).result == Result.DELIVERED
+    [request] = receiver.received
+    assert Verifier(SECRET).verify(request.body, request.headers) == orjson.loads(alert_of().raw)
+    assert request.headers["webhook-id"] == "a-1"
+
+
+async def _reset(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+async def _endless(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+        await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        (response(500), Result.RETRY),
+        (response(429, Retry_After="3"), Result.SLOW_DOWN),
+        (response(410), Result.GONE),
+        (response(422), Result.REFUSED),
+        (response(302, Location="http://169.254.169.254/latest/meta-data"), Result.RETRY),
+        (_reset, Result.RETRY),
+        (b"garbage\r\n\r\n", Result.RETRY),
+        (_endless, Result.DELIVERED),  # the status counts, and only the beginning is read
+    ],
+)
+async def test_a_hostile_receiver_is_an_outcome(answer: Any, result: Result) -> None:
+    async with receiving(answer) as receiver:
+        assert (await send_hook(receiver)).result == result
+    assert len(receiver.received) == 1
+
+
+async def test_a_response_that_is_shorter_than_it_says_and_then_ends_was_delivered() -> None:
+    async def lie(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    async with receiving(lie) as receiver:
+        assert (await send_hook(receiver)).result == Result.DELIVERED
+
+
+async def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "TIMEOUT_S", 0.2)
+
+    async def wait(writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with receiving(wait) as receiver:
+        assert await send_hook(receiver) == Outcome(Result.RETRY, "no answer in time")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1", "::1", "fe80::1%eth0",
+     "fd00::1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::a9fe:a9fe", "nonsense"],
+)  # fmt: skip
+def test_private_addresses_are_forbidden_in_all_forms(address: str) -> None:
+    assert not is_allowed(address, ())
+
+
+def test_public_and_listed_addresses_are_allowed() -> None:
+    assert is_allowed("93.184.216.34", ())
+    assert is_allowed("2606:2800:220:1::1", ())
+    assert is_allowed("10.1.2.3", (ip_network("10.0.0.0/8"),))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
+async def test_nothing_goes_to_a_private_address(host: str) -> None:
+    async with receiving() as receiver:
+        [outcome] = await send(to(Webhook(f"http://{host}:{receiver.port}/", ()), allowed=False))
+    assert (outcome.result, receiver.received) == (Result.RETRY, [])
+
+
+async def test_a_name_that_changes_between_check_and_connection_is_resolved_once() -> None:
+    lookups = 0
+
+    async def rebind(host: str, port: int) -> list[tuple[Any, ...]]:
+        nonlocal lookups
+        lookups += 1
+        found = "192.0.2.1" if lookups > 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, port))]
+
+    async with receiving() as receiver:
+        kind = Webhook(f"http://hooks.acme.example:{receiver.port}/", ())
+        assert (await send(to(kind), lookup=rebind))[0].result == Result.DELIVERED
+        assert lookups == 1
+        lookups = 0
+        assert (await send(to(kind, allowed=False), lookup=rebind))[0].result == Result.RETRY
+    assert len(receiver.received) == 1
+
+
+# Other kinds
+
+
+def test_messages_of_slack_are_valid_and_harmless() -> None:
+    alert = alert_of(lead={"lead_id": "x", "traits": {"name": "<!channel> & co", "title": "CTO"}})
+    for delivery in (Delivery((alert,)), Delivery((alert,) * 60, digest=True)):
+        message = message_of(delivery)
+        assert len(message["blocks"]) <= 50
+        for block in message["blocks"]:
+            parsed = Block.parse(block)
+            assert parsed is not None
+            parsed.validate_json()
+        assert b"<!channel>" not in orjson.dumps(message["blocks"][1:])
+
+
+async def test_hubspot_gets_a_batch_and_those_that_it_does_not_list_are_refused() -> None:
+    alerts = (alert_of("a-1", lead={"lead_id": "ana", "traits": {}}), alert_of("a-2", lead={"traits": {}}),
+              alert_of("a-3", lead={"lead_id": "bob", "traits": {}}))  # fmt: skip
+    answer = {"results": [{"objectWriteTraceId": "a-1"}], "errors": [{"message": "no such property"}]}
+    async with receiving(response(207, orjson.dumps(answer))) as receiver:
+        outcomes = await send(to(HubSpot("t", CRM, f"http://127.0.0.1:{receiver.port}")), Delivery(alerts))
+    assert [each.result for each in outcomes] == [Result.DELIVERED, Result.REFUSED, Result.REFUSED]
+    sent = orjson.loads(receiver.received[0].body)["inputs"]
+    assert [row["id"] for row in sent] == ["ana", "bob"]
+    assert sent[0]["properties"] == {"score": "84"}
+
+
+async def test_salesforce_gets_a_token_once_and_another_one_when_it_has_ended() -> None:
+    token, done = response(200, b'{"access_token":"t1"}'), response(200, b'[{"success":true}]')
+    async with receiving(token, done, response(401), token, done) as receiver:
+        kind = Salesforce(f"http://127.0.0.1:{receiver.port}", "id", "secret", "Lead", CRM)
+        sender = sending.make_sender(to(kind))
+        results = [(await sender.send(Delivery((alert_of(),))))[0].result for _ in range(3)]
+        await sender.close()
+    assert results == [Result.DELIVERED, Result.RETRY, Result.DELIVERED]
+    assert [each.method for each in receiver.received] == ["POST", "PATCH", "PATCH", "POST", "PATCH"]
+    assert receiver.received[1].path.endswith("/composite/sobjects/Lead/key")
+
+
+def test_salesforce_records_have_outcomes_of_their_own() -> None:
+    rows = [{"success": True}, {"success": False, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW"}]},
+            {"success": False, "errors": [{"statusCode": "INVALID_EMAIL"}]}]  # fmt: skip
+    kind = Salesforce("https://x.example", "id", "secret", "Lead", CRM)
+    outcomes = kind.outcomes(Delivery((alert_of(),) * 3), Answer(200, None, orjson.dumps(rows)), 0)
+    assert [each.result for each in outcomes] == [Result.DELIVERED, Result.RETRY, Result.REFUSED]
+
+
+class Inbox:
+    """Keeps mails."""
+
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+        self.reply = "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        self.mails.append(envelope)
+        return self.reply
+
+
+async def test_mail_reaches_the_owner_with_both_parts_and_a_5xx_is_final() -> None:
+    inbox = Inbox()
+    controller = Controller(inbox, hostname="127.0.0.1", port=0)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        controller.port = free.getsockname()[1]
+    controller.start()
+    try:
+        kind = Mail("127.0.0.1", controller.port, "none", "leadglow@acme.example", ("sales@acme.example",), True)
+        owned = alert_of(
+            lead={"lead_id": "x", "traits": {"name": "Ana\r\nBcc: x@y.z <b>", "owner": "eva@acme.example"}}
+        )
+        [first] = await send(to(kind), Delivery((owned,)))
+        inbox.reply = "550 no"
+        [second] = await send(to(kind))
+        [third] = await send(to(kind, allowed=False))
+    finally:
+        controller.stop()
+    assert [first.result, second.result, third.result] == [Result.DELIVERED, Result.REFUSED, Result.RETRY]
+    assert [mail.rcpt_tos for mail in inbox.mails] == [["eva@acme.example"], ["sales@acme.example"]]
+    text = inbox.mails[0].content.decode()
+    assert "text/plain" in text
+    assert "text/html" in text
+    assert "<b>" not in text.partition("text/html")[2]
+    assert "\r\nBcc:" not in text
