@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
+from app.notify.waiting import MOST_ALERTS
 from tests.faults.rig import Rig, until
 from tests.support.receivers import Receiver, alert_of, receiving, response
 
@@ -94,3 +96,52 @@ async def _some(receiver: Receiver, count: int) -> bool:
 
 async def _are(receiver: Receiver, expected: dict[str, list[int]]) -> bool:
     return numbers_of(receiver) == expected
+
+
+async def test_dead_letters_are_kept_and_delivered_once_by_a_replay(rig: Rig, tmp_path: Path) -> None:
+    await rig._admin.create_topics([NewTopic(rig.topic("undelivered"), 1, 1)])
+    async with receiving(response(422)) as good, receiving() as bad:
+        routes = tmp_path / "routes.yaml"
+        routes.write_text(ROUTES.format(good=good.url, bad=bad.url))
+        notifiers = Notifiers(rig, routes, rig._producer)
+        notifiers.start()
+        await until("a notifier", rig.workers[-1].ready, rig.said)
+        await notifiers.send(3)
+        dead = partial(rig.workers[-1].metric, "leadglow_notify_alerts_total", route="good", outcome="undelivered")
+        await until("three dead letters", partial(_at_least, dead, 3), rig.said)
+        good.received.clear()
+        good.answers = [response(200)]
+        settings = {"notify_routes": routes, "undelivered": rig.topic("undelivered")}
+        first = await rig.command("notify", "replay", "--route", "good", **settings)
+        second = await rig.command("notify", "replay", "--route", "good", **settings)
+
+    assert first[0] == second[0] == 0, first[1]
+    assert first[1].endswith("3 delivered, 0 undelivered\n"), first[1]
+    assert second[1].endswith("0 delivered, 0 undelivered\n"), second[1]
+    assert numbers_of(good) == {"lead-0": [0], "lead-1": [1], "lead-2": [2]}
+
+
+async def test_what_waits_for_a_failing_destination_stays_in_kafka(rig: Rig, tmp_path: Path) -> None:
+    await rig._admin.create_topics([NewTopic(rig.topic("undelivered"), 1, 1)])
+    async with receiving() as good, receiving(response(410)) as bad:
+        routes = tmp_path / "routes.yaml"
+        routes.write_text(ROUTES.format(good=good.url, bad=bad.url))
+        notifiers = Notifiers(rig, routes, rig._producer)
+        notifiers.start()
+        await until("a notifier", rig.workers[-1].ready, rig.said)
+        raw, topic = alert_of("alert-0", "lead-0").raw, rig.topic("handoff")
+        for future in [await rig._producer.send(topic, raw.replace(b"alert-0", b"alert-%d" % n), partition=0)
+                       for n in range(MOST_ALERTS * 3)]:  # fmt: skip
+            await future
+        done = partial(rig.workers[-1].metric, "leadglow_notify_alerts_total", route="good")
+        await until("the good route", partial(_at_least, done, MOST_ALERTS * 3), rig.said)
+        waiting = await rig.workers[-1].metric("leadglow_notify_waiting_alerts", route="bad")
+        disabled = await rig.workers[-1].metric("leadglow_notify_disabled", destination="bad")
+
+    assert MOST_ALERTS <= waiting < MOST_ALERTS * 2
+    assert disabled == 1
+    assert len(bad.received) == 1
+
+
+async def _at_least(read: Callable[[], Awaitable[float]], least: int) -> bool:
+    return await read() >= least
