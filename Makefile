@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PROCESSES ?= 2
-NO_SCORING := architecture board card_traffic cases collector dependencies deploy docs door library_internals logs loop scorefile settings \
+NO_SCORING := architecture board card_traffic cases collector dependencies deploy docs door library_internals logs loop notify scorefile settings \
 	templates trial unsubscribe webhooks yamlfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
