@@ -48,6 +48,8 @@ class Waiting:
     _due: list[tuple[float, int, str]] = field(default_factory=list)
     """(due, number, lead) of the first of each lead that is not in flight."""
     _number: int = 0
+    _claimed: set[str] = field(default_factory=set)
+    """Leads whose first alert is scheduled or in flight."""
 
     @property
     def full(self) -> bool:
@@ -60,7 +62,7 @@ class Waiting:
         self.bytes += len(entry.alert.raw)
         lead = self._leads.setdefault(entry.alert.lead_id, deque())
         lead.append(entry)
-        if len(lead) == 1:
+        if entry.alert.lead_id not in self._claimed:
             self._schedule(entry)
 
     def next_ms(self) -> float | None:
@@ -115,6 +117,7 @@ class Waiting:
     def release(self, lead_ids: set[str]) -> None:
         """Let the next alert of each lead be taken, after all that were in flight are finished or due again."""
         for lead_id in lead_ids:
+            self._claimed.discard(lead_id)
             if lead := self._leads.get(lead_id):
                 self._schedule(lead[0])
 
@@ -123,10 +126,12 @@ class Waiting:
         kept = [entry for lead in self._leads.values() for entry in lead if id(entry.progress) not in gone]
         self._leads.clear()
         self._due.clear()
+        self._claimed.clear()
         self.count = self.bytes = 0
         for entry in kept:
             self.add(entry)
 
     def _schedule(self, entry: Entry) -> None:
         self._number += 1
+        self._claimed.add(entry.alert.lead_id)
         heappush(self._due, (entry.due_ms, self._number, entry.alert.lead_id))

@@ -234,6 +234,18 @@ def test_the_next_alert_of_a_lead_waits_for_the_one_before_and_other_leads_do_no
     assert (waiting.count, progress.next) == (2, 1)
 
 
+def test_an_alert_that_arrives_while_the_one_before_is_finished_is_taken_once() -> None:
+    waiting, progress = Waiting(2), Progress(0)
+    first, second = entry("1", "a", progress, 0), entry("2", "a", progress, 1)
+    waiting.add(first)
+    waiting.take(0)
+    waiting.finish(first)
+    waiting.add(second)
+    waiting.release({"a"})
+    assert waiting.take(0) == [second]
+    assert waiting.take(0) == []
+
+
 def test_a_batch_has_one_alert_of_a_lead_and_a_digest_all() -> None:
     batches, digests, progress = Waiting(10), Waiting(1), Progress(0)
     for number, lead in enumerate("aab"):
