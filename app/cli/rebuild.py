@@ -1,6 +1,7 @@
 """``leadglow rebuild``: scores everything again from Kafka."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from app.cli.common import open_store, run
 from app.cli.errors import CommandError
-from app.cli.published import open_scorecards, open_writer, require_topic
+from app.cli.published import has_topic, open_scorecards, open_writer, require_topic
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import explain_kafka_failure
 from app.freshness import REBUILD
@@ -46,7 +47,8 @@ def rebuild(
     are not sent again.
     """
     settings = load_settings()
-    gone = run(_events_gone(settings))
+    first, ends = run(_read_offsets(settings))
+    gone = sum(first.values())
     typer.echo(
         f"All leads of {settings.namespace!r} will be removed from Redis and scored again from "
         f"{settings.lead_events} ({settings.partitions} partitions)."
@@ -55,51 +57,57 @@ def rebuild(
         typer.echo(f"{gone} older events are no longer in Kafka (retention) and will no longer count.")
     if not yes and not typer.confirm("Rebuild?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
-    run(_rebuild(settings, backfill))
+    run(_rebuild(settings, ends, backfill))
     typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")
 
 
-async def _events_gone(settings: Settings) -> int:
-    """How many events of the topic were removed by its retention.
+async def _read_offsets(settings: Settings) -> tuple[dict[int, int], dict[int, int]]:
+    """The first and the end offsets of the topic, by partition.
 
     Raises:
         CommandError: the topic does not match the settings.
     """
     await require_lead_events(settings)
     consumer: Any = make_consumer(settings)
+    places = [TopicPartition(settings.lead_events, p) for p in range(settings.partitions)]
     try:
         await consumer.start()
-        first = await consumer.beginning_offsets(
-            [TopicPartition(settings.lead_events, p) for p in range(settings.partitions)]
-        )
-        return sum(first.values())
+        found = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
     except (KafkaError, TimeoutError) as error:
         raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, error)) from None
     finally:
         await consumer.stop()
+    first, ends = ({place.partition: at for place, at in offsets.items()} for offsets in found)
+    return first, ends
 
 
-async def _rebuild(settings: Settings, backfill: bool) -> None:
+async def _rebuild(settings: Settings, ends: Mapping[int, int], backfill: bool) -> None:
     async with open_store(settings, None) as store:
-        if backfill:
-            await _note_backfill(settings, store)
+        if backfill or await has_topic(settings):
+            await _note_start(settings, store, ends, backfill)
         await store.meta("partitions", str(settings.partitions))
         for partition in range(settings.partitions):
             await empty_shard(store, partition)
 
 
-async def _note_backfill(settings: Settings, store: Store) -> None:
-    """Note that the signals of the latest publication count from the first event on.
+async def _note_start(settings: Settings, store: Store, ends: Mapping[int, int], backfill: bool) -> None:
+    """Note what holds from the start of the log: publications whose control records are gone, and with ``backfill``
+    the signals of the latest publication.
 
     Raises:
         CommandError: nothing is published.
     """
     await require_topic(settings)
-    async with open_scorecards(settings) as topic, open_writer(settings, topic, store) as writer:
-        latest = topic.catalog.latest
-        if latest is None:
+    async with open_scorecards(settings) as topic:
+        lost, latest = topic.catalog.lost(ends), topic.catalog.latest
+        if backfill and latest is None:
             raise CommandError(Exit.REFUSED, "nothing is published yet: start a worker first.")
-        await writer.backfill(latest.place)
+        if not (lost or backfill):
+            return
+        async with open_writer(settings, topic, store) as writer:
+            await writer.begin_anew(lost)
+            if backfill and latest is not None:
+                await writer.backfill(latest.place)
 
 
 async def empty_shard(store: Store, partition: int) -> None:

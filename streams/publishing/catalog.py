@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,9 +108,16 @@ class Catalog:
         before = [each for each in self if each.place < published.place]
         return bool(before) and (bool(published.item.undone) or before[-1].version != published.version)
 
-    def is_lost(self, place: int, ends: dict[int, int]) -> bool:
-        """Whether the control records of a publication are gone: ``lead-events`` ends before one of them."""
-        written = self._written.get(self.published[place].item.id)
+    def lost(self, ends: Mapping[int, int]) -> list[Published]:
+        """Publications whose control records are gone: ``lead-events`` was created anew, and ends before one of them.
+
+        ``ends`` are its end offsets by partition.
+        """
+        latest = max((each.place for each in self if self._is_beyond(each, ends)), default=-1)
+        return [each for each in self if each.place <= latest and each.item.id in self._written]
+
+    def _is_beyond(self, published: Published, ends: Mapping[int, int]) -> bool:
+        written = self._written.get(published.item.id)
         return written is not None and any(ends.get(p, at + 1) <= at for p, at in written.offsets.items())
 
     def in_force_at(self, partition: int, first_offset: int) -> int:

@@ -6,7 +6,7 @@ anyone: a shard ignores a control record whose publication is not after its own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -91,6 +91,11 @@ class ScorecardsWriter:
             await self._reached("scorecards_control")
         await self._write(Written(id=published.item.id, offsets=offsets))
         await self._topic.refresh()
+
+    async def begin_anew(self, lost: Iterable[Published]) -> None:
+        """Note that publications whose control records are gone are in force from the start of the log."""
+        for published in lost:
+            await self._write(Written(id=published.item.id, offsets=dict.fromkeys(range(self._partitions), -1)))
 
     async def backfill(self, place: int) -> None:
         """Count the signals of the publication at this place from the beginning of the log."""

@@ -160,6 +160,24 @@ async def test_a_log_without_its_start_begins_with_the_version_that_was_in_force
     assert [catalog.in_force_at(1, first) for first in (0, 5, 6)] == [0, 0, 1]
 
 
+async def test_publications_before_a_log_that_was_created_anew_are_in_force_from_its_start(
+    log: Log, tmp_path: Path
+) -> None:
+    await log.deliver([Outgoing("lead-events", b"u", b"{}", 0, [])] * 5, 1)
+    worker = Worker(log, tmp_path / "a")
+    await worker.keeper.start()
+    for points in (2, 3):
+        worker.write(points)
+        await worker.keeper.check()
+    catalog = worker.topic.catalog
+    assert catalog.lost({0: 2, 1: 7, 2: 2}) == []
+    lost = catalog.lost({0: 2, 1: 5, 2: 2})
+    assert [each.place for each in lost] == [1, 3]
+    await worker.writer.begin_anew(lost)
+    assert [catalog.in_force_at(partition, 0) for partition in range(PARTITIONS)] == [3, 3, 3]
+    assert catalog.unfinished() == catalog.lost({}) == []
+
+
 async def test_a_backfill_counts_new_signals_by_older_versions_too(log: Log, tmp_path: Path) -> None:
     worker = Worker(log, tmp_path / "a")
     await worker.keeper.start()
