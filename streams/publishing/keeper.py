@@ -162,7 +162,7 @@ def is_old(catalog: Catalog, version: str, before: str = "") -> bool:
 
 
 NEW_HALF_LIVES: Final = (
-    "changed half-life: earlier amounts of %s do not count until you run `leadglow rebuild --backfill`"
+    "another half-life, or a new block: earlier events of %s do not count until you run `leadglow rebuild --backfill`"
 )
 OLD_FILE: Final = (
     "the scorecard file is not used: its version %s was published before, but %s is in use now. To go back to "
