@@ -30,8 +30,8 @@ async def check_store(store: Store) -> None:
 
 
 async def check_topics(settings: Settings) -> None:
-    """Refuse to start without the topics: a broker that creates them itself uses the wrong settings."""
-    existing = await wait_for_topics(settings)
+    """Refuse to start a worker without its topics: a broker that creates them itself uses the wrong settings."""
+    existing = {*await wait_for_topics(settings), settings.undelivered}  # only the notifier writes it
     missing = [topic.name for topic in topic_specs(settings) if topic.name not in existing]
     if missing:
         names = ", ".join(missing)
