@@ -168,10 +168,10 @@ async def _confirm_plan(settings: Settings, store: Store, plan: Plan, yes: bool,
     with Console(stderr=True).status("reading the leads …"):
         effect = await measure_store(store, settings.partitions, old, new, now, undo=plan.undo)
     print_report(report_change(old, new, effect, now), console())
-    _confirm(settings, effect.alerts, yes, quiet)
+    _confirm(settings, effect.alerts, yes, quiet, is_rollback=plan.undo is not None)
 
 
-def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool) -> None:
+def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool, is_rollback: bool) -> None:
     """Ask, unless confirmed; refuse a change that sends too many alerts.
 
     Raises:
@@ -186,5 +186,5 @@ def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool) -> None:
             "--quiet to change the stages without alerts."
         )
         raise CommandError(Exit.CHECK_FAILED, message)
-    if not typer.confirm("Publish?"):
+    if not typer.confirm("Roll back?" if is_rollback else "Publish?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
