@@ -10,7 +10,7 @@ from rich.console import Console
 
 from app.cli.common import REDIS_S, console, open_store, run
 from app.cli.file_commands import check_file
-from app.cli.published import load_rules
+from app.cli.published import load_file_rules, load_published_rules
 from app.cli.scorecards_report import print_report, print_words
 from app.scorecards.change import measure_change
 from app.scorecards.report import report_words
@@ -58,11 +58,19 @@ def diff(
         print_words(report, console())
 
 
+async def _load_used(settings: Settings) -> Rules:
+    """The published scorecards; the file of the settings while nothing is published, which is said."""
+    published = await load_published_rules(settings)
+    if published is None:
+        typer.echo(f"Nothing is published yet: compared with {settings.scorecards}.", err=True)
+    return published or load_file_rules(settings)
+
+
 async def _measure(settings: Settings, old: Rules | None, new: Rules, leads: bool) -> dict[str, Any]:
     """Compare with the scorecards in use, or with old ones, and measure the effect."""
     loop = asyncio.get_running_loop()
     async with open_store(settings, None) as store, asyncio.timeout(REDIS_S) as deadline:
-        old = old or await load_rules(settings)
+        old = old or await _load_used(settings)
         if not leads:
             return report_words(old, new)
         with Console(stderr=True).status("reading the leads …") as status:

@@ -228,15 +228,16 @@ def test_the_command_compares_two_files_on_the_live_leads(store: MemoryStore, fi
 def test_one_file_is_compared_with_the_published_scorecards(
     store: MemoryStore, files: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    published = [OLD]
+    published: list[Rules | None] = [None]
 
-    async def load_rules(settings: Any) -> Rules:
+    async def load_published_rules(settings: Any) -> Rules | None:
         return published[-1]
 
-    monkeypatch.setattr(scorecards_diff, "load_rules", load_rules)
+    monkeypatch.setattr(scorecards_diff, "load_published_rules", load_published_rules)
     old, new = files
-    report = json.loads(diff(new, "--json", LEADGLOW_SCORECARDS=old).stdout)
-    assert report["old_version"] == OLD.version
+    result = diff(new, "--json", LEADGLOW_SCORECARDS=old)
+    assert result.stderr == f"Nothing is published yet: compared with {old}.\n"
+    assert json.loads(result.stdout)["old_version"] == OLD.version
     published.append(NEW)
     report = json.loads(diff(new, "--json", LEADGLOW_SCORECARDS=old).stdout)
     assert (report["old_version"], report["differences"], report["alerts"]) == (NEW.version, [], 0)
