@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -60,6 +61,8 @@ class View:
     """The command with which users send their own events."""
     board: str = ""
     """The URL of the board."""
+    env_file: Path | None = None
+    """What sets the settings of this demo in a shell."""
     sent: int = 0
     taken: int = 0
     per_second: float = 0.0
@@ -81,7 +84,8 @@ async def show(stack: Stack, rate: float, leads: int, seed: int, console: Consol
     feed = Feed(stack, Traffic(seed, leads), rate)
     async with watching(stack) as seen:
         stages = tuple(rule.stage.name for rule in rules.cards[0].stages)
-        view = View(stages, seen, rate, command(stack.collector.removeprefix("http://")), stack.board)
+        invitation = command(stack.collector.removeprefix("http://"))
+        view = View(stages, seen, rate, invitation, stack.board, stack.env_file)
         sending = asyncio.create_task(feed.run())
         try:
             await _follow(stack, rules, feed, view, console, sending)
@@ -96,7 +100,8 @@ async def _follow(
 ) -> None:
     """Update the view and draw it until the traffic ends."""
     if not console.is_terminal:
-        text = f"Board: {view.board}\nTo become a lead yourself, run:\n{view.invitation}"
+        text = f"Board: {view.board}\nTo use leadglow's commands on this demo, run first: . {view.env_file}\n"
+        text += f"To become a lead yourself, run:\n{view.invitation}"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
         while not sending.done():
             await _update_view(stack, rules, feed, view)
@@ -144,7 +149,7 @@ def _row(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> 
 
 def render(view: View, at_ms: int, height: int) -> RenderableType:
     """Draw the whole screen, for a terminal of ``height`` lines."""
-    room = max(height - 18, 6)
+    room = max(height - 19, 6)
     hot = min(room * 3 // 5, MAX_ROWS)
     return Group(
         _headline(view),
@@ -171,7 +176,9 @@ def _headline(view: View) -> Text:
     text.append("  board: ")
     text.append(view.board, "bold cyan")
     text.append("  Press Ctrl-C to stop\n")
-    text.append(" Simulated visitors. Half-lives are 20 s to 1 min, so that you can watch leads cool.", "dim")
+    text.append(" Simulated visitors. Half-lives are 20 s to 1 min, so that you can watch leads cool.\n", "dim")
+    text.append(" For leadglow's commands on this demo, run in another terminal first: ", "dim")
+    text.append(f". {view.env_file}", "cyan")
     return text
 
 

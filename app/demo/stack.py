@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -48,6 +49,8 @@ class Stack:
     kafka: Mapping[str, Any]
     children: dict[str, Server] = field(default_factory=dict)
     """The worker, the collector and the board, by these names."""
+    env_file: Path | None = None
+    """A shell script that sets the settings, so that other commands use this demo."""
 
     @property
     def collector(self) -> str:
@@ -114,6 +117,7 @@ async def running(stack: Stack, lasting: bool) -> AsyncIterator[Stack]:
             try:
                 start_children(stack, Path(directory))
                 await _until_ready(stack, Path(directory))
+                stack.env_file = _write_settings(stack.settings, Path(directory))
                 yield stack
             finally:
                 await asyncio.gather(*(asyncio.to_thread(child.stop) for child in stack.children.values()))
@@ -151,9 +155,20 @@ def move_board(stack: Stack, directory: Path) -> None:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as environment variables for a child process, without the caller's own environment."""
+    return {"PYTHONPATH": str(Path(app.__file__ or "").parents[1]), **_variables(settings)}
+
+
+def _variables(settings: Settings) -> dict[str, str]:
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
-    text = {variable(name): _text(value) for name, value in values.items() if value not in (None, "")}
-    return {"PYTHONPATH": str(Path(app.__file__ or "").parents[1]), **text}
+    return {variable(name): _text(value) for name, value in values.items() if value not in (None, "")}
+
+
+def _write_settings(settings: Settings, directory: Path) -> Path:
+    """Write a shell script that sets the settings; the directory is the user's alone."""
+    path = directory / "env"
+    lines = (f"export {name}={shlex.quote(text)}\n" for name, text in _variables(settings).items())
+    path.write_text("".join(lines))
+    return path
 
 
 def _text(value: object) -> str:
