@@ -9,15 +9,9 @@ from functools import partial
 from typing import Any, Literal
 
 from streams.scorefile import kinds
+from streams.scorefile.parts import doubt_operator, named_parts_remedy, separate_parts_remedy, where_remedy
 from streams.scorefile.patterns import remedy_for
-from streams.scorefile.remedies import (
-    OPERATORS_ELSEWHERE,
-    between_remedy,
-    separate_parts_remedy,
-    several_remedy,
-    where_remedy,
-    without_wildcards,
-)
+from streams.scorefile.remedies import OPERATORS_ELSEWHERE, between_remedy, several_remedy, without_wildcards
 from streams.scoring.conditions import PatternError, compile_condition
 from streams.scoring.scorecard import Condition, Group, Test
 from streams.yamlfile.containers import list_of, move_out
@@ -77,21 +71,22 @@ ReadCondition = Callable[[Node, Report], Condition | None]
 def _where(node: Node, report: Report) -> Condition | None:
     """Read ``{path: test, …}``, all of which must hold."""
     if not isinstance(node.value, dict) or not node.value:
-        report.add(node, f"{node} is not a condition", where_remedy(node))
+        report.add(node, f"{node} is not a condition", where_remedy(node, OPERATORS))
         return None
-    if _has_separate_parts(node, report):
+    if _has_separate_parts(node, report, named_parts_remedy(node, OPERATORS)):
         return None
     for key, value in node.repeated:
         _where_entry(key, value, report)
     return _combined("all", [_where_entry(key, value, report) for key, value in node.value.items()])
 
 
-def _has_separate_parts(node: Node, report: Report) -> bool:
-    """Report a test whose path, operator and value have keys of their own."""
-    remedy = separate_parts_remedy(node)
+def _has_separate_parts(node: Node, report: Report, named: str = "") -> bool:
+    """Report a test whose path, operator and value have keys of their own, or which ``named`` repairs."""
+    remedy = separate_parts_remedy(node) or named
     if remedy and isinstance(node.value, dict):
         key = next(iter(node.value))
-        report.add(key, "a path, an operator and a value are one entry here, without keys of their own", remedy)
+        about = "a trait and its condition" if key.value == "trait" else "a path, an operator and a value"
+        report.add(key, f"{about} are one entry here, without keys of their own", remedy)
     return bool(remedy)
 
 
@@ -104,6 +99,9 @@ def _where_entry(key: Node, node: Node, report: Report) -> Condition | None:
         report.add(key, f"unknown group {key}", f"write `{group}`")
         return None
     path = PATH.read(key, report)
+    if path in OPERATORS and isinstance(node.value, list):
+        report.add(key, *doubt_operator(key, node))
+        return None
     return _test(path or "", node, report)
 
 
@@ -185,6 +183,8 @@ def _is_several(operator: str, node: Node, report: Report) -> bool:
 def _group(kind: str, node: Node, report: Report, read: ReadCondition) -> Condition | None:
     """Read a list of conditions, or a mapping in which each entry is a condition."""
     if isinstance(node.value, dict):
+        if _has_separate_parts(node, report, named_parts_remedy(node, OPERATORS) if read is _where else ""):
+            return None
         members = [Node(key.line, key.column, {key: value}) for key, value in node.value.items()]
     else:
         members = node.value if isinstance(node.value, list) else []

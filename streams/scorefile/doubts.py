@@ -8,8 +8,10 @@ from collections.abc import Collection, Mapping
 from itertools import accumulate
 from typing import Any
 
+from streams.scorefile.conditions import OPERATORS
 from streams.scorefile.contradictions import find_contradictions, is_never_positive, wants_false
 from streams.scorefile.operations import check_texts, is_bare_path, operations_of
+from streams.scorefile.parts import find_lone_word
 from streams.scorefile.remedies import event_remedy
 from streams.scorefile.texts import check_quotes
 from streams.scorefile.time_checks import may_be_absent
@@ -67,8 +69,11 @@ def _check_months(key: str, struct: Struct, report: Report) -> None:
 
 def _check_where(signal: Struct, where: Node, report: Report) -> None:
     operations = list(operations_of(where))
-    for path in dict.fromkeys(path for path, _, _ in operations):
-        _check_event_path(path, report)
+    for path, operand in {path: operand for path, _, operand in operations}.items():
+        if doubt := find_lone_word(path, operand, OPERATORS, in_event=True):
+            report.warn(path, *doubt)
+        else:
+            _check_event_path(path, report)
         _check_calls(path, signal.get("event", ()), report)
         if any(each is path and operator != "exists" for each, operator, _ in operations):
             _check_object(path, report)

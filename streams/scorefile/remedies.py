@@ -50,9 +50,6 @@ OPERATORS_ELSEWHERE: Final = {
     "and": "all",
     "or": "any",
 }
-_PATH_WORDS: Final = ("property", "field", "attribute", "path", "key", "column", "name", "trait")
-_OPERATOR_WORDS: Final = ("operator", "op", "comparator", "comparison", "operation", "condition")
-_VALUE_WORDS: Final = ("value", "values", "val", "operand")
 _MOVES: Final = {
     **dict.fromkeys(
         ("event", "where", "half_life", "window", "at_least", "limit", "distinct", "amount"), "move it to the signal"
@@ -176,9 +173,6 @@ CATEGORY_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("weight", "points", "score", "multiplier"), "remove it: change the points of its signals"),
     **dict.fromkeys(("events", "members", "includes", "items"), "signals"),
 }
-_SENTENCE: Final = re.compile(
-    r"([\w.]+)\s*(contains|starts with|ends with|matches|is not|is|equals|in|>=|<=|!=|==|=|>|<)\s*(.+)", re.IGNORECASE
-)
 
 
 def points_key_remedy(key: str, signal: str, points: str, value: str) -> str:
@@ -200,47 +194,6 @@ def event_remedy(name: str) -> str:
     if call := re.fullmatch(r"track\W+(.+)", name):
         return f"write `{spell(call[1].rstrip(')'))}`"
     return "write a list of whole names: there are no wildcards" if "*" in name else ""
-
-
-def where_remedy(node: Node) -> str:
-    """How to write conditions that are no mapping."""
-    if isinstance(node.value, list) and len(node.value) == 1 and (remedy := separate_parts_remedy(node.value[0])):
-        return remedy
-    if isinstance(node.value, list) and node.value:
-        return "write `any:` with this list below it if one is enough, or `all:`"
-    found = _SENTENCE.fullmatch(node.value[:1000]) if isinstance(node.value, str) else None
-    if found is None:
-        return "write a path and what it must be, such as `{properties.url: {contains: /pricing}}`"
-    word = re.sub(r"\s", "_", found[2].casefold())
-    operator = OPERATORS_ELSEWHERE.get(word, word)
-    number = next(guess_number(found[3]), None) if re.fullmatch(r"[-+\d.,]+", found[3]) else None
-    value = spell(found[3].strip("'\"") if number is None else number)
-    return f"write `{{{found[1]}: {{{operator}: {f'[{value}]' if operator == 'in' else value}}}}}`"
-
-
-def separate_parts_remedy(node: Node) -> str:
-    """How to write `{property: plan, operator: is, value: pro}` or a part of it; empty for anything else."""
-    entries = {str(key.value): value for key, value in node.value.items()} if isinstance(node.value, dict) else {}
-    path, operator, value = (
-        next((entries[word] for word in words if word in entries), None)
-        for words in (_PATH_WORDS, _OPERATOR_WORDS, _VALUE_WORDS)
-    )
-    if operator is None or not isinstance(operator.value, str) or (value is None and path is None):
-        return ""
-    test = _written_test(operator.value, value)
-    return f"write `{{{path.value}: {test}}}`" if path is not None else f"write `{test}`"
-
-
-def _written_test(operator: str, value: Node | None) -> str:
-    word = re.sub(r"[ -]+", "_", operator.strip().casefold())
-    known = OPERATORS_ELSEWHERE.get(word) or OPERATORS_ELSEWHERE.get(word.removeprefix("is_"), word)
-    items = value.value if value is not None and isinstance(value.value, list) else []
-    shown = f"[{', '.join(spell(item.value) for item in items)}]" if items else spell(value.value if value else "")
-    if known in ("in", "contains_any") and not items:
-        shown = f"[{shown}]"
-    if ":" in known:
-        return f"{{{known.replace('…', shown)}}}"
-    return f"{{{known}: {shown}}}"
 
 
 def without_wildcards(field: str, operator: str, text: str) -> str:

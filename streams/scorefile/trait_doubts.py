@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from streams.scorefile.conditions import OPERATORS
 from streams.scorefile.contradictions import find_contradictions
 from streams.scorefile.models import on_path
 from streams.scorefile.operations import check_texts, is_bare_path, operations_of, tests_of
+from streams.scorefile.parts import find_lone_word
 from streams.scorefile.texts import check_quotes
 from streams.scorefile.vocabulary import correct_trait
 from streams.scoring.fit import MOST_POINTS
@@ -49,7 +51,9 @@ def _check_trait(trait: Node, report: Report) -> None:
 def _check_traits(where: Node, condition: Condition, report: Report) -> None:
     """Check conditions on several traits."""
     operations = list(operations_of(where))
-    for path in dict.fromkeys(path for path, _, _ in operations):
+    for path, operand in {path: operand for path, _, operand in operations}.items():
+        if doubt := find_lone_word(path, operand, OPERATORS, in_event=False):
+            report.warn(path, *doubt)
         _check_trait(path, report)
     check_texts(operations, report)
     for found in find_contradictions(condition):
