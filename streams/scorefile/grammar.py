@@ -14,6 +14,7 @@ from streams.scorefile.remedies import (
     CARD_KEYS_ELSEWHERE,
     CATEGORY_KEYS_ELSEWHERE,
     FILE_KEYS_ELSEWHERE,
+    KEEP_KEYS_ELSEWHERE,
     NEED_KEYS_ELSEWHERE,
     SIGNAL_KEYS_ELSEWHERE,
     STAGE_KEYS_ELSEWHERE,
@@ -140,7 +141,7 @@ _KEEP_WORDS = {
     "fit": Field(NUMBER, "The fit below which a lead leaves.", default="any fit"),
     "engagement": Field(NUMBER, "The engagement below which a lead leaves.", example="5", default="any engagement"),
 }
-_KEEP = struct_of("what a stage keeps", _KEEP_WORDS, "{fit: 10, engagement: 5}", NEED_KEYS_ELSEWHERE)
+_KEEP = struct_of("what a stage keeps", _KEEP_WORDS, "{fit: 10, engagement: 5}", KEEP_KEYS_ELSEWHERE)
 _STAGE_WORDS = {
     "name": Field(placed(NAME), "Its name, which no other stage of the scorecard has.", True, "qualified"),
     "enter": Field(NUMBER, "A lead enters when its exact score is at least this.", True, "70"),

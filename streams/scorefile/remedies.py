@@ -54,13 +54,30 @@ _MOVES: Final = {
     **dict.fromkeys(
         ("event", "where", "half_life", "window", "at_least", "limit", "distinct", "amount"), "move it to the signal"
     ),
-    **dict.fromkeys(("enter", "leave", "needs", "blocked_by", "cooldown", "handoff"), "move it to a stage"),
-    **dict.fromkeys(("trait", "when"), "move it to a line of `fit`"),
-    **dict.fromkeys(("fit", "fit_max", "range", "grades", "stages", "categories"), "move it to a scorecard"),
+    **dict.fromkeys(("enter", "leave", "needs", "keep", "blocked_by", "cooldown", "handoff"), "move it to a stage"),
+    **dict.fromkeys(("trait", "when", "times"), "move it to a line of `fit`"),
+    **dict.fromkeys(
+        ("fit", "fit_max", "range", "grades", "stages", "categories", "applies_to", "shadow"), "move it to a scorecard"
+    ),
+    **dict.fromkeys(("until", "for"), "move it into `blocked_by` of a stage, beside `signal`"),
+    **dict.fromkeys(("while", "default"), "move it into `half_life` of the signal"),
+    "absent": "move it to the signal in `points`",
+    **dict.fromkeys(("leadglow", "scorecards"), "move it to the top of the file"),
     "category": "move it to `categories` of a scorecard",
     "signals": "move it to the top of the file, beside `scorecards`",
 }
 """A key in the wrong place, and the right one."""
+STATES_KEYS_ELSEWHERE: Final = {
+    **_MOVES,
+    "else": "default",
+    **dict.fromkeys(("when", "if", "states"), "while"),
+}
+BLOCK_KEYS_ELSEWHERE: Final = {
+    **_MOVES,
+    **dict.fromkeys(("event", "name"), "signal"),
+    "unless": "until",
+    **dict.fromkeys(("during", "duration", "within", "window"), "for"),
+}
 FILE_KEYS_ELSEWHERE: Final = {
     **_MOVES,
     "version": "leadglow",
@@ -83,6 +100,8 @@ SIGNAL_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("min_count", "min", "minimum"), "at_least"),
     **dict.fromkeys(("unique", "unique_by", "dedupe", "distinct_by"), "distinct"),
     **dict.fromkeys(("value", "weight_by", "multiplier"), "amount"),
+    "while": "move it into `half_life`: `half_life: {default: $half_life, while: $while}`",
+    "for": "window",
     **dict.fromkeys(("points", "score", "weight", "worth"), "move it to `points` of the scorecard"),
 }
 _OF_SIGNALS: Final = {
@@ -105,6 +124,7 @@ _POINTS_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("event", "where", "half_life", "limit", "distinct", "amount"), "move it to `{}` in `signals`"),
     **dict.fromkeys(("leadglow", "signals", "scorecards"), "move it to the top of the file"),
     **dict.fromkeys(("max", "cap", "maximum"), "write `{}: {{points: {}, max: {}}}`"),
+    "absent": "write `{}: {{points: {}, absent: {}}}`",
     "min": "move it to a category: a signal has no minimum",
 }
 """Keys of other mappings among the points of signals."""
@@ -150,9 +170,18 @@ PRODUCT_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("cap", "maximum"), "max"),
     **dict.fromkeys(("floor", "minimum"), "min"),
 }
-NEED_KEYS_ELSEWHERE: Final = dict.fromkeys(
-    ("score", "total", "points", "enter", "threshold", "total_score", "min_score"), "move it to the stage, as `enter`"
-)
+NEED_KEYS_ELSEWHERE: Final = {
+    **_MOVES,
+    **dict.fromkeys(
+        ("score", "total", "points", "enter", "threshold", "total_score", "min_score"),
+        "move it to the stage, as `enter`",
+    ),
+    "leave": "move it to the stage",
+}
+KEEP_KEYS_ELSEWHERE: Final = {
+    **NEED_KEYS_ELSEWHERE,
+    "signals": "move it to `needs`: a stage needs signals only to enter",
+}
 STAGE_KEYS_ELSEWHERE: Final = {
     **_MOVES,
     "range": "enter: …, leave: …",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from streams.scorefile import kinds
+from streams.scorefile.remedies import BLOCK_KEYS_ELSEWHERE, STATES_KEYS_ELSEWHERE
 from streams.scoring.counting import LATEST
 from streams.scoring.scorecard import Block
 from streams.yamlfile.containers import named, struct_of
@@ -59,9 +60,8 @@ STATES_WORDS: Final = {
     ),
 }
 _STATES: Final = struct_of(
-    "a half-life by state", STATES_WORDS, "{default: 14d, while: {sales_contact: 30d}}",
-    {"else": "default", **dict.fromkeys(("when", "if", "states"), "while")},
-)  # fmt: skip
+    "a half-life by state", STATES_WORDS, "{default: 14d, while: {sales_contact: 30d}}", STATES_KEYS_ELSEWHERE
+)
 BLOCK_WORDS: Final = {
     "signal": Field(placed(kinds.REFERENCE), "The signal that blocks.", required=True, example="unsubscribe"),
     "until": Field(
@@ -72,10 +72,7 @@ BLOCK_WORDS: Final = {
     ),
     "for": Field(WINDOW, "How long the block holds after the latest event.", default="the block ends with `until`"),
 }
-_BLOCK: Final = struct_of(
-    "a block", BLOCK_WORDS, "{signal: unsubscribe, until: subscribe}",
-    {"event": "signal", "name": "signal", "unless": "until", "during": "for", "duration": "for", "within": "for"},
-)  # fmt: skip
+_BLOCK: Final = struct_of("a block", BLOCK_WORDS, "{signal: unsubscribe, until: subscribe}", BLOCK_KEYS_ELSEWHERE)
 
 
 def _read_half_life(node: Node, report: Report) -> Any:
@@ -98,6 +95,8 @@ def _read_block(node: Node, report: Report) -> Item | None:
         return Item(node, kinds.REFERENCE.read(node, report))
     struct: Struct | None = _BLOCK.read(node, report)
     if struct is None or struct.broken:
+        return None
+    if len(struct.nodes) < len(keys):
         return None
     if ("until" in struct.values) == ("for" in struct.values):
         remedy = "keep one of the two" if "for" in struct.values else "add `until: subscribe` or `for: 30d`"

@@ -12,6 +12,7 @@ from typing import Any
 from streams.yamlfile.kinds import NAME_PATTERN, Field, Item, Kind, Struct, accepts, free_name, nearest
 from streams.yamlfile.source import JOINED, SMART_QUOTES, spell
 from streams.yamlfile.tree import Node, Report
+from streams.yamlfile.written import fill_remedy
 
 _NONE = ("none", "null", "nil", "unlimited", "no limit", "infinity", "infinite", "inf", ".inf", "-", "n/a")
 _MAX_CHARS = 1000
@@ -276,7 +277,7 @@ def _read_field(
     key, node = entry
     name, before = str(key.value), len(report.mistakes)
     if name not in fields:
-        remedy = nearest(name, fields, synonyms)
+        remedy = fill_remedy(nearest(name, fields, synonyms), key, struct.node)
         report.add(key, f"unknown key {key}", remedy)
         return remedy
     struct.nodes[name] = node
