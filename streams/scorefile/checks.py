@@ -10,7 +10,7 @@ from streams.scorefile.doubts import check_doubts
 from streams.scorefile.models import scorecard_of, signal_of
 from streams.scorefile.remedies import points_key_remedy
 from streams.scorefile.time_checks import check_absence, check_blocks, check_windows, most_counted
-from streams.scorefile.timed import ending_blocks, plain_blocks
+from streams.scorefile.timed import ending_blocks, plain_blocks, written_duration
 from streams.scoring.counting import LATEST
 from streams.scoring.scorecard import FitLine, Scorecard
 from streams.yamlfile.kinds import NAME_PATTERN, Item, Struct, nearest, report_repeated
@@ -61,6 +61,8 @@ def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: R
     for stage in stages:
         for item in _signals_of(stage):
             _check_known(item, signals, report)
+        for block in ending_blocks(stage):
+            _check_end(block, signals, report)
         _check_order(stage, report)
         check_blocks(stage, signals or {}, report)
     _check_unique((stage.get("name") for stage in stages), "stage", report)
@@ -113,16 +115,30 @@ def _check_known(item: Item, signals: Signals | None, report: Report) -> None:
         report.add(item.node, f"unknown signal {item.node}", remedy)
 
 
+def _check_end(block: Struct, signals: Signals | None, report: Report) -> None:
+    """Report an unknown signal that ends a block: another one than begins it, or a duration is meant."""
+    until, begin = block.get("until"), block.get("signal").value
+    if until is None or signals is None or until.value in signals:
+        return
+    others = {name: item for name, item in signals.items() if name != begin}
+    duration = written_duration(until.value)
+    if duration or not others:
+        message = f"{until.node} is {'a duration' if duration else 'no signal'}, and `until` takes another signal"
+        report.add(until.node, message, f"write `for: {duration or '30d'}`")
+    else:
+        _check_known(until, others, report)
+
+
 def _events(item: Item) -> Collection[str]:
     """The events of a signal, none if it could not be read."""
     return item.value.get("event", ()) if item.value is not None else ()
 
 
 def _signals_of(stage: Struct) -> list[Item]:
-    """The names of signals in a stage."""
+    """The names of signals in a stage, without those that end a block."""
     needs = stage.get("needs")
-    ends = [item for block in ending_blocks(stage) for item in (block.get("signal"), block.get("until")) if item]
-    return [*plain_blocks(stage), *ends, *(needs.get("signals", ()) if needs is not None else ())]
+    begins = [block.get("signal") for block in ending_blocks(stage)]
+    return [*plain_blocks(stage), *begins, *(needs.get("signals", ()) if needs is not None else ())]
 
 
 def _check_unique(items: Iterable[Item | None], noun: str, report: Report) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from streams.scorefile import kinds
@@ -16,6 +17,7 @@ from streams.yamlfile.kinds import (
     Item,
     Kind,
     Struct,
+    accepts,
     duration_ms,
     placed,
     require,
@@ -62,15 +64,39 @@ STATES_WORDS: Final = {
 _STATES: Final = struct_of(
     "a half-life by state", STATES_WORDS, "{default: 14d, while: {sales_contact: 30d}}", STATES_KEYS_ELSEWHERE
 )
+
+
+def written_duration(text: str) -> str:
+    """The duration that a text is, or is nearly; empty for any other text."""
+    guesses = [text, *map(str, guess_duration(text))]
+    return next((guess for guess in guesses if accepts(WINDOW, Node(0, 0, guess, guess))), "")
+
+
+def _for_hint(text: str) -> str:
+    if text in ("never", "ever", "forever", "always"):
+        return "write the name of the signal alone: it blocks while its amount is above 0"
+    return f"write `until: {text}`" if re.fullmatch(r"[a-z][a-z_-]+", text) and not written_duration(text) else ""
+
+
+def _read_until(node: Node, report: Report) -> Any:
+    if isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        report.add(node, f"{node} is not the name of a signal", f"write `for: {written_duration(node.raw) or '30d'}`")
+        return Item(node, None)
+    return Item(node, kinds.REFERENCE.read(node, report))
+
+
+_FOR: Final = text_of(
+    WINDOW.about, "30d", DURATION_PATTERN, lambda text: round(duration_ms(text)), guess_duration, _for_hint
+)
 BLOCK_WORDS: Final = {
     "signal": Field(placed(kinds.REFERENCE), "The signal that blocks.", required=True, example="unsubscribe"),
     "until": Field(
-        placed(kinds.REFERENCE),
+        Kind(_read_until, kinds.REFERENCE.schema, kinds.REFERENCE.example, kinds.REFERENCE.about),
         "The signal that ends the block: it holds while the latest event of this one is earlier.",
         example="subscribe",
         default="the block ends with `for`",
     ),
-    "for": Field(WINDOW, "How long the block holds after the latest event.", default="the block ends with `until`"),
+    "for": Field(_FOR, "How long the block holds after the latest event.", default="the block ends with `until`"),
 }
 _BLOCK: Final = struct_of("a block", BLOCK_WORDS, "{signal: unsubscribe, until: subscribe}", BLOCK_KEYS_ELSEWHERE)
 
