@@ -221,7 +221,8 @@ def _most_engagement(card: Scorecard, signals: Signals, blocks: Collection[str])
     total = 0.0
     for category in card.categories:
         inside = sum(worth.pop(name, 0.0) for name in category.signals)
-        total += max(category.minimum, min(category.maximum, inside))
+        most = category.maximum if category.maximum >= 0 else math.inf  # a `max` below 0 has a warning of its own
+        total += max(category.minimum, min(most, inside))
     return total + sum(worth.values())
 
 

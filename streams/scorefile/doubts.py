@@ -225,7 +225,8 @@ def _check_keep(stage: Struct, report: Report) -> None:
     needs, keep = stage.get("needs"), stage.get("keep")
     for key in ("fit", "engagement"):
         need, kept = (each.get(key) if each is not None else None for each in (needs, keep))
-        if need is not None and kept is not None and need < kept:
+        reachable = kept is not None and not report.has_mistake(keep.nodes[key])
+        if need is not None and reachable and need < kept:
             message = f"`keep` asks for {key} {kept:g}, also to enter, so {need:g} has no effect"
             report.warn(needs.nodes[key], message, f"remove it, or write more than {kept:g}")
 

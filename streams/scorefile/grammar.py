@@ -21,7 +21,7 @@ from streams.scorefile.remedies import (
     WORTH_KEYS_ELSEWHERE,
     range_remedy,
 )
-from streams.scorefile.timed import AT_LEAST, BLOCK, BLOCK_WORDS, HALF_LIFE, STATES_WORDS, WINDOW
+from streams.scorefile.timed import AT_LEAST, BLOCK_WORDS, BLOCKS, HALF_LIFE, STATES_WORDS, WINDOW
 from streams.scoring.scorecard import Points
 from streams.yamlfile.containers import list_of, named, struct_of
 from streams.yamlfile.kinds import BOOLEAN, CAP, NAME, NUMBER, VERSION, Field, Kind, Struct, placed
@@ -149,7 +149,7 @@ _STAGE_WORDS = {
     "needs": Field(_NEEDS, "Further requirements to enter; they do not make a lead leave.", default="none"),
     "keep": Field(_KEEP, "Further requirements to stay, which a lead needs to enter, too.", default="none"),
     "blocked_by": Field(
-        list_of(BLOCK),
+        BLOCKS,
         "While one of these signals has an amount above 0, a lead cannot enter, and leaves if it is inside. With "
         "`until` or `for` every event blocks, counted or not, until an event of another signal or for a time.",
         example="[unsubscribe]",

@@ -73,6 +73,9 @@ def check_blocks(stage: Struct, signals: Signals, report: Report) -> None:
         if until is not None and until.value == name:
             message = f"`{name}` begins this block, so it cannot end it"
             report.add(until.node, message, "write another signal, or `for: 30d` in place of `until`")
+        elif any(item.value == name for item in plain_blocks(stage)):
+            message = f"`{name}` also blocks by its name alone, whatever ends this block"
+            report.warn(block.node, message, "remove one of the two")
     needs = stage.get("needs")
     for item in needs.get("signals", ()) if needs is not None else ():
         if _blocks_while_present(item.value, stage, signals):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final
 
 from streams.scorefile import kinds
 from streams.scorefile.remedies import BLOCK_KEYS_ELSEWHERE, STATES_KEYS_ELSEWHERE
 from streams.scoring.counting import LATEST
 from streams.scoring.scorecard import Block
-from streams.yamlfile.containers import named, struct_of
+from streams.yamlfile.containers import list_of, named, struct_of
 from streams.yamlfile.kinds import (
     DURATION_PATTERN,
     NAME,
@@ -26,6 +28,7 @@ from streams.yamlfile.kinds import (
 )
 from streams.yamlfile.repairs import guess_duration, guess_number
 from streams.yamlfile.tree import Node, Report
+from streams.yamlfile.written import write
 
 LEAST_EVENTS: Final = 1
 
@@ -137,6 +140,23 @@ BLOCK: Final = Kind(
     kinds.REFERENCE.example,
     f"the name of a signal, or `{_BLOCK.example}`, or `{{signal: rejected, for: 30d}}`",
 )
+
+
+def _read_blocks(node: Node, report: Report) -> Any:
+    """Report `[unsubscribe, until: subscribe]`, in which a name and its end are two items."""
+    items = node.value if isinstance(node.value, list) else []
+    for name, end in pairwise(items):
+        keys = {str(key.value) for key in end.value} if isinstance(end.value, dict) else set()
+        if isinstance(name.value, str) and keys and keys <= {"until", "for"}:
+            whole = [f"{{signal: {write(name)}, {write(end)[1:]}" if each is end else write(each) for each in items]
+            remedy = f"write `[{', '.join(text for each, text in zip(items, whole, strict=True) if each is not name)}]`"
+            report.add(end, "a block and its end are one item", remedy)
+            return None
+    return _BLOCKS.read(node, report)
+
+
+_BLOCKS: Final = list_of(BLOCK)
+BLOCKS: Final = replace(_BLOCKS, read=_read_blocks)
 
 
 def plain_blocks(stage: Struct) -> list[Item]:

@@ -70,6 +70,10 @@ class Report:
         self.add(at, message, remedy)
         self.unreadable[at.line, at.column] = self.mistakes[-1]
 
+    def has_mistake(self, at: Node) -> bool:
+        """Whether there is a mistake at a node."""
+        return any((each.line, each.column) == (at.line, at.column) for each in self.mistakes)
+
     def summary(self) -> list[Mistake]:
         """The mistakes in the order of the file, without duplicates."""
         return sorted({self.unreadable.get((each.line, each.column), each) for each in self.mistakes})
