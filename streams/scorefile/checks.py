@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from streams.scorefile.doubts import check_doubts
 from streams.scorefile.models import scorecard_of, signal_of
+from streams.scorefile.own_signals import name_own_signals
 from streams.scorefile.remedies import points_key_remedy
 from streams.scorefile.time_checks import check_absence, check_blocks, check_windows, most_counted
 from streams.scorefile.timed import ending_blocks, plain_blocks, written_duration
@@ -29,6 +30,7 @@ def check(file: Struct, report: Report) -> None:
         if item.value is not None:
             _check_scorecard(name, item.value, _known(file), report)
     check_doubts(file, report)
+    name_own_signals(file, report)
 
 
 def _known(file: Struct) -> Signals | None:

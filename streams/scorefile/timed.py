@@ -57,7 +57,7 @@ WINDOW: Final = text_of(
 STATES_WORDS: Final = {
     "default": Field(kinds.HALF_LIFE, "The half-life while no guard has an amount above 0.", required=True),
     "while": Field(
-        named(NAME, kinds.HALF_LIFE, 1),
+        named(replace(NAME, example="sales_contact"), kinds.HALF_LIFE, 1),
         "Guards (signals with a window or the half-life `never`), each with the half-life that holds while its amount "
         "is above 0; the first such guard decides.",
         required=True,

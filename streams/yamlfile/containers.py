@@ -163,6 +163,8 @@ def _names_remedy(node: Node, example: str) -> str:
         return f"write `{{{', '.join(f'{name}: {number}' for name, number in pairs)}}}`"
     if items and all(isinstance(item.value, str) for item in items):
         return f"write each name as a key with its value: `{{{', '.join(f'{item.value}: …' for item in items)}}}`"
+    if isinstance(node.value, str) and re.fullmatch(r"[a-z][a-z0-9_-]*", node.value) and node.raw not in _NONE:
+        return f"write the name as a key with its value: `{{{node.value}: …}}`"
     return f"write names, for example `{example}`"
 
 
@@ -288,11 +290,11 @@ def _read_field(
         struct.broken.add(name)
     if len(report.mistakes) == before + 1 and not fields[name].required and _means_none(node):
         mistake = report.mistakes[-1]
-        if node.value is None or not mistake.remedy.startswith("write `"):
-            report.mistakes[-1] = replace(mistake, remedy=f"remove `{name}`, or write a value")
+        other = mistake.remedy if node.value == [] else "write a value"
+        if not node.value or not mistake.remedy.startswith("write `"):
+            report.mistakes[-1] = replace(mistake, remedy=f"remove `{name}`, or {other}")
     return ""
 
 
 def _means_none(node: Node) -> bool:
-    text = node.raw.casefold()
-    return (node.value is None and not text.startswith("#")) or text in _NONE
+    return node.value == [] or (node.value is None and not node.raw.startswith("#")) or node.raw.casefold() in _NONE
