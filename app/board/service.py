@@ -16,7 +16,7 @@ from app.board.cursor import cursor_of, place_of
 from app.board.curve import build_curve
 from app.board.freshness import FreshnessWatch
 from app.board.id_cipher import IdCipher
-from app.board.masking import FULL, Mask
+from app.board.masking import Mask, sees_everything
 from app.board.published_scorecards import PublishedScorecards
 from app.board.publishing import Publishing, PublishingConfig
 from app.board.ranking import Filters, Ranking
@@ -224,7 +224,7 @@ class BoardService:
 
     async def get_usage(self, name: str | None, role: str) -> dict[str, Any]:
         """The leads of a scorecard by score, and how many of a sample have each of its signals and fit lines."""
-        usage = await self._usage.load(self.find_scorecard(name), self.rules, role == FULL)
+        usage = await self._usage.load(self.find_scorecard(name), self.rules, sees_everything(role))
         return usage | self.freshness.to_json()
 
     def list_choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
