@@ -177,6 +177,10 @@ NEED_KEYS_ELSEWHERE: Final = {
         "move it to the stage, as `enter`",
     ),
     "leave": "move it to the stage",
+    **dict.fromkeys(
+        ("grade", "grades"),
+        "remove it: write the number where the grade begins, as `enter` for a grade of the score, else as `fit` here",
+    ),
 }
 KEEP_KEYS_ELSEWHERE: Final = {
     **NEED_KEYS_ELSEWHERE,
