@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
-from app.notify.alerts import read_alert
+from app.notify.alerts import Alert, read_alert
 from app.notify.dead_letters import dead_letter, header
 from app.notify.dispatcher import Dispatcher
 from app.notify.limits import Counts
@@ -32,7 +32,7 @@ MAX_RECORDS: Final = 200
 COMMIT_S: Final = 0.5
 AGAIN_S: Final = 1.0
 RECENT_IDS: Final = 10_000
-"""So many ids of alerts are remembered: a worker that was killed may write an alert twice."""
+"""The number of alerts that are remembered: a worker that was killed may write an alert twice."""
 Committed = Callable[[str], Awaitable[dict[TopicPartition, OffsetAndMetadata]]]
 """Reads the commits of a group."""
 
@@ -61,7 +61,8 @@ class RouteRunner(ConsumerRebalanceListener):  # type: ignore[misc]
     ended: bool = False
     _progress: dict[TopicPartition, Progress] = field(default_factory=dict)
     _committed: dict[TopicPartition, tuple[int, str]] = field(default_factory=dict)
-    _recent: dict[str, None] = field(default_factory=dict)
+    _recent: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Id of an alert -> partition and offset of its first record."""
     _counts: Counts | None = None
     _ends: dict[TopicPartition, int] = field(default_factory=dict)
 
@@ -201,7 +202,7 @@ class RouteRunner(ConsumerRebalanceListener):  # type: ignore[misc]
         if alert is None:
             await self._bury_unreadable(record)
             progress.finish(record.offset)
-        elif self._is_repeated(alert.alert_id) or not (self.source.dead_letters_of or self.route.filter.matches(alert)):
+        elif self._is_repeated(alert.alert_id, record) or not self._is_wanted(alert):
             progress.finish(record.offset)
         else:
             entry = Entry(alert, progress, record.offset, record.timestamp, due_ms=0.0)
@@ -218,14 +219,18 @@ class RouteRunner(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         await self.dispatcher.bury([letter])
 
-    def _is_repeated(self, alert_id: str) -> bool:
+    def _is_repeated(self, alert_id: str, record: Any) -> bool:
+        """Whether another record has the same alert; the same record may be read again after a rebalance."""
         if self.source.dead_letters_of:
             return False
-        repeated = alert_id in self._recent
-        self._recent[alert_id] = None
+        place = record.partition, record.offset
+        first = self._recent.setdefault(alert_id, place)
         if len(self._recent) > RECENT_IDS:
             del self._recent[next(iter(self._recent))]
-        return repeated
+        return first != place
+
+    def _is_wanted(self, alert: Alert) -> bool:
+        return bool(self.source.dead_letters_of) or self.route.filter.matches(alert)
 
     def _plan(self, entry: Entry) -> None:
         """Decide when an alert is due, and with which others."""
