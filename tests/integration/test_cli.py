@@ -91,7 +91,7 @@ def test_topics_are_created_once_and_then_checked(system: System) -> None:
     first = system.run("topics", "create")
     second = system.run("topics", "create")
 
-    assert (first.exit_code, first.stdout.count(": created, ")) == (0, 6)
+    assert (first.exit_code, first.stdout.count(": created, ")) == (0, 7)
     assert (second.exit_code, second.stdout.count(f": exists, {PARTITIONS} partitions")) == (0, 5)
 
 
