@@ -84,7 +84,7 @@ def test_a_dry_run_creates_nothing(system: System) -> None:
     second = system.run("topics", "create", "--dry-run")
 
     assert (first.exit_code, first.stdout) == (0, second.stdout)
-    assert first.stdout.count("would be created") == 6
+    assert first.stdout.count("would be created") == 7
 
 
 def test_topics_are_created_once_and_then_checked(system: System) -> None:
@@ -92,7 +92,7 @@ def test_topics_are_created_once_and_then_checked(system: System) -> None:
     second = system.run("topics", "create")
 
     assert (first.exit_code, first.stdout.count(": created, ")) == (0, 7)
-    assert (second.exit_code, second.stdout.count(f": exists, {PARTITIONS} partitions")) == (0, 5)
+    assert (second.exit_code, second.stdout.count(f": exists, {PARTITIONS} partitions")) == (0, 6)
 
 
 @pytest.mark.usefixtures("_apache_kafka")

@@ -36,7 +36,7 @@ class System:
     """The settings of a Leadglow installation as environment variables."""
 
     def __init__(self, kafka: Running, redis_url: str, name: str, **settings: str) -> None:
-        topics = ("lead_events", "handoff", "lead_scores", "rejected", "scorecards_topic")
+        topics = ("lead_events", "handoff", "lead_scores", "rejected", "scorecards_topic", "undelivered")
         values = {
             "kafka": kafka.address,
             "kafka_idempotence": str(kafka.idempotent).lower(),
