@@ -115,8 +115,8 @@ def make_consumer(settings: Settings) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(bootstrap_servers=settings.kafka, request_timeout_ms=KAFKA_MS, **kafka_options(settings))
 
 
-def make_tail_consumer(settings: Settings, topics: Sequence[str], group: str | None) -> AIOKafkaConsumer:
-    """A consumer that follows topics with low latency; not started."""
+def make_tail_consumer(settings: Settings, topics: Sequence[str], group: str | None, **limits: int) -> AIOKafkaConsumer:
+    """A consumer that follows topics with low latency, within ``limits`` of aiokafka; not started."""
     return AIOKafkaConsumer(
         *topics,
         group_id=group,
@@ -125,6 +125,7 @@ def make_tail_consumer(settings: Settings, topics: Sequence[str], group: str | N
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=TAIL_WAIT_MS,
+        **limits,
         **kafka_options(settings),
     )
 
@@ -241,17 +242,8 @@ def make_notifier(settings: Settings) -> Notifier:
 
 def make_route_consumer(settings: Settings, group: str) -> AIOKafkaConsumer:
     """A consumer of a route's group, which keeps little in memory; not started and not subscribed."""
-    return AIOKafkaConsumer(
-        group_id=group,
-        bootstrap_servers=settings.kafka,
-        request_timeout_ms=KAFKA_MS,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=TAIL_WAIT_MS,
-        fetch_max_bytes=ROUTE_FETCH_BYTES,
-        max_partition_fetch_bytes=ROUTE_FETCH_BYTES // 4,
-        **kafka_options(settings),
-    )
+    limits = {"fetch_max_bytes": ROUTE_FETCH_BYTES, "max_partition_fetch_bytes": ROUTE_FETCH_BYTES // 4}
+    return make_tail_consumer(settings, (), group, **limits)
 
 
 def make_crash_point(at: str) -> Callable[[str], Coroutine[Any, Any, None]]:
