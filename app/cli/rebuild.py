@@ -83,6 +83,8 @@ async def _read_offsets(settings: Settings) -> tuple[dict[int, int], dict[int, i
 
 async def _rebuild(settings: Settings, ends: Mapping[int, int], backfill: bool) -> None:
     async with open_store(settings, None) as store:
+        if backfill:
+            await require_topic(settings)
         if backfill or await has_topic(settings):
             await _note_start(settings, store, ends, backfill)
         await store.meta("partitions", str(settings.partitions))
@@ -97,7 +99,6 @@ async def _note_start(settings: Settings, store: Store, ends: Mapping[int, int],
     Raises:
         CommandError: nothing is published.
     """
-    await require_topic(settings)
     async with open_scorecards(settings) as topic:
         lost, latest = topic.catalog.lost(ends), topic.catalog.latest
         if backfill and latest is None:
