@@ -105,7 +105,8 @@ class Scorer(Leads):
         hits = self._remember(lead, event)
         for hit in hits:
             self._count(lead, event, hit)
-        if hits or event.traits is not None or (is_new and self.fresh_slack <= 0):
+        enters_at_once = is_new and self.fresh_slack <= 0  # by what is absent
+        if hits or event.traits is not None or enters_at_once:
             cause = Cause("event", id_hash(event.message_id))
             transitions = settle(self.rules, event.lead_id, lead, lead.clock, cause, before.exact)
             self.note_transitions(event.lead_id, lead, transitions, event)
