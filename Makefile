@@ -8,10 +8,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PROCESSES ?= 2
-NO_SCORING := architecture board card_traffic cases collector dependencies deploy docs door library_internals logs loop notify scorefile settings \
+NO_SCORING := architecture board calibrate card_traffic cases collector dependencies deploy docs door library_internals logs loop notify scorefile settings \
 	templates trial unsubscribe webhooks yamlfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-COMPILE := uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
+COMPILE := $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 
 .PHONY: setup demo test test-reference test-bounds fuzz lint bench pins docs screenshots clean
@@ -70,7 +70,7 @@ docs: setup
 screenshots: setup
 	$(BIN)/python -m tests.screenshots
 
-pins:
+pins: setup
 	$(COMPILE) --all-extras --group setup --upgrade --output-file constraints.txt
 	$(COMPILE) --extra fast --constraints constraints.txt --output-file deploy/docker/requirements.txt
 

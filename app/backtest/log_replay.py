@@ -58,9 +58,9 @@ class Replay(ABC):
         """The answer to a question about a lead."""
         return self.shards[self._partitioner(lead_id)].answers.get(number)
 
-    def signals(self, number: int, lead_id: str) -> frozenset[str]:
-        """The signals that a lead had at the instant of a question."""
-        return self.shards[self._partitioner(lead_id)].signals.get(number, frozenset())
+    def observed(self, number: int, lead_id: str) -> Any | None:
+        """What a question noted of a lead at its instant; None of a lead without any event yet."""
+        return self.shards[self._partitioner(lead_id)].observed.get(number)
 
     def first_seen(self, lead_id: str) -> int | None:
         """The time of the first event of a lead; None if it is none any more."""

@@ -101,6 +101,6 @@ class Result:
             score = standing.score.exact / UNIT if standing else 0.0
             before = lead_id in entered and entered[lead_id] < verdict.at_ms
             stage = standing.stage if standing else None
-            signals = self._replay.signals(question.number, question.lead_id)
+            signals = self._replay.observed(question.number, question.lead_id) or frozenset()
             found.append(Prediction(score, stage, before, standing is not None, verdict.won, verdict.name, signals))
         return found

@@ -102,13 +102,14 @@ async def run_backtest(source: EventSource, order: Order, end_ms: int, progress:
 
 async def _make_replays(source: EventSource, order: Order, to_ms: int) -> list[Replay]:
     """A replay for each file. Only the first reports what cannot be read."""
-    replays = [await _make_replay(source, order, order.rules, to_ms, source.unreadable)]
+    replays = [await open_replay(source, order, order.rules, to_ms, source.unreadable)]
     if order.against is not None:
-        replays.append(await _make_replay(source, order, order.against, to_ms, Unreadable()))
+        replays.append(await open_replay(source, order, order.against, to_ms, Unreadable()))
     return replays
 
 
-async def _make_replay(source: EventSource, order: Order, rules: Rules, to_ms: int, unreadable: Unreadable) -> Replay:
+async def open_replay(source: EventSource, order: Order, rules: Rules, to_ms: int, unreadable: Unreadable) -> Replay:
+    """A replay by one file, at the first record."""
     env = Environment(
         MemoryStore(),
         Topics(lead_events=source.name if source.is_log else "event"),

@@ -6,7 +6,7 @@ end of the backtest. The transitions, their ids and times are those that a timer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,8 +56,10 @@ class ShardReplay:
         self.transitions: list[Transition] = []
         self.answers: dict[int, dict[str, Standing] | None] = {}
         """Number of a question -> standing by scorecard; None for a lead without any event yet."""
-        self.signals: dict[int, frozenset[str]] = {}
-        """Number of a question -> the signals that the lead had by then."""
+        self.observe: Callable[[Lead, int], Any] = lambda lead, at_ms: signals_of(lead, self._scorer.rules)
+        """What a question notes of a lead at its instant, beside its standing: the signals that it had."""
+        self.observed: dict[int, Any] = {}
+        """Number of a question -> what was noted; not for one about a lead without any event yet."""
         self.lead_ids: dict[str, None] = {}
         self.publications: set[int] = set()
         """The places of the publications whose control records were found."""
@@ -192,10 +194,8 @@ class ShardReplay:
             self._scorer.advance_due(known, question.at_ms)
             self._finish()
             self.answers[question.number] = self.standings(known, question.at_ms).get(question.lead_id)
-            state = self._state(question.lead_id)
-            self.signals[question.number] = (
-                signals_of(state, self._scorer.rules) if isinstance(state, Lead) else frozenset()
-            )
+            if isinstance(state := self._state(question.lead_id), Lead):
+                self.observed[question.number] = self.observe(state, question.at_ms)
 
     def answer_rest(self) -> None:
         """Answer the questions whose leads have no later record."""

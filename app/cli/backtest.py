@@ -43,11 +43,13 @@ from streams.units import DAY_MS, parse_duration_ms
 
 _DURATION = re.compile(r"\d{1,6}(?:\.\d{1,6})?[smhdw]")
 REPORT = Path("backtest.html")
-_FROM = "Report from here on: 2026-11-01, an RFC 3339 time, or 90d for 90 days ago. Earlier events build the scores."
-_TO = "Replay up to here, days included; by default up to now, or to the end of the export."
-_INPUT = "An export instead of the events in Kafka: JSON lines, or Parquet with pip install 'leadglow[parquet]'."
-_OUTCOME = f"An event that marks a lead as won. Repeat it for more. By default: {', '.join(WON)}."
-_LOST = f"An event that marks a lead as lost. Repeat it for more. By default: {', '.join(LOST)}."
+FROM_HELP = (
+    "Report from here on: 2026-11-01, an RFC 3339 time, or 90d for 90 days ago. Earlier events build the scores."
+)
+TO_HELP = "Replay up to here, days included; by default up to now, or to the end of the export."
+INPUT_HELP = "An export instead of the events in Kafka: JSON lines, or Parquet with pip install 'leadglow[parquet]'."
+OUTCOME_HELP = f"An event that marks a lead as won. Repeat it for more. By default: {', '.join(WON)}."
+LOST_HELP = f"An event that marks a lead as lost. Repeat it for more. By default: {', '.join(LOST)}."
 _REPORT = "Where to write the report. By default: backtest.html."
 
 
@@ -58,14 +60,14 @@ def register(root: typer.Typer) -> None:
 
 def backtest(  # noqa: PLR0913, PLR0917 - each is an option
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file to test.")],
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help=_FROM)] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help=_TO)] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help=FROM_HELP)] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help=TO_HELP)] = None,
     against: Annotated[
         Path | None, typer.Option("--against", metavar="FILE", help="Another scorecard file to compare with.")
     ] = None,
-    input_: Annotated[Path | None, typer.Option("--input", metavar="EVENTS", help=_INPUT)] = None,
-    outcome: Annotated[list[str] | None, typer.Option("--outcome", metavar="EVENT", help=_OUTCOME)] = None,
-    lost: Annotated[list[str] | None, typer.Option("--lost", metavar="EVENT", help=_LOST)] = None,
+    input_: Annotated[Path | None, typer.Option("--input", metavar="EVENTS", help=INPUT_HELP)] = None,
+    outcome: Annotated[list[str] | None, typer.Option("--outcome", metavar="EVENT", help=OUTCOME_HELP)] = None,
+    lost: Annotated[list[str] | None, typer.Option("--lost", metavar="EVENT", help=LOST_HELP)] = None,
     capacity: Annotated[
         int | None, typer.Option("--capacity", min=1, metavar="N", help="Leads that sales can take up a week.")
     ] = None,
@@ -80,11 +82,11 @@ def backtest(  # noqa: PLR0913, PLR0917 - each is an option
     """
     settings = load_settings()
     order = Order(
-        _load(settings, file),
-        _load(settings, against) if against else None,
-        _choose(settings),
-        _parse_time(from_, "--from"),
-        _parse_time(to, "--to"),
+        load_rules(settings, file),
+        load_rules(settings, against) if against else None,
+        choose_implementation(settings),
+        parse_time(from_, "--from"),
+        parse_time(to, "--to"),
         capacity,
         tuple(outcome or WON),
         tuple(lost or LOST),
@@ -98,18 +100,20 @@ def backtest(  # noqa: PLR0913, PLR0917 - each is an option
         typer.echo(f"report written to {report or REPORT}", err=as_json)
 
 
-def _load(settings: Settings, file: Path) -> Rules:
+def load_rules(settings: Settings, file: Path) -> Rules:
+    """The scorecards of a file."""
     return Rules(check_file(load_file, file), settings.lateness_ms)
 
 
-def _choose(settings: Settings) -> Implementation:
+def choose_implementation(settings: Settings) -> Implementation:
+    """The implementation that the settings ask for."""
     try:
         return choose(settings.accelerator)
     except AcceleratorMissing as error:
         raise CommandError(Exit.REFUSED, str(error)) from None
 
 
-def _parse_time(text: str | None, option: str) -> int | None:
+def parse_time(text: str | None, option: str) -> int | None:
     """An instant in ms: RFC 3339, or a duration before now; the end of a day for ``--to 2026-12-24``."""
     if text is None:
         return None
@@ -137,9 +141,9 @@ async def _replay(settings: Settings, export: Path | None, order: Order) -> tupl
         CommandError: they cannot be read, or there are none in the range.
     """
     if export is not None:
-        async with _open_export(export, order.to_ms) as events:
+        async with open_export(export, order.to_ms) as events:
             return await _run(events, order, 0), events, order
-    async with _open_topic(settings) as log:
+    async with open_topic(settings) as log:
         if not await has_topic(settings):
             return await _run(log, order, now_ms()), log, order
         async with open_scorecards(settings) as topic:
@@ -149,14 +153,14 @@ async def _replay(settings: Settings, export: Path | None, order: Order) -> tupl
 
 
 async def _run(source: EventSource, order: Order, end_ms: int) -> Findings:
-    with _progress_bar(source.total) as progress:
+    with progress_bar(source.total) as progress:
         try:
             return await run_backtest(source, order, end_ms, progress)
         except NoEvents:
-            raise CommandError(Exit.CHECK_FAILED, _explain_no_events(source, order)) from None
+            raise CommandError(Exit.CHECK_FAILED, explain_no_events(source, order)) from None
 
 
-def _explain_no_events(source: EventSource, order: Order) -> str:
+def explain_no_events(source: EventSource, order: Order) -> str:
     """Why there is nothing to replay."""
     times = [f"{word} {rfc3339(at)}" for word, at in (("from", order.from_ms), ("to", order.to_ms)) if at is not None]
     where = f"{source.name} has no events {' '.join(times)}".rstrip()
@@ -166,7 +170,7 @@ def _explain_no_events(source: EventSource, order: Order) -> str:
 
 
 @asynccontextmanager
-async def _open_export(path: Path, to_ms: int | None) -> AsyncIterator[EventSource]:
+async def open_export(path: Path, to_ms: int | None) -> AsyncIterator[EventSource]:
     """An export.
 
     Raises:
@@ -188,7 +192,7 @@ async def _open_export(path: Path, to_ms: int | None) -> AsyncIterator[EventSour
 
 
 @asynccontextmanager
-async def _open_topic(settings: Settings) -> AsyncIterator[EventSource]:
+async def open_topic(settings: Settings) -> AsyncIterator[EventSource]:
     """The events in Kafka.
 
     Raises:
@@ -207,7 +211,7 @@ async def _open_topic(settings: Settings) -> AsyncIterator[EventSource]:
 
 
 @contextmanager
-def _progress_bar(total: int) -> Iterator[Callable[[str, int], None]]:
+def progress_bar(total: int) -> Iterator[Callable[[str, int], None]]:
     """A progress bar on stderr, if that is a terminal; the events are read twice."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())

@@ -18,7 +18,7 @@ from streams.exits import Exit
 
 COMMANDS = (
     "demo", "worker", "collector", "board", "notify",
-    "topics", "scorecards", "try", "backtest", "keys", "tokens", "lead", "leads", "erase", "rebuild",
+    "topics", "scorecards", "try", "backtest", "calibrate", "keys", "tokens", "lead", "leads", "erase", "rebuild",
 )  # fmt: skip
 """Each is a module in this folder with ``register``, in the order of ``--help``."""
 MODULES = {"try": "trial"}

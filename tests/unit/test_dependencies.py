@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = {"app", "docs", "streams", "tests"}
 EXTRAS_OF = {"streams/accelerator": {"fast"}, "app/embedded": {"embedded"}, "app/backtest": {"parquet"},
-             "tests": {"test", "fast", "embedded", "parquet"},
+             "app/calibrate": {"calibrate"}, "tests": {"test", "fast", "embedded", "parquet"},
              "tests/benchmarks": {"bench"}, "tests/fuzz": {"fuzz"}}  # fmt: skip
 """Folder -> the extras that its files may need beside the dependencies."""
 BY_OTHERS = {"cramjam", "hiredis"}

@@ -1,0 +1,1 @@
+"""Proposes points and bounds for a scorecard from the outcomes of leads."""
