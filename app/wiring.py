@@ -156,8 +156,7 @@ def make_worker(settings: Settings, metrics: Metrics) -> Worker:
         most_alerts=settings.most_model_alerts,
         accelerator=settings.accelerator,
     )
-    if crash_at := os.environ.get(CRASH_AT):  # noqa: TID251 - only for the fault tests, so not a setting
-        config.reached = make_crash_point(crash_at)
+    config.reached = find_crash_point()
     return Worker(config, metrics)
 
 
@@ -224,7 +223,6 @@ def make_notifier(settings: Settings) -> Notifier:
     from app.notify.service import Notifier, NotifyConfig
 
     assert settings.notify_routes is not None
-    crash_at = os.environ.get(CRASH_AT)  # noqa: TID251 - only for the fault tests, so not a setting
     return Notifier(
         NotifyConfig(
             settings.notify_routes,
@@ -235,7 +233,7 @@ def make_notifier(settings: Settings) -> Notifier:
             settings.handoff,
             settings.undelivered,
             settings.namespace,
-            **({"reached": make_crash_point(crash_at)} if crash_at else {}),
+            reached=find_crash_point(),
         )
     )
 
@@ -244,6 +242,11 @@ def make_route_consumer(settings: Settings, group: str) -> AIOKafkaConsumer:
     """A consumer of a route's group, which keeps little in memory; not started and not subscribed."""
     limits = {"fetch_max_bytes": ROUTE_FETCH_BYTES, "max_partition_fetch_bytes": ROUTE_FETCH_BYTES // 4}
     return make_tail_consumer(settings, (), group, **limits)
+
+
+def find_crash_point() -> Callable[[str], Coroutine[Any, Any, None]]:
+    """To call when a named step is reached: does nothing, except in the fault tests."""
+    return make_crash_point(os.environ.get(CRASH_AT, ""))  # noqa: TID251 - only for the fault tests, so not a setting
 
 
 def make_crash_point(at: str) -> Callable[[str], Coroutine[Any, Any, None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -24,6 +24,7 @@ from streams.exits import Exit
 from streams.live_effect import measure_store
 from streams.publishing.catalog import Catalog, Published
 from streams.publishing.scorecards import Scorecards
+from streams.publishing.topic import ScorecardsTopic
 from streams.shard.alert import rfc3339
 from streams.store.base import Store
 
@@ -31,6 +32,12 @@ Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, for the 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation, however many alerts are sent.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Change the stages of leads without sending alerts.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A published version, or its first characters.")]
+
+UNFINISHED: Final = (
+    "unfinished: not on every partition yet, because the command is still running or was interrupted. A worker "
+    "finishes it within seconds; so does the same command again."
+)
+FINISHED: Final = "now: its publication had been interrupted, and is finished"
 
 
 def register(scorecards: typer.Typer) -> None:
@@ -73,19 +80,21 @@ def list_versions() -> None:
     """List the published versions, the latest first."""
     settings = load_settings()
 
-    async def read() -> list[Published]:
+    async def read() -> Catalog:
         await require_topic(settings)
         async with open_scorecards(settings) as topic:
-            return list(topic.catalog)
+            return topic.catalog
 
-    found = run(read())
+    catalog = run(read())
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
     for name in ("version", "published", "by", "note"):
         table.add_column(name, overflow="fold")
-    for each in reversed(found):
+    for each in reversed(list(catalog)):
         item = each.item
-        table.add_row(item.version[:12], rfc3339(item.at_ms), escape(item.author), escape(_describe(each, found)))
+        table.add_row(item.version[:12], rfc3339(item.at_ms), escape(item.author), escape(_describe(each, catalog)))
     console().print(table)
+    if catalog.unfinished():
+        typer.echo(UNFINISHED)
 
 
 def show(
@@ -107,9 +116,10 @@ def show(
     typer.echo(run(read()), nl=False)
 
 
-def _describe(published: Published, all_published: list[Published]) -> str:
+def _describe(published: Published, catalog: Catalog) -> str:
     item = published.item
-    parts = ["in use"] if published is all_published[-1] else []
+    parts = ["in use"] if published is catalog.latest else []
+    parts += ["unfinished"] if published in catalog.unfinished() else []
     parts += ["rollback"] if item.undone else []
     parts += ["without alerts"] if item.quiet else []
     parts += [item.note] if item.note else []
@@ -130,9 +140,7 @@ async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, qu
     async with open_scorecards(settings) as topic, open_store(settings, None) as store:
         latest = topic.catalog.latest
         if latest is not None and latest.version == new.version:
-            async with open_writer(settings, topic, store) as writer:
-                await writer.finish()
-            typer.echo(f"version {new.version[:12]} is in use already")
+            await _finish(settings, topic, store, new.version)
             return
         plan = plan_publication(topic.catalog, new)
         if plan is not None:
@@ -150,12 +158,20 @@ async def _rollback(settings: Settings, version: str, note: str, yes: bool, quie
         target = _find(topic.catalog, version)
         plan = plan_rollback(topic.catalog, target)
         if plan is None:
-            typer.echo(f"version {target.version[:12]} is in use already")
+            await _finish(settings, topic, store, target.version)
             return
         await _confirm_plan(settings, store, plan, yes, quiet)
         async with open_writer(settings, topic, store) as writer:
             await writer.publish(plan.scorecards, name_local_author(), note, quiet, plan.undone)
     typer.echo(f"version {target.version[:12]} is in use again, instead of {plan.latest.version[:12]}")
+
+
+async def _finish(settings: Settings, topic: ScorecardsTopic, store: Store, version: str) -> None:
+    """Finish the publication of the version in use, if its command was interrupted."""
+    is_finished = not topic.catalog.unfinished()
+    async with open_writer(settings, topic, store) as writer:
+        await writer.finish()
+    typer.echo(f"version {version[:12]} is in use {'already' if is_finished else FINISHED}")
 
 
 async def _confirm_plan(settings: Settings, store: Store, plan: Plan, yes: bool, quiet: bool) -> None:

@@ -12,7 +12,7 @@ from app.cli.errors import CommandError
 from app.cli.topics import partition_counts
 from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
 from app.settings import Settings
-from app.wiring import make_consumer, make_producer, make_topics
+from app.wiring import find_crash_point, make_consumer, make_producer, make_topics
 from streams.exits import Exit
 from streams.mismatch import NO_SCORECARDS_TOPIC, Mismatch
 from streams.publishing import sessions
@@ -99,6 +99,6 @@ async def open_writer(settings: Settings, topic: ScorecardsTopic, store: Store) 
     """A writer of publications."""
     topics, partitions = make_topics(settings), settings.partitions
     async with sessions.open_writer(
-        topic, topics, partitions, lambda: make_producer(settings), store.time_ms
+        topic, topics, partitions, lambda: make_producer(settings), store.time_ms, find_crash_point()
     ) as writer:
         yield writer

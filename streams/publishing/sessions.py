@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from streams.publishing.topic import ScorecardsTopic
-from streams.publishing.writer import ScorecardsWriter
+from streams.publishing.writer import ScorecardsWriter, ignore_step
 from streams.transport.producer import Producer
 from streams.transport.topics import Topics
 
@@ -46,12 +46,13 @@ async def open_writer(
     partitions: int,
     create: Callable[[], Any],
     now_ms: Callable[[], Awaitable[int]],
+    reached: Callable[[str], Awaitable[None]] = ignore_step,
 ) -> AsyncIterator[ScorecardsWriter]:
-    """A writer of publications; ``create`` makes a producer."""
+    """A writer of publications; ``create`` makes a producer, ``reached`` is called when a named step is reached."""
     producer = Producer(create)
     try:
         async with asyncio.timeout(KAFKA_S):
             await producer.start()
-            yield ScorecardsWriter(topic, topics, partitions, producer.deliver, now_ms)
+            yield ScorecardsWriter(topic, topics, partitions, producer.deliver, now_ms, reached)
     finally:
         await producer.stop()

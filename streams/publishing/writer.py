@@ -70,6 +70,7 @@ class ScorecardsWriter:
             quiet=quiet,
             undone=undone,
         )
+        await self._reached("scorecards_ready")
         await self._write(publication)
         await self._reached("scorecards_published")
         await self.finish()

@@ -33,12 +33,17 @@ class Found:
     """Partition -> records, in order."""
     states: Mapping[int, Mapping[str, bytes]]
     checkpoints: Mapping[int, int]
-    alerts: Sequence[str]
-    """The ids on handoff, in order, including repeated ones."""
+    handed_off: Sequence[Any]
+    """The alerts on handoff, in order, including repeated ones."""
     rejected: frozenset[str]
     """The source headers on the topic of rejected events."""
     catalog: Catalog
     """The published scorecards."""
+
+    @property
+    def alerts(self) -> list[str]:
+        """The ids on handoff, in order, including repeated ones."""
+        return [alert["id"] for alert in self.handed_off]
 
 
 class Model:
@@ -49,7 +54,8 @@ class Model:
         self.rules = rules
         self.topic = topic
         self.states: dict[int, dict[str, State]] = {}
-        self.alerts: list[str] = []
+        self.alerts: dict[str, str] = {}
+        """The id of an alert -> the version of the scorecards that decided it."""
         self.rejected: set[str] = set()
         self.forwarded: Counter[int] = Counter()
         """Partition -> the number of records that it must forward."""
@@ -64,7 +70,8 @@ class Model:
                     replay.advance_lead(lead_id, state.clock)
                     replay.end_step()
             self.states[partition] = {lead_id: decode(blob) for lead_id, blob in replay.blobs.items()}
-            self.alerts += [c.transition.alert_id for c in replay.crossings if c.transition.is_alert]
+            alerts = [crossing for crossing in replay.crossings if crossing.transition.is_alert]
+            self.alerts |= {each.transition.alert_id: each.rules.version for each in alerts}
             self.forwarded[partition] += len(replay.forwards)
 
     def _replay(self, catalog: Catalog, partition: int, partitions: int, records: Sequence[Any]) -> Replay:
@@ -133,9 +140,15 @@ def _of_leads(model: Model, found: Found) -> list[str]:
 
 def _of_output(model: Model, found: Found) -> list[str]:
     arrived = _forwarded(found)
-    told, expected = set(found.alerts), set(model.alerts)
+    told, expected = set(found.alerts), model.alerts.keys()
     problems = [f"alert {alert} is missing" for alert in expected - told]
     problems += [f"alert {alert} should not be there" for alert in told - expected]
+    versions = {alert["id"]: alert["data"]["scorecard"]["version"] for alert in found.handed_off}
+    problems += [
+        f"alert {alert} is of version {versions[alert]} instead of {version}"
+        for alert, version in model.alerts.items()
+        if versions.get(alert, version) != version
+    ]
     problems += [f"{place} was not rejected" for place in model.rejected - found.rejected]
     wrongly = {place for place in found.rejected - model.rejected if place.startswith(f"{model.topic}:")}
     problems += [f"{place} was rejected" for place in wrongly]
@@ -167,6 +180,24 @@ def facts(state: State) -> dict[str, Any]:
     rows["latches"] = {key: latch.row() for key, latch in stored.latches.items()}
     rows["ledgers"] = {key: (w.entries, w.closed, w.closed_ref) for key, w in stored.ledgers.items()}
     return rows
+
+
+def disagreements(found: Found) -> list[str]:
+    """Where the last alert about a lead and a stage does not agree with the lead; not for quiet publications."""
+    told = dict[tuple[str, str], bool]()
+    for alert in found.handed_off:
+        data = alert["data"]
+        key = f"{data['scorecard']['name']}/{data['stage']['name']}"
+        told[alert["subject"], key] = data["stage"]["kind"] == "entered"
+    holds = {
+        (lead_id, key)
+        for states in found.states.values()
+        for lead_id, blob in states.items()
+        if isinstance(lead := decode(blob), Lead)
+        for key, latch in lead.latches.items()
+        if latch.inside and not latch.silent
+    }
+    return [f"{lead_id} {key}" for lead_id, key in holds ^ {place for place, inside in told.items() if inside}]
 
 
 def counted(rules: Rules, found: Found, signal: str) -> int:

@@ -13,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
@@ -68,9 +69,14 @@ class Worker:
         return self._server.process.poll()
 
     @property
+    def pid(self) -> int:
+        """The process."""
+        return self._server.process.pid
+
+    @property
     def asleep(self) -> bool:
         """Whether the worker is stopped by a signal."""
-        return psutil.Process(self._server.process.pid).status() == psutil.STATUS_STOPPED
+        return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
 
     @property
     def log(self) -> str:
@@ -291,9 +297,9 @@ class Rig:
         directory.mkdir()
         return Server([sys.executable, "-m", module, *arguments], port, directory, env)
 
-    async def command(self, *arguments: str, **settings: object) -> tuple[int, str]:
-        """Run a command to its end; returns its exit status and output."""
-        server = self._start(arguments, f"command-{len(self._servers)}", settings)
+    async def command(self, *arguments: str, crash_at: str = "", **settings: object) -> tuple[int, str]:
+        """Run a command to its end, or to ``crash_at``; returns its exit status and output."""
+        server = self._start(arguments, f"command-{len(self._servers)}", settings, crash_at)
         self._servers.append(server)
         worker = Worker(server)
         return await worker.ended(), worker.log
@@ -379,6 +385,11 @@ class Rig:
                 places -= {header(record, SOURCE_HEADER) for record in records}
         return places
 
+    async def owners(self) -> list[str]:
+        """The worker that last wrote each shard."""
+        controls = [await self.store.control(p) for p in range(self.partitions)]
+        return [control.fields["owner"].decode() for control in controls]
+
     async def versions(self) -> list[int]:
         return [(await self.store.control(p)).version for p in range(self.partitions)]
 
@@ -388,7 +399,7 @@ class Rig:
             {p: list(records) for p, records in self.of("lead-events").items()},
             {p: {lead_id: blob async for lead_id, blob in self.store.scan(p)} for p in range(self.partitions)},
             {p: int(control.fields.get("ckpt", b"0")) for p, control in controls.items()},
-            self.alerts(),
+            self.handed_off(),
             frozenset(r.key.decode() for p in self.of("rejected-events").values() for r in p),
             await self.catalog(),
         )
@@ -406,6 +417,10 @@ class Rig:
     def alerts(self) -> list[str]:
         """The ids on handoff, in order."""
         return [alert_id_of(record.value) for records in self.of("handoff").values() for record in records]
+
+    def handed_off(self) -> list[Any]:
+        """The alerts on handoff, in order."""
+        return [orjson.loads(record.value) for records in self.of("handoff").values() for record in records]
 
     @property
     def rules(self) -> Rules:

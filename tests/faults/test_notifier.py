@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
@@ -112,7 +113,7 @@ async def test_dead_letters_are_kept_and_delivered_once_by_a_replay(rig: Rig, tm
         await until("three dead letters", partial(_at_least, dead, 3), rig.said)
         good.received.clear()
         good.answers = [response(200)]
-        settings = {"notify_routes": routes, "undelivered": rig.topic("undelivered")}
+        settings: dict[str, Any] = {"notify_routes": routes, "undelivered": rig.topic("undelivered")}
         first = await rig.command("notify", "replay", "--route", "good", **settings)
         second = await rig.command("notify", "replay", "--route", "good", **settings)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import orjson
 
 from streams.exits import Exit
 from streams.store.base import Commit, Verdict
 from tests.faults.feeding import feed
-from tests.faults.oracle import Found, counted
-from tests.faults.rig import Rig, until
+from tests.faults.oracle import Found, counted, disagreements
+from tests.faults.rig import Rig, Worker, until
 from tests.faults.workload import Workload
 
 
@@ -20,10 +22,6 @@ def change(rig: Rig) -> None:
     rig.scorecards.write_text(
         old.replace("email_click: 3", "email_click: 30").replace("demo_request: 40", "demo_request: 4")
     )
-
-
-def handed_off(rig: Rig) -> list[Any]:
-    return [orjson.loads(record.value) for records in rig.of("handoff").values() for record in records]
 
 
 async def rescored(rig: Rig, version: str = "") -> Found:
@@ -52,7 +50,7 @@ async def test_new_weights_apply_to_all_leads_at_once(rig: Rig, workload: Worklo
     await feed(rig, workload, 4)
     version = rig.rules.version
     await rescored(rig)
-    values = handed_off(rig)
+    values = rig.handed_off()
     assert [value for value in values if value["data"]["cause"] == "scorecard_changed"]
     last = {record.key: orjson.loads(record.value) for records in rig.of("lead-scores").values()
             for record in records if record.value is not None}  # fmt: skip
@@ -100,7 +98,7 @@ async def test_a_file_that_would_send_too_many_alerts_is_held_back(rig: Rig, wor
     status, said = await rig.command("scorecards", "publish", str(rig.scorecards), "--yes", "--quiet")
     assert status == 0, said
     await rescored(rig)
-    causes = {value["data"]["cause"] for value in handed_off(rig) if value["id"] not in before}
+    causes = {value["data"]["cause"] for value in rig.handed_off() if value["id"] not in before}
     assert "scorecard_changed" not in causes
 
 
@@ -117,33 +115,116 @@ async def test_after_a_rollback_and_a_rebuild_alerts_and_stages_agree(rig: Rig, 
     found = await rescored(rig, first)
     await feed(rig, workload, 2)
     found = await rescored(rig, first)
-    told: dict[tuple[str, str, str], str] = {}
-    for value in handed_off(rig):
-        data = value["data"]
-        told[value["subject"], data["scorecard"]["name"], data["stage"]["name"]] = data["stage"]["kind"]
-    assert any(kind == "left" for kind in told.values())
+    assert any(alert["data"]["stage"]["kind"] == "left" for alert in found.handed_off)
+    assert not disagreements(found)
     status, said = await rig.command("rebuild", "--yes")
     assert status == 0, said
     again = await rescored(rig, first)
     assert set(again.alerts) == set(found.alerts)
 
 
-async def test_a_publisher_that_dies_in_between_leaves_nothing_half_done(rig: Rig, workload: Workload) -> None:
-    """Three workers; the one that publishes is killed after two of the control records, and partitions move."""
-    publisher = rig.start_worker(crash_at="scorecards_control:2")
-    unchanging = rig.directory / "unchanging.yaml"
-    unchanging.write_text(rig.scorecards.read_text())
-    for _ in range(2):
-        rig.start_worker(scorecards=unchanging)
-    await feed(rig, workload, 6)
-    await rig.send(workload.take(300))
-    change(rig)
-    await publisher.ended()
+def write_version(rig: Rig, number: int) -> str:
+    """Write a scorecard file by which many leads enter or leave a stage."""
+    path = rig.directory / f"version{number}.yaml"
+    bounds = f"enter: {(20, 40)[number % 2]}, leave: {10 + number}"
+    path.write_text(rig.scorecards.read_text().replace("enter: 45, leave: 30", bounds))
+    return str(path)
+
+
+@contextmanager
+def paused(workers: list[Worker]) -> Iterator[None]:
+    """No worker finishes a publication meanwhile."""
+    for worker in workers:
+        worker.send(signal.SIGSTOP)
+    yield
+    for worker in workers:
+        worker.send(signal.SIGCONT)
+
+
+async def shards_of(rig: Rig, worker: Worker) -> set[int]:
+    return {p for p, owner in enumerate(await rig.owners()) if f"-{worker.pid}-" in owner}
+
+
+async def move_shards(rig: Rig, victim: Worker) -> None:
+    """Wait until a worker has died, and others have taken its shards over."""
+    await victim.ended()
+    assert await shards_of(rig, victim)
     await rig.forget_dead()
+
+    async def moved() -> bool:
+        return not await shards_of(rig, victim)
+
+    await until("the move of the shards", moved, rig.said)
+
+
+async def kill_command(rig: Rig, step: str, *arguments: str) -> None:
+    """Run a command that is killed at a step."""
+    status, said = await rig.command("scorecards", *arguments, "--yes", crash_at=step)
+    assert status == -signal.SIGKILL, said
+
+
+async def finish_command(rig: Rig, *arguments: str) -> None:
+    """Run the command again that was interrupted."""
+    status, said = await rig.command("scorecards", *arguments)
+    assert (status, "had been interrupted, and is finished" in said) == (0, True), said
+
+
+async def test_publishers_are_killed_at_each_step_while_workers_die_and_shards_move(
+    rig: Rig, workload: Workload
+) -> None:
+    """Publications are repeated or finished; each record is scored by the version that the log names."""
+    first = rig.rules.version
+    workers = [rig.start_worker(), rig.start_worker(), rig.start_worker(crash_at="scorecards_changed:1")]
     await feed(rig, workload, 4)
-    found = await rescored(rig)
+    await rig.settled()
+    await rig.send(workload.take(200))
+    with paused(workers):
+        await kill_before_and_after_the_text(rig)
+    await move_shards(rig, workers.pop())
+    workers.append(rig.start_worker())
+    await feed(rig, workload, 2)
+    await kill_between_control_records(rig, workload, workers)
+    with paused(workers):
+        await kill_command(rig, "scorecards_control:4", "publish", write_version(rig, 2))
+        await kill_command(rig, "scorecards_published", "rollback", first)
+        await finish_command(rig, "rollback", first)
+    await feed(rig, workload, 2)
+    found = await rescored(rig, first)
+    assert not found.catalog.unfinished()
     assert counted(rig.rules, found, "email_click") == workload.clicks
-    assert not (await rig.catalog()).unfinished()
+    assert {alert["data"]["scorecard"]["version"] for alert in found.handed_off} == {
+        each.version for each in found.catalog
+    }
+    assert not disagreements(found)
+
+
+async def kill_before_and_after_the_text(rig: Rig) -> None:
+    """Nothing is published; then it is, on no partition: the same command finishes it."""
+    before, path = (await rig.catalog()).published, write_version(rig, 0)
+    await kill_command(rig, "scorecards_ready", "publish", path)
+    assert (await rig.catalog()).published == before
+    await kill_command(rig, "scorecards_published", "publish", path)
+    status, said = await rig.command("scorecards", "list")
+    assert (status, "unfinished" in said, "same command" in said) == (0, True, True), said
+    await finish_command(rig, "publish", path)
+
+
+async def kill_between_control_records(rig: Rig, workload: Workload, workers: list[Worker]) -> None:
+    """Some shards have changed when the worker of one of them is killed, too; another worker finishes the change."""
+    await kill_command(rig, "scorecards_control:2", "publish", write_version(rig, 1))
+    await rig.send(workload.take(200))
+    latest = (await rig.catalog()).latest
+    assert latest is not None
+
+    async def has_changed() -> bool:
+        return int((await rig.store.control(0)).fields["place"]) == latest.place
+
+    await until("the change of the first shard", has_changed, rig.said)
+    owned = [0 in await shards_of(rig, worker) for worker in workers]
+    victim = workers.pop(owned.index(True))
+    victim.kill()
+    await move_shards(rig, victim)
+    await rescored(rig, latest.version)
 
 
 async def test_a_bad_file_changes_nothing(rig: Rig, workload: Workload) -> None:
