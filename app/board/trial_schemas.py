@@ -25,7 +25,7 @@ TRIAL_SCHEMAS: Final[dict[str, Schema]] = {
     "ChangeReport": whole(
         {
             "old_version": TEXT, "new_version": TEXT, "differences": listed(ref("Difference")),
-            "rebuild": whole({"starts_at_0": _NAMES, "new_events": _NAMES}),
+            "rebuild": whole({"starts_at_0": _NAMES, "incomplete": _NAMES, "new_events": _NAMES}),
         },
         {
             "at": TIME, "leads": WHOLE, "alerts": WHOLE,

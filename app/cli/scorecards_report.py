@@ -79,10 +79,6 @@ def _print_stages(card: View, out: Console) -> None:
         )  # fmt: skip
     out.print()
     out.print(table)
-    for name, stage in card["stages"].items():
-        if stage["removed"] and stage["handoff"] and stage["left"]:
-            title = escape(stage["label"] or name)
-            out.print(f"{title} is removed: no alert says that the {stage['left']:,} in it have left.")
 
 
 def _name_leads(stage: View) -> str:

@@ -18,8 +18,8 @@ Rebuild = Literal["", "starts_at_0", "new_events"]
 """What a change of a signal means until a rebuild: it has no amount yet, or only new events count as it says."""
 _COUNTING: Final = ("events", "where", "distinct", "amount")
 """The fields of a signal that its description contains."""
-_READ: Final = ("window_ms", "at_least")
-"""Its fields that matter only when it is read."""
+_READ: Final = ("window_ms", "at_least", "while_half_lives")
+"""Its fields that do not change how an event counts."""
 _PARTS: Final = (
     "name", "points", "categories", "fit", "minimum", "maximum", "grades", "engagement_grades", "stages",
 )  # fmt: skip

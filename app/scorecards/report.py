@@ -24,12 +24,14 @@ View = dict[str, Any]
 def report_words(old: Rules, new: Rules) -> View:
     """What changed in meaning, and which signals wait for a rebuild."""
     differences, labels = find_differences(old.model, new.model), list_labels(old.model, new.model)
+    starting = _signals_that_wait(differences, "starts_at_0")
     return {
         "old_version": old.version,
         "new_version": new.version,
         "differences": [_report_difference(each, labels) for each in differences],
         "rebuild": {
-            "starts_at_0": _signals_that_wait(differences, "starts_at_0"),
+            "starts_at_0": starting,
+            "incomplete": [name for name in new.signals_to_rebuild(old) if name not in starting],
             "new_events": _signals_that_wait(differences, "new_events"),
         },
     }

@@ -13,7 +13,14 @@ _STARTS = (
     "{names} {start} at 0 for every lead: run `leadglow rebuild --backfill` after publishing to count earlier events, "
     "too. What follows is the effect before that."
 )
-_LATER = "{names} {count} new events by the new rule; earlier ones stay as they were counted."
+_INCOMPLETE = (
+    "Another half-life by state, or a block, needs events of {names} that were not kept: run `leadglow rebuild "
+    "--backfill` after publishing to count earlier ones there, too."
+)
+_LATER = (
+    "{names} {count} new events by the new rule; earlier ones stay as they were counted, also in a rebuild. To count "
+    "all by the new rule, write it under another name, and run `leadglow rebuild --backfill` after publishing."
+)
 
 
 class Line(NamedTuple):
@@ -46,10 +53,10 @@ def _describe(subject: str, name: str, kind: str, texts: list[str]) -> str:
 
 
 def describe_rebuild(report: View) -> list[str]:
-    """Which signals wait for a rebuild."""
+    """Which signals do not count earlier events, or count them by the old rule, and the remedy."""
     sentences = []
-    for names, text in ((report["rebuild"]["starts_at_0"], _STARTS), (report["rebuild"]["new_events"], _LATER)):
-        if names:
+    for key, text in (("starts_at_0", _STARTS), ("incomplete", _INCOMPLETE), ("new_events", _LATER)):
+        if names := report["rebuild"][key]:
             verb = {"start": "starts", "count": "counts"} if len(names) == 1 else {"start": "start", "count": "count"}
             sentences.append(text.format(names=", ".join(names), **verb))
     return sentences

@@ -137,11 +137,13 @@ class ScorecardsKeeper:
                 log.error(TOO_MANY_ALERTS, new.version[:12], alerts, self._brake.most)
             else:
                 await self._publish(new)
-                self._warn_of_half_lives(old, new.rules)
+                self._warn_of_earlier_events(old, new.rules)
 
-    def _warn_of_half_lives(self, old: Rules, new: Rules) -> None:
+    def _warn_of_earlier_events(self, old: Rules, new: Rules) -> None:
         if signals := new.signals_to_rebuild(old):
             log.warning(NEW_HALF_LIVES, ", ".join(signals))
+        if signals := new.signals_counted_otherwise(old):
+            log.warning(NEW_COUNTING, ", ".join(signals))
 
     async def _publish(self, new: Scorecards) -> None:
         await self._writer.publish(new, self._author)
@@ -163,6 +165,10 @@ def is_old(catalog: Catalog, version: str, before: str = "") -> bool:
 
 NEW_HALF_LIVES: Final = (
     "another half-life, or a new block: earlier events of %s do not count until you run `leadglow rebuild --backfill`"
+)
+NEW_COUNTING: Final = (
+    "another rule for what counts: earlier events of %s stay as they were counted, also in a rebuild. To count all by "
+    "the new rule, write it under another name, and run `leadglow rebuild --backfill`"
 )
 OLD_FILE: Final = (
     "the scorecard file is not used: its version %s was published before, but %s is in use now. To go back to "

@@ -70,6 +70,11 @@ class Rules:
         """Signals with another half-life in ``before``: they start at 0, because stored amounts use the old one."""
         return [name for name, ids in self._ids().items() if name in before.signals and ids - before.by_id.keys()]
 
+    def signals_counted_otherwise(self, before: Rules) -> list[str]:
+        """Signals that count other events than in ``before``, and keep the amounts of earlier ones."""
+        known = {signal.id: signal for signal in before.model.signals}
+        return [new.name for new in self.model.signals if new.id in known and not new.counts_like(known[new.id])]
+
     def _ids(self) -> dict[str, set[int]]:
         """Signal -> the ids of everything that is kept for it."""
         found: dict[str, set[int]] = {name: set() for name in self.signals}

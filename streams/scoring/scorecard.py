@@ -97,6 +97,11 @@ class Signal:
         """Every id that it may have in stored states."""
         return (self.id, *(self.id_with(each) for _, each in self.while_half_lives), self.latest_id)
 
+    def counts_like(self, other: Signal) -> bool:
+        """Whether both count the same events."""
+        mine, theirs = ((s.events, s.where, s.limit, s.distinct, s.amount) for s in (self, other))
+        return mine == theirs
+
     def _id(self, kind: str) -> int:
         return crc32(f"{self.name}|{kind}".encode())
 

@@ -226,5 +226,5 @@ async def test_a_change_is_not_measured_without_redis(monkeypatch: pytest.Monkey
 
 
 def test_a_report_without_leads_has_only_words() -> None:
-    report = {"differences": [], "rebuild": {"starts_at_0": [], "new_events": []}, "leads": 0}
+    report = {"differences": [], "rebuild": {"starts_at_0": [], "incomplete": [], "new_events": []}, "leads": 0}
     assert trial_parts(report)["measured"] is False

@@ -129,6 +129,26 @@ async def test_a_file_that_would_send_too_many_alerts_is_held_back(
     assert worker.metrics.registry.get_sample_value("leadglow_scorecards_held_total") == 1
 
 
+@pytest.mark.parametrize(
+    ("signals", "warning"),
+    [
+        (("half_life: 1d", "half_life: 2d"), "earlier events of view do not count until"),
+        (("half_life: 1d", "half_life: 1d, limit: 1/day"), "earlier events of view stay as they were counted"),
+        (("half_life: 1d", "half_life: 1d, label: Visits"), ""),
+    ],
+)
+async def test_a_changed_file_says_what_becomes_of_earlier_events(
+    log: Log, tmp_path: Path, caplog: pytest.LogCaptureFixture, signals: tuple[str, str], warning: str
+) -> None:
+    worker = Worker(log, tmp_path / "a", 1)
+    await worker.keeper.start()
+    worker.path.write_text(text(1).replace(*signals))
+    await worker.keeper.check()
+    assert len(worker.topic.catalog) == 2
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [warning in each and "leadglow rebuild --backfill" in each for each in warned] == [True] * bool(warning)
+
+
 @pytest.mark.parametrize("written", [1, 2, 3, 4])
 async def test_what_a_publisher_leaves_unfinished_is_finished_by_others(
     log: Log, tmp_path: Path, written: int, monkeypatch: pytest.MonkeyPatch

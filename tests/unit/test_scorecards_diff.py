@@ -153,7 +153,9 @@ l1               16 → 26  +10.0  warm → {NONE}    ask +10.0"""
     [
         ("half_life: never}\n  ask", "half_life: 7d}\n  ask", "view starts at 0 for every lead"),
         ("event: Asked,", "event: Requested,", "ask counts new events by the new rule"),
-        ("      - {name: hot, enter: 30, leave: 20, handoff: true}\n", "", "no alert says that the 1 in it have left."),
+        ("event: Asked,", "limit: 1/day, event: Asked,", "under another name, and run `leadglow rebuild --backfill`"),
+        (", handoff: true", ", blocked_by: [{signal: view, for: 7d}]", "a block, needs events of view"),
+        ("      - {name: hot, enter: 30, leave: 20, handoff: true}\n", "", "1 alert would be sent: 1 leaves hot."),
         ("  default:\n", "  other:\n", "The scorecard is removed."),
         ("label: Whole company", "label: '[red]'", "default: [red]"),
         ("range: [0, 100]", "range: [0, 100000]", "No score changes; the average is 21."),
