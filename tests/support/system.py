@@ -202,7 +202,8 @@ class WorkerProcess:
         return read_metric(self.address, name, **labels)
 
     def wait_ready(self) -> None:
-        wait_for(lambda: self.probe("/ready") == 200, "ready")
+        wait_for(lambda: self.probe("/ready") == 200 or self.process.poll() is not None, "ready")
+        assert self.process.poll() is None, self.ended()
 
     def says(self, words: str) -> str:
         """The next line on stderr with these words."""

@@ -1,0 +1,1 @@
+"""A whole Leadglow under load, as an operator runs it."""
