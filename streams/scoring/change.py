@@ -6,17 +6,22 @@ Time passes under the old rules until the change; then every stage is decided by
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
 from typing import NamedTuple
 
-from streams.scoring.bounds import MARGIN
-from streams.scoring.crossing import bound_next_change, flips
 from streams.scoring.lead import Lead
 from streams.scoring.rules import MEMORY, CardRule, Rules
-from streams.scoring.rules_change import RulesChange, Undo, leave_lost_stages, lost_stages, settle_change
+from streams.scoring.rules_change import (
+    RulesChange,
+    Undo,
+    any_flips,
+    leave_lost_stages,
+    lost_stages,
+    settle_and_advance,
+    settle_change,
+)
 from streams.scoring.score import Reading, read
 from streams.scoring.scorecard import Scorecard
-from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
+from streams.scoring.stages import SCORECARD, Transition, settle
 
 
 class LeadChange(NamedTuple):
@@ -78,7 +83,7 @@ class Change:
         at_ms = max(now_ms, lead.clock)
         lead.forget_derived()
         self._old_fits.fill(lead)
-        _advance(self.old, lead_id, lead, at_ms)
+        settle_and_advance(self.old, lead_id, lead, at_ms)
         before = {card.name: read(card, lead, at_ms) for card in self.old.cards}
         inside_before = _inside(self._old_keys, lead)
         lead.forget_derived()
@@ -92,37 +97,10 @@ class Change:
             change = RulesChange(self.old, self.new, at_ms, undo=self._undo)
             transitions = leave_lost_stages(change, lead_id, lead) + settle_change(change, lead_id, lead)
         else:
-            changes = any(_any_flips(card, lead, after[card.name], at_ms) for card in self.new.cards)
+            changes = any(any_flips(card, lead, after[card.name], at_ms) for card in self.new.cards)
             transitions = settle(self.new, lead_id, lead, at_ms, SCORECARD) if changes else []
         inside_after = _inside(self._new_keys, lead)
         return LeadChange(lead_id, at_ms, before, after, inside_before, inside_after, transitions)
-
-
-def _advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int) -> None:
-    """Let time pass; before that, the stages are decided, because the latches may be those of older rules."""
-    calm, slack = inf, inf
-    for card in rules.cards:
-        if not card.stages:
-            continue
-        reading = read(card, lead, lead.clock)
-        if _any_flips(card, lead, reading, lead.clock):
-            settle(rules, lead_id, lead, lead.clock, DECAY)
-            break
-        card_calm, _, card_slack = bound_next_change(card, lead, reading)
-        calm, slack = min(calm, card_calm), min(slack, card_slack)
-    else:
-        note_calm(lead, lead.clock, calm, slack)
-    advance(rules, lead_id, lead, to_ms)
-
-
-def _any_flips(card: CardRule, lead: Lead, reading: Reading, at_ms: int) -> bool:
-    """Whether any stage changes; a lead far below a stage that it is not in cannot enter it."""
-    latches, most = lead.latches, reading.exact + MARGIN
-    return any(
-        (most >= rule.enter or (rule.key in latches and latches[rule.key].inside))
-        and flips(card, rule, lead, reading, at_ms)
-        for rule in card.stages
-    )
 
 
 def _same_scores(old: Rules, new: Rules) -> set[str]:

@@ -7,13 +7,15 @@ stages agree with the new rules.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final, NamedTuple
 
-from streams.scoring.crossing import flips
+from streams.scoring.bounds import MARGIN
+from streams.scoring.crossing import bound_next_change, flips
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import CardRule, Rules, StageRule
 from streams.scoring.score import Reading, read
-from streams.scoring.stages import DECAY, QUIET, SCORECARD, Cause, Transition, advance, flip_latch, settle
+from streams.scoring.stages import DECAY, QUIET, SCORECARD, Cause, Transition, advance, flip_latch, note_calm, settle
 
 MARK: Final = b"place:"
 """Begins ``Latch.by`` of a stage that a change of the scorecards decided; the place of its publication follows."""
@@ -57,11 +59,38 @@ def pass_time(change: RulesChange, lead_id: str, lead: Lead) -> list[Transition]
     lead.forget_derived()
     if lead.clock >= change.at_ms:
         return []
-    transitions = settle(change.old, lead_id, lead, lead.clock, DECAY)
-    transitions += advance(change.old, lead_id, lead, change.at_ms)
+    transitions = settle_and_advance(change.old, lead_id, lead, change.at_ms)
     lead.clock = change.at_ms
     lead.forget_derived()
     return transitions
+
+
+def settle_and_advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int) -> list[Transition]:
+    """Let time pass; before that, the stages are decided, because the latches may be those of older rules."""
+    transitions: list[Transition] = []
+    calm, slack = inf, inf
+    for card in rules.cards:
+        if not card.stages:
+            continue
+        reading = read(card, lead, lead.clock)
+        if any_flips(card, lead, reading, lead.clock):
+            transitions = settle(rules, lead_id, lead, lead.clock, DECAY)
+            break
+        card_calm, _, card_slack = bound_next_change(card, lead, reading)
+        calm, slack = min(calm, card_calm), min(slack, card_slack)
+    else:
+        note_calm(lead, lead.clock, calm, slack)
+    return transitions + advance(rules, lead_id, lead, to_ms)
+
+
+def any_flips(card: CardRule, lead: Lead, reading: Reading, at_ms: int) -> bool:
+    """Whether any stage changes; a lead far below a stage that it is not in cannot enter it."""
+    latches, most = lead.latches, reading.exact + MARGIN
+    return any(
+        (most >= rule.enter or (rule.key in latches and latches[rule.key].inside))
+        and flips(card, rule, lead, reading, at_ms)
+        for rule in card.stages
+    )
 
 
 def lost_stages(old: Rules, new: Rules) -> list[tuple[CardRule, StageRule, bool]]:
