@@ -111,6 +111,7 @@ class Run:
         self.figures = figures
         self._say = say
         self._chance = Random(7)
+        self._workers: list[WorkerProcess] = []
         self._sent = 0
 
     def run(self) -> Figures:
@@ -118,27 +119,27 @@ class Run:
         self.file.write_text(CARD)
         assert self.system.run("topics", "create").exit_code == 0
         with ExitStack() as stack:
-            workers = [stack.enter_context(self.system.worker()) for _ in range(self.figures.workers)]
-            for worker in workers:
+            self._workers = [stack.enter_context(self.system.worker()) for _ in range(self.figures.workers)]
+            for worker in self._workers:
                 worker.wait_ready()
             with self._step("score the traffic"):
                 self._send(self._traffic(range(self.figures.leads)))
                 self._wait_until_done()
             self.figures.before = len(self._alerts())
-            self._lower(workers)
+            self._lower()
             self._roll_back()
             self._rebuild()
         return self.figures
 
     # Steps ----------------------------------------------------------------------------------------------------
 
-    def _lower(self, workers: list[WorkerProcess]) -> None:
+    def _lower(self) -> None:
         before = self._causes()
         self.file.write_text(LOWERED)
         with self._step("workers hold the changed file back"):
             held = "leadglow_scorecards_held_total"
-            wait_for(lambda: all(worker.metric(held) for worker in workers), "held back", STEP_S)
-        self.figures.holding = sum(worker.metric(held) == 1 for worker in workers)
+            wait_for(lambda: all(worker.metric(held) for worker in self._workers), "held back", STEP_S)
+        self.figures.holding = sum(worker.metric(held) == 1 for worker in self._workers)
         with self._step("publish without --yes"):
             refused = self._command("publish", str(self.file), status=Exit.CHECK_FAILED)
         self.figures.held = _number(r"nothing was changed: ([\d,]+) alerts", refused.output)
@@ -249,6 +250,8 @@ class Run:
         try:
             while waiting := await self._describe_waiting(store, consumer):
                 assert time.monotonic() < deadline_s, waiting
+                for worker in self._workers:
+                    assert worker.process.poll() is None, worker.ended()
                 await asyncio.sleep(POLL_S)
         finally:
             await consumer.stop()
