@@ -26,6 +26,12 @@ _DIRECTION_MARKS: Final = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
+class Exact(str):
+    """A text that is sent back by a form, and is therefore rendered with all its characters."""
+
+    __slots__ = ()
+
+
 class Renderer:
     """Renders pages, and parts of pages."""
 
@@ -56,7 +62,9 @@ class Renderer:
 
 def _without_direction_marks(value: Any) -> Any:
     """Remove marks that change the direction of text: received text must not affect the text next to it."""
-    return value.translate(_DIRECTION_MARKS) if isinstance(value, str) and not value.isascii() else value
+    if isinstance(value, Exact) or not isinstance(value, str) or value.isascii():
+        return value
+    return value.translate(_DIRECTION_MARKS)
 
 
 @pass_context
@@ -72,6 +80,7 @@ def _ago(context: Context, time: str) -> str:
 _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "ago": _ago,
     "exact": formatting.exact_time,
+    "verbatim": Exact,
     "day": formatting.day,
     "named_day": _named_day,
     "iso": lambda at_ms: rfc3339(int(at_ms)),

@@ -193,6 +193,8 @@ class Site:
             request.transport.abort()  # part of the response was sent: it must not look complete
         if request.path.startswith("/api/"):
             return responses.refusal_response(refused)
+        if "HX-Request" in request.headers:  # shown by a script, or not at all
+            return web.Response(status=refused.status, text=refused.message, headers=refused.headers())
         if refused.status == 401 and request.method in ("GET", "HEAD"):
             found = self._pages.render_login(False, _local(request.path_qs))
         else:

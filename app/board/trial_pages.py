@@ -47,16 +47,10 @@ class TrialPages:
     async def try_change(self, request: web.Request) -> web.Response:
         """What a text would change; for htmx only that, otherwise the whole page."""
         text = await _read_text(request)
-        part = request.headers.get("HX-Target") == "tried"
-        template = "try_result.html" if part else "try.html"
-        try:
-            found = await self._service.trials.try_change(text, request[CURRENT_VIEWER].role)
-        except Refusal as refused:
-            answer = self._render(request, template, text, refused=refused.message)
-            answer.set_status(refused.status)
-            answer.headers.update(refused.headers())
-            return answer
-        return self._render(request, template, text, found)
+        if request.headers.get("HX-Target") != "tried":
+            return await self._show_trial(request, text)
+        found = await self._service.trials.try_change(text, request[CURRENT_VIEWER].role)
+        return self._render(request, "try_result.html", text, found)
 
     async def publish(self, request: web.Request) -> web.Response:
         """Publish a text, and show the versions; a refusal comes with the change as it is now."""
@@ -69,11 +63,21 @@ class TrialPages:
         except Refusal as refused:
             if refused.status == 403:
                 raise
-            found = await self._service.trials.try_change(text, viewer.role)
-            answer = self._render(request, "try.html", text, found, refused=refused.message)
-            answer.set_status(refused.status)
-            return answer
+            return await self._show_trial(request, text, refused)
         return redirect_to_versions(done)
+
+    async def _show_trial(self, request: web.Request, text: str, refused: Refusal | None = None) -> web.Response:
+        """The editor with a text and what that would change; the text is there even if that cannot be measured."""
+        found = None
+        try:
+            found = await self._service.trials.try_change(text, request[CURRENT_VIEWER].role)
+        except Refusal as unmeasured:
+            refused = refused or unmeasured
+        answer = self._render(request, "try.html", text, found, refused="" if refused is None else refused.message)
+        if refused is not None:
+            answer.set_status(refused.status)
+            answer.headers.update(refused.headers())
+        return answer
 
     async def check(self, request: web.Request) -> web.Response:
         """The mistakes in a text while it is edited."""
@@ -99,6 +103,7 @@ class TrialPages:
             here="scorecard",
             text=text,
             **messages,
+            counts={kind: len(found[kind]) if found else 0 for kind in messages},
             checked=found is not None,
             part=template == "try_result.html",
             tried=trial_views.trial_parts(report) if report else None,

@@ -20,16 +20,23 @@ View = dict[str, Any]
 SIGNS: Final = {"added": "+", "removed": "\N{MINUS SIGN}", "changed": "~", "renamed": "~"}
 MAX_NAMED: Final = 3
 """Leads that are named for each stage."""
+MAX_MESSAGES: Final = 100
+MAX_CHARS: Final = 200
+"""Of a line, before a mistake and from there on."""
+CUT: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def list_messages(messages: list[View], text: str) -> list[View]:
-    """Mistakes or warnings, each with its line of the text, and the part before the mistake."""
-    lines = text.splitlines()
+    """The first mistakes or warnings, each with its line of the text up to there, and the rest of the line."""
+    lines = text.split("\n")  # as the parser does, for which other separators end no line
     found = []
-    for each in messages:
+    for each in messages[:MAX_MESSAGES]:
         line = lines[each["line"] - 1] if each["line"] <= len(lines) else ""
         at = each["column"] - 1
-        found.append({**each, "before": line[:at], "rest": line[at:]})
+        before, rest = line[max(at - MAX_CHARS, 0) : at], line[at : at + MAX_CHARS]
+        found.append(
+            {**each, "before": CUT * (at > MAX_CHARS) + before, "rest": rest + CUT * (len(line) > at + MAX_CHARS)}
+        )
     return found
 
 

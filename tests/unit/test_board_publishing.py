@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 import pytest_asyncio
 
+from app.board import trials
 from app.board.routing import BASE
 from app.board.version_alerts import InForce, VersionAlerts, count_alerts
 from streams.clock import now_ms
@@ -251,6 +252,16 @@ async def test_a_change_of_other_scorecards_is_shown_anew(board: Running, log: L
     shown = unescape(answer.body.decode())
     assert "Other scorecards were published since you looked" in shown
     assert f'name="instead_of" value="{Rules(load(SMALL)).version}"' in shown
+
+
+async def test_the_text_is_kept_while_nothing_can_be_measured(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "TURN_S", 0.0)
+    async with board.service.trials._turn:
+        answer = await send(board, "/try/publish", text=CHANGED, instead_of=FIRST)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    shown = unescape(answer.body.decode())
+    assert trials.BUSY in shown
+    assert CHANGED in shown
 
 
 async def test_a_rollback_is_shown_before_it_is_confirmed(board: Running, log: Log) -> None:

@@ -16,14 +16,14 @@ from app.board import trials
 from app.board.masking import FULL
 from app.board.routing import BASE
 from app.board.trait_conditions import asks_about_traits
-from app.board.trial_views import list_messages, trial_parts
+from app.board.trial_views import MAX_MESSAGES, list_messages, trial_parts
 from app.scorecards.change import measure_change
 from streams.clock import now_ms
 from streams.scorefile import YamlFileError, load
 from streams.scoring.rules import Rules
 from streams.store.memory import MemoryStore
 from tests.properties.strategies import Fact
-from tests.support.board_in_memory import ACCESS, ANA, BEN, Running, Shards, board_on
+from tests.support.board_in_memory import ACCESS, ANA, BEN, EVE, Running, Shards, board_on
 from tests.unit.test_scorecards_diff import CHANGED, FILE
 
 TRY = f"{BASE}/try"
@@ -111,6 +111,28 @@ async def test_mistakes_are_those_of_the_command_at_their_line(board: Running) -
     assert f"Line {mistake.line}, column {mistake.column}" in shown
     assert message in shown
     assert "1 mistake: correct it" in (await page(board, BROKEN)).replace("The file has ", "")
+
+
+async def test_only_the_first_of_many_mistakes_are_listed(board: Running) -> None:
+    many = "leadglow: 1\nsignals:\n" + "".join(f"  s{i}: {{half_life: 7x}}\n" for i in range(100)) + "scorecards: {}\n"
+    shown = await page(board, many)
+    assert shown.count('class="source"') == MAX_MESSAGES
+    assert "The file has 201 mistakes" in shown
+    assert "101 more are not listed" in shown
+
+
+def test_a_long_line_is_cut_around_the_mistake() -> None:
+    (found,) = list_messages([{"line": 1, "column": 1001, "message": "wrong"}], "a" * 1000 + "b" * 1000)
+    assert (found["before"], found["rest"]) == ("…" + "a" * 200, "b" * 200 + "…")
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b", "\x0c"])
+def test_only_line_ends_end_a_line(separator: str) -> None:
+    text = f"# a{separator}b\nleadglow: [\n"
+    (mistake,) = trials.check_text(text).mistakes
+    (found,) = list_messages([mistake], text)
+    line = text.split("\n")[mistake["line"] - 1]
+    assert found["before"] + found["rest"] == line
 
 
 def test_a_message_comes_with_its_line() -> None:
@@ -211,6 +233,20 @@ async def test_one_change_is_measured_at_a_time(board: Running, monkeypatch: pyt
     assert "2\u202f000 of 100\u202f000" in progress.body.decode()
     assert (await first)["report"]["alerts"] == 3
     assert tried.progress is None
+
+
+async def test_htmx_gets_a_refusal_as_text(board: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "TURN_S", 0.0)
+    headers = {"HX-Target": "tried", "HX-Request": "true"}
+    async with board.service.trials._turn:
+        answer = await board.request("POST", "/try", ANA, headers, f"text={quote(CHANGED)}")
+    assert (answer.status, answer.body.decode()) == (503, trials.BUSY)
+
+
+async def test_the_editor_keeps_marks_of_direction(board: Running) -> None:
+    text = CHANGED.replace("Whole company", "\u200f\u05d7\u05d1\u05e8\u05d4")
+    shown = await page(board, text, EVE)
+    assert shown.count(text) == 2  # in the editor, and in the form that publishes
 
 
 async def test_a_change_is_not_measured_without_redis(monkeypatch: pytest.MonkeyPatch) -> None:

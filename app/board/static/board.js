@@ -103,7 +103,8 @@
   on("responseError", ({ detail }) => {
     // The lead was erased, or the scorecard removed: show the error page. 401 leads to the sign-in page.
     const gone = [400, 404].includes(detail.xhr.status) && ["lead", "live", "results"].includes(detail.target.id);
-    if (detail.xhr.status === 401 || gone) location.reload();
+    const isEditing = document.getElementById("text"); // what was written would be lost
+    if ((detail.xhr.status === 401 && !isEditing) || gone) location.reload();
   });
 
   // Another scorecard has other stages, grades and categories: reload the form, without those of this one.

@@ -73,10 +73,11 @@
     }
   }
 
-  const isBanner = (detail) => detail.target?.id === "freshness"; // it says nothing about what is live
+  // The banner and forms that are sent say nothing about what is live.
+  const isAside = ({ target, requestConfig }) => target?.id === "freshness" || requestConfig?.verb === "post";
 
   function refreshBroke({ detail }) {
-    if (isBanner(detail)) return;
+    if (isAside(detail)) return;
     if (detail.xhr?.status > 0 && detail.xhr.status < 500) return;
     broken("refresh");
     clearTimeout(again);
@@ -117,7 +118,7 @@
   addEventListener("pageshow", (event) => event.persisted && resume());
   document.body.addEventListener("htmx:afterSettle", () => settings().stream !== undefined && open());
   for (const name of ["responseError", "sendError", "timeout"]) document.body.addEventListener(`htmx:${name}`, refreshBroke);
-  document.body.addEventListener("htmx:beforeOnLoad", ({ detail }) => detail.xhr.status < 400 && !isBanner(detail) && found("refresh"));
+  document.body.addEventListener("htmx:beforeOnLoad", ({ detail }) => detail.xhr.status < 400 && !isAside(detail) && found("refresh"));
   setInterval(() => {
     const { every } = settings();
     if (every && !document.hidden && !paused() && performance.now() - looked >= every * 1000) changed();

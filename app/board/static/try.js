@@ -6,7 +6,10 @@
   const waiting = document.getElementById("waiting");
   const file = document.getElementById("file");
   const messages = document.getElementById("messages");
+  const failed = document.getElementById("failed");
   const PROGRESS_MS = 1000;
+  const SIGNED_OUT = "You are signed out. Sign in in another tab; then try again here.";
+  const AWAY = "The board does not respond: try again.";
 
   // Line numbers -------------------------------------------------------------------------------------------------
 
@@ -34,11 +37,12 @@
 
   /** Puts the cursor where a message is about. */
   function jump(line, column) {
-    const before = text.value.split("\n").slice(0, line - 1);
-    const at = before.reduce((sum, each) => sum + each.length + 1, 0);
-    const end = text.value.indexOf("\n", at);
+    const rows = text.value.split("\n");
+    const row = rows[line - 1] ?? "";
+    const start = rows.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
+    const before = [...row].slice(0, column - 1).join(""); // a column is a character, which may have two code units
     text.focus();
-    text.setSelectionRange(Math.min(at + column - 1, text.value.length), end < 0 ? text.value.length : end);
+    text.setSelectionRange(start + before.length, start + row.length);
     text.scrollTop = Math.max(line - 4, 0) * Number.parseFloat(getComputedStyle(text).lineHeight);
     text.scrollLeft = 0;
     form.querySelector(".editor").scrollIntoView({ block: "nearest" });
@@ -102,6 +106,12 @@
     if (answer?.ok && !waiting.hidden) waiting.textContent = (await answer.text()).trim();
   }
 
+  /** Shows why a request failed; an empty text shows nothing. */
+  function showFailure(message) {
+    failed.textContent = message;
+    failed.hidden = !message;
+  }
+
   const on = (name, act) => document.body.addEventListener(`htmx:${name}`, act);
   on("beforeRequest", ({ detail }) => {
     if (detail.elt !== form) return;
@@ -111,20 +121,21 @@
     asking = setInterval(showProgress, PROGRESS_MS);
   });
   on("afterRequest", ({ detail }) => {
-    if (detail.elt !== form) return;
-    clearInterval(asking);
-    waiting.hidden = true;
-    if (detail.failed && !detail.xhr.status) waiting.textContent = "The board does not respond: try again.";
-    if (detail.failed && !detail.xhr.status) waiting.hidden = false;
-  });
-  on("beforeSwap", ({ detail }) => {
-    // A refusal is shown, too.
-    if (detail.target.id === "tried" && detail.xhr.status === 503) detail.shouldSwap = true;
+    if (detail.elt !== form && detail.elt !== text) return;
+    if (detail.elt === form) {
+      clearInterval(asking);
+      waiting.hidden = true;
+    }
+    const { status, responseText } = detail.xhr;
+    showFailure(detail.successful ? "" : status === 401 ? SIGNED_OUT : status ? responseText : AWAY);
   });
   on("afterSwap", ({ detail }) => {
     if (["messages", "tried"].includes(detail.target.id)) number();
-    if (detail.target.id === "tried") detail.target.scrollIntoView({ block: "start" });
+    if (detail.target.id !== "tried") return;
+    document.getElementById("tried-title")?.focus({ preventScroll: true });
+    detail.target.scrollIntoView({ block: "start" });
   });
+  addEventListener("pageshow", number); // browsers put back the text of an earlier visit
 
   number();
 })();
