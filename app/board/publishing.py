@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.board.formatting import number
 from app.board.identity import Viewer
 from app.board.published_scorecards import PublishedScorecards
 from app.board.trials import Trials
@@ -22,6 +24,7 @@ from streams.publishing.writer import ScorecardsWriter
 from streams.scoring.rules import Rules
 from streams.store import retry
 
+log = logging.getLogger(__name__)
 MAX_NOTE_CHARS: Final = 500
 NOT_EDITOR: Final = "Your role may not publish scorecards: ask somebody with the role editor."
 NOTHING: Final = "Nothing is published yet: start a worker, or run `leadglow scorecards publish FILE`."
@@ -30,10 +33,13 @@ CHANGED: Final = (
     "those, and publish it then."
 )
 HELD: Final = (
-    "{alerts:,} alerts would be sent at once, and more than {most} (LEADGLOW_MOST_MODEL_ALERTS) need confirmation. "
-    "Confirm that they are sent, or publish without alerts."
+    "{alerts} would be sent at once, and more than {most} (LEADGLOW_MOST_MODEL_ALERTS) need confirmation. Confirm that "
+    "they are sent, or publish without alerts."
 )
-AWAY: Final = "Kafka or Redis does not respond, or does not let the board write: see the log of the board."
+AWAY: Final = (
+    "Kafka or Redis does not respond, or does not let the board write: see the log of the board. The list of versions "
+    "shows whether the scorecards were published."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ class Publishing:
         try:
             plan = await asyncio.to_thread(plan_rollback, catalog, target)
         except Mismatch as mismatch:
-            raise Refusal(409, "unreadable", f"{mismatch}.") from None
+            raise _refuse_unreadable(mismatch) from None
         return None if plan is None else await self._trials.measure(plan.old, plan.scorecards.rules, plan.undo)
 
     async def roll_back(self, version: str, terms: Terms, viewer: Viewer) -> dict[str, Any]:
@@ -130,8 +136,9 @@ class Publishing:
                 await self._show_latest(topic)
                 yield topic
         except Mismatch as mismatch:
-            raise Refusal(409, "unreadable", f"{mismatch}.") from None
-        except (*TROUBLE, *retry.TROUBLE):
+            raise _refuse_unreadable(mismatch) from None
+        except (*TROUBLE, *retry.TROUBLE) as error:
+            log.warning("scorecards could not be published: %r", error)
             raise Refusal(503, "not_published", AWAY, retry_after_s=5) from None
 
     async def _show_latest(self, topic: ScorecardsTopic) -> None:
@@ -158,8 +165,9 @@ class Publishing:
         if quiet:
             return
         report = await self._trials.measure(plan.old, plan.scorecards.rules, plan.undo)
-        if is_held(report["alerts"], self.most_alerts, quiet):
-            raise Refusal(409, "too_many_alerts", HELD.format(alerts=report["alerts"], most=self.most_alerts))
+        if is_held(count := report["alerts"], self.most_alerts, quiet):
+            alerts = f"{number(count)} alert{'s' * (count != 1)}"
+            raise Refusal(409, "too_many_alerts", HELD.format(alerts=alerts, most=number(self.most_alerts)))
 
 
 def require_editor(viewer: Viewer) -> None:
@@ -178,6 +186,11 @@ def _require_latest(topic: ScorecardsTopic, version: str) -> None:
     if latest.version != version:
         message = CHANGED.format(author=latest.item.author, version=latest.version[:12])
         raise Refusal(409, "changed_since", message)
+
+
+def _refuse_unreadable(mismatch: Mismatch) -> Refusal:
+    text = str(mismatch)
+    return Refusal(409, "unreadable", f"{text[:1].upper()}{text[1:]}.")
 
 
 def _list_mistakes(mistakes: tuple[dict[str, Any], ...]) -> str:

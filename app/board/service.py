@@ -217,10 +217,10 @@ class BoardService:
 
     async def get_scorecard(self, name: str | None) -> dict[str, Any]:
         """A scorecard in words, with the count of each signal in the last seven days."""
-        card, today = self.find_scorecard(name), now_ms() // DAY_MS
+        card, rules, today = self.find_scorecard(name), self.rules, now_ms() // DAY_MS
         async with self._store.bounded():
             fired = await self._store.load_fired(range(today - WEEK + 1, today + 1))
-        return describe_scorecard(card, self.rules, fired)
+        return describe_scorecard(card, rules, fired)
 
     async def get_usage(self, name: str | None, role: str) -> dict[str, Any]:
         """The leads of a scorecard by score, and how many of a sample have each of its signals and fit lines."""

@@ -56,7 +56,7 @@ def trial_parts(report: View) -> View:
     cards = [_card_parts(name, card) for name, card in report["scorecards"].items()]
     return parts | {
         "leads": report["leads"],
-        "alerts": describe_alerts(report),
+        "alerts": describe_alerts(report, number),
         "tiles": _tiles(report),
         "cards": cards,
     }
@@ -68,8 +68,8 @@ def _tiles(report: View) -> list[tuple[str, str]]:
     stages = [stage for card in cards for stage in card["stages"].values()]
     figures = (
         (report["alerts"], "alert would be sent", "alerts would be sent"),
-        (sum(stage["entered"] for stage in stages), "lead enters a stage", "leads enter a stage"),
-        (sum(stage["left"] for stage in stages), "lead leaves a stage", "leads leave a stage"),
+        (sum(stage["entered"] for stage in stages), "entry into a stage", "entries into stages"),
+        (sum(stage["left"] for stage in stages), "exit from a stage", "exits from stages"),
         (sum(card["risen"] for card in cards), "score rises", "scores rise"),
         (sum(card["fallen"] for card in cards), "score falls", "scores fall"),
     )
@@ -84,7 +84,7 @@ def _card_parts(name: str, card: View) -> View:
     return {
         "name": name,
         "label": card["label"],
-        "sentence": describe_scores(card),
+        "sentence": describe_scores(card, number),
         "moved": has_moved(card),
         "stages": [_stage_parts(stage, found) for stage, found in card["stages"].items()],
         "bins": rows,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 View = dict[str, Any]
+COMMAS: Final[Callable[[float], str]] = "{:,.10g}".format
+"""Writes a number as on a terminal."""
 REASONS = 3
 _KINDS = {"fit": "fit: ", "stage": "stage ", "category": "category "}
 _STARTS = (
@@ -62,33 +64,34 @@ def describe_rebuild(report: View) -> list[str]:
     return sentences
 
 
-def describe_alerts(report: View) -> str:
-    """How many alerts would be sent, and about what."""
+def describe_alerts(report: View, number: Callable[[float], str] = COMMAS) -> str:
+    """How many alerts would be sent, and about what; ``number`` writes a number."""
     parts = []
     for card in report["scorecards"].values():
         for name, stage in card["stages"].items():
             for kind, verb in (("entered", "enter"), ("left", "leave")):
                 if count := stage["alerts"][kind]:
-                    parts.append(f"{count:,} {verb}{'s' * (count == 1)} {stage['label'] or name}")
+                    parts.append(f"{number(count)} {verb}{'s' * (count == 1)} {stage['label'] or name}")
     silenced = sum(stage["silenced"] for card in report["scorecards"].values() for stage in card["stages"].values())
     count = report["alerts"]
     text = (
-        f"{count:,} alert{'s' * (count != 1)} would be sent: {', '.join(parts)}."
+        f"{number(count)} alert{'s' * (count != 1)} would be sent: {', '.join(parts)}."
         if count
         else "No alert would be sent."
     )
-    return text + (f" {silenced:,} more stay silent because of the cooldown." if silenced else "")
+    return text + (f" {number(silenced)} more stay silent because of the cooldown." if silenced else "")
 
 
-def describe_scores(card: View) -> str:
-    """How many scores rise, fall and stay."""
+def describe_scores(card: View, number: Callable[[float], str] = COMMAS) -> str:
+    """How many scores rise, fall and stay; ``number`` writes a number."""
     before, after = card["average"]["before"], card["average"]["after"]
     if before is None or after is None:
         return f"The scorecard is {'new' if before is None else 'removed'}."
     if not card["risen"] and not card["fallen"]:
-        return f"No score changes; the average is {before:g}."
+        return f"No score changes; the average is {number(before)}."
     same = sum(row["after"] for row in card["scores"]) - card["risen"] - card["fallen"]
-    return f"{card['risen']:,} scores rise, {card['fallen']:,} fall, {same:,} stay; average {before:g} → {after:g}."
+    risen, fallen, average = card["risen"], card["fallen"], f"{number(before)} → {number(after)}"
+    return f"{number(risen)} scores rise, {number(fallen)} fall, {number(same)} stay; average {average}."
 
 
 def has_moved(card: View) -> bool:

@@ -15,6 +15,7 @@ from app.board import trials
 from app.board.routing import BASE
 from app.board.version_alerts import InForce, VersionAlerts, count_alerts
 from streams.clock import now_ms
+from streams.publishing.scorecards import Scorecards
 from streams.scorefile import load
 from streams.scoring.rules import Rules
 from streams.shard.alert import rfc3339
@@ -278,6 +279,21 @@ async def test_a_rollback_is_shown_before_it_is_confirmed(board: Running, log: L
     assert done.status == 303
     assert publications(log)[-1]["undone"]
     assert "rolled back" in await page(board, "/versions")
+
+
+async def test_a_version_that_cannot_be_read_any_more_is_shown_but_not_used(log: Log) -> None:
+    async with log.open_topic() as topic, log.open_writer(topic) as writer:
+        await writer.publish(Scorecards("leadglow: 7\n", Rules(load(SMALL))), "tim")
+    unreadable, in_use = Rules(load(SMALL)).version, await log.publish(FILE, "tim")
+    async with board_on(await shards(), ACCESS, log=log) as board:
+        for path in (f"/versions/{unreadable}/try", f"/versions/{unreadable}/rollback"):
+            refused = await send(board, path, instead_of=in_use)
+            assert refused.status == 409
+            assert "This version of Leadglow cannot read the published scorecards" in refused.body.decode()
+        shown = await page(board, "/versions")
+        assert "cannot compare them" in shown
+        assert "No stage" not in shown
+    assert len(publications(log)) == 2
 
 
 async def test_a_version_is_shown_and_downloaded(board: Running) -> None:

@@ -107,6 +107,14 @@
     if ((detail.xhr.status === 401 && !isEditing) || gone) location.reload();
   });
 
+  // A publication is sent once, even by a double click.
+  addEventListener("submit", ({ target }) => {
+    if (target.id === "publish") target.querySelector("button").disabled = true;
+  });
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) document.querySelector("#publish button")?.removeAttribute("disabled");
+  });
+
   // Another scorecard has other stages, grades and categories: reload the form, without those of this one.
   addEventListener("change", (event) => {
     if (event.target.id !== "scorecard") return;

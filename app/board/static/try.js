@@ -9,6 +9,7 @@
   const failed = document.getElementById("failed");
   const PROGRESS_MS = 1000;
   const SIGNED_OUT = "You are signed out. Sign in in another tab; then try again here.";
+  const NOT_UTF8 = "The scorecard file is not UTF-8: save it as UTF-8.";
   const AWAY = "The board does not respond: try again.";
 
   // Line numbers -------------------------------------------------------------------------------------------------
@@ -71,10 +72,15 @@
 
   async function open(chosen) {
     if (chosen.size > Number(text.dataset.max)) {
-      messages.textContent = text.dataset.tooLarge;
+      showFailure(text.dataset.tooLarge);
       return;
     }
-    text.value = await chosen.text();
+    try {
+      text.value = new TextDecoder("utf-8", { fatal: true }).decode(await chosen.arrayBuffer());
+    } catch {
+      showFailure(NOT_UTF8);
+      return;
+    }
     text.dispatchEvent(new Event("input", { bubbles: true }));
     form.requestSubmit();
   }
