@@ -139,7 +139,7 @@ def tell(board: Running, played: Played) -> None:
 
 
 def shoot(url: str, lead: str, folder: Path) -> None:
-    """Look at every page, light and dark, and at two of them on a phone."""
+    """Take pictures of every page, light and dark, and of four of them on a phone."""
     browser = Chromium(install_sdks())
     for scheme in ("light", "dark"):
         page = browser.visitor(viewport=DESK, colorScheme=scheme, reducedMotion="reduce").open(url)
@@ -174,7 +174,8 @@ def pages(lead: str) -> dict[str, str]:
 
 
 def picture(page: Page, path: Path, full: bool) -> None:
-    """Write one, as small as can be, and be loud about what the page complains of."""
+    """Write one of up-to-date scores, as small as can be, and fail on what the page complains of."""
+    wait_for(lambda: not page.run("!!document.querySelector('#freshness .late')"), f"fresh for {path.name}")
     page.screenshot(path, full)
     path.write_bytes(squeezed(path.read_bytes()))
     assert page.complaints() == [], f"{path.name}: {page.complaints()}"
@@ -225,7 +226,9 @@ async def main() -> None:
         tell(board, played)
         board.tails.version_alerts.reads_all = True
         FOLDER.mkdir(exist_ok=True)
+        watching = asyncio.create_task(board.service.freshness_watch.watch())  # else freshness is unknown after seconds
         await asyncio.to_thread(shoot, board.url, await telling(board), FOLDER)
+        watching.cancel()
 
 
 if __name__ == "__main__":
