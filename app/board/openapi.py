@@ -44,7 +44,7 @@ def openapi_document() -> dict[str, Any]:
 
 
 _ABOUT: Final = """\
-Reads leads, alerts and scorecards, and changes nothing. Values are the same as those of the command line.
+Reads leads, alerts and scorecards, and publishes scorecards. Values are the same as those of the command line.
 
 Lists come in pages: pass the `next` of a page as the `cursor` of the following one; null is the end. A cursor stays
 valid while scores change. Responses have an `ETag`. A role without `pii` gets no traits and no addresses; an id that is
@@ -99,12 +99,6 @@ def _operations() -> list[Schema]:
         _record_schema(),
         _json("openapi", "This document", None),
     ]  # fmt: skip
-
-
-def _place(operation: Schema) -> tuple[str, Schema]:
-    """The path of an operation, and the operation under its method."""
-    name = operation["operationId"]
-    return API_PATHS[name], {method_of(name).lower(): operation}
 
 
 def _in_query(name: str, about: str, schema: Schema) -> Schema:

@@ -23,7 +23,7 @@ def describe_offer(report: dict[str, Any], most_alerts: int) -> dict[str, Any]:
     }
 
 
-def terms_of(form: Mapping[str, str]) -> Terms:
+def read_terms(form: Mapping[str, str]) -> Terms:
     """How a change is published, by the fields of the form."""
     note = form.get("note", "").strip()[:MAX_NOTE_CHARS]
     return Terms(form.get("instead_of", ""), note, "quiet" in form, "confirmed" in form)

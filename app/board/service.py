@@ -56,7 +56,7 @@ class BoardService:
     ) -> None:
         """Reads nothing yet; ``costs`` returns the current contents of its file."""
         self.mask = Mask(cipher)
-        self.trials = Trials(store, self.mask, lambda: published.value.rules, lambda: published.value.text)
+        self.trials = Trials(store, self.mask, lambda: published.value)
         self.tails = tails
         versions = Versions(published, tails.version_alerts)
         self.publishing = Publishing(self.trials, published, versions, publishing)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from app.board import trial_views
 from app.board.forms import read_form
-from app.board.publish_forms import describe_offer, redirect_to_versions, terms_of
+from app.board.publish_forms import describe_offer, read_terms, redirect_to_versions
 from app.board.publishing import require_editor
 from app.board.routing import CURRENT_VIEWER, Route
 from app.board.trials import MAX_TEXT_BYTES, TOO_LARGE
@@ -59,7 +59,7 @@ class TrialPages:
         form = await read_form(request, MAX_FORM_BYTES, TOO_LARGE)
         text = form.get("text", "").replace("\r\n", "\n")
         try:
-            done = await self._service.publishing.publish(text, terms_of(form), viewer)
+            done = await self._service.publishing.publish(text, read_terms(form), viewer)
         except Refusal as refused:
             if refused.status == 403:
                 raise
@@ -83,8 +83,7 @@ class TrialPages:
         """The mistakes in a text while it is edited."""
         text = await _read_text(request)
         check = await self._service.trials.check(text)
-        found = {"mistakes": list(check.mistakes), "warnings": list(check.warnings), "report": None, "withheld": None}
-        return self._render(request, "try_messages.html", text, found)
+        return self._render(request, "try_messages.html", text, check.describe())
 
     async def show_progress(self, request: web.Request) -> web.Response:
         """How many leads were read for the change that is measured."""

@@ -14,6 +14,7 @@ from app.board.trait_conditions import asks_about_traits
 from app.http.refusals import Refusal
 from app.scorecards.change import measure_change
 from app.scorecards.report import report_words
+from streams.publishing.scorecards import Scorecards
 from streams.scorefile import YamlFileError, parse
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.rules_change import Undo
@@ -44,6 +45,15 @@ class Check:
     warnings: tuple[View, ...] = ()
     model: Model | None = None
 
+    def describe(self, report: View | None = None, withheld: str | None = None) -> View:
+        """The answer about the text, with what it would change."""
+        return {
+            "mistakes": list(self.mistakes),
+            "warnings": list(self.warnings),
+            "report": report,
+            "withheld": withheld,
+        }
+
 
 def check_text(text: str) -> Check:
     """Check the text of a scorecard file, as ``leadglow scorecards check`` does."""
@@ -71,12 +81,11 @@ def _place(line: int, column: int, message: str) -> View:
 class Trials:
     """Tries scorecards on the live leads; changes nothing."""
 
-    def __init__(self, store: BoundedStore, mask: Mask, rules: Callable[[], Rules], text: Callable[[], str]) -> None:
-        """``rules`` and ``text`` are those of the scorecards in use."""
+    def __init__(self, store: BoundedStore, mask: Mask, scorecards: Callable[[], Scorecards]) -> None:
+        """``scorecards`` returns those in use."""
         self._store = store
         self._mask = mask
-        self._rules = rules
-        self._text = text
+        self._scorecards = scorecards
         self._turn = asyncio.Lock()
         self._checks = asyncio.Lock()
         self.progress: tuple[int, int] | None = None
@@ -85,7 +94,7 @@ class Trials:
     @property
     def text(self) -> str:
         """The text of the scorecards in use."""
-        return self._text()
+        return self._scorecards().text
 
     async def check(self, text: str) -> Check:
         """Check a text, in a thread, because a large one takes long."""
@@ -99,16 +108,15 @@ class Trials:
             Refusal: another change is being measured, or Redis does not respond.
         """
         check = await self.check(text)
-        found: View = {"mistakes": list(check.mistakes), "warnings": list(check.warnings)}
         if check.model is None:
-            return found | {"report": None, "withheld": None}
+            return check.describe()
         async with self._take_turn():
-            old = self._rules()
+            old = self._scorecards().rules
             new = Rules(check.model, LATENESS_MS)
             if not sees_everything(role) and asks_about_traits(old.model, new.model):
-                return found | {"report": report_words(old, new), "withheld": WITHHELD}
+                return check.describe(report_words(old, new), WITHHELD)
             report = await self._measure(old, new)
-        return found | {"report": self._mask_ids(report, role), "withheld": None}
+        return check.describe(self._mask_ids(report, role))
 
     async def measure(self, old: Rules, new: Rules, undo: Undo | None) -> View:
         """What a change from old to new scorecards would do to the leads.

@@ -9,7 +9,7 @@ from aiohttp import web
 from app.board import trial_views
 from app.board.forms import read_form
 from app.board.parameters import parse_cursor
-from app.board.publish_forms import describe_offer, redirect_to_versions, terms_of
+from app.board.publish_forms import describe_offer, read_terms, redirect_to_versions
 from app.board.routing import CURRENT_VIEWER, Route
 from app.board.versions import LISTED
 from app.http.refusals import Refusal
@@ -84,7 +84,7 @@ class VersionPages:
         """Go back to a version, and show all; a refusal comes with the effect as it is now."""
         form, viewer = await read_form(request, MAX_FORM_BYTES), request[CURRENT_VIEWER]
         try:
-            done = await self._service.publishing.roll_back(request.match_info["version"], terms_of(form), viewer)
+            done = await self._service.publishing.roll_back(request.match_info["version"], read_terms(form), viewer)
         except Refusal as refused:
             if refused.status in {403, 404}:
                 raise

@@ -73,7 +73,7 @@
     }
   }
 
-  // The banner and forms that are sent say nothing about what is live.
+  // The banner and forms do not refresh what is live.
   const isAside = ({ target, requestConfig }) => target?.id === "freshness" || requestConfig?.verb === "post";
 
   function refreshBroke({ detail }) {
