@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from app.board import trial_views
-from app.board.forms import read_form
+from app.board.forms import read_form, require_own_site
 from app.board.parameters import parse_cursor
 from app.board.publish_forms import describe_offer, read_terms, redirect_to_versions
 from app.board.routing import CURRENT_VIEWER, Route
@@ -40,7 +40,7 @@ class VersionPages:
             ("GET", "/versions", "page_versions", self.list_versions),
             ("GET", "/versions/{version}", "page_versions", self.show_version),
             ("GET", "/versions/{version}/scorecards.yaml", "page_versions", self.download),
-            ("POST", "/versions/{version}/try", "page_publish", self.try_rollback),
+            ("GET", "/versions/{version}/rollback", "page_publish", self.try_rollback),
             ("POST", "/versions/{version}/rollback", "page_publish", self.roll_back),
         ]
 
@@ -77,7 +77,7 @@ class VersionPages:
 
     async def try_rollback(self, request: web.Request) -> web.Response:
         """What going back to a version would do."""
-        await read_form(request, MAX_FORM_BYTES)
+        require_own_site(request)  # it takes long
         return await self._show_rollback(request)
 
     async def roll_back(self, request: web.Request) -> web.Response:

@@ -57,13 +57,15 @@ def test_a_change_is_published_and_rolled_back_in_the_browser(system: Board, vis
     assert all(text in page.run(BODY) for text in ("by eve", "Asked us points 10 → 40", "in use"))
     wait_for(lambda: stage(system) == "hot", "in the stage")
 
-    click(page, "form[action$='/try'] button")
+    click(page, "a[href$='/rollback']")
     wait_for(
         lambda: "1 leaves Ready for sales" in page.run(BODY), "the effect of going back", said=lambda: page.run(BODY)
     )
     click(page, "#publish button")
     wait_for(lambda: "rolled back" in page.run(BODY), "the versions again", said=lambda: page.run(BODY))
     wait_for(lambda: stage(system) is None, "out of the stage again")
+    page.run("history.back()")
+    wait_for(lambda: "in use already" in page.run(BODY), "no second rollback", said=lambda: page.run(BODY))
     assert all("401" in each for each in page.complaints())
 
 

@@ -268,10 +268,12 @@ async def test_the_text_is_kept_while_nothing_can_be_measured(board: Running, mo
 async def test_a_rollback_is_shown_before_it_is_confirmed(board: Running, log: Log) -> None:
     await post(board, PUBLISH, text=CHANGED, instead_of=FIRST, confirmed=True)
 
-    shown = unescape((await send(board, f"/versions/{FIRST}/try")).body.decode())
+    shown = await page(board, f"/versions/{FIRST}/rollback")
     assert "What would change" in shown
     assert f'action="/versions/{FIRST}/rollback"' in shown
-    assert (await send(board, f"/versions/{FIRST}/try", ANA)).status == 403
+    assert (await board.get(f"/versions/{FIRST}/rollback", ANA)).status == 403
+    elsewhere = await board.get(f"/versions/{FIRST}/rollback", EVE, **{"Sec-Fetch-Site": "cross-site"})
+    assert elsewhere.status == 403
     assert (await send(board, f"/versions/{FIRST}/rollback", ANA, instead_of=SECOND)).status == 403
     assert len(publications(log)) == 2
 
@@ -286,8 +288,8 @@ async def test_a_version_that_cannot_be_read_any_more_is_shown_but_not_used(log:
         await writer.publish(Scorecards("leadglow: 7\n", Rules(load(SMALL))), "tim")
     unreadable, in_use = Rules(load(SMALL)).version, await log.publish(FILE, "tim")
     async with board_on(await shards(), ACCESS, log=log) as board:
-        for path in (f"/versions/{unreadable}/try", f"/versions/{unreadable}/rollback"):
-            refused = await send(board, path, instead_of=in_use)
+        path = f"/versions/{unreadable}/rollback"
+        for refused in (await board.get(path, EVE), await send(board, path, instead_of=in_use)):
             assert refused.status == 409
             assert "This version of Leadglow cannot read the published scorecards" in refused.body.decode()
         shown = await page(board, "/versions")
