@@ -52,7 +52,8 @@ class Client:
     def leads(self, limit: int | None = None, **filters: str) -> Iterator[Row]:
         """The ranking; pages are loaded as needed.
 
-        ``filters`` are scorecard, stage, grade, category, channel and q.
+        ``filters`` are those of the API: scorecard, stage, grade, category, channel, q, company, owner, campaign,
+        ``trait.NAME``, seen, unseen, new_since, sort and columns.
         """
         left, cursor = limit, ""
         while left is None or left > 0:

@@ -30,6 +30,7 @@ class Row(TypedDict):
     engagement: float
     last_seen_at: str
     parts: list[Part]
+    columns: NotRequired[dict[str, str | None]]
 
 
 class Fresh(TypedDict):
@@ -49,6 +50,8 @@ class Page(Fresh):
     looked_at: int
     truncated: bool
     """Whether the search stopped after ``looked_at`` leads, before the page was full."""
+    indexing: NotRequired[dict[str, int]]
+    """How many leads are searched yet, and of how many, after a start of the board."""
 
 
 class Change(TypedDict):

@@ -1,6 +1,5 @@
 """Every setting, with its default, its bounds and its description."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,12 +12,14 @@ from pydantic_settings import (
 )
 
 from app.server_urls import kafka_servers, redis_url
+from app.settings_checks import checks_across_settings
 from streams.units import HOUR_MS
 
 PREFIX = "LEADGLOW_"
-MAY_BE_EMPTY = {"collector_consent_path"}
+MAY_BE_EMPTY = {"collector_consent_path", "board_traits"}
 """Settings that have a default and for which an empty value has a meaning."""
 
+TraitName = Annotated[str, Field(pattern=r"^[^\s,][^,]{0,99}$")]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
@@ -172,6 +173,23 @@ class Settings(BaseSettings):
         "Without one, the board must listen on a loopback address.",
     )
     board_costs: Path | None = Field(None, description="The costs file, with the cost of each channel.")
+    board_index: Path | None = Field(
+        None,
+        description="Folder for the board's search index, which has a copy of names, addresses and other traits and is "
+        "removed at the end; by default the folder for temporary files. A `tmpfs` keeps it in memory.",
+    )
+    board_traits: Annotated[tuple[TraitName, ...], NoDecode] = Field(
+        ("title", "industry", "country"),
+        max_length=16,
+        description="Traits by which the board's lists can be searched, filtered and sorted, besides name, company and "
+        "owner; separated by commas (a list in the file).",
+    )
+    board_compare_minutes: float = Field(
+        5.0,
+        gt=0,
+        description="How often the board compares its search index with all leads, in minutes: a change that moves no "
+        "score is known to search, filters and order after so long at most; one of a score or stage at once.",
+    )
     notify_routes: Path | None = Field(
         None, description="The routes file of the notifier, which lists which alerts go where; see docs/notify.md."
     )
@@ -199,7 +217,7 @@ class Settings(BaseSettings):
         """Use only arguments: ``load_settings`` merges the environment and the file."""
         return (init_settings,)
 
-    @field_validator("sources", mode="before")
+    @field_validator("sources", "board_traits", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -229,6 +247,14 @@ class Settings(BaseSettings):
     def _redis_url_or_none(cls, value: str) -> str:
         return value and redis_url(value)
 
+    @field_validator("board_index")
+    @classmethod
+    def _require_folder(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_dir():
+            msg = f"there is no folder {value}"
+            raise ValueError(msg)
+        return value
+
     @field_validator("kafka_ca_file")
     @classmethod
     def _require_file(cls, value: Path | None) -> Path | None:
@@ -239,7 +265,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        problems = [problem for wrong, problem in _checks_across_settings(self) if wrong]
+        problems = [problem for wrong, problem in checks_across_settings(self, variable) if wrong]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -253,43 +279,3 @@ def needs_value(field: str) -> bool:
 def variable(field: str) -> str:
     """The environment variable of a field."""
     return PREFIX + field.upper()
-
-
-def _checks_across_settings(settings: Settings) -> Iterable[tuple[bool, str]]:
-    """Checks across settings: (whether it is violated, message)."""
-    sasl = settings.kafka_sasl_mechanism
-    credentials = (settings.kafka_sasl_username, settings.kafka_sasl_password)
-    ours = [
-        settings.lead_events,
-        settings.handoff,
-        settings.lead_scores,
-        settings.rejected,
-        settings.scorecards_topic,
-        settings.undelivered,
-    ]
-    topics = [*settings.sources, *ours]
-    yield (
-        bool(sasl) and None in credentials,
-        f"{variable('kafka_sasl_mechanism')} needs {variable('kafka_sasl_username')} and _PASSWORD",
-    )
-    yield (
-        not sasl and credentials != (None, None),
-        f"Kafka's user and password have no effect without {variable('kafka_sasl_mechanism')}",
-    )
-    yield (
-        bool(sasl) and not settings.kafka_tls and not settings.kafka_insecure_sasl,
-        f"SASL without TLS exposes the password: set {variable('kafka_tls')}=true "
-        f"(or, on a trusted network, {variable('kafka_insecure_sasl')}=true)",
-    )
-    yield (
-        settings.kafka_ca_file is not None and not settings.kafka_tls,
-        f"{variable('kafka_ca_file')} has no effect without {variable('kafka_tls')}=true",
-    )
-    yield (
-        len(set(topics)) < len(topics),
-        f"every topic needs its own name; given: {', '.join(topics)}",
-    )
-    yield (
-        settings.min_insync_replicas > settings.replication_factor,
-        f"{variable('min_insync_replicas')} is more than {variable('replication_factor')}",
-    )

@@ -210,6 +210,9 @@ def make_board(settings: Settings) -> Board:
             settings.board_access,
             settings.board_costs,
             settings.link_base_url.startswith("https:"),
+            settings.board_index,
+            settings.board_traits,
+            settings.board_compare_minutes * 60,
         )
     )
 

@@ -8,11 +8,12 @@ from aiohttp import web
 
 from app.board import responses
 from app.board.export import export_leads
+from app.board.filters import PARAMETERS
 from app.board.forms import read_body
+from app.board.lead_columns import TRAIT
 from app.board.openapi import openapi_document
 from app.board.parameters import (
     DEFAULT_DAYS,
-    FILTERS,
     MAX_DAYS,
     check_parameters,
     parse_at,
@@ -83,7 +84,7 @@ class Api:
         return handled
 
     async def _leads(self, request: web.Request) -> web.Response:
-        check_parameters(request, *FILTERS, "cursor", "limit")
+        check_parameters(request, *PARAMETERS, "cursor", "limit", beginning=TRAIT)
         filters = parse_filters(request)
         self._service.check_filters(filters)
         page = await self._service.list_leads(

@@ -17,12 +17,14 @@ from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
 from app.board.bounded_store import BoundedStore
+from app.board.broadcast import LeadIndexed
 from app.board.costs import COSTS_FORMAT, Cost
 from app.board.id_cipher import IdCipher
 from app.board.metrics import Metrics
 from app.board.pages import Pages
 from app.board.published_scorecards import PublishedScorecards
 from app.board.publishing import PublishingConfig
+from app.board.search import Search
 from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
@@ -62,6 +64,12 @@ class BoardConfig:
     access: Path | None = None
     costs: Path | None = None
     secure: bool = False
+    index: Path | None = None
+    """Folder of the search index; None for the one for temporary files."""
+    traits: Sequence[str] = ()
+    """Traits with columns of their own."""
+    compare_s: float = 300.0
+    """The search index is compared with all leads so often."""
 
 
 class Board:
@@ -82,6 +90,11 @@ class Board:
         self._costs = self._watch_file(config.costs, COSTS_FORMAT.load_file, "costs") if config.costs else None
         self._tails = TopicTails(config.consumer, config.topics, config.group, self.metrics, config.admin)
         self._bounded = BoundedStore(self._store, config.partitions)
+        self._search = Search(
+            self._bounded, lambda: self._scorecards.value.rules, config.index, config.traits, config.compare_s
+        )
+        self._tails.on_change = self._search.indexer.note_change
+        self._search.indexer.on_indexed = lambda lead_id: self._tails.broadcast.publish(LeadIndexed(lead_id))
         service = BoardService(
             self._bounded,
             self._tails,
@@ -89,6 +102,7 @@ class Board:
             self._scorecards,
             self._list_costs,
             PublishingConfig(self._open_topic, self._open_writer, config.most_alerts),
+            self._search,
         )
         self._freshness = service.freshness_watch
         api = Api(service, EventStreams(service, self.metrics))
@@ -103,6 +117,11 @@ class Board:
         metrics.scored_until.set_function(lambda: watch.progress.scored_until_ms / 1000)
         metrics.lag.set_function(lambda: watch.lag_s)
         metrics.waiting.set_function(lambda: watch.now.waiting)
+        indexer = self._search.indexer
+        metrics.index_leads.set_function(lambda: indexer.leads)
+        metrics.index_building.set_function(lambda: indexer.building is not None)
+        metrics.index_waiting.set_function(lambda: indexer.waiting)
+        metrics.index_bytes.set_function(indexer.index.size_bytes)
         metrics.workers.set_function(lambda: nan if (count := self._tails.workers.value) is None else count)
 
     def _watch_file(self, path: Path, load: Callable[[Path], T], name: str) -> Watched[T]:
@@ -155,6 +174,7 @@ class Board:
             self._tails.workers.watch(),
             self._freshness.watch(),
             self._bounded.watch_redis(),
+            self._search.indexer.run(),
             *(each.watch() for each in watched if each is not None),
         ]
         self._tasks = [asyncio.create_task(each) for each in work]
@@ -168,5 +188,6 @@ class Board:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._store.close()
+        self._search.close()
         if self._probes is not None:
             await self._probes.cleanup()

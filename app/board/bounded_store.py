@@ -132,15 +132,16 @@ class BoundedStore:
 
     async def load_states(self, lead_ids: Iterable[str]) -> dict[str, State]:
         """The states of these ids."""
+        return {lead_id: decode(blob) for lead_id, blob in (await self.load_blobs(lead_ids)).items()}
+
+    async def load_blobs(self, lead_ids: Iterable[str]) -> dict[str, bytes]:
+        """The stored forms of these ids."""
         homes: dict[int, list[str]] = {}
         for lead_id in lead_ids:
             homes.setdefault(self._home(lead_id), []).append(lead_id)
-        found = await asyncio.gather(*(self._load(partition, ids) for partition, ids in homes.items()))
-        return {lead_id: state for shard in found for lead_id, state in shard.items()}
-
-    async def _load(self, partition: int, lead_ids: Sequence[str]) -> dict[str, State]:
-        blobs = await self.store.load(partition, lead_ids)
-        return {i: decode(blob) for i, blob in zip(lead_ids, blobs, strict=True) if blob is not None}
+        found = await asyncio.gather(*(self.store.load(partition, ids) for partition, ids in homes.items()))
+        shards = (zip(ids, blobs, strict=True) for ids, blobs in zip(homes.values(), found, strict=True))
+        return {lead_id: blob for shard in shards for lead_id, blob in shard if blob is not None}
 
     async def load_history(self, lead_id: str, scorecard: str) -> list[tuple[int, int]]:
         """The scores of a lead before the range clamps them: (ms since the epoch, whole number), oldest first."""

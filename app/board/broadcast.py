@@ -31,7 +31,13 @@ class LeadChanged(NamedTuple):
     """None if the lead was merged or erased."""
 
 
-Notice = AlertSent | LeadChanged
+class LeadIndexed(NamedTuple):
+    """A lead has changed in the search index."""
+
+    lead_id: str
+
+
+Notice = AlertSent | LeadChanged | LeadIndexed
 
 
 class News(NamedTuple):

@@ -7,7 +7,9 @@ from typing import Final
 from aiohttp import web
 
 from app.board import responses
-from app.board.parameters import FILTERS, MAX_LIMIT, check_parameters, parse_filters
+from app.board.filters import PARAMETERS
+from app.board.lead_columns import TRAIT
+from app.board.parameters import MAX_LIMIT, check_parameters, parse_filters
 from app.board.routing import CURRENT_VIEWER
 from app.board.service import BoardService
 from app.freshness import Freshness
@@ -22,7 +24,7 @@ _COLUMNS: Final = (
 
 async def export_leads(request: web.Request, service: BoardService) -> web.StreamResponse:
     """Send the filtered ranking, up to a limit."""
-    check_parameters(request, *FILTERS)
+    check_parameters(request, *PARAMETERS, beginning=TRAIT)
     filters, role = parse_filters(request), request[CURRENT_VIEWER].role
     service.check_filters(filters)
     freshness = service.freshness

@@ -7,6 +7,7 @@ from typing import Any, Final
 from streams.scoring.lead import Lead
 
 _COMPANY: Final = ("company", "group.name", "company_name", "organization", "companyName")
+_OWNER: Final = ("owner", "owner_name", "owner_email")
 _TITLE: Final = ("title", "job_title", "position", "jobTitle")
 
 
@@ -40,6 +41,11 @@ def channel_of(lead: Lead) -> str | None:
 def company_of(traits: dict[str, Any]) -> str | None:
     """The lead's company."""
     return _first(traits, _COMPANY)
+
+
+def owner_of(traits: dict[str, Any]) -> str | None:
+    """Who is responsible for the lead."""
+    return _first(traits, _OWNER)
 
 
 def title_of(traits: dict[str, Any]) -> str | None:

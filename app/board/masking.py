@@ -44,7 +44,7 @@ def is_address(text: str) -> bool:
     return 7 <= many <= 15 and _PHONE.fullmatch(plain) is not None and (many < len(plain) or plain[0] == "0")
 
 
-def _is_personal(lead_id: str) -> bool:
+def is_personal(lead_id: str) -> bool:
     """Whether an id identifies a person; the SHA-256 of an address does, for somebody with a list of addresses."""
     return _HASH.fullmatch(lead_id) is not None or is_address(lead_id)
 
@@ -58,7 +58,7 @@ class Mask:
 
     def mask_id(self, lead_id: str, role: str) -> str:
         """The id of a lead as shown to a role."""
-        if sees_everything(role) or not _is_personal(lead_id):
+        if sees_everything(role) or not is_personal(lead_id):
             return lead_id
         return _PREFIX + self._cipher.encrypt(lead_id, "id")
 
@@ -66,7 +66,7 @@ class Mask:
         """The id behind a possibly masked one; None for an id that the role may not know."""
         if text.startswith(_PREFIX) and (lead_id := self._cipher.decrypt(text[len(_PREFIX) :], "id")) is not None:
             return lead_id
-        return None if not sees_everything(role) and _is_personal(text) else text
+        return None if not sees_everything(role) and is_personal(text) else text
 
     def mask_channel(self, text: str, role: str) -> str:
         """A source, medium or campaign; it may contain an address, as anybody can set it."""

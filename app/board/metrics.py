@@ -55,6 +55,14 @@ class Metrics:
         self.workers = Gauge(
             "leadglow_board_workers", "Members of the workers' consumer group; NaN while unknown", registry=r
         )
+        self.index_leads = Gauge("leadglow_board_index_leads", "Leads in the search index", registry=r)
+        self.index_building = Gauge(
+            "leadglow_board_index_building", "1 while the search index does not have all leads yet", registry=r
+        )
+        self.index_waiting = Gauge(
+            "leadglow_board_index_waiting", "Changed leads that the search index does not have yet", registry=r
+        )
+        self.index_bytes = Gauge("leadglow_board_index_bytes", "Size of the search index on disk", registry=r)
         self.store_errors = Counter(
             "leadglow_board_store_errors", "Failed attempts to read from Redis, by operation", ["operation"], registry=r
         )

@@ -93,7 +93,7 @@ def _operations() -> list[Schema]:
         _json("flow", "Rates, lags, shards and rejects", "Flow"),
         _stream("streamAlerts", "`alert`: an Alert, as it is sent"),
         _stream("streamLeads", "`changed`: `lead_ids` whose score or stage has changed; with `all`, too many to name",
-                scorecard),
+                scorecard, _INDEXED),
         _stream("streamLead", "`lead`: a Lead, when its score has changed; `alert`: an Alert about it; `gone`: its "
                 "`lead_id`, when it was erased, as the last", _ID),
         _record_schema(),
@@ -131,14 +131,29 @@ _TOUCH: Final = _in_query("touch", "The touch whose channel counts.", {"enum": [
 _DAYS: Final = _in_query(
     "days", "Number of days back.", {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS}
 )
+_INDEXED: Final = _in_query(
+    "indexed", "`yes`: when search, filters and order know of the change.", {"enum": ["yes", "no"], "default": "no"}
+)
 _FILTERS: Final = (
     _text("scorecard", "Name of the scorecard; by default the first one."),
     _text("stage", "Current stage."),
     _text("grade", "Grade."),
     _text("category", "Category of most of the points."),
     _text("channel", "Source of the last touch."),
-    _text("q", "Text in an id; with `viewer+pii` also in a trait."),
-)
+    _text("q", "Words or their beginnings, in any order, without accents, of an id; with `viewer+pii` also of names, "
+          "companies, mail addresses, telephone numbers and the traits of `LEADGLOW_BOARD_TRAITS`."),
+    _text("company", "Company; without regard to case and accents, as all that follow. Needs `viewer+pii`."),
+    _text("owner", "Owner. Needs `viewer+pii`."),
+    _text("campaign", "Campaign of the last touch."),
+    {**_text("trait", "`trait.NAME=VALUE` for each trait of `LEADGLOW_BOARD_TRAITS`. Needs `viewer+pii`."),
+     "style": "form", "explode": True, "schema": {"type": "object", "additionalProperties": {"type": "string"}}},
+    _text("seen", "Seen within this time, as `7d` (s, m, h, d, w)."),
+    _text("unseen", "Not seen within this time."),
+    _text("new_since", "Entered the current stage after this time (RFC 3339)."),
+    _text("sort", "`rank` (default), `seen`, `name`, `company`, `owner`, `campaign` or `trait.NAME`; `-` before it "
+          "turns the order around. Leads without a value come last."),
+    _text("columns", "Columns that each row gets, separated by commas: the orders but `rank` and `seen`."),
+)  # fmt: skip
 
 
 def _json(name: str, about: str, schema: str | None, *parameters: Schema) -> Schema:

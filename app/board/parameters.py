@@ -7,12 +7,11 @@ from typing import Final
 
 from aiohttp import web
 
-from app.board.ranking import Filters
+from app.board.filters import Filters, filters_of
 from app.http.refusals import Refusal
 from app.instants import parse_instant_in_query
 from streams.clock import now_ms
 
-FILTERS: Final = ("scorecard", "stage", "grade", "category", "channel", "q")
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
 DEFAULT_DAYS: Final = 30
@@ -20,8 +19,10 @@ MAX_DAYS: Final = 90
 MAX_FILTER_CHARS: Final = 200
 
 
-def check_parameters(request: web.Request, *names: str) -> None:
+def check_parameters(request: web.Request, *names: str, beginning: str | None = None) -> None:
     """Refuse unknown and repeated parameters: a misspelt filter would list everybody.
+
+    ``beginning`` is that of more names.
 
     Raises:
         Refusal: there is one.
@@ -29,17 +30,16 @@ def check_parameters(request: web.Request, *names: str) -> None:
     for name in request.query:
         if len(request.query.getall(name)) > 1:
             raise Refusal(400, "repeated_parameter", f"`{name}` may be given once.")
-        if name not in names:
+        if name not in names and not (beginning and name.startswith(beginning)):
             known = ", ".join(f"`{each}`" for each in names) or "none"
             raise Refusal(400, "unknown_parameter", f"This address has no such parameter; it has: {known}.")
 
 
 def parse_filters(request: web.Request) -> Filters:
     """The filters of a list; an empty parameter is no filter."""
-    given = {name: request.query.get(name) or None for name in FILTERS}
-    if any(len(value) > MAX_FILTER_CHARS for value in given.values() if value):
+    if any(len(request.query[name]) > MAX_FILTER_CHARS for name in request.query if name != "cursor"):
         raise Refusal(400, "too_long", f"A filter has at most {MAX_FILTER_CHARS} characters.")
-    return Filters(**given)
+    return filters_of(request.query)
 
 
 def parse_cursor(request: web.Request) -> str | None:

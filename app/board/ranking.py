@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil, floor, inf
 from typing import Any, Final
 
-from app.board import lead_summary
 from app.board.bounded_store import BoundedStore, Place
 from app.board.cursor import cursor_of, place_of
+from app.board.filters import Filters
 from app.board.id_cipher import IdCipher
-from app.board.masking import Mask, sees_everything
+from app.board.indexed_list import IndexedList
+from app.board.list_queries import check_shown
+from app.board.masking import Mask
+from app.board.ranking_rows import RowMaker
+from app.board.search import Search
 from app.freshness import Freshness
-from app.lead_views import points_of, rank, row_view
-from streams.clock import monotonic_s, now_ms
+from streams.clock import monotonic_s
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.shard.alert import rfc3339
@@ -29,44 +31,15 @@ MAX_CHANNELS: Final = 200
 MAX_KEPT: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Filters of a list; None for no filter."""
-
-    scorecard: str | None = None
-    stage: str | None = None
-    """The current stage."""
-    grade: str | None = None
-    category: str | None = None
-    """The category of most of the points."""
-    channel: str | None = None
-    """The source of the last touch."""
-    q: str | None = None
-    """A text in an id, alias or trait."""
-
-    @property
-    def any(self) -> bool:
-        """Whether any filter is set."""
-        return any((self.stage, self.grade, self.category, self.channel, self.q))
-
-
-def category_of(card: CardRule, row: dict[str, Any], rules: Rules) -> str | None:
-    """The category of most of a row's points."""
-    sums: dict[str, float] = {}
-    for part in row["parts"]:
-        if part["kind"] == "signal":
-            category = card.category_names[card.weights[rules.signals[part["name"]].id][2]]
-            sums[category] = sums.get(category, 0.0) + points_of(part)
-    name, points = max(sums.items(), key=lambda item: item[1], default=("", 0.0))
-    return name if points > 0 else None
-
-
 class Ranking:
     """Lists leads, highest score first."""
 
-    def __init__(self, store: BoundedStore, cipher: IdCipher, mask: Mask, freshness: Callable[[], Freshness]) -> None:
+    def __init__(
+        self, store: BoundedStore, cipher: IdCipher, mask: Mask, search: Search, freshness: Callable[[], Freshness]
+    ) -> None:
         """Reads nothing yet; ``freshness`` returns how fresh scores are."""
-        self.freshness = freshness
+        self._freshness = freshness
+        self._search = search
         self._store = store
         self._cipher = cipher
         self._mask = mask
@@ -90,12 +63,21 @@ class Ranking:
         made_s, page = self._pages.get(key, (0.0, None))
         if page is None or now_s - made_s > FRESH_S or (page.done() and page.exception() is not None):
             self._pages = {k: v for k, v in self._pages.items() if now_s - v[0] <= FRESH_S}
-            scan = _RankingScan(self, card, rules, filters, limit, role, extras)
-            page = asyncio.ensure_future(scan.load_page(cursor))
+            rows = RowMaker(self._mask, card, rules, filters, role, extras, self._search.traits, self.remember_channel)
+            page = asyncio.ensure_future(self._make_list(card, filters, limit, role, rows).load_page(cursor))
             page.add_done_callback(lambda done: done.cancelled() or done.exception())  # everybody may have disconnected
             if len(self._pages) < MAX_KEPT:
                 self._pages[key] = (now_s, page)
-        return await asyncio.shield(page)
+        return {**await asyncio.shield(page), **self._freshness().to_json()}
+
+    def _make_list(
+        self, card: CardRule, filters: Filters, limit: int, role: str, rows: RowMaker
+    ) -> _RankingScan | IndexedList:
+        check_shown(filters, self._search.columns, role)
+        if filters.needs_index:
+            places = self._search, self._store, self._cipher, self._mask
+            return IndexedList(*places, card, filters, role, limit, rows)
+        return _RankingScan(self._store, self._cipher, card, filters, limit, rows)
 
     def remember_channel(self, lead: Lead) -> None:
         """Remember a lead's source as a choice for the filter."""
@@ -106,32 +88,20 @@ class Ranking:
 class _RankingScan:
     """One scan of the ranking, for one page."""
 
-    def __init__(  # noqa: PLR0913, PLR0917
-        self, ranking: Ranking, card: CardRule, rules: Rules, filters: Filters, limit: int, role: str, extras: bool
+    def __init__(
+        self, store: BoundedStore, cipher: IdCipher, card: CardRule, filters: Filters, limit: int, rows: RowMaker
     ) -> None:
-        self._ranking = ranking
-        self._store, self._mask, self._cipher = ranking._store, ranking._mask, ranking._cipher
-        self._card, self._rules = card, rules
-        self._filters = filters
-        self._limit = limit
-        self._role = role
-        self._extras = extras
-        self._at_ms = now_ms()
-        self._q = (filters.q or "").strip().casefold()
-        self._unknown = (
-            bool(filters.channel) and self._mask.mask_channel(filters.channel or "", role) != filters.channel
-        )
-        """Whether the role may not know the channel of the filter."""
-        self._found: set[str] = set()
-        self._ranks: dict[str, float] = {}
+        self._store, self._cipher = store, cipher
+        self._card, self._filters, self._limit = card, filters, limit
+        self._rows = rows
 
     async def load_page(self, cursor: str | None) -> dict[str, Any]:
         after: Place | None = place_of(self._cipher, cursor, float, str) if cursor else None
-        rows, looked, more = [], 0, True
+        rows: list[dict[str, Any]] = []
+        looked, more = 0, True
         async with self._store.bounded():
-            rows += await self._find_named(first=after is None)
             while more and len(rows) < self._limit and looked < MAX_EXAMINED:
-                wanted = CHUNK if self._filters.any else self._limit - len(rows)
+                wanted = CHUNK if self._filters.is_narrow else self._limit - len(rows)
                 places = await self._store.load_ranking(self._card.name, after, wanted, self._at_most())
                 more = len(places) == wanted
                 states = await self._store.load_states([lead_id for _, lead_id in places])
@@ -141,78 +111,18 @@ class _RankingScan:
                         break
                     looked, after = looked + 1, place
                     lead = states.get(place[1])
-                    row = self._row(place[1], lead) if isinstance(lead, Lead) and place[1] not in self._found else None
+                    row = self._rows.make_row(place[1], lead) if isinstance(lead, Lead) else None
                     rows += [row] if row is not None else []
                 await asyncio.sleep(0)  # let other requests run during a long search
-        rows.sort(key=lambda row: (-self._ranks[row["lead_id"]], row["lead_id"]))
-        score, lead_id = after or (inf, "")  # the beginning, if the exact match filled the page
-        going_on = cursor_of(self._cipher, float(score), lead_id) if more else None
-        rows = [self._mask.mask_value(row, self._role) for row in rows]
+        rows.sort(key=lambda row: (-self._rows.ranks[row["lead_id"]], row["lead_id"]))
+        going_on = cursor_of(self._cipher, float(after[0]), after[1]) if more and after is not None else None
         return {
-            "leads": rows,
+            "leads": self._rows.mask_rows(rows),
             "next": going_on,
-            "as_of": rfc3339(self._at_ms),
+            "as_of": rfc3339(self._rows.at_ms),
             "looked_at": looked,
             "truncated": more and len(rows) < self._limit,
-            **self._ranking.freshness().to_json(),
         }
-
-    async def _find_named(self, first: bool) -> list[dict[str, Any]]:
-        """The lead whose id or address is the text searched for: on the first page, whatever its rank."""
-        text = (self._filters.q or "").strip()
-        lead_id = self._mask.resolve_id(text, self._role) if text else None
-        if lead_id is None:
-            return []
-        found_id, lead = await self._store.find_lead(lead_id)
-        if not isinstance(lead, Lead):
-            return []
-        self._found.add(found_id)
-        row = self._row(found_id, lead, named=True)
-        return [row] if first and row is not None else []
-
-    def _row(self, lead_id: str, lead: Lead, named: bool = False) -> dict[str, Any] | None:
-        """The row of a lead; None if a filter excludes it."""
-        self._ranking.remember_channel(lead)
-        wants = self._filters
-        if self._unknown:
-            return None
-        if wants.channel and not (lead.touches and str(lead.touches[-1][1]).casefold() == wants.channel.casefold()):
-            return None
-        if self._q and not named and not self._mentions(lead_id, lead):
-            return None
-        row = row_view(lead_id, lead, self._card, self._rules, self._at_ms)
-        if not (row["applies"] or named) or not self._is_wanted(row):
-            return None
-        self._ranks[lead_id] = rank(lead, self._card, self._at_ms)
-        return {**row, **self._extras_of(lead_id, lead)} if self._extras else row
-
-    def _is_wanted(self, row: dict[str, Any]) -> bool:
-        """Whether the filters by stage, grade and category include a row."""
-        wants = self._filters
-        if (wants.stage and row["stage"] != wants.stage) or (wants.grade and row["grade"] != wants.grade):
-            return False
-        return not wants.category or category_of(self._card, row, self._rules) == wants.category
-
-    def _extras_of(self, lead_id: str, lead: Lead) -> dict[str, Any]:
-        more = lead_summary.summarize_lead(lead_id, lead)
-        if sees_everything(self._role):
-            return more
-        mask = self._mask
-        came = more["channel"] and " / ".join(
-            mask.mask_channel(part, self._role) for part in more["channel"].split(" / ")
-        )
-        return {"name": mask.mask_id(lead_id, self._role), "company": None, "channel": came, "title": None}
-
-    def _mentions(self, lead_id: str, lead: Lead) -> bool:
-        """Whether the text occurs in what the role may see of a lead."""
-        mask, role = self._mask, self._role
-        if any(self._q in mask.mask_id(each, role).casefold() for each in (lead_id, *lead.aliases)):
-            return True
-        if not sees_everything(role):
-            return False
-        values = lead.trait_values().values()
-        texts = (each for value in values for each in (value if isinstance(value, list) else [value]))
-        return any(self._q in str(text).casefold() for text in texts)
 
     def _bounds(self) -> tuple[float, float] | None:
         """The scores of the grade in the filter, before the range clamps them."""

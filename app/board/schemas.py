@@ -68,15 +68,19 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "stage": maybe(TEXT), "fit": NUMBER, "engagement": NUMBER, "last_seen_at": TIME,
             "parts": listed(ref("Part")),
         },
-        about="A lead in one line of the ranking, as `leadglow leads top --json` prints it.",
+        {"columns": {"type": "object", "additionalProperties": maybe(TEXT)}},
+        about="A lead in one line of the ranking, as `leadglow leads top --json` prints it; `columns` if they were "
+        "asked for.",
     ),
     "Leads": whole(
         {
             "leads": listed(ref("Row")), "next": maybe(TEXT), "as_of": TIME, "looked_at": WHOLE, "truncated": TRUTH,
             **FRESHNESS,
         },
+        {"indexing": whole({"done": WHOLE, "of": WHOLE})},
         about="A page of the ranking. With a filter it may be short or empty, and still have a `next`: `truncated` is "
-        "true if the search stopped after `looked_at` leads, before the page was full.",
+        "true if the search stopped after `looked_at` leads, before the page was full. "
+        "`indexing`: the board has just started, and searches only so many leads yet.",
     ),
     "Obstacle": whole(
         {},

@@ -14,13 +14,15 @@ from app.board.channels import channel_rows
 from app.board.costs import Cost
 from app.board.cursor import cursor_of, place_of
 from app.board.curve import build_curve
+from app.board.filters import Filters
 from app.board.freshness import FreshnessWatch
 from app.board.id_cipher import IdCipher
 from app.board.masking import Mask, sees_everything
 from app.board.published_scorecards import PublishedScorecards
 from app.board.publishing import Publishing, PublishingConfig
-from app.board.ranking import Filters, Ranking
+from app.board.ranking import Ranking
 from app.board.scorecards import describe_line, describe_scorecard
+from app.board.search import Search
 from app.board.timeline import build_timeline
 from app.board.topic_tails import TopicTails
 from app.board.trials import Trials
@@ -45,7 +47,7 @@ WEEK = 7
 class BoardService:
     """Answers every question of pages and API."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - every part that it asks
         self,
         store: BoundedStore,
         tails: TopicTails,
@@ -53,6 +55,7 @@ class BoardService:
         published: PublishedScorecards,
         costs: Callable[[], tuple[Cost, ...]],
         publishing: PublishingConfig,
+        search: Search,
     ) -> None:
         """Reads nothing yet; ``costs`` returns the current contents of its file."""
         self.mask = Mask(cipher)
@@ -66,7 +69,8 @@ class BoardService:
         self._costs = costs
         self.freshness_watch = FreshnessWatch(store, tails)
         self._usage = Usage(store)
-        self._ranking = Ranking(store, cipher, self.mask, lambda: self.freshness)
+        self.search = search
+        self._ranking = Ranking(store, cipher, self.mask, search, lambda: self.freshness)
 
     @property
     def rules(self) -> Rules:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from app.board import responses
-from app.board.broadcast import AlertSent, LeadChanged, Listener, News, Notice
+from app.board.broadcast import AlertSent, LeadChanged, LeadIndexed, Listener, News, Notice
 from app.board.metrics import Metrics
 from app.board.routing import CURRENT_VIEWER, STILL_ALLOWED
 from app.board.service import BoardService
@@ -49,10 +49,16 @@ class EventStreams:
         return await self._stream(request, lambda notice: type(notice) is AlertSent, send_news)
 
     async def stream_leads(self, request: web.Request) -> web.StreamResponse:
-        """Stream the ids of changed leads of a scorecard, a few times per second."""
+        """Stream the ids of changed leads of a scorecard, a few times per second.
+
+        With ``indexed=yes`` those that changed in the search index, for a list that needs it.
+        """
+        indexed = request.query.get("indexed") == "yes"
         card, role = self._service.find_scorecard(request.query.get("scorecard")).name, request[CURRENT_VIEWER].role
 
         def is_wanted(notice: Notice) -> bool:
+            if indexed:
+                return type(notice) is LeadIndexed
             return type(notice) is LeadChanged and notice.scorecard in (None, card)
 
         async def send_news(send_event: SendEvent, news: News) -> None:
@@ -80,7 +86,10 @@ class EventStreams:
                 ids.add(self._service.mask.resolve_id(found["lead_id"], role) or given)
                 await send_event("lead", found)
 
-        return await self._stream(request, lambda notice: notice.lead_id in ids, send_news, PACE_S)
+        def is_wanted(notice: Notice) -> bool:
+            return type(notice) is not LeadIndexed and notice.lead_id in ids
+
+        return await self._stream(request, is_wanted, send_news, PACE_S)
 
     async def _send_alerts(self, send_event: SendEvent, news: News, role: str) -> None:
         for alerted in news.alerts:

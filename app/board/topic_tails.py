@@ -87,6 +87,8 @@ class TopicTails:
         ``admin`` makes a client that counts the workers.
         """
         self.broadcast = Broadcast()
+        self.on_change: Callable[[str], None] = lambda lead_id: None
+        """Called with each lead whose published score or stage changed, or that was merged or erased."""
         self.alerts = Alerts()
         self.handovers = Handovers()
         self.version_alerts = VersionAlerts()
@@ -163,7 +165,7 @@ class TopicTails:
     def take_records(self, topic: str, records: Sequence[Any]) -> None:
         """Process records of one topic."""
         if topic == self._topics.lead_scores:
-            for record in records if len(self.broadcast) else ():
+            for record in records:
                 self._take_score(record)
         elif topic == self._topics.handoff:
             for record in records:
@@ -186,9 +188,11 @@ class TopicTails:
         lead_id = (record.key or b"").decode("utf-8", "replace")
         try:
             row = orjson.loads(record.value) if record.value else {}
-            self.broadcast.publish(LeadChanged(row.get("lead_id", lead_id), row.get("scorecard")))
+            change = LeadChanged(row.get("lead_id", lead_id), row.get("scorecard"))
         except (ValueError, AttributeError):
             return
+        self.on_change(change.lead_id)
+        self.broadcast.publish(change)
 
     # How far the workers are ------------------------------------------------------------------------------------
 

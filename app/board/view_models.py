@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from app.board import waterfall
+from app.board.filters import Filters
+from app.board.filters import filters_of as filters_in
 from app.board.formatting import number
 from app.board.lead_summary import company_of, name_of, title_of
 from app.board.masking import HIDDEN
-from app.board.ranking import Filters
 from app.lead_views import points_of
 from streams.events.times import parse_ms
 
@@ -23,7 +24,6 @@ MAX_ROWS: Final = 250
 """Leads that are refreshed together; those further down are not refreshed."""
 MAX_REASONS: Final = 5
 TABLE_ROWS: Final = 12
-_NAMES: Final = ("scorecard", "stage", "grade", "category", "channel", "q")
 
 
 def build_url(path: str, query: Mapping[str, str]) -> str:
@@ -43,18 +43,17 @@ def lead_path(lead_id: str) -> str:
 
 def filters_of(query: Mapping[str, str], choices: Mapping[str, Any]) -> Filters:
     """The filters in a query."""
-    given = {name: query.get(name, "").strip() or None for name in _NAMES}
-    return Filters(**{**given, "scorecard": choices["scorecard"]})
+    return replace(filters_in(query), scorecard=choices["scorecard"])
 
 
 def plain(filters: Filters) -> dict[str, Any]:
     """The filters by name."""
-    return asdict(filters)
+    return {**asdict(filters), **dict(filters.equals), "any": filters.any}
 
 
 def query_of(filters: Filters, choices: Mapping[str, Any]) -> dict[str, str]:
     """The filters as a query; the first scorecard is left out, as it is the default."""
-    query = {name: value for name, value in plain(filters).items() if value}
+    query = filters.to_query()
     if choices["scorecards"] and query.get("scorecard") == choices["scorecards"][0]["name"]:
         del query["scorecard"]
     return query

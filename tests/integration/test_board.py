@@ -182,7 +182,7 @@ def test_the_typed_client_reads_everything(live: Live) -> None:
     live.send("typed", page(), order())
     live.send("typed-too", page())
     client = live.client
-    assert [row["lead_id"] for row in client.leads(q="typed")] == ["typed", "typed-too"]
+    wait_for(lambda: [row["lead_id"] for row in client.leads(q="typed")] == ["typed", "typed-too"], "in the index")
     assert len(list(client.leads(limit=2))) == 2
     view = client.lead("typed")
     score = view["scorecards"]["default"]

@@ -16,12 +16,14 @@ from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
 from app.board.bounded_store import BoundedStore
+from app.board.broadcast import LeadIndexed
 from app.board.costs import Cost
 from app.board.id_cipher import IdCipher
 from app.board.metrics import Metrics
 from app.board.pages import Pages
 from app.board.published_scorecards import PublishedScorecards
 from app.board.publishing import PublishingConfig
+from app.board.search import Search
 from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
@@ -168,6 +170,7 @@ async def board_on(
     costs: Iterable[Cost] = (),
     store: Store | None = None,
     log: Log | None = None,
+    is_indexed: bool = True,
 ) -> AsyncIterator[Running]:
     """Run a board with these shards until the end of the block; ``log`` has the publications."""
     metrics = Metrics()
@@ -178,7 +181,12 @@ async def board_on(
     published = Published(shards)
     log = log or Log()
     publishing = PublishingConfig(log.open_topic, log.open_writer, MOST_ALERTS)
-    service = BoardService(bounded, tails, cipher, published, lambda: spent, publishing)
+    search = Search(bounded, lambda: shards.rules, traits=("industry",))
+    tails.on_change = search.indexer.note_change
+    search.indexer.on_indexed = lambda lead_id: tails.broadcast.publish(LeadIndexed(lead_id))
+    if is_indexed:
+        await search.indexer.build()
+    service = BoardService(bounded, tails, cipher, published, lambda: spent, publishing, search)
     used = [access]
     site = Site(Api(service, EventStreams(service, metrics)), Pages(service, Assets()), metrics, lambda: used[0])
     url = await site.start("127.0.0.1", 0)
@@ -189,3 +197,4 @@ async def board_on(
     finally:
         tails.broadcast.close()
         await site.stop()
+        search.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.board.ranking import Filters
+from app.board.filters import Filters
 from app.freshness import Freshness, State
 from streams.shard.alert import rfc3339
 

@@ -255,7 +255,7 @@ async def test_a_request_looks_at_so_many_leads_and_goes_on_from_there(monkeypat
     async with board_on(await Shards(RULES).take(*[(f"x{i:03}", fact("page", i)) for i in range(50)])) as board:
         looked, cursor, found, cut = [], "", [], []
         while cursor is not None:
-            page = (await board.get(f"{BASE}/leads?channel=none&q=x04&cursor={cursor}")).json
+            page = (await board.get(f"{BASE}/leads?channel=none&cursor={cursor}")).json
             looked.append(page["looked_at"])
             found += page["leads"]
             cut.append(page["truncated"])
