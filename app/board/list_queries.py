@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from app.board.filters import RANK, SEEN, Filters
+from app.board.formatting import words
 from app.board.lead_columns import OPEN_COLUMNS, TRAIT, Entry
 from app.board.masking import is_address, sees_everything
 from app.board.search_query import Query
@@ -38,6 +39,26 @@ def make_query(filters: Filters, card: str, columns: Sequence[str], role: str, a
         sort,
         down,
     )
+
+
+def list_columns(columns: Sequence[str], role: str) -> dict[str, Any]:
+    """The columns and orders that a role may use, with labels."""
+    shown = [
+        {"name": name, "label": words(name.removeprefix(TRAIT)).capitalize()}
+        for name in columns
+        if sees_everything(role) or name in OPEN_COLUMNS
+    ]
+    sorted_by = [(each["name"], each["label"]) for each in shown if sees_everything(role)]
+    by_time = [
+        ("", "Hottest first"),
+        ("-rank", "Coldest first"),
+        ("seen", "Seen last"),
+        ("-seen", "Not seen for longest"),
+    ]
+    return {
+        "columns": shown,
+        "orders": [*by_time, *sorted_by, *((f"-{n}", f"{label}, reversed") for n, label in sorted_by)],
+    }
 
 
 def check_shown(filters: Filters, columns: Sequence[str], role: str) -> None:

@@ -20,6 +20,7 @@ from app.board.trial_pages import TrialPages
 from app.board.usage_views import usage_parts
 from app.board.version_pages import VersionPages
 from app.http.refusals import Refusal
+from streams.clock import now_ms
 from streams.scoring.scorecard import CALL_TYPES
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Pages:
         self._service.check_filters(filters)
         target = request.headers.get("HX-Target", "")
         many = view_models.rows_shown(request.query.get("shown", "")) if target == "live" else view_models.ROWS
-        found = await self._service.list_leads(filters, cursor, many, viewer.role, extras=True)
+        shown = view_models.show_used(filters, choices)
+        found = await self._service.list_leads(shown, cursor, many, viewer.role, extras=True)
         query = view_models.query_of(filters, choices)
         here = view_models.build_url("/", query)
         answer = self._html.render(
@@ -81,6 +83,9 @@ class Pages:
             query=here.removeprefix("/"),
             here_url=view_models.build_url("/", view_models.sparse({**query, "cursor": cursor or ""})),
             rows=found["leads"],
+            values={} if target else await self._service.list_values(viewer.role),
+            since=view_models.since_choices(now_ms()),
+            indexing=found.get("indexing"),
             next=found["next"],
             next_url=view_models.build_url("/", {**query, "cursor": found["next"] or ""}),
             looked_at=found["looked_at"],
@@ -92,7 +97,7 @@ class Pages:
             scrolled=bool(request.query.get("scrolled")),
             most=view_models.most_rows(len(found["leads"]), many, found["next"] is not None),
             found=view_models.describe_count(
-                len(found["leads"]), found["next"] is not None, further=cursor is not None
+                len(found["leads"]), found["next"] is not None, cursor is not None, not filters.sort
             ),
         )
         answer.headers["Board-Rows"] = str(len(found["leads"]))

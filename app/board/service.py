@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from itertools import islice
@@ -17,6 +18,7 @@ from app.board.curve import build_curve
 from app.board.filters import Filters
 from app.board.freshness import FreshnessWatch
 from app.board.id_cipher import IdCipher
+from app.board.list_queries import list_columns
 from app.board.masking import Mask, sees_everything
 from app.board.published_scorecards import PublishedScorecards
 from app.board.publishing import Publishing, PublishingConfig
@@ -257,6 +259,16 @@ class BoardService:
             "categories": list(card.category_names),
             "channels": list(islice(shown, MAX_CHOICES)),
             "range": [card.card.minimum, card.card.maximum],
+            **list_columns(self.search.columns, role),
+        }
+
+    async def list_values(self, role: str) -> dict[str, list[str]]:
+        """Frequent values of the columns that a role may see."""
+        names = [each["name"] for each in list_columns(self.search.columns, role)["columns"] if each["name"] != "name"]
+        found = await asyncio.gather(*map(self.search.list_values, names))
+        return {
+            name: [value for value in values if self.mask.mask_channel(value, role) == value]
+            for name, values in zip(names, found, strict=True)
         }
 
     def _scorecard_of_all(self) -> CardRule:

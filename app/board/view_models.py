@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode
+
+from multidict import MultiMapping
 
 from app.board import waterfall
 from app.board.filters import Filters
@@ -15,6 +18,8 @@ from app.board.lead_summary import company_of, name_of, title_of
 from app.board.masking import HIDDEN
 from app.lead_views import points_of
 from streams.events.times import parse_ms
+from streams.shard.alert import rfc3339
+from streams.units import DAY_MS, HOUR_MS
 
 LEADS_PARTS: Final = {"results": "leads_results.html", "live": "leads_refreshed.html", "more": "leads_page.html"}
 """Target of htmx's swap -> template of the part of the ranking."""
@@ -41,14 +46,30 @@ def lead_path(lead_id: str) -> str:
     return f"/leads/{quote(lead_id, safe='')}"
 
 
-def filters_of(query: Mapping[str, str], choices: Mapping[str, Any]) -> Filters:
+def filters_of(query: MultiMapping[str], choices: Mapping[str, Any]) -> Filters:
     """The filters in a query."""
-    return replace(filters_in(query), scorecard=choices["scorecard"])
+    shown = ",".join(query.getall("columns", []))
+    return replace(filters_in({**query, "columns": shown}), scorecard=choices["scorecard"])
 
 
 def plain(filters: Filters) -> dict[str, Any]:
     """The filters by name."""
-    return {**asdict(filters), **dict(filters.equals), "any": filters.any}
+    more = any((filters.seen, filters.unseen, filters.new_since, filters.equals, filters.sort, filters.show))
+    given = {**asdict(filters), "any": filters.any, "needs_index": filters.needs_index, "more": more}
+    return defaultdict(lambda: None, {**given, **dict(filters.equals)})
+
+
+def show_used(filters: Filters, choices: Mapping[str, Any]) -> Filters:
+    """The filters with the columns shown that they filter and sort by, besides those of every row."""
+    used = [name for name, _ in filters.equals] + [(filters.sort or "").removeprefix("-")]
+    known = {each["name"] for each in choices["columns"]} - {"name", "company"}
+    return replace(filters, show=tuple(dict.fromkeys([*filters.show, *(name for name in used if name in known)])))
+
+
+def since_choices(now_ms: int) -> list[tuple[str, str]]:
+    """Choices of how new a lead is in its stage."""
+    days = [(1, "New in the last day"), (7, "New in the last 7 days")]
+    return [("", "For any time"), *((rfc3339((now_ms - n * DAY_MS) // HOUR_MS * HOUR_MS), text) for n, text in days)]
 
 
 def query_of(filters: Filters, choices: Mapping[str, Any]) -> dict[str, str]:
@@ -70,14 +91,20 @@ def most_rows(many: int, requested: int, more: bool) -> int:
     return many if more and many < requested else MAX_ROWS
 
 
-def describe_count(many: int, more: bool, further: bool) -> str:
+def describe_count(many: int, more: bool, further: bool, is_hottest: bool = True) -> str:
     """The line above the list: how many leads it has, or how many follow ``further`` down."""
     if not many:
         return "Search further" if more else "No leads"
     leads = "lead" if many == 1 else "leads"
     if further:
         return f"{many} {leads} further down"
-    return f"The {many} hottest {leads}" if more else f"{many} {leads}"
+    return (
+        f"The {many} hottest {leads}"
+        if more and is_hottest
+        else f"The first {many} {leads}"
+        if more
+        else f"{many} {leads}"
+    )
 
 
 def weightiest(parts: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:

@@ -39,7 +39,12 @@ class StandInService:
             "categories": ["intent", "attention", "friction"],
             "channels": [self.text("google"), self.text("linkedin")],
             "range": [0.0, 100.0],
+            "columns": [{"name": "owner", "label": "Owner"}, {"name": "trait.industry", "label": "Industry"}],
+            "orders": [("", "Hottest first"), ("owner", "Owner")],
         }
+
+    async def list_values(self, role: str) -> dict[str, list[str]]:
+        return {"owner": [self.text("olga")], "trait.industry": [self.text("plants")]}
 
     def check_filters(self, filters: Filters) -> None:
         """Always available."""

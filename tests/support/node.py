@@ -137,6 +137,10 @@ class Page:
         """Evaluate an expression in the page; a promise is awaited."""
         return self._chromium.tell("run", page=self._name, code=code)
 
+    def point(self, x: float, y: float) -> None:
+        """Rest the pointer at a point of the window."""
+        self._chromium.tell("point", page=self._name, x=x, y=y)
+
     def press(self, *keys: str) -> None:
         """Press keys, one after another."""
         self._chromium.tell("press", page=self._name, keys=keys)

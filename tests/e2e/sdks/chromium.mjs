@@ -72,6 +72,10 @@ const commands = {
     }
   },
   // Keys as playwright names them.
+  async point({ page, x, y }) {
+    await pages.get(page).mouse.move(x, y);
+  },
+
   async press({ page, keys }) {
     for (const key of keys) await pages.get(page).keyboard.press(key);
   },
