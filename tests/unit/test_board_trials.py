@@ -254,8 +254,8 @@ async def test_a_change_is_not_measured_without_redis(monkeypatch: pytest.Monkey
         raise OSError
         yield "", b""
 
-    monkeypatch.setattr(MemoryStore, "scan", scan)
     async with board_on(await shards()) as board:
+        monkeypatch.setattr(MemoryStore, "scan", scan)
         answer = await post(board, TRY, CHANGED, "")
         assert (answer.status, answer.json["code"]) == (503, "store_away")
         assert not board.service.trials._turn.locked()
