@@ -22,6 +22,7 @@ from streams.store.base import Fired, Store
 from streams.store.checks import joined
 from streams.store.retry import TROUBLE
 from streams.transport.topics import Partitioner
+from streams.units import DAY_MS
 
 QUERY_S: Final = 4.0
 """Time limit of a read."""
@@ -35,6 +36,7 @@ BUSY: Final = "The board is overloaded: try again in a moment."
 WRONG: Final = (
     "LEADGLOW_PARTITIONS is {set}, but Redis holds state for {agreed} partitions: set LEADGLOW_PARTITIONS={agreed}."
 )
+WEEK: Final = 7
 Place = tuple[float, str]
 """(``rank_of`` a lead, its id): a place in a ranking."""
 
@@ -148,8 +150,10 @@ class BoundedStore:
         found = (await self.store.history(self._home(lead_id), scorecard, [lead_id]))[0]
         return [(at_s * 1000, score) for at_s, score in history.points(found)]
 
-    async def load_fired(self, days: Sequence[int]) -> Fired:
-        """The count of each signal on these days, and the sum of its amounts."""
+    async def load_fired(self, until_ms: int) -> Fired:
+        """The count of each signal in the seven days up to that of ``until_ms``, and the sum of its amounts."""
+        today = until_ms // DAY_MS
+        days = range(today - WEEK + 1, today + 1)
         shards = await asyncio.gather(*(self.store.fired(p, days) for p in range(self.partitions)))
         return reduce(joined, shards, Fired())
 

@@ -63,7 +63,9 @@ class LeadSample:
     def _line_view(self, i: int, line: FitLine, has_traits: bool) -> View:
         tested = sorted({line.trait} - {""} | set(paths_in(line.when)))
         traits = [self._trait_view(name, has_traits) for name in tested]
-        hint = self._hint_at_line(traits, has_traits) if self.leads and not self._lines[i] else None
+        hint = None
+        if self.leads and not self._lines[i]:
+            hint = " ".join(self._hint_at_trait(trait, has_traits) for trait in traits)
         view = {"name": line.part, "label": line.label, "says": describe_fit(line), "leads": self._lines[i]}
         return {**view, "traits": traits, "hint": hint}
 
@@ -75,9 +77,6 @@ class LeadSample:
             "leads": values.total(),
             "values": [{"value": value, "leads": leads} for value, leads in most],
         }
-
-    def _hint_at_line(self, traits: list[View], has_traits: bool) -> str:
-        return " ".join(self._hint_at_trait(trait, has_traits) for trait in traits)
 
     def _hint_at_trait(self, trait: View, has_traits: bool) -> str:
         name = trait["name"]

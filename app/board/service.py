@@ -43,7 +43,6 @@ from streams.units import DAY_MS
 
 __all__ = ["BoardService", "Filters"]
 MAX_CHOICES = 50
-WEEK = 7
 
 
 class BoardService:
@@ -223,9 +222,9 @@ class BoardService:
 
     async def get_scorecard(self, name: str | None) -> dict[str, Any]:
         """A scorecard in words, with the count of each signal in the last seven days."""
-        card, rules, today = self.find_scorecard(name), self.rules, now_ms() // DAY_MS
+        card, rules = self.find_scorecard(name), self.rules
         async with self._store.bounded():
-            fired = await self._store.load_fired(range(today - WEEK + 1, today + 1))
+            fired = await self._store.load_fired(now_ms())
         return describe_scorecard(card, rules, fired)
 
     async def get_usage(self, name: str | None, role: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.shard.alert import rfc3339
 from streams.store.base import Fired
-from streams.units import DAY_MS
 
 View = dict[str, Any]
 SAMPLED: Final = 2000
@@ -24,7 +23,6 @@ CHUNK: Final = 100
 """Leads that are read at a time."""
 FRESH_S: Final = 15.0
 """How long requests share a count."""
-WEEK: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +70,12 @@ class Usage:
 
     async def _count_leads(self, card: CardRule, rules: Rules) -> _Counted:
         at_ms = now_ms()
-        today = at_ms // DAY_MS
         async with self._store.bounded():
             places = await self._store.sample_ranking(card.name, SAMPLED)
             scores = [floor(place) for place, _ in places] or [0]
             rows = Distribution(card.card, min(scores), max(scores))
             counts = await self._store.count_places(card.name, rows.bounds)
-            fired = await self._store.load_fired(range(today - WEEK + 1, today + 1))
+            fired = await self._store.load_fired(at_ms)
             sample = await self._read_sample(LeadSample(card, rules), places)
         return _Counted(at_ms, rows.describe(counts), sample, fired)
 

@@ -19,8 +19,8 @@ def usage_parts(usage: View) -> View:
         "counted": {signal["name"]: signal for signal in usage["signals"]},
         "unused": [
             {"says": "", **each, "kind": kind}
-            for kind in ("signal", "fit")
-            for each in usage["signals" if kind == "signal" else "fit"]
+            for kind, rows in (("signal", usage["signals"]), ("fit", usage["fit"]))
+            for each in rows
             if each["hint"]
         ],
     }
@@ -34,13 +34,8 @@ def score_rows(usage: View) -> list[View]:
     for i, row in reversed(list(enumerate(bins))):
         width = max(100 * row["leads"] / most, LEAST_WIDTH) if row["leads"] else 0
         rows.append({"kind": "scores", **row, "width": width})
-        first, last = i == 0, i == len(bins) - 1
-        rows += [
-            bound
-            for bound in bounds
-            if (first or row["from"] <= ceil(bound["at"])) and (last or ceil(bound["at"]) <= row["to"])
-        ]
-        bounds = [bound for bound in bounds if bound not in rows]
+        while bounds and (i == 0 or row["from"] <= ceil(bounds[0]["at"])):
+            rows.append(bounds.pop(0))
     return _trim(rows) if usage["leads"] else []
 
 

@@ -104,7 +104,7 @@ class Versions:
                     "until": later and rfc3339(later.item.at_ms),
                     "before": before[each.place].version if each.place in before else None,
                     "changes": self._compare(catalog, before.get(each.place), each, rules),
-                    "alerts": describe_alerts(counts[each.place], rules),
+                    "alerts": describe_stage_alerts(counts[each.place], rules),
                     "alerts_since": _since(each.item.at_ms, since_ms),
                 }
             )
@@ -148,7 +148,7 @@ def describe_publication(published: Published) -> View:
     }
 
 
-def describe_alerts(counts: Counts, rules: Rules | None) -> list[View]:
+def describe_stage_alerts(counts: Counts, rules: Rules | None) -> list[View]:
     """The alerts of a version about each stage with handoff; also those that its publication caused."""
     stages = {
         (card.name, rule.stage.name): (card.card.label or card.name, rule.stage.label or rule.stage.name)
