@@ -21,7 +21,7 @@ from app.board.id_cipher import IdCipher
 from app.board.list_queries import list_columns
 from app.board.masking import Mask, sees_everything
 from app.board.published_scorecards import PublishedScorecards
-from app.board.publishing import Publishing, PublishingConfig
+from app.board.publishing import NOTHING, Publishing, PublishingConfig
 from app.board.ranking import Ranking
 from app.board.scorecards import describe_line, describe_scorecard
 from app.board.search import Search
@@ -87,11 +87,13 @@ class BoardService:
         """A scorecard by name; by default the first one.
 
         Raises:
-            Refusal: there is no such scorecard.
+            Refusal: there is no such scorecard, or none at all.
         """
         for card in self.rules.cards:
             if name in (None, "", card.name):
                 return card
+        if not self.rules.cards:
+            raise Refusal(503, "nothing_published", NOTHING, retry_after_s=5)
         names = ", ".join(card.name for card in self.rules.cards)
         raise Refusal(404, "unknown_scorecard", f"There is no such scorecard. Known are: {names}.")
 
@@ -270,15 +272,15 @@ class BoardService:
             for name, values in zip(names, found, strict=True)
         }
 
-    def _scorecard_of_all(self) -> CardRule:
-        """A scorecard that ranks every lead, if there is one."""
-        cards = self.rules.cards
-        return next((card for card in cards if card.card.applies_to == EVERYTHING), cards[0])
+    def _largest_ranking(self) -> str:
+        """The name of a scorecard that ranks every lead, if there is one; else of another one."""
+        cards = sorted(self.rules.cards, key=lambda card: card.card.applies_to != EVERYTHING)
+        return next((card.name for card in cards), "")
 
     async def get_flow(self) -> dict[str, Any]:
         """Rates, lags, shards and rejects."""
         async with self._store.bounded():
-            shards = await self._store.load_shards(self._scorecard_of_all().name)
+            shards = await self._store.load_shards(self._largest_ranking())
         stale = self.tails.has_stale_offsets
         for shard in shards:
             shard["lag"] = max(self.tails.ends.get(shard["partition"], 0) - shard.pop("checkpoint"), 0)

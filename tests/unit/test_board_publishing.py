@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from app.board import trials
+from app.board.published_scorecards import NO_SCORECARDS
 from app.board.routing import BASE
 from app.board.version_alerts import InForce, VersionAlerts, count_alerts
 from streams.clock import now_ms
@@ -19,7 +20,7 @@ from streams.publishing.scorecards import Scorecards
 from streams.scorefile import load
 from streams.scoring.rules import Rules
 from streams.shard.alert import rfc3339
-from tests.support.board_in_memory import ACCESS, ANA, BEN, EVE, Running, board_on
+from tests.support.board_in_memory import ACCESS, ANA, BEN, EVE, Running, Shards, board_on
 from tests.support.publications import PARTITIONS, Log
 from tests.unit.test_board_trials import BROKEN, shards
 from tests.unit.test_scorecards_diff import CHANGED, FILE
@@ -135,6 +136,14 @@ async def test_before_the_first_publication_there_is_nothing_to_replace() -> Non
         answer = await post(board, PUBLISH, text=SMALL, instead_of="")
         assert (answer.status, answer.json["code"]) == (409, "nothing_published")
         assert (await board.get(VERSIONS, BEN)).json == {"versions": [], "next": None}
+
+
+async def test_before_the_first_publication_the_pages_say_what_to_do() -> None:
+    async with board_on(Shards(NO_SCORECARDS.rules)) as board:
+        for path, status in (("/", 503), ("/scorecards", 503), ("/try", 200), ("/versions", 200), ("/flow", 200)):
+            answer = await board.get(path)
+            assert (path, answer.status) == (path, status)
+            assert status == 200 or "Nothing is published yet" in answer.body.decode()
 
 
 # Versions
