@@ -1,8 +1,8 @@
 """Queries of the search index: filters, an order, and a place to go on from.
 
-A query first walks down the order, as most searches find a page near its top. If that is not enough, it reads every
-lead that the most selective filter finds, and sorts them. Both take a time that does not depend on the number of leads
-of the board, but on how many the query examines.
+If the most selective filter finds few leads, all of them are read and sorted. Otherwise the query walks down the order,
+as it soon finds a page of frequent ones; only if that is not enough, it sorts all. So the time depends on how many
+leads a query examines, and hardly on how many the board has.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from app.board.filters import RANK, SEEN
 from app.board.search_words import Words
 from streams.clock import monotonic_s
 
-WALK: Final = 4000
+FEW: Final = 5000
+"""Leads that are sorted without a walk."""
+WALK: Final = 20_000
 """Leads that are examined in the order before all that match are sorted."""
 LIMIT_S: Final = 1.5
 STEPS: Final = 20_000
@@ -87,24 +89,25 @@ class Sql(NamedTuple):
 
 def find_leads(reader: sqlite3.Connection, query: Query, after: tuple[Key, int] | None, limit: int) -> Result:
     """The next leads after a place in the order."""
-    end_s = monotonic_s() + LIMIT_S
-    reader.set_progress_handler(lambda: monotonic_s() > end_s, STEPS)
     leads: list[Found] = []
     looked, place = 0, after
+    few = _count_few(reader, query)
     for phase in _phases(query, after):
         wanted = limit - len(leads)
-        walked = _walk(reader, query, phase, place, wanted)
-        looked += walked.looked
-        leads += walked.leads
+        rest = None if few is None else _sort_rest(reader, query, phase, place, wanted)
+        if few is None or rest is None:
+            walked = _walk(reader, query, phase, place, wanted)
+            looked += walked.looked
+            leads += walked.leads
+            place, wanted = walked.after, limit - len(leads)
+            rest = [] if place is None or not wanted else _sort_rest(reader, query, phase, place, wanted)
+            if rest is None:  # there was no time for all of them
+                return Result(leads, place, looked)
+        else:
+            looked += few
+        leads += rest
         if len(leads) == limit:
             return Result(leads, _place_of(leads[-1]), looked)
-        if walked.after is not None:
-            more = _sort_rest(reader, query, phase, _later(place, walked), limit - len(leads))
-            if more is None:  # there was no time for all of them
-                return Result(leads, walked.after, looked)
-            leads += more
-            if len(leads) == limit:
-                return Result(leads, _place_of(leads[-1]), looked + len(more))
         place = None
     return Result(leads, None, looked)
 
@@ -192,6 +195,8 @@ def _sort_rest(
     table = "p." if phase.table == "places" else "l."
     beyond = _beyond(phase, place, table)
     condition = "1" if phase.table == "places" else phase.condition.text.replace(phase.key, f"l.{phase.key}")
+    end_s = monotonic_s() + LIMIT_S
+    reader.set_progress_handler(lambda: monotonic_s() > end_s, STEPS)
     try:
         found = reader.execute(
             f"SELECT {table}{phase.key}, l.row, l.id FROM {driver.text} "
@@ -202,31 +207,46 @@ def _sort_rest(
         if "interrupted" not in str(error):
             raise
         return None
+    finally:
+        reader.set_progress_handler(None, 0)
     return [Found(*row) for row in found]
+
+
+def _count_few(reader: sqlite3.Connection, query: Query) -> int | None:
+    """The number of leads that the most selective filter finds; None if there are many, or no filter."""
+    if not query.is_filtered or any(max(map(len, prefixes)) == 1 for prefixes in query.words):
+        return None  # single letters are not in the index of prefixes
+    source = _source(query)
+    found = reader.execute(f"SELECT count(*) FROM (SELECT 1 FROM {source.text} LIMIT {FEW + 1})", source.values)
+    (count,) = found.fetchone()
+    return None if count > FEW else int(count)
+
+
+def _source(query: Query) -> Sql:
+    """The leads that the most selective filter finds, as ``w`` or, with their place, as ``p``."""
+    if (match := match_of(query)) is not None:
+        return Sql("(SELECT rowid AS row FROM words WHERE words MATCH ?) w", (match,))
+    if query.equals:
+        column, value = query.equals[0]
+        return Sql(f"(SELECT row FROM leads INDEXED BY by_c{column} WHERE c{column} = ?) w", (value,))
+    if query.entered_from_ms is not None:
+        entered = "(SELECT * FROM places INDEXED BY by_entered WHERE card = ? AND entered > ?) p"
+        return Sql(entered, (query.card, query.entered_from_ms))
+    if query.stage is not None:
+        return Sql(
+            "(SELECT * FROM places INDEXED BY by_stage WHERE card = ? AND stage = ?) p", (query.card, query.stage)
+        )
+    low, high = query.seen_from_ms or 0, query.seen_until_ms or 2**62
+    return Sql("(SELECT row FROM leads INDEXED BY by_seen WHERE seen BETWEEN ? AND ?) w", (low, high))
 
 
 def _driver(query: Query) -> Sql:
     """The tables, the one with the most selective filter first."""
-    places, card = "CROSS JOIN places p ON p.row = l.row AND p.card = ?", query.card
-    if (match := match_of(query)) is not None:
-        return Sql(
-            f"(SELECT rowid AS row FROM words WHERE words MATCH ?) w CROSS JOIN leads l ON l.row = w.row {places}",
-            (match, card),
-        )
-    if query.equals:
-        column, value = query.equals[0]
-        one = f"(SELECT row FROM leads INDEXED BY by_c{column} WHERE c{column} = ?) w"
-        return Sql(f"{one} CROSS JOIN leads l ON l.row = w.row {places}", (value, card))
-    back = "CROSS JOIN leads l ON l.row = p.row"
-    if query.entered_from_ms is not None:
-        entered = "(SELECT * FROM places INDEXED BY by_entered WHERE card = ? AND entered > ?) p"
-        return Sql(f"{entered} {back}", (card, query.entered_from_ms))
-    if query.stage is not None:
-        staged = "(SELECT * FROM places INDEXED BY by_stage WHERE card = ? AND stage = ?) p"
-        return Sql(f"{staged} {back}", (card, query.stage))
-    low, high = query.seen_from_ms or 0, query.seen_until_ms or 2**62
-    seen = "(SELECT row FROM leads INDEXED BY by_seen WHERE seen BETWEEN ? AND ?) w"
-    return Sql(f"{seen} CROSS JOIN leads l ON l.row = w.row {places}", (low, high, card))
+    source = _source(query)
+    if source.text.endswith("p"):
+        return Sql(f"{source.text} CROSS JOIN leads l ON l.row = p.row", source.values)
+    places = "CROSS JOIN places p ON p.row = l.row AND p.card = ?"
+    return Sql(f"{source.text} CROSS JOIN leads l ON l.row = w.row {places}", (*source.values, query.card))
 
 
 def match_of(query: Query) -> str | None:
@@ -270,8 +290,3 @@ def _conditions(query: Query) -> Sql:
 
 def _place_of(found: Found) -> tuple[Key, int]:
     return found.key, found.row
-
-
-def _later(place: tuple[Key, int] | None, walked: Result) -> tuple[Key, int] | None:
-    """The place after which leads were not examined."""
-    return walked.after if walked.after is not None else place

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import board, collector, diff, goals, idle, latency, leadglow, mixed, scale, workload
+from tests.benchmarks import board, collector, diff, goals, idle, latency, leadglow, mixed, scale, search, workload
 from tests.benchmarks.decayed import MIXED, SCORECARD, expected_entries
 from tests.benchmarks.rig import Rig, now_ms, run_peer, started
 
@@ -39,7 +39,7 @@ LABELS = {
 }
 MIXED_PARTS = ("mixed", "mixed_end_to_end")
 REDIS = ("redis_bytes_per_lead", "redis_bytes_per_lead_by_key")
-OTHERS = ("latency", "scale", "collector", "board", "diff", "idle")
+OTHERS = ("latency", "scale", "collector", "board", "search", "diff", "idle")
 
 
 class Bench:
@@ -185,6 +185,9 @@ async def _measure_others(rig: Rig, options: argparse.Namespace) -> dict[str, An
     if "board" in options.only:
         _say("board")
         results["board"] = await board.measured(rig, options.seconds / 4, options.leads)
+    if "search" in options.only:
+        _say("search")
+        results["search"] = await search.measured(rig, options.leads)
     if "diff" in options.only:
         _say("diff")
         results["diff"] = await diff.measured(rig, options.leads)
@@ -243,6 +246,7 @@ def table(results: dict[str, Any]) -> str:
         rows += [_requests(f"collector, {kind}: {name}", found[name]) for name in ("leadglow", "bare")]
         rows += [f"collector, {kind}: {name}: {found[name]}" for name in ("ratio", "cpu_ratio")]
     rows += [f"board, {name}: {value}" for name, value in results.get("board", {}).items()]
+    rows += [f"search, {name}: {value}" for name, value in results.get("search", {}).items()]
     rows += [f"diff, {name}: {value}" for name, value in results.get("diff", {}).items()]
     rows += [f"idle, {name}: {value}" for name, value in results.get("idle", {}).items()]
     return "\n".join([*rows, *goals.lines(results)])
@@ -262,7 +266,7 @@ def _options() -> argparse.Namespace:
         default=20,
         help="duration of each latency measurement; five times that of one of the collector, four of the board",
     )
-    parser.add_argument("--leads", type=int, default=1_000_000, help="how many the board and diff have")
+    parser.add_argument("--leads", type=int, default=1_000_000, help="how many the board, search and diff have")
     parser.add_argument("--scale-leads", type=int, nargs="*", default=scale.LEADS, help="numbers of leads in scale")
     parser.add_argument("--scale-workers", type=int, nargs="*", default=scale.WORKERS, help="numbers of workers")
     parser.add_argument("--accelerator", choices=["on", "off"], default="on", help="Leadglow's setting of this name")

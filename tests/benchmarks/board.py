@@ -171,7 +171,7 @@ async def _pace(store: RedisStore, pid: int, meanwhile: Coroutine[Any, Any, T]) 
 async def fill_leads(store: RedisStore, leads: int) -> None:
     """Put so many leads into the shards, as steps of a worker would have left them."""
     rules = Rules(load_file(SCORECARD))
-    kinds = _kinds(rules)
+    kinds = make_kinds(rules)
     steps: dict[int, list[str]] = {partition: [] for partition in range(PARTITIONS)}
     versions = dict.fromkeys(steps, 0)
     for number in range(leads):
@@ -202,7 +202,7 @@ async def _commit(store: RedisStore, partition: int, version: int, what: tuple[R
     assert await store.commit(partition, commit) is Verdict.OK
 
 
-def _kinds(rules: Rules) -> list[Kind]:
+def make_kinds(rules: Rules) -> list[Kind]:
     """Leads with one to thirty events of the last month."""
     chance, now = Random(11), now_ms()
     replay = Replay(rules)

@@ -211,12 +211,13 @@ QUERIES = [
 ]
 
 
-@pytest.mark.parametrize("walk", [5, 40, 4000])
+@pytest.mark.parametrize(("walk", "few"), [(5, 0), (40, 20), (20_000, 5000)])
 @pytest.mark.parametrize("query", QUERIES, ids=str)
 def test_pages_make_up_what_a_plain_sort_gives(
-    index: SearchIndex, reader: sqlite3.Connection, query: Query, walk: int, monkeypatch: pytest.MonkeyPatch
+    index: SearchIndex, reader: sqlite3.Connection, query: Query, walk: int, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search_query, "WALK", walk)
+    monkeypatch.setattr(search_query, "FEW", few)
     everybody = _everybody(200)
     write(index, *everybody)
 
