@@ -31,7 +31,7 @@ class ColumnBatch:
     arrivals: Column
     ats: Column
     known: Column
-    offset: Callable[[int], int]
+    offsets: Column
     events: Callable[[Sequence[int]], Iterator[LeadEvent]]
     """Makes the objects of plain events, by index."""
     alone: Mapping[int, LeadEvent | Control] = field(default_factory=dict)
@@ -50,6 +50,10 @@ class ColumnBatch:
         """The lead of the i-th input."""
         at = int(self.lead_at[i])
         return self.text.bytes[at : at + int(self.lead_size[i])].decode()
+
+    def offset(self, i: int) -> int:
+        """The offset of the i-th record."""
+        return int(self.offsets[i])
 
     def input(self, i: int) -> LeadEvent | Control:
         """The i-th input."""

@@ -179,7 +179,7 @@ class AcceleratedCodec(Codec):
             arrivals,
             ats,
             found["known"],
-            lambda i: int(records[i].offset),
+            np.fromiter((record.offset for record in records), np.int64, len(records)),
             events,
             alone=rows.alone,
             extras=dict(zip(extras, events(list(extras)), strict=True)),

@@ -47,7 +47,7 @@ def valued(lead: Lead) -> list[tuple[int, tuple[int, ...], int, int]]:
     found: list[tuple[int, tuple[int, ...], int, int]] = []
     order = iter(lead.details.items())
     wanted, detail = next(order, (b"", []))
-    for i, (digest, at, signals) in enumerate(lead.remembered()):
+    for i, (digest, at, signals, _) in enumerate(lead.remembered()):
         for signal in signals:
             if detail_key(digest, at, signal) == wanted and detail[:2] == ["", 1]:
                 found.append((i, signals, signal, detail[2]))

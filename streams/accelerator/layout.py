@@ -76,6 +76,7 @@ INPUT: Final = _record(
     at=np.int64,
     digest=np.uint64,
     match=np.int64,
+    offset=np.uint32,  # the lowest bytes of that of its record
     value=np.uint64,  # hash of the value of a distinct signal, 0 for none
     known=np.uint8,
     counted=np.uint8,  # set when the event is remembered
@@ -180,6 +181,8 @@ class Recent(NamedTuple):
     """Digests, [block, place]; the first place of a free block holds the next free block plus 1."""
     values: Column
     """Value hash that a distinct signal counted for each event, 0 for none; empty while there is no such signal."""
+    offsets: Column
+    """The lowest bytes of the offset of each event's record."""
 
 
 class Groups(NamedTuple):
@@ -252,6 +255,7 @@ def new_recent(places: int, blocks: int) -> Recent:
         np.array([0, 0, -1]),
         np.zeros((blocks, OLDER), np.uint64),
         np.zeros(0, np.uint64),
+        np.zeros(places, np.uint32),
     )
 
 

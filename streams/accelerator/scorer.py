@@ -42,7 +42,7 @@ class AcceleratedScorer(AcceleratedLeads):
         events["row"] = self._rows(batch)
         self._rows_of_step.append(events["row"][events["row"] != NOWHERE])
         events["arrival"], events["at"], events["digest"] = batch.arrivals, batch.ats, batch.digests
-        events["known"] = batch.known
+        events["known"], events["offset"] = batch.known, batch.offsets
         noted, fits = self._note_extras(batch, events)
         left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(4, np.int64), 0, 0
         fired = np.zeros(len(table.plain.matches), np.int64)

@@ -200,7 +200,7 @@ class Table:
     def lengthen_recent(self, leads: int = 1) -> None:
         """Make sure that so many more leads can remember the maximum."""
         r = self.recent
-        columns = (r.digests, r.events, r.values) if len(r.values) else (r.digests, r.events)
+        columns = (r.digests, r.events, r.offsets, *((r.values,) if len(r.values) else ()))
         ensure_length(columns, r.used[0] + leads * ROOM)
         ensure_length((r.old,), r.used[1] + leads)
 

@@ -52,8 +52,8 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> set[bytes]:
 
 def _count_once(rules: Rules, lead: Lead, other: Lead) -> set[bytes]:
     """Undo events in one of two leads if they were also counted in, or retracted from, the other."""
-    theirs = [digest for digest, _, _ in other.remembered() if lead.knows(digest)]
-    mine = [digest for digest, _, _ in lead.remembered() if other.knows(digest) and digest not in theirs]
+    theirs = [digest for digest, *_ in other.remembered() if lead.knows(digest)]
+    mine = [digest for digest, *_ in lead.remembered() if other.knows(digest) and digest not in theirs]
     for digest in theirs:
         retract_event(rules, other, digest)
     for digest in mine:
@@ -63,10 +63,11 @@ def _count_once(rules: Rules, lead: Lead, other: Lead) -> set[bytes]:
 
 def _join_memories(lead: Lead, other: Lead, shift: int) -> None:
     """Combine the recent events of both leads: the latest ones of both together, by event time."""
-    mine, theirs = lead.remembered(), [(digest, at + shift, signals) for digest, at, signals in other.remembered()]
+    mine = lead.remembered()
+    theirs = [(digest, at + shift, signals, offset) for digest, at, signals, offset in other.remembered()]
     details: dict[bytes, list[Any]] = lead.details | {
         detail_key(digest, at + shift, signal): detail
-        for digest, at, signals in other.remembered()
+        for digest, at, signals, _ in other.remembered()
         for signal in (signals if other.details else ())
         if (detail := other.details.get(detail_key(digest, at, signal))) is not None
     }
@@ -75,14 +76,14 @@ def _join_memories(lead: Lead, other: Lead, shift: int) -> None:
     rings = []
     for ring, events, others in ((lead.ring, mine, theirs), (other.ring, theirs, mine)):
         ids = _ids_beside(ring, len(events), sum(event in latest for event in others))
-        rings.append((min((at for _, at, _ in events), default=0), ids))
-    ids = [digest for _, digests in sorted(rings) for digest in digests] + [digest for digest, _, _ in older]
+        rings.append((min((event[1] for event in events), default=0), ids))
+    ids = [digest for _, digests in sorted(rings) for digest in digests] + [digest for digest, *_ in older]
     lead.ring = b"".join(dict.fromkeys(ids))[-MAX_IDS * ID_BYTES :]
     lead.recent, lead.sets, lead.details = b"", [], {}
-    for digest, at, signals in latest:
+    for digest, at, signals, offset in latest:
         keys = [detail_key(digest, at, signal) for signal in signals] if details else []
         lead.details.update({key: details[key] for key in keys if key in details})
-        lead.remember(digest, at, signals)
+        lead.remember(digest, at, signals, offset)
 
 
 def _ids_beside(ring: bytes, recent: int, later: int) -> list[bytes]:

@@ -22,7 +22,11 @@ ID_BYTES: Final = 6
 AT_BYTES: Final = 5
 NEAR_MS: Final = 2 ** (8 * AT_BYTES - 1)
 """17 years: of an event that is further from the lead's base, only the id is kept."""
-ENTRY_BYTES: Final = ID_BYTES + AT_BYTES + 1
+OFFSET_BYTES: Final = 4
+"""Lowest bytes kept of the offset of an event's record: a reader tries each offset of the log that ends in them."""
+UNKNOWN_OFFSET: Final = 2 ** (8 * OFFSET_BYTES) - 1
+"""Kept for an event of a lead that was stored before offsets were kept."""
+ENTRY_BYTES: Final = ID_BYTES + OFFSET_BYTES + AT_BYTES + 1
 RECENT: Final = 60
 """Number of recent events that are remembered in full."""
 OLDER: Final = 68
@@ -140,8 +144,8 @@ class Lead:
         self.ref: list[int] = []
         self.count: list[int] = []
         self.recent = b""
-        """The last events that counted, oldest first: ID_BYTES of the message id's hash, AT_BYTES of ms after base
-        (signed, big-endian), and the index of its signals in ``sets``, in one byte."""
+        """The last events that counted, oldest first: ID_BYTES of the message id's hash, OFFSET_BYTES of the record's
+        offset, AT_BYTES of ms after base (signed, big-endian), and the index of its signals in ``sets`` (one byte)."""
         self.sets: list[tuple[int, ...]] = []
         """The distinct sets of signals that recent events matched."""
         self.details: dict[bytes, list[Any]] = {}
@@ -212,7 +216,7 @@ class Lead:
         """Whether an event with this message id hash was counted or retracted."""
         return _contains_entry(digest, self.recent, ENTRY_BYTES) or _contains_entry(digest, self.ring, ID_BYTES)
 
-    def remember(self, digest: bytes, at: int, signals: tuple[int, ...]) -> None:
+    def remember(self, digest: bytes, at: int, signals: tuple[int, ...], offset: int = UNKNOWN_OFFSET) -> None:
         """Note the signals of an event at ``at`` ms after base; of the oldest events, only the ids are kept."""
         if not -NEAR_MS <= at < NEAR_MS:
             self.note_id(digest)
@@ -223,24 +227,27 @@ class Lead:
             self._make_room_for_set()
             self.sets.append(signals)
         mark = self.sets.index(signals).to_bytes(1, "big")
-        self.recent += digest + at.to_bytes(AT_BYTES, "big", signed=True) + mark
+        place = (offset & UNKNOWN_OFFSET).to_bytes(OFFSET_BYTES, "big")
+        self.recent += digest + place + at.to_bytes(AT_BYTES, "big", signed=True) + mark
         if len(self.recent) > RECENT * ENTRY_BYTES:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        (digest, at, signals), *_ = self.remembered(1)
+        (digest, at, signals, _), *_ = self.remembered(1)
         self.recent = self.recent[ENTRY_BYTES:]
         self.note_id(digest)
         if self.details:
             for signal in signals:
                 self.details.pop(detail_key(digest, at, signal), None)
 
-    def remembered(self, most: int = RECENT) -> list[tuple[bytes, int, tuple[int, ...]]]:
-        """(hash of the message id, ms after base, signals) of the recent events, oldest first."""
+    def remembered(self, most: int = RECENT) -> list[tuple[bytes, int, tuple[int, ...], int]]:
+        """(hash of the message id, ms after base, signals, end of the offset) of the recent events, oldest first."""
         recent, found = self.recent, []
         for start in range(0, min(len(recent), most * ENTRY_BYTES), ENTRY_BYTES):
-            digest, at = recent[start : start + ID_BYTES], recent[start + ID_BYTES : start + ID_BYTES + AT_BYTES]
-            found.append((digest, int.from_bytes(at, "big", signed=True), self.sets[recent[start + ENTRY_BYTES - 1]]))
+            middle, end = start + ID_BYTES + OFFSET_BYTES, start + ENTRY_BYTES - 1
+            at, offset = recent[middle:end], recent[start + ID_BYTES : middle]
+            event = int.from_bytes(at, "big", signed=True), self.sets[recent[end]], int.from_bytes(offset, "big")
+            found.append((recent[start : start + ID_BYTES], *event))
         return found
 
     def tidy_sets(self) -> None:

@@ -33,7 +33,7 @@ def counted_signals(lead: Lead) -> list[CountedSignal]:
     details = lead.details
     return [
         CountedSignal(digest, signal, [at, *details.get(detail_key(digest, at, signal), _PLAIN)])
-        for digest, at, signals in lead.remembered()
+        for digest, at, signals, _ in lead.remembered()
         for signal in signals
     ]
 

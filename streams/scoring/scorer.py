@@ -81,7 +81,7 @@ class Scorer(Leads):
             if memory.knows(digest):
                 self.outcome.tally["duplicates"] += 1
                 return
-            memory.remember(digest, event.at - memory.base, match.signals)
+            memory.remember(digest, event.at - memory.base, match.signals, self.at)
             for hit in match.hits:
                 note_detail(memory.details, memory.base, event, hit)
             redirect.memory = memory
@@ -126,7 +126,7 @@ class Scorer(Leads):
         if lead.knows(digest):
             self.outcome.tally["duplicates"] += 1
             return ()
-        lead.remember(digest, event.at - lead.base, match.signals)
+        lead.remember(digest, event.at - lead.base, match.signals, self.at)
         return match.hits
 
     def _count(self, lead: Lead, event: LeadEvent, hit: Hit) -> None:

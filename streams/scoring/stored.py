@@ -11,11 +11,12 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from streams.scoring.lead import Erased, Latch, Lead, Ledger, Redirect, State
+from streams.scoring.lead import ID_BYTES, OFFSET_BYTES, Erased, Latch, Lead, Ledger, Redirect, State
 from streams.scoring.stored_rows import DECODERS, OLD_ENTRY_BYTES, decode_erased, decode_redirect, find_damage
 
-VERSION: Final = 3
-"""Version 2 held recent events once for each signal; version 1 held none, but published scores and the due time."""
+VERSION: Final = 4
+"""Version 3 held no offsets of recent events; version 2 held these events once for each signal; version 1 held none,
+but published scores and the due time."""
 REDIRECT: Final = -1
 ERASED: Final = -2
 
@@ -153,8 +154,8 @@ def _lead(row: Any) -> Lead:
     base = lead.base
     lead.clock, lead.first_seen, lead.last_seen = row.clock + base, row.first_seen + base, row.last_seen + base
     lead.signals, lead.amount, lead.ref, lead.count, lead.ring = row.signals, row.amount, row.ref, row.count, row.ring
-    if row.version == VERSION:
-        lead.recent = row.recent
+    if row.version > 2:
+        lead.recent = row.recent if row.version == VERSION else _with_unknown_offsets(row.recent)
         lead.sets = [tuple(lead.signals[at] if at >= 0 else -1 - at for at in places) for places in row.sets]
         if len(set(lead.sets)) != len(lead.sets):
             msg = "a set of signals occurs twice"
@@ -181,9 +182,17 @@ def _read_rare(lead: Lead, row: Any) -> None:
     lead.touches = list(map(list, row.touches))
 
 
+def _with_unknown_offsets(recent: bytes) -> bytes:
+    """The recent events of version 3 in the form of today."""
+    width, unknown = OLD_ENTRY_BYTES[3], b"\xff" * OFFSET_BYTES
+    rows = [recent[start : start + width] for start in range(0, len(recent), width)]
+    return b"".join(row[:ID_BYTES] + unknown + row[ID_BYTES:] for row in rows)
+
+
 def _read_recent(lead: Lead, recent: bytes) -> None:
     """Read the recent events of version 2: per signal, 6 bytes of the id, 6 of ms after base and 4 of the signal."""
-    rows = [recent[start : start + OLD_ENTRY_BYTES] for start in range(0, len(recent), OLD_ENTRY_BYTES)]
+    width = OLD_ENTRY_BYTES[2]
+    rows = [recent[start : start + width] for start in range(0, len(recent), width)]
     for event, entries in groupby(rows, key=lambda entry: entry[:12]):
         signals = tuple(int.from_bytes(entry[12:], "big") for entry in entries)
         lead.remember(event[:6], int.from_bytes(event[6:], "big", signed=True), signals)

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Meta
 
 from streams.scoring.event import Identity
-from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, MAX_IDS, RECENT
+from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, MAX_IDS, OFFSET_BYTES, RECENT
 
-OLD_ENTRY_BYTES: Final = 16
-"""A recent event in version 2: 6 bytes of the message id's hash, 6 of ms after base and 4 of the signal."""
+OLD_ENTRY_BYTES: Final = {2: 16, 3: ENTRY_BYTES - OFFSET_BYTES}
+"""Bytes of a recent event in older versions. Version 2: 6 of the message id's hash, 6 of ms after base and 4 of the
+signal."""
 
 _Signal = Annotated[int, Meta(ge=0, lt=2**32)]
 _Place = Annotated[int, Meta(ge=-(2**32), lt=2**32)]
@@ -70,10 +71,12 @@ _CORE: Final[list[tuple[str, Any]]] = [
     ("count", list[_Count]),
     ("ring", bytes),
 ]
+_SINCE_3: Final[list[tuple[str, Any]]] = [("recent", bytes), ("sets", list[list[_Place]]), ("known", bool)]
 _OF_VERSION: Final[dict[int, list[tuple[str, Any]]]] = {
     1: [("shown", Any), ("due", Any)],
     2: [("recent", bytes), ("known", bool)],
-    3: [("recent", bytes), ("sets", list[list[_Place]]), ("known", bool)],
+    3: _SINCE_3,
+    4: _SINCE_3,
 }
 _RARE: Final[list[tuple[str, Any, Any]]] = [
     ("latches", dict[str, LatchRow], {}),
@@ -115,12 +118,10 @@ def find_damage(row: Any) -> str:
 
 
 def _find_damaged_events(row: Any) -> str:
-    recent = row.recent
-    if row.version == 2:
-        return f"{len(recent)} bytes of recent events" if len(recent) % OLD_ENTRY_BYTES else ""
-    if len(recent) % ENTRY_BYTES or len(recent) > RECENT * ENTRY_BYTES:
+    recent, width = row.recent, OLD_ENTRY_BYTES.get(row.version, ENTRY_BYTES)
+    if len(recent) % width or (row.version > 2 and len(recent) > RECENT * width):
         return f"{len(recent)} bytes of recent events"
-    if recent and max(recent[ENTRY_BYTES - 1 :: ENTRY_BYTES]) >= len(row.sets):
+    if row.version > 2 and recent and max(recent[width - 1 :: width]) >= len(row.sets):
         return "a recent event refers to a missing set of signals"
     return ""
 

@@ -35,7 +35,7 @@ def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control], first: int = 0
         np.array([event.arrival for event in events], np.int64),
         np.array([event.at for event in events], np.int64),
         np.array([event.known for event in events], np.uint8),
-        lambda i: first + i,
+        np.arange(first, first + len(events)),
         lambda indexes: map(events.__getitem__, indexes),
         alone=not_plain,
         extras=extras,

@@ -269,8 +269,7 @@ def test_leads_with_many_events_in_windows_stay_in_the_table(limit: Limit | None
         load(fast, slow, stored, {"a"})
         with patch.object(Scorer, "apply_batch", side_effect=AssertionError):
             fast.apply_batch(asked(fast, batch_of(rules, events)))
-        for event in events:
-            slow.apply(event)
+        slow.apply_batch(PlainBatch(list(enumerate(events))))
         mine, theirs = fast.finish(), slow.finish()
         same(mine, theirs)
         stored |= theirs.blobs

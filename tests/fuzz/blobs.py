@@ -20,7 +20,7 @@ from tests.accelerator.columns import batch_of
 from tests.unit.test_stored import AT_MS, DAMAGES, RULES, row
 
 STORED = [bytes.fromhex(path.read_text()) for path in sorted((Path(__file__).parents[1] / "data/stored").glob("*.hex"))]
-BASES = [*STORED, row(), row(recent=bytes(range(60)) * 12, ring=bytes(68 * 6), sets=[[-1 - at, 0] for at in range(60)])]
+BASES = [*STORED, row(), row(recent=bytes(range(60)) * 16, ring=bytes(68 * 6), sets=[[-1 - at, 0] for at in range(60)])]
 EDITED = b"\x00"
 """Begins input that names a base and edits to it; other input is a blob as it is."""
 SEEDS = [

@@ -66,10 +66,10 @@ class AnyScorer:
         return outcome
 
 
-def make_batch(rules: Rules, inputs: Sequence[Input]) -> Batch:
-    """Build a batch for the implementation in use."""
+def make_batch(rules: Rules, inputs: Sequence[Input], first: int = 0) -> Batch:
+    """Build a batch for the implementation in use, with offsets from ``first`` on."""
     if in_use().name != "accelerator":
-        return PlainBatch(list(enumerate(inputs)))
+        return PlainBatch(list(enumerate(inputs, first)))
     from tests.accelerator.columns import batch_of
 
-    return batch_of(rules, inputs)
+    return batch_of(rules, inputs, first)

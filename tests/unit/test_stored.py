@@ -10,7 +10,7 @@ import pytest
 from app.lead_views import lead_view
 from streams.implementation import Implementation
 from streams.scorefile import load_file
-from streams.scoring.lead import MAX_IDS, Lead
+from streams.scoring.lead import MAX_IDS, UNKNOWN_OFFSET, Lead
 from streams.scoring.rules import Rules
 from streams.scoring.stored import VERSION, DamagedBlob, NewerFormat, decode, encode
 
@@ -58,7 +58,7 @@ def row(**changes: Any) -> bytes:
     """The stored form of a lead with one recent event and one older message id, with some parts replaced."""
     parts: dict[str, Any] = {
         "version": VERSION, "base": AT_MS, "clock": 0, "first_seen": 0, "last_seen": 0, "signals": [7, 8],
-        "amount": [1.0, 2.0], "ref": [0, 0], "count": [1, 2], "ring": b"abcdef", "recent": b"uvwxyz" + bytes(6),
+        "amount": [1.0, 2.0], "ref": [0, 0], "count": [1, 2], "ring": b"abcdef", "recent": b"uvwxyz" + bytes(10),
         "sets": [[0, 1]], "known": True, "latches": {}, "traits": {}, "ledgers": {}, "aliases": [], "touches": [],
         "erased_at": 0, "details": {},
     }  # fmt: skip
@@ -75,9 +75,9 @@ DAMAGES = {
     "longer": row() + b"\0",
     "half an older id": row(ring=b"abcdefg"),
     "too many older ids": row(ring=bytes(6 * (MAX_IDS + 1))),
-    "half a recent event": row(recent=b"uvwxyz" + bytes(7)),
-    "too many recent events": row(recent=bytes(12 * 61)),
-    "an event of no set": row(recent=b"uvwxyz" + bytes(5) + b"\x01"),
+    "half a recent event": row(recent=b"uvwxyz" + bytes(11)),
+    "too many recent events": row(recent=bytes(16 * 61)),
+    "an event of no set": row(recent=b"uvwxyz" + bytes(9) + b"\x01"),
     "a set of no signal": row(sets=[[0, 2]]),
     "a set of a wide signal": row(sets=[[-(2**33)]]),
     "a set twice": row(sets=[[0, 1], [0, -9]]),
@@ -116,7 +116,16 @@ DAMAGES = {
 def test_a_whole_row_is_read() -> None:
     lead = decode(row())
     assert isinstance(lead, Lead)
-    assert lead.remembered() == [(b"uvwxyz", 0, (7, 8))]
+    assert lead.remembered() == [(b"uvwxyz", 0, (7, 8), 0)]
+
+
+def test_events_of_version_3_have_no_known_offset() -> None:
+    old = row(version=3, recent=b"uvwxyz" + bytes(6))
+    lead = decode(old)
+    assert isinstance(lead, Lead)
+    assert lead.remembered() == [(b"uvwxyz", 0, (7, 8), UNKNOWN_OFFSET)]
+    with pytest.raises(DamagedBlob, match="16 bytes of recent events"):
+        decode(row(version=3))
 
 
 @pytest.mark.parametrize("blob", DAMAGES.values(), ids=DAMAGES)

@@ -53,6 +53,7 @@ def apply(
     # Local names, because reading an array from a tuple costs more than using it.
     names, slots, inside, signals, matches, hits = s.names, s.slots, k.inside, m.signals, h.matches, h.hits
     digests, recents, old, used, has_values = r.digests, r.events, r.old, r.used, r.values.shape[0] > 0
+    offsets = r.offsets
     lefts = 0
     for i in range(begin, e.shape[0]):
         row, match = e[i].row, e[i].match
@@ -100,9 +101,11 @@ def apply(
                         if taken:
                             place = remember_in_place(lead, digests, recents, old, digest, at - lead.base, hit.group)
                             if place < 0:
-                                remember(c, r, row, digest, at - lead.base, hit.group, e[i].value)
-                            elif has_values:
-                                r.values[place] = e[i].value
+                                remember(c, r, row, digest, at - lead.base, hit.group, e[i].value, e[i].offset)
+                            else:
+                                offsets[place] = e[i].offset
+                                if has_values:
+                                    r.values[place] = e[i].value
                             fired[match] += 1
                             if hit.scaled:
                                 e[i].counted, lead.amounts = 1, 1

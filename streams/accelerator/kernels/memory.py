@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.accelerator.jit import compiled
 from streams.accelerator.layout import GROUP_BITS, MAX_GROUPS, MIN_ROOM, Recent
-from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, NEAR_MS, OLDER, RECENT
+from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, NEAR_MS, OFFSET_BYTES, OLDER, RECENT
 
 
 @compiled
@@ -81,7 +81,7 @@ def remember_in_place(lead, digests, events, old, digest, at, group):
 
 
 @compiled
-def remember(c, r, row, digest, at, group, value):
+def remember(c, r, row, digest, at, group, value, offset):
     """``Lead.remember``."""
     if at < -NEAR_MS or at >= NEAR_MS:
         note_id(c, r, row, digest)
@@ -91,6 +91,7 @@ def remember(c, r, row, digest, at, group, value):
     elif c[row].room < 0 or c[row].recents == MIN_ROOM << c[row].room:
         _enlarge(c, r, row)
     place = remember_in_place(c[row], r.digests, r.events, r.old, digest, at, group)
+    r.offsets[place] = offset
     if r.values.shape[0]:
         r.values[place] = value
 
@@ -108,6 +109,7 @@ def _enlarge(c, r, row):
     for i in range(c[row].recents):
         place = c[row].block + ((c[row].first + i) & ((MIN_ROOM << c[row].room) - 1))
         r.digests[block + i], r.events[block + i] = r.digests[place], r.events[place]
+        r.offsets[block + i] = r.offsets[place]
         if r.values.shape[0]:
             r.values[block + i] = r.values[place]
     forget(c, r, row, False)
@@ -164,18 +166,20 @@ def unpack(c, r: Recent, rows, recent, events, groups, values, rings, ids):
 
     The leads follow one another: ``events`` and ``ids`` count what each has. Sets are given as group numbers.
     """
-    event, digest = 0, 0
+    event, older = 0, 0
     for i in range(rows.shape[0]):
         for _ in range(events[i]):
             at = event * ENTRY_BYTES
-            since = _number(recent, at + ID_BYTES, AT_BYTES)
+            digest = np.uint64(_number(recent, at, ID_BYTES))
+            offset = np.uint32(_number(recent, at + ID_BYTES, OFFSET_BYTES))
+            since = _number(recent, at + ID_BYTES + OFFSET_BYTES, AT_BYTES)
             if since >= NEAR_MS:
                 since -= 2 * NEAR_MS
-            remember(c, r, rows[i], np.uint64(_number(recent, at, ID_BYTES)), since, groups[event], values[event])
+            remember(c, r, rows[i], digest, since, groups[event], values[event], offset)
             event += 1
         for _ in range(ids[i]):
-            note_id(c, r, rows[i], np.uint64(_number(rings, digest * ID_BYTES, ID_BYTES)))
-            digest += 1
+            note_id(c, r, rows[i], np.uint64(_number(rings, older * ID_BYTES, ID_BYTES)))
+            older += 1
 
 
 @compiled

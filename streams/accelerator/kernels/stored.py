@@ -13,7 +13,7 @@ from streams.accelerator.jit import compiled
 from streams.accelerator.kernels.memory import event_group, event_time
 from streams.accelerator.layout import MIN_ROOM, Groups, Model, Recent, Slots, Windows
 from streams.accelerator.pointers import move, put, put_byte
-from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, OLDER, RECENT
+from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, OFFSET_BYTES, OLDER, RECENT
 
 CR, LF, DOLLAR, ZERO = b"\r\n$0"
 MAX_LINE_BYTES: Final = 24
@@ -97,7 +97,8 @@ def encode(c, s: Slots, r: Recent, w: Windows, m: Model, g: Groups, version, row
             seen = max(seen, mark + 1)
             put(out, at, digests[place] << np.uint64(64 - 8 * ID_BYTES))
             rest = (np.uint64(event_time(events[place])) << np.uint64(8)) | np.uint64(mark)
-            put(out, at + ID_BYTES, rest << np.uint64(64 - 8 * (AT_BYTES + 1)))
+            put(out, at + ID_BYTES, np.uint64(r.offsets[place]) << np.uint64(64 - 8 * OFFSET_BYTES))
+            put(out, at + ID_BYTES + OFFSET_BYTES, rest << np.uint64(64 - 8 * (AT_BYTES + 1)))
             at += ENTRY_BYTES
         at = _array(out, at, seen)
         for j in range(seen):
