@@ -128,6 +128,8 @@ class Event(TypedDict):
     at: str
     signals: list[Fired]
     event: str | None
+    log: Literal["read", "gone", "unknown", "unread"]
+    what: dict[str, Any] | None
 
 
 class Alert(TypedDict):
@@ -141,6 +143,7 @@ class Alert(TypedDict):
     kind: Literal["entered", "left"]
     episode: int
     cause: str
+    activity: dict[str, Any]
     score: dict[str, Any]
     reasons: list[dict[str, Any]]
     version: str

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from app.event_log import EventLog
 from app.settings import PREFIX, Settings
 from app.settings_source import read_variable
 from streams.store.redis import RedisStore
@@ -32,6 +33,7 @@ TAIL_WAIT_MS = 100
 """How long Kafka may delay an empty fetch: other topics may have new records meanwhile."""
 REQUEST_BYTES = 4 * 1024 * 1024
 ROUTE_FETCH_BYTES = 1024 * 1024
+LOOK_FETCH_BYTES = 256 * 1024
 
 
 def make_topics(settings: Settings) -> Topics:
@@ -130,6 +132,12 @@ def make_tail_consumer(settings: Settings, topics: Sequence[str], group: str | N
     )
 
 
+def make_event_log(settings: Settings) -> EventLog:
+    """What reads single events of lead-events; not connected."""
+    limits = {"fetch_max_bytes": LOOK_FETCH_BYTES, "max_partition_fetch_bytes": LOOK_FETCH_BYTES}
+    return EventLog(lambda: make_tail_consumer(settings, (), None, **limits), settings.lead_events, settings.partitions)
+
+
 def make_worker(settings: Settings, metrics: Metrics) -> Worker:
     """The worker with its store; not started.
 
@@ -199,6 +207,7 @@ def make_board(settings: Settings) -> Board:
         BoardConfig(
             lambda on_error: make_store(settings, on_error, settings.board_redis),
             lambda topics, group: make_tail_consumer(settings, topics, group),
+            make_event_log(settings),
             lambda: make_admin(settings),
             lambda: make_producer(settings),
             make_topics(settings),

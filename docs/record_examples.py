@@ -23,13 +23,13 @@ from streams.units import DAY_MS
 
 SCORECARDS = Path(__file__).parents[1] / "scorecards.yaml"
 BOARD = "https://board.acme.example"
-PRICING = {"url": "https://acme.example/pricing", "path": "/pricing"}
+PRICING = {"url": "https://acme.example/pricing", "path": "/pricing", "title": "Prices"}
 GOOGLE = {"campaign": {"source": "google", "medium": "cpc", "name": "spring"}}
 TRAITS = {"title": "CTO", "employees": 450, "email": "ana@acme.example"}
 VISIT = {"type": "page", "messageId": "m-1", "anonymousId": "5f3c", "properties": PRICING, "context": GOOGLE}
 LATER: list[dict[str, Any]] = [
     {"type": "identify", "messageId": "m-2", "userId": "ana", "anonymousId": "5f3c", "traits": TRAITS},
-    {"type": "track", "event": "Demo Requested", "messageId": "m-3", "userId": "ana"},
+    {"type": "track", "event": "Demo Requested", "messageId": "m-3", "userId": "ana", "properties": {"form": "Demo"}},
 ]
 UNKNOWN = b'{"type":"purchase","messageId":"m-4","userId":"ana"}'
 

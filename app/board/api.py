@@ -109,9 +109,9 @@ class Api:
 
     async def _timeline(self, request: web.Request) -> web.Response:
         check_parameters(request)
-        rows = await self._service.get_timeline(request.match_info["id"], request[CURRENT_VIEWER].role)
+        found = await self._service.get_timeline(request.match_info["id"], request[CURRENT_VIEWER].role)
         return responses.cacheable_response(
-            request, responses.encode_json({"events": rows, **self._service.freshness.to_json()})
+            request, responses.encode_json({**found, **self._service.freshness.to_json()})
         )
 
     async def _alerts(self, request: web.Request) -> web.Response:

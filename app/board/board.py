@@ -29,6 +29,7 @@ from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
 from app.board.topic_tails import Admin, Consumer, TopicTails
+from app.event_log import EventLog
 from app.http.serving import url_of
 from streams import probes
 from streams.publishing.scorecards import Scorecards
@@ -50,6 +51,8 @@ class BoardConfig:
     """Makes the store; called with a function that counts failed attempts."""
     consumer: Callable[[Sequence[str], str | None], Consumer]
     """Makes a consumer of topics, with or without a group."""
+    events: EventLog
+    """Reads the events of a lead's page; not connected."""
     admin: Callable[[], Admin]
     """Makes a client that counts the workers."""
     producer: Callable[[], Any]
@@ -103,6 +106,7 @@ class Board:
             self._list_costs,
             PublishingConfig(self._open_topic, self._open_writer, config.most_alerts),
             self._search,
+            config.events,
         )
         self._freshness = service.freshness_watch
         api = Api(service, EventStreams(service, self.metrics))
@@ -187,6 +191,7 @@ class Board:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._config.events.close()
         await self._store.close()
         self._search.close()
         if self._probes is not None:

@@ -25,6 +25,7 @@ _PHONE: Final = re.compile(
 _HASH: Final = re.compile(r"(sha256:)?[0-9a-f]{64}", re.IGNORECASE)
 _UNQUOTE_ROUNDS: Final = 3
 _IDS: Final = frozenset({"lead_id", "subject", "partitionkey"})
+_HIDDEN_VALUES: Final = frozenset({"traits", "form_fields"})
 _LISTS_OF_IDS: Final = frozenset({"aliases", "anonymous_ids", "lead_ids"})
 
 
@@ -80,9 +81,10 @@ class Mask:
 
     def _mask(self, value: Any, role: str, field: str) -> Any:
         if isinstance(value, dict):
-            if field == "traits":
+            if field in _HIDDEN_VALUES:
                 return {HIDDEN if is_address(name) else name: HIDDEN for name in value}
-            return {name: self._mask(each, role, name) for name, each in value.items() if name != "links"}
+            hidden = {"show": HIDDEN} if value.get("personal") is True and "show" in value else {}
+            return {name: self._mask(each, role, name) for name, each in value.items() if name != "links"} | hidden
         if isinstance(value, list | tuple):
             return [self._mask(each, role, field) for each in value]
         if not isinstance(value, str):

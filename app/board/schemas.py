@@ -122,17 +122,37 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Timeline": whole(
         {
             "events": listed(
-                whole({"at": TIME, "signals": listed(ref("Fired")), "event": maybe(TEXT)})
+                whole(
+                    {
+                        "at": TIME, "signals": listed(ref("Fired")), "event": maybe(TEXT),
+                        "log": {"enum": ["read", "gone", "unknown", "unread"]}, "what": maybe(ref("What")),
+                    }
+                )
             ),
+            "log_failure": maybe(TEXT),
             **FRESHNESS,
         },
-        about="The last 50 events that matched signals, newest first, with their points for each scorecard.",
+        about="The last 50 events that matched signals, newest first, with their points for each scorecard. `log`: "
+        "whether the event was read from Kafka, is gone from the log, was scored before its place was kept, or was "
+        "not read for the reason in `log_failure`.",
+    ),
+    "What": whole(
+        {},
+        {
+            **dict.fromkeys(
+                ("show", "title", "path", "asset", "search", "campaign", "subject", "form", "currency"), TEXT
+            ),
+            "form_fields": {"type": "object", "additionalProperties": TEXT}, "amount": NUMBER, "personal": TRUTH,
+        },
+        about="What an event was; `show` is what people see of it. Fields of forms, and a `show` that is `personal`, "
+        "are hidden from viewers.",
     ),
     "Alert": {
         "type": "object",
         "properties": {
             "id": TEXT, "at": TIME, "lead_id": TEXT, "scorecard": TEXT, "stage": TEXT, "stage_label": TEXT,
-            "kind": KIND, "episode": WHOLE, "cause": TEXT, "score": ANY, "reasons": listed(ANY), "version": TEXT,
+            "kind": KIND, "episode": WHOLE, "cause": TEXT, "score": ANY, "reasons": listed(ANY), "activity": ANY,
+            "version": TEXT,
         },
         "required": ["id", "at", "lead_id", "scorecard", "stage", "kind", "episode", "cause", "score", "reasons"],
         "description": "A record of `handoff`, without its envelope.",

@@ -25,11 +25,12 @@ from app.board.publishing import NOTHING, Publishing, PublishingConfig
 from app.board.ranking import Ranking
 from app.board.scorecards import describe_line, describe_scorecard
 from app.board.search import Search
-from app.board.timeline import build_timeline
+from app.board.timeline import FAILURES, build_timeline
 from app.board.topic_tails import TopicTails
 from app.board.trials import Trials
 from app.board.usage import Usage
 from app.board.versions import Versions
+from app.event_log import EventLog
 from app.freshness import Freshness
 from app.http.refusals import Refusal
 from app.lead_views import View, labels_of, lead_view
@@ -57,6 +58,7 @@ class BoardService:
         costs: Callable[[], tuple[Cost, ...]],
         publishing: PublishingConfig,
         search: Search,
+        events: EventLog,
     ) -> None:
         """Reads nothing yet; ``costs`` returns the current contents of its file."""
         self.mask = Mask(cipher)
@@ -65,6 +67,7 @@ class BoardService:
         versions = Versions(published, tails.version_alerts)
         self.publishing = Publishing(self.trials, published, versions, publishing)
         self._store = store
+        self._events = events
         self._cipher = cipher
         self._published = published
         self._costs = costs
@@ -140,9 +143,14 @@ class BoardService:
         past = [point for point in past if point[0] >= now - OLDEST_S * 1000]
         return build_curve(found_id, lead, card, self.rules, now, past) | self.freshness.to_json()
 
-    async def get_timeline(self, lead_id: str, role: str) -> list[dict[str, Any]]:
-        """The recent activity of a lead."""
-        return build_timeline((await self._require(lead_id, role))[1], self.rules)
+    async def get_timeline(self, lead_id: str, role: str) -> dict[str, Any]:
+        """The recent activity of a lead: its ``events``, and a sentence if some could not be read from the log."""
+        found_id, lead = await self._require(lead_id, role)
+        found = await self._events.read_events(found_id, lead)
+        rows = build_timeline(lead, self.rules, found)
+        for row in rows:
+            row["what"] = self.mask.mask_value(row["what"], role)
+        return {"events": rows, "log_failure": FAILURES.get(found.failure)}
 
     async def get_fit(self, lead_id: str, scorecard: str | None, role: str) -> list[dict[str, Any]]:
         """The fit lines of a scorecard, and whether each matches a lead."""

@@ -1,24 +1,44 @@
-"""The recent activity of a lead, with the points of each event. Pure."""
+"""The recent activity of a lead: what each event was, with its points. Pure."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from streams.scoring.lead import Lead
+from app.event_log import Failure, Found
+from streams.events.activity import name_event
+from streams.events.calls import check_call
+from streams.scoring.lead import UNKNOWN_OFFSET, Lead
 from streams.scoring.retraction import CountedSignal, counted_signals
 from streams.scoring.rules import Rules, SignalRule
 from streams.shard.alert import rfc3339
 
 MAX_EVENTS: Final = 50
+READ, GONE, UNKNOWN, UNREAD = "read", "gone", "unknown", "unread"
+"""Whether an event was read from the log; if not, why."""
+FAILURES: Final[dict[Failure, str]] = {
+    "unreachable": "Kafka cannot be reached, so some events have no titles.",
+    "too_slow": "Kafka did not answer in time, so some events have no titles.",
+    "too_large": "The events are too large to read all of them, so some have no titles.",
+}
+MISSING: Final = {
+    GONE: "no longer in the log",
+    UNKNOWN: "scored before places in the log were kept",
+    UNREAD: "",
+}
+"""Why an event has no title, in words."""
 
 
-def build_timeline(lead: Lead, rules: Rules) -> list[dict[str, Any]]:
-    """The latest events that matched a signal, newest first."""
+def build_timeline(lead: Lead, rules: Rules, found: Found | None = None) -> list[dict[str, Any]]:
+    """The latest events that matched a signal, newest first; ``found`` are those that were read from the log."""
+    ends = {(at, digest): end for digest, at, _, end in lead.remembered()}
     events: dict[tuple[int, bytes], list[CountedSignal]] = {}
     for item in counted_signals(lead):
         events.setdefault((item.row[0], item.digest), []).append(item)
     counted = _counted(lead, [item for items in events.values() for item in items], rules)
-    rows = [_row(items, lead, rules, counted) for items in reversed(events.values())]
+    rows = [
+        _row(items, lead, rules, counted) | _what(items, ends[place], rules, found or Found(failure="unreachable"))
+        for place, items in reversed(events.items())
+    ]
     rows = [row for row in rows if row["signals"]]
     return sorted(rows, key=lambda row: row["at"], reverse=True)[:MAX_EVENTS]
 
@@ -34,6 +54,29 @@ def _row(items: list[CountedSignal], lead: Lead, rules: Rules, counted: set[int]
         ],
         "event": _event([rule for _, rule in known], rules),
     }
+
+
+def _what(items: list[CountedSignal], offset_end: int, rules: Rules, found: Found) -> dict[str, Any]:
+    """What an event was, or why that is not known."""
+    call = found.calls.get(items[0].digest)
+    if call is None:
+        missing = UNKNOWN if offset_end == UNKNOWN_OFFSET else UNREAD if found.failure else GONE
+        return {"log": missing, "what": None}
+    matched = [rule for item in items if (rule := rules.by_id.get(item.signal)) is not None]
+    show = dict.fromkeys(path for rule in matched for path in rule.signal.show)
+    return {"event": check_call(call), "log": READ, "what": name_event(call, show)}
+
+
+def describe_event(row: dict[str, Any]) -> tuple[str, list[str]]:
+    """What to show of an event in quotes, and further facts; both empty if it was not read."""
+    what = row["what"] or {}
+    shown = what.get("show", "")
+    facts = [what[name] for name in ("title", "path", "asset", "subject", "form") if what.get(name, shown) != shown]
+    facts += [f"searched for {what['search']}"] if what.get("search", shown) != shown else []
+    facts += [f"campaign {what['campaign']}"] if what.get("campaign", shown) != shown else []
+    facts += [f"{what['amount']:,.15g} {what.get('currency', '')}".rstrip()] if "amount" in what else []
+    facts += [f"{name}: {value}" for name, value in what.get("form_fields", {}).items()]
+    return shown, facts
 
 
 def _points(item: CountedSignal, rule: SignalRule, rules: Rules, counts: bool) -> dict[str, float]:

@@ -16,6 +16,7 @@ from app.board.filters import filters_of as filters_in
 from app.board.formatting import number
 from app.board.lead_summary import company_of, name_of, title_of
 from app.board.masking import HIDDEN
+from app.board.timeline import MISSING, describe_event
 from app.lead_views import points_of
 from streams.events.times import parse_ms
 from streams.shard.alert import rfc3339
@@ -162,11 +163,13 @@ def _some(points: list[list[float]]) -> list[list[float]]:
 
 
 def timeline_rows(timeline: list[dict[str, Any]], scorecard: str) -> list[dict[str, Any]]:
-    """A timeline with the points for one scorecard."""
-    return [
-        {**entry, "points": sum(signal["points"].get(scorecard, 0) for signal in entry["signals"])}
-        for entry in timeline
-    ]
+    """A timeline with the points for one scorecard, and with what each event was in words."""
+    rows = []
+    for entry in timeline:
+        shown, facts = describe_event(entry)
+        points = sum(signal["points"].get(scorecard, 0) for signal in entry["signals"])
+        rows.append({**entry, "points": points, "shown": shown, "facts": facts, "missing": MISSING.get(entry["log"])})
+    return rows
 
 
 def alert_row(alert: dict[str, Any]) -> dict[str, Any]:

@@ -8,28 +8,22 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from app import lead_lookup
-from app.cli.common import At, LeadId, console, open_store, parse_at, run
-from app.cli.errors import CommandError
+from app.cli.common import At, LeadId, console, parse_at, run
+from app.cli.found_lead import find_lead
+from app.cli.lead_activity import activity
+from app.cli.output import to_the_second
 from app.cli.published import load_rules
 from app.lead_views import View, describe_obstacle, lead_view, round_down
 from app.settings import Settings
 from app.settings_source import load_settings
-from streams.exits import Exit
-from streams.scoring.lead import Lead
-from streams.shard.alert import rfc3339
 
 lead = typer.Typer(no_args_is_help=True, help="One lead.")
+lead.command()(activity)
 
 
 def register(root: typer.Typer) -> None:
     """Add the command."""
     root.add_typer(lead, name="lead")
-
-
-@lead.callback()
-def _group() -> None:
-    """Keep ``show`` a subcommand, although it is the only one."""
 
 
 @lead.command()
@@ -52,15 +46,8 @@ def show(
 
 
 async def _view(settings: Settings, lead_id: str, at_ms: int) -> View:
-    async with open_store(settings) as store:
-        found_id, state = await lead_lookup.find_by_id_or_email(store, settings.partitions, lead_id)
-    if isinstance(state, Lead):
-        return lead_view(found_id, state, await load_rules(settings), at_ms)
-    if state is None:
-        raise CommandError(
-            Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: no event with this id or address was scored."
-        )
-    raise CommandError(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: it was erased at {rfc3339(state.at_ms)}.")
+    found_id, state = await find_lead(settings, lead_id)
+    return lead_view(found_id, state, await load_rules(settings), at_ms)
 
 
 def render_lead(view: View) -> Group:
@@ -71,8 +58,8 @@ def render_lead(view: View) -> Group:
     head.add_row("lead", f"[bold]{escape(view['lead_id'])}[/]")
     if view["aliases"]:
         head.add_row("also", escape(", ".join(view["aliases"])))
-    head.add_row("as of", _to_the_second(view["as_of"]))
-    head.add_row("seen", f"{_to_the_second(view['first_seen_at'])} to {_to_the_second(view['last_seen_at'])}")
+    head.add_row("as of", to_the_second(view["as_of"]))
+    head.add_row("seen", f"{to_the_second(view['first_seen_at'])} to {to_the_second(view['last_seen_at'])}")
     for name, value in view["traits"].items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         head.add_row(escape(name), escape(text))
@@ -102,7 +89,7 @@ def _card(name: str, card: View) -> Group:
             lines.append(f"[dim]not in {escape(labels.get(out, out))}: {reasons}[/]")
     if change := card["next_change"]:
         lines.append(
-            f"[dim]will be {change['to']} from {_to_the_second(change['at'])} on if no further events arrive[/]"
+            f"[dim]will be {change['to']} from {to_the_second(change['at'])} on if no further events arrive[/]"
         )
     return Group("\n".join(lines), _parts(card))
 
@@ -118,11 +105,6 @@ def _parts(card: View) -> Table:
         table.add_row(escape(part.get("label", part["name"])) + kind, amount, _points(part["points"]))
     table.add_row("[bold]sum[/]", "", f"[bold]{_points(round_down(card['exact'], 2))}[/]")
     return table
-
-
-def _to_the_second(time: str) -> str:
-    """A time of a view without its milliseconds."""
-    return f"{time[:10]} {time[11:19]}Z"
 
 
 def _points(value: float) -> str:

@@ -53,3 +53,8 @@ def checked_output() -> Iterator[None]:
             yield
         finally:
             out.flush()
+
+
+def to_the_second(time: str) -> str:
+    """A time of a view without its milliseconds."""
+    return f"{time[:10]} {time[11:19]}Z"

@@ -20,6 +20,8 @@ _COUNTING: Final = ("events", "where", "distinct", "amount")
 """The fields of a signal that its description contains."""
 _READ: Final = ("window_ms", "at_least", "while_half_lives")
 """Its fields that do not change how an event counts."""
+_WORDS: Final = ("label", "show")
+"""Its fields that only people read."""
 _PARTS: Final = (
     "name", "points", "categories", "fit", "minimum", "maximum", "grades", "engagement_grades", "stages",
 )  # fmt: skip
@@ -73,7 +75,7 @@ def _compare_signals(pairs: Pairs, renamed: Mapping[str, str], known: set[int]) 
             text = f"counts {describe_signal(new)} (before: {describe_signal(before)})"
             yield Difference("signal", "changed", "", new.name, text, start or "new_events")
         for field, text in _changed_fields(before, new, ("name", *_COUNTING)):
-            later: Rebuild = "" if field == "label" else start or ("" if field in _READ else "new_events")
+            later: Rebuild = "" if field in _WORDS else start or ("" if field in _READ else "new_events")
             yield Difference("signal", "changed", "", new.name, text, later)
 
 

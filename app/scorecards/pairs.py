@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from streams.scorefile.models import canonical_part
 from streams.scoring.scorecard import Scorecard
 
-_FIXED: Final = frozenset({"name", "label", "events", "where", "distinct", "amount", "limit"})
+_FIXED: Final = frozenset({"name", "label", "events", "where", "distinct", "amount", "limit", "show"})
 """Fields that never contain the name of a signal."""
 
 

@@ -179,11 +179,18 @@ class AcceleratedCodec(Codec):
             arrivals,
             ats,
             found["known"],
-            np.fromiter((record.offset for record in records), np.int64, len(records)),
+            _offsets(records),
             events,
             alone=rows.alone,
             extras=dict(zip(extras, events(list(extras)), strict=True)),
         )
+
+
+def _offsets(records: Sequence[Any]) -> Column:
+    """The offsets of records, which usually have no gaps."""
+    if records and records[-1].offset - records[0].offset == len(records) - 1:
+        return np.arange(records[0].offset, records[0].offset + len(records))
+    return np.array([record.offset for record in records], np.int64)
 
 
 _TRAITS: Final = ("traits",), ("context", "traits")

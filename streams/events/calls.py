@@ -67,6 +67,11 @@ def known_id(message_id: Any) -> str:
     return message_id if len(message_id) <= MAX_MESSAGE_ID_CHARS else xxh3_128_hexdigest(message_id.encode())
 
 
+def message_id_of(sent: Mapping[str, Any], raw: bytes) -> str:
+    """The message id of an event; without one, the hash of its bytes."""
+    return known_id(sent.get("messageId")) or xxh3_128_hexdigest(raw)
+
+
 def from_public_key(sent: Mapping[str, Any]) -> bool:
     """Whether the collector received the event with a public write key, which anybody can use."""
     stamp = sent.get("leadglow")

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from xxhash import xxh3_128_hexdigest
-
-from streams.events.calls import RETRACTION, check_call, from_public_key, known_id, parse_call, traits_of
+from streams.events.calls import RETRACTION, check_call, from_public_key, known_id, message_id_of, parse_call, traits_of
 from streams.events.controls import decode_control
 from streams.events.identities import names_user, owner_of
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Record
@@ -100,7 +98,7 @@ class Codec:
                 return _retraction(sent, lead_id, arrival)
         except Refused as refused:
             return refused.reject
-        message_id = known_id(sent.get("messageId")) or xxh3_128_hexdigest(raw)
+        message_id = message_id_of(sent, raw)
         values = tuple(_lookup(sent, keys) for keys in self._keys)
         at = event_time(sent, arrival)
         self._unreadable_times += at == arrival and has_unreadable_time(sent)

@@ -110,6 +110,7 @@ _NOT_ENTERED: Final = rows_by(
          absent="if it does"),
 )  # fmt: skip
 
+_UNNAMED: Final = "if the event has none, or is not known any more"
 _ACTIVITY: Final = group(
     "activity",
     "What the lead did.",
@@ -124,6 +125,36 @@ _ACTIVITY: Final = group(
         time("at", "When it counted last (event time).", _AT),
         points("points", "What all its events are worth now.", 40.0),
         most=10,
+    ),
+    rows(
+        "events",
+        "The event behind the alert, if one is, and up to five events before it that counted, the latest first. Of the "
+        "event behind it every field is known; of an earlier one those from `event` on are only if the worker has read "
+        "it recently, since its start. The *board* shows them all.",
+        time("at", "Its event time.", _AT),
+        Leaf("signals", {"type": "array", "items": {"type": "string"}, "maxItems": 10},
+             "The names of the first ten signals that it matched; none for one that only changed traits.",
+             ["demo_request"]),
+        text("label", "Their labels for people, else names.", "Asked for a demo", absent="if there are no signals"),
+        text("event", "Its name, or the type of a call other than `track`.", "Demo Requested", absent=_UNNAMED),
+        text("show", "What people see of it: what `show` of its signals names; without one the subject, asset, search "
+             "term, form, title, path or campaign, whichever it has first.", "Demo", absent=_UNNAMED),
+        Leaf("personal", {"type": "boolean"}, "`show` may be personal data: it is from a path such as `traits.name`.",
+             True, absent="if it is not"),
+        text("title", "The title of the page.", "Ask for a demo", absent=_UNNAMED),
+        text("path", "The path of the page, or of the link in a mail, without what follows `?`.", "/demo",
+             absent=_UNNAMED),
+        text("asset", "The file or the product.", "Pricing guide", absent=_UNNAMED),
+        text("search", "The search term.", "alternative to acme", absent=_UNNAMED),
+        text("campaign", "The source, the medium and the name of the campaign.", "google / cpc / spring",
+             absent=_UNNAMED),
+        text("subject", "The subject of the mail.", "Our offer", absent=_UNNAMED),
+        text("form", "The name of the form.", "Demo", absent=_UNNAMED),
+        Leaf("form_fields", {"type": "object", "additionalProperties": {"type": "string"}}, "The first ten fields of "
+             "the form. Personal data.", {"team": "50 to 100"}, absent=_UNNAMED),
+        Leaf("amount", {"type": "number"}, "The amount, the value or the price.", 1200.0, absent=_UNNAMED),
+        text("currency", "Its currency, as it was sent.", "EUR", absent=_UNNAMED),
+        most=6,
     ),
 )  # fmt: skip
 

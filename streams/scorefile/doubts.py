@@ -49,10 +49,11 @@ def _check_signal(signal: Struct, report: Report) -> None:
     if "event" in signal.nodes and "event" not in signal.broken:
         _check_events(signal.nodes["event"], report)
     _check_months("half_life", signal, report)
-    for key in ("distinct", "amount"):
+    for key in ("distinct", "amount", "show"):
         if key in signal.nodes and key not in signal.broken:
-            _check_event_path(signal.nodes[key], report)
-            _check_object(signal.nodes[key], report)
+            for path in node.value if isinstance((node := signal.nodes[key]).value, list) else [node]:
+                _check_event_path(path, report)
+                _check_object(path, report)
     if "where" in signal.nodes and not signal.broken & {"where", "event"}:
         _check_where(signal, signal.nodes["where"], report)
 

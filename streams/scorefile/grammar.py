@@ -105,6 +105,12 @@ _SIGNAL_WORDS = {
     ),
     "amount": Field(kinds.AMOUNT, "The path of a number to count instead of 1.", default="1 for each event"),
     "label": _label("Pricing page"),
+    "show": Field(
+        kinds.SHOW,
+        "The path of what people see of its events, or a list of such; one that names no page, file, search, campaign, "
+        "mail, form or amount is hidden from viewers, as traits are.",
+        default="the subject, the asset, the search term, the form, the title or the path, whichever it has first",
+    ),
 }
 _SIGNAL = struct_of("a signal", _SIGNAL_WORDS, "{event: page, half_life: 14d}", SIGNAL_KEYS_ELSEWHERE)
 _CAP_WORDS = {

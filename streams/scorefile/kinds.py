@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from streams.scoring.scorecard import Limit, Period
+from streams.yamlfile.containers import list_of
 from streams.yamlfile.kinds import (
     DURATION_PATTERN,
     MAX_DURATION_DAYS,
@@ -183,4 +184,5 @@ WORDS = text_of("a text with a letter or a digit", "head of", r"[^\s!-/:-@\[-`{-
 OPERAND = Kind(_read_operand, {"type": ["string", "number", "boolean"]}, "CTO", _OPERAND)
 AMOUNT = replace(PATH, read=_read_amount, example="properties.value")
 DISTINCT = replace(PATH, read=_read_distinct)
+SHOW = list_of(replace(PATH, example="properties.title"), or_one=True)
 COMPARABLE = scalar_of("a number", "200", {"type": "number"}, _comparable, guess_number, _comparable_hint)

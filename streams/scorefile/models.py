@@ -50,6 +50,7 @@ def signal_of(name: str, signal: Struct) -> Signal:
         window_ms=signal.get("window", 0),
         at_least=signal.get("at_least", 0),
         while_half_lives=tuple((guard, item.value) for guard, item in states.items()),
+        show=tuple(dict.fromkeys(signal.get("show", ()))),
     )
 
 

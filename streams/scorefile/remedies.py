@@ -52,7 +52,8 @@ OPERATORS_ELSEWHERE: Final = {
 }
 _MOVES: Final = {
     **dict.fromkeys(
-        ("event", "where", "half_life", "window", "at_least", "limit", "distinct", "amount"), "move it to the signal"
+        ("event", "where", "half_life", "window", "at_least", "limit", "distinct", "amount", "show"),
+        "move it to the signal",
     ),
     **dict.fromkeys(("enter", "leave", "needs", "keep", "blocked_by", "cooldown", "handoff"), "move it to a stage"),
     **dict.fromkeys(("trait", "when", "times"), "move it to a line of `fit`"),

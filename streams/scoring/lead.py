@@ -240,10 +240,10 @@ class Lead:
             for signal in signals:
                 self.details.pop(detail_key(digest, at, signal), None)
 
-    def remembered(self, most: int = RECENT) -> list[tuple[bytes, int, tuple[int, ...], int]]:
+    def remembered(self, most: int = RECENT, skip: int = 0) -> list[tuple[bytes, int, tuple[int, ...], int]]:
         """(hash of the message id, ms after base, signals, end of the offset) of the recent events, oldest first."""
         recent, found = self.recent, []
-        for start in range(0, min(len(recent), most * ENTRY_BYTES), ENTRY_BYTES):
+        for start in range(skip * ENTRY_BYTES, min(len(recent), (skip + most) * ENTRY_BYTES), ENTRY_BYTES):
             middle, end = start + ID_BYTES + OFFSET_BYTES, start + ENTRY_BYTES - 1
             at, offset = recent[middle:end], recent[start + ID_BYTES : middle]
             event = int.from_bytes(at, "big", signed=True), self.sets[recent[end]], int.from_bytes(offset, "big")

@@ -77,6 +77,8 @@ class Signal:
     """The amount is 1 while at least so many events are within the window; 0 to count them."""
     while_half_lives: tuple[tuple[str, float], ...] = field(default=(), metadata=LATER)
     """(guard, half-life in ms): the first guard with an amount above 0 decides by which half-life it is read."""
+    show: tuple[str, ...] = field(default=(), metadata=LATER)
+    """Paths of what people see of its events."""
 
     @property
     def id(self) -> int:

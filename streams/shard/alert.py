@@ -21,6 +21,7 @@ from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import Standing, published
 from streams.scoring.stages import Transition
 from streams.scoring.stored import decode
+from streams.shard.alert_events import FindRecord, alert_events, find_nothing
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 MAX_REASONS: Final = 10
@@ -41,13 +42,16 @@ def _to_the_minute(minutes: int) -> str:
     return (_EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M")
 
 
-def alert(crossing: Crossing, rules: Rules, link_base: str) -> bytes:
-    """Build the CloudEvent of a crossing as structured JSON. ``link_base`` is the URL of the board."""
+def alert(crossing: Crossing, rules: Rules, link_base: str, find_record: FindRecord = find_nothing) -> bytes:
+    """Build the CloudEvent of a crossing as structured JSON. ``link_base`` is the URL of the board.
+
+    ``find_record`` finds the records of earlier events, which are then named.
+    """
     transition = crossing.transition
     lead = decode(crossing.snapshot)
     assert isinstance(lead, Lead)
     card = next(c for c in rules.cards if c.name == transition.card)
-    event = {
+    event: dict[str, Any] = {
         "specversion": "1.0",
         "id": transition.alert_id,
         "source": f"/leadglow/{card.name}",
@@ -59,6 +63,8 @@ def alert(crossing: Crossing, rules: Rules, link_base: str) -> bytes:
         "partitionkey": transition.lead_id,
         "data": _data(crossing, lead, card, rules, link_base),
     }
+    found = alert_events(lead, crossing.event, rules, find_record)
+    event["data"]["activity"]["events"] = [row | {"at": rfc3339(row["at"])} for row in found]
     return orjson.dumps(event)
 
 

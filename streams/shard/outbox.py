@@ -10,16 +10,19 @@ from streams.events.records import KIND_HEADER, SOURCE_HEADER, Headers
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.outcome import Outcome
 from streams.shard.alert import CONTENT_TYPE, alert
+from streams.shard.alert_events import FindRecord, find_nothing
 
 MAX_FORWARDS = 4096
 """The maximum number of forwarded records that one record can cause: an erasure is forwarded to every alias."""
 
 
-def alert_records(outcome: Outcome, topic: str, link_base: str) -> Iterator[Outgoing]:
+def alert_records(
+    outcome: Outcome, topic: str, link_base: str, find_record: FindRecord = find_nothing
+) -> Iterator[Outgoing]:
     """Build the alerts of the crossings that are published; ``link_base`` is the URL of the board."""
     for crossing in outcome.crossings:
         if crossing.transition.is_alert:
-            body = alert(crossing, crossing.rules, link_base)
+            body = alert(crossing, crossing.rules, link_base, find_record)
             headers: Headers = [("content-type", CONTENT_TYPE.encode())]
             key, at = crossing.transition.lead_id.encode(), crossing.transition.at_ms
             arrived = crossing.event.arrival if crossing.event else None

@@ -23,6 +23,7 @@ from streams.scoring.rules_change import RulesChange
 from streams.shard.conflict import Conflict
 from streams.shard.position import Position
 from streams.shard.reader import Reader
+from streams.shard.recent_records import RecentRecords
 from streams.shard.scorecards import ShardScorecards
 from streams.shard.steps import build_entries, count_outcome, decode_leads
 from streams.shard.unpublished import Unpublished
@@ -63,6 +64,7 @@ class Shard:
         self.handoff_offset = 0
         """The offset after the last acknowledged alert on the handoff partition."""
         self.unpublished = Unpublished()
+        self._recent = RecentRecords()
         self.next_due: float = math.inf
         self.relay: Callable[[Sequence[Entry]], None] = lambda entries: None
         """Called with the entries of each committed step."""
@@ -140,6 +142,7 @@ class Shard:
             await self._load_missing(self.scorer.missing(batch))
             self.scorer.apply_batch(batch)
         outcome = self.scorer.finish()
+        self._recent.add(records)
         await self.env.reached("scored")
         self.position.advance_past(records[-1])
         await self._commit(outcome, rejects)
@@ -175,7 +178,8 @@ class Shard:
 
         ``shown_ms`` is the instant of the scores in the ranking.
         """
-        entries = build_entries(outcome, rejects, self.env, self.partition, self.position.sequence + 1)
+        first = self.position.sequence + 1
+        entries = build_entries(outcome, rejects, self.env, self.partition, first, self._recent)
         self.position.sequence += len(entries)
         commit = self._build_commit(outcome, entries, shown_ms)
         await self.env.reached("commit_sent")
@@ -246,10 +250,7 @@ class Shard:
         if lead_ids:
             self.next_due = math.inf
             await self._commit(self.scorer.finish(), [], now_ms)
-        if len(lead_ids) < most:
-            self.next_due = await self.env.store.next_due(self.partition) or math.inf
-        else:
-            self.next_due = now_ms
+        self.next_due = now_ms if len(lead_ids) >= most else await self.env.store.next_due(self.partition) or math.inf
         return len(lead_ids)
 
     async def update_ranking(self, lead_ids: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import itertools
@@ -18,13 +19,16 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from aiokafka.admin import RecordsToDelete
+from aiokafka.structs import TopicPartition
 
 from app.client import BoardError, Client
 from app.embedded.server import free_port
+from app.wiring import make_admin
 from streams.clock import now_ms
 from tests.support.redis_servers import server
 from tests.support.servers import Running
-from tests.support.system import CollectorProcess, System
+from tests.support.system import PARTITIONS, CollectorProcess, System
 from tests.support.waiting import wait_for
 
 ANA, BEN = "token-of-ana", "token-of-ben"
@@ -360,3 +364,34 @@ def test_it_stops_in_order_while_streams_are_open(live: Live) -> None:
             wait_for(lambda: streams_open(other) == 1, "listening")
             assert process.stop()[0] == 0
         assert ended == [True]
+
+
+def test_a_page_shows_what_an_event_was_until_the_log_forgets_it(live: Live) -> None:
+    """The last test: it deletes the log."""
+    asked = {"title": "Pricing guide", "form": "guide", "fields": {"phone": "+49 30 1234567"}, "path": "/guide"}
+    live.send("reader", {**order(), "properties": asked}, {**page(), "properties": {"subject": "to ann@a.example"}})
+    for token, shown, hidden in ((ANA, ("+49 30 1234567", "to ann@a.example"), ()), (BEN, (), ("1234567", "ann@a"))):
+        status, body = live.get("/leads/reader", token)
+        assert status == 200
+        assert all(text in body.decode() for text in ("<q>guide</q>", "Pricing guide", "/guide", *shown))
+        assert not any(text in body.decode() for text in hidden)
+    told = live.system.json("lead", "activity", "reader")
+    assert told["events"] == json.loads(live.get("/api/v1/leads/reader/timeline")[1])["events"]
+    assert told["log_failure"] is None
+    (alert,) = live.client.alerts("reader")
+    assert alert["activity"]["events"][0]["form"] == "guide"
+
+    asyncio.run(delete_log(live.system))
+    assert b"no longer in the log" in live.get("/leads/reader")[1]
+    assert [event["log"] for event in live.client.timeline("reader")] == ["gone", "gone"]
+    assert "no longer in the log" in live.system.run("lead", "activity", "reader").stdout
+
+
+async def delete_log(system: System) -> None:
+    admin = make_admin(system.settings)
+    await admin.start()
+    try:
+        places = [TopicPartition(system.settings.lead_events, each) for each in range(PARTITIONS)]
+        await admin.delete_records({place: RecordsToDelete(-1) for place in places})
+    finally:
+        await admin.close()

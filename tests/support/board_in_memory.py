@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 import aiohttp
+from aiokafka.errors import KafkaConnectionError
 
 from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.api import Api
@@ -28,6 +29,7 @@ from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
 from app.board.topic_tails import TopicTails
+from app.event_log import EventLog
 from streams.publishing.catalog import Catalog
 from streams.publishing.scorecards import Scorecards
 from streams.scoring.event import LeadEvent
@@ -163,6 +165,11 @@ class Published(PublishedScorecards):
                 self.use(topic.catalog, topic.catalog.scorecards(latest.place))
 
 
+def no_consumer() -> Any:
+    """There is no Kafka."""
+    raise KafkaConnectionError
+
+
 @asynccontextmanager
 async def board_on(
     shards: Shards,
@@ -186,7 +193,8 @@ async def board_on(
     search.indexer.on_indexed = lambda lead_id: tails.broadcast.publish(LeadIndexed(lead_id))
     if is_indexed:
         await search.indexer.build()
-    service = BoardService(bounded, tails, cipher, published, lambda: spent, publishing, search)
+    events = EventLog(no_consumer, TOPICS.lead_events, PARTITIONS)
+    service = BoardService(bounded, tails, cipher, published, lambda: spent, publishing, search, events)
     used = [access]
     site = Site(Api(service, EventStreams(service, metrics)), Pages(service, Assets()), metrics, lambda: used[0])
     url = await site.start("127.0.0.1", 0)

@@ -154,17 +154,26 @@ class StandInService:
             "now": now,
         }
 
-    async def get_timeline(self, lead_id: str, role: str) -> list[dict[str, Any]]:
+    async def get_timeline(self, lead_id: str, role: str) -> dict[str, Any]:
         names = ("demo_request", "pricing_visit", "page_view", "jobs_visit", "email_open", "page_view")
         points = (40.0, 10.0, 1.0, -10.0, 0.0, 1.0)
-        return [
+        events = [
             {
                 "at": rfc3339(self.now_ms - (i + 1) * 5 * HOUR),
                 "signals": [{"name": names[i], "points": {"default": points[i]}}],
                 "event": self.text("Demo Requested") if i == 0 else None,
+                "log": "read" if i < 4 else "gone",
+                "what": self.what(i) if i < 4 else None,
             }
             for i in range(6)
         ]
+        return {"events": events, "log_failure": None}
+
+    def what(self, i: int) -> dict[str, Any]:
+        """What an event was."""
+        title = self.text(("Demo", "Prices", "Why us", "Jobs")[i])
+        form = {"form": title, "form_fields": {self.text("team"): self.text("50 to 100")}, "amount": 1200.0}
+        return {"show": title, "title": title, "path": self.text("/page"), **(form if i == 0 else {})}
 
     async def get_fit(self, lead_id: str, scorecard: str | None, role: str) -> list[dict[str, Any]]:
         return [

@@ -21,7 +21,7 @@ from streams.schemas import RECORDS
 from streams.schemas.fields import Field
 from streams.scorefile import load
 from streams.scoring.counting import DAY_MS
-from streams.scoring.event import ANONYMOUS, EMAIL, USER, Erase, Identity, Retract, join
+from streams.scoring.event import ANONYMOUS, EMAIL, USER, Erase, Identity, LeadEvent, Retract, join
 from streams.scoring.lead import Lead
 from streams.scoring.outcome import Crossing
 from streams.scoring.replay import Input
@@ -150,6 +150,24 @@ def rescored() -> list[dict[str, Any]]:
     return alerts_of(scorer.finish().crossings, after)
 
 
+def named() -> list[dict[str, Any]]:
+    """An alert of an event that has everything that can be named."""
+    properties = {
+        "title": "Ask", "path": "/ask", "asset": "Guide", "query": "price", "subject": "Offer", "form": "ask",
+        "fields": {"team": "50"}, "value": 5, "currency": "EUR",
+    }  # fmt: skip
+    sent = {"type": "track", "event": "Asked", "userId": "u", "messageId": "m", "properties": properties}
+    sent |= {"traits": {"name": "Ana"}, "context": {"campaign": {"source": "google"}}}
+    card = Scorecard("card", {"asked": Points(9.0)}, stages=(Stage("hot", 5.0, 1.0, handoff=True),))
+    rules = Rules(Model((Signal("asked", ("Asked",), show=("traits.name",)),), (card,), "ef" * 32))
+    record = SimpleNamespace(key=None, value=json.dumps(sent).encode(), timestamp=START_MS, headers=())
+    event = Codec(rules.paths).decode_event(record)
+    assert isinstance(event, LeadEvent)
+    scorer = AnyScorer(rules)
+    scorer.apply(event)
+    return alerts_of(scorer.finish().crossings, rules)
+
+
 def rejects() -> list[dict[str, Any]]:
     codec = Codec(())
     records = [SimpleNamespace(key=None, value=value, timestamp=START_MS, headers=()) for value in (
@@ -169,7 +187,7 @@ def produced() -> Produced:
     shards = [*golden(), *histories()]
     events = [event for shard, _ in shards for event in alerts_of(shard.crossings, shard.rules)]
     events += [*alerts_of(history().crossings, RULES, ""), *alerts_of(history().crossings, RULES)]
-    events += [*capped_and_blocked(), *rescored()]
+    events += [*capped_and_blocked(), *rescored(), *named()]
     return {
         "handoff-event": events,
         "handoff": [event["data"] for event in events],

@@ -103,8 +103,9 @@ def _activity(alert: Alert) -> Iterator[str]:
     activity = alert.data.get("activity") or {}
     for row in (_rows(activity.get("events")) or _rows(activity.get("recent")))[:_EVENTS]:
         at = first_words(row.get("at") or row.get("occurred_at", ""))[:16].replace("T", " ")
-        words = first_words(row.get("show") or row.get("title") or row.get("label") or row.get("type", ""))
-        yield f"{at} {words}"
+        words = [first_words(row.get("label") or row.get("event") or row.get("type", ""))]
+        words += [f"“{shown}”"] if (shown := first_words(row.get("show") or row.get("title") or "")) else []
+        yield " ".join(filter(None, [at, *words]))
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:
