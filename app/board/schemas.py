@@ -140,7 +140,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         {},
         {
             **dict.fromkeys(
-                ("show", "title", "path", "asset", "search", "campaign", "subject", "form", "currency"), TEXT
+                ("show", "title", "path", "asset", "search", "campaign", "mail_subject", "form", "currency"), TEXT
             ),
             "form_fields": {"type": "object", "additionalProperties": TEXT}, "amount": NUMBER, "personal": TRUTH,
         },

@@ -71,9 +71,10 @@ def describe_event(row: dict[str, Any]) -> tuple[str, list[str]]:
     """What to show of an event in quotes, and further facts; both empty if it was not read."""
     what = row["what"] or {}
     shown = what.get("show", "")
-    facts = [what[name] for name in ("title", "path", "asset", "subject", "form") if what.get(name, shown) != shown]
-    facts += [f"searched for {what['search']}"] if what.get("search", shown) != shown else []
-    facts += [f"campaign {what['campaign']}"] if what.get("campaign", shown) != shown else []
+    known = {name: text for name, text in what.items() if text not in shown.split(" · ")}
+    facts = [known[name] for name in ("title", "path", "asset", "mail_subject", "form") if name in known]
+    facts += [f"searched for {known['search']}"] if "search" in known else []
+    facts += [f"campaign {known['campaign']}"] if "campaign" in known else []
     facts += [f"{what['amount']:,.15g} {what.get('currency', '')}".rstrip()] if "amount" in what else []
     facts += [f"{name}: {value}" for name, value in what.get("form_fields", {}).items()]
     return shown, facts

@@ -50,7 +50,7 @@ _FORM: Final = tuple(("properties", name) for name in ("form_name", "form", "for
 _FIELDS: Final = ("fields", "form_fields", "answers", "form")
 _AMOUNT: Final = tuple(("properties", name) for name in ("amount", "revenue", "value", "total", "price"))
 _CURRENCY: Final[tuple[_Path, ...]] = (("properties", "currency"),)
-_ORDER: Final = ("subject", "asset", "search", "form", "title", "path", "campaign")
+_ORDER: Final = ("mail_subject", "asset", "search", "form", "title", "path", "campaign")
 """Of these the first one is shown if no signal says otherwise."""
 NOT_PERSONAL: Final = frozenset(
     ".".join(path)
@@ -65,7 +65,7 @@ def name_event(call: Mapping[str, Any], show: Iterable[str] = ()) -> dict[str, A
     """What an event was, in bounded texts without control characters; ``show`` are the paths that its signals name.
 
     Returns:
-        Those of ``title``, ``path``, ``asset``, ``search``, ``campaign``, ``subject``, ``form``, ``form_fields``,
+        Those of ``title``, ``path``, ``asset``, ``search``, ``campaign``, ``mail_subject``, ``form``, ``form_fields``,
         ``amount`` and ``currency`` that it has; ``show`` is the one to show. ``personal``: only people who may see
         traits may see ``show``.
     """
@@ -76,7 +76,7 @@ def name_event(call: Mapping[str, Any], show: Iterable[str] = ()) -> dict[str, A
         "asset": _asset(objects),
         "search": _search(objects),
         "campaign": " / ".join(filter(None, [_first(objects, paths) for paths in _CAMPAIGN])),
-        "subject": _first(objects, _SUBJECT),
+        "mail_subject": _first(objects, _SUBJECT),
         "form": _first(objects, _FORM),
         "form_fields": _form_fields(objects["properties"]),
     }

@@ -148,7 +148,7 @@ _ACTIVITY: Final = group(
         text("search", "The search term.", "alternative to acme", absent=_UNNAMED),
         text("campaign", "The source, the medium and the name of the campaign.", "google / cpc / spring",
              absent=_UNNAMED),
-        text("subject", "The subject of the mail.", "Our offer", absent=_UNNAMED),
+        text("mail_subject", "The subject of the mail.", "Our offer", absent=_UNNAMED),
         text("form", "The name of the form.", "Demo", absent=_UNNAMED),
         Leaf("form_fields", {"type": "object", "additionalProperties": {"type": "string"}}, "The first ten fields of "
              "the form. Personal data.", {"team": "50 to 100"}, absent=_UNNAMED),

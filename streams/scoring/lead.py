@@ -224,7 +224,8 @@ class Lead:
                 self.details.pop(detail_key(digest, at, signal), None)
             return
         if signals not in self.sets:
-            self._make_room_for_set()
+            if len(self.sets) >= MAX_SETS:
+                self.tidy_sets()
             self.sets.append(signals)
         mark = self.sets.index(signals).to_bytes(1, "big")
         place = (offset & UNKNOWN_OFFSET).to_bytes(OFFSET_BYTES, "big")
@@ -260,10 +261,6 @@ class Lead:
         new[ENTRY_BYTES - 1 :: ENTRY_BYTES] = bytes(map(used.index, marks))
         self.recent = bytes(new)
         self.sets = [self.sets[mark] for mark in used]
-
-    def _make_room_for_set(self) -> None:
-        if len(self.sets) >= MAX_SETS:
-            self.tidy_sets()
 
     def note_id(self, digest: bytes) -> None:
         """Remember a message id, to recognize duplicates; after a join, more than ``OLDER`` are kept."""

@@ -38,7 +38,7 @@ EVENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "a mail": (
         {"type": "track", "properties": {"email_subject": "Our offer", "url": "https://acme.example/offer"}},
-        {"subject": "Our offer", "path": "/offer", "show": "Our offer"},
+        {"mail_subject": "Our offer", "path": "/offer", "show": "Our offer"},
     ),
     "a form": (
         {"type": "track", "properties": {"form": "demo", "fields": {"team": "50", "phone": "+49 30 12", "no": None}}},

@@ -194,6 +194,9 @@ BAD = [
     (with_signal("{event: page, limit: §1/session}"), "`1/session` is not a limit", "write a period, as in `1/day`"),
     (with_signal("{event: page, distinct: §a..b}"), "`a..b` is not a path", "`a.b`"),
     (with_signal("{event: page, amount: §7}"), "`7` is a constant", "multiply the points"),
+    (with_signal("{event: page, show: §a..b}"), "`a..b` is not a path", "`a.b`"),
+    (with_signal("{event: page, show: [properties.title, §7]}"), "`7` is not a path", "properties.url"),
+    (with_signal("{event: page, show: §[]}"), "the list is empty", "write `[properties.title]`"),
     (
         "leadglow: 1\nsignals: {§Visit: {event: page}}\nscorecards: {m: {}}",
         "`Visit` is not a name",
