@@ -23,8 +23,8 @@ Activity = dict[str, Any]
 def activity(lead_id: LeadId, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show what a lead did: its latest events that matched signals.
 
-    Reads the events from Kafka for two seconds at most; without Kafka, prints signals and points alone. Prints personal
-    data, such as the fields of forms. Exit status 3 if there is no such lead.
+    Reads the events from Kafka, for two seconds at most; those that were not read are shown by their signals and points
+    alone. Prints personal data, such as the fields of forms. Exit status 3 if there is no such lead.
     """
     found = run(_activity(load_settings(), lead_id))
     if as_json:
