@@ -46,7 +46,9 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> set[bytes]:
     lead.first_seen = min(lead.first_seen, other.first_seen)
     lead.last_seen = max(lead.last_seen, other.last_seen)
     add_aliases(lead, [origin, *other.aliases])
+    fits = {} if other.traits else lead.fits
     lead.forget_derived()
+    lead.fits = fits
     return retracted
 
 
@@ -73,9 +75,9 @@ def _join_memories(lead: Lead, other: Lead, shift: int) -> None:
     }
     together = sorted(mine + theirs, key=lambda event: (event[1], event[0]))
     older, latest = together[:-RECENT], together[-RECENT:]
-    rings = []
+    rings, kept = [], set(latest)
     for ring, events, others in ((lead.ring, mine, theirs), (other.ring, theirs, mine)):
-        ids = _ids_beside(ring, len(events), sum(event in latest for event in others))
+        ids = _ids_beside(ring, len(events), sum(event in kept for event in others))
         rings.append((min((event[1] for event in events), default=0), ids))
     ids = [digest for _, digests in sorted(rings) for digest in digests] + [digest for digest, *_ in older]
     lead.ring = b"".join(dict.fromkeys(ids))[-MAX_IDS * ID_BYTES :]

@@ -96,7 +96,7 @@ def was_retracted(lead: Lead, digest: bytes) -> bool:
 
 def _inverted(digest: bytes) -> bytes:
     """The id that is kept beside the id of a retracted event."""
-    return bytes(byte ^ 0xFF for byte in digest)
+    return digest.translate(_INVERTED_BYTES)
 
 
 def _forget(lead: Lead, digest: bytes) -> None:
@@ -106,5 +106,6 @@ def _forget(lead: Lead, digest: bytes) -> None:
         lead.remember(*entry)
 
 
+_INVERTED_BYTES = bytes(range(255, -1, -1))
 _PLAIN = ("", 1, 0)
 """Message id, amount and value for a signal that uses none of them."""

@@ -45,7 +45,8 @@ class Scorer(Leads):
 
     def apply(self, item: LeadEvent | Control) -> None:
         """Apply one input to its lead, which must be loaded."""
-        self.settle_change(item.lead_id)
+        if self.change is not None:
+            self.settle_change(item.lead_id)
         if isinstance(item, LeadEvent):
             before, state = self.states[item.lead_id], self._lead_for_event(item)
             if isinstance(state, Lead):
@@ -83,7 +84,8 @@ class Scorer(Leads):
                 return
             memory.remember(digest, event.at - memory.base, match.signals, self.at)
             for hit in match.hits:
-                note_detail(memory.details, memory.base, event, hit)
+                if hit.rule.detailed:
+                    note_detail(memory.details, memory.base, event, hit)
             redirect.memory = memory
             self.outcome.blobs[event.lead_id] = encode_redirect(redirect)
         self.forward(redirect.target.id, event)
