@@ -57,4 +57,10 @@ class ColumnBatch:
 
     def input(self, i: int) -> LeadEvent | Control:
         """The i-th input."""
-        return self.alone.get(i) or self.extras.get(i) or next(self.events([i]))
+        return self.inputs([i])[0]
+
+    def inputs(self, indexes: Sequence[int]) -> list[LeadEvent | Control]:
+        """The inputs with these indexes."""
+        given: dict[int, LeadEvent | Control] = {**self.alone, **self.extras}
+        plain = iter(self.events([i for i in indexes if i not in given]))
+        return [given[i] if i in given else next(plain) for i in indexes]

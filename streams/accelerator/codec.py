@@ -40,15 +40,6 @@ class _Rows:
     alone: dict[int, LeadEvent | Control]
     extras: dict[int, Extras]
 
-    def without(self, gone: set[int]) -> _Rows:
-        """A copy without the records at the indexes ``gone``."""
-        kept = [i for i in range(len(self.records)) if i not in gone]
-        new = {i: at for at, i in enumerate(kept)}
-        alone = {new[i]: item for i, item in self.alone.items()}
-        extras = {new[i]: found for i, found in self.extras.items()}
-        records, owners = [self.records[i] for i in kept], [self.owners[i] for i in kept]
-        return _Rows(records, owners, self.text, self.found[kept], self.kinds[kept], alone, extras)
-
 
 class AcceleratedCodec(Codec):
     """Decodes the records of ``lead-events`` for one set of scorecards, many at once."""
@@ -72,7 +63,11 @@ class AcceleratedCodec(Codec):
         before = self._unreadable_times
         rejects: list[tuple[Any, Reject]] = []
         if len(not_plain := np.flatnonzero(rows.kinds == NOT_PLAIN)):
-            rows = self._decode_one_by_one(rows, not_plain.tolist(), rejects)
+            gone = self._decode_one_by_one(rows, not_plain.tolist(), rejects)
+            if gone:  # which is rare
+                kept = [i for i in range(len(records)) if i not in gone]
+                again = self.decode_batch([records[i] for i in kept], [owners[i] for i in kept])
+                return again._replace(rejects=rejects)
         return Decoded(self._columns(rows), rejects, self._unreadable_times - before)
 
     def _scan(self, records: Sequence[Any], owners: Sequence[Owner]) -> _Rows:
@@ -118,8 +113,8 @@ class AcceleratedCodec(Codec):
         self._kinds.append((name, values))
         return len(self._kinds) - 1
 
-    def _decode_one_by_one(self, rows: _Rows, not_plain: list[int], rejects: list[tuple[Any, Reject]]) -> _Rows:
-        """Decode events that are not plain one by one; leave rejected ones out."""
+    def _decode_one_by_one(self, rows: _Rows, not_plain: list[int], rejects: list[tuple[Any, Reject]]) -> set[int]:
+        """Decode events that are not plain one by one; returns the indexes of those that are rejected or skipped."""
         gone, text = set[int](), bytearray(rows.text.bytes)
 
         def place(added: str) -> tuple[int, int]:
@@ -150,7 +145,7 @@ class AcceleratedCodec(Codec):
             else:
                 rows.alone[i] = item
         rows.text = Text(bytes(text))
-        return rows.without(gone) if gone else rows
+        return gone
 
     def _columns(self, rows: _Rows) -> ColumnBatch:
         records, text, found, kinds, known_kinds = rows.records, rows.text, rows.found, rows.kinds, self._kinds
@@ -160,9 +155,9 @@ class AcceleratedCodec(Codec):
         ats = np.minimum(np.where(sent == NEVER, stated, arrivals - (sent - stated)), arrivals).clip(0)
 
         def events(indexes: Sequence[int]) -> Iterator[LeadEvent]:  # without a reference cycle, which would live long
-            columns = kinds[indexes].tolist(), ats[indexes].tolist(), arrivals[indexes].tolist()
-            for i, row, kind, at, arrival in zip(indexes, found[indexes].tolist(), *columns, strict=True):
-                lead_at, lead_size, id_at, id_size, *_, known, _, _ = row
+            names = ("lead_at", "lead_size", "id_at", "id_size", "known")
+            columns = [column[indexes].tolist() for column in (kinds, ats, arrivals, *(found[name] for name in names))]
+            for i, kind, at, arrival, lead_at, lead_size, id_at, id_size, known in zip(indexes, *columns, strict=True):
                 lead_id = text.bytes[lead_at : lead_at + lead_size].decode()
                 message_id = text.bytes[id_at : id_at + id_size].decode()
                 (name, values), more = known_kinds[kind], extras.get(i, NO_EXTRAS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streams.accelerator.layout import MAX_ENTRIES, MAX_SIGNALS
 from streams.accelerator.rules import keeps_latest
 from streams.scoring.counting import DISTINCT_VALUES
-from streams.scoring.lead import ID_BYTES, OLDER, Lead, detail_key
+from streams.scoring.lead import Lead, detail_key
 from streams.scoring.rules import Rules
 
 
@@ -14,7 +14,7 @@ def fits(lead: Lead, rules: Rules) -> bool:
 
     All rows are as wide as the widest lead, so a lead with very many signals does not fit.
     """
-    if len(lead.signals) > MAX_SIGNALS or len(lead.ring) > OLDER * ID_BYTES:
+    if len(lead.signals) > MAX_SIGNALS:
         return False
     if list(lead.ledgers) != [signal for signal in lead.signals if signal in lead.ledgers]:
         return False

@@ -68,7 +68,7 @@ def _to_8(text, at, size, seed):
     seed ^= (_swapped(seed) >> np.uint64(32)) << np.uint64(32)
     joined = (word(text, at + size - 4) & _LOW) + (word(text, at) << np.uint64(32))
     h = joined ^ ((_SECRET[1] ^ _SECRET[2]) - seed)
-    h ^= _rotated(h, np.uint64(49)) ^ _rotated(h, np.uint64(24))
+    h ^= ((h << np.uint64(49)) | (h >> np.uint64(15))) ^ ((h << np.uint64(24)) | (h >> np.uint64(40)))
     h *= _MIX_2
     h ^= (h >> np.uint64(35)) + np.uint64(size)
     h *= _MIX_2
@@ -110,11 +110,6 @@ def _swapped(word):
         swapped = (swapped << np.uint64(8)) | (word & np.uint64(0xFF))
         word >>= np.uint64(8)
     return swapped
-
-
-@compiled
-def _rotated(word, by):
-    return (word << by) | (word >> (np.uint64(64) - by))
 
 
 murmur2: Any = compiled(partitioner.murmur2)

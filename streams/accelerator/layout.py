@@ -47,7 +47,7 @@ LEAD: Final = _record(
     olds=np.uint8,
     touched=np.uint8,  # whether the current step changed it
     block=np.int32,  # start of the block
-    old_block=np.int32,  # block of older message ids, -1 for none
+    old_block=np.int32,  # start of the block of older message ids, -1 for none
     erased_at=np.int64,
     due=np.int64,
     known=np.uint8,
@@ -171,14 +171,15 @@ class Recent(NamedTuple):
     digests: Column
     """Hashes of message ids, in an array of their own because each new event searches them."""
     events: Column
-    """Time and set of signals, packed by ``kernels.memory.event_of``; the first place of a free block holds the next
-    free block."""
+    """Time in ms after base, and in the lowest GROUP_BITS the number of the set of signals; the first place of a free
+    block holds the next free block."""
     free: Column
     """First free block of each size class, -1 for none."""
     used: Column
-    """[places allocated, old blocks allocated, first free old block]."""
+    """[places allocated, old places allocated, first free old block]."""
     old: Column
-    """Digests, [block, place]; the first place of a free block holds the next free block plus 1."""
+    """Digests in blocks of OLDER; the first place of a free block holds the next free block plus 1. A joined lead with
+    more has several blocks, one after another."""
     values: Column
     """Value hash that a distinct signal counted for each event, 0 for none; empty while there is no such signal."""
     offsets: Column
@@ -253,7 +254,7 @@ def new_recent(places: int, blocks: int) -> Recent:
         np.zeros(places, np.int64),
         np.full(CLASSES, -1),
         np.array([0, 0, -1]),
-        np.zeros((blocks, OLDER), np.uint64),
+        np.zeros(blocks * OLDER, np.uint64),
         np.zeros(0, np.uint64),
         np.zeros(places, np.uint32),
     )
@@ -286,8 +287,3 @@ def ensure_length(columns: Sequence[Column], wanted: int) -> None:
 def grown(size: int) -> int:
     """The next length of a growing column."""
     return size + size // 4 + 1
-
-
-def octets(text: bytes) -> Column:
-    """View bytes as a column of integers."""
-    return np.frombuffer(text, np.uint8)

@@ -59,11 +59,11 @@ class AcceleratedLeads(Scorer):
 
     def missing(self, batch: ColumnBatch) -> list[str]:  # type: ignore[override]
         """The leads of a batch that must be loaded, each once."""
-        batch.rows = self._table.find(batch)
+        batch.rows = self._table.index.find(batch.text, batch.lead_at, batch.lead_size)
         known, states = self._table.rows, self.states
         for i in np.flatnonzero(batch.rows == NOWHERE).tolist():
             lead_id = batch.unmatched_ids[i] = batch.lead_id(i)
-            batch.rows[i] = known.get(lead_id, NOWHERE)  # ``find`` does not find very long ids
+            batch.rows[i] = known.get(lead_id, NOWHERE)  # it does not find very long ids
         return [i for i in dict.fromkeys(batch.unmatched_ids.values()) if i not in states and i not in known]
 
     def put_leads(self, states: Mapping[str, State | None]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from streams.accelerator.fitting import has_amounts, valued
 from streams.accelerator.kernels import memory as kernel_memory
 from streams.accelerator.kernels import windows as kernel_windows
-from streams.accelerator.layout import NEVER, NOT_SHOWN, Column, octets
+from streams.accelerator.layout import NEVER, NOT_SHOWN, Column
 from streams.accelerator.rules import model_of
 from streams.accelerator.table import Table
 from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, Lead
@@ -75,7 +75,8 @@ def _put_windows(table: Table, row: int, lead: Lead) -> None:
 
 def _put_recent(table: Table, rows: Column, leads: Sequence[Lead]) -> None:
     table.lengthen_recent(len(leads))
-    recent, rings = (octets(b"".join(getattr(lead, name) for lead in leads)) for name in ("recent", "ring"))
+    recent = np.frombuffer(b"".join([lead.recent for lead in leads]), np.uint8)
+    rings = np.frombuffer(b"".join([lead.ring for lead in leads]), np.uint8)
     events = np.array([len(lead.recent) // ENTRY_BYTES for lead in leads], np.int64)
     ids = np.array([len(lead.ring) // ID_BYTES for lead in leads], np.int64)
     sets = np.array([table.signals.group(signals) for lead in leads for signals in lead.sets], np.int64)

@@ -79,7 +79,10 @@ def _loads(width: int, result: Any) -> Any:
     return intrinsic(load)
 
 
-_byte, _word = _loads(8, types.int64), _loads(64, types.uint64)
+byte = _loads(8, types.int64)
+"""Read a byte as a signed integer, because Numba mixes signed and unsigned ones to floats."""
+word = _loads(64, types.uint64)
+"""Read eight bytes, little-endian."""
 
 
 def _stores(width: int, swapped: bool) -> Any:
@@ -97,10 +100,12 @@ def _stores(width: int, swapped: bool) -> Any:
     return intrinsic(store)
 
 
-_put, _put_byte = _stores(64, swapped=True), _stores(8, swapped=False)
+put = _stores(64, swapped=True)
+"""Write eight bytes, big-endian."""
+put_byte = _stores(8, swapped=False)
+"""Write one byte."""
 
 
-@intrinsic
 def _move(typing_context: Any, out: Any, at: Any, text: Any, begin: Any, size: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         byte = ir.IntType(8).as_pointer()
@@ -111,34 +116,8 @@ def _move(typing_context: Any, out: Any, at: Any, text: Any, begin: Any, size: A
     return types.void(*[types.int64] * 5), generate
 
 
-@compiled
-def move(out, at, text, begin, size):
-    """Copy bytes; source and target may overlap."""
-    _move(out, at, text, begin, size)
-
-
-@compiled
-def put(text, at, value):
-    """Write eight bytes, big-endian."""
-    _put(text, at, np.uint64(value))
-
-
-@compiled
-def put_byte(text, at, value):
-    """Write one byte."""
-    _put_byte(text, at, np.uint64(value))
-
-
-@compiled
-def byte(text, at):
-    """Read a byte as a signed integer, because Numba mixes signed and unsigned ones to floats."""
-    return _byte(text, at)
-
-
-@compiled
-def word(text, at):
-    """Read eight bytes, little-endian."""
-    return _word(text, at)
+move: Any = intrinsic(_move)
+"""Copy bytes; source and target may overlap."""
 
 
 @compiled

@@ -12,7 +12,7 @@ from streams.accelerator.fitting import has_amounts
 from streams.accelerator.layout import Column
 from streams.scoring.event import LeadEvent
 from streams.scoring.identity import note_touch, note_traits
-from streams.scoring.lead import ID_BYTES, RECENT, Lead, detail_key
+from streams.scoring.lead import ID_BYTES, RECENT, Lead
 from streams.scoring.rules import Hit, Rules
 from streams.scoring.scorer import note_detail
 from streams.scoring.stored import NO_HEAD, NO_TAIL, decode_head, decode_tail, encode_apart, encode_details
@@ -41,8 +41,8 @@ class Noted(NamedTuple):
 class RareParts:
     """The rarely used parts of the rows of a table."""
 
-    def __init__(self, leads: Column, remembered: Callable[[int], set[bytes]]) -> None:
-        """``leads`` are the rows; ``remembered`` returns the events of a row, each as a ``detail_key`` begins."""
+    def __init__(self, leads: Column, remembered: Callable[[int], set[tuple[int, int]]]) -> None:
+        """``leads`` are the rows; ``remembered`` returns the events of a row: (digest, ms after base)."""
         self._leads = leads
         self._remembered = remembered
         self._encoded: dict[int, tuple[bytes, bytes]] = {}
@@ -92,15 +92,14 @@ class RareParts:
         traits, touches = lead.traits, lead.touches
         if event.touch is not None:
             note_touch(lead, [event.at, *event.touch])
-        if not event.traits:
-            return Noted(row, traits, touches, 0, None)
-        lead.traits = dict(traits)
-        left_out = note_traits(lead, event, rules.traits)
-        read = rules.traits.intersection(event.traits)
-        if all(_is_same(traits.get(name), lead.traits.get(name)) for name in read):
-            return Noted(row, traits, touches, left_out, None)
-        values = lead.trait_values()
-        return Noted(row, traits, touches, left_out, [card.fit.of(values) for card in rules.cards])
+        left_out, fits = 0, None
+        if event.traits:
+            lead.traits = dict(traits)
+            left_out = note_traits(lead, event, rules.traits)
+            read = rules.traits.intersection(event.traits)
+            if not all([_is_same(traits.get(name), lead.traits.get(name)) for name in read]):  # noqa: C419 - faster
+                fits = [card.fit.of(lead.trait_values()) for card in rules.cards]
+        return Noted(row, traits, touches, left_out, fits)
 
     def undo(self, noted: Noted) -> None:
         """Undo ``note``, the latest one of this lead first."""
@@ -135,7 +134,7 @@ class RareParts:
             return b""
         if self._leads[row]["recents"] == RECENT:  # it may have forgotten some
             remembered = self._remembered(row)
-            for key in [key for key in details if key[:_EVENT_BYTES] not in remembered]:
+            for key in [key for key in details if _event_of(key) not in remembered]:
                 del details[key]
         if details:
             return encode_details(details)
@@ -144,9 +143,9 @@ class RareParts:
         return b""
 
 
-def event_key(digest: int, at: int) -> bytes:
-    """The part of a ``detail_key`` that identifies an event, at ``at`` ms after base."""
-    return detail_key(digest.to_bytes(ID_BYTES, "big"), at, 0)[:_EVENT_BYTES]
+def _event_of(key: bytes) -> tuple[int, int]:
+    """The digest and the time of the event in a ``detail_key``."""
+    return int.from_bytes(key[:ID_BYTES]), int.from_bytes(key[ID_BYTES:_EVENT_BYTES], signed=True)
 
 
 def _is_same(old: list[Any] | None, new: list[Any] | None) -> bool:

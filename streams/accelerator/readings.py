@@ -12,6 +12,7 @@ from streams.accelerator.table import Table
 from streams.scoring.fit import UNIT
 from streams.scoring.rules import UNRANKED
 from streams.scoring.score import SEEN_MS, Score, Standing
+from streams.scoring.stages import current_stage
 
 Ranks = dict[str, dict[str, float | None]]
 
@@ -55,7 +56,7 @@ def standings(table: Table, rows: Sequence[int], at_ms: int) -> dict[str, list[S
     applies = ~np.isnan(fit)
     scores = (exact, engagement, np.where(applies, fit, 0.0))
     readings = zip(
-        rows, nows.tolist(), *(column.tolist() for column in scores), _stages(table, places), applies.tolist(),
+        rows, nows.tolist(), *(column.tolist() for column in scores), _stages(table, rows), applies.tolist(),
         strict=True,
     )  # fmt: skip
     return {
@@ -85,14 +86,7 @@ def _read(table: Table, rows: Column, nows: Column) -> tuple[Floats, Floats, Flo
     return exact, engagement, calm, change, slack
 
 
-def _stages(table: Table, rows: Column) -> list[list[str | None]]:
-    """The stage of each row on each scorecard: the last one in file order that it is inside."""
-    columns: list[list[str | None]] = []
-    first = 0
-    for card in table.rules.cards:
-        names = [None, *(rule.stage.name for rule in card.stages)]
-        inside = table.cards.inside[rows, first : first + len(card.stages)]
-        last = (inside * np.arange(1, len(names))).max(axis=1, initial=0)
-        columns.append([names[at] for at in last.tolist()])
-        first += len(card.stages)
-    return [list(row) for row in zip(*columns, strict=True)]
+def _stages(table: Table, rows: Sequence[int]) -> list[list[str | None]]:
+    """The stage of each row on each scorecard."""
+    leads = map(table.rare.lead, rows)
+    return [[current_stage(card, lead) for card in table.rules.cards] for lead in leads]

@@ -34,8 +34,6 @@ class AcceleratedScorer(AcceleratedLeads):
 
     def apply_batch(self, batch: ColumnBatch) -> None:  # type: ignore[override]
         """Apply the inputs of a batch; ``missing`` was called for it and all leads are loaded."""
-        if self.change is not None:
-            self._settle_changed(batch)
         table = self._table
         events = np.zeros(len(batch.kinds), INPUT)
         self._match(batch, events)
@@ -45,34 +43,24 @@ class AcceleratedScorer(AcceleratedLeads):
         events["known"], events["offset"] = batch.known, batch.offsets
         noted, fits = self._note_extras(batch, events)
         left, counts, begin, lefts = np.zeros(len(events), np.int64), np.zeros(4, np.int64), 0, 0
-        fired = np.zeros(len(table.plain.matches), np.int64)
-        idle = np.zeros(len(table.signals.numbers), np.int64)
+        fired = np.zeros(len(table.signals.numbers), np.int64)
         while True:
             begin, more = kernel.apply(
                 table.leads, table.slots, table.cards, table.recent, table.windows, table.model, table.plain.columns,
-                events, fits, begin, self.change is not None, left[lefts:], counts, fired, idle,
+                events, fits, begin, self.change is not None, left[lefts:], counts, fired,
             )  # fmt: skip
             lefts += more
             if begin == len(events):
                 break
             table.make_room(int(events[begin]["row"]), table.plain.most_hits)
         self.outcome.tally.update(dict(zip(kernel.TALLIES, counts.tolist(), strict=True)))
-        self._note_fired(fired, idle)
+        numbers = list(table.signals.numbers)
+        for number in np.flatnonzero(fired).tolist():
+            self.outcome.fired[self.rules.by_id[numbers[number]].name] += int(fired[number])
         remaining = left[:lefts].tolist()
         self._keep_extras(noted, remaining)
         self._note_amounts(batch, np.flatnonzero(events["counted"]).tolist(), events["row"])
         self._apply_left_inputs(batch, remaining)
-
-    def _settle_changed(self, batch: ColumnBatch) -> None:
-        """Settle the leads of a batch by the last change of the scorecards."""
-        self.missing(batch)  # some leads were loaded since the last call
-        rows = np.unique(batch.rows[batch.rows != NOWHERE])
-        unsettled = rows[self._table.leads["calm_until"][rows] == -np.inf].tolist()
-        lead_ids = [self._table.ids[row] for row in unsettled]
-        with self._leads_as_objects(lead_ids):
-            for lead_id in lead_ids:
-                self.settle_change(lead_id)
-        self.missing(batch)
 
     def _note_extras(self, batch: ColumnBatch, events: Column) -> tuple[dict[int, Noted], Floats]:
         """Note traits and campaigns before the kernel applies the events, and set ``refit`` where fits change.
@@ -113,15 +101,6 @@ class AcceleratedScorer(AcceleratedLeads):
                     self._table.rare.note_detail(row, event, hit)
                     self.outcome.amounts.setdefault(hit.rule.name, []).append(hit.amount)
 
-    def _note_fired(self, fired: Column, idle: Column) -> None:
-        """Add up how often each signal counted: its matches minus the events that did not count."""
-        names, numbers = self.outcome.fired, list(self._table.signals.numbers)
-        for match in np.flatnonzero(fired).tolist():
-            for signal in self._table.plain.matches[match].signals:
-                names[self.rules.by_id[signal].name] += int(fired[match])
-        for number in np.flatnonzero(idle).tolist():
-            names[self.rules.by_id[numbers[number]].name] -= int(idle[number])
-
     def _match(self, batch: ColumnBatch, events: Column) -> None:
         """Set the match number of each event for the kernel, the hash of the value that it counts, and its amount."""
         kinds = batch.known_kinds
@@ -143,16 +122,10 @@ class AcceleratedScorer(AcceleratedLeads):
         first: dict[str, int] = {}
         for i, lead_id in unmatched_ids.items():
             first.setdefault(lead_id, i)
-        states, at_home = self.states, self.at_home
-        first = (
-            first if self._table.usable and self.fresh_slack > 0 else {}
-        )  # else a new lead may enter a stage at once
-        new = [
-            i
-            for lead_id, i in first.items()
-            if i not in batch.alone and lead_id not in known and states[lead_id] is None and at_home(lead_id)
-        ]
-        if new:
+        states, at_home, alone = self.states, self.at_home, batch.alone
+        new = [i for lead_id, i in first.items() if i not in alone and lead_id not in known and states[lead_id] is None]
+        new = [i for i in new if at_home(unmatched_ids[i])]
+        if new and self._table.usable and self.fresh_slack > 0:  # else a new lead may enter a stage at once
             ids = [unmatched_ids[i] for i in new]
             arrivals = np.maximum(batch.arrivals[new], self.since_ms)
             self._table.add_new_leads(ids, batch.ats[new], arrivals, self.fresh_slack)
@@ -166,9 +139,9 @@ class AcceleratedScorer(AcceleratedLeads):
     def _apply_left_inputs(self, batch: ColumnBatch, left: Sequence[int]) -> None:
         """Apply the inputs that the kernel left to ``Scorer``."""
         if left:
-            inputs = [(batch.offset(i), batch.input(i)) for i in left]
-            with self._leads_as_objects(dict.fromkeys(item.lead_id for _, item in inputs)):
-                super().apply_batch(PlainBatch(inputs))
+            inputs = batch.inputs(left)
+            with self._leads_as_objects(dict.fromkeys([item.lead_id for item in inputs])):
+                super().apply_batch(PlainBatch(list(zip(map(batch.offset, left), inputs, strict=True))))
 
     # Time -----------------------------------------------------------------------------------------------------
 
@@ -178,9 +151,8 @@ class AcceleratedScorer(AcceleratedLeads):
         A row stays in the table if no stage changes and its score changed or its next change is not close; its due time
         is then a lower bound of the next change. ``Scorer`` handles all others.
         """
-        known, leads = self._table.rows, self._table.leads
-        lead_ids = dict.fromkeys(lead_ids)
-        rows = np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
+        leads, lead_ids = self._table.leads, dict.fromkeys(lead_ids)
+        rows = self._rows_of(lead_ids)
         nows = np.maximum(leads["clock"][rows], now_ms)
         calm = (nows < leads["calm_until"][rows]) & (leads["touched"][rows] == 0) & (self.change is None)
         rows, nows = rows[calm], nows[calm]
@@ -194,6 +166,11 @@ class AcceleratedScorer(AcceleratedLeads):
         with self._leads_as_objects(others):
             super().advance_due(others, now_ms)
 
+    def _rows_of(self, lead_ids: Iterable[str]) -> Column:
+        """The rows of those of these leads that are in the table."""
+        known = self._table.rows
+        return np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
+
     def _schedule(self, rows: Column, at: Column) -> None:
         """Set the due times of rows."""
         self._table.leads["due"][rows] = at
@@ -206,7 +183,6 @@ class AcceleratedScorer(AcceleratedLeads):
     def finish(self) -> Outcome:
         """End the step and return what it changed."""
         outcome = super().finish()
-        begun = list(outcome.blobs)
         table, leads = self._table, self._table.leads
         rows = np.unique(np.concatenate([_NO_ROWS, *self._rows_of_step]))
         rows = rows[leads["touched"][rows] == 1]
@@ -217,14 +193,14 @@ class AcceleratedScorer(AcceleratedLeads):
             outcome.dirty.update(outcome.packed.lead_ids)
         table.rare.end_step()
         states = self.states
-        self.put_leads({lead_id: state for lead_id in begun if (state := states.get(lead_id)) is not None})
+        self.put_leads({lead_id: state for lead_id in outcome.blobs if (state := states.get(lead_id)) is not None})
         return outcome
 
     def update_ranking(self, lead_ids: Iterable[str]) -> None:
         """Work out the ranking and the due time of leads that earlier steps changed."""
         lead_ids = list(lead_ids)
         known, leads = self._table.rows, self._table.leads
-        rows = np.array([row for i in lead_ids if (row := known.get(i)) is not None], np.int64)
+        rows = self._rows_of(lead_ids)
         super().update_ranking([lead_id for lead_id in lead_ids if lead_id not in known])
         rows = rows[leads["stale"][rows] == 1]
         if not len(rows):
@@ -261,9 +237,6 @@ class AcceleratedScorer(AcceleratedLeads):
 
     def mark_sent(self, lead_ids: Iterable[str]) -> None:
         """Note that the current scores of these leads were published."""
-        rows, unsent = self._table.rows, self._table.leads["unsent"]
-        for lead_id in lead_ids:
-            if (row := rows.get(lead_id)) is not None:
-                unsent[row] = 0
-            else:
-                super().mark_sent([lead_id])
+        lead_ids = list(lead_ids)
+        self._table.leads["unsent"][self._rows_of(lead_ids)] = 0
+        super().mark_sent(lead_ids)

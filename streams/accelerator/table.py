@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from streams.accelerator.batch import ColumnBatch
 from streams.accelerator.id_index import NameIndex
 from streams.accelerator.kernels import memory as kernel_memory
 from streams.accelerator.kernels import stored as kernel_stored
@@ -32,9 +31,9 @@ from streams.accelerator.layout import (
     widened,
 )
 from streams.accelerator.pointers import Output, Text
-from streams.accelerator.rare import RareParts, event_key
+from streams.accelerator.rare import RareParts
 from streams.accelerator.rules import PlainMatches, Signals, is_beyond_kernels, model_of
-from streams.scoring.lead import Lead
+from streams.scoring.lead import OLDER, Lead
 from streams.scoring.packed import Packed
 from streams.scoring.rules import Rules
 from streams.scoring.score import fit_of
@@ -58,7 +57,8 @@ class Table:
         self.rows: dict[str, int] = {}
         self.ids: list[str] = []
         """Lead ids by row; empty for a free row."""
-        self._row_index = NameIndex()
+        self.index = NameIndex()
+        """Rows by lead id, but for very long ids."""
         self._free: list[int] = []
         self.signals = Signals()
         self.leads = new_leads(ROWS)
@@ -105,39 +105,33 @@ class Table:
 
     def derive(self, row: int, lead: Lead) -> None:
         """Set fit scores and stages from traits and latches."""
-        stage = 0
-        for i, card in enumerate(self.rules.cards):
-            self.cards.scores["fit"][row, i] = fit_of(card, lead)
-            for rule in card.stages:
-                latch = lead.latches.get(rule.key)
-                self.cards.inside[row, stage] = latch is not None and latch.inside
-                stage += 1
+        self.cards.scores["fit"][row] = [fit_of(card, lead) for card in self.rules.cards]
+        latches = [lead.latches.get(rule.key) for card in self.rules.cards for rule in card.stages]
+        self.cards.inside[row] = [latch is not None and latch.inside for latch in latches]
 
     def as_leads(self, rows: Sequence[int]) -> list[Lead]:
         """Convert rows to leads; the rows stay in the table."""
         leads: list[Lead] = []
         at = np.array(rows, np.int64)
         derived = self.leads[["calm_until", "slack", "due", "stale", "unsent"]][at].tolist()
-        shown = self.cards.scores["shown"][at].tolist()
-        blobs = self.pack(at).blobs()
-        for blob, (calm_until, slack, due, stale, unsent), scores in zip(blobs, derived, shown, strict=True):
+        scores = self.cards.scores[at].tolist()
+        for blob, (calm_until, slack, due, stale, unsent), pairs in zip(
+            self.pack(at).blobs(), derived, scores, strict=True
+        ):
             lead = decode(blob)
             assert isinstance(lead, Lead)
             lead.calm_until, lead.slack, lead.due = calm_until, slack, None if due == NEVER else due
             lead.stale, lead.unsent = bool(stale), bool(unsent)
-            lead.shown = {
-                name: score for name, score in zip(self.card_names, scores, strict=True) if score != NOT_SHOWN
-            }
+            for name, (fit, shown) in zip(self.card_names, pairs, strict=True):
+                lead.fits[name] = fit
+                if shown != NOT_SHOWN:
+                    lead.shown[name] = shown
             leads.append(lead)
         return leads
 
-    def find(self, batch: ColumnBatch) -> Column:
-        """The rows of the leads of a batch; NOWHERE if a lead has no row or a very long id."""
-        return self._row_index.find(batch.text, batch.lead_at, batch.lead_size)
-
     def remove(self, row: int) -> None:
         """Remove a lead."""
-        self._row_index.remove(row)
+        self.index.remove(row)
         self._forget(row)
         self.leads["touched"][row] = 0
         del self.rows[self.ids[row]]
@@ -160,12 +154,12 @@ class Table:
         self.leads["calm_until"][rows], self.leads["slack"][rows] = (np.inf, slack) if slack > 0 else (-np.inf, -np.inf)
         return rows
 
-    def _remembered(self, row: int) -> set[bytes]:
-        """The recent events of a row, each as its ``detail_key`` begins."""
+    def _remembered(self, row: int) -> set[tuple[int, int]]:
+        """The recent events of a row: (digest, ms after base)."""
         lead = self.leads[row]
         places = lead["block"] + (lead["first"] + np.arange(lead["recents"])) % (MIN_ROOM << int(lead["room"]))
-        events = zip(self.recent.digests[places].tolist(), self.recent.events[places].tolist(), strict=True)
-        return {event_key(digest, event >> GROUP_BITS) for digest, event in events}
+        ats = self.recent.events[places] >> GROUP_BITS
+        return set(zip(self.recent.digests[places].tolist(), ats.tolist(), strict=True))
 
     # Room -----------------------------------------------------------------------------------------------------
 
@@ -180,7 +174,7 @@ class Table:
                 self.ids.append(lead_id)
             self.rows[lead_id] = row
             rows.append(row)
-        self._row_index.add([lead_id.encode() for lead_id in lead_ids], rows)
+        self.index.add([lead_id.encode() for lead_id in lead_ids], rows)
         while len(self.ids) > len(self.leads):
             self._lengthen()
         self.leads[rows] = _NEW_ROW
@@ -202,7 +196,7 @@ class Table:
         r = self.recent
         columns = (r.digests, r.events, r.offsets, *((r.values,) if len(r.values) else ()))
         ensure_length(columns, r.used[0] + leads * ROOM)
-        ensure_length((r.old,), r.used[1] + leads)
+        ensure_length((r.old,), r.used[1] + leads * kernel_memory.OLD_BLOCKS * OLDER)
 
     def lengthen_windows(self, windows: int) -> None:
         """Make sure that this many windows can be added and filled."""

@@ -30,9 +30,10 @@ def warm_up() -> None:
     codec, scorer = AcceleratedCodec(rules.paths, rules.numeric), AcceleratedScorer(rules)
     for number in range(3):
         records = [_record(2 * number), _record(2 * number + 1)]
-        _decode_and_score(
-            codec, scorer, records if number else records[:1]
-        )  # Numba compiles a column of one record as another type
+        records = records if number else records[:1]  # Numba compiles a column of one record as another type
+        batch = codec.decode_batch(records, [""] * len(records)).batch
+        scorer.put_leads(dict.fromkeys(scorer.missing(batch)))
+        scorer.apply_batch(batch)
     blob = scorer.finish().all_blobs()["lead"]
     scorer.update_ranking(["lead"])
     scorer.advance_due(["lead"], 1)
@@ -50,10 +51,3 @@ def warm_up() -> None:
 def _record(number: int) -> Any:
     sent = {"type": "page", "name": str(number), "messageId": str(number), "userId": "lead", "timestamp": _THEN}
     return SimpleNamespace(offset=number, value=orjson.dumps(sent), timestamp=0, key=None, headers=())
-
-
-def _decode_and_score(codec: AcceleratedCodec, scorer: AcceleratedScorer, records: list[Any]) -> None:
-    batch = codec.decode_batch(records, [""] * len(records)).batch
-    for lead_id in scorer.missing(batch):
-        scorer.put_lead(lead_id, None)
-    scorer.apply_batch(batch)

@@ -14,6 +14,7 @@ from unittest.mock import patch
 import numpy as np
 
 from streams.accelerator import id_index, pointers
+from streams.accelerator.jit import compiled
 from streams.accelerator.layout import Column
 
 _PROT_NONE = 0
@@ -31,6 +32,18 @@ def guarded(size: int) -> Column:
     found = memory[pages - size : pages]
     found[:] = JUNK
     return found
+
+
+@compiled
+def read_byte(text: int, at: int) -> int:
+    """Read a byte as compiled code does."""
+    return pointers.byte(text, at)  # type: ignore[no-any-return]
+
+
+@compiled
+def write_word(text: int, at: int, value: int) -> None:
+    """Write eight bytes as compiled code does."""
+    pointers.put(text, at, value)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ warm_up()
 called = [
     scan, hashing.murmur2, kernel.apply, kernel_memory.forget, kernel_memory.unpack, kernel_reading.read_leads,
     kernel_stored.encode, kernel_stored.room_for, kernel_windows.forget_windows, kernel_windows.load_windows,
-    id_index._add, id_index._find, id_index._move, id_index._place, id_index._remove,
+    id_index._add, id_index._find, id_index._move, id_index._remove,
 ]
 print(*(function.py_func.__name__ for function in called if not function.signatures))
 """

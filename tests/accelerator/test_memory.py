@@ -13,18 +13,19 @@ from streams.accelerator import pointers
 from streams.accelerator.codec import AcceleratedCodec
 from streams.accelerator.kernels import memory as kernel_memory
 from streams.accelerator.layout import new_leads, new_recent
-from streams.accelerator.pointers import PADDING, Output, Overrun, Text, byte, put
-from tests.accelerator.guards import JUNK, guarded
+from streams.accelerator.pointers import PADDING, Output, Overrun, Text
+from streams.scoring.lead import OLDER
+from tests.accelerator.guards import JUNK, guarded, read_byte, write_word
 from tests.accelerator.test_codec import WHOLE, Fetched
 
 OVER_READ = """
-from streams.accelerator.pointers import PADDING, Text, byte
-from tests.accelerator.guards import guard_pages
+from streams.accelerator.pointers import PADDING, Text
+from tests.accelerator.guards import guard_pages, read_byte
 
 with guard_pages():
     text = Text(b"x" * {size})
-    print(byte(text.address, {size} + PADDING - 1), flush=True)
-    byte(text.address, {size} + PADDING)
+    print(read_byte(text.address, {size} + PADDING - 1), flush=True)
+    read_byte(text.address, {size} + PADDING)
 """
 
 
@@ -40,7 +41,7 @@ def test_tests_have_guard_pages() -> None:
 
 def test_an_output_returns_the_written_bytes() -> None:
     output = Output(3)
-    put(output.address, 0, 0x6162630000000000)
+    write_word(output.address, 0, 0x6162630000000000)
     assert bytes(output.written(3)) == b"abc"
     assert bytes(output.written(0)) == b""
 
@@ -48,7 +49,7 @@ def test_an_output_returns_the_written_bytes() -> None:
 @pytest.mark.parametrize("at", [-1, 3 + PADDING - 7, 3 + PADDING])
 def test_a_write_beyond_the_buffer_is_detected(at: int) -> None:
     output = Output(3)
-    put(output.address, at, 0)
+    write_word(output.address, at, 0)
     with pytest.raises(Overrun, match="wrote 3 bytes into a buffer of 3"):
         output.written(3)
 
@@ -63,7 +64,7 @@ def test_only_the_counted_ids_are_read() -> None:
     nothing, none, rings = np.zeros(0, np.int64), np.zeros(2, np.int64), np.frombuffer(b"abcdefghijklm", np.uint8)
     kernel_memory.unpack(leads, recent, rows, rings[:0], none, nothing, nothing.astype(np.uint64), rings, none + 1)
     assert leads["olds"].tolist() == [1, 1]
-    assert [int(recent.old[row, 0]).to_bytes(6, "big") for row in rows] == [b"abcdef", b"ghijkl"]
+    assert [int(recent.old[row * OLDER]).to_bytes(6, "big") for row in rows] == [b"abcdef", b"ghijkl"]
 
 
 @pytest.mark.parametrize("value", WHOLE)
@@ -77,4 +78,4 @@ def test_truncated_records_are_read_within_their_text(value: bytes) -> None:
 
 def test_the_padding_is_readable_and_not_initialized() -> None:
     text = Text(b"f")
-    assert [byte(text.address, at) for at in range(1 + PADDING)] == [ord("f"), *[JUNK] * PADDING]
+    assert [read_byte(text.address, at) for at in range(1 + PADDING)] == [ord("f"), *[JUNK] * PADDING]

@@ -8,6 +8,7 @@ Everything is computed in the same order with the same functions, so that result
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -39,13 +40,12 @@ NOT_PLAIN: Final = -1
 
 @compiled
 def apply(
-    c, s: Slots, k: Cards, r: Recent, w: Windows, m: Model, h: Matches, e, fits, begin, rescoring, left, counts, fired,
-    idle,
+    c, s: Slots, k: Cards, r: Recent, w: Windows, m: Model, h: Matches, e, fits, begin, rescoring, left, counts, fired
 ):  # fmt: skip
     """Apply events from ``begin`` on. ``fits`` has a row for each event whose traits change a fit: its ``refit``.
 
-    Events that are not plain, and all later ones of the same leads, are added to ``left``. ``fired`` counts the events
-    of each match; ``idle`` counts, for each signal, those of them that did not count.
+    Events that are not plain, and all later ones of the same leads, are added to ``left``. ``fired`` counts how often
+    each signal counted.
 
     Returns:
         The next event if the columns are too short for it, else the number of events; and the number of events left.
@@ -68,12 +68,10 @@ def apply(
             if not room or (hit.counted and not has_room_for_windows(hit, w)):
                 return i, lefts
             taken = not (
-                (hit.scaled and has_values and has_value(lead, r)) or (lead.amounts and e[i].value != np.uint64(0))
-            ) and (
-                arrival <= lead.clock
-                or arrival < lead.calm_until
-                or advance_unchanged(c, s, k, w, m, row, arrival, rescoring)
-            )
+                (rescoring and lead.calm_until == -inf)  # the change of the scorecards comes first
+                or (hit.scaled and has_values and has_value(lead, r))
+                or (lead.amounts and e[i].value != np.uint64(0))
+            ) and (arrival <= lead.clock or arrival < lead.calm_until or advance_unchanged(c, s, k, w, m, row, arrival))
         if taken:
             at, now = e[i].at, max(lead.clock, arrival)
             if arrival <= lead.erased_at:
@@ -91,12 +89,13 @@ def apply(
                         gain = hit.gain + hit.amount_gain * e[i].amount
                         may_change_stage = lead.slack <= gain or (hit.beyond_gain and _is_inside(inside, row))
                         if hit.counted or may_change_stage:
-                            taken = _count_and_settle(c, s, k, w, m, h, e[i], now, counts, idle)
+                            taken = _count_and_settle(c, s, k, w, m, h, e[i], now, counts, fired)
                         else:
                             for j in range(hit.first, hit.last):
                                 signal = hits[j].signal
                                 rate, amount = signals[signal].rate, e[i].amount if hits[j].scaled else 1.0
                                 add(lead, names, slots, row, signal, rate, at - lead.base, amount)
+                                fired[signal] += 1
                             lead.slack -= gain
                         if taken:
                             place = remember_in_place(lead, digests, recents, old, digest, at - lead.base, hit.group)
@@ -106,7 +105,6 @@ def apply(
                                 offsets[place] = e[i].offset
                                 if has_values:
                                     r.values[place] = e[i].value
-                            fired[match] += 1
                             if hit.scaled:
                                 e[i].counted, lead.amounts = 1, 1
                 if taken:
@@ -143,7 +141,7 @@ def _note(lead, now, at, known):
 
 
 @compiled
-def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
+def _count_and_settle(c, s, k, w, m, h, event, now, counts, fired):
     """Count the matched signals; if that changes a stage or one cannot be counted here, undo it and return False."""
     hit, row = h.matches[event.match], event.row
     lead, hits, first = c[row], h.hits, hit.first
@@ -179,9 +177,9 @@ def _count_and_settle(c, s, k, w, m, h, event, now, counts, idle):
             s.slots[row, j] = kept[j]
         return False
     for j in range(first, hit.last):
-        if counted[j - first] != ADDED:
-            idle[hits[j].signal] += 1
-        if counted[j - first] == LIMITED:
+        if counted[j - first] == ADDED:
+            fired[hits[j].signal] += 1
+        elif counted[j - first] == LIMITED:
             counts[OVER_LIMIT] += 1
         elif counted[j - first] == LATE:
             counts[TOO_LATE] += 1

@@ -35,16 +35,8 @@ def is_usual(text, at, size):
     if not is_trimmed(text, at, size):
         return False
     first, last = byte(text, at), byte(text, at + size - 1)
-    for odd in _ODD_FIRST:
-        if first == odd:
-            return False
-    for odd in _ODD_LAST:
-        if last == odd:
-            return False
-    shape = 256 * size + (first | 32)
-    for placeholder in WORD_SHAPES:
-        if shape == placeholder:
-            return False
+    if first in _ODD_FIRST or last in _ODD_LAST or 256 * size + (first | 32) in WORD_SHAPES:
+        return False
     for i in range(at, at + size):
         if byte(text, i) > 126:
             return False

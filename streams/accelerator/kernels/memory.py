@@ -5,37 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from streams.accelerator.jit import compiled
-from streams.accelerator.layout import GROUP_BITS, MAX_GROUPS, MIN_ROOM, Recent
-from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, NEAR_MS, OFFSET_BYTES, OLDER, RECENT
+from streams.accelerator.layout import GROUP_BITS, MIN_ROOM, Recent
+from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, MAX_IDS, NEAR_MS, OFFSET_BYTES, OLDER, RECENT
+
+OLD_BLOCKS = -(-MAX_IDS // OLDER)
+"""Blocks of older message ids that a joined lead may need."""
 
 
 @compiled
-def event_of(at, group):
-    """Pack the time and the set of signals of a recent event."""
-    return (at << GROUP_BITS) | group
-
-
-@compiled
-def event_time(event):
-    """The time of a packed event, in ms after base."""
-    return event >> GROUP_BITS
-
-
-@compiled
-def event_group(event):
-    """The number of the set of signals of a packed event."""
-    return event & (MAX_GROUPS - 1)
-
-
-@compiled
-def has_room(lead, hit, width, used, used_old, places, blocks):
+def has_room(lead, hit, width, used, used_old, places, old_places):
     """Whether the columns have room for one more event."""
     if lead.size + hit.last - hit.first > width:
         return False
     wanted = 0
     if lead.recents < RECENT and (lead.room < 0 or lead.recents == MIN_ROOM << lead.room):
         wanted = MIN_ROOM << (lead.room + 1)
-    return used + wanted <= places and (lead.old_block >= 0 or used_old < blocks)
+    return used + wanted <= places and (lead.old_block >= 0 or used_old + OLDER <= old_places)
 
 
 @compiled
@@ -46,7 +31,7 @@ def knows(lead, digests, old, digest):
         if digests[lead.block + i] == digest and (i - lead.first) & (places - 1 if lead.first else -1) < lead.recents:
             return True
     for i in range(lead.olds):
-        if old[lead.old_block, i] == digest:
+        if old[lead.old_block + i] == digest:
             return True
     return False
 
@@ -75,7 +60,7 @@ def remember_in_place(lead, digests, events, old, digest, at, group):
     elif lead.recents == places:
         return np.int64(-1)
     place = lead.block + ((lead.first + lead.recents) & (places - 1))
-    digests[place], events[place] = digest, event_of(at, group)
+    digests[place], events[place] = digest, (at << GROUP_BITS) | group
     lead.recents += 1
     return place
 
@@ -124,8 +109,9 @@ def forget(c, r: Recent, row, everything):
         r.free[c[row].room] = c[row].block
     if everything:
         if c[row].old_block >= 0:
-            r.old[c[row].old_block, 0] = r.used[2] + 1
-            r.used[2] = c[row].old_block
+            for block in range(c[row].old_block, c[row].old_block + most_ids(c[row]), OLDER):
+                r.old[block] = r.used[2] + 1
+                r.used[2] = block
         c[row].room, c[row].recents, c[row].first = -1, 0, 0
         c[row].old_block, c[row].olds, c[row].old_first = -1, 0, 0
 
@@ -143,21 +129,28 @@ def _ensure_old_block(c, r: Recent, row):
     if c[row].old_block < 0:
         if r.used[2] >= 0:
             c[row].old_block = r.used[2]
-            r.used[2] = np.int64(r.old[r.used[2], 0]) - 1
+            r.used[2] = np.int64(r.old[r.used[2]]) - 1
         else:
             c[row].old_block = r.used[1]
-            r.used[1] += 1
+            r.used[1] += OLDER
 
 
 @compiled
 def _push(lead, old, digest):
-    """Add an older message id; the oldest one of OLDER makes room for it."""
-    if lead.olds < OLDER:
-        old[lead.old_block, lead.olds] = digest
+    """Add an older message id; if there are ``most_ids``, the oldest one makes room for it."""
+    most = most_ids(lead)
+    if lead.olds < most:
+        old[lead.old_block + lead.olds] = digest
         lead.olds += 1
     else:
-        old[lead.old_block, lead.old_first] = digest
-        lead.old_first = lead.old_first + 1 if lead.old_first + 1 < OLDER else 0
+        old[lead.old_block + lead.old_first] = digest
+        lead.old_first = lead.old_first + 1 if lead.old_first + 1 < most else 0
+
+
+@compiled
+def most_ids(lead):
+    """The most older message ids that a lead keeps."""
+    return OLDER if lead.olds <= OLDER else MAX_IDS
 
 
 @compiled
@@ -177,9 +170,15 @@ def unpack(c, r: Recent, rows, recent, events, groups, values, rings, ids):
                 since -= 2 * NEAR_MS
             remember(c, r, rows[i], digest, since, groups[event], values[event], offset)
             event += 1
-        for _ in range(ids[i]):
-            note_id(c, r, rows[i], np.uint64(_number(rings, older * ID_BYTES, ID_BYTES)))
+        if ids[i] > OLDER:
+            c[rows[i]].old_block = r.used[1]
+            r.used[1] += OLD_BLOCKS * OLDER
+        elif ids[i]:
+            _ensure_old_block(c, r, rows[i])
+        for j in range(ids[i]):
+            r.old[c[rows[i]].old_block + j] = np.uint64(_number(rings, older * ID_BYTES, ID_BYTES))
             older += 1
+        c[rows[i]].olds = ids[i]
 
 
 @compiled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp2, inf
+from math import exp2, inf, isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -28,10 +28,8 @@ class Reading(NamedTuple):
 
 
 @compiled
-def advance_unchanged(c, s, k, w, m, row, arrival, rescoring):
+def advance_unchanged(c, s, k, w, m, row, arrival):
     """``Leads.advance`` if no stage changes up to ``arrival``; False if one may."""
-    if rescoring and c[row].calm_until == -inf:
-        return False
     if arrival >= c[row].calm_until and not settle_unchanged(c, s, k, w, m, row, c[row].clock):
         return False
     for _ in range(m.steps):
@@ -84,7 +82,7 @@ def _flips(c, s, k, w, m, row, card, reading):
     """``crossing.flips`` for any stage of a card; also True if a balanced score may decide (left to ``Scorer``)."""
     exact, engagement, fit = reading.exact, reading.engagement, reading.fit
     near = c[row].size + 1 + FLOAT_ERROR * (reading.falling + reading.rising)
-    applies = _applies(k, row, card)
+    applies = not isnan(k.scores[row, card].fit)
     for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
         if not applies:
             if k.inside[row, stage]:
@@ -114,15 +112,9 @@ def _flips(c, s, k, w, m, row, card, reading):
 
 
 @compiled
-def _applies(k, row, card):
-    """``score.does_apply``."""
-    return k.scores[row, card].fit == k.scores[row, card].fit
-
-
-@compiled
 def read(c, s, k, w, m, row, card, now_ms):
     """``score.read``."""
-    if not _applies(k, row, card):
+    if isnan(k.scores[row, card].fit):
         return Reading(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, inf)
     now = now_ms - c[row].base
     sums = np.zeros(m.bounds.shape[1])
@@ -161,7 +153,7 @@ def bound_next_change(c, s, k, w, m, row, card, reading):
     """``crossing.bound_next_change``."""
     engagement, fit, rising = reading.engagement, reading.fit, reading.rising
     total, calm, slack = engagement + fit, inf, inf
-    if not _applies(k, row, card):
+    if isnan(k.scores[row, card].fit):
         return calm, inf, slack
     for stage in range(m.cards[card].first_stage, m.cards[card].last_stage):
         if k.inside[row, stage]:

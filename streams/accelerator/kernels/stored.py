@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 
 from streams.accelerator.jit import compiled
-from streams.accelerator.kernels.memory import event_group, event_time
-from streams.accelerator.layout import MIN_ROOM, Groups, Model, Recent, Slots, Windows
+from streams.accelerator.kernels.memory import most_ids
+from streams.accelerator.layout import GROUP_BITS, MAX_GROUPS, MIN_ROOM, Groups, Model, Recent, Slots, Windows
 from streams.accelerator.pointers import move, put, put_byte
-from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, OFFSET_BYTES, OLDER, RECENT
+from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES, OFFSET_BYTES, RECENT
 
 CR, LF, DOLLAR, ZERO = b"\r\n$0"
 MAX_LINE_BYTES: Final = 24
@@ -72,31 +72,31 @@ def encode(c, s: Slots, r: Recent, w: Windows, m: Model, g: Groups, version, row
             at = _integer(out, at, signals[names[row, j]].id)
         at = _array(out, at, count)
         for j in range(count):
-            at = _float(out, at, slots[row, j].amount)
+            at = _eight(out, at, 0xCB, np.float64(slots[row, j].amount).view(np.uint64))
         at = _array(out, at, count)
         for j in range(count):
             at = _integer(out, at, slots[row, j].ref)
         at = _array(out, at, count)
         for j in range(count):
             at = _integer(out, at, slots[row, j].count)
-        at = _binary(out, at, lead.olds * ID_BYTES)
+        at, most = _binary(out, at, lead.olds * ID_BYTES), most_ids(lead)
         for j in range(lead.olds):
             place = np.int64(lead.old_first) + j
-            if place >= OLDER:
-                place -= OLDER
-            put(out, at, old[lead.old_block, place] << np.uint64(64 - 8 * ID_BYTES))
+            if place >= most:
+                place -= most
+            put(out, at, old[lead.old_block + place] << np.uint64(64 - 8 * ID_BYTES))
             at += ID_BYTES
         at = _binary(out, at, lead.recents * ENTRY_BYTES)
         seen = 0
         for j in range(lead.recents):
             place = lead.block + ((lead.first + j) & places)
-            mark, group = 0, plain[event_group(events[place])]
+            mark, group = 0, plain[events[place] & (MAX_GROUPS - 1)]
             while mark < seen and marks[mark] != group:
                 mark += 1
             marks[mark] = group
             seen = max(seen, mark + 1)
             put(out, at, digests[place] << np.uint64(64 - 8 * ID_BYTES))
-            rest = (np.uint64(event_time(events[place])) << np.uint64(8)) | np.uint64(mark)
+            rest = (np.uint64(events[place] >> GROUP_BITS) << np.uint64(8)) | np.uint64(mark)
             put(out, at + ID_BYTES, np.uint64(r.offsets[place]) << np.uint64(64 - 8 * OFFSET_BYTES))
             put(out, at + ID_BYTES + OFFSET_BYTES, rest << np.uint64(64 - 8 * (AT_BYTES + 1)))
             at += ENTRY_BYTES
@@ -167,7 +167,7 @@ def _windows(out, at, s, w, signals, row, count, windows):
         for i in range(window.block, window.block + window.size):
             at = _integer(out, _array(out, at, 4), w.ats[i])
             at = _unsigned(out, _headed(out, at, 0xA0, 1, 1), w.values[i])
-        at = _integer(out, _float(out, at, window.closed), window.closed_ref)
+        at = _integer(out, _eight(out, at, 0xCB, np.float64(window.closed).view(np.uint64)), window.closed_ref)
     return at
 
 
@@ -180,9 +180,9 @@ def _details(out, at, lead, r, g, signals, places, details):
         if r.values[place] == np.uint64(0):
             continue
         at = _headed(out, at, 0xC4, 16, 1)
-        signal = signals[g.distinct[event_group(r.events[place])]].id
+        signal = signals[g.distinct[r.events[place] & (MAX_GROUPS - 1)]].id
         put(out, at, r.digests[place] << np.uint64(16))
-        put(out, at + 6, np.uint64(event_time(r.events[place])) << np.uint64(16))
+        put(out, at + 6, np.uint64(r.events[place] >> GROUP_BITS) << np.uint64(16))
         put(out, at + 12, np.uint64(signal) << np.uint64(32))
         at = _array(out, at + 16, 3)
         at = _unsigned(out, _headed(out, at, 0xA0, 1, 1), r.values[place])
@@ -198,28 +198,20 @@ def _text(out, at, text, ends, number):
 
 
 @compiled
-def _line_size(number):
-    """Bytes that ``_line`` writes."""
-    size = 6
-    while number >= 10:
-        number //= 10
-        size += 1
-    return size
-
-
-@compiled
 def _line(out, at, number):
     """Write the end of the previous line and the Redis line for a text of ``number`` bytes, and nothing beyond it."""
-    end = at + _line_size(number)
+    digits, bound = 1, 10
+    while number >= bound:
+        digits, bound = digits + 1, bound * 10
     put_byte(out, at, CR)
     put_byte(out, at + 1, LF)
     put_byte(out, at + 2, DOLLAR)
-    for digit in range(end - 3, at + 2, -1):
+    for digit in range(at + 2 + digits, at + 2, -1):
         put_byte(out, digit, ZERO + number % 10)
         number //= 10
-    put_byte(out, end - 2, CR)
-    put_byte(out, end - 1, LF)
-    return end
+    put_byte(out, at + 3 + digits, CR)
+    put_byte(out, at + 4 + digits, LF)
+    return at + 5 + digits
 
 
 @compiled
@@ -250,14 +242,8 @@ def _unsigned(out, at, value):
 
 
 @compiled
-def _float(out, at, value):
-    """Write a MessagePack float."""
-    return _eight(out, at, 0xCB, np.float64(value).view(np.uint64))
-
-
-@compiled
 def _eight(out, at, head, value):
-    """Write a byte, then eight bytes, big-endian."""
+    """Write a byte (0xCB begins a float), then eight bytes, big-endian."""
     put_byte(out, at, head)
     put(out, at + 1, value)
     return at + 9
