@@ -13,6 +13,7 @@ PHONE, DESK = (320, 640), (1280, 900)
 PAGES = (
     "/",
     "/?q=nobody-is-like-this",
+    "/?sort=name&columns=owner",
     "/leads/watched",
     "/leads/watched?at=%2B7d",
     "/leads/nobody",
