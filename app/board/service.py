@@ -25,7 +25,7 @@ from app.board.publishing import NOTHING, Publishing, PublishingConfig
 from app.board.ranking import Ranking
 from app.board.scorecards import describe_line, describe_scorecard
 from app.board.search import Search
-from app.board.timeline import FAILURES, build_timeline
+from app.board.timeline import build_activity
 from app.board.topic_tails import TopicTails
 from app.board.trials import Trials
 from app.board.usage import Usage
@@ -146,11 +146,8 @@ class BoardService:
     async def get_timeline(self, lead_id: str, role: str) -> dict[str, Any]:
         """The recent activity of a lead: its ``events``, and a sentence if some could not be read from the log."""
         found_id, lead = await self._require(lead_id, role)
-        found = await self._events.read_events(found_id, lead)
-        rows = build_timeline(lead, self.rules, found)
-        for row in rows:
-            row["what"] = self.mask.mask_value(row["what"], role)
-        return {"events": rows, "log_failure": FAILURES.get(found.failure)}
+        activity = build_activity(lead, self.rules, await self._events.read_events(found_id, lead))
+        return cast(dict[str, Any], self.mask.mask_value(activity, role))
 
     async def get_fit(self, lead_id: str, scorecard: str | None, role: str) -> list[dict[str, Any]]:
         """The fit lines of a scorecard, and whether each matches a lead."""
@@ -187,11 +184,7 @@ class BoardService:
         if lead_id is not None:
             found_id, lead = await self._require(lead_id, role)
             wanted = {found_id, *lead.aliases}
-        rows = []
-        for found in self.tails.alerts.list_before(cast(Any, place), wanted):
-            rows.append(found)
-            if len(rows) > limit:
-                break
+        rows = list(islice(self.tails.alerts.list_before(cast(Any, place), wanted), limit + 1))
         more = len(rows) > limit
         rows = rows[:limit]
         gone = await self._erased({row[1] for row in rows})

@@ -28,6 +28,11 @@ MISSING: Final = {
 """Why an event has no title, in words."""
 
 
+def build_activity(lead: Lead, rules: Rules, found: Found) -> dict[str, Any]:
+    """The ``events`` of a lead, and a sentence if some could not be read from the log."""
+    return {"events": build_timeline(lead, rules, found), "log_failure": FAILURES.get(found.failure)}
+
+
 def build_timeline(lead: Lead, rules: Rules, found: Found | None = None) -> list[dict[str, Any]]:
     """The latest events that matched a signal, newest first; ``found`` are those that were read from the log."""
     ends = {(at, digest): end for digest, at, _, end in lead.remembered()}

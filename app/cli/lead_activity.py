@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.board.formatting import signed, titled
-from app.board.timeline import FAILURES, MISSING, build_timeline, describe_event
+from app.board.timeline import MISSING, build_activity, describe_event
 from app.cli.common import LeadId, console, run
 from app.cli.found_lead import find_lead
 from app.cli.output import to_the_second
@@ -42,7 +42,7 @@ async def _activity(settings: Settings, lead_id: str) -> Activity:
         found = await log.read_events(found_id, state)
     finally:
         await log.close()
-    return {"events": build_timeline(state, rules, found), "log_failure": FAILURES.get(found.failure)}
+    return build_activity(state, rules, found)
 
 
 def render_activity(found: Activity) -> Table:
