@@ -29,6 +29,9 @@ class Row(TypedDict):
     fit: float
     engagement: float
     last_seen_at: str
+    sales: str
+    """The state of the lead."""
+    owner: str | None
     parts: list[Part]
     columns: NotRequired[dict[str, str | None]]
 
@@ -93,6 +96,8 @@ class Lead(TypedDict):
     last_seen_at: str
     aliases: list[str]
     traits: dict[str, Any]
+    sales: dict[str, Any]
+    """State, owner and history."""
     scorecards: dict[str, Score]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from app.sales import sales_view
 from streams.scoring.crossing import next_change
 from streams.scoring.explanation import explain
 from streams.scoring.fit import UNIT
@@ -11,7 +12,8 @@ from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import place_of, published, read
 from streams.scoring.scorecard import Category, Signal, Stage
 from streams.scoring.stages import DECAY, advance, current_stage, settle
-from streams.shard.alert import rfc3339, show_obstacles
+from streams.scoring.verdicts import sales_of
+from streams.shard.alert import owner_of, rfc3339, show_obstacles
 
 View = dict[str, Any]
 NOT_APPLICABLE: Final = "the scorecard does not apply"
@@ -27,6 +29,7 @@ def lead_view(lead_id: str, lead: Lead, rules: Rules, at_ms: int) -> View:
         "last_seen_at": rfc3339(lead.last_seen),
         "aliases": list(lead.aliases),
         "traits": lead.trait_values(),
+        "sales": sales_view(lead_id, lead),
         "scorecards": {card.name: _card_view(card, lead, rules, at_ms) for card in rules.cards},
     }
 
@@ -53,10 +56,34 @@ def describe_obstacle(obstacle: View) -> str:
         return NOT_APPLICABLE
     if "needs_signal" in obstacle:
         return f"needs {obstacle.get('label') or obstacle['needs_signal']}"
+    if "recycled" in obstacle:
+        return _describe_rejection(obstacle)
     if "blocked_by" in obstacle:
         end = f" until {obstacle['until'][:10]}" if "until" in obstacle else ""
         return f"blocked by {obstacle.get('label') or obstacle['blocked_by']} since {obstacle['since'][:10]}{end}"
     return f"{obstacle['needs']} {round_down(obstacle['has'], 1):.1f} of {obstacle['at_least']:g}"
+
+
+def _describe_rejection(obstacle: View) -> str:
+    reason = f" ({obstacle['reason']})" if "reason" in obstacle else ""
+    text = f"{obstacle['blocked_by']} since {obstacle['since'][:10]}{reason}"
+    if "until" not in obstacle:
+        return f"{text}; not recycled yet"
+    end = obstacle["until"][:10]
+    return f"{text}; {'recycled, held out until' if obstacle['recycled'] else 'may be recycled from'} {end}"
+
+
+def describe_sales(sales: View) -> str:
+    """State, time, author, reason, amount and owner, in words."""
+    parts = [
+        sales["state"],
+        f"since {sales['since'][:10]}" if "since" in sales else "",
+        f"by {sales['by']}" if "by" in sales else "",
+        f"({sales['reason']})" if "reason" in sales else "",
+        f"({sales['amount']:g})" if "amount" in sales else "",
+        f"owner {sales['owner']}" if sales["owner"] else "",
+    ]
+    return " ".join(filter(None, parts))
 
 
 def round_down(points: float, digits: int) -> float:
@@ -84,6 +111,8 @@ def row_view(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int)
         "fit": why.fit,
         "engagement": why.engagement,
         "last_seen_at": rfc3339(lead.last_seen),
+        "sales": sales_of(lead.verdicts).state,
+        "owner": owner_of(lead) or None,
         "parts": [part.row() for part in why.parts],
     }
 

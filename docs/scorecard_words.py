@@ -69,6 +69,7 @@ _SECTIONS: Final = {
     "a line of fit": "traits-and-fit",
     "a stage": "stages-and-alerts",
     "the needs of a stage": "stages-and-alerts",
+    "the terms of sales": "scorecards",
     PATH.about: "values",
 }
 """What a key may have -> the section of the page about it."""

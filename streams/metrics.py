@@ -11,6 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
+CONTACT_S = (60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0, 2_592_000.0)
+"""From a minute to 30 days."""
+
 
 class Metrics:
     """The metrics of one worker, in their own registry."""
@@ -40,6 +43,7 @@ class Metrics:
             ["scorecard", "stage", "kind", "silenced"],
             registry=r,
         )
+        self._register_sales(r)
         self.alerts = Counter("leadglow_alerts_sent", "Alerts acknowledged on the handoff topic", registry=r)
         self.scores = Counter("leadglow_scores_published", "Records acknowledged on lead-scores", registry=r)
         self.commits = Counter(
@@ -112,6 +116,28 @@ class Metrics:
         )
         self.telemetry_errors = Counter(
             "leadglow_telemetry_errors", "Failed commits of offsets to Kafka (telemetry only)", registry=r
+        )
+
+    def _register_sales(self, r: CollectorRegistry) -> None:
+        self.verdicts = Counter(
+            "leadglow_sales_verdicts",
+            "Verdicts of sales: contacted, accepted, rejected, recycled, opportunity, won, lost, owner, note",
+            ["kind"],
+            registry=r,
+        )
+        self.decisions = Counter(
+            "leadglow_sales_decisions",
+            "Leads that sales accepted or rejected after an alert, by the stage of the last one; a reason that the "
+            "scorecard does not list counts as other",
+            ["scorecard", "stage", "verdict", "reason"],
+            registry=r,
+        )
+        self.contact_seconds = Histogram(
+            "leadglow_sales_contact_seconds",
+            "Time from the last alert about a lead to the first contact after it",
+            ["scorecard"],
+            buckets=CONTACT_S,
+            registry=r,
         )
 
     def show_scorecards(self, version: str, shadows: Mapping[str, bool]) -> None:

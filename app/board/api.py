@@ -27,6 +27,7 @@ from app.board.routing import API_PATHS, CURRENT_VIEWER, Handler, Route, method_
 from app.board.service import BoardService
 from app.board.sse import EventStreams
 from app.board.trials import MAX_TEXT_BYTES, TOO_LARGE
+from app.board.verdict_forms import VerdictForms
 from app.http.refusals import Refusal
 from streams.schemas import RECORDS
 from streams.schemas.fields import SCHEMA_TYPE
@@ -52,6 +53,7 @@ class Api:
             "lead": ("api_lead", self._lead),
             "curve": ("api_curve", self._curve),
             "timeline": ("api_timeline", self._timeline),
+            **VerdictForms(self._service).handlers(),
             "leadAlerts": ("api_alerts", self._alerts),
             "alerts": ("api_alerts", self._alerts),
             "channels": ("api_channels", self._channels),

@@ -29,6 +29,7 @@ from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
 from app.board.topic_tails import Admin, Consumer, TopicTails
+from app.board.verdict_writer import VerdictWriter, sales_topic
 from app.event_log import EventLog
 from app.http.serving import url_of
 from streams import probes
@@ -56,7 +57,7 @@ class BoardConfig:
     admin: Callable[[], Admin]
     """Makes a client that counts the workers."""
     producer: Callable[[], Any]
-    """Makes a producer that publishes scorecards."""
+    """Makes a producer, which publishes scorecards and sends verdicts."""
     topics: Topics
     group: str
     partitions: int
@@ -98,13 +99,14 @@ class Board:
         )
         self._tails.on_change = self._search.indexer.note_change
         self._search.indexer.on_indexed = lambda lead_id: self._tails.broadcast.publish(LeadIndexed(lead_id))
+        self._verdicts = VerdictWriter(config.producer, sales_topic(config.topics.sources))
         service = BoardService(
             self._bounded,
             self._tails,
             self._make_cipher(),
             self._scorecards,
             self._list_costs,
-            PublishingConfig(self._open_topic, self._open_writer, config.most_alerts),
+            PublishingConfig(self._open_topic, self._open_writer, config.most_alerts, self._verdicts.send),
             self._search,
             config.events,
         )
@@ -192,6 +194,7 @@ class Board:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._config.events.close()
+        await self._verdicts.stop()
         await self._store.close()
         self._search.close()
         if self._probes is not None:

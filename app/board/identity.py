@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from app.board.access_file import EVERYBODY, AccessFile, Proxy
-from app.board.masking import EDITOR, ROLES, sees_everything
+from app.board.masking import EDITOR, ROLES, SALES, sees_everything
 
 COOKIE: Final = "leadglow_board"
 
@@ -33,6 +33,11 @@ class Viewer:
     def is_editor(self) -> bool:
         """Whether the viewer may publish scorecards."""
         return self.role == EDITOR
+
+    @property
+    def may_sell(self) -> bool:
+        """Whether the viewer may give verdicts about leads."""
+        return self.role in {SALES, EDITOR}
 
 
 LOCAL_VIEWER: Final = Viewer("", EDITOR)

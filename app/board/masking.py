@@ -11,9 +11,11 @@ from app.board.id_cipher import IdCipher
 
 VIEWER: Final = "viewer"
 FULL: Final = "viewer+pii"
+SALES: Final = "sales"
+"""Sees everything, and may give verdicts about leads."""
 EDITOR: Final = "editor"
-"""Sees everything, and may publish scorecards."""
-ROLES: Final = (VIEWER, FULL, EDITOR)
+"""Sees everything, and may also publish scorecards."""
+ROLES: Final = (VIEWER, FULL, SALES, EDITOR)
 """From the lowest to the highest."""
 HIDDEN: Final = "•••"
 _PREFIX: Final = "hidden."
@@ -31,7 +33,7 @@ _LISTS_OF_IDS: Final = frozenset({"aliases", "anonymous_ids", "lead_ids"})
 
 def sees_everything(role: str) -> bool:
     """Whether a role may see traits and addresses."""
-    return role in {FULL, EDITOR}
+    return role in {FULL, SALES, EDITOR}
 
 
 def is_address(text: str) -> bool:

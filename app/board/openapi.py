@@ -13,6 +13,7 @@ from app.board.schemas import SCHEMAS, Schema, ref
 from app.board.trial_schemas import TRIAL_SCHEMAS
 from app.board.trials import MAX_TEXT_BYTES
 from app.board.usage_schemas import USAGE_SCHEMAS
+from app.board.verdict_schemas import VERDICT_SCHEMAS
 from app.board.versions import LISTED, MAX_LISTED
 from streams.schemas import RECORDS
 from streams.schemas.fields import SCHEMA_TYPE
@@ -34,7 +35,7 @@ def openapi_document() -> dict[str, Any]:
             API_PATHS[each["operationId"]]: {method_of(each["operationId"]).lower(): each} for each in _operations()
         },
         "components": {
-            "schemas": SCHEMAS | TRIAL_SCHEMAS | PUBLISHING_SCHEMAS | USAGE_SCHEMAS,
+            "schemas": SCHEMAS | TRIAL_SCHEMAS | PUBLISHING_SCHEMAS | USAGE_SCHEMAS | VERDICT_SCHEMAS,
             "responses": {name: _error(about) for name, about in _ERRORS.items()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `leadglow tokens new`."}
@@ -77,6 +78,8 @@ def _operations() -> list[Schema]:
         _json("lead", "One lead, now or in the future", "Lead", _ID, _AT),
         _json("curve", "History and forecast of its score", "Curve", _ID, scorecard),
         _json("timeline", "Its recent activity", "Timeline", _ID),
+        _verdict("giveVerdict", "Give a verdict of sales, with the role `sales` or `editor`", "Verdict"),
+        _verdict("undoVerdict", "Take a verdict back, with the role `sales` or `editor`", "VerdictUndo"),
         _json("leadAlerts", "Its latest alerts", "Alerts", _ID, cursor, limit),
         _json("alerts", "The latest alerts", "Alerts", cursor, limit),
         _json("channels", "Qualified leads by channel", "Channels", scorecard, _TOUCH, _DAYS),
@@ -180,6 +183,11 @@ def _publication(name: str, about: str, body: str) -> Schema:
     )
     operation = _operation(name, about, {"application/json": {"schema": ref("Published")}}, ())
     operation["responses"] |= {status: _error(text) for status, text in _NOT_PUBLISHED.items()}
+    return operation | {"requestBody": {"required": True, "content": {"application/json": {"schema": ref(body)}}}}
+
+
+def _verdict(name: str, about: str, body: str) -> Schema:
+    operation = _operation(name, about, {"application/json": {"schema": ref("VerdictGiven")}}, (_ID,))
     return operation | {"requestBody": {"required": True, "content": {"application/json": {"schema": ref(body)}}}}
 
 

@@ -18,6 +18,7 @@ from app.board.routing import CURRENT_VIEWER, Route
 from app.board.timeline import MAX_EVENTS
 from app.board.trial_pages import TrialPages
 from app.board.usage_views import usage_parts
+from app.board.verdict_forms import VerdictForms
 from app.board.version_pages import VersionPages
 from app.http.refusals import Refusal
 from streams.clock import now_ms
@@ -56,6 +57,7 @@ class Pages:
             ("GET", "/scorecards/{name:[^/]+}", "page_scorecard", self.show_scorecard),
             *self._trial.routes(),
             *self._versions.routes(),
+            *VerdictForms(self._service).routes(),
             ("GET", "/flow", "page_flow", self.show_flow),
             ("GET", "/freshness", "page_freshness", self.show_freshness),
             ("GET", "/static/{hash}/{name:.+}", "static", self._assets.serve_file),
@@ -149,6 +151,8 @@ class Pages:
             fit=fit,
             alerts=[view_models.alert_row(alert) for alert in alerts["alerts"]],
             kept=MAX_ALERTS,
+            reasons=service.verdicts.list_reasons(),
+            pending=request.query.get("sent") == "pending",
         )
 
     async def show_alerts(self, request: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -56,12 +56,14 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class PublishingConfig:
-    """What publishing needs of its surroundings."""
+    """What publishing and verdicts need of their surroundings."""
 
     open_topic: Callable[[], AbstractAsyncContextManager[ScorecardsTopic]]
     open_writer: Callable[[ScorecardsTopic], AbstractAsyncContextManager[ScorecardsWriter]]
     most_alerts: int
     """A change that sends more must be confirmed."""
+    send_event: Callable[[str, bytes, int], Awaitable[None]]
+    """Sends the event of a lead with a verdict of sales, with its time; returns when Kafka has it."""
 
 
 class Publishing:

@@ -20,6 +20,8 @@ API_PATHS: Final = {
     "lead": f"{BASE}/leads/{{id}}",
     "curve": f"{BASE}/leads/{{id}}/curve",
     "timeline": f"{BASE}/leads/{{id}}/timeline",
+    "giveVerdict": f"{BASE}/leads/{{id}}/verdicts",
+    "undoVerdict": f"{BASE}/leads/{{id}}/verdicts/undo",
     "leadAlerts": f"{BASE}/leads/{{id}}/alerts",
     "alerts": f"{BASE}/alerts",
     "channels": f"{BASE}/channels",
@@ -39,7 +41,7 @@ API_PATHS: Final = {
     "openapi": f"{BASE}/openapi.json",
 }
 """Operation of the OpenAPI document -> path."""
-_POSTED: Final = frozenset({"tryScorecards", "publishScorecards", "rollbackScorecards"})
+_POSTED: Final = frozenset({"tryScorecards", "publishScorecards", "rollbackScorecards", "giveVerdict", "undoVerdict"})
 
 CURRENT_VIEWER = web.RequestKey("current_viewer", Viewer)
 """Who sent the request; missing for a page that shows no lead to a visitor who is not signed in."""

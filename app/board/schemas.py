@@ -66,7 +66,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         {
             "lead_id": TEXT, "scorecard": TEXT, "applies": TRUTH, "score": WHOLE, "exact": NUMBER, "grade": TEXT,
             "stage": maybe(TEXT), "fit": NUMBER, "engagement": NUMBER, "last_seen_at": TIME,
-            "parts": listed(ref("Part")),
+            "sales": TEXT, "owner": maybe(TEXT), "parts": listed(ref("Part")),
         },
         {"columns": {"type": "object", "additionalProperties": maybe(TEXT)}},
         about="A lead in one line of the ranking, as `leadglow leads top --json` prints it; `columns` if they were "
@@ -85,7 +85,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Obstacle": whole(
         {},
         {"needs": {"enum": ["score", "fit", "engagement"]}, "at_least": NUMBER, "has": NUMBER, "needs_signal": TEXT,
-         "blocked_by": TEXT, "label": TEXT, "since": TIME, "until": TIME, "applies": {"const": False}},
+         "blocked_by": TEXT, "label": TEXT, "since": TIME, "until": TIME, "reason": TEXT, "recycled": TRUTH,
+         "applies": {"const": False}},
         "What keeps a lead out of a stage: too few points, a signal that blocks it, or a scorecard that does not "
         "apply to it.",
     ),
@@ -104,7 +105,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Lead": whole(
         {
             "lead_id": TEXT, "as_of": TIME, "first_seen_at": TIME, "last_seen_at": TIME, "aliases": listed(TEXT),
-            "traits": ANY, "scorecards": {"type": "object", "additionalProperties": ref("Score")},
+            "traits": ANY, "sales": ref("Sales"),
+            "scorecards": {"type": "object", "additionalProperties": ref("Score")},
         },
         about="A lead, as `leadglow lead show ID --json` prints it.",
     ),

@@ -29,6 +29,7 @@ from app.board.timeline import build_activity
 from app.board.topic_tails import TopicTails
 from app.board.trials import Trials
 from app.board.usage import Usage
+from app.board.verdicts import SalesVerdicts
 from app.board.versions import Versions
 from app.event_log import EventLog
 from app.freshness import Freshness
@@ -66,6 +67,7 @@ class BoardService:
         self.tails = tails
         versions = Versions(published, tails.version_alerts)
         self.publishing = Publishing(self.trials, published, versions, publishing)
+        self.verdicts = SalesVerdicts(publishing.send_event, self._require, lambda: self.rules)
         self._store = store
         self._events = events
         self._cipher = cipher

@@ -21,9 +21,9 @@ def register(root: typer.Typer) -> None:
 def board() -> None:
     """Show leads in a browser and through an API until stopped.
 
-    Writes only where somebody with the role editor publishes scorecards. Without an access file
-    (LEADGLOW_BOARD_ACCESS) it must listen on a loopback address. While Redis cannot be reached, requests for leads
-    and /ready get 503. Stop it with Ctrl-C or SIGTERM.
+    Writes only where somebody with the role editor publishes scorecards, or with the role sales gives a verdict.
+    Without an access file (LEADGLOW_BOARD_ACCESS) it must listen on a loopback address. While Redis cannot be reached,
+    requests for leads and /ready get 503. Stop it with Ctrl-C or SIGTERM.
     """
     settings = load_settings()
     _check_settings(settings)

@@ -13,7 +13,7 @@ from app.cli.found_lead import find_lead
 from app.cli.lead_activity import activity
 from app.cli.output import to_the_second
 from app.cli.published import load_rules
-from app.lead_views import View, describe_obstacle, lead_view, round_down
+from app.lead_views import View, describe_obstacle, describe_sales, lead_view, round_down
 from app.settings import Settings
 from app.settings_source import load_settings
 
@@ -60,6 +60,8 @@ def render_lead(view: View) -> Group:
         head.add_row("also", escape(", ".join(view["aliases"])))
     head.add_row("as of", to_the_second(view["as_of"]))
     head.add_row("seen", f"{to_the_second(view['first_seen_at'])} to {to_the_second(view['last_seen_at'])}")
+    if view["sales"]["history"]:
+        head.add_row("sales", escape(describe_sales(view["sales"])))
     for name, value in view["traits"].items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         head.add_row(escape(name), escape(text))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.board.access_file import ACCESS_FORMAT, AccessFile
-from app.board.masking import EDITOR, FULL, VIEWER
+from app.board.masking import EDITOR, FULL, SALES, VIEWER
 from app.cli.file_commands import EntryFile, check_file
 
 tokens = typer.Typer(no_args_is_help=True, help="Tokens for the board.")
@@ -26,7 +26,10 @@ _ACCESS_FILE: EntryFile[AccessFile] = EntryFile(
 )
 
 
-_ROLES = f"Role: {VIEWER}, {FULL} (also sees traits and addresses) or {EDITOR} (also publishes scorecards)."
+_ROLES = (
+    f"Role: {VIEWER}, {FULL} (also sees traits and addresses), {SALES} (also gives verdicts about leads) or {EDITOR} "
+    "(also publishes scorecards)."
+)
 
 
 def register(root: typer.Typer) -> None:

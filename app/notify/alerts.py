@@ -56,8 +56,8 @@ def read_alert(raw: bytes | None) -> Alert | None:
 
 
 def _owner(data: dict[str, Any], traits: dict[str, Any]) -> str:
-    """The owner whom sales named; else the trait ``owner``."""
-    named = data.get("owner") or data.get("lead", {}).get("owner") or traits.get("owner")
+    """The owner whom sales assigned; else the trait ``owner``, also in alerts of older programs."""
+    named = data.get("lead", {}).get("owner") or traits.get("owner")
     return named if isinstance(named, str) else ""
 
 

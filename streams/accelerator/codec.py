@@ -21,6 +21,7 @@ from streams.events.rejects import Refused, Reject
 from streams.events.times import FIRST_MS, LAST_MS
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.rules import MEMORY, SIMPLE, Values
+from streams.scoring.verdicts import VERDICT_EVENTS
 
 NOT_PLAIN: Final = -2
 """Kind of an event that is not plain."""
@@ -105,7 +106,10 @@ class AcceleratedCodec(Codec):
         for hashed, i in zip(hashes.tolist(), plain[firsts].tolist(), strict=True):
             if hashed not in known:
                 item = self.decode_event(rows.records[i], "anyone")
-                known[hashed] = self._number(item.name, item.values) if isinstance(item, LeadEvent) else NOT_PLAIN
+                if isinstance(item, LeadEvent) and item.name not in VERDICT_EVENTS:
+                    known[hashed] = self._number(item.name, item.values)
+                else:
+                    known[hashed] = NOT_PLAIN
         rows.kinds[plain] = np.array([known[hashed] for hashed in hashes.tolist()], np.int64)[places_of]
 
     def _number(self, name: str, values: Values) -> int:
@@ -132,7 +136,7 @@ class AcceleratedCodec(Codec):
                 continue
             one = rows.found[i]
             one["lead_at"], one["lead_size"] = place(item.lead_id)
-            if isinstance(item, LeadEvent) and all(type(value) in SIMPLE for value in item.values):
+            if isinstance(item, LeadEvent) and item.verdict is None and _is_simple(item.values):
                 one["id_at"], one["id_size"] = place(item.message_id)
                 one["digest"] = xxh3_64_intdigest(item.message_id.encode()) >> 16
                 one["at"], one["sent"], one["known"] = item.at, NEVER, item.known
@@ -190,6 +194,10 @@ def _offsets(records: Sequence[Any]) -> Column:
 
 _TRAITS: Final = ("traits",), ("context", "traits")
 NO_EXTRAS: Final = Extras()
+
+
+def _is_simple(values: Values) -> bool:
+    return all(type(value) in SIMPLE for value in values)
 
 
 def _scanned(path: tuple[str, ...]) -> tuple[str, ...]:

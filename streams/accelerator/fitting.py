@@ -22,6 +22,8 @@ def fits(lead: Lead, rules: Rules) -> bool:
         if len(ledger.entries) > MAX_ENTRIES or any(entry[1] or entry[2] != 1 for entry in ledger.entries):
             return False
         rule = rules.by_id.get(signal)
+        if rule is not None and rule.owner is not None:
+            return False  # a block that ends may hold
         most = MAX_ENTRIES if rule is not None and rule.window_ms else DISTINCT_VALUES
         if len(ledger.entries) >= most and not (ledger.entries[-1][3] or keeps_latest(rule)):
             return False  # the ledger of a limited signal is full, so the kernel could not count any more

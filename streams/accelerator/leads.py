@@ -14,7 +14,7 @@ from streams.accelerator.fitting import fits
 from streams.accelerator.id_index import NOWHERE
 from streams.accelerator.layout import KIND, Column
 from streams.accelerator.loading import put_leads
-from streams.accelerator.rules import is_beyond_kernels
+from streams.accelerator.rules import is_beyond_kernels, latest_of
 from streams.accelerator.table import Table
 from streams.scoring.lead import Lead, State
 from streams.scoring.rules import Rules
@@ -35,12 +35,11 @@ class AcceleratedLeads(Scorer):
 
     def change_rules(self, change: RulesChange) -> None:
         """Use other rules from now on. Every lead is settled by the change before anything else happens to it."""
-        if is_beyond_kernels(change.new):
-            for lead_id in self._move_to_objects(list(self._table.rows)):
-                self._table.remove(self._table.rows[lead_id])
-        super().change_rules(change)
-        self._table.use_rules(change.new)
-        self._forget_matches()
+        other = is_beyond_kernels(change.new) or bool(latest_of(change.new) - latest_of(self.rules))
+        with self._leads_as_objects(list(self._table.rows) if other else ()):
+            super().change_rules(change)
+            self._table.use_rules(change.new)
+            self._forget_matches()
 
     def _forget_matches(self) -> None:
         self._kinds: list[tuple[str, tuple[Any, ...]]] = []

@@ -22,7 +22,7 @@ from streams.accelerator.layout import (
     Model,
 )
 from streams.scoring.lead import value_hash
-from streams.scoring.rules import Hit, Match, Rules, SignalRule, StageRule
+from streams.scoring.rules import BlockRule, Hit, Match, Rules, SignalRule, StageRule
 
 MAX_STEPS: Final = 256
 """Instants between two events of a lead that the kernels look at; ``Scorer`` handles more."""
@@ -77,13 +77,14 @@ class PlainMatches:
         self._gains = {rule.id: (gain(rules, rule.id), beyond_gain(rules, rule)) for rule in rules.by_id.values()}
         self._signals = signals
         self._usable = not is_beyond_kernels(rules)
+        self._latest = latest_of(rules)
         self._numbers: dict[tuple[int, ...], int] = {}
         self.matches: list[Match] = []
         self.columns = self._columns()
 
     def number(self, match: Match) -> int:
         """The number of a match; ``kernel.NOT_PLAIN`` if the kernel cannot apply it."""
-        if not self._usable or len(self._gains) > MAX_SIGNALS:
+        if not self._usable or len(self._gains) > MAX_SIGNALS or not self._latest.isdisjoint(match.signals):
             return kernel.NOT_PLAIN
         values, amounts = _valued(match), _scaled(match)
         if len(values) + len({hit.amount for hit in amounts}) > 1 or any(hit.counter for hit in amounts):
@@ -120,10 +121,23 @@ def is_beyond_kernels(rules: Rules) -> bool:
     """Whether scores change over time in a way that the kernels do not know: not just by decay and windows."""
     stages = [stage for card in rules.cards for stage in card.stages]
     return (
-        any(rule.owner or rule.switches for rule in rules.by_id.values())
+        any(rule.switches or (rule.owner and not _is_latest(rule)) for rule in rules.by_id.values())
         or any(card.absent for card in rules.cards)
-        or any(stage.needs_signals or any(block.signal.window_ms for block in stage.blocks) for stage in stages)
+        or any(stage.needs_signals or any(block.signal.window_ms for block in _plain(stage)) for stage in stages)
     )
+
+
+def latest_of(rules: Rules) -> frozenset[int]:
+    """The signals that keep the latest events for blocks that end. Leads that have any are left to ``Scorer``."""
+    return frozenset(rule.id for rule in rules.by_id.values() if _is_latest(rule))
+
+
+def _is_latest(rule: SignalRule) -> bool:
+    return rule.owner is not None and rule.owner.latest is rule
+
+
+def _plain(stage: StageRule) -> list[BlockRule]:
+    return [block for block in stage.blocks if block.plain]
 
 
 def keeps_latest(rule: SignalRule | None) -> bool:
@@ -198,7 +212,7 @@ def model_of(rules: Rules, signals: Signals) -> Model:
         stages += card.stages
     blocked = np.zeros((len(stages), count), np.uint8)
     for i, stage in enumerate(stages):
-        blocked[i, [signals.number(block.signal.id) for block in stage.blocks]] = 1
+        blocked[i, [signals.number(block.signal.id) for block in _plain(stage)]] = 1
     limits = [tuple(getattr(stage, name) for name in STAGE.names or ()) for stage in stages]
     steps = MAX_STEPS if known["window"].any() else 0
     return Model(weights, known, bounds, rows, np.array(limits, STAGE), blocked, steps)

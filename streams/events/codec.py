@@ -14,8 +14,10 @@ from streams.events.identities import names_user, owner_of
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Record
 from streams.events.rejects import Refused, Reject
 from streams.events.times import FIRST_MS, LAST_MS, event_time, has_unreadable_time
+from streams.events.verdict_calls import verdict_of
 from streams.scoring.event import Control, LeadEvent, Retract
 from streams.scoring.interface import Batch, PlainBatch
+from streams.scoring.verdicts import VERDICT_EVENTS
 
 Owner = str | Control | Reject | None
 """For an event, its lead id if intake has determined it, else an empty string.
@@ -104,7 +106,8 @@ class Codec:
         self._unreadable_times += at == arrival and has_unreadable_time(sent)
         traits, touch, public = extras_of(sent)
         known = names_user(sent, lead_id)
-        return LeadEvent(lead_id, name, values, message_id, at, arrival, traits, touch, raw, public, known)
+        verdict = verdict_of(name, sent) if name in VERDICT_EVENTS else None
+        return LeadEvent(lead_id, name, values, message_id, at, arrival, traits, touch, raw, public, known, verdict)
 
 
 def extras_of(sent: Mapping[str, Any]) -> Extras:

@@ -6,6 +6,7 @@ from typing import Final
 
 from streams.schemas.fields import Field as Leaf
 from streams.schemas.fields import RecordSchema, Schema, group, points, rows, rows_by, text, time, whole
+from streams.scoring.verdicts import STATES
 
 HANDOFF: Final = "urn:leadglow:schema:handoff:1"
 """The value of ``dataschema``."""
@@ -29,6 +30,19 @@ _LEAD: Final = group(
          "Personal data.", {"title": "CTO", "employees": 450, "email": "ana@acme.example"}),
     text("email", "The trait `email`, as it was sent. Personal data.", "ana@acme.example",
          absent="if the lead has no such trait, or it has no `@`"),
+    text("owner", "The owner whom sales assigned (`Owner Assigned`), else the trait `owner`.", "ben@acme.example",
+         absent="if the lead has none"),
+)  # fmt: skip
+
+_SALES: Final = group(
+    "sales",
+    "What sales made of the lead.",
+    text("state", "The state of the lead.", "contacted", choices=STATES),
+    time("since", "The time of the verdict that led to it.", "2026-11-20T15:30:00.000Z", absent="if it is `new`"),
+    text("by", "Who gave that verdict.", "ben@acme.example", absent="if that is not known"),
+    text("reason", "Why the lead was rejected or lost.", "no budget", absent="if no reason was given"),
+    Leaf("amount", {"type": "number"}, "The amount of the opportunity.", 12000.0, absent="if it has none"),
+    absent="in alerts of older programs",
 )  # fmt: skip
 
 _SCORE: Final = group(
@@ -106,6 +120,9 @@ _NOT_ENTERED: Final = rows_by(
     text("label", "The label of the needed or blocking signal.", "Unsubscribed", absent="if it has none"),
     time("since", "When the blocking signal happened last (event time).", _AT, absent="except in a row about a block"),
     time("until", "When time alone ends the block.", "2026-12-24T09:05:00.000Z", absent="if it does not"),
+    text("reason", "Why sales rejected the lead.", "no budget", absent="except in a row about a rejection by sales"),
+    Leaf("recycled", {"type": "boolean"}, "Whether sales released the lead; `until` then, time alone holds it out.",
+         False, absent="except in a row about a rejection by sales"),
     Leaf("applies", {"type": "boolean"}, "False: the scorecard does not apply to the lead.", False,
          absent="if it does"),
 )  # fmt: skip
@@ -173,6 +190,7 @@ ALERT: Final = RecordSchema(
     (
         text("handoff_id", "The `id` of the record, again: the same *alert* has the same id for ever.", _ALERT_ID),
         _LEAD,
+        _SALES,
         _SCORE,
         _STAGE,
         _THRESHOLD,

@@ -164,10 +164,20 @@ def _check_card(card: Struct, signals: Mapping[str, Item], report: Report) -> No
         if item.value is not None and not item.value.broken:
             _check_category(item.value, card.get("points", {}), report)
     check_trait_doubts(card, report)
+    if (sales := card.get("sales")) is not None and not card.broken & {"sales", "stages"}:
+        _check_sales(card, sales, report)
     _check_stage_order([stage for stage in card.get("stages", ()) if stage is not None and not stage.broken], report)
     for stage in card.get("stages", ()):
         if stage is not None:
             _check_stage(stage, signals, report)
+
+
+def _check_sales(card: Struct, sales: Struct, report: Report) -> None:
+    """Warn of terms of sales without effect, and of minutes that may be meant as months."""
+    _check_months("recycle_after", sales, report)
+    if not any(stage is not None and stage.get("handoff") for stage in card.get("stages", ())):
+        message = "no stage has `handoff: true`, so rejected leads are held out of none"
+        report.warn(card.nodes["sales"], message, "write `handoff: true` at the stage for sales, or remove this")
 
 
 def _check_stage_order(stages: list[Struct], report: Report) -> None:

@@ -21,6 +21,7 @@ from streams.scorefile.remedies import (
     WORTH_KEYS_ELSEWHERE,
     range_remedy,
 )
+from streams.scorefile.sales import SALES, SALES_WORDS
 from streams.scorefile.timed import AT_LEAST, BLOCK_WORDS, BLOCKS, HALF_LIFE, STATES_WORDS, WINDOW
 from streams.scoring.scorecard import Points
 from streams.yamlfile.containers import list_of, named, struct_of
@@ -195,6 +196,11 @@ _CARD_WORDS = {
         example="{A: 80, B: 60, C: 0}",
         default="no grades",
     ),
+    "sales": Field(
+        SALES,
+        "While sales has rejected a lead, it is held out of the stages with `handoff`, until it is recycled.",
+        default="a rejected lead may enter",
+    ),
     "stages": Field(list_of(_STAGE), "Stages, the first one first.", example=f"[{_STAGE.example}]", default="none"),
 }
 _SCORECARD = struct_of("a scorecard", _CARD_WORDS, "{points: {pricing_visit: 10}}", CARD_KEYS_ELSEWHERE)
@@ -223,6 +229,7 @@ WORDS: Mapping[str, Mapping[str, Field]] = {
     "a half-life by state": STATES_WORDS,
     "a block": BLOCK_WORDS,
     "keep": _KEEP_WORDS,
+    "sales": SALES_WORDS,
 }
 """Every mapping with fixed keys, and its keys."""
 

@@ -17,6 +17,7 @@ from streams.scoring.scorecard import (
     Condition,
     FitLine,
     Model,
+    SalesTerms,
     Scorecard,
     Signal,
     Stage,
@@ -73,7 +74,15 @@ def scorecard_of(name: str, card: Struct, stages: Iterable[Struct]) -> Scorecard
         engagement_grades=_grades(grades.get("engagement", {})) if axes else (),
         applies_to=card.get("applies_to", EVERYTHING),
         shadow=card.get("shadow", False),
+        sales=_sales(card.get("sales")),
     )
+
+
+def _sales(sales: Struct | None) -> SalesTerms | None:
+    if sales is None:
+        return None
+    reasons = dict.fromkeys(item.value for item in sales.get("reasons", ()))
+    return SalesTerms(tuple(reasons), sales.get("recycle_after", 0))
 
 
 def _grades(bounds: Mapping[str, Item]) -> tuple[tuple[str, float], ...]:
@@ -125,7 +134,7 @@ def _stage(stage: Struct) -> Stage:
     )
 
 
-_ORDERED = ("fit", "stages", "grades", "engagement_grades", "while_half_lives")
+_ORDERED = ("fit", "stages", "grades", "engagement_grades", "while_half_lives", "reasons")
 
 
 def canonical(model: Model) -> str:

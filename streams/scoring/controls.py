@@ -9,7 +9,7 @@ from streams.scoring.identity import add_aliases, merge
 from streams.scoring.lead import Erased, Lead, Redirect, State, id_hash
 from streams.scoring.leads import Leads
 from streams.scoring.redirects import carry_retraction, memory_of
-from streams.scoring.retraction import note_retracted, retract_event
+from streams.scoring.retraction import note_retracted, retract_event, take_back_verdict
 from streams.scoring.score import Before
 from streams.scoring.stages import ERASED, MERGED, RETRACTED, Cause, absorb_latches, leave_stages, settle
 from streams.scoring.stored import decode, encode, encode_erased, encode_redirect
@@ -143,14 +143,17 @@ def _retract(leads: Leads, record: Retract, state: State | None) -> None:
         leads.advance(lead_id, lead, arrival)
         lead.clock = arrival
     before = Before(lead)
-    if retract_event(leads.rules, lead, digest, record.counted_as):
+    undone = retract_event(leads.rules, lead, digest, record.counted_as)
+    had_verdict = take_back_verdict(lead, digest)
+    if undone:
         note_retracted(lead, digest)
         transitions = settle(leads.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact, (digest,))
         leads.note_transitions(lead_id, lead, transitions, None)
         leads.outcome.tally["retracted"] += 1
-    elif lead.knows(digest):
+    elif lead.knows(digest) and not had_verdict:
         leads.outcome.tally["retracted_late"] += 1
-    else:  # it arrived before its event, which will then be skipped as a duplicate
-        lead.note_id(digest)
+    else:  # it had only a verdict, or it arrived before its event, which will then be skipped as a duplicate
+        if not lead.knows(digest):
+            lead.note_id(digest)
         note_retracted(lead, digest)
         leads.outcome.tally["retracted"] += 1

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from streams.scoring.verdicts import SalesCall
+
 USER, EMAIL, ANONYMOUS = 0, 1, 2
 """Kinds of identity, greatest first: a known user, the hash of an email address, an anonymous visitor."""
 
@@ -40,6 +42,8 @@ class LeadEvent(msgspec.Struct, gc=False):
     """Whether it has traits and came with a public write key; such traits are replaced by any others."""
     known: bool = False
     """Whether it names its lead by ``userId``: a known user, even if something else has the same id."""
+    verdict: SalesCall | None = None
+    """The verdict of sales in it."""
 
 
 class Join(msgspec.Struct, frozen=True):

@@ -6,9 +6,10 @@ from collections.abc import Set
 from typing import Any, Final
 
 from streams.scoring.event import LeadEvent
-from streams.scoring.lead import ID_BYTES, MAX_IDS, OLDER, RECENT, Lead, Ledger, detail_key
+from streams.scoring.lead import ID_BYTES, MAX_IDS, OLDER, RECENT, Lead, Ledger, detail_key, id_hash
 from streams.scoring.retraction import retract_event, was_retracted
 from streams.scoring.rules import Rules
+from streams.scoring.verdicts import SalesCall, Verdict, keep_verdicts
 
 MAX_ALIASES = 1000
 MAX_TRAITS = 64
@@ -29,6 +30,7 @@ def merge(rules: Rules, lead: Lead, other: Lead, origin: str) -> set[bytes]:
         The events that one of the two had counted and that had been retracted from the other.
     """
     retracted = _count_once(rules, lead, other)
+    merge_verdicts(lead, other)
     shift = other.base - lead.base
     for i, signal in enumerate(other.signals):
         rule = rules.by_id.get(signal)
@@ -144,6 +146,24 @@ def set_trait(lead: Lead, name: str, row: list[Any]) -> bool:
 def _priority(row: list[Any]) -> tuple[bool, int, str]:
     """Sort key of a row: the greater one is kept. The order is total, so the order of arrival does not matter."""
     return len(row) <= _PRIVATE, row[1], row[2]
+
+
+def note_verdict(lead: Lead, event: LeadEvent, call: SalesCall) -> Verdict | None:
+    """Note the verdict of sales in an event; None if it was retracted before, is known, or is not kept."""
+    digest = id_hash(event.message_id)
+    if was_retracted(lead, digest):
+        return None
+    before, verdict = lead.verdicts, Verdict(event.at, call.kind, digest, call.detail, call.by)
+    lead.verdicts = keep_verdicts([*before, verdict])
+    return verdict if lead.verdicts != before else None
+
+
+def merge_verdicts(lead: Lead, other: Lead) -> None:
+    """Add the verdicts of ``other``, but for those that one of the two knows to be retracted."""
+    both = (*lead.verdicts, *other.verdicts)
+    if both:
+        gone = {each.digest for each in both if any(was_retracted(one, each.digest) for one in (lead, other))}
+        lead.verdicts = keep_verdicts(each for each in both if each.digest not in gone)
 
 
 def note_touch(lead: Lead, touch: list[Any]) -> None:

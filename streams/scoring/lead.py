@@ -16,6 +16,7 @@ from typing import Any, Final
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from streams.scoring.event import Identity
+from streams.scoring.verdicts import Verdicts
 
 ID_BYTES: Final = 6
 """Bytes of a message id's hash kept for deduplication: a false match once in 10^12 events."""
@@ -130,7 +131,7 @@ class Lead:
     __slots__ = (
         "aliases", "amount", "base", "calm_until", "clock", "count", "details", "due", "erased_at", "first_seen",
         "fits", "known", "last_seen", "latches", "ledgers", "recent", "ref", "ring", "sets", "shown", "signals",
-        "slack", "stale", "touches", "traits", "unsent",
+        "slack", "stale", "touches", "traits", "unsent", "verdicts",
     )  # fmt: skip
 
     def __init__(self, base: int) -> None:  # noqa: PLR0915 - one line a part
@@ -165,6 +166,7 @@ class Lead:
         self.ledgers: dict[int, Ledger] = {}
         self.aliases: list[str] = []
         self.touches: list[list[Any]] = []
+        self.verdicts: Verdicts = ()
         self.known = False
         """Whether events named it by ``userId``; then only ``alias`` can join it to another user."""
         self.erased_at = 0

@@ -10,6 +10,7 @@ from streams.scoring.event import Control, LeadEvent
 from streams.scoring.packed import NOTHING, Packed
 from streams.scoring.rules import Rules
 from streams.scoring.stages import Transition
+from streams.scoring.verdict_counts import GivenVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Outcome:
     """Number of times each signal counted."""
     amounts: dict[str, list[float]] = field(default_factory=dict)
     """The amounts that each signal with an amount counted, in any order."""
+
+    verdicts: list[GivenVerdict] = field(default_factory=list)
 
     def counts(self) -> dict[str, tuple[int, float | None]]:
         """How often each signal counted, and the sum of its amounts; None for a signal without amounts."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from streams.scoring.lead import Lead, detail_key
 from streams.scoring.rules import Rules
+from streams.scoring.verdicts import without_event
 
 
 class CountedSignal(NamedTuple):
@@ -87,6 +88,13 @@ def forget_event(lead: Lead, digest: bytes) -> list[tuple[int, int, str, float, 
 def note_retracted(lead: Lead, digest: bytes) -> None:
     """Remember that the event with this id was retracted."""
     lead.note_id(_inverted(digest))
+
+
+def take_back_verdict(lead: Lead, digest: bytes) -> bool:
+    """Forget the verdict in the event with this message id hash; False if there is none."""
+    kept = without_event(lead.verdicts, digest)
+    is_gone, lead.verdicts = len(kept) < len(lead.verdicts), kept
+    return is_gone
 
 
 def was_retracted(lead: Lead, digest: bytes) -> bool:

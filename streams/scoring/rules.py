@@ -9,6 +9,7 @@ from streams.scoring.card_rules import UNRANKED, BlockRule, CardRule, StageRule,
 from streams.scoring.conditions import numeric_paths, paths
 from streams.scoring.counting import DAY_MS
 from streams.scoring.fit import UNIT, units
+from streams.scoring.sales_blocks import expand_sales, without_sales
 from streams.scoring.scorecard import CALL_TYPES, Model
 from streams.scoring.signal_rules import AUTOMATED, MAX_AMOUNT, Hit, Match, SignalRule, Values
 
@@ -35,7 +36,8 @@ class Rules:
         """
         self.model = model
         self.version = model.version
-        signals = (*model.signals, *(later.signals if later else ()))
+        whole, later = expand_sales(model), later and expand_sales(later)
+        signals = (*whole.signals, *(later.signals if later else ()))
         wanted = {AUTOMATED} | {p for s in signals for p in paths(s.where) | {s.distinct, s.amount} - {None}}
         self.paths: tuple[str, ...] = tuple(sorted(str(p) for p in wanted))
         """The paths that signals read; the values of an event are in this order."""
@@ -48,18 +50,19 @@ class Rules:
         """The paths whose values may be numbers."""
         index = {path: i for i, path in enumerate(self.paths)}
         self._automated_at = index[AUTOMATED]
-        self.signals, kept = _signal_rules(model, index, lateness_ms)
+        named, kept = _signal_rules(whole, index, lateness_ms)
+        self.signals = without_sales(named)
         rules = [*self.signals.values(), *kept]
         if later is not None:
             later_signals, later_kept = _signal_rules(later, index, lateness_ms)
-            rules = [*later_signals.values(), *later_kept, *rules]
+            rules = [*without_sales(later_signals).values(), *later_kept, *rules]
             kept += later_kept
         self.by_id = {rule.id: rule for rule in rules}
         self.by_event: dict[str, list[SignalRule]] = {}
         for rule in self.by_id.values():
             for event in rule.signal.events:
                 self.by_event.setdefault(event, []).append(rule)
-        self.cards = tuple(CardRule(card, self.signals) for card in model.scorecards)
+        self.cards = tuple(CardRule(card, named) for card in whole.scorecards)
         self.timed = bool(kept) or any(rule.window_ms for rule in rules)
         self.timed = self.timed or any(card.timed for card in self.cards)
         """Whether signals or scorecards change at instants between events, otherwise than by decay."""

@@ -185,6 +185,16 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class SalesTerms:
+    """What sales may do with a lead: a rejected one is held out of the stages with handoff."""
+
+    reasons: tuple[str, ...] = ()
+    """Why a lead may be rejected."""
+    recycle_after_ms: int = 0
+    """How long a rejected lead is held out at least."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scorecard:
     """What signals and traits are worth to one line of business."""
 
@@ -205,6 +215,7 @@ class Scorecard:
     """The traits of the leads that it scores; it gives 0 to all others."""
     shadow: bool = field(default=False, metadata=LATER)
     """Whether it is only tried: it scores leads, but sends no alert."""
+    sales: SalesTerms | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from streams.scoring import controls
 from streams.scoring.counting import Counted
 from streams.scoring.crossing import bound_next_change, next_look
 from streams.scoring.event import Control, LeadEvent
-from streams.scoring.identity import note_touch, note_traits
+from streams.scoring.identity import note_touch, note_traits, note_verdict
 from streams.scoring.interface import Batch
 from streams.scoring.lead import NEAR_MS, Erased, Lead, Redirect, State, detail_key, id_hash, value_hash
 from streams.scoring.leads import Leads
@@ -24,6 +24,7 @@ from streams.scoring.rules import UNRANKED, CardRule, Hit
 from streams.scoring.score import Before, Standing, place_of, published, read
 from streams.scoring.stages import Cause, settle, standing
 from streams.scoring.stored import encode, encode_redirect
+from streams.scoring.verdict_counts import relate_verdict
 
 CLOSE_MS: Final = 3_600_000
 """If the lower bound of the next change is closer than this, the exact change is searched for instead.
@@ -102,6 +103,8 @@ class Scorer(Leads):
         lead.first_seen, lead.last_seen = min(lead.first_seen, event.at), max(lead.last_seen, event.at)
         if event.touch is not None:
             note_touch(lead, [event.at, *event.touch])
+        if event.verdict is not None and (verdict := note_verdict(lead, event, event.verdict)) is not None:
+            self.outcome.verdicts.append(relate_verdict(self.rules, lead, verdict))
         before = Before(lead)
         self._note_traits(lead, event)
         hits = self._remember(lead, event)

@@ -12,7 +12,15 @@ from typing import Any, Final, Self
 import msgspec
 
 from streams.scoring.lead import ID_BYTES, OFFSET_BYTES, Erased, Latch, Lead, Ledger, Redirect, State
-from streams.scoring.stored_rows import DECODERS, OLD_ENTRY_BYTES, decode_erased, decode_redirect, find_damage
+from streams.scoring.stored_rows import (
+    DECODERS,
+    OLD_ENTRY_BYTES,
+    VerdictsRow,
+    decode_erased,
+    decode_redirect,
+    find_damage,
+)
+from streams.scoring.stored_verdicts import pack_verdicts, unpack_verdicts
 
 VERSION: Final = 4
 """Version 3 held no offsets of recent events; version 2 held these events once for each signal; version 1 held none,
@@ -83,10 +91,11 @@ def encode_rare(lead: Lead) -> bytes:
 
 def encode_apart(lead: Lead) -> tuple[bytes, bytes]:
     """Encode the rarely used parts before the ledgers, and those between ledgers and details; empty if none is used."""
-    if not (lead.latches or lead.traits or lead.aliases or lead.touches or lead.erased_at):
+    if not (lead.latches or lead.traits or lead.aliases or lead.touches or lead.erased_at or lead.verdicts):
         return b"", b""
     latches = {key: latch.row() for key, latch in lead.latches.items()}
-    return _encode(latches) + _encode(lead.traits), _encode((lead.aliases, lead.touches, lead.erased_at))[1:]
+    erased = (lead.erased_at, *pack_verdicts(lead.verdicts)) if lead.verdicts else lead.erased_at
+    return _encode(latches) + _encode(lead.traits), _encode((lead.aliases, lead.touches, erased))[1:]
 
 
 def encode_details(details: Mapping[bytes, Any]) -> bytes:
@@ -102,7 +111,16 @@ def decode_head(lead: Lead, head: bytes) -> None:
 
 def decode_tail(lead: Lead, tail: bytes) -> None:
     """Decode the second part that ``encode_apart`` returns."""
-    lead.aliases, lead.touches, lead.erased_at = _decode(b"\x93" + tail)
+    lead.aliases, lead.touches, erased = _decode(b"\x93" + tail)
+    _read_erased(lead, erased if isinstance(erased, int) else VerdictsRow(*erased))
+
+
+def _read_erased(lead: Lead, erased: int | VerdictsRow) -> None:
+    """Read when the lead was erased, and the verdicts of sales, which are in the same place."""
+    if isinstance(erased, int):
+        lead.erased_at = erased
+    else:
+        lead.erased_at, lead.verdicts = erased.erased_at, unpack_verdicts(erased.packed, erased.details)
 
 
 def _place(lead: Lead, signal: int) -> int:
@@ -178,7 +196,8 @@ def _read_rare(lead: Lead, row: Any) -> None:
         }
     if row.details:
         lead.details = {key: list(detail) for key, detail in row.details.items()}
-    lead.traits, lead.aliases, lead.erased_at = row.traits, row.aliases, row.erased_at
+    lead.traits, lead.aliases = row.traits, row.aliases
+    _read_erased(lead, row.erased_at)
     lead.touches = list(map(list, row.touches))
 
 

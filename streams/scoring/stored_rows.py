@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from streams.scoring.event import Identity
 from streams.scoring.lead import ENTRY_BYTES, ID_BYTES, MAX_IDS, OFFSET_BYTES, RECENT
+from streams.scoring.stored_verdicts import are_sound
 
 OLD_ENTRY_BYTES: Final = {2: 16, 3: ENTRY_BYTES - OFFSET_BYTES}
 """Bytes of a recent event in older versions. Version 2: 6 of the message id's hash, 6 of ms after base and 4 of the
@@ -59,6 +60,14 @@ class ErasedRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     at_ms: _Ms
 
 
+class VerdictsRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
+    """When a lead with verdicts was erased, and its verdicts as ``pack_verdicts`` packed them."""
+
+    erased_at: _Ms
+    packed: bytes
+    details: list[str | _Amount]
+
+
 _CORE: Final[list[tuple[str, Any]]] = [
     ("version", int),
     ("base", _Base),
@@ -84,7 +93,7 @@ _RARE: Final[list[tuple[str, Any, Any]]] = [
     ("ledgers", dict[_Signal, tuple[list[tuple[_Since, str, _Amount, _Hash]], _Float, _Since]], {}),
     ("aliases", list[str], []),
     ("touches", list[tuple[_Ms, str, str, str]], []),
-    ("erased_at", _Ms, 0),
+    ("erased_at", _Ms | VerdictsRow, 0),
     ("details", dict[_DetailKey, tuple[str, _Amount, _Hash]], {}),
 ]
 DECODERS: Final = {
@@ -111,8 +120,14 @@ def find_damage(row: Any) -> str:
         return f"{len(row.ring)} bytes of older message ids"
     if row.version > 1 and (damage := _find_damaged_events(row)):
         return damage
+    return _find_damaged_rare(row)
+
+
+def _find_damaged_rare(row: Any) -> str:
     if row.traits and not all(map(_is_trait, row.traits.values())):
         return "a trait has no time or no message id"
+    if isinstance(row.erased_at, VerdictsRow) and not are_sound(row.erased_at.packed, row.erased_at.details):
+        return "its verdicts of sales are not whole, or are of unknown kinds"
     is_unsorted = row.ledgers and any(entries != sorted(entries) for entries, *_ in row.ledgers.values())
     return "the entries of a ledger are not sorted" if is_unsorted else ""
 

@@ -21,6 +21,7 @@ from streams.scoring.rules import CardRule, Rules
 from streams.scoring.score import Standing, published
 from streams.scoring.stages import Transition
 from streams.scoring.stored import decode
+from streams.scoring.verdicts import sales_of
 from streams.shard.alert_events import FindRecord, alert_events, find_nothing
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -76,6 +77,7 @@ def _data(crossing: Crossing, lead: Lead, card: CardRule, rules: Rules, link_bas
     data: dict[str, Any] = {
         "handoff_id": t.alert_id,
         "lead": _lead(t.lead_id, lead),
+        "sales": show_sales(lead),
         "score": {
             "value": why.exact,
             "previous": t.previous / UNIT,
@@ -125,6 +127,24 @@ def _lead(lead_id: str, lead: Lead) -> dict[str, Any]:
     row: dict[str, Any] = {"lead_id": lead_id, "anonymous_ids": lead.aliases[:20], "traits": traits}
     if isinstance(email, str) and "@" in email:
         row["email"] = email
+    if owner := owner_of(lead):
+        row["owner"] = owner
+    return row
+
+
+def owner_of(lead: Lead) -> str:
+    """The owner whom sales assigned, else the trait `owner`; empty if there is none."""
+    trait = lead.traits.get("owner", ("",))[0]
+    return sales_of(lead.verdicts).owner or (trait if isinstance(trait, str) else "")
+
+
+def show_sales(lead: Lead) -> dict[str, Any]:
+    """What sales made of a lead."""
+    sales = sales_of(lead.verdicts)
+    row: dict[str, Any] = {"state": sales.state}
+    if sales.since_ms is not None:
+        row["since"] = rfc3339(sales.since_ms)
+    row |= {name: value for name in ("by", "reason", "amount") if (value := getattr(sales, name)) not in ("", None)}
     return row
 
 

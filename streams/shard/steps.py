@@ -49,3 +49,9 @@ def count_outcome(outcome: Outcome, env: Environment) -> None:
         env.metrics.events.labels(name).inc(count)
     for t in (crossing.transition for crossing in outcome.crossings):
         env.metrics.transitions.labels(t.card, t.stage, t.kind, str(t.silenced).lower()).inc()
+    for verdict in outcome.verdicts:
+        env.metrics.verdicts.labels(verdict.kind).inc()
+        for decision in verdict.decisions:
+            env.metrics.decisions.labels(*decision).inc()
+        for scorecard, waited_ms in verdict.waited_ms:
+            env.metrics.contact_seconds.labels(scorecard).observe(waited_ms / 1000)

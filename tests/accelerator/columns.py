@@ -43,4 +43,5 @@ def batch_of(rules: Rules, inputs: Sequence[LeadEvent | Control], first: int = 0
 
 
 def _is_plain(event: LeadEvent) -> bool:
-    return all(value is None or type(value) in (str, bool, int, float) for value in event.values)
+    simple = all(value is None or type(value) in (str, bool, int, float) for value in event.values)
+    return simple and event.verdict is None

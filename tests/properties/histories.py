@@ -18,9 +18,10 @@ from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.score import read
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal, Stage
 from streams.scoring.stages import Transition
+from streams.scoring.verdicts import keep_verdicts
 from tests.properties.driver import ShardDriver
 from tests.properties.sequential import Arriving, Gone, Happened, Item, Person, Sequential, Turn
-from tests.properties.strategies import START_MS, Fact, a_model, some_inputs
+from tests.properties.strategies import START_MS, Fact, a_model, some_inputs, with_verdicts
 from tests.support.implementations import used
 
 PEOPLE = [Identity(kind, f"{kind}{i}") for kind, most in ((USER, 2), (EMAIL, 1), (ANONYMOUS, 2)) for i in range(most)]
@@ -63,6 +64,8 @@ def _mixed(chance: Random) -> list[Item]:
     """A few events of any kind, which come again and are taken back at any time."""
     items: list[Item] = []
     inputs = some_inputs(chance, most=24)
+    facts = with_verdicts(Random(repr(inputs)), [fact for fact, _ in inputs], 0.2)
+    inputs = [(fact, arrival) for fact, (_, arrival) in zip(facts, inputs, strict=True)]
     for fact, arrival in inputs:
         items.append(Happened(fact, arrival, chance.choice(PEOPLE).id))
     for _ in range(chance.randint(0, 6)):
@@ -169,7 +172,7 @@ def differences(reference: Sequential, shard: ShardDriver, now_ms: int) -> list[
     """Everything in which the scorer differs, one line each."""
     if reference.forgotten:
         return []
-    found = _of_scores(reference, shard, now_ms)
+    found = _of_scores(reference, shard, now_ms) + _of_verdicts(reference, shard)
     if not reference.close:
         found += _of_turns(reference, shard)
     return found + broken_lists(shard)
@@ -190,6 +193,19 @@ def _of_scores(reference: Sequential, shard: ShardDriver, now_ms: int) -> list[s
                 theirs = read(rule, state, now_ms + later_ms).exact
                 if abs(mine - theirs) > 10 + 1e-9 * abs(mine):
                     found.append(f"{lead_id} has {theirs / 1e9} on {card.name} after {later_ms} ms, not {mine / 1e9}")
+    return found
+
+
+def _of_verdicts(reference: Sequential, shard: ShardDriver) -> list[str]:
+    found = []
+    for lead_id, person in reference.people.items():
+        if not isinstance(person, Person) or len(keep_verdicts(person.verdicts.values())) < len(person.verdicts):
+            continue  # a joined lead, or one that does not keep all
+        wanted = keep_verdicts(each for key, each in person.verdicts.items() if key not in person.taken_back)
+        state = shard.state(lead_id)
+        assert isinstance(state, Lead), lead_id
+        if state.verdicts != wanted:
+            found.append(f"{lead_id} has the verdicts {state.verdicts}, not {wanted}")
     return found
 
 

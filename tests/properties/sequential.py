@@ -16,7 +16,10 @@ from itertools import pairwise
 from typing import Any
 
 from streams.scoring.event import ANONYMOUS, Identity, Join, Retract, join
+from streams.scoring.lead import id_hash
+from streams.scoring.sales_blocks import expand_sales
 from streams.scoring.scorecard import Block, Condition, FitLine, Group, Model, Scorecard, Signal, Stage
+from streams.scoring.verdicts import Verdict
 from tests.properties.strategies import Fact
 
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
@@ -84,6 +87,8 @@ class Person:
     traits: dict[str, tuple[int, str, Any]] = field(default_factory=dict)
     latches: dict[tuple[str, str], Latch] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    """All verdicts of sales, those taken back included."""
     decided: bool = False
     """Whether its stages were decided since its first record; if not, time does it."""
     summed: tuple[Any, dict[str, list[tuple[int, float]]]] = (None, {})
@@ -104,7 +109,7 @@ class Sequential:
 
     def __init__(self, model: Model) -> None:
         """Start with nobody."""
-        self.model = model
+        self.model = expand_sales(model)
         self.people: dict[str, Person | Gone] = {}
         self.turns: list[Turn] = []
         self.waiting: list[Item] = []
@@ -163,6 +168,11 @@ class Sequential:
         for name, value in (fact.traits or {}).items():
             row = (fact.at, fact.message_id, value)
             person.traits[name] = max(person.traits.get(name, row), row, key=lambda row: row[:2])
+        if fact.verdict is not None:
+            said = fact.verdict
+            person.verdicts[fact.message_id] = Verdict(
+                fact.at, said.kind, id_hash(fact.message_id), said.detail, said.by
+            )
         new = self._counts(fact) and fact.message_id not in person.events and fact.message_id not in person.taken_back
         if new:
             person.events[fact.message_id] = fact
@@ -223,6 +233,7 @@ class Sequential:
         person.aliases |= other.aliases
         person.events |= other.events
         person.taken_back |= other.taken_back
+        person.verdicts |= other.verdicts
         for name, row in other.traits.items():
             person.traits[name] = max(person.traits.get(name, row), row, key=lambda row: row[:2])
         self._absorb(item.lead_id, person, other, revoked)
@@ -570,8 +581,11 @@ def _number(value: Any) -> float | None:
 
 def _says(condition: Condition, values: dict[str, Any]) -> bool:
     if isinstance(condition, Group):
-        return all(_says(member, values) for member in condition.members)
+        found = [_says(member, values) for member in condition.members]
+        return {"all": all(found), "any": any(found), "none": not any(found)}[condition.kind]
     value = values.get(condition.path)
+    if condition.operator == "exists":
+        return (value is not None) is condition.operand
     if condition.operator == "gte":
         number = _number(value)
         return number is not None and number >= condition.operand

@@ -29,11 +29,13 @@ from streams.scoring.scorecard import (
     Model,
     Period,
     Points,
+    SalesTerms,
     Scorecard,
     Signal,
     Stage,
     Test,
 )
+from streams.scoring.verdicts import KINDS, OPPORTUNITY, WON, SalesCall, event_of
 from tests.properties.driver import Cut
 
 MINUTE_MS = 60_000
@@ -117,7 +119,13 @@ def a_scorecard(chance: Random, name: str, signals: Sequence[str]) -> Scorecard:
         engagement_grades=(("1", 20.0), ("2", 5.0)) if chance.random() < 0.2 else (),
         applies_to=chance.choice(APPLIES_TO),
         shadow=chance.random() < 0.1,
+        sales=some_terms(Random(repr(valued))),
     )
+
+
+def some_terms(chance: Random) -> SalesTerms | None:
+    """Terms of sales, or none."""
+    return SalesTerms((), chance.choice((0, HOUR_MS, DAY_MS))) if chance.random() < 0.2 else None
 
 
 def a_model(chance: Random) -> Model:
@@ -179,12 +187,15 @@ class Fact:
     properties: dict[str, Any] = field(default_factory=dict)
     traits: dict[str, Any] | None = None
     touch: tuple[str, str, str] | None = None
+    verdict: SalesCall | None = None
 
     def event(self, rules: Rules, arrival: int, lead_id: str = "u") -> LeadEvent:
         """The event that the codec would make of it."""
         values = tuple(self.properties.get(path) for path in rules.paths)
         traits = dict(self.traits) if self.traits else None
-        return LeadEvent(lead_id, self.name, values, self.message_id, self.at, arrival, traits, self.touch)
+        return LeadEvent(
+            lead_id, self.name, values, self.message_id, self.at, arrival, traits, self.touch, verdict=self.verdict
+        )
 
 
 Inputs = list[tuple[Fact, int]]
@@ -225,6 +236,23 @@ def some_facts(chance: Random, span_ms: int | None = None, most: int = 14) -> li
         )
         for i, at in enumerate(times)
     ]
+
+
+def with_verdicts(chance: Random, facts: Sequence[Fact], share: float = 0.5) -> list[Fact]:
+    """The same facts, some with verdicts of sales."""
+    return [_with_verdict(chance, fact) if chance.random() < share else fact for fact in facts]
+
+
+def _with_verdict(chance: Random, fact: Fact) -> Fact:
+    verdict = a_verdict(chance)
+    return replace(fact, name=chance.choice((fact.name, event_of(verdict.kind))), verdict=verdict)
+
+
+def a_verdict(chance: Random) -> SalesCall:
+    """A random verdict of sales."""
+    kind = chance.choice([*KINDS])
+    detail = chance.choice(("", "no budget", 1200, 99.5)) if kind in (OPPORTUNITY, WON) else chance.choice(("", "ana"))
+    return SalesCall(kind, detail, chance.choice(("", "ana", "ben")))
 
 
 def some_arrivals(chance: Random, facts: Sequence[Fact]) -> Inputs:

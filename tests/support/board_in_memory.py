@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -30,9 +30,10 @@ from app.board.site import Site
 from app.board.sse import EventStreams
 from app.board.topic_tails import TopicTails
 from app.event_log import EventLog
+from streams.events.codec import Codec
 from streams.publishing.catalog import Catalog
 from streams.publishing.scorecards import Scorecards
-from streams.scoring.event import LeadEvent
+from streams.scoring.event import LeadEvent, Retract
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
 from streams.store.base import Commit, Store, Verdict
@@ -43,7 +44,7 @@ from tests.support.publications import Log
 
 PARTITIONS = 3
 TOPICS = Topics()
-ANA, BEN, EVE = "token-of-ana", "token-of-ben", "token-of-eve"
+ANA, BEN, EVE, SAM = "token-of-ana", "token-of-ben", "token-of-eve", "token-of-sam"
 MOST_ALERTS = 2
 ACCESS = ACCESS_FORMAT.load_text(
     f"""
@@ -52,6 +53,7 @@ secret: "{"0123456789abcdef" * 4}"
 tokens:
   - {{name: ana, sha256: {sha256(ANA.encode()).hexdigest()}, role: viewer+pii}}
   - {{name: ben, sha256: {sha256(BEN.encode()).hexdigest()}, role: viewer}}
+  - {{name: sam, sha256: {sha256(SAM.encode()).hexdigest()}, role: sales}}
   - {{name: eve, sha256: {sha256(EVE.encode()).hexdigest()}, role: editor}}
 proxy:
   user_header: X-Forwarded-User
@@ -70,6 +72,8 @@ class Shards:
     store: Store = field(default_factory=MemoryStore)
     text: str = ""
     """The scorecards as text, for the page where changes are tried."""
+    sent: list[bytes] = field(default_factory=list)
+    """Events that the board sent."""
 
     async def take(self, *happened: tuple[str, Fact]) -> Self:
         """Score (lead id, fact) pairs; the arrival time of each is its event time."""
@@ -81,7 +85,14 @@ class Shards:
             await self._score(partition, inputs)
         return self
 
-    async def _score(self, partition: int, inputs: list[tuple[int, LeadEvent]]) -> None:
+    async def send(self, lead_id: str, event: bytes, at_ms: int) -> None:
+        """Score an event that the board sends."""
+        item = Codec(self.rules.paths).decode_event(SimpleNamespace(value=event, timestamp=at_ms), lead_id)
+        assert isinstance(item, LeadEvent | Retract)
+        self.sent.append(event)
+        await self._score(partition_of(lead_id, PARTITIONS), [(0, item)])
+
+    async def _score(self, partition: int, inputs: Sequence[tuple[int, LeadEvent | Retract]]) -> None:
         replay = Replay(self.rules)
         lead_ids = list(dict.fromkeys(event.lead_id for _, event in inputs))
         for lead_id, blob in zip(lead_ids, await self.store.load(partition, lead_ids), strict=True):
@@ -187,7 +198,7 @@ async def board_on(
     bounded = BoundedStore(store or shards.store, PARTITIONS)
     published = Published(shards)
     log = log or Log()
-    publishing = PublishingConfig(log.open_topic, log.open_writer, MOST_ALERTS)
+    publishing = PublishingConfig(log.open_topic, log.open_writer, MOST_ALERTS, shards.send)
     search = Search(bounded, lambda: shards.rules, traits=("industry",))
     tails.on_change = search.indexer.note_change
     search.indexer.on_indexed = lambda lead_id: tails.broadcast.publish(LeadIndexed(lead_id))

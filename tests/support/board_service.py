@@ -24,6 +24,7 @@ class StandInService:
         self.now_ms = now_ms
         self.many = leads
         self.asked: list[Any] = []
+        self.verdicts = self
         self.freshness = Freshness(State.CURRENT, now_ms, 0)
 
     def list_choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
@@ -45,6 +46,9 @@ class StandInService:
 
     async def list_values(self, role: str) -> dict[str, list[str]]:
         return {"owner": [self.text("olga")], "trait.industry": [self.text("plants")]}
+
+    def list_reasons(self) -> list[str]:
+        return [self.text("no budget"), "too small"]
 
     def check_filters(self, filters: Filters) -> None:
         """Always available."""
@@ -78,6 +82,8 @@ class StandInService:
             "fit": 30.0,
             "engagement": exact - 30,
             "last_seen_at": rfc3339(self.now_ms - (i + 1) * 7 * 60_000),
+            "sales": "contacted" if i % 2 else "new",
+            "owner": None,
             "parts": self._parts(exact),
             "name": t(("Ana Aalto", "Ben Berg", "Carla Costa")[i % 3]),
             "company": t("Brightforge"),
@@ -131,6 +137,23 @@ class StandInService:
             "first_seen_at": rfc3339(self.now_ms - 12 * DAY),
             "last_seen_at": rfc3339(self.now_ms - 7 * 60_000),
             "aliases": [t("5f3c9f5f0e7b1d42"), t("ana.aalto@brightforge.example")],
+            "sales": {
+                "state": "rejected",
+                "since": rfc3339(self.now_ms - DAY),
+                "by": t("ben"),
+                "reason": t("no budget"),
+                "owner": t("ben"),
+                "history": [
+                    {
+                        "kind": "rejected",
+                        "at": rfc3339(self.now_ms - DAY),
+                        "reason": t("no budget"),
+                        "by": t("ben"),
+                        "message_id": "verdict:rejected:1",
+                    },
+                    {"kind": "won", "at": rfc3339(self.now_ms - DAY), "amount": 1200},
+                ],
+            },
             "traits": {t("name"): t("Ana Aalto"), "title": t("VP Operations"), "employees": 450, "company": t("Acme")},
             "scorecards": {"default": card, "plants": {**card, "next_change": None, "shadow": True}},
         }

@@ -40,7 +40,7 @@ def card_of(lead: Lead, at_ms: int = NOON) -> dict[str, Any]:
 def test_a_view_has_exactly_the_documented_keys() -> None:
     view = lead_view("ana", lead_of(download=1), RULES, NOON)
 
-    assert " ".join(view) == "lead_id as_of first_seen_at last_seen_at aliases traits scorecards"
+    assert " ".join(view) == "lead_id as_of first_seen_at last_seen_at aliases traits sales scorecards"
     assert " ".join(view["scorecards"]["default"]) == (
         "label shadow applies score exact grade stage stages not_entered stage_labels "
         "fit engagement categories category_labels parts next_change"

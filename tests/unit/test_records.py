@@ -26,9 +26,21 @@ from streams.scoring.lead import Lead
 from streams.scoring.outcome import Crossing
 from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
-from streams.scoring.scorecard import Block, Category, FitLine, Limit, Model, Points, Scorecard, Signal, Stage
+from streams.scoring.scorecard import (
+    Block,
+    Category,
+    FitLine,
+    Limit,
+    Model,
+    Points,
+    SalesTerms,
+    Scorecard,
+    Signal,
+    Stage,
+)
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stages import standing
+from streams.scoring.verdicts import KINDS, OPPORTUNITY, REJECTED, WON, SalesCall, event_of
 from streams.shard.alert import alert, score_record
 from tests.properties.driver import ShardDriver
 from tests.properties.strategies import START_MS, Fact, a_model, some_inputs
@@ -135,6 +147,21 @@ def capped_and_blocked() -> list[dict[str, Any]]:
     return alerts_of(scorer.finish().crossings, rules)
 
 
+def judged() -> list[dict[str, Any]]:
+    """Alerts of leads about which sales gave each kind of verdict, and of one that leaves since it was rejected."""
+    stages, terms = (Stage("hot", 5.0, 1.0, handoff=True),), SalesTerms(recycle_after_ms=DAY_MS)
+    card = Scorecard("card", {"view": Points(9.0)}, stages=stages, sales=terms)
+    rules = Rules(Model((Signal("view", ("page",)),), (card,), "ef" * 32))
+    scorer = AnyScorer(rules)
+    for kind, name in KINDS.items():
+        detail = 1200 if kind in (OPPORTUNITY, WON) else "no budget"
+        verdict = Fact(event_of(kind), "v", START_MS, verdict=SalesCall(kind, detail, "ben@acme.example"))
+        facts = verdict, Fact("page", "m", START_MS)
+        for fact in reversed(facts) if kind == REJECTED else facts:
+            scorer.apply(fact.event(rules, START_MS, name))
+    return alerts_of(scorer.finish().crossings, rules)
+
+
 def rescored() -> list[dict[str, Any]]:
     """Alerts after the points in the scorecard file changed."""
     signal, stages = Signal("view", ("page",)), (Stage("hot", 5.0, 1.0, handoff=True),)
@@ -187,7 +214,7 @@ def produced() -> Produced:
     shards = [*golden(), *histories()]
     events = [event for shard, _ in shards for event in alerts_of(shard.crossings, shard.rules)]
     events += [*alerts_of(history().crossings, RULES, ""), *alerts_of(history().crossings, RULES)]
-    events += [*capped_and_blocked(), *rescored(), *named()]
+    events += [*capped_and_blocked(), *judged(), *rescored(), *named()]
     return {
         "handoff-event": events,
         "handoff": [event["data"] for event in events],
