@@ -118,8 +118,6 @@ class BoardService:
                 there = ", ".join(known) or "none"
                 raise Refusal(400, f"unknown_{name}", f"{card.name} has no such {name}. Known are: {there}.")
 
-    # Leads ------------------------------------------------------------------------------------------------------
-
     async def list_leads(
         self, filters: Filters, cursor: str | None, limit: int, role: str, extras: bool = False
     ) -> dict[str, Any]:
@@ -175,8 +173,6 @@ class BoardService:
             raise Refusal(404, "unknown_lead", "There is no such lead: no event with this id was scored.")
         return found
 
-    # Alerts and channels ----------------------------------------------------------------------------------------
-
     async def list_alerts(
         self, cursor: str | None, limit: int, role: str, lead_id: str | None = None
     ) -> dict[str, Any]:
@@ -222,8 +218,6 @@ class BoardService:
             **self.freshness.to_json(),
         }
         return cast(dict[str, Any], self.mask.mask_value(found, role))
-
-    # Scorecards and flow ----------------------------------------------------------------------------------------
 
     async def get_scorecard(self, name: str | None) -> dict[str, Any]:
         """A scorecard in words, with the count of each signal in the last seven days."""
