@@ -23,8 +23,9 @@ _INSTEAD_OF: Final = {
     "description": "The version in use when you looked: `old_version` of the report, or `version` of the one in use.",
 }
 _VERSION: Final[dict[str, Any]] = {
-    "version": TEXT, "at": TIME, "author": TEXT, "note": TEXT, "quiet": TRUTH, "rollback": TRUTH, "in_use": TRUTH,
-    "taken_back": TRUTH, "until": maybe(TIME), "before": maybe(TEXT), "changes": maybe(ref("ChangeReport")),
+    "number": WHOLE, "version": TEXT, "at": TIME, "author": TEXT, "note": TEXT, "quiet": TRUTH, "rollback": TRUTH,
+    "in_use": TRUTH, "taken_back": TRUTH, "until": maybe(TIME), "before": maybe(TEXT),
+    "changes": maybe(ref("ChangeReport")),
     "alerts": listed(
         whole(
             {

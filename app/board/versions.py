@@ -12,7 +12,7 @@ from app.board.version_alerts import Counts, InForce, Sent, VersionAlerts, count
 from app.http.refusals import Refusal
 from app.scorecards.report import report_words
 from streams.mismatch import Mismatch
-from streams.publishing.catalog import Catalog, Published
+from streams.publishing.catalog import Catalog, NotFound, Published
 from streams.scoring.rules import Rules
 from streams.shard.alert import rfc3339
 
@@ -62,17 +62,20 @@ class Versions:
         (row,) = await self._describe(catalog, list(catalog), [published])
         return row | {"text": published.item.text}
 
-    def find(self, version: str) -> Published:
-        """The last publication of a version, given in full or by its beginning.
+    def find(self, name: str) -> Published:
+        """A publication by its number, or the last one of a version, given in full or by its first characters.
 
         Raises:
-            Refusal: there is none.
+            Refusal: there is none, or several versions begin so.
         """
         catalog = self._published.catalog
-        found = None if catalog is None else catalog.find(version)
-        if found is None:
-            raise Refusal(404, "unknown_version", "There is no such version: /versions lists all of them.")
-        return found
+        if catalog is None:
+            raise Refusal(404, "unknown_version", "Nothing is published yet.")
+        try:
+            return catalog.find(name)
+        except NotFound as error:
+            code = "unknown_version" if error.is_unknown else "ambiguous_version"
+            raise Refusal(404 if error.is_unknown else 400, code, f"{str(error)[0].upper()}{str(error)[1:]}.") from None
 
     async def _describe(
         self, catalog: Catalog, published: Sequence[Published], wanted: Sequence[Published]
@@ -139,6 +142,7 @@ def describe_publication(published: Published) -> View:
     """Who published a version, when and why."""
     item = published.item
     return {
+        "number": published.number,
         "version": item.version,
         "at": rfc3339(item.at_ms),
         "author": item.author,

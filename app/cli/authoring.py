@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from app.cli.chosen_scorecards import EITHER, Chosen, load_chosen
+from app.cli.common import run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
 from app.cli.yaml_edit import replace_file
@@ -17,8 +19,6 @@ from app.scorecards.cases import CASES_ENDING, cases_file, read_cases
 from app.scorecards.runner import run_cases
 from app.settings_source import load_settings
 from streams.exits import Exit
-from streams.scorefile import read_file
-from streams.scoring.rules import Rules
 
 
 def register(scorecards: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def register(scorecards: typer.Typer) -> None:
 
 
 def run_tests(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file.")],
+    name: Annotated[str, typer.Argument(metavar="FILE", help=f"What to test: {EITHER}.")],
     cases: Annotated[
         Path | None,
         typer.Option(
@@ -38,24 +38,36 @@ def run_tests(
 ) -> None:
     """Test a scorecard file with cases: what leads do, and what their score must be then.
 
-    Needs neither Kafka nor Redis. All cases run; where one fails, the differences and the parts of the score are
-    shown. Exit status 1 if a case fails or a file has mistakes.
+    Needs neither Kafka nor Redis, unless it is given a published version. All cases run; where one fails, the
+    differences and the parts of the score are shown. Exit status 1 if a case fails or a file has mistakes.
     """
-    if file.name.endswith(CASES_ENDING):
-        raise CommandError(Exit.USAGE, f"{file} has cases: name the scorecard file that they test.")
-    model = check_file(read_file, file).value
-    path = cases or cases_file(file)
+    if name.endswith(CASES_ENDING):
+        raise CommandError(Exit.USAGE, f"{name} has cases: name the scorecard file that they test.")
+    (chosen,) = run(load_chosen(load_settings(), [name]))
+    path = cases or _cases_beside(chosen)
+    reading = check_file(partial(read_cases, model=chosen.rules.model), path)
+    for line in reading.warnings:
+        typer.echo(line, err=True)
+    results = list(run_cases(reading.value, chosen.rules))
+    typer.echo(describe_results(str(path), results, chosen.rules))
+    if not all(result.passed for result in results):
+        raise typer.Exit(Exit.CHECK_FAILED)
+
+
+def _cases_beside(chosen: Chosen) -> Path:
+    """The file with the cases of a scorecard file.
+
+    Raises:
+        CommandError: there is none.
+    """
+    if chosen.file is None:
+        message = f"{chosen.name} has no file with cases beside it: name one with --cases."
+        raise CommandError(Exit.USAGE, message)
+    path = cases_file(chosen.file)
     if not path.exists():
         message = f"{path} does not exist: write cases in it, or name another file with --cases. See docs/cases.md."
         raise CommandError(Exit.CHECK_FAILED, message)
-    reading = check_file(partial(read_cases, model=model), path)
-    for line in reading.warnings:
-        typer.echo(line, err=True)
-    rules = Rules(model, load_settings().lateness_ms)
-    results = list(run_cases(reading.value, rules))
-    typer.echo(describe_results(str(path), results, rules))
-    if not all(result.passed for result in results):
-        raise typer.Exit(Exit.CHECK_FAILED)
+    return path
 
 
 def _known_template(name: str) -> str:

@@ -23,6 +23,7 @@ from app.backtest.records import EventSource
 from app.backtest.report import describe, render_report, summary_lines
 from app.backtest.session import Findings, NoEvents, Order, run_backtest
 from app.backtest.topic import Topic
+from app.cli.chosen_scorecards import EITHER, load_chosen
 from app.cli.common import run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
@@ -59,11 +60,11 @@ def register(root: typer.Typer) -> None:
 
 
 def backtest(  # noqa: PLR0913, PLR0917 - each is an option
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file to test.")],
+    name: Annotated[str, typer.Argument(metavar="FILE", help=f"What to replay by: {EITHER}.")],
     from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help=FROM_HELP)] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="TIME", help=TO_HELP)] = None,
     against: Annotated[
-        Path | None, typer.Option("--against", metavar="FILE", help="Another scorecard file to compare with.")
+        str | None, typer.Option("--against", metavar="FILE", help=f"What to compare with: {EITHER}.")
     ] = None,
     input_: Annotated[Path | None, typer.Option("--input", metavar="EVENTS", help=INPUT_HELP)] = None,
     outcome: Annotated[list[str] | None, typer.Option("--outcome", metavar="EVENT", help=OUTCOME_HELP)] = None,
@@ -81,9 +82,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - each is an option
     well the scores before them foretell them.
     """
     settings = load_settings()
+    chosen, *others = run(load_chosen(settings, [name, against] if against else [name]))
     order = Order(
-        load_rules(settings, file),
-        load_rules(settings, against) if against else None,
+        chosen.rules,
+        others[0].rules if others else None,
         choose_implementation(settings),
         parse_time(from_, "--from"),
         parse_time(to, "--to"),
@@ -93,7 +95,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - each is an option
     )
     began_s = monotonic_s()
     findings, source, order = run(_replay(settings, input_, order))
-    result = describe(findings, order, source, (str(file), str(against or "")), monotonic_s() - began_s)
+    result = describe(findings, order, source, (chosen.name, others[0].name if others else ""), monotonic_s() - began_s)
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(summary_lines(result)))
     if report is not None or not as_json:
         _write_report(report or REPORT, render_report(result))

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.cli.chosen_scorecards import find_published
 from app.cli.common import console, open_store, run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
@@ -22,7 +23,7 @@ from app.settings import Settings
 from app.settings_source import load_settings
 from streams.exits import Exit
 from streams.live_effect import measure_store
-from streams.publishing.catalog import Catalog, Published
+from streams.publishing.catalog import Published
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.topic import ScorecardsTopic
 from streams.shard.alert import rfc3339
@@ -31,7 +32,8 @@ from streams.store.base import Store
 Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, for the list of versions.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation, however many alerts are sent.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Change the stages of leads without sending alerts.")]
-Version = Annotated[str, typer.Argument(metavar="VERSION", help="A published version, or its first characters.")]
+VERSION = "A published version: its number in the list, its first characters, or a file with its text."
+Version = Annotated[str, typer.Argument(metavar="VERSION", help=VERSION)]
 
 UNFINISHED: Final = (
     "unfinished: not on every partition yet, because the command is still running or was interrupted. A worker "
@@ -77,7 +79,7 @@ def rollback(version: Version, note: Note = "", yes: Yes = False, quiet: Quiet =
 
 
 def list_versions() -> None:
-    """List the published versions, the latest first."""
+    """List the published versions, the latest first; other commands take the number of one."""
     settings = load_settings()
 
     async def read() -> Catalog:
@@ -87,11 +89,12 @@ def list_versions() -> None:
 
     catalog = run(read())
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
-    for name in ("version", "published", "by", "note"):
-        table.add_column(name, overflow="fold")
+    for name in ("no.", "version", "published", "by", "note"):
+        table.add_column(name, overflow="fold", justify="right" if name == "no." else "left")
     for each in reversed(list(catalog)):
         item = each.item
-        table.add_row(item.version[:12], rfc3339(item.at_ms), escape(item.author), escape(_describe(each, catalog)))
+        note = escape(_describe(each, catalog))
+        table.add_row(str(each.number), item.version[:12], rfc3339(item.at_ms), escape(item.author), note)
     console().print(table)
     if catalog.unfinished():
         typer.echo(UNFINISHED)
@@ -99,7 +102,7 @@ def list_versions() -> None:
 
 def show(
     version: Annotated[
-        str, typer.Argument(metavar="[VERSION]", help="A published version; by default the one in use.")
+        str, typer.Argument(metavar="VERSION", show_default=False, help=f"{VERSION} By default the one in use.")
     ] = "",
 ) -> None:
     """Print the file of a published version."""
@@ -108,7 +111,7 @@ def show(
     async def read() -> str:
         await require_topic(settings)
         async with open_scorecards(settings) as topic:
-            found = _find(topic.catalog, version) if version else topic.catalog.latest
+            found = find_published(settings, topic.catalog, version) if version else topic.catalog.latest
             if found is None:
                 raise CommandError(Exit.CHECK_FAILED, "nothing is published yet.")
             return found.item.text
@@ -124,14 +127,6 @@ def _describe(published: Published, catalog: Catalog) -> str:
     parts += ["without alerts"] if item.quiet else []
     parts += [item.note] if item.note else []
     return ", ".join(parts)
-
-
-def _find(catalog: Catalog, version: str) -> Published:
-    found = catalog.find(version)
-    if found is None:
-        message = f"no version {version} was published: see `leadglow scorecards list`."
-        raise CommandError(Exit.CHECK_FAILED, message)
-    return found
 
 
 async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, quiet: bool) -> None:
@@ -155,7 +150,7 @@ async def _rollback(settings: Settings, version: str, note: str, yes: bool, quie
     await require_lead_events(settings)
     await require_topic(settings)
     async with open_scorecards(settings) as topic, open_store(settings, None) as store:
-        target = _find(topic.catalog, version)
+        target = find_published(settings, topic.catalog, version)
         plan = plan_rollback(topic.catalog, target)
         if plan is None:
             await _finish(settings, topic, store, target.version)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiokafka.errors import KafkaError
@@ -24,13 +24,16 @@ from streams.scoring.rules import Rules
 from streams.store.base import Store
 
 
-async def load_rules(settings: Settings) -> Rules:
-    """The published scorecards; those of the file while none are published.
+async def load_rules(settings: Settings, on_unpublished: Callable[[], None] = lambda: None) -> Rules:
+    """The published scorecards; while none are published, those of the file, after a call of ``on_unpublished``.
 
     Raises:
         CommandError: they cannot be read.
     """
-    return await load_published_rules(settings) or load_file_rules(settings)
+    published = await _load_published_rules(settings)
+    if published is None:
+        on_unpublished()
+    return published or load_file_rules(settings)
 
 
 def load_file_rules(settings: Settings) -> Rules:
@@ -46,12 +49,8 @@ def load_file_rules(settings: Settings) -> Rules:
         raise CommandError(Exit.REFUSED, message) from None
 
 
-async def load_published_rules(settings: Settings) -> Rules | None:
-    """The scorecards published last; None while there are none.
-
-    Raises:
-        CommandError: they cannot be read.
-    """
+async def _load_published_rules(settings: Settings) -> Rules | None:
+    """The scorecards published last; None while there are none."""
     if not await has_topic(settings):
         return None
     async with open_scorecards(settings) as topic:

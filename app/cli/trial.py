@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.board.lead_summary import company_of, name_of, title_of
-from app.cli.common import console
+from app.cli.chosen_scorecards import EITHER, load_chosen
+from app.cli.common import console, run
 from app.cli.errors import CommandError
-from app.cli.file_commands import check_file
 from app.demo.card_traffic import CardTraffic
 from app.demo.generator import Traffic
 from app.lead_views import View, points_of
@@ -27,8 +27,6 @@ from app.scorecards.times import START_MS
 from app.scorecards.trial import CardTrial, Trial, try_out
 from app.settings_source import load_settings
 from streams.exits import Exit
-from streams.scorefile import read_file
-from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model
 from streams.units import DAY_MS
 
@@ -42,7 +40,7 @@ def register(root: typer.Typer) -> None:
 
 
 def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The scorecard file.")],
+    name: Annotated[str, typer.Argument(metavar="FILE", help=f"What to try: {EITHER}.")],
     events: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Your own events: a JSON object of the Segment spec on each line."),
@@ -57,21 +55,23 @@ def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 ) -> None:
     """Try a scorecard file on events in memory, in seconds.
 
-    Needs neither Kafka nor Redis. Shows the top leads with the reasons for their scores, how many leads are in each
-    stage, alerts, the distribution of scores, signals that never counted and fit lines that hold for no lead. Without
-    --events and --demo, the events are made from the scorecard file itself: visitors who do what its signals count.
+    Needs neither Kafka nor Redis, unless it is given a published version. Shows the top leads with the reasons for
+    their scores, how many leads are in each stage, alerts, the distribution of scores, signals that never counted and
+    fit lines that hold for no lead. Without --events and --demo, the events are made from the scorecard file itself:
+    visitors who do what its signals count.
     """
-    model = check_file(read_file, file).value
+    (chosen,) = run(load_chosen(load_settings(), [name]))
+    model = chosen.rules.model
     if events is not None:
         sources: Iterable[Source] = _read(events)
     else:
         sources = (_generate_demo if demo else partial(_generate, model))(generate, leads, days * DAY_MS, seed)
-    run = MemoryRun(Rules(model, load_settings().lateness_ms))
+    played = MemoryRun(chosen.rules)
     with Console(stderr=True).status("scoring events …"):
-        run.play(sources)
-    if not run.events:
+        played.play(sources)
+    if not played.events:
         raise CommandError(Exit.REFUSED, f"{events} has no events.")
-    trial = try_out(run, limit)
+    trial = try_out(played, limit)
     if as_json:
         typer.echo(json.dumps(trial.plain(), ensure_ascii=False))
     else:

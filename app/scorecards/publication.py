@@ -44,12 +44,14 @@ def plan_publication(catalog: Catalog, new: Scorecards) -> Plan | None:
 
 
 def plan_rollback(catalog: Catalog, target: Published) -> Plan | None:
-    """Plan to go back to a publication; None if its version is in use already.
+    """Plan to go back to the version of a publication; None if it is in use already.
+
+    If the version was published more than once, only what came after the last time is taken back.
 
     Raises:
         Mismatch: this version of Leadglow cannot read one of both.
     """
-    latest = catalog.latest
+    latest, target = catalog.latest, catalog.find(target.version)
     if latest is None or latest.version == target.version:
         return None
     undone = catalog.after(target.place)

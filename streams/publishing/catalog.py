@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,18 +14,42 @@ from streams.publishing.scorecards import Scorecards
 from streams.scoring.rules import Rules
 from streams.yamlfile.load import YamlFileError
 
+IN_USE: Final = "published"
+"""The name of the last publication."""
+MIN_PREFIX: Final = 6
+"""Fewer digits are a number."""
+MAX_LISTED: Final = 10
+UNKNOWN: Final = "no version {name!r} was published; there are: {known}"
+AMBIGUOUS: Final = "{count} versions begin with {name}: {found}; give the number of one, or more characters"
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
     """A publication and its place."""
 
     place: int
+    number: int
+    """1 for the first publication."""
     item: Publication
 
     @property
     def version(self) -> str:
         """The version of the scorecards."""
         return self.item.version
+
+    @property
+    def title(self) -> str:
+        """For messages: ``3 (32995013a3b8)``."""
+        return f"{self.number} ({self.version[:12]})"
+
+
+class NotFound(Exception):
+    """No publication, or more than one, has this name; the message lists candidates."""
+
+    def __init__(self, message: str, is_unknown: bool) -> None:
+        """``is_unknown``: there is none."""
+        super().__init__(message)
+        self.is_unknown = is_unknown
 
 
 class Catalog:
@@ -61,7 +85,7 @@ class Catalog:
 
     def _add(self, place: int, item: Item) -> None:
         if isinstance(item, Publication):
-            self.published[place] = Published(place, item)
+            self.published[place] = Published(place, len(self.published) + 1, item)
         elif isinstance(item, Written):
             self._written[item.id] = item
         else:
@@ -84,10 +108,28 @@ class Catalog:
         found = [each for i, each in enumerate(self) if i == 0 or each.item.at_ms <= at_ms]
         return found[-1] if found else None
 
-    def find(self, version: str) -> Published | None:
-        """The last publication of a version, given in full or by its beginning."""
-        found = [each for each in self if each.version.startswith(version)]
-        return found[-1] if found and version else None
+    def has_version(self, version: str) -> bool:
+        """Whether a version, given in full, was published."""
+        return any(each.version == version for each in self)
+
+    def find(self, name: str) -> Published:
+        """A publication by its number, or the last one of a version, given in full or by its first characters.
+
+        Raises:
+            NotFound: there is none, or several versions begin so.
+        """
+        if name == IN_USE and self.latest is not None:
+            return self.latest
+        numbered = len(name) < MIN_PREFIX and name.isdecimal()
+        found = [each for each in self if (each.number == int(name) if numbered else each.version.startswith(name))]
+        versions = {each.version: each for each in found}
+        if not found or not name:
+            raise NotFound(UNKNOWN.format(name=name, known=_list_last(list(self))), is_unknown=True)
+        if len(versions) > 1:
+            found = list(versions.values())
+            message = AMBIGUOUS.format(count=len(found), name=name, found=_list_last(found))
+            raise NotFound(message, is_unknown=False)
+        return found[-1]
 
     def after(self, place: int) -> tuple[int, ...]:
         """The places of the publications after this one."""
@@ -163,3 +205,9 @@ class Catalog:
             return rules
         later = self._parse(self.published[self._backfill].item)
         return rules if later.by_id.keys() <= rules.by_id.keys() else Rules(rules.model, self.lateness_ms, later.model)
+
+
+def _list_last(published: list[Published]) -> str:
+    """The titles of the last few, the latest first."""
+    titles = [each.title for each in reversed(published)]
+    return ", ".join(titles[:MAX_LISTED] + ["…"] * (len(titles) > MAX_LISTED)) or "none"

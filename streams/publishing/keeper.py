@@ -160,7 +160,7 @@ class ScorecardsKeeper:
 def is_old(catalog: Catalog, version: str, before: str = "") -> bool:
     """Whether a file has an earlier version by neglect: not because the published version was changed back to it."""
     latest = catalog.latest
-    return catalog.find(version) is not None and (latest is None or before != latest.version)
+    return catalog.has_version(version) and (latest is None or before != latest.version)
 
 
 NEW_HALF_LIVES: Final = (

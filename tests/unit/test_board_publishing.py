@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from html import unescape
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,8 @@ from app.board import trials
 from app.board.published_scorecards import NO_SCORECARDS
 from app.board.routing import BASE
 from app.board.version_alerts import InForce, VersionAlerts, count_alerts
+from app.board.versions import Versions
+from app.http.refusals import Refusal
 from streams.clock import now_ms
 from streams.publishing.scorecards import Scorecards
 from streams.scorefile import load
@@ -23,6 +26,7 @@ from streams.shard.alert import rfc3339
 from tests.support.board_in_memory import ACCESS, ANA, BEN, EVE, Running, Shards, board_on
 from tests.support.publications import PARTITIONS, Log
 from tests.unit.test_board_trials import BROKEN, shards
+from tests.unit.test_scorecards_chosen import catalog_of
 from tests.unit.test_scorecards_diff import CHANGED, FILE
 
 PUBLISH, ROLLBACK, VERSIONS = (f"{BASE}/scorecards/{name}" for name in ("publish", "rollback", "versions"))
@@ -173,7 +177,15 @@ async def test_versions_come_in_pages(board: Running) -> None:
 
 async def test_a_version_has_its_text(board: Running) -> None:
     assert (await board.get(f"{VERSIONS}/{FIRST[:8]}", BEN)).json["text"] == FILE
+    assert (await board.get(f"{VERSIONS}/1", BEN)).json["number"] == 1
     assert (await board.get(f"{VERSIONS}/none", BEN)).status == 404
+
+
+async def test_the_beginning_of_two_versions_is_refused() -> None:
+    published: Any = SimpleNamespace(catalog=catalog_of("aa11ff", "aa22ff"))
+    with pytest.raises(Refusal, match="2 versions begin with aa: 2 \\(aa22ff\\), 1 \\(aa11ff\\)") as refused:
+        Versions(published, VersionAlerts()).find("aa")
+    assert (refused.value.status, refused.value.code) == (400, "ambiguous_version")
 
 
 # Alerts

@@ -235,7 +235,7 @@ def test_one_file_is_compared_with_the_published_scorecards(
     async def load_published_rules(settings: Any) -> Rules | None:
         return published[-1]
 
-    monkeypatch.setattr(scorecards_diff, "load_published_rules", load_published_rules)
+    monkeypatch.setattr("app.cli.published._load_published_rules", load_published_rules)
     old, new = files
     result = diff(new, "--json", LEADGLOW_SCORECARDS=old)
     assert result.stderr == f"Nothing is published yet: compared with {old}.\n"
