@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from streams.scorefile.doubts import check_doubts
+from streams.scorefile.fit_names import find_fit_line, needs_of, report_fit_name
 from streams.scorefile.models import scorecard_of, signal_of
 from streams.scorefile.own_signals import name_own_signals
 from streams.scorefile.remedies import points_key_remedy
@@ -64,7 +65,7 @@ def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: R
     stages = [stage for stage in card.get("stages", ()) if stage is not None]
     for stage in stages:
         for item in _signals_of(stage):
-            _check_known(item, signals, report)
+            _check_of_stage(item, stage, card, signals, report)
         for block in ending_blocks(stage):
             _check_end(block, signals, report)
         _check_order(stage, report)
@@ -119,6 +120,16 @@ def _check_known(item: Item, signals: Signals | None, report: Report) -> None:
         report.add(item.node, f"unknown signal {item.node}", remedy)
 
 
+def _check_of_stage(item: Item, stage: Struct, card: Struct, signals: Signals | None, report: Report) -> None:
+    """Report an unknown signal of a stage; a fit line may be meant."""
+    unknown = signals is not None and item.value is not None and item.value not in signals
+    line = find_fit_line(str(item.value), card) if unknown else None
+    if line is not None:
+        report_fit_name(item, line, stage, report)
+    else:
+        _check_known(item, signals, report)
+
+
 def _check_end(block: Struct, signals: Signals | None, report: Report) -> None:
     """Report an unknown signal that ends a block: another one than begins it, or a duration is meant."""
     until, begin = block.get("until"), block.get("signal").value
@@ -140,9 +151,8 @@ def _events(item: Item) -> Collection[str]:
 
 def _signals_of(stage: Struct) -> list[Item]:
     """The names of signals in a stage, without those that end a block."""
-    needs = stage.get("needs")
     begins = [block.get("signal") for block in ending_blocks(stage)]
-    return [*plain_blocks(stage), *begins, *(needs.get("signals", ()) if needs is not None else ())]
+    return [*plain_blocks(stage), *begins, *needs_of(stage)]
 
 
 def _check_unique(items: Iterable[Item | None], noun: str, report: Report) -> None:

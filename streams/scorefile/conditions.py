@@ -9,7 +9,14 @@ from functools import partial
 from typing import Any, Literal
 
 from streams.scorefile import kinds
-from streams.scorefile.parts import doubt_operator, named_parts_remedy, separate_parts_remedy, where_remedy
+from streams.scorefile.parts import (
+    doubt_operator,
+    named_parts_remedy,
+    nested_test_remedy,
+    separate_parts_remedy,
+    turned_test_remedy,
+    where_remedy,
+)
 from streams.scorefile.patterns import remedy_for
 from streams.scorefile.remedies import OPERATORS_ELSEWHERE, between_remedy, several_remedy, without_wildcards
 from streams.scoring.conditions import PatternError, compile_condition
@@ -102,6 +109,9 @@ def _where_entry(key: Node, node: Node, report: Report) -> Condition | None:
     if path in OPERATORS and isinstance(node.value, list):
         report.add(key, *doubt_operator(key, node))
         return None
+    if path in OPERATORS and (remedy := turned_test_remedy(path, node, (*OPERATORS, *GROUPS))):
+        report.add(key, f"{key} is an operator, and a path or a trait belongs here", remedy)
+        return None
     return _test(path or "", node, report)
 
 
@@ -123,6 +133,9 @@ def _operation(path: str, key: Node, node: Node, report: Report) -> Condition | 
         return _group(operator, node, report, partial(_test, path))
     if operator not in OPERATORS:
         report.add(key, f"unknown operator {key}", _operator_remedy(path, operator, node))
+        return None
+    if remedy := nested_test_remedy(path, operator, node, (*OPERATORS, *GROUPS)):
+        report.add(node, f"a mapping is not what `{operator}` takes", remedy)
         return None
     if operator == "not" and node.value is None and not node.raw.startswith("#"):
         report.add(node, f"{node} is no value", "write `exists: true` in place of `not`")

@@ -9,7 +9,8 @@ from itertools import accumulate
 from typing import Any
 
 from streams.scorefile.conditions import OPERATORS
-from streams.scorefile.contradictions import find_contradictions, is_never_positive, wants_false
+from streams.scorefile.contradictions import is_never_positive, wants_false
+from streams.scorefile.impossible import check_possible
 from streams.scorefile.operations import check_texts, is_bare_path, operations_of
 from streams.scorefile.parts import find_lone_word
 from streams.scorefile.remedies import event_remedy
@@ -80,9 +81,7 @@ def _check_where(signal: Struct, where: Node, report: Report) -> None:
             _check_object(path, report)
     check_texts(operations, report)
     condition = signal.get("where", EVERYTHING)
-    for found in find_contradictions(condition, signal.get("event", ())):
-        at = next((operand for path, _, operand in reversed(operations) if path.value == found.path), where)
-        (report.add if found.certain else report.warn)(at, found.message, found.remedy)
+    check_possible(where, condition, report, signal.get("event", ()))
     if wants_false(condition, "properties.automated"):
         at = next(path for path, _, _ in operations if path.value == "properties.automated")
         remedy = "remove this condition: without it, only people count"

@@ -57,5 +57,25 @@ def tests_of(path: Node, node: Node) -> Iterator[Operation]:
             yield path, str(key.value), value
 
 
+def branches_of(where: Node) -> Iterator[Node]:
+    """The members of each `any` with several, in conditions that must all hold; each with its path."""
+    for key, value in where.value.items() if isinstance(where.value, dict) else ():
+        if key.value == "any" and isinstance(value.value, list | dict) and len(value.value) > 1:
+            yield from _split(value)
+        elif key.value == "all":
+            for member in _members(value):
+                yield from branches_of(member)
+        elif key.value not in GROUPS:
+            yield from (Node(b.line, b.column, {key: b}) for b in branches_of(value))
+
+
+def _split(node: Node) -> Iterator[Node]:
+    """Each of some conditions alone."""
+    if isinstance(node.value, dict):
+        yield from (Node(key.line, key.column, {key: value}) for key, value in node.value.items())
+    else:
+        yield from _members(node)
+
+
 def _members(node: Node) -> list[Node]:
     return node.value if isinstance(node.value, list) else [node]

@@ -71,6 +71,28 @@ def _unwrap(operand: Node) -> Node:
     return inner[0] if len(inner) == 1 else operand
 
 
+def nested_test_remedy(path: str, operator: str, node: Node, words: Collection[str]) -> str:
+    """How to write `{contains: {title: CTO}}` below a path or a trait; empty if the mapping has no single value."""
+    entries = list(node.value.items()) if isinstance(node.value, dict) else []
+    if len(entries) != 1 or entries[0][0].value in words or isinstance(entries[0][1].value, dict):
+        return ""
+    key, value = entries[0]
+    remedy = f"write `{operator}: {write(value)}`"
+    if not path:
+        return f"{remedy}: the trait is the one under `trait`"
+    if str(key.value) in (path, path.rpartition(".")[2]):
+        return f"{remedy}: the path is the one above"
+    return f"write `{key.value}: {{{operator}: {write(value)}}}` beside `{path}`, or {remedy}"
+
+
+def turned_test_remedy(operator: str, node: Node, words: Collection[str]) -> str:
+    """How to write `{contains: {title: CTO}}`, an operator before its path; empty for anything else."""
+    entries = list(node.value.items()) if isinstance(node.value, dict) else []
+    if not entries or any(key.value in words or isinstance(value.value, dict) for key, value in entries):
+        return ""
+    return f"write `{', '.join(f'{key.value}: {{{operator}: {write(value)}}}' for key, value in entries)}`"
+
+
 def find_lone_word(path: Node, operand: Node, operators: Collection[str], in_event: bool) -> Doubt | None:
     """The reason why a word of the format is not meant as the name of a field of an event, or of a trait."""
     if path.value in operators:

@@ -26,12 +26,15 @@ def check_windows(signals: Signals, report: Report) -> None:
 
 
 def _check_window(signal: Struct, report: Report) -> None:
+    half_life, entries = signal.nodes.get("half_life"), signal.node.value
+    if half_life is not None and isinstance(entries, dict) and any(key.value == "while" for key in entries):
+        report.drop(half_life)  # that `while` is in the wrong place is the one mistake
     if "window" not in signal.nodes:
         keys = signal.node.value if isinstance(signal.node.value, dict) else ()
         if "at_least" in signal.nodes and len(keys) == len(signal.nodes):
             report.add(signal.nodes["at_least"], "`at_least` counts the events of a window", "add `window: 30d`")
         return
-    if "half_life" in signal.nodes:
+    if "half_life" in signal.nodes and "half_life" not in signal.broken:
         message = "a signal has a `window` or a `half_life`, and not both"
         report.add(signal.nodes["half_life"], message, "remove one of the two")
     if "amount" in signal.nodes:

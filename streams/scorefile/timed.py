@@ -105,7 +105,12 @@ _BLOCK: Final = struct_of("a block", BLOCK_WORDS, "{signal: unsubscribe, until: 
 
 
 def _read_half_life(node: Node, report: Report) -> Any:
-    keys = {key.value for key in node.value} if isinstance(node.value, dict) else ()
+    entries = {key.value: value for key, value in node.value.items()} if isinstance(node.value, dict) else {}
+    keys = entries.keys()
+    if keys == {"default"} and accepts(kinds.HALF_LIFE, entries["default"]):
+        remedy = f"write `half_life: {write(entries['default'])}`, or add `while: {STATES_WORDS['while'].example}`"
+        report.add(node, "`default` needs `while` beside it, with other half-lives", remedy)
+        return None
     return (_STATES if STATES_WORDS.keys() & keys else kinds.HALF_LIFE).read(node, report)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.scorefile.conditions import OPERATORS
-from streams.scorefile.contradictions import find_contradictions
+from streams.scorefile.impossible import check_possible
 from streams.scorefile.models import on_path
 from streams.scorefile.operations import check_texts, is_bare_path, operations_of, tests_of
 from streams.scorefile.parts import find_lone_word
@@ -34,12 +34,11 @@ def _check_fit_line(line: Struct, report: Report) -> None:
     if "times" in line.values and not line.broken:
         _check_product(line, report)
     when = line.nodes.get("when")
-    if when is None or trait is None or "when" in line.broken:
+    if when is None or trait is None or {"when", "trait"} & line.broken:
         return
-    operations = list(tests_of(trait, when))
-    check_texts(operations, report)
-    for found in find_contradictions(on_path(line.get("when", EVERYTHING), str(trait.value))):
-        (report.add if found.certain else report.warn)(operations[-1][2], found.message, found.remedy)
+    check_texts(list(tests_of(trait, when)), report)
+    condition = on_path(line.get("when", EVERYTHING), str(trait.value))
+    check_possible(Node(trait.line, trait.column, {trait: when}), condition, report)
 
 
 def _check_trait(trait: Node, report: Report) -> None:
@@ -56,9 +55,7 @@ def _check_traits(where: Node, condition: Condition, report: Report) -> None:
             report.warn(path, *doubt)
         _check_trait(path, report)
     check_texts(operations, report)
-    for found in find_contradictions(condition):
-        at = next((operand for path, _, operand in reversed(operations) if path.value == found.path), where)
-        (report.add if found.certain else report.warn)(at, found.message, found.remedy)
+    check_possible(where, condition, report)
 
 
 def _check_product(line: Struct, report: Report) -> None:

@@ -11,6 +11,7 @@ from ruamel.yaml.nodes import Node as YamlNode
 from streams.yamlfile.compose import MAX_DEPTH, MAX_NODES, LimitError, compose
 from streams.yamlfile.scalars import plain_value, typed_value
 from streams.yamlfile.source import INVISIBLE, JOINED, KEY, ODD_SPACES, Source, describe_char, describe_joint, in_quotes
+from streams.yamlfile.strays import find_split_text, find_stray
 from streams.yamlfile.syntax import find_missing_colon, find_syntax_mistake
 from streams.yamlfile.tree import Mistake, Node, Report, join
 
@@ -75,10 +76,10 @@ class _Builder:
         lines: dict[str, int] = {}
         another = False  # whether another item of a list begins with the same key, without a dash
         for yaml_key, yaml_value in node.value:
-            key, value = self.entry(yaml_key, yaml_value, depth)
-            if not isinstance(yaml_key, ScalarNode):
-                self.report.add_unreadable(*self.bad_name(yaml_key, key))
+            found = self.read_entry(yaml_key, yaml_value, entries, depth)
+            if found is None:
                 continue
+            key, value = found
             name = str(key.value)
             if name == "<<" and not key.quote:
                 self.report.add(key, "`<<` does not merge here", "write out the keys of the other mapping")
@@ -86,8 +87,6 @@ class _Builder:
                 continue
             if not name and not key.quote:
                 self.report.add_unreadable(key, "a name is missing before this colon", "write a name before it")
-                continue
-            if self.is_stray(yaml_key, value, entries):
                 continue
             if name in lines and another:
                 continue
@@ -122,31 +121,21 @@ class _Builder:
             remedy += ", or put a dash before it if another item begins here"
         return remedy
 
-    def is_stray(self, yaml_key: ScalarNode, value: Node, before: dict[Node, Node]) -> bool:
-        """Report what follows a value between brackets without a key: `2,5`, `1,000`, `cto, ceo`."""
-        last = next(reversed(before.values()), None)
-        text = yaml_key.value
-        if value.value is not None or value.raw or last is None or not last.raw:
-            return False
-        if bool(last.quote) != bool(yaml_key.style):
-            return False
-        if self.source.text.startswith(":", self.after_spaces(yaml_key.end_mark.index)):
-            return False
-        number = last.raw.lstrip("-").isdigit() and text.isdigit() and not last.quote
-        if number and not self.source.before(yaml_key.start_mark.index).endswith(f"{last.raw},"):
-            return False
-        begin = self.source.start(last.line) + last.column - 1
-        both = self.source.text[begin : yaml_key.end_mark.index]
-        message = f"`{both}` is not one value"
-        other = f"`{text}: …` for a key" if KEY.fullmatch(text) else f"`{in_quotes(both)}` for one text"
-        remedy = f"write `[{' '.join(both.split())}]` for several values, or {other}"
-        if number:
-            message = f"`{last.raw},{text}` is not a number"
-            remedy = f"write `{last.raw}{'' if len(text) == 3 else '.'}{text}`"
-        if self.source.discreet:
-            message, remedy = "this is followed by a comma, and by no key", "put quotes around it"
-        self.report.add_unreadable(last, message, remedy)
-        return True
+    def read_entry(
+        self, yaml_key: YamlNode, yaml_value: YamlNode, before: dict[Node, Node], depth: int
+    ) -> tuple[Node, Node] | None:
+        """A key and its value; None for what is none, which is reported."""
+        if before and _is_empty(yaml_value) and (split := find_split_text(yaml_key, before, self.source)):
+            self.report.add_unreadable(*split)
+            return None
+        key, value = self.entry(yaml_key, yaml_value, depth)
+        if not isinstance(yaml_key, ScalarNode):
+            self.report.add_unreadable(*self.bad_name(yaml_key, key))
+            return None
+        if stray := find_stray(yaml_key, value, before, self.source):
+            self.report.add_unreadable(*stray)
+            return None
+        return key, value
 
     def entry(self, yaml_key: YamlNode, yaml_value: YamlNode, depth: int) -> tuple[Node, Node]:
         """A key, with its text as value, and its value."""
@@ -176,7 +165,7 @@ class _Builder:
         words = found is not None and not found["gap"].strip(" ")
         if found is not None and words and (not KEY.fullmatch(found[1]) or re.match(r"[a-zA-Z]+ \w", found[3])):
             return None  # words of a value
-        if found is None or self.source.text.startswith(":", self.after_spaces(end)):
+        if found is None or self.source.text.startswith(":", self.source.after_spaces(end)):
             return None
         offset, message = describe_joint(found["gap"])
         at = yaml_key.start_mark.index + found.start("gap") + offset
@@ -187,19 +176,13 @@ class _Builder:
     def missing_value(self, yaml_key: ScalarNode) -> Node:
         """An empty value, placed after the colon of its key; a comment without a space may have been meant as one."""
         end = yaml_key.end_mark.index
-        colon = self.after_spaces(end)
+        colon = self.source.after_spaces(end)
         if not self.source.text.startswith(":", colon):
             return Node(*self.source.place(end), None)
         line, _ = self.source.place(colon)
         comment = self.source.text[colon + 1 : self.source.start(line + 1)].strip()
         meant = comment if comment[:1] == "#" and comment[1:2].strip("# ") else ""
         return Node(*self.source.place(colon + 1), None, meant)
-
-    def after_spaces(self, index: int) -> int:
-        """The index of the next character that is not a space."""
-        while self.source.text.startswith(" ", index):
-            index += 1
-        return index
 
     def scalar(self, node: ScalarNode, raw: Node) -> Node:
         """Build a string, number or boolean. Anything else is reported and becomes its text."""

@@ -65,6 +65,12 @@ class Source:
         before = self.text[:index].rpartition("\n")[2]
         return sum(before.count(char) for char in "{[") > sum(before.count(char) for char in "}]")
 
+    def after_spaces(self, index: int) -> int:
+        """The index of the next character that is not a space."""
+        while self.text.startswith(" ", index):
+            index += 1
+        return index
+
     def quoting(self, value: str, why: str) -> str:
         """The remedy for a value that needs quotes."""
         return f"put single quotes around it: {why}" if self.discreet else f"write `{in_quotes(value)}`: {why}"

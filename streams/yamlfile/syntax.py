@@ -24,6 +24,8 @@ from streams.yamlfile.source import (
 )
 
 _ODD: Final = re.compile(rf"(?:^[ -]*|[:,{{\[-] *)([{ODD_SPACES}])", re.M)
+_HIDDEN_END: Final = re.compile(r"([^,:{}\[\]#'\" ][^,:{}\[\]#'\"]*)? (#[^#}\]'\"]*[^#}\] '\"]) *[}\]]")
+"""A text that ends at a comment, with a bracket in it."""
 
 
 def find_syntax_mistake(error: Exception, source: Source) -> Found:
@@ -59,6 +61,18 @@ def _find_odd_space(error: MarkedYAMLError, index: int, source: Source) -> Found
         return None
     message = f"{describe_char(odd[1])} is here instead of a plain space"
     return *source.place(odd.start(1)), message, "replace it by a plain space"
+
+
+def _find_hidden_end(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
+    """A comment that hides the end of a bracket, as in `{label: #1 choice}`."""
+    last, _ = source.place(index)
+    for line in (line_above(last, source), last):
+        comment = _HIDDEN_END.search(source.line(line))
+        if comment and source.in_flow(source.start(line) + comment.start(2)):
+            message = "`#` begins a comment, which hides the end of this line"
+            text = f"{comment[1] or ''} {comment[2]}".strip()
+            return line, comment.start(2) + 1, message, source.quoting(text, "it needs quotes")
+    return None
 
 
 def _find_bracket(error: MarkedYAMLError, index: int, source: Source) -> Found | None:
@@ -117,11 +131,6 @@ def _closed_too_often(closing: str, index: int, source: Source) -> Found:
 
 def _unclosed_bracket(opens: int, source: Source) -> Found:
     sign = source.text[opens]
-    rest = source.text[opens:].partition("\n")[0]
-    comment = re.search(r" (#[^ #}\]]+)[}\]]", rest)
-    if comment:
-        message = "`#` begins a comment, which hides the end of this line"
-        return *source.place(opens + comment.start(1)), message, source.quoting(comment[1], "it needs quotes")
     close = "}" if sign == "{" else "]"
     return *source.place(opens), f"the bracket `{sign}` that opens here is not closed", f"close it with `{close}`"
 
@@ -257,6 +266,7 @@ def _find_document(error: MarkedYAMLError, index: int, source: Source) -> Found 
 _EXPLANATIONS: Final[tuple[Callable[[MarkedYAMLError, int, Source], Found | None], ...]] = (
     _find_odd_space,
     find_quote,
+    _find_hidden_end,
     _find_bracket,
     _find_rest,
     _find_colon,

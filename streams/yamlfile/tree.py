@@ -70,6 +70,10 @@ class Report:
         self.add(at, message, remedy)
         self.unreadable[at.line, at.column] = self.mistakes[-1]
 
+    def drop(self, at: Node) -> None:
+        """Take back the mistakes at a node, which follow from another one."""
+        self.mistakes[:] = [each for each in self.mistakes if (each.line, each.column) != (at.line, at.column)]
+
     def has_mistake(self, at: Node) -> bool:
         """Whether there is a mistake at a node."""
         return any((each.line, each.column) == (at.line, at.column) for each in self.mistakes)

@@ -64,6 +64,23 @@ def test_a_natural_mistake_is_reported_at_its_place_with_its_own_remedy(
     assert messages_of(text, tmp_path / "card.yaml") == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "card.tests.yaml",
+            f"{HEAD}cases: []\n",
+            "has cases, which test a scorecard file; name the file `{}`",
+        ),
+        ("README.md", "# Title\n\n```yaml\nsignals: {}\n```\n", "is a page of text in Markdown, and no scorecard file"),
+        ("leads.csv", "a,b\n", "is a table, and no scorecard file; name a file that begins with `leadglow: 1`"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_in_one_message(name: str, text: str, said: str, tmp_path: Path) -> None:
+    (message,) = messages_of(text, tmp_path / name)
+    assert said.format(tmp_path / "card.yaml") in message
+
+
 def test_the_table_has_many_mistakes() -> None:
     assert len(BROKEN) > 120
 
