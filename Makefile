@@ -21,13 +21,15 @@ setup: $(STAMP)
 $(STAMP): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Leadglow needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv --clear .venv
+	@echo "Installing everything that Leadglow needs into .venv, pinned by hash; this takes a minute or two."
+	@$(PYTHON) -m venv --clear .venv
 	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' constraints.txt > .venv/uv.txt
 	$(PIP) --require-hashes -r .venv/uv.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r constraints.txt || \
 		$(PIP) --require-hashes -r constraints.txt  # where only pip knows the way to the packages
 	$(PIP) --no-deps --no-build-isolation -e .
-	$(BIN)/python -c 'from streams.implementation import choose; choose().warm_up()'  # compiles what is kept compiled
+	@echo "Compiling the accelerator, once; this takes about half a minute."
+	@$(BIN)/python -c 'from streams.implementation import choose; choose().warm_up()'  # compiles what is kept compiled
 	@touch $@
 
 demo: setup

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from app.board import lead_summary
+from app import lead_names
 from app.board.masking import is_personal
 from app.board.search_words import fold_text, join_words, phone_words, split_words
 from app.lead_views import rank
@@ -55,9 +55,9 @@ def columns_of(lead_id: str, lead: Lead, names: Sequence[str]) -> dict[str, str 
     """The value of each column as it is shown: these of every board and those of the traits ``names``."""
     traits = lead.trait_values()
     return {
-        "name": lead_summary.name_of(lead_id, traits),
-        "company": lead_summary.company_of(traits),
-        "owner": lead_summary.owner_of(traits),
+        "name": lead_names.name_of(lead_id, traits),
+        "company": lead_names.company_of(traits),
+        "owner": lead_names.owner_of(traits),
         "campaign": str(lead.touches[-1][3]) if lead.touches and lead.touches[-1][3] else None,
         **{TRAIT + name: _text_of(traits.get(name)) for name in names},
     }

@@ -14,7 +14,7 @@ from app.board.trial_schemas import TRIAL_SCHEMAS
 from app.board.trials import MAX_TEXT_BYTES
 from app.board.usage_schemas import USAGE_SCHEMAS
 from app.board.verdict_schemas import VERDICT_SCHEMAS
-from app.board.versions import LISTED, MAX_LISTED
+from app.board.versions import LISTED, MAX_LISTED, VERSION_NAME
 from streams.schemas import RECORDS
 from streams.schemas.fields import SCHEMA_TYPE
 
@@ -90,8 +90,9 @@ def _operations() -> list[Schema]:
               "ScorecardUsage", _in_path("name", "Its name.")),
         _try(),
         _json("versions", "The published versions of the scorecards, the latest first", "Versions", cursor, _VERSIONS),
-        _json("version", "A published version, with its text", "VersionText", _in_path("version", _VERSION_ID)),
+        _json("version", "A published version, with its text", "VersionText", _in_path("version", VERSION_NAME)),
         _publication("publishScorecards", "Publish a scorecard file, with the role `editor`", "Publication"),
+        _try_rollback(),
         _publication("rollbackScorecards", "Go back to a published version, with the role `editor`", "Rollback"),
         _json("flow", "Rates, lags, shards and rejects", "Flow"),
         _stream("streamAlerts", "`alert`: an Alert, as it is sent"),
@@ -125,7 +126,6 @@ _CURSOR: Final = _in_query("cursor", "The `next` of the previous page.", {"type"
 _LIMIT: Final = _in_query(
     "limit", "Number of rows.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 )
-_VERSION_ID: Final = "The version, or its first characters."
 _VERSIONS: Final = _in_query(
     "limit", "Number of rows.", {"type": "integer", "minimum": 1, "maximum": MAX_LISTED, "default": LISTED}
 )
@@ -174,6 +174,15 @@ def _try() -> Schema:
     operation = _operation("tryScorecards", about, {"application/json": {"schema": ref("Trial")}}, ())
     text = {"schema": {"type": "string", "maxLength": MAX_TEXT_BYTES}}
     return operation | {"requestBody": {"required": True, "content": {"application/yaml": text}}}
+
+
+def _try_rollback() -> Schema:
+    about = (
+        "What going back to a published version would do to the leads now, with the role `editor`; nothing is changed "
+        "or sent. One change is measured at a time: 503 `busy` while another one is"
+    )
+    content = {"application/json": {"schema": ref("RollbackTrial")}}
+    return _operation("tryRollback", about, content, (_in_path("version", VERSION_NAME),))
 
 
 def _publication(name: str, about: str, body: str) -> Schema:

@@ -57,6 +57,7 @@ class PublishingApi:
             "versions": ("api_versions", self._list_versions),
             "version": ("api_versions", self._get_version),
             "publishScorecards": ("api_publish", self._publish),
+            "tryRollback": ("api_publish", self._try_rollback),
             "rollbackScorecards": ("api_publish", self._roll_back),
         }
 
@@ -75,6 +76,13 @@ class PublishingApi:
         wanted = await _read_json(request, _Publication)
         done = await self._publishing.publish(wanted.text, wanted.terms(), request[CURRENT_VIEWER])
         return responses.json_response(done)
+
+    async def _try_rollback(self, request: web.Request) -> web.Response:
+        check_parameters(request)
+        name = request.match_info["version"]
+        report = await self._publishing.try_rollback(name, request[CURRENT_VIEWER])
+        version = self._publishing.versions.find(name).version
+        return responses.json_response({"version": version, "report": report})
 
     async def _roll_back(self, request: web.Request) -> web.Response:
         wanted = await _read_json(request, _Rollback)

@@ -7,7 +7,9 @@ from typing import Any, Final
 from app.board.publishing import MAX_NOTE_CHARS
 from app.board.schemas import TEXT, TIME, TRUTH, WHOLE, Schema, listed, maybe, ref, whole
 from app.board.trials import MAX_TEXT_BYTES
+from app.board.versions import VERSION_NAME
 
+_NAME: Final = {"type": "string", "description": VERSION_NAME}
 _COUNTS: Final = {"entered": WHOLE, "left": WHOLE}
 _TERMS: Final = {
     "note": {"type": "string", "maxLength": MAX_NOTE_CHARS, "default": ""},
@@ -51,7 +53,10 @@ PUBLISHING_SCHEMAS: Final[dict[str, Schema]] = {
         _TERMS,
         "A scorecard file to publish.",
     ),
-    "Rollback": whole({"version": TEXT, "instead_of": _INSTEAD_OF}, _TERMS, "A version to go back to."),
+    "Rollback": whole({"version": _NAME, "instead_of": _INSTEAD_OF}, _TERMS, "A version to go back to."),
+    "RollbackTrial": whole(
+        {"version": TEXT, "report": maybe(ref("ChangeReport"))}, about="`report` is null if the version is in use."
+    ),
     "Published": whole(
         {"version": TEXT, "published": TRUTH}, about="`published` is false if the version was in use already."
     ),

@@ -26,8 +26,9 @@ API_PATHS: Final = {
     "alerts": f"{BASE}/alerts",
     "channels": f"{BASE}/channels",
     "scorecards": f"{BASE}/scorecards",
-    "versions": f"{BASE}/scorecards/versions",
-    "version": f"{BASE}/scorecards/versions/{{version}}",
+    "versions": f"{BASE}/versions",
+    "version": f"{BASE}/versions/{{version}}",
+    "tryRollback": f"{BASE}/versions/{{version}}/try",
     "scorecard": f"{BASE}/scorecards/{{name}}",
     "scorecardUsage": f"{BASE}/scorecards/{{name}}/usage",
     "tryScorecards": f"{BASE}/try",
@@ -41,7 +42,9 @@ API_PATHS: Final = {
     "openapi": f"{BASE}/openapi.json",
 }
 """Operation of the OpenAPI document -> path."""
-_POSTED: Final = frozenset({"tryScorecards", "publishScorecards", "rollbackScorecards", "giveVerdict", "undoVerdict"})
+_POSTED: Final = frozenset(
+    {"tryScorecards", "publishScorecards", "tryRollback", "rollbackScorecards", "giveVerdict", "undoVerdict"}
+)
 
 CURRENT_VIEWER = web.RequestKey("current_viewer", Viewer)
 """Who sent the request; missing for a page that shows no lead to a visitor who is not signed in."""

@@ -47,9 +47,10 @@ TRIAL_SCHEMAS: Final[dict[str, Schema]] = {
             "label": TEXT, "range": RANGE, "risen": WHOLE, "fallen": WHOLE, "average": _BEFORE_AND_AFTER, "step": WHOLE,
             "scores": listed(whole({"from": WHOLE, "before": WHOLE, "after": WHOLE})),
             "stages": {"type": "object", "additionalProperties": ref("StageChange")}, "movers": listed(ref("Mover")),
+            "names": {"type": "object", "additionalProperties": TEXT},
         },
         about="What a change does to one scorecard; each row of `scores` counts the leads from `from` on, up to the "
-        "next step.",
+        "next step. `names` of the leads in it by id, for roles that may see them.",
     ),
     "StageChange": whole(
         {

@@ -151,10 +151,11 @@ class Trials:
             raise Refusal(503, "store_away", AWAY, retry_after_s=2) from None
 
     def _mask_ids(self, report: View, role: str) -> View:
-        """The report with ids of leads as shown to a role."""
+        """The report with ids of leads as shown to a role, and no names."""
         if sees_everything(role):
             return report
         for card in report["scorecards"].values():
+            card["names"] = {}
             for mover in card["movers"]:
                 mover["lead_id"] = self._mask.mask_id(mover["lead_id"], role)
             for stage in card["stages"].values():

@@ -19,6 +19,7 @@ from streams.shard.alert import rfc3339
 LISTED: Final = 20
 MAX_LISTED: Final = 100
 MAX_CURSOR_CHARS: Final = 20
+VERSION_NAME: Final = "A published version: its number, itself, or its first characters."
 MAX_KNOWN: Final = 500
 """Comparisons of two versions that are kept."""
 View = dict[str, Any]

@@ -14,9 +14,9 @@ from app.board import waterfall
 from app.board.filters import Filters
 from app.board.filters import filters_of as filters_in
 from app.board.formatting import number
-from app.board.lead_summary import company_of, name_of, title_of
 from app.board.masking import HIDDEN
 from app.board.timeline import MISSING, describe_event
+from app.lead_names import company_of, name_of, title_of
 from app.lead_views import points_of
 from streams.events.times import parse_ms
 from streams.shard.alert import rfc3339

@@ -23,7 +23,7 @@ from app.settings import Settings
 from app.settings_source import load_settings
 from streams.exits import Exit
 from streams.live_effect import measure_store
-from streams.publishing.catalog import Published
+from streams.publishing.catalog import Catalog, Published
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.topic import ScorecardsTopic
 from streams.shard.alert import rfc3339

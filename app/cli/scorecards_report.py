@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
@@ -15,8 +16,8 @@ from app.scorecards.sentences import (
     describe_rebuild,
     describe_scores,
     group_differences,
+    group_movers,
     has_moved,
-    list_reasons,
 )
 
 View = dict[str, Any]
@@ -26,6 +27,8 @@ BAR = 24
 """Width of the longest bar of a histogram."""
 IDS = 5
 """Leads that are named for each stage."""
+NAMED = 3
+"""Leads that are named of those that change alike."""
 NONE = "\N{EN DASH}"
 
 
@@ -75,18 +78,20 @@ def _print_stages(card: View, out: Console) -> None:
     for name, stage in card["stages"].items():
         table.add_row(
             escape(stage["label"] or name), *(_count(stage[key]) for key in ("before", "after", "entered", "left")),
-            _count(sum(stage["alerts"].values())), escape(_name_leads(stage)),
+            _count(sum(stage["alerts"].values())), escape(_name_leads(stage, card["names"])),
         )  # fmt: skip
     out.print()
     out.print(table)
 
 
-def _name_leads(stage: View) -> str:
+def _name_leads(stage: View, names: Mapping[str, str]) -> str:
     """The first leads that enter and leave a stage, on a line each."""
     lines = []
     for key, verb in (("entered", "enter"), ("left", "leave")):
-        if lead_ids := stage[f"first_{key}"][:IDS]:
-            lines.append(f"{verb}: {', '.join(lead_ids)}{', …' if stage[key] > len(lead_ids) else ''}")
+        lead_ids = stage[f"first_{key}"][:IDS]
+        if lead_ids:
+            named = ", ".join(names.get(lead_id, lead_id) for lead_id in lead_ids)
+            lines.append(f"{verb}: {named}{', …' if stage[key] > len(lead_ids) else ''}")
     return "\n".join(lines)
 
 
@@ -116,15 +121,25 @@ def _print_movers(card: View, out: Console) -> None:
         return
     out.print()
     table = _table("largest changes", ">score", ">by", "stage", "why")
-    for mover in card["movers"]:
-        was, will_be = mover["before"], mover["after"]
-        stages = dict.fromkeys(_name_stage(card, name) for name in (was["stage"], will_be["stage"]))
-        reasons = ", ".join(f"{name} {change:+.1f}" for name, change in list_reasons(mover["why"]))
-        table.add_row(
-            escape(mover["lead_id"]), f"{was['score']} → {will_be['score']}", f"{mover['change']:+.1f}",
-            escape(" → ".join(stages)), escape(reasons),
-        )  # fmt: skip
+    for group in group_movers(card):
+        stages = dict.fromkeys(_name_stage(card, name) for name in group.stages)
+        reasons = ", ".join(f"{name} {change:+.1f}" for name, change in group.reasons)
+        scores = " → ".join(map(_range, (group.before, group.after)))
+        change = f"{group.change[0]:+.1f}" if len(group.leads) == 1 else f"about {sum(group.change) / 2:+.0f}"
+        table.add_row(escape(_name_alike(group.leads)), scores, change, escape(" → ".join(stages)), escape(reasons))
     out.print(table)
+
+
+def _range(bounds: tuple[int, int]) -> str:
+    low, high = bounds
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _name_alike(leads: list[str]) -> str:
+    """One lead, or how many there are of a kind and the first of them."""
+    if len(leads) == 1:
+        return leads[0]
+    return f"{len(leads)} leads like this: {', '.join(leads[:NAMED])}{', …' if len(leads) > NAMED else ''}"
 
 
 def _name_stage(card: View, name: str | None) -> str:

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.board.lead_summary import company_of, name_of, title_of
 from app.cli.chosen_scorecards import EITHER, load_chosen
 from app.cli.common import console, run
 from app.cli.errors import CommandError
 from app.demo.card_traffic import CardTraffic
 from app.demo.generator import Traffic
-from app.lead_views import View, points_of
+from app.lead_names import company_of, name_of, title_of
+from app.lead_views import View, describe_obstacle, points_of
 from app.scorecards.exported import read_events
 from app.scorecards.memory import MemoryRun, Source
 from app.scorecards.text import describe_fit
@@ -103,12 +103,19 @@ def _print(trial: Trial, source: str) -> None:
         reasons = ", ".join(f"{reason} {count}" for reason, count in trial.rejected.items())
         typer.echo(f"{sum(trial.rejected.values()):,} events rejected: {reasons}")
     for card in trial.cards:
-        _print_card(card)
+        _print_card(card, trial.leads)
 
 
-def _print_card(card: CardTrial) -> None:
+def _print_card(card: CardTrial, leads: int) -> None:
     out = console()
     out.print(f"\n[bold]{escape(card.label or card.name)}[/bold]")
+    if card.applies_to:
+        out.print(f"applies to {card.applies:,} of {leads:,} leads: if {escape(card.applies_to)}", soft_wrap=True)
+    for path, values in card.found_traits.items():
+        counts = ", ".join(f"{value} {count:,}" for value, count in values)
+        out.print(f"  {escape(path)} of the leads: {escape(counts)}", soft_wrap=True)
+    if not card.applies:
+        return
     if card.stages:
         rows = [(s.label or s.name, f"{s.inside:,}", f"{s.entered:,}", f"{s.alerts:,}") for s in card.stages]
         out.print(_table(("stage", "leads in it", "entered it", "alerts"), rows))
@@ -127,7 +134,17 @@ def _top_row(row: View, labels: Mapping[str, str]) -> tuple[str, ...]:
     traits: dict[str, Any] = row["traits"]
     names = (name_of(row["lead_id"], traits), title_of(traits), company_of(traits))
     lead = ", ".join(name for name in names if name)
-    return lead, str(row["score"]), row["grade"], labels.get(row["stage"], ""), _why(row)
+    return lead, str(row["score"]), row["grade"], labels.get(row["stage"], ""), _why(row) + _why_not(row, labels)
+
+
+def _why_not(row: View, labels: Mapping[str, str]) -> str:
+    """What keeps a lead out of each stage that its score reaches, on a line each."""
+    found = [(stage, each) for stage, each in row["not_entered"].items() if each and not _needs_score(each)]
+    return "".join(f"\nnot {labels[stage]}: {', '.join(map(describe_obstacle, each))}" for stage, each in found)
+
+
+def _needs_score(obstacles: list[View]) -> bool:
+    return any(each.get("needs") == "score" for each in obstacles)
 
 
 def _why(row: View) -> str:

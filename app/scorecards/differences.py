@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import Any, Final, Literal, NamedTuple
 
 from app.scorecards.pairs import Pairs, pair_parts, rename_signals
-from app.scorecards.text import describe_fit, describe_signal
+from app.scorecards.text import describe_fading, describe_fit, describe_signal
 from app.scorecards.values import format_value, label_of, list_fields
 from streams.scorefile.models import canonical_part
 from streams.scoring.scorecard import Category, FitLine, Model, Points, Scorecard, Signal, Stage
@@ -20,6 +20,7 @@ _COUNTING: Final = ("events", "where", "distinct", "amount")
 """The fields of a signal that its description contains."""
 _READ: Final = ("window_ms", "at_least", "while_half_lives")
 """Its fields that do not change how an event counts."""
+_FADING: Final = ("half_life_ms", "while_half_lives", "window_ms")
 _WORDS: Final = ("label", "show")
 """Its fields that only people read."""
 _PARTS: Final = (
@@ -74,15 +75,23 @@ def _compare_signals(pairs: Pairs, renamed: Mapping[str, str], known: set[int]) 
         if any(_differ(name, getattr(before, name), getattr(new, name)) for name in _COUNTING):
             text = f"counts {describe_signal(new)} (before: {describe_signal(before)})"
             yield Difference("signal", "changed", "", new.name, text, start or "new_events")
-        for field, text in _changed_fields(before, new, ("name", *_COUNTING)):
+        other_fading = bool(before.window_ms) != bool(new.window_ms)
+        if other_fading:
+            text = f"{_describe_fading(before)} → {_describe_fading(new)}"
+            yield Difference("signal", "changed", "", new.name, text, start or "new_events")
+        for field, text in _changed_fields(before, new, ("name", *_COUNTING, *(_FADING if other_fading else ()))):
             later: Rebuild = "" if field in _WORDS else start or ("" if field in _READ else "new_events")
             yield Difference("signal", "changed", "", new.name, text, later)
 
 
 def _describe_whole_signal(signal: Signal) -> str:
     rest = {field.name: getattr(signal, field.name) for field in fields(signal)}
-    rest = {name: value for name, value in rest.items() if name != "at_least" or value}
-    return "; ".join(filter(None, [describe_signal(signal), list_fields(_without(rest, "name", "label", *_COUNTING))]))
+    skipped = ("name", "label", *_COUNTING, *(("at_least", "half_life_ms") if signal.window_ms else ("at_least",)))
+    return "; ".join(filter(None, [describe_signal(signal), list_fields(_without(rest, *skipped))]))
+
+
+def _describe_fading(signal: Signal) -> str:
+    return describe_fading(signal) if signal.window_ms else f"half-life {describe_fading(signal)}"
 
 
 # Scorecards ----------------------------------------------------------------------------------------------------------

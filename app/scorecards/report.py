@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.lead_names import name_of
 from app.scorecards.differences import Difference, find_differences
 from app.scorecards.labels import Key, list_labels
 from streams.scoring.change import Change
@@ -79,11 +80,22 @@ def _report_card(name: str, effect: CardEffect, old: Rules, new: Rules, now_ms: 
             for score in sorted(effect.before.keys() | effect.after.keys())
         ],
         "stages": {
-            stage: _report_stage(found, _find_stage(before, stage), _find_stage(after, stage))
+            stage: _report_stage(found, _find_stage(before, stage), _find_stage(after, stage), card.card.shadow)
             for stage, found in effect.stages.items()
         },
         "movers": [_report_mover(ranked, before, after, change, now_ms) for ranked in effect.movers],
+        "names": _name_leads(effect),
     }
+
+
+def _name_leads(effect: CardEffect) -> dict[str, str]:
+    """The names of the leads in the report that have one, by id."""
+    stages = effect.stages.values()
+    found = [*effect.movers, *(each for s in stages for first in (s.first_entered, s.first_left) for each in first)]
+    leads = {ranked.lead_id: decode(ranked.blob) for ranked in found if ranked.blob}
+    traits = {lead_id: lead.trait_values() for lead_id, lead in leads.items() if isinstance(lead, Lead)}
+    named = {lead_id: name_of(lead_id, values) for lead_id, values in traits.items()}
+    return {lead_id: name for lead_id, name in named.items() if name != lead_id}
 
 
 def _find_card(rules: Rules, name: str) -> CardRule | None:
@@ -98,12 +110,12 @@ def _find_stage(card: CardRule | None, name: str) -> Stage | None:
     return next((rule.stage for rule in card.stages if rule.stage.name == name), None) if card else None
 
 
-def _report_stage(effect: StageEffect, before: Stage | None, after: Stage | None) -> View:
+def _report_stage(effect: StageEffect, before: Stage | None, after: Stage | None, shadow: bool) -> View:
     stage = after or before
     return {
         "label": "" if stage is None else stage.label,
         "removed": after is None,
-        "handoff": stage is not None and stage.handoff,
+        "handoff": stage is not None and stage.handoff and not shadow,
         "enter": {"before": before and before.enter, "after": after and after.enter},
         "before": effect.before,
         "after": effect.after,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -57,10 +58,11 @@ def _describe(subject: str, name: str, kind: str, texts: list[str]) -> str:
 def describe_rebuild(report: View) -> list[str]:
     """Which signals do not count earlier events, or count them by the old rule, and the remedy."""
     sentences = []
+    labels = {each["name"]: each["label"] for each in report["differences"] if each["subject"] == "signal"}
     for key, text in (("starts_at_0", _STARTS), ("incomplete", _INCOMPLETE), ("new_events", _LATER)):
         if names := report["rebuild"][key]:
             verb = {"start": "starts", "count": "counts"} if len(names) == 1 else {"start": "start", "count": "count"}
-            sentences.append(text.format(names=", ".join(names), **verb))
+            sentences.append(text.format(names=", ".join(labels.get(name) or name for name in names), **verb))
     return sentences
 
 
@@ -104,6 +106,42 @@ def list_reasons(why: list[View]) -> list[tuple[str, float]]:
     kept = [(_title(part), part["change_after_caps"]) for part in why if part["change_after_caps"]]
     capped = [(f"maximum of {_title(part)}" if part["kind"] == "cap" else _title(part), part["change"]) for part in why]
     return (kept or capped)[:REASONS]
+
+
+class Movers(NamedTuple):
+    """Leads whose scores change alike: by the same whole points, for the same reasons, with the same stages."""
+
+    leads: list[str]
+    """Their names, or ids."""
+    before: tuple[int, int]
+    """The lowest and the highest score."""
+    after: tuple[int, int]
+    change: tuple[float, float]
+    stages: tuple[str | None, str | None]
+    reasons: list[tuple[str, float]]
+    """Those of the first lead."""
+
+
+def group_movers(card: View) -> list[Movers]:
+    """The leads whose scores change most, those that change alike as one."""
+    groups: dict[Any, list[View]] = defaultdict(list)
+    for mover in card["movers"]:
+        reasons = tuple(name for name, _ in list_reasons(mover["why"]))
+        groups[mover["before"]["stage"], mover["after"]["stage"], round(mover["change"]), reasons].append(mover)
+    return [_describe_movers(group, card["names"]) for group in groups.values()]
+
+
+def _describe_movers(alike: list[View], names: Mapping[str, str]) -> Movers:
+    before, after = ([mover[when]["score"] for mover in alike] for when in ("before", "after"))
+    changes = [mover["change"] for mover in alike]
+    return Movers(
+        [names.get(mover["lead_id"], mover["lead_id"]) for mover in alike],
+        (min(before), max(before)),
+        (min(after), max(after)),
+        (min(changes), max(changes)),
+        (alike[0]["before"]["stage"], alike[0]["after"]["stage"]),
+        list_reasons(alike[0]["why"]),
+    )
 
 
 def _title(part: View) -> str:

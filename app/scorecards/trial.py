@@ -9,14 +9,19 @@ from typing import Any
 
 from app.lead_views import View, rank, row_view
 from app.scorecards.memory import MemoryRun
+from app.scorecards.text import describe_condition
+from streams.scoring.conditions import paths
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, StageRule
 from streams.scoring.scorecard import FitLine
 from streams.scoring.stages import Transition
-from streams.shard.alert import rfc3339
+from streams.shard.alert import rfc3339, show_obstacles
 
 MAX_BANDS = 12
 """Of the distribution of scores."""
+MAX_VALUES = 6
+"""Of a trait."""
+MISSING = "missing"
 _WIDTHS = (10, 20, 25, 50, 100, 200, 500)
 
 
@@ -40,11 +45,17 @@ class CardTrial:
 
     name: str
     label: str
+    applies: int
+    """Leads to which it applies."""
+    found_traits: dict[str, list[tuple[str, int]]]
+    """If it applies to none: each trait that ``applies_to`` reads -> values with the number of leads, most first."""
+    applies_to: str
+    """In words; empty if it applies to all."""
     stages: tuple[StageCount, ...]
     bands: tuple[tuple[int, int], ...]
     """(lowest score, number of leads) of each band, without empty ones at the ends."""
     top: tuple[View, ...]
-    """The leads with the highest scores, as rows of a ranking with their traits."""
+    """The leads with the highest scores, as rows of a ranking with their traits, and what keeps them out of stages."""
     never_fired: tuple[str, ...]
     """Its signals that never counted."""
     never_held: tuple[FitLine, ...]
@@ -94,12 +105,29 @@ def _try_card(
     return CardTrial(
         name=card.name,
         label=card.card.label,
+        applies=len(applying),
+        found_traits={} if applying else _count_values(card, traits),
+        applies_to=describe_condition(card.card.applies_to),
         stages=tuple(_count_stage(rule, leads, mine) for rule in card.stages),
         bands=_bands([view["score"] for view in views.values()]),
-        top=tuple({**views[lead_id], "traits": leads[lead_id].trait_values()} for lead_id in ranked[:limit]),
+        top=tuple(_top_row(views[lead_id], leads[lead_id], card, run) for lead_id in ranked[:limit]),
         never_fired=tuple(name for name in card.card.points if not run.fired[name]),
         never_held=tuple(line for line, worth in card.fit.lines if all(worth(each) is None for each in traits)),
     )
+
+
+def _top_row(view: View, lead: Lead, card: CardRule, run: MemoryRun) -> View:
+    obstacles = show_obstacles(card, lead, run.last_ms, run.rules)
+    return {**view, "traits": lead.trait_values(), "not_entered": obstacles}
+
+
+def _count_values(card: CardRule, traits: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, int]]]:
+    """The most common values of the traits that decide to whom a scorecard applies."""
+    found = {}
+    for path in sorted(paths(card.card.applies_to)):
+        values = Tally(str(each[path])[:40] if path in each else MISSING for each in traits)
+        found[path] = values.most_common(MAX_VALUES)
+    return found
 
 
 def _count_stage(rule: StageRule, leads: Mapping[str, Lead], mine: Sequence[Transition]) -> StageCount:

@@ -34,6 +34,4 @@ def find_other_file(text: str, name: str) -> Mistake | None:
     if other is None or keys & {"signals", "scorecards"}:
         return None
     card = f"{name.removesuffix(_CASES)}.yaml"
-    return Mistake(
-        1, 1, f"this file {other}", f"name the scorecard file `{card}`" if name.endswith(_CASES) else _REMEDY
-    )
+    return Mistake(1, 1, f"this file {other}", f"name the file `{card}`" if name.endswith(_CASES) else _REMEDY)

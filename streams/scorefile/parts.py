@@ -74,7 +74,7 @@ def _unwrap(operand: Node) -> Node:
 def nested_test_remedy(path: str, operator: str, node: Node, words: Collection[str]) -> str:
     """How to write `{contains: {title: CTO}}` below a path or a trait; empty if the mapping has no single value."""
     entries = list(node.value.items()) if isinstance(node.value, dict) else []
-    if len(entries) != 1 or entries[0][0].value in words or isinstance(entries[0][1].value, dict):
+    if operator == "not" or len(entries) != 1 or entries[0][0].value in words or isinstance(entries[0][1].value, dict):
         return ""
     key, value = entries[0]
     remedy = f"write `{operator}: {write(value)}`"

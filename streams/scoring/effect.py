@@ -34,7 +34,7 @@ class Ranked(NamedTuple):
     units: float
     lead_id: str
     blob: bytes = b""
-    """Its stored form, if the reasons may be asked for."""
+    """Its stored form, for its name and the reasons."""
 
     @property
     def order(self) -> tuple[float, str]:
@@ -169,14 +169,14 @@ class Effect:
         for name, card in self.cards.items():
             card.add_scores(change.lead_id, change.before.get(name), change.after.get(name), blob)
         for key in change.inside_before | change.inside_after:
-            self._add_stage(change, key)
+            self._add_stage(change, key, blob)
         for transition in change.transitions:
             stage = self.cards[transition.card].stages[transition.stage]
             if transition.is_alert:
                 stage.alerts[transition.kind] += 1
             stage.silenced += transition.silenced
 
-    def _add_stage(self, change: LeadChange, key: str) -> None:
+    def _add_stage(self, change: LeadChange, key: str, blob: bytes) -> None:
         card, _, name = key.rpartition("/")
         stage = self.cards[card].stages[name]
         was, will_be = key in change.inside_before, key in change.inside_after
@@ -184,10 +184,10 @@ class Effect:
         stage.after += will_be
         if was and not will_be:
             stage.left += 1
-            stage.first_left.add(Ranked(change.before[card].exact, change.lead_id))
+            stage.first_left.add(Ranked(change.before[card].exact, change.lead_id, blob))
         elif will_be and not was:
             stage.entered += 1
-            stage.first_entered.add(Ranked(change.after[card].exact, change.lead_id))
+            stage.first_entered.add(Ranked(change.after[card].exact, change.lead_id, blob))
 
     def merge(self, other: Effect) -> None:
         """Add the effect of the same change on other leads."""

@@ -29,7 +29,7 @@ from tests.unit.test_board_trials import BROKEN, shards
 from tests.unit.test_scorecards_chosen import catalog_of
 from tests.unit.test_scorecards_diff import CHANGED, FILE
 
-PUBLISH, ROLLBACK, VERSIONS = (f"{BASE}/scorecards/{name}" for name in ("publish", "rollback", "versions"))
+PUBLISH, ROLLBACK, VERSIONS = (f"{BASE}/{path}" for path in ("scorecards/publish", "scorecards/rollback", "versions"))
 FIRST, SECOND = (Rules(load(text)).version for text in (FILE, CHANGED))
 SMALL = FILE.replace("A: 30", "A: 35")
 """A change that sends no alert."""
@@ -186,6 +186,23 @@ async def test_the_beginning_of_two_versions_is_refused() -> None:
     with pytest.raises(Refusal, match="2 versions begin with aa: 2 \\(aa22ff\\), 1 \\(aa11ff\\)") as refused:
         Versions(published, VersionAlerts()).find("aa")
     assert (refused.value.status, refused.value.code) == (400, "ambiguous_version")
+
+
+async def test_a_scorecard_named_versions_is_shown(log: Log) -> None:
+    log = Log()
+    async with board_on(await shards(), ACCESS, log=log) as board:
+        answer = await board.get(f"{BASE}/scorecards/versions", BEN)
+        assert (answer.status, answer.json["code"]) == (404, "unknown_scorecard")
+
+
+async def test_a_rollback_can_be_tried(board: Running, log: Log) -> None:
+    await post(board, PUBLISH, text=CHANGED, instead_of=FIRST, confirmed=True)
+    tried = await post(board, f"{VERSIONS}/1/try")
+    assert (tried.json["version"], tried.json["report"]["new_version"]) == (FIRST, FIRST)
+    assert tried.json["report"]["leads"] == 3
+    assert (await post(board, f"{VERSIONS}/2/try")).json == {"version": SECOND, "report": None}
+    assert (await post(board, f"{VERSIONS}/1/try", BEN)).json["code"] == "not_editor"
+    assert len(publications(log)) == 2
 
 
 # Alerts

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.board import lead_summary
+from app import lead_names
 from app.board.alerts import Alerts, alert_of
 from app.board.channels import Handovers, channel_rows
 from app.board.costs import Cost
@@ -368,12 +368,12 @@ def test_the_points_of_a_signal_are_its_amount_times_its_worth() -> None:
 
 
 def test_a_lead_is_called_by_its_best_name() -> None:
-    assert lead_summary.name_of("u", {"name": " Ana ", "email": "a@b"}) == "Ana"
-    assert lead_summary.name_of("u", {"firstName": "Ana", "lastName": "Lima"}) == "Ana Lima"
-    assert lead_summary.name_of("u", {"email": "a@b", "name": 3}) == "a@b"
-    assert lead_summary.name_of("u", {"name": ["x"], "email": {"a": 1}}) == "u"
-    assert lead_summary.company_of({"company": {"name": "Acme"}}) == "Acme"
-    assert lead_summary.title_of({}) is None
+    assert lead_names.name_of("u", {"name": " Ana ", "email": "a@b"}) == "Ana"
+    assert lead_names.name_of("u", {"firstName": "Ana", "lastName": "Lima"}) == "Ana Lima"
+    assert lead_names.name_of("u", {"email": "a@b", "name": 3}) == "a@b"
+    assert lead_names.name_of("u", {"name": ["x"], "email": {"a": 1}}) == "u"
+    assert lead_names.company_of({"company": {"name": "Acme"}}) == "Acme"
+    assert lead_names.title_of({}) is None
 
 
 def test_a_pace_is_that_of_the_last_seconds_and_begins_anew_when_a_count_does() -> None:

@@ -166,6 +166,23 @@ def test_people_are_told_what_a_change_means(old: str, new: str, line: str, caps
     assert line in printed(report_on(0, 1, 2, 3, new=Rules(load(FILE.replace(old, new, 1)))), capsys)
 
 
+def test_leads_and_signals_go_by_their_names_and_equal_changes_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    named = [(f"l{i}", Fact("page", f"v{i}", START_MS, traits={"name": f"Ann {i}"})) for i in range(5)]
+    text = FILE.replace("{view: 1", "{view: 9").replace("page, half_life: never", "page, half_life: 9d, label: Visit")
+    new = Rules(load(text))
+    store = asyncio.run(Shards(OLD).take(*named)).store
+    report = report_change(OLD, new, asyncio.run(measure_store(store, PARTITIONS, OLD, new, START_MS)), START_MS)
+    shown = printed(report, capsys)
+    assert "Visit starts at 0 for every lead" in shown
+    assert "5 leads like this: Ann 0, Ann 1, Ann 2, …" in shown
+
+
+def test_the_stage_of_a_shadow_hands_nothing_over() -> None:
+    shadow = Rules(load(FILE.replace("    label:", "    shadow: true\n    label:")))
+    card = report_on(1, new=shadow)["scorecards"]["default"]
+    assert not card["stages"]["hot"]["handoff"]
+
+
 def test_no_leads_are_reported_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     assert "There are no leads yet." in printed(report_on(), capsys)
 

@@ -214,7 +214,7 @@ BAD = [
     (with_where("{a: {in: §x}}"), "`x` is not a list of values", "write `[x]`"),
     (with_where("{a: §[x, y]}"), "a list is not one text", "write `{in: [x, y]}`"),
     (with_where("{a:§ }"), "nothing is not one text", "`{exists: false}`"),
-    (with_where("{a: {not: §{b: 1}}}"), "a mapping is not what `not` takes", "`none:`"),
+    (with_where("{a: {not: §{b: 1}}}"), "a mapping is not one text", "`none:`"),
     (with_where("{a: {gt: §'5'}}"), "`5` is not a number", "take away the quotes: `5`"),
     (with_where("{a: {lte: §true}}"), "`true` is not a number", "`200`"),
     (with_where("{a: {exists: §1}}"), "`1` is not true or false", "`true`"),

@@ -108,6 +108,15 @@ def test_leads_to_which_a_scorecard_does_not_apply_are_left_out() -> None:
     assert card.bands == ((60, 1),)
 
 
+def test_the_values_of_traits_show_why_a_scorecard_applies_to_nobody() -> None:
+    run = MemoryRun(Rules(load(CARD.replace("    label: Everybody\n", "    applies_to: {title: CEO}\n"))))
+    run.play(EVENTS)
+    (card,) = try_out(run, 5).cards
+
+    assert (card.applies, card.applies_to) == (0, "title is CEO")
+    assert card.found_traits == {"title": [("missing", 2), ("CTO", 1)]}
+
+
 # The command ---------------------------------------------------------------------------------------------------
 
 
@@ -132,6 +141,17 @@ def test_the_command_shows_leads_with_reasons_and_what_never_happened(card: str,
     assert "demo +40.0, title +20.0" in shown
     assert "signals that never counted: never" in shown
     assert "holds for no lead: country is Atlantis (+99)" in shown
+
+
+def test_the_command_shows_why_a_lead_with_the_score_is_not_in_the_stage(card: str, tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(b"\n".join(source.value or b"" for source in EVENTS))
+    Path(card).write_text(CARD.replace("leave: 30,", "leave: 30, needs: {engagement: 60}, "))
+    assert "not hot: engagement 40.5 of 60" in run_try(card, "--events", str(events)).stdout
+
+    Path(card).write_text(CARD.replace("    label: Everybody\n", "    applies_to: {title: CEO}\n"))
+    shown = run_try(card, "--events", str(events)).stdout
+    assert "applies to 0 of 3 leads: if title is CEO\n  title of the leads: missing 2, CTO 1" in shown
 
 
 @pytest.mark.parametrize("options", [["--demo"], []])
