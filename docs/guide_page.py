@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from app.cli.root import build
 
 PAGE = Path(__file__).parent / "guide-marketing.md"
-SERVED = ("publish", "list", "show", "rollback", "top")
+SERVED = ("backtest", "publish", "list", "show", "rollback", "top")
 """Commands that need Kafka and Redis; they are run by tests/integration/test_guide.py."""
 _BLOCK = re.compile(
     r"```yaml\n# (?P<file>\S+)(?P<how>, continued|, changed)?\n(?P<text>.*?)```|```sh\n(?P<commands>.*?)```", re.S

@@ -142,8 +142,8 @@ async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, qu
             await _confirm_plan(settings, store, plan, yes, quiet)
         async with open_writer(settings, topic, store) as writer:
             await writer.publish(new, name_local_author(), note, quiet)
-    instead = f", instead of {latest.version[:12]}" if latest is not None else ""
-    typer.echo(f"version {new.version[:12]} is in use{instead}")
+    instead = f", instead of {latest.title}" if latest is not None else ""
+    typer.echo(f"version {_used(topic).title} is in use{instead}")
 
 
 async def _rollback(settings: Settings, version: str, note: str, yes: bool, quiet: bool) -> None:
@@ -158,7 +158,15 @@ async def _rollback(settings: Settings, version: str, note: str, yes: bool, quie
         await _confirm_plan(settings, store, plan, yes, quiet)
         async with open_writer(settings, topic, store) as writer:
             await writer.publish(plan.scorecards, name_local_author(), note, quiet, plan.undone)
-    typer.echo(f"version {target.version[:12]} is in use again, instead of {plan.latest.version[:12]}")
+    typer.echo(
+        f"back at version {target.title}, which is in use as number {_used(topic).number}, instead of {plan.latest.title}"
+    )
+
+
+def _used(topic: ScorecardsTopic) -> Published:
+    latest = topic.catalog.latest
+    assert latest is not None
+    return latest
 
 
 async def _finish(settings: Settings, topic: ScorecardsTopic, store: Store, version: str) -> None:

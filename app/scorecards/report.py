@@ -145,7 +145,9 @@ def _report_mover(ranked: Ranked, before: CardRule | None, after: CardRule | Non
         "change": round((will_be.exact - was.exact) * UNIT) / UNIT,
         "before": _report_standing(was, _last_stage(before, found.inside_before)),
         "after": _report_standing(will_be, _last_stage(after, found.inside_after)),
-        "why": _compare_parts(was, will_be),
+        "why": _compare_parts(
+            was, will_be, {s.name: s.label for s in (*change.old.model.signals, *change.new.model.signals)}
+        ),
     }
 
 
@@ -157,10 +159,11 @@ def _last_stage(card: CardRule, inside: frozenset[str]) -> str | None:
     return next((rule.stage.name for rule in reversed(card.stages) if rule.key in inside), None)
 
 
-def _compare_parts(was: Explanation, will_be: Explanation) -> list[View]:
+def _compare_parts(was: Explanation, will_be: Explanation, signals: Mapping[str, str]) -> list[View]:
     """The parts that differ, those that matter most after caps first; the changes sum to that of the scores."""
     before, after = _sum_parts(was), _sum_parts(will_be)
     labels = {(part.kind, part.name): part.label for part in (*was.parts, *will_be.parts)}
+    labels |= {("signal", name): label for name, label in signals.items()}
     rows = []
     for kind, name in before.keys() | after.keys():
         a, b = before.get((kind, name), (0, 0)), after.get((kind, name), (0, 0))
