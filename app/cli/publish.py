@@ -158,9 +158,8 @@ async def _rollback(settings: Settings, version: str, note: str, yes: bool, quie
         await _confirm_plan(settings, store, plan, yes, quiet)
         async with open_writer(settings, topic, store) as writer:
             await writer.publish(plan.scorecards, name_local_author(), note, quiet, plan.undone)
-    typer.echo(
-        f"back at version {target.title}, which is in use as number {_used(topic).number}, instead of {plan.latest.title}"
-    )
+    number, instead = _used(topic).number, plan.latest.title
+    typer.echo(f"back at version {target.title}, which is in use as number {number}, instead of {instead}")
 
 
 def _used(topic: ScorecardsTopic) -> Published:
