@@ -40,6 +40,7 @@ from streams.implementation import AcceleratorMissing, Implementation, choose
 from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.shard.alert import rfc3339
+from streams.transport.stopping import stop_consumer
 from streams.units import DAY_MS, parse_duration_ms
 
 _DURATION = re.compile(r"\d{1,6}(?:\.\d{1,6})?[smhdw]")
@@ -209,7 +210,7 @@ async def open_topic(settings: Settings) -> AsyncIterator[EventSource]:
         except (KafkaError, TimeoutError) as error:
             raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, captured.reason or error)) from None
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
 
 @contextmanager

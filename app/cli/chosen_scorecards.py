@@ -88,4 +88,4 @@ def _find(catalog: Catalog, name: str) -> Published:
     try:
         return catalog.find(name)
     except NotFound as error:
-        raise CommandError(Exit.CHECK_FAILED, f"{error}: see `leadglow scorecards list`.") from None
+        raise CommandError(Exit.CHECK_FAILED, f"{error}; see `leadglow scorecards list`.") from None

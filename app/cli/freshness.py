@@ -11,6 +11,7 @@ from app.settings import Settings
 from app.wiring import make_tail_consumer
 from streams.clock import now_ms
 from streams.store.base import Store
+from streams.transport.stopping import stop_consumer
 
 KAFKA_S = 5.0
 _UNKNOWN = "Kafka does not respond: it is unknown whether events wait that are not in these scores."
@@ -44,5 +45,5 @@ async def _read_offsets(settings: Settings) -> Offsets:
         ours = {each.partition: end for each, end in ends.items() if each.topic == settings.lead_events}
         return Offsets(ours, sources, read_ms)
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
         await member.stop()

@@ -19,6 +19,7 @@ from app.settings_source import load_settings
 from app.wiring import make_consumer
 from streams.exits import Exit
 from streams.store.base import Commit, Store, Verdict
+from streams.transport.stopping import stop_consumer
 
 ATTEMPTS = 10
 
@@ -76,7 +77,7 @@ async def _read_offsets(settings: Settings) -> tuple[dict[int, int], dict[int, i
     except (KafkaError, TimeoutError) as error:
         raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, error)) from None
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
     first, ends = ({place.partition: at for place, at in offsets.items()} for offsets in found)
     return first, ends
 

@@ -16,6 +16,7 @@ from streams.mismatch import UNKNOWN_SCORECARDS, Mismatch
 from streams.publishing.catalog import Catalog
 from streams.publishing.scorecards import Scorecards
 from streams.scoring.rules import Rules
+from streams.transport.stopping import stop_consumer
 
 log = logging.getLogger(__name__)
 WAIT_S: Final = 15.0
@@ -51,7 +52,7 @@ class ScorecardsTopic:
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
     async def refresh(self) -> None:
         """Read what is new.

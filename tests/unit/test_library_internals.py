@@ -27,6 +27,7 @@ JIT = "streams/accelerator/jit.py"
 FETCHER, KAFKA_API = "aiokafka.consumer.fetcher", "aiokafka.protocol.api"
 FAUST = "faust.transport.drivers.aiokafka"
 PARTS = [
+    ("aiokafka", "aiokafka.consumer.consumer:AIOKafkaConsumer", "streams/transport/stopping.py", "_client"),
     ("aiokafka", f"{FETCHER}:PartitionRecords", PARSED,
      "_tp _records _aborted_transactions _check_crcs _isolation_level _records_iterator _consumer_record"),
     ("aiokafka", f"{FETCHER}:FetchResult", PARSED,
