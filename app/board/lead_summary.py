@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.lead_names import company_of, name_of, owner_of, title_of
+from app.lead_names import company_of, name_of, title_of
 from streams.scoring.lead import Lead
 
 
