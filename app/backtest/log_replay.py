@@ -54,9 +54,9 @@ class Replay(ABC):
         """Every transition; those of one lead are in order."""
         return (transition for shard in self.shards for transition in shard.transitions)
 
-    def answer(self, number: int, lead_id: str) -> dict[str, Standing] | None:
+    def answer(self, number: int, lead_id: str) -> dict[str, Standing]:
         """The answer to a question about a lead."""
-        return self.shards[self._partitioner(lead_id)].answers.get(number)
+        return self.shards[self._partitioner(lead_id)].answers.get(number, {})
 
     def observed(self, number: int, lead_id: str) -> Any | None:
         """What a question noted of a lead at its instant; None of a lead without any event yet."""
@@ -110,14 +110,24 @@ class ExportReplay(Replay):
 class Pending:
     """Records of a partition that were read and not scored yet."""
 
-    records: deque[Any] = field(default_factory=deque)
+    pieces: deque[list[Any] | tuple[Any, Forwarded]] = field(default_factory=deque)
+    """Records in order, each that a shard forwarded alone with its origin."""
     ended: bool = False
     """Whether the log has no more of them."""
 
     @property
     def is_over(self) -> bool:
         """Whether every record was scored."""
-        return self.ended and not self.records
+        return self.ended and not self.pieces
+
+    def add_records(self, records: Sequence[Any]) -> None:
+        """Add the next records of the log."""
+        begin = 0
+        for i, record in enumerate(records):
+            if record.headers and (origin := origin_of(record)) is not None:
+                self.pieces += [list(records[begin:i]), (record, origin)]
+                begin = i + 1
+        self.pieces.append(list(records[begin:]))
 
 
 class LogReplay(Replay):
@@ -146,7 +156,7 @@ class LogReplay(Replay):
 
     async def take_records(self, partition: int, records: Sequence[Any]) -> None:
         """Take the next records of a partition, and score those that wait for no other partition."""
-        self._pending[partition].records.extend(records)
+        self._pending[partition].add_records(records)
         await self._score_pending()
 
     async def finish(self, end_ms: int) -> None:
@@ -165,32 +175,34 @@ class LogReplay(Replay):
         if not all(pending.ended for pending in self._pending):
             return False
         for shard, pending in zip(self.shards, self._pending, strict=True):
-            if pending.records:
-                await self._score(shard, [record := pending.records.popleft()], record.offset)
+            if pending.pieces:
+                record, _ = pending.pieces.popleft()
+                await self._score(shard, [record], record.offset)
                 return True
         return False
 
     async def _score_partition(self, partition: int) -> bool:
         """Score pending records up to the first that waits for another partition; returns whether there were any."""
-        shard, records = self.shards[partition], self._pending[partition].records
+        shard, pieces = self.shards[partition], self._pending[partition].pieces
         ready: list[Any] = []
-        through, before = shard.done - 1, len(records)
-        while records:
-            record = records[0]
-            origin = origin_of(record) if record.headers else None
-            if origin is not None and self._is_awaited(origin):
-                if through < shard.done:
-                    break
+        through, before = shard.done - 1, len(pieces)
+        while pieces:
+            piece = pieces[0]
+            if isinstance(piece, list):
+                ready += piece
+                through = piece[-1].offset if piece else through
+            elif not self._is_awaited(piece[1]):
+                ready += self._replace_record(*piece)
+                through = piece[0].offset
+            elif through < shard.done:
+                break
+            else:
                 await self._score(shard, ready, through)  # it may wait for one of these
                 ready = []
                 continue
-            through = records.popleft().offset
-            if origin is not None:
-                record = self._replace_record(record, origin)
-            if record is not None:
-                ready.append(record)
+            pieces.popleft()
         await self._score(shard, ready, through)
-        return len(records) < before
+        return len(pieces) < before
 
     async def _score(self, shard: ShardReplay, records: Sequence[Any], through: int) -> None:
         """Score records, and note that the shard has scored all up to the offset ``through``."""
@@ -208,13 +220,13 @@ class LogReplay(Replay):
         p = origin.partition
         return p < len(self.shards) and self.shards[p].done <= origin.offset and not self._pending[p].is_over
 
-    def _replace_record(self, record: Any, origin: Forwarded) -> Any | None:
+    def _replace_record(self, record: Any, origin: Forwarded) -> list[Any]:
         """The record that this replay forwards instead of one in the log; that of the log if its origin is gone.
 
-        None if the replay forwards none, or if the log repeats it.
+        Empty if the replay forwards none, or if the log repeats it.
         """
         p = origin.partition
         if p >= len(self.shards) or not self._starts[p] <= origin.offset < self.shards[p].done:
-            return record
+            return [record]
         made = self.shards[p].sent.pop(origin.source, None)
-        return made_here(made, record.offset) if made is not None else None
+        return [made_here(made, record.offset)] if made is not None else []

@@ -27,9 +27,6 @@ MAX_JOINS: Final = 8
 """Joins followed from one id; ids that are joined in a circle end there."""
 
 
-_NO_HEADERS: Final[dict[str, bytes]] = {}
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A lead was won or lost at ``at_ms``."""
@@ -61,20 +58,21 @@ class OutcomeFinder:
 
     def look_at(self, records: Sequence[Any]) -> None:
         """Look at records in order."""
-        events = []
-        for record in records:
-            headers = dict(record.headers) if record.headers else _NO_HEADERS
-            if KIND_HEADER in headers:
-                if headers[KIND_HEADER] == b"join":
-                    self._note_join(record)
-            elif record.value is not None and not headers.get(SOURCE_HEADER, b"").startswith(b"~"):
-                events.append(record)
+        events = [r for r in records if (not r.headers or self._is_event(r)) and r.value is not None]
         self._note_times(events)
         for record in self._candidates(events):
             self._note_event(record)
 
+    def _is_event(self, record: Any) -> bool:
+        """Whether a record is an event that no shard has forwarded; notes a join."""
+        headers = dict(record.headers)
+        if headers.get(KIND_HEADER) == b"join":
+            self._note_join(record)
+        return KIND_HEADER not in headers and not (headers.get(SOURCE_HEADER) or b"").startswith(b"~")
+
     def _note_times(self, records: Sequence[Any]) -> None:
-        if times := [at for record in records if self.from_ms <= (at := record.timestamp) <= self.to_ms]:
+        from_ms, to_ms = self.from_ms, self.to_ms
+        if times := [at for record in records if from_ms <= (at := record.timestamp) <= to_ms]:
             self.inside += len(times)
             self.first_ms = min([*times, times[0] if self.first_ms is None else self.first_ms])
             self.last_ms = max([*times, self.last_ms or 0])

@@ -81,7 +81,7 @@ class EventSource(Protocol):
 def origin_of(record: Any) -> Forwarded | None:
     """The origin of a record if another shard forwarded it."""
     for name, source in record.headers:
-        if name == SOURCE_HEADER and source.startswith(b"~"):
+        if name == SOURCE_HEADER and source and source.startswith(b"~"):
             partition, _, number = source[1:].partition(b":")
             if partition.isdigit() and number.isdigit():
                 return Forwarded(source, int(partition), int(number) // MAX_FORWARDS)

@@ -12,9 +12,6 @@ from streams.scoring.fit import UNIT
 from streams.scoring.rules import CardRule
 from streams.units import DAY_MS
 
-LEADS = 5000
-"""The number of leads whose final scores are read at a time."""
-
 
 class Result:
     """What a finished replay found, from ``from_ms`` to ``to_ms``."""
@@ -35,8 +32,8 @@ class Result:
         self._verdicts, self._questions = verdicts, questions
         self._all = list(replay.transitions())
         self.transitions = [t for t in self._all if from_ms <= t.at_ms <= to_ms]
-        self.lead_ids: list[str] = []
-        """The leads at the end, without ids that were merged into others."""
+        self.leads = 0
+        """The number of leads at the end, without ids that were merged into others."""
         self.publications = len(set[int]().union(*(shard.publications for shard in replay.shards)))
         self._final: dict[str, dict[str, tuple[float, str | None]]] = {card.name: {} for card in self.rules.cards}
         """Scorecard -> lead id -> score and stage at the end."""
@@ -44,14 +41,12 @@ class Result:
 
     def _read_leads(self) -> None:
         for shard in self._replay.shards:
-            lead_ids = list(shard.lead_ids)
-            for first in range(0, len(lead_ids), LEADS):
-                found = shard.standings(lead_ids[first : first + LEADS], self.to_ms)
-                self.lead_ids += found
-                for lead_id, standings in found.items():
-                    for name, standing in standings.items():
-                        if name in self._final:
-                            self._final[name][lead_id] = standing.score.exact / UNIT, standing.stage
+            for found in shard.final_standings(self.to_ms):
+                self.leads += len(found)
+                for i, name in enumerate(shard.card_names):
+                    if name in self._final:
+                        standings = ((lead_id, each[i]) for lead_id, each in found.items())
+                        self._final[name].update((lead_id, (s.score.exact / UNIT, s.stage)) for lead_id, s in standings)
 
     def run_of(self, card: CardRule) -> CardRun:
         """What there is to measure of a scorecard."""
@@ -96,8 +91,7 @@ class Result:
         entered = self._first_entries(card)
         found = []
         for (lead_id, verdict), question in zip(self._verdicts.items(), self._questions, strict=True):
-            answer = self._replay.answer(question.number, question.lead_id)
-            standing = answer.get(card.name) if answer else None
+            standing = self._replay.answer(question.number, question.lead_id).get(card.name)
             score = standing.score.exact / UNIT if standing else 0.0
             before = lead_id in entered and entered[lead_id] < verdict.at_ms
             stage = standing.stage if standing else None

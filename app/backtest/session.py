@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from app.backtest.log_replay import ExportReplay, LogReplay, Replay
@@ -19,6 +21,8 @@ from streams.scoring.rules import CardRule, Rules
 from streams.scoring.stages import Transition
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
+
+GC_THRESHOLD = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,22 @@ async def run_backtest(source: EventSource, order: Order, end_ms: int, progress:
         NoEvents: no event arrived in the range.
         Mismatch: this version of Leadglow does not know a publication in the log, or cannot read it.
     """
+    with _rare_collections():
+        return await _replay(source, order, end_ms, progress)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for reference cycles rarely, as a worker does: with many leads it takes long, and there are few."""
+    before = gc.get_threshold()
+    gc.set_threshold(GC_THRESHOLD, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+async def _replay(source: EventSource, order: Order, end_ms: int, progress: Progress) -> Findings:
     finder = OutcomeFinder(order.won, order.lost, order.from_ms or 0, LAST_MS if order.to_ms is None else order.to_ms)
     async for _, records in source.read():
         finder.look_at(records)
@@ -136,9 +156,7 @@ def _compare(results: list[Result], order: Order, records: int) -> Findings:
             against[card.name] = measure_card(other.run_of(theirs), order.capacity)
             agreement[card.name] = measure_agreement(mine.side_of(card), other.side_of(theirs))
     alerts = sorted((t for t in mine.transitions if t.is_alert), key=lambda t: (t.at_ms, t.alert_id))
-    return Findings(
-        mine.from_ms, mine.to_ms, records, len(mine.lead_ids), cards, against, agreement, alerts, mine.publications
-    )
+    return Findings(mine.from_ms, mine.to_ms, records, mine.leads, cards, against, agreement, alerts, mine.publications)
 
 
 def pair_cards(rules: Rules, other: Rules) -> list[tuple[CardRule, CardRule]]:

@@ -31,7 +31,7 @@ PORTION: Final = 1000
 MAX_HOPS: Final = 32
 """Redirects that a record follows; ids that are used as two kinds of identity can redirect in a circle."""
 LEADS: Final = 5000
-"""The number of leads advanced at a time."""
+"""The number of leads advanced or read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class ShardReplay:
         self.sent: dict[bytes, Outgoing] = {}
         """Source header -> record forwarded to another shard and not taken by it yet."""
         self.transitions: list[Transition] = []
-        self.answers: dict[int, dict[str, Standing] | None] = {}
-        """Number of a question -> standing by scorecard; None for a lead without any event yet."""
+        self.answers: dict[int, dict[str, Standing]] = {}
+        """Number of a question -> standing by scorecard; none for a lead without any event yet."""
         self.observe: Callable[[Lead, int], Any] = lambda lead, at_ms: signals_of(lead, self._scorer.rules)
         """What a question notes of a lead at its instant, beside its standing: the signals that it had."""
         self.observed: dict[int, Any] = {}
@@ -193,7 +193,8 @@ class ShardReplay:
             known = [question.lead_id] if question.lead_id in self.lead_ids else []
             self._scorer.advance_due(known, question.at_ms)
             self._finish()
-            self.answers[question.number] = self.standings(known, question.at_ms).get(question.lead_id)
+            found = self._scorer.standings(known, question.at_ms).get(question.lead_id)
+            self.answers[question.number] = dict(zip(self.card_names, found, strict=True)) if found else {}
             if isinstance(state := self._state(question.lead_id), Lead):
                 self.observed[question.number] = self.observe(state, question.at_ms)
 
@@ -207,16 +208,23 @@ class ShardReplay:
 
     def advance_leads(self, to_ms: int) -> None:
         """Let time pass for every lead."""
-        lead_ids = list(self.lead_ids)
-        for first in range(0, len(lead_ids), LEADS):
-            self._scorer.advance_due(lead_ids[first : first + LEADS], to_ms)
+        for lead_ids in self._portions():
+            self._scorer.advance_due(lead_ids, to_ms)
             self._finish()
 
-    def standings(self, lead_ids: Sequence[str], at_ms: int) -> dict[str, dict[str, Standing]]:
-        """Score and stage of leads by scorecard, at an instant to which they were advanced; none of redirects."""
-        names = [card.name for card in self._scorer.rules.cards]
-        found = self._scorer.standings(lead_ids, at_ms)
-        return {lead_id: dict(zip(names, each, strict=True)) for lead_id, each in found.items()}
+    @property
+    def card_names(self) -> list[str]:
+        """The scorecards in use."""
+        return [card.name for card in self._scorer.rules.cards]
+
+    def final_standings(self, at_ms: int) -> Iterator[dict[str, list[Standing]]]:
+        """Score and stage of all leads on each scorecard, at the instant to which they were advanced."""
+        for lead_ids in self._portions():
+            yield self._scorer.standings(lead_ids, at_ms)
+
+    def _portions(self) -> Iterator[list[str]]:
+        lead_ids = list(self.lead_ids)
+        return (lead_ids[first : first + LEADS] for first in range(0, len(lead_ids), LEADS))
 
     def first_seen(self, lead_id: str) -> int | None:
         """The time of the first event of a lead; None if it is none any more."""

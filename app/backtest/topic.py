@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.backtest.records import Unreadable
 from streams.clock import monotonic_s
+from streams.transport.parsed import read_whole_batches
 
 AT_ONCE: Final = 5000
 """Records of all partitions that are taken from one fetch."""
-WAIT_MS: Final = 500
+WAIT_S: Final = 0.5
 STUCK_S: Final = 30.0
 
 
@@ -57,7 +60,7 @@ class Topic:
             self._consumer.seek(place, self.starts[place.partition])
         progress_s = monotonic_s()
         while places := {place for place in places if not await self._is_at_end(place)}:
-            fetched = await self._consumer.getmany(*places, timeout_ms=WAIT_MS, max_records=AT_ONCE)
+            fetched = await self._take_fetched(places) or await self._wait_for_fetch()
             if fetched:
                 progress_s = monotonic_s()
             elif monotonic_s() - progress_s > STUCK_S:
@@ -66,6 +69,16 @@ class Topic:
                 self.taken += len(records)
                 end = self._ends[place.partition]
                 yield place.partition, records if records[-1].offset < end else [r for r in records if r.offset < end]
+
+    async def _take_fetched(self, places: Iterable[TopicPartition]) -> Mapping[TopicPartition, Sequence[Any]]:
+        read_whole_batches(self._consumer)
+        return await self._consumer.getmany(*places, max_records=AT_ONCE)  # type: ignore[no-any-return]
+
+    async def _wait_for_fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        waiter = self._consumer._fetcher._create_fetch_waiter()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(waiter, WAIT_S)  # raises if there is no permission to read
+        return {}
 
     async def _is_at_end(self, place: TopicPartition) -> bool:
         return int(await self._consumer.position(place)) >= self._ends[place.partition]

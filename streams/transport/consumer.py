@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
-from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -89,9 +88,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return await self._take_fetched(consumer, active_partitions, max_records)
 
     async def _take_fetched(self, consumer: Any, partitions: set[Any], most: int | None) -> Any:
-        for fetched in consumer._fetcher._records.values():
-            if isinstance(fetched, FetchResult):
-                read_whole_batches(fetched)
+        read_whole_batches(consumer)
         return await super()._fetch_records(consumer, partitions, timeout=0, max_records=most)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.structs import TopicPartition
@@ -84,11 +85,12 @@ class Parsed(PartitionRecords):  # type: ignore[misc]
         return record.records(self.next_fetch_offset) if isinstance(record, _Batch) else [record]
 
 
-def read_whole_batches(fetched: FetchResult) -> None:
-    """Make a fetch return the records of its batches as parsed."""
-    if type(fetched._partition_records) is PartitionRecords:
-        fetched._partition_records = Parsed(fetched._partition_records)
-        fetched.getall = partial(_take, weakref.proxy(fetched))  # no reference cycle, which would keep the records
+def read_whole_batches(consumer: AIOKafkaConsumer) -> None:
+    """Make the finished fetches of a consumer return the records of their batches as parsed."""
+    for fetched in consumer._fetcher._records.values():
+        if isinstance(fetched, FetchResult) and type(fetched._partition_records) is PartitionRecords:
+            fetched._partition_records = Parsed(fetched._partition_records)
+            fetched.getall = partial(_take, weakref.proxy(fetched))  # no reference cycle, which would keep the records
 
 
 def _take(fetched: FetchResult, most: int) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ class Consumer:
         self.at = {0: 0, 1: 0}
         self.ends = {0: 5, 1: 5}
         self.gives = True
+        self._fetcher = SimpleNamespace(_records={}, _create_fetch_waiter=asyncio.Future)
 
     def assign(self, places: list[TopicPartition]) -> None:
         assert len(places) == 2
@@ -35,7 +37,7 @@ class Consumer:
     async def position(self, place: TopicPartition) -> int:
         return self.at[place.partition]
 
-    async def getmany(self, *places: TopicPartition, timeout_ms: int, max_records: int) -> dict[TopicPartition, Any]:
+    async def getmany(self, *places: TopicPartition, max_records: int) -> dict[TopicPartition, Any]:
         if not self.gives:
             return {}
         found = {}
@@ -65,5 +67,6 @@ async def test_a_broker_that_sends_no_records_any_more_is_an_error(monkeypatch: 
     source = await Topic.open("lead-events", 2, consumer)
     consumer.gives = False
     monkeypatch.setattr(topic, "STUCK_S", -1.0)
+    monkeypatch.setattr(topic, "WAIT_S", 0.0)
     with pytest.raises(TimeoutError):
         await offsets_of(source)
