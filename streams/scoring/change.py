@@ -44,13 +44,15 @@ class FitCache:
 
     def __init__(self, rules: Rules) -> None:
         """Start empty."""
+        self._fixed = {card.name: card.fit.of({}) for card in rules.cards if not card.fit.traits}
         self._cards: list[tuple[CardRule, list[str], dict[object, float]]] = [
-            (card, sorted(card.fit.traits), {}) for card in rules.cards
+            (card, sorted(card.fit.traits), {}) for card in rules.cards if card.fit.traits
         ]
 
     def fill(self, lead: Lead) -> None:
         """Give a lead its fit scores."""
-        traits = lead.trait_values()
+        lead.fits.update(self._fixed)
+        traits = lead.trait_values() if self._cards else {}
         for card, names, known in self._cards:
             values = tuple(map(traits.get, names))
             key = values, tuple(map(type, values))  # as keys, True and 1 are equal

@@ -14,7 +14,7 @@ from streams.scoring.bounds import MARGIN
 from streams.scoring.crossing import bound_next_change, flips
 from streams.scoring.lead import Latch, Lead
 from streams.scoring.rules import CardRule, Rules, StageRule
-from streams.scoring.score import Reading, read
+from streams.scoring.score import Reading, fit_of, read
 from streams.scoring.stages import DECAY, QUIET, SCORECARD, Cause, Transition, advance, flip_latch, note_calm, settle
 
 MARK: Final = b"place:"
@@ -70,7 +70,7 @@ def settle_and_advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int) -> li
     transitions: list[Transition] = []
     calm, slack = inf, inf
     for card in rules.cards:
-        if not card.stages:
+        if _is_out_of_reach(card, lead):
             continue
         reading = read(card, lead, lead.clock)
         if any_flips(card, lead, reading, lead.clock):
@@ -85,12 +85,32 @@ def settle_and_advance(rules: Rules, lead_id: str, lead: Lead, to_ms: int) -> li
 
 def any_flips(card: CardRule, lead: Lead, reading: Reading, at_ms: int) -> bool:
     """Whether any stage changes; a lead far below a stage that it is not in cannot enter it."""
-    latches, most = lead.latches, reading.exact + MARGIN
-    return any(
-        (most >= rule.enter or (rule.key in latches and latches[rule.key].inside))
-        and flips(card, rule, lead, reading, at_ms)
-        for rule in card.stages
-    )
+    most = reading.exact + MARGIN
+    for rule in card.stages:
+        if (most >= rule.enter or (lead.latches and _is_in(rule, lead))) and flips(card, rule, lead, reading, at_ms):
+            return True
+    return False
+
+
+def _is_out_of_reach(card: CardRule, lead: Lead) -> bool:
+    """Whether a lead is in no stage, and too low for one since its clock even if nothing that raises it fades."""
+    if not card.stages:
+        return True
+    if card.timed or (lead.latches and any(_is_in(rule, lead) for rule in card.stages)):
+        return False
+    most, weights = fit_of(card, lead) + MARGIN, card.weights
+    for signal, amount in zip(lead.signals, lead.amount):  # noqa: B905 - faster
+        if signal in weights and (worth := weights[signal][0] * amount) > 0:
+            most += worth
+    for low, _ in card.bounds:
+        most += max(low, 0)
+    is_low = not any([max(card.minimum, most) >= rule.enter for rule in card.stages])  # noqa: C419 - faster
+    return is_low and (not lead.ref or lead.base + max(lead.ref) <= lead.clock)
+
+
+def _is_in(rule: StageRule, lead: Lead) -> bool:
+    latch = lead.latches.get(rule.key)
+    return latch is not None and latch.inside
 
 
 def lost_stages(old: Rules, new: Rules) -> list[tuple[CardRule, StageRule, bool]]:
