@@ -116,10 +116,16 @@ def read(card: CardRule, lead: Lead, now_ms: int) -> Reading:
     fit = fit_of(card, lead)
     if isnan(fit):
         return NOTHING
-    now = now_ms - lead.base
+    now, step_ms, weights = now_ms - lead.base, math.inf, card.weights
+    if card.timed:
+        terms = [(weight, amount, ref) for _, weight, amount, ref, _ in terms_at(card, lead, now_ms)]
+        step_ms = next_card_step_ms(card, lead, now_ms) - now_ms
+    else:
+        columns = zip(lead.signals, lead.amount, lead.ref)  # noqa: B905 - faster
+        terms = [(weights[signal], amount, ref) for signal, amount, ref in columns if signal in weights]
     sums: list[float] = [0] * len(card.bounds)
     falling = falling_rate = rising = rising_rate = 0.0
-    for _, (points, cap, category, inverse_half_life), amount, ref, _ in terms_at(card, lead, now_ms):
+    for (points, cap, category, inverse_half_life), amount, ref in terms:
         part: float = round(points * amount * exp2((ref - now) * inverse_half_life))
         if part >= 0:
             if part > cap:
@@ -136,7 +142,6 @@ def read(card: CardRule, lead: Lead, now_ms: int) -> Reading:
     for total, (low, high) in zip(sums, card.bounds):  # noqa: B905
         engagement += low if total < low else high if total > high else total
     exact = min(max(engagement + fit, card.minimum), card.maximum)
-    step_ms = next_card_step_ms(card, lead, now_ms) - now_ms
     return Reading(exact, engagement, fit, falling, falling_rate, rising, rising_rate, True, now_ms, step_ms)
 
 
