@@ -106,10 +106,20 @@ def summary_lines(result: View) -> list[str]:
         lines.append(f"{unreadable['count']:,} could not be read: {reasons}")
         lines += [f"  {each['place']}: {each['detail']}: {each['text']}" for each in unreadable["examples"]]
     for name, card in result["scorecards"].items():
-        lines += ["", *_card_lines(name, card)]
+        lines += ["", *_card_lines(name, card), *_explain_no_outcomes(card["outcomes"], result["outcome_events"])]
         if name in result["agreement"]:
             lines += _agreement_lines(result["agreement"][name], result["against"]["scorecards"][name])
     return lines
+
+
+def _explain_no_outcomes(outcomes: View | None, names: View) -> list[str]:
+    """Why no lead was won, or none was lost, if so."""
+    options = {"won": "--outcome", "lost": "--lost"}
+    return [
+        f"  no lead was {kind}: there is no event {' or '.join(names[kind])}; name others with {option}"
+        for kind, option in options.items()
+        if outcomes is not None and not outcomes[kind]
+    ]
 
 
 def _card_lines(name: str, card: View) -> list[str]:

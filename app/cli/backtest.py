@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,9 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from app.backtest.export import BadExport, ExportFile
+from app.backtest.export import BadExport
+from app.backtest.inputs import open_files
 from app.backtest.outcomes import LOST, WON
-from app.backtest.parquet import is_parquet, write_json_lines
 from app.backtest.records import EventSource
 from app.backtest.report import describe, render_report, summary_lines
 from app.backtest.session import Findings, NoEvents, Order, run_backtest
@@ -49,7 +48,10 @@ FROM_HELP = (
     "Report from here on: 2026-11-01, an RFC 3339 time, or 90d for 90 days ago. Earlier events build the scores."
 )
 TO_HELP = "Replay up to here, days included; by default up to now, or to the end of the export."
-INPUT_HELP = "An export instead of the events in Kafka: JSON lines, or Parquet with pip install 'leadglow[parquet]'."
+INPUT_HELP = (
+    "An export instead of the events in Kafka: JSON lines, also .gz, or Parquet with pip install 'leadglow[parquet]'. "
+    "Repeat it for more files, or quote a pattern: 'events-*.jsonl'."
+)
 OUTCOME_HELP = f"An event that marks a lead as won. Repeat it for more. By default: {', '.join(WON)}."
 LOST_HELP = f"An event that marks a lead as lost. Repeat it for more. By default: {', '.join(LOST)}."
 _REPORT = "Where to write the report. By default: backtest.html."
@@ -67,7 +69,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - each is an option
     against: Annotated[
         str | None, typer.Option("--against", metavar="FILE", help=f"What to compare with: {EITHER}.")
     ] = None,
-    input_: Annotated[Path | None, typer.Option("--input", metavar="EVENTS", help=INPUT_HELP)] = None,
+    input_: Annotated[list[Path] | None, typer.Option("--input", metavar="EVENTS", help=INPUT_HELP)] = None,
     outcome: Annotated[list[str] | None, typer.Option("--outcome", metavar="EVENT", help=OUTCOME_HELP)] = None,
     lost: Annotated[list[str] | None, typer.Option("--lost", metavar="EVENT", help=LOST_HELP)] = None,
     capacity: Annotated[
@@ -95,7 +97,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - each is an option
         tuple(lost or LOST),
     )
     began_s = monotonic_s()
-    findings, source, order = run(_replay(settings, input_, order))
+    findings, source, order = run(_replay(settings, input_ or [], order))
     result = describe(findings, order, source, (chosen.name, others[0].name if others else ""), monotonic_s() - began_s)
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(summary_lines(result)))
     if report is not None or not as_json:
@@ -137,14 +139,14 @@ def _write_report(path: Path, html: str) -> None:
         raise CommandError(Exit.UNWRITTEN, f"{path} cannot be written: {error.strerror}") from None
 
 
-async def _replay(settings: Settings, export: Path | None, order: Order) -> tuple[Findings, EventSource, Order]:
+async def _replay(settings: Settings, files: Sequence[Path], order: Order) -> tuple[Findings, EventSource, Order]:
     """Replay the events, those of Kafka with the publications that they refer to; the order returned has these.
 
     Raises:
         CommandError: they cannot be read, or there are none in the range.
     """
-    if export is not None:
-        async with open_export(export, order.to_ms) as events:
+    if files:
+        async with open_export(files, order.to_ms) as events:
             return await _run(events, order, 0), events, order
     async with open_topic(settings) as log:
         if not await has_topic(settings):
@@ -173,25 +175,21 @@ def explain_no_events(source: EventSource, order: Order) -> str:
 
 
 @asynccontextmanager
-async def open_export(path: Path, to_ms: int | None) -> AsyncIterator[EventSource]:
-    """An export.
+async def open_export(files: Sequence[Path], to_ms: int | None) -> AsyncIterator[EventSource]:
+    """An export in one or more files.
 
     Raises:
         CommandError: it cannot be read.
     """
-    until_ms = LAST_MS if to_ms is None else to_ms
     try:
-        with tempfile.NamedTemporaryFile(suffix=".jsonl") as lines:
-            if is_parquet(path):
-                write_json_lines(path, lines)
-                lines.flush()
-                yield ExportFile(Path(lines.name), until_ms, str(path))
-            else:
-                yield ExportFile(path, until_ms)
+        with open_files(files, LAST_MS if to_ms is None else to_ms) as export:
+            yield export
     except BadExport as error:
         raise CommandError(Exit.REFUSED, str(error)) from None
     except OSError as error:
-        raise CommandError(Exit.REFUSED, f"{path} cannot be read: {error.strerror or error}") from None
+        raise CommandError(
+            Exit.REFUSED, f"{error.filename or files[0]} cannot be read: {error.strerror or error}"
+        ) from None
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - each is an option
     card: Annotated[str | None, typer.Option("--scorecard", metavar="NAME", help=_CARD_HELP)] = None,
     from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help=FROM_HELP)] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="TIME", help=TO_HELP)] = None,
-    input_: Annotated[Path | None, typer.Option("--input", metavar="EVENTS", help=INPUT_HELP)] = None,
+    input_: Annotated[list[Path] | None, typer.Option("--input", metavar="EVENTS", help=INPUT_HELP)] = None,
     outcome: Annotated[list[str] | None, typer.Option("--outcome", metavar="EVENT", help=OUTCOME_HELP)] = None,
     lost: Annotated[list[str] | None, typer.Option("--lost", metavar="EVENT", help=LOST_HELP)] = None,
     capacity: Annotated[
@@ -85,7 +85,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - each is an option
         rules, None, choose_implementation(settings), parse_time(from_, "--from"), parse_time(to, "--to"), capacity,
         tuple(outcome or WON), tuple(lost or LOST),
     )  # fmt: skip
-    found = run(_calibrate(settings, input_, order, read_text(file), chosen.name))
+    found = run(_calibrate(settings, input_ or [], order, read_text(file), chosen.name))
     proposed = out or file.with_suffix(".proposed.yaml")
     replace_file(proposed, found.text)
     _print(found, rules, (str(file), str(proposed)), as_json)
@@ -106,7 +106,7 @@ def _choose_card(rules: Rules, name: str | None) -> CardRule:
     return cards[0]
 
 
-async def _calibrate(settings: Settings, export: Path | None, order: Order, text: str, card: str) -> Calibration:
+async def _calibrate(settings: Settings, files: list[Path], order: Order, text: str, card: str) -> Calibration:
     """Calibrate by an export, or by the events in Kafka.
 
     Raises:
@@ -116,10 +116,10 @@ async def _calibrate(settings: Settings, export: Path | None, order: Order, text
     from app.calibrate.regression import TooFewOutcomes
     from app.calibrate.session import calibrate as learn
 
-    async with open_topic(settings) if export is None else open_export(export, order.to_ms) as source:
+    async with open_export(files, order.to_ms) if files else open_topic(settings) as source:
         with progress_bar(source.total) as progress:
             try:
-                return await learn(source, order, text, card, 0 if export else now_ms(), progress)
+                return await learn(source, order, text, card, 0 if files else now_ms(), progress)
             except NoEvents:
                 raise CommandError(Exit.CHECK_FAILED, explain_no_events(source, order)) from None
             except (TooFewOutcomes, NothingProven) as refusal:

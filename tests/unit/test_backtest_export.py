@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.backtest.export import BadExport, ExportFile
+from app.backtest.inputs import open_files
 from app.backtest.session import Order, run_backtest
 from streams.events.times import LAST_MS
 from streams.implementation import REFERENCE, Implementation
@@ -51,12 +53,26 @@ async def test_an_export_in_any_order_gives_the_same(tmp_path: Path, implementat
     assert one.cards == other.cards
 
 
-@pytest.mark.parametrize(("head", "remedy"), [(b"\x1f\x8b\x08", "gunzip"), (b' [{"type": "page"}]', "jq")])
+@pytest.mark.parametrize(("head", "remedy"), [(b"PK\x03\x04", "unzip"), (b' [{"type": "page"}]', "jq")])
 def test_files_in_other_forms_are_refused_with_the_remedy(tmp_path: Path, head: bytes, remedy: str) -> None:
     file = tmp_path / "export"
     file.write_bytes(head)
     with pytest.raises(BadExport, match=remedy):
         ExportFile(file, LAST_MS)
+
+
+def test_several_files_are_read_as_one_and_mistakes_name_their_file(tmp_path: Path) -> None:
+    lines = [json.dumps(event("ana", at(day))).encode() for day in range(3)]
+    (tmp_path / "events-1.jsonl").write_bytes(lines[0] + b"\n?")
+    (tmp_path / "events-2.jsonl").write_bytes(b"\xef\xbb\xbf" + lines[1])
+    (tmp_path / "late.gz").write_bytes(gzip.compress(b"\n" + lines[2] + b"\n{"))
+    with open_files([tmp_path / "events-*.jsonl", tmp_path / "late.gz"], LAST_MS) as source:
+        assert source.total == 3
+        places = [each["place"] for each in source.unreadable.examples]
+    assert places == [f"{tmp_path}/events-1.jsonl, line 2", f"{tmp_path}/late.gz, line 3"]
+    (tmp_path / "late.gz").write_bytes(gzip.compress(lines[2])[:-9])
+    with pytest.raises(BadExport, match=r"late\.gz is damaged"), open_files([tmp_path / "late.gz"], LAST_MS):
+        pass
 
 
 def test_an_empty_file_and_one_with_a_byte_order_mark(tmp_path: Path) -> None:
@@ -78,7 +94,7 @@ def test_the_arrival_is_when_it_was_received_or_else_sent() -> None:
 
 
 def arrival(times: dict[str, str]) -> int | None:
-    return ExportFile._arrival_of(object.__new__(ExportFile), 1, json.dumps(times).encode())
+    return ExportFile._arrival_of(object.__new__(ExportFile), "line 1", json.dumps(times).encode())
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
