@@ -53,7 +53,7 @@ class Client:
         """The ranking; pages are loaded as needed.
 
         ``filters`` are those of the API: scorecard, stage, grade, category, channel, q, company, owner, campaign,
-        ``trait.NAME``, seen, unseen, new_since, sort and columns.
+        sales, ``trait.NAME``, seen, unseen, new_since, sort and columns.
         """
         left, cursor = limit, ""
         while left is None or left > 0:

@@ -12,12 +12,13 @@ from app.lead_views import rank
 from streams.scoring.lead import Lead
 from streams.scoring.rules import UNRANKED, CardRule
 from streams.scoring.stages import current_stage
+from streams.scoring.verdicts import sales_of
 
-COLUMNS: Final = ("name", "company", "owner", "campaign")
+COLUMNS: Final = ("name", "company", "owner", "campaign", "sales")
 """Columns of every board; those of traits follow."""
 TRAIT: Final = "trait."
 """Beginning of the name of a trait's column."""
-OPEN_COLUMNS: Final = frozenset({"campaign"})
+OPEN_COLUMNS: Final = frozenset({"campaign", "sales"})
 """Columns that a role may use that sees no traits."""
 MAX_VALUE_CHARS: Final = 200
 _NAMES: Final = ("name", "first_name", "last_name", "firstName", "lastName")
@@ -53,12 +54,13 @@ class Entry(NamedTuple):
 
 def columns_of(lead_id: str, lead: Lead, names: Sequence[str]) -> dict[str, str | None]:
     """The value of each column as it is shown: these of every board and those of the traits ``names``."""
-    traits = lead.trait_values()
+    traits, sales = lead.trait_values(), sales_of(lead.verdicts)
     return {
         "name": lead_names.name_of(lead_id, traits),
         "company": lead_names.company_of(traits),
-        "owner": lead_names.owner_of(traits),
+        "owner": sales.owner or lead_names.owner_of(traits),
         "campaign": str(lead.touches[-1][3]) if lead.touches and lead.touches[-1][3] else None,
+        "sales": sales.state,
         **{TRAIT + name: _text_of(traits.get(name)) for name in names},
     }
 
@@ -83,7 +85,10 @@ def _other_words(ids: Iterable[str], traits: Mapping[str, Any], shown: Mapping[s
     for each in ids:
         if is_personal(each):
             yield from split_words(each)
-    for text in (*(_text_of(traits.get(name)) for name in (*_NAMES, *_MAILS)), *shown.values()):
+    for text in (
+        *(_text_of(traits.get(name)) for name in (*_NAMES, *_MAILS)),
+        *(shown[name] for name in shown if name != "sales"),
+    ):
         yield from split_words(text or "")
     for name in _PHONES:
         yield from phone_words(_text_of(traits.get(name)) or "")

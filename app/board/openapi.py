@@ -148,13 +148,15 @@ _FILTERS: Final = (
     _text("company", "Company; without regard to case and accents, as all that follow. Needs `viewer+pii`."),
     _text("owner", "Owner. Needs `viewer+pii`."),
     _text("campaign", "Campaign of the last touch."),
+    _text("sales", "State that sales gave the lead: `new`, `contacted`, `accepted`, `rejected`, `recycled`, "
+          "`opportunity`, `won` or `lost`."),
     {**_text("trait", "`trait.NAME=VALUE` for each trait of `LEADGLOW_BOARD_TRAITS`. Needs `viewer+pii`."),
      "style": "form", "explode": True, "schema": {"type": "object", "additionalProperties": {"type": "string"}}},
     _text("seen", "Seen within this time, as `7d` (s, m, h, d, w)."),
     _text("unseen", "Not seen within this time."),
     _text("new_since", "Entered the current stage after this time (RFC 3339)."),
-    _text("sort", "`rank` (default), `seen`, `name`, `company`, `owner`, `campaign` or `trait.NAME`; `-` before it "
-          "turns the order around. Leads without a value come last."),
+    _text("sort", "`rank` (default), `seen`, `name`, `company`, `owner`, `campaign`, `sales` or `trait.NAME`; `-` "
+          "before it turns the order around. Leads without a value come last."),
     _text("columns", "Columns that each row gets, separated by commas: the orders but `rank` and `seen`."),
 )  # fmt: skip
 

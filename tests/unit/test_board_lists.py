@@ -19,6 +19,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import FitLine, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stored import encode_erased, encode_redirect
+from streams.scoring.verdicts import OWNER, REJECTED, SalesCall
 from streams.shard.alert import rfc3339
 from streams.store.base import Commit, Verdict
 from streams.transport.topics import partition_of
@@ -133,6 +134,18 @@ async def test_rows_have_the_columns_that_were_asked_for(board: Running) -> None
     ]
     (row,) = (await board.get(f"{BASE}/leads?columns=campaign&q=u-ana", BEN)).json["leads"]
     assert row["columns"] == {"campaign": "spring"}
+
+
+async def test_lists_know_the_owner_whom_sales_assigned_and_their_state() -> None:
+    said = [SalesCall(OWNER, "Paul", ""), SalesCall(REJECTED, "no budget", "")]
+    facts = [("u-zoe", Fact("", f"s-{i}", NOW + i, verdict=each)) for i, each in enumerate(said)]
+    async with board_on(await (await people()).take(*facts), ACCESS) as board:
+        assert await listed(board, "owner=paul") == ["u-zoe"]
+        assert await listed(board, "owner=olga") == ["u-ana"]
+        assert await listed(board, "sales=Rejected", BEN) == ["u-zoe"]
+        assert await listed(board, "q=new") == []
+        (row,) = (await board.get(f"{BASE}/leads?columns=owner,sales&q=lima", ANA)).json["leads"]
+        assert row["columns"] == {"owner": "Paul", "sales": "rejected"}
 
 
 @pytest.mark.parametrize("limit", [1, 3])

@@ -36,7 +36,7 @@ def reader(index: SearchIndex) -> Iterator[sqlite3.Connection]:
 
 
 def entry(lead_id: str, place: float = 0.0, ids: str = "", more: str = "", **given: Any) -> Entry:
-    columns = tuple(given.get(name) for name in ("name", "company", "owner", "campaign", "industry"))
+    columns = tuple(given.get(name) for name in ("name", "company", "owner", "campaign", "sales", "industry"))
     standing = Standing(given.get("card", CARD), place, given.get("stage"), given.get("entered_ms"))
     words = join_words(split_words(ids or lead_id)), join_words(split_words(more) + phone_words(given.get("phone", "")))
     return Entry(lead_id, given.get("seen_ms", 0), given.get("mail"), *words, columns, (standing,))
