@@ -17,6 +17,7 @@ from streams.clock import monotonic_s
 from streams.events.calls import check_call, message_id_of, parse_call
 from streams.events.rejects import Refused
 from streams.scoring.lead import UNKNOWN_OFFSET, Lead, id_hash
+from streams.transport.stopping import stop_consumer
 from streams.transport.topics import partition_of
 
 log = logging.getLogger(__name__)
@@ -197,4 +198,4 @@ def _runs(offsets: Sequence[int]) -> list[list[int]]:
 
 async def _stop(consumer: Any) -> None:
     with suppress(KafkaError, OSError, TimeoutError):
-        await consumer.stop()
+        await stop_consumer(consumer)

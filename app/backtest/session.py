@@ -80,12 +80,12 @@ async def run_backtest(source: EventSource, order: Order, end_ms: int, progress:
         NoEvents: no event arrived in the range.
         Mismatch: this version of Leadglow does not know a publication in the log, or cannot read it.
     """
-    with _rare_collections():
+    with rare_collections():
         return await _replay(source, order, end_ms, progress)
 
 
 @contextmanager
-def _rare_collections() -> Iterator[None]:
+def rare_collections() -> Iterator[None]:
     """Look for reference cycles rarely, as a worker does: with many leads it takes long, and there are few."""
     before = gc.get_threshold()
     gc.set_threshold(GC_THRESHOLD, 20, 100)

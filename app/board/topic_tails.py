@@ -23,6 +23,7 @@ from app.board.version_alerts import VersionAlerts
 from app.freshness import Offsets, Source
 from app.group_offsets import read_group_offsets
 from streams.clock import monotonic_s, now_ms
+from streams.transport.stopping import stop_consumer
 from streams.transport.topics import Topics
 
 Consumer: TypeAlias = AIOKafkaConsumer
@@ -134,7 +135,7 @@ class TopicTails:
                 warned = True
             finally:
                 self._metrics.following.set(0)
-                await consumer.stop()
+                await stop_consumer(consumer)
             await asyncio.sleep(RETRY_S)
 
     async def _seek_start(self, consumer: Consumer, back: Mapping[str, int]) -> None:
@@ -212,7 +213,7 @@ class TopicTails:
             except (KafkaError, OSError, TimeoutError) as error:
                 log.debug("end offsets cannot be read: %r", error)  # `follow_topics` logs a warning
             finally:
-                await consumer.stop()
+                await stop_consumer(consumer)
                 await member.stop()
             await asyncio.sleep(RETRY_S)
 

@@ -12,7 +12,7 @@ from app.backtest.measure import target_stage, weeks_between
 from app.backtest.metrics import area_under_curve
 from app.backtest.outcomes import OutcomeFinder
 from app.backtest.records import EventSource, Unreadable
-from app.backtest.session import NoEvents, Order, Progress, open_replay
+from app.backtest.session import NoEvents, Order, Progress, open_replay, rare_collections
 from app.backtest.shard_replay import Question
 from app.calibrate.bounds import AT_ONCE, Volume, best_bound, count_entries, first_bounds, ladder_of, next_bounds
 from app.calibrate.columns import columns_of, row_of
@@ -166,13 +166,14 @@ async def calibrate(
     session = _Session(
         source, order, rule, progress, OutcomeFinder(order.won, order.lost, order.from_ms or 0, until_ms)
     )
-    await session.find_outcomes(end_ms)
-    evidence, entries = await session.collect_evidence()
-    regression = fit_weights(evidence.rows, evidence.won)
-    suggestions = suggest_points(columns_of(rule), evidence.rows, evidence.won, regression.weights)
-    model = load(write_proposal(text, card, suggestions, 0.0))
-    wanted = order.capacity or entries / weeks_between(session.from_ms, session.to_ms)
-    bound = await session.find_bound(model, score_rows(suggestions, evidence.rows), wanted)
+    with rare_collections():
+        await session.find_outcomes(end_ms)
+        evidence, entries = await session.collect_evidence()
+        regression = fit_weights(evidence.rows, evidence.won)
+        suggestions = suggest_points(columns_of(rule), evidence.rows, evidence.won, regression.weights)
+        model = load(write_proposal(text, card, suggestions, 0.0))
+        wanted = order.capacity or entries / weeks_between(session.from_ms, session.to_ms)
+        bound = await session.find_bound(model, score_rows(suggestions, evidence.rows), wanted)
     return Calibration(
         rule,
         session.from_ms,

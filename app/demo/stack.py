@@ -26,6 +26,7 @@ from app.embedded.server import Server, ServerError, free_port
 from app.settings import Settings, variable
 from streams.store.client import connect
 from streams.store.redis import RedisStore
+from streams.transport.stopping import stop_consumer
 from streams.transport.topics import Topics
 
 READY_S = 180.0
@@ -104,7 +105,7 @@ class Stack:
             consumer.assign([TopicPartition(name, p) for name in names for p in range(PARTITIONS)])
             yield consumer
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
 
 @asynccontextmanager

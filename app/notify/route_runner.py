@@ -25,6 +25,7 @@ from app.notify.progress import Progress
 from app.notify.routes import Route
 from app.notify.waiting import Entry
 from streams.clock import now_ms
+from streams.transport.stopping import stop_consumer
 
 log = logging.getLogger(__name__)
 READ_MS: Final = 200
@@ -101,7 +102,7 @@ class RouteRunner(ConsumerRebalanceListener):  # type: ignore[misc]
             await self.dispatcher.hold()
             await self.commit()
         with suppress(KafkaError, TimeoutError):
-            await self.source.consumer.stop()
+            await stop_consumer(self.source.consumer)
 
     # Partitions ----------------------------------------------------------------------------------------------
 

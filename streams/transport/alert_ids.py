@@ -6,6 +6,8 @@ import orjson
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from streams.transport.stopping import stop_consumer
+
 
 async def read_alert_ids(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> set[str]:
     """Read the alert ids on a partition of handoff from an offset on; starts and stops ``consumer``."""
@@ -21,7 +23,7 @@ async def read_alert_ids(consumer: AIOKafkaConsumer, place: TopicPartition, offs
                 found.update(alert_id_of(record.value) for record in records)
         return found
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 def alert_id_of(value: bytes | None) -> str:
