@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import inf
 from random import Random
@@ -18,7 +18,7 @@ from streams.accelerator.scorer import AcceleratedScorer
 from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.event import LeadEvent, Retract
 from streams.scoring.interface import PlainBatch
-from streams.scoring.lead import Lead
+from streams.scoring.lead import MAX_IDS, OLDER, Lead, id_hash
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.rules_change import RulesChange
@@ -276,6 +276,36 @@ def test_leads_with_many_events_in_windows_stay_in_the_table(limit: Limit | None
         stored |= advanced_alike(fast, slow, events[-1].arrival)
         fast.clear()
         slow.states.clear()
+
+
+@pytest.mark.parametrize("older", [OLDER, OLDER + 1, MAX_IDS])
+def test_a_merged_lead_with_many_older_ids_stays_in_the_table(older: int) -> None:
+    rules = Rules(Model((Signal("view", ("page",)),), (Scorecard("card", {"view": Points(1.0)}),)))
+
+    def events(names: Iterable[str], at: int) -> list[LeadEvent]:
+        return [Fact("page", name, at + i).event(rules, at + i, "a") for i, name in enumerate(names)]
+
+    first = Scorer(rules)
+    first.put_lead("a", None)
+    first.apply_batch(PlainBatch(list(enumerate(events((f"m{i}" for i in range(60)), START_MS)))))
+    lead = first.state("a")
+    assert isinstance(lead, Lead)
+    lead.ring = b"".join(id_hash(f"old{i}") for i in range(older))
+    stored: dict[str, bytes | None] = {"a": encode(lead)}
+    fast, slow = AcceleratedScorer(rules), Scorer(rules)
+    for step in range(6):
+        repeated = [f"old{older - 1 - 30 * step}", f"m{10 * step}", f"s{step - 1}-49"]
+        batch = events([*repeated, *(f"s{step}-{i}" for i in range(50))], START_MS + 100 * (step + 1))
+        load(fast, slow, stored, {"a"})
+        with patch.object(Scorer, "apply_batch", side_effect=AssertionError):
+            fast.apply_batch(asked(fast, batch_of(rules, batch)))
+        slow.apply_batch(PlainBatch(list(enumerate(batch))))
+        mine, theirs = fast.finish(), slow.finish()
+        same(mine, theirs)
+        stored |= theirs.blobs
+        if step % 2:
+            fast.clear()
+            slow.states.clear()
 
 
 def test_columns_keep_their_values_when_they_grow() -> None:
