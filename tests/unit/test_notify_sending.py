@@ -219,7 +219,7 @@ async def test_mail_reaches_the_owner_with_both_parts_and_a_5xx_is_final() -> No
         )
         [first] = await send(to(kind), Delivery((owned,)))
         inbox.reply = "550 no"
-        [second] = await send(to(kind))
+        [second] = await send(to(kind), Delivery((alert_of(lead={"lead_id": "x", "traits": {}}),)))
         [third] = await send(to(kind, allowed=False))
     finally:
         controller.stop()
