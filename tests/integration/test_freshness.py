@@ -65,7 +65,7 @@ def test_a_backlog_without_workers_is_said_everywhere_until_it_is_scored(stopped
         with system.worker() as worker:
             wait_for(lambda: leads(board)["freshness"] == "current", "caught up")
             wait_for(lambda: {row["lead_id"] for row in leads(board)["leads"]} == {"ann", "ben"}, "ranked")
-            assert "Scoring is behind." not in read(board, "/")[1]
+            wait_for(lambda: "Scoring is behind." not in read(board, "/")[1], "said on the page")
             assert board.metric("leadglow_board_lag_seconds") < HOUR_MS / 1000
             wait_for(lambda: board.metric("leadglow_board_workers") == 1, "counted")
             assert system.run("leads", "export").stderr == ""
