@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from streams.clock import SharedClock
 
-GRACE_MS = 250
+GRACE_MS = 1000
 """The timer stays behind the wall clock by this much, so that records in transit are processed first."""
 BEHIND_MS = 60_000
 """A backlog older than this is processed without timers, because they would change only the promptness."""
