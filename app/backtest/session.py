@@ -6,6 +6,8 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 from app.backtest.log_replay import ExportReplay, LogReplay, Replay
 from app.backtest.measure import View, measure_agreement, measure_card
@@ -95,7 +97,20 @@ def rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-async def _replay(source: EventSource, order: Order, end_ms: int, progress: Progress) -> Findings:
+class Looked(NamedTuple):
+    """What the first reading of the events finds: the outcomes, and the range."""
+
+    finder: OutcomeFinder
+    from_ms: int
+    to_ms: int
+
+
+async def find_outcomes(source: EventSource, order: Order, end_ms: int, progress: Progress) -> Looked:
+    """Read the events for the outcomes and the range. Without ``order.to_ms`` it ends at ``end_ms`` or the last event.
+
+    Raises:
+        NoEvents: no event arrived in the range.
+    """
     finder = OutcomeFinder(order.won, order.lost, order.from_ms or 0, LAST_MS if order.to_ms is None else order.to_ms)
     async for _, records in source.read():
         finder.look_at(records)
@@ -103,20 +118,30 @@ async def _replay(source: EventSource, order: Order, end_ms: int, progress: Prog
     if finder.first_ms is None or finder.last_ms is None:
         raise NoEvents
     from_ms = finder.first_ms if order.from_ms is None else order.from_ms
-    to_ms = max(finder.last_ms, end_ms) if order.to_ms is None else order.to_ms
+    return Looked(finder, from_ms, max(finder.last_ms, end_ms) if order.to_ms is None else order.to_ms)
+
+
+async def replay_events(
+    source: EventSource, replays: Sequence[Replay], to_ms: int, report: Callable[[int], None]
+) -> None:
+    """Read all events into replays, and let time pass until ``to_ms``; ``report`` gets the number of records read."""
+    async for partition, records in source.read():
+        for replay in replays:
+            await replay.take_records(partition, records)
+        report(source.taken)
+    for replay in replays:
+        await replay.finish(to_ms)
+
+
+async def _replay(source: EventSource, order: Order, end_ms: int, progress: Progress) -> Findings:
+    finder, from_ms, to_ms = await find_outcomes(source, order, end_ms, progress)
     verdicts = finder.first_verdicts()
     questions = finder.questions(verdicts.values())
     replays = await _make_replays(source, order, to_ms)
     for replay in replays:
         replay.ask(questions)
-    async for partition, records in source.read():
-        for replay in replays:
-            await replay.take_records(partition, records)
-        progress("Scoring", source.taken)
-    results = []
-    for replay in replays:
-        await replay.finish(to_ms)
-        results.append(Result(replay, finder, from_ms, to_ms, verdicts, questions))
+    await replay_events(source, replays, to_ms, partial(progress, "Scoring"))
+    results = [Result(replay, finder, from_ms, to_ms, verdicts, questions) for replay in replays]
     return _compare(results, order, finder.inside)
 
 

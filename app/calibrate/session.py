@@ -12,13 +12,12 @@ from app.backtest.measure import target_stage, weeks_between
 from app.backtest.metrics import area_under_curve
 from app.backtest.outcomes import OutcomeFinder
 from app.backtest.records import EventSource, Unreadable
-from app.backtest.session import NoEvents, Order, Progress, open_replay, rare_collections
+from app.backtest.session import Order, Progress, find_outcomes, open_replay, rare_collections, replay_events
 from app.backtest.shard_replay import Question
 from app.calibrate.bounds import AT_ONCE, Volume, best_bound, count_entries, first_bounds, ladder_of, next_bounds
 from app.calibrate.columns import columns_of, row_of
 from app.calibrate.proposal import Suggestion, score_rows, suggest_points, write_proposal
 from app.calibrate.regression import fit_weights
-from streams.events.times import LAST_MS
 from streams.scorefile import load
 from streams.scoring.fit import UNIT
 from streams.scoring.rules import CardRule, Rules
@@ -82,23 +81,9 @@ class _Session:
     card: CardRule
     progress: Progress
     finder: OutcomeFinder
-    from_ms: int = 0
-    to_ms: int = 0
+    from_ms: int
+    to_ms: int
     leads: int = 0
-
-    async def find_outcomes(self, end_ms: int) -> None:
-        """Read the outcomes and the range.
-
-        Raises:
-            NoEvents: no event arrived in the range.
-        """
-        async for _, records in self.source.read():
-            self.finder.look_at(records)
-            self.progress("Looking for outcomes", self.source.taken)
-        if self.finder.first_ms is None or self.finder.last_ms is None:
-            raise NoEvents
-        self.from_ms = self.finder.first_ms if self.order.from_ms is None else self.order.from_ms
-        self.to_ms = max(self.finder.last_ms, end_ms) if self.order.to_ms is None else self.order.to_ms
 
     async def replay(self, rules: Rules, step: str, questions: Sequence[Question] = ()) -> Replay:
         """Replay all events by a file; the answers have the columns of the leads."""
@@ -107,10 +92,7 @@ class _Session:
         for shard in replay.shards:
             shard.observe = partial(row_of, self.card)
         replay.ask(questions)
-        async for partition, records in self.source.read():
-            await replay.take_records(partition, records)
-            self.progress(step, self.source.taken)
-        await replay.finish(self.to_ms)
+        await replay_events(self.source, [replay], self.to_ms, partial(self.progress, step))
         return replay
 
     async def collect_evidence(self) -> tuple[_Evidence, int]:
@@ -162,12 +144,8 @@ async def calibrate(
         TooFewOutcomes, NothingProven: there is nothing to propose.
     """
     rule = next(each for each in order.rules.cards if each.name == card)
-    until_ms = LAST_MS if order.to_ms is None else order.to_ms
-    session = _Session(
-        source, order, rule, progress, OutcomeFinder(order.won, order.lost, order.from_ms or 0, until_ms)
-    )
     with rare_collections():
-        await session.find_outcomes(end_ms)
+        session = _Session(source, order, rule, progress, *await find_outcomes(source, order, end_ms, progress))
         evidence, entries = await session.collect_evidence()
         regression = fit_weights(evidence.rows, evidence.won)
         suggestions = suggest_points(columns_of(rule), evidence.rows, evidence.won, regression.weights)

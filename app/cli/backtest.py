@@ -25,7 +25,6 @@ from app.backtest.topic import Topic
 from app.cli.chosen_scorecards import EITHER, load_chosen
 from app.cli.common import run
 from app.cli.errors import CommandError
-from app.cli.file_commands import check_file
 from app.cli.published import has_topic, open_scorecards
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
@@ -36,8 +35,6 @@ from streams.clock import monotonic_s, now_ms
 from streams.events.times import LAST_MS, parse_ms
 from streams.exits import Exit
 from streams.implementation import AcceleratorMissing, Implementation, choose
-from streams.scorefile import load_file
-from streams.scoring.rules import Rules
 from streams.shard.alert import rfc3339
 from streams.transport.stopping import stop_consumer
 from streams.units import DAY_MS, parse_duration_ms
@@ -103,11 +100,6 @@ def backtest(  # noqa: PLR0913, PLR0917 - each is an option
     if report is not None or not as_json:
         _write_report(report or REPORT, render_report(result))
         typer.echo(f"report written to {report or REPORT}", err=as_json)
-
-
-def load_rules(settings: Settings, file: Path) -> Rules:
-    """The scorecards of a file."""
-    return Rules(check_file(load_file, file), settings.lateness_ms)
 
 
 def choose_implementation(settings: Settings) -> Implementation:

@@ -21,12 +21,12 @@ from app.cli.backtest import (
     TO_HELP,
     choose_implementation,
     explain_no_events,
-    load_rules,
     open_export,
     open_topic,
     parse_time,
     progress_bar,
 )  # fmt: skip
+from app.cli.chosen_scorecards import load_from_file
 from app.cli.common import console, run
 from app.cli.errors import CommandError
 from app.cli.scorecards_report import print_words
@@ -37,7 +37,6 @@ from streams.clock import now_ms
 from streams.exits import Exit
 from streams.scorefile import load
 from streams.scoring.rules import CardRule, Rules
-from streams.yamlfile.load import read_text
 
 if TYPE_CHECKING:
     from app.calibrate.session import Calibration
@@ -79,13 +78,13 @@ def calibrate(  # noqa: PLR0913, PLR0917 - each is an option
     if find_spec("sklearn") is None:
         raise CommandError(Exit.REFUSED, "calibrate needs scikit-learn: pip install 'leadglow[calibrate]'.")
     settings = load_settings()
-    rules = load_rules(settings, file)
-    chosen = _choose_card(rules, card)
+    given = load_from_file(settings, str(file))
+    rules, chosen = given.rules, _choose_card(given.rules, card)
     order = Order(
         rules, None, choose_implementation(settings), parse_time(from_, "--from"), parse_time(to, "--to"), capacity,
         tuple(outcome or WON), tuple(lost or LOST),
     )  # fmt: skip
-    found = run(_calibrate(settings, input_ or [], order, read_text(file), chosen.name))
+    found = run(_calibrate(settings, input_ or [], order, given.scorecards.text, chosen.name))
     proposed = out or file.with_suffix(".proposed.yaml")
     replace_file(proposed, found.text)
     _print(found, rules, (str(file), str(proposed)), as_json)

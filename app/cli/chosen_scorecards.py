@@ -50,7 +50,7 @@ async def load_chosen(settings: Settings, names: Sequence[str]) -> list[Chosen]:
         typer.Exit: a file has mistakes; all are printed.
         CommandError: a version cannot be found or read.
     """
-    files = {name: _load_file(settings, name) for name in names if not is_version(name)}
+    files = {name: load_from_file(settings, name) for name in names if not is_version(name)}
     if len(files) == len(set(names)):
         return [files[name] for name in names]
     await require_topic(settings)
@@ -58,7 +58,12 @@ async def load_chosen(settings: Settings, names: Sequence[str]) -> list[Chosen]:
         return [files.get(name) or _load_version(topic.catalog, name) for name in names]
 
 
-def _load_file(settings: Settings, name: str) -> Chosen:
+def load_from_file(settings: Settings, name: str) -> Chosen:
+    """The scorecards of a file.
+
+    Raises:
+        typer.Exit: it has mistakes; all are printed.
+    """
     file = Path(name)
     return Chosen(name, check_file(lambda path: Scorecards.read_file(path, settings.lateness_ms), file), file)
 
@@ -77,7 +82,7 @@ def find_published(settings: Settings, catalog: Catalog, name: str) -> Published
     """
     if is_version(name) or not Path(name).exists():
         return _find(catalog, name)
-    version = _load_file(settings, name).scorecards.version
+    version = load_from_file(settings, name).scorecards.version
     if not catalog.has_version(version):
         message = f"{name} was never published: see `leadglow scorecards list`, or publish it."
         raise CommandError(Exit.CHECK_FAILED, message)
