@@ -108,6 +108,19 @@ def asked(fast: AcceleratedScorer, batch: ColumnBatch) -> ColumnBatch:
     return batch
 
 
+def apply_in_table(
+    fast: AcceleratedScorer, slow: Scorer, stored: dict[str, bytes | None], events: list[LeadEvent]
+) -> None:
+    """Apply events of lead a, none of which may be left to the reference, and compare."""
+    load(fast, slow, stored, {"a"})
+    with patch.object(Scorer, "apply_batch", side_effect=AssertionError):
+        fast.apply_batch(asked(fast, batch_of(fast.rules, events)))
+    slow.apply_batch(PlainBatch(list(enumerate(events))))
+    mine, theirs = fast.finish(), slow.finish()
+    same(mine, theirs)
+    stored |= theirs.blobs
+
+
 @settings(max_examples=150, deadline=None)
 @given(chances)
 def test_batches_of_events_score_like_single_events(chance: Random) -> None:
@@ -266,13 +279,7 @@ def test_leads_with_many_events_in_windows_stay_in_the_table(limit: Limit | None
     for step in range(12):
         at = [START_MS + (50 * step + i) * HOUR_MS // 2 for i in range(50)]
         events = [Fact("page", f"m{each}", each).event(rules, each, "a") for each in at]
-        load(fast, slow, stored, {"a"})
-        with patch.object(Scorer, "apply_batch", side_effect=AssertionError):
-            fast.apply_batch(asked(fast, batch_of(rules, events)))
-        slow.apply_batch(PlainBatch(list(enumerate(events))))
-        mine, theirs = fast.finish(), slow.finish()
-        same(mine, theirs)
-        stored |= theirs.blobs
+        apply_in_table(fast, slow, stored, events)
         stored |= advanced_alike(fast, slow, events[-1].arrival)
         fast.clear()
         slow.states.clear()
@@ -296,13 +303,7 @@ def test_a_merged_lead_with_many_older_ids_stays_in_the_table(older: int) -> Non
     for step in range(6):
         repeated = [f"old{older - 1 - 30 * step}", f"m{10 * step}", f"s{step - 1}-49"]
         batch = events([*repeated, *(f"s{step}-{i}" for i in range(50))], START_MS + 100 * (step + 1))
-        load(fast, slow, stored, {"a"})
-        with patch.object(Scorer, "apply_batch", side_effect=AssertionError):
-            fast.apply_batch(asked(fast, batch_of(rules, batch)))
-        slow.apply_batch(PlainBatch(list(enumerate(batch))))
-        mine, theirs = fast.finish(), slow.finish()
-        same(mine, theirs)
-        stored |= theirs.blobs
+        apply_in_table(fast, slow, stored, batch)
         if step % 2:
             fast.clear()
             slow.states.clear()
