@@ -8,17 +8,16 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from redis.asyncio import Redis
 
 from app.embedded.child import watch_child
-from tests.support.kafka import start_kafka
-from tests.support.servers import Running, start_redis
+from tests.support.own_servers import own_servers
+from tests.support.servers import Running
 
 PART_S = 900
 """No part of the benchmark may take longer."""
@@ -59,15 +58,8 @@ class Rig:
 @contextmanager
 def started(accelerator: str) -> Iterator[Rig]:
     """Kafka and Redis for the time of one run; a Redis named in the environment is emptied."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="leadglow-bench-")))
-        servers = []
-        for start in (start_kafka, start_redis):
-            directory = folder / start.__name__
-            directory.mkdir()
-            servers.append(start(directory))
-            stack.callback(servers[-1].stop)
-        yield Rig(servers[0], servers[1], folder, f"bench-{now_ms()}", accelerator)
+    with own_servers("leadglow-bench-") as (kafka, redis, folder):
+        yield Rig(kafka, redis, folder, f"bench-{now_ms()}", accelerator)
 
 
 async def spawn(log: Path, *arguments: str, env: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:

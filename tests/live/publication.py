@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -27,8 +26,7 @@ from streams.exits import Exit
 from streams.shard.alert import rfc3339
 from streams.store.base import Store
 from tests.benchmarks.workload import Event, load
-from tests.support.kafka import start_kafka
-from tests.support.servers import start_redis
+from tests.support.own_servers import own_servers
 from tests.support.system import PARTITIONS, ROOT, System, WorkerProcess
 from tests.support.waiting import wait_for
 
@@ -288,15 +286,7 @@ def main() -> None:
     parser.add_argument("--leads", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=3)
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="leadglow-live-")))
-        servers = []
-        for start in (start_kafka, start_redis):
-            directory = folder / start.__name__
-            directory.mkdir()
-            servers.append(start(directory))
-            stack.callback(servers[-1].stop)
-        kafka, redis = servers
+    with own_servers("leadglow-live-") as (kafka, redis, folder):
         file = folder / "scorecards.yaml"
         system = System(kafka, redis.address, f"live{now_ms()}", scorecards=str(file))
         figures = Run(system, file, Figures(options.leads, options.workers), print).run()
