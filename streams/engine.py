@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -15,6 +14,7 @@ from faust.types import TP
 from streams.clock import monotonic_s
 from streams.environment import Environment
 from streams.exits import Exit
+from streams.group_progress import GroupProgress
 from streams.intake.adapt import Intake
 from streams.intake.lane import IntakeLane
 from streams.intake.sources import SourceTopics
@@ -24,8 +24,9 @@ from streams.scoring.scorecard import Model
 from streams.scoring.stored import NewerFormat
 from streams.shard.clock import ShardClock
 from streams.shard.lane import OwnershipLost, ShardLane
-from streams.shard.progress import LogProgress
 from streams.shard.shard import Shard
+from streams.shard.turns import has_timed_work
+from streams.shard.watermark import find_watermark
 from streams.transport.channel import Channel
 from streams.transport.consumer import Consumer
 
@@ -59,7 +60,7 @@ class Engine:
         self._retired: dict[int, Shard] = {}
         """Shards revoked in a rebalance. If one is assigned again unchanged, its leads are still in memory."""
         self._intake = IntakeLane(Intake(env.topics, env.partitioner, env.implementation.forward), channel, env.clock)
-        self._clock = ShardClock(self._intake.clock, env.clock)
+        self._clock = ShardClock(env.clock)
         self._unsettled_s: float | None = None
         """When the rebalance in progress began; None if there is none."""
         self._committed: dict[TP, int] = {}
@@ -67,9 +68,8 @@ class Engine:
         self._syncing: asyncio.Task[None] | None = None
         self._synced_s = monotonic_s()
         self._sources = SourceTopics(env, channel.producer)
-        self._progress = LogProgress(env)
-        self._reached_ms = math.inf
-        """Up to this arrival the shards of all workers have scored, as of the last look."""
+        self._finding: asyncio.Task[None] | None = None
+        """The round for the low watermark, while leads are due."""
 
     # The Handler ----------------------------------------------------------------------------------------------
 
@@ -91,8 +91,6 @@ class Engine:
         except Mismatch as mismatch:
             self._fail(Exit.REFUSED, str(mismatch))
             raise
-        self._sources.forget()
-        await self._update_progress()
         for lane in self._lanes.values():
             lane.start()
         self._intake.start()
@@ -167,7 +165,7 @@ class Engine:
         while True:
             await asyncio.sleep(WATCH_S)
             self._check_health()
-            self._limit_timers()
+            self._move_watermark()
             if monotonic_s() - self._sync_started_s >= OFFSET_SYNC_S:
                 self._sync_started_s = monotonic_s()
                 await self._channel.producer.check_health()
@@ -180,26 +178,28 @@ class Engine:
             await self._sources.require_same()
             await self._commit_positions(list(self._lanes.values()))
             await self._update_ends()
-            await self._update_progress()
+            if self._consumer is not None:
+                await self._sources.update_lag(self._consumer)
         except KafkaError:
             log.debug("cannot reach Kafka to sync offsets; trying again later", exc_info=True)
         except Mismatch as mismatch:
             self._report_failure(mismatch)
 
-    async def _update_progress(self) -> None:
-        """Find out how far the group and the shards of all workers are."""
-        if self._consumer is not None:
-            behind = await self._sources.behind(self._consumer)
-            if self._clock.sources_behind and not behind:
-                self._progress.forget()  # the events that waited are on lead-events now, and may not be scored yet
-            self._reached_ms = await self._progress.reached_ms(self._consumer)
-            self._limit_timers()
-            self._clock.sources_behind = behind
+    def _move_watermark(self) -> None:
+        """Start a round for the low watermark if leads are due and none is running."""
+        now_ms = self.env.clock.now_ms()
+        is_needed = any(has_timed_work(lane.shard, now_ms) for lane in self._lanes.values())
+        if is_needed and self._consumer is not None and (self._finding is None or self._finding.done()):
+            self._finding = asyncio.create_task(self._find_watermark(self._consumer, now_ms))
 
-    def _limit_timers(self) -> None:
-        """Keep timers behind every shard that has records to score: it may send some of them on."""
-        behind = [lane.shard.position.arrived_ms for lane in self._lanes.values() if lane.lag]
-        self._clock.log_reached_ms = min([self._reached_ms, *behind])
+    async def _find_watermark(self, consumer: Consumer, now_ms: int) -> None:
+        progress = GroupProgress(
+            self.env, consumer, self._intake_positions, lambda: [lane.shard for lane in self._lanes.values()]
+        )
+        try:
+            self._clock.watermark_ms = await find_watermark(progress, now_ms, lambda: asyncio.sleep(WATCH_S))
+        except KafkaError:
+            log.debug("cannot find out how far the group is; trying again", exc_info=True)
 
     async def _update_ends(self) -> None:
         """Fetch the end offsets, which show records that are not fetched yet."""
@@ -286,8 +286,9 @@ class Engine:
     async def stop(self) -> None:
         """Finish the steps in progress and commit the positions."""
         lanes = list(self._lanes.values())
-        if self._syncing is not None:
-            self._syncing.cancel()
+        for task in (self._syncing, self._finding):
+            if task is not None:
+                task.cancel()
         await asyncio.gather(*(lane.stop() for lane in lanes))
         await self._intake.stop()
         with suppress(KafkaError, TimeoutError):  # the next start reads the positions from the shards

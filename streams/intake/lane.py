@@ -27,7 +27,6 @@ class IntakeLane:
         self._idle = asyncio.Event()
         self._idle.set()
         self._task: asyncio.Task[None] | None = None
-        self._forwarding_ms = 0
         self.positions: dict[TP, int] = {}
         """Source partition -> next offset; all earlier records are acknowledged on lead-events."""
         self.progress_s = monotonic_s()
@@ -63,10 +62,6 @@ class IntakeLane:
         """Whether all fetched records are forwarded and acknowledged."""
         return self._idle.is_set()
 
-    def clock(self) -> int:
-        """An instant in ms: all fetched source records that arrived before it are forwarded."""
-        return self._clock.now_ms() if self._idle.is_set() else self._forwarding_ms
-
     def enqueue(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
         """Add fetched records to the queue."""
         self._queue.append(fetched)
@@ -96,7 +91,6 @@ class IntakeLane:
                     fetched.setdefault(tp, []).extend(records)
             self._queue.clear()
             self._waiting = 0
-            self._forwarding_ms = min(records[0].timestamp for records in fetched.values())
             await self._forward_records(fetched)
 
     async def _forward_records(self, fetched: Mapping[TP, Sequence[Any]]) -> None:

@@ -67,8 +67,7 @@ class ShardLane:
         self._scoring = False
         """Whether a batch is being scored."""
         self._position: int | None = None
-        self._passed = 0
-        """Start of the next fetch at the last check; the offset before which no records are left to score."""
+        """Start of the next fetch at the last check."""
         self._real_ends = False
         """Whether the broker's end offsets are reliable; then ``open`` detects a truncated topic."""
         self._conflicts = 0
@@ -96,7 +95,7 @@ class ShardLane:
         self._queue.clear()
         self._waiting = 0
         self._highwater = max(self._highwater, end_offset or 0)
-        self._position, self._passed = None, 0
+        self._position = None
         self._scoring = False
         self._expected_offset = checkpoint - 1 if checkpoint > first_offset else None
         return checkpoint - 1 if checkpoint > first_offset else checkpoint
@@ -134,7 +133,7 @@ class ShardLane:
     @property
     def lag(self) -> int:
         """Records of the partition that are not scored yet."""
-        return max(self._highwater - max(self.shard.position.checkpoint, self._passed), self._waiting)
+        return max(self._highwater - self.shard.position.scored, self._waiting)
 
     def enqueue(self, records: Sequence[Any], highwater: int) -> None:
         """Add fetched records to the queue."""
@@ -150,7 +149,7 @@ class ShardLane:
         checkpoint from one check to the next, there are only markers in between.
         """
         if position is not None and position == self._position and not self._waiting and not self._scoring:
-            self._passed = position
+            self.shard.position.pass_marks(position)
         self._position = position
         self._highwater = max(self._highwater, end)
 

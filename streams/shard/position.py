@@ -22,6 +22,8 @@ class Position:
 
     checkpoint: int = 0
     """The next offset of ``lead-events``."""
+    passed: int = 0
+    """The offset after the marks of transactions that follow the checkpoint; less if none do."""
     fingerprint: bytes = b""
     """The fingerprint of the record before the checkpoint; it detects a recreated or truncated topic."""
     arrived_ms: int = 0
@@ -40,6 +42,7 @@ class Position:
         """Read the position from the fields of a control record; missing fields mean the beginning."""
         return cls(
             int(fields.get("ckpt", b"0")),
+            int(fields.get("passed", b"0")),
             bytes(fields.get("fingerprint", b"")),
             int(fields.get("arrived", b"0")),
             msgspec.msgpack.decode(fields.get("sources", b"\x80"), type=dict[str, int]),
@@ -51,12 +54,23 @@ class Position:
         """The fields for the control record."""
         return {
             "ckpt": b"%d" % self.checkpoint,
+            "passed": b"%d" % self.passed,
             "fingerprint": self.fingerprint,
             "arrived": b"%d" % self.arrived_ms,
             "sources": msgspec.msgpack.encode(self.sources),
             "sequence": b"%d" % self.sequence,
             "ranking": RANKING if self.ranked else b"1",
         }
+
+    def pass_marks(self, offset: int) -> None:
+        """Note that only marks of transactions are left before this offset."""
+        if offset > self.checkpoint:
+            self.passed = offset
+
+    @property
+    def scored(self) -> int:
+        """The offset before which no records are left to score."""
+        return max(self.checkpoint, self.passed)
 
     def advance_past(self, record: Any) -> None:
         """Note that all records up to this one are processed."""

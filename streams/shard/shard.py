@@ -201,7 +201,13 @@ class Shard:
             self.version,
             self.step,
             f"{self.env.owner}:{self._opening}:{self.version + 1}",
-            self._control_fields(),
+            {
+                **self.position.to_fields(),
+                **self.scorecards.in_force.to_fields(),
+                "waiting": b"%d" % (len(self.outbox) + len(entries)),
+                "handoff": b"%d" % self.handoff_offset,
+                "owner": self.env.owner.encode(),
+            },
             outcome.blobs,
             outcome.packed,
             outcome.due,
@@ -214,14 +220,6 @@ class Shard:
             self.position.arrived_ms // DAY_MS,
             outcome.counts(),
         )
-
-    def _control_fields(self) -> dict[str, bytes]:
-        return {
-            **self.position.to_fields(),
-            **self.scorecards.in_force.to_fields(),
-            "handoff": b"%d" % self.handoff_offset,
-            "owner": self.env.owner.encode(),
-        }
 
     def _apply_commit(self, commit: Commit, outcome: Outcome) -> None:
         self.version, self.step = self.version + 1, commit.step
@@ -263,11 +261,14 @@ class Shard:
 
     async def sync_store(self) -> None:
         """Store acknowledgements if no other step does it; else check that the shard is unchanged."""
-        if self.unpublished.has_published or self.acknowledged:
-            await self._commit(Outcome(), [])
-        elif (await self.env.store.control(self.partition)).step != self.step:
-            self.version = -1
-            raise Conflict(self.partition)
+        if not self.unpublished.has_published and not self.acknowledged:
+            control = await self.env.store.control(self.partition)
+            if control.step != self.step:
+                self.version = -1
+                raise Conflict(self.partition)
+            if Position.from_fields(control.fields).passed == self.position.passed:
+                return
+        await self._commit(Outcome(), [])
 
     async def rescore_leads(self, lead_ids: Sequence[str], now_ms: int) -> None:
         """Settle these leads by the scorecards in use, and advance them to ``now_ms``."""

@@ -1,4 +1,4 @@
-"""How often the lane of a shard checks for timed work."""
+"""How often the lane of a shard checks for timed work, and whether there is some."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ TIMER_S = 0.25
 """The time between two readings of the schedule: leads that fall due meanwhile are advanced in one step."""
 
 
+def has_timed_work(shard: Shard, now_ms: int) -> bool:
+    """Whether leads of the shard are due, or are to be settled after a change of the scorecards."""
+    return shard.next_due <= now_ms or shard.scorer.change is not None or not shard.position.ranked
+
+
 def pause_s(shard: Shard, busy: bool) -> float:
     """How long a lane may wait for records: while nothing else is to be done, until the next crossing."""
-    if busy or shard.unpublished.versions or shard.scorer.change is not None or not shard.position.ranked:
+    now_ms = shard.env.clock.now_ms()
+    if busy or shard.unpublished.versions or has_timed_work(shard, now_ms):
         return TURN_S
-    due_s = (shard.next_due - shard.env.clock.now_ms()) / 1000
+    due_s = (shard.next_due - now_ms) / 1000
     return min(max(due_s, TURN_S), IDLE_TURN_S)
