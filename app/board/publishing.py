@@ -17,10 +17,11 @@ from app.board.versions import Versions
 from app.http.refusals import Refusal
 from app.scorecards.publication import Plan, is_held, name_local_author, plan_publication, plan_rollback
 from streams.mismatch import Mismatch
+from streams.publishing.catalog import Published
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.sessions import TROUBLE
 from streams.publishing.topic import ScorecardsTopic
-from streams.publishing.writer import ScorecardsWriter
+from streams.publishing.writer import ScorecardsWriter, Superseded
 from streams.scoring.rules import Rules
 from streams.store import retry
 
@@ -155,11 +156,12 @@ class Publishing:
         _require_latest(topic, terms.instead_of)
         if not terms.confirmed:
             await self._require_few_alerts(plan, terms.quiet)
-            await topic.refresh()
-            _require_latest(topic, terms.instead_of)
         author = viewer.name or name_local_author()
         async with self._config.open_writer(topic) as writer:
-            await writer.publish(plan.scorecards, author, terms.note, terms.quiet, plan.undone)
+            try:
+                await writer.publish(plan.scorecards, author, plan.latest.place, terms.note, terms.quiet, plan.undone)
+            except Superseded as superseded:
+                raise _refuse_superseded(superseded.latest) from None
         self._published.use(topic.catalog, plan.scorecards)
         return True
 
@@ -186,8 +188,12 @@ def _require_latest(topic: ScorecardsTopic, version: str) -> None:
     latest = topic.catalog.latest
     assert latest is not None
     if latest.version != version:
-        message = CHANGED.format(author=latest.item.author, version=latest.version[:12])
-        raise Refusal(409, "changed_since", message)
+        raise _refuse_superseded(latest)
+
+
+def _refuse_superseded(latest: Published) -> Refusal:
+    message = CHANGED.format(author=latest.item.author, version=latest.version[:12])
+    return Refusal(409, "changed_since", message)
 
 
 def _refuse_unreadable(mismatch: Mismatch) -> Refusal:

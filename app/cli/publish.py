@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -23,9 +25,10 @@ from app.settings import Settings
 from app.settings_source import load_settings
 from streams.exits import Exit
 from streams.live_effect import measure_store
-from streams.publishing.catalog import Catalog, Published
+from streams.publishing.catalog import IN_USE, Catalog, Published
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.topic import ScorecardsTopic
+from streams.publishing.writer import ScorecardsWriter, Superseded
 from streams.shard.alert import rfc3339
 from streams.store.base import Store
 
@@ -103,7 +106,7 @@ def list_versions() -> None:
 def show(
     version: Annotated[
         str, typer.Argument(metavar="VERSION", show_default=False, help=f"{VERSION} By default the one in use.")
-    ] = "",
+    ] = IN_USE,
 ) -> None:
     """Print the file of a published version."""
     settings = load_settings()
@@ -111,10 +114,9 @@ def show(
     async def read() -> str:
         await require_topic(settings)
         async with open_scorecards(settings) as topic:
-            found = find_published(settings, topic.catalog, version) if version else topic.catalog.latest
-            if found is None:
+            if topic.catalog.latest is None:
                 raise CommandError(Exit.CHECK_FAILED, "nothing is published yet.")
-            return found.item.text
+            return find_published(settings, topic.catalog, version).item.text
 
     typer.echo(run(read()), nl=False)
 
@@ -140,8 +142,9 @@ async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, qu
         plan = plan_publication(topic.catalog, new)
         if plan is not None:
             await _confirm_plan(settings, store, plan, yes, quiet)
-        async with open_writer(settings, topic, store) as writer:
-            await writer.publish(new, name_local_author(), note, quiet)
+        after = topic.catalog.latest_place
+        async with _publishing(settings, topic, store) as writer:
+            await writer.publish(new, name_local_author(), after, note, quiet)
     instead = f", instead of {latest.title}" if latest is not None else ""
     typer.echo(f"version {_used(topic).title} is in use{instead}")
 
@@ -156,10 +159,26 @@ async def _rollback(settings: Settings, version: str, note: str, yes: bool, quie
             await _finish(settings, topic, store, target.version)
             return
         await _confirm_plan(settings, store, plan, yes, quiet)
-        async with open_writer(settings, topic, store) as writer:
-            await writer.publish(plan.scorecards, name_local_author(), note, quiet, plan.undone)
+        after = plan.latest.place
+        async with _publishing(settings, topic, store) as writer:
+            await writer.publish(plan.scorecards, name_local_author(), after, note, quiet, plan.undone)
     number, instead = _used(topic).number, plan.latest.title
     typer.echo(f"back at version {target.title}, which is in use as number {number}, instead of {instead}")
+
+
+@asynccontextmanager
+async def _publishing(settings: Settings, topic: ScorecardsTopic, store: Store) -> AsyncIterator[ScorecardsWriter]:
+    """A writer of publications.
+
+    Raises:
+        CommandError: others were published meanwhile.
+    """
+    async with open_writer(settings, topic, store) as writer:
+        try:
+            yield writer
+        except Superseded as superseded:
+            message = f"nothing was changed: {superseded}. Repeat the command: it shows what yours does to those."
+            raise CommandError(Exit.CHECK_FAILED, message) from None
 
 
 def _used(topic: ScorecardsTopic) -> Published:

@@ -16,6 +16,8 @@ from streams.yamlfile.load import YamlFileError
 
 IN_USE: Final = "published"
 """The name of the last publication."""
+NOTHING: Final = -1
+"""The place of no publication."""
 MIN_PREFIX: Final = 6
 """Fewer digits are a number."""
 MAX_LISTED: Final = 10
@@ -85,7 +87,8 @@ class Catalog:
 
     def _add(self, place: int, item: Item) -> None:
         if isinstance(item, Publication):
-            self.published[place] = Published(place, len(self.published) + 1, item)
+            if item.after is None or item.after == self.latest_place:
+                self.published[place] = Published(place, len(self.published) + 1, item)
         elif isinstance(item, Written):
             self._written[item.id] = item
         else:
@@ -102,6 +105,11 @@ class Catalog:
     def latest(self) -> Published | None:
         """The last publication."""
         return next(reversed(self.published.values()), None)
+
+    @property
+    def latest_place(self) -> int:
+        """The place of the last publication; -1 if there is none."""
+        return next(reversed(self.published), NOTHING)
 
     def latest_at(self, at_ms: int) -> Published | None:
         """The last publication until an instant; the first is in force from the start."""

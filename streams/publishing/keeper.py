@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +14,10 @@ from aiokafka.errors import KafkaError
 from streams.clock import monotonic_s
 from streams.metrics import Metrics
 from streams.mismatch import NOTHING_PUBLISHED, UNREADABLE_SCORECARDS, Mismatch
-from streams.publishing.catalog import Catalog
+from streams.publishing.catalog import NOTHING, Catalog
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.topic import ScorecardsTopic
-from streams.publishing.writer import ScorecardsWriter
+from streams.publishing.writer import ScorecardsWriter, Superseded
 from streams.scoring.rules import Rules
 from streams.yamlfile.load import YamlFileError
 from streams.yamlfile.watched import Watched
@@ -84,7 +85,8 @@ class ScorecardsKeeper:
             scorecards = Scorecards.parse_text(text, "the scorecards in use", self._topic.catalog.lateness_ms)
         except YamlFileError as error:
             raise Mismatch(UNREADABLE_SCORECARDS.format(error=error)) from None
-        await self._writer.publish(scorecards, "upgrade")
+        with suppress(Superseded):  # another worker has done it
+            await self._writer.publish(scorecards, "upgrade", NOTHING)
 
     async def follow(self) -> None:
         """Check the topic and the file once a second, for ever.
@@ -120,11 +122,17 @@ class ScorecardsKeeper:
         """Publish the file if it is new, or if it has been changed back from the published version."""
         if self._file is None or self._file.value.version == self._offered:
             return
-        catalog, new, before = self._topic.catalog, self._file.value, self._offered
-        self._offered = new.version
+        before, self._offered = self._offered, self._file.value.version
+        try:
+            await self._offer_file(self._file.value, before)
+        except Superseded:
+            self._offered = before  # it is compared with the latest in a second
+
+    async def _offer_file(self, new: Scorecards, before: str) -> None:
+        catalog = self._topic.catalog
         latest = catalog.latest
         if latest is None:
-            await self._publish(new)
+            await self._publish(new, NOTHING)
         elif latest.version == new.version:
             return
         elif is_old(catalog, new.version, before):
@@ -136,7 +144,7 @@ class ScorecardsKeeper:
                 self._metrics.scorecards_held.inc()
                 log.error(TOO_MANY_ALERTS, new.version[:12], alerts, self._brake.most)
             else:
-                await self._publish(new)
+                await self._publish(new, latest.place)
                 self._warn_of_earlier_events(old, new.rules)
 
     def _warn_of_earlier_events(self, old: Rules, new: Rules) -> None:
@@ -145,8 +153,8 @@ class ScorecardsKeeper:
         if signals := new.signals_counted_otherwise(old):
             log.warning(NEW_COUNTING, ", ".join(signals))
 
-    async def _publish(self, new: Scorecards) -> None:
-        await self._writer.publish(new, self._author)
+    async def _publish(self, new: Scorecards, after: int) -> None:
+        await self._writer.publish(new, self._author, after)
         log.info("published scorecards %s", new.version[:12])
 
     async def _show_latest(self) -> None:

@@ -29,6 +29,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True, tag="publication"):
     quiet: bool = False
     undone: tuple[int, ...] = ()
     """The places of the publications that this one takes back, if it is a rollback."""
+    after: int | None = None
+    """The place of the publication that it replaces, -1 for none: it counts only if that is still the latest."""
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True, tag="written"):

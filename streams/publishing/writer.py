@@ -30,6 +30,15 @@ async def ignore_step(step: str) -> None:
     """The default hook for named steps: does nothing."""
 
 
+class Superseded(Exception):
+    """Other scorecards were published since the author looked."""
+
+    def __init__(self, latest: Published) -> None:
+        """``latest`` is the publication in use."""
+        self.latest = latest
+        super().__init__(f"{latest.item.author} published version {latest.title} meanwhile")
+
+
 class ScorecardsWriter:
     """Writes to the topic of scorecards, and control records to lead-events."""
 
@@ -54,11 +63,18 @@ class ScorecardsWriter:
         self,
         scorecards: Scorecards,
         author: str,
+        after: int,
         note: str = "",
         quiet: bool = False,
         undone: tuple[int, ...] = (),
     ) -> None:
-        """Publish a version, after finishing earlier publications."""
+        """Publish a version, after finishing earlier publications.
+
+        ``after`` is the place of the publication that it replaces, -1 for none.
+
+        Raises:
+            Superseded: that is not the latest; nothing has changed.
+        """
         await self.finish()
         publication = Publication(
             id=uuid4().hex,
@@ -69,9 +85,14 @@ class ScorecardsWriter:
             note=note,
             quiet=quiet,
             undone=undone,
+            after=after,
         )
         await self._reached("scorecards_ready")
         await self._write(publication)
+        if publication.id not in {each.item.id for each in self._topic.catalog}:
+            latest = self._topic.catalog.latest
+            assert latest is not None
+            raise Superseded(latest)
         await self._reached("scorecards_published")
         await self.finish()
 

@@ -70,7 +70,7 @@ class Log:
         """Publish a text; returns its version."""
         async with self.open_topic() as topic, self.open_writer(topic) as writer:
             scorecards = Scorecards.parse_text(text, "published", LATENESS_MS)
-            await writer.publish(scorecards, author, **more)
+            await writer.publish(scorecards, author, topic.catalog.latest_place, **more)
             return scorecards.version
 
     def changes(self, partition: int) -> list[int]:

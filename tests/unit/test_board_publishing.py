@@ -19,6 +19,7 @@ from app.board.version_alerts import InForce, VersionAlerts, count_alerts
 from app.board.versions import Versions
 from app.http.refusals import Refusal
 from streams.clock import now_ms
+from streams.publishing.catalog import NOTHING
 from streams.publishing.scorecards import Scorecards
 from streams.scorefile import load
 from streams.scoring.rules import Rules
@@ -323,7 +324,7 @@ async def test_a_rollback_is_shown_before_it_is_confirmed(board: Running, log: L
 
 async def test_a_version_that_cannot_be_read_any_more_is_shown_but_not_used(log: Log) -> None:
     async with log.open_topic() as topic, log.open_writer(topic) as writer:
-        await writer.publish(Scorecards("leadglow: 7\n", Rules(load(SMALL))), "tim")
+        await writer.publish(Scorecards("leadglow: 7\n", Rules(load(SMALL))), "tim", NOTHING)
     unreadable, in_use = Rules(load(SMALL)).version, await log.publish(FILE, "tim")
     async with board_on(await shards(), ACCESS, log=log) as board:
         path = f"/versions/{unreadable}/rollback"

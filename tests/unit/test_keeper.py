@@ -15,7 +15,7 @@ from streams.publishing.catalog import Catalog
 from streams.publishing.keeper import Brake, ScorecardsKeeper
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.topic import ScorecardsTopic
-from streams.publishing.writer import ScorecardsWriter
+from streams.publishing.writer import ScorecardsWriter, Superseded
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.transport.topics import Topics
 from streams.yamlfile.watched import Watched
@@ -95,6 +95,44 @@ async def test_workers_with_different_files_do_not_take_turns(log: Log, tmp_path
         for worker in (first, second, Worker(log, tmp_path / "c", 1)):
             await (worker.keeper.check() if worker in {first, second} else worker.keeper.start())
     assert (first.points, len(second.topic.catalog)) == (2, 2)
+
+
+async def test_of_two_who_publish_at_once_the_later_one_changes_nothing(log: Log, tmp_path: Path) -> None:
+    """Neither can see the other's publication before its own is written."""
+    await log.publish(text(1))
+    async with log.open_topic() as topic, log.open_topic() as another:
+        place = topic.catalog.latest_place
+        first = ScorecardsWriter(topic, Topics(), PARTITIONS, log.deliver, log.time_ms)
+
+        async def publish_first(step: str) -> None:
+            if step == "scorecards_ready":
+                await first.publish(Scorecards.parse_text(text(2), "first", LATENESS_MS), "ana", place)
+
+        second = ScorecardsWriter(another, Topics(), PARTITIONS, log.deliver, log.time_ms, publish_first)
+        with pytest.raises(Superseded, match="ana published version 2"):
+            await second.publish(Scorecards.parse_text(text(3), "second", LATENESS_MS), "tim", place)
+        await topic.refresh()
+        for catalog in (topic.catalog, another.catalog):
+            assert [each.item.author for each in catalog] == ["somebody", "ana"]
+    assert log.changes(0) == [1]
+
+
+async def test_a_worker_offers_its_file_anew_after_another_publication(log: Log, tmp_path: Path) -> None:
+    worker, other = Worker(log, tmp_path / "a"), Worker(log, tmp_path / "b")
+    await worker.keeper.start()
+    await other.keeper.start()
+    worker.write(3)
+    other.write(2)
+    finish = worker.writer.finish
+
+    async def be_late() -> None:
+        worker.writer.finish = finish  # type: ignore[method-assign]
+        await other.keeper.check()
+
+    worker.writer.finish = be_late  # type: ignore[method-assign]
+    await worker.keeper.check()
+    await worker.keeper.check()
+    assert (worker.points, len(worker.topic.catalog)) == (3, 3)
 
 
 async def test_an_old_file_is_not_used(log: Log, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
