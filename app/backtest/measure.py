@@ -70,14 +70,13 @@ def measure_card(run: CardRun, capacity: int | None) -> View:
     leaving = dict(metrics.count_by_week(left, run.from_ms, run.to_ms))
     sent = [t.at_ms for t in run.transitions if t.is_alert]
     alerts = dict(metrics.count_by_week(sent, run.from_ms, run.to_ms))
-    weeks = weeks_between(run.from_ms, run.to_ms)
     return {
         "label": run.card.card.label,
         "target_stage": target,
         "alerts": len(sent),
-        "alerts_per_week": round(len(sent) / weeks, 2),
+        "alerts_per_week": _rate(len(sent), run),
         "qualified": len(entered),
-        "qualified_per_week": round(len(entered) / weeks, 2),
+        "qualified_per_week": _rate(len(entered), run),
         "weeks": [_week_view(week, count, leaving[week], alerts[week]) for week, count in weekly],
         "stages": [_stage_view(run, rule.stage.name, rule.stage) for rule in run.card.stages],
         "days_to_qualify": _days_view(run.days_to_qualify),
@@ -89,6 +88,11 @@ def measure_card(run: CardRun, capacity: int | None) -> View:
 
 def _week_view(week_ms: int, entered: int, left: int, alerts: int) -> View:
     return {"week": rfc3339(week_ms)[:10], "entered": entered, "left": left, "alerts": alerts}
+
+
+def _rate(count: int, run: CardRun) -> float | None:
+    """The number a week; None for less than a day, which says nothing about a week."""
+    return round(count / weeks_between(run.from_ms, run.to_ms), 2) if run.to_ms - run.from_ms >= DAY_MS else None
 
 
 def weeks_between(from_ms: int, to_ms: int) -> float:

@@ -126,8 +126,8 @@ def _card_lines(name: str, card: View) -> list[str]:
     days, outcomes, capacity = card["days_to_qualify"], card["outcomes"], card["capacity"]
     lines = [
         f"scorecard {name}",
-        f"  {card['target_stage'] or 'no stage'}: {card['qualified']:,} entries, "
-        f"{card['qualified_per_week']:g} a week; {card['alerts']:,} alerts in all, {card['alerts_per_week']:g} a week",
+        f"  {card['target_stage'] or 'no stage'}: {card['qualified']:,} entries{_rate(card['qualified_per_week'])}; "
+        f"{card['alerts']:,} alerts in all{_rate(card['alerts_per_week'])}",
     ]
     if days["leads"]:
         lines.append(f"  days from first event to {card['target_stage']}: median {days['median']:g}")
@@ -147,9 +147,13 @@ def _card_lines(name: str, card: View) -> list[str]:
     return lines + [f"  {sentence}" for sentence in describe_comparison(outcomes)]
 
 
+def _rate(per_week: float | None) -> str:
+    return "" if per_week is None else f", {per_week:g} a week"
+
+
 def _agreement_lines(agreement: View, other: View) -> list[str]:
     return [
-        f"  against the other file: {other['qualified']:,} entries, {other['qualified_per_week']:g} a week",
+        f"  against the other file: {other['qualified']:,} entries{_rate(other['qualified_per_week'])}",
         f"  leads qualified by both {agreement['qualified_by_both']:,}, by this file only "
         f"{agreement['qualified_by_this_only']:,}, by the other only {agreement['qualified_by_other_only']:,}; "
         f"same stage at the end {percent(agreement['same_stage'])}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.cli.chosen_scorecards import find_published
 from app.cli.common import console, open_store, run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
+from app.cli.output import OutputLost
 from app.cli.published import open_scorecards, open_writer, require_topic
 from app.cli.scorecards_report import print_report
 from app.cli.topics import require_lead_events
@@ -204,7 +206,11 @@ async def _confirm_plan(settings: Settings, store: Store, plan: Plan, yes: bool,
     old, new, now = plan.old, plan.scorecards.rules, await store.time_ms()
     with Console(stderr=True).status("reading the leads …"):
         effect = await measure_store(store, settings.partitions, old, new, now, undo=plan.undo)
-    print_report(report_change(old, new, effect, now), console())
+    try:
+        print_report(report_change(old, new, effect, now), console())
+        sys.stdout.flush()
+    except OutputLost:
+        raise CommandError(Exit.READER_GONE, "nothing was changed: the report was not read to its end.") from None
     _confirm(settings, effect.alerts, yes, quiet, is_rollback=plan.undo is not None)
 
 

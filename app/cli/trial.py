@@ -101,7 +101,8 @@ def _print(trial: Trial, source: str) -> None:
     typer.echo(f"{trial.events:,} events ({source}), {trial.leads:,} leads, {days}")
     if trial.rejected:
         reasons = ", ".join(f"{reason} {count}" for reason, count in trial.rejected.items())
-        typer.echo(f"{sum(trial.rejected.values()):,} events rejected: {reasons}")
+        count = sum(trial.rejected.values())
+        typer.echo(f"{count:,} event{'s' * (count != 1)} rejected: {reasons}")
     for card in trial.cards:
         _print_card(card, trial.leads)
 

@@ -49,13 +49,18 @@ def as_json(*args: str) -> Any:
     return json.loads(result.stdout)
 
 
+def test_hours_give_no_rate_of_a_week(files: Path) -> None:
+    result = run_on_export("--from", "2026-01-05T00:00:00Z", "--to", "2026-01-05T22:00:00Z")
+    assert re.search(r"hot: \d entries; \d alerts in all$", result.stdout, re.MULTILINE)
+
+
 def test_the_summary_names_the_figures_and_what_could_not_be_read(files: Path) -> None:
     result = run_on_export("--capacity", "5")
     assert result.exit_code == 0, result.output
     assert "4 events of 2 leads, 2026-01-05 to 2026-01-08" in result.stdout
     assert "1 could not be read: 1 not_an_object" in result.stdout
     assert f"line 5: the value is JSON, but not an object: {json.dumps(NAME)}" in result.stdout
-    assert "hot: 1 entries, 1 a week; 2 alerts in all" not in result.stdout  # the range is shorter than a week
+    assert "hot: 1 entries, 2.33 a week; 2 alerts in all, 4.67 a week" in result.stdout
     assert "1 won and 1 lost; in hot before: precision \N{EN DASH}, recall 0%" in result.stdout
     assert "report written to backtest.html" in result.stdout
 
