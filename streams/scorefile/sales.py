@@ -37,7 +37,8 @@ SALES_WORDS: Final = {
     ),
     "recycle_after": Field(
         _RECYCLE_AFTER,
-        "How long a rejected lead is held out at least, also if it is recycled before.",
+        "How long a rejected lead is held out at least, also if it is recycled before. A lead that sales accepts, "
+        "or opens an opportunity for, is not held out any longer.",
         default="until it is recycled",
     ),
 }

@@ -56,6 +56,6 @@ def _holds(block: BlockRule, lead: Lead, now_ms: int) -> bool:
     if block.plain:
         return is_present(block.signal, lead, now_ms)
     latest_ms = latest_match_ms(block.signal, lead)
-    if block.until is not None:
-        return latest_ms > -inf and latest_ms >= latest_match_ms(block.until, lead)
-    return now_ms < latest_ms + block.for_ms
+    if block.until is not None and not -inf < latest_ms >= latest_match_ms(block.until, lead):
+        return False
+    return not block.for_ms or now_ms < latest_ms + block.for_ms

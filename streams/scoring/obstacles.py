@@ -50,7 +50,7 @@ def _describe_rejection(blocks: Sequence[BlockRule], lead: Lead) -> dict[str, An
     for block in blocks:
         if block.for_ms:
             found["until"] = int(last_block_step_ms(block, lead))
-    return {**found, "recycled": all(block.until is None for block in blocks)}
+    return {**found, "recycled": all(block.for_ms for block in blocks)}
 
 
 def _label(signal: SignalRule) -> dict[str, Any]:

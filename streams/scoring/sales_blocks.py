@@ -1,4 +1,4 @@
-"""Hold leads that sales rejected out of the stages with handoff: two signals and two blocks that scorecards imply."""
+"""Hold leads that sales rejected out of the stages with handoff: three signals and two blocks that scorecards imply."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from streams.scoring.verdicts import ACCEPTED, OPPORTUNITY, RECYCLED, REJECTED, 
 
 REJECTION: Final = "rejected by sales"
 RELEASE: Final = "recycled by sales"
-"""Names of the two signals; no signal of a file has such a name."""
+ACCEPTANCE: Final = "accepted by sales"
+"""Names of the three signals; no signal of a file has such a name."""
+_ACCEPTING: Final = (ACCEPTED, OPPORTUNITY, WON)
 _GIVEN: Final = Group(
     "all",
     (
@@ -28,13 +30,13 @@ def expand_sales(model: Model) -> Model:
     """The model with the signals and blocks that its terms of sales mean; the same model if it has none."""
     if all(card.sales is None for card in model.scorecards):
         return model
-    signals = _signal(REJECTION, REJECTED), _signal(RELEASE, RECYCLED, ACCEPTED, OPPORTUNITY, WON)
+    signals = _signal(REJECTION, REJECTED), _signal(RELEASE, RECYCLED, *_ACCEPTING), _signal(ACCEPTANCE, *_ACCEPTING)
     return replace(model, signals=(*model.signals, *signals), scorecards=tuple(map(_expand_card, model.scorecards)))
 
 
 def without_sales(signals: Mapping[str, T]) -> dict[str, T]:
-    """The signals of the file only: of the two implied ones, leads keep just the latest events."""
-    return {name: signal for name, signal in signals.items() if name not in (REJECTION, RELEASE)}
+    """The signals of the file only: of the implied ones, leads keep just the latest events."""
+    return {name: signal for name, signal in signals.items() if name not in (REJECTION, RELEASE, ACCEPTANCE)}
 
 
 def _signal(name: str, *kinds: int) -> Signal:
@@ -49,8 +51,9 @@ def _expand_card(card: Scorecard) -> Scorecard:
 
 
 def _blocks(terms: SalesTerms) -> tuple[Block, ...]:
-    blocks = (Block(REJECTION, until=RELEASE),)
-    return (*blocks, Block(REJECTION, for_ms=terms.recycle_after_ms)) if terms.recycle_after_ms else blocks
+    """Until the lead is recycled or accepted; and for a time, which only acceptance ends early."""
+    blocks, for_ms = (Block(REJECTION, until=RELEASE),), terms.recycle_after_ms
+    return (*blocks, Block(REJECTION, until=ACCEPTANCE, for_ms=for_ms)) if for_ms else blocks
 
 
 def _hold(stage: Stage, blocks: tuple[Block, ...]) -> Stage:

@@ -161,6 +161,7 @@ class Block:
     until: str = ""
     """Blocked while the latest event of the signal is not earlier than the latest one of this; empty for none."""
     for_ms: int = 0
+    """With ``until``, too: no longer than this."""
 
 
 @dataclass(frozen=True, slots=True)

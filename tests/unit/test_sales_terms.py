@@ -10,7 +10,7 @@ from streams.scoring.counting import DAY_MS
 from streams.scoring.event import Retract
 from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange
-from streams.scoring.verdicts import ACCEPTED, RECYCLED, REJECTED, SalesCall, event_of
+from streams.scoring.verdicts import ACCEPTED, OPPORTUNITY, RECYCLED, REJECTED, WON, SalesCall, event_of
 from streams.shard.alert import show_obstacles
 from tests.properties.driver import ShardDriver
 from tests.properties.strategies import START_MS, Fact
@@ -74,6 +74,13 @@ def test_a_lead_recycled_after_that_time_comes_back_at_once() -> None:
     assert turns(shard) == [("entered", "event", 0), ("left", "event", 1)]
     shard.take(verdict(RECYCLED, 41).event(HELD, START_MS + 41 * DAY_MS))
     assert turns(shard)[-1] == ("entered", "event", 41)
+
+
+@pytest.mark.parametrize("kind", [ACCEPTED, OPPORTUNITY, WON])
+def test_a_lead_that_sales_accepts_after_all_comes_back_at_once(kind: int) -> None:
+    shard = played(HELD, fact("page", 0), verdict(REJECTED, 1), verdict(kind, 2))
+    assert turns(shard) == [("entered", "event", 0), ("left", "event", 1), ("entered", "event", 2)]
+    assert why_not(shard, 2) == []
 
 
 def test_the_reason_is_told() -> None:
