@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -29,6 +30,8 @@ ROWS: Final = 50
 MAX_ROWS: Final = 250
 """Leads that are refreshed together; those further down are not refreshed."""
 MAX_REASONS: Final = 5
+MAX_EVENTS: Final = 4
+"""Of an alert."""
 TABLE_ROWS: Final = 12
 
 
@@ -184,7 +187,17 @@ def alert_row(alert: dict[str, Any]) -> dict[str, Any]:
         "channel": " / ".join(filter(None, (touch.get("source"), touch.get("medium"), touch.get("campaign")))),
         "reasons": sorted(reasons, key=lambda why: -abs(why["points"]))[:MAX_REASONS],
         "score": {"previous": None, **alert["score"]},
+        "events": _event_rows((alert.get("activity") or {}).get("events", ())),
     }
+
+
+def _event_rows(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The latest events of an alert in words, without those that only changed traits and have no name."""
+    rows = []
+    for each in islice((each for each in events if each.get("label") or each.get("event")), MAX_EVENTS):
+        shown, facts = describe_event({"what": each})
+        rows.append({"at": each["at"], "title": each.get("label") or each["event"], "shown": shown, "facts": facts})
+    return rows
 
 
 def grade_bands(card: dict[str, Any]) -> list[dict[str, Any]]:

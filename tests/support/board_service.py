@@ -242,7 +242,17 @@ class StandInService:
             "channels": {
                 "last_touch": {"source": t("google"), "medium": t("cpc"), "campaign": t("downtime-calculator")}
             },
+            "activity": {"events": self._alert_events()},
         }
+
+    def _alert_events(self) -> list[dict[str, Any]]:
+        t, hours_ago = self.text, [rfc3339(self.now_ms - i * HOUR) for i in range(3)]
+        return [
+            {"at": hours_ago[0], "signals": ["demo_request"], "label": t("Asked for a demo"), "event": t("Demo Requested"),
+             "show": t("Demo of the plant view"), "title": t("Ask us"), "path": t("/demo")},
+            {"at": hours_ago[1], "signals": [], "event": "identify"},
+            {"at": hours_ago[2], "signals": ["pricing_visit"], "label": "pricing_visit"},
+        ]  # fmt: skip
 
     async def list_channels(self, scorecard: str, role: str, touch: str, days: int) -> dict[str, Any]:
         names = [("google", "cpc", "downtime"), ("linkedin", "paid-social", "plant-leaders"), ("", "", "")]

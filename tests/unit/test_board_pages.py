@@ -318,6 +318,14 @@ def test_a_curve_has_its_crossings_on_it_and_few_rows_in_its_table() -> None:
     assert len(parts["curve_rows"]) == 2 * view_models.TABLE_ROWS
 
 
+async def test_an_alert_shows_what_the_lead_did() -> None:
+    page = unescape(await html("/alerts"))
+    assert "Asked for a demo <q>Demo of the plant view</q> <small>Ask us · /demo</small>" in page
+    assert "<span>pricing visit</span>" in page
+    assert page.count('aria-label="What Ana Aalto did"') == 4
+    assert "What Ana Aalto did" not in await html("/leads/u-1")
+
+
 async def test_direction_marks_do_not_affect_the_text_next_to_them() -> None:
     turned = "\u202e\u200fABC\u2066evil\u2069 \u05d7"
 
