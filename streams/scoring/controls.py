@@ -99,6 +99,7 @@ def _arrive(leads: Leads, record: Arrived, state: State | None) -> None:
         lead.clock = now_ms
     if isinstance(other, Lead):
         before = Before(lead)
+        lead.unsent = lead.unsent or bool(other.verdicts)
         retracted = merge(leads.rules, lead, other, record.origin)
         subject = (leads.rules, record.lead_id, lead)
         transitions = absorb_latches(*subject, other.latches, lead.clock, before.exact, retracted)
@@ -145,6 +146,7 @@ def _retract(leads: Leads, record: Retract, state: State | None) -> None:
     before = Before(lead)
     undone = retract_event(leads.rules, lead, digest, record.counted_as)
     had_verdict = take_back_verdict(lead, digest)
+    lead.unsent = lead.unsent or had_verdict
     if undone:
         note_retracted(lead, digest)
         transitions = settle(leads.rules, lead_id, lead, lead.clock, Cause(RETRACTED, digest), before.exact, (digest,))

@@ -105,6 +105,7 @@ class Scorer(Leads):
             note_touch(lead, [event.at, *event.touch])
         if event.verdict is not None and (verdict := note_verdict(lead, event, event.verdict)) is not None:
             self.outcome.verdicts.append(relate_verdict(self.rules, lead, verdict))
+            lead.unsent = True  # readers of the scores learn that the lead has changed
         before = Before(lead)
         self._note_traits(lead, event)
         hits = self._remember(lead, event)

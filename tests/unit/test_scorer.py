@@ -9,13 +9,14 @@ import pytest
 
 from streams.scoring.bounds import BEYOND_MS
 from streams.scoring.counting import DAY_MS, HOUR_MS, WEEK_MS
-from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent
+from streams.scoring.event import ANONYMOUS, USER, Arrived, Erase, Identity, Join, LeadEvent, Retract
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.score import rank_of
 from streams.scoring.scorecard import FitLine, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stored import decode
+from streams.scoring.verdicts import CONTACTED, SalesCall
 from tests.properties.driver import Cut, ShardDriver, readings, run
 from tests.properties.strategies import START_MS, Fact
 from tests.support.implementations import AnyScorer
@@ -476,3 +477,22 @@ def test_a_signal_with_another_half_life_is_counted_anew() -> None:
 
     assert rules(DAY_MS, "a", "b").signals_to_rebuild(rules(DAY_MS, "b", "a")) == []
     assert rules(DAY_MS, "a", "new").signals_to_rebuild(rules(HOUR_MS, "a", "gone")) == ["a"]
+
+
+def test_a_verdict_publishes_the_score_anew_and_so_does_its_undo() -> None:
+    rules = rules_of()
+    scorer = AnyScorer(rules)
+    scorer.put_lead("u", None)
+    scorer.apply(at(rules, "Stayed", 0))
+    for item in (
+        at(rules, "Called", 1, message_id="verdict", verdict=SalesCall(CONTACTED)),
+        Retract("u", "verdict", START_MS + 2),
+    ):
+        scorer.finish()
+        scorer.update_ranking("u")
+        scorer.finish()
+        scorer.mark_sent("u")
+        assert scorer.unsent("u") == []
+        scorer.apply(item)
+        assert scorer.finish().dirty == {"u"}
+        assert scorer.unsent("u") == ["u"]
