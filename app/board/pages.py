@@ -23,6 +23,7 @@ from app.board.version_pages import VersionPages
 from app.http.refusals import Refusal
 from streams.clock import now_ms
 from streams.scoring.scorecard import CALL_TYPES
+from streams.scoring.verdicts import MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
     from app.board.identity import Viewer
@@ -152,6 +153,7 @@ class Pages:
             alerts=[view_models.alert_row(alert) for alert in alerts["alerts"]],
             kept=MAX_ALERTS,
             reasons=service.verdicts.list_reasons(),
+            most_bytes=MAX_TEXT_BYTES,
             pending=request.query.get("sent") == "pending",
         )
 

@@ -14,8 +14,8 @@ VERDICT_SCHEMAS: Final[dict[str, Schema]] = {
     "Verdict": whole(
         {"kind": _KIND},
         {**_DETAILS, "amount": _AMOUNT, "id": TEXT},
-        "A verdict of sales: `reason` of a rejected or lost one, `amount` of an opportunity or a won one. With the "
-        "same `id` again it counts once.",
+        "A verdict of sales: `reason` of a rejected or lost one, `amount` of an opportunity or a won one. A text "
+        "has at most 40 bytes. With the same `id` again it counts once.",
     ),
     "VerdictUndo": whole({"message_id": TEXT}, about="The verdict to take back."),
     "VerdictGiven": whole(

@@ -15,9 +15,8 @@ from streams.clock import now_ms
 from streams.publishing.sessions import TROUBLE
 from streams.scoring.lead import Lead, id_hash
 from streams.scoring.rules import Rules
-from streams.scoring.verdicts import KINDS, MAX_SALES_AMOUNT
+from streams.scoring.verdicts import KINDS, MAX_SALES_AMOUNT, MAX_TEXT_BYTES
 
-MAX_TEXT_CHARS: Final = 500
 MAX_KEY_CHARS: Final = 150
 NOT_SALES: Final = "Your role may not give verdicts: ask somebody with the role sales or editor."
 AWAY: Final = "Kafka does not respond, or does not let the board write: see the log of the board."
@@ -122,8 +121,10 @@ def wanted_verdict(given: dict[str, Any]) -> Wanted:
     if name == "amount":
         return Wanted(kind, _amount(detail), key)
     text = " ".join(str(detail or "").split())
-    if len(text) > MAX_TEXT_CHARS:
-        raise Refusal(400, "too_long", f"A {name} has at most {MAX_TEXT_CHARS} characters.")
+    if (size := len(text.encode("utf-8", "replace"))) > MAX_TEXT_BYTES:
+        raise Refusal(
+            400, "too_long", f"This {name} has {size} bytes, and at most {MAX_TEXT_BYTES} are kept: shorten it."
+        )
     if name in ("owner", "note") and not text:
         raise Refusal(400, f"no_{name}", f"The {name} is missing.")
     return Wanted(kind, text, key)

@@ -248,7 +248,7 @@ class StandInService:
     def _alert_events(self) -> list[dict[str, Any]]:
         t, hours_ago = self.text, [rfc3339(self.now_ms - i * HOUR) for i in range(3)]
         return [
-            {"at": hours_ago[0], "signals": ["demo_request"], "label": t("Asked for a demo"), "event": t("Demo Requested"),
+            {"at": hours_ago[0], "signals": ["demo_request"], "label": t("Asked for a demo"), "event": "Demo Requested",
              "show": t("Demo of the plant view"), "title": t("Ask us"), "path": t("/demo")},
             {"at": hours_ago[1], "signals": [], "event": "identify"},
             {"at": hours_ago[2], "signals": ["pricing_visit"], "label": "pricing_visit"},

@@ -74,6 +74,8 @@ async def test_a_verdict_by_the_api_is_shown_and_can_be_taken_back(board: Runnin
 async def test_the_page_has_the_form_the_state_and_the_history(board: Running) -> None:
     page = (await board.get("/leads/u", SAM)).body.decode()
     assert '<option value="no budget">' in page
+    assert page.count('maxlength="40" data-bytes="40"') == 3
+    assert "at most 40 letters" in page
     done = await send(board, "/leads/u/verdicts", kind="rejected", reason="no budget", scorecard="default")
     assert (done.status, done.headers["Location"]) == (303, "/leads/u?scorecard=default")
     page = (await board.get("/leads/u", SAM)).body.decode()
@@ -122,7 +124,8 @@ async def test_an_editor_may_give_verdicts_but_no_other_site(board: Running) -> 
         ({"kind": "bought"}, "bad_kind"),
         ({"kind": "owner"}, "no_owner"),
         ({"kind": "note", "note": " "}, "no_note"),
-        ({"kind": "note", "note": "x" * 501}, "too_long"),
+        ({"kind": "note", "note": "x" * 41}, "too_long"),
+        ({"kind": "rejected", "reason": "é" * 21}, "too_long"),
         ({"kind": "won", "amount": -1}, "bad_amount"),
         ({"kind": "won", "amount": "much"}, "bad_body"),
         ({"kind": "won", "id": "x" * 151}, "too_long"),

@@ -8,10 +8,12 @@
   const FURTHER = "#more > li, #further.htmx-request, #next.on #further"; // somebody goes on down the list
   let refreshing = false; // whether what is being swapped brings the ranking up to date
 
-  // Merging keeps what scripts drew and what the visitor opened.
+  const isTyped = (node) => node.matches?.("form.verdict input:not([type=hidden])");
+
+  // Merging keeps what scripts drew, what the visitor opened, and what is typed about a lead.
   Object.assign(Idiomorph.defaults.callbacks, {
     beforeNodeMorphed: (old) => !(old.nodeType === Node.ELEMENT_NODE && old.hasAttribute("data-keep")),
-    beforeAttributeUpdated: (name) => name !== "open",
+    beforeAttributeUpdated: (name, node) => name !== "open" && !(name === "value" && isTyped(node)),
   });
 
   // One line for screen readers.
@@ -105,6 +107,15 @@
     const gone = [400, 404].includes(detail.xhr.status) && ["lead", "live", "results"].includes(detail.target.id);
     const isEditing = document.getElementById("text"); // what was written would be lost
     if ((detail.xhr.status === 401 && !isEditing) || gone) location.reload();
+  });
+
+  // A text of a verdict is kept up to a number of bytes: show how many are left, and send no longer one.
+  addEventListener("input", ({ target }) => {
+    const most = Number(target.dataset.bytes);
+    if (!most) return;
+    const left = most - new TextEncoder().encode(target.value.trim()).length;
+    target.setCustomValidity(left < 0 ? `Too long: remove ${-left} bytes.` : "");
+    target.form.querySelector("output").value = left > most / 2 ? "" : left < 0 ? `${-left} too long` : `${left} left`;
   });
 
   // A publication is sent once, even by a double click.
