@@ -30,6 +30,9 @@ _DETAILS: Final[Mapping[int, str]] = {
     WON: "amount",
 }
 """Kind -> the property with its detail."""
+AMOUNTS: Final = frozenset(kind for kind, name in _DETAILS.items() if name == "amount")
+CODE_LETTERS: Final = 3
+"""Of the code of a currency."""
 
 
 def verdict_of(name: str, sent: Mapping[str, Any]) -> SalesCall | None:
@@ -40,7 +43,8 @@ def verdict_of(name: str, sent: Mapping[str, Any]) -> SalesCall | None:
     properties, context = sent.get("properties"), sent.get("context")
     detail = properties.get(_DETAILS[kind]) if isinstance(properties, dict) and kind in _DETAILS else None
     by = context.get("by") if isinstance(context, dict) else None
-    return SalesCall(kind, _detail(kind, detail), _text(by))
+    currency = properties.get("currency") if isinstance(properties, dict) and kind in AMOUNTS else None
+    return SalesCall(kind, _detail(kind, detail), _text(by), _currency(currency))
 
 
 def _detail(kind: int, value: Any) -> Detail:
@@ -51,6 +55,12 @@ def _detail(kind: int, value: Any) -> Detail:
         return ""
     amount = float(min(max(0.0, amount), MAX_SALES_AMOUNT))
     return int(amount) if amount.is_integer() else amount
+
+
+def _currency(value: Any) -> str:
+    """A code of ISO 4217 in capital letters; empty if it is none."""
+    code = value.strip().upper() if isinstance(value, str) else ""
+    return code if len(code) == CODE_LETTERS and code.isascii() and code.isalpha() else ""
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ from streams.scoring.lead import Erased, Lead, Redirect, State, id_hash
 from streams.scoring.leads import Leads
 from streams.scoring.redirects import carry_retraction, memory_of
 from streams.scoring.retraction import note_retracted, retract_event, take_back_verdict
+from streams.scoring.sales_rows import undone_row
 from streams.scoring.score import Before
 from streams.scoring.stages import ERASED, MERGED, RETRACTED, Cause, absorb_latches, leave_stages, settle
 from streams.scoring.stored import decode, encode, encode_erased, encode_redirect
@@ -145,6 +146,8 @@ def _retract(leads: Leads, record: Retract, state: State | None) -> None:
         lead.clock = arrival
     before = Before(lead)
     undone = retract_event(leads.rules, lead, digest, record.counted_as)
+    if lead.verdicts:
+        leads.outcome.sales.append(undone_row(lead_id, digest, arrival))
     had_verdict = take_back_verdict(lead, digest)
     lead.unsent = lead.unsent or had_verdict
     if undone:

@@ -149,13 +149,16 @@ def _priority(row: list[Any]) -> tuple[bool, int, str]:
 
 
 def note_verdict(lead: Lead, event: LeadEvent, call: SalesCall) -> Verdict | None:
-    """Note the verdict of sales in an event; None if it was retracted before, is known, or is not kept."""
+    """Note the verdict of sales in an event; None if it was retracted before or is known.
+
+    It is not kept if it is older than those that a lead keeps of its kind.
+    """
     digest = id_hash(event.message_id)
-    if was_retracted(lead, digest):
+    if was_retracted(lead, digest) or any(each.digest == digest for each in lead.verdicts):
         return None
-    before, verdict = lead.verdicts, Verdict(event.at, call.kind, digest, call.detail, call.by)
-    lead.verdicts = keep_verdicts([*before, verdict])
-    return verdict if lead.verdicts != before else None
+    verdict = Verdict(event.at, call.kind, digest, call.detail, call.by)
+    lead.verdicts = keep_verdicts([*lead.verdicts, verdict])
+    return verdict
 
 
 def merge_verdicts(lead: Lead, other: Lead) -> None:

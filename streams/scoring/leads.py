@@ -12,6 +12,7 @@ from streams.scoring.lead import Erased, Latch, Lead, Redirect, State
 from streams.scoring.outcome import Crossing, Forward, Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange, leave_lost_stages, pass_time, settle_change
+from streams.scoring.sales_rows import entered_row
 from streams.scoring.score import read
 from streams.scoring.stages import DECAY, Transition, advance, note_calm, settle
 from streams.scoring.stored import decode, encode
@@ -157,6 +158,9 @@ class Leads:
         for transition in transitions:
             snapshot = encode(lead) if transition.is_alert else b""
             self.outcome.crossings.append(Crossing(transition, snapshot, event, rules or self.rules))
+            if transition.is_alert and transition.kind == "entered":
+                about = (transition.card, transition.stage, transition.at_ms)
+                self.outcome.sales.append(entered_row(lead_id, lead, about))
 
     def forward(self, target: str, item: LeadEvent | Control) -> None:
         """Forward an input to another lead."""

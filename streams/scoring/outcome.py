@@ -9,6 +9,7 @@ from math import fsum
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.packed import NOTHING, Packed
 from streams.scoring.rules import Rules
+from streams.scoring.sales_rows import SalesRow
 from streams.scoring.stages import Transition
 from streams.scoring.verdict_counts import GivenVerdict
 
@@ -53,6 +54,8 @@ class Outcome:
     """The amounts that each signal with an amount counted, in any order."""
 
     verdicts: list[GivenVerdict] = field(default_factory=list)
+    sales: list[SalesRow] = field(default_factory=list)
+    """Leads handed over to sales, and their verdicts."""
 
     def counts(self) -> dict[str, tuple[int, float | None]]:
         """How often each signal counted, and the sum of its amounts; None for a signal without amounts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from streams.scoring.lead import Lead
@@ -32,9 +32,17 @@ class GivenVerdict(NamedTuple):
     """Scorecard -> time from its last alert to this first contact."""
 
 
-def relate_verdict(rules: Rules, lead: Lead, verdict: Verdict) -> GivenVerdict:
-    """What to count of a verdict that a lead keeps."""
-    alerts = [(card, *alert) for card in rules.cards if (alert := _last_alert(card, lead, verdict.at_ms)) is not None]
+LastAlert = tuple[CardRule, int, str]
+"""A scorecard, and the time and the stage of its last alert."""
+
+
+def last_alerts(rules: Rules, lead: Lead, until_ms: int) -> list[LastAlert]:
+    """The last alert of each scorecard, of those that sent one."""
+    return [(card, *alert) for card in rules.cards if (alert := _last_alert(card, lead, until_ms)) is not None]
+
+
+def relate_verdict(lead: Lead, verdict: Verdict, alerts: Sequence[LastAlert]) -> GivenVerdict:
+    """What to count of a verdict that a lead keeps; ``alerts`` are the last ones before it."""
     kind = KINDS[verdict.kind]
     if verdict.kind == CONTACTED:
         contacts = [each.at_ms for each in lead.verdicts if each.kind == CONTACTED and each.digest != verdict.digest]

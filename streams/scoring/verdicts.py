@@ -63,6 +63,8 @@ class SalesCall(msgspec.Struct, frozen=True):
     detail: Detail = ""
     by: str = ""
     """Who gave it."""
+    currency: str = ""
+    """Of an amount, as three capital letters; empty if the event names none."""
 
 
 class Verdict(NamedTuple):

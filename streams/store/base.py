@@ -2,8 +2,8 @@
 
 There are two implementations, ``memory`` and ``redis``, with a common suite of contract tests. A shard has a control
 record, a blob for each lead, a schedule (``due``), a ranking for each scorecard with the history of each score, an
-outbox, a set of leads whose changed score is not published yet (``dirty``), and counts of the signals by day. Only
-``commit`` writes them: all or none.
+outbox, a set of leads whose changed score is not published yet (``dirty``), counts of the signals by day, and rows for
+results. Only ``commit`` writes them: all or none.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ class Commit:
     day: int = 0
     """The day since the epoch that ``fired`` counts for."""
     fired: Fired = field(default_factory=dict)
+    sales: list[tuple[int, str]] = field(default_factory=list)
+    """Rows to add for results, each with its time in ms since the epoch; one that is there already is not repeated."""
 
 
 Fired = dict[str, tuple[int, float | None]]
@@ -141,6 +143,9 @@ class Store(Protocol):
 
     async def fired(self, partition: int, days: Iterable[int]) -> Fired:
         """How often each signal counted on these days since the epoch; nine days are kept."""
+
+    async def sales(self, partition: int, since_ms: int) -> list[bytes]:
+        """The rows for results from an instant on, by time, then by text; ``checks`` has how many are kept."""
 
     def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard; a lead that changes during the scan may be returned twice."""

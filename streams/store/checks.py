@@ -79,6 +79,11 @@ DAYS_KEPT = 9
 """The number of days for which signal counts are kept."""
 
 
+SALES_DAYS = 400
+SALES_ROWS = 20_000
+"""For how many days before the last commit with a row, and how many at most, rows for results are kept."""
+
+
 def joined(fired: Fired, more: Fired) -> Fired:
     """Add the counts of two periods."""
     found = dict(fired)

@@ -50,11 +50,13 @@ class ShardKeys:
     """Prefix only; each scorecard has a HASH: lead id -> its past scores (``streams.store.history``)."""
     fired: str
     """HASH: how often each signal counted, by day."""
+    sales: str
+    """ZSET: rows for results by time in ms since the epoch."""
 
     def of(self, scorecards: Iterable[str]) -> tuple[str, ...]:
         """All keys, including those of these scorecards, in the order of KEYS in ``commit.lua``."""
         cards = (key for card in scorecards for key in (self.ranking(card), self.histories(card)))
-        return (self.ctl, self.leads, self.due, self.outbox, self.dirty, self.rank, self.fired, *cards)
+        return (self.ctl, self.leads, self.due, self.outbox, self.dirty, self.rank, self.fired, self.sales, *cards)
 
     def ranking(self, scorecard: str) -> str:
         """ZSET: lead id by *negated* score, so that leads with equal scores are in ascending order of their ids."""
@@ -72,7 +74,7 @@ def shard_keys(namespace: str, partition: int, partitions: int) -> ShardKeys:
         msg = f"namespace {namespace!r} would break the hash tag: remove the braces"
         raise ValueError(msg)
     stem = f"{namespace}:{{{tag(partition, partitions)}}}"
-    names = ("ctl", "leads", "due", "outbox", "dirty", "rank", "history", "fired")
+    names = ("ctl", "leads", "due", "outbox", "dirty", "rank", "history", "fired", "sales")
     return ShardKeys(*(f"{stem}:{name}" for name in names))
 
 

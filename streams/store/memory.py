@@ -11,7 +11,17 @@ from typing import Any
 from streams.clock import now_ms
 from streams.store import history
 from streams.store.base import Commit, Control, Entry, Fired, Verdict
-from streams.store.checks import DAYS_KEPT, joined, require_finite, require_sound, require_unused, split
+from streams.store.checks import (
+    DAYS_KEPT,
+    SALES_DAYS,
+    SALES_ROWS,
+    joined,
+    require_finite,
+    require_sound,
+    require_unused,
+    split,
+)
+from streams.units import DAY_MS
 
 
 class _Due:
@@ -51,6 +61,7 @@ class _Shard:
     dirty: set[str] = field(default_factory=set)
     histories: defaultdict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
     fired: dict[int, Fired] = field(default_factory=dict)
+    sales: list[tuple[int, str]] = field(default_factory=list)
 
     def apply(self, commit: Commit) -> None:
         leads, removed = split(commit.packed.over(commit.leads))
@@ -72,6 +83,7 @@ class _Shard:
         for table in tables:
             _drop(table, removed)
         self._count(commit)
+        self._add_sales(commit)
         self.fields.update(commit.fields)
         self.version, self.step = commit.version + 1, commit.step
 
@@ -85,6 +97,14 @@ class _Shard:
         if commit.fired and commit.day > latest - DAYS_KEPT:
             self.fired[commit.day] = joined(self.fired.get(commit.day, {}), commit.fired)
             self.fired = {day: fired for day, fired in self.fired.items() if day > latest - DAYS_KEPT}
+
+    def _add_sales(self, commit: Commit) -> None:
+        if commit.sales:
+            first_ms = (commit.day - SALES_DAYS) * DAY_MS
+            rows = sorted(
+                {text: at_ms for at_ms, text in [*self.sales, *commit.sales]}.items(), key=lambda row: row[::-1]
+            )
+            self.sales = [(at_ms, text) for text, at_ms in rows if at_ms >= first_ms][-SALES_ROWS:]
 
     def _refuse(self, commit: Commit, due: dict[str, float], ranks: list[dict[str, float]]) -> None:
         for scores in (due, *ranks):
@@ -198,6 +218,10 @@ class MemoryStore:
         for day in days:
             found = joined(found, shard.fired.get(day, {}))
         return found
+
+    async def sales(self, partition: int, since_ms: int) -> list[bytes]:
+        """The rows for results from an instant on, by time, then by text."""
+        return [text.encode() for at_ms, text in self._shards[partition].sales if at_ms >= since_ms]
 
     async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard."""

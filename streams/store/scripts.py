@@ -60,5 +60,6 @@ def arguments(commit: Commit, scorecards: Iterable[str]) -> tuple[bytes, bytes]:
         removed,
         *(commit.second, commit.day),
         [each for signal, (count, amount) in commit.fired.items() for each in (signal, count, _text(amount))],
+        list(chain.from_iterable(commit.sales)),
     )
     return _encode(body), b"".join(chain(fields.values(), leads.values(), payloads))

@@ -12,8 +12,9 @@ from redis.exceptions import ResponseError
 from streams.clock import now_ms
 from streams.scoring.packed import Packed
 from streams.store.base import Commit, Control, Entry, Store, Verdict
+from streams.store.checks import SALES_ROWS
 from streams.store.history import add, points
-from streams.units import HOUR_MS
+from streams.units import DAY_MS, HOUR_MS
 
 pytestmark = pytest.mark.asyncio
 
@@ -392,6 +393,27 @@ async def test_fired_signals_are_kept_for_nine_days(store: Store) -> None:
     assert {day for day in range(90, 120) if await store.fired(P, [day])} == {101, 104, 109}
     await store.wipe(P)
     assert await store.fired(P, range(90, 120)) == {}
+
+
+async def test_rows_for_results_are_kept_once_in_order_of_time(store: Store) -> None:
+    late, early = (700 * DAY_MS, '["won"]'), (699 * DAY_MS, '["größer"]')
+    for _ in range(2):
+        await store.commit(P, step(0, day=700, sales=[late, early]))
+    await store.commit(P, step(1, day=700, sales=[late, (700 * DAY_MS, '["entered"]')]))
+    assert await store.sales(P, 0) == [text.encode() for text in ('["größer"]', '["entered"]', '["won"]')]
+    assert await store.sales(P, 700 * DAY_MS) == [b'["entered"]', b'["won"]']
+    await store.commit(P, step(2, day=1100))
+    assert len(await store.sales(P, 0)) == 3
+    await store.commit(P, step(3, day=1100, sales=[(700 * DAY_MS - 1, "old")]))
+    assert await store.sales(P, 0) == [b'["entered"]', b'["won"]']
+    await store.wipe(P)
+    assert await store.sales(P, 0) == []
+
+
+async def test_the_latest_rows_for_results_are_kept(store: Store) -> None:
+    rows = [(900 * DAY_MS + i, f"{i}") for i in range(SALES_ROWS + 2)]
+    await store.commit(P, step(0, day=900, sales=rows))
+    assert await store.sales(P, 0) == [text.encode() for _, text in rows[2:]]
 
 
 async def test_meta_is_replaced_where_it_begins_as_expected(store: Store) -> None:

@@ -3,8 +3,8 @@
 -- `#!lua` lets Redis refuse the whole script in advance (OOM, READONLY, MISCONF, NOREPLICAS).
 -- There are only two arguments, because each argument costs the worker more time than its bytes.
 --
--- KEYS  1 ctl  2 leads  3 due  4 outbox  5 dirty  6 rank  7 fired
---       8, 9 ... the ranking and the histories of each scorecard that changes, in the order of ARGV
+-- KEYS  1 ctl  2 leads  3 due  4 outbox  5 dirty  6 rank  7 fired  8 sales
+--       9, 10 ... the ranking and the histories of each scorecard that changes, in the order of ARGV
 --       Every key that is written must be listed: in a cluster whose slots move, Redis then refuses the script in
 --       advance if a key is on another node; it would fail in the middle if a key were not listed.
 -- ARGV  1 msgpack list of
@@ -18,13 +18,14 @@
 --           leads to remove {id, ...}
 --           second since the epoch of the scores in the rankings; 0: they are not added to the history
 --           day since the epoch, {signal, number of times it counted, sum of the amounts as a string or '', ...}
+--           rows for results {ms since the epoch, row, ...}
 --       2 the blobs of fields, leads and outbox, joined, because cmsgpack has no binary type
 -- Returns 'OK', 'DUP' (this step is already the last step) or 'CONFLICT'.
 
 local CHUNK = 4000 -- values in a call: Lua's C stack holds 8000; an even number, so that pairs stay together
 
 local after, step, version, acknowledged, fields, leads, outbox, due, not_due, rankings, clean, dirty,
-  removed, second, day, fired = unpack(cmsgpack.unpack(ARGV[1]))
+  removed, second, day, fired, sales = unpack(cmsgpack.unpack(ARGV[1]))
 
 local last = redis.call('HGET', KEYS[1], 'step') or ''
 if last ~= after then
@@ -111,7 +112,7 @@ local function lengthen(key, scores) -- many ids in each call, because a call is
 end
 
 for i = 1, #rankings, 3 do
-  local key, histories, scores = KEYS[8 + (i - 1) / 3 * 2], KEYS[9 + (i - 1) / 3 * 2], rankings[i + 1]
+  local key, histories, scores = KEYS[9 + (i - 1) / 3 * 2], KEYS[10 + (i - 1) / 3 * 2], rankings[i + 1]
   if second > 0 then lengthen(histories, scores) end
   for j = 1, #scores, 2 do
     scores[j] = -scores[j]
@@ -125,7 +126,7 @@ end
 if #removed > 0 then
   write('HDEL', KEYS[2], removed)
   write('ZREM', KEYS[3], removed)
-  for i = 8, #KEYS, 2 do
+  for i = 9, #KEYS, 2 do
     write('ZREM', KEYS[i], removed)
     write('HDEL', KEYS[i + 1], removed)
   end
@@ -146,6 +147,12 @@ if #fired > 0 then -- fields `DAY n SIGNAL` and `DAY a SIGNAL`, of the latest ni
       if fired[i + 2] ~= '' then redis.call('HINCRBYFLOAT', KEYS[7], day .. ' a ' .. fired[i], fired[i + 2]) end
     end
   end
+end
+
+if #sales > 0 then -- of the latest 400 days (SALES_DAYS), and the latest 20,000 (SALES_ROWS)
+  write('ZADD', KEYS[8], sales)
+  redis.call('ZREMRANGEBYSCORE', KEYS[8], '-inf', '(' .. string.format('%d', (day - 400) * 86400000))
+  redis.call('ZREMRANGEBYRANK', KEYS[8], 0, -20001)
 end
 
 redis.call('HSET', KEYS[1], 'version', version, 'step', step, unpack(fields))
