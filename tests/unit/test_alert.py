@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import pytest
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
 from jsonschema import Draft202012Validator
 
 from streams.events.times import parse_ms
@@ -79,14 +81,15 @@ def test_alerts_are_cloudevents() -> None:
 
 
 def test_the_cloudevents_library_reads_an_alert() -> None:
-    formats = pytest.importorskip("cloudevents.core.formats.json")
-    events = pytest.importorskip("cloudevents.core.v1.event")
     crossing = next(crossing for crossing in history().crossings if crossing.transition.is_alert)
-    event = formats.JSONFormat().read(events.CloudEvent, alert(crossing, RULES, ""))
+    event = JSONFormat().read(CloudEvent, alert(crossing, RULES, ""))
+    at, data = event.get_time(), event.get_data()
+    assert at is not None
+    assert isinstance(data, dict)
     assert event.get_id() == crossing.transition.alert_id
-    assert round(event.get_time().timestamp() * 1000) == crossing.transition.at_ms
-    assert event.get_data()["lead"]["lead_id"] == "u-42"
-    assert "links" not in event.get_data()
+    assert round(at.timestamp() * 1000) == crossing.transition.at_ms
+    assert data["lead"]["lead_id"] == "u-42"
+    assert "links" not in data
 
 
 def test_an_alert_names_its_lead_reasons_and_cause() -> None:
