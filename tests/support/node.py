@@ -16,6 +16,7 @@ from app.embedded.child import run_child, start_child
 from tests.support.locks import turn_at
 
 SOURCES = Path(__file__).parents[1] / "e2e" / "sdks"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "typescript"
 CACHE = Path(__file__).parents[2] / "build"
 NODE_NEEDED = 20
 INSTALL_S = 300
@@ -23,25 +24,40 @@ RUN_S = 60
 
 
 def install_sdks() -> Path:
-    """The folder where the SDKs are installed, beside our programs that use them.
+    """The folder where the SDKs are installed, beside our programs that use them."""
+    return _install(SOURCES)
+
+
+def build_examples() -> Path:
+    """The folder with the compiled examples of docs/examples/typescript; they must pass the checks of TypeScript."""
+    return _install(EXAMPLES, "build")
+
+
+def _install(sources: Path, script: str = "") -> Path:
+    """A folder with copies of our files, the packages of their lock file, and what a script of package.json makes.
 
     The packages are fetched once for each content of the lock file, whose hashes they must have.
     """
     if _node_version() < NODE_NEEDED or not shutil.which("npm"):
         missing(f"Node {NODE_NEEDED} or later, and npm")
-    lock = (SOURCES / "package-lock.json").read_bytes()
-    folder = CACHE / f"sdks-{hashlib.sha256(lock).hexdigest()[:16]}"
+    lock = (sources / "package-lock.json").read_bytes()
+    folder = CACHE / f"{sources.name}-{hashlib.sha256(lock).hexdigest()[:16]}"
     with turn_at(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for source in filter(Path.is_file, SOURCES.iterdir()):
+        made = folder / "made"
+        for source in filter(Path.is_file, sources.iterdir()):
             copy = folder / source.name
             if not copy.exists() or copy.read_bytes() != source.read_bytes():  # else another process may be reading it
                 shutil.copy(source, copy)
+                made.unlink(missing_ok=True)
         installed = folder / "installed"
         if not installed.exists():
             argv = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
             run_child(argv, INSTALL_S, cwd=folder)
             installed.touch()
+        if script and not made.exists():
+            run_child(["npm", "run", "--silent", script], RUN_S, cwd=folder)
+            made.touch()
     return folder
 
 
