@@ -13,7 +13,7 @@ from typing import Any
 from streams.clock import now_ms
 from tests.support.http_server import Answer, Request, serve
 from tests.support.servers import Running
-from tests.support.system import ROOT, System
+from tests.support.system import ROOT, System, WorkerProcess
 from tests.support.waiting import wait_for
 
 SECRET = "sk_of-a-server-and-nobody-else"
@@ -38,6 +38,14 @@ class Stack:
     site: str
     pages: dict[str, str]
     """HTML of the site by path; any other path is an empty page."""
+    worker: WorkerProcess
+
+    def send(self, call: dict[str, Any]) -> None:
+        """Track a call with the secret key."""
+        headers = {"Authorization": f"Basic {b64encode(f'{SECRET}:'.encode()).decode()}"}
+        request = urllib.request.Request(f"{self.url}/v1/track", json.dumps(call).encode(), headers)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            assert response.status == 200
 
     def wait_scored(self, lead_id: str, alias: str, points: float) -> dict[str, Any]:
         """The lead, when it has exactly these points and all that was sent for it so far has been seen.
@@ -45,7 +53,7 @@ class Stack:
         One more call for each of its ids takes the same way as the earlier ones, behind them.
         """
         for kind, name in (("userId", lead_id), ("anonymousId", alias)):
-            self._send({"type": "track", "event": "Story Ended", "messageId": f"last-{name}", kind: name})
+            self.send({"type": "track", "event": "Story Ended", "messageId": f"last-{name}", kind: name})
         lead: dict[str, Any] = {}
 
         def reached() -> bool:
@@ -62,15 +70,9 @@ class Stack:
         assert alias in lead["aliases"]
         return lead
 
-    def _send(self, call: dict[str, Any]) -> None:
-        headers = {"Authorization": f"Basic {b64encode(f'{SECRET}:'.encode()).decode()}"}
-        request = urllib.request.Request(f"{self.url}/v1/track", json.dumps(call).encode(), headers)
-        with urllib.request.urlopen(request, timeout=10) as response:
-            assert response.status == 200
-
 
 @contextmanager
-def start_stack(kafka: Running, redis_url: str, folder: Path) -> Iterator[Stack]:
+def start_stack(kafka: Running, redis_url: str, folder: Path, **settings: str) -> Iterator[Stack]:
     """Run everything; nothing that the tests send may be rejected. Files go to the folder."""
     name = f"sdks{now_ms()}"
     system = System(
@@ -80,7 +82,7 @@ def start_stack(kafka: Running, redis_url: str, folder: Path) -> Iterator[Stack]
         sources=f"{name}-web,{name}-mail",
         collector_web_topic=f"{name}-web",
         collector_mail_topic=f"{name}-mail",
-        scorecards=str(ROOT / "tests/data/scorecards/sdks.yaml"),
+        **{"scorecards": str(ROOT / "tests/data/scorecards/sdks.yaml"), **settings},
     )
     assert system.run("topics", "create").exit_code == 0
     pages: dict[str, str] = {}
@@ -97,6 +99,6 @@ def start_stack(kafka: Running, redis_url: str, folder: Path) -> Iterator[Stack]
         with system.worker() as worker, system.collector(keys) as collector:
             worker.wait_ready()
             collector.wait_ready()
-            yield Stack(system, collector.url, origin, pages)
+            yield Stack(system, collector.url, origin, pages, worker)
             assert [record.value for record in system.records(system.settings.rejected)] == []
             assert (collector.stop()[0], worker.stop()[0]) == (0, 0)

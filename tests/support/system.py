@@ -85,6 +85,12 @@ class System:
             yield CollectorProcess(process)
 
     @contextmanager
+    def notifier(self, routes: Path, **changed: str) -> Iterator["WorkerProcess"]:
+        """A notifier process with a routes file, killed afterwards if it still runs."""
+        with self._process("notify", {"notify_routes": str(routes), "notify_metrics_port": "0", **changed}) as process:
+            yield WorkerProcess(process)
+
+    @contextmanager
     def _process(self, command: str, changed: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
         env = self.env | {f"LEADGLOW_{key.upper()}": value for key, value in changed.items()}
         argv = [sys.executable, "-m", "app", command]
