@@ -215,7 +215,6 @@ class Engine:
 
     def _check_health(self) -> None:
         ready = self.ready
-        self.env.metrics.ready.set(int(ready))
         if self._unsettled_s is not None and not ready:
             self._unsettled_s = monotonic_s()
         elif self._unsettled_s is not None and monotonic_s() - self._unsettled_s > UNSETTLED_S:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from streams.process_metrics import ProcessMetrics, without_process
+
 LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 CONTACT_S = (60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0, 2_592_000.0)
@@ -21,6 +23,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         """Register all metrics, in a new registry if none is given."""
         r = self.registry = registry or CollectorRegistry()
+        self.process = ProcessMetrics(r)
         self.records = Counter(
             "leadglow_records", "Records processed, by stage (intake, scoring)", ["stage"], registry=r
         )
@@ -89,9 +92,6 @@ class Metrics:
             registry=r,
         )
         self.ready = Gauge("leadglow_ready", "1 while Kafka and Redis can be reached", registry=r)
-        self.scorecard_errors = Counter(
-            "leadglow_scorecard_reload_errors", "Changed scorecard files refused because of mistakes", registry=r
-        )
         self.scorecards_held = Counter(
             "leadglow_scorecards_held",
             "Changed scorecard files not published, because they would send too many alerts at once",
@@ -150,4 +150,4 @@ class Metrics:
 
 def names() -> list[tuple[str, str, str]]:
     """(name, type, meaning) of every metric, for the documentation."""
-    return [(m.name, m.type, m.documentation) for m in Metrics().registry.collect()]
+    return without_process(Metrics().registry.collect())

@@ -251,8 +251,8 @@ class Worker:
 
         file = None
         if config.scorecards.exists():
-            count_error = self.metrics.scorecard_errors.inc
-            file = Watched(config.scorecards, self._read_scorecards, "scorecard file", count_error)
+            file = Watched(config.scorecards, self._read_scorecards, "scorecards")
+            self.metrics.process.watch_file(file)
         else:
             log.warning("there is no scorecard file %s: using the published scorecards", config.scorecards)
         return ScorecardsKeeper(

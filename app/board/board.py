@@ -131,7 +131,9 @@ class Board:
         metrics.workers.set_function(lambda: nan if (count := self._tails.workers.value) is None else count)
 
     def _watch_file(self, path: Path, load: Callable[[Path], T], name: str) -> Watched[T]:
-        return Watched(path, load, f"{name} file", self.metrics.reload_errors.labels(name).inc)
+        watched = Watched(path, load, name)
+        self.metrics.process.watch_file(watched)
+        return watched
 
     def _watch_scorecards(self, config: BoardConfig) -> Watched[Scorecards]:
         return self._watch_file(config.scorecards, lambda p: Scorecards.read_file(p, config.lateness_ms), "scorecards")
@@ -139,7 +141,7 @@ class Board:
     async def _follow_scorecards(self) -> None:
         """Show the scorecards that are published last, for ever."""
         config, use = self._config, self._scorecards.use
-        count_error = self.metrics.reload_errors.labels("scorecards").inc
+        count_error = self.metrics.unreadable_scorecards.inc
         name, lateness_ms = config.topics.scorecards, config.lateness_ms
         await follow_scorecards(name, lateness_ms, lambda: config.consumer((), None), use, count_error)
 

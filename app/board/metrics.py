@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from streams.process_metrics import ProcessMetrics, without_process
+
 LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -17,6 +19,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         """Register everything; a fresh registry unless one is given."""
         r = self.registry = registry or CollectorRegistry()
+        self.process = ProcessMetrics(r)
         self.requests = Counter(
             "leadglow_board_requests", "Responses, by route and status", ["route", "status"], registry=r
         )
@@ -66,12 +69,13 @@ class Metrics:
         self.store_errors = Counter(
             "leadglow_board_store_errors", "Failed attempts to read from Redis, by operation", ["operation"], registry=r
         )
-        self.reload_errors = Counter(
-            "leadglow_board_reload_errors", "Changed files that were refused, by file (scorecards, access, costs)",
-            ["file"], registry=r,
-        )  # fmt: skip
+        self.unreadable_scorecards = Counter(
+            "leadglow_board_unreadable_scorecards",
+            "Failed attempts to read the published scorecards, as this version of Leadglow does not know their form",
+            registry=r,
+        )
 
 
 def names() -> list[tuple[str, str, str]]:
     """(name, kind, meaning) of every metric, for the documentation."""
-    return [(m.name, m.type, m.documentation) for m in Metrics().registry.collect()]
+    return without_process(Metrics().registry.collect())

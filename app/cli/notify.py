@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.certificates import start_watching
 from app.cli.common import run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
@@ -127,6 +128,7 @@ async def _start(settings: Settings, notifier: Any) -> None:
         place = variable("notify_metrics_port")
         message = f"cannot listen ({error.strerror}): set another {place}, or 0 for any free port"
         raise CommandError(Exit.REFUSED, message) from None
+    start_watching(settings, notifier.metrics.process.certificates)
     typer.echo(f"leadglow notify: metrics on {address}/metrics")
     sys.stdout.flush()
     await _require_topics(settings)

@@ -11,16 +11,26 @@ from typing import NoReturn, Protocol, TypeVar
 
 import typer
 
+from app.certificates import start_watching
 from app.cli.errors import CommandError
 from app.cli.process import run_process, run_until_stopped
 from app.logs import set_up_logs
 from app.settings import Settings, variable
 from streams.exits import Exit
+from streams.process_metrics import ProcessMetrics
 from streams.yamlfile.load import YamlFileError
 
 log = logging.getLogger(__name__)
 GC_THRESHOLD = 50_000
 """Allocations between garbage collections: requests leave no reference cycles behind."""
+
+
+class ServerMetrics(Protocol):
+    """The metrics of a server."""
+
+    @property
+    def process(self) -> ProcessMetrics:
+        """Those that every process has."""
 
 
 class Server(Protocol):
@@ -29,6 +39,10 @@ class Server(Protocol):
     Raises:
         OSError: it cannot listen there.
     """
+
+    @property
+    def metrics(self) -> ServerMetrics:
+        """All its metrics."""
 
     async def probe(self, host: str, port: int) -> str:
         """Answer /live, /ready and /metrics."""
@@ -92,6 +106,7 @@ async def _start(name: str, server: S, settings: Settings, connect: Callable[[S]
     except OSError as error:
         message = f"cannot listen ({error.strerror}): set another {variable(place)}, or 0 for any free port"
         raise CommandError(Exit.REFUSED, message) from None
+    start_watching(settings, server.metrics.process.certificates)
     typer.echo(f"leadglow {name}: metrics on {probes}/metrics")
     typer.echo(f"leadglow {name}: listening on {address}")
     sys.stdout.flush()

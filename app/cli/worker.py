@@ -60,6 +60,7 @@ class _Process:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = Metrics(CollectorRegistry())
+        self._metrics.ready.set_function(self._is_ready)
         self._worker: Worker | None = None
         self._runner: web.AppRunner | None = None
         self._step = "starting"
@@ -69,7 +70,10 @@ class _Process:
         """1. Answer /live. 2. Build the worker. 3. Check Redis. 4. Check the topics. 5. Compile. 6. Score."""
         await self._serve_probes()
         worker = await run_in_background(self._build)
+        from app.certificates import start_watching
         from app.cli.reachable import check_store, check_topics
+
+        start_watching(self._settings, self._metrics.process.certificates)
 
         self._step = "waiting for Redis"
         await check_store(worker.config.store)
@@ -101,6 +105,7 @@ class _Process:
         return self._worker is not None and self._worker.ready
 
     def _build(self) -> Worker:
+        import app.certificates
         import app.cli.reachable  # noqa: F401 - imported in this thread, as it takes long
         from app.cli.published import load_file_rules
         from app.logs import set_up_logs

@@ -43,6 +43,7 @@ class Collector:
         self._writer = EventWriter(Producer(create), topics, self.metrics, monotonic_s)
         self._site = Site(Reception(settings, self._writer, self._keys, self.metrics), limits, self.metrics)
         self._probes: web.AppRunner | None = None
+        self.metrics.ready.set_function(lambda: self._writer.ready)
         self._watching: asyncio.Task[None] | None = None
 
     async def probe(self, host: str, port: int) -> str:
@@ -75,6 +76,7 @@ def watch_keys(path: Path, metrics: Metrics) -> Watched[Keyring]:
     Raises:
         YamlFileError: the file has mistakes.
     """
-    watched = Watched(path, lambda file: load_keys(file, SERVICES), "keys file", metrics.keys_errors.inc)
+    watched = Watched(path, lambda file: load_keys(file, SERVICES), "keys")
+    metrics.process.watch_file(watched)
     watched.on_change = lambda old, new: new.inherit_usage(old)
     return watched

@@ -199,7 +199,6 @@ class EventWriter:
         while True:
             await self._producer.check_health()
             ready = self.ready
-            self._metrics.ready.set(ready)
             if ready != was:
                 log.log(logging.INFO if ready else logging.ERROR, _BACK if ready else _GONE)
             was = ready

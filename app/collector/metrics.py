@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from streams.process_metrics import ProcessMetrics, without_process
+
 LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -17,6 +19,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         """Register all metrics, by default in a new registry."""
         r = self.registry = registry or CollectorRegistry()
+        self.process = ProcessMetrics(r)
         self.requests = Counter(
             "leadglow_collector_requests", "Responses, by route and status", ["route", "status"], registry=r
         )
@@ -75,13 +78,8 @@ class Metrics:
             "leadglow_collector_in_flight_bytes", "Memory of the requests in flight, in bytes", registry=r
         )
         self.ready = Gauge("leadglow_collector_ready", "1 while Kafka can be reached", registry=r)
-        self.keys_errors = Counter(
-            "leadglow_collector_keys_reload_errors",
-            "Changed keys files that were refused because of mistakes",
-            registry=r,
-        )
 
 
 def names() -> list[tuple[str, str, str]]:
     """(name, kind, meaning) of every metric, for the documentation."""
-    return [(m.name, m.type, m.documentation) for m in Metrics().registry.collect()]
+    return without_process(Metrics().registry.collect())

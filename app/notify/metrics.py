@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from streams.process_metrics import ProcessMetrics, without_process
+
 DELIVERY_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86_400.0)
 
 
@@ -16,6 +18,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         """Register all metrics, by default in a new registry."""
         r = self.registry = registry or CollectorRegistry()
+        self.process = ProcessMetrics(r)
         self.alerts = Counter(
             "leadglow_notify_alerts",
             "Alerts of a route that are finished, by outcome: delivered or undelivered (a dead letter)",
@@ -54,12 +57,9 @@ class Metrics:
         self.commit_errors = Counter(
             "leadglow_notify_commit_errors", "Commits that failed, and were tried again", ["route"], registry=r
         )
-        self.reload_errors = Counter(
-            "leadglow_notify_routes_reload_errors", "Changed routes files that were refused", registry=r
-        )
         self.ready = Gauge("leadglow_notify_ready", "1 while all routes read from Kafka", registry=r)
 
 
 def names() -> list[tuple[str, str, str]]:
     """(name, kind, meaning) of every metric, for the documentation."""
-    return [(m.name, m.type, m.documentation) for m in Metrics().registry.collect()]
+    return without_process(Metrics().registry.collect())

@@ -65,9 +65,10 @@ class Notifier:
         self._routes = Watched(
             config.routes,
             lambda path: load_routes(path, config.read_variable),
-            "routes file",
-            self.metrics.reload_errors.inc,
+            "routes",
         )
+        self.metrics.process.watch_file(self._routes)
+        self.metrics.ready.set_function(lambda: self.ready)
         self._routes.on_change = lambda old, new: self._changed.set()
         self._changed = asyncio.Event()
         self._producer = Producer(config.make_producer)
@@ -77,9 +78,7 @@ class Notifier:
     @property
     def ready(self) -> bool:
         """Whether all routes read, and Kafka can be reached."""
-        up = self._producer.healthy and bool(self._runners) and all(runner.ready for runner in self._runners)
-        self.metrics.ready.set(up)
-        return up
+        return self._producer.healthy and bool(self._runners) and all(runner.ready for runner in self._runners)
 
     @property
     def routes(self) -> Routes:

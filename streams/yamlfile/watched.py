@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
+
+from streams.clock import now_ms
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -16,18 +19,25 @@ RELOAD_S: Final = 1.0
 class Watched(Generic[T]):
     """The value of a file: the last version without mistakes."""
 
-    def __init__(self, path: Path, load: Callable[[Path], T], name: str, count_error: Callable[[], None]) -> None:
-        """Read the file; ``name`` is for the log, ``count_error`` is called when a changed file has mistakes.
+    def __init__(self, path: Path, load: Callable[[Path], T], label: str) -> None:
+        """Read the file; ``label`` is its name in the log and in metrics.
 
         Raises:
             Exception: the error that ``load`` raises for a file with mistakes.
         """
         self._path = path
         self._load = load
-        self._name = name
-        self.count_error = count_error
+        self.label = label
         self._stamp = self._read_stamp()
-        self.value = load(path)
+        self.sha256 = ""
+        """The digest of the contents in use."""
+        self.loaded_s = 0.0
+        """When they were read, in seconds since the epoch."""
+        self.is_refused = False
+        """Whether the contents on disk have mistakes, or are gone."""
+        self.errors = 0
+        """How often changed contents had mistakes."""
+        self.value = self._read()
         self.on_change: Callable[[T, T], None] = lambda old, new: None
         """Called with the old and the new value just before the new one is used."""
 
@@ -44,14 +54,22 @@ class Watched(Generic[T]):
             return
         self._stamp = stamp
         try:
-            new = await asyncio.to_thread(self._load, self._path)
+            new = await asyncio.to_thread(self._read)
         except Exception as error:
-            self.count_error()
-            log.error("the changed %s is refused; the previous version stays in use:\n%s", self._name, error)
+            self.is_refused = True
+            self.errors += 1
+            log.error("the changed %s file is refused; the previous version stays in use:\n%s", self.label, error)
             return
         self.on_change(self.value, new)
         self.value = new
-        log.info("reloaded the changed %s", self._name)
+        self.is_refused = False
+        log.info("reloaded the changed %s file", self.label)
+
+    def _read(self) -> T:
+        value = self._load(self._path)
+        self.sha256 = hashlib.sha256(self._path.read_bytes()).hexdigest()
+        self.loaded_s = now_ms() / 1000
+        return value
 
     def _read_stamp(self) -> tuple[int, int, int] | None:
         try:

@@ -53,7 +53,7 @@ async def test_new_weights_apply_to_all_leads_at_once(rig: Rig, workload: Worklo
     last = {record.key: orjson.loads(record.value) for records in rig.of("lead-scores").values()
             for record in records if record.value is not None}  # fmt: skip
     assert {row["version"] for row in last.values()} <= {version, *_versions(values)}
-    assert await worker.metric("leadglow_scorecard_reload_errors_total") == 0
+    assert await worker.metric("leadglow_file_reload_errors_total") == 0
 
 
 def _versions(values: list[dict[str, dict[str, dict[str, str]]]]) -> set[str]:
@@ -222,7 +222,7 @@ async def test_a_bad_file_changes_nothing(rig: Rig, workload: Workload) -> None:
     rig.scorecards.write_text(good.replace("email_click: 3", "email_klick: 3"))
 
     async def refused() -> bool:
-        return await worker.metric("leadglow_scorecard_reload_errors_total") > 0
+        return await worker.metric("leadglow_file_refused") > 0
 
     await until("the refusal", refused)
     await feed(rig, workload, 3)

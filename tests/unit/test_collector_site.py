@@ -917,7 +917,7 @@ async def test_a_bad_keys_file_is_reported_and_changes_nothing(
     await running.keys.reload_if_changed()
 
     assert (await running.post(CALL)).status == 200
-    assert running.count("keys_reload_errors_total") == 1
+    assert running.keys.errors == 1
     assert "stays in use" in caplog.text
 
 

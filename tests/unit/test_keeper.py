@@ -42,7 +42,7 @@ class Worker:
         self.metrics = Metrics()
         self.topic = ScorecardsTopic("scorecards", LATENESS_MS, lambda: Reader(log))
         self.writer = ScorecardsWriter(self.topic, Topics(), PARTITIONS, log.deliver, log.time_ms)
-        file = Watched(path, lambda p: Scorecards.read_file(p, LATENESS_MS), "file", self.metrics.scorecard_errors.inc)
+        file = Watched(path, lambda p: Scorecards.read_file(p, LATENESS_MS), "scorecards")
 
         async def count_alerts(old: Rules, new: Rules) -> int:
             return alerts
