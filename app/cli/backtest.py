@@ -27,7 +27,7 @@ from app.cli.common import run
 from app.cli.errors import CommandError
 from app.cli.published import has_topic, open_scorecards
 from app.cli.topics import require_lead_events
-from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
+from app.cli.unreachable import KafkaErrorCapture, kafka_fault
 from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import make_tail_consumer
@@ -198,7 +198,7 @@ async def open_topic(settings: Settings) -> AsyncIterator[EventSource]:
             await consumer.start()
             yield await Topic.open(settings.lead_events, settings.partitions, consumer)
         except (KafkaError, TimeoutError) as error:
-            raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, captured.reason or error)) from None
+            raise kafka_fault(settings, captured.reason or error) from None
         finally:
             await stop_consumer(consumer)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from app.cli.errors import CommandError
-from app.cli.reachable import wait_for_topics
+from app.cli.reachable import check_kafka
 from app.cli.serving import serve
 from app.collector.collector import Collector
 from app.settings import Settings, variable
@@ -51,9 +51,5 @@ def _check_settings(settings: Settings) -> None:
 
 async def _connect(settings: Settings, built: Collector) -> None:
     """Check the topics and connect to Kafka; requests get 503 until then."""
-    existing = await wait_for_topics(settings)
-    wanted = {settings.collector_web_topic, settings.collector_mail_topic, settings.rejected}
-    if missing := sorted(wanted - set(existing)):
-        message = f"Kafka has no topic {', '.join(missing)}: run `leadglow topics create` first."
-        raise CommandError(Exit.REFUSED, message)
+    await check_kafka(settings, "collector")
     await built.connect()

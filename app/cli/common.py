@@ -14,9 +14,10 @@ from redis.exceptions import RedisClusterException, RedisError
 from rich.console import Console
 
 from app.cli.errors import CommandError
-from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure, explain_redis_failure
+from app.cli.unreachable import KafkaErrorCapture, explain_missing, kafka_fault, redis_fault
 from app.instants import parse_instant
 from app.settings import Settings
+from app.topic_settings import TopicsForbidden
 from app.wiring import make_admin, make_store
 from streams.clock import now_ms
 from streams.exits import Exit
@@ -93,7 +94,7 @@ async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> 
         async with asyncio.timeout(deadline_s):
             yield store
     except (TimeoutError, RedisError, OSError) as error:
-        raise CommandError(Exit.TROUBLE, explain_redis_failure(settings, error)) from None
+        raise redis_fault(settings, error) from None
     except DamagedBlob as error:
         raise CommandError(Exit.REFUSED, f"{error}. Restore a backup of Redis, or run `leadglow rebuild`.") from None
     finally:
@@ -108,7 +109,7 @@ async def _check_redis(settings: Settings) -> None:
         async with asyncio.timeout(REDIS_S):
             agreed = await client.hget(meta_key(settings.namespace), "partitions")
     except (TimeoutError, RedisError, RedisClusterException, OSError) as error:
-        raise CommandError(Exit.TROUBLE, explain_redis_failure(settings, error)) from None
+        raise redis_fault(settings, error) from None
     finally:
         await client.aclose()
     if agreed is not None and int(agreed) != settings.partitions:
@@ -124,14 +125,17 @@ async def open_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A client for topics, closed afterwards.
 
     Raises:
-        CommandError: Kafka does not respond.
+        CommandError: Kafka does not respond, or the user may not see a topic.
     """
     admin = make_admin(settings)
     with KafkaErrorCapture() as ear:
         try:
             await admin.start()
             yield admin
+        except TopicsForbidden as forbidden:
+            missing = [f"describe on topic {name}" for name in forbidden.names]
+            raise CommandError(Exit.REFUSED, explain_missing(settings, missing)) from None
         except (KafkaError, TimeoutError) as error:
-            raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, ear.reason or error)) from None
+            raise kafka_fault(settings, ear.reason or error) from None
         finally:
             await admin.close()

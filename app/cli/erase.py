@@ -11,7 +11,7 @@ from app import lead_lookup
 from app.cli.common import LeadId, open_store, run
 from app.cli.errors import CommandError
 from app.cli.topics import require_lead_events
-from app.cli.unreachable import explain_kafka_failure
+from app.cli.unreachable import kafka_fault
 from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import make_producer
@@ -102,7 +102,7 @@ async def _send_tombstone(settings: Settings, lead_id: str) -> int:
         sent: Any = await producer.send_and_wait(settings.lead_events, None, key=lead_id.encode(), partition=partition)
         return int(sent.timestamp)
     except (KafkaError, TimeoutError) as error:
-        raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, error)) from None
+        raise kafka_fault(settings, error) from None
     finally:
         await producer.stop()
 

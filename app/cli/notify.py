@@ -15,7 +15,7 @@ from app.cli.common import run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
 from app.cli.process import run_process, run_until_stopped
-from app.cli.reachable import wait_for_topics
+from app.cli.reachable import check_kafka
 from app.logs import set_up_logs
 from app.settings import Settings, variable
 from app.settings_source import load_settings
@@ -131,15 +131,8 @@ async def _start(settings: Settings, notifier: Any) -> None:
     start_watching(settings, notifier.metrics.process.certificates)
     typer.echo(f"leadglow notify: metrics on {address}/metrics")
     sys.stdout.flush()
-    await _require_topics(settings)
+    await check_kafka(settings, "notify")
     log.info("started")
-
-
-async def _require_topics(settings: Settings) -> None:
-    existing = await wait_for_topics(settings)
-    if missing := sorted({settings.handoff, settings.undelivered} - set(existing)):
-        message = f"Kafka has no topic {', '.join(missing)}: run `leadglow topics create` first."
-        raise CommandError(Exit.REFUSED, message)
 
 
 async def _test(settings: Settings, name: str) -> tuple[bool, str]:
@@ -154,7 +147,7 @@ async def _replay(settings: Settings, name: str) -> tuple[int, int]:
 
     notifier = _make(settings)
     chosen = [_named(notifier, name)] if name else list(notifier.routes.routes)
-    await _require_topics(settings)
+    await check_kafka(settings, "notify")
     return await replay_routes(notifier, chosen)
 
 

@@ -9,9 +9,9 @@ from aiokafka.errors import KafkaError
 
 from app.cli.common import open_admin
 from app.cli.errors import CommandError
-from app.cli.topics import partition_counts
-from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
+from app.cli.unreachable import KafkaErrorCapture, kafka_fault
 from app.settings import Settings
+from app.topic_settings import read_topics
 from app.wiring import find_crash_point, make_consumer, make_producer, make_topics
 from streams.exits import Exit
 from streams.mismatch import NO_SCORECARDS_TOPIC, Mismatch
@@ -61,7 +61,7 @@ async def _load_published_rules(settings: Settings) -> Rules | None:
 async def has_topic(settings: Settings) -> bool:
     """Whether the topic of scorecards is there."""
     async with open_admin(settings) as admin:
-        return settings.scorecards_topic in await partition_counts(admin)
+        return bool(await read_topics(admin, [settings.scorecards_topic], configs=False))
 
 
 async def require_topic(settings: Settings) -> None:
@@ -88,7 +88,7 @@ async def open_scorecards(settings: Settings) -> AsyncIterator[ScorecardsTopic]:
             async with topics as topic:
                 yield topic
         except (KafkaError, TimeoutError) as error:
-            raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, ear.reason or error)) from None
+            raise kafka_fault(settings, ear.reason or error) from None
         except Mismatch as mismatch:
             raise CommandError(Exit.REFUSED, f"{mismatch}.") from None
 

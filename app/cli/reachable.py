@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 
-from aiokafka.errors import KafkaError
-
+from app.cli.common import open_admin
 from app.cli.errors import CommandError
-from app.cli.topics import partition_counts, topic_specs
-from app.cli.unreachable import KafkaErrorCapture, explain_kafka_failure
+from app.cli.unreachable import explain_missing
+from app.permissions import find_missing, topics_needed
 from app.settings import Settings
-from app.wiring import make_admin
+from app.topic_settings import TopicState, differences, read_topics, topic_specs
 from streams.exits import Exit
 from streams.store.base import Store
 from streams.store.checks import StoreRefused
@@ -29,25 +29,40 @@ async def check_store(store: Store) -> None:
         raise CommandError(Exit.REFUSED, str(refused)) from None
 
 
-async def check_topics(settings: Settings) -> None:
-    """Refuse to start a worker without its topics: a broker that creates them itself uses the wrong settings."""
-    existing = {*await wait_for_topics(settings), settings.undelivered}  # only the notifier writes it
-    missing = [topic.name for topic in topic_specs(settings) if topic.name not in existing]
-    if missing:
-        names = ", ".join(missing)
-        raise CommandError(Exit.REFUSED, f"Kafka has no topic {names}: run `leadglow topics create` first.")
+async def check_kafka(settings: Settings, process: str) -> None:
+    """Wait for Kafka, and refuse one without the topics or the permissions of a process.
+
+    A broker that creates topics itself uses the wrong settings.
+
+    Args:
+        settings: of this process.
+        process: the name of its command, as in ``PERMISSIONS``.
+
+    Raises:
+        CommandError: topics or permissions are missing, or the settings of topics lose records.
+    """
+    names = list(topics_needed(settings, [process]))
+    found = await _ask_kafka(settings, process, names)
+    if missing := ", ".join(name for name in names if name not in found):
+        raise CommandError(Exit.REFUSED, f"Kafka has no topic {missing}: run `leadglow topics create` first.")
+    specs = [spec for spec in topic_specs(settings) if spec.name in found]
+    faults = [each for spec in specs for each in differences(spec, found[spec.name])]
+    if losing := [each.text for each in faults if each.setting == "cleanup.policy"]:
+        raise CommandError(Exit.REFUSED, "\n".join(losing))
+    for each in faults:
+        log.warning("%s", each.text)
 
 
-async def wait_for_topics(settings: Settings) -> dict[str, int]:
-    """Every topic with its number of partitions; tries again until Kafka answers."""
+async def _ask_kafka(settings: Settings, process: str, names: Collection[str]) -> dict[str, TopicState]:
+    """The topics that there are; tries again until Kafka answers."""
     while True:
-        admin = make_admin(settings)
-        with KafkaErrorCapture() as ear:
-            try:
-                await admin.start()
-                return await partition_counts(admin)
-            except (KafkaError, TimeoutError) as error:
-                log.warning("%s Trying again.", explain_kafka_failure(settings, ear.reason or error))
-            finally:
-                await admin.close()
+        try:
+            async with open_admin(settings) as admin:
+                if missing := await find_missing(admin, settings, [process]):
+                    raise CommandError(Exit.REFUSED, explain_missing(settings, missing))
+                return await read_topics(admin, names)
+        except CommandError as error:
+            if error.status is not Exit.TROUBLE:
+                raise
+            log.warning("%s Trying again.", error)
         await asyncio.sleep(AGAIN_S)

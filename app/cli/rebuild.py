@@ -12,7 +12,7 @@ from app.cli.common import open_store, run
 from app.cli.errors import CommandError
 from app.cli.published import has_topic, open_scorecards, open_writer, require_topic
 from app.cli.topics import require_lead_events
-from app.cli.unreachable import explain_kafka_failure
+from app.cli.unreachable import kafka_fault
 from app.freshness import REBUILD
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -75,7 +75,7 @@ async def _read_offsets(settings: Settings) -> tuple[dict[int, int], dict[int, i
         await consumer.start()
         found = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
     except (KafkaError, TimeoutError) as error:
-        raise CommandError(Exit.TROUBLE, explain_kafka_failure(settings, error)) from None
+        raise kafka_fault(settings, error) from None
     finally:
         await stop_consumer(consumer)
     first, ends = ({place.partition: at for place, at in offsets.items()} for offsets in found)

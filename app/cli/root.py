@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from app.cli.completion import add_names, completed_words
 from app.cli.errors import CommandError
 from app.cli.output import OutputLost, checked_output
 from app.settings_source import SettingsError
@@ -43,12 +44,12 @@ class Commands(TyperGroup):
 
 
 def build(names: Sequence[str] = COMMANDS) -> typer.Typer:
-    """Put commands together."""
+    """Put commands together; without any, their names alone, for completion."""
     root = typer.Typer(
         name="leadglow",
         cls=Commands,
         no_args_is_help=True,
-        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},  # commands below inherit it
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         help=_HELP,
@@ -59,6 +60,8 @@ def build(names: Sequence[str] = COMMANDS) -> typer.Typer:
         module = f"app.cli.{MODULES.get(name, name)}"
         if importlib.util.find_spec(module):
             importlib.import_module(module).register(root)
+    if not names:
+        add_names(root, COMMANDS)
     return root
 
 
@@ -80,6 +83,8 @@ def main() -> None:
 
 def _select_commands(args: Sequence[str]) -> Sequence[str]:
     """The one command to import; all of them for help and for a mistake."""
+    if (words := completed_words()) is not None:
+        return words[:1] if words and words[0] in COMMANDS else ()
     return args[:1] if args and args[0] in COMMANDS else COMMANDS
 
 

@@ -1,5 +1,8 @@
 """The page about every setting, for docs/settings.md."""
 
+from collections.abc import Iterator
+
+from app.permissions import PERMISSIONS
 from app.settings import Settings, variable
 from app.settings_source import FILE
 
@@ -12,7 +15,18 @@ A setting is an environment variable, or a key of the TOML file that `{FILE}` na
 in lower case, without the prefix. The environment takes precedence. An unknown name is an error with a suggestion.
 An empty variable is an error if its setting has a default; otherwise it is ignored.
 """
-_END = """
+_KAFKA = f"""
+## Permissions in Kafka
+
+Where Kafka has ACLs, the user of a process needs these. To write implies what an idempotent producer needs (Kafka 3.0).
+A group `{variable("namespace")}-notify-` stands for all that begin so. The board needs to write only where people give
+verdicts (to the source for them) or publish scorecards. `leadglow topics create` needs to create and describe topics,
+to describe their configs and, for `--update`, to alter them; `erase`, `rebuild` and `scorecards publish` need what a
+worker needs. `leadglow doctor` lists what is missing.
+
+| Process | Topics, by setting | Group |
+| --- | --- | --- |"""
+_REDIS = """
 ## Permissions in Redis
 
 A worker and all commands need a Redis user with these permissions (`ACL SETUSER`), where `leadglow` is the value of
@@ -30,7 +44,18 @@ def settings_page() -> str:
         f"| `{variable(name)}` | {_shown_default(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
-    return "\n".join([_HEAD, "| Variable | Default | Meaning |", "| --- | --- | --- |", *rows, _END])
+    table = ["| Variable | Default | Meaning |", "| --- | --- | --- |", *rows]
+    return "\n".join([_HEAD, *table, _KAFKA, *_permission_rows(), _REDIS])
+
+
+def _permission_rows() -> Iterator[str]:
+    for process, each in PERMISSIONS.items():
+        topics = "; ".join(
+            f"`{variable(name)}`: {', '.join(operation.name.lower() for operation in sorted(operations))}"
+            for name, operations in each.topics.items()
+        )
+        groups = "; ".join(f"`{variable('namespace')}{name}`: {op.name.lower()}" for name, op in each.groups.items())
+        yield f"| {process} | {topics} | {groups or 'none'} |"
 
 
 def _shown_default(value: object) -> str:

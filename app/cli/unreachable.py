@@ -2,30 +2,44 @@
 
 import logging
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
-from redis.exceptions import AuthenticationError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
+from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from app.cli.errors import CommandError
 from app.settings import Settings
+from streams.exits import Exit
 
 _UNREACHABLE = (
     KafkaConnectionError, RedisConnectionError, RedisTimeoutError, OSError,  # asyncio's TimeoutError is an OSError
+)  # fmt: skip
+_FORBIDDEN = (
+    TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError, NoPermissionError,
 )  # fmt: skip
 _LOGIN_ERRORS = (SaslAuthenticationFailed, UnsupportedSaslMechanismError, AuthenticationError)
 _KAFKA_HINTS = {
     "certificate": "set LEADGLOW_KAFKA_CA_FILE to the authority that signed it",
     "login": "check LEADGLOW_KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD",
+    "permission": "add the permission (ACL) for the user; `leadglow doctor` lists all that are missing",
     "tls": "it may require TLS (LEADGLOW_KAFKA_TLS) or SASL (LEADGLOW_KAFKA_SASL_MECHANISM).",
 }
 _REDIS_HINTS = {
     "certificate": "add the authority that signed it to LEADGLOW_REDIS: rediss://…?ssl_ca_certs=FILE",
     "login": "check the user and password in LEADGLOW_REDIS: redis://user:password@…",
+    "permission": "add the permission (ACL SETUSER) for the user; `leadglow doctor` lists all that are missing",
     "tls": "it may require TLS (rediss:// in LEADGLOW_REDIS) or not support it (redis://).",
 }
 
@@ -52,6 +66,31 @@ class KafkaErrorCapture(logging.Handler):
         logging.getLogger("aiokafka").removeHandler(self)
 
 
+def kafka_fault(settings: Settings, error: BaseException) -> CommandError:
+    """The end of a command by a failure of Kafka: 78 if a permission is missing, else 70."""
+    return CommandError(_status(error), explain_kafka_failure(settings, error))
+
+
+def redis_fault(settings: Settings, error: BaseException) -> CommandError:
+    """The end of a command by a failure of Redis: 78 if a permission is missing, else 70."""
+    return CommandError(_status(error), explain_redis_failure(settings, error))
+
+
+def explain_missing(settings: Settings, missing: Iterable[str]) -> str:
+    """A sentence about permissions in Kafka that a user lacks."""
+    user = settings.kafka_sasl_username
+    whom = f"user {user}" if user else "user of this process"
+    return f"Kafka at {settings.kafka} does not allow the {whom}: {'; '.join(missing)}. Add these permissions (ACLs)."
+
+
+def _status(error: BaseException) -> Exit:
+    return Exit.REFUSED if _is_forbidden(error) else Exit.TROUBLE
+
+
+def _is_forbidden(error: BaseException) -> bool:
+    return any(isinstance(cause, _FORBIDDEN) for cause in _causes(error))
+
+
 def explain_kafka_failure(settings: Settings, error: BaseException) -> str:
     """A sentence about a failure of Kafka, with a remedy."""
     return _explain_failure(f"Kafka at {settings.kafka}", error, _KAFKA_HINTS, "LEADGLOW_KAFKA")
@@ -68,6 +107,8 @@ def _explain_failure(server: str, error: BaseException, hints: dict[str, str], s
     causes = list(_causes(error))
     if found := [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]:
         return f"{server} has a certificate that is not trusted ({found[0].verify_message}): {hints['certificate']}."
+    if _is_forbidden(error):
+        return f"{server} does not permit this ({error}): {hints['permission']}."
     if any(isinstance(cause, _LOGIN_ERRORS) for cause in causes):
         return f"{server} refuses the log-in ({error}): {hints['login']}."
     if any(isinstance(cause, ssl.SSLError | ConnectionResetError) or "closed" in str(cause) for cause in causes):

@@ -71,14 +71,14 @@ class _Process:
         await self._serve_probes()
         worker = await run_in_background(self._build)
         from app.certificates import start_watching
-        from app.cli.reachable import check_store, check_topics
+        from app.cli.reachable import check_kafka, check_store
 
         start_watching(self._settings, self._metrics.process.certificates)
 
         self._step = "waiting for Redis"
         await check_store(worker.config.store)
         self._step = "waiting for Kafka"
-        await check_topics(self._settings)
+        await check_kafka(self._settings, "worker")
         self._step = "warming up"
         await run_in_background(worker.warm_up)
         self._step = "Kafka or Redis does not answer"

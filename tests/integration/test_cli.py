@@ -79,6 +79,15 @@ async def configs_of(system: System, topic: str) -> dict[str, str]:
         await admin.close()
 
 
+async def set_config(system: System, topic: str, configs: dict[str, str]) -> None:
+    admin = make_admin(system.settings)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=configs)])
+    finally:
+        await admin.close()
+
+
 def test_a_dry_run_creates_nothing(system: System) -> None:
     first = system.run("topics", "create", "--dry-run")
     second = system.run("topics", "create", "--dry-run")
@@ -105,6 +114,26 @@ def test_topics_are_created_with_their_policies(system: System) -> None:
     assert scores["cleanup.policy"] == "compact"
     assert (events["cleanup.policy"], events["retention.ms"]) == ("delete", str(3 * 86_400_000))
     assert (events["message.timestamp.type"], events["min.insync.replicas"]) == ("CreateTime", "1")
+
+
+@pytest.mark.usefixtures("_apache_kafka")
+def test_an_update_changes_what_differs_and_nothing_else(system: System) -> None:
+    system.run("topics", "create", retention_days="3")
+    asyncio.run(set_config(system, system.settings.handoff, {"retention.ms": "1", "segment.bytes": "2000000"}))
+
+    told = system.run("topics", "create", retention_days="3")
+    planned = system.run("topics", "create", "--update", "--dry-run", retention_days="3")
+    updated = system.run("topics", "create", "--update", "--json", retention_days="3")
+    again = system.run("topics", "create", retention_days="3")
+
+    assert (told.exit_code, told.stderr.count("keeps records for")) == (78, 1), told.stderr
+    assert "would be set: retention.ms=259200000" in planned.stdout
+    assert [row["outcome"] for row in json.loads(updated.stdout) if ", set: " in row["outcome"]] == [
+        f"exists, {PARTITIONS} partitions, set: retention.ms=259200000"
+    ]
+    assert (planned.exit_code, updated.exit_code, again.exit_code) == (0, 0, 0)
+    configs = asyncio.run(configs_of(system, system.settings.handoff))
+    assert (configs["segment.bytes"], configs["cleanup.policy"]) == ("2000000", "delete")
 
 
 def test_another_number_of_partitions_is_refused_only_where_it_matters(system: System) -> None:

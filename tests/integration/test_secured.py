@@ -13,9 +13,11 @@ import pytest
 import redis
 
 from app.embedded.redis import start_redis
+from app.kafka_rights import Operation
 from streams.clock import now_ms
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.kafka import start_apache_kafka
+from tests.support.kafka_permissions import allow, allow_documented
 from tests.support.redis_proxy import Proxy
 from tests.support.redis_servers import REDIS_RIGHTS
 from tests.support.servers import Running
@@ -60,8 +62,10 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             "ssl.keystore.location": str(certificates.server),
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": str(certificates.authority),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:admin;User:ANONYMOUS",  # the second is the controller
         },
-        users=[f"{MECHANISM}=[name={name},password={PASSWORD}]" for name in ("admin", "worker")],
+        users=[f"{MECHANISM}=[name={name},password={PASSWORD}]" for name in ("admin", "worker", "guest")],
     )
     store = start_redis(directory)
     try:
@@ -84,6 +88,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
                 kafka_sasl_username="worker",
                 kafka_sasl_password=PASSWORD,
             )
+            admin = system.with_settings(kafka_sasl_username="admin")
+            asyncio.run(allow_documented(admin, "worker", "worker"))
+            asyncio.run(allow(admin, "worker", {"leadglow-secured-web": [Operation.WRITE]}, {}))  # as who sends does
             yield Secured(system, f"127.0.0.1:{port}", certificates)
     finally:
         store.stop()
@@ -122,7 +129,7 @@ def tls_for(port: int, certificates: Certificates) -> Iterator[int]:
 
 def test_a_worker_and_the_commands_work_on_secured_servers(secured: Secured) -> None:
     system = secured.system
-    created = system.run("topics", "create")
+    created = system.run("topics", "create", kafka_sasl_username="admin")
     assert created.exit_code == 0, created.output
     with system.worker() as worker:
         worker.wait_ready()
@@ -155,6 +162,23 @@ def test_a_refusal_by_kafka_is_explained(secured: Secured, changed: dict[str, st
     assert result.exit_code == 70, result.output
     assert said in result.output
     assert PASSWORD not in result.output
+
+
+def test_missing_permissions_in_kafka_are_named(secured: Secured) -> None:
+    system = secured.system
+    assert system.run("topics", "create", kafka_sasl_username="admin").exit_code == 0
+    created = system.run("topics", "create", kafka_sasl_username="guest")
+    with system.worker(kafka_sasl_username="guest") as worker:
+        status, stderr = worker.ended()
+
+    assert created.exit_code == 78, created.output
+    assert "does not allow the user guest: " in created.stderr
+    assert "describe on topic leadglow-secured-handoff" in created.stderr
+    assert status == 78, stderr
+    assert "read on topic leadglow-secured-web" in stderr
+    assert "read and write on topic leadglow-secured-lead_events" in stderr
+    assert "read on group leadglow-secured" in stderr
+    assert "Traceback" not in stderr
 
 
 REDIS = {

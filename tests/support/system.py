@@ -55,6 +55,10 @@ class System:
     def settings(self) -> Settings:
         return load_settings(self.env)
 
+    def with_settings(self, **changed: str) -> Settings:
+        """The settings with some changed."""
+        return load_settings(self.env | {f"LEADGLOW_{key.upper()}": value for key, value in changed.items()})
+
     def run(self, *args: str, stdin: str = "", **changed: str) -> Result:
         """Run a command in this process."""
         env = self.env | {f"LEADGLOW_{key.upper()}": value for key, value in changed.items()}

@@ -26,9 +26,9 @@ from app.cli.output import OutputLost, checked_output
 from app.cli.published import load_file_rules
 from app.cli.rebuild import empty_shard
 from app.cli.root import build, main
-from app.cli.topics import topic_specs
 from app.cli.unreachable import explain_redis_failure
 from app.settings import Settings
+from app.topic_settings import TopicState, differences, topic_specs
 from app.wiring import faust_credentials, kafka_options, make_crash_point, make_worker
 from streams.metrics import Metrics
 from streams.store.base import Commit, Verdict
@@ -366,6 +366,35 @@ def test_a_worker_is_built_as_the_settings_say() -> None:
     assert (config.group, config.lateness_ms, config.partitions, config.idempotent) == ("acme", 3_600_000, 3, False)
 
 
+SPEC = {spec.name: spec for spec in topic_specs(Settings(replication_factor=3, min_insync_replicas=2))}
+RIGHT = {"cleanup.policy": "delete", "retention.ms": str(28 * 86_400_000), "min.insync.replicas": "2"}
+
+
+@pytest.mark.parametrize(
+    ("replicas", "changed", "told"),
+    [
+        (3, {}, ""),
+        (5, {"min.insync.replicas": "3"}, ""),
+        (2, {}, "lead-events has 2 replicas of a partition instead of 3, so the loss of a broker can lose records"),
+        (3, {"retention.ms": "86400000"}, "lead-events keeps records for 1 day instead of 28 days"),
+        (3, {"retention.ms": "-1"}, "lead-events keeps records for ever instead of 28 days"),
+        (3, {"min.insync.replicas": "1"}, "lead-events has min.insync.replicas=1 instead of 2"),
+        (3, {"min.insync.replicas": "4"}, "lead-events has min.insync.replicas=4 but 3 replicas, so nothing can be w"),
+        (3, {"message.timestamp.type": "LogAppendTime"}, "lead-events has message.timestamp.type=LogAppendTime"),
+    ],
+)
+def test_settings_of_a_topic_that_lose_records_or_keep_them_too_long_are_named(
+    replicas: int, changed: dict[str, str], told: str
+) -> None:
+    found = differences(SPEC["lead-events"], TopicState(8, replicas, replicas, RIGHT | changed))
+
+    assert [each.text.startswith(told) for each in found] == ([True] if told else [])
+
+
+def test_the_settings_of_source_topics_are_left_to_their_producers() -> None:
+    assert differences(SPEC["web-events"], TopicState(1, 1, 1, {"cleanup.policy": "compact"})) == []
+
+
 def test_every_topic_is_wanted_once_and_only_scores_and_scorecards_are_compacted() -> None:
     topics = {topic.name: topic for topic in topic_specs(Settings(partitions=6, retention_days=2))}
 
@@ -385,8 +414,13 @@ class Cluster:
     def __init__(self, policies: dict[str, str]) -> None:
         self._policies = policies
 
-    async def describe_topics(self) -> list[dict[str, Any]]:
-        return [{"topic": t.name, "partitions": [{}] * t.partitions} for t in topic_specs(Settings())]
+    async def _send_request(self, request: Any) -> Any:
+        partition = {"replicas": [1], "isr": [1]}
+        rows = [
+            {"topic": t.name, "error_code": 0, "partitions": [partition] * t.partitions}
+            for t in topic_specs(Settings())
+        ]
+        return SimpleNamespace(to_object=lambda: {"topics": rows})
 
     async def describe_configs(self, asked: list[Any]) -> list[Any]:
         rows = [(0, "", 2, each.name, self._entries(each.name)) for each in asked]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from app.cli.topics import topic_specs
 from app.settings import Settings
+from app.topic_settings import topic_specs
 from docs.asyncapi_document import call_schema, document
 from streams.events.calls import check_call
 from streams.events.rejects import Refused

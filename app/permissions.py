@@ -1,0 +1,96 @@
+"""The permissions in Kafka that each process needs, and which of them a user lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    TopicAuthorizationFailedError,
+)
+
+from app.kafka_rights import Operation, describe_group, describe_topics, missing_operations
+from app.settings import Settings
+
+READ, WRITE, DESCRIBE = Operation.READ, Operation.WRITE, Operation.DESCRIBE
+Needs = Mapping[str, frozenset[Operation]]
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What a process does in Kafka, by the names of settings."""
+
+    topics: Needs
+    groups: Mapping[str, Operation]
+    """By what comes after ``LEADGLOW_NAMESPACE`` in the name of the group; a hyphen at the end begins many names."""
+
+
+def _needs(**topics: str) -> Needs:
+    letters = {"r": READ, "w": WRITE, "d": DESCRIBE}
+    return {name: frozenset(letters[letter] for letter in text) for name, text in topics.items()}
+
+
+PERMISSIONS: Final[dict[str, Permissions]] = {
+    "worker": Permissions(
+        _needs(sources="r", lead_events="rw", handoff="rw", lead_scores="w", rejected="w", scorecards_topic="rw"),
+        {"": READ},
+    ),
+    "collector": Permissions(_needs(collector_web_topic="w", collector_mail_topic="w", rejected="w"), {}),
+    "board": Permissions(
+        _needs(sources="dw", lead_events="rw", handoff="r", lead_scores="r", rejected="r", scorecards_topic="rw"),
+        {"": DESCRIBE},
+    ),
+    "notify": Permissions(_needs(handoff="r", undelivered="rw"), {"-notify-": READ}),
+}
+"""Process -> what it needs. The board writes verdicts of sales and publishes scorecards, where people may do that."""
+
+
+def topics_needed(settings: Settings, processes: Iterable[str]) -> dict[str, frozenset[Operation]]:
+    """Topic -> the operations that these processes need on it."""
+    needs: dict[str, frozenset[Operation]] = {}
+    for name, operations in (item for process in processes for item in PERMISSIONS[process].topics.items()):
+        value = getattr(settings, name)
+        for topic in value if isinstance(value, tuple) else (value,):
+            needs[topic] = needs.get(topic, frozenset()) | operations
+    return needs
+
+
+async def find_missing(admin: AIOKafkaAdminClient, settings: Settings, processes: Collection[str]) -> list[str]:
+    """What the user may not do and these processes need, each as ``read on topic web-events``.
+
+    Raises:
+        KafkaError: Kafka does not respond.
+    """
+    missing = await _missing_on_topics(admin, topics_needed(settings, processes))
+    groups = [item for process in processes for item in PERMISSIONS[process].groups.items()]
+    for suffix, operation in groups:
+        if await _is_missing_on_group(admin, settings.namespace + suffix, operation):
+            every = " and all others that begin so" if suffix.endswith("-") else ""
+            missing.append(f"{operation.name.lower()} on group {settings.namespace}{suffix}{every}")
+    return missing
+
+
+async def _missing_on_topics(admin: AIOKafkaAdminClient, needs: Mapping[str, frozenset[Operation]]) -> list[str]:
+    missing = []
+    for row in await describe_topics(admin, sorted(needs)):
+        forbidden = row["error_code"] == TopicAuthorizationFailedError.errno
+        bits = 0 if forbidden else row["authorized_operations"]
+        lacking = missing_operations(bits, sorted(needs[row["topic"]]))
+        if names := [each.name.lower() for each in lacking]:
+            missing.append(f"{' and '.join(names)} on topic {row['topic']}")
+    return missing
+
+
+async def _is_missing_on_group(admin: AIOKafkaAdminClient, group: str, operation: Operation) -> bool:
+    try:
+        bits = (await describe_group(admin, group))["authorized_operations"]
+    except GroupAuthorizationFailedError:
+        return True
+    except (CoordinatorNotAvailableError, GroupCoordinatorNotAvailableError):
+        return False  # Kafka has no group yet, and does not answer
+    return bool(list(missing_operations(bits, [operation])))
