@@ -245,11 +245,9 @@ class Shard:
         if now_ms < self.next_due:
             return 0
         lead_ids = await self.env.store.due(self.partition, now_ms, most)
-        await self.load_leads(lead_ids)
-        self.scorer.advance_due(lead_ids, now_ms)
         if lead_ids:
             self.next_due = math.inf
-            await self._commit(self.scorer.finish(), [], now_ms)
+            await self.advance_leads(lead_ids, now_ms)
         self.next_due = now_ms if len(lead_ids) >= most else await self.env.store.next_due(self.partition) or math.inf
         return len(lead_ids)
 
@@ -272,7 +270,7 @@ class Shard:
                 return
         await self._commit(Outcome(), [])
 
-    async def rescore_leads(self, lead_ids: Sequence[str], now_ms: int) -> None:
+    async def advance_leads(self, lead_ids: Sequence[str], now_ms: int) -> None:
         """Settle these leads by the scorecards in use, and advance them to ``now_ms``."""
         await self.load_leads(lead_ids)
         self.scorer.advance_due(lead_ids, now_ms)

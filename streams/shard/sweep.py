@@ -47,7 +47,7 @@ class Sweep:
         if lead_ids:
             change = shard.scorer.change
             at_ms = change.at_ms if change is not None else 0
-            await shard.rescore_leads(lead_ids, at_ms if self.comes_first else max(now_ms, at_ms))
+            await shard.advance_leads(lead_ids, at_ms if self.comes_first else max(now_ms, at_ms))
         else:
             self._leads = None
             await shard.finish_rescoring()

@@ -138,7 +138,7 @@ async def test_a_shard_that_was_ranked_by_published_scores_is_ranked_anew(publis
     again = Shard(0, RULES, shard.env)
     await again.open()
     assert (again.scorer.change, again.position.ranked) == (None, False)
-    await again.rescore_leads(["u", "v"], START_MS + 5)
+    await again.advance_leads(["u", "v"], START_MS + 5)
     await again.finish_rescoring()
     assert await store.top(0, "main", 2) == [("v", rank_of(20, START_MS + 5)), ("u", rank_of(19, START_MS))]
     after = Shard(0, RULES, shard.env)

@@ -9,6 +9,7 @@ import pytest
 
 from streams.shard.conflict import Conflict
 from streams.shard.lane import OwnershipLost, ShardLane
+from streams.shard.position import Position
 from streams.shard.turns import TIMER_S
 
 NOW_MS = 1_000_000
@@ -63,7 +64,7 @@ class Schedule:
     def __init__(self) -> None:
         self.next_due, self.waiting, self.readings = 0, 0, 0
         self.env = SimpleNamespace(clock=SimpleNamespace(now_ms=lambda: NOW_MS))
-        self.position = SimpleNamespace(checkpoint=0)
+        self.position = Position()
 
     def fall_due(self, leads: int) -> None:
         """So many leads are due now."""
