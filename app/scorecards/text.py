@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from streams.scoring.scorecard import CALL_TYPES, Block, Condition, FitLine, Group, Limit, Signal, Test
+from streams.scoring.scorecard import CALL_TYPES, Block, Condition, FitLine, Group, Limit, Signal, Target, Test
 from streams.units import format_duration
 
 _WORDS: Final = {
@@ -105,6 +105,11 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def format_target(target: Target) -> str:
+    """How many leads a scorecard should hand over, as in the file: ``40/week``."""
+    return f"{target.count}/{target.period}"
 
 
 def format_limit(limit: Limit | None) -> str | None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
-from app.scorecards.text import describe_condition, format_limit
-from streams.scoring.scorecard import Group, Limit, Test
+from app.scorecards.text import describe_condition, format_limit, format_target
+from streams.scoring.scorecard import Group, Limit, Target, Test
 from streams.units import DAY_MS, format_duration
 
 LABELS: Final = {
@@ -56,8 +56,8 @@ def _format_duration(ms: float) -> str:
 def _format_structure(value: Any) -> str:
     if isinstance(value, Test | Group):
         return describe_condition(value) or "anything"
-    if isinstance(value, Limit):
-        return str(format_limit(value))
+    if isinstance(value, Target | Limit):
+        return format_target(value) if isinstance(value, Target) else str(format_limit(value))
     if is_dataclass(value) and not isinstance(value, type):
         return list_fields({field.name: getattr(value, field.name) for field in fields(value)})
     if isinstance(value, Mapping):

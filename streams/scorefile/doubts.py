@@ -165,10 +165,20 @@ def _check_card(card: Struct, signals: Mapping[str, Item], report: Report) -> No
     check_trait_doubts(card, report)
     if (sales := card.get("sales")) is not None and not card.broken & {"sales", "stages"}:
         _check_sales(card, sales, report)
+    if "target" in card.nodes and not card.broken & {"target", "stages"}:
+        _check_target(card, report)
     _check_stage_order([stage for stage in card.get("stages", ()) if stage is not None and not stage.broken], report)
     for stage in card.get("stages", ()):
         if stage is not None:
             _check_stage(stage, signals, report)
+
+
+def _check_target(card: Struct, report: Report) -> None:
+    """Warn of a target that no stage can meet."""
+    is_shadow = card.get("shadow")
+    if is_shadow or not any(stage is not None and stage.get("handoff") for stage in card.get("stages", ())):
+        why = "a scorecard with `shadow: true` hands over no leads" if is_shadow else "no stage has `handoff: true`"
+        report.warn(card.nodes["target"], f"{why}, so the target is never met", "remove it, or name a stage for sales")
 
 
 def _check_sales(card: Struct, sales: Struct, report: Report) -> None:

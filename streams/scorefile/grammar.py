@@ -21,7 +21,7 @@ from streams.scorefile.remedies import (
     WORTH_KEYS_ELSEWHERE,
     range_remedy,
 )
-from streams.scorefile.sales import SALES, SALES_WORDS
+from streams.scorefile.sales import SALES, SALES_WORDS, TARGET
 from streams.scorefile.timed import AT_LEAST, BLOCK_WORDS, BLOCKS, HALF_LIFE, STATES_WORDS, WINDOW
 from streams.scoring.scorecard import Points
 from streams.yamlfile.containers import list_of, named, struct_of
@@ -200,6 +200,12 @@ _CARD_WORDS = {
         SALES,
         "While sales has rejected a lead, it is held out of the stages with `handoff`, until it is recycled.",
         default="a rejected lead may enter",
+    ),
+    "target": Field(
+        TARGET,
+        "How many leads sales wants that enter a stage with `handoff`, each counted once in a period; compared on the "
+        "page Results.",
+        default="none",
     ),
     "stages": Field(list_of(_STAGE), "Stages, the first one first.", example=f"[{_STAGE.example}]", default="none"),
 }

@@ -75,6 +75,7 @@ def scorecard_of(name: str, card: Struct, stages: Iterable[Struct]) -> Scorecard
         applies_to=card.get("applies_to", EVERYTHING),
         shadow=card.get("shadow", False),
         sales=_sales(card.get("sales")),
+        target=card.get("target"),
     )
 
 

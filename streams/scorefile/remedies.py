@@ -58,7 +58,8 @@ _MOVES: Final = {
     **dict.fromkeys(("enter", "leave", "needs", "keep", "blocked_by", "cooldown", "handoff"), "move it to a stage"),
     **dict.fromkeys(("trait", "when", "times"), "move it to a line of `fit`"),
     **dict.fromkeys(
-        ("fit", "fit_max", "range", "grades", "stages", "categories", "applies_to", "shadow"), "move it to a scorecard"
+        ("fit", "fit_max", "range", "grades", "stages", "categories", "applies_to", "shadow", "target"),
+        "move it to a scorecard",
     ),
     **dict.fromkeys(("until", "for"), "move it into `blocked_by` of a stage, beside `signal`"),
     **dict.fromkeys(("while", "default"), "move it into `half_life` of the signal"),
@@ -138,6 +139,7 @@ CARD_KEYS_ELSEWHERE: Final = {
     **dict.fromkeys(("weights", "behavior", "behaviour", "engagement", "rules"), "points"),
     **dict.fromkeys(("only_for", "applies", "audience", "segment", "where", "for", "if", "leads"), "applies_to"),
     **dict.fromkeys(("dry_run", "draft", "test", "silent", "inactive", "trial"), "shadow"),
+    **dict.fromkeys(("goal", "quota", "capacity", "volume", "wanted"), "target"),
 }
 FIT_KEYS_ELSEWHERE: Final = {
     **_MOVES,

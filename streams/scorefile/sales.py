@@ -1,14 +1,16 @@
-"""Reads the terms of sales in a scorecard: the reasons to reject a lead, and when it may come back."""
+"""Reads what a scorecard says about sales: how many leads it wants, why it may reject one, when that may come back."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from streams.scorefile.timed import WINDOW
+from streams.scoring.scorecard import Period, Target
 from streams.scoring.verdicts import MAX_TEXT_BYTES
 from streams.yamlfile.containers import list_of, struct_of
 from streams.yamlfile.kinds import DURATION_PATTERN, Field, duration_ms, placed, require, text_of
-from streams.yamlfile.repairs import guess_duration
+from streams.yamlfile.repairs import guess_duration, guess_limit
 
 
 def _reason(text: str) -> str:
@@ -26,6 +28,28 @@ _RECYCLE_AFTER: Final = text_of(
     lambda text: round(duration_ms(text)),
     guess_duration,
     lambda text: "remove it: without it, a lead may be recycled at once" if text.strip("0smhdw") == "" else "",
+)
+_PERIODS: Final[tuple[Period, ...]] = ("day", "week", "month", "quarter")
+MAX_TARGET: Final = 1_000_000
+
+
+def _target(text: str) -> Target:
+    count, _, period = text.partition("/")
+    require(1 <= int(count) <= MAX_TARGET)
+    return Target(int(count), next(known for known in _PERIODS if known == period))
+
+
+def _guess_target(text: str) -> Iterator[Any]:
+    return iter(()) if text.isdigit() else guess_limit(text)
+
+
+TARGET: Final = text_of(
+    f"a number of leads per {', '.join(_PERIODS[:-1])} or {_PERIODS[-1]}",
+    "40/week",
+    rf"^[0-9]{{1,7}}/({'|'.join(_PERIODS)})$",
+    _target,
+    _guess_target,
+    lambda text: "" if next(_guess_target(text), "") else "write the leads of a period, as in `40/week`",
 )
 SALES_WORDS: Final = {
     "reasons": Field(

@@ -9,7 +9,7 @@ from math import fsum
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.packed import NOTHING, Packed
 from streams.scoring.rules import Rules
-from streams.scoring.sales_rows import SalesRow
+from streams.scoring.sales_rows import SalesRow, encode_rows
 from streams.scoring.stages import Transition
 from streams.scoring.verdict_counts import GivenVerdict
 
@@ -61,6 +61,10 @@ class Outcome:
         """How often each signal counted, and the sum of its amounts; None for a signal without amounts."""
         sums = {name: fsum(amounts) for name, amounts in self.amounts.items()}
         return {name: (count, sums.get(name)) for name, count in self.fired.items() if count > 0}
+
+    def sales_rows(self) -> list[tuple[int, str]]:
+        """The rows for results as the store keeps them."""
+        return encode_rows(self.sales)
 
     def all_blobs(self) -> dict[str, bytes | None]:
         """All blobs, by lead id."""

@@ -196,6 +196,14 @@ class SalesTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """How many leads sales wants in each UTC calendar period."""
+
+    count: int
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
 class Scorecard:
     """What signals and traits are worth to one line of business."""
 
@@ -217,6 +225,7 @@ class Scorecard:
     shadow: bool = field(default=False, metadata=LATER)
     """Whether it is only tried: it scores leads, but sends no alert."""
     sales: SalesTerms | None = field(default=None, metadata=LATER)
+    target: Target | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from streams.scoring.interface import LeadScorer
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange
-from streams.scoring.sales_rows import encode_rows
 from streams.shard.conflict import Conflict
 from streams.shard.position import Position
 from streams.shard.reader import Reader
@@ -220,7 +219,7 @@ class Shard:
             shown_ms // 1000,
             self.position.arrived_ms // DAY_MS,
             outcome.counts(),
-            encode_rows(outcome.sales),
+            outcome.sales_rows(),
         )
 
     def _apply_commit(self, commit: Commit, outcome: Outcome) -> None:

@@ -36,7 +36,6 @@ from streams.publishing.scorecards import Scorecards
 from streams.scoring.event import LeadEvent, Retract
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
-from streams.scoring.sales_rows import encode_rows
 from streams.store.base import Commit, Store, Verdict
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Topics, partition_of
@@ -109,7 +108,7 @@ class Shards:
         ranks, day = replay.show_leads(lead_ids).ranks, at_ms // 86_400_000
         commit = Commit(version, control.step, f"s{version}", fields, outcome.blobs, ranks=ranks, day=day)
         commit.fired, commit.second = outcome.counts(), at_ms // 1000
-        commit.sales = encode_rows(outcome.sales)
+        commit.sales = outcome.sales_rows()
         assert await self.store.commit(partition, commit) is Verdict.OK
 
 

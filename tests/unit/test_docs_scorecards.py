@@ -56,9 +56,9 @@ def a_card(key: str, value: str) -> str:
     return a_file(scorecards=f"{{default: {mapping(CARD, key, value)}}}")
 
 
-def a_sales_card(value: str) -> str:
-    """A card with a stage that these terms of sales are about."""
-    return a_file(scorecards=f"{{default: {mapping({**CARD, 'stages': f'[{mapping(STAGE)}]'}, 'sales', value)}}}")
+def a_sales_card(word: str, value: str) -> str:
+    """A card with a stage that these terms of sales, or the target, are about."""
+    return a_file(scorecards=f"{{default: {mapping({**CARD, 'stages': f'[{mapping(STAGE)}]'}, word, value)}}}")
 
 
 def a_stage(key: str, value: str) -> str:
@@ -70,8 +70,8 @@ FILES: dict[str, Callable[[str, str], str]] = {
     "a signal": lambda word, value: a_file(
         signals=SIGNALS.replace(SIGNAL, mapping(WINDOW if word == "at_least" else {"event": "page"}, word, value), 1)
     ),
-    "a scorecard": lambda word, value: a_sales_card(value) if word == "sales" else a_card(word, value),
-    "sales": lambda word, value: a_sales_card(f"{{{word}: {value}}}"),
+    "a scorecard": lambda word, value: (a_sales_card if word in {"sales", "target"} else a_card)(word, value),
+    "sales": lambda word, value: a_sales_card("sales", f"{{{word}: {value}}}"),
     "points": lambda word, value: a_card("points", f"{{pricing_visit: {mapping({'points': '3'}, word, value)}}}"),
     "a category": lambda word, value: a_card("categories", f"{{intent: {mapping(CATEGORY, word, value)}}}"),
     "a fit line": lambda word, value: a_card("fit", f"[{mapping(FIT_LINE, word, value)}]"),

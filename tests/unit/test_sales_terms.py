@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from app.lead_views import describe_obstacle
+from app.scorecards.differences import find_differences
 from streams.scorefile import YamlFileError, load, parse
 from streams.scoring.counting import DAY_MS
 from streams.scoring.event import Retract
 from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange
+from streams.scoring.scorecard import Target
 from streams.scoring.verdicts import ACCEPTED, OPPORTUNITY, RECYCLED, REJECTED, WON, SalesCall, event_of
 from streams.shard.alert import show_obstacles
 from tests.properties.driver import ShardDriver
@@ -141,6 +145,34 @@ def test_mistakes_are_named_at_their_place(sales: str, place: str, message: str)
         load(f"{TEXT}    sales: {sales}\n")
     assert place in str(refused.value)
     assert message in str(refused.value)
+
+
+def test_a_target_is_read_and_compared() -> None:
+    old, new = (load(f"{TEXT}    target: {text}\n") for text in ("40/week", "10/day"))
+    assert old.scorecards[0].target == Target(40, "week")
+    assert PLAIN.model.version not in {old.version, new.version}
+    (found,) = find_differences(old, new)
+    assert found.text == "target 40/week → 10/day"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("40", "write the leads of a period, as in `40/week`"),
+        ("40 per week", "write `40/week`"),
+        ("0/week", "is not a number of leads per day, week, month or quarter"),
+        ("40/hour", "is not a number of leads per day"),
+    ],
+)
+def test_a_wrong_target_is_refused(target: str, message: str) -> None:
+    with pytest.raises(YamlFileError, match=re.escape(message)):
+        load(f"{TEXT}    target: {target}\n")
+
+
+@pytest.mark.parametrize(("old", "new"), [(", handoff: true", ""), ("    stages", "    shadow: true\n    stages")])
+def test_a_target_that_no_stage_can_meet_is_doubted(old: str, new: str) -> None:
+    (warning,) = parse(TEXT.replace(old, new) + "    target: 40/week\n").warnings
+    assert "so the target is never met" in warning
 
 
 def test_terms_without_a_stage_for_sales_are_doubted() -> None:
