@@ -15,6 +15,8 @@ class GroupOffsets(NamedTuple):
     """Partition of a source topic -> the next offset of the workers."""
     ends: Mapping[Any, int]
     """Partition of any topic -> its end."""
+    firsts: Mapping[Any, int]
+    """Partition of any topic -> its first offset."""
     read_ms: int
 
 
@@ -26,4 +28,4 @@ async def read_group_offsets(consumer: Any, member: Any, sources: Collection[str
     places, read_ms = list(consumer.assignment()), now_ms()
     committed = {place: await member.committed(place) or 0 for place in places if place.topic in sources}
     ends, firsts = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
-    return GroupOffsets({place: max(done, firsts[place]) for place, done in committed.items()}, ends, read_ms)
+    return GroupOffsets({place: max(done, firsts[place]) for place, done in committed.items()}, ends, firsts, read_ms)

@@ -212,6 +212,7 @@ def make_board(settings: Settings) -> Board:
             lambda: make_producer(settings),
             make_topics(settings),
             settings.namespace,
+            settings.undelivered,
             settings.partitions,
             settings.scorecards,
             settings.lateness_ms,

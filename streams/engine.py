@@ -133,8 +133,9 @@ class Engine:
             if lane.failure is not None:
                 self._report_failure(lane.failure)
             self._retired[lane.shard.partition] = lane.shard
-            with suppress(KeyError):
-                self.env.metrics.lag.remove(str(lane.shard.partition))
+            for gauge in (self.env.metrics.lag, self.env.metrics.lag_s):
+                with suppress(KeyError):
+                    gauge.remove(str(lane.shard.partition))
 
     def is_full(self, partition: TP) -> bool:
         """Whether the queue of a partition's lane is full."""
@@ -238,8 +239,11 @@ class Engine:
             elif monotonic_s() - lane.progress_s > STUCK_S:
                 self._fail(Exit.TROUBLE, f"{tp} has {lane.lag} records to score and made no progress for {STUCK_S} s")
             self.env.metrics.lag.labels(str(tp.partition)).set(lane.lag)
+            late_ms = self.env.clock.now_ms() - lane.queue[0][0].timestamp if lane.queue else 0
+            self.env.metrics.lag_s.labels(str(tp.partition)).set(max(late_ms, 0) / 1000)
+        now_s = monotonic_s()
         since_s = [at_s for lane in self._lanes.values() if (at_s := lane.relay.waiting_since_s) is not None]
-        self.env.metrics.outbox_oldest.set(monotonic_s() - min(since_s, default=monotonic_s()))
+        self.env.metrics.outbox_oldest.set(now_s - min(since_s, default=now_s))
 
     def _check_intake(self, ready: bool) -> None:
         if self._intake.failure is not None:

@@ -5,16 +5,25 @@ All names start with ``leadglow_``. The configuration limits the values of a lab
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from streams.events.rejects import REASONS
 from streams.process_metrics import ProcessMetrics, without_process
+from streams.scoring.scorecard import Scorecard
+from streams.scoring.verdicts import KINDS
 
 LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 CONTACT_S = (60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0, 2_592_000.0)
 """From a minute to 30 days."""
+
+OUTCOMES = (
+    "duplicates", "limited", "late", "skipped", "forwarded", "misrouted", "erased", "retracted", "retracted_late",
+    "joins", "join_conflicts", "erasures", "leads", "unreadable_time", "traits_left_out",
+)  # fmt: skip
 
 
 class Metrics:
@@ -70,13 +79,7 @@ class Metrics:
             buckets=LATENCY_S,
             registry=r,
         )
-        self.lag = Gauge("leadglow_lag_records", "Records of lead-events not yet scored", ["partition"], registry=r)
-        self.source_lag = Gauge(
-            "leadglow_source_lag_records",
-            "Records of a source topic that are not forwarded yet, at the last check (every 3 s)",
-            ["topic"],
-            registry=r,
-        )
+        self._register_lag(r)
         self.shards = Gauge("leadglow_shards", "Shards that this worker owns", registry=r)
         self.cached = Gauge("leadglow_leads_cached", "Leads held in memory", registry=r)
         self.outbox = Gauge("leadglow_outbox_entries", "Entries waiting to be acknowledged by Kafka", registry=r)
@@ -117,6 +120,23 @@ class Metrics:
         self.telemetry_errors = Counter(
             "leadglow_telemetry_errors", "Failed commits of offsets to Kafka (telemetry only)", registry=r
         )
+        self._begin_at_zero()
+
+    def _register_lag(self, r: CollectorRegistry) -> None:
+        self.lag = Gauge("leadglow_lag_records", "Records of lead-events not yet scored", ["partition"], registry=r)
+        self.lag_s = Gauge(
+            "leadglow_lag_seconds",
+            "Age of the oldest fetched record of lead-events that is not scored; leadglow_board_lag_seconds covers all "
+            "topics, also without a worker",
+            ["partition"],
+            registry=r,
+        )
+        self.source_lag = Gauge(
+            "leadglow_source_lag_records",
+            "Records of a source topic that are not forwarded yet, at the last check (every 3 s)",
+            ["topic"],
+            registry=r,
+        )
 
     def _register_sales(self, r: CollectorRegistry) -> None:
         self.verdicts = Counter(
@@ -140,12 +160,28 @@ class Metrics:
             registry=r,
         )
 
-    def show_scorecards(self, version: str, shadows: Mapping[str, bool]) -> None:
-        """Show the version in use, and for each scorecard whether it is a shadow."""
+    def show_scorecards(self, version: str, cards: Iterable[Scorecard]) -> None:
+        """Show the version in use, for each scorecard whether it is a shadow, and its stages with 0 transitions."""
         self.model.info({"version": version})
         self.scorecards.clear()
-        for name, shadow in shadows.items():
-            self.scorecards.labels(name, str(shadow).lower()).set(1)
+        for card in cards:
+            self.scorecards.labels(card.name, str(card.shadow).lower()).set(1)
+            self.contact_seconds.labels(card.name)
+            for stage, kind in product(card.stages, ("entered", "left")):
+                self.transitions.labels(card.name, stage.name, kind, "false")
+
+    def _begin_at_zero(self) -> None:
+        """Export what is counted before it happens for the first time, so that the first time is an increase."""
+        for counter, values in (
+            (self.records, ("intake", "scoring")),
+            (self.rejected, REASONS),
+            (self.events, OUTCOMES),
+            (self.verdicts, KINDS.values()),
+            (self.commits, ("OK", "DUP", "CONFLICT")),
+            (self.store_errors, ("control", "load", "commit", "due", "next_due", "outbox", "dirty", "time")),
+        ):
+            for value in values:
+                counter.labels(value)
 
 
 def names() -> list[tuple[str, str, str]]:

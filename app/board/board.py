@@ -28,9 +28,11 @@ from app.board.search import Search
 from app.board.service import BoardService
 from app.board.site import Site
 from app.board.sse import EventStreams
-from app.board.topic_tails import Admin, Consumer, TopicTails
+from app.board.state_watch import StateWatch
+from app.board.topic_tails import Consumer, TopicTails
 from app.board.verdict_writer import VerdictWriter, sales_topic
 from app.event_log import EventLog
+from app.group_members import Admin
 from app.http.serving import url_of
 from streams import probes
 from streams.publishing.scorecards import Scorecards
@@ -60,6 +62,8 @@ class BoardConfig:
     """Makes a producer, which publishes scorecards and sends verdicts."""
     topics: Topics
     group: str
+    undelivered: str
+    """The topic of the notifier's dead letters."""
     partitions: int
     scorecards: Path
     lateness_ms: int
@@ -92,7 +96,9 @@ class Board:
         self._config = config
         self._access = self._watch_file(config.access, ACCESS_FORMAT.load_file, "access") if config.access else None
         self._costs = self._watch_file(config.costs, COSTS_FORMAT.load_file, "costs") if config.costs else None
-        self._tails = TopicTails(config.consumer, config.topics, config.group, self.metrics, config.admin)
+        self._tails = TopicTails(
+            config.consumer, config.topics, config.group, self.metrics, config.admin, config.undelivered
+        )
         self._bounded = BoundedStore(self._store, config.partitions)
         self._search = Search(
             self._bounded, lambda: self._scorecards.value.rules, config.index, config.traits, config.compare_s
@@ -111,6 +117,7 @@ class Board:
             config.events,
         )
         self._freshness = service.freshness_watch
+        self._state = StateWatch(self._bounded, self.metrics)
         api = Api(service, EventStreams(service, self.metrics))
         self._site = Site(api, Pages(service, Assets()), self.metrics, self._access_file, config.secure)
         self._probes: web.AppRunner | None = None
@@ -128,7 +135,11 @@ class Board:
         metrics.index_building.set_function(lambda: indexer.building is not None)
         metrics.index_waiting.set_function(lambda: indexer.waiting)
         metrics.index_bytes.set_function(indexer.index.size_bytes)
-        metrics.workers.set_function(lambda: nan if (count := self._tails.workers.value) is None else count)
+        workers = self._tails.workers
+        metrics.workers.set_function(lambda: nan if workers.value is None else workers.value)
+        metrics.unowned.set_function(
+            lambda: nan if workers.owned is None else max(self._config.partitions - workers.owned, 0)
+        )
 
     def _watch_file(self, path: Path, load: Callable[[Path], T], name: str) -> Watched[T]:
         watched = Watched(path, load, name)
@@ -181,6 +192,7 @@ class Board:
             self._follow_scorecards(),
             self._tails.workers.watch(),
             self._freshness.watch(),
+            self._state.watch(),
             self._bounded.watch_redis(),
             self._search.indexer.run(),
             *(each.watch() for each in watched if each is not None),

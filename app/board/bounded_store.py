@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from functools import reduce
 from heapq import merge
 from itertools import islice
-from math import ceil
-from typing import Any, Final
+from math import ceil, inf
+from typing import Any, Final, NamedTuple
 
 from app import lead_lookup
 from app.freshness import ShardPosition
@@ -39,6 +39,19 @@ WRONG: Final = (
 WEEK: Final = 7
 Place = tuple[float, str]
 """(``rank_of`` a lead, its id): a place in a ranking."""
+
+
+class Backlog(NamedTuple):
+    """What waits in all shards."""
+
+    leads: int
+    """Leads with their other ids."""
+    outbox: int
+    """Entries that Kafka has not acknowledged."""
+    overdue: int
+    """Leads whose timer is late."""
+    next_due_ms: float
+    """When the first lead is due; infinite without any."""
 
 
 class BoundedStore:
@@ -161,6 +174,16 @@ class BoundedStore:
         """How far each shard is."""
         found = await asyncio.gather(*(self.store.control(p) for p in range(self.partitions)))
         return [ShardPosition.from_fields(p, control.fields) for p, control in enumerate(found)]
+
+    async def load_backlog(self, due_ms: float) -> Backlog:
+        """What waits in all shards: leads count as overdue if they were due by ``due_ms``."""
+        store, shards = self.store, range(self.partitions)
+        counts = await asyncio.gather(*(store.counts(p) for p in shards))
+        overdue = await asyncio.gather(*(store.count_due(p, due_ms) for p in shards))
+        due = await asyncio.gather(*(store.next_due(p) for p in shards))
+        earliest = min((at for at in due if at is not None), default=inf)
+        leads, outbox = (sum(each[name] for each in counts) for name in ("leads", "outbox"))
+        return Backlog(leads, outbox, sum(overdue), earliest)
 
     async def load_shards(self, scorecard: str) -> list[dict[str, Any]]:
         """The sizes, owner and checkpoint of each shard; ``scorecard`` is the one whose ranking is counted."""

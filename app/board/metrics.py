@@ -13,6 +13,10 @@ from streams.process_metrics import ProcessMetrics, without_process
 LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
+STATUSES = (200, 500, 503)
+"""Statuses of every route that are exported before the first request, so that the first error is an increase."""
+
+
 class Metrics:
     """The metrics of one board, in a registry of their own."""
 
@@ -58,6 +62,13 @@ class Metrics:
         self.workers = Gauge(
             "leadglow_board_workers", "Members of the workers' consumer group; NaN while unknown", registry=r
         )
+        self.unowned = Gauge(
+            "leadglow_board_partitions_unowned",
+            "Partitions of lead-events that no worker owns; for some seconds also while workers come or go, NaN while "
+            "unknown",
+            registry=r,
+        )
+        self._register_state(r)
         self.index_leads = Gauge("leadglow_board_index_leads", "Leads in the search index", registry=r)
         self.index_building = Gauge(
             "leadglow_board_index_building", "1 while the search index does not have all leads yet", registry=r
@@ -72,6 +83,55 @@ class Metrics:
         self.unreadable_scorecards = Counter(
             "leadglow_board_unreadable_scorecards",
             "Failed attempts to read the published scorecards, as this version of Leadglow does not know their form",
+            registry=r,
+        )
+
+    def begin_at_zero(self, route: str) -> None:
+        """Export a route before its first request."""
+        for status in STATUSES:
+            self.requests.labels(route, status)
+
+    def _register_state(self, r: CollectorRegistry) -> None:
+        self.leads = Gauge("leadglow_board_leads", "Leads in Redis, with their other ids", registry=r)
+        self.outbox = Gauge(
+            "leadglow_board_outbox_entries",
+            "Entries in Redis that wait to be acknowledged by Kafka, such as alerts, whether a worker runs or not",
+            registry=r,
+        )
+        self.overdue = Gauge("leadglow_board_overdue_leads", "Leads whose timer is due for more than 10 s", registry=r)
+        self.overdue_s = Gauge(
+            "leadglow_board_overdue_seconds",
+            "How long the first lead is due; timers also wait while scores are behind",
+            registry=r,
+        )
+        self.of_servers = [
+            Gauge(f"leadglow_board_redis_{name}", meaning, ["server"], registry=r)
+            for name, meaning in (
+                ("memory_bytes", "Memory that Redis uses"),
+                ("memory_limit_bytes", "The most that Redis may use (`maxmemory`); 0 without a limit"),
+                (
+                    "evicting",
+                    "1 if Redis may remove leads when memory is short: its `maxmemory-policy` is not noeviction",
+                ),
+                ("persisting", "0 if the last write of Redis to its disk failed"),
+            )
+        ]
+        self.kept = Gauge(
+            "leadglow_board_kept_records",
+            "Records that rejected-events and undelivered still have",
+            ["topic"],
+            registry=r,
+        )
+        self.first_event = Gauge(
+            "leadglow_board_source_first_event_timestamp_seconds",
+            "Arrival of the first event that a source topic still has",
+            ["topic"],
+            registry=r,
+        )
+        self.last_event = Gauge(
+            "leadglow_board_source_last_event_timestamp_seconds",
+            "Arrival of the last event of a source topic, to some seconds",
+            ["topic"],
             registry=r,
         )
 

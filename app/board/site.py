@@ -107,6 +107,7 @@ class Site:
     def _wrap(self, route: str, handle: Handler) -> Handler:
         """Wrap a handler: check access, limit the time, turn errors into responses, and measure."""
         seconds = self._metrics.request_seconds.labels(route)
+        self._metrics.begin_at_zero(route)
         limit_s = _LONG.get(route, ANSWER_S)
 
         async def answered(request: web.Request) -> web.StreamResponse:

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
@@ -19,15 +18,16 @@ from app.board.broadcast import AlertSent, Broadcast, LeadChanged
 from app.board.channels import Handovers
 from app.board.flow import RateMeter, Rejects
 from app.board.metrics import Metrics
+from app.board.topic_gauges import TopicGauges
 from app.board.version_alerts import VersionAlerts
 from app.freshness import Offsets, Source
+from app.group_members import Admin, WorkerCount
 from app.group_offsets import read_group_offsets
 from streams.clock import monotonic_s, now_ms
 from streams.transport.stopping import stop_consumer
 from streams.transport.topics import Topics
 
 Consumer: TypeAlias = AIOKafkaConsumer
-Admin: TypeAlias = AIOKafkaAdminClient
 log = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
 POLL_S: Final = 2.0
@@ -40,38 +40,6 @@ MAX_RECORDS_BACK: Final = {"handoff": 100_000, "rejected": 200, "lead_scores": 0
 """Records from before the start that are read, by topic."""
 
 
-class WorkerCount:
-    """Counts the workers."""
-
-    def __init__(self, admin: Callable[[], Admin] | None, group: str) -> None:
-        """``admin`` makes a client; without one the number stays unknown."""
-        self._admin = admin
-        self._group = group
-        self.value: int | None = None
-        """The number of members of the workers' group; None while it is unknown."""
-
-    async def watch(self) -> None:
-        """Count regularly, for ever."""
-        while self._admin is not None:
-            admin = self._admin()
-            try:
-                await admin.start()
-                while True:
-                    self.value = await self._count(admin)
-                    await asyncio.sleep(POLL_S)
-            except (KafkaError, OSError, TimeoutError) as error:
-                log.debug("the workers cannot be counted: %r", error)
-                self.value = None
-            finally:
-                await admin.close()
-            await asyncio.sleep(RETRY_S)
-
-    async def _count(self, admin: Admin) -> int | None:
-        (found,) = await admin.describe_consumer_groups([self._group])
-        error, _, _, _, _, members = found.groups[0][:6]
-        return None if error else len(members)
-
-
 class TopicTails:
     """Follows the topics, and keeps the latest alerts, handovers and rejects."""
 
@@ -82,10 +50,11 @@ class TopicTails:
         group: str,
         metrics: Metrics,
         admin: Callable[[], Admin] | None = None,
+        undelivered: str = "",
     ) -> None:
         """``consumer`` makes a consumer of topics, with or without a group; ``group`` is that of the workers.
 
-        ``admin`` makes a client that counts the workers.
+        ``admin`` makes a client that counts the workers; ``undelivered`` is the topic of the notifier's dead letters.
         """
         self.broadcast = Broadcast()
         self.on_change: Callable[[str], None] = lambda lead_id: None
@@ -100,7 +69,7 @@ class TopicTails:
         """Topic -> its lag and rate."""
         self.offsets: Offsets | None = None
         """What Kafka said last about the topics that workers read."""
-        self.workers = WorkerCount(admin, group)
+        self.workers = WorkerCount(admin, group, topics.lead_events)
         self._ended: deque[tuple[float, int, Mapping[Any, int]]] = deque()
         """(time, ms since the epoch, end offset of each partition), oldest first."""
         self.offsets_read_s = monotonic_s()
@@ -111,9 +80,9 @@ class TopicTails:
         """Whether all records from before the start were read."""
         self._consumer = consumer
         self._topics = topics
-        self._group = group
         self._metrics = metrics
         self._rates: dict[str, RateMeter] = {}
+        self._gauges = TopicGauges(topics, undelivered, metrics)
         self._next: dict[TopicPartition, int] = {}
         """Next offsets, to continue after a lost connection."""
 
@@ -199,21 +168,25 @@ class TopicTails:
 
     async def watch_offsets(self) -> None:
         """Read end offsets and the workers' offsets regularly, for ever."""
-        topics = (*self._topics.sources, self._topics.lead_events)
+        topics = (*self._topics.sources, self._topics.lead_events, self._topics.rejected)
         while True:
-            # The second does not join the group, but can read its offsets.
-            consumer, member = self._consumer(topics, None), self._consumer((), self._group)
+            member = self._consumer((), self.workers.group)  # does not join the group, but can read its offsets
+            consumer = None
             try:
+                await member.start()
+                dead_letters = {self._gauges.undelivered} & await member.topics()  # there may be no notifier
+                consumer = self._consumer((*topics, *dead_letters), None)
                 await consumer.start()
                 consumer.pause(*consumer.assignment())  # nothing is fetched
-                await member.start()
+                self._gauges.forget()
                 while True:
                     await self._read_offsets(consumer, member)
                     await asyncio.sleep(POLL_S)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.debug("end offsets cannot be read: %r", error)  # `follow_topics` logs a warning
             finally:
-                await stop_consumer(consumer)
+                if consumer is not None:
+                    await stop_consumer(consumer)
                 await member.stop()
             await asyncio.sleep(RETRY_S)
 
@@ -228,7 +201,7 @@ class TopicTails:
         return monotonic_s() - self.offsets_read_s > STALE_OFFSETS_S
 
     async def _read_offsets(self, consumer: Consumer, member: Consumer) -> None:
-        done, ends, read_ms = await read_group_offsets(consumer, member, self._topics.sources)
+        done, ends, firsts, read_ms = await read_group_offsets(consumer, member, self._topics.sources)
         self.offsets_read_s = monotonic_s()
         self._ended.append((self.offsets_read_s, read_ms, ends))
         while len(self._ended) > 1 and self._ended[1][0] <= self.offsets_read_s - COMMIT_S:
@@ -241,6 +214,7 @@ class TopicTails:
         ]
         self._measure_sources(sources, ends)
         self.offsets = Offsets(ours, sources, read_ms)
+        await self._gauges.update(consumer, firsts, ends, read_ms)
 
     def _measure_sources(self, sources: Sequence[Source], ends: Mapping[Any, int]) -> None:
         """Measure the lag and rate of each source topic."""

@@ -40,7 +40,7 @@ async def _read_offsets(settings: Settings) -> Offsets:
         await consumer.start()
         consumer.pause(*consumer.assignment())
         await member.start()
-        done, ends, read_ms = await read_group_offsets(consumer, member, settings.sources)
+        done, ends, _, read_ms = await read_group_offsets(consumer, member, settings.sources)
         sources = [Source(place.topic, place.partition, ends[place], at, read_ms) for place, at in done.items()]
         ours = {each.partition: end for each, end in ends.items() if each.topic == settings.lead_events}
         return Offsets(ours, sources, read_ms)

@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from streams.events.rejects import REASONS
 from streams.process_metrics import ProcessMetrics, without_process
 
 LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+COUNTED = ("segment", "snowplow", "cloudevents", "pixel", "links", "webhooks")
+"""Routes with events."""
+STATUSES = (200, 500, 503)
+"""Statuses of every route that are exported before the first request, so that the first error is an increase."""
 
 
 class Metrics:
@@ -78,6 +85,18 @@ class Metrics:
             "leadglow_collector_in_flight_bytes", "Memory of the requests in flight, in bytes", registry=r
         )
         self.ready = Gauge("leadglow_collector_ready", "1 while Kafka can be reached", registry=r)
+
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Export what is counted before it happens for the first time."""
+        for counter, values in (
+            (self.calls, COUNTED),
+            (self.rejected, REASONS),
+            (self.dropped, ("gpc", "dnt", "consent")),
+        ):
+            for value in values:
+                counter.labels(value)
 
 
 def names() -> list[tuple[str, str, str]]:

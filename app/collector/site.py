@@ -13,7 +13,7 @@ from app.collector import cloudevents, links, openapi, responses, segment, snipp
 from app.collector.calls import utf8_text, write_key_of
 from app.collector.inbound import Delivery, Inbound, Refusal
 from app.collector.mail_handlers import MailHandlers
-from app.collector.metrics import Metrics
+from app.collector.metrics import STATUSES, Metrics
 from app.collector.reception import Reception
 from app.collector.request_reader import Limits, RequestReader
 from app.collector.router import Handler, Router
@@ -108,7 +108,8 @@ class Site:
     def _wrap_handler(self, route: str, handle: Handler) -> Handler:
         """A handler that turns refusals into responses, and is measured."""
         seconds = self._metrics.request_seconds.labels(route)
-        by_status: dict[int, Callable[[], None]] = {}
+        requests = self._metrics.requests
+        by_status: dict[int, Callable[[], None]] = {each: requests.labels(route, each).inc for each in STATUSES}
 
         async def answer(request: web.BaseRequest) -> web.Response:
             began_s = monotonic_s()
@@ -125,7 +126,7 @@ class Site:
             seconds.observe(monotonic_s() - began_s)
             count = by_status.get(response.status)
             if count is None:
-                count = by_status[response.status] = self._metrics.requests.labels(route, response.status).inc
+                count = by_status[response.status] = requests.labels(route, response.status).inc
             count()
             return response
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from app.notify.outcomes import Result
 from streams.process_metrics import ProcessMetrics, without_process
 
 DELIVERY_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86_400.0)
@@ -58,6 +59,17 @@ class Metrics:
             "leadglow_notify_commit_errors", "Commits that failed, and were tried again", ["route"], registry=r
         )
         self.ready = Gauge("leadglow_notify_ready", "1 while all routes read from Kafka", registry=r)
+
+    def begin_at_zero(self, route: str, destination: str) -> None:
+        """Export what is counted for a route before it happens for the first time."""
+        for outcome in ("delivered", "undelivered"):
+            self.alerts.labels(route, outcome)
+        for result in Result:
+            self.attempts.labels(destination, result)
+        for by_route in (self.delivery_seconds, self.waiting, self.waiting_bytes, self.commit_errors):
+            by_route.labels(route)
+        for by_destination in (self.breaker, self.disabled):
+            by_destination.labels(destination)
 
 
 def names() -> list[tuple[str, str, str]]:

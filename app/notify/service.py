@@ -107,6 +107,8 @@ class Notifier:
         targets = {
             name: Target(each, make_sender(each), Gate(each.gap_ms)) for name, each in routes.destinations.items()
         }
+        for route in routes.routes:
+            self.metrics.begin_at_zero(route.name, route.to)
         self._runners = [self.make_runner(route, targets[route.to]) for route in routes.routes]
         running = [asyncio.create_task(runner.run()) for runner in self._runners]
         changed = asyncio.create_task(self._changed.wait())

@@ -162,7 +162,7 @@ class ScorecardsKeeper:
         if latest is not None and latest.version != self._shown:
             self._shown = latest.version
             rules = await asyncio.to_thread(self._topic.catalog.rules, latest.place)
-            self._metrics.show_scorecards(rules.version, {card.name: card.card.shadow for card in rules.cards})
+            self._metrics.show_scorecards(rules.version, [card.card for card in rules.cards])
 
 
 def is_old(catalog: Catalog, version: str, before: str = "") -> bool:

@@ -56,7 +56,8 @@ class ShardLane:
         self._metrics = channel.metrics
         self._clock = clock
         self._reseek = reseek
-        self._queue: list[Sequence[Any]] = []
+        self.queue: list[Sequence[Any]] = []
+        """Fetched records that wait."""
         self._waiting = 0
         self._wake = asyncio.Event()
         self._stopping = False
@@ -92,7 +93,7 @@ class ShardLane:
         if 0 < checkpoint < first_offset:
             raise Mismatch(RECORDS_DELETED.format(partition=partition, checkpoint=checkpoint, first=first_offset))
         self.shard.position.checkpoint = checkpoint = max(checkpoint, first_offset)
-        self._queue.clear()
+        self.queue.clear()
         self._waiting = 0
         self._highwater = max(self._highwater, end_offset or 0)
         self._position = None
@@ -137,7 +138,7 @@ class ShardLane:
 
     def enqueue(self, records: Sequence[Any], highwater: int) -> None:
         """Add fetched records to the queue."""
-        self._queue.append(records)
+        self.queue.append(records)
         self._waiting += len(records)
         self._highwater = max(highwater, records[-1].offset + 1)
         self._wake.set()
@@ -160,7 +161,7 @@ class ShardLane:
             await self._run_once()
 
     async def _run_once(self) -> None:
-        if not self._queue or self.relay.is_full:
+        if not self.queue or self.relay.is_full:
             busy = bool(self.lag or self._publisher.more)
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
@@ -169,7 +170,7 @@ class ShardLane:
             return
         version = self.shard.version
         try:
-            if self._queue and not self.relay.is_full:
+            if self.queue and not self.relay.is_full:
                 await self._score_next_batch()
             else:
                 self.progress_s = monotonic_s() if not self.lag else self.progress_s
@@ -185,9 +186,9 @@ class ShardLane:
         if self._sweep.comes_first:
             await self._settle_some(None)
             return
-        batch = list(self._queue.pop(0))
-        while self._queue and len(batch) + len(self._queue[0]) <= MAX_RECORDS:
-            batch += self._queue.pop(0)
+        batch = list(self.queue.pop(0))
+        while self.queue and len(batch) + len(self.queue[0]) <= MAX_RECORDS:
+            batch += self.queue.pop(0)
         records = self.shard.position.without_taken(self._verify_fingerprint(batch))
         at = find_change(records)
         if at or not records:
@@ -195,8 +196,8 @@ class ShardLane:
         else:
             scored, kept = [], await self._change_scorecards(records)
         if kept:
-            self._queue.insert(0, kept)
-        self._waiting = sum(map(len, self._queue))
+            self.queue.insert(0, kept)
+        self._waiting = sum(map(len, self.queue))
         if scored:
             self._scoring = True
             await self.shard.score_batch(scored)
@@ -259,13 +260,13 @@ class ShardLane:
 
     async def _seek(self, position: int) -> None:
         await self._reseek(position)
-        self._queue.clear()  # records fetched before the seek
+        self.queue.clear()  # records fetched before the seek
         self._waiting = 0
 
     # Timed work -----------------------------------------------------------------------------------------------
 
     async def _do_timed_work(self) -> None:
-        caught_up = not self._queue and not self.lag
+        caught_up = not self.queue and not self.lag
         clock = self._clock.now(self.shard.position.arrived_ms, caught_up)
         if clock is not None and not self._sweep.comes_first:
             await self._advance_due(self._clock.timer_ms(clock))

@@ -80,6 +80,19 @@ class Commit:
     """Rows to add for results, each with its time in ms since the epoch; one that is there already is not repeated."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServerReport:
+    """The state of one server of the store."""
+
+    memory_bytes: int
+    limit_bytes: int
+    """The most that it may use; 0 without a limit."""
+    evicts: bool
+    """Whether it removes data when that is reached, which loses leads."""
+    persists: bool
+    """Whether its last writes to disk succeeded."""
+
+
 Fired = dict[str, tuple[int, float | None]]
 """Signal -> the number of times it counted and the sum of its amounts; the sum is None if each amount is 1."""
 
@@ -106,6 +119,9 @@ class Store(Protocol):
 
     async def due(self, partition: int, until_ms: float, limit: int) -> list[str]:
         """Leads that are due at or before ``until_ms``, earliest first."""
+
+    async def count_due(self, partition: int, until_ms: float) -> int:
+        """The number of leads that are due at or before ``until_ms``."""
 
     async def next_due(self, partition: int) -> float | None:
         """The earliest due time in the shard, in ms since the epoch."""
@@ -161,6 +177,9 @@ class Store(Protocol):
 
     async def replace_meta(self, name: str, prefix: str, value: str) -> str:
         """Set the value under ``name`` if the one there begins with ``prefix``; returns the one there afterwards."""
+
+    async def reports(self) -> Mapping[str, ServerReport]:
+        """The state of each server of the store, by its address; empty if there is none."""
 
     async def time_ms(self) -> int:
         """The time of the store, in ms since the epoch, which is the same for all workers."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from streams.clock import now_ms
 from streams.store import history
-from streams.store.base import Commit, Control, Entry, Fired, Verdict
+from streams.store.base import Commit, Control, Entry, Fired, ServerReport, Verdict
 from streams.store.checks import (
     DAYS_KEPT,
     SALES_DAYS,
@@ -157,6 +157,10 @@ class MemoryStore:
         """Leads that are due at or before ``until_ms``, earliest first, ties by lead id."""
         return [lead_id for _, lead_id in self._shards[partition].due.first(until_ms, limit)]
 
+    async def count_due(self, partition: int, until_ms: float) -> int:
+        """The number of leads that are due at or before ``until_ms``."""
+        return len(await self.due(partition, until_ms, len(self._shards[partition].due.times)))
+
     async def next_due(self, partition: int) -> float | None:
         """The earliest due time in the shard, in ms since the epoch."""
         first = self._shards[partition].due.first(float("inf"), 1)
@@ -251,6 +255,10 @@ class MemoryStore:
         if self._meta.get(name, "").startswith(prefix):
             self._meta[name] = value
         return self._meta.get(name, "")
+
+    async def reports(self) -> Mapping[str, ServerReport]:
+        """Nothing: there is no server."""
+        return {}
 
     async def time_ms(self) -> int:
         """The time of this machine, in ms since the epoch."""

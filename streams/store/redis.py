@@ -12,19 +12,12 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, NoScriptError, ResponseError
 
 from streams.scoring.packed import NOTHING
-from streams.store.base import Commit, Control, Entry, Fired, Verdict
-from streams.store.checks import (
-    AccessDenied,
-    CheckRefused,
-    ClusterExpected,
-    EvictingStore,
-    joined,
-    require_sound,
-    split,
-)
+from streams.store.base import Commit, Control, Entry, Fired, ServerReport, Verdict
+from streams.store.checks import AccessDenied, CheckRefused, joined, require_sound, split
 from streams.store.client import connect
 from streams.store.keys import ShardKeys, meta_key, shard_keys
 from streams.store.rankings import COUNT, PAGE, PICK, Script, places_in, run_read_only
+from streams.store.reports import read_report, require_fit
 from streams.store.retry import RetryPolicy
 from streams.store.scripts import COMMIT, COMMIT_SHA, REPLACE, arguments
 from streams.store.transaction import hset, transact
@@ -73,11 +66,13 @@ class RedisStore:
             raise AccessDenied(error=error) from error
         except ResponseError as error:  # for example, the database does not exist
             raise CheckRefused(error=error) from error
-        for node, report in reports.items():
-            if report.get("cluster_enabled") and not isinstance(self._client, RedisCluster):
-                raise ClusterExpected(node=node)
-            if (policy := report.get("maxmemory_policy")) != "noeviction":
-                raise EvictingStore(node=node, policy=policy)
+        require_fit(reports, is_cluster=isinstance(self._client, RedisCluster))
+
+    async def reports(self) -> dict[str, ServerReport]:
+        """The state of each primary, by its address; without a cluster by the name redis."""
+        found = await self._call("reports", self._info)
+        is_cluster = isinstance(self._client, RedisCluster)
+        return {node if is_cluster else "redis": read_report(info) for node, info in found.items()}
 
     async def control(self, partition: int) -> Control:
         """Read the control record."""
@@ -128,6 +123,11 @@ class RedisStore:
             lambda: self._client.zrange(key, "-inf", until_ms, byscore=True, offset=0, num=limit),
         )
         return [lead_id.decode() for lead_id in found]
+
+    async def count_due(self, partition: int, until_ms: float) -> int:
+        """The number of leads that are due at or before ``until_ms``."""
+        key = self._keys(partition).due
+        return int(await self._call("count_due", lambda: self._client.zcount(key, "-inf", until_ms)))
 
     async def next_due(self, partition: int) -> float | None:
         """The earliest due time in the shard, in ms since the epoch."""

@@ -65,6 +65,7 @@ async def test_a_step_puts_in_everything_and_counts_the_version_up(store: Store)
     assert await store.control(P) == Control(1, "step-0", {"ckpt": b"0"})
     assert await store.load(P, ["bob", "nobody", "ann"]) == [b"", None, BINARY]
     assert await store.due(P, EPOCH_MS, 10) == ["ann"]
+    assert [await store.count_due(P, EPOCH_MS + late) for late in (-1, 0)] == [0, 1]
     assert await store.top(P, "sales", 10) == [("ann", 10.0), ("bob", 3.0)]
     assert await store.outbox(P) == [Entry(1, b"alert")]
     assert await store.dirty(P) == ["ann"]

@@ -18,7 +18,7 @@ async def test_every_metric_is_documented() -> None:
     metrics = Metrics()
     metrics.records.labels("intake").inc()
     metrics.step_seconds.observe(0.1)
-    metrics.show_scorecards("1", {"default": False})
+    metrics.show_scorecards("1", [])
     runner = await serve("127.0.0.1", 0, metrics.registry, lambda: True)
     try:
         port = runner.addresses[0][1]

@@ -22,7 +22,7 @@ class Lane(ShardLane):
         """Play them."""
         for self.now in script:
             self._wake.set()
-            self._queue = [[]]
+            self.queue = [[]]
             await self._run_once()
 
     async def open(self, first_offset: int, end_offset: int | None) -> int:
@@ -30,7 +30,7 @@ class Lane(ShardLane):
         return 0
 
     async def _score_next_batch(self) -> None:
-        self._queue.clear()
+        self.queue.clear()
 
     async def _do_timed_work(self) -> None:
         if self.now == "!":
