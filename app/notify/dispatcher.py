@@ -58,6 +58,12 @@ class Dispatcher:
     paused: bool = False
     """Whether nothing new is sent, while partitions change hands."""
 
+    def late_s(self) -> float:
+        """How long the first alert waits that could be sent."""
+        now = now_ms()
+        is_quiet = self.route.quiet is not None and self.route.quiet.until_ms(now) is not None
+        return 0.0 if is_quiet else self.waiting.late_ms(now) / 1000
+
     async def run(self) -> None:
         """Send what is due; never returns."""
         while True:

@@ -43,6 +43,12 @@ class Metrics:
             "leadglow_notify_waiting_alerts", "Alerts in memory that are not delivered yet", ["route"], registry=r
         )
         self.waiting_bytes = Gauge("leadglow_notify_waiting_bytes", "Their size, in bytes", ["route"], registry=r)
+        self.late = Gauge(
+            "leadglow_notify_late_seconds",
+            "How long the first alert waits that could be sent; 0 during quiet hours, and until a digest is due",
+            ["route"],
+            registry=r,
+        )
         self.breaker = Gauge(
             "leadglow_notify_breaker_open",
             "1 while a destination fails, so that only one attempt is made at a time",

@@ -110,6 +110,9 @@ class Notifier:
         for route in routes.routes:
             self.metrics.begin_at_zero(route.name, route.to)
         self._runners = [self.make_runner(route, targets[route.to]) for route in routes.routes]
+        self.metrics.late.clear()
+        for runner in self._runners:
+            self.metrics.late.labels(runner.route.name).set_function(runner.dispatcher.late_s)
         running = [asyncio.create_task(runner.run()) for runner in self._runners]
         changed = asyncio.create_task(self._changed.wait())
         try:

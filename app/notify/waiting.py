@@ -69,6 +69,12 @@ class Waiting:
         """When the next alert is due; None if none waits."""
         return self._due[0][0] if self._due else None
 
+    def late_ms(self, now_ms: float) -> float:
+        """How long the first alert waits that is due, in flight or to be tried again; 0 without any."""
+        firsts = (lead[0] for lead in self._leads.values())
+        since = [each.first_ms or max(each.due_ms, each.timestamp_ms) for each in firsts]
+        return max(now_ms - min(since, default=now_ms), 0.0)
+
     def take(self, now_ms: float) -> list[Entry]:
         """The alerts of the next message, which are in flight from now on; empty if none is due."""
         taken: list[Entry] = []

@@ -234,6 +234,24 @@ def test_the_next_alert_of_a_lead_waits_for_the_one_before_and_other_leads_do_no
     assert (waiting.count, progress.next) == (2, 1)
 
 
+def test_an_alert_is_late_from_the_moment_when_it_could_be_sent_until_it_is_finished() -> None:
+    waiting, progress = Waiting(1), Progress(0)
+    assert waiting.late_ms(9000) == 0
+    now, digest = entry("1", "ann", progress, 0), entry("2", "ben", progress, 1, due_ms=8000)
+    now.timestamp_ms = digest.timestamp_ms = 1000
+    waiting.add(now)
+    waiting.add(digest)
+
+    assert waiting.late_ms(4000) == 3000
+    waiting.take(4000)
+    assert waiting.late_ms(5000) == 4000  # in flight
+    now.first_ms = 4000
+    waiting.again(now, 9000)
+    assert waiting.late_ms(6000) == 2000  # since the first attempt
+    waiting.finish(now)
+    assert [waiting.late_ms(at) for at in (7000, 8500)] == [0, 500]
+
+
 def test_an_alert_that_arrives_while_the_one_before_is_finished_is_taken_once() -> None:
     waiting, progress = Waiting(2), Progress(0)
     first, second = entry("1", "a", progress, 0), entry("2", "a", progress, 1)
