@@ -32,7 +32,7 @@ UNKNOWN = -(2**31)
 """Kafka's answer if it does not know."""
 
 
-class _TopicsResponse(Response):
+class _TopicsResponse(Response):  # type: ignore[misc]
     API_KEY = 3
     API_VERSION = 8
     SCHEMA = Schema(
@@ -65,7 +65,7 @@ class _TopicsResponse(Response):
     )
 
 
-class _TopicsStruct(RequestStruct):
+class _TopicsStruct(RequestStruct):  # type: ignore[misc]
     API_KEY = 3
     API_VERSION = 8
     RESPONSE_TYPE = _TopicsResponse
@@ -77,7 +77,7 @@ class _TopicsStruct(RequestStruct):
     )
 
 
-class _TopicsRequest(Request[_TopicsStruct]):
+class _TopicsRequest(Request[_TopicsStruct]):  # type: ignore[misc]
     API_KEY: ClassVar[int] = 3
 
     def __init__(self, names: list[str]) -> None:
@@ -87,14 +87,14 @@ class _TopicsRequest(Request[_TopicsStruct]):
         return request_struct_class(self._names, False, False, True)
 
 
-class _GroupsStruct(RequestStruct):
+class _GroupsStruct(RequestStruct):  # type: ignore[misc]
     API_KEY = 15
     API_VERSION = 3
     RESPONSE_TYPE = DescribeGroupsResponse_v3  # aiokafka reads this answer as an older one
     SCHEMA = Schema(("groups", Array(String())), ("include_authorized_operations", Boolean))
 
 
-class _GroupsRequest(Request[_GroupsStruct]):
+class _GroupsRequest(Request[_GroupsStruct]):  # type: ignore[misc]
     API_KEY: ClassVar[int] = 15
 
     def __init__(self, groups: list[str]) -> None:

@@ -98,9 +98,13 @@ def explain_kafka_failure(settings: Settings, error: BaseException) -> str:
 
 def explain_redis_failure(settings: Settings, error: BaseException) -> str:
     """A sentence about a failure of Redis, with a remedy."""
+    return _explain_failure(f"Redis at {redis_place(settings)}", error, _REDIS_HINTS, "LEADGLOW_REDIS")
+
+
+def redis_place(settings: Settings) -> str:
+    """The address of Redis, without user and password."""
     parts = urlsplit(settings.redis)
-    place = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
-    return _explain_failure(f"Redis at {place}", error, _REDIS_HINTS, "LEADGLOW_REDIS")
+    return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
 
 
 def _explain_failure(server: str, error: BaseException, hints: dict[str, str], setting: str) -> str:

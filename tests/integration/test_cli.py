@@ -155,6 +155,37 @@ def test_more_copies_than_brokers_are_refused_in_kafkas_words(system: System) ->
     assert "eplication" in result.stderr
 
 
+# status -----------------------------------------------------------------------------------------------------
+
+
+def test_the_status_of_a_running_system_is_shown_at_a_glance(running: System) -> None:
+    report = running.run("status", "--json")
+    found = json.loads(report.stdout)
+
+    assert (report.exit_code, found["problems"]) == (0, []), found
+    assert [each["partitions"][running.settings.lead_events] for each in found["workers"]["members"]] == [[0, 1, 2, 3]]
+    assert sum(each["leads"] for each in found["shards"]) == 2 * len(PEOPLE)
+    assert found["scorecards"]["number"] == 1
+    assert "all is well" in running.run("status").stdout
+
+
+@pytest.mark.parametrize("away", ["redis", "kafka"])
+def test_the_status_says_what_cannot_be_reached(running: System, away: str) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    report = running.run("status", **{away: f"redis://{address}" if away == "redis" else address})
+
+    assert report.exit_code == 70
+    assert f"{away.capitalize()} at {address} cannot be reached" in report.stdout
+
+
+def test_the_status_of_a_system_without_topics_and_of_a_named_process_that_is_away_is_1(system: System) -> None:
+    report = system.run("status", "--probe", f"http://127.0.0.1:{free_port()}/metrics")
+
+    assert report.exit_code == 1
+    assert "run `leadglow topics create`" in report.stdout
+    assert "does not answer" in report.stdout
+
+
 # worker -----------------------------------------------------------------------------------------------------
 
 

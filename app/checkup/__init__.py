@@ -1,0 +1,1 @@
+"""What the commands `status` and `doctor` find out about a running system."""

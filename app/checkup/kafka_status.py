@@ -1,0 +1,116 @@
+"""What Kafka says about a system: its topics, its workers, and how far they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import CoordinatorNotAvailableError, GroupCoordinatorNotAvailableError
+from aiokafka.structs import TopicPartition
+
+from app.freshness import Offsets, Source
+from app.group_offsets import read_group_offsets
+from app.kafka_rights import describe_group
+from app.settings import Settings
+from app.topic_settings import TopicState, read_topics, topic_specs
+from app.wiring import make_tail_consumer
+from streams.transport.stopping import stop_consumer
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A member of the workers' group."""
+
+    client: str
+    host: str
+    partitions: Mapping[str, list[int]]
+    """Topic -> its partitions that this worker reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaStatus:
+    """Kafka at a moment."""
+
+    brokers: int
+    topics: Mapping[str, TopicState]
+    workers: list[Worker]
+    unowned: Mapping[str, list[int]]
+    """Topic -> its partitions that no worker reads."""
+    offsets: Offsets | None = None
+    """None while topics are missing."""
+    kept: Mapping[str, int] = field(default_factory=dict)
+    """Topic -> the number of its records."""
+
+
+async def read_kafka(admin: AIOKafkaAdminClient, settings: Settings) -> KafkaStatus:
+    """Ask Kafka.
+
+    Raises:
+        KafkaError, OSError, TopicsForbidden: Kafka does not respond, or does not allow it.
+    """
+    brokers = len((await admin.describe_cluster())["brokers"])
+    topics = await read_topics(admin, [spec.name for spec in topic_specs(settings)])
+    workers = await read_workers(admin, settings.namespace)
+    read = [name for name in (*settings.sources, settings.lead_events) if name in topics]
+    unowned = {name: _unowned(name, topics[name].partitions, workers) for name in read}
+    unowned = {name: partitions for name, partitions in unowned.items() if partitions}
+    if len(read) <= len(settings.sources):
+        return KafkaStatus(brokers, topics, workers, unowned)
+    kept = {name: topics[name].partitions for name in (settings.undelivered, settings.rejected) if name in topics}
+    return KafkaStatus(
+        brokers, topics, workers, unowned, await read_offsets(settings), await _count_records(settings, kept)
+    )
+
+
+async def read_workers(admin: AIOKafkaAdminClient, group: str) -> list[Worker]:
+    """The members of the workers' group."""
+    try:
+        members: list[Any] = (await describe_group(admin, group))["members"]
+    except (CoordinatorNotAvailableError, GroupCoordinatorNotAvailableError):
+        return []  # Kafka has no group yet
+    return [_worker(each) for each in members]
+
+
+def _worker(member: Mapping[str, Any]) -> Worker:
+    partitions: dict[str, list[int]] = {}
+    if member["member_assignment"]:
+        for topic, numbers in ConsumerProtocolMemberAssignment.decode(member["member_assignment"]).assignment:
+            partitions[topic] = sorted(numbers)
+    return Worker(member["client_id"], member["client_host"].removeprefix("/"), dict(sorted(partitions.items())))
+
+
+def _unowned(topic: str, count: int, workers: list[Worker]) -> list[int]:
+    owned = {number for worker in workers for number in worker.partitions.get(topic, ())}
+    return sorted(set(range(count)) - owned)
+
+
+async def read_offsets(settings: Settings) -> Offsets:
+    """Read the ends of the topics, and the offsets of the workers' group without joining it."""
+    consumer: Any = make_tail_consumer(settings, (*settings.sources, settings.lead_events), None)
+    member: Any = make_tail_consumer(settings, (), settings.namespace)
+    try:
+        await consumer.start()
+        consumer.pause(*consumer.assignment())
+        await member.start()
+        done, ends, _, read_ms = await read_group_offsets(consumer, member, settings.sources)
+        sources = [Source(place.topic, place.partition, ends[place], at, read_ms) for place, at in done.items()]
+        ours = {each.partition: end for each, end in ends.items() if each.topic == settings.lead_events}
+        return Offsets(ours, sources, read_ms)
+    finally:
+        await stop_consumer(consumer)
+        await member.stop()
+
+
+async def _count_records(settings: Settings, topics: Mapping[str, int]) -> dict[str, int]:
+    """Topic -> the number of records between its first and its end offsets."""
+    places = [TopicPartition(topic, number) for topic, count in topics.items() for number in range(count)]
+    consumer: Any = make_tail_consumer(settings, (), None)
+    try:
+        await consumer.start()
+        firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    finally:
+        await stop_consumer(consumer)
+    return {topic: sum(ends[at] - firsts[at] for at in places if at.topic == topic) for topic in topics}

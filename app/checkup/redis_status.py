@@ -1,0 +1,110 @@
+"""What Redis says about a system: the server itself, and the shards in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import RedisCluster
+
+from app.freshness import ShardPosition
+from streams.store.base import Store
+from streams.store.client import connect
+
+MAX_LATE = 1000
+"""Leads with a late timer are counted up to here in each shard."""
+LATE_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One server."""
+
+    name: str
+    version: str
+    """``Valkey 9.1.0`` or ``Redis 7.0.15``."""
+    compatible: str
+    """The version of Redis that it is compatible with."""
+    policy: str
+    memory_bytes: int
+    max_memory_bytes: int
+    """0 for no limit."""
+    is_cluster: bool
+    is_replica: bool
+    is_persistent: bool
+    """Whether it writes an append-only file, or has a replica that is connected."""
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One shard."""
+
+    position: ShardPosition
+    owner: str
+    leads: int
+    outbox: int
+    late: int
+    """Leads whose timer is more than ten seconds late; at most ``MAX_LATE``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisStatus:
+    """Redis at a moment."""
+
+    nodes: list[Node]
+    shards: list[Shard] = field(default_factory=list)
+
+
+def parse_info(name: str, info: Mapping[str, Any]) -> Node:
+    """A server by its answer to INFO."""
+    compatible = str(info.get("redis_version", ""))
+    valkey = info.get("valkey_version")
+    return Node(
+        name,
+        f"Valkey {valkey}" if valkey else f"Redis {compatible}",
+        compatible,
+        str(info.get("maxmemory_policy", "")),
+        int(info.get("used_memory", 0)),
+        int(info.get("maxmemory", 0)),
+        bool(info.get("cluster_enabled")),
+        info.get("role") == "slave",
+        bool(info.get("aof_enabled")) or int(info.get("connected_slaves", 0)) > 0,
+        int(info.get("server_time_usec", 0)) // 1000,
+    )
+
+
+async def read_nodes(url: str, place: str) -> list[Node]:
+    """Ask the server at ``place``, or each primary of a cluster.
+
+    Raises:
+        RedisError, OSError: Redis does not respond, or does not allow it.
+    """
+    client: Any = connect(url)
+    try:
+        if not isinstance(client, RedisCluster):
+            return [parse_info(place, await client.info())]
+        await client.initialize()
+        return [parse_info(node.name, await client.info(target_nodes=node)) for node in client.get_primaries()]
+    finally:
+        await client.aclose()
+
+
+async def read_shards(store: Store, partitions: int) -> list[Shard]:
+    """Ask for all shards."""
+    now = await store.time_ms()
+    return list(await asyncio.gather(*(_read_shard(store, partition, now) for partition in range(partitions))))
+
+
+async def _read_shard(store: Store, partition: int, now_ms: int) -> Shard:
+    control, counts = await store.control(partition), await store.counts(partition)
+    late = await store.due(partition, now_ms - LATE_MS, MAX_LATE)
+    return Shard(
+        ShardPosition.from_fields(partition, control.fields),
+        control.fields.get("owner", b"").decode("utf-8", "replace"),
+        counts["leads"],
+        counts["outbox"],
+        len(late),
+    )

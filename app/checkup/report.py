@@ -1,0 +1,191 @@
+"""The parts of a report about a running system: values for programs, lines and problems for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from app.checkup.kafka_status import KafkaStatus
+from app.checkup.probing import Probe
+from app.checkup.redis_status import Node, RedisStatus
+from app.freshness import Freshness, Progress
+from app.settings import Settings
+from app.topic_settings import topic_specs
+from streams.publishing.catalog import Published
+from streams.shard.alert import rfc3339
+
+MANY_WAITING: Final = 1000
+"""Records in the outboxes from which on they do not flow off."""
+FULL: Final = 0.9
+"""The share of the memory of Redis from which on little is left."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found out."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, name: str, values: object, line: str, problems: Iterable[str] = ()) -> None:
+        """Add a part."""
+        self.values[name] = values
+        self.lines.append((name, line))
+        self.problems += problems
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole report."""
+        return {"ok": not self.problems, "problems": self.problems, **self.values}
+
+
+def add_kafka(report: Report, settings: Settings, found: KafkaStatus) -> None:
+    """Add brokers, topics and workers."""
+    brokers = _count(found.brokers, "broker")
+    report.add("kafka", {"address": settings.kafka, "brokers": found.brokers}, f"{settings.kafka}, {brokers}")
+    _add_topics(report, settings, found)
+    workers = [asdict(worker) for worker in found.workers]
+    text = "; ".join(f"{each.client} on {each.host} reads {_ranges(each.partitions)}" for each in found.workers)
+    problems = [] if found.workers else ["no worker is running: new events are not scored."]
+    if found.workers and found.unowned:
+        problems = [f"no worker reads {_ranges(found.unowned)}: a worker is starting, or has too few permissions."]
+    line = f"{len(workers)}{': ' if text else ''}{text}"
+    report.add("workers", {"members": workers, "unowned": found.unowned}, line, problems)
+
+
+def _add_topics(report: Report, settings: Settings, found: KafkaStatus) -> None:
+    wanted = [spec.name for spec in topic_specs(settings)]
+    missing = [name for name in wanted if name not in found.topics]
+    few = [name for name in wanted if name in found.topics and _lacks_replicas(found, name)]
+    problems = [f"Kafka has no topic {', '.join(missing)}: run `leadglow topics create`."] if missing else []
+    if few:
+        problems.append(f"replicas of {', '.join(few)} are not in sync: see to the brokers.")
+    values = {
+        name: {"partitions": each.partitions, "replicas": each.replicas, "in_sync": each.in_sync}
+        for name, each in found.topics.items()
+    }
+    line = f"{len(found.topics)} of {len(wanted)}, {_count(settings.partitions, 'partition')} of events"
+    report.add("topics", values, line, problems)
+
+
+def _lacks_replicas(found: KafkaStatus, name: str) -> bool:
+    return found.topics[name].in_sync < found.topics[name].replicas
+
+
+def add_redis(report: Report, settings: Settings, found: RedisStatus) -> None:
+    """Add the servers and the shards."""
+    nodes = [asdict(node) for node in found.nodes]
+    report.add("redis", nodes, "; ".join(_describe_node(node) for node in found.nodes), _node_problems(found.nodes))
+    leads, late = sum(each.leads for each in found.shards), sum(each.late for each in found.shards)
+    values = [
+        {
+            "partition": each.position.partition,
+            "checkpoint": each.position.checkpoint,
+            "owner": each.owner,
+            "leads": each.leads,
+            "outbox": each.outbox,
+            "late_timers": each.late,
+        }
+        for each in found.shards
+    ]
+    problems = [f"the timers of {_count(late, 'lead')} are late: leads cool too late."] if late else []
+    line = f"{_count(leads, 'lead')} and other ids, {_count(late, 'late timer')}"
+    report.add("shards", values, f"{len(values)}: {line}", problems)
+
+
+def _describe_node(node: Node) -> str:
+    limit = f" of {_mb(node.max_memory_bytes)}" if node.max_memory_bytes else ""
+    return f"{node.version} at {node.name}, {_mb(node.memory_bytes)}{limit}, {node.policy}"
+
+
+def _node_problems(nodes: Iterable[Node]) -> Iterable[str]:
+    for node in nodes:
+        if node.policy != "noeviction":
+            yield f"Redis at {node.name} may evict leads: set `maxmemory-policy noeviction`."
+        if node.max_memory_bytes and node.memory_bytes > FULL * node.max_memory_bytes:
+            yield f"Redis at {node.name} is nearly full: raise maxmemory, or add nodes."
+
+
+def add_scores(report: Report, settings: Settings, kafka: KafkaStatus, redis: RedisStatus, now_ms: int) -> None:
+    """Add how fresh scores are, and what waits to be sent."""
+    fresh = _freshness(kafka, redis, now_ms)
+    values: dict[str, Any] = {"state": None, "scored_until": None, "waiting": None}
+    line = "unknown, as topics are missing"
+    if fresh is not None:
+        values = {"state": fresh.state.value, "scored_until": fresh.scored_until, "waiting": fresh.waiting}
+        line = fresh.describe()
+    late = [fresh.describe()] if fresh is not None and fresh.is_notable and kafka.workers else []
+    report.add("scores", values | {"sources": _lags(kafka)}, line, late)
+    outbox = sum(each.outbox for each in redis.shards)
+    dead, rejected = kafka.kept.get(settings.undelivered, 0), kafka.kept.get(settings.rejected, 0)
+    waiting = [f"{outbox} alerts and scores wait to be sent."] if outbox > MANY_WAITING else []
+    values = {"outbox": outbox, "undelivered": dead, "rejected": rejected}
+    line = f"{outbox} waiting in outboxes; kept: {dead} undelivered alerts, {rejected} rejected events"
+    report.add("records", values, line, waiting)
+
+
+def _freshness(kafka: KafkaStatus, redis: RedisStatus, now_ms: int) -> Freshness | None:
+    if kafka.offsets is None or not redis.shards:
+        return None
+    progress = Progress(0)
+    progress.add_look(kafka.offsets, [each.position for each in redis.shards], bool(kafka.workers), now_ms)
+    return progress.at(now_ms)
+
+
+def _lags(kafka: KafkaStatus) -> dict[str, int]:
+    lags: dict[str, int] = {}
+    for each in kafka.offsets.sources if kafka.offsets is not None else ():
+        lags[each.topic] = lags.get(each.topic, 0) + max(each.end - each.done, 0)
+    return lags
+
+
+def add_scorecards(report: Report, published: Published | None) -> None:
+    """Add the published version of the scorecards."""
+    if published is None:
+        report.add(
+            "scorecards", None, "none is published", ["no scorecards are published: a worker publishes its file."]
+        )
+        return
+    item = published.item
+    values = {"number": published.number, "version": item.version, "published": rfc3339(item.at_ms), "by": item.author}
+    line = f"version {published.number} ({item.version[:12]}), published {rfc3339(item.at_ms)} by {item.author}"
+    report.add("scorecards", values, line)
+
+
+def add_processes(report: Report, probes: Iterable[Probe], must_answer: bool) -> None:
+    """Add the processes; one that does not answer is a problem if it must."""
+    probes = list(probes)
+    report.values["processes"] = [asdict(each) for each in probes]
+    for each in probes:
+        name = each.name or each.url
+        if each.answers:
+            text = "ready" if each.is_ready else f"not ready: {each.reason}"
+            report.problems += [] if each.is_ready else [f"{name} is not ready: {each.reason}."]
+        else:
+            text = f"no answer: {each.reason}" if must_answer else "not on this machine"
+            report.problems += [f"{name} does not answer: {each.reason}."] if must_answer else []
+        report.lines.append((name, f"{text}, {each.url}" if each.name else text))
+
+
+def _ranges(partitions: Mapping[str, list[int]]) -> str:
+    """Topics with their partitions, consecutive ones joined: ``web-events 0-3``."""
+    parts = []
+    for topic, numbers in partitions.items():
+        runs: list[list[int]] = []
+        for number in numbers:
+            if runs and number == runs[-1][-1] + 1:
+                runs[-1].append(number)
+            else:
+                runs.append([number])
+        spans = ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+        parts.append(f"{topic} {spans}")
+    return ", ".join(parts) or "nothing yet"
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
