@@ -32,6 +32,8 @@ from streams.publishing.topic import ScorecardsTopic
 from streams.publishing.writer import ScorecardsWriter
 from streams.scoring.rules import Rules
 from streams.store.base import Store
+from streams.store.checks import StoreRefused
+from streams.store.server_checks import watch_server
 from streams.transport.alert_ids import read_alert_ids
 from streams.transport.batches import BATCH_BYTES
 from streams.transport.channel import MAX_RECORDS, Channel
@@ -164,7 +166,8 @@ class Worker:
         )
         self.engine = Engine(env, channel, self._fail, real_ends=config.idempotent)
         self.app = self._new_app(self.engine)
-        watching = (self.engine.watch(), keeper.follow(), env.clock.follow(config.store.time_ms))
+        follow_clock, watch_store = env.clock.follow(config.store.time_ms), watch_server(config.store.verify)
+        watching = (self.engine.watch(), keeper.follow(), follow_clock, watch_store)
         self._tasks = [asyncio.create_task(each) for each in watching]
         for task in self._tasks:
             task.add_done_callback(self._ended)
@@ -277,7 +280,7 @@ class Worker:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """End the process, because a background task has failed."""
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, Mismatch):
+        if isinstance(error, Mismatch | StoreRefused):
             self._fail(Exit.REFUSED, str(error))
         elif error is not None:
             self._fail(Exit.TROUBLE, f"a background task failed: {error!r}")

@@ -22,6 +22,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from app.cli.errors import CommandError
 from app.settings import Settings
 from streams.exits import Exit
+from streams.store.checks import NoCluster
+from streams.store.server_checks import says_no_cluster
 
 _UNREACHABLE = (
     KafkaConnectionError, RedisConnectionError, RedisTimeoutError, OSError,  # asyncio's TimeoutError is an OSError
@@ -84,7 +86,7 @@ def explain_missing(settings: Settings, missing: Iterable[str]) -> str:
 
 
 def _status(error: BaseException) -> Exit:
-    return Exit.REFUSED if _is_forbidden(error) else Exit.TROUBLE
+    return Exit.REFUSED if _is_forbidden(error) or says_no_cluster(error) else Exit.TROUBLE
 
 
 def _is_forbidden(error: BaseException) -> bool:
@@ -98,6 +100,8 @@ def explain_kafka_failure(settings: Settings, error: BaseException) -> str:
 
 def explain_redis_failure(settings: Settings, error: BaseException) -> str:
     """A sentence about a failure of Redis, with a remedy."""
+    if says_no_cluster(error):
+        return str(NoCluster())
     return _explain_failure(f"Redis at {redis_place(settings)}", error, _REDIS_HINTS, "LEADGLOW_REDIS")
 
 

@@ -108,6 +108,13 @@ class Store(Protocol):
     def healthy(self) -> bool:
         """Whether the last attempt to reach the store succeeded."""
 
+    async def verify(self) -> None:
+        """Refuse a store that could lose leads, or that cannot be used as it is configured.
+
+        Raises:
+            StoreRefused: the message has the reason and the remedy.
+        """
+
     async def control(self, partition: int) -> Control:
         """Read the control record."""
 

@@ -30,6 +30,18 @@ class ClusterExpected(StoreRefused):
     """Redis at {node} is part of a cluster. Add `?cluster=true` to its URL."""
 
 
+class NoCluster(StoreRefused):
+    """Redis is no cluster. Remove `cluster=true` from its URL, or name a node of the cluster."""
+
+
+class OldServer(StoreRefused):
+    """Redis at {node} is version {version}, but Leadglow needs {needed} or later. Update it."""
+
+
+class PermissionsMissing(StoreRefused):
+    """The user in LEADGLOW_REDIS lacks permissions. Allow them by `ACL SETUSER name {rules}`."""
+
+
 class AccessDenied(StoreRefused):
     """Redis refused the check at start ({error}). Correct user and password, and allow the user `+info`."""
 

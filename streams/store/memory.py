@@ -134,6 +134,9 @@ class MemoryStore:
         """Always True: memory is always available."""
         return True
 
+    async def verify(self) -> None:
+        """Nothing can be wrong with it."""
+
     async def control(self, partition: int) -> Control:
         """Read the control record."""
         shard = self._shards[partition]

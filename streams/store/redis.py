@@ -9,17 +9,18 @@ from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from streams.scoring.packed import NOTHING
 from streams.store.base import Commit, Control, Entry, Fired, ServerReport, Verdict
-from streams.store.checks import AccessDenied, CheckRefused, joined, require_sound, split
+from streams.store.checks import joined, require_sound, split
 from streams.store.client import connect
 from streams.store.keys import ShardKeys, meta_key, shard_keys
 from streams.store.rankings import COUNT, PAGE, PICK, Script, places_in, run_read_only
-from streams.store.reports import read_report, require_fit
+from streams.store.reports import read_report
 from streams.store.retry import RetryPolicy
 from streams.store.scripts import COMMIT, COMMIT_SHA, REPLACE, arguments
+from streams.store.server_checks import check_server, read_info
 from streams.store.transaction import hset, transact
 
 SCAN_COUNT = 500
@@ -55,22 +56,16 @@ class RedisStore:
         return self._retries.healthy
 
     async def verify(self) -> None:
-        """Refuse a Redis that could silently lose leads, or that needs a cluster client.
+        """Refuse a Redis that could silently lose leads, that lacks permissions, or that needs another client.
 
         Raises:
             StoreRefused: the message has the reason and the remedy.
         """
-        try:
-            reports = await self._call("verify", self._info)
-        except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
-            raise AccessDenied(error=error) from error
-        except ResponseError as error:  # for example, the database does not exist
-            raise CheckRefused(error=error) from error
-        require_fit(reports, is_cluster=isinstance(self._client, RedisCluster))
+        await self._call("verify", lambda: check_server(self._client, self._namespace))
 
     async def reports(self) -> dict[str, ServerReport]:
         """The state of each primary, by its address; without a cluster by the name redis."""
-        found = await self._call("reports", self._info)
+        found = await self._call("reports", lambda: read_info(self._client))
         is_cluster = isinstance(self._client, RedisCluster)
         return {node if is_cluster else "redis": read_report(info) for node, info in found.items()}
 
@@ -284,14 +279,6 @@ class RedisStore:
 
     def _keys(self, partition: int) -> ShardKeys:
         return shard_keys(self._namespace, partition, self._partitions)
-
-    async def _info(self) -> dict[str, dict[str, Any]]:
-        """Read INFO of every primary; CONFIG GET would be enough, but ACLs often forbid it."""
-        if not isinstance(self._client, RedisCluster):
-            return {"the configured address": await self._client.info()}
-        await self._client.initialize()
-        primaries = self._client.get_primaries()
-        return {node.name: await self._client.info(target_nodes=node) for node in primaries}
 
     async def _drop_stale(self) -> None:
         """Close idle connections, so that the host name is resolved again."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams.store.base import ServerReport
-from streams.store.checks import ClusterExpected, EvictingStore
 
 SAFE_POLICY = "noeviction"
 
@@ -20,16 +19,3 @@ def read_report(info: Mapping[str, Any]) -> ServerReport:
         info.get("maxmemory_policy", SAFE_POLICY) != SAFE_POLICY,
         written == ("ok", "ok"),
     )
-
-
-def require_fit(info: Mapping[str, Mapping[str, Any]], *, is_cluster: bool) -> None:
-    """Refuse servers that could silently lose leads, or that need a cluster client; ``info`` is by their addresses.
-
-    Raises:
-        StoreRefused: the message has the reason and the remedy.
-    """
-    for node, fields in info.items():
-        if fields.get("cluster_enabled") and not is_cluster:
-            raise ClusterExpected(node=node)
-        if (policy := fields.get("maxmemory_policy")) != SAFE_POLICY:
-            raise EvictingStore(node=node, policy=policy)

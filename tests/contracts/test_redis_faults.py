@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from itertools import chain, count
@@ -19,11 +20,19 @@ from app.embedded.server import free_port
 from streams.scoring.packed import NOTHING
 from streams.store import transaction
 from streams.store.base import Commit, Entry, Verdict
-from streams.store.checks import AccessDenied, CheckRefused, ClusterExpected, EvictingStore
+from streams.store.checks import (
+    AccessDenied,
+    CheckRefused,
+    ClusterExpected,
+    EvictingStore,
+    NoCluster,
+    PermissionsMissing,
+)  # fmt: skip
 from streams.store.client import connect
 from streams.store.keys import SLOTS, shard_keys, slot, tag
 from streams.store.redis import RedisStore
 from streams.store.scripts import COMMIT
+from streams.store.server_checks import is_new_enough, watch_server
 from tests.support.redis_servers import REDIS_RIGHTS, server
 
 BIG = b"\xff" * 1_000_000
@@ -279,7 +288,7 @@ async def test_a_redis_that_may_evict_is_refused_with_the_remedy(valkey: SimpleN
 
 async def test_the_check_at_start_needs_no_right_to_read_the_configuration(valkey: SimpleNamespace) -> None:
     port = valkey.port
-    valkey.admin.acl_setuser("w", enabled=True, passwords=["+pw"], keys=["*"], commands=["+info"])
+    valkey.admin.execute_command("ACL", "SETUSER", "w", "on", ">pw", "~faults:*", *REDIS_RIGHTS)
     async with opened(f"redis://w:pw@127.0.0.1:{port}") as store:
         await store.verify()
     valkey.admin.acl_setuser("w", commands=["-info"])
@@ -287,6 +296,34 @@ async def test_the_check_at_start_needs_no_right_to_read_the_configuration(valke
         async with opened(url) as store:
             with pytest.raises(AccessDenied, match="Correct user and password"):
                 await store.verify()
+
+
+@pytest.mark.parametrize("lacking", ["~faults:*", "+@read", "+@write", "+@scripting", "+@transaction"])
+async def test_a_missing_permission_is_named(valkey: SimpleNamespace, lacking: str) -> None:
+    allowed = [rule for rule in ("~faults:*", *REDIS_RIGHTS) if rule != lacking]
+    valkey.admin.execute_command("ACL", "SETUSER", "w", "on", ">pw", *allowed)
+    async with opened(f"redis://w:pw@127.0.0.1:{valkey.port}") as store:
+        with pytest.raises(PermissionsMissing, match=f"`ACL SETUSER name {re.escape(lacking)}`"):
+            await store.verify()
+
+
+async def test_a_cluster_client_for_a_server_that_is_no_cluster_is_refused(valkey: SimpleNamespace) -> None:
+    async with opened(f"{valkey.url}?cluster=true") as store:
+        with pytest.raises(NoCluster, match=r"Remove `cluster=true`"):
+            await store.verify()
+
+
+async def test_a_policy_that_changes_while_running_is_noticed(valkey: SimpleNamespace) -> None:
+    async with opened(valkey.url) as store:
+        watching = asyncio.create_task(watch_server(store.verify, 0.01))
+        valkey.admin.config_set("maxmemory-policy", "allkeys-lru")
+        with pytest.raises(EvictingStore):
+            await asyncio.wait_for(watching, 10)
+
+
+def test_redis_before_7_is_too_old() -> None:
+    versions = ("6.2.14", "7.0.0", "7.2.4", "10.0.1")
+    assert [is_new_enough(version) for version in versions] == [False, True, True, True]
 
 
 async def test_a_database_that_there_is_not_is_refused(valkey: SimpleNamespace) -> None:

@@ -72,8 +72,8 @@ def test_a_process_that_is_named_must_answer_and_another_one_may_be_elsewhere() 
     add_processes(named, probes, must_answer=True)
     add_processes(local, probes, must_answer=False)
 
-    assert named.problems == ["board does not answer: refused.", "worker is not ready: warming."]
-    assert local.problems == ["worker is not ready: warming."]
+    assert named.problems == ["board does not answer: refused.", "worker is not ready: warming up."]
+    assert local.problems == ["worker is not ready: warming up."]
 
 
 def test_processes_on_this_machine_are_asked_at_the_ports_of_the_settings() -> None:
