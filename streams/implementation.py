@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from aiokafka.partitioner import murmur2
@@ -39,6 +40,8 @@ class Implementation:
     """Compiles everything in advance, so that no event has to wait for it."""
     reason: str = ""
     """Why it was chosen, if that is not obvious."""
+    cache: Path | None = None
+    """The folder of compiled code."""
 
 
 REFERENCE = Implementation("reference", Scorer, Codec, murmur2)
@@ -65,10 +68,13 @@ def _accelerator() -> Implementation:
     from streams.accelerator.codec import AcceleratedCodec
     from streams.accelerator.forwarding import forward_calls
     from streams.accelerator.hashing import murmur2
+    from streams.accelerator.jit import folder
     from streams.accelerator.scorer import AcceleratedScorer
     from streams.accelerator.warm_up import warm_up
 
-    return Implementation("accelerator", AcceleratedScorer, AcceleratedCodec, murmur2, forward_calls, warm_up)
+    return Implementation(
+        "accelerator", AcceleratedScorer, AcceleratedCodec, murmur2, forward_calls, warm_up, cache=folder
+    )
 
 
 def _checked(accelerator: Implementation) -> Implementation:

@@ -51,8 +51,7 @@ async def read_kafka(admin: AIOKafkaAdminClient, settings: Settings) -> KafkaSta
     Raises:
         KafkaError, OSError, TopicsForbidden: Kafka does not respond, or does not allow it.
     """
-    brokers = len((await admin.describe_cluster())["brokers"])
-    topics = await read_topics(admin, [spec.name for spec in topic_specs(settings)])
+    brokers, topics = await read_brokers(admin, settings)
     workers = await read_workers(admin, settings.namespace)
     read = [name for name in (*settings.sources, settings.lead_events) if name in topics]
     unowned = {name: _unowned(name, topics[name].partitions, workers) for name in read}
@@ -63,6 +62,12 @@ async def read_kafka(admin: AIOKafkaAdminClient, settings: Settings) -> KafkaSta
     return KafkaStatus(
         brokers, topics, workers, unowned, await read_offsets(settings), await _count_records(settings, kept)
     )
+
+
+async def read_brokers(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[int, dict[str, TopicState]]:
+    """The number of brokers, and the topics that exist."""
+    brokers = len((await admin.describe_cluster())["brokers"])
+    return brokers, await read_topics(admin, [spec.name for spec in topic_specs(settings)])
 
 
 async def read_workers(admin: AIOKafkaAdminClient, group: str) -> list[Worker]:

@@ -88,7 +88,7 @@ async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> 
         CommandError: Redis does not respond, or the block takes longer than ``deadline_s`` (None: no limit);
             or a lead in it is damaged.
     """
-    await _check_redis(settings)
+    await check_partitions(settings)
     store = make_store(settings)
     try:
         async with asyncio.timeout(deadline_s):
@@ -102,8 +102,12 @@ async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> 
             await asyncio.wait_for(store.close(), 1.0)
 
 
-async def _check_redis(settings: Settings) -> None:
-    """Check that Redis responds, and that its state has as many partitions as the settings."""
+async def check_partitions(settings: Settings) -> None:
+    """Check that Redis responds, and that its state has as many partitions as the settings.
+
+    Raises:
+        CommandError: it does not.
+    """
     client = connect(settings.redis)
     try:
         async with asyncio.timeout(REDIS_S):

@@ -18,7 +18,7 @@ from app.settings_source import SettingsError
 from streams.exits import Exit
 
 COMMANDS = (
-    "demo", "worker", "collector", "board", "notify", "status",
+    "demo", "worker", "collector", "board", "notify", "status", "doctor",
     "topics", "scorecards", "try", "backtest", "calibrate", "keys", "tokens", "lead", "leads", "erase", "rebuild",
 )  # fmt: skip
 """Each is a module in this folder with ``register``, in the order of ``--help``."""

@@ -186,6 +186,25 @@ def test_the_status_of_a_system_without_topics_and_of_a_named_process_that_is_aw
     assert "does not answer" in report.stdout
 
 
+# doctor -----------------------------------------------------------------------------------------------------
+
+
+def test_the_doctor_finds_no_fault_in_a_running_system(running: System) -> None:
+    report = running.run("doctor", "--json")
+
+    assert report.exit_code == 0, report.stdout
+    areas = [each["area"] for each in json.loads(report.stdout)["findings"] if each["level"] == "ok"]
+    assert {"machine", "files", "kafka", "topics", "redis"} == set(areas)
+
+
+def test_the_doctor_names_the_faults_of_all_parts_at_once(system: System) -> None:
+    report = system.run("doctor", board_access="nowhere.yaml", redis=f"redis://127.0.0.1:{free_port()}")
+
+    assert report.exit_code == 1
+    for words in ("correct LEADGLOW_BOARD_ACCESS", "run `leadglow topics create`", "cannot be reached", "9 faults"):
+        assert words in " ".join(report.stdout.split())
+
+
 # worker -----------------------------------------------------------------------------------------------------
 
 

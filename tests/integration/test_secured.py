@@ -171,7 +171,11 @@ def test_missing_permissions_in_kafka_are_named(secured: Secured) -> None:
     with system.worker(kafka_sasl_username="guest") as worker:
         status, stderr = worker.ended()
 
+    examined = system.run("doctor", "--for", "notify", kafka_sasl_username="worker")
+
     assert created.exit_code == 78, created.output
+    assert "read and write on topic leadglow-secured-undelivered" in " ".join(examined.stdout.split())
+    assert "read on group leadglow-secured-notify-" in " ".join(examined.stdout.split())
     assert "does not allow the user guest: " in created.stderr
     assert "describe on topic leadglow-secured-handoff" in created.stderr
     assert status == 78, stderr

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from app.checkup.findings import Finding, Level
+from app.checkup.kafka_checks import check_kafka
 from app.checkup.kafka_status import KafkaStatus, Worker
+from app.checkup.machine_checks import check_files, is_writable
 from app.checkup.probing import Probe, local_urls
+from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import Node, RedisStatus, Shard, parse_info
 from app.checkup.report import Report, add_kafka, add_processes, add_redis, add_scores
+from app.collector.keyring import load_keys
 from app.freshness import Offsets, ShardPosition, Source
 from app.settings import Settings
 from app.topic_settings import TopicState, topic_specs
 
 NOW = 1_795_000_000_000
-SETTINGS = Settings(partitions=2, sources=("web",), collector_web_topic="web", collector_mail_topic="web")
+SOURCES: dict[str, Any] = {
+    "partitions": 2, "sources": ("web",), "collector_web_topic": "web", "collector_mail_topic": "web",
+}  # fmt: skip
+SETTINGS = Settings(**SOURCES)
 TOPICS = {spec.name: TopicState(spec.partitions, 3, 3) for spec in topic_specs(SETTINGS)}
 WORKER = Worker("faust", "10.0.0.1", {"lead-events": [0, 1], "web": [0, 1]})
 OFFSETS = Offsets({0: 5, 1: 5}, [Source("web", 0, 5, 5, NOW)], NOW)
@@ -88,3 +100,78 @@ def test_valkey_is_named_and_has_the_version_that_it_is_compatible_with() -> Non
     node = parse_info("r", {"redis_version": "7.2.4", "valkey_version": "9.1.0", "role": "slave", "aof_enabled": 1})
 
     assert (node.version, node.compatible, node.is_replica, node.is_persistent) == ("Valkey 9.1.0", "7.2.4", True, True)
+
+
+# doctor -----------------------------------------------------------------------------------------------------
+
+
+def told(findings: list[Finding], level: Level = Level.FAULT) -> list[str]:
+    return [each.text for each in findings if each.level is level]
+
+
+def test_a_sound_redis_is_neither_a_fault_nor_a_warning() -> None:
+    found = check_nodes([NODE], NOW - 5, NOW + 5)
+
+    assert [each.level for each in found] == [Level.OK]
+
+
+@pytest.mark.parametrize(
+    ("changed", "level", "words"),
+    [
+        ({"compatible": "6.2.1"}, Level.FAULT, "too old: update it to 7.0"),
+        ({"policy": "volatile-lru"}, Level.FAULT, "set `maxmemory-policy noeviction`"),
+        ({"memory_bytes": 91}, Level.FAULT, "raise `maxmemory`"),
+        ({"is_replica": True}, Level.FAULT, "name the primary"),
+        ({"now_ms": NOW + 3000}, Level.FAULT, "differ by 3.0 s"),
+        ({"now_ms": NOW - 3000}, Level.FAULT, "differ by 3.0 s"),
+        ({"max_memory_bytes": 0}, Level.WARNING, "no `maxmemory`"),
+        ({"is_persistent": False}, Level.WARNING, "Set `appendonly yes`"),
+    ],
+)
+def test_each_fault_of_redis_has_its_remedy(changed: dict[str, Any], level: Level, words: str) -> None:
+    found = check_nodes([replace(NODE, **changed)], NOW, NOW)
+
+    assert [words in text for text in told(found, level)] == [True]
+
+
+def test_the_brokers_and_topics_of_a_sound_kafka_are_no_fault() -> None:
+    kept = {"cleanup.policy": "delete", "retention.ms": str(28 * 86_400_000), "min.insync.replicas": "2"}
+    topics = {name: replace(state, configs=kept) for name, state in TOPICS.items()}
+    sound = Settings(replication_factor=3, min_insync_replicas=2, **SOURCES)
+    for name in ("lead-scores", "scorecards"):
+        topics[name] = replace(topics[name], configs={"cleanup.policy": "compact"})
+
+    assert {each.level for each in check_kafka(sound, 3, topics)} == {Level.OK}
+    assert [each.level for each in check_kafka(SETTINGS, 3, topics)][1] is Level.WARNING  # one replica
+    assert told(check_kafka(sound, 2, topics)) == [
+        "LEADGLOW_REPLICATION_FACTOR is 3, but there are 2 brokers: add brokers, or lower it."
+    ]
+    del topics["handoff"]
+    topics["lead-events"] = replace(topics["lead-events"], partitions=3, in_sync=2)
+    found = check_kafka(sound, 3, topics)
+    assert [text.split(":")[0] for text in told(found)] == [
+        "lead-events has 3 partitions instead of 2",
+        "there is no topic handoff",
+    ]
+    assert "2 of 3 replicas in sync" in told(found, Level.WARNING)[0]
+
+
+def test_files_are_read_as_their_processes_do_and_secrets_are_for_the_owner_alone(tmp_path: Path) -> None:
+    keys, access = tmp_path / "keys.yaml", tmp_path / "access.yaml"
+    keys.write_text("leadglow_keys: 2\n")
+    keys.chmod(0o640)
+    settings = Settings(collector_keys=keys, board_access=access, scorecards=tmp_path / "none.yaml")
+    found = check_files(settings, {"collector_keys": load_keys, "board_access": load_keys, "scorecards": load_keys})
+
+    assert ["keys.yaml:1:" in text or "there is no file" in text for text in told(found)] == [True, True]
+    assert [
+        words in text
+        for words, text in zip(("(mode 640)", "use the published"), told(found, Level.WARNING), strict=True)
+    ]
+
+
+def test_a_folder_that_is_not_there_is_writable_if_it_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert is_writable(tmp_path / "a" / "b")
+    assert not is_writable(tmp_path / "file" / "b")

@@ -1,0 +1,79 @@
+"""Checks of Kafka: permissions of the user, and the settings of topics. Pure, apart from `check_permissions`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from app.checkup.findings import Finding, Findings
+from app.permissions import find_missing
+from app.settings import Settings, variable
+from app.topic_settings import TopicState, differences, topic_specs
+
+
+async def check_permissions(
+    admin: AIOKafkaAdminClient, settings: Settings, processes: Collection[str]
+) -> list[Finding]:
+    """Whether the user may do what these processes do.
+
+    Raises:
+        KafkaError: Kafka does not respond.
+    """
+    findings = Findings("kafka")
+    for process in processes:
+        if missing := await find_missing(admin, settings, [process]):
+            findings.fault(f"the user lacks permissions of {process}: {'; '.join(missing)}. Add them (ACLs).")
+        else:
+            findings.ok(f"the user has the permissions of {process}")
+    return findings.found
+
+
+def check_kafka(settings: Settings, brokers: int, topics: Mapping[str, TopicState]) -> list[Finding]:
+    """Brokers, and settings that concern them."""
+    findings = Findings("kafka")
+    findings.ok(f"{settings.kafka} responds; brokers: {brokers}")
+    if brokers < settings.replication_factor:
+        findings.fault(
+            f"{variable('replication_factor')} is {settings.replication_factor}, but there are {brokers} brokers: "
+            "add brokers, or lower it."
+        )
+    if settings.replication_factor == 1:
+        findings.warn(
+            f"{variable('replication_factor')} is 1, so the loss of one disk loses events: use 3, with "
+            f"{variable('min_insync_replicas')}=2."
+        )
+    if not settings.kafka_idempotence:
+        findings.warn(
+            f"{variable('kafka_idempotence')} is false, so the order of events may change after a lost connection: "
+            "remove it, unless the broker is the embedded one."
+        )
+    return findings.found + check_topics(settings, topics)
+
+
+def check_topics(settings: Settings, topics: Mapping[str, TopicState]) -> list[Finding]:
+    """Existence and settings of all topics."""
+    findings = Findings("topics")
+    for spec in topic_specs(settings):
+        state = topics.get(spec.name)
+        if state is None:
+            findings.fault(f"there is no topic {spec.name}: run `leadglow topics create`.")
+            continue
+        if spec.exactly and state.partitions != spec.partitions:
+            findings.fault(
+                f"{spec.name} has {state.partitions} partitions instead of {spec.partitions}: "
+                "`leadglow topics create` names the remedy."
+            )
+        for each in differences(spec, state):
+            findings.fault(each.text)
+        _check_replicas(findings, spec.name, state)
+    if not findings.found:
+        findings.ok(f"all {len(topic_specs(settings))} topics are as the settings say")
+    return findings.found
+
+
+def _check_replicas(findings: Findings, name: str, state: TopicState) -> None:
+    if state.in_sync < state.replicas:
+        findings.warn(
+            f"{name} has {state.in_sync} of {state.replicas} replicas in sync: see to the brokers that lag or are down."
+        )

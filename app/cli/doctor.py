@@ -1,0 +1,137 @@
+"""``leadglow doctor``: checks the installation, and names the remedy of each fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from redis.exceptions import RedisClusterException, RedisError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.checkup.findings import Finding, Findings, Level, has_faults
+from app.checkup.kafka_checks import check_kafka, check_permissions
+from app.checkup.kafka_status import read_brokers
+from app.checkup.machine_checks import check_files, check_machine
+from app.checkup.redis_checks import check_nodes
+from app.checkup.redis_status import read_nodes
+from app.cli.common import check_partitions, console, open_admin, run
+from app.cli.errors import CommandError
+from app.cli.unreachable import redis_fault, redis_place
+from app.permissions import PERMISSIONS
+from app.settings import Settings
+from app.settings_source import load_settings, read_variable
+from streams.clock import now_ms
+from streams.exits import Exit
+from streams.scorefile import load_file
+from streams.store.checks import StoreRefused
+from streams.store.client import connect
+from streams.store.server_checks import check_server
+
+Process = StrEnum("Process", {name: name for name in PERMISSIONS})
+STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "bold red"}
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command()(doctor)
+
+
+def doctor(
+    process: Annotated[
+        list[Process] | None,
+        typer.Option("--for", help="Check the permissions of this process (repeatable); by default of all."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the installation, and name the remedy of each fault.
+
+    Settings and the files that they name, permissions in Kafka and Redis, versions, policies, clocks, settings of
+    topics, the accelerator. Changes nothing. Exit status 1 if anything is wrong; warnings alone are no fault.
+    """
+    settings = load_settings()
+    processes = [each.value for each in process or Process]
+    with Console(stderr=True).status("checking …"):
+        findings = check_machine(settings) + check_files(settings, _readers())
+        findings += run(_check_servers(settings, processes))
+    if as_json:
+        rows = [asdict(each) for each in findings]
+        typer.echo(json.dumps({"ok": not has_faults(findings), "findings": rows}, ensure_ascii=False))
+    else:
+        _print(findings)
+    if has_faults(findings):
+        raise typer.Exit(Exit.CHECK_FAILED)
+
+
+def _readers() -> dict[str, Callable[[Path], object]]:
+    """Setting -> what reads its file, as the process does that uses it."""
+    from app.board.access_file import ACCESS_FORMAT
+    from app.board.costs import COSTS_FORMAT
+    from app.collector.keyring import load_keys
+    from app.collector.webhooks import SERVICES
+    from app.notify.routes_file import load_routes
+
+    return {
+        "scorecards": load_file,
+        "collector_keys": partial(load_keys, services=SERVICES),
+        "board_access": ACCESS_FORMAT.load_file,
+        "board_costs": COSTS_FORMAT.load_file,
+        "notify_routes": lambda path: load_routes(path, read_variable),
+    }
+
+
+async def _check_servers(settings: Settings, processes: list[str]) -> list[Finding]:
+    return await _check_kafka(settings, processes) + await _check_redis(settings)
+
+
+async def _check_kafka(settings: Settings, processes: list[str]) -> list[Finding]:
+    """Permissions first: without them, the rest cannot be asked for."""
+    found: list[Finding] = []
+    findings = Findings("kafka")
+    try:
+        async with open_admin(settings) as admin:
+            found += await check_permissions(admin, settings, processes)
+            found += check_kafka(settings, *await read_brokers(admin, settings))
+    except CommandError as fault:
+        findings.fault(str(fault))
+    return found + findings.found
+
+
+async def _check_redis(settings: Settings) -> list[Finding]:
+    findings = Findings("redis")
+    found: list[Finding] = []
+    client: Any = connect(settings.redis)
+    try:
+        asked_ms = now_ms()
+        found = check_nodes(await read_nodes(settings.redis, redis_place(settings)), asked_ms, now_ms())
+        await check_server(client, settings.namespace)
+        findings.ok("the user has all permissions")
+        await check_partitions(settings)
+    except StoreRefused as refused:
+        if not has_faults(found):
+            findings.fault(str(refused))
+    except CommandError as fault:
+        findings.fault(str(fault))
+    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+        findings.fault(str(redis_fault(settings, error)))
+    finally:
+        await client.aclose()
+    return found + findings.found
+
+
+def _print(findings: list[Finding]) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2))
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for each in findings:
+        table.add_row(Text(each.level, STYLES[each.level]), each.area, Text(each.text))
+    console().print(table)
+    counts = {level: sum(each.level is level for each in findings) for level in Level}
+    typer.echo(f"{counts[Level.FAULT]} faults, {counts[Level.WARNING]} warnings")
