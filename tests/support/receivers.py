@@ -30,13 +30,14 @@ class Received:
 class Receiver:
     """A server on raw sockets, so that it can lie; ``answers`` are used one after another, the last one for ever."""
 
+    host: str = "127.0.0.1"
     port: int = 0
     received: list[Received] = field(default_factory=list)
     answers: list[bytes | Writes] = field(default_factory=lambda: [response(200)])
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http://{self.host}:{self.port}/hook"
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -66,9 +67,9 @@ def response(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def receiving(*answers: bytes | Writes) -> AsyncIterator[Receiver]:
-    """Serve until the end of the block."""
-    receiver = Receiver()
+async def receiving(*answers: bytes | Writes, host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
+    """Serve until the end of the block, on an address of this machine."""
+    receiver = Receiver(host)
     if answers:
         receiver.answers = list(answers)
     tasks: set[asyncio.Task[None]] = set()
@@ -79,7 +80,7 @@ async def receiving(*answers: bytes | Writes) -> AsyncIterator[Receiver]:
         tasks.add(task)
         await receiver.handle(reader, writer)
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, host, 0)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from ipaddress import ip_network
 from typing import Any
@@ -24,6 +23,7 @@ from app.notify.kinds.slack import message_of
 from app.notify.kinds.webhook import Webhook
 from app.notify.outcomes import Outcome, Result
 from app.notify.routes import AnyKind, Destination
+from tests.support import hostile
 from tests.support.receivers import Receiver, alert_of, receiving, response
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -56,28 +56,14 @@ async def test_a_webhook_is_verified_by_the_library_of_its_standard() -> None:
     assert request.headers["webhook-id"] == "a-1"
 
 
-async def _reset(writer: asyncio.StreamWriter) -> None:
-    writer.transport.abort()
-
-
-async def _endless(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-    while not writer.is_closing():
-        writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
-        await writer.drain()
-
-
 @pytest.mark.parametrize(
     ("answer", "result"),
     [
-        (response(500), Result.RETRY),
         (response(429, Retry_After="3"), Result.SLOW_DOWN),
         (response(410), Result.GONE),
         (response(422), Result.REFUSED),
-        (response(302, Location="http://169.254.169.254/latest/meta-data"), Result.RETRY),
-        (_reset, Result.RETRY),
-        (b"garbage\r\n\r\n", Result.RETRY),
-        (_endless, Result.DELIVERED),  # the status counts, and only the beginning is read
+        *((answer, Result.RETRY) for answer in hostile.failing("http://169.254.169.254/latest/meta-data").values()),
+        *((answer, Result.DELIVERED) for answer in hostile.DELIVERED.values()),
     ],
 )
 async def test_a_hostile_receiver_is_an_outcome(answer: Any, result: Result) -> None:
@@ -86,23 +72,10 @@ async def test_a_hostile_receiver_is_an_outcome(answer: Any, result: Result) -> 
     assert len(receiver.received) == 1
 
 
-async def test_a_response_that_is_shorter_than_it_says_and_then_ends_was_delivered() -> None:
-    async def lie(writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nok")
-        await writer.drain()
-        writer.close()
-
-    async with receiving(lie) as receiver:
-        assert (await send_hook(receiver)).result == Result.DELIVERED
-
-
 async def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "TIMEOUT_S", 0.2)
 
-    async def wait(writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
-
-    async with receiving(wait) as receiver:
+    async with receiving(hostile.stall) as receiver:
         assert await send_hook(receiver) == Outcome(Result.RETRY, "no answer in time")
 
 
@@ -144,6 +117,21 @@ async def test_a_name_that_changes_between_check_and_connection_is_resolved_once
         lookups = 0
         assert (await send(to(kind, allowed=False), lookup=rebind))[0].result == Result.RETRY
     assert len(receiver.received) == 1
+
+
+async def test_a_name_that_points_to_a_private_address_later_is_refused_then() -> None:
+    async def lookup(host: str, port: int) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (addresses.pop(0), port))]
+
+    addresses = ["127.0.0.1", "127.0.0.2"]
+    async with receiving(response(200, connection="close")) as receiver:
+        url = f"http://hooks.acme.example:{receiver.port}/"
+        sender = sending.make_sender(Destination("x", Webhook(url, ()), 0, 1, (ip_network("127.0.0.1"),)), lookup)
+        outcomes = [(await sender.send(Delivery((alert_of(),))))[0] for _ in range(2)]
+        await sender.close()
+    assert [each.result for each in outcomes] == [Result.DELIVERED, Result.RETRY]
+    assert "private" in outcomes[1].reason
+    assert addresses == []
 
 
 # Other kinds
