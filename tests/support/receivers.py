@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import orjson
 
 from app.notify.alerts import Alert, read_alert
 from app.notify.trial import example_alert
+from streams.clock import now_ms
 
 Writes = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -24,6 +25,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    at_ms: int
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Receiver:
                 method, path, _ = first.split(" ")
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                self.received.append(Received(method, path, headers, body))
+                self.received.append(Received(method, path, headers, body, now_ms()))
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 if isinstance(answer, bytes):
                     writer.write(answer)
@@ -78,7 +80,8 @@ async def receiving(*answers: bytes | Writes, host: str = "127.0.0.1") -> AsyncI
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        await receiver.handle(reader, writer)
+        with suppress(asyncio.CancelledError):  # the streams of Python 3.11 log it
+            await receiver.handle(reader, writer)
 
     server = await asyncio.start_server(handle, host, 0)
     receiver.port = server.sockets[0].getsockname()[1]
