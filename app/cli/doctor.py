@@ -35,7 +35,7 @@ from streams.store.checks import StoreRefused
 from streams.store.client import connect
 from streams.store.server_checks import check_server
 
-Process = StrEnum("Process", {name: name for name in PERMISSIONS})
+Process = StrEnum("Process", {name: name for name in PERMISSIONS})  # type: ignore[misc]  # the names are not literal
 STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "bold red"}
 
 

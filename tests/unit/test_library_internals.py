@@ -48,6 +48,7 @@ PARTS = [
     ("aiokafka", f"{KAFKA_API}:Request", TOPIC_IDS, "build"),
     ("aiokafka", f"{KAFKA_API}:RequestStruct", TOPIC_IDS, "FLEXIBLE_VERSION build_request_header"),
     ("aiokafka", "aiokafka.client:AIOKafkaClient", TOPIC_IDS, "send get_random_node force_metadata_update"),
+    ("aiokafka", "aiokafka.admin:AIOKafkaAdminClient", "app/kafka_rights.py", "_send_request"),
     ("faust-streaming", f"{FAUST}:Consumer", CONSUMER,
      "_thread _new_consumer_thread _drain_messages _getmany _get_active_partitions flow_active can_resume_flow"
      " seek_to_committed on_partitions_revoked seek_wait highwater"),
