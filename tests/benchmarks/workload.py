@@ -95,14 +95,18 @@ def demo_request(lead: str, at_ms: int) -> Event:
 
 
 async def create_topics(kafka: str, *names: str) -> None:
-    """Create topics that keep records with any timestamp."""
-    forever = {"retention.ms": "-1"}
+    """Create topics that keep records with any timestamp; those of scores and scorecards are compacted."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=forever) for name in names])
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=_configs(name)) for name in names])
     finally:
         await admin.close()
+
+
+def _configs(name: str) -> dict[str, str]:
+    is_compacted = name.endswith(("scores", "scorecards-topic"))
+    return {"retention.ms": "-1", "cleanup.policy": "compact" if is_compacted else "delete"}
 
 
 class Loader:

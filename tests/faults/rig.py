@@ -36,6 +36,7 @@ from tests.support.servers import Running
 
 ROOT = Path(__file__).parents[2]
 SCORECARDS = Path(__file__).with_name("scorecards.yaml")
+COMPACTED = ("lead-scores", "scorecards")
 DEADLINE_S = 180.0
 """Generous, for a busy machine."""
 LATENESS_MS = 72 * 3_600_000
@@ -168,7 +169,11 @@ class Rig:
             ("lead-events", "handoff", "rejected-events", "lead-scores"), self.partitions
         )
         counts["scorecards"] = 1
-        await self._admin.create_topics([NewTopic(self.topic(name), count, 1) for name, count in counts.items()])
+        await self._admin.create_topics([self._new_topic(name, count) for name, count in counts.items()])
+
+    def _new_topic(self, name: str, partitions: int) -> NewTopic:
+        policy = {"cleanup.policy": "compact"} if name in COMPACTED else {}
+        return NewTopic(self.topic(name), partitions, 1, topic_configs=policy)
 
     async def recreate(self, topic: str) -> None:
         """Delete a topic and create it again."""
@@ -177,7 +182,7 @@ class Rig:
         async def created() -> bool:
             if self.topic(topic) not in await self._admin.list_topics():
                 count = dict(SOURCES).get(topic, self.partitions)
-                await self._admin.create_topics([NewTopic(self.topic(topic), count, 1)])
+                await self._admin.create_topics([self._new_topic(topic, count)])
                 return True
             return False
 
