@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisClusterException, RedisError
 from rich.console import Console
+from rich.status import Status
 
 from app.cli.errors import CommandError
 from app.cli.unreachable import KafkaErrorCapture, explain_missing, kafka_fault, redis_fault
@@ -74,10 +75,16 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine without the log lines of libraries."""
+def run(work: Coroutine[Any, Any, T], doing: str = "") -> T:
+    """Run a command's coroutine without the log lines of libraries; a terminal shows what it is ``doing``."""
     logging.basicConfig(handlers=[logging.NullHandler()])
-    return asyncio.run(work)
+    with busy(doing) if doing else nullcontext():
+        return asyncio.run(work)
+
+
+def busy(doing: str) -> Status:
+    """Show on stderr that the command works, if that is a terminal."""
+    return Console(stderr=True).status(f"{doing} …")
 
 
 @asynccontextmanager

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 from redis.exceptions import RedisClusterException, RedisError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -22,10 +21,9 @@ from app.checkup.kafka_status import read_brokers
 from app.checkup.machine_checks import check_files, check_machine
 from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import read_nodes
-from app.cli.common import check_partitions, console, open_admin, run
+from app.cli.common import busy, check_partitions, console, open_admin, run
 from app.cli.errors import CommandError
 from app.cli.unreachable import redis_fault, redis_place
-from app.permissions import PERMISSIONS
 from app.settings import Settings
 from app.settings_source import load_settings, read_variable
 from streams.clock import now_ms
@@ -35,7 +33,16 @@ from streams.store.checks import StoreRefused
 from streams.store.client import connect
 from streams.store.server_checks import check_server
 
-Process = StrEnum("Process", {name: name for name in PERMISSIONS})  # type: ignore[misc]  # the names are not literal
+
+class Process(StrEnum):
+    """The processes, as in ``PERMISSIONS``."""
+
+    WORKER = "worker"
+    COLLECTOR = "collector"
+    BOARD = "board"
+    NOTIFY = "notify"
+
+
 STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "bold red"}
 
 
@@ -58,9 +65,9 @@ def doctor(
     """
     settings = load_settings()
     processes = [each.value for each in process or Process]
-    with Console(stderr=True).status("checking …"):
+    with busy("checking this machine"):
         findings = check_machine(settings) + check_files(settings, _readers())
-        findings += run(_check_servers(settings, processes))
+    findings += run(_check_servers(settings, processes), "checking Kafka and Redis")
     if as_json:
         rows = [asdict(each) for each in findings]
         typer.echo(json.dumps({"ok": not has_faults(findings), "findings": rows}, ensure_ascii=False))

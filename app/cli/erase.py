@@ -45,11 +45,11 @@ def erase(
     settings = load_settings()
     if not lead_id:
         raise CommandError(Exit.USAGE, "the id is empty.")
-    names = run(_find_ids(settings, lead_id))
+    names = run(_find_ids(settings, lead_id), "finding the lead")
     others = f" (also known as {', '.join(names[1:])})" if names[1:] else ""
     if not yes and not typer.confirm(f"Erase lead {lead_id!r}{others} for good?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was erased.")
-    run(_erase(settings, names))
+    run(_erase(settings, names), "waiting for a worker to erase the lead")
     typer.echo(f"lead {lead_id!r} is erased{others}")
 
 

@@ -33,6 +33,13 @@ def check_file(load: Callable[[Path], T], file: Path) -> T:
         raise typer.Exit(Exit.CHECK_FAILED) from None
 
 
+def print_secret(kind: str, secret: str, placed: str) -> None:
+    """Print a secret alone on stdout, so that scripts can take it, and on stderr what it is and where it was added."""
+    typer.echo(f"{kind}:", err=True)
+    typer.echo(secret)
+    typer.echo(f"\n{placed}", err=True)
+
+
 @dataclass(frozen=True, slots=True)
 class EntryFile(Generic[T]):
     """A kind of file with a list that a command adds entries to."""

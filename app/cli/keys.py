@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.file_commands import EntryFile, check_file
+from app.cli.file_commands import EntryFile, check_file, print_secret
 from app.collector.keyring import Key, Keyring, load_keys, parse_keys
 from app.collector.webhooks import SERVICES
 
@@ -51,8 +51,8 @@ def new(
 ) -> None:
     """Make a key.
 
-    Prints the key, and adds its entry to a keys file or prints the entry to paste. A server's secret is printed only
-    once: the file contains only its SHA-256.
+    Prints the key alone on stdout, and adds its entry to a keys file or prints the entry to paste on stderr. A secret
+    of a server is printed only once: the file contains only its SHA-256.
     """
     shown = f"lgs_{secrets.token_urlsafe(32)}" if server else f"wk_{secrets.token_urlsafe(16)}"
     fields: dict[str, object] = {"name": name}
@@ -62,7 +62,7 @@ def new(
     line = _KEYS_FILE.make_entry(fields)
     placed = _KEYS_FILE.place_entry(file, name, line)
     kind = "secret (keep it now: it is not shown again)" if server else "write key (public: it may be part of a page)"
-    typer.echo(f"{kind}:\n{shown}\n\n{placed}")
+    print_secret(kind, shown, placed)
 
 
 @keys.command()

@@ -42,7 +42,7 @@ def top(
     Scores are those of this moment, the highest first.
     """
     settings = load_settings()
-    rows = run(_top(settings, scorecard, limit))
+    rows = run(_top(settings, scorecard, limit), "reading the leads")
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
     elif not rows:

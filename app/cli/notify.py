@@ -67,7 +67,7 @@ def test(route: Annotated[str, typer.Argument(metavar="ROUTE", help="The name of
     delivered.
     """
     settings = _load()
-    outcome, shown = run(_test(settings, route))
+    outcome, shown = run(_test(settings, route), "sending the example")
     typer.echo(shown)
     if not outcome:
         raise typer.Exit(Exit.CHECK_FAILED)
@@ -83,7 +83,7 @@ def replay(
     again by the next replay. Exit status 1 if some were not delivered.
     """
     settings = _load()
-    delivered, failed = run(_replay(settings, route))
+    delivered, failed = run(_replay(settings, route), "sending dead letters")
     typer.echo(f"{delivered} delivered, {failed} undelivered")
     if failed:
         raise typer.Exit(Exit.CHECK_FAILED)

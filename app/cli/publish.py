@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from app.cli.chosen_scorecards import find_published
-from app.cli.common import console, open_store, run
+from app.cli.common import busy, console, open_store, run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
 from app.cli.output import OutputLost
@@ -83,7 +83,7 @@ def rollback(version: Version, note: Note = "", yes: Yes = False, quiet: Quiet =
     run(_rollback(settings, version, note, yes, quiet))
 
 
-def list_versions() -> None:
+def list_versions(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the published versions, the latest first; other commands take the number of one."""
     settings = load_settings()
 
@@ -93,16 +93,37 @@ def list_versions() -> None:
             return topic.catalog
 
     catalog = run(read())
+    rows = [_row(each, catalog) for each in reversed(list(catalog))]
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
     for name in ("no.", "version", "published", "by", "note"):
         table.add_column(name, overflow="fold", justify="right" if name == "no." else "left")
-    for each in reversed(list(catalog)):
-        item = each.item
-        note = escape(_describe(each, catalog))
-        table.add_row(str(each.number), item.version[:12], rfc3339(item.at_ms), escape(item.author), note)
+    for row in rows:
+        note = ", ".join([*row["states"], *filter(None, [row["note"]])])
+        table.add_row(str(row["number"]), row["version"][:12], row["published"], escape(row["by"]), escape(note))
     console().print(table)
     if catalog.unfinished():
         typer.echo(UNFINISHED)
+
+
+def _row(published: Published, catalog: Catalog) -> dict[str, Any]:
+    item = published.item
+    states = {
+        "in use": published is catalog.latest,
+        "unfinished": published in catalog.unfinished(),
+        "rollback": bool(item.undone),
+        "without alerts": item.quiet,
+    }
+    return {
+        "number": published.number,
+        "version": item.version,
+        "published": rfc3339(item.at_ms),
+        "by": item.author,
+        "note": item.note,
+        "states": [state for state, holds in states.items() if holds],
+    }
 
 
 def show(
@@ -123,16 +144,6 @@ def show(
     typer.echo(run(read()), nl=False)
 
 
-def _describe(published: Published, catalog: Catalog) -> str:
-    item = published.item
-    parts = ["in use"] if published is catalog.latest else []
-    parts += ["unfinished"] if published in catalog.unfinished() else []
-    parts += ["rollback"] if item.undone else []
-    parts += ["without alerts"] if item.quiet else []
-    parts += [item.note] if item.note else []
-    return ", ".join(parts)
-
-
 async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, quiet: bool) -> None:
     await require_lead_events(settings)
     await require_topic(settings)
@@ -146,7 +157,8 @@ async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, qu
             await _confirm_plan(settings, store, plan, yes, quiet)
         after = topic.catalog.latest_place
         async with _publishing(settings, topic, store) as writer:
-            await writer.publish(new, name_local_author(), after, note, quiet)
+            with busy("publishing"):
+                await writer.publish(new, name_local_author(), after, note, quiet)
     instead = f", instead of {latest.title}" if latest is not None else ""
     typer.echo(f"version {_used(topic).title} is in use{instead}")
 
@@ -204,7 +216,7 @@ async def _confirm_plan(settings: Settings, store: Store, plan: Plan, yes: bool,
         CommandError: it is not confirmed.
     """
     old, new, now = plan.old, plan.scorecards.rules, await store.time_ms()
-    with Console(stderr=True).status("reading the leads …"):
+    with busy("reading the leads"):
         effect = await measure_store(store, settings.partitions, old, new, now, undo=plan.undo)
     try:
         print_report(report_change(old, new, effect, now), console())

@@ -48,7 +48,7 @@ def rebuild(
     are not sent again.
     """
     settings = load_settings()
-    first, ends = run(_read_offsets(settings))
+    first, ends = run(_read_offsets(settings), "asking Kafka")
     gone = sum(first.values())
     typer.echo(
         f"All leads of {settings.namespace!r} will be removed from Redis and scored again from "
@@ -58,7 +58,7 @@ def rebuild(
         typer.echo(f"{gone} older events are no longer in Kafka (retention) and will no longer count.")
     if not yes and not typer.confirm("Rebuild?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
-    run(_rebuild(settings, ends, backfill))
+    run(_rebuild(settings, ends, backfill), "removing the leads")
     typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")
 
 

@@ -5,10 +5,9 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from app.cli.chosen_scorecards import EITHER, load_chosen
-from app.cli.common import REDIS_S, console, open_store, run
+from app.cli.common import REDIS_S, busy, console, open_store, run
 from app.cli.published import load_rules
 from app.cli.scorecards_report import print_report, print_words
 from app.scorecards.change import measure_change
@@ -66,7 +65,7 @@ async def _measure(settings: Settings, old: Rules, new: Rules) -> dict[str, Any]
     """Measure the effect on the live leads."""
     loop = asyncio.get_running_loop()
     async with open_store(settings, None) as store, asyncio.timeout(REDIS_S) as deadline:
-        with Console(stderr=True).status("reading the leads …") as status:
+        with busy("reading the leads") as status:
 
             def on_progress(done: int, total: int) -> None:
                 deadline.reschedule(loop.time() + REDIS_S)

@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -53,8 +52,8 @@ def status(
     cannot be reached. A process that is not on this machine is no problem unless --probe names it.
     """
     settings = load_settings()
-    with Console(stderr=True).status("asking Kafka, Redis and the processes …"):
-        report, is_reachable = run(_look(settings, _check_urls(probe or [])))
+    urls = _check_urls(probe or [])
+    report, is_reachable = run(_look(settings, urls), "asking Kafka, Redis and the processes")
     if as_json:
         typer.echo(json.dumps(report.to_json(), ensure_ascii=False))
     else:

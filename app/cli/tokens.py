@@ -9,7 +9,7 @@ import typer
 
 from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.masking import EDITOR, FULL, SALES, VIEWER
-from app.cli.file_commands import EntryFile, check_file
+from app.cli.file_commands import EntryFile, check_file, print_secret
 
 tokens = typer.Typer(no_args_is_help=True, help="Tokens for the board.")
 _ACCESS_FILE: EntryFile[AccessFile] = EntryFile(
@@ -48,13 +48,13 @@ def new(
 ) -> None:
     """Make a token for the board.
 
-    Prints the token only once, and adds its entry to an access file or prints the entry to paste: the file contains
-    only the SHA-256.
+    Prints the token only once, alone on stdout, and adds its entry to an access file or prints the entry to paste on
+    stderr: the file contains only the SHA-256.
     """
     token = f"lgb_{secrets.token_urlsafe(32)}"
     fields = {"name": name, "sha256": sha256(token.encode()).hexdigest(), "role": role}
     placed = _ACCESS_FILE.place_entry(file, name, _ACCESS_FILE.make_entry(fields))
-    typer.echo(f"token (keep it now: it is not shown again):\n{token}\n\n{placed}")
+    print_secret("token (keep it now: it is not shown again)", token, placed)
 
 
 @tokens.command()

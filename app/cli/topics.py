@@ -73,7 +73,7 @@ def create(
     number of partitions or, unless it is a source topic, another cleanup policy, retention or kind of timestamps than
     the settings, or fewer replicas.
     """
-    outcomes = run(_create(load_settings(), update, dry_run, print_line=not as_json))
+    outcomes = run(_create(load_settings(), update, dry_run, print_line=not as_json), "asking Kafka")
     if as_json:
         rows = [{"topic": each.topic, "outcome": each.outcome, "faults": each.faults} for each in outcomes]
         typer.echo(json.dumps(rows, ensure_ascii=False))

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from app.cli.chosen_scorecards import EITHER, load_chosen
-from app.cli.common import console, run
+from app.cli.common import busy, console, run
 from app.cli.errors import CommandError
 from app.demo.card_traffic import CardTraffic
 from app.demo.generator import Traffic
@@ -67,7 +66,7 @@ def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     else:
         sources = (_generate_demo if demo else partial(_generate, model))(generate, leads, days * DAY_MS, seed)
     played = MemoryRun(chosen.rules)
-    with Console(stderr=True).status("scoring events …"):
+    with busy("scoring events"):
         played.play(sources)
     if not played.events:
         raise CommandError(Exit.REFUSED, f"{events} has no events.")

@@ -246,7 +246,7 @@ async def test_output_lost_is_not_taken_for_a_redis_that_is_away(monkeypatch: py
     async def here(settings: Settings) -> None:
         """Redis answers."""
 
-    monkeypatch.setattr("app.cli.common._check_redis", here)
+    monkeypatch.setattr("app.cli.common.check_partitions", here)
     pipe, before = without_a_reader(), os.dup(1)
     os.dup2(pipe, 1)
     try:

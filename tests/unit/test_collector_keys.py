@@ -396,10 +396,10 @@ def test_a_new_key_is_accepted_with_its_printed_line(args: tuple[str, ...]) -> N
     result = CliRunner().invoke(build(), ["keys", "new", *args])
 
     assert result.exit_code == 0
-    said = result.stdout.splitlines()
-    ring = parse_keys("leadglow_keys: 1\nkeys:\n" + said[-1])
-    assert ring.admit(said[1], PAGE, "", 1, 0.0).name == args[0]
-    assert (said[1] in said[-1]) is ("--server" not in args)
+    (key,), entry = result.stdout.splitlines(), result.stderr.splitlines()[-1]
+    ring = parse_keys("leadglow_keys: 1\nkeys:\n" + entry)
+    assert ring.admit(key, PAGE, "", 1, 0.0).name == args[0]
+    assert (key in entry) is ("--server" not in args)
 
 
 @pytest.mark.parametrize(
@@ -432,8 +432,8 @@ def test_a_new_key_creates_a_missing_file(tmp_path: Path) -> None:
     result = new_in(file, *SITE_ARGS)
 
     assert result.exit_code == 0
-    assert result.stdout.endswith(f"\n{file} made, with this key\n")
-    assert load_keys(file).admit(result.stdout.splitlines()[1], PAGE, "", 1, 0.0).name == "site"
+    assert result.stderr.endswith(f"\n{file} made, with this key\n")
+    assert load_keys(file).admit(result.stdout.strip(), PAGE, "", 1, 0.0).name == "site"
 
 
 @pytest.mark.parametrize(
@@ -457,7 +457,7 @@ def test_a_new_key_is_added_to_a_file_and_nothing_else_of_it_changes(text: str, 
     result = new_in(file, *SITE_ARGS)
 
     assert result.exit_code == 0, result.stderr
-    assert f"added to {file}" in result.stdout
+    assert f"added to {file}" in result.stderr
     after = load_keys(file)
     assert after.keys[:-1] == before.keys
     assert (after.keys[-1].name, after.webhooks, after.link_secret) == ("site", before.webhooks, before.link_secret)

@@ -113,6 +113,11 @@ def test_a_file_that_is_named_like_a_version_is_the_file(leadglow: Leadglow, tmp
 def test_list_has_the_number_that_the_others_take(leadglow: Leadglow) -> None:
     rows = leadglow("scorecards", "list").stdout.splitlines()
     assert [row.split()[:2] for row in rows] == [["no.", "version"], ["2", SECOND[:12]], ["1", FIRST[:12]]]
+    listed = json.loads(leadglow("scorecards", "list", "--json").stdout)
+    assert [(row["number"], row["version"], row["states"]) for row in listed] == [
+        (2, SECOND, ["in use"]),
+        (1, FIRST, []),
+    ]
     for name in ("1", FIRST[:6], "old.yaml"):
         assert leadglow("scorecards", "show", name).stdout == FILE
     assert leadglow("scorecards", "show").stdout == CHANGED
