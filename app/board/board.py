@@ -24,6 +24,7 @@ from app.board.metrics import Metrics
 from app.board.pages import Pages
 from app.board.published_scorecards import PublishedScorecards
 from app.board.publishing import PublishingConfig
+from app.board.scoring_watch import ScoringWatch
 from app.board.search import Search
 from app.board.service import BoardService
 from app.board.site import Site
@@ -118,6 +119,7 @@ class Board:
         )
         self._freshness = service.freshness_watch
         self._state = StateWatch(self._bounded, self.metrics)
+        self._scoring = ScoringWatch(self._bounded, lambda: self._scorecards.value.rules, self.metrics)
         api = Api(service, EventStreams(service, self.metrics))
         self._site = Site(api, Pages(service, Assets()), self.metrics, self._access_file, config.secure)
         self._probes: web.AppRunner | None = None
@@ -193,6 +195,7 @@ class Board:
             self._tails.workers.watch(),
             self._freshness.watch(),
             self._state.watch(),
+            self._scoring.watch(),
             self._bounded.watch_redis(),
             self._search.indexer.run(),
             *(each.watch() for each in watched if each is not None),

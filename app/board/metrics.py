@@ -69,6 +69,7 @@ class Metrics:
             registry=r,
         )
         self._register_state(r)
+        self._register_scoring(r)
         self.index_leads = Gauge("leadglow_board_index_leads", "Leads in the search index", registry=r)
         self.index_building = Gauge(
             "leadglow_board_index_building", "1 while the search index does not have all leads yet", registry=r
@@ -132,6 +133,26 @@ class Metrics:
             "leadglow_board_source_last_event_timestamp_seconds",
             "Arrival of the last event of a source topic, to some seconds",
             ["topic"],
+            registry=r,
+        )
+
+    def _register_scoring(self, r: CollectorRegistry) -> None:
+        self.by_score = Gauge(
+            "leadglow_board_leads_by_score",
+            "Leads of a scorecard with a score from this one up to the next row, counted every 30 s",
+            ["scorecard", "from"],
+            registry=r,
+        )
+        self.above = Gauge(
+            "leadglow_board_leads_above",
+            "Leads of a scorecard with a score at or above the bound of a stage; signals may still block the stage",
+            ["scorecard", "stage"],
+            registry=r,
+        )
+        self.fired = Gauge(
+            "leadglow_board_signal_events",
+            "How often a signal counted in the last seven days, today included, in UTC",
+            ["signal"],
             registry=r,
         )
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from app.board.bounded_store import spread_evenly
+from app.board.bounded_store import BoundedStore, spread_evenly
 from app.board.distribution import Distribution
+from app.board.metrics import Metrics
 from app.board.routing import BASE
+from app.board.scoring_watch import ScoringWatch
 from app.board.usage_views import score_rows
 from streams.scoring.scorecard import Scorecard, Stage
-from tests.support.board_in_memory import ACCESS, ANA, BEN, Running, board_on
+from tests.support.board_in_memory import ACCESS, ANA, BEN, PARTITIONS, Running, board_on
 from tests.unit.test_board_site import fact, people
 
 
@@ -31,6 +33,20 @@ async def test_leads_are_counted_by_score_and_from_each_bound_on() -> None:
     assert [(s["name"], s["leads_from_enter"], s["leads_from_leave"]) for s in found["stages"]] == [
         ("warm", 4, 4), ("hot", 1, 1),
     ]  # fmt: skip
+
+
+async def test_leads_and_signals_are_counted_for_metrics_too() -> None:
+    shards, metrics = await people(), Metrics()
+    await ScoringWatch(BoundedStore(shards.store, PARTITIONS), lambda: shards.rules, metrics).count()
+
+    def sample(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"leadglow_board_{name}", labels)
+
+    rows = [each for each in metrics.by_score.collect()[0].samples if each.labels["scorecard"] == "sales"]
+    assert sum(each.value for each in rows) == 7
+    assert sample("leads_by_score", scorecard="sales", **{"from": "50"}) == 1
+    assert [sample("leads_above", scorecard="sales", stage=stage) for stage in ("warm", "hot")] == [4, 1]
+    assert (sample("signal_events", signal="away"), (sample("signal_events", signal="order") or 0) > 0) == (0, True)
 
 
 async def test_a_signal_and_a_fit_line_without_effect_have_a_hint() -> None:
