@@ -13,6 +13,9 @@ from app.cli.metrics_reference import metrics_page
 from app.cli.reference import commands_page
 from app.cli.settings_reference import settings_page
 from app.scorecards.cases_grammar import cases_schema
+from deploy.grafana.overview import OVERVIEW
+from deploy.grafana.pipeline import PIPELINE
+from deploy.grafana.scoring import SCORING
 from docs.architecture import picture
 from docs.asyncapi_document import document_text
 from docs.cases_page import cases_page
@@ -105,6 +108,7 @@ def cases_schema_file() -> str:
     return json.dumps(cases_schema(), indent=2) + "\n"
 
 
+DASHBOARDS = {"overview": OVERVIEW, "pipeline": PIPELINE, "scoring": SCORING}
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands_page,
     "docs/metrics.md": metrics_page,
@@ -118,6 +122,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/guide-marketing.md": guide_page,
     "docs/cases.schema.json": cases_schema_file,
     "docs/asyncapi.json": document_text,
+    **{f"deploy/grafana/dashboards/{name}.json": board.to_text for name, board in DASHBOARDS.items()},
     **{f"docs/schemas/{name}.json": partial(schema_text, name) for name in RECORDS},
 }
 """File -> its text."""

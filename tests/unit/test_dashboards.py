@@ -1,0 +1,47 @@
+"""Dashboards: each panel asks for metrics that exist, and has its own place."""
+
+import json
+import re
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.cli.metrics_reference import stored_names
+from tests.unit.test_alert_rules import RULES, SUFFIX
+
+FOLDER = Path(__file__).parents[2] / "deploy/grafana/dashboards"
+BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+
+
+def panels(board: Any) -> list[Any]:
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def test_there_are_three_dashboards() -> None:
+    assert set(BOARDS) == {"overview", "pipeline", "scoring"}
+    assert len({board["uid"] for board in BOARDS.values()}) == 3
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_panels_ask_for_metrics_that_exist(name: str) -> None:
+    known = {name for name, _, _ in stored_names()} | {rule["record"] for rule in RULES if "record" in rule}
+    queries = [target["expr"] for panel in panels(BOARDS[name]) for target in panel["targets"]]
+    used = {SUFFIX.sub("", each) for query in queries for each in re.findall(r"\bleadglow[\w:]+", query)}
+
+    assert len(used) > 10
+    assert used - known == set()
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_panels_have_ids_and_places_of_their_own(name: str) -> None:
+    found = BOARDS[name]["panels"]
+    places = [
+        {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        for at in (panel["gridPos"] for panel in found)
+    ]
+
+    assert len({panel["id"] for panel in found}) == len(found)
+    assert not any(one & other for one, other in combinations(places, 2))
+    assert all(x < 24 for place in places for x, _ in place)
