@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
-from app.client_answers import Alert, Channels, Curve, Event, Lead, Page, Row
+from app.client_answers import Alert, Channels, Curve, Event, Lead, Page, Results, Row
 
 TIMEOUT_S: Final = 15.0
 STREAM_TIMEOUT_S: Final = 60.0
@@ -97,6 +97,10 @@ class Client:
     def channels(self, touch: Literal["first", "last"] = "first", days: int = 30, scorecard: str = "") -> Channels:
         """Qualified leads by channel."""
         return cast(Channels, self._get("/channels", touch=touch, days=str(days), scorecard=scorecard))
+
+    def results(self, touch: Literal["first", "last"] = "first", days: int = 30, scorecard: str = "") -> Results:
+        """What became of the leads that were handed over to sales."""
+        return cast(Results, self._get("/results", touch=touch, days=str(days), scorecard=scorecard))
 
     def scorecards(self) -> list[dict[str, str]]:
         """All scorecards: name and label."""

@@ -154,6 +154,54 @@ class Alert(TypedDict):
     version: str
 
 
+class Amount(TypedDict):
+    """An amount of money; the currency is empty if it is not named."""
+
+    currency: str
+    amount: float
+
+
+class Figures(TypedDict):
+    """What became of some leads."""
+
+    leads: int
+    handovers: int
+    open: int
+    contacted: int
+    median_hours_to_contact: float | None
+    accepted: int
+    rejected: int
+    acceptance: float | None
+    opportunities: int
+    won: int
+    lost: int
+    won_share: float | None
+    revenue: list[Amount]
+
+
+class Results(Fresh):
+    """What became of the leads that were handed over to sales."""
+
+    scorecard: str
+    version: str
+    since: str
+    until: str
+    days: int
+    touch: str
+    currency: str
+    total: Figures
+    contact: dict[str, float | None]
+    without_alert: int
+    target: dict[str, Any] | None
+    periods: list[dict[str, Any]]
+    scorecards: list[dict[str, Any]]
+    stages: list[dict[str, Any]]
+    reasons: list[dict[str, Any]]
+    channels: list[dict[str, Any]]
+    seen_is_estimate: bool
+    truncated: bool
+
+
 class Channel(TypedDict):
     """The qualified leads of one channel."""
 

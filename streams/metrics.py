@@ -17,6 +17,7 @@ from streams.scoring.verdicts import KINDS
 
 LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
+MAX_CURRENCIES = 20
 CONTACT_S = (60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0, 2_592_000.0)
 """From a minute to 30 days."""
 
@@ -160,11 +161,35 @@ class Metrics:
             registry=r,
         )
 
+        self.won_amount = Counter(
+            "leadglow_sales_won_amount",
+            "Amounts of leads that were won after an alert of the scorecard, by currency: the first "
+            f"{MAX_CURRENCIES} that came, else other; empty for amounts without one. An undo does not reduce it",
+            ["scorecard", "currency"],
+            registry=r,
+        )
+        self.targets = Gauge(
+            "leadglow_sales_target_leads",
+            "Leads that sales wants from the scorecard per day, on average: its `target`",
+            ["scorecard"],
+            registry=r,
+        )
+        self._currencies: set[str] = set()
+
+    def bounded_currency(self, code: str) -> str:
+        """The code of a currency as a label, of which there are few."""
+        if len(self._currencies) < MAX_CURRENCIES:
+            self._currencies.add(code)
+        return code if code in self._currencies else "other"
+
     def show_scorecards(self, version: str, cards: Iterable[Scorecard]) -> None:
-        """Show the version in use, for each scorecard whether it is a shadow, and its stages with 0 transitions."""
+        """Show the version in use, for each scorecard whether it is a shadow, its target, and its stages with 0 transitions."""
         self.model.info({"version": version})
         self.scorecards.clear()
+        self.targets.clear()
         for card in cards:
+            if card.target:
+                self.targets.labels(card.name).set(card.target.per_day)
             self.scorecards.labels(card.name, str(card.shadow).lower()).set(1)
             self.contact_seconds.labels(card.name)
             for stage, kind in product(card.stages, ("entered", "left")):

@@ -23,6 +23,7 @@ from app.board.parameters import (
     parse_number,
 )
 from app.board.publishing_api import PublishingApi
+from app.board.results_pages import ResultsApi
 from app.board.routing import API_PATHS, CURRENT_VIEWER, Handler, Route, method_of
 from app.board.service import BoardService
 from app.board.sse import EventStreams
@@ -54,6 +55,7 @@ class Api:
             "curve": ("api_curve", self._curve),
             "timeline": ("api_timeline", self._timeline),
             **VerdictForms(self._service).handlers(),
+            **ResultsApi(self._service).handlers(),
             "leadAlerts": ("api_alerts", self._alerts),
             "alerts": ("api_alerts", self._alerts),
             "channels": ("api_channels", self._channels),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any, Final, NamedTuple
 
@@ -89,7 +89,7 @@ def channel_rows(
     for entry in qualified:
         channel = entry.first if touch == "first" else entry.last
         hours.setdefault(channel, []).append(max(entry.at_ms - entry.seen_ms, 0) / HOUR_MS)
-    money = _shared(costs, hours, since_ms, until_ms)
+    money = share_costs(costs, {channel: len(each) for channel, each in hours.items()}, since_ms, until_ms)
     total = sum(map(len, hours.values()))
     found = sorted({**hours, **money}, key=lambda channel: (-len(hours.get(channel, ())), channel))
     kept, rest = found[:MAX_ROWS], found[MAX_ROWS:]
@@ -101,19 +101,19 @@ def channel_rows(
     return rows
 
 
-def _shared(
-    costs: Iterable[Cost], hours: dict[Channel, list[float]], since_ms: int, until_ms: int
+def share_costs(
+    costs: Iterable[Cost], leads: Mapping[Channel, int], since_ms: int, until_ms: int
 ) -> dict[Channel, float]:
-    """The cost of each channel; a cost that covers several is split by their qualified leads."""
+    """The cost of each channel; a cost that covers several is split by their ``leads``."""
     money: dict[Channel, float] = {}
     for cost in costs:
         amount = spent(cost, since_ms, until_ms)
         if not amount:
             continue
-        covered = [channel for channel in hours if covers(cost, channel)] or [(cost.source, cost.medium, cost.campaign)]
-        heads = sum(len(hours.get(channel, ())) for channel in covered)
+        covered = [channel for channel in leads if covers(cost, channel)] or [(cost.source, cost.medium, cost.campaign)]
+        heads = sum(leads.get(channel, 0) for channel in covered)
         for channel in covered:
-            share = len(hours[channel]) / heads if heads else 1.0
+            share = leads[channel] / heads if heads else 1.0
             money[channel] = money.get(channel, 0.0) + amount * share
     return money
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from streams.units import DAY_MS
 from streams.yamlfile.containers import list_of, struct_of
-from streams.yamlfile.kinds import CAP, TEXT, VERSION, Field, Kind, Struct
+from streams.yamlfile.kinds import CAP, TEXT, VERSION, Field, Kind, Struct, text_of
 from streams.yamlfile.load import Format
 from streams.yamlfile.tree import Node, Report
 
@@ -23,6 +23,8 @@ class Cost:
     amount: float
     from_ms: int
     until_ms: int
+    currency: str = ""
+    """Of all costs of the file; empty if it names none."""
 
 
 def covers(cost: Cost, channel: tuple[str, str, str]) -> bool:
@@ -63,6 +65,7 @@ _KEYS_ELSEWHERE: Final = {
 }
 
 
+_CURRENCY = text_of("a currency of three capital letters", "EUR", r"^[A-Z]{3}$", str, lambda text: iter([text.upper()]))
 _DAY = Kind(_read_day, {}, '"2026-11-01"')
 _COST = struct_of(
     "a cost",
@@ -81,6 +84,7 @@ _FILE = struct_of(
     "a costs file",
     {
         "leadglow_costs": Field(VERSION, "the version of this format", required=True),
+        "currency": Field(_CURRENCY, "the currency of all costs, and of amounts that name none"),
         "costs": Field(list_of(_COST), "the list of costs", required=True),
     },
     "leadglow_costs: 1",
@@ -94,13 +98,13 @@ def _check(file: Struct, report: Report) -> None:
 
 
 def _costs_of(file: Struct) -> tuple[Cost, ...]:
-    return tuple(_cost_of(each) for each in file.get("costs"))
+    return tuple(_cost_of(each, file.get("currency", "")) for each in file.get("costs"))
 
 
-def _cost_of(struct: Struct) -> Cost:
+def _cost_of(struct: Struct, currency: str) -> Cost:
     source, medium, campaign = (struct.get(name, "") for name in ("source", "medium", "campaign"))
     first, last = struct.get("from"), struct.get("to")
-    return Cost(source, medium, campaign, struct.get("cost"), first, last + DAY_MS)
+    return Cost(source, medium, campaign, struct.get("cost"), first, last + DAY_MS, currency)
 
 
 COSTS_FORMAT: Final = Format(_FILE, _costs_of, _check)

@@ -8,6 +8,8 @@ from typing import Any, Final
 from app.board.export import MAX_EXPORTED
 from app.board.parameters import DEFAULT_DAYS, DEFAULT_LIMIT, MAX_DAYS, MAX_FILTER_CHARS, MAX_LIMIT
 from app.board.publishing_schemas import PUBLISHING_SCHEMAS
+from app.board.results_desk import MAX_DAYS as RESULTS_DAYS
+from app.board.results_schemas import RESULTS_SCHEMAS
 from app.board.routing import API_PATHS, method_of
 from app.board.schemas import SCHEMAS, Schema, ref
 from app.board.trial_schemas import TRIAL_SCHEMAS
@@ -35,7 +37,7 @@ def openapi_document() -> dict[str, Any]:
             API_PATHS[each["operationId"]]: {method_of(each["operationId"]).lower(): each} for each in _operations()
         },
         "components": {
-            "schemas": SCHEMAS | TRIAL_SCHEMAS | PUBLISHING_SCHEMAS | USAGE_SCHEMAS | VERDICT_SCHEMAS,
+            "schemas": SCHEMAS | TRIAL_SCHEMAS | PUBLISHING_SCHEMAS | USAGE_SCHEMAS | VERDICT_SCHEMAS | RESULTS_SCHEMAS,
             "responses": {name: _error(about) for name, about in _ERRORS.items()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `leadglow tokens new`."}
@@ -83,6 +85,8 @@ def _operations() -> list[Schema]:
         _json("leadAlerts", "Its latest alerts", "Alerts", _ID, cursor, limit),
         _json("alerts", "The latest alerts", "Alerts", cursor, limit),
         _json("channels", "Qualified leads by channel", "Channels", scorecard, _TOUCH, _DAYS),
+        _json("results", "What became of the leads that were handed over to sales", "Results", *_RESULTS),
+        _operation("exportResults", "The same as a file, with the same columns in each line", _CSV, _RESULTS),
         _json("scorecards", "All scorecards", "Scorecards"),
         _json("scorecard", "A scorecard, with the counts of its signals in the last 7 days", "Scorecard",
               _in_path("name", "Its name.")),
@@ -134,6 +138,7 @@ _TOUCH: Final = _in_query("touch", "The touch whose channel counts.", {"enum": [
 _DAYS: Final = _in_query(
     "days", "Number of days back.", {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": DEFAULT_DAYS}
 )
+_RESULTS: Final = (_SCORECARD, _TOUCH, _DAYS | {"schema": _DAYS["schema"] | {"maximum": RESULTS_DAYS}})
 _INDEXED: Final = _in_query(
     "indexed", "`yes`: when search, filters and order know of the change.", {"enum": ["yes", "no"], "default": "no"}
 )
@@ -202,13 +207,15 @@ def _verdict(name: str, about: str, body: str) -> Schema:
     return operation | {"requestBody": {"required": True, "content": {"application/json": {"schema": ref(body)}}}}
 
 
+_CSV: Final[Schema] = {"text/csv": {"schema": {"type": "string"}}}
+
+
 def _csv() -> Schema:
-    content = {"text/csv": {"schema": {"type": "string"}}}
     about = (
         f"The ranking as a file, at most {MAX_EXPORTED} leads; cells that look like formulas are escaped; last "
         "lines that begin with `NOTE:` say that leads are missing or scores incomplete"
     )
-    return _operation("export", about, content, _FILTERS)
+    return _operation("export", about, _CSV, _FILTERS)
 
 
 def _record_schema() -> Schema:

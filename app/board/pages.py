@@ -14,6 +14,7 @@ from app.board.assets import Assets
 from app.board.export import MAX_EXPORTED
 from app.board.parameters import DEFAULT_DAYS, parse_at, parse_cursor
 from app.board.rendering import Renderer
+from app.board.results_pages import ResultsPage
 from app.board.routing import CURRENT_VIEWER, Route
 from app.board.timeline import MAX_EVENTS
 from app.board.trial_pages import TrialPages
@@ -59,6 +60,7 @@ class Pages:
             *self._trial.routes(),
             *self._versions.routes(),
             *VerdictForms(self._service).routes(),
+            *ResultsPage(self._service, self._html).routes(),
             ("GET", "/flow", "page_flow", self.show_flow),
             ("GET", "/freshness", "page_freshness", self.show_freshness),
             ("GET", "/static/{hash}/{name:.+}", "static", self._assets.serve_file),

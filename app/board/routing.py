@@ -25,6 +25,8 @@ API_PATHS: Final = {
     "leadAlerts": f"{BASE}/leads/{{id}}/alerts",
     "alerts": f"{BASE}/alerts",
     "channels": f"{BASE}/channels",
+    "results": f"{BASE}/results",
+    "exportResults": f"{BASE}/results.csv",
     "scorecards": f"{BASE}/scorecards",
     "versions": f"{BASE}/versions",
     "version": f"{BASE}/versions/{{version}}",

@@ -23,6 +23,7 @@ from app.board.masking import Mask, sees_everything
 from app.board.published_scorecards import PublishedScorecards
 from app.board.publishing import NOTHING, Publishing, PublishingConfig
 from app.board.ranking import Ranking
+from app.board.results_desk import Results
 from app.board.scorecards import describe_line, describe_scorecard
 from app.board.search import Search
 from app.board.timeline import build_activity
@@ -75,6 +76,7 @@ class BoardService:
         self._costs = costs
         self.freshness_watch = FreshnessWatch(store, tails)
         self._usage = Usage(store)
+        self._results = Results(store, costs)
         self.search = search
         self._ranking = Ranking(store, cipher, self.mask, search, lambda: self.freshness)
 
@@ -201,11 +203,7 @@ class BoardService:
         return {i: state.at_ms for i, state in states.items() if isinstance(state, Erased)}
 
     async def list_channels(self, scorecard: str | None, role: str, touch: str, days: int) -> dict[str, Any]:
-        """Qualified leads by the channel of their ``first`` or ``last`` touch, with costs.
-
-        Both count from the first alert that was read, if that is later: of older leads, which Kafka no longer has, only
-        the costs would be known.
-        """
+        """Qualified leads by the channel of their ``first`` or ``last`` touch, with costs, from the first alert on."""
         card, until = self.find_scorecard(scorecard), now_ms()
         since = max(until - days * DAY_MS, self.tails.handovers.since_ms or until)
         qualified = self.tails.handovers.qualified_since(card.name, since)
@@ -218,6 +216,11 @@ class BoardService:
             **self.freshness.to_json(),
         }
         return cast(dict[str, Any], self.mask.mask_value(found, role))
+
+    async def get_results(self, scorecard: str | None, role: str, touch: str, days: int) -> dict[str, Any]:
+        """What became of the leads that were handed over to sales."""
+        found = await self._results.load(self.find_scorecard(scorecard), self.rules, touch, days)
+        return cast(dict[str, Any], self.mask.mask_value(found | self.freshness.to_json(), role))
 
     async def get_scorecard(self, name: str | None) -> dict[str, Any]:
         """A scorecard in words, with the count of each signal in the last seven days."""

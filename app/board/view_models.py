@@ -219,6 +219,12 @@ def grade_bands(card: dict[str, Any]) -> list[dict[str, Any]]:
     return bands
 
 
+def add_costs(rows: Iterable[Mapping[str, Any]]) -> float | None:
+    """The sum of the costs of channels; None if none is known."""
+    costs = [row["cost"] for row in rows if row["cost"] is not None]
+    return sum(costs) if costs else None
+
+
 def flow_tiles(flow: dict[str, Any]) -> list[tuple[str, str]]:
     """The figures at the top of the Flow page."""
     shards, sources = flow["shards"], flow["sources"]

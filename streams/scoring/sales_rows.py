@@ -56,13 +56,13 @@ def decode_rows(texts: Iterable[bytes]) -> list[SalesRow]:
 
 def entered_row(lead_id: str, lead: Lead, about: About) -> SalesRow:
     """A lead entered a stage with an alert."""
-    first, last = _channels(lead)
+    first, last = channels_of(lead)
     return SalesRow(ENTERED, about[2], _hash(lead_id), "", (about,), first, last)
 
 
 def verdict_row(lead_id: str, lead: Lead, verdict: Verdict, currency: str, about: Iterable[About]) -> SalesRow:
     """A lead got a verdict."""
-    first, last = _channels(lead)
+    first, last = channels_of(lead)
     return SalesRow(
         KINDS[verdict.kind],
         verdict.at_ms,
@@ -85,7 +85,7 @@ def _hash(lead_id: str) -> str:
     return id_hash(lead_id).hex()
 
 
-def _channels(lead: Lead) -> tuple[Channel, Channel]:
+def channels_of(lead: Lead) -> tuple[Channel, Channel]:
     """The first and the last campaign that brought a lead."""
     if not lead.touches:
         return NO_CHANNEL, NO_CHANNEL

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from zlib import crc32
 
 LATER: Mapping[str, Any] = {"later": True}
@@ -49,6 +49,10 @@ def paths_in(condition: Condition) -> Iterator[str]:
     else:
         for member in condition.members:
             yield from paths_in(member)
+
+
+YEAR_DAYS: Final = 365.2425
+"""Of the Gregorian calendar, on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,11 @@ class Target:
 
     count: int
     period: Period
+
+    @property
+    def per_day(self) -> float:
+        """The same for a day, on average."""
+        return self.count / {"day": 1, "week": 7, "month": YEAR_DAYS / 12, "quarter": YEAR_DAYS / 4}[self.period]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from streams.mismatch import LEAD_DAMAGED, Mismatch
 from streams.scoring.lead import State
 from streams.scoring.outcome import Outcome
 from streams.scoring.stored import DamagedBlob, decode
+from streams.scoring.verdicts import KINDS, WON
 from streams.shard.outbox import alert_records, forward_records
 from streams.shard.recent_records import RecentRecords
 from streams.store.base import Entry
@@ -49,6 +50,15 @@ def count_outcome(outcome: Outcome, env: Environment) -> None:
         env.metrics.events.labels(name).inc(count)
     for t in (crossing.transition for crossing in outcome.crossings):
         env.metrics.transitions.labels(t.card, t.stage, t.kind, str(t.silenced).lower()).inc()
+    _count_verdicts(outcome, env)
+
+
+def _count_verdicts(outcome: Outcome, env: Environment) -> None:
+    for row in outcome.sales:
+        if row.kind == KINDS[WON] and not isinstance(row.detail, str):
+            currency = env.metrics.bounded_currency(row.currency)
+            for scorecard, _, _ in row.about:
+                env.metrics.won_amount.labels(scorecard, currency).inc(row.detail)
     for verdict in outcome.verdicts:
         env.metrics.verdicts.labels(verdict.kind).inc()
         for decision in verdict.decisions:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from app.board.costs import Cost
 from app.board.filters import Filters
+from app.board.results import Asked, Seen, build_results
 from app.freshness import Freshness, State
+from streams.scoring.sales_rows import SalesRow
+from streams.scoring.scorecard import SalesTerms, Scorecard, Stage, Target
 from streams.shard.alert import rfc3339
 
 NOON = 1_795_262_400_000
@@ -270,6 +275,32 @@ class StandInService:
         ]
         since = rfc3339(self.now_ms - days * DAY)
         return {"rows": rows, "total": 24, "since": since, "stages": ["qualified"], "truncated": False}
+
+    async def get_results(self, scorecard: str, role: str, touch: str, days: int) -> dict[str, Any]:
+        """Four leads handed over: two were rejected, one is won."""
+        t, at = self.text, self.now_ms - DAY
+        channel, about = (t("google"), t("cpc"), t("downtime")), (("default", "qualified", at),)
+        rows = [SalesRow("entered", at, f"{i}", "", about, channel, channel) for i in range(4)]
+        for i, (kind, detail) in enumerate(
+            (("rejected", "no budget"), ("rejected", ""), ("won", 1200), ("contacted", ""))
+        ):
+            rows.append(SalesRow(kind, at + HOUR * (i + 1), f"{i}", f"m{i}", about, detail=detail))
+        stages = (
+            Stage("ready", 50, 40, handoff=True),
+            Stage("qualified", 70, 50, handoff=True, label=t("Ready for sales")),
+        )
+        terms = SalesTerms((t("no budget"),))
+        card = Scorecard("default", {}, label=t("Whole company"), stages=stages, sales=terms, target=Target(3, "week"))
+        asked = Asked("default", touch, self.now_ms - days * DAY, self.now_ms)
+        costs = [Cost(t("google"), "", "", 500.0, self.now_ms - 90 * DAY, self.now_ms, "EUR")]
+        seen = Seen({channel: 40.0, (t("linkedin"), "", ""): 7.0}, is_estimate=True)
+        other = replace(card, name="plants", label="Plants")
+        return {
+            **build_results([card, other], asked, rows, costs, seen),
+            "days": days,
+            "version": "0",
+            "truncated": True,
+        }
 
     async def get_scorecard(self, name: str | None) -> dict[str, Any]:
         signals = [

@@ -7,8 +7,9 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.metrics import Metrics
+from streams.metrics import MAX_CURRENCIES, Metrics
 from streams.probes import serve
+from streams.scoring.scorecard import Target
 
 PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
 OF_A_KIND = re.compile(r"_(bucket|sum|count)$")
@@ -35,6 +36,16 @@ async def test_every_metric_is_documented() -> None:
 
 def family_is_histogram(name: str) -> bool:
     return "_seconds_" in name and not name.endswith("_created")
+
+
+def test_few_currencies_are_labels_and_targets_are_those_of_the_scorecards_in_use() -> None:
+    metrics = Metrics()
+    codes = [f"C{i:02}" for i in range(MAX_CURRENCIES + 1)]
+    assert [metrics.bounded_currency(code) for code in [*codes, "C00"]] == [*codes[:-1], "other", "C00"]
+    for target in (Target(40, "week"), Target(365, "month")):
+        metrics.show_targets({target.period: target.per_day})
+    (targets,) = [family for family in metrics.registry.collect() if family.name == "leadglow_sales_target_leads"]
+    assert [(sample.labels["scorecard"], round(sample.value, 1)) for sample in targets.samples] == [("month", 12.0)]
 
 
 async def test_a_process_that_is_not_ready_gives_the_reason() -> None:
