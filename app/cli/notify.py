@@ -103,8 +103,7 @@ def _make(settings: Settings) -> Any:
     try:
         return make_notifier(settings)
     except YamlFileError as error:
-        message = f"{error}\nCorrect the routes file; `leadglow notify check` shows whether it has mistakes."
-        raise CommandError(Exit.REFUSED, message) from None
+        raise CommandError(Exit.REFUSED, str(error)) from None
 
 
 async def _serve(settings: Settings) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from app.notify.kinds import hubspot
 from app.notify.kinds.crm_fields import CrmFields
 from app.notify.kinds.hubspot import HubSpot
-from app.notify.kinds.mail import Mail
+from app.notify.kinds.mail import Mail, Security
 from app.notify.kinds.salesforce import Salesforce
 from app.notify.kinds.slack import Slack
 from app.notify.kinds.webhook import Webhook
@@ -29,6 +29,7 @@ from streams.yamlfile.containers import list_of, named, struct_of
 from streams.yamlfile.kinds import BOOLEAN, PATH, Field, Kind, Struct, matching, private
 from streams.yamlfile.tree import Node, Report
 
+_NO_TLS: Final = "alerts are personal data, and must not be sent without TLS"
 _PORTS: Final = {"tls": 465, "starttls": 587, "none": 25}
 _HEADER = private("the name of a header", "one such as `X-Api-Key`", matching(r"[A-Za-z0-9-]{1,100}"))
 _WORD = private("a name of letters, digits and _", "its name there", matching(r"[A-Za-z][A-Za-z0-9_]{0,79}"))
@@ -67,7 +68,9 @@ _MAIL = struct_of(
     {
         "server": Field(HOST, "the mail server", required=True, example="smtp.acme.example"),
         "port": Field(whole("a port", 1, 65535), "its port; 465, 587 or 25 by `security`"),
-        "security": Field(one_of(tuple(_PORTS), "how mail is sent"), "`tls`, `starttls` or `none`"),
+        "security": Field(
+            one_of(tuple(_PORTS), "how mail is sent"), "`tls`, `starttls` or `none`; by default `tls` for port 465"
+        ),
         "user": Field(at(SECRET), "the user name"),
         "password": Field(at(SECRET), "the password"),
         "from": Field(ADDRESS, "the sender", required=True, example="leadglow@acme.example"),
@@ -141,6 +144,8 @@ class NoSecrets:
 def check_destination(struct: Struct, secrets: Any, report: Report) -> None:
     """Report mistakes across the fields of a destination, and secrets that are missing or wrong."""
     chosen = [name for name in KINDS if name in struct.nodes]
+    if not chosen and isinstance(struct.node.value, dict) and len(struct.nodes) < len(struct.node.value):
+        return  # an unknown key was meant as its kind, and is reported
     if len(chosen) != 1:
         about = "a destination needs its kind" if not chosen else "a destination is of one kind"
         report.add(struct.node, about, f"write one of {', '.join(f'`{name}`' for name in KINDS)}")
@@ -156,6 +161,8 @@ def check_destination(struct: Struct, secrets: Any, report: Report) -> None:
     if chosen[0] == "webhook" and "secrets" not in inner.nodes:
         report.warn(inner.node, "this webhook is not signed", "add `secrets: {env: NAME}`")
     _check_plain_secrets(inner, secrets, report)
+    if chosen[0] == "mail":
+        _check_mail(struct, inner, report)
 
 
 def _check_plain_secrets(inner: Struct, secrets: Any, report: Report) -> None:
@@ -166,10 +173,19 @@ def _check_plain_secrets(inner: Struct, secrets: Any, report: Report) -> None:
         found = secrets.check(node, place, report)
         if found is not None and not found.isprintable():
             report.add(node, "this secret has more than one line", "keep only the secret there")
+
+
+def _check_mail(struct: Struct, inner: Struct, report: Report) -> None:
     if ("user" in inner.nodes) != ("password" in inner.nodes):
         report.add(inner.node, "a login needs `user` and `password`", "add the other one")
-    if "user" in inner.nodes and inner.get("security") == "none":
+    security = inner.get("security")
+    if security == "none" and "user" in inner.nodes:
         report.add(inner.nodes["user"], "a password must not be sent without TLS", "write `security: starttls`")
+    elif security == "none" and "allow_networks" not in struct.nodes:
+        remedy = "write `starttls` or `tls`, or `allow_networks` beside the kind for a private network"
+        report.add(inner.nodes["security"], _NO_TLS, remedy)
+    if security == "starttls" and inner.get("port") == _PORTS["tls"]:
+        report.add(inner.nodes["security"], "port 465 begins with TLS", "write `tls`, or `port: 587`")
 
 
 def _check_url(struct: Struct, inner: Struct, secrets: Any, report: Report) -> None:
@@ -184,7 +200,7 @@ def _check_url(struct: Struct, inner: Struct, secrets: Any, report: Report) -> N
         report.add(node, "this secret is not a URL", "put one there such as `https://hooks.acme.example/leads`")
     elif url.startswith("http:") and "allow_networks" not in struct.nodes:
         remedy = "write `https:`, or `allow_networks` beside it for a private network"
-        report.add(node, "alerts are personal data, and must not be sent without TLS", remedy)
+        report.add(node, _NO_TLS, remedy)
 
 
 def destination_of(name: str, struct: Struct, secrets: Any) -> Destination:
@@ -218,7 +234,8 @@ def _slack(inner: Struct, secrets: Any) -> Slack:
 
 
 def _mail(inner: Struct, secrets: Any) -> Mail:
-    security = inner.get("security", "starttls")
+    default = "tls" if inner.get("port") == _PORTS["tls"] else "starttls"
+    security: Security = inner.get("security", default)
     return Mail(
         host=inner.get("server"),
         port=inner.get("port", _PORTS[security]),

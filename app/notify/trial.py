@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Final
 
 import orjson
 
 from app.notify.alerts import Alert, read_alert
-from app.notify.kinds.base import Delivery, first_words
-from app.notify.outcomes import DELIVERED
+from app.notify.kinds.base import Delivery
+from app.notify.outcomes import DELIVERED, Result
 from app.notify.routes import Route, Routes
 from app.notify.sender import make_sender
 from streams.schemas import RECORDS
@@ -22,6 +23,15 @@ def example_alert(alert_id: str) -> Alert:
     return alert
 
 
+_WORDS: Final = {
+    Result.DELIVERED: "delivered",
+    Result.RETRY: "not delivered; an alert would be tried again",
+    Result.SLOW_DOWN: "not delivered; the receiver asks to wait",
+    Result.REFUSED: "refused; an alert would become a dead letter",
+    Result.GONE: "not delivered; the destination would be disabled",
+}
+
+
 async def send_example(routes: Routes, route: Route) -> tuple[bool, str]:
     """Send an example; returns whether it was delivered, and lines for people."""
     sender = make_sender(routes.destinations[route.to])
@@ -30,8 +40,6 @@ async def send_example(routes: Routes, route: Route) -> tuple[bool, str]:
         [outcome] = await sender.send(Delivery((alert,)))
     finally:
         await sender.close()
-    answer = getattr(sender, "last", None)
-    lines = [f"{route.name} -> {route.to}: {outcome.result}{outcome.reason and f' ({outcome.reason})'}"]
-    if answer is not None:
-        lines.append(f"status {answer.status}: {first_words(answer.body.decode(errors='replace'))}")
-    return outcome == DELIVERED, "\n".join(lines)
+    words = _WORDS[outcome.result] + (outcome.reason and f": {outcome.reason}")
+    answer = [f"the receiver answered: {sender.last}"] if sender.last else []
+    return outcome == DELIVERED, "\n".join([f"{route.name} -> {route.to}: {words}", *answer])

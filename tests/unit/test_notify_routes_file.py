@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.notify.kinds.mail import Mail
 from app.notify.routes import Routes
 from app.notify.routes_file import routes_format
 from streams.yamlfile.load import YamlFileError
@@ -57,6 +58,52 @@ def test_a_mistake_has_its_place_and_a_remedy(old: str, new: str, place: str, wo
         caught.value
     )
     assert "hunter2" not in str(caught.value)
+
+
+MAIL = """leadglow_routes: 1
+destinations:
+  desk: {mail: {server: smtp.acme.example, SECURITY from: a@acme.example, to: b@acme.example}}
+routes:
+  - {name: all, to: desk}
+"""
+
+
+@pytest.mark.parametrize(
+    ("security", "found"),
+    [
+        ("", ("starttls", 587)),
+        ("security: tls,", ("tls", 465)),
+        ("port: 465,", ("tls", 465)),
+        ("port: 25,", ("starttls", 25)),
+    ],
+)
+def test_mail_is_sent_with_tls_in_the_way_of_its_port(security: str, found: tuple[str, int]) -> None:
+    kind = read(MAIL.replace("SECURITY", security)).destinations["desk"].kind
+    assert isinstance(kind, Mail)
+    assert (kind.security, kind.port) == found
+
+
+@pytest.mark.parametrize(
+    ("security", "line"),
+    [
+        ("security: none,", "3:54: alerts are personal data, and must not be sent without TLS; write `starttls`"),
+        ("security: starttls, port: 465,", "3:54: port 465 begins with TLS; write `tls`, or `port: 587`"),
+        ("user: {env: HOOK_SECRET},", "3:16: a login needs `user` and `password`; add the other one"),
+    ],
+)
+def test_mail_without_tls_or_half_a_login_is_a_mistake(security: str, line: str) -> None:
+    with pytest.raises(YamlFileError) as caught:
+        read(MAIL.replace("SECURITY", security))
+
+    [mistake] = str(caught.value).split("\n")
+    assert mistake.startswith(f"r.yaml:{line}")
+
+
+def test_a_misspelled_kind_is_one_mistake() -> None:
+    with pytest.raises(YamlFileError) as caught:
+        read(GOOD.replace("slack: {url", "slak: {url"))
+
+    assert str(caught.value) == "r.yaml:4:10: unknown key `slak`; write `slack`"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 import pytest
-from aiosmtpd.controller import Controller
 from slack_sdk.models.blocks import Block
 from standardwebhooks import Webhook as Verifier
 
@@ -17,7 +16,6 @@ from app.notify.addresses import is_allowed, look_up
 from app.notify.kinds.base import Answer, Delivery
 from app.notify.kinds.crm_fields import CrmFields
 from app.notify.kinds.hubspot import HubSpot
-from app.notify.kinds.mail import Mail
 from app.notify.kinds.salesforce import Salesforce
 from app.notify.kinds.slack import message_of
 from app.notify.kinds.webhook import Webhook
@@ -179,42 +177,3 @@ def test_salesforce_records_have_outcomes_of_their_own() -> None:
     kind = Salesforce("https://x.example", "id", "secret", "Lead", CRM)
     outcomes = kind.outcomes(Delivery((alert_of(),) * 3), Answer(200, None, orjson.dumps(rows)), 0)
     assert [each.result for each in outcomes] == [Result.DELIVERED, Result.RETRY, Result.REFUSED]
-
-
-class Inbox:
-    """Keeps mails."""
-
-    def __init__(self) -> None:
-        self.mails: list[Any] = []
-        self.reply = "250 OK"
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        self.mails.append(envelope)
-        return self.reply
-
-
-async def test_mail_reaches_the_owner_with_both_parts_and_a_5xx_is_final() -> None:
-    inbox = Inbox()
-    controller = Controller(inbox, hostname="127.0.0.1", port=0)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        controller.port = free.getsockname()[1]
-    controller.start()
-    try:
-        kind = Mail("127.0.0.1", controller.port, "none", "leadglow@acme.example", ("sales@acme.example",), True)
-        owned = alert_of(
-            lead={"lead_id": "x", "traits": {"name": "Ana\r\nBcc: x@y.z <b>", "owner": "eva@acme.example"}}
-        )
-        [first] = await send(to(kind), Delivery((owned,)))
-        inbox.reply = "550 no"
-        [second] = await send(to(kind), Delivery((alert_of(lead={"lead_id": "x", "traits": {}}),)))
-        [third] = await send(to(kind, allowed=False))
-    finally:
-        controller.stop()
-    assert [first.result, second.result, third.result] == [Result.DELIVERED, Result.REFUSED, Result.RETRY]
-    assert [mail.rcpt_tos for mail in inbox.mails] == [["eva@acme.example"], ["sales@acme.example"]]
-    text = inbox.mails[0].content.decode()
-    assert "text/plain" in text
-    assert "text/html" in text
-    assert "<b>" not in text.partition("text/html")[2]
-    assert "\r\nBcc:" not in text

@@ -15,6 +15,7 @@ from app.notify.alerts import Alert
 from app.notify.kinds.base import Delivery
 from app.notify.kinds.summary import Summary, summarize
 
+Security = Literal["tls", "starttls", "none"]
 _MAX_SUBJECT: Final = 200
 _pages: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates"), autoescape=True, undefined=StrictUndefined
@@ -27,7 +28,7 @@ class Mail:
 
     host: str
     port: int
-    security: Literal["tls", "starttls", "none"]
+    security: Security
     sender: str
     to: tuple[str, ...]
     to_owner: bool
