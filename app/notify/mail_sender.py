@@ -13,6 +13,7 @@ from app.notify.failures import explain
 from app.notify.kinds.base import Delivery, first_words, refused
 from app.notify.kinds.mail import Mail
 from app.notify.outcomes import DELIVERED, Outcome, Result
+from streams.clock import now_ms
 
 TIMEOUT_S: Final = 15.0
 CONNECT_S: Final = 5.0
@@ -76,7 +77,7 @@ class MailSender:
             timeout=TIMEOUT_S,
         )
         async with client:
-            _, self.last = await client.send_message(kind.message(delivery))
+            _, self.last = await client.send_message(kind.message(delivery, now_ms()))
         return DELIVERED
 
     async def close(self) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 import pytest
-from slack_sdk.models.blocks import Block
 from standardwebhooks import Webhook as Verifier
 
 from app.notify import sender as sending
@@ -17,7 +16,6 @@ from app.notify.kinds.base import Answer, Delivery
 from app.notify.kinds.crm_fields import CrmFields
 from app.notify.kinds.hubspot import HubSpot
 from app.notify.kinds.salesforce import Salesforce
-from app.notify.kinds.slack import message_of
 from app.notify.kinds.webhook import Webhook
 from app.notify.outcomes import Outcome, Result
 from app.notify.routes import AnyKind, Destination
@@ -133,18 +131,6 @@ async def test_a_name_that_points_to_a_private_address_later_is_refused_then() -
 
 
 # Other kinds
-
-
-def test_messages_of_slack_are_valid_and_harmless() -> None:
-    alert = alert_of(lead={"lead_id": "x", "traits": {"name": "<!channel> & co", "title": "CTO"}})
-    for delivery in (Delivery((alert,)), Delivery((alert,) * 60, digest=True)):
-        message = message_of(delivery)
-        assert len(message["blocks"]) <= 50
-        for block in message["blocks"]:
-            parsed = Block.parse(block)
-            assert parsed is not None
-            parsed.validate_json()
-        assert b"<!channel>" not in orjson.dumps(message["blocks"][1:])
 
 
 async def test_hubspot_gets_a_batch_and_those_that_it_does_not_list_are_refused() -> None:

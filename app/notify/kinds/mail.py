@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -40,18 +41,19 @@ class Mail:
         """Who gets the mail about an alert."""
         return (alert.owner,) if self.to_owner and is_address(alert.owner) else self.to
 
-    def message(self, delivery: Delivery) -> EmailMessage:
-        """The mail; its id is the same whenever it is sent again."""
+    def message(self, delivery: Delivery, now_ms: int) -> EmailMessage:
+        """The mail; its id is the same whenever it is sent again. Every line is short and ASCII, for any server."""
         summaries = [summarize(alert) for alert in delivery.alerts]
         message = EmailMessage(policy=SMTP)
         message["From"] = self.sender
         message["To"] = ", ".join(self.recipients(delivery.alerts[0]))
         message["Subject"] = _subject(summaries)
-        message["Message-ID"] = f"<{delivery.delivery_id}@leadglow.invalid>"
+        message["Date"] = datetime.fromtimestamp(now_ms // 1000, UTC)
+        message["Message-ID"] = f"<{delivery.delivery_id}@{self.sender.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content("\n\n\n".join(map(_plain, summaries)) + "\n")
+        message.set_content("\n\n\n".join(map(_plain, summaries)) + "\n", cte="quoted-printable")
         page = _pages.get_template("mail.html").render(title=_subject(summaries), summaries=summaries)
-        message.add_alternative(page, subtype="html")
+        message.add_alternative(page, subtype="html", cte="quoted-printable")
         return message
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -44,7 +45,7 @@ def summarize(alert: Alert) -> Summary:
         headline=_headline(alert),
         facts=tuple(_facts(alert)),
         changes=tuple(_changes(alert)),
-        reasons=tuple(_reason(each) for each in _rows(alert.data.get("reasons"))[:_REASONS]),
+        reasons=tuple(filter(None, map(_reason, _rows(alert.data.get("reasons"))[:_REASONS]))),
         activity=tuple(_activity(alert)),
         link=link if urlsplit(link).scheme in ("http", "https") else "",
     )
@@ -81,7 +82,7 @@ def _changes(alert: Alert) -> Iterator[str]:
     value, previous = score.get("value"), score.get("previous")
     if isinstance(value, int | float) and isinstance(previous, int | float):
         grade = f", grade {first_words(score['grade'])}" if score.get("grade") else ""
-        yield f"Score {value:.1f} (before: {previous:.1f}){grade}"
+        yield f"Score {_tenths(value):.1f} (before: {_tenths(previous):.1f}){grade}"
     cause = str(alert.data.get("cause", ""))
     event = value_at(alert.data, "triggering_event.type")
     if cause == "event" and event:
@@ -90,12 +91,18 @@ def _changes(alert: Alert) -> Iterator[str]:
         yield f"Cause: {_CAUSES[cause]}"
 
 
+def _tenths(points: float) -> float:
+    """Rounded down, as stages are: 49.99 has not reached 50."""
+    return math.floor(points * 10) / 10
+
+
 def _reason(row: Mapping[str, Any]) -> str:
+    """Empty for points that have faded to nothing."""
     points = row.get("after_caps", row.get("points", 0))
     count = row.get("count", 0)
     times = f" ({count} times)" if isinstance(count, int) and count > 1 else ""
     shown = f"{points:+.1f}" if isinstance(points, int | float) else "?"
-    return f"{shown} {first_words(row.get('label') or row.get('rule', ''))}{times}"
+    return "" if shown in ("+0.0", "-0.0") else f"{shown} {first_words(row.get('label') or row.get('rule', ''))}{times}"
 
 
 def _activity(alert: Alert) -> Iterator[str]:
@@ -105,7 +112,7 @@ def _activity(alert: Alert) -> Iterator[str]:
         at = first_words(row.get("at") or row.get("occurred_at", ""))[:16].replace("T", " ")
         words = [first_words(row.get("label") or row.get("event") or row.get("type", ""))]
         words += [f"“{shown}”"] if (shown := first_words(row.get("show") or row.get("title") or "")) else []
-        yield " ".join(filter(None, [at, *words]))
+        yield " ".join(filter(None, [at and f"{at} UTC", *words]))
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:
