@@ -183,7 +183,7 @@ class Metrics:
         return code if code in self._currencies else "other"
 
     def show_scorecards(self, version: str, cards: Iterable[Scorecard]) -> None:
-        """Show the version in use, for each scorecard whether it is a shadow, its target, and its stages with 0 transitions."""
+        """Show the version in use and, for each scorecard, whether it is a shadow, its target, and 0 transitions."""
         self.model.info({"version": version})
         self.scorecards.clear()
         self.targets.clear()

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.metrics import MAX_CURRENCIES, Metrics
 from streams.probes import serve
-from streams.scoring.scorecard import Target
+from streams.scoring.scorecard import Scorecard, Target
 
 PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
 OF_A_KIND = re.compile(r"_(bucket|sum|count)$")
@@ -43,7 +43,7 @@ def test_few_currencies_are_labels_and_targets_are_those_of_the_scorecards_in_us
     codes = [f"C{i:02}" for i in range(MAX_CURRENCIES + 1)]
     assert [metrics.bounded_currency(code) for code in [*codes, "C00"]] == [*codes[:-1], "other", "C00"]
     for target in (Target(40, "week"), Target(365, "month")):
-        metrics.show_targets({target.period: target.per_day})
+        metrics.show_scorecards("v", [Scorecard(target.period, {}, target=target)])
     (targets,) = [family for family in metrics.registry.collect() if family.name == "leadglow_sales_target_leads"]
     assert [(sample.labels["scorecard"], round(sample.value, 1)) for sample in targets.samples] == [("month", 12.0)]
 
