@@ -97,7 +97,7 @@ async def test_what_waits_for_a_disabled_destination_stays_in_kafka_until_the_ro
         assert len(bad.received) == 1
 
         routes.write_text("leadglow_routes: 1\nrouts: []\n")
-        errors = partial(notifier.metric, "leadglow_notify_routes_reload_errors_total")
+        errors = partial(notifier.metric, "leadglow_file_reload_errors_total", file="routes")
         await until("a refused file", partial(_at_least, errors, 1), rig.said)
         assert "routes.yaml:2:1: unknown key" in notifier.log
         good.received.clear()
