@@ -6,6 +6,7 @@ The engine and the board are the real ones; Kafka and Redis are memory, because 
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import random
 import zlib
@@ -13,20 +14,22 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from struct import pack, unpack_from
 from types import SimpleNamespace
 from typing import Any
 
 from app.board.costs import COSTS_FORMAT
-from app.demo.generator import Traffic
+from app.demo.generator import Message, Traffic
+from app.demo.salespeople import SalesPeople
 from app.freshness import Offsets
 from streams.clock import now_ms
 from streams.environment import Environment
 from streams.events.outgoing import decode_outgoing
 from streams.intake.adapt import Intake
 from streams.metrics import Metrics
-from streams.scorefile import load_file
+from streams.scorefile import load
 from streams.scoring.rules import Rules
 from streams.shard.shard import Shard
 from streams.store.base import Entry
@@ -43,6 +46,7 @@ PER_S = (31.4, 6.2, 0.9)
 """Of each source: three weeks in a second have no speed of their own."""
 SPAN_MS = 21 * 86_400_000
 WAVE_MS = 2 * 3_600_000
+REASONS = "no budget, too small, wrong person, not now"
 LATENESS_MS = 72 * 3_600_000
 DESK, PHONE = {"width": 1120, "height": 800}, {"width": 390, "height": 844}
 
@@ -58,6 +62,22 @@ class Played:
     """Partition of lead-events -> its records."""
     told: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     """Topic -> what was sent there."""
+
+    intake: Intake = field(default_factory=lambda: Intake(TOPICS, HOME))
+    offsets: Iterator[int] = field(default_factory=count)
+
+    def take(self, message: Message, at_ms: int) -> None:
+        """Pass a record of a source topic through intake."""
+        record = SimpleNamespace(
+            offset=next(self.offsets), timestamp=at_ms, key=message.key, value=message.value, headers=()
+        )
+        output = self.intake.adapt_records({f"{TOPICS.sources[message.source]}:0": [record]}, at_ms)
+        for partition, rows in output.rows.items():
+            for row in rows:
+                self.append(partition, *row)
+        for sent in output.rejects:
+            record = SimpleNamespace(key=sent.key, value=sent.value, headers=sent.headers, timestamp=at_ms)
+            self.told[sent.topic].append(record)
 
     def append(self, partition: int, timestamp: int, key: bytes, value: bytes | None, headers: Any) -> None:
         """Put a record on lead-events."""
@@ -100,21 +120,19 @@ async def play(memory: Shards, until_ms: int) -> Played:
     for shard in played.shards:
         shard.relay = partial(played.relay, shard.partition)
         await shard.open()
-    intake, traffic = Intake(TOPICS, HOME), Traffic(SEED, LEADS)
+    traffic, sales, known = Traffic(SEED, LEADS), SalesPeople(SEED), 0
     wave_ms = until_ms - SPAN_MS
-    for offset, at_ms in enumerate(instants(until_ms)):
+    for at_ms in [*instants(until_ms), until_ms]:
         while at_ms > wave_ms:
+            for due_ms, message in sales.take_due(wave_ms):
+                played.take(message, due_ms)
             await played.catch_up(wave_ms)
+            for record in played.told[TOPICS.handoff][known:]:
+                sales.take_alert(json.loads(record.value))
+            known = len(played.told[TOPICS.handoff])
             wave_ms += WAVE_MS
-        message = traffic.next(at_ms)
-        record = SimpleNamespace(offset=offset, timestamp=at_ms, key=message.key, value=message.value, headers=())
-        output = intake.adapt_records({f"{TOPICS.sources[message.source]}:0": [record]}, at_ms)
-        for partition, rows in output.rows.items():
-            for row in rows:
-                played.append(partition, *row)
-        for sent in output.rejects:
-            record = SimpleNamespace(key=sent.key, value=sent.value, headers=sent.headers, timestamp=at_ms)
-            played.told[sent.topic].append(record)
+        if at_ms < until_ms:
+            played.take(traffic.next(at_ms), at_ms)
     await played.catch_up(until_ms)
     return played
 
@@ -145,13 +163,15 @@ def shoot(url: str, lead: str, folder: Path) -> None:
         page = browser.visitor(viewport=DESK, colorScheme=scheme, reducedMotion="reduce").open(url)
         for name, path in pages(lead).items():
             page.go(url + path)
-            picture(page, folder / f"{name}-{scheme}.png", full=name in {"lead", "scorecards"})
+            picture(page, folder / f"{name}-{scheme}.png", full=name in {"lead", "scorecards", "results"})
         try_change(page, url)
         picture(page, folder / f"try-{scheme}.png", full=True)
     page = browser.visitor(viewport=PHONE, colorScheme="light", deviceScaleFactor=1, reducedMotion="reduce").open(url)
     picture(page, folder / "leads-phone.png", full=False)
     page.go(f"{url}/leads/{lead}")
     picture(page, folder / "lead-phone.png", full=False)
+    page.go(f"{url}/results")
+    picture(page, folder / "results-phone.png", full=True)
     page.go(f"{url}/versions")
     picture(page, folder / "versions-phone.png", full=False)
     try_change(page, url)
@@ -169,7 +189,7 @@ def try_change(page: Page, url: str) -> None:
 
 def pages(lead: str) -> dict[str, str]:
     """The pages by the names of their pictures."""
-    names = ("alerts", "channels", "scorecards", "versions", "flow", "login")
+    names = ("alerts", "channels", "results", "scorecards", "versions", "flow", "login")
     return {"leads": "/", "lead": f"/leads/{lead}", **{name: f"/{name}" for name in names}}
 
 
@@ -206,9 +226,15 @@ async def telling(board: Running) -> str:
     return max(weights, key=lambda lead_id: weights[lead_id])
 
 
+def card_text() -> str:
+    """The scorecards of the repository, with what sales wants."""
+    text = (ROOT / "scorecards.yaml").read_text()
+    return text.replace("    stages:\n", f"    target: 12/week\n    sales: {{reasons: [{REASONS}]}}\n    stages:\n", 1)
+
+
 async def publish(until_ms: int) -> Log:
     """Publish another version, and then the one in use."""
-    text, log = (ROOT / "scorecards.yaml").read_text(), Log()
+    text, log = card_text(), Log()
     log.now_ms = until_ms - 2 * SPAN_MS
     await log.publish(text.replace("enter: 70", "enter: 80"), "ben", note="First card, agreed with sales")
     log.now_ms = until_ms - SPAN_MS - 3_600_000
@@ -219,7 +245,7 @@ async def publish(until_ms: int) -> Log:
 async def main() -> None:
     """Play, serve, and take the pictures."""
     until_ms = now_ms()
-    memory = Shards(Rules(load_file(ROOT / "scorecards.yaml"), LATENESS_MS))
+    memory = Shards(Rules(load(card_text()), LATENESS_MS))
     played = await play(memory, until_ms)
     costs = COSTS_FORMAT.load_file(ROOT / "app/demo/costs.yaml")
     async with board_on(memory, costs=costs, log=await publish(until_ms)) as board:

@@ -21,7 +21,9 @@ COLUMNS: Final = (
 def table_of(results: Mapping[str, Any]) -> Iterator[list[Any]]:
     """The lines, without the names of the columns."""
     currency, target = results["currency"], results["target"]
-    yield _line("total", results["scorecard"], {**results["total"], "cost": add_costs(results["channels"])}, currency)
+    total, cost = results["total"], add_costs(results["channels"])
+    per_won = None if cost is None or not total["won"] else round(cost / total["won"], 2)
+    yield _line("total", results["scorecard"], {**total, "cost": cost, "cost_per_won": per_won}, currency)
     for part in ("scorecard", "stage"):
         for row in results[f"{part}s"]:
             yield _line(part, row["name"], row)

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from app.demo.generator import Traffic
+from app.demo.salespeople import SalesPeople
 from app.demo.stack import DemoError, Stack
 from streams.clock import monotonic_s, now_ms
 from streams.events.outgoing import decode_outgoing
@@ -27,6 +28,8 @@ class Feed:
     stack: Stack
     traffic: Traffic
     rate: float
+    sales: SalesPeople | None = None
+    """They send verdicts about leads, which count as events."""
     sent: int = 0
 
     async def run(self, events: float = float("inf")) -> None:
@@ -41,6 +44,9 @@ class Feed:
 
     async def _send(self, producer: AIOKafkaProducer, until: int) -> None:
         topics = self.stack.topics.sources
+        for at_ms, (source, key, value) in [] if self.sales is None else self.sales.take_due(now_ms()):
+            await producer.send(topics[source], value, key=key, timestamp_ms=at_ms)
+            self.sent += 1
         while self.sent < until:
             at_ms = now_ms()
             source, key, value = self.traffic.next(at_ms)

@@ -18,6 +18,7 @@ from rich.text import Text
 from app.demo.feed import Feed
 from app.demo.generator import Traffic
 from app.demo.guest import GUEST, command
+from app.demo.salespeople import SalesPeople
 from app.demo.stack import Stack
 from app.demo.watch import Seen, watching
 from app.lead_views import points_of, rank
@@ -34,6 +35,8 @@ REFRESH_S = 0.5
 PLAIN_S = 2.0
 """The interval between two lines of output if there is no terminal."""
 MAX_ROWS = 12
+SALES_HOUR_MS = 1000.0
+"""The hour of the simulated salespeople, who so have deals after minutes."""
 RATE_S = 5.0
 """The period over which events per second are measured."""
 STAGE_COLOURS = ("white", "yellow", "bright_red", "magenta")
@@ -81,8 +84,10 @@ class View:
 async def show(stack: Stack, rate: float, leads: int, seed: int, console: Console) -> None:
     """Send traffic and show the results, until cancelled."""
     rules = Rules(load_file(stack.settings.scorecards))
-    feed = Feed(stack, Traffic(seed, leads), rate)
+    sales = SalesPeople(seed, SALES_HOUR_MS)
+    feed = Feed(stack, Traffic(seed, leads), rate, sales)
     async with watching(stack) as seen:
+        seen.on_alert = sales.take_alert
         stages = tuple(rule.stage.name for rule in rules.cards[0].stages)
         invitation = command(stack.collector.removeprefix("http://"))
         view = View(stages, seen, rate, invitation, stack.board, stack.env_file)
@@ -176,7 +181,9 @@ def _headline(view: View) -> Text:
     text.append("  board: ")
     text.append(view.board, "bold cyan")
     text.append("  Press Ctrl-C to stop\n")
-    text.append(" Simulated visitors. Half-lives are 20 s to 1 min, so that you can watch leads cool.\n", "dim")
+    text.append(
+        " Simulated visitors and salespeople. Half-lives are 20 s to 1 min, so that you can watch leads cool.\n", "dim"
+    )
     text.append(" For leadglow's commands on this demo, run in another terminal first: ", "dim")
     text.append(f". {view.env_file}", "cyan")
     return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,8 @@ class Seen:
     latencies_ms: deque[int] = field(default_factory=lambda: deque(maxlen=LATENCIES))
     """Times from the arrival of an event at its source topic until its alert is read from handoff."""
     reasons: Counter[str] = field(default_factory=Counter)
+    on_alert: Callable[[dict[str, Any]], None] = lambda alert: None
+    """Called with each alert."""
     stages: dict[str, str] = field(default_factory=dict)
     """Lead id -> stage according to lead-scores; empty if it is in no stage."""
 
@@ -74,6 +76,7 @@ def note_alert(seen: Seen, value: bytes, at_ms: int) -> None:
     event = orjson.loads(value)
     seen.alerts += 1
     seen.recent.appendleft(event)
+    seen.on_alert(event)
     if event["data"]["cause"] == "event":
         arrived_ms = parse_ms(event["data"]["triggering_event"]["received_at"])
         seen.latencies_ms.append(max(at_ms - (arrived_ms or at_ms), 0))

@@ -59,7 +59,8 @@ def describe_fading(signal: Signal) -> str:
 
 def describe_block(block: Block) -> str:
     """A block that ends: ``unsubscribe until subscribe`` or ``rejected for 30d``."""
-    end = f"until {block.until}" if block.until else f"for {format_duration(block.for_ms)}"
+    ends = [f"for {format_duration(block.for_ms)}"] if block.for_ms else []
+    end = " or ".join([*ends, *([f"until {block.until}"] if block.until else [])])
     return f"{block.signal} {end}"
 
 

@@ -19,6 +19,7 @@ PAGES = (
     "/leads/nobody",
     "/alerts",
     "/channels",
+    "/results",
     "/scorecards",
     "/versions",
     "/try",

@@ -8,6 +8,7 @@ import pytest
 
 from app.lead_views import describe_obstacle
 from app.scorecards.differences import find_differences
+from app.scorecards.text import describe_block
 from streams.scorefile import YamlFileError, load, parse
 from streams.scoring.counting import DAY_MS
 from streams.scoring.event import Retract
@@ -85,6 +86,14 @@ def test_a_lead_that_sales_accepts_after_all_comes_back_at_once(kind: int) -> No
     shard = played(HELD, fact("page", 0), verdict(REJECTED, 1), verdict(kind, 2))
     assert turns(shard) == [("entered", "event", 0), ("left", "event", 1), ("entered", "event", 2)]
     assert why_not(shard, 2) == []
+
+
+def test_the_block_is_described_with_both_of_its_ends() -> None:
+    blocks = HELD.cards[0].stages[1].stage.blocks
+    assert [describe_block(block) for block in blocks] == [
+        "rejected by sales until recycled by sales",
+        "rejected by sales for 30d or until accepted by sales",
+    ]
 
 
 def test_the_reason_is_told() -> None:
