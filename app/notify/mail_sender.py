@@ -57,6 +57,8 @@ class MailSender:
         return self._about_server(reply, f"{about} not accepted")
 
     def _about_server(self, reply: aiosmtplib.SMTPResponseException, about: str) -> Outcome:
+        if reply.code < 0:
+            return Outcome(Result.RETRY, "the reply is not SMTP")
         self._note(reply)
         return Outcome(Result.RETRY, f"{about}: {reply.code}")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -185,3 +186,20 @@ async def test_nothing_goes_to_a_private_mail_server() -> None:
         outcome = await send(PLAIN, port, allowed=False)
     assert (outcome.result, inbox.sessions) == (Result.RETRY, [])
     assert "private" in outcome.reason
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220-and so on\r\n" * 5000, b"x" * 100_000])
+async def test_a_server_that_lies_is_an_outcome(begin: bytes) -> None:
+    ended = asyncio.Event()
+
+    async def lie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(begin)
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.transport.abort()
+        ended.set()
+
+    async with await asyncio.start_server(lie, "127.0.0.1", 0) as server:
+        outcome = await send(PLAIN, server.sockets[0].getsockname()[1])
+        await ended.wait()
+    assert outcome == Outcome(Result.RETRY, "the reply is not SMTP")
