@@ -42,7 +42,7 @@ def read_stored(path: Path) -> list[Stored]:
     if not path.exists():
         return []
     if path.suffix == ".jsonl":
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        rows = [json.loads(line) for line in path.read_text().split("\n")[:-1]]
         return [(row["id"], row["lead"], row["kind"], row["stage"]) for row in rows]
     with closing(sqlite3.connect(path)) as db:
         tables = db.execute("select name from sqlite_master").fetchall()

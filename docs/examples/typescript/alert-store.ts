@@ -1,5 +1,5 @@
 /** Stores alerts in a file, each once: one line of JSON for each, so that the lines are also the ids that are known. */
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, truncateSync } from "node:fs";
 import type { CloudEventV1 } from "cloudevents";
 
 /** The parts of an alert that are used here; docs/records.md describes all. */
@@ -13,8 +13,10 @@ export class AlertStore {
 
   constructor(path: string) {
     this.#path = path;
-    const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n").filter(Boolean) : [];
-    for (const line of lines) this.#ids.add(JSON.parse(line).id);
+    const found = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+    const whole = found.subarray(0, found.lastIndexOf("\n") + 1); // a crash may have torn the last line
+    if (whole.length < found.length) truncateSync(path, whole.length);
+    for (const line of whole.toString().split("\n").slice(0, -1)) this.#ids.add(JSON.parse(line).id);
   }
 
   /** Stores alerts in their order. One whose id is stored already is a repetition. */
