@@ -1,13 +1,16 @@
 """One format for all log lines, ours and those of libraries: JSON or text, on stderr."""
 
 import logging
+import re
 import sys
 import time
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
+
+from app.request_ids import REQUEST_ID
 
 OURS = ("app", "streams")
 """These log from INFO on; all other packages from WARNING on."""
@@ -16,10 +19,17 @@ REPEAT_S = 60.0
 """A line of a library is not repeated sooner: clients of Kafka log each attempt of each task during an outage."""
 MAX_LINES = 1000
 """How many different lines are remembered."""
+OUTAGE = re.compile(
+    "unable (to )?(connect|update|request)|failed fetch|heartbeat|coordinator|error sending|request failed|"
+    "got error produce|(closed|close) .*connection|topic .* is not available|connection .* (closed|refused)",
+    re.IGNORECASE,
+)
+"""Lines of the client of Kafka while a broker is away: together, they count as one line."""
+Level = Literal["debug", "info", "warning", "error"]
 
 
-def set_up_logs(form: Literal["json", "text"]) -> None:
-    """Send all loggers of the process to stderr in one format."""
+def set_up_logs(form: Literal["json", "text"], level: Level = "info") -> None:
+    """Send all loggers of the process to stderr in one format; ours from a level on, others from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -31,9 +41,10 @@ def set_up_logs(form: Literal["json", "text"]) -> None:
     handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.WARNING)
+    number = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(number, logging.WARNING))
     for name in OURS:
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(number)
 
 
 def _is_relevant(record: logging.LogRecord) -> bool:
@@ -53,7 +64,7 @@ class Repeats(logging.Filter):
         """Whether to write a line."""
         if record.name.partition(".")[0] in OURS or record.levelno < logging.WARNING:
             return True
-        line, now_s = (record.name, record.levelno, str(record.msg)), time.monotonic()
+        line, now_s = _kind_of(record), time.monotonic()
         written_s, dropped = self._written.get(line, (-inf, 0))
         if now_s - written_s < REPEAT_S:
             self._written[line] = written_s, dropped + 1
@@ -66,9 +77,24 @@ class Repeats(logging.Filter):
         return True
 
 
+def _kind_of(record: logging.LogRecord) -> tuple[str, int, str]:
+    """Logger, level and text without values; one kind for all lines about a broker that is away."""
+    package = record.name.partition(".")[0]
+    if package == "aiokafka" and OUTAGE.search(str(record.msg)):
+        return package, logging.ERROR, OUTAGE.pattern
+    return record.name, record.levelno, str(record.msg)
+
+
+def _add_request_id(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Add the id of the request that is being answered."""
+    if found := REQUEST_ID.get():
+        event["request_id"] = found
+    return event
+
+
 def _common(form: str) -> list[Processor]:
     stamp = structlog.processors.TimeStamper(fmt="iso" if form == "json" else "%H:%M:%S", utc=form == "json")
-    return [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, stamp]
+    return [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, stamp, _add_request_id]
 
 
 def _last(form: str) -> list[Processor]:

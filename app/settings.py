@@ -109,6 +109,14 @@ class Settings(BaseSettings):
         9095, ge=0, le=65535, description="Port of the worker's `/metrics`, `/live` and `/ready`; 0 for any free port."
     )
     log: Literal["json", "text"] = Field("text", description="Format of the log: `text` or `json`.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Log lines of Leadglow from this level on; those of libraries from `warning` on."
+    )
+    audit_log: str = Field(
+        "",
+        description="File for the audit log, which says who saw, exported, erased or changed what; `-` for stdout; by "
+        "default there is none. See docs/audit.md.",
+    )
     collector_host: str = Field("127.0.0.1", description="Address that the collector listens on.")
     collector_port: int = Field(8080, ge=0, le=65535, description="Port of the collector; 0 for any free port.")
     collector_metrics_port: int = Field(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from app.audit import AuditLog
 from app.event_log import EventLog
 from app.settings import PREFIX, Settings
 from app.settings_source import read_variable
@@ -200,6 +201,7 @@ def make_board(settings: Settings) -> Board:
 
     Raises:
         YamlFileError: the scorecards, the access file or the costs file have mistakes.
+        AuditLogUnwritable: the audit log cannot be written.
     """
     from app.board.board import Board, BoardConfig
 
@@ -222,6 +224,7 @@ def make_board(settings: Settings) -> Board:
             settings.link_base_url.startswith("https:"),
             settings.board_index,
             settings.board_traits,
+            AuditLog(settings.audit_log, "board"),
             settings.board_compare_minutes * 60,
         )
     )

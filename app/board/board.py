@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from app.audit import AuditLog
 from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
+from app.board.audit import BoardAudit
 from app.board.bounded_store import BoundedStore
 from app.board.broadcast import LeadIndexed
 from app.board.costs import COSTS_FORMAT, Cost
@@ -77,6 +79,7 @@ class BoardConfig:
     """Folder of the search index; None for the one for temporary files."""
     traits: Sequence[str] = ()
     """Traits with columns of their own."""
+    audit: AuditLog | None = None
     compare_s: float = 300.0
     """The search index is compared with all leads so often."""
 
@@ -121,7 +124,8 @@ class Board:
         self._state = StateWatch(self._bounded, self.metrics)
         self._scoring = ScoringWatch(self._bounded, lambda: self._scorecards.value.rules, self.metrics)
         api = Api(service, EventStreams(service, self.metrics))
-        self._site = Site(api, Pages(service, Assets()), self.metrics, self._access_file, config.secure)
+        audit = BoardAudit(config.audit, service.mask.resolve_id) if config.audit is not None else None
+        self._site = Site(api, Pages(service, Assets()), self.metrics, self._access_file, config.secure, audit)
         self._probes: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.metrics.ready.set_function(self._is_ready)
@@ -214,5 +218,7 @@ class Board:
         await self._verdicts.stop()
         await self._store.close()
         self._search.close()
+        if self._config.audit is not None:
+            self._config.audit.close()
         if self._probes is not None:
             await self._probes.cleanup()

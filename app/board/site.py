@@ -14,6 +14,7 @@ from aiohttp import web
 from app.board import responses
 from app.board.access_file import AccessFile
 from app.board.api import Api
+from app.board.audit import BoardAudit
 from app.board.forms import read_form
 from app.board.identity import COOKIE, Viewer, find_by_token, identify_viewer
 from app.board.metrics import Metrics
@@ -23,6 +24,7 @@ from app.board.trials import TRIAL_S
 from app.http.refusals import Refusal, method_not_allowed
 from app.http.serving import listen, server_options
 from app.http.workarounds import AnyPath
+from app.request_ids import HEADER, REQUEST_ID, begin_request
 from streams.clock import monotonic_s
 from streams.units import DAY_S
 
@@ -52,6 +54,7 @@ class Site:
         metrics: Metrics,
         access: Callable[[], AccessFile | None],
         secure: bool = False,
+        audit: BoardAudit | None = None,
     ) -> None:
         """Does not listen before ``start``.
 
@@ -61,11 +64,13 @@ class Site:
             metrics: of the board.
             access: returns the access file in force; None lets everybody in, which is for a loopback address only.
             secure: whether people reach the board by https.
+            audit: writes who saw or changed what.
         """
         self._api = api
         self._pages = pages
         self._access = access
         self._secure = secure
+        self._note = audit.note if audit is not None else lambda *request: None
         self._metrics = metrics
         self._runner: web.AppRunner | None = None
 
@@ -105,34 +110,43 @@ class Site:
         ]
 
     def _wrap(self, route: str, handle: Handler) -> Handler:
-        """Wrap a handler: check access, limit the time, turn errors into responses, and measure."""
+        """Wrap a handler: give the request an id, check access, turn errors into responses, note and measure."""
         seconds = self._metrics.request_seconds.labels(route)
         self._metrics.begin_at_zero(route)
-        limit_s = _LONG.get(route, ANSWER_S)
 
         async def answered(request: web.Request) -> web.StreamResponse:
-            began_s = monotonic_s()
-            try:
-                self._check_access(request, route)
-                async with asyncio.timeout(limit_s):
-                    found = await handle(request)
-            except Refusal as refused:
-                found = self._refused(request, refused)
-            except web.HTTPException as error:
-                found = self._refused(request, Refusal(error.status, "not_found", "There is no such page."))
-            except TimeoutError:
-                found = self._refused(request, Refusal(503, "too_slow", "The request took too long: try again.", 2))
-            except Exception:
-                log.exception("a request to %s failed", route)
-                found = self._refused(request, Refusal(500, "internal", "Internal error: see the log of the board."))
+            began_s, request_id = monotonic_s(), begin_request(request.headers.get(HEADER))
+            found = await self._answer(request, route, handle)
             if not found.prepared:
                 responses.set_security_headers(found)
+                found.headers[HEADER] = request_id
+            if route != "stream":
+                self._note(request, route, found.status)
             if route not in _LONG:
                 seconds.observe(monotonic_s() - began_s)
             self._metrics.requests.labels(route, found.status).inc()
             return found
 
         return answered
+
+    async def _answer(self, request: web.Request, route: str, handle: Handler) -> web.StreamResponse:
+        """Check access, limit the time, and turn errors into responses."""
+        try:
+            self._check_access(request, route)
+            if route == "stream":
+                self._note(request, route, 200)
+            async with asyncio.timeout(_LONG.get(route, ANSWER_S)):
+                return await handle(request)
+        except Refusal as refused:
+            return self._refused(request, refused)
+        except web.HTTPException as error:
+            return self._refused(request, Refusal(error.status, "not_found", "There is no such page."))
+        except TimeoutError:
+            return self._refused(request, Refusal(503, "too_slow", "The request took too long: try again.", 2))
+        except Exception:
+            log.exception("a request to %s failed", route)
+            message = f"Internal error: the log of the board has more, with the request id {REQUEST_ID.get()}."
+            return self._refused(request, Refusal(500, "internal", message))
 
     # Sign-in ------------------------------------------------------------------------------------------------------
 
@@ -167,6 +181,7 @@ class Site:
             return found
         found = web.Response(status=303, headers={"Location": target})
         if viewer is not None:
+            request[CURRENT_VIEWER] = viewer
             secure = self._secure or request.secure or request.headers.get("X-Forwarded-Proto") == "https"
             found.set_cookie(
                 COOKIE,

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from app import lead_lookup
+from app.cli.audit import note_command
 from app.cli.common import LeadId, open_store, run
 from app.cli.errors import CommandError
 from app.cli.topics import require_lead_events
@@ -50,6 +51,7 @@ def erase(
     if not yes and not typer.confirm(f"Erase lead {lead_id!r}{others} for good?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was erased.")
     run(_erase(settings, names), "waiting for a worker to erase the lead")
+    note_command(settings, "erase", lead_id=names[0])
     typer.echo(f"lead {lead_id!r} is erased{others}")
 
 

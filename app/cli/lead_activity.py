@@ -9,6 +9,7 @@ from rich.table import Table
 
 from app.board.formatting import signed, titled
 from app.board.timeline import MISSING, build_activity, describe_event
+from app.cli.audit import note_command
 from app.cli.common import LeadId, console, run
 from app.cli.found_lead import find_lead
 from app.cli.output import to_the_second
@@ -26,7 +27,9 @@ def activity(lead_id: LeadId, as_json: Annotated[bool, typer.Option("--json", he
     Reads the events from Kafka, for two seconds at most; those that were not read are shown by their signals and points
     alone. Prints personal data, such as the fields of forms. Exit status 3 if there is no such lead.
     """
-    found = run(_activity(load_settings(), lead_id))
+    settings = load_settings()
+    found = run(_activity(settings, lead_id))
+    note_command(settings, "see", lead_id=lead_id)
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return

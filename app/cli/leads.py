@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
+from app.cli.audit import note_command
 from app.cli.common import REDIS_S, At, console, open_store, parse_at, run
 from app.cli.errors import CommandError
 from app.cli.freshness import find_warning
@@ -43,6 +44,7 @@ def top(
     """
     settings = load_settings()
     rows = run(_top(settings, scorecard, limit), "reading the leads")
+    note_command(settings, "list", leads=len(rows))
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
     elif not rows:
@@ -60,6 +62,7 @@ def export(at: At = None) -> None:
     """
     at_ms = parse_at(at)
     settings = load_settings()
+    note_command(settings, "export", "begun")
     run(_export(settings, at_ms))
 
 

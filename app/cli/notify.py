@@ -40,7 +40,7 @@ def serve(context: typer.Context) -> None:
     """
     if context.invoked_subcommand is None:
         settings = _load()
-        set_up_logs(settings.log)
+        set_up_logs(settings.log, settings.log_level)
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         run_process(_serve(settings))
 

@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from app.cli.audit import note_command
 from app.cli.chosen_scorecards import find_published
 from app.cli.common import busy, console, open_store, run
 from app.cli.errors import CommandError
@@ -159,6 +160,7 @@ async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, qu
         async with _publishing(settings, topic, store) as writer:
             with busy("publishing"):
                 await writer.publish(new, name_local_author(), after, note, quiet)
+    note_command(settings, "publish", version=new.version)
     instead = f", instead of {latest.title}" if latest is not None else ""
     typer.echo(f"version {_used(topic).title} is in use{instead}")
 
@@ -176,6 +178,7 @@ async def _rollback(settings: Settings, version: str, note: str, yes: bool, quie
         after = plan.latest.place
         async with _publishing(settings, topic, store) as writer:
             await writer.publish(plan.scorecards, name_local_author(), after, note, quiet, plan.undone)
+    note_command(settings, "publish", version=plan.scorecards.version, rollback=True)
     number, instead = _used(topic).number, plan.latest.title
     typer.echo(f"back at version {target.title}, which is in use as number {number}, instead of {instead}")
 

@@ -8,6 +8,7 @@ import typer
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from app.cli.audit import note_command
 from app.cli.common import open_store, run
 from app.cli.errors import CommandError
 from app.cli.published import has_topic, open_scorecards, open_writer, require_topic
@@ -59,6 +60,7 @@ def rebuild(
     if not yes and not typer.confirm("Rebuild?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
     run(_rebuild(settings, ends, backfill), "removing the leads")
+    note_command(settings, "rebuild", namespace=settings.namespace)
     typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")
 
 

@@ -11,6 +11,7 @@ from typing import NoReturn, Protocol, TypeVar
 
 import typer
 
+from app.audit import AuditLogUnwritable
 from app.certificates import start_watching
 from app.cli.errors import CommandError
 from app.cli.process import run_process, run_until_stopped
@@ -85,7 +86,9 @@ def serve(
         server = build(settings)
     except YamlFileError as error:
         raise CommandError(Exit.REFUSED, f"{error}\n{remedy}") from None
-    set_up_logs(settings.log)
+    except AuditLogUnwritable as error:
+        raise CommandError(Exit.REFUSED, str(error)) from None
+    set_up_logs(settings.log, settings.log_level)
     # It logs thirty lines a second while Kafka cannot be reached; we log one.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     run_process(run_until_stopped(_start(name, server, settings, connect), _wait_for_stop, server.stop))

@@ -114,7 +114,7 @@ class _Process:
 
         if self._settings.scorecards.exists():
             load_file_rules(self._settings)
-        set_up_logs(self._settings.log)
+        set_up_logs(self._settings.log, self._settings.log_level)
         try:
             return make_worker(self._settings, self._metrics)
         except AcceleratorMissing as missing:

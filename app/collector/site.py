@@ -21,6 +21,7 @@ from app.collector.webhooks import unsubscribe
 from app.http.refusals import method_not_allowed
 from app.http.serving import listen, server_options
 from app.http.workarounds import send_continue
+from app.request_ids import HEADER, begin_request
 from streams.clock import monotonic_s
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class Site:
         by_status: dict[int, Callable[[], None]] = {each: requests.labels(route, each).inc for each in STATUSES}
 
         async def answer(request: web.BaseRequest) -> web.Response:
-            began_s = monotonic_s()
+            began_s, request_id = monotonic_s(), begin_request(request.headers.get(HEADER))
             try:
                 response = await handle(request)
             except Refusal as refused:
@@ -120,6 +121,7 @@ class Site:
             except Exception:
                 log.exception("a request to %s failed", route)
                 response = self._refusal_response(Refusal(500, "internal", "The collector failed: see its log."))
+            response.headers[HEADER] = request_id
             origin = request.headers.get("Origin")
             if origin and self._reception.keyring.allows_origin(origin):
                 responses.allow_origin(response, origin)

@@ -13,9 +13,11 @@ from typing import Any, Self
 import aiohttp
 from aiokafka.errors import KafkaConnectionError
 
+from app.audit import AuditLog
 from app.board.access_file import ACCESS_FORMAT, AccessFile
 from app.board.api import Api
 from app.board.assets import Assets
+from app.board.audit import BoardAudit
 from app.board.bounded_store import BoundedStore
 from app.board.broadcast import LeadIndexed
 from app.board.costs import Cost
@@ -190,6 +192,8 @@ async def board_on(
     store: Store | None = None,
     log: Log | None = None,
     is_indexed: bool = True,
+    *,
+    audit: AuditLog | None = None,
 ) -> AsyncIterator[Running]:
     """Run a board with these shards until the end of the block; ``log`` has the publications."""
     metrics = Metrics()
@@ -208,7 +212,9 @@ async def board_on(
     events = EventLog(no_consumer, TOPICS.lead_events, PARTITIONS)
     service = BoardService(bounded, tails, cipher, published, lambda: spent, publishing, search, events)
     used = [access]
-    site = Site(Api(service, EventStreams(service, metrics)), Pages(service, Assets()), metrics, lambda: used[0])
+    noted = BoardAudit(audit, service.mask.resolve_id) if audit else None
+    api = Api(service, EventStreams(service, metrics))
+    site = Site(api, Pages(service, Assets()), metrics, lambda: used[0], audit=noted)
     url = await site.start("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:

@@ -6,17 +6,19 @@ from typing import Literal
 
 import pytest
 
-from app.logs import REPEAT_S, set_up_logs
+from app.logs import OURS, REPEAT_S, Level, set_up_logs
 
 
 @pytest.fixture
 def _restored_logs() -> Iterator[None]:
     """Leave the loggers as they were."""
     root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    handlers = root.handlers
+    levels = {name: logging.getLogger(name).level for name in ("", *OURS)}
     yield
     root.handlers = handlers
-    root.setLevel(level)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.mark.usefixtures("_restored_logs")
@@ -45,11 +47,58 @@ def test_lines_of_libraries_are_not_repeated(
     for attempt in range(100):
         library.error("Unable connect to node with id %s: %s", attempt, "refused")
         ours.warning("trying again in %.1f s", 0.1)
-    library.error("Unable to update metadata from %s", [1])
+    library.error("the certificate is not trusted: %s", [1])
     written = capsys.readouterr().err.splitlines()
     assert sum("Unable connect" in line for line in written) == 1
     assert sum("trying again" in line for line in written) == 100
-    assert "Unable to update metadata from [1]" in written[-1]
+    assert "the certificate is not trusted" in written[-1]
     now_s += REPEAT_S
     library.error("Unable connect to node with id %s: %s", 7, "refused")
     assert "node with id 7: refused (99 more like this since the last line)" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_restored_logs")
+def test_a_broker_that_is_away_costs_one_line_a_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr("app.logs.time.monotonic", lambda: now_s)
+    set_up_logs("text")
+    for _ in range(600):  # the lines of a worker in an outage, ten times a second
+        for name, level, text, value in OUTAGE_LINES:
+            logging.getLogger(name).log(level, text, value)
+        now_s += 0.1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    now_s += 1
+    logging.getLogger("aiokafka.consumer.fetcher").error("Unable to request metadata from node %s", 1)
+    logging.getLogger("aiokafka").error("the certificate is not trusted: %s", 1)
+    written = capsys.readouterr().err.splitlines()
+    assert f"({600 * len(OUTAGE_LINES) - 1} more like this" in written[0]
+    assert "certificate" in written[1]
+
+
+OUTAGE_LINES = (
+    ("aiokafka.consumer.fetcher", logging.ERROR, "Failed fetch offsets from %s: NotLeaderForPartitionError", 1),
+    ("aiokafka", logging.ERROR, "Unable connect to node with id %s: Connection refused", 1),
+    ("aiokafka", logging.ERROR, "Unable to update metadata from %s", 1),
+    ("aiokafka.consumer.fetcher", logging.ERROR, "Failed fetch messages from %s: KafkaConnectionError", 1),
+    ("aiokafka", logging.WARNING, "Unable to request metadata from node with id %s", 1),
+    ("aiokafka.consumer.group_coordinator", logging.ERROR, "Error sending %s to node 1 -- coordinator dead", 1),
+    ("aiokafka.consumer.group_coordinator", logging.WARNING, "Marking the coordinator dead (node %s)", 1),
+    ("aiokafka.consumer.group_coordinator", logging.ERROR, "Heartbeat send request failed: %s", 1),
+    ("aiokafka.consumer.group_coordinator", logging.ERROR, "Group Coordinator Request failed: %s", 1),
+    ("aiokafka.producer.sender", logging.WARNING, "Got error produce response: %s", 1),
+)
+
+
+@pytest.mark.usefixtures("_restored_logs")
+@pytest.mark.parametrize(("level", "shown"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 0)])
+def test_the_level_of_lines_is_a_setting(level: Level, shown: int, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("text", level)
+    ours, library = logging.getLogger("streams.test"), logging.getLogger("aiokafka")
+    ours.debug("ours")
+    ours.info("ours")
+    ours.warning("ours")
+    library.info("library")
+    library.warning("library")
+    assert len(capsys.readouterr().err.splitlines()) == shown

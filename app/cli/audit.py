@@ -1,0 +1,24 @@
+"""What commands write to the audit log."""
+
+import sys
+from typing import Any
+
+from app.audit import Action, AuditLog, AuditLogUnwritable
+from app.cli.errors import CommandError
+from app.scorecards.publication import name_local_author
+from app.settings import Settings
+from streams.exits import Exit
+
+
+def note_command(settings: Settings, action: Action, outcome: str = "done", **more: Any) -> None:
+    """Write what somebody did on the command line; with ``-`` to stderr, as stdout has the results.
+
+    Raises:
+        CommandError: the audit log cannot be written.
+    """
+    try:
+        log = AuditLog(settings.audit_log, "command", sys.stderr)
+    except AuditLogUnwritable as error:
+        raise CommandError(Exit.REFUSED, str(error)) from None
+    log.write(action, name_local_author(), outcome, **more)
+    log.close()
