@@ -48,6 +48,7 @@ SPAN_MS = 21 * 86_400_000
 WAVE_MS = 2 * 3_600_000
 REASONS = "no budget, too small, wrong person, not now"
 LATENESS_MS = 72 * 3_600_000
+HOME = Partitioner(PARTITIONS)
 DESK, PHONE = {"width": 1120, "height": 800}, {"width": 390, "height": 844}
 
 
@@ -108,9 +109,6 @@ class Played:
             if sent := self.waiting.pop(shard.partition, []):
                 shard.mark_sent(sent, None)
             await shard.sync_store()
-
-
-HOME = Partitioner(PARTITIONS)
 
 
 async def play(memory: Shards, until_ms: int) -> Played:

@@ -256,17 +256,14 @@ def _alerts(view: View, most: int) -> Table:
     table.add_column(width=11, no_wrap=True)
     table.add_column(ratio=2, no_wrap=True, overflow="ellipsis")
     table.add_column(ratio=3, no_wrap=True, overflow="ellipsis", style="dim")
-    recent = list(view.seen.recent)[:most]
-    for event in recent:
-        table.add_row(*_alert(event))
-    if not recent:
-        table.add_row("", "", Text("none yet: no lead is hot enough", "dim"))
-    for _ in range(most - max(len(recent), 1)):
-        table.add_row()
+    rows = [_alert(event) for event in list(view.seen.recent)[:most]]
+    rows = rows or [("", "", Text("none yet: no lead is hot enough", "dim"))]
+    for row in [*rows, *[()] * (most - len(rows))]:
+        table.add_row(*row)
     return table
 
 
-def _alert(event: dict[str, Any]) -> Iterable[RenderableType]:
+def _alert(event: dict[str, Any]) -> tuple[RenderableType, ...]:
     data = event["data"]
     entered = data["stage"]["kind"] == "entered"
     what = Text(f"{'▲' if entered else '▼'} {data['stage']['name']}", "green" if entered else "blue")
