@@ -12,6 +12,7 @@ from streams.scoring.lead import State
 from streams.scoring.outcome import Crossing, Forward, Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange
+from streams.scoring.sales_rows import SalesRow
 from streams.scoring.scorer import Scorer
 from streams.scoring.stored import decode
 
@@ -31,6 +32,7 @@ class Replay:
         """Stored leads by lead id."""
         self.crossings: list[Crossing] = []
         self.forwards: list[Forward] = []
+        self.sales: list[SalesRow] = []
         self.tally: Tally[str] = Tally()
         self._at_home = at_home
         self._scorer = self.make_scorer()
@@ -74,6 +76,7 @@ class Replay:
                 self.blobs[lead_id] = blob
         self.crossings += outcome.crossings
         self.forwards += outcome.forwards
+        self.sales += outcome.sales
         self.tally += outcome.tally
         return outcome
 

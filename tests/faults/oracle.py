@@ -16,6 +16,7 @@ from streams.scoring.lead import Erased, Lead, Redirect, State
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange, Undo
+from streams.scoring.sales_rows import encode_rows
 from streams.scoring.stored import decode, encode
 from streams.shard.log import read_log
 from streams.shard.position import Position
@@ -39,6 +40,8 @@ class Found:
     """The source headers on the topic of rejected events."""
     catalog: Catalog
     """The published scorecards."""
+    sales: frozenset[str]
+    """The rows for results of all shards."""
 
     @property
     def alerts(self) -> list[str]:
@@ -57,6 +60,7 @@ class Model:
         self.alerts: dict[str, str] = {}
         """The id of an alert -> the version of the scorecards that decided it."""
         self.rejected: set[str] = set()
+        self.sales: set[str] = set()
         self.forwarded: Counter[int] = Counter()
         """Partition -> the number of records that it must forward."""
 
@@ -72,6 +76,7 @@ class Model:
             self.states[partition] = {lead_id: decode(blob) for lead_id, blob in replay.blobs.items()}
             alerts = [crossing for crossing in replay.crossings if crossing.transition.is_alert]
             self.alerts |= {each.transition.alert_id: each.rules.version for each in alerts}
+            self.sales |= {text for _, text in encode_rows(replay.sales)}
             self.forwarded[partition] += len(replay.forwards)
 
     def _replay(self, catalog: Catalog, partition: int, partitions: int, records: Sequence[Any]) -> Replay:
@@ -149,6 +154,8 @@ def _of_output(model: Model, found: Found) -> list[str]:
         for alert, version in model.alerts.items()
         if versions.get(alert, version) != version
     ]
+    problems += [f"row {row} is missing" for row in model.sales - found.sales]
+    problems += [f"row {row} should not be there" for row in found.sales - model.sales]
     problems += [f"{place} was not rejected" for place in model.rejected - found.rejected]
     wrongly = {place for place in found.rejected - model.rejected if place.startswith(f"{model.topic}:")}
     problems += [f"{place} was rejected" for place in wrongly]

@@ -407,6 +407,7 @@ class Rig:
             self.handed_off(),
             frozenset(r.key.decode() for p in self.of("rejected-events").values() for r in p),
             await self.catalog(),
+            frozenset([row.decode() for p in range(self.partitions) for row in await self.store.sales(p, 0)]),
         )
 
     async def catalog(self) -> Catalog:

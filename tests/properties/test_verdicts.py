@@ -13,6 +13,7 @@ from streams.scoring.event import ANONYMOUS, USER, Erase, Identity, Join, Retrac
 from streams.scoring.lead import Erased, Lead
 from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
+from streams.scoring.sales_rows import encode_rows
 from streams.scoring.stored import decode, encode
 from streams.scoring.verdicts import KINDS, MAX_VERDICTS, keep_verdicts, sales_of
 from tests.properties.driver import ShardDriver, run
@@ -79,6 +80,18 @@ def test_joined_leads_have_the_verdicts_of_both(chance: Random) -> None:
     together.take(Join(Identity(ANONYMOUS, "a"), Identity(USER, "u"), LATE_MS))
     together.drain()
     assert together.lead().verdicts == run(rules, [fact.event(rules, LATE_MS) for fact in facts]).lead().verdicts
+
+
+@settings(max_examples=40)
+@given(chances)
+def test_rows_for_results_depend_neither_on_the_sizes_of_steps_nor_on_the_timer(chance: Random) -> None:
+    rules = Rules(a_model(chance))
+    facts = with_verdicts(chance, some_facts(chance))
+    events = [fact.event(rules, arrival) for fact, arrival in some_arrivals(chance, facts)]
+    ticks = [(START_MS + chance.randint(0, 40) * DAY_MS, "step") for _ in range(3)]
+    mine = run(rules, events, until_ms=LATE_MS).sales
+    theirs = run(rules, events, some_cuts(chance, len(events)), ticks, LATE_MS).sales
+    assert sorted(encode_rows(mine)) == sorted(encode_rows(theirs))
 
 
 @settings(max_examples=25)
