@@ -87,7 +87,10 @@ def build_results(
 
 
 def add_up(handed: Sequence[Handover]) -> View:
-    """The figures of some handovers. Leads and won leads count once, all else each time that a lead was handed over."""
+    """The figures of some handovers, the earliest first.
+
+    Leads, won and open ones count once, all else each time. Open ones are not decided since their last alert.
+    """
     leads, won = {each.lead for each in handed}, {each.lead for each in handed if each.deal == "won"}
     decided = Counter(each.decision for each in handed)
     accepted, rejected = decided["accepted"], decided["rejected"]
@@ -95,7 +98,7 @@ def add_up(handed: Sequence[Handover]) -> View:
     return {
         "leads": len(leads),
         "handovers": len(handed),
-        "open": decided[""],
+        "open": sum(not each.decision for each in {each.lead: each for each in handed}.values()),
         "contacted": len(waits),
         "median_hours_to_contact": _hours(median(waits)) if waits else None,
         "accepted": accepted,

@@ -15,9 +15,10 @@ _FIGURES: Final[dict[str, Schema]] = {
 RESULTS_SCHEMAS: Final[dict[str, Schema]] = {
     "ResultsFigures": whole(
         _FIGURES,
-        about="What became of some leads: `leads` and `won` count each lead once, all else each alert (`handovers`). "
-        "`open` ones are not decided yet; `acceptance` is accepted of accepted and rejected ones, `won_share` won of "
-        "`leads`; null of none. `revenue` is that of won ones, by currency; empty for amounts without one.",
+        about="What became of some leads: `leads`, `won` and `open` count each lead once, all else each alert "
+        "(`handovers`). `open` ones are not decided since the last alert; `acceptance` is accepted of accepted and "
+        "rejected ones, `won_share` won of `leads`; null of none. `revenue` is that of won ones, by currency; empty "
+        "for amounts without one.",
     ),
     "ResultsNamed": whole({**NAMED, **_FIGURES}, about="The ResultsFigures of a scorecard or a stage."),
     "ResultsChannel": whole(

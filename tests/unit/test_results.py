@@ -98,6 +98,12 @@ def test_each_alert_of_a_lead_has_the_verdicts_after_it() -> None:
     assert (total["leads"], total["handovers"], total["won"], total["acceptance"]) == (1, 2, 1, 0.5)
 
 
+def test_a_lead_is_open_if_sales_did_not_decide_since_its_last_alert() -> None:
+    early, late, other = alert("u", stage="known"), alert("u", 1), alert("v")
+    assert add_up(handed(early, late, given(late, "accepted", 1), other))["open"] == 1
+    assert add_up(handed(early, given(early, "rejected", 0), late, other))["open"] == 2
+
+
 def test_a_verdict_about_a_lead_that_was_joined_since_belongs_to_its_alert() -> None:
     row = alert("visitor")
     (found,) = handed(row, replaced(given(row, "accepted", 1), lead="user"))
