@@ -136,9 +136,11 @@ class Dispatcher:
         self.metrics.disabled.labels(name).set(bool(gate.disabled))
 
     async def _settle(self, entries: list[Entry], outcomes: list[Outcome]) -> None:
+        """Alerts of one message that are tried again are due together, so that they stay one message."""
         split = len(entries) > 1 and all(outcome.result == Result.REFUSED for outcome in outcomes)
+        now = now_ms()
+        again_ms = now + pause_s(1 + max(entry.attempts for entry in entries), random.random()) * 1000
         for entry, outcome in zip(entries, outcomes, strict=True):
-            now = now_ms()
             entry.first_ms = entry.first_ms or now
             if outcome.result == Result.DELIVERED:
                 self._finish(entry, "delivered")
@@ -149,14 +151,18 @@ class Dispatcher:
                 self.waiting.again(entry, now)
             else:
                 entry.attempts += 1
-                await self._again_or_bury(entry, outcome, now)
+                await self._again_or_bury(entry, outcome, (now, again_ms))
 
-    async def _again_or_bury(self, entry: Entry, outcome: Outcome, now: float) -> None:
-        """Try again later; an alert that is refused, or was tried for too long, becomes a dead letter."""
+    async def _again_or_bury(self, entry: Entry, outcome: Outcome, times_ms: tuple[float, float]) -> None:
+        """Try again later; an alert that is refused, or was tried for too long, becomes a dead letter.
+
+        ``times_ms`` are now and the next attempt.
+        """
+        now, again_ms = times_ms
         tired = entry.attempts >= LEAST_ATTEMPTS and now - entry.first_ms >= self.route.give_up_ms
         if outcome.result == Result.RETRY and not tired:
             log.warning("route %s: alert %s failed: %s", self.route.name, entry.alert.alert_id, outcome.reason)
-            self.waiting.again(entry, now + pause_s(entry.attempts, random.random()) * 1000)
+            self.waiting.again(entry, again_ms)
             return
         log.error("route %s: alert %s is undelivered: %s", self.route.name, entry.alert.alert_id, outcome.reason)
         key = entry.alert.lead_id.encode()
