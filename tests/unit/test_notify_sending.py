@@ -157,6 +157,14 @@ async def test_salesforce_gets_a_token_once_and_another_one_when_it_has_ended() 
     assert receiver.received[1].path.endswith("/composite/sobjects/Lead/key")
 
 
+@pytest.mark.parametrize("answer", [hostile.endless_body, hostile.too_short, hostile.NO_SENSE])
+async def test_salesforce_is_asked_again_when_it_does_not_say_what_became_of_each_record(answer: Any) -> None:
+    async with receiving(answer) as receiver:
+        kind = Salesforce(f"http://127.0.0.1:{receiver.port}", "id", "secret", "Lead", CRM, token="t")
+        [outcome] = await send(to(kind))
+    assert outcome.result == Result.RETRY
+
+
 def test_salesforce_records_have_outcomes_of_their_own() -> None:
     rows = [{"success": True}, {"success": False, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW"}]},
             {"success": False, "errors": [{"statusCode": "INVALID_EMAIL"}]}]  # fmt: skip
