@@ -23,8 +23,9 @@ def store(db: sqlite3.Connection, events: Iterable[BaseCloudEvent]) -> None:
     """Store alerts in their order, all or none. One whose id is stored already is a repetition."""
     with db:
         for event in events:
-            stage = event.get_data()["stage"]
-            row = event.get_id(), event.get_subject(), stage["kind"], stage["name"]
+            data = event.get_data()
+            assert isinstance(data, dict)
+            row = event.get_id(), event.get_subject(), data["stage"]["kind"], data["stage"]["name"]
             new = db.execute("insert or ignore into alerts (id, lead, kind, stage) values (?, ?, ?, ?)", row).rowcount
             if new:  # here follows what you do about it, in the same transaction
                 print(f"{row[1]} {row[2]} {row[3]}", flush=True)
