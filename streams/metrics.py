@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from streams.events.rejects import REASONS
 from streams.process_metrics import ProcessMetrics, without_process
 from streams.scoring.scorecard import Scorecard
+from streams.scoring.verdict_counts import OTHER
 from streams.scoring.verdicts import KINDS
 
 LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -183,7 +184,7 @@ class Metrics:
         return code if code in self._currencies else "other"
 
     def show_scorecards(self, version: str, cards: Iterable[Scorecard]) -> None:
-        """Show the version in use and, for each scorecard, whether it is a shadow, its target, and 0 transitions."""
+        """Show the version in use and, for each scorecard, whether it is a shadow, its target, and counts of 0."""
         self.model.info({"version": version})
         self.scorecards.clear()
         self.targets.clear()
@@ -194,6 +195,10 @@ class Metrics:
             self.contact_seconds.labels(card.name)
             for stage, kind in product(card.stages, ("entered", "left")):
                 self.transitions.labels(card.name, stage.name, kind, "false")
+            reasons = (*(card.sales.reasons if card.sales else ()), OTHER)
+            rows = [("accepted", ""), *(("rejected", reason) for reason in reasons)]
+            for alerting, row in product([stage.name for stage in card.stages if stage.handoff], rows):
+                self.decisions.labels(card.name, alerting, *row)
 
     def _begin_at_zero(self) -> None:
         """Export what is counted before it happens for the first time, so that the first time is an increase."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from app.collector.vocabulary import REASONS as MACHINES
 from streams.events.rejects import REASONS
 from streams.process_metrics import ProcessMetrics, without_process
 
@@ -94,6 +95,7 @@ class Metrics:
             (self.calls, COUNTED),
             (self.rejected, REASONS),
             (self.dropped, ("gpc", "dnt", "consent")),
+            (self.automated, sorted(MACHINES)),
         ):
             for value in values:
                 counter.labels(value)

@@ -248,6 +248,8 @@ def test_what_is_counted_is_exported_before_its_first_event() -> None:
     assert sample(metrics, "leadglow_store_errors_total", operation="commit") == 0
     labels = {"scorecard": card.name, "stage": card.stages[0].name, "kind": "entered", "silenced": "false"}
     assert sample(metrics, "leadglow_stage_transitions_total", **labels) == 0
+    decided = {"scorecard": card.name, "stage": "qualified", "verdict": "rejected", "reason": "other"}
+    assert sample(metrics, "leadglow_sales_decisions_total", **decided) == 0
     assert sample(received, "leadglow_collector_calls_total", route="segment") == 0
     assert sample(sent, "leadglow_notify_alerts_total", route="sales", outcome="undelivered") == 0
     assert sample(sent, "leadglow_notify_breaker_open", destination="slack") == 0
