@@ -38,6 +38,7 @@ from app.event_log import EventLog
 from app.group_members import Admin
 from app.http.serving import url_of
 from streams import probes
+from streams.publishing.catalog import Catalog
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.sessions import open_topic, open_writer
 from streams.publishing.topic import ScorecardsTopic, follow_scorecards
@@ -157,7 +158,12 @@ class Board:
 
     async def _follow_scorecards(self) -> None:
         """Show the scorecards that are published last, for ever."""
-        config, use = self._config, self._scorecards.use
+        config = self._config
+
+        def use(catalog: Catalog, scorecards: Scorecards) -> None:
+            self._scorecards.use(catalog, scorecards)
+            self.metrics.model.info({"version": scorecards.version})
+
         count_error = self.metrics.unreadable_scorecards.inc
         name, lateness_ms = config.topics.scorecards, config.lateness_ms
         await follow_scorecards(name, lateness_ms, lambda: config.consumer((), None), use, count_error)

@@ -6,7 +6,7 @@ person or an address.
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from streams.process_metrics import ProcessMetrics, without_process
 
@@ -70,7 +70,11 @@ class Metrics:
         )
         self._register_state(r)
         self._register_scoring(r)
-        self.index_leads = Gauge("leadglow_board_index_leads", "Leads in the search index", registry=r)
+        self.index_leads = Gauge(
+            "leadglow_board_index_leads",
+            "Leads in the search index, as counted every LEADGLOW_BOARD_COMPARE_MINUTES",
+            registry=r,
+        )
         self.index_building = Gauge(
             "leadglow_board_index_building", "1 while the search index does not have all leads yet", registry=r
         )
@@ -80,6 +84,9 @@ class Metrics:
         self.index_bytes = Gauge("leadglow_board_index_bytes", "Size of the search index on disk", registry=r)
         self.store_errors = Counter(
             "leadglow_board_store_errors", "Failed attempts to read from Redis, by operation", ["operation"], registry=r
+        )
+        self.model = Info(
+            "leadglow_board_scorecards", "Version of the published scorecards, which the board shows", registry=r
         )
         self.unreadable_scorecards = Counter(
             "leadglow_board_unreadable_scorecards",
@@ -139,7 +146,7 @@ class Metrics:
     def _register_scoring(self, r: CollectorRegistry) -> None:
         self.by_score = Gauge(
             "leadglow_board_leads_by_score",
-            "Leads of a scorecard with a score from this one up to the next row, counted every 30 s",
+            "Leads of a scorecard with a score from this one up to the next row, counted every 15 s",
             ["scorecard", "from"],
             registry=r,
         )

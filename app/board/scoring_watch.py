@@ -14,7 +14,7 @@ from app.http.refusals import Refusal
 from streams.clock import now_ms
 from streams.scoring.rules import Rules
 
-COUNT_S: Final = 30.0
+COUNT_S: Final = 15.0
 RANGE: Final = (0, 100)
 """Scores that get rows of their own if the range of a scorecard is wide."""
 

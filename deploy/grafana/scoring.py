@@ -12,7 +12,12 @@ SCORING = Dashboard(
     "For whoever owns the scorecards: which are in use, how leads are spread, what moves them, and what sales thinks.",
     {
         "In use": [
-            table("Version of the workers", "leadglow_scorecards_info", width=10, height=5),
+            table(
+                "Versions in use",
+                "max by (job, instance, version) (leadglow_scorecards_info or leadglow_board_scorecards_info)",
+                width=10,
+                height=5,
+            ),
             table(
                 "Scorecards",
                 f"leadglow_scorecard_info{{{CARD}}}",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.dashboards import find_empty, show_everything
+from tests.live.dashboards import find_empty, find_zeros, show_everything
 from tests.live.operated import Operated, start_operated
 from tests.live.rehearsal import PHASES, Rehearsal
 from tests.support.prometheus import Prometheus
@@ -33,6 +33,7 @@ def test_no_panel_of_the_dashboards_is_empty(live: tuple[Operated, Prometheus]) 
     show_everything(made)
 
     wait_for(lambda: not find_empty(prometheus), "full", 60, lambda: "\n".join(map(str, find_empty(prometheus))))
+    wait_for(lambda: not find_zeros(prometheus), "above 0", 60, lambda: "\n".join(find_zeros(prometheus)))
 
 
 def test_each_of_ten_breaks_has_an_alert_that_fires_and_clears(live: tuple[Operated, Prometheus]) -> None:

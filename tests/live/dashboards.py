@@ -41,6 +41,31 @@ def find_empty(prometheus: Prometheus) -> list[Query]:
     return [query for query in queries() if not prometheus.query(query.expression)]
 
 
+MUST_RISE: Final = (
+    "overview: Leads (__auto)",
+    "overview: New leads, 24 h (__auto)",
+    "overview: Alerts, 24 h (__auto)",
+    "overview: Event to alert, p95 (__auto)",
+    "overview: Events per minute ({{route}})",
+    "overview: Leads at or above a stage's bound ({{scorecard}} {{stage}})",
+    "overview: What sales did, 24 h ({{kind}})",
+    "overview: Accepted and rejected, 24 h ({{scorecard}} {{stage}} {{verdict}})",
+    "pipeline: Records per second ({{stage}})",
+    "pipeline: Memory ({{server}})",
+    "scoring: Leads by score ({{scorecard}} from {{from}})",
+    "scoring: Signals, seven days ({{signal}})",
+    "scoring: Share that sales accepted ({{scorecard}} {{stage}})",
+    "scoring: Why sales rejected, seven days ({{scorecard}}: {{reason}})",
+)
+"""Queries whose answer is above 0 under traffic."""
+
+
+def find_zeros(prometheus: Prometheus) -> list[str]:
+    """Those of ``MUST_RISE`` that are not above 0."""
+    known = {query.place: query.expression for query in queries()}
+    return [place for place in MUST_RISE if max(prometheus.query(known[place]), default=0.0) <= 0]
+
+
 def show_everything(made: Operated) -> None:
     """Do what the steady traffic does not: an unknown key, and what sales does with two hot leads."""
     made.post({"type": "page", "userId": "nobody"}, key="unknown")

@@ -79,6 +79,7 @@ class Operated:
     board_port: int = field(default_factory=free_port)
     _ended: threading.Event = field(default_factory=threading.Event)
     _held: threading.Event = field(default_factory=threading.Event)
+    _held_ms: int = 0
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -192,10 +193,14 @@ class Operated:
         return Answer(204)
 
     def hold_traffic(self) -> None:
-        """Send nothing for a while; returns when everything is scored."""
+        """Send nothing from now on."""
         self._held.set()
-        board, held_s = f"http://{self.processes['board'].address}", now_ms() / 1000
-        wait_for(lambda: read_metric(board, "leadglow_board_scored_until_seconds") > held_s, "scored")
+        self._held_ms = now_ms()
+
+    def wait_scored(self) -> None:
+        """Return when everything that was sent before the traffic was held is scored."""
+        board = f"http://{self.processes['board'].address}"
+        wait_for(lambda: read_metric(board, "leadglow_board_scored_until_seconds") * 1000 > self._held_ms, "scored")
 
     def go_on(self) -> None:
         """Send again."""

@@ -68,7 +68,7 @@ def _write_card(text: str) -> Callable[[Operated], object]:
 
 def _freeze_workers(made: Operated) -> None:
     """Freeze them while nothing waits, so that scores are not late."""
-    made.hold_traffic()
+    made.wait_scored()
     made.signal(signal.SIGSTOP, *WORKERS)
 
 
@@ -84,7 +84,7 @@ PHASES: Final = (
             "a flood of poison",
             "LeadglowEventsRejected",
             lambda made: made.send_poison(3000),
-            lambda made: None,
+            lambda made: made.hold_traffic(),  # for the next phase
             {"reason": "not_json"},
         ),
         Break(

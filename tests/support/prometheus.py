@@ -26,7 +26,7 @@ OVERLAY: Final = (
     (r"\[\w+:\w+\]", f"[{WINDOW}:1s]"),
     (r"\[\w+\]", f"[{WINDOW}]"),
     (r"overdue_seconds\) > 60\b", "overdue_seconds) > 4"),
-    (r"([<>]) 60\b", r"\1 9"),
+    (r"([<>]) 60\b", r"\1 7"),
     (r"([<>]) 300\b", r"\1 3"),
     (r"(?m)^(  - name: .*)$", r"\1\n    interval: 500ms"),
 )

@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from app.cli.metrics_reference import stored_names
+from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/prometheus"
@@ -72,6 +73,24 @@ def test_each_alert_has_a_section_in_the_runbook(name: str) -> None:
 
 def test_the_runbook_has_no_section_of_an_alert_that_does_not_exist() -> None:
     assert set(re.findall(r"^## (Leadglow\w+)", RUNBOOK, re.M)) == set(ALERTS)
+
+
+def test_the_configuration_has_the_jobs_that_the_rules_name_at_the_default_ports() -> None:
+    jobs = load(FOLDER / "prometheus.yml")["scrape_configs"]
+    ports = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in jobs}
+    named = {name for rule in RULES for name in re.findall(r'job="([\w-]+)"', rule["expr"])}
+
+    assert named < set(ports)
+    assert ports == {
+        "leadglow-worker": default("metrics_port"),
+        "leadglow-collector": default("collector_metrics_port"),
+        "leadglow-board": default("board_metrics_port"),
+        "leadglow-notifier": default("notify_metrics_port"),
+    }
+
+
+def default(setting: str) -> Any:
+    return Settings.model_fields[setting].default
 
 
 def test_rules_use_only_metrics_that_exist() -> None:
