@@ -33,6 +33,8 @@ from tests.support.waiting import wait_for
 STEP_S: Final = 1800.0
 """No step may take longer."""
 POLL_S: Final = 0.1
+START_MS: Final = 5000
+"""A command may take so long until it asks for the time."""
 MIN_LEADS: Final = 500
 """The change sends too few alerts for the brake if there are fewer."""
 SPAN_MS: Final = 5 * 86_400_000
@@ -160,7 +162,7 @@ class Run:
         self.figures.undone = self._causes() - before
 
     def _rebuild(self) -> None:
-        at_ms = now_ms() + 1000
+        at_ms = now_ms() + START_MS
         found = self._export(at_ms)
         wait_for(lambda: now_ms() > at_ms, "past")
         self._wait_until_done()
