@@ -38,9 +38,14 @@ def promtool(*arguments: str) -> str:
 
 
 @needs_promtool
-def test_the_rules_and_the_configuration_are_valid() -> None:
+def test_the_rules_and_the_configurations_are_valid(tmp_path: Path) -> None:
     assert promtool("check", "rules", *map(str, FOLDER.glob("rules/*.yml"))).count("SUCCESS") == 2
     assert "SUCCESS" in promtool("check", "config", "--syntax-only", str(FOLDER / "prometheus.yml"))
+    kubernetes = (FOLDER / "kubernetes.yml").read_text()  # Debian's Prometheus is built without Kubernetes
+    plain = kubernetes.replace("kubernetes_sd_configs: [{role: pod}]", "static_configs: [{targets: [pod]}]")
+    assert plain != kubernetes
+    (tmp_path / "plain.yml").write_text(plain)
+    assert "SUCCESS" in promtool("check", "config", "--syntax-only", str(tmp_path / "plain.yml"))
 
 
 @needs_promtool

@@ -42,7 +42,8 @@ async def test_leads_and_signals_are_counted_for_metrics_too() -> None:
     def sample(name: str, **labels: str) -> float | None:
         return metrics.registry.get_sample_value(f"leadglow_board_{name}", labels)
 
-    rows = [each for each in next(iter(metrics.by_score.collect())).samples if each.labels["scorecard"] == "sales"]
+    samples = [each for metric in metrics.by_score.collect() for each in metric.samples]
+    rows = [each for each in samples if each.labels["scorecard"] == "sales"]
     assert sum(each.value for each in rows) == 7
     assert sample("leads_by_score", scorecard="sales", **{"from": "50"}) == 1
     assert [sample("leads_above", scorecard="sales", stage=stage) for stage in ("warm", "hot")] == [4, 1]
