@@ -32,6 +32,8 @@ PEOPLE: Final = ("ines@tidewater.example", "tom@tidewater.example")
 AT_WORK: Final = frozenset({"accepted", "opportunity", "won"})
 """States of leads that somebody works on already."""
 DAY_H: Final = 24.0
+LIVE_HOUR_MS: Final = 1000.0
+"""The hour of a live demo, in which deals are won after minutes."""
 CURRENCY: Final = "EUR"
 Step = tuple[float, int, Any]
 """Hours after the alert, a kind of verdict, and its detail."""
@@ -41,7 +43,7 @@ class SalesPeople:
     """Gives verdicts about leads that are handed over."""
 
     def __init__(self, seed: int, hour_ms: float = HOUR_MS) -> None:
-        """``hour_ms`` is the length of their hour: a second lets a live demo have deals within minutes."""
+        """``hour_ms`` is the length of their hour."""
         self._seed = seed
         self._hour_ms = hour_ms
         self._waiting: list[tuple[int, str, bytes]] = []

@@ -18,7 +18,7 @@ from rich.text import Text
 from app.demo.feed import Feed
 from app.demo.generator import Traffic
 from app.demo.guest import GUEST, command
-from app.demo.salespeople import SalesPeople
+from app.demo.salespeople import LIVE_HOUR_MS, SalesPeople
 from app.demo.stack import Stack
 from app.demo.watch import Seen, watching
 from app.lead_views import points_of, rank
@@ -35,8 +35,6 @@ REFRESH_S = 0.5
 PLAIN_S = 2.0
 """The interval between two lines of output if there is no terminal."""
 MAX_ROWS = 12
-SALES_HOUR_MS = 1000.0
-"""The hour of the simulated salespeople, who so have deals after minutes."""
 RATE_S = 5.0
 """The period over which events per second are measured."""
 STAGE_COLOURS = ("white", "yellow", "bright_red", "magenta")
@@ -84,7 +82,7 @@ class View:
 async def show(stack: Stack, rate: float, leads: int, seed: int, console: Console) -> None:
     """Send traffic and show the results, until cancelled."""
     rules = Rules(load_file(stack.settings.scorecards))
-    sales = SalesPeople(seed, SALES_HOUR_MS)
+    sales = SalesPeople(seed, LIVE_HOUR_MS)
     feed = Feed(stack, Traffic(seed, leads), rate, sales)
     async with watching(stack) as seen:
         seen.on_alert = sales.take_alert
