@@ -52,6 +52,9 @@ HOME = Partitioner(PARTITIONS)
 DESK, PHONE = {"width": 1120, "height": 800}, {"width": 390, "height": 844}
 
 
+HOME = Partitioner(PARTITIONS)
+
+
 @dataclass
 class Played:
     """Three weeks of a Leadglow in memory."""

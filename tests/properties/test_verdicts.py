@@ -16,7 +16,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.sales_rows import encode_rows
 from streams.scoring.stored import decode, encode
 from streams.scoring.verdicts import KINDS, MAX_VERDICTS, keep_verdicts, sales_of
-from tests.properties.driver import ShardDriver, run
+from tests.properties.driver import Cut, ShardDriver, run
 from tests.properties.strategies import (
     START_MS,
     Fact,
@@ -88,7 +88,7 @@ def test_rows_for_results_depend_neither_on_the_sizes_of_steps_nor_on_the_timer(
     rules = Rules(a_model(chance))
     facts = with_verdicts(chance, some_facts(chance))
     events = [fact.event(rules, arrival) for fact, arrival in some_arrivals(chance, facts)]
-    ticks = [(START_MS + chance.randint(0, 40) * DAY_MS, "step") for _ in range(3)]
+    ticks: list[tuple[int, Cut]] = [(START_MS + chance.randint(0, 40) * DAY_MS, "step") for _ in range(3)]
     mine = run(rules, events, until_ms=LATE_MS).sales
     theirs = run(rules, events, some_cuts(chance, len(events)), ticks, LATE_MS).sales
     assert sorted(encode_rows(mine)) == sorted(encode_rows(theirs))

@@ -281,13 +281,13 @@ class StandInService:
         t, at = self.text, self.now_ms - DAY
         channel, about = (t("google"), t("cpc"), t("downtime")), (("default", "qualified", at),)
         rows = [SalesRow("entered", at, f"{i}", "", about, channel, channel) for i in range(4)]
-        verdicts: list[tuple[str, str | int]] = [
+        given: list[tuple[str, str | int]] = [
             ("rejected", "no budget"),
             ("rejected", ""),
             ("won", 1200),
             ("contacted", ""),
         ]
-        for i, (kind, detail) in enumerate(verdicts):
+        for i, (kind, detail) in enumerate(given):
             rows.append(SalesRow(kind, at + HOUR * (i + 1), f"{i}", f"m{i}", about, detail=detail))
         stages = (
             Stage("ready", 50, 40, handoff=True),
