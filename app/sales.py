@@ -47,9 +47,13 @@ def verdict_id(lead_id: str, kind: int, at_ms: int) -> str:
     return f"verdict:{KINDS[kind]}:{at_ms}:{xxh3_64_hexdigest(lead_id.encode())}"
 
 
-def verdict_event(lead_id: str, lead: Lead, kind: int, detail: str | float | None, **more: Any) -> bytes:
+def verdict_event(
+    lead_id: str, lead: Lead, kind: int, detail: str | float | None, currency: str = "", **more: Any
+) -> bytes:
     """The event with a verdict; ``more`` are its message id, its time and who gives it."""
     properties = {DETAILS[kind]: detail} if kind in DETAILS and detail not in (None, "") else {}
+    if currency and "amount" in properties:
+        properties["currency"] = currency
     return _event(event_of(kind), properties, lead_id, lead, **more)
 
 

@@ -27,6 +27,7 @@ class _Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     owner: str = ""
     note: str = ""
     amount: float | None = None
+    currency: str = ""
     id: str = ""
 
 

@@ -13,8 +13,9 @@ _AMOUNT: Final = {"type": "number", "minimum": 0}
 VERDICT_SCHEMAS: Final[dict[str, Schema]] = {
     "Verdict": whole(
         {"kind": _KIND},
-        {**_DETAILS, "amount": _AMOUNT, "id": TEXT},
-        "A verdict of sales: `reason` of a rejected or lost one, `amount` of an opportunity or a won one. A text "
+        {**_DETAILS, "amount": _AMOUNT, "currency": {"type": "string", "pattern": "^([A-Z]{3})?$"}, "id": TEXT},
+        "A verdict of sales: `reason` of a rejected or lost one, `amount` of an opportunity or a won one, in "
+        "`currency`, or in that of the costs file. A text "
         "has at most 40 bytes. With the same `id` again it counts once.",
     ),
     "VerdictUndo": whole({"message_id": TEXT}, about="The verdict to take back."),

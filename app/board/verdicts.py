@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -35,6 +36,8 @@ class Wanted:
     detail: str | float | None = None
     key: str = ""
     """Sent again with a repetition, so that it counts once."""
+    currency: str = ""
+    """Of an amount; empty for the one of the costs file."""
 
 
 class SalesVerdicts:
@@ -61,7 +64,8 @@ class SalesVerdicts:
         found_id, lead = await self._find(lead_id, viewer.role)
         at_ms, by = now_ms(), viewer.name or name_local_author()
         message_id = f"verdict:{by}:{wanted.key}"[:200] if wanted.key else verdict_id(found_id, wanted.kind, at_ms)
-        event = verdict_event(found_id, lead, wanted.kind, wanted.detail, message_id=message_id, at_ms=at_ms, by=by)
+        given = found_id, lead, wanted.kind, wanted.detail, wanted.currency
+        event = verdict_event(*given, message_id=message_id, at_ms=at_ms, by=by)
         await self._write(found_id, event, at_ms)
         return {"message_id": message_id, "applied": await self._wait(found_id, viewer.role, message_id, True)}
 
@@ -119,7 +123,7 @@ def wanted_verdict(given: dict[str, Any]) -> Wanted:
     if len(key) > MAX_KEY_CHARS:
         raise Refusal(400, "too_long", f"An id has at most {MAX_KEY_CHARS} characters.")
     if name == "amount":
-        return Wanted(kind, _amount(detail), key)
+        return Wanted(kind, _amount(detail), key, _currency(given.get("currency") or ""))
     text = " ".join(str(detail or "").split())
     if (size := len(text.encode("utf-8", "replace"))) > MAX_TEXT_BYTES:
         raise Refusal(
@@ -128,6 +132,12 @@ def wanted_verdict(given: dict[str, Any]) -> Wanted:
     if name in ("owner", "note") and not text:
         raise Refusal(400, f"no_{name}", f"The {name} is missing.")
     return Wanted(kind, text, key)
+
+
+def _currency(code: str) -> str:
+    if code and not re.fullmatch(r"[A-Z]{3}", code):
+        raise Refusal(400, "bad_currency", "The currency is not a code of three capital letters, such as EUR.")
+    return code
 
 
 def _amount(given: Any) -> float | None:

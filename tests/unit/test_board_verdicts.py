@@ -96,6 +96,12 @@ async def test_owner_and_amount_are_shown(board: Running) -> None:
     assert (await sales(board, "v"))["owner"] == "ida"
 
 
+async def test_an_amount_may_name_its_currency(board: Running, shards: Shards) -> None:
+    await post(board, kind="won", amount=900, currency="USD")
+    assert json.loads(shards.sent[0])["properties"] == {"amount": 900, "currency": "USD"}
+    assert (await board.get(f"{BASE}/results", SAM)).json["total"]["revenue"] == [{"currency": "USD", "amount": 900.0}]
+
+
 async def test_a_repeated_request_counts_once(board: Running) -> None:
     first, again = [await post(board, kind="contacted", id="crm-1") for _ in range(2)]
     assert first.json == again.json
@@ -128,6 +134,7 @@ async def test_an_editor_may_give_verdicts_but_no_other_site(board: Running) -> 
         ({"kind": "rejected", "reason": "é" * 21}, "too_long"),
         ({"kind": "won", "amount": -1}, "bad_amount"),
         ({"kind": "won", "amount": "much"}, "bad_body"),
+        ({"kind": "won", "amount": 1, "currency": "euro"}, "bad_currency"),
         ({"kind": "won", "id": "x" * 151}, "too_long"),
         ({}, "bad_body"),
     ],

@@ -16,6 +16,7 @@ from app.board.handovers import Handover, count_without_alert, find_handovers, v
 from app.board.results import MAX_PERIODS, Asked, Seen, add_up, build_results, first_needed_ms
 from app.board.results_csv import COLUMNS, table_of
 from app.board.routing import BASE
+from app.cli.results import summarize
 from streams.clock import now_ms
 from streams.events.times import parse_ms
 from streams.scorefile import load
@@ -201,6 +202,18 @@ def test_the_file_has_the_same_columns_in_each_line() -> None:
     first = dict(zip(COLUMNS, lines[0], strict=True))
     assert (first["part"], first["leads"], first["revenue"], first["currency"]) == ("total", 2, 5.0, "EUR")
     assert {line[0] for line in lines} == {"total", "scorecard", "stage", "reason", "period", "channel"}
+
+
+def test_the_command_line_names_the_figures() -> None:
+    rows = alert("u"), alert("v")
+    found = results(*rows, given(rows[0], "contacted", 2), given(rows[0], "won", 3, 1200, "EUR"))
+    assert summarize({**found, "truncated": False}) == [
+        "main, 2026-11-23 to 2026-11-30",
+        "handed over: 2 leads, 2 times; 1 not decided yet",
+        "accepted: 1 of 1 decided (100 %)",
+        "time to contact: 2 h (median), 100 % within 24 h",
+        "won: 1 (50 % of the leads), lost: 0, opportunities: 1; revenue: 1\u202f200.00 EUR",
+    ]
 
 
 def test_a_costs_file_may_name_its_currency() -> None:
