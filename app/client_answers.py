@@ -189,6 +189,7 @@ class Results(Fresh):
     days: int
     touch: str
     currency: str
+    costs_since: str
     total: Figures
     contact: dict[str, float | None]
     without_alert: int

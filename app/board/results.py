@@ -34,6 +34,13 @@ class Asked(NamedTuple):
     """``first`` or ``last``: the touch whose channel counts."""
     since_ms: int
     until_ms: int
+    known_ms: int = 0
+    """The time of the first row of all: costs count from then on, as of leads before it nothing is known."""
+
+    @property
+    def costs_since_ms(self) -> int:
+        """From when on costs count."""
+        return max(self.since_ms, self.known_ms)
 
 
 class Seen(NamedTuple):
@@ -64,6 +71,7 @@ def build_results(
         "until": rfc3339(asked.until_ms),
         "touch": asked.touch,
         "currency": currency,
+        "costs_since": rfc3339(asked.costs_since_ms),
         "total": add_up(handed),
         "contact": _contact(handed),
         "without_alert": count_without_alert(row for row in kept if row.at_ms >= asked.since_ms),
@@ -199,7 +207,7 @@ def _channel_rows(handed: Iterable[Handover], asked: Asked, costs: Sequence[Cost
     for each in handed:
         groups.setdefault(each.first if asked.touch == "first" else each.last, []).append(each)
     leads = {channel: len({each.lead for each in group}) for channel, group in groups.items()}
-    money = share_costs(costs, leads, asked.since_ms, asked.until_ms)
+    money = share_costs(costs, leads, asked.costs_since_ms, asked.until_ms)
     found = sorted({**groups, **money, **seen.leads}, key=lambda c: (-leads.get(c, 0), -seen.leads.get(c, 0), c))
     kept, rest = found[:MAX_ROWS], found[MAX_ROWS:]
     rows = [_channel_row(each, [each], groups, money, seen) for each in kept]

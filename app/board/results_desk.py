@@ -39,12 +39,17 @@ class Results:
             Refusal: too many reads wait, or Redis does not respond.
         """
         until_ms = now_ms() + 1
-        asked = Asked(card.name, touch, until_ms - days * DAY_MS, until_ms)
         async with self._store.bounded():
+            asked = Asked(card.name, touch, until_ms - days * DAY_MS, until_ms, await self._first_row_ms(until_ms))
             rows, is_full = await self._load_rows(first_needed_ms(card.card, asked))
             seen = await self._count_seen(card, asked)
         found = build_results([each.card for each in rules.cards], asked, rows, self._costs(), seen)
         return {**found, "days": days, "version": rules.version, "truncated": is_full}
+
+    async def _first_row_ms(self, until_ms: int) -> int:
+        """The time of the first row of all shards; ``until_ms`` if there is none."""
+        firsts = [await self._store.store.sales(partition, 0, 1) for partition in range(self._store.partitions)]
+        return min((row.at_ms for texts in firsts for row in decode_rows(texts)), default=until_ms)
 
     async def _load_rows(self, since_ms: int) -> tuple[list[SalesRow], bool]:
         """The rows of all shards, and whether a shard may have dropped some."""

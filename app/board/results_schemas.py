@@ -32,7 +32,7 @@ RESULTS_SCHEMAS: Final[dict[str, Schema]] = {
     "Results": whole(
         {
             "scorecard": TEXT, "version": TEXT, "since": TIME, "until": TIME, "days": WHOLE,
-            "touch": {"enum": ["first", "last"]}, "currency": TEXT, "total": ref("ResultsFigures"),
+            "touch": {"enum": ["first", "last"]}, "currency": TEXT, "costs_since": TIME, "total": ref("ResultsFigures"),
             "contact": whole({"median_hours": maybe(NUMBER), "p90_hours": maybe(NUMBER), "within_24_h": maybe(NUMBER)}),
             "without_alert": WHOLE,
             "target": maybe(whole({"leads": WHOLE, "period": {"enum": ["day", "week", "month", "quarter"]}})),
@@ -44,7 +44,8 @@ RESULTS_SCHEMAS: Final[dict[str, Schema]] = {
             "channels": listed(ref("ResultsChannel")), "seen_is_estimate": TRUTH, "truncated": TRUTH, **FRESHNESS,
         },
         about="What became of the leads that entered a stage with handoff between `since` and `until`. `currency` is "
-        "that of the costs, and of amounts that name none. `periods` are calendar periods (UTC) of the target, else "
+        "that of the costs, and of amounts that name none. Costs count from `costs_since` on, at the earliest from the "
+        "first handover that is known. `periods` are calendar periods (UTC) of the target, else "
         "weeks, the latest first; each lead counts once in each. `without_alert` leads were decided about although no "
         "alert was sent before. `seen_is_estimate`: `seen` is estimated from 2,000 leads. `truncated`: older handovers "
         "may be missing.",

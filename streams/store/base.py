@@ -167,8 +167,11 @@ class Store(Protocol):
     async def fired(self, partition: int, days: Iterable[int]) -> Fired:
         """How often each signal counted on these days since the epoch; nine days are kept."""
 
-    async def sales(self, partition: int, since_ms: int) -> list[bytes]:
-        """The rows for results from an instant on, by time, then by text; ``checks`` has how many are kept."""
+    async def sales(self, partition: int, since_ms: int, limit: int = -1) -> list[bytes]:
+        """The rows for results from an instant on, by time, then by text; all of them if ``limit`` is -1.
+
+        ``checks`` has how many are kept.
+        """
 
     def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard; a lead that changes during the scan may be returned twice."""

@@ -226,9 +226,10 @@ class MemoryStore:
             found = joined(found, shard.fired.get(day, {}))
         return found
 
-    async def sales(self, partition: int, since_ms: int) -> list[bytes]:
-        """The rows for results from an instant on, by time, then by text."""
-        return [text.encode() for at_ms, text in self._shards[partition].sales if at_ms >= since_ms]
+    async def sales(self, partition: int, since_ms: int, limit: int = -1) -> list[bytes]:
+        """The rows for results from an instant on, by time, then by text; all of them if ``limit`` is -1."""
+        found = [text.encode() for at_ms, text in self._shards[partition].sales if at_ms >= since_ms]
+        return found if limit < 0 else found[:limit]
 
     async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard."""

@@ -202,10 +202,11 @@ class RedisStore:
                 found = joined(found, {signal.decode(): more})
         return found
 
-    async def sales(self, partition: int, since_ms: int) -> list[bytes]:
-        """The rows for results from an instant on, by time, then by text."""
+    async def sales(self, partition: int, since_ms: int, limit: int = -1) -> list[bytes]:
+        """The rows for results from an instant on, by time, then by text; all of them if ``limit`` is -1."""
+        find = partial(self._client.zrange, byscore=True, offset=0, num=limit)
         key = self._keys(partition).sales
-        return list(await self._call("sales", lambda: self._client.zrange(key, since_ms, "+inf", byscore=True)))
+        return list(await self._call("sales", lambda: find(key, since_ms, "+inf")))
 
     async def scan(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """Every lead of the shard; a lead that changes during the scan may be returned twice."""

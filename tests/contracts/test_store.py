@@ -403,6 +403,7 @@ async def test_rows_for_results_are_kept_once_in_order_of_time(store: Store) -> 
     await store.commit(P, step(1, day=700, sales=[late, (700 * DAY_MS, '["entered"]')]))
     assert await store.sales(P, 0) == [text.encode() for text in ('["größer"]', '["entered"]', '["won"]')]
     assert await store.sales(P, 700 * DAY_MS) == [b'["entered"]', b'["won"]']
+    assert await store.sales(P, 700 * DAY_MS, 1) == [b'["entered"]']
     await store.commit(P, step(2, day=1100))
     assert len(await store.sales(P, 0)) == 3
     await store.commit(P, step(3, day=1100, sales=[(700 * DAY_MS - 1, "old")]))

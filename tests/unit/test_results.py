@@ -143,6 +143,9 @@ def test_an_amount_without_a_currency_is_in_that_of_the_costs() -> None:
     assert found["total"]["revenue"] == [{"currency": "EUR", "amount": 90.0}]
     (channel,) = found["channels"]
     assert (channel["source"], channel["cost"], channel["cost_per_won"]) == ("google", 700.0, 700.0)
+    asked = Asked("main", "first", MONDAY_MS, MONDAY_MS + 7 * DAY_MS, MONDAY_MS + 6 * DAY_MS)
+    later = build_results([CARD], asked, (), costs, NOTHING_SEEN)
+    assert (later["channels"][0]["cost"], later["costs_since"]) == (100.0, "2026-11-29T00:00:00.000Z")
 
 
 def test_time_to_contact_is_that_to_the_first_contact() -> None:
