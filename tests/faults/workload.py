@@ -1,4 +1,4 @@
-"""A seeded stream of events over several source topics: joins, limits, duplicates, misrouted records and poison."""
+"""A seeded stream of events over several sources: joins, limits, verdicts, duplicates, misrouted records, poison."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
+
+from streams.scoring.verdicts import VERDICT_EVENTS
 
 URLS = ("/", "/pricing", "/jobs/1", "/jobs/2", "/product/a", "/product/b", "/product/c", "/blog")
 SOURCES = (("web-events", 2), ("email-events", 1), ("crm-events", 1))
@@ -39,6 +41,7 @@ class Workload:
         self.clicks = 0
         """Distinct events that each lead must have counted exactly once: they have no limit and are people's."""
         self._random = random.Random(seed)
+        self._sales = random.Random(seed)
         self._now = now
         self._leads = leads
         self._hot = hot
@@ -84,12 +87,12 @@ class Workload:
         }
         kinds = [self._page, self._track, self._identify, self._alias, self._retraction]
         call |= self._random.choices(kinds, [10, 8, 3, 1, 1])[0](lead)
-        if call["type"] == "page":
+        if call["type"] == "page" or call.get("event") in VERDICT_EVENTS:
             self._visits[lead] = (call["messageId"], call)
         return json.dumps(call).encode()
 
     def _retraction(self, lead: int) -> dict[str, Any]:
-        """Take a visit back, or one that never was."""
+        """Take a visit or a verdict back, or one that never was."""
         message_id, call = self._visits.get(lead, ("none", self._who(lead)))
         retraction = {"type": "track", "event": "Event Retracted", "properties": {"messageId": message_id}}
         return retraction | {name: call[name] for name in ("userId", "anonymousId") if name in call}
@@ -104,9 +107,13 @@ class Workload:
     def _track(self, lead: int) -> dict[str, Any]:
         names = ("Email Link Clicked", "Email Opened", "Order Completed", "Demo Requested", "Unsubscribed")
         event = self._random.choices(names, [10, 5, 3, 2, 0.3])[0]
+        if event == "Email Opened" and self._sales.random() < 0.4:
+            event = self._sales.choice([*VERDICT_EVENTS])
         automated = self._random.random() < 0.2
         self.clicks += event == names[0] and not automated
         properties: dict[str, Any] = {"total": self._random.choice([1, 2, 0.5]), "automated": automated}
+        if event in VERDICT_EVENTS:
+            properties |= {"amount": 1200, "currency": "EUR", "reason": "no budget"}
         who: dict[str, str] = {}
         if self._random.random() < 0.2:
             properties["email"] = f"l{lead}@a.example"
