@@ -35,6 +35,7 @@ def _needs(**topics: str) -> Needs:
     return {name: frozenset(letters[letter] for letter in text) for name, text in topics.items()}
 
 
+EDITORS: Final = "editors"
 PERMISSIONS: Final[dict[str, Permissions]] = {
     "worker": Permissions(
         _needs(sources="r", lead_events="rw", handoff="rw", lead_scores="w", rejected="w", scorecards_topic="rw"),
@@ -42,12 +43,13 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
     ),
     "collector": Permissions(_needs(collector_web_topic="w", collector_mail_topic="w", rejected="w"), {}),
     "board": Permissions(
-        _needs(sources="dw", lead_events="rw", handoff="r", lead_scores="r", rejected="r", scorecards_topic="rw"),
+        _needs(sources="d", lead_events="r", handoff="r", lead_scores="r", rejected="r", scorecards_topic="r"),
         {"": DESCRIBE},
     ),
+    EDITORS: Permissions(_needs(sources="w", lead_events="w", scorecards_topic="w"), {}),
     "notify": Permissions(_needs(handoff="r", undelivered="rw"), {"-notify-": READ}),
 }
-"""Process -> what it needs. The board writes verdicts of sales and publishes scorecards, where people may do that."""
+"""Process -> what it needs; the board needs more where people give verdicts or publish scorecards."""
 
 
 def topics_needed(settings: Settings, processes: Iterable[str]) -> dict[str, frozenset[Operation]]:

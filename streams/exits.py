@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from enum import IntEnum
+
+log = logging.getLogger(__name__)
 
 
 class Exit(IntEnum):
@@ -28,3 +33,11 @@ class Exit(IntEnum):
     INTERRUPTED = 130, "ended by Ctrl-C"
     READER_GONE = 141, "the reader of the output has ended, for example `| head`"
     TERMINATED = 143, "ended by SIGTERM"
+
+
+def end_process(status: int, message: str) -> None:
+    """End the process at once. The next owner of its partitions repeats the work that is not committed."""
+    log.critical("%s", message)
+    sys.stderr.flush()
+    logging.shutdown()
+    os._exit(status)

@@ -43,6 +43,11 @@ class Implementation:
     cache: Path | None = None
     """The folder of compiled code."""
 
+    @property
+    def keeps_code(self) -> bool:
+        """Whether compiled code is there for the next start; true for an implementation that compiles nothing."""
+        return self.cache is None or any(self.cache.rglob("*.nbi"))
+
 
 REFERENCE = Implementation("reference", Scorer, Codec, murmur2)
 

@@ -21,7 +21,7 @@ from aiokafka.structs import TopicPartition
 from streams.clock import SharedClock
 from streams.engine import Engine
 from streams.environment import Environment, ignore_step
-from streams.exits import Exit
+from streams.exits import Exit, end_process
 from streams.implementation import Choice, choose
 from streams.live_effect import count_alerts
 from streams.metrics import Metrics
@@ -52,6 +52,7 @@ IDLE_FETCH_WAIT_MS = 200
 """The same for a fetch of all partitions of a broker, which any new record ends. Offset requests wait behind it."""
 SWITCH_S = 0.0005
 """How long the Kafka thread waits for the interpreter at most; Python's default is ten times as long."""
+UNKEPT = "%s cannot be written, so each start compiles for a minute: set NUMBA_CACHE_DIR to a folder that can"
 GC_THRESHOLD = 1_000_000
 """Allocations between garbage collections: there are many leads, and they contain no reference cycles."""
 
@@ -122,6 +123,8 @@ class Worker:
     def warm_up(self) -> None:
         """Compile the scorer, or load it from the cache. This takes seconds: call it in a thread, before ``start``."""
         self._implementation.warm_up()
+        if not self._implementation.keeps_code:
+            log.warning(UNKEPT, self._implementation.cache)
 
     async def start(self) -> None:
         """Start everything. Records arrive once Kafka has assigned partitions.
@@ -166,9 +169,8 @@ class Worker:
         )
         self.engine = Engine(env, channel, self._fail, real_ends=config.idempotent)
         self.app = self._new_app(self.engine)
-        follow_clock, watch_store = env.clock.follow(config.store.time_ms), watch_server(config.store.verify)
-        watching = (self.engine.watch(), keeper.follow(), follow_clock, watch_store)
-        self._tasks = [asyncio.create_task(each) for each in watching]
+        clock, server = env.clock.follow(config.store.time_ms), watch_server(config.store.verify)
+        self._tasks = [asyncio.create_task(each) for each in (self.engine.watch(), keeper.follow(), clock, server)]
         for task in self._tasks:
             task.add_done_callback(self._ended)
         await self.app.start()
@@ -290,11 +292,3 @@ class Worker:
         for line in scorecards.warnings:
             log.warning("%s", line)
         return scorecards
-
-
-def end_process(status: int, message: str) -> None:
-    """End the process at once. The next owner of its partitions repeats the work that is not committed."""
-    log.critical("%s", message)
-    sys.stderr.flush()
-    logging.shutdown()
-    os._exit(status)

@@ -85,8 +85,9 @@ class Indexer:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._compare_for_ever())
                     tasks.create_task(self._follow_changes())
-            except* Exception:  # the file system may be full
-                log.exception("the search index cannot be written; trying again")
+            except* Exception as errors:  # the file system may be full, or a permission in Redis missing
+                log.error("the search index cannot be written (%r); trying again", errors.exceptions[0])
+                log.debug("the search index cannot be written", exc_info=True)
             await asyncio.sleep(RETRY_S)
 
     def close(self) -> None:

@@ -47,7 +47,7 @@ def _check_accelerator(findings: Findings, settings: Settings) -> None:
         findings.warn(f"the reference scores{why}, at a tenth of the speed: install 'leadglow[fast]' for more.")
         return
     findings.ok(f"the {chosen.name} scores")
-    if chosen.cache is not None and not is_writable(chosen.cache) and not any(chosen.cache.glob("*.nbi")):
+    if chosen.cache is not None and not is_writable(chosen.cache) and not chosen.keeps_code:
         findings.warn(
             f"{chosen.cache} is not writable, so each start compiles for a minute: set NUMBA_CACHE_DIR to a folder "
             "that is."

@@ -6,10 +6,11 @@ import typer
 
 from app.board.site import is_loopback
 from app.cli.errors import CommandError
+from app.cli.reachable import check_permissions, check_store
 from app.cli.serving import serve
 from app.settings import Settings, variable
 from app.settings_source import load_settings
-from app.wiring import make_board
+from app.wiring import make_board, make_store
 from streams.exits import Exit
 
 
@@ -27,7 +28,18 @@ def board() -> None:
     """
     settings = load_settings()
     _check_settings(settings)
-    serve("board", settings, make_board, "Correct the file, or name another one.")
+    remedy = "Correct the file, or name another one."
+    serve("board", settings, make_board, remedy, lambda built: _check_servers(settings))
+
+
+async def _check_servers(settings: Settings) -> None:
+    """See that the board may read Redis and Kafka; requests are answered meanwhile."""
+    store = make_store(settings, url=settings.board_redis)
+    try:
+        await check_store(store, writes=False)
+    finally:
+        await store.close()
+    await check_permissions(settings, "board")
 
 
 def _check_settings(settings: Settings) -> None:

@@ -40,6 +40,7 @@ class Process(StrEnum):
     WORKER = "worker"
     COLLECTOR = "collector"
     BOARD = "board"
+    EDITORS = "editors"
     NOTIFY = "notify"
 
 
@@ -54,7 +55,11 @@ def register(root: typer.Typer) -> None:
 def doctor(
     process: Annotated[
         list[Process] | None,
-        typer.Option("--for", help="Check the permissions of this process (repeatable); by default of all."),
+        typer.Option(
+            "--for",
+            help="Check the permissions of this process (repeatable); by default of all. `editors` is a board on which "
+            "people give verdicts or publish scorecards.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -19,10 +19,10 @@ AGAIN_S = 2.0
 """Pause between attempts to reach Kafka at the start."""
 
 
-async def check_store(store: Store) -> None:
-    """Wait for Redis, and refuse one with settings that lose leads."""
+async def check_store(store: Store, writes: bool = True) -> None:
+    """Wait for Redis, and refuse one that loses leads, or that does not permit what a process does."""
     try:
-        await store.verify()
+        await store.verify(writes)
     except StoreRefused as refused:
         raise CommandError(Exit.REFUSED, str(refused)) from None
 
@@ -49,6 +49,15 @@ async def check_kafka(settings: Settings, process: str) -> None:
         raise CommandError(Exit.REFUSED, "\n".join(losing))
     for each in faults:
         log.warning("%s", each.text)
+
+
+async def check_permissions(settings: Settings, process: str) -> None:
+    """Wait for Kafka, and refuse one that does not permit what a process does.
+
+    Raises:
+        CommandError: permissions are missing.
+    """
+    await _ask_kafka(settings, process, [settings.handoff])
 
 
 async def _ask_kafka(settings: Settings, process: str, names: Collection[str]) -> dict[str, TopicState]:

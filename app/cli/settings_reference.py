@@ -19,10 +19,10 @@ _KAFKA = f"""
 ## Permissions in Kafka
 
 Where Kafka has ACLs, the user of a process needs these. To write implies what an idempotent producer needs (Kafka 3.0).
-A group `{variable("namespace")}-notify-` stands for all that begin so. The board needs to write only where people give
-verdicts (to the source for them) or publish scorecards. `leadglow topics create` needs to create and describe topics,
-to describe their configs and, for `--update`, to alter them; `erase`, `rebuild` and `scorecards publish` need what a
-worker needs. `leadglow doctor` lists what is missing.
+A group `{variable("namespace")}-notify-` stands for all that begin so. A board has editors where people give verdicts
+(which go to the source `crm-events`, if there is one) or publish scorecards. `leadglow topics create` needs to create
+and describe topics, to describe their configs and, for `--update`, to alter them; `erase`, `rebuild` and `scorecards
+publish` need what a worker needs. `leadglow doctor` lists what is missing.
 
 | Process | Topics, by setting | Group |
 | --- | --- | --- |"""
@@ -35,6 +35,8 @@ A worker and all commands need a Redis user with these permissions (`ACL SETUSER
 ```text
 ~leadglow:* +@read +@write +@scripting +@transaction +@connection -@dangerous +info
 ```
+
+A board needs only `~leadglow:* +@read +@scripting +@connection -@dangerous +info`.
 """
 
 

@@ -108,8 +108,8 @@ class Store(Protocol):
     def healthy(self) -> bool:
         """Whether the last attempt to reach the store succeeded."""
 
-    async def verify(self) -> None:
-        """Refuse a store that could lose leads, or that cannot be used as it is configured.
+    async def verify(self, writes: bool = True) -> None:
+        """Refuse a store that could lose leads, or that cannot be used as it is configured, to write or to read.
 
         Raises:
             StoreRefused: the message has the reason and the remedy.

@@ -134,7 +134,7 @@ class MemoryStore:
         """Always True: memory is always available."""
         return True
 
-    async def verify(self) -> None:
+    async def verify(self, writes: bool = True) -> None:
         """Nothing can be wrong with it."""
 
     async def control(self, partition: int) -> Control:

@@ -55,13 +55,13 @@ class RedisStore:
         """Whether no call is waiting for the store."""
         return self._retries.healthy
 
-    async def verify(self) -> None:
+    async def verify(self, writes: bool = True) -> None:
         """Refuse a Redis that could silently lose leads, that lacks permissions, or that needs another client.
 
         Raises:
             StoreRefused: the message has the reason and the remedy.
         """
-        await self._call("verify", lambda: check_server(self._client, self._namespace))
+        await self._call("verify", lambda: check_server(self._client, self._namespace, writes))
 
     async def reports(self) -> dict[str, ServerReport]:
         """The state of each primary, by its address; without a cluster by the name redis."""

@@ -43,8 +43,10 @@ async def watch_server(verify: Callable[[], Awaitable[None]], every_s: float = C
         await verify()
 
 
-async def check_server(client: Any, namespace: str) -> None:
+async def check_server(client: Any, namespace: str, writes: bool = True) -> None:
     """Refuse a Redis that could silently lose leads, that lacks permissions, or that needs another client.
+
+    Who only reads needs fewer permissions, and leaves the policy to who writes.
 
     Raises:
         StoreRefused: the message has the reason and the remedy.
@@ -55,9 +57,9 @@ async def check_server(client: Any, namespace: str) -> None:
             raise ClusterExpected(node=node)
         if (version := str(report.get("redis_version", "7.0"))) and not is_new_enough(version):
             raise OldServer(node=node, version=version, needed=".".join(map(str, MIN_VERSION)))
-        if (policy := report.get("maxmemory_policy")) != "noeviction":
+        if writes and (policy := report.get("maxmemory_policy")) != "noeviction":
             raise EvictingStore(node=node, policy=policy)
-    if missing := await missing_permissions(client, namespace):
+    if missing := await missing_permissions(client, namespace, writes):
         raise PermissionsMissing(rules=" ".join(missing))
 
 
@@ -94,17 +96,18 @@ async def read_info(client: Any) -> dict[str, Mapping[str, Any]]:
     return {node.name: await client.info(target_nodes=node) for node in client.get_primaries()}
 
 
-async def missing_permissions(client: Any, namespace: str) -> list[str]:
+async def missing_permissions(client: Any, namespace: str, writes: bool = True) -> list[str]:
     """The rules of `ACL SETUSER` that the user lacks, found by commands that change nothing."""
     key = f"{namespace}:meta"
     if await _is_refused(lambda: client.hget(key, "partitions"), "key"):
         return [f"~{namespace}:*"]
     attempts: dict[str, Callable[[], Awaitable[object]]] = {
         "+@read": lambda: client.hget(key, "partitions"),
-        "+@write": lambda: client.hdel(key, ""),
-        "+@scripting": lambda: client.evalsha("0" * 40, 1, key),
+        "+@scripting": lambda: client.evalsha_ro("0" * 40, 1, key),
     }
-    if not isinstance(client, RedisCluster):
+    if writes:
+        attempts["+@write"] = lambda: client.hdel(key, "")
+    if writes and not isinstance(client, RedisCluster):
         attempts["+@transaction"] = lambda: _transact(client)
     return [rule for rule, attempt in attempts.items() if await _is_refused(attempt)]
 

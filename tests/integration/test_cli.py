@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from app.embedded.redis import start_redis
@@ -254,6 +255,19 @@ def test_a_worker_refuses_a_redis_that_evicts(system: System, tmp_path: Path) ->
 
     assert status == 78
     assert "noeviction" in stderr
+
+
+def test_a_board_that_may_not_read_redis_names_the_permission(system: System, redis_url: str) -> None:
+    name = system.settings.namespace
+    with redis.Redis.from_url(redis_url) as admin:
+        admin.execute_command("ACL", "SETUSER", name, "on", ">pw", "~others:*", "+@read", "+info", "+@connection")
+        with system.board(redis=redis_url.replace("://", f"://{name}:pw@")) as board:
+            status, stderr = board.ended()
+        admin.execute_command("ACL", "DELUSER", name)
+
+    assert status == 78, stderr
+    assert stderr.splitlines()[-1].endswith(f"Allow them by `ACL SETUSER name ~{name}:*`.")
+    assert "Traceback" not in stderr
 
 
 def test_a_worker_with_a_wrong_number_of_partitions_is_refused_and_leaves_no_trace(system: System) -> None:
