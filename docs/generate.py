@@ -109,6 +109,14 @@ def cases_schema_file() -> str:
 
 
 DASHBOARDS = {"overview": OVERVIEW, "pipeline": PIPELINE, "scoring": SCORING}
+COPIES = {
+    "deploy/compose/config/access.yaml": "app/demo/access.yaml",
+    "deploy/compose/config/keys.yaml": "app/demo/keys.yaml",
+    "deploy/compose/config/scorecards.yaml": "scorecards.yaml",
+    "deploy/kubernetes/base/scorecards.yaml": "scorecards.yaml",
+}
+"""Copy -> original: Compose mounts folders, as a mounted file never changes; Kustomize reads only its own folder."""
+
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands_page,
     "docs/metrics.md": metrics_page,
@@ -124,6 +132,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/asyncapi.json": document_text,
     **{f"deploy/grafana/dashboards/{name}.json": board.to_text for name, board in DASHBOARDS.items()},
     **{f"docs/schemas/{name}.json": partial(schema_text, name) for name in RECORDS},
+    **{copy: partial((ROOT / original).read_text) for copy, original in COPIES.items()},
 }
 """File -> its text."""
 
