@@ -5,12 +5,21 @@ aiokafka has neither: its requests are older than Kafka's answer to the second q
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator
 from enum import IntEnum
 from typing import Any, ClassVar
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import for_code
+from aiokafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 from aiokafka.protocol.admin import DescribeGroupsResponse_v3
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
@@ -30,6 +39,15 @@ class Operation(IntEnum):
 
 UNKNOWN = -(2**31)
 """Kafka's answer if it does not know."""
+ATTEMPTS, AGAIN_S = 5, 0.2
+_MOVING = (
+    CoordinatorLoadInProgressError, CoordinatorNotAvailableError, GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError, NotCoordinatorError, NotCoordinatorForGroupError,
+)  # fmt: skip
+
+
+class NoGroups(Exception):
+    """Kafka has no coordinator of groups: nobody has used a group, or it is starting."""
 
 
 class _TopicsResponse(Response):  # type: ignore[misc]
@@ -112,11 +130,21 @@ async def describe_topics(admin: AIOKafkaAdminClient, names: list[str]) -> list[
 
 
 async def describe_group(admin: AIOKafkaAdminClient, group: str) -> dict[str, Any]:
-    """State, members and authorized_operations of a group.
+    """State, members and authorized_operations of a group; waits a moment for a coordinator that just changes.
 
     Raises:
+        NoGroups: Kafka has no groups yet.
         KafkaError: for example, the user may not see the group.
     """
+    for _ in range(ATTEMPTS):
+        try:
+            return await _describe_group(admin, group)
+        except _MOVING:
+            await asyncio.sleep(AGAIN_S)
+    raise NoGroups
+
+
+async def _describe_group(admin: AIOKafkaAdminClient, group: str) -> dict[str, Any]:
     coordinator = await admin.find_coordinator(group)
     reply = await admin._send_request(_GroupsRequest([group]), coordinator)
     (found,) = reply.to_object()["groups"]

@@ -7,14 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    CoordinatorNotAvailableError,
-    GroupAuthorizationFailedError,
-    GroupCoordinatorNotAvailableError,
-    TopicAuthorizationFailedError,
-)
+from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
-from app.kafka_rights import Operation, describe_group, describe_topics, missing_operations
+from app.kafka_rights import NoGroups, Operation, describe_group, describe_topics, missing_operations
 from app.settings import Settings
 
 READ, WRITE, DESCRIBE = Operation.READ, Operation.WRITE, Operation.DESCRIBE
@@ -93,6 +88,6 @@ async def _is_missing_on_group(admin: AIOKafkaAdminClient, group: str, operation
         bits = (await describe_group(admin, group))["authorized_operations"]
     except GroupAuthorizationFailedError:
         return True
-    except (CoordinatorNotAvailableError, GroupCoordinatorNotAvailableError):
-        return False  # Kafka has no group yet, and does not answer
+    except NoGroups:
+        return False  # Kafka does not say
     return bool(list(missing_operations(bits, [operation])))

@@ -8,12 +8,11 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import CoordinatorNotAvailableError, GroupCoordinatorNotAvailableError
 from aiokafka.structs import TopicPartition
 
 from app.freshness import Offsets, Source
 from app.group_offsets import read_group_offsets
-from app.kafka_rights import describe_group
+from app.kafka_rights import NoGroups, describe_group
 from app.settings import Settings
 from app.topic_settings import TopicState, read_topics, topic_specs
 from app.wiring import make_tail_consumer
@@ -74,8 +73,8 @@ async def read_workers(admin: AIOKafkaAdminClient, group: str) -> list[Worker]:
     """The members of the workers' group."""
     try:
         members: list[Any] = (await describe_group(admin, group))["members"]
-    except (CoordinatorNotAvailableError, GroupCoordinatorNotAvailableError):
-        return []  # Kafka has no group yet
+    except NoGroups:
+        return []
     return [_worker(each) for each in members]
 
 

