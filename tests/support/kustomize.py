@@ -96,7 +96,7 @@ def _set_image(found: list[Manifest], spec: Manifest) -> None:
     for pod in _pods(found):
         for container in pod["spec"]["containers"]:
             if container["image"] == spec["name"]:
-                container["image"] = spec.get("newName", spec["name"]) + suffix
+                container["image"] = f"{spec.get('newName', spec['name'])}{suffix}"
 
 
 def _label(found: list[Manifest], spec: Manifest) -> None:
