@@ -223,10 +223,12 @@ class LogReplay(Replay):
     def _replace_record(self, record: Any, origin: Forwarded) -> list[Any]:
         """The record that this replay forwards instead of one in the log; that of the log if its origin is gone.
 
-        Empty if the replay forwards none, or if the log repeats it.
+        Empty if the replay forwards none, or if the log repeats it. After a backfill it has states twice: a replay by
+        the publications takes those of the backfill, and one by a file the first ones.
         """
         p = origin.partition
         if p >= len(self.shards) or not self._starts[p] <= origin.offset < self.shards[p].done:
             return [record]
-        made = self.shards[p].sent.pop(origin.source, None)
+        sent = self.shards[p].sent
+        made = sent.pop(origin.source, None) or sent.pop(origin.first, None)
         return [made_here(made, record.offset)] if made is not None else []

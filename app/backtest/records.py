@@ -33,6 +33,8 @@ class Forwarded:
 
     source: bytes
     """The source header of the forwarded record."""
+    first: bytes
+    """The same without a backfill."""
     partition: int
     offset: int
     """Of the record that caused it."""
@@ -82,7 +84,9 @@ def origin_of(record: Any) -> Forwarded | None:
     """The origin of a record if another shard forwarded it."""
     for name, source in record.headers:
         if name == SOURCE_HEADER and source and source.startswith(b"~"):
-            partition, _, number = source[1:].partition(b":")
+            shard, _, number = source[1:].partition(b":")
+            partition = shard.partition(b".")[0]
             if partition.isdigit() and number.isdigit():
-                return Forwarded(source, int(partition), int(number) // MAX_FORWARDS)
+                first = b"~%b:%b" % (partition, number)
+                return Forwarded(source, first, int(partition), int(number) // MAX_FORWARDS)
     return None

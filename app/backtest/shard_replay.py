@@ -66,7 +66,7 @@ class ShardReplay:
         self._env = env
         self._scorecards = ShardScorecards(partition, rules, env.publications)
         self._scorer = self._new_scorer(rules)
-        self._reader = Reader(partition, rules, env)
+        self._reader = Reader(partition, rules, env, self._scorecards)
         self._position = Position()
         self._unreadable = unreadable
         self._questions: dict[bytes, list[Question]] = {}
@@ -145,7 +145,7 @@ class ShardReplay:
     def _finish(self) -> None:
         outcome = self._scorer.finish()
         self.transitions += [crossing.transition for crossing in outcome.crossings]
-        for outgoing in forward_records(outcome, "", self.partition):
+        for outgoing in forward_records(outcome, "", self._scorecards.origin):
             self.sent[outgoing.headers[-1][1]] = outgoing
 
     # Questions ------------------------------------------------------------------------------------------------

@@ -65,7 +65,8 @@ class Catalog:
         self.published: dict[int, Published] = {}
         """By place, in order."""
         self._written: dict[str, Written] = {}
-        self._backfill = -1
+        self.backfill: int | None = None
+        """The place of the publication whose signals count from the beginning of the log."""
         self._rules: dict[int, Rules] = {}
 
     def add_records(self, records: Iterable[Any]) -> None:
@@ -92,7 +93,7 @@ class Catalog:
         elif isinstance(item, Written):
             self._written[item.id] = item
         else:
-            self._backfill = item.place
+            self.backfill = item.place
             self._rules.clear()
 
     def __iter__(self) -> Iterator[Published]:
@@ -209,9 +210,9 @@ class Catalog:
 
     def _with_backfill(self, place: int, rules: Rules) -> Rules:
         """Rules that count the signals of a later publication, too, if these count from the beginning."""
-        if place >= self._backfill or self._backfill not in self.published:
+        if self.backfill is None or place >= self.backfill or self.backfill not in self.published:
             return rules
-        later = self._parse(self.published[self._backfill].item)
+        later = self._parse(self.published[self.backfill].item)
         return rules if later.by_id.keys() <= rules.by_id.keys() else Rules(rules.model, self.lateness_ms, later.model)
 
 

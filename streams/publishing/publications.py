@@ -23,9 +23,15 @@ class Publications(Protocol):
     def undone_by(self, place: int) -> frozenset[int]:
         """The places of the publications that this one takes back."""
 
+    @property
+    def backfill(self) -> int | None:
+        """The place of the publication whose signals count from the beginning of the log; None for none."""
+
 
 class OneVersion:
     """Scorecards that were never published: the same for the whole log."""
+
+    backfill: int | None = None
 
     async def place_at(self, partition: int, offset: int) -> int:
         """There are no publications."""

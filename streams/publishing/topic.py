@@ -86,6 +86,11 @@ class ScorecardsTopic:
         """The places of the publications that this one takes back."""
         return self.catalog.undone_by(place)
 
+    @property
+    def backfill(self) -> int | None:
+        """The place of the publication whose signals count from the beginning of the log."""
+        return self.catalog.backfill
+
     async def load_rules(self, place: int, partition: int) -> Rules:
         """The scorecards of a publication that the log of a partition refers to.
 

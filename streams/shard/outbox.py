@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from streams.events.controls import encode_control, kind_of
 from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Headers
-from streams.scoring.event import Control, LeadEvent
+from streams.scoring.event import Arrived, Control, LeadEvent
 from streams.scoring.outcome import Outcome
 from streams.shard.alert import CONTENT_TYPE, alert
 from streams.shard.alert_events import FindRecord, find_nothing
@@ -29,15 +30,34 @@ def alert_records(
             yield Outgoing(topic, key, body, at, headers, crossing.transition.alert_id, arrived)
 
 
-def forward_records(outcome: Outcome, topic: str, partition: int) -> Iterator[Outgoing]:
+class Origin(NamedTuple):
+    """The shard that forwards records."""
+
+    partition: int
+    backfill: int | None = None
+    """The publication whose signals count from the beginning of the log."""
+
+    def name_of(self, item: LeadEvent | Control) -> str:
+        """The shard's name in source headers. A state names the backfill, as it is sent again after another one."""
+        has_backfill = self.backfill is not None and isinstance(item, Arrived)
+        return f"~{self.partition}.{self.backfill}" if has_backfill else f"~{self.partition}"
+
+
+def forward_records(outcome: Outcome, topic: str, origin: Origin) -> Iterator[Outgoing]:
     """Build the records for other shards. Their source header is derived from the offset, so replays give the same."""
     offset, i = -1, 0
     for forward in sorted(outcome.forwards, key=lambda forward: forward.at):
         offset, i = (offset, i + 1) if forward.at == offset else (forward.at, 0)
         outgoing = _forwarded(topic, forward.target, forward.item)
-        place = f"~{partition}:{offset * MAX_FORWARDS + min(i, MAX_FORWARDS - 1)}"
+        place = f"{origin.name_of(forward.item)}:{offset * MAX_FORWARDS + min(i, MAX_FORWARDS - 1)}"
         outgoing.headers.append((SOURCE_HEADER, place.encode()))
         yield outgoing
+
+
+def is_of(source: bytes, backfill: int | None) -> bool:
+    """Whether a state that a shard forwarded was counted by this ``backfill``."""
+    _, _, found = source.rpartition(b":")[0].partition(b".")
+    return found == (b"" if backfill is None else b"%d" % backfill)
 
 
 def forwarded_from(record: Outgoing) -> int:

@@ -14,8 +14,11 @@ from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER, SOURCE_HEADER
 from streams.events.rejects import Reject, reject_record
 from streams.implementation import Implementation
+from streams.scoring.event import Arrived
 from streams.scoring.rules import Rules
+from streams.shard.outbox import is_of
 from streams.shard.position import Position
+from streams.shard.scorecards import ShardScorecards
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +26,10 @@ log = logging.getLogger(__name__)
 class Reader:
     """Reads the records of one shard."""
 
-    def __init__(self, partition: int, rules: Rules, env: Environment) -> None:
+    def __init__(self, partition: int, rules: Rules, env: Environment, scorecards: ShardScorecards) -> None:
         """``partition`` is a partition of ``lead-events``."""
         self._partition = partition
+        self._scorecards = scorecards
         self._env = env
         self._warned = False
         self.make_codec(rules, env.implementation)
@@ -51,7 +55,14 @@ class Reader:
         if repeated := new.count(False):
             self._env.metrics.events.labels("skipped").inc(repeated)
         each = zip(records, sources, new, strict=True)
-        return [_owner_of(record, source) if is_new else None for record, source, is_new in each]
+        return [self._owner_of(record, source) if is_new else None for record, source, is_new in each]
+
+    def _owner_of(self, record: Any, source: bytes | None) -> Owner:
+        """The lead of an event or a control record; None for a state that a backfill has made obsolete."""
+        owner = _owner_of(record, source)
+        if isinstance(owner, Arrived) and source is not None and source.startswith(b"~"):
+            return owner if is_of(source, self._scorecards.origin.backfill) else None
+        return owner
 
     def _count_unreadable_times(self, events: int, records: Sequence[Any]) -> None:
         self._env.metrics.events.labels("unreadable_time").inc(events)

@@ -12,6 +12,7 @@ from streams.publishing.publications import Publications
 from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange, Undo
 from streams.shard.in_force import InForce
+from streams.shard.outbox import Origin
 
 
 class ShardScorecards:
@@ -20,6 +21,8 @@ class ShardScorecards:
     def __init__(self, partition: int, rules: Rules, publications: Publications) -> None:
         """``rules`` are in use while there are no publications."""
         self.in_force = InForce()
+        self.origin = Origin(partition)
+        """The shard as the origin of records for other shards."""
         self._partition = partition
         self._rules = rules
         self._publications = publications
@@ -34,6 +37,7 @@ class ShardScorecards:
         if found.place < 0:
             found.place = await self._publications.place_at(self._partition, offset)
             found.started = {found.place: 0} if found.place >= 0 else {}
+        self.origin = Origin(self._partition, self._publications.backfill)
         rules = await self._load(found.place)
         found.settled_by = found.settled_by or rules.version
         if found.before is not None:

@@ -47,7 +47,7 @@ class Shard:
         self.implementation = env.implementation
         self.scorer = self._new_scorer(rules)
         self.scorecards = ShardScorecards(partition, rules, env.publications)
-        self.reader = Reader(partition, rules, env)
+        self.reader = Reader(partition, rules, env, self.scorecards)
         self.position = Position()
         self.version = -1
         self.step = ""
@@ -179,7 +179,7 @@ class Shard:
         ``shown_ms`` is the instant of the scores in the ranking.
         """
         first = self.position.sequence + 1
-        entries = build_entries(outcome, rejects, self.env, self.partition, first, self._recent)
+        entries = build_entries(outcome, rejects, self.env, self.scorecards.origin, first, self._recent)
         self.position.sequence += len(entries)
         commit = self._build_commit(outcome, entries, shown_ms)
         await self.env.reached("commit_sent")

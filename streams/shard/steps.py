@@ -11,7 +11,7 @@ from streams.scoring.lead import State
 from streams.scoring.outcome import Outcome
 from streams.scoring.stored import DamagedBlob, decode
 from streams.scoring.verdicts import KINDS, WON
-from streams.shard.outbox import alert_records, forward_records
+from streams.shard.outbox import Origin, alert_records, forward_records
 from streams.shard.recent_records import RecentRecords
 from streams.store.base import Entry
 
@@ -32,13 +32,13 @@ def decode_leads(partition: int, lead_ids: Sequence[str], blobs: Sequence[bytes 
 
 
 def build_entries(
-    outcome: Outcome, rejects: list[Outgoing], env: Environment, partition: int, first: int, recent: RecentRecords
+    outcome: Outcome, rejects: list[Outgoing], env: Environment, origin: Origin, first: int, recent: RecentRecords
 ) -> list[Entry]:
     """The outbox entries of a step, numbered from ``first``; ``recent`` are the records that name events in alerts."""
     topics = env.topics
     sent = [
         *alert_records(outcome, topics.handoff, env.link_base, recent.find),
-        *forward_records(outcome, topics.lead_events, partition),
+        *forward_records(outcome, topics.lead_events, origin),
         *rejects,
     ]
     return [Entry(first + i, encode_outgoing(outgoing)) for i, outgoing in enumerate(sent)]

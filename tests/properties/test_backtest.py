@@ -107,6 +107,8 @@ async def test_the_alerts_are_those_of_the_live_run(chance: Random) -> None:
 class Published:
     """Publications in memory: the rules of each place, and what each takes back."""
 
+    backfill: int | None = None
+
     def __init__(self, rules: Sequence[Rules], undone: Mapping[int, frozenset[int]]) -> None:
         self.rules, self.undone = rules, undone
 

@@ -215,6 +215,8 @@ def test_a_copy_of_an_outcome_that_a_shard_forwarded_is_no_second_event() -> Non
 class Published:
     """Scorecards that changed from RULES to EAGER."""
 
+    backfill: int | None = None
+
     async def place_at(self, partition: int, offset: int) -> int:
         return 0
 

@@ -17,6 +17,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model
 from streams.shard.position import Position
 from streams.shard.reader import Reader
+from streams.shard.scorecards import ShardScorecards
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
 
@@ -34,7 +35,8 @@ USUAL = [1, 2, 3, 4, 5]
 
 def reader() -> Reader:
     env = Environment(MemoryStore(), Topics(), Partitioner(1), Metrics(), "worker", implementation=REFERENCE)
-    return Reader(0, Rules(Model((), ())), env)
+    rules = Rules(Model((), ()))
+    return Reader(0, rules, env, ShardScorecards(0, rules, env.publications))
 
 
 def skipped(used: Reader) -> float:

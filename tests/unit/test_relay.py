@@ -15,7 +15,7 @@ from streams.events.records import Row
 from streams.metrics import Metrics
 from streams.scoring.event import LeadEvent
 from streams.scoring.outcome import Forward, Outcome
-from streams.shard.outbox import forward_records
+from streams.shard.outbox import Origin, forward_records
 from streams.shard.relay import Relay
 from streams.store.base import Entry
 from streams.transport.channel import Channel
@@ -75,7 +75,7 @@ async def test_a_record_that_the_broker_takes_in_no_case_goes_to_the_rejects_and
     values = (b"a", b"x" * (MAX_BYTES + 1), b"b")
     sending = [Outgoing("handoff", b"u", value, 0, [], f"id-{i}") for i, value in enumerate(values)]
     far = LeadEvent("far", "page", (), "m", 0, 0, None, None, values[1], False, False)
-    sending += forward_records(Outcome(forwards=[Forward("far", far, 7)]), "lead-events", 0)
+    sending += forward_records(Outcome(forwards=[Forward("far", far, 7)]), "lead-events", Origin(0))
     told = await relayed(broker, sending)
 
     assert told == [0, 1, 2, 3]
@@ -91,7 +91,7 @@ async def test_forwarded_records_are_sent_as_one_batch_for_each_partition() -> N
         Forward(target, LeadEvent(target, "page", (), "m", 0, 0, None, None, b"a", False, False), at)
         for at, target in enumerate(targets)
     ]
-    sending = [*forward_records(Outcome(forwards=forwards), "lead-events", 0)]
+    sending = [*forward_records(Outcome(forwards=forwards), "lead-events", Origin(0))]
 
     assert await relayed(broker, sending) == [0, 1, 2, 3, 4]
     expected = {partition: [t.encode() for t in targets if partition_of(t, 4) == partition] for partition in range(4)}
