@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -76,10 +76,14 @@ class ShardPosition(NamedTuple):
         return cls(partition, position.checkpoint, position.arrived_ms, fields.get("owner") == REBUILD)
 
 
+PlaceName = tuple[str, int]
+"""(source topic, partition), or ("", partition) of lead-events."""
+
+
 class _Place(NamedTuple):
     """A partition that workers read: of a source topic, or of lead-events."""
 
-    name: tuple[str, int]
+    name: PlaceName
     end: int
     done: int
     arrived_ms: int
@@ -142,25 +146,43 @@ class Progress:
         self._scored_until_ms: int | None = None
         self._reached_ms = now_ms
         """Until when the partitions with waiting events are scored; the last look if nothing waits."""
-        self._scored: dict[tuple[str, int], tuple[int, int]] = {}
+        self._scored: dict[PlaceName, tuple[int, int]] = {}
         """Partition -> (time, end) of the last look of which the end is scored."""
-        self._ahead: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        self._ahead: dict[PlaceName, list[tuple[int, int]]] = {}
         """Partition -> (time, end) of the looks of which the end is not scored."""
         self._waiting = 0
         self._is_rebuilding = False
 
+    def find_unseen(self, offsets: Offsets, shards: Sequence[ShardPosition]) -> dict[PlaceName, int]:
+        """Partitions that were behind at every look so far -> the offset of their first event that waits."""
+        places = _list_sources(offsets, shards) + _list_shards(offsets, shards, offsets.read_ms)
+        return {place.name: place.done for place in places if place.done < place.end and place.name not in self._scored}
+
     def add_look(
-        self, offsets: Offsets, shards: Iterable[ShardPosition], has_workers: bool | None, now_ms: int
+        self,
+        offsets: Offsets,
+        shards: Sequence[ShardPosition],
+        has_workers: bool | None,
+        now_ms: int,
+        waiting_ms: Mapping[PlaceName, int] | None = None,
     ) -> None:
-        """Take note of a look; ``has_workers`` is None if that is unknown. Shards must be read after the offsets."""
-        shards = list(shards)
+        """Take note of a look. Shards must be read after the offsets.
+
+        Args:
+            offsets: of Kafka.
+            shards: the positions of all shards.
+            has_workers: None if that is unknown.
+            now_ms: when it ended.
+            waiting_ms: arrivals of the first events that wait, as far as known, for partitions of ``find_unseen``.
+        """
         sources = _list_sources(offsets, shards)
         # The ends of lead-events include what intake has forwarded by now, but nothing that still waits in a source.
         forwarded_until = [self._note_end(place) for place in sources]
         places = sources + _list_shards(offsets, shards, min([offsets.read_ms, *forwarded_until]))
         until = forwarded_until + [self._note_end(place) for place in places[len(sources) :]]
         self._scored_until_ms = min(until, default=0) or None
-        late = [at_ms for place, at_ms in zip(places, until, strict=True) if place.done < place.end]
+        known = {} if waiting_ms is None else waiting_ms
+        late = [known.get(p.name, at_ms) for p, at_ms in zip(places, until, strict=True) if p.done < p.end]
         self._reached_ms = min(late, default=now_ms) or self._started_ms
         self._waiting = sum(max(place.end - place.done, 0) for place in places)
         self._is_rebuilding = any(self._is_restarted(place) for place in places)
@@ -218,7 +240,7 @@ class Progress:
         return self._started_ms if self._scored_until_ms is None else self._scored_until_ms
 
 
-def _list_sources(offsets: Offsets, shards: list[ShardPosition]) -> list[_Place]:
+def _list_sources(offsets: Offsets, shards: Sequence[ShardPosition]) -> list[_Place]:
     """The partitions of the sources; their last scored arrival is assumed to be that of the shards."""
     arrived_ms = max((shard.arrived_ms for shard in shards), default=0)
     return [
@@ -227,7 +249,7 @@ def _list_sources(offsets: Offsets, shards: list[ShardPosition]) -> list[_Place]
     ]
 
 
-def _list_shards(offsets: Offsets, shards: list[ShardPosition], forwarded_ms: int) -> list[_Place]:
+def _list_shards(offsets: Offsets, shards: Sequence[ShardPosition], forwarded_ms: int) -> list[_Place]:
     """The partitions of lead-events, which had all events that arrived until ``forwarded_ms``."""
     return [
         _Place(("", s.partition), offsets.ends.get(s.partition, 0), s.checkpoint, s.arrived_ms, forwarded_ms, s.emptied)

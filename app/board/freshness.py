@@ -8,7 +8,7 @@ from typing import Final
 
 from app.board.bounded_store import BoundedStore
 from app.board.topic_tails import TopicTails
-from app.freshness import Freshness, Progress
+from app.freshness import Freshness, PlaceName, Progress
 from app.http.refusals import Refusal
 from streams.clock import now_ms
 
@@ -23,6 +23,7 @@ class FreshnessWatch:
         self._store = store
         self._tails = tails
         self.progress = Progress(now_ms())
+        self._arrivals: dict[tuple[PlaceName, int], int] = {}
 
     @property
     def now(self) -> Freshness:
@@ -53,4 +54,14 @@ class FreshnessWatch:
         async with self._store.bounded():
             shards = await self._store.load_positions()
         workers = self._tails.workers.value
-        self.progress.add_look(offsets, shards, None if workers is None else workers > 0, now_ms())
+        waiting_ms = await self._find_arrivals(self.progress.find_unseen(offsets, shards))
+        self.progress.add_look(offsets, shards, None if workers is None else workers > 0, now_ms(), waiting_ms)
+
+    async def _find_arrivals(self, unseen: dict[PlaceName, int]) -> dict[PlaceName, int]:
+        """When the first events that wait arrived; each is read once, so only after a start of the board."""
+        wanted = {name: offset for name, offset in unseen.items() if (name, offset) not in self._arrivals}
+        if wanted:
+            found = await self._tails.read_arrivals(wanted)
+            self._arrivals |= {(name, wanted[name]): at_ms for name, at_ms in found.items()}
+        self._arrivals = {key: at_ms for key, at_ms in self._arrivals.items() if unseen.get(key[0]) == key[1]}
+        return {name: at_ms for (name, _), at_ms in self._arrivals.items()}

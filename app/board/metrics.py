@@ -55,7 +55,7 @@ class Metrics:
         )
         self.lag = Gauge(
             "leadglow_board_lag_seconds",
-            "How far scores are behind waiting events, 0 without any; grows while workers, Kafka or Redis are down",
+            "Age of the oldest event that is not scored, 0 without any; grows while workers, Kafka or Redis are down",
             registry=r,
         )
         self.waiting = Gauge("leadglow_board_waiting", "Events that have arrived and are not scored", registry=r)

@@ -20,7 +20,7 @@ from app.board.flow import RateMeter, Rejects
 from app.board.metrics import Metrics
 from app.board.topic_gauges import TopicGauges
 from app.board.version_alerts import VersionAlerts
-from app.freshness import Offsets, Source
+from app.freshness import Offsets, PlaceName, Source
 from app.group_members import Admin, WorkerCount
 from app.group_offsets import read_group_offsets
 from streams.clock import monotonic_s, now_ms
@@ -36,6 +36,7 @@ STALE_OFFSETS_S: Final = 10.0
 COMMIT_S: Final = 4.0
 """Workers commit every three seconds, so lags are measured against ends that are older than this."""
 POLL_MS: Final = 200
+ARRIVALS_S: Final = 3.0
 MAX_RECORDS_BACK: Final = {"handoff": 100_000, "rejected": 200, "lead_scores": 0}
 """Records from before the start that are read, by topic."""
 
@@ -199,6 +200,26 @@ class TopicTails:
     def has_stale_offsets(self) -> bool:
         """Whether end offsets have not been read for a while."""
         return monotonic_s() - self.offsets_read_s > STALE_OFFSETS_S
+
+    async def read_arrivals(self, wanted: Mapping[PlaceName, int]) -> dict[PlaceName, int]:
+        """The arrivals of the first records from these offsets on, within a bounded time; none without an answer."""
+        places = {TopicPartition(topic or self._topics.lead_events, p): (topic, p) for topic, p in wanted}
+        consumer, found = self._consumer((), None), dict[PlaceName, int]()
+        try:
+            async with asyncio.timeout(ARRIVALS_S):
+                await consumer.start()
+                consumer.assign(list(places))
+                for place, name in places.items():
+                    consumer.seek(place, wanted[name])
+                while len(found) < len(places):
+                    for place, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+                        found.setdefault(places[place], records[0].timestamp)
+                        consumer.pause(place)
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.debug("waiting events cannot be read: %r", error)
+        finally:
+            await stop_consumer(consumer)
+        return found
 
     async def _read_offsets(self, consumer: Consumer, member: Consumer) -> None:
         done, ends, firsts, read_ms = await read_group_offsets(consumer, member, self._topics.sources)

@@ -64,6 +64,20 @@ def test_a_partition_that_was_quiet_is_scored_until_nothing_waited() -> None:
     assert [each.state for each in fresh] == [State.CURRENT] * 10 + [State.BEHIND]
 
 
+def test_the_lag_is_the_age_of_the_oldest_event_that_waits_also_after_a_start() -> None:
+    offsets = Offsets({0: 9, 1: 5}, [Source("web", 0, 30, 30, START), Source("crm", 2, 8, 4, START)], START)
+    shards = [shard(5), shard(5, partition=1)]
+    progress = Progress(START)
+
+    assert progress.find_unseen(offsets, shards) == {("crm", 2): 4, ("", 0): 5}
+    progress.add_look(offsets, shards, True, START, {("crm", 2): START - 7000, ("", 0): START - 3000})
+
+    assert (progress.lag_ms(START), progress.at(START).scored_until_ms) == (7000, OLD)
+    progress.add_look(offsets, [shard(9), shard(5, partition=1)], True, START, {("crm", 2): START - 7000})
+    assert progress.lag_ms(START) == 7000
+    assert progress.find_unseen(offsets, shards) == {("crm", 2): 4}
+
+
 def test_the_slowest_partition_decides() -> None:
     watched = Watched()
 
