@@ -7,6 +7,7 @@ import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -43,11 +44,12 @@ async def watch_certificates(settings: Settings, gauge: Gauge) -> None:
 
 def _servers(settings: Settings) -> Iterator[tuple[str, tuple[str, int]]]:
     """(address, (host, port)) of each server that is reached by TLS."""
-    places = [urlsplit(f"//{server.strip()}") for server in settings.kafka.split(",")] if settings.kafka_tls else []
-    redis = [urlsplit(url) for url in (settings.redis, settings.board_redis) if url.startswith("rediss:")]
-    for place in (*places, *redis):
+    kafka = [f"//{server.strip()}" for server in settings.kafka.split(",")] if settings.kafka_tls else []
+    redis = [url for url in (settings.redis, settings.board_redis) if url.startswith("rediss:")]
+    for url, usual_port in (*product(kafka, [9092]), *product(redis, [6379])):
+        place = urlsplit(url)
         if place.hostname:
-            port = place.port or 6379
+            port = place.port or usual_port
             yield f"{place.hostname}:{port}", (place.hostname, port)
 
 
