@@ -23,7 +23,7 @@ class Exit(IntEnum):
         return member
 
     OK = 0, "done"
-    CHECK_FAILED = 1, "a check failed: mistakes in a scorecard file, a mismatch, or no confirmation"
+    CHECK_FAILED = 1, "a check failed: mistakes in a file, a mismatch, a fault that was found, or no confirmation"
     USAGE = 2, "the command line is wrong"
     UNKNOWN_LEAD = 3, "there is no such lead"
     TROUBLE = 70, "Kafka or Redis cannot be reached, there is no progress, or an internal error: try again"

@@ -16,6 +16,8 @@ from streams.store.client import connect
 MAX_LATE = 1000
 """Leads with a late timer are counted up to here in each shard."""
 LATE_MS = 10_000
+AT_ONCE = 16
+"""Shards that are read at the same time, each by up to four connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,14 @@ async def read_nodes(url: str, place: str) -> list[Node]:
 
 async def read_shards(store: Store, partitions: int) -> list[Shard]:
     """Ask for all shards."""
-    now = await store.time_ms()
-    return list(await asyncio.gather(*(_read_shard(store, partition, now) for partition in range(partitions))))
+    now, turns = await store.time_ms(), asyncio.Semaphore(AT_ONCE)
+    return list(await asyncio.gather(*(_read_shard(store, partition, now, turns) for partition in range(partitions))))
 
 
-async def _read_shard(store: Store, partition: int, now_ms: int) -> Shard:
-    control, counts = await store.control(partition), await store.counts(partition)
-    late = await store.due(partition, now_ms - LATE_MS, MAX_LATE)
+async def _read_shard(store: Store, partition: int, now_ms: int, turns: asyncio.Semaphore) -> Shard:
+    async with turns:
+        control, counts = await store.control(partition), await store.counts(partition)
+        late = await store.due(partition, now_ms - LATE_MS, MAX_LATE)
     return Shard(
         ShardPosition.from_fields(partition, control.fields),
         control.fields.get("owner", b"").decode("utf-8", "replace"),

@@ -16,8 +16,10 @@ from app.checkup.probing import Probe, local_urls
 from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import Node, RedisStatus, Shard, parse_info
 from app.checkup.report import Report, add_kafka, add_processes, add_redis, add_scores
+from app.cli.doctor import Process
 from app.collector.keyring import load_keys
 from app.freshness import Offsets, ShardPosition, Source
+from app.permissions import PERMISSIONS
 from app.settings import Settings
 from app.topic_settings import TopicState, topic_specs
 
@@ -100,6 +102,10 @@ def test_valkey_is_named_and_has_the_version_that_it_is_compatible_with() -> Non
     node = parse_info("r", {"redis_version": "7.2.4", "valkey_version": "9.1.0", "role": "slave", "aof_enabled": 1})
 
     assert (node.version, node.compatible, node.is_replica, node.is_persistent) == ("Valkey 9.1.0", "7.2.4", True, True)
+
+
+def test_the_permissions_of_every_process_can_be_examined() -> None:
+    assert {each.value for each in Process} == set(PERMISSIONS)
 
 
 # doctor -----------------------------------------------------------------------------------------------------

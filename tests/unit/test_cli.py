@@ -25,7 +25,7 @@ from app.cli.leads import find_card
 from app.cli.output import OutputLost, checked_output
 from app.cli.published import load_file_rules
 from app.cli.rebuild import empty_shard
-from app.cli.root import build, main
+from app.cli.root import COMMANDS, _select_commands, build, main
 from app.cli.unreachable import explain_redis_failure
 from app.settings import Settings
 from app.topic_settings import TopicState, differences, topic_specs
@@ -70,6 +70,22 @@ def test_every_command_explains_itself_without_a_server(path: tuple[str, ...]) -
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) > 5
+    assert run(*path, "-h").stdout == result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "imported"),
+    [("leadglow to", ()), ("leadglow topics cr", ("topics",)), ("leadglow", ()), (None, COMMANDS)],
+)
+def test_completion_imports_only_the_command_that_is_completed(
+    monkeypatch: pytest.MonkeyPatch, words: str | None, imported: tuple[str, ...]
+) -> None:
+    if words is not None:
+        monkeypatch.setenv("_LEADGLOW_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", words)
+
+    assert tuple(_select_commands(())) == imported
+    assert {each.name for each in build(()).registered_commands} == set(COMMANDS)
 
 
 # Mistakes ---------------------------------------------------------------------------------------------------

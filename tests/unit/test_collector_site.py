@@ -5,6 +5,7 @@ import base64
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -101,6 +102,7 @@ class Running:
             answer = Answer(reply.status, reply.headers, await reply.read())
         assert reply.headers["X-Content-Type-Options"] == "nosniff"
         assert "aiohttp" not in reply.headers["Server"]
+        assert re.fullmatch("[0-9a-f]{16}", reply.headers["X-Request-Id"])
         assert path == "/leadglow.js" or reply.headers["Cache-Control"] == "no-store"
         return answer
 
