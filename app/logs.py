@@ -38,6 +38,7 @@ def set_up_logs(form: Literal["json", "text"], level: Level = "info") -> None:
         )
     )
     handler.addFilter(_is_relevant)
+    handler.addFilter(_shorten)
     handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers = [handler]
@@ -50,6 +51,15 @@ def set_up_logs(form: Literal["json", "text"], level: Level = "info") -> None:
 def _is_relevant(record: logging.LogRecord) -> bool:
     """Whether to keep a line: starts and stops of Faust's services are dropped."""
     return record.levelno >= logging.WARNING or not str(record.msg).startswith("[^")
+
+
+def _shorten(record: logging.LogRecord) -> bool:
+    """Drop tracebacks that help nobody: of a missing permission in Kafka, and of the end of a thread that follows."""
+    error = record.exc_info[1] if record.exc_info else None
+    if type(error).__name__.endswith("AuthorizationFailedError") or str(error) == "Event loop is closed":
+        record.exc_info, record.exc_text = None, None
+        record.msg, record.args = "%s (%r)", (record.getMessage(), error)
+    return True
 
 
 class Repeats(logging.Filter):

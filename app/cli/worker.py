@@ -123,7 +123,7 @@ class _Process:
     async def run(self, stopped: asyncio.Event) -> int:
         """Wait for a signal, or until Faust ends by itself."""
         assert self._worker is not None
-        return await _run_until_ended(self._worker, stopped)
+        return await _run_until_ended(self._worker, stopped, self._settings)
 
     async def stop(self) -> None:
         """Finish the steps in flight."""
@@ -133,13 +133,20 @@ class _Process:
             await self._runner.cleanup()
 
 
-async def _run_until_ended(built: Worker, stopped: asyncio.Event) -> int:
+async def _run_until_ended(built: Worker, stopped: asyncio.Event, settings: Settings) -> int:
     """Wait for a signal, or until Faust ends by itself."""
     assert built.app is not None
     await built.app.wait_for_stopped(stopped.wait())
     if stopped.is_set():
         return Exit.OK
-    log.critical("the consumer ended by itself (%r): restart the worker", built.app.crash_reason)
+    from app.cli.unreachable import kafka_fault
+
+    error = built.app.crash_reason
+    fault = kafka_fault(settings, error) if error is not None else None
+    if fault is not None and fault.status is Exit.REFUSED:  # a permission was taken away
+        log.critical("%s", fault)
+        return fault.status
+    log.critical("the consumer ended by itself (%r): restart the worker", error)
     return Exit.TROUBLE
 
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import pytest
 import typer
+from aiokafka.errors import GroupAuthorizationFailedError
 from typer.testing import CliRunner, Result
 
 from app.__main__ import main as whole_program
@@ -497,10 +498,12 @@ class Ended:
         return True
 
 
-def test_a_consumer_that_ends_by_itself_ends_the_worker_with_70() -> None:
+def test_a_consumer_that_ends_by_itself_ends_the_worker_with_70_and_without_a_permission_with_78() -> None:
     ended: Any = Ended()
 
-    assert asyncio.run(worker_command._run_until_ended(ended, asyncio.Event())) == 70
+    assert asyncio.run(worker_command._run_until_ended(ended, asyncio.Event(), Settings())) == 70
+    ended.app.crash_reason = GroupAuthorizationFailedError("leadglow")
+    assert asyncio.run(worker_command._run_until_ended(ended, asyncio.Event(), Settings())) == 78
 
 
 # Rebuild ----------------------------------------------------------------------------------------------------

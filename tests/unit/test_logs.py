@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from app.logs import OURS, REPEAT_S, Level, set_up_logs
 
@@ -102,3 +103,16 @@ def test_the_level_of_lines_is_a_setting(level: Level, shown: int, capsys: pytes
     library.info("library")
     library.warning("library")
     assert len(capsys.readouterr().err.splitlines()) == shown
+
+
+@pytest.mark.usefixtures("_restored_logs")
+def test_a_missing_permission_is_logged_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("text")
+    for error in (GroupAuthorizationFailedError("leadglow"), RuntimeError("Event loop is closed")):
+        try:
+            raise error
+        except Exception:
+            logging.getLogger(f"faust.{type(error).__name__}").exception("%s crashed", "the consumer")
+    written = capsys.readouterr().err.splitlines()
+    assert len(written) == 2
+    assert "the consumer crashed (GroupAuthorizationFailedError('leadglow'))" in written[0]
