@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.backtest.records import Forwarded, LogRecord, Unreadable, origin_of
-from app.backtest.shard_replay import Question, ShardReplay, made_here
+from app.backtest.shard_replay import MAX_HOPS, Question, ShardReplay, made_here
 from streams.environment import Environment
 from streams.events.changes import decode_change, find_change
 from streams.events.controls import decode_control
+from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER
 from streams.scoring.event import Join
 from streams.scoring.rules import Rules
@@ -164,7 +165,20 @@ class LogReplay(Replay):
         for pending in self._pending:
             pending.ended = True
         await self._score_pending()
+        self._deliver_rest()
         await super().finish(end_ms)
+
+    def _deliver_rest(self) -> None:
+        """Score what shards have forwarded and the log does not have yet: it follows the end."""
+        for _ in range(MAX_HOPS):
+            arriving: dict[int, list[Outgoing]] = {}
+            for shard in self.shards:
+                for made in shard.sent.values():
+                    arriving.setdefault(self._partitioner(made.key.decode()), []).append(made)
+                shard.sent.clear()
+            for p, records in arriving.items():
+                shard = self.shards[p]
+                shard.score_records([made_here(made, shard.done + i) for i, made in enumerate(records)])
 
     async def _score_pending(self) -> None:
         while any([await self._score_partition(p) for p in range(len(self.shards))]) or await self._score_as_read():

@@ -2,14 +2,17 @@
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from app.backtest.session import NoEvents, Order, run_backtest
 from app.cli.audit import note_command
-from app.cli.common import open_store, run
+from app.cli.backtest import choose_implementation, open_topic, progress_bar
+from app.cli.common import open_admin, open_store, run
 from app.cli.errors import CommandError
 from app.cli.published import has_topic, open_scorecards, open_writer, require_topic
 from app.cli.topics import require_lead_events
@@ -17,12 +20,18 @@ from app.cli.unreachable import kafka_fault
 from app.freshness import REBUILD
 from app.settings import Settings
 from app.settings_source import load_settings
+from app.topic_settings import read_topics
 from app.wiring import make_consumer
+from streams.clock import now_ms
 from streams.exits import Exit
+from streams.publishing.catalog import Published
+from streams.publishing.topic import ScorecardsTopic
 from streams.store.base import Commit, Store, Verdict
+from streams.transport.alert_ids import read_alert_ids
 from streams.transport.stopping import stop_consumer
 
 ATTEMPTS = 10
+NO_ALERT = "No alert would be sent by events that count now."
 
 
 def register(root: typer.Typer) -> None:
@@ -46,7 +55,8 @@ def rebuild(
     Redis; or with --backfill after publishing new signals or half-lives, which else count from their publication on.
     Scorecards change where they changed before, so stages and alerts are the same. Workers may be running or be started
     later; scores are incomplete until they have caught up. Alerts keep their ids: those already in the handoff topic
-    are not sent again.
+    are not sent again. With --backfill, leads may enter stages by what counts now: if that would send more than
+    LEADGLOW_MOST_MODEL_ALERTS alerts, nothing is done without --yes; exit status 1.
     """
     settings = load_settings()
     first, ends = run(_read_offsets(settings), "asking Kafka")
@@ -57,11 +67,63 @@ def rebuild(
     )
     if gone:
         typer.echo(f"{gone} older events are no longer in Kafka (retention) and will no longer count.")
+    if backfill:
+        _require_few_alerts(settings, run(_count_new_alerts(settings), "finding the alerts"), yes)
     if not yes and not typer.confirm("Rebuild?"):
         raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
     run(_rebuild(settings, ends, backfill), "removing the leads")
     note_command(settings, "rebuild", namespace=settings.namespace)
     typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")
+
+
+def _require_few_alerts(settings: Settings, alerts: int, yes: bool) -> None:
+    """Say how many alerts a backfill would send, and refuse too many.
+
+    Raises:
+        CommandError: they are not confirmed.
+    """
+    typer.echo(f"{alerts:,} alert{'s' * (alerts != 1)} would be sent by events that count now." if alerts else NO_ALERT)
+    if alerts > settings.most_model_alerts and not yes:
+        message = (
+            f"nothing was changed: more than {settings.most_model_alerts} alerts (LEADGLOW_MOST_MODEL_ALERTS) need "
+            "confirmation. Repeat the command with --yes to send them."
+        )
+        raise CommandError(Exit.CHECK_FAILED, message)
+
+
+async def _count_new_alerts(settings: Settings) -> int:
+    """The number of alerts that scoring everything by the signals of the latest publication would send.
+
+    Raises:
+        CommandError: nothing is published, or Kafka does not respond.
+    """
+    await require_topic(settings)
+    async with open_topic(settings) as log, open_scorecards(settings) as topic:
+        latest = _require_published(topic)
+        topic.catalog.use_backfill(latest.place)
+        rules = topic.catalog.rules(latest.place)
+        implementation = choose_implementation(settings)
+        order = Order(rules, None, implementation, publications=topic, in_force=latest.version)
+        with progress_bar(log.total) as progress, suppress(NoEvents):
+            found = await run_backtest(log, order, now_ms(), progress)
+            return len({alert.alert_id for alert in found.alerts} - await _read_sent(settings))
+    return 0
+
+
+async def _read_sent(settings: Settings) -> set[str]:
+    """The ids of the alerts on handoff."""
+    async with open_admin(settings) as admin:
+        topics = await read_topics(admin, [settings.handoff], configs=False)
+    found: set[str] = set()
+    for partition in range(topics[settings.handoff].partitions):
+        found |= await read_alert_ids(make_consumer(settings), TopicPartition(settings.handoff, partition), 0)
+    return found
+
+
+def _require_published(topic: ScorecardsTopic) -> Published:
+    if topic.catalog.latest is None:
+        raise CommandError(Exit.REFUSED, "nothing is published yet: start a worker first.")
+    return topic.catalog.latest
 
 
 async def _read_offsets(settings: Settings) -> tuple[dict[int, int], dict[int, int]]:
@@ -103,14 +165,13 @@ async def _note_start(settings: Settings, store: Store, ends: Mapping[int, int],
         CommandError: nothing is published.
     """
     async with open_scorecards(settings) as topic:
-        lost, latest = topic.catalog.lost(ends), topic.catalog.latest
-        if backfill and latest is None:
-            raise CommandError(Exit.REFUSED, "nothing is published yet: start a worker first.")
-        if not (lost or backfill):
+        lost = topic.catalog.lost(ends)
+        latest = _require_published(topic) if backfill else None
+        if not (lost or latest):
             return
         async with open_writer(settings, topic, store) as writer:
             await writer.begin_anew(lost)
-            if backfill and latest is not None:
+            if latest is not None:
                 await writer.backfill(latest.place)
 
 

@@ -93,8 +93,12 @@ class Catalog:
         elif isinstance(item, Written):
             self._written[item.id] = item
         else:
-            self.backfill = item.place
-            self._rules.clear()
+            self.use_backfill(item.place)
+
+    def use_backfill(self, place: int) -> None:
+        """Count the signals of the publication at this place from the beginning of the log."""
+        self.backfill = place
+        self._rules.clear()
 
     def __iter__(self) -> Iterator[Published]:
         return iter(self.published.values())

@@ -24,7 +24,7 @@ def test_a_lowered_bound_is_confirmed_undone_and_rebuilt(
 CARD = """
 leadglow: 1
 signals: {webinar: {event: Webinar, half_life: never}%s}
-scorecards: {default: {points: {webinar: 1%s}}}
+scorecards: {default: {points: {webinar: 1%s}, stages: [{name: hot, enter: 10, leave: 5, handoff: true}]}}
 """
 VISITORS = 12
 
@@ -59,8 +59,12 @@ def test_a_backfill_counts_what_visitors_did_before_they_were_known(
         worker.wait_ready()
         wait_for(lambda: scores() == {1}, "all is scored", said=lambda: str(scores()))
         assert system.run("scorecards", "publish", str(second), "--yes").exit_code == 0
+        held = system.run("rebuild", "--backfill", stdin="y", most_model_alerts="3")
+        assert (held.exit_code, f"{VISITORS} alerts would be sent" in held.stdout) == (1, True), held.output
         for _ in range(2):  # a repetition finds what the first one has sent
             assert system.run("rebuild", "--backfill", "--yes").exit_code == 0
             wait_for(lambda: scores() == {16}, "all is counted", said=lambda: str(scores()))
         assert system.run("rebuild", "--yes").exit_code == 0
         wait_for(lambda: scores() == {16}, "all is scored again", said=lambda: str(scores()))
+        again = system.run("rebuild", "--backfill", stdin="n")
+        assert "No alert would be sent" in again.stdout
