@@ -70,6 +70,8 @@ _SECTIONS: Final = {
     "a stage": "stages-and-alerts",
     "the needs of a stage": "stages-and-alerts",
     "the terms of sales": "scorecards",
+    "the accounts of a scorecard": "scorecards",
+    "a stage of accounts": "scorecards",
     PATH.about: "values",
 }
 """What a key may have -> the section of the page about it."""

@@ -16,12 +16,11 @@ from streams.accelerator.kernels.events import FOUND, places, scan
 from streams.accelerator.layout import NEVER, Column
 from streams.accelerator.pointers import Text
 from streams.events.calls import parse_call
-from streams.events.codec import Codec, Decoded, Extras, Owner, extras_of
+from streams.events.codec import ONE_BY_ONE, Codec, Decoded, Extras, Owner, extras_of
 from streams.events.rejects import Refused, Reject
 from streams.events.times import FIRST_MS, LAST_MS
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.rules import MEMORY, SIMPLE, Values
-from streams.scoring.verdicts import VERDICT_EVENTS
 
 NOT_PLAIN: Final = -2
 """Kind of an event that is not plain."""
@@ -106,7 +105,7 @@ class AcceleratedCodec(Codec):
         for hashed, i in zip(hashes.tolist(), plain[firsts].tolist(), strict=True):
             if hashed not in known:
                 item = self.decode_event(rows.records[i], "anyone")
-                if isinstance(item, LeadEvent) and item.name not in VERDICT_EVENTS:
+                if isinstance(item, LeadEvent) and item.name not in ONE_BY_ONE:
                     known[hashed] = self._number(item.name, item.values)
                 else:
                     known[hashed] = NOT_PLAIN

@@ -19,6 +19,7 @@ from streams.accelerator.leads import AcceleratedLeads
 from streams.accelerator.rare import Noted
 from streams.accelerator.readings import after, standings, update_scores
 from streams.accelerator.rules import amount_of, value_of
+from streams.scoring.account_steps import may_move
 from streams.scoring.interface import PlainBatch
 from streams.scoring.outcome import Outcome
 from streams.scoring.score import Standing, published
@@ -65,7 +66,7 @@ class AcceleratedScorer(AcceleratedLeads):
     def _note_extras(self, batch: ColumnBatch, events: Column) -> tuple[dict[int, Noted], Floats]:
         """Note traits and campaigns before the kernel applies the events, and set ``refit`` where fits change.
 
-        Events with traits are left to ``Scorer`` if their lead was not scored by these rules.
+        Events with traits are left to ``Scorer`` if their lead was not scored by these rules, or may leave an account.
 
         Returns:
             What was noted, by index in the batch, and the changed fits.
@@ -76,7 +77,7 @@ class AcceleratedScorer(AcceleratedLeads):
             event, row = batch.extras[i], int(rows[i])
             if row == NOWHERE or event.arrival <= leads["erased_at"][row]:
                 continue
-            if event.traits is not None and leads["calm_until"][row] == -np.inf:
+            if event.traits is not None and (leads["calm_until"][row] == -np.inf or may_move(self.rules, event)):
                 events["match"][i] = kernel.NOT_PLAIN
                 continue
             noted[i] = new = self._table.rare.note(row, event, self.rules)

@@ -84,13 +84,16 @@ def from_public_key(sent: Mapping[str, Any]) -> bool:
 def traits_of(sent: Mapping[str, Any]) -> dict[str, Any] | None:
     """The traits in an event by dotted name; those in ``traits`` come before those in ``context.traits``.
 
-    Those of a group have the prefix ``group.``. null takes a trait back.
+    Those of a group have the prefix ``group.``; ``groupId`` is ``group.id``. null takes a trait back.
     """
     context = sent.get("context")
     inner = context.get("traits") if isinstance(context, dict) else None
     found: dict[str, Any] = {}
     _flatten(inner, "", found)
-    _flatten(sent.get("traits"), "group." if sent.get("type") == "group" else "", found)
+    is_group = sent.get("type") == "group"
+    _flatten(sent.get("traits"), "group." if is_group else "", found)
+    if is_group and isinstance(group_id := sent.get("groupId"), str | int) and not isinstance(group_id, bool):
+        _flatten({"id": group_id}, "group.", found)
     return found or None
 
 

@@ -6,7 +6,7 @@ Events are JSON in the format of the Segment spec. This is the reference; the ac
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from streams.events.calls import RETRACTION, check_call, from_public_key, known_id, message_id_of, parse_call, traits_of
 from streams.events.controls import decode_control
@@ -24,6 +24,8 @@ Owner = str | Control | Reject | None
 
 For a record without an event, its control record or reject; None if the record is to be skipped.
 """
+ONE_BY_ONE: Final = VERDICT_EVENTS.keys() | {"group"}
+"""Names of events that have more than values, traits and a campaign, or have traits in other places."""
 B_co = TypeVar("B_co", bound=Batch, covariant=True)
 
 

@@ -1,4 +1,4 @@
-"""Encodes and decodes the control records of ``lead-events``: joins, moved leads, erasures and retractions."""
+"""Encodes and decodes the control records of ``lead-events``: joins, moved leads, erasures, retractions, scores."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ import msgspec
 
 from streams.events.rejects import REASONS, Reject
 from streams.events.times import FIRST_MS, LAST_MS
-from streams.scoring.event import Arrived, Control, Erase, Join, Retract
+from streams.scoring.event import Arrived, Contribution, Control, Erase, Join, Retract
 from streams.scoring.lead import Lead
 from streams.scoring.rules import MAX_AMOUNT
 from streams.scoring.stored import decode
 
-_KINDS: Final[dict[str, Any]] = {"join": Join, "arrived": Arrived, "erase": Erase, "retract": Retract}
+_KINDS: Final[dict[str, Any]] = {
+    "join": Join,
+    "arrived": Arrived,
+    "erase": Erase,
+    "retract": Retract,
+    "account": Contribution,
+}
 _DECODERS: Final = {kind: msgspec.msgpack.Decoder(cls) for kind, cls in _KINDS.items()}
 
 
@@ -39,6 +45,8 @@ def decode_control(kind: str, value: bytes | None, key: bytes | None, arrival: i
         sound = 0 <= control.arrival <= LAST_MS
         if isinstance(control, Join):
             sound = sound and control.greater < control.lesser
+        if isinstance(control, Contribution):
+            sound = sound and 0 <= control.offset < 2**63 and 0 <= control.at <= LAST_MS and bool(control.account)
         if isinstance(control, Retract):
             sound = sound and all(map(_is_sound, control.counted_as))
         if isinstance(control, Arrived) and control.blob:

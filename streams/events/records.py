@@ -9,7 +9,7 @@ from zlib import crc32
 SOURCE_HEADER: Final = "leadglow-source"
 """The origin of a record: ``topic:partition:offset`` of a source topic, or ``~partition:number`` of another shard."""
 KIND_HEADER: Final = "leadglow-kind"
-"""``join``, ``arrived``, ``erase`` or ``retract`` on control records; absent on events."""
+"""``join``, ``arrived``, ``erase``, ``retract`` or ``account`` on control records; absent on events."""
 Headers = list[tuple[str, bytes]]
 Row = tuple[int, bytes, bytes | None, Headers]
 """A record to be sent: timestamp in ms since the epoch, key, value, headers."""

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from streams.scorefile.accounts import check_accounts
 from streams.scorefile.doubts import check_doubts
 from streams.scorefile.fit_names import find_fit_line, needs_of, report_fit_name
 from streams.scorefile.models import scorecard_of, signal_of
@@ -72,7 +73,9 @@ def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: R
         check_blocks(stage, signals or {}, report)
     _check_unique((stage.get("name") for stage in stages), "stage", report)
     misplaced = any(mistake.remedy.startswith("move it to") for mistake in report.mistakes)
-    if signals is not None and not misplaced and not card.broken - {"stages", "label"}:
+    sound = not misplaced and not card.broken - {"stages", "label"}
+    check_accounts(card, scorecard_of(name, card, ()) if sound else None, report)
+    if signals is not None and sound:
         _check_bounds(scorecard_of(name, card, ()), card, stages, signals, report)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from streams.scorefile import kinds
+from streams.scorefile.accounts import ACCOUNTS, ACCOUNTS_WORDS, STAGE_WORDS, TOP_WORDS
 from streams.scorefile.conditions import DEFS, TRAITS, WHERE
 from streams.scorefile.fit_lines import FIT_LINE, FIT_WORDS, JOINT_WORDS, PRODUCT_WORDS
 from streams.scorefile.grades import AXES_WORDS, GRADES
@@ -207,6 +208,11 @@ _CARD_WORDS = {
         "page Results.",
         default="none",
     ),
+    "accounts": Field(
+        ACCOUNTS,
+        "Companies, with scores from the published scores of their leads, and stages of their own.",
+        default="none",
+    ),
     "stages": Field(list_of(_STAGE), "Stages, the first one first.", example=f"[{_STAGE.example}]", default="none"),
 }
 _SCORECARD = struct_of("a scorecard", _CARD_WORDS, "{points: {pricing_visit: 10}}", CARD_KEYS_ELSEWHERE)
@@ -236,6 +242,9 @@ WORDS: Mapping[str, Mapping[str, Field]] = {
     "a block": BLOCK_WORDS,
     "keep": _KEEP_WORDS,
     "sales": SALES_WORDS,
+    "accounts": ACCOUNTS_WORDS,
+    "a roll-up": TOP_WORDS,
+    "a stage of accounts": STAGE_WORDS,
 }
 """Every mapping with fixed keys, and its keys."""
 

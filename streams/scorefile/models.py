@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from streams.scorefile.accounts import accounts_of
 from streams.scorefile.timed import block_of, ending_blocks, plain_blocks
 from streams.scoring.fit import MOST_POINTS
 from streams.scoring.scorecard import (
@@ -76,6 +77,7 @@ def scorecard_of(name: str, card: Struct, stages: Iterable[Struct]) -> Scorecard
         shadow=card.get("shadow", False),
         sales=_sales(card.get("sales")),
         target=card.get("target"),
+        accounts=accounts_of(card.get("accounts")),
     )
 
 

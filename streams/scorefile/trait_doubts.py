@@ -10,7 +10,7 @@ from streams.scorefile.parts import find_lone_word
 from streams.scorefile.texts import check_quotes
 from streams.scorefile.vocabulary import correct_trait
 from streams.scoring.fit import MOST_POINTS
-from streams.scoring.scorecard import EVERYTHING, Condition
+from streams.scoring.scorecard import EMAIL_DOMAIN, EVERYTHING, Condition
 from streams.yamlfile.kinds import Struct
 from streams.yamlfile.tree import Node, Report
 
@@ -23,6 +23,9 @@ def check_trait_doubts(card: Struct, report: Report) -> None:
     _check_repeated([line for line in lines if not line.broken], report)
     if "applies_to" in card.nodes and "applies_to" not in card.broken:
         _check_traits(card.nodes["applies_to"], card.get("applies_to", EVERYTHING), report)
+    accounts: Struct | None = card.get("accounts")
+    if accounts is not None and accounts.get("key") not in (None, EMAIL_DOMAIN):
+        _check_trait(accounts.nodes["key"], report)
 
 
 def _check_fit_line(line: Struct, report: Report) -> None:

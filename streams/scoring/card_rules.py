@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from streams.scoring.account_ids import ranking_of
+from streams.scoring.account_rules import AccountRule
 from streams.scoring.fit import UNIT, FitRule, grade_in, units
 from streams.scoring.scorecard import Scorecard, Stage
 from streams.scoring.signal_rules import SignalRule
@@ -54,7 +56,7 @@ class StageRule:
 class CardRule:
     """One scorecard: the worth of each signal id, and the caps and clamps in order."""
 
-    def __init__(self, card: Scorecard, signals: Mapping[str, SignalRule]) -> None:
+    def __init__(self, card: Scorecard, signals: Mapping[str, SignalRule]) -> None:  # noqa: PLR0915 - one line a part
         """Compile a scorecard; ``signals`` are by name."""
         self.card = card
         self.name = card.name
@@ -87,6 +89,7 @@ class CardRule:
         self.timed = bool(self.stepping or self.absent or needed or is_timed)
         """Whether it depends on time otherwise than by amounts that fade, or on signals that are absent."""
         self.fit = FitRule(card)
+        self.accounts = _account_rule(card) if card.accounts is not None else None
 
     def shown(self, rank: float) -> float:
         """The published score of a lead with this place in the ranking."""
@@ -109,6 +112,15 @@ class CardRule:
 def whole(points: float) -> float:
     """The largest whole number that is not above; infinite bounds stay infinite."""
     return points if math.isinf(points) else math.floor(points)
+
+
+def _account_rule(card: Scorecard) -> AccountRule:
+    assert card.accounts is not None
+    stages = tuple(
+        replace(_stage_rule(card, stage, {}), key=f"{ranking_of(card.name)}/{stage.name}")
+        for stage in card.accounts.stages
+    )
+    return AccountRule(card.name, card.accounts, card.maximum, stages)
 
 
 def _stage_rule(card: Scorecard, stage: Stage, signals: Mapping[str, SignalRule]) -> StageRule:

@@ -1,10 +1,11 @@
-"""Apply control records to the leads of a shard: joins, merged states, erasures and retractions."""
+"""Apply control records to the leads and accounts of a shard: joins, merged states, erasures, retractions, scores."""
 
 from __future__ import annotations
 
 import msgspec
 
-from streams.scoring.event import ANONYMOUS, Arrived, Control, Erase, Join, Retract, join
+from streams.scoring.account_steps import contribute
+from streams.scoring.event import ANONYMOUS, Arrived, Contribution, Control, Erase, Join, Retract, join
 from streams.scoring.identity import add_aliases, merge
 from streams.scoring.lead import Erased, Lead, Redirect, State, id_hash
 from streams.scoring.leads import Leads
@@ -26,6 +27,9 @@ def apply(leads: Leads, record: Control) -> None:
     state = leads.states[record.lead_id]
     if state is None and not leads.at_home(record.lead_id):
         leads.misroute(record)
+        return
+    if isinstance(record, Contribution):
+        contribute(leads, record, state)
         return
     erased_at = state.at_ms if isinstance(state, Erased) else state.erased_at if isinstance(state, Lead) else 0
     if record.arrival <= erased_at:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from streams.scoring.account_ids import account_id
 from streams.scoring.verdicts import SalesCall
 
 USER, EMAIL, ANONYMOUS = 0, 1, 2
@@ -90,7 +91,32 @@ class Retract(msgspec.Struct, frozen=True):
     epoch, message id, amount, value hash)."""
 
 
-Control = Join | Arrived | Erase | Retract
+class Contribution(msgspec.Struct, frozen=True):
+    """What a lead gives to an account: its published score by a scorecard. ``place``: see ``accounts.Place``."""
+
+    card: str
+    account: str
+    """The value of the key."""
+    member: str
+    """The lead."""
+    score: int | None
+    """None if the lead has left the account."""
+    offset: int
+    at: int
+    """With ``offset``, the place at which the score was read."""
+    arrival: int
+    cause: str = "event"
+    """``event``, ``decay``, ``moved``, ``merged``, ``erased`` or ``scorecard_changed``."""
+    quiet: bool = False
+    """Whether it is caused by a change of the scorecards that sends no alerts."""
+
+    @property
+    def lead_id(self) -> str:
+        """The id under which the account is stored."""
+        return account_id(self.card, self.account)
+
+
+Control = Join | Arrived | Erase | Retract | Contribution
 
 
 def join(a: Identity, b: Identity, arrival: int, explicit: bool = False) -> Join | None:

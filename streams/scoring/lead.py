@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
+from streams.scoring.account_state import Account
 from streams.scoring.event import Identity
 from streams.scoring.verdicts import Verdicts
 
@@ -296,5 +297,4 @@ def _contains_entry(digest: bytes, entries: bytes, width: int) -> bool:
     return at >= 0
 
 
-State = Lead | Redirect | Erased
-"""What can be stored under a lead id."""
+State = Lead | Redirect | Erased | Account  # what can be stored under an id

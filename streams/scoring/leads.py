@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from streams.scoring.account_state import Account
+from streams.scoring.account_steps import leave_accounts
+from streams.scoring.accounts import values_of
 from streams.scoring.crossing import bound_next_change
 from streams.scoring.event import Control, LeadEvent
 from streams.scoring.interface import Batch
@@ -14,7 +17,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange, leave_lost_stages, pass_time, settle_change
 from streams.scoring.sales_rows import entered_row
 from streams.scoring.score import read
-from streams.scoring.stages import DECAY, Transition, advance, note_calm, settle
+from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
 from streams.scoring.stored import decode, encode
 
 
@@ -35,6 +38,8 @@ class Leads:
         """When these rules came into force: the clock of a new lead is not before that."""
         self.touched: dict[str, Lead] = {}
         """Leads changed by inputs of this step."""
+        self.touched_accounts: dict[str, Account] = {}
+        """Accounts changed by this step, by id."""
         self.outcome = Outcome()
         """The outcome of the step so far."""
 
@@ -135,6 +140,9 @@ class Leads:
         if self.change is None:
             self.note_transitions(lead_id, lead, settle(self.rules, lead_id, lead, lead.clock, DECAY), None)
             return
+        before, after = values_of(self.change.old, lead), values_of(self.rules, lead)
+        leave_accounts(self, lead_id, before, after, lead.clock, SCORECARD)
+        self.outcome.moved.update([lead_id] if before != after else [])
         for decide in (pass_time, leave_lost_stages):
             self.note_transitions(lead_id, lead, decide(self.change, lead_id, lead), None, self.change.old)
         self.note_transitions(lead_id, lead, settle_change(self.change, lead_id, lead), None)

@@ -46,6 +46,8 @@ class Outcome:
     dirty: set[str] = field(default_factory=set)
     crossings: list[Crossing] = field(default_factory=list)
     forwards: list[Forward] = field(default_factory=list)
+    moved: set[str] = field(default_factory=set)
+    """The leads that left an account or are in another one now."""
     tally: Tally[str] = field(default_factory=Tally)
     """Counts of what happened, by the name of the metric."""
     fired: Tally[str] = field(default_factory=Tally)

@@ -29,7 +29,9 @@ SIMPLE: Final = frozenset({str, bool, type(None)})
 class Rules:
     """A whole scorecard file, compiled for scoring."""
 
-    def __init__(self, model: Model, lateness_ms: int = LATENESS_MS, later: Model | None = None) -> None:
+    def __init__(  # noqa: PLR0915 - one line a part
+        self, model: Model, lateness_ms: int = LATENESS_MS, later: Model | None = None
+    ) -> None:
         """Compile a file; an event that arrives more than ``lateness_ms`` after its bucket closed does not count.
 
         What the signals of ``later`` keep is kept, too, although no scorecard reads it yet.
@@ -66,7 +68,11 @@ class Rules:
         self.timed = bool(kept) or any(rule.window_ms for rule in rules)
         self.timed = self.timed or any(card.timed for card in self.cards)
         """Whether signals or scorecards change at instants between events, otherwise than by decay."""
-        self.traits: frozenset[str] = frozenset().union(*(card.fit.traits for card in self.cards))
+        self.accounts = {card.name: card.accounts for card in self.cards if card.accounts is not None}
+        """The accounts of the scorecards that have any."""
+        self.keys = frozenset(rule.trait for rule in self.accounts.values())
+        """The traits that decide of which account a lead is."""
+        self.traits: frozenset[str] = self.keys.union(*(card.fit.traits for card in self.cards))
         self._memory: dict[tuple[str, Values], tuple[Match, tuple[tuple[int, bool], ...]]] = {}
 
     def signals_to_rebuild(self, before: Rules) -> list[str]:

@@ -199,6 +199,22 @@ class SalesTerms:
     """How long a rejected lead is held out at least."""
 
 
+EMAIL_DOMAIN = "email domain"
+"""The key of accounts that are domains of mail addresses; any other key is the name of a trait."""
+RollUp = Literal["max", "sum", "top", "saturating"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The companies of the leads of a scorecard: whose lead a lead is, and how their scores make one."""
+
+    key: str
+    roll_up: RollUp = "sum"
+    top: int = 0
+    """How many leads count, for ``top``."""
+    stages: tuple[Stage, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """How many leads sales wants in each UTC calendar period."""
@@ -235,6 +251,7 @@ class Scorecard:
     """Whether it is only tried: it scores leads, but sends no alert."""
     sales: SalesTerms | None = field(default=None, metadata=LATER)
     target: Target | None = field(default=None, metadata=LATER)
+    accounts: Accounts | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

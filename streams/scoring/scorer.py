@@ -11,6 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from streams.scoring import controls
+from streams.scoring.account_state import Account
+from streams.scoring.account_steps import leave_by, may_move, store_accounts
+from streams.scoring.account_steps import settle_change as settle_account_change
+from streams.scoring.accounts import values_of
 from streams.scoring.counting import Counted
 from streams.scoring.crossing import bound_next_change, next_look
 from streams.scoring.event import Control, LeadEvent
@@ -50,6 +54,7 @@ class Scorer(Leads):
         """Apply one input to its lead, which must be loaded."""
         if self.change is not None:
             self.settle_change(item.lead_id)
+        accounts = values_of(self.rules, self.states[item.lead_id]) if may_move(self.rules, item) else None
         if isinstance(item, LeadEvent):
             before, state = self.states[item.lead_id], self._lead_for_event(item)
             if isinstance(state, Lead):
@@ -57,6 +62,8 @@ class Scorer(Leads):
         else:
             controls.apply(self, item)
         after = self.states[item.lead_id]
+        if accounts is not None:
+            leave_by(self, item, accounts, values_of(self.rules, after))
         if isinstance(after, Lead):
             self.touched[item.lead_id] = after
 
@@ -174,6 +181,9 @@ class Scorer(Leads):
         """
         for lead_id in lead_ids:
             lead = self.states[lead_id]
+            if isinstance(lead, Account):
+                settle_account_change(self, lead)
+                continue
             if not isinstance(lead, Lead):
                 self.outcome.due[lead_id] = None
                 continue
@@ -203,6 +213,9 @@ class Scorer(Leads):
             outcome.blobs[lead_id] = encode(lead)
             lead.stale = True
         outcome.dirty.update(self.touched)
+        if self.touched_accounts:
+            store_accounts(self.touched_accounts, self.rules, outcome)
+            self.touched_accounts = {}
         self.touched = {}
         self.outcome = Outcome()
         return outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from streams.scoring.crossing import bound_next_change, flips, next_flip
@@ -174,10 +174,17 @@ def absorb_latches(  # noqa: PLR0913, PLR0917 - they are all needed
     return transitions
 
 
+class Latched(Protocol):
+    """Something that has stages: a lead or an account."""
+
+    latches: dict[str, Latch]
+    erased_at: int
+
+
 def flip_latch(  # noqa: PLR0913, PLR0917 - they are all needed
     rule: StageRule,
     lead_id: str,
-    lead: Lead,
+    lead: Latched,
     now_ms: int,
     cause: Cause,
     previous: float,

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from streams.scoring.lead import ID_BYTES, OFFSET_BYTES, Erased, Latch, Lead, Ledger, Redirect, State
+from streams.scoring.stored_accounts import ACCOUNT, decode_account
 from streams.scoring.stored_rows import (
     DECODERS,
     OLD_ENTRY_BYTES,
@@ -144,6 +145,8 @@ def decode(blob: bytes) -> State:
             return Redirect(redirect.target, redirect.visitor, _memory(redirect.memory))
         if kind == ERASED:
             return Erased(decode_erased(blob).at_ms)
+        if kind == ACCOUNT:
+            return decode_account(blob)
     except (ValueError, IndexError, RecursionError) as error:
         raise DamagedBlob(error) from error
     if kind > VERSION:

@@ -42,6 +42,9 @@ STATES = {"default": "7d", "while": "{sales_contact: 30d}"}
 BLOCKS = {"signal": {"until": "subscribe"}, "until": {"signal": "unsubscribe"}, "for": {"signal": "unsubscribe"}}
 STAGE = {"name": "hot", "enter": "60", "leave": "10", "handoff": "true"}
 
+ACCOUNTS = {"key": "email domain"}
+ACCOUNT_STAGE = {"name": "target", "enter": "100", "leave": "50"}
+
 
 def mapping(base: Mapping[str, str], key: str = "", value: str = "") -> str:
     entries = {**base, key: value} if key else base
@@ -72,6 +75,11 @@ FILES: dict[str, Callable[[str, str], str]] = {
     ),
     "a scorecard": lambda word, value: (a_sales_card if word in {"sales", "target"} else a_card)(word, value),
     "sales": lambda word, value: a_sales_card("sales", f"{{{word}: {value}}}"),
+    "accounts": lambda word, value: a_card("accounts", mapping(ACCOUNTS, word, value)),
+    "a roll-up": lambda word, value: a_card("accounts", mapping(ACCOUNTS, "roll_up", f"{{{word}: {value}}}")),
+    "a stage of accounts": lambda word, value: a_card(
+        "accounts", mapping(ACCOUNTS, "stages", f"[{mapping(ACCOUNT_STAGE, word, value)}]")
+    ),
     "points": lambda word, value: a_card("points", f"{{pricing_visit: {mapping({'points': '3'}, word, value)}}}"),
     "a category": lambda word, value: a_card("categories", f"{{intent: {mapping(CATEGORY, word, value)}}}"),
     "a fit line": lambda word, value: a_card("fit", f"[{mapping(FIT_LINE, word, value)}]"),
