@@ -15,6 +15,7 @@ from streams.transport.topics import Topics
 
 TOPICS = Topics()
 KEY = {"type": "string", "description": "The id of the lead."}
+ACCOUNT_KEY = {"type": "string", "description": "`account:` and the value of the key."}
 SCORE_KEY = {"type": "string", "description": "The id of the lead; for all but the first scorecard, ID/SCORECARD."}
 
 
@@ -31,7 +32,9 @@ def document() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {
             **{name: _channel("What leads do, as calls of the Segment spec.", "call") for name in TOPICS.sources},
-            TOPICS.handoff: _channel("A lead entered or left a stage. Deduplicate by `id`.", "alert"),
+            TOPICS.handoff: _channel(
+                "A lead or an account entered or left a stage. Deduplicate by `id`.", "alert", "account_alert"
+            ),
             TOPICS.lead_scores: _channel("The current score of each lead on each scorecard. Compacted.", "score"),
             TOPICS.rejected: _channel("Events that could not be read, with the reason.", "reject"),
         },
@@ -45,8 +48,9 @@ def document() -> dict[str, Any]:
     }
 
 
-def _channel(description: str, message: str) -> dict[str, Any]:
-    return {"description": description, "messages": {message: {"$ref": f"#/components/messages/{message}"}}}
+def _channel(description: str, *messages: str) -> dict[str, Any]:
+    found = {each: {"$ref": f"#/components/messages/{each}"} for each in messages}
+    return {"description": description, "messages": found}
 
 
 def _operation(action: str, channel: str) -> dict[str, Any]:
@@ -68,6 +72,13 @@ def _messages() -> dict[str, Any]:
             "payload": _schema(RECORDS["handoff-event"].to_json()),
             "bindings": _key(KEY),
             "examples": [{"payload": found["entered"]}],
+        },
+        "account_alert": {
+            "title": "An alert about an account, as a structured CloudEvent",
+            "contentType": "application/cloudevents+json",
+            "payload": _schema(RECORDS["account-event"].to_json()),
+            "bindings": _key(ACCOUNT_KEY),
+            "examples": [{"payload": found["account"]}],
         },
         "score": {
             "title": "A score; an empty value is a tombstone: the lead was merged or erased",

@@ -11,6 +11,7 @@ from typing import Any
 from streams.events.codec import Codec
 from streams.events.rejects import Reject, reject_record
 from streams.events.times import parse_ms
+from streams.schemas import RECORDS
 from streams.schemas.handoff import VERSION
 from streams.scorefile import load_file
 from streams.scoring.event import ANONYMOUS, USER, Identity, Join, LeadEvent
@@ -81,6 +82,7 @@ def examples() -> dict[str, Any]:
     return {
         "entered": entered,
         "left": left,
+        "account": RECORDS["account-event"].example(),
         "score": json.loads(scored),
         "reject": {name: value.decode() for name, value in reject.headers},
     }

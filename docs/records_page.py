@@ -60,6 +60,7 @@ def parts() -> dict[str, str]:
         **{f"fields of {name}": fields_table(record.fields) for name, record in RECORDS.items()},
         "an alert of an entry": _block(found["entered"]),
         "an alert of leaving": _block(left),
+        "an alert about an account": _block(found["account"]),
         "a score": _block(found["score"]),
         "the headers of a reject": _block(found["reject"]),
     }

@@ -25,7 +25,7 @@ class Exit(IntEnum):
     OK = 0, "done"
     CHECK_FAILED = 1, "a check failed: mistakes in a file, a mismatch, a fault that was found, or no confirmation"
     USAGE = 2, "the command line is wrong"
-    UNKNOWN_LEAD = 3, "there is no such lead"
+    UNKNOWN_LEAD = 3, "there is no such lead or account"
     TROUBLE = 70, "Kafka or Redis cannot be reached, there is no progress, or an internal error: try again"
     UNWRITTEN = 74, "the output cannot be written; for example, the disk is full"
     CONFLICT = 75, "another worker owns the same partitions: restart it"

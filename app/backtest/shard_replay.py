@@ -15,6 +15,7 @@ from app.lead_views import signals_of
 from streams.environment import Environment
 from streams.events.changes import ScorecardsChange
 from streams.events.outgoing import Outgoing
+from streams.events.records import SOURCE_HEADER
 from streams.scoring.interface import LeadScorer
 from streams.scoring.lead import Lead, Redirect, State
 from streams.scoring.rules import Rules
@@ -146,7 +147,9 @@ class ShardReplay:
         outcome = self._scorer.finish()
         self.transitions += [crossing.transition for crossing in outcome.crossings]
         for outgoing in forward_records(outcome, "", self._scorecards.origin):
-            self.sent[outgoing.headers[-1][1]] = outgoing
+            name, source = outgoing.headers[-1]
+            if name == SOURCE_HEADER:  # what leads give to accounts is in the log as it was
+                self.sent[source] = outgoing
 
     # Questions ------------------------------------------------------------------------------------------------
 

@@ -57,6 +57,8 @@ def alert_of(value: bytes | None) -> dict[str, Any] | None:
     try:
         event = orjson.loads(value or b"")
         data = event["data"]
+        if "account" in data:
+            return None  # it is about a company: the page of alerts is about leads
         return {
             "id": str(event["id"]),
             "at": str(event["time"]),

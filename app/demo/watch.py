@@ -74,6 +74,8 @@ async def _watch(stack: Stack, seen: Seen) -> None:
 def note_alert(seen: Seen, value: bytes, at_ms: int) -> None:
     """Count an alert that was read at ``at_ms``."""
     event = orjson.loads(value)
+    if "account" in event["data"]:
+        return
     seen.alerts += 1
     seen.recent.appendleft(event)
     seen.on_alert(event)

@@ -30,6 +30,11 @@ class Alert:
     raw: bytes = field(repr=False)
     """The record itself."""
 
+    @property
+    def is_about_account(self) -> bool:
+        """Whether it is about a company, not about a lead."""
+        return "account" in self.data
+
 
 def read_alert(raw: bytes | None) -> Alert | None:
     """Read a record of handoff; None if it is not an alert."""

@@ -20,6 +20,8 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from app.notify.alerts import Alert, read_alert
 from app.notify.dead_letters import dead_letter, header
 from app.notify.dispatcher import Dispatcher
+from app.notify.kinds.hubspot import HubSpot
+from app.notify.kinds.salesforce import Salesforce
 from app.notify.limits import Counts
 from app.notify.progress import Progress
 from app.notify.routes import Route
@@ -231,6 +233,8 @@ class RouteRunner(ConsumerRebalanceListener):  # type: ignore[misc]
         return first != place
 
     def _is_wanted(self, alert: Alert) -> bool:
+        if alert.is_about_account and isinstance(self.dispatcher.target.destination.kind, HubSpot | Salesforce):
+            return False  # they take contacts
         return bool(self.source.dead_letters_of) or self.route.filter.matches(alert)
 
     def _plan(self, entry: Entry) -> None:

@@ -24,8 +24,11 @@ Owner = str | Control | Reject | None
 
 For a record without an event, its control record or reject; None if the record is to be skipped.
 """
-ONE_BY_ONE: Final = VERDICT_EVENTS.keys() | {"group"}
-"""Names of events that have more than values, traits and a campaign, or have traits in other places."""
+ONE_BY_ONE: Final = (*VERDICT_EVENTS, "group")
+"""Names of events that have more than values, traits and a campaign, or traits in other places.
+
+A tuple: its text decides whether compiled code is valid, and that of a set differs from process to process.
+"""
 B_co = TypeVar("B_co", bound=Batch, covariant=True)
 
 

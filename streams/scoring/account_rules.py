@@ -55,6 +55,13 @@ class AccountRule:
         return round(UNIT * self._maximum * (1 - missing))
 
 
+def key_value_of(rule: AccountRule, text: str) -> str | None:
+    """The value of the key that a person means: as it is kept, or a mail address for its domain."""
+    if rule.accounts.key == EMAIL_DOMAIN:
+        return domain_of(text if "@" in text else f"anybody@{text}")
+    return value_of(text)
+
+
 def domain_of(address: Any) -> str | None:
     """The domain of a mail address of a company; None for one of a free mail service, and for anything else."""
     if not isinstance(address, str) or address.count("@") != 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,7 +11,7 @@ from streams.scoring.account_state import Place
 from streams.scoring.accounts import values_of
 from streams.scoring.event import Contribution
 from streams.scoring.interface import LeadScorer
-from streams.scoring.outcome import Forward
+from streams.scoring.outcome import Forward, Outcome
 from streams.scoring.score import Standing, published
 
 MAX_TOLD = 1_000_000
@@ -24,22 +24,46 @@ class Moment(NamedTuple):
     offset: int
     """The offset after the last record that they contain."""
     at_ms: int
-    """The instant; a lead with a later clock is read at its clock."""
+    """The instant; never before an earlier one, nor before the last record."""
     cause: str
-    arrival: int
-    """The timestamp of the records that tell."""
 
 
 class Told:
     """What one process told the accounts of the leads of a shard."""
 
-    def __init__(self) -> None:
-        """Start without knowing anything."""
+    def __init__(self, latest_ms: int = 0) -> None:
+        """Start without knowing anything but the latest instant at which a score was read."""
+        self.latest_ms = latest_ms
         self.trusted = False
         """Whether the shard has caught up with its log since it was opened. Before, each reading is told: accounts may
         know something that a former run of the same log told, and that other batches hide from this one."""
         self._scores: dict[str, tuple[Place, dict[str, int | None]]] = {}
         """Lead id -> the place of the last reading, and the score by each scorecard with accounts."""
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, bytes]) -> Told:
+        """Read the latest instant from the fields of a control record."""
+        return cls(int(fields.get("told", b"0")))
+
+    def to_fields(self) -> dict[str, bytes]:
+        """The fields for the control record; none without accounts."""
+        return {"told": b"%d" % self.latest_ms} if self.latest_ms else {}
+
+    def end_records(self, scorer: LeadScorer[Any]) -> Outcome:
+        """End a step of records: its leads are told in a later step, and those that moved as if for the first time."""
+        outcome = scorer.finish()
+        self.forget(outcome.moved)
+        return outcome
+
+    def end_step(self, scorer: LeadScorer[Any], lead_ids: Iterable[str], moment: Moment) -> Outcome:
+        """End a step without records, and add to its outcome what these leads tell accounts."""
+        outcome = self.end_records(scorer)
+        rules_before = scorer.change.old if scorer.change is not None else scorer.rules
+        if scorer.rules.accounts or rules_before.accounts:
+            at_ms = self.latest_ms = max(moment.at_ms, self.latest_ms)
+            found = self.tell(scorer, lead_ids, moment._replace(at_ms=at_ms))
+            outcome.forwards = at_offset(outcome.forwards, moment.offset) + found
+        return outcome
 
     def forget(self, lead_ids: Iterable[str]) -> None:
         """Forget what was told of leads that are in other accounts now."""
@@ -59,7 +83,7 @@ class Told:
                 continue
             for card, value in values_of(scorer.rules, scorer.state(lead_id)).items():
                 if known is None or known[1].get(card, -1) != scores[card]:
-                    told = (card, value, lead_id, scores[card], *place, moment.arrival, moment.cause, quiet)
+                    told = (card, value, lead_id, scores[card], *place, place[1], moment.cause, quiet)
                     contribution = Contribution(*told)
                     found.append(Forward(contribution.lead_id, contribution, moment.offset))
             if self.trusted:

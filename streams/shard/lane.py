@@ -268,6 +268,7 @@ class ShardLane:
     async def _do_timed_work(self) -> None:
         caught_up = not self.queue and not self.lag
         clock = self._clock.now(self.shard.position.arrived_ms, caught_up)
+        self.shard.told.trusted |= caught_up and clock is not None
         if clock is not None and not self._sweep.comes_first:
             await self._advance_due(self._clock.timer_ms(clock))
         if self._sweep.is_needed and (clock is not None or self._sweep.comes_first):

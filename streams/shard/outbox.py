@@ -8,8 +8,9 @@ from typing import NamedTuple
 from streams.events.controls import encode_control, kind_of
 from streams.events.outgoing import Outgoing
 from streams.events.records import KIND_HEADER, SOURCE_HEADER, Headers
-from streams.scoring.event import Arrived, Control, LeadEvent
+from streams.scoring.event import Arrived, Contribution, Control, LeadEvent
 from streams.scoring.outcome import Outcome
+from streams.shard.account_alert import account_alert, account_of
 from streams.shard.alert import CONTENT_TYPE, alert
 from streams.shard.alert_events import FindRecord, find_nothing
 
@@ -23,7 +24,11 @@ def alert_records(
     """Build the alerts of the crossings that are published; ``link_base`` is the URL of the board."""
     for crossing in outcome.crossings:
         if crossing.transition.is_alert:
-            body = alert(crossing, crossing.rules, link_base, find_record)
+            account = account_of(crossing)
+            if account is None:
+                body = alert(crossing, crossing.rules, link_base, find_record)
+            else:
+                body = account_alert(crossing, account, link_base)
             headers: Headers = [("content-type", CONTENT_TYPE.encode())]
             key, at = crossing.transition.lead_id.encode(), crossing.transition.at_ms
             arrived = crossing.event.arrival if crossing.event else None
@@ -47,6 +52,9 @@ def forward_records(outcome: Outcome, topic: str, origin: Origin) -> Iterator[Ou
     """Build the records for other shards. Their source header is derived from the offset, so replays give the same."""
     offset, i = -1, 0
     for forward in sorted(outcome.forwards, key=lambda forward: forward.at):
+        if isinstance(forward.item, Contribution):  # its place says whether it is new
+            yield _forwarded(topic, forward.target, forward.item)
+            continue
         offset, i = (offset, i + 1) if forward.at == offset else (forward.at, 0)
         outgoing = _forwarded(topic, forward.target, forward.item)
         place = f"{origin.name_of(forward.item)}:{offset * MAX_FORWARDS + min(i, MAX_FORWARDS - 1)}"
@@ -61,8 +69,8 @@ def is_of(source: bytes, backfill: int | None) -> bool:
 
 
 def forwarded_from(record: Outgoing) -> int:
-    """The offset of the record that caused a forwarded record."""
-    return int(dict(record.headers)[SOURCE_HEADER].rpartition(b":")[2]) // MAX_FORWARDS
+    """The offset of the record that caused a forwarded record; 0 for what a lead gives to an account."""
+    return int(dict(record.headers).get(SOURCE_HEADER, b"0").rpartition(b":")[2]) // MAX_FORWARDS
 
 
 def _forwarded(topic: str, target: str, item: LeadEvent | Control) -> Outgoing:

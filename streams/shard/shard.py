@@ -20,6 +20,7 @@ from streams.scoring.interface import LeadScorer
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange
+from streams.scoring.telling import Moment, Told
 from streams.shard.conflict import Conflict
 from streams.shard.position import Position
 from streams.shard.reader import Reader
@@ -64,6 +65,7 @@ class Shard:
         self.handoff_offset = 0
         """The offset after the last acknowledged alert on the handoff partition."""
         self.unpublished = Unpublished()
+        self.told = Told()
         self._recent = RecentRecords()
         self.next_due: float = math.inf
         self.relay: Callable[[Sequence[Entry]], None] = lambda entries: None
@@ -99,6 +101,7 @@ class Shard:
         self.position = Position.from_fields(fields)
         self.acknowledged = 0
         self.handoff_offset = int(fields.get("handoff", b"0"))
+        self.told = Told.from_fields(fields)
         offset = max(self.position.checkpoint, first_offset)
         rules, change = await self.scorecards.open(fields, offset, self.position.arrived_ms)
         self._use_rules(rules, change)
@@ -141,7 +144,7 @@ class Shard:
             rejects += refused
             await self._load_missing(self.scorer.missing(batch))
             self.scorer.apply_batch(batch)
-        outcome = self.scorer.finish()
+        outcome = self.told.end_records(self.scorer)
         self._recent.add(records)
         await self.env.reached("scored")
         self.position.advance_past(records[-1])
@@ -204,6 +207,7 @@ class Shard:
             {
                 **self.position.to_fields(),
                 **self.scorecards.in_force.to_fields(),
+                **self.told.to_fields(),
                 "waiting": b"%d" % (len(self.outbox) + len(entries)),
                 "handoff": b"%d" % self.handoff_offset,
                 "owner": self.env.owner.encode(),
@@ -246,7 +250,7 @@ class Shard:
         lead_ids = await self.env.store.due(self.partition, now_ms, most)
         if lead_ids:
             self.next_due = math.inf
-            await self.advance_leads(lead_ids, now_ms)
+            await self.advance_leads(lead_ids, now_ms, "decay")
         self.next_due = now_ms if len(lead_ids) >= most else await self.env.store.next_due(self.partition) or math.inf
         return len(lead_ids)
 
@@ -254,9 +258,12 @@ class Shard:
         """Update ranking and schedule for these leads."""
         await self.load_leads(lead_ids)
         self.scorer.update_ranking(lead_ids)
-        outcome = self.scorer.finish()
-        if outcome.ranks or outcome.due:
+        outcome = self._end_timed_step(lead_ids, self.position.arrived_ms, "event")
+        if outcome.ranks or outcome.due or outcome.forwards:
             await self._commit(outcome, [], self.position.arrived_ms)
+
+    def _end_timed_step(self, lead_ids: Sequence[str], now_ms: int, cause: str) -> Outcome:
+        return self.told.end_step(self.scorer, lead_ids, Moment(self.position.checkpoint, now_ms, cause))
 
     async def sync_store(self) -> None:
         """Store acknowledgements if no other step does it; else check that the shard is unchanged."""
@@ -269,11 +276,11 @@ class Shard:
                 return
         await self._commit(Outcome(), [])
 
-    async def advance_leads(self, lead_ids: Sequence[str], now_ms: int) -> None:
-        """Settle these leads by the scorecards in use, and advance them to ``now_ms``."""
+    async def advance_leads(self, lead_ids: Sequence[str], now_ms: int, cause: str = "scorecard_changed") -> None:
+        """Settle these leads by the scorecards in use, and advance them to ``now_ms``; ``cause`` is that of alerts."""
         await self.load_leads(lead_ids)
         self.scorer.advance_due(lead_ids, now_ms)
-        await self._commit(self.scorer.finish(), [], now_ms)
+        await self._commit(self._end_timed_step(lead_ids, now_ms, cause), [], now_ms)
 
     async def finish_rescoring(self) -> None:
         """Store that every lead is scored by the scorecards in use and has its place in the ranking."""

@@ -12,6 +12,8 @@ from streams.events.codec import Codec
 from streams.events.records import SOURCE_HEADER
 from streams.events.rejects import Reject
 from streams.publishing.catalog import Catalog
+from streams.scoring.account_state import Account
+from streams.scoring.event import Contribution
 from streams.scoring.lead import Erased, Lead, Redirect, State
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
@@ -77,7 +79,8 @@ class Model:
             alerts = [crossing for crossing in replay.crossings if crossing.transition.is_alert]
             self.alerts |= {each.transition.alert_id: each.rules.version for each in alerts}
             self.sales |= {text for _, text in encode_rows(replay.sales)}
-            self.forwarded[partition] += len(replay.forwards)
+            forwards = [each for each in replay.forwards if not isinstance(each.item, Contribution)]
+            self.forwarded[partition] += len(forwards)  # contributions have no number
 
     def _replay(self, catalog: Catalog, partition: int, partitions: int, records: Sequence[Any]) -> Replay:
         """Score the records of a partition, by the scorecards that its control records name."""
@@ -181,6 +184,9 @@ def facts(state: State) -> dict[str, Any]:
         return {"redirect": state.target, "memory": state.memory and facts(state.memory)}
     if isinstance(state, Erased):
         return {"erased": state.at_ms}
+    if isinstance(state, Account):
+        rows: dict[str, Any] = {name: getattr(state, name) for name in Account.__slots__}
+        return rows | {"latches": {key: latch.row() for key, latch in state.latches.items()}}
     stored = decode(encode(state))
     assert isinstance(stored, Lead)
     rows = {name: getattr(stored, name) for name in Lead.__slots__ if name not in VOLATILE}

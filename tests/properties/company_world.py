@@ -85,7 +85,7 @@ class CompanyShard(Replay):
         return outcome.forwards
 
     def _tell(self, lead_ids: Sequence[str], at_ms: int, cause: str) -> list[Forward]:
-        return self.told.tell(self._scorer, lead_ids, Moment(self.offset, at_ms, cause, at_ms))
+        return self.told.tell(self._scorer, lead_ids, Moment(self.offset, at_ms, cause))
 
     def _load(self, lead_id: str) -> None:
         if not self._scorer.knows(lead_id):

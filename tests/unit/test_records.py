@@ -21,12 +21,13 @@ from streams.schemas import RECORDS
 from streams.schemas.fields import Field
 from streams.scorefile import load
 from streams.scoring.counting import DAY_MS
-from streams.scoring.event import ANONYMOUS, EMAIL, USER, Erase, Identity, LeadEvent, Retract, join
+from streams.scoring.event import ANONYMOUS, EMAIL, USER, Contribution, Erase, Identity, LeadEvent, Retract, join
 from streams.scoring.lead import Lead
 from streams.scoring.outcome import Crossing
 from streams.scoring.replay import Input
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import (
+    Accounts,
     Block,
     Category,
     FitLine,
@@ -41,6 +42,7 @@ from streams.scoring.scorecard import (
 from streams.scoring.scorecard import Test as Where
 from streams.scoring.stages import standing
 from streams.scoring.verdicts import KINDS, OPPORTUNITY, REJECTED, WON, SalesCall, event_of
+from streams.shard.account_alert import account_alert, account_of
 from streams.shard.alert import alert, score_record
 from tests.properties.driver import ShardDriver
 from tests.properties.strategies import START_MS, Fact, a_model, some_inputs
@@ -195,6 +197,20 @@ def named() -> list[dict[str, Any]]:
     return alerts_of(scorer.finish().crossings, rules)
 
 
+def of_accounts() -> list[dict[str, Any]]:
+    """Alerts of accounts, by everything that can make one enter or leave."""
+    accounts = Accounts("company", "sum", stages=(Stage("hot", 5.0, 3.0, handoff=True),))
+    rules = Rules(Model((), (Scorecard("card", {}, accounts=accounts),), "ab" * 32))
+    scorer, crossings = AnyScorer(rules), []
+    for cause in ("event", "decay", "moved", "merged", "erased", "scorecard_changed"):
+        for offset, score in ((1, 9), (2, None)):
+            scorer.apply(Contribution("card", cause, "u", score, offset, START_MS, START_MS, cause))
+        crossings += scorer.finish().crossings
+    made = [account_alert(each, account, board) for each in crossings if (account := account_of(each))
+            for board in ("", BOARD)]  # fmt: skip
+    return [json.loads(body) for body in made]
+
+
 def rejects() -> list[dict[str, Any]]:
     codec = Codec(())
     records = [SimpleNamespace(key=None, value=value, timestamp=START_MS, headers=()) for value in (
@@ -215,11 +231,14 @@ def produced() -> Produced:
     events = [event for shard, _ in shards for event in alerts_of(shard.crossings, shard.rules)]
     events += [*alerts_of(history().crossings, RULES, ""), *alerts_of(history().crossings, RULES)]
     events += [*capped_and_blocked(), *judged(), *rescored(), *named()]
+    accounts = of_accounts()
     return {
         "handoff-event": events,
         "handoff": [event["data"] for event in events],
         "lead-scores": [row for shard, now_ms in shards for row in scores_of(shard, now_ms)],
         "rejected-events": rejects(),
+        "account-event": accounts,
+        "account-alert": [event["data"] for event in accounts],
     }
 
 

@@ -18,6 +18,7 @@ _CAUSES: Final = {
     "decay": "time passed without activity",
     "retracted": "an event turned out to be a machine's",
     "merged": "two leads became one",
+    "moved": "a lead left for another company",
     "scorecard_changed": "the scorecard changed",
     "erased": "the lead was erased",
     "not_applicable": "the scorecard does not apply any more",
@@ -40,12 +41,12 @@ class Summary:
 
 def summarize(alert: Alert) -> Summary:
     """The words about an alert."""
-    link = str(value_at(alert.data, "links.lead") or "")
+    link = str(value_at(alert.data, "links.account" if alert.is_about_account else "links.lead") or "")
     return Summary(
         headline=_headline(alert),
         facts=tuple(_facts(alert)),
         changes=tuple(_changes(alert)),
-        reasons=tuple(filter(None, map(_reason, _rows(alert.data.get("reasons"))[:_REASONS]))),
+        reasons=tuple(filter(None, map(_reason, _rows(alert.data.get("reasons") or _leads_of(alert))[:_REASONS]))),
         activity=tuple(_activity(alert)),
         link=link if urlsplit(link).scheme in ("http", "https") else "",
     )
@@ -55,7 +56,7 @@ def name_of(alert: Alert) -> str:
     """The name of a lead, or what is known in its place."""
     traits = alert.traits
     whole = " ".join(str(traits[each]) for each in ("first_name", "last_name") if traits.get(each))
-    named = traits.get("name") or whole or traits.get("email") or alert.lead_id
+    named = traits.get("name") or whole or traits.get("email") or value_at(alert.data, "account.value") or alert.lead_id
     return first_words(named)
 
 
@@ -94,6 +95,11 @@ def _changes(alert: Alert) -> Iterator[str]:
 def _tenths(points: float) -> float:
     """Rounded down, as stages are: 49.99 has not reached 50."""
     return math.floor(points * 10) / 10
+
+
+def _leads_of(alert: Alert) -> list[dict[str, Any]]:
+    """What the leads of an account give, as reasons."""
+    return [{"rule": row.get("lead_id", ""), "points": row.get("score")} for row in _rows(alert.data.get("leads"))]
 
 
 def _reason(row: Mapping[str, Any]) -> str:
