@@ -5,14 +5,16 @@ from heapq import merge
 from itertools import islice
 
 from streams.events.identities import email_id
+from streams.scoring.account_ids import account_id
+from streams.scoring.account_state import Account
 from streams.scoring.controls import MAX_HOPS
-from streams.scoring.lead import Erased, Lead, Redirect
+from streams.scoring.lead import Erased, Lead, Redirect, State
 from streams.scoring.stored import decode
 from streams.store.base import Store
 from streams.transport.topics import partition_of
 
 
-async def load_state(store: Store, partitions: int, lead_id: str) -> Lead | Redirect | Erased | None:
+async def load_state(store: Store, partitions: int, lead_id: str) -> State | None:
     """The state that the shard has for an id."""
     blob = (await store.load(partition_of(lead_id, partitions), [lead_id]))[0]
     return None if blob is None else decode(blob)
@@ -23,7 +25,7 @@ async def find_lead(store: Store, partitions: int, lead_id: str) -> tuple[str, L
     for _ in range(MAX_HOPS + 1):
         state = await load_state(store, partitions, lead_id)
         if not isinstance(state, Redirect):
-            return lead_id, state
+            return lead_id, None if isinstance(state, Account) else state
         lead_id = state.target.id
     return lead_id, None
 
@@ -44,6 +46,20 @@ async def load_top(store: Store, partitions: int, scorecard: str, limit: int) ->
     ranked = merge(*shards, key=lambda row: (-row[1], row[0]))
     found = [(lead_id, await load_state(store, partitions, lead_id)) for lead_id, _ in islice(ranked, limit)]
     return [(lead_id, state) for lead_id, state in found if isinstance(state, Lead)]
+
+
+async def load_top_accounts(store: Store, partitions: int, ranking: str, limit: int) -> list[Account]:
+    """The accounts that are first in a ranking, ties by id."""
+    shards = [await store.top(partition, ranking, limit) for partition in range(partitions)]
+    ranked = merge(*shards, key=lambda row: (-row[1], row[0]))
+    found = [await load_state(store, partitions, of) for of, _ in islice(ranked, limit)]
+    return [state for state in found if isinstance(state, Account)]
+
+
+async def find_account(store: Store, partitions: int, card: str, value: str) -> Account | None:
+    """The account with a value of the key; None for one that never had a lead."""
+    state = await load_state(store, partitions, account_id(card, value))
+    return state if isinstance(state, Account) else None
 
 
 async def scan_leads(store: Store, partitions: int) -> AsyncIterator[tuple[str, Lead]]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from app.board import responses
+from app.board.account_pages import AccountsApi
 from app.board.export import export_leads
 from app.board.filters import PARAMETERS
 from app.board.forms import read_body
@@ -58,6 +59,7 @@ class Api:
             **ResultsApi(self._service).handlers(),
             "leadAlerts": ("api_alerts", self._alerts),
             "alerts": ("api_alerts", self._alerts),
+            **AccountsApi(self._service).handlers(),
             "channels": ("api_channels", self._channels),
             "scorecards": ("api_scorecards", self._scorecards),
             **PublishingApi(self._service.publishing).handlers(),
@@ -183,4 +185,4 @@ class Api:
 
 def _pattern(path: str) -> str:
     """A path for the router, in which an id may have any characters but a slash."""
-    return path.replace("{id}", "{id:[^/]+}")
+    return path.replace("{id}", "{id:[^/]+}").replace("{account}", "{account:[^/]+}")

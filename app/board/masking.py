@@ -71,6 +71,16 @@ class Mask:
             return lead_id
         return None if not sees_everything(role) and is_personal(text) else text
 
+    def mask_account(self, value: str, role: str) -> str:
+        """An account as shown to a role: its name is a trait, or a part of an address."""
+        return value if sees_everything(role) else _PREFIX + self._cipher.encrypt(value, "account")
+
+    def resolve_account(self, text: str, role: str) -> str | None:
+        """The account behind a possibly masked one; None for one that the role may not know."""
+        if text.startswith(_PREFIX) and (value := self._cipher.decrypt(text[len(_PREFIX) :], "account")) is not None:
+            return value
+        return text if sees_everything(role) else None
+
     def mask_channel(self, text: str, role: str) -> str:
         """A source, medium or campaign; it may contain an address, as anybody can set it."""
         return HIDDEN if not sees_everything(role) and is_address(text) else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any, Final
 
+from app.board.account_pages import ACCOUNT_SCHEMAS
 from app.board.export import MAX_EXPORTED
 from app.board.parameters import DEFAULT_DAYS, DEFAULT_LIMIT, MAX_DAYS, MAX_FILTER_CHARS, MAX_LIMIT
 from app.board.publishing_schemas import PUBLISHING_SCHEMAS
@@ -37,7 +38,13 @@ def openapi_document() -> dict[str, Any]:
             API_PATHS[each["operationId"]]: {method_of(each["operationId"]).lower(): each} for each in _operations()
         },
         "components": {
-            "schemas": SCHEMAS | TRIAL_SCHEMAS | PUBLISHING_SCHEMAS | USAGE_SCHEMAS | VERDICT_SCHEMAS | RESULTS_SCHEMAS,
+            "schemas": SCHEMAS
+            | TRIAL_SCHEMAS
+            | PUBLISHING_SCHEMAS
+            | USAGE_SCHEMAS
+            | VERDICT_SCHEMAS
+            | RESULTS_SCHEMAS
+            | ACCOUNT_SCHEMAS,
             "responses": {name: _error(about) for name, about in _ERRORS.items()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `leadglow tokens new`."}
@@ -84,6 +91,9 @@ def _operations() -> list[Schema]:
         _verdict("undoVerdict", "Take a verdict back, with the role `sales` or `editor`", "VerdictUndo"),
         _json("leadAlerts", "Its latest alerts", "Alerts", _ID, cursor, limit),
         _json("alerts", "The latest alerts", "Alerts", cursor, limit),
+        _json("accounts", "The ranking of accounts", "Accounts", scorecard, cursor, limit),
+        _json("account", "One account with its leads", "Account", _in_path("scorecard", "Its scorecard."),
+              _in_path("account", "The value of its key.")),
         _json("channels", "Qualified leads by channel", "Channels", scorecard, _TOUCH, _DAYS),
         _json("results", "What became of the leads that were handed over to sales", "Results", *_RESULTS),
         _operation("exportResults", "The same as a file, with the same columns in each line", _CSV, _RESULTS),

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from app.board import view_models
+from app.board.account_pages import AccountPages
 from app.board.alerts import MAX_ALERTS
 from app.board.assets import Assets
 from app.board.export import MAX_EXPORTED
@@ -54,6 +55,7 @@ class Pages:
             ("GET", "/", "page_leads", self.show_leads),
             ("GET", "/leads/{id:[^/]+}", "page_lead", self.show_lead),
             ("GET", "/alerts", "page_alerts", self.show_alerts),
+            *AccountPages(self._service, self._html).routes(),
             ("GET", "/channels", "page_channels", self.show_channels),
             ("GET", "/scorecards", "page_scorecard", self.show_scorecard),
             ("GET", "/scorecards/{name:[^/]+}", "page_scorecard", self.show_scorecard),

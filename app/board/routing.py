@@ -24,6 +24,8 @@ API_PATHS: Final = {
     "undoVerdict": f"{BASE}/leads/{{id}}/verdicts/undo",
     "leadAlerts": f"{BASE}/leads/{{id}}/alerts",
     "alerts": f"{BASE}/alerts",
+    "accounts": f"{BASE}/accounts",
+    "account": f"{BASE}/accounts/{{scorecard}}/{{account}}",
     "channels": f"{BASE}/channels",
     "results": f"{BASE}/results",
     "exportResults": f"{BASE}/results.csv",

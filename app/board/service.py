@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, cast
 
 from app.board import flow
+from app.board.accounts import AccountList
 from app.board.alerts import alert_of
 from app.board.bounded_store import BoundedStore
 from app.board.channels import channel_rows
@@ -78,6 +79,7 @@ class BoardService:
         self._usage = Usage(store)
         self._results = Results(store, costs)
         self.search = search
+        self.accounts = AccountList(store, cipher, self.mask, lambda: self.rules)
         self._ranking = Ranking(store, cipher, self.mask, search, lambda: self.freshness)
 
     @property

@@ -35,7 +35,7 @@ from app.event_log import EventLog
 from streams.events.codec import Codec
 from streams.publishing.catalog import Catalog
 from streams.publishing.scorecards import Scorecards
-from streams.scoring.event import LeadEvent, Retract
+from streams.scoring.event import Contribution, LeadEvent, Retract
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
 from streams.store.base import Commit, Store, Verdict
@@ -94,7 +94,13 @@ class Shards:
         self.sent.append(event)
         await self._score(partition_of(lead_id, PARTITIONS), [(0, item)])
 
-    async def _score(self, partition: int, inputs: Sequence[tuple[int, LeadEvent | Retract]]) -> None:
+    async def give(self, *contributions: Contribution) -> Self:
+        """Let leads give scores to accounts."""
+        for each in contributions:
+            await self._score(partition_of(each.lead_id, PARTITIONS), [(each.offset, each)])
+        return self
+
+    async def _score(self, partition: int, inputs: Sequence[tuple[int, LeadEvent | Retract | Contribution]]) -> None:
         replay = Replay(self.rules)
         lead_ids = list(dict.fromkeys(event.lead_id for _, event in inputs))
         for lead_id, blob in zip(lead_ids, await self.store.load(partition, lead_ids), strict=True):
@@ -107,7 +113,7 @@ class Shards:
         control = await self.store.control(partition)
         version = control.version
         fields = {"ckpt": b"%d" % len(lead_ids), "arrived": b"%d" % at_ms, "owner": b"w1"}
-        ranks, day = replay.show_leads(lead_ids).ranks, at_ms // 86_400_000
+        ranks, day = outcome.ranks | replay.show_leads(lead_ids).ranks, at_ms // 86_400_000
         commit = Commit(version, control.step, f"s{version}", fields, outcome.blobs, ranks=ranks, day=day)
         commit.fired, commit.second = outcome.counts(), at_ms // 1000
         commit.sales = outcome.sales_rows()

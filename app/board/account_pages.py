@@ -1,0 +1,107 @@
+"""Accounts over HTTP: the pages of the ranking and of one account, and the two operations of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from app.board import responses
+from app.board.parameters import check_parameters, parse_cursor, parse_limit
+from app.board.routing import CURRENT_VIEWER, Handler, Route
+from app.board.schemas import FRESHNESS, NUMBER, TEXT, TIME, TRUTH, WHOLE, Schema, listed, maybe, ref, whole
+
+if TYPE_CHECKING:
+    from app.board.rendering import Renderer
+    from app.board.service import BoardService
+
+ROWS: Final = 50
+_ACCOUNT: Final = {
+    "account": TEXT, "scorecard": TEXT, "score": WHOLE, "exact": NUMBER, "stage": maybe(TEXT), "leads": WHOLE,
+    "changed_at": TIME,
+}  # fmt: skip
+_GIVEN: Final = whole({"lead_id": TEXT, "score": WHOLE})
+ACCOUNT_SCHEMAS: Final[dict[str, Schema]] = {
+    "Accounts": whole(
+        {"scorecard": TEXT, "accounts": listed(ref("AccountRow")), "next": maybe(TEXT), **FRESHNESS},
+        about="The accounts of a scorecard, the highest score first.",
+    ),
+    "AccountRow": whole(
+        {**_ACCOUNT, "top_leads": listed(_GIVEN)},
+        about="An account: the value of its key, encrypted for a role without `pii`; its score from those of its "
+        "`leads`, of which `top_leads` have the highest.",
+    ),
+    "Account": whole(
+        {
+            **_ACCOUNT, "key": TEXT, "roll_up": TEXT,
+            "stages": listed(whole({"name": TEXT, "label": TEXT, "enter": NUMBER, "leave": NUMBER, "inside": TRUTH,
+                                    "since": maybe(TIME)})),
+            "people": listed(whole({"lead_id": TEXT, "score": WHOLE, "name": TEXT, "title": maybe(TEXT),
+                                    "stage": maybe(TEXT), "last_seen_at": maybe(TIME)})),
+            **FRESHNESS,
+        },
+        about="An account with the leads that have the highest scores, 200 at most: `score` is what the lead gave it.",
+    ),
+}  # fmt: skip
+
+
+class AccountsApi:
+    """Handlers of the API."""
+
+    def __init__(self, service: BoardService) -> None:
+        """``service`` answers."""
+        self._service = service
+
+    def handlers(self) -> dict[str, tuple[str, Handler]]:
+        """Operation -> name for metrics, handler."""
+        return {"accounts": ("api_accounts", self._list), "account": ("api_account", self._show)}
+
+    async def _list(self, request: web.Request) -> web.Response:
+        check_parameters(request, "scorecard", "cursor", "limit")
+        found = await self._service.accounts.list_page(
+            request.query.get("scorecard"), parse_cursor(request), parse_limit(request), request[CURRENT_VIEWER].role
+        )
+        body = responses.encode_json({**found, **self._service.freshness.to_json()})
+        return responses.cacheable_response(request, body)
+
+    async def _show(self, request: web.Request) -> web.Response:
+        check_parameters(request)
+        found = await self._service.accounts.get_account(
+            request.match_info["scorecard"], request.match_info["account"], request[CURRENT_VIEWER].role
+        )
+        body = responses.encode_json({**found, **self._service.freshness.to_json()})
+        return responses.cacheable_response(request, body)
+
+
+class AccountPages:
+    """Handlers of the pages."""
+
+    def __init__(self, service: BoardService, html: Renderer) -> None:
+        """``html`` renders the templates."""
+        self._service = service
+        self._html = html
+
+    def routes(self) -> list[Route]:
+        """Every route."""
+        return [
+            ("GET", "/accounts", "page_accounts", self.list_accounts),
+            ("GET", "/accounts/{scorecard:[^/]+}/{account:[^/]+}", "page_account", self.show_account),
+        ]
+
+    async def list_accounts(self, request: web.Request) -> web.Response:
+        """The ranking of accounts."""
+        viewer, accounts = request[CURRENT_VIEWER], self._service.accounts
+        cursor = parse_cursor(request)
+        found = None
+        if accounts.scorecards:
+            found = await accounts.list_page(request.query.get("scorecard"), cursor, ROWS, viewer.role)
+        return self._html.render(
+            "accounts.html", viewer, here="accounts", found=found, scorecards=accounts.scorecards, cursor=cursor
+        )
+
+    async def show_account(self, request: web.Request) -> web.Response:
+        """One account with its leads."""
+        viewer = request[CURRENT_VIEWER]
+        given = request.match_info["scorecard"], request.match_info["account"]
+        found = await self._service.accounts.get_account(*given, viewer.role)
+        return self._html.render("account.html", viewer, here="accounts", account=found)
