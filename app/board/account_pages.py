@@ -24,7 +24,7 @@ _GIVEN: Final = whole({"lead_id": TEXT, "score": WHOLE})
 ACCOUNT_SCHEMAS: Final[dict[str, Schema]] = {
     "Accounts": whole(
         {"scorecard": TEXT, "accounts": listed(ref("AccountRow")), "next": maybe(TEXT), **FRESHNESS},
-        about="The accounts of a scorecard, the highest score first.",
+        about="The accounts of a scorecard, the highest score first; `scorecard` is empty if none has accounts.",
     ),
     "AccountRow": whole(
         {**_ACCOUNT, "top_leads": listed(_GIVEN)},
@@ -92,9 +92,7 @@ class AccountPages:
         """The ranking of accounts."""
         viewer, accounts = request[CURRENT_VIEWER], self._service.accounts
         cursor = parse_cursor(request)
-        found = None
-        if accounts.scorecards:
-            found = await accounts.list_page(request.query.get("scorecard"), cursor, ROWS, viewer.role)
+        found = await accounts.list_page(request.query.get("scorecard"), cursor, ROWS, viewer.role)
         return self._html.render(
             "accounts.html", viewer, here="accounts", found=found, scorecards=accounts.scorecards, cursor=cursor
         )

@@ -55,7 +55,9 @@ class AccountList:
         return found
 
     async def list_page(self, scorecard: str | None, cursor: str | None, limit: int, role: str) -> dict[str, Any]:
-        """One page of the ranking, highest score first."""
+        """One page of the ranking, highest score first; an empty one if no scorecard has accounts."""
+        if not scorecard and not self.scorecards:
+            return {"scorecard": "", "accounts": [], "next": None}
         rule = self.find_rule(scorecard)
         after: Any = place_of(self._cipher, cursor, float, str) if cursor else None
         async with self._store.bounded():

@@ -271,7 +271,7 @@ class ShardLane:
         self.shard.told.trusted |= caught_up and clock is not None
         if clock is not None and not self._sweep.comes_first:
             await self._advance_due(self._clock.timer_ms(clock))
-        if self._sweep.is_needed and (clock is not None or self._sweep.comes_first):
+        if self._sweep.is_needed and not self.relay.is_full and (clock is not None or self._sweep.comes_first):
             await self._settle_some(clock)
         now_s = monotonic_s()
         if now_s - self._published_s >= (PUBLISH_S if clock is not None else PUBLISH_BEHIND_S):

@@ -95,7 +95,8 @@ async def test_the_pages_show_accounts_and_their_leads(board: Running) -> None:
 async def test_a_board_without_accounts_says_how_to_have_some() -> None:
     async with board_on(await Shards(RULES).take(("u1", fact("page", 1)))) as board:
         assert "accounts: {key: email domain}" in (await board.get("/accounts")).body.decode()
-        assert (await board.get("/api/v1/accounts")).status == 404
+        assert (await board.get("/api/v1/accounts")).json["accounts"] == []
+        assert (await board.get("/api/v1/accounts?scorecard=sales")).status == 404
 
 
 async def test_the_command_line_finds_accounts() -> None:

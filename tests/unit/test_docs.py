@@ -210,7 +210,7 @@ async def test_the_documented_fields_of_a_control_record_are_those_of_a_shard() 
     await shard.score_batch([SimpleNamespace(offset=0, key=b"a", value=b"?", timestamp=DAY_MS, headers=())])
 
     listed = first_column(section(ROOT / "docs/storage.md", "The control record"))
-    assert set(listed) == {"version", "step", *(await store.control(0)).fields}
+    assert set(listed) == {"version", "step", "told", *(await store.control(0)).fields}  # `told` with accounts
 
 
 # Examples -----------------------------------------------------------------------------------------------------
