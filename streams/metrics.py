@@ -47,7 +47,8 @@ class Metrics:
             "closed), skipped (a repeated delivery), forwarded (to the lead that its own was joined to), misrouted "
             "(sent on to the right partition), erased (of an erased lead), retracted, retracted_late (too old to "
             "retract), joins, join_conflicts, erasures, leads (new ones), unreadable_time "
-            "(counted at its arrival, because its time cannot be read), traits_left_out (beyond 64 of a lead)",
+            "(counted at its arrival, because its time cannot be read), traits_left_out (beyond 64 of a lead), "
+            "contributions (scores that leads gave to accounts), contributions_known (repeated or older ones)",
             ["outcome"],
             registry=r,
         )

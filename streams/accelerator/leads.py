@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import ceil
 from typing import Any
@@ -79,10 +79,11 @@ class AcceleratedLeads(Scorer):
         if fitting:
             put_leads(self._table, fitting)
 
-    def state(self, lead_id: str) -> State | None:
-        """The state of a lead in memory, for reading only."""
-        row = self._table.rows.get(lead_id)
-        return super().state(lead_id) if row is None else self._table.as_leads([row])[0]
+    def states_of(self, lead_ids: Sequence[str]) -> dict[str, State | None]:
+        """The states of leads in memory, for reading only."""
+        found = {i: row for i in lead_ids if (row := self._table.rows.get(i)) is not None}
+        leads = self._table.as_leads([*found.values()]) if found else ()
+        return super().states_of(lead_ids) | dict(zip(found, leads, strict=True))
 
     def trim(self, most: int) -> None:
         """Keep ``most`` leads in memory: rows with the latest events, and the other leads loaded last."""

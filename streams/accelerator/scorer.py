@@ -19,7 +19,6 @@ from streams.accelerator.leads import AcceleratedLeads
 from streams.accelerator.rare import Noted
 from streams.accelerator.readings import after, standings, update_scores
 from streams.accelerator.rules import amount_of, value_of
-from streams.scoring.account_steps import may_move
 from streams.scoring.interface import PlainBatch
 from streams.scoring.outcome import Outcome
 from streams.scoring.score import Standing, published
@@ -77,7 +76,7 @@ class AcceleratedScorer(AcceleratedLeads):
             event, row = batch.extras[i], int(rows[i])
             if row == NOWHERE or event.arrival <= leads["erased_at"][row]:
                 continue
-            if event.traits is not None and (leads["calm_until"][row] == -np.inf or may_move(self.rules, event)):
+            if event.traits is not None and (leads["calm_until"][row] == -np.inf or self.may_move(event)):
                 events["match"][i] = kernel.NOT_PLAIN
                 continue
             noted[i] = new = self._table.rare.note(row, event, self.rules)

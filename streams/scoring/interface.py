@@ -95,6 +95,9 @@ class LeadScorer(Protocol[B_contra]):
     def state(self, lead_id: str) -> State | None:
         """The state of a lead in memory, for reading only."""
 
+    def states_of(self, lead_ids: Sequence[str]) -> Mapping[str, State | None]:
+        """The states of leads in memory, for reading only; many at once cost less."""
+
     def trim(self, most: int) -> None:
         """Keep about ``most`` leads in memory, those used or loaded last."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from streams.scoring.account_state import Account
-from streams.scoring.account_steps import leave_accounts
+from streams.scoring.account_steps import leave_accounts, may_move
 from streams.scoring.accounts import values_of
 from streams.scoring.crossing import bound_next_change
 from streams.scoring.event import Control, LeadEvent
@@ -90,7 +90,11 @@ class Leads:
 
     def state(self, lead_id: str) -> State | None:
         """The state of a lead in memory, for reading only."""
-        return self.states.get(lead_id)
+        return self.states_of([lead_id])[lead_id]
+
+    def states_of(self, lead_ids: Sequence[str]) -> dict[str, State | None]:
+        """The states of leads in memory, for reading only."""
+        return {lead_id: self.states.get(lead_id) for lead_id in lead_ids}
 
     def trim(self, most: int) -> None:
         """Keep ``most`` leads in memory, those loaded last."""
@@ -100,6 +104,10 @@ class Leads:
     def clear(self) -> None:
         """Forget every lead."""
         self.states.clear()
+
+    def may_move(self, item: LeadEvent | Control) -> bool:
+        """Whether an input may take its lead out of an account."""
+        return may_move(self.rules, item)
 
     # Changes in a step ---------------------------------------------------------------------------------------
 

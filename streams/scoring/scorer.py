@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from streams.scoring import controls
 from streams.scoring.account_state import Account
-from streams.scoring.account_steps import leave_by, may_move, store_accounts
+from streams.scoring.account_steps import leave_by, store_accounts
 from streams.scoring.account_steps import settle_change as settle_account_change
 from streams.scoring.accounts import values_of
 from streams.scoring.counting import Counted
@@ -54,7 +54,7 @@ class Scorer(Leads):
         """Apply one input to its lead, which must be loaded."""
         if self.change is not None:
             self.settle_change(item.lead_id)
-        accounts = values_of(self.rules, self.states[item.lead_id]) if may_move(self.rules, item) else None
+        accounts = values_of(self.rules, self.states[item.lead_id]) if self.may_move(item) else None
         if isinstance(item, LeadEvent):
             before, state = self.states[item.lead_id], self._lead_for_event(item)
             if isinstance(state, Lead):

@@ -74,23 +74,30 @@ class Told:
         """The contributions of these leads, as they are now, without those that were told; they count as told."""
         if not scorer.rules.accounts:
             return []
-        found: list[Forward] = []
-        quiet = scorer.change is not None and scorer.change.quiet
+        wanted: dict[str, tuple[Place, dict[str, int | None]]] = {}
         for lead_id, standings in scorer.standings(lead_ids, moment.at_ms).items():
             place, scores = _read(scorer, standings, moment.offset)
             known = self._scores.get(lead_id)
-            if known is not None and (place <= known[0] or scores == known[1]):
-                continue
-            for card, value in values_of(scorer.rules, scorer.state(lead_id)).items():
+            if known is None or (place > known[0] and scores != known[1]):
+                wanted[lead_id] = place, scores
+        states = scorer.states_of(list(wanted)) if wanted else {}
+        quiet = scorer.change is not None and scorer.change.quiet
+        found: list[Forward] = []
+        for lead_id, (place, scores) in wanted.items():
+            known = self._scores.get(lead_id)
+            for card, value in values_of(scorer.rules, states[lead_id]).items():
                 if known is None or known[1].get(card, -1) != scores[card]:
                     told = (card, value, lead_id, scores[card], *place, place[1], moment.cause, quiet)
                     contribution = Contribution(*told)
                     found.append(Forward(contribution.lead_id, contribution, moment.offset))
-            if self.trusted:
-                if len(self._scores) >= MAX_TOLD:
-                    self._scores.clear()
-                self._scores[lead_id] = place, scores
+        self._remember(wanted)
         return found
+
+    def _remember(self, told: Mapping[str, tuple[Place, dict[str, int | None]]]) -> None:
+        if self.trusted:
+            if len(self._scores) >= MAX_TOLD:
+                self._scores.clear()
+            self._scores.update(told)
 
 
 def _read(scorer: LeadScorer[Any], standings: Iterable[Standing], offset: int) -> tuple[Place, dict[str, int | None]]:
