@@ -26,7 +26,7 @@ ACCOUNTS = """    accounts:
         - {name: warm, enter: 40, leave: 30, handoff: true}
         - {name: target, enter: 110, leave: 90, handoff: true}
 """
-KILLS = ("scored:9", "committed:12", "produced:5", "acknowledged:4")
+KILLS = ("committed:12", "produced:5")
 LEADS, COMPANIES = 60, 8
 
 

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, time
+from types import SimpleNamespace
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.notify.alerts import read_alert
 from app.notify.breaker import FAILURES, MAX_OPEN_S, Gate
+from app.notify.kinds.hubspot import HubSpot
+from app.notify.kinds.salesforce import Salesforce
+from app.notify.kinds.slack import Slack
+from app.notify.kinds.summary import summarize
 from app.notify.limits import Counts, Limit
 from app.notify.outcomes import MAX_PAUSE_S, Result, outcome_of_status, parse_retry_after, pause_s
 from app.notify.progress import WINDOW, Progress
-from app.notify.routes import Filter
+from app.notify.route_runner import RouteRunner
+from app.notify.routes import Filter, Route
 from app.notify.times_of_day import Digest, Quiet
 from app.notify.waiting import MOST_ALERTS, Entry, Waiting
+from streams.schemas import RECORDS
 from streams.scoring.scorecard import Test as Condition
 from tests.support.receivers import alert_of
 
@@ -347,3 +356,21 @@ def test_offsets_without_a_record_and_strange_metadata_stop_nothing() -> None:
 
 def test_times_are_read_in_utc() -> None:
     assert datetime.fromtimestamp(Digest(ZoneInfo("UTC"), every_ms=HOUR).next_ms(1) / 1000, UTC).hour == 1
+
+
+def test_an_alert_about_an_account_names_the_company_and_its_leads() -> None:
+    alert = read_alert(orjson.dumps(RECORDS["account-event"].example()))
+    assert alert is not None
+    words = summarize(alert)
+    assert words.headline == "acme.example entered Target account"
+    assert words.reasons == ("+84.0 ana",)
+    assert words.link == "https://board.acme.example/accounts/default/acme.example"
+
+
+@pytest.mark.parametrize(("kind", "wanted"), [(Slack, True), (HubSpot, False), (Salesforce, False)])
+def test_customer_systems_get_no_alerts_about_accounts(kind: type, wanted: bool) -> None:
+    alert = read_alert(orjson.dumps(RECORDS["account-event"].example()))
+    assert alert is not None
+    target = SimpleNamespace(destination=SimpleNamespace(kind=object.__new__(kind)))
+    source, dispatcher = SimpleNamespace(dead_letters_of=""), SimpleNamespace(route=Route("r", "d"), target=target)
+    assert RouteRunner(cast(Any, source), cast(Any, dispatcher))._is_wanted(alert) is wanted
