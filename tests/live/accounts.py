@@ -36,7 +36,8 @@ from tests.support.system import PARTITIONS, ROOT, System, WorkerProcess
 
 STEP_S: Final = 1800.0
 """No step may take longer."""
-KILL_EVERY_S: Final = 5.0
+KILLS: Final = 6
+"""Workers that are killed while the changes arrive, one after another."""
 ACCOUNTS: Final = """    accounts:
       key: email domain
       roll_up: {top: 3}
@@ -92,12 +93,12 @@ class Run:
             self._start(stack)
             with self._step("score all leads, without kills"):
                 self._send(range(self.figures.leads))
-                asyncio.run(self._wait(None))
+                asyncio.run(self._wait())
             with self._step("moves, joins and erasures, with kills"):
-                self._send_changes()
-                asyncio.run(self._wait(stack))
+                self._send_changes(stack)
+                asyncio.run(self._wait())
             with self._step("until accounts are what their leads give"):
-                asyncio.run(self._wait(None, compare=True))
+                asyncio.run(self._wait(compare=True))
         self._count_alerts()
         return self.figures
 
@@ -119,15 +120,18 @@ class Run:
         events = [event for lead in leads for event in (self._identify(lead), self._act(lead), self._act(lead))]
         self._write(events)
 
-    def _send_changes(self) -> None:
-        """A third of the leads comes to other companies, some are joined and some erased, and all go on."""
+    def _send_changes(self, stack: ExitStack) -> None:
+        """A third of the leads comes to other companies, some are joined and some erased; workers die meanwhile."""
         sample, events = self._chance.sample(range(self.figures.leads), self.figures.leads // 3), list[Event]()
         for i, lead in enumerate(sample):
             events += [self._identify(lead), self._act(self._chance.randrange(self.figures.leads))]
             if i % 10 == 0:
                 other = self._chance.choice(sample)
                 events.append(self._event(other, {"type": "alias", "previousId": f"u{lead}"}))
-        self._write(events)
+        share = len(events) // KILLS + 1
+        for first in range(0, len(events), share):
+            self._write(events[first : first + share])
+            self._replace_worker(stack)
         for lead in sample[: max(len(sample) // 1000, 5)]:
             self.system.run("erase", f"u{lead}", "--yes")
 
@@ -149,15 +153,12 @@ class Run:
 
     # The outcome --------------------------------------------------------------------------------------------------
 
-    async def _wait(self, stack: ExitStack | None, compare: bool = False) -> None:
-        """Wait until all is scored and sent; with a stack, kill a worker from time to time and start another."""
-        store, deadline_s, killed_s = make_store(self.system.settings), time.monotonic() + STEP_S, time.monotonic()
+    async def _wait(self, compare: bool = False) -> None:
+        """Wait until all is scored and sent."""
+        store, deadline_s = make_store(self.system.settings), time.monotonic() + STEP_S
         try:
             while await self._is_busy(store) or (compare and await self._compare(store)):
                 assert time.monotonic() < deadline_s, "not done in time"
-                if stack is not None and time.monotonic() - killed_s > KILL_EVERY_S:
-                    await asyncio.to_thread(self._replace_worker, stack)
-                    killed_s = time.monotonic()
                 await asyncio.sleep(0.2)
         finally:
             await store.close()
