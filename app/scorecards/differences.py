@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final, Literal, NamedTuple
 
+from app.scorecards.account_differences import account_texts
 from app.scorecards.pairs import Pairs, pair_parts, rename_signals
 from app.scorecards.text import describe_fading, describe_fit, describe_signal
 from app.scorecards.values import format_value, label_of, list_fields
@@ -24,7 +25,7 @@ _FADING: Final = ("half_life_ms", "while_half_lives", "window_ms")
 _WORDS: Final = ("label", "show")
 """Its fields that only people read."""
 _PARTS: Final = (
-    "name", "points", "categories", "fit", "minimum", "maximum", "grades", "engagement_grades", "stages",
+    "name", "points", "categories", "fit", "minimum", "maximum", "grades", "engagement_grades", "stages", "accounts",
 )  # fmt: skip
 """The fields of a scorecard that are compared one by one."""
 
@@ -119,6 +120,7 @@ def _compare_cards(old: Scorecard, new: Scorecard) -> Iterator[Difference]:
     yield from _compare_fit(old, new)
     yield from _compare_named("stage", new.name, old.stages, new.stages)
     yield from _compare_order(old, new)
+    yield from (Difference("scorecard", "changed", new.name, new.name, text) for text in account_texts(old, new))
 
 
 def _describe_grades(old: Any, new: Any) -> str:

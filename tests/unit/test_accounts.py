@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.scorecards.differences import find_differences
 from streams.scorefile import load
 from streams.scoring.account_rules import AccountRule, domain_of, value_of
 from streams.scoring.account_state import Account
@@ -88,6 +89,20 @@ def test_a_file_without_accounts_has_the_version_that_it_had() -> None:
     assert Rules(without).accounts == {}
     assert Rules(with_accounts).keys == {"email"}
     assert Rules(with_accounts).accounts["main"].stages[0].alerts
+
+
+def test_a_diff_names_what_changes_in_accounts() -> None:
+    old = load(FILE)
+    new = load(FILE.replace("email domain", "company").replace("{top: 2}", "max").replace("120", "90"))
+    assert [each.text for each in find_differences(old, new)] == [
+        "accounts by email domain (top 2) → by company (max)",
+        "stage target of accounts: entered from 120 → 90",
+    ]
+    gone = find_differences(old, load(FILE[: FILE.index("    accounts:")] + FILE[FILE.index("  plain:") :]))
+    assert [each.text for each in gone] == [
+        "accounts by email domain (top 2) → none",
+        "stage target of accounts: removed",
+    ]
 
 
 def given(lead_id: str, score: int | None, offset: int, at: int) -> Contribution:
