@@ -67,7 +67,7 @@ class AccountsApi:
     async def _show(self, request: web.Request) -> web.Response:
         check_parameters(request)
         found = await self._service.accounts.get_account(
-            request.match_info["scorecard"], request.match_info["account"], request[CURRENT_VIEWER].role
+            request.match_info["name"], request.match_info["id"], request[CURRENT_VIEWER].role
         )
         body = responses.encode_json({**found, **self._service.freshness.to_json()})
         return responses.cacheable_response(request, body)
@@ -85,7 +85,7 @@ class AccountPages:
         """Every route."""
         return [
             ("GET", "/accounts", "page_accounts", self.list_accounts),
-            ("GET", "/accounts/{scorecard:[^/]+}/{account:[^/]+}", "page_account", self.show_account),
+            ("GET", "/accounts/{name:[^/]+}/{id:[^/]+}", "page_account", self.show_account),
         ]
 
     async def list_accounts(self, request: web.Request) -> web.Response:
@@ -100,6 +100,6 @@ class AccountPages:
     async def show_account(self, request: web.Request) -> web.Response:
         """One account with its leads."""
         viewer = request[CURRENT_VIEWER]
-        given = request.match_info["scorecard"], request.match_info["account"]
+        given = request.match_info["name"], request.match_info["id"]
         found = await self._service.accounts.get_account(*given, viewer.role)
         return self._html.render("account.html", viewer, here="accounts", account=found)

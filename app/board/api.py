@@ -185,4 +185,4 @@ class Api:
 
 def _pattern(path: str) -> str:
     """A path for the router, in which an id may have any characters but a slash."""
-    return path.replace("{id}", "{id:[^/]+}").replace("{account}", "{account:[^/]+}")
+    return path.replace("{id}", "{id:[^/]+}")

@@ -25,7 +25,7 @@ API_PATHS: Final = {
     "leadAlerts": f"{BASE}/leads/{{id}}/alerts",
     "alerts": f"{BASE}/alerts",
     "accounts": f"{BASE}/accounts",
-    "account": f"{BASE}/accounts/{{scorecard}}/{{account}}",
+    "account": f"{BASE}/accounts/{{name}}/{{id}}",
     "channels": f"{BASE}/channels",
     "results": f"{BASE}/results",
     "exportResults": f"{BASE}/results.csv",
