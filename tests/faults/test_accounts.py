@@ -6,6 +6,7 @@ import json
 import signal
 from datetime import UTC, datetime
 from random import Random
+from typing import cast
 
 from redis.asyncio import Redis
 
@@ -14,6 +15,7 @@ from streams.scoring.accounts import values_of
 from streams.scoring.lead import Lead
 from streams.scoring.score import published, read
 from streams.scoring.stored import decode
+from streams.transport.topics import partition_of
 from tests.faults.feeding import feed
 from tests.faults.oracle import Found
 from tests.faults.rig import Rig, until
@@ -39,6 +41,13 @@ def moves(chance: Random, count: int) -> list[Sent]:
         sent_at = datetime.now(UTC).isoformat()
         found.append(json.dumps(call | {"messageId": f"move-{chance.random()}-{i}", "timestamp": sent_at}).encode())
     return [Sent("crm-events", 0, value) for value in found]
+
+
+def erasures(rig: Rig) -> list[Sent]:
+    """Records that ask to erase some of the leads: those without a value."""
+    return [
+        Sent("lead-events", partition_of(i, rig.partitions), cast(bytes, None), i.encode()) for i in ("u0", "u3", "u6")
+    ]
 
 
 def accounts_of(found: Found) -> dict[str, dict[str, int]]:
@@ -85,10 +94,7 @@ async def test_accounts_are_what_their_leads_give_whatever_workers_die(rig: Rig)
         assert await worker.ended() == -signal.SIGKILL, worker.log
         await rig.forget_dead()
     worker = rig.start_worker()
-    for lead in range(0, 12, 3):
-        status, said = await rig.command("erase", f"u{lead}", "--yes")
-        assert status in {0, 3}, said
-    await rig.send([*moves(chance, 60), *workload.take(200)])
+    await rig.send([*moves(chance, 60), *erasures(rig), *workload.take(200)])
     found = await checked(rig)
     told = [alert for alert in found.handed_off if alert["type"].startswith("leadglow.account.")]
     assert len(accounts_of(found)) > COMPANIES // 2
