@@ -18,14 +18,17 @@ from app.backtest.session import Findings, NoEvents, Order, run_backtest
 from app.backtest.shard_replay import ShardReplay, made_here
 from streams.environment import Environment
 from streams.events.changes import ScorecardsChange, encode_change
-from streams.events.outgoing import Outgoing
-from streams.events.records import SOURCE_HEADER
+from streams.events.controls import encode_control
+from streams.events.outgoing import Outgoing, decode_outgoing
+from streams.events.records import KIND_HEADER, SOURCE_HEADER
 from streams.events.times import LAST_MS
 from streams.implementation import REFERENCE, Implementation
 from streams.metrics import Metrics
 from streams.scorefile import load
+from streams.scoring.event import Contribution
 from streams.scoring.rules import Rules
 from streams.shard.alert import rfc3339
+from streams.shard.shard import Shard
 from streams.store.memory import MemoryStore
 from streams.transport.topics import Partitioner, Topics
 from streams.units import DAY_MS, HOUR_MS
@@ -261,6 +264,37 @@ async def test_the_published_file_changes_with_the_log(implementation: Implement
     assert result["against"]["publications"] == "the log holds 1 publication; this file was used throughout"
     assert result["publications"] in "\n".join(summary_lines(result))
     assert "this file was used throughout" in render_report(result)
+
+
+class LogOfAccounts(Log):
+    """A page view of ana, what she and ben gave their company, and that ben left it."""
+
+    async def read(self) -> AsyncIterator[tuple[int, Sequence[Any]]]:
+        given = [("ana", 40), ("ben", 30), ("ana", 20), ("ben", None), ("ana", 60)]
+        call = event("ana", at(0))
+        records = [LogRecord(0, at(0), b"ana", json.dumps(call).encode(), [])]
+        for i, (lead, score) in enumerate(given, 1):
+            item = Contribution("main", "acme", lead, score, i, at(i), at(i), "event" if score else "moved")
+            kind = [(KIND_HEADER, b"account")]
+            records.append(LogRecord(i, at(i), item.lead_id.encode(), encode_control(item), kind))
+        yield 0, records
+
+
+async def test_a_backtest_of_the_log_sends_the_same_alerts_about_accounts(implementation: Implementation) -> None:
+    accounts = "    accounts: {key: company, stages: [{name: target, enter: 60, leave: 40, handoff: true}]}\n"
+    rules = Rules(load(CARD + accounts))
+    env = Environment(MemoryStore(), Topics(), Partitioner(1), Metrics(), "live", implementation=implementation)
+    live = Shard(0, rules, env)
+    await live.open()
+    async for _, records in LogOfAccounts().read():
+        await live.score_batch(records)
+    sent = [decode_outgoing(entry.payload).alert_id for entry in await env.store.outbox(0)]
+
+    found = await run_backtest(LogOfAccounts(), Order(rules, None, implementation), at(9), lambda step, count: None)
+    assert [(t.lead_id, t.kind, t.cause) for t in found.alerts] == [
+        ("account:acme", "entered", "event"), ("account:acme", "left", "moved"), ("account:acme", "entered", "event"),
+    ]  # fmt: skip
+    assert [t.alert_id for t in found.alerts] == sent
 
 
 async def test_a_scorecard_without_stages_has_scores_only(tmp_path: Path, implementation: Implementation) -> None:
