@@ -22,6 +22,7 @@ scorecards:
     sales: {reasons: [no budget, too small]}
     stages: [{name: hot, enter: 30, leave: 20, handoff: true}]
 """
+LOADED = "location.search.includes('scorecard=') && document.readyState === 'complete'"
 HISTORY = "document.querySelector('#sales .verdicts').innerText"
 BODY = "document.querySelector('main').innerText"
 
@@ -44,6 +45,7 @@ def test_a_lead_is_rejected_on_the_page_and_recycled_and_won_by_other_ways(syste
     wait_for(lambda: state(system) == ("rejected", None), "rejected, and out of the stage")
     wait_for(lambda: "rejected by sales since" in page.run(BODY), "why not", said=lambda: page.run(BODY))
 
+    wait_for(lambda: page.run(LOADED), "the page that follows the form, not the old one that is kept up to date")
     page.run("document.querySelector('#sales [name=note]').value = 'half a note'")
     system.send(did("ann", "Lead Contacted"))  # changes no score, and no state of a rejected lead
     wait_for(
