@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from app.sales import sales_view
+from streams.scoring.amounts import was_present
 from streams.scoring.crossing import next_change
 from streams.scoring.explanation import explain
 from streams.scoring.fit import UNIT
@@ -40,9 +41,8 @@ def labels_of(parts: Iterable[Signal] | Iterable[Category] | Iterable[Stage]) ->
 
 
 def signals_of(lead: Lead, rules: Rules) -> frozenset[str]:
-    """The signals of which a lead has any event that counted and was not retracted."""
-    found = (rules.by_id[signal].name for signal in lead.signals if signal in rules.by_id)
-    return frozenset(name for name in found if name in rules.signals)
+    """The signals whose amount for a lead was above 0 at any time, by events that were not retracted."""
+    return frozenset(name for name, rule in rules.signals.items() if was_present(rule, lead))
 
 
 def points_of(part: View) -> float:

@@ -13,6 +13,7 @@ from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import FitLine, Signal, paths_in
 from streams.store.base import Fired
+from streams.units import format_duration
 
 View = dict[str, Any]
 MAX_VALUES: Final = 3
@@ -56,7 +57,7 @@ class LeadSample:
 
     def _signal_view(self, signal: Signal, fired: Fired) -> View:
         leads, lately = self._signals[signal.name], fired.get(signal.name, (0, None))[0]
-        is_unused = self.leads and not (leads or lately)
+        is_unused = self.leads and not (leads or (lately and not signal.at_least))
         hint = hint_at_signal(signal, self._rules.model.signals, fired) if is_unused else None
         return {"name": signal.name, "label": signal.label, "leads": leads, "fired_7d": lately, "hint": hint}
 
@@ -90,7 +91,10 @@ class LeadSample:
 
 
 def hint_at_signal(signal: Signal, signals: tuple[Signal, ...], fired: Fired) -> str:
-    """Why a signal may never count: its event does not arrive, or arrives and does not match."""
+    """Why a signal may never have an effect: its event does not arrive, does not match, or is too rare."""
+    if signal.at_least and (counted := fired.get(signal.name, (0, None))[0]):
+        times = f"at least {signal.at_least} times within {format_duration(signal.window_ms)}"
+        return f"Its events arrive (it counted {number(counted)} in 7 days), but none of these leads has one {times}."
     others = [
         (fired[other.name][0], other)
         for other in signals

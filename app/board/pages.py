@@ -216,7 +216,7 @@ class Pages:
             choices=choices,
             card=card,
             grades=[] if card["engagement_grades"] else view_models.grade_bands(card),
-            most=max((abs(signal["points_7d"]) for signal in card["signals"]), default=0) or 1,
+            most=max((abs(signal["points_7d"] or 0) for signal in card["signals"]), default=0) or 1,
             path=lambda other: f"/scorecards/{quote(other, safe='')}",
             **usage_parts(usage),
         )

@@ -181,9 +181,11 @@ SCHEMAS: Final[dict[str, Schema]] = {
         {
             "name": TEXT, "label": TEXT, "says": TEXT, "half_life": TEXT, "limit": maybe(TEXT),
             "points": NUMBER, "absent": NUMBER, "cap": maybe(NUMBER), "category": TEXT,
-            "fired_7d": WHOLE, "points_7d": NUMBER,
+            "fired_7d": WHOLE, "points_7d": maybe(NUMBER),
             "never": TRUTH,
-        }
+        },
+        about="`fired_7d` events counted in 7 days. They gave `points_7d`, before caps; null for a signal with "
+        "`at_least`, whose points do not grow with each event. `never`: `fired_7d` is 0.",
     ),
     "Stage": whole(
         {

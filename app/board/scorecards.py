@@ -69,6 +69,7 @@ def _grades(grades: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
 def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
     worth = card.points[signal.name]
     count, amount = fired.get(signal.name, (0, None))
+    points = (count if amount is None else amount) * worth.points
     category = next((c.name for c in card.categories if signal.name in c.signals), "other")
     return {
         "name": signal.name,
@@ -81,7 +82,7 @@ def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
         "cap": _finite(worth.cap),
         "category": category,
         "fired_7d": count,
-        "points_7d": round((count if amount is None else amount) * worth.points, 9) + 0.0,
+        "points_7d": None if signal.at_least else round(points, 9) + 0.0,
         "never": count == 0,
     }
 

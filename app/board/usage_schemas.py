@@ -25,7 +25,7 @@ USAGE_SCHEMAS: Final[dict[str, Schema]] = {
         },
         about="All `leads` in the ranking of a scorecard by published score, at most some seconds old; a score outside "
         "the range counts at its end. `leads_from_enter` have at least so many points, whether or not they are in the "
-        "stage. The `leads` of a signal have an event that counted, at any time; those of a fit line match it; both "
+        "stage. The `leads` of a signal had an amount above 0 at any time; those of a fit line match it; both "
         "are counted among `sampled` leads, evenly spaced in the ranking. `hint` is why a signal or a fit line may "
         "never have an effect; null if it has one, or without leads.",
     ),

@@ -36,7 +36,7 @@ class CardTraffic:
         self._random = random.Random(seed)
         self._signals = [signal for signal in model.signals if self._properties(signal) is not None]
         self._traits = trait_candidates(model)
-        worth = [_worth(model, signal.name) for signal in self._signals]
+        worth = [_worth(model, signal) for signal in self._signals]
         self._weights = [
             list(accumulate((1.0 + abs(points)) ** -power * (RELUCTANT if points < 0 else 1.0) for points in worth))
             for power in (1.0, 0.4)
@@ -70,13 +70,15 @@ class CardTraffic:
         """Properties that meet the conditions of a signal; None if none are found."""
         candidates = condition_candidates(signal.where, self._random)
         if signal.distinct:
-            candidates.setdefault(signal.distinct, [f"value-{self._random.randrange(20)}"])
+            found = candidates.setdefault(signal.distinct, [f"value-{self._random.randrange(20)}"])
+            more = (condition_candidates(signal.where, self._random) for _ in range(signal.at_least))
+            found += dict.fromkeys(value for each in more for value in each.get(signal.distinct, ()))
         if signal.amount:
             candidates[signal.amount] = [self._random.randrange(1, 6)]
         names = sorted(paths(signal.where))
         holds = compile_condition(signal.where, {name: i for i, name in enumerate(names)})
         for _ in range(TRIES):
-            values = {path: self._random.choice(found) for path, found in candidates.items()}
+            values = {path: self._random.choice(choices) for path, choices in candidates.items()}
             if holds([values.get(name) for name in names]):
                 return _with_address(_nest(values))
         return None
@@ -92,9 +94,10 @@ class CardTraffic:
         return _nest(known)
 
 
-def _worth(model: Model, signal: str) -> float:
-    """The points of a signal on the scorecard on which it has most."""
-    return max((card.points[signal].points for card in model.scorecards if signal in card.points), key=abs, default=0.0)
+def _worth(model: Model, signal: Signal) -> float:
+    """The points of one event of a signal on the scorecard on which it has most."""
+    worth = [card.points[signal.name].points for card in model.scorecards if signal.name in card.points]
+    return max(worth, key=abs, default=0.0) / max(signal.at_least, 1)
 
 
 def trait_candidates(model: Model) -> dict[str, list[Any]]:

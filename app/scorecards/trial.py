@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.lead_views import View, rank, row_view
+from app.lead_views import View, rank, row_view, signals_of
 from app.scorecards.memory import MemoryRun
 from app.scorecards.text import describe_condition
 from streams.scoring.conditions import paths
@@ -57,7 +57,7 @@ class CardTrial:
     top: tuple[View, ...]
     """The leads with the highest scores, as rows of a ranking with their traits, and what keeps them out of stages."""
     never_fired: tuple[str, ...]
-    """Its signals that never counted."""
+    """Its signals whose amount was never above 0 for a lead."""
     never_held: tuple[FitLine, ...]
     """Its fit lines that hold for no lead."""
 
@@ -102,6 +102,7 @@ def _try_card(
     views = {lead_id: row_view(lead_id, leads[lead_id], card, run.rules, now_ms) for lead_id in ranked}
     mine = [each for each in transitions if each.card == card.name]
     traits = [lead.trait_values() for lead in leads.values()]
+    counted = frozenset[str]().union(*(signals_of(lead, run.rules) for lead in leads.values()))
     return CardTrial(
         name=card.name,
         label=card.card.label,
@@ -111,7 +112,7 @@ def _try_card(
         stages=tuple(_count_stage(rule, leads, mine) for rule in card.stages),
         bands=_bands([view["score"] for view in views.values()]),
         top=tuple(_top_row(views[lead_id], leads[lead_id], card, run) for lead_id in ranked[:limit]),
-        never_fired=tuple(name for name in card.card.points if not run.fired[name]),
+        never_fired=tuple(name for name in card.card.points if name not in counted),
         never_held=tuple(line for line, worth in card.fit.lines if all(worth(each) is None for each in traits)),
     )
 

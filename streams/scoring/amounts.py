@@ -25,6 +25,19 @@ def is_present(rule: SignalRule, lead: Lead, now_ms: int) -> bool:
     return rule.id in lead.signals and lead.amount[lead.signals.index(rule.id)] > 0
 
 
+def was_present(rule: SignalRule, lead: Lead) -> bool:
+    """Whether the amount of a signal was above 0 at any time, as far as its events are kept."""
+    if rule.id not in lead.signals:
+        return False
+    if not rule.window_ms:
+        return lead.amount[lead.signals.index(rule.id)] > 0
+    if not rule.at_least:
+        return True
+    expiries = _expiries(rule, lead)
+    ends = zip(expiries, expiries[rule.at_least - 1 :], strict=False)
+    return any(last - first < rule.window_ms for first, last in ends)
+
+
 def rule_in_force(rule: SignalRule, lead: Lead, now_ms: int) -> SignalRule:
     """The signal with the half-life by which it is read now: that of the first guard that is present."""
     return next((each for guard, each in rule.switches if is_present(guard, lead, now_ms)), rule)

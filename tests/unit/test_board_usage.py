@@ -12,9 +12,12 @@ from app.board.metrics import Metrics
 from app.board.routing import BASE
 from app.board.scoring_watch import ScoringWatch
 from app.board.usage_views import score_rows
-from streams.scoring.scorecard import Scorecard, Stage
-from tests.support.board_in_memory import ACCESS, ANA, BEN, PARTITIONS, Running, board_on
-from tests.unit.test_board_site import fact, people
+from streams.scoring.rules import Rules
+from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
+from streams.units import DAY_MS
+from tests.properties.strategies import Fact
+from tests.support.board_in_memory import ACCESS, ANA, BEN, PARTITIONS, Running, Shards, board_on
+from tests.unit.test_board_site import NOW, fact, people
 
 
 async def usage_of(board: Running, card: str = "sales") -> Any:
@@ -61,6 +64,25 @@ async def test_a_signal_and_a_fit_line_without_effect_have_a_hint() -> None:
     assert "check that it is sent, under exactly this name" in signals["away"]["hint"]
     assert [(line["name"], line["leads"], line["hint"]) for line in found["fit"]] == [("title", 1, None)]
     assert found["fit"][0]["traits"] == [{"name": "title", "leads": 1, "values": [{"value": "CTO", "leads": 1}]}]
+
+
+async def test_a_signal_of_several_days_has_an_effect_only_for_leads_with_so_many() -> None:
+    days = Signal("days", ("page",), limit=Limit(1, "day"), window_ms=7 * DAY_MS, at_least=3, label="Three days")
+    rules = Rules(Model((days,), (Scorecard("sales", {"days": Points(15.0)}),)))
+    visits = [("ana", NOW - n * DAY_MS) for n in (3, 1)] + [("ben", NOW - n * DAY_MS) for n in (3, 2)]
+    shards = await Shards(rules).take(*((who, Fact("page", f"{who}-{at}", at)) for who, at in sorted(visits)))
+    async with board_on(shards) as board:
+        rare = (await usage_of(board))["signals"][0]
+        found = (await board.get(f"{BASE}/scorecards/sales")).json["signals"][0]
+        page = (await board.get("/scorecards/sales")).body.decode()
+    assert (rare["leads"], rare["fired_7d"], found["fired_7d"], found["points_7d"]) == (0, 4, 4, None)
+    assert "it counted 4 in 7 days" in rare["hint"]
+    assert "at least 3 times within 1w" in rare["hint"]
+    assert "of these leads" in page
+    await shards.take(("ana", Fact("page", "today", NOW)))
+    async with board_on(shards) as board:
+        often = (await usage_of(board))["signals"][0]
+    assert (often["leads"], often["hint"]) == (1, None)
 
 
 async def test_a_role_without_traits_gets_no_values() -> None:

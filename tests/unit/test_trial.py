@@ -85,6 +85,17 @@ def test_a_trial_names_signals_that_never_counted_and_fit_lines_that_never_held(
     assert [line.trait for line in card.never_held] == ["country"]
 
 
+def test_a_signal_of_several_days_counts_only_for_a_lead_with_so_many() -> None:
+    days = CARD.replace("half_life: 7d", "limit: 1/day, window: 7d, at_least: 3")
+    visits = [a_call(number, 2 * number, type="page", userId="ana") for number in range(3)]
+    later = [a_call(number, 20 * number, type="page", userId="ben") for number in range(3, 6)]
+    run = MemoryRun(Rules(load(days)))
+    run.play(later)
+    assert try_out(run, 1).cards[0].never_fired == ("visit", "demo", "never")
+    run.play(visits)
+    assert try_out(run, 1).cards[0].never_fired == ("demo", "never")
+
+
 def test_exported_events_arrive_when_they_were_received_or_sent(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_text(
