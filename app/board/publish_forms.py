@@ -11,8 +11,8 @@ from app.board.publishing import MAX_NOTE_CHARS, Terms
 from app.scorecards.publication import is_held
 
 
-def describe_offer(report: dict[str, Any], most_alerts: int) -> dict[str, Any]:
-    """What the form needs of the report about a change."""
+def describe_offer(report: dict[str, Any], most_alerts: int, sent: Terms | None = None) -> dict[str, Any]:
+    """What the form needs of the report about a change; ``sent`` was refused, and is filled in again."""
     alerts = report.get("alerts", 0)
     return {
         "instead_of": report["old_version"],
@@ -20,6 +20,8 @@ def describe_offer(report: dict[str, Any], most_alerts: int) -> dict[str, Any]:
         "most_alerts": most_alerts,
         "held": is_held(alerts, most_alerts, quiet=False),
         "max_note": MAX_NOTE_CHARS,
+        "note": sent.note if sent else "",
+        "quiet": sent is not None and sent.quiet,
     }
 
 

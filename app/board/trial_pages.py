@@ -9,7 +9,7 @@ from aiohttp import web
 from app.board import trial_views
 from app.board.forms import read_form
 from app.board.publish_forms import describe_offer, read_terms, redirect_to_versions
-from app.board.publishing import require_editor
+from app.board.publishing import Terms, require_editor
 from app.board.routing import CURRENT_VIEWER, Route
 from app.board.trials import MAX_TEXT_BYTES, TOO_LARGE
 from app.http.refusals import Refusal
@@ -57,23 +57,25 @@ class TrialPages:
         viewer = request[CURRENT_VIEWER]
         require_editor(viewer)
         form = await read_form(request, MAX_FORM_BYTES, TOO_LARGE)
-        text = form.get("text", "").replace("\r\n", "\n")
+        text, terms = form.get("text", "").replace("\r\n", "\n"), read_terms(form)
         try:
-            done = await self._service.publishing.publish(text, read_terms(form), viewer)
+            done = await self._service.publishing.publish(text, terms, viewer)
         except Refusal as refused:
             if refused.status == 403:
                 raise
-            return await self._show_trial(request, text, refused)
+            return await self._show_trial(request, text, refused, terms)
         return redirect_to_versions(done)
 
-    async def _show_trial(self, request: web.Request, text: str, refused: Refusal | None = None) -> web.Response:
+    async def _show_trial(
+        self, request: web.Request, text: str, refused: Refusal | None = None, sent: Terms | None = None
+    ) -> web.Response:
         """The editor with a text and what that would change; the text is there even if that cannot be measured."""
         found = None
         try:
             found = await self._service.trials.try_change(text, request[CURRENT_VIEWER].role)
         except Refusal as unmeasured:
             refused = refused or unmeasured
-        answer = self._render(request, "try.html", text, found, refused="" if refused is None else refused.message)
+        answer = self._render(request, "try.html", text, found, "" if refused is None else refused.message, sent)
         if refused is not None:
             answer.set_status(refused.status)
             answer.headers.update(refused.headers())
@@ -90,7 +92,13 @@ class TrialPages:
         return self._html.render("try_progress.html", None, progress=self._service.trials.progress)
 
     def _render(
-        self, request: web.Request, template: str, text: str, found: dict[str, Any] | None = None, refused: str = ""
+        self,
+        request: web.Request,
+        template: str,
+        text: str,
+        found: dict[str, Any] | None = None,
+        refused: str = "",
+        sent: Terms | None = None,
     ) -> web.Response:
         messages = {
             kind: trial_views.list_messages(found[kind], text) if found else [] for kind in ("mistakes", "warnings")
@@ -108,14 +116,14 @@ class TrialPages:
             tried=trial_views.trial_parts(report) if report else None,
             withheld=found["withheld"] if found else None,
             refused=refused,
-            offer=self._offer(text, report) if report and viewer.is_editor and report["differences"] else None,
+            offer=self._offer(text, report, sent) if report and viewer.is_editor and report["differences"] else None,
             max_bytes=MAX_TEXT_BYTES,
             too_large=TOO_LARGE,
         )
 
-    def _offer(self, text: str, report: dict[str, Any]) -> dict[str, Any]:
+    def _offer(self, text: str, report: dict[str, Any], sent: Terms | None) -> dict[str, Any]:
         """The form that publishes a change."""
-        return describe_offer(report, self._service.publishing.most_alerts) | {
+        return describe_offer(report, self._service.publishing.most_alerts, sent) | {
             "action": "/try/publish",
             "title": "Publish it",
             "about": "All workers use it from the same event on. A later rollback is possible.",

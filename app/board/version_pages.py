@@ -10,6 +10,7 @@ from app.board import trial_views
 from app.board.forms import read_form, require_own_site
 from app.board.parameters import parse_cursor
 from app.board.publish_forms import describe_offer, read_terms, redirect_to_versions
+from app.board.publishing import Terms
 from app.board.routing import CURRENT_VIEWER, Route
 from app.board.versions import LISTED
 from app.http.refusals import Refusal
@@ -82,16 +83,18 @@ class VersionPages:
 
     async def roll_back(self, request: web.Request) -> web.Response:
         """Go back to a version, and show all; a refusal comes with the effect as it is now."""
-        form, viewer = await read_form(request, MAX_FORM_BYTES), request[CURRENT_VIEWER]
+        terms, viewer = read_terms(await read_form(request, MAX_FORM_BYTES)), request[CURRENT_VIEWER]
         try:
-            done = await self._service.publishing.roll_back(request.match_info["version"], read_terms(form), viewer)
+            done = await self._service.publishing.roll_back(request.match_info["version"], terms, viewer)
         except Refusal as refused:
             if refused.status in {403, 404}:
                 raise
-            return await self._show_rollback(request, refused)
+            return await self._show_rollback(request, refused, terms)
         return redirect_to_versions(done)
 
-    async def _show_rollback(self, request: web.Request, refused: Refusal | None = None) -> web.Response:
+    async def _show_rollback(
+        self, request: web.Request, refused: Refusal | None = None, sent: Terms | None = None
+    ) -> web.Response:
         version, viewer, publishing = request.match_info["version"], request[CURRENT_VIEWER], self._service.publishing
         report = await publishing.try_rollback(version, viewer)
         answer = self._html.render(
@@ -102,15 +105,15 @@ class VersionPages:
             refused="" if refused is None else refused.message,
             tried=report and trial_views.trial_parts(report),
             withheld=None,
-            offer=report and _offer_rollback(version, report, publishing.most_alerts),
+            offer=report and _offer_rollback(version, report, publishing.most_alerts, sent),
         )
         if refused is not None:
             answer.set_status(refused.status)
         return answer
 
 
-def _offer_rollback(version: str, report: View, most_alerts: int) -> View:
-    return describe_offer(report, most_alerts) | {
+def _offer_rollback(version: str, report: View, most_alerts: int, sent: Terms | None) -> View:
+    return describe_offer(report, most_alerts, sent) | {
         "action": f"/versions/{version}/rollback",
         "title": "Roll back",
         "about": "All workers use the earlier version again, from the same event on.",

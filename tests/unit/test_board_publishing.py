@@ -274,8 +274,9 @@ async def test_only_an_editor_sees_the_form_under_a_change(board: Running) -> No
 
 
 async def test_the_page_publishes_and_shows_the_versions(board: Running, log: Log) -> None:
-    held = await send(board, "/try/publish", text=CHANGED, instead_of=FIRST)
+    held = await send(board, "/try/publish", text=CHANGED, instead_of=FIRST, note='Ask "counts"')
     assert (held.status, "3 alerts would be sent at once" in unescape(held.body.decode())) == (409, True)
+    assert 'name="note" value="Ask &#34;counts&#34;"' in held.body.decode()
 
     done = await send(board, "/try/publish", text=CHANGED, instead_of=FIRST, confirmed="yes", note="Ask counts")
 
@@ -316,6 +317,9 @@ async def test_a_rollback_is_shown_before_it_is_confirmed(board: Running, log: L
     assert (await send(board, f"/versions/{FIRST}/rollback", ANA, instead_of=SECOND)).status == 403
     assert len(publications(log)) == 2
 
+    late = await send(board, f"/versions/{FIRST}/rollback", instead_of=FIRST, note="Too many", quiet="yes")
+    assert (late.status, 'name="note" value="Too many"' in late.body.decode()) == (409, True)
+    assert 'name="quiet" value="yes" checked' in late.body.decode()
     done = await send(board, f"/versions/{FIRST}/rollback", instead_of=SECOND, note="Too many", quiet="yes")
     assert done.status == 303
     assert publications(log)[-1]["undone"]
