@@ -154,15 +154,14 @@ async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, qu
             await _finish(settings, topic, store, new.version)
             return
         plan = plan_publication(topic.catalog, new)
-        if plan is not None:
-            await _confirm_plan(settings, store, plan, yes, quiet)
+        leads = await _confirm_plan(settings, store, plan, yes, quiet) if plan is not None else 0
         after = topic.catalog.latest_place
         async with _publishing(settings, topic, store) as writer:
             with busy("publishing"):
                 await writer.publish(new, name_local_author(), after, note, quiet)
     note_command(settings, "publish", version=new.version)
     instead = f", instead of {latest.title}" if latest is not None else ""
-    typer.echo(f"version {_used(topic).title} is in use{instead}")
+    typer.echo(f"version {_used(topic).title} is in use{instead}{describe_silence(leads, quiet)}")
 
 
 async def _rollback(settings: Settings, version: str, note: str, yes: bool, quiet: bool) -> None:
@@ -174,13 +173,21 @@ async def _rollback(settings: Settings, version: str, note: str, yes: bool, quie
         if plan is None:
             await _finish(settings, topic, store, target.version)
             return
-        await _confirm_plan(settings, store, plan, yes, quiet)
+        leads = await _confirm_plan(settings, store, plan, yes, quiet)
         after = plan.latest.place
         async with _publishing(settings, topic, store) as writer:
             await writer.publish(plan.scorecards, name_local_author(), after, note, quiet, plan.undone)
     note_command(settings, "publish", version=plan.scorecards.version, rollback=True)
     number, instead = _used(topic).number, plan.latest.title
-    typer.echo(f"back at version {target.title}, which is in use as number {number}, instead of {instead}")
+    silence = describe_silence(leads, quiet)
+    typer.echo(f"back at version {target.title}, which is in use as number {number}, instead of {instead}{silence}")
+
+
+def describe_silence(leads: int, quiet: bool) -> str:
+    """What a quiet change does to this number of leads, as the end of a sentence; empty for one that sends alerts."""
+    if not quiet:
+        return ""
+    return f"; {leads:,} lead{'s change' if leads != 1 else ' changes'} stages without alerts"
 
 
 @asynccontextmanager
@@ -212,8 +219,8 @@ async def _finish(settings: Settings, topic: ScorecardsTopic, store: Store, vers
     typer.echo(f"version {version[:12]} is in use {'already' if is_finished else FINISHED}")
 
 
-async def _confirm_plan(settings: Settings, store: Store, plan: Plan, yes: bool, quiet: bool) -> None:
-    """Print what a change does, and ask.
+async def _confirm_plan(settings: Settings, store: Store, plan: Plan, yes: bool, quiet: bool) -> int:
+    """Print what a change does, and ask; returns the number of leads that alerts are about.
 
     Raises:
         CommandError: it is not confirmed.
@@ -222,11 +229,12 @@ async def _confirm_plan(settings: Settings, store: Store, plan: Plan, yes: bool,
     with busy("reading the leads"):
         effect = await measure_store(store, settings.partitions, old, new, now, undo=plan.undo)
     try:
-        print_report(report_change(old, new, effect, now), console())
+        print_report(report_change(old, new, effect, now), console(), quiet)
         sys.stdout.flush()
     except OutputLost:
         raise CommandError(Exit.READER_GONE, "nothing was changed: the report was not read to its end.") from None
     _confirm(settings, effect.alerts, yes, quiet, is_rollback=plan.undo is not None)
+    return effect.alerted
 
 
 def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool, is_rollback: bool) -> None:

@@ -51,15 +51,15 @@ def print_words(report: View, out: Console) -> None:
         out.print(escape(sentence), soft_wrap=True)
 
 
-def print_report(report: View, out: Console) -> None:
-    """Print the whole report."""
+def print_report(report: View, out: Console, quiet: bool = False) -> None:
+    """Print the whole report; a ``quiet`` change sends no alerts."""
     print_words(report, out)
     out.print()
     if not report["leads"]:
         out.print("There are no leads yet.")
         return
     out.print(f"[bold]If it is published now, for {report['leads']:,} lead{'s' * (report['leads'] != 1)}[/bold]")
-    out.print(escape(describe_alerts(report)), soft_wrap=True)
+    out.print(escape(describe_alerts(report, quiet=quiet)), soft_wrap=True)
     for name, card in report["scorecards"].items():
         out.print()
         title = escape(card["label"] if card["label"] == name else f"{name}: {card['label']}")

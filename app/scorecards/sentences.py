@@ -66,8 +66,8 @@ def describe_rebuild(report: View) -> list[str]:
     return sentences
 
 
-def describe_alerts(report: View, number: Callable[[float], str] = COMMAS) -> str:
-    """How many alerts would be sent, and about what; ``number`` writes a number."""
+def describe_alerts(report: View, number: Callable[[float], str] = COMMAS, quiet: bool = False) -> str:
+    """How many alerts would be sent, and about what; ``number`` writes a number, a ``quiet`` change sends none."""
     parts = []
     for card in report["scorecards"].values():
         for name, stage in card["stages"].items():
@@ -76,11 +76,12 @@ def describe_alerts(report: View, number: Callable[[float], str] = COMMAS) -> st
                     parts.append(f"{number(count)} {verb}{'s' * (count == 1)} {stage['label'] or name}")
     silenced = sum(stage["silenced"] for card in report["scorecards"].values() for stage in card["stages"].values())
     count = report["alerts"]
-    text = (
-        f"{number(count)} alert{'s' * (count != 1)} would be sent: {', '.join(parts)}."
-        if count
-        else "No alert would be sent."
-    )
+    if not count:
+        text = "No alert would be sent."
+    elif quiet:
+        text = f"No alert would be sent, because of --quiet. Without one, {', '.join(parts)}."
+    else:
+        text = f"{number(count)} alert{'s' * (count != 1)} would be sent: {', '.join(parts)}."
     return text + (f" {number(silenced)} more stay silent because of the cooldown." if silenced else "")
 
 

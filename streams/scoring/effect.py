@@ -150,6 +150,8 @@ class Effect:
     def __init__(self, old: Rules, new: Rules) -> None:
         """Start with no lead; every scorecard and stage of either file has an entry."""
         self.leads = 0
+        self.alerted = 0
+        """Leads about which at least one alert would be sent."""
         self.cards: dict[str, CardEffect] = {}
         for rules in (new, old):
             for card in rules.cards:
@@ -170,6 +172,7 @@ class Effect:
             card.add_scores(change.lead_id, change.before.get(name), change.after.get(name), blob)
         for key in change.inside_before | change.inside_after:
             self._add_stage(change, key, blob)
+        self.alerted += any(transition.is_alert for transition in change.transitions)
         for transition in change.transitions:
             stage = self.cards[transition.card].stages[transition.stage]
             if transition.is_alert:
@@ -192,6 +195,7 @@ class Effect:
     def merge(self, other: Effect) -> None:
         """Add the effect of the same change on other leads."""
         self.leads += other.leads
+        self.alerted += other.alerted
         for name, card in other.cards.items():
             self.cards[name].merge(card)
 

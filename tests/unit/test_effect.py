@@ -74,7 +74,7 @@ def test_a_lower_bound_lets_leads_enter_and_sends_their_alerts() -> None:
     stage = effect.cards["card"].stages["hot"]
     assert shape(stage) == (2, 3, 1, 0, {"entered": 1}, 0)
     assert [one.lead_id for one in stage.first_entered] == ["l1"]
-    assert (effect.leads, effect.alerts) == (4, 1)
+    assert (effect.leads, effect.alerts, effect.alerted) == (4, 1, 1)
 
 
 def test_a_higher_bound_lets_leads_leave() -> None:

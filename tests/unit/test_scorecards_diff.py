@@ -14,6 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from app.cli import scorecards_diff
+from app.cli.publish import describe_silence
 from app.cli.root import build
 from app.cli.scorecards_report import NONE, print_report
 from app.scorecards.report import report_change
@@ -71,8 +72,8 @@ def report_on(*asked: int, new: Rules = NEW) -> dict[str, Any]:
     return report_change(OLD, new, effect, START_MS)
 
 
-def printed(report: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
-    print_report(report, Console(width=120, highlight=False))
+def printed(report: dict[str, Any], capsys: pytest.CaptureFixture[str], quiet: bool = False) -> str:
+    print_report(report, Console(width=120, highlight=False), quiet)
     return "\n".join(line.rstrip() for line in capsys.readouterr().out.splitlines())
 
 
@@ -181,6 +182,13 @@ def test_the_stage_of_a_shadow_hands_nothing_over() -> None:
     shadow = Rules(load(FILE.replace("    label:", "    shadow: true\n    label:")))
     card = report_on(1, new=shadow)["scorecards"]["default"]
     assert not card["stages"]["hot"]["handoff"]
+
+
+def test_a_quiet_change_announces_no_alert(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed(report_on(0, 1, 2, 3), capsys, quiet=True)
+    assert "No alert would be sent, because of --quiet. Without one, 1 enters hot." in shown
+    assert describe_silence(111, quiet=True) == "; 111 leads change stages without alerts"
+    assert describe_silence(111, quiet=False) == ""
 
 
 def test_no_leads_are_reported_as_such(capsys: pytest.CaptureFixture[str]) -> None:
