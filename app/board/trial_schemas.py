@@ -8,6 +8,7 @@ from app.board.schemas import NUMBER, RANGE, TEXT, TIME, TRUTH, WHOLE, Schema, l
 
 _NAMES: Final = listed(TEXT)
 _BEFORE_AND_AFTER: Final = whole({"before": maybe(NUMBER), "after": maybe(NUMBER)})
+_ENTERED_AND_LEFT: Final = whole({"entered": WHOLE, "left": WHOLE})
 _STANDING: Final = whole({"score": WHOLE, "exact": NUMBER, "grade": TEXT, "stage": maybe(TEXT)})
 TRIAL_SCHEMAS: Final[dict[str, Schema]] = {
     "Trial": whole(
@@ -57,9 +58,10 @@ TRIAL_SCHEMAS: Final[dict[str, Schema]] = {
             "label": TEXT, "removed": TRUTH, "handoff": TRUTH, "enter": _BEFORE_AND_AFTER, "before": WHOLE,
             "after": WHOLE,
             "entered": WHOLE, "left": WHOLE, "first_entered": _NAMES, "first_left": _NAMES,
-            "alerts": whole({"entered": WHOLE, "left": WHOLE}), "silenced": WHOLE,
+            "alerts": _ENTERED_AND_LEFT, "silenced": _ENTERED_AND_LEFT, "unannounced": WHOLE,
         },
-        about="The leads in a stage before and after a change, who enters and leaves, and the alerts about that.",
+        about="The leads in a stage before and after a change, who enters and leaves, and the alerts about that. "
+        "`unannounced` stay in it without one, although it sends alerts from now on.",
     ),
     "Mover": whole(
         {

@@ -124,7 +124,8 @@ def _report_stage(effect: StageEffect, before: Stage | None, after: Stage | None
         "first_entered": [ranked.lead_id for ranked in effect.first_entered],
         "first_left": [ranked.lead_id for ranked in effect.first_left],
         "alerts": {kind: effect.alerts[kind] for kind in ("entered", "left")},
-        "silenced": effect.silenced,
+        "silenced": {kind: effect.silenced[kind] for kind in ("entered", "left")},
+        "unannounced": effect.unannounced,
     }
 
 

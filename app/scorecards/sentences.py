@@ -25,6 +25,19 @@ _LATER = (
     "all by the new rule, write it under another name, and run `leadglow rebuild --backfill` after publishing."
 )
 
+_SILENCES = {
+    "entered": "enter{s} in silence, because of the cooldown.",
+    "left": "leave{s} in silence, because receivers were not told of the entry.",
+}
+_UNANNOUNCED = (
+    "{count} leads are in {stage} already, which sends alerts from now on: sales will not hear of these. To tell them, "
+    "give the stage another name in the same change; then each of the leads enters it with an alert."
+)
+_UNANNOUNCED_ONE = (
+    "{count} lead is in {stage} already, which sends alerts from now on: sales will not hear of it. To tell them, "
+    "give the stage another name in the same change; then the lead enters it with an alert."
+)
+
 
 class Line(NamedTuple):
     """Everything that differs in one signal, stage or other part."""
@@ -74,7 +87,6 @@ def describe_alerts(report: View, number: Callable[[float], str] = COMMAS, quiet
             for kind, verb in (("entered", "enter"), ("left", "leave")):
                 if count := stage["alerts"][kind]:
                     parts.append(f"{number(count)} {verb}{'s' * (count == 1)} {stage['label'] or name}")
-    silenced = sum(stage["silenced"] for card in report["scorecards"].values() for stage in card["stages"].values())
     count = report["alerts"]
     if not count:
         text = "No alert would be sent."
@@ -82,7 +94,21 @@ def describe_alerts(report: View, number: Callable[[float], str] = COMMAS, quiet
         text = f"No alert would be sent, because of --quiet. Without one, {', '.join(parts)}."
     else:
         text = f"{number(count)} alert{'s' * (count != 1)} would be sent: {', '.join(parts)}."
-    return text + (f" {number(silenced)} more stay silent because of the cooldown." if silenced else "")
+    return " ".join([text, *_explain_silence(report, number)])
+
+
+def _explain_silence(report: View, number: Callable[[float], str]) -> list[str]:
+    """Which leads have no alert, and why."""
+    sentences = []
+    stages = [(name, stage) for card in report["scorecards"].values() for name, stage in card["stages"].items()]
+    for kind, text in _SILENCES.items():
+        if count := sum(stage["silenced"][kind] for _, stage in stages):
+            sentences.append(f"{number(count)} {text.format(s='s' * (count == 1))}")
+    for name, stage in stages:
+        if count := stage["unannounced"]:
+            text = _UNANNOUNCED_ONE if count == 1 else _UNANNOUNCED
+            sentences.append(text.format(count=number(count), stage=stage["label"] or name))
+    return sentences
 
 
 def describe_scores(card: View, number: Callable[[float], str] = COMMAS) -> str:

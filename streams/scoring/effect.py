@@ -77,8 +77,11 @@ class StageEffect:
     first_left: First = field(default_factory=lambda: First(FIRST))
     alerts: Tally[str] = field(default_factory=Tally)
     """Alerts to send, by kind: ``entered`` or ``left``."""
-    silenced: int = 0
-    """Transitions of a stage with handoff that send no alert, because of the cooldown or a silent entry."""
+    silenced: Tally[str] = field(default_factory=Tally)
+    """Transitions of a stage with handoff that send no alert, by kind: entries within the cooldown, and leaving after
+    an entry without an alert."""
+    unannounced: int = 0
+    """Leads that stay in a stage that sends alerts from now on; it did not when they entered it."""
 
     def merge(self, other: StageEffect) -> None:
         """Add the effect on other leads."""
@@ -87,7 +90,8 @@ class StageEffect:
         self.entered += other.entered
         self.left += other.left
         self.alerts.update(other.alerts)
-        self.silenced += other.silenced
+        self.silenced.update(other.silenced)
+        self.unannounced += other.unannounced
         for mine, theirs in ((self.first_entered, other.first_entered), (self.first_left, other.first_left)):
             for ranked in theirs:
                 mine.add(ranked)
@@ -152,6 +156,7 @@ class Effect:
         self.leads = 0
         self.alerted = 0
         """Leads about which at least one alert would be sent."""
+        self._starting = _alerting(new) - _alerting(old)
         self.cards: dict[str, CardEffect] = {}
         for rules in (new, old):
             for card in rules.cards:
@@ -177,12 +182,13 @@ class Effect:
             stage = self.cards[transition.card].stages[transition.stage]
             if transition.is_alert:
                 stage.alerts[transition.kind] += 1
-            stage.silenced += transition.silenced
+            stage.silenced[transition.kind] += transition.silenced
 
     def _add_stage(self, change: LeadChange, key: str, blob: bytes) -> None:
         card, _, name = key.rpartition("/")
         stage = self.cards[card].stages[name]
         was, will_be = key in change.inside_before, key in change.inside_after
+        stage.unannounced += was and will_be and key in self._starting
         stage.before += was
         stage.after += will_be
         if was and not will_be:
@@ -210,6 +216,11 @@ def measure_effect(
         if isinstance(state, Lead):
             effect.add(change.apply(lead_id, state, now_ms), blob)
     return effect
+
+
+def _alerting(rules: Rules) -> set[str]:
+    """The stages that send alerts, as ``scorecard/stage``."""
+    return {rule.key for card in rules.cards for rule in card.stages if rule.alerts}
 
 
 def _step_of(card: CardRule) -> int:

@@ -53,7 +53,7 @@ def with_stages(*stages: Stage) -> Rules:
 
 
 def shape(stage: StageEffect) -> tuple[int, int, int, int, dict[str, int], int]:
-    return stage.before, stage.after, stage.entered, stage.left, dict(stage.alerts), stage.silenced
+    return stage.before, stage.after, stage.entered, stage.left, dict(stage.alerts), stage.silenced.total()
 
 
 def content(effect: Effect) -> dict[str, Any]:

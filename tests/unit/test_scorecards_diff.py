@@ -191,6 +191,32 @@ def test_a_quiet_change_announces_no_alert(capsys: pytest.CaptureFixture[str]) -
     assert describe_silence(111, quiet=False) == ""
 
 
+SHADOW = Rules(load(FILE.replace("    label:", "    shadow: true\n    label:")))
+
+
+def promoted(new: str, capsys: pytest.CaptureFixture[str], old: Rules = SHADOW) -> str:
+    """What people read of a change from a shadow, under which four leads were scored."""
+    store, rules = asyncio.run(Shards(SHADOW).take(*facts(0, 1, 3, 4))).store, Rules(load(new))
+    effect = asyncio.run(measure_store(store, PARTITIONS, old, rules, START_MS))
+    return printed(report_change(old, rules, effect, START_MS), capsys)
+
+
+def test_a_promoted_shadow_names_the_leads_that_sales_will_not_hear_of(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = promoted(FILE, capsys)
+    assert "No alert would be sent. 2 leads are in hot already, which sends alerts from now on" in shown
+
+
+def test_another_name_of_the_stage_announces_the_leads_of_a_shadow(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = promoted(FILE.replace("name: hot", "name: ready"), capsys)
+    assert "2 alerts would be sent: 2 enter ready.\n" in shown
+
+
+def test_leads_that_leave_after_a_silent_entry_blame_no_cooldown(capsys: pytest.CaptureFixture[str]) -> None:
+    higher = FILE.replace("enter: 30, leave: 20", "enter: 90, leave: 80")
+    shown = promoted(higher, capsys, old=OLD)
+    assert "No alert would be sent. 2 leave in silence, because receivers were not told of the entry.\n" in shown
+
+
 def test_no_leads_are_reported_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     assert "There are no leads yet." in printed(report_on(), capsys)
 
