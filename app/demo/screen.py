@@ -15,6 +15,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from app.demo.alerts_panel import draw_alerts, person
+from app.demo.card_file import CardFile
 from app.demo.feed import Feed
 from app.demo.generator import Traffic
 from app.demo.guest import GUEST, command
@@ -35,6 +37,8 @@ REFRESH_S = 0.5
 PLAIN_S = 2.0
 """The interval between two lines of output if there is no terminal."""
 MAX_ROWS = 12
+NOTICE_LINES = 3
+"""The height of a notice about the scorecard file, at most, in a terminal of 100 columns."""
 RATE_S = 5.0
 """The period over which events per second are measured."""
 STAGE_COLOURS = ("white", "yellow", "bright_red", "magenta")
@@ -64,6 +68,9 @@ class View:
     """The URL of the board."""
     env_file: Path | None = None
     """What sets the settings of this demo in a shell."""
+    card_file: CardFile | None = None
+    notice: str = ""
+    """Why the scorecard file on disk is not in use."""
     sent: int = 0
     taken: int = 0
     per_second: float = 0.0
@@ -88,7 +95,8 @@ async def show(stack: Stack, rate: float, leads: int, seed: int, console: Consol
         seen.on_alert = sales.take_alert
         stages = tuple(rule.stage.name for rule in rules.cards[0].stages)
         invitation = command(stack.collector.removeprefix("http://"))
-        view = View(stages, seen, rate, invitation, stack.board, stack.env_file)
+        card_file = CardFile(stack.settings.scorecards, stack.settings.most_model_alerts)
+        view = View(stages, seen, rate, invitation, stack.board, stack.env_file, card_file)
         sending = asyncio.create_task(feed.run())
         try:
             await _follow(stack, rules, feed, view, console, sending)
@@ -108,6 +116,8 @@ async def _follow(
         console.print(text, markup=False, highlight=False, soft_wrap=True)
         while not sending.done():
             await _update_view(stack, rules, feed, view)
+            if view.notice:
+                console.print(view.notice, markup=False, highlight=False, soft_wrap=True)
             console.print(goodbye(view))
             await asyncio.sleep(PLAIN_S)
     else:
@@ -125,6 +135,7 @@ async def _update_view(stack: Stack, rules: Rules, feed: Feed, view: View) -> No
     view.sent = feed.sent
     taken = int(metrics.get(("leadglow_records_total", "intake"), 0))
     view.note(monotonic_s(), taken, int(metrics.get(("leadglow_events_total", "duplicates"), 0)))
+    view.notice = await view.card_file.explain(metrics) if view.card_file else ""
     view.rows = await hottest(stack, rules, now_ms())
 
 
@@ -152,14 +163,16 @@ def _row(lead_id: str, lead: Lead, card: CardRule, rules: Rules, at_ms: int) -> 
 
 def render(view: View, at_ms: int, height: int) -> RenderableType:
     """Draw the whole screen, for a terminal of ``height`` lines."""
-    room = max(height - 19, 6)
+    notice = [Text(f" {view.notice}", "bold yellow")] if view.notice else []
+    room = max(height - 19 - NOTICE_LINES * len(notice), 6)
     hot = min(room * 3 // 5, MAX_ROWS)
     return Group(
         _headline(view),
+        *notice,
         _invitation(view),
         Panel(_counts(view), title="Events", title_align="left", border_style="dim"),
         Panel(_hottest(view, hot), title="Hottest leads and their reasons", title_align="left", border_style="dim"),
-        Panel(_alerts(view, room - hot), title=_alert_title(view), title_align="left", border_style="dim"),
+        draw_alerts(view.seen, room - hot),
     )
 
 
@@ -244,50 +257,9 @@ def shown(rows: list[Row], most: int) -> list[Row]:
     return rows[: most - len(mine)] + mine
 
 
-def _alert_title(view: View) -> str:
-    return f"Alerts on the topic handoff ({view.seen.alerts})"
-
-
-def _alerts(view: View, most: int) -> Table:
-    table = Table.grid(padding=(0, 1), expand=True)
-    table.add_column(width=8)
-    table.add_column(width=11, no_wrap=True)
-    table.add_column(ratio=2, no_wrap=True, overflow="ellipsis")
-    table.add_column(ratio=3, no_wrap=True, overflow="ellipsis", style="dim")
-    rows = [_alert(event) for event in list(view.seen.recent)[:most]]
-    rows = rows or [("", "", Text("none yet: no lead is hot enough", "dim"))]
-    for row in [*rows, *[()] * (most - len(rows))]:
-        table.add_row(*row)
-    return table
-
-
-def _alert(event: dict[str, Any]) -> tuple[RenderableType, ...]:
-    data = event["data"]
-    entered = data["stage"]["kind"] == "entered"
-    what = Text(f"{'▲' if entered else '▼'} {data['stage']['name']}", "green" if entered else "blue")
-    cause = _CAUSES.get((data["cause"], entered), data["triggering_event"]["type"])
-    why = f"{data['score']['published']} points: {cause}"
-    return Text(event["time"][11:19], "dim"), what, person(event["subject"], data["lead"]["traits"]), why
-
-
-_CAUSES = {
-    ("decay", True): "negative points faded",
-    ("decay", False): "cooled down",
-    ("merged", True): "merged with another lead",
-    ("merged", False): "merged with another lead",
-}
-
-
 def _colour(view: View, stage: str | None) -> str:
     place = view.stages.index(stage) + 1 if stage in view.stages else 0
     return STAGE_COLOURS[min(place, len(STAGE_COLOURS) - 1)]
-
-
-def person(lead_id: str, traits: dict[str, Any]) -> str:
-    """A short description of a lead."""
-    if "name" not in traits:
-        return f"visitor {lead_id[:8]}"
-    return f"{traits['name']}, {traits.get('title', '')}, {traits.get('company', '')}"
 
 
 def reasons(parts: Iterable[Part], most: int = 4) -> str:
