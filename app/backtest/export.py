@@ -83,7 +83,7 @@ class ExportFile:
         self._was_read = False
         self._text: Any = _map(path)
         for begin, name in self._files:
-            _check_head(Path(name), self._text[begin : begin + HEAD_BYTES])
+            check_head(Path(name), self._text[begin : begin + HEAD_BYTES])
         self._index_lines()
         self.total, self.taken = len(self._arrivals), 0
         self._order = sorted(range(self.total), key=self._arrivals.__getitem__)
@@ -158,7 +158,7 @@ def _map(path: Path) -> Any:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
 
 
-def _check_head(path: Path, head: bytes) -> None:
+def check_head(path: Path, head: bytes) -> None:
     """Raise BadExport if a file that begins like this has no JSON lines."""
     if head.startswith(b"PK\x03\x04"):
         raise BadExport(path, "is a ZIP archive", "unpack it first: unzip FILE")

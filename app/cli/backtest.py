@@ -15,7 +15,6 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from app.backtest.export import BadExport
 from app.backtest.inputs import open_files
 from app.backtest.outcomes import LOST, WON
 from app.backtest.records import EventSource
@@ -25,6 +24,7 @@ from app.backtest.topic import Topic
 from app.cli.chosen_scorecards import EITHER, load_chosen
 from app.cli.common import run
 from app.cli.errors import CommandError
+from app.cli.export_files import reading_export
 from app.cli.published import has_topic, open_scorecards
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import KafkaErrorCapture, kafka_fault
@@ -47,7 +47,7 @@ FROM_HELP = (
 TO_HELP = "Replay up to here, days included; by default up to now, or to the end of the export."
 INPUT_HELP = (
     "An export instead of the events in Kafka: JSON lines, also .gz, or Parquet with pip install 'leadglow[parquet]'. "
-    "Repeat it for more files, or quote a pattern: 'events-*.jsonl'."
+    "Repeat it for more files, or quote a pattern: 'events-*.jsonl'. The input of the command is -."
 )
 OUTCOME_HELP = f"An event that marks a lead as won. Repeat it for more. By default: {', '.join(WON)}."
 LOST_HELP = f"An event that marks a lead as lost. Repeat it for more. By default: {', '.join(LOST)}."
@@ -173,15 +173,8 @@ async def open_export(files: Sequence[Path], to_ms: int | None) -> AsyncIterator
     Raises:
         CommandError: it cannot be read.
     """
-    try:
-        with open_files(files, LAST_MS if to_ms is None else to_ms) as export:
-            yield export
-    except BadExport as error:
-        raise CommandError(Exit.REFUSED, str(error)) from None
-    except OSError as error:
-        raise CommandError(
-            Exit.REFUSED, f"{error.filename or files[0]} cannot be read: {error.strerror or error}"
-        ) from None
+    with reading_export(files), open_files(files, LAST_MS if to_ms is None else to_ms) as export:
+        yield export
 
 
 @asynccontextmanager

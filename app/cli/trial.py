@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +12,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from app.backtest.export import check_head
+from app.backtest.inputs import join_files, read_head
 from app.cli.chosen_scorecards import EITHER, load_chosen
 from app.cli.common import busy, console, run
 from app.cli.errors import CommandError
+from app.cli.export_files import reading_export
 from app.demo.card_traffic import CardTraffic
 from app.demo.generator import Traffic
 from app.lead_names import company_of, name_of, title_of
@@ -29,6 +32,10 @@ from streams.exits import Exit
 from streams.scoring.scorecard import Model
 from streams.units import DAY_MS
 
+EVENTS_HELP = (
+    "Your own events: JSON lines of the Segment spec, also .gz, or Parquet with pip install 'leadglow[parquet]'. "
+    "Repeat it for more files, or quote a pattern: 'events-*.jsonl'. The input of the command is -."
+)
 MAX_REASONS = 4
 BAR_WIDTH = 40
 
@@ -39,11 +46,9 @@ def register(root: typer.Typer) -> None:
 
 
 def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="FILE", help=f"What to try: {EITHER}.")],
-    events: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Your own events: a JSON object of the Segment spec on each line."),
-    ] = None,
+    events: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=EVENTS_HELP)] = None,
     demo: Annotated[bool, typer.Option("--demo", help="The events of the demo's fictional site.")] = False,
     generate: Annotated[int, typer.Option(min=1, metavar="N", help="Number of generated events.")] = 5000,
     leads: Annotated[int, typer.Option(min=1, metavar="N", help="Number of generated visitors.")] = 500,
@@ -59,29 +64,54 @@ def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     fit lines that hold for no lead. Without --events and --demo, the events are made from the scorecard file itself:
     visitors who do what its signals count.
     """
+    if events:
+        _refuse_options(ctx)
     (chosen,) = run(load_chosen(load_settings(), [name]))
     model = chosen.rules.model
-    if events is not None:
-        sources: Iterable[Source] = _read(events)
+    if events:
+        title, sources = _read(events)
     else:
+        title = "the demo's site" if demo else "made from the scorecard"
         sources = (_generate_demo if demo else partial(_generate, model))(generate, leads, days * DAY_MS, seed)
     played = MemoryRun(chosen.rules)
     with busy("scoring events"):
         played.play(sources)
-    if not played.events:
-        raise CommandError(Exit.REFUSED, f"{events} has no events.")
+    if played.reasons.total() >= played.events:
+        raise CommandError(Exit.CHECK_FAILED, _explain_no_events(title, played))
     trial = try_out(played, limit)
     if as_json:
         typer.echo(json.dumps(trial.plain(), ensure_ascii=False))
     else:
-        _print(trial, str(events) if events else "the demo's site" if demo else "made from the scorecard")
+        _print(trial, title)
 
 
-def _read(events: Path) -> list[Source]:
-    try:
-        return read_events(events)
-    except OSError as error:
-        raise CommandError(Exit.REFUSED, f"{events} cannot be read: {error.strerror}.") from None
+def _refuse_options(ctx: typer.Context) -> None:
+    """Refuse options about generated events, as there are given ones."""
+    for name in ("demo", "generate", "leads", "days", "seed"):
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            msg = "it is about generated events, but --events names your own: leave one of them out"
+            raise typer.BadParameter(msg, param_hint=f"--{name}")
+
+
+def _read(files: Sequence[Path]) -> tuple[str, Iterable[Source]]:
+    """The name of an export, and its events."""
+    with reading_export(files), join_files(files) as joined:
+        for begin, name in joined.begins:
+            check_head(Path(name), read_head(joined.path, begin))
+        return joined.title, read_events(joined.path)
+
+
+def _explain_no_events(title: str, played: MemoryRun) -> str:
+    """Why there is nothing to score."""
+    if not played.events:
+        return f"{title} has no events."
+    return f"{title} has no event that can be scored: {_describe_rejects(played.reasons)}."
+
+
+def _describe_rejects(reasons: Mapping[str, int]) -> str:
+    count = sum(reasons.values())
+    return f"{count:,} event{'s' * (count != 1)} rejected: {', '.join(f'{name} {n}' for name, n in reasons.items())}"
 
 
 def _generate(model: Model, count: int, leads: int, span_ms: int, seed: int) -> Iterator[Source]:
@@ -99,9 +129,7 @@ def _print(trial: Trial, source: str) -> None:
     days = f"{trial.first_at[:10]} to {trial.last_at[:10]}"
     typer.echo(f"{trial.events:,} events ({source}), {trial.leads:,} leads, {days}")
     if trial.rejected:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in trial.rejected.items())
-        count = sum(trial.rejected.values())
-        typer.echo(f"{count:,} event{'s' * (count != 1)} rejected: {reasons}")
+        typer.echo(_describe_rejects(trial.rejected))
     for card in trial.cards:
         _print_card(card, trial.leads)
 

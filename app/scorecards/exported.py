@@ -13,6 +13,8 @@ from streams.events.times import parse_ms
 ARRIVALS = ("receivedAt", "sentAt", "timestamp", "originalTimestamp")
 """The fields that say when an event arrived, the best one first."""
 
+_BOM = b"\xef\xbb\xbf"
+
 
 def read_events(file: Path) -> list[Source]:
     """The events of a file in the order of their arrival; one without a time arrives with the event before it.
@@ -27,7 +29,7 @@ def read_events(file: Path) -> list[Source]:
 def _place(lines: Iterable[bytes]) -> Iterator[Source]:
     before_ms = 1
     for line in lines:
-        if value := line.strip():
+        if value := line.removeprefix(_BOM).strip():
             before_ms = _arrival_ms(value) or before_ms
             yield Source(value, before_ms)
 

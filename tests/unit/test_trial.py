@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,32 @@ def test_the_command_shows_why_a_lead_with_the_score_is_not_in_the_stage(card: s
     assert "applies to 0 of 3 leads: if title is CEO\n  title of the leads: missing 2, CTO 1" in shown
 
 
+def test_own_events_may_be_compressed_in_several_files_or_the_input(card: str, tmp_path: Path) -> None:
+    plain, packed = tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz"
+    lines = [source.value or b"" for source in EVENTS]
+    plain.write_bytes(b"\n".join(lines[:3]))
+    packed.write_bytes(gzip.compress(b"\n".join(lines[3:])))
+    shown = run_try(card, "--events", str(packed), "--events", str(plain)).stdout
+    assert f"6 events ({packed} and 1 more), 3 leads, 2026-01-05 to 2026-02-04" in shown
+    assert "6 events (" in run_try(card, "--events", f"{tmp_path}/*.jsonl*").stdout
+    given = CliRunner().invoke(build(), ["try", card, "--events", "-"], input=gzip.compress(b"\n".join(lines)))
+    assert "6 events (the standard input), 3 leads" in given.stdout
+
+
+def test_own_events_may_be_in_parquet(card: str, tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    file = tmp_path / "events.parquet"
+    parquet.write_table(pyarrow.table({"payload": [(source.value or b"").decode() for source in EVENTS[:5]]}), file)
+    assert f"5 events ({file}), 3 leads" in run_try(card, "--events", str(file)).stdout
+
+
+@pytest.mark.parametrize("option", [("--demo",), ("--generate", "5000"), ("--seed", "1")])
+def test_own_events_and_options_of_generated_ones_are_refused(card: str, option: tuple[str, ...]) -> None:
+    refused = run_try(card, "--events", "events.jsonl", *option)
+    assert refused.exit_code == Exit.USAGE
+    assert "--events names your own" in " ".join(refused.stderr.replace("│", " ").split())
+
+
 @pytest.mark.parametrize("options", [["--demo"], []])
 def test_generated_events_are_the_same_for_a_seed_and_everything_is_in_the_json(card: str, options: list[str]) -> None:
     first, second, other = (
@@ -180,6 +207,13 @@ def test_files_that_cannot_be_used_are_refused(card: str, tmp_path: Path) -> Non
     empty.touch()
     broken.write_text("leadglow: 2\n")
 
-    assert run_try(card, "--events", str(empty)).exit_code == Exit.REFUSED
+    nothing = run_try(card, "--events", str(empty))
+    assert (nothing.exit_code, nothing.stderr) == (Exit.CHECK_FAILED, f"leadglow: {empty} has no events.\n")
+    empty.write_text("?\n?\n")
+    nothing = run_try(card, "--events", str(empty))
+    assert nothing.exit_code == Exit.CHECK_FAILED
+    assert "has no event that can be scored: 2 events rejected: not_json 2." in nothing.stderr
+    empty.write_text("[{}]")
+    assert "write one event on each line" in run_try(card, "--events", str(empty)).stderr
     assert run_try(card, "--events", str(tmp_path / "missing.jsonl")).exit_code == Exit.REFUSED
     assert run_try(str(broken)).exit_code == Exit.CHECK_FAILED
