@@ -29,6 +29,7 @@ from app.settings_source import load_settings
 from streams.exits import Exit
 from streams.live_effect import measure_store
 from streams.publishing.catalog import IN_USE, Catalog, Published
+from streams.publishing.records import one_line
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.topic import ScorecardsTopic
 from streams.publishing.writer import ScorecardsWriter, Superseded
@@ -94,7 +95,7 @@ def list_versions(as_json: Annotated[bool, typer.Option("--json", help="Print JS
             return topic.catalog
 
     catalog = run(read())
-    rows = [_row(each, catalog) for each in reversed(list(catalog))]
+    rows = [list_row(each, catalog) for each in reversed(list(catalog))]
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
@@ -109,7 +110,8 @@ def list_versions(as_json: Annotated[bool, typer.Option("--json", help="Print JS
         typer.echo(UNFINISHED)
 
 
-def _row(published: Published, catalog: Catalog) -> dict[str, Any]:
+def list_row(published: Published, catalog: Catalog) -> dict[str, Any]:
+    """A publication as a row of the list; safe to print."""
     item = published.item
     states = {
         "in use": published is catalog.latest,
@@ -121,8 +123,8 @@ def _row(published: Published, catalog: Catalog) -> dict[str, Any]:
         "number": published.number,
         "version": item.version,
         "published": rfc3339(item.at_ms),
-        "by": item.author,
-        "note": item.note,
+        "by": one_line(item.author),
+        "note": one_line(item.note),
         "states": [state for state, holds in states.items() if holds],
     }
 

@@ -64,6 +64,11 @@ def decode_item(record: Any) -> Item | None:
     return None if record.value is None else _decode(record.value)
 
 
+def one_line(text: str) -> str:
+    """A text as a line that any terminal may print: control characters and line breaks are blanks."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def _key_of(item: Item) -> bytes:
     if isinstance(item, Backfill):
         return BACKFILL

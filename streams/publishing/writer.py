@@ -13,7 +13,7 @@ from uuid import uuid4
 from streams.events.changes import ScorecardsChange, encode_change
 from streams.events.outgoing import Outgoing
 from streams.publishing.catalog import Published
-from streams.publishing.records import Backfill, Item, Publication, Written, encode_item
+from streams.publishing.records import Backfill, Item, Publication, Written, encode_item, one_line
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.topic import ScorecardsTopic
 from streams.transport.topics import Topics
@@ -70,7 +70,8 @@ class ScorecardsWriter:
     ) -> None:
         """Publish a version, after finishing earlier publications.
 
-        ``after`` is the place of the publication that it replaces, -1 for none.
+        ``after`` is the place of the publication that it replaces, -1 for none. ``note`` is stored as one line without
+        control characters.
 
         Raises:
             Superseded: that is not the latest; nothing has changed.
@@ -82,7 +83,7 @@ class ScorecardsWriter:
             text=scorecards.text,
             author=author,
             at_ms=await self._now_ms(),
-            note=note,
+            note=one_line(note),
             quiet=quiet,
             undone=undone,
             after=after,

@@ -64,10 +64,10 @@ def publications(log: Log) -> list[Any]:
 
 
 async def test_an_editor_publishes_under_their_name(board: Running, log: Log) -> None:
-    done = await post(board, PUBLISH, text=SMALL, instead_of=FIRST, note="Stricter")
+    done = await post(board, PUBLISH, text=SMALL, instead_of=FIRST, note="\x1b[31mStricter\r\n now\x9b")
 
     assert done.json == {"version": Rules(load(SMALL)).version, "published": True}
-    assert [(each["author"], each["note"]) for each in publications(log)] == [("tim", ""), ("eve", "Stricter")]
+    assert [(each["author"], each["note"]) for each in publications(log)] == [("tim", ""), ("eve", "[31mStricter now")]
     assert [len(log.changes(partition)) for partition in range(PARTITIONS)] == [1, 1, 1]
     assert board.service.rules.version == done.json["version"]
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.publish import list_row
 from streams.events.outgoing import Outgoing
 from streams.metrics import Metrics
 from streams.mismatch import Mismatch
 from streams.publishing import keeper as keeping
-from streams.publishing.catalog import Catalog
+from streams.publishing.catalog import Catalog, Published
 from streams.publishing.keeper import Brake, ScorecardsKeeper
+from streams.publishing.records import Publication
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.topic import ScorecardsTopic
 from streams.publishing.writer import ScorecardsWriter, Superseded
@@ -72,6 +74,14 @@ async def test_the_first_version_is_in_force_from_the_start_of_the_log(log: Log,
     await other.keeper.start()
     assert (len(other.topic.catalog), log.changes(0)) == (1, [])
     assert other.topic.catalog.in_force_at(0, 0) == 0
+
+
+async def test_versions_are_listed_without_control_characters(log: Log, tmp_path: Path) -> None:
+    worker = Worker(log, tmp_path / "a")
+    await worker.keeper.start()
+    evil = Publication(id="x", version="v", text=text(1), author="\x1b]0;me", at_ms=0, note="a\nb\x1b[31m\u202e")
+    row = list_row(Published(0, 1, evil), worker.topic.catalog)
+    assert (row["by"], row["note"]) == ("]0;me", "a b [31m")
 
 
 async def test_a_changed_file_is_published_once_to_every_partition(log: Log, tmp_path: Path) -> None:
