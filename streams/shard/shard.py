@@ -197,21 +197,15 @@ class Shard:
             await self.env.reached("trimmed")
         if entries:
             self.relay(entries)
-        self._trim_cache()
+        if len(self.scorer) > self.env.cache_leads:  # those removed must be loaded again for their next events
+            self.scorer.trim(self.env.cache_leads * 9 // 10)
 
     def _build_commit(self, outcome: Outcome, entries: list[Entry], shown_ms: int) -> Commit:
         return Commit(
             self.version,
             self.step,
             f"{self.env.owner}:{self._opening}:{self.version + 1}",
-            {
-                **self.position.to_fields(),
-                **self.scorecards.in_force.to_fields(),
-                **self.told.to_fields(),
-                "waiting": b"%d" % (len(self.outbox) + len(entries)),
-                "handoff": b"%d" % self.handoff_offset,
-                "owner": self.env.owner.encode(),
-            },
+            self._control_fields(len(self.outbox) + len(entries)),
             outcome.blobs,
             outcome.packed,
             outcome.due,
@@ -226,6 +220,11 @@ class Shard:
             outcome.sales_rows(),
         )
 
+    def _control_fields(self, waiting: int) -> dict[str, bytes]:
+        rest = {"waiting": waiting, "handoff": self.handoff_offset, "owner": self.env.owner}
+        own = {name: str(value).encode() for name, value in rest.items()}
+        return self.position.to_fields() | self.scorecards.in_force.to_fields() | self.told.to_fields() | own
+
     def _apply_commit(self, commit: Commit, outcome: Outcome) -> None:
         self.version, self.step = self.version + 1, commit.step
         if self.acknowledged == commit.trim_to:
@@ -235,11 +234,6 @@ class Shard:
         self.outbox += commit.outbox
         self.next_due = min([self.next_due, *(due for due in outcome.due.values() if due is not None)])
         count_outcome(outcome, self.env)
-
-    def _trim_cache(self) -> None:
-        """Remove a tenth of the leads if there are too many in memory: each must be loaded again for its next event."""
-        if len(self.scorer) > self.env.cache_leads:
-            self.scorer.trim(self.env.cache_leads * 9 // 10)
 
     # Time -----------------------------------------------------------------------------------------------------
 

@@ -182,7 +182,8 @@ async def test_a_log_without_its_beginning_is_scored_to_its_end(chance: Random) 
     replay = await replay_of(live, RULES, until_ms, gone)
     await feed(replay, live, chance)
     await replay.finish(until_ms)
-    assert [shard.done for shard in replay.shards] == [gone[p] + len(live.log[p]) for p in range(live.partitions)]
+    ends = [gone[p] + len(live.log[p]) for p in range(live.partitions)]  # what is forwarded anew comes after them
+    assert all(shard.done >= end for shard, end in zip(replay.shards, ends, strict=True))
 
 
 async def test_the_compared_runs_have_alerts_and_forwarded_records() -> None:
