@@ -20,6 +20,32 @@ DAY = 24 * HOUR
 Text = Callable[[str], str]
 
 
+class StandInAccounts:
+    """One account with one lead."""
+
+    scorecards = ("default", "plants")
+
+    def __init__(self, text: Text, now_ms: int) -> None:
+        """``text`` creates every text that comes from outside."""
+        self._row = {
+            "account": text("acme.example"), "scorecard": "default", "score": 132, "exact": 132.0, "stage": "target",
+            "leads": 2, "changed_at": rfc3339(now_ms),
+        }  # fmt: skip
+        self._person = {
+            "lead_id": text("u-1"), "score": 84, "name": text("Ana Lima"), "title": text("CTO"), "stage": "qualified",
+            "last_seen_at": rfc3339(now_ms),
+        }  # fmt: skip
+        self._stage = {"name": "target", "label": text("Target"), "enter": 120.0, "leave": 80.0, "inside": True}
+        self._stage["since"] = rfc3339(now_ms)
+
+    async def list_page(self, scorecard: str | None, cursor: str | None, limit: int, role: str) -> dict[str, Any]:
+        return {"scorecard": "default", "accounts": [self._row | {"top_leads": []}], "next": "further"}
+
+    async def get_account(self, scorecard: str | None, given: str, role: str) -> dict[str, Any]:
+        more = {"key": "company", "roll_up": "top 3", "stages": [self._stage], "people": [self._person]}
+        return self._row | more
+
+
 class StandInService:
     """The same answers to all requests, in the format of ``app.board.service.Desk``."""
 
@@ -31,6 +57,11 @@ class StandInService:
         self.asked: list[Any] = []
         self.verdicts = self
         self.freshness = Freshness(State.CURRENT, now_ms, 0)
+
+    @property
+    def accounts(self) -> StandInAccounts:
+        """Of two scorecards."""
+        return StandInAccounts(self.text, self.now_ms)
 
     def list_choices(self, scorecard: str | None, role: str) -> dict[str, Any]:
         return {

@@ -22,7 +22,18 @@ from streams.shard.alert import rfc3339
 from tests.support.board_service import DAY, HOUR, NOON, StandInService
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
-PATHS = ("/", "/leads/u-00000", "/leads/u-00000?at=%2B7d", "/alerts", "/channels", "/results", "/scorecards", "/flow")
+PATHS = (
+    "/",
+    "/leads/u-00000",
+    "/leads/u-00000?at=%2B7d",
+    "/alerts",
+    "/accounts",
+    "/accounts/default/acme",
+    "/channels",
+    "/results",
+    "/scorecards",
+    "/flow",
+)
 ANA = Viewer("ana", FULL, can_sign_out=True)
 TIME = r'datetime="[^"]+" title="[^"]+ UTC" data-(ago|time|day="(named)?")'
 VENDOR = Path(__file__).parents[2] / "app/board/static/vendor"
