@@ -58,6 +58,8 @@ class Difference:
     """Kafka's name of the setting, or ``replicas``."""
     text: str
     """One sentence with the remedy."""
+    loses_records: bool = False
+    """Whether records are lost that nobody has read yet."""
 
 
 class TopicsForbidden(Exception):
@@ -165,7 +167,7 @@ def _policy(spec: TopicSpec, state: TopicState) -> Difference | None:
         f"{spec.name} has cleanup.policy={actual}, which lets Kafka delete {loses}: "
         f"{_UPDATE}, or name a fresh topic in its place."
     )
-    return Difference("cleanup.policy", text)
+    return Difference("cleanup.policy", text, loses_records=right == "delete")
 
 
 def _retention(spec: TopicSpec, state: TopicState) -> Difference | None:

@@ -43,12 +43,11 @@ async def check_kafka(settings: Settings, process: str) -> None:
     found = await _ask_kafka(settings, process, names)
     if missing := ", ".join(name for name in names if name not in found):
         raise CommandError(Exit.REFUSED, f"Kafka has no topic {missing}: run `leadglow topics create` first.")
-    specs = [spec for spec in topic_specs(settings) if spec.name in found]
-    faults = [each for spec in specs for each in differences(spec, found[spec.name])]
-    if losing := [each.text for each in faults if each.setting == "cleanup.policy"]:
-        raise CommandError(Exit.REFUSED, "\n".join(losing))
-    for each in faults:
-        log.warning("%s", each.text)
+    for spec in (spec for spec in topic_specs(settings) if spec.name in found):
+        for each in differences(spec, found[spec.name]):
+            if each.loses_records:
+                raise CommandError(Exit.REFUSED, each.text)
+            log.warning("%s", each.text)
 
 
 async def check_permissions(settings: Settings, process: str) -> None:

@@ -408,6 +408,13 @@ def test_settings_of_a_topic_that_lose_records_or_keep_them_too_long_are_named(
     assert [each.text.startswith(told) for each in found] == ([True] if told else [])
 
 
+def test_only_a_compacted_topic_of_events_loses_records_at_once() -> None:
+    (events,) = differences(SPEC["lead-events"], TopicState(8, 3, 3, RIGHT | {"cleanup.policy": "compact"}))
+    (scores,) = differences(SPEC["lead-scores"], TopicState(8, 3, 3, {"cleanup.policy": "delete"}))
+
+    assert (events.loses_records, scores.loses_records) == (True, False)
+
+
 def test_the_settings_of_source_topics_are_left_to_their_producers() -> None:
     assert differences(SPEC["web-events"], TopicState(1, 1, 1, {"cleanup.policy": "compact"})) == []
 
