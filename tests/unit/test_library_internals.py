@@ -46,6 +46,8 @@ PARTS = [
     ("aiokafka", "aiokafka.protocol.fetch:FetchRequest", "streams/transport/fetches.py", "_max_wait_ms topics"),
     ("aiokafka", "aiokafka.client:AIOKafkaClient", "streams/transport/reconnects.py", "_get_conn"),
     ("aiokafka", f"{KAFKA_API}:Request", TOPIC_IDS, "build"),
+    ("aiokafka", f"{KAFKA_API}:Request", "app/kafka_rights.py", "build"),
+    ("aiokafka", "aiokafka.admin:AIOKafkaAdminClient", "app/kafka_rights.py", "_send_request find_coordinator"),
     ("aiokafka", f"{KAFKA_API}:RequestStruct", TOPIC_IDS, "FLEXIBLE_VERSION build_request_header"),
     ("aiokafka", "aiokafka.client:AIOKafkaClient", TOPIC_IDS, "send get_random_node force_metadata_update"),
     ("aiokafka", "aiokafka.admin:AIOKafkaAdminClient", "app/kafka_rights.py", "_send_request"),
