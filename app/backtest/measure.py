@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from app.backtest import metrics
 from app.backtest.metrics import Confusion, Group
-from app.backtest.signals import compare_signals
+from app.scorecards.intervals import wilson_interval
+from app.scorecards.won_lost import compare_signals
 from streams.scoring.rules import CardRule
 from streams.scoring.stages import Transition
 from streams.shard.alert import rfc3339
@@ -180,7 +181,7 @@ def _decile_view(group: Group, base: float) -> View:
 
 
 def _band_view(group: Group) -> View:
-    low, high = metrics.wilson_interval(group.won, group.leads)
+    low, high = wilson_interval(group.won, group.leads)
     interval = [round(low, 4), round(high, 4)] if group.leads else None
     return {**_group_view(group), "won": group.won, "win_rate": _rounded(group.rate), "interval": interval}
 

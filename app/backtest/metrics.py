@@ -14,8 +14,6 @@ from streams.units import DAY_MS
 WEEK_MS: Final = 7 * DAY_MS
 _FIRST_MONDAY_MS: Final = 4 * DAY_MS
 """1970-01-05."""
-Z95: Final = 1.959964
-"""The normal distribution has 95 % of its values within so many standard deviations."""
 
 
 # Volume ---------------------------------------------------------------------------------------------------------
@@ -187,16 +185,6 @@ def area_under_curve(scores: Sequence[float], won: Sequence[bool]) -> float | No
         lost_below += losses
     wins = sum(won)
     return pairs / (wins * lost_below) if wins and lost_below else None
-
-
-def wilson_interval(won: float, leads: float) -> tuple[float, float]:
-    """The 95 % confidence interval of a share (Wilson 1927)."""
-    if not leads:
-        return 0.0, 1.0
-    share, z2 = won / leads, Z95**2
-    middle = (share + z2 / (2 * leads)) / (1 + z2 / leads)
-    half = Z95 / (1 + z2 / leads) * math.sqrt(share * (1 - share) / leads + z2 / (4 * leads**2))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 # Two scorecards -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from app.backtest.measure import View
 from app.backtest.plots import Bar, Mark, draw_bars
 from app.backtest.records import EventSource
 from app.backtest.session import Findings, Order
-from app.backtest.signals import describe_comparison
+from app.scorecards.won_lost import describe_comparison
 from streams.scoring.rules import Rules
 from streams.scoring.stages import Transition
 from streams.shard.alert import rfc3339

@@ -9,9 +9,11 @@ from typing import Any, Final
 from app.board.formatting import number, shown
 from app.lead_views import signals_of
 from app.scorecards.text import describe_condition, describe_events, describe_fit
+from app.scorecards.won_lost import compare_signals
 from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import FitLine, Signal, paths_in
+from streams.scoring.verdicts import KINDS, LOST, WON, sales_of
 from streams.store.base import Fired
 from streams.units import format_duration
 
@@ -19,6 +21,7 @@ View = dict[str, Any]
 MAX_VALUES: Final = 3
 """Values of a trait that are named."""
 MAX_CHARS: Final = 40
+_ENDS: Final = frozenset({KINDS[WON], KINDS[LOST]})
 
 
 class LeadSample:
@@ -30,6 +33,8 @@ class LeadSample:
         self._rules = rules
         self.leads = 0
         self._signals: Counter[str] = Counter()
+        self._outcomes: list[tuple[frozenset[str], bool]] = []
+        """The signals of each lead that was won or lost, and whether it was won."""
         self._lines = [0] * len(card.fit.lines)
         self._names: Counter[str] = Counter()
         self._values: dict[str, Counter[str]] = {name: Counter() for name in card.fit.traits}
@@ -37,7 +42,10 @@ class LeadSample:
     def add_lead(self, lead: Lead) -> None:
         """Count one lead."""
         self.leads += 1
-        self._signals.update(signals_of(lead, self._rules))
+        signals, state = signals_of(lead, self._rules), sales_of(lead.verdicts).state
+        self._signals.update(signals)
+        if state in _ENDS:
+            self._outcomes.append((signals, state == KINDS[WON]))
         traits = lead.trait_values()
         self._names.update(name for name, value in traits.items() if value is not None)
         for i, (_, worth) in enumerate(self._card.fit.lines):
@@ -53,7 +61,13 @@ class LeadSample:
             "sampled": self.leads,
             "signals": [self._signal_view(signal, fired) for signal in signals],
             "fit": [self._line_view(i, line, has_traits) for i, (line, _) in enumerate(self._card.fit.lines)],
+            "outcomes": self._outcomes_view(),
         }
+
+    def _outcomes_view(self) -> View:
+        """How many leads were won and lost, and how often each signal occurs for either."""
+        won = sum(is_won for _, is_won in self._outcomes)
+        return {"won": won, "lost": len(self._outcomes) - won, **compare_signals(self._card, self._outcomes)}
 
     def _signal_view(self, signal: Signal, fired: Fired) -> View:
         leads, lately = self._signals[signal.name], fired.get(signal.name, (0, None))[0]

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.board.schemas import FRESHNESS, NAMED, NUMBER, RANGE, TEXT, TIME, WHOLE, Schema, listed, maybe, ref, whole
+from app.board.schemas import (
+    FRESHNESS,
+    NAMED,
+    NUMBER,
+    RANGE,
+    TEXT,
+    TIME,
+    TRUTH,
+    WHOLE,
+    Schema,
+    listed,
+    maybe,
+    ref,
+    whole,
+)
 
 USAGE_SCHEMAS: Final[dict[str, Schema]] = {
     "ScorecardUsage": whole(
@@ -21,6 +35,7 @@ USAGE_SCHEMAS: Final[dict[str, Schema]] = {
                     {**NAMED, "says": TEXT, "leads": WHOLE, "traits": listed(ref("TraitUsage")), "hint": maybe(TEXT)}
                 )
             ),
+            "outcomes": ref("SignalsByOutcome"),
             **FRESHNESS,
         },
         about="All `leads` in the ranking of a scorecard by published score, at most some seconds old; a score outside "
@@ -28,6 +43,23 @@ USAGE_SCHEMAS: Final[dict[str, Schema]] = {
         "stage. The `leads` of a signal had an amount above 0 at any time; those of a fit line match it; both "
         "are counted among `sampled` leads, evenly spaced in the ranking. `hint` is why a signal or a fit line may "
         "never have an effect; null if it has one, or without leads.",
+    ),
+    "SignalsByOutcome": whole(
+        {
+            "won": WHOLE, "lost": WHOLE, "needed": WHOLE, "enough": TRUTH,
+            "signals": listed(
+                whole(
+                    {
+                        **NAMED, "points": NUMBER, "won": WHOLE, "lost": WHOLE,
+                        "won_share": maybe(NUMBER), "lost_share": maybe(NUMBER), "interval": maybe(listed(NUMBER)),
+                        "occurs": maybe({"enum": ["alike", "won", "lost", "never"]}),
+                    }
+                )
+            ),
+        },
+        about="The sampled leads that are `won` and `lost`, and how many of them have each signal, at any time. With "
+        "at least `needed` of each there are shares, the 95 % confidence `interval` of their difference, and for which "
+        "leads a signal `occurs` more often: `alike` if the difference may be chance, `never` if for none.",
     ),
     "TraitUsage": whole(
         {"name": TEXT, "leads": WHOLE, "values": listed(whole({"value": TEXT, "leads": WHOLE}))},

@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from ruamel.yaml import YAML
 
-from app.backtest.metrics import wilson_interval
 from app.calibrate.columns import Column
 from app.calibrate.regression import Weight
+from app.scorecards.intervals import wilson_interval
 
 LARGEST: Final = 20.0
 """The largest points if the columns have none yet."""

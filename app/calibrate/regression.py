@@ -14,7 +14,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-from app.backtest.metrics import Z95, area_under_curve
+from app.backtest.metrics import area_under_curve
+from app.scorecards.intervals import Z95
 
 NEEDED: Final = 20
 """Won leads and lost leads that a calibration needs at least."""

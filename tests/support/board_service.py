@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 from app.board.costs import Cost
@@ -413,6 +414,16 @@ class StandInService:
                 for signal, many in zip((await self.get_scorecard(name))["signals"], leads, strict=True)
             ],
             "fit": fit,
+            "outcomes": {
+                "won": 41, "lost": 38, "needed": 20, "enough": True,
+                "signals": [
+                    {"name": signal["name"], "label": "", "points": signal["points"], "won": 20, "lost": 19,
+                     "won_share": 0.4878, "lost_share": 0.5, "interval": [-0.2241, 0.2001], "occurs": occurs}
+                    for signal, occurs in zip(
+                        (await self.get_scorecard(name))["signals"], cycle(("won", "alike", "lost", "never")),
+                        strict=False)
+                ],
+            },
         }  # fmt: skip
 
     async def get_flow(self) -> dict[str, Any]:

@@ -92,13 +92,6 @@ def test_the_area_under_the_curve_counts_pairs_and_ties_half() -> None:
     assert metrics.area_under_curve([5, 3], [True, True]) is None
 
 
-def test_the_wilson_interval_of_known_cases() -> None:
-    # 8 of 10: Newcombe 1998 gives 0.490 to 0.943
-    assert metrics.wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert metrics.wilson_interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert metrics.wilson_interval(0, 0) == (0.0, 1.0)
-
-
 def test_the_overlap_of_two_sets() -> None:
     assert metrics.overlap({"a", "b", "c"}, {"b", "c", "d"}) == 0.5
     assert metrics.overlap(set(), set()) is None

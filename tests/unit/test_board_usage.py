@@ -14,6 +14,7 @@ from app.board.scoring_watch import ScoringWatch
 from app.board.usage_views import score_rows
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
+from streams.scoring.verdicts import VERDICT_EVENTS, SalesCall
 from streams.units import DAY_MS
 from tests.properties.strategies import Fact
 from tests.support.board_in_memory import ACCESS, ANA, BEN, PARTITIONS, Running, Shards, board_on
@@ -83,6 +84,24 @@ async def test_a_signal_of_several_days_has_an_effect_only_for_leads_with_so_man
     async with board_on(shards) as board:
         often = (await usage_of(board))["signals"][0]
     assert (often["leads"], often["hint"]) == (1, None)
+
+
+@pytest.mark.parametrize("count", [19, 20])
+async def test_signals_of_won_and_lost_leads_are_compared(count: int) -> None:
+    names = {True: ("Opportunity Won", "Ordered"), False: ("Opportunity Lost", "page")}
+    leads = [(f"{is_won}-{i}", i, *names[is_won]) for is_won in names for i in range(count)]
+    verdicts = [(who, fact(end, 900 + n, verdict=SalesCall(VERDICT_EVENTS[end]))) for who, n, end, _ in leads]
+    shards = await (await people(0)).take(*((who, fact(does, n)) for who, n, _, does in leads), *verdicts)
+    async with board_on(shards) as board:
+        found = (await usage_of(board))["outcomes"]
+        page = (await board.get("/scorecards/sales")).body.decode()
+    assert (found["won"], found["lost"], found["needed"], found["enough"]) == (count, count, 20, count == 20)
+    occurs = (
+        {"view": "lost", "order": "won", "away": "never"} if count == 20 else dict.fromkeys(("view", "order", "away"))
+    )
+    assert {each["name"]: each["occurs"] for each in found["signals"]} == occurs
+    assert f"{count} were won and {count} were lost" in page
+    assert ("more often for won leads" in page, "at least 20 of each are needed" in page) == (count == 20, count == 19)
 
 
 async def test_a_role_without_traits_gets_no_values() -> None:

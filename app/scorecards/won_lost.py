@@ -1,12 +1,11 @@
-"""Compares how often signals occurred before leads were won and before they were lost. Pure."""
+"""Compares how often signals occurred for leads that were won and for those that were lost. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import hypot
 from typing import Any, Final
 
-from app.backtest.metrics import wilson_interval
+from app.scorecards.intervals import difference_interval
 from streams.scoring.rules import CardRule
 
 View = dict[str, Any]
@@ -15,7 +14,7 @@ NEEDED: Final = 20
 
 
 def compare_signals(card: CardRule, outcomes: Sequence[tuple[frozenset[str], bool]]) -> View:
-    """Every signal of a scorecard: the share of won and of lost leads that had it before their outcome.
+    """Every signal of a scorecard: the share of won and of lost leads that had it.
 
     ``outcomes`` are the signals of each lead, and whether it was won.
     """
@@ -56,13 +55,6 @@ def _compare(won: int, all_won: int, lost: int, all_lost: int, is_enough: bool) 
         "interval": [round(low, 4), round(high, 4)],
         "occurs": occurs,
     }
-
-
-def difference_interval(won: int, all_won: int, lost: int, all_lost: int) -> tuple[float, float]:
-    """The 95 % confidence interval of the difference of two shares (Newcombe 1998, method 10)."""
-    a, b = won / all_won, lost / all_lost
-    (a_low, a_high), (b_low, b_high) = wilson_interval(won, all_won), wilson_interval(lost, all_lost)
-    return a - b - hypot(a - a_low, b_high - b), a - b + hypot(a_high - a, b - b_low)
 
 
 def describe_comparison(outcomes: View) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.backtest.signals import compare_signals, describe_comparison, difference_interval
+from app.scorecards.intervals import difference_interval, wilson_interval
+from app.scorecards.won_lost import compare_signals, describe_comparison
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 
@@ -49,3 +50,10 @@ def test_too_few_outcomes_are_no_comparison() -> None:
 def test_the_interval_of_a_difference_is_that_of_the_literature() -> None:
     # Newcombe 1998, table II, example (a): 56/70 and 48/80, method 10
     assert difference_interval(56, 70, 48, 80) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+
+
+def test_the_wilson_interval_of_known_cases() -> None:
+    # 8 of 10: Newcombe 1998 gives 0.490 to 0.943
+    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert wilson_interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert wilson_interval(0, 0) == (0.0, 1.0)
