@@ -58,6 +58,8 @@ def _write(file: Path, how: str | None, text: str) -> None:
         lines = file.read_text().splitlines(keepends=True)
         assert sum(line.startswith(start) for line in lines) == 1, start
         text = "".join(text if line.startswith(start) else line for line in lines)
+    else:
+        text = f"# {file}{how or ''}\n{text}"  # as it is copied, so that lines have the numbers that commands print
     with file.open("a" if how == ", continued" else "w") as target:
         target.write(text)
 
