@@ -75,6 +75,21 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
+def confirm(question: str, otherwise: str) -> None:
+    """Ask; the end of the input is no.
+
+    Raises:
+        CommandError: the answer is no; ``otherwise`` is its message.
+    """
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        typer.echo()  # ends the line of the question
+        agreed = False
+    if not agreed:
+        raise CommandError(Exit.CHECK_FAILED, otherwise)
+
+
 def run(work: Coroutine[Any, Any, T], doing: str = "") -> T:
     """Run a command's coroutine without the log lines of libraries; a terminal shows what it is ``doing``."""
     logging.basicConfig(handlers=[logging.NullHandler()])

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from app import lead_lookup
 from app.cli.audit import note_command
-from app.cli.common import LeadId, open_store, run
+from app.cli.common import LeadId, confirm, open_store, run
 from app.cli.errors import CommandError
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import kafka_fault
@@ -48,8 +48,8 @@ def erase(
         raise CommandError(Exit.USAGE, "the id is empty.")
     names = run(_find_ids(settings, lead_id), "finding the lead")
     others = f" (also known as {', '.join(names[1:])})" if names[1:] else ""
-    if not yes and not typer.confirm(f"Erase lead {lead_id!r}{others} for good?"):
-        raise CommandError(Exit.CHECK_FAILED, "nothing was erased.")
+    if not yes:
+        confirm(f"Erase lead {lead_id!r}{others} for good?", "nothing was erased.")
     run(_erase(settings, names), "waiting for a worker to erase the lead")
     note_command(settings, "erase", lead_id=names[0])
     typer.echo(f"lead {lead_id!r} is erased{others}")

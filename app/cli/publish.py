@@ -15,7 +15,7 @@ from rich.table import Table
 
 from app.cli.audit import note_command
 from app.cli.chosen_scorecards import find_published
-from app.cli.common import busy, console, open_store, run
+from app.cli.common import busy, confirm, console, open_store, run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
 from app.cli.output import OutputLost
@@ -254,5 +254,4 @@ def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool, is_rollbac
             "--quiet to change the stages without alerts."
         )
         raise CommandError(Exit.CHECK_FAILED, message)
-    if not typer.confirm("Roll back?" if is_rollback else "Publish?"):
-        raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
+    confirm("Roll back?" if is_rollback else "Publish?", "nothing was changed.")

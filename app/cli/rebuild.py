@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from app.backtest.session import NoEvents, Order, run_backtest
 from app.cli.audit import note_command
 from app.cli.backtest import choose_implementation, open_topic, progress_bar
-from app.cli.common import open_admin, open_store, run
+from app.cli.common import confirm, open_admin, open_store, run
 from app.cli.errors import CommandError
 from app.cli.published import has_topic, open_scorecards, open_writer, require_topic
 from app.cli.topics import require_lead_events
@@ -69,8 +69,8 @@ def rebuild(
         typer.echo(f"{gone} older events are no longer in Kafka (retention) and will no longer count.")
     if backfill:
         _require_few_alerts(settings, run(_count_new_alerts(settings), "finding the alerts"), yes)
-    if not yes and not typer.confirm("Rebuild?"):
-        raise CommandError(Exit.CHECK_FAILED, "nothing was changed.")
+    if not yes:
+        confirm("Rebuild?", "nothing was changed.")
     run(_rebuild(settings, ends, backfill), "removing the leads")
     note_command(settings, "rebuild", namespace=settings.namespace)
     typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")

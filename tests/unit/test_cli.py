@@ -1,6 +1,7 @@
 """Commands without a server: help, mistakes, statuses, settings made into clients."""
 
 import asyncio
+import io
 import json
 import os
 import ssl
@@ -20,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 from app.__main__ import main as whole_program
 from app.cli import worker as worker_command
-from app.cli.common import open_store
+from app.cli.common import confirm, open_store
 from app.cli.errors import CommandError
 from app.cli.leads import find_card
 from app.cli.output import OutputLost, checked_output
@@ -49,6 +50,15 @@ def sasl(**more: Any) -> Settings:
     return Settings(
         kafka_sasl_mechanism="SCRAM-SHA-512", kafka_sasl_username="ana", kafka_sasl_password="secret", **more
     )
+
+
+# Questions --------------------------------------------------------------------------------------------------
+
+
+def test_the_end_of_the_input_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    with pytest.raises(CommandError, match="nothing was changed"):
+        confirm("Publish?", "nothing was changed.")
 
 
 # What people read -------------------------------------------------------------------------------------------
