@@ -72,6 +72,7 @@ def _describe_log(rules: Rules, order: Order, findings: Findings) -> str:
     if not findings.publications:
         return ""
     count = f"{findings.publications} publication{'s' if findings.publications > 1 else ''}"
+    count += " after the one in force at its start"
     if order.follows_log(rules):
         return f"the log holds {count}; the scorecards changed at the same places"
     return f"the log holds {count}; this file was used throughout"
@@ -114,11 +115,14 @@ def summary_lines(result: View) -> list[str]:
 
 def _explain_no_outcomes(outcomes: View | None, names: View) -> list[str]:
     """Why no lead was won, or none was lost, if so."""
+    if outcomes is None:
+        given = " or ".join([*names["won"], *names["lost"]])
+        return [f"  no outcomes: there is no event {given}; name others with --outcome and --lost"]
     options = {"won": "--outcome", "lost": "--lost"}
     return [
         f"  no lead was {kind}: there is no event {' or '.join(names[kind])}; name others with {option}"
         for kind, option in options.items()
-        if outcomes is not None and not outcomes[kind]
+        if not outcomes[kind]
     ]
 
 
@@ -132,12 +136,12 @@ def _card_lines(name: str, card: View) -> list[str]:
     if days["leads"]:
         lines.append(f"  days from first event to {card['target_stage']}: median {days['median']:g}")
     if capacity:
+        over = capacity["weeks_over"]
         lines.append(
             f"  capacity {capacity['leads_a_week']} a week: {percent(capacity['used'])} used, exceeded in "
-            f"{capacity['weeks_over']} weeks, longest queue {capacity['longest_queue']}"
+            f"{over} week{'s' * (over != 1)}, longest queue {capacity['longest_queue']}"
         )
     if outcomes is None:
-        lines.append("  no outcomes: name their events with --outcome and --lost")
         return lines
     stage, top = outcomes["in_stage"], outcomes["deciles"][0]
     lines.append(

@@ -87,8 +87,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - each is an option
         chosen.rules,
         others[0].rules if others else None,
         choose_implementation(settings),
-        parse_time(from_, "--from"),
-        parse_time(to, "--to"),
+        *parse_range(from_, to),
         capacity,
         tuple(outcome or WON),
         tuple(lost or LOST),
@@ -108,6 +107,19 @@ def choose_implementation(settings: Settings) -> Implementation:
         return choose(settings.accelerator)
     except AcceleratorMissing as error:
         raise CommandError(Exit.REFUSED, str(error)) from None
+
+
+def parse_range(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
+    """The instants of ``--from`` and ``--to`` in ms.
+
+    Raises:
+        typer.BadParameter: one is not a time, or the range ends before it begins.
+    """
+    first, last = parse_time(from_, "--from"), parse_time(to, "--to")
+    if first is not None and last is not None and first > last:
+        msg = f"{from_} is after --to {to}: the range ends before it begins."
+        raise typer.BadParameter(msg, param_hint="--from")
+    return first, last
 
 
 def parse_time(text: str | None, option: str) -> int | None:

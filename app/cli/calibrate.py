@@ -23,7 +23,7 @@ from app.cli.backtest import (
     explain_no_events,
     open_export,
     open_topic,
-    parse_time,
+    parse_range,
     progress_bar,
 )  # fmt: skip
 from app.cli.chosen_scorecards import load_from_file
@@ -81,7 +81,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 - each is an option
     given = load_from_file(settings, str(file))
     rules, chosen = given.rules, _choose_card(given.rules, card)
     order = Order(
-        rules, None, choose_implementation(settings), parse_time(from_, "--from"), parse_time(to, "--to"), capacity,
+        rules, None, choose_implementation(settings), *parse_range(from_, to), capacity,
         tuple(outcome or WON), tuple(lost or LOST),
     )  # fmt: skip
     found = run(_calibrate(settings, input_ or [], order, given.scorecards.text, chosen.name))

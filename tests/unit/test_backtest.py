@@ -260,8 +260,13 @@ async def test_the_published_file_changes_with_the_log(implementation: Implement
     outcomes = found.cards["main"]["outcomes"]
     assert outcomes["in_stage"]["right"] == 0  # before the outcome, the earlier scorecards held
     result = describe(found, order, log, ("eager.yaml", "card.yaml"), 1.0)
-    assert result["publications"] == "the log holds 1 publication; the scorecards changed at the same places"
-    assert result["against"]["publications"] == "the log holds 1 publication; this file was used throughout"
+    assert result["publications"] == (
+        "the log holds 1 publication after the one in force at its start; the scorecards changed at the same places"
+    )
+    assert (
+        result["against"]["publications"]
+        == "the log holds 1 publication after the one in force at its start; this file was used throughout"
+    )
     assert result["publications"] in "\n".join(summary_lines(result))
     assert "this file was used throughout" in render_report(result)
 

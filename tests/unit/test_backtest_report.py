@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.backtest.plots import Bar, Mark, draw_bars, round_up
-from app.backtest.report import day, number, percent
+from app.backtest.report import day, number, percent, render_report, summary_lines
 from app.cli.root import build
 from streams.exits import Exit
 from tests.unit.test_backtest import CARD, at, event
@@ -144,6 +144,27 @@ def test_a_range_in_days_and_relative_times(files: Path) -> None:
         assert result.exit_code == Exit.CHECK_FAILED
         assert "events.jsonl has no events" in result.output
     assert "is not a time" in run_on_export("--from", "yesterday").output
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(files: Path) -> None:
+    result = run_on_export("--from", "2026-01-08", "--to", "2026-01-05")
+    assert result.exit_code == Exit.USAGE
+    assert "2026-01-08 is after --to 2026-01-05" in result.output
+
+
+def test_outcomes_that_do_not_occur_are_named(files: Path) -> None:
+    shown = run_on_export("--outcome", "Nope", "--lost", "Neither").stdout
+    assert "no outcomes: there is no event Nope or Neither; name others with --outcome and --lost" in shown
+
+
+def test_a_published_version_is_named_once(files: Path) -> None:
+    result = as_json("--against", "card.yaml", "--capacity", "1")
+    version = result["against"]["version"][:12]
+    report = render_report(result | {"against": result["against"] | {"file": f"version 9 ({version})"}})
+    assert f"compared with version 9 ({version})." in re.sub(r"\s+", " ", report)
+    capacity = result["scorecards"]["main"]["capacity"] | {"weeks_over": 1}
+    result["scorecards"]["main"]["capacity"] = capacity
+    assert any("exceeded in 1 week, longest" in line for line in summary_lines(result))
 
 
 @pytest.mark.parametrize(
