@@ -100,7 +100,12 @@ def _plain(value: Any) -> Any:
             return {str(name): _plain(inner) for name, inner in value if inner is not None}
         return [_plain(inner) for inner in value]
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+        return (
+            (value if value.tzinfo else value.replace(tzinfo=UTC))
+            .astimezone(UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z")
+        )
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return (

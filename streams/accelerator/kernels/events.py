@@ -27,7 +27,7 @@ from streams.accelerator.kernels.json_tokens import (
     skip_blanks,
     text_end,
 )
-from streams.accelerator.kernels.times import TIME_CHARS, time_at
+from streams.accelerator.kernels.times import SHORT_CHARS, TIME_CHARS, time_at
 from streams.accelerator.layout import NEVER, Column
 from streams.accelerator.pointers import Text, byte, same, word
 from streams.events.calls import MAX_MESSAGE_ID_CHARS
@@ -162,15 +162,15 @@ def _read_ids_and_times(text, end, owner, spans, tokens, one):
     if tokens[MESSAGE] != PLAIN_TEXT or one.id_size < 1 or one.id_size > MAX_MESSAGE_ID_CHARS:
         return False
     one.digest = xxh3(text, one.id_at, one.id_size, np.uint64(0)) >> np.uint64(16)
-    if tokens[TIME] != PLAIN_TEXT or spans[TIME, 1] != TIME_CHARS:
+    if tokens[TIME] != PLAIN_TEXT:
         return False
-    one.at, one.sent = time_at(text, spans[TIME, 0]), NEVER
+    one.at, one.sent = time_at(text, spans[TIME, 0], spans[TIME, 1]), NEVER
     if one.at == NEVER:
         return False
-    if tokens[SENT] == PLAIN_TEXT and spans[SENT, 1] == TIME_CHARS:
+    if tokens[SENT] == PLAIN_TEXT and (spans[SENT, 1] == TIME_CHARS or spans[SENT, 1] == SHORT_CHARS):
         if spans[ORIGINAL, 1] > 0 and tokens[ORIGINAL] > NULL and spans[RECEIVED, 1] > 0 and tokens[RECEIVED] > NULL:
             return True  # corrected before it was forwarded
-        one.sent = time_at(text, spans[SENT, 0])
+        one.sent = time_at(text, spans[SENT, 0], spans[SENT, 1])
         return one.sent != NEVER
     return tokens[SENT] <= NULL
 

@@ -1,4 +1,4 @@
-"""Parse times like ``2026-11-22T01:02:03.004Z``, the usual form of browsers and servers, in compiled code."""
+"""Parse times like ``2026-11-22T01:02:03.004Z``, or without milliseconds, in compiled code."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from streams.accelerator.layout import NEVER
 from streams.accelerator.pointers import byte
 from streams.scoring.buckets import first_day
 
+SHORT_CHARS: Final = 20
 TIME_CHARS: Final = 24
 
 
 @compiled
-def time_at(text, at):
-    """Parse a time into ms since the epoch; NEVER for any other form. The text has at least TIME_CHARS bytes."""
-    for place, mark in ((4, 45), (7, 45), (10, 84), (13, 58), (16, 58), (19, 46), (23, 90)):
+def time_at(text, at, size):
+    """Parse a time of ``size`` bytes into ms since the epoch; NEVER for any other form."""
+    if size != TIME_CHARS and size != SHORT_CHARS:
+        return NEVER
+    if byte(text, at + size - 1) != 90 or (size == TIME_CHARS and byte(text, at + 19) != 46):
+        return NEVER
+    for place, mark in ((4, 45), (7, 45), (10, 84), (13, 58), (16, 58)):
         if byte(text, at + place) != mark:
             return NEVER
     year = _digits(text, at, 4)
     month, day = _digits(text, at + 5, 2), _digits(text, at + 8, 2)
     hour, minute, second = _digits(text, at + 11, 2), _digits(text, at + 14, 2), _digits(text, at + 17, 2)
-    milli = _digits(text, at + 20, 3)
+    milli = _digits(text, at + 20, 3) if size == TIME_CHARS else 0
     if min(year, month, day, hour, minute, second, milli) < 0 or year < 1 or month < 1 or month > 12 or day < 1:
         return NEVER
     first = first_day(12 * year + month - 1)
