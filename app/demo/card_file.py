@@ -42,8 +42,9 @@ class CardFile:
             await asyncio.to_thread(self._read)
         if self._error:
             return REFUSED.format(error=self._error)
-        is_used = (_VERSION_METRIC, self._version) in metrics
-        if self._version and not is_used and self._held > self._held_before:
+        if (_VERSION_METRIC, self._version) in metrics:
+            self._held_before = self._held  # another version may be published later, in place of the file's
+        elif self._version and self._held > self._held_before:
             return HELD.format(file=self._path, most=self._most)
         return ""
 

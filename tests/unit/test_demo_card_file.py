@@ -44,6 +44,7 @@ async def test_a_file_that_is_held_back_is_shown_until_it_is_in_use(file: Path) 
     assert not await card_file.explain(used)  # the worker has yet to look at it
     assert "card.yaml is not in use: it would send more than 50 alerts" in await card_file.explain(used | {HELD: 4.0})
     assert not await card_file.explain(in_use(file, 4))
+    assert not await card_file.explain(used | {HELD: 4.0})  # another version was published since
 
 
 async def test_a_file_that_the_worker_saw_first_is_shown(file: Path) -> None:
