@@ -8,12 +8,15 @@ from typing import Any, Final
 from app.board.formatting import NONE, number
 from app.scorecards.histogram import Bin, bin_scores
 from app.scorecards.sentences import (
+    Movers,
     describe_alerts,
+    describe_range,
     describe_rebuild,
     describe_scores,
     group_differences,
+    group_movers,
     has_moved,
-    list_reasons,
+    name_leads,
 )
 
 View = dict[str, Any]
@@ -86,20 +89,31 @@ def _card_parts(name: str, card: View) -> View:
         "label": card["label"],
         "sentence": describe_scores(card, number),
         "moved": has_moved(card),
-        "stages": [_stage_parts(stage, found) for stage, found in card["stages"].items()],
+        "stages": [_stage_parts(stage, found, card["names"]) for stage, found in card["stages"].items()],
         "bins": rows,
-        "movers": [_mover_parts(mover, labels) for mover in card["movers"]],
+        "movers": [_mover_parts(group, labels) for group in group_movers(card)],
     }
 
 
-def _mover_parts(mover: View, labels: Mapping[str, str]) -> View:
-    stages = {f"stage_{when}": labels.get(mover[when]["stage"]) for when in ("before", "after")}
-    return {**mover, **stages, "reasons": list_reasons(mover["why"])}
+def _mover_parts(group: Movers, labels: Mapping[str, str]) -> View:
+    """Leads whose scores change alike; the change is that of the middle, in whole points if they are several."""
+    change, count = sum(group.change) / 2, len(group.leads)
+    return {
+        "leads": group.leads[:MAX_NAMED],
+        "count": count,
+        "more": max(count - MAX_NAMED, 0),
+        "before": describe_range(group.before, number),
+        "after": describe_range(group.after, number),
+        "change": round(change, 1) if count == 1 else round(change),
+        "stage_before": labels.get(group.stages[0] or ""),
+        "stage_after": labels.get(group.stages[1] or ""),
+        "reasons": group.reasons,
+    }
 
 
-def _stage_parts(name: str, stage: View) -> View:
+def _stage_parts(name: str, stage: View, names: Mapping[str, str]) -> View:
     named = {
-        f"named_{key}": {"lead_ids": ids[:MAX_NAMED], "more": max(stage[key] - len(ids[:MAX_NAMED]), 0)}
+        f"named_{key}": {"leads": name_leads(ids[:MAX_NAMED], names), "more": max(stage[key] - len(ids[:MAX_NAMED]), 0)}
         for key, ids in (("entered", stage["first_entered"]), ("left", stage["first_left"]))
     }
     return {**stage, "name": name, "sent": sum(stage["alerts"].values()), "bounds": _bounds(stage["enter"]), **named}

@@ -12,12 +12,15 @@ from rich.table import Table
 
 from app.scorecards.histogram import bin_scores
 from app.scorecards.sentences import (
+    NamedLead,
     describe_alerts,
+    describe_range,
     describe_rebuild,
     describe_scores,
     group_differences,
     group_movers,
     has_moved,
+    name_leads,
 )
 
 View = dict[str, Any]
@@ -88,10 +91,9 @@ def _name_leads(stage: View, names: Mapping[str, str]) -> str:
     """The first leads that enter and leave a stage, on a line each."""
     lines = []
     for key, verb in (("entered", "enter"), ("left", "leave")):
-        lead_ids = stage[f"first_{key}"][:IDS]
-        if lead_ids:
-            named = ", ".join(names.get(lead_id, lead_id) for lead_id in lead_ids)
-            lines.append(f"{verb}: {named}{', …' if stage[key] > len(lead_ids) else ''}")
+        if leads := name_leads(stage[f"first_{key}"][:IDS], names):
+            named = ", ".join(lead.name for lead in leads)
+            lines.append(f"{verb}: {named}{', …' if stage[key] > len(leads) else ''}")
     return "\n".join(lines)
 
 
@@ -124,22 +126,18 @@ def _print_movers(card: View, out: Console) -> None:
     for group in group_movers(card):
         stages = dict.fromkeys(_name_stage(card, name) for name in group.stages)
         reasons = ", ".join(f"{name} {change:+.1f}" for name, change in group.reasons)
-        scores = " → ".join(map(_range, (group.before, group.after)))
+        scores = " → ".join(map(describe_range, (group.before, group.after)))
         change = f"{group.change[0]:+.1f}" if len(group.leads) == 1 else f"about {sum(group.change) / 2:+.0f}"
         table.add_row(escape(_name_alike(group.leads)), scores, change, escape(" → ".join(stages)), escape(reasons))
     out.print(table)
 
 
-def _range(bounds: tuple[int, int]) -> str:
-    low, high = bounds
-    return str(low) if low == high else f"{low} to {high}"
-
-
-def _name_alike(leads: list[str]) -> str:
+def _name_alike(leads: list[NamedLead]) -> str:
     """One lead, or how many there are of a kind and the first of them."""
     if len(leads) == 1:
-        return leads[0]
-    return f"{len(leads)} leads like this: {', '.join(leads[:NAMED])}{', …' if len(leads) > NAMED else ''}"
+        return leads[0].name
+    named = ", ".join(lead.name for lead in leads[:NAMED])
+    return f"{len(leads)} leads like this: {named}{', …' if len(leads) > NAMED else ''}"
 
 
 def _name_stage(card: View, name: str | None) -> str:

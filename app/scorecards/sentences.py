@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -135,11 +135,18 @@ def list_reasons(why: list[View]) -> list[tuple[str, float]]:
     return (kept or capped)[:REASONS]
 
 
+class NamedLead(NamedTuple):
+    """A lead as people know it."""
+
+    lead_id: str
+    name: str
+    """The id if there is no other."""
+
+
 class Movers(NamedTuple):
     """Leads whose scores change alike: by the same whole points, for the same reasons, with the same stages."""
 
-    leads: list[str]
-    """Their names, or ids."""
+    leads: list[NamedLead]
     before: tuple[int, int]
     """The lowest and the highest score."""
     after: tuple[int, int]
@@ -147,6 +154,17 @@ class Movers(NamedTuple):
     stages: tuple[str | None, str | None]
     reasons: list[tuple[str, float]]
     """Those of the first lead."""
+
+
+def name_leads(lead_ids: Iterable[str], names: Mapping[str, str]) -> list[NamedLead]:
+    """Leads with the names that a report has."""
+    return [NamedLead(lead_id, names.get(lead_id, lead_id)) for lead_id in lead_ids]
+
+
+def describe_range(bounds: tuple[int, int], number: Callable[[float], str] = str) -> str:
+    """The scores of leads that change alike."""
+    low, high = bounds
+    return number(low) if low == high else f"{number(low)} to {number(high)}"
 
 
 def group_movers(card: View) -> list[Movers]:
@@ -162,7 +180,7 @@ def _describe_movers(alike: list[View], names: Mapping[str, str]) -> Movers:
     before, after = ([mover[when]["score"] for mover in alike] for when in ("before", "after"))
     changes = [mover["change"] for mover in alike]
     return Movers(
-        [names.get(mover["lead_id"], mover["lead_id"]) for mover in alike],
+        name_leads((mover["lead_id"] for mover in alike), names),
         (min(before), max(before)),
         (min(after), max(after)),
         (min(changes), max(changes)),

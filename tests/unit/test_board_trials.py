@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from html import unescape
+from html import escape, unescape
 from io import BytesIO
 from typing import Any
 from urllib.parse import quote
@@ -71,6 +71,19 @@ async def test_a_change_shows_what_it_means_and_does(board: Running) -> None:
     assert "3 alerts would be sent" in shown
     assert "hot from 30" in shown
     assert f'href="/leads/{quote(ANAS, safe="")}?scorecard=default"' in shown
+
+
+async def test_leads_go_by_their_names_and_equal_changes_are_one_line(board: Running) -> None:
+    named = [
+        (lead_id, Fact("identify", f"name-{lead_id}", now_ms(), traits={"name": f"<Ann {lead_id}>"}))
+        for lead_id in ("l1", "l2")
+    ]
+    await Shards(board.service.rules, board.service.trials._store.store).take(*named)
+    for token, name in ((ANA, "<Ann l2>"), (BEN, "l2")):
+        shown = (await post(board, "/try", CHANGED, token)).body.decode()
+        assert f'<a href="/leads/l2?scorecard=default">{escape(name)}</a>' in shown
+        assert shown.count('<li class="mover">') == 1
+        assert "3 leads like this" in shown
 
 
 async def test_the_api_returns_what_the_command_prints(board: Running) -> None:
