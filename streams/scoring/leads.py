@@ -15,10 +15,12 @@ from streams.scoring.lead import Erased, Latch, Lead, Redirect, State
 from streams.scoring.outcome import Crossing, Forward, Outcome
 from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange, leave_lost_stages, pass_time, settle_change
-from streams.scoring.sales_rows import entered_row
+from streams.scoring.sales_rows import entered_row, verdict_row
 from streams.scoring.score import read
 from streams.scoring.stages import DECAY, SCORECARD, Transition, advance, note_calm, settle
 from streams.scoring.stored import decode, encode
+from streams.scoring.verdict_counts import last_alerts, relate_verdict
+from streams.scoring.verdicts import NOTE, OWNER, Verdict
 
 
 class Leads:
@@ -186,3 +188,13 @@ class Leads:
         """Forward an input whose lead belongs to another partition."""
         self.forward(item.lead_id, item)
         self.outcome.tally["misrouted"] += 1
+
+    def relate_verdict(self, event: LeadEvent, lead: Lead, verdict: Verdict, currency: str) -> None:
+        """Note what a verdict counts as."""
+        lead.unsent = True  # readers of the scores learn that the lead has changed
+        alerts = last_alerts(self.rules, lead, verdict.at_ms)
+        if verdict in lead.verdicts:
+            self.outcome.verdicts.append(relate_verdict(lead, verdict, alerts))
+        if verdict.kind not in (OWNER, NOTE):
+            about = [(card.name, stage, at_ms) for card, at_ms, stage in alerts]
+            self.outcome.sales.append(verdict_row(event.lead_id, lead, verdict, currency, about))

@@ -25,12 +25,9 @@ from streams.scoring.leads import Leads
 from streams.scoring.outcome import Outcome
 from streams.scoring.retraction import was_retracted
 from streams.scoring.rules import UNRANKED, CardRule, Hit
-from streams.scoring.sales_rows import verdict_row
 from streams.scoring.score import Before, Standing, place_of, published, read
 from streams.scoring.stages import Cause, settle, standing
 from streams.scoring.stored import encode, encode_redirect
-from streams.scoring.verdict_counts import last_alerts, relate_verdict
-from streams.scoring.verdicts import NOTE, OWNER, Verdict
 
 CLOSE_MS: Final = 3_600_000
 """If the lower bound of the next change is closer than this, the exact change is searched for instead.
@@ -113,7 +110,7 @@ class Scorer(Leads):
         if event.touch is not None:
             note_touch(lead, [event.at, *event.touch])
         if event.verdict is not None and (verdict := note_verdict(lead, event, event.verdict)) is not None:
-            self._relate_verdict(event, lead, verdict, event.verdict.currency)
+            self.relate_verdict(event, lead, verdict, event.verdict.currency)
         before = Before(lead)
         self._note_traits(lead, event)
         hits = self._remember(lead, event)
@@ -124,16 +121,6 @@ class Scorer(Leads):
             cause = Cause("event", id_hash(event.message_id))
             transitions = settle(self.rules, event.lead_id, lead, lead.clock, cause, before.exact)
             self.note_transitions(event.lead_id, lead, transitions, event)
-
-    def _relate_verdict(self, event: LeadEvent, lead: Lead, verdict: Verdict, currency: str) -> None:
-        """Note what a verdict counts as."""
-        lead.unsent = True  # readers of the scores learn that the lead has changed
-        alerts = last_alerts(self.rules, lead, verdict.at_ms)
-        if verdict in lead.verdicts:
-            self.outcome.verdicts.append(relate_verdict(lead, verdict, alerts))
-        if verdict.kind not in (OWNER, NOTE):
-            about = [(card.name, stage, at_ms) for card, at_ms, stage in alerts]
-            self.outcome.sales.append(verdict_row(event.lead_id, lead, verdict, currency, about))
 
     def _note_traits(self, lead: Lead, event: LeadEvent) -> None:
         if not event.traits:
