@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from app.backtest import metrics
 from app.backtest.metrics import Confusion, Group
+from app.lead_views import labels_of
 from app.scorecards.intervals import wilson_interval
 from app.scorecards.won_lost import compare_signals
 from streams.scoring.rules import CardRule
@@ -74,6 +75,7 @@ def measure_card(run: CardRun, capacity: int | None) -> View:
     return {
         "label": run.card.card.label,
         "target_stage": target,
+        "target_label": labels_of(rule.stage for rule in run.card.stages).get(target or "", ""),
         "alerts": len(sent),
         "alerts_per_week": _rate(len(sent), run),
         "qualified": len(entered),
@@ -109,6 +111,7 @@ def _stage_view(run: CardRun, name: str, stage: Any) -> View:
     moves = Counter((t.kind, t.silenced) for t in run.transitions if t.stage == name)
     return {
         "name": name,
+        "label": stage.label,
         "enter": stage.enter,
         "leave": stage.leave,
         "handoff": stage.handoff,

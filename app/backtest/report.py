@@ -128,13 +128,14 @@ def _explain_no_outcomes(outcomes: View | None, names: View) -> list[str]:
 
 def _card_lines(name: str, card: View) -> list[str]:
     days, outcomes, capacity = card["days_to_qualify"], card["outcomes"], card["capacity"]
+    target = card["target_label"] or card["target_stage"] or "no stage"
     lines = [
-        f"scorecard {name}",
-        f"  {card['target_stage'] or 'no stage'}: {card['qualified']:,} entries{_rate(card['qualified_per_week'])}; "
+        f"scorecard {card['label'] or name}",
+        f"  {target}: {card['qualified']:,} entries{_rate(card['qualified_per_week'])}; "
         f"{card['alerts']:,} alerts in all{_rate(card['alerts_per_week'])}",
     ]
     if days["leads"]:
-        lines.append(f"  days from first event to {card['target_stage']}: median {days['median']:g}")
+        lines.append(f"  days from first event to {target}: median {days['median']:g}")
     if capacity:
         over = capacity["weeks_over"]
         lines.append(
@@ -145,7 +146,7 @@ def _card_lines(name: str, card: View) -> list[str]:
         return lines
     stage, top = outcomes["in_stage"], outcomes["deciles"][0]
     lines.append(
-        f"  {outcomes['won']:,} won and {outcomes['lost']:,} lost; in {card['target_stage']} before: precision "
+        f"  {outcomes['won']:,} won and {outcomes['lost']:,} lost; in {target} before: precision "
         f"{percent(stage['precision'])}, recall {percent(stage['recall'])}; best tenth: lift {number(top['lift'])}"
     )
     return lines + [f"  {sentence}" for sentence in describe_comparison(outcomes)]

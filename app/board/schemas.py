@@ -190,7 +190,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Stage": whole(
         {
             "name": TEXT, "label": TEXT, "enter": NUMBER, "leave": NUMBER, "needs": POINTS, "keep": POINTS,
-            "needs_signals": listed(TEXT), "blocked_by": listed(TEXT), "cooldown": maybe(TEXT), "handoff": TRUTH,
+            "needs_signals": listed(TEXT), "blocked_by": listed(TEXT),
+            "blocked_by_labels": listed(TEXT), "cooldown": maybe(TEXT), "handoff": TRUTH,
         }
     ),
     "Scorecard": whole(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.lead_views import labels_of
 from app.scorecards.text import (
     describe_block,
     describe_condition,
@@ -16,7 +17,7 @@ from app.scorecards.text import (
 )
 from streams.scoring.fit import UNIT
 from streams.scoring.rules import CardRule, Rules
-from streams.scoring.scorecard import FitLine, Scorecard, Signal
+from streams.scoring.scorecard import FitLine, Scorecard, Signal, Stage
 from streams.store.base import Fired
 from streams.units import format_duration
 
@@ -46,7 +47,7 @@ def describe_scorecard(card: CardRule, rules: Rules, fired: Fired) -> dict[str, 
             for c in scorecard.categories
         ],
         "fit": [describe_line(line) for line in scorecard.fit],
-        "stages": [_stage(scorecard, i) for i in range(len(scorecard.stages))],
+        "stages": [_stage(scorecard, stage, labels_of(rules.model.signals)) for stage in scorecard.stages],
     }
 
 
@@ -87,8 +88,7 @@ def _signal(signal: Signal, card: Scorecard, fired: Fired) -> dict[str, Any]:
     }
 
 
-def _stage(card: Scorecard, i: int) -> dict[str, Any]:
-    stage = card.stages[i]
+def _stage(card: Scorecard, stage: Stage, labels: Mapping[str, str]) -> dict[str, Any]:
     needs = {"fit": stage.needs_fit, "engagement": stage.needs_engagement}
     keep = {"fit": stage.keep_fit, "engagement": stage.keep_engagement}
     return {
@@ -100,6 +100,10 @@ def _stage(card: Scorecard, i: int) -> dict[str, Any]:
         "keep": {name: points for name, points in keep.items() if points is not None},
         "needs_signals": list(stage.needs_signals),
         "blocked_by": [*stage.blocked_by, *map(describe_block, stage.blocks)],
+        "blocked_by_labels": [
+            *(labels.get(name, name) for name in stage.blocked_by),
+            *(describe_block(block, labels) for block in stage.blocks),
+        ],
         "cooldown": format_duration(stage.cooldown_ms) if stage.cooldown_ms else None,
         "handoff": stage.handoff and not card.shadow,
     }

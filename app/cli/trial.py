@@ -21,7 +21,7 @@ from app.cli.export_files import reading_export
 from app.demo.card_traffic import CardTraffic
 from app.demo.generator import Traffic
 from app.lead_names import company_of, name_of, title_of
-from app.lead_views import View, describe_obstacle, points_of
+from app.lead_views import View, describe_obstacle, labels_of, points_of
 from app.scorecards.exported import read_events
 from app.scorecards.memory import MemoryRun, Source
 from app.scorecards.text import describe_fit
@@ -82,7 +82,7 @@ def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if as_json:
         typer.echo(json.dumps(trial.plain(), ensure_ascii=False))
     else:
-        _print(trial, title)
+        _print(trial, title, labels_of(model.signals))
 
 
 def _refuse_options(ctx: typer.Context) -> None:
@@ -125,16 +125,17 @@ def _generate_demo(count: int, leads: int, span_ms: int, seed: int) -> Iterator[
     return (Source(traffic.next(at_ms).value, at_ms) for at_ms in times)
 
 
-def _print(trial: Trial, source: str) -> None:
+def _print(trial: Trial, source: str, signals: Mapping[str, str]) -> None:
     days = f"{trial.first_at[:10]} to {trial.last_at[:10]}"
     typer.echo(f"{trial.events:,} events ({source}), {trial.leads:,} leads, {days}")
     if trial.rejected:
         typer.echo(_describe_rejects(trial.rejected))
     for card in trial.cards:
-        _print_card(card, trial.leads)
+        _print_card(card, trial.leads, signals)
 
 
-def _print_card(card: CardTrial, leads: int) -> None:
+def _print_card(card: CardTrial, leads: int, signals: Mapping[str, str]) -> None:
+    """Print one scorecard; ``signals`` are the labels of signals, by name."""
     out = console()
     out.print(f"\n[bold]{escape(card.label or card.name)}[/bold]")
     if card.applies_to:
@@ -153,9 +154,11 @@ def _print_card(card: CardTrial, leads: int) -> None:
     labels = {stage.name: stage.label or stage.name for stage in card.stages}
     out.print(_table(("lead", "score", "grade", "stage", "why"), (_top_row(row, labels) for row in card.top)))
     if card.never_fired:
-        out.print(f"signals that never counted: {', '.join(card.never_fired)}", soft_wrap=True)
+        named = ", ".join(signals.get(name, name) for name in card.never_fired)
+        out.print(f"signals that never counted: {escape(named)}", soft_wrap=True)
     for line in card.never_held:
-        out.print(f"holds for no lead: {escape(describe_fit(line))} ({line.points:+g})", soft_wrap=True)
+        said = f"{line.label}, if {describe_fit(line)}" if line.label else describe_fit(line)
+        out.print(f"holds for no lead: {escape(said)} ({line.points:+g})", soft_wrap=True)
 
 
 def _top_row(row: View, labels: Mapping[str, str]) -> tuple[str, ...]:

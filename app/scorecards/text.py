@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from streams.scoring.scorecard import CALL_TYPES, Block, Condition, FitLine, Group, Limit, Signal, Target, Test
@@ -28,6 +29,7 @@ _WORD_LIST: Final = re.compile(r"(?:\(\?i\))?\\b\(?([\w |-]+)\)?\\b")
 """The most common pattern of scorecards: one of several words."""
 _CALLS: Final = {"page": "page view", "screen": "screen view", "identify": "identification", "group": "group call",
                  "alias": "alias call"}  # fmt: skip
+NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 _JOINS: Final = {"all": " and ", "any": " or ", "none": " or "}
 
 
@@ -57,11 +59,11 @@ def describe_fading(signal: Signal) -> str:
     return ", ".join([format_duration(signal.half_life_ms), *states])
 
 
-def describe_block(block: Block) -> str:
-    """A block that ends: ``unsubscribe until subscribe`` or ``rejected for 30d``."""
+def describe_block(block: Block, labels: Mapping[str, str] = NO_LABELS) -> str:
+    """A block that ends: ``unsubscribe until subscribe`` or ``rejected for 30d``; by the labels of signals, if any."""
     ends = [f"for {format_duration(block.for_ms)}"] if block.for_ms else []
-    end = " or ".join([*ends, *([f"until {block.until}"] if block.until else [])])
-    return f"{block.signal} {end}"
+    end = " or ".join([*ends, *([f"until {labels.get(block.until, block.until)}"] if block.until else [])])
+    return f"{labels.get(block.signal, block.signal)} {end}"
 
 
 def describe_fit(line: FitLine) -> str:

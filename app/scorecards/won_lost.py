@@ -64,7 +64,7 @@ def describe_comparison(outcomes: View) -> list[str]:
         counts = f"{outcomes['won']:,} won, {outcomes['lost']:,} lost"
         return [f"signals cannot be compared: {counts}, at least {found['needed']} of each are needed"]
     named = {
-        occurs: ", ".join(each["name"] for each in found["signals"] if each["occurs"] == occurs)
+        occurs: ", ".join(each["label"] or each["name"] for each in found["signals"] if each["occurs"] == occurs)
         for occurs in ("alike", "never")
     }
     lines = [f"signals alike for won and lost leads: {named['alike']}"] if named["alike"] else []

@@ -376,11 +376,12 @@ class StandInService:
             ],
             "stages": [
                 {"name": "engaged", "label": "", "keep": {},
-                 "enter": 30.0, "leave": 20.0, "needs": {}, "needs_signals": [], "blocked_by": [], "cooldown": None,
-                 "handoff": False},
+                 "enter": 30.0, "leave": 20.0, "needs": {}, "needs_signals": [], "blocked_by": [],
+                 "blocked_by_labels": [], "cooldown": None, "handoff": False},
                 {"name": "qualified", "label": "", "keep": {"fit": 5.0},
                  "enter": 70.0, "leave": 50.0, "needs": {"fit": 10.0, "engagement": 20.0}, "needs_signals": [],
-                 "blocked_by": ["unsubscribe"], "cooldown": "7d", "handoff": True},
+                 "blocked_by": ["unsubscribe"], "blocked_by_labels": [self.text("Unsubscribed")],
+                 "cooldown": "7d", "handoff": True},
             ],
         }  # fmt: skip
 

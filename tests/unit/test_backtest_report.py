@@ -65,6 +65,16 @@ def test_the_summary_names_the_figures_and_what_could_not_be_read(files: Path) -
     assert "report written to backtest.html" in result.stdout
 
 
+def test_the_terminal_and_the_report_use_the_label_of_a_stage(files: Path) -> None:
+    card = files / "card.yaml"
+    card.write_text(card.read_text().replace("name: hot,", "name: hot, label: Ready for sales,"))
+    shown, report = run_on_export().stdout, (files / "backtest.html").read_text()
+    assert "Ready for sales: 1 entries" in shown
+    assert "lost; in Ready for sales before:" in shown
+    assert "in Ready for sales just before" in report
+    assert "in hot" not in shown + report
+
+
 def test_json_has_everything_and_writes_no_report(files: Path) -> None:
     found = as_json("--against", "card.yaml")
     assert (found["events"], found["leads"], found["from"], found["to"]) == (

@@ -31,7 +31,7 @@ from streams.scoring.counting import DAY_MS, HOUR_MS
 from streams.scoring.lead import Lead
 from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
-from streams.scoring.scorecard import EVERYTHING, FitLine, Group, Limit, Model, Points, Scorecard, Signal, Stage
+from streams.scoring.scorecard import EVERYTHING, Block, FitLine, Group, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorecard import Test as Where
 from streams.units import format_duration
 from tests.properties.strategies import START_MS, Fact
@@ -362,6 +362,16 @@ def test_the_points_of_a_signal_are_its_amount_times_its_worth() -> None:
     assert [(s["name"], s["fired_7d"], s["points_7d"], s["never"]) for s in said["signals"]] == [
         ("view", 0, 0.0, True), ("daily", 0, 0.0, True), ("order", 2, 15.0, False),
     ]  # fmt: skip
+
+
+def test_blocks_of_a_stage_go_by_the_labels_of_signals() -> None:
+    named = {"out": "Unsubscribed", "in": "Subscribed"}
+    signals = tuple(Signal(name, (name,), label=label) for name, label in named.items())
+    stage = Stage("hot", 50.0, 40.0, blocked_by=("out",), blocks=(Block("out", until="in"),))
+    rules = Rules(Model(signals, (Scorecard("main", {"out": Points(1.0)}, stages=(stage,)),)))
+    (said,) = describe_scorecard(rules.cards[0], rules, {})["stages"]
+    assert said["blocked_by"] == ["out", "out until in"]
+    assert said["blocked_by_labels"] == ["Unsubscribed", "Unsubscribed until Subscribed"]
 
 
 # People and pace

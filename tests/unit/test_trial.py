@@ -25,14 +25,14 @@ leadglow: 1
 signals:
   visit: {event: page, half_life: 7d}
   demo:  {event: Demo Requested, half_life: never}
-  never: {event: Fax Sent, half_life: never}
+  never: {event: Fax Sent, half_life: never, label: Fax received}
 scorecards:
   default:
     label: Everybody
     points: {visit: 10, demo: 40, never: 5}
     fit:
       - {trait: title, when: {word: cto}, points: 20}
-      - {trait: country, when: Atlantis, points: 99}
+      - {trait: country, when: Atlantis, points: 99, label: From the sea}
     stages:
       - {name: warm, enter: 30, leave: 20}
       - {name: hot, enter: 60, leave: 30, handoff: true}
@@ -151,8 +151,8 @@ def test_the_command_shows_leads_with_reasons_and_what_never_happened(card: str,
     assert "6 events (" in shown
     assert "Ana, CTO" in shown
     assert "demo +40.0, title +20.0" in shown
-    assert "signals that never counted: never" in shown
-    assert "holds for no lead: country is Atlantis (+99)" in shown
+    assert "signals that never counted: Fax received" in shown
+    assert "holds for no lead: From the sea, if country is Atlantis (+99)" in shown
 
 
 def test_the_command_shows_why_a_lead_with_the_score_is_not_in_the_stage(card: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from streams.scoring.scorecard import Model, Points, Scorecard, Signal
 NAMES = ("demo", "visit", "jobs", "silent")
 RULES = Rules(
     Model(
-        tuple(Signal(name, (name,), half_life_ms=1000) for name in NAMES),
+        tuple(Signal(name, (name,), half_life_ms=1000, label="A visit" if name == "visit" else "") for name in NAMES),
         (Scorecard("main", {name: Points(1.0) for name in NAMES}),),
     )
 )
@@ -34,7 +34,7 @@ def test_signals_that_occur_alike_are_marked() -> None:
     }  # fmt: skip
     assert (found["signals"][1]["won_share"], found["signals"][1]["lost_share"]) == (0.5, 0.5)
     assert describe_comparison({"won": 20, "lost": 20, "signals": found}) == [
-        "signals alike for won and lost leads: visit", "signals that no won or lost lead had: silent",
+        "signals alike for won and lost leads: A visit", "signals that no won or lost lead had: silent",
     ]  # fmt: skip
 
 
