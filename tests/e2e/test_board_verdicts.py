@@ -24,6 +24,11 @@ scorecards:
 """
 LOADED = "location.search.includes('scorecard=') && document.readyState === 'complete'"
 HISTORY = "document.querySelector('#sales .verdicts').innerText"
+TYPED = """
+    type = document.querySelector('#sales [name=note]'); type.value = 'é'.repeat(21);
+    type.dispatchEvent(new Event('input', {bubbles: true}));
+    [type.form.querySelector('output').value, type.checkValidity()]
+"""
 BODY = "document.querySelector('main').innerText"
 
 
@@ -52,9 +57,7 @@ def test_a_lead_is_rejected_on_the_page_and_recycled_and_won_by_other_ways(syste
         lambda: "Contacted" in page.run(HISTORY), "an open page shows a verdict of others", said=lambda: page.run(BODY)
     )
     assert page.run("document.querySelector('#sales [name=note]').value") == "half a note"
-    page.run("type = document.querySelector('#sales [name=note]'); type.value = 'é'.repeat(21)")
-    page.run("type.dispatchEvent(new Event('input', {bubbles: true}))")
-    assert page.run("[type.form.querySelector('output').value, type.checkValidity()]") == ["2 too long", False]
+    wait_for(lambda: page.run(TYPED) == ["2 too long", False], "the count", said=lambda: str(page.run(TYPED)))
 
     system.send(did("ann", "Lead Recycled"))
     wait_for(lambda: state(system) == ("recycled", "hot"), "recycled by an event, and in the stage again")

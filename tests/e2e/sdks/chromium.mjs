@@ -56,7 +56,12 @@ const commands = {
     await opened.goto(url);
   },
   async go({ page, url }) {
-    await pages.get(page).goto(url);
+    const opened = pages.get(page);
+    await opened.goto(url).catch(async (error) => {
+      if (!error.message.includes("interrupted by another navigation")) throw error;
+      await opened.waitForLoadState(); // the page that follows a form has come meanwhile
+      await opened.goto(url);
+    });
   },
   // The value of code in a page that has all of its elements; where another is on its way, that one is meant.
   async run({ page, code }) {
