@@ -101,7 +101,7 @@ def test_messages_show_what_the_events_of_an_alert_were() -> None:
         {"at": "2026-11-24T09:03:00.000Z", "event": "identify"},
     ]
     assert summarize(alert_of(activity={"events": events})).activity == (
-        "2026-11-24 09:05 Downloaded “Pricing guide *bold*”",
-        "2026-11-24 09:04 Page",
-        "2026-11-24 09:03 identify",
+        "2026-11-24 09:05 UTC Downloaded “Pricing guide *bold*”",
+        "2026-11-24 09:04 UTC Page",
+        "2026-11-24 09:03 UTC identify",
     )
