@@ -15,6 +15,8 @@ from tests.support.servers import Running
 from tests.support.system import CollectorProcess, System
 from tests.support.waiting import wait_for
 
+SENTENCE = "No worker is running: new events are not scored."
+
 
 @pytest.fixture
 def stopped(kafka: Running, redis_url: str, unique: str) -> tuple[System, int]:
@@ -51,13 +53,13 @@ def test_a_backlog_without_workers_is_said_everywhere_until_it_is_scored(stopped
     assert (exported.exit_code, len(exported.stdout.splitlines())) == (0, 1)
     assert f"until {rfc3339(arrival)} are scored. Events waiting: 1." in exported.stderr
     with system.board() as board:
-        wait_for(lambda: leads(board)["freshness"] == "behind", "found behind")
+        wait_for(lambda: leads(board)["freshness"] == "no_worker", "found out")
         assert leads(board)["scored_until"] == rfc3339(arrival)
         headers, _ = read(board, "/api/v1/leads/ann")
         assert headers["Leadglow-Scored-Until"] == rfc3339(arrival)
-        assert "NOTE: Scoring is behind." in read(board, "/api/v1/leads.csv")[1].splitlines()[-1]
+        assert f"NOTE: {SENTENCE}" in read(board, "/api/v1/leads.csv")[1].splitlines()[-1]
         for path in ("/", "/leads/ann", "/alerts", "/channels", "/scorecards", "/flow"):
-            assert "Scoring is behind." in read(board, path)[1], path
+            assert SENTENCE in read(board, path)[1], path
         assert 0 < board.metric("leadglow_board_lag_seconds") < HOUR_MS / 1000  # the event that waits is younger
         assert board.metric("leadglow_board_scored_until_seconds") == arrival / 1000
         wait_for(lambda: board.metric("leadglow_board_workers") == 0, "counted")
@@ -65,7 +67,7 @@ def test_a_backlog_without_workers_is_said_everywhere_until_it_is_scored(stopped
         with system.worker() as worker:
             wait_for(lambda: leads(board)["freshness"] == "current", "caught up")
             wait_for(lambda: {row["lead_id"] for row in leads(board)["leads"]} == {"ann", "ben"}, "ranked")
-            wait_for(lambda: "Scoring is behind." not in read(board, "/")[1], "said on the page")
+            wait_for(lambda: SENTENCE not in read(board, "/")[1], "said on the page")
             assert board.metric("leadglow_board_lag_seconds") < HOUR_MS / 1000
             wait_for(lambda: board.metric("leadglow_board_workers") == 1, "counted")
             assert system.run("leads", "export").stderr == ""
