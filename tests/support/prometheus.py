@@ -25,7 +25,7 @@ OVERLAY: Final = (
     (r"\bfor: \w+", "for: 1s"),
     (r"\[\w+:\w+\]", f"[{WINDOW}:1s]"),
     (r"\[\w+\]", f"[{WINDOW}]"),
-    (r"overdue_seconds\) > 60\b", "overdue_seconds) > 12"),
+    (r"overdue_seconds\) > 60\b", "overdue_seconds) > 20"),
     (r"([<>]) 60\b", r"\1 7"),
     (r"([<>]) 300\b", r"\1 3"),
     (r"(?m)^(  - name: .*)$", r"\1\n    interval: 500ms"),
