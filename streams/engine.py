@@ -187,10 +187,11 @@ class Engine:
             self._report_failure(mismatch)
 
     def _move_watermark(self) -> None:
-        """Start a round for the low watermark if leads are due and none is running."""
+        """Start a round for the low watermark if leads are due, none is running, and Kafka and Redis answer."""
         now_ms = self.env.clock.now_ms()
         is_needed = any(has_timed_work(lane.shard, now_ms) for lane in self._lanes.values())
-        if is_needed and self._consumer is not None and (self._finding is None or self._finding.done()):
+        is_running = self._finding is not None and not self._finding.done()
+        if is_needed and self.ready and not is_running and self._consumer is not None:
             self._finding = asyncio.create_task(self._find_watermark(self._consumer, now_ms))
 
     async def _find_watermark(self, consumer: Consumer, now_ms: int) -> None:
