@@ -68,6 +68,7 @@ class Engine:
         self._syncing: asyncio.Task[None] | None = None
         self._synced_s = monotonic_s()
         self._sources = SourceTopics(env, channel.producer)
+        self._progress: GroupProgress | None = None
         self._finding: asyncio.Task[None] | None = None
         """The round for the low watermark, while leads are due."""
 
@@ -76,6 +77,9 @@ class Engine:
     async def on_assigned(self, consumer: Consumer, partitions: Iterable[TP]) -> Mapping[TP, int]:
         """Open the shards and return the offset to read each partition from."""
         self._consumer = consumer
+        self._progress = GroupProgress(
+            self.env, consumer, self._intake_positions, lambda: [lane.shard for lane in self._lanes.values()]
+        )
         self._unsettled_s = monotonic_s()
         partitions = set(partitions)
         await self._stop_lanes(list(self._lanes.values()))
@@ -179,8 +183,9 @@ class Engine:
             await self._sources.require_same()
             await self._commit_positions(list(self._lanes.values()))
             await self._update_ends()
-            if self._consumer is not None:
-                await self._sources.update_lag(self._consumer)
+            if self._progress is not None:
+                for topic, records in (await self._progress.source_lag()).items():
+                    self.env.metrics.source_lag.labels(topic).set(records)
         except KafkaError:
             log.debug("cannot reach Kafka to sync offsets; trying again later", exc_info=True)
         except Mismatch as mismatch:
@@ -190,14 +195,10 @@ class Engine:
         """Start a round for the low watermark if leads are due, none is running, and Kafka and Redis answer."""
         now_ms = self.env.clock.now_ms()
         is_needed = any(has_timed_work(lane.shard, now_ms) for lane in self._lanes.values())
-        is_running = self._finding is not None and not self._finding.done()
-        if is_needed and self.ready and not is_running and self._consumer is not None:
-            self._finding = asyncio.create_task(self._find_watermark(self._consumer, now_ms))
+        if is_needed and self.ready and self._progress and (self._finding is None or self._finding.done()):
+            self._finding = asyncio.create_task(self._find_watermark(self._progress, now_ms))
 
-    async def _find_watermark(self, consumer: Consumer, now_ms: int) -> None:
-        progress = GroupProgress(
-            self.env, consumer, self._intake_positions, lambda: [lane.shard for lane in self._lanes.values()]
-        )
+    async def _find_watermark(self, progress: GroupProgress, now_ms: int) -> None:
         try:
             self._clock.watermark_ms = await find_watermark(progress, now_ms, lambda: asyncio.sleep(WATCH_S))
         except KafkaError:

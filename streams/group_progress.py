@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from faust.types import TP
@@ -33,6 +34,14 @@ class GroupProgress:
     async def source_ends(self) -> Offsets:
         """The end of each source partition."""
         return await self._ends(self._env.topics.sources)
+
+    async def source_lag(self) -> Mapping[str, int]:
+        """Source topic -> the number of its records that are not forwarded yet."""
+        ends = await self.source_ends()
+        forwarded, lag = await self.forwarded(ends), Counter[str]()
+        for tp, end in ends.items():
+            lag[tp.topic] += max(end - forwarded[tp], 0)
+        return lag
 
     async def log_ends(self) -> Offsets:
         """The end of each partition of ``lead-events``."""

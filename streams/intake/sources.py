@@ -1,13 +1,11 @@
-"""Monitors the source topics: whether one was recreated, and how far intake is behind."""
+"""Monitors the source topics: whether one was recreated."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 from streams.environment import Environment
 from streams.mismatch import SOURCE_RECREATED, Mismatch
-from streams.transport.consumer import Consumer
 from streams.transport.producer import Producer
 
 
@@ -37,16 +35,3 @@ class SourceTopics:
             if topic in ids and await self._env.store.meta(name, ids[topic]) != ids[topic]:
                 raise Mismatch(SOURCE_RECREATED.format(topic=topic))
         self._ids = ids
-
-    async def update_lag(self, consumer: Consumer) -> None:
-        """Update the metric of the records that are not forwarded yet."""
-        places = list(consumer.partitions_of(self._env.topics.sources))
-        if not places:
-            return
-        first, ends = await consumer.first_offsets(places), await consumer.end_offsets(places)
-        committed = await consumer.committed_offsets(places)
-        lag: Counter[str] = Counter()
-        for tp in places:
-            lag[tp.topic] += max(ends[tp] - max(committed[tp] or 0, first[tp]), 0)
-        for topic, records in lag.items():
-            self._env.metrics.source_lag.labels(topic).set(records)
