@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from streams.events.outgoing import Outgoing
 from streams.events.records import SOURCE_HEADER, Headers
-from streams.shard.outbox import MAX_FORWARDS
+from streams.shard.outbox import MAX_FORWARDS, parse_source
 
 MAX_EXAMPLES: Final = 10
 EXAMPLES_OF_A_REASON: Final = 2
@@ -83,10 +83,7 @@ class EventSource(Protocol):
 def origin_of(record: Any) -> Forwarded | None:
     """The origin of a record if another shard forwarded it."""
     for name, source in record.headers:
-        if name == SOURCE_HEADER and source and source.startswith(b"~"):
-            shard, _, number = source[1:].partition(b":")
-            partition = shard.partition(b".")[0]
-            if partition.isdigit() and number.isdigit():
-                first = b"~%b:%b" % (partition, number)
-                return Forwarded(source, first, int(partition), int(number) // MAX_FORWARDS)
+        if name == SOURCE_HEADER and source and (found := parse_source(source)) is not None:
+            (partition, _), number = found
+            return Forwarded(source, b"~%d:%d" % (partition, number), partition, number // MAX_FORWARDS)
     return None

@@ -62,10 +62,13 @@ def forward_records(outcome: Outcome, topic: str, origin: Origin) -> Iterator[Ou
         yield outgoing
 
 
-def is_of(source: bytes, backfill: int | None) -> bool:
-    """Whether a state that a shard forwarded was counted by this ``backfill``."""
-    _, _, found = source.rpartition(b":")[0].partition(b".")
-    return found == (b"" if backfill is None else b"%d" % backfill)
+def parse_source(source: bytes) -> tuple[Origin, int] | None:
+    """The shard and the number in the source header of a forwarded record; None for any other header."""
+    shard, _, number = source.removeprefix(b"~").partition(b":")
+    partition, dot, backfill = shard.partition(b".")
+    if not source.startswith(b"~") or not all(each.isdigit() for each in (partition, backfill or b"0", number)):
+        return None
+    return Origin(int(partition), int(backfill) if dot else None), int(number)
 
 
 def forwarded_from(record: Outgoing) -> int:

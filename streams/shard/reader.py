@@ -16,7 +16,7 @@ from streams.events.rejects import Reject, reject_record
 from streams.implementation import Implementation
 from streams.scoring.event import Arrived
 from streams.scoring.rules import Rules
-from streams.shard.outbox import is_of
+from streams.shard.outbox import parse_source
 from streams.shard.position import Position
 from streams.shard.scorecards import ShardScorecards
 
@@ -60,8 +60,8 @@ class Reader:
     def _owner_of(self, record: Any, source: bytes | None) -> Owner:
         """The lead of an event or a control record; None for a state that a backfill has made obsolete."""
         owner = _owner_of(record, source)
-        if isinstance(owner, Arrived) and source is not None and source.startswith(b"~"):
-            return owner if is_of(source, self._scorecards.origin.backfill) else None
+        if isinstance(owner, Arrived) and source is not None and (found := parse_source(source)) is not None:
+            return owner if found[0].backfill == self._scorecards.origin.backfill else None
         return owner
 
     def _count_unreadable_times(self, events: int, records: Sequence[Any]) -> None:
