@@ -67,12 +67,10 @@ class WorkerCount:
         error, _, _, _, _, members = found.groups[0][:6]
         if error:
             return None
-        return Members(len(members), sum(count_owned(member[4], self._topic) for member in members))
+        return Members(len(members), sum(len(read_assignment(member[4]).get(self._topic, ())) for member in members))
 
 
-def count_owned(assignment: bytes, topic: str) -> int:
-    """The partitions of a topic in the assignment of a member, which is empty during a rebalance."""
-    if not assignment:
-        return 0
-    found = ConsumerProtocol.ASSIGNMENT.decode(assignment).assignment
-    return sum(len(partitions) for name, partitions in found if name == topic)
+def read_assignment(assignment: bytes) -> dict[str, list[int]]:
+    """Topic -> its partitions in the assignment of a member, which is empty during a rebalance."""
+    found = ConsumerProtocol.ASSIGNMENT.decode(assignment).assignment if assignment else ()
+    return {topic: sorted(partitions) for topic, partitions in sorted(found)}

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.structs import TopicPartition
 
 from app.freshness import Offsets, Source
+from app.group_members import read_assignment
 from app.group_offsets import read_group_offsets
 from app.kafka_rights import NoGroups, describe_group
 from app.settings import Settings
@@ -75,15 +75,10 @@ async def read_workers(admin: AIOKafkaAdminClient, group: str) -> list[Worker]:
         members: list[Any] = (await describe_group(admin, group))["members"]
     except NoGroups:
         return []
-    return [_worker(each) for each in members]
-
-
-def _worker(member: Mapping[str, Any]) -> Worker:
-    partitions: dict[str, list[int]] = {}
-    if member["member_assignment"]:
-        for topic, numbers in ConsumerProtocolMemberAssignment.decode(member["member_assignment"]).assignment:
-            partitions[topic] = sorted(numbers)
-    return Worker(member["client_id"], member["client_host"].removeprefix("/"), dict(sorted(partitions.items())))
+    return [
+        Worker(each["client_id"], each["client_host"].removeprefix("/"), read_assignment(each["member_assignment"]))
+        for each in members
+    ]
 
 
 def _unowned(topic: str, count: int, workers: list[Worker]) -> list[int]:

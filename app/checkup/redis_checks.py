@@ -7,6 +7,7 @@ from typing import Final
 
 from app.checkup.findings import Finding, Findings
 from app.checkup.redis_status import Node
+from streams.store.reports import SAFE_POLICY
 from streams.store.server_checks import MIN_VERSION, is_new_enough
 
 FULL: Final = 0.9
@@ -45,7 +46,7 @@ def _check_use(findings: Findings, node: Node) -> None:
 
 
 def _check_memory(findings: Findings, node: Node) -> None:
-    if node.policy != "noeviction":
+    if node.policy != SAFE_POLICY:
         findings.fault(f"{node.name} may evict leads ({node.policy}): set `maxmemory-policy noeviction`.")
     if not node.max_memory_bytes:
         findings.warn(f"{node.name} has no `maxmemory`, so the system may end it when memory is short: set it.")

@@ -13,8 +13,6 @@ from app.freshness import ShardPosition
 from streams.store.base import Store
 from streams.store.client import connect
 
-MAX_LATE = 1000
-"""Leads with a late timer are counted up to here in each shard."""
 LATE_MS = 10_000
 AT_ONCE = 16
 """Shards that are read at the same time, each by up to four connections."""
@@ -49,7 +47,7 @@ class Shard:
     leads: int
     outbox: int
     late: int
-    """Leads whose timer is more than ten seconds late; at most ``MAX_LATE``."""
+    """Leads whose timer is more than ten seconds late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +101,11 @@ async def read_shards(store: Store, partitions: int) -> list[Shard]:
 async def _read_shard(store: Store, partition: int, now_ms: int, turns: asyncio.Semaphore) -> Shard:
     async with turns:
         control, counts = await store.control(partition), await store.counts(partition)
-        late = await store.due(partition, now_ms - LATE_MS, MAX_LATE)
+        late = await store.count_due(partition, now_ms - LATE_MS)
     return Shard(
         ShardPosition.from_fields(partition, control.fields),
         control.fields.get("owner", b"").decode("utf-8", "replace"),
         counts["leads"],
         counts["outbox"],
-        len(late),
+        late,
     )

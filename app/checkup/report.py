@@ -14,6 +14,7 @@ from app.settings import Settings
 from app.topic_settings import topic_specs
 from streams.publishing.catalog import Published
 from streams.shard.alert import rfc3339
+from streams.store.reports import SAFE_POLICY
 
 MANY_WAITING: Final = 1000
 """Records in the outboxes from which on they do not flow off."""
@@ -101,7 +102,7 @@ def _describe_node(node: Node) -> str:
 
 def _node_problems(nodes: Iterable[Node]) -> Iterable[str]:
     for node in nodes:
-        if node.policy != "noeviction":
+        if node.policy != SAFE_POLICY:
             yield f"Redis at {node.name} may evict leads: set `maxmemory-policy noeviction`."
         if node.max_memory_bytes and node.memory_bytes > FULL * node.max_memory_bytes:
             yield f"Redis at {node.name} is nearly full: raise maxmemory, or add nodes."

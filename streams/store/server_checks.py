@@ -25,6 +25,7 @@ from streams.store.checks import (
     OldServer,
     PermissionsMissing,
 )
+from streams.store.reports import SAFE_POLICY
 
 MIN_VERSION: Final = (7, 0)
 """From this version of Redis on, scripts that begin with `#!lua` are refused before they write if memory is short."""
@@ -57,7 +58,7 @@ async def check_server(client: Any, namespace: str, writes: bool = True) -> None
             raise ClusterExpected(node=node)
         if (version := str(report.get("redis_version", "7.0"))) and not is_new_enough(version):
             raise OldServer(node=node, version=version, needed=".".join(map(str, MIN_VERSION)))
-        if writes and (policy := report.get("maxmemory_policy")) != "noeviction":
+        if writes and (policy := report.get("maxmemory_policy")) != SAFE_POLICY:
             raise EvictingStore(node=node, policy=policy)
     if missing := await missing_permissions(client, namespace, writes):
         raise PermissionsMissing(rules=" ".join(missing))
