@@ -13,7 +13,7 @@ from app.board.account_pages import AccountPages
 from app.board.alerts import MAX_ALERTS
 from app.board.assets import Assets
 from app.board.export import MAX_EXPORTED
-from app.board.parameters import DEFAULT_DAYS, parse_at, parse_cursor
+from app.board.parameters import choose_period, parse_at, parse_cursor
 from app.board.rendering import Renderer
 from app.board.results_pages import ResultsPage
 from app.board.routing import CURRENT_VIEWER, Route
@@ -184,8 +184,7 @@ class Pages:
         """Qualified leads by channel."""
         viewer: Viewer = request[CURRENT_VIEWER]
         choices = self._service.list_choices(request.query.get("scorecard"), viewer.role)
-        touch = "last" if request.query.get("touch") == "last" else "first"
-        days = next((each for each in DAYS if request.query.get("days") == str(each)), DEFAULT_DAYS)
+        touch, days = choose_period(request, DAYS)
         found = await self._service.list_channels(choices["scorecard"], viewer.role, touch, days)
         query = {"scorecard": choices["scorecard"], "touch": touch, "days": str(days)}
         return self._html.render(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
@@ -33,6 +34,12 @@ def check_parameters(request: web.Request, *names: str, beginning: str | None = 
         if name not in names and not (beginning and name.startswith(beginning)):
             known = ", ".join(f"`{each}`" for each in names) or "none"
             raise Refusal(400, "unknown_parameter", f"This address has no such parameter; it has: {known}.")
+
+
+def choose_period(request: web.Request, days: Sequence[int]) -> tuple[str, int]:
+    """The touch and the number of days that a page is asked for; the default for any value that it does not offer."""
+    touch = "last" if request.query.get("touch") == "last" else "first"
+    return touch, next((each for each in days if request.query.get("days") == str(each)), DEFAULT_DAYS)
 
 
 def parse_filters(request: web.Request) -> Filters:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from app.board import responses, view_models
-from app.board.parameters import DEFAULT_DAYS, check_parameters, parse_number
+from app.board.parameters import DEFAULT_DAYS, check_parameters, choose_period, parse_number
 from app.board.rendering import Renderer
 from app.board.results_csv import COLUMNS, table_of
 from app.board.results_desk import MAX_DAYS
@@ -38,8 +38,7 @@ class ResultsPage:
         """What became of the leads that were handed over to sales."""
         viewer: Viewer = request[CURRENT_VIEWER]
         choices = self._service.list_choices(request.query.get("scorecard"), viewer.role)
-        touch = "last" if request.query.get("touch") == "last" else "first"
-        days = next((each for each in DAYS if request.query.get("days") == str(each)), DEFAULT_DAYS)
+        touch, days = choose_period(request, DAYS)
         found = await self._service.get_results(choices["scorecard"], viewer.role, touch, days)
         query = {"scorecard": choices["scorecard"], "touch": touch, "days": str(days)}
         return self._html.render(
