@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.protocol.group import LeaveGroupRequest
+from redis.asyncio import Redis
 
 from app.embedded.redis import start_redis
 from app.embedded.server import Server, free_port
@@ -308,6 +309,13 @@ class Rig:
         self._servers.append(server)
         worker = Worker(server)
         return await worker.ended(), worker.log
+
+    async def stop_and_empty(self, worker: Worker) -> None:
+        """Stop a worker, and remove everything from Redis."""
+        worker.send(signal.SIGTERM)
+        assert await worker.ended() == 0, worker.log
+        async with Redis(port=self.redis.port) as redis:
+            await redis.flushall()
 
     async def forget_dead(self) -> None:
         """Remove members that have ended from the group now, instead of after the session timeout."""

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from random import Random
 from typing import cast
 
-from redis.asyncio import Redis
-
 from streams.scoring.account_state import Account
 from streams.scoring.accounts import values_of
 from streams.scoring.lead import Lead
@@ -100,10 +98,7 @@ async def test_accounts_are_what_their_leads_give_whatever_workers_die(rig: Rig)
     assert len(accounts_of(found)) > COMPANIES // 2
     assert "leadglow.account.entered.v1" in {alert["type"] for alert in told}
 
-    worker.send(signal.SIGTERM)
-    assert await worker.ended() == 0, worker.log
-    async with Redis(port=rig.redis.port) as redis:
-        await redis.flushall()
+    await rig.stop_and_empty(worker)
     status, said = await rig.command("rebuild", "--yes")
     assert status == 0, said
     rig.start_worker()

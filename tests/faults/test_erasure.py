@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-
-from redis.asyncio import Redis
 
 from streams.events.identities import email_id
 from streams.scoring.lead import Erased, Lead
@@ -61,10 +58,7 @@ async def test_an_erased_lead_stays_gone(rig: Rig, workload: Workload) -> None:
     }
 
     told = found.alerts
-    worker.send(signal.SIGTERM)
-    assert await worker.ended() == 0, worker.log
-    async with Redis(port=rig.redis.port) as redis:
-        await redis.flushall()
+    await rig.stop_and_empty(worker)
     status, said = await rig.command("rebuild", "--yes")
     assert status == 0, said
     rig.start_worker()

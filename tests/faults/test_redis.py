@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -182,15 +181,8 @@ async def empty(rig: Rig, workload: Workload) -> list[str]:
     worker = rig.start_worker()
     await feed(rig, workload, 8)
     found = await rig.promise_kept()
-    await stop_and_empty(rig, worker)
+    await rig.stop_and_empty(worker)
     return list(found.alerts)
-
-
-async def stop_and_empty(rig: Rig, worker: Worker) -> None:
-    worker.send(signal.SIGTERM)
-    assert await worker.ended() == 0, worker.log
-    async with Redis(port=rig.redis.port) as redis:
-        await redis.flushall()
 
 
 async def test_an_emptied_redis_is_refused_with_the_remedy(rig: Rig, workload: Workload) -> None:
@@ -216,7 +208,7 @@ async def test_a_rebuild_under_load_gives_the_alert_ids_of_a_sequential_replay(r
     workload = Workload(7, datetime.now(UTC) + timedelta(hours=10), leads=1000)
     worker = rig.start_worker()
     await feed(rig, workload, 20)
-    await stop_and_empty(rig, worker)
+    await rig.stop_and_empty(worker)
     await rig.read()
     told = rig.alerts()
     await rig.send(workload.take(600))
