@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -31,6 +31,7 @@ from streams.shard.alert import rfc3339
 from streams.store.base import Store
 from tests.benchmarks.workload import Event
 from tests.benchmarks.workload import load as send
+from tests.live.steps import timed_step
 from tests.support.own_servers import own_servers
 from tests.support.system import PARTITIONS, ROOT, System, WorkerProcess
 
@@ -107,12 +108,8 @@ class Run:
         worker.wait_ready()
         self._workers.append(worker)
 
-    @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self.figures.seconds[name] = time.monotonic() - began
-        print(f"{name}: {self.figures.seconds[name]:.1f} s", file=sys.stderr)
+    def _step(self, name: str) -> AbstractContextManager[None]:
+        return timed_step(self.figures.seconds, name, lambda said: print(said, file=sys.stderr))
 
     # Traffic ------------------------------------------------------------------------------------------------------
 

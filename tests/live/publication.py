@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -26,6 +26,7 @@ from streams.exits import Exit
 from streams.shard.alert import rfc3339
 from streams.store.base import Store
 from tests.benchmarks.workload import Event, load
+from tests.live.steps import timed_step
 from tests.support.own_servers import own_servers
 from tests.support.system import PARTITIONS, ROOT, System, WorkerProcess
 from tests.support.waiting import wait_for
@@ -177,12 +178,8 @@ class Run:
         self.figures.new_ids = len({alert["id"] for alert in self._alerts() if alert["time"] <= rfc3339(at_ms)} - known)
         self.figures.differ = sum(before.get(lead_id) != after.get(lead_id) for lead_id in before.keys() | after.keys())
 
-    @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self.figures.seconds[name] = time.monotonic() - began
-        self._say(f"{name}: {self.figures.seconds[name]:.1f} s")
+    def _step(self, name: str) -> AbstractContextManager[None]:
+        return timed_step(self.figures.seconds, name, self._say)
 
     def _command(self, *arguments: str, status: int = 0) -> Result:
         result = self.system.run("scorecards", *arguments)
