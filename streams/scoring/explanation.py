@@ -116,7 +116,7 @@ def _share(total: float, capped: float) -> float:
 def _explain_term(lead: Lead, term: Term, now_ms: int, rule: SignalRule, parts: list[Part], sums: list[float]) -> None:
     signal, (points, cap, category, inverse_half_life), amount, ref, absent = term
     fade = exp2((ref - now_ms + lead.base) * inverse_half_life)
-    part = round(points * amount * fade)
+    part = float(round(points * amount * fade))
     capped = min(max(part, -cap), cap)
     shown = 0.0 if absent else round(amount * fade, 9)
     count, last_at = 0, None

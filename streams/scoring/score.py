@@ -126,7 +126,7 @@ def read(card: CardRule, lead: Lead, now_ms: int) -> Reading:
     sums: list[float] = [0] * len(card.bounds)
     falling = falling_rate = rising = rising_rate = 0.0
     for (points, cap, category, inverse_half_life), amount, ref in terms:
-        part: float = round(points * amount * exp2((ref - now) * inverse_half_life))
+        part = float(round(points * amount * exp2((ref - now) * inverse_half_life)))
         if part >= 0:
             if part > cap:
                 part = cap

@@ -56,8 +56,8 @@ def envelope(card: CardRule, lead: Lead, start_ms: int, end_ms: int, clamped: Ma
     start, end = start_ms - lead.base, end_ms - lead.base
     for _, (points, cap, category, inverse_half_life), amount, ref, _ in terms_at(card, lead, start_ms):
         worth = points * amount
-        first = min(max(round(worth * exp2((ref - start) * inverse_half_life)), -cap), cap)
-        last = min(max(round(worth * exp2((ref - end) * inverse_half_life)), -cap), cap)
+        first = min(max(float(round(worth * exp2((ref - start) * inverse_half_life))), -cap), cap)
+        last = min(max(float(round(worth * exp2((ref - end) * inverse_half_life))), -cap), cap)
         lows[category] += min(first, last)
         highs[category] += max(first, last)
     for category, total in clamped.items():

@@ -77,7 +77,7 @@ class Smooth:
 
     def _add(self, category: int, worth: float, cap: float, rate: float, ref_ms: int) -> None:
         if rate <= 0.0:
-            self._constants[category] += min(max(round(worth), -cap), cap)
+            self._constants[category] += min(max(float(round(worth)), -cap), cap)
         elif worth and cap:
             over = abs(worth) / cap
             released = ceil(ref_ms + log2(over) / rate) if over > 1.0 else -inf
