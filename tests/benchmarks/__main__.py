@@ -28,6 +28,7 @@ LABELS = {
     "scoring": "Leadglow, scoring",
     "limits": "the same, every signal limited",
     "windows": "limits, every other signal a window",
+    "verdicts": "scoring, with verdicts of sales",
     "backtest": "Leadglow, backtest, one core",
     "end_to_end": "Leadglow, intake and scoring",
     "faust_take": "Faust, take(1000) and Redis pipeline",
@@ -71,6 +72,16 @@ class Bench:
         names = leadglow.topics(self._rig, part) | {"lead_events": self._scoring["lead_events"]}
         await leadglow.prepare(self._rig, names, names["lead_events"])
         return await leadglow.backlog(self._rig, part, names, self._options.events, scorecards)
+
+    async def verdicts(self) -> dict[str, Any]:
+        """The backlog of ``scoring`` with verdicts of sales between its events."""
+        names, events = leadglow.topics(self._rig, "verdicts"), self._options.events
+        await workload.create_topics(self._rig.kafka.address, names["lead_events"])
+        backlog = workload.with_verdicts(workload.events(events, self._end_ms))
+        await workload.load(self._rig.kafka.address, names["lead_events"], backlog)
+        await leadglow.prepare(self._rig, names, names["lead_events"])
+        records = events + events // workload.VERDICT_EVERY
+        return await leadglow.backlog(self._rig, "verdicts", names, events, records=records)
 
     async def backtest(self) -> dict[str, Any]:
         """A backtest of the backlog of ``scoring``."""
@@ -147,6 +158,7 @@ async def measure(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
         "scoring": bench.scoring,
         "limits": partial(bench.scored_by, "limits", LIMITS),
         "windows": partial(bench.scored_by, "windows", WINDOWS),
+        "verdicts": bench.verdicts,
         "backtest": bench.backtest,
         "end_to_end": bench.end_to_end,
         "faust_take": bench.faust_take,
@@ -217,6 +229,7 @@ def _ratios(results: dict[str, Any]) -> dict[str, float]:
     pairs = [(part, other, key) for part in ("scoring", "limits", "end_to_end") for other, key in figures.items()]
     pairs += [(part, "scoring", "cpu_us_per_event") for part in MIXED_PARTS]
     pairs.append(("windows", "limits", "cpu_us_per_event"))
+    pairs.append(("verdicts", "scoring", "cpu_us_per_event"))
     pairs.append(("backtest", "scoring", "events_per_second"))
     pairs += [(part, f"mixed_{peer}", "events_per_second") for part in MIXED_PARTS for peer in ("faust_take", "quix")]
     return {

@@ -30,6 +30,11 @@ GOALS = (
     Goal("scoring to floor, CPU per event", lambda r: r["ratios"]["scoring_cpu_us_per_event_to_floor"], 4),
     Goal("end_to_end to floor, CPU per event", lambda r: r["ratios"]["end_to_end_cpu_us_per_event_to_floor"], 5, 4),
     Goal("windows to limits, CPU per event", lambda r: r["ratios"]["windows_cpu_us_per_event_to_limits"], 1.5),
+    Goal(
+        "scoring with verdicts to scoring, CPU per event",
+        lambda r: r["ratios"]["verdicts_cpu_us_per_event_to_scoring"],
+        1.05,
+    ),
     Goal("mixed to scoring, CPU per event", lambda r: r["ratios"]["mixed_cpu_us_per_event_to_scoring"], 2.5, 1.5),
     Goal("scoring to backtest, events/s", lambda r: 1 / r["ratios"]["backtest_events_per_second_to_scoring"], 2),
     *(Goal(f"event to handoff at {rate} events/s, p99 over raw_loaded, ms", _over_raw(rate), 50, 20) for rate in RATES),

@@ -88,6 +88,22 @@ def events(
         yield Event(lead, at_ms, text.encode())
 
 
+VERDICTS = ["Lead Contacted", "Lead Rejected", "Lead Recycled", "Lead Contacted", "Lead Accepted"]
+VERDICT_EVERY = 500
+"""So many events of leads come for one verdict of sales: about two verdicts for each alert."""
+
+
+def with_verdicts(backlog: Iterable[Event]) -> Iterator[Event]:
+    """The events, and after every 500th a verdict of sales on its lead."""
+    for n, event in enumerate(backlog, 1):
+        yield event
+        if n % VERDICT_EVERY == 0:
+            name = VERDICTS[n // VERDICT_EVERY % len(VERDICTS)]
+            call = {"type": "track", "event": name, "messageId": f"verdict-{n}", "userId": event.key}
+            by = {"properties": {"reason": "other"}, "context": {"by": "ben@acme.example"}}
+            yield Event(event.key, event.at_ms, orjson.dumps(call | by | {"timestamp": iso(event.at_ms)}))
+
+
 def demo_request(lead: str, at_ms: int) -> Event:
     """The event that makes a fresh lead hot at once."""
     call = {"type": "track", "event": "Demo Requested", "messageId": lead, "userId": lead}
