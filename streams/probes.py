@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
+
+from streams.connections import BoundedAppRunner
+
+MAX_CONNECTIONS: Final = 64
 
 
 async def serve(
@@ -34,7 +39,7 @@ async def serve(
 
     site = web.Application()
     site.add_routes([web.get("/metrics", metrics), web.get("/live", live), web.get("/ready", readiness)])
-    runner = web.AppRunner(site, access_log=None)
+    runner = BoundedAppRunner(site, MAX_CONNECTIONS, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from app.http.connection_metrics import ConnectionMetrics
 from streams.process_metrics import ProcessMetrics, without_process
 
 LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -37,6 +38,7 @@ class Metrics:
         self.refused = Counter(
             "leadglow_board_requests_refused", "Refused requests, by the code in the response", ["code"], registry=r
         )
+        self.connections = ConnectionMetrics("leadglow_board", r)
         self.streams = Gauge("leadglow_board_streams", "Open streams of server-sent events", registry=r)
         self.lost = Counter(
             "leadglow_board_streams_lost", "Streams that ended because their client was too slow", registry=r

@@ -10,6 +10,7 @@ from aiohttp import web
 from app.freshness import Freshness
 from app.http.etags import etag_of, is_current
 from app.http.refusals import Refusal
+from streams.connections import SERVER_NAME
 
 POLICY: Final = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 SECURITY_HEADERS: Final = {
@@ -19,7 +20,7 @@ SECURITY_HEADERS: Final = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Server": "leadglow",
+    "Server": SERVER_NAME,
 }
 JSON: Final = "application/json"
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")

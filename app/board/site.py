@@ -26,10 +26,12 @@ from app.http.serving import listen, server_options
 from app.http.workarounds import AnyPath
 from app.request_ids import HEADER, REQUEST_ID, begin_request
 from streams.clock import monotonic_s
+from streams.connections import BoundedAppRunner
 from streams.units import DAY_S
 
 log = logging.getLogger(__name__)
 STOP_S: Final = 5.0
+MAX_CONNECTIONS: Final = 2_000
 ANSWER_S: Final = 10.0
 EXPORT_S: Final = 120.0
 MAX_FORM_BYTES: Final = 8192
@@ -72,17 +74,20 @@ class Site:
         self._secure = secure
         self._note = audit.note if audit is not None else lambda *request: None
         self._metrics = metrics
-        self._runner: web.AppRunner | None = None
+        self._runner: BoundedAppRunner | None = None
 
     async def start(self, host: str, port: int) -> str:
         """Listen, and return the URL."""
-        self._runner = web.AppRunner(
+        self._runner = BoundedAppRunner(
             self.application(),
+            MAX_CONNECTIONS,
             shutdown_timeout=STOP_S,
             handler_cancellation=True,
             **server_options(log),
         )
-        return await listen(self._runner, host, port)
+        url = await listen(self._runner, host, port)
+        self._metrics.connections.watch(self._runner.bounded)
+        return url
 
     async def stop(self) -> None:
         """Close the listener, and finish the requests in flight."""

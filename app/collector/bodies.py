@@ -103,25 +103,36 @@ class Reservation:
         Raises:
             Refusal: 503, the limit is reached.
         """
+        if not self.add(size):
+            message = "The collector has too much in flight: send the same request again later."
+            raise Refusal(503, "too_busy", message, BUSY_S)
+
+    def add(self, size: int) -> bool:
+        """Reserve more bytes; returns whether there was room."""
         budget = self._budget
         reserved = budget.reserved + size
         mine = budget.by_remote.get(self.remote, 0) + size
         if reserved > budget.limit or mine > budget.limit_of_one:
-            message = "The collector has too much in flight: send the same request again later."
-            raise Refusal(503, "too_busy", message, BUSY_S)
+            return False
         budget.reserved = reserved
         budget.by_remote[self.remote] = mine
         self._bytes += size
+        return True
+
+    def release(self) -> None:
+        """Free all bytes."""
+        budget = self._budget
+        budget.reserved -= self._bytes
+        left = budget.by_remote.get(self.remote, 0) - self._bytes
+        self._bytes = 0
+        if left > 0:
+            budget.by_remote[self.remote] = left
+        else:
+            budget.by_remote.pop(self.remote, None)
 
     def __enter__(self) -> Reservation:
         self.reserve(REQUEST_BYTES)
         return self
 
     def __exit__(self, *_: object) -> None:
-        budget = self._budget
-        budget.reserved -= self._bytes
-        left = budget.by_remote[self.remote] - self._bytes
-        if left > 0:
-            budget.by_remote[self.remote] = left
-        else:
-            del budget.by_remote[self.remote]
+        self.release()

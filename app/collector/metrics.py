@@ -9,6 +9,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from app.collector.vocabulary import REASONS as MACHINES
+from app.http.connection_metrics import ConnectionMetrics
 from streams.events.rejects import REASONS
 from streams.process_metrics import ProcessMetrics, without_process
 
@@ -85,6 +86,7 @@ class Metrics:
         self.in_flight = Gauge(
             "leadglow_collector_in_flight_bytes", "Memory of the requests in flight, in bytes", registry=r
         )
+        self.connections = ConnectionMetrics("leadglow_collector", r)
         self.ready = Gauge("leadglow_collector_ready", "1 while Kafka can be reached", registry=r)
 
         self._begin_at_zero()

@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 from app.collector.inbound import Refusal
 from app.collector.links import GIF
 from app.http.etags import etag_of, is_current
+from streams.connections import SERVER_NAME
 
 ACCEPTED: Final = b'{"success":true}'
 JSON: Final = "application/json"
@@ -30,7 +31,7 @@ _COMMON: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Vary": "Origin",
-    "Server": "leadglow",
+    "Server": SERVER_NAME,
 }
 
 

@@ -23,12 +23,14 @@ from app.http.serving import listen, server_options
 from app.http.workarounds import send_continue
 from app.request_ids import HEADER, begin_request
 from streams.clock import monotonic_s
+from streams.connections import BoundedServer
 
 log = logging.getLogger(__name__)
 IDLE_S: Final = 120.0
 """How long a connection may stay idle between requests; longer than the proxies in front wait by default."""
 FOLLOW_S: Final = 1.0
 """How long a visitor who clicked a link waits for Kafka before the redirect."""
+MAX_CONNECTIONS: Final = 10_000
 STOP_S: Final = 8.0
 """Time limit of an orderly stop: less than the 10 s that Docker waits before it kills the process."""
 _GET_AND_HEAD: Final = ("GET", "HEAD")
@@ -44,6 +46,7 @@ class Site:
         self._metrics = metrics
         self._mail = MailHandlers(reception)
         self._reader = RequestReader(limits)
+        self._proxied = limits.proxies > 0
         metrics.in_flight.set_function(lambda: self._reader.budget.reserved)
         self._runner: web.ServerRunner | None = None
         self._pending_clicks: set[asyncio.Task[None]] = set()
@@ -55,7 +58,10 @@ class Site:
 
     async def start(self, host: str, port: int) -> str:
         """Listen, and return the URL."""
-        server = web.Server(self._handle, keepalive_timeout=IDLE_S, auto_decompress=False, **server_options(log))
+        options = {"keepalive_timeout": IDLE_S, "auto_decompress": False, **server_options(log)}
+        budget = self._reader.budget
+        server = BoundedServer(self._handle, MAX_CONNECTIONS, self._proxied, budget.reserve_for, **options)
+        self._metrics.connections.watch(server)
         self._runner = web.ServerRunner(server, shutdown_timeout=STOP_S)
         return await listen(self._runner, host, port)
 

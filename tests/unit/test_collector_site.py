@@ -319,6 +319,19 @@ async def test_who_takes_too_long_over_a_head_is_left(keys: Path, monkeypatch: p
         assert await talk(running, sent) == b""
 
 
+async def test_unfinished_heads_take_part_of_the_memory_for_requests(keys: Path) -> None:
+    async with serving(keys, limits=Limits(in_flight_bytes=4 * 1024 * 1024)) as running:
+        reader, writer = await asyncio.open_connection(*running.url.removeprefix("http://").split(":"))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 1_000)
+        await until(lambda: running.count("in_flight_bytes") > 1_000)
+        writer.write(b"\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+
+        assert running.count("in_flight_bytes") == 0
+        assert running.count("connections") == 1
+        writer.close()
+
+
 async def test_more_than_the_collector_can_hold_is_put_off(keys: Path) -> None:
     async with serving(keys, limits=Limits(in_flight_bytes=4 * 1024 * 1024)) as running:
         running.kept.open.clear()
