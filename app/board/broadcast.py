@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
@@ -10,6 +11,8 @@ from typing import Any, Final, NamedTuple
 from app.http.refusals import Refusal
 
 MAX_LISTENERS: Final = 500
+MAX_OF_ONE: Final = 100
+"""Listeners of one viewer: a team may share a token, and an open page has one or two."""
 MAX_ALERTS: Final = 1000
 """Alerts that may wait for one listener; a slower one is disconnected."""
 MAX_CHANGED: Final = 1000
@@ -107,6 +110,7 @@ class Broadcast:
     def __init__(self) -> None:
         """There are no listeners yet."""
         self._listeners: set[Listener] = set()
+        self._by_viewer: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """The number of listeners."""
@@ -119,21 +123,27 @@ class Broadcast:
                 listener.offer(notice)
 
     @contextmanager
-    def listen(self, is_wanted: Callable[[Notice], bool]) -> Iterator[Listener]:
+    def listen(self, is_wanted: Callable[[Notice], bool], viewer: str) -> Iterator[Listener]:
         """Listen until the end of the block.
 
         Raises:
-            Refusal: there are too many listeners.
+            Refusal: there are too many listeners, or this viewer has too many.
         """
+        if self._by_viewer[viewer] >= MAX_OF_ONE:
+            message = f"{MAX_OF_ONE} streams are open, which is the limit of one viewer: close some pages."
+            raise Refusal(503, "too_many_streams", message, retry_after_s=10)
         if len(self._listeners) >= MAX_LISTENERS:
             message = f"{MAX_LISTENERS} streams are open, which is the limit of this board: close some."
             raise Refusal(503, "too_many_streams", message, retry_after_s=10)
         listener = Listener(is_wanted)
         self._listeners.add(listener)
+        self._by_viewer[viewer] += 1
         try:
             yield listener
         finally:
             self._listeners.discard(listener)
+            self._by_viewer[viewer] -= 1
+            self._by_viewer += Counter()  # removes those at zero
 
     def close(self) -> None:
         """End every stream."""

@@ -102,7 +102,8 @@ class EventStreams:
         send_news: Callable[[SendEvent, News], Awaitable[None]],
         pace_s: float = 0.0,
     ) -> web.StreamResponse:
-        with self._service.tails.broadcast.listen(is_wanted) as listener:
+        viewer = request[CURRENT_VIEWER].name
+        with self._service.tails.broadcast.listen(is_wanted, viewer) as listener:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
             responses.set_security_headers(response)
             await response.prepare(request)

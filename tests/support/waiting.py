@@ -1,5 +1,6 @@
 """Waits for a condition with a deadline."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -15,3 +16,14 @@ def wait_for(
     while not condition():
         assert time.monotonic() < deadline, f"not {what} within {timeout_s} s\n{said()}"
         time.sleep(0.02)
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while True:
+            found = condition()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            await asyncio.sleep(0.005)

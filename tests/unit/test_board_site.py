@@ -47,6 +47,7 @@ from streams.transport.topics import partition_of
 from streams.units import DAY_MS
 from tests.properties.strategies import Fact
 from tests.support.board_in_memory import ACCESS, ANA, BEN, PARTITIONS, TOPICS, Running, Shards, board_on, kafka_record
+from tests.support.waiting import until
 from tests.unit.test_board_pure import record
 
 pytestmark = pytest.mark.asyncio
@@ -809,6 +810,18 @@ async def test_streams_are_bounded(board: Running, monkeypatch: pytest.MonkeyPat
     answer = await board.get(f"{BASE}/stream/alerts")
     assert (answer.status, answer.json["code"]) == (503, "too_many_streams")
     stream.close()
+
+
+async def test_one_viewer_has_a_share_of_the_streams(guarded: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.board.broadcast.MAX_OF_ONE", 1)
+    streams = [await listen(guarded, "alerts", ANA), await listen(guarded, "alerts", BEN)]
+    answer = await guarded.get(f"{BASE}/stream/alerts", Authorization=f"Bearer {ANA}")
+    assert (answer.status, answer.json["code"]) == (503, "too_many_streams")
+    streams[0].close()
+    await until(lambda: len(guarded.tails.broadcast) == 1)
+    streams.append(await listen(guarded, "alerts", ANA))
+    for each in streams:
+        each.close()
 
 
 async def test_a_stream_ends_when_its_token_does(monkeypatch: pytest.MonkeyPatch) -> None:
