@@ -131,20 +131,17 @@ def handshake_response(origin: str, rate: str) -> web.Response:
     return response
 
 
-def allow_origin(response: web.Response, origin: str) -> None:
-    """Allow pages of an origin to read the response."""
-    response.headers.update(_origin_headers(origin))
+def allow_origin(response: web.Response, origin: str, with_credentials: bool) -> None:
+    """Allow pages of an origin to read the response, also if their browser sends cookies, which are ignored."""
+    response.headers.update(_origin_headers(origin, with_credentials))
 
 
 @lru_cache(maxsize=1_000)
-def _origin_headers(origin: str) -> CIMultiDict[str]:
+def _origin_headers(origin: str, with_credentials: bool) -> CIMultiDict[str]:
     """The headers for ``allow_origin``."""
     if not _ORIGIN.fullmatch(origin):
         return CIMultiDict()
+    credentials = {"Access-Control-Allow-Credentials": "true"} if with_credentials else {}
     return CIMultiDict(
-        {
-            "Access-Control-Allow-Origin": origin,
-            "Access-Control-Allow-Credentials": "true",
-            "Access-Control-Expose-Headers": "Retry-After",
-        }
+        {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After", **credentials}
     )

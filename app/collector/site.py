@@ -130,7 +130,7 @@ class Site:
             response.headers[HEADER] = request_id
             origin = request.headers.get("Origin")
             if origin and self._reception.keyring.allows_origin(origin):
-                responses.allow_origin(response, origin)
+                responses.allow_origin(response, origin, request.path == snowplow.POST_PATH)
             seconds.observe(monotonic_s() - began_s)
             count = by_status.get(response.status)
             if count is None:
