@@ -37,6 +37,7 @@ from app.board.verdict_writer import VerdictWriter, sales_topic
 from app.event_log import EventLog
 from app.group_members import Admin
 from app.http.serving import url_of
+from app.private_files import check_private
 from streams import probes
 from streams.publishing.catalog import Catalog
 from streams.publishing.scorecards import Scorecards
@@ -99,7 +100,7 @@ class Board:
         self._file = self._watch_scorecards(config) if config.scorecards.exists() else None
         self._scorecards = PublishedScorecards(self._file)
         self._config = config
-        self._access = self._watch_file(config.access, ACCESS_FORMAT.load_file, "access") if config.access else None
+        self._access = self._watch_file(config.access, _load_access, "access") if config.access else None
         self._costs = self._watch_file(config.costs, COSTS_FORMAT.load_file, "costs") if config.costs else None
         self._tails = TopicTails(
             config.consumer, config.topics, config.group, self.metrics, config.admin, config.undelivered
@@ -228,3 +229,9 @@ class Board:
             self._config.audit.close()
         if self._probes is not None:
             await self._probes.cleanup()
+
+
+def _load_access(path: Path) -> AccessFile:
+    access = ACCESS_FORMAT.load_file(path)
+    check_private(path)
+    return access

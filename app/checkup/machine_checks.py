@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from app.checkup.findings import Finding, Findings
+from app.private_files import check_private
 from app.settings import Settings, variable
 from streams.implementation import AcceleratorMissing, choose
 from streams.yamlfile.load import YamlFileError
 
 SECRET: Final = ("collector_keys", "board_access", "notify_routes")
-"""Settings of files that hold keys, hashes of tokens or the names of secrets."""
+"""Settings of files that hold keys, hashes of tokens or the names of secrets; processes refuse the first two."""
 PYTHON: Final = ((3, 11), (3, 14))
 
 
@@ -77,9 +78,16 @@ def check_files(settings: Settings, load: dict[str, Callable[[Path], object]]) -
             findings.fault(f"{variable(name)}: {error}")
         else:
             findings.ok(f"{variable(name)}: {path} has no mistakes")
-        if name in SECRET and (mode := path.stat().st_mode) & 0o077:
-            findings.warn(f"{path} can be read by others (mode {mode & 0o777:o}): run `chmod 600 {path}`.")
+        if name in SECRET:
+            _check_private(findings, name, path)
     return findings.found
+
+
+def _check_private(findings: Findings, name: str, path: Path) -> None:
+    try:
+        check_private(path)
+    except YamlFileError as error:
+        (findings.warn if name == "notify_routes" else findings.fault)(f"{variable(name)}: {error}")
 
 
 def _report_missing(findings: Findings, name: str, path: Path) -> None:

@@ -42,7 +42,7 @@ def print_secret(kind: str, secret: str, placed: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EntryFile(Generic[T]):
-    """A kind of file with a list that a command adds entries to."""
+    """A kind of file with a list of secrets that a command adds entries to."""
 
     title: str
     """Of the file: ``keys file``."""
@@ -58,8 +58,6 @@ class EntryFile(Generic[T]):
     entries: Callable[[T], tuple[Any, ...]]
     rest: Callable[[T], Any]
     """Everything but the entries."""
-    mode: int | None = None
-    """Permissions of a new file."""
 
     def make_entry(self, fields: Mapping[str, object]) -> str:
         """The line of an entry.
@@ -83,7 +81,7 @@ class EntryFile(Generic[T]):
         if file is None:
             return f"below `{self.list_key}:` in the {self.title}:\n  {line}"
         if not file.exists():
-            replace_file(file, f"{self.start()}  {line}\n", self.mode)
+            replace_file(file, f"{self.start()}  {line}\n", private=True)
             return f"{file} made, with this {self.entry}"
         try:
             before = self.load_file(file)

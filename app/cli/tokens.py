@@ -22,7 +22,6 @@ _ACCESS_FILE: EntryFile[AccessFile] = EntryFile(
     names=lambda access: {token.name for token in access.tokens},
     entries=lambda access: access.tokens,
     rest=lambda access: (access.proxy, access.secret),
-    mode=0o600,
 )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from shutil import copymode
 
 from app.cli.errors import CommandError
+from app.private_files import write_private
 from streams.exits import Exit
 
 
@@ -27,8 +28,8 @@ def add_entry(text: str, head: str, entry: str) -> str:
     return "\n".join([*lines[: last + 1], indent + entry, *lines[last + 1 :]])
 
 
-def replace_file(file: Path, text: str, mode: int | None = None) -> None:
-    """Replace a file at once, as a process may read it at any moment; ``mode`` is for a new one.
+def replace_file(file: Path, text: str, private: bool = False) -> None:
+    """Replace a file at once, as a process may read it at any moment; only the owner can read a new ``private`` one.
 
     Raises:
         CommandError: it cannot be written.
@@ -36,11 +37,13 @@ def replace_file(file: Path, text: str, mode: int | None = None) -> None:
     target = file.resolve()
     part = target.with_name(f".{target.name}.part")
     try:
-        part.write_text(text, "utf-8")
-        if target.exists():
+        exists = target.exists()
+        if private or exists:
+            write_private(part, text)
+        else:
+            part.write_text(text, "utf-8")
+        if exists:
             copymode(target, part)
-        elif mode is not None:
-            part.chmod(mode)
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from app.collector.request_reader import Limits
 from app.collector.site import Site
 from app.collector.webhooks import SERVICES
 from app.http.serving import url_of
+from app.private_files import check_private
 from streams import probes
 from streams.clock import monotonic_s
 from streams.transport.producer import Producer
@@ -74,9 +75,15 @@ def watch_keys(path: Path, metrics: Metrics) -> Watched[Keyring]:
     """The keys file, read now and again when it changes; a new keyring keeps the usage of the old one.
 
     Raises:
-        YamlFileError: the file has mistakes.
+        YamlFileError: the file has mistakes, or others can read it.
     """
-    watched = Watched(path, lambda file: load_keys(file, SERVICES), "keys")
+    watched = Watched(path, _load_private_keys, "keys")
     metrics.process.watch_file(watched)
     watched.on_change = lambda old, new: new.inherit_usage(old)
     return watched
+
+
+def _load_private_keys(path: Path) -> Keyring:
+    keyring = load_keys(path, SERVICES)
+    check_private(path)
+    return keyring

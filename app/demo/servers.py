@@ -8,10 +8,12 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.embedded.broker import embedded_broker
 from app.embedded.redis import embedded_redis
 from app.embedded.server import free_port
+from app.private_files import write_private
 from app.settings import Settings
 from streams.transport.topics import Topics
 
@@ -36,6 +38,8 @@ async def servers(
     async with AsyncExitStack() as stack:
         address = kafka or await stack.enter_async_context(embedded_broker())
         url = redis or await stack.enter_async_context(embedded_redis())
+        keys = Path(stack.enter_context(TemporaryDirectory(prefix="leadglow-keys-"))) / KEYS.name
+        write_private(keys, KEYS.read_text("utf-8"))
         yield (base if kafka else Settings()).model_copy(
             update={
                 "kafka": address,
@@ -55,7 +59,7 @@ async def servers(
                 "collector_host": "127.0.0.1",
                 "collector_port": free_port(),
                 "collector_metrics_port": free_port(),
-                "collector_keys": KEYS,
+                "collector_keys": keys,
                 "collector_web_topic": f"{name}.{plain.sources[0]}",
                 "collector_mail_topic": f"{name}.{plain.sources[1]}",
                 "board_host": "127.0.0.1",

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from app.private_files import write_private
 from tests.benchmarks.leadglow import stop
 from tests.benchmarks.load import BATCH
 from tests.benchmarks.rig import Rig, run_peer, spawn, tail
@@ -84,7 +85,7 @@ async def _bare(rig: Rig, topic: str) -> AsyncIterator[Server]:
 async def running(rig: Rig, topics: dict[str, str]) -> AsyncIterator[Server]:
     """A collector that accepts events, stopped in the end."""
     keys = rig.folder / "collector-keys.yaml"
-    keys.write_text(KEYS)
+    write_private(keys, KEYS)
     settings = {
         "kafka": rig.kafka.address,
         "kafka_idempotence": str(rig.kafka.idempotent),

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from app.embedded.server import Server, free_port
+from app.private_files import write_private
 from tests.support.kafka import start_apache_kafka
 from tests.support.servers import Running
 from tests.support.system import CollectorProcess, System
@@ -111,7 +112,7 @@ class Clients:
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     path = tmp_path / "keys.yaml"
-    path.write_text(KEYS)
+    write_private(path, KEYS)
     return path
 
 

@@ -28,6 +28,7 @@ from app.collector.reception import EventSettings, Reception
 from app.collector.request_reader import Limits
 from app.collector.site import Site
 from app.collector.webhooks import SERVICES
+from app.private_files import write_private
 from streams.events.outgoing import Outgoing
 from streams.events.rejects import MAX_EVENT_BYTES
 from tests.fuzz.requests import LINK_SECRET, Fuzz, Sent
@@ -107,13 +108,14 @@ def _keys(folder: Path) -> Path:
     everything = "origins: any, rate: 100000000/s"
     hooks = [{"name": name, "service": name, **mail.options(name)} for name in SERVICES]
     path = folder / "keys.yaml"
-    path.write_text(
+    write_private(
+        path,
         "leadglow_keys: 1\nkeys:\n"
         f"  - {{name: any, write_key: WRITEKEY1, {everything}}}\n"
         f"  - {{name: app, write_key: site, {everything}}}\n"
         "  - {name: page, write_key: wk_page, origins: ['https://acme.example'], rate: 10/s}\n"
         f"  - {{name: server, server: true, sha256: {sha256(b'sk').hexdigest()}}}\n"
-        f"webhooks: {json.dumps(hooks)}\nlinks: {{secret: {LINK_SECRET.decode()!r}}}\n"
+        f"webhooks: {json.dumps(hooks)}\nlinks: {{secret: {LINK_SECRET.decode()!r}}}\n",
     )
     return path
 

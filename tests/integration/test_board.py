@@ -24,6 +24,7 @@ from aiokafka.structs import TopicPartition
 
 from app.client import BoardError, Client
 from app.embedded.server import free_port
+from app.private_files import write_private
 from app.wiring import make_admin
 from streams.clock import now_ms
 from tests.support.redis_servers import server
@@ -109,7 +110,7 @@ def access(folder: Path) -> Path:
     lines = ["leadglow_access: 1", "tokens:"]
     for name, token, role in (("ana", ANA, "viewer+pii"), ("ben", BEN, "viewer")):
         lines.append(f"  - {{name: {name}, sha256: {sha256(token.encode()).hexdigest()}, role: {role}}}")
-    path.write_text("\n".join([*lines, ""]))
+    write_private(path, "\n".join([*lines, ""]))
     return path
 
 

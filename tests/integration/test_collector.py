@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from app.private_files import write_private
 from tests.support.kafka import start_apache_kafka
 from tests.support.servers import Running
 from tests.support.system import CollectorProcess, System
@@ -31,7 +32,7 @@ needs_java = pytest.mark.skipif(
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     path = tmp_path / "keys.yaml"
-    path.write_text(KEYS)
+    write_private(path, KEYS)
     return path
 
 

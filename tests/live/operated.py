@@ -22,6 +22,7 @@ from redis import Redis
 
 from app.embedded.redis import start_redis
 from app.embedded.server import Server, free_port
+from app.private_files import write_private
 from app.wiring import make_producer
 from streams.clock import now_ms
 from tests.support.http_server import Answer, Request, serve
@@ -229,7 +230,7 @@ def start_operated(folder: Path) -> Iterator[tuple[Operated, Prometheus]]:
         web = stack.enter_context(serve(made.receive))
         (folder / "routes.yaml").write_text(ROUTES.format(url=web.address))
         made.scorecards.write_text(CARD)
-        (folder / "keys.yaml").write_text(KEYS)
+        write_private(folder / "keys.yaml", KEYS)
         for server in (kafka, store):
             server.wait_ready()
         assert made.system.run("topics", "create").exit_code == 0

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from aiokafka import AIOKafkaProducer
 
+from app.private_files import write_private
 from streams.clock import now_ms
 from tests.support.servers import Running
 from tests.support.system import PARTITIONS, ROOT, System
@@ -105,7 +106,7 @@ def access_file(folder: Path) -> Path:
     """An access file with all tokens."""
     ana, ben, eve = (hashlib.sha256(t.encode()).hexdigest() for t in (TOKEN, VIEWER_TOKEN, EDITOR_TOKEN))
     path = folder / "access.yaml"
-    path.write_text(ACCESS.format(ana=ana, ben=ben, eve=eve))
+    write_private(path, ACCESS.format(ana=ana, ben=ben, eve=eve))
     return path
 
 

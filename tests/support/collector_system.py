@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.private_files import write_private
 from streams.clock import now_ms
 from tests.support.http_server import Answer, Request, serve
 from tests.support.servers import Running
@@ -95,7 +96,7 @@ def start_stack(kafka: Running, redis_url: str, folder: Path, **settings: str) -
     with serve(site) as web:
         origin = f"http://localhost:{web.port}"
         sha256 = hashlib.sha256(SECRET.encode()).hexdigest()
-        keys.write_text(KEYS.format(site_key=SITE_KEY, site=origin, apps_key=APPS_KEY, sha256=sha256))
+        write_private(keys, KEYS.format(site_key=SITE_KEY, site=origin, apps_key=APPS_KEY, sha256=sha256))
         with system.worker() as worker, system.collector(keys) as collector:
             worker.wait_ready()
             collector.wait_ready()

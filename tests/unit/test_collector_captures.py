@@ -19,6 +19,7 @@ from app.collector.metrics import Metrics
 from app.collector.reception import EventSettings, Reception
 from app.collector.request_reader import Limits
 from app.collector.site import Site
+from app.private_files import write_private
 from streams.events.outgoing import Outgoing
 from streams.events.times import event_time
 from tests.support.payloads import NOW_MS, event_of
@@ -187,7 +188,7 @@ async def replayed(url: str, request: dict[str, Any]) -> int:
 @pytest.mark.parametrize("client", EXPECTED)
 async def test_a_captured_client_is_answered_200_to_everything(client: str, tmp_path: Path) -> None:
     path, metrics, kept = tmp_path / "keys.yaml", Metrics(), Kept()
-    path.write_text(KEYS)
+    write_private(path, KEYS)
     site = Site(
         Reception(EventSettings("web", "mail", "rejected"), kept, watch_keys(path, metrics), metrics), Limits(), metrics
     )

@@ -433,6 +433,7 @@ def test_a_new_key_creates_a_missing_file(tmp_path: Path) -> None:
 
     assert result.exit_code == 0
     assert result.stderr.endswith(f"\n{file} made, with this key\n")
+    assert file.stat().st_mode & 0o777 == 0o600
     assert load_keys(file).admit(result.stdout.strip(), PAGE, "", 1, 0.0).name == "site"
 
 

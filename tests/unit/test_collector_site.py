@@ -32,6 +32,7 @@ from app.collector.responses import ACCEPTED
 from app.collector.site import Site
 from app.collector.webhooks import unsubscribe
 from app.collector.webhooks.sns import NeedsCertificate
+from app.private_files import write_private
 from streams.events.outgoing import Outgoing
 from streams.yamlfile.watched import Watched
 from tests.support.waiting import until
@@ -136,7 +137,7 @@ async def serving(
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     path = tmp_path / "keys.yaml"
-    path.write_text(KEYS)
+    write_private(path, KEYS)
     return path
 
 
@@ -511,7 +512,9 @@ async def test_headers_that_are_no_text_break_nothing(running: Running, raw: byt
 def strict_keys(tmp_path: Path) -> Path:
     """Without a key for any origin."""
     path = tmp_path / "strict.yaml"
-    path.write_text("leadglow_keys: 1\nkeys: [{name: site, write_key: wk_site, origins: ['https://acme.example']}]\n")
+    write_private(
+        path, "leadglow_keys: 1\nkeys: [{name: site, write_key: wk_site, origins: ['https://acme.example']}]\n"
+    )
     return path
 
 
