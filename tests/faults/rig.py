@@ -208,9 +208,9 @@ class Rig:
         value = b'{"type":"page","userId":"filler"}'
         return [Sent("lead-events", p, value) for p, count in counts.items() for _ in range(count)]
 
-    async def start_redis(self) -> None:
-        """Start Redis, or restart it with its data."""
-        options = ("--appendonly", "yes", "--appendfsync", "everysec")
+    async def start_redis(self, appendonly: str = "yes") -> None:
+        """Start Redis, or restart it with its data; without an append-only file with those of the snapshot."""
+        options = ("--appendonly", appendonly, "--appendfsync", "everysec")
         port = self.redis.port if self._servers else 0
         self.redis = start_redis(self._redis_directory, *options, port=port)
         self._servers.append(self.redis)

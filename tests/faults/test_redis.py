@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
+import shutil
+import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,6 +81,45 @@ async def test_state_that_redis_lost_returns_without_new_events(rig: Rig, worklo
     await rig.settled()
     await lose_tail(rig)
     found = await rig.promise_kept()
+    assert counted(rig.rules, found, "email_click") == workload.clicks
+
+
+async def save(rig: Rig) -> None:
+    """Take a snapshot, as docs/backup.md describes it."""
+    async with Redis(port=rig.redis.port) as redis:
+        await redis.bgsave()
+
+        async def saved() -> bool:
+            return rig.snapshot.exists() and not (await redis.info("persistence"))["rdb_bgsave_in_progress"]
+
+        await until("a snapshot", saved)
+
+
+async def test_a_snapshot_that_an_operator_puts_back_catches_up_from_the_log(
+    rig: Rig, workload: Workload, tmp_path: Path
+) -> None:
+    worker, backup = rig.start_worker(), tmp_path / "backup.rdb"
+    await feed(rig, workload, 6)
+    await save(rig)
+    shutil.copy(rig.snapshot, backup)
+    await feed(rig, workload, 12)
+    before = set((await rig.settled()).alerts)
+    worker.send(signal.SIGTERM)
+    assert await worker.ended() == 0, worker.log
+
+    rig.kill_redis()
+    shutil.rmtree(rig.append_only_file.parent)
+    shutil.copy(backup, rig.snapshot)
+    await rig.start_redis(appendonly="no")
+    async with Redis(port=rig.redis.port) as redis:
+        await redis.config_set("appendonly", "yes")
+    status, said = await rig.command("restore", "--json")
+    assert status == 0, said
+    assert sum(place["waiting"] for place in json.loads(said)["partitions"]) > 0
+
+    rig.start_worker()
+    found = await rig.promise_kept()
+    assert before == set(found.alerts)
     assert counted(rig.rules, found, "email_click") == workload.clicks
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
 
 from tests.faults.feeding import feed
+from tests.faults.oracle import counted, differences
 from tests.faults.rig import Rig
 from tests.faults.workload import Sent, Workload
 
@@ -41,13 +43,33 @@ async def test_a_recreated_topic_with_other_events_is_refused(rig: Rig, workload
 
 
 @pytest.mark.usefixtures("_apache_kafka")
-async def test_events_that_were_deleted_before_they_were_scored_are_noticed(rig: Rig, workload: Workload) -> None:
+async def test_a_gap_in_the_log_is_refused_until_somebody_accepts_it(rig: Rig, workload: Workload) -> None:
     await stopped(rig, workload)
+    kept = {lead_id for p in range(rig.partitions) async for lead_id, _ in rig.store.scan(p)}
     await rig.send(rig.filler(dict.fromkeys(range(rig.partitions), 10)))
     await rig.delete_records("lead-events")
     worker = rig.start_worker()
     assert await worker.ended() == REFUSED, worker.log
     assert "leadglow rebuild" in worker.log
+    assert "leadglow restore --accept-gap" in worker.log
+
+    status, said = await rig.command("restore", "--json")
+    places = json.loads(said.splitlines()[0])["partitions"]
+    assert status == 1, said
+    assert [place["standing"] for place in places] == ["gap"] * rig.partitions
+    assert all(place["missing"]["last_offset"] == place["log_begins_at"] - 1 for place in places)
+    audit = rig.directory / "audit.log"
+    status, said = await rig.command("restore", "--accept-gap", "--yes", audit_log=audit)
+    assert status == 0, said
+    assert json.loads(audit.read_text())["missing"]["0"] == places[0]["missing"]
+
+    rig.start_worker()
+    await feed(rig, workload, 4)
+    found = await rig.settled()
+    assert counted(rig.rules, found, "email_click") == workload.clicks
+    assert kept <= {lead_id for states in found.states.values() for lead_id in states}
+    problems = differences(rig.rules, rig.topic("lead-events"), found)
+    assert not [each for each in problems if not each.startswith(("filler", "partition"))], problems[:10]
 
 
 @pytest.mark.usefixtures("_apache_kafka")

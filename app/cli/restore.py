@@ -1,0 +1,168 @@
+"""``leadglow restore``: whether a restored Redis can continue, and how it continues after a gap."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from rich.table import Table
+
+from app.cli.audit import note_command
+from app.cli.common import confirm, console, open_store, run
+from app.cli.errors import CommandError
+from app.cli.published import has_topic, open_scorecards
+from app.cli.topics import require_lead_events
+from app.cli.unreachable import kafka_fault
+from app.log_gaps import ShardPlace, Standing, fields_after_gap
+from app.settings import Settings
+from app.settings_source import load_settings
+from app.wiring import make_consumer
+from streams.exits import Exit
+from streams.publishing.catalog import Catalog
+from streams.store.base import Commit, Store, Verdict
+from streams.transport.stopping import stop_consumer
+
+NO_STATE = "Redis has no state: `leadglow rebuild` scores everything that Kafka still has."
+OTHER_LOG = (
+    "the log of {shards} ends before the state: set LEADGLOW_KAFKA to the right cluster, or run `leadglow rebuild`."
+)
+LOST = (
+    "What happened in the gap never counts, and its alerts are not sent: events, joined leads, verdicts and erasures. "
+    "Leads keep the state of the snapshot; later events count as usual."
+)
+TWO_WAYS = (
+    "there is a gap: accept it with `leadglow restore --accept-gap`, which keeps all leads; or run `leadglow rebuild`, "
+    "which scores what Kafka still has and nothing else."
+)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command()(restore)
+
+
+def restore(
+    accept_gap: Annotated[
+        bool, typer.Option("--accept-gap", help="Continue without the events that Kafka no longer has.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """See whether a restored Redis continues, or accept a gap.
+
+    Compares the state in Redis with what Kafka still has of lead-events, and changes nothing. A snapshot of Redis
+    catches up from the log by itself, unless it is older than the log: then events between both are missing, and
+    workers refuse it. Exit status 1 if events are missing. With --accept-gap, workers continue at the first event that
+    Kafka still has: leads keep their state, what happened in the gap never counts, and its alerts are not sent.
+    """
+    settings = load_settings()
+    places = run(_read_places(settings), "comparing Redis and Kafka")
+    gaps = [place for place in places if place.standing in {Standing.GAP, Standing.EMPTY}]
+    if as_json:
+        typer.echo(json.dumps({"partitions": [place.to_json() for place in places]}))
+    else:
+        _print(places)
+    _refuse(places)
+    if not gaps:
+        return
+    if not accept_gap:
+        raise CommandError(Exit.CHECK_FAILED, TWO_WAYS)
+    typer.echo(LOST, err=as_json)
+    if not yes:
+        confirm("Continue without these events?", "nothing was changed.")
+    run(_accept(settings, gaps), "moving the checkpoints")
+    missing = {str(place.partition): place.to_json().get("missing") for place in gaps}
+    note_command(settings, "accept_gap", namespace=settings.namespace, missing=missing)
+    typer.echo(f"{_name_shards(gaps)} continue{'s' * (len(gaps) == 1)} after the gap. Start the workers.", err=as_json)
+
+
+def _refuse(places: Sequence[ShardPlace]) -> None:
+    """Refuse shards that cannot be helped by accepting a gap.
+
+    Raises:
+        CommandError: there is one.
+    """
+    if not any(place.control.version for place in places):
+        raise CommandError(Exit.REFUSED, NO_STATE)
+    if beyond := [place for place in places if place.standing is Standing.BEYOND]:
+        raise CommandError(Exit.REFUSED, OTHER_LOG.format(shards=_name_shards(beyond)))
+
+
+def _name_shards(places: Sequence[ShardPlace]) -> str:
+    numbers = ", ".join(str(place.partition) for place in places)
+    return f"partition{'s' * (len(places) > 1)} {numbers}"
+
+
+def _print(places: Iterable[ShardPlace]) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for name in ("partition", "scored up to", "log", "to score", "missing", "after", "before"):
+        table.add_column(name, justify="left" if name in {"after", "before"} else "right")
+    for each in places:
+        is_gap = each.standing is Standing.GAP
+        since, until = each.span if is_gap else ("", "")
+        offsets = f"{each.position.checkpoint:,} to {each.first - 1:,}" if is_gap else "none"
+        log = f"{each.first:,} to {each.end - 1:,}" if each.end > each.first else "empty"
+        scored = f"{each.position.checkpoint:,}" if each.control.version else "no state"
+        table.add_row(
+            str(each.partition), scored, log, f"{each.waiting:,}", offsets, since, until or ("now" if is_gap else "")
+        )
+    console().print(table)
+
+
+async def _read_places(settings: Settings) -> list[ShardPlace]:
+    """Read how far all shards are, and what is left of their logs.
+
+    Raises:
+        CommandError: Kafka or Redis does not respond, or the topic does not match the settings.
+    """
+    await require_lead_events(settings)
+    async with open_store(settings) as store:
+        controls = [await store.control(partition) for partition in range(settings.partitions)]
+    consumer: Any = make_consumer(settings)
+    places = [TopicPartition(settings.lead_events, partition) for partition in range(settings.partitions)]
+    try:
+        await consumer.start()
+        first, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        left = [at for at in places if first[at] < ends[at]]
+        found = await consumer.offsets_for_times(dict.fromkeys(left, 0)) if left else {}
+    except (KafkaError, TimeoutError) as error:
+        raise kafka_fault(settings, error) from None
+    finally:
+        await stop_consumer(consumer)
+    arrivals = {at: answer.timestamp for at, answer in found.items() if answer is not None}
+    return [
+        ShardPlace(at.partition, control, first[at], ends[at], arrivals.get(at))
+        for at, control in zip(places, controls, strict=True)
+    ]
+
+
+async def _accept(settings: Settings, gaps: Iterable[ShardPlace]) -> None:
+    if await has_topic(settings):
+        async with open_scorecards(settings) as topic:
+            await _move_checkpoints(settings, gaps, topic.catalog)
+    else:
+        await _move_checkpoints(settings, gaps, None)
+
+
+async def _move_checkpoints(settings: Settings, gaps: Iterable[ShardPlace], catalog: Catalog | None) -> None:
+    """Let each shard continue at the first record that is left.
+
+    Raises:
+        CommandError: one has changed meanwhile; those before it continue after their gaps.
+    """
+    async with open_store(settings) as store:
+        for place in gaps:
+            await _move_checkpoint(store, place, catalog)
+
+
+async def _move_checkpoint(store: Store, place: ShardPlace, catalog: Catalog | None) -> None:
+    control, step = place.control, f"restore:{uuid.uuid4().hex}"
+    commit = Commit(control.version, control.step, step, fields_after_gap(place, catalog))
+    if await store.commit(place.partition, commit) is Verdict.CONFLICT:
+        message = f"the state of partition {place.partition} has changed meanwhile: see `leadglow restore` again."
+        raise CommandError(Exit.CONFLICT, message)

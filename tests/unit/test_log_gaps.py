@@ -1,0 +1,76 @@
+"""Where a restored shard stands, and how it continues after a gap."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.log_gaps import ShardPlace, Standing, fields_after_gap
+from streams.shard.in_force import InForce
+from streams.shard.position import Position
+from streams.store.base import Control
+from tests.support.publications import Log
+
+CARD = """
+leadglow: 1
+signals: {visit: {event: page, half_life: 1d}}
+scorecards: {default: {points: {visit: POINTS}, stages: [{name: hot, enter: 9, leave: 4, handoff: true}]}}
+"""
+
+
+def shard(checkpoint: int, first: int, end: int, in_force: InForce | None = None, version: int = 1) -> ShardPlace:
+    """A shard that has scored up to ``checkpoint``, and what its log has left."""
+    position = Position(checkpoint, 0, b"print", 1_790_000_000_000, {"web:0": 7}, sequence=5)
+    fields = position.to_fields() | (in_force or InForce()).to_fields()
+    return ShardPlace(0, Control(version, "step", fields if version else {}), first, end, 1_790_000_060_000)
+
+
+@pytest.mark.parametrize(
+    ("place", "standing", "missing", "waiting"),
+    [
+        (shard(4, 0, 9), Standing.CONTINUES, 0, 5),
+        (shard(9, 9, 9), Standing.CONTINUES, 0, 0),
+        (shard(4, 6, 9), Standing.GAP, 2, 3),
+        (shard(4, 9, 9), Standing.GAP, 5, 0),
+        (shard(10, 6, 9), Standing.BEYOND, 0, 0),
+        (shard(0, 0, 9, version=0), Standing.EMPTY, 0, 9),
+        (shard(0, 6, 9, version=0), Standing.GAP, 6, 3),
+        (shard(0, 0, 0, version=0), Standing.CONTINUES, 0, 0),
+    ],
+)
+def test_a_shard_is_compared_with_its_log(place: ShardPlace, standing: Standing, missing: int, waiting: int) -> None:
+    assert (place.standing, place.missing, place.waiting) == (standing, missing, waiting)
+
+
+def test_a_gap_has_offsets_and_a_time_span() -> None:
+    assert shard(4, 6, 9).to_json()["missing"] == {
+        "first_offset": 4, "last_offset": 5, "offsets": 2,
+        "after": "2026-09-21T14:13:20.000Z", "before": "2026-09-21T14:14:20.000Z",
+    }  # fmt: skip
+
+
+def test_after_a_gap_only_position_and_owner_change() -> None:
+    place = shard(4, 6, 9, InForce(0, started={0: 0}))
+    after = fields_after_gap(place, None)
+
+    assert {name for name, value in after.items() if place.control.fields.get(name) != value} == {
+        "ckpt", "fingerprint", "owner",
+    }  # fmt: skip
+    assert Position.from_fields(after).checkpoint == 6
+
+
+async def test_scorecards_published_within_the_gap_come_into_force_at_its_end() -> None:
+    log = Log()
+    for points in ("1", "2", "3"):
+        await log.publish(CARD.replace("POINTS", points))
+    async with log.open_topic() as topic:
+        first, second, third = topic.catalog.published.values()
+        changed_at = max(record.offset for record in log.records["lead-events", 0])
+        between = fields_after_gap(shard(0, changed_at, 9, InForce(first.place)), topic.catalog)
+        whole = fields_after_gap(shard(0, changed_at + 1, 9, InForce(first.place)), topic.catalog)
+        unfinished = InForce(second.place, before=first.place)
+        settled = fields_after_gap(shard(0, changed_at + 1, 9, unfinished), topic.catalog)
+
+    assert InForce.from_fields(between).place == second.place
+    assert InForce.from_fields(whole).place == third.place
+    assert InForce.from_fields(whole).before == first.place
+    assert InForce.from_fields(settled).before == first.place
