@@ -198,7 +198,7 @@ class Worker:
             broker_credentials=config.credentials,
             # The embedded broker delays the first member of a group by half a session, in case others join.
             broker_session_timeout=12.0 if config.idempotent else 2.0,
-            broker_heartbeat_interval=3.0 if config.idempotent else 0.5,
+            broker_heartbeat_interval=1.0 if config.idempotent else 0.5,
             broker_max_poll_interval=90.0,
             broker_max_poll_records=MAX_RECORDS,
             consumer_max_fetch_size=4 * 1024 * 1024,
