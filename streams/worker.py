@@ -272,7 +272,9 @@ class Worker:
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         config = self.config
-        return AIOKafkaConsumer(bootstrap_servers=config.bootstrap, enable_auto_commit=False, **config.kafka)
+        consumer = AIOKafkaConsumer(bootstrap_servers=config.bootstrap, enable_auto_commit=False, **config.kafka)
+        Reconnects(consumer._client)
+        return consumer
 
     async def _already_sent(self, partition: int, offset: int) -> set[str]:
         """Read the alert ids on a partition of handoff from an offset on."""
