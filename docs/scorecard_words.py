@@ -70,6 +70,7 @@ _SECTIONS: Final = {
     "a stage": "stages-and-alerts",
     "the needs of a stage": "stages-and-alerts",
     "the terms of sales": "scorecards",
+    "when leads are forgotten": "idle-leads",
     "the accounts of a scorecard": "scorecards",
     "a stage of accounts": "scorecards",
     PATH.about: "values",

@@ -24,7 +24,7 @@ CONTACT_S = (60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.
 
 OUTCOMES = (
     "duplicates", "limited", "late", "skipped", "forwarded", "misrouted", "erased", "retracted", "retracted_late",
-    "joins", "join_conflicts", "erasures", "leads", "unreadable_time", "traits_left_out",
+    "joins", "join_conflicts", "erasures", "leads", "forgotten", "unreadable_time", "traits_left_out",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ class Metrics:
             "Events by outcome other than counted: duplicates, limited (over a limit), late (after its bucket "
             "closed), skipped (a repeated delivery), forwarded (to the lead that its own was joined to), misrouted "
             "(sent on to the right partition), erased (of an erased lead), retracted, retracted_late (too old to "
-            "retract), joins, join_conflicts, erasures, leads (new ones), unreadable_time "
+            "retract), joins, join_conflicts, erasures, leads (new ones), forgotten (idle leads), unreadable_time "
             "(counted at its arrival, because its time cannot be read), traits_left_out (beyond 64 of a lead), "
             "contributions (scores that leads gave to accounts), contributions_known (repeated or older ones)",
             ["outcome"],

@@ -23,6 +23,7 @@ _CAUSES: Final = {
     "retracted": "Retracted event.",
     "merged": "Merged with another lead.",
     "erased": "Lead erased.",
+    "forgotten": "Idle lead forgotten.",
     "not_applicable": "The scorecard does not apply any more.",
 }
 

@@ -21,6 +21,9 @@ async def find_lead(settings: Settings, lead_id: str) -> tuple[str, Lead]:
         return found_id, state
     if state is None:
         raise CommandError(
-            Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: no event with this id or address was scored."
+            Exit.UNKNOWN_LEAD,
+            f"there is no lead {lead_id!r}: no event with this id or address was scored, or the lead was idle for so "
+            "long that it was forgotten.",
         )
-    raise CommandError(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: it was erased at {rfc3339(state.at_ms)}.")
+    gone_at = rfc3339(state.at_ms)
+    raise CommandError(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: it was erased or forgotten at {gone_at}.")

@@ -12,7 +12,7 @@ from app.scorecards.pairs import Pairs, pair_parts, rename_signals
 from app.scorecards.text import describe_fading, describe_fit, describe_signal
 from app.scorecards.values import format_value, label_of, list_fields
 from streams.scorefile.models import canonical_part
-from streams.scoring.scorecard import Category, FitLine, Model, Points, Scorecard, Signal, Stage
+from streams.scoring.scorecard import Category, FitLine, Forgetting, Model, Points, Scorecard, Signal, Stage
 
 Kind = Literal["added", "removed", "changed", "renamed"]
 Rebuild = Literal["", "starts_at_0", "new_events"]
@@ -33,7 +33,7 @@ _PARTS: Final = (
 class Difference(NamedTuple):
     """One difference in meaning."""
 
-    subject: Literal["signal", "scorecard", "points", "category", "fit", "stage"]
+    subject: Literal["signal", "scorecard", "points", "category", "fit", "stage", "file"]
     kind: Kind
     scorecard: str
     """Empty for signals."""
@@ -49,6 +49,9 @@ def find_differences(old: Model, new: Model) -> list[Difference]:
     renamed = {a.name: b.name for a, b in signals.both if a.name != b.name}
     cards = pair_parts([rename_signals(card, renamed) for card in old.scorecards], new.scorecards)
     found = list(_compare_signals(signals, renamed, {signal.id for signal in old.signals}))
+    if old.forget != new.forget:
+        text = f"{_describe_forgetting(old.forget)} → {_describe_forgetting(new.forget)}"
+        found.append(Difference("file", "changed", "", "forget_after", text))
     found += [Difference("scorecard", "removed", card.name, card.name, "") for card in cards.gone]
     for card in new.scorecards:
         before = next((a for a, b in cards.both if b is card), None)
@@ -93,6 +96,13 @@ def _describe_whole_signal(signal: Signal) -> str:
 
 def _describe_fading(signal: Signal) -> str:
     return describe_fading(signal) if signal.window_ms else f"half-life {describe_fading(signal)}"
+
+
+def _describe_forgetting(terms: Forgetting | None) -> str:
+    if terms is None:
+        return "never"
+    leads, visitors = (format_value(ms, "half_life_ms") for ms in (terms.leads_ms, terms.visitors_ms))
+    return f"leads {leads}, visitors {visitors}"
 
 
 # Scorecards ----------------------------------------------------------------------------------------------------------

@@ -212,6 +212,10 @@ class Model(NamedTuple):
     """[stage, signal]."""
     steps: int
     """Most steps of windows that the kernels look at between two events; 0 without windows."""
+    late_ms: float
+    """``Scorer`` notes the arrival of an event that arrives later than this; infinite if no lead is forgotten."""
+    idle_ms: tuple[float, float]
+    """How long nothing may be seen of an unknown and of a known lead before ``Scorer`` looks whether to forget it."""
 
 
 class Matches(NamedTuple):

@@ -75,6 +75,12 @@ def after(nows: Column, delays: Floats) -> Column:
     return at
 
 
+def idle_in(table: Table, rows: Column, nows: Column) -> Floats:
+    """For each row, in how many ms to look whether it is to be forgotten; infinite for never."""
+    idle_ms = np.array(table.model.idle_ms)[table.leads["known"][rows]]
+    return np.asarray(table.leads["last_seen"][rows] + idle_ms - nows)
+
+
 def _read(table: Table, rows: Column, nows: Column) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     n, cards = len(rows), len(table.rules.cards)
     exact, engagement = np.zeros((n, cards)), np.zeros((n, cards))

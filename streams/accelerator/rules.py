@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,7 @@ from streams.accelerator.layout import (
 )
 from streams.scoring.lead import value_hash
 from streams.scoring.rules import BlockRule, Hit, Match, Rules, SignalRule, StageRule
+from streams.units import DAY_MS
 
 MAX_STEPS: Final = 256
 """Instants between two events of a lead that the kernels look at; ``Scorer`` handles more."""
@@ -215,4 +217,6 @@ def model_of(rules: Rules, signals: Signals) -> Model:
         blocked[i, [signals.number(block.signal.id) for block in _plain(stage)]] = 1
     limits = [tuple(getattr(stage, name) for name in STAGE.names or ()) for stage in stages]
     steps = MAX_STEPS if known["window"].any() else 0
-    return Model(weights, known, bounds, rows, np.array(limits, STAGE), blocked, steps)
+    forget = rules.forget
+    idle = (inf, inf, inf) if forget is None else (float(DAY_MS), float(forget.visitors_ms), float(forget.leads_ms))
+    return Model(weights, known, bounds, rows, np.array(limits, STAGE), blocked, steps, idle[0], idle[1:])

@@ -17,7 +17,7 @@ from streams.accelerator.kernels import apply as kernel
 from streams.accelerator.layout import INPUT, KIND, NEVER, NOT_SHOWN, Column, Floats
 from streams.accelerator.leads import AcceleratedLeads
 from streams.accelerator.rare import Noted
-from streams.accelerator.readings import after, standings, update_scores
+from streams.accelerator.readings import after, idle_in, standings, update_scores
 from streams.accelerator.rules import amount_of, value_of
 from streams.scoring.interface import PlainBatch
 from streams.scoring.outcome import Outcome
@@ -124,7 +124,8 @@ class AcceleratedScorer(AcceleratedLeads):
             first.setdefault(lead_id, i)
         states, at_home, alone = self.states, self.at_home, batch.alone
         new = [i for lead_id, i in first.items() if i not in alone and lead_id not in known and states[lead_id] is None]
-        new = [i for i in new if at_home(unmatched_ids[i])]
+        late_ms = self._table.model.late_ms
+        new = [i for i in new if at_home(unmatched_ids[i]) and batch.arrivals[i] - batch.ats[i] <= late_ms]
         if new and self._table.usable and self.fresh_slack > 0:  # else a new lead may enter a stage at once
             ids = [unmatched_ids[i] for i in new]
             arrivals = np.maximum(batch.arrivals[new], self.since_ms)
@@ -155,12 +156,13 @@ class AcceleratedScorer(AcceleratedLeads):
         rows = self._rows_of(lead_ids)
         nows = np.maximum(leads["clock"][rows], now_ms)
         calm = (nows < leads["calm_until"][rows]) & (leads["touched"][rows] == 0) & (self.change is None)
+        calm &= idle_in(self._table, rows, nows) > 0
         rows, nows = rows[calm], nows[calm]
         changed, _, change, _ = update_scores(self._table, self.outcome.ranks, rows, nows)
         far = changed | (change >= CLOSE_MS)
-        rows = rows[far]
+        rows, nows, change = rows[far], nows[far], change[far]
         self.outcome.dirty.update(self._table.ids[row] for row in rows[leads["unsent"][rows] == 1].tolist())
-        self._schedule(rows, after(nows[far], change[far]))
+        self._schedule(rows, after(nows, np.minimum(change, idle_in(self._table, rows, nows))))
         done = {self._table.ids[row] for row in rows.tolist()}
         others = [lead_id for lead_id in lead_ids if lead_id not in done]
         with self._leads_as_objects(others):
@@ -201,8 +203,12 @@ class AcceleratedScorer(AcceleratedLeads):
         lead_ids = list(lead_ids)
         known, leads = self._table.rows, self._table.leads
         rows = self._rows_of(lead_ids)
-        super().update_ranking([lead_id for lead_id in lead_ids if lead_id not in known])
         rows = rows[leads["stale"][rows] == 1]
+        idle = idle_in(self._table, rows, leads["clock"][rows]) <= 0  # ``Scorer`` knows until when
+        unsure = [self._table.ids[row] for row in rows[idle].tolist()]
+        with self._leads_as_objects(unsure):
+            super().update_ranking([*unsure, *(lead_id for lead_id in lead_ids if lead_id not in known)])
+        rows = rows[~idle]
         if not len(rows):
             return
         nows = leads["clock"][rows]
@@ -210,7 +216,7 @@ class AcceleratedScorer(AcceleratedLeads):
         decided = leads["calm_until"][rows] != -np.inf
         leads["calm_until"][rows[decided]] = nows[decided] + calm[decided] - 1
         leads["slack"][rows[decided]] = slack[decided]
-        at, due = after(nows, change), leads["due"][rows]
+        at, due = after(nows, np.minimum(change, idle_in(self._table, rows, nows))), leads["due"][rows]
         sooner = (at != NEVER) & ((due == NEVER) | (at < due))
         self._schedule(rows[sooner], at[sooner])
 

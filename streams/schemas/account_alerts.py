@@ -14,7 +14,7 @@ MAX_LEADS: Final = 20
 _AT: Final = "2026-11-24T09:05:00.250Z"
 _ALERT_ID: Final = "8a1a4c9e-6a7b-5c44-9d8f-0b9d3c5f6a21"
 _SUBJECT: Final = "account:acme.example"
-_CAUSES: Final = ("event", "decay", "moved", "merged", "erased", "scorecard_changed")
+_CAUSES: Final = ("event", "decay", "moved", "merged", "erased", "forgotten", "scorecard_changed")
 
 ACCOUNT_ALERT: Final = RecordSchema(
     "account-alert",
@@ -75,7 +75,8 @@ ACCOUNT_ALERT: Final = RecordSchema(
         ),
         text("cause", "Why the stage changed now. `event`: a lead did something. `decay`: the score of a lead faded. "
              "`moved`: a lead left for another account. `merged`: a lead became part of another one. `erased`: a lead "
-             "was erased. `scorecard_changed`: another scorecard file came into use.", "event", choices=_CAUSES),
+             "was erased. `forgotten`: nothing was heard of a lead for too long. `scorecard_changed`: another "
+             "scorecard file came into use.", "event", choices=_CAUSES),
         group(
             "links",
             "Where to see more.",

@@ -10,6 +10,7 @@ from streams.scorefile import kinds
 from streams.scorefile.accounts import ACCOUNTS, ACCOUNTS_WORDS, STAGE_WORDS, TOP_WORDS
 from streams.scorefile.conditions import DEFS, TRAITS, WHERE
 from streams.scorefile.fit_lines import FIT_LINE, FIT_WORDS, JOINT_WORDS, PRODUCT_WORDS
+from streams.scorefile.forgetting import FORGET, FORGET_WORDS
 from streams.scorefile.grades import AXES_WORDS, GRADES
 from streams.scorefile.remedies import (
     CARD_KEYS_ELSEWHERE,
@@ -224,12 +225,18 @@ _FILE_WORDS = {
         "Points for signals and traits; each scorecard gives every lead a score.",
         required=True,
     ),
+    "forget_after": Field(
+        FORGET,
+        "How long nothing is heard of leads before they are forgotten: a later event starts a new lead.",
+        default="400 days, and 60 days for visitors that never became known",
+    ),
 }
 FILE = struct_of("a scorecard file", _FILE_WORDS, "leadglow: 1", FILE_KEYS_ELSEWHERE)
 WORDS: Mapping[str, Mapping[str, Field]] = {
     "the file": _FILE_WORDS,
     "a signal": _SIGNAL_WORDS,
     "a scorecard": _CARD_WORDS,
+    "forgetting": FORGET_WORDS,
     "points": _CAP_WORDS,
     "a category": _CATEGORY_WORDS,
     "grades": AXES_WORDS,

@@ -10,10 +10,12 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from streams.scorefile.accounts import accounts_of
+from streams.scorefile.forgetting import forgetting_of
 from streams.scorefile.timed import block_of, ending_blocks, plain_blocks
 from streams.scoring.fit import MOST_POINTS
 from streams.scoring.scorecard import (
     EVERYTHING,
+    USUAL_FORGETTING,
     Category,
     Condition,
     FitLine,
@@ -32,7 +34,7 @@ def model_of(file: Struct) -> Model:
     signals = tuple(signal_of(name, item.value) for name, item in file.get("signals").items())
     cards: Mapping[str, Item] = file.get("scorecards")
     scorecards = tuple(scorecard_of(name, item.value, item.value.get("stages", ())) for name, item in cards.items())
-    model = Model(signals, scorecards)
+    model = Model(signals, scorecards, forget=forgetting_of(file.get("forget_after")))
     return replace(model, version=hashlib.sha256(canonical(model).encode()).hexdigest())
 
 
@@ -144,6 +146,8 @@ def canonical(model: Model) -> str:
     """The canonical JSON of a model: everything is sorted whose order in the file has no meaning."""
     whole = _used_fields(model)
     del whole["version"]
+    if model.forget == USUAL_FORGETTING:
+        del whole["forget"]  # a file that does not mention it keeps its version
     return _json(_sorted(whole))
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from streams.scoring.account_steps import contribute
 from streams.scoring.event import ANONYMOUS, Arrived, Contribution, Control, Erase, Join, Retract, join
+from streams.scoring.forgetting import look_at, note_heard
 from streams.scoring.identity import add_aliases, merge
 from streams.scoring.lead import Erased, Lead, Redirect, State, id_hash
 from streams.scoring.leads import Leads
@@ -65,6 +66,9 @@ def _join(leads: Leads, record: Join, state: State | None) -> None:
         left = leave_stages(leads.rules, record.lead_id, state, state.clock, MERGED, record.greater.id)
         leads.note_transitions(record.lead_id, state, left, None)
         memory = memory_of(state)
+    if leads.rules.forget is not None:
+        memory = memory or Lead(record.arrival)
+        memory.clock = record.arrival
     _replace_with_redirect(leads, record.lead_id, Redirect(record.greater, record.lesser.kind == ANONYMOUS, memory))
     arrived = Arrived(record.greater.id, record.lead_id, blob, record.arrival)
     leads.forward(record.greater.id, arrived)
@@ -73,17 +77,9 @@ def _join(leads: Leads, record: Join, state: State | None) -> None:
 
 def _replace_with_redirect(leads: Leads, lead_id: str, redirect: Redirect) -> None:
     leads.states[lead_id] = redirect
-    _remove(leads, lead_id)
+    leads.remove(lead_id)
+    leads.outcome.due[lead_id] = look_at(leads.rules, lead_id, redirect, 0)
     leads.outcome.blobs[lead_id] = encode_redirect(redirect)
-
-
-def _remove(leads: Leads, lead_id: str) -> None:
-    """Remove a lead from the schedule and from every ranking."""
-    leads.touched.pop(lead_id, None)
-    leads.outcome.due[lead_id] = None
-    for card in leads.rules.cards:
-        leads.outcome.ranks.setdefault(card.name, {})[lead_id] = None
-    leads.outcome.dirty.add(lead_id)
 
 
 def _arrive(leads: Leads, record: Arrived, state: State | None) -> None:
@@ -112,6 +108,7 @@ def _arrive(leads: Leads, record: Arrived, state: State | None) -> None:
         leads.note_transitions(record.lead_id, lead, transitions, None)
     else:
         add_aliases(lead, [record.origin])
+    note_heard(leads.rules, lead, record.arrival)
     leads.touched[record.lead_id] = lead
 
 
@@ -125,7 +122,7 @@ def _erase(leads: Leads, record: Erase, state: State | None) -> None:
         _leave_erased(leads, record, state)
     erased = Erased(record.arrival)
     leads.states[record.lead_id] = erased
-    _remove(leads, record.lead_id)
+    leads.remove(record.lead_id)
     leads.outcome.blobs[record.lead_id] = encode_erased(erased)
     leads.outcome.tally["erasures"] += 1
 

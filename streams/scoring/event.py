@@ -106,7 +106,7 @@ class Contribution(msgspec.Struct, frozen=True):
     """With ``offset``, the place at which the score was read."""
     arrival: int
     cause: str = "event"
-    """``event``, ``decay``, ``moved``, ``merged``, ``erased`` or ``scorecard_changed``."""
+    """``event``, ``decay``, ``moved``, ``merged``, ``erased``, ``forgotten`` or ``scorecard_changed``."""
     quiet: bool = False
     """Whether it is caused by a change of the scorecards that sends no alerts."""
 

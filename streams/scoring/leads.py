@@ -10,6 +10,7 @@ from streams.scoring.account_steps import leave_accounts, may_move
 from streams.scoring.accounts import values_of
 from streams.scoring.crossing import bound_next_change
 from streams.scoring.event import Control, LeadEvent
+from streams.scoring.forgetting import forget_before
 from streams.scoring.interface import Batch
 from streams.scoring.lead import Erased, Latch, Lead, Redirect, State
 from streams.scoring.outcome import Crossing, Forward, Outcome
@@ -123,8 +124,17 @@ class Leads:
         if self.fresh_slack > 0:
             lead.calm_until, lead.slack = math.inf, self.fresh_slack
         self.states[lead_id] = lead
+        self.outcome.blobs.pop(lead_id, None)  # that of a lead which was forgotten or erased in the same step
         self.outcome.tally["leads"] += 1
         return lead
+
+    def remove(self, lead_id: str) -> None:
+        """Remove a lead from the schedule and from every ranking."""
+        self.touched.pop(lead_id, None)
+        self.outcome.due[lead_id] = None
+        for card in self.rules.cards:
+            self.outcome.ranks.setdefault(card.name, {})[lead_id] = None
+        self.outcome.dirty.add(lead_id)
 
     def advance(self, lead_id: str, lead: Lead, to_ms: int) -> None:
         """Apply the crossings that fall due up to ``to_ms``."""
@@ -142,6 +152,8 @@ class Leads:
         """Settle a lead by the last change, unless it is known to be settled."""
         lead = self.states.get(lead_id)
         if self.change is not None and isinstance(lead, Lead) and lead.calm_until == -math.inf:
+            if forget_before(self, self.change, lead_id, lead):
+                return
             self._settle_loaded(lead_id, lead)
             self.touched[lead_id] = lead
 

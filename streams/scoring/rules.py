@@ -38,6 +38,8 @@ class Rules:
         """
         self.model = model
         self.version = model.version
+        self.forget = model.forget
+        """When idle leads are forgotten; None for never."""
         whole, later = expand_sales(model), later and expand_sales(later)
         signals = (*whole.signals, *(later.signals if later else ()))
         wanted = {AUTOMATED} | {p for s in signals for p in paths(s.where) | {s.distinct, s.amount} - {None}}

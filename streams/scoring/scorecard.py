@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from zlib import crc32
 
+from streams.units import DAY_MS
+
 LATER: Mapping[str, Any] = {"later": True}
 """Marks fields of the second version of the format: a file that does not use them keeps its version."""
 CALL_TYPES = ("page", "screen", "identify", "group", "alias")
@@ -255,9 +257,28 @@ class Scorecard:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgetting:
+    """How long nothing is heard of a lead before it is forgotten; infinite for never."""
+
+    leads_ms: float = 400 * DAY_MS
+    visitors_ms: float = 60 * DAY_MS
+    """Of visitors that never became known; never more than ``leads_ms``."""
+
+    def least_ms(self, known: bool) -> float:
+        """The shortest time that may be meant for a lead; ``known``: events named it by ``userId``."""
+        return self.leads_ms if known else self.visitors_ms
+
+
+USUAL_FORGETTING: Final = Forgetting()
+"""That of a file which does not mention it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A whole scorecard file. ``version`` is the SHA-256 (hex) of its canonical form."""
 
     signals: tuple[Signal, ...]
     scorecards: tuple[Scorecard, ...]
     version: str = field(default="0" * 64)
+    forget: Forgetting | None = field(default=None, metadata=LATER)
+    """When idle leads are forgotten; None for never, which no file has."""

@@ -18,6 +18,7 @@ from streams.scoring.accounts import values_of
 from streams.scoring.counting import Counted
 from streams.scoring.crossing import bound_next_change, next_look
 from streams.scoring.event import Control, LeadEvent
+from streams.scoring.forgetting import let_time_pass, look_at, note_heard, note_use, sooner
 from streams.scoring.identity import note_touch, note_traits, note_verdict
 from streams.scoring.interface import Batch
 from streams.scoring.lead import NEAR_MS, Erased, Lead, Redirect, State, detail_key, id_hash, value_hash
@@ -49,8 +50,7 @@ class Scorer(Leads):
 
     def apply(self, item: LeadEvent | Control) -> None:
         """Apply one input to its lead, which must be loaded."""
-        if self.change is not None:
-            self.settle_change(item.lead_id)
+        let_time_pass(self, item.lead_id, item.arrival)
         accounts = values_of(self.rules, self.states[item.lead_id]) if self.may_move(item) else None
         if isinstance(item, LeadEvent):
             before, state = self.states[item.lead_id], self._lead_for_event(item)
@@ -83,6 +83,7 @@ class Scorer(Leads):
 
     def _send_on(self, redirect: Redirect, event: LeadEvent) -> None:
         """Send an event on to the lead that this one was joined to, unless it was counted or sent on before."""
+        note_use(self, event, redirect)
         match, digest = self.rules.match(event.name, event.values), id_hash(event.message_id)
         memory = redirect.memory or Lead(event.at)
         if match.hits and not was_retracted(memory, digest):
@@ -107,6 +108,7 @@ class Scorer(Leads):
             lead.clock = event.arrival
         lead.known = lead.known or event.known
         lead.first_seen, lead.last_seen = min(lead.first_seen, event.at), max(lead.last_seen, event.at)
+        note_heard(self.rules, lead, event.arrival)
         if event.touch is not None:
             note_touch(lead, [event.at, *event.touch])
         if event.verdict is not None and (verdict := note_verdict(lead, event, event.verdict)) is not None:
@@ -167,12 +169,13 @@ class Scorer(Leads):
         early, so the exact instant is searched for.
         """
         for lead_id in lead_ids:
+            let_time_pass(self, lead_id, now_ms)
             lead = self.states[lead_id]
             if isinstance(lead, Account):
                 settle_account_change(self, lead)
                 continue
             if not isinstance(lead, Lead):
-                self.outcome.due[lead_id] = None
+                self.outcome.due[lead_id] = look_at(self.rules, lead_id, lead, now_ms)
                 continue
             self.advance(lead_id, lead, max(now_ms, lead.clock))
             now = max(now_ms, lead.clock)
@@ -184,8 +187,8 @@ class Scorer(Leads):
             if lead.unsent:
                 self.outcome.dirty.add(lead_id)
             far = changed or shown or change_ms >= CLOSE_MS
-            lead.due = _after(now, change_ms) if far else self._next_look(lead, now)
-            self.outcome.due[lead_id] = lead.due
+            at_ms = _after(now, change_ms) if far else self._next_look(lead, now)
+            lead.due = self.outcome.due[lead_id] = sooner(at_ms, look_at(self.rules, lead_id, lead, now))
 
     def _next_look(self, lead: Lead, now_ms: int) -> int | None:
         changes = [next_look(card, lead, now_ms) for card in self.rules.cards]
@@ -217,6 +220,7 @@ class Scorer(Leads):
             if not isinstance(lead, Lead) or not lead.stale:
                 continue
             at_ms = _after(lead.clock, self._read_shown(lead_id, lead, lead.clock)[1])
+            at_ms = sooner(at_ms, look_at(self.rules, lead_id, lead, lead.clock))
             if at_ms is not None and (lead.due is None or at_ms < lead.due):
                 lead.due = self.outcome.due[lead_id] = at_ms
 

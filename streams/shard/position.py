@@ -33,7 +33,9 @@ class Position:
     sequence: int = 0
     """The number of the last outbox entry."""
     ranked: bool = True
-    """Whether the place of every lead in the ranking has the current form."""
+    """Whether every lead has its place in the ranking, in the current form, and is in the schedule.
+
+    Before leads were forgotten, those whose scores do not change any more were not in the schedule."""
     _names: dict[bytes, str] = field(default_factory=dict, repr=False, compare=False)
     """A cache: source partition as in the header -> as text. There are few, so none is removed."""
 
@@ -47,7 +49,7 @@ class Position:
             int(fields.get("arrived", b"0")),
             msgspec.msgpack.decode(fields.get("sources", b"\x80"), type=dict[str, int]),
             int(fields.get("sequence", b"0")),
-            not fields or fields.get("ranking") == RANKING,
+            not fields or (fields.get("ranking"), fields.get("scheduled")) == (RANKING, b"1"),
         )
 
     def to_fields(self) -> dict[str, bytes]:
@@ -60,6 +62,7 @@ class Position:
             "sources": msgspec.msgpack.encode(self.sources),
             "sequence": b"%d" % self.sequence,
             "ranking": RANKING if self.ranked else b"1",
+            "scheduled": b"%d" % self.ranked,
         }
 
     def pass_marks(self, offset: int) -> None:

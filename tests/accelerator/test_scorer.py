@@ -22,7 +22,7 @@ from streams.scoring.lead import MAX_IDS, OLDER, Lead, id_hash
 from streams.scoring.outcome import Outcome
 from streams.scoring.rules import LATENESS_MS, Rules
 from streams.scoring.rules_change import RulesChange
-from streams.scoring.scorecard import Limit, Model, Points, Scorecard, Signal, Stage
+from streams.scoring.scorecard import Forgetting, Limit, Model, Points, Scorecard, Signal, Stage
 from streams.scoring.scorer import Scorer
 from streams.scoring.stored import decode, encode
 from tests.accelerator.columns import batch_of
@@ -37,7 +37,8 @@ LIMITS = (
 
 def some_model(chance: Random, ordinary: bool) -> Model:
     """Random scorecards; ``ordinary`` ones use only compiled features."""
-    model = a_model(chance)
+    terms = chance.choice((None, Forgetting(20 * DAY_MS, 2 * DAY_MS), Forgetting(inf, 7 * DAY_MS)))
+    model = replace(a_model(chance), forget=terms)
     if not ordinary:
         return model
     return replace(model, signals=tuple(replace(s, limit=None, distinct=None, amount=None) for s in model.signals))
@@ -49,7 +50,8 @@ def some_events(chance: Random, rules: Rules, ordinary: bool) -> list[LeadEvent]
     for lead_id in "abc":
         for _ in range(chance.choice((1, 1, 6))):
             for event in events_of(rules, some_inputs(chance)):
-                more = {"traits": None, "touch": None} if ordinary and chance.random() < 0.95 else {}
+                more: dict[str, Any] = {"traits": None, "touch": None} if ordinary and chance.random() < 0.95 else {}
+                more["known"] = chance.random() < 0.1
                 found.append(msgspec.structs.replace(event, lead_id=lead_id, **more))
     return found
 

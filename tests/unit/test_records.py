@@ -202,7 +202,7 @@ def of_accounts() -> list[dict[str, Any]]:
     accounts = Accounts("company", "sum", stages=(Stage("hot", 5.0, 3.0, handoff=True),))
     rules = Rules(Model((), (Scorecard("card", {}, accounts=accounts),), "ab" * 32))
     scorer, crossings = AnyScorer(rules), []
-    for cause in ("event", "decay", "moved", "merged", "erased", "scorecard_changed"):
+    for cause in ("event", "decay", "moved", "merged", "erased", "forgotten", "scorecard_changed"):
         for offset, score in ((1, 9), (2, None)):
             scorer.apply(Contribution("card", cause, "u", score, offset, START_MS, START_MS, cause))
         crossings += scorer.finish().crossings

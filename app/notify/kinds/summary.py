@@ -21,6 +21,7 @@ _CAUSES: Final = {
     "moved": "a lead left for another company",
     "scorecard_changed": "the scorecard changed",
     "erased": "the lead was erased",
+    "forgotten": "a lead was idle for too long, and forgotten",
     "not_applicable": "the scorecard does not apply any more",
 }
 

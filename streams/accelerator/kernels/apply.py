@@ -62,7 +62,8 @@ def apply(
             lefts += 1
             continue
         lead, arrival, taken = c[row], e[i].arrival, False
-        if match >= 0:
+        idle = arrival - lead.last_seen
+        if match >= 0 and not (idle > m.late_ms and (arrival - e[i].at > m.late_ms or idle >= m.idle_ms[lead.known])):
             hit = matches[match]
             room = has_room(lead, hit, names.shape[1], used[0], used[1], digests.shape[0], old.shape[0])
             if not room or (hit.counted and not has_room_for_windows(hit, w)):
