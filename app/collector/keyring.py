@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
+from secrets import randbits
 from types import MappingProxyType
 from typing import Any, Final
 
 from app.collector.inbound import Refusal
 from app.collector.keys_file import ANY, FILE, ServiceFields, check_keys
+from app.collector.new_ids import NewIds
 from app.collector.origins import Origin, parse_origin
 from app.collector.rates import Buckets, Rate
 from streams.yamlfile.kinds import Struct
@@ -19,8 +21,10 @@ from streams.yamlfile.load import Format
 
 PUBLIC_RATE: Final = Rate(1000.0, 1.0)
 """The rate of a public key without `rate`."""
+PUBLIC_NEW_IDS: Final = 100_000
+"""How many ids a public key without `new_ids` may name on a day."""
 ADDRESS_SHARE: Final = 0.1
-"""Share of a key's rate for one address, for keys of web pages without `address_rate`."""
+"""Share of one address in the bounds of a key of web pages: of its rate without `address_rate`, of its new ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Key:
     """Empty for a server key."""
     digest: str = field(default="", repr=False)
     """The SHA-256 of a server key's secret, in hex."""
+    new_ids: tuple[int, int] | None = None
+    """How many ids its events may name on a day, and those of one address; None for any number."""
 
     def allows(self, origin: Origin | None) -> bool:
         """Whether a page of this origin may use the key."""
@@ -69,6 +75,7 @@ class Keyring:
         self._servers = [(key.digest.encode(), key) for key in self.keys if not key.public]
         self._any_origin = any(key.any_origin for key in self.keys)
         self._buckets = Buckets()
+        self._new_ids = NewIds(randbits(64))
 
     def admit(
         self, write_key: str, origin: str, remote: str, calls: int, now_s: float, *, in_query: bool = False
@@ -97,6 +104,10 @@ class Keyring:
             raise Refusal(429, "too_many_events", message, retry_after_s=wait_s)
         return key
 
+    def admit_ids(self, key: Key, remote: str, ids: Sequence[str], now_ms: int) -> int:
+        """How many of the ids in a call are the first of their kind today; REFUSED if the key may name no more."""
+        return 0 if key.new_ids is None else self._new_ids.admit(key.name, key.new_ids, remote, ids, now_ms)
+
     def check_public(self, write_key: str) -> str:
         """Return a key from a URL, unless it is a server key, which must not be in a URL.
 
@@ -116,7 +127,9 @@ class Keyring:
 
     def inherit_usage(self, old: Keyring) -> None:
         """Take over the usage of each key from the keyring before this one."""
-        self._buckets.inherit(old._buckets, {key.name for key in self.keys})
+        names = {key.name for key in self.keys}
+        self._buckets.inherit(old._buckets, names)
+        self._new_ids.inherit(old._new_ids, names)
 
     def _key_of(self, shown: str) -> Key:
         if not shown:
@@ -190,12 +203,13 @@ def _build_keyring(file: Struct) -> Keyring:
 
 def _build_key(struct: Struct) -> Key:
     name, rate, address_rate = struct.get("name").value, struct.get("rate"), struct.get("address_rate")
+    given = struct.get("new_ids")
     if struct.get("server"):
-        return Key(name, False, rate=rate, address_rate=address_rate, digest=struct.get("sha256").value)
+        new_ids = (given, given) if given else None
+        return Key(name, False, (), False, rate, address_rate, "", struct.get("sha256").value, new_ids)
     origins: tuple[Any, ...] = struct.get("origins")
-    rate = rate or PUBLIC_RATE
+    rate, most, write_key = rate or PUBLIC_RATE, given or PUBLIC_NEW_IDS, struct.get("write_key").value
     if ANY in origins:  # a server sends for many visitors
-        return Key(name, True, (), True, rate, address_rate, struct.get("write_key").value)
-    return Key(
-        name, True, origins, False, rate, address_rate or rate.share(ADDRESS_SHARE), struct.get("write_key").value
-    )
+        return Key(name, True, (), True, rate, address_rate, write_key, new_ids=(most, most))
+    new_ids = (most, max(round(most * ADDRESS_SHARE), 1))
+    return Key(name, True, origins, False, rate, address_rate or rate.share(ADDRESS_SHARE), write_key, new_ids=new_ids)

@@ -27,6 +27,8 @@ from streams.yamlfile.tree import Node, Report
 
 ANY: Final = "any"
 MIN_SECRET_CHARS: Final = 16
+MAX_NEW_IDS: Final = 100_000_000
+"""Of one key on one day; a collector needs three bytes for each."""
 _OPTION: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SAME_FIELDS: Final = ("name", "service")
 
@@ -45,6 +47,11 @@ def _sha256(value: Any) -> str | None:
 def _rate(value: Any) -> Rate | None:
     found = re.fullmatch(r"([0-9]{1,9})/([smh])", value) if isinstance(value, str) else None
     return Rate(float(found[1]), UNITS_MS[found[2]] / 1000) if found and int(found[1]) else None
+
+
+def _ids_a_day(value: Any) -> int | None:
+    found = re.fullmatch(r"([0-9]{1,9})/day", value) if isinstance(value, str) else None
+    return int(found[1]) if found and 0 < int(found[1]) <= MAX_NEW_IDS else None
 
 
 def _read_origin(node: Node, report: Report) -> Origin | str | None:
@@ -88,6 +95,7 @@ _SHA256 = private(
     _sha256,
 )
 _RATE = private("a rate", "a number a second, minute or hour, for example `200/s` or `5000/m`", _rate)
+_NEW_IDS = private("a number of ids on a day", "a number up to 100 million, for example `500000/day`", _ids_a_day)
 _BOOLEAN = private("true or false", "`true` or `false`", lambda value: value if isinstance(value, bool) else None)
 _ORIGINS = Kind(_read_origins, {}, "https://acme.example")
 _SERVICE = private("the name of a service", "the name of a service, for example `sendgrid`", _text(1, 64))
@@ -143,6 +151,7 @@ _KEY = struct_of(
         "origins": Field(_ORIGINS, "the pages that may use a public key, or `any`"),
         "rate": Field(_RATE, "the highest rate of all senders together"),
         "address_rate": Field(_RATE, "the highest rate of one address"),
+        "new_ids": Field(_NEW_IDS, "how many ids of leads its events may name on a day"),
     },
     "{name: site, write_key: wk_…, origins: [https://acme.example]}",
 )

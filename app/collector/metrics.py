@@ -1,7 +1,7 @@
 """Every metric of the collector, with kind, unit and meaning. Dashboards and alert rules use only these.
 
 All names start with ``leadglow_collector_``. The values of labels are bounded by code or configuration, and are never a
-lead, an address or a key.
+lead, an address or a key; a key's name is one.
 """
 
 from __future__ import annotations
@@ -61,6 +61,12 @@ class Metrics:
             "leadglow_collector_calls_dropped",
             "Events dropped because the visitor refused: gpc and dnt (browser headers), consent (value at its path)",
             ["cause"],
+            registry=r,
+        )
+        self.new_ids = Counter(
+            "leadglow_collector_new_ids",
+            "Ids of leads in events of a key with a bound, each counted once a day, by the name of the key",
+            ["key"],
             registry=r,
         )
         self.automated = Counter(

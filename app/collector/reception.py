@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -13,11 +14,14 @@ from app.collector.inbound import BadCall, Call, Delivery, Inbound
 from app.collector.keyring import Key, Keyring
 from app.collector.machines import MachineDetector, mark_automated
 from app.collector.metrics import Metrics
+from app.collector.new_ids import REFUSED, ids_of
 from app.collector.vocabulary import CLICKED, HEAD, OPENED
 from streams.clock import monotonic_s
 from streams.events.outgoing import Outgoing
+from streams.events.rejects import REASONS
 from streams.yamlfile.watched import Watched
 
+TOO_MANY_IDS: Final = "too_many_ids"
 _MAIL_ACTIONS: Final = {"pixel": OPENED, "links": CLICKED}
 """Route -> what a request to it is, in a mail."""
 
@@ -74,7 +78,10 @@ class Reception:
             monotonic_s(),
             in_query=bool(inbound.query) and _is_in_url(shown, inbound),
         )
-        delivery.calls = self._drop_refused(inbound, calls)
+        calls = self._drop_refused(inbound, calls)
+        if key.new_ids is not None:
+            calls = self._within_new_ids(inbound, calls, key, delivery)
+        delivery.calls = calls
         await self._publish(route, inbound, self._settings.web_topic, delivery, key)
 
     async def accept_mail(self, inbound: Inbound, delivery: Delivery, webhook: str) -> None:
@@ -104,6 +111,23 @@ class Reception:
         kept = consent.calls_with_consent(calls, self._settings.consent_path)
         if len(kept) < len(calls):
             self._metrics.dropped.labels("consent").inc(len(calls) - len(kept))
+        return kept
+
+    def _within_new_ids(self, inbound: Inbound, calls: list[Call], key: Key, delivery: Delivery) -> list[Call]:
+        """The calls that name no more new ids than a key may; the others are rejected.
+
+        A refusal of the whole request would make trackers send it again for the rest of the day.
+        """
+        kept, new = list[Call](), 0
+        for call in calls:
+            count = self.keyring.admit_ids(key, inbound.remote, ids_of(call), inbound.received_ms)
+            if count == REFUSED:
+                delivery.bad.append(BadCall(json.dumps(call).encode(), TOO_MANY_IDS, REASONS[TOO_MANY_IDS]))
+            else:
+                kept.append(call)
+                new += count
+        if new:
+            self._metrics.new_ids.labels(key.name).inc(new)
         return kept
 
     async def _publish(
