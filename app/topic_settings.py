@@ -90,6 +90,12 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     ]
 
 
+def kept_ms(state: TopicState | None, settings: Settings) -> int:
+    """How long a topic keeps records, negative for ever; as the settings say if Kafka does not show it."""
+    shown = state.configs.get("retention.ms") if state is not None else None
+    return settings.retention_days * DAY_MS if shown is None else int(shown)
+
+
 async def read_topics(admin: AIOKafkaAdminClient, names: Iterable[str], configs: bool = True) -> dict[str, TopicState]:
     """The topics of these names that exist.
 

@@ -8,8 +8,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from app.checkup.findings import Finding, Findings
 from app.permissions import find_missing
+from app.scorecards.lasting import describe_lasting
 from app.settings import Settings, variable
-from app.topic_settings import TopicState, differences, topic_specs
+from app.topic_settings import TopicState, differences, kept_ms, topic_specs
+from streams.scoring.scorecard import Model
 
 
 async def check_permissions(
@@ -69,6 +71,16 @@ def check_topics(settings: Settings, topics: Mapping[str, TopicState]) -> list[F
         _check_replicas(findings, spec.name, state)
     if not findings.found:
         findings.ok(f"all {len(topic_specs(settings))} topics are as the settings say")
+    return findings.found
+
+
+def check_lasting(settings: Settings, topics: Mapping[str, TopicState], model: Model) -> list[Finding]:
+    """Whether a rebuild could count every event that matters to the scorecards."""
+    findings, topic = Findings("topics"), settings.lead_events
+    if text := describe_lasting(model, topic, kept_ms(topics.get(topic), settings)):
+        findings.warn(text)
+    else:
+        findings.ok(f"{topic} keeps events as long as signals last")
     return findings.found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.checkup.findings import Finding, Findings, Level, has_faults
-from app.checkup.kafka_checks import check_kafka, check_permissions
+from app.checkup.kafka_checks import check_kafka, check_lasting, check_permissions
 from app.checkup.kafka_status import read_brokers
 from app.checkup.machine_checks import check_files, check_machine
 from app.checkup.redis_checks import check_nodes
@@ -28,7 +29,8 @@ from app.settings import Settings
 from app.settings_source import load_settings, read_variable
 from streams.clock import now_ms
 from streams.exits import Exit
-from streams.scorefile import load_file
+from streams.scorefile import YamlFileError, load_file
+from streams.scoring.scorecard import Model
 from streams.store.checks import StoreRefused
 from streams.store.client import connect
 from streams.store.server_checks import check_server
@@ -110,10 +112,20 @@ async def _check_kafka(settings: Settings, processes: list[str]) -> list[Finding
     try:
         async with open_admin(settings) as admin:
             found += await check_permissions(admin, settings, processes)
-            found += check_kafka(settings, *await read_brokers(admin, settings))
+            brokers, topics = await read_brokers(admin, settings)
+            found += check_kafka(settings, brokers, topics)
+            if (model := _load_model(settings)) is not None:
+                found += check_lasting(settings, topics, model)
     except CommandError as fault:
         findings.fault(str(fault))
     return found + findings.found
+
+
+def _load_model(settings: Settings) -> Model | None:
+    """The scorecard file, if there is one that can be read; ``check_files`` names its mistakes."""
+    with suppress(YamlFileError, OSError):
+        return load_file(settings.scorecards)
+    return None
 
 
 async def _check_redis(settings: Settings) -> list[Finding]:

@@ -22,6 +22,7 @@ from app.cli.output import OutputLost
 from app.cli.published import open_scorecards, open_writer, require_topic
 from app.cli.scorecards_report import print_report
 from app.cli.topics import require_lead_events
+from app.scorecards.lasting import describe_lasting
 from app.scorecards.publication import Plan, is_held, name_local_author, plan_publication, plan_rollback
 from app.scorecards.report import report_change
 from app.settings import Settings
@@ -35,6 +36,7 @@ from streams.publishing.topic import ScorecardsTopic
 from streams.publishing.writer import ScorecardsWriter, Superseded
 from streams.shard.alert import rfc3339
 from streams.store.base import Store
+from streams.units import DAY_MS
 
 Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, for the list of versions.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation, however many alerts are sent.")]
@@ -70,7 +72,8 @@ def publish(
     """
     settings = load_settings()
     new = check_file(lambda path: Scorecards.read_file(path, settings.lateness_ms), file)
-    for line in new.warnings:
+    lasting = describe_lasting(new.rules.model, settings.lead_events, settings.retention_days * DAY_MS)
+    for line in [*new.warnings, *filter(None, [lasting])]:
         typer.echo(line, err=True)
     run(_publish(settings, new, note, yes, quiet))
 

@@ -27,8 +27,8 @@ async def check_store(store: Store, writes: bool = True) -> None:
         raise CommandError(Exit.REFUSED, str(refused)) from None
 
 
-async def check_kafka(settings: Settings, process: str) -> None:
-    """Wait for Kafka, and refuse one without the topics or the permissions of a process.
+async def check_kafka(settings: Settings, process: str) -> dict[str, TopicState]:
+    """Wait for Kafka, and refuse one without the topics or the permissions of a process; returns its topics.
 
     A broker that creates topics itself uses the wrong settings.
 
@@ -48,6 +48,7 @@ async def check_kafka(settings: Settings, process: str) -> None:
             if each.loses_records:
                 raise CommandError(Exit.REFUSED, each.text)
             log.warning("%s", each.text)
+    return found
 
 
 async def check_permissions(settings: Settings, process: str) -> None:

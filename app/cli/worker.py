@@ -27,6 +27,7 @@ from streams.metrics import Metrics
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from streams.scoring.scorecard import Model
     from streams.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ class _Process:
         self._settings = settings
         self._metrics = Metrics(CollectorRegistry())
         self._metrics.ready.set_function(self._is_ready)
+        self._model: Model | None = None
+        """The scorecard file, if there is one."""
         self._worker: Worker | None = None
         self._runner: web.AppRunner | None = None
         self._step = "starting"
@@ -78,7 +81,14 @@ class _Process:
         self._step = "waiting for Redis"
         await check_store(worker.config.store)
         self._step = "waiting for Kafka"
-        await check_kafka(self._settings, "worker")
+        topics = await check_kafka(self._settings, "worker")
+        if self._model is not None:
+            from app.scorecards.lasting import describe_lasting
+            from app.topic_settings import kept_ms
+
+            topic = self._settings.lead_events
+            if text := describe_lasting(self._model, topic, kept_ms(topics.get(topic), self._settings)):
+                log.warning("%s", text)
         self._step = "warming up"
         await run_in_background(worker.warm_up)
         self._step = "Kafka or Redis does not answer"
@@ -113,7 +123,7 @@ class _Process:
         from streams.implementation import AcceleratorMissing
 
         if self._settings.scorecards.exists():
-            load_file_rules(self._settings)
+            self._model = load_file_rules(self._settings).model
         set_up_logs(self._settings.log, self._settings.log_level)
         try:
             return make_worker(self._settings, self._metrics)
