@@ -33,8 +33,7 @@ from streams.transport.consumer import Consumer
 log = logging.getLogger(__name__)
 STUCK_S = 30.0
 """If there is lag but no progress for this long, something is stuck and the process must be restarted."""
-OFFSET_SYNC_S = 3.0
-WATCH_S = 0.5
+OFFSET_SYNC_S, WATCH_S = 3.0, 0.5
 UNSETTLED_S = 90.0
 """A rebalance that takes longer while Kafka and Redis are available will never end: Faust has silently given it up."""
 FINAL_COMMIT_TIMEOUT_S = 3.0
@@ -87,6 +86,7 @@ class Engine:
         first = await consumer.first_offsets(partitions) if partitions else {}
         ends = await consumer.end_offsets(partitions) if partitions and self._real_ends else {}
         try:
+            await self.env.format.refresh()
             with suppress(KafkaError):  # the next check will find a recreated topic
                 await self._sources.require_same()
             seeks = await asyncio.gather(
@@ -180,6 +180,7 @@ class Engine:
     async def _sync_offsets(self) -> None:
         """Commit positions to Kafka, and fetch the end offsets of all partitions."""
         try:
+            await self.env.format.refresh()
             await self._sources.require_same()
             await self._commit_positions(list(self._lanes.values()))
             await self._update_ends()
@@ -266,9 +267,8 @@ class Engine:
 
     async def _commit_positions(self, lanes: Sequence[ShardLane]) -> None:
         """Commit positions to Kafka: for lag tools, and as the start offsets of intake after a restart."""
-        topic = self.env.topics.lead_events
         taken = [lane.shard for lane in lanes if not lane.shard.fresh]
-        offsets = {TP(topic, shard.partition): shard.position.checkpoint for shard in taken}
+        offsets = {TP(self.env.topics.lead_events, each.partition): each.position.checkpoint for each in taken}
         offsets |= await self._intake_positions()
         news = {tp: at for tp, at in offsets.items() if at and self._committed.get(tp) != at}
         if not news or self._consumer is None:

@@ -10,6 +10,7 @@ from streams.implementation import Implementation, choose
 from streams.metrics import Metrics
 from streams.publishing.publications import OneVersion, Publications
 from streams.store.base import Store
+from streams.store.format import SystemFormat
 from streams.transport.topics import Partitioner, Topics
 
 
@@ -36,3 +37,9 @@ class Environment:
     """Creates the scorers and codecs of the shards."""
     clock: SharedClock = field(default_factory=SharedClock)
     publications: Publications = field(default_factory=OneVersion)
+    format: SystemFormat = field(init=False)
+    """Which format is written."""
+
+    def __post_init__(self) -> None:
+        """Nothing is read yet."""
+        self.format = SystemFormat(self.store)

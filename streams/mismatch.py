@@ -61,4 +61,12 @@ NOTHING_PUBLISHED: Final = (
     "no scorecards are published, and there is no scorecard file: run `leadglow scorecards publish FILE`, or name a "
     "file in LEADGLOW_SCORECARDS"
 )
+NEWER_SYSTEM: Final = (
+    "this system uses format {found}, but this release of Leadglow reads up to {newest}: run the newer release, which "
+    "`leadglow upgrade --finish` was run with"
+)
+OLDER_SYSTEM: Final = (
+    "this system uses format {found}, but this release of Leadglow reads {oldest} and later: run the releases between "
+    "them first, one after another, each with `leadglow upgrade --finish`"
+)
 NO_SCORECARDS_TOPIC: Final = "Kafka has no topic {topic}: run `leadglow topics create` first"

@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from streams.publishing.writer import ScorecardsWriter
 from streams.scoring.rules import Rules
 from streams.store.base import Store
 from streams.store.checks import StoreRefused
+from streams.store.format import begin_format, client_of
 from streams.store.server_checks import watch_server
 from streams.transport.alert_ids import read_alert_ids
 from streams.transport.batches import BATCH_BYTES
@@ -196,6 +198,7 @@ class Worker:
             config.group,
             broker=[f"kafka://{server.strip()}" for server in config.bootstrap.split(",")],
             broker_credentials=config.credentials,
+            broker_client_id=client_of(version("leadglow")),
             # The embedded broker delays the first member of a group by half a session, in case others join.
             broker_session_timeout=12.0 if config.idempotent else 2.0,
             broker_heartbeat_interval=1.0 if config.idempotent else 0.5,
@@ -234,6 +237,7 @@ class Worker:
         """Check that the number of partitions has not changed: leads would move to other partitions."""
         config = self.config
         actual = await self._producer.count_partitions(config.topics.lead_events)
+        await begin_format(config.store)
         agreed = await config.store.meta("partitions", str(actual) if actual == config.partitions else "")
         wanted = int(agreed or actual)
         if not actual == wanted == config.partitions:

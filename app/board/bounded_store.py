@@ -14,12 +14,15 @@ from typing import Any, Final, NamedTuple
 from app import lead_lookup
 from app.freshness import ShardPosition
 from app.http.refusals import Refusal
+from streams.mismatch import Mismatch
 from streams.scoring.lead import Erased, Lead, State
 from streams.scoring.stored import decode
 from streams.shard.alert import rfc3339
 from streams.store import history
 from streams.store.base import Fired, Store
 from streams.store.checks import joined
+from streams.store.format import NAME as FORMAT_NAME
+from streams.store.format import require_readable
 from streams.store.retry import TROUBLE
 from streams.transport.topics import Partitioner
 from streams.units import DAY_MS
@@ -77,8 +80,9 @@ class BoundedStore:
     async def check_redis(self) -> None:
         """Check once whether Redis responds."""
         with suppress(Refusal):
+            self._checked = False  # the system may have been upgraded
             async with self.bounded():
-                await self.store.meta("partitions")
+                """Everything is checked before the block."""
 
     @asynccontextmanager
     async def bounded(self) -> AsyncIterator[None]:
@@ -103,7 +107,9 @@ class BoundedStore:
             self._waiting -= 1
 
     async def _check_partitions(self) -> None:
-        """Check once that the number of shards is that of the settings, as leads could not be found otherwise.
+        """Check that the number of shards is that of the settings, as leads could not be found otherwise.
+
+        This release must read their format, too.
 
         Raises:
             Refusal: it is not.
@@ -113,6 +119,10 @@ class BoundedStore:
         agreed = await self.store.meta("partitions")
         if agreed and int(agreed) != self.partitions:
             raise Refusal(503, "wrong_partitions", WRONG.format(set=self.partitions, agreed=agreed))
+        try:
+            require_readable(await self.store.meta(FORMAT_NAME))
+        except Mismatch as mismatch:
+            raise Refusal(503, "newer_format", f"{mismatch}.") from None
         self._checked = bool(agreed)
 
     async def find_lead(self, lead_id: str) -> tuple[str, Lead | Erased | None]:

@@ -22,8 +22,11 @@ from app.topic_settings import TopicsForbidden
 from app.wiring import make_admin, make_store
 from streams.clock import now_ms
 from streams.exits import Exit
+from streams.mismatch import Mismatch
 from streams.scoring.stored import DamagedBlob
 from streams.store.client import connect
+from streams.store.format import NAME as FORMAT_NAME
+from streams.store.format import require_readable
 from streams.store.keys import meta_key
 from streams.store.redis import RedisStore
 
@@ -125,7 +128,7 @@ async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> 
 
 
 async def check_partitions(settings: Settings) -> None:
-    """Check that Redis responds, and that its state has as many partitions as the settings.
+    """Check that Redis responds, that this release reads its state, and the number of partitions in the settings.
 
     Raises:
         CommandError: it does not.
@@ -133,12 +136,16 @@ async def check_partitions(settings: Settings) -> None:
     client = connect(settings.redis)
     try:
         async with asyncio.timeout(REDIS_S):
-            agreed = await client.hget(meta_key(settings.namespace), "partitions")
+            noted: Any = await client.hmget(meta_key(settings.namespace), ("partitions", FORMAT_NAME))
     except (TimeoutError, RedisError, RedisClusterException, OSError) as error:
         raise redis_fault(settings, error) from None
     finally:
         await client.aclose()
-    if agreed is not None and int(agreed) != settings.partitions:
+    try:
+        require_readable((noted[1] or b"").decode())
+    except Mismatch as mismatch:
+        raise CommandError(Exit.REFUSED, f"{mismatch}.") from None
+    if (agreed := noted[0]) is not None and int(agreed) != settings.partitions:
         message = (
             f"LEADGLOW_PARTITIONS is {settings.partitions}, but Redis holds state for {int(agreed)} "
             f"partitions: set LEADGLOW_PARTITIONS={int(agreed)}."

@@ -27,6 +27,7 @@ from streams.exits import Exit
 from streams.publishing.catalog import Published
 from streams.publishing.topic import ScorecardsTopic
 from streams.store.base import Commit, Store, Verdict
+from streams.store.format import begin_format
 from streams.transport.alert_ids import read_alert_ids
 from streams.transport.stopping import stop_consumer
 
@@ -152,6 +153,7 @@ async def _rebuild(settings: Settings, ends: Mapping[int, int], backfill: bool) 
             await require_topic(settings)
         if backfill or await has_topic(settings):
             await _note_start(settings, store, ends, backfill)
+        await begin_format(store)
         await store.meta("partitions", str(settings.partitions))
         for partition in range(settings.partitions):
             await empty_shard(store, partition)

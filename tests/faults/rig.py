@@ -256,9 +256,9 @@ class Rig:
 
     # Workers --------------------------------------------------------------------------------------------------
 
-    def start_worker(self, crash_at: str = "", module: str = "app", **settings: object) -> Worker:
+    def start_worker(self, crash_at: str = "", module: str = "app", code: Path = ROOT, **settings: object) -> Worker:
         """Start a worker by ``python -m module``; it ends itself at ``crash_at`` (step:n, or step:n:STOP)."""
-        worker = Worker(self._start(("worker",), f"worker-{len(self.workers)}", settings, crash_at, module))
+        worker = Worker(self._start(("worker",), f"worker-{len(self.workers)}", settings, crash_at, module, code))
         self.workers.append(worker)
         return worker
 
@@ -276,6 +276,7 @@ class Rig:
         settings: Mapping[str, object],
         crash_at: str = "",
         module: str = "app",
+        code: Path = ROOT,
     ) -> Server:
         port = free_port()
         values: dict[str, object] = {
@@ -298,7 +299,7 @@ class Rig:
             **settings,
         }
         env = {f"LEADGLOW_{key.upper()}": str(value) for key, value in values.items()}
-        env |= {"PYTHONPATH": str(ROOT)} | ({"LEADGLOW_CRASH_AT": crash_at} if crash_at else {})
+        env |= {"PYTHONPATH": str(code)} | ({"LEADGLOW_CRASH_AT": crash_at} if crash_at else {})
         directory = self.directory / name
         directory.mkdir()
         return Server([sys.executable, "-m", module, *arguments], port, directory, env)

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import signal
 
+from tests.faults.exchange import sharing
 from tests.faults.feeding import feed
 from tests.faults.oracle import counted
-from tests.faults.rig import Rig, Worker, until
+from tests.faults.rig import Rig, until
 from tests.faults.workload import Workload
-
-
-async def sharing(rig: Rig, *workers: Worker) -> None:
-    """Wait until these workers, and no others, own all shards."""
-
-    async def shared() -> bool:
-        shards = [await worker.metric("leadglow_shards") for worker in workers]
-        return min(shards) > 0 and sum(shards) == rig.partitions
-
-    await until(f"{len(workers)} workers that share", shared, rig.said)
 
 
 async def test_workers_come_and_go_under_load(rig: Rig, workload: Workload) -> None:

@@ -1,0 +1,82 @@
+"""``leadglow upgrade``: which releases run, and the end of an upgrade."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from app.checkup.kafka_status import Worker, read_workers
+from app.cli.audit import note_command
+from app.cli.common import confirm, open_admin, open_store, run
+from app.cli.errors import CommandError
+from app.settings import Settings
+from app.settings_source import load_settings
+from streams.exits import Exit
+from streams.store.format import FORMAT, NAME, format_of, parse_format
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command()(upgrade)
+
+
+def upgrade(
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Use the format of this release; the release before can no longer run.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """See which formats the workers read, or finish an upgrade.
+
+    Workers of this release write the format of the release before until --finish, so both can share the work, and the
+    older one can be started again. --finish is refused with exit status 1 while a worker of the older release runs;
+    afterwards workers, boards and commands of the older release refuse to run (78). docs/upgrade.md has the steps.
+    """
+    settings = load_settings()
+    noted, workers = run(_look(settings), "asking Kafka and Redis")
+    older = [worker for worker in workers if format_of(worker.client) < FORMAT]
+    if as_json:
+        rows = [{"client": each.client, "host": each.host, "format": format_of(each.client)} for each in workers]
+        typer.echo(json.dumps({"format": parse_format(noted), "newest": FORMAT, "workers": rows}))
+    else:
+        _print(noted, workers)
+    if not finish:
+        return
+    if parse_format(noted) == FORMAT:
+        typer.echo("There is nothing to finish.", err=as_json)
+        return
+    if older:
+        names = ", ".join(f"{each.client} on {each.host}" for each in older)
+        message = f"nothing was changed, as workers of an older release run: {names}. Upgrade them first."
+        raise CommandError(Exit.CHECK_FAILED, message)
+    if not yes:
+        confirm(f"Use format {FORMAT}? Older releases can no longer run.", "nothing was changed.")
+    written = run(_finish(settings, noted), "noting the format")
+    note_command(settings, "upgrade", namespace=settings.namespace, format=written)
+    typer.echo(f"The system uses format {written}. Workers write it within a few seconds.", err=as_json)
+
+
+def _print(noted: str, workers: Sequence[Worker]) -> None:
+    typer.echo(f"The system uses format {parse_format(noted)}; this release reads up to format {FORMAT}.")
+    for each in workers:
+        typer.echo(f"Worker {each.client} on {each.host} reads up to format {format_of(each.client)}.")
+    if not workers:
+        typer.echo("No worker is running.")
+
+
+async def _look(settings: Settings) -> tuple[str, list[Worker]]:
+    """The format that the system has noted, and its workers."""
+    async with open_store(settings) as store:
+        noted = await store.meta(NAME)
+    async with open_admin(settings) as admin:
+        return noted, await read_workers(admin, settings.namespace)
+
+
+async def _finish(settings: Settings, noted: str) -> int:
+    """Note the format of this release, unless somebody has noted another one; returns the one noted."""
+    async with open_store(settings) as store:
+        return parse_format(await store.replace_meta(NAME, noted, str(FORMAT)))

@@ -1,0 +1,85 @@
+"""Which format is written, and which systems are refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from app.checkup.kafka_status import Worker
+from app.cli import upgrade
+from app.cli.root import build
+from app.settings import Settings
+from streams.mismatch import Mismatch
+from streams.store.format import FORMAT, NAME, OLDEST, SystemFormat, begin_format, client_of, format_of
+from streams.store.memory import MemoryStore
+
+OLD = Worker("faust-0.11.3", "/10.0.0.1", {})
+NEW = Worker(client_of("0.2.0"), "10.0.0.2", {})
+
+
+async def test_a_system_of_the_release_before_keeps_its_format_until_it_is_told() -> None:
+    store = MemoryStore()
+    await store.meta("partitions", "4")
+    await begin_format(store)
+    written = SystemFormat(store)
+    await written.refresh()
+    assert (await store.meta(NAME), written.written) == ("", 1)
+
+    await store.replace_meta(NAME, "", str(FORMAT))
+    await written.refresh()
+    assert written.written == FORMAT
+
+
+async def test_a_new_system_begins_with_the_newest_format() -> None:
+    store = MemoryStore()
+    await begin_format(store)
+    assert await store.meta(NAME) == str(FORMAT)
+
+
+@pytest.mark.parametrize(
+    ("noted", "remedy"), [(FORMAT + 1, "run the newer release"), (OLDEST - 1, "one after another")]
+)
+async def test_a_system_that_this_release_cannot_read_is_refused(noted: int, remedy: str) -> None:
+    store = MemoryStore()
+    await store.meta(NAME, str(noted))
+    with pytest.raises(Mismatch, match=remedy):
+        await SystemFormat(store).refresh()
+
+
+def test_a_worker_names_its_format_in_characters_that_kafka_allows() -> None:
+    client = client_of("0.1.0")
+    assert format_of(client) == FORMAT
+    assert re.fullmatch(r"[a-zA-Z0-9._-]+", client)
+    assert format_of("faust-0.11.3") == 1
+
+
+def finish(monkeypatch: pytest.MonkeyPatch, noted: str, *workers: Worker) -> Any:
+    """Run ``leadglow upgrade --finish`` where this is noted and these workers run."""
+
+    async def look(settings: Settings) -> tuple[str, list[Worker]]:
+        return noted, list(workers)
+
+    async def write(settings: Settings, before: str) -> int:
+        return FORMAT
+
+    monkeypatch.setattr(upgrade, "_look", look)
+    monkeypatch.setattr(upgrade, "_finish", write)
+    return CliRunner().invoke(build(["upgrade"]), ["upgrade", "--finish", "--json", "--yes"])
+
+
+def test_an_upgrade_is_not_finished_while_a_worker_of_the_release_before_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = finish(monkeypatch, "1", NEW, OLD)
+    assert result.exit_code == 1
+    assert "faust-0.11.3 on" in result.stderr
+    assert json.loads(result.stdout)["workers"][1]["format"] == 1
+
+
+@pytest.mark.parametrize(("noted", "said"), [("1", f"uses format {FORMAT}"), (str(FORMAT), "nothing to finish")])
+def test_an_upgrade_is_finished_once(monkeypatch: pytest.MonkeyPatch, noted: str, said: str) -> None:
+    result = finish(monkeypatch, noted, NEW)
+    assert result.exit_code == 0
+    assert said in result.stderr
