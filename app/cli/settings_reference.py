@@ -21,8 +21,8 @@ _KAFKA = f"""
 Where Kafka has ACLs, the user of a process needs these. To write implies what an idempotent producer needs (Kafka 3.0).
 A group `{variable("namespace")}-notify-` stands for all that begin so. A board has editors where people give verdicts
 (which go to the source `crm-events`, if there is one) or publish scorecards. `leadglow topics create` needs to create
-and describe topics, to describe their configs and, for `--update`, to alter them; `erase`, `rebuild`, `restore` and `scorecards
-publish` need what a worker needs. `leadglow doctor` lists what is missing.
+and describe topics, to describe their configs and, for `--update`, to alter them; `erase`, `rebuild`, `restore`
+and `scorecards publish` need what a worker needs. `leadglow doctor` lists what is missing.
 
 | Process | Topics, by setting | Group |
 | --- | --- | --- |"""
