@@ -15,7 +15,7 @@ from streams.shard.alert import rfc3339
 
 Action = Literal[
     "sign_in", "sign_out", "see", "list", "follow", "export", "try", "change_lead", "erase", "publish", "rebuild",
-    "accept_gap", "upgrade",
+    "accept_gap", "upgrade", "repartition",
 ]  # fmt: skip
 STREAM: Final = "-"
 

@@ -83,8 +83,11 @@ class EventLog:
         self._cached_bytes = 0
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def read_events(self, lead_id: str, lead: Lead) -> Found:
-        """The recent events of a lead, as far as the log still has them, within a bounded time."""
+    async def read_events(self, lead_id: str, lead: Lead, former: Iterable[int] = ()) -> Found:
+        """The recent events of a lead, as far as the log still has them, within a bounded time.
+
+        ``former`` are the numbers of partitions before a repartition, by which earlier events are placed.
+        """
         found = Found()
         wanted = {digest: end for digest, _, _, end in lead.remembered() if end != UNKNOWN_OFFSET}
         look = _Look(wanted, found)
@@ -93,7 +96,8 @@ class EventLog:
         if monotonic_s() - self._failed_s < RETRY_S:
             found.failure = "unreachable"
             return found
-        partitions = dict.fromkeys(partition_of(each, self._partitions) for each in (lead_id, *lead.aliases))
+        numbers, ids = (self._partitions, *former), (lead_id, *lead.aliases)
+        partitions = dict.fromkeys(partition_of(each, number) for number in numbers for each in ids)
         try:
             async with asyncio.timeout(READ_S), self._lock:
                 await self._read_connected([TopicPartition(self._topic, each) for each in partitions], look)

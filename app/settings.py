@@ -70,7 +70,10 @@ class Settings(BaseSettings):
         "not publish such a file.",
     )
     partitions: int = Field(
-        8, ge=1, le=4096, description="Partitions of `lead-events`; cannot be changed once state exists."
+        8,
+        ge=1,
+        le=4096,
+        description="Partitions of `lead-events`; once state exists, only `leadglow repartition` changes them.",
     )
     sources: Annotated[tuple[TopicName, ...], NoDecode] = Field(
         ("web-events", "email-events", "crm-events"),

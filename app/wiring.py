@@ -133,6 +133,20 @@ def make_tail_consumer(settings: Settings, topics: Sequence[str], group: str | N
     )
 
 
+def make_group_consumer(settings: Settings) -> AIOKafkaConsumer:
+    """A consumer that reads committed records, and positions of the workers' group without joining it; not started."""
+    return AIOKafkaConsumer(
+        group_id=settings.namespace,
+        bootstrap_servers=settings.kafka,
+        request_timeout_ms=KAFKA_MS,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed" if settings.kafka_idempotence else "read_uncommitted",
+        max_partition_fetch_bytes=REQUEST_BYTES,
+        **kafka_options(settings),
+    )
+
+
 def make_event_log(settings: Settings) -> EventLog:
     """What reads single events of lead-events; not connected."""
     limits = {"fetch_max_bytes": LOOK_FETCH_BYTES, "max_partition_fetch_bytes": LOOK_FETCH_BYTES}

@@ -31,6 +31,11 @@ RECORD_CHANGED: Final = (
     "was recreated or truncated. If this was intended, run `leadglow rebuild`; if not, set LEADGLOW_KAFKA to the right "
     "cluster"
 )
+DIVIDED: Final = (
+    "partition {partition} of the lead events has records before {offset}, when leads were divided among more "
+    "partitions: leads of other shards would be scored from them. Restore a backup of Redis from after that; or run "
+    "`leadglow rebuild --after-repartition` to score what came after it"
+)
 LEAD_DAMAGED: Final = (
     "partition {partition}: {reason} (lead {lead_id!r}). Redis, or a program that writes to it, has damaged its data: "
     "restore a backup of Redis; or run `leadglow rebuild` to score everything that Kafka still has"

@@ -27,6 +27,7 @@ from streams.implementation import Choice, choose
 from streams.live_effect import count_alerts
 from streams.metrics import Metrics
 from streams.mismatch import Mismatch
+from streams.partition_numbers import REPARTITION, Numbers, explain_partitions, explain_unfinished
 from streams.publishing.keeper import FORMER_AGREEMENT, Brake, ScorecardsKeeper
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.topic import ScorecardsTopic
@@ -236,18 +237,15 @@ class Worker:
     async def _check_partitions(self) -> None:
         """Check that the number of partitions has not changed: leads would move to other partitions."""
         config = self.config
+        if plan := await config.store.meta(REPARTITION):
+            self._fail(Exit.REFUSED, explain_unfinished(plan))
         actual = await self._producer.count_partitions(config.topics.lead_events)
         await begin_format(config.store)
         agreed = await config.store.meta("partitions", str(actual) if actual == config.partitions else "")
         wanted = int(agreed or actual)
         if not actual == wanted == config.partitions:
-            state = f" and Redis holds state for {agreed}" if agreed else ""
-            self._fail(
-                Exit.REFUSED,
-                f"LEADGLOW_PARTITIONS is {config.partitions}, topic {config.topics.lead_events} has {actual} partitions"
-                f"{state}. They must agree: set LEADGLOW_PARTITIONS={wanted}, or start with fresh topics and another "
-                "LEADGLOW_NAMESPACE",
-            )
+            numbers = Numbers(config.partitions, actual, int(agreed) if agreed else None)
+            self._fail(Exit.REFUSED, explain_partitions(config.topics.lead_events, numbers))
 
     def _new_keeper(self, topic: ScorecardsTopic) -> ScorecardsKeeper:
         config = self.config

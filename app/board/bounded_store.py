@@ -14,7 +14,9 @@ from typing import Any, Final, NamedTuple
 from app import lead_lookup
 from app.freshness import ShardPosition
 from app.http.refusals import Refusal
+from streams.clock import monotonic_s
 from streams.mismatch import Mismatch
+from streams.partition_numbers import FORMER, explain_state, former_numbers
 from streams.scoring.lead import Erased, Lead, State
 from streams.scoring.stored import decode
 from streams.shard.alert import rfc3339
@@ -27,6 +29,8 @@ from streams.store.retry import TROUBLE
 from streams.transport.topics import Partitioner
 from streams.units import DAY_MS
 
+CHECK_S: Final = 10.0
+"""The time between two checks of the number of shards and of their format, which `leadglow repartition` and `upgrade` change."""
 QUERY_S: Final = 4.0
 """Time limit of a read."""
 LOOK_S: Final = 2.0
@@ -36,9 +40,6 @@ MAX_WAITING: Final = 256
 """Waiting reads; more are refused."""
 AWAY: Final = "Redis does not respond in time: check that it is running, and LEADGLOW_BOARD_REDIS."
 BUSY: Final = "The board is overloaded: try again in a moment."
-WRONG: Final = (
-    "LEADGLOW_PARTITIONS is {set}, but Redis holds state for {agreed} partitions: set LEADGLOW_PARTITIONS={agreed}."
-)
 WEEK: Final = 7
 Place = tuple[float, str]
 """(``rank_of`` a lead, its id): a place in a ranking."""
@@ -67,7 +68,10 @@ class BoundedStore:
         self._home = Partitioner(partitions)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
-        self._checked = False
+        self._checked_s = -CHECK_S
+        """When the number of shards was right last."""
+        self.former: list[int] = []
+        """The numbers of partitions before, if there were others."""
         self.healthy = True
         """Whether the last read succeeded in time."""
 
@@ -80,7 +84,6 @@ class BoundedStore:
     async def check_redis(self) -> None:
         """Check once whether Redis responds."""
         with suppress(Refusal):
-            self._checked = False  # the system may have been upgraded
             async with self.bounded():
                 """Everything is checked before the block."""
 
@@ -107,23 +110,24 @@ class BoundedStore:
             self._waiting -= 1
 
     async def _check_partitions(self) -> None:
-        """Check that the number of shards is that of the settings, as leads could not be found otherwise.
+        """Check now and then that the number of shards is that of the settings, as leads could not be found otherwise.
 
         This release must read their format, too.
 
         Raises:
             Refusal: it is not.
         """
-        if self._checked:
+        if monotonic_s() - self._checked_s < CHECK_S:
             return
         agreed = await self.store.meta("partitions")
         if agreed and int(agreed) != self.partitions:
-            raise Refusal(503, "wrong_partitions", WRONG.format(set=self.partitions, agreed=agreed))
+            raise Refusal(503, "wrong_partitions", explain_state(self.partitions, int(agreed)))
         try:
             require_readable(await self.store.meta(FORMAT_NAME))
         except Mismatch as mismatch:
             raise Refusal(503, "newer_format", f"{mismatch}.") from None
-        self._checked = bool(agreed)
+        self.former = former_numbers(await self.store.meta(FORMER))
+        self._checked_s = monotonic_s() if agreed else -CHECK_S
 
     async def find_lead(self, lead_id: str) -> tuple[str, Lead | Erased | None]:
         """The lead with an id or e-mail address, and its current id."""

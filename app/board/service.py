@@ -150,7 +150,8 @@ class BoardService:
     async def get_timeline(self, lead_id: str, role: str) -> dict[str, Any]:
         """The recent activity of a lead: its ``events``, and a sentence if some could not be read from the log."""
         found_id, lead = await self._require(lead_id, role)
-        activity = build_activity(lead, self.rules, await self._events.read_events(found_id, lead))
+        found = await self._events.read_events(found_id, lead, self._store.former)
+        activity = build_activity(lead, self.rules, found)
         return cast(dict[str, Any], self.mask.mask_value(activity, role))
 
     async def get_fit(self, lead_id: str, scorecard: str | None, role: str) -> list[dict[str, Any]]:

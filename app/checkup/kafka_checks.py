@@ -11,6 +11,7 @@ from app.permissions import find_missing
 from app.scorecards.lasting import describe_lasting
 from app.settings import Settings, variable
 from app.topic_settings import TopicState, differences, kept_ms, topic_specs
+from streams.partition_numbers import explain_topic
 from streams.scoring.scorecard import Model
 
 
@@ -62,10 +63,7 @@ def check_topics(settings: Settings, topics: Mapping[str, TopicState]) -> list[F
             findings.fault(f"there is no topic {spec.name}: run `leadglow topics create`.")
             continue
         if spec.exactly and state.partitions != spec.partitions:
-            findings.fault(
-                f"{spec.name} has {state.partitions} partitions instead of {spec.partitions}: "
-                "`leadglow topics create` names the remedy."
-            )
+            findings.fault(explain_topic(spec.name, spec.partitions, state.partitions))
         for each in differences(spec, state):
             findings.fault(each.text)
         _check_replicas(findings, spec.name, state)

@@ -12,6 +12,7 @@ from app.checkup.redis_status import Node, RedisStatus
 from app.freshness import Freshness, Progress
 from app.settings import Settings
 from app.topic_settings import topic_specs
+from streams.partition_numbers import explain_topic
 from streams.publishing.catalog import Published
 from streams.shard.alert import rfc3339
 from streams.store.reports import SAFE_POLICY
@@ -62,6 +63,9 @@ def _add_topics(report: Report, settings: Settings, found: KafkaStatus) -> None:
     problems = [f"Kafka has no topic {', '.join(missing)}: run `leadglow topics create`."] if missing else []
     if few:
         problems.append(f"replicas of {', '.join(few)} are not in sync: see to the brokers.")
+    events = found.topics.get(settings.lead_events)
+    if events is not None and events.partitions != settings.partitions:
+        problems.append(explain_topic(settings.lead_events, settings.partitions, events.partitions))
     values = {
         name: {"partitions": each.partitions, "replicas": each.replicas, "in_sync": each.in_sync}
         for name, each in found.topics.items()

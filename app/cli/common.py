@@ -23,6 +23,7 @@ from app.wiring import make_admin, make_store
 from streams.clock import now_ms
 from streams.exits import Exit
 from streams.mismatch import Mismatch
+from streams.partition_numbers import REPARTITION, explain_state, explain_unfinished, is_switching
 from streams.scoring.stored import DamagedBlob
 from streams.store.client import connect
 from streams.store.format import NAME as FORMAT_NAME
@@ -133,24 +134,24 @@ async def check_partitions(settings: Settings) -> None:
     Raises:
         CommandError: it does not.
     """
-    client = connect(settings.redis)
+    client: Any = connect(settings.redis)
     try:
         async with asyncio.timeout(REDIS_S):
-            noted: Any = await client.hmget(meta_key(settings.namespace), ("partitions", FORMAT_NAME))
+            agreed, plan, form = await client.hmget(
+                meta_key(settings.namespace), ["partitions", REPARTITION, FORMAT_NAME]
+            )
     except (TimeoutError, RedisError, RedisClusterException, OSError) as error:
         raise redis_fault(settings, error) from None
     finally:
         await client.aclose()
     try:
-        require_readable((noted[1] or b"").decode())
+        require_readable((form or b"").decode())
     except Mismatch as mismatch:
         raise CommandError(Exit.REFUSED, f"{mismatch}.") from None
-    if (agreed := noted[0]) is not None and int(agreed) != settings.partitions:
-        message = (
-            f"LEADGLOW_PARTITIONS is {settings.partitions}, but Redis holds state for {int(agreed)} "
-            f"partitions: set LEADGLOW_PARTITIONS={int(agreed)}."
-        )
-        raise CommandError(Exit.REFUSED, message)
+    if plan is not None and is_switching(plan.decode()):
+        raise CommandError(Exit.REFUSED, explain_unfinished(plan.decode()))
+    if agreed is not None and int(agreed) != settings.partitions:
+        raise CommandError(Exit.REFUSED, explain_state(settings.partitions, int(agreed)))
 
 
 @asynccontextmanager

@@ -10,13 +10,14 @@ from rich.table import Table
 from app.board.formatting import signed, titled
 from app.board.timeline import MISSING, build_activity, describe_event
 from app.cli.audit import note_command
-from app.cli.common import LeadId, console, run
+from app.cli.common import LeadId, console, open_store, run
 from app.cli.found_lead import find_lead
 from app.cli.output import to_the_second
 from app.cli.published import load_rules
 from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import make_event_log
+from streams.partition_numbers import FORMER, former_numbers
 
 Activity = dict[str, Any]
 
@@ -41,8 +42,10 @@ def activity(lead_id: LeadId, as_json: Annotated[bool, typer.Option("--json", he
 async def _activity(settings: Settings, lead_id: str) -> Activity:
     found_id, state = await find_lead(settings, lead_id)
     rules, log = await load_rules(settings), make_event_log(settings)
+    async with open_store(settings) as store:
+        former = former_numbers(await store.meta(FORMER))
     try:
-        found = await log.read_events(found_id, state)
+        found = await log.read_events(found_id, state, former)
     finally:
         await log.close()
     return build_activity(state, rules, found)

@@ -49,6 +49,9 @@ def rebuild(
             help="Count the signals of the published scorecards from the first event on, also in later rebuilds.",
         ),
     ] = False,
+    after_repartition: Annotated[
+        bool, typer.Option("--after-repartition", help="Score only what came after the last repartition.")
+    ] = False,
 ) -> None:
     """Score all events in Kafka again.
 
@@ -57,10 +60,12 @@ def rebuild(
     Scorecards change where they changed before, so stages and alerts are the same. Workers may be running or be started
     later; scores are incomplete until they have caught up. Alerts keep their ids: those already in the handoff topic
     are not sent again. With --backfill, leads may enter stages by what counts now: if that would send more than
-    LEADGLOW_MOST_MODEL_ALERTS alerts, nothing is done without --yes; exit status 1.
+    LEADGLOW_MOST_MODEL_ALERTS alerts, nothing is done without --yes; exit status 1. Events from before a repartition
+    cannot be used: exit status 78 while Kafka still has some, unless --after-repartition leaves them out.
     """
     settings = load_settings()
     first, ends = run(_read_offsets(settings), "asking Kafka")
+    begin = run(_find_begin(settings, first, after_repartition), "asking Kafka")
     gone = sum(first.values())
     typer.echo(
         f"All leads of {settings.namespace!r} will be removed from Redis and scored again from "
@@ -72,7 +77,7 @@ def rebuild(
         _require_few_alerts(settings, run(_count_new_alerts(settings), "finding the alerts"), yes)
     if not yes:
         confirm("Rebuild?", "nothing was changed.")
-    run(_rebuild(settings, ends, backfill), "removing the leads")
+    run(_rebuild(settings, begin, ends, backfill), "removing the leads")
     note_command(settings, "rebuild", namespace=settings.namespace)
     typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")
 
@@ -147,7 +152,27 @@ async def _read_offsets(settings: Settings) -> tuple[dict[int, int], dict[int, i
     return first, ends
 
 
-async def _rebuild(settings: Settings, ends: Mapping[int, int], backfill: bool) -> None:
+async def _find_begin(settings: Settings, first: Mapping[int, int], after_repartition: bool) -> dict[int, int]:
+    """Partition -> the offset to score from: 0, or that of the last repartition.
+
+    Raises:
+        CommandError: Kafka still has events from before a repartition, and they are not to be left out.
+    """
+    if not await has_topic(settings):
+        return {}
+    async with open_scorecards(settings) as topic:
+        divided = topic.catalog.divided
+    older = sum(max(at - first.get(partition, 0), 0) for partition, at in divided.items())
+    if older and not after_repartition:
+        message = (
+            f"{older} records are from before a repartition, in partitions of other leads: restore a backup of Redis "
+            "from after it; or leave them out by --after-repartition; or wait until Kafka has removed them (retention)."
+        )
+        raise CommandError(Exit.REFUSED, message)
+    return divided if older else {}
+
+
+async def _rebuild(settings: Settings, begin: Mapping[int, int], ends: Mapping[int, int], backfill: bool) -> None:
     async with open_store(settings, None) as store:
         if backfill:
             await require_topic(settings)
@@ -156,7 +181,7 @@ async def _rebuild(settings: Settings, ends: Mapping[int, int], backfill: bool) 
         await begin_format(store)
         await store.meta("partitions", str(settings.partitions))
         for partition in range(settings.partitions):
-            await empty_shard(store, partition)
+            await empty_shard(store, partition, begin.get(partition, 0))
 
 
 async def _note_start(settings: Settings, store: Store, ends: Mapping[int, int], backfill: bool) -> None:
@@ -177,15 +202,15 @@ async def _note_start(settings: Settings, store: Store, ends: Mapping[int, int],
                 await writer.backfill(latest.place)
 
 
-async def empty_shard(store: Store, partition: int) -> None:
-    """Remove a shard's state and set its checkpoint to the first event.
+async def empty_shard(store: Store, partition: int, begin: int = 0) -> None:
+    """Remove a shard's state and set its checkpoint to the first event that may be scored.
 
     A worker that owns the shard notices the change at its next step, and starts over.
 
     Raises:
         CommandError: a worker wrote the shard at every attempt.
     """
-    fields = {"ckpt": b"0", "owner": REBUILD}
+    fields = {"ckpt": b"%d" % begin, "owner": REBUILD}
     for _ in range(ATTEMPTS):
         await store.wipe(partition)
         first = Commit(0, "", f"rebuild:{uuid.uuid4().hex}", fields)

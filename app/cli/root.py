@@ -20,7 +20,7 @@ from streams.exits import Exit
 COMMANDS = (
     "demo", "worker", "collector", "board", "notify", "status", "doctor",
     "topics", "scorecards", "try", "backtest", "calibrate", "keys", "tokens", "lead", "leads", "results",
-    "account", "accounts", "erase", "rebuild", "restore", "upgrade",
+    "account", "accounts", "erase", "rebuild", "restore", "upgrade", "repartition",
 )  # fmt: skip
 """Each is a module in this folder with ``register``, in the order of ``--help``."""
 MODULES = {"try": "trial"}

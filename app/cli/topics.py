@@ -24,6 +24,7 @@ from app.topic_settings import (
     update_topic,
 )
 from streams.exits import Exit
+from streams.partition_numbers import explain_topic
 
 LISTING_TIMEOUT_S = 10.0
 topics = typer.Typer(no_args_is_help=True, help="The Kafka topics of Leadglow.")
@@ -93,7 +94,8 @@ async def require_lead_events(settings: Settings) -> None:
         message = f"Kafka has no topic {settings.lead_events}: run `leadglow topics create` first."
         raise CommandError(Exit.REFUSED, message)
     if found.partitions != settings.partitions:
-        raise CommandError(Exit.REFUSED, explain_wrong_partitions(settings.lead_events, found.partitions))
+        message = explain_topic(settings.lead_events, settings.partitions, found.partitions)
+        raise CommandError(Exit.REFUSED, message)
 
 
 async def _create(settings: Settings, update: bool, dry_run: bool, print_line: bool) -> list[Outcome]:
@@ -143,15 +145,7 @@ def _explain_partitions(spec: TopicSpec, actual: int) -> str:
         return ""
     if spec.partitions == 1:
         return f"{spec.name} must have 1 partition: name a fresh topic in LEADGLOW_SCORECARDS_TOPIC."
-    return explain_wrong_partitions(spec.name, actual)
-
-
-def explain_wrong_partitions(name: str, actual: int) -> str:
-    """The message about a topic of events with another number of partitions than the settings."""
-    return (
-        f"{name} has {_partitions(actual)}, and a lead's partition depends on that number: "
-        f"set LEADGLOW_PARTITIONS={actual}, or name a fresh topic in LEADGLOW_LEAD_EVENTS."
-    )
+    return explain_topic(spec.name, spec.partitions, actual)
 
 
 async def _create_one(admin: AIOKafkaAdminClient, settings: Settings, spec: TopicSpec) -> Outcome:

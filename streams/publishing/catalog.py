@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.mismatch import UNEQUAL_VERSIONS, UNREADABLE_SCORECARDS, Mismatch
-from streams.publishing.records import Item, Publication, Written, decode_item, started_before
+from streams.publishing.records import Item, Publication, Repartitioned, Written, decode_item, started_before
 from streams.publishing.scorecards import Scorecards
 from streams.scoring.rules import Rules
 from streams.yamlfile.load import YamlFileError
@@ -67,6 +67,10 @@ class Catalog:
         self._written: dict[str, Written] = {}
         self.backfill: int | None = None
         """The place of the publication whose signals count from the beginning of the log."""
+        self.divided: dict[int, int] = {}
+        """Partition -> its first record since the last repartition: those before belong to leads of other shards."""
+        self.partitions: int | None = None
+        """The number of partitions of ``lead-events`` since the last repartition; None if there was none."""
         self._rules: dict[int, Rules] = {}
 
     def add_records(self, records: Iterable[Any]) -> None:
@@ -92,6 +96,9 @@ class Catalog:
                 self.published[place] = Published(place, len(self.published) + 1, item)
         elif isinstance(item, Written):
             self._written[item.id] = item
+        elif isinstance(item, Repartitioned):
+            self.partitions = item.new
+            self.divided = {p: max(at, self.divided.get(p, 0)) for p, at in item.offsets.items()}
         else:
             self.use_backfill(item.place)
 

@@ -46,7 +46,18 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True, tag="backfill"):
     place: int
 
 
-Item = Publication | Written | Backfill
+class Repartitioned(msgspec.Struct, frozen=True, kw_only=True, tag="repartitioned"):
+    """Leads were divided among more partitions of ``lead-events``."""
+
+    old: int
+    """The number of partitions before."""
+    new: int
+    offsets: dict[int, int]
+    """Partition -> its first record that was keyed by the new number; the added ones have no other."""
+    at_ms: int
+
+
+Item = Publication | Written | Backfill | Repartitioned
 _decode: Final = msgspec.json.Decoder(Item).decode
 
 
@@ -72,9 +83,14 @@ def one_line(text: str) -> str:
 def _key_of(item: Item) -> bytes:
     if isinstance(item, Backfill):
         return BACKFILL
+    if isinstance(item, Repartitioned):
+        return b"repartitioned:%d" % item.new
     return item.id.encode() if isinstance(item, Publication) else f"{item.id}:written".encode()
 
 
 def started_before(written: Mapping[int, int], partition: int, first_offset: int) -> bool:
-    """Whether the control record of a publication was on a partition before the first record that is left."""
-    return written.get(partition, first_offset) < first_offset
+    """Whether the control record of a publication was on a partition before the first record that is left.
+
+    A partition that was added after it has none: the publication was in force there from its first record on.
+    """
+    return partition not in written or written[partition] < first_offset

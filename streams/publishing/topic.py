@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams.clock import monotonic_s
-from streams.mismatch import UNKNOWN_SCORECARDS, Mismatch
+from streams.mismatch import DIVIDED, UNKNOWN_SCORECARDS, Mismatch
 from streams.publishing.catalog import Catalog
 from streams.publishing.scorecards import Scorecards
 from streams.scoring.rules import Rules
@@ -78,8 +78,14 @@ class ScorecardsTopic:
                 await asyncio.sleep(PAUSE_S)
 
     async def place_at(self, partition: int, offset: int) -> int:
-        """The place of the publication in force at an offset, by what is published now; -1 without publications."""
+        """The place of the publication in force at an offset, by what is published now; -1 without publications.
+
+        Raises:
+            Mismatch: records from there on were keyed by another number of partitions.
+        """
         await self.wait_refreshed()
+        if offset < (divided := self.catalog.divided.get(partition, 0)):
+            raise Mismatch(DIVIDED.format(partition=partition, offset=divided))
         return self.catalog.in_force_at(partition, offset)
 
     def undone_by(self, place: int) -> frozenset[int]:

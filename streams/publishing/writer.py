@@ -6,14 +6,16 @@ anyone: a shard ignores a control record whose publication is not after its own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import uuid4
 
 from streams.events.changes import ScorecardsChange, encode_change
 from streams.events.outgoing import Outgoing
+from streams.mismatch import Mismatch
+from streams.partition_numbers import explain_state
 from streams.publishing.catalog import Published
-from streams.publishing.records import Backfill, Item, Publication, Written, encode_item, one_line
+from streams.publishing.records import Backfill, Item, Publication, Repartitioned, Written, encode_item, one_line
 from streams.publishing.scorecards import Scorecards
 from streams.publishing.topic import ScorecardsTopic
 from streams.transport.topics import Topics
@@ -75,8 +77,10 @@ class ScorecardsWriter:
 
         Raises:
             Superseded: that is not the latest; nothing has changed.
+            Mismatch: leads were divided among more partitions since this process was started.
         """
         await self.finish()
+        self._require_same_number()
         publication = Publication(
             id=uuid4().hex,
             version=scorecards.version,
@@ -101,7 +105,14 @@ class ScorecardsWriter:
         """Write the control records that publications may lack."""
         await self._topic.refresh()
         for published in self._topic.catalog.unfinished():
+            self._require_same_number()
             await self.write_controls(published)
+
+    def _require_same_number(self) -> None:
+        """Refuse to write control records to some of the partitions only."""
+        known = self._topic.catalog.partitions
+        if known is not None and known != self._partitions:
+            raise Mismatch(explain_state(self._partitions, known).rstrip("."))
 
     async def write_controls(self, published: Published) -> None:
         """Write the control record of a publication to every partition, and note that."""
@@ -123,6 +134,14 @@ class ScorecardsWriter:
     async def backfill(self, place: int) -> None:
         """Count the signals of the publication at this place from the beginning of the log."""
         await self._write(Backfill(place=place))
+
+    async def note_repartition(self, old: int, offsets: Mapping[int, int]) -> None:
+        """Note that leads were divided among the partitions of this writer, of which there were ``old``.
+
+        ``offsets`` are those of the first records that were keyed by the new number.
+        """
+        at_ms = await self._now_ms()
+        await self._write(Repartitioned(old=old, new=self._partitions, offsets=dict(offsets), at_ms=at_ms))
 
     async def _write(self, item: Item) -> None:
         await self._deliver([encode_item(self._topic.name, item, await self._now_ms())], 0)

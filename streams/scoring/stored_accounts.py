@@ -53,3 +53,11 @@ def decode_account(blob: bytes) -> Account:
     account.members = {lead_id: Member(score, (offset, at)) for lead_id, (score, offset, at) in row.members.items()}
     account.latches = {key: Latch(*msgspec.structs.astuple(latch)) for key, latch in row.latches.items()}
     return account
+
+
+def without_offsets(blob: bytes) -> bytes:
+    """The same account for leads whose partitions begin anew: only instants say which contribution is later."""
+    account = decode_account(blob)
+    account.members = {lead_id: Member(each.score, (0, each.place[1])) for lead_id, each in account.members.items()}
+    account.left = {digest: (0, at) for digest, (_, at) in account.left.items()}
+    return encode_account(account)

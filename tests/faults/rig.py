@@ -159,6 +159,18 @@ class Rig:
         self._followed = [TopicPartition(self.topic(n), p) for n in names for p in range(self.partitions)]
         self._consumer.assign(self._followed)
 
+    async def use_partitions(self, total: int) -> None:
+        """Expect so many partitions of lead-events from now on; what was read stays."""
+        added = [TopicPartition(self.topic("lead-events"), p) for p in range(self.partitions, total)]
+        self.partitions = total
+        await self.store.close()
+        self.store = RedisStore(self.redis_url, self.name, partitions=total)
+        self._followed += added
+        places = {place: len(self.records[place]) for place in self._followed}
+        self._consumer.assign(self._followed)
+        for place, offset in places.items():
+            self._consumer.seek(place, offset)
+
     @property
     def redis_url(self) -> str:
         """The URL of Redis."""

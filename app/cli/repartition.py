@@ -1,0 +1,222 @@
+"""``leadglow repartition``: divides leads among more partitions of lead-events."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated, Any
+
+import typer
+from aiokafka.errors import KafkaError
+from redis.exceptions import RedisClusterException, RedisError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from app.cli.audit import note_command
+from app.cli.backtest import choose_implementation
+from app.cli.common import confirm, run
+from app.cli.errors import CommandError
+from app.cli.unreachable import KafkaErrorCapture, kafka_fault, redis_fault
+from app.repartition.controls import NotFinished
+from app.repartition.kafka_side import TopicUnfit
+from app.repartition.look import Look, look, read_numbers
+from app.repartition.plan import Plan, Refused
+from app.repartition.run import OthersWrite, Repartition, Report, open_move
+from app.settings import Settings
+from app.settings_source import load_settings
+from streams.clock import monotonic_s
+from streams.exits import Exit
+from streams.implementation import Implementation
+from streams.mismatch import Mismatch
+from streams.scoring.stored import DamagedBlob
+from streams.shard.conflict import Conflict
+from streams.shard.lane import OwnershipLost
+from streams.store.move import Move, MovedWrong
+
+MOST = 1000
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command()(repartition)
+
+
+def repartition(
+    to: Annotated[
+        int | None, typer.Option("--to", metavar="N", min=2, max=MOST, help="The new number of partitions.")
+    ] = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Undo a repartition that has not switched yet.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; needs --yes or --dry-run.")] = False,
+) -> None:
+    """Divide all leads among more partitions of lead-events.
+
+    Stop all workers first; collector, board and notifier may run. Scores what is left, copies the state in Redis for
+    the new number, compares every item, adds partitions to the topic, and switches in one write. Until then nothing
+    that workers use has changed. After a failure run it again: it goes on where it was. The number can only grow;
+    multiples of the old one are best. Also the way out after partitions were added to the topic by other tools.
+    Afterwards set LEADGLOW_PARTITIONS everywhere, and start the workers. A rebuild cannot use events from before;
+    so make a backup of Redis afterwards. Exit status 1 if copies differ or without confirmation, 75 if something else
+    writes the state, 78 if workers run or the number does not fit.
+    """
+    settings = load_settings()
+    if as_json and not (yes or dry_run or cancel):
+        raise CommandError(Exit.USAGE, "--json needs --yes or --dry-run.")
+    with _faults(settings):
+        if cancel:
+            run(_cancel(settings), "removing the copies")
+            typer.echo(json.dumps({"cancelled": True}) if as_json else "The copies are removed; nothing has changed.")
+            return
+        if to is None:
+            raise CommandError(Exit.USAGE, "name the new number of partitions: --to N.")
+        _repartition(settings, to, dry_run, yes, as_json)
+
+
+def _repartition(settings: Settings, to: int, dry_run: bool, yes: bool, as_json: bool) -> None:
+    old, plan = run(_choose_old(settings, to), "asking Redis")
+    if old is None:
+        _print_done(to, as_json)
+        return
+    before = settings.model_copy(update={"partitions": old})
+    found = run(_look(before, to), "asking Kafka and Redis")
+    if not as_json:
+        for line in _lines(found):
+            typer.echo(line)
+    if dry_run:
+        if as_json:
+            typer.echo(json.dumps(_as_json(found)))
+        return
+    if not yes and plan is None:
+        confirm("Repartition?", "nothing was changed.")
+    began_s = monotonic_s()
+    with _progress() as report:
+        leads = run(_run(before, to, report))
+    note_command(settings, "repartition", old=old, new=to, leads=leads)
+    seconds = round(monotonic_s() - began_s, 1)
+    if as_json:
+        typer.echo(json.dumps({"from": old, "to": to, "leads": leads, "resumed": found.step, "seconds": seconds}))
+    else:
+        typer.echo(f"Done in {seconds} s. Now set LEADGLOW_PARTITIONS={to} for every process, and start the workers.")
+        typer.echo("Make a backup of Redis: a rebuild cannot use events from before.")
+
+
+async def _choose_old(settings: Settings, to: int) -> tuple[int | None, Plan | None]:
+    """The number of old shards, None if there is nothing to do; and a repartition that has begun.
+
+    Raises:
+        CommandError: the new number does not fit.
+    """
+    agreed, plan = await read_numbers(settings)
+    if plan is not None and plan.new != to:
+        message = f"a repartition to {plan.new} has begun: run `leadglow repartition --to {plan.new}`, or --cancel it."
+        raise CommandError(Exit.REFUSED, message)
+    if plan is not None:
+        return plan.old, plan
+    if agreed is None:
+        message = (
+            f"Redis has no leads of {settings.namespace!r} yet, so there is nothing to divide: set "
+            f"LEADGLOW_PARTITIONS={to}, and give {settings.lead_events} as many partitions."
+        )
+        raise CommandError(Exit.REFUSED, message)
+    if to < agreed:
+        message = f"there are {agreed} partitions, and Kafka cannot remove any: name a larger number."
+        raise CommandError(Exit.REFUSED, message)
+    return (None if to == agreed else agreed), None
+
+
+async def _look(settings: Settings, to: int) -> Look:
+    async with _open(settings, to) as (move, _):
+        return await look(settings, move)
+
+
+async def _run(settings: Settings, to: int, report: Report) -> int:
+    async with _open(settings, to) as (move, implementation):
+        return await Repartition(settings, implementation, move, report).run()
+
+
+async def _cancel(settings: Settings) -> None:
+    agreed, plan = await read_numbers(settings)
+    if plan is None or agreed is None:
+        msg = "no repartition has begun."
+        raise Refused(msg)
+    settings = settings.model_copy(update={"partitions": plan.old})
+    async with _open(settings, plan.new) as (move, implementation):
+        await Repartition(settings, implementation, move, lambda *_: None).cancel()
+
+
+@asynccontextmanager
+async def _open(settings: Settings, to: int) -> AsyncIterator[tuple[Move, Implementation]]:
+    """What a run needs; ``settings`` have the old number."""
+    implementation = choose_implementation(settings)
+    async with open_move(settings, settings.partitions, to, implementation) as move:
+        yield move, implementation
+
+
+@contextmanager
+def _faults(settings: Settings) -> Iterator[None]:
+    """Turn what may go wrong into a sentence and an exit status."""
+    try:
+        with KafkaErrorCapture() as ear:
+            yield
+    except (RedisError, RedisClusterException) as error:
+        raise redis_fault(settings, error) from None
+    except (KafkaError, TimeoutError) as error:
+        raise kafka_fault(settings, ear.reason or error) from None
+    except (Refused, TopicUnfit) as error:
+        raise CommandError(Exit.REFUSED, str(error)) from None
+    except (NotFinished, Mismatch, DamagedBlob) as error:
+        raise CommandError(Exit.REFUSED, f"{error}. Nothing has changed.") from None
+    except (OthersWrite, OwnershipLost, Conflict) as error:
+        raise CommandError(Exit.CONFLICT, f"{error}. Then repeat the command.") from None
+    except MovedWrong as error:
+        message = f"{error}: the copy is wrong, so nothing was switched. Run with --cancel, then again."
+        raise CommandError(Exit.CHECK_FAILED, message) from None
+
+
+def _lines(look: Look) -> Iterator[str]:
+    yield f"{look.leads:,} leads and accounts move from {look.old} to {look.new} partitions."
+    if look.step:
+        yield f"A run that ended early goes on: {look.step}."
+    if look.topic_partitions == look.new:
+        yield f"The topic has {look.new} partitions already."
+    yield f"Redis needs about {look.memory_bytes / 1e6:,.0f} MB more until the end."
+    if look.workers:
+        yield f"{look.workers} workers run: stop them first."
+    for warning in look.warnings:
+        yield f"Note: {warning}."
+
+
+def _as_json(look: Look) -> dict[str, Any]:
+    return {
+        "from": look.old,
+        "to": look.new,
+        "topic_partitions": look.topic_partitions,
+        "leads": look.leads,
+        "memory_bytes": look.memory_bytes,
+        "workers": look.workers,
+        "resumes": look.step,
+        "warnings": look.warnings,
+    }
+
+
+def _print_done(to: int, as_json: bool) -> None:
+    text = f"The leads are divided among {to} partitions already: set LEADGLOW_PARTITIONS={to} for every process."
+    typer.echo(json.dumps({"from": to, "to": to, "leads": 0, "resumed": "", "seconds": 0}) if as_json else text)
+
+
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """A progress bar for each step on stderr; a line for each if that is no terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        tasks: dict[str, Any] = {}
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = progress.add_task(step, total=total or None)
+                if not console.is_terminal:
+                    typer.echo(f"{step} …", err=True)
+            progress.update(tasks[step], completed=done, total=total or None)
+
+        yield report

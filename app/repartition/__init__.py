@@ -1,0 +1,1 @@
+"""Spreads leads over more partitions of lead-events, while no worker runs."""

@@ -1,0 +1,125 @@
+"""What a repartition asks of Kafka: topics, workers, positions, and more partitions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.structs import TopicPartition
+
+from app.kafka_rights import NoGroups, Operation, describe_group, describe_topics, missing_operations
+from app.settings import Settings
+from app.topic_settings import read_topics
+from app.wiring import make_admin, make_consumer, make_group_consumer
+from streams.transport.stopping import stop_consumer
+
+LEAVE_S: Final = 15.0
+"""How long a worker that was killed may be a member of the group: a little more than its session."""
+AGAIN_S: Final = 0.2
+LISTED_S: Final = 30.0
+
+
+class TopicUnfit(Exception):
+    """A topic is missing, or may not be changed; the message says what to do."""
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = make_admin(settings)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def read_topics_of(settings: Settings) -> dict[str, int]:
+    """The numbers of partitions of the topics to which shards write.
+
+    Raises:
+        TopicUnfit: one does not exist.
+    """
+    names = (settings.lead_events, settings.handoff, settings.lead_scores, settings.scorecards_topic)
+    async with _admin(settings) as admin:
+        found = await read_topics(admin, names, configs=False)
+    if missing := [name for name in names if name not in found]:
+        msg = f"Kafka has no topic {missing[0]}: run `leadglow topics create` first."
+        raise TopicUnfit(msg)
+    return {name: state.partitions for name, state in found.items()}
+
+
+async def require_right_to_alter(settings: Settings) -> None:
+    """See that partitions may be added, before everything is copied.
+
+    Raises:
+        TopicUnfit: the user may not.
+    """
+    async with _admin(settings) as admin:
+        (row,) = await describe_topics(admin, [settings.lead_events])
+    if list(missing_operations(row["authorized_operations"], [Operation.ALTER])):
+        msg = (
+            f"the user of this process may not add partitions: allow alter on topic {settings.lead_events} (an ACL), "
+            "or add them by another user with kafka-topics.sh --alter, and repeat the command."
+        )
+        raise TopicUnfit(msg)
+
+
+async def add_partitions(settings: Settings, total: int) -> None:
+    """Add partitions to lead-events up to this number, and wait until they are listed."""
+    name = settings.lead_events
+    async with _admin(settings) as admin, asyncio.timeout(LISTED_S):
+        if (await read_topics(admin, [name], configs=False))[name].partitions < total:
+            await admin.create_partitions({name: NewPartitions(total)})
+        while True:
+            if (await read_topics(admin, [name], configs=False))[name].partitions >= total:
+                return
+            await asyncio.sleep(AGAIN_S)
+
+
+async def list_workers(settings: Settings) -> list[str]:
+    """The members of the workers' group, as client and host."""
+    async with _admin(settings) as admin:
+        try:
+            found = await describe_group(admin, settings.namespace)
+        except NoGroups:
+            return []
+    return [f"{member['client_id']} on {member['client_host'].lstrip('/')}" for member in found["members"]]
+
+
+async def wait_for_no_workers(settings: Settings) -> list[str]:
+    """The members that are left after a while; returns at once when there are none."""
+    waited_s = 0.0
+    while (found := await list_workers(settings)) and waited_s < LEAVE_S:
+        await asyncio.sleep(AGAIN_S)
+        waited_s += AGAIN_S
+    return found
+
+
+async def read_forwarded(settings: Settings, names: Collection[str]) -> dict[str, int]:
+    """Source partition, as ``topic:partition`` -> the offset up to which the workers have forwarded it."""
+    consumer: Any = make_group_consumer(settings)
+    await consumer.start()
+    try:
+        found = {}
+        for name in sorted(names):
+            topic, _, partition = name.rpartition(":")
+            found[name] = await consumer.committed(TopicPartition(topic, int(partition))) or 0
+        return found
+    finally:
+        await stop_consumer(consumer)
+
+
+async def read_handoff_ends(settings: Settings) -> list[int]:
+    """The end of each partition of handoff."""
+    count = (await read_topics_of(settings))[settings.handoff]
+    consumer: Any = make_consumer(settings)
+    await consumer.start()
+    try:
+        places = [TopicPartition(settings.handoff, p) for p in range(count)]
+        ends = await consumer.end_offsets(places)
+        return [ends[place] for place in places]
+    finally:
+        await stop_consumer(consumer)

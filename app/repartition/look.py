@@ -1,0 +1,78 @@
+"""What a repartition finds before anything is done, and why it cannot begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from app.repartition import kafka_side
+from app.repartition.controls import moves_scores
+from app.repartition.plan import Plan, Refused, decode_plan
+from app.settings import Settings
+from streams.partition_numbers import REPARTITION
+from streams.store.client import connect
+from streams.store.keys import meta_key
+from streams.store.move import Move
+
+_SCORES_MOVE: Final = (
+    "the partitions of {s.handoff} or {s.lead_scores} do not divide the old and the new number: alerts and scores of "
+    "some leads go to other partitions from now on. Let the notifier catch up first; readers of {s.lead_scores} must "
+    "keep the latest record of a lead from any partition"
+)
+
+
+@dataclass(slots=True)
+class Look:
+    """What there is before anything is done."""
+
+    old: int
+    new: int
+    topic_partitions: int
+    step: str
+    """The step with which an earlier run goes on; empty without one."""
+    workers: int
+    leads: int
+    memory_bytes: int
+    """What the copies need, until the old keys are removed."""
+    warnings: list[str] = field(default_factory=list)
+
+
+async def look(settings: Settings, move: Move) -> Look:
+    """See what there is, and refuse what cannot be done.
+
+    Raises:
+        Refused: the number or the topic does not fit.
+    """
+    plan = decode_plan(await move.read_meta(REPARTITION))
+    topics = await kafka_side.read_topics_of(settings)
+    count = topics[settings.lead_events]
+    if count not in (move.old, move.new):
+        msg = (
+            f"{settings.lead_events} has {count} partitions already, and Kafka cannot remove any: run "
+            f"`leadglow repartition --to {count}`."
+        )
+        raise Refused(msg)
+    if count == move.old:
+        await kafka_side.require_right_to_alter(settings)
+    others = [topics[each] for each in (settings.handoff, settings.lead_scores)]
+    warnings = [_SCORES_MOVE.format(s=settings)] if moves_scores(move.old, move.new, others) else []
+    return Look(
+        move.old,
+        move.new,
+        count,
+        plan.step if plan is not None else "",
+        len(await kafka_side.list_workers(settings)),
+        await move.count_leads(),
+        await move.estimate_bytes(),
+        warnings,
+    )
+
+
+async def read_numbers(settings: Settings) -> tuple[int | None, Plan | None]:
+    """The number of shards in force, and a repartition that has begun."""
+    client: Any = connect(settings.redis)
+    try:
+        agreed, plan = await client.hmget(meta_key(settings.namespace), ["partitions", REPARTITION])
+    finally:
+        await client.aclose()
+    return (int(agreed) if agreed else None), decode_plan((plan or b"").decode())

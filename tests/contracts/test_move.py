@@ -1,0 +1,173 @@
+"""Shards in a real Redis become more shards: copied, compared, and put in the place of the old ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from streams.scoring.account_ids import ranking_of
+from streams.scoring.account_state import Account, Member
+from streams.scoring.stored_accounts import decode_account, encode_account
+from streams.store.base import Commit
+from streams.store.client import connect
+from streams.store.move import Move, MovedWrong
+from streams.store.redis import RedisStore
+from streams.transport.topics import partition_of
+
+OLD, NEW = 4, 6
+LEADS = [f"lead-{i}" for i in range(300)]
+CARDS = ("sales", "hiring")
+
+
+class Moved:
+    """Old shards with leads, and what moves them."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        self.client: Any = connect(url)
+        self.namespace = namespace
+        self.old = RedisStore(url, namespace, partitions=OLD)
+        self.new = RedisStore(url, namespace, partitions=NEW)
+        self.move = Move(self.client, namespace, OLD, NEW, lambda lead_id: partition_of(lead_id.decode(), NEW))
+
+    async def fill(self) -> None:
+        """Leads of every kind of state, and an account."""
+        await self.old.meta("partitions", str(OLD))
+        account = Account("sales", "Acme")
+        account.members, account.left = {"lead-1": Member(7, (90, 5))}, {b"abcdef": (80, 4)}
+        for shard in range(OLD):
+            own = {i: n for n, i in enumerate(LEADS) if partition_of(i, OLD) == shard}
+            commit = Commit(0, "", f"step {shard}", {"ckpt": b"5"}, {i: b"blob of %s" % i.encode() for i in own})
+            commit.due = {i: 0.1 + n for i, n in own.items()}
+            commit.ranks = {card: {i: n + 1 / 3 for i, n in own.items()} for card in CARDS}
+            commit.dirty, commit.second = [i for i in own if own[i] % 3 == 0], 1_700_000_000
+            commit.day, commit.fired, commit.sales = (
+                20_000,
+                {"visit": (shard + 1, 0.5)},
+                [(1_728_000_000_000, f"row {shard}")],
+            )
+            if partition_of(account.id, OLD) == shard:
+                commit.leads[account.id] = encode_account(account)
+                commit.ranks[ranking_of("sales")] = {account.id: 7.0}
+            await self.old.commit(shard, commit)
+
+    async def copy(self) -> None:
+        for shard in range(OLD):
+            await self.move.copy_shard(shard, lambda count: None)
+        for shard in range(NEW):
+            fields = {"version": b"1", "step": b"new", "ckpt": b"%d" % shard}
+            await self.move.put_control(shard, fields, await self.move.scorecards())
+
+    async def verify(self) -> None:
+        for shard in range(OLD):
+            await self.move.verify_shard(shard, lambda count: None)
+        await self.move.verify_counts()
+
+    async def copied(self, part: str) -> str:
+        """A key of a copy."""
+        found = [key async for key in self.client.scan_iter(f"{self.namespace}:to-{NEW}:*:{part}")]
+        return str(sorted(found)[0].decode())
+
+
+@pytest_asyncio.fixture
+async def moved(redis_url: str, unique: str) -> AsyncIterator[Moved]:
+    made = Moved(redis_url, unique)
+    await made.fill()
+    yield made
+    for closing in (made.client.aclose, made.old.close, made.new.close):
+        await closing()
+
+
+async def test_every_item_is_where_its_lead_belongs_although_every_step_is_repeated(moved: Moved) -> None:
+    steps = {shard: f"step {shard}" for shard in range(OLD)}
+    assert await moved.move.replace_plan("", "plan")
+    await moved.move.copy_shard(1, lambda count: None)  # a run that ended early
+    for _ in range(2):
+        await moved.copy()
+        await moved.verify()
+    assert await moved.move.replace_plan("plan", "switched", partitions=str(NEW))
+    for _ in range(2):
+        await moved.move.discard_old(steps)
+    for _ in range(2):
+        await moved.move.put_in_place()
+        await moved.move.discard_old(steps)  # one that was late removes nothing
+    assert await moved.move.replace_plan("switched", "")
+
+    new = moved.new
+    for n, lead_id in enumerate(LEADS):
+        home = partition_of(lead_id, NEW)
+        assert await new.load(home, [lead_id]) == [b"blob of %s" % lead_id.encode()]
+        assert {len(each) for card in CARDS for each in await new.history(home, card, [lead_id])} == {6}
+        assert (lead_id in await new.dirty(home)) == (n % 3 == 0)
+    ranked = {card: dict([item for p in range(NEW) for item in await new.top(p, card, 999)]) for card in CARDS}
+    assert ranked == {card: {lead_id: n + 1 / 3 for n, lead_id in enumerate(LEADS)} for card in CARDS}
+    due = [lead_id for p in range(NEW) for lead_id in await new.due(p, 10.5, 99)]
+    assert sorted(due) == sorted(LEADS[:11])
+    assert sum([(await new.fired(p, [20_000])).get("visit", (0,))[0] for p in range(NEW)]) == 1 + 2 + 3 + 4
+    assert sorted([row for p in range(NEW) for row in await new.sales(p, 0)]) == [b"row %d" % i for i in range(OLD)]
+    assert [(await new.control(p)).fields["ckpt"] for p in range(NEW)] == [b"%d" % p for p in range(NEW)]
+    assert (await new.meta("partitions"), await new.meta("repartition")) == (str(NEW), "")
+
+
+async def test_nothing_is_left_of_old_shards_and_copies(moved: Moved) -> None:
+    await moved.copy()
+    await moved.move.discard_old({shard: f"step {shard}" for shard in range(OLD)})
+    await moved.move.put_in_place()
+    left = {key async for key in moved.client.scan_iter(f"{moved.namespace}:*")}
+
+    for shard in range(NEW):
+        await moved.new.wipe(shard)
+
+    assert {key.decode() async for key in moved.client.scan_iter(f"{moved.namespace}:*")} == {f"{moved.namespace}:meta"}
+    assert not [key for key in left if b":to-" in key]
+
+
+async def test_an_account_keeps_instants_and_forgets_offsets(moved: Moved) -> None:
+    await moved.copy()
+    await moved.move.discard_old({shard: f"step {shard}" for shard in range(OLD)})
+    await moved.move.put_in_place()
+    account_id = Account("sales", "Acme").id
+    (blob,) = await moved.new.load(partition_of(account_id, NEW), [account_id])
+
+    assert blob is not None
+    found = decode_account(blob)
+    assert (found.members, found.left) == ({"lead-1": Member(7, (0, 5))}, {b"abcdef": (0, 4)})
+    assert await moved.new.top(partition_of(account_id, NEW), ranking_of("sales"), 5) == [(account_id, 7.0)]
+
+
+async def test_a_copy_that_differs_is_noticed(moved: Moved, redis_url: str) -> None:
+    await moved.copy()
+    client = Redis.from_url(redis_url)
+    key = await moved.copied("leads")
+    some = (await client.hkeys(key))[0]
+    for value in (b"other", None):
+        before = await client.hget(key, some)
+        await (client.hdel(key, some) if value is None else client.hset(key, some, value))
+        with pytest.raises(MovedWrong, match=some.decode()):
+            await moved.verify()
+        await client.hset(key, some, before)
+    await client.zadd(await moved.copied("due"), {"nobody": 1})
+    with pytest.raises(MovedWrong, match="301 copies"):
+        await moved.verify()
+    await client.aclose()
+
+
+async def test_a_shard_that_was_written_meanwhile_is_not_removed(moved: Moved) -> None:
+    await moved.move.discard_old({0: "an earlier step"})
+    assert (await moved.old.control(0)).step == "step 0"
+
+
+async def test_of_two_who_change_the_plan_one_is_refused(moved: Moved) -> None:
+    assert await moved.move.replace_plan("", "mine")
+    assert not await moved.move.replace_plan("", "yours", partitions="9")
+    assert [await moved.move.read_meta(name) for name in ("repartition", "partitions")] == ["mine", str(OLD)]
+
+
+async def test_cancelled_copies_leave_the_old_shards(moved: Moved) -> None:
+    before = {key async for key in moved.client.scan_iter(f"{moved.namespace}:*")}
+    await moved.copy()
+    await moved.move.drop_copies()
+    assert {key async for key in moved.client.scan_iter(f"{moved.namespace}:*")} == before

@@ -1,0 +1,102 @@
+"""What new shards begin with, and what is said when numbers of partitions do not agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from app.repartition.controls import (
+    Division,
+    NotFinished,
+    join_in_force,
+    join_sources,
+    make_control,
+    moves_scores,
+    parents_of,
+)
+from streams.partition_numbers import Numbers, explain_partitions, explain_state, explain_topic, explain_unfinished
+from streams.scoring.telling import Told
+from streams.shard.in_force import InForce
+from streams.shard.position import Position
+from streams.transport.topics import partition_of
+
+IN_FORCE = InForce(3, None, False, 50, {0: 0, 3: 50}, "v")
+
+
+def control(
+    checkpoint: int, sources: Mapping[str, int], in_force: InForce = IN_FORCE, told: int = 0
+) -> dict[str, bytes]:
+    position = Position(checkpoint, checkpoint, b"f%d" % checkpoint, 100 + checkpoint, dict(sources), 9)
+    return position.to_fields() | in_force.to_fields() | Told(told).to_fields() | {"handoff": b"1", "waiting": b"0"}
+
+
+@pytest.mark.parametrize(("old", "new"), [(4, 12), (4, 6), (3, 7), (1, 5)])
+def test_every_lead_of_a_new_shard_comes_from_one_of_its_parents(old: int, new: int) -> None:
+    for lead_id in map(str, range(200)):
+        assert partition_of(lead_id, old) in parents_of(partition_of(lead_id, new), old, new)
+    if new % old == 0:
+        assert [list(parents_of(shard, old, new)) for shard in range(new)] == [[shard % old] for shard in range(new)]
+
+
+def test_a_shard_goes_on_in_its_partition_and_an_added_one_begins_with_it() -> None:
+    controls = [control(10, {"web:0": 5}, told=7), control(20, {"web:0": 8, "~0": 4096})]
+    division = Division(controls, 4, {}, [70, 80])
+
+    kept, added = make_control(division, 1), make_control(division, 3)
+
+    assert Position.from_fields(kept) == Position(20, 20, b"f20", 120, {"web:0": 8, "~0": 4096})
+    assert Position.from_fields(added) == Position(0, 0, b"", 120, {"web:0": 8, "~0": 4096})
+    assert (kept["handoff"], make_control(division, 2)["handoff"]) == (b"80", b"70")
+    assert (Told.from_fields(make_control(division, 2)).latest_ms, InForce.from_fields(added)) == (7, IN_FORCE)
+    assert {added["sequence"], added["waiting"]} == {b"0"}
+
+
+def test_shards_without_events_stay_without() -> None:
+    division = Division([{}, control(20, {})], 4, {}, [0])
+    assert [bool(make_control(division, shard)) for shard in range(4)] == [False, True, False, True]
+
+
+def test_an_event_that_is_still_to_be_forwarded_to_one_of_two_shards_is_not_taken_for_a_repeated_one() -> None:
+    parents = [{"web:0": 5, "web+0:0": 2, "~1": 8}, {"web:0": 9, "~1": 4}]
+
+    with pytest.raises(NotFinished, match="web:0 is forwarded up to 7 of 10"):
+        join_sources(parents, {"web:0": 7})
+
+    assert join_sources(parents, {"web:0": 10}) == {"web:0": 9, "web+0:0": 2, "~1": 8}
+    assert join_sources(parents[:1], {}) == parents[0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [InForce(4, None, False, 50, {}, "v"), InForce(3, 0, False, 50, {}, "v"), InForce(3, None, False, 50, {}, "old")],
+)
+def test_shards_with_other_scorecards_are_not_joined(other: InForce) -> None:
+    with pytest.raises(NotFinished):
+        join_in_force([IN_FORCE, other])
+
+
+def test_joined_shards_have_the_first_start_of_each_publication() -> None:
+    other = InForce(3, None, False, 60, {0: 0, 3: 40}, "v")
+    assert join_in_force([IN_FORCE, other]) == InForce(3, None, False, 60, {0: 0, 3: 40}, "v")
+
+
+def test_topics_whose_partitions_divide_both_numbers_keep_leads_in_theirs() -> None:
+    assert not moves_scores(4, 12, [4, 2, 1])
+    assert moves_scores(4, 12, [8])
+    assert moves_scores(4, 6, [4])
+
+
+def test_every_message_about_numbers_says_what_to_do() -> None:
+    run = "run `leadglow repartition --to 12`, and set LEADGLOW_PARTITIONS=12"
+    assert run in explain_partitions("events", Numbers(4, 12, 4))  # partitions were added to the topic
+    assert run in explain_partitions("events", Numbers(12, 12, 4))
+    assert run in explain_partitions("events", Numbers(12, 4, 4))
+    assert run in explain_topic("events", 12, 4)
+    assert run in explain_topic("events", 4, 12)
+    assert run in explain_state(12, 4)
+    assert explain_partitions("events", Numbers(4, 12, 12)).endswith(": set LEADGLOW_PARTITIONS=12.")
+    assert explain_partitions("events", Numbers(8, 4, None)).endswith(": set LEADGLOW_PARTITIONS=4.")
+    assert "another one than before" in explain_partitions("events", Numbers(12, 4, 12))
+    assert "--cancel" in explain_unfinished('{"new": 12}')
+    assert "--cancel" not in explain_unfinished('{"new": 12, "step": "rename"}')
