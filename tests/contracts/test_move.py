@@ -69,7 +69,7 @@ class Moved:
     async def copied(self, part: str) -> str:
         """A key of a copy."""
         found = [key async for key in self.client.scan_iter(f"{self.namespace}:to-{NEW}:*:{part}")]
-        return str(sorted(found)[0].decode())
+        return bytes(sorted(found)[0]).decode()
 
 
 @pytest_asyncio.fixture

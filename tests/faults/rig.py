@@ -205,6 +205,12 @@ class Rig:
         """Add partitions to a topic."""
         await self._admin.create_partitions({self.topic(topic): NewPartitions(total)})
 
+        async def listed() -> bool:
+            await self._producer.client.force_metadata_update()
+            return len(await self._producer.partitions_for(self.topic(topic))) == total
+
+        await until("partitions in the metadata", listed)
+
     async def set_topic(self, topic: str, **settings: str) -> None:
         """Set options of a topic; write dots as underscores."""
         values = {name.replace("_", "."): value for name, value in settings.items()}

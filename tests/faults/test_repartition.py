@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from datetime import UTC, datetime
 from itertools import islice
+from math import gcd
 from random import Random
 from typing import Any
 
@@ -25,33 +26,44 @@ from tests.faults.feeding import feed
 from tests.faults.oracle import Found, facts
 from tests.faults.rig import Rig
 from tests.faults.test_accounts import ACCOUNTS, LEADS, moves
-from tests.faults.workload import Workload
+from tests.faults.workload import Sent, Workload
 
+REFUSED = 78
 OLD, NEW = 4, 12
-KILLS = ("repartition_copied:2", "repartition_verified", "repartition_cleaned")
+KILLS = ("repartition_copied:2", "repartition_cleaned")
 
 
 def play(rig: Rig, found: Found, shard: int, divided: dict[int, int]) -> Replay:
-    """Score the records of a new shard's leads: those of the old shard first, then its own."""
-    parent = shard % OLD
-    before, own = found.lead_events[parent][: divided[parent]], found.lead_events[shard]
-    after = own[divided[parent] :] if shard == parent else own
-    rules, position = rig.rules, Position()
-    replay = Replay(rules, lambda lead_id: partition_of(lead_id, NEW) == shard)
-    for records in (before, after):
-        for record, item in read_log(Codec(rules.paths), records, position):
-            if not isinstance(item, Reject):
-                replay.play(item, record.offset)
-                replay.end_step()
-        replay.blobs |= {i: without_offsets(blob) for i, blob in replay.blobs.items() if is_account(i)}
-        replay.reload_leads()
+    """Score the records of a new shard's leads: those of the old partitions first, then its own."""
+    old, new, rules = len(divided), rig.partitions, rig.rules
+    homes, sources = [shard], dict[str, int]()
+    replay = Replay(rules, lambda lead_id: partition_of(lead_id, new) == shard and partition_of(lead_id, old) in homes)
+    for partition in [each for each in range(old) if (shard - each) % gcd(old, new) == 0]:
+        homes, position = [partition], Position()
+        play_records(replay, found.lead_events[partition][: divided[partition]], position)
+        sources = {
+            name: max(each.get(name, -1) for each in (sources, position.sources))
+            for name in {**sources, **position.sources}
+        }
+    homes = [*range(old)]
+    play_records(replay, found.lead_events[shard][divided.get(shard, 0) :], Position(sources=sources))
     return replay
+
+
+def play_records(replay: Replay, records: list[Any], position: Position) -> None:
+    """Score records; then accounts forget the offsets of what leads gave them."""
+    for record, item in read_log(Codec(replay.rules.paths), records, position):
+        if not isinstance(item, Reject):
+            replay.play(item, record.offset)
+            replay.end_step()
+    replay.blobs |= {i: without_offsets(blob) for i, blob in replay.blobs.items() if is_account(i)}
+    replay.reload_leads()
 
 
 def differences(rig: Rig, found: Found, divided: dict[int, int]) -> list[str]:
     """Leads, alerts and rows for results that are not as without a repartition."""
     problems, alerts, rows = list[str](), set[str](), set[str]()
-    for shard in range(NEW):
+    for shard in range(rig.partitions):
         replay, actual = play(rig, found, shard, divided), found.states[shard]
         for lead_id, blob in actual.items():
             state, mine = decode(blob), replay.state(lead_id)
@@ -77,11 +89,25 @@ def facts_of(lead_id: str, blob: bytes) -> dict[str, Any]:
     return facts(decode(without_offsets(blob) if is_account(lead_id) else blob))
 
 
-@pytest.mark.usefixtures("_apache_kafka")
-async def test_leads_are_as_without_a_repartition_that_was_killed(rig: Rig) -> None:
+async def repartition(rig: Rig, total: int, crash_at: str = "") -> tuple[int, str]:
+    return await rig.command("repartition", "--to", str(total), "--yes", crash_at=crash_at)
+
+
+async def as_without(rig: Rig, divided: dict[int, int]) -> Found:
+    """Wait until all is scored, and compare every lead and alert."""
+    found = await rig.settled()
+    problems = differences(rig, found, divided)
+    assert not problems, "\n".join([*islice(problems, 20), rig.said()])
+    assert found.alerts
+    assert all(found.lead_events[shard] for shard in range(rig.partitions)), "every partition has records"
+    return found
+
+
+async def score_until_killed(rig: Rig, workload: Workload, chance: Random) -> None:
+    """A worker with companies in the scorecards is killed while it scores, and more events come."""
+    rig.accelerator = "off"  # it compiles or loads for seconds in each of many processes
     card = rig.scorecards.read_text()
     rig.scorecards.write_text(card.replace("    fit_max: 40\n", f"    fit_max: 40\n{ACCOUNTS}", 1))
-    workload, chance = Workload(13, datetime.now(UTC), leads=LEADS), Random(13)
     worker = rig.start_worker("committed:15")
     while worker.status is None:
         await rig.send(moves(chance, 10))
@@ -89,21 +115,45 @@ async def test_leads_are_as_without_a_repartition_that_was_killed(rig: Rig) -> N
     await rig.send(workload.take(60))
     await rig.forget_dead()
 
+
+@pytest.mark.usefixtures("_apache_kafka")
+async def test_leads_are_as_without_a_repartition_that_was_killed(rig: Rig) -> None:
+    workload, chance = Workload(13, datetime.now(UTC), leads=LEADS), Random(13)
+    await score_until_killed(rig, workload, chance)
+
     for kill in KILLS:
-        status, said = await rig.command("repartition", "--to", str(NEW), "--yes", crash_at=kill)
+        status, said = await repartition(rig, NEW, kill)
         assert status == -signal.SIGKILL, said
     refused = rig.start_worker()
-    assert await refused.ended() == 78
+    assert await refused.ended() == REFUSED
     assert f"leadglow repartition --to {NEW}" in refused.log
-    status, said = await rig.command("repartition", "--to", str(NEW), "--yes")
+    status, said = await repartition(rig, NEW)
     assert status == 0, said
 
     await rig.use_partitions(NEW)
-    divided = (await rig.catalog()).divided
     rig.start_worker()
     await rig.send([*moves(chance, 60), *workload.take(300)])
-    found = await rig.settled()
-    problems = differences(rig, found, divided)
-    assert not problems, "\n".join([*islice(problems, 20), rig.said()])
-    assert found.alerts
-    assert all(found.lead_events[shard] for shard in range(NEW)), "every partition has records"
+    await as_without(rig, (await rig.catalog()).divided)
+
+
+@pytest.mark.usefixtures("_apache_kafka")
+async def test_partitions_that_were_added_by_other_tools_have_a_way_out(rig: Rig) -> None:
+    workload, chance, total = Workload(17, datetime.now(UTC), leads=LEADS), Random(17), OLD + 1
+    await score_until_killed(rig, workload, chance)
+    await rig.add_partitions("lead-events", total)
+    refused = rig.start_worker()
+    assert await refused.ended() == REFUSED
+    assert f"leadglow repartition --to {total}" in refused.log
+    keyed_anew = [call for call in workload.take(400) if call.value.startswith(b"{")][:40]
+    await rig.send(Sent("lead-events", number % total, call.value) for number, call in enumerate(keyed_anew))
+
+    for kill, expected in (("repartition_verified", -signal.SIGKILL), ("", 0)):
+        status, said = await repartition(rig, total, kill)
+        assert status == expected, said
+
+    await rig.use_partitions(total)
+    rig.start_worker()
+    await rig.send([*moves(chance, 60), *workload.take(300)])
+    await as_without(rig, (await rig.catalog()).divided)
+    status, said = await rig.command("rebuild", "--yes")
+    assert (status, "--after-repartition" in said) == (REFUSED, True), said

@@ -72,15 +72,6 @@ async def test_a_gap_in_the_log_is_refused_until_somebody_accepts_it(rig: Rig, w
     assert not [each for each in problems if not each.startswith(("filler", "partition"))], problems[:10]
 
 
-@pytest.mark.usefixtures("_apache_kafka")
-async def test_a_topic_with_more_partitions_is_refused_with_the_way_out(rig: Rig, workload: Workload) -> None:
-    await stopped(rig, workload)
-    await rig.add_partitions("lead-events", rig.partitions + 1)
-    worker = rig.start_worker()
-    assert await worker.ended() == REFUSED
-    assert f"leadglow repartition --to {rig.partitions + 1}" in worker.log
-
-
 async def test_a_recreated_source_with_as_many_events_is_refused(rig: Rig, workload: Workload) -> None:
     await stopped(rig, workload)
     await rig.recreate("crm-events")
