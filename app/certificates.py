@@ -34,10 +34,12 @@ def start_watching(settings: Settings, gauge: Gauge) -> None:
 async def watch_certificates(settings: Settings, gauge: Gauge) -> None:
     """Export the ends of all certificates for ever; returns at once if there are none."""
     servers = dict(_servers(settings))
-    while servers or settings.kafka_ca_file:
-        if settings.kafka_ca_file:
+    files = {"ca file of Kafka": settings.kafka_ca_file, "client certificate": settings.kafka_client_certificate}
+    given = {name: path for name, path in files.items() if path is not None}
+    while servers or given:
+        for name, path in given.items():
             with suppress(OSError, ValueError):  # Kafka's client reports that
-                gauge.labels("ca file of Kafka").set(await asyncio.to_thread(first_end_s, settings.kafka_ca_file))
+                gauge.labels(name).set(await asyncio.to_thread(first_end_s, path))
         failed = [name for name, place in servers.items() if not await _export_end(gauge, name, *place)]
         await asyncio.sleep(RETRY_S if failed else CHECK_S)
 

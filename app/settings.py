@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -11,7 +11,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.server_urls import kafka_servers, redis_url
+from app.kafka_settings import KafkaSettings
+from app.server_urls import redis_url
 from app.settings_checks import checks_across_settings
 from streams.units import HOUR_MS
 
@@ -23,27 +24,11 @@ TraitName = Annotated[str, Field(pattern=r"^[^\s,][^,]{0,99}$")]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """All settings. Built by ``load_settings``, or directly in tests."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    kafka: str = Field("localhost:9092", description="Kafka's bootstrap servers, `host:port,host:port`.")
-    kafka_tls: bool = Field(False, description="Use TLS for Kafka.")
-    kafka_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities that sign Kafka's certificates; by default those of the system."
-    )
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        None, description="SASL mechanism for Kafka."
-    )
-    kafka_sasl_username: str | None = Field(None, description="User name for Kafka.")
-    kafka_sasl_password: SecretStr | None = Field(None, description="Password for Kafka.")
-    kafka_insecure_sasl: bool = Field(
-        False, description="Allow SASL without TLS, which exposes the password on the network."
-    )
-    kafka_idempotence: bool = Field(
-        True, description="Use idempotent producers; false only for a broker without support (the embedded one)."
-    )
     redis: str = Field(
         "redis://localhost:6379",
         repr=False,  # it may hold a password
@@ -243,11 +228,6 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("kafka")
-    @classmethod
-    def _kafka_servers(cls, value: str) -> str:
-        return kafka_servers(value)
-
     @field_validator("redis")
     @classmethod
     def _redis_url(cls, value: str) -> str:
@@ -263,14 +243,6 @@ class Settings(BaseSettings):
     def _require_folder(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_dir():
             msg = f"there is no folder {value}"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("kafka_ca_file")
-    @classmethod
-    def _require_file(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            msg = f"there is no file {value}"
             raise ValueError(msg)
         return value
 

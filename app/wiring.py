@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import ssl
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from app.audit import AuditLog
 from app.event_log import EventLog
+from app.kafka_login import faust_credentials, kafka_options
 from app.settings import PREFIX, Settings
 from app.settings_source import read_variable
 from streams.store.redis import RedisStore
@@ -52,35 +52,6 @@ def make_topics(settings: Settings) -> Topics:
 def make_store(settings: Settings, on_error: Callable[[str], None] = lambda op: None, url: str = "") -> RedisStore:
     """The state in Redis; ``on_error`` is called with each operation that failed and will be retried."""
     return RedisStore(url or settings.redis, settings.namespace, partitions=settings.partitions, on_error=on_error)
-
-
-def kafka_options(settings: Settings) -> dict[str, Any]:
-    """Options of aiokafka's clients for TLS and SASL."""
-    tls = _tls(settings)
-    if settings.kafka_sasl_mechanism is None:
-        return {"security_protocol": "SSL", "ssl_context": tls} if tls else {}
-    return {
-        "security_protocol": "SASL_SSL" if tls else "SASL_PLAINTEXT",
-        "ssl_context": tls,
-        "sasl_mechanism": settings.kafka_sasl_mechanism,
-        "sasl_plain_username": settings.kafka_sasl_username,
-        "sasl_plain_password": _password(settings),
-    }
-
-
-def faust_credentials(settings: Settings) -> Any:
-    """TLS and SASL for Faust."""
-    import faust
-
-    tls = _tls(settings)
-    if settings.kafka_sasl_mechanism is None:
-        return faust.SSLCredentials(context=tls) if tls else None
-    return faust.SASLCredentials(
-        username=settings.kafka_sasl_username,
-        password=_password(settings),
-        ssl_context=tls,
-        mechanism=settings.kafka_sasl_mechanism,
-    )
 
 
 def make_admin(settings: Settings) -> AIOKafkaAdminClient:
@@ -291,14 +262,3 @@ def make_crash_point(at: str) -> Callable[[str], Coroutine[Any, Any, None]]:
             os.kill(os.getpid(), signal.Signals[f"SIG{how or 'KILL'}"])
 
     return crash
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if not settings.kafka_tls:
-        return None
-    return ssl.create_default_context(cafile=settings.kafka_ca_file)
-
-
-def _password(settings: Settings) -> str:
-    assert settings.kafka_sasl_password is not None
-    return settings.kafka_sasl_password.get_secret_value()

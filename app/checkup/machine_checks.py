@@ -17,8 +17,10 @@ from app.settings import Settings, variable
 from streams.implementation import AcceleratorMissing, choose
 from streams.yamlfile.load import YamlFileError
 
-SECRET: Final = ("collector_keys", "board_access", "notify_routes")
-"""Settings of files that hold keys, hashes of tokens or the names of secrets; processes refuse the first two."""
+REFUSED: Final = ("collector_keys", "board_access")
+"""Settings of files that processes refuse if others can read them."""
+SECRET: Final = (*REFUSED, "notify_routes", "kafka_client_key", "kafka_oauth_client_secret_file")
+"""All settings of files that hold secrets, or the names of secrets."""
 PYTHON: Final = ((3, 11), (3, 14))
 
 
@@ -77,7 +79,7 @@ def check_files(settings: Settings, load: dict[str, Callable[[Path], object]]) -
         except YamlFileError as error:
             findings.fault(f"{variable(name)}: {error}")
         else:
-            findings.ok(f"{variable(name)}: {path} has no mistakes")
+            findings.ok(f"{variable(name)}: {path} can be used")
         if name in SECRET:
             _check_private(findings, name, path)
     return findings.found
@@ -87,7 +89,7 @@ def _check_private(findings: Findings, name: str, path: Path) -> None:
     try:
         check_private(path)
     except YamlFileError as error:
-        (findings.warn if name == "notify_routes" else findings.fault)(f"{variable(name)}: {error}")
+        (findings.fault if name in REFUSED else findings.warn)(f"{variable(name)}: {error}")
 
 
 def _report_missing(findings: Findings, name: str, path: Path) -> None:

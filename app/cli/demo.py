@@ -17,9 +17,10 @@ from rich.console import Console
 from app.cli.common import console, run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
+from app.kafka_login import kafka_options
 from app.server_urls import kafka_servers, redis_url
 from app.settings_source import load_settings
-from app.wiring import kafka_options, make_store, make_topics
+from app.wiring import make_store, make_topics
 from streams.exits import Exit
 from streams.scorefile import read_file
 

@@ -98,6 +98,8 @@ def _readers() -> dict[str, Callable[[Path], object]]:
         "board_access": ACCESS_FORMAT.load_file,
         "board_costs": COSTS_FORMAT.load_file,
         "notify_routes": lambda path: load_routes(path, read_variable),
+        "kafka_client_key": Path.read_bytes,
+        "kafka_oauth_client_secret_file": Path.read_bytes,
     }
 
 

@@ -15,6 +15,23 @@ A setting is an environment variable, or a key of the TOML file that `{FILE}` na
 in lower case, without the prefix. The environment takes precedence. An unknown name is an error with a suggestion.
 An empty variable is an error if its setting has a default; otherwise it is ignored.
 """
+_LOGINS = """
+## Log-ins to Kafka
+
+All processes and commands log in the same way, over TLS (`LEADGLOW_KAFKA_TLS=true`, for an own authority `…_CA_FILE`):
+
+| Log-in | Settings, `LEADGLOW_KAFKA_…` |
+| --- | --- |
+| password | `SASL_MECHANISM=SCRAM-SHA-512` (or `SCRAM-SHA-256`, `PLAIN`), `SASL_USERNAME`, `SASL_PASSWORD` |
+| client certificate (mTLS) | `CLIENT_CERTIFICATE`, and `CLIENT_KEY` if the key is in another file |
+| OAuth tokens | `SASL_MECHANISM=OAUTHBEARER`, `OAUTH_TOKEN_URL`, `…_CLIENT_ID`, `…_CLIENT_SECRET_FILE`, `…_SCOPE` |
+| the same in Confluent Cloud | and `OAUTH_EXTENSIONS=logicalCluster=lkc-1,identityPoolId=pool-1` |
+| Amazon MSK with IAM | `SASL_MECHANISM=AWS_MSK_IAM`, `MSK_REGION`; `pip install 'leadglow[msk]'` |
+
+For MSK, credentials are found where AWS's own tools look. A token is used for four fifths of its life, by all
+connections of a process. A new certificate needs a restart; a new client secret does not. The metric
+`leadglow_certificate_expiry_timestamp_seconds` also has the end of the client's certificate.
+"""
 _KAFKA = f"""
 ## Permissions in Kafka
 
@@ -47,7 +64,7 @@ def settings_page() -> str:
         for name, field in Settings.model_fields.items()
     ]
     table = ["| Variable | Default | Meaning |", "| --- | --- | --- |", *rows]
-    return "\n".join([_HEAD, *table, _KAFKA, *_permission_rows(), _REDIS])
+    return "\n".join([_HEAD, *table, _LOGINS, _KAFKA, *_permission_rows(), _REDIS])
 
 
 def _permission_rows() -> Iterator[str]:

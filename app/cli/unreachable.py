@@ -24,6 +24,7 @@ from app.settings import Settings
 from streams.exits import Exit
 from streams.store.checks import NoCluster
 from streams.store.server_checks import says_no_cluster
+from streams.transport.tokens import NoToken, TokenRefused
 
 _UNREACHABLE = (
     KafkaConnectionError, RedisConnectionError, RedisTimeoutError, OSError,  # asyncio's TimeoutError is an OSError
@@ -36,8 +37,10 @@ _KAFKA_HINTS = {
     "certificate": "set LEADGLOW_KAFKA_CA_FILE to the authority that signed it",
     "login": "check LEADGLOW_KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD",
     "permission": "add the permission (ACL) for the user; `leadglow doctor` lists all that are missing",
-    "tls": "it may require TLS (LEADGLOW_KAFKA_TLS) or SASL (LEADGLOW_KAFKA_SASL_MECHANISM).",
+    "tls": "it may require TLS (LEADGLOW_KAFKA_TLS), SASL (LEADGLOW_KAFKA_SASL_MECHANISM) or a certificate "
+    "(LEADGLOW_KAFKA_CLIENT_CERTIFICATE).",
 }
+_TOKEN_HINT = "check LEADGLOW_KAFKA_OAUTH_TOKEN_URL, _CLIENT_ID and _CLIENT_SECRET_FILE, or the credentials of AWS"
 _REDIS_HINTS = {
     "certificate": "add the authority that signed it to LEADGLOW_REDIS: rediss://…?ssl_ca_certs=FILE",
     "login": "check the user and password in LEADGLOW_REDIS: redis://user:password@…",
@@ -95,6 +98,8 @@ def _is_forbidden(error: BaseException) -> bool:
 
 def explain_kafka_failure(settings: Settings, error: BaseException) -> str:
     """A sentence about a failure of Kafka, with a remedy."""
+    if tokens := [cause for cause in _causes(error) if isinstance(cause, NoToken | TokenRefused)]:
+        return f"Kafka at {settings.kafka} needs a token, and {tokens[0].args[0]}: {_TOKEN_HINT}."
     return _explain_failure(f"Kafka at {settings.kafka}", error, _KAFKA_HINTS, "LEADGLOW_KAFKA")
 
 

@@ -8,12 +8,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import redis
 
 from app.embedded.redis import start_redis
+from app.embedded.server import free_port
 from app.kafka_rights import Operation
+from app.private_files import write_private
 from streams.clock import now_ms
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.kafka import start_apache_kafka
@@ -22,6 +25,7 @@ from tests.support.redis_proxy import Proxy
 from tests.support.redis_servers import REDIS_RIGHTS
 from tests.support.servers import Running
 from tests.support.system import System
+from tests.support.token_endpoint import token_endpoint
 from tests.support.waiting import wait_for
 
 pytestmark = [
@@ -43,6 +47,10 @@ class Secured:
     redis: str
     """Address of Redis behind TLS, without scheme and user."""
     certificates: Certificates
+    mtls: str
+    """Kafka's address for clients with a certificate."""
+    oauth: str
+    """Kafka's address for clients with a token."""
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +58,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     """Kafka with SASL over TLS, Redis with TLS and a user of little rights, and the settings for them."""
     directory = tmp_path_factory.mktemp("secured")
     certificates = make_certificates(directory)
+    mtls, oauth = free_port(), free_port()
     login = f'ScramLoginModule required username="admin" password="{PASSWORD}";'
     broker = start_apache_kafka(
         directory,
@@ -58,6 +67,11 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             "sasl.enabled.mechanisms": MECHANISM,
             "sasl.mechanism.inter.broker.protocol": MECHANISM,
             "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": f"org.apache.kafka.common.security.scram.{login}",
+            "listener.name.mtls.ssl.client.auth": "required",
+            "listener.name.mtls.ssl.principal.mapping.rules": "RULE:^CN=(.*)$/$1/",
+            "listener.name.oauth.sasl.enabled.mechanisms": "OAUTHBEARER",
+            "listener.name.oauth.oauthbearer.sasl.jaas.config": "org.apache.kafka.common.security.oauthbearer."
+            'OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="admin";',  # takes tokens without signature
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(certificates.server),
             "ssl.truststore.type": "PEM",
@@ -65,6 +79,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:admin;User:ANONYMOUS",  # the second is the controller
         },
+        more={"MTLS": ("SSL", mtls), "OAUTH": ("SASL_SSL", oauth)},
         users=[f"{MECHANISM}=[name={name},password={PASSWORD}]" for name in ("admin", "worker", "guest")],
     )
     store = start_redis(directory)
@@ -91,7 +106,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             admin = system.with_settings(kafka_sasl_username="admin")
             asyncio.run(allow_documented(admin, "worker", "worker"))
             asyncio.run(allow(admin, "worker", {"leadglow-secured-web": [Operation.WRITE]}, {}))  # as who sends does
-            yield Secured(system, f"127.0.0.1:{port}", certificates)
+            yield Secured(system, f"127.0.0.1:{port}", certificates, f"127.0.0.1:{mtls}", f"127.0.0.1:{oauth}")
     finally:
         store.stop()
         broker.stop()
@@ -148,8 +163,43 @@ def test_a_worker_and_the_commands_work_on_secured_servers(secured: Secured) -> 
 
 
 LOGIN = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+NO_LOGIN = dict.fromkeys(LOGIN, "")
+
+
+def test_a_worker_logs_in_by_its_certificate(secured: Secured) -> None:
+    system = secured.system
+    assert system.run("topics", "create", kafka_sasl_username="admin").exit_code == 0
+    changed = {**NO_LOGIN, "kafka": secured.mtls, "kafka_client_certificate": str(secured.certificates.client)}
+    without = system.run("topics", "create", **{**changed, "kafka_client_certificate": ""})
+    with system.worker(**changed, accelerator="off") as worker:
+        worker.wait_ready()
+        assert worker.stop()[0] == 0
+
+    assert without.exit_code == 70, without.output
+    assert "LEADGLOW_KAFKA_CLIENT_CERTIFICATE" in without.output
+
+
+def test_a_worker_logs_in_by_tokens_of_an_endpoint(secured: Secured, tmp_path: Path) -> None:
+    system, secret = secured.system, tmp_path / "secret"
+    write_private(secret, "of-the-client\n")
+    assert system.run("topics", "create", kafka_sasl_username="admin").exit_code == 0
+    with token_endpoint("worker", "of-the-client") as endpoint:
+        changed = {**NO_LOGIN, "kafka": secured.oauth, "kafka_sasl_mechanism": "OAUTHBEARER",
+                   "kafka_oauth_token_url": f"{endpoint.address}/token", "kafka_oauth_client_id": "worker",
+                   "kafka_oauth_client_secret_file": str(secret), "kafka_insecure_sasl": "true"}  # fmt: skip
+        with system.worker(**changed, accelerator="off") as worker:
+            worker.wait_ready()
+            assert worker.stop()[0] == 0
+        assert len(endpoint.requests) == 1  # for all clients of the worker
+        write_private(secret, "wrong")
+        refused = system.run("topics", "create", **changed)
+
+    assert refused.exit_code == 70, refused.output
+    assert "answers 401 invalid_client: check LEADGLOW_KAFKA_OAUTH_TOKEN_URL" in " ".join(refused.output.split())
+
+
 KAFKA: dict[str, tuple[dict[str, str], str]] = {
-    "no log-in": (dict.fromkeys(LOGIN, ""), "KAFKA_SASL_MECHANISM"),
+    "no log-in": (NO_LOGIN, "KAFKA_SASL_MECHANISM"),
     "a wrong password": ({"kafka_sasl_password": "wrong"}, "refuses the log-in"),
     "an authority that it does not know": ({"kafka_ca_file": ""}, "LEADGLOW_KAFKA_CA_FILE"),
     "no TLS": ({"kafka_tls": "false", "kafka_ca_file": "", "kafka_insecure_sasl": "true"}, "it may require TLS"),

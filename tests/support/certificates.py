@@ -22,6 +22,8 @@ class Certificates:
     """The certificate of the authority, which clients must trust."""
     server: Path
     """The key of a server, and its certificate with those of the issuers."""
+    client: Path
+    """The same of a client named ``worker``."""
 
 
 def make_certificates(directory: Path) -> Certificates:
@@ -36,20 +38,26 @@ def make_certificates(directory: Path) -> Certificates:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a server of the tests")])
     signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     server = (
-        _of(subject, issuer, server_key)
+        _of(_named("a server of the tests"), issuer, server_key)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(signer, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    made = Certificates(directory / "authority.pem", directory / "server.pem")
+    client_key = ec.generate_private_key(ec.SECP256R1())
+    client = _of(_named("worker"), issuer, client_key).add_extension(signer, False).sign(authority_key, hashes.SHA256())
+    made = Certificates(*(directory / f"{name}.pem" for name in ("authority", "server", "client")))
     chain = authority.public_bytes(Encoding.PEM)
     made.authority.write_bytes(chain)
-    key = server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    made.server.write_bytes(key + server.public_bytes(Encoding.PEM) + chain)
+    for path, key, certificate in ((made.server, server_key, server), (made.client, client_key, client)):
+        secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        path.write_bytes(secret + certificate.public_bytes(Encoding.PEM) + chain)
     return made
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def _of(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:

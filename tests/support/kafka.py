@@ -71,17 +71,23 @@ def start_apache_kafka(
     protocol: str = "PLAINTEXT",
     settings: Mapping[str, str] | None = None,
     users: Sequence[str] = (),
+    more: Mapping[str, tuple[str, int]] | None = None,
 ) -> Server:
     """Start a broker from Maven's jars, in KRaft mode; it is not ready yet.
 
     Given the directory and the port of one that was stopped, it goes on with its data. ``protocol`` is what it talks
     to clients and ``settings`` what that takes; ``users`` can log in by SCRAM, as StorageTool wants them written.
+    ``more`` has the names of other listeners, with their protocols and ports.
     """
     with turn_at(LIBS):
         _fetch_jars()
     port, controller = port or free_port(), free_port()
     config = directory / "server.properties"
     listeners = _listeners(f"127.0.0.1:{port}", f"127.0.0.1:{controller}", f"127.0.0.1:{port}", protocol)
+    for name, (kind, its_port) in (more or {}).items():
+        for key in ("listeners", "advertised.listeners"):
+            listeners[key] += f",{name}://127.0.0.1:{its_port}"
+        listeners["listener.security.protocol.map"] += f",{name}:{kind}"
     lines = SINGLE_BROKER | listeners | {"log.dirs": str(directory / "data")} | dict(settings or {})
     config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
     java = [str(shutil.which("java")), "-cp", f"{LIBS}/*", "-XX:+UseSerialGC"]

@@ -17,9 +17,10 @@ from typer.testing import CliRunner, Result
 
 from app.cli.root import build
 from app.embedded.child import start_child
+from app.kafka_login import kafka_options
 from app.settings import Settings
 from app.settings_source import load_settings
-from app.wiring import kafka_options, make_producer, make_store
+from app.wiring import make_producer, make_store
 from streams.store.base import Store
 from streams.transport.topics import partition_of
 from tests.support.probes import read_metric, read_status

@@ -29,9 +29,10 @@ from app.cli.published import load_file_rules
 from app.cli.rebuild import empty_shard
 from app.cli.root import COMMANDS, _select_commands, build, main
 from app.cli.unreachable import explain_redis_failure
+from app.kafka_login import faust_credentials, kafka_options
 from app.settings import Settings
 from app.topic_settings import TopicState, differences, topic_specs
-from app.wiring import faust_credentials, kafka_options, make_crash_point, make_worker
+from app.wiring import make_crash_point, make_worker
 from streams.metrics import Metrics
 from streams.store.base import Commit, Verdict
 from streams.store.memory import MemoryStore

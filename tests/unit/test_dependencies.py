@@ -18,12 +18,13 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = {"app", "docs", "streams", "tests"}
 EXTRAS_OF = {"streams/accelerator": {"fast"}, "app/embedded": {"embedded"}, "app/backtest": {"parquet"},
-             "app/calibrate": {"calibrate"}, "tests": {"test", "fast", "embedded", "parquet"},
+             "app/calibrate": {"calibrate"}, "streams/transport": {"msk"},
+             "tests": {"test", "fast", "embedded", "parquet"},
              "tests/benchmarks": {"bench"}, "tests/fuzz": {"fuzz"}}  # fmt: skip
 """Folder -> the extras that its files may need beside the dependencies."""
 BY_OTHERS = {"cramjam", "hiredis"}
 """aiokafka compresses with the one, redis-py reads with the other; nothing imports them here."""
-COMMANDS = {"lint"}
+COMMANDS = {"lint", "audit"}
 """Extras of which commands are run and nothing is imported."""
 DISTRIBUTIONS = packages_distributions()
 

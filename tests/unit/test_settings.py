@@ -174,7 +174,7 @@ def test_no_secret_shows_when_the_settings_are_printed() -> None:
     ("env", "expected"),
     [
         ({"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_TLS": "1"}, "needs LEADGLOW_KAFKA_SASL_USERNAME"),
-        ({"KAFKA_SASL_USERNAME": "me"}, "have no effect without LEADGLOW_KAFKA_SASL_MECHANISM"),
+        ({"KAFKA_SASL_USERNAME": "me"}, "has no effect without LEADGLOW_KAFKA_SASL_MECHANISM"),
         ({"KAFKA_CA_FILE": __file__}, "has no effect without LEADGLOW_KAFKA_TLS=true"),
         ({"KAFKA_CA_FILE": "/nowhere.pem"}, "there is no file /nowhere.pem"),
         ({"SOURCES": "web,handoff"}, "every topic needs its own name"),
