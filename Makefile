@@ -3,6 +3,7 @@
 # make test-reference   what holds without the accelerator, in a venv without numba and numpy
 # make test-bounds   compiled code with every index checked      make fuzz   ten minutes of each fuzzer of compiled code
 # make bench   measure against the floor and the peers     make pins    resolve constraints.txt anew
+# make audit   what the image contains (SBOM), and known advisories about all pins; needs the network
 # make docs    the generated pages of docs/         make screenshots   the board's pages, for docs/screenshots
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: setup demo test test-reference test-bounds fuzz lint bench pins docs screenshots clean
+.PHONY: setup demo test test-reference test-bounds fuzz lint bench audit pins docs screenshots clean
 
 setup: $(STAMP)
 
@@ -65,6 +66,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks
+
+audit: setup
+	@$(BIN)/python -m deploy.audit
 
 docs: setup
 	$(BIN)/python -m docs.generate

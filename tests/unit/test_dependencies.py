@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OURS = {"app", "docs", "streams", "tests"}
+OURS = {"app", "deploy", "docs", "streams", "tests"}
 EXTRAS_OF = {"streams/accelerator": {"fast"}, "app/embedded": {"embedded"}, "app/backtest": {"parquet"},
              "app/calibrate": {"calibrate"}, "streams/transport": {"msk"},
              "tests": {"test", "fast", "embedded", "parquet"},
