@@ -78,7 +78,7 @@ screenshots: setup
 
 pins: setup
 	$(COMPILE) --all-extras --group setup --upgrade --output-file constraints.txt
-	$(COMPILE) --extra fast --constraints constraints.txt --output-file deploy/docker/requirements.txt
+	$(COMPILE) --extra fast --extra tracing --constraints constraints.txt --output-file deploy/docker/requirements.txt
 
 clean:
 	rm -rf .venv .venv-reference build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -105,6 +105,13 @@ class Settings(KafkaSettings):
         description="File for the audit log, which says who saw, exported, erased or changed what; `-` for stdout; by "
         "default there is none. See docs/audit.md.",
     )
+    trace_ratio: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of events that are traced from the collector to the notifier, `0.01` for one in a hundred; "
+        "0 for none. Needs `pip install 'leadglow[tracing]'`; see docs/tracing.md.",
+    )
     collector_host: str = Field("127.0.0.1", description="Address that the collector listens on.")
     collector_port: int = Field(8080, ge=0, le=65535, description="Port of the collector; 0 for any free port.")
     collector_metrics_port: int = Field(

@@ -16,6 +16,7 @@ from app.event_log import EventLog
 from app.kafka_login import faust_credentials, kafka_options
 from app.settings import PREFIX, Settings
 from app.settings_source import read_variable
+from app.tracing import make_tracer
 from streams.store.redis import RedisStore
 from streams.transport.batches import BATCH_BYTES
 from streams.transport.topics import Topics
@@ -149,6 +150,7 @@ def make_worker(settings: Settings, metrics: Metrics) -> Worker:
         rebuild_when_lost=settings.rebuild_when_lost,
         most_alerts=settings.most_model_alerts,
         accelerator=settings.accelerator,
+        tracer=make_tracer(settings, "leadglow-worker"),
     )
     config.reached = find_crash_point()
     return Worker(config, metrics)
@@ -178,7 +180,8 @@ def make_collector(settings: Settings) -> Collector:
         settings.collector_trusted_proxies,
         settings.collector_public_url,
     )
-    return Collector(lambda: make_batch_producer(settings), settings.collector_keys, events, limits)
+    tracer = make_tracer(settings, "leadglow-collector")
+    return Collector(lambda: make_batch_producer(settings), settings.collector_keys, events, limits, tracer)
 
 
 def make_board(settings: Settings) -> Board:
@@ -235,6 +238,7 @@ def make_notifier(settings: Settings) -> Notifier:
             settings.undelivered,
             settings.namespace,
             reached=find_crash_point(),
+            tracer=make_tracer(settings, "leadglow-notifier"),
         )
     )
 

@@ -24,6 +24,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def now_ns() -> int:
+    """The wall-clock time in ns since the epoch."""
+    return time.time_ns()
+
+
 def monotonic_s() -> float:
     """The monotonic clock in seconds, for durations."""
     return time.monotonic()

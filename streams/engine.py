@@ -58,7 +58,7 @@ class Engine:
         self._lanes: dict[TP, ShardLane] = {}
         self._retired: dict[int, Shard] = {}
         """Shards revoked in a rebalance. If one is assigned again unchanged, its leads are still in memory."""
-        self._intake = IntakeLane(Intake(env.topics, env.partitioner, env.implementation.forward), channel, env.clock)
+        self._intake = IntakeLane(Intake(env.topics, env.partitioner, env.implementation.forward), channel, env)
         self._clock = ShardClock(env.clock)
         self._unsettled_s: float | None = None
         """When the rebalance in progress began; None if there is none."""

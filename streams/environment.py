@@ -11,6 +11,7 @@ from streams.metrics import Metrics
 from streams.publishing.publications import OneVersion, Publications
 from streams.store.base import Store
 from streams.store.format import SystemFormat
+from streams.tracing import Tracer
 from streams.transport.topics import Partitioner, Topics
 
 
@@ -37,6 +38,8 @@ class Environment:
     """Creates the scorers and codecs of the shards."""
     clock: SharedClock = field(default_factory=SharedClock)
     publications: Publications = field(default_factory=OneVersion)
+    tracer: Tracer | None = None
+    """Exports spans; None if no event is traced."""
     format: SystemFormat = field(init=False)
     """Which format is written."""
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
 
 from streams.connections import BoundedAppRunner
 
@@ -27,7 +28,8 @@ async def serve(
     disable_created_metrics()  # type: ignore[no-untyped-call]  # removes an unused second series of each counter
 
     async def metrics(request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))  # only OpenMetrics has exemplars
+        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
 
     async def live(request: web.Request) -> web.Response:
         return web.json_response({"live": True})

@@ -37,6 +37,7 @@ from streams.store.base import Store
 from streams.store.checks import StoreRefused
 from streams.store.format import begin_format, client_of
 from streams.store.server_checks import watch_server
+from streams.tracing import Tracer
 from streams.transport.alert_ids import read_alert_ids
 from streams.transport.batches import BATCH_BYTES
 from streams.transport.channel import MAX_RECORDS, Channel
@@ -81,6 +82,7 @@ class WorkerConfig:
     most_alerts: int = 50
     """A changed file that would send more alerts is not published."""
     accelerator: Choice = "auto"
+    tracer: Tracer | None = None
     reached: Callable[[str], Awaitable[None]] = ignore_step
 
 
@@ -159,6 +161,7 @@ class Worker:
             implementation,
             SharedClock(self.metrics.clock_offset.set),
             topic,
+            config.tracer,
         )
         await env.clock.measure(config.store.time_ms)
         channel = Channel(

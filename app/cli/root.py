@@ -15,6 +15,7 @@ from app.cli.completion import add_names, completed_words
 from app.cli.errors import CommandError
 from app.cli.output import OutputLost, checked_output
 from app.settings_source import SettingsError
+from app.tracing import TracingMissing
 from streams.exits import Exit
 
 COMMANDS = (
@@ -40,6 +41,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except SettingsError as error:
             _exit_with(Exit.REFUSED, f"the settings are wrong:\n{error}")
+        except TracingMissing as missing:
+            _exit_with(Exit.REFUSED, str(missing))
         except CommandError as fault:
             _exit_with(fault.status, str(fault))
 

@@ -21,6 +21,7 @@ from app.http.serving import url_of
 from app.private_files import check_private
 from streams import probes
 from streams.clock import monotonic_s
+from streams.tracing import Tracer
 from streams.transport.producer import Producer
 from streams.yamlfile.watched import Watched
 
@@ -31,7 +32,12 @@ class Collector:
     """A whole collector, from the socket to Kafka."""
 
     def __init__(
-        self, create: Callable[[], AIOKafkaProducer], keys: Path, settings: EventSettings, limits: Limits
+        self,
+        create: Callable[[], AIOKafkaProducer],
+        keys: Path,
+        settings: EventSettings,
+        limits: Limits,
+        tracer: Tracer | None = None,
     ) -> None:
         """``create`` makes a producer, which is not started yet.
 
@@ -42,7 +48,8 @@ class Collector:
         self._keys = watch_keys(keys, self.metrics)
         topics = {settings.web_topic, settings.mail_topic, settings.rejected_topic}
         self._writer = EventWriter(Producer(create), topics, self.metrics, monotonic_s)
-        self._site = Site(Reception(settings, self._writer, self._keys, self.metrics), limits, self.metrics)
+        reception = Reception(settings, self._writer, self._keys, self.metrics, tracer)
+        self._site = Site(reception, limits, self.metrics)
         self._probes: web.AppRunner | None = None
         self.metrics.ready.set_function(lambda: self._writer.ready)
         self._watching: asyncio.Task[None] | None = None

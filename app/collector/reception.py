@@ -16,9 +16,10 @@ from app.collector.machines import MachineDetector, mark_automated
 from app.collector.metrics import Metrics
 from app.collector.new_ids import REFUSED, ids_of
 from app.collector.vocabulary import CLICKED, HEAD, OPENED
-from streams.clock import monotonic_s
+from streams.clock import monotonic_s, now_ns
 from streams.events.outgoing import Outgoing
 from streams.events.rejects import REASONS
+from streams.tracing import Tracer
 from streams.yamlfile.watched import Watched
 
 TOO_MANY_IDS: Final = "too_many_ids"
@@ -47,8 +48,16 @@ class EventSettings:
 class Reception:
     """Accepts the deliveries of all requests."""
 
-    def __init__(self, settings: EventSettings, writer: RecordWriter, keys: Watched[Keyring], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: EventSettings,
+        writer: RecordWriter,
+        keys: Watched[Keyring],
+        metrics: Metrics,
+        tracer: Tracer | None = None,
+    ) -> None:
         """``keys`` is the watched keys file."""
+        self._tracer = tracer
         self._settings = settings
         self._writer = writer
         self._keys = keys
@@ -146,6 +155,9 @@ class Reception:
         if bad:
             records += (reject_record_of(each, self._settings.rejected_topic, route, at_ms) for each in bad)
         await self._writer.write_records(records)
+        if self._tracer is not None:
+            times_ns = (at_ms * 1_000_000, now_ns())
+            self._tracer.trace_received(records[:kept], times_ns, route, inbound.header("traceparent"))
         count = self._counts.get(route)
         if count is None:
             count = self._counts[route] = self._metrics.calls.labels(route).inc

@@ -17,8 +17,9 @@ from app.notify.outcomes import MAX_PAUSE_S, Outcome, Result, pause_s
 from app.notify.routes import Destination, Route
 from app.notify.sender import Sender
 from app.notify.waiting import Entry, Waiting
-from streams.clock import now_ms
+from streams.clock import now_ms, now_ns
 from streams.events.outgoing import Outgoing
+from streams.tracing import Tracer
 
 log = logging.getLogger(__name__)
 LEAST_ATTEMPTS: Final = 5
@@ -53,6 +54,7 @@ class Dispatcher:
     """Of dead letters."""
     metrics: Metrics
     reached: Reached = reach_nothing
+    tracer: Tracer | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     paused: bool = False
@@ -102,9 +104,12 @@ class Dispatcher:
     async def _attempt(self, entries: list[Entry]) -> None:
         """Send one message. Whatever happens, its alerts are finished or due again afterwards."""
         try:
+            begin_ns = now_ns()
             await self.reached("sending")
             digest = bool(entries[0].group) and not entries[0].alone
             outcomes = await self.target.sender.send(Delivery(tuple(each.alert for each in entries), digest))
+            if self.tracer is not None:
+                self._trace(self.tracer, entries, outcomes, begin_ns)
             await self.reached("sent")
             self._tell_gate(outcomes)
             await self._settle(entries, outcomes)
@@ -115,6 +120,14 @@ class Dispatcher:
         finally:
             self.target.gate.abandon()
             self.waiting.release({entry.alert.lead_id for entry in entries})
+
+    def _trace(self, tracer: Tracer, entries: list[Entry], outcomes: list[Outcome], begin_ns: int) -> None:
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            event = tracer.find_cause(entry.alert.data)
+            if event is not None:
+                names = (self.route.name, entry.alert.alert_id, entry.attempts + 1)
+                failed = outcome.result != Result.DELIVERED
+                tracer.trace_attempt(event, names, (begin_ns, now_ns()), outcome.result, failed)
 
     def _tell_gate(self, outcomes: list[Outcome]) -> None:
         """Let the breaker and the metrics know."""
@@ -176,7 +189,9 @@ class Dispatcher:
         self.waiting.finish(entry)
         self.metrics.alerts.labels(self.route.name, outcome).inc()
         if outcome == "delivered":
-            self.metrics.delivery_seconds.labels(self.route.name).observe((now_ms() - entry.timestamp_ms) / 1000)
+            event = self.tracer and self.tracer.find_cause(entry.alert.data)
+            seconds = (now_ms() - entry.timestamp_ms) / 1000
+            self.metrics.delivery_seconds.labels(self.route.name).observe(seconds, event and event.exemplar)
 
     async def hold(self) -> None:
         """Start nothing new, and wait for what is in flight."""

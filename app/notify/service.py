@@ -27,6 +27,7 @@ from app.notify.secrets import ReadVariable
 from app.notify.sender import make_sender
 from app.notify.waiting import Waiting
 from streams import probes
+from streams.tracing import Tracer
 from streams.transport.producer import Producer
 from streams.yamlfile.watched import Watched
 
@@ -49,6 +50,7 @@ class NotifyConfig:
     undelivered: str
     namespace: str
     reached: Reached = reach_nothing
+    tracer: Tracer | None = None
 
 
 class Notifier:
@@ -134,6 +136,7 @@ class Notifier:
         dispatcher = Dispatcher(
             route, target, waiting, self._producer.deliver, self.config.undelivered, self.metrics, self.config.reached
         )
+        dispatcher.tracer = self.config.tracer
         group = f"{self.config.namespace}-notify-{'replay-' if replayed else ''}{route.name}"
         topic = self.config.undelivered if replayed else self.config.handoff
         source = Source(

@@ -8,7 +8,8 @@ from typing import Any
 
 from faust.types import TP
 
-from streams.clock import SharedClock, monotonic_s
+from streams.clock import monotonic_s, now_ns
+from streams.environment import Environment
 from streams.intake.adapt import Intake
 from streams.transport.channel import MAX_RECORDS, Channel
 
@@ -16,10 +17,11 @@ from streams.transport.channel import MAX_RECORDS, Channel
 class IntakeLane:
     """Forwards fetched records in order, and keeps the position reached in each source partition."""
 
-    def __init__(self, intake: Intake, channel: Channel, clock: SharedClock) -> None:
+    def __init__(self, intake: Intake, channel: Channel, env: Environment) -> None:
         """Create the lane; ``start`` starts its task."""
+        self._tracer = env.tracer
         self._intake = intake
-        self._clock = clock
+        self._clock = env.clock
         self._channel = channel
         self._queue: list[Mapping[TP, Sequence[Any]]] = []
         self._waiting = 0
@@ -94,6 +96,7 @@ class IntakeLane:
             await self._forward_records(fetched)
 
     async def _forward_records(self, fetched: Mapping[TP, Sequence[Any]]) -> None:
+        begin_ns = now_ns()
         places = {f"{tp.topic}:{tp.partition}": records for tp, records in fetched.items()}
         output = self._intake.adapt_records(places, self._clock.now_ms())
         await asyncio.gather(
@@ -105,4 +108,6 @@ class IntakeLane:
         self._channel.metrics.records.labels("intake").inc(sum(map(len, fetched.values())))
         for tp, records in fetched.items():
             self.positions[tp] = records[-1].offset + 1
+        if self._tracer is not None:
+            self._tracer.trace_intake(fetched, begin_ns, now_ns())
         self.progress_s = monotonic_s()

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from streams.clock import monotonic_s
+from streams.clock import monotonic_s, now_ns
 from streams.events.outgoing import Outgoing, decode_outgoing
 from streams.events.records import Row
 from streams.events.rejects import REASONS, Reject, reject_record
@@ -91,6 +91,7 @@ class Relay:
         alerts = [r for r in records if r.topic == topics.handoff and r.alert_id not in sent_before]
         forwards = [r for r in records if r.topic == topics.lead_events]
         others = [r for r in records if r.topic not in (topics.handoff, topics.lead_events)]
+        begin_ns = now_ns()
         await channel.reached("produced")
         results = await asyncio.gather(
             self._send(alerts, home) if alerts else _none(),
@@ -98,7 +99,7 @@ class Relay:
             self._send(others) if others else _none(),
         )
         await channel.reached("acknowledged")
-        self._count_alerts(alerts)
+        self._count_alerts(alerts, begin_ns)
         return results[0][-1].offset + 1 if results[0] else None
 
     async def _send_forwards(self, records: Sequence[Outgoing]) -> list[Any]:
@@ -146,12 +147,14 @@ class Relay:
                 await asyncio.sleep(AGAIN_S)
         return self._sent_before
 
-    def _count_alerts(self, alerts: Sequence[Outgoing]) -> None:
-        now = self._shard.env.clock.now_ms()
+    def _count_alerts(self, alerts: Sequence[Outgoing], begin_ns: int) -> None:
+        now, tracer = self._shard.env.clock.now_ms(), self._shard.env.tracer
         for record in alerts:
             self._channel.metrics.alerts.inc()
+            event = tracer and tracer.trace_alert(record, self._shard.partition, begin_ns, now_ns())
             if record.arrived_ms is not None:
-                self._channel.metrics.handoff_seconds.observe(max(now - record.arrived_ms, 0) / 1000)
+                seconds = max(now - record.arrived_ms, 0) / 1000
+                self._channel.metrics.handoff_seconds.observe(seconds, event and event.exemplar)
 
 
 async def _none() -> list[object]:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from streams.clock import monotonic_s
+from streams.clock import monotonic_s, now_ns
 from streams.environment import Environment
 from streams.events.outgoing import Outgoing
 from streams.implementation import REFERENCE
@@ -133,9 +133,8 @@ class Shard:
         Raises:
             Conflict: another worker has written the shard; nothing of the batch was stored.
         """
-        started_s = monotonic_s()
-        records = self.position.without_taken(records)
-        if not records:
+        started_s, begin_ns = monotonic_s(), now_ns()
+        if not (records := self.position.without_taken(records)):
             return
         await self.env.reached("fetched")
         rejects: list[Outgoing] = []
@@ -149,7 +148,8 @@ class Shard:
         await self.env.reached("scored")
         self.position.advance_past(records[-1])
         await self._commit(outcome, rejects)
-        self.env.metrics.step_seconds.observe(monotonic_s() - started_s)
+        event = self.env.tracer and self.env.tracer.trace_scored(self.partition, records, begin_ns, now_ns())
+        self.env.metrics.step_seconds.observe(monotonic_s() - started_s, event and event.exemplar)
 
     async def change_scorecards(self, record: Any) -> None:
         """Use other scorecards from a control record on. The change before it must be finished.

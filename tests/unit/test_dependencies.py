@@ -18,14 +18,21 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = {"app", "deploy", "docs", "streams", "tests"}
 EXTRAS_OF = {"streams/accelerator": {"fast"}, "app/embedded": {"embedded"}, "app/backtest": {"parquet"},
-             "app/calibrate": {"calibrate"}, "streams/transport": {"msk"},
-             "tests": {"test", "fast", "embedded", "parquet"},
+             "app/calibrate": {"calibrate"}, "streams/transport": {"msk"}, "app/otlp.py": {"tracing"},
+             "tests": {"test", "fast", "embedded", "parquet", "tracing"},
              "tests/benchmarks": {"bench"}, "tests/fuzz": {"fuzz"}}  # fmt: skip
 """Folder -> the extras that its files may need beside the dependencies."""
 BY_OTHERS = {"cramjam", "hiredis"}
 """aiokafka compresses with the one, redis-py reads with the other; nothing imports them here."""
 COMMANDS = {"lint", "audit"}
 """Extras of which commands are run and nothing is imported."""
+NAMESPACES = {
+    "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.proto": "opentelemetry-proto",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry": "opentelemetry-api",
+}
+"""Package -> its distribution, where several share a name; the first that fits counts."""
 DISTRIBUTIONS = packages_distributions()
 
 
@@ -47,17 +54,25 @@ def imported(file: Path) -> frozenset[str]:
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             modules = [node.module or ""]
-        for module in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - OURS:
-            found |= {canonicalize_name(name) for name in DISTRIBUTIONS.get(module, [module])}
+        for module in modules:
+            found |= {canonicalize_name(name) for name in distributions_of(module)}
     return frozenset(found)
 
 
+def distributions_of(module: str) -> list[str]:
+    """The distributions that have a module; none for our own and the standard library's."""
+    shared = [name for package, name in NAMESPACES.items() if f"{module}.".startswith(f"{package}.")]
+    first = module.partition(".")[0]
+    return shared[:1] or ([] if first in sys.stdlib_module_names | OURS else DISTRIBUTIONS.get(first, [first]))
+
+
 def files_of(*folders: str) -> list[Path]:
-    return [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+    return files + [ROOT / name for name in folders if name.endswith(".py")]
 
 
 def allowed_in(path: str) -> set[str]:
-    extras = {extra for folder, some in EXTRAS_OF.items() if path.startswith(f"{folder}/") for extra in some}
+    extras = {extra for folder, some in EXTRAS_OF.items() if f"{path}/".startswith(f"{folder}/") for extra in some}
     return NEEDED.union(*(EXTRAS.get(extra, set()) for extra in extras))
 
 

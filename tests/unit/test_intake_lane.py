@@ -44,7 +44,7 @@ async def nothing(step: str) -> None:
 async def test_a_position_waits_for_the_acknowledgement_and_so_does_giving_up() -> None:
     held: Any = Held()
     channel = Channel(held, Topics(), Metrics(), never, 1, 1, nothing)
-    lane = IntakeLane(Intake(Topics(), Partitioner(1)), channel, SharedClock())
+    lane = IntakeLane(Intake(Topics(), Partitioner(1)), channel, SimpleNamespace(clock=SharedClock(), tracer=None))  # type: ignore[arg-type]
     lane.start()
     event = SimpleNamespace(offset=7, key=None, value=b'{"type":"page","userId":"ana"}', timestamp=5, headers=())
     lane.enqueue({PLACE: [event]})

@@ -58,7 +58,7 @@ async def relayed(broker: Broker, sending: Sequence[Outgoing]) -> list[int]:
         told.extend([entry.seq for entry in entries])
         done.set()
 
-    env = SimpleNamespace(clock=SharedClock(), partitioner=Partitioner(4))
+    env = SimpleNamespace(clock=SharedClock(), partitioner=Partitioner(4), tracer=None)
     shard: Any = SimpleNamespace(partition=0, catching_up=False, handoff_offset=0, mark_sent=sent, env=env)
     producer: Any = broker
     channel = Channel(producer, Topics(), Metrics(), SimpleNamespace, 1, 1, nothing)  # type: ignore[arg-type]
