@@ -138,7 +138,11 @@ class Tracer:
     ) -> None:
         """Export an attempt to deliver an alert; ``names`` are its route, the id of the alert, and its number."""
         route, alert_id, number = names
-        attributes = {"leadglow.route": route, "leadglow.attempt": number, "leadglow.result": result}
+        attributes: dict[str, str | int] = {
+            "leadglow.route": route,
+            "leadglow.attempt": number,
+            "leadglow.result": result,
+        }
         place = f"deliver {route} {alert_id} {number}"
         self.export(Span(event, place, f"handoff {alert_id}", *times_ns, attributes, failed=failed))
 

@@ -189,7 +189,7 @@ class Dispatcher:
         self.waiting.finish(entry)
         self.metrics.alerts.labels(self.route.name, outcome).inc()
         if outcome == "delivered":
-            event = self.tracer and self.tracer.find_cause(entry.alert.data)
+            event = self.tracer.find_cause(entry.alert.data) if self.tracer else None
             seconds = (now_ms() - entry.timestamp_ms) / 1000
             self.metrics.delivery_seconds.labels(self.route.name).observe(seconds, event and event.exemplar)
 

@@ -151,7 +151,7 @@ class Relay:
         now, tracer = self._shard.env.clock.now_ms(), self._shard.env.tracer
         for record in alerts:
             self._channel.metrics.alerts.inc()
-            event = tracer and tracer.trace_alert(record, self._shard.partition, begin_ns, now_ns())
+            event = tracer.trace_alert(record, self._shard.partition, begin_ns, now_ns()) if tracer else None
             if record.arrived_ms is not None:
                 seconds = max(now - record.arrived_ms, 0) / 1000
                 self._channel.metrics.handoff_seconds.observe(seconds, event and event.exemplar)

@@ -148,7 +148,7 @@ class Shard:
         await self.env.reached("scored")
         self.position.advance_past(records[-1])
         await self._commit(outcome, rejects)
-        event = self.env.tracer and self.env.tracer.trace_scored(self.partition, records, begin_ns, now_ns())
+        event = self.env.tracer.trace_scored(self.partition, records, begin_ns, now_ns()) if self.env.tracer else None
         self.env.metrics.step_seconds.observe(monotonic_s() - started_s, event and event.exemplar)
 
     async def change_scorecards(self, record: Any) -> None:

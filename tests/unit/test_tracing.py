@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -124,13 +123,12 @@ def test_a_text_that_is_no_traceparent_makes_no_link() -> None:
 
 
 @pytest.fixture
-def without_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def without_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "app.otlp")
     monkeypatch.setattr(sys.modules["app"], "otlp", None)
     for name in [name for name in sys.modules if name.startswith("opentelemetry.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    return
 
 
 @pytest.mark.usefixtures("without_opentelemetry")
@@ -158,7 +156,7 @@ async def test_metrics_are_strict_openmetrics_with_exemplars_for_those_who_ask(m
     try:
         async with aiohttp.ClientSession() as session:
             async with session.get(address, headers={"Accept": "application/openmetrics-text;version=1.0.0"}) as answer:
-                families = list(text_string_to_metric_families(await answer.text()))
+                families = list(text_string_to_metric_families(await answer.text()))  # type: ignore[no-untyped-call]
             async with session.get(address) as answer:
                 assert answer.content_type == "text/plain"
                 assert "trace_id" not in await answer.text()
