@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: setup demo test test-reference test-bounds fuzz lint bench audit pins docs screenshots clean
+.PHONY: setup install demo test test-reference test-bounds fuzz lint bench audit pins docs screenshots clean
 
 setup: $(STAMP)
 
@@ -23,6 +23,13 @@ $(STAMP): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Leadglow needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Installing everything that Leadglow needs into .venv, pinned by hash; this takes a minute or two."
+	@if [ -e $@ ]; then rm -rf .venv.old && mv .venv .venv.old; fi
+	@trap : INT TERM; $(MAKE) --no-print-directory install || { if [ -d .venv.old ]; then rm -rf .venv && mv .venv.old .venv && \
+		echo "Nothing was installed (see above; it needs the package registry): .venv is as it was before, and works." >&2; fi; exit 1; }
+	@rm -rf .venv.old
+	@touch $@
+
+install:  # what setup does; it undoes this if it fails
 	@$(PYTHON) -m venv --clear .venv
 	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' constraints.txt > .venv/uv.txt
 	$(PIP) --require-hashes -r .venv/uv.txt
@@ -31,7 +38,6 @@ $(STAMP): constraints.txt pyproject.toml
 	$(PIP) --no-deps --no-build-isolation -e .
 	@echo "Compiling the accelerator, once; this takes about half a minute."
 	@$(BIN)/python -c 'from streams.implementation import choose; choose().warm_up()'  # compiles what is kept compiled
-	@touch $@
 
 demo: setup
 	$(BIN)/leadglow demo
@@ -81,4 +87,4 @@ pins: setup
 	$(COMPILE) --extra fast --extra tracing --constraints constraints.txt --output-file deploy/docker/requirements.txt
 
 clean:
-	rm -rf .venv .venv-reference build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv.old .venv-reference build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -30,7 +30,7 @@ from streams.transport.topics import Partitioner
 from streams.units import DAY_MS
 
 CHECK_S: Final = 10.0
-"""The time between two checks of the number of shards and of their format, which `leadglow repartition` and `upgrade` change."""
+"""The time between two checks of the number of shards and their format: `repartition` and `upgrade` change them."""
 QUERY_S: Final = 4.0
 """Time limit of a read."""
 LOOK_S: Final = 2.0
