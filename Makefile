@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PROCESSES ?= 2
 NO_SCORING := alert_rules architecture board calibrate card_traffic cases collector dashboards dependencies deploy docs door library_internals logs loop \
-	metrics notify scorefile settings templates trial unsubscribe webhooks yamlfile
+	makefile metrics notify scorefile settings templates tracing trial unsubscribe webhooks yamlfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --quiet
