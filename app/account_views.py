@@ -14,6 +14,8 @@ from streams.shard.alert import rfc3339
 View = dict[str, Any]
 TOP_LEADS = 3
 MAX_PEOPLE = 1000
+MAX_NAMED = 5
+"""The most scores that an explanation names."""
 
 
 def account_row(account: Account, rule: AccountRule) -> View:
@@ -36,19 +38,51 @@ def account_view(account: Account, rule: AccountRule, most: int = MAX_PEOPLE) ->
     """Everything about an account; of its leads the ``most`` with the highest scores."""
     row = account_row(account, rule)
     del row["top_leads"]
+    score = score_of(rule, account) / UNIT
     stages = [
         {
             "name": stage.stage.name,
             "label": stage.stage.label or stage.stage.name,
             "enter": stage.stage.enter,
             "leave": stage.stage.leave,
-            "inside": _is_inside(account, stage.key),
+            "inside": (inside := _is_inside(account, stage.key)),
+            "missing": 0.0 if inside else stage.stage.enter - score,
             "since": rfc3339(latch.since) if (latch := account.latches.get(stage.key)) is not None else None,
         }
         for stage in rule.stages
     ]
-    more = {"key": rule.accounts.key, "roll_up": describe_roll_up(rule), "stages": stages}
+    more = {
+        "key": rule.accounts.key,
+        "roll_up": describe_roll_up(rule),
+        "explanation": explain_score(account, rule),
+        "stages": stages,
+    }
     return row | more | {"people": top_leads(account, most)}
+
+
+def explain_score(account: Account, rule: AccountRule) -> str:
+    """How the scores of its leads make that of an account, in words and numbers."""
+    scores = sorted((member.score for member in account.members.values() if member.score > 0), reverse=True)
+    kind, most = rule.accounts.roll_up, rule.accounts.top
+    if not scores:
+        return "no lead has a score above 0"
+    if kind == "max":
+        return f"the highest score of its leads, {scores[0]}"
+    what = {
+        "sum": "the scores of its leads added",
+        "top": f"the {most} highest scores of its leads added" if most > 1 else "the highest score of its leads",
+        "saturating": "the scores of its leads, each of which brings it nearer to the maximum",
+    }[kind]
+    counted = scores[:most] if kind == "top" else scores
+    shown = [*map(str, counted[:MAX_NAMED]), *(["…"] if len(counted) > MAX_NAMED else [])]
+    return f"{what}: {(', ' if kind == 'saturating' else ' + ').join(shown)}"
+
+
+def describe_stage(stage: View, score: int) -> str:
+    """Why an account is in a stage of its view, or what it lacks, in words."""
+    if stage["inside"]:
+        return f"it leaves below {stage['leave']:g}"
+    return f"score {score} of {stage['enter']:g}"
 
 
 def rank(account: Account, rule: AccountRule) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.account_views import View, account_row, account_view, rank
 from app.board import lead_summary
+from app.board.alert_list import AlertList
 from app.board.bounded_store import BoundedStore
 from app.board.cursor import cursor_of, place_of
 from app.board.id_cipher import IdCipher
@@ -29,12 +30,15 @@ UNKNOWN = "There is no such account: no lead with this value of the key was scor
 class AccountList:
     """The accounts of all shards."""
 
-    def __init__(self, store: BoundedStore, cipher: IdCipher, mask: Mask, rules: Callable[[], Rules]) -> None:
+    def __init__(
+        self, store: BoundedStore, cipher: IdCipher, mask: Mask, rules: Callable[[], Rules], alerts: AlertList
+    ) -> None:
         """``rules`` returns the scorecards in use."""
         self._store = store
         self._cipher = cipher
         self._mask = mask
         self._rules = rules
+        self._alerts = alerts
 
     @property
     def scorecards(self) -> list[str]:
@@ -72,19 +76,32 @@ class AccountList:
             "next": cursor_of(self._cipher, float(places[-1][0]), places[-1][1]) if more else None,
         }
 
+    def find_id(self, scorecard: str | None, given: str, role: str) -> str:
+        """The id under which an account is stored, from the value of its key as a role knows it.
+
+        Raises:
+            Refusal: there can be no such account.
+        """
+        rule, resolved = self.find_rule(scorecard), self._mask.resolve_account(given, role)
+        value = None if resolved is None else key_value_of(rule, resolved)
+        if value is None:
+            raise Refusal(404, "unknown_account", UNKNOWN)
+        return account_id(rule.name, value)
+
+    async def list_alerts(
+        self, scorecard: str | None, given: str, cursor: str | None, limit: int, role: str
+    ) -> dict[str, Any]:
+        """One page of the latest alerts of an account, newest first."""
+        return await self._alerts.list_page(cursor, limit, role, {self.find_id(scorecard, given, role)})
+
     async def get_account(self, scorecard: str | None, given: str, role: str) -> View:
         """One account with the leads that have the highest scores.
 
         Raises:
             Refusal: there is no such account.
         """
-        rule, rules = self.find_rule(scorecard), self._rules()
-        resolved = self._mask.resolve_account(given, role)
-        value = None if resolved is None else key_value_of(rule, resolved)
-        if value is None:
-            raise Refusal(404, "unknown_account", UNKNOWN)
+        rule, rules, of = self.find_rule(scorecard), self._rules(), self.find_id(scorecard, given, role)
         async with self._store.bounded():
-            of = account_id(rule.name, value)
             account = (await self._store.load_states([of])).get(of)
             if not isinstance(account, Account):
                 raise Refusal(404, "unknown_account", UNKNOWN)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from app.board import responses
 from app.board.account_pages import AccountsApi
+from app.board.alerts import ACCOUNTS, EVERYTHING, LEADS
 from app.board.export import export_leads
 from app.board.filters import PARAMETERS
 from app.board.forms import read_body
@@ -70,6 +71,7 @@ class Api:
             "streamAlerts": ("stream", self._streams.stream_alerts),
             "streamLeads": ("stream", self._streams.stream_leads),
             "streamLead": ("stream", self._streams.stream_lead),
+            "streamAccount": ("stream", self._streams.stream_account),
             "recordSchema": ("api_schema", self._record_schema),
             "openapi": ("openapi", self._openapi),
         }
@@ -121,11 +123,12 @@ class Api:
         )
 
     async def _alerts(self, request: web.Request) -> web.Response:
-        check_parameters(request, "cursor", "limit")
-        lead_id = request.match_info.get("id")
-        page = await self._service.list_alerts(
-            parse_cursor(request), parse_limit(request), request[CURRENT_VIEWER].role, lead_id
-        )
+        lead_id, role = request.match_info.get("id"), request[CURRENT_VIEWER].role
+        check_parameters(request, "cursor", "limit", *(() if lead_id else ("about",)))
+        about = request.query.get("about", LEADS)
+        if about not in (LEADS, ACCOUNTS, EVERYTHING):
+            raise Refusal(400, "bad_about", f"`about` is `{LEADS}`, `{ACCOUNTS}` or `{EVERYTHING}`.")
+        page = await self._service.list_alerts(parse_cursor(request), parse_limit(request), role, lead_id, about)
         return responses.cacheable_response(request, responses.encode_json(page))
 
     async def _channels(self, request: web.Request) -> web.Response:

@@ -23,6 +23,7 @@ class AlertSent(NamedTuple):
     """An alert was sent."""
 
     lead_id: str
+    """That of an account if it is about one."""
     alert: dict[str, Any]
 
 

@@ -27,6 +27,14 @@ _CAUSES: Final = {
     "not_applicable": "The scorecard does not apply any more.",
 }
 
+_CAUSES_OF_ACCOUNTS: Final = {
+    "decay": "Decay of the score of a lead.",
+    "event": "New event of a lead.",
+    "moved": "A lead left for another account.",
+    "merged": "A lead was merged with another one.",
+    "erased": "A lead was erased.",
+}
+
 
 def ago(time: str, now_ms: int) -> str:
     """A time relative to now: ``5 min ago``, ``in 3 d``."""
@@ -120,8 +128,10 @@ def span(hours: float | None) -> str:
     return " ".join(shown[:2])
 
 
-def cause(name: str | None) -> str:
-    """The cause of a change of stage."""
+def cause(name: str | None, of_account: bool = False) -> str:
+    """The cause of a change of stage of a lead, or of an account."""
+    if of_account and name in _CAUSES_OF_ACCOUNTS:
+        return _CAUSES_OF_ACCOUNTS[name]
     return _CAUSES.get(name or "", words(name).capitalize() + "." if name else "")
 
 

@@ -81,6 +81,11 @@ class Mask:
             return value
         return text if sees_everything(role) else None
 
+    def mask_alert(self, alert: dict[str, Any], role: str) -> dict[str, Any]:
+        """An alert about a lead or an account as shown to a role."""
+        masked: dict[str, Any] = self.mask_value(alert, role)
+        return masked | {"account": self.mask_account(alert["account"], role)} if "account" in alert else masked
+
     def mask_channel(self, text: str, role: str) -> str:
         """A source, medium or campaign; it may contain an address, as anybody can set it."""
         return HIDDEN if not sees_everything(role) and is_address(text) else text

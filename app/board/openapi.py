@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from app.board.account_pages import ACCOUNT_SCHEMAS
+from app.board.alerts import ACCOUNTS, EVERYTHING, LEADS
 from app.board.export import MAX_EXPORTED
 from app.board.parameters import DEFAULT_DAYS, DEFAULT_LIMIT, MAX_DAYS, MAX_FILTER_CHARS, MAX_LIMIT
 from app.board.publishing_schemas import PUBLISHING_SCHEMAS
@@ -90,10 +91,10 @@ def _operations() -> list[Schema]:
         _verdict("giveVerdict", "Give a verdict of sales, with the role `sales` or `editor`", "Verdict"),
         _verdict("undoVerdict", "Take a verdict back, with the role `sales` or `editor`", "VerdictUndo"),
         _json("leadAlerts", "Its latest alerts", "Alerts", _ID, cursor, limit),
-        _json("alerts", "The latest alerts", "Alerts", cursor, limit),
+        _json("alerts", "The latest alerts about leads, accounts or both", "AnyAlerts", _ABOUT_WHOM, cursor, limit),
         _json("accounts", "The ranking of accounts", "Accounts", scorecard, cursor, limit),
-        _json("account", "One account with its leads", "Account", _in_path("name", "Its scorecard."),
-              _in_path("id", "The value of its key.")),
+        _json("account", "One account with its leads", "Account", *_ACCOUNT),
+        _json("accountAlerts", "Its latest alerts", "AccountAlerts", *_ACCOUNT, cursor, limit),
         _json("channels", "Qualified leads by channel", "Channels", scorecard, _TOUCH, _DAYS),
         _json("results", "What became of the leads that were handed over to sales", "Results", *_RESULTS),
         _operation("exportResults", "The same as a file, with the same columns in each line", _CSV, _RESULTS),
@@ -109,11 +110,12 @@ def _operations() -> list[Schema]:
         _try_rollback(),
         _publication("rollbackScorecards", "Go back to a published version, with the role `editor`", "Rollback"),
         _json("flow", "Rates, lags, shards and rejects", "Flow"),
-        _stream("streamAlerts", "`alert`: an Alert, as it is sent"),
+        _stream("streamAlerts", "`alert`: an Alert, as it is sent; `account_alert`: an AccountAlert"),
         _stream("streamLeads", "`changed`: `lead_ids` whose score or stage has changed; with `all`, too many to name",
                 scorecard, _INDEXED),
         _stream("streamLead", "`lead`: a Lead, when its score has changed; `alert`: an Alert about it; `gone`: its "
                 "`lead_id`, when it was erased, as the last", _ID),
+        _stream("streamAccount", "`account_alert`: an AccountAlert about it, as it is sent", *_ACCOUNT),
         _record_schema(),
         _json("openapi", "This document", None),
     ]  # fmt: skip
@@ -134,6 +136,10 @@ def _text(name: str, about: str) -> Schema:
 
 _ID: Final = _in_path(
     "id", "The lead's id, or any id that was merged into it; with `viewer+pii` also its e-mail address."
+)
+_ACCOUNT: Final = (_in_path("name", "Its scorecard."), _in_path("id", "The value of its key."))
+_ABOUT_WHOM: Final = _in_query(
+    "about", "What the alerts are about.", {"enum": [LEADS, ACCOUNTS, EVERYTHING], "default": LEADS}
 )
 _SCORECARD: Final = _in_query("scorecard", "Name of the scorecard; by default the first one.", {"type": "string"})
 _CURSOR: Final = _in_query("cursor", "The `next` of the previous page.", {"type": "string"})

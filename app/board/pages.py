@@ -10,7 +10,7 @@ from aiohttp import web
 
 from app.board import view_models
 from app.board.account_pages import AccountPages
-from app.board.alerts import MAX_ALERTS
+from app.board.alerts import EVERYTHING, MAX_ALERTS
 from app.board.assets import Assets
 from app.board.export import MAX_EXPORTED
 from app.board.parameters import choose_period, parse_at, parse_cursor
@@ -165,7 +165,7 @@ class Pages:
         """The latest alerts, or older ones from a cursor on."""
         viewer: Viewer = request[CURRENT_VIEWER]
         cursor = parse_cursor(request)
-        found = await self._service.list_alerts(cursor, ALERTS, viewer.role)
+        found = await self._service.list_alerts(cursor, ALERTS, viewer.role, about=EVERYTHING)
         target = request.headers.get("HX-Target", "")
         return self._html.render(
             {"feed": "alerts_live.html", "older": "alerts_page.html"}.get(target, "alerts.html"),

@@ -12,6 +12,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
+from app.account_views import describe_stage
 from app.board import formatting, view_models
 from app.freshness import Freshness
 from app.lead_views import describe_obstacle
@@ -87,6 +88,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "words": formatting.words,
     "titled": formatting.titled,
     "obstacle": describe_obstacle,
+    "account_stage": describe_stage,
     "number": formatting.number,
     "score": formatting.score,
     "signed": formatting.signed,

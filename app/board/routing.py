@@ -26,6 +26,7 @@ API_PATHS: Final = {
     "alerts": f"{BASE}/alerts",
     "accounts": f"{BASE}/accounts",
     "account": f"{BASE}/accounts/{{name}}/{{id}}",
+    "accountAlerts": f"{BASE}/accounts/{{name}}/{{id}}/alerts",
     "channels": f"{BASE}/channels",
     "results": f"{BASE}/results",
     "exportResults": f"{BASE}/results.csv",
@@ -42,6 +43,7 @@ API_PATHS: Final = {
     "streamAlerts": f"{BASE}/stream/alerts",
     "streamLeads": f"{BASE}/stream/leads",
     "streamLead": f"{BASE}/stream/leads/{{id}}",
+    "streamAccount": f"{BASE}/stream/accounts/{{name}}/{{id}}",
     "recordSchema": f"{BASE}/schemas/{{name}}",
     "openapi": f"{BASE}/openapi.json",
 }

@@ -54,6 +54,8 @@ FRESHNESS: Final[dict[str, Schema]] = {
     "freshness": {"enum": [state.value for state in State]},
 }
 """Until when all events that arrived are scored, and whether that is up to date."""
+ALERT_PAGE: Final[dict[str, Schema]] = {"next": maybe(TEXT), "truncated": TRUTH, **FRESHNESS}
+"""The rest of a page of alerts."""
 SCHEMAS: Final[dict[str, Schema]] = {
     "Error": whole({"code": TEXT, "message": TEXT}, about="A refusal, with a remedy."),
     "Part": whole(
@@ -160,7 +162,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         "description": "A record of `handoff`, without its envelope.",
     },
     "Alerts": whole(
-        {"alerts": listed(ref("Alert")), "next": maybe(TEXT), "truncated": TRUTH, **FRESHNESS},
+        {"alerts": listed(ref("Alert")), **ALERT_PAGE},
         about="`truncated` is true on the last page if the board keeps no older alerts.",
     ),
     "Channel": whole(

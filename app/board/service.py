@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from app.board import flow
 from app.board.accounts import AccountList
-from app.board.alerts import alert_of
+from app.board.alert_list import AlertList
+from app.board.alerts import LEADS
 from app.board.bounded_store import BoundedStore
 from app.board.channels import channel_rows
 from app.board.costs import Cost
-from app.board.cursor import cursor_of, place_of
 from app.board.curve import build_curve
 from app.board.filters import Filters
 from app.board.freshness import FreshnessWatch
@@ -38,7 +38,7 @@ from app.freshness import Freshness
 from app.http.refusals import Refusal
 from app.lead_views import View, labels_of, lead_view
 from streams.clock import monotonic_s, now_ms
-from streams.scoring.lead import Erased, Lead
+from streams.scoring.lead import Lead
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import EVERYTHING
 from streams.shard.alert import rfc3339
@@ -79,7 +79,8 @@ class BoardService:
         self._usage = Usage(store)
         self._results = Results(store, costs)
         self.search = search
-        self.accounts = AccountList(store, cipher, self.mask, lambda: self.rules)
+        self._alerts = AlertList(store, tails.alerts, cipher, self.mask, lambda: self.freshness)
+        self.accounts = AccountList(store, cipher, self.mask, lambda: self.rules, self._alerts)
         self._ranking = Ranking(store, cipher, self.mask, search, lambda: self.freshness)
 
     @property
@@ -179,31 +180,14 @@ class BoardService:
         return found
 
     async def list_alerts(
-        self, cursor: str | None, limit: int, role: str, lead_id: str | None = None
+        self, cursor: str | None, limit: int, role: str, lead_id: str | None = None, about: str = LEADS
     ) -> dict[str, Any]:
         """One page of the latest alerts, newest first; with ``lead_id`` those of one lead and its aliases."""
-        place = None if cursor is None else place_of(self._cipher, cursor, int, str)
         wanted = None
         if lead_id is not None:
             found_id, lead = await self._require(lead_id, role)
             wanted = {found_id, *lead.aliases}
-        rows = list(islice(self.tails.alerts.list_before(cast(Any, place), wanted), limit + 1))
-        more = len(rows) > limit
-        rows = rows[:limit]
-        gone = await self._erased({row[1] for row in rows})
-        kept = [row for row in rows if row[0][0] > gone.get(row[1], -1)]
-        return {
-            "alerts": [self.mask.mask_value(alert_of(value), role) for _, _, value in kept],
-            "next": cursor_of(self._cipher, *rows[-1][0]) if more else None,
-            "truncated": self.tails.alerts.is_full and not more,
-            **self.freshness.to_json(),
-        }
-
-    async def _erased(self, lead_ids: set[str]) -> dict[str, int]:
-        """The erased ones of these leads, with the time: their earlier alerts are not shown."""
-        async with self._store.bounded():
-            states = await self._store.load_states(lead_ids)
-        return {i: state.at_ms for i, state in states.items() if isinstance(state, Erased)}
+        return await self._alerts.list_page(cursor, limit, role, wanted, about)
 
     async def list_channels(self, scorecard: str | None, role: str, touch: str, days: int) -> dict[str, Any]:
         """Qualified leads by the channel of their ``first`` or ``last`` touch, with costs, from the first alert on."""

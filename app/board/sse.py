@@ -91,9 +91,20 @@ class EventStreams:
 
         return await self._stream(request, is_wanted, send_news, PACE_S)
 
+    async def stream_account(self, request: web.Request) -> web.StreamResponse:
+        """Stream the alerts of an account."""
+        given, role = request.match_info["id"], request[CURRENT_VIEWER].role
+        of = self._service.accounts.find_id(request.match_info["name"], given, role)
+
+        async def send_news(send_event: SendEvent, news: News) -> None:
+            await self._send_alerts(send_event, news, role)
+
+        return await self._stream(request, lambda notice: type(notice) is AlertSent and notice.lead_id == of, send_news)
+
     async def _send_alerts(self, send_event: SendEvent, news: News, role: str) -> None:
         for alerted in news.alerts:
-            await send_event("alert", self._service.mask.mask_value(alerted.alert, role))
+            event = "account_alert" if "account" in alerted.alert else "alert"
+            await send_event(event, self._service.mask.mask_alert(alerted.alert, role))
 
     async def _stream(
         self,

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from app.board.alerts import Alerts
+from app.board.alerts import Alerts, about_whom
 from app.board.broadcast import AlertSent, Broadcast, LeadChanged
 from app.board.channels import Handovers
 from app.board.flow import RateMeter, Rejects
@@ -149,11 +149,12 @@ class TopicTails:
         alert = self.alerts.add_record(record.value)
         if alert is None:
             return
-        self.handovers.add_alert(alert)
-        self.version_alerts.add_alert(alert)
+        if "account" not in alert:
+            self.handovers.add_alert(alert)
+            self.version_alerts.add_alert(alert)
         if self.caught_up:
             self.alerted_s.append(monotonic_s())
-            self.broadcast.publish(AlertSent(alert["lead_id"], alert))
+            self.broadcast.publish(AlertSent(about_whom(alert), alert))
 
     def _take_score(self, record: Any) -> None:
         lead_id = (record.key or b"").decode("utf-8", "replace")

@@ -176,7 +176,12 @@ def timeline_rows(timeline: list[dict[str, Any]], scorecard: str) -> list[dict[s
 
 
 def alert_row(alert: dict[str, Any]) -> dict[str, Any]:
-    """An alert with a name for its lead, where it came from, and the reasons that weigh most."""
+    """An alert with a name for its lead, where it came from, and the reasons that weigh most.
+
+    One about an account stays as it is.
+    """
+    if "account" in alert:
+        return {**alert, "score": {"previous": None, **alert["score"]}}
     traits = _open((alert.get("lead") or {}).get("traits") or {})
     touch = (alert.get("channels") or {}).get("last_touch") or {}
     reasons = [_capped(why) for why in alert.get("reasons", ()) if why.get("kind", "signal") in {"signal", "fit"}]

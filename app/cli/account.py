@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.account_views import View, account_view
+from app.account_views import View, account_view, describe_stage
 from app.cli.accounts import Scorecard, find_rule
 from app.cli.common import console, open_store, run
 from app.cli.errors import CommandError
@@ -64,12 +64,13 @@ def render_account(view: View) -> Group:
     head.add_column(style="dim")
     head.add_column(overflow="fold")
     head.add_row("account", f"[bold]{escape(view['account'])}[/]")
-    head.add_row(escape(view["scorecard"]), f"[bold]{view['score']}[/] points ({escape(view['roll_up'])})")
+    head.add_row(escape(view["scorecard"]), f"[bold]{view['score']}[/] points: {escape(view['explanation'])}")
     for stage in view["stages"]:
         since = f", since {to_the_second(stage['since'])}" if stage["since"] else ""
+        says = describe_stage(stage, view["score"])
         mark = "●" if stage["inside"] else "○"
-        bounds = f"from {stage['enter']:g}, left below {stage['leave']:g}"
-        head.add_row("stage", f"{mark} {escape(stage['label'])} [dim]({bounds}{since})[/]")
+        why = f"in it{since}; {says}" if stage["inside"] else f"not in it: {says}"
+        head.add_row("stage", f"{mark} {escape(stage['label'])} [dim]({why})[/]")
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
     table.add_column("lead", overflow="fold")
     table.add_column("score", justify="right", style="bold")

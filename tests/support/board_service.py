@@ -37,14 +37,23 @@ class StandInAccounts:
             "last_seen_at": rfc3339(now_ms),
         }  # fmt: skip
         self._stage = {"name": "target", "label": text("Target"), "enter": 120.0, "leave": 80.0, "inside": True}
-        self._stage["since"] = rfc3339(now_ms)
+        self._stage |= {"since": rfc3339(now_ms), "missing": 0.0}
+        self.alert = {
+            "id": "f" * 32, "at": rfc3339(now_ms), "account": text("acme.example"), "key": "company", "members": 2,
+            "leads": [{"lead_id": text("u-1"), "score": 84}], "scorecard": "default", "stage": "target",
+            "stage_label": text("Target"), "kind": "entered", "episode": 1, "cause": text("event"),
+            "score": {"value": 132.0, "previous": 92.0},
+        }  # fmt: skip
 
     async def list_page(self, scorecard: str | None, cursor: str | None, limit: int, role: str) -> dict[str, Any]:
         return {"scorecard": "default", "accounts": [self._row | {"top_leads": []}], "next": "further"}
 
     async def get_account(self, scorecard: str | None, given: str, role: str) -> dict[str, Any]:
         more = {"key": "company", "roll_up": "top 3", "stages": [self._stage], "people": [self._person]}
-        return self._row | more
+        return self._row | more | {"explanation": "the 3 highest scores of its leads added: 84 + 48"}
+
+    async def list_alerts(self, *asked: Any) -> dict[str, Any]:
+        return {"alerts": [self.alert]}
 
 
 class StandInService:
@@ -247,9 +256,9 @@ class StandInService:
         ]
 
     async def list_alerts(
-        self, cursor: str | None, limit: int, role: str, lead_id: str | None = None
+        self, cursor: str | None, limit: int, role: str, lead_id: str | None = None, about: str = "leads"
     ) -> dict[str, Any]:
-        rows = [self._alert(i) for i in range(min(limit, 4))]
+        rows = [self._alert(i) for i in range(min(limit, 4))] + [self.accounts.alert] * (about == "all")
         return {
             "alerts": [] if cursor else rows,
             "next": None if cursor or lead_id else "older",

@@ -171,7 +171,7 @@ async def test_a_viewer_without_personal_data_sees_a_notice() -> None:
 async def test_empty_pages_explain_the_next_step() -> None:
     class Empty(StandInService):
         async def list_alerts(
-            self, cursor: str | None, limit: int, role: str, lead_id: str | None = None
+            self, cursor: str | None, limit: int, role: str, lead_id: str | None = None, about: str = "leads"
         ) -> dict[str, Any]:
             return {"alerts": [], "next": None, "truncated": False}
 

@@ -22,6 +22,9 @@
     if (said.textContent !== text) said.textContent = text;
   };
 
+  // A list does not move under a resting pointer or a focused row.
+  const isUsed = (part) => part.matches(":focus-within") || (matchMedia("(hover: hover)").matches && part.matches(":hover"));
+
   // The ranking ---------------------------------------------------------------------------------------------------
 
   const rows = () => document.querySelectorAll("#live > li, #more > li");
@@ -83,6 +86,7 @@
     if (id === "live" || id === "more") {
       detail.shouldSwap &&= elt.isConnected && elt.getAttribute("hx-get") === path; // else of older filters
     }
+    if (isUsed(detail.target) && detail.target.hasAttribute("data-still")) detail.shouldSwap = false;
     refreshing = id === "live";
     if (!refreshing || !detail.shouldSwap) return;
     remember();
@@ -104,7 +108,7 @@
   });
   on("responseError", ({ detail }) => {
     // The lead was erased, or the scorecard removed: show the error page. 401 leads to the sign-in page.
-    const gone = [400, 404].includes(detail.xhr.status) && ["lead", "live", "results"].includes(detail.target.id);
+    const gone = [400, 404].includes(detail.xhr.status) && ["lead", "live", "results", "account", "accounts"].includes(detail.target.id);
     const isEditing = document.getElementById("text"); // what was written would be lost
     if ((detail.xhr.status === 401 && !isEditing) || gone) location.reload();
   });
@@ -139,7 +143,7 @@
   let waiting = 0;
   let count = 0;
   document.body.addEventListener("board:changed", ({ detail }) => {
-    if (detail.kind !== "alert") return;
+    if (!["alert", "account_alert"].includes(detail.kind)) return;
     count += 1;
     waiting ||= setTimeout(() => {
       const latest = document.querySelector(".alert [data-says]")?.dataset.says;
