@@ -60,22 +60,34 @@ def account_view(account: Account, rule: AccountRule, most: int = MAX_PEOPLE) ->
     return row | more | {"people": top_leads(account, most)}
 
 
+def describe_accounts(rule: AccountRule) -> str:
+    """How leads make accounts, and their scores those of accounts, in words."""
+    return f"leads with the same {rule.accounts.key} are one account; its score is {_describe_score(rule)}"
+
+
 def explain_score(account: Account, rule: AccountRule) -> str:
     """How the scores of its leads make that of an account, in words and numbers."""
     scores = sorted((member.score for member in account.members.values() if member.score > 0), reverse=True)
-    kind, most = rule.accounts.roll_up, rule.accounts.top
     if not scores:
         return "no lead has a score above 0"
-    if kind == "max":
-        return f"the highest score of its leads, {scores[0]}"
-    what = {
-        "sum": "the scores of its leads added",
-        "top": f"the {most} highest scores of its leads added" if most > 1 else "the highest score of its leads",
-        "saturating": "the scores of its leads, each of which brings it nearer to the maximum",
-    }[kind]
-    counted = scores[:most] if kind == "top" else scores
+    kind = rule.accounts.roll_up
+    counted = scores[: _counted(rule)]
     shown = [*map(str, counted[:MAX_NAMED]), *(["…"] if len(counted) > MAX_NAMED else [])]
-    return f"{what}: {(', ' if kind == 'saturating' else ' + ').join(shown)}"
+    return f"{_describe_score(rule)}: {(', ' if kind == 'saturating' else ' + ').join(shown)}"
+
+
+def _counted(rule: AccountRule) -> int | None:
+    """How many leads count; None for all."""
+    return {"max": 1, "top": rule.accounts.top}.get(rule.accounts.roll_up)
+
+
+def _describe_score(rule: AccountRule) -> str:
+    counted = _counted(rule)
+    if counted == 1:
+        return "the highest score of its leads"
+    if rule.accounts.roll_up == "saturating":
+        return "that of its leads together, each of which brings it nearer to the maximum"
+    return f"the {f'{counted} highest ' if counted else ''}scores of its leads added"
 
 
 def describe_stage(stage: View, score: int) -> str:

@@ -206,6 +206,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             ),
             "fit": listed(whole({**NAMED, "trait": TEXT, "says": TEXT, "points": maybe(NUMBER)})),
             "stages": listed(ref("Stage")),
+            "accounts": maybe(whole({"key": TEXT, "roll_up": TEXT, "says": TEXT, "stages": listed(ref("Stage"))})),
         }
     ),
     "Scorecards": whole({"scorecards": listed(whole({"name": TEXT, "label": TEXT, "shadow": TRUTH}))}),

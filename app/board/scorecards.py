@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.account_views import describe_accounts
 from app.lead_views import labels_of
 from app.scorecards.text import (
     describe_block,
@@ -15,9 +16,11 @@ from app.scorecards.text import (
     describe_signal,
     format_limit,
 )
+from streams.scoring.account_rules import AccountRule
 from streams.scoring.fit import UNIT
 from streams.scoring.rules import CardRule, Rules
 from streams.scoring.scorecard import FitLine, Scorecard, Signal, Stage
+from streams.shard.account_alert import describe_roll_up
 from streams.store.base import Fired
 from streams.units import format_duration
 
@@ -48,6 +51,7 @@ def describe_scorecard(card: CardRule, rules: Rules, fired: Fired) -> dict[str, 
         ],
         "fit": [describe_line(line) for line in scorecard.fit],
         "stages": [_stage(scorecard, stage, labels_of(rules.model.signals)) for stage in scorecard.stages],
+        "accounts": None if card.accounts is None else _accounts(card.accounts, scorecard),
     }
 
 
@@ -106,6 +110,15 @@ def _stage(card: Scorecard, stage: Stage, labels: Mapping[str, str]) -> dict[str
         ],
         "cooldown": format_duration(stage.cooldown_ms) if stage.cooldown_ms else None,
         "handoff": stage.handoff and not card.shadow,
+    }
+
+
+def _accounts(rule: AccountRule, card: Scorecard) -> dict[str, Any]:
+    return {
+        "key": rule.accounts.key,
+        "roll_up": describe_roll_up(rule),
+        "says": describe_accounts(rule),
+        "stages": [_stage(card, each.stage, {}) for each in rule.stages],
     }
 
 

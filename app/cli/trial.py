@@ -22,6 +22,7 @@ from app.demo.card_traffic import CardTraffic
 from app.demo.generator import Traffic
 from app.lead_names import company_of, name_of, title_of
 from app.lead_views import View, describe_obstacle, labels_of, points_of
+from app.scorecards.account_trial import AccountTrial
 from app.scorecards.exported import read_events
 from app.scorecards.memory import MemoryRun, Source
 from app.scorecards.text import describe_fit
@@ -60,9 +61,9 @@ def try_file(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     """Try a scorecard file on events in memory, in seconds.
 
     Needs neither Kafka nor Redis, unless it is given a published version. Shows the top leads with the reasons for
-    their scores, how many leads are in each stage, alerts, the distribution of scores, signals that never counted and
-    fit lines that hold for no lead. Without --events and --demo, the events are made from the scorecard file itself:
-    visitors who do what its signals count.
+    their scores, how many leads are in each stage, alerts, the distribution of scores, signals that never counted,
+    fit lines that hold for no lead, and the top accounts. Without --events and --demo, the events are made from the
+    scorecard file itself: visitors who do what its signals count.
     """
     if events:
         _refuse_options(ctx)
@@ -159,6 +160,33 @@ def _print_card(card: CardTrial, leads: int, signals: Mapping[str, str]) -> None
     for line in card.never_held:
         said = f"{line.label}, if {describe_fit(line)}" if line.label else describe_fit(line)
         out.print(f"holds for no lead: {escape(said)} ({line.points:+g})", soft_wrap=True)
+    if card.accounts is not None:
+        _print_accounts(card.accounts)
+
+
+def _print_accounts(found: AccountTrial) -> None:
+    out = console()
+    none = "" if found.accounts else ", and no lead has it"
+    out.print(f"accounts: {escape(found.says)}{none}", soft_wrap=True)
+    if not found.accounts:
+        return
+    if found.stages:
+        rows = [(s.label or s.name, f"{s.enter:g}", f"{s.accounts:,}") for s in found.stages]
+        out.print(_table(("stage of accounts", "from", "accounts that reach it"), rows))
+    labels = {stage.name: stage.label or stage.name for stage in found.stages}
+    out.print(
+        _table(
+            ("account", "score", "stage", "leads", "first of them"),
+            (
+                (row["account"], str(row["score"]), labels.get(row["stage"], ""), f"{row['leads']:,}", _leads_of(row))
+                for row in found.top
+            ),
+        )
+    )
+
+
+def _leads_of(account: View) -> str:
+    return ", ".join(f"{each['lead_id']} {each['score']}" for each in account["top_leads"])
 
 
 def _top_row(row: View, labels: Mapping[str, str]) -> tuple[str, ...]:
@@ -194,4 +222,4 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
     return table
 
 
-_NUMBERS = {"leads in it", "entered it", "alerts", "score from", "leads", "score"}
+_NUMBERS = {"from", "accounts that reach it", "leads in it", "entered it", "alerts", "score from", "leads", "score"}

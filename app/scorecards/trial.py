@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.lead_views import View, rank, row_view, signals_of
+from app.scorecards.account_trial import AccountTrial, try_accounts
 from app.scorecards.memory import MemoryRun
 from app.scorecards.text import describe_condition
 from streams.scoring.conditions import paths
@@ -60,6 +61,8 @@ class CardTrial:
     """Its signals whose amount was never above 0 for a lead."""
     never_held: tuple[FitLine, ...]
     """Its fit lines that hold for no lead."""
+    accounts: AccountTrial | None
+    """None for a scorecard without accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ def _try_card(
     views = {lead_id: row_view(lead_id, leads[lead_id], card, run.rules, now_ms) for lead_id in ranked}
     mine = [each for each in transitions if each.card == card.name]
     traits = [lead.trait_values() for lead in leads.values()]
+    scores = {lead_id: view["score"] for lead_id, view in views.items()}
     counted = frozenset[str]().union(*(signals_of(lead, run.rules) for lead in leads.values()))
     return CardTrial(
         name=card.name,
@@ -114,6 +118,7 @@ def _try_card(
         top=tuple(_top_row(views[lead_id], leads[lead_id], card, run) for lead_id in ranked[:limit]),
         never_fired=tuple(name for name in card.card.points if name not in counted),
         never_held=tuple(line for line, worth in card.fit.lines if all(worth(each) is None for each in traits)),
+        accounts=None if card.accounts is None else try_accounts(card.accounts, leads, scores, limit),
     )
 
 

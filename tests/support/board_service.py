@@ -392,6 +392,14 @@ class StandInService:
                  "blocked_by": ["unsubscribe"], "blocked_by_labels": [self.text("Unsubscribed")],
                  "cooldown": "7d", "handoff": True},
             ],
+            "accounts": {
+                "key": "company", "roll_up": "sum", "says": "leads with the same company are one account",
+                "stages": [
+                    {"name": "target", "label": self.text("Target account"), "keep": {}, "enter": 120.0, "leave": 80.0,
+                     "needs": {}, "needs_signals": [], "blocked_by": [], "blocked_by_labels": [], "cooldown": "7d",
+                     "handoff": True},
+                ],
+            },
         }  # fmt: skip
 
     async def get_usage(self, name: str | None, role: str) -> dict[str, Any]:

@@ -86,6 +86,23 @@ def test_a_trial_names_signals_that_never_counted_and_fit_lines_that_never_held(
     assert [line.trait for line in card.never_held] == ["country"]
 
 
+def test_a_trial_has_the_accounts_with_the_scores_of_their_leads() -> None:
+    accounts = "accounts: {key: company, stages: [{name: target, enter: 65, leave: 40, label: Target}]}"
+    run = MemoryRun(Rules(load(CARD.replace("label: Everybody", accounts))))
+    traits = {"ana": "Acme", "ben": "ACME", "cat": "Globex"}
+    calls = [
+        a_call(10 + i, 30, type="identify", userId=user, traits={"company": company})
+        for i, (user, company) in enumerate(traits.items())
+    ]
+    run.play([*EVENTS, *calls])
+    found = try_out(run, 5).cards[0].accounts
+    assert found is not None
+    assert (found.accounts, found.leads, found.stages[0].accounts) == (2, 3, 1)
+    rows = [(row["account"], row["score"], row["stage"], row["leads"]) for row in found.top]
+    assert rows == [("acme", 70, "target", 2), ("globex", 0, None, 1)]
+    assert found.says == "leads with the same company are one account; its score is the scores of its leads added"
+
+
 def test_a_signal_of_several_days_counts_only_for_a_lead_with_so_many() -> None:
     days = CARD.replace("half_life: 7d", "limit: 1/day, window: 7d, at_least: 3")
     visits = [a_call(number, 2 * number, type="page", userId="ana") for number in range(3)]
