@@ -39,11 +39,10 @@ from streams.store.format import begin_format, client_of
 from streams.store.server_checks import watch_server
 from streams.tracing import Tracer
 from streams.transport.alert_ids import read_alert_ids
-from streams.transport.batches import BATCH_BYTES
 from streams.transport.channel import MAX_RECORDS, Channel
+from streams.transport.clients import make_consumer, make_producer
 from streams.transport.consumer import Transport
 from streams.transport.producer import Producer
-from streams.transport.reconnects import Reconnects
 from streams.transport.topics import Partitioner, Topics
 from streams.units import HOUR_MS
 from streams.yamlfile.watched import Watched
@@ -224,18 +223,7 @@ class Worker:
         return app
 
     def _new_producer(self) -> AIOKafkaProducer:
-        config = self.config
-        producer = AIOKafkaProducer(
-            bootstrap_servers=config.bootstrap,
-            enable_idempotence=config.idempotent,
-            acks="all",
-            linger_ms=0,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=4 * 1024 * 1024,
-            **config.kafka,
-        )
-        Reconnects(producer.client)
-        return producer
+        return make_producer(self.config.bootstrap, self.config.kafka, idempotent=self.config.idempotent)
 
     async def _check_partitions(self) -> None:
         """Check that the number of partitions has not changed: leads would move to other partitions."""
@@ -276,10 +264,7 @@ class Worker:
             self._fail(Exit.REFUSED, str(mismatch))
 
     def _new_consumer(self) -> AIOKafkaConsumer:
-        config = self.config
-        consumer = AIOKafkaConsumer(bootstrap_servers=config.bootstrap, enable_auto_commit=False, **config.kafka)
-        Reconnects(consumer._client)
-        return consumer
+        return make_consumer(self.config.bootstrap, self.config.kafka)
 
     async def _already_sent(self, partition: int, offset: int) -> set[str]:
         """Read the alert ids on a partition of handoff from an offset on."""
