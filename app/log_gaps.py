@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,6 +92,12 @@ class ShardPlace:
                 "before": until or None,
             }
         return view
+
+
+def name_shards(places: Sequence[ShardPlace]) -> str:
+    """For messages: ``partitions 1, 2``."""
+    numbers = ", ".join(str(place.partition) for place in places)
+    return f"partition{'s' * (len(places) > 1)} {numbers}"
 
 
 def fields_after_gap(place: ShardPlace, catalog: Catalog | None) -> dict[str, bytes]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient
 
 from app.checkup.findings import Finding, Findings
+from app.log_gaps import ShardPlace, Standing, name_shards
 from app.permissions import find_missing
 from app.scorecards.lasting import describe_lasting
 from app.settings import Settings, variable
@@ -87,3 +88,13 @@ def _check_replicas(findings: Findings, name: str, state: TopicState) -> None:
         findings.warn(
             f"{name} has {state.in_sync} of {state.replicas} replicas in sync: see to the brokers that lag or are down."
         )
+
+
+def check_log(places: Iterable[ShardPlace]) -> list[Finding]:
+    """Whether Kafka has all events that are still to be scored."""
+    findings = Findings("state")
+    if stuck := [each for each in places if each.standing in {Standing.GAP, Standing.BEYOND}]:
+        findings.fault(f"the log of {name_shards(stuck)} does not continue the state in Redis: see `leadglow restore`.")
+    else:
+        findings.ok("Kafka has all events that are still to be scored")
+    return findings.found

@@ -17,13 +17,14 @@ from rich.table import Table
 from rich.text import Text
 
 from app.checkup.findings import Finding, Findings, Level, has_faults
-from app.checkup.kafka_checks import check_kafka, check_lasting, check_permissions
+from app.checkup.kafka_checks import check_kafka, check_lasting, check_log, check_permissions
 from app.checkup.kafka_status import read_brokers
 from app.checkup.machine_checks import check_files, check_machine
 from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import read_nodes
 from app.cli.common import busy, check_partitions, console, open_admin, run
 from app.cli.errors import CommandError
+from app.cli.restore import read_places
 from app.cli.unreachable import redis_fault, redis_place
 from app.settings import Settings
 from app.settings_source import load_settings, read_variable
@@ -104,7 +105,14 @@ def _readers() -> dict[str, Callable[[Path], object]]:
 
 
 async def _check_servers(settings: Settings, processes: list[str]) -> list[Finding]:
-    return await _check_kafka(settings, processes) + await _check_redis(settings)
+    found = await _check_kafka(settings, processes) + await _check_redis(settings)
+    unknown = any(each.level is Level.FAULT and each.area != "topics" for each in found)
+    if unknown or Process.WORKER not in processes:
+        return found
+    try:
+        return found + check_log(await read_places(settings))
+    except CommandError as fault:  # mostly a topic that is missing
+        return found if has_faults(found) else [*found, Finding(Level.FAULT, "state", str(fault))]
 
 
 async def _check_kafka(settings: Settings, processes: list[str]) -> list[Finding]:

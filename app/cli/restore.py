@@ -18,7 +18,7 @@ from app.cli.errors import CommandError
 from app.cli.published import has_topic, open_scorecards
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import kafka_fault
-from app.log_gaps import ShardPlace, Standing, fields_after_gap
+from app.log_gaps import ShardPlace, Standing, fields_after_gap, name_shards
 from app.settings import Settings
 from app.settings_source import load_settings
 from app.wiring import make_consumer
@@ -61,7 +61,7 @@ def restore(
     Kafka still has: leads keep their state, what happened in the gap never counts, and its alerts are not sent.
     """
     settings = load_settings()
-    places = run(_read_places(settings), "comparing Redis and Kafka")
+    places = run(read_places(settings), "comparing Redis and Kafka")
     gaps = [place for place in places if place.standing in {Standing.GAP, Standing.EMPTY}]
     if as_json:
         typer.echo(json.dumps({"partitions": [place.to_json() for place in places]}))
@@ -78,7 +78,7 @@ def restore(
     run(_accept(settings, gaps), "moving the checkpoints")
     missing = {str(place.partition): place.to_json().get("missing") for place in gaps}
     note_command(settings, "accept_gap", namespace=settings.namespace, missing=missing)
-    typer.echo(f"{_name_shards(gaps)} continue{'s' * (len(gaps) == 1)} after the gap. Start the workers.", err=as_json)
+    typer.echo(f"{name_shards(gaps)} continue{'s' * (len(gaps) == 1)} after the gap. Start the workers.", err=as_json)
 
 
 def _refuse(places: Sequence[ShardPlace]) -> None:
@@ -87,15 +87,11 @@ def _refuse(places: Sequence[ShardPlace]) -> None:
     Raises:
         CommandError: there is one.
     """
-    if not any(place.control.version for place in places):
+    is_lost = any(place.standing is not Standing.CONTINUES for place in places)
+    if is_lost and not any(place.control.version for place in places):
         raise CommandError(Exit.REFUSED, NO_STATE)
     if beyond := [place for place in places if place.standing is Standing.BEYOND]:
-        raise CommandError(Exit.REFUSED, OTHER_LOG.format(shards=_name_shards(beyond)))
-
-
-def _name_shards(places: Sequence[ShardPlace]) -> str:
-    numbers = ", ".join(str(place.partition) for place in places)
-    return f"partition{'s' * (len(places) > 1)} {numbers}"
+        raise CommandError(Exit.REFUSED, OTHER_LOG.format(shards=name_shards(beyond)))
 
 
 def _print(places: Iterable[ShardPlace]) -> None:
@@ -114,7 +110,7 @@ def _print(places: Iterable[ShardPlace]) -> None:
     console().print(table)
 
 
-async def _read_places(settings: Settings) -> list[ShardPlace]:
+async def read_places(settings: Settings) -> list[ShardPlace]:
     """Read how far all shards are, and what is left of their logs.
 
     Raises:

@@ -195,7 +195,7 @@ def test_the_doctor_finds_no_fault_in_a_running_system(running: System) -> None:
 
     assert report.exit_code == 0, report.stdout
     areas = [each["area"] for each in json.loads(report.stdout)["findings"] if each["level"] == "ok"]
-    assert {"machine", "files", "kafka", "topics", "redis"} == set(areas)
+    assert {"machine", "files", "kafka", "topics", "redis", "state"} == set(areas)
 
 
 def test_the_doctor_names_the_faults_of_all_parts_at_once(system: System) -> None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from typer.testing import CliRunner
+
+from app.checkup.findings import Level
+from app.checkup.kafka_checks import check_log
+from app.cli import restore
+from app.cli.root import build
 from app.log_gaps import ShardPlace, Standing, fields_after_gap
+from app.settings import Settings
 from streams.shard.in_force import InForce
 from streams.shard.position import Position
 from streams.store.base import Control
@@ -46,6 +54,35 @@ def test_a_gap_has_offsets_and_a_time_span() -> None:
         "first_offset": 4, "last_offset": 5, "offsets": 2,
         "after": "2026-09-21T14:13:20.000Z", "before": "2026-09-21T14:14:20.000Z",
     }  # fmt: skip
+
+
+def test_the_doctor_names_the_partitions_that_workers_refuse() -> None:
+    (fault,) = check_log([shard(4, 0, 9), replace(shard(4, 6, 9), partition=1), replace(shard(9, 0, 4), partition=2)])
+    assert (fault.level, fault.text[:24]) == (Level.FAULT, "the log of partitions 1,")
+    assert check_log([shard(4, 0, 9)])[0].level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "words"),
+    [
+        (shard(4, 0, 9), 0, ""),
+        (shard(0, 0, 0, version=0), 0, ""),
+        (shard(4, 6, 9), 1, "`leadglow restore --accept-gap`"),
+        (shard(9, 0, 4), 78, "set LEADGLOW_KAFKA"),
+        (shard(0, 6, 9, version=0), 78, "Redis has no state"),
+    ],
+)
+def test_the_command_names_the_ways_out(
+    place: ShardPlace, status: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read(settings: Settings) -> list[ShardPlace]:
+        return [place]
+
+    monkeypatch.setattr(restore, "read_places", read)
+    result = CliRunner().invoke(build(["restore"]), ["restore"])
+    assert result.exit_code == status
+    assert words in result.stderr
+    assert ("4 to 5" in result.stdout) == (place.standing is Standing.GAP and place.position.checkpoint == 4)
 
 
 def test_after_a_gap_only_position_and_owner_change() -> None:
