@@ -125,7 +125,7 @@ class BoundedStore:
         try:
             require_readable(await self.store.meta(FORMAT_NAME))
         except Mismatch as mismatch:
-            raise Refusal(503, "newer_format", f"{mismatch}.") from None
+            raise Refusal(503, "other_format", f"{mismatch}.") from None
         self.former = former_numbers(await self.store.meta(FORMER))
         self._checked_s = monotonic_s() if agreed else -CHECK_S
 

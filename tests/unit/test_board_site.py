@@ -282,6 +282,15 @@ async def test_a_mismatch_in_the_number_of_shards_is_reported() -> None:
     assert "LEADGLOW_PARTITIONS=8" in answer.json["message"]
 
 
+async def test_a_system_of_a_newer_release_is_reported() -> None:
+    shards = await people()
+    await shards.store.meta("format", "9")
+    async with board_on(shards) as board:
+        answer = await board.get(f"{BASE}/leads")
+    assert (answer.status, answer.json["code"]) == (503, "other_format")
+    assert "run the newer release" in answer.json["message"]
+
+
 async def test_the_other_documents_answer(board: Running) -> None:
     assert (await board.get(f"{BASE}/scorecards")).json["scorecards"] == [
         {"name": "sales", "label": "Sales", "shadow": False},
