@@ -37,8 +37,10 @@ class Topic:
         self._consumer = consumer
 
     @classmethod
-    async def open(cls, name: str, partitions: int, consumer: AIOKafkaConsumer) -> Topic:
-        """Look up the offsets.
+    async def open(
+        cls, name: str, partitions: int, consumer: AIOKafkaConsumer, begin: Mapping[int, int] | None = None
+    ) -> Topic:
+        """Look up the offsets. ``begin`` has those before which records are left out, as they are in other partitions.
 
         Raises:
             KafkaError, TimeoutError: Kafka does not respond.
@@ -47,6 +49,7 @@ class Topic:
         consumer.assign(places)
         offsets = (await consumer.beginning_offsets(places), await consumer.end_offsets(places))
         starts, ends = ({place.partition: at for place, at in found.items()} for found in offsets)
+        starts |= {p: min(max(at, starts[p]), ends[p]) for p, at in (begin or {}).items() if p in starts}
         return cls(name, consumer, starts, ends)
 
     async def read(self) -> AsyncIterator[tuple[int, Sequence[Any]]]:

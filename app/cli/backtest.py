@@ -25,7 +25,7 @@ from app.cli.chosen_scorecards import EITHER, load_chosen
 from app.cli.common import run
 from app.cli.errors import CommandError
 from app.cli.export_files import reading_export
-from app.cli.published import has_topic, open_scorecards
+from app.cli.published import has_topic, open_scorecards, read_divided
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import KafkaErrorCapture, kafka_fault
 from app.settings import Settings
@@ -201,7 +201,10 @@ async def open_topic(settings: Settings) -> AsyncIterator[EventSource]:
     with KafkaErrorCapture() as captured:
         try:
             await consumer.start()
-            yield await Topic.open(settings.lead_events, settings.partitions, consumer)
+            divided = await read_divided(settings)
+            if divided:
+                typer.echo("Events from before the last repartition are left out.", err=True)
+            yield await Topic.open(settings.lead_events, settings.partitions, consumer, divided)
         except (KafkaError, TimeoutError) as error:
             raise kafka_fault(settings, captured.reason or error) from None
         finally:

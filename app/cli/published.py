@@ -58,6 +58,14 @@ async def _load_published_rules(settings: Settings) -> Rules | None:
         return None if latest is None else topic.catalog.rules(latest.place)
 
 
+async def read_divided(settings: Settings) -> dict[int, int]:
+    """Partition of lead-events -> its first record since the last repartition; empty if there was none."""
+    if not await has_topic(settings):
+        return {}
+    async with open_scorecards(settings) as topic:
+        return topic.catalog.divided
+
+
 async def has_topic(settings: Settings) -> bool:
     """Whether the topic of scorecards is there."""
     async with open_admin(settings) as admin:

@@ -14,7 +14,7 @@ from app.cli.audit import note_command
 from app.cli.backtest import choose_implementation, open_topic, progress_bar
 from app.cli.common import confirm, open_admin, open_store, run
 from app.cli.errors import CommandError
-from app.cli.published import has_topic, open_scorecards, open_writer, require_topic
+from app.cli.published import has_topic, open_scorecards, open_writer, read_divided, require_topic
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import kafka_fault
 from app.freshness import REBUILD
@@ -158,10 +158,7 @@ async def _find_begin(settings: Settings, first: Mapping[int, int], after_repart
     Raises:
         CommandError: Kafka still has events from before a repartition, and they are not to be left out.
     """
-    if not await has_topic(settings):
-        return {}
-    async with open_scorecards(settings) as topic:
-        divided = topic.catalog.divided
+    divided = await read_divided(settings)
     older = sum(max(at - first.get(partition, 0), 0) for partition, at in divided.items())
     if older and not after_repartition:
         message = (

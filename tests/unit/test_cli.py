@@ -546,6 +546,12 @@ async def test_a_rebuilt_shard_is_empty_and_no_worker_takes_it_for_its_own(befor
     assert await store.commit(0, step(before)) is Verdict.CONFLICT
 
 
+async def test_a_rebuild_may_begin_after_a_repartition() -> None:
+    store = MemoryStore()
+    await empty_shard(store, 0, 77)
+    assert (await store.control(0)).fields["ckpt"] == b"77"
+
+
 async def test_a_worker_that_writes_in_between_is_overcome(monkeypatch: pytest.MonkeyPatch) -> None:
     store = busy_store(times=2)
 

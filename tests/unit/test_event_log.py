@@ -30,8 +30,8 @@ class Broker:
         self.is_away = False
         self._at = TopicPartition("", 0), 0
 
-    def add(self, lead_id: str, message_id: str) -> int:
-        log = self.logs[partition_of(lead_id, PARTITIONS)]
+    def add(self, lead_id: str, message_id: str, partitions: int = PARTITIONS) -> int:
+        log = self.logs[partition_of(lead_id, partitions)]
         value = orjson.dumps({"type": "page", "messageId": message_id, "properties": {"title": f"Page {message_id}"}})
         log.append(SimpleNamespace(offset=self.begin + len(log), value=value))
         return int(log[-1].offset)
@@ -103,6 +103,15 @@ async def test_events_of_a_joined_lead_are_found_in_the_partitions_of_its_old_id
     events = [(f"m-{each}", broker.add(each, f"m-{each}")) for each in ids for _ in range(2)]
     found = await log_of(broker).read_events("u", lead_with(*events, aliases=tuple(ids[1:])))
     assert titles(found) == {f"Page m-{each}" for each in ids}
+
+
+async def test_events_from_before_a_repartition_are_found_in_the_partition_of_then() -> None:
+    broker, former = Broker(), 2
+    lead_id = next(each for each in map(str, range(99)) if partition_of(each, former) != partition_of(each, PARTITIONS))
+    events = [("m", broker.add(lead_id, "m", former)), ("n", broker.add(lead_id, "n"))]
+    log = log_of(broker)
+    assert titles(await log.read_events(lead_id, lead_with(*events))) == {"Page n"}
+    assert titles(await log.read_events(lead_id, lead_with(*events), [former])) == {"Page m", "Page n"}
 
 
 async def test_another_event_at_the_place_of_one_is_not_shown() -> None:

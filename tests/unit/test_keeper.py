@@ -228,6 +228,31 @@ async def test_a_log_without_its_start_begins_with_the_version_that_was_in_force
     assert [catalog.in_force_at(1, first) for first in (0, 5, 6)] == [0, 0, 1]
 
 
+async def test_a_partition_that_was_added_begins_with_the_scorecards_in_force_then(log: Log, tmp_path: Path) -> None:
+    worker = Worker(log, tmp_path / "a")
+    await worker.keeper.start()
+    worker.write(2)
+    await worker.keeper.check()
+    await worker.writer.note_repartition(2, dict.fromkeys(range(PARTITIONS), 1))
+
+    topic = worker.topic
+    assert [topic.catalog.in_force_at(partition, 0) for partition in (0, PARTITIONS, PARTITIONS + 5)] == [0, 1, 1]
+    assert [await topic.place_at(partition, 1) for partition in range(PARTITIONS)] == [1] * PARTITIONS
+    with pytest.raises(Mismatch, match="leadglow rebuild --after-repartition"):
+        await topic.place_at(0, 0)
+
+
+async def test_nobody_publishes_for_a_former_number_of_partitions(log: Log, tmp_path: Path) -> None:
+    worker = Worker(log, tmp_path / "a")
+    await worker.keeper.start()
+    moved = ScorecardsWriter(worker.topic, Topics(), PARTITIONS + 1, log.deliver, log.time_ms)
+    await moved.note_repartition(PARTITIONS, {})
+    worker.write(2)
+    with pytest.raises(Mismatch, match=f"set LEADGLOW_PARTITIONS={PARTITIONS + 1}"):
+        await worker.keeper.check()
+    assert len(worker.topic.catalog) == 1
+
+
 async def test_publications_before_a_log_that_was_created_anew_are_in_force_from_its_start(
     log: Log, tmp_path: Path
 ) -> None:
