@@ -36,6 +36,7 @@ from streams.yamlfile.load import YamlFileError
 ROOT = Path(__file__).parents[2]
 README, DESIGN, COLLECTOR = ROOT / "README.md", ROOT / "docs/design.md", ROOT / "docs/collector.md"
 BOARD, START, FAULTS = ROOT / "docs/board.md", ROOT / "docs/start.md", ROOT / "docs/faults.md"
+SECURITY = ROOT / "docs/security.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = {page: page.read_text() for page in PAGES}
 NO_METRICS = {
@@ -169,6 +170,17 @@ def test_every_fault_is_proven_by_tests_that_exist() -> None:
 
     assert all(len(row) == 3 and "`" in row[2] for row in rows)
     assert [str(file) for file in files if not (ROOT / "tests" / file.parent / f"test_{file.name}.py").is_file()] == []
+
+
+def test_every_row_about_security_names_modules_and_tests_that_exist() -> None:
+    rows = [row.strip("| ").split(" | ") for row in section(SECURITY, "What is done").splitlines() if " | " in row][2:]
+    modules = [name for *_, where, _ in rows for name in re.findall(r"`([^`]+)`", where)]
+    tests = [name for *_, proof in rows for name in re.findall(r"`([\w/]+)`", proof)]
+    files = [ROOT / "tests" / Path(name).parent / f"test_{Path(name).name}.py" for name in tests]
+
+    assert all(len(row) == 4 and "`" in row[2] and "`" in row[3] for row in rows)
+    assert [name for name in modules if not (ROOT / name).is_file()] == []
+    assert [str(file) for file in files if not file.is_file()] == []
 
 
 def test_the_reasons_of_rejection_are_those_of_the_codec() -> None:
