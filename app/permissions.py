@@ -23,6 +23,8 @@ class Permissions:
     topics: Needs
     groups: Mapping[str, Operation]
     """By what comes after ``LEADGLOW_NAMESPACE`` in the name of the group; a hyphen at the end begins many names."""
+    redis: str = ""
+    """The rules of Redis' ACL SETUSER, besides the keys; empty for a process that does not use Redis."""
 
 
 def _needs(**topics: str) -> Needs:
@@ -30,21 +32,39 @@ def _needs(**topics: str) -> Needs:
     return {name: frozenset(letters[letter] for letter in text) for name, text in topics.items()}
 
 
+REDIS_READS: Final = "+@read +@scripting +@connection -@dangerous +info"
+REDIS_WRITES: Final = "+@read +@write +@scripting +@transaction +@connection -@dangerous +info"
 EDITORS: Final = "editors"
 PERMISSIONS: Final[dict[str, Permissions]] = {
     "worker": Permissions(
         _needs(sources="r", lead_events="rw", handoff="rw", lead_scores="w", rejected="w", scorecards_topic="rw"),
         {"": READ},
+        REDIS_WRITES,
     ),
     "collector": Permissions(_needs(collector_web_topic="w", collector_mail_topic="w", rejected="w"), {}),
     "board": Permissions(
         _needs(sources="d", lead_events="r", handoff="r", lead_scores="r", rejected="r", scorecards_topic="r"),
         {"": DESCRIBE},
+        REDIS_READS,
     ),
     EDITORS: Permissions(_needs(sources="w", lead_events="w", scorecards_topic="w"), {}),
     "notify": Permissions(_needs(handoff="r", undelivered="rw"), {"-notify-": READ}),
 }
 """Process -> what it needs; the board needs more where people give verdicts or publish scorecards."""
+AS_WORKER: Final = "what a worker needs"
+OFFLINE: Final = "nothing"
+COMMANDS: Final[dict[str, str]] = {
+    **dict.fromkeys(("lead", "leads", "account", "accounts", "results", "erase", "scorecards"), AS_WORKER),
+    **dict.fromkeys(("rebuild", "restore", "upgrade"), AS_WORKER),
+    "repartition": "what a worker needs, and to alter the topics whose partitions it adds",
+    "backtest": "nothing for an export; to read `LEADGLOW_LEAD_EVENTS` for the topic",
+    "notify": "for `replay`, what the notifier needs; for `test` and `check`, nothing",
+    "status": "to describe all topics and the groups; what a worker needs in Redis",
+    "doctor": "what the processes need that it examines; it lists what is missing",
+    "topics": "to create and describe topics, to describe their configs, and for `--update` to alter them",
+    **dict.fromkeys(("try", "calibrate", "keys", "tokens", "demo"), OFFLINE),
+}
+"""Command that is no process -> what it needs."""
 
 
 def topics_needed(settings: Settings, processes: Iterable[str]) -> dict[str, frozenset[Operation]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.permissions import PERMISSIONS
+from app.permissions import COMMANDS, PERMISSIONS, REDIS_READS, REDIS_WRITES
 from app.settings import Settings, variable
 from app.settings_source import FILE
 
@@ -37,24 +37,27 @@ _KAFKA = f"""
 
 Where Kafka has ACLs, the user of a process needs these. To write implies what an idempotent producer needs (Kafka 3.0).
 A group `{variable("namespace")}-notify-` stands for all that begin so. A board has editors where people give verdicts
-(which go to the source `crm-events`, if there is one) or publish scorecards. `leadglow topics create` needs to create
-and describe topics, to describe their configs and, for `--update`, to alter them; `erase`, `rebuild`, `restore`
-and `scorecards publish` need what a worker needs. `leadglow doctor` lists what is missing.
+(which go to the source `crm-events`, if there is one) or publish scorecards. `leadglow doctor` lists what is missing.
 
 | Process | Topics, by setting | Group |
 | --- | --- | --- |"""
-_REDIS = """
+_REDIS = f"""
 ## Permissions in Redis
 
-A worker and all commands need a Redis user with these permissions (`ACL SETUSER`), where `leadglow` is the value of
-`LEADGLOW_NAMESPACE`; on a cluster they also need `+cluster`:
+A worker and the commands that use Redis need a user with these permissions (`ACL SETUSER`), where `leadglow` is the
+value of `{variable("namespace")}`; on a cluster they also need `+cluster`:
 
 ```text
-~leadglow:* +@read +@write +@scripting +@transaction +@connection -@dangerous +info
+~leadglow:* {REDIS_WRITES}
 ```
 
-A board needs only `~leadglow:* +@read +@scripting +@connection -@dangerous +info`.
+A board needs only `~leadglow:* {REDIS_READS}`. A collector and a notifier do not use Redis.
 """
+_COMMANDS = """
+## Permissions of commands
+
+| Command | In Kafka and Redis |
+| --- | --- |"""
 
 
 def settings_page() -> str:
@@ -64,7 +67,7 @@ def settings_page() -> str:
         for name, field in Settings.model_fields.items()
     ]
     table = ["| Variable | Default | Meaning |", "| --- | --- | --- |", *rows]
-    return "\n".join([_HEAD, *table, _LOGINS, _KAFKA, *_permission_rows(), _REDIS])
+    return "\n".join([_HEAD, *table, _LOGINS, _KAFKA, *_permission_rows(), _REDIS, *_command_rows()]) + "\n"
 
 
 def _permission_rows() -> Iterator[str]:
@@ -75,6 +78,11 @@ def _permission_rows() -> Iterator[str]:
         )
         groups = "; ".join(f"`{variable('namespace')}{name}`: {op.name.lower()}" for name, op in each.groups.items())
         yield f"| {process} | {topics} | {groups or 'none'} |"
+
+
+def _command_rows() -> Iterator[str]:
+    yield _COMMANDS.strip()
+    yield from (f"| `leadglow {name}` | {needs} |" for name, needs in COMMANDS.items())
 
 
 def _shown_default(value: object) -> str:

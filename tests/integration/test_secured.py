@@ -5,6 +5,7 @@ import gc
 import shutil
 import ssl
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import redis
 from app.embedded.redis import start_redis
 from app.embedded.server import free_port
 from app.kafka_rights import Operation
+from app.permissions import REDIS_READS
 from app.private_files import write_private
 from streams.clock import now_ms
 from tests.support.certificates import Certificates, make_certificates
@@ -37,6 +39,13 @@ pytestmark = [
 ]
 MECHANISM = "SCRAM-SHA-512"
 PASSWORD = "of-the-worker"
+PROCESSES = ("worker", "collector", "board", "notify")
+KEYS = "leadglow_keys: 1\nkeys: [{name: app, write_key: wk_app, origins: any}]\n"
+ROUTES = """
+leadglow_routes: 1
+destinations: {crm: {webhook: {url: "http://127.0.0.1:9/"}, allow_networks: 127.0.0.1}}
+routes: [{name: all, to: crm}]
+"""
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             "super.users": "User:admin;User:ANONYMOUS",  # the second is the controller
         },
         more={"MTLS": ("SSL", mtls), "OAUTH": ("SASL_SSL", oauth)},
-        users=[f"{MECHANISM}=[name={name},password={PASSWORD}]" for name in ("admin", "worker", "guest")],
+        users=[f"{MECHANISM}=[name={name},password={PASSWORD}]" for name in ("admin", "guest", *PROCESSES)],
     )
     store = start_redis(directory)
     try:
@@ -90,6 +99,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             client.execute_command(
                 "ACL", "SETUSER", "worker", "reset", "on", f">{PASSWORD}", "~leadglow-secured:*", *REDIS_RIGHTS
             )
+            reader = ("reset", "on", f">{PASSWORD}", "~leadglow-secured:*", *REDIS_READS.split())
+            client.execute_command("ACL", "SETUSER", "board", *reader)
             client.execute_command("ACL", "SETUSER", "default", "off")
         with tls_for(store.port, certificates) as port:
             kafka = Running(broker.address, "secured", broker.stop)
@@ -102,9 +113,12 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
                 kafka_sasl_mechanism=MECHANISM,
                 kafka_sasl_username="worker",
                 kafka_sasl_password=PASSWORD,
+                collector_web_topic="leadglow-secured-web",
+                collector_mail_topic="leadglow-secured-web",
             )
             admin = system.with_settings(kafka_sasl_username="admin")
-            asyncio.run(allow_documented(admin, "worker", "worker"))
+            for name in PROCESSES:
+                asyncio.run(allow_documented(admin, name, name))
             asyncio.run(allow(admin, "worker", {"leadglow-secured-web": [Operation.WRITE]}, {}))  # as who sends does
             yield Secured(system, f"127.0.0.1:{port}", certificates, f"127.0.0.1:{mtls}", f"127.0.0.1:{oauth}")
     finally:
@@ -196,6 +210,29 @@ def test_a_worker_logs_in_by_tokens_of_an_endpoint(secured: Secured, tmp_path: P
 
     assert refused.exit_code == 70, refused.output
     assert "answers 401 invalid_client: check LEADGLOW_KAFKA_OAUTH_TOKEN_URL" in " ".join(refused.output.split())
+
+
+def test_each_process_works_with_the_permissions_of_its_own_user(secured: Secured, tmp_path: Path) -> None:
+    system, keys, routes = secured.system, tmp_path / "keys.yaml", tmp_path / "routes.yaml"
+    write_private(keys, KEYS)
+    routes.write_text(ROUTES)
+    assert system.run("topics", "create", kafka_sasl_username="admin").exit_code == 0
+    readers = f"rediss://board:{PASSWORD}@{secured.redis}?ssl_ca_certs={secured.certificates.authority}"
+    with (
+        system.collector(keys, kafka_sasl_username="collector") as collector,
+        system.board(kafka_sasl_username="board", redis=readers) as board,
+        system.notifier(routes, kafka_sasl_username="notify") as notifier,
+    ):
+        for each in (collector, board, notifier):
+            each.wait_ready()
+        event = b'{"type": "track", "event": "Demo Requested", "userId": "bo", "messageId": "2", "writeKey": "wk_app"}'
+        with urllib.request.urlopen(f"{collector.url}/v1/t", event, timeout=10) as answer:
+            assert answer.status == 200
+        wait_for(lambda: board.metric("leadglow_board_following") == 1, "followed")
+        ended = [each.stop() for each in (collector, board, notifier)]
+
+    assert [status for status, _ in ended] == [0, 0, 0], ended
+    assert not any("uthorization" in stderr for _, stderr in ended), ended
 
 
 KAFKA: dict[str, tuple[dict[str, str], str]] = {

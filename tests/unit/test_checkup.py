@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app import permissions
 from app.checkup.findings import Finding, Level
 from app.checkup.kafka_checks import check_kafka
 from app.checkup.kafka_status import KafkaStatus, Worker
@@ -16,6 +17,7 @@ from app.checkup.probing import Probe, local_urls
 from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import Node, RedisStatus, Shard, parse_info
 from app.checkup.report import Report, add_kafka, add_processes, add_redis, add_scores
+from app.cli import root
 from app.cli.doctor import Process
 from app.collector.keyring import load_keys
 from app.freshness import Offsets, ShardPosition, Source
@@ -104,8 +106,12 @@ def test_valkey_is_named_and_has_the_version_that_it_is_compatible_with() -> Non
     assert (node.version, node.compatible, node.is_replica, node.is_persistent) == ("Valkey 9.1.0", "7.2.4", True, True)
 
 
-def test_the_permissions_of_every_process_can_be_examined() -> None:
+def test_the_permissions_of_every_process_can_be_examined_and_those_of_commands_are_listed() -> None:
+    processes = {"worker", "collector", "board"}
+
     assert {each.value for each in Process} == set(PERMISSIONS)
+    assert set(permissions.COMMANDS) == {*root.COMMANDS} - processes
+    assert {name for name, each in PERMISSIONS.items() if each.redis} == {"worker", "board"}
 
 
 # doctor -----------------------------------------------------------------------------------------------------
