@@ -10,6 +10,13 @@ from tests.support.board_system import Board, start_board
 from tests.support.collector_system import Stack, start_stack
 from tests.support.node import Chromium, Visitor, bundle, install_sdks
 from tests.support.servers import Running
+from tests.support.system import ROOT
+
+ACCOUNTS = """\
+    accounts:
+      key: company
+      stages: [{name: target, enter: 120, leave: 80, label: Target account, handoff: true}]
+"""
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +27,13 @@ def stack(kafka: Running, redis_server: Running, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
-def board(kafka: Running, redis_server: Running) -> Iterator[Board]:
-    """A running Leadglow with its board, open to this machine."""
-    with start_board(kafka, redis_server.address, f"board{now_ms()}") as running:
+def board(kafka: Running, redis_server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+    """A running Leadglow with accounts, and its board, open to this machine."""
+    card = tmp_path_factory.mktemp("board") / "scorecards.yaml"
+    card.write_text(
+        (ROOT / "scorecards.yaml").read_text().replace("    fit_max: 40\n", f"    fit_max: 40\n{ACCOUNTS}", 1)
+    )
+    with start_board(kafka, redis_server.address, f"board{now_ms()}", scorecards=str(card)) as running:
         yield running
 
 
