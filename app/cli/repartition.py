@@ -1,6 +1,7 @@
 """``leadglow repartition``: divides leads among more partitions of lead-events."""
 
 import json
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any
@@ -33,6 +34,8 @@ from streams.shard.lane import OwnershipLost
 from streams.store.move import Move, MovedWrong
 
 MOST = 1000
+WAITING = ("streams.store.retry", "streams.transport.producer")
+"""Loggers that say why nothing happens: calls to Redis and Kafka are repeated until they succeed."""
 
 
 def register(root: typer.Typer) -> None:
@@ -181,7 +184,7 @@ def _lines(look: Look) -> Iterator[str]:
         yield f"The topic has {look.new} partitions already."
     yield f"Redis needs about {look.memory_bytes / 1e6:,.0f} MB more until the end."
     if look.workers:
-        yield f"{look.workers} workers run: stop them first."
+        yield f"Workers that run: {look.workers}. Stop them first."
     for warning in look.warnings:
         yield f"Note: {warning}."
 
@@ -207,6 +210,8 @@ def _print_done(to: int, as_json: bool) -> None:
 @contextmanager
 def _progress() -> Iterator[Report]:
     """A progress bar for each step on stderr; a line for each if that is no terminal."""
+    for name in WAITING:
+        logging.getLogger(name).addHandler(logging.StreamHandler())
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

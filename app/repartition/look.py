@@ -52,6 +52,13 @@ async def look(settings: Settings, move: Move) -> Look:
             f"`leadglow repartition --to {count}`."
         )
         raise Refused(msg)
+    needed, free = await move.estimate_bytes(), await move.free_bytes()
+    if plan is None and free is not None and needed > free:
+        msg = (
+            f"Redis may use {free / 1e6:,.0f} MB more, but the copies need about {needed / 1e6:,.0f} MB: raise "
+            "`maxmemory` until the end."
+        )
+        raise Refused(msg)
     if count == move.old:
         await kafka_side.require_right_to_alter(settings)
     others = [topics[each] for each in (settings.handoff, settings.lead_scores)]
@@ -63,7 +70,7 @@ async def look(settings: Settings, move: Move) -> Look:
         plan.step if plan is not None else "",
         len(await kafka_side.list_workers(settings)),
         await move.count_leads(),
-        await move.estimate_bytes(),
+        needed,
         warnings,
     )
 

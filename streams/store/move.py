@@ -15,7 +15,9 @@ from streams.clock import now_ms
 from streams.scoring.account_ids import is_account
 from streams.scoring.stored_accounts import without_offsets
 from streams.store.keys import ShardKeys, meta_key, shard_keys
+from streams.store.reports import read_report
 from streams.store.scripts import load_script
+from streams.store.server_checks import read_info
 from streams.store.tables import Items, Table, count_items, put_items, read_items, scan_pages, tables_of
 
 DISCARD, PUT_IN_PLACE, PLAN = (load_script(name)[0] for name in ("discard", "put_in_place", "plan"))
@@ -85,6 +87,12 @@ class Move:
         cards = await self.scorecards()
         every = [key for shard in range(self.old) for key in self._old_keys(shard).of(cards)]
         return sum([await self._client.memory_usage(key, samples=SAMPLES) or 0 for key in every])
+
+    async def free_bytes(self) -> int | None:
+        """What Redis may still use; None without a limit."""
+        reports = [read_report(info) for info in (await read_info(self._client)).values()]
+        limited = [each.limit_bytes - each.memory_bytes for each in reports if each.limit_bytes]
+        return sum(limited) if len(limited) == len(reports) else None
 
     async def time_ms(self) -> int:
         """The time of this machine: notes need no other."""

@@ -408,6 +408,34 @@ def test_state_for_another_number_of_partitions_is_not_misread(running: System) 
     assert "set LEADGLOW_PARTITIONS=4" in result.stderr
 
 
+def test_a_repartition_says_what_it_would_do_and_refuses_what_does_not_fit(running: System) -> None:
+    plan = json.loads(running.run("repartition", "--to", "12", "--dry-run", "--json").stdout)
+
+    assert (plan["from"], plan["to"], plan["topic_partitions"], plan["workers"]) == (4, 12, 4, 1)
+    assert (plan["leads"], plan["resumes"], plan["warnings"]) == (2 * len(PEOPLE), "", [])
+    assert 0 < plan["memory_bytes"] < 1_000_000
+    warned = running.run("repartition", "--to", "6", "--dry-run").stdout
+    assert "Workers that run: 1. Stop them first." in warned
+    assert "Let the notifier catch up first" in warned
+    assert "divided among 4 partitions already" in running.run("repartition", "--to", "4").stdout
+    for args, status, words in (
+        (("--to", "3"), 78, "name a larger number"),
+        (("--cancel",), 78, "no repartition has begun"),
+        (("--to", "12", "--json"), 2, "--yes or --dry-run"),
+        ((), 2, "--to N"),
+        (("--to", "12"), 1, "nothing was changed"),
+    ):
+        result = running.run("repartition", *args)
+        assert (result.exit_code, words in result.stderr) == (status, True), result.stderr
+
+
+def test_a_repartition_of_nothing_names_the_setting(system: System) -> None:
+    result = system.run("repartition", "--to", "12", "--yes")
+
+    assert result.exit_code == 78
+    assert "set LEADGLOW_PARTITIONS=12" in result.stderr
+
+
 def test_reading_leaves_no_trace_in_an_empty_redis(system: System) -> None:
     assert system.run("lead", "show", "ana").exit_code == 3
     assert asyncio.run(agreed_partitions(system, "7")) == "7"
