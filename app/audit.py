@@ -12,10 +12,11 @@ from typing import Any, Final, Literal, TextIO
 from app.request_ids import REQUEST_ID
 from streams.clock import now_ms
 from streams.shard.alert import rfc3339
+from streams.yamlfile.watched import Watched
 
 Action = Literal[
     "sign_in", "sign_out", "see", "list", "follow", "export", "try", "change_lead", "erase", "publish", "rebuild",
-    "accept_gap", "upgrade", "repartition",
+    "accept_gap", "upgrade", "repartition", "replay", "use_file",
 ]  # fmt: skip
 STREAM: Final = "-"
 
@@ -57,6 +58,16 @@ class AuditLog:
             row["request_id"] = request_id
         text = json.dumps(row | known, ensure_ascii=False)
         self._handler.handle(logging.LogRecord("audit", logging.INFO, "", 0, text, (), None))
+
+    def follow_file(self, file: Watched[Any]) -> None:
+        """Note which contents of a file are in use, now and after each change; nobody knows who made it."""
+
+        def note() -> None:
+            outcome = "refused" if file.is_refused else "done"
+            self.write("use_file", "unknown", outcome, file=file.label, sha256=file.sha256)
+
+        file.on_reload = note
+        note()
 
     def close(self) -> None:
         """Close the file."""

@@ -161,6 +161,7 @@ def make_collector(settings: Settings) -> Collector:
 
     Raises:
         YamlFileError: the keys file has mistakes.
+        AuditLogUnwritable: the audit log cannot be written.
     """
     from app.collector.collector import Collector
     from app.collector.reception import EventSettings
@@ -180,8 +181,8 @@ def make_collector(settings: Settings) -> Collector:
         settings.collector_trusted_proxies,
         settings.collector_public_url,
     )
-    tracer = make_tracer(settings, "leadglow-collector")
-    return Collector(lambda: make_batch_producer(settings), settings.collector_keys, events, limits, tracer)
+    tracer, audit = make_tracer(settings, "leadglow-collector"), AuditLog(settings.audit_log, "collector")
+    return Collector(lambda: make_batch_producer(settings), settings.collector_keys, events, limits, tracer, audit)
 
 
 def make_board(settings: Settings) -> Board:
@@ -223,6 +224,7 @@ def make_notifier(settings: Settings) -> Notifier:
 
     Raises:
         YamlFileError: the routes file has mistakes, or a secret is missing.
+        AuditLogUnwritable: the audit log cannot be written.
     """
     from app.notify.service import Notifier, NotifyConfig
 
@@ -239,6 +241,7 @@ def make_notifier(settings: Settings) -> Notifier:
             settings.namespace,
             reached=find_crash_point(),
             tracer=make_tracer(settings, "leadglow-notifier"),
+            audit=AuditLog(settings.audit_log, "notify"),
         )
     )
 

@@ -199,6 +199,9 @@ class Board:
     async def listen(self, host: str, port: int) -> str:
         """Accept requests, and return the URL; Redis and Kafka may be unreachable."""
         watched = (self._file, self._access, self._costs)
+        for each in (self._access, self._costs):
+            if each is not None and self._config.audit is not None:
+                self._config.audit.follow_file(each)
         work = [
             self._tails.follow_topics(),
             self._tails.watch_offsets(),

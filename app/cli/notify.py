@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from app.audit import AuditLogUnwritable
 from app.certificates import start_watching
+from app.cli.audit import note_command
 from app.cli.common import run
 from app.cli.errors import CommandError
 from app.cli.file_commands import check_file
@@ -83,7 +85,9 @@ def replay(
     again by the next replay. Exit status 1 if some were not delivered.
     """
     settings = _load()
+    note_command(settings, "replay", "begun", route=route)
     delivered, failed = run(_replay(settings, route), "sending dead letters")
+    note_command(settings, "replay", route=route, delivered=str(delivered), undelivered=str(failed))
     typer.echo(f"{delivered} delivered, {failed} undelivered")
     if failed:
         raise typer.Exit(Exit.CHECK_FAILED)
@@ -102,7 +106,7 @@ def _make(settings: Settings) -> Any:
 
     try:
         return make_notifier(settings)
-    except YamlFileError as error:
+    except (YamlFileError, AuditLogUnwritable) as error:
         raise CommandError(Exit.REFUSED, str(error)) from None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
+from app.audit import AuditLog
 from app.collector.event_writer import EventWriter
 from app.collector.keyring import Keyring, load_keys
 from app.collector.metrics import Metrics
@@ -38,6 +39,7 @@ class Collector:
         settings: EventSettings,
         limits: Limits,
         tracer: Tracer | None = None,
+        audit: AuditLog | None = None,
     ) -> None:
         """``create`` makes a producer, which is not started yet.
 
@@ -53,6 +55,7 @@ class Collector:
         self._probes: web.AppRunner | None = None
         self.metrics.ready.set_function(lambda: self._writer.ready)
         self._watching: asyncio.Task[None] | None = None
+        self._audit = audit
 
     async def probe(self, host: str, port: int) -> str:
         """Serve metrics and probes, and return their URL."""
@@ -61,6 +64,8 @@ class Collector:
 
     async def listen(self, host: str, port: int) -> str:
         """Accept requests, and return the URL; until ``connect`` has finished they get 503."""
+        if self._audit is not None:
+            self._audit.follow_file(self._keys)
         self._watching = asyncio.create_task(self._keys.watch())
         return await self._site.start(host, port)
 
@@ -74,6 +79,8 @@ class Collector:
         await self._writer.stop()
         if self._watching is not None:
             self._watching.cancel()
+        if self._audit is not None:
+            self._audit.close()
         if self._probes is not None:
             await self._probes.cleanup()
 

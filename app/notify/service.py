@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
+from app.audit import AuditLog
 from app.http.serving import url_of
 from app.notify.breaker import Gate
 from app.notify.dispatcher import Dispatcher, Reached, Target, reach_nothing
@@ -51,6 +52,7 @@ class NotifyConfig:
     namespace: str
     reached: Reached = reach_nothing
     tracer: Tracer | None = None
+    audit: AuditLog | None = None
 
 
 class Notifier:
@@ -94,6 +96,8 @@ class Notifier:
 
     async def run(self) -> None:
         """Run until cancelled; a changed file starts all routes anew."""
+        if self.config.audit is not None:
+            self.config.audit.follow_file(self._routes)
         await self._producer.start()
         background = [asyncio.create_task(self._routes.watch()), asyncio.create_task(self._check_health())]
         try:

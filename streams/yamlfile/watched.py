@@ -40,6 +40,8 @@ class Watched(Generic[T]):
         self.value = self._read()
         self.on_change: Callable[[T, T], None] = lambda old, new: None
         """Called with the old and the new value just before the new one is used."""
+        self.on_reload: Callable[[], None] = lambda: None
+        """Called after a changed file was taken or refused."""
 
     async def watch(self) -> None:
         """Check every second whether the file has changed; never returns."""
@@ -59,11 +61,13 @@ class Watched(Generic[T]):
             self.is_refused = True
             self.errors += 1
             log.error("the changed %s file is refused; the previous version stays in use:\n%s", self.label, error)
+            self.on_reload()
             return
         self.on_change(self.value, new)
         self.value = new
         self.is_refused = False
         log.info("reloaded the changed %s file", self.label)
+        self.on_reload()
 
     def _read(self) -> T:
         value = self._load(self._path)

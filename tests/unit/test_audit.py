@@ -5,15 +5,23 @@ from __future__ import annotations
 import io
 import json
 import logging
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from typer.testing import CliRunner
 
 from app.audit import AuditLog, AuditLogUnwritable
 from app.board.routing import BASE
 from app.cli.audit import note_command
+from app.cli.root import build
+from app.collector.collector import Collector
+from app.collector.reception import EventSettings
+from app.collector.request_reader import Limits
 from app.logs import set_up_logs
+from app.private_files import write_private
 from app.settings import Settings
 from tests.support.board_in_memory import ACCESS, ANA, BEN, board_on
 from tests.unit.test_board_site import people
@@ -111,3 +119,50 @@ def test_a_command_is_noted_with_the_user_of_the_machine(tmp_path: Path) -> None
     (noted,) = records(path)
     assert (noted["audit"], noted["process"], noted["lead_id"]) == ("erase", "command", "ana")
     assert "@" in noted["who"]
+
+
+# Files and replays ------------------------------------------------------------------------------------------------
+
+KEYS = "leadglow_keys: 1\nkeys: [{name: app, write_key: wk_app, origins: any}]\n"
+ROUTES = """
+leadglow_routes: 1
+destinations: {crm: {webhook: {url: "https://crm.example/"}}}
+routes: [{name: all, to: crm}]
+"""
+
+
+async def test_the_collector_notes_which_keys_are_in_use(tmp_path: Path) -> None:
+    keys, path = tmp_path / "keys.yaml", tmp_path / "audit.jsonl"
+    write_private(keys, KEYS)
+    settings, audit = EventSettings("web", "mail", "rejected"), AuditLog(str(path), "collector")
+    collector = Collector(AIOKafkaProducer, keys, settings, Limits(), audit)
+    await collector.listen("127.0.0.1", 0)
+    write_private(keys, f"{KEYS}# changed\n")
+    await collector._keys.reload_if_changed()
+    write_private(keys, "leadglow_keys: 2\n")
+    await collector._keys.reload_if_changed()
+    await collector.stop()
+
+    rows = records(path)
+    assert [(row["audit"], row["outcome"], row["file"]) for row in rows] == [
+        ("use_file", "done", "keys"), ("use_file", "done", "keys"), ("use_file", "refused", "keys")
+    ]  # fmt: skip
+    assert rows[0]["sha256"] == sha256(KEYS.encode()).hexdigest()
+    assert rows[0]["sha256"] != rows[1]["sha256"] == rows[2]["sha256"]
+
+
+def test_a_replay_of_dead_letters_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, routes = tmp_path / "audit.jsonl", tmp_path / "routes.yaml"
+    routes.write_text(ROUTES)
+
+    async def replay(settings: Settings, name: str) -> tuple[int, int]:
+        return 2, 0
+
+    monkeypatch.setattr("app.cli.notify._replay", replay)
+    env = {"LEADGLOW_AUDIT_LOG": str(path), "LEADGLOW_NOTIFY_ROUTES": str(routes)}
+    result = CliRunner().invoke(build(), ["notify", "replay", "--route", "all"], env=env)
+
+    assert result.exit_code == 0, result.output
+    begun, done = records(path)
+    assert (begun["audit"], begun["outcome"], begun["route"]) == ("replay", "begun", "all")
+    assert (done["outcome"], done["delivered"], done["undelivered"]) == ("done", "2", "0")
