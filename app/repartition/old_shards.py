@@ -128,7 +128,7 @@ class OldShards:
     async def forward_rest(self) -> None:
         """Forward records before others that a worker had forwarded when it was killed, and commit the positions."""
         intake = Intake(self._env.topics, self._env.partitioner, self._env.implementation.forward)
-        lane = IntakeLane(intake, self._channel, self._env.clock)
+        lane = IntakeLane(intake, self._channel, self._env)
         ends = await self._find_unforwarded()
         lane.start()
         try:

@@ -140,7 +140,7 @@ async def test_an_account_keeps_instants_and_forgets_offsets(moved: Moved) -> No
 
 async def test_a_copy_that_differs_is_noticed(moved: Moved, redis_url: str) -> None:
     await moved.copy()
-    client = Redis.from_url(redis_url)
+    client: Any = Redis.from_url(redis_url)
     key = await moved.copied("leads")
     some = (await client.hkeys(key))[0]
     for value in (b"other", None):

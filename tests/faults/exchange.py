@@ -5,21 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterable
 
-from tests.faults.feeding import feed
-from tests.faults.rig import Rig, Worker, until
+from tests.faults.feeding import feed, sharing
+from tests.faults.rig import Rig, Worker
 from tests.faults.workload import Workload
 
 Start = Callable[[], Worker]
-
-
-async def sharing(rig: Rig, *workers: Worker) -> None:
-    """Wait until these workers, and no others, own all shards."""
-
-    async def shared() -> bool:
-        shards = [await worker.metric("leadglow_shards") for worker in workers]
-        return min(shards) > 0 and sum(shards) == rig.partitions
-
-    await until(f"{len(workers)} workers that share", shared, rig.said)
 
 
 async def exchange(rig: Rig, workload: Workload, running: Worker, starts: Iterable[Start], kill_every: int = 0) -> None:

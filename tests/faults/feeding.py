@@ -1,9 +1,19 @@
-"""Sends traffic at the pace of the workers, so that there are many small steps."""
+"""Waits for workers to share the shards, and sends traffic at their pace, so that there are many small steps."""
 
 from __future__ import annotations
 
 from tests.faults.rig import Rig, Worker, until
 from tests.faults.workload import Workload
+
+
+async def sharing(rig: Rig, *workers: Worker) -> None:
+    """Wait until these workers, and no others, own all shards."""
+
+    async def shared() -> bool:
+        shards = [await worker.metric("leadglow_shards") for worker in workers]
+        return min(shards) > 0 and sum(shards) == rig.partitions
+
+    await until(f"{len(workers)} workers that share", shared, rig.said)
 
 
 async def feed(rig: Rig, workload: Workload, rounds: int, until_dead: Worker | None = None) -> None:

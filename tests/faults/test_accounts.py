@@ -14,7 +14,7 @@ from streams.scoring.lead import Lead
 from streams.scoring.score import published, read
 from streams.scoring.stored import decode
 from streams.transport.topics import partition_of
-from tests.faults.feeding import feed
+from tests.faults.feeding import feed, sharing
 from tests.faults.oracle import Found
 from tests.faults.rig import Rig, until
 from tests.faults.workload import Sent, Workload
@@ -27,7 +27,7 @@ ACCOUNTS = """    accounts:
         - {name: target, enter: 110, leave: 90, handoff: true}
 """
 KILLS = ("committed:12", "produced:5")
-LEADS, COMPANIES = 60, 8
+LEADS, COMPANIES = 40, 6
 
 
 def moves(chance: Random, count: int) -> list[Sent]:
@@ -84,23 +84,22 @@ async def test_accounts_are_what_their_leads_give_whatever_workers_die(rig: Rig)
     card = rig.scorecards.read_text()
     rig.scorecards.write_text(card.replace("    fit_max: 40\n", f"    fit_max: 40\n{ACCOUNTS}", 1))
     workload, chance = Workload(11, datetime.now(UTC), leads=LEADS), Random(11)
-    for kill in KILLS:
-        worker = rig.start_worker(kill)
-        while worker.status is None:
-            await rig.send(moves(chance, 15))
-            await feed(rig, workload, 2, until_dead=worker)
-        assert await worker.ended() == -signal.SIGKILL, worker.log
-        await rig.forget_dead()
-    worker = rig.start_worker()
-    await rig.send([*moves(chance, 60), *erasures(rig), *workload.take(200)])
+    killed = [rig.start_worker(kill) for kill in KILLS]
+
+    await sharing(rig, *killed)
+    while any(worker.status is None for worker in killed):
+        await rig.send(moves(chance, 10))
+        await feed(rig, workload, 1)
+    assert [await worker.ended() for worker in killed] == [-signal.SIGKILL] * len(KILLS), rig.said()
+    await rig.forget_dead()
+    rig.start_worker()
+    await rig.send([*moves(chance, 40), *erasures(rig), *workload.take(60)])
     found = await checked(rig)
     told = [alert for alert in found.handed_off if alert["type"].startswith("leadglow.account.")]
     assert len(accounts_of(found)) > COMPANIES // 2
     assert "leadglow.account.entered.v1" in {alert["type"] for alert in told}
 
-    await rig.stop_and_empty(worker)
     status, said = await rig.command("rebuild", "--yes")
     assert status == 0, said
-    rig.start_worker()
     again = await checked(rig)
     assert sorted(again.alerts) == sorted(found.alerts)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from tests.faults.exchange import sharing
-from tests.faults.feeding import feed
+from tests.faults.feeding import feed, sharing
 from tests.faults.oracle import counted
 from tests.faults.rig import Rig, until
 from tests.faults.workload import Workload

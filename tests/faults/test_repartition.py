@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from math import gcd
@@ -50,7 +51,7 @@ def play(rig: Rig, found: Found, shard: int, divided: dict[int, int]) -> Replay:
     return replay
 
 
-def play_records(replay: Replay, records: list[Any], position: Position) -> None:
+def play_records(replay: Replay, records: Sequence[Any], position: Position) -> None:
     """Score records; then accounts forget the offsets of what leads gave them."""
     for record, item in read_log(Codec(replay.rules.paths), records, position):
         if not isinstance(item, Reject):
