@@ -1,7 +1,8 @@
 """Divide the leads of a live system among more partitions, killed three times, and compare with one that stays.
 
 ``python -m tests.live.repartition --leads 100000`` starts Kafka, Redis and two systems that read the same sources, and
-prints the figures.
+prints the figures. Most states of leads are written to Redis as the scorer makes them: to score events of all leads in
+both systems would take most of the time. Some leads have events before, while and after others are divided.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from random import Random
+from types import SimpleNamespace
 from typing import Any, Final
 
 from aiokafka import TopicPartition
@@ -26,10 +28,16 @@ from redis import Redis
 from app.embedded.child import start_child
 from app.wiring import make_consumer, make_store
 from streams.clock import now_ms
+from streams.events.codec import Codec
+from streams.events.rejects import Reject
+from streams.scorefile import load_file
 from streams.scoring.lead import AT_BYTES, ENTRY_BYTES, ID_BYTES
+from streams.scoring.outcome import Outcome
+from streams.scoring.replay import Replay
+from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
 from streams.shard.alert import rfc3339
-from streams.store.base import Store
+from streams.store.base import Commit, Store
 from streams.transport.alert_ids import alert_id_of
 from streams.transport.topics import Partitioner
 from tests.benchmarks.workload import Event, load
@@ -44,8 +52,10 @@ STEP_S: Final = 1800.0
 """No step may take longer."""
 POLL_S: Final = 0.1
 SPAN_MS: Final = 5 * 86_400_000
-CHUNK: Final = 50_000
-"""Leads whose events are made at a time."""
+TEMPLATES: Final = 2000
+"""Leads that are scored in memory; all others have states like theirs."""
+PART: Final = 2000
+"""Leads in a step."""
 CALLS: Final = (
     ("page", "https://acme.example/"), ("page", "https://acme.example/pricing"), ("Email Link Clicked", ""),
     ("Webinar Attended", ""), ("Demo Requested", ""),
@@ -114,10 +124,12 @@ class Run:
         for system in (self.stay, self.move):
             assert system.run("topics", "create").exit_code == 0
         with self._stack:
+            with self._step("write the states"):
+                asyncio.run(self._seed())
             self._start_worker(self.stay)
             self._start_worker(self.move)
-            with self._step("score the traffic"):
-                self._send_all()
+            with self._step("score some traffic"):
+                self._send_some()
                 self._wait_until_done(self.stay, self.move)
             self._send_some()
             moving = self._workers[self.move.settings.namespace]
@@ -182,19 +194,35 @@ class Run:
 
     # Traffic --------------------------------------------------------------------------------------------------
 
-    def _send_all(self) -> None:
-        """Some events of every lead, by arrival: within five days, one part of the leads after another."""
-        end_ms, leads = now_ms(), self.figures.leads
-        width_ms = SPAN_MS * CHUNK // max(leads, CHUNK)
-        for first in range(0, leads, CHUNK):
-            begin_ms = end_ms - SPAN_MS + SPAN_MS * first // max(leads, CHUNK)
-            found = []
-            for lead in range(first, min(first + CHUNK, leads)):
-                traits = {"title": self._chance.choice(("CTO", "Analyst")), "employees": 500}
-                found.append(_event(lead, begin_ms, {"type": "identify", "traits": traits}))
-                for _ in range(self._chance.randint(0, 1)):
-                    found.append(_event(lead, begin_ms + self._chance.randrange(width_ms), self._call()))
-            self._send(sorted(found, key=lambda event: event.at_ms))
+    async def _seed(self) -> None:
+        """Write the states of all leads to both systems."""
+        replay, shown = self._score_templates()
+        for system in (self.stay, self.move):
+            store, home = make_store(system.settings), Partitioner(PARTITIONS, most=1)
+            await store.meta("partitions", str(PARTITIONS))
+            leads: dict[int, list[int]] = {}
+            for lead in range(self.figures.leads):
+                leads.setdefault(home(f"u-{lead}"), []).append(lead)
+            for shard, own in leads.items():
+                for version, first in enumerate(range(0, len(own), PART)):
+                    await store.commit(shard, _step(version, own[first : first + PART], replay.blobs, shown))
+            await store.close()
+
+    def _score_templates(self) -> tuple[Replay, Outcome]:
+        """Score some events of a few leads; returns their states, and their places in the schedule and rankings."""
+        rules = Rules(load_file(self.stay.settings.scorecards), self.stay.settings.lateness_ms)
+        replay, codec, begin_ms = Replay(rules), Codec(rules.paths), now_ms() - SPAN_MS
+        for lead in range(TEMPLATES):
+            traits = {"title": self._chance.choice(("CTO", "Analyst")), "employees": 500}
+            events = [_event(lead, begin_ms, {"type": "identify", "traits": traits})]
+            events += [_event(lead, begin_ms + i * 60_000, self._call()) for i in range(self._chance.randint(1, 6))]
+            for at, event in enumerate(events):
+                record = SimpleNamespace(offset=at, key=event.key.encode(), value=event.value, headers=())
+                item = codec.decode_record(SimpleNamespace(**vars(record), timestamp=event.at_ms))
+                assert not isinstance(item, Reject)
+                replay.play(item, at)
+                replay.end_step()
+        return replay, replay.show_leads(list(replay.blobs))
 
     def _send_some(self) -> None:
         """Events of some leads that arrive now."""
@@ -216,8 +244,10 @@ class Run:
     def _wait_until_done(self, *systems: System) -> None:
         """Return when every event is scored, and every alert up to now is sent."""
         until_ms = now_ms()
-        for system in systems:
-            asyncio.run(self._until_done(system, until_ms))
+        asyncio.run(self._until_all_done(systems, until_ms))
+
+    async def _until_all_done(self, systems: Sequence[System], until_ms: int) -> None:
+        await asyncio.gather(*(self._until_done(system, until_ms) for system in systems))
 
     async def _until_done(self, system: System, until_ms: int) -> None:
         number, deadline_s = self._numbers[system.settings.namespace], time.monotonic() + STEP_S
@@ -273,7 +303,7 @@ class Run:
                         part = ids[first : first + 1000]
                         for lead_id, other in zip(part, await move.load(target, part), strict=True):
                             figures.compared += 1
-                            figures.differ += other is None or _facts(leads[lead_id]) != _facts(other)
+                            figures.differ += other is None or not _are_equal(leads[lead_id], other)
             sizes = [
                 [(await each.counts(p))["leads"] for p in range(n)] for each, n in ((stay, PARTITIONS), (move, NEW))
             ]
@@ -283,6 +313,10 @@ class Run:
             await move.close()
 
 
+def _are_equal(one: bytes, other: bytes) -> bool:
+    return one == other or _facts(one) == _facts(other)
+
+
 def _facts(blob: bytes) -> dict[str, Any]:
     """A lead without the ends of the offsets of its events: two logs have others."""
     found = facts(decode(blob))
@@ -290,6 +324,19 @@ def _facts(blob: bytes) -> dict[str, Any]:
     kept, width = range(0, len(recent), ENTRY_BYTES), AT_BYTES + 1
     found["recent"] = [recent[at : at + ID_BYTES] + recent[at + ENTRY_BYTES - width : at + ENTRY_BYTES] for at in kept]
     return found
+
+
+def _step(version: int, leads: list[int], blobs: dict[str, bytes], shown: Outcome) -> Commit:
+    """A step that writes leads with the states of templates."""
+    like = {f"u-{lead}": f"u-{lead % TEMPLATES}" for lead in leads}
+    fields = {"ckpt": b"0", "ranking": b"2"}
+    commit = Commit(version, f"seed-{version - 1}" if version else "", f"seed-{version}", fields)
+    commit.leads = {lead_id: blobs[template] for lead_id, template in like.items()}
+    commit.due = {lead_id: shown.due.get(template) for lead_id, template in like.items()}
+    for card, places in shown.ranks.items():
+        commit.ranks[card] = {lead_id: places.get(template) for lead_id, template in like.items()}
+    commit.second = now_ms() // 1000
+    return commit
 
 
 def _event(lead: int, at_ms: int, call: dict[str, Any]) -> Event:
