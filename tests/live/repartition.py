@@ -190,7 +190,7 @@ class Run:
         """The number of leads in the copies."""
         with Redis.from_url(self.move.settings.redis) as client:
             keys = client.scan_iter(f"{self.move.settings.namespace}:to-{NEW}:*:leads", count=10_000)
-            return sum(int(client.hlen(key)) for key in keys)  # type: ignore[arg-type]
+            return sum(int(client.hlen(key)) for key in keys)
 
     # Traffic --------------------------------------------------------------------------------------------------
 
