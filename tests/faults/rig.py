@@ -30,6 +30,7 @@ from streams.scorefile import load_file
 from streams.scoring.rules import Rules
 from streams.store.redis import RedisStore
 from streams.transport.alert_ids import alert_id_of
+from streams.transport.stopping import stop_consumer
 from tests.faults.oracle import Found, differences
 from tests.faults.workload import SOURCES, Sent
 from tests.support.probes import read_metric, read_status
@@ -265,8 +266,8 @@ class Rig:
         """Stop everything, in any state."""
         for worker in self.workers:
             worker.kill()
-        for client in (self._consumer, self._producer):
-            await client.stop()
+        await stop_consumer(self._consumer)
+        await self._producer.stop()
         await self._admin.close()
         await self.store.close()
         for server in self._servers:
