@@ -39,7 +39,7 @@ class Hold(Protocol):
 
 
 class BoundedServer(web.Server):
-    """An HTTP server with bounded connections. At the bound, a new one replaces the one that is idle for longest."""
+    """An HTTP server with bounded connections: at the bound, a new one replaces the longest without a request."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class BoundedServer(web.Server):
         self.closed: Counter[Reason] = Counter()
         """Connections that were closed or refused because of a bound."""
         self.idle: dict[_Connection, None] = {}
-        """The connections without a request, longest first."""
+        """The connections without a whole request, longest first."""
         self.remotes: dict[_Connection, str] = {}
         self._by_remote: Counter[str] = Counter()
 
@@ -158,9 +158,9 @@ class _Connection(web.RequestHandler):
         """Read a part of a request; count what belongs to an unfinished head."""
         is_body = self._body is not None and not self._body.is_eof()
         count = self._request_count
-        self._bounds.idle.pop(self, None)
         super().data_received(data)
         if self._request_count != count:
+            self._bounds.idle.pop(self, None)
             self._end_head()
             self._body = self._messages[-1][1] if self._messages else None
         elif data and not is_body:
@@ -171,7 +171,7 @@ class _Connection(web.RequestHandler):
         if resp is not None and not resp.prepared:
             resp.headers.setdefault("Server", SERVER_NAME)
         done = await super().finish_response(request, resp, start_time)
-        if self in self._bounds.remotes and not self._messages and not self._head_bytes:
+        if self in self._bounds.remotes and not self._messages:
             self._bounds.idle[self] = None
         return done
 

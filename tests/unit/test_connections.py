@@ -94,15 +94,17 @@ async def closed(peer: Peer) -> bool:
             return True
 
 
-async def test_a_new_connection_replaces_the_one_that_is_idle_for_longest() -> None:
+@pytest.mark.parametrize("sent", [b"", HEAD[:10], HEAD + HEAD[:10]])
+async def test_a_new_connection_replaces_the_one_that_has_no_request_for_longest(sent: bytes) -> None:
     async with serving(most=3) as running:
-        first = await running.connect()
+        first = await running.connect(sent)
         await until(lambda: len(running.server.remotes) == 1)
         await running.connect()
         await running.ask()
 
         assert b" 200 " in await running.ask()
-        assert await closed(first)
+        async with asyncio.timeout(5):
+            assert (await first[0].read()).count(b" 200 ") == sent.count(HEAD)
         assert len(running.server.remotes) == 3
 
 
