@@ -17,7 +17,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from app.embedded.server import free_port
 from app.notify import sender as sending
 from app.notify.kinds.base import Delivery
-from app.notify.kinds.mail import Mail
+from app.notify.kinds.mail import Mail, is_address
 from app.notify.outcomes import Outcome, Result
 from app.notify.routes import Destination
 from tests.support.certificates import Certificates, make_certificates
@@ -102,6 +102,11 @@ async def test_mail_reaches_the_owner_with_both_parts() -> None:
     assert "text/html" in text
     assert "<b>" not in text.partition("text/html")[2]
     assert "\r\nBcc:" not in text
+
+
+def test_a_text_is_an_address_or_not_whatever_the_parser_of_this_python_raises() -> None:
+    texts = ("", "@", "a@", "@b", "a", "a b@c", "x@y.z")
+    assert [text for text in texts if is_address(text)] == ["x@y.z"]
 
 
 @pytest.mark.usefixtures("_trusted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -61,7 +62,7 @@ def is_address(text: str) -> bool:
     """Whether a text is one mail address, which can be a recipient."""
     try:
         address = Address(addr_spec=text)
-    except (ValueError, IndexError, TypeError):  # the parser of addresses raises any of these
+    except (ValueError, IndexError, TypeError, MessageError):  # the parser of addresses raises any of these
         return False
     return bool(address.username and address.domain) and text.isascii() and text.isprintable() and " " not in text
 
