@@ -275,6 +275,14 @@ async def test_page_api_and_file_agree(board: Running) -> None:
     assert '<a href="/results?scorecard=main&amp;touch=first&amp;days=30" aria-current="page">' in page
 
 
+async def test_the_page_says_from_when_on_there_are_results(board: Running) -> None:
+    assert "Results begin on" in (await board.get("/results?days=365", ANA)).body.decode()
+    async with board_on(Shards(Rules(load(FILE)))) as empty:
+        page = (await empty.get("/results")).body.decode()
+        assert "Results begin on" not in page
+        assert "Alerts of versions that kept no results are not shown" in page
+
+
 async def test_a_verdict_and_its_undo_change_the_results(board: Running) -> None:
     async def accepted() -> int:
         return int((await board.get(f"{BASE}/results", SAM)).json["total"]["accepted"])
