@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from streams.scorefile.sales import CURRENCY
 from streams.units import DAY_MS
 from streams.yamlfile.containers import list_of, struct_of
-from streams.yamlfile.kinds import CAP, TEXT, VERSION, Field, Kind, Struct, text_of
+from streams.yamlfile.kinds import CAP, TEXT, VERSION, Field, Kind, Struct
 from streams.yamlfile.load import Format
 from streams.yamlfile.tree import Node, Report
 
@@ -65,7 +66,6 @@ _KEYS_ELSEWHERE: Final = {
 }
 
 
-_CURRENCY = text_of("a currency of three capital letters", "EUR", r"^[A-Z]{3}$", str, lambda text: iter([text.upper()]))
 _DAY = Kind(_read_day, {}, '"2026-11-01"')
 _COST = struct_of(
     "a cost",
@@ -84,7 +84,7 @@ _FILE = struct_of(
     "a costs file",
     {
         "leadglow_costs": Field(VERSION, "the version of this format", required=True),
-        "currency": Field(_CURRENCY, "the currency of all costs, and of amounts that name none"),
+        "currency": Field(CURRENCY, "the currency of all costs, and of amounts that name none"),
         "costs": Field(list_of(_COST), "the list of costs", required=True),
     },
     "leadglow_costs: 1",

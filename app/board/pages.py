@@ -157,6 +157,7 @@ class Pages:
             alerts=[view_models.alert_row(alert) for alert in alerts["alerts"]],
             kept=MAX_ALERTS,
             reasons=service.verdicts.list_reasons(),
+            currencies=service.verdicts.list_currencies(),
             most_bytes=MAX_TEXT_BYTES,
             pending=request.query.get("sent") == "pending",
         )

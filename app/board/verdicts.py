@@ -16,6 +16,7 @@ from streams.clock import now_ms
 from streams.publishing.sessions import TROUBLE
 from streams.scoring.lead import Lead, id_hash
 from streams.scoring.rules import Rules
+from streams.scoring.scorecard import SalesTerms
 from streams.scoring.verdicts import KINDS, MAX_SALES_AMOUNT, MAX_TEXT_BYTES
 
 MAX_KEY_CHARS: Final = 150
@@ -51,8 +52,14 @@ class SalesVerdicts:
 
     def list_reasons(self) -> list[str]:
         """The reasons to reject a lead, of all scorecards."""
-        terms = [card.card.sales for card in self._rules().cards]
-        return list(dict.fromkeys(reason for each in terms if each is not None for reason in each.reasons))
+        return list(dict.fromkeys(reason for each in self._terms() for reason in each.reasons))
+
+    def list_currencies(self) -> list[str]:
+        """The currencies of amounts, of all scorecards."""
+        return list(dict.fromkeys(code for each in self._terms() for code in each.currencies))
+
+    def _terms(self) -> list[SalesTerms]:
+        return [card.card.sales for card in self._rules().cards if card.card.sales is not None]
 
     async def give(self, lead_id: str, wanted: Wanted, viewer: Viewer) -> dict[str, Any]:
         """Give a verdict; returns its message id, and whether the lead has it.

@@ -63,6 +63,7 @@ def _check_scorecard(name: str, card: Struct, signals: Signals | None, report: R
     _check_categories(card.get("categories", {}), signals, report)
     if (sales := card.get("sales")) is not None:
         report_repeated(sales.get("reasons", ()), lambda _: "the reason", "keep one of the two", report)
+        report_repeated(sales.get("currencies", ()), lambda _: "the currency", "keep one of the two", report)
     stages = [stage for stage in card.get("stages", ()) if stage is not None]
     for stage in stages:
         for item in _signals_of(stage):

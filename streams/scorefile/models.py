@@ -86,8 +86,10 @@ def scorecard_of(name: str, card: Struct, stages: Iterable[Struct]) -> Scorecard
 def _sales(sales: Struct | None) -> SalesTerms | None:
     if sales is None:
         return None
-    reasons = dict.fromkeys(item.value for item in sales.get("reasons", ()))
-    return SalesTerms(tuple(reasons), sales.get("recycle_after", 0))
+    reasons, currencies = (
+        tuple(dict.fromkeys(item.value for item in sales.get(name, ()))) for name in ("reasons", "currencies")
+    )
+    return SalesTerms(reasons, sales.get("recycle_after", 0), currencies)
 
 
 def _grades(bounds: Mapping[str, Item]) -> tuple[tuple[str, float], ...]:

@@ -29,6 +29,9 @@ _RECYCLE_AFTER: Final = text_of(
     guess_duration,
     lambda text: "remove it: without it, a lead may be recycled at once" if text.strip("0smhdw") == "" else "",
 )
+CURRENCY: Final = text_of(
+    "a currency of three capital letters", "EUR", r"^[A-Z]{3}$", str, lambda text: iter([text.upper()])
+)
 _PERIODS: Final[tuple[Period, ...]] = ("day", "week", "month", "quarter")
 MAX_TARGET: Final = 1_000_000
 
@@ -58,6 +61,12 @@ SALES_WORDS: Final = {
         "counted as `other`.",
         default="any reason",
         example="[no budget, too small, wrong person]",
+    ),
+    "currencies": Field(
+        list_of(placed(CURRENCY)),
+        "The currencies of amounts that the board offers, the most usual first. An event may name any.",
+        default="the one of the costs file",
+        example="[EUR, USD]",
     ),
     "recycle_after": Field(
         _RECYCLE_AFTER,

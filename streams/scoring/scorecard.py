@@ -199,6 +199,8 @@ class SalesTerms:
     """Why a lead may be rejected."""
     recycle_after_ms: int = 0
     """How long a rejected lead is held out at least."""
+    currencies: tuple[str, ...] = field(default=(), metadata=LATER)
+    """In which deals are made, the most usual first."""
 
 
 EMAIL_DOMAIN = "email domain"

@@ -96,6 +96,9 @@ class StandInService:
     def list_reasons(self) -> list[str]:
         return [self.text("no budget"), "too small"]
 
+    def list_currencies(self) -> list[str]:
+        return ["EUR", "USD"]
+
     def check_filters(self, filters: Filters) -> None:
         """Always available."""
 

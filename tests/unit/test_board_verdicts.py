@@ -74,6 +74,7 @@ async def test_a_verdict_by_the_api_is_shown_and_can_be_taken_back(board: Runnin
 async def test_the_page_has_the_form_the_state_and_the_history(board: Running) -> None:
     page = (await board.get("/leads/u", SAM)).body.decode()
     assert '<option value="no budget">' in page
+    assert 'name="currency"' not in page
     assert page.count('maxlength="40" data-bytes="40"') == 3
     assert "at most 40 letters" in page
     done = await send(board, "/leads/u/verdicts", kind="rejected", reason="no budget", scorecard="default")
@@ -100,6 +101,20 @@ async def test_an_amount_may_name_its_currency(board: Running, shards: Shards) -
     await post(board, kind="won", amount=900, currency="USD")
     assert json.loads(shards.sent[0])["properties"] == {"amount": 900, "currency": "USD"}
     assert (await board.get(f"{BASE}/results", SAM)).json["total"]["revenue"] == [{"currency": "USD", "amount": 900.0}]
+
+
+async def test_the_form_offers_the_currencies_of_the_scorecards() -> None:
+    at = now_ms() - 60_000
+    for currencies, shown in (
+        ("EUR", 'type="hidden" name="currency" value="EUR"'),
+        ("EUR, USD", "<option>USD</option>"),
+    ):
+        rules = Rules(load(FILE.replace("recycle_after", f"currencies: [{currencies}], recycle_after")))
+        shards = await Shards(rules).take(("u", Fact("page", "m", at)))
+        async with board_on(shards, ACCESS) as board:
+            assert shown in (await board.get("/leads/u", SAM)).body.decode()
+            await send(board, "/leads/u/verdicts", kind="won", amount="9,5", currency=currencies[-3:])
+            assert json.loads(shards.sent[0])["properties"] == {"amount": 9.5, "currency": currencies[-3:]}
 
 
 async def test_a_repeated_request_counts_once(board: Running) -> None:

@@ -144,6 +144,8 @@ def test_leads_that_were_rejected_before_are_held_out_when_the_key_comes_back() 
         ("{reasons: [a, b, a]}", "12:29", "the reason is a duplicate of line 12"),
         ("{reasons: []}", "12:22", "the list is empty"),
         (f"{{reasons: [{'x' * 41}]}}", "12:23", "is not a text of 1 to 40 bytes"),
+        ("{currencies: [EUR, EUR]}", "12:31", "the currency is a duplicate of line 12"),
+        ("{currencies: [eur]}", "12:26", "write `EUR`"),
         ("{recycle_after: 0d}", "12:28", "without it, a lead may be recycled at once"),
         ("{reson: [a]}", "12:13", "write `reasons`"),
         ("30d", "12:12", "`30d` is not the terms of sales"),
