@@ -18,7 +18,7 @@ OTHERS = 0o077
 def check_private(path: Path) -> None:
     """Check that others cannot read a file, or that it is not ours to change, which is logged.
 
-    Files of another owner, and those on a read-only mount, come from whoever deploys: Kubernetes gives Secrets to a
+    Files of another owner, and those on a read-only mount, come from a deployment: Kubernetes gives Secrets to a
     group, and Compose mounts a folder of the host.
 
     Raises:

@@ -62,7 +62,8 @@ def _sasl_checks(settings: Any, variable: Callable[[str], str]) -> Iterable[tupl
         )
     remedy = f"set {variable('kafka_tls')}=true (or, on a trusted network, {variable('kafka_insecure_sasl')}=true)"
     insecure = settings.kafka_insecure_sasl
-    yield bool(sasl) and not settings.kafka_tls and not insecure, f"SASL without TLS exposes the password: {remedy}"
+    bare = bool(sasl) and not settings.kafka_tls and not insecure
+    yield bare, f"SASL without TLS exposes the password or token: {remedy}"
     url = settings.kafka_oauth_token_url or ""
     yield (
         url.startswith("http:") and not insecure,

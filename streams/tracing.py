@@ -42,7 +42,7 @@ class Span:
 
     event: Traced
     place: str
-    """Its name, and what tells it from others of that name in the trace."""
+    """Its name, and what distinguishes it from others of that name in the trace."""
     parent: str
     """The place of the parent; empty without one."""
     begin_ns: int

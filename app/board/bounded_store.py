@@ -85,7 +85,7 @@ class BoundedStore:
         """Check once whether Redis responds."""
         with suppress(Refusal):
             async with self.bounded():
-                """Everything is checked before the block."""
+                pass  # everything is checked before the block
 
     @asynccontextmanager
     async def bounded(self) -> AsyncIterator[None]:

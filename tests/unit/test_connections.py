@@ -132,7 +132,7 @@ async def test_one_address_has_a_quarter_unless_it_is_a_proxy() -> None:
 async def test_an_unfinished_head_is_left_after_a_time_however_often_a_byte_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_S", 0.1)
+    monkeypatch.setattr(connections, "HEAD_S", 1.0)
     memory = Memory()
     async with serving(memory=memory) as running:
         slow = await running.connect(HEAD[:20])
