@@ -34,6 +34,8 @@ MAX_CONNECTIONS: Final = 10_000
 STOP_S: Final = 8.0
 """Time limit of an orderly stop: less than the 10 s that Docker waits before it kills the process."""
 _GET_AND_HEAD: Final = ("GET", "HEAD")
+_WITH_CREDENTIALS: Final = (snowplow.POST_PATH, snowplow.GET_PATH)
+"""Paths of the tracker that sends cookies unasked; a browser would not let it read the response, or not let it send."""
 Reader = Callable[[Inbound], Delivery]
 
 
@@ -130,7 +132,7 @@ class Site:
             response.headers[HEADER] = request_id
             origin = request.headers.get("Origin")
             if origin and self._reception.keyring.allows_origin(origin):
-                responses.allow_origin(response, origin, request.path == snowplow.POST_PATH)
+                responses.allow_origin(response, origin, request.path in _WITH_CREDENTIALS)
             seconds.observe(monotonic_s() - began_s)
             count = by_status.get(response.status)
             if count is None:
