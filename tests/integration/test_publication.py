@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from streams.clock import now_ms
 from tests.live.publication import Figures, Run
 from tests.support.servers import Running
@@ -12,6 +14,7 @@ from tests.support.system import System
 from tests.support.waiting import wait_for
 
 
+@pytest.mark.usefixtures("_apache_kafka")  # the embedded broker gives wrong ends of partitions
 def test_a_lowered_bound_is_confirmed_undone_and_rebuilt(
     kafka: Running, redis_url: str, unique: str, tmp_path: Path
 ) -> None:

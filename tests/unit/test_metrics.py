@@ -90,7 +90,7 @@ async def test_the_end_of_a_certificate_is_read_from_the_server_and_from_the_fil
     made = make_certificates(tmp_path)
     end_s = first_end_s(made.authority)
     gauge = Gauge("leadglow_test", "", ["certificate"], registry=(registry := CollectorRegistry()))
-    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0, ssl=tls(made.server))
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0, ssl=tls(made.server))
     async with server:
         port = server.sockets[0].getsockname()[1]
         assert abs(await read_end_s("127.0.0.1", port) - end_s) < 2
