@@ -56,6 +56,7 @@ class Receiver:
         return Answer(200)
 
 
+@pytest.mark.usefixtures("_apache_kafka")  # the notifier does not become ready on the embedded broker
 def test_an_event_is_one_trace_and_an_exemplar(
     kafka: Running, redis_url: str, unique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
