@@ -28,6 +28,7 @@ def account_row(account: Account, rule: AccountRule) -> View:
         "score": score // UNIT,
         "exact": score / UNIT,
         "stage": inside[-1].stage.name if inside else None,
+        "stage_label": (inside[-1].stage.label or inside[-1].stage.name) if inside else None,
         "leads": len(account.members),
         "changed_at": rfc3339(account.seen_ms),
         "top_leads": top_leads(account, TOP_LEADS),

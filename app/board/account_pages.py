@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 ROWS: Final = 50
 ALERTS: Final = 10
 _ACCOUNT: Final = {
-    "account": TEXT, "scorecard": TEXT, "score": WHOLE, "exact": NUMBER, "stage": maybe(TEXT), "leads": WHOLE,
-    "changed_at": TIME,
+    "account": TEXT, "scorecard": TEXT, "score": WHOLE, "exact": NUMBER, "stage": maybe(TEXT),
+    "stage_label": maybe(TEXT), "leads": WHOLE, "changed_at": TIME,
 }  # fmt: skip
 _GIVEN: Final = whole({"lead_id": TEXT, "score": WHOLE})
 ACCOUNT_SCHEMAS: Final[dict[str, Schema]] = {
@@ -164,4 +164,5 @@ class AccountPages:
             account=found,
             alerts=[view_models.alert_row(alert) for alert in sent["alerts"]],
             kept=MAX_ALERTS,
+            names={person["lead_id"]: person["name"] for person in found["people"]},
         )

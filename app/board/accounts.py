@@ -13,7 +13,7 @@ from app.board.cursor import cursor_of, place_of
 from app.board.id_cipher import IdCipher
 from app.board.masking import Mask, sees_everything
 from app.http.refusals import Refusal
-from app.lead_views import row_view
+from app.lead_views import labels_of, row_view
 from streams.clock import now_ms
 from streams.scoring.account_ids import account_id
 from streams.scoring.account_rules import AccountRule, key_value_of
@@ -115,9 +115,10 @@ class AccountList:
     def _describe(self, lead_id: str, lead: object, card: CardRule, rules: Rules, role: str) -> View:
         """What the page says of a lead of an account."""
         if not isinstance(lead, Lead):  # it leaves just now
-            return {"name": lead_id, "title": None, "stage": None, "last_seen_at": None}
+            return {"name": lead_id, "title": None, "stage": None, "stage_label": None, "last_seen_at": None}
         row, more = row_view(lead_id, lead, card, rules, now_ms()), lead_summary.summarize_lead(lead_id, lead)
-        shown = {"stage": row["stage"], "last_seen_at": row["last_seen_at"]}
+        label = labels_of(card.card.stages).get(row["stage"], row["stage"])
+        shown = {"stage": row["stage"], "stage_label": label, "last_seen_at": row["last_seen_at"]}
         if sees_everything(role):
             return {"name": more["name"], "title": more["title"]} | shown
         return {"name": self._mask.mask_id(lead_id, role), "title": None} | shown

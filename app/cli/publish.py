@@ -252,9 +252,9 @@ def _confirm(settings: Settings, alerts: int, yes: bool, quiet: bool, is_rollbac
         return
     if is_held(alerts, settings.most_model_alerts, quiet):
         message = (
-            f"nothing was changed: {alerts:,} alerts would be sent, and more than {settings.most_model_alerts} "
-            "(LEADGLOW_MOST_MODEL_ALERTS) need confirmation. Repeat the command with --yes to send them, or with "
-            "--quiet to change the stages without alerts."
+            f"nothing was changed: {alerts:,} alert{'s' * (alerts != 1)} would be sent, and more than "
+            f"{settings.most_model_alerts} (LEADGLOW_MOST_MODEL_ALERTS) need confirmation. Repeat the command with "
+            "--yes to send them, or with --quiet to change the stages without alerts."
         )
         raise CommandError(Exit.CHECK_FAILED, message)
     confirm("Roll back?" if is_rollback else "Publish?", "nothing was changed.")

@@ -84,15 +84,20 @@ def summarize(found: View) -> list[str]:
     revenue = ", ".join(f"{money(each['amount'])} {each['currency']}".rstrip() for each in total["revenue"])
     lines = [
         f"{found['scorecard']}, {found['since'][:10]} to {found['until'][:10]}",
-        f"handed over: {total['leads']} leads, {total['handovers']} times; {total['open']} not decided yet",
+        f"handed over: {_count(total['leads'], 'lead')}, {_count(total['handovers'], 'time')}; "
+        f"{total['open']} not decided yet",
         f"accepted: {total['accepted']} of {decided} decided ({_share(total['acceptance'])})",
         f"time to contact: {span(contact['median_hours'])} (median), {_share(contact['within_24_h'])} within 24 h",
         f"won: {total['won']} ({_share(total['won_share'])} of the leads), lost: {total['lost']}, "
         f"opportunities: {total['opportunities']}; revenue: {revenue or 'none'}",
     ]
     if found["without_alert"]:
-        lines.append(f"decided without an alert before: {found['without_alert']} leads")
+        lines.append(f"decided without an alert before: {_count(found['without_alert'], 'lead')}")
     return lines + (["older handovers may be missing"] if found["truncated"] else [])
+
+
+def _count(many: int, what: str) -> str:
+    return f"{many} {what}{'s' * (many != 1)}"
 
 
 def _share(part: float | None) -> str:

@@ -181,9 +181,14 @@ def goodbye(view: View) -> str:
     by_stage = ", ".join(f"{count} {name}" for name, count in _by_stage(view))
     rejected, alerts = view.seen.reasons.total(), view.seen.alerts
     return (
-        f"{view.taken} events ({view.per_second:.0f}/s), {rejected} rejected, {view.duplicates} duplicates; "
-        f"leads: {by_stage}; {alerts} alerts, event to handoff {_latency(view.seen)}"
+        f"{_count(view.taken, 'event')} ({view.per_second:.0f}/s), {rejected} rejected, "
+        f"{_count(view.duplicates, 'duplicate')}; leads: {by_stage}; {_count(alerts, 'alert')}, "
+        f"event to handoff {_latency(view.seen)}"
     )
+
+
+def _count(many: int, what: str) -> str:
+    return f"{many} {what}{'s' * (many != 1)}"
 
 
 def _headline(view: View) -> Text:

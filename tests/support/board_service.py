@@ -30,10 +30,12 @@ class StandInAccounts:
         """``text`` creates every text that comes from outside."""
         self._row = {
             "account": text("acme.example"), "scorecard": "default", "score": 132, "exact": 132.0, "stage": "target",
+            "stage_label": text("Target"),
             "leads": 2, "changed_at": rfc3339(now_ms),
         }  # fmt: skip
         self._person = {
             "lead_id": text("u-1"), "score": 84, "name": text("Ana Lima"), "title": text("CTO"), "stage": "qualified",
+            "stage_label": text("Ready for sales"),
             "last_seen_at": rfc3339(now_ms),
         }  # fmt: skip
         self._stage = {"name": "target", "label": text("Target"), "enter": 120.0, "leave": 80.0, "inside": True}
