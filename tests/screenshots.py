@@ -19,6 +19,7 @@ from pathlib import Path
 from struct import pack, unpack_from
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 from app.board.costs import COSTS_FORMAT
 from app.demo.generator import Message, Traffic
@@ -47,6 +48,11 @@ PER_S = (31.4, 6.2, 0.9)
 SPAN_MS = 21 * 86_400_000
 WAVE_MS = 2 * 3_600_000
 REASONS = "no budget, too small, wrong person, not now"
+ACCOUNTS = """    accounts:
+      key: company
+      roll_up: {top: 3}
+      stages: [{name: target, enter: 190, leave: 150, label: Target account, cooldown: 7d, handoff: true}]
+"""
 LATENESS_MS = 72 * 3_600_000
 HOME = Partitioner(PARTITIONS)
 DESK, PHONE = {"width": 1120, "height": 800}, {"width": 390, "height": 844}
@@ -101,10 +107,17 @@ class Played:
 
     async def catch_up(self, at_ms: int) -> None:
         """Let the shards take what is on lead-events, and time pass."""
-        for _ in range(3):  # what one forwards to another is there in the next round
+        await self.score(at_ms)
+        while any(len(self.log[shard.partition]) > shard.position.checkpoint for shard in self.shards):
+            await self.score(at_ms)  # what one forwards to another is there in the next round
+
+    async def score(self, at_ms: int) -> None:
+        """Let the shards take what is on lead-events now, and bring up to date what they show."""
+        for _ in range(3):
             for shard in self.shards:
                 await shard.score_batch(self.log[shard.partition][shard.position.checkpoint :])
         for shard in self.shards:
+            await shard.update_ranking(list(shard.unpublished.versions))
             while await shard.advance_due(at_ms):
                 pass
             await shard.update_ranking(list(shard.unpublished.versions))
@@ -121,6 +134,7 @@ async def play(memory: Shards, until_ms: int) -> Played:
     for shard in played.shards:
         shard.relay = partial(played.relay, shard.partition)
         await shard.open()
+        shard.told.trusted = True  # its log is empty
     traffic, sales, known = Traffic(SEED, LEADS), SalesPeople(SEED), 0
     wave_ms = until_ms - SPAN_MS
     for at_ms in [*instants(until_ms), until_ms]:
@@ -129,7 +143,8 @@ async def play(memory: Shards, until_ms: int) -> Played:
                 played.take(message, due_ms)
             await played.catch_up(wave_ms)
             for record in played.told[TOPICS.handoff][known:]:
-                sales.take_alert(json.loads(record.value))
+                if "account" not in (alert := json.loads(record.value))["data"]:
+                    sales.take_alert(alert)
             known = len(played.told[TOPICS.handoff])
             wave_ms += WAVE_MS
         if at_ms < until_ms:
@@ -157,20 +172,22 @@ def tell(board: Running, played: Played) -> None:
     board.tails.alerted_s.clear()
 
 
-def shoot(url: str, lead: str, folder: Path) -> None:
+def shoot(url: str, lead: str, account: str, folder: Path) -> None:
     """Take pictures of every page, light and dark, and of four of them on a phone."""
     browser = Chromium(install_sdks())
     for scheme in ("light", "dark"):
         page = browser.visitor(viewport=DESK, colorScheme=scheme, reducedMotion="reduce").open(url)
-        for name, path in pages(lead).items():
+        for name, path in pages(lead, account).items():
             page.go(url + path)
-            picture(page, folder / f"{name}-{scheme}.png", full=name in {"lead", "scorecards", "results"})
+            picture(page, folder / f"{name}-{scheme}.png", full=name in {"lead", "account", "scorecards", "results"})
         try_change(page, url)
         picture(page, folder / f"try-{scheme}.png", full=True)
     page = browser.visitor(viewport=PHONE, colorScheme="light", deviceScaleFactor=1, reducedMotion="reduce").open(url)
     picture(page, folder / "leads-phone.png", full=False)
     page.go(f"{url}/leads/{lead}")
     picture(page, folder / "lead-phone.png", full=False)
+    page.go(f"{url}/accounts/{account}")
+    picture(page, folder / "account-phone.png", full=False)
     page.go(f"{url}/results")
     picture(page, folder / "results-phone.png", full=True)
     page.go(f"{url}/versions")
@@ -188,10 +205,11 @@ def try_change(page: Page, url: str) -> None:
     wait_for(lambda: page.run("!!document.getElementById('publish')"), "the effect")
 
 
-def pages(lead: str) -> dict[str, str]:
+def pages(lead: str, account: str) -> dict[str, str]:
     """The pages by the names of their pictures."""
-    names = ("alerts", "channels", "results", "scorecards", "versions", "flow", "login")
-    return {"leads": "/", "lead": f"/leads/{lead}", **{name: f"/{name}" for name in names}}
+    names = ("accounts", "alerts", "channels", "results", "scorecards", "versions", "flow", "login")
+    one = {"leads": "/", "lead": f"/leads/{lead}", "account": f"/accounts/{account}"}
+    return one | {name: f"/{name}" for name in names}
 
 
 def picture(page: Page, path: Path, full: bool) -> None:
@@ -227,10 +245,19 @@ async def telling(board: Running) -> str:
     return max(weights, key=lambda lead_id: weights[lead_id])
 
 
+async def busiest(board: Running) -> str:
+    """The path of the account with the highest score and an alert."""
+    alerts = (await board.get("/api/v1/alerts?about=accounts&limit=200")).json["alerts"]
+    known = {alert["account"] for alert in alerts}
+    rows = (await board.get("/api/v1/accounts?limit=100")).json["accounts"]
+    return next(f"{row['scorecard']}/{quote(row['account'])}" for row in rows if row["account"] in known)
+
+
 def card_text() -> str:
     """The scorecards of the repository, with what sales wants."""
     text = (ROOT / "scorecards.yaml").read_text()
-    return text.replace("    stages:\n", f"    target: 12/week\n    sales: {{reasons: [{REASONS}]}}\n    stages:\n", 1)
+    wanted = f"{ACCOUNTS}    target: 12/week\n    sales: {{reasons: [{REASONS}]}}\n"
+    return text.replace("    stages:\n", f"{wanted}    stages:\n", 1)
 
 
 async def publish(until_ms: int) -> Log:
@@ -254,7 +281,7 @@ async def main() -> None:
         board.tails.version_alerts.reads_all = True
         FOLDER.mkdir(exist_ok=True)
         watching = asyncio.create_task(board.service.freshness_watch.watch())  # else freshness is unknown after seconds
-        await asyncio.to_thread(shoot, board.url, await telling(board), FOLDER)
+        await asyncio.to_thread(shoot, board.url, await telling(board), await busiest(board), FOLDER)
         watching.cancel()
 
 
