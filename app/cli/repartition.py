@@ -33,7 +33,7 @@ from streams.shard.conflict import Conflict
 from streams.shard.lane import OwnershipLost
 from streams.store.move import Move, MovedWrong
 
-MOST = 1000
+MOST = 4096
 WAITING = ("streams.store.retry", "streams.transport.producer")
 """Loggers that say why nothing happens: calls to Redis and Kafka are repeated until they succeed."""
 
@@ -167,8 +167,10 @@ def _faults(settings: Settings) -> Iterator[None]:
         raise kafka_fault(settings, ear.reason or error) from None
     except (Refused, TopicUnfit) as error:
         raise CommandError(Exit.REFUSED, str(error)) from None
-    except (NotFinished, Mismatch, DamagedBlob) as error:
-        raise CommandError(Exit.REFUSED, f"{error}. Nothing has changed.") from None
+    except NotFinished as error:
+        raise CommandError(Exit.TROUBLE, f"{error}: run the command again. Nothing was switched.") from None
+    except (Mismatch, DamagedBlob) as error:
+        raise CommandError(Exit.REFUSED, f"{error}. Nothing was switched.") from None
     except (OthersWrite, OwnershipLost, Conflict) as error:
         raise CommandError(Exit.CONFLICT, f"{error}. Then repeat the command.") from None
     except MovedWrong as error:

@@ -51,7 +51,8 @@ NEW: Final = 12
 STEP_S: Final = 1800.0
 """No step may take longer."""
 POLL_S: Final = 0.1
-SPAN_MS: Final = 5 * 86_400_000
+SPAN_MS: Final = 600_000
+"""Events of templates begin so long ago: not longer, or the timers of all leads would run first."""
 TEMPLATES: Final = 2000
 """Leads that are scored in memory; all others have states like theirs."""
 PART: Final = 2000
