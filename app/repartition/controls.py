@@ -58,7 +58,7 @@ def make_control(division: Division, shard: int) -> dict[str, bytes]:
     positions = [Position.from_fields(each) for each in parents]
     at.sources = join_sources([each.sources for each in positions], division.forwarded)
     at.arrived_ms = max(each.arrived_ms for each in positions)
-    at.sequence, at.ranked = 0, all(each.ranked for each in positions)
+    at.sequence, at.ranking = 0, min(each.ranking for each in positions)
     told = Told(max(Told.from_fields(each).latest_ms for each in parents))
     home = shard % len(division.handoff_ends)
     rest = {"waiting": b"0", "handoff": b"%d" % division.handoff_ends[home], "owner": OWNER.encode()}

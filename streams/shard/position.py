@@ -10,8 +10,11 @@ import msgspec
 
 from streams.events.records import fingerprint
 
-RANKING: Final = b"2"
-"""The form of the ranking: places by ``rank_of``. Before, they were published scores."""
+RANKING: Final = b"3"
+"""The form of the ranking and schedule: 1 has published scores as places, 2 has those by ``rank_of``, and 3 has in the
+schedule also the leads and redirects that only wait to be forgotten.
+
+Releases before 3 write their own form, which tells that leads that they changed may be missing in the schedule."""
 MAX_OFFSET: Final = 2**63 - 1
 """The greatest offset that Kafka can have."""
 
@@ -32,10 +35,8 @@ class Position:
     """The highest processed offset of each source partition, and number of the records that each shard forwarded."""
     sequence: int = 0
     """The number of the last outbox entry."""
-    ranked: bool = True
-    """Whether every lead has its place in the ranking, in the current form, and is in the schedule.
-
-    Before leads were forgotten, those whose scores do not change any more were not in the schedule."""
+    ranking: bytes = RANKING
+    """The form that the ranking and schedule have for every lead."""
     _names: dict[bytes, str] = field(default_factory=dict, repr=False, compare=False)
     """A cache: source partition as in the header -> as text. There are few, so none is removed."""
 
@@ -49,7 +50,7 @@ class Position:
             int(fields.get("arrived", b"0")),
             msgspec.msgpack.decode(fields.get("sources", b"\x80"), type=dict[str, int]),
             int(fields.get("sequence", b"0")),
-            not fields or (fields.get("ranking"), fields.get("scheduled")) == (RANKING, b"1"),
+            _known_form(fields["ranking"]) if "ranking" in fields else b"1" if fields else RANKING,
         )
 
     def to_fields(self) -> dict[str, bytes]:
@@ -61,9 +62,13 @@ class Position:
             "arrived": b"%d" % self.arrived_ms,
             "sources": msgspec.msgpack.encode(self.sources),
             "sequence": b"%d" % self.sequence,
-            "ranking": RANKING if self.ranked else b"1",
-            "scheduled": b"%d" % self.ranked,
+            "ranking": self.ranking,
         }
+
+    @property
+    def ranked(self) -> bool:
+        """Whether every lead has its place in the ranking and the schedule, in the current form."""
+        return self.ranking == RANKING
 
     def pass_marks(self, offset: int) -> None:
         """Note that only marks of transactions are left before this offset."""
@@ -108,3 +113,8 @@ class Position:
             elif at <= MAX_OFFSET:  # else it is not an offset: Leadglow did not write this header
                 highest[name] = at
         return new
+
+
+def _known_form(ranking: bytes) -> bytes:
+    """The form of a ranking; 1 for that of a later release, which so learns that this one has changed leads."""
+    return bytes(ranking) if ranking in (b"1", b"2", RANKING) else b"1"

@@ -22,7 +22,7 @@ from streams.scoring.rules import Rules
 from streams.scoring.rules_change import RulesChange
 from streams.scoring.telling import Moment, Told
 from streams.shard.conflict import Conflict
-from streams.shard.position import Position
+from streams.shard.position import RANKING, Position
 from streams.shard.reader import Reader
 from streams.shard.recent_records import RecentRecords
 from streams.shard.scorecards import ShardScorecards
@@ -278,7 +278,7 @@ class Shard:
 
     async def finish_rescoring(self) -> None:
         """Store that every lead is scored by the scorecards in use and has its place in the ranking."""
-        self.position.ranked = True
+        self.position.ranking = RANKING
         self.scorecards.finish(self.scorer.rules.version)
         self.scorer.finish_change()
         await self._commit(Outcome(), [])

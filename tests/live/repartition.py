@@ -37,6 +37,7 @@ from streams.scoring.replay import Replay
 from streams.scoring.rules import Rules
 from streams.scoring.stored import decode
 from streams.shard.alert import rfc3339
+from streams.shard.position import RANKING
 from streams.store.base import Commit, Store
 from streams.transport.alert_ids import alert_id_of
 from streams.transport.topics import Partitioner
@@ -330,7 +331,7 @@ def _facts(blob: bytes) -> dict[str, Any]:
 def _step(version: int, leads: list[int], blobs: dict[str, bytes], shown: Outcome) -> Commit:
     """A step that writes leads with the states of templates."""
     like = {f"u-{lead}": f"u-{lead % TEMPLATES}" for lead in leads}
-    fields = {"ckpt": b"0", "ranking": b"2"}
+    fields = {"ckpt": b"0", "ranking": RANKING}
     commit = Commit(version, f"seed-{version - 1}" if version else "", f"seed-{version}", fields)
     commit.leads = {lead_id: blobs[template] for lead_id, template in like.items()}
     commit.due = {lead_id: shown.due.get(template) for lead_id, template in like.items()}
