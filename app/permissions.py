@@ -56,7 +56,7 @@ OFFLINE: Final = "nothing"
 COMMANDS: Final[dict[str, str]] = {
     **dict.fromkeys(("lead", "leads", "account", "accounts", "results", "erase", "scorecards"), AS_WORKER),
     **dict.fromkeys(("rebuild", "restore", "upgrade"), AS_WORKER),
-    "repartition": "what a worker needs, and to alter the topics whose partitions it adds",
+    "repartition": "what a worker needs, and to alter `LEADGLOW_LEAD_EVENTS`, to which it adds partitions",
     "backtest": "nothing for an export; to read `LEADGLOW_LEAD_EVENTS` for the topic",
     "notify": "for `replay`, what the notifier needs; for `test` and `check`, nothing",
     "status": "to describe all topics and the groups; what a worker needs in Redis",

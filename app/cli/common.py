@@ -14,6 +14,7 @@ from redis.exceptions import RedisClusterException, RedisError
 from rich.console import Console
 from rich.status import Status
 
+from app.agreed import Agreed, read_agreed
 from app.cli.errors import CommandError
 from app.cli.unreachable import KafkaErrorCapture, explain_missing, kafka_fault, redis_fault
 from app.instants import parse_instant
@@ -23,12 +24,9 @@ from app.wiring import make_admin, make_store
 from streams.clock import now_ms
 from streams.exits import Exit
 from streams.mismatch import Mismatch
-from streams.partition_numbers import REPARTITION, explain_state, explain_unfinished, is_switching
+from streams.partition_numbers import explain_state, explain_unfinished, is_switching
 from streams.scoring.stored import DamagedBlob
-from streams.store.client import connect
-from streams.store.format import NAME as FORMAT_NAME
 from streams.store.format import require_readable
-from streams.store.keys import meta_key
 from streams.store.redis import RedisStore
 
 T = TypeVar("T")
@@ -128,30 +126,37 @@ async def open_store(settings: Settings, deadline_s: float | None = REDIS_S) -> 
             await asyncio.wait_for(store.close(), 1.0)
 
 
-async def check_partitions(settings: Settings) -> None:
+async def check_partitions(settings: Settings) -> Agreed:
     """Check that Redis responds, that this release reads its state, and the number of partitions in the settings.
+
+    Returns what the processes agree on.
 
     Raises:
         CommandError: it does not.
     """
-    client: Any = connect(settings.redis)
+    agreed = await ask_agreed(settings)
+    if agreed.plan and is_switching(agreed.plan):
+        raise CommandError(Exit.REFUSED, explain_unfinished(agreed.plan))
+    if agreed.partitions is not None and agreed.partitions != settings.partitions:
+        raise CommandError(Exit.REFUSED, explain_state(settings.partitions, agreed.partitions))
+    return agreed
+
+
+async def ask_agreed(settings: Settings) -> Agreed:
+    """What the processes of the system agree on, of which this release reads the state.
+
+    Raises:
+        CommandError: it does not, or Redis does not respond.
+    """
     try:
         async with asyncio.timeout(REDIS_S):
-            agreed, plan, form = await client.hmget(
-                meta_key(settings.namespace), ["partitions", REPARTITION, FORMAT_NAME]
-            )
+            agreed = await read_agreed(settings)
+        require_readable(agreed.form)
     except (TimeoutError, RedisError, RedisClusterException, OSError) as error:
         raise redis_fault(settings, error) from None
-    finally:
-        await client.aclose()
-    try:
-        require_readable((form or b"").decode())
     except Mismatch as mismatch:
         raise CommandError(Exit.REFUSED, f"{mismatch}.") from None
-    if plan is not None and is_switching(plan.decode()):
-        raise CommandError(Exit.REFUSED, explain_unfinished(plan.decode()))
-    if agreed is not None and int(agreed) != settings.partitions:
-        raise CommandError(Exit.REFUSED, explain_state(settings.partitions, int(agreed)))
+    return agreed
 
 
 @asynccontextmanager

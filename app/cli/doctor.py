@@ -30,12 +30,11 @@ from app.settings import Settings
 from app.settings_source import load_settings, read_variable
 from streams.clock import now_ms
 from streams.exits import Exit
-from streams.partition_numbers import REPARTITION, explain_unfinished
+from streams.partition_numbers import explain_unfinished
 from streams.scorefile import YamlFileError, load_file
 from streams.scoring.scorecard import Model
 from streams.store.checks import StoreRefused
 from streams.store.client import connect
-from streams.store.keys import meta_key
 from streams.store.server_checks import check_server
 
 
@@ -149,9 +148,8 @@ async def _check_redis(settings: Settings) -> list[Finding]:
         found = check_nodes(await read_nodes(settings.redis, redis_place(settings)), asked_ms, now_ms())
         await check_server(client, settings.namespace)
         findings.ok("the user has all permissions")
-        await check_partitions(settings)
-        if plan := await client.hget(meta_key(settings.namespace), REPARTITION):
-            findings.fault(explain_unfinished(plan.decode()))
+        if plan := (await check_partitions(settings)).plan:
+            findings.fault(explain_unfinished(plan))
     except StoreRefused as refused:
         if not has_faults(found):
             findings.fault(str(refused))

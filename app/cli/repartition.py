@@ -14,13 +14,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from app.cli.audit import note_command
 from app.cli.backtest import choose_implementation
-from app.cli.common import confirm, run
+from app.cli.common import ask_agreed, confirm, run
 from app.cli.errors import CommandError
 from app.cli.unreachable import KafkaErrorCapture, kafka_fault, redis_fault
 from app.repartition.controls import NotFinished
 from app.repartition.kafka_side import TopicUnfit
-from app.repartition.look import Look, look, read_numbers
-from app.repartition.plan import Plan, Refused
+from app.repartition.look import Look, look
+from app.repartition.plan import Plan, Refused, decode_plan
 from app.repartition.run import OthersWrite, Repartition, Report, open_move
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -31,9 +31,14 @@ from streams.mismatch import Mismatch
 from streams.scoring.stored import DamagedBlob
 from streams.shard.conflict import Conflict
 from streams.shard.lane import OwnershipLost
+from streams.store.format import FORMAT, parse_format
 from streams.store.move import Move, MovedWrong
 
 MOST = 4096
+UNFINISHED = (
+    "the upgrade of this system is not finished, and the last release does not know a repartition: its workers could "
+    "start in the middle, and could not read what the command notes. Run `leadglow upgrade --finish` first."
+)
 WAITING = ("streams.store.retry", "streams.transport.producer")
 """Loggers that say why nothing happens: calls to Redis and Kafka are repeated until they succeed."""
 
@@ -109,22 +114,25 @@ async def _choose_old(settings: Settings, to: int) -> tuple[int | None, Plan | N
     Raises:
         CommandError: the new number does not fit.
     """
-    agreed, plan = await read_numbers(settings)
+    found = await ask_agreed(settings)
+    agreed, plan = found.partitions, decode_plan(found.plan)
     if plan is not None and plan.new != to:
         message = f"a repartition to {plan.new} has begun: run `leadglow repartition --to {plan.new}`, or --cancel it."
         raise CommandError(Exit.REFUSED, message)
-    if plan is not None:
-        return plan.old, plan
-    if agreed is None:
+    if plan is None and agreed is None:
         message = (
             f"Redis has no leads of {settings.namespace!r} yet, so there is nothing to divide: set "
             f"LEADGLOW_PARTITIONS={to}, and give {settings.lead_events} as many partitions."
         )
         raise CommandError(Exit.REFUSED, message)
-    if to < agreed:
+    if plan is None and agreed is not None and to <= agreed:
+        if to == agreed:
+            return None, None
         message = f"there are {agreed} partitions, and Kafka cannot remove any: name a larger number."
         raise CommandError(Exit.REFUSED, message)
-    return (None if to == agreed else agreed), None
+    if parse_format(found.form) < FORMAT:
+        raise CommandError(Exit.REFUSED, UNFINISHED)
+    return (agreed if plan is None else plan.old), plan
 
 
 async def _look(settings: Settings, to: int) -> Look:
@@ -138,8 +146,8 @@ async def _run(settings: Settings, to: int, report: Report) -> int:
 
 
 async def _cancel(settings: Settings) -> None:
-    agreed, plan = await read_numbers(settings)
-    if plan is None or agreed is None:
+    plan = decode_plan((await ask_agreed(settings)).plan)
+    if plan is None:
         msg = "no repartition has begun."
         raise Refused(msg)
     settings = settings.model_copy(update={"partitions": plan.old})

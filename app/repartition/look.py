@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from app.repartition import kafka_side
 from app.repartition.controls import moves_scores
-from app.repartition.plan import Plan, Refused, decode_plan
+from app.repartition.plan import Refused, decode_plan
 from app.settings import Settings
 from streams.partition_numbers import REPARTITION
-from streams.store.client import connect
-from streams.store.keys import meta_key
 from streams.store.move import Move
 
 _SCORES_MOVE: Final = (
@@ -73,13 +71,3 @@ async def look(settings: Settings, move: Move) -> Look:
         needed,
         warnings,
     )
-
-
-async def read_numbers(settings: Settings) -> tuple[int | None, Plan | None]:
-    """The number of shards in force, and a repartition that has begun."""
-    client: Any = connect(settings.redis)
-    try:
-        agreed, plan = await client.hmget(meta_key(settings.namespace), ["partitions", REPARTITION])
-    finally:
-        await client.aclose()
-    return (int(agreed) if agreed else None), decode_plan((plan or b"").decode())

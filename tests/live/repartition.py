@@ -39,6 +39,7 @@ from streams.scoring.stored import decode
 from streams.shard.alert import rfc3339
 from streams.shard.position import RANKING
 from streams.store.base import Commit, Store
+from streams.store.format import begin_format
 from streams.transport.alert_ids import alert_id_of
 from streams.transport.topics import Partitioner
 from tests.benchmarks.workload import Event, load
@@ -201,6 +202,7 @@ class Run:
         replay, shown = self._score_templates()
         for system in (self.stay, self.move):
             store, home = make_store(system.settings), Partitioner(PARTITIONS, most=1)
+            await begin_format(store)
             await store.meta("partitions", str(PARTITIONS))
             leads: dict[int, list[int]] = {}
             for lead in range(self.figures.leads):
