@@ -51,7 +51,7 @@ class AlertList:
         """The erased ones of these leads, with the time: earlier alerts do not show them."""
         async with self._store.bounded():
             states = await self._store.load_states(ids)
-        return {i: state.at_ms for i, state in states.items() if isinstance(state, Erased)}
+        return {i: state.gone_ms for i, state in states.items() if isinstance(state, Erased)}
 
 
 def _without(alert: dict[str, Any], at_ms: int, gone: dict[str, int]) -> dict[str, Any]:

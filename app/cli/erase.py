@@ -68,7 +68,7 @@ async def _find_ids(settings: Settings, given: str) -> list[str]:
         found_id, state = await lead_lookup.find_lead(store, partitions, lead_id)
     if isinstance(state, Erased):
         raise CommandError(
-            Exit.UNKNOWN_LEAD, f"lead {given!r} was erased before, or forgotten, at {rfc3339(state.at_ms)}."
+            Exit.UNKNOWN_LEAD, f"lead {given!r} was erased before, or forgotten, at {rfc3339(state.gone_ms)}."
         )
     if state is None and found_id != lead_id:  # its other shard has not received it yet
         raise CommandError(Exit.TROUBLE, f"lead {given!r} is being merged into another: try again in a moment.")

@@ -25,5 +25,5 @@ async def find_lead(settings: Settings, lead_id: str) -> tuple[str, Lead]:
             f"there is no lead {lead_id!r}: no event with this id or address was scored, or the lead was idle for so "
             "long that it was forgotten.",
         )
-    gone_at = rfc3339(state.at_ms)
+    gone_at = rfc3339(state.gone_ms)
     raise CommandError(Exit.UNKNOWN_LEAD, f"there is no lead {lead_id!r}: it was erased or forgotten at {gone_at}.")

@@ -174,9 +174,13 @@ def _end_in(leads: Leads, redirect: Redirect) -> float:
 
 
 def _drop(leads: Leads, lead_id: str, lead: Lead | None, at_ms: int) -> None:
-    """Remove everything under an id; of one that was in stages, the instant stays, so that later alerts get new ids."""
-    had_stages = lead is not None and (lead.erased_at or lead.latches.keys() - {HEARD})
-    kept = Erased(at_ms) if had_stages else None
+    """Remove everything under an id; of one that was in stages, the instant stays, so that later alerts get new ids.
+
+    What was erased before stays erased: then the id of later alerts is told by the next ms.
+    """
+    erased_at = 0 if lead is None else lead.erased_at
+    had_stages = lead is not None and (erased_at or lead.latches.keys() - {HEARD})
+    kept = Erased(erased_at + 1 if erased_at > 0 else -at_ms) if had_stages else None
     leads.states[lead_id] = kept
     leads.remove(lead_id)
     leads.outcome.blobs[lead_id] = None if kept is None else encode_erased(kept)

@@ -117,13 +117,22 @@ class Redirect:
 
 
 class Erased:
-    """A lead that was erased at ``at_ms``: nothing that arrived up to then may be counted again."""
+    """A lead that was erased at ``at_ms``: nothing that arrived up to then may be counted again.
+
+    Of one that was forgotten, ``at_ms`` is minus the instant: whatever arrives counts, because records of several
+    sources are not in the order of their arrival. Only later alerts must have other ids.
+    """
 
     __slots__ = ("at_ms",)
 
     def __init__(self, at_ms: int) -> None:
         """Remember the instant."""
         self.at_ms = at_ms
+
+    @property
+    def gone_ms(self) -> int:
+        """When the lead was erased or forgotten."""
+        return abs(self.at_ms)
 
 
 class Lead:
@@ -171,7 +180,9 @@ class Lead:
         self.known = False
         """Whether events named it by ``userId``; then only ``alias`` can join it to another user."""
         self.erased_at = 0
-        """Everything that arrived up to this instant was erased and must not be counted again; 0 if never."""
+        """Everything that arrived up to this instant was erased and must not be counted again; 0 if never.
+
+        Negative if a former lead with this id was forgotten, see ``Erased``."""
         self.forget_derived()
 
     def forget_derived(self) -> None:

@@ -53,7 +53,7 @@ def retract_event(rules: Rules, lead: Lead, digest: bytes, counted_as: Sequence[
         gone = [
             CountedSignal(digest, signal, [at - lead.base, *detail])
             for signal, at, *detail in counted_as
-            if at > lead.erased_at  # what was erased is gone
+            if at > abs(lead.erased_at)  # what was erased or forgotten is gone
         ]
     if not gone:
         return False

@@ -53,13 +53,13 @@ class Transition:
     previous: float
     """The exact score before the cause, in units."""
     erased_at: int
-    """When a former lead with this id was erased; 0 if none was."""
+    """When a former lead with this id was erased; minus the instant if it was forgotten; 0 if there was none."""
     joined_to: str = ""
     """The lead that this one was merged into, if that is why it left."""
 
     @property
     def alert_id(self) -> str:
-        """Permanent id: uuid5 over lead, scorecard, stage, episode, kind, cause and the time of an earlier erasure."""
+        """Permanent id: uuid5 over lead, scorecard, stage, episode, kind, cause and ``erased_at``."""
         parts = [self.lead_id, self.card, self.stage, str(self.episode), self.kind, self.cause]
         if self.erased_at:  # its episodes started again from 1
             parts.append(str(self.erased_at))

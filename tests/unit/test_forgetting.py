@@ -11,7 +11,7 @@ import pytest
 from app.scorecards.differences import find_differences
 from streams.scorefile import load
 from streams.scorefile.models import canonical
-from streams.scoring.event import ANONYMOUS, USER, Contribution, Identity, Join, LeadEvent
+from streams.scoring.event import ANONYMOUS, USER, Contribution, Erase, Identity, Join, LeadEvent
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Accounts, Forgetting, Model, Points, Scorecard, Signal, Stage
@@ -88,12 +88,42 @@ def test_a_lead_is_forgotten_at_one_instant_and_its_next_alerts_have_new_ids(tim
         shard.advance_lead("u", end_ms)
         state = shard.state("u")
         assert isinstance(state, Erased)
-        assert state.at_ms == end_ms
+        assert (state.at_ms, state.gone_ms) == (-end_ms, end_ms)
     shard.take(event("page", end_ms + HOUR_MS))
-    assert (shard.lead().erased_at, shard.lead().first_seen, shard.tally["forgotten"]) == (end_ms, end_ms + HOUR_MS, 1)
+    assert (shard.lead().erased_at, shard.lead().first_seen, shard.tally["forgotten"]) == (-end_ms, end_ms + HOUR_MS, 1)
     entered = [t for t in shard.transitions if t.kind == "entered"]
     assert [t.episode for t in entered] == [1, 1]
     assert len({t.alert_id for t in entered}) == 2
+
+
+def forgotten_at(shard: ShardDriver) -> int:
+    """When a lead that has left its stage will be forgotten."""
+    shard.advance_lead("u", START_MS + 5 * DAY_MS)
+    return shard.transitions[1].at_ms + LEADS_MS
+
+
+@pytest.mark.parametrize("afters_ms", [(0,), (-1,), (1000, -1000), (-1000, 1000)])
+def test_no_event_around_that_instant_is_lost(afters_ms: tuple[int, ...]) -> None:
+    """Records of several sources come in any order."""
+    shard = seen(event("page", START_MS))
+    end_ms = forgotten_at(shard)
+    for after_ms in afters_ms:
+        shard.take(event("page", end_ms + after_ms))
+    old = 0 if afters_ms[0] >= 0 else 1
+    assert (shard.tally["forgotten"], shard.tally["erased"]) == (1 - old, 0)
+    assert shard.lead().count == [old + len(afters_ms)]
+
+
+def test_what_was_erased_stays_so_when_the_next_lead_is_forgotten() -> None:
+    shard = seen(event("page", START_MS), event("page", START_MS + HOUR_MS))
+    shard.take(Erase("u", START_MS + 2 * HOUR_MS))
+    shard.take(event("page", START_MS + DAY_MS))
+    shard.advance_lead("u", START_MS + 2 * LEADS_MS)
+    shard.take(event("page", START_MS + 3 * HOUR_MS))  # its source was far behind
+    shard.take(event("page", START_MS + HOUR_MS))
+    assert (shard.tally["forgotten"], shard.tally["erased"], shard.lead().count) == (1, 1, [1])
+    entered = [t.alert_id for t in shard.transitions if t.kind == "entered"]
+    assert len(entered) == len(set(entered)) == 3
 
 
 def test_an_event_before_that_instant_keeps_the_lead() -> None:
