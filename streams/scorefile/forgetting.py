@@ -43,7 +43,7 @@ FORGET_WORDS: Final = {
         _IDLE,
         "The same for visitors that never became known: without `userId`, email address and joined ids.",
         example="60d",
-        default="`60d`, or that of `leads` if it is shorter",
+        default="60 days, or that of `leads` if it is shorter",
     ),
 }
 FORGET: Final = struct_of("when leads are forgotten", FORGET_WORDS, "{leads: 400d, visitors: 60d}")

@@ -21,7 +21,7 @@ from tests.support.kafka import start_apache_kafka
 from tests.support.servers import Running
 from tests.support.system import CollectorProcess, System
 
-KEYS = "leadglow_keys: 1\nkeys: [{name: site, write_key: wk_site, origins: any, rate: 1000000/s}]\n"
+KEYS = "leadglow_keys: 1\nkeys: [{name: site, write_key: wk_site, origins: any, rate: 900000/s, new_ids: 900000/day}]\n"
 KEY = {"Authorization": aiohttp.encode_basic_auth("wk_site", "")}
 AWAY_S = 10.0
 PAUSE_S = 0.02

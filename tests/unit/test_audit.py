@@ -135,7 +135,7 @@ async def test_the_collector_notes_which_keys_are_in_use(tmp_path: Path) -> None
     keys, path = tmp_path / "keys.yaml", tmp_path / "audit.jsonl"
     write_private(keys, KEYS)
     settings, audit = EventSettings("web", "mail", "rejected"), AuditLog(str(path), "collector")
-    collector = Collector(AIOKafkaProducer, keys, settings, Limits(), audit)
+    collector = Collector(AIOKafkaProducer, keys, settings, Limits(), audit=audit)
     await collector.listen("127.0.0.1", 0)
     write_private(keys, f"{KEYS}# changed\n")
     await collector._keys.reload_if_changed()

@@ -92,6 +92,9 @@ FILES: dict[str, Callable[[str, str], str]] = {
     "keep": lambda word, value: a_stage("keep", f"{{{word}: {value}}}"),
     "grades": lambda word, value: a_card("grades", mapping(AXES, word, value)),
     "a fit line over several traits": lambda word, value: a_card("fit", f"[{mapping(JOINT, word, value)}]"),
+    "forgetting": lambda word, value: a_file(
+        forget_after=mapping({"visitors": "60d"} if word == "leads" else {"leads": "400d"}, word, value)
+    ),
     "a fit line that multiplies a trait": lambda word, value: a_card("fit", f"[{mapping(PRODUCT, word, value)}]"),
 }
 """Table -> makes a file in which a word of it has a value."""
