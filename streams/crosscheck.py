@@ -87,13 +87,22 @@ class CheckedScorer:
     def since_ms(self, value: int) -> None:
         self._scorer.since_ms = self._reference.since_ms = value
 
+    @property
+    def is_upgrading(self) -> bool:
+        """Whether an earlier version may have stored leads, which does not forget them."""
+        return self._scorer.is_upgrading
+
+    @is_upgrading.setter
+    def is_upgrading(self, value: bool) -> None:
+        self._scorer.is_upgrading = self._reference.is_upgrading = value
+
     def change_rules(self, change: RulesChange) -> None:
         """Use other rules from now on."""
         self._scorer.change_rules(change)
         self._reference.change_rules(change)
 
     def finish_change(self) -> None:
-        """Note that every lead was settled by the last change."""
+        """Note that every lead was settled by the last change, and seen by this version."""
         self._scorer.finish_change()
         self._reference.finish_change()
 

@@ -156,6 +156,7 @@ class AcceleratedScorer(AcceleratedLeads):
         rows = self._rows_of(lead_ids)
         nows = np.maximum(leads["clock"][rows], now_ms)
         calm = (nows < leads["calm_until"][rows]) & (leads["touched"][rows] == 0) & (self.change is None)
+        calm &= not self.is_upgrading
         calm &= idle_in(self._table, rows, nows) > 0
         rows, nows = rows[calm], nows[calm]
         changed, _, change, _ = update_scores(self._table, self.outcome.ranks, rows, nows)

@@ -95,12 +95,15 @@ def _end_of(rules: Rules, redirect: Redirect) -> float:
 # What was heard -------------------------------------------------------------------------------------------------------
 
 
-def note_heard(rules: Rules, lead: Lead, arrival: int) -> None:
-    """Remember, to the day, the arrival of what happened long before it."""
-    if rules.forget is not None and arrival - lead.last_seen > DAY_MS:
-        heard = lead.latches.get(HEARD)
-        if heard is None or arrival - heard.since > DAY_MS:
-            lead.latches[HEARD] = Latch(since=arrival)
+def note_heard(rules: Rules, lead: Lead, arrival: int) -> bool:
+    """Remember, to the day, the arrival of what happened long before it; returns whether that was new."""
+    if rules.forget is None or arrival - lead.last_seen <= DAY_MS:
+        return False
+    heard = lead.latches.get(HEARD)
+    if heard is not None and arrival - heard.since <= DAY_MS:
+        return False
+    lead.latches[HEARD] = Latch(since=arrival)
+    return True
 
 
 def note_use(leads: Leads, event: LeadEvent, redirect: Redirect) -> None:
@@ -112,11 +115,29 @@ def note_use(leads: Leads, event: LeadEvent, redirect: Redirect) -> None:
         leads.outcome.blobs[event.lead_id] = encode_redirect(redirect)
 
 
+def _note_upgrade(leads: Leads, lead_id: str, state: State | None, to_ms: int) -> None:
+    """Remember the latest instant at which something may have been heard of what an earlier version has stored.
+
+    That version kept neither what arrived long after its time nor the use of a redirect.
+    """
+    if leads.rules.forget is None:
+        return
+    if isinstance(state, Lead):
+        if note_heard(leads.rules, state, state.clock):
+            leads.touched[lead_id] = state
+    elif isinstance(state, Redirect) and (state.memory is None or state.memory.clock < to_ms):
+        state.memory = state.memory or Lead(to_ms)
+        state.memory.clock = to_ms
+        leads.outcome.blobs[lead_id] = encode_redirect(state)
+
+
 # Forgetting -----------------------------------------------------------------------------------------------------------
 
 
 def let_time_pass(leads: Leads, lead_id: str, to_ms: int) -> None:
     """Settle a lead by a change of the scorecards, and forget a lead or redirect that was idle for too long."""
+    if leads.is_upgrading:
+        _note_upgrade(leads, lead_id, leads.states.get(lead_id), to_ms)
     if leads.change is not None:
         leads.settle_change(lead_id)
     state = leads.states.get(lead_id)

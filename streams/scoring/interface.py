@@ -63,6 +63,8 @@ class LeadScorer(Protocol[B_contra]):
 
     since_ms: int
     """When these rules came into force: the clock of a new lead is not before that."""
+    is_upgrading: bool
+    """Whether an earlier version may have stored leads, which does not forget them."""
 
     @property
     def rules(self) -> Rules:
@@ -76,7 +78,7 @@ class LeadScorer(Protocol[B_contra]):
         """Use other rules from now on. Every lead is settled by the change before anything else happens to it."""
 
     def finish_change(self) -> None:
-        """Note that every lead was settled by the last change."""
+        """Note that every lead was settled by the last change, and seen by this version."""
 
     def __len__(self) -> int: ...
 

@@ -10,6 +10,7 @@ count at ``ref[i]``, the latest event time of that signal. To read it at a later
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from math import exp2
 from typing import Any, Final
 
@@ -53,30 +54,18 @@ def value_hash(value: Any) -> int:
     return xxh3_64_intdigest(repr(value).encode())
 
 
+@dataclass(slots=True, eq=False)
 class Latch:
     """Whether a lead is inside one stage, since when, and what was published about it."""
 
-    __slots__ = ("by", "episode", "inside", "published_at", "silent", "since")
-
-    def __init__(
-        self,
-        inside: bool = False,
-        since: int = 0,
-        episode: int = 0,
-        published_at: int | None = None,
-        silent: bool = False,
-        by: bytes = b"",
-    ) -> None:
-        """Start outside; ``since`` is the instant of the last crossing, in ms since the epoch.
-
-        ``by`` is the hash of the message id whose event caused the last entry; empty if none did.
-        """
-        self.inside = inside
-        self.since = since
-        self.episode = episode
-        self.published_at = published_at
-        self.silent = silent
-        self.by = by
+    inside: bool = False
+    since: int = 0
+    """The instant of the last crossing, in ms since the epoch."""
+    episode: int = 0
+    published_at: int | None = None
+    silent: bool = False
+    by: bytes = b""
+    """The hash of the message id whose event caused the last entry; empty if none did."""
 
     def row(self) -> tuple[bool, int, int, int | None, bool, bytes]:
         """All fields in the order of the constructor."""
@@ -119,8 +108,7 @@ class Redirect:
 class Erased:
     """A lead that was erased at ``at_ms``: nothing that arrived up to then may be counted again.
 
-    Of one that was forgotten, ``at_ms`` is minus the instant: whatever arrives counts, because records of several
-    sources are not in the order of their arrival. Only later alerts must have other ids.
+    If it was forgotten, ``at_ms`` is minus the instant: late arrivals still count; it only tells alert ids apart.
     """
 
     __slots__ = ("at_ms",)
@@ -173,6 +161,7 @@ class Lead:
         """Whether its published score or stage may still be missing on lead-scores."""
         self.traits: dict[str, list[Any]] = {}
         self.latches: dict[str, Latch] = {}
+        """By the key of a stage; under "", ``since`` is when something was heard of the lead (``forgetting.HEARD``)."""
         self.ledgers: dict[int, Ledger] = {}
         self.aliases: list[str] = []
         self.touches: list[list[Any]] = []

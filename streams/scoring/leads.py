@@ -39,6 +39,8 @@ class Leads:
         """The last change of the scorecards, while some leads have not been settled by it."""
         self.since_ms = 0
         """When these rules came into force: the clock of a new lead is not before that."""
+        self.is_upgrading = False
+        """Whether an earlier version may have stored leads, which does not forget them."""
         self.touched: dict[str, Lead] = {}
         """Leads changed by inputs of this step."""
         self.touched_accounts: dict[str, Account] = {}
@@ -55,8 +57,8 @@ class Leads:
                 state.forget_derived()
 
     def finish_change(self) -> None:
-        """Note that every lead was settled by the last change."""
-        self.change = None
+        """Note that every lead was settled by the last change, and seen by this version."""
+        self.change, self.is_upgrading = None, False
 
     @property
     def rescoring(self) -> bool:

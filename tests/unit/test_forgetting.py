@@ -15,6 +15,7 @@ from streams.scoring.event import ANONYMOUS, USER, Contribution, Erase, Identity
 from streams.scoring.lead import Erased, Lead, Redirect
 from streams.scoring.rules import Rules
 from streams.scoring.scorecard import Accounts, Forgetting, Model, Points, Scorecard, Signal, Stage
+from streams.scoring.stored import encode_redirect
 from streams.scoring.verdicts import ACCEPTED, LOST, NOTE, OWNER, REJECTED, SalesCall
 from streams.shard.position import Position
 from streams.units import DAY_MS, HOUR_MS
@@ -206,6 +207,43 @@ def test_a_joined_id_is_forgotten_when_nothing_comes_under_it() -> None:
     assert isinstance(shard.state("v"), Redirect)
     shard.advance_lead("v", joined_ms + 300 * DAY_MS + LEADS_MS)
     assert isinstance(shard.state("v"), Erased)  # the visitor had been in a stage
+
+
+@pytest.mark.parametrize("timer", [True, False])
+@pytest.mark.parametrize("has_memory", [True, False])
+def test_a_joined_id_from_before_an_upgrade_is_forgotten_that_long_after_it(timer: bool, has_memory: bool) -> None:
+    """The last release did not note when it was used."""
+    shard, upgrade_ms = ShardDriver(RULES), START_MS + 500 * DAY_MS
+    memory = Lead(START_MS) if has_memory else None
+    shard.blobs = {"v": encode_redirect(Redirect(Identity(USER, "u"), True, memory))}
+    shard._scorer.is_upgrading = True
+    if timer:
+        shard.advance_lead("v", upgrade_ms, "")
+        assert shard.end_step().due == {"v": upgrade_ms + LEADS_MS}
+    else:
+        shard.take(event("page", upgrade_ms, "v", known=False), "reload")
+        assert shard.tally["forwarded"] == 1
+    shard._scorer.finish_change()
+    shard.advance_lead("v", upgrade_ms + LEADS_MS - 1, "reload")
+    assert isinstance(shard.state("v"), Redirect)
+    shard.advance_lead("v", upgrade_ms + LEADS_MS)
+    assert not shard.blobs
+
+
+@pytest.mark.parametrize("timer", [True, False])
+def test_an_import_from_before_an_upgrade_counts_from_its_arrival(timer: bool) -> None:
+    arrival, rules = START_MS + 350 * DAY_MS, Rules(replace(QUIET.model, forget=None))
+    shard = ShardDriver(QUIET)
+    shard.blobs = seen(event("page", START_MS, rules=rules, arrival=arrival), rules=rules).blobs
+    shard._scorer.is_upgrading = True
+    if timer:
+        shard.advance_lead("u", arrival + DAY_MS, "show")
+        shard.advance_lead("u", arrival + 30 * DAY_MS, "reload")
+    shard._scorer.is_upgrading = not timer
+    shard.advance_lead("u", arrival + LEADS_MS - 1, "reload")
+    assert shard.lead().first_seen == START_MS
+    shard.advance_lead("u", arrival + LEADS_MS)
+    assert not shard.blobs
 
 
 def test_a_forgotten_lead_leaves_its_account() -> None:
