@@ -27,6 +27,8 @@ known one (Bloom, CACM 1970), so a key gets hardly more ids than its bound."""
 MIN_BYTES: Final = 65_536
 """In a small filter, two ids set the same bits too often."""
 REFUSED: Final = -1
+_SAME_DAY: Final = (0, 1)
+"""How far the day may be ahead of the clock, which may step back over midnight."""
 _HALF: Final = 2**64 - 1
 _JOINING: Final = ("identify", "alias")
 
@@ -36,6 +38,7 @@ class KnownIds:
 
     def __init__(self, most: int, seed: int) -> None:
         """Room for ``most`` ids; senders do not know ``seed``, so they cannot choose ids that look known."""
+        self.most = most
         self._bits = bytearray(max(most * BITS // 8, MIN_BYTES))
         self._seed = seed
 
@@ -58,10 +61,22 @@ class _Day:
     """The ids of one key on one day."""
 
     def __init__(self, day: int, most: int, seed: int) -> None:
-        self.day, self.most = day, most
-        self.known = KnownIds(most, seed)
+        self.day, self._seed = day, seed
+        self._known = [KnownIds(most, seed)]
         self.count = 0
         self.by_address: OrderedDict[str, int] = OrderedDict()
+
+    def __contains__(self, one: str) -> bool:
+        return any(one in known for known in self._known)
+
+    def make_room(self, most: int) -> None:
+        """Have room for ``most`` ids: an overfull filter takes every id for a known one."""
+        if most > self._known[-1].most:
+            self._known.append(KnownIds(most, self._seed))
+
+    def add(self, one: str) -> None:
+        """Add an id."""
+        self._known[-1].add(one)
 
 
 class NewIds:
@@ -79,7 +94,7 @@ class NewIds:
         """
         most, most_of_address = bounds
         today = self._today(name, most, now_ms)
-        new = [each for each in ids if each not in today.known]
+        new = [each for each in ids if each not in today]
         if not new:
             return 0
         address = network_of(remote)
@@ -91,7 +106,7 @@ class NewIds:
         if within:
             today.count += len(new)
             for each in new:
-                today.known.add(each)
+                today.add(each)
         return len(new) if within else REFUSED
 
     def inherit(self, old: NewIds, names: Collection[str]) -> None:
@@ -100,8 +115,9 @@ class NewIds:
 
     def _today(self, name: str, most: int, now_ms: int) -> _Day:
         day, today = now_ms // DAY_MS, self._days.get(name)
-        if today is None or today.day != day or today.most != most:
+        if today is None or today.day - day not in _SAME_DAY:
             today = self._days[name] = _Day(day, most, self._seed)
+        today.make_room(most)
         return today
 
 

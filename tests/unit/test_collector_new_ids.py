@@ -10,7 +10,7 @@ import pytest
 from app.collector.inbound import Delivery, Inbound
 from app.collector.keyring import PUBLIC_NEW_IDS, PUBLIC_RATE, Key, Keyring, parse_keys
 from app.collector.metrics import Metrics
-from app.collector.new_ids import MAX_ADDRESSES, REFUSED, KnownIds, NewIds, ids_of
+from app.collector.new_ids import BITS, MIN_BYTES, REFUSED, KnownIds, NewIds, ids_of
 from app.collector.reception import EventSettings, Reception
 from streams.events.identities import email_id
 from streams.events.outgoing import Outgoing
@@ -25,21 +25,22 @@ def bounds_of(origins: str, more: str = "") -> tuple[int, int] | None:
 
 
 def test_86_million_new_ids_a_day_are_not_possible() -> None:
-    """A thousandth of what the rate of a public key allows on a day, with a thousandth of the usual bound."""
-    of_rate = round(PUBLIC_RATE.calls / PUBLIC_RATE.period_s * 86_400 / 1000)
-    most = PUBLIC_NEW_IDS // 1000
+    """A ten-thousandth of what the rate of a public key allows on a day, with a ten-thousandth of the usual bound."""
+    of_rate = round(PUBLIC_RATE.calls / PUBLIC_RATE.period_s * 86_400 / 10_000)
+    most = PUBLIC_NEW_IDS // 10_000
     ids = NewIds(SEED)
     taken = sum(ids.admit("a", (most, most), "", [f"v{i}"], 0) != REFUSED for i in range(of_rate))
-    assert of_rate == 86_400
+    assert of_rate == 8640
     assert taken == most
 
 
 def test_a_full_filter_takes_hardly_an_id_for_a_known_one() -> None:
-    known = KnownIds(30_000, SEED)
-    for i in range(30_000):
+    most = MIN_BYTES * 8 // BITS
+    known = KnownIds(most, SEED)
+    for i in range(most):
         known.add(f"v{i}")
-    assert all(f"v{i}" in known for i in range(30_000))
-    assert sum(f"w{i}" in known for i in range(50_000)) <= 3
+    assert all(f"v{i}" in known for i in range(0, most, 10))
+    assert sum(f"w{i}" in known for i in range(5000)) <= 1
 
 
 def test_ids_of_the_day_still_count_and_the_next_day_is_new() -> None:
@@ -61,11 +62,12 @@ def test_one_address_cannot_use_up_the_day_of_others() -> None:
     assert ids.admit("a", (100, 10), "192.0.2.2", ["w"], 0) == 1
 
 
-def test_the_addresses_of_a_key_are_bounded() -> None:
+def test_the_addresses_of_a_key_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.collector.new_ids.MAX_ADDRESSES", 90)
     ids = NewIds(SEED)
-    for i in range(MAX_ADDRESSES + 10):
-        ids.admit("a", (1, 1), f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", [f"v{i}"], 0)
-    assert len(ids._days["a"].by_address) == MAX_ADDRESSES
+    for i in range(100):
+        ids.admit("a", (1, 1), f"192.0.2.{i}", [f"v{i}"], 0)
+    assert len(ids._days["a"].by_address) == 90
 
 
 def test_a_changed_keys_file_does_not_begin_the_day_anew() -> None:
@@ -73,6 +75,35 @@ def test_a_changed_keys_file_does_not_begin_the_day_anew() -> None:
     assert old.admit_ids(old.keys[0], "", ["x"], 0) == 1
     new.inherit_usage(old)
     assert [new.admit_ids(new.keys[0], "", [each], 0) for each in "xy"] == [0, REFUSED]
+
+
+@pytest.mark.parametrize("most", [3, 1_000_000])
+def test_another_bound_does_not_begin_the_day_anew(most: int) -> None:
+    ids = NewIds(SEED)
+    assert [ids.admit("a", (4, 4), "", [each], 0) for each in "vwxyz"] == [1, 1, 1, 1, REFUSED]
+    now = [ids.admit("a", (most, most), "", [each], 0) for each in "vwxyz"]
+    assert now == [0, 0, 0, 0, 1 if most > 4 else REFUSED]
+
+
+def test_a_greater_bound_has_room_for_all_ids_of_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The filter of the smaller bound would soon take new ids for known ones."""
+    monkeypatch.setattr("app.collector.new_ids.MIN_BYTES", 1)
+    ids, few, most = NewIds(SEED), 300, 3000
+    for i in range(few):
+        ids.admit("a", (few, few), "", [f"v{i}"], 0)
+    taken = [ids.admit("a", (most, most), "", [f"w{i}"], 0) for i in range(most - few)]
+    assert taken.count(0) <= 3
+    assert [ids.admit("a", (most, most), "", [f"v{i}"], 0) for i in range(few)] == [0] * few
+
+
+def test_a_clock_that_steps_back_over_midnight_does_not_begin_the_day_anew() -> None:
+    ids = NewIds(SEED)
+    assert ids.admit("a", (1, 1), "", ["x"], DAY_MS) == 1
+    assert [ids.admit("a", (1, 1), "", [each], at_ms) for each in "xy" for at_ms in (DAY_MS - 1, DAY_MS)] == [
+        0, 0, REFUSED, REFUSED
+    ]  # fmt: skip
+    assert ids.admit("a", (1, 1), "", ["y"], 2 * DAY_MS) == 1
+    assert ids.admit("a", (1, 1), "", ["z"], 0) == 1  # it had been wrong for longer
 
 
 @pytest.mark.parametrize(
