@@ -17,14 +17,14 @@ RESTORE: Final = b"restore"
 """The owner of a shard whose gap was accepted, until a worker writes it."""
 
 
-class Standing(enum.Enum):
+class LogState(enum.Enum):
     """Whether a shard can continue."""
 
     CONTINUES = "continues"
     GAP = "gap"
     """Records after its checkpoint are gone."""
     EMPTY = "empty"
-    """Redis has no state for it, but its log is whole: everything is scored."""
+    """Redis has no state for a shard that was scored, but its log is whole."""
     BEYOND = "beyond"
     """The log ends before its checkpoint: it is another log."""
 
@@ -40,6 +40,8 @@ class ShardPlace:
     end: int
     first_ms: int | None = None
     """The arrival of that record; None if none is left."""
+    was_scored: bool = False
+    """Whether it has no state, but was scored according to Kafka, so that workers refuse it."""
 
     @property
     def position(self) -> Position:
@@ -47,19 +49,19 @@ class ShardPlace:
         return Position.from_fields(self.control.fields)
 
     @property
-    def standing(self) -> Standing:
-        """Whether it can continue."""
+    def state(self) -> LogState:
+        """Whether it can continue: as workers decide it, who begin anew at 0, after a rebuild or in a new system."""
         checkpoint = self.position.checkpoint
         if checkpoint > self.end:
-            return Standing.BEYOND
-        if checkpoint < self.first:
-            return Standing.GAP
-        return Standing.CONTINUES if self.control.version or not self.end else Standing.EMPTY
+            return LogState.BEYOND
+        if checkpoint < self.first and (checkpoint or self.was_scored):
+            return LogState.GAP
+        return LogState.EMPTY if self.was_scored else LogState.CONTINUES
 
     @property
     def missing(self) -> int:
         """The number of offsets of which the records are gone."""
-        return max(self.first - self.position.checkpoint, 0)
+        return self.first - self.position.checkpoint if self.state is LogState.GAP else 0
 
     @property
     def waiting(self) -> int:
@@ -76,13 +78,13 @@ class ShardPlace:
         """For programs."""
         view: dict[str, Any] = {
             "partition": self.partition,
-            "standing": self.standing.value,
+            "state": self.state.value,
             "scored_up_to": self.position.checkpoint,
             "log_begins_at": self.first,
             "log_ends_at": self.end,
             "waiting": self.waiting,
         }
-        if self.standing is Standing.GAP:
+        if self.state is LogState.GAP:
             since, until = self.span
             view["missing"] = {
                 "first_offset": self.position.checkpoint,

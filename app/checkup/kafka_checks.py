@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from aiokafka.admin import AIOKafkaAdminClient
 
 from app.checkup.findings import Finding, Findings
-from app.log_gaps import ShardPlace, Standing, name_shards
+from app.log_gaps import LogState, ShardPlace, name_shards
 from app.permissions import find_missing
 from app.scorecards.lasting import describe_lasting
 from app.settings import Settings, variable
@@ -93,7 +93,7 @@ def _check_replicas(findings: Findings, name: str, state: TopicState) -> None:
 def check_log(places: Iterable[ShardPlace]) -> list[Finding]:
     """Whether Kafka has all events that are still to be scored."""
     findings = Findings("state")
-    if stuck := [each for each in places if each.standing in {Standing.GAP, Standing.BEYOND}]:
+    if stuck := [each for each in places if each.state in {LogState.GAP, LogState.BEYOND}]:
         findings.fault(f"the log of {name_shards(stuck)} does not continue the state in Redis: see `leadglow restore`.")
     else:
         findings.ok("Kafka has all events that are still to be scored")

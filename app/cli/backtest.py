@@ -25,6 +25,7 @@ from app.cli.chosen_scorecards import EITHER, load_chosen
 from app.cli.common import run
 from app.cli.errors import CommandError
 from app.cli.export_files import reading_export
+from app.cli.implementation import choose_implementation
 from app.cli.published import has_topic, open_scorecards, read_divided
 from app.cli.topics import require_lead_events
 from app.cli.unreachable import KafkaErrorCapture, kafka_fault
@@ -34,7 +35,6 @@ from app.wiring import make_tail_consumer
 from streams.clock import monotonic_s, now_ms
 from streams.events.times import LAST_MS, parse_ms
 from streams.exits import Exit
-from streams.implementation import AcceleratorMissing, Implementation, choose
 from streams.shard.alert import rfc3339
 from streams.transport.stopping import stop_consumer
 from streams.units import DAY_MS, parse_duration_ms
@@ -99,14 +99,6 @@ def backtest(  # noqa: PLR0913, PLR0917 - each is an option
     if report is not None or not as_json:
         _write_report(report or REPORT, render_report(result))
         typer.echo(f"report written to {report or REPORT}", err=as_json)
-
-
-def choose_implementation(settings: Settings) -> Implementation:
-    """The implementation that the settings ask for."""
-    try:
-        return choose(settings.accelerator)
-    except AcceleratorMissing as error:
-        raise CommandError(Exit.REFUSED, str(error)) from None
 
 
 def parse_range(from_: str | None, to: str | None) -> tuple[int | None, int | None]:

@@ -19,7 +19,6 @@ from app.cli.backtest import (
     LOST_HELP,
     OUTCOME_HELP,
     TO_HELP,
-    choose_implementation,
     explain_no_events,
     open_export,
     open_topic,
@@ -29,6 +28,7 @@ from app.cli.backtest import (
 from app.cli.chosen_scorecards import load_from_file
 from app.cli.common import console, run
 from app.cli.errors import CommandError
+from app.cli.implementation import choose_implementation
 from app.cli.scorecards_report import print_words
 from app.cli.yaml_edit import replace_file
 from app.scorecards.report import report_words

@@ -24,7 +24,7 @@ from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import read_nodes
 from app.cli.common import busy, check_partitions, console, open_admin, run
 from app.cli.errors import CommandError
-from app.cli.restore import read_places
+from app.cli.lead_log import read_places
 from app.cli.unreachable import redis_fault, redis_place
 from app.settings import Settings
 from app.settings_source import load_settings, read_variable

@@ -3,20 +3,19 @@
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from app.backtest.session import NoEvents, Order, run_backtest
 from app.cli.audit import note_command
-from app.cli.backtest import choose_implementation, open_topic, progress_bar
+from app.cli.backtest import open_topic, progress_bar
 from app.cli.common import confirm, open_admin, open_store, run
 from app.cli.errors import CommandError
+from app.cli.implementation import choose_implementation
+from app.cli.lead_log import read_ends
 from app.cli.published import has_topic, open_scorecards, open_writer, read_divided, require_topic
-from app.cli.topics import require_lead_events
-from app.cli.unreachable import kafka_fault
 from app.freshness import REBUILD
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -29,7 +28,6 @@ from streams.publishing.topic import ScorecardsTopic
 from streams.store.base import Commit, Store, Verdict
 from streams.store.format import begin_format
 from streams.transport.alert_ids import read_alert_ids
-from streams.transport.stopping import stop_consumer
 
 ATTEMPTS = 10
 NO_ALERT = "No alert would be sent by events that count now."
@@ -64,9 +62,9 @@ def rebuild(
     cannot be used: exit status 78 while Kafka still has some, unless --after-repartition leaves them out.
     """
     settings = load_settings()
-    first, ends = run(_read_offsets(settings), "asking Kafka")
-    begin = run(_find_begin(settings, first, after_repartition), "asking Kafka")
-    gone = sum(first.values())
+    log = run(read_ends(settings), "asking Kafka")
+    begin = run(_find_begin(settings, log.first, after_repartition), "asking Kafka")
+    gone = sum(log.first.values())
     typer.echo(
         f"All leads of {settings.namespace!r} will be removed from Redis and scored again from "
         f"{settings.lead_events} ({settings.partitions} partitions)."
@@ -77,7 +75,7 @@ def rebuild(
         _require_few_alerts(settings, run(_count_new_alerts(settings), "finding the alerts"), yes)
     if not yes:
         confirm("Rebuild?", "nothing was changed.")
-    run(_rebuild(settings, begin, ends, backfill), "removing the leads")
+    run(_rebuild(settings, begin, log.end, backfill), "removing the leads")
     note_command(settings, "rebuild", namespace=settings.namespace)
     typer.echo("The state is empty. Workers score everything from the beginning, now or when they are started.")
 
@@ -130,26 +128,6 @@ def _require_published(topic: ScorecardsTopic) -> Published:
     if topic.catalog.latest is None:
         raise CommandError(Exit.REFUSED, "nothing is published yet: start a worker first.")
     return topic.catalog.latest
-
-
-async def _read_offsets(settings: Settings) -> tuple[dict[int, int], dict[int, int]]:
-    """The first and the end offsets of the topic, by partition.
-
-    Raises:
-        CommandError: the topic does not match the settings.
-    """
-    await require_lead_events(settings)
-    consumer: Any = make_consumer(settings)
-    places = [TopicPartition(settings.lead_events, p) for p in range(settings.partitions)]
-    try:
-        await consumer.start()
-        found = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-    except (KafkaError, TimeoutError) as error:
-        raise kafka_fault(settings, error) from None
-    finally:
-        await stop_consumer(consumer)
-    first, ends = ({place.partition: at for place, at in offsets.items()} for offsets in found)
-    return first, ends
 
 
 async def _find_begin(settings: Settings, first: Mapping[int, int], after_repartition: bool) -> dict[int, int]:

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from app.cli.audit import note_command
-from app.cli.backtest import choose_implementation
 from app.cli.common import ask_agreed, confirm, run
 from app.cli.errors import CommandError
+from app.cli.implementation import choose_implementation
 from app.cli.unreachable import KafkaErrorCapture, kafka_fault, redis_fault
 from app.repartition.controls import NotFinished
 from app.repartition.kafka_side import TopicUnfit

@@ -5,27 +5,22 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 from rich.table import Table
 
 from app.cli.audit import note_command
 from app.cli.common import confirm, console, open_store, run
 from app.cli.errors import CommandError
+from app.cli.lead_log import read_places
 from app.cli.published import has_topic, open_scorecards
-from app.cli.topics import require_lead_events
-from app.cli.unreachable import kafka_fault
-from app.log_gaps import ShardPlace, Standing, fields_after_gap, name_shards
+from app.log_gaps import LogState, ShardPlace, fields_after_gap, name_shards
 from app.settings import Settings
 from app.settings_source import load_settings
-from app.wiring import make_consumer
 from streams.exits import Exit
 from streams.publishing.catalog import Catalog
 from streams.store.base import Commit, Store, Verdict
-from streams.transport.stopping import stop_consumer
 
 NO_STATE = "Redis has no state: `leadglow rebuild` scores everything that Kafka still has."
 OTHER_LOG = (
@@ -62,7 +57,7 @@ def restore(
     """
     settings = load_settings()
     places = run(read_places(settings), "comparing Redis and Kafka")
-    gaps = [place for place in places if place.standing in {Standing.GAP, Standing.EMPTY}]
+    gaps = [place for place in places if place.state in {LogState.GAP, LogState.EMPTY}]
     if as_json:
         typer.echo(json.dumps({"partitions": [place.to_json() for place in places]}))
     else:
@@ -87,10 +82,10 @@ def _refuse(places: Sequence[ShardPlace]) -> None:
     Raises:
         CommandError: there is one.
     """
-    is_lost = any(place.standing is not Standing.CONTINUES for place in places)
+    is_lost = any(place.state is not LogState.CONTINUES for place in places)
     if is_lost and not any(place.control.version for place in places):
         raise CommandError(Exit.REFUSED, NO_STATE)
-    if beyond := [place for place in places if place.standing is Standing.BEYOND]:
+    if beyond := [place for place in places if place.state is LogState.BEYOND]:
         raise CommandError(Exit.REFUSED, OTHER_LOG.format(shards=name_shards(beyond)))
 
 
@@ -99,7 +94,7 @@ def _print(places: Iterable[ShardPlace]) -> None:
     for name in ("partition", "scored up to", "log", "to score", "missing", "after", "before"):
         table.add_column(name, justify="left" if name in {"after", "before"} else "right")
     for each in places:
-        is_gap = each.standing is Standing.GAP
+        is_gap = each.state is LogState.GAP
         since, until = each.span if is_gap else ("", "")
         offsets = f"{each.position.checkpoint:,} to {each.first - 1:,}" if is_gap else "none"
         log = f"{each.first:,} to {each.end - 1:,}" if each.end > each.first else "empty"
@@ -108,33 +103,6 @@ def _print(places: Iterable[ShardPlace]) -> None:
             str(each.partition), scored, log, f"{each.waiting:,}", offsets, since, until or ("now" if is_gap else "")
         )
     console().print(table)
-
-
-async def read_places(settings: Settings) -> list[ShardPlace]:
-    """Read how far all shards are, and what is left of their logs.
-
-    Raises:
-        CommandError: Kafka or Redis does not respond, or the topic does not match the settings.
-    """
-    await require_lead_events(settings)
-    async with open_store(settings) as store:
-        controls = [await store.control(partition) for partition in range(settings.partitions)]
-    consumer: Any = make_consumer(settings)
-    places = [TopicPartition(settings.lead_events, partition) for partition in range(settings.partitions)]
-    try:
-        await consumer.start()
-        first, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-        left = [at for at in places if first[at] < ends[at]]
-        found = await consumer.offsets_for_times(dict.fromkeys(left, 0)) if left else {}
-    except (KafkaError, TimeoutError) as error:
-        raise kafka_fault(settings, error) from None
-    finally:
-        await stop_consumer(consumer)
-    arrivals = {at: answer.timestamp for at, answer in found.items() if answer is not None}
-    return [
-        ShardPlace(at.partition, control, first[at], ends[at], arrivals.get(at))
-        for at, control in zip(places, controls, strict=True)
-    ]
 
 
 async def _accept(settings: Settings, gaps: Iterable[ShardPlace]) -> None:

@@ -57,7 +57,7 @@ async def test_a_gap_in_the_log_is_refused_until_somebody_accepts_it(rig: Rig, w
     status, said = await rig.command("restore", "--accept-gap", "--yes", "--json", audit_log=audit)
     assert status == 0, said
     places = json.loads(said.splitlines()[0])["partitions"]
-    assert [place["standing"] for place in places] == ["gap"] * rig.partitions
+    assert [place["state"] for place in places] == ["gap"] * rig.partitions
     assert all(place["missing"]["last_offset"] == place["log_begins_at"] - 1 for place in places)
     assert json.loads(audit.read_text())["missing"]["0"] == places[0]["missing"]
 

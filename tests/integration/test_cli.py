@@ -408,6 +408,14 @@ def test_state_for_another_number_of_partitions_is_not_misread(running: System) 
     assert "set LEADGLOW_PARTITIONS=4" in result.stderr
 
 
+def test_restore_agrees_with_workers_about_shards_without_state(running: System) -> None:
+    assert running.run("restore").exit_code == 0
+    assert running.run("restore", namespace=f"{running.settings.namespace}-new").exit_code == 0
+    lost = running.settings.redis.removesuffix("/0") + "/1"
+    wait_for(lambda: "Redis has no state" in running.run("restore", redis=lost).stderr, "committed", 20)
+    assert running.run("restore", redis=lost, rebuild_when_lost="true").exit_code == 0
+
+
 def test_a_repartition_says_what_it_would_do_and_refuses_what_does_not_fit(running: System) -> None:
     plan = json.loads(running.run("repartition", "--to", "12", "--dry-run", "--json").stdout)
 

@@ -11,7 +11,7 @@ from app.checkup.findings import Level
 from app.checkup.kafka_checks import check_log
 from app.cli import restore
 from app.cli.root import build
-from app.log_gaps import ShardPlace, Standing, fields_after_gap
+from app.log_gaps import LogState, ShardPlace, fields_after_gap
 from app.settings import Settings
 from streams.shard.in_force import InForce
 from streams.shard.position import Position
@@ -32,21 +32,32 @@ def shard(checkpoint: int, first: int, end: int, in_force: InForce | None = None
     return ShardPlace(0, Control(version, "step", fields if version else {}), first, end, 1_790_000_060_000)
 
 
+def lost(first: int, end: int) -> ShardPlace:
+    """A shard that was scored according to Kafka, but has no state."""
+    return replace(shard(0, first, end, version=0), was_scored=True)
+
+
 @pytest.mark.parametrize(
-    ("place", "standing", "missing", "waiting"),
+    ("place", "state", "missing", "waiting"),
     [
-        (shard(4, 0, 9), Standing.CONTINUES, 0, 5),
-        (shard(9, 9, 9), Standing.CONTINUES, 0, 0),
-        (shard(4, 6, 9), Standing.GAP, 2, 3),
-        (shard(4, 9, 9), Standing.GAP, 5, 0),
-        (shard(10, 6, 9), Standing.BEYOND, 0, 0),
-        (shard(0, 0, 9, version=0), Standing.EMPTY, 0, 9),
-        (shard(0, 6, 9, version=0), Standing.GAP, 6, 3),
-        (shard(0, 0, 0, version=0), Standing.CONTINUES, 0, 0),
+        (shard(4, 0, 9), LogState.CONTINUES, 0, 5),
+        (shard(9, 9, 9), LogState.CONTINUES, 0, 0),
+        (shard(4, 6, 9), LogState.GAP, 2, 3),
+        (shard(4, 9, 9), LogState.GAP, 5, 0),
+        (shard(10, 6, 9), LogState.BEYOND, 0, 0),
+        (shard(0, 6, 9), LogState.CONTINUES, 0, 3),  # emptied by a rebuild
+        (shard(0, 6, 6), LogState.CONTINUES, 0, 0),
+        (lost(0, 9), LogState.EMPTY, 0, 9),
+        (lost(6, 9), LogState.GAP, 6, 3),
+        (lost(6, 6), LogState.GAP, 6, 0),
+        (shard(0, 0, 0, version=0), LogState.CONTINUES, 0, 0),
+        (shard(0, 0, 9, version=0), LogState.CONTINUES, 0, 9),  # a new system on a topic with records
+        (shard(0, 6, 9, version=0), LogState.CONTINUES, 0, 3),
+        (shard(0, 6, 6, version=0), LogState.CONTINUES, 0, 0),
     ],
 )
-def test_a_shard_is_compared_with_its_log(place: ShardPlace, standing: Standing, missing: int, waiting: int) -> None:
-    assert (place.standing, place.missing, place.waiting) == (standing, missing, waiting)
+def test_a_shard_is_compared_with_its_log(place: ShardPlace, state: LogState, missing: int, waiting: int) -> None:
+    assert (place.state, place.missing, place.waiting) == (state, missing, waiting)
 
 
 def test_a_gap_has_offsets_and_a_time_span() -> None:
@@ -69,7 +80,8 @@ def test_the_doctor_names_the_partitions_that_workers_refuse() -> None:
         (shard(0, 0, 0, version=0), 0, ""),
         (shard(4, 6, 9), 1, "`leadglow restore --accept-gap`"),
         (shard(9, 0, 4), 78, "set LEADGLOW_KAFKA"),
-        (shard(0, 6, 9, version=0), 78, "Redis has no state"),
+        (lost(6, 9), 78, "Redis has no state"),
+        (shard(0, 6, 9, version=0), 0, ""),
     ],
 )
 def test_the_command_names_the_ways_out(
@@ -82,7 +94,7 @@ def test_the_command_names_the_ways_out(
     result = CliRunner().invoke(build(["restore"]), ["restore"])
     assert result.exit_code == status
     assert words in result.stderr
-    assert ("4 to 5" in result.stdout) == (place.standing is Standing.GAP and place.position.checkpoint == 4)
+    assert ("4 to 5" in result.stdout) == (place.state is LogState.GAP and place.position.checkpoint == 4)
 
 
 def test_after_a_gap_only_position_and_owner_change() -> None:
