@@ -131,7 +131,7 @@ def _require_published(topic: ScorecardsTopic) -> Published:
 
 
 async def _find_begin(settings: Settings, first: Mapping[int, int], after_repartition: bool) -> dict[int, int]:
-    """Partition -> the offset to score from: 0, or that of the last repartition.
+    """Partition -> the offset to score from, where that is the one of the last repartition: others have nothing older.
 
     Raises:
         CommandError: Kafka still has events from before a repartition, and they are not to be left out.
@@ -144,7 +144,7 @@ async def _find_begin(settings: Settings, first: Mapping[int, int], after_repart
             "from after it; or leave them out by --after-repartition; or wait until Kafka has removed them (retention)."
         )
         raise CommandError(Exit.REFUSED, message)
-    return divided if older else {}
+    return {partition: at for partition, at in divided.items() if at > first.get(partition, 0)}
 
 
 async def _rebuild(settings: Settings, begin: Mapping[int, int], ends: Mapping[int, int], backfill: bool) -> None:
