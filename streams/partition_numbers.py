@@ -35,8 +35,10 @@ def is_switching(plan: str) -> bool:
 def explain_unfinished(plan: str) -> str:
     """A repartition has begun and not ended; what to do. ``plan`` is as it is stored."""
     found = json.loads(plan)
-    undo = "" if is_switching(plan) else " Or undo it by `leadglow repartition --cancel`."
-    return f"`leadglow repartition --to {found['new']}` has begun and not ended: run it again.{undo}"
+    again = f"`leadglow repartition --to {found['new']}` has begun and not ended: run it again."
+    if is_switching(plan):
+        return again
+    return f"{again} Or undo it by `leadglow repartition --cancel` while the topic has {found['old']} partitions."
 
 
 def explain_topic(topic: str, setting: int, actual: int) -> str:

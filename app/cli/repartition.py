@@ -52,7 +52,7 @@ def repartition(
     to: Annotated[
         int | None, typer.Option("--to", metavar="N", min=2, max=MOST, help="The new number of partitions.")
     ] = None,
-    cancel: Annotated[bool, typer.Option("--cancel", help="Undo a repartition that has not switched yet.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Undo it before it has added partitions.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; needs --yes or --dry-run.")] = False,
@@ -60,20 +60,19 @@ def repartition(
     """Divide all leads among more partitions of lead-events.
 
     Stop all workers first; collector, board and notifier may run. Scores what is left, copies the state in Redis for
-    the new number, compares every item, adds partitions to the topic, and switches in one write. Until then nothing
-    that workers use has changed. After a failure run it again: it goes on where it was. The number can only grow;
-    multiples of the old one are best. Also the way out after partitions were added to the topic by other tools.
+    the new number, compares every item, adds partitions to the topic, and switches in one write. Until it adds
+    them, nothing that workers use has changed. After a failure run it again: it goes on where it was. The number can
+    only grow; multiples of the old one are best. Also the way out after partitions were added by other tools.
     Afterwards set LEADGLOW_PARTITIONS everywhere, and start the workers. A rebuild cannot use events from before;
     so make a backup of Redis afterwards. Exit status 1 if copies differ or without confirmation, 75 if something else
-    writes the state, 78 if workers run or the number does not fit.
+    writes the state, 78 if workers run, the number does not fit or an upgrade is not finished.
     """
     settings = load_settings()
     if as_json and not (yes or dry_run or cancel):
         raise CommandError(Exit.USAGE, "--json needs --yes or --dry-run.")
     with _faults(settings):
         if cancel:
-            run(_cancel(settings), "removing the copies")
-            typer.echo(json.dumps({"cancelled": True}) if as_json else "The copies are removed; nothing has changed.")
+            _print_cancelled(settings, *run(_cancel(settings), "removing the copies"), as_json)
             return
         if to is None:
             raise CommandError(Exit.USAGE, "name the new number of partitions: --to N.")
@@ -145,14 +144,15 @@ async def _run(settings: Settings, to: int, report: Report) -> int:
         return await Repartition(settings, implementation, move, report).run()
 
 
-async def _cancel(settings: Settings) -> None:
+async def _cancel(settings: Settings) -> tuple[int, int]:
+    """Remove the copies; returns the old number, and that of the topic."""
     plan = decode_plan((await ask_agreed(settings)).plan)
     if plan is None:
         msg = "no repartition has begun."
         raise Refused(msg)
     settings = settings.model_copy(update={"partitions": plan.old})
     async with _open(settings, plan.new) as (move, implementation):
-        await Repartition(settings, implementation, move, lambda *_: None).cancel()
+        return plan.old, await Repartition(settings, implementation, move, lambda *_: None).cancel()
 
 
 @asynccontextmanager
@@ -182,7 +182,7 @@ def _faults(settings: Settings) -> Iterator[None]:
     except (OthersWrite, OwnershipLost, Conflict) as error:
         raise CommandError(Exit.CONFLICT, f"{error}. Then repeat the command.") from None
     except MovedWrong as error:
-        message = f"{error}: the copy is wrong, so nothing was switched. Run with --cancel, then again."
+        message = f"{error}: the copy is wrong, so nothing was switched. Run it again: it copies anew."
         raise CommandError(Exit.CHECK_FAILED, message) from None
 
 
@@ -210,6 +210,13 @@ def _as_json(look: Look) -> dict[str, Any]:
         "resumes": look.step,
         "warnings": look.warnings,
     }
+
+
+def _print_cancelled(settings: Settings, old: int, topic: int, as_json: bool) -> None:
+    text = "The copies are removed, and the state is as before."
+    if topic != old:
+        text += f" As {settings.lead_events} has {topic} partitions, run `leadglow repartition --to {topic}`."
+    typer.echo(json.dumps({"cancelled": True, "topic_partitions": topic}) if as_json else text)
 
 
 def _print_done(to: int, as_json: bool) -> None:

@@ -67,6 +67,7 @@ class OldShards:
         Raises:
             Mismatch: the state does not match the topic.
         """
+        await self._env.format.refresh()
         self._consumer.assign(self._places)
         firsts = await self._consumer.beginning_offsets(self._places)
         ends = await self._consumer.end_offsets(self._places)

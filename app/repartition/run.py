@@ -16,13 +16,14 @@ from app.repartition.old_shards import open_old_shards
 from app.repartition.plan import Plan, Refused, decode_plan
 from app.settings import Settings
 from app.wiring import find_crash_point, make_consumer, make_producer, make_topics
+from streams.clock import now_ms
 from streams.implementation import Implementation
 from streams.partition_numbers import FORMER, REPARTITION, former_numbers
 from streams.publishing import sessions
 from streams.publishing.topic import ScorecardsTopic
 from streams.shard.position import MAX_OFFSET, Position
 from streams.store.client import connect
-from streams.store.move import Move
+from streams.store.move import Move, MovedWrong
 from streams.transport.topics import partition_of
 
 Report = Callable[[str, int, int], None]
@@ -116,7 +117,7 @@ class Repartition:
         controls = await self._move.read_controls()
         plan = await self._copy(plan, _steps_of(controls))
         await self._put_controls(controls)
-        await self._verify()
+        await self._verify(plan)
         await self._reached("repartition_verified")
         await self._require_no_workers()
         await kafka_side.add_partitions(self._settings, self._move.new)
@@ -133,11 +134,11 @@ class Repartition:
         await self._reached("repartition_switched")
         return plan
 
-    async def cancel(self) -> None:
-        """Remove the copies and the plan.
+    async def cancel(self) -> int:
+        """Remove the copies and the plan; returns the number of partitions of the topic.
 
         Raises:
-            Refused: nothing has begun, or the new shards are in force.
+            Refused: nothing has begun, partitions are added already, or the new shards are in force.
         """
         plan = await self._read_plan()
         if plan is None:
@@ -146,8 +147,16 @@ class Repartition:
         if plan.step != "copy":
             msg = f"the new shards are in force: finish by `leadglow repartition --to {plan.new}`."
             raise Refused(msg)
+        count = (await kafka_side.read_topics_of(self._settings))[self._settings.lead_events]
+        if count == plan.new:
+            msg = (
+                f"{self._settings.lead_events} has {count} partitions already, so workers cannot go on with "
+                f"{plan.old}: finish by `leadglow repartition --to {plan.new}`."
+            )
+            raise Refused(msg)
         await self._move.drop_copies()
         await self._write(None)
+        return count
 
     # Steps ----------------------------------------------------------------------------------------------------
 
@@ -220,12 +229,16 @@ class Repartition:
                 own = {"version": FIRST_VERSION, "step": step.encode()}
                 await self._move.put_control(shard, {**fields, **own}, cards)
 
-    async def _verify(self) -> None:
+    async def _verify(self, plan: Plan) -> None:
         counter = self._counter("comparing")
         counter.total = await self._move.count_items()
-        for shard in range(self._move.old):
-            await self._move.verify_shard(shard, counter.add)
-        await self._move.verify_counts()
+        try:
+            for shard in range(self._move.old):
+                await self._move.verify_shard(shard, counter.add)
+            await self._move.verify_counts()
+        except MovedWrong:
+            await self._write(msgspec.structs.replace(plan, steps={}, copied=()))  # the next run copies anew
+            raise
 
     async def _note(self, plan: Plan) -> None:
         """Note on the topic of scorecards which records belong to which number, in case Redis is lost."""
@@ -251,9 +264,13 @@ class Repartition:
             make_topics(self._settings),
             partitions,
             lambda: make_producer(self._settings),
-            self._move.time_ms,
+            _time_ms,
             self._reached,
         )
+
+
+async def _time_ms() -> int:
+    return now_ms()
 
 
 def _steps_of(controls: list[dict[str, bytes]]) -> dict[int, str]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from redis.asyncio import RedisCluster
 
-from streams.clock import now_ms
 from streams.scoring.account_ids import is_account
 from streams.scoring.stored_accounts import without_offsets
 from streams.store.keys import ShardKeys, meta_key, shard_keys
@@ -93,10 +92,6 @@ class Move:
         reports = [read_report(info) for info in (await read_info(self._client)).values()]
         limited = [each.limit_bytes - each.memory_bytes for each in reports if each.limit_bytes]
         return sum(limited) if len(limited) == len(reports) else None
-
-    async def time_ms(self) -> int:
-        """The time of this machine: notes need no other."""
-        return now_ms()
 
     # Copying --------------------------------------------------------------------------------------------------
 

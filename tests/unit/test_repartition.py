@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from app.cli import rebuild
+from app.repartition import kafka_side
 from app.repartition.controls import (
     Division,
     NotFinished,
@@ -15,10 +20,19 @@ from app.repartition.controls import (
     moves_scores,
     parents_of,
 )
+from app.repartition.old_shards import OldShards
+from app.repartition.plan import Refused
+from app.repartition.run import Repartition
+from app.settings import Settings
+from app.settings_source import load_settings
+from streams.implementation import REFERENCE
 from streams.partition_numbers import Numbers, explain_partitions, explain_state, explain_topic, explain_unfinished
 from streams.scoring.telling import Told
 from streams.shard.in_force import InForce
 from streams.shard.position import Position
+from streams.store.format import FORMAT, NAME, SystemFormat
+from streams.store.memory import MemoryStore
+from streams.store.move import Move
 from streams.transport.topics import partition_of
 
 IN_FORCE = InForce(3, None, False, 50, {0: 0, 3: 50}, "v")
@@ -98,5 +112,66 @@ def test_every_message_about_numbers_says_what_to_do() -> None:
     assert explain_partitions("events", Numbers(4, 12, 12)).endswith(": set LEADGLOW_PARTITIONS=12.")
     assert explain_partitions("events", Numbers(8, 4, None)).endswith(": set LEADGLOW_PARTITIONS=4.")
     assert "another one than before" in explain_partitions("events", Numbers(12, 4, 12))
-    assert "--cancel" in explain_unfinished('{"new": 12}')
-    assert "--cancel" not in explain_unfinished('{"new": 12, "step": "rename"}')
+    assert "--cancel` while the topic has 4" in explain_unfinished('{"old": 4, "new": 12}')
+    assert "--cancel" not in explain_unfinished('{"old": 4, "new": 12, "step": "rename"}')
+
+
+class Grown:
+    """A repartition from 4 to 12 in Redis, and a topic with as many partitions as it is told."""
+
+    old, new = 4, 12
+
+    def __init__(self, topic: int, monkeypatch: pytest.MonkeyPatch, plan: str = '{"old":4,"new":12}') -> None:
+        self.topic, self.plan, self.dropped = topic, plan, 0
+        monkeypatch.setattr(kafka_side, "read_topics_of", self.read_topics_of)
+
+    async def read_topics_of(self, settings: Settings) -> dict[str, int]:
+        return {settings.lead_events: self.topic}
+
+    async def read_meta(self, name: str) -> str:
+        return self.plan
+
+    async def replace_plan(self, expected: str, plan: str) -> bool:
+        assert expected == self.plan
+        self.plan = plan
+        return True
+
+    async def drop_copies(self) -> None:
+        self.dropped += 1
+
+    def repartition(self) -> Repartition:
+        return Repartition(load_settings({}), REFERENCE, cast(Move, self), lambda *_: None)
+
+
+async def test_copies_may_be_removed_until_the_topic_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = Grown(4, monkeypatch)
+    assert await begun.repartition().cancel() == 4
+    assert (begun.plan, begun.dropped) == ("", 1)
+
+    by_other_tools = Grown(24, monkeypatch)
+    assert await by_other_tools.repartition().cancel() == 24
+    assert by_other_tools.dropped == 1
+
+    grown = Grown(12, monkeypatch)
+    with pytest.raises(Refused, match=r"12 partitions already.*`leadglow repartition --to 12`"):
+        await grown.repartition().cancel()
+    assert (bool(grown.plan), grown.dropped) == (True, 0)
+
+
+async def test_the_old_shards_write_the_format_of_the_system() -> None:
+    store, topics, partitioner = MemoryStore(), SimpleNamespace(lead_events="l"), SimpleNamespace(partitions=0)
+    await store.meta(NAME, str(FORMAT))
+    env: Any = SimpleNamespace(format=SystemFormat(store), topics=topics, partitioner=partitioner, clock=None)
+    nothing: Any = AsyncMock(assign=Mock())
+    await OldShards(env, nothing, nothing, nothing).open()
+    assert env.format.written == FORMAT
+
+
+async def test_a_rebuild_begins_after_a_repartition_only_where_older_records_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def read_divided(settings: Settings) -> dict[int, int]:
+        return {0: 10, 1: 10, 2: 10}
+
+    monkeypatch.setattr(rebuild, "read_divided", read_divided)
+    assert await rebuild._find_begin(load_settings({}), {0: 4, 1: 12, 2: 10, 3: 0}, after_repartition=True) == {0: 10}
