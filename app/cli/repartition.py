@@ -19,9 +19,9 @@ from app.cli.implementation import choose_implementation
 from app.cli.unreachable import KafkaErrorCapture, kafka_fault, redis_fault
 from app.repartition.controls import NotFinished
 from app.repartition.kafka_side import TopicUnfit
-from app.repartition.look import Look, look
 from app.repartition.plan import Plan, Refused, decode_plan
 from app.repartition.run import OthersWrite, Repartition, Report, open_move
+from app.repartition.situation import Situation, read_situation
 from app.settings import Settings
 from app.settings_source import load_settings
 from streams.clock import monotonic_s
@@ -85,7 +85,7 @@ def _repartition(settings: Settings, to: int, dry_run: bool, yes: bool, as_json:
         _print_done(to, as_json)
         return
     before = settings.model_copy(update={"partitions": old})
-    found = run(_look(before, to), "asking Kafka and Redis")
+    found = run(_read_situation(before, to), "asking Kafka and Redis")
     if not as_json:
         for line in _lines(found):
             typer.echo(line)
@@ -134,9 +134,9 @@ async def _choose_old(settings: Settings, to: int) -> tuple[int | None, Plan | N
     return (agreed if plan is None else plan.old), plan
 
 
-async def _look(settings: Settings, to: int) -> Look:
+async def _read_situation(settings: Settings, to: int) -> Situation:
     async with _open(settings, to) as (move, _):
-        return await look(settings, move)
+        return await read_situation(settings, move)
 
 
 async def _run(settings: Settings, to: int, report: Report) -> int:
@@ -186,29 +186,29 @@ def _faults(settings: Settings) -> Iterator[None]:
         raise CommandError(Exit.CHECK_FAILED, message) from None
 
 
-def _lines(look: Look) -> Iterator[str]:
-    yield f"{look.leads:,} leads and accounts move from {look.old} to {look.new} partitions."
-    if look.step:
-        yield f"A run that ended early goes on: {look.step}."
-    if look.topic_partitions == look.new:
-        yield f"The topic has {look.new} partitions already."
-    yield f"Redis needs about {look.memory_bytes / 1e6:,.0f} MB more until the end."
-    if look.workers:
-        yield f"Workers that run: {look.workers}. Stop them first."
-    for warning in look.warnings:
+def _lines(found: Situation) -> Iterator[str]:
+    yield f"{found.leads:,} leads and accounts move from {found.old} to {found.new} partitions."
+    if found.step:
+        yield f"A run that ended early goes on: {found.step}."
+    if found.topic_partitions == found.new:
+        yield f"The topic has {found.new} partitions already."
+    yield f"Redis needs about {found.memory_bytes / 1e6:,.0f} MB more until the end."
+    if found.workers:
+        yield f"Workers that run: {found.workers}. Stop them first."
+    for warning in found.warnings:
         yield f"Note: {warning}."
 
 
-def _as_json(look: Look) -> dict[str, Any]:
+def _as_json(found: Situation) -> dict[str, Any]:
     return {
-        "from": look.old,
-        "to": look.new,
-        "topic_partitions": look.topic_partitions,
-        "leads": look.leads,
-        "memory_bytes": look.memory_bytes,
-        "workers": look.workers,
-        "resumes": look.step,
-        "warnings": look.warnings,
+        "from": found.old,
+        "to": found.new,
+        "topic_partitions": found.topic_partitions,
+        "leads": found.leads,
+        "memory_bytes": found.memory_bytes,
+        "workers": found.workers,
+        "resumes": found.step,
+        "warnings": found.warnings,
     }
 
 

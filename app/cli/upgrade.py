@@ -37,7 +37,7 @@ def upgrade(
     afterwards workers, boards and commands of the older release refuse to run (78). docs/upgrade.md has the steps.
     """
     settings = load_settings()
-    noted, workers = run(_look(settings), "asking Kafka and Redis")
+    noted, workers = run(_read_formats(settings), "asking Kafka and Redis")
     older = [worker for worker in workers if format_of(worker.client) < FORMAT]
     if as_json:
         rows = [{"client": each.client, "host": each.host, "format": format_of(each.client)} for each in workers]
@@ -68,7 +68,7 @@ def _print(noted: str, workers: Sequence[Worker]) -> None:
         typer.echo("No worker is running.")
 
 
-async def _look(settings: Settings) -> tuple[str, list[Worker]]:
+async def _read_formats(settings: Settings) -> tuple[str, list[Worker]]:
     """The format that the system has noted, and its workers."""
     async with open_store(settings) as store:
         noted = await store.meta(NAME)

@@ -60,13 +60,13 @@ def test_a_worker_names_its_format_in_characters_that_kafka_allows() -> None:
 def finish(monkeypatch: pytest.MonkeyPatch, noted: str, *workers: Worker) -> Any:
     """Run ``leadglow upgrade --finish`` where this is noted and these workers run."""
 
-    async def look(settings: Settings) -> tuple[str, list[Worker]]:
+    async def read(settings: Settings) -> tuple[str, list[Worker]]:
         return noted, list(workers)
 
     async def write(settings: Settings, before: str) -> int:
         return FORMAT
 
-    monkeypatch.setattr(upgrade, "_look", look)
+    monkeypatch.setattr(upgrade, "_read_formats", read)
     monkeypatch.setattr(upgrade, "_finish", write)
     return CliRunner().invoke(build(["upgrade"]), ["upgrade", "--finish", "--json", "--yes"])
 

@@ -20,7 +20,7 @@ _SCORES_MOVE: Final = (
 
 
 @dataclass(slots=True)
-class Look:
+class Situation:
     """What there is before anything is done."""
 
     old: int
@@ -35,7 +35,7 @@ class Look:
     warnings: list[str] = field(default_factory=list)
 
 
-async def look(settings: Settings, move: Move) -> Look:
+async def read_situation(settings: Settings, move: Move) -> Situation:
     """See what there is, and refuse what cannot be done.
 
     Raises:
@@ -61,7 +61,7 @@ async def look(settings: Settings, move: Move) -> Look:
         await kafka_side.require_right_to_alter(settings)
     others = [topics[each] for each in (settings.handoff, settings.lead_scores)]
     warnings = [_SCORES_MOVE.format(s=settings)] if moves_scores(move.old, move.new, others) else []
-    return Look(
+    return Situation(
         move.old,
         move.new,
         count,
