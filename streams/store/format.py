@@ -48,7 +48,10 @@ class SystemFormat:
 
 
 async def begin_format(store: Store) -> None:
-    """Note the format of this release for a system that has no state yet."""
+    """Note the format of this release for a system that has no state: a new one, or one whose Redis is lost.
+
+    The latter may be in the middle of an upgrade, which this ends; docs/upgrade.md says what to do before.
+    """
     if not await store.meta("partitions"):
         await store.meta(NAME, str(FORMAT))
 
