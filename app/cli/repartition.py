@@ -18,7 +18,7 @@ from app.cli.errors import CommandError
 from app.cli.implementation import choose_implementation
 from app.cli.unreachable import KafkaErrorCapture, kafka_fault, redis_fault
 from app.repartition.controls import NotFinished
-from app.repartition.kafka_side import TopicUnfit
+from app.repartition.kafka_side import TopicUnfit, require_no_workers
 from app.repartition.plan import Plan, Refused, decode_plan
 from app.repartition.run import OthersWrite, Repartition, Report, open_move
 from app.repartition.situation import Situation, read_situation
@@ -28,6 +28,7 @@ from streams.clock import monotonic_s
 from streams.exits import Exit
 from streams.implementation import Implementation
 from streams.mismatch import Mismatch
+from streams.partition_numbers import explain_unfinished
 from streams.scoring.stored import DamagedBlob
 from streams.shard.conflict import Conflict
 from streams.shard.lane import OwnershipLost
@@ -93,8 +94,7 @@ def _repartition(settings: Settings, to: int, dry_run: bool, yes: bool, as_json:
         if as_json:
             typer.echo(json.dumps(_as_json(found)))
         return
-    if not yes and plan is None:
-        confirm("Repartition?", "nothing was changed.")
+    _agree(before, found, ask=not yes and plan is None)
     began_s = monotonic_s()
     with _progress() as report:
         leads = run(_run(before, to, report))
@@ -105,6 +105,18 @@ def _repartition(settings: Settings, to: int, dry_run: bool, yes: bool, as_json:
     else:
         typer.echo(f"Done in {seconds} s. Now set LEADGLOW_PARTITIONS={to} for every process, and start the workers.")
         typer.echo("Make a backup of Redis: a rebuild cannot use events from before.")
+
+
+def _agree(settings: Settings, found: Situation, ask: bool) -> None:
+    """Refuse while workers run, before anybody is asked.
+
+    Raises:
+        Refused, CommandError: workers run, or the answer is no.
+    """
+    if found.workers:
+        run(require_no_workers(settings), "waiting for workers to end")
+    if ask:
+        confirm("Repartition?", "nothing was changed.")
 
 
 async def _choose_old(settings: Settings, to: int) -> tuple[int | None, Plan | None]:
@@ -141,7 +153,14 @@ async def _read_situation(settings: Settings, to: int) -> Situation:
 
 async def _run(settings: Settings, to: int, report: Report) -> int:
     async with _open(settings, to) as (move, implementation):
-        return await Repartition(settings, implementation, move, report).run()
+        work = Repartition(settings, implementation, move, report)
+        try:
+            with _faults(settings):
+                return await work.run()
+        except CommandError as fault:
+            if not work.plan or "--cancel" in str(fault):
+                raise
+            raise CommandError(fault.status, f"{fault} {explain_unfinished(work.plan)}") from None
 
 
 async def _cancel(settings: Settings) -> tuple[int, int]:
@@ -194,7 +213,9 @@ def _lines(found: Situation) -> Iterator[str]:
         yield f"The topic has {found.new} partitions already."
     yield f"Redis needs about {found.memory_bytes / 1e6:,.0f} MB more until the end."
     if found.workers:
-        yield f"Workers that run: {found.workers}. Stop them first."
+        yield (
+            "1 worker runs: stop it first." if found.workers == 1 else f"{found.workers} workers run: stop them first."
+        )
     for warning in found.warnings:
         yield f"Note: {warning}."
 

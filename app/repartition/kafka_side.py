@@ -11,9 +11,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.structs import TopicPartition
 
 from app.kafka_rights import NoGroups, Operation, describe_group, describe_topics, missing_operations
+from app.repartition.plan import Refused
 from app.settings import Settings
 from app.topic_settings import read_topics
 from app.wiring import make_admin, make_consumer, make_group_consumer
+from streams.clock import monotonic_s
 from streams.transport.stopping import stop_consumer
 
 LEAVE_S: Final = 15.0
@@ -91,11 +93,26 @@ async def list_workers(settings: Settings) -> list[str]:
 
 async def wait_for_no_workers(settings: Settings) -> list[str]:
     """The members that are left after a while; returns at once when there are none."""
-    waited_s = 0.0
-    while (found := await list_workers(settings)) and waited_s < LEAVE_S:
+    until_s = monotonic_s() + LEAVE_S
+    while True:
+        found = await list_workers(settings)
+        if not found or monotonic_s() >= until_s:
+            return found
         await asyncio.sleep(AGAIN_S)
-        waited_s += AGAIN_S
-    return found
+
+
+async def require_no_workers(settings: Settings) -> None:
+    """Wait a moment for workers that have ended, and refuse to go on while there are others.
+
+    Raises:
+        Refused: there are.
+    """
+    if workers := await wait_for_no_workers(settings):
+        are, them = (
+            ("1 worker still runs", "it") if len(workers) == 1 else (f"{len(workers)} workers still run", "them")
+        )
+        msg = f"{are}: {', '.join(workers)}. Stop {them} first, and repeat the command."
+        raise Refused(msg)
 
 
 async def read_forwarded(settings: Settings, names: Collection[str]) -> dict[str, int]:

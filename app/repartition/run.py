@@ -61,7 +61,11 @@ class Repartition:
         self._report = report
         self._reached = find_crash_point()
         self._plan = ""
-        """The plan as it is in Redis."""
+
+    @property
+    def plan(self) -> str:
+        """The plan as it is in Redis; empty if there is none."""
+        return self._plan
 
     # The plan --------------------------------------------------------------------------------------------------
 
@@ -87,6 +91,7 @@ class Repartition:
         """
         plan, leads = await self._read_plan(), 0
         if plan is None:
+            await self._require_no_workers()  # while a plan is there, workers refuse to start
             plan = Plan(old=self._move.old, new=self._move.new)
             await self._write(plan)
         if plan.step == "copy":
@@ -163,12 +168,7 @@ class Repartition:
     async def _require_no_workers(self) -> None:
         """Wait a moment for workers that have ended, and refuse to go on while there are others."""
         self._report("waiting for workers to end", 0, 0)
-        if workers := await kafka_side.wait_for_no_workers(self._settings):
-            msg = (
-                f"{len(workers)} of the group {self._settings.namespace} still run: {', '.join(workers)}. Stop all "
-                "workers first; a worker that was killed is gone after 12 s."
-            )
-            raise Refused(msg)
+        await kafka_side.require_no_workers(self._settings)
 
     async def _finish_old_shards(self) -> None:
         async with self._open_topic() as topic:

@@ -11,8 +11,10 @@ import pytest
 import redis
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from app.agreed import read_agreed
 from app.embedded.redis import start_redis
 from app.embedded.server import free_port
+from app.repartition import kafka_side
 from app.wiring import make_admin, make_store
 from streams.clock import now_ms
 from streams.scoring.lead import Lead
@@ -416,14 +418,17 @@ def test_restore_agrees_with_workers_about_shards_without_state(running: System)
     assert running.run("restore", redis=lost, rebuild_when_lost="true").exit_code == 0
 
 
-def test_a_repartition_says_what_it_would_do_and_refuses_what_does_not_fit(running: System) -> None:
+def test_a_repartition_says_what_it_would_do_and_refuses_what_does_not_fit(
+    running: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_side, "LEAVE_S", 0)
     plan = json.loads(running.run("repartition", "--to", "12", "--dry-run", "--json").stdout)
 
     assert (plan["from"], plan["to"], plan["topic_partitions"], plan["workers"]) == (4, 12, 4, 1)
     assert (plan["leads"], plan["resumes"], plan["warnings"]) == (2 * len(PEOPLE), "", [])
     assert 0 < plan["memory_bytes"] < 1_000_000
     warned = running.run("repartition", "--to", "6", "--dry-run").stdout
-    assert "Workers that run: 1. Stop them first." in warned
+    assert "1 worker runs: stop it first." in warned
     assert "Let the notifier catch up first" in warned
     assert "divided among 4 partitions already" in running.run("repartition", "--to", "4").stdout
     for args, status, words in (
@@ -431,10 +436,13 @@ def test_a_repartition_says_what_it_would_do_and_refuses_what_does_not_fit(runni
         (("--cancel",), 78, "no repartition has begun"),
         (("--to", "12", "--json"), 2, "--yes or --dry-run"),
         ((), 2, "--to N"),
-        (("--to", "12"), 1, "nothing was changed"),
+        (("--to", "12"), 78, "1 worker still runs"),
+        (("--to", "12", "--yes"), 78, "Stop it first"),
     ):
         result = running.run("repartition", *args)
         assert (result.exit_code, words in result.stderr) == (status, True), result.stderr
+        assert "Repartition?" not in result.output
+    assert not asyncio.run(read_agreed(running.settings)).plan
 
 
 def test_a_repartition_of_nothing_names_the_setting(system: System) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from app.cli import rebuild
+from app.cli import rebuild, repartition
+from app.cli.errors import CommandError
 from app.repartition import kafka_side
 from app.repartition.controls import (
     Division,
@@ -21,7 +23,7 @@ from app.repartition.controls import (
     parents_of,
 )
 from app.repartition.old_shards import OldShards
-from app.repartition.plan import Refused
+from app.repartition.plan import Refused, decode_plan
 from app.repartition.run import Repartition
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -175,3 +177,81 @@ async def test_a_rebuild_begins_after_a_repartition_only_where_older_records_are
 
     monkeypatch.setattr(rebuild, "read_divided", read_divided)
     assert await rebuild._find_begin(load_settings({}), {0: 4, 1: 12, 2: 10, 3: 0}, after_repartition=True) == {0: 10}
+
+
+# Workers ----------------------------------------------------------------------------------------------------
+
+
+class Noted:
+    """The plan in Redis, without leads."""
+
+    old, new = 4, 12
+
+    def __init__(self) -> None:
+        self.plan = ""
+
+    async def read_meta(self, name: str) -> str:
+        return self.plan
+
+    async def replace_plan(self, expected: str, plan: str, **fields: str) -> bool:
+        assert expected == self.plan
+        self.plan = plan
+        return True
+
+    async def count_leads(self) -> int:
+        return 0
+
+
+async def run_beside(monkeypatch: pytest.MonkeyPatch, noted: Noted, *looks: list[str]) -> str:
+    """Run where each look at the group finds these workers; returns why it is refused."""
+    left = [*looks]
+
+    async def wait(settings: Settings) -> list[str]:
+        return left.pop(0)
+
+    @asynccontextmanager
+    async def open_noted(settings: Settings, to: int) -> AsyncIterator[Any]:
+        yield noted, None
+
+    monkeypatch.setattr(kafka_side, "wait_for_no_workers", wait)
+    monkeypatch.setattr(repartition, "_open", open_noted)
+    with pytest.raises(CommandError) as caught:
+        await repartition._run(Settings(partitions=4), 12, lambda *_: None)
+    assert caught.value.status == 78
+    return str(caught.value)
+
+
+async def test_a_repartition_begins_only_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = Noted()
+
+    said = await run_beside(monkeypatch, noted, ["w on 10.0.0.1"])
+
+    assert said.startswith("1 worker still runs: w on 10.0.0.1. Stop it first")
+    assert noted.plan == ""
+    assert "--cancel" not in said
+
+
+async def test_a_refusal_after_the_beginning_names_the_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = Noted()
+
+    said = await run_beside(monkeypatch, noted, [], ["a on h", "b on h"])
+
+    assert said.startswith("2 workers still run: a on h, b on h. Stop them first")
+    assert "leadglow repartition --cancel" in said
+    assert decode_plan(noted.plan) is not None
+
+
+async def test_the_wait_for_workers_ends_in_time_however_slowly_kafka_responds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, asked = [0.0], []
+
+    async def slow(settings: Settings) -> list[str]:
+        asked.append(now_s[0])
+        now_s[0] += 5
+        return ["w on h"]
+
+    monkeypatch.setattr(kafka_side, "list_workers", slow)
+    monkeypatch.setattr(kafka_side, "monotonic_s", lambda: now_s[0])
+    monkeypatch.setattr(kafka_side, "AGAIN_S", 0)
+
+    assert await kafka_side.wait_for_no_workers(Settings(partitions=4)) == ["w on h"]
+    assert asked[-1] < 20
