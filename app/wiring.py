@@ -19,6 +19,7 @@ from app.settings_source import read_variable
 from app.tracing import make_tracer
 from streams.store.redis import RedisStore
 from streams.transport.batches import BATCH_BYTES
+from streams.transport.clients import REQUEST_BYTES
 from streams.transport.topics import Topics
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ KAFKA_MS = 10_000
 """How long a command waits for a response of Kafka."""
 TAIL_WAIT_MS = 100
 """How long Kafka may delay an empty fetch: other topics may have new records meanwhile."""
-REQUEST_BYTES = 4 * 1024 * 1024
 ROUTE_FETCH_BYTES = 1024 * 1024
 LOOK_FETCH_BYTES = 256 * 1024
 
