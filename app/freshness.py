@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from streams.shard.alert import rfc3339
@@ -57,6 +58,8 @@ class Offsets(NamedTuple):
     """Partition of lead-events -> its end."""
     sources: Iterable[Source]
     read_ms: int
+    firsts: Mapping[int, int] = MappingProxyType({})
+    """Partition of lead-events -> the offset of its first record that is left, where known."""
 
 
 class ShardPosition(NamedTuple):
@@ -89,6 +92,13 @@ class _Place(NamedTuple):
     arrived_ms: int
     ended_ms: int
     emptied: bool
+    first: int = 0
+    """The offset of the first record that is left."""
+
+    @property
+    def waiting(self) -> int:
+        """The number of offsets that can still be scored."""
+        return max(self.end - max(self.done, self.first), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +194,7 @@ class Progress:
         known = {} if waiting_ms is None else waiting_ms
         late = [known.get(p.name, at_ms) for p, at_ms in zip(places, until, strict=True) if p.done < p.end]
         self._reached_ms = min(late, default=now_ms) or self._started_ms
-        self._waiting = sum(max(place.end - place.done, 0) for place in places)
+        self._waiting = sum(place.waiting for place in places)
         self._is_rebuilding = any(self._is_restarted(place) for place in places)
         self._looked_ms = now_ms
         if has_workers is not False:
@@ -251,7 +261,16 @@ def _list_sources(offsets: Offsets, shards: Sequence[ShardPosition]) -> list[_Pl
 
 def _list_shards(offsets: Offsets, shards: Sequence[ShardPosition], forwarded_ms: int) -> list[_Place]:
     """The partitions of lead-events, which had all events that arrived until ``forwarded_ms``."""
+    ends, firsts = offsets.ends, offsets.firsts
     return [
-        _Place(("", s.partition), offsets.ends.get(s.partition, 0), s.checkpoint, s.arrived_ms, forwarded_ms, s.emptied)
+        _Place(
+            ("", s.partition),
+            ends.get(s.partition, 0),
+            s.checkpoint,
+            s.arrived_ms,
+            forwarded_ms,
+            s.emptied,
+            firsts.get(s.partition, 0),
+        )
         for s in shards
     ]

@@ -229,13 +229,16 @@ class TopicTails:
         while len(self._ended) > 1 and self._ended[1][0] <= self.offsets_read_s - COMMIT_S:
             self._ended.popleft()
         _, ended_ms, earlier = self._ended[0]
-        ours = {place.partition: end for place, end in ends.items() if place.topic == self._topics.lead_events}
+        ours, left = (
+            {place.partition: at for place, at in found.items() if place.topic == self._topics.lead_events}
+            for found in (ends, firsts)
+        )
         self.events.add_sample(monotonic_s(), sum(ours.values()))
         sources = [
             Source(place.topic, place.partition, earlier.get(place, 0), at, ended_ms) for place, at in done.items()
         ]
         self._measure_sources(sources, ends)
-        self.offsets = Offsets(ours, sources, read_ms)
+        self.offsets = Offsets(ours, sources, read_ms, left)
         await self._gauges.update(consumer, firsts, ends, read_ms)
 
     def _measure_sources(self, sources: Sequence[Source], ends: Mapping[Any, int]) -> None:

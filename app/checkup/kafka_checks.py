@@ -12,7 +12,7 @@ from app.permissions import find_missing
 from app.scorecards.lasting import describe_lasting
 from app.settings import Settings, variable
 from app.topic_settings import TopicState, differences, kept_ms, topic_specs
-from streams.partition_numbers import explain_topic
+from streams.partition_numbers import Numbers, explain_partitions, explain_topic
 from streams.scoring.scorecard import Model
 
 
@@ -33,8 +33,10 @@ async def check_permissions(
     return findings.found
 
 
-def check_kafka(settings: Settings, brokers: int, topics: Mapping[str, TopicState]) -> list[Finding]:
-    """Brokers, and settings that concern them."""
+def check_kafka(
+    settings: Settings, brokers: int, topics: Mapping[str, TopicState], state: int | None = None
+) -> list[Finding]:
+    """Brokers, and settings that concern them; ``state`` is the number of shards in Redis, None if there are none."""
     findings = Findings("kafka")
     findings.ok(f"{settings.kafka} responds; brokers: {brokers}")
     if brokers < settings.replication_factor:
@@ -52,10 +54,10 @@ def check_kafka(settings: Settings, brokers: int, topics: Mapping[str, TopicStat
             f"{variable('kafka_idempotence')} is false, so the order of events may change after a lost connection: "
             "remove it, unless the broker is the embedded one."
         )
-    return findings.found + check_topics(settings, topics)
+    return findings.found + check_topics(settings, topics, state)
 
 
-def check_topics(settings: Settings, topics: Mapping[str, TopicState]) -> list[Finding]:
+def check_topics(settings: Settings, topics: Mapping[str, TopicState], held: int | None) -> list[Finding]:
     """Existence and settings of all topics."""
     findings = Findings("topics")
     for spec in topic_specs(settings):
@@ -63,7 +65,10 @@ def check_topics(settings: Settings, topics: Mapping[str, TopicState]) -> list[F
         if state is None:
             findings.fault(f"there is no topic {spec.name}: run `leadglow topics create`.")
             continue
-        if spec.exactly and state.partitions != spec.partitions:
+        if spec.name == settings.lead_events:
+            for text in explain_number(settings, state.partitions, held):
+                findings.fault(text)
+        elif spec.exactly and state.partitions != spec.partitions:
             findings.fault(explain_topic(spec.name, spec.partitions, state.partitions))
         for each in differences(spec, state):
             findings.fault(each.text)
@@ -71,6 +76,18 @@ def check_topics(settings: Settings, topics: Mapping[str, TopicState]) -> list[F
     if not findings.found:
         findings.ok(f"all {len(topic_specs(settings))} topics are as the settings say")
     return findings.found
+
+
+def explain_number(settings: Settings, actual: int, state: int | None) -> list[str]:
+    """What is wrong with the number of partitions of lead-events, at most one text.
+
+    Nothing if the topic agrees with the state in Redis: then only the setting is wrong, which is found there.
+    """
+    if actual in (settings.partitions, state):
+        return []
+    if state is None:
+        return [explain_topic(settings.lead_events, settings.partitions, actual)]
+    return [explain_partitions(settings.lead_events, Numbers(settings.partitions, actual, state))]
 
 
 def check_lasting(settings: Settings, topics: Mapping[str, TopicState], model: Model) -> list[Finding]:
@@ -94,7 +111,11 @@ def check_log(places: Iterable[ShardPlace]) -> list[Finding]:
     """Whether Kafka has all events that are still to be scored."""
     findings = Findings("state")
     if stuck := [each for each in places if each.state in {LogState.GAP, LogState.BEYOND}]:
-        findings.fault(f"the log of {name_shards(stuck)} does not continue the state in Redis: see `leadglow restore`.")
+        missing = sum(each.missing for each in stuck)
+        gap = f"; {missing:,} offsets are gone before they were scored" if missing else ""
+        findings.fault(
+            f"the log of {name_shards(stuck)} does not continue the state in Redis{gap}: see `leadglow restore`."
+        )
     else:
         findings.ok("Kafka has all events that are still to be scored")
     return findings.found

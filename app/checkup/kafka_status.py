@@ -94,10 +94,13 @@ async def read_offsets(settings: Settings) -> Offsets:
         await consumer.start()
         consumer.pause(*consumer.assignment())
         await member.start()
-        done, ends, _, read_ms = await read_group_offsets(consumer, member, settings.sources)
+        done, ends, firsts, read_ms = await read_group_offsets(consumer, member, settings.sources)
         sources = [Source(place.topic, place.partition, ends[place], at, read_ms) for place, at in done.items()]
-        ours = {each.partition: end for each, end in ends.items() if each.topic == settings.lead_events}
-        return Offsets(ours, sources, read_ms)
+        ours, left = (
+            {each.partition: at for each, at in found.items() if each.topic == settings.lead_events}
+            for found in (ends, firsts)
+        )
+        return Offsets(ours, sources, read_ms, left)
     finally:
         await stop_consumer(consumer)
         await member.stop()

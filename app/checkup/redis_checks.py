@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from app.checkup.findings import Finding, Findings
-from app.checkup.redis_status import Node
+from app.checkup.redis_status import Node, describe_size
 from streams.store.reports import SAFE_POLICY
 from streams.store.server_checks import MIN_VERSION, is_new_enough
 
@@ -19,8 +19,8 @@ def check_nodes(nodes: Iterable[Node], asked_ms: int, answered_ms: int) -> list[
     """Check the servers; they were asked and answered at these times of this machine's clock."""
     findings = Findings("redis")
     for node in nodes:
-        limit = f" of {node.max_memory_bytes / 1e6:,.0f} MB" if node.max_memory_bytes else " without a limit"
-        findings.ok(f"{node.version} at {node.name}, {node.memory_bytes / 1e6:,.0f} MB{limit}")
+        limit = f" of {describe_size(node.max_memory_bytes)}" if node.max_memory_bytes else " without a limit"
+        findings.ok(f"{node.version} at {node.name}, {describe_size(node.memory_bytes)}{limit}")
         _check_use(findings, node)
         _check_memory(findings, node)
         skew_ms = max(asked_ms - node.now_ms, node.now_ms - answered_ms, 0) if node.now_ms else 0

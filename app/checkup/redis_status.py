@@ -56,6 +56,13 @@ class RedisStatus:
 
     nodes: list[Node]
     shards: list[Shard] = field(default_factory=list)
+    plan: str = ""
+    """The plan of a repartition that has begun and not ended; empty if there is none."""
+
+
+def describe_size(size_bytes: int) -> str:
+    """A size in the unit of ``maxmemory``, where ``100mb`` are 100 MiB."""
+    return f"{size_bytes / 2**20:,.0f} MiB"
 
 
 def parse_info(name: str, info: Mapping[str, Any]) -> Node:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from app.checkup.findings import Level
+from app.checkup.kafka_checks import check_log, explain_number
 from app.checkup.kafka_status import KafkaStatus
 from app.checkup.probing import Probe
-from app.checkup.redis_status import Node, RedisStatus
+from app.checkup.redis_status import Node, RedisStatus, describe_size
 from app.freshness import Freshness, Progress
+from app.log_gaps import ShardPlace
 from app.settings import Settings
 from app.topic_settings import topic_specs
-from streams.partition_numbers import explain_topic
+from streams.partition_numbers import explain_unfinished
 from streams.publishing.catalog import Published
 from streams.shard.alert import rfc3339
 from streams.store.reports import SAFE_POLICY
@@ -42,11 +45,11 @@ class Report:
         return {"ok": not self.problems, "problems": self.problems, **self.values}
 
 
-def add_kafka(report: Report, settings: Settings, found: KafkaStatus) -> None:
-    """Add brokers, topics and workers."""
+def add_kafka(report: Report, settings: Settings, found: KafkaStatus, state: int | None = None) -> None:
+    """Add brokers, topics and workers; ``state`` is the number of shards in Redis, None if there are none."""
     brokers = _count(found.brokers, "broker")
     report.add("kafka", {"address": settings.kafka, "brokers": found.brokers}, f"{settings.kafka}, {brokers}")
-    _add_topics(report, settings, found)
+    _add_topics(report, settings, found, state)
     workers = [asdict(worker) for worker in found.workers]
     text = "; ".join(f"{each.client} on {each.host} reads {_ranges(each.partitions)}" for each in found.workers)
     problems = [] if found.workers else ["no worker is running: new events are not scored."]
@@ -56,7 +59,7 @@ def add_kafka(report: Report, settings: Settings, found: KafkaStatus) -> None:
     report.add("workers", {"members": workers, "unowned": found.unowned}, line, problems)
 
 
-def _add_topics(report: Report, settings: Settings, found: KafkaStatus) -> None:
+def _add_topics(report: Report, settings: Settings, found: KafkaStatus, state: int | None) -> None:
     wanted = [spec.name for spec in topic_specs(settings)]
     missing = [name for name in wanted if name not in found.topics]
     few = [name for name in wanted if name in found.topics and _lacks_replicas(found, name)]
@@ -64,8 +67,8 @@ def _add_topics(report: Report, settings: Settings, found: KafkaStatus) -> None:
     if few:
         problems.append(f"replicas of {', '.join(few)} are not in sync: see to the brokers.")
     events = found.topics.get(settings.lead_events)
-    if events is not None and events.partitions != settings.partitions:
-        problems.append(explain_topic(settings.lead_events, settings.partitions, events.partitions))
+    if events is not None:
+        problems += explain_number(settings, events.partitions, state)
     values = {
         name: {"partitions": each.partitions, "replicas": each.replicas, "in_sync": each.in_sync}
         for name, each in found.topics.items()
@@ -95,13 +98,14 @@ def add_redis(report: Report, settings: Settings, found: RedisStatus) -> None:
         for each in found.shards
     ]
     problems = [f"the timers of {_count(late, 'lead')} are late: leads cool too late."] if late else []
-    line = f"{_count(leads, 'lead')} and other ids, {_count(late, 'late timer')}"
+    problems += [explain_unfinished(found.plan)] if found.plan else []
+    line = f"{_count(leads, 'id')} of leads (also joined and erased ones) and of accounts, {_count(late, 'late timer')}"
     report.add("shards", values, f"{len(values)}: {line}", problems)
 
 
 def _describe_node(node: Node) -> str:
-    limit = f" of {_mb(node.max_memory_bytes)}" if node.max_memory_bytes else ""
-    return f"{node.version} at {node.name}, {_mb(node.memory_bytes)}{limit}, {node.policy}"
+    limit = f" of {describe_size(node.max_memory_bytes)}" if node.max_memory_bytes else ""
+    return f"{node.version} at {node.name}, {describe_size(node.memory_bytes)}{limit}, {node.policy}"
 
 
 def _node_problems(nodes: Iterable[Node]) -> Iterable[str]:
@@ -145,6 +149,14 @@ def _lags(kafka: KafkaStatus) -> dict[str, int]:
     return lags
 
 
+def add_log(report: Report, places: Sequence[ShardPlace]) -> None:
+    """Add whether Kafka has all events that are still to be scored."""
+    (found,) = check_log(places)
+    problems = [found.text] if found.level is Level.FAULT else []
+    line = "does not continue the state in Redis" if problems else found.text
+    report.add("log", [each.to_json() for each in places], line, problems)
+
+
 def add_scorecards(report: Report, published: Published | None) -> None:
     """Add the published version of the scorecards."""
     if published is None:
@@ -186,10 +198,6 @@ def _ranges(partitions: Mapping[str, list[int]]) -> str:
         spans = ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
         parts.append(f"{topic} {spans}")
     return ", ".join(parts) or "nothing yet"
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"
 
 
 def _count(number: int, what: str) -> str:

@@ -22,7 +22,7 @@ from app.checkup.kafka_status import read_brokers
 from app.checkup.machine_checks import check_files, check_machine
 from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import read_nodes
-from app.cli.common import busy, check_partitions, console, open_admin, run
+from app.cli.common import ask_agreed, busy, check_partitions, console, open_admin, run
 from app.cli.errors import CommandError
 from app.cli.lead_log import read_places
 from app.cli.unreachable import redis_fault, redis_place
@@ -124,12 +124,19 @@ async def _check_kafka(settings: Settings, processes: list[str]) -> list[Finding
         async with open_admin(settings) as admin:
             found += await check_permissions(admin, settings, processes)
             brokers, topics = await read_brokers(admin, settings)
-            found += check_kafka(settings, brokers, topics)
+            found += check_kafka(settings, brokers, topics, await _count_shards(settings))
             if (model := _load_model(settings)) is not None:
                 found += check_lasting(settings, topics, model)
     except CommandError as fault:
         findings.fault(str(fault))
     return found + findings.found
+
+
+async def _count_shards(settings: Settings) -> int | None:
+    """The number of shards in Redis; None if there are none. ``_check_redis`` names what is wrong with it."""
+    with suppress(CommandError):
+        return (await ask_agreed(settings)).partitions
+    return None
 
 
 def _load_model(settings: Settings) -> Model | None:
@@ -169,5 +176,10 @@ def _print(findings: list[Finding]) -> None:
     for each in findings:
         table.add_row(Text(each.level, STYLES[each.level]), each.area, Text(each.text))
     console().print(table)
-    counts = {level: sum(each.level is level for each in findings) for level in Level}
-    typer.echo(f"{counts[Level.FAULT]} faults, {counts[Level.WARNING]} warnings")
+    typer.echo(f"{_count(findings, Level.FAULT)}, {_count(findings, Level.WARNING)}")
+
+
+def _count(findings: list[Finding], level: Level) -> str:
+    """For example ``1 fault``."""
+    count = sum(each.level is level for each in findings)
+    return f"{count} {level}{'' if count == 1 else 's'}"

@@ -15,10 +15,11 @@ from rich.table import Table
 from app.checkup.kafka_status import KafkaStatus, read_kafka
 from app.checkup.probing import local_urls, probe_all
 from app.checkup.redis_status import RedisStatus, read_nodes, read_shards
-from app.checkup.report import Report, add_kafka, add_processes, add_redis, add_scorecards, add_scores
-from app.cli.common import console, open_admin, open_store, run
+from app.checkup.report import Report, add_kafka, add_log, add_processes, add_redis, add_scorecards, add_scores
+from app.cli.common import ask_agreed, check_partitions, console, open_admin, open_store, run
 from app.cli.errors import CommandError
 from app.cli.published import has_topic, open_scorecards
+from app.cli.restore import read_places
 from app.cli.unreachable import redis_place
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -74,19 +75,23 @@ async def _look(settings: Settings, urls: list[str]) -> tuple[Report, bool]:
     """Ask everything at once; returns also whether Kafka and Redis answered."""
     report = Report(dict.fromkeys(("kafka", "redis")))
     faults: list[CommandError] = []
-    kafka, redis, published, probes = await asyncio.gather(
+    kafka, redis, agreed, places, published, probes = await asyncio.gather(
         _or_fault(_read_kafka(settings), faults),
         _or_fault(_read_redis(settings), faults),
+        _or_fault(ask_agreed(settings), []),
+        _or_fault(read_places(settings), []),
         _or_fault(_read_published(settings), []),
         probe_all((("", url) for url in urls) if urls else local_urls(settings).items()),
     )
     report.problems += [str(fault) for fault in faults]
     if kafka is not None:
-        add_kafka(report, settings, kafka)
+        add_kafka(report, settings, kafka, None if agreed is None else agreed.partitions)
     if redis is not None:
         add_redis(report, settings, redis)
     if kafka is not None and redis is not None:
         add_scores(report, settings, kafka, redis, now_ms())
+    if places is not None:
+        add_log(report, places)
     if kafka is not None:
         add_scorecards(report, published)
     add_processes(report, probes, must_answer=bool(urls))
@@ -108,10 +113,10 @@ async def _read_kafka(settings: Settings) -> KafkaStatus:
 
 
 async def _read_redis(settings: Settings) -> RedisStatus:
+    plan = (await check_partitions(settings)).plan
     async with open_store(settings) as store:
-        return RedisStatus(
-            await read_nodes(settings.redis, redis_place(settings)), await read_shards(store, settings.partitions)
-        )
+        nodes = await read_nodes(settings.redis, redis_place(settings))
+        return RedisStatus(nodes, await read_shards(store, settings.partitions), plan)
 
 
 async def _read_published(settings: Settings) -> Published | None:

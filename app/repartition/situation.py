@@ -53,7 +53,7 @@ async def read_situation(settings: Settings, move: Move) -> Situation:
     needed, free = await move.estimate_bytes(), await move.free_bytes()
     if plan is None and free is not None and needed > free:
         msg = (
-            f"Redis may use {free / 1e6:,.0f} MB more, but the copies need about {needed / 1e6:,.0f} MB: raise "
+            f"Redis may use {free / 2**20:,.0f} MiB more, but the copies need about {needed / 2**20:,.0f} MiB: raise "
             "`maxmemory` until the end."
         )
         raise Refused(msg)

@@ -16,14 +16,16 @@ from app.checkup.machine_checks import check_files, is_writable
 from app.checkup.probing import Probe, local_urls
 from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import Node, RedisStatus, Shard, parse_info
-from app.checkup.report import Report, add_kafka, add_processes, add_redis, add_scores
+from app.checkup.report import Report, add_kafka, add_log, add_processes, add_redis, add_scores
 from app.cli import root
 from app.cli.doctor import Process
 from app.collector.keyring import load_keys
 from app.freshness import Offsets, ShardPosition, Source
+from app.log_gaps import ShardPlace
 from app.permissions import PERMISSIONS
 from app.settings import Settings
 from app.topic_settings import TopicState, topic_specs
+from streams.store.base import Control
 
 NOW = 1_795_000_000_000
 SOURCES: dict[str, Any] = {
@@ -77,6 +79,58 @@ def test_each_problem_is_named_once() -> None:
     }
     for words, made in cases.items():
         assert [words in problem for problem in made.problems] == [True], (words, made.problems)
+
+
+def test_a_repartition_that_has_begun_is_a_problem_and_the_command_goes_on() -> None:
+    (problem,) = report(redis=replace(REDIS, plan='{"old":2,"new":4}')).problems
+
+    assert problem.startswith("`leadglow repartition --to 4` has begun")
+    assert "--cancel" in problem
+
+
+def test_events_that_kafka_removed_unscored_are_a_gap_and_do_not_wait() -> None:
+    gap, whole = (
+        ShardPlace(partition, Control(1, "a", {"ckpt": b"%d" % at}), 76, 100) for partition, at in ((0, 10), (1, 90))
+    )
+    late = [replace(SHARD, position=ShardPosition(p, at, NOW, False)) for p, at in ((0, 10), (1, 90))]
+    made = report(replace(KAFKA, offsets=Offsets({0: 100, 1: 100}, [], NOW, {0: 76, 1: 76})), RedisStatus([NODE], late))
+    add_log(made, [gap, whole])
+
+    assert made.values["scores"]["waiting"] == 24 + 10
+    (problem,) = [each for each in made.problems if "leadglow restore" in each]
+    assert "66" in problem
+    assert "partition 0 " in problem
+    assert made.values["log"][0]["missing"]["offsets"] == 66
+
+
+def test_a_log_that_continues_the_state_is_no_problem() -> None:
+    made = report()
+    add_log(made, [ShardPlace(0, Control(1, "a", {"ckpt": b"5"}), 5, 5)])
+
+    assert made.problems == []
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [(None, ["or name a fresh topic"]), (3, []), (2, ["and Redis holds state for 2: stop all"])]
+)
+def test_a_wrong_setting_is_named_once_if_topic_and_state_agree(state: int | None, words: list[str]) -> None:
+    made = Report()
+    topics = {**TOPICS, "lead-events": TopicState(3, 3, 3)}
+    add_kafka(made, SETTINGS, replace(KAFKA, topics=topics), state)
+
+    faults = told(check_kafka(SETTINGS, 3, {"lead-events": TopicState(3, 3, 3)}, state))
+    faults = [each for each in faults if not each.startswith("there is no topic")]
+    for found in (made.problems, faults):
+        assert [each in text for each, text in zip(words, found, strict=True)] == [True] * len(words), found
+
+
+def test_redis_is_measured_in_the_unit_of_its_settings() -> None:
+    node = replace(NODE, memory_bytes=2 << 20, max_memory_bytes=100 << 20)
+
+    lines = dict(report(redis=replace(REDIS, nodes=[node])).lines)
+
+    assert "2 MiB of 100 MiB" in lines["redis"]
+    assert lines["shards"].startswith("2: 6 ids of leads (also joined and erased ones) and of accounts")
 
 
 def test_a_process_that_is_named_must_answer_and_another_one_may_be_elsewhere() -> None:
