@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from app.agreed import Agreed
 from app.checkup.kafka_status import Worker, read_workers
 from app.cli.audit import note_command
-from app.cli.common import confirm, open_admin, open_store, run
+from app.cli.common import check_partitions, confirm, open_admin, open_store, run
 from app.cli.errors import CommandError
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -33,17 +34,21 @@ def upgrade(
     """See which formats the workers read, or finish an upgrade.
 
     Workers of this release write the format of the release before until --finish, so both can share the work, and the
-    older one can be started again. --finish is refused with exit status 1 while a worker of the older release runs;
-    afterwards workers, boards and commands of the older release refuse to run (78). docs/upgrade.md has the steps.
+    older one can be started again. --finish is refused with exit status 1 while a worker of the older release runs,
+    with 78 if the namespace has no state. Afterwards workers, boards and commands of the older release refuse to run
+    (78). docs/upgrade.md has the steps.
     """
     settings = load_settings()
-    noted, workers = run(_read_formats(settings), "asking Kafka and Redis")
+    agreed, workers = run(_read_formats(settings), "asking Kafka and Redis")
+    is_new, noted = agreed.partitions is None, agreed.form
+    if finish and is_new:
+        raise CommandError(Exit.REFUSED, _explain_nothing(settings))
     older = [worker for worker in workers if format_of(worker.client) < FORMAT]
     if as_json:
         rows = [{"client": each.client, "host": each.host, "format": format_of(each.client)} for each in workers]
-        typer.echo(json.dumps({"format": parse_format(noted), "newest": FORMAT, "workers": rows}))
+        typer.echo(json.dumps({"format": None if is_new else parse_format(noted), "newest": FORMAT, "workers": rows}))
     else:
-        _print(noted, workers)
+        _print(settings, agreed, workers)
     if not finish:
         return
     if parse_format(noted) == FORMAT:
@@ -60,20 +65,29 @@ def upgrade(
     typer.echo(f"The system uses format {written}. Workers write it within a few seconds.", err=as_json)
 
 
-def _print(noted: str, workers: Sequence[Worker]) -> None:
-    typer.echo(f"The system uses format {parse_format(noted)}; this release reads up to format {FORMAT}.")
+def _explain_nothing(settings: Settings) -> str:
+    return (
+        f"Redis has nothing in the namespace {settings.namespace!r}: is LEADGLOW_NAMESPACE right? A new system begins "
+        f"with format {FORMAT}, so there is nothing to finish."
+    )
+
+
+def _print(settings: Settings, agreed: Agreed, workers: Sequence[Worker]) -> None:
+    if agreed.partitions is None:
+        typer.echo(_explain_nothing(settings))
+    else:
+        typer.echo(f"The system uses format {parse_format(agreed.form)}; this release reads up to format {FORMAT}.")
     for each in workers:
         typer.echo(f"Worker {each.client} on {each.host} reads up to format {format_of(each.client)}.")
     if not workers:
         typer.echo("No worker is running.")
 
 
-async def _read_formats(settings: Settings) -> tuple[str, list[Worker]]:
-    """The format that the system has noted, and its workers."""
-    async with open_store(settings) as store:
-        noted = await store.meta(NAME)
+async def _read_formats(settings: Settings) -> tuple[Agreed, list[Worker]]:
+    """What the processes of the system agree on, and its workers."""
+    agreed = await check_partitions(settings)
     async with open_admin(settings) as admin:
-        return noted, await read_workers(admin, settings.namespace)
+        return agreed, await read_workers(admin, settings.namespace)
 
 
 async def _finish(settings: Settings, noted: str) -> int:

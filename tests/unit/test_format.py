@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from app.agreed import Agreed
 from app.checkup.kafka_status import Worker
 from app.cli import upgrade
 from app.cli.root import build
@@ -57,13 +58,14 @@ def test_a_worker_names_its_format_in_characters_that_kafka_allows() -> None:
     assert format_of("faust-0.11.3") == 1
 
 
-def finish(monkeypatch: pytest.MonkeyPatch, noted: str, *workers: Worker) -> Any:
+def finish(monkeypatch: pytest.MonkeyPatch, noted: str, *workers: Worker, shards: int | None = 4) -> Any:
     """Run ``leadglow upgrade --finish`` where this is noted and these workers run."""
 
-    async def read(settings: Settings) -> tuple[str, list[Worker]]:
-        return noted, list(workers)
+    async def read(settings: Settings) -> tuple[Agreed, list[Worker]]:
+        return Agreed(shards, "", noted), list(workers)
 
     async def write(settings: Settings, before: str) -> int:
+        assert shards is not None, "nothing may be written without state"
         return FORMAT
 
     monkeypatch.setattr(upgrade, "_read_formats", read)
@@ -83,3 +85,15 @@ def test_an_upgrade_is_finished_once(monkeypatch: pytest.MonkeyPatch, noted: str
     result = finish(monkeypatch, noted, NEW)
     assert result.exit_code == 0
     assert said in result.stderr
+
+
+def test_an_upgrade_of_nothing_asks_for_the_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = finish(monkeypatch, "", shards=None)
+    assert result.exit_code == 78
+    assert "is LEADGLOW_NAMESPACE right?" in result.stderr
+
+    looked, as_json = (CliRunner().invoke(build(["upgrade"]), ["upgrade", *args]) for args in ((), ("--json",)))
+    assert looked.exit_code == 0
+    assert "is LEADGLOW_NAMESPACE right?" in looked.stdout
+    assert "uses format" not in looked.stdout
+    assert json.loads(as_json.stdout)["format"] is None
