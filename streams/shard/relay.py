@@ -87,8 +87,10 @@ class Relay:
         """Send the records that are not on their topic yet; returns the offset after the last alert, if any."""
         topics, channel = self._channel.topics, self._channel
         home = self._shard.partition % channel.handoff_partitions
-        sent_before = await self._load_sent_before(home)
-        alerts = [r for r in records if r.topic == topics.handoff and r.alert_id not in sent_before]
+        alerts = [r for r in records if r.topic == topics.handoff]
+        if alerts:
+            sent_before = await self._load_sent_before(home)
+            alerts = [r for r in alerts if r.alert_id not in sent_before]
         forwards = [r for r in records if r.topic == topics.lead_events]
         others = [r for r in records if r.topic not in (topics.handoff, topics.lead_events)]
         begin_ns = now_ns()
@@ -136,9 +138,10 @@ class Relay:
         return reject_record(self._channel.topics.rejected, raw, place, Reject("too_large", REASONS["too_large"]))
 
     async def _load_sent_before(self, home: int) -> set[str]:
-        """The ids of alerts that a former owner sent but did not record as sent."""
-        if self._sent_before is None and not self._shard.catching_up:
-            self._sent_before = set()
+        """The ids of alerts that were sent after the last one that the state knows of.
+
+        A former owner sent them without recording it, or the state comes from a snapshot that is older.
+        """
         while self._sent_before is None:
             try:
                 self._sent_before = await self._channel.already_sent(home, self._shard.handoff_offset)

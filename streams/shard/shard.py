@@ -57,8 +57,6 @@ class Shard:
         """The number of this opening; it makes step ids unique within the process."""
         self.fresh: bool = False
         """Whether nothing was ever committed for this shard."""
-        self.catching_up = False
-        """Whether a former owner may have sent alerts without recording it."""
         self.outbox: list[Entry] = []
         """Committed entries that Kafka has not acknowledged yet, in order."""
         self.acknowledged = 0
@@ -83,14 +81,12 @@ class Shard:
         """
         control = await self.env.store.control(self.partition)
         if (control.version, control.step) == (self.version, self.step):
-            self.catching_up = self.catching_up or bool(self.outbox)
             self.relay(self.outbox)
             return
         await self._read_control(control, first_offset)
         self.version, self.step = control.version, control.step
         self._opening = next(_openings)
         waiting = self.outbox = await self.env.store.outbox(self.partition, MAX_WAITING)
-        self.catching_up = bool(waiting) or self.handoff_offset == 0
         self.unpublished = Unpublished(await self.env.store.dirty(self.partition))
         self.next_due = await self.env.store.next_due(self.partition) or math.inf
         self.relay(waiting)

@@ -13,9 +13,11 @@ async def read_alert_ids(consumer: AIOKafkaConsumer, place: TopicPartition, offs
     """Read the alert ids on a partition of handoff from an offset on; starts and stops ``consumer``."""
     try:
         await consumer.start()
-        consumer.assign([place])
-        first = (await consumer.beginning_offsets([place]))[place]
         end = (await consumer.end_offsets([place]))[place]
+        if end <= offset:
+            return set()
+        first = (await consumer.beginning_offsets([place]))[place]
+        consumer.assign([place])
         consumer.seek(place, max(first, offset))
         found: set[str] = set()
         while await consumer.position(place) < end:

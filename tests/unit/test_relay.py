@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from aiokafka.errors import MessageSizeTooLargeError
+import pytest
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
 from streams.clock import SharedClock
 from streams.events.outgoing import Outgoing, encode_outgoing
@@ -15,10 +17,11 @@ from streams.events.records import Row
 from streams.metrics import Metrics
 from streams.scoring.event import LeadEvent
 from streams.scoring.outcome import Forward, Outcome
+from streams.shard import relay as relaying
 from streams.shard.outbox import Origin, forward_records
 from streams.shard.relay import Relay
 from streams.store.base import Entry
-from streams.transport.channel import Channel
+from streams.transport.channel import AlreadySent, Channel
 from streams.transport.topics import Partitioner, Topics, partition_of
 
 MAX_BYTES = 200_000
@@ -50,18 +53,25 @@ async def nothing(step: str) -> None:
     """No step is of interest."""
 
 
-async def relayed(broker: Broker, sending: Sequence[Outgoing]) -> list[int]:
+async def nothing_sent(partition: int, offset: int) -> set[str]:
+    """No alert is on handoff."""
+    return set()
+
+
+async def relayed(
+    broker: Broker, sending: Sequence[Outgoing], already_sent: AlreadySent = nothing_sent, offset: int = 0
+) -> list[int]:
     """Relay these records; returns the entries that were marked as sent."""
     done, told = asyncio.Event(), list[int]()
 
-    def sent(entries: Sequence[Entry], offset: int | None) -> None:
+    def sent(entries: Sequence[Entry], end: int | None) -> None:
         told.extend([entry.seq for entry in entries])
         done.set()
 
     env = SimpleNamespace(clock=SharedClock(), partitioner=Partitioner(4), tracer=None)
-    shard: Any = SimpleNamespace(partition=0, catching_up=False, handoff_offset=0, mark_sent=sent, env=env)
+    shard: Any = SimpleNamespace(partition=0, handoff_offset=offset, mark_sent=sent, env=env)
     producer: Any = broker
-    channel = Channel(producer, Topics(), Metrics(), SimpleNamespace, 1, 1, nothing)  # type: ignore[arg-type]
+    channel = Channel(producer, Topics(), Metrics(), already_sent, 1, 1, nothing)
     relay = Relay(shard, channel)
     relay.enqueue([Entry(i, encode_outgoing(record)) for i, record in enumerate(sending)])
     running = asyncio.create_task(relay.run())
@@ -97,3 +107,45 @@ async def test_forwarded_records_are_sent_as_one_batch_for_each_partition() -> N
     expected = {partition: [t.encode() for t in targets if partition_of(t, 4) == partition] for partition in range(4)}
     assert dict(broker.batches) == {partition: keys for partition, keys in expected.items() if keys}
     assert len(broker.batches) < len(targets)
+
+
+async def test_alerts_that_came_after_the_snapshot_of_a_quiet_shard_are_not_sent_again() -> None:
+    broker, asked = Broker(), list[tuple[int, int]]()
+
+    async def already_sent(partition: int, offset: int) -> set[str]:
+        asked.append((partition, offset))
+        return {"id-0", "id-2"}
+
+    sending = [Outgoing("handoff", b"u", b"", 0, [], f"id-{i}") for i in range(4)]
+    assert await relayed(broker, sending, already_sent, offset=7) == [0, 1, 2, 3]
+
+    assert asked == [(0, 7)]
+    assert [each.alert_id for each in broker.taken] == ["id-1", "id-3"]
+
+
+async def test_alerts_wait_while_handoff_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(relaying, "AGAIN_S", 0)
+    broker, errors = Broker(), [KafkaConnectionError("away"), KafkaConnectionError("away")]
+
+    async def already_sent(partition: int, offset: int) -> set[str]:
+        assert not broker.taken
+        if errors:
+            raise errors.pop()
+        return {"id-0"}
+
+    with caplog.at_level(logging.WARNING):
+        await relayed(broker, [Outgoing("handoff", b"u", b"", 0, [], f"id-{i}") for i in range(2)], already_sent, 7)
+
+    assert [each.alert_id for each in broker.taken] == ["id-1"]
+    assert caplog.text.count("cannot read handoff") == 2
+
+
+async def test_what_is_no_alert_is_sent_without_reading_handoff() -> None:
+    async def already_sent(partition: int, offset: int) -> set[str]:
+        raise AssertionError
+
+    broker = Broker()
+    assert await relayed(broker, [Outgoing("rejected-events", b"u", b"", 0, [])], already_sent, 7) == [0]
+    assert len(broker.taken) == 1

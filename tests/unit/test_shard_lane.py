@@ -44,7 +44,7 @@ async def nowhere(offset: int) -> None:
 
 @pytest.fixture
 def lane() -> Lane:
-    shard: Any = SimpleNamespace(version=0, fresh=False, outbox=[], relay=None, catching_up=False)
+    shard: Any = SimpleNamespace(version=0, fresh=False, outbox=[], relay=None)
     clock: Any = None
     return Lane(shard, SimpleNamespace(metrics=None), clock, nowhere)  # type: ignore[arg-type]
 
