@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import sys
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -73,6 +75,24 @@ class AuditLog:
         """Close the file."""
         if self._handler is not None:
             self._handler.close()
+
+
+def require_writable(target: str) -> None:
+    """Check whether the file could be opened, without making it.
+
+    Raises:
+        AuditLogUnwritable: it could not.
+    """
+    path = Path(target)
+    if path.is_dir():
+        reason = errno.EISDIR
+    elif not path.parent.is_dir():
+        reason = errno.ENOENT
+    elif not (os.access(path, os.W_OK) if path.exists() else os.access(path.parent, os.W_OK | os.X_OK)):
+        reason = errno.EACCES
+    else:
+        return
+    raise AuditLogUnwritable(target, OSError(reason, os.strerror(reason)))
 
 
 def _open_target(target: str, stream: TextIO | None) -> logging.Handler | None:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from app.audit import STREAM, AuditLogUnwritable, require_writable
 from app.checkup.findings import Finding, Findings
 from app.private_files import check_private
 from app.settings import Settings, variable
@@ -82,7 +83,19 @@ def check_files(settings: Settings, load: dict[str, Callable[[Path], object]]) -
             findings.ok(f"{variable(name)}: {path} can be used")
         if name in SECRET:
             _check_private(findings, name, path)
+    _check_audit_log(findings, settings.audit_log)
     return findings.found
+
+
+def _check_audit_log(findings: Findings, target: str) -> None:
+    if target in ("", STREAM):
+        return
+    try:
+        require_writable(target)
+    except AuditLogUnwritable as error:
+        findings.fault(str(error))
+    else:
+        findings.ok(f"{variable('audit_log')}: {target} can be written")
 
 
 def _check_private(findings: Findings, name: str, path: Path) -> None:

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from app import lead_lookup
-from app.cli.audit import note_command
+from app.cli.audit import note_command, require_audit_log
 from app.cli.common import LeadId, confirm, open_store, run
 from app.cli.errors import CommandError
 from app.cli.topics import require_lead_events
@@ -46,6 +46,7 @@ def erase(
     settings = load_settings()
     if not lead_id:
         raise CommandError(Exit.USAGE, "the id is empty.")
+    require_audit_log(settings)
     names = run(_find_ids(settings, lead_id), "finding the lead")
     others = f" (also known as {', '.join(names[1:])})" if names[1:] else ""
     if not yes:

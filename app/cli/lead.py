@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.audit import note_command
+from app.cli.audit import note_command, require_audit_log
 from app.cli.common import At, LeadId, console, parse_at, run
 from app.cli.found_lead import find_lead
 from app.cli.lead_activity import activity
@@ -39,6 +39,7 @@ def show(
     """
     at_ms = parse_at(at)
     settings = load_settings()
+    require_audit_log(settings)
     view = run(_view(settings, lead_id, at_ms))
     note_command(settings, "see", lead_id=view["lead_id"])
     if as_json:

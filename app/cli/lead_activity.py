@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.board.formatting import signed, titled
 from app.board.timeline import MISSING, build_activity, describe_event
-from app.cli.audit import note_command
+from app.cli.audit import note_command, require_audit_log
 from app.cli.common import LeadId, console, open_store, run
 from app.cli.found_lead import find_lead
 from app.cli.output import to_the_second
@@ -29,6 +29,7 @@ def activity(lead_id: LeadId, as_json: Annotated[bool, typer.Option("--json", he
     alone. Prints personal data, such as the fields of forms. Exit status 3 if there is no such lead.
     """
     settings = load_settings()
+    require_audit_log(settings)
     found = run(_activity(settings, lead_id))
     note_command(settings, "see", lead_id=lead_id)
     if as_json:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app import lead_lookup
-from app.cli.audit import note_command
+from app.cli.audit import note_command, require_audit_log
 from app.cli.common import REDIS_S, At, console, open_store, parse_at, run
 from app.cli.errors import CommandError
 from app.cli.freshness import find_warning
@@ -43,6 +43,7 @@ def top(
     Scores are those of this moment, the highest first.
     """
     settings = load_settings()
+    require_audit_log(settings)
     rows = run(_top(settings, scorecard, limit), "reading the leads")
     note_command(settings, "list", leads=len(rows))
     if as_json:

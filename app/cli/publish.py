@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.audit import note_command
+from app.cli.audit import note_command, require_audit_log
 from app.cli.chosen_scorecards import find_published
 from app.cli.common import busy, confirm, console, open_store, run
 from app.cli.errors import CommandError
@@ -151,6 +151,7 @@ def show(
 
 
 async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, quiet: bool) -> None:
+    require_audit_log(settings)
     await require_lead_events(settings)
     await require_topic(settings)
     async with open_scorecards(settings) as topic, open_store(settings, None) as store:
@@ -170,6 +171,7 @@ async def _publish(settings: Settings, new: Scorecards, note: str, yes: bool, qu
 
 
 async def _rollback(settings: Settings, version: str, note: str, yes: bool, quiet: bool) -> None:
+    require_audit_log(settings)
     await require_lead_events(settings)
     await require_topic(settings)
     async with open_scorecards(settings) as topic, open_store(settings, None) as store:

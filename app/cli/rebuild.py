@@ -9,7 +9,7 @@ import typer
 from aiokafka import TopicPartition
 
 from app.backtest.session import NoEvents, Order, run_backtest
-from app.cli.audit import note_command
+from app.cli.audit import note_command, require_audit_log
 from app.cli.backtest import open_topic, progress_bar
 from app.cli.common import confirm, open_admin, open_store, run
 from app.cli.errors import CommandError
@@ -62,6 +62,7 @@ def rebuild(
     cannot be used: exit status 78 while Kafka still has some, unless --after-repartition leaves them out.
     """
     settings = load_settings()
+    require_audit_log(settings)
     log = run(read_ends(settings), "asking Kafka")
     begin = run(_find_begin(settings, log.first, after_repartition), "asking Kafka")
     gone = sum(log.first.values())

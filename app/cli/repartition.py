@@ -12,7 +12,7 @@ from redis.exceptions import RedisClusterException, RedisError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from app.cli.audit import note_command
+from app.cli.audit import note_command, require_audit_log
 from app.cli.common import ask_agreed, confirm, run
 from app.cli.errors import CommandError
 from app.cli.implementation import choose_implementation
@@ -94,6 +94,7 @@ def _repartition(settings: Settings, to: int, dry_run: bool, yes: bool, as_json:
         if as_json:
             typer.echo(json.dumps(_as_json(found)))
         return
+    require_audit_log(settings)
     _agree(before, found, ask=not yes and plan is None)
     began_s = monotonic_s()
     with _progress() as report:

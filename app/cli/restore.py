@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.cli.audit import note_command
+from app.cli.audit import note_command, require_audit_log
 from app.cli.common import confirm, console, open_store, run
 from app.cli.errors import CommandError
 from app.cli.lead_log import read_places
@@ -67,6 +67,7 @@ def restore(
         return
     if not accept_gap:
         raise CommandError(Exit.CHECK_FAILED, TWO_WAYS)
+    require_audit_log(settings)
     typer.echo(LOST, err=as_json)
     if not yes:
         confirm("Continue without these events?", "nothing was changed.")

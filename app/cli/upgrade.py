@@ -10,7 +10,7 @@ import typer
 
 from app.agreed import Agreed
 from app.checkup.kafka_status import Worker, read_workers
-from app.cli.audit import note_command
+from app.cli.audit import note_command, require_audit_log
 from app.cli.common import check_partitions, confirm, open_admin, open_store, run
 from app.cli.errors import CommandError
 from app.settings import Settings
@@ -51,6 +51,7 @@ def upgrade(
         _print(settings, agreed, workers)
     if not finish:
         return
+    require_audit_log(settings)
     if parse_format(noted) == FORMAT:
         typer.echo("There is nothing to finish.", err=as_json)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,21 @@ from typer.testing import CliRunner
 
 from app.audit import AuditLog, AuditLogUnwritable
 from app.board.routing import BASE
+from app.cli import repartition, restore, upgrade
 from app.cli.audit import note_command
 from app.cli.root import build
 from app.collector.collector import Collector
 from app.collector.reception import EventSettings
 from app.collector.request_reader import Limits
+from app.log_gaps import ShardPlace
 from app.logs import set_up_logs
 from app.private_files import write_private
 from app.settings import Settings
+from streams.store.base import Control
 from tests.support.board_in_memory import ACCESS, ANA, BEN, board_on
 from tests.unit.test_board_site import people
+
+NOWHERE = {"LEADGLOW_KAFKA": "127.0.0.1:1", "LEADGLOW_REDIS": "redis://127.0.0.1:1"}
 
 
 def records(path: Path) -> list[dict[str, Any]]:
@@ -119,6 +125,57 @@ def test_a_command_is_noted_with_the_user_of_the_machine(tmp_path: Path) -> None
     (noted,) = records(path)
     assert (noted["audit"], noted["process"], noted["lead_id"]) == ("erase", "command", "ana")
     assert "@" in noted["who"]
+
+
+ASKING = [
+    ("restore", "--accept-gap", "--yes"),
+    ("upgrade", "--finish", "--yes"),
+    ("repartition", "--to", "8", "--yes"),
+    ("erase", "ana", "--yes"),
+    ("rebuild", "--yes"),
+    ("leads", "top"),
+    ("leads", "export"),
+    ("lead", "show", "ana"),
+    ("lead", "activity", "ana"),
+    ("scorecards", "publish", "scorecards.yaml", "--yes"),
+    ("scorecards", "rollback", "1", "--yes"),
+    ("notify", "replay"),
+]
+
+
+@pytest.mark.parametrize("command", ASKING, ids=" ".join)
+def test_a_command_does_nothing_that_it_could_not_note(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read_places(settings: Settings) -> list[ShardPlace]:
+        return [ShardPlace(0, Control(3, "step", {"ckpt": b"5"}), 9, 20)]
+
+    async def look(*asked: object) -> Any:
+        return ("", [])
+
+    async def choose(*asked: object) -> tuple[int, None]:
+        return (4, None)
+
+    routes = tmp_path / "routes.yaml"
+    routes.write_text(ROUTES)
+    monkeypatch.setattr(restore, "read_places", read_places)
+    monkeypatch.setattr(upgrade, "_look", look)
+    monkeypatch.setattr(repartition, "_look", look)
+    monkeypatch.setattr(repartition, "_choose_old", choose)
+    monkeypatch.setattr(repartition, "_lines", lambda found: [])
+    env = NOWHERE | {"LEADGLOW_AUDIT_LOG": str(tmp_path / "none" / "a.log"), "LEADGLOW_NOTIFY_ROUTES": str(routes)}
+    result = CliRunner().invoke(build(), list(command), env=env)
+
+    assert result.exit_code == 78
+    assert "a.log cannot be written (No such file or directory)" in result.stderr
+
+
+def test_every_module_with_a_command_that_is_noted_opens_the_log_first() -> None:
+    texts = {path.stem: path.read_text() for path in Path(restore.__file__).parent.glob("*.py")}
+    noting = {name: text for name, text in texts.items() if "    note_command(settings" in text}
+
+    assert len(noting) >= 10
+    assert [name for name, text in noting.items() if not re.search(r"require_audit_log\(|\"begun\"", text)] == []
 
 
 # Files and replays ------------------------------------------------------------------------------------------------

@@ -236,6 +236,21 @@ def test_files_are_read_as_their_processes_do_and_secrets_are_for_the_owner_alon
         assert words in text
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [("none/a.log", "No such file or directory"), (".", "Is a directory"), ("a.log", "a.log can be written")],
+)
+def test_an_audit_log_that_cannot_be_written_is_a_fault_and_is_not_made(
+    target: str, words: str, tmp_path: Path
+) -> None:
+    (finding,) = check_files(Settings(audit_log=str(tmp_path / target)), {})
+
+    assert words in finding.text
+    assert "LEADGLOW_AUDIT_LOG" in finding.text
+    assert finding.level is (Level.OK if target == "a.log" else Level.FAULT)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_folder_that_is_not_there_is_writable_if_it_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
