@@ -23,8 +23,8 @@ RECORDS_DELETED: Final = (
     "partition {partition} of the lead events begins at {first}, but its leads were scored up to {checkpoint}: the "
     "records in between were deleted before they were scored (by retention, or this is another topic). There are two "
     "ways to continue without them: `leadglow restore --accept-gap` keeps all leads as they are, `leadglow rebuild` "
-    "scores what Kafka still has and nothing else. If the topic is the wrong one, set LEADGLOW_KAFKA to the right "
-    "cluster"
+    "scores what Kafka still has and nothing else, unless that has records from before a repartition. If the topic is "
+    "the wrong one, set LEADGLOW_KAFKA to the right cluster"
 )
 RECORD_CHANGED: Final = (
     "the record at {offset} in partition {partition} of the lead events is not the one that was scored: the topic "

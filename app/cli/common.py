@@ -77,6 +77,16 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
+def require_yes(would_ask: bool, yes: bool) -> None:
+    """Refuse to ask where stdout has JSON for a program.
+
+    Raises:
+        CommandError: ``would_ask``, and the answer is not given.
+    """
+    if would_ask and not yes:
+        raise CommandError(Exit.USAGE, "--json needs --yes.")
+
+
 def confirm(question: str, otherwise: str) -> None:
     """Ask; the end of the input is no.
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from app.cli.audit import note_command, require_audit_log
-from app.cli.common import confirm, console, open_store, run
+from app.cli.common import confirm, console, open_store, require_yes, run
 from app.cli.errors import CommandError
 from app.cli.lead_log import read_places
-from app.cli.published import has_topic, open_scorecards
+from app.cli.published import has_topic, open_scorecards, read_divided
 from app.log_gaps import LogState, ShardPlace, fields_after_gap, name_shards
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -22,18 +22,16 @@ from streams.exits import Exit
 from streams.publishing.catalog import Catalog
 from streams.store.base import Commit, Store, Verdict
 
-NO_STATE = "Redis has no state: `leadglow rebuild` scores everything that Kafka still has."
-OTHER_LOG = (
-    "the log of {shards} ends before the state: set LEADGLOW_KAFKA to the right cluster, or run `leadglow rebuild`."
-)
+REBUILD = "run `leadglow rebuild`, which scores what Kafka still has and nothing else"
+REBUILD_AFTER = "run `leadglow rebuild --after-repartition`, which scores only what came after the last repartition"
+NO_STATE = "Redis has no state: {rebuild}."
+OTHER_LOG = "the log of {shards} ends before the state: set LEADGLOW_KAFKA to the right cluster, or {rebuild}."
+CONTINUES = "All partitions continue from where the state is: start the workers."
 LOST = (
     "What happened in the gap never counts, and its alerts are not sent: events, joined leads, verdicts and erasures. "
     "Leads keep the state of the snapshot; later events count as usual."
 )
-TWO_WAYS = (
-    "there is a gap: accept it with `leadglow restore --accept-gap`, which keeps all leads; or run `leadglow rebuild`, "
-    "which scores what Kafka still has and nothing else."
-)
+TWO_WAYS = "there is a gap: accept it with `leadglow restore --accept-gap`, which keeps all leads; or {rebuild}."
 
 
 def register(root: typer.Typer) -> None:
@@ -46,7 +44,7 @@ def restore(
         bool, typer.Option("--accept-gap", help="Continue without the events that Kafka no longer has.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --accept-gap needs --yes.")] = False,
 ) -> None:
     """See whether a restored Redis continues, or accept a gap.
 
@@ -55,6 +53,7 @@ def restore(
     workers refuse it. Exit status 1 if events are missing. With --accept-gap, workers continue at the first event that
     Kafka still has: leads keep their state, what happened in the gap never counts, and its alerts are not sent.
     """
+    require_yes(as_json and accept_gap, yes)
     settings = load_settings()
     places = run(read_places(settings), "comparing Redis and Kafka")
     gaps = [place for place in places if place.state in {LogState.GAP, LogState.EMPTY}]
@@ -62,11 +61,14 @@ def restore(
         typer.echo(json.dumps({"partitions": [place.to_json() for place in places]}))
     else:
         _print(places)
-    _refuse(places)
+    divided = {} if all(each.state is LogState.CONTINUES for each in places) else run(read_divided(settings))
+    rebuild = choose_rebuild(places, divided)
+    _refuse(places, rebuild)
     if not gaps:
+        typer.echo(CONTINUES, err=as_json)
         return
     if not accept_gap:
-        raise CommandError(Exit.CHECK_FAILED, TWO_WAYS)
+        raise CommandError(Exit.CHECK_FAILED, TWO_WAYS.format(rebuild=rebuild))
     require_audit_log(settings)
     typer.echo(LOST, err=as_json)
     if not yes:
@@ -77,17 +79,22 @@ def restore(
     typer.echo(f"{name_shards(gaps)} continue{'s' * (len(gaps) == 1)} after the gap. Start the workers.", err=as_json)
 
 
-def _refuse(places: Sequence[ShardPlace]) -> None:
-    """Refuse shards that cannot be helped by accepting a gap.
+def choose_rebuild(places: Iterable[ShardPlace], divided: Mapping[int, int]) -> str:
+    """The rebuild that is possible: not one of records from before a repartition, which are before ``divided``."""
+    return REBUILD_AFTER if any(divided.get(each.partition, 0) > each.first for each in places) else REBUILD
+
+
+def _refuse(places: Sequence[ShardPlace], rebuild: str) -> None:
+    """Refuse shards that cannot be helped by accepting a gap; ``rebuild`` is the other way.
 
     Raises:
         CommandError: there is one.
     """
     is_lost = any(place.state is not LogState.CONTINUES for place in places)
     if is_lost and not any(place.control.version for place in places):
-        raise CommandError(Exit.REFUSED, NO_STATE)
+        raise CommandError(Exit.REFUSED, NO_STATE.format(rebuild=rebuild))
     if beyond := [place for place in places if place.state is LogState.BEYOND]:
-        raise CommandError(Exit.REFUSED, OTHER_LOG.format(shards=name_shards(beyond)))
+        raise CommandError(Exit.REFUSED, OTHER_LOG.format(shards=name_shards(beyond), rebuild=rebuild))
 
 
 def _print(places: Iterable[ShardPlace]) -> None:

@@ -18,8 +18,8 @@ from app.checkup.redis_status import RedisStatus, read_nodes, read_shards
 from app.checkup.report import Report, add_kafka, add_log, add_processes, add_redis, add_scorecards, add_scores
 from app.cli.common import ask_agreed, check_partitions, console, open_admin, open_store, run
 from app.cli.errors import CommandError
+from app.cli.lead_log import read_places
 from app.cli.published import has_topic, open_scorecards
-from app.cli.restore import read_places
 from app.cli.unreachable import redis_place
 from app.settings import Settings
 from app.settings_source import load_settings

@@ -11,7 +11,7 @@ import typer
 from app.agreed import Agreed
 from app.checkup.kafka_status import Worker, read_workers
 from app.cli.audit import note_command, require_audit_log
-from app.cli.common import check_partitions, confirm, open_admin, open_store, run
+from app.cli.common import check_partitions, confirm, open_admin, open_store, require_yes, run
 from app.cli.errors import CommandError
 from app.settings import Settings
 from app.settings_source import load_settings
@@ -29,7 +29,7 @@ def upgrade(
         bool, typer.Option("--finish", help="Use the format of this release; the release before can no longer run.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --finish needs --yes.")] = False,
 ) -> None:
     """See which formats the workers read, or finish an upgrade.
 
@@ -38,6 +38,7 @@ def upgrade(
     with 78 if the namespace has no state. Afterwards workers, boards and commands of the older release refuse to run
     (78). docs/upgrade.md has the steps.
     """
+    require_yes(as_json and finish, yes)
     settings = load_settings()
     agreed, workers = run(_read_formats(settings), "asking Kafka and Redis")
     is_new, noted = agreed.partitions is None, agreed.form

@@ -14,8 +14,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner
 
+from app.agreed import Agreed
 from app.audit import AuditLog, AuditLogUnwritable
 from app.board.routing import BASE
+from app.checkup.kafka_status import Worker
 from app.cli import repartition, restore, upgrade
 from app.cli.audit import note_command
 from app.cli.root import build
@@ -150,8 +152,14 @@ def test_a_command_does_nothing_that_it_could_not_note(
     async def read_places(settings: Settings) -> list[ShardPlace]:
         return [ShardPlace(0, Control(3, "step", {"ckpt": b"5"}), 9, 20)]
 
-    async def look(*asked: object) -> Any:
-        return ("", [])
+    async def read_divided(settings: Settings) -> dict[int, int]:
+        return {}
+
+    async def read_formats(*asked: object) -> tuple[Agreed, list[Worker]]:
+        return Agreed(4, "", ""), []
+
+    async def read_situation(*asked: object) -> None:
+        """Nothing of it is used before the log is opened."""
 
     async def choose(*asked: object) -> tuple[int, None]:
         return (4, None)
@@ -159,8 +167,9 @@ def test_a_command_does_nothing_that_it_could_not_note(
     routes = tmp_path / "routes.yaml"
     routes.write_text(ROUTES)
     monkeypatch.setattr(restore, "read_places", read_places)
-    monkeypatch.setattr(upgrade, "_look", look)
-    monkeypatch.setattr(repartition, "_look", look)
+    monkeypatch.setattr(restore, "read_divided", read_divided)
+    monkeypatch.setattr(upgrade, "_read_formats", read_formats)
+    monkeypatch.setattr(repartition, "_read_situation", read_situation)
     monkeypatch.setattr(repartition, "_choose_old", choose)
     monkeypatch.setattr(repartition, "_lines", lambda found: [])
     env = NOWHERE | {"LEADGLOW_AUDIT_LOG": str(tmp_path / "none" / "a.log"), "LEADGLOW_NOTIFY_ROUTES": str(routes)}

@@ -90,7 +90,11 @@ def test_the_command_names_the_ways_out(
     async def read(settings: Settings) -> list[ShardPlace]:
         return [place]
 
+    async def read_divided(settings: Settings) -> dict[int, int]:
+        return {}
+
     monkeypatch.setattr(restore, "read_places", read)
+    monkeypatch.setattr(restore, "read_divided", read_divided)
     result = CliRunner().invoke(build(["restore"]), ["restore"])
     assert result.exit_code == status
     assert words in result.stderr
