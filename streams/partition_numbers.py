@@ -32,6 +32,10 @@ def is_switching(plan: str) -> bool:
     return bool(json.loads(plan).get("step", "copy") != "copy")
 
 
+def _count(partitions: int) -> str:
+    return f"{partitions} partition" if partitions == 1 else f"{partitions} partitions"
+
+
 def explain_unfinished(plan: str) -> str:
     """A repartition has begun and not ended; what to do. ``plan`` is as it is stored."""
     found = json.loads(plan)
@@ -43,7 +47,7 @@ def explain_unfinished(plan: str) -> str:
 
 def explain_topic(topic: str, setting: int, actual: int) -> str:
     """The topic has another number than the settings; the state in Redis is not known here."""
-    facts = f"{topic} has {actual} partitions instead of {setting}"
+    facts = f"{topic} has {_count(actual)} instead of {setting}"
     if actual < setting:
         return f"{facts}: set LEADGLOW_PARTITIONS={actual}; or, to have {setting}, {STOP.format(number=setting)}."
     return (
@@ -55,7 +59,7 @@ def explain_topic(topic: str, setting: int, actual: int) -> str:
 def explain_state(setting: int, state: int) -> str:
     """Redis has state for another number than the settings."""
     more = f"; or, to have {setting}, {STOP.format(number=setting)}" if setting > state else ""
-    facts = f"LEADGLOW_PARTITIONS is {setting}, but Redis holds state for {state} partitions"
+    facts = f"LEADGLOW_PARTITIONS is {setting}, but Redis holds state for {_count(state)}"
     return f"{facts}: set LEADGLOW_PARTITIONS={state}{more}."
 
 
@@ -63,7 +67,7 @@ def explain_partitions(topic: str, numbers: Numbers) -> str:
     """What does not agree, and what to do, with a full stop."""
     setting, actual, state = numbers
     held = "" if state is None else f", and Redis holds state for {state}"
-    facts = f"LEADGLOW_PARTITIONS is {setting}, topic {topic} has {actual} partitions{held}"
+    facts = f"LEADGLOW_PARTITIONS is {setting}, topic {topic} has {_count(actual)}{held}"
     if state is None or state == actual:
         more = (
             f"; or, to have {setting}, {STOP.format(number=setting)}" if state is not None and setting > actual else ""

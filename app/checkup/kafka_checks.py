@@ -39,9 +39,10 @@ def check_kafka(
     """Brokers, and settings that concern them; ``state`` is the number of shards in Redis, None if there are none."""
     findings = Findings("kafka")
     findings.ok(f"{settings.kafka} responds; brokers: {brokers}")
+    there = "1 broker" if brokers == 1 else f"{brokers} brokers"
     if brokers < settings.replication_factor:
         findings.fault(
-            f"{variable('replication_factor')} is {settings.replication_factor}, but there are {brokers} brokers: "
+            f"{variable('replication_factor')} is {settings.replication_factor}, but the cluster has {there}: "
             "add brokers, or lower it."
         )
     if settings.replication_factor == 1:

@@ -130,7 +130,8 @@ def add_scores(report: Report, settings: Settings, kafka: KafkaStatus, redis: Re
     dead, rejected = kafka.kept.get(settings.undelivered, 0), kafka.kept.get(settings.rejected, 0)
     waiting = [f"{outbox} alerts and scores wait to be sent."] if outbox > MANY_WAITING else []
     values = {"outbox": outbox, "undelivered": dead, "rejected": rejected}
-    line = f"{outbox} waiting in outboxes; kept: {dead} undelivered alerts, {rejected} rejected events"
+    kept = f"{_count(dead, 'undelivered alert')}, {_count(rejected, 'rejected event')}"
+    line = f"{outbox:,} waiting in outboxes; kept: {kept}"
     report.add("records", values, line, waiting)
 
 

@@ -52,6 +52,10 @@ async def test_a_gap_in_the_log_is_refused_until_somebody_accepts_it(rig: Rig, w
     assert await worker.ended() == REFUSED, worker.log
     assert "leadglow rebuild" in worker.log
     assert "leadglow restore --accept-gap" in worker.log
+    status, said = await rig.command("status")
+    assert status == 1, said
+    assert "gone before they were scored: see `leadglow restore`" in said
+    assert "Events waiting: 0." in said
 
     audit = rig.directory / "audit.log"
     status, said = await rig.command("restore", "--accept-gap", "--yes", "--json", audit_log=audit)

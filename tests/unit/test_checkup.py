@@ -17,7 +17,7 @@ from app.checkup.probing import Probe, local_urls
 from app.checkup.redis_checks import check_nodes
 from app.checkup.redis_status import Node, RedisStatus, Shard, parse_info
 from app.checkup.report import Report, add_kafka, add_log, add_processes, add_redis, add_scores
-from app.cli import root
+from app.cli import doctor, root
 from app.cli.doctor import Process
 from app.collector.keyring import load_keys
 from app.freshness import Offsets, ShardPosition, Source
@@ -124,6 +124,17 @@ def test_a_wrong_setting_is_named_once_if_topic_and_state_agree(state: int | Non
         assert [each in text for each, text in zip(words, found, strict=True)] == [True] * len(words), found
 
 
+def test_a_single_thing_is_named_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
+    made = report(replace(KAFKA, kept={"undelivered": 1, "rejected-events": 1}))
+    assert dict(made.lines)["records"].endswith("kept: 1 undelivered alert, 1 rejected event")
+    assert told(check_kafka(Settings(**SOURCES, replication_factor=3), 1, {}))[0].startswith(
+        "LEADGLOW_REPLICATION_FACTOR is 3, but the cluster has 1 broker:"
+    )
+
+    doctor._print([Finding(Level.FAULT, "redis", "a"), Finding(Level.WARNING, "redis", "b")])
+    assert capsys.readouterr().out.endswith("1 fault, 1 warning\n")
+
+
 def test_redis_is_measured_in_the_unit_of_its_settings() -> None:
     node = replace(NODE, memory_bytes=2 << 20, max_memory_bytes=100 << 20)
 
@@ -210,7 +221,7 @@ def test_the_brokers_and_topics_of_a_sound_kafka_are_no_fault() -> None:
     assert {each.level for each in check_kafka(sound, 3, topics)} == {Level.OK}
     assert [each.level for each in check_kafka(SETTINGS, 3, topics)][1] is Level.WARNING  # one replica
     assert told(check_kafka(sound, 2, topics)) == [
-        "LEADGLOW_REPLICATION_FACTOR is 3, but there are 2 brokers: add brokers, or lower it."
+        "LEADGLOW_REPLICATION_FACTOR is 3, but the cluster has 2 brokers: add brokers, or lower it."
     ]
     del topics["handoff"]
     topics["lead-events"] = replace(topics["lead-events"], partitions=3, in_sync=2)

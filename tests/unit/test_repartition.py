@@ -111,6 +111,8 @@ def test_every_message_about_numbers_says_what_to_do() -> None:
     assert run in explain_topic("events", 12, 4)
     assert run in explain_topic("events", 4, 12)
     assert run in explain_state(12, 4)
+    assert "has 1 partition instead" in explain_topic("events", 12, 1)
+    assert "holds state for 1 partition: set" in explain_state(1, 1)
     assert explain_partitions("events", Numbers(4, 12, 12)).endswith(": set LEADGLOW_PARTITIONS=12.")
     assert explain_partitions("events", Numbers(8, 4, None)).endswith(": set LEADGLOW_PARTITIONS=4.")
     assert "another one than before" in explain_partitions("events", Numbers(12, 4, 12))
